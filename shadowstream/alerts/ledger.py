@@ -1,0 +1,108 @@
+"""Every incident with what became of it: from the topics drift, commands and deliveries. Acknowledging writes one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from shadowstream.alerts.messages import incident_alert_id
+from shadowstream.alerts.stating import Statements
+from shadowstream.codecs import own
+from shadowstream.config import Config
+from shadowstream.errors import ConfigError
+from shadowstream.kafka.loop import now_ms
+from shadowstream.kafka.reading import TopicMissing, read_topic
+from shadowstream.records import Write
+
+READ_TIMEOUT_S = 30.0
+Records = Iterable[dict[str, Any]]
+
+
+class Row(NamedTuple):
+    """An incident; what has not happened is None."""
+
+    incident: str
+    revision: str
+    criterion: str
+    state: str
+    since_ms: int
+    closed_ms: int | None
+    before: float
+    after: float
+    text: str
+    acknowledged_by: str | None
+    acknowledged_at_ms: int | None
+    ack_reason: str | None
+    delivered_to: str | None
+    delivered_at_ms: int | None
+
+
+def incidents(drift: Records, commands: Records, deliveries: Records) -> list[Row]:
+    """Incidents in the order of their opening; the last acknowledgement counts."""
+    opened: dict[tuple[str, str], dict[str, Any]] = {}
+    closed: dict[tuple[str, str], int] = {}
+    for event in drift:
+        name = (event["revision"], event["incident"])
+        if event["event"] == "opened":
+            opened.setdefault(name, event)
+        elif event["event"] == "closed":
+            closed[name] = event["window_end_ms"]
+    acks = {command["subject"]: command for command in commands if command["command"] == "ack"}
+    delivered = {delivery["alert"]: delivery for delivery in deliveries}
+    rows = []
+    for (revision, incident), event in opened.items():
+        ack = acks.get(incident, {})
+        delivery = delivered.get(incident_alert_id(revision, incident), {})
+        rows.append(
+            Row(
+                incident=incident,
+                revision=revision,
+                criterion=event["criterion"],
+                state="closed" if (revision, incident) in closed else "open",
+                since_ms=event["window_start_ms"],
+                closed_ms=closed.get((revision, incident)),
+                before=event["before"],
+                after=event["after"],
+                text=event["reason"],
+                acknowledged_by=ack.get("by"),
+                acknowledged_at_ms=ack.get("at_ms"),
+                ack_reason=ack.get("reason"),
+                delivered_to=delivery.get("target"),
+                delivered_at_ms=delivery.get("delivered_at_ms"),
+            )
+        )
+    return rows
+
+
+def rows_of(config: Config) -> list[Row]:
+    """All incidents of a trial. Raises `BrokerError` where drift cannot be read, `RecordError` for foreign records."""
+    return incidents(_records(config, "drift"), _if_there(config, "commands"), _if_there(config, "deliveries"))
+
+
+def acknowledge(config: Config, incident: str, by: str, reason: str) -> dict[str, Any]:
+    """Write the command that acknowledges an incident; returns it once the broker has it.
+
+    Raises `ConfigError` for an incident that there is not, or for an empty `by`.
+    """
+    if not by.strip():
+        raise ConfigError("--by: say who acts on the incident")
+    rows = rows_of(config)
+    if incident not in {row.incident for row in rows}:
+        still = [row.incident for row in rows if row.state == "open"]
+        raise ConfigError(f"no incident {incident!r}; open are: {', '.join(still) or 'none'}; see `alerts list`")
+    record = {"command": "ack", "subject": incident, "by": by, "reason": reason, "at_ms": now_ms()}
+    value = own.encode("command", record)
+    Statements(config).write(Write(config.plan.of("commands"), 0, incident.encode(), value))
+    return record
+
+
+def _records(config: Config, kind: str) -> list[dict[str, Any]]:
+    rows = read_topic(config.kafka, config.plan.of(kind), READ_TIMEOUT_S)
+    return [own.decode(row.value)[1] for row in rows if row.value is not None]
+
+
+def _if_there(config: Config, kind: str) -> list[dict[str, Any]]:
+    try:
+        return _records(config, kind)
+    except TopicMissing:
+        return []

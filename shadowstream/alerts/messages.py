@@ -1,0 +1,75 @@
+"""Which records of drift and verdict are alerts, and what an alert says.
+
+One alert an incident (when it opens) and one a rejected revision. Closings and flags are logged, not delivered.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+REVISION_CHARS = 16
+_OUTCOMES = {"mismatch": "mismatch", "missing": "missing", "extra": "extra", "error": "candidate_error"}
+
+
+class Alert(NamedTuple):
+    """`id` is stable: the same incident or reject has the same id, whoever reads it and how often."""
+
+    id: str
+    payload: dict[str, Any]
+
+
+def incident_alert_id(revision: str, incident: str) -> str:
+    """The id of an incident's alert. An incident is named by rate and window: two revisions may share its name.
+
+    >>> incident_alert_id("ab" * 32, "mismatch-1372651200000")
+    'incident/abababababababab/mismatch-1372651200000'
+    """
+    return f"incident/{revision[:REVISION_CHARS]}/{incident}"
+
+
+def alert_of(name: str, kind: str, record: dict[str, Any]) -> Alert | None:
+    """The alert that a drift or verdict record of trial `name` calls for, if any.
+
+    >>> alert_of("fraud", "verdict", {"decision": "not_yet", "revision": "ab", "reasons": []}) is None
+    True
+    """
+    if kind == "drift" and record["event"] == "opened":
+        return _incident(name, record)
+    if kind == "verdict" and record["decision"] == "reject":
+        return _reject(name, record)
+    return None
+
+
+def _incident(name: str, record: dict[str, Any]) -> Alert:
+    outcome = _OUTCOMES.get(record["criterion"])
+    return Alert(
+        incident_alert_id(record["revision"], record["incident"]),
+        {
+            "kind": "incident",
+            "trial": name,
+            "incident": record["incident"],
+            "criterion": record["criterion"],
+            "direction": record["direction"],
+            "since_ms": record["window_start_ms"],
+            "before": record["before"],
+            "after": record["after"],
+            "revision": record["revision"],
+            "text": record["reason"],
+            "look": "shadowstream diff CONFIG" + (f" --outcome {outcome}" if outcome else ""),
+        },
+    )
+
+
+def _reject(name: str, record: dict[str, Any]) -> Alert:
+    fields = ("rate", "limit", "n", "s", "estimate", "lower", "upper", "shown_bad")
+    return Alert(
+        f"reject/{record['revision']}",
+        {
+            "kind": "reject",
+            "trial": name,
+            "revision": record["revision"],
+            "text": " ".join(record["reasons"]),
+            "criteria": [{field: one[field] for field in fields} for one in record["criteria"]],
+            "look": f"shadowstream gate CONFIG --revision {record['revision'][:REVISION_CHARS]} --json",
+        },
+    )

@@ -1,0 +1,161 @@
+"""The alerts role from start to end: wait for its topics, catch up, follow with Faust, stop in time.
+
+Records are taken by the ids of their alerts, so that it does not matter how often one is read. At its start the role
+goes through drift and verdict as they stand, by a reader without a group: whatever an earlier process left undelivered
+goes out at once, whoever has the group's partitions. Faust brings what is written from then on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+from shadowstream.alerts.app import KINDS, App, brokers, make_app
+from shadowstream.alerts.delivery import READ_TIMEOUT_S, Delivered, Deliverer
+from shadowstream.alerts.messages import alert_of
+from shadowstream.codecs import own
+from shadowstream.config import Config
+from shadowstream.errors import BrokerError, ConfigError, RecordError
+from shadowstream.kafka import offsets, own_topics
+from shadowstream.kafka.clients import Stoppable, admin
+from shadowstream.kafka.loop import process_seconds
+from shadowstream.kafka.reading import read_topic
+from shadowstream.kafka.settled import await_settled
+from shadowstream.observe import get_logger
+from shadowstream.watch import Watch
+
+log = get_logger("alerts")
+TURN_S = 0.1
+LOOK_S = 1.0
+FAUST_STOP_S = 5.0
+SETTLE_S = 30.0
+
+
+class Role:
+    """What is done with each record of drift and verdict; `finished` in a bounded trial, at its final verdict."""
+
+    def __init__(self, config: Config, revision: str, watch: Watch) -> None:
+        self._config, self._revision = config, revision
+        self.deliverer = Deliverer(config, Delivered(config), watch)
+        self.records = 0
+        self.finished = False
+
+    async def take(self, value: bytes | None, place: str) -> None:
+        """Deliver the alert that a record calls for, if any; returns once it is delivered."""
+        self.records += 1
+        if value is None:
+            return
+        try:
+            kind, record = own.decode(value)
+        except RecordError as error:
+            log.error("record_unreadable", place=place, error=str(error))
+            return
+        found = alert_of(self._config.name, kind, record)
+        if found is not None:
+            await self.deliverer.deliver(found)
+        elif kind == "drift" and record["event"] == "closed":
+            log.info("incident_closed", incident=record["incident"], reason=record["reason"])
+        if kind == "verdict" and self._config.bounded and record["final"] and record["revision"] == self._revision:
+            # Drift of the same transaction may reach us later than the verdict, or not before we end.
+            await asyncio.to_thread(await_settled, self._config, self._config.plan.of("drift"), SETTLE_S)
+            await self._read("drift")
+            self.finished = True
+
+    async def catch_up(self) -> None:
+        """Take every record that there is."""
+        for kind in KINDS:
+            await self._read(kind)
+
+    async def _read(self, kind: str) -> None:
+        topic = self._config.plan.of(kind)
+        for row in await asyncio.to_thread(read_topic, self._config.kafka, topic, READ_TIMEOUT_S):
+            await self.take(row.value, f"{topic}/{row.partition}/{row.offset}")
+
+
+def _topics_are_there(config: Config) -> bool:
+    """Whether the topics that we need exist; creates them where production's are there to go by."""
+    client = admin(config.kafka)
+    ours = [config.plan.of(kind) for kind in (*KINDS, "deliveries")]
+    for topics, then in (([*config.inputs, *config.production.outputs], own_topics.ensure), (ours, None)):
+        try:
+            offsets.partition_counts(client, topics)
+        except ConfigError:
+            continue
+        if then is not None:
+            then(client, config)
+        return True
+    return False
+
+
+async def _start(config: Config, role: Role, app: App) -> None:
+    told = False
+    while not await asyncio.to_thread(_topics_are_there, config):
+        if not told:
+            log.warning("waiting_for_topics", inputs=config.inputs, outputs=config.production.outputs)
+            told = True
+        await asyncio.sleep(LOOK_S)
+    await role.catch_up()
+    if not role.finished:
+        await app.start()
+
+
+async def _play(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str) -> Role:
+    role = Role(config, revision, watch)
+
+    def ready() -> None:
+        watch.ready = True
+
+    app = make_app(config, role.take, instance, ready)
+    starting = asyncio.create_task(_start(config, role, app))
+    try:
+        while not (stop.stopped or role.finished):
+            # Deliveries wait and retry beside this loop, which shows that the process lives.
+            watch.turned()
+            if starting.done():
+                starting.result()
+                _check(app)
+            await asyncio.sleep(TURN_S)
+    finally:
+        watch.ready = False
+        starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await starting
+        await _stopped(app)
+    return role
+
+
+def _check(app: App) -> None:
+    cause = app.broken_off or app.crash_reason
+    if cause is not None or app.crashed or app.should_stop:
+        raise BrokerError(f"alerts: the stream broke off: {cause!r}; started again, it goes on where it was") from cause
+
+
+async def _stopped(app: App) -> None:
+    if not app.started:
+        return
+    stopping = asyncio.ensure_future(app.stop())
+    await asyncio.wait({stopping}, timeout=FAUST_STOP_S)
+    if not stopping.done():
+        # Nothing is lost by it: offsets that are not committed are read again.
+        log.warning("stop_slow", after_s=FAUST_STOP_S)
+        stopping.cancel()
+
+
+def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
+    """Run the role until `stop`, or in a bounded trial until everything is delivered; returns its figures.
+
+    Raises `ConfigError` for security settings, which this role cannot use yet, and `BrokerError` where the stream
+    breaks off: the supervisor starts it again and it goes on.
+    """
+    brokers(config)  # refuses before any client is made
+    began = time.monotonic()
+    role = asyncio.run(_play(config, revision, stop, watch, instance))
+    return {
+        "role": "alerts",
+        "records": role.records,
+        "delivered": role.deliverer.count,
+        "wall_s": round(time.monotonic() - began, 2),
+        **process_seconds(),
+    }

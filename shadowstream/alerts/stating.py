@@ -1,0 +1,40 @@
+"""Write single records to topics of ours, and know that the broker has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shadowstream.config import Config
+from shadowstream.errors import BrokerError
+from shadowstream.kafka.clients import GuardedWriter
+from shadowstream.records import Write
+
+# Short, so that a process that is told to stop while no broker answers still ends in time.
+_TIMEOUT_MS = 5_000
+
+
+class Statements:
+    """Writes one record at a time; a write that returns has been acknowledged."""
+
+    def __init__(self, config: Config) -> None:
+        self._refused: list[str] = []
+        settings: dict[str, Any] = {
+            "enable.idempotence": True,
+            "linger.ms": 0,
+            "message.timeout.ms": _TIMEOUT_MS,
+            "on_delivery": self._answered,
+        }
+        self._writer = GuardedWriter(config, settings)
+
+    def write(self, one: Write) -> None:
+        """Write a record. Raises `BrokerError` unless the broker has it, `IsolationError` for a topic not ours."""
+        self._refused.clear()
+        self._writer.write([one])
+        left = self._writer.producer.flush(_TIMEOUT_MS / 1000 + 1)
+        if left or self._refused:
+            why = self._refused[0] if self._refused else "no answer"
+            raise BrokerError(f"{one.topic}: not written: {why}", retriable=True)
+
+    def _answered(self, error: Any, _message: Any) -> None:
+        if error is not None:
+            self._refused.append(error.str())

@@ -1,0 +1,90 @@
+"""The command line: parse, call, print, exit code. A command's own module registers it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import typer
+
+from shadowstream.cli import alerts, config_commands, demo, diff, gate, kafka, roles, topics
+from shadowstream.cli.output import ExitCode, error_object, put_json, say
+from shadowstream.errors import ConfigError, ShadowstreamBug, ShadowstreamError
+from shadowstream.observe import configure_logging
+
+app = typer.Typer(
+    name="shadowstream",
+    help="Shadow releases for Kafka: run a candidate beside production, pair their outputs, decide with evidence.",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.callback()
+def _every_command(
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        typer.Option(envvar="SHADOWSTREAM_LOG_LEVEL", help="least level of log lines on stderr"),
+    ] = "info",
+) -> None:
+    configure_logging(level=log_level)
+
+
+for _room in (roles, alerts, config_commands, gate, diff, kafka, demo, topics):
+    _room.register(app)
+
+
+def main() -> None:
+    """The program `shadowstream`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and give its exit code; whatever it raises becomes ``error: …`` on stderr, never a traceback.
+
+    With ``--json`` stdout gets ``{"error": {"kind", "message", "exit_code"}}`` as well. `SHADOWSTREAM_TRACEBACK=1`
+    shows where an error came from.
+    """
+    try:
+        result = app(list(arguments) or ["--help"], prog_name="shadowstream", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read us has seen enough. What Python still holds for stdout must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.BROKE
+    except Exception as error:  # noqa: BLE001 - the last line of defence: an error has to end in an exit code
+        return _told(error, as_json="--json" in arguments)
+    return result if isinstance(result, int) else ExitCode.OK
+
+
+def _told(error: Exception, *, as_json: bool) -> ExitCode:
+    code, message = _judged(error)
+    if os.environ.get("SHADOWSTREAM_TRACEBACK") == "1":
+        traceback.print_exception(error)
+    if as_json:
+        put_json(error_object(error, code, message))
+    say(f"error: {message}")
+    return code
+
+
+def _judged(error: Exception) -> tuple[ExitCode, str]:
+    """Whose fault it is, by the table of `shadowstream.errors`."""
+    if isinstance(error, ConfigError):
+        return ExitCode.USAGE, str(error)
+    if isinstance(error, ShadowstreamError) and not isinstance(error, ShadowstreamBug):
+        return ExitCode.BROKE, str(error)
+    if isinstance(error, typer.Abort):
+        return ExitCode.BROKE, "stopped"
+    # A wrong command line. Typer's releases differ in the class that they raise for it, not in its shape.
+    usage = getattr(error, "format_message", None)
+    if usage is not None:
+        context = getattr(error, "ctx", None)
+        where = f"; see `{context.command_path} --help`" if context else ""
+        return ExitCode.USAGE, f"{usage().rstrip('.')}{where}"
+    return ExitCode.BROKE, (
+        f"this is a bug of shadowstream, please report it: {type(error).__name__}: {error} "
+        "(SHADOWSTREAM_TRACEBACK=1 shows where)"
+    )

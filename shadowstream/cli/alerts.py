@@ -1,0 +1,103 @@
+"""`alerts run`: the role that delivers. `alerts list`, `alerts ack`: what stands open, and who acts on it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from shadowstream.alerts.ledger import Row, acknowledge, rows_of
+from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, say
+from shadowstream.cli.roles import Instance, Listen, stop_on_signals
+from shadowstream.configfile import load
+from shadowstream.errors import ConfigError
+from shadowstream.judge.windows import iso
+from shadowstream.revision import revision_of
+from shadowstream.watch import Watch
+from shadowstream.web.probes import serve
+
+_alerts = typer.Typer(help="Deliver incidents and rejects; list and acknowledge incidents.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    _alerts.command()(run)
+    _alerts.command()(ack)
+    _alerts.command("list")(list_)
+    app.add_typer(_alerts, name="alerts")
+
+
+def run(config: ConfigPath, instance: Instance = "0", listen: Listen = None, as_json: Json = False) -> None:
+    """Deliver each incident and each reject once, to the webhook and the log, until Ctrl-C (bounded: to the end)."""
+    trial = load(config)
+    try:
+        importlib.import_module("faust")  # not find_spec: Faust puts a module without a spec in its own place
+    except ImportError as error:
+        raise ConfigError(
+            "`alerts run` needs faust-streaming, which is not installed: pip install 'shadowstream[alerts]'"
+        ) from error
+    stop = stop_on_signals()
+    watch = Watch(trial.name, "alerts")
+    server = serve(listen, watch) if listen else None
+    try:
+        # Faust is loaded only where this role runs.
+        module = importlib.import_module("shadowstream.alerts.role")
+        figures: dict[str, Any] = module.run(trial, revision_of(trial), stop, watch, instance)
+    finally:
+        if server is not None:
+            server.shutdown()
+    if as_json:
+        put_json(figures)
+    else:
+        say(f"alerts: {figures['delivered']} delivered, {figures['records']:,} records in {figures['wall_s']} s")
+
+
+def ack(
+    config: ConfigPath,
+    incident: Annotated[str, typer.Argument(help="id of the incident, as `alerts list` shows it", show_default=False)],
+    by: Annotated[str, typer.Option(help="who acts on it", show_default=False)],
+    reason: Annotated[str, typer.Option(help="why, or what is being done")] = "",
+    as_json: Json = False,
+) -> None:
+    """Say that somebody acts on an incident."""
+    record = acknowledge(load(config), incident, by, reason)
+    if as_json:
+        put_json(record)
+    else:
+        say(f"{record['subject']}: acknowledged by {record['by']}")
+
+
+def list_(config: ConfigPath, as_json: Json = False) -> None:
+    """Incidents, the oldest first: open or closed, acknowledged, delivered."""
+    trial = load(config)
+    rows = rows_of(trial)
+    if as_json:
+        for row in rows:
+            put_json(row._asdict())
+    elif rows:
+        console().print(_table(rows))
+    still = sum(row.state == "open" for row in rows)
+    say(f"{len(rows)} incidents, {still} open, in {trial.plan.of('drift')!r}")
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for title in ("incident", "state", "since (UTC)", "revision", "acknowledged", "delivered"):
+        table.add_column(title, overflow="fold")
+    table.add_column("what", overflow="fold", ratio=1)
+    for row in rows:
+        by = f"{row.acknowledged_by}: {row.ack_reason}" if row.ack_reason else row.acknowledged_by or "-"
+        delivered = f"{row.delivered_to} {iso(row.delivered_at_ms)}" if row.delivered_at_ms is not None else "-"
+        style = "red" if row.state == "open" else ""
+        table.add_row(
+            cell(row.incident),
+            cell(row.state, style),
+            cell(iso(row.since_ms)),
+            cell(row.revision[:8]),
+            cell(by),
+            cell(delivered),
+            cell(row.text),
+        )
+    return table

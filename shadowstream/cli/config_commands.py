@@ -1,0 +1,81 @@
+"""`validate`, `config show` and `schema config`: everything that needs the config file and no cluster."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+import yaml
+
+from shadowstream.cli.output import ConfigPath, ExitCode, Json, put, put_json, say
+from shadowstream.configfile import ConfigFileError, Problem, Source, load, masked, open_source
+from shadowstream.configschema import json_schema
+from shadowstream.errors import ConfigError
+from shadowstream.kafka.registry import FolderSchemas
+from shadowstream.revision import revision_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    config = typer.Typer(help="look at a config")
+    config.command("show")(show)
+    schema = typer.Typer(help="schemas of what shadowstream reads and writes")
+    schema.command("config")(schema_config)
+    app.command()(validate)
+    app.add_typer(config, name="config")
+    app.add_typer(schema, name="schema")
+
+
+def validate(config: ConfigPath, as_json: Json = False) -> None:
+    """Check a config offline: every problem with its file, line and key. Exit code 0 or 2."""
+    revision: str | None = None
+    try:
+        source = open_source(config)
+        revision, problems = _outside(source)
+    except ConfigFileError as error:
+        problems = error.problems
+    if as_json:
+        put_json({"ok": not problems, "revision": revision, "problems": [problem._asdict() for problem in problems]})
+    elif problems:
+        put("\n".join(map(str, problems)))
+    else:
+        put(f"{config}: ok; trial {source.config.name!r}, revision {revision}")
+    if problems:
+        say(f"{len(problems)} problem{'s' * (len(problems) > 1)} in {config}")
+        raise typer.Exit(ExitCode.USAGE)
+
+
+def _outside(source: Source) -> tuple[str | None, list[Problem]]:
+    """The revision, and what is wrong with the files that the config names."""
+    revision, problems = None, []
+    folder = source.config.schemas.dir
+    try:
+        if folder is not None:
+            FolderSchemas(folder)
+    except ConfigError as error:
+        problems.append(source.problem(str(error), ("schemas", "dir")))
+    try:
+        revision = revision_of(source.config)
+    except ConfigError as error:
+        problem = source.problem(str(error))
+        # The revision reads the schemas too, and what is wrong with them has been told.
+        if not (problems and problem.key == "schemas.dir"):
+            problems.append(problem)
+    return revision, sorted(problems, key=lambda problem: problem.line)
+
+
+def show(config: ConfigPath, as_json: Json = False) -> None:
+    """Print a config with every default and variable filled in and every secret masked."""
+    told = masked(load(config))
+    if as_json:
+        put_json(told)
+    else:
+        put(yaml.safe_dump(told, sort_keys=False, allow_unicode=True).rstrip())
+
+
+def schema_config(as_json: Json = False) -> None:
+    """Print the JSON Schema (draft 7) of the config, for editors. With --json on one line."""
+    if as_json:
+        put_json(json_schema())
+    else:
+        put(json.dumps(json_schema(), indent=2, ensure_ascii=False))

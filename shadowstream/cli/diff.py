@@ -1,0 +1,125 @@
+"""`diff`: look at stored differences, the newest last; the last row of a pair wins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, say
+from shadowstream.codecs import own
+from shadowstream.config import Config
+from shadowstream.configfile import load, nearest
+from shadowstream.errors import ConfigError
+from shadowstream.kafka.reading import Read, read_topic, stream_topic
+
+READ_TIMEOUT_S = 30.0
+DIFFERENCES_SHOWN = 4
+OUTCOMES = (
+    *("match", "tolerated", "ignored", "expected", "mismatch", "cardinality", "missing", "extra", "candidate_error"),
+    *("undecodable_production", "undecodable_shadow", "duplicate_production", "duplicate_shadow"),
+    *("unpairable_production", "unpairable_shadow", "warm_up", "sampled_out", "evicted", "filtered"),
+)
+"""The closed table of outcomes, as the schema of diff states it."""
+_BAD = {"mismatch", "cardinality", "missing", "extra", "candidate_error", "undecodable_shadow"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command()(diff)
+
+
+def diff(
+    config: ConfigPath,
+    outcome: Annotated[str | None, typer.Option(help="only this outcome, for example mismatch or missing")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="only the newest so many rows; 0 for all")] = 20,
+    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="go on with rows as they come")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show differences between production and the candidate: a table, or a JSON object a line."""
+    if outcome is not None and outcome not in OUTCOMES:
+        raise ConfigError(f"--outcome {outcome!r} is not an outcome; {nearest(outcome, OUTCOMES)}")
+    trial = load(config)
+    if follow:
+        _follow(trial, outcome, limit, as_json)
+        return
+    found = read_topic(trial.kafka, trial.plan.of("diff"), READ_TIMEOUT_S)
+    rows = sorted(_decoded(_last_words(found), outcome), key=lambda row: (row["time_ms"], row["pair_id"]))
+    shown = rows[-limit:] if limit else rows
+    if as_json:
+        for row in shown:
+            put_json(row)
+    elif shown:
+        console().print(_table(shown))
+    say(f"{len(shown)} of {len(rows)} rows{f' with outcome {outcome}' if outcome else ''} in {trial.plan.of('diff')!r}")
+
+
+def _follow(trial: Config, outcome: str | None, limit: int, as_json: bool) -> None:
+    """Print rows as they come, the stored ones first, until `limit` rows or Ctrl-C."""
+    say(f"rows of {trial.plan.of('diff')!r} as they come{f', {limit} at most' if limit else ''}; Ctrl-C ends")
+    rows = _decoded(stream_topic(trial.kafka, trial.plan.of("diff"), READ_TIMEOUT_S, follow=True), outcome)
+    for row in islice(rows, limit or None):
+        if as_json:
+            put_json(row)
+        else:
+            console().print(cell(" ".join([_time(row), row["outcome"], row["pair_id"], _key(row), *_differences(row)])))
+
+
+def _last_words(rows: Iterable[Read]) -> Iterable[Read]:
+    return {row.key: row for row in rows}.values()
+
+
+def _decoded(rows: Iterable[Read], outcome: str | None) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        if row.value is None:
+            continue
+        decoded = own.decode(row.value)[1]
+        if outcome is None or decoded["outcome"] == outcome:
+            yield decoded
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for title in ("time (UTC)", "outcome", "pair", "key"):
+        table.add_column(title, overflow="fold")
+    table.add_column("difference: production → candidate", overflow="fold", ratio=1)
+    for row in rows:
+        lines = _differences(row)
+        if len(lines) > DIFFERENCES_SHOWN:
+            lines[DIFFERENCES_SHOWN:] = [f"and {len(lines) - DIFFERENCES_SHOWN} more"]
+        style = "red" if row["outcome"] in _BAD else ""
+        said = cell("\n".join(lines))
+        table.add_row(cell(_time(row)), cell(_outcome(row), style), cell(row["pair_id"]), cell(_key(row)), said)
+    return table
+
+
+def _outcome(row: dict[str, Any]) -> str:
+    corrected = f" (was {row['correction_of']})" if row["correction_of"] else ""
+    return f"{row['outcome']}{' late' if row['late'] else ''}{corrected}"
+
+
+def _time(row: dict[str, Any]) -> str:
+    try:
+        return datetime.fromtimestamp(row["time_ms"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):  # a timestamp may hold any number
+        return f"{row['time_ms']} ms"
+
+
+def _key(row: dict[str, Any]) -> str:
+    return "-" if row["key"] is None else row["key"].decode("utf-8", "backslashreplace")
+
+
+def _differences(row: dict[str, Any]) -> list[str]:
+    lines = [
+        f"{one['path'] or '(whole value)'}: {_side(one['production'])} → {_side(one['shadow'])}"
+        for one in row["differences"]
+    ]
+    return [*([row["reason"]] if row["reason"] else []), *lines]
+
+
+def _side(value: str | None) -> str:
+    return "(nothing)" if value is None else value

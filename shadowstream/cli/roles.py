@@ -1,0 +1,109 @@
+"""`run`, `join`, `judge`: one role in this process. `up`: all of them here, supervised."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_json, say
+from shadowstream.configfile import load
+from shadowstream.kafka.clients import Stoppable
+from shadowstream.kafka.supervisor import Supervisor
+from shadowstream.revision import revision_of
+from shadowstream.watch import Watch
+from shadowstream.web.probes import serve, split
+
+Instance = Annotated[str, typer.Option(help="stable name of this process among those of its role")]
+Listen = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="serve /metrics, /healthz and /readyz", show_default=False)
+]
+COMMANDS = {"run": "runner", "join": "joiner", "judge": "judge"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    for command in (run, join, judge, up):
+        app.command()(command)
+
+
+def run(config: ConfigPath, instance: Instance = "0", listen: Listen = None, as_json: Json = False) -> None:
+    """Run the candidate on the inputs, in a group of its own, writing to the shadow topics."""
+    _play("runner", config, instance, listen, as_json)
+
+
+def join(config: ConfigPath, instance: Instance = "0", listen: Listen = None, as_json: Json = False) -> None:
+    """Pair production's outputs with the candidate's; write differences and statistics."""
+    _play("joiner", config, instance, listen, as_json)
+
+
+def judge(config: ConfigPath, instance: Instance = "0", listen: Listen = None, as_json: Json = False) -> None:
+    """Judge the statistics: drift events and the verdict. One judge per trial; a second one takes over."""
+    _play("judge", config, instance, listen, as_json)
+
+
+def up(config: ConfigPath, listen: Listen = None, as_json: Json = False) -> int:
+    """Run all roles here as supervised processes, until all are done (bounded) or Ctrl-C.
+
+    With --listen the roles serve on that port and the ones after it, in the order runner, joiner, judge, alerts. The
+    alerts role runs where the config names a webhook.
+    """
+    trial = load(config)
+    stop = stop_on_signals()
+    roles = [[command] for command in COMMANDS] + ([["alerts", "run"]] if trial.alerts.webhook else [])
+    commands = {}
+    for i, command in enumerate(roles):
+        flags = ["--json"] if as_json else []
+        if listen:
+            host, port = split(listen)
+            flags += ["--listen", f"{host}:{port + i}"]
+        commands[command[0]] = [sys.executable, "-m", "shadowstream", *command, config, *flags]
+    supervisor = Supervisor(commands)
+    well = supervisor.run(lambda: stop.stopped)
+    failed = [child.name for child in supervisor.children.values() if child.failed]
+    if failed:
+        say(f"error: {', '.join(failed)} ended for good; its own message stands above")
+        return ExitCode.USAGE
+    return ExitCode.OK if well or stop.stopped else ExitCode.BROKE
+
+
+def stop_on_signals() -> Stoppable:
+    """SIGTERM and SIGINT ask for the end after the next commit."""
+    stop = Stoppable()
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        stop.stop()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+    return stop
+
+
+def _play(role: str, path: str, instance: str, listen: str | None, as_json: bool) -> None:
+    config = load(path)
+    stop = stop_on_signals()
+    watch = Watch(config.name, role)
+    server = serve(listen, watch) if listen else None
+    try:
+        # A role's dependencies are loaded only where it runs.
+        module = importlib.import_module(f"shadowstream.kafka.{role}")
+        figures: dict[str, Any] = module.run(config, revision_of(config), stop, watch, instance)
+    finally:
+        if server is not None:
+            server.shutdown()
+    if as_json:
+        put_json(figures)
+    else:
+        say(figures_line(figures))
+
+
+def figures_line(figures: dict[str, Any]) -> str:
+    """A role's figures as a sentence."""
+    return (
+        f"{figures['role']}: {figures['records']:,} records in {figures['wall_s']} s "
+        f"({figures['records_per_s']:,} records/s, {figures['cpu_s']} CPU s, {figures['commits']} commits)"
+    )

@@ -1,0 +1,164 @@
+"""`topics plan|apply|acls`: the trial's own topics and the rights that it needs, for whoever keeps the cluster."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from shadowstream.cli.output import ConfigPath, Json, cell, console, put, put_json, say
+from shadowstream.config import Config
+from shadowstream.configfile import load
+from shadowstream.errors import ConfigError
+from shadowstream.kafka.clients import admin
+from shadowstream.kafka.own_topics import Standing, create, planned, survey
+from shadowstream.topics import TopicSpec
+
+Row = dict[str, Any]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    topics = typer.Typer(help="the trial's own topics and rights")
+    for command in (plan, apply, acls):
+        topics.command()(command)
+    app.add_typer(topics, name="topics")
+
+
+def plan(
+    config: ConfigPath,
+    partitions: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TOPIC=N", help="partitions of a production output; with all given, nobody is asked"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show every topic of the trial: partitions, settings, and whether it exists and fits. Changes nothing."""
+    trial = load(config)
+    if partitions:
+        rows = [_row(spec, "unknown") for spec in planned(trial, _counts(trial, partitions))]
+        _print(trial, rows, as_json, f"{len(rows)} topics; the cluster was not asked what exists")
+        return
+    found = survey(admin(trial.kafka), trial)
+    _print(trial, [_standing(one) for one in found], as_json, _summary(found))
+
+
+def apply(
+    config: ConfigPath,
+    replication: Annotated[
+        int, typer.Option(min=-1, help="replication factor of what is created; -1: the broker's default")
+    ] = -1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be created, create nothing")] = False,
+    as_json: Json = False,
+) -> None:
+    """Create the topics of the trial that are missing. Never deletes or alters one; refuses (2) where one misfits."""
+    if replication == 0:
+        raise ConfigError("--replication 0: give a number of copies, or -1 for the broker's default")
+    trial = load(config)
+    client = admin(trial.kafka)
+    found = survey(client, trial)
+    misfits = [f"topic {one.spec.name} {problem}" for one in found for problem in one.problems]
+    if misfits:
+        raise ConfigError("\n".join([*misfits, "nothing was created; topics are never altered here"]))
+    missing = [one.spec for one in found if one.partitions is None]
+    if not dry_run:
+        create(client, missing, replication)
+    word = "would be created" if dry_run else "created"
+    rows = [_row(one.spec, word) if one.partitions is None else _standing(one) for one in found]
+    _print(trial, rows, as_json, f"{len(missing)} topics {word}, {len(found) - len(missing)} were there")
+
+
+def acls(
+    config: ConfigPath,
+    principal: Annotated[str, typer.Option(help="who runs the trial, as the brokers know it: User:name")],
+    as_json: Json = False,
+) -> None:
+    """Print the kafka-acls commands that let a principal run this trial and touch nothing of production."""
+    kind, colon, name = principal.partition(":")
+    if not (kind and colon and name) or name == "*":
+        raise ConfigError(f"--principal {principal!r}: name one as the brokers know it, for example User:shadow")
+    trial = load(config)
+    commands = [
+        shlex.join(
+            ["kafka-acls", "--bootstrap-server", trial.kafka.bootstrap, "--add", "--allow-principal", principal, *words]
+        )
+        for words in grants(trial)
+    ]
+    if as_json:
+        put_json({"trial": trial.name, "principal": principal, "commands": commands})
+    else:
+        put("\n".join(commands))
+
+
+def grants(trial: Config) -> list[list[str]]:
+    """What the trial must be allowed, as arguments of kafka-acls: to read production's topics, to look at its group,
+    and everything under the trial's own prefix (which ends in a dot, so that it covers no other trial)."""
+    looks = [
+        ["--operation", "Read", "--operation", "Describe", "--topic", topic]
+        for topic in dict.fromkeys([*trial.inputs, *trial.production.outputs])
+    ]
+    if trial.production.group:
+        looks.append(["--operation", "Describe", "--group", trial.production.group])
+    owned = [
+        ["--operation", "All", kind, trial.plan.prefix, "--resource-pattern-type", "prefixed"]
+        for kind in ("--topic", "--group", "--transactional-id")
+    ]
+    return looks + owned
+
+
+def _counts(trial: Config, given: Sequence[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for one in given:
+        topic, _, number = one.rpartition("=")
+        if topic not in trial.production.outputs:
+            known = ", ".join(trial.production.outputs)
+            raise ConfigError(f"--partitions {one!r}: give TOPIC=N, the topic one of production.outputs: {known}")
+        if not (number.isascii() and number.isdigit() and int(number)):
+            raise ConfigError(f"--partitions {one!r}: {number!r} is no number of partitions; give 1 or more")
+        counts[topic] = int(number)
+    left = [topic for topic in trial.production.outputs if topic not in counts]
+    if left:
+        also = ", ".join(f"{topic}=N" for topic in left)
+        raise ConfigError(f"--partitions: give {also} as well, or none at all to ask the cluster")
+    return counts
+
+
+def _row(spec: TopicSpec, state: str, notes: Sequence[str] = ()) -> Row:
+    return {
+        "name": spec.name,
+        "partitions": spec.partitions,
+        "config": dict(spec.config),
+        "state": state,
+        "notes": list(notes),
+    }
+
+
+def _standing(one: Standing) -> Row:
+    found = None if one.partitions is None else {"partitions": one.partitions, "config": one.config}
+    return {**_row(one.spec, one.state, [*one.problems, *one.notes]), "found": found}
+
+
+def _summary(found: Sequence[Standing]) -> str:
+    states: list[str] = [one.state for one in found]
+    return f"{len(found)} topics: " + ", ".join(
+        f"{states.count(state)} {words}"
+        for state, words in (("exists", "exist"), ("missing", "missing"), ("does not fit", "do not fit"))
+    )
+
+
+def _print(trial: Config, rows: Sequence[Row], as_json: bool, summary: str) -> None:
+    if as_json:
+        put_json({"trial": trial.name, "topics": rows})
+    else:
+        table = Table(box=None, pad_edge=False)
+        for title in ("topic", "partitions", "settings", "state"):
+            table.add_column(title, overflow="fold")
+        for row in rows:
+            settings = " ".join(f"{name}={value}" for name, value in row["config"].items())
+            state = "; ".join([row["state"], *row["notes"]])
+            table.add_row(cell(row["name"]), cell(str(row["partitions"])), cell(settings), cell(state))
+        console().print(table)
+    say(summary)

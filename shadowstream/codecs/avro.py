@@ -1,0 +1,120 @@
+"""Avro bodies of one writer schema, read and written by fastavro.
+
+fastavro raises EOFError, IndexError, UnicodeDecodeError, OverflowError and more on broken bytes, so everything is
+caught, record by record. Its compiled reader has no bound on recursion; see `bounds`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fastavro import _read_py, schemaless_reader, schemaless_writer
+from fastavro.validation import ValidationError, validate
+
+from shadowstream.codecs.bounds import check_depth, is_recursive
+from shadowstream.codecs.schemas import ParsedSchema
+from shadowstream.errors import CandidateError, RecordError
+
+_Read = Callable[[io.BytesIO, ParsedSchema, None], Any]
+
+
+class AvroReader:
+    """Reads bodies of one writer schema; raises `RecordError` (``bounds``) for a schema whose values have no bound."""
+
+    def __init__(self, schema: ParsedSchema, named: str) -> None:
+        self._schema = schema
+        self._named = named
+        try:
+            self._recursive = is_recursive(schema)
+        except RecordError as error:
+            raise RecordError(f"{named}: {error}", reason=error.reason) from error
+        # Only the reader written in Python ends too deep a value with an error and not with the process.
+        self._read: _Read = _read_py.schemaless_reader if self._recursive else schemaless_reader
+
+    def read(self, value: bytes, start: int) -> Any:
+        """The value whose body begins at `start`; raises `RecordError` (``decode``, ``bounds``)."""
+        buffer = io.BytesIO(value)
+        buffer.seek(start)
+        try:
+            decoded = self._read(buffer, self._schema, None)
+        except RecursionError as error:
+            raise RecordError(f"{self._named}: nested too deep", reason="bounds") from error
+        except Exception as error:
+            raise RecordError(
+                f"{self._named}: broken at byte {buffer.tell()} of {len(value)}: {_said(error)}", reason="decode"
+            ) from error
+        if buffer.tell() != len(value):
+            raise RecordError(
+                f"{self._named}: {len(value) - buffer.tell()} bytes left over after the value; "
+                "was it written with another schema?",
+                reason="decode",
+            )
+        if self._recursive:
+            check_depth(decoded)
+        return decoded
+
+    def read_each(self, values: Iterable[bytes], start: int) -> list[Any]:
+        """One value or `RecordError` for each of `values`."""
+        return [self._read_or_error(value, start) for value in values]
+
+    def _read_or_error(self, value: bytes, start: int) -> Any:
+        try:
+            return self.read(value, start)
+        except RecordError as error:
+            return bare(error)
+
+
+def _said(error: Exception) -> str:
+    # fastavro prints its buffer by address; the same bytes must give the same text in every run.
+    return type(error).__name__ if " at 0x" in str(error) else f"{type(error).__name__}: {error}".rstrip(": ")
+
+
+def bare(error: RecordError) -> RecordError:
+    """The error as a value: without its traceback, which would keep the whole batch alive."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
+class AvroWriter:
+    """Writes bodies of one schema, strictly.
+
+    fastavro alone writes 1.5 into an int field as 1 and "no" into a boolean field as true; here a value that does not
+    fit is an error, and a field that the schema does not have too. Scalars of numpy count as Python's.
+    """
+
+    def __init__(self, schema: ParsedSchema, named: str, prefix: bytes) -> None:
+        self._schema, self._named, self._prefix = schema, named, prefix
+        self._recursive = is_recursive(schema)
+
+    def write(self, value: Any) -> bytes:
+        """Prefix and body of one value; raises `CandidateError` that names the field where it can."""
+        try:
+            if self._recursive:
+                check_depth(value)
+            if not validate(value, self._schema, raise_errors=False):
+                value = _plain(value)
+                validate(value, self._schema)
+            buffer = io.BytesIO()
+            buffer.write(self._prefix)
+            schemaless_writer(buffer, self._schema, value, strict_allow_default=True)
+        except ValidationError as error:
+            raise CandidateError(f"output does not fit {self._named}: {_sentence(error)}") from error
+        except Exception as error:
+            raise CandidateError(f"output does not fit {self._named}: {error}") from error
+        return buffer.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    """The value with numpy's scalars and arrays as Python's; `tolist` is what both have and nothing else has."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _sentence(error: ValidationError) -> str:
+    # fastavro keeps a list of errors, each with the dotted path that begins with the record's full name.
+    return "; ".join(str(one) for one in error.errors) or str(error)

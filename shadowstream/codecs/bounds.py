@@ -1,0 +1,102 @@
+"""What a few bytes may not do: blow up memory, or the stack.
+
+Two shapes do it. A list whose items take no bytes (``array<null>``): five bytes say 20 million items. And depth: a
+recursive schema needs one byte a level, JSON one bracket, while fastavro's compiled reader ends the whole process
+with a segmentation fault somewhere between 900 and 5,000 levels, and comparison is recursive too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shadowstream.errors import RecordError
+
+DEPTH_MAX = 100
+"""Levels of lists and objects in one value."""
+
+_LEAST_BYTES = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1}
+
+
+def check_depth(value: Any) -> None:
+    """Raise `RecordError` (reason ``bounds``) if `value` nests deeper than `DEPTH_MAX`.
+
+    >>> check_depth([[1], {"a": [2]}])
+    """
+    level = [value]
+    for _ in range(DEPTH_MAX + 1):
+        # By identity: a candidate's value may hold one list twice on each of 50 levels, or hold itself.
+        below: dict[int, Any] = {}
+        for one in level:
+            if isinstance(one, dict):
+                below.update((id(inner), inner) for inner in one.values())
+            elif isinstance(one, list | tuple):
+                below.update((id(inner), inner) for inner in one)
+        if not below:
+            return
+        level = list(below.values())
+    raise RecordError(f"nested deeper than {DEPTH_MAX} levels", reason="bounds")
+
+
+def is_recursive(schema: Any) -> bool:
+    """Whether values of a parsed schema can nest without end; raises `RecordError` (``bounds``) for empty items.
+
+    >>> is_recursive({"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]})
+    True
+    >>> is_recursive({"type": "array", "items": "null"})
+    Traceback (most recent call last):
+    ...
+    shadowstream.errors.RecordError: the schema has an array of items that take no bytes: ...
+    """
+    walk = _SchemaWalk(schema)
+    walk.least_bytes(schema)
+    return walk.recursive
+
+
+class _SchemaWalk:
+    def __init__(self, schema: Any) -> None:
+        self.recursive = False
+        # Types of other files (references of a registry) stand only here.
+        self._named: dict[str, Any] = dict(schema.get("__named_schemas", {})) if isinstance(schema, dict) else {}
+        self._sizes: dict[str, int] = {}
+        self._open: set[str] = set()
+
+    def least_bytes(self, schema: Any) -> int:
+        """The fewest bytes that a value of `schema` takes."""
+        if isinstance(schema, list):
+            return 1 + min((self.least_bytes(branch) for branch in schema), default=0)
+        if isinstance(schema, str):
+            return _LEAST_BYTES[schema] if schema in _LEAST_BYTES else self._by_name(schema)
+        kind = schema["type"]
+        if kind == "array":
+            if self.least_bytes(schema["items"]) == 0:
+                raise RecordError(
+                    "the schema has an array of items that take no bytes: a few bytes could claim any number of them; "
+                    "give the items a field, or count them in a number",
+                    reason="bounds",
+                )
+            return 1
+        if kind == "map":
+            self.least_bytes(schema["values"])
+            return 1
+        if kind in ("record", "error", "fixed", "enum"):
+            self._named[schema["name"]] = schema
+            return self._by_name(schema["name"])
+        return self.least_bytes(kind)
+
+    def _by_name(self, name: str) -> int:
+        if name in self._open:
+            # A record that comes back to itself does so through a union, array or map, each at least one byte;
+            # one that does not can never be read at all.
+            self.recursive = True
+            return 1
+        if name not in self._sizes:
+            schema = self._named[name]
+            self._open.add(name)
+            if schema["type"] == "fixed":
+                self._sizes[name] = int(schema["size"])
+            elif schema["type"] == "enum":
+                self._sizes[name] = 1
+            else:
+                self._sizes[name] = sum(self.least_bytes(field["type"]) for field in schema["fields"])
+            self._open.discard(name)
+        return self._sizes[name]

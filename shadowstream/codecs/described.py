@@ -1,0 +1,123 @@
+"""docs/topics.md, from the topic plan and the schemas: the topics of a trial, then every field of every record.
+
+``python -m shadowstream.codecs.described > docs/topics.md``; a test compares.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from shadowstream import shipped
+from shadowstream.codecs.own import JSON_BYTES_MAX, NAMES
+from shadowstream.topics import TopicPlan
+
+_TOPICS = {"judge_state": "judge-state", "mark": "progress", "command": "commands", "delivery": "deliveries"}
+"""The topic of a schema that has another name than its topic."""
+_HOLDS = {
+    "out.": "the candidate's outputs, as it writes them, each with the packed header `s`",
+    "diff.json": "`diff` as JSON",
+    "dlq.": "records that could not be used, with headers `__connect.errors.*`",
+    "audit": "`verdict`",
+}
+_HEAD = """\
+# Topics
+
+Made from `shadowstream/topics.py` and `schemas/` by `python -m shadowstream.codecs.described`; a test compares.
+Every topic begins with `shadow.<name>.`, the trial's name. `shadowstream topics plan` shows those of a trial.
+
+| topic `shadow.<name>.…` | partitions | settings | holds |
+|---|---|---|---|
+"""
+_FORM = f"""
+Records are Avro in single-object encoding: `C3 01`, the fingerprint (CRC-64-AVRO, 8 bytes) of the schema that wrote
+them, the value. No registry is needed: the schemas are in `schemas/`, those of every released version in
+`schemas/released/`, and a release understands what it and all before it wrote.
+
+`diff.json` is there where the config says `compare: {{diff_json: true}}`: each row of `diff` once more as JSON, with
+the same key, partition and time, in the same transaction. Its fields are those of `diff`; the bytes of `key` are text
+in UTF-8, what is no UTF-8 as `\\xNN`, at most {JSON_BYTES_MAX:,} bytes of it.
+"""
+
+
+def page() -> str:
+    """The whole document."""
+    return _HEAD + "".join(_topics()) + _FORM + "".join(map(_record, NAMES))
+
+
+def _topics() -> Iterator[str]:
+    """A line a topic. Two plans with different counts tell which partitions follow production's."""
+    plan = TopicPlan("name")
+    plans = [plan.specs({"TOPIC": partitions}, diff_json=True) for partitions in (2, 3)]
+    for spec, other in zip(*plans, strict=True):
+        name = spec.name.removeprefix(plan.prefix)
+        partitions = str(spec.partitions) if spec.partitions == other.partitions else "as production's output"
+        settings = ", ".join(f"`{key}={value}`" for key, value in spec.config)
+        yield f"| `{name.replace('TOPIC', '<topic>')}` | {partitions} | {settings} | {_holds(name)} |\n"
+
+
+def _holds(topic: str) -> str:
+    for begin, text in _HOLDS.items():
+        if topic == begin or (begin.endswith(".") and topic.startswith(begin)):
+            return text
+    for name in NAMES:
+        if _TOPICS.get(name, name) == topic:
+            return f"`{name}`"
+    raise KeyError(f"nobody says what {topic} holds: add it to _HOLDS or _TOPICS")
+
+
+def _record(name: str) -> str:
+    parsed = json.loads(shipped.text(f"{name}.avsc"))
+    _, *nested = _records(parsed)
+    inner = "".join(f"\n`{one['name']}`: {one['doc']}\n{_fields(one)}" for one in nested)
+    return f"\n## {name}\n\n{parsed['doc']}\n{_fields(parsed)}{inner}"
+
+
+def _fields(record: dict[str, Any]) -> str:
+    lines = [
+        f"| `{one['name']}` | {_type(one['type'])} | {_default(one)} | {one['doc'].replace('|', chr(92) + '|')} |"
+        for one in record["fields"]
+    ]
+    return "\n| field | type | default | meaning |\n|---|---|---|---|\n" + "".join(f"{line}\n" for line in lines)
+
+
+def _type(kind: Any) -> str:
+    """A type in a few words.
+
+    >>> _type(["null", {"type": "array", "items": "long"}])
+    'list of long, or null'
+    """
+    if isinstance(kind, list):
+        return ", ".join(_type(one) for one in kind if one != "null") + ", or null" * ("null" in kind)
+    if not isinstance(kind, dict):
+        return str(kind)
+    if kind["type"] == "array":
+        return f"list of {_type(kind['items'])}"
+    if kind["type"] == "map":
+        return f"map of {_type(kind['values'])}"
+    return f"`{kind['name']}`" if kind["type"] == "record" else _type(kind["type"])
+
+
+def _default(one: dict[str, Any]) -> str:
+    return f"`{json.dumps(one['default'])}`" if "default" in one else ""
+
+
+def _records(kind: Any) -> Iterator[dict[str, Any]]:
+    """Every record that is defined in a type, outer ones first."""
+    if isinstance(kind, list):
+        inner = kind
+    elif isinstance(kind, dict):
+        if kind["type"] == "record":
+            yield kind
+        inner = [one["type"] for one in kind.get("fields", [])] + [
+            kind[key] for key in ("items", "values") if key in kind
+        ]
+    else:
+        inner = []
+    for one in inner:
+        yield from _records(one)
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -1,0 +1,55 @@
+"""Values of the candidate to the bytes of one output topic."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from shadowstream.codecs import json_values
+from shadowstream.codecs.avro import AvroWriter
+from shadowstream.codecs.framing import framed
+from shadowstream.codecs.schemas import SchemaSource
+from shadowstream.errors import ConfigError, RecordError
+
+
+class Encoder:
+    """Encodes for one subject (``<topic>-value``). The schema is the subject's latest when the encoder is made.
+
+    `format` as `config.Candidate.output_format`: None takes Avro where the subject has a schema, else JSON.
+    Raises `ConfigError` where Avro is asked for and the subject has no schema that can be used, and a retriable
+    `BrokerError` while that cannot be known.
+    """
+
+    def __init__(self, schemas: SchemaSource, subject: str, format: Literal["avro", "json"] | None = None) -> None:
+        self._writer = None if format == "json" else _writer(schemas, subject)
+        if format == "avro" and self._writer is None:
+            raise ConfigError(
+                f"candidate.output_format: avro needs a schema of subject {subject!r} and there is none; "
+                f"add it under schemas, or write json"
+            )
+
+    @property
+    def format(self) -> Literal["avro", "json"]:
+        """What is written."""
+        return "json" if self._writer is None else "avro"
+
+    def encode(self, value: Any) -> bytes | None:
+        """The bytes to write: bytes as they are, None as a tombstone, all else in the encoder's format.
+
+        Raises `CandidateError` for a value of the wrong shape, with the field's name where it can be told.
+        """
+        if value is None or isinstance(value, bytes):
+            return value
+        return json_values.write(value) if self._writer is None else self._writer.write(value)
+
+
+def _writer(schemas: SchemaSource, subject: str) -> AvroWriter | None:
+    schema_id = schemas.latest_id(subject)
+    if schema_id is None:
+        return None
+    try:
+        return AvroWriter(schemas.by_id(schema_id), f"schema {schema_id} of {subject}", framed(schema_id))
+    except RecordError as error:
+        raise ConfigError(
+            f"schema {schema_id}, the latest of subject {subject!r}, cannot be written: {error}; "
+            "correct it, or set candidate.output_format to json"
+        ) from error

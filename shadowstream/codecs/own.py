@@ -1,0 +1,96 @@
+"""Records of our own topics: Avro single-object encoding with the schemas that the package ships.
+
+A record says which schema wrote it by that schema's fingerprint (``C3 01`` and eight bytes of CRC-64-AVRO), so
+subscribers need no registry (docs/decisions/0002). Records of every released version can be read: the package ships
+their schemas as well (``schemas/released/``), and what an older one lacks gets the default of the present schema.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from functools import cache
+from typing import Any
+
+import fastavro
+import orjson
+from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
+
+from shadowstream import shipped
+from shadowstream.errors import RecordError
+
+NAMES = ("mark", "diff", "stats", "state", "judge_state", "drift", "verdict", "delivery", "command")
+_MAGIC = b"\xc3\x01"
+_HEAD = 10
+JSON_BYTES_MAX = 100_000
+"""Of bytes in JSON, where one may become five: a row of diff stays below what a broker takes as one message."""
+
+
+@cache
+def schema(name: str) -> Any:
+    """The parsed writer schema of one of `NAMES`."""
+    return parse_schema(json.loads(shipped.text(f"{name}.avsc")))
+
+
+def _head_of(parsed: Any) -> bytes:
+    return _MAGIC + bytes.fromhex(fingerprint(to_parsing_canonical_form(parsed), "CRC-64-AVRO"))
+
+
+@cache
+def _head(name: str) -> bytes:
+    return _head_of(schema(name))
+
+
+@cache
+def _writers() -> dict[bytes, tuple[str, Any]]:
+    """Writer schemas by their heads: those of the released versions, and last, so that they win, the present ones."""
+    released = [(name, parse_schema(json.loads(text))) for name, text in shipped.released()]
+    return {_head_of(parsed): (name, parsed) for name, parsed in [*released, *((n, schema(n)) for n in NAMES)]}
+
+
+def encode(name: str, value: dict[str, Any]) -> bytes:
+    """Encode one record of schema `name`."""
+    out = io.BytesIO()
+    out.write(_head(name))
+    fastavro.schemaless_writer(out, schema(name), value)
+    return out.getvalue()
+
+
+def decode(raw: bytes) -> tuple[str, dict[str, Any]]:
+    """The schema's name and the record in its present form; raises `RecordError` for anything that we did not write.
+
+    Whatever released version wrote it, the record has the fields of the present schema.
+
+    >>> decode(encode("state", {"task": "t/0", "seq": 1, "counts": {}, "inputs_counted": {}, "overflow": {}}))[0]
+    'state'
+    """
+    found = _writers().get(raw[:_HEAD])
+    if found is None:
+        raise RecordError(
+            f"not a record of ours: begins with {raw[:_HEAD].hex() or 'nothing'}; is a newer release writing?",
+            reason="schema",
+        )
+    name, writer = found
+    # Resolving costs time that records of this release need not spend.
+    reader = None if writer is schema(name) else schema(name)
+    try:
+        record = fastavro.schemaless_reader(io.BytesIO(raw[_HEAD:]), writer, reader)
+    except Exception as error:  # fastavro raises EOFError, IndexError, UnicodeDecodeError, ... on broken bytes
+        raise RecordError(f"broken {name} record: {error!r}", reason="decode") from error
+    return name, record  # type: ignore[return-value]  # our schemas are all records
+
+
+def as_json(record: dict[str, Any]) -> bytes:
+    r"""One record as JSON for readers without Avro: fields as in its schema, not finite numbers as null.
+
+    Bytes are text: as UTF-8, what is none as ``\xNN``, cut at `JSON_BYTES_MAX`. That is to be read by people; whoever
+    needs a key's very bytes takes the Avro record.
+
+    >>> print(as_json({"key": b"a\xff", "delta": float("nan")}).decode())
+    {"key":"a\\xff","delta":null}
+    """
+    return orjson.dumps(record, default=_text)
+
+
+def _text(value: bytes) -> str:
+    return value[:JSON_BYTES_MAX].decode("utf-8", "backslashreplace")

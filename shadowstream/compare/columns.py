@@ -1,0 +1,162 @@
+"""The same rules on many pairs at once, field by field.
+
+A field whose values are all of one flat type (or null) on both sides is compared as two columns; any other field, and
+any pair that is not two objects, falls back to `rows` for just that field or pair. Only levels (places in `OUTCOMES`)
+are computed here. Differences and their texts come from `rows`, when somebody asks, so that they have one source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from itertools import chain
+from operator import itemgetter, ne
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+
+from shadowstream.compare.result import IGNORED, MATCH, MISMATCH, TOLERATED, PairResult
+from shadowstream.compare.rows import ABSENT, compare_rows, level_of, scalar_level, unexplained
+from shadowstream.compare.rules import RuleSet, Spot
+from shadowstream.config import Rule
+from shadowstream.errors import ShadowstreamBug
+
+Levels = npt.NDArray[np.uint8]
+_Value = dict[Any, Any]
+
+# Of these, two of one type are equal exactly if `==` says so (NaN apart). Decimal is not here: it may raise.
+_FLAT = frozenset({str, int, float, bool, bytes, datetime, date, UUID})
+_NULL = type(None)
+# Objects used as maps, each with keys of its own, make wide and empty columns; rows are cheaper then.
+_CELLS_PER_FIELD_MAX = 4
+
+
+def compare_columns(production: Sequence[Any], shadow: Sequence[Any], rules: RuleSet) -> list[PairResult]:
+    """Compare pairs of decoded values; the same results as `compare_rows` for each, at a fraction of its cost.
+
+    >>> [r.outcome for r in compare_columns([{"n": 1}, {"n": 2}], [{"n": 1}, {"n": 3}], RuleSet())]
+    ['match', 'mismatch']
+    """
+    if len(production) != len(shadow):
+        raise ShadowstreamBug(f"compare: {len(production)} production values and {len(shadow)} shadow values")
+    if not production:
+        return []
+    if {*map(type, production)} == {dict} == {*map(type, shadow)}:
+        return _objects(production, shadow, rules)
+    results: list[PairResult | None] = [None] * len(production)
+    flat = []
+    for place, (one, other) in enumerate(zip(production, shadow, strict=True)):
+        if type(one) is dict and type(other) is dict:
+            flat.append(place)
+        else:
+            results[place] = compare_rows(one, other, rules)
+    if flat:
+        both = _objects([production[place] for place in flat], [shadow[place] for place in flat], rules)
+        for place, result in zip(flat, both, strict=True):
+            results[place] = result
+    return [result for result in results if result is not None]
+
+
+def _objects(production: Sequence[_Value], shadow: Sequence[_Value], rules: RuleSet) -> list[PairResult]:
+    fields = _fields(production, shadow)
+    if fields is None:
+        return [compare_rows(one, other, rules) for one, other in zip(production, shadow, strict=True)]
+    levels = np.zeros(len(production), np.uint8)
+    for name, ours, theirs in fields:
+        found = _field_levels(rules.root, str(name), ours, theirs)
+        if found is not None:
+            np.maximum(levels, found, out=levels)
+    return [
+        unexplained(level, one, other, rules)
+        for level, one, other in zip(levels.tolist(), production, shadow, strict=True)
+    ]
+
+
+def _fields(
+    production: Sequence[_Value], shadow: Sequence[_Value]
+) -> list[tuple[Any, Sequence[Any], Sequence[Any]]] | None:
+    """Name and both columns of every field; None where columns would be mostly empty."""
+    names = list(production[0])
+    ours, theirs = _full_columns(production, names), _full_columns(shadow, names)
+    if ours is None or theirs is None:
+        every = dict.fromkeys(chain(chain.from_iterable(production), chain.from_iterable(shadow)))
+        cells = sum(map(len, production)) + sum(map(len, shadow))
+        if 2 * len(every) * len(production) > _CELLS_PER_FIELD_MAX * cells:
+            return None
+        names = list(every)
+        ours = [[value.get(name, ABSENT) for value in production] for name in names]
+        theirs = [[value.get(name, ABSENT) for value in shadow] for name in names]
+    return list(zip(names, ours, theirs, strict=True))
+
+
+def _full_columns(values: Sequence[_Value], names: list[Any]) -> list[list[Any]] | None:
+    """Columns of `names` if every value has these fields and no other."""
+    # With each of the names found in each value, the sum tells whether any has more.
+    if sum(map(len, values)) != len(names) * len(values):
+        return None
+    try:
+        return [list(map(itemgetter(name), values)) for name in names]
+    except KeyError:
+        return None
+
+
+def _field_levels(root: Spot, name: str, ours: Sequence[Any], theirs: Sequence[Any]) -> Levels | None:
+    """The levels of one field, None for all match."""
+    types = {*map(type, ours), *map(type, theirs)}
+    flat = types - {_NULL}
+    if len(flat) > 1 or not flat <= _FLAT:
+        return _by_rows(root, name, ours, theirs)
+    rule = root.step(name).rule
+    if types == {float}:
+        return _floats(np.array(ours), np.array(theirs), rule)
+    if ours == theirs:
+        return None
+    unequal = np.fromiter(map(ne, ours, theirs), np.bool_, len(ours))
+    if rule is None and float not in flat:
+        return _where(unequal, MISMATCH)
+    if rule is not None and rule.ignore and float not in flat:
+        return _where(unequal, IGNORED)
+    levels = np.zeros(len(ours), np.uint8)
+    for place in np.flatnonzero(unequal).tolist():
+        levels[place] = _nullable_level(ours[place], theirs[place], rule)
+    return levels
+
+
+def _floats(ours: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64], rule: Rule | None) -> Levels | None:
+    unequal = ours != theirs
+    unequal &= ~(np.isnan(ours) & np.isnan(theirs))
+    if not unequal.any():
+        return None
+    if rule is None:
+        return _where(unequal, MISMATCH)
+    if rule.ignore:
+        return _where(unequal, IGNORED)
+    # As in rows, to the last bit: the same operations in the same order on the same doubles.
+    with np.errstate(all="ignore"):
+        within = np.abs(theirs - ours) <= rule.atol + rule.rtol * np.abs(ours)
+    within &= np.isfinite(ours) & np.isfinite(theirs)
+    levels: Levels = np.where(within, np.uint8(TOLERATED), np.uint8(MISMATCH))
+    levels[~unequal] = MATCH
+    return levels
+
+
+def _where(unequal: npt.NDArray[np.bool_], level: int) -> Levels:
+    levels: Levels = np.where(unequal, np.uint8(level), np.uint8(MATCH))
+    return levels
+
+
+def _nullable_level(ours: Any, theirs: Any, rule: Rule | None) -> int:
+    if ours is None or theirs is None:
+        return IGNORED if rule is not None and rule.ignore else MISMATCH
+    return scalar_level(ours, theirs, rule)
+
+
+def _by_rows(root: Spot, name: str, ours: Sequence[Any], theirs: Sequence[Any]) -> Levels:
+    # A pair of which neither side has the field has no difference there.
+    levels = (
+        MATCH if one is ABSENT and other is ABSENT else level_of(root, name, one, other)
+        for one, other in zip(ours, theirs, strict=True)
+    )
+    return np.fromiter(levels, np.uint8, len(ours))

@@ -1,0 +1,129 @@
+"""Which rule holds at which path.
+
+A path names fields and list indices from the outside in, by dots: ``items.0.price``. In a rule ``*`` stands for any
+one name or index. A dot, a backslash or a lone star inside a name is escaped by a backslash: ``a\\.b`` is one name.
+
+A rule holds at its path and at every path below it. Of several that hold **the most specific wins**: first the
+longer one (``user.age`` before ``user``), then, of equally long ones, the one that names where the other has a star,
+at the first place where they differ (``a.*`` before ``*.b`` at ``a.b``).
+
+So with ``user`` ignored and a tolerance for ``user.age``, every difference in ``user`` is ignored but that of the age.
+A difference of a whole object (it is missing, null, of another type) stands at the object's own path: a rule for
+``user.name`` says nothing about a missing ``user``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from shadowstream.config import Rule
+from shadowstream.errors import ConfigError
+
+_NAME = re.compile(r"(?:\\.|[^.\\])*", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_TO_ESCAPE = re.compile(r"[.\\]|^\*$")
+STAR = None
+
+
+def parse_path(text: str) -> list[str | None]:
+    """The names of a path, None for a star. Raises `ConfigError` for a backslash that escapes nothing.
+
+    >>> parse_path(r"items.*.unit\\.price")
+    ['items', None, 'unit.price']
+    """
+    names: list[str | None] = []
+    at = 0
+    while True:
+        match = _NAME.match(text, at)
+        end = match.end() if match else at
+        if end < len(text) and text[end] != ".":
+            raise ConfigError(f"path {text!r}: ends in a backslash; write \\\\ for a backslash in a name")
+        part = text[at:end]
+        names.append(STAR if part == "*" else _ESCAPED.sub(r"\1", part))
+        if end == len(text):
+            return names
+        at = end + 1
+
+
+def join_path(names: Iterable[str]) -> str:
+    """The text of a path, with what would be misread escaped.
+
+    >>> join_path(["items", "0", "unit.price"])
+    'items.0.unit\\\\.price'
+    """
+    return ".".join([_TO_ESCAPE.sub(r"\\\g<0>", name) for name in names])
+
+
+class _Node:
+    """A place in the tree of rule paths."""
+
+    __slots__ = ("named", "rule", "star")
+
+    def __init__(self) -> None:
+        self.named: dict[str, _Node] = {}
+        self.star: _Node | None = None
+        self.rule: Rule | None = None
+
+
+class Spot:
+    """Where a walk over a value stands among the rules. Steps are cached, so a walk costs a lookup a name."""
+
+    __slots__ = ("_nodes", "_other", "_steps", "open", "rule")
+
+    def __init__(self, nodes: Sequence[_Node], rule: Rule | None) -> None:
+        # Sorted: the node that comes first has a name where the others have a star.
+        self._nodes = nodes
+        self.rule: Rule | None = next((node.rule for node in nodes if node.rule is not None), rule)
+        """The rule that holds here."""
+        self.open = any(node.named or node.star for node in nodes)
+        """Whether another rule may hold further down."""
+        self._steps: dict[str, Spot | None] = {name: None for node in nodes for name in node.named}
+        self._other: Spot | None = None
+
+    def step(self, name: str) -> Spot:
+        """The spot of a field or an index (as text) below."""
+        if not self.open:
+            return self
+        if name not in self._steps:
+            # All names that no rule says share one spot, so that a map of a million keys makes none of its own.
+            if self._other is None:
+                self._other = Spot([node.star for node in self._nodes if node.star], self.rule)
+            return self._other
+        spot = self._steps[name]
+        if spot is None:
+            below = [found for node in self._nodes for found in (node.named.get(name), node.star) if found]
+            spot = self._steps[name] = Spot(below, self.rule)
+        return spot
+
+
+class RuleSet:
+    """The rules of one trial. Raises `ConfigError` where two rules have one path.
+
+    >>> rules = RuleSet([Rule(path="user", ignore=True), Rule(path="user.*.cm", atol=0.5)])
+    >>> rules.for_path("user.name"), rules.for_path("user.height.cm"), rules.for_path("users")
+    (Rule(path='user', ignore=True, ...), Rule(path='user.*.cm', ..., atol=0.5, ...), None)
+    """
+
+    def __init__(self, rules: Sequence[Rule] = ()) -> None:
+        root = _Node()
+        for rule in rules:
+            node = root
+            for name in parse_path(rule.path):
+                if name is None:
+                    node.star = node.star or _Node()
+                    node = node.star
+                else:
+                    node = node.named.setdefault(name, _Node())
+            if node.rule is not None:
+                raise ConfigError(f"compare.rules: two rules for path {rule.path!r}; give one")
+            node.rule = rule
+        self.root = Spot([root], None)
+        """Where a walk over a whole value begins."""
+
+    def for_path(self, path: str) -> Rule | None:
+        """The rule that holds at `path`, None where values must be equal."""
+        spot = self.root
+        for name in parse_path(path):
+            spot = spot.step("*" if name is None else name)
+        return spot.rule

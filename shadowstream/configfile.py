@@ -1,0 +1,258 @@
+"""The config of a trial from its YAML file: every error at once, each with file, line, key and what to do.
+
+What YAML is understood, and how ``${VAR}`` works, stands in `shadowstream.yamlfile`; what the keys mean, in
+`shadowstream.config`. Two things are done between them:
+
+- `schemas.dir` and `candidate.files` are relative to the config file and come out absolute;
+- below `kafka.client` every scalar is taken as it is written, since librdkafka reads text: a password of ``0123``
+  keeps its zero.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from shadowstream.config import Config, Model
+from shadowstream.errors import ConfigError
+from shadowstream.masking import masked as _masked
+from shadowstream.yamlfile import Document, Problem, Unusable, Where, dotted, read
+
+__all__ = ["ConfigFileError", "Problem", "Source", "load", "masked", "nearest", "open_source"]
+
+_KINDS: dict[str, tuple[str, str]] = {
+    "string_type": ("a text", "put it in quotes"),
+    "int_type": ("a whole number", "write one, without quotes"),
+    "float_type": ("a number", "write one, without quotes"),
+    "bool_type": ("true or false", "write one of them, without quotes"),
+    "list_type": ("a list", "write [a, b]"),
+    "dict_type": ("keys with values", "write {key: value}"),
+    "model_type": ("keys with values", "write {key: value}"),
+}
+_SHOWN_MAX = 60
+_NAMES_MAX = 20
+_KEY_IN_MESSAGE = re.compile(r"([a-z_]+(?:\.[a-z_]+)*): ")
+
+
+class ConfigFileError(ConfigError):
+    """Everything that is wrong with a config file; `problems` are in the order of its lines."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(problems, key=lambda problem: problem.line)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A config and the file that it came from."""
+
+    file: str
+    config: Config
+    lines: Mapping[Where, int]
+
+    def problem(self, message: str, where: Where = ()) -> Problem:
+        """A problem that only a look outside shows; its key is the message's beginning, ``key.path: …``, or `where`."""
+        return _locate(self.file, self.lines, where, message)
+
+
+def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> Config:
+    """The config of a YAML file; `environ` is where ``${VAR}`` is looked up, by default the process's.
+
+    Raises:
+        ConfigFileError: with every problem of the file.
+        IsolationError: the config names a topic or group that a trial must keep away from.
+    """
+    return open_source(path, environ).config
+
+
+def open_source(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> Source:
+    """As `load`, with the lines of the keys, for problems that only a look outside the file shows."""
+    document = read(Path(path), os.environ if environ is None else environ)
+    file = os.fspath(path)
+    found = [_problem(file, document.lines, where, message, line) for line, where, message in document.problems]
+    config = None
+    if not found or isinstance(document.data, dict):
+        _take_as_written(document)
+        _make_absolute(document.data, Path(path).absolute().parent)
+        try:
+            # Strict: what an editor's JSON Schema check refuses is refused here too.
+            config = Config.model_validate(document.data, strict=True)
+        except ValidationError as error:
+            found += _explained(file, document, error.errors(include_url=False))
+        except ConfigError as error:
+            found.append(_locate(file, document.lines, (), str(error)))
+    if found or config is None:
+        raise ConfigFileError(found)
+    return Source(file, config, document.lines)
+
+
+def masked(config: Config) -> dict[str, Any]:
+    """The config as plain data, defaults included, secrets as ``***``."""
+    return dict(_masked(config.model_dump(mode="json")))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to do about an unknown name: the nearest known one, else all of them.
+
+    >>> nearest("boostrap", ["bootstrap", "client"])
+    "did you mean 'bootstrap'?"
+    >>> nearest("zzz", ["bootstrap", "client"])
+    'known are bootstrap, client'
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    more = f" and {len(names) - _NAMES_MAX} more" if len(names) > _NAMES_MAX else ""
+    return f"known are {', '.join(names[:_NAMES_MAX])}{more}" if names else "none are known here"
+
+
+def _take_as_written(document: Document) -> None:
+    data = document.data
+    kafka = data.get("kafka") if isinstance(data, dict) else None
+    client = kafka.get("client") if isinstance(kafka, dict) else None
+    if isinstance(client, dict):
+        for name, value in client.items():
+            if isinstance(value, bool | int | float):
+                client[name] = document.texts["kafka", "client", name]
+
+
+def _make_absolute(data: Any, folder: Path) -> None:
+    def absolute(value: Any) -> Any:
+        return os.path.normpath(folder / value) if isinstance(value, str) and value else value
+
+    if not isinstance(data, dict):
+        return
+    schemas, candidate = data.get("schemas"), data.get("candidate")
+    if isinstance(schemas, dict) and "dir" in schemas:
+        schemas["dir"] = absolute(schemas["dir"])
+    if isinstance(candidate, dict) and isinstance(candidate.get("files"), list):
+        candidate["files"] = [absolute(value) for value in candidate["files"]]
+
+
+def _problem(file: str, lines: Mapping[Where, int], where: Where, message: str, line: int = 0) -> Problem:
+    return Problem(file, line or lines[_known(where, lines)], dotted(where), message)
+
+
+def _locate(file: str, lines: Mapping[Where, int], where: Where, message: str) -> Problem:
+    """A problem whose message may begin with its key, below `where` or from the root."""
+    match = _KEY_IN_MESSAGE.match(message)
+    if match:
+        key = tuple(match[1].split("."))
+        for begin in (where, ()):
+            if _field((*begin, *key)) is not None:
+                return _problem(file, lines, (*begin, *key), message[match.end() :])
+    return _problem(file, lines, where, message)
+
+
+def _known(where: Where, lines: Mapping[Where, int]) -> Where:
+    """The nearest place above that has a line."""
+    while where not in lines:
+        where = where[:-1]
+    return where
+
+
+def _explained(file: str, document: Document, errors: list[ErrorDetails]) -> list[Problem]:
+    problems: list[Problem] = []
+    told: set[Where] = set()
+    for error in errors:
+        # Of a value that may be of several types pydantic tells an error for each, below a place that does not exist.
+        where = error["loc"] if error["type"] == "missing" else _known(error["loc"], document.lines)
+        if where in told or isinstance(error["input"], Unusable):
+            continue
+        several = len(where) < len(error["loc"])
+        if not several and error["type"] == "value_error":
+            problems.append(_locate(file, document.lines, where, str(error.get("ctx", {}).get("error", error["msg"]))))
+            continue
+        told.add(where)
+        message = _message(error, where, document, several)
+        problems.append(_problem(file, document.lines, where, message))
+    return problems
+
+
+def _message(error: ErrorDetails, where: Where, document: Document, several: bool) -> str:
+    kind, found = error["type"], _shown(error["input"], where, document)
+    about = _about(where)
+    if kind == "extra_forbidden":
+        return f"unknown key; {nearest(str(where[-1]), _names(where[:-1]))}"
+    if kind == "missing":
+        return f"is missing; add it{about}"
+    if several:
+        return f"expected a text, a number or true/false, found {found}{about}"
+    if kind in _KINDS:
+        wanted, hint = _KINDS[kind]
+        return f"expected {wanted}, found {found}; {hint}{about}"
+    if kind == "literal_error":
+        choices = _choices(_field(where))
+        close = difflib.get_close_matches(str(error["input"]), choices, n=1)
+        return f"{found} is not one of {', '.join(choices)}" + (f"; did you mean {close[0]!r}?" if close else "")
+    if kind == "string_pattern_mismatch":
+        return f"{found} does not look right; write it{about}"
+    said = error["msg"].replace("Input should be", "must be").replace(" after validation", "")
+    return f"{said[0].lower()}{said[1:]}, found {found}{about}"
+
+
+def _shown(value: Any, where: Where, document: Document) -> str:
+    """What stands in the file, and never what a variable holds or what may be a password."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, Mapping):
+        return "keys with values"
+    if isinstance(value, list):
+        return "a list" if value else "an empty list"
+    if where[:2] == ("kafka", "client"):
+        return "another kind of value"
+    raw = document.raw.get(where, str(value))
+    return repr(raw if len(raw) <= _SHOWN_MAX else raw[:_SHOWN_MAX] + "…")
+
+
+def _model_in(annotation: Any) -> type[Model] | None:
+    """The model that a field's type is or holds: itself, in a list, or optional."""
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        return annotation
+    return next(filter(None, map(_model_in, typing.get_args(annotation))), None)
+
+
+def _field(where: Where) -> FieldInfo | None:
+    """The field of the config at a place; None where there is none, as below `kafka.client`."""
+    model: type[Model] | None = Config
+    found: FieldInfo | None = None
+    for part in where:
+        if isinstance(part, int):
+            continue
+        found = model.model_fields.get(part) if model else None
+        if found is None:
+            return None
+        model = _model_in(found.annotation)
+    return found
+
+
+def _names(where: Where) -> Iterable[str]:
+    field = _field(where)
+    model = _model_in(field.annotation) if field else Config
+    return model.model_fields if model else ()
+
+
+def _choices(field: FieldInfo | None) -> list[str]:
+    def literals(annotation: Any) -> list[str]:
+        if typing.get_origin(annotation) is typing.Literal:
+            return [str(choice) for choice in typing.get_args(annotation)]
+        return [choice for part in typing.get_args(annotation) for choice in literals(part)]
+
+    return literals(field.annotation) if field else []
+
+
+def _about(where: Where) -> str:
+    """What the key is for: its own description, or the part's that it stands in."""
+    field = _field(where)
+    return f" ({field.description})" if field and field.description else ""

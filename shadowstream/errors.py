@@ -1,0 +1,60 @@
+"""Whose fault an error is, and what the caller must do about it.
+
+=====================  =====================================================  =========
+error                  whose, and what follows                                exit code
+=====================  =====================================================  =========
+`ConfigError`          the operator's: say what, where, what to do            2
+`IsolationError`       the plan would touch production: never caught          1
+`RecordError`          this record's: dead letter, counted, stream goes on    none
+`BrokerError`          the broker's: retry, abort and rewind, or exit         1
+`CandidateError`       the candidate's: an outcome, never a crash             none
+`ShadowstreamBug`      ours: please report                                    1
+=====================  =====================================================  =========
+"""
+
+from __future__ import annotations
+
+
+class ShadowstreamError(Exception):
+    """Root of every error that shadowstream raises on purpose."""
+
+
+class ConfigError(ShadowstreamError):
+    """What the operator gave cannot be used; the message says what, where and what to do."""
+
+
+class IsolationError(ShadowstreamError):
+    """Going on could write to production, commit to its group or slow it down. Never caught."""
+
+
+class RecordError(ShadowstreamError):
+    """One record cannot be used. It ends in the dead letter and in exactly one outcome.
+
+    `reason` is a short stable word (``framing``, ``schema``, ``decode``, ``bounds``) for counting.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class BrokerError(ShadowstreamError):
+    """The broker or the client failed.
+
+    `retriable`: the same call again. `abortable`: abort the transaction, load the committed state, seek, go on.
+    Neither: the process ends and its supervisor starts it again.
+    """
+
+    def __init__(self, message: str, *, retriable: bool = False, abortable: bool = False, fatal: bool = False) -> None:
+        super().__init__(message)
+        self.retriable = retriable
+        self.abortable = abortable
+        self.fatal = fatal
+
+
+class CandidateError(ShadowstreamError):
+    """The candidate failed on one input; an observation like any other."""
+
+
+class ShadowstreamBug(ShadowstreamError):
+    """A state that our own rules forbid. The message says which rule."""

@@ -1,0 +1,1 @@
+"""The joiner: pairs each production output with the candidate's and ends every record in one outcome."""

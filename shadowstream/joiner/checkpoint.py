@@ -1,0 +1,128 @@
+"""What one commit of one side says beside its offset: the metadata that recovery reads back.
+
+Form ``1``: zlib and base85 over varints ``sequence, high, progress position, said_from, runs, (gap, length)*``.
+``high`` is the offset below which every record has been accounted; the runs are the offsets below it that are
+still pending. The committed offset is the lowest pending one. Recovery reads from there to ``high`` again,
+keeps what is pending and says nothing of the rest. Form ``2`` is the same without runs: the pending set did
+not fit and stands in the task's state record of the same sequence number.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from shadowstream.errors import ShadowstreamBug
+
+METADATA_CHARS_MAX = 4_000  # the broker refuses 4,096, and one refused partition fails the whole commit
+
+
+class Checkpoint(NamedTuple):
+    """Metadata of one side's partition. `overflow`: the pending set stands in the state record."""
+
+    sequence: int
+    high: int
+    pending: frozenset[int]
+    progress: int = 0
+    said_from: int = 0
+    overflow: bool = False
+
+
+def _runs(offsets: Iterable[int]) -> list[tuple[int, int]]:
+    """Sorted offsets as (gap since the end of the run before, length)."""
+    array = np.unique(np.fromiter(offsets, dtype=np.int64))
+    if not len(array):
+        return []
+    starts = np.flatnonzero(np.diff(array, prepend=array[0] - 2) != 1)
+    lengths = np.diff(starts, append=len(array))
+    first = array[starts]
+    gaps = first - np.concatenate(([0], first[:-1] + lengths[:-1]))
+    return list(zip(gaps.tolist(), lengths.tolist(), strict=True))
+
+
+def _varints(numbers: Iterable[int]) -> bytes:
+    out = bytearray()
+    for number in numbers:
+        while number > 127:
+            out.append(number & 127 | 128)
+            number >>= 7
+        out.append(number)
+    return bytes(out)
+
+
+def _numbers(data: bytes) -> list[int]:
+    numbers, number, shift = [], 0, 0
+    for byte in data:
+        number |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            numbers.append(number)
+            number = shift = 0
+    return numbers
+
+
+def _text(form: str, numbers: Iterable[int]) -> str:
+    return form + base64.b85encode(zlib.compress(_varints(numbers), 6)).decode()
+
+
+def pending_text(pending: Iterable[int]) -> str:
+    """A pending set as text of any length, for the state record.
+
+    >>> sorted(pending_of(pending_text([7, 3, 4])))
+    [3, 4, 7]
+    """
+    return _text("", (number for run in _runs(pending) for number in run))
+
+
+def pending_of(text: str) -> frozenset[int]:
+    """The pending set of `pending_text`."""
+    return _spread(_numbers(zlib.decompress(base64.b85decode(text))))
+
+
+def _spread(numbers: list[int]) -> frozenset[int]:
+    offsets: set[int] = set()
+    at = 0
+    for gap, length in zip(numbers[::2], numbers[1::2], strict=True):
+        offsets.update(range(at + gap, at + gap + length))
+        at += gap + length
+    return frozenset(offsets)
+
+
+def encode(checkpoint: Checkpoint) -> str:
+    """The metadata text; form ``2`` (overflow) where the pending set does not fit.
+
+    >>> decode(encode(Checkpoint(3, 20, frozenset([5, 6, 9])))).pending == {5, 6, 9}
+    True
+    """
+    head = [checkpoint.sequence, checkpoint.high, checkpoint.progress, checkpoint.said_from]
+    runs = _runs(checkpoint.pending)
+    if len(runs) <= METADATA_CHARS_MAX:  # a run costs at least one character
+        text = _text("1", [*head, len(runs), *(number for run in runs for number in run)])
+        if len(text) <= METADATA_CHARS_MAX:
+            return text
+    return _text("2", [*head, 0])
+
+
+def overflows(metadata: str) -> bool:
+    """Whether the pending set did not fit and belongs into the state record."""
+    return metadata.startswith("2")
+
+
+def decode(metadata: str) -> Checkpoint:
+    """Read metadata back; raises `ShadowstreamBug` for a form that we did not write."""
+    if metadata[:1] not in ("1", "2"):
+        raise ShadowstreamBug(
+            f"commit metadata {metadata[:20]!r} is of an unknown form: did something else commit to our group, "
+            "or a newer release?"
+        )
+    try:
+        sequence, high, progress, said_from, runs, *rest = _numbers(zlib.decompress(base64.b85decode(metadata[1:])))
+    except (ValueError, zlib.error) as error:
+        raise ShadowstreamBug(f"commit metadata {metadata[:20]!r} cannot be read: {error}") from error
+    if len(rest) != 2 * runs:
+        raise ShadowstreamBug(f"commit metadata announces {runs} runs and holds {len(rest) // 2}")
+    return Checkpoint(sequence, high, _spread(rest), progress, said_from, overflows(metadata))

@@ -1,0 +1,172 @@
+"""What the marks of the progress topic say, gathered: start and warm-up, done and end marks, absences.
+
+Offsets in marks are high watermarks. A done mark counts for a task once the task's own position on the shadow
+side has passed the end that the mark names: `Passed` does that per task, since each task reads another partition.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any, NamedTuple
+
+from shadowstream.errors import ShadowstreamBug
+from shadowstream.records import Place
+from shadowstream.runner.marks import Counters, identity_hash
+
+MARKS_MAX = 10_000
+ABSENCES_MAX = 1_000_000
+
+
+class Done(NamedTuple):
+    """Inputs of `input` below `offset` are done; their outputs lie below `ends`."""
+
+    input: Place
+    offset: int
+    ends: dict[Place, int]
+    counters: Counters
+
+
+class Start(NamedTuple):
+    """Where the trial began; see schemas/mark.avsc."""
+
+    revision: str
+    committed: dict[Place, int]
+    warm_below: dict[Place, int]
+    bounds: dict[Place, int]
+    floor_ms: int | None
+    ends: dict[Place, int]
+
+    @property
+    def has_warm_up(self) -> bool:
+        """Whether inputs before S are warm-up (S is -1 where every pair counts)."""
+        return any(below >= 0 for below in self.warm_below.values())
+
+
+def _ends(record: dict[str, Any]) -> dict[Place, int]:
+    return {Place(e["topic"], e["partition"]): e["offset"] for e in record["ends"]}
+
+
+class Progress:
+    """All that the marks have said so far. One per joiner process, fed in the order of the topic."""
+
+    def __init__(self, revision: str, inputs: Iterable[str]) -> None:
+        self.revision = revision
+        self._inputs = list(inputs)
+        self.start: Start | None = None
+        self.warm_ends: dict[Place, int] | None = None
+        self.ends: dict[Place, Done] = {}
+        self.latest: dict[Place, Done] = {}
+        self.absences_dropped = 0
+        self._absent: dict[tuple[Place, int], tuple[str, int | None]] = {}
+        self._by_hash: dict[int, tuple[Place, int]] = {}
+        self._forgotten: dict[Place, int] = {}
+
+    def add(self, record: dict[str, Any]) -> Done | None:
+        """Take one mark; returns it as a `Done` where it is one (done and end marks)."""
+        kind = record["kind"]
+        if kind == "start":
+            # Two runners may have raced at the very beginning: the first start mark of a revision is the one.
+            if record["revision"] == self.revision and self.start is None:
+                self.start = self._start(record)
+        elif kind == "warm":
+            if record["revision"] == self.revision and self.warm_ends is None:
+                self.warm_ends = _ends(record)
+        elif kind == "range":
+            self._absences(record)
+        elif kind in ("done", "end"):
+            place = Place(record["input_topic"], record["input_partition"])
+            done = Done(place, record["to_offset"], _ends(record), Counters.of(record["counters"]))
+            self.latest[place] = done
+            if kind == "end":
+                self.ends[place] = done
+            return done
+        else:
+            raise ShadowstreamBug(f"a mark of unknown kind {kind!r}: is a newer release writing?")
+        return None
+
+    def _start(self, record: dict[str, Any]) -> Start:
+        begins = {Place(b["topic"], b["partition"]): b for b in record["begins"]}
+        return Start(
+            record["revision"],
+            {place: b["committed"] for place, b in begins.items()},
+            {place: b["end"] for place, b in begins.items()},
+            {place: b["bound"] for place, b in begins.items()},
+            record["floor_ms"],
+            _ends(record),
+        )
+
+    def _absences(self, record: dict[str, Any]) -> None:
+        place = Place(record["input_topic"], record["input_partition"])
+        for run in record["absences"]:
+            named = len(run["ids"]) == run["count"]
+            for i in range(run["count"]):
+                if len(self._absent) >= ABSENCES_MAX:
+                    self._drop(list(islice(self._absent, ABSENCES_MAX // 10)))
+                    self.absences_dropped += ABSENCES_MAX // 10
+                at = (place, run["offset"] + i)
+                self._absent[at] = (run["reason"], run["ids"][i] if named else None)
+                if named:
+                    self._by_hash[run["ids"][i]] = at
+
+    def absence_of_key(self, key: bytes) -> str | None:
+        """Why the input with this key has no output, if a mark said so."""
+        at = self._by_hash.get(identity_hash(key)) if self._by_hash else None
+        return self._absent[at][0] if at is not None else None
+
+    def absence_of_input(self, topic: int, partition: int, offset: int) -> str | None:
+        """Why this input has no output, if a mark said so."""
+        found = self._absent.get((Place(self._inputs[topic], partition), offset))
+        return found[0] if found else None
+
+    def forget_absences(self, production_ended: dict[Place, int]) -> None:
+        """Drop absences of inputs below these offsets: all production outputs of them have ended, none asks again.
+
+        Ended, not only read: an output that was read long ago may still wait for a candidate that is behind.
+        """
+        if production_ended != self._forgotten:
+            self._forgotten = dict(production_ended)
+            self._drop([at for at in self._absent if at[1] < production_ended.get(at[0], 0)])
+
+    def _drop(self, gone: list[tuple[Place, int]]) -> None:
+        for at in gone:
+            _, named = self._absent.pop(at)
+            if named is not None and self._by_hash.get(named) == at:
+                del self._by_hash[named]
+
+    def all_ended(self) -> bool:
+        """Every input partition has its end mark (bounded runs only)."""
+        if self.start is None or not self.start.bounds:
+            return False
+        # An end mark of an earlier revision may lie below the bound of this one.
+        return all(place in self.ends and self.ends[place].offset >= end for place, end in self.start.bounds.items())
+
+
+class Passed:
+    """Which done marks one task has passed, per input partition."""
+
+    def __init__(self, shadow: Place) -> None:
+        self._shadow = shadow
+        self._waiting: dict[Place, deque[Done]] = {}
+        self.offsets: dict[Place, int] = {}
+
+    def add(self, done: Done) -> None:
+        """A new mark; one that does not name our place says nothing about it. Beyond `MARKS_MAX` waiting ones every
+        other is dropped: a later mark says all that an earlier one says, only later."""
+        if self._shadow not in done.ends:
+            return
+        waiting = self._waiting.setdefault(done.input, deque())
+        waiting.append(done)
+        if len(waiting) > MARKS_MAX:
+            self._waiting[done.input] = deque([*list(waiting)[:-1:2], waiting[-1]])
+
+    def advance(self, position: int) -> list[Done]:
+        """Marks that the shadow position has now passed; updates `offsets`."""
+        passed = []
+        for place, waiting in self._waiting.items():
+            while waiting and waiting[0].ends[self._shadow] <= position:
+                done = waiting.popleft()
+                passed.append(done)
+                self.offsets[place] = max(self.offsets.get(place, 0), done.offset)
+        return passed

@@ -1,0 +1,254 @@
+"""One criterion watched over time: detectors see each closed window, a change that matters opens an incident.
+
+==========  ====================================================================  ==========
+state       and then                                                              it becomes
+==========  ====================================================================  ==========
+quiet       a detector fires, the rate went up, by `min_effect` x limit or more   open
+quiet       a detector fires otherwise (an improvement, or too small)             quiet
+open        a detector fires: the first flag of each detector is shown, the       open
+            others only count
+open        `WINDOWS` consecutive windows under `EXIT_SHARE` x limit              quiet
+==========  ====================================================================  ==========
+
+A window here is a merged one: consecutive event-time windows that together hold `drift.min_records` units.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple
+
+from shadowstream.config import Criterion, Judge
+from shadowstream.judge.criteria import RATES
+from shadowstream.judge.drift import (
+    AdwinDetector,
+    AdwinParams,
+    Drift,
+    Merged,
+    ShiryaevRoberts,
+    StateRefused,
+    Trimmed,
+    WindowMerger,
+    alarm_level,
+)
+from shadowstream.judge.windows import iso
+
+# Half the limit, and three times: a rate that still stands at the limit of 1 % has no bad unit among 200 in one window
+# of seven, so three such windows in a row come by chance once in 400.
+EXIT_SHARE = 0.5
+WINDOWS = 3
+REVISION_DIGITS = 12
+
+# Shiryaev-Roberts may raise one false alarm, over all criteria, in this many windows: over a year of hours.
+HORIZON_WINDOWS = 10_000
+FALSE_ALARMS = 1.0
+
+Detector = Literal["adwin", "sr"]
+
+
+class _Flag(NamedTuple):
+    """A detector fired. `width`, `estimation`: as in schemas/drift.avsc."""
+
+    detector: Detector
+    direction: str
+    before: float
+    after: float
+    width: int
+    estimation: float
+    reason: str
+
+
+@dataclass(slots=True)
+class Incident:
+    """An open incident. `windows`: fed since it opened; `quiet`: the last of them under the exit rate."""
+
+    id: str
+    detector: Detector
+    before: float
+    after: float
+    reason: str
+    windows: int = 0
+    quiet: int = 0
+    flags: int = 1
+    adwin_shown: bool = False
+    sr_shown: bool = False
+
+
+class Watch:
+    """Watches one criterion of one revision.
+
+    >>> judge = Judge()
+    >>> watch = Watch(judge.criteria[0], judge, "ab")
+    >>> events = [event for hour in range(90) for event in watch.feed(hour, hour + 1, 500, 0 if hour < 40 else 25)]
+    >>> [(event["event"], event["detector"], event["window_start_ms"]) for event in events]
+    [('flag', 'sr', 40), ('opened', 'sr', 40), ('flag', 'adwin', 63)]
+    """
+
+    def __init__(self, criterion: Criterion, judge: Judge, revision: str) -> None:
+        self.criterion = criterion
+        self.revision = revision
+        self.incident: Incident | None = None
+        self._effect = judge.drift.min_effect * criterion.limit
+        self._merger = WindowMerger(judge.drift.min_records)
+        self._adwin = AdwinDetector(AdwinParams(p_ref=criterion.limit, delta=judge.drift.delta))
+        self._sr = ShiryaevRoberts(criterion.limit, alarm_level(len(judge.criteria), HORIZON_WINDOWS, FALSE_ALARMS))
+        self._armed = True
+        # Units and bad units of the last windows, and windows, units, bad units of all before them.
+        self._recent: deque[list[int]] = deque()
+        self._earlier = [0, 0, 0]
+        self._last_ms = [0, 0]
+
+    @property
+    def lasting(self) -> str | None:
+        """Why the candidate is shown bad by its incident: Shiryaev-Roberts stands at its alarm and the incident has
+        been open for `WINDOWS` windows. None where it is not so."""
+        if self.incident is None or self.incident.windows < WINDOWS or not self._sr.alarm:
+            return None
+        return f"{self.incident.reason}; it has not gone away in {WINDOWS} windows"
+
+    def feed(self, start_ms: int, end_ms: int, n: int, s: int) -> list[dict[str, Any]]:
+        """Take the next closed window, n > 0 units of which s are bad; drift events as in schemas/drift.avsc."""
+        merged = self._merger.add(start_ms, end_ms, n, s)
+        if merged is None:
+            return []
+        self._last_ms = [merged.start_ms, merged.end_ms]
+        self._remember(merged)
+        flags = [flag for flag in (self._feed_adwin(merged), self._feed_sr(merged)) if flag is not None]
+        events = self._age(merged)
+        for flag in flags:
+            events += self._raise(flag)
+        return events
+
+    def _remember(self, merged: Merged) -> None:
+        self._recent.append([merged.n, merged.s])
+        if len(self._recent) > WINDOWS:
+            n, s = self._recent.popleft()
+            self._earlier = [self._earlier[0] + 1, self._earlier[1] + n, self._earlier[2] + s]
+
+    def _feed_adwin(self, merged: Merged) -> _Flag | None:
+        found = self._adwin.update(merged.start_ms, merged.s / merged.n)
+        if isinstance(found, Trimmed) and found.found:
+            found = found.found[-1]  # going through the newer half anew showed a change that the long memory hid
+        if not isinstance(found, Drift):
+            return None
+        # ADWIN's own direction is that of values cut at 1; here the rates themselves count.
+        direction = "up" if found.after > found.before else "down"
+        change = f"{self.criterion.rate} went {direction} from {found.before:.4g} to {found.after:.4g}"
+        reason = f"{change} since {iso(found.since)} (ADWIN)"
+        return _Flag("adwin", direction, found.before, found.after, found.width, found.estimation, reason)
+
+    def _feed_sr(self, merged: Merged) -> _Flag | None:
+        alarm = self._sr.update(merged.n, merged.s)
+        if self._sr.log_evidence < 0:
+            self._armed = True
+        if not (alarm and self._armed):
+            return None
+        self._armed = False
+        n, s = sum(row[0] for row in self._recent), sum(row[1] for row in self._recent)
+        after = s / n
+        windows, n_earlier, s_earlier = self._earlier
+        # What was there from the start is no change: the level criterion answers for it.
+        before = s_earlier / n_earlier if windows >= WINDOWS else after
+        units = RATES[self.criterion.rate].units
+        reason = (
+            f"{self.criterion.rate} is over its limit {self.criterion.limit:g}: {s} of the last {n} {units} by "
+            f"{iso(merged.end_ms)}, {after:.4g} after {before:.4g} (Shiryaev-Roberts, one false alarm in "
+            f"{HORIZON_WINDOWS} windows)"
+        )
+        return _Flag("sr", "up", before, after, len(self._recent), self._sr.log_evidence, reason)
+
+    def _raise(self, flag: _Flag) -> list[dict[str, Any]]:
+        if self.incident is not None:
+            self.incident.flags += 1
+            return [self._event("flag", flag)] if self._shown_first(self.incident, flag.detector) else []
+        if flag.after - flag.before < self._effect:
+            return [self._event("flag", flag)]
+        # With the revision's first digits: two revisions that see the same data must not share an incident.
+        name = f"{self.criterion.rate}-{self._last_ms[0]}-{self.revision[:REVISION_DIGITS]}"
+        self.incident = Incident(name, flag.detector, flag.before, flag.after, flag.reason)
+        self._shown_first(self.incident, flag.detector)
+        return [self._event("flag", flag), self._event("opened", flag)]
+
+    @staticmethod
+    def _shown_first(incident: Incident, detector: Detector) -> bool:
+        shown = incident.adwin_shown if detector == "adwin" else incident.sr_shown
+        if detector == "adwin":
+            incident.adwin_shown = True
+        else:
+            incident.sr_shown = True
+        return not shown
+
+    def _age(self, merged: Merged) -> list[dict[str, Any]]:
+        """An open incident grows older by a window, and closes when it has been quiet for long enough."""
+        incident = self.incident
+        if incident is None:
+            return []
+        incident.windows += 1
+        exit_rate = EXIT_SHARE * self.criterion.limit
+        incident.quiet = incident.quiet + 1 if merged.s / merged.n < exit_rate else 0
+        if incident.quiet < WINDOWS:
+            return []
+        n, s = sum(row[0] for row in self._recent), sum(row[1] for row in self._recent)
+        units = RATES[self.criterion.rate].units
+        reason = (
+            f"{self.criterion.rate} is back: {s} of the last {n} {units}, {WINDOWS} windows each "
+            f"under {exit_rate:g}; open for {incident.windows} windows, {incident.flags} flags"
+        )
+        flag = _Flag(
+            incident.detector, "down", incident.after, s / n, self._adwin.width, self._adwin.estimation, reason
+        )
+        event = self._event("closed", flag)
+        self.incident = None
+        # The next alarm is counted from here, against what it was when it was quiet.
+        self._sr.reset()
+        self._armed = True
+        self._earlier, self._recent = [len(self._recent), n, s], deque()
+        return [event]
+
+    def _event(self, event: str, flag: _Flag) -> dict[str, Any]:
+        start_ms, end_ms = self._last_ms
+        return {
+            "event": event,
+            "incident": self.incident.id if self.incident is not None else "",
+            "revision": self.revision,
+            "criterion": self.criterion.rate,
+            "detector": flag.detector,
+            "direction": flag.direction,
+            "window_start_ms": start_ms,
+            "window_end_ms": end_ms,
+            "before": flag.before,
+            "after": flag.after,
+            "width": flag.width,
+            "estimation": flag.estimation,
+            "reason": flag.reason,
+        }
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything as JSON."""
+        return {
+            "merger": self._merger.snapshot(),
+            "adwin": self._adwin.snapshot(),
+            "sr": self._sr.snapshot(),
+            "armed": self._armed,
+            "recent": [list(row) for row in self._recent],
+            "earlier": self._earlier,
+            "last_ms": self._last_ms,
+            "incident": asdict(self.incident) if self.incident is not None else None,
+        }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Take up a snapshot. A detector whose state cannot be used begins anew; the events then say so."""
+        self._armed = snapshot["armed"]
+        self._recent = deque(list(row) for row in snapshot["recent"])
+        self._earlier, self._last_ms = list(snapshot["earlier"]), list(snapshot["last_ms"])
+        self.incident = Incident(**snapshot["incident"]) if snapshot["incident"] is not None else None
+        events = []
+        for name, detector in (("merger", self._merger), ("adwin", self._adwin), ("sr", self._sr)):
+            try:
+                detector.restore(snapshot[name])
+            except StateRefused as refused:
+                flag = _Flag("sr" if name == "sr" else "adwin", "up", 0.0, 0.0, 0, 0.0, f"began anew: {refused}")
+                events.append(self._event("restarted", flag))
+        return events

@@ -1,0 +1,296 @@
+"""Event-time windows over the statistics of all tasks: when one closes, and what it held.
+
+Theory of operation. Each task (output topic, partition) says in numbered records what it adds to which window, and a
+watermark below which it has ended everything. A window closes when every task that is not idle has its watermark at
+or past the window's end; windows close in time order and never open again.
+
+The trap is lateness. A correction (a `missing` that arrives after all) belongs to a window that its task has passed.
+Were "late" to mean "the window has closed already", this would depend on how fast the *other* tasks happen to be
+read: with tasks A and B at 12:00 and A then correcting 10:00-11:00, the correction would be on time if A is read
+first and late if B is. So a delta is late when *its own task's* watermark, as it stood before the record, had passed
+the window. Late deltas are evidence and never reach a detector. They are added when the window closes in which
+their task stood when it spoke (at once, after the last), so that the evidence after each closing, too, is the same
+for every interleaving (test_the_arrival_order_across_tasks_changes_nothing).
+
+Idleness is the one thing that depends on the wall clock: a task that was idle while others went on and then comes
+back below what was closed has its deltas taken as late. The totals are the same all the same.
+
+========================  =========================================================
+a task is                 and holds open
+========================  =========================================================
+not heard of              everything
+active                    what ends after its watermark
+idle                      nothing, as long as another task is active; all idle: hold
+complete                  nothing; all complete: everything closes
+========================  =========================================================
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from shadowstream.judge.criteria import COMPARED
+
+NEVER = -(2**63)
+END = 2**63 - 1
+
+
+@dataclass(slots=True)
+class Task:
+    """What one task said last. `ledgers` by (ledger, place): expected, counted. `gaps`: stats records that are lost."""
+
+    seq: int = 0
+    watermark_ms: int = NEVER
+    idle: bool = False
+    complete: bool = False
+    pending: int = 0
+    gaps: int = 0
+    ledgers: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Cell:
+    """An open window: what came on time, and the late deltas (by the window they correct) that close with it."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    fields: Counter[str] = field(default_factory=Counter)
+    late: dict[int, Counter[str]] = field(default_factory=dict)
+    late_fields: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True, frozen=True)
+class Closed:
+    """A window that has just closed.
+
+    `outcomes` is what it held on time: what detectors see. `corrections` are late deltas by the start of the window
+    that they correct, an earlier one. Either may be empty. `totals` is all evidence up to and with this window.
+    """
+
+    start_ms: int
+    end_ms: int
+    outcomes: dict[str, int]
+    corrections: dict[int, dict[str, int]]
+    totals: dict[str, int]
+
+
+class Windows:
+    """Adds up the statistics of one revision and closes windows.
+
+    `expected` are the tasks that must be heard ("topic/partition"). Counted apart: `duplicates` (records seen
+    already), `foreign` (records or cells of other revisions), `strangers` (records of tasks that are not expected),
+    `late` (units that came late).
+
+    >>> windows = Windows("ab", 1000, ["t/0"])
+    >>> cell = {"start_ms": 0, "revision": "ab", "outcomes": {"match": 2}, "fields": {}}
+    >>> record = {"task": "t/0", "seq": 1, "revision": "ab", "sources": [], "windows": [cell], "ledgers": [],
+    ...           "pending": 0, "watermark_ms": 1000, "idle": False, "complete": False}
+    >>> windows.add(record)
+    [Closed(start_ms=0, end_ms=1000, outcomes={'match': 2}, corrections={}, totals={'match': 2})]
+    """
+
+    def __init__(self, revision: str, window_ms: int, expected: Iterable[str]) -> None:
+        self.revision = revision
+        self.window_ms = window_ms
+        self.tasks = {task: Task() for task in sorted(expected)}
+        self.outcomes: Counter[str] = Counter()
+        self.fields: Counter[str] = Counter()
+        self.sources: dict[tuple[str, int], tuple[int, int]] = {}
+        self.closed = 0
+        self.from_ms: int | None = None
+        self.to_ms: int | None = None
+        self.duplicates = 0
+        self.foreign = 0
+        self.late = 0
+        self.strangers: Counter[str] = Counter()
+        self._closed_to_ms = NEVER
+        self._cells: dict[int, _Cell] = {}
+
+    @property
+    def open(self) -> int:
+        """Windows that hold something and are not closed."""
+        return sum(1 for cell in self._cells.values() if +cell.outcomes)
+
+    @property
+    def all_complete(self) -> bool:
+        """Whether every expected task has ended everything; then every window is closed too."""
+        return bool(self.tasks) and all(task.complete for task in self.tasks.values())
+
+    def holding(self) -> str:
+        """Who holds the next window open, as a part of a sentence."""
+        silent = [name for name, task in self.tasks.items() if task.watermark_ms == NEVER and not task.idle]
+        if silent:
+            return f"nothing is known yet of {', '.join(silent[:5])}{' and others' if silent[5:] else ''}"
+        active = [(task.watermark_ms, name) for name, task in self.tasks.items() if not (task.idle or task.complete)]
+        if active:
+            watermark_ms, name = min(active)
+            return f"{name} is the slowest, at {iso(watermark_ms)}"
+        return "every task is complete" if self.all_complete else "no task goes on: all are idle or at their end"
+
+    def add(self, record: Mapping[str, Any]) -> list[Closed]:
+        """Take one stats record (as in schemas/stats.avsc); the windows that it closes, in time order.
+
+        Records of one task come in the order of their `seq`; one that was seen already changes nothing.
+        """
+        task = self.tasks.get(record["task"])
+        if task is None:
+            self.strangers[record["task"]] += 1
+            return []
+        if record["seq"] <= task.seq:
+            self.duplicates += 1
+            return []
+        task.gaps += record["seq"] - task.seq - 1
+        task.seq = record["seq"]
+        self._take_deltas(task, record["windows"])
+        if record["revision"] == self.revision:
+            self._take_place(task, record)
+        else:
+            # Another revision's joiner: how far it is says nothing about ours.
+            self.foreign += 1
+        return self._close()
+
+    def _take_deltas(self, task: Task, deltas: Iterable[Mapping[str, Any]]) -> None:
+        passed_ms = max(task.watermark_ms, self._closed_to_ms)
+        for delta in deltas:
+            if delta["revision"] != self.revision:
+                self.foreign += 1
+                continue
+            start_ms = delta["start_ms"]
+            if start_ms + self.window_ms > passed_ms:
+                cell = self._cells.setdefault(start_ms, _Cell())
+                cell.outcomes.update(delta["outcomes"])
+                cell.fields.update(delta["fields"])
+                continue
+            self.late += sum(abs(units) for units in delta["outcomes"].values())
+            speaks_in_ms = END if passed_ms == END else passed_ms // self.window_ms * self.window_ms
+            cell = self._cells.setdefault(speaks_in_ms, _Cell())
+            cell.late.setdefault(start_ms, Counter()).update(delta["outcomes"])
+            cell.late_fields.update(delta["fields"])
+
+    def _take_place(self, task: Task, record: Mapping[str, Any]) -> None:
+        if record["watermark_ms"] is not None:
+            task.watermark_ms = max(task.watermark_ms, record["watermark_ms"])
+        task.idle = record["idle"]
+        task.pending = record["pending"]
+        if record["complete"]:
+            task.complete = True
+            task.watermark_ms = END
+        for line in record["ledgers"]:
+            task.ledgers[line["ledger"], line["place"]] = (line["expected"], line["counted"])
+        for source in record["sources"]:
+            place = (source["topic"], source["partition"])
+            low, high = self.sources.get(place, (source["from_offset"], source["to_offset"]))
+            self.sources[place] = (min(low, source["from_offset"]), max(high, source["to_offset"]))
+
+    def _boundary_ms(self) -> int:
+        """Event time below which windows close; see the table at the head."""
+        open_tasks = [task for task in self.tasks.values() if not task.complete]
+        active = [task.watermark_ms for task in open_tasks if not task.idle]
+        if active:
+            return min(active)
+        return self._closed_to_ms if open_tasks or not self.tasks else END
+
+    def _close(self) -> list[Closed]:
+        boundary_ms = self._boundary_ms()
+        # After the end only corrections come, and those count at once.
+        if boundary_ms <= self._closed_to_ms and boundary_ms != END:
+            return []
+        self._closed_to_ms = boundary_ms
+        due = sorted(
+            start_ms for start_ms in self._cells if boundary_ms == END or start_ms + self.window_ms <= boundary_ms
+        )
+        return [self._close_one(start_ms, self._cells.pop(start_ms)) for start_ms in due]
+
+    def _close_one(self, start_ms: int, cell: _Cell) -> Closed:
+        on_time = _nonzero(cell.outcomes)
+        if any(name in COMPARED for name in on_time):
+            self.closed += 1
+            self.from_ms = start_ms if self.from_ms is None else self.from_ms
+            self.to_ms = start_ms + self.window_ms
+        self.outcomes.update(on_time)
+        self.fields.update(cell.fields)
+        self.fields.update(cell.late_fields)
+        corrections = {at_ms: _nonzero(cell.late[at_ms]) for at_ms in sorted(cell.late)}
+        for correction in corrections.values():
+            self.outcomes.update(correction)
+        return Closed(start_ms, start_ms + self.window_ms, on_time, corrections, _nonzero(self.outcomes))
+
+    def remainders(self) -> list[dict[str, Any]]:
+        """Ledger lines that do not balance, as in schemas/verdict.avsc, in order of ledger and place."""
+        lines = [
+            {"ledger": ledger, "place": place, "expected": expected, "counted": counted}
+            for task in self.tasks.values()
+            for (ledger, place), (expected, counted) in task.ledgers.items()
+            if expected != counted
+        ]
+        return sorted(lines, key=lambda line: (line["ledger"], line["place"]))
+
+    @property
+    def gaps(self) -> int:
+        """Stats records that were never seen: the next sequence number was a later one."""
+        return sum(task.gaps for task in self.tasks.values())
+
+    @property
+    def remainder(self) -> int:
+        """What conservation leaves over: all ledger differences without their sign, and the lost stats records."""
+        return self.gaps + sum(
+            abs(expected - counted) for task in self.tasks.values() for expected, counted in task.ledgers.values()
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything as JSON."""
+        return {
+            "tasks": {
+                name: asdict(task) | {"ledgers": [[*line, *counted] for line, counted in sorted(task.ledgers.items())]}
+                for name, task in self.tasks.items()
+            },
+            "outcomes": dict(self.outcomes),
+            "fields": dict(self.fields),
+            "sources": [[*place, *span] for place, span in sorted(self.sources.items())],
+            "closed": [self.closed, self.from_ms, self.to_ms, self._closed_to_ms],
+            "counted": [self.duplicates, self.foreign, self.late, dict(self.strangers)],
+            "cells": [
+                [start_ms, cell.outcomes, cell.fields, list(cell.late.items()), cell.late_fields]
+                for start_ms, cell in sorted(self._cells.items())
+            ],
+        }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Take up a snapshot. Expected tasks that it does not know begin anew; others are forgotten."""
+        for name in self.tasks:
+            said = dict(snapshot["tasks"].get(name, asdict(Task()) | {"ledgers": []}))
+            lines = said.pop("ledgers")
+            self.tasks[name] = Task(**said, ledgers={(line[0], line[1]): (line[2], line[3]) for line in lines})
+        self.outcomes, self.fields = Counter(snapshot["outcomes"]), Counter(snapshot["fields"])
+        self.sources = {(topic, partition): (low, high) for topic, partition, low, high in snapshot["sources"]}
+        self.closed, self.from_ms, self.to_ms, self._closed_to_ms = snapshot["closed"]
+        self.duplicates, self.foreign, self.late, strangers = snapshot["counted"]
+        self.strangers = Counter(strangers)
+        self._cells = {
+            start_ms: _Cell(
+                Counter(outcomes),
+                Counter(fields),
+                {at_ms: Counter(late) for at_ms, late in lates},
+                Counter(late_fields),
+            )
+            for start_ms, outcomes, fields, lates, late_fields in snapshot["cells"]
+        }
+
+
+def iso(time_ms: int) -> str:
+    """An event time for sentences.
+
+    >>> iso(1_356_998_400_000)
+    '2013-01-01T00:00:00Z'
+    """
+    try:
+        return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    except (OverflowError, ValueError, OSError):  # a year that the calendar does not have
+        return f"{time_ms} ms"
+
+
+def _nonzero(counter: Mapping[str, int]) -> dict[str, int]:
+    return {name: counter[name] for name in sorted(counter) if counter[name]}

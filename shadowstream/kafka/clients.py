@@ -1,0 +1,173 @@
+"""Clients with the settings that the guarantees need, and the guarded writer.
+
+Each setting that is not a default was measured; docs/decisions/0003 says why.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.config import Config
+from shadowstream.config import Kafka as KafkaConfig
+from shadowstream.errors import BrokerError
+from shadowstream.observe import get_logger
+from shadowstream.records import Write
+from shadowstream.topics import TopicPlan
+
+log = get_logger("kafka")
+CONNECT_S = 10.0
+_QUIET = {"log_level": 3}
+
+
+def _error_cb(error: KafkaError) -> None:
+    log.warning("client_error", error=error.str(), fatal=error.fatal())
+
+
+def client_config(kafka: KafkaConfig, **extra: Any) -> dict[str, Any]:
+    """Settings that every client has, the operator's own last but for what the guarantees need (`extra`)."""
+    return {"bootstrap.servers": kafka.bootstrap, "error_cb": _error_cb, **_QUIET, **kafka.client, **extra}
+
+
+def admin(kafka: KafkaConfig) -> AdminClient:
+    """An admin client; raises `BrokerError` where no broker answers within `CONNECT_S`."""
+    client = AdminClient(client_config(kafka))
+    try:
+        client.list_topics(timeout=CONNECT_S)
+    except KafkaException as error:
+        raise BrokerError(
+            f"kafka.bootstrap: no broker answers at {kafka.bootstrap!r} within {CONNECT_S:.0f} s "
+            f"({error.args[0].str()}); check the address, the network and the security settings"
+        ) from error
+    return client
+
+
+def group_consumer(config: Config, role: str, instance: str | None = None) -> Consumer:
+    """The consumer of a role's group: read_committed, no automatic commits, both sides of a task together."""
+    plan = config.plan
+    group = plan.group(role)
+    plan.check_group(group, [config.production.group] if config.production.group else [])
+    extra: dict[str, Any] = {
+        "group.id": group,
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "enable.partition.eof": True,
+        "partition.assignment.strategy": "range",
+        "session.timeout.ms": 10_000,
+        "heartbeat.interval.ms": 1_000,
+        "fetch.wait.max.ms": 50,
+        "fetch.queue.backoff.ms": 20,
+    }
+    if instance:
+        extra["group.instance.id"] = f"{group}.{instance}"
+    return Consumer(client_config(config.kafka, **extra))
+
+
+def reading_consumer(kafka: KafkaConfig, plan: TopicPlan, purpose: str) -> Consumer:
+    """A consumer outside any group protocol: assigns by itself and never commits."""
+    return Consumer(
+        client_config(
+            kafka,
+            **{
+                "group.id": plan.group(purpose),
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "error",
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": 50,
+                "fetch.queue.backoff.ms": 10,
+            },
+        )
+    )
+
+
+class GuardedWriter:
+    """A producer that refuses every topic outside the trial's prefix, each time."""
+
+    def __init__(self, config: Config, settings: dict[str, Any]) -> None:
+        self._plan = config.plan
+        self._allowed: set[str] = set()
+        self.producer = Producer(client_config(config.kafka, **settings))
+        self._transactional = "transactional.id" in settings
+        self._failed: list[str] = []
+
+    def flush(self, limit_s: float) -> None:
+        """Wait until everything handed over is on the broker; raises `BrokerError` where something is not."""
+        left = self.producer.flush(limit_s)
+        failed, self._failed = self._failed, []
+        if left or failed:
+            raise BrokerError(f"not written: {left} records after {limit_s:.0f} s; {'; '.join(failed[:3])}")
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._failed.append(f"{message.topic()}: {error.str()}")
+            log.warning("write_failed", topic=message.topic(), error=error.str())
+
+    def write(self, writes: Iterable[Write]) -> None:
+        """Hand records to the client. Raises `IsolationError` before anything outside the prefix is handed over."""
+        for one in writes:
+            if one.topic not in self._allowed:
+                self._plan.check_write(one.topic)
+                self._allowed.add(one.topic)
+            self._hand_over(one)
+
+    def _hand_over(self, one: Write) -> None:
+        arguments: dict[str, Any] = {"partition": one.partition}
+        if one.time_ms > 0:
+            arguments["timestamp"] = one.time_ms
+        if one.headers:
+            arguments["headers"] = one.headers
+        if not self._transactional:
+            # A transaction's commit proves its records; without one only the delivery report does.
+            arguments["on_delivery"] = self._delivered
+        while True:
+            try:
+                self.producer.produce(one.topic, one.value, one.key, **arguments)
+                return
+            except BufferError:  # the client's queue is full: let it send
+                self.producer.poll(0.05)
+
+
+def transactional_writer(config: Config, role: str, instance: str) -> GuardedWriter:
+    """The transactional producer of a role's instance; its id is stable, so that a zombie is fenced."""
+    timeout_ms = config.limits.transaction_timeout_ms
+    return GuardedWriter(
+        config,
+        {
+            "transactional.id": f"{config.plan.group(role)}.{instance}",
+            "transaction.timeout.ms": timeout_ms,
+            # Longer than the transaction, it would block readers behind a frozen member.
+            "message.timeout.ms": timeout_ms - 1_000,
+            "linger.ms": 5,
+            "compression.type": "lz4",
+            "queue.buffering.max.messages": 1_000_000,
+        },
+    )
+
+
+def plain_writer(config: Config) -> GuardedWriter:
+    """A producer for what is stated after a commit (marks): idempotent, not transactional."""
+    return GuardedWriter(config, {"enable.idempotence": True, "linger.ms": 5, "message.timeout.ms": 30_000})
+
+
+class Stoppable:
+    """A flag that signal handlers set and loops look at."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def stop(self) -> None:
+        """Ask the loop to end after its next commit."""
+        self._event.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the end was asked for."""
+        return self._event.is_set()

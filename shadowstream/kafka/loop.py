@@ -1,0 +1,329 @@
+"""The one loop of runner and joiner: consume -> step -> produce -> transaction -> commit.
+
+States of a partition, as the loop sees it:
+
+=========  ==========================================================  =======================================
+state      entered                                                     left
+=========  ==========================================================  =======================================
+assigned   by the group's assignment                                   its committed state has been loaded
+restoring  reading from the committed offset to ``high`` again         position >= high (the step knows)
+live       every record read is new                                    revoked or lost
+revoked    the group takes it away: commit if dirty, then forget       at once
+lost       the group has taken it already: abort, forget               at once
+=========  ==========================================================  =======================================
+
+Rules that each cost somebody a loss or a double count (docs/exactly-once.md; the numbers are theirs):
+1 ``init_transactions`` before the consumer subscribes. 2 State comes from committed metadata only, never from memory
+after an abort. 5 Never an empty offset list; group metadata fresh each time; commit only after
+``send_offsets_to_transaction`` returned in this very transaction. 6 Retry, abort and rewind, or exit.
+7 A client call in a transaction that lasts too long ends the process. 8 Revoked commits, lost aborts.
+10 Effects are buffered and the transaction begins at the commit, so that a crash seldom leaves one open.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.config import Config
+from shadowstream.errors import BrokerError
+from shadowstream.kafka.clients import GuardedWriter, Stoppable
+from shadowstream.kafka.lag import Lag
+from shadowstream.kafka.messages import columns, is_end, offset_of, place_of
+from shadowstream.observe import get_logger
+from shadowstream.records import Batch, Commit, Place, Write
+from shadowstream.watch import Watch
+
+log = get_logger("loop")
+BATCH = 1_000
+IDLE_WAIT_S = 0.02
+CALL_MAX_S = 25.0
+TRANSACTION_WAIT_S = 20.0
+EXIT_STUCK = 70
+
+
+class Committed:
+    """What the group has committed for a place; offset -1 where nothing is."""
+
+    __slots__ = ("metadata", "offset", "place")
+
+    def __init__(self, place: Place, offset: int, metadata: str) -> None:
+        self.place, self.offset, self.metadata = place, offset, metadata
+
+
+class Role(Protocol):
+    """What the loop needs of a role: its step, with the edge that the step must not touch."""
+
+    finished: bool
+
+    def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
+        """Take partitions; returns the offset to read each from."""
+        ...
+
+    def dropped(self) -> None:
+        """Forget every partition and everything uncommitted."""
+        ...
+
+    def restored(self) -> bool:
+        """Whether every partition is live: everything below ``high`` has been read again."""
+        ...
+
+    def wants_headers(self, topic: str) -> bool: ...
+
+    def side_word(self, topic: str) -> str:
+        """What a topic is to the role: input, production or shadow."""
+        ...
+
+    def batch(self, batch: Batch, now_ms: int) -> None: ...
+
+    def end(self, place: Place, offset: int, now_ms: int) -> None: ...
+
+    def turn(self, now_ms: int) -> None:
+        """Called each turn of the loop: marks, observations."""
+        ...
+
+    def prepare(self, now_ms: int) -> tuple[list[Write], list[Commit]]: ...
+
+    def committed(self, now_ms: int) -> None:
+        """The transaction of the last `prepare` has been committed."""
+        ...
+
+
+class Watchdog:
+    """Ends the process when a client call inside a transaction never returns (a real client defect)."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def __enter__(self) -> None:
+        self._since = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._since = None
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(0.5)
+            since = self._since
+            if since is not None and time.monotonic() - since > CALL_MAX_S:
+                log.error("client_call_stuck", seconds=round(time.monotonic() - since, 1), exit_code=EXIT_STUCK)
+                sys.stderr.flush()
+                os._exit(EXIT_STUCK)
+
+
+def now_ms() -> int:
+    """Wall clock, ms since the epoch: the edge hands time to steps."""
+    return time.time_ns() // 1_000_000
+
+
+def broker_error(error: KafkaException, doing: str) -> BrokerError:
+    """The client's error in the words of `errors`."""
+    cause = error.args[0]
+    return BrokerError(
+        f"{doing}: {cause.name()}: {cause.str()}",
+        retriable=cause.retriable(),
+        abortable=cause.txn_requires_abort(),
+        fatal=cause.fatal(),
+    )
+
+
+class Loop:
+    """Runs one role until it has finished or is asked to stop; see the head of this file."""
+
+    def __init__(
+        self, config: Config, role: Role, consumer: Consumer, writer: GuardedWriter, client: AdminClient, watch: Watch
+    ) -> None:
+        self._config, self._role, self._consumer, self._writer = config, role, consumer, writer
+        self._watch = watch
+        self._lag = Lag(client, role.side_word, watch)
+        self._watchdog = Watchdog()
+        self._ours: set[Place] = set()
+        self.records = 0
+        self.commits = 0
+        self._since_commit = 0
+        self._leaving = False
+
+    def run(self, topics: list[str], stop: Stoppable) -> None:
+        """Subscribe and turn until the role has finished. The caller has called `init_transactions` (rule 1)."""
+        consumer = self._consumer
+        consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        limits = self._config.limits
+        next_commit = time.monotonic() + limits.commit_ms / 1000
+        try:
+            while not stop.stopped and not self._role.finished:
+                self._consume()
+                self._role.turn(now_ms())
+                self._watch.ready = bool(self._ours) and self._role.restored()
+                self._watch.turned()
+                if time.monotonic() >= next_commit or self._since_commit >= limits.commit_records:
+                    self._commit()
+                    next_commit = time.monotonic() + limits.commit_ms / 1000
+            if stop.stopped:
+                self._commit()
+        except KafkaException as error:
+            raise broker_error(error, "consume") from error
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        with self._watchdog:
+            self._ours.clear()  # what is uncommitted now stays uncommitted: closing must not commit half a turn
+            self._consumer.close()
+
+    # ---------------------------------------------------------------- consuming
+
+    def _consume(self) -> None:
+        consumer = self._consumer
+        most = max(1, min(BATCH, self._config.limits.commit_records - self._since_commit))
+        messages = consumer.consume(most, 0)
+        if not messages:
+            messages = consumer.consume(1, IDLE_WAIT_S)
+            if messages:
+                messages += consumer.consume(most - 1, 0)
+        if not messages:
+            return
+        groups: dict[Place, list[Message]] = {}
+        ends: dict[Place, int] = {}
+        for message in messages:
+            error = message.error()
+            if error is None:
+                groups.setdefault(place_of(message), []).append(message)
+            elif is_end(error):
+                ends[place_of(message)] = offset_of(message)
+            else:
+                self._message_error(message, error)
+        at = now_ms()
+        for place, group in groups.items():
+            if place in self._ours:
+                self._role.batch(columns(place, group, self._role.wants_headers(place.topic)), at)
+                self._lag.read(place, offset_of(group[-1]) + 1, group[-1].timestamp()[1])
+                self.records += len(group)
+                self._since_commit += len(group)
+        for place, offset in ends.items():
+            if place in self._ours:
+                self._lag.read(place, offset)
+                self._role.end(place, offset, at)
+
+    def _message_error(self, message: Message, error: KafkaError) -> None:
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise BrokerError(
+                f"{message.topic()}/{message.partition()}: the offset to go on from is gone ({error.str()}); "
+                "retention deleted records before they were read. Refused to guess: raise retention, start a new trial"
+            )
+        if error.fatal():
+            raise BrokerError(f"consume: {error.name()}: {error.str()}", fatal=True)
+        log.warning("consume_error", topic=message.topic(), partition=message.partition(), error=error.str())
+
+    # ---------------------------------------------------------------- assignment
+
+    def _load(self, partitions: Sequence[TopicPartition]) -> list[TopicPartition]:
+        """Committed state of the partitions into the role; rule 2."""
+        wait_s = self._config.limits.transaction_timeout_ms / 1000 + 10  # a predecessor's open transaction
+        with self._watchdog:
+            found = self._consumer.committed(list(partitions), timeout=wait_s)
+        for tp in found:
+            if tp.error is not None:
+                raise KafkaException(tp.error)
+        states = [Committed(Place(tp.topic, tp.partition), max(tp.offset, -1), tp.metadata or "") for tp in found]
+        starts = self._role.assigned(states)
+        self._ours = set(starts)
+        self._lag.assigned(starts)
+        self._watch.ready = self._role.restored()
+        log.info("assigned", partitions=[str(place) for place in sorted(starts)])
+        return [TopicPartition(place.topic, place.partition, offset) for place, offset in starts.items()]
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        consumer.assign(self._load(partitions) if partitions else [])
+
+    def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        log.info("revoked", partitions=len(partitions))
+        self._leaving = True
+        try:
+            self._commit()
+        finally:
+            self._leaving = False
+            self._forget()
+
+    def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        log.warning("lost", partitions=len(partitions))
+        self._forget()
+
+    def _forget(self) -> None:
+        self._ours.clear()
+        self._watch.ready = False
+        self._lag.forgotten()
+        self._role.dropped()
+        self._since_commit = 0
+
+    # ---------------------------------------------------------------- the transaction
+
+    def _commit(self) -> None:
+        if not self._ours:
+            return
+        self._lag.show(now_ms())
+        writes, commits = self._role.prepare(now_ms())
+        self._since_commit = 0
+        if not commits:
+            return
+        began = time.monotonic()
+        try:
+            with self._watchdog:
+                self._transaction(writes, commits)
+        except KafkaException as error:
+            self._watch.metrics.add("aborts_total", role=self._watch.role)
+            self._failed(broker_error(error, "commit"))
+            return
+        self._watch.metrics.observe("commit_seconds", time.monotonic() - began, role=self._watch.role)
+        self.commits += 1
+        self._role.committed(now_ms())
+
+    def _transaction(self, writes: list[Write], commits: list[Commit]) -> None:
+        producer = self._writer.producer
+        producer.begin_transaction()
+        self._writer.write(writes)
+        offsets = [TopicPartition(c.place.topic, c.place.partition, c.offset, c.metadata) for c in commits]
+        producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), TRANSACTION_WAIT_S)
+        while True:
+            try:
+                producer.commit_transaction(TRANSACTION_WAIT_S)
+                return
+            except KafkaException as error:
+                if not error.args[0].retriable():
+                    raise
+
+    def _failed(self, error: BrokerError) -> None:
+        """Abort and rewind within the process where the client says so; else end it for the supervisor."""
+        log.warning("commit_failed", error=str(error), abortable=error.abortable, fatal=error.fatal)
+        if not error.abortable:
+            raise error
+        try:
+            with self._watchdog:
+                self._writer.producer.abort_transaction(TRANSACTION_WAIT_S)
+        except KafkaException as again:
+            raise broker_error(again, "abort") from again
+        assignment = self._consumer.assignment()
+        self._forget()
+        if assignment and not self._leaving:
+            for tp in self._load(assignment):
+                self._consumer.seek(tp)
+
+
+def start_transactions(writer: GuardedWriter) -> None:
+    """`init_transactions`, which fences a predecessor and waits for its open transaction; rule 1."""
+    try:
+        writer.producer.init_transactions(30.0)
+    except KafkaException as error:
+        raise broker_error(error, "init_transactions") from error
+
+
+def process_seconds() -> dict[str, Any]:
+    """CPU seconds of this process, for the figures at a role's end."""
+    return {"cpu_s": round(time.process_time(), 2)}

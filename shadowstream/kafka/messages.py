@@ -1,0 +1,39 @@
+"""The client's messages in typed columns. Its getters are typed as optional; on a consumed message none of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from confluent_kafka import KafkaError, Message
+
+from shadowstream.records import Batch, Headers, Place
+
+END = KafkaError._PARTITION_EOF
+
+
+def place_of(message: Message) -> Place:
+    """Where the message, or the event in its stead, belongs."""
+    return Place(cast(str, message.topic()), cast(int, message.partition()))
+
+
+def offset_of(message: Message) -> int:
+    """The message's offset; of an end event the offset that has been reached."""
+    return cast(int, message.offset())
+
+
+def is_end(error: KafkaError) -> bool:
+    """Whether this says that a partition was read to its end."""
+    return error.code() == END
+
+
+def columns(place: Place, messages: Sequence[Message], with_headers: bool) -> Batch:
+    """Messages of one place as columns, each getter pulled over the whole batch at C speed."""
+    return Batch(
+        place,
+        cast("list[int]", list(map(Message.offset, messages))),
+        [timestamp[1] for timestamp in map(Message.timestamp, messages)],
+        cast("list[bytes | None]", list(map(Message.key, messages))),
+        cast("list[bytes | None]", list(map(Message.value, messages))),
+        cast("list[Headers]", list(map(Message.headers, messages))) if with_headers else (),
+    )

@@ -1,0 +1,90 @@
+"""Offsets read from the broker for marks. Ends are high watermarks (READ_UNCOMMITTED), never the last stable offset:
+a commit returns before its markers land, so the last stable offset may still hide the very outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import Future
+from typing import Any
+
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
+
+from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.records import Place
+
+TIMEOUT_S = 15.0
+Asked = dict[Place, "Future[Any]"]
+"""Questions by place; an answer has an `.offset`."""
+
+
+def partition_counts(client: AdminClient, topics: Iterable[str]) -> dict[str, int]:
+    """Partition count of each topic; raises `ConfigError` naming the topics that do not exist."""
+    wanted = list(topics)
+    try:
+        found = client.list_topics(timeout=TIMEOUT_S).topics
+    except KafkaException as error:
+        raise BrokerError(f"cannot list topics: {error.args[0].str()}", retriable=True) from error
+    missing = [topic for topic in wanted if topic not in found]
+    if missing:
+        raise ConfigError(
+            f"topics not found on the cluster: {', '.join(missing)}; check the names and the right to describe them"
+        )
+    return {topic: len(found[topic].partitions) for topic in wanted}
+
+
+def places(counts: dict[str, int]) -> list[Place]:
+    """All partitions of the topics."""
+    return [Place(topic, partition) for topic, n in counts.items() for partition in range(n)]
+
+
+def _ask(client: AdminClient, wanted: Iterable[Place], spec: OffsetSpec) -> Asked:
+    request = {TopicPartition(place.topic, place.partition): spec for place in wanted}
+    if not request:
+        return {}
+    futures = client.list_offsets(request, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=TIMEOUT_S)
+    return {Place(tp.topic, tp.partition): future for tp, future in futures.items()}
+
+
+def _list(client: AdminClient, wanted: Iterable[Place], spec: OffsetSpec) -> dict[Place, int]:
+    try:
+        return {place: future.result(TIMEOUT_S).offset for place, future in _ask(client, wanted, spec).items()}
+    except (KafkaException, TimeoutError) as error:
+        raise BrokerError(f"cannot list offsets: {error}", retriable=True) from error
+
+
+def ask_ends(client: AdminClient, wanted: Iterable[Place]) -> Asked:
+    """Ask for high watermarks and do not wait: `answered` takes what has come."""
+    return _ask(client, wanted, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # as below
+
+
+def answered(asked: Asked) -> dict[Place, int]:
+    """The offsets that have come; those that could not be had are left out."""
+    return {
+        place: future.result().offset for place, future in asked.items() if future.done() and not future.exception()
+    }
+
+
+def ends(client: AdminClient, wanted: Iterable[Place]) -> dict[Place, int]:
+    """High watermarks."""
+    return _list(client, wanted, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # the client's own factory has no types
+
+
+def beginnings(client: AdminClient, wanted: Iterable[Place]) -> dict[Place, int]:
+    """Log start offsets."""
+    return _list(client, wanted, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # as above
+
+
+def committed(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[Place, int]:
+    """Committed offsets of a group; places without a commit are left out.
+
+    Through the admin API, which can only look: nothing here could ever join or commit to production's group.
+    """
+    request = ConsumerGroupTopicPartitions(group, [TopicPartition(p.topic, p.partition) for p in wanted])
+    try:
+        future = client.list_consumer_group_offsets([request], require_stable=True, request_timeout=TIMEOUT_S)[group]
+        found = future.result(TIMEOUT_S).topic_partitions
+    except (KafkaException, TimeoutError) as error:
+        raise BrokerError(f"cannot read the committed offsets of group {group!r}: {error}", retriable=True) from error
+    return {Place(tp.topic, tp.partition): tp.offset for tp in found if tp.error is None and tp.offset >= 0}

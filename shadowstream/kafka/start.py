@@ -1,0 +1,153 @@
+"""Pin where a trial begins: the start mark, written once per revision and read back by everybody.
+
+Order matters (design, join, part 1): C = production's committed offsets, *then* E0 = ends of its outputs, *then*
+S = ends of the inputs. Outputs of inputs from C on may lie below E0, none of inputs below C at or after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.config import Config
+from shadowstream.errors import ConfigError
+from shadowstream.joiner.progress import Progress, Start
+from shadowstream.kafka import offsets
+from shadowstream.kafka.clients import GuardedWriter, reading_consumer
+from shadowstream.kafka.marks import MarksReader
+from shadowstream.kafka.messages import is_end, offset_of
+from shadowstream.kafka.reading import extent
+from shadowstream.observe import get_logger
+from shadowstream.records import Place
+from shadowstream.runner import marks
+
+log = get_logger("start")
+NO_WARM_UP = -1  # in place of S: every pair counts
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """The start that counts, whether its warm-up has been closed, and how far earlier marks say we were."""
+
+    start: Start
+    warm: bool
+    done: dict[Place, int]
+
+
+def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWriter) -> Pinned:
+    """The start mark of this revision; written now if nobody has. The first in the topic is the one that counts."""
+    pinned = _read(config, revision)
+    if pinned is None:
+        record = _new(config, revision, client)
+        writer.write([marks.write(config.plan.of("progress"), record)])
+        writer.flush(30)
+        pinned = _read(config, revision)
+        if pinned is None:
+            raise ConfigError(
+                f"the start mark cannot be read back from {config.plan.of('progress')}; "
+                "check retention and the right to write and read it"
+            )
+        log.info("trial_started", revision=revision, begins=len(pinned.start.committed))
+    return pinned
+
+
+def _read(config: Config, revision: str) -> Pinned | None:
+    reader = MarksReader(config, "runner")
+    try:
+        progress = Progress(revision, config.inputs)
+        for record in reader.read_to_end():
+            progress.add(record)
+    finally:
+        reader.close()
+    if progress.start is None:
+        return None
+    done = {place: mark.offset for place, mark in progress.latest.items()}
+    return Pinned(progress.start, progress.warm_ends is not None, done)
+
+
+def _new(config: Config, revision: str, client: AdminClient) -> dict[str, Any]:
+    counts = offsets.partition_counts(client, [*config.inputs, *config.production.outputs])
+    inputs = offsets.places({topic: counts[topic] for topic in config.inputs})
+    outputs = offsets.places({topic: counts[topic] for topic in config.production.outputs})
+    ours = offsets.committed(client, config.plan.group("runner"), inputs)
+    no_warm_up = dict.fromkeys(inputs, NO_WARM_UP)
+    if ours:
+        # A new revision in a running trial goes on where the last one stood; nothing before that counts for it.
+        begin = offsets.beginnings(client, inputs)
+        committed = {place: ours.get(place, begin[place]) for place in inputs}
+        ends, warm = offsets.ends(client, outputs), no_warm_up
+    elif config.starts == "earliest":
+        committed = offsets.beginnings(client, inputs)
+        gone = [str(place) for place, offset in committed.items() if offset > 0]
+        if gone:
+            raise ConfigError(
+                f"start: earliest needs complete inputs, but retention has deleted the beginning of {', '.join(gone)}; "
+                "use start: production-group or latest"
+            )
+        ends, warm = offsets.beginnings(client, outputs), no_warm_up
+    else:
+        committed = {}
+        if config.production.group:
+            committed = offsets.committed(client, config.production.group, inputs)
+        ends = offsets.ends(client, outputs)
+        warm = offsets.ends(client, inputs)
+        if config.starts == "latest":
+            committed = dict(warm)
+        missing = [str(place) for place in inputs if place not in committed and warm[place] > 0]
+        if missing:
+            raise ConfigError(
+                f"start: production-group, but group {config.production.group!r} has committed nothing for "
+                f"{', '.join(missing)}; check the group's name, or use start: latest"
+            )
+        committed = {place: committed.get(place, 0) for place in inputs}
+    bounds = offsets.ends(client, inputs) if config.bounded else {}
+    floor = None if warm is no_warm_up else _floor_ms(config, warm)
+    begins = [
+        {
+            "topic": place.topic,
+            "partition": place.partition,
+            "committed": committed[place],
+            "end": warm[place],
+            "bound": bounds.get(place, -1),
+        }
+        for place in sorted(inputs)
+    ]
+    return marks.mark("start", revision, ends=marks.ends_field(ends), begins=begins, floor_ms=floor)
+
+
+def _floor_ms(config: Config, ends: dict[Place, int]) -> int | None:
+    """Greatest event time of the last records below `ends`: before it plus grace, unpaired is warm-up."""
+    consumer = reading_consumer(config.kafka, config.plan, "runner.start")
+    try:
+        times = [_last_time(consumer, place, end) for place, end in ends.items() if end > 0]
+    finally:
+        consumer.close()
+    return max((time for time in times if time is not None), default=None)
+
+
+def _last_time(consumer: Consumer, place: Place, end: int) -> int | None:
+    """Timestamp of the last record of `place` below `end`, past control records; None where there is none near."""
+    low, _ = extent(consumer, TopicPartition(place.topic, place.partition))
+    for back in (1, 10, 1_000):
+        begin = max(low, end - back)
+        consumer.assign([TopicPartition(place.topic, place.partition, begin)])
+        time_ms = _greatest_time(consumer, end)
+        if time_ms is not None or begin == low:
+            return time_ms
+    return None
+
+
+def _greatest_time(consumer: Consumer, end: int) -> int | None:
+    """Greatest timestamp of the records from where the consumer stands up to `end`."""
+    found: int | None = None
+    while messages := consumer.consume(1_000, 1.0):
+        for message in messages:
+            error = message.error()
+            if error is None and offset_of(message) < end:
+                found = max(message.timestamp()[1], found or 0)
+            elif error is None or is_end(error):
+                return found
+    return found

@@ -1,0 +1,54 @@
+"""Read the newest state records of tasks: from the end of the compacted topic backwards, until each is found."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from confluent_kafka import TopicPartition
+
+from shadowstream.config import Config
+from shadowstream.errors import BrokerError
+from shadowstream.kafka.clients import reading_consumer
+from shadowstream.kafka.tail import read_tail
+
+FIRST_STEP = 500
+WAIT_S = 30.0
+
+
+def read_states(config: Config, partitions: dict[str, int], sequences: dict[str, int]) -> dict[str, dict[str, Any]]:
+    """State records by task, each with exactly the wanted sequence number.
+
+    Markers of one transaction land at different times, so the record of a commit that can be read already may not
+    be visible yet: wait for it. Raises `BrokerError` if it does not come.
+    """
+    topic = config.plan.of("state")
+    found: dict[str, dict[str, Any]] = {}
+    if not sequences:
+        return found
+    consumer = reading_consumer(config.kafka, config.plan, "joiner.state")
+    deadline = time.monotonic() + WAIT_S
+    back = FIRST_STEP
+    try:
+        while True:
+            whole = True
+            for partition in {partitions[task] for task in sequences if task not in found}:
+                records, all_read = read_tail(consumer, TopicPartition(topic, partition), back)
+                found |= {record["task"]: record for record in records}
+                whole &= all_read
+            found = {task: r for task, r in found.items() if r["seq"] == sequences.get(task)}
+            missing = sorted(set(sequences) - set(found))
+            if not missing:
+                return found
+            if time.monotonic() > deadline:
+                raise BrokerError(
+                    f"{topic}: no state record of sequence {sequences[missing[0]]} for task {missing[0]} within "
+                    f"{WAIT_S:.0f} s, although the group's commit names it; was the topic changed?",
+                    fatal=True,
+                )
+            if whole:
+                time.sleep(0.1)
+            else:
+                back *= 8
+    finally:
+        consumer.close()

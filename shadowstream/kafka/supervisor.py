@@ -1,0 +1,132 @@
+"""Roles as child processes on one machine: started, restarted with back-off, stopped together."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shadowstream.observe import get_logger
+
+log = get_logger("supervisor")
+BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+STEADY_S = 60.0
+STOP_S = 10.0
+USAGE_EXIT = 2
+
+
+@dataclass(slots=True)
+class Child:
+    """One role's process and its history."""
+
+    name: str
+    command: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    next_start: float = 0.0
+    failures: int = 0
+    restarts: int = 0
+    done: bool = False
+    failed: bool = False
+    exit_codes: list[int] = field(default_factory=list)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self.process.pid if self.process is not None and self.process.poll() is None else None
+
+
+class Supervisor:
+    """Keeps children running. A child that exits 0 is done; 2 (usage, config) is final and ends all; after anything
+    else it is restarted with back-off, while the others go on."""
+
+    def __init__(
+        self,
+        commands: Mapping[str, Sequence[str]],
+        environment: dict[str, str] | None = None,
+        output_dir: Path | None = None,
+    ) -> None:
+        self.children = {name: Child(name, command) for name, command in commands.items()}
+        self._environment = environment
+        self._output_dir = output_dir
+
+    def run(self, stopped: Callable[[], bool], each_turn: Callable[[], None] | None = None) -> bool:
+        """Supervise until all are done, one has failed for good or `stopped`; returns whether all ended well.
+
+        One that has failed for good ends all: without the runner, say, the others would wait for its marks for ever.
+        """
+        try:
+            while not stopped() and not self._over():
+                for child in self.children.values():
+                    self._look_after(child)
+                if each_turn is not None:
+                    each_turn()
+                time.sleep(0.1)
+        finally:
+            self.stop()
+        return all(child.done for child in self.children.values())
+
+    def _over(self) -> bool:
+        children = self.children.values()
+        return all(child.done for child in children) or any(child.failed for child in children)
+
+    def _look_after(self, child: Child) -> None:
+        if child.done or child.failed:
+            return
+        now = time.monotonic()
+        if child.process is None:
+            if now >= child.next_start:
+                child.process = self._start(child)
+                child.started = now
+                log.info("started", role=child.name, pid=child.process.pid)
+            return
+        code = child.process.poll()
+        if code is None:
+            if child.failures and now - child.started > STEADY_S:
+                child.failures = 0
+            return
+        child.exit_codes.append(code)
+        child.process = None
+        if code == 0:
+            child.done = True
+            log.info("done", role=child.name)
+        elif code == USAGE_EXIT:
+            child.failed = True
+            log.error("failed", role=child.name, exit_code=code)
+        else:
+            wait = BACK_OFF_S[min(child.failures, len(BACK_OFF_S) - 1)]
+            child.failures += 1
+            child.restarts += 1
+            child.next_start = now + wait
+            log.warning("restarting", role=child.name, exit_code=code, in_s=wait)
+
+    def _start(self, child: Child) -> subprocess.Popen[bytes]:
+        """Start a child; with an output folder its stdout and stderr are appended to files of its name there."""
+        if self._output_dir is None:
+            return subprocess.Popen(child.command, env=self._environment)
+        with (
+            (self._output_dir / f"{child.name}.out").open("ab") as out,
+            (self._output_dir / f"{child.name}.err").open("ab") as err,
+        ):
+            return subprocess.Popen(child.command, env=self._environment, stdout=out, stderr=err)
+
+    def stop(self) -> None:
+        """SIGTERM to all, so that each does its last commit; SIGKILL after `STOP_S`."""
+        running = [child for child in self.children.values() if child.pid is not None]
+        for child in running:
+            if child.process is not None:
+                child.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_S
+        for child in running:
+            if child.process is None:
+                continue
+            try:
+                code = child.process.wait(max(0.1, deadline - time.monotonic()))
+                child.done = child.done or code == 0
+            except subprocess.TimeoutExpired:
+                log.error("killed", role=child.name, after_s=STOP_S)
+                child.process.kill()
+                child.process.wait()

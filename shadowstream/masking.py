@@ -1,0 +1,57 @@
+"""What must never be shown: which names hold secrets, and how a value looks without them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MASK = "***"
+_DEPTH_MAX = 16
+_SECRET = re.compile(
+    r"(?:^|[._-])sasl[._-]"  # the mechanism is no secret, but one rule is easier to trust than two
+    r"|(?:^|[._-])ssl[._-]key(?:[._-]|$)"
+    r"|passw(?:or)?d|passphrase|secret|credential|token|api[._-]?key|private[._-]?key|authorization|user[._-]info",
+    re.IGNORECASE,
+)
+_USERINFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+
+
+def is_secret(name: str) -> bool:
+    """Whether values under this name are secret: all of ``sasl.*`` and ``ssl.key.*``, passwords, tokens and their kin.
+
+    >>> is_secret("sasl.password"), is_secret("ssl.key.location"), is_secret("ssl.keystore.password")
+    (True, True, True)
+    >>> is_secret("bootstrap.servers"), is_secret("key"), is_secret("security.protocol")
+    (False, False, False)
+    """
+    return _SECRET.search(name) is not None
+
+
+def without_userinfo(text: str) -> str:
+    """`text` with the user and password of every URL in it masked.
+
+    >>> without_userinfo("http://me:hunter2@registry:8081/x")
+    'http://***@registry:8081/x'
+    """
+    return _USERINFO.sub(MASK, text) if "://" in text else text
+
+
+def masked(value: Any, *, depth: int = 0) -> Any:
+    """A copy of mappings, lists and scalars in which secret values are ``***``.
+
+    >>> masked({"client": {"sasl.password": "hunter2", "client.id": "a"}})
+    {'client': {'sasl.password': '***', 'client.id': 'a'}}
+    """
+    if isinstance(value, str):
+        return without_userinfo(value)
+    if depth > _DEPTH_MAX and isinstance(value, Mapping | list | tuple):
+        return MASK
+    if isinstance(value, Mapping):
+        return {
+            name: MASK if item is not None and is_secret(str(name)) else masked(item, depth=depth + 1)
+            for name, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [masked(item, depth=depth + 1) for item in value]
+    return value

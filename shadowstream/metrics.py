@@ -1,0 +1,146 @@
+"""Every metric in one table: what roles set, what `/metrics` shows and what docs/metrics.md says come from here.
+
+Each metric has the label ``shadow`` (the trial's name) besides its own, and none has a label without a bound.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.process_collector import ProcessCollector
+
+PREFIX = "shadowstream_"
+PATHS_MAX = 200
+OTHER = "other"
+SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+
+
+class Metric(NamedTuple):
+    """One row of the table. `roles` are those that show it."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...]
+    roles: tuple[str, ...]
+
+
+_LOOPS = ("runner", "joiner")
+TABLE = (
+    Metric(
+        "records_total",
+        "counter",
+        "Records ended, by role, side and outcome: inputs in the runner, outputs of either side in the joiner, "
+        "stats records in the judge.",
+        ("role", "side", "outcome"),
+        ("runner", "joiner", "judge"),
+    ),
+    Metric("pairs_total", "counter", "Pairs of outputs, by outcome.", ("outcome",), ("joiner",)),
+    Metric(
+        "difference_total",
+        "counter",
+        f"Differing paths of mismatches, by path (at most {PATHS_MAX}, then {OTHER!r}) and kind.",
+        ("path", "kind"),
+        ("joiner",),
+    ),
+    Metric("lag_records", "gauge", "Offsets between what was read and the end.", ("role", "side"), _LOOPS),
+    Metric(
+        "lag_seconds",
+        "gauge",
+        "Age of the newest record read, while anything is left to read; 0 at the end.",
+        ("role", "side"),
+        _LOOPS,
+    ),
+    Metric("watermark_seconds", "gauge", "Event time read to, seconds since the epoch.", ("side",), ("joiner",)),
+    Metric("pending_records", "gauge", "Records without a partner yet.", ("side",), ("joiner",)),
+    Metric("pending_bytes", "gauge", "Memory of records without a partner yet.", ("side",), ("joiner",)),
+    Metric("commit_seconds", "histogram", "Duration of a committed transaction.", ("role",), (*_LOOPS, "judge")),
+    Metric("aborts_total", "counter", "Transactions that were aborted.", ("role",), _LOOPS),
+    Metric("candidate_seconds", "histogram", "Duration of one call of the candidate for a batch.", (), ("runner",)),
+    Metric("evidence", "gauge", "ln E that the rate lies under its limit.", ("criterion",), ("judge",)),
+    Metric("rate", "gauge", "Estimate of the criterion's rate over closed windows.", ("criterion",), ("judge",)),
+    Metric("verdict", "gauge", "1 for the present decision, 0 for the others.", ("decision",), ("judge",)),
+    Metric("incidents_open", "gauge", "Open incidents.", (), ("judge",)),
+    Metric("conservation_remainder", "gauge", "Sum of all ledger remainders; not 0 means not yet.", (), ("judge",)),
+    Metric("deliveries_total", "counter", "Alerts by result of their delivery.", ("target", "result"), ("alerts",)),
+)
+DECISIONS = ("promote", "reject", "not_yet")
+
+
+class Metrics:
+    """The metrics of one role in one process, in a registry of their own.
+
+    >>> metrics = Metrics("fraud", "joiner")
+    >>> metrics.add("pairs_total", 3, outcome="match")
+    >>> metrics.registry.get_sample_value("shadowstream_pairs_total", {"shadow": "fraud", "outcome": "match"})
+    3.0
+    """
+
+    def __init__(self, shadow: str, role: str) -> None:
+        self.role = role
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._shadow = shadow
+        self._paths: set[str] = set()
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
+        for metric in TABLE:
+            if role not in metric.roles:
+                continue
+            labels = ("shadow", *metric.labels)
+            name = PREFIX + metric.name
+            if metric.kind == "gauge":
+                self._gauges[metric.name] = Gauge(name, metric.help, labels, registry=self.registry)
+                continue
+            made: Counter | Histogram
+            if metric.kind == "counter":
+                made = self._counters[metric.name] = Counter(name, metric.help, labels, registry=self.registry)
+            else:
+                made = self._histograms[metric.name] = Histogram(
+                    name, metric.help, labels, registry=self.registry, buckets=SECONDS
+                )
+            if set(metric.labels) <= {"role"}:
+                # Shown at 0 from the start: a series that begins with its first event hides it from `increase()`.
+                made.labels(shadow=shadow, **dict.fromkeys(metric.labels, role))
+
+    def add(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Increase a counter; a path beyond the bound counts as `OTHER`."""
+        if "path" in labels and labels["path"] not in self._paths:
+            if len(self._paths) < PATHS_MAX:
+                self._paths.add(labels["path"])
+            else:
+                labels["path"] = OTHER
+        self._counters[name].labels(shadow=self._shadow, **labels).inc(amount)
+
+    def set(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        self._gauges[name].labels(shadow=self._shadow, **labels).set(value)
+
+    def observe(self, name: str, seconds: float, **labels: str) -> None:
+        """Add to a histogram."""
+        self._histograms[name].labels(shadow=self._shadow, **labels).observe(seconds)
+
+
+def page() -> str:
+    """docs/metrics.md."""
+    lines = [
+        "# Metrics",
+        "",
+        "Made from the table in `shadowstream/metrics.py` by `python -m shadowstream.metrics`; a test compares.",
+        "Every metric has the label `shadow`, the trial's name. With `--listen HOST:PORT` a role serves `/metrics`,",
+        "beside `/healthz` (the loop turned lately) and `/readyz` (assigned and restored).",
+        "",
+        "| metric | type | labels | roles | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    for metric in TABLE:
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "-"
+        roles = ", ".join(metric.roles)
+        lines.append(f"| `{PREFIX}{metric.name}` | {metric.kind} | {labels} | {roles} | {metric.help} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -1,0 +1,127 @@
+"""Logging in one place: one event a line, named by a fixed word, with its data beside it and no secret in it.
+
+Off a terminal a line is a JSON object ``{"event": "client_error", "level": "warning", "room": "kafka",
+"timestamp": "2013-01-01T05:00:00.000000Z", …}``; on one it is readable, and coloured unless ``NO_COLOR`` is set.
+Lines go to stderr, for stdout is for data. An event's name is a fixed lower-case word that dashboards may rely on:
+whatever varies is data. Lines of other libraries (the standard `logging`) take the same road.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from shadowstream.masking import masked
+
+Logger = structlog.stdlib.BoundLogger
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def get_logger(room: str) -> Logger:
+    """The logger of a room; silent below `configure_logging`'s level.
+
+    >>> get_logger("joiner").debug("partition_assigned", partition=3)
+    """
+    # Not by structlog.configure: a program that has us as a library keeps its own settings.
+    logger: Logger = structlog.wrap_logger(
+        logging.getLogger(f"shadowstream.{room}"),
+        processors=[structlog.stdlib.filter_by_level, *_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=Logger,
+        cache_logger_on_first_use=True,
+        room=room,
+    )
+    return logger
+
+
+def configure_logging(json: bool | None = None, level: str = "info") -> None:
+    """Send every event of `level` or above to stderr; a second call replaces the first.
+
+    `json`: None for JSON off a terminal and readable lines on one. Raises ValueError for a level not in `LEVELS`.
+    """
+    if level not in LEVELS:
+        raise ValueError(f"level {level!r} is not one of {', '.join(LEVELS)}")
+    terminal = sys.stderr.isatty()
+    as_json = not terminal if json is None else json
+    handler = _Stderr()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_room, *_SHARED],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_rendering(as_json, colors=terminal and not as_json and not os.environ.get("NO_COLOR")),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    for old in [old for old in root.handlers if isinstance(old, _Stderr)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    # Other libraries speak to developers: what they say below a warning is noise to an operator.
+    root.setLevel(logging.DEBUG if level == "debug" else max(logging.WARNING, _number(level)))
+    logging.getLogger("shadowstream").setLevel(_number(level))
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what `sys.stderr` is at that time, so that whoever replaces it sees the lines."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _: TextIO) -> None:
+        """Whatever is set, stderr it is."""
+
+
+def _number(level: str) -> int:
+    return logging.getLevelNamesMapping()[level.upper()]
+
+
+def _room(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Lines of other libraries say which one spoke."""
+    record = event.get("_record")
+    if record is not None:
+        event["room"] = record.name
+    return event
+
+
+def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Mask values under secret names at any depth, and users and passwords in URLs.
+
+    >>> redact(None, "", {"event": "client_made", "settings": {"sasl.password": "hunter2"}})
+    {'event': 'client_made', 'settings': {'sasl.password': '***'}}
+    """
+    return {name: masked({name: value})[name] if name != "exc_info" else value for name, value in event.items()}
+
+
+_SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def _rendering(as_json: bool, *, colors: bool) -> list[Any]:
+    # Redaction stands last before rendering, behind whatever adds data. No tracebacks with local variables: they
+    # hold records and passwords.
+    if as_json:
+        without_locals = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        return [
+            structlog.processors.ExceptionRenderer(without_locals),
+            redact,
+            structlog.processors.JSONRenderer(default=_plain),
+        ]
+    plain_traceback = structlog.dev.plain_traceback
+    return [redact, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain_traceback)]
+
+
+def _plain(value: object) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,266 @@
+"""The revision: a digest of everything that evidence is bound to. Two trials with one revision try the same candidate.
+
+In it: the candidate's files, `candidate.files`, what of the config changes what the candidate writes or how it is
+judged, and the writer schemas of `schemas.dir`. Not in it: where Kafka is, secrets, limits, paths of this machine.
+
+The candidate's files are found and read **without importing it**, so that a gate needs none of its dependencies:
+
+====================================  =========================================================================
+`candidate.call` names                hashed
+====================================  =========================================================================
+a module that stands alone            that file
+a module in a package                 every file below the package's top, but caches and hidden ones
+a module below a namespace package    the same of the first real package on the way, else of the module's folder
+a part of shadowstream (the demo)     every file of that part, so that a release of ours is no new candidate
+====================================  =========================================================================
+
+A package beyond `FILES_MAX` files or `BYTES_MAX` bytes is not hashed silently: the files that matter must be named in
+`candidate.files`, and the module itself is hashed with them. What a candidate imports from other distributions is not
+seen: name its lock file in `candidate.files`.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
+from pathlib import Path
+from typing import NamedTuple
+
+from shadowstream.config import Config
+from shadowstream.configfile import nearest
+from shadowstream.errors import ConfigError
+
+FILES_MAX = 2_000
+BYTES_MAX = 100_000_000
+_FORMAT = 1
+_OURS = "shadowstream"
+_ANY_NAME = "*"
+_CACHES = {"__pycache__", "node_modules"}
+_COMPILED = {".pyc", ".pyo"}
+
+
+class Located(NamedTuple):
+    """Where a candidate's code is: the module's own file, and the file or folder that is hashed."""
+
+    module: Path
+    root: Path
+
+
+def revision_of(config: Config) -> str:
+    """The revision of a config's candidate, 64 hex digits (SHA-256).
+
+    Raises:
+        ConfigError: the candidate's module or callable, a file, or the schemas' folder cannot be found or read, or
+            the package is too large to hash; the message begins with the key that is wrong.
+    """
+    parts = {
+        "format": _FORMAT,
+        "candidate": _candidate_files(config),
+        "files": sorted(digest for name in config.candidate.files for digest in _declared(name)),
+        "schemas": _schemas(config.schemas.dir) if config.schemas.dir else [],
+        "config": {
+            "call": config.candidate.call,
+            "takes": config.candidate.takes,
+            "output_format": config.candidate.output_format,
+            "partitioner": config.candidate.partitioner,
+            "identity": config.identity.model_dump(mode="json"),
+            "rules": [rule.model_dump(mode="json") for rule in config.compare.rules],
+            "judge": config.judge.model_dump(mode="json"),
+        },
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def locate(call: str) -> Located:
+    """Find the module of an entry point ``package.module:callable`` without importing it, and prove the callable.
+
+    Raises `ConfigError` where there is no such module, or its source does not define the name at its top level.
+    """
+    module_name, _, name = call.partition(":")
+    located = _find_module(module_name)
+    if located.module.suffix == ".py":
+        known = set(_top_level_names(located.module))
+        if name not in known and not known & {_ANY_NAME, "__getattr__"}:
+            public = [one for one in known if not one.startswith("_")]
+            raise ConfigError(f"candidate.call: {located.module} defines no {name!r}; {nearest(name, public)}")
+    return located
+
+
+def _find_module(module_name: str) -> Located:
+    top, *rest = module_name.split(".")
+    spec = _find_top(top)
+    if spec is None:
+        raise ConfigError(
+            f"candidate.call: there is no module {top!r} here; install its package into this environment, "
+            "or run where its file is, or put its folder on PYTHONPATH"
+        )
+    if spec.origin in ("built-in", "frozen"):
+        raise ConfigError(
+            f"candidate.call: {top!r} is part of Python itself and has no file; name a module of your own"
+        )
+    here = Path(spec.origin) if spec.origin and spec.has_location else None
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    root = _root(here)
+    for depth, part in enumerate(rest, start=1):
+        if not folders:
+            raise ConfigError(f"candidate.call: {'.'.join([top, *rest][:depth])!r} is a module, not a package")
+        here, folders = _step_into(folders, part, ".".join([top, *rest[: depth - 1]]))
+        # Our own top is no candidate: its releases must not make a new one of the demo's.
+        if root is None or (top == _OURS and depth == 1):
+            root = _root(here)
+    if here is None:
+        raise ConfigError(f"candidate.call: {module_name!r} is a folder without __init__.py; name a module in it")
+    # In a namespace package a module's neighbours are all that can be told to belong to it.
+    in_namespace = bool(rest) and root == here and here.name != "__init__.py" and top != _OURS
+    return Located(here, here.parent if in_namespace else root or here)
+
+
+def _root(file: Path | None) -> Path | None:
+    return file.parent if file is not None and file.name == "__init__.py" else file
+
+
+def _find_top(top: str) -> ModuleSpec | None:
+    """As an import with the working folder first on the path would find it: the runner imports so."""
+    importlib.invalidate_caches()
+    spec = PathFinder.find_spec(top, ["", *(folder for folder in sys.path if folder)])
+    if spec is not None and spec.origin is not None:
+        return spec
+    try:
+        # Built-in modules, and what an editable install finds by a hook of its own.
+        return importlib.util.find_spec(top) or spec
+    except ValueError:  # a module that was loaded without a spec, such as __main__
+        return spec
+
+
+def _step_into(folders: list[Path], part: str, parent: str) -> tuple[Path | None, list[Path]]:
+    """The file of a submodule and, of a package, its folders; by the import system's order of preference."""
+    for folder in folders:
+        package = folder / part / "__init__.py"
+        if package.is_file():
+            return package, [package.parent]
+        for suffix in (*EXTENSION_SUFFIXES, ".py"):
+            if (folder / f"{part}{suffix}").is_file():
+                return folder / f"{part}{suffix}", []
+    namespaces = [folder / part for folder in folders if (folder / part).is_dir()]
+    if namespaces:
+        return None, namespaces
+    known = {path.stem.partition(".")[0] for folder in folders if folder.is_dir() for path in folder.iterdir()}
+    names = [name for name in known if name.isidentifier() and not name.startswith("_")]
+    raise ConfigError(f"candidate.call: {parent!r} has no module {part!r}; {nearest(part, names)}")
+
+
+def _top_level_names(file: Path) -> Iterator[str]:
+    try:
+        tree = ast.parse(file.read_bytes(), filename=str(file))
+    except SyntaxError as error:
+        raise ConfigError(f"candidate.call: {file}:{error.lineno}: {error.msg}; the candidate is not Python") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"candidate.call: {file} cannot be read: {error}") from error
+    yield from _bound(tree.body)
+    # Names made while it runs: only an import could tell them, and the runner's will.
+    if any(isinstance(node, ast.Name) and node.id in ("globals", "exec") for node in ast.walk(tree)):
+        yield _ANY_NAME
+
+
+def _bound(statements: Iterable[ast.stmt]) -> Iterator[str]:
+    """Names that statements bind, those inside of if, try, with, for and while too; `*` where nobody can tell."""
+    for statement in statements:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield statement.name
+            continue
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            for alias in statement.names:
+                yield alias.asname or alias.name.partition(".")[0]
+            continue
+        if isinstance(statement, ast.AnnAssign) and statement.value is None:
+            continue
+        for child in ast.iter_child_nodes(statement):
+            if isinstance(child, ast.stmt):
+                yield from _bound([child])
+            elif isinstance(child, ast.ExceptHandler | ast.match_case):
+                yield from _bound(child.body)
+            else:
+                yield from (
+                    node.id
+                    for node in ast.walk(child)
+                    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+                )
+
+
+def _candidate_files(config: Config) -> list[tuple[str, str]]:
+    located = locate(config.candidate.call)
+    try:
+        return _digests(located.root)
+    except _TooLarge as error:
+        if not config.candidate.files:
+            raise ConfigError(
+                f"candidate.call: {located.root} {error}; too much to be read at every start. "
+                "Name the files that make up the candidate in candidate.files; its module is hashed with them"
+            ) from error
+        return [(located.module.name, _digest("candidate.call", located.module))]
+
+
+def _declared(name: str) -> list[tuple[str, str]]:
+    path = Path(name)
+    if not path.exists():
+        raise ConfigError(f"candidate.files: there is no {path}; paths are relative to the config file")
+    if path.is_file():
+        return [(path.name, _digest("candidate.files", path))]
+    try:
+        return [(f"{path.name}/{inside}", digest) for inside, digest in _digests(path, "candidate.files")]
+    except _TooLarge as error:
+        raise ConfigError(f"candidate.files: {path} {error}; name the files in it that matter") from error
+
+
+def _schemas(folder: str) -> list[tuple[str, str]]:
+    files = sorted(Path(folder).glob("*.avsc")) if Path(folder).is_dir() else []
+    if not files:
+        raise ConfigError(
+            f"schemas.dir: {folder} is no folder with <id>.<subject>.avsc files; it is relative to the config file"
+        )
+    return [(file.name, _digest("schemas.dir", file)) for file in files]
+
+
+class _TooLarge(Exception):
+    """Says by what."""
+
+
+def _digests(root: Path, key: str = "candidate.call") -> list[tuple[str, str]]:
+    """(relative path, digest) of a file, or of every file of a folder; raises _TooLarge beyond the limits."""
+    if root.is_file():
+        return [(root.name, _digest(key, root))]
+    files, total_bytes = [], 0
+    for file in _walk(root):
+        files.append(file)
+        try:
+            total_bytes += file.stat().st_size
+        except OSError as error:
+            raise ConfigError(f"{key}: {file} cannot be read: {error.strerror}") from error
+        if len(files) > FILES_MAX:
+            raise _TooLarge(f"holds more than {FILES_MAX} files")
+        if total_bytes > BYTES_MAX:
+            raise _TooLarge(f"holds more than {BYTES_MAX // 1_000_000} MB")
+    return sorted((file.relative_to(root).as_posix(), _digest(key, file)) for file in files)
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if name not in _CACHES and not name.startswith(".")]
+        for name in names:
+            if not name.startswith(".") and Path(name).suffix not in _COMPILED:
+                yield Path(folder, name)
+
+
+def _digest(key: str, file: Path) -> str:
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise ConfigError(f"{key}: {file} cannot be read: {error.strerror}") from error

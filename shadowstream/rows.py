@@ -1,0 +1,188 @@
+"""What subscribers get: the records of diff, drift and verdict as frozen classes, field by field as in ``schemas/``.
+
+The meaning of each field stands in its schema and in docs/topics.md. Every row also has `at`, its own place: under
+at-least-once a row may come again, and then it has the same `at`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True, slots=True)
+class RecordId:
+    """A Kafka record."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One path that differs in one pair."""
+
+    path: str
+    kind: str
+    production: str | None
+    shadow: str | None
+    delta: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DiffRow:
+    """One outcome that is not a plain match (of those a sample). The last row of a pair id wins."""
+
+    at: RecordId
+    pair_id: str
+    task: str
+    outcome: str
+    revision: str
+    time_ms: int
+    key: bytes | None
+    production: RecordId | None
+    shadow: RecordId | None
+    input: str | None
+    differences: tuple[Difference, ...]
+    reason: str | None
+    late: bool
+    correction_of: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DriftEvent:
+    """A change over time, or an incident that opens or closes."""
+
+    at: RecordId
+    event: str
+    incident: str
+    revision: str
+    criterion: str
+    detector: str
+    direction: str
+    window_start_ms: int
+    window_end_ms: int
+    before: float
+    after: float
+    width: int
+    estimation: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionVerdict:
+    """Where one criterion stands."""
+
+    rate: str
+    unit: str
+    limit: float
+    critical: bool
+    n: int
+    s: int
+    estimate: float | None
+    lower: float | None
+    upper: float | None
+    log_e_below: float
+    log_e_above: float
+    log_promote_at: float
+    log_reject_at: float
+    shown_good: bool
+    shown_bad: bool
+    least_caught: float | None
+    units_needed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """One line of conservation: what must be equal."""
+
+    ledger: int
+    place: str
+    expected: int
+    counted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A range of offsets that the evidence covers."""
+
+    topic: str
+    partition: int
+    from_offset: int
+    to_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One evaluation; the last of a revision counts."""
+
+    at: RecordId
+    name: str
+    revision: str
+    decision: str
+    final: bool
+    reasons: tuple[str, ...]
+    criteria: tuple[CriterionVerdict, ...]
+    criteria_hash: str
+    outcomes: Mapping[str, int]
+    fields: Mapping[str, int]
+    coverage: float | None
+    remainder: int
+    ledgers: tuple[Ledger, ...]
+    incidents_open: tuple[str, ...]
+    windows_closed: int
+    windows_open: int
+    from_ms: int | None
+    to_ms: int | None
+    warm_up: int
+    candidate_isolation: str
+    evidence_digest: str
+    evaluated_at_ms: int
+    sources: tuple[Source, ...]
+
+
+Row = DiffRow | DriftEvent | Verdict
+ROWS: Mapping[str, type[Row]] = {"diff": DiffRow, "drift": DriftEvent, "verdict": Verdict}
+"""The class of each topic's rows; the topic's name is also its schema's."""
+
+
+def row_of(topic: str, record: Mapping[str, Any], at: RecordId) -> Row:
+    """The row of a decoded record of `topic`, one of `ROWS`.
+
+    >>> drift = dict(event="opened", incident="i", revision="ab", criterion="mismatch", detector="adwin",
+    ...     direction="up", window_start_ms=0, window_end_ms=9, before=0.1, after=0.5, width=3, estimation=0.4,
+    ...     reason="it rose")
+    >>> row_of("drift", drift, RecordId("shadow.fraud.drift", 0, 7)).after
+    0.5
+    """
+    made: Row = _MAKERS[topic]({**record, "at": at})
+    return made
+
+
+def _maker(kind: type[Any]) -> Callable[[Mapping[str, Any]], Any]:
+    """From a mapping with a value for each field of a class of ours to an object of it."""
+    hints = get_type_hints(kind)
+    parts = [(field.name, _converter(hints[field.name])) for field in fields(kind)]
+    return lambda values: kind(*(values[name] if turn is None else turn(values[name]) for name, turn in parts))
+
+
+def _converter(hint: Any) -> Callable[[Any], Any] | None:
+    """What turns a decoded value into what the type says; None where the value is that already."""
+    if isinstance(hint, UnionType):
+        (inner,) = (one for one in get_args(hint) if one is not NoneType)
+        there = _converter(inner)
+        return None if there is None else lambda value: None if value is None else there(value)
+    if get_origin(hint) is tuple:
+        each = _converter(get_args(hint)[0])
+        return tuple if each is None else lambda values: tuple(map(each, values))
+    if isinstance(hint, type) and hint in _NESTED:
+        make = _maker(hint)
+        return lambda value: value if isinstance(value, hint) else make(value)
+    return None
+
+
+_NESTED: frozenset[type] = frozenset((RecordId, Difference, CriterionVerdict, Ledger, Source))
+_MAKERS = {topic: _maker(kind) for topic, kind in ROWS.items()}

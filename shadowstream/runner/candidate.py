@@ -1,0 +1,85 @@
+"""Load the candidate and call it so that whatever it does is an observation.
+
+The callable takes one decoded value, or a list of them (`takes: batch`). It returns, per value: ``None`` (no
+output), a value (one output with the input's key), an `Output`, or a list of these.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from shadowstream.config import Candidate
+from shadowstream.errors import CandidateError, ConfigError
+from shadowstream.runner.outputs import Call, Output, outputs_of
+
+
+def load(candidate: Candidate) -> Call:
+    """Import the candidate and return a function from values to outputs or errors, one entry a value.
+
+    Raises `ConfigError` where it cannot be imported, is not callable, or is not declared trusted: a process of
+    its own comes with the sandbox, until then running it here must be said out loud.
+    """
+    if not candidate.trusted:
+        raise ConfigError(
+            f"candidate.trusted: {candidate.call} would run inside the runner's process, with its credentials; "
+            "set `trusted: true` if you accept that (every verdict will show it)"
+        )
+    module_name, _, name = candidate.call.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # a candidate beside the config, as `python -m` would find it
+    try:
+        function = getattr(importlib.import_module(module_name), name)
+    except Exception as error:  # importing user code can raise anything
+        raise ConfigError(f"candidate.call: cannot load {candidate.call!r}: {error!r}") from error
+    if not callable(function):
+        raise ConfigError(f"candidate.call: {candidate.call!r} is not callable")
+    return _call_batches(function) if candidate.takes == "batch" else _call_values(function)
+
+
+def _failure(error: BaseException) -> CandidateError:
+    return CandidateError(f"{type(error).__name__}: {error}"[:500])
+
+
+def _call_values(function: Callable[[Any], Any]) -> Call:
+    def call(values: Sequence[Any]) -> list[list[Output] | CandidateError]:
+        results: list[list[Output] | CandidateError] = []
+        for value in values:
+            try:
+                results.append(outputs_of(function(value)))
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever it raises, sys.exit too, is a value like any other
+                results.append(_failure(error))
+        return results
+
+    return call
+
+
+def _call_batches(function: Callable[[list[Any]], Any]) -> Call:
+    def once(values: list[Any]) -> list[list[Output] | CandidateError]:
+        returned = function(values)
+        if not isinstance(returned, list) or len(returned) != len(values):
+            size = len(returned) if isinstance(returned, list) else type(returned).__name__
+            raise CandidateError(f"a batch of {len(values)} values must return a list of that length, got {size}")
+        return [outputs_of(one) for one in returned]
+
+    def call(values: Sequence[Any]) -> list[list[Output] | CandidateError]:
+        try:
+            return once(list(values))
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 - one of them failed: one by one, so that the error names its input
+            results: list[list[Output] | CandidateError] = []
+            for value in values:
+                try:
+                    results += once([value])
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:  # noqa: BLE001 - as above
+                    results.append(_failure(error))
+            return results
+
+    return call

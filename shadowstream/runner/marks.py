@@ -1,0 +1,118 @@
+"""Marks: what the runner says of how far it is, as records of the progress topic (schemas/mark.avsc).
+
+All offsets in marks are high watermarks. A mark counts for a reader only once its own read_committed position
+has passed the offsets that the mark names; until then the outputs may still be hidden by an open transaction.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from shadowstream.codecs import own
+from shadowstream.errors import ShadowstreamBug
+from shadowstream.records import Place, Write
+
+METADATA_CHARS_MAX = 4_000
+ABSENT_REASONS = ("error", "timeout", "undecodable", "filtered", "sampled_out")
+FAILED_REASONS = frozenset(("error", "timeout", "undecodable"))
+
+
+def identity_hash(key: bytes) -> int:
+    """64-bit signed hash under which an absence names the identity of its input.
+
+    >>> identity_hash(b"a") == identity_hash(b"a") != identity_hash(b"b")
+    True
+    """
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big", signed=True)
+
+
+@dataclass(slots=True)
+class Counters:
+    """Cumulative counts of one input partition since the trial began."""
+
+    read: int = 0
+    with_output: int = 0
+    silent: int = 0
+    absent: Counter[str] = field(default_factory=Counter)
+    written: Counter[str] = field(default_factory=Counter)
+
+    def record(self) -> dict[str, Any]:
+        """As in schemas/mark.avsc."""
+        return {
+            "read": self.read,
+            "with_output": self.with_output,
+            "silent": self.silent,
+            "absent": dict(sorted(self.absent.items())),
+            "written": dict(sorted(self.written.items())),
+        }
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> Counters:
+        """From a mark's record."""
+        return cls(
+            record["read"],
+            record["with_output"],
+            record["silent"],
+            Counter(record["absent"]),
+            Counter(record["written"]),
+        )
+
+
+def to_metadata(revision: str, counters: Counters) -> str:
+    """The counters as commit metadata, from which a new owner of the partition goes on."""
+    text = json.dumps({"revision": revision, **counters.record()}, separators=(",", ":"))
+    packed = "1" + base64.b85encode(zlib.compress(text.encode(), 6)).decode()
+    if len(packed) > METADATA_CHARS_MAX:
+        raise ShadowstreamBug(f"commit metadata of {len(packed)} characters; the broker's limit is near")
+    return packed
+
+
+def of_metadata(metadata: str) -> Counters:
+    """The counters of a commit; raises `ShadowstreamBug` for a form that we did not write.
+
+    >>> of_metadata(to_metadata("00", Counters(read=3))).read
+    3
+    """
+    if not metadata.startswith("1"):
+        raise ShadowstreamBug(
+            f"commit metadata {metadata[:20]!r} is of an unknown form: did something else commit to our group?"
+        )
+    record = json.loads(zlib.decompress(base64.b85decode(metadata[1:])))
+    return Counters.of(record)
+
+
+def mark(kind: str, revision: str, **fields: Any) -> dict[str, Any]:
+    """A mark's record with the schema's defaults."""
+    record: dict[str, Any] = {
+        "kind": kind,
+        "revision": revision,
+        "input_topic": "",
+        "input_partition": -1,
+        "from_offset": -1,
+        "to_offset": -1,
+        "ends": [],
+        "begins": [],
+        "absences": [],
+        "windows": [],
+        "counters": None,
+        "floor_ms": None,
+    }
+    record.update(fields)
+    return record
+
+
+def ends_field(ends: dict[Place, int]) -> list[dict[str, Any]]:
+    """Offsets by place in the form of the schema."""
+    return [{"topic": p.topic, "partition": p.partition, "offset": o} for p, o in sorted(ends.items())]
+
+
+def write(topic: str, record: dict[str, Any]) -> Write:
+    """The mark as a record of the progress topic, keyed by its input partition."""
+    key = f"{record['input_topic']}/{record['input_partition']}" if record["input_topic"] else record["kind"]
+    return Write(topic, 0, key.encode(), own.encode("mark", record))

@@ -1,0 +1,39 @@
+"""What a candidate returns for one input, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shadowstream.errors import CandidateError
+
+Call = Callable[[Sequence[Any]], "list[list[Output] | CandidateError]"]
+"""Values to outputs or an error, one entry a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output of a candidate; `key` None keeps the input's key, `drop_key` writes a null key."""
+
+    value: Any
+    key: bytes | None = None
+    drop_key: bool = False
+
+
+def outputs_of(returned: Any) -> list[Output]:
+    """What a candidate returned for one input, as a list of outputs; raises `CandidateError` for an odd key.
+
+    >>> [o.value for o in outputs_of([1, Output(2)])]
+    [1, 2]
+    >>> outputs_of(None)
+    []
+    """
+    if returned is None:
+        return []
+    many = returned if isinstance(returned, list) else [returned]
+    outputs = [one if isinstance(one, Output) else Output(one) for one in many]
+    for one in outputs:
+        if not isinstance(one.key, bytes | None):
+            raise CandidateError(f"an output's key is bytes or None, not {type(one.key).__name__}")
+    return outputs

@@ -1,0 +1,272 @@
+"""The runner's step, pure: a batch of inputs in; candidate outputs, marks and offsets out.
+
+Every input ends in exactly one of three: with output, silent (the candidate returned nothing), or absent with a
+reason. ``read`` is counted apart from these, so that the first ledger compares two paths.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from shadowstream.config import Config
+from shadowstream.errors import CandidateError, RecordError, ShadowstreamBug
+from shadowstream.records import PACKED_HEADER, Batch, Commit, Coordinate, Place, Write, pack
+from shadowstream.runner import marks
+from shadowstream.runner.outputs import Call, Output
+from shadowstream.runner.partitioner import partition_for
+
+
+class DecodesMany(Protocol):
+    """Decodes values; an undecodable one is a `RecordError` in its place."""
+
+    def decode_many(self, values: Sequence[bytes | None]) -> list[Any]: ...
+
+
+class Encodes(Protocol):
+    """Encodes an output value; raises `CandidateError` where it does not fit its schema."""
+
+    def encode(self, value: Any) -> bytes | None: ...
+
+
+@dataclass(slots=True)
+class Progress:
+    """One input partition: how far it is, and what has happened since the last commit."""
+
+    position: int
+    committed: int
+    counters: marks.Counters
+    bound: int = -1
+    floor_ms: int | None = None
+    absences: list[dict[str, Any]] = field(default_factory=list)
+    windows: dict[int, list[int]] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        """A bounded input whose end has been committed."""
+        return 0 <= self.bound <= self.committed
+
+
+@dataclass(slots=True)
+class RunnerStep:
+    """State of all assigned input partitions. `partitions` is the partition count of production's output topic."""
+
+    config: Config
+    revision: str
+    call: Call
+    decoder: DecodesMany
+    encoder: Encodes
+    partitions: int
+    inputs: dict[Place, Progress] = field(default_factory=dict)
+    writes: list[Write] = field(default_factory=list)
+    records: int = 0
+    ended: Counter[str] = field(default_factory=Counter)
+
+    def assign(self, place: Place, position: int, counters: marks.Counters, bound: int) -> None:
+        """Take an input partition from `position` on; `bound` is -1 where the run is unbounded."""
+        self.inputs[place] = Progress(position, position, counters, bound)
+
+    def drop(self) -> None:
+        """Forget everything: state comes back from what is committed only."""
+        self.inputs.clear()
+        self.writes.clear()
+        self.ended.clear()
+        self.records = 0
+
+    def step(self, batch: Batch, now_ms: int) -> None:
+        """Run the candidate on a batch; what it wants written gathers in `writes`."""
+        state = self.inputs[batch.place]
+        crossed = 0 <= state.bound <= batch.offsets[-1]
+        if crossed:
+            batch = _below(batch, state.bound)
+        if len(batch):
+            self._run(state, batch, now_ms)
+        if crossed:
+            state.position = max(state.position, state.bound)
+
+    def _run(self, state: Progress, batch: Batch, now_ms: int) -> None:
+        if batch.offsets[0] < state.position:
+            raise ShadowstreamBug(f"{batch.place}: offset {batch.offsets[0]} read again at {state.position}")
+        decoded = self.decoder.decode_many(batch.values)
+        good = [i for i, value in enumerate(decoded) if not isinstance(value, RecordError)]
+        results: list[list[Output] | CandidateError | RecordError] = list(decoded)
+        for i, returned in zip(good, self.call([decoded[i] for i in good]), strict=True):
+            results[i] = returned
+        for i, result in enumerate(results):
+            self._end(state, batch, i, result, now_ms)
+        state.counters.read += len(batch)
+        state.position = batch.offsets[-1] + 1
+        self.records += len(batch)
+
+    def end(self, place: Place, offset: int) -> None:
+        """The partition was read to `offset`, control records included."""
+        state = self.inputs[place]
+        reached = offset if state.bound < 0 else min(offset, state.bound)
+        state.position = max(state.position, reached)
+
+    def _end(
+        self,
+        state: Progress,
+        batch: Batch,
+        i: int,
+        result: list[Output] | CandidateError | RecordError,
+        now_ms: int,
+    ) -> None:
+        """End input `i` of the batch in exactly one class."""
+        time_ms = batch.times_ms[i]
+        state.floor_ms = time_ms if state.floor_ms is None else max(state.floor_ms, time_ms)
+        window = state.windows.setdefault(time_ms - time_ms % self.config.judge.window_ms, [0, 0])
+        window[0] += 1
+        if isinstance(result, list):
+            try:
+                encoded = [(output, self.encoder.encode(output.value)) for output in result]
+                self._check_sizes(encoded, batch.keys[i])
+            except CandidateError as error:
+                result = error
+            else:
+                self.ended["with_output" if encoded else "silent"] += 1
+                state.counters.with_output += bool(encoded)
+                state.counters.silent += not encoded
+                for k, (output, value) in enumerate(encoded):
+                    self._write_output(state, batch, i, (k, output, value), now_ms)
+                return
+        reason = "undecodable" if isinstance(result, RecordError) else "error"
+        self.ended[reason] += 1
+        state.counters.absent[reason] += 1
+        window[1] += reason in marks.FAILED_REASONS
+        self._absent(state, batch.offsets[i], batch.keys[i], reason)
+        self.writes.append(self._dead_letter(batch, i, reason, result))
+
+    def _check_sizes(self, encoded: list[tuple[Output, bytes | None]], input_key: bytes | None) -> None:
+        # Too large a message would surface only at the commit, and fail it again after each restart.
+        most = self.config.limits.value_bytes_max
+        for output, value in encoded:
+            size = len(value or b"") + len(_key(output, input_key) or b"")
+            if size > most:
+                raise CandidateError(f"output of {size} bytes, its key included; limits.value_bytes_max is {most}")
+
+    def _write_output(
+        self, state: Progress, batch: Batch, i: int, one: tuple[int, Output, bytes | None], now_ms: int
+    ) -> None:
+        k, output, value = one
+        place = batch.place
+        key = _key(output, batch.keys[i])
+        partition = partition_for(self.config.candidate.partitioner, key, place.partition, self.partitions)
+        topic = self.config.production.outputs[0]
+        coordinate = Coordinate(self.config.inputs.index(place.topic), place.partition, batch.offsets[i], k)
+        time_ms = batch.times_ms[i]
+        header = pack(self.revision, coordinate, time_ms, now_ms)
+        # Stamped with the input's time, so that both sides of a pair fall into the same event-time window.
+        self.writes.append(
+            Write(self.config.plan.out(topic), partition, key, value, time_ms, [(PACKED_HEADER, header)])
+        )
+        state.counters.written[f"{topic}/{partition}"] += 1
+
+    def _absent(self, state: Progress, offset: int, key: bytes | None, reason: str) -> None:
+        ids = [] if key is None else [marks.identity_hash(key)]
+        last = state.absences[-1] if state.absences else None
+        run = last is not None and last["reason"] == reason and last["offset"] + last["count"] == offset
+        # In a run every input has an id or none has, so that ids stay aligned with the offsets.
+        if last is not None and run and bool(last["ids"]) == bool(ids):
+            last["count"] += 1
+            last["ids"] += ids
+        else:
+            state.absences.append({"offset": offset, "count": 1, "reason": reason, "ids": ids})
+
+    def _dead_letter(self, batch: Batch, i: int, reason: str, error: Exception) -> Write:
+        headers = [
+            ("__connect.errors.topic", batch.place.topic.encode()),
+            ("__connect.errors.partition", str(batch.place.partition).encode()),
+            ("__connect.errors.offset", str(batch.offsets[i]).encode()),
+            ("__connect.errors.stage", b"VALUE_CONVERTER" if reason == "undecodable" else b"TRANSFORMATION"),
+            ("__connect.errors.exception.class.name", type(error).__name__.encode()),
+            ("__connect.errors.exception.message", str(error)[:1000].encode()),
+        ]
+        value = batch.values[i]
+        if value is not None and len(value) > self.config.limits.value_bytes_max:
+            value = value[: self.config.limits.value_bytes_max]
+        return Write(self.config.plan.dead_letter("runner"), 0, batch.keys[i], value, batch.times_ms[i], headers)
+
+    def dirty(self) -> bool:
+        """Whether a commit would say anything new."""
+        return any(state.position > state.committed for state in self.inputs.values())
+
+    def prepare(self) -> tuple[list[Write], list[Commit]]:
+        """Everything of one transaction: outputs, range marks, and the offsets with their counters."""
+        writes = list(self.writes)
+        commits = []
+        for place, state in self.inputs.items():
+            if state.position == state.committed:
+                continue
+            windows = [
+                {"start_ms": start, "read": read, "failed": failed}
+                for start, (read, failed) in sorted(state.windows.items())
+            ]
+            record = self._mark("range", place, from_offset=state.committed, absences=state.absences, windows=windows)
+            writes.append(marks.write(self.config.plan.of("progress"), record))
+            commits.append(Commit(place, state.position, marks.to_metadata(self.revision, state.counters)))
+        return writes, commits
+
+    def committed(self) -> None:
+        """The transaction of the last `prepare` has been committed."""
+        for state in self.inputs.values():
+            state.committed = state.position
+            state.absences = []
+            state.windows = {}
+        self.writes.clear()
+        self.ended.clear()
+        self.records = 0
+
+    def done_marks(self, ends: dict[Place, int]) -> list[Write]:
+        """Done marks of every partition, and end marks where a bounded input is done.
+
+        `ends` are the high watermarks of the candidate's output partitions, read after the last commit returned.
+        Call only while nothing is uncommitted: a mark states what is committed.
+        """
+        if self.dirty():
+            raise ShadowstreamBug("done marks asked for with uncommitted inputs")
+        topic = self.config.plan.of("progress")
+        at = marks.ends_field(ends)
+        writes = [marks.write(topic, self._mark("done", place, ends=at)) for place in self.inputs]
+        writes += [
+            marks.write(topic, self._mark("end", place, ends=at)) for place, state in self.inputs.items() if state.ended
+        ]
+        return writes
+
+    def finished(self) -> bool:
+        """Every assigned partition is bounded and done (and there is one)."""
+        return bool(self.inputs) and all(state.ended for state in self.inputs.values())
+
+    def _mark(self, kind: str, place: Place, **fields: Any) -> dict[str, Any]:
+        state = self.inputs[place]
+        return marks.mark(
+            kind,
+            self.revision,
+            input_topic=place.topic,
+            input_partition=place.partition,
+            to_offset=state.position,
+            counters=state.counters.record(),
+            floor_ms=state.floor_ms,
+            **fields,
+        )
+
+
+def _key(output: Output, input_key: bytes | None) -> bytes | None:
+    if output.drop_key:
+        return None
+    return input_key if output.key is None else output.key
+
+
+def _below(batch: Batch, bound: int) -> Batch:
+    """The records of the batch below offset `bound`."""
+    n = sum(offset < bound for offset in batch.offsets)
+    return Batch(
+        batch.place,
+        batch.offsets[:n],
+        batch.times_ms[:n],
+        batch.keys[:n],
+        batch.values[:n],
+        batch.headers[:n],
+    )

@@ -1,0 +1,24 @@
+"""Files that the package ships: the schemas of our own topics and of the config."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+
+def schema_dir() -> Path:
+    """The folder of our schemas: the top of a checkout, or inside an installed package."""
+    package = Path(str(resources.files("shadowstream")))
+    checkout = package.parent / "schemas"
+    return checkout if (checkout / "stats.avsc").is_file() else package / "_schemas"
+
+
+def released() -> list[tuple[str, str]]:
+    """Name and text of every schema of every released version: ``schemas/released/<version>/<name>.avsc``."""
+    paths = sorted((schema_dir() / "released").glob("*/*.avsc"))
+    return [(path.stem, path.read_text(encoding="utf-8")) for path in paths]
+
+
+def text(name: str) -> str:
+    """A shipped schema file."""
+    return (schema_dir() / name).read_text(encoding="utf-8")

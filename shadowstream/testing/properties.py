@@ -1,0 +1,58 @@
+"""server.properties of the embedded broker: one node that is broker and controller, small and quick to start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+NODE_ID = 1
+
+ONE_NODE = {
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "default.replication.factor": "1",
+}
+
+QUICK = {
+    # 50 partitions each by default: most of the wait of the first group join and the first transaction.
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    # So that tests of a dead member need not wait 6 s, nor for an abandoned transaction 10 s longer than it asked.
+    "group.min.session.timeout.ms": "1000",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+    # The 128 MB default of the cleaner is a quarter of the heap.
+    "log.cleaner.dedupe.buffer.size": "16777216",
+    "background.threads": "4",
+    # A broker killed and started again may register once its old session has ended: 9 s by default.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+}
+
+STRICT = {
+    "auto.create.topics.enable": "false",
+    "unclean.leader.election.enable": "false",
+    # Replays carry the timestamps of the data: any age is accepted (and retention.ms still deletes it: set -1).
+    "log.message.timestamp.before.max.ms": str(2**63 - 1),
+}
+
+
+def server_properties(port: int, controller_port: int, log_dir: Path, extra: Mapping[str, str]) -> str:
+    """The file's text. `extra` wins over every line of ours, e.g. `advertised.listeners` for a proxy in between."""
+    wired = {
+        "process.roles": "broker,controller",
+        "node.id": str(NODE_ID),
+        "controller.quorum.voters": f"{NODE_ID}@127.0.0.1:{controller_port}",
+        "listeners": f"BROKER://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "advertised.listeners": f"BROKER://127.0.0.1:{port}",
+        "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "BROKER",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": str(log_dir),
+    }
+    lines = {**wired, **ONE_NODE, **QUICK, **STRICT, **extra}
+    return "".join(f"{key}={value}\n" for key, value in lines.items())

@@ -1,0 +1,76 @@
+"""`/metrics`, `/healthz` and `/readyz` of one role, served beside its loop.
+
+prometheus-client's own WSGI app and threading server do the work; two more paths are all that is ours.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from prometheus_client import make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
+
+from shadowstream.errors import ConfigError
+from shadowstream.observe import get_logger
+from shadowstream.watch import Watch
+
+log = get_logger("probes")
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: probes come every few seconds."""
+
+
+class _V6(ThreadingWSGIServer):
+    address_family = socket.AF_INET6
+
+
+def split(listen: str) -> tuple[str, int]:
+    """HOST:PORT as host and port; raises `ConfigError` for another form.
+
+    >>> split("127.0.0.1:9464")
+    ('127.0.0.1', 9464)
+    """
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ConfigError(f"--listen: {listen!r} is not HOST:PORT, for example 127.0.0.1:9464")
+    return host, int(port)
+
+
+def serve(listen: str, watch: Watch) -> ThreadingWSGIServer:
+    """Serve in a thread of its own; `listen` is HOST:PORT, port 0 takes a free one. `shutdown()` ends it.
+
+    Raises `ConfigError` where the address cannot be taken.
+    """
+    host, port = split(listen)
+    try:
+        server = make_server(host.strip("[]"), port, _app(watch), _V6 if ":" in host else ThreadingWSGIServer, _Quiet)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"--listen: cannot listen on {listen}: {error}; choose another port") from error
+    threading.Thread(target=server.serve_forever, name="probes", daemon=True).start()
+    log.info("listening", host=host, port=server.server_port)
+    return server
+
+
+def _app(watch: Watch) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+    metrics_app = make_wsgi_app(watch.metrics.registry)
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == "/metrics":
+            shown: Iterable[bytes] = metrics_app(environ, start_response)
+            return shown
+        states = {"/healthz": watch.alive, "/readyz": watch.alive and watch.ready}
+        if path not in states:
+            start_response("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"metrics, healthz, readyz\n"]
+        status, word = ("200 OK", b"ok\n") if states[path] else ("503 Service Unavailable", b"not ok\n")
+        start_response(status, [("Content-Type", "text/plain")])
+        return [word]
+
+    return app

@@ -1,0 +1,268 @@
+"""YAML text to plain data, with the line of every value and every error of the text at once.
+
+A closed subset of YAML 1.2, since a config needs no more and an error should name its line:
+
+- scalars by the 1.2 core schema: ``yes`` and ``1:30`` are texts, ``1e-6`` is a number; only finite numbers;
+- no anchors, aliases, merge keys or tags, one document, no key twice;
+- ``${VAR}``, ``${VAR:-default}`` and ``${VAR:?message}`` in values, never in keys; ``$$`` is a dollar sign. As in a
+  shell, the forms with a colon take an empty variable as unset. A plain (unquoted) scalar that is one variable and
+  nothing else is read again as a scalar, so ``grace_ms: ${GRACE}`` is a number; it never becomes a list or mapping.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+BYTES_MAX = 1_000_000
+DEPTH_MAX = 32
+
+Where = tuple[str | int, ...]
+"""Keys and list indexes from the root to a value."""
+
+_VARIABLE = re.compile(r"\$\$|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<how>:-|:\?)(?P<rest>[^{}]*))?\}|\$\{")
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_WORDS: dict[str, Any] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_DIGITS_MAX = 30
+_TEXT_TAGS = {None, "!", "tag:yaml.org,2002:str"}
+
+
+class Problem(NamedTuple):
+    """One error of a config: where, and what is wrong and what to do about it."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (f"{self.file}:{self.line}", self.key, self.message) if part)
+
+
+def dotted(where: Where) -> str:
+    """A place as a person writes it.
+
+    >>> dotted(("compare", "rules", 0, "path"))
+    'compare.rules[0].path'
+    """
+    text = ""
+    for part in where:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+@dataclass(slots=True)
+class Document:
+    """What a file says. By place, ``()`` being the root: `lines`, and scalars before (`raw`) and after (`texts`)
+    substitution."""
+
+    data: Any = None
+    lines: dict[Where, int] = field(default_factory=dict)
+    raw: dict[Where, str] = field(default_factory=dict)
+    texts: dict[Where, str] = field(default_factory=dict)
+    problems: list[tuple[int, Where, str]] = field(default_factory=list)
+
+
+class _Unreadable(Exception):
+    """The text cannot be read on from here."""
+
+    def __init__(self, line: int, where: Where, message: str) -> None:
+        super().__init__(message)
+        self.found = (line, where, message)
+
+
+def read(path: Path, environ: Mapping[str, str]) -> Document:
+    """Read a file of at most 1 MB. Never raises for what the file says: see `Document.problems`."""
+    document = Document(lines={(): 1})
+    try:
+        with path.open("rb") as file:
+            content = file.read(BYTES_MAX + 1)
+        if len(content) > BYTES_MAX:
+            raise _Unreadable(1, (), f"is larger than {BYTES_MAX} bytes; a config is a few kB, is this the right file?")
+        document = parse(content.decode("utf-8-sig"), environ)
+    except _Unreadable as unreadable:
+        document.problems.append(unreadable.found)
+    except OSError as error:
+        document.problems.append((1, (), f"cannot be read: {error.strerror}; give the path of the trial's YAML file"))
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        document.problems.append((line, (), f"is not UTF-8 at byte {error.start}; save it as UTF-8"))
+    return document
+
+
+def parse(text: str, environ: Mapping[str, str]) -> Document:
+    """Parse YAML text.
+
+    >>> document = parse("grace_ms: ${GRACE:-500}", {})
+    >>> document.data, document.lines[("grace_ms",)]
+    ({'grace_ms': 500}, 1)
+    """
+    document = Document(lines={(): 1})
+    builder = _Builder(document, environ, yaml.parse(text, Loader=yaml.SafeLoader))
+    try:
+        document.data = builder.document()
+    except _Unreadable as unreadable:
+        document.problems.append(unreadable.found)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        told = ", ".join(part for part in (error.context, error.problem) if part)
+        line = mark.line + 1 if mark else 1
+        if any("${" in found for found in text.split("\n")[line - 1 : line]):
+            told += "; inside { } or [ ] a ${VAR} needs quotes, or a line of its own outside of them"
+        document.problems.append((line, (), f"is not YAML: {told}"))
+    except yaml.reader.ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        document.problems.append((line, (), f"is not YAML: character U+{error.character:04X} is not allowed"))
+    return document
+
+
+def _line(event: yaml.Event) -> int:
+    """The line that an event begins in, counted from 1."""
+    return event.start_mark.line + 1 if event.start_mark else 1
+
+
+class _Builder:
+    """Events to data by recursive descent; `DEPTH_MAX` bounds the descent, `BYTES_MAX` everything else."""
+
+    def __init__(self, document: Document, environ: Mapping[str, str], events: Iterator[yaml.Event]) -> None:
+        self._document = document
+        self._environ = environ
+        self._events = events
+
+    def document(self) -> Any:
+        event = self._next(yaml.StreamStartEvent, yaml.DocumentStartEvent)
+        if isinstance(event, yaml.StreamEndEvent):
+            raise _Unreadable(1, (), "is empty; it needs at least name, inputs, production.outputs and candidate.call")
+        data = self._node(event, ())
+        more = self._next(yaml.DocumentEndEvent)
+        if isinstance(more, yaml.DocumentStartEvent):
+            self._problem(more, (), "a second document begins here; one file holds one trial")
+        return data
+
+    def _next(self, *passed: type[yaml.Event]) -> yaml.Event:
+        for event in self._events:
+            if not isinstance(event, passed):
+                return event
+        raise AssertionError("the YAML parser ended without an end event")
+
+    def _problem(self, event: yaml.Event, where: Where, message: str) -> None:
+        self._document.problems.append((_line(event), where, message))
+
+    def _node(self, event: yaml.Event, where: Where) -> Any:
+        if len(where) > DEPTH_MAX:
+            raise _Unreadable(_line(event), where[:3], f"is nested deeper than {DEPTH_MAX} levels")
+        if isinstance(event, yaml.AliasEvent):
+            raise _Unreadable(_line(event), where, f"aliases (*{event.anchor}) are not supported; repeat it")
+        assert isinstance(event, yaml.NodeEvent)
+        if event.anchor is not None:
+            self._problem(event, where, f"anchors (&{event.anchor}) are not supported; remove it")
+        self._document.lines.setdefault(where, _line(event))
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event, where)
+        assert isinstance(event, yaml.CollectionStartEvent)
+        if event.tag not in (None, "!"):
+            self._problem(event, where, f"tags ({event.tag}) are not supported; remove it")
+        return self._sequence(where) if isinstance(event, yaml.SequenceStartEvent) else self._mapping(where)
+
+    def _sequence(self, where: Where) -> list[Any]:
+        items: list[Any] = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            items.append(self._node(event, (*where, len(items))))
+        return items
+
+    def _mapping(self, where: Where) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            if not isinstance(event, yaml.ScalarEvent):
+                raise _Unreadable(_line(event), where, "a key must be a plain word")
+            key, here = event.value, (*where, event.value)
+            if "${" in key:
+                self._problem(event, here, "variables are not allowed in keys; write the key out")
+            if key in mapping:
+                first = self._document.lines[here]
+                self._problem(event, here, f"stands twice, first in line {first}; remove one of them")
+                self._skip(next(self._events))
+                continue
+            self._document.lines[here] = _line(event)
+            mapping[key] = self._node(next(self._events), here)
+        return mapping
+
+    def _skip(self, event: yaml.Event) -> None:
+        depth = 0
+        while True:
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth == 0:
+                return
+            event = next(self._events)
+
+    def _scalar(self, event: yaml.ScalarEvent, where: Where) -> Any:
+        self._document.raw[where] = event.value
+        if event.tag not in _TEXT_TAGS:
+            self._problem(event, where, f"tags ({event.tag}) are not supported; remove it")
+        try:
+            text, whole = _substitute(event.value, self._environ)
+            self._document.texts[where] = text
+            plain = event.tag is None and not event.style
+            return _resolve(text) if plain and (whole or text == event.value) else text
+        except ValueError as error:
+            self._problem(event, where, str(error))
+            return Unusable()
+
+
+class Unusable:
+    """Stands for a value whose problem has been told; whatever else is wrong with it follows from that."""
+
+
+def _substitute(text: str, environ: Mapping[str, str]) -> tuple[str, bool]:
+    """The text with its variables, and whether it was one variable and nothing else. Raises ValueError."""
+
+    def value(match: re.Match[str]) -> str:
+        if match.group() == "$$":
+            return "$"
+        name, how, rest = match.group("name", "how", "rest")
+        if name is None:
+            raise ValueError(
+                "has a broken ${…}; use ${VAR}, ${VAR:-default} or ${VAR:?message}, and $$ for a dollar sign"
+            )
+        found = environ.get(name)
+        if how and not found:
+            if how == ":?":
+                raise ValueError(f"variable {name} is not set: {rest or 'it is required'}")
+            found = rest
+        if found is None:
+            raise ValueError(f"variable {name} is not set; set it, or write ${{{name}:-default}}")
+        if len(found.splitlines()) > 1 or found.endswith(("\n", "\r")):
+            raise ValueError(f"variable {name} holds a line break, which is refused; use one line")
+        return found
+
+    match = _VARIABLE.fullmatch(text)
+    return _VARIABLE.sub(value, text), match is not None and match.group() != "$$"
+
+
+def _resolve(text: str) -> Any:
+    """A plain scalar by the core schema of YAML 1.2. Raises ValueError for what is no finite, usable number."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _NOT_FINITE.fullmatch(text):
+        raise ValueError(f"{text} is not a finite number; give one")
+    if _INT.fullmatch(text):
+        if len(text) > _DIGITS_MAX:
+            raise ValueError(f"a whole number of {len(text)} digits is not usable")
+        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        if number in (float("inf"), float("-inf")):
+            raise ValueError(f"{text} is too large for a number")
+        return number
+    return text

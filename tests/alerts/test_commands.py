@@ -1,0 +1,82 @@
+"""`alerts list` and `alerts ack` on a real broker, and what `alerts run` refuses."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from shadowstream.cli import run
+from shadowstream.testing.topics import create_topics
+from tests.alerts.conftest import SetStage
+from tests.alerts.stage import drift
+from tests.pipeline.evidence import records
+
+
+def test_an_incident_is_listed_acknowledged_and_listed_again(
+    set_stage: SetStage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage = set_stage()
+    path = str(stage.trial.config_path)
+    create_topics(stage.bootstrap, {stage.trial.topic(kind): 1 for kind in ("drift", "verdict", "commands")})
+    stage.judge(drift("opened", "mismatch-1"), drift("opened", "extra-2", criterion="extra"))
+    stage.judge(drift("opened", "missing-3"), abort=True)
+    stage.judge(drift("closed", "extra-2"))
+
+    assert run(["alerts", "ack", path, "mismatch-1", "--by", "ann", "--reason", "rolled back"]) == 0
+    (written,) = records(stage.bootstrap, stage.trial.topic("commands"))
+    assert {**written, "at_ms": 0} == {
+        "command": "ack",
+        "subject": "mismatch-1",
+        "by": "ann",
+        "reason": "rolled back",
+        "at_ms": 0,
+    }
+    capsys.readouterr()
+    assert run(["alerts", "list", path, "--json"]) == 0
+    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (first["incident"], first["state"], first["acknowledged_by"], first["ack_reason"]) == (
+        *("mismatch-1", "open", "ann"),
+        "rolled back",
+    )
+    assert (second["incident"], second["state"], second["acknowledged_by"]) == ("extra-2", "closed", None)
+    assert run(["alerts", "list", path]) == 0
+    said = capsys.readouterr()
+    assert "ann: rolled back" in said.out
+    assert said.err == f"2 incidents, 1 open, in '{stage.trial.topic('drift')}'\n"
+
+    assert run(["alerts", "ack", path, "mismatch-9", "--by", "ann"]) == 2
+    assert "no incident 'mismatch-9'; open are: mismatch-1" in capsys.readouterr().err
+    assert len(records(stage.bootstrap, stage.trial.topic("commands"))) == 1
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "nobody_home.py").write_text("def judge(value):\n    return value\n")
+    path = tmp_path / "trial.yaml"
+    document = {
+        "name": "t",
+        "kafka": {"bootstrap": "localhost:1", "client": {"security.protocol": "SSL"}},
+        "inputs": ["orders"],
+        "production": {"outputs": ["scores"]},
+        "candidate": {"call": "nobody_home:judge"},
+    }
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def test_security_settings_are_refused_rather_than_left_out(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(config.parent))
+    assert run(["alerts", "run", str(config)]) == 2
+    assert "kafka.client: security.protocol: the alerts role cannot use" in capsys.readouterr().err
+
+
+def test_without_faust_it_says_what_to_install(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "faust", None)
+    assert run(["alerts", "run", str(config)]) == 2
+    assert "pip install 'shadowstream[alerts]'" in capsys.readouterr().err

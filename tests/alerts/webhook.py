@@ -1,0 +1,67 @@
+"""A webhook of the tests' own: a real HTTP server that can be away or refuse, and remembers what it took."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+from shadowstream.testing.ports import free_port
+
+
+class Webhook:
+    """`calls`: bodies that were answered 200, in order. `refused`: how many were answered `status`, where set.
+
+    While it is down nothing listens on its port.
+    """
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.status = 200
+        self.calls: list[dict[str, Any]] = []
+        self.refused = 0
+        self._server: ThreadingHTTPServer | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/alerts"
+
+    @property
+    def ids(self) -> list[str]:
+        return [call["id"] for call in self.calls]
+
+    def up(self) -> None:
+        """Listen."""
+        webhook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                assert self.headers["Idempotency-Key"] == body["id"]
+                if webhook.status == 200:
+                    webhook.calls.append(body)
+                else:
+                    webhook.refused += 1
+                self.send_response(webhook.status)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def down(self) -> None:
+        """Close the port."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.down()

@@ -1,0 +1,70 @@
+"""A trial on disk, and the command line as a program sees it: exit code, stdout, stderr."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shadowstream.cli import run
+
+CONFIG = """\
+name: {name}
+kafka: {{bootstrap: "{bootstrap}"}}
+schemas: {{dir: schemas}}
+inputs: [payments]
+production: {{outputs: [scores], group: scorer}}
+candidate: {{call: "fraud_candidate:score"}}
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The last line on stdout."""
+        value = json.loads(self.out.splitlines()[-1])
+        assert isinstance(value, dict)
+        return value
+
+
+Cli = Callable[..., Said]
+MakeTrial = Callable[..., Path]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run a command in this process."""
+
+    def command(*arguments: str | Path) -> Said:
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return Said(int(code), out, err)
+
+    return command
+
+
+@pytest.fixture
+def make_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeTrial:
+    """Write a config with its candidate and schemas; `extra` is more YAML."""
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "1.scores-value.avsc").write_text('"long"')
+    (tmp_path / "fraud_candidate.py").write_text("def score(value):\n    return value\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def write(name: str = "fraud", bootstrap: str = "localhost:1", extra: str = "") -> Path:
+        path = tmp_path / "trial.yaml"
+        path.write_text(CONFIG.format(name=name, bootstrap=bootstrap) + extra)
+        return path
+
+    return write

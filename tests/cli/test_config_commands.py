@@ -1,0 +1,94 @@
+"""`validate`, `config show`, `schema config`."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from shadowstream.configfile import load, masked
+from shadowstream.configschema import json_schema
+from shadowstream.revision import revision_of
+from tests.cli.conftest import Cli, MakeTrial
+
+
+def test_a_good_config_is_valid_offline_and_says_its_revision(cli: Cli, make_trial: MakeTrial) -> None:
+    path = make_trial()
+    revision = revision_of(load(path))
+    said = cli("validate", path)
+    assert (said.code, said.out, said.err) == (0, f"{path}: ok; trial 'fraud', revision {revision}\n", "")
+    assert cli("validate", path, "--json").json == {"ok": True, "revision": revision, "problems": []}
+
+
+def test_every_problem_is_a_line_with_file_line_and_key(cli: Cli, make_trial: MakeTrial) -> None:
+    path = make_trial(extra="grace: 5\nidle_ms: soon\nlimits: {commit_ms: ${NOPE}}\n".replace("${NOPE}", "'${NOPE}'"))
+    said = cli("validate", path)
+    assert said.code == 2
+    assert [line.split(": ")[:2] for line in said.out.splitlines()] == [
+        [f"{path}:7", "grace"],
+        [f"{path}:8", "idle_ms"],
+        [f"{path}:9", "limits.commit_ms"],
+    ]
+    assert said.err == f"3 problems in {path}\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key", "part"),
+    [
+        ("fraud_candidate:score", "fraud_candidat:score", 6, "candidate.call", "there is no module 'fraud_candidat'"),
+        ("fraud_candidate:score", "fraud_candidate:scor", 6, "candidate.call", "did you mean 'score'?"),
+        ("dir: schemas", "dir: schema", 3, "schemas.dir", "schema is not a folder"),
+        ('score"}', 'score", files: [gone.bin]}', 6, "candidate.files", "there is no"),
+    ],
+)
+def test_what_the_config_names_and_is_not_there_is_told_once_in_its_line(
+    old: str, new: str, line: int, key: str, part: str, cli: Cli, make_trial: MakeTrial
+) -> None:
+    path = make_trial()
+    path.write_text(path.read_text().replace(old, new))
+    said = cli("validate", path, "--json")
+    assert said.code == 2
+    assert said.json["revision"] is None
+    (problem,) = said.json["problems"]
+    assert (problem["file"], problem["line"], problem["key"]) == (str(path), line, key)
+    assert part in problem["message"]
+
+
+def test_a_wrong_candidate_and_wrong_schemas_are_told_together(cli: Cli, make_trial: MakeTrial) -> None:
+    path = make_trial()
+    path.write_text(path.read_text().replace("dir: schemas", "dir: gone").replace(":score", ":scor"))
+    assert [problem["line"] for problem in cli("validate", path, "--json").json["problems"]] == [3, 6]
+
+
+@pytest.mark.parametrize(("name", "text"), [("2.scores.avsc", "{"), ("scores.avsc", '"long"'), ("1.b.avsc", '"int"')])
+def test_a_schema_that_cannot_be_used_is_told_by_its_file(
+    name: str, text: str, cli: Cli, make_trial: MakeTrial
+) -> None:
+    path = make_trial()
+    (path.parent / "schemas" / name).write_text(text)
+    (problem,) = cli("validate", path, "--json").json["problems"]
+    assert (problem["line"], problem["key"]) == (3, "schemas.dir")
+    assert ".avsc" in problem["message"]
+
+
+def test_the_demos_config_is_valid(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text("{}")
+    monkeypatch.setenv("SHADOWSTREAM_BOOTSTRAP", "localhost:1")
+    monkeypatch.setenv("SHADOWSTREAM_DEMO_MODEL", str(tmp_path / "model.json"))
+    said = cli("validate", Path(__file__).parents[2] / "shadowstream" / "demo" / "flights.yaml")
+    assert said.code == 0, said.out
+
+
+def test_the_config_is_shown_with_defaults_and_without_secrets(cli: Cli, make_trial: MakeTrial) -> None:
+    path = make_trial()
+    path.write_text(path.read_text().replace('"}\nschemas', '", client: {sasl.password: hunter2}}\nschemas'))
+    said = cli("config", "show", path)
+    assert said.code == 0
+    assert "hunter2" not in said.out
+    assert yaml.safe_load(said.out) == masked(load(path)) == cli("config", "show", path, "--json").json
+    assert yaml.safe_load(said.out)["grace_ms"] == 60_000
+
+
+def test_the_json_schema_is_printed(cli: Cli) -> None:
+    assert json.loads(cli("schema", "config").out) == json_schema()
+    assert cli("schema", "config", "--json").json == json_schema()

@@ -1,0 +1,177 @@
+"""`diff`: stored differences as a table for people or JSON lines for programs, from a real broker."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shadowstream.cli.diff import OUTCOMES
+from shadowstream.codecs import own
+from shadowstream.configfile import load
+from shadowstream.testing.choice import Broker
+from shadowstream.testing.topics import Write, create_topics, produce_all
+from tests.cli.conftest import Cli, MakeTrial
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def row(pair_id: str, outcome: str = "mismatch", time_ms: int = 1_372_651_200_000, **more: Any) -> dict[str, Any]:
+    differences = [{"path": "score", "kind": "value", "production": "0.25", "shadow": "0.5", "delta": 0.25}]
+    return {
+        "pair_id": pair_id,
+        "task": "scores/0",
+        "outcome": outcome,
+        "revision": "ab" * 32,
+        "time_ms": time_ms,
+        "key": b"k",
+        "production": {"topic": "scores", "partition": 0, "offset": 1},
+        "shadow": None,
+        "input": None,
+        "differences": differences if outcome == "mismatch" else [],
+        "reason": None,
+        "late": False,
+        "correction_of": None,
+        **more,
+    }
+
+
+class Stored:
+    """A trial of its own on the broker, whose diff topic the test fills."""
+
+    def __init__(self, path: Path, bootstrap: str) -> None:
+        self.path = path
+        self.bootstrap = bootstrap
+        self.topic = load(path).plan.of("diff")
+        create_topics(bootstrap, {self.topic: 2})
+
+    def store(self, *rows: dict[str, Any]) -> None:
+        writes = [Write(own.encode("diff", one), one["pair_id"].encode(), len(one["pair_id"]) % 2) for one in rows]
+        produce_all(self.bootstrap, self.topic, writes, transactional_id=f"{self.topic}.test")
+
+
+@pytest.fixture
+def stored(kafka: Broker, topic_prefix: str, make_trial: MakeTrial) -> Stored:
+    name = topic_prefix.rstrip(".").lower()[-20:].strip("-_")
+    return Stored(make_trial(name=name, bootstrap=kafka.bootstrap), kafka.bootstrap)
+
+
+def pairs(out: str) -> list[str]:
+    return [json.loads(line)["pair_id"] for line in out.splitlines()]
+
+
+def test_the_outcomes_are_those_that_the_schema_of_diff_states() -> None:
+    field = next(field for field in own.schema("diff")["fields"] if field["name"] == "outcome")
+    assert field["doc"] == f"From the closed table: {', '.join(OUTCOMES)}."
+
+
+def test_rows_are_json_lines_whole_and_in_order_of_event_time(cli: Cli, stored: Stored) -> None:
+    rows = [row("scores/0/9", time_ms=3), row("scores/0/10", time_ms=1), row("scores/0/8", "missing", time_ms=2)]
+    stored.store(*rows)
+    said = cli("diff", stored.path, "--json")
+    assert said.code == 0
+    expected = sorted(rows, key=lambda one: one["time_ms"])
+    assert [json.loads(line) for line in said.out.splitlines()] == [{**one, "key": "k"} for one in expected]
+    assert said.err == f"3 of 3 rows in '{stored.topic}'\n"
+
+
+def test_bytes_that_are_no_text_and_numbers_that_are_none_are_still_json(cli: Cli, stored: Stored) -> None:
+    difference = {"path": "", "kind": "value", "production": None, "shadow": "1", "delta": float("nan")}
+    stored.store(row("a", key=b"\xff\x00", differences=[difference]))
+    found = cli("diff", stored.path, "--json").json
+    assert (found["key"], found["differences"][0]["delta"]) == ("\\xff\x00", None)
+
+
+def test_the_last_row_of_a_pair_wins_before_outcomes_are_chosen(cli: Cli, stored: Stored) -> None:
+    stored.store(row("a", "missing"), row("b", "missing"))
+    stored.store(row("a", "mismatch", late=True, correction_of="missing"))
+    assert pairs(cli("diff", stored.path, "--json", "--outcome", "missing").out) == ["b"]
+    assert pairs(cli("diff", stored.path, "--json", "--outcome", "mismatch").out) == ["a"]
+    assert "mismatch late (was missing)" in cli("diff", stored.path).out
+
+
+def test_only_the_newest_rows_are_shown_and_zero_is_all(cli: Cli, stored: Stored) -> None:
+    stored.store(*(row(f"{number:02}", time_ms=number) for number in range(25)))
+    newest = cli("diff", stored.path, "--json")
+    assert pairs(newest.out) == [f"{number:02}" for number in range(5, 25)]
+    assert newest.err.startswith("20 of 25 rows")
+    assert pairs(cli("diff", stored.path, "--json", "--limit", "2").out) == ["23", "24"]
+    assert len(pairs(cli("diff", stored.path, "--json", "--limit", "0").out)) == 25
+
+
+def test_a_table_shows_time_outcome_pair_key_and_both_sides(cli: Cli, stored: Stored) -> None:
+    many = [{"path": f"f{n}", "kind": "value", "production": f"{n}", "shadow": None, "delta": None} for n in range(7)]
+    stored.store(row("scores/0/1"), row("scores/0/2", differences=many), row("scores/0/3", "missing", reason="timeout"))
+    out = cli("diff", stored.path).out
+    for part in (
+        "2013-07-01 04:00:00",
+        "scores/0/1",
+        "score: 0.25 → 0.5",
+        "f0: 0 → (nothing)",
+        "and 3 more",
+        "timeout",
+    ):
+        assert part in out
+    assert "f4: " not in out
+
+
+def test_what_a_record_holds_does_not_steer_the_terminal(cli: Cli, stored: Stored) -> None:
+    evil = "\x1b]0;owned\x07\x1b[2J[red]x[/red]"
+    difference = {"path": evil, "kind": "value", "production": evil, "shadow": evil, "delta": None}
+    stored.store(row("a", key=evil.encode(), differences=[difference], reason=evil))
+    for arguments in ((), ("--follow", "--limit", "1")):
+        out = cli("diff", stored.path, *arguments).out
+        assert "\x1b" not in out
+        assert "\\x1b]0;owned" in out
+        assert "[red]x[/red]" in out.replace("\n", "")
+
+
+def test_a_timestamp_beyond_the_calendar_is_shown_as_it_is(cli: Cli, stored: Stored) -> None:
+    stored.store(row("a", time_ms=2**62))
+    assert f"{2**62} ms" in cli("diff", stored.path).out
+
+
+def test_nothing_stored_is_no_error(cli: Cli, stored: Stored) -> None:
+    said = cli("diff", stored.path)
+    assert (said.code, said.out, said.err) == (0, "", f"0 of 0 rows in '{stored.topic}'\n")
+
+
+def test_following_shows_what_is_stored_and_what_comes_until_ctrl_c(stored: Stored) -> None:
+    stored.store(row("a"))
+    command = [sys.executable, "-m", "shadowstream", "diff", str(stored.path), "--follow", "--limit", "0", "--json"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        assert first, process.communicate(timeout=20)[1]
+        assert json.loads(first)["pair_id"] == "a"
+        stored.store(row("b"))
+        assert json.loads(process.stdout.readline())["pair_id"] == "b"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_following_ends_at_the_limit(cli: Cli, stored: Stored) -> None:
+    stored.store(row("a"), row("b", "missing"), row("c"))
+    said = cli("diff", stored.path, "--follow", "--limit", "1", "--outcome", "missing", "--json")
+    assert (said.code, pairs(said.out)) == (0, ["b"])
+
+
+def test_an_unknown_outcome_is_2_and_gets_the_nearest(cli: Cli, make_trial: MakeTrial) -> None:
+    said = cli("diff", make_trial(), "--outcome", "mismatches")
+    assert said.code == 2
+    assert "did you mean 'mismatch'?" in said.err
+
+
+def test_a_diff_topic_that_is_not_there_is_1_and_says_who_writes_it(
+    cli: Cli, kafka: Broker, make_trial: MakeTrial
+) -> None:
+    said = cli("diff", make_trial(name="never-joined", bootstrap=kafka.bootstrap))
+    assert said.code == 1
+    assert "there is no topic 'shadow.never-joined.diff'" in said.err

@@ -1,0 +1,322 @@
+"""`gate`: 0 promote, 3 reject, 4 not yet, 1 unreachable, 2 bad config; each on a real broker with real records."""
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shadowstream.cli.gate import Answer, decide
+from shadowstream.codecs import own
+from shadowstream.configfile import load
+from shadowstream.errors import ConfigError, ShadowstreamBug
+from shadowstream.revision import revision_of
+from shadowstream.testing.choice import Broker
+from shadowstream.testing.ports import free_port
+from shadowstream.testing.topics import Write, create_topics, produce_all
+from tests.cli.conftest import Cli, MakeTrial
+
+REVISION = "ab" * 32
+OTHER = "cd" * 32
+NOW_MS = 1_700_000_000_000
+HOUR_MS = 3_600_000
+CODES = {"promote": 0, "reject": 3, "not_yet": 4}
+
+
+def verdict(decision: str, revision: str = REVISION, evaluated_at_ms: int = NOW_MS, **more: Any) -> dict[str, Any]:
+    return {
+        "name": "fraud",
+        "revision": revision,
+        "decision": decision,
+        "final": False,
+        "reasons": [f"because {decision}"],
+        "criteria": [],
+        "criteria_hash": "00",
+        "outcomes": {"match": 10},
+        "fields": {},
+        "coverage": 1.0,
+        "remainder": 0,
+        "ledgers": [],
+        "incidents_open": [],
+        "windows_closed": 1,
+        "windows_open": 0,
+        "from_ms": 0,
+        "to_ms": 1,
+        "warm_up": 0,
+        "candidate_isolation": "in-process",
+        "evidence_digest": "00",
+        "evaluated_at_ms": evaluated_at_ms,
+        "sources": [],
+        **more,
+    }
+
+
+def encoded(*verdicts: dict[str, Any]) -> dict[str, bytes]:
+    return {one["revision"]: own.encode("verdict", one) for one in verdicts}
+
+
+# The rules, without a broker.
+
+
+@pytest.mark.parametrize("decision", CODES)
+def test_a_fresh_verdict_of_the_revision_is_passed_on(decision: str) -> None:
+    answer = decide(encoded(verdict(decision)), REVISION, NOW_MS + 1, HOUR_MS)
+    assert (answer.decision, answer.reasons, int(answer.exit_code)) == (
+        decision,
+        [f"because {decision}"],
+        CODES[decision],
+    )
+
+
+@pytest.mark.parametrize("verdicts", [None, {}], ids=["no topic", "empty topic"])
+def test_no_verdict_at_all_is_not_yet(verdicts: dict[str, bytes] | None) -> None:
+    answer = decide(verdicts, REVISION, NOW_MS, HOUR_MS)
+    assert (answer.decision, answer.verdict) == ("not_yet", None)
+    assert "no window has been judged" in answer.reasons[0]
+
+
+def test_a_foreign_promote_is_not_yet_and_names_whose_it_is() -> None:
+    answer = decide(encoded(verdict("promote", OTHER)), REVISION, NOW_MS, HOUR_MS)
+    assert answer.decision == "not_yet"
+    assert OTHER[:16] in answer.reasons[0]
+
+
+@pytest.mark.parametrize("decision", CODES)
+@pytest.mark.parametrize("age_ms", [HOUR_MS + 1, -HOUR_MS - 1], ids=["stale", "of the future"])
+def test_a_verdict_that_is_not_of_now_is_not_yet(decision: str, age_ms: int) -> None:
+    answer = decide(encoded(verdict(decision)), REVISION, NOW_MS + age_ms, HOUR_MS)
+    assert (answer.decision, int(answer.exit_code)) == ("not_yet", 4)
+    assert f"the verdict ({decision})" in answer.reasons[0]
+
+
+def test_a_verdict_exactly_at_the_age_still_counts() -> None:
+    assert decide(encoded(verdict("promote")), REVISION, NOW_MS + HOUR_MS, HOUR_MS).decision == "promote"
+
+
+def test_the_first_digits_of_a_revision_are_enough_if_they_fit_one() -> None:
+    verdicts = encoded(verdict("promote"), verdict("reject", "ab" * 16 + "00" * 16))
+    assert decide(verdicts, "ab" * 17, NOW_MS, HOUR_MS).decision == "promote"
+    with pytest.raises(ConfigError, match="fits 2 revisions"):
+        decide(verdicts, "ab" * 4, NOW_MS, HOUR_MS)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        verdict("promote", OTHER),
+        verdict("promoted"),
+        verdict(""),
+    ],
+    ids=["of another revision", "unknown decision", "no decision"],
+)
+def test_a_record_that_contradicts_its_key_or_our_words_never_promotes(broken: dict[str, Any]) -> None:
+    with pytest.raises(ShadowstreamBug):
+        decide({REVISION: own.encode("verdict", broken)}, REVISION, NOW_MS, HOUR_MS)
+
+
+@given(
+    st.dictionaries(st.sampled_from([REVISION, OTHER]), st.tuples(st.sampled_from(sorted(CODES)), st.integers(0, 10))),
+    st.integers(0, 10),
+    st.integers(0, 10),
+)
+def test_only_a_fresh_promote_of_the_very_revision_promotes(
+    found: dict[str, tuple[str, int]], now_ms: int, max_age_ms: int
+) -> None:
+    verdicts = encoded(*(verdict(decision, revision, at) for revision, (decision, at) in found.items()))
+    decision, at = found.get(REVISION, ("", 0))
+    expected = decision == "promote" and abs(now_ms - at) <= max_age_ms
+    assert (int(decide(verdicts, REVISION, now_ms, max_age_ms).exit_code) == 0) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "settled"),
+    [
+        (Answer("promote", [], REVISION), True),
+        (Answer("reject", [], REVISION), True),
+        (Answer("not_yet", [], REVISION), False),
+        (Answer("not_yet", [], REVISION, verdict("not_yet")), False),
+        (Answer("not_yet", [], REVISION, verdict("not_yet", final=True)), True),
+        (Answer("not_yet", [], REVISION, verdict("promote", final=True)), False),
+    ],
+)
+def test_waiting_ends_where_nothing_more_can_come(answer: Answer, settled: bool) -> None:
+    assert answer.settled == settled
+
+
+# The command, on a real broker.
+
+
+class Judged:
+    """A trial of its own on the broker, whose verdict topic the test fills."""
+
+    def __init__(self, path: Path, bootstrap: str) -> None:
+        self.path = path
+        self.config = load(path)
+        self.revision = revision_of(self.config)
+        self.bootstrap = bootstrap
+        self.topic = self.config.plan.of("verdict")
+
+    def create(self) -> None:
+        create_topics(self.bootstrap, {self.topic: 1}, {"cleanup.policy": "compact"})
+
+    def say(self, decision: str, revision: str | None = None, age_s: float = 0, **more: Any) -> None:
+        at_ms = round((time.time() - age_s) * 1000)
+        one = verdict(decision, revision or self.revision, at_ms, name=self.config.name, **more)
+        write = Write(own.encode("verdict", one), one["revision"].encode())
+        produce_all(self.bootstrap, self.topic, [write], transactional_id=f"{self.topic}.test")
+
+
+@pytest.fixture
+def judged(kafka: Broker, topic_prefix: str, make_trial: MakeTrial) -> Judged:
+    name = topic_prefix.rstrip(".").lower()[-20:].strip("-_")
+    return Judged(make_trial(name=name, bootstrap=kafka.bootstrap), kafka.bootstrap)
+
+
+@pytest.mark.parametrize("decision", CODES)
+def test_the_exit_code_is_the_decision(decision: str, cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.say(decision)
+    said = cli("gate", judged.path)
+    assert said.code == CODES[decision]
+    assert said.out == f"{decision.replace('_', ' ')}\n  because {decision}\n"
+    said = cli("gate", judged.path, "--json")
+    assert said.code == CODES[decision]
+    assert (said.json["decision"], said.json["outcomes"], said.json["revision"]) == (
+        decision,
+        {"match": 10},
+        judged.revision,
+    )
+    assert said.json["gate"] == {"exit_code": CODES[decision], "judged": decision}
+
+
+def test_before_any_verdict_it_is_not_yet(cli: Cli, judged: Judged) -> None:
+    said = cli("gate", judged.path, "--json")
+    assert (said.code, said.json["decision"], said.json["gate"]["judged"]) == (4, "not_yet", None)
+    assert "there is no verdict topic" in said.json["reasons"][0]
+    judged.create()
+    said = cli("gate", judged.path)
+    assert said.code == 4
+    assert "the verdict topic is empty" in said.out
+
+
+def test_the_last_verdict_of_the_revision_counts(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    for decision in ("not_yet", "promote", "reject"):
+        judged.say(decision)
+    judged.say("promote", OTHER)
+    assert cli("gate", judged.path).code == 3
+
+
+def test_a_foreign_revision_is_not_yet_and_can_be_asked_for(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.say("promote", OTHER)
+    assert cli("gate", judged.path).code == 4
+    assert cli("gate", judged.path, "--revision", OTHER).code == 0
+    assert cli("gate", judged.path, "--revision", OTHER[:8]).code == 0
+    assert cli("gate", judged.path, "--revision", "0" * 64).code == 4
+
+
+def test_a_changed_candidate_loses_its_promote(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.say("promote")
+    assert cli("gate", judged.path).code == 0
+    with (judged.path.parent / "fraud_candidate.py").open("a") as file:
+        file.write("# changed\n")
+    assert cli("gate", judged.path).code == 4
+
+
+@pytest.mark.parametrize(("max_age", "code"), [((), 4), (("--max-age", "9000"), 0), (("--max-age", "0"), 4)])
+def test_a_stale_verdict_is_not_yet_and_json_does_not_say_promote(
+    max_age: tuple[str, ...], code: int, cli: Cli, judged: Judged
+) -> None:
+    judged.create()
+    judged.say("promote", age_s=7200)
+    said = cli("gate", judged.path, "--json", *max_age)
+    assert said.code == code
+    assert said.json["decision"] == ("not_yet" if code else "promote")
+    assert said.json["gate"]["judged"] == "promote"
+
+
+def test_a_deleted_verdict_is_no_verdict(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.say("promote")
+    produce_all(judged.bootstrap, judged.topic, [Write(None, judged.revision.encode())])
+    assert cli("gate", judged.path).code == 4
+
+
+def test_bytes_that_are_no_verdict_of_ours_break_the_gate_and_never_open_it(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    produce_all(judged.bootstrap, judged.topic, [Write(b"promote", judged.revision.encode())])
+    said = cli("gate", judged.path, "--json")
+    assert (said.code, said.json["error"]["kind"]) == (1, "RecordError")
+
+
+def test_waiting_ends_with_the_decision(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.say("not_yet")
+    began = time.monotonic()
+    later = threading.Timer(2, judged.say, ["reject"])
+    later.start()
+    assert cli("gate", judged.path, "--wait", "60").code == 3
+    later.join()
+    assert 2 <= time.monotonic() - began < 30
+
+
+def test_waiting_in_vain_is_not_yet(cli: Cli, judged: Judged) -> None:
+    began = time.monotonic()
+    assert cli("gate", judged.path, "--wait", "2").code == 4
+    assert 2 <= time.monotonic() - began < 15
+
+
+def test_the_last_word_of_a_bounded_run_is_not_waited_out(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.say("not_yet", final=True)
+    began = time.monotonic()
+    assert cli("gate", judged.path, "--wait", "60").code == 4
+    assert time.monotonic() - began < 15
+
+
+def test_an_unreachable_cluster_is_1_and_says_what_to_look_at(cli: Cli, make_trial: MakeTrial) -> None:
+    port = free_port()
+    began = time.monotonic()
+    said = cli("gate", make_trial(bootstrap=f"127.0.0.1:{port}"), "--json", "--wait", "60")
+    assert time.monotonic() - began < 15
+    assert (said.code, said.json["error"]["kind"]) == (1, "BrokerError")
+    assert f"127.0.0.1:{port}" in said.err
+    assert "refused" in said.err
+    assert "check the address" in said.err
+
+
+@pytest.mark.parametrize("revision", ["abc", "ABCDEF0123", "0" * 65, "latest"])
+def test_a_revision_that_cannot_be_one_is_2(revision: str, cli: Cli, make_trial: MakeTrial) -> None:
+    said = cli("gate", make_trial(), "--revision", revision)
+    assert said.code == 2
+    assert "8 to 64 digits" in said.err
+
+
+def test_a_candidate_that_is_not_here_is_2_unless_the_revision_is_given(cli: Cli, judged: Judged) -> None:
+    (judged.path.parent / "fraud_candidate.py").unlink()
+    said = cli("gate", judged.path)
+    assert said.code == 2
+    assert "there is no module 'fraud_candidate'" in said.err
+    assert cli("gate", judged.path, "--revision", judged.revision).code == 4
+
+
+def test_the_gate_never_imports_the_candidate(judged: Judged) -> None:
+    (judged.path.parent / "fraud_candidate.py").write_text("raise SystemExit(77)\ndef score(value): ...\n")
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-m", "shadowstream", "gate", str(judged.path)],
+        cwd=judged.path.parent,
+        env={"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.splitlines()[0]) == (4, "not yet")

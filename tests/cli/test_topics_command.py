@@ -1,0 +1,173 @@
+"""`topics plan|apply|acls`: the trial's topics offline and on a real broker, and the rights that a trial asks for."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+
+from shadowstream.configfile import load
+from shadowstream.testing.choice import Broker
+from shadowstream.testing.topics import create_topics
+from tests.cli.conftest import Cli, MakeTrial
+
+LIMIT_S = 30.0
+
+
+@pytest.fixture
+def name(topic_prefix: str) -> str:
+    return topic_prefix.rstrip(".").lower()[-24:].strip("-_")
+
+
+@pytest.fixture
+def trial(kafka: Broker, name: str, make_trial: MakeTrial) -> Path:
+    """A trial whose inputs and outputs are its own on the broker: 3 partitions each."""
+    path = make_trial(name=name, bootstrap=kafka.bootstrap)
+    path.write_text(path.read_text().replace("payments", f"{name}-in").replace("scores", f"{name}-out"))
+    create_topics(kafka.bootstrap, {f"{name}-in": 3, f"{name}-out": 3})
+    return path
+
+
+def on_cluster(bootstrap: str, prefix: str) -> dict[str, tuple[int, dict[str, str]]]:
+    """Partitions and settings of every topic under a prefix, asked of the broker directly."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    found = {n: len(t.partitions) for n, t in admin.list_topics(timeout=LIMIT_S).topics.items() if n.startswith(prefix)}
+    asked = admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic) for topic in found]) if found else {}
+    settings = {one.name: {k: v.value for k, v in future.result(LIMIT_S).items()} for one, future in asked.items()}
+    return {topic: (partitions, settings[topic]) for topic, partitions in found.items()}
+
+
+def states(found: dict[str, Any]) -> dict[str, int]:
+    words = [one["state"] for one in found["topics"]]
+    return {word: words.count(word) for word in words}
+
+
+def test_a_plan_needs_no_cluster_where_the_partitions_are_given(cli: Cli, make_trial: MakeTrial) -> None:
+    path = make_trial(extra="compare: {diff_json: true}\n")
+    said = cli("topics", "plan", path, "--partitions", "scores=6", "--json")
+    assert (said.code, said.json["trial"], states(said.json)) == (0, "fraud", {"unknown": len(said.json["topics"])})
+    topics = {one["name"]: one for one in said.json["topics"]}
+    expected = load(path).plan.specs({"scores": 6}, diff_json=True)
+    assert {spec.name: (spec.partitions, dict(spec.config)) for spec in expected} == {
+        topic: (one["partitions"], one["config"]) for topic, one in topics.items()
+    }
+    assert topics["shadow.fraud.diff.json"]["partitions"] == topics["shadow.fraud.out.scores"]["partitions"] == 6
+    assert "the cluster was not asked" in said.err
+    table = cli("topics", "plan", path, "--partitions", "scores=6").out
+    assert all(topic in table for topic in topics)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("other=3",), "the topic one of production.outputs: scores"),
+        (("scores",), "give TOPIC=N"),
+        (("scores=none",), "'none' is no number of partitions"),
+        (("scores=0",), "give 1 or more"),
+    ],
+)
+def test_partitions_that_say_nothing_are_2(cli: Cli, make_trial: MakeTrial, given: tuple[str], said: str) -> None:
+    asked = cli("topics", "plan", make_trial(), *(word for one in given for word in ("--partitions", one)))
+    assert asked.code == 2
+    assert said in asked.err
+
+
+def test_topics_are_planned_then_made_as_planned_and_then_left_alone(cli: Cli, trial: Path, name: str) -> None:
+    planned = cli("topics", "plan", trial, "--json")
+    count = len(planned.json["topics"])
+    assert (planned.code, states(planned.json)) == (0, {"missing": count})
+    assert planned.err == f"{count} topics: 0 exist, {count} missing, 0 do not fit\n"
+
+    bootstrap, prefix = load(trial).kafka.bootstrap, f"shadow.{name}."
+    tried = cli("topics", "apply", trial, "--dry-run", "--json")
+    assert (tried.code, states(tried.json)) == (0, {"would be created": count})
+    assert on_cluster(bootstrap, prefix) == {}
+
+    made = cli("topics", "apply", trial, "--replication", "1", "--json")
+    assert (made.code, states(made.json)) == (0, {"created": count})
+    found = on_cluster(bootstrap, prefix)
+    assert set(found) == {one["name"] for one in planned.json["topics"]}
+    for one in planned.json["topics"]:
+        partitions, settings = found[one["name"]]
+        assert partitions == one["partitions"]
+        assert {key: settings[key] for key in one["config"]} == one["config"]
+
+    again = cli("topics", "apply", trial, "--json")
+    assert (again.code, states(again.json)) == (0, {"exists": count})
+    assert again.err == f"0 topics created, {count} were there\n"
+    assert states(cli("topics", "plan", trial, "--json").json) == {"exists": count}
+
+
+def test_what_does_not_fit_is_shown_and_refused_and_nothing_is_made_or_altered(
+    cli: Cli, trial: Path, kafka: Broker, name: str
+) -> None:
+    prefix = f"shadow.{name}."
+    create_topics(kafka.bootstrap, {f"{prefix}stats": 2})
+    create_topics(kafka.bootstrap, {f"{prefix}verdict": 1}, {"cleanup.policy": "delete"})
+    create_topics(kafka.bootstrap, {f"{prefix}diff": 3}, {"cleanup.policy": "delete,compact", "retention.ms": "-1"})
+    before = on_cluster(kafka.bootstrap, prefix)
+    while len(before) < 3:  # the controller has made them; the broker shows them a moment later
+        before = on_cluster(kafka.bootstrap, prefix)
+
+    planned = cli("topics", "plan", trial, "--json")
+    assert planned.code == 0
+    topics = {one["name"].removeprefix(prefix): one for one in planned.json["topics"]}
+    assert {topic: one["state"] for topic, one in topics.items() if one["state"] != "missing"} == {
+        "stats": "does not fit",
+        "verdict": "does not fit",
+        "diff": "exists",
+    }
+    assert "has 2 partitions and needs 3" in topics["stats"]["notes"][0]
+    assert topics["verdict"]["notes"] == ["has cleanup.policy=delete and needs compact"]
+    assert topics["diff"]["notes"][0].startswith("has segment.ms=")
+    assert topics["stats"]["found"]["partitions"] == 2
+
+    refused = cli("topics", "apply", trial)
+    assert refused.code == 2
+    for part in (
+        f"{prefix}stats has 2 partitions",
+        f"{prefix}verdict has cleanup.policy=delete",
+        "nothing was created",
+    ):
+        assert part in refused.err
+    assert on_cluster(kafka.bootstrap, prefix) == before
+
+
+def test_a_replication_that_the_cluster_cannot_give_is_1_and_0_is_2(cli: Cli, trial: Path) -> None:
+    said = cli("topics", "apply", trial, "--replication", "99")
+    assert said.code == 1
+    assert "cannot create topic" in said.err
+    assert cli("topics", "apply", trial, "--replication", "0").code == 2
+
+
+def test_inputs_that_do_not_exist_are_2_by_name(cli: Cli, kafka: Broker, make_trial: MakeTrial) -> None:
+    said = cli("topics", "plan", make_trial(bootstrap=kafka.bootstrap))
+    assert said.code == 2
+    assert "topics not found on the cluster: payments, scores" in said.err
+
+
+def test_the_rights_are_reading_production_and_everything_of_its_own_prefix_and_no_more(
+    cli: Cli, make_trial: MakeTrial
+) -> None:
+    said = cli("topics", "acls", make_trial(), "--principal", "User:CN=shadow, O=x", "--json")
+    assert said.code == 0
+    begin = ["kafka-acls", "--bootstrap-server", "localhost:1", "--add", "--allow-principal", "User:CN=shadow, O=x"]
+    lines = [shlex.split(command) for command in said.json["commands"]]
+    assert all(line[: len(begin)] == begin for line in lines)
+    read, own = ["--operation", "Read", "--operation", "Describe"], ["--resource-pattern-type", "prefixed"]
+    assert [line[len(begin) :] for line in lines] == [
+        [*read, "--topic", "payments"],
+        [*read, "--topic", "scores"],
+        ["--operation", "Describe", "--group", "scorer"],
+        ["--operation", "All", "--topic", "shadow.fraud.", *own],
+        ["--operation", "All", "--group", "shadow.fraud.", *own],
+        ["--operation", "All", "--transactional-id", "shadow.fraud.", *own],
+    ]
+    text = cli("topics", "acls", make_trial(), "--principal", "User:CN=shadow, O=x").out
+    assert text.splitlines() == said.json["commands"]
+
+
+@pytest.mark.parametrize("principal", ["shadow", "User:", ":shadow", "User:*"])
+def test_a_principal_that_names_nobody_or_everybody_is_2(cli: Cli, make_trial: MakeTrial, principal: str) -> None:
+    assert cli("topics", "acls", make_trial(), "--principal", principal).code == 2

@@ -1,0 +1,228 @@
+"""Where schemas come from: a folder, a registry."""
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shadowstream import config
+from shadowstream.codecs.decoder import Decoder
+from shadowstream.codecs.framing import framed
+from shadowstream.codecs.schemas import NoSchemas
+from shadowstream.errors import BrokerError, ConfigError, RecordError
+from shadowstream.kafka.registry import FolderSchemas, RegistrySchemas, schema_source
+
+# ---------------------------------------------------------------- folder
+
+
+def test_a_folder_knows_its_schemas_by_id_and_the_latest_of_a_subject(tmp_path: Path) -> None:
+    for name in ("2.a-value.avsc", "10.a-value.avsc", "3.b.c-value.avsc"):
+        (tmp_path / name).write_text('"string"')
+    (tmp_path / "README.md").write_text("left alone")
+    source = FolderSchemas(tmp_path)
+    assert source.by_id(10) == "string"
+    assert (source.latest_id("a-value"), source.latest_id("b.c-value"), source.latest_id("c-value")) == (10, 3, None)
+
+
+def test_an_id_that_no_file_has_is_a_record_error(tmp_path: Path) -> None:
+    (tmp_path / "2.a-value.avsc").write_text('"string"')
+    with pytest.raises(RecordError, match="schema 5 is unknown") as caught:
+        FolderSchemas(tmp_path).by_id(5)
+    assert caught.value.reason == "schema"
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({}, "has no file"),
+        ({"orders-value.avsc": '"int"'}, "name it <id>.<subject>.avsc"),
+        ({"1.avsc": '"int"'}, "name it <id>.<subject>.avsc"),
+        ({"4294967296.a.avsc": '"int"'}, "4294967295"),
+        ({"1.a.avsc": '"int"', "1.b.avsc": '"int"'}, "id 1 is used by 1.a.avsc"),
+        ({"1.a.avsc": '"int"', "01.b.avsc": '"int"'}, "is used by"),
+        ({"1.a.avsc": '{"type": '}, "not JSON"),
+        ({"1.a.avsc": '{"type": "recrod", "name": "A", "fields": []}'}, "unknown type 'recrod'"),
+        ({"1.a.avsc": '{"type": "record", "fields": []}'}, "not an Avro schema"),
+        ({"1.a.avsc": "5"}, "not an Avro schema"),
+        ({"1.a.avsc": "[" * 100_000}, "nested too deep"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_a_config_error_that_says_why(
+    tmp_path: Path, files: dict[str, str], says: str
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        FolderSchemas(tmp_path)
+    assert says in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_missing_folder_is_a_config_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is not a folder"):
+        FolderSchemas(tmp_path / "nowhere")
+
+
+def test_the_config_chooses_the_source(tmp_path: Path) -> None:
+    (tmp_path / "1.a.avsc").write_text('"int"')
+    assert isinstance(schema_source(config.Schemas(dir=str(tmp_path))), FolderSchemas)
+    assert isinstance(schema_source(config.Schemas(registry="http://localhost:1")), RegistrySchemas)
+    nothing = schema_source(config.Schemas())
+    assert isinstance(nothing, NoSchemas)
+    with pytest.raises(RecordError, match=r"schemas\.dir or schemas\.registry"):
+        nothing.by_id(1)
+
+
+# ---------------------------------------------------------------- registry
+
+
+class _Registry(http.server.ThreadingHTTPServer):
+    """A small real server that answers as a registry does, and counts what it was asked."""
+
+    answers: dict[str, Any]
+    asked: list[str]
+    failing: bool
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: _Registry
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        self.server.asked.append(path)
+        status, answer = 200, self.server.answers.get(path)
+        if self.server.failing:
+            status, answer = 500, {"error_code": 50001, "message": "no store"}
+        elif answer is None:
+            status, answer = 404, {"error_code": 40403, "message": "not found"}
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/vnd.schemaregistry.v1+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing on stderr."""
+
+
+@pytest.fixture
+def registry() -> Iterator[_Registry]:
+    server = _Registry(("127.0.0.1", 0), _Handler)
+    server.answers, server.asked, server.failing = {}, [], False
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def url(server: _Registry, user: str = "") -> str:
+    return f"http://{user}127.0.0.1:{server.server_address[1]}"
+
+
+def test_a_registry_is_asked_once_for_each_schema(registry: _Registry) -> None:
+    registry.answers = {"/schemas/ids/7": {"schema": '"string"'}}
+    source = RegistrySchemas(url(registry))
+    decoder = Decoder(source)
+    assert decoder.decode_many([framed(7) + b"\2x"] * 3) == ["x"] * 3
+    assert Decoder(source).decode(framed(7) + b"\2y") == "y"
+    assert registry.asked == ["/schemas/ids/7"]
+
+
+def test_the_latest_version_of_a_subject_is_its_schema(registry: _Registry) -> None:
+    registry.answers = {
+        "/subjects/a-value/versions/latest": {"subject": "a-value", "id": 9, "version": 2, "schema": '"int"'}
+    }
+    source = RegistrySchemas(url(registry))
+    assert source.latest_id("a-value") == 9
+    assert source.latest_id("b-value") is None
+
+
+def test_a_schema_that_the_registry_does_not_have_is_a_record_error_and_not_asked_for_at_every_batch(
+    registry: _Registry,
+) -> None:
+    source = RegistrySchemas(url(registry))
+    for _ in range(3):
+        with pytest.raises(RecordError, match="schema 5") as caught:
+            source.by_id(5)
+        assert caught.value.reason == "schema"
+    assert registry.asked == ["/schemas/ids/5"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ({"schema": "{}", "schemaType": "JSON"}, "type JSON"),
+        ({"schema": '{"type": "recrod"}'}, "unknown type 'recrod'"),
+        ({"schema": '"int"', "references": [{"name": "X", "subject": "x", "version": 1}]}, "x version 1"),
+    ],
+)
+def test_a_schema_that_cannot_be_used_is_a_record_error(registry: _Registry, answer: Any, says: str) -> None:
+    registry.answers = {"/schemas/ids/5": answer}
+    with pytest.raises(RecordError, match=says):
+        RegistrySchemas(url(registry)).by_id(5)
+
+
+def test_a_schema_may_take_types_from_other_subjects(registry: _Registry) -> None:
+    def field(kind: str) -> list[dict[str, str]]:
+        return [{"name": "x", "type": kind}]
+
+    inner = {"type": "record", "name": "Inner", "namespace": "t", "fields": field("int")}
+    middle = {"type": "record", "name": "Middle", "namespace": "t", "fields": field("t.Inner")}
+    outer = {"type": "record", "name": "Outer", "namespace": "t", "fields": field("t.Middle")}
+    registry.answers = {
+        "/schemas/ids/3": {
+            "schema": json.dumps(outer),
+            "references": [{"name": "t.Middle", "subject": "middle", "version": 4}],
+        },
+        "/subjects/middle/versions/4": {
+            "subject": "middle",
+            "id": 2,
+            "version": 4,
+            "schema": json.dumps(middle),
+            "references": [{"name": "t.Inner", "subject": "inner", "version": 1}],
+        },
+        "/subjects/inner/versions/1": {"subject": "inner", "id": 1, "version": 1, "schema": json.dumps(inner)},
+    }
+    assert Decoder(RegistrySchemas(url(registry))).decode(framed(3) + b"\4") == {"x": {"x": {"x": 2}}}
+
+
+def test_while_the_registry_is_down_known_schemas_go_on_and_an_unknown_one_waits(registry: _Registry) -> None:
+    registry.answers = {"/schemas/ids/7": {"schema": '"string"'}, "/schemas/ids/8": {"schema": '"int"'}}
+    decoder = Decoder(RegistrySchemas(url(registry)))
+    decoder.decode(framed(7) + b"\2x")
+    registry.failing = True
+    assert decoder.decode_many([framed(7) + b"\2y"]) == ["y"]
+    with pytest.raises(BrokerError, match="schema 8") as caught:
+        decoder.decode_many([framed(7) + b"\2y", framed(8) + b"\2"])
+    assert caught.value.retriable
+    registry.failing = False
+    assert decoder.decode_many([framed(8) + b"\2"]) == [1]
+
+
+def test_a_registry_that_nobody_answers_for_is_a_retriable_error_that_says_so(registry: _Registry) -> None:
+    registry.shutdown()
+    registry.server_close()
+    with pytest.raises(BrokerError, match=r"cannot be reached for schema 1\b") as caught:
+        RegistrySchemas(url(registry)).by_id(1)
+    assert caught.value.retriable
+
+
+def test_a_password_in_the_url_is_used_and_never_shown(registry: _Registry) -> None:
+    registry.failing = True
+    with pytest.raises(BrokerError) as caught:
+        RegistrySchemas(url(registry, "ada:sesame@")).by_id(1)
+    assert "sesame" not in str(caught.value)
+    assert "ada" not in str(caught.value)
+
+
+@pytest.mark.parametrize("broken", ["ftp://x", "localhost:8081"])
+def test_a_url_that_cannot_be_one_is_a_config_error(broken: str) -> None:
+    with pytest.raises(ConfigError, match=r"schemas\.registry"):
+        RegistrySchemas(broken)

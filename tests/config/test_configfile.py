@@ -1,0 +1,239 @@
+"""From YAML to a config: each error with file, line, key and what to do; secrets never shown."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from shadowstream.configfile import ConfigFileError, load, masked, open_source
+from shadowstream.errors import ConfigError, IsolationError
+
+GOOD = """\
+name: fraud
+inputs: [payments]
+production: {outputs: [scores], group: scorer}
+candidate: {call: "fraud_model.score:score"}
+"""
+
+Write = Callable[[str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def to_file(text: str) -> Path:
+        path = tmp_path / "trial.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return to_file
+
+
+def told(path: Path, **environ: str) -> list[tuple[int, str, str]]:
+    with pytest.raises(ConfigFileError) as caught:
+        load(path, environ)
+    assert all(problem.file == str(path) for problem in caught.value.problems)
+    assert str(caught.value) == "\n".join(map(str, caught.value.problems))
+    return [(problem.line, problem.key, problem.message) for problem in caught.value.problems]
+
+
+def the_message(path: Path, line: int, key: str, **environ: str) -> str:
+    found = told(path, **environ)
+    assert [(one[0], one[1]) for one in found] == [(line, key)], found
+    return found[0][2]
+
+
+def test_four_keys_are_enough(write: Write) -> None:
+    config = load(write(GOOD), {})
+    assert (config.name, config.inputs, config.grace_ms) == ("fraud", ["payments"], 60_000)
+
+
+def test_a_misspelt_key_gets_the_nearest_known_name(write: Write) -> None:
+    path = write(GOOD + "kafka:\n  boostrap: a:1\n")
+    assert the_message(path, 6, "kafka.boostrap") == "unknown key; did you mean 'bootstrap'?"
+
+
+def test_an_unknown_key_unlike_any_other_gets_the_list_of_known_ones(write: Write) -> None:
+    path = write(GOOD + "kafka:\n  zzz: 1\n")
+    assert the_message(path, 6, "kafka.zzz") == "unknown key; known are bootstrap, client"
+
+
+@pytest.mark.parametrize("key", ["name", "inputs", "production", "candidate"])
+def test_a_missing_key_is_named_in_the_line_of_what_lacks_it(write: Write, key: str) -> None:
+    lines = [line for line in GOOD.splitlines() if not line.startswith(key)]
+    assert the_message(write("\n".join(lines)), 1, key).startswith("is missing; add it")
+
+
+def test_a_missing_key_inside_another_is_named_in_its_line(write: Write) -> None:
+    path = write("name: a\ninputs: [b]\nproduction:\n  group: x\ncandidate: {call: 'a:b'}\n")
+    assert the_message(path, 3, "production.outputs") == "is missing; add it (topics that production writes)"
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "message"),
+    [
+        ("grace_ms: '5'", "grace_ms", "expected a whole number, found '5'; write one, without quotes (event time"),
+        ("grace_ms: 1.5", "grace_ms", "expected a whole number, found '1.5'"),
+        ("grace_ms: -1", "grace_ms", "must be greater than or equal to 0, found '-1'"),
+        ("grace_ms:", "grace_ms", "expected a whole number, found nothing"),
+        ("bounded: yes", "bounded", "expected true or false, found 'yes'; write one of them, without quotes"),
+        ("start: latst", "start", "'latst' is not one of production-group, latest, earliest; did you mean 'latest'?"),
+        ("identity: key", "identity", "expected keys with values, found 'key'; write {key: value}"),
+        ("compare: {rules: {path: a}}", "compare.rules", "expected a list, found keys with values; write [a, b]"),
+        ("schemas: {dir: 5}", "schemas.dir", "expected a text, found '5'; put it in quotes"),
+        ("schemas: {dir: a, registry: b}", "schemas", "give either dir or registry, not both"),
+        ("identity: {header: h}", "", "identity.header goes with identity.kind: coordinate"),
+        ("kafka: {client: {a.b: [1]}}", "kafka.client.a.b", "expected a text, a number or true/false, found a list"),
+        ("kafka: {client: {a.b: }}", "kafka.client.a.b", "expected a text, a number or true/false, found nothing"),
+        ("compare: {rules: [{path: a}]}", "compare.rules[0]", "the rule says nothing; give ignore, atol or rtol"),
+        ("judge: {criteria: [{rate: extra, limit: 1}]}", "judge.criteria[0].limit", "must be less than 1, found '1'"),
+        (
+            "judge: {criteria: [{rate: extra, limit: 0.1}, {rate: extra, limit: 0.2}]}",
+            "judge.criteria",
+            "extra is judged more than once",
+        ),
+        ("judge: {alpha: .nan}", "judge.alpha", ".nan is not a finite number; give one"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_stands_there_and_what_to_write(
+    write: Write, line: str, key: str, message: str
+) -> None:
+    found = the_message(write(GOOD + line + "\n"), 5 if key else 1, key)
+    assert found.startswith(message)
+
+
+def test_every_problem_of_a_file_is_told_at_once_in_the_order_of_lines(write: Write) -> None:
+    path = write(
+        "nam: a\nname: b\nname: c\ninputs: []\nproduction: {outputs: 1}\ncandidate: {call: x}\ngrace_ms: ${G}\n"
+    )
+    assert [(line, key) for line, key, _ in told(path)] == [
+        (1, "nam"),
+        (3, "name"),
+        (4, "inputs"),
+        (5, "production.outputs"),
+        (6, "candidate.call"),
+        (7, "grace_ms"),
+    ]
+
+
+def test_a_name_that_makes_no_prefix_is_told_in_its_line(write: Write) -> None:
+    message = the_message(write("\n" + GOOD.replace("fraud\n", "a.b\n")), 2, "name")
+    assert message.startswith("'a.b' is not usable; use 1-64 of a-z")
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "key"),
+    [
+        (("group: scorer", "commits: after_output"), 3, "production.commits"),
+        ((", group: scorer}", "}\nbounded: true"), 4, "bounded"),
+        ((", group: scorer}", "}\nstart: production-group"), 4, "start"),
+    ],
+)
+def test_a_rule_between_keys_is_told_in_the_line_of_its_key(
+    write: Write, change: tuple[str, str], line: int, key: str
+) -> None:
+    assert "needs production.group" in the_message(write(GOOD.replace(*change)), line, key)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[payments]", "[shadow.fraud.out.scores]"),
+        ("[scores]", "[shadow.other.diff]"),
+        ("group: scorer", "group: shadow.fraud.runner"),
+    ],
+)
+def test_a_config_that_takes_a_trials_own_things_for_productions_is_an_isolation_error(
+    write: Write, old: str, new: str
+) -> None:
+    with pytest.raises(IsolationError, match="shadow"):
+        load(write(GOOD.replace(old, new)), {})
+
+
+def test_the_root_must_be_keys_with_values(write: Write) -> None:
+    assert the_message(write("- a\n"), 1, "") == "expected keys with values, found a list; write {key: value}"
+
+
+def test_a_file_that_is_not_there_is_a_config_error(tmp_path: Path) -> None:
+    assert the_message(tmp_path / "trial.yaml", 1, "").startswith("cannot be read: No such file or directory")
+
+
+def test_values_come_from_the_given_environment_only(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(GOOD + "grace_ms: ${G}\nkafka: {bootstrap: '${B:-b:1}'}\n")
+    monkeypatch.setenv("G", "7")
+    assert load(path).grace_ms == 7
+    assert load(path, {"G": "8"}).grace_ms == 8
+    assert load(path, {"G": "8"}).kafka.bootstrap == "b:1"
+    assert the_message(path, 5, "grace_ms").startswith("variable G is not set")
+
+
+def test_below_kafka_client_values_are_taken_as_written(write: Write) -> None:
+    client = "{sasl.password: 0123, sasl.username: '${U}', enable.x: True, y.ms: 1e3, z: ${P}}".replace(
+        "${P}", "'${P}'"
+    )
+    config = load(write(GOOD + f"kafka:\n  client: {client}\n"), {"U": "0x1F", "P": "1.50"})
+    assert config.kafka.client == {
+        "sasl.password": "0123",
+        "sasl.username": "0x1F",
+        "enable.x": "True",
+        "y.ms": "1e3",
+        "z": "1.50",
+    }
+
+
+def test_a_plain_variable_below_kafka_client_keeps_its_digits(write: Write) -> None:
+    config = load(write(GOOD + "kafka:\n  client:\n    sasl.password: ${PW}\n"), {"PW": "007"})
+    assert config.kafka.client == {"sasl.password": "007"}
+
+
+def test_paths_are_relative_to_the_config_file_and_come_out_absolute(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = GOOD.replace('score:score"}', 'score:score", files: [m/a.bin, /abs/b.bin]}')
+    path = write(text + "schemas: {dir: ../schemas}\n")
+    monkeypatch.chdir(tmp_path)
+    for given in (path, Path("trial.yaml")):
+        config = load(given, {})
+        assert config.schemas.dir == str(tmp_path.parent / "schemas")
+        assert config.candidate.files == [str(tmp_path / "m/a.bin"), "/abs/b.bin"]
+
+
+def test_no_problem_shows_a_password_or_what_a_variable_holds(write: Write) -> None:
+    path = write(
+        GOOD.replace("payments", "payments, 5")
+        + "grace_ms: ${GRACE}\nstart: ${START}\nkafka:\n  client:\n    sasl.password: [hunter2]\n"
+    )
+    text = str(told(path, GRACE="hunter3", START="hunter4"))
+    assert "hunter" not in text
+    assert "${GRACE}" in text
+
+
+def test_the_shown_config_masks_secrets_and_nothing_else(write: Write) -> None:
+    config = load(
+        write(
+            GOOD + "schemas: {registry: 'http://u:hunter2@r:8081'}\nkafka:\n  client:\n    sasl.username: hunter2\n"
+            "    sasl.mechanism: hunter2\n    ssl.key.pem: hunter2\n    ssl.keystore.password: hunter2\n"
+            "    client.id: me\n"
+        ),
+        {},
+    )
+    shown = masked(config)
+    assert "hunter2" not in str(shown)
+    assert shown["schemas"]["registry"] == "http://***@r:8081"
+    assert shown["kafka"]["client"]["client.id"] == "me"
+    assert shown["kafka"]["client"]["sasl.mechanism"] == "***"
+    del shown["kafka"], shown["schemas"]
+    expected = config.model_dump(mode="json")
+    del expected["kafka"], expected["schemas"]
+    assert shown == expected
+
+
+def test_a_problem_found_later_is_placed_by_its_key(write: Write) -> None:
+    source = open_source(write(GOOD), {})
+    assert source.problem("candidate.call: is gone")[1:] == (4, "candidate.call", "is gone")
+    assert source.problem("x/y: is broken", ("schemas", "dir"))[1:] == (1, "schemas.dir", "x/y: is broken")
+    assert source.problem("http: no key at all")[1:] == (1, "", "http: no key at all")
+
+
+def test_all_problems_are_one_config_error(write: Write) -> None:
+    with pytest.raises(ConfigError):
+        load(write("a: 1"), {})

@@ -1,0 +1,99 @@
+"""The language of the joiner's cases: steps that happen in a world, and what the joiner must have said after them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from shadowstream.records import Side
+from shadowstream.runner.marks import ends_field, identity_hash
+from tests.joiner.world import Record, World, config
+
+INPUTS = 10
+GRACE_MS = 30_000
+
+Step = Callable[[World], None]
+Case = list[Step | dict[str, int]]
+
+
+def P(key: str | None, value: str | None = "1", time_ms: int = 0, of: str | None = None) -> Step:
+    return lambda world: world.production(key, value, time_ms, of)
+
+
+def S(key: str | None, value: str | None = "1", of: int | None = 0, time_ms: int = 0, k: int = 0) -> Step:
+    return lambda world: world.shadow(key, value, of, time_ms, k)
+
+
+def done(to: int, kind: str = "done") -> Step:
+    """The runner says that inputs below `to` are done, and where the ends of its outputs are now."""
+    return lambda world: world.done(to, kind)
+
+
+def absent(offset: int, reason: str, *keys: str, count: int = 1) -> Step:
+    """The runner says that these inputs have no output, and why."""
+    ids = [identity_hash(key.encode()) for key in keys]
+    run = {"offset": offset, "count": count, "reason": reason, "ids": ids}
+    counters = {"read": 0, "with_output": 0, "silent": 0, "absent": {}, "written": {}}
+    return lambda world: world.mark(
+        "range", input_topic="in", input_partition=0, from_offset=offset, to_offset=offset + count, absences=[run],
+        counters=counters,
+    )  # fmt: skip
+
+
+def committed(offset: int) -> Step:
+    """Production commits its inputs below `offset`."""
+    return lambda world: world.production_committed.update({world.inputs[0]: offset})
+
+
+def inputs(n: int) -> Step:
+    """More inputs arrive."""
+    return lambda world: world.logs[world.inputs[0]].extend([Record(b"k", b"1", 0)] * n)
+
+
+def freeze(world: World) -> None:
+    """From here on the markers of the candidate's transactions do not land."""
+    place = world.sides[Side.SHADOW][0]
+    world.frozen[place] = world.end(place)
+
+
+def land(world: World) -> None:
+    """The markers land."""
+    world.frozen.clear()
+
+
+def restart(world: World) -> None:
+    """The joiner dies and comes back."""
+    world.start_joiner()
+
+
+def warm(world: World) -> None:
+    """The runner has seen production done with the inputs below S: E1 is where production's outputs end now."""
+    world.mark("warm", ends=ends_field({place: world.end(place) for place in world.sides[Side.PRODUCTION]}))
+
+
+def play(world: World, case: Case) -> None:
+    """Play a case, comparing at each dict."""
+    said = len(world.stats)
+    for number, step in enumerate(case):
+        if callable(step):
+            step(world)
+            continue
+        world.turn()
+        assert world.outcomes(since=said) == step, f"step {number}"
+        said = len(world.stats)
+    assert [rest for rest in world.remainders() if rest[0] == 3] == []
+
+
+def begun(pinned: dict[str, Any] | None = None, **settings: Any) -> World:
+    """A world with ten inputs and a start mark (`pinned` as of `World.start`), and a joiner on it."""
+    world = World(config(grace_ms=GRACE_MS, **settings))
+    inputs(INPUTS)(world)
+    world.start(**(pinned or {}))
+    world.start_joiner()
+    return world
+
+
+def counted(world: World) -> None:
+    """The runner's range mark over all inputs."""
+    absent(0, "error", count=0)(world)
+    world.progress[-1].update(to_offset=INPUTS, absences=[], floor_ms=0)

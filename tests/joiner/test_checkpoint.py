@@ -1,0 +1,61 @@
+"""What a commit says comes back whole, and fits where the broker keeps it."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shadowstream.errors import ShadowstreamBug
+from shadowstream.joiner.checkpoint import METADATA_CHARS_MAX, Checkpoint, decode, encode, pending_of, pending_text
+
+offsets = st.frozensets(st.one_of(st.integers(0, 300), st.integers(0, 2**62)), max_size=60)
+numbers = st.integers(0, 2**62)
+
+
+@given(sequence=numbers, high=numbers, pending=offsets, progress=numbers, said_from=numbers)
+def test_a_checkpoint_comes_back_as_it_was(
+    sequence: int, high: int, pending: frozenset[int], progress: int, said_from: int
+) -> None:
+    checkpoint = Checkpoint(sequence, high, pending, progress, said_from)
+    text = encode(checkpoint)
+    assert len(text) <= METADATA_CHARS_MAX
+    assert decode(text) == checkpoint
+
+
+@given(pending=offsets)
+def test_a_pending_set_comes_back_from_the_state_record(pending: frozenset[int]) -> None:
+    assert pending_of(pending_text(pending)) == pending
+
+
+def scattered(n: int, span: int) -> frozenset[int]:
+    return frozenset(random.Random(n).sample(range(span), n))
+
+
+def test_a_thousand_scattered_in_two_hundred_thousand_fit_the_metadata() -> None:
+    checkpoint = Checkpoint(9, 200_000, scattered(1_000, 200_000))
+    assert decode(encode(checkpoint)) == checkpoint
+
+
+def test_a_long_run_is_a_few_characters() -> None:
+    checkpoint = Checkpoint(9, 2_000_000, frozenset(range(500_000, 600_000)))
+    text = encode(checkpoint)
+    assert len(text) < 100
+    assert decode(text) == checkpoint
+
+
+@pytest.mark.parametrize("n", [3_000, 20_000])
+def test_what_does_not_fit_is_left_to_the_state_record_and_the_text_stays_small(n: int) -> None:
+    pending = scattered(n, 200 * n)
+    text = encode(Checkpoint(9, 200 * n, pending))
+    assert len(text) <= METADATA_CHARS_MAX
+    assert decode(text) == Checkpoint(9, 200 * n, frozenset(), overflow=True)
+    assert pending_of(pending_text(pending)) == pending
+
+
+@pytest.mark.parametrize("text", ["", "3abc", "hello", "1", "1zzz", "1" + "~" * 10, '{"offset": 1}'])
+def test_metadata_that_we_did_not_write_is_refused(text: str) -> None:
+    with pytest.raises(ShadowstreamBug, match="metadata"):
+        decode(text)

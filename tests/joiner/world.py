@@ -1,0 +1,228 @@
+"""A Kafka in memory with the real joiner step on it: logs with gaps, committed offsets, a restart at will.
+
+Logs hold None where Kafka has something that no reader sees: markers of transactions, aborted records. A log can be
+frozen: what lies beyond is committed, and its high watermark counts it, but its markers have not landed yet.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any, NamedTuple
+
+from shadowstream.codecs import own
+from shadowstream.codecs.schemas import NoSchemas
+from shadowstream.config import Config
+from shadowstream.joiner import checkpoint
+from shadowstream.joiner.comparing import comparer
+from shadowstream.joiner.step import JoinerStep
+from shadowstream.records import PACKED_HEADER, Batch, Coordinate, Headers, Place, Side, Write, pack
+from shadowstream.runner import marks
+
+REVISION = "00112233445566778899aabbccddeeff"
+WINDOW_MS = 1_000
+NOW_MS = 1_000_000
+
+
+class Record(NamedTuple):
+    """One record of a log."""
+
+    key: bytes | None
+    value: bytes | None
+    time_ms: int
+    headers: Headers = None
+
+
+def config(**more: Any) -> Config:
+    """Input topic ``in``, output topic ``out``, every outcome shown in diff; `more` as in the YAML file."""
+    sections: dict[str, Any] = {
+        "name": "t",
+        "inputs": ["in"],
+        "production": {"outputs": ["out"], "group": "prod", "commits": "after_output"},
+        "candidate": {"call": "tests.joiner.trial:candidate", "trusted": True, "partitioner": "input"},
+        "compare": {"match_sample": 1, "rules": []},
+        "judge": {"window_ms": WINDOW_MS},
+        "start": "earliest",
+    }
+    return Config.model_validate(sections | more)
+
+
+class World:
+    """One trial with `inputs` and `outputs` partitions."""
+
+    def __init__(self, settings: Config, inputs: int = 1, outputs: int = 1) -> None:
+        self.config, self.partitions = settings, outputs
+        self.inputs = [Place("in", p) for p in range(inputs)]
+        self.sides = tuple([Place(topic, p) for p in range(outputs)] for topic in ("out", settings.plan.out("out")))
+        self.logs: dict[Place, list[Record | None]] = {p: [] for p in (*self.inputs, *self.sides[0], *self.sides[1])}
+        self.frozen: dict[Place, int] = {}
+        self.hidden: set[tuple[Place, int]] = set()
+        self.tamper: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+        self.progress: list[dict[str, Any]] = []
+        self.production_committed: dict[Place, int] = {}
+        self.commits: dict[Place, tuple[int, str]] = {}
+        self.stats: list[dict[str, Any]] = []
+        self.states: dict[str, dict[str, Any]] = {}
+        self.diff: list[dict[str, Any]] = []
+        self.now_ms = NOW_MS
+
+    # ---------------------------------------------------------------- logs
+
+    def end(self, place: Place) -> int:
+        """The high watermark."""
+        return len(self.logs[place])
+
+    def production(
+        self, key: str | None, value: str | None, time_ms: int = 0, of: str | None = None, to: int = 0
+    ) -> None:
+        """A production output; `of` is what its own header says of its input."""
+        headers = [("origin", of.encode())] if of is not None else None
+        self.logs[self.sides[0][to]].append(Record(_bytes(key), _bytes(value), time_ms, headers))
+
+    def shadow(
+        self, key: str | None, value: str | None, of: int | None = None, time_ms: int = 0, k: int = 0, to: int = 0
+    ) -> None:
+        """A candidate output of input `of` of partition 0; None for one without the packed header."""
+        headers: Headers = None
+        if of is not None:
+            headers = [(PACKED_HEADER, pack(REVISION, Coordinate(0, 0, of, k), time_ms, self.now_ms))]
+        self.logs[self.sides[1][to]].append(Record(_bytes(key), _bytes(value), time_ms, headers))
+
+    def marker(self, place: Place) -> None:
+        """A record that no reader sees."""
+        self.logs[place].append(None)
+
+    def _stable(self, place: Place) -> int:
+        return self.frozen.get(place, self.end(place))
+
+    def batch(self, place: Place, position: int, n: int) -> tuple[Batch | None, bool]:
+        """At most n places of a log from `position` on as a batch, and whether they reach its present end."""
+        to = min(position + n, self._stable(place))
+        found = [(o, r) for o in range(position, to) if (r := self.logs[place][o]) and (place, o) not in self.hidden]
+        if not found:
+            return None, to == self._stable(place)
+        offsets, records = zip(*found, strict=True)
+        columns = zip(*((r.time_ms, r.key, r.value, r.headers) for r in records), strict=True)
+        return Batch(place, offsets, *map(list, columns)), to == self._stable(place)
+
+    # ---------------------------------------------------------------- marks
+
+    def mark(self, kind: str, **fields: Any) -> None:
+        """A mark of the progress topic, encoded and decoded as on its way through Kafka."""
+        self.say(marks.write(self.config.plan.of("progress"), marks.mark(kind, REVISION, **fields)))
+
+    def say(self, write: Write) -> None:
+        """A mark as the runner wants it written."""
+        self.progress.append(own.decode(write.value or b"")[1])
+
+    def start(self, warm_below: int = -1, committed: int = 0, floor_ms: int | None = None) -> None:
+        """The start mark, as of now; S is `warm_below` in every partition."""
+        bound = self.config.bounded
+        begins = [
+            {"topic": p.topic, "partition": p.partition, "committed": committed, "end": warm_below,
+             "bound": self.end(p) if bound else -1}
+            for p in self.inputs
+        ]  # fmt: skip
+        self.mark("start", begins=begins, ends=[], floor_ms=floor_ms)
+
+    def shadow_ends(self) -> dict[Place, int]:
+        """High watermarks of the candidate's outputs."""
+        return {place: self.end(place) for place in self.sides[1]}
+
+    def done(self, to: int, kind: str = "done", of: int = 0, **counts: Any) -> None:
+        """A hand-made done or end mark of an input partition, with the present ends."""
+        place, ends = self.inputs[of], marks.ends_field(self.shadow_ends())
+        counters = marks.Counters(**counts).record()
+        self.mark(
+            kind, input_topic=place.topic, input_partition=of, to_offset=to, ends=ends, counters=counters, floor_ms=0
+        )
+
+    # ---------------------------------------------------------------- the joiner
+
+    def start_joiner(self) -> None:
+        """A new joiner from what is committed, as its edge does it: offsets, state, then every mark so far."""
+        compare = comparer(NoSchemas(), self.config.compare.rules)
+        self.joiner = JoinerStep(self.config, REVISION, compare, self.partitions, self.inputs)
+        self.positions: dict[Place, int] = {}
+        for partition in range(self.partitions):
+            task = self.joiner.assign("out", partition)
+            for side in Side:
+                place = task.places[side]
+                offset, metadata = self.commits.get(place, (0, ""))
+                self.positions[place] = offset
+                task.restore(side, checkpoint.decode(metadata) if metadata else None, offset)
+            state = self.states.get(f"out/{partition}")
+            if state is not None:
+                assert state["seq"] == task.sequence
+                task.restore_counts(state)
+        self.marks_read = 0
+        self.poll(len(self.progress))
+
+    def poll(self, n: int) -> None:
+        """The joiner reads up to n marks."""
+        for record in self.progress[self.marks_read : self.marks_read + n]:
+            self.joiner.mark(record if self.tamper is None else self.tamper(deepcopy(record)))
+        self.marks_read = min(len(self.progress), self.marks_read + n)
+
+    def read(self, side: Side, partition: int, n: int) -> None:
+        """The joiner reads up to n places of one side."""
+        place = self.sides[side][partition]
+        batch, at_end = self.batch(place, self.positions[place], n)
+        if batch:
+            self.joiner.read(batch, self.now_ms)
+        self.positions[place] = min(self.positions[place] + n, self._stable(place))
+        if at_end:
+            self.joiner.end(place, self._stable(place), self.now_ms)
+
+    def observe(self) -> None:
+        """Production's commits, then the ends of its outputs, then the ends of the inputs."""
+        committed = dict(self.production_committed)
+        ends = {place: self.end(place) for place in self.sides[0]}
+        self.joiner.observe_born(ends, {place: self.end(place) for place in self.inputs})
+        if self.config.production.group:
+            self.joiner.observe_production(committed, ends)
+
+    def commit(self) -> None:
+        """One transaction of the joiner."""
+        writes, commits = self.joiner.prepare(self.now_ms)
+        for write in writes:
+            name, record = own.decode(write.value or b"")
+            if name == "state":
+                self.states[record["task"]] = record
+            else:
+                (self.stats if name == "stats" else self.diff).append(record)
+        self.commits |= {commit.place: (commit.offset, commit.metadata) for commit in commits}
+        self.joiner.committed()
+
+    def turn(self) -> None:
+        """The joiner reads everything that there is, observes, and commits."""
+        self.observe()
+        for side in Side:
+            for partition in range(self.partitions):
+                self.read(side, partition, len(self.logs[self.sides[side][partition]]) + 1)
+        self.poll(len(self.progress))
+        self.commit()
+
+    # ---------------------------------------------------------------- what was said
+
+    def outcomes(self, since: int = 0) -> dict[str, int]:
+        """Counts by outcome in the stats records from number `since` on, those of inputs left out."""
+        total: Counter[str] = Counter()
+        for record in self.stats[since:]:
+            for window in record["windows"]:
+                total.update(window["outcomes"])
+        return {name: n for name, n in total.items() if n and not name.startswith("input")}
+
+    def last_words(self) -> dict[str, dict[str, Any]]:
+        """The last diff row of each pair id."""
+        return {row["pair_id"]: row for row in self.diff}
+
+    def remainders(self) -> list[tuple[int, str, int]]:
+        """Ledger lines of the last stats record of each task that do not balance: ledger, place, expected − counted."""
+        lines = {(x["ledger"], x["place"]): x["expected"] - x["counted"] for s in self.stats for x in s["ledgers"]}
+        return [(*line, rest) for line, rest in sorted(lines.items()) if rest]
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else text.encode("latin-1")

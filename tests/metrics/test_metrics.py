@@ -1,0 +1,219 @@
+"""Every metric of the table moves on a real run, and says what an independent reader finds."""
+
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from prometheus_client import generate_latest
+
+from shadowstream import metrics
+from shadowstream.metrics import DECISIONS, TABLE, Metric
+from tests.metrics.scraping import Scrape
+from tests.metrics.watched import LAST_MS, ORDERS, ROLES, Run, expected_outcomes
+from tests.pipeline.candidates import OUT_OF
+from tests.pipeline.evidence import records, remainders
+
+PAIRED = ("match", "tolerated", "ignored", "mismatch")
+OTHERS = {"alerts": "tests/alerts moves it"}
+WATCHED = [metric for metric in TABLE if not set(metric.roles) & OTHERS.keys()]
+MOVED: dict[str, Callable[[Run], None]] = {}
+
+
+def moves(*names: str) -> Callable[[Callable[[Run], None]], Callable[[Run], None]]:
+    """These metrics are shown to move by this function."""
+
+    def enter(check: Callable[[Run], None]) -> Callable[[Run], None]:
+        MOVED.update(dict.fromkeys(names, check))
+        return check
+
+    return enter
+
+
+@moves("records_total")
+def _records(run: Run) -> None:
+    runner, joiner, judge = (run.done[role] for role in ("runner", "joiner", "judge"))
+    each = ORDERS // OUT_OF
+    assert runner.by("outcome", "records_total", role="runner", side="input") == {
+        "with_output": ORDERS - 2 * each - 1,
+        "silent": each,
+        "error": each,
+        "undecodable": 1,
+    }
+    for side, topic in (("production", run.trial.output), ("shadow", run.out)):
+        found = joiner.value("records_total", role="joiner", side=side)
+        assert found == run.written[topic], side
+    expected = expected_outcomes()
+    both = {outcome: expected[outcome] for outcome in PAIRED}
+    alone = {outcome: expected[outcome] for outcome in ("missing", "candidate_error")}
+    assert joiner.by("outcome", "records_total", side="production") == both | alone
+    assert joiner.by("outcome", "records_total", side="shadow") == both | {"extra": expected["extra"]}
+    assert judge.by("side", "records_total", role="judge", outcome="added") == {"stats": len(run.stats)}
+
+
+@moves("pairs_total")
+def _pairs(run: Run) -> None:
+    expected = expected_outcomes()
+    assert run.done["joiner"].by("outcome", "pairs_total") == {outcome: expected[outcome] for outcome in PAIRED}
+
+
+@moves("difference_total")
+def _differences(run: Run) -> None:
+    rows = records(run.trial.bootstrap, run.trial.topic("diff"))
+    found = Counter(
+        (difference["path"], difference["kind"])
+        for row in rows
+        if row["outcome"] == "mismatch"
+        for difference in row["differences"]
+    )
+    assert len(found) > 1
+    shown = {(has["path"], has["kind"]): value for has, value in run.done["joiner"].find("difference_total")}
+    assert shown == found
+
+
+@moves("lag_records")
+def _lag_records(run: Run) -> None:
+    """`run.left` is what the reader counts: ends less what is committed, or said to have been read."""
+    assert run.ahead["runner"].value("lag_records", side="input") == run.left["runner"] > 0
+    assert run.ahead["joiner"].value("lag_records", side="production") == run.left["joiner"] > 0
+    assert run.done["runner"].value("lag_records", side="input") == 0
+    assert {has["side"]: value for has, value in run.done["joiner"].find("lag_records")} == {
+        "production": 0,
+        "shadow": 0,
+    }
+
+
+@moves("lag_seconds")
+def _lag_seconds(run: Run) -> None:
+    for role, side in (("runner", "input"), ("joiner", "production")):
+        # Orders are of 2013: the newest of what was read is years old, and of the oldest nothing is older.
+        assert run.ahead[role].value("lag_seconds", side=side) > 86_400
+        assert run.done[role].value("lag_seconds", side=side) == 0
+
+
+@moves("watermark_seconds")
+def _watermark(run: Run) -> None:
+    for side in ("production", "shadow"):
+        before = run.ahead["joiner"].value("watermark_seconds", side=side)
+        # The lowest of three tasks, whose last orders lie next to each other.
+        assert before < run.done["joiner"].value("watermark_seconds", side=side)
+        assert run.done["joiner"].value("watermark_seconds", side=side) == pytest.approx(LAST_MS / 1000, abs=300)
+
+
+@moves("pending_records", "pending_bytes")
+def _pending(run: Run) -> None:
+    for name in ("pending_records", "pending_bytes"):
+        assert run.ahead["joiner"].value(name, side="production") > 0
+        assert run.done["joiner"].value(name, side="production") == 0
+        assert run.done["joiner"].value(name, side="shadow") == 0
+
+
+@moves("commit_seconds")
+def _commits(run: Run) -> None:
+    sequences = {record["task"]: record["seq"] for record in run.stats}
+    assert run.done["joiner"].value("commit_seconds_count", role="joiner") >= max(sequences.values())
+    for role in ROLES:
+        before, after = run.ahead[role], run.done[role]
+        assert after.value("commit_seconds_count", role=role) > before.value("commit_seconds_count", role=role) > 0
+        assert 0 < after.value("commit_seconds_sum", role=role) < 60
+
+
+@moves("aborts_total")
+def _aborts(run: Run) -> None:
+    for role in ("runner", "joiner"):
+        assert run.done[role].value("aborts_total", role=role) == 0
+        assert run.refused[role].value("aborts_total", role=role) > 0
+
+
+@moves("candidate_seconds")
+def _candidate(run: Run) -> None:
+    before, after = run.ahead["runner"], run.done["runner"]
+    assert after.value("candidate_seconds_count") > before.value("candidate_seconds_count") > 0
+    # The call that stood at the gate is among them.
+    assert after.value("candidate_seconds_sum") > before.value("candidate_seconds_sum") + 1
+
+
+@moves("evidence", "rate")
+def _evidence(run: Run) -> None:
+    said = records(run.trial.bootstrap, run.trial.topic("verdict"))[-1]["criteria"]
+    evidence = {has["criterion"]: value for has, value in run.done["judge"].find("evidence")}
+    rates = {has["criterion"]: value for has, value in run.done["judge"].find("rate")}
+    assert evidence == {one["rate"]: one["log_e_below"] for one in said}
+    assert rates == {one["rate"]: one["estimate"] for one in said}
+    assert evidence["mismatch"] < 0 < rates["mismatch"]
+
+
+@moves("verdict")
+def _verdict(run: Run) -> None:
+    assert {has["decision"]: value for has, value in run.ahead["judge"].find("verdict")} == dict.fromkeys(
+        DECISIONS, 0
+    ) | {"not_yet": 1}
+    assert {has["decision"]: value for has, value in run.done["judge"].find("verdict")} == dict.fromkeys(
+        DECISIONS, 0
+    ) | {"reject": 1}
+
+
+@moves("incidents_open")
+def _incidents(run: Run) -> None:
+    events = Counter(record["event"] for record in records(run.trial.bootstrap, run.trial.topic("drift")))
+    assert run.ahead["judge"].value("incidents_open") == 0
+    assert run.done["judge"].value("incidents_open") == events["opened"] - events["closed"] > 0
+
+
+@moves("conservation_remainder")
+def _remainder(run: Run) -> None:
+    left = sum(abs(expected - counted) for expected, counted in remainders(run.stats).values())
+    assert run.done["judge"].value("conservation_remainder") == left == 1
+
+
+@pytest.mark.parametrize("metric", WATCHED, ids=lambda metric: metric.name)
+def test_the_metric_moves(metric: Metric, run: Run) -> None:
+    assert metric.name in MOVED, "nothing here provokes it: a metric that no test moves may be dead"
+    MOVED[metric.name](run)
+
+
+@pytest.mark.parametrize("metric", WATCHED, ids=lambda metric: metric.name)
+def test_each_role_of_the_metric_shows_it_with_its_type_and_its_labels(metric: Metric, run: Run) -> None:
+    family = metric.name.removesuffix("_total")
+    suffix = {"counter": "_total", "gauge": "", "histogram": "_count"}[metric.kind]
+    for role in ROLES:
+        scrape = run.done[role]
+        assert scrape.types.get(family) == (metric.kind if role in metric.roles else None), role
+        for labels, _ in scrape.find(family + suffix):
+            assert labels.keys() == {"shadow", *metric.labels}
+            assert labels["shadow"] == run.trial.name
+            assert labels.get("role", role) == role
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool here: Debian's package prometheus has it")
+@pytest.mark.parametrize("role", [*ROLES, "alerts"])
+def test_promtool_accepts_what_the_role_shows(role: str, run: Run) -> None:
+    for scrape in (moment[role] for moment in (run.ahead, run.done) if role in moment):
+        checked = subprocess.run(
+            ["promtool", "check", "metrics"], input=scrape.text, capture_output=True, text=True, check=False
+        )
+        assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_a_role_is_ready_once_it_has_been_assigned(run: Run) -> None:
+    assert run.waiting == {"/healthz": 200, "/readyz": 503}
+    assert run.ready == dict.fromkeys(ROLES, 200)
+
+
+def test_the_page_is_made_from_the_table() -> None:
+    page = Path(__file__).parents[2] / "docs" / "metrics.md"
+    assert page.read_text("utf-8") == metrics.page(), "make it anew: python -m shadowstream.metrics > docs/metrics.md"
+
+
+def test_paths_beyond_the_bound_are_counted_as_others() -> None:
+    shown = metrics.Metrics("many", "joiner")
+    for i in range(metrics.PATHS_MAX + 5):
+        shown.add("difference_total", path=f"items.{i}", kind="value")
+    shown.add("difference_total", path="items.0", kind="type")
+    scrape = Scrape.of(generate_latest(shown.registry).decode())
+    by_path = scrape.by("path", "difference_total")
+    assert len(by_path) == metrics.PATHS_MAX + 1
+    assert by_path[metrics.OTHER] == 5
+    assert by_path["items.0"] == 2

@@ -1,0 +1,123 @@
+"""`/healthz` and `/readyz` of a runner in this process, whose loop a test can hold up; and `--listen`."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from shadowstream.errors import ConfigError
+from shadowstream.kafka import runner
+from shadowstream.kafka.clients import Stoppable
+from shadowstream.revision import revision_of
+from shadowstream.testing import Broker
+from shadowstream.testing.ports import free_port
+from shadowstream.watch import Watch
+from shadowstream.web.probes import serve, split
+from tests.metrics.scraping import Probed
+from tests.pipeline.candidates import SAME
+from tests.pipeline.evidence import await_that
+from tests.pipeline.trial import Trial
+
+TURN_MAX_S = 2.0
+MODULE = "held_up_candidate"
+HELD_UP = (
+    SAME
+    + """
+
+import time
+from pathlib import Path
+from uuid import uuid4
+
+GATE = Path(__file__).with_name("gate")
+
+
+def held_up(order):
+    while not GATE.exists():
+        time.sleep(0.02)
+    return judge(order)
+"""
+)
+
+
+@contextmanager
+def listening(watch: Watch) -> Iterator[Probed]:
+    probed = Probed(free_port())
+    server = serve(probed.listen, watch)
+    try:
+        yield probed
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_loop_that_does_not_turn_is_not_healthy_and_not_ready(
+    kafka: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"start": "earliest", "bounded": False}
+    trial = Trial(
+        kafka.bootstrap, f"held-up-{uuid4().hex[:8]}", tmp_path, HELD_UP, f"{MODULE}:held_up", settings=settings
+    )
+    trial.create_topics()
+    trial.write_orders(range(30))
+    monkeypatch.syspath_prepend(tmp_path)
+    config, stop = trial.config, Stoppable()
+    revision = revision_of(config)
+    watch = Watch(trial.name, "runner", TURN_MAX_S)
+    role = threading.Thread(target=runner.run, args=(config, revision, stop, watch))
+    with listening(watch) as probed:
+        assert {path: probed.status(path) for path in ("/healthz", "/readyz")} == {"/healthz": 200, "/readyz": 503}
+        role.start()
+        try:
+            await_that("the runner is assigned", lambda: watch.ready)
+            await_that("its loop is held up", lambda: probed.status("/healthz") == 503)
+            assert probed.status("/readyz") == 503
+            (tmp_path / "gate").touch()
+            await_that("its loop turns again", lambda: probed.status("/readyz") == 200 == probed.status("/healthz"))
+        finally:
+            (tmp_path / "gate").touch()
+            stop.stop()
+            role.join(60)
+            sys.modules.pop(MODULE, None)
+    assert not role.is_alive()
+
+
+def test_other_paths_are_not_found() -> None:
+    with listening(Watch("paths", "joiner")) as probed:
+        assert {path: probed.status(path) for path in ("/", "/metric", "/healthz/")} == {
+            "/": 404,
+            "/metric": 404,
+            "/healthz/": 404,
+        }
+
+
+def test_the_loopback_of_ip_version_6_can_be_listened_on() -> None:
+    watch = Watch("six", "judge")
+    try:
+        server = serve("[::1]:0", watch)
+    except ConfigError as refused:
+        pytest.skip(f"no IPv6 here: {refused}")
+    try:
+        assert server.server_address[0] == "::1"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("listen", ["9464", ":9464", "localhost:", "localhost:http", "localhost:-1"])
+def test_an_address_of_another_form_is_refused(listen: str) -> None:
+    with pytest.raises(ConfigError, match="is not HOST:PORT"):
+        split(listen)
+
+
+def test_a_port_in_use_is_a_usage_error(tmp_path: Path) -> None:
+    with listening(Watch("taken", "judge")) as probed:
+        trial = Trial(f"127.0.0.1:{free_port()}", "taken", tmp_path)
+        # No broker is there: the address is taken before one is asked for.
+        answer = trial.ask("join", str(trial.config_path), "--listen", probed.listen)
+    assert answer.returncode == 2, answer.stderr
+    assert f"--listen: cannot listen on {probed.listen}" in answer.stderr
+    assert "choose another port" in answer.stderr

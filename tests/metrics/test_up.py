@@ -1,0 +1,121 @@
+"""`shadowstream up`: one config file, all roles; a role that crashes, a SIGTERM in the middle, and nothing lost."""
+
+import json
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+from uuid import uuid4
+
+from shadowstream.testing import Broker
+from shadowstream.testing.ports import free_port
+from tests.metrics.scraping import Probed
+from tests.metrics.watched import below
+from tests.pipeline.candidates import FAULTY, OUT_OF
+from tests.pipeline.evidence import await_that, ended, outcomes_of_rows, records, remainders, totals
+from tests.pipeline.trial import Production, Trial
+
+ORDERS = 1_500
+EACH = ORDERS // OUT_OF
+STOP_S = 10.0
+EXIT_CODE = 9
+# Half a millisecond for an order or more: long enough to be stopped in the middle.
+CRASHING = (
+    f"""
+import os
+import time
+from pathlib import Path
+from uuid import uuid4
+
+if Path(__file__).with_name("crash").exists():
+    os._exit({EXIT_CODE})
+"""
+    + FAULTY
+    + """
+
+def slow(order):
+    time.sleep(0.0005)
+    return faulty(order)
+"""
+)
+
+
+def free_ports(number: int) -> list[Probed]:
+    """Ports in a row that are free now."""
+    while True:
+        first = free_port()
+        probes = [Probed(first + i) for i in range(number)]
+        if all(probed.status("/healthz") is None for probed in probes):
+            return probes
+
+
+def stop(trial: Trial, up: subprocess.Popen[str]) -> float:
+    """SIGTERM; gives the seconds until all of it has ended."""
+    began = time.monotonic()
+    up.send_signal(signal.SIGTERM)
+    trial.finish(up, "up")
+    return time.monotonic() - began
+
+
+def events(trial: Trial, event: str) -> list[dict[str, object]]:
+    lines = [json.loads(line) for line in trial.said("up").splitlines() if line.startswith("{")]
+    return [line for line in lines if line["event"] == event]
+
+
+def test_a_crashing_role_leaves_the_others_alone_and_a_stop_in_the_middle_loses_nothing(
+    kafka: Broker, tmp_path: Path
+) -> None:
+    # `up` gives the ports to the roles in this order.
+    probes = dict(zip(("run", "join", "judge"), free_ports(3), strict=True))
+    listen = probes["run"].listen
+    settings = {"start": "earliest", "bounded": False, "limits": {"commit_ms": 100, "commit_records": 100}}
+    trial = Trial(
+        kafka.bootstrap, f"supervised-{uuid4().hex[:8]}", tmp_path, CRASHING, "trial_candidate:slow", settings=settings
+    )
+    (tmp_path / "crash").touch()
+    trial.create_topics()
+    trial.write_orders(range(ORDERS))
+    Production(trial).work(below(ORDERS))
+    up = trial.start("up", str(trial.config_path), "--listen", listen)
+    try:
+        await_that("the runner has crashed twice", lambda: len(events(trial, "restarting")) >= 2)
+        await_that(
+            "the others are healthy", lambda: {probes[role].status("/healthz") for role in ("join", "judge")} == {200}
+        )
+        assert {(line["role"], line["exit_code"]) for line in events(trial, "restarting")} == {("run", EXIT_CODE)}
+        (tmp_path / "crash").unlink()
+
+        paired = 0
+
+        def in_the_middle() -> bool:
+            nonlocal paired
+            paired = ended(records(kafka.bootstrap, trial.topic("stats"))).total()
+            return paired > 0
+
+        await_that("something has been paired", in_the_middle)
+        assert stop(trial, up) < STOP_S
+        stats = records(kafka.bootstrap, trial.topic("stats"))
+        pending = sum({record["task"]: record["pending"] for record in stats}.values())
+        done = totals(stats)["input"]
+        assert 0 < ended(stats).total() < ORDERS, "it was not stopped in the middle"
+        assert pending > 0
+        assert len(events(trial, "killed")) == 0
+
+        expected = Counter(missing=EACH, extra=EACH, candidate_error=EACH, tolerated=EACH, ignored=EACH)
+        expected["match"] = ORDERS - 4 * EACH
+        up = trial.start("up", str(trial.config_path), "--listen", listen)
+        await_that(
+            f"outcomes are {dict(expected)}",
+            lambda: ended(records(kafka.bootstrap, trial.topic("stats"))) == expected,
+        )
+        seconds = stop(trial, up)
+        assert seconds < STOP_S
+    finally:
+        up.kill()
+        up.communicate()
+    stats = records(kafka.bootstrap, trial.topic("stats"))
+    assert totals(stats) == expected + Counter(input=ORDERS, input_failed=EACH)
+    assert outcomes_of_rows(kafka.bootstrap, trial.topic("diff")) == expected
+    assert remainders(stats) == {}
+    print(f"stopped after {done} of {ORDERS} inputs with {pending} pending; the end took {seconds:.1f} s")

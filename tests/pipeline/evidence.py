@@ -1,0 +1,71 @@
+"""What a trial has written, read back without a consumer of shadowstream."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from shadowstream.codecs import own
+from shadowstream.errors import BrokerError
+from shadowstream.testing.topics import read_all
+
+
+def records(bootstrap: str, topic: str) -> list[dict[str, Any]]:
+    """Every record of one of shadowstream's own topics, decoded, by partition and offset."""
+    return [own.decode(read.value or b"")[1] for read in read_all(bootstrap, topic)]
+
+
+def totals(stats: list[dict[str, Any]]) -> Counter[str]:
+    """All outcomes that stats records add up to."""
+    found: Counter[str] = Counter()
+    for record in stats:
+        for window in record["windows"]:
+            found.update(window["outcomes"])
+    return found
+
+
+def ended(stats: list[dict[str, Any]]) -> Counter[str]:
+    """As `totals`, without the inputs."""
+    return Counter({name: n for name, n in totals(stats).items() if name not in ("input", "input_failed")})
+
+
+def outcomes_of_rows(bootstrap: str, topic: str) -> Counter[str]:
+    """Rows of diff by outcome; every row must have a pair id of its own."""
+    rows = records(bootstrap, topic)
+    assert len({row["pair_id"] for row in rows}) == len(rows), "a pair was said twice"
+    return Counter(row["outcome"] for row in rows)
+
+
+def ledgers(stats: list[dict[str, Any]]) -> dict[tuple[int, str], tuple[int, int]]:
+    """Expected and counted by (ledger, place), as the last record of each task has them."""
+    last = {record["task"]: record for record in sorted(stats, key=lambda record: record["seq"])}
+    return {
+        (line["ledger"], line["place"]): (line["expected"], line["counted"])
+        for record in last.values()
+        for line in record["ledgers"]
+    }
+
+
+def remainders(stats: list[dict[str, Any]]) -> dict[tuple[int, str], tuple[int, int]]:
+    """The ledger lines that do not balance."""
+    return {line: both for line, both in ledgers(stats).items() if both[0] != both[1]}
+
+
+def verdict(bootstrap: str, topic: str) -> dict[str, Any]:
+    """The last verdict record."""
+    return records(bootstrap, topic)[-1]
+
+
+def await_that(what: str, holds: Callable[[], bool], limit_s: float = 60.0) -> None:
+    """Return once `holds` does; a topic that is not there yet holds nothing."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        try:
+            if holds():
+                return
+        except BrokerError:
+            pass
+        assert time.monotonic() < deadline, f"not within {limit_s:g} s: {what}"
+        time.sleep(0.1)

@@ -1,0 +1,106 @@
+"""kill -9 of a role once it has committed often enough, told from what it has written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from shadowstream.codecs import own
+from shadowstream.config import Config
+from shadowstream.kafka.supervisor import Supervisor
+
+
+class Follower:
+    """New records of a topic of ours, whenever it is asked; none while there is no such topic."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._topic = topic
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": "tests-following",
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "allow.auto.create.topics": False,
+                "fetch.queue.backoff.ms": 10,
+            }
+        )
+        self._assigned = False
+
+    def new(self) -> list[dict[str, Any]]:
+        if not self._assigned:
+            found = self._consumer.list_topics(self._topic, timeout=10).topics[self._topic]
+            if found.error is not None:
+                return []
+            self._consumer.assign([TopicPartition(self._topic, partition, 0) for partition in found.partitions])
+            self._assigned = True
+        taken = []
+        for message in self._consumer.consume(5_000, 0.01):
+            error = message.error()
+            assert error is None or error.code() == KafkaError._PARTITION_EOF, error
+            if error is None:
+                taken.append(own.decode(message.value() or b"")[1])
+        return taken
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+class Killer:
+    """Looks each turn of the supervisor and kills each role once.
+
+    `killed` holds for each role how many commits it had made; `pending` what the joiner had said to be unpaired.
+    """
+
+    def __init__(self, config: Config, commits: int, limit_s: float) -> None:
+        self._least = commits
+        self._deadline = time.monotonic() + limit_s
+        self._followers = {
+            role: Follower(config.kafka.bootstrap, config.plan.of(kind))
+            for role, kind in (("run", "progress"), ("join", "stats"), ("judge", "judge-state"))
+        }
+        self._runs = 0
+        self._last_kind = ""
+        self._sequences: dict[str, int] = {}
+        self._pending: dict[str, int] = {}
+        self._states = 0
+        self.killed: dict[str, int] = {}
+        self.pending = 0
+
+    def turn(self, supervisor: Supervisor) -> None:
+        assert time.monotonic() < self._deadline, f"still running; killed so far: {self.killed}"
+        self._look()
+        commits = {
+            # A commit of the runner is a run of range marks, for done marks follow; the joiner's has at most one stats
+            # record of each task, the judge's at most one state.
+            "run": self._runs,
+            "join": max(self._sequences.values(), default=0),
+            "judge": self._states,
+        }
+        for role, made in commits.items():
+            child = supervisor.children[role]
+            if role in self.killed or made < self._least or child.pid is None:
+                continue
+            if role == "join":
+                self.pending = sum(self._pending.values())
+                if not self.pending:
+                    continue
+            os.kill(child.pid, signal.SIGKILL)
+            self.killed[role] = made
+
+    def _look(self) -> None:
+        for mark in self._followers["run"].new():
+            self._runs += mark["kind"] == "range" and self._last_kind != "range"
+            self._last_kind = mark["kind"]
+        for record in self._followers["join"].new():
+            self._sequences[record["task"]] = record["seq"]
+            self._pending[record["task"]] = record["pending"]
+        self._states += len(self._followers["judge"].new())
+
+    def close(self) -> None:
+        for follower in self._followers.values():
+            follower.close()

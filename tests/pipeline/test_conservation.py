@@ -1,0 +1,118 @@
+"""One record or one counter removed between the roles: the ledger shows it, and the verdict is not yet."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.codecs import own
+from shadowstream.testing import Broker
+from shadowstream.testing.topics import Write, produce_all, read_all
+from tests.pipeline.evidence import await_that, ledgers, records, remainders, totals, verdict
+from tests.pipeline.trial import PARTITIONS, Production, Trial
+
+ORDERS = 1_500
+"""Enough to promote this candidate, so that whatever keeps the verdict from it is what was removed."""
+EACH = ORDERS // PARTITIONS
+
+
+def delete_below(bootstrap: str, topic: str, partition: int, offset: int) -> None:
+    """Delete what lies below `offset`; -1 deletes all."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    place = TopicPartition(topic, partition, offset)
+    for deleted in admin.delete_records([place]).values():
+        deleted.result(30)
+
+
+def rewrite(bootstrap: str, topic: str, change: Callable[[dict[str, Any]], None]) -> int:
+    """Replace the one partition of a topic of ours by the same records after `change`; gives how many it changed."""
+    raw = read_all(bootstrap, topic)
+    delete_below(bootstrap, topic, 0, -1)
+    changed, writes = 0, []
+    for read in raw:
+        name, record = own.decode(read.value or b"")
+        before = own.encode(name, record)
+        change(record)
+        value = own.encode(name, record)
+        changed += value != before
+        writes.append(Write(value, read.key, 0, read.timestamp_ms))
+    produce_all(bootstrap, topic, writes)
+    return changed
+
+
+@pytest.fixture
+def ran(kafka: Broker, tmp_path: Path, request: pytest.FixtureRequest) -> Trial:
+    """A trial whose production and runner have done everything; joiner and judge have not begun."""
+    trial = Trial(kafka.bootstrap, request.node.name.removeprefix("test_").replace("_", "-")[:40].strip("-"), tmp_path)
+    trial.create_topics()
+    trial.write_orders(range(ORDERS))
+    assert Production(trial).work(dict.fromkeys(range(PARTITIONS), EACH)) == ORDERS
+    trial.play("run")
+    return trial
+
+
+def check_not_yet(trial: Trial, expected: dict[tuple[int, str], tuple[int, int]]) -> None:
+    """The ledger lines in `expected`, no others, show in stats and are the verdict's only reasons."""
+    stats = records(trial.bootstrap, trial.topic("stats"))
+    assert remainders(stats) == expected
+    assert {line[0] for line in ledgers(stats)} == {1, 2, 3}
+    said = verdict(trial.bootstrap, trial.topic("verdict"))
+    lines = [
+        {"ledger": ledger, "place": place, "expected": both[0], "counted": both[1]}
+        for (ledger, place), both in sorted(expected.items())
+    ]
+    assert said["final"]
+    assert (said["decision"], said["ledgers"], said["remainder"]) == ("not_yet", lines, len(expected))
+    assert [reason.partition(" expected")[0] for reason in said["reasons"]] == [
+        f"conservation: ledger {line['ledger']}, {line['place']}: {line['expected']}" for line in lines
+    ]
+
+
+def test_a_removed_shadow_record_is_seen(ran: Trial) -> None:
+    out = ran.topic(f"out.{ran.output}")
+    delete_below(ran.bootstrap, out, 1, 1)
+    ran.play("join", "judge")
+    assert totals(records(ran.bootstrap, ran.topic("stats"))) == {"input": ORDERS, "match": ORDERS - 1, "missing": 1}
+    check_not_yet(ran, {(2, f"{ran.input}/1 -> {out}/1"): (EACH, EACH - 1)})
+
+
+def test_a_removed_counter_of_the_runner_is_seen(ran: Trial) -> None:
+    def remove_one(record: dict[str, Any]) -> None:
+        counters = record["counters"]
+        if counters and record["input_partition"] == 0:
+            counters["with_output"] -= 1
+        if counters and record["input_partition"] == 2:
+            counters["written"] = {place: n - 1 for place, n in counters["written"].items()}
+
+    assert rewrite(ran.bootstrap, ran.topic("progress"), remove_one) > 0
+    ran.play("join", "judge")
+    assert totals(records(ran.bootstrap, ran.topic("stats"))) == {"input": ORDERS, "match": ORDERS}
+    route = f"{ran.input}/2 -> {ran.topic('out.' + ran.output)}/2"
+    check_not_yet(ran, {(1, f"{ran.input}/0"): (EACH, EACH - 1), (2, route): (EACH - 1, EACH)})
+
+
+def test_a_removed_counter_of_the_joiner_is_seen(kafka: Broker, tmp_path: Path) -> None:
+    trial = Trial(kafka.bootstrap, "joiner-counter", tmp_path)
+    trial.create_topics()
+    trial.write_orders(range(ORDERS))
+    production = Production(trial)
+    production.work(dict.fromkeys(range(PARTITIONS), EACH // 2))
+    trial.play("run")
+    joiner = trial.start("join", str(trial.config_path))
+    half = {"input": ORDERS, "match": EACH // 2 * PARTITIONS}
+    await_that("half of all is paired", lambda: totals(records(kafka.bootstrap, trial.topic("stats"))) == half)
+    joiner.send_signal(signal.SIGTERM)
+    trial.finish(joiner, "join")
+
+    task = f"{trial.output}/0"
+    state = [record for record in records(kafka.bootstrap, trial.topic("state")) if record["task"] == task][-1]
+    state["counts"]["read:production"] -= 1
+    produce_all(kafka.bootstrap, trial.topic("state"), [Write(own.encode("state", state), task.encode(), 0)])
+    production.work(dict.fromkeys(range(PARTITIONS), EACH))
+    trial.play("join", "judge")
+    assert totals(records(kafka.bootstrap, trial.topic("stats"))) == {"input": ORDERS, "match": ORDERS}
+    check_not_yet(trial, {(3, task): (EACH - 1, EACH)})

@@ -1,0 +1,101 @@
+"""The demo's verdicts against what is known beforehand: the file, both models, and the topics read by hand."""
+
+import os
+import sys
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from shadowstream.demo import offline
+from shadowstream.demo.candidates import BUG_CARRIER, BUG_FROM_MS
+from shadowstream.demo.model import Frozen
+from shadowstream.demo.orchestrate import CANDIDATES
+from tests.pipeline.conftest import Say
+from tests.pipeline.demos import OUTPUT, Demo, expected_mismatches, run_demo
+from tests.pipeline.evidence import ledgers, outcomes_of_rows, remainders, totals
+
+DECISIONS = {"same": "promote", "worse": "reject", "late-bug": "reject"}
+TARGET_S = 120.0
+PATIENCE = 5
+"""A shared machine may be so much slower before it is called a failure."""
+CAUGHT_WITHIN = 2_000
+"""Flights of the carrier between the switch and the drift event, at most."""
+
+
+@pytest.mark.parametrize(
+    ("candidate", "decision"),
+    [
+        ("worse", "reject"),
+        pytest.param("same", "promote", marks=pytest.mark.long),
+        # The first days of January lie before the switch: there late-bug is production.
+        pytest.param("late-bug", "promote", marks=pytest.mark.long),
+    ],
+)
+def test_the_last_line_of_the_command_is_its_verdict(candidate: str, decision: str) -> None:
+    limit = 3_000
+    settings = {name: value for name, value in os.environ.items() if name != "SHADOWSTREAM_BOOTSTRAP"}
+    said = run_demo(candidate, settings, "--limit", str(limit))
+    differ = offline.run(limit)["mismatches"][CANDIDATES[candidate]]
+    assert said["decision"] == decision
+    assert said["outcomes"] == dict(Counter(input=limit, ignored=limit - differ) + Counter(mismatch=differ))
+    assert (said["name"], said["final"], said["remainder"]) == ("flights", True, 0)
+
+
+def test_each_candidate_gets_the_decision_it_deserves(demo: Demo, say: Say) -> None:
+    say(f"{len(demo.flights):,} flights, {demo.candidate}: {demo.said['decision']} after {demo.seconds:.1f} s")
+    assert demo.said["decision"] == DECISIONS[demo.candidate], demo.said["reasons"]
+    assert demo.said["final"]
+    assert demo.said == demo.records("verdict")[-1]
+    if demo.candidate == "worse":
+        mismatch = next(one for one in demo.said["criteria"] if one["rate"] == "mismatch")
+        assert mismatch["shown_bad"]
+        assert any("mismatch: " in reason and "over the limit" in reason for reason in demo.said["reasons"])
+    assert demo.seconds < PATIENCE * TARGET_S
+
+
+def test_drift_is_found_soon_after_the_switch_and_nowhere_else(demo: Demo, say: Say) -> None:
+    events = demo.records("drift")
+    if demo.candidate == "same":
+        assert events == []
+    if demo.candidate == "late-bug":
+        assert min(event["window_end_ms"] for event in events) > BUG_FROM_MS
+        flags = [event for event in events if event["event"] == "flag"]
+        carried = {flag["detector"]: carried_until(demo, flag["window_end_ms"]) for flag in reversed(flags)}
+        say(f"{len(demo.flights):,} flights, drift seen after so many of {BUG_CARRIER} from the switch on: {carried}")
+        assert 0 < min(carried.values()) <= CAUGHT_WITHIN
+        assert {(flag["criterion"], flag["direction"]) for flag in flags} == {("mismatch", "up")}
+
+
+def carried_until(demo: Demo, end_ms: int) -> int:
+    """Flights of the faulty carrier from the switch to `end_ms`."""
+    times = [flight["scheduled_ms"] for flight in demo.flights if flight["carrier"] == BUG_CARRIER]
+    return sum(BUG_FROM_MS <= time_ms < end_ms for time_ms in times)
+
+
+def test_counts_are_those_of_the_file_and_of_the_topics_exactly(demo: Demo) -> None:
+    everything = len(demo.flights)
+    differ = expected_mismatches(demo.candidate, demo.flights, demo.model)
+    assert demo.by_hand() == Counter(pairs=everything, mismatches=differ)
+    expected = Counter(input=everything, ignored=everything - differ) + Counter(mismatch=differ)
+    assert totals(demo.stats) == expected
+    assert Counter(demo.said["outcomes"]) == expected
+    rows = outcomes_of_rows(demo.bootstrap, demo.config.plan.of("diff"))
+    assert (rows["mismatch"], set(rows) - {"mismatch", "ignored"}) == (differ, set())
+
+
+def test_the_ledgers_have_no_remainder(demo: Demo) -> None:
+    assert remainders(demo.stats) == {}
+    assert demo.said["remainder"] == 0
+    for ledger, place in ((1, "flights/0"), (2, f"flights/3 -> {demo.config.plan.out(OUTPUT)}/3"), (3, f"{OUTPUT}/1")):
+        expected, counted = ledgers(demo.stats)[ledger, place]
+        assert expected == counted > 0
+
+
+@pytest.mark.long
+def test_the_year_holds_what_the_demo_says_it_holds(year: list[dict[str, Any]], january: Frozen) -> None:
+    known = offline.run(model=january)
+    assert known["pairs"] == len(year) == 336_776
+    mismatches = {name: expected_mismatches(name, year, january) for name in CANDIDATES}
+    assert mismatches == {name: known["mismatches"][entry] for name, entry in CANDIDATES.items()}
+    print(mismatches, file=sys.stderr)

@@ -1,0 +1,46 @@
+"""The gate as a release pipeline asks it: a process, an exit code. Exit codes 1 and 2: test_cli_errors.py."""
+
+import json
+from pathlib import Path
+
+from shadowstream.testing import Broker
+from tests.pipeline.demos import Demo
+from tests.pipeline.evidence import await_that, records
+from tests.pipeline.trial import Trial
+
+CODES = {"same": 0, "worse": 3, "late-bug": 3}
+
+
+def test_the_exit_code_is_the_candidates_desert_and_only_for_its_own_fresh_verdict(demo: Demo) -> None:
+    asked = demo.gate()
+    assert asked.returncode == CODES[demo.candidate], asked.stderr
+    answer = json.loads(asked.stdout)
+    assert (answer["decision"], answer["revision"]) == (demo.said["decision"], demo.said["revision"])
+
+    foreign = demo.gate("--revision", "0" * 64)
+    assert foreign.returncode == 4
+    assert demo.said["revision"][:16] in json.loads(foreign.stdout)["reasons"][0]
+
+    stale = demo.gate("--max-age", "0")
+    assert stale.returncode == 4
+    assert (json.loads(stale.stdout)["decision"], json.loads(stale.stdout)["gate"]["judged"]) == (
+        "not_yet",
+        demo.said["decision"],
+    )
+
+
+def test_before_any_window_has_closed_it_is_4(kafka: Broker, tmp_path: Path) -> None:
+    trial = Trial(kafka.bootstrap, "gate-early", tmp_path)
+    trial.create_topics()
+    gate = ("gate", str(trial.config_path), "--json")
+    early = trial.ask(*gate)
+    assert (early.returncode, json.loads(early.stdout)["gate"]["judged"]) == (4, None)
+
+    judge = trial.start("judge", str(trial.config_path))
+    await_that("the judge has spoken", lambda: bool(records(kafka.bootstrap, trial.topic("verdict"))))
+    asked = trial.ask(*gate)
+    judge.terminate()
+    trial.finish(judge, "judge")
+    answer = json.loads(asked.stdout)
+    assert (asked.returncode, answer["windows_closed"], answer["gate"]["judged"]) == (4, 0, "not_yet")
+    assert "no window" in answer["reasons"][0]

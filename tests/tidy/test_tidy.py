@@ -1,0 +1,224 @@
+"""The house keeps its rules, and each rule is shown to catch what it is for.
+
+There is no list of tolerated offenders: what offends is mended.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.tidy import house
+from tests.tidy.house import Source
+
+ROOT = Path(__file__).resolve().parents[2]
+NOT_COMMITTED = {"__pycache__", "build", "dist", "node_modules"}
+PYTHON_FOLDERS = ("shadowstream", "tests", "bench")
+RULES = (house.sizes, house.names, house.door, house.clients, house.pure, house.suppressions)
+
+
+def committed_files(folder: Path) -> Iterator[Path]:
+    """Every file that belongs to the repository: no environments, caches or builds (as .gitignore has them)."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            hidden = path.name.startswith(".") and path.name not in (".ci", ".github")
+            if not hidden and path.name not in NOT_COMMITTED and not path.name.endswith(".egg-info"):
+                yield from committed_files(path)
+        elif path.suffix not in (".pyc", ".swp"):
+            yield path
+
+
+@cache
+def sources() -> tuple[Source, ...]:
+    found = [
+        Source(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
+        for folder in PYTHON_FOLDERS
+        if (ROOT / folder).is_dir()
+        for path in committed_files(ROOT / folder)
+        if path.suffix == ".py"
+    ]
+    assert any(source.is_ours for source in found), "looked in the wrong place"
+    return tuple(found)
+
+
+def modules_of(found: Iterable[Source]) -> set[str]:
+    return {source.module for source in found if source.is_ours}
+
+
+def imports_among(found: Iterable[Source]) -> dict[str, set[str]]:
+    found = tuple(found)
+    modules = modules_of(found)
+    return {
+        source.module: {target for _, target in house.ours_imported(source, modules)} - {source.module}
+        for source in found
+        if source.is_ours
+    }
+
+
+def text_offences(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        return []
+    return list(house.text(path.relative_to(ROOT).as_posix(), lines))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_house_keeps_the_rule(rule: Callable[[Source], Iterator[str]]) -> None:
+    offences = [offence for source in sources() for offence in rule(source)]
+    assert not offences, "\n".join(offences)
+
+
+def test_imports_point_one_way() -> None:
+    modules = modules_of(sources())
+    offences = [offence for source in sources() for offence in house.one_way(source, modules)]
+    assert not offences, "\n".join(offences)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    circle = house.circle(imports_among(sources()))
+    assert not circle, " -> ".join(circle)
+
+
+def test_no_committed_text_names_a_registry_a_machine_or_something_unfinished() -> None:
+    offences = [offence for path in committed_files(ROOT) for offence in text_offences(path)]
+    assert not offences, "\n".join(offences)
+
+
+# ---- each rule can fail -------------------------------------------------------------------------------------------
+
+JOINER = "shadowstream/joiner/pairing.py"
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "text"),
+    [
+        (house.sizes, JOINER, "x = 1\n" * 401),
+        (house.sizes, JOINER, "def f():\n" + "    x = 1\n" * 70),
+        (house.sizes, JOINER, "async def f():\n" + "    x = 1\n" * 70),
+        (house.sizes, JOINER, "def f(a, b, c, d, e, f, g, h): ..."),
+        (house.sizes, JOINER, "class A:\n    def f(self, a, b, c, d, e, /, f, *g, **h): ..."),
+        (house.names, "shadowstream/joiner/utils.py", ""),
+        (house.names, "tests/helpers/text.py", ""),
+        (house.door, "shadowstream/__init__.py", f"__all__ = {[str(n) for n in range(16)]}"),
+        (house.clients, JOINER, "import confluent_kafka"),
+        (house.clients, "shadowstream/cli/main.py", "def f():\n    from confluent_kafka.admin import AdminClient"),
+        (house.clients, "shadowstream/kafka/loop.py", "import faust"),
+        (house.pure, JOINER, "import time\nx = time.time()"),
+        (house.pure, JOINER, "from time import monotonic as now"),
+        (house.pure, JOINER, "import datetime as dt\nx = dt.datetime.now()"),
+        (house.pure, JOINER, "from datetime import datetime\nx = datetime.now()"),
+        (house.pure, JOINER, "import random\nx = random.random()"),
+        (house.pure, JOINER, "import numpy as np\nx = np.random.default_rng()"),
+        (house.pure, JOINER, "with open('x') as f: ..."),
+        (house.pure, JOINER, "def f(path):\n    return path.read_text()"),
+        (house.pure, JOINER, "import os\nx = os.environ['X']"),
+        (house.pure, JOINER, "from threading import Lock"),
+        (house.pure, JOINER, "import socket"),
+        (house.pure, JOINER, "import subprocess"),
+        (house.pure, "shadowstream/runner/step.py", "import threading"),
+        (house.pure, "shadowstream/topics.py", "import time\nx = [time.time]"),
+        (house.suppressions, JOINER, "x = 1  # noqa"),
+        (house.suppressions, JOINER, "x = 1  # noqa: E501"),
+        (house.suppressions, JOINER, "x = 1  # noqa: E501, F401"),
+        (house.suppressions, JOINER, "x = 1  # type: ignore  # because"),
+        (house.suppressions, JOINER, "x = 1  # type: ignore[attr-defined]"),
+        (house.suppressions, JOINER, "x = 1  # type: ignore[attr-defined]  # noqa: E501"),
+        (house.suppressions, JOINER, "x = 1  # why it is so  # noqa"),
+        (house.suppressions, JOINER, "# ruff: noqa: E501  lines are long"),
+        (house.suppressions, JOINER, "# mypy: ignore-errors"),
+    ],
+)
+def test_a_rule_catches_what_offends(rule: Callable[[Source], Iterator[str]], path: str, text: str) -> None:
+    assert len(list(rule(Source(path, text)))) >= 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "text"),
+    [
+        (house.sizes, JOINER, "x = 1\n" * 400),
+        (house.sizes, JOINER, "def f():\n" + "    x = 1\n" * 69),
+        (house.sizes, JOINER, "class A:\n    def f(self, a, b, c, d, e, f, g): ..."),
+        (house.names, "shadowstream/kafka/topic_utils_of_java.py", ""),
+        (house.door, "shadowstream/__init__.py", f"__all__ = {[str(n) for n in range(15)]}"),
+        (house.clients, "shadowstream/kafka/loop.py", "import confluent_kafka"),
+        (house.clients, "shadowstream/alerts/app.py", "import faust"),
+        (house.clients, "tests/kafka/test_loop.py", "import confluent_kafka"),
+        (house.pure, JOINER, "from datetime import UTC, datetime\nx = datetime.fromtimestamp(0, UTC)"),
+        (house.pure, JOINER, "def f(clock, time):\n    return clock.now() + time.time"),
+        (house.pure, "shadowstream/kafka/loop.py", "import time\nx = time.monotonic()"),
+        (house.pure, "shadowstream/runner/sandbox.py", "import subprocess"),
+        (house.suppressions, JOINER, "x = 1  # noqa: E501  a URL cannot be broken"),
+        (house.suppressions, JOINER, "x = 1  # noqa: E501, F401 - a URL cannot be broken"),
+        (house.suppressions, JOINER, "x = 1  # type: ignore[attr-defined]  # the stub lacks it"),
+        (house.suppressions, JOINER, "x = '# noqa'"),
+    ],
+)
+def test_a_rule_lets_pass_what_does_not_offend(rule: Callable[[Source], Iterator[str]], path: str, text: str) -> None:
+    assert list(rule(Source(path, text))) == []
+
+
+HOUSE = (
+    Source("shadowstream/__init__.py", "from shadowstream.records import Batch"),
+    Source("shadowstream/records.py", ""),
+    Source("shadowstream/joiner/__init__.py", ""),
+    Source("shadowstream/kafka/__init__.py", ""),
+    Source("shadowstream/kafka/loop.py", ""),
+    Source("shadowstream/runner/__init__.py", ""),
+    Source("shadowstream/runner/candidate.py", ""),
+    Source("shadowstream/runner/marks.py", ""),
+    Source("shadowstream/cli/__init__.py", ""),
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "offends"),
+    [
+        (JOINER, "import shadowstream.kafka.loop", True),
+        (JOINER, "from shadowstream.kafka import loop", True),
+        (JOINER, "from shadowstream import kafka", True),
+        (JOINER, "from ..kafka import loop", True),
+        (JOINER, "from .. import cli", True),
+        (JOINER, "def f():\n    from shadowstream.cli import main", True),
+        (JOINER, "from shadowstream import Batch", True),
+        (JOINER, "import shadowstream", True),
+        ("shadowstream/records.py", "from shadowstream.joiner import pairing", True),
+        ("shadowstream/kafka/loop.py", "import shadowstream.cli", True),
+        ("shadowstream/runner/marks.py", "from shadowstream.runner import candidate", True),
+        ("shadowstream/runner/__init__.py", "from .candidate import load", True),
+        ("shadowstream/attic.py", "", True),
+        (JOINER, "from shadowstream.records import Batch\nfrom shadowstream import records", False),
+        (JOINER, "from . import clocks\nimport numpy", False),
+        ("shadowstream/runner/candidate.py", "from .marks import Mark", False),
+        ("shadowstream/kafka/loop.py", "from shadowstream.runner import candidate, marks", False),
+        ("tests/kafka/test_loop.py", "import shadowstream", False),
+    ],
+)
+def test_the_import_rule_knows_up_from_down(path: str, text: str, offends: bool) -> None:
+    assert bool(list(house.one_way(Source(path, text), modules_of(HOUSE)))) is offends
+
+
+def test_a_circle_of_imports_is_seen_through_relative_imports() -> None:
+    there = Source("shadowstream/joiner/pairing.py", "from . import clocks")
+    back = Source("shadowstream/joiner/clocks.py", "from shadowstream.joiner.pairing import Pair")
+    assert house.circle(imports_among([there])) == []
+    assert len(house.circle(imports_among([there, back]))) == 3
+
+
+@pytest.mark.parametrize("host", house.REGISTRY_HOSTS)
+def test_an_address_of_a_registry_is_seen(host: str) -> None:
+    assert len(list(house.text("lock", ["x", f"--index-url https://{host}/simple"]))) == 1
+
+
+@pytest.mark.parametrize("folder", ["work", "root", "farm", "tmp/w", "home/ann", "Users/ann"])
+def test_a_path_of_one_machine_is_seen(folder: str) -> None:
+    assert len(list(house.text("a.md", [f"see /{folder}/x.txt"]))) == 1
+    assert len(list(house.text("a.md", [f"cd /{folder}"]))) == 1
+    assert list(house.text("a.md", [f"docs/{folder}/x ~/{folder}/x $HOME/{folder}/x /{folder}-y"])) == []
+
+
+def test_something_unfinished_is_seen() -> None:
+    word = "TO" + "DO"
+    assert len(list(house.text("a.py", [f"x = 1  # {word} later"]))) == 1
+    assert list(house.text("a.py", [f"{word}S = mktemp  # {word.lower()}"])) == []
