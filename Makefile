@@ -14,7 +14,7 @@ BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test proof lint lock clean
+.PHONY: help setup demo test proof helm docs lint lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,16 @@ test: setup ## the tests, lint and types among them (PYTEST_ARGS=... for pytest)
 
 proof: setup ## every must-show of the issues in full: the tests marked long
 	@$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
+
+helm: setup ## build the real helm once (needs Go), then lint, render and validate the chart
+	@$(BIN)/python -m pytest -m "long or not long" tests/helm/test_chart.py tests/helm/test_values_schema.py $(PYTEST_ARGS)
+
+docs: setup ## write what is made from the code anew: metrics, topics, events, the config's schema
+	@$(BIN)/python -m shadowstream.metrics > docs/metrics.md
+	@$(BIN)/python -m shadowstream.codecs.described > docs/topics.md
+	@$(BIN)/python -m tests.metrics.events > docs/events.md
+	@$(BIN)/shadowstream schema config > schemas/config.schema.json
+	@$(BIN)/python -m tests.helm.chart
 
 lint: setup ## ruff and mypy
 	@$(BIN)/ruff check .
