@@ -76,6 +76,8 @@ def _judged(error: Exception) -> tuple[ExitCode, str]:
         return ExitCode.USAGE, str(error)
     if isinstance(error, ShadowstreamError) and not isinstance(error, ShadowstreamBug):
         return ExitCode.BROKE, str(error)
+    if type(error).__name__ == "KafkaException":  # by name: the client is imported at the edge only
+        return ExitCode.BROKE, f"the broker or its client failed: {error.args[0].str() if error.args else error}"
     if isinstance(error, typer.Abort):
         return ExitCode.BROKE, "stopped"
     # A wrong command line. Typer's releases differ in the class that they raise for it, not in its shape.
