@@ -281,6 +281,7 @@ def test_the_last_word_of_a_bounded_run_is_not_waited_out(cli: Cli, judged: Judg
     assert time.monotonic() - began < 15
 
 
+@pytest.mark.long
 def test_an_unreachable_cluster_is_1_and_says_what_to_look_at(cli: Cli, make_trial: MakeTrial) -> None:
     port = free_port()
     began = time.monotonic()

@@ -1,8 +1,8 @@
 """Demos that have been run: what went in, what they said, and their topics, read by hand.
 
-`Summer` is a demo of nineteen days around the switch of `late_bug`, small enough for every run of the tests: one broker,
-one production, a trial for each candidate. The whole year is run by `shadowstream demo` itself, on a broker that
-outlives it.
+`Summer` is a demo of nineteen days around the switch of `late_bug`, small enough for every run of the tests: one
+broker, one production, a trial for each candidate. The whole year is run by `shadowstream demo` itself, on a broker
+that outlives it.
 """
 
 from __future__ import annotations

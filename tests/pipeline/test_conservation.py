@@ -95,6 +95,7 @@ def test_a_removed_counter_of_the_runner_is_seen(ran: Trial) -> None:
     check_not_yet(ran, {(1, f"{ran.input}/0"): (EACH, EACH - 1), (2, route): (EACH - 1, EACH)})
 
 
+@pytest.mark.long
 def test_a_removed_counter_of_the_joiner_is_seen(kafka: Broker, tmp_path: Path) -> None:
     trial = Trial(kafka.bootstrap, "joiner-counter", tmp_path)
     trial.create_topics()

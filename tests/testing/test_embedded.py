@@ -42,6 +42,7 @@ def values(bootstrap: str, topic: str) -> list[bytes | None]:
     return [read.value for read in read_all(bootstrap, topic)]
 
 
+@pytest.mark.long
 def test_records_outlive_kill_restart_and_a_new_broker_on_the_same_directory(tmp_path: Path) -> None:
     written = [b"%d" % number for number in range(100)]
     with EmbeddedKafka(data_dir=tmp_path) as first:
