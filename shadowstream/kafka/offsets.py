@@ -3,11 +3,12 @@ a commit returns before its markers land, so the last stable offset may still hi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
@@ -15,6 +16,11 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.records import Place
 
 TIMEOUT_S = 15.0
+_MOVING = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}
 Asked = dict[Place, "Future[Any]"]
 """Questions by place; an answer has an `.offset`."""
 
@@ -82,9 +88,16 @@ def committed(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[
     Through the admin API, which can only look: nothing here could ever join or commit to production's group.
     """
     request = ConsumerGroupTopicPartitions(group, [TopicPartition(p.topic, p.partition) for p in wanted])
-    try:
-        future = client.list_consumer_group_offsets([request], require_stable=True, request_timeout=TIMEOUT_S)[group]
-        found = future.result(TIMEOUT_S).topic_partitions
-    except (KafkaException, TimeoutError) as error:
-        raise BrokerError(f"cannot read the committed offsets of group {group!r}: {error}", retriable=True) from error
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            asked = client.list_consumer_group_offsets([request], require_stable=True, request_timeout=TIMEOUT_S)
+            found = asked[group].result(TIMEOUT_S).topic_partitions
+            break
+        except (KafkaException, TimeoutError) as error:
+            # A coordinator that has just been chosen needs a moment before it knows that it is one.
+            moving = isinstance(error, KafkaException) and error.args[0].code() in _MOVING
+            if not moving or time.monotonic() > deadline:
+                raise BrokerError(f"cannot read the commits of group {group!r}: {error}", retriable=True) from error
+            time.sleep(0.1)
     return {Place(tp.topic, tp.partition): tp.offset for tp in found if tp.error is None and tp.offset >= 0}

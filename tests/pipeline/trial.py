@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from shadowstream.config import Config
 from shadowstream.configfile import load
@@ -195,7 +195,7 @@ class Production:
         )
         producer = Producer({"bootstrap.servers": trial.bootstrap, "enable.idempotence": True, "linger.ms": 5})
         places = [TopicPartition(trial.input, partition) for partition in below]
-        position = {place.partition: max(place.offset, 0) for place in consumer.committed(places, 30)}
+        position = {place.partition: max(place.offset, 0) for place in _committed(consumer, places)}
         consumer.assign([TopicPartition(trial.input, partition, offset) for partition, offset in position.items()])
         answered = 0
         deadline = time.monotonic() + 60
@@ -229,3 +229,20 @@ class Production:
         )
         producer.poll(0)
         return True
+
+
+def _committed(consumer: Consumer, places: list[TopicPartition], limit_s: float = 30.0) -> list[TopicPartition]:
+    """Committed offsets; on a fresh broker the group's coordinator needs a moment before it knows that it is one."""
+    moving = {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    }
+    deadline = time.monotonic() + limit_s
+    while True:
+        try:
+            return consumer.committed(places, limit_s)
+        except KafkaException as error:
+            if error.args[0].code() not in moving or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
