@@ -60,7 +60,7 @@ def up(config: ConfigPath, listen: Listen = None, as_json: Json = False) -> int:
         flags = ["--json"] if as_json else []
         if listen:
             host, port = split(listen)
-            flags += ["--listen", f"{host}:{port + i}"]
+            flags += ["--listen", f"{host}:{port + i if port else 0}"]
         commands[command[0]] = [sys.executable, "-m", "shadowstream", *command, config, *flags]
     supervisor = Supervisor(commands)
     well = supervisor.run(lambda: stop.stopped)

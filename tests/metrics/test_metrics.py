@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 from shadowstream import metrics
 from shadowstream.metrics import DECISIONS, TABLE, Metric
 from tests.metrics.scraping import Scrape
-from tests.metrics.watched import LAST_MS, ORDERS, ROLES, Run, expected_outcomes
+from tests.metrics.watched import ENDS_WELL, LAST_MS, ORDERS, ROLES, Run, expected_outcomes
 from tests.pipeline.candidates import OUT_OF
 from tests.pipeline.evidence import records, remainders
 
@@ -200,6 +200,11 @@ def test_promtool_accepts_what_the_role_shows(role: str, run: Run) -> None:
 def test_a_role_is_ready_once_it_has_been_assigned(run: Run) -> None:
     assert run.waiting == {"/healthz": 200, "/readyz": 503}
     assert run.ready == dict.fromkeys(ROLES, 200)
+
+
+@pytest.mark.parametrize("role", ENDS_WELL)
+def test_a_role_that_nobody_refuses_lives_to_the_end(role: str, run: Run) -> None:
+    assert run.exit_codes[role] == 0, run.trial.said(role)[-2_000:]
 
 
 def test_the_page_is_made_from_the_table() -> None:

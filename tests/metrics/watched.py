@@ -41,6 +41,8 @@ SKIPPED = 92
 """An order that nobody can read; production skips it."""
 PENDING_BYTES_MAX = 50_000
 ROLES = {"runner": "run", "joiner": "join", "judge": "judge"}
+ENDS_WELL = ("judge", "alerts")
+"""No commit of these is refused: they end when they are asked to, with 0."""
 
 WATCHED = (
     FAULTY
@@ -147,6 +149,7 @@ class Run:
     refused: dict[str, Scrape] = field(default_factory=dict)
     stats: list[dict[str, Any]] = field(default_factory=list)
     written: dict[str, int] = field(default_factory=dict)
+    exit_codes: dict[str, int] = field(default_factory=dict)
 
     @property
     def out(self) -> str:
@@ -191,6 +194,11 @@ def play(run: Run) -> None:
         _finish(run)
         _alert(run, processes)
         _be_refused(run)
+        for role in ENDS_WELL:
+            processes[role].send_signal(signal.SIGTERM)
+        for role in ENDS_WELL:
+            processes[role].wait(30)
+            run.exit_codes[role] = processes[role].returncode
     finally:
         for process in processes.values():
             process.kill()
