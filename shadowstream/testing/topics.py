@@ -19,6 +19,7 @@ Headers = tuple[tuple[str, bytes | None], ...]
 
 _CALL_LIMIT_S = 30.0
 _BATCH = 2_000
+_LEADERLESS = {KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION}
 _TERSE = {"log_level": 3}
 """Only errors: a coordinator that still loads and a client that is closed are nothing to tell a reader of tests."""
 
@@ -208,8 +209,22 @@ def _bounds(bootstrap: str, topic: str, isolation: Isolation) -> tuple[dict[int,
         bounds = []
         earliest, latest = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]  # theirs
         for spec in (earliest, latest):
-            answers = admin.list_offsets(dict.fromkeys(places, spec), isolation_level=level)
-            bounds.append({place.partition: answer.result(_CALL_LIMIT_S).offset for place, answer in answers.items()})
+            bounds.append(_listed(admin, places, spec, level))
     except KafkaException as error:
         raise BrokerError(f"topic {topic} cannot be read: {error.args[0].str()}") from error
     return bounds[0], bounds[1]
+
+
+def _listed(
+    admin: AdminClient, places: list[TopicPartition], spec: OffsetSpec, level: IsolationLevel
+) -> dict[int, int]:
+    """Offsets by partition. The leader of a topic just made needs a moment before it knows that it is one."""
+    deadline = time.monotonic() + _CALL_LIMIT_S
+    while True:
+        answers = admin.list_offsets(dict.fromkeys(places, spec), isolation_level=level)
+        try:
+            return {place.partition: answer.result(_CALL_LIMIT_S).offset for place, answer in answers.items()}
+        except KafkaException as error:
+            if error.args[0].code() not in _LEADERLESS or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
