@@ -17,6 +17,8 @@ from shadowstream.records import Place
 
 TIMEOUT_S = 15.0
 _MOVING = {
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -54,10 +56,15 @@ def _ask(client: AdminClient, wanted: Iterable[Place], spec: OffsetSpec) -> Aske
 
 
 def _list(client: AdminClient, wanted: Iterable[Place], spec: OffsetSpec) -> dict[Place, int]:
-    try:
-        return {place: future.result(TIMEOUT_S).offset for place, future in _ask(client, wanted, spec).items()}
-    except (KafkaException, TimeoutError) as error:
-        raise BrokerError(f"cannot list offsets: {error}", retriable=True) from error
+    places, deadline = list(wanted), time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            return {place: future.result(TIMEOUT_S).offset for place, future in _ask(client, places, spec).items()}
+        except (KafkaException, TimeoutError) as error:
+            moving = isinstance(error, KafkaException) and error.args[0].code() in _MOVING
+            if not moving or time.monotonic() > deadline:
+                raise BrokerError(f"cannot list offsets: {error}", retriable=True) from error
+            time.sleep(0.1)
 
 
 def ask_ends(client: AdminClient, wanted: Iterable[Place]) -> Asked:
@@ -95,7 +102,7 @@ def committed(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[
             found = asked[group].result(TIMEOUT_S).topic_partitions
             break
         except (KafkaException, TimeoutError) as error:
-            # A coordinator that has just been chosen needs a moment before it knows that it is one.
+            # A coordinator or leader that has just been chosen needs a moment before it knows that it is one.
             moving = isinstance(error, KafkaException) and error.args[0].code() in _MOVING
             if not moving or time.monotonic() > deadline:
                 raise BrokerError(f"cannot read the commits of group {group!r}: {error}", retriable=True) from error
