@@ -4,9 +4,9 @@ a commit returns before its markers land, so the last stable offset may still hi
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -23,6 +23,7 @@ _MOVING = {
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
 }
+Answer = TypeVar("Answer")
 Asked = dict[Place, "Future[Any]"]
 """Questions by place; an answer has an `.offset`."""
 
@@ -56,14 +57,26 @@ def _ask(client: AdminClient, wanted: Iterable[Place], spec: OffsetSpec) -> Aske
 
 
 def _list(client: AdminClient, wanted: Iterable[Place], spec: OffsetSpec) -> dict[Place, int]:
-    places, deadline = list(wanted), time.monotonic() + TIMEOUT_S
+    places = list(wanted)
+    return _settled(
+        lambda: {place: future.result(TIMEOUT_S).offset for place, future in _ask(client, places, spec).items()},
+        "cannot list offsets",
+    )
+
+
+def _settled(ask: Callable[[], Answer], failing: str) -> Answer:
+    """The answer, once a leader or coordinator that has just been chosen knows that it is one.
+
+    Raises a retriable `BrokerError` that begins with `failing` for any other failure, or after `TIMEOUT_S`.
+    """
+    deadline = time.monotonic() + TIMEOUT_S
     while True:
         try:
-            return {place: future.result(TIMEOUT_S).offset for place, future in _ask(client, places, spec).items()}
+            return ask()
         except (KafkaException, TimeoutError) as error:
             moving = isinstance(error, KafkaException) and error.args[0].code() in _MOVING
             if not moving or time.monotonic() > deadline:
-                raise BrokerError(f"cannot list offsets: {error}", retriable=True) from error
+                raise BrokerError(f"{failing}: {error}", retriable=True) from error
             time.sleep(0.1)
 
 
@@ -95,16 +108,11 @@ def committed(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[
     Through the admin API, which can only look: nothing here could ever join or commit to production's group.
     """
     request = ConsumerGroupTopicPartitions(group, [TopicPartition(p.topic, p.partition) for p in wanted])
-    deadline = time.monotonic() + TIMEOUT_S
-    while True:
-        try:
-            asked = client.list_consumer_group_offsets([request], require_stable=True, request_timeout=TIMEOUT_S)
-            found = asked[group].result(TIMEOUT_S).topic_partitions
-            break
-        except (KafkaException, TimeoutError) as error:
-            # A coordinator or leader that has just been chosen needs a moment before it knows that it is one.
-            moving = isinstance(error, KafkaException) and error.args[0].code() in _MOVING
-            if not moving or time.monotonic() > deadline:
-                raise BrokerError(f"cannot read the commits of group {group!r}: {error}", retriable=True) from error
-            time.sleep(0.1)
+
+    def ask() -> list[TopicPartition]:
+        asked = client.list_consumer_group_offsets([request], require_stable=True, request_timeout=TIMEOUT_S)
+        found: list[TopicPartition] = asked[group].result(TIMEOUT_S).topic_partitions
+        return found
+
+    found = _settled(ask, f"cannot read the commits of group {group!r}")
     return {Place(tp.topic, tp.partition): tp.offset for tp in found if tp.error is None and tp.offset >= 0}
