@@ -1,7 +1,7 @@
 """The config of one trial: frozen, closed models; every field says its unit.
 
 Unknown keys are errors. Everything has a default except `name`, `inputs`, `production.outputs` and
-`candidate.call`. Reading the YAML file (variables, line numbers) is `shadowstream.configfile`.
+`candidate.call` (or `candidate.topic`). Reading the YAML file (variables, line numbers) is `shadowstream.configfile`.
 """
 
 from __future__ import annotations
@@ -84,10 +84,12 @@ class Production(Model):
 
 
 class Candidate(Model):
-    """The code under trial."""
+    """The code under trial: a function that the runner calls, or somebody's own job that writes a topic of its own."""
 
-    call: str = Field(
-        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="entry point package.module:callable of the candidate"
+    call: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        description="entry point package.module:callable of the candidate",
     )
     takes: Literal["value", "batch"] = Field("value", description="what the callable takes: one value or a list")
     trusted: bool = Field(
@@ -99,20 +101,76 @@ class Candidate(Model):
     output_format: Literal["avro", "json"] | None = Field(
         None, description="how outputs are written; default: avro where a schema <topic>-value is known, else json"
     )
-    partitioner: Literal["input", "murmur2", "crc32"] = Field(
-        "input", description="how production chooses an output's partition: as its input's, or by hash of the key"
+    partitioner: Literal["auto", "input", "murmur2", "crc32"] = Field(
+        "auto",
+        description="how production chooses an output's partition: as its input's, or by hash of the key; "
+        "auto: found by sampling production's outputs. A value that the sample contradicts is refused",
     )
+    topic: str | None = Field(
+        None, min_length=1, description="instead of call: topic that the candidate, a job of its own, writes; only read"
+    )
+    group: str | None = Field(None, description="topic: the job's consumer group, read only for its committed offsets")
+    commits: Literal["after_output", "unknown"] = Field(
+        "unknown", description="topic: as production.commits, for the job's group; makes missing exact"
+    )
+    version: str | None = Field(
+        None, min_length=1, description="topic: names what runs there; evidence is bound to it, so change it with it"
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Candidate:
+        if (self.call is None) == (self.topic is None):
+            raise ValueError("give either call (the runner calls it) or topic (a job of its own writes it)")
+        if self.topic is None and (self.group or self.version or self.commits != "unknown"):
+            raise ValueError("group, commits and version go with topic")
+        if self.topic is not None and not (self.group and self.version):
+            raise ValueError("topic needs group (its commits say how far it is) and version (evidence is bound to it)")
+        return self
+
+
+class Twin(Model):
+    """A second run of production beside it (A/A): how much production differs from itself."""
+
+    topic: str = Field(min_length=1, description="topic that the twin writes, with as many partitions as production's")
+    group: str | None = Field(None, description="the twin's consumer group, read only for its committed offsets")
+    commits: Literal["after_output", "unknown"] = Field("unknown", description="as production.commits, for the twin")
 
 
 class Identity(Model):
     """What makes a production output and a candidate output a pair."""
 
-    kind: Literal["key", "coordinate"] = Field("key", description="key: declared unique; coordinate: by input offset")
+    kind: Literal["key", "coordinate", "id", "occurrence"] = Field(
+        "key",
+        description="key: declared unique; coordinate: by input offset; id: a correlation id in a header or field; "
+        "occurrence: a key that comes again, in event-time order",
+    )
     header: str | None = Field(
         None,
         description="coordinate: production's header naming the input as topic/partition/offset or .../k; "
-        "default: the packed header",
+        "default: the packed header. id: the header that holds the id on both sides",
     )
+    path: str | None = Field(None, min_length=1, description="id: dotted path of the field that holds the id")
+    outputs: Literal["one", "many"] = Field(
+        "one", description="many: all outputs of one input are compared as a multiset, once both sides are done with it"
+    )
+    tolerance_ms: PositiveMillis = Field(
+        10_000, description="occurrence: partners' event times differ by at most this, ms"
+    )
+    dedupe_span: int = Field(
+        200_000, ge=0, description="the same id again within this many offsets of one partition is a duplicate"
+    )
+
+    @model_validator(mode="after")
+    def _says_where(self) -> Identity:
+        if self.header and self.kind not in ("coordinate", "id"):
+            raise ValueError("header goes with kind: coordinate or id")
+        if self.path and self.kind != "id":
+            raise ValueError("path goes with kind: id")
+        if self.kind == "id" and (self.header is None) == (self.path is None):
+            raise ValueError("kind: id needs either header or path")
+        if self.outputs == "many" and self.kind == "occurrence":
+            raise ValueError("outputs: many needs an id of the input; kind: occurrence has none")
+        return self
 
 
 class Rule(Model):
@@ -201,7 +259,10 @@ class Limits(Model):
     commit_ms: PositiveMillis = Field(500, description="longest time between two commits, ms")
     commit_records: int = Field(50_000, ge=1, description="most records between two commits")
     value_bytes_max: int = Field(900_000, ge=1, description="largest candidate output value, bytes")
-    pending_bytes_max: int = Field(1_000_000_000, ge=1, description="most bytes of unpaired records per joiner process")
+    pending_bytes_max: int = Field(256_000_000, ge=1, description="most bytes of unpaired records per joiner process")
+    corrections_max: int = Field(
+        100_000, ge=0, description="most outcomes missing and extra per output partition that stay correctable"
+    )
     transaction_timeout_ms: PositiveMillis = Field(10_000, description="transaction.timeout.ms of our producers")
 
 
@@ -214,6 +275,7 @@ class Config(Model):
     inputs: list[str] = Field(min_length=1, description="topics that production and the candidate read")
     production: Production
     candidate: Candidate
+    twin: Twin | None = Field(None, description="a second run of production, for the noise floor")
     identity: Identity = Field(default_factory=Identity)
     compare: Compare = Field(default_factory=Compare)
     start: Literal["production-group", "latest", "earliest"] | None = Field(
@@ -226,6 +288,7 @@ class Config(Model):
     grace_ms: Millis = Field(60_000, description="event time waited beyond the watermark where no mark decides, ms")
     future_ms_max: PositiveMillis = Field(DAY_MS, description="event time further ahead than this is clamped, ms")
     idle_ms: PositiveMillis = Field(10_000, description="a partition at its end this long no longer holds windows open")
+    correctable_ms: Millis = Field(DAY_MS, description="event time for which a missing or extra stays correctable, ms")
     judge: Judge = Field(default_factory=Judge)
     alerts: Alerts = Field(default_factory=Alerts)
     limits: Limits = Field(default_factory=Limits)
@@ -242,18 +305,30 @@ class Config(Model):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Config:
-        groups = [self.production.group] if self.production.group else []
-        self.plan.check_reads(self.inputs, self.production.outputs, groups)
+        others = [one for one in (self.production, self.candidate, self.twin) if one is not None]
+        written = [topic for topic in (self.candidate.topic, self.twin and self.twin.topic) if topic]
+        groups = [one.group for one in others if one.group]
+        self.plan.check_reads(self.inputs, [*self.production.outputs, *written], groups)
         if self.bounded and not self.production.group:
             raise ValueError("bounded: needs production.group, else nobody knows when production is done")
         if self.production.commits == "after_output" and not self.production.group:
             raise ValueError("production.commits: after_output needs production.group")
         if self.start == "production-group" and not self.production.group:
             raise ValueError("start: production-group needs production.group")
-        if self.identity.header and self.identity.kind != "coordinate":
-            raise ValueError("identity.header goes with identity.kind: coordinate")
-        if len(self.production.outputs) > 1:
-            raise ValueError("production.outputs: one output topic for now; run one trial per output topic")
-        if set(self.inputs) & set(self.production.outputs):
-            raise ValueError("a topic is both an input and a production output")
+        several = len(self.production.outputs) > 1
+        if several and self.candidate.topic:
+            raise ValueError("candidate.topic goes with one production output; run one trial per output topic")
+        if self.candidate.topic and self.bounded:
+            raise ValueError("bounded: needs candidate.call; nobody says when a job of its own has come to its end")
+        if self.twin:
+            if several:
+                raise ValueError("twin goes with one production output; run one trial per output topic")
+            if self.identity.kind == "occurrence" or self.identity.outputs == "many":
+                raise ValueError("twin goes with identity.kind key, coordinate or id, and identity.outputs: one")
+            if self.bounded and not self.twin.group:
+                raise ValueError("bounded: needs twin.group, else nobody knows when the twin is done")
+        reads = [*self.inputs, *self.production.outputs]
+        reads += [one.topic for one in (self.candidate, self.twin) if one and one.topic]
+        if len(set(reads)) < len(reads):
+            raise ValueError("a topic stands in more than one place of inputs, outputs, candidate and twin")
         return self

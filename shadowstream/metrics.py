@@ -38,6 +38,13 @@ TABLE = (
     ),
     Metric("pairs_total", "counter", "Pairs of outputs, by outcome.", ("outcome",), ("joiner",)),
     Metric(
+        "corrections_total",
+        "counter",
+        "Outcomes missing and extra taken back because the partner came late after all, by the outcome of the pair.",
+        ("from_outcome", "outcome"),
+        ("joiner",),
+    ),
+    Metric(
         "difference_total",
         "counter",
         f"Differing paths of mismatches, by path (at most {PATHS_MAX}, then {OTHER!r}) and kind.",

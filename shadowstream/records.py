@@ -7,6 +7,9 @@ The packed header ``s`` stands on every candidate output and names the input tha
 its layout is ``version u8 | revision 8 bytes | topic index u16 | partition u32 | offset u64 | k u32 |
 input time ms i64 | emit time ms i64``, big endian, 43 bytes. One header and not several, because a
 header read costs more than all other columns of a record together (docs/decisions/0004).
+
+The header ``p`` stands on every record of a repartition topic and names the record of production's own topic that it
+is a copy of: ``version u8 | partition u32 | offset u64``, big endian, 13 bytes.
 """
 
 from __future__ import annotations
@@ -24,12 +27,17 @@ _PACKED = struct.Struct(">B8sHIQIqq")
 _PACKED_VERSION = 1
 REVISION_BYTES = 8
 
+ORIGIN_HEADER = "p"
+_ORIGIN = struct.Struct(">BIQ")
+_ORIGIN_VERSION = 1
+
 
 class Side(IntEnum):
-    """Where a record stands in a comparison. The twin comes with its issue; code keeps sides as a list."""
+    """Where a record stands in a comparison. A task has the first two or, with a twin, all three."""
 
     PRODUCTION = 0
     SHADOW = 1
+    TWIN = 2
 
     @property
     def word(self) -> str:
@@ -87,6 +95,34 @@ def unpack(raw: bytes) -> Packed:
         )
     _, revision, topic, partition, offset, k, input_time_ms, emit_time_ms = _PACKED.unpack(raw)
     return Packed(revision.hex(), Coordinate(topic, partition, offset, k), input_time_ms, emit_time_ms)
+
+
+class Origin(NamedTuple):
+    """The unpacked header ``p``: where the copied record lies in production's own topic."""
+
+    partition: int
+    offset: int
+
+
+def pack_origin(partition: int, offset: int) -> bytes:
+    """Pack the header ``p``.
+
+    >>> unpack_origin(pack_origin(3, 12))
+    Origin(partition=3, offset=12)
+    """
+    return _ORIGIN.pack(_ORIGIN_VERSION, partition, offset)
+
+
+def unpack_origin(raw: bytes) -> Origin:
+    """Unpack the header ``p``; raises `RecordError` for another length or version."""
+    if len(raw) != _ORIGIN.size or raw[0] != _ORIGIN_VERSION:
+        raise RecordError(
+            f"header {ORIGIN_HEADER!r} has {len(raw)} bytes, version {raw[:1].hex() or 'none'}; "
+            f"expected {_ORIGIN.size} bytes of version {_ORIGIN_VERSION}",
+            reason="framing",
+        )
+    _, partition, offset = _ORIGIN.unpack(raw)
+    return Origin(partition, offset)
 
 
 Headers = list[tuple[str, bytes]] | None

@@ -17,6 +17,9 @@ a part of shadowstream (the demo)     every file of that part, so that a release
 A package beyond `FILES_MAX` files or `BYTES_MAX` bytes is not hashed silently: the files that matter must be named in
 `candidate.files`, and the module itself is hashed with them. What a candidate imports from other distributions is not
 seen: name its lock file in `candidate.files`.
+
+A candidate that is a job of its own (`candidate.topic`) has no code here: `candidate.version` stands for it, and
+whoever deploys that job must change the version with it; `candidate.files` are hashed as well where they are given.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
 from pathlib import Path
 from typing import NamedTuple
 
-from shadowstream.config import Config
+from shadowstream.config import Candidate, Config
 from shadowstream.configfile import nearest
 from shadowstream.errors import ConfigError
 
@@ -62,20 +65,29 @@ def revision_of(config: Config) -> str:
     """
     parts = {
         "format": _FORMAT,
-        "candidate": _candidate_files(config),
+        "candidate": [] if config.candidate.call is None else _candidate_files(config, config.candidate.call),
         "files": sorted(digest for name in config.candidate.files for digest in _declared(name)),
         "schemas": _schemas(config.schemas.dir) if config.schemas.dir else [],
         "config": {
-            "call": config.candidate.call,
-            "takes": config.candidate.takes,
-            "output_format": config.candidate.output_format,
-            "partitioner": config.candidate.partitioner,
+            **_what_runs(config.candidate),
             "identity": config.identity.model_dump(mode="json"),
             "rules": [rule.model_dump(mode="json") for rule in config.compare.rules],
             "judge": config.judge.model_dump(mode="json"),
         },
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _what_runs(candidate: Candidate) -> dict[str, str | None]:
+    """What the config says of the candidate beside its files."""
+    if candidate.topic is not None:
+        return {"topic": candidate.topic, "group": candidate.group, "version": candidate.version}
+    return {
+        "call": candidate.call,
+        "takes": candidate.takes,
+        "output_format": candidate.output_format,
+        "partitioner": candidate.partitioner,
+    }
 
 
 def locate(call: str) -> Located:
@@ -194,8 +206,8 @@ def _bound(statements: Iterable[ast.stmt]) -> Iterator[str]:
                 )
 
 
-def _candidate_files(config: Config) -> list[tuple[str, str]]:
-    located = locate(config.candidate.call)
+def _candidate_files(config: Config, call: str) -> list[tuple[str, str]]:
+    located = locate(call)
     try:
         return _digests(located.root)
     except _TooLarge as error:

@@ -50,6 +50,10 @@ class DiffRow:
     reason: str | None
     late: bool
     correction_of: str | None
+    twin: RecordId | None
+    identity: str
+    id: bytes | None
+    ambiguous: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,7 @@ class Verdict:
     evidence_digest: str
     evaluated_at_ms: int
     sources: tuple[Source, ...]
+    caveats: tuple[str, ...]
 
 
 Row = DiffRow | DriftEvent | Verdict

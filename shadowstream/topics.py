@@ -7,7 +7,7 @@ it is made, and each write is checked again by the writer that the edge wraps ar
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from shadowstream.errors import ConfigError, IsolationError
@@ -15,6 +15,7 @@ from shadowstream.errors import ConfigError, IsolationError
 NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?")
 _TOPIC_CHARS_MAX = 249
 TIMESTAMP_AFTER = "message.timestamp.after.max.ms"
+_ANY_SIZE = str(100 * 1024 * 1024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,10 @@ class TopicPlan:
         """The candidate's output topic for production's `topic`."""
         return f"{self.prefix}out.{topic}"
 
+    def repartition(self, topic: str) -> str:
+        """Our copy of production's `topic` by identity, where its partitioner is not known."""
+        return f"{self.prefix}repartition.{topic}"
+
     def of(self, kind: str) -> str:
         """One of our own topics: progress, diff, diff.json, stats, state, judge-state, drift, verdict, audit, ..."""
         return f"{self.prefix}{kind}"
@@ -98,10 +103,13 @@ class TopicPlan:
                     f"production.group {group!r} lies under {self.prefix!r}: that is a group of this trial"
                 )
 
-    def specs(self, outputs: dict[str, int], *, diff_json: bool = False) -> list[TopicSpec]:
+    def specs(
+        self, outputs: dict[str, int], *, diff_json: bool = False, repartitioned: Collection[str] = ()
+    ) -> list[TopicSpec]:
         """Every topic of the trial, given production's output topics and their partition counts.
 
-        `diff_json` as in the config: the topic diff.json is there only where it was asked for.
+        `diff_json` as in the config: the topic diff.json is there only where it was asked for. `repartitioned` are the
+        output topics of which we keep a copy by identity.
         Cleanup and retention follow the topic table of the design (docs/architecture.md).
         """
         forever = ("retention.ms", "-1")
@@ -115,6 +123,9 @@ class TopicPlan:
             TopicSpec(self.out(topic), partitions, (forever, long_segments, any_time, ("cleanup.policy", "delete")))
             for topic, partitions in outputs.items()
         ]
+        # Copies keep production's timestamps and, whatever its topic allows, production's sizes.
+        copies = (forever, long_segments, any_time, ("cleanup.policy", "delete"), ("max.message.bytes", _ANY_SIZE))
+        specs += [TopicSpec(self.repartition(t), n, copies) for t, n in outputs.items() if t in repartitioned]
         compact = ("cleanup.policy", "compact")
         # Rows of diff carry event times too, so only their size may delete them.
         rows = (("cleanup.policy", "compact,delete"), forever, long_segments, any_time)

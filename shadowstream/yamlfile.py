@@ -143,7 +143,7 @@ class _Builder:
     def document(self) -> Any:
         event = self._next(yaml.StreamStartEvent, yaml.DocumentStartEvent)
         if isinstance(event, yaml.StreamEndEvent):
-            raise _Unreadable(1, (), "is empty; it needs at least name, inputs, production.outputs and candidate.call")
+            raise _Unreadable(1, (), "is empty; it needs at least name, inputs, production.outputs and candidate")
         data = self._node(event, ())
         more = self._next(yaml.DocumentEndEvent)
         if isinstance(more, yaml.DocumentStartEvent):

@@ -62,7 +62,7 @@ def test_a_coordinate_that_does_not_fit_is_not_cut_off_silently(at: Coordinate) 
 
 
 def test_a_side_and_a_place_are_written_as_people_say_them() -> None:
-    assert [side.word for side in Side] == ["production", "shadow"]
+    assert [side.word for side in Side] == ["production", "shadow", "twin"]
     assert str(Place("scores", 3)) == "scores/3"
 
 

@@ -136,3 +136,13 @@ def test_every_topic_of_a_plan_keeps_old_timestamps_and_pairs_keep_their_partiti
         settings = dict(spec.config)
         if "delete" in settings.get("cleanup.policy", "delete"):
             assert settings["retention.ms"] == "-1", f"{spec.name} holds event times, which age at once"
+
+
+def test_a_copy_of_productions_output_is_planned_only_where_it_is_needed() -> None:
+    plan = TopicPlan("fraud")
+    names = {spec.name for spec in plan.specs({"scores": 3, "alerts": 2})}
+    specs = {spec.name: spec for spec in plan.specs({"scores": 3, "alerts": 2}, repartitioned=["alerts"])}
+    assert specs.keys() - names == {"shadow.fraud.repartition.alerts"}
+    copies = specs["shadow.fraud.repartition.alerts"]
+    assert copies.partitions == 2
+    assert dict(copies.config)["retention.ms"] == "-1"

@@ -95,6 +95,8 @@ def _print(verdict: dict[str, Any], examples: list[dict[str, Any]]) -> None:
     put(f"verdict: {verdict['decision']}   (revision {verdict['revision'][:12]}, candidate ran {ran})")
     for reason in verdict["reasons"]:
         put(f"  - {reason}")
+    for caveat in verdict["caveats"]:
+        put(f"  note: {caveat}")
     put(f"flights of {_day(verdict['from_ms'])} to {_day(verdict['to_ms'])}, {verdict['windows_closed']:,} windows")
     for one in verdict["criteria"]:
         estimate = "-" if one["estimate"] is None else f"{one['estimate']:.4%}"

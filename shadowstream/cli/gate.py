@@ -138,4 +138,6 @@ def _print(answer: Answer, trial: Config, as_json: bool) -> None:
     put(answer.decision.replace("_", " "))
     for reason in answer.reasons:
         put(f"  {reason}")
+    for caveat in answer.verdict["caveats"] if answer.verdict else ():
+        put(f"  note: {caveat}")
     say(f"trial {trial.name!r}, revision {answer.revision}")

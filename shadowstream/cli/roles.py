@@ -32,7 +32,10 @@ def register(app: typer.Typer) -> None:
 
 
 def run(config: ConfigPath, instance: Instance = "0", listen: Listen = None, as_json: Json = False) -> None:
-    """Run the candidate on the inputs, in a group of its own, writing to the shadow topics."""
+    """Run the candidate on the inputs, in a group of its own, writing to the shadow topics.
+
+    Where the candidate is a job of its own (candidate.topic), watch how far it is instead.
+    """
     _play("runner", config, instance, listen, as_json)
 
 
@@ -90,7 +93,8 @@ def _play(role: str, path: str, instance: str, listen: str | None, as_json: bool
     server = serve(listen, watch) if listen else None
     try:
         # A role's dependencies are loaded only where it runs.
-        module = importlib.import_module(f"shadowstream.kafka.{role}")
+        adopted = role == "runner" and config.candidate.topic is not None
+        module = importlib.import_module(f"shadowstream.kafka.{'watcher' if adopted else role}")
         figures: dict[str, Any] = module.run(config, revision_of(config), stop, watch, instance)
     finally:
         if server is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +14,7 @@ from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.clients import admin
-from shadowstream.kafka.own_topics import Standing, create, planned, survey
+from shadowstream.kafka.own_topics import Standing, create, planned, source_counts, sources_of, survey
 from shadowstream.topics import TopicSpec
 
 Row = dict[str, Any]
@@ -36,14 +36,18 @@ def plan(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show every topic of the trial: partitions, settings, and whether it exists and fits. Changes nothing."""
+    """Show every topic of the trial: partitions, settings, and whether it exists and fits; and the topics that it only
+    reads. Changes nothing."""
     trial = load(config)
     if partitions:
-        rows = [_row(spec, "unknown") for spec in planned(trial, _counts(trial, partitions))]
-        _print(trial, rows, as_json, f"{len(rows)} topics; the cluster was not asked what exists")
+        counts = _counts(trial, partitions)
+        rows = [_row(spec, "unknown") for spec in planned(trial, counts)]
+        _print(trial, rows, as_json, f"{len(rows)} topics; the cluster was not asked what exists", counts)
         return
-    found = survey(admin(trial.kafka), trial)
-    _print(trial, [_standing(one) for one in found], as_json, _summary(found))
+    client = admin(trial.kafka)
+    counts = source_counts(client, trial)
+    found = survey(client, trial)
+    _print(trial, [_standing(one) for one in found], as_json, _summary(found), counts)
 
 
 def apply(
@@ -94,14 +98,11 @@ def acls(
 
 
 def grants(trial: Config) -> list[list[str]]:
-    """What the trial must be allowed, as arguments of kafka-acls: to read production's topics, to look at its group,
-    and everything under the trial's own prefix (which ends in a dot, so that it covers no other trial)."""
-    looks = [
-        ["--operation", "Read", "--operation", "Describe", "--topic", topic]
-        for topic in dict.fromkeys([*trial.inputs, *trial.production.outputs])
-    ]
-    if trial.production.group:
-        looks.append(["--operation", "Describe", "--group", trial.production.group])
+    """What the trial must be allowed, as arguments of kafka-acls: to read the topics of others, to look at their
+    groups, and everything under the trial's own prefix (which ends in a dot, so that it covers no other trial)."""
+    looks = [["--operation", "Read", "--operation", "Describe", "--topic", topic] for topic in sources_of(trial)]
+    groups = [trial.production.group, trial.candidate.group, trial.twin and trial.twin.group]
+    looks += [["--operation", "Describe", "--group", group] for group in groups if group]
     owned = [
         ["--operation", "All", kind, trial.plan.prefix, "--resource-pattern-type", "prefixed"]
         for kind in ("--topic", "--group", "--transactional-id")
@@ -149,9 +150,16 @@ def _summary(found: Sequence[Standing]) -> str:
     )
 
 
-def _print(trial: Config, rows: Sequence[Row], as_json: bool, summary: str) -> None:
+def _print(
+    trial: Config, rows: Sequence[Row], as_json: bool, summary: str, counts: Mapping[str, int] | None = None
+) -> None:
+    """Print topics of ours and, where their partitions are in `counts`, those that are only read."""
+    sources = [
+        {"name": topic, "partitions": (counts or {}).get(topic), "side": side}
+        for topic, side in sources_of(trial).items()
+    ]
     if as_json:
-        put_json({"trial": trial.name, "topics": rows})
+        put_json({"trial": trial.name, "topics": rows, **({} if counts is None else {"sources": sources})})
     else:
         table = Table(box=None, pad_edge=False)
         for title in ("topic", "partitions", "settings", "state"):
@@ -160,5 +168,9 @@ def _print(trial: Config, rows: Sequence[Row], as_json: bool, summary: str) -> N
             settings = " ".join(f"{name}={value}" for name, value in row["config"].items())
             state = "; ".join([row["state"], *row["notes"]])
             table.add_row(cell(row["name"]), cell(str(row["partitions"])), cell(settings), cell(state))
+        for source in [] if counts is None else sources:
+            partitions = "-" if source["partitions"] is None else str(source["partitions"])
+            state = f"only read: {source['side']}"
+            table.add_row(cell(str(source["name"])), cell(partitions), cell("-"), cell(state))
         console().print(table)
     say(summary)

@@ -1,21 +1,31 @@
-"""The books of one task: every outcome is entered once, as a count in its window and, where it is due, a diff row."""
+"""The books of one task: every outcome is entered once, as a count in its window and, where it is due, a diff row.
+
+A correction takes back one outcome where it was counted and enters another; the record that was corrected has ended
+already, so only the late one is counted as ended now.
+"""
 
 from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.joiner.pairing import Pair, Row
-from shadowstream.records import REVISION_BYTES, Place, Side, Write
+from shadowstream.joiner.progress import Progress
+from shadowstream.joiner.said import SaidRow
+from shadowstream.records import REVISION_BYTES, Coordinate, Place, Side, Write
 
 PLAIN = frozenset(("match", "tolerated", "ignored"))
+AGREES = PLAIN | {"expected"}
+UNJUDGED = frozenset(("warm_up", "filtered", "sampled_out", "evicted", "duplicate_production", "unpairable_production"))
+"""Outcomes of a production record that say nothing of the candidate, and so nothing of the twin beside it."""
 _HASH_RANGE = 2.0**32
-_SIDE_WORDS = tuple(side.word for side in Side)
+_JOINT = {(False, False): "neither", (True, False): "shadow", (False, True): "twin", (True, True): "both"}
+"""Which of shadow and twin differ from production."""
 
 
 class Compared(Protocol):
@@ -31,12 +41,12 @@ class Compared(Protocol):
     def reason(self) -> str | None: ...
 
 
-class WarmUp(NamedTuple):
-    """The result of a pair that came before anything counts."""
+class Plainly(NamedTuple):
+    """A result without differences: warm-up, cardinality, evicted."""
 
-    outcome: str = "warm_up"
-    differences: Sequence[Any] = ()
+    outcome: str
     reason: str | None = None
+    differences: Sequence[Any] = ()
 
 
 class DifferenceLike(Protocol):
@@ -61,56 +71,91 @@ class Cell:
     fields: Counter[str] = field(default_factory=Counter)
 
 
+class Said(NamedTuple):
+    """What a diff row says beside its records: more than one possible partner, the row that it corrects, its id."""
+
+    ambiguous: bool = False
+    corrects: SaidRow | None = None
+    id: Hashable = None
+
+
+NOTHING_MORE = Said()
+
+
 class Book:
     """Outcomes of one task since its last commit, and its cumulative counts of ended records by side."""
 
-    def __init__(self, config: Config, revision: str, places: tuple[Place, Place]) -> None:
+    def __init__(self, config: Config, revision: str, name: str, places: tuple[Place, ...], progress: Progress) -> None:
         self._config = config
         self._window_ms = config.judge.window_ms
         self._topic = config.plan.of("diff")
         self._json_topic = config.plan.of("diff.json") if config.compare.diff_json else None
-        self._task = str(places[Side.PRODUCTION])
+        self._task = name
         self._places = places
+        self._progress = progress
         self._revision = revision
         self._short = revision[: 2 * REVISION_BYTES]
+        self._names_id = config.identity.kind == "id"
         self.cells: dict[tuple[int, str], Cell] = {}
         self.writes: list[Write] = []
-        self.ended = [0, 0]
+        self.ended = [0] * len(places)
         self.records: Counter[tuple[str, str]] = Counter()
         self.pairs: Counter[str] = Counter()
         self.paths: Counter[tuple[str, str]] = Counter()
+        self.corrections: Counter[tuple[str, str]] = Counter()
+        self.said: list[tuple[Side, Row, Hashable, str]] = []
 
     def revision_of(self, row: Row) -> str:
-        """The revision that a shadow record is evidence for: ours whole, another's as short as its header has it."""
+        """The revision that a shadow record is evidence for."""
         if row.revision is None or row.revision == self._short:
             return self._revision
-        return row.revision
+        return self._progress.whole(row.revision)
 
-    def pair(self, pair: Pair, result: Compared) -> None:
-        """Enter a pair; its window is production's."""
-        outcome = result.outcome
-        self.ended[Side.PRODUCTION] += 1
-        self.ended[Side.SHADOW] += 1
+    def pair(self, pair: Pair, result: Compared, twin: Compared | None = None) -> None:
+        """Enter a pair, with what its twin says where there is one; the window is production's."""
         revision = self.revision_of(pair.shadow)
-        cell = self._cell(pair.production.time_ms, revision)
-        cell.outcomes[outcome] += 1
-        self.pairs[outcome] += 1
-        for word in _SIDE_WORDS:
-            self.records[word, outcome] += 1
-        if outcome == "mismatch":
-            self.paths.update((difference.path, difference.kind) for difference in result.differences)
-            cell.fields.update({difference.path for difference in result.differences})
-        if outcome not in PLAIN or self._sampled(pair.production.offset):
-            self._row(outcome, revision, pair.production, pair.shadow, result.differences, result.reason)
+        self._end(Side.PRODUCTION, result.outcome)
+        self._end(Side.SHADOW, result.outcome)
+        self._count(result, pair.production.time_ms, revision)
+        self._twin(pair.production.time_ms, revision, result.outcome, pair.twin, twin)
+        if result.outcome not in PLAIN or self._sampled(pair.production.offset):
+            self._row(result, revision, (pair.production, pair.shadow, pair.twin), Said(pair.ambiguous, None, pair.id))
 
-    def single(self, side: Side, row: Row, outcome: str, reason: str | None = None) -> None:
-        """Enter a record that ends alone."""
-        self.ended[side] += 1
-        self.records[side.word, outcome] += 1
-        revision = self.revision_of(row) if side is Side.SHADOW else self._revision
-        self._cell(row.time_ms, revision).outcomes[outcome] += 1
-        production, shadow = (row, None) if side is Side.PRODUCTION else (None, row)
-        self._row(outcome, revision, production, shadow, [], reason)
+    def alone(
+        self, side: Side, row: Row, result: Compared, revision: str | None = None, said: Said = NOTHING_MORE
+    ) -> None:  # fmt: skip
+        """Enter a record that ends alone; `revision` where it is neither the joiner's nor its own."""
+        self._end(side, result.outcome)
+        revision = revision or (self.revision_of(row) if side is Side.SHADOW else self._revision)
+        self._cell(row.time_ms, revision).outcomes[result.outcome] += 1
+        rows: list[Row | None] = [None, None, None]
+        rows[side] = row
+        self._row(result, revision, rows, said)
+        if result.outcome in ("missing", "extra"):
+            self.said.append((side, row, said.id, revision))
+
+    def beside(self, row: Row, outcome: str, revision: str, twin: Row | None, compared: Compared | None) -> None:
+        """Enter what the twin says of a production record that did not end as a pair at once."""
+        self._twin(row.time_ms, revision, outcome, twin, compared)
+
+    def cardinality(self, production: Sequence[Row], shadow: Sequence[Row], id_: Hashable) -> None:
+        """Enter n outputs against m of one input: one outcome that ends them all."""
+        result = Plainly("cardinality", f"{len(production)} outputs of production against {len(shadow)}")
+        revision = self.revision_of(shadow[0])
+        self._end(Side.PRODUCTION, result.outcome, len(production))
+        self._end(Side.SHADOW, result.outcome, len(shadow))
+        self._count(result, production[0].time_ms, revision)
+        self._row(result, revision, (production[0], shadow[0], None), Said(id=id_))
+
+    def correct(self, said: SaidRow, pair: Pair, result: Compared) -> None:
+        """Enter the real outcome of a pair of which one record had been said missing or extra."""
+        late = Side(1 - said.side)
+        self._end(late, result.outcome)
+        self.corrections[said.outcome, result.outcome] += 1
+        self._cell(said.time_ms, said.revision).outcomes[said.outcome] -= 1
+        revision = self.revision_of(pair.shadow) if late is Side.SHADOW else said.revision
+        self._count(result, pair.production.time_ms, revision)
+        self._row(result, revision, (pair.production, pair.shadow, None), Said(pair.ambiguous, said, said.id))
 
     def inputs(self, start_ms: int, revision: str, read: int, failed: int) -> None:
         """Enter inputs of one window, from a range mark."""
@@ -133,6 +178,36 @@ class Book:
         self.records.clear()
         self.pairs.clear()
         self.paths.clear()
+        self.corrections.clear()
+        self.said.clear()
+
+    # ---------------------------------------------------------------- counting
+
+    def _end(self, side: Side, outcome: str, n: int = 1) -> None:
+        self.ended[side] += n
+        self.records[side.word, outcome] += n
+
+    def _count(self, result: Compared, time_ms: int, revision: str) -> None:
+        cell = self._cell(time_ms, revision)
+        cell.outcomes[result.outcome] += 1
+        self.pairs[result.outcome] += 1
+        if result.outcome == "mismatch":
+            self.paths.update((difference.path, difference.kind) for difference in result.differences)
+            cell.fields.update({difference.path for difference in result.differences})
+
+    def _twin(self, time_ms: int, revision: str, outcome: str, row: Row | None, compared: Compared | None) -> None:
+        """Count the twin's outcome and the joint one, by which of the two differs from production."""
+        if len(self._places) <= Side.TWIN:
+            return
+        if row is not None:
+            self._end(Side.TWIN, f"twin_{compared.outcome}" if compared else "warm_up")
+        if outcome in UNJUDGED:
+            return
+        twin = compared.outcome if compared else "missing"
+        joint = _JOINT[outcome not in AGREES, twin not in AGREES]
+        cell = self._cell(time_ms, revision)
+        cell.outcomes[f"twin_{twin}"] += 1
+        cell.outcomes[f"joint_{joint}"] += 1
 
     def _cell(self, time_ms: int, revision: str) -> Cell:
         at = (time_ms - time_ms % self._window_ms, revision)
@@ -141,37 +216,44 @@ class Book:
             cell = self.cells[at] = Cell()
         return cell
 
+    # ---------------------------------------------------------------- rows
+
     def _sampled(self, offset: int) -> bool:
         share = self._config.compare.match_sample
         return share > 0 and zlib.crc32(f"{self._task}/{offset}".encode()) / _HASH_RANGE < share
 
-    def _row(
-        self,
-        outcome: str,
-        revision: str,
-        production: Row | None,
-        shadow: Row | None,
-        differences: Sequence[Any],
-        reason: str | None,
-    ) -> None:
-        first, side = (production, Side.PRODUCTION) if production else (shadow, Side.SHADOW)
-        if first is None:
-            return
-        pair_id = f"{self._places[side]}/{first.offset}"
+    def own_place(self, side: Side, row: Row) -> tuple[Place, int]:
+        """The record's place and offset in the topic that its producer wrote."""
+        return row.origin or (self._places[side], row.offset)
+
+    def pair_id(self, side: Side, row: Row) -> str:
+        """The coordinate of a record, which is the id of the pair that it is the first of."""
+        place, offset = self.own_place(side, row)
+        return f"{place}/{offset}"
+
+    def _row(self, result: Compared, revision: str, rows: Sequence[Row | None], said: Said) -> None:
+        side, first = next((Side(n), row) for n, row in enumerate(rows) if row is not None)
+        corrects = said.corrects
+        pair_id = corrects.pair_id if corrects else self.pair_id(side, first)
+        production, shadow, twin = rows
         record = {
             "pair_id": pair_id,
             "task": self._task,
-            "outcome": outcome,
+            "outcome": result.outcome,
             "revision": revision,
             "time_ms": first.time_ms,
             "key": first.key,
             "production": self._id(Side.PRODUCTION, production),
             "shadow": self._id(Side.SHADOW, shadow),
-            "input": self._input(shadow) or self._input(production),
-            "differences": [difference.record() for difference in differences],
-            "reason": reason,
-            "late": False,
-            "correction_of": None,
+            "twin": self._id(Side.TWIN, twin),
+            "input": next((self._input(row.at) for row in (shadow, production) if row and row.at), None),
+            "identity": self._config.identity.kind,
+            "id": said.id if self._names_id and isinstance(said.id, bytes) else None,
+            "differences": [difference.record() for difference in result.differences],
+            "reason": result.reason,
+            "late": corrects is not None,
+            "correction_of": corrects.outcome if corrects else None,
+            "ambiguous": said.ambiguous,
         }
         partition, key = self._places[Side.PRODUCTION].partition, pair_id.encode()
         self.writes.append(Write(self._topic, partition, key, own.encode("diff", record), first.time_ms))
@@ -181,10 +263,9 @@ class Book:
     def _id(self, side: Side, row: Row | None) -> dict[str, Any] | None:
         if row is None:
             return None
-        place = self._places[side]
-        return {"topic": place.topic, "partition": place.partition, "offset": row.offset}
+        place, offset = self.own_place(side, row)
+        return {"topic": place.topic, "partition": place.partition, "offset": offset}
 
-    def _input(self, row: Row | None) -> str | None:
-        if row is None or row.at is None:
-            return None
-        return f"{self._config.inputs[row.at.topic]}/{row.at.partition}/{row.at.offset}/{row.at.k}"
+    def _input(self, at: Coordinate) -> str:
+        text = f"{self._config.inputs[at.topic]}/{at.partition}/{at.offset}"
+        return text if at.k < 0 else f"{text}/{at.k}"

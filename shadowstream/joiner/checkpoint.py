@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ class Checkpoint(NamedTuple):
 
     sequence: int
     high: int
-    pending: frozenset[int]
+    pending: Collection[int]
     progress: int = 0
     said_from: int = 0
     overflow: bool = False
@@ -34,7 +34,7 @@ class Checkpoint(NamedTuple):
 
 def _runs(offsets: Iterable[int]) -> list[tuple[int, int]]:
     """Sorted offsets as (gap since the end of the run before, length)."""
-    array = np.unique(np.fromiter(offsets, dtype=np.int64))
+    array = np.unique(offsets if isinstance(offsets, np.ndarray) else np.fromiter(offsets, dtype=np.int64))
     if not len(array):
         return []
     starts = np.flatnonzero(np.diff(array, prepend=array[0] - 2) != 1)

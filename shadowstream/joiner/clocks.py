@@ -14,6 +14,21 @@ sides' watermarks. Why not the maximum: production at 12:00:00 waits, the candid
 is 30 s. By the maximum (12:00:31 on production's side) the record is said missing one second before its partner
 is read; by the minimum it waits until the candidate's own clock has passed it
 (tests/joiner/test_clocks.py, test_a_candidate_that_is_behind_is_not_missing).
+
+The twin is done as production is: by its group's commits, then the ends of its topic. A candidate that is a job of its
+own has marks made from its group's commits; under ``commits: unknown`` the grace is added to them as well.
+
+Lanes (`deadlines`) and their bounds; a row is due once its threshold lies below the bound:
+
+====================  ==================================================  ==============================
+lane                  bound                                               threshold
+====================  ==================================================  ==============================
+born, side            end of the newest born mark that side has passed    offset of production's row
+done, side, input     inputs that the side is done with                   offset of the row's input
+time, side            that side's watermark less the grace, plus one      event time
+joint, side           the lower of production's and its, less the grace   event time
+warm                  1 once the end of the warm-up is known              0
+====================  ==================================================  ==============================
 """
 
 from __future__ import annotations
@@ -23,121 +38,233 @@ from collections import deque
 from typing import NamedTuple
 
 from shadowstream.config import Config
+from shadowstream.joiner.deadlines import Lane, Lanes
 from shadowstream.joiner.pairing import Row
 from shadowstream.joiner.progress import Passed, Progress
+from shadowstream.joiner.replays import Replays
 from shadowstream.records import Coordinate, Place, Side
 
 OBSERVATIONS_MAX = 1_000
 
 
-class Born(NamedTuple):
-    """Production outputs below `end` come from inputs below `inputs`."""
+class Observed(NamedTuple):
+    """An end of outputs, and offsets of inputs. Born: outputs below `end` come from inputs below `inputs`.
+    Done: the side has committed `inputs`, and its outputs of these lie below `end`."""
 
     end: int
     inputs: dict[Place, int]
 
 
-class ProductionDone(NamedTuple):
-    """Production has committed `inputs`; its outputs so far lie below `end`."""
-
-    end: int
-    inputs: dict[Place, int]
-
-
-def _keep_few(queue: deque[Born] | deque[ProductionDone]) -> None:
+def _keep_few(queue: deque[Observed]) -> None:
     """Drop every other one beyond the bound: a later observation says the same, only later."""
     if len(queue) > OBSERVATIONS_MAX:
         kept = [one for i, one in enumerate(queue) if i % 2 == 0 or i == len(queue) - 1]
         queue.clear()
-        queue.extend(kept)  # type: ignore[arg-type]  # the queue holds one kind, kept from itself
+        queue.extend(kept)
+
+
+class DoneByCommits:
+    """How far a side is by its group's commits, each followed by the end of its outputs at that time."""
+
+    def __init__(self) -> None:
+        self.done: dict[Place, int] = {}
+        self.ended: dict[Place, int] = {}
+        self._observed: deque[Observed] = deque()
+        self._unended: deque[Observed] = deque()
+
+    def observe(self, end: int, inputs: dict[Place, int]) -> None:
+        """Committed `inputs`, read before `end`."""
+        self._observed.append(Observed(end, inputs))
+        _keep_few(self._observed)
+
+    def advance(self, position: int) -> None:
+        """Outputs below `position` have been read."""
+        while self._observed and self._observed[0].end <= position:
+            observed = self._observed.popleft()
+            for place, offset in observed.inputs.items():
+                self.done[place] = max(self.done.get(place, 0), offset)
+            self._unended.append(observed)
+            _keep_few(self._unended)
+
+    def end_below(self, low: int) -> dict[Place, int]:
+        """Inputs all of whose outputs here have ended, given that every one below offset `low` has."""
+        while self._unended and self._unended[0].end <= low:
+            for place, offset in self._unended.popleft().inputs.items():
+                self.ended[place] = max(self.ended.get(place, 0), offset)
+        return self.ended
 
 
 class Clocks:
-    """What one task knows of both sides' progress. Positions are read positions, control records included."""
+    """What one task knows of its sides' progress. Positions are read positions, control records included."""
 
-    def __init__(self, config: Config, progress: Progress, passed: Passed, production: Place, shadow: Place) -> None:
+    def __init__(self, config: Config, progress: Progress, passed: Passed, places: tuple[Place, ...]) -> None:
         self._config = config
-        self._places = (production, shadow)
+        self._places = places
         self._progress = progress
         self._passed = passed
-        self._born: deque[Born] = deque()
-        self._production: deque[ProductionDone] = deque()
+        self._born: dict[Side, deque[Observed]] = {Side(n): deque() for n in range(1, len(places))}
+        self.born_below = dict.fromkeys(self._born, 0)
+        self.production = DoneByCommits()
+        self.twin = DoneByCommits()
+        self.replays = Replays()
         self.input_ends: dict[Place, int] = {}
-        self.born_below = 0
-        self.production_done: dict[Place, int] = {}
-        self._unended: deque[ProductionDone] = deque()
-        self._production_ended: dict[Place, int] = {}
-        self.positions = [0, 0]
-        self.watermarks: list[int | None] = [None, None]
+        self.positions = [0] * len(places)
+        self.watermarks: list[int | None] = [None] * len(places)
+        self.idle_watermarks: list[int | None] = [None] * len(places)
+        self._finished = False
+        adopted = config.candidate.topic is not None
+        twin = config.twin
+        self._exact = {
+            Side.PRODUCTION: config.production.commits == "after_output",
+            Side.SHADOW: not adopted or config.candidate.commits == "after_output",
+            Side.TWIN: twin is not None and twin.commits == "after_output",
+        }
+        self._has_marks = {
+            Side.PRODUCTION: config.production.group is not None,
+            Side.SHADOW: True,
+            Side.TWIN: twin is not None and twin.group is not None,
+        }
+
+    # ---------------------------------------------------------------- observations
 
     def observe_born(self, end: int, inputs: dict[Place, int]) -> None:
         """A new born mark: `end` was read before `inputs`."""
         self.input_ends = inputs
-        if not self._born or end > self._born[-1].end:
-            self._born.append(Born(end, inputs))
-            _keep_few(self._born)
+        for queue in self._born.values():
+            if not queue or end > queue[-1].end:
+                queue.append(Observed(end, inputs))
+                _keep_few(queue)
 
     def observe_production(self, end: int, inputs: dict[Place, int]) -> None:
         """Production's committed offsets `inputs`, read before `end`."""
-        self._production.append(ProductionDone(end, inputs))
-        _keep_few(self._production)
+        self.replays.observe(end, inputs)
+        self.production.observe(end, inputs)
+
+    def observe_twin(self, end: int, inputs: dict[Place, int]) -> None:
+        """The twin's committed offsets, read before the end of its topic."""
+        self.twin.observe(end, inputs)
 
     def advance(self) -> None:
         """Take what the positions have passed since the last call. `Passed` has been advanced before."""
-        done = self._passed.offsets
-        while self._born and all(done.get(place, 0) >= end for place, end in self._born[0].inputs.items()):
-            self.born_below = max(self.born_below, self._born.popleft().end)
-        while self._production and self._production[0].end <= self.positions[Side.PRODUCTION]:
-            observed = self._production.popleft()
-            for place, offset in observed.inputs.items():
-                self.production_done[place] = max(self.production_done.get(place, 0), offset)
-            self._unended.append(observed)
-            _keep_few(self._unended)
+        self.production.advance(self.positions[Side.PRODUCTION])
+        if Side.TWIN in self._born:
+            self.twin.advance(self.positions[Side.TWIN])
+        for side, queue in self._born.items():
+            done = self._done(side)
+            while queue and all(done.get(place, 0) >= end for place, end in queue[0].inputs.items()):
+                self.born_below[side] = max(self.born_below[side], queue.popleft().end)
+        self._finished = self._finished or self._is_finished()
 
-    def production_ended(self, low: int) -> dict[Place, int]:
-        """Inputs all of whose production outputs here have ended, given that every one below offset `low` has."""
-        while self._unended and self._unended[0].end <= low:
-            for place, offset in self._unended.popleft().inputs.items():
-                self._production_ended[place] = max(self._production_ended.get(place, 0), offset)
-        return self._production_ended
+    def _done(self, side: Side) -> dict[Place, int]:
+        """Inputs that a side is done with, its outputs of them read."""
+        if side is Side.SHADOW:
+            return self._passed.offsets
+        return self.production.done if side is Side.PRODUCTION else self.twin.done
 
     def finished(self) -> bool:
-        """Bounded run: both sides are done with every input, and everything they wrote has been read."""
+        """Bounded run: all sides are done with every input, and everything they wrote has been read."""
+        return self._finished
+
+    def _is_finished(self) -> bool:
         progress = self._progress
         if progress.start is None or not self._config.bounded or not progress.all_ended():
             return False
-        bounds = progress.start.bounds
+        shadow, position = self._places[Side.SHADOW], self.positions[Side.SHADOW]
+        by_commits = [self.production.done, *([self.twin.done] if Side.TWIN in self._born else [])]
         return all(
-            progress.ends[place].ends.get(self._places[Side.SHADOW], math.inf) <= self.positions[Side.SHADOW]
-            and self.production_done.get(place, 0) >= bound
-            for place, bound in bounds.items()
+            progress.ends[place].ends.get(shadow, math.inf) <= position
+            and all(done.get(place, 0) >= bound for done in by_commits)
+            for place, bound in progress.start.bounds.items()
         )
 
-    def shadow_is_done_with(self, row: Row) -> bool:
-        """Whether no shadow record can come any more for this production record."""
-        if row.offset < self.born_below:
-            return True
-        return row.at is not None and self._passed.offsets.get(self._input(row.at), 0) > row.at.offset
+    # ---------------------------------------------------------------- lanes
 
-    def production_is_done_with(self, row: Row) -> bool:
-        """Whether no production record can come any more for this shadow record."""
-        if not self._config.production.group or row.at is None:
-            return self._past_grace(row, self.watermark())
-        if self.production_done.get(self._input(row.at), 0) <= row.at.offset:
-            return False
-        exact = self._config.production.commits == "after_output"
-        return exact or self._past_grace(row, self.watermarks[Side.PRODUCTION])
+    def lanes(self, side: Side, awaited: Side, row: Row) -> Lanes:
+        """Where a row waits for a record of side `awaited`; nothing where none can come any more.
+
+        One of the two sides is always production: the others wait for it, and it for them.
+        """
+        if self.is_warm_up(row, side) is None:
+            return ((Lane("warm"), 0),)
+        if self._finished:
+            return ()
+        other = side if awaited is Side.PRODUCTION else awaited
+        lane = Lane("joint", other)
+        if self._has_marks[awaited]:
+            ways = self._ways(side, awaited, row)
+            if ways and not any(threshold < self.bound(lane) for lane, threshold in ways):
+                return ways
+            if ways and self._exact[awaited]:
+                return ()
+            if ways:
+                lane = Lane("time", awaited)
+        return () if row.time_ms < self.bound(lane) else ((lane, row.time_ms),)
+
+    def _ways(self, side: Side, awaited: Side, row: Row) -> list[tuple[Lane, int]]:
+        """Lanes of marks, any of which suffices. None where no mark will ever speak of this row."""
+        ways: list[tuple[Lane, int]] = []
+        if side is Side.PRODUCTION:
+            ways.append((Lane("born", awaited), row.offset))
+        if row.at is not None and (place := self._input(row.at)) in self._inputs():
+            ways.append((Lane("done", awaited, place), row.at.offset))
+        return ways
+
+    def _inputs(self) -> dict[Place, int]:
+        return self.input_ends or (self._progress.start.committed if self._progress.start else {})
+
+    def bound(self, lane: Lane) -> float:
+        """Rows with a threshold below this have waited long enough in the lane."""
+        if lane.kind == "warm":
+            return 1 if self._knows_warm_up() else 0
+        if self._finished:
+            return math.inf
+        if lane.kind == "born":
+            return self.born_below[lane.side]
+        if lane.kind == "done" and lane.input is not None:
+            return self._done(lane.side).get(lane.input, 0)
+        marks = [self.read_to_ms(lane.side)]
+        if lane.kind == "joint":
+            marks.append(self.read_to_ms(Side.PRODUCTION))
+        known = [mark for mark in marks if mark is not None]
+        return min(known) - self._config.grace_ms + 1 if len(known) == len(marks) else -math.inf
+
+    def frontier(self) -> float | None:
+        """Event time up to which both sides have been read, records out of order by up to the grace included."""
+        if not self._knows_warm_up():
+            return None
+        if self._finished:
+            return math.inf
+        marks = [self.read_to_ms(Side(n)) for n in range(len(self._places))]
+        known = [mark for mark in marks if mark is not None]
+        return min(known) - self._config.grace_ms if len(known) == len(marks) else None
+
+    def read_to_ms(self, side: Side) -> int | None:
+        """The side's watermark, an idle partition's taken from the others of its side."""
+        return max(
+            (mark for mark in (self.watermarks[side], self.idle_watermarks[side]) if mark is not None), default=None
+        )
 
     def watermark(self) -> int | None:
-        """Event time to which both sides have been read: the minimum, see the head of this file."""
-        production, shadow = self.watermarks
-        return None if production is None or shadow is None else min(production, shadow)
+        """Event time to which all sides have been read: the minimum, see the head of this file."""
+        known = [mark for mark in self.watermarks if mark is not None]
+        return min(known) if len(known) == len(self.watermarks) else None
 
-    def _past_grace(self, row: Row, watermark: int | None) -> bool:
-        return watermark is not None and watermark >= row.time_ms + self._config.grace_ms
+    # ---------------------------------------------------------------- warm-up
 
-    def is_warm_up(self, row: Row) -> bool | None:
-        """Whether an unpaired production record belongs to the warm-up; None while nobody can tell."""
+    def _knows_warm_up(self) -> bool:
+        """Whether `is_warm_up` has an answer for every record."""
+        start = self._progress.start
+        if start is None:
+            return False
+        by_time = self._config.production.group is None
+        return not start.has_warm_up or by_time or self._progress.warm_ends is not None
+
+    def is_warm_up(self, row: Row, side: Side = Side.PRODUCTION) -> bool | None:
+        """Whether an unpaired record belongs to the warm-up; None while nobody can tell.
+
+        Another side's record says so by its input. One that names none, of a job that is not ours, is warm-up below the
+        ends that its topic had once that job was done with the warm-up's inputs; without such an end, by its time.
+        """
         start = self._progress.start
         if start is None:
             return None
@@ -145,10 +272,14 @@ class Clocks:
             return False
         if row.at is not None and self.input_is_warm_up(row.at):
             return True
-        if self._config.production.group is None:
-            return start.floor_ms is not None and row.time_ms <= start.floor_ms + self._config.grace_ms
-        ends = self._progress.warm_ends
-        return None if ends is None else row.offset < ends.get(self._places[Side.PRODUCTION], 0)
+        if row.at is not None and side is not Side.PRODUCTION:
+            return False
+        ends, place = self._progress.warm_ends, self._places[side]
+        if self._config.production.group is not None and ends is None:
+            return None
+        if ends is not None and place in ends:
+            return row.offset < ends[place]
+        return start.floor_ms is not None and row.time_ms <= start.floor_ms + self._config.grace_ms
 
     def input_is_warm_up(self, coordinate: Coordinate) -> bool:
         """Whether this input lies before the point from which pairs count."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import SchemaSource
@@ -11,7 +11,9 @@ from shadowstream.compare.pairs import compare_pairs
 from shadowstream.compare.result import Undecodable
 from shadowstream.compare.rules import RuleSet
 from shadowstream.config import Rule
-from shadowstream.joiner.task import Compare
+from shadowstream.records import Side
+
+Values = Sequence["bytes | None"]
 
 
 class Compared(NamedTuple):
@@ -22,16 +24,25 @@ class Compared(NamedTuple):
     reason: str | None
 
 
-def comparer(schemas: SchemaSource, rules: Sequence[Rule]) -> Compare:
-    """A function from columns of production's and the shadow's values to one result a pair.
+class Comparing(Protocol):
+    """Values of production and of another side to one result a pair: `.outcome`, `.differences`, `.reason`."""
 
-    Differences are worked out when they are first asked for: most pairs never are.
-    """
-    rule_set = RuleSet(rules)
-    decoders = Decoder(schemas), Decoder(schemas)
+    def __call__(self, production: Values, shadow: Values) -> Sequence[Any]: ...
 
-    def compare(production: Sequence[bytes | None], shadow: Sequence[bytes | None]) -> list[Any]:
-        results = compare_pairs(production, shadow, *decoders, rule_set)
+    def decode(self, side: Side, values: Values) -> Sequence[Any]:
+        """Decoded values; an undecodable one is a `RecordError` in its place."""
+        ...
+
+
+class Comparer:
+    """Compares under rules. Differences are worked out when they are first asked for: most pairs never are."""
+
+    def __init__(self, schemas: SchemaSource, rules: Sequence[Rule]) -> None:
+        self._rules = RuleSet(rules)
+        self._decoders = Decoder(schemas), Decoder(schemas)
+
+    def __call__(self, production: Values, shadow: Values) -> list[Any]:
+        results = compare_pairs(production, shadow, *self._decoders, self._rules)
         return [
             Compared(f"undecodable_{result.side.word}", (), f"{result.reason}: {result.message}"[:500])
             if isinstance(result, Undecodable)
@@ -39,4 +50,11 @@ def comparer(schemas: SchemaSource, rules: Sequence[Rule]) -> Compare:
             for result in results
         ]
 
-    return compare
+    def decode(self, side: Side, values: Values) -> Sequence[Any]:
+        """See `Comparing`."""
+        return self._decoders[1 if side is Side.SHADOW else 0].decode_many(values)
+
+
+def comparer(schemas: SchemaSource, rules: Sequence[Rule]) -> Comparer:
+    """A comparer under these rules."""
+    return Comparer(schemas, rules)

@@ -1,18 +1,34 @@
 """What makes a production output and a candidate output a pair: one hashable id per record, or none.
 
 ``key``: the record's key, declared unique. ``coordinate``: the input that a record came from, from the packed
-header or from a header of production's own. A record without an id is unpairable: counted, never guessed.
+header or from a header of production's own. ``id``: a correlation id in a header or at a field path. ``occurrence``:
+the key again, told apart by event time. A record without an id is unpairable: counted, never guessed.
+
+An id says what pairs; what makes a record a repeat of an earlier one of its own side is another question:
+
+===========  =======================  ==========================  ==================================
+identity     outputs: one             outputs: many, shadow       outputs: many, production
+===========  =======================  ==========================  ==================================
+key, id      the id                   the packed coordinate       nothing: several are expected
+coordinate   the whole coordinate     the whole coordinate        the coordinate, where it names k
+occurrence   shadow: the packed coordinate; production: nothing, a repeat looks like another one
+===========  =======================  ==========================  ==================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import json
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
 
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
 from shadowstream.records import PACKED_HEADER, Batch, Coordinate, Headers, Packed, Side, unpack
 
 _DIGITS_MAX = 19  # of a 64-bit offset; beyond some thousands of digits Python refuses to read a number at all
+NO_K = -1
+Decode = Callable[[Side, Sequence["bytes | None"]], Sequence[Any]]
+"""Values of a side, decoded; an undecodable one is a `RecordError` in its place."""
 
 
 def header(headers: Headers, name: str) -> bytes | None:
@@ -35,9 +51,9 @@ def packed_of(headers: Headers) -> Packed | None:
 
 
 def text_coordinate(raw: bytes | None, inputs: Sequence[str]) -> Coordinate | None:
-    """Production's own header ``topic/partition/offset`` or ``topic/partition/offset/k``.
+    """Production's own header ``topic/partition/offset`` or ``topic/partition/offset/k``; k is `NO_K` in the first.
 
-    >>> text_coordinate(b"clicks/3/17", ["clicks"])
+    >>> text_coordinate(b"clicks/3/17/0", ["clicks"])
     Coordinate(topic=0, partition=3, offset=17, k=0)
     >>> text_coordinate(b"other/3/17", ["clicks"]) is None
     True
@@ -48,16 +64,35 @@ def text_coordinate(raw: bytes | None, inputs: Sequence[str]) -> Coordinate | No
     if not all(p.isdecimal() and len(p) <= _DIGITS_MAX for p in parts[1:]):
         return None
     numbers = [int(p) for p in parts[1:]]
-    return Coordinate(inputs.index(parts[0]), numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else 0)
+    return Coordinate(inputs.index(parts[0]), numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else NO_K)
+
+
+def text_id(value: Any, path: Sequence[str]) -> bytes | None:
+    """The id at a path of a decoded value, as bytes; None where there is none.
+
+    >>> text_id({"order": {"id": 17}}, ["order", "id"]), text_id({"order": None}, ["order", "id"])
+    (b'17', None)
+    """
+    for name in path:
+        if not isinstance(value, Mapping) or name not in value:
+            return None
+        value = value[name]
+    if value is None or isinstance(value, bytes):
+        return value
+    return value.encode() if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str).encode()
 
 
 class Identity:
-    """Ids of whole batches under a config."""
+    """Ids of whole batches under a config. `decode` is asked only where the id stands in the value."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, decode: Decode | None = None) -> None:
+        self._config = config
         self._kind = config.identity.kind
         self._header = config.identity.header
+        self._path = (config.identity.path or "").split(".")
+        self._many = config.identity.outputs == "many"
         self._inputs = config.inputs
+        self._decode = decode
 
     @property
     def is_coordinate(self) -> bool:
@@ -66,22 +101,59 @@ class Identity:
 
     def needs_headers(self, side: Side) -> bool:
         """The shadow's always (they carry the coordinate); production's only where they hold the id."""
-        return side is Side.SHADOW or self._kind == "coordinate"
+        return side is Side.SHADOW or self._kind == "coordinate" or (self._kind == "id" and self._header is not None)
 
     def packed(self, headers: Headers) -> Packed | None:
         """The packed header, or None where there is none, it is broken, or it names an input that we do not have."""
         packed = packed_of(headers)
         return packed if packed and packed.coordinate.topic < len(self._inputs) else None
 
-    def ids(self, side: Side, batch: Batch, packed: Sequence[Packed | None]) -> Sequence[Hashable]:
-        """One id a record, None where it has none. `packed` are the shadow's unpacked headers."""
-        if self._kind == "key":
-            return batch.keys
-        if side is Side.SHADOW:
+    def coordinates(
+        self, side: Side, batch: Batch, packed: Sequence[Packed | None]
+    ) -> Sequence[Coordinate | None] | None:
+        """The input of each record where its headers say so; None where nobody looks."""
+        if not self.is_coordinate:
+            return [p.coordinate if p else None for p in packed] if side is Side.SHADOW else None
+        if side is Side.SHADOW and not (self._config.candidate.topic and self._header):
             return [p.coordinate if p else None for p in packed]
-        return [self._production(h) for h in batch.headers]
+        return [self._own(h) for h in batch.headers]
 
-    def _production(self, headers: Headers) -> Coordinate | None:
+    def ids(self, side: Side, batch: Batch, coordinates: Sequence[Coordinate | None] | None) -> Sequence[Hashable]:
+        """One id a record, None where it has none, a `RecordError` where its value cannot be decoded to find it."""
+        if self._kind == "coordinate":
+            return [None if at is None else self.of_coordinate(at) for at in coordinates or ()]
+        if self._kind == "id" and self._header is not None:
+            return [header(headers, self._header) for headers in batch.headers]
+        if self._kind == "id" and self._decode is not None:
+            values = self._decode(side, batch.values)
+            return [v if isinstance(v, RecordError) else text_id(v, self._path) for v in values]
+        return batch.keys
+
+    def of_coordinate(self, at: Coordinate) -> Hashable:
+        """The id that a coordinate stands for: the output, or under outputs: many the input."""
+        if self._many:
+            return at[:3]
+        return at if at.k >= 0 else at._replace(k=0)
+
+    def repeats_by(
+        self, side: Side, ids: Sequence[Hashable], coordinates: Sequence[Coordinate | None] | None
+    ) -> Sequence[Hashable] | None:
+        """What makes a record a repeat of an earlier one of its side, see the table above; None for nothing does."""
+        if self._config.identity.dedupe_span == 0:
+            return None
+        if self._many and self.is_coordinate:
+            return [None if at is None or at.k == NO_K else at for at in coordinates or ()]
+        if self._many or self._kind == "occurrence":
+            return coordinates if side is Side.SHADOW else None
+        return ids
+
+    def repeats(self, side: Side) -> bool:
+        """Whether records of this side can be repeats at all, so that the dedupe span must be read again."""
+        if self._config.identity.dedupe_span == 0:
+            return False
+        return side is Side.SHADOW or self.is_coordinate or not (self._many or self._kind == "occurrence")
+
+    def _own(self, headers: Headers) -> Coordinate | None:
         if self._header:
             return text_coordinate(header(headers, self._header), self._inputs)
         packed = self.packed(headers)

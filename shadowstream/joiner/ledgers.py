@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from shadowstream.joiner.progress import Done
-from shadowstream.records import Packed, Place, Side
+from shadowstream.records import Packed, Place
 from shadowstream.runner.marks import Counters
 
 _TAIL_MAX = 1_000_000
@@ -60,6 +60,8 @@ class Routes:
         while tail and tail[0] < done.offset:
             tail.popleft()
         self._tail_from[place] = done.offset
+        if done.counters is None:  # a candidate of its own counts nothing for us: it has no second ledger
+            return
         self.lines[place] = (done.counters.written.get(self._output, 0), self.read[place] - len(tail))
 
     def snapshot(self) -> dict[str, int]:
@@ -103,4 +105,4 @@ def records_lines(
     places: Sequence[Place], read: list[int], ended: list[int], pending: list[int]
 ) -> list[dict[str, Any]]:
     """The third ledger of one task, a line a side."""
-    return [line(3, str(places[side]), read[side], ended[side] + pending[side]) for side in Side]
+    return [line(3, str(place), read[n], ended[n] + pending[n]) for n, place in enumerate(places)]

@@ -1,22 +1,26 @@
-"""Unpaired records of both sides, matched on arrival.
+"""Unpaired records of all sides under an identity that is unique: matched on arrival.
 
-A record meets its partner as soon as the second of the two is read, whichever side that is; nothing is decided
-here about records that wait. The stores keep arrival order, which is offset order on each side.
+A record meets its partner as soon as the last of the group is read, whichever side that is. What waits asks the clocks
+for lanes (`deadlines`) and is decided once its partner can no longer come. The stores keep arrival order, which is
+offset order on each side. An id that is used again (beyond the dedupe span) is a record of its own: first come, first
+served, in the order of each log.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import NamedTuple
+from collections import Counter, deque
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
 
-from shadowstream.records import Coordinate, Side
+from shadowstream.joiner.deadlines import Deadlines, Lane, Lanes
+from shadowstream.records import Coordinate, Place, Side
 
 
 class Row(NamedTuple):
     """One record that waits or has met its partner.
 
-    `at` is the input that it came from, where a header says so; `revision` (short) only on the shadow side.
+    `at` is the input that it came from, where a header says so; `revision` (short) only on the shadow side; `origin`
+    is its own place and offset where it was read from a copy of ours (repartition).
     """
 
     offset: int
@@ -25,16 +29,57 @@ class Row(NamedTuple):
     key: bytes | None
     at: Coordinate | None = None
     revision: str | None = None
+    origin: tuple[Place, int] | None = None
 
 
 class Pair(NamedTuple):
-    """A production record and the shadow record with its id."""
+    """A production record and the shadow record with its id; the twin's, where there is one and it came."""
 
     production: Row
     shadow: Row
+    twin: Row | None = None
+    ambiguous: bool = False
+    id: Hashable = None
 
 
-ROW_BYTES = 250  # a row, its id and its place in the dict beside key and value; measured for pending_bytes_max
+class Alone(NamedTuple):
+    """A record whose partner can no longer come; of production it may have met its twin."""
+
+    side: Side
+    row: Row
+    id: Hashable
+    twin: Row | None = None
+    ambiguous: bool = False
+
+
+class Many(NamedTuple):
+    """All outputs of one input, on both sides at least one."""
+
+    production: list[Row]
+    shadow: list[Row]
+    id: Hashable = None
+
+
+Decision = Pair | Alone | Many
+
+
+class Asks(Protocol):
+    """What a store asks of the clocks."""
+
+    def lanes(self, side: Side, awaited: Side, row: Row) -> Lanes:
+        """Where `row` of `side` waits for a record of `awaited`; nothing where none can come any more."""
+        ...
+
+    def bound(self, lane: Lane) -> float:
+        """What waits in the lane with a threshold below this is due."""
+        ...
+
+    def frontier(self) -> float | None:
+        """Event time up to which everything of all sides has been read, disorder within the grace allowed for."""
+        ...
+
+
+ROW_BYTES = 450  # a row, its id, its places in dict and lane and in the ids seen, beside key and value; measured
 
 
 def row_bytes(row: Row) -> int:
@@ -42,70 +87,164 @@ def row_bytes(row: Row) -> int:
     return ROW_BYTES + len(row.value or b"") + len(row.key or b"")
 
 
-class Waiting:
-    """The rows of both sides that have no partner yet.
-
-    >>> waiting = Waiting(1000)
-    >>> one, two = Row(0, 5, b"a", b"k"), Row(9, 6, b"b", b"k")
-    >>> waiting.match(Side.PRODUCTION, [b"k"], [one])
-    ([], [])
-    >>> waiting.match(Side.SHADOW, [b"k"], [two])[0] == [Pair(one, two)]
-    True
-    """
+class Held:
+    """How much waits: records and bytes by side, and the lowest event-time window among them."""
 
     def __init__(self, window_ms: int) -> None:
         self._window_ms = window_ms
-        self.rows: tuple[dict[Hashable, Row], dict[Hashable, Row]] = ({}, {})
-        self.bytes = [0, 0]
+        self.bytes = [0, 0, 0]
+        self.records = [0, 0, 0]
         self._windows: Counter[int] = Counter()
 
-    def match(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> tuple[list[Pair], list[Row]]:
-        """Match new rows of one side; returns the pairs, and rows whose id already waits on the same side."""
-        mine, other = self.rows[side], self.rows[1 - side]
-        pairs: list[Pair] = []
-        duplicates: list[Row] = []
-        for id_, row in zip(ids, rows, strict=True):
-            hit = other.pop(id_, None)
-            if hit is not None:
-                self._leave(Side(1 - side), hit)
-                pairs.append(Pair(row, hit) if side is Side.PRODUCTION else Pair(hit, row))
-            elif id_ in mine:
-                duplicates.append(row)
-            else:
-                mine[id_] = row
-                self.bytes[side] += row_bytes(row)
-                self._windows[row.time_ms // self._window_ms] += 1
-        return pairs, duplicates
+    def enter(self, side: Side, row: Row) -> None:
+        """A row begins to wait."""
+        self.bytes[side] += row_bytes(row)
+        self.records[side] += 1
+        self._windows[row.time_ms // self._window_ms] += 1
 
-    def take_while(self, side: Side, ended: Callable[[Row], bool]) -> list[Row]:
-        """Remove and return the rows at the front of a side for which `ended` holds.
-
-        Stops at the first for which it does not, so that the cost is that of the rows taken and one more.
-        """
-        taken = []
-        for id_, row in self.rows[side].items():
-            if not ended(row):
-                break
-            taken.append((id_, row))
-        for id_, row in taken:
-            del self.rows[side][id_]
-            self._leave(side, row)
-        return [row for _, row in taken]
-
-    def offsets(self, side: Side) -> list[int]:
-        """Offsets of the waiting rows of a side."""
-        return [row.offset for row in self.rows[side].values()]
+    def leave(self, side: int, row: Row) -> None:
+        """A row waits no longer."""
+        self.bytes[side] -= row_bytes(row)
+        self.records[side] -= 1
+        window = row.time_ms // self._window_ms
+        self._windows[window] -= 1
+        if not self._windows[window]:
+            del self._windows[window]
 
     def floor_ms(self) -> int | None:
         """Start of the lowest event-time window that holds a waiting row."""
         return min(self._windows) * self._window_ms if self._windows else None
 
-    def __len__(self) -> int:
-        return len(self.rows[0]) + len(self.rows[1])
 
-    def _leave(self, side: Side, row: Row) -> None:
-        self.bytes[side] -= row_bytes(row)
-        window = row.time_ms // self._window_ms
-        self._windows[window] -= 1
-        if not self._windows[window]:
-            del self._windows[window]
+class Store(Protocol):
+    """What waits under one identity."""
+
+    held: Held
+
+    def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
+        """New rows of one side, in offset order; decisions that fall at once."""
+        ...
+
+    def settle(self, asks: Asks) -> list[Decision]:
+        """What can be decided now; it waits no longer."""
+        ...
+
+    def offsets(self, side: Side) -> Iterator[int]:
+        """Offsets of the waiting rows of a side."""
+        ...
+
+
+class Waiting:
+    """The rows of two or three sides under a unique id.
+
+    >>> waiting = Waiting(1000)
+    >>> one, two = Row(0, 5, b"a", b"k"), Row(9, 6, b"b", b"k")
+    >>> waiting.add(Side.PRODUCTION, [b"k"], [one])
+    []
+    >>> waiting.add(Side.SHADOW, [b"k"], [two]) == [Pair(one, two, id=b"k")]
+    True
+    """
+
+    def __init__(self, window_ms: int, sides: int = 2) -> None:
+        self.held = Held(window_ms)
+        self.rows: tuple[dict[Hashable, Row], ...] = tuple({} for _ in range(sides))
+        self._again: tuple[dict[Hashable, deque[Row]], ...] = tuple({} for _ in range(sides))
+        self._fresh: list[tuple[Side, Hashable, int]] = []
+        self._deadlines = Deadlines(lambda side, id_, offset: self._find(side, id_, offset) is not None)
+
+    def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Pair]:
+        """Match new rows of one side; what stays waits."""
+        if len(self.rows) > 2:
+            return self._add_to_three(side, ids, rows)
+        other_side = Side(1 - side)
+        other, again = self.rows[other_side], self._again[other_side]
+        pairs: list[Pair] = []
+        for id_, row in zip(ids, rows, strict=True):
+            hit = other.pop(id_, None)
+            if hit is None:
+                self._wait(side, id_, row)
+                continue
+            self.held.leave(other_side, hit)
+            both = (row, hit) if side is Side.PRODUCTION else (hit, row)
+            pairs.append(Pair(*both, None, False, id_))
+            if again:
+                self._next(other_side, id_)
+        return pairs
+
+    def _add_to_three(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> list[Pair]:
+        pairs = []
+        for id_, row in zip(ids, rows, strict=True):
+            self._wait(side, id_, row)
+            if all(id_ in waiting for waiting in self.rows):
+                production, shadow, twin = (self._take(one, id_) for one in Side)
+                pairs.append(Pair(production, shadow, twin, False, id_))
+        return pairs
+
+    def _wait(self, side: Side, id_: Hashable, row: Row) -> None:
+        mine = self.rows[side]
+        self.held.enter(side, row)
+        if id_ in mine:
+            self._again[side].setdefault(id_, deque()).append(row)
+        else:
+            mine[id_] = row
+            self._fresh.append((side, id_, row.offset))
+
+    def _next(self, side: Side, id_: Hashable) -> None:
+        """The row with this id has gone: the next one with it, if any, steps up."""
+        queue = self._again[side].get(id_)
+        if queue:
+            row = self.rows[side][id_] = queue.popleft()
+            self._fresh.append((side, id_, row.offset))
+            if not queue:
+                del self._again[side][id_]
+
+    def _take(self, side: Side, id_: Hashable) -> Row:
+        row = self.rows[side].pop(id_)
+        self.held.leave(side, row)
+        self._next(side, id_)
+        return row
+
+    def _find(self, side: Side, id_: Hashable, offset: int) -> Row | None:
+        row = self.rows[side].get(id_)
+        return row if row is not None and row.offset == offset else None
+
+    def settle(self, asks: Asks) -> list[Decision]:
+        """Decide what can no longer find a partner. The cost is that of what is new and of what is due."""
+        decided: list[Decision] = []
+        due = list(self._deadlines.due(asks.bound))
+        while self._fresh or due:
+            fresh, self._fresh = [*self._fresh, *due], []
+            due = []
+            for side, id_, offset in fresh:
+                row = self._find(side, id_, offset)
+                if row is not None and (decision := self._decide(side, id_, row, asks)) is not None:
+                    decided.append(decision)
+        return decided
+
+    def _decide(self, side: Side, id_: Hashable, row: Row, asks: Asks) -> Decision | None:
+        if side is not Side.PRODUCTION:
+            if id_ in self.rows[Side.PRODUCTION] or self._waits(side, Side.PRODUCTION, id_, row, asks):
+                return None  # with production's record there, that one's deadline decides for all
+            return Alone(side, self._take(side, id_), id_)
+        others = [Side(one) for one in range(1, len(self.rows))]
+        for awaited in others:
+            if id_ not in self.rows[awaited] and self._waits(side, awaited, id_, row, asks):
+                return None
+        self._take(side, id_)
+        met = [self._take(one, id_) if id_ in self.rows[one] else None for one in others]
+        shadow, twin = met[0], met[1] if len(met) > 1 else None
+        return Alone(side, row, id_, twin) if shadow is None else Pair(row, shadow, twin, False, id_)
+
+    def _waits(self, side: Side, awaited: Side, id_: Hashable, row: Row, asks: Asks) -> bool:
+        lanes = asks.lanes(side, awaited, row)
+        for lane, threshold in lanes:
+            self._deadlines.push(lane, threshold, side, id_, row.offset)
+        return bool(lanes)
+
+    def offsets(self, side: Side) -> Iterator[int]:
+        """Offsets of the waiting rows of a side."""
+        for row in self.rows[side].values():
+            yield row.offset
+        for queue in self._again[side].values():
+            for row in queue:
+                yield row.offset

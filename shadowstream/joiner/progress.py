@@ -12,11 +12,11 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from shadowstream.errors import ShadowstreamBug
-from shadowstream.records import Place
+from shadowstream.records import REVISION_BYTES, Place
 from shadowstream.runner.marks import Counters, identity_hash
 
 MARKS_MAX = 10_000
-ABSENCES_MAX = 1_000_000
+ABSENCES_MAX = 300_000
 
 
 class Done(NamedTuple):
@@ -25,7 +25,15 @@ class Done(NamedTuple):
     input: Place
     offset: int
     ends: dict[Place, int]
-    counters: Counters
+    counters: Counters | None
+
+
+class Reign(NamedTuple):
+    """From input offset `begin` on `revision` runs; what came before had event times up to `floor_ms`."""
+
+    begin: int
+    revision: str
+    floor_ms: int | None
 
 
 class Start(NamedTuple):
@@ -62,10 +70,15 @@ class Progress:
         self._absent: dict[tuple[Place, int], tuple[str, int | None]] = {}
         self._by_hash: dict[int, tuple[Place, int]] = {}
         self._forgotten: dict[Place, int] = {}
+        self._reigns: dict[Place, list[Reign]] = {}
+        self._floors: dict[Place, int | None] = {}
+        self._whole = {revision[: 2 * REVISION_BYTES]: revision}
+        self.repartitioned: frozenset[str] = frozenset()
 
     def add(self, record: dict[str, Any]) -> Done | None:
         """Take one mark; returns it as a `Done` where it is one (done and end marks)."""
         kind = record["kind"]
+        self._whole.setdefault(record["revision"][: 2 * REVISION_BYTES], record["revision"])
         if kind == "start":
             # Two runners may have raced at the very beginning: the first start mark of a revision is the one.
             if record["revision"] == self.revision and self.start is None:
@@ -74,10 +87,14 @@ class Progress:
             if record["revision"] == self.revision and self.warm_ends is None:
                 self.warm_ends = _ends(record)
         elif kind == "range":
+            self._reign(record, record["from_offset"])
             self._absences(record)
         elif kind in ("done", "end"):
             place = Place(record["input_topic"], record["input_partition"])
-            done = Done(place, record["to_offset"], _ends(record), Counters.of(record["counters"]))
+            counters = None if record["counters"] is None else Counters.of(record["counters"])
+            if counters is None:
+                self._reign(record, self.latest[place].offset if place in self.latest else 0)
+            done = Done(place, record["to_offset"], _ends(record), counters)
             self.latest[place] = done
             if kind == "end":
                 self.ends[place] = done
@@ -86,8 +103,42 @@ class Progress:
             raise ShadowstreamBug(f"a mark of unknown kind {kind!r}: is a newer release writing?")
         return None
 
+    def _reign(self, record: dict[str, Any], begin: int) -> None:
+        """A mark of inputs from offset `begin` on: its revision reigns there."""
+        place = Place(record["input_topic"], record["input_partition"])
+        reigns = self._reigns.setdefault(place, [])
+        if not reigns or reigns[-1].revision != record["revision"]:
+            reigns.append(Reign(begin, record["revision"], self._floors.get(place)))
+        if record["floor_ms"] is not None:
+            self._floors[place] = record["floor_ms"]
+
+    def whole(self, short: str) -> str:
+        """The revision that a packed header means, as far as marks have named it."""
+        return self._whole.get(short, short)
+
+    def revision_at(self, place: Place, offset: int) -> str:
+        """The revision that ran on an input."""
+        reigns = [one for one in self._reigns.get(place, ()) if one.begin <= offset]
+        return reigns[-1].revision if reigns else self.revision
+
+    def revision_at_time(self, partition: int, time_ms: int) -> str:
+        """The revision in charge at an event time, for a record that does not name its input.
+
+        By the input partition of the same number where there is one. Where several revisions may be meant it is the
+        newest: a record that is missing must not be put down to a candidate that has gone.
+        """
+        found = [reigns for place, reigns in self._reigns.items() if place.partition == partition]
+        newest: tuple[int | None, str] | None = None
+        for reigns in found or list(self._reigns.values()):
+            reign = [one for one in reigns if one.floor_ms is None or one.floor_ms < time_ms][-1:]
+            for one in reign:
+                if newest is None or (one.floor_ms is not None and (newest[0] is None or one.floor_ms > newest[0])):
+                    newest = one.floor_ms, one.revision
+        return newest[1] if newest else self.revision
+
     def _start(self, record: dict[str, Any]) -> Start:
         begins = {Place(b["topic"], b["partition"]): b for b in record["begins"]}
+        self.repartitioned = frozenset(p["topic"] for p in record["partitioners"] if p["kind"] == "repartition")
         return Start(
             record["revision"],
             {place: b["committed"] for place, b in begins.items()},
@@ -110,14 +161,14 @@ class Progress:
                 if named:
                     self._by_hash[run["ids"][i]] = at
 
-    def absence_of_key(self, key: bytes) -> str | None:
-        """Why the input with this key has no output, if a mark said so."""
+    def absence_of_key(self, key: bytes) -> tuple[str, Place, int] | None:
+        """Why the input with this key has no output, if a mark said so, and which input that is."""
         at = self._by_hash.get(identity_hash(key)) if self._by_hash else None
-        return self._absent[at][0] if at is not None else None
+        return (self._absent[at][0], *at) if at is not None else None
 
-    def absence_of_input(self, topic: int, partition: int, offset: int) -> str | None:
+    def absence_of_input(self, place: Place, offset: int) -> str | None:
         """Why this input has no output, if a mark said so."""
-        found = self._absent.get((Place(self._inputs[topic], partition), offset))
+        found = self._absent.get((place, offset))
         return found[0] if found else None
 
     def forget_absences(self, production_ended: dict[Place, int]) -> None:

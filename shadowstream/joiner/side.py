@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from shadowstream.joiner.seen import Seen
+
 
 class SideState:
     """One side of one task; all numbers but `watermark_ms` and `read` are offsets.
 
     ``low``: everything below it had ended at the last commit. ``high``: everything below it has been accounted for;
-    ``committed_high`` is that of the last commit. ``announced``: offsets below high that still wait and have not been
-    read again. ``read_to``: the position. ``ended_at``: where the end was last reported. ``read``: records ever read.
-    ``watermark_ms``: the watermark before a restart, until everything that it spoke of has been read again.
+    ``committed_high`` is that of the last commit. ``first``: where reading began. ``announced``: offsets below high
+    that still wait and have not been read again. ``read_to``: the position. ``ended_at``: where the end was last told.
+    ``read``: records ever read. ``watermark_ms``: the watermark before a restart, until everything that it spoke of has
+    been read again. ``seen``: ids of the dedupe span.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, span: int) -> None:
         self.low = 0
         self.high = 0
         self.committed_high = 0
+        self.first = 0
         self.announced: set[int] = set()
         self.read = 0
         self.read_to = 0
         self.ended_at: int | None = None
         self.watermark_ms: int | None = None
+        self.seen = Seen(span)

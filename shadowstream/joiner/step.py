@@ -2,39 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from shadowstream.config import Config
 from shadowstream.joiner.book import Book
+from shadowstream.joiner.comparing import Comparing
+from shadowstream.joiner.idle import Idleness
 from shadowstream.joiner.progress import Progress
-from shadowstream.joiner.task import Compare, Task
+from shadowstream.joiner.sides import places_of
+from shadowstream.joiner.state import Sources
+from shadowstream.joiner.task import Task
 from shadowstream.records import Batch, Commit, Place, Side, Write
 
 
 class JoinerStep:
-    """Tasks by their place on production's side. `partitions` counts production's output topic;
-    `inputs` are all input partitions."""
+    """Tasks by their place on production's side. `partitions` counts each of production's output topics (of a topic in
+    `repartitioned` our copy of it); `inputs` are all input partitions."""
 
     def __init__(
-        self, config: Config, revision: str, compare: Compare, partitions: int, inputs: Iterable[Place]
+        self,
+        config: Config,
+        revision: str,
+        compare: Comparing,
+        partitions: Mapping[str, int],
+        inputs: Iterable[Place],
+        repartitioned: Collection[str] = (),
     ) -> None:
         self.config, self.revision, self.compare = config, revision, compare
-        self.partitions = partitions
+        self.partitions = dict(partitions)
         self.inputs = frozenset(inputs)
+        self.repartitioned = frozenset(repartitioned)
         self.tasks: dict[Place, Task] = {}
         self.progress = Progress(revision, config.inputs)
+        self._idleness = Idleness(config.idle_ms)
         self._by_place: dict[Place, tuple[Task, Side]] = {}
         self._by_input: dict[Place, Task] = {}
         self._prepared: list[Task] = []
 
     def assign(self, topic: str, partition: int) -> Task:
-        """Take a task; `Task.restore` gives it what was committed."""
-        places = (Place(topic, partition), Place(self.config.plan.out(topic), partition))
-        own = frozenset(place for place in self.inputs if place.partition % self.partitions == partition)
-        task = Task(self.config, self.revision, places, self.progress, self.compare, own)
+        """Take a task of production's output `topic`; `Task.restore` gives it what was committed."""
+        places = places_of(self.config, topic, partition, self.repartitioned)
+        own: frozenset[Place] = frozenset()
+        # Each input is counted by one task: of the first family, and only where a runner of ours counts at all.
+        if topic == self.config.production.outputs[0] and self.config.candidate.topic is None:
+            own = frozenset(p for p in self.inputs if p.partition % self.partitions[topic] == partition)
+        copied = {Side.PRODUCTION} if topic in self.repartitioned else set()
+        if copied and self.config.candidate.topic is not None:
+            copied.add(Side.SHADOW)
+        sources = Sources(topic, places, own, frozenset(copied))
+        task = Task(self.config, self.revision, sources, self.progress, self.compare)
         self.tasks[places[Side.PRODUCTION]] = task
-        for side in Side:
+        for side in task.used_sides:
             self._by_place[places[side]] = (task, side)
         for place in own:
             self._by_input[place] = task
@@ -47,9 +66,10 @@ class JoinerStep:
         self._by_input.clear()
         self._prepared.clear()
         self.progress = Progress(self.revision, self.config.inputs)
+        self._idleness = Idleness(self.config.idle_ms)
 
     def read(self, batch: Batch, now_ms: int) -> None:
-        """A batch of either side of one of our tasks."""
+        """A batch of any side of one of our tasks."""
         task, side = self._by_place[batch.place]
         task.read(side, batch, now_ms)
 
@@ -69,6 +89,8 @@ class JoinerStep:
             if task_of is not None:
                 task_of.input_range(record)
 
+    # ---------------------------------------------------------------- observations; all ends are high watermarks
+
     def observe_born(self, ends: dict[Place, int], inputs: dict[Place, int]) -> None:
         """Ends of production's outputs, read *before* the ends of the inputs."""
         for place, task in self.tasks.items():
@@ -78,6 +100,42 @@ class JoinerStep:
         """Production's committed offsets, read *before* the ends of its outputs."""
         for place, task in self.tasks.items():
             task.clocks.observe_production(ends[place], committed)
+
+    def observe_twin(self, committed: dict[Place, int], ends: dict[Place, int]) -> None:
+        """The twin's committed offsets, read *before* the ends of its topic."""
+        for task in self.tasks.values():
+            task.clocks.observe_twin(ends[task.places[Side.TWIN]], committed)
+
+    def observe_times(self, ends: dict[Place, int], times: dict[Place, int], now_ms: int) -> None:
+        """End and greatest event time of every output place of every side: the idle rule."""
+        self._idleness.observe(ends, times, now_ms)
+        for task in self.tasks.values():
+            for side in task.used_sides:
+                place, position = task.places[side], task.clocks.positions[side]
+                task.clocks.idle_watermarks[side] = self._idleness.watermark(place, position, now_ms)
+
+    def observe_diff(self, ends: dict[int, int]) -> None:
+        """Ends of the diff topic's partitions: no row of a later commit lies below."""
+        for task in self.tasks.values():
+            task.diff_end = max(task.diff_end, ends.get(task.places[Side.PRODUCTION].partition, 0))
+
+    # ---------------------------------------------------------------- corrections
+
+    def wanted(self) -> dict[Place, list[int]]:
+        """Records of source topics to be read again, offsets in order."""
+        found: dict[Place, list[int]] = {}
+        for task in self.tasks.values():
+            for place, offsets in task.corrections.wanted().items():
+                found[place] = sorted({*found.get(place, ()), *offsets})
+        return found
+
+    def fetched(self, place: Place, batch: Batch | None, gone: Iterable[int] = ()) -> None:
+        """Records that were wanted, and offsets that can no longer be read."""
+        lost = list(gone)
+        for task in self.tasks.values():
+            task.fetched(place, batch, lost)
+
+    # ---------------------------------------------------------------- committing
 
     def prepare(self, now_ms: int) -> tuple[list[Write], list[Commit]]:
         """Everything of one transaction, of all tasks that have something to say."""
@@ -97,7 +155,9 @@ class JoinerStep:
         for task in self._prepared:
             task.committed()
         self._prepared = []
-        ended = [t.clocks.production_ended(t.sides[Side.PRODUCTION].low) for t in self.tasks.values()]
+        if self.config.production.commits != "after_output":
+            return  # its commits do not say that an input's outputs are all there: another may ask yet
+        ended = [t.clocks.production.end_below(t.sides[Side.PRODUCTION].low) for t in self.tasks.values()]
         if ended:
             self.progress.forget_absences({place: min(e.get(place, 0) for e in ended) for place in ended[0]})
 
@@ -109,16 +169,18 @@ class JoinerStep:
         """Waiting records, their bytes and the lowest watermark, by side."""
         shown: dict[Side, tuple[int, int, int | None]] = {}
         for side in Side:
-            marks = [task.clocks.watermarks[side] for task in self.tasks.values()]
-            known = [mark for mark in marks if mark is not None]
-            records = sum(len(task.waiting.rows[side]) for task in self.tasks.values())
+            tasks = [task for task in self.tasks.values() if side < len(task.places)]
+            if not tasks:
+                continue
+            known = [mark for task in tasks if (mark := task.clocks.watermarks[side]) is not None]
+            records = sum(task.store.held.records[side] for task in tasks)
             shown[side] = (records, self.pending_bytes()[side], min(known, default=None))
         return shown
 
-    def pending_bytes(self) -> tuple[int, int]:
+    def pending_bytes(self) -> tuple[int, ...]:
         """Bytes of unpaired records by side."""
-        waiting = [task.waiting.bytes for task in self.tasks.values()]
-        return sum(w[0] for w in waiting), sum(w[1] for w in waiting)
+        waiting = [task.store.held.bytes for task in self.tasks.values()]
+        return tuple(sum(one[side] for one in waiting) for side in Side)
 
     def finished(self) -> bool:
         """Bounded run: every task of ours has ended everything and committed it."""

@@ -18,6 +18,11 @@ A pair compared is one unit however many records or fields it has. Where the tab
 - `candidate_error` ends a production record and counts in missing. The failing input counts in error by itself
   (`input_failed`), whatever production wrote.
 - `input_failed` is contained in `input`; `undecodable_shadow` is not, for its input did not fail.
+- A candidate that is a job of its own (`candidate.topic`) does not tell us of its inputs. Its error is then the share
+  of its records that cannot be decoded: n is pairs compared, extra and undecodable shadow, s undecodable shadow.
+- A record that no pair can hold (`unpairable`) lowers coverage on either side; a duplicate is shown and lowers nothing.
+- The twin's outcomes (`twin_*`), the joint ones (`joint_*`) and those of its records alone count in no rate and lower
+  no coverage: they are kept and shown, for what differs between two runs of production is no fault of the candidate.
 """
 
 from __future__ import annotations
@@ -26,17 +31,26 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from shadowstream.config import Config
+
 PAIRS = ("match", "tolerated", "ignored", "expected", "mismatch", "cardinality")
 
-# Production records that ended without having been compared or judged missing. A duplicate is shown, not lost.
-UNCOVERED = ("undecodable_production", "unpairable_production", "warm_up", "sampled_out", "evicted", "filtered")
+# Records that ended without having been compared or judged missing. A duplicate is shown, not lost.
+UNCOVERED = (
+    *("undecodable_production", "unpairable_production", "unpairable_shadow"),
+    *("warm_up", "sampled_out", "evicted", "filtered"),
+)
 
 # An outcome of the comparison itself: what a window must hold to count as evidence over time. Warm-up does not, or a
 # backlog of days would pass for days of trial.
 COMPARED = (*PAIRS, "missing", "extra", "candidate_error", "undecodable_shadow")
 
+# What only a twin brings: how production's two runs compare, which of the two differ, and its records alone.
+OF_TWIN = ("duplicate_twin", "unpairable_twin", "undecodable_twin")
+OF_TWIN_PREFIXES = ("twin_", "joint_")
+
 KNOWN = frozenset(
-    (*COMPARED, *UNCOVERED, "duplicate_production", "duplicate_shadow", "unpairable_shadow", "input", "input_failed")
+    (*COMPARED, *UNCOVERED, *OF_TWIN, "duplicate_production", "duplicate_shadow", "input", "input_failed")
 )
 
 
@@ -54,6 +68,24 @@ RATES: dict[str, Rate] = {
     "extra": Rate((*PAIRS, "extra"), ("extra",), "shadow records"),
     "error": Rate(("input", "undecodable_shadow"), ("input_failed", "undecodable_shadow"), "inputs"),
 }
+UNCOUNTED_INPUTS = RATES | {
+    "error": Rate((*PAIRS, "extra", "undecodable_shadow"), ("undecodable_shadow",), "shadow records")
+}
+"""The rates of a candidate whose inputs nobody counts for us."""
+
+
+def rates_of(config: Config) -> Mapping[str, Rate]:
+    """The table of rates for a trial's candidate."""
+    return RATES if config.candidate.topic is None else UNCOUNTED_INPUTS
+
+
+def is_known(outcome: str) -> bool:
+    """Whether an outcome is in the closed table.
+
+    >>> is_known("joint_both"), is_known("vanished")
+    (True, False)
+    """
+    return outcome in KNOWN or outcome.startswith(OF_TWIN_PREFIXES)
 
 
 class Counts(NamedTuple):
@@ -68,18 +100,18 @@ class Counts(NamedTuple):
         return 0 <= self.s <= self.n
 
 
-def counts(rate: str, outcomes: Mapping[str, int]) -> Counts:
+def counts(rate: str, outcomes: Mapping[str, int], rates: Mapping[str, Rate] = RATES) -> Counts:
     """Units and bad units of `rate` in a map of outcome counts; outcomes that are not there count 0.
 
     >>> counts("missing", {"match": 7, "mismatch": 1, "missing": 2})
     Counts(n=10, s=2)
     """
-    row = RATES[rate]
+    row = rates[rate]
     return Counts(sum(outcomes.get(name, 0) for name in row.n), sum(outcomes.get(name, 0) for name in row.s))
 
 
 def coverage(outcomes: Mapping[str, int]) -> float | None:
-    """Share of production's records that were compared or judged missing; None where there is none.
+    """Share of what ended that was compared or judged missing, a pair as one; None where nothing has ended.
 
     >>> coverage({"match": 3, "warm_up": 1})
     0.75
@@ -96,15 +128,16 @@ class Trailing:
     changes the counts and never the choice. Windows before the run are forgotten: memory is bounded by `units`.
     """
 
-    def __init__(self, rate: str, units: int) -> None:
+    def __init__(self, rate: str, units: int, rates: Mapping[str, Rate] = RATES) -> None:
         self.rate = rate
         self.units = units
+        self._rates = rates
         self._windows: deque[list[int]] = deque()  # start, units on time, n, s
         self._held = 0
 
     def close(self, start_ms: int, outcomes: Mapping[str, int]) -> None:
         """Append the next closed window with what it held on time."""
-        n, s = counts(self.rate, outcomes)
+        n, s = counts(self.rate, outcomes, self._rates)
         if n <= 0:
             return
         self._windows.append([start_ms, n, n, s])
@@ -114,7 +147,7 @@ class Trailing:
 
     def correct(self, start_ms: int, outcomes: Mapping[str, int]) -> None:
         """Add a correction to a window of the run; corrections of forgotten windows do nothing."""
-        n, s = counts(self.rate, outcomes)
+        n, s = counts(self.rate, outcomes, self._rates)
         for window in self._windows:
             if window[0] == start_ms:
                 window[2] += n

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 from shadowstream.config import Criterion, Judge
-from shadowstream.judge.criteria import RATES
+from shadowstream.judge.criteria import RATES, Rate
 from shadowstream.judge.drift import (
     AdwinDetector,
     AdwinParams,
@@ -65,6 +65,7 @@ class Incident:
     """An open incident. `windows`: fed since it opened; `quiet`: the last of them under the exit rate."""
 
     id: str
+    opened_ms: int
     detector: Detector
     before: float
     after: float
@@ -86,7 +87,8 @@ class Watch:
     [('flag', 'sr', 40), ('opened', 'sr', 40), ('flag', 'adwin', 63)]
     """
 
-    def __init__(self, criterion: Criterion, judge: Judge, revision: str) -> None:
+    def __init__(self, criterion: Criterion, judge: Judge, revision: str, rates: Mapping[str, Rate] = RATES) -> None:
+        self._units = rates[criterion.rate].units
         self.criterion = criterion
         self.revision = revision
         self.incident: Incident | None = None
@@ -151,9 +153,8 @@ class Watch:
         windows, n_earlier, s_earlier = self._earlier
         # What was there from the start is no change: the level criterion answers for it.
         before = s_earlier / n_earlier if windows >= WINDOWS else after
-        units = RATES[self.criterion.rate].units
         reason = (
-            f"{self.criterion.rate} is over its limit {self.criterion.limit:g}: {s} of the last {n} {units} by "
+            f"{self.criterion.rate} is over its limit {self.criterion.limit:g}: {s} of the last {n} {self._units} by "
             f"{iso(merged.end_ms)}, {after:.4g} after {before:.4g} (Shiryaev-Roberts, one false alarm in "
             f"{HORIZON_WINDOWS} windows)"
         )
@@ -167,7 +168,7 @@ class Watch:
             return [self._event("flag", flag)]
         # With the revision's first digits: two revisions that see the same data must not share an incident.
         name = f"{self.criterion.rate}-{self._last_ms[0]}-{self.revision[:REVISION_DIGITS]}"
-        self.incident = Incident(name, flag.detector, flag.before, flag.after, flag.reason)
+        self.incident = Incident(name, self._last_ms[0], flag.detector, flag.before, flag.after, flag.reason)
         self._shown_first(self.incident, flag.detector)
         return [self._event("flag", flag), self._event("opened", flag)]
 
@@ -191,9 +192,8 @@ class Watch:
         if incident.quiet < WINDOWS:
             return []
         n, s = sum(row[0] for row in self._recent), sum(row[1] for row in self._recent)
-        units = RATES[self.criterion.rate].units
         reason = (
-            f"{self.criterion.rate} is back: {s} of the last {n} {units}, {WINDOWS} windows each "
+            f"{self.criterion.rate} is back: {s} of the last {n} {self._units}, {WINDOWS} windows each "
             f"under {exit_rate:g}; open for {incident.windows} windows, {incident.flags} flags"
         )
         flag = _Flag(

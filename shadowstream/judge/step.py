@@ -16,13 +16,14 @@ from typing import Any
 from shadowstream.codecs.own import encode
 from shadowstream.config import Config
 from shadowstream.errors import ShadowstreamBug
-from shadowstream.judge.criteria import Trailing, counts
+from shadowstream.judge.criteria import Trailing, counts, rates_of
 from shadowstream.judge.incidents import Watch
-from shadowstream.judge.verdict import Case, build, criteria_hash, digest, excess, trailing_units
+from shadowstream.judge.levels import Lasting, Level
+from shadowstream.judge.verdict import Case, build, criteria_hash, digest, trailing_units
 from shadowstream.judge.windows import Closed, Windows
 from shadowstream.records import Write
 
-VERSION = 1
+VERSION = 2
 _ALWAYS_NEW = ("evaluated_at_ms", "sources")
 
 
@@ -50,12 +51,12 @@ class JudgeStep:
         self.config = config
         self.revision = revision
         self.windows = Windows(revision, config.judge.window_ms, expected_tasks)
-        criteria = config.judge.criteria
+        criteria, self._rates = config.judge.criteria, rates_of(config)
         self.trailing: dict[str, Trailing] = {
-            one.rate: Trailing(one.rate, trailing_units(one, config.judge.alpha)) for one in criteria
+            one.rate: Trailing(one.rate, trailing_units(one, config.judge.alpha), self._rates) for one in criteria
         }
-        self.watches: dict[str, Watch] = {one.rate: Watch(one, config.judge, revision) for one in criteria}
-        self.rejected: dict[str, str] = {}
+        self.watches: dict[str, Watch] = {one.rate: Watch(one, config.judge, revision, self._rates) for one in criteria}
+        self.levels: dict[str, Level] = {one.rate: Level(one, config) for one in criteria if one.critical}
         self._offsets: dict[int, int] = {}
         self._events: list[dict[str, Any]] = []
         self._said = ""
@@ -86,13 +87,17 @@ class JudgeStep:
             for start_ms, outcomes in window.corrections.items():
                 trailing.correct(start_ms, outcomes)
             watch = self.watches[rate]
-            found = counts(rate, window.outcomes)
+            found = counts(rate, window.outcomes, self._rates)
             if found.possible and found.n:
                 self._events += watch.feed(window.start_ms, window.end_ms, found.n, found.s)
-            if criterion.critical and rate not in self.rejected:
-                why = excess(criterion, window.totals, self.config) or watch.lasting
-                if why:
-                    self.rejected[rate] = why
+            if criterion.critical:
+                self.levels[rate].close(window, self._lasting(watch, window))
+
+    @staticmethod
+    def _lasting(watch: Watch, window: Closed) -> Lasting | None:
+        if watch.incident is None or watch.lasting is None:
+            return None
+        return Lasting(watch.lasting, watch.incident.opened_ms, window.end_ms)
 
     def evaluate(self, now_ms: int, *, force: bool = False) -> Effects:
         """The present verdict, and what is to be written. `now_ms` is the wall clock, ms since the epoch.
@@ -126,7 +131,9 @@ class JudgeStep:
         incidents = {
             watch.incident.id: watch.incident.reason for watch in self.watches.values() if watch.incident is not None
         }
-        return Case(self.config, self.revision, self.windows, self.trailing, self.rejected, incidents)
+        rejected = {rate: level.reason for rate, level in self.levels.items() if level.reason is not None}
+        withdrawn = [level.withdrawn for level in self.levels.values() if level.withdrawn and level.reason is None]
+        return Case(self.config, self.revision, self.windows, self.trailing, rejected, incidents, withdrawn)
 
     def state(self) -> dict[str, Any]:
         """The judge-state record (schemas/judge_state.avsc) as of now; events not yet given out are not in it."""
@@ -135,7 +142,7 @@ class JudgeStep:
             "windows": self.windows.snapshot(),
             "trailing": {rate: trailing.snapshot() for rate, trailing in self.trailing.items()},
             "watches": {rate: watch.snapshot() for rate, watch in self.watches.items()},
-            "rejected": self.rejected,
+            "levels": {rate: level.snapshot() for rate, level in self.levels.items()},
             "said": self._said,
         }
         return {
@@ -163,7 +170,8 @@ class JudgeStep:
             trailing.restore(body["trailing"][rate])
         for rate, watch in self.watches.items():
             self._events += watch.restore(body["watches"][rate])
-        self.rejected = dict(body["rejected"])
+        for rate, level in self.levels.items():
+            level.restore(body["levels"][rate])
         self._said = body["said"]
         self._offsets = {int(partition): offset for partition, offset in snapshot["offsets"].items()}
 

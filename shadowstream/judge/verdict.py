@@ -2,10 +2,12 @@
 
 Promote needs all of: every criterion shown good, the least duration of event time, no open incident, ledgers without
 remainder, at least one closed window, and every criterion shown good over the trailing windows alone (the candidate
-as it is now). A reject is latched: whoever was shown to be bad once stays so for this revision. All else is not yet.
+as it is now). A reject is latched: whoever was shown to be bad once stays so for this revision, unless what showed it
+has been corrected (`levels`). All else is not yet.
 
 A remainder forbids promote and never undoes or hinders a reject: a reject only blocks the release, so with records
-unaccounted for it is the safe answer of the two; the reasons then say both.
+unaccounted for it is the safe answer of the two; the reasons then say both. What the verdict cannot vouch for stands
+beside the reasons (`caveats`).
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from shadowstream.config import Config, Criterion
-from shadowstream.judge.criteria import KNOWN, RATES, Trailing, counts, coverage
+from shadowstream.judge.caveats import asks_for_error, caveats_of
+from shadowstream.judge.criteria import Counts, Trailing, counts, coverage, is_known, rates_of
 from shadowstream.judge.evidence import (
     critical_n,
     least_caught_rate,
@@ -38,6 +41,7 @@ EVIDENCE = (
     "outcomes",
     "fields",
     "coverage",
+    "caveats",
     "remainder",
     "incidents_open",
     "windows_closed",
@@ -58,6 +62,7 @@ class Case:
     """What one verdict is built from.
 
     `rejected`: sentence by criterion that has been shown bad, latched. `incidents`: id and sentence of what is open.
+    `withdrawn`: sentences of rejects that corrections have undone.
     """
 
     config: Config
@@ -66,6 +71,7 @@ class Case:
     trailing: Mapping[str, Trailing]
     rejected: Mapping[str, str]
     incidents: Mapping[str, str]
+    withdrawn: Sequence[str] = ()
 
 
 def trailing_units(criterion: Criterion, alpha: float) -> int:
@@ -83,16 +89,17 @@ def log_reject_at(config: Config) -> float:
     return math.log(len(config.judge.criteria) / config.judge.alpha)
 
 
-def excess(criterion: Criterion, totals: Mapping[str, int], config: Config) -> str | None:
-    """Why these totals show the criterion bad, as a sentence; None where they do not."""
-    n, s = found = counts(criterion.rate, totals)
+def excess(criterion: Criterion, found: Counts, config: Config) -> str | None:
+    """Why these counts show the criterion bad, as a sentence; None where they do not."""
+    n, s = found
     if not found.possible or n == 0:
         return None
     log_e = log_e_above(n, s, criterion.limit)
     if log_e < log_reject_at(config):
         return None
+    units = rates_of(config)[criterion.rate].units
     return (
-        f"{criterion.rate}: {s} of {n} {RATES[criterion.rate].units} ({s / n:.4g}) are shown to be over the limit "
+        f"{criterion.rate}: {s} of {n} {units} ({s / n:.4g}) are shown to be over the limit "
         f"{criterion.limit:g} (ln E {log_e:.4g}, needed {log_reject_at(config):.4g})"
     )
 
@@ -135,7 +142,8 @@ def _rounded(value: Any) -> Any:
 def build(case: Case, now_ms: int) -> dict[str, Any]:
     """The verdict record, as in schemas/verdict.avsc. `now_ms` is the wall clock and no part of the evidence."""
     config, windows = case.config, case.windows
-    outcomes = {name: units for name, units in sorted(windows.outcomes.items()) if units}
+    # What adds up to less than nothing is told as a reason: it is no count of anything.
+    outcomes = {name: units for name, units in sorted(windows.outcomes.items()) if units > 0}
     criteria = [_criterion_verdict(criterion, outcomes, config) for criterion in config.judge.criteria]
     blockers = [*_unproven(case, criteria), *_unfit(case, outcomes)]
     if case.rejected:
@@ -143,19 +151,20 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     elif blockers:
         decision, reasons = "not_yet", blockers
     else:
-        decision, reasons = "promote", [_good(criterion) for criterion in criteria]
+        decision, reasons = "promote", [_good(said, config) for said in criteria]
     remainders = windows.remainders()
     record = {
         "name": config.name,
         "revision": case.revision,
         "decision": decision,
         "final": config.bounded and windows.all_complete,
-        "reasons": [*reasons, *_notes(config)],
+        "reasons": reasons,
         "criteria": criteria,
         "criteria_hash": criteria_hash(config),
         "outcomes": outcomes,
-        "fields": {path: pairs for path, pairs in sorted(windows.fields.items()) if pairs},
+        "fields": {path: pairs for path, pairs in sorted(windows.fields.items()) if pairs > 0},
         "coverage": coverage(outcomes),
+        "caveats": caveats_of(config, outcomes, case.withdrawn),
         "remainder": windows.remainder,
         "ledgers": remainders[:_LEDGER_LINES_MAX],
         "incidents_open": sorted(case.incidents),
@@ -164,7 +173,7 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "from_ms": windows.from_ms,
         "to_ms": windows.to_ms,
         "warm_up": outcomes.get("warm_up", 0),
-        "candidate_isolation": "in-process" if config.candidate.trusted else "process",
+        "candidate_isolation": _ran(config),
         "evaluated_at_ms": now_ms,
         "sources": [
             {"topic": topic, "partition": partition, "from_offset": low, "to_offset": high}
@@ -175,8 +184,14 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     return rounded | {"evidence_digest": evidence_digest(rounded)}
 
 
+def _ran(config: Config) -> str:
+    if config.candidate.topic is not None:
+        return "external"
+    return "in-process" if config.candidate.trusted else "process"
+
+
 def _criterion_verdict(criterion: Criterion, outcomes: Mapping[str, int], config: Config) -> dict[str, Any]:
-    n, s = found = counts(criterion.rate, outcomes)
+    n, s = found = counts(criterion.rate, outcomes, rates_of(config))
     promote_at, reject_at, alpha = log_promote_at(config), log_reject_at(config), config.judge.alpha
     below = log_e_below(n, s, criterion.limit) if found.possible else 0.0
     above = log_e_above(n, s, criterion.limit) if found.possible else 0.0
@@ -208,9 +223,10 @@ def _caught(n: int, limit: float, config: Config) -> float | None:
     return None if math.isnan(caught) else caught
 
 
-def _good(said: Mapping[str, Any]) -> str:
+def _good(said: Mapping[str, Any], config: Config) -> str:
+    units = rates_of(config)[said["rate"]].units
     return (
-        f"{said['rate']}: {said['s']} of {said['n']} {RATES[said['rate']].units}; the rate is shown to lie under "
+        f"{said['rate']}: {said['s']} of {said['n']} {units}; the rate is shown to lie under "
         f"{said['limit']:g} (upper limit {said['upper']:.3g}); a rate of {_least_caught(said)} would have been caught"
     )
 
@@ -224,9 +240,9 @@ def _unproven(case: Case, criteria: list[dict[str, Any]]) -> list[str]:
     windows, judge = case.windows, case.config.judge
     if windows.closed == 0:
         return [f"no window with compared records has closed: {windows.holding()}"]
-    reasons = [_not_shown(said) for said in criteria if not said["shown_good"]]
+    reasons = [_not_shown(said, case.config) for said in criteria if not said["shown_good"]]
     for criterion in judge.criteria:
-        reasons += _trailing(case.trailing[criterion.rate], criterion, log_promote_at(case.config))
+        reasons += _trailing(case.trailing[criterion.rate], criterion, case.config)
     covered_ms = (windows.to_ms or 0) - (windows.from_ms or 0)
     if covered_ms < judge.min_duration_ms:
         reasons.append(
@@ -236,9 +252,9 @@ def _unproven(case: Case, criteria: list[dict[str, Any]]) -> list[str]:
     return reasons
 
 
-def _not_shown(said: Mapping[str, Any]) -> str:
+def _not_shown(said: Mapping[str, Any], config: Config) -> str:
     rate, n, s, limit = said["rate"], said["n"], said["s"], said["limit"]
-    units = RATES[rate].units
+    units = rates_of(config)[rate].units
     if said["units_needed"] is None:
         return f"{rate}: {s} bad of {n} {units} cannot be; the joiner's counts are wrong, please report this"
     if n and s / n >= limit:
@@ -252,12 +268,12 @@ def _not_shown(said: Mapping[str, Any]) -> str:
     )
 
 
-def _trailing(trailing: Trailing, criterion: Criterion, promote_at: float) -> list[str]:
+def _trailing(trailing: Trailing, criterion: Criterion, config: Config) -> list[str]:
     n, s = found = trailing.counts
-    units = RATES[criterion.rate].units
+    units = rates_of(config)[criterion.rate].units
     if not trailing.full:
         return [f"{criterion.rate}: the last closed windows hold {n} {units}; {trailing.units} are needed"]
-    if found.possible and log_e_below(n, s, criterion.limit) >= promote_at:
+    if found.possible and log_e_below(n, s, criterion.limit) >= log_promote_at(config):
         return []
     return [
         f"{criterion.rate}: {s} of the last {n} {units} ({s / n if n else 0:.4g}) do not show the rate to lie under "
@@ -293,9 +309,19 @@ def _unfit(case: Case, outcomes: Mapping[str, int]) -> list[str]:
         reasons.append(f"conservation: no ledger has come from {', '.join(unread[:5])}")
     if outcomes.get("evicted"):
         reasons.append(
-            f"{outcomes['evicted']} records were evicted before they could be paired; raise limits.pending_bytes_max"
+            f"{outcomes['evicted']} records were evicted before they could be compared; raise "
+            "limits.pending_bytes_max, and the retention of the output topics where it has deleted them"
         )
-    for name in sorted(set(outcomes) - KNOWN):
+    if asks_for_error(case.config):
+        reasons.append(
+            "error: judge.criteria asks for it and it cannot be judged: nobody counts the inputs of a candidate that "
+            "is a job of its own. Take error out of judge.criteria; where that is left out as a whole, the share of "
+            "the candidate's records that cannot be decoded is judged"
+        )
+    for name, units in sorted(windows.outcomes.items()):
+        if units < 0:
+            reasons.append(f"outcome {name!r} adds up to {units}: a correction came without what it corrects")
+    for name in sorted(name for name in outcomes if not is_known(name)):
         reasons.append(f"outcome {name!r} is not in the closed table; are joiner and judge of the same release?")
     for task, records in sorted(windows.strangers.items()):
         reasons.append(
@@ -303,9 +329,3 @@ def _unfit(case: Case, outcomes: Mapping[str, int]) -> list[str]:
             "Restart the judge"
         )
     return reasons
-
-
-def _notes(config: Config) -> list[str]:
-    if config.production.commits == "unknown" and any(one.rate == "extra" for one in config.judge.criteria):
-        return ["extra is not exact: production.commits is unknown, so time and grace decide it"]
-    return []

@@ -64,12 +64,15 @@ def group_consumer(config: Config, role: str, instance: str | None = None) -> Co
         "fetch.wait.max.ms": 50,
         "fetch.queue.backoff.ms": 20,
     }
+    if role == "joiner":
+        # Memory beside limits.pending_bytes_max: of small records the client's structures take more than they hold.
+        extra["queued.max.messages.kbytes"] = 16_384
     if instance:
         extra["group.instance.id"] = f"{group}.{instance}"
     return Consumer(client_config(config.kafka, **extra))
 
 
-def reading_consumer(kafka: KafkaConfig, plan: TopicPlan, purpose: str) -> Consumer:
+def reading_consumer(kafka: KafkaConfig, plan: TopicPlan, purpose: str, **extra: Any) -> Consumer:
     """A consumer outside any group protocol: assigns by itself and never commits."""
     return Consumer(
         client_config(
@@ -83,6 +86,7 @@ def reading_consumer(kafka: KafkaConfig, plan: TopicPlan, purpose: str) -> Consu
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 50,
                 "fetch.queue.backoff.ms": 10,
+                **extra,
             },
         )
     )

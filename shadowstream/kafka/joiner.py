@@ -1,129 +1,131 @@
-"""The joiner at its edge: both sides in one group, marks beside it, observations of the broker."""
+"""The joiner at its edge: all sides in one group, marks beside it, observations of the broker."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.errors import BrokerError
 from shadowstream.joiner import checkpoint
 from shadowstream.joiner.comparing import comparer
 from shadowstream.joiner.identity import Identity
-from shadowstream.joiner.progress import Progress
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.joiner.task import Task
 from shadowstream.kafka import offsets, own_topics
 from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transactional_writer
+from shadowstream.kafka.families import Families, repartitioned_of
+from shadowstream.kafka.fetching import Fetcher
+from shadowstream.kafka.holding import Holding
 from shadowstream.kafka.loop import Committed, Loop, process_seconds, start_transactions
 from shadowstream.kafka.marks import MarksReader
+from shadowstream.kafka.observing import Observer
 from shadowstream.kafka.registry import schema_source
+from shadowstream.kafka.said import read_said
 from shadowstream.kafka.states import read_states
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Commit, Place, Side, Write
 from shadowstream.watch import Watch
 
 log = get_logger("joiner")
-OBSERVE_EVERY_MS = 1_000
+
+
+class Clients(NamedTuple):
+    """The joiner's own clients of the broker beside its producer."""
+
+    admin: AdminClient
+    consumer: Consumer
 
 
 class JoinerRole:
     """The joiner's step between the loop and the broker."""
 
-    def __init__(self, config: Config, step: JoinerStep, client: AdminClient, consumer: Consumer, watch: Watch) -> None:
-        self._watch = watch
-        self._config, self._step, self._client, self._consumer = config, step, client, consumer
+    def __init__(self, config: Config, step: JoinerStep, families: Families, clients: Clients, watch: Watch) -> None:
+        self._config, self._step, self._families, self._watch = config, step, families, watch
+        self._client = clients.admin
         self._marks = MarksReader(config, "joiner")
         self._identity = Identity(config)
-        self._outputs = [Place(topic, p) for topic in config.production.outputs for p in range(step.partitions)]
-        self._next_observation_ms = 0
-        self._held: Side | None = None
+        self._observer = Observer(config, step, clients.admin, families)
+        self._fetcher = Fetcher(config, clients.admin)
+        self._holding = Holding(clients.consumer, config.limits.pending_bytes_max)
+        self._cut: dict[str, int] = {}
         self.pending_at_restart = 0
         self.finished = False
 
     def wants_headers(self, topic: str) -> bool:
-        """Production's headers only where they hold the id."""
-        side = Side.PRODUCTION if topic in self._config.production.outputs else Side.SHADOW
-        return self._identity.needs_headers(side)
+        """Production's and the twin's headers only where they hold the id; of a copy, to know where it comes from."""
+        copied = topic.startswith(self._config.plan.repartition(""))
+        return copied or self._identity.needs_headers(self._families.side_of(topic))
 
     def side_word(self, topic: str) -> str:
-        """production or shadow."""
-        return (Side.PRODUCTION if topic in self._config.production.outputs else Side.SHADOW).word
+        """production, shadow or twin."""
+        return self._families.side_of(topic).word
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
-        """Take tasks: both sides of each, from the lower of what is pending and the log's start."""
+        """Take tasks: all sides of each, from the lower of what is pending and the log's start."""
         by_place = {one.place: one for one in committed}
-        self._check_together(set(by_place))
+        wanted = self._families.tasks_in(by_place)
         lows = offsets.beginnings(self._client, by_place)
         self._marks.restart()
-        said = self._marks.read_to_end()
-        begins = self._begins(said)
+        marks = self._marks.read_to_end()
+        begins = self._begins(marks)
         points = {place: checkpoint.decode(c.metadata) for place, c in by_place.items() if c.offset >= 0}
         starts: dict[Place, int] = {}
-        tasks: list[Task] = []
-        for place in sorted(by_place):
-            if place.topic not in self._config.production.outputs:
-                continue
-            task = self._step.assign(place.topic, place.partition)
-            tasks.append(task)
-            for side in Side:
-                at = task.places[side]
+        tasks = [self._step.assign(topic, partition) for topic, partition in wanted]
+        for task in tasks:
+            for side, at in zip(Side, task.places, strict=False):
                 point = points.get(at)
                 first = begins.get(at, 0) if point is None else by_place[at].offset
                 starts[at] = max(first, lows[at])
                 task.restore(side, point, starts[at])
         self._restore_counts(tasks)
-        for record in said:
+        self._restore_said(tasks)
+        for record in marks:
             self._step.mark(record)
         self.pending_at_restart = sum(len(side.announced) for task in tasks for side in task.sides)
         log.info("restored", tasks=len(tasks), pending=self.pending_at_restart, committed=len(points))
-        self._next_observation_ms = 0
-        self._held = None
+        self._observer.restart()
+        self._fetcher.restart()
+        self._holding.assigned()
         return starts
 
-    def _begins(self, said: list[dict[str, Any]]) -> dict[Place, int]:
+    def _begins(self, marks: list[dict[str, Any]]) -> dict[Place, int]:
         """E0 of the start mark: no production output below it can belong to a pair that counts."""
-        progress = Progress(self._step.revision, self._config.inputs)
-        for record in said:
-            progress.add(record)
-        if progress.start is None:
-            raise BrokerError("the start mark is gone from the progress topic; was the topic deleted?", fatal=True)
-        return progress.start.ends
-
-    def _check_together(self, places: set[Place]) -> None:
-        """Partition p of production and of the candidate must be ours together, or no pair would ever meet."""
-        for place in places:
-            if place.topic in self._config.production.outputs:
-                other = Place(self._config.plan.out(place.topic), place.partition)
-            else:
-                other = Place(place.topic.removeprefix(self._config.plan.out("")), place.partition)
-            if other not in places:
-                raise ConfigError(
-                    f"assigned {place} without {other}: the group's assignor tears tasks apart; every member must use "
-                    "partition.assignment.strategy=range and subscribe to both topics"
-                )
+        for record in marks:
+            if record["kind"] == "start" and record["revision"] == self._step.revision:
+                return {Place(end["topic"], end["partition"]): end["offset"] for end in record["ends"]}
+        raise BrokerError("the start mark is gone from the progress topic; was the topic deleted?", fatal=True)
 
     def _restore_counts(self, tasks: list[Task]) -> None:
-        wanted = {str(t.places[Side.PRODUCTION]): t.sequence for t in tasks if t.sequence}
-        states = read_states(self._config, {name: int(name.rpartition("/")[2]) for name in wanted}, wanted)
+        wanted = {task.name: task for task in tasks if task.sequence}
+        partitions = {name: task.places[Side.PRODUCTION].partition for name, task in wanted.items()}
+        states = read_states(self._config, partitions, {name: task.sequence for name, task in wanted.items()})
+        for name, record in states.items():
+            wanted[name].restore_counts(record)
+
+    def _restore_said(self, tasks: list[Task]) -> None:
+        wanted = {
+            task.name: (task.places[Side.PRODUCTION].partition, task.said_from)
+            for task in tasks
+            if task.said_from is not None
+        }
+        said = read_said(self._config, self._client, wanted)
         for task in tasks:
-            record = states.get(str(task.places[Side.PRODUCTION]))
-            if record is not None:
-                task.restore_counts(record)
+            if task.name in said:
+                task.restore_said(said[task.name])
 
     def dropped(self) -> None:
-        """Forget every task. After an abort the partitions stay ours, and paused ones would stay paused."""
-        if self._held is not None:
-            self._consumer.resume(self._of_side(self._held))
-            self._held = None
+        """Forget every task."""
+        self._holding.dropped()
+        self._fetcher.restart()
         self._step.drop()
 
     def restored(self) -> bool:
-        """Whether both sides of each task have been read again to where they had been."""
+        """Whether all sides of each task have been read again to where they had been."""
         return all(side.read_to >= side.high for task in self._step.tasks.values() for side in task.sides)
 
     def batch(self, batch: Batch, now_ms: int) -> None:
@@ -135,47 +137,16 @@ class JoinerRole:
         self._step.end(place, offset, now_ms)
 
     def turn(self, now_ms: int) -> None:
-        """Marks, observations and back-pressure."""
+        """Marks, observations, what is to be read again, and back-pressure."""
         if not self._step.tasks:
             return
-        if now_ms >= self._next_observation_ms:
-            self._next_observation_ms = now_ms + OBSERVE_EVERY_MS
-            try:
-                self._observe()
-            except BrokerError as error:  # what is not observed now is decided a little later
-                if not error.retriable:
-                    raise
-                log.warning("observation_put_off", error=str(error))
-            self._hold_back()
+        self._observer.turn(now_ms)
         for record in self._marks.poll():
             self._step.mark(record)
-
-    def _observe(self) -> None:
-        """Order matters: each observation is true because of what was read before what."""
-        group = self._config.production.group
-        committed = offsets.committed(self._client, group, self._step.inputs) if group else None
-        ends = offsets.ends(self._client, self._outputs)
-        inputs = offsets.ends(self._client, self._step.inputs)
-        self._step.observe_born(ends, inputs)
-        if committed is not None:
-            self._step.observe_production(committed, ends)
-
-    def _hold_back(self) -> None:
-        """Pause the leading side over the bound of pending bytes; resume under half of it, or once the other side leads
-        (what waits on that one waits for the side held back). Never both."""
-        bound = self._config.limits.pending_bytes_max
-        pending = self._step.pending_bytes()
-        if self._held is None and sum(pending) > bound:
-            self._held = _leading(pending)
-            self._consumer.pause(self._of_side(self._held))
-            log.warning("side_held_back", side=self._held.word, pending_bytes=sum(pending), bound=bound)
-        elif self._held is not None and (sum(pending) < bound // 2 or self._held is not _leading(pending)):
-            self._consumer.resume(self._of_side(self._held))
-            log.info("side_resumed", side=self._held.word, pending_bytes=sum(pending))
-            self._held = None
-
-    def _of_side(self, side: Side) -> list[TopicPartition]:
-        return [TopicPartition(t.places[side].topic, t.places[side].partition) for t in self._step.tasks.values()]
+        for place, batch, gone in self._fetcher.turn(self._step.wanted):
+            self._step.fetched(place, batch, gone)
+        tasks = self._step.tasks.values()
+        self._holding.turn([(task.places, task.store.held.bytes[: len(task.places)]) for task in tasks])
 
     def prepare(self, now_ms: int) -> tuple[list[Write], list[Commit]]:
         """Everything of one transaction."""
@@ -184,8 +155,21 @@ class JoinerRole:
     def committed(self, now_ms: int) -> None:
         """After the commit has returned."""
         self._show()
+        self._warn()
         self._step.committed()
         self.finished = self._step.finished()
+
+    def _warn(self) -> None:
+        """Say what bounds have cut since the last commit: it may change outcomes or evidence."""
+        tasks = self._step.tasks.values()
+        self._warn_of("event_times_clamped", sum(task.clamped for task in tasks))
+        self._warn_of("corrections_dropped", sum(task.said.dropped for task in tasks))
+        self._warn_of("absences_dropped", self._step.progress.absences_dropped)
+
+    def _warn_of(self, event: str, records: int) -> None:
+        if records > self._cut.get(event, 0):
+            log.warning(event, records=records)
+        self._cut[event] = records
 
     def _show(self) -> None:
         """Metrics of what has just been committed."""
@@ -195,6 +179,8 @@ class JoinerRole:
                 metrics.add("records_total", n, role="joiner", side=word, outcome=outcome)
             for outcome, n in book.pairs.items():
                 metrics.add("pairs_total", n, outcome=outcome)
+            for (before, outcome), n in book.corrections.items():
+                metrics.add("corrections_total", n, from_outcome=before, outcome=outcome)
             for (path, kind), n in book.paths.items():
                 metrics.add("difference_total", n, path=path, kind=kind)
         for side, (records, size, watermark_ms) in self._step.sides().items():
@@ -204,13 +190,8 @@ class JoinerRole:
                 metrics.set("watermark_seconds", watermark_ms / 1000, side=side.word)
 
 
-def _leading(pending: tuple[int, int]) -> Side:
-    """The side of which more waits for the other."""
-    return Side.PRODUCTION if pending[Side.PRODUCTION] >= pending[Side.SHADOW] else Side.SHADOW
-
-
-def await_start(config: Config, revision: str, stop: Stoppable, watch: Watch) -> bool:
-    """Wait until the runner has pinned the start of this revision; False when stopped before."""
+def await_start(config: Config, revision: str, stop: Stoppable, watch: Watch) -> dict[str, Any] | None:
+    """Wait for the start mark of this revision, which the runner writes; None when stopped before."""
     reader = MarksReader(config, "joiner.start")
     waiting = False
     try:
@@ -218,11 +199,11 @@ def await_start(config: Config, revision: str, stop: Stoppable, watch: Watch) ->
             watch.turned()
             for record in reader.poll(0.2):
                 if record["kind"] == "start" and record["revision"] == revision:
-                    return True
+                    return record
             if reader.caught_up and not waiting:
                 waiting = True
                 log.info("waiting_for_start_mark", revision=revision)
-        return False
+        return None
     finally:
         reader.close()
 
@@ -237,13 +218,14 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     writer = transactional_writer(config, "joiner", instance)
     start_transactions(writer)
     figures: dict[str, Any] = {"role": "joiner", "records": 0, "commits": 0}
-    if await_start(config, revision, stop, watch):
-        step = JoinerStep(config, revision, compare, sources[config.production.outputs[0]], inputs)
+    start = await_start(config, revision, stop, watch)
+    if start is not None:
+        families = Families(config, repartitioned_of(start), client)
+        step = JoinerStep(config, revision, compare, families.counts, inputs, families.repartitioned)
         consumer = group_consumer(config, "joiner", instance)
-        role = JoinerRole(config, step, client, consumer, watch)
+        role = JoinerRole(config, step, families, Clients(client, consumer), watch)
         loop = Loop(config, role, consumer, writer, client, watch)
-        topics = [*config.production.outputs, *(config.plan.out(t) for t in config.production.outputs)]
-        loop.run(topics, stop)
+        loop.run(families.topics, stop)
         figures |= {"records": loop.records, "commits": loop.commits, "pending_at_restart": role.pending_at_restart}
     wall = time.monotonic() - began
     return {**figures, "wall_s": round(wall, 2), "records_per_s": round(figures["records"] / wall), **process_seconds()}

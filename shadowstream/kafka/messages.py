@@ -27,6 +27,11 @@ def is_end(error: KafkaError) -> bool:
     return error.code() == END
 
 
+def is_begin_gone(error: KafkaError) -> bool:
+    """Whether this says that the offset to read from does not exist (any more)."""
+    return error.code() == KafkaError._AUTO_OFFSET_RESET
+
+
 def columns(place: Place, messages: Sequence[Message], with_headers: bool) -> Batch:
     """Messages of one place as columns, each getter pulled over the whole batch at C speed."""
     return Batch(

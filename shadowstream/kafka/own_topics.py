@@ -6,7 +6,7 @@ Nothing here deletes or alters a topic.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -53,31 +53,71 @@ class Standing:
         return "does not fit" if self.problems else "exists"
 
 
-def planned(config: Config, counts: dict[str, int]) -> list[TopicSpec]:
-    """Every topic of the trial; `counts` has at least the partitions of production's outputs."""
+def sources_of(config: Config) -> dict[str, str]:
+    """What each topic that the trial only reads is to it, by topic: input, production, candidate or twin."""
+    found = dict.fromkeys(config.inputs, "input") | dict.fromkeys(config.production.outputs, "production")
+    if config.candidate.topic is not None:
+        found[config.candidate.topic] = "candidate"
+    if config.twin is not None:
+        found[config.twin.topic] = "twin"
+    return found
+
+
+def planned(config: Config, counts: dict[str, int], repartitioned: Collection[str] = ()) -> list[TopicSpec]:
+    """Every topic of the trial; `counts` has at least the partitions of production's outputs, `repartitioned` are those
+    of which we keep a copy by identity."""
     outputs = {topic: counts[topic] for topic in config.production.outputs}
-    return config.plan.specs(outputs, diff_json=config.compare.diff_json)
+    specs = config.plan.specs(outputs, diff_json=config.compare.diff_json, repartitioned=repartitioned)
+    if config.candidate.topic is None:
+        return specs
+    # The candidate's job writes a topic of its own, and nobody writes this one.
+    unwritten = {config.plan.out(topic) for topic in outputs}
+    return [spec for spec in specs if spec.name not in unwritten]
+
+
+def source_counts(client: AdminClient, config: Config) -> dict[str, int]:
+    """Partition counts of the topics that the trial only reads.
+
+    Raises `ConfigError` where one does not exist, or where the candidate's or the twin's topic has another count than
+    production's: records of a pair would lie in partitions of different numbers and never meet.
+    """
+    counts = offsets.partition_counts(client, sources_of(config))
+    production = config.production.outputs[0]
+    for topic, side in sources_of(config).items():
+        if side in ("candidate", "twin") and counts[topic] != counts[production]:
+            raise ConfigError(
+                f"{side}.topic: {topic} has {counts[topic]} partitions and production's output {production} has "
+                f"{counts[production]}: the records of a pair would lie in partitions of different numbers and never "
+                "meet. Give both as many, and let both choose partitions in the same way"
+            )
+    return counts
 
 
 def survey(client: AdminClient, config: Config) -> list[Standing]:
     """Each topic of the plan as it stands on the cluster.
 
-    Raises `ConfigError` where production's outputs or the inputs do not exist, `BrokerError` where nobody answers.
+    Copies of production's outputs are in the plan where they stand: whether they are needed the runner finds out.
+    Raises `ConfigError` as `source_counts` does, `BrokerError` where nobody answers.
     """
-    specs = planned(config, offsets.partition_counts(client, [*config.inputs, *config.production.outputs]))
     existing = _existing(client)
+    copies = [topic for topic in config.production.outputs if config.plan.repartition(topic) in existing]
+    specs = planned(config, source_counts(client, config), copies)
     settings = _settings(client, [spec.name for spec in specs if spec.name in existing])
     return [_standing(spec, existing.get(spec.name), settings.get(spec.name)) for spec in specs]
 
 
-def ensure(client: AdminClient, config: Config, replication: int = -1) -> dict[str, int]:
-    """Create missing topics of the plan; returns the partition counts of inputs and production's outputs.
+def ensure(
+    client: AdminClient, config: Config, replication: int = -1, repartitioned: Collection[str] = ()
+) -> dict[str, int]:
+    """Create missing topics of the plan; returns the partition counts of the topics that the trial only reads.
 
-    Raises `ConfigError` where a source topic does not exist or a topic of ours has another partition count than
-    production's (pairs would silently never meet), `BrokerError` where the broker refuses.
+    `repartitioned` are production's outputs of which we keep a copy by identity.
+
+    Raises `ConfigError` as `source_counts` does or where a topic of ours has another partition count than production's
+    (pairs would silently never meet), `BrokerError` where the broker refuses.
     """
-    sources = offsets.partition_counts(client, [*config.inputs, *config.production.outputs])
-    specs = planned(config, sources)
+    sources = source_counts(client, config)
+    specs = planned(config, sources, repartitioned)
     existing = _existing(client)
     for spec in specs:
         problem = _miscounted(spec, existing.get(spec.name))

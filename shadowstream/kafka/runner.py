@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka.admin import AdminClient
 
@@ -21,8 +21,10 @@ from shadowstream.kafka.clients import (
     plain_writer,
     transactional_writer,
 )
+from shadowstream.kafka.copying import Copies
 from shadowstream.kafka.loop import Committed, Loop, process_seconds, start_transactions
 from shadowstream.kafka.registry import schema_source
+from shadowstream.kafka.sampling import Rechecks
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Commit, Place, Write
 from shadowstream.runner import candidate, marks
@@ -34,40 +36,47 @@ log = get_logger("runner")
 MARKS_EVERY_MS = 1_000
 
 
+class Edge(NamedTuple):
+    """What the runner's step meets the broker through, beside the loop's own clients."""
+
+    admin: AdminClient
+    marks: GuardedWriter
+    copies: Copies
+    rechecks: Rechecks
+
+
 class RunnerRole:
     """The runner's step between the loop and the broker."""
 
-    def __init__(
-        self,
-        config: Config,
-        step: RunnerStep,
-        client: AdminClient,
-        marks_writer: GuardedWriter,
-        pinned: start.Pinned,
-        watch: Watch,
-    ) -> None:
+    def __init__(self, config: Config, step: RunnerStep, edge: Edge, pinned: start.Pinned, watch: Watch) -> None:
         self._watch = watch
-        self._config, self._step, self._client = config, step, client
-        self._marks, self._pinned = marks_writer, pinned
+        self._config, self._step, self._client = config, step, edge.admin
+        self._marks, self._pinned = edge.marks, pinned
+        self._copies, self._rechecks = edge.copies, edge.rechecks
+        client = edge.admin
         outputs = offsets.partition_counts(client, [config.plan.out(t) for t in config.production.outputs])
         self._outputs = offsets.places(outputs)
         self._next_marks_ms = 0
         self._warm = pinned.warm or not pinned.start.has_warm_up or not config.production.group
+        self._warm_ends: dict[Place, int] | None = None
         self.finished = False
 
     def wants_headers(self, topic: str) -> bool:
-        """The runner reads no headers of the inputs."""
-        return False
+        """The inputs' only where one of them is the id; of what is copied all."""
+        return topic in self._copies.topics or self._step.wants_headers()
 
     def side_word(self, topic: str) -> str:
-        """Everything that the runner reads is input."""
-        return "input"
+        """What the runner reads is input, or production's to be copied."""
+        return "production" if topic in self._copies.topics else "input"
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
         """Go on from what is committed, with its counters; from the start mark where nothing is."""
         starts = {}
         for one in committed:
             place = one.place
+            if place.topic in self._copies.topics:
+                starts[place] = self._copies.begin(one)
+                continue
             if one.offset >= 0:
                 position, counters = one.offset, marks.of_metadata(one.metadata)
             else:
@@ -87,32 +96,46 @@ class RunnerRole:
     def dropped(self) -> None:
         """Forget every partition."""
         self._step.drop()
+        self._copies.step.drop()
 
     def restored(self) -> bool:
         """The runner reads nothing again: what it commits has ended."""
         return True
 
     def batch(self, batch: Batch, now_ms: int) -> None:
-        """Run the candidate."""
-        self._step.step(batch, now_ms)
+        """Run the candidate, or copy what production has written."""
+        if batch.place.topic in self._copies.topics:
+            self._copies.step.copy(batch)
+        else:
+            self._step.step(batch, now_ms)
 
     def end(self, place: Place, offset: int, now_ms: int) -> None:
-        """An input was read to its end."""
-        self._step.end(place, offset)
+        """A place was read to its end."""
+        if place.topic in self._copies.topics:
+            self._copies.step.end(place, offset)
+        else:
+            self._step.end(place, offset)
 
     def turn(self, now_ms: int) -> None:
         """Repeat the marks each second, while nothing is uncommitted."""
         if now_ms >= self._next_marks_ms and not self._step.dirty() and self._step.inputs:
             self._try_marks(now_ms)
+        self._rechecks.turn(now_ms)
 
     def prepare(self, now_ms: int) -> tuple[list[Write], list[Commit]]:
         """Everything of one transaction."""
-        return self._step.prepare()
+        writes, commits = self._step.prepare()
+        copies, copied = self._copies.step.prepare()
+        return writes + copies, commits + copied
 
     def committed(self, now_ms: int) -> None:
         """After the commit has returned: say how far we are."""
         for outcome, n in self._step.ended.items():
             self._watch.metrics.add("records_total", n, role="runner", side="input", outcome=outcome)
+        if self._copies.topics:
+            n = len(self._copies.step.writes)
+            self._watch.metrics.add("records_total", n, role="runner", side="production", outcome="copied")
+            self._copies.step.committed()
         self._step.committed()
         self._try_marks(now_ms)
 
@@ -131,19 +154,26 @@ class RunnerRole:
             self._close_warm_up()
         self._marks.write(self._step.done_marks(offsets.ends(self._client, self._outputs)))
         self._marks.producer.poll(0)
-        # Over only when the end of the warm-up has been said, or the joiner would wait for it for ever.
-        if self._step.finished() and self._warm:
+        # Over only when the end of the warm-up has been said, or the joiner would wait for it for ever; and when
+        # everything that production has written for these inputs has been copied.
+        if self._step.finished() and self._warm and self._copies.ended():
+            if self._copies.topics:
+                log.info("copied_to_the_end", topics=self._copies.topics)
             self._marks.flush(30)
             self.finished = True
 
     def _close_warm_up(self) -> None:
-        """Once production is done to S, pin E1 = ends of its outputs: what is unpaired below it is warm-up."""
-        group = self._config.production.group or ""
-        below = self._pinned.start.warm_below
-        committed = offsets.committed(self._client, group, below)
-        if all(committed.get(place, 0) >= end for place, end in below.items()):
+        """Once production is done to S, pin E1 = ends of its outputs, or of our copies: unpaired below is warm-up."""
+        if self._warm_ends is None:
+            group = self._config.production.group or ""
+            below = self._pinned.start.warm_below
+            committed = offsets.committed(self._client, group, below)
+            if any(committed.get(place, 0) < end for place, end in below.items()):
+                return
             counts = offsets.partition_counts(self._client, self._config.production.outputs)
-            ends = offsets.ends(self._client, offsets.places(counts))
+            self._warm_ends = offsets.ends(self._client, offsets.places(counts))
+        ends = self._copies.translated(self._warm_ends)
+        if ends is not None:
             record = marks.mark("warm", self._step.revision, ends=marks.ends_field(ends))
             self._marks.write([marks.write(self._config.plan.of("progress"), record)])
             self._warm = True
@@ -166,28 +196,44 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     call = candidate.load(config.candidate)
     sources = own_topics.ensure(client, config)
     schemas = schema_source(config.schemas)
-    output = config.production.outputs[0]
-    step = RunnerStep(
-        config,
-        revision,
-        _timed(call, watch),
-        Decoder(schemas),
-        Encoder(schemas, f"{output}-value", config.candidate.output_format),
-        sources[output],
-    )
+    decoder = Decoder(schemas)
+    outputs, written_as = config.production.outputs, config.candidate.output_format
+    encoders = {topic: Encoder(schemas, f"{topic}-value", written_as) for topic in outputs}
     writer = transactional_writer(config, "runner", instance)
     start_transactions(writer)
     marks_writer = plain_writer(config)
-    pinned = start.pin(config, revision, client, marks_writer)
-    role = RunnerRole(config, step, client, marks_writer, pinned, watch)
-    loop = Loop(config, role, group_consumer(config, "runner", instance), writer, client, watch)
-    loop.run(config.inputs, stop)
+    figures: dict[str, Any] = {"role": "runner", "records": 0, "commits": 0}
+    pinned = _pin(config, revision, (client, marks_writer), stop, watch)
+    if pinned is not None:
+        step = RunnerStep(
+            config,
+            revision,
+            _timed(call, watch),
+            decoder,
+            encoders,
+            {topic: sources[topic] for topic in outputs},
+            pinned.partitioners,
+        )
+        copies = Copies(config, client, pinned, decoder.decode_many)
+        edge = Edge(client, marks_writer, copies, Rechecks(config, client, pinned.partitioners))
+        role = RunnerRole(config, step, edge, pinned, watch)
+        loop = Loop(config, role, group_consumer(config, "runner", instance), writer, client, watch)
+        loop.run([*config.inputs, *copies.topics], stop)
+        figures |= {"records": loop.records, "commits": loop.commits, "partitioners": pinned.partitioners}
     wall = time.monotonic() - began
-    return {
-        "role": "runner",
-        "records": loop.records,
-        "commits": loop.commits,
-        "wall_s": round(wall, 2),
-        "records_per_s": round(loop.records / wall),
-        **process_seconds(),
-    }
+    return {**figures, "wall_s": round(wall, 2), "records_per_s": round(figures["records"] / wall), **process_seconds()}
+
+
+def _pin(
+    config: Config, revision: str, clients: tuple[AdminClient, GuardedWriter], stop: Stoppable, watch: Watch
+) -> start.Pinned | None:
+    """The start; None when stopped while waiting for production's first records."""
+
+    def going() -> bool:
+        watch.turned()
+        return not stop.stopped
+
+    try:
+        return start.pin(config, revision, *clients, going)
+    except start.Stopped:
+        return None

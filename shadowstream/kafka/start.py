@@ -15,57 +15,102 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.joiner.progress import Progress, Start
-from shadowstream.kafka import offsets
+from shadowstream.kafka import offsets, own_topics
 from shadowstream.kafka.clients import GuardedWriter, reading_consumer
 from shadowstream.kafka.marks import MarksReader
 from shadowstream.kafka.messages import is_end, offset_of
 from shadowstream.kafka.reading import extent
+from shadowstream.kafka.sampling import Going, check, settle
 from shadowstream.observe import get_logger
 from shadowstream.records import Place
 from shadowstream.runner import marks
+from shadowstream.runner.detect import INPUT, REPARTITION
 
 log = get_logger("start")
 NO_WARM_UP = -1  # in place of S: every pair counts
 
 
+class Stopped(Exception):
+    """The wait for production's first records was ended from outside; nothing has been pinned."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """The start that counts, whether its warm-up has been closed, and how far earlier marks say we were."""
+    """The start that counts, whether its warm-up has been closed, how far earlier marks say we were, and the kind of
+    partitioner of each of production's output topics."""
 
     start: Start
     warm: bool
     done: dict[Place, int]
+    partitioners: dict[str, str]
+
+    @property
+    def repartitioned(self) -> list[str]:
+        """Production's output topics of which we keep a copy by identity."""
+        return [topic for topic, kind in self.partitioners.items() if kind == REPARTITION]
 
 
-def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWriter) -> Pinned:
-    """The start mark of this revision; written now if nobody has. The first in the topic is the one that counts."""
-    pinned = _read(config, revision)
+def _always() -> bool:
+    return True
+
+
+def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWriter, going: Going = _always) -> Pinned:
+    """The start mark of this revision; written now if nobody has. The first in the topic is the one that counts.
+
+    Where nothing says yet how production chooses partitions, its first records are waited for: `going` is called each
+    turn of that and ends it by False.
+
+    Raises:
+        Stopped: `going` ended the wait.
+        ConfigError: production's outputs contradict what the config says or what this trial began with.
+    """
+    pinned, earlier = _read(config, revision)
+    if pinned is not None:
+        check(config, client, pinned.partitioners)
+        return pinned
+    kinds = settle(config, client, earlier, going)
+    if kinds is None:
+        raise Stopped
+    # Before the mark: who reads it may subscribe to the copies at once.
+    own_topics.ensure(client, config, repartitioned=[t for t, kind in kinds.items() if kind == REPARTITION])
+    record = _new(config, revision, client)
+    record["partitioners"] = marks.partitioners_field(kinds)
+    writer.write([marks.write(config.plan.of("progress"), record)])
+    writer.flush(30)
+    pinned, _ = _read(config, revision)
     if pinned is None:
-        record = _new(config, revision, client)
-        writer.write([marks.write(config.plan.of("progress"), record)])
-        writer.flush(30)
-        pinned = _read(config, revision)
-        if pinned is None:
-            raise ConfigError(
-                f"the start mark cannot be read back from {config.plan.of('progress')}; "
-                "check retention and the right to write and read it"
-            )
-        log.info("trial_started", revision=revision, begins=len(pinned.start.committed))
+        raise ConfigError(
+            f"the start mark cannot be read back from {config.plan.of('progress')}; "
+            "check retention and the right to write and read it"
+        )
+    log.info(
+        "trial_started",
+        revision=revision,
+        begins=len(pinned.start.committed),
+        partitioners=pinned.partitioners,
+    )
     return pinned
 
 
-def _read(config: Config, revision: str) -> Pinned | None:
+def _read(config: Config, revision: str) -> tuple[Pinned | None, dict[str, str]]:
+    """The start of this revision, and the partitioners that the last start mark of any revision has pinned."""
     reader = MarksReader(config, "runner")
+    progress = Progress(revision, config.inputs)
+    found: dict[str, dict[str, str]] = {}
     try:
-        progress = Progress(revision, config.inputs)
         for record in reader.read_to_end():
             progress.add(record)
+            if record["kind"] == "start":
+                # A mark that says nothing of a topic is of a release that took every output to lie as its input.
+                unsaid = dict.fromkeys(config.production.outputs, INPUT)
+                found.setdefault(record["revision"], unsaid | marks.partitioners_of(record))
     finally:
         reader.close()
+    earlier = next(reversed(found.values()), {})
     if progress.start is None:
-        return None
+        return None, earlier
     done = {place: mark.offset for place, mark in progress.latest.items()}
-    return Pinned(progress.start, progress.warm_ends is not None, done)
+    return Pinned(progress.start, progress.warm_ends is not None, done, found[revision]), earlier
 
 
 def _new(config: Config, revision: str, client: AdminClient) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from shadowstream.config import Candidate
-from shadowstream.errors import CandidateError, ConfigError
+from shadowstream.errors import CandidateError, ConfigError, ShadowstreamBug
 from shadowstream.runner.outputs import Call, Output, outputs_of
 
 
@@ -22,6 +22,8 @@ def load(candidate: Candidate) -> Call:
     Raises `ConfigError` where it cannot be imported, is not callable, or is not declared trusted: a process of
     its own comes with the sandbox, until then running it here must be said out loud.
     """
+    if candidate.call is None:
+        raise ShadowstreamBug("a candidate that is a job of its own is watched, not called")
     if not candidate.trusted:
         raise ConfigError(
             f"candidate.trusted: {candidate.call} would run inside the runner's process, with its credentials; "

@@ -11,6 +11,7 @@ import hashlib
 import json
 import zlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,6 +103,7 @@ def mark(kind: str, revision: str, **fields: Any) -> dict[str, Any]:
         "windows": [],
         "counters": None,
         "floor_ms": None,
+        "partitioners": [],
     }
     record.update(fields)
     return record
@@ -110,6 +112,20 @@ def mark(kind: str, revision: str, **fields: Any) -> dict[str, Any]:
 def ends_field(ends: dict[Place, int]) -> list[dict[str, Any]]:
     """Offsets by place in the form of the schema."""
     return [{"topic": p.topic, "partition": p.partition, "offset": o} for p, o in sorted(ends.items())]
+
+
+def partitioners_field(kinds: Mapping[str, str]) -> list[dict[str, str]]:
+    """Partitioner kinds by production output topic in the form of the schema."""
+    return [{"topic": topic, "kind": kind} for topic, kind in sorted(kinds.items())]
+
+
+def partitioners_of(record: dict[str, Any]) -> dict[str, str]:
+    """Partitioner kinds by production output topic, as a start mark has pinned them.
+
+    >>> partitioners_of(mark("start", "00", partitioners=partitioners_field({"scores": "crc32"})))
+    {'scores': 'crc32'}
+    """
+    return {one["topic"]: one["kind"] for one in record["partitioners"]}
 
 
 def write(topic: str, record: dict[str, Any]) -> Write:

@@ -14,15 +14,19 @@ Call = Callable[[Sequence[Any]], "list[list[Output] | CandidateError]"]
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One output of a candidate; `key` None keeps the input's key, `drop_key` writes a null key."""
+    """One output of a candidate; `key` None keeps the input's key, `drop_key` writes a null key.
+
+    `topic` is one of production's output topics; it can be left out where there is only one.
+    """
 
     value: Any
     key: bytes | None = None
     drop_key: bool = False
+    topic: str | None = None
 
 
 def outputs_of(returned: Any) -> list[Output]:
-    """What a candidate returned for one input, as a list of outputs; raises `CandidateError` for an odd key.
+    """What a candidate returned for one input, as a list of outputs; raises `CandidateError` for an odd key or topic.
 
     >>> [o.value for o in outputs_of([1, Output(2)])]
     [1, 2]
@@ -36,4 +40,6 @@ def outputs_of(returned: Any) -> list[Output]:
     for one in outputs:
         if not isinstance(one.key, bytes | None):
             raise CandidateError(f"an output's key is bytes or None, not {type(one.key).__name__}")
+        if not isinstance(one.topic, str | None):
+            raise CandidateError(f"an output's topic is str or None, not {type(one.topic).__name__}")
     return outputs

@@ -7,14 +7,17 @@ reason. ``read`` is counted apart from these, so that the first ledger compares 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from shadowstream.config import Config
 from shadowstream.errors import CandidateError, RecordError, ShadowstreamBug
+from shadowstream.joiner.identity import header
 from shadowstream.records import PACKED_HEADER, Batch, Commit, Coordinate, Place, Write, pack
 from shadowstream.runner import marks
+from shadowstream.runner.detect import REPARTITION
+from shadowstream.runner.homes import Homes
 from shadowstream.runner.outputs import Call, Output
 from shadowstream.runner.partitioner import partition_for
 
@@ -49,20 +52,51 @@ class Progress:
         return 0 <= self.bound <= self.committed
 
 
+class Encoded(NamedTuple):
+    """An output that can be written: to which of production's topics it belongs, its key and its bytes."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+
+
 @dataclass(slots=True)
 class RunnerStep:
-    """State of all assigned input partitions. `partitions` is the partition count of production's output topic."""
+    """State of all assigned input partitions.
+
+    By production output topic: `encoders`, `partitions` (its partition count) and `kinds` (how its partitions are
+    chosen: input, murmur2, crc32 or repartition; left out, as the config says).
+    """
 
     config: Config
     revision: str
     call: Call
     decoder: DecodesMany
-    encoder: Encodes
-    partitions: int
+    encoders: Mapping[str, Encodes]
+    partitions: Mapping[str, int]
+    kinds: Mapping[str, str] = field(default_factory=dict)
     inputs: dict[Place, Progress] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
     records: int = 0
     ended: Counter[str] = field(default_factory=Counter)
+    _out: dict[str, str] = field(init=False)
+    _only: str | None = field(init=False)
+    _homes: Homes = field(init=False)
+    _carried: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        outputs, identity = self.config.production.outputs, self.config.identity
+        self.kinds = {topic: self.kinds.get(topic, self.config.candidate.partitioner) for topic in outputs}
+        if "auto" in self.kinds.values():
+            raise ShadowstreamBug(f"the partitioner is to be found before the runner's step is made: {self.kinds}")
+        self._out = {topic: self.config.plan.out(topic) for topic in outputs}
+        self._only = outputs[0] if len(outputs) == 1 else None
+        self._homes = Homes(self.config, self.decoder.decode_many)
+        self._carried = identity.header if identity.kind == "id" else None
+
+    def wants_headers(self) -> bool:
+        """Whether inputs must come with their headers: where one of them is the id that outputs carry on."""
+        return self._carried is not None
 
     def assign(self, place: Place, position: int, counters: marks.Counters, bound: int) -> None:
         """Take an input partition from `position` on; `bound` is -1 where the run is unbounded."""
@@ -121,16 +155,14 @@ class RunnerStep:
         window[0] += 1
         if isinstance(result, list):
             try:
-                encoded = [(output, self.encoder.encode(output.value)) for output in result]
-                self._check_sizes(encoded, batch.keys[i])
+                encoded = [self._encode(output, batch.keys[i]) for output in result]
             except CandidateError as error:
                 result = error
             else:
                 self.ended["with_output" if encoded else "silent"] += 1
                 state.counters.with_output += bool(encoded)
                 state.counters.silent += not encoded
-                for k, (output, value) in enumerate(encoded):
-                    self._write_output(state, batch, i, (k, output, value), now_ms)
+                self._write_outputs(state, batch, i, encoded, now_ms)
                 return
         reason = "undecodable" if isinstance(result, RecordError) else "error"
         self.ended[reason] += 1
@@ -139,30 +171,43 @@ class RunnerStep:
         self._absent(state, batch.offsets[i], batch.keys[i], reason)
         self.writes.append(self._dead_letter(batch, i, reason, result))
 
-    def _check_sizes(self, encoded: list[tuple[Output, bytes | None]], input_key: bytes | None) -> None:
+    def _encode(self, output: Output, input_key: bytes | None) -> Encoded:
+        topic = self._only if output.topic is None else output.topic
+        if topic not in self._out:
+            known = ", ".join(self._out)
+            said = "names no topic and there are several" if topic is None else f"names topic {topic!r}"
+            raise CandidateError(f"an output {said}; give one of production.outputs: Output(..., topic=...) of {known}")
+        value = self.encoders[topic].encode(output.value)
+        key = _key(output, input_key)
         # Too large a message would surface only at the commit, and fail it again after each restart.
-        most = self.config.limits.value_bytes_max
-        for output, value in encoded:
-            size = len(value or b"") + len(_key(output, input_key) or b"")
-            if size > most:
-                raise CandidateError(f"output of {size} bytes, its key included; limits.value_bytes_max is {most}")
+        size, most = len(value or b"") + len(key or b""), self.config.limits.value_bytes_max
+        if size > most:
+            raise CandidateError(f"output of {size} bytes, its key included; limits.value_bytes_max is {most}")
+        return Encoded(topic, key, value)
 
-    def _write_output(
-        self, state: Progress, batch: Batch, i: int, one: tuple[int, Output, bytes | None], now_ms: int
-    ) -> None:
-        k, output, value = one
-        place = batch.place
-        key = _key(output, batch.keys[i])
-        partition = partition_for(self.config.candidate.partitioner, key, place.partition, self.partitions)
-        topic = self.config.production.outputs[0]
-        coordinate = Coordinate(self.config.inputs.index(place.topic), place.partition, batch.offsets[i], k)
-        time_ms = batch.times_ms[i]
-        header = pack(self.revision, coordinate, time_ms, now_ms)
-        # Stamped with the input's time, so that both sides of a pair fall into the same event-time window.
-        self.writes.append(
-            Write(self.config.plan.out(topic), partition, key, value, time_ms, [(PACKED_HEADER, header)])
-        )
-        state.counters.written[f"{topic}/{partition}"] += 1
+    def _write_outputs(self, state: Progress, batch: Batch, i: int, encoded: Sequence[Encoded], now_ms: int) -> None:
+        place, time_ms = batch.place, batch.times_ms[i]
+        index, offset = self.config.inputs.index(place.topic), batch.offsets[i]
+        carried = self._carried_on(batch, i)
+        ks: dict[str, int] = {}
+        for topic, key, value in encoded:
+            k = ks.get(topic, 0)
+            ks[topic] = k + 1
+            kind, partitions = self.kinds[topic], self.partitions[topic]
+            if kind == REPARTITION:
+                partition = self._homes.of_output(key, value, carried, place.partition, partitions)
+            else:
+                partition = partition_for(kind, key, place.partition, partitions)
+            coordinate = Coordinate(index, place.partition, offset, k)
+            headers = [(PACKED_HEADER, pack(self.revision, coordinate, time_ms, now_ms)), *carried]
+            # Stamped with the input's time, so that both sides of a pair fall into the same event-time window.
+            self.writes.append(Write(self._out[topic], partition, key, value, time_ms, headers))
+            state.counters.written[f"{topic}/{partition}"] += 1
+
+    def _carried_on(self, batch: Batch, i: int) -> list[tuple[str, bytes]]:
+        """The input's correlation id, which an output keeps as production's own does."""
+        found = header(batch.headers[i], self._carried) if self._carried is not None and batch.headers else None
+        return [] if found is None or self._carried is None else [(self._carried, found)]
 
     def _absent(self, state: Progress, offset: int, key: bytes | None, reason: str) -> None:
         ids = [] if key is None else [marks.identity_hash(key)]

@@ -92,3 +92,16 @@ def test_the_config_is_shown_with_defaults_and_without_secrets(cli: Cli, make_tr
 def test_the_json_schema_is_printed(cli: Cli) -> None:
     assert json.loads(cli("schema", "config").out) == json_schema()
     assert cli("schema", "config", "--json").json == json_schema()
+
+
+def test_a_candidate_that_is_a_job_of_its_own_has_a_revision_by_its_version(cli: Cli, make_trial: MakeTrial) -> None:
+    path = make_trial()
+    text = path.read_text()
+    revisions = set()
+    for version in ("7", "8"):
+        adopted = f"candidate: {{topic: next, group: next-scorer, version: '{version}'}}\n"
+        path.write_text(text[: text.index("candidate:")] + adopted)
+        said = cli("validate", path, "--json")
+        assert (said.code, said.json["ok"]) == (0, True)
+        revisions.add(said.json["revision"])
+    assert len(revisions) == 2

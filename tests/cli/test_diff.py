@@ -36,6 +36,10 @@ def row(pair_id: str, outcome: str = "mismatch", time_ms: int = 1_372_651_200_00
         "reason": None,
         "late": False,
         "correction_of": None,
+        "twin": None,
+        "identity": "key",
+        "id": None,
+        "ambiguous": False,
         **more,
     }
 

@@ -52,6 +52,7 @@ def verdict(decision: str, revision: str = REVISION, evaluated_at_ms: int = NOW_
         "evidence_digest": "00",
         "evaluated_at_ms": evaluated_at_ms,
         "sources": [],
+        "caveats": [],
         **more,
     }
 
@@ -192,6 +193,13 @@ def test_the_exit_code_is_the_decision(decision: str, cli: Cli, judged: Judged) 
         judged.revision,
     )
     assert said.json["gate"] == {"exit_code": CODES[decision], "judged": decision}
+
+
+def test_what_a_verdict_cannot_vouch_for_stands_beside_its_reasons(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.say("promote", caveats=["extra is not exact"])
+    assert cli("gate", judged.path).out == "promote\n  because promote\n  note: extra is not exact\n"
+    assert cli("gate", judged.path, "--json").json["caveats"] == ["extra is not exact"]
 
 
 def test_before_any_verdict_it_is_not_yet(cli: Cli, judged: Judged) -> None:

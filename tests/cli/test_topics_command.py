@@ -53,6 +53,10 @@ def test_a_plan_needs_no_cluster_where_the_partitions_are_given(cli: Cli, make_t
         topic: (one["partitions"], one["config"]) for topic, one in topics.items()
     }
     assert topics["shadow.fraud.diff.json"]["partitions"] == topics["shadow.fraud.out.scores"]["partitions"] == 6
+    assert said.json["sources"] == [
+        {"name": "payments", "partitions": None, "side": "input"},
+        {"name": "scores", "partitions": 6, "side": "production"},
+    ]
     assert "the cluster was not asked" in said.err
     table = cli("topics", "plan", path, "--partitions", "scores=6").out
     assert all(topic in table for topic in topics)
@@ -166,6 +170,71 @@ def test_the_rights_are_reading_production_and_everything_of_its_own_prefix_and_
     ]
     text = cli("topics", "acls", make_trial(), "--principal", "User:CN=shadow, O=x").out
     assert text.splitlines() == said.json["commands"]
+
+
+ADOPTED = 'candidate: {topic: scores-next, group: next, version: "7"}\ntwin: {topic: scores-twin, group: again}\n'
+
+
+def adopt(path: Path) -> Path:
+    """The trial with a candidate that is a job of its own, and a twin."""
+    text = path.read_text()
+    begin = text.index("candidate:")
+    path.write_text(text[:begin] + ADOPTED)
+    return path
+
+
+def test_topics_of_a_job_of_its_own_and_of_the_twin_are_sources_and_nothing_is_made_for_them(
+    cli: Cli, make_trial: MakeTrial
+) -> None:
+    path = adopt(make_trial())
+    said = cli("topics", "plan", path, "--partitions", "scores=6", "--json").json
+    names = {one["name"] for one in said["topics"]}
+    assert "shadow.fraud.out.scores" not in names
+    assert {"shadow.fraud.progress", "shadow.fraud.diff"} < names
+    assert [(one["name"], one["side"], one["partitions"]) for one in said["sources"]] == [
+        ("payments", "input", None),
+        ("scores", "production", 6),
+        ("scores-next", "candidate", None),
+        ("scores-twin", "twin", None),
+    ]
+    table = cli("topics", "plan", path, "--partitions", "scores=6").out
+    assert "scores-next" in table
+    assert "only read: candidate" in table
+
+
+def test_the_groups_of_a_job_of_its_own_and_of_the_twin_may_be_looked_at_and_no_more(
+    cli: Cli, make_trial: MakeTrial
+) -> None:
+    said = cli("topics", "acls", adopt(make_trial()), "--principal", "User:shadow").out
+    lines = [line for line in said.splitlines() if "prefixed" not in line]
+    assert [line.partition("User:shadow ")[2] for line in lines] == [
+        *(f"--operation Read --operation Describe --topic {topic}" for topic in ("payments", "scores")),
+        *(f"--operation Read --operation Describe --topic {topic}" for topic in ("scores-next", "scores-twin")),
+        *(f"--operation Describe --group {group}" for group in ("scorer", "next", "again")),
+    ]
+
+
+@pytest.mark.parametrize("side", ["candidate", "twin"])
+def test_a_side_with_another_number_of_partitions_than_production_is_2_and_names_both(
+    cli: Cli, trial: Path, kafka: Broker, name: str, side: str
+) -> None:
+    adopt(trial)
+    text = trial.read_text().replace("scores-", f"{name}-")
+    trial.write_text(text)
+    counts = {"next": 3, "twin": 3} | {"next" if side == "candidate" else "twin": 2}
+    create_topics(kafka.bootstrap, {f"{name}-{topic}": count for topic, count in counts.items()})
+    said = cli("topics", "plan", trial)
+    wrong = f"{name}-{'next' if side == 'candidate' else 'twin'}"
+    assert said.code == 2
+    assert f"{side}.topic: {wrong} has 2 partitions and production's output {name}-out has 3" in said.err
+    assert cli("topics", "apply", trial).code == 2
+    assert on_cluster(kafka.bootstrap, f"shadow.{name}.") == {}
+
+
+def test_a_topic_of_a_job_of_its_own_that_does_not_exist_is_2_by_name(cli: Cli, trial: Path) -> None:
+    said = cli("topics", "plan", adopt(trial))
+    assert said.code == 2
+    assert "topics not found on the cluster: scores-next, scores-twin" in said.err
 
 
 @pytest.mark.parametrize("principal", ["shadow", "User:", ":shadow", "User:*"])

@@ -81,7 +81,17 @@ def test_a_missing_key_inside_another_is_named_in_its_line(write: Write) -> None
         ("compare: {rules: {path: a}}", "compare.rules", "expected a list, found keys with values; write [a, b]"),
         ("schemas: {dir: 5}", "schemas.dir", "expected a text, found '5'; put it in quotes"),
         ("schemas: {dir: a, registry: b}", "schemas", "give either dir or registry, not both"),
-        ("identity: {header: h}", "", "identity.header goes with identity.kind: coordinate"),
+        ("identity: {header: h}", "identity", "header goes with kind: coordinate or id"),
+        ("identity: {path: a}", "identity", "path goes with kind: id"),
+        ("identity: {kind: id}", "identity.kind", "id needs either header or path"),
+        ("identity: {kind: id, header: h, path: p}", "identity.kind", "id needs either header or path"),
+        ("identity: {kind: occurrence, outputs: many}", "identity.outputs", "many needs an id of the input"),
+        ("twin: {topic: scores}", "", "a topic stands in more than one place"),
+        (
+            "twin: {topic: again}\nidentity: {kind: occurrence}",
+            "",
+            "twin goes with identity.kind key, coordinate or id",
+        ),
         ("kafka: {client: {a.b: [1]}}", "kafka.client.a.b", "expected a text, a number or true/false, found a list"),
         ("kafka: {client: {a.b: }}", "kafka.client.a.b", "expected a text, a number or true/false, found nothing"),
         ("compare: {rules: [{path: a}]}", "compare.rules[0]", "the rule says nothing; give ignore, atol or rtol"),
@@ -99,6 +109,40 @@ def test_a_wrong_value_is_told_with_what_stands_there_and_what_to_write(
 ) -> None:
     found = the_message(write(GOOD + line + "\n"), 5 if key else 1, key)
     assert found.startswith(message)
+
+
+ADOPTED = "candidate: {topic: next, group: next-scorer, version: '7'}"
+
+
+@pytest.mark.parametrize(
+    ("candidate", "line", "key", "message"),
+    [
+        ("candidate: {trusted: true}", 4, "candidate", "give either call (the runner calls it) or topic"),
+        ("candidate: {call: 'a:b', topic: next}", 4, "candidate", "give either call (the runner calls it) or topic"),
+        ("candidate: {call: 'a:b', version: '7'}", 4, "candidate", "group, commits and version go with topic"),
+        ("candidate: {topic: next, group: g}", 4, "candidate", "topic needs group (its commits say how far it is)"),
+        (ADOPTED + "\nbounded: true", 5, "bounded", "needs candidate.call"),
+        (ADOPTED.replace("next,", "payments,"), 1, "", "a topic stands in more than one place"),
+        (ADOPTED + "\ntwin: {topic: next}", 1, "", "a topic stands in more than one place"),
+    ],
+)
+def test_a_candidate_is_either_called_or_a_job_of_its_own(
+    write: Write, candidate: str, line: int, key: str, message: str
+) -> None:
+    text = "\n".join([*GOOD.splitlines()[:-1], candidate])
+    assert the_message(write(text), line, key).startswith(message)
+
+
+def test_a_job_of_its_own_is_read_and_none_of_its_things_may_be_ours(write: Write) -> None:
+    text = "\n".join([*GOOD.splitlines()[:-1], ADOPTED])
+    config = load(write(text), {})
+    assert (config.candidate.call, config.candidate.topic, config.candidate.commits) == (None, "next", "unknown")
+    for wrong in (
+        text.replace("topic: next", "topic: shadow.fraud.out.scores"),
+        text.replace("next-", "shadow.fraud."),
+    ):
+        with pytest.raises(IsolationError, match="shadow"):
+            load(write(wrong), {})
 
 
 def test_every_problem_of_a_file_is_told_at_once_in_the_order_of_lines(write: Write) -> None:
@@ -126,12 +170,14 @@ def test_a_name_that_makes_no_prefix_is_told_in_its_line(write: Write) -> None:
         (("group: scorer", "commits: after_output"), 3, "production.commits"),
         ((", group: scorer}", "}\nbounded: true"), 4, "bounded"),
         ((", group: scorer}", "}\nstart: production-group"), 4, "start"),
+        ((", group: scorer}", ", group: scorer}\ntwin: {topic: again}\nbounded: true"), 5, "bounded"),
     ],
 )
 def test_a_rule_between_keys_is_told_in_the_line_of_its_key(
     write: Write, change: tuple[str, str], line: int, key: str
 ) -> None:
-    assert "needs production.group" in the_message(write(GOOD.replace(*change)), line, key)
+    needed = "twin.group" if "twin" in change[1] else "production.group"
+    assert f"needs {needed}" in the_message(write(GOOD.replace(*change)), line, key)
 
 
 @pytest.mark.parametrize(

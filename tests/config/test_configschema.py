@@ -90,7 +90,7 @@ REFUSED = {
     "below the range": changed("grace_ms", -1),
     "at an open end of the range": changed("judge.alpha", 1),
     "over the range": changed("compare.match_sample", 1.5),
-    "unknown choice": changed("identity.kind", "id"),
+    "unknown choice": changed("identity.kind", "ids"),
     "choice of another type": changed("start", 5),
     "scalar for a mapping": changed("judge", 1),
     "scalar for a list": changed("inputs", "payments"),

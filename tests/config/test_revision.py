@@ -300,3 +300,43 @@ def test_a_schemas_folder_without_schemas_is_a_config_error(home: Path, folder: 
 def test_a_file_that_vanishes_while_it_is_read_is_a_config_error(home: Path) -> None:
     os.symlink(home / "gone", home / "fraudpkg" / "dangling")
     assert "dangling cannot be read" in refusal("fraudpkg.model:score")
+
+
+ADOPTED = {"topic": "scores-next", "group": "scorer-next", "version": "1.4.0"}
+
+
+def adopted(candidate: dict[str, Any] | None = None, **parts: Any) -> Config:
+    """A trial whose candidate is a job of its own."""
+    return trial(candidate={"call": None, **ADOPTED, **(candidate or {})}, **parts)
+
+
+def test_a_candidate_that_is_a_job_of_its_own_needs_no_code_here() -> None:
+    assert len(bytes.fromhex(revision_of(adopted()))) == 32
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        adopted({"version": "1.4.1"}),
+        adopted({"topic": "scores-other"}),
+        adopted({"group": "scorer-other"}),
+        adopted(identity={"kind": "coordinate"}),
+        adopted(compare={"rules": [{"path": "t", "ignore": True}]}),
+        adopted(judge={"criteria": [{"rate": "mismatch", "limit": 0.2}]}),
+    ],
+    ids=["version", "topic", "group", "identity", "rules", "criteria"],
+)
+def test_what_names_the_job_and_how_it_is_judged_change_the_revision(other: Config) -> None:
+    assert revision_of(adopted()) != revision_of(other)
+
+
+def test_how_the_jobs_commits_are_read_is_no_new_candidate() -> None:
+    assert revision_of(adopted()) == revision_of(adopted({"commits": "after_output"}, grace_ms=5))
+
+
+def test_files_named_for_a_job_of_its_own_are_hashed(home: Path) -> None:
+    files = {"files": [str(home / "neighbour.py")]}
+    before = revision_of(adopted(files))
+    assert before != revision_of(adopted())
+    write(home / "neighbour.py", "other")
+    assert revision_of(adopted(files)) != before

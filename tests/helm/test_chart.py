@@ -266,19 +266,42 @@ def test_what_a_trial_cannot_do_without_is_asked_for(helm: Path, missing: str, t
 
 
 def test_the_notes_say_what_to_do_next(helm: Path, tmp_path: Path) -> None:
-    # helm prints the notes where it installs, for which it wants a cluster; a template may include them anywhere.
-    copy = shutil.copytree(chart.CHART, tmp_path / "shadowstream")
-    include = '{{ include (print .Template.BasePath "/NOTES.txt") . | toJson }}'
-    (copy / "templates" / "told.yaml").write_text(f"notes: {include}", encoding="utf-8")
-    done = chart.run_helm(helm, "template", "trial", str(copy), *EVERYTHING, "--namespace", "shadows")
-    assert done.returncode == 0, done.stderr
-    notes = next(thing["notes"] for thing in yaml.safe_load_all(done.stdout) if thing and "notes" in thing)
+    notes = notes_of(helm, tmp_path / "shadowstream", *EVERYTHING)
     trial = "/etc/shadowstream/trial.yaml"
     exec_ = "kubectl --namespace shadows exec deployment/trial-shadowstream-judge -- shadowstream"
     for word in (
         *(f"{exec_} gate {trial}", f"{exec_} diff {trial}"),
         *("rollout status statefulset/trial-shadowstream-joiner", "transactional ids", "shadow.fraud. "),
         *("payments, scores", "production's group   fraud-model"),
+    ):
+        assert word in notes, notes
+
+
+def notes_of(helm: Path, copy: Path, *values: str) -> str:
+    """The chart's notes. helm prints them where it installs, for which it wants a cluster; a template may hold them."""
+    shutil.copytree(chart.CHART, copy)
+    include = '{{ include (print .Template.BasePath "/NOTES.txt") . | toJson }}'
+    (copy / "templates" / "told.yaml").write_text(f"notes: {include}", encoding="utf-8")
+    done = chart.run_helm(helm, "template", "trial", str(copy), *values, "--namespace", "shadows")
+    assert done.returncode == 0, done.stderr
+    notes: str = next(thing["notes"] for thing in yaml.safe_load_all(done.stdout) if thing and "notes" in thing)
+    return notes
+
+
+def test_a_candidate_that_is_a_job_of_its_own_is_watched_by_the_runners_pod(helm: Path, tmp_path: Path) -> None:
+    values = yaml.safe_load(chart.MINIMAL.read_text(encoding="utf-8"))
+    values["config"]["candidate"] = {"topic": "scores-next", "group": "fraud-next", "version": "7"}
+    values["config"]["twin"] = {"topic": "scores-again", "group": "fraud-again"}
+    path = tmp_path / "values.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    objects = chart.template(helm, "--values", str(path))
+    assert_valid(objects)
+    assert set(chart.pods(objects)) == {"runner", "joiner", "judge"}
+    assert trial_of(objects, tmp_path).candidate.topic == "scores-next"
+    notes = notes_of(helm, tmp_path / "shadowstream", "--values", str(path))
+    for word in (
+        *("watches the candidate's job fraud-next, version 7", "payments, scores, scores-next, scores-again"),
+        *("candidate's group    fraud-next", "twin's group         fraud-again"),
     ):
         assert word in notes, notes
 

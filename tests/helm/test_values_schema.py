@@ -71,6 +71,28 @@ def test_the_examples_are_accepted(path: Any) -> None:
     Draft7Validator(SCHEMA).validate(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
+ADOPTED = {"topic": "scores-next", "group": "fraud-next", "version": "7"}
+
+
+@pytest.mark.parametrize(
+    ("candidate", "missing"),
+    [
+        (ADOPTED, None),
+        ({"call": "fraud_v2.model:score"}, None),
+        ({}, "call"),
+        ({"topic": "scores-next", "group": "fraud-next"}, "version"),
+        ({"topic": "scores-next", "version": "7"}, "group"),
+    ],
+)
+def test_a_candidate_is_called_or_a_job_of_its_own_with_group_and_version(
+    candidate: dict[str, str], missing: str | None
+) -> None:
+    values = yaml.safe_load(chart.MINIMAL.read_text(encoding="utf-8"))
+    values["config"]["candidate"] = candidate
+    said = [error.message for error in Draft7Validator(SCHEMA).iter_errors(values)]
+    assert said == ([] if missing is None else [f"{missing!r} is a required property"])
+
+
 def test_the_trials_config_is_checked_by_its_own_schema() -> None:
     assert chart.with_config_schema(SCHEMA) == SCHEMA, "run `python -m tests.helm.chart` and commit what it writes"
 

@@ -16,12 +16,20 @@ Step = Callable[[World], None]
 Case = list[Step | dict[str, int]]
 
 
-def P(key: str | None, value: str | None = "1", time_ms: int = 0, of: str | None = None) -> Step:
-    return lambda world: world.production(key, value, time_ms, of)
+def P(key: str | None, value: str | None = "1", time_ms: int = 0, of: str | None = None, **headers: str) -> Step:
+    """Production writes; `of` is what its own header ``origin`` says of its input."""
+    own = headers if of is None else headers | {"origin": of}
+    return lambda world: world.production(key, value, time_ms, **own)
 
 
-def S(key: str | None, value: str | None = "1", of: int | None = 0, time_ms: int = 0, k: int = 0) -> Step:
-    return lambda world: world.shadow(key, value, of, time_ms, k)
+def S(key: str | None, value: str | None = "1", of: int | None = 0, time_ms: int = 0, k: int = 0, **more: str) -> Step:
+    """The candidate writes, for input `of`; `more` as of `World.shadow`."""
+    return lambda world: world.shadow(key, value, of, time_ms, k, **more)
+
+
+def T(key: str | None, value: str | None = "1", time_ms: int = 0) -> Step:
+    """The twin writes."""
+    return lambda world: world.twin(key, value, time_ms)
 
 
 def done(to: int, kind: str = "done") -> Step:
@@ -43,6 +51,25 @@ def absent(offset: int, reason: str, *keys: str, count: int = 1) -> Step:
 def committed(offset: int) -> Step:
     """Production commits its inputs below `offset`."""
     return lambda world: world.production_committed.update({world.inputs[0]: offset})
+
+
+def twin_committed(offset: int) -> Step:
+    """The twin commits its inputs below `offset`."""
+    return lambda world: world.twin_committed.update({world.inputs[0]: offset})
+
+
+def deleted(side: Side, offset: int) -> Step:
+    """Retention takes a record of a side's topic."""
+    return lambda world: world.hidden.add((world.sides[side][0], offset))
+
+
+def runs(revision: str, begin: int, end: int, floor_ms: int = 0) -> Step:
+    """A runner of this revision has handled inputs [begin, end), the greatest of their event times `floor_ms`."""
+    counters = {"read": 0, "with_output": 0, "silent": 0, "absent": {}, "written": {}}
+    return lambda world: world.mark(
+        "range", revision=revision, input_topic="in", input_partition=0, from_offset=begin, to_offset=end,
+        counters=counters, floor_ms=floor_ms,
+    )  # fmt: skip
 
 
 def inputs(n: int) -> Step:

@@ -2,62 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from shadowstream.joiner import clocks as clocks_module
-from shadowstream.joiner.clocks import Clocks
 from shadowstream.joiner.pairing import Row
-from shadowstream.joiner.progress import Done, Passed, Progress
+from shadowstream.joiner.progress import Done
 from shadowstream.records import Coordinate, Place, Side
 from shadowstream.runner import marks
 from shadowstream.runner.marks import Counters
-from tests.joiner.world import REVISION, config
-
-IN, OTHER = Place("in", 0), Place("in", 1)
-OUT, SHADOW = Place("out", 0), Place("shadow.t.out.out", 0)
-SECOND_MS = 1_000
-GRACE_MS = 30 * SECOND_MS
-
-
-class Desk:
-    """Clocks of one task with what feeds them."""
-
-    def __init__(self, **settings: Any) -> None:
-        self.config = config(grace_ms=GRACE_MS, **settings)
-        self.progress = Progress(REVISION, ["in"])
-        self.passed = Passed(SHADOW)
-        self.clocks = Clocks(self.config, self.progress, self.passed, OUT, SHADOW)
-
-    def start(self, warm_below: int = -1, bounds: tuple[int, int] = (-1, -1), floor_ms: int | None = None) -> None:
-        begins = [
-            {"topic": "in", "partition": p, "committed": 0, "end": warm_below, "bound": bounds[p]} for p in (0, 1)
-        ]
-        self.progress.add(marks.mark("start", REVISION, begins=begins, floor_ms=floor_ms))
-
-    def done(self, of: Place, offset: int, end: int, kind: str = "done") -> None:
-        done = self.progress.add(
-            marks.mark(
-                kind,
-                REVISION,
-                input_topic=of.topic,
-                input_partition=of.partition,
-                to_offset=offset,
-                ends=marks.ends_field({SHADOW: end}),
-                counters=Counters().record(),
-            )
-        )
-        assert done is not None
-        self.passed.add(done)
-
-    def read(self, production: int | None = None, shadow: int | None = None) -> None:
-        """Both sides have been read to these positions."""
-        for side, position in ((Side.PRODUCTION, production), (Side.SHADOW, shadow)):
-            if position is not None:
-                self.clocks.positions[side] = position
-        self.passed.advance(self.clocks.positions[Side.SHADOW])
-        self.clocks.advance()
+from tests.joiner.desk import GRACE_MS, IN, OTHER, OUT, SECOND_MS, SHADOW, Desk
+from tests.joiner.world import REVISION
 
 
 def row(offset: int = 0, time_ms: int = 0, at: int | None = None) -> Row:
@@ -69,7 +23,7 @@ def test_a_candidate_that_is_behind_is_not_missing() -> None:
     desk = Desk()
     desk.clocks.watermarks[:] = [31 * SECOND_MS, 0]
     assert max(31 * SECOND_MS, 0) >= row().time_ms + GRACE_MS, "by the maximum its partner would be given up by now"
-    assert not desk.clocks.shadow_is_done_with(row()), "no time at all makes a record missing"
+    assert not desk.shadow_is_done_with(row()), "no time at all makes a record missing"
     assert desk.clocks.watermark() == 0
 
 
@@ -77,18 +31,18 @@ def test_a_production_that_is_behind_makes_no_extra() -> None:
     """The same seen from the other side, where without production's group only time decides."""
     desk = Desk(production={"outputs": ["out"]}, start="latest")
     desk.clocks.watermarks[:] = [0, 31 * SECOND_MS]
-    assert not desk.clocks.production_is_done_with(row(at=3))
+    assert not desk.production_is_done_with(row(at=3))
     desk.clocks.watermarks[:] = [GRACE_MS - 1, 31 * SECOND_MS]
-    assert not desk.clocks.production_is_done_with(row(at=3))
+    assert not desk.production_is_done_with(row(at=3))
     desk.clocks.watermarks[:] = [GRACE_MS, 31 * SECOND_MS]
-    assert desk.clocks.production_is_done_with(row(at=3))
+    assert desk.production_is_done_with(row(at=3))
 
 
 def test_a_side_that_has_said_nothing_yet_has_no_watermark_and_closes_nothing() -> None:
     desk = Desk(production={"outputs": ["out"]}, start="latest")
     desk.clocks.watermarks[:] = [None, 99 * GRACE_MS]
     assert desk.clocks.watermark() is None
-    assert not desk.clocks.production_is_done_with(row(at=3))
+    assert not desk.production_is_done_with(row(at=3))
 
 
 # ---------------------------------------------------------------- born
@@ -99,13 +53,13 @@ def test_missing_only_when_the_runner_is_done_to_the_ends_of_all_inputs() -> Non
     desk.clocks.observe_born(1, {IN: 10, OTHER: 5})
     desk.done(IN, 10, end=0)
     desk.read(shadow=0)
-    assert not desk.clocks.shadow_is_done_with(row()), "the other input partition is not done"
+    assert not desk.shadow_is_done_with(row()), "the other input partition is not done"
     desk.done(OTHER, 4, end=0)
     desk.read(shadow=0)
-    assert not desk.clocks.shadow_is_done_with(row()), "one input is not done"
+    assert not desk.shadow_is_done_with(row()), "one input is not done"
     desk.done(OTHER, 5, end=0)
     desk.read(shadow=0)
-    assert desk.clocks.shadow_is_done_with(row())
+    assert desk.shadow_is_done_with(row())
 
 
 def test_missing_only_when_the_shadow_side_has_been_read_to_the_ends_in_the_mark() -> None:
@@ -113,9 +67,9 @@ def test_missing_only_when_the_shadow_side_has_been_read_to_the_ends_in_the_mark
     desk.clocks.observe_born(1, {IN: 10})
     desk.done(IN, 10, end=7)
     desk.read(shadow=6)
-    assert not desk.clocks.shadow_is_done_with(row())
+    assert not desk.shadow_is_done_with(row())
     desk.read(shadow=7)
-    assert desk.clocks.shadow_is_done_with(row())
+    assert desk.shadow_is_done_with(row())
 
 
 def test_the_marks_prove_nothing_of_outputs_born_after_them() -> None:
@@ -123,7 +77,7 @@ def test_the_marks_prove_nothing_of_outputs_born_after_them() -> None:
     desk.clocks.observe_born(3, {IN: 10})
     desk.done(IN, 10, end=0)
     desk.read(shadow=0)
-    assert [desk.clocks.shadow_is_done_with(row(offset)) for offset in (2, 3)] == [True, False]
+    assert [desk.shadow_is_done_with(row(offset)) for offset in (2, 3)] == [True, False]
 
 
 def test_a_later_observation_of_the_same_end_does_not_ask_for_more_inputs() -> None:
@@ -132,7 +86,7 @@ def test_a_later_observation_of_the_same_end_does_not_ask_for_more_inputs() -> N
     desk.clocks.observe_born(1, {IN: 500})
     desk.done(IN, 10, end=0)
     desk.read(shadow=0)
-    assert desk.clocks.shadow_is_done_with(row())
+    assert desk.shadow_is_done_with(row())
 
 
 def test_an_input_partition_without_records_holds_nothing() -> None:
@@ -140,7 +94,7 @@ def test_an_input_partition_without_records_holds_nothing() -> None:
     desk.clocks.observe_born(1, {IN: 10, OTHER: 0})
     desk.done(IN, 10, end=0)
     desk.read(shadow=0)
-    assert desk.clocks.shadow_is_done_with(row())
+    assert desk.shadow_is_done_with(row())
 
 
 def test_a_mark_that_does_not_name_our_partition_proves_nothing_here() -> None:
@@ -148,7 +102,7 @@ def test_a_mark_that_does_not_name_our_partition_proves_nothing_here() -> None:
     desk.clocks.observe_born(1, {IN: 10})
     desk.passed.add(Done(IN, 10, {Place(SHADOW.topic, 1): 0}, Counters()))
     desk.read(shadow=0)
-    assert not desk.clocks.shadow_is_done_with(row())
+    assert not desk.shadow_is_done_with(row())
 
 
 def test_a_record_that_names_its_input_waits_for_that_input_only() -> None:
@@ -156,7 +110,7 @@ def test_a_record_that_names_its_input_waits_for_that_input_only() -> None:
     desk.clocks.observe_born(1, {IN: 10, OTHER: 10})
     desk.done(IN, 4, end=0)
     desk.read(shadow=0)
-    assert [desk.clocks.shadow_is_done_with(row(at=at)) for at in (3, 4)] == [True, False]
+    assert [desk.shadow_is_done_with(row(at=at)) for at in (3, 4)] == [True, False]
 
 
 def test_observations_beyond_the_bound_are_thinned_and_the_last_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,8 +121,8 @@ def test_observations_beyond_the_bound_are_thinned_and_the_last_is_kept(monkeypa
         desk.clocks.observe_production(n, {IN: n})
     desk.done(IN, 100, end=0)
     desk.read(production=100, shadow=0)
-    assert desk.clocks.shadow_is_done_with(row(99))
-    assert desk.clocks.production_done == {IN: 100}
+    assert desk.shadow_is_done_with(row(99))
+    assert desk.clocks.production.done == {IN: 100}
 
 
 # ---------------------------------------------------------------- production's done marks
@@ -178,9 +132,9 @@ def test_extra_only_when_production_has_committed_the_input_and_has_been_read_to
     desk = Desk()
     desk.clocks.observe_production(7, {IN: 4})
     desk.read(production=6)
-    assert not desk.clocks.production_is_done_with(row(at=3))
+    assert not desk.production_is_done_with(row(at=3))
     desk.read(production=7)
-    assert [desk.clocks.production_is_done_with(row(at=at)) for at in (3, 4)] == [True, False]
+    assert [desk.production_is_done_with(row(at=at)) for at in (3, 4)] == [True, False]
 
 
 def test_where_production_may_commit_before_it_writes_the_grace_is_added() -> None:
@@ -189,29 +143,29 @@ def test_where_production_may_commit_before_it_writes_the_grace_is_added() -> No
     desk.read(production=7)
     for mark_ms, ended in ((None, False), (GRACE_MS - 1, False), (GRACE_MS, True)):
         desk.clocks.watermarks[Side.PRODUCTION] = mark_ms
-        assert desk.clocks.production_is_done_with(row(at=3)) is ended
+        assert desk.production_is_done_with(row(at=3)) is ended
 
 
 def test_inputs_have_ended_only_when_every_output_below_their_mark_has() -> None:
     desk = Desk()
     desk.clocks.observe_production(7, {IN: 4})
     desk.clocks.observe_production(9, {IN: 6})
-    assert desk.clocks.production_ended(low=9) == {}, "nothing has been read"
+    assert desk.clocks.production.end_below(low=9) == {}, "nothing has been read"
     desk.read(production=9)
-    assert desk.clocks.production_ended(low=6) == {}, "an output at 6 still waits"
-    assert desk.clocks.production_ended(low=7) == {IN: 4}
-    assert desk.clocks.production_ended(low=9) == {IN: 6}
+    assert desk.clocks.production.end_below(low=6) == {}, "an output at 6 still waits"
+    assert desk.clocks.production.end_below(low=7) == {IN: 4}
+    assert desk.clocks.production.end_below(low=9) == {IN: 6}
 
 
 # ---------------------------------------------------------------- warm-up
 
 
 def test_without_a_start_mark_nobody_can_tell_what_is_warm_up() -> None:
-    assert Desk().clocks.is_warm_up(row()) is None
+    assert Desk(started=False).clocks.is_warm_up(row()) is None
 
 
 def test_unpaired_outputs_below_the_pinned_ends_are_warm_up() -> None:
-    desk = Desk()
+    desk = Desk(started=False)
     desk.start(warm_below=5)
     assert desk.clocks.is_warm_up(row(2)) is None
     desk.progress.add(marks.mark("warm", REVISION, ends=marks.ends_field({OUT: 3})))
@@ -219,20 +173,20 @@ def test_unpaired_outputs_below_the_pinned_ends_are_warm_up() -> None:
 
 
 def test_without_a_group_the_warm_up_ends_a_grace_after_the_last_event_before_the_start() -> None:
-    desk = Desk(production={"outputs": ["out"]}, start="latest")
+    desk = Desk(started=False, production={"outputs": ["out"]}, start="latest")
     desk.start(warm_below=5, floor_ms=100)
     assert [desk.clocks.is_warm_up(row(time_ms=100 + GRACE_MS + more)) for more in (0, 1)] == [True, False]
 
 
 def test_a_start_at_the_very_beginning_has_no_warm_up() -> None:
-    desk = Desk()
+    desk = Desk(started=False)
     desk.start()
     assert desk.clocks.is_warm_up(row()) is False
     assert not desk.clocks.input_is_warm_up(Coordinate(0, 0, 0, 0))
 
 
 def test_a_pair_is_warm_up_by_its_input() -> None:
-    desk = Desk()
+    desk = Desk(started=False)
     desk.start(warm_below=5)
     assert [desk.clocks.input_is_warm_up(Coordinate(0, 0, offset, 0)) for offset in (4, 5)] == [True, False]
 
@@ -241,7 +195,7 @@ def test_a_pair_is_warm_up_by_its_input() -> None:
 
 
 def bounded() -> Desk:
-    desk = Desk(bounded=True)
+    desk = Desk(started=False, bounded=True)
     desk.start(bounds=(10, 0))
     return desk
 
@@ -294,7 +248,6 @@ def test_an_end_mark_of_an_earlier_revision_below_the_bound_does_not_finish() ->
 
 def test_an_unbounded_run_never_finishes() -> None:
     desk = Desk()
-    desk.start()
     finish(desk)
     desk.clocks.observe_production(3, {IN: 10})
     desk.read(3, 4)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from zlib import crc32
 
 import pytest
 
 from shadowstream.errors import BrokerError, ShadowstreamBug
+from shadowstream.joiner.comparing import Comparing, Values
 from shadowstream.records import Batch, Place, Side
 from tests.joiner.cases import (
     GRACE_MS,
@@ -107,7 +109,7 @@ def test_no_watermark_before_the_ends_of_the_inputs_are_known() -> None:
     world = begun()
     P("a", time_ms=2_500)(world)
     S("a", time_ms=2_500)(world)
-    for side in Side:
+    for side in (Side.PRODUCTION, Side.SHADOW):
         world.read(side, 0, 1)
     world.commit()
     assert world.stats[-1]["watermark_ms"] is None
@@ -202,20 +204,32 @@ def test_reading_an_offset_twice_is_a_bug_and_not_a_count() -> None:
         world.joiner.read(again, NOW_MS)
 
 
+class Unreachable:
+    """A comparer whose schema registry can be taken away."""
+
+    def __init__(self, real: Comparing) -> None:
+        self._real = real
+        self.away = False
+
+    def __call__(self, production: Values, shadow: Values) -> Sequence[Any]:
+        if self.away and production:
+            raise BrokerError("registry unreachable", retriable=True)
+        return self._real(production, shadow)
+
+    def decode(self, side: Side, values: Values) -> Sequence[Any]:
+        return self._real.decode(side, values)
+
+
 def test_pairs_are_not_lost_when_their_schema_cannot_be_had_now() -> None:
     world = begun()
-    task = world.joiner.tasks[Place("out", 0)]
-    works = task.compare
-
-    def unreachable(*_: object) -> Any:
-        raise BrokerError("registry unreachable", retriable=True)
-
+    world.compare = registry = Unreachable(world.compare)
+    restart(world)
     P("a")(world)
     S("a")(world)
-    task.compare = unreachable
+    registry.away = True
     with pytest.raises(BrokerError):
         world.turn()
-    task.compare = works
+    registry.away = False
     world.commit()
     assert world.outcomes() == {"match": 1}
 

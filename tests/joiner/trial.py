@@ -111,7 +111,7 @@ class Trial(World):
         """A new runner from what is committed."""
         decoder, encoder = Decoder(NoSchemas()), Encoder(NoSchemas(), "out-value", "json")
         call = load(self.config.candidate)
-        self.runner = RunnerStep(self.config, REVISION, call, decoder, encoder, self.partitions)
+        self.runner = RunnerStep(self.config, REVISION, call, decoder, {"out": encoder}, {"out": self.partitions})
         begins = {Place(b["topic"], b["partition"]): b for b in self.progress[0]["begins"]}
         for place in self.inputs:
             offset, metadata = self.commits.get(place, (begins[place]["committed"], ""))

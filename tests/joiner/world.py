@@ -15,7 +15,8 @@ from shadowstream.codecs import own
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.config import Config
 from shadowstream.joiner import checkpoint
-from shadowstream.joiner.comparing import comparer
+from shadowstream.joiner.comparing import Comparing, comparer
+from shadowstream.joiner.sides import topics_of
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.records import PACKED_HEADER, Batch, Coordinate, Headers, Place, Side, Write, pack
 from shadowstream.runner import marks
@@ -53,14 +54,17 @@ class World:
 
     def __init__(self, settings: Config, inputs: int = 1, outputs: int = 1) -> None:
         self.config, self.partitions = settings, outputs
+        self.compare: Comparing = comparer(NoSchemas(), settings.compare.rules)
         self.inputs = [Place("in", p) for p in range(inputs)]
-        self.sides = tuple([Place(topic, p) for p in range(outputs)] for topic in ("out", settings.plan.out("out")))
-        self.logs: dict[Place, list[Record | None]] = {p: [] for p in (*self.inputs, *self.sides[0], *self.sides[1])}
+        self.sides = tuple([Place(topic, p) for p in range(outputs)] for topic in topics_of(settings, "out", ()))
+        places = [*self.inputs, *(place for side in self.sides for place in side)]
+        self.logs: dict[Place, list[Record | None]] = {place: [] for place in places}
         self.frozen: dict[Place, int] = {}
         self.hidden: set[tuple[Place, int]] = set()
         self.tamper: Callable[[dict[str, Any]], dict[str, Any]] | None = None
         self.progress: list[dict[str, Any]] = []
         self.production_committed: dict[Place, int] = {}
+        self.twin_committed: dict[Place, int] = {}
         self.commits: dict[Place, tuple[int, str]] = {}
         self.stats: list[dict[str, Any]] = []
         self.states: dict[str, dict[str, Any]] = {}
@@ -73,21 +77,27 @@ class World:
         """The high watermark."""
         return len(self.logs[place])
 
-    def production(
-        self, key: str | None, value: str | None, time_ms: int = 0, of: str | None = None, to: int = 0
-    ) -> None:
-        """A production output; `of` is what its own header says of its input."""
-        headers = [("origin", of.encode())] if of is not None else None
-        self.logs[self.sides[0][to]].append(Record(_bytes(key), _bytes(value), time_ms, headers))
+    def production(self, key: str | None, value: str | None, time_ms: int = 0, **headers: str) -> None:
+        """A production output; `headers` as ``origin="in/0/3"``."""
+        own = [(name, value.encode()) for name, value in headers.items()] or None
+        self.logs[self.sides[Side.PRODUCTION][0]].append(Record(_bytes(key), _bytes(value), time_ms, own))
 
     def shadow(
-        self, key: str | None, value: str | None, of: int | None = None, time_ms: int = 0, k: int = 0, to: int = 0
+        self, key: str | None, value: str | None, of: int | None = None, time_ms: int = 0, k: int = 0, **more: str
     ) -> None:
-        """A candidate output of input `of` of partition 0; None for one without the packed header."""
-        headers: Headers = None
+        """A candidate output of input `of` of partition 0; None for one without the packed header.
+
+        `more`: the `revision` that wrote it; any other is a header with its value.
+        """
+        headers = [(name, value.encode()) for name, value in more.items() if name != "revision"]
         if of is not None:
-            headers = [(PACKED_HEADER, pack(REVISION, Coordinate(0, 0, of, k), time_ms, self.now_ms))]
-        self.logs[self.sides[1][to]].append(Record(_bytes(key), _bytes(value), time_ms, headers))
+            revision = more.get("revision", REVISION)
+            headers.append((PACKED_HEADER, pack(revision, Coordinate(0, 0, of, k), time_ms, self.now_ms)))
+        self.logs[self.sides[Side.SHADOW][0]].append(Record(_bytes(key), _bytes(value), time_ms, headers or None))
+
+    def twin(self, key: str | None, value: str | None, time_ms: int = 0) -> None:
+        """An output of the twin."""
+        self.logs[self.sides[Side.TWIN][0]].append(Record(_bytes(key), _bytes(value), time_ms))
 
     def marker(self, place: Place) -> None:
         """A record that no reader sees."""
@@ -110,7 +120,8 @@ class World:
 
     def mark(self, kind: str, **fields: Any) -> None:
         """A mark of the progress topic, encoded and decoded as on its way through Kafka."""
-        self.say(marks.write(self.config.plan.of("progress"), marks.mark(kind, REVISION, **fields)))
+        record = marks.mark(kind, fields.pop("revision", REVISION), **fields)
+        self.say(marks.write(self.config.plan.of("progress"), record))
 
     def say(self, write: Write) -> None:
         """A mark as the runner wants it written."""
@@ -130,24 +141,22 @@ class World:
         """High watermarks of the candidate's outputs."""
         return {place: self.end(place) for place in self.sides[1]}
 
-    def done(self, to: int, kind: str = "done", of: int = 0, **counts: Any) -> None:
-        """A hand-made done or end mark of an input partition, with the present ends."""
-        place, ends = self.inputs[of], marks.ends_field(self.shadow_ends())
-        counters = marks.Counters(**counts).record()
-        self.mark(
-            kind, input_topic=place.topic, input_partition=of, to_offset=to, ends=ends, counters=counters, floor_ms=0
-        )
+    def done(self, to: int, kind: str = "done", **fields: Any) -> None:
+        """A hand-made done or end mark of input partition 0, with the present ends; a watcher's has no counters."""
+        counters = None if self.config.candidate.topic else marks.Counters().record()
+        ends = marks.ends_field(self.shadow_ends())
+        said: dict[str, Any] = {"to_offset": to, "ends": ends, "counters": counters, "floor_ms": 0}
+        self.mark(kind, input_topic="in", input_partition=0, **said | fields)
 
     # ---------------------------------------------------------------- the joiner
 
     def start_joiner(self) -> None:
         """A new joiner from what is committed, as its edge does it: offsets, state, then every mark so far."""
-        compare = comparer(NoSchemas(), self.config.compare.rules)
-        self.joiner = JoinerStep(self.config, REVISION, compare, self.partitions, self.inputs)
+        self.joiner = JoinerStep(self.config, REVISION, self.compare, {"out": self.partitions}, self.inputs)
         self.positions: dict[Place, int] = {}
         for partition in range(self.partitions):
             task = self.joiner.assign("out", partition)
-            for side in Side:
+            for side in task.used_sides:
                 place = task.places[side]
                 offset, metadata = self.commits.get(place, (0, ""))
                 self.positions[place] = offset
@@ -156,6 +165,8 @@ class World:
             if state is not None:
                 assert state["seq"] == task.sequence
                 task.restore_counts(state)
+            if task.said_from is not None:
+                task.restore_said([row for row in self.diff[task.said_from :] if row["task"] == task.name])
         self.marks_read = 0
         self.poll(len(self.progress))
 
@@ -182,9 +193,24 @@ class World:
         self.joiner.observe_born(ends, {place: self.end(place) for place in self.inputs})
         if self.config.production.group:
             self.joiner.observe_production(committed, ends)
+        if self.config.twin is not None and self.config.twin.group:
+            self.joiner.observe_twin(
+                dict(self.twin_committed), {place: self.end(place) for place in self.sides[Side.TWIN]}
+            )
+        ends = {place: self.end(place) for side in self.sides for place in side}
+        self.joiner.observe_times(ends, {place: self._time_ms(place) for place in ends}, self.now_ms)
+
+    def _time_ms(self, place: Place) -> int:
+        """The greatest event time of a log."""
+        return max((record.time_ms for record in self.logs[place] if record), default=-1)
 
     def commit(self) -> None:
-        """One transaction of the joiner."""
+        """One transaction of the joiner, after what it wants to read again."""
+        self.joiner.observe_diff(dict.fromkeys(range(self.partitions), len(self.diff)))
+        for place, offsets in self.joiner.wanted().items():
+            for offset in offsets:
+                batch, _ = self.batch(place, offset, 1)
+                self.joiner.fetched(place, batch, () if batch else (offset,))
         writes, commits = self.joiner.prepare(self.now_ms)
         for write in writes:
             name, record = own.decode(write.value or b"")
@@ -198,9 +224,9 @@ class World:
     def turn(self) -> None:
         """The joiner reads everything that there is, observes, and commits."""
         self.observe()
-        for side in Side:
-            for partition in range(self.partitions):
-                self.read(side, partition, len(self.logs[self.sides[side][partition]]) + 1)
+        for side, places in enumerate(self.sides):
+            for place in places:
+                self.read(Side(side), place.partition, len(self.logs[place]) + 1)
         self.poll(len(self.progress))
         self.commit()
 

@@ -9,7 +9,7 @@ import pytest
 from shadowstream.codecs.own import decode, encode
 from shadowstream.config import Config
 from shadowstream.judge import verdict as verdicts
-from shadowstream.judge.criteria import Trailing
+from shadowstream.judge.criteria import Counts, Trailing
 from shadowstream.judge.evidence import log_e_above
 from shadowstream.judge.verdict import Case, build, criteria_hash, digest, evidence_digest, excess, trailing_units
 from shadowstream.judge.windows import Windows
@@ -200,12 +200,12 @@ def test_a_remainder_does_not_hinder_a_reject_and_both_are_said() -> None:
 def test_an_excess_is_shown_from_k_over_alpha_on() -> None:
     settings = config()
     criterion = settings.judge.criteria[0]
-    shown = [s for s in range(101) if excess(criterion, {"match": 100 - s, "mismatch": s}, settings)]
+    shown = [s for s in range(101) if excess(criterion, Counts(100, s), settings)]
     # By the definition: least s with E_above(100, s, .01) >= 4/.05.
     least = next(s for s in range(101) if log_e_above(100, s, 0.01) >= math.log(80))
     assert shown == list(range(least, 101))
     assert 4 <= least <= 10
-    assert excess(criterion, {}, settings) is None
+    assert excess(criterion, Counts(0, 0), settings) is None
 
 
 def test_rejecting_asks_for_more_where_there_are_more_criteria() -> None:
@@ -223,8 +223,10 @@ def test_trust_in_the_candidate_is_shown() -> None:
 def test_extra_is_said_to_be_inexact_where_productions_commits_prove_nothing() -> None:
     settings = config()
     vague = settings.model_copy(update={"production": settings.production.model_copy(update={"commits": "unknown"})})
-    assert "extra is not exact" in build(case(*[GOOD_HOUR] * 24, settings=vague), 7)["reasons"][-1]
-    assert "extra" not in build(case(*[GOOD_HOUR] * 24), 7)["reasons"][-1]
+    record = build(case(*[GOOD_HOUR] * 24, settings=vague), 7)
+    assert (record["decision"], len(record["caveats"])) == ("promote", 1)
+    assert record["caveats"][0].startswith("extra is not exact")
+    assert build(case(*[GOOD_HOUR] * 24), 7)["caveats"] == []
 
 
 def test_the_clock_and_the_offsets_are_no_evidence() -> None:

@@ -276,3 +276,20 @@ def test_idleness_may_move_what_is_on_time_and_never_the_totals(trial: Trial, se
     told(one, interleaved(draw, tasks))
     told(other, interleaved(draw, tasks))
     assert {k: v for k, v in one.outcomes.items() if v} == {k: v for k, v in other.outcomes.items() if v}
+
+
+@settings(max_examples=100, deadline=None)
+@given(trial=trials(), tasks=st.integers(1, 4), seed=st.integers(0, 2**32))
+def test_no_correction_makes_a_closed_total_negative_in_any_order_of_arrival(
+    trial: Trial, tasks: int, seed: int
+) -> None:
+    """Each correction takes back one unit that was said before, in its own task or in another."""
+    for _, of, was, _ in trial.corrections:
+        trial.windows[of][was] = trial.windows[of].get(was, 0) + 1
+    draw = random.Random(seed)
+    windows = Windows(REVISION, HOUR_MS, [f"scores/{partition}" for partition in range(tasks)])
+    for record in interleaved(draw, trial.told(draw, tasks, commits_max=3)):
+        for window in windows.add(record):
+            assert all(units >= 0 for units in window.outcomes.values())
+            assert all(units >= 0 for units in window.totals.values())
+        assert all(units >= 0 for units in windows.outcomes.values())

@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 from shadowstream import metrics
 from shadowstream.metrics import DECISIONS, TABLE, Metric
 from tests.metrics.scraping import Scrape
-from tests.metrics.watched import ENDS_WELL, LAST_MS, ORDERS, ROLES, Run, expected_outcomes
+from tests.metrics.watched import ENDS_WELL, LAST_MS, ORDERS, ROLES, Run, expected_outcomes, said_first
 from tests.pipeline.candidates import OUT_OF
 from tests.pipeline.evidence import records, remainders
 
@@ -49,7 +49,10 @@ def _records(run: Run) -> None:
     both = {outcome: expected[outcome] for outcome in PAIRED}
     alone = {outcome: expected[outcome] for outcome in ("missing", "candidate_error")}
     assert joiner.by("outcome", "records_total", side="production") == both | alone
-    assert joiner.by("outcome", "records_total", side="shadow") == both | {"extra": expected["extra"]}
+    # Of a corrected pair the late record ends in its outcome; the other one has ended as extra before.
+    first = said_first()
+    shadow = {outcome: first[outcome] for outcome in (*PAIRED, "extra")}
+    assert joiner.by("outcome", "records_total", side="shadow") == shadow
     assert judge.by("side", "records_total", role="judge", outcome="added") == {"stats": len(run.stats)}
 
 
@@ -57,6 +60,12 @@ def _records(run: Run) -> None:
 def _pairs(run: Run) -> None:
     expected = expected_outcomes()
     assert run.done["joiner"].by("outcome", "pairs_total") == {outcome: expected[outcome] for outcome in PAIRED}
+
+
+@moves("corrections_total")
+def _corrections(run: Run) -> None:
+    found = [(has["from_outcome"], has["outcome"], n) for has, n in run.done["joiner"].find("corrections_total")]
+    assert found == [("extra", "match", 1)]
 
 
 @moves("difference_total")

@@ -2,7 +2,8 @@
 
 The candidate has every fault of the pipeline's and from `LATE` on a mismatch in each record. It waits at a gate once it
 has seen `GATED` inputs, so that production is ahead and the lag stands still; a record of its outputs is deleted before
-the joiner reads it; the broker refuses a commit of the runner and one of the joiner.
+the joiner reads it; production writes the partner of a record that was said to be extra after all; the broker refuses a
+commit of the runner and one of the joiner.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, not
 
 from shadowstream.testing import Broker
 from shadowstream.testing.ports import free_port
-from shadowstream.testing.topics import read_all
+from shadowstream.testing.topics import Write, produce_all, read_all
 from tests.metrics.scraping import Probed, Scrape
 from tests.pipeline.candidates import ADDS, DROPS, FAULTY, IGNORED, OUT_OF, RAISES, TOLERATED, answer
 from tests.pipeline.evidence import await_that, ended, records
@@ -91,10 +92,19 @@ def outcomes_of(n: int) -> list[str]:
     return [{TOLERATED: "tolerated", IGNORED: "ignored"}.get(kind, "match")]
 
 
-def expected_outcomes() -> Counter[str]:
+CORRECTED = 6 * OUT_OF + ADDS
+"""The order whose added record production answers too, when it has been said to be extra: within a day of the last."""
+
+
+def said_first() -> Counter[str]:
     """Of all orders but for the deleted record: its order is missing instead of a match."""
     found = Counter(outcome for n in range(ORDERS) for outcome in outcomes_of(n))
     return found + Counter(missing=1) - Counter(match=1)
+
+
+def expected_outcomes() -> Counter[str]:
+    """As `said_first`, but for the one that is corrected."""
+    return said_first() + Counter(match=1) - Counter(extra=1)
 
 
 def below(orders: int) -> dict[int, int]:
@@ -243,15 +253,20 @@ def _get_ahead(run: Run, processes: dict[str, subprocess.Popen[str]]) -> None:
     )
 
 
-def _finish(run: Run) -> None:
-    """Until everything has ended, and every role has said so."""
-    expected = expected_outcomes()
-
+def _await_outcomes(run: Run, expected: Counter[str]) -> None:
     def over() -> bool:
         run.stats = run.read_stats()
         return ended(run.stats) == expected and run.stats[-1]["pending"] == 0
 
     await_that(f"outcomes are {dict(expected)}", over)
+
+
+def _finish(run: Run) -> None:
+    """Until everything has ended, and every role has said so."""
+    _await_outcomes(run, said_first())
+    late = Write(say(raw_order(CORRECTED)), b"added-%d" % CORRECTED, CORRECTED % PARTITIONS, time_ms(CORRECTED))
+    produce_all(run.trial.bootstrap, run.trial.output, [late])
+    _await_outcomes(run, expected_outcomes())
     rests = {
         "runner": lambda scrape: scrape.value("lag_records") == 0,
         "joiner": lambda scrape: scrape.value("lag_records") == 0 == scrape.value("pending_records"),

@@ -53,6 +53,7 @@ class Trial:
     call: str = "trial_candidate:judge"
     identity: dict[str, Any] = field(default_factory=lambda: {"kind": "key"})
     settings: dict[str, Any] = field(default_factory=lambda: {"start": "earliest", "bounded": True})
+    output_partitions: int = PARTITIONS
 
     def __post_init__(self) -> None:
         (self.folder / f"{self.call.partition(':')[0]}.py").write_text(self.candidate, "utf-8")
@@ -105,7 +106,7 @@ class Trial:
 
     def create_topics(self) -> None:
         """Production's topics."""
-        create_topics(self.bootstrap, {self.input: PARTITIONS, self.output: PARTITIONS})
+        create_topics(self.bootstrap, {self.input: PARTITIONS, self.output: self.output_partitions})
 
     def write_orders(self, numbers: Iterable[int], raw: Callable[[int], bytes] | None = None) -> None:
         """Write orders: n into partition n % PARTITIONS, keyed by its id; `raw` gives other values than JSON."""
@@ -182,18 +183,23 @@ class Production:
     say: Callable[[bytes], bytes | None] = lambda value: json.dumps(answer(json.loads(value))).encode()
     names_inputs: bool = False
     """Whether each output names its input in a header of production's own."""
+    partitioner: str | Callable[[bytes], int] | None = None
+    """Where outputs go: by a partitioner of the client, by a rule of production's own, by default as their inputs."""
 
     def work(self, below: dict[int, int], *, commit: bool = True) -> int:
         """Answer what is in the inputs from the committed offset to `below` (by partition); gives how many.
 
-        Outputs go to their input's partition with its key and time. Offsets are committed once all are acknowledged;
+        Outputs have their input's key and time. Offsets are committed once all are acknowledged;
         without `commit` that is left undone, as by a production that dies in between.
         """
         trial = self.trial
         consumer = Consumer(
             {"bootstrap.servers": trial.bootstrap, "group.id": trial.group, "enable.auto.commit": False}
         )
-        producer = Producer({"bootstrap.servers": trial.bootstrap, "enable.idempotence": True, "linger.ms": 5})
+        client = {"partitioner": self.partitioner} if isinstance(self.partitioner, str) else {}
+        producer = Producer(
+            {"bootstrap.servers": trial.bootstrap, "enable.idempotence": True, "linger.ms": 5, **client}
+        )
         places = [TopicPartition(trial.input, partition) for partition in below]
         position = {place.partition: max(place.offset, 0) for place in _committed(consumer, places)}
         consumer.assign([TopicPartition(trial.input, partition, offset) for partition, offset in position.items()])
@@ -223,12 +229,17 @@ class Production:
             self.trial.output,
             value,
             message.key(),
-            message.partition(),
+            self._partition(message),
             timestamp=message.timestamp()[1],
             headers=[(COORDINATE_HEADER, coordinate)] if self.names_inputs else [],
         )
         producer.poll(0)
         return True
+
+    def _partition(self, message: Message) -> int:
+        if callable(self.partitioner):
+            return self.partitioner(message.key())
+        return message.partition() if self.partitioner is None else -1
 
 
 def _committed(consumer: Consumer, places: list[TopicPartition], limit_s: float = 30.0) -> list[TopicPartition]:

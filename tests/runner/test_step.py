@@ -40,6 +40,8 @@ def answer(value: Any) -> Any:
         "unwritable": {"n": float("nan")},
         "large": b"x" * 2_000,
         "text key": Output(1, key="text"),  # type: ignore[arg-type]  # what a candidate may well do
+        "elsewhere": Output(1, topic="elsewhere"),
+        "both": [Output(1, topic="out"), Output(2, topic="second"), Output(3, topic="out")],
     }
     return answers.get(value, {"n": 0})
 
@@ -49,7 +51,7 @@ def config(**more: Any) -> Config:
         "name": "t",
         "inputs": ["other", "in"],
         "production": {"outputs": ["out"]},
-        "candidate": {"call": "tests.runner.test_step:answer", "trusted": True},
+        "candidate": {"call": "tests.runner.test_step:answer", "trusted": True, "partitioner": "input"},
         "judge": {"window_ms": 1_000},
         "limits": {"value_bytes_max": 1_000},
     }
@@ -58,8 +60,10 @@ def config(**more: Any) -> Config:
 
 def runner(position: int = 0, counters: marks.Counters | None = None, bound: int = -1, **more: Any) -> RunnerStep:
     settings = config(**more)
-    encoder = Encoder(NoSchemas(), "out-value", "json")
-    step = RunnerStep(settings, REVISION, load(settings.candidate), Decoder(NoSchemas()), encoder, 4)
+    outputs = settings.production.outputs
+    encoders = {topic: Encoder(NoSchemas(), f"{topic}-value", "json") for topic in outputs}
+    partitions = dict.fromkeys(outputs, 4)
+    step = RunnerStep(settings, REVISION, load(settings.candidate), Decoder(NoSchemas()), encoders, partitions)
     step.assign(IN, position, counters or marks.Counters(), bound)
     return step
 
@@ -130,6 +134,7 @@ def test_an_output_lies_where_productions_partitioner_would_put_it(kind: Any) ->
         ("large", "error", "limits.value_bytes_max is 1000"),
         ("text key", "error", "key is bytes or None, not str"),
         ("undecodable", "undecodable", "ends before its schema id"),
+        ("elsewhere", "error", "names topic 'elsewhere'"),
     ],
 )
 def test_an_input_that_fails_is_absent_counted_and_in_the_dead_letter(value: str, reason: str, error: str) -> None:

@@ -1,0 +1,134 @@
+"""What one commit of a task says: the statement of its stats record, its state record, its offsets with metadata."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shadowstream.codecs import own
+from shadowstream.joiner import checkpoint, ledgers
+from shadowstream.joiner.state import TaskState
+from shadowstream.records import Commit, Place, Side, Write
+
+
+def watermark(task: TaskState) -> int | None:
+    """Event time below which the task has ended everything; None while nobody can tell."""
+    mark = task.clocks.watermark()
+    if mark is None or any(state.announced for state in task.sides):
+        return None
+    floors = [mark, task.store.held.floor_ms()]
+    for place in task.own_inputs:
+        # Inputs are counted from marks, on a path of their own; a window must not close before its inputs are in.
+        end = task.clocks.input_ends.get(place)
+        if end is None or task.counted_to(place) < end:
+            floor = task.input_floors.get(place)
+            if floor is None:
+                return None
+            floors.append(floor)
+    return min(floor for floor in floors if floor is not None)
+
+
+def is_idle(task: TaskState, now_ms: int) -> bool:
+    """At the end of all sides, with nothing waiting, for `idle_ms`."""
+    at_end = all(state.ended_at is not None and state.ended_at >= state.read_to for state in task.sides)
+    waits = any(task.store.held.records) or len(task.corrections)
+    return at_end and not waits and now_ms - task.last_read_ms >= task.config.idle_ms
+
+
+def statement(task: TaskState, now_ms: int) -> dict[str, Any]:
+    """What a stats record says beside its deltas."""
+    pending = [task.pending_count(side) for side in task.used_sides]
+    lines = [
+        *(one for place in sorted(task.input_lines) for one in task.input_lines[place]),
+        *ledgers.routes_lines(task.routes, task.places[Side.SHADOW]),
+        *ledgers.records_lines(task.places, [state.read for state in task.sides], task.book.ended, pending),
+    ]
+    return {
+        "ledgers": lines,
+        "pending": sum(pending),
+        "watermark_ms": watermark(task),
+        "idle": is_idle(task, now_ms),
+        "complete": task.complete,
+    }
+
+
+def stats(task: TaskState, sequence: int, words: dict[str, Any]) -> Write:
+    """The stats record (schemas/stats.avsc)."""
+    record = {
+        "task": task.name,
+        "seq": sequence,
+        "revision": task.revision,
+        "sources": [
+            {"topic": p.topic, "partition": p.partition, "from_offset": s.committed_high, "to_offset": s.high}
+            for p, s in zip(task.places, task.sides, strict=True)
+        ],
+        "windows": task.book.windows(),
+        **words,
+    }
+    topic = task.config.plan.of("stats")
+    return Write(topic, _partition(task), f"{task.name}:{sequence}".encode(), own.encode("stats", record))
+
+
+def state(task: TaskState, sequence: int, overflow: dict[str, str]) -> Write:
+    """The state record (schemas/state.avsc)."""
+    counts = task.routes.snapshot() | task.clocks.replays.snapshot(task.config.inputs)
+    counts |= {f"inputs:{name}": n for name, n in task.inputs_read.items()}
+    for side in task.used_sides:
+        counts[f"read:{side.word}"] = task.sides[side].read
+        counts[f"ended:{side.word}"] = task.book.ended[side]
+        watermarks = [t for t in (task.clocks.watermarks[side], task.sides[side].watermark_ms) if t is not None]
+        if watermarks:
+            counts[f"watermark_ms:{side.word}"] = max(watermarks)
+    record = {
+        "task": task.name,
+        "seq": sequence,
+        "counts": counts,
+        "inputs_counted": {str(p): offset for p, offset in sorted(task.inputs_counted.items())},
+        "overflow": overflow,
+    }
+    topic = task.config.plan.of("state")
+    return Write(topic, _partition(task), task.name.encode(), own.encode("state", record))
+
+
+def restore_counts(task: TaskState, record: dict[str, Any]) -> None:
+    """Take up the state record of the commit's sequence number."""
+    counts: dict[str, int] = record["counts"]
+    for side in task.used_sides:
+        task.sides[side].read = counts.get(f"read:{side.word}", 0)
+        task.book.ended[side] = counts.get(f"ended:{side.word}", 0)
+        task.sides[side].watermark_ms = counts.get(f"watermark_ms:{side.word}")
+        text = record["overflow"].get(side.word)
+        if text is not None:
+            task.sides[side].announced = set(checkpoint.pending_of(text))
+    task.routes.restore(counts)
+    task.clocks.replays.restore(counts, task.config.inputs)
+    for name, value in counts.items():
+        if name.startswith("inputs:"):
+            task.inputs_read[name.removeprefix("inputs:")] = value
+    for text, offset in record["inputs_counted"].items():
+        topic, _, partition = text.rpartition("/")
+        task.inputs_counted[Place(topic, int(partition))] = offset
+
+
+def offsets(task: TaskState, sequence: int) -> tuple[list[Commit], dict[str, str]]:
+    """Offsets to commit with their metadata, and the pending sets that did not fit into it."""
+    commits, overflow = [], {}
+    # What waits for a value, and what this very commit says, is not in `said` (any more, or yet).
+    floors = (task.said.said_from(), task.corrections.floor(), task.diff_end if task.book.said else None)
+    said_from = min((floor for floor in floors if floor is not None), default=None)
+    for side in task.used_sides:
+        state, pending = task.sides[side], task.pending(side)
+        state.low = int(pending[0]) if len(pending) else state.high
+        low = state.low
+        if task.identity.repeats(side):
+            # What was seen within the span must be seen again after a restart.
+            low = min(low, max(state.first, state.high - task.config.identity.dedupe_span))
+        said = 0 if said_from is None or side is not Side.PRODUCTION else said_from + 1
+        text = checkpoint.encode(checkpoint.Checkpoint(sequence, state.high, pending, 0, said))
+        if checkpoint.overflows(text):
+            overflow[side.word] = checkpoint.pending_text(pending)
+        commits.append(Commit(task.places[side], low, text))
+    return commits, overflow
+
+
+def _partition(task: TaskState) -> int:
+    return task.places[Side.PRODUCTION].partition

@@ -1,0 +1,114 @@
+"""Late records that correct what was said: they wait until the value of the corrected record has been read again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from shadowstream.config import Config
+from shadowstream.joiner.identity import Identity, text_coordinate
+from shadowstream.joiner.pairing import Pair, Row
+from shadowstream.joiner.said import CORRECTABLE, Said, SaidRow
+from shadowstream.records import Batch, Place, Side
+
+
+class Correction(NamedTuple):
+    """A late row and what it corrects; of a late production row the twin's row that it met."""
+
+    said: SaidRow
+    late: Row
+    twin: Row | None = None
+
+    def pair(self, value: bytes | None) -> Pair:
+        """The pair, given the corrected record's value."""
+        said = self.said
+        first = Row(said.offset, said.time_ms, value, said.key, said.at, None, (said.place, said.offset))
+        both = (first, self.late) if said.side is Side.PRODUCTION else (self.late, first)
+        return Pair(*both, self.twin, False, said.id)
+
+
+class Corrections:
+    """The corrections of one task that wait for a value."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[Place, int], Correction] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, correction: Correction) -> None:
+        """Want the value of the corrected record."""
+        self._waiting[correction.said.place, correction.said.offset] = correction
+
+    def wanted(self) -> dict[Place, list[int]]:
+        """Offsets to be read again, by place, in order."""
+        found: dict[Place, list[int]] = {}
+        for place, offset in sorted(self._waiting):
+            found.setdefault(place, []).append(offset)
+        return found
+
+    def floor(self) -> int | None:
+        """Offset of the diff partition from which on every row corrected here stands; None where nothing waits."""
+        return min((one.said.floor for one in self._waiting.values()), default=None)
+
+    def fetched(self, batch: Batch) -> list[tuple[SaidRow, Pair]]:
+        """What records read again make of corrections; each waits until `drop`: its comparison may raise."""
+        found = []
+        for offset, value in zip(batch.offsets, batch.values, strict=True):
+            correction = self._waiting.get((batch.place, offset))
+            if correction is not None:
+                found.append((correction.said, correction.pair(value)))
+        return found
+
+    def drop(self, said: SaidRow) -> None:
+        """The correction of this row has been entered."""
+        del self._waiting[said.place, said.offset]
+
+    def gone(self, place: Place, offsets: Iterable[int]) -> list[tuple[SaidRow, Pair]]:
+        """Records that can no longer be read: the pairs, production's or the shadow's value left out."""
+        found = (self._waiting.pop((place, offset), None) for offset in offsets)
+        return [(one.said, one.pair(None)) for one in found if one is not None]
+
+    def count(self, side: Side) -> int:
+        """How many rows of a side wait here."""
+        return sum(1 for _ in self.offsets(side))
+
+    def offsets(self, side: Side) -> Iterator[int]:
+        """Offsets of the rows of a side that wait here."""
+        for one in self._waiting.values():
+            if side is Side.TWIN:
+                if one.twin is not None:
+                    yield one.twin.offset
+            elif one.said.side is not side:
+                yield one.late.offset
+
+
+def restored(said: Said, rows: Iterable[Mapping[str, Any]], config: Config, identity: Identity, floor: int) -> None:
+    """Fill `said` from diff records of one task (schemas/diff.avsc) in topic order; the last word of a pair counts."""
+    last: dict[str, Mapping[str, Any]] = {}
+    for row in rows:
+        last.pop(row["pair_id"], None)
+        last[row["pair_id"]] = row
+    for row in last.values():
+        if row["outcome"] not in CORRECTABLE:
+            continue
+        side = Side.PRODUCTION if row["outcome"] == "missing" else Side.SHADOW
+        own = row[side.word]
+        at = text_coordinate(row["input"].encode(), config.inputs) if row["input"] else None
+        id_ = row["key"] if config.identity.kind in ("key", "occurrence") else row["id"]
+        if identity.is_coordinate:
+            id_ = None if at is None else identity.of_coordinate(at)
+        said.add(
+            SaidRow(
+                side,
+                id_,
+                Place(own["topic"], own["partition"]),
+                own["offset"],
+                row["time_ms"],
+                row["key"],
+                at,
+                row["revision"],
+                row["pair_id"],
+                floor,
+            )
+        )

@@ -1,0 +1,183 @@
+"""From decisions of a store to outcomes in the book: warm-up, absences, replays, corrections, comparison."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from shadowstream.joiner.book import PLAIN, Compared, Plainly, Said
+from shadowstream.joiner.comparing import Comparing
+from shadowstream.joiner.corrections import Correction
+from shadowstream.joiner.many import COMPARED_MAX, assign
+from shadowstream.joiner.pairing import Alone, Decision, Many, Pair, Row
+from shadowstream.joiner.said import SaidRow
+from shadowstream.joiner.state import TaskState
+from shadowstream.records import Coordinate, Place, Side
+
+COMPARE_AT = 4_096
+WARM_UP = Plainly("warm_up")
+
+
+class Deciding:
+    """What one task makes of decisions. Pairs are gathered and compared as columns."""
+
+    def __init__(self, task: TaskState, compare: Comparing) -> None:
+        self._task = task
+        self._compare = compare
+        self._pairs: list[Pair] = []
+        self._others: deque[Alone | Many] = deque()
+
+    def take(self, decisions: Iterable[Decision]) -> None:
+        """Enter decisions, or gather them until it is worth comparing.
+
+        What could not be entered now (a comparison may raise: a schema that cannot be had) is tried at the next call.
+        """
+        for decision in decisions:
+            if isinstance(decision, Pair):
+                self._pairs.append(decision)
+            else:
+                self._others.append(decision)
+        while self._others:
+            first = self._others[0]
+            if isinstance(first, Alone):
+                self._alone(first)
+            else:
+                self._many(first)
+            self._others.popleft()
+        if len(self._pairs) >= COMPARE_AT:
+            self.compare_pairs()
+
+    # ---------------------------------------------------------------- both
+
+    def compare_pairs(self) -> None:
+        """Compare the pairs gathered so far and enter their outcomes."""
+        counted: list[Pair] = []
+        warm: list[Pair] = []
+        for pair in self._pairs:
+            (warm if self._is_warm(pair.shadow.at) else counted).append(pair)
+        # Compared before anything is entered: a schema that cannot be had now raises, and the pairs must not be lost.
+        results = self._results(counted)
+        met = [pair for pair in counted if pair.twin is not None]
+        twins = iter(self._compare([p.production.value for p in met], [p.twin.value for p in met if p.twin]))
+        self._pairs = []
+        book = self._task.book
+        for pair in warm:
+            book.pair(pair, WARM_UP)
+        for pair, result in zip(counted, results, strict=True):
+            book.pair(pair, result, next(twins) if pair.twin is not None else None)
+
+    def _results(self, pairs: Sequence[Pair]) -> Sequence[Compared]:
+        return self._compare([p.production.value for p in pairs], [p.shadow.value for p in pairs])
+
+    def _is_warm(self, at: Coordinate | None) -> bool:
+        return at is not None and self._task.clocks.input_is_warm_up(at)
+
+    def _many(self, group: Many) -> None:
+        production, shadow = group.production, group.shadow
+        if len(production) != len(shadow) and not self._is_warm(shadow[0].at):
+            self._task.book.cardinality(production, shadow, group.id)
+            return
+        more = Side.PRODUCTION if len(production) > len(shadow) else Side.SHADOW
+        left = [*production[len(shadow) :], *shadow[len(production) :]]
+        production, shadow = production[: len(shadow)], shadow[: len(production)]
+        columns = self._assigned(production, shadow)  # before anything is entered: it may raise
+        for row in left:
+            self._task.book.alone(more, row, WARM_UP)
+        self._pairs += [
+            Pair(one, shadow[column], None, False, group.id) for one, column in zip(production, columns, strict=True)
+        ]
+
+    def _assigned(self, production: Sequence[Row], shadow: Sequence[Row]) -> list[int]:
+        """Which shadow record each production record meets: as many as possible that agree."""
+        n = len(production)
+        if n == 1:
+            return [0]
+        if n <= COMPARED_MAX:
+            results = self._compare([p.value for p in production for _ in shadow], [s.value for s in shadow] * n)
+            plain = [result.outcome in PLAIN for result in results]
+            return assign([plain[i * n : (i + 1) * n] for i in range(n)])
+        left: dict[bytes | None, list[int]] = {}
+        for column in reversed(range(n)):
+            left.setdefault(shadow[column].value, []).append(column)
+        equal = [left[row.value].pop() if left.get(row.value) else None for row in production]
+        others = iter(sorted(column for columns in left.values() for column in columns))
+        return [next(others) if column is None else column for column in equal]
+
+    # ---------------------------------------------------------------- one alone
+
+    def _alone(self, end: Alone) -> None:
+        task, row = self._task, end.row
+        if end.side is Side.PRODUCTION:
+            self._production_alone(end)
+            return
+        if task.clocks.is_warm_up(row, end.side):
+            task.book.alone(end.side, row, WARM_UP)
+        elif end.side is Side.TWIN:
+            task.book.alone(end.side, row, Plainly("twin_extra"), task.revision)
+        elif (said := self._said(Side.PRODUCTION, end)) is not None:
+            task.corrections.add(Correction(said, row))
+        else:
+            task.book.alone(end.side, row, Plainly("extra"), None, Said(end.ambiguous, None, end.id))
+
+    def _production_alone(self, end: Alone) -> None:
+        task, row = self._task, end.row
+        result, revision = WARM_UP, task.revision
+        if not task.clocks.is_warm_up(row):
+            said = self._said(Side.SHADOW, end)
+            if said is not None:
+                task.corrections.add(Correction(said, row, end.twin))
+                return
+            result, revision = self._reason(row)
+        compared = None
+        if end.twin is not None and result is not WARM_UP:
+            (compared,) = self._compare([row.value], [end.twin.value])  # before anything is entered: it may raise
+        task.book.alone(Side.PRODUCTION, row, result, revision, Said(end.ambiguous, None, end.id))
+        task.book.beside(row, result.outcome, revision, end.twin, compared)
+
+    def _said(self, side: Side, end: Alone) -> SaidRow | None:
+        identity = self._task.config.identity
+        tolerance_ms = identity.tolerance_ms if identity.kind == "occurrence" else None
+        return self._task.said.take(side, end.id, end.row.time_ms, tolerance_ms)
+
+    def _reason(self, row: Row) -> tuple[Plainly, str]:
+        """The outcome of a production record that no shadow record will meet, and the revision that it speaks of."""
+        task, progress = self._task, self._task.progress
+        replay = task.clocks.replays.verdict(row.offset, row.at, task.config.inputs)
+        if replay is not None:
+            return Plainly(replay, "production replays: its committed offset went back"), task.revision
+        absence: str | None = None
+        if row.at is not None:
+            place = Place(task.config.inputs[row.at.topic], row.at.partition)
+            absence = progress.absence_of_input(place, row.at.offset)
+            revision = progress.revision_at(place, row.at.offset)
+        else:
+            found = progress.absence_of_key(row.key) if row.key is not None else None
+            if found is not None:
+                absence, revision = found[0], progress.revision_at(*found[1:])
+            else:
+                revision = progress.revision_at_time(task.places[Side.PRODUCTION].partition, row.time_ms)
+        if absence is None:
+            return Plainly("missing"), revision
+        return Plainly(absence if absence in ("filtered", "sampled_out") else "candidate_error", absence), revision
+
+    # ---------------------------------------------------------------- what was said
+
+    def correct(self, found: Sequence[tuple[SaidRow, Pair]]) -> None:
+        """Compare and enter corrections whose values have come."""
+        results = self._results([pair for _, pair in found])
+        for (said, pair), result in zip(found, results, strict=True):
+            compared = None
+            if pair.twin is not None:
+                (compared,) = self._compare([pair.production.value], [pair.twin.value])
+            self._task.book.correct(said, pair, result)
+            self._task.corrections.drop(said)
+            if pair.twin is not None:
+                self._task.book.beside(pair.production, result.outcome, said.revision, pair.twin, compared)
+
+    def keep_said(self, floor: int) -> None:
+        """What the book has said missing or extra is committed now, and correctable."""
+        book, task = self._task.book, self._task
+        for side, row, id_, revision in book.said:
+            place, offset = book.own_place(side, row)
+            pair_id = book.pair_id(side, row)
+            task.said.add(SaidRow(side, id_, place, offset, row.time_ms, row.key, row.at, revision, pair_id, floor))

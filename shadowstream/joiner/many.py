@@ -1,0 +1,116 @@
+"""Pairing where one input has many outputs: the outputs of one input are one group, compared as a multiset.
+
+A group is decided once both sides are done with the input: the shadow by its marks, production by its commits. Until
+then another output may come, and an output too few now would be called a cardinality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+
+from shadowstream.joiner.deadlines import Deadlines, Lanes
+from shadowstream.joiner.pairing import Alone, Asks, Decision, Held, Many, Row
+from shadowstream.records import Side
+
+COMPARED_MAX = 32
+"""Up to so many outputs of one input each is compared with each; beyond, equal ones meet first, then the others."""
+
+
+class Groups:
+    """The waiting rows of two sides by id of their input."""
+
+    def __init__(self, window_ms: int) -> None:
+        self.held = Held(window_ms)
+        self._groups: dict[Hashable, tuple[list[Row], list[Row]]] = {}
+        self._fresh: dict[Hashable, None] = {}
+        self._deadlines = Deadlines(self._alive)
+
+    def _alive(self, side: Side, id_: Hashable, offset: int) -> bool:
+        group = self._groups.get(id_)
+        return group is not None and any(row.offset == offset for row in group[side])
+
+    def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
+        """Take new rows; what belongs together is told when both sides are done."""
+        for id_, row in zip(ids, rows, strict=True):
+            group = self._groups.get(id_)
+            if group is None:
+                group = self._groups[id_] = ([], [])
+            group[side].append(row)
+            self.held.enter(side, row)
+            self._fresh[id_] = None
+        return ()
+
+    def settle(self, asks: Asks) -> list[Decision]:
+        """Decide the groups that are whole."""
+        wake = dict.fromkeys(id_ for _, id_, _ in self._deadlines.due(asks.bound))
+        fresh, self._fresh = self._fresh, {}
+        decided: list[Decision] = []
+        for id_ in fresh | wake:
+            group = self._groups.get(id_)
+            if group is not None and not self._waits(id_, group, asks):
+                del self._groups[id_]
+                decided += self._decide(id_, *group)
+        return decided
+
+    def _waits(self, id_: Hashable, group: tuple[list[Row], list[Row]], asks: Asks) -> bool:
+        """Whether the group may still grow; if so it has been put into a lane."""
+        production, shadow = group
+        # With one side only, that side's further outputs would end alone like these: only the other side matters.
+        if production and self._put(id_, Side.PRODUCTION, production[0], asks):
+            return True
+        return bool(shadow) and self._put(id_, Side.SHADOW, shadow[0], asks)
+
+    def _put(self, id_: Hashable, side: Side, row: Row, asks: Asks) -> bool:
+        lanes: Lanes = asks.lanes(side, Side(1 - side), row)
+        for lane, threshold in lanes:
+            self._deadlines.push(lane, threshold, side, id_, row.offset)
+        return bool(lanes)
+
+    def _decide(self, id_: Hashable, production: list[Row], shadow: list[Row]) -> list[Decision]:
+        for side, rows in ((Side.PRODUCTION, production), (Side.SHADOW, shadow)):
+            for row in rows:
+                self.held.leave(side, row)
+        if production and shadow:
+            return [Many(production, shadow, id_)]
+        return [
+            *(Alone(Side.PRODUCTION, row, id_) for row in production),
+            *(Alone(Side.SHADOW, row, id_) for row in shadow),
+        ]
+
+    def offsets(self, side: Side) -> Iterator[int]:
+        """Offsets of the waiting rows of a side."""
+        for group in self._groups.values():
+            for row in group[side]:
+                yield row.offset
+
+
+def assign(fits: Sequence[Sequence[bool]]) -> list[int]:
+    """For n rows of n columns, a column for each row, as many as possible where it fits (augmenting paths, Kuhn 1955).
+
+    The rest takes what is left, in order.
+
+    >>> assign([[True, True], [True, False]])
+    [1, 0]
+    >>> assign([[False, False], [False, True]])
+    [0, 1]
+    """
+    n = len(fits)
+    row_of: list[int | None] = [None] * n
+
+    def find(row: int, tried: set[int]) -> bool:
+        for column in range(n):
+            if fits[row][column] and column not in tried:
+                tried.add(column)
+                other = row_of[column]
+                if other is None or find(other, tried):
+                    row_of[column] = row
+                    return True
+        return False
+
+    placed = {row for row in range(n) if find(row, set())}
+    left = iter([row for row in range(n) if row not in placed and row not in row_of])
+    for column in range(n):
+        if row_of[column] is None:
+            row_of[column] = next(left)
+    column_of = {row: column for column, row in enumerate(row_of) if row is not None}
+    return [column_of[row] for row in range(n)]

@@ -1,0 +1,101 @@
+"""The state of one task: what it knows, shared by what reads, decides and commits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from shadowstream.config import Config
+from shadowstream.joiner import ledgers
+from shadowstream.joiner.book import Book
+from shadowstream.joiner.clocks import Clocks
+from shadowstream.joiner.comparing import Comparing
+from shadowstream.joiner.corrections import Corrections
+from shadowstream.joiner.identity import Identity
+from shadowstream.joiner.many import Groups
+from shadowstream.joiner.occurrence import Occurrences
+from shadowstream.joiner.pairing import Store, Waiting
+from shadowstream.joiner.progress import Passed, Progress
+from shadowstream.joiner.said import Said as SaidStore
+from shadowstream.joiner.side import SideState
+from shadowstream.records import Place, Side
+
+
+class Sources(NamedTuple):
+    """What a task is made of: its name, its places by `Side`, the inputs that it counts, topics copied by us."""
+
+    topic: str
+    places: tuple[Place, ...]
+    own_inputs: frozenset[Place]
+    copied: frozenset[Side] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """Production's output topic and the partition."""
+        return f"{self.topic}/{self.places[Side.PRODUCTION].partition}"
+
+
+def _store(config: Config, sides: int) -> Store:
+    """The way of waiting that the identity asks for."""
+    if config.identity.kind == "occurrence":
+        return Occurrences(config.judge.window_ms, config.identity.tolerance_ms)
+    if config.identity.outputs == "many":
+        return Groups(config.judge.window_ms)
+    return Waiting(config.judge.window_ms, sides)
+
+
+class TaskState:
+    """Everything that one task knows. What it does with it: `task`, `deciding`, `commits`."""
+
+    def __init__(self, config: Config, revision: str, sources: Sources, progress: Progress, compare: Comparing) -> None:
+        self.config, self.revision = config, revision
+        self.name, self.places, self.own_inputs = sources.name, sources.places, sources.own_inputs
+        self.progress = progress
+        self.topic, self.copied = sources.topic, sources.copied
+        self.identity = Identity(config, compare.decode)
+        self.store = _store(config, len(self.places))
+        self.book = Book(config, revision, self.name, self.places, progress)
+        self.said = SaidStore(config.limits.corrections_max)
+        self.corrections = Corrections()
+        self.passed = Passed(self.places[Side.SHADOW])
+        self.clocks = Clocks(config, progress, self.passed, self.places)
+        self.routes = ledgers.Routes(config.inputs, Place(*self.name.rsplit("/", 1)))  # type: ignore[arg-type]  # its text only
+        self.sides = tuple(SideState(config.identity.dedupe_span) for _ in self.places)
+        self.sequence = 0
+        self.inputs_counted: dict[Place, int] = {}
+        self.input_floors: dict[Place, int | None] = {}
+        self.inputs_read: Counter[str] = Counter()
+        self.input_lines: dict[Place, list[dict[str, Any]]] = {}
+        self.complete = False
+        self.last_read_ms = 0
+        self.clamped = 0
+        self.diff_end = 0
+        self.said_from: int | None = None
+        self.closed = False
+        self._committed_words: Any = None
+        self._next_words: Any = None
+
+    @property
+    def used_sides(self) -> list[Side]:
+        """The sides that there are."""
+        return [Side(n) for n in range(len(self.places))]
+
+    def counted_to(self, place: Place) -> int:
+        """Inputs of `place` below this offset have been counted, or lie before the trial's beginning."""
+        start = self.progress.start
+        begin = start.committed.get(place, 0) if start else 0
+        return max(begin, self.inputs_counted.get(place, 0))
+
+    def pending(self, side: Side) -> npt.NDArray[np.int64]:
+        """Offsets that wait, announced ones that have not been read again included; in order."""
+        waiting = chain(self.store.offsets(side), self.corrections.offsets(side), self.sides[side].announced)
+        return np.sort(np.fromiter(waiting, dtype=np.int64))
+
+    def pending_count(self, side: Side) -> int:
+        """How many wait, without looking at each."""
+        waiting = self.store.held.records[side] + self.corrections.count(side)
+        return waiting + len(self.sides[side].announced)

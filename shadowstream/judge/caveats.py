@@ -1,0 +1,82 @@
+"""What a verdict cannot know or vouch for, as sentences: it rests on them as much as on its counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from shadowstream.config import Config
+
+
+def asks_for_error(config: Config) -> bool:
+    """Whether the config itself, and not its default, names the criterion error for a candidate whose inputs nobody
+    counts for us."""
+    named = "criteria" in config.judge.model_fields_set
+    return config.candidate.topic is not None and named and "error" in _judged(config)
+
+
+def caveats_of(config: Config, outcomes: Mapping[str, int], withdrawn: Iterable[str] = ()) -> list[str]:
+    """What limits the word of a verdict, whatever it says. `withdrawn`: rejects that corrections have undone."""
+    return [
+        *_of_exactness(config),
+        *_of_a_job_of_its_own(config),
+        *_of_identity(config, outcomes),
+        *_of_decoding(config, outcomes),
+        *(
+            f"a reject was withdrawn, since records said missing or extra have come after all: {why}"
+            for why in withdrawn
+        ),
+    ]
+
+
+def _judged(config: Config) -> set[str]:
+    return {criterion.rate for criterion in config.judge.criteria}
+
+
+def _of_exactness(config: Config) -> list[str]:
+    said = []
+    if config.production.commits == "unknown" and "extra" in _judged(config):
+        said.append("extra is not exact: production.commits is unknown, so time and grace decide it")
+    if config.candidate.topic is not None and config.candidate.commits == "unknown" and "missing" in _judged(config):
+        said.append(
+            "missing is not exact: candidate.commits is unknown, so the grace is waited beyond the commits of its group"
+        )
+    if config.twin is not None and config.twin.commits == "unknown":
+        said.append("the twin's counts are not exact: twin.commits is unknown, so time and grace decide what it lacks")
+    return said
+
+
+def _of_a_job_of_its_own(config: Config) -> list[str]:
+    if config.candidate.topic is None:
+        return []
+    said = [
+        f"the candidate is a job of its own: that version {config.candidate.version!r} is what runs there is its "
+        "operator's word, nothing of it was hashed",
+        "ledgers 1 and 2 do not exist: nobody tells us which inputs the candidate read and what it wrote, so an output "
+        "that it lost, filtered or failed on is missing, and why is not known",
+    ]
+    if "error" in _judged(config):
+        said.append(
+            "error: inputs on which the candidate failed are not judged, because nobody counts the inputs of a job of "
+            "its own; judged is the share of its records that cannot be decoded"
+        )
+    return said
+
+
+def _of_identity(config: Config, outcomes: Mapping[str, int]) -> list[str]:
+    said = []
+    if config.identity.kind == "occurrence":
+        said.append(
+            "identity is occurrence: a record that production wrote twice cannot be told from two real ones, so its "
+            "repeats count as missing where the candidate did not repeat them"
+        )
+    repeated = outcomes.get("duplicate_production", 0)
+    if repeated:
+        said.append(f"{repeated} records of production came twice, as where it was set back and wrote them again")
+    return said
+
+
+def _of_decoding(config: Config, outcomes: Mapping[str, int]) -> list[str]:
+    broken = outcomes.get("undecodable_shadow", 0)
+    if not broken or "error" in _judged(config):
+        return []
+    return [f"{broken} records of the candidate cannot be decoded and count in no rate: judge.criteria has no error"]

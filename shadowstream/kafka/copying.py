@@ -1,0 +1,83 @@
+"""The runner's copies of production's outputs at the edge: where copying begins, how far it is, when it has ended.
+
+Order matters. What production has done is known in terms of its own topics; a reader of our copies needs it in terms of
+these. So: production's commits, *then* the ends E of its outputs, then wait until the group has committed the copying
+up to E, then the ends of our copies: the copies of all outputs below E lie below them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.config import Config
+from shadowstream.errors import ConfigError
+from shadowstream.kafka import offsets
+from shadowstream.kafka.loop import Committed
+from shadowstream.kafka.start import Pinned
+from shadowstream.observe import get_logger
+from shadowstream.records import Place, Side
+from shadowstream.runner.copying import CopyStep, Route
+from shadowstream.runner.homes import DecodeMany, Homes
+
+log = get_logger("runner")
+
+
+class Copies:
+    """Copies of those outputs of production whose partitioner nobody knows; none in most trials."""
+
+    def __init__(self, config: Config, client: AdminClient, pinned: Pinned, decode: DecodeMany) -> None:
+        self._config, self._client, self._pinned = config, client, pinned
+        self.topics = pinned.repartitioned
+        counts = offsets.partition_counts(client, self.topics) if self.topics else {}
+        self._originals = offsets.places(counts)
+        self._copies = offsets.places({config.plan.repartition(topic): n for topic, n in counts.items()})
+        routes = {topic: Route(config.plan.repartition(topic), n, Side.PRODUCTION) for topic, n in counts.items()}
+        self.step = CopyStep(Homes(config, decode), routes)
+        self._goal: dict[Place, int] | None = None
+
+    def begin(self, one: Committed) -> int:
+        """Take a place of production's output; returns the offset to copy from: E0 where nothing is committed."""
+        if one.offset >= 0:
+            self.step.assign(one.place, one.offset, one.metadata)
+            return one.offset
+        self._check_fresh(one.place)
+        first = self._pinned.start.ends.get(one.place, 0)
+        self.step.assign(one.place, first, None)
+        return first
+
+    def _check_fresh(self, place: Place) -> None:
+        """Without any commit of copying nothing may have been copied: it would be copied again."""
+        group, begun = self._config.plan.group("runner"), self._pinned.start.committed
+        worked = any(offset > begun.get(at, 0) for at, offset in self._pinned.done.items())
+        if worked and not offsets.committed(self._client, group, self._originals):
+            raise ConfigError(
+                f"group {group} has no commit for {place} nor for any other partition of {', '.join(self.topics)}, but "
+                "marks say that it was at work: the commits expired or were deleted. Refused to guess: remove the "
+                "topics of this trial and start anew"
+            )
+
+    def translated(self, ends: Mapping[Place, int]) -> dict[Place, int] | None:
+        """Ends of production's outputs in terms of what readers of them read; None until they have been copied."""
+        if not self.topics:
+            return dict(ends)
+        group = self._config.plan.group("runner")
+        copied = offsets.committed(self._client, group, self._originals)
+        if any(copied.get(place, 0) < ends[place] for place in self._originals):
+            return None
+        own = {place: end for place, end in ends.items() if place.topic not in self.topics}
+        return own | offsets.ends(self._client, self._copies)
+
+    def ended(self) -> bool:
+        """In a bounded run: whether production is done and all of ours that it has written has been copied."""
+        if not self.topics:
+            return True
+        if self._goal is None:
+            bounds = self._pinned.start.bounds
+            committed = offsets.committed(self._client, self._config.production.group or "", bounds)
+            if any(committed.get(place, 0) < end for place, end in bounds.items()):
+                return False
+            self._goal = offsets.ends(self._client, self._originals)
+            log.info("production_is_done", to_copy={str(place): end for place, end in self._goal.items()})
+        return self.step.reached(self._goal)

@@ -1,0 +1,105 @@
+"""Back-pressure of the joiner: Kafka is the buffer, so a side that runs ahead is held there.
+
+Pairs meet within one task only, and the client reads one partition after the other, so each task has its share of the
+bound: a bound for all of them would hold production's partition 0 while partition 1 is what the candidate's waits for.
+Held is the leading side of a task, never the one on which it waits, or nothing would ever pair again. Pausing throws
+away what was fetched already and the first record after resuming takes most of a second, hence the wide gap between the
+share at which a side is held and the half of it at which it is resumed. That second is also why nothing need keep two
+sides from being held by turns too often.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+from confluent_kafka import Consumer, TopicPartition
+
+from shadowstream.observe import get_logger
+from shadowstream.records import Place, Side
+
+log = get_logger("joiner")
+TELL_EVERY_S = 10.0
+Waiting = tuple[Sequence[Place], Sequence[int]]
+"""A task's places and the bytes that wait there, both by side."""
+
+
+def to_hold(pending: Sequence[int], held: frozenset[Side], share: int) -> frozenset[Side]:
+    """The sides of a task to be held from now on, by the bytes of each that wait.
+
+    Over the share one more side is held, the one with most waiting, until only the one with least is left. A side
+    that has become this one is let go: what waits elsewhere waits for it. Under half the share all are.
+
+    >>> production = frozenset([Side.PRODUCTION])
+    >>> to_hold([9, 1], frozenset(), 9) == production == to_hold([4, 1], production, 9)
+    True
+    >>> to_hold([3, 0], production, 9)
+    frozenset()
+    >>> to_hold([5, 6], production, 9) == {Side.SHADOW}
+    True
+    """
+    if sum(pending) < share // 2:
+        return frozenset()
+    by_lead = sorted(map(Side, range(len(pending))), key=lambda side: -pending[side])
+    kept = held.difference(by_lead[-1:])
+    if sum(pending) > share:
+        return kept.union([side for side in by_lead[:-1] if side not in kept][:1])
+    return kept
+
+
+class Holding:
+    """Pauses and resumes sides of the tasks that are assigned, by their number."""
+
+    def __init__(self, consumer: Consumer, bound: int) -> None:
+        self._consumer, self._bound = consumer, bound
+        self._held: dict[Place, frozenset[Side]] = {}
+        self._paused: set[Place] = set()
+        self._tell_at = 0.0
+        self._told = False
+
+    def assigned(self) -> None:
+        """A new assignment begins with nothing paused."""
+        self._held.clear()
+        self._paused.clear()
+
+    def dropped(self) -> None:
+        """After an abort the partitions stay ours, and paused ones would stay paused."""
+        self._resume(self._paused)
+        self.assigned()
+
+    def turn(self, tasks: Sequence[Waiting]) -> None:
+        """Look at what waits in each task."""
+        pause: set[Place] = set()
+        resume: set[Place] = set()
+        share = self._bound // max(1, len(tasks))
+        for places, pending in tasks:
+            held = self._held.get(places[0], frozenset())
+            wanted = to_hold(pending, held, share)
+            if wanted != held:
+                self._held[places[0]] = wanted
+                pause.update(places[side] for side in wanted - held)
+                resume.update(places[side] for side in held - wanted)
+        if pause or resume:
+            self._change(pause, resume, sum(sum(pending) for _, pending in tasks))
+
+    def _change(self, pause: set[Place], resume: set[Place], pending: int) -> None:
+        if pause:
+            self._consumer.pause(_partitions(pause))
+        self._resume(resume)
+        self._paused = self._paused - resume | pause
+        if self._paused and time.monotonic() >= self._tell_at:
+            self._tell_at = time.monotonic() + TELL_EVERY_S
+            named = [str(place) for place in sorted(self._paused)]
+            log.warning("side_held_back", places=named, pending_bytes=pending, bound=self._bound)
+            self._told = True
+        elif self._told and not self._paused:
+            log.info("side_resumed", pending_bytes=pending)
+            self._told = False
+
+    def _resume(self, places: set[Place]) -> None:
+        if places:
+            self._consumer.resume(_partitions(places))
+
+
+def _partitions(places: Iterable[Place]) -> list[TopicPartition]:
+    return [TopicPartition(place.topic, place.partition) for place in places]

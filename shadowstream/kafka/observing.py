@@ -1,0 +1,135 @@
+"""What the joiner observes of the broker each second. Each observation is true because of what was read before what.
+
+All ends are high watermarks: a reader's own end may still hide what a transaction has written already.
+
+===========  =====================================================================================================
+observation  order, and why
+===========  =====================================================================================================
+done         production's commits C, *then* the ends E of its outputs: outputs of inputs below C were acknowledged
+             before C was committed, so they lie below E. The twin likewise
+born         E, *then* the ends I of the inputs: what lies below E was made from inputs that lie below I
+diff         the ends of diff before the next commit: its rows will lie at or after them
+copied       where production's outputs reach us through a topic of ours (its partitioner is not known), C and the
+             ends of its *own* outputs are read; once the runner's group has committed the copying of those to these
+             ends, the ends R of the copies are read: the outputs of inputs below C lie below R
+===========  =====================================================================================================
+
+Born needs no such translation: a copy below an end of today was made of an output, so of an input, of today.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.config import Config
+from shadowstream.errors import BrokerError
+from shadowstream.joiner.step import JoinerStep
+from shadowstream.kafka import offsets
+from shadowstream.kafka.families import Families
+from shadowstream.observe import get_logger
+from shadowstream.records import Place, Side
+
+log = get_logger("joiner")
+EVERY_MS = 1_000
+COPYING_MAX = 1_000
+
+
+class Copying(NamedTuple):
+    """Production has committed `committed`; its outputs of these lie below `ends` of its own topics."""
+
+    committed: dict[Place, int]
+    ends: dict[Place, int]
+
+
+class Observer:
+    """Asks the broker and tells the step; see the head of this file."""
+
+    def __init__(self, config: Config, step: JoinerStep, client: AdminClient, families: Families) -> None:
+        self._config, self._step, self._client, self._families = config, step, client, families
+        self._inputs = sorted(step.inputs)
+        self._sides = [families.places(side) for side in Side]
+        self._places = [place for side in self._sides for place in side]
+        self._diff = offsets.places(offsets.partition_counts(client, [config.plan.of("diff")]))
+        self._copying: deque[Copying] = deque()
+        self._by_time = _time_may_decide(config)
+        self._next_ms = 0
+
+    def restart(self) -> None:
+        """Observe at the next turn. What waits for the copying stays true whoever reads which partition."""
+        self._next_ms = 0
+
+    def turn(self, now_ms: int) -> bool:
+        """Observe, if it is time; whether it was."""
+        if now_ms < self._next_ms:
+            return False
+        self._next_ms = now_ms + EVERY_MS
+        try:
+            self._observe(now_ms)
+        except BrokerError as error:  # what is not observed now is decided a little later
+            if not error.retriable:
+                raise
+            log.warning("observation_put_off", error=str(error))
+        return True
+
+    def _observe(self, now_ms: int) -> None:
+        production, twin = self._config.production.group, self._config.twin and self._config.twin.group
+        # Commits before any end: see `done` above.
+        committed = offsets.committed(self._client, production, self._inputs) if production else None
+        by_twin = offsets.committed(self._client, twin, self._inputs) if twin else None
+        ends = offsets.ends(self._client, [*self._places, *self._diff, *self._families.copied])
+        # Inputs after all outputs: see `born` above.
+        inputs = offsets.ends(self._client, self._inputs)
+        self._step.observe_diff({place.partition: ends[place] for place in self._diff})
+        of_production = _only(ends, self._sides[Side.PRODUCTION])
+        self._step.observe_born(of_production, inputs)
+        if committed is not None and not self._families.copied:
+            self._step.observe_production(committed, of_production)
+        elif committed is not None:
+            self._copying.append(Copying(committed, _only(ends, self._families.copied)))
+            self._observe_copied()
+        if by_twin is not None:
+            self._step.observe_twin(by_twin, _only(ends, self._sides[Side.TWIN]))
+        if self._by_time and any(records for records, _, _ in self._step.sides().values()):
+            self._observe_times(ends, now_ms)
+
+    def _observe_copied(self) -> None:
+        """Production's progress in terms of our copies of its outputs, as far as these have been committed."""
+        copied = offsets.committed(self._client, self._config.plan.group("runner"), self._families.copied)
+        ripe = []
+        while self._copying and all(copied.get(p, 0) >= end for p, end in self._copying[0].ends.items()):
+            ripe.append(self._copying.popleft())
+        if ripe:
+            # Of families that are not copied any later end holds as well.
+            ends = offsets.ends(self._client, self._sides[Side.PRODUCTION])
+            for one in ripe:
+                self._step.observe_production(one.committed, ends)
+        if len(self._copying) > COPYING_MAX:  # a later one says the same, only later
+            self._copying = deque([*list(self._copying)[:-1:2], self._copying[-1]])
+
+    def _observe_times(self, ends: dict[Place, int], now_ms: int) -> None:
+        """Greatest timestamps, for the idle rule: asked for only where something waits and time may decide."""
+        times = offsets.greatest_times(self._client, self._places)
+        if times is None:
+            self._by_time = False
+            log.warning(
+                "idle_partitions_not_told",
+                reason="the broker does not list offsets by greatest timestamp (Kafka 3.0 does): a partition at its "
+                "end holds back what waits for event time until something is written there",
+            )
+            return
+        self._step.observe_times(_only(ends, self._places), times, now_ms)
+
+
+def _only(ends: dict[Place, int], places: Iterable[Place]) -> dict[Place, int]:
+    return {place: ends[place] for place in places}
+
+
+def _time_may_decide(config: Config) -> bool:
+    """Whether event time decides anything: not where every side's marks are exact and ids are unique."""
+    groups = [config.production, *([config.candidate] if config.candidate.topic else []), config.twin]
+    exact = all(one is None or (one.group is not None and one.commits == "after_output") for one in groups)
+    return config.identity.kind == "occurrence" or not exact

@@ -1,0 +1,73 @@
+"""The clocks of one task with what feeds them: marks one by one, positions and watermarks set by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shadowstream.joiner.clocks import Clocks
+from shadowstream.joiner.pairing import Row
+from shadowstream.joiner.progress import Passed, Progress
+from shadowstream.joiner.sides import places_of
+from shadowstream.records import Place, Side
+from shadowstream.runner import marks
+from shadowstream.runner.marks import Counters
+from tests.joiner.world import REVISION, config
+
+IN, OTHER = Place("in", 0), Place("in", 1)
+OUT, SHADOW, TWIN = Place("out", 0), Place("shadow.t.out.out", 0), Place("twin", 0)
+SECOND_MS = 1_000
+GRACE_MS = 30 * SECOND_MS
+
+
+class Desk:
+    """`settings` as in the YAML file; without `started` no start mark has been read."""
+
+    def __init__(self, started: bool = True, **settings: Any) -> None:
+        self.config = config(**{"grace_ms": GRACE_MS} | settings)
+        self.progress = Progress(REVISION, ["in"])
+        places = places_of(self.config, "out", 0, ())
+        self.passed = Passed(places[Side.SHADOW])
+        self.clocks = Clocks(self.config, self.progress, self.passed, places)
+        if started:
+            self.start()
+
+    def start(self, warm_below: int = -1, bounds: tuple[int, int] = (-1, -1), floor_ms: int | None = None) -> None:
+        begins = [
+            {"topic": "in", "partition": p, "committed": 0, "end": warm_below, "bound": bounds[p]} for p in (0, 1)
+        ]
+        self.progress.add(marks.mark("start", REVISION, begins=begins, floor_ms=floor_ms))
+
+    def done(self, of: Place, offset: int, end: int, kind: str = "done") -> None:
+        done = self.progress.add(
+            marks.mark(
+                kind,
+                REVISION,
+                input_topic=of.topic,
+                input_partition=of.partition,
+                to_offset=offset,
+                ends=marks.ends_field({SHADOW: end}),
+                counters=Counters().record(),
+            )
+        )
+        assert done is not None
+        self.passed.add(done)
+
+    def read(self, production: int | None = None, shadow: int | None = None, twin: int | None = None) -> None:
+        """The sides have been read to these positions."""
+        for side, position in ((Side.PRODUCTION, production), (Side.SHADOW, shadow), (Side.TWIN, twin)):
+            if position is not None:
+                self.clocks.positions[side] = position
+        self.passed.advance(self.clocks.positions[Side.SHADOW])
+        self.clocks.advance()
+
+    def read_to_ms(self, *times_ms: int | None) -> None:
+        """The sides have been read to these event times."""
+        self.clocks.watermarks[:] = times_ms
+
+    def shadow_is_done_with(self, row: Row) -> bool:
+        """No partner of a production record can come any more."""
+        return not self.clocks.lanes(Side.PRODUCTION, Side.SHADOW, row)
+
+    def production_is_done_with(self, row: Row) -> bool:
+        """No partner of a shadow record can come any more."""
+        return not self.clocks.lanes(Side.SHADOW, Side.PRODUCTION, row)

@@ -1,0 +1,103 @@
+"""What waits is never scanned: the cost is that of what is new and of what is due."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable
+
+import pytest
+
+from shadowstream.joiner import deadlines as deadlines_module
+from shadowstream.joiner.deadlines import Deadlines, Lane, Lanes
+from shadowstream.joiner.pairing import Row, Waiting
+from shadowstream.records import Side
+from tests.joiner.desk import IN, Desk
+
+LANE = Lane("time")
+
+
+class Counted:
+    """Entries by offset that are asked about, each time counted."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.gone: set[int] = set()
+
+    def alive(self, side: Side, id_: Hashable, offset: int) -> bool:
+        self.asked["alive"] += 1
+        return offset not in self.gone
+
+    def bound(self, lane: Lane) -> float:
+        self.asked["bound"] += 1
+        return self.limit
+
+    limit: float = 0
+
+
+def test_what_is_due_comes_once_in_the_order_of_its_threshold() -> None:
+    counted = Counted()
+    deadlines = Deadlines(counted.alive)
+    for offset, threshold in enumerate((30, 10, 20)):
+        deadlines.push(LANE, threshold, Side.SHADOW, b"k", offset)
+    counted.limit = 20
+    assert [offset for _, _, offset in deadlines.due(counted.bound)] == [1], "a threshold at the bound is not due"
+    counted.limit = 31
+    assert [offset for _, _, offset in deadlines.due(counted.bound)] == [2, 0]
+    assert list(deadlines.due(counted.bound)) == []
+
+
+def test_a_look_at_what_is_due_asks_once_a_lane_however_much_waits() -> None:
+    counted = Counted()
+    deadlines = Deadlines(counted.alive)
+    lanes = [Lane("done", Side.SHADOW, IN), LANE]
+    for offset in range(5_000):
+        for lane in lanes:
+            deadlines.push(lane, offset, Side.PRODUCTION, b"%d" % offset, offset)
+    came_up = 0
+    for limit in range(1_000):
+        counted.limit = limit
+        came_up += len(list(deadlines.due(counted.bound)))
+    assert came_up == 2 * 999
+    assert counted.asked == {"bound": 1_000 * len(lanes)}, "no row was asked about before it was due"
+
+
+def test_stale_entries_are_dropped_once_they_outnumber_the_living(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadlines_module, "SWEEP_AT", 100)
+    counted = Counted()
+    deadlines = Deadlines(counted.alive)
+    for offset in range(10_000):
+        deadlines.push(LANE, 10, Side.SHADOW, b"k", offset)
+        if offset >= 5:
+            counted.gone.add(offset - 5)
+    assert counted.asked["alive"] <= 2 * 10_000, "sweeping is paid for by what was pushed"
+    counted.limit = 11
+    left = [offset for _, _, offset in deadlines.due(counted.bound)]
+    assert len(left) <= 101
+    assert set(range(9_995, 10_000)) <= set(left), "what still waits is never dropped"
+
+
+def test_rows_that_wait_are_asked_for_when_they_come_and_when_they_are_due_and_not_in_between() -> None:
+    desk, waiting = Desk(), Waiting(1_000)
+    asked: Counter[int] = Counter()
+
+    class Asks:
+        """The clocks, each question counted."""
+
+        def lanes(self, side: Side, awaited: Side, row: Row) -> Lanes:
+            asked[row.offset] += 1
+            return desk.clocks.lanes(side, awaited, row)
+
+        bound = desk.clocks.bound
+        frontier = desk.clocks.frontier
+
+    waiting.add(Side.PRODUCTION, [b"%d" % n for n in range(2_000)], [Row(n, 0, b"v", None) for n in range(2_000)])
+    desk.clocks.observe_born(1_000, {IN: 10})
+    ended = 0
+    for step in range(100):
+        if step == 50:
+            desk.done(IN, 10, end=0)
+        desk.read(shadow=0)
+        ended += len(waiting.settle(Asks()))
+    assert ended == 1_000
+    assert {asked[n] for n in range(1_000)} == {2}
+    assert {asked[n] for n in range(1_000, 2_000)} == {1}

@@ -1,0 +1,90 @@
+"""Several outputs of one input: one group, decided as a whole, compared as a multiset."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shadowstream.joiner.many import COMPARED_MAX, Groups, assign
+from shadowstream.joiner.pairing import Alone, Many, Row
+from shadowstream.records import Side
+from tests.joiner.cases import Case, P, S, begun, committed, done, play
+from tests.joiner.desk import IN, Desk
+
+MANY = {"kind": "key", "outputs": "many"}
+BOTH_DONE = (done(10), committed(10))
+
+
+def several(production: list[str], shadow: list[str], outcomes: dict[str, int]) -> None:
+    """Outputs of one input with these values, and what becomes of them once both sides are done with it."""
+    rules = [{"path": "n", "atol": 0.5}]
+    world = begun(identity=MANY, compare={"match_sample": 1, "rules": rules})
+    outputs = [*(P("a", value) for value in production), *(S("a", value, k=k) for k, value in enumerate(shadow))]
+    play(world, [*outputs, {}, *BOTH_DONE, outcomes])
+
+
+def test_the_order_of_the_outputs_of_one_input_does_not_matter() -> None:
+    for shadow in permutations(["1", "2", "2"]):
+        several(["1", "2", "2"], list(shadow), {"match": 3})
+
+
+def test_one_value_more_often_on_one_side_is_a_mismatch() -> None:
+    several(["1", "2", "2"], ["1", "1", "2"], {"match": 2, "mismatch": 1})
+
+
+def test_n_outputs_against_m_are_one_cardinality_that_ends_them_all() -> None:
+    several(["1", "2", "3"], ["1"], {"cardinality": 1})
+    several(["1"], ["1", "2"], {"cardinality": 1})
+
+
+def test_no_outputs_against_some_are_missing_or_extra_each() -> None:
+    play(begun(identity=MANY), [P("a", "1"), P("a", "2"), {}, done(10), {"missing": 2}])
+    play(begun(identity=MANY), [S("a", "1", k=0), S("a", "2", k=1), {}, committed(10), {"extra": 2}])
+
+
+def test_within_a_multiset_a_tolerance_is_used_so_that_as_many_agree_as_can() -> None:
+    # 1.0 lies near both of the candidate's; taken by the wrong one, 1.9 would be left with 0.6.
+    several(['{"n": 1.0}', '{"n": 1.9}'], ['{"n": 1.4}', '{"n": 0.6}'], {"tolerated": 2})
+
+
+@pytest.mark.parametrize("n", [COMPARED_MAX, COMPARED_MAX + 1, 3 * COMPARED_MAX])
+def test_a_large_multiset_pairs_equal_values_in_any_order(n: int) -> None:
+    values = [f"{number}" for number in range(n)]
+    several(values, values[::-1], {"match": n})
+    several(values, [*values[:0:-1], "-7"], {"match": n - 1, "mismatch": 1})
+
+
+def test_a_group_waits_until_both_sides_are_done_with_its_input() -> None:
+    case: Case = [P("a"), S("a"), {}, done(10), {}, P("a"), S("a", k=1), {}, *BOTH_DONE, {"match": 2}]
+    play(begun(identity=MANY), case)
+
+
+def test_each_group_is_given_whole_and_once() -> None:
+    desk, groups = Desk(), Groups(1_000)
+    groups.add(Side.PRODUCTION, [b"a", b"a", b"b"], [Row(n, 0, b"v", None) for n in range(3)])
+    groups.add(Side.SHADOW, [b"a"], [Row(0, 0, b"v", None)])
+    assert groups.settle(desk.clocks) == []
+    desk.clocks.observe_born(3, {IN: 10})
+    desk.done(IN, 10, end=0)
+    desk.read(production=3, shadow=1)
+    (alone,) = groups.settle(desk.clocks)
+    assert isinstance(alone, Alone), "of b the candidate has nothing; production may still add to a"
+    assert list(groups.offsets(Side.PRODUCTION)) == [0, 1]
+    desk.read_to_ms(desk.config.grace_ms, desk.config.grace_ms)
+    (group,) = groups.settle(desk.clocks)
+    assert isinstance(group, Many)
+    assert (len(group.production), len(group.shadow)) == (2, 1)
+    assert (groups.settle(desk.clocks), groups.held.records, groups.held.bytes) == ([], [0, 0, 0], [0, 0, 0])
+
+
+@given(st.integers(1, 5).flatmap(lambda n: st.lists(st.lists(st.booleans(), min_size=n, max_size=n), min_size=n,
+                                                    max_size=n)))  # fmt: skip
+def test_assign_is_a_permutation_with_as_many_fits_as_any(fits: list[list[bool]]) -> None:
+    n = len(fits)
+    found = assign(fits)
+    assert sorted(found) == list(range(n))
+    best = max(sum(fits[row][column] for row, column in enumerate(order)) for order in permutations(range(n)))
+    assert sum(fits[row][column] for row, column in enumerate(found)) == best

@@ -1,0 +1,164 @@
+"""What a verdict says that it cannot know, and how a candidate is judged whose inputs nobody counts for us."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shadowstream.config import Config
+from shadowstream.judge.caveats import caveats_of
+from shadowstream.judge.criteria import Trailing, counts, coverage, rates_of
+from shadowstream.judge.verdict import build
+from tests.judge.stats import config
+from tests.judge.test_step import Bench, judged, told
+from tests.judge.test_verdict import GOOD_HOUR, by_rate, case
+
+HOUR = {"match": 1000}
+CRITERIA = [{"rate": rate, "limit": 0.01} for rate in ("mismatch", "missing", "extra", "error")]
+
+
+def trial(**parts: Any) -> Config:
+    """A trial with these parts of the config."""
+    document = {
+        "name": "fraud",
+        "inputs": ["payments"],
+        "production": {"outputs": ["scores"], "group": "scorer", "commits": "after_output"},
+        "candidate": {"call": "candidates:score"},
+    }
+    return Config.model_validate(document | parts)
+
+
+def adopted(**parts: Any) -> Config:
+    """A trial whose candidate is a job of its own."""
+    candidate = {"topic": "next", "group": "next-scorer", "version": "7", "commits": "after_output"}
+    return trial(**{"candidate": candidate | parts.pop("candidate", {}), **parts})
+
+
+def last(hours: list[dict[str, int]], settings: Config) -> dict[str, Any]:
+    return judged(told(hours), every=10**6, settings=settings).of("verdict")[-1]
+
+
+def test_a_trial_that_knows_everything_has_no_caveat() -> None:
+    assert caveats_of(trial(), {"match": 5}) == []
+
+
+def test_a_job_of_its_own_has_no_ledgers_1_and_2_and_no_code_here() -> None:
+    version, ledgers, error = caveats_of(adopted(), {})
+    assert "version '7'" in version
+    assert ledgers.startswith("ledgers 1 and 2 do not exist")
+    assert error.startswith("error: inputs on which the candidate failed are not judged, because")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (adopted(candidate={"commits": "unknown"}), "missing is not exact: candidate.commits is unknown"),
+        (trial(production={"outputs": ["scores"]}), "extra is not exact: production.commits is unknown"),
+        (trial(identity={"kind": "occurrence"}), "identity is occurrence: a record that production wrote twice"),
+        (trial(twin={"topic": "again"}), "the twin's counts are not exact: twin.commits is unknown"),
+    ],
+)
+def test_what_is_not_exact_is_said(settings: Config, said: str) -> None:
+    assert [caveat for caveat in caveats_of(settings, {}) if caveat.startswith(said)]
+
+
+def test_what_is_exact_is_not_called_inexact() -> None:
+    twin = {"topic": "again", "group": "g", "commits": "after_output"}
+    assert not [caveat for caveat in caveats_of(adopted(twin=twin), {}) if "not exact" in caveat]
+    lenient = adopted(candidate={"commits": "unknown"}, judge={"criteria": [{"rate": "mismatch", "limit": 0.1}]})
+    assert not [caveat for caveat in caveats_of(lenient, {}) if "not exact" in caveat]
+
+
+def test_records_of_production_that_came_twice_are_said() -> None:
+    (caveat,) = caveats_of(trial(), {"match": 5, "duplicate_production": 3})
+    assert caveat.startswith("3 records of production came twice")
+
+
+def test_what_cannot_be_decoded_is_said_where_no_criterion_judges_it() -> None:
+    only = {"criteria": [{"rate": "mismatch", "limit": 0.1}]}
+    (caveat,) = caveats_of(trial(judge=only), {"undecodable_shadow": 3})
+    assert caveat.startswith("3 records of the candidate cannot be decoded")
+    assert caveats_of(trial(), {"undecodable_shadow": 3}) == []
+
+
+def test_a_job_of_its_own_that_agrees_is_promoted_though_nobody_counts_its_inputs() -> None:
+    record = last([HOUR] * 24, adopted())
+    assert record["decision"] == "promote"
+    assert record["candidate_isolation"] == "external"
+    assert any("error: 0 of 24000 shadow records" in reason for reason in record["reasons"])
+    assert any(caveat.startswith("error: inputs on which") for caveat in record["caveats"])
+
+
+def test_a_job_of_its_own_that_writes_what_nobody_can_decode_is_rejected() -> None:
+    record = last([{"match": 900, "undecodable_shadow": 100}] * 24, adopted())
+    assert record["decision"] == "reject"
+    assert record["reasons"][0].startswith("error: 100 of 1000 shadow records (0.1)")
+    few = last([HOUR] * 23 + [{"match": 999, "undecodable_shadow": 1}], adopted())
+    assert (few["decision"], by_rate(few, "error")["n"], by_rate(few, "error")["s"]) == ("promote", 24_000, 1)
+
+
+def test_where_the_config_itself_asks_for_error_it_is_not_yet_and_says_how_to_go_on() -> None:
+    record = last([HOUR] * 24, adopted(judge={"criteria": CRITERIA}))
+    assert record["decision"] == "not_yet"
+    (reason,) = record["reasons"]
+    assert reason.startswith("error: judge.criteria asks for it and it cannot be judged")
+    assert "Take error out of judge.criteria" in reason
+    assert last([GOOD_HOUR] * 24, config(criteria=CRITERIA))["decision"] == "promote"
+
+
+def test_the_units_of_error_are_the_candidates_records_where_inputs_are_not_counted() -> None:
+    outcomes = {"match": 5, "missing": 9, "extra": 2, "undecodable_shadow": 3, "input": 1, "input_failed": 1}
+    assert counts("error", outcomes, rates_of(adopted())) == (10, 3)
+    assert counts("error", outcomes, rates_of(trial())) == (4, 4)
+    trailing = Trailing("error", 5, rates_of(adopted()))
+    trailing.close(0, outcomes)
+    assert trailing.counts == (10, 3)
+
+
+JOINT = {"twin_match": 990, "twin_mismatch": 5, "twin_missing": 2, "twin_extra": 1, "joint_neither": 990} | {
+    "joint_shadow": 4, "joint_twin": 3, "joint_both": 3, "duplicate_twin": 7, "unpairable_twin": 1
+}  # fmt: skip
+
+
+def test_outcomes_of_the_twin_are_kept_and_shown_and_change_no_rate() -> None:
+    with_twin, without = build(case(*[GOOD_HOUR | JOINT] * 24), 7), build(case(*[GOOD_HOUR] * 24), 7)
+    assert with_twin["decision"] == without["decision"] == "promote"
+    assert with_twin["criteria"] == without["criteria"]
+    assert with_twin["coverage"] == without["coverage"] == 1
+    assert {name: with_twin["outcomes"][name] for name in JOINT} == {name: 24 * n for name, n in JOINT.items()}
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        *("undecodable_production", "unpairable_production", "unpairable_shadow"),
+        *("warm_up", "sampled_out", "evicted", "filtered"),
+    ],
+)
+def test_what_was_neither_compared_nor_judged_missing_lowers_coverage_and_is_shown(outcome: str) -> None:
+    assert coverage({"match": 3, outcome: 1}) == 0.75
+    record = build(case(*[GOOD_HOUR | {outcome: 10}] * 24), 7)
+    assert record["outcomes"][outcome] == 240
+    assert record["coverage"] == pytest.approx(1000 / 1010)
+    assert record["decision"] == ("not_yet" if outcome == "evicted" else "promote")
+
+
+@pytest.mark.parametrize("outcome", ["duplicate_production", "duplicate_shadow", "extra"])
+def test_a_repeat_or_an_extra_is_no_record_of_productions_that_is_not_covered(outcome: str) -> None:
+    assert coverage({"match": 3, outcome: 1}) == 1
+
+
+def test_a_caveat_is_part_of_the_evidence() -> None:
+    vague = trial(production={"outputs": ["scores"], "group": "scorer"})
+    assert build(case(GOOD_HOUR, settings=vague), 7)["evidence_digest"] != build(case(GOOD_HOUR), 7)["evidence_digest"]
+
+
+def test_detectors_of_a_job_of_its_own_speak_of_its_records() -> None:
+    bench = Bench(settings=adopted())
+    for record in told([HOUR] * 10 + [{"match": 700, "undecodable_shadow": 300}] * 3):
+        bench.give(record)
+    bench.evaluate()
+    opened = [event for event in bench.of("drift") if event["event"] == "opened"]
+    assert [event["criterion"] for event in opened] == ["error"]
+    assert "shadow records" in opened[0]["reason"]

@@ -1,0 +1,143 @@
+"""A rolling deploy of the candidate: every count belongs to the revision that ran."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+
+from shadowstream.testing import Broker
+from tests.pipeline.candidates import SAME
+from tests.pipeline.evidence import await_that, records, remainders
+from tests.pipeline.roles import UNBOUNDED, Running, answered, commit
+from tests.pipeline.test_outcomes import IDENTITIES, ends
+from tests.pipeline.trial import COORDINATE_HEADER, PARTITIONS, Trial, order, time_ms
+
+
+def version(drops: int, errs: int) -> str:
+    """A candidate that drops one order of fifty and fails on another."""
+    return (
+        SAME
+        + f"""
+
+def version(order):
+    if order["n"] % 50 == {errs}:
+        raise ValueError("no score")
+    return None if order["n"] % 50 == {drops} else judge(order)
+"""
+    )
+
+
+OLD, NEW = {"drops": 3, "errs": 4}, {"drops": 7, "errs": 8}
+
+
+def ran_under(trial: Trial) -> dict[int, str]:
+    """The revision that ran on each order, by the runners' own range marks."""
+    ran: dict[int, str] = {}
+    for mark in records(trial.bootstrap, trial.topic("progress")):
+        if mark["kind"] == "range":
+            for offset in range(mark["from_offset"], mark["to_offset"]):
+                ran[offset * PARTITIONS + mark["input_partition"]] = mark["revision"]
+    return ran
+
+
+def by_revision(stats: list[dict[str, Any]]) -> dict[str, Counter[str]]:
+    """All outcomes by revision, inputs among them."""
+    found: dict[str, Counter[str]] = {}
+    for record in stats:
+        for window in record["windows"]:
+            found.setdefault(window["revision"], Counter()).update(window["outcomes"])
+    return {revision: Counter({word: n for word, n in found[revision].items() if n}) for revision in found}
+
+
+def expected_of(ran: dict[int, str], faults: dict[str, dict[str, int]]) -> dict[str, Counter[str]]:
+    """What orders end in by the revision that ran on them; `faults` by revision."""
+    found: dict[str, Counter[str]] = {revision: Counter() for revision in faults}
+    for n, revision in ran.items():
+        kind, count = n % 50, found[revision]
+        count["input"] += 1
+        if kind == faults[revision]["errs"]:
+            count.update(("input_failed", "candidate_error"))
+        else:
+            count["missing" if kind == faults[revision]["drops"] else "match"] += 1
+    return found
+
+
+class Stream:
+    """Orders and production's answers to them, some hundred a second until the end of the block."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.orders = 0
+        self._trial = trial
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Stream:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        producer = Producer({"bootstrap.servers": self._trial.bootstrap, "enable.idempotence": True, "linger.ms": 5})
+        while not self._over.wait(0.01):
+            for _ in range(5):
+                self._write(producer, self.orders)
+                self.orders += 1
+            producer.poll(0)
+        assert producer.flush(30) == 0
+
+    def _write(self, producer: Producer, n: int) -> None:
+        trial, key, partition, at = self._trial, b"order-%d" % n, n % PARTITIONS, time_ms(n)
+        producer.produce(trial.input, json.dumps(order(n)).encode(), key, partition, timestamp=at)
+        coordinate = f"{trial.input}/{partition}/{n // PARTITIONS}".encode()
+        headers: list[tuple[str, str | bytes | None]] = [(COORDINATE_HEADER, coordinate)]
+        producer.produce(trial.output, answered(n).value, key, partition, timestamp=at, headers=headers)
+
+
+@pytest.mark.parametrize("identity", ["key", pytest.param("coordinate", marks=pytest.mark.long)])
+def test_a_rolling_deploy_splits_every_count(identity: str, kafka: Broker, tmp_path: Path) -> None:
+    """Two runners; one is replaced in mid-stream while the other goes on, then that one, then the joiner."""
+    trials = []
+    for name, faults in (("old", OLD), ("new", NEW)):
+        folder = tmp_path / name
+        folder.mkdir()
+        text, call, ids = version(**faults), "trial_candidate:version", IDENTITIES[identity]
+        trials.append(Trial(kafka.bootstrap, f"deploy-{identity}", folder, text, call, ids, UNBOUNDED))
+    old, new = trials
+    old.create_topics()
+
+    def ran() -> dict[int, str]:
+        return ran_under(old)
+
+    with Running(old) as roles:
+        with Stream(old) as stream:
+            roles.start("run", "0")
+            roles.start("run", "1")
+            roles.start("join")
+            await_that("the old one has begun", lambda: len(ran()) > 100)
+            roles.stop("run", "0")
+            roles.start("run", "0", new)
+            await_that("both run", lambda: len(set(ran().values())) == 2)
+            roles.stop("run", "1")
+            roles.start("run", "1", new)
+            roles.stop("join")
+            roles.start("join", trial=new)
+        await_that("all have run", lambda: len(ran()) == stream.orders)
+        commit(old, old.group, ends(stream.orders))
+        marks = records(kafka.bootstrap, old.topic("progress"))
+        first, second = dict.fromkeys(mark["revision"] for mark in marks if mark["kind"] == "start")
+        expected = expected_of(ran(), {first: OLD, second: NEW})
+        together = sum(expected.values(), Counter())
+        roles.await_outcomes(**{word: n for word, n in together.items() if not word.startswith("input")})
+        assert by_revision(roles.stats()) == expected
+        assert all(count["match"] > 100 for count in expected.values()), "not a deploy in mid-stream"
+        assert remainders(roles.stats()) == {}
+        print(f"{identity}: {[dict(count) for count in expected.values()]}")

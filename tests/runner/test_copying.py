@@ -1,0 +1,153 @@
+"""Copies of production's outputs by identity: nothing changes but the partition, and both sides find the same one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from shadowstream.codecs.decoder import Decoder
+from shadowstream.codecs.schemas import NoSchemas
+from shadowstream.config import Config
+from shadowstream.errors import ShadowstreamBug
+from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Headers, Place, Side, Write, unpack_origin
+from shadowstream.runner.copying import METADATA, CopyStep, Route
+from shadowstream.runner.homes import Homes
+from shadowstream.runner.partitioner import partition_for
+
+OUT = Place("out", 2)
+PARTITIONS = 3
+
+
+def homes(**identity: Any) -> Homes:
+    config = Config.model_validate(
+        {
+            "name": "t",
+            "inputs": ["in"],
+            "production": {"outputs": ["out"]},
+            "candidate": {"call": "a:b"},
+            "identity": identity,
+        }
+    )
+    return Homes(config, Decoder(NoSchemas()).decode_many)
+
+
+def copier(position: int = 0, metadata: str | None = METADATA, **identity: Any) -> CopyStep:
+    step = CopyStep(homes(**identity), {"out": Route("shadow.t.repartition.out", PARTITIONS, Side.PRODUCTION)})
+    step.assign(OUT, position, metadata)
+    return step
+
+
+def batch(keys: list[bytes | None], values: list[Any] | None = None, headers: list[Headers] | None = None) -> Batch:
+    n = len(keys)
+    raw = [None if v is None else json.dumps(v).encode() for v in values or ["v"] * n]
+    return Batch(OUT, range(10, 10 + n), [5_000 + i for i in range(n)], keys, raw, headers or [None] * n)
+
+
+def copies(step: CopyStep) -> list[Write]:
+    return step.prepare()[0]
+
+
+def test_a_copy_is_its_original_with_its_place_in_a_header() -> None:
+    step = copier()
+    step.copy(batch([b"k"], [None], [[("trace", b"1"), (ORIGIN_HEADER, b"production's own")]]))
+    (write,) = copies(step)
+    assert (write.topic, write.key, write.value, write.time_ms) == ("shadow.t.repartition.out", b"k", None, 5_000)
+    assert (write.headers or [])[:2] == [("trace", b"1"), (ORIGIN_HEADER, b"production's own")]
+    name, raw = (write.headers or [])[-1]
+    assert (name, unpack_origin(raw)) == (ORIGIN_HEADER, (2, 10))
+
+
+KEYS: list[bytes | None] = [b"order-%d" % i for i in range(50)]
+
+
+@pytest.mark.parametrize("kind", ["key", "occurrence"])
+def test_by_key_both_sides_meet_where_murmur2_puts_it(kind: str) -> None:
+    step = copier(kind=kind)
+    step.copy(batch(KEYS))
+    found = [write.partition for write in copies(step)]
+    assert set(found) == set(range(PARTITIONS))
+    assert found == [partition_for("murmur2", key, 0, PARTITIONS) for key in KEYS]
+    assert found == [homes(kind=kind).of_output(key, b"{}", [], 1, PARTITIONS) for key in KEYS]
+
+
+def test_by_coordinate_both_sides_meet_in_their_inputs_partition() -> None:
+    identity: dict[str, Any] = {"kind": "coordinate", "header": "x"}
+    step = copier(**identity)
+    named: list[Headers] = [[("x", b"in/%d/9" % home)] for home in range(8)]
+    step.copy(batch([None] * 8, headers=named))
+    found = [write.partition for write in copies(step)]
+    assert found == [home % PARTITIONS for home in range(8)]
+    assert found == [homes(**identity).of_output(None, b"{}", [], home, PARTITIONS) for home in range(8)]
+
+
+def test_by_id_in_a_header_both_sides_meet_where_its_hash_puts_it() -> None:
+    identity: dict[str, Any] = {"kind": "id", "header": "trace"}
+    step = copier(**identity)
+    ids = [b"id-%d" % i for i in range(20)]
+    step.copy(batch([None] * 20, headers=[[("trace", one)] for one in ids]))
+    found = [write.partition for write in copies(step)]
+    assert set(found) == set(range(PARTITIONS))
+    assert found == [homes(**identity).of_output(b"k", b"{}", [("trace", one)], 1, PARTITIONS) for one in ids]
+
+
+def test_by_id_at_a_path_both_sides_meet_though_they_are_written_differently() -> None:
+    identity: dict[str, Any] = {"kind": "id", "path": "order.id"}
+    step = copier(**identity)
+    step.copy(batch([None] * 20, [{"order": {"id": i}} for i in range(20)]))
+    found = [write.partition for write in copies(step)]
+    assert set(found) == set(range(PARTITIONS))
+    candidate = [b'{ "order" : {"more": 1, "id": %d}}' % i for i in range(20)]
+    assert found == [homes(**identity).of_output(b"k", value, [], 1, PARTITIONS) for value in candidate]
+
+
+@pytest.mark.parametrize(
+    ("identity", "headers", "value"),
+    [
+        ({"kind": "key"}, None, "v"),
+        ({"kind": "coordinate", "header": "x"}, [("x", b"other/1/2")], "v"),
+        ({"kind": "id", "header": "trace"}, None, "v"),
+        ({"kind": "id", "path": "id"}, None, {"id": None}),
+        ({"kind": "id", "path": "id"}, None, None),
+    ],
+)
+def test_what_pairs_nowhere_keeps_its_partition_number(identity: dict[str, Any], headers: Headers, value: Any) -> None:
+    step = copier(**identity)
+    step.copy(batch([None], [value], [headers]))
+    assert [write.partition for write in copies(step)] == [OUT.partition]
+
+
+def test_offsets_are_committed_with_the_copies_and_control_records_are_passed() -> None:
+    step = copier(10)
+    step.copy(batch([b"a", b"b"]))
+    writes, commits = step.prepare()
+    assert (len(writes), commits) == (2, [Commit(OUT, 12, METADATA)])
+    assert not step.reached({OUT: 12}), "not committed yet"
+    step.committed()
+    assert step.reached({OUT: 12})
+    assert step.prepare() == ([], [])
+    step.end(OUT, 14)
+    assert not step.reached({OUT: 14})
+    assert step.prepare() == ([], [Commit(OUT, 14, METADATA)])
+
+
+def test_a_place_without_a_commit_gets_one_though_there_is_nothing_to_copy() -> None:
+    assert copier(7, None).prepare() == ([], [Commit(OUT, 7, METADATA)])
+    assert copier(7).prepare() == ([], [])
+
+
+def test_a_commit_that_is_not_ours_is_a_bug_and_so_is_reading_an_offset_twice() -> None:
+    with pytest.raises(ShadowstreamBug, match="did something else commit"):
+        copier(0, "1abc")
+    step = copier(11)
+    with pytest.raises(ShadowstreamBug, match="read again"):
+        step.copy(batch([b"a"]))
+
+
+def test_after_an_abort_nothing_of_it_is_left() -> None:
+    step = copier()
+    step.copy(batch([b"a"]))
+    step.drop()
+    step.assign(OUT, 0, METADATA)
+    assert step.prepare() == ([], [])
