@@ -6,6 +6,8 @@ SHELL := /bin/sh
 PYTHON    ?= python3
 VENV      ?= .venv
 CANDIDATE ?= late-bug
+SEEDS      ?= 500
+FIRST_SEED ?= 0
 PYTEST_ARGS ?=
 UV_VERSION  ?= 0.13.9
 LOCK_ARGS   ?=
@@ -14,7 +16,7 @@ BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test proof helm docs lint lock clean
+.PHONY: help setup demo test proof sim helm docs lint lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +48,9 @@ test: setup ## the tests, lint and types among them (PYTEST_ARGS=... for pytest)
 
 proof: setup ## every must-show of the issues in full: the tests marked long
 	@$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
+
+sim: setup ## whole trials from seeds against an oracle (SEEDS=500 FIRST_SEED=0)
+	@$(BIN)/python -m shadowstream.testing.simulation --seeds $(SEEDS) --first-seed $(FIRST_SEED)
 
 helm: setup ## build the real helm once (needs Go), then lint, render and validate the chart
 	@$(BIN)/python -m pytest -m "long or not long" tests/helm/test_chart.py tests/helm/test_values_schema.py $(PYTEST_ARGS)

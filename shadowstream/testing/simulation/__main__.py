@@ -1,0 +1,25 @@
+"""Run the simulator: ``python -m shadowstream.testing.simulation --seeds 500 --first-seed 0``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from shadowstream.testing.simulation.run import run
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 where nothing was wrong and, from 500 seeds on, every possible outcome was shown."""
+    parser = argparse.ArgumentParser(prog="python -m shadowstream.testing.simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=500, help="how many (default: %(default)s)")
+    parser.add_argument("--first-seed", type=int, default=0, help="the first (default: %(default)s)")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="default: one a core")
+    given = parser.parse_args(arguments)
+    well, lines = run(given.first_seed, given.seeds, given.processes)
+    print("\n".join(lines), flush=True)
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

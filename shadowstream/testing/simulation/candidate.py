@@ -1,0 +1,52 @@
+"""The candidate of every simulated trial: what it answers stands in its input."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from shadowstream.records import Side
+from shadowstream.runner.outputs import Output
+from shadowstream.testing.simulation.history import OUTPUTS, Answer, Input
+
+UNREADABLE = b"\x00"
+"""An input that the runner cannot decode."""
+
+
+def content(answer: Answer, one: Input, blind: bool) -> bytes | None:
+    """The value of an output."""
+    if answer.kind == "tombstone":
+        return None
+    if answer.kind == "broken":
+        return b"\xff" + bytes([answer.k])
+    value: dict[str, Any] = {"k": answer.k, "near": 1.0, "noise": 0, "n": one.number}
+    changes: dict[str, dict[str, Any]] = {"near": {"near": 1.25}, "noisy": {"noise": 9}, "differs": {"n": -1}}
+    value |= changes.get(answer.kind, {})
+    if not blind:
+        value["cid"] = one.id.decode()
+    return json.dumps(value).encode()
+
+
+def told(one: Input) -> bytes:
+    """The value of an input: its correlation id and what the candidate does with it."""
+    if one.absence == "undecodable":
+        return UNREADABLE
+    blind = Side.SHADOW in one.blind
+    values = [content(answer, one, blind) for answer in one.answers[Side.SHADOW]]
+    shown = [None if value is None else value.decode("latin-1") for value in values]
+    told_to = {"fails": one.absence is not None, "blind": blind, "values": shown, "topic": OUTPUTS[one.topic]}
+    return json.dumps({"cid": one.id.decode(), "number": one.number, **told_to}).encode()
+
+
+def candidate(value: Any) -> Any:
+    """Fails, or returns what the input says."""
+    if value["fails"]:
+        raise ValueError(f"cannot score {value['number']}")
+    return [
+        Output(None if text is None else _value(text.encode("latin-1")), drop_key=value["blind"], topic=value["topic"])
+        for text in value["values"]
+    ]
+
+
+def _value(raw: bytes) -> Any:
+    return raw if raw[:1] == b"\xff" else json.loads(raw)

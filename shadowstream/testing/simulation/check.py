@@ -1,0 +1,183 @@
+"""Compare what the joiner said in a trial with what the oracle asks for. Every difference is a line of text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Iterator
+from typing import Any
+
+from shadowstream.records import Place, Side
+from shadowstream.testing.simulation.history import WINDOW_MS
+from shadowstream.testing.simulation.logs import Label
+from shadowstream.testing.simulation.oracle import Word, words
+from shadowstream.testing.simulation.play import Trial
+from shadowstream.testing.simulation.truth import Truth, Unit, read_in_truth, truth_of
+
+Totals = Counter[tuple[int, str, str]]
+"""Counts by window, revision and outcome."""
+FAILED = ("error", "timeout", "undecodable")
+
+
+class Verdict:
+    """The offences of one played trial, and which outcomes it has shown."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.trial, self.world, self.stored = trial, trial.world, trial.stored
+        self.truth: Truth = truth_of(self.world)
+        self.units = {unit.input.number: unit for unit in self.truth.units}
+        self.seen: Counter[str] = Counter()
+        self.ended: set[Label] = set()
+        self.many = 0
+        self.offences = list(self._offences())
+
+    def _offences(self) -> Iterator[str]:
+        last = yield from self._rows()
+        totals: Totals = Counter()
+        yield from self._words(last, totals)
+        yield from self._totals(totals)
+        yield from self._ledgers()
+        yield from self._sequences()
+
+    # ---------------------------------------------------------------- rows
+
+    def _rows(self) -> Generator[str, None, dict[str, dict[str, Any]]]:
+        """Each row by itself and after those before it; returns the last one of each pair id."""
+        last: dict[str, dict[str, Any]] = {}
+        for row in self.stored.rows():
+            before, said = last.get(row["pair_id"]), f"{row['pair_id']} {row['outcome']}"
+            first = row["production"] or row["shadow"] or row["twin"]
+            own_id = f"{first['topic']}/{first['partition']}/{first['offset']}"
+            if before is None:
+                if row["late"] or row["correction_of"] is not None:
+                    yield f"{said}: corrects what was never said"
+                if row["pair_id"] != own_id:
+                    yield f"{said}: the pair id is not its first record's, {own_id}"
+            elif not row["late"] or row["correction_of"] != before["outcome"]:
+                yield f"{said}: said a second time, after {before['outcome']} (correction of {row['correction_of']})"
+            elif not self.trial.setup.correctable(before["outcome"]) and not self.trial.setup.retention:
+                yield f"{said}: corrects {before['outcome']}, which marks had made certain"
+            else:
+                self.seen[f"correction of {before['outcome']}"] += 1
+            if row["identity"] != self.trial.setup.kind:
+                yield f"{said}: its identity is {row['identity']}"
+            last[row["pair_id"]] = row
+        return last
+
+    def _labels(self, row: dict[str, Any]) -> tuple[Label, ...]:
+        found = []
+        for side in Side:
+            at = row[side.word]
+            if at is not None:
+                label = self.world.logs.labels.get((Place(at["topic"], at["partition"]), at["offset"]))
+                found.append(label or Label(-1, side, at["offset"]))
+        return tuple(found)
+
+    def _words(self, last: dict[str, dict[str, Any]], totals: Totals) -> Iterator[str]:
+        """The last words against the oracle's."""
+        said: dict[tuple[Label, ...], dict[str, Any]] = {}
+        for row in last.values():
+            labels = self._labels(row)
+            twice = [label for label in labels if label in self.ended]
+            if twice:
+                yield f"{row['pair_id']} {row['outcome']}: {twice} ended a second time"
+            said[labels] = row
+            self.ended.update(labels)
+            self.seen[row["outcome"]] += 1
+            totals[self._window(row), row["revision"], row["outcome"]] += 1
+        for unit in self.truth.units:
+            for word in () if unit.lost else words(self.truth, unit):
+                row = said.pop(word.records, {}) or self._without_twin(word, said)
+                if row:
+                    yield from self._against(word, row, unit, totals)
+                elif not self._may_wait(unit):
+                    yield f"{word.records}: no word; expected {'|'.join(word.outcomes)}"
+        for labels, row in said.items():
+            if any(label.number not in self.units or not self.units[label.number].lost for label in labels):
+                yield f"{labels}: {row['outcome']} said, and not expected"
+
+    def _without_twin(self, word: Word, said: dict[tuple[Label, ...], dict[str, Any]]) -> dict[str, Any]:
+        """A row of production's record alone does not show the twin that it met; it has ended all the same."""
+        if [label.side for label in word.records] != [Side.PRODUCTION, Side.TWIN]:
+            return {}
+        row = said.pop(word.records[:1], {})
+        if row:
+            self.ended.add(word.records[1])
+        return row
+
+    def _against(self, word: Word, row: dict[str, Any], unit: Unit, totals: Totals) -> Iterator[str]:
+        got = (row["outcome"], row["revision"], self._window(row))
+        fits = (
+            row["outcome"] in word.outcomes,
+            word.revisions is None or row["revision"] in word.revisions,
+            word.window is None or self._window(row) == word.window,
+        )
+        if not all(fits):
+            yield f"{word.records}: expected {word.outcomes}, {word.revisions}, {word.window}; got {got}"
+        pair = len(word.records) > 1
+        if row["ambiguous"] != (unit.input.ambiguous and pair) and unit.written[Side.SHADOW]:
+            yield f"{word.records}: ambiguous is {row['ambiguous']}"
+        if self.trial.setup.kind == "id" and row["id"] is not None and row["id"] != unit.input.id:
+            yield f"{word.records}: its id is {row['id']}"
+        for outcome in word.counts:
+            self.seen[outcome] += 1
+            totals[self._window(row), row["revision"], outcome] += 1
+        self.many += max(0, word.ends - len(word.records))
+
+    def _may_wait(self, unit: Unit) -> bool:
+        """Nothing comes after a time far ahead; nor after the last sentinels, where time decides of whole pairs too."""
+        setup = self.trial.setup
+        return not setup.bounded and (unit.input.poison or ((setup.strict or setup.many) and unit.input.round > 0))
+
+    def _window(self, row: dict[str, Any]) -> int:
+        time_ms = int(row["time_ms"])
+        return time_ms - time_ms % WINDOW_MS
+
+    # ---------------------------------------------------------------- counts
+
+    def _totals(self, totals: Totals) -> Iterator[str]:
+        """What a judge sees, adding all deltas, against the last words and the inputs."""
+        if not self.trial.setup.adopted:
+            for unit in self.truth.units:
+                window = unit.input.time_ms // WINDOW_MS * WINDOW_MS
+                totals[window, unit.revision, "input"] += 1
+                totals[window, unit.revision, "input_failed"] += unit.input.absence in FAILED
+        seen: Totals = Counter()
+        for record in self.stored.stats:
+            for window in record["windows"]:
+                for outcome, n in window["outcomes"].items():
+                    seen[window["start_ms"], window["revision"], outcome] += n
+        for at in sorted(totals.keys() | seen.keys()):
+            if totals[at] != seen[at]:
+                yield f"stats {at}: expected {totals[at]}, got {seen[at]}"
+
+    def _ledgers(self) -> Iterator[str]:
+        """No remainder at any commit; at the end, every record of every log in the third one, and nothing pending."""
+        final: dict[str, dict[str, Any]] = {}
+        kinds: Counter[int] = Counter()
+        for record in self.stored.stats:
+            final[record["task"]] = record
+            for line in record["ledgers"]:
+                kinds[line["ledger"]] += 1
+                if line["expected"] != line["counted"]:
+                    yield f"ledger {line['ledger']} of {record['task']}, commit {record['seq']}: {line}"
+        read = {line["place"]: line["counted"] for r in final.values() for line in r["ledgers"] if line["ledger"] == 3}
+        written = read_in_truth(self.world)
+        for place, n in written.items():
+            if place not in self.world.inputs and n and not self.trial.setup.retention and read.get(str(place)) != n:
+                yield f"ledger 3 of {place}: {n} records are in the log, {read.get(str(place))} were counted"
+        if self.truth.units and not self.trial.setup.adopted and not kinds[1]:
+            yield "ledger 1 was never checked"
+        pending = sum(record["pending"] for record in final.values())
+        open_ = sum(n for place, n in written.items() if place not in self.world.inputs) - len(self.ended) - self.many
+        if pending != open_ and not self.trial.setup.retention:
+            yield f"{pending} records are said to be pending, {open_} have not been ended"
+        if self.trial.setup.bounded and not all(record["complete"] for record in final.values()):
+            yield "a bounded trial has not come to its end"
+
+    def _sequences(self) -> Iterator[str]:
+        numbers: dict[str, list[int]] = {}
+        for record in self.stored.stats:
+            numbers.setdefault(record["task"], []).append(record["seq"])
+        for task, said in numbers.items():
+            if said != list(range(1, len(said) + 1)):
+                yield f"sequence numbers of {task}: {said}"

@@ -1,0 +1,67 @@
+"""Which outcomes a run of the simulator has shown under which identity, and which cannot be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from shadowstream.testing.simulation.history import IDENTITIES
+
+TWIN = tuple(
+    f"twin_{one}" for one in ("match", "mismatch", "undecodable_shadow", "undecodable_production", "missing", "extra")
+)
+OUTCOMES = (
+    *("match", "tolerated", "ignored", "mismatch", "cardinality", "missing", "extra", "candidate_error", "filtered"),
+    *("sampled_out", "evicted", "warm_up"),
+    *(f"{kind}_{side}" for kind in ("undecodable", "duplicate", "unpairable") for side in ("production", "shadow")),
+    *("correction of missing", "correction of extra"),
+    *TWIN,
+    *("duplicate_twin", "unpairable_twin", "undecodable_twin"),
+    *(f"joint_{one}" for one in ("neither", "shadow", "twin", "both")),
+)
+EVERYWHERE = {"expected": "no rule can name an expected change yet"}
+OCCURRENCE = {
+    "cardinality": "outputs: many needs an id of the input, so the config refuses it here",
+    "duplicate_production": "a repeat of production looks like another occurrence",
+    "correction of missing": "within the disorder that the grace allows nothing is said too early",
+    "correction of extra": "within the disorder that the grace allows nothing is said too early",
+}
+WITHOUT_TWIN = "the config refuses a twin here"
+
+
+def impossible(outcome: str, identity: str) -> str | None:
+    """Why this cell must be empty; None where it must not."""
+    if outcome in EVERYWHERE:
+        return EVERYWHERE[outcome]
+    if identity == "id by path" and "twin_undecodable" in outcome:
+        return "without a readable value there is no id, so nothing to pair it with"
+    if identity != "id by path" and outcome == "undecodable_twin":
+        return "it is paired first; its pair counts as twin_undecodable_..."
+    if identity != "occurrence":
+        return None
+    return WITHOUT_TWIN if "twin" in outcome or outcome.startswith("joint") else OCCURRENCE.get(outcome)
+
+
+def empty(seen: Counter[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Cells that may not be zero, and are."""
+    cells = ((outcome, identity) for outcome in OUTCOMES for identity in IDENTITIES)
+    return [cell for cell in cells if not seen[cell] and impossible(*cell) is None]
+
+
+def table(seen: Counter[tuple[str, str]]) -> Iterable[str]:
+    """Outcome by identity, with the reason for each cell that cannot be."""
+    outcomes = [*OUTCOMES, *EVERYWHERE, *sorted({o for o, _ in seen} - set(OUTCOMES) - set(EVERYWHERE))]
+    yield " ".join(["outcome".ljust(24), *(identity.rjust(13) for identity in IDENTITIES)])
+    reasons: dict[str, None] = {}
+    for outcome in outcomes:
+        cells = []
+        for identity in IDENTITIES:
+            reason = impossible(outcome, identity)
+            if reason and not seen[outcome, identity]:
+                reasons.setdefault(f"- {outcome} under {identity}: {reason}" if outcome not in EVERYWHERE else
+                                   f"- {outcome}: {reason}")  # fmt: skip
+                cells.append("-".rjust(13))
+            else:
+                cells.append(str(seen[outcome, identity]).rjust(13))
+        yield " ".join([outcome.ljust(24), *cells])
+    yield from reasons

@@ -1,0 +1,210 @@
+"""What one seed stands for: a setup, inputs whose behaviour is written on them, and a list of actions.
+
+A history is plain data. Playing it twice gives the same trial, and leaving out actions or inputs gives another valid
+one, which is what the shrinker does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
+
+from shadowstream.config import Config
+from shadowstream.records import Side
+
+IDENTITIES = ("key", "coordinate", "id by header", "id by path", "occurrence")
+REVISIONS = ("00112233445566778899aabbccddeeff", "ffeeddccbbaa99887766554433221100")
+WINDOW_MS = 1_000
+GRACE_MS = 2_000
+LATE_GRACE_MS = 300
+"""Where outputs are to come too late."""
+TOLERANCE_MS = 300
+DISORDER_MS = 600
+IDLE_MS = 5_000
+FUTURE_MS = 1_000
+BEGIN_MS = 1_000_000
+ORIGIN, CORRELATION = "origin", "cid"
+INPUT, OUTPUTS, TWIN, JOB = "in", ("out", "out2"), "twin", "job"
+ROUNDS = 3
+"""Rounds of sentinels by which event time passes everything where nothing but time closes."""
+RULES = [{"path": "near", "atol": 0.5}, {"path": "noise", "ignore": True}]
+
+
+class Answer(NamedTuple):
+    """One output: its kind (plain, near, noisy, differs, tombstone, broken) and its number among those of its input."""
+
+    kind: str
+    k: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input and what everybody makes of it. `answers` and `copies` are indexed by `Side`.
+
+    `blind` are the sides whose outputs carry no identity; `copies` say after how many further outputs of its side an
+    output comes a second time (-1: never), and `delays` after how many it comes at all: buffered while its input has
+    been committed. `round` is the number of a sentinel, 0 for an ordinary input.
+    """
+
+    number: int
+    partition: int
+    time_ms: int
+    key: str
+    answers: tuple[tuple[Answer, ...], ...] = ((), (), ())
+    absence: str | None = None
+    jitter_ms: int = 0
+    blind: tuple[Side, ...] = ()
+    copies: tuple[int, int, int] = (-1, -1, -1)
+    delays: tuple[int, int, int] = (0, 0, 0)
+    topic: int = 0
+    poison: bool = False
+    ambiguous: bool = False
+    round: int = 0
+
+    @property
+    def id(self) -> bytes:
+        """The correlation id, which is not the key."""
+        return f"id-{self.key}".encode()
+
+    def time_of(self, side: Side) -> int:
+        """Event time of an output: the candidate's and the twin's is the input's own."""
+        return self.time_ms + (self.jitter_ms if side is Side.PRODUCTION else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """The features of one trial."""
+
+    seed: int
+    identity: str = "key"
+    many: bool = False
+    inputs: int = 1
+    outputs: int = 1
+    topics: int = 1
+    twin: bool = False
+    commits: str | None = "after_output"
+    adopted: str | None = None
+    partitioner: str = "input"
+    bounded: bool = True
+    warm: int = 0
+    span: int = 10
+    idle: bool = False
+    replays: bool = False
+    late: bool = False
+    retention: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The identity's name in the config."""
+        return "id" if self.identity.startswith("id") else self.identity
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """Those that take part."""
+        return tuple(Side) if self.twin else (Side.PRODUCTION, Side.SHADOW)
+
+    @property
+    def strict(self) -> bool:
+        """Whether everybody keeps to the order of event time, but for a disorder within the grace.
+
+        So it is where time decides what belongs together: what comes too late for that is corrected one by one, and
+        the twin's not at all.
+        """
+        by_time = self.commits != "after_output" or self.adopted is not None
+        by_time = by_time or (self.twin and self.identity != "coordinate")
+        return self.identity == "occurrence" or ((self.many or self.twin) and by_time)
+
+    def correctable(self, outcome: str) -> bool:
+        """Whether this outcome may have been said too early: where nothing but time decides it."""
+        if self.strict:
+            return False
+        if outcome == "missing":
+            return self.adopted == "unknown"
+        named = self.adopted is None or self.identity == "coordinate"
+        return self.commits != "after_output" or not named
+
+    def config(self) -> Config:
+        """The config of this trial."""
+        identity: dict[str, Any] = {
+            "kind": self.kind,
+            "outputs": "many" if self.many else "one",
+            "dedupe_span": self.span,
+            "tolerance_ms": TOLERANCE_MS,
+        }
+        if self.identity in ("coordinate", "id by header"):
+            identity["header"] = ORIGIN if self.identity == "coordinate" else CORRELATION
+        elif self.identity == "id by path":
+            identity["path"] = "cid"
+        production: dict[str, Any] = {"outputs": list(OUTPUTS[: self.topics])}
+        if self.commits is not None:
+            production |= {"group": "prod", "commits": self.commits}
+        candidate: dict[str, Any] = {
+            "call": "shadowstream.testing.simulation.candidate:candidate",
+            "trusted": True,
+            "partitioner": self.partitioner,
+            "output_format": "json",
+        }
+        if self.adopted:
+            candidate = {"topic": JOB, "group": "job", "commits": self.adopted, "version": "1"}
+        sections: dict[str, Any] = {
+            "name": "sim",
+            "inputs": [INPUT],
+            "production": production,
+            "candidate": candidate,
+            "identity": identity,
+            "compare": {"match_sample": 1, "rules": RULES},
+            "judge": {"window_ms": WINDOW_MS},
+            "start": "production-group" if self.warm else "earliest",
+            "bounded": self.bounded,
+            "grace_ms": LATE_GRACE_MS if self.late else GRACE_MS,
+            "idle_ms": IDLE_MS,
+            "future_ms_max": FUTURE_MS,
+        }
+        if self.twin:
+            sections["twin"] = {"topic": TWIN, "group": "prod-twin", "commits": "after_output"}
+        return Config.model_validate(sections)
+
+
+class Action(NamedTuple):
+    """What somebody does: `which` chooses among partitions, tasks or processes, `n` says how many."""
+
+    name: str
+    which: int = 0
+    n: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A whole trial, before it is played. Inputs stand in the order of their arrival."""
+
+    setup: Setup
+    inputs: tuple[Input, ...]
+    actions: tuple[Action, ...]
+
+    def without(self, *, inputs: frozenset[int] = frozenset(), actions: frozenset[int] = frozenset()) -> History:
+        """The same without some inputs (by number) and some actions (by place)."""
+        return replace(
+            self,
+            inputs=tuple(one for one in self.inputs if one.number not in inputs),
+            actions=tuple(one for place, one in enumerate(self.actions) if place not in actions),
+        )
+
+    def lines(self) -> list[str]:
+        """As text, for a report: what differs from the defaults."""
+        shown = [f"setup  {_told(self.setup)}"]
+        shown += [f"input  {_told(one)}" for one in self.inputs]
+        shown += [f"action {' '.join(map(str, one))}" for one in self.actions]
+        return shown
+
+
+def _told(one: Setup | Input) -> str:
+    """The fields of a dataclass that say something."""
+    told = []
+    for field in fields(one):
+        value = getattr(one, field.name)
+        if field.name == "answers":
+            kinds = [",".join(f"{answer.kind}{answer.k}" for answer in answers) or "-" for answers in value]
+            told.append(f"answers={' | '.join(kinds)}")
+        elif value != field.default:
+            told.append(f"{field.name}={value!r}")
+    return " ".join(told)

@@ -1,0 +1,159 @@
+"""The joiner's processes: what an edge does with a joiner step, on the logs of the world.
+
+Whatever a process knows after a restart comes from what is stored here: offsets with their metadata, state records,
+rows of diff, and the source topics. A commit that was torn has stored nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from shadowstream.codecs import own
+from shadowstream.codecs.schemas import NoSchemas
+from shadowstream.joiner import checkpoint
+from shadowstream.joiner.comparing import comparer
+from shadowstream.joiner.step import JoinerStep
+from shadowstream.records import Place, Side
+from shadowstream.testing.simulation.world import World
+
+
+class Stored:
+    """What the joiner's transactions have left in Kafka."""
+
+    def __init__(self, partitions: int) -> None:
+        self.commits: dict[Place, tuple[int, str]] = {}
+        self.states: dict[str, dict[str, Any]] = {}
+        self.stats: list[dict[str, Any]] = []
+        self.diff: list[list[dict[str, Any] | None]] = [[] for _ in range(partitions)]
+
+    def rows(self) -> Iterable[dict[str, Any]]:
+        """Rows of diff; those of one pair id in the order in which they were written."""
+        for partition in self.diff:
+            yield from (row for row in partition if row is not None)
+
+
+class Process:
+    """One joiner process with the tasks that are its own."""
+
+    def __init__(self, world: World, stored: Stored, tasks: list[tuple[str, int]]) -> None:
+        self.world, self.stored = world, stored
+        self.revision = world.revision
+        self.positions: dict[Place, int] = {}
+        self.start(tasks)
+
+    # ---------------------------------------------------------------- from what is stored
+
+    def start(self, tasks: list[tuple[str, int]]) -> None:
+        """A new process: nothing is left of what an earlier one knew."""
+        world = self.world
+        self.revision = world.revision
+        compare = comparer(NoSchemas(), world.config.compare.rules)
+        counts = dict.fromkeys(world.topics, world.setup.outputs)
+        self.step = JoinerStep(world.config, self.revision, compare, counts, world.inputs)
+        self._take(tasks)
+
+    def reassign(self, tasks: list[tuple[str, int]]) -> None:
+        """The group has rebalanced: everything is dropped and taken anew."""
+        self.step.drop()
+        self._take(tasks)
+
+    def _take(self, tasks: list[tuple[str, int]]) -> None:
+        self.tasks, self.positions = tasks, {}
+        logs, commits = self.world.logs, self.stored.commits
+        for topic, partition in tasks:
+            task = self.step.assign(topic, partition)
+            for side, place in enumerate(task.places):
+                offset, metadata = commits.get(place, (self.world.first_output.get(place, 0), ""))
+                begin = max(offset, logs.low(place))
+                self.positions[place] = begin
+                task.restore(Side(side), checkpoint.decode(metadata) if metadata else None, begin)
+            state = self.stored.states.get(f"{topic}/{partition}")
+            if state is not None:
+                task.restore_counts(state)
+            if task.said_from is not None:
+                rows = [row for row in self.stored.diff[partition][task.said_from :] if row is not None]
+                task.restore_said([row for row in rows if row["task"] == task.name])
+        self.marks_read = 0
+        self.poll(len(self.world.progress))
+
+    # ---------------------------------------------------------------- reading
+
+    def poll(self, n: int) -> None:
+        """Read up to n marks."""
+        for record in self.world.progress[self.marks_read : self.marks_read + n]:
+            self.step.mark(record)
+        self.marks_read = min(len(self.world.progress), self.marks_read + n)
+
+    def read(self, place: Place, n: int) -> None:
+        """Read up to n offsets of a side of a task."""
+        batch, to = self.world.logs.batch(place, self.positions[place], n)
+        if batch is not None:
+            self.step.read(batch, self.world.now_ms)
+        self.positions[place] = to
+        if to == self.world.logs.stable(place):
+            self.step.end(place, to, self.world.now_ms)
+
+    def fetch(self, n: int) -> None:
+        """Answer up to n of the places whose records are wanted again."""
+        logs = self.world.logs
+        for place, offsets in list(self.step.wanted().items())[:n]:
+            gone = [offset for offset in offsets if offset < logs.low(place)]
+            self.step.fetched(place, logs.at(place, sorted(offsets)), gone)
+
+    # ---------------------------------------------------------------- observing
+
+    def places(self, side: Side) -> list[Place]:
+        """Places of one side of all our tasks."""
+        return [task.places[side] for task in self.step.tasks.values()]
+
+    def observe(self, production: dict[Place, int] | None = None) -> None:
+        """Commits, then ends of outputs, then ends of inputs. `production` where its group has been set back."""
+        world, logs = self.world, self.world.logs
+        if not self.tasks:
+            return
+        committed = dict(world.production.committed) if production is None else production
+        ends = logs.ends(self.places(Side.PRODUCTION))
+        twin = dict(world.twin.committed) if world.twin else None
+        twin_ends = logs.ends(self.places(Side.TWIN)) if world.twin else {}
+        inputs = logs.ends(world.inputs)
+        self.step.observe_born(ends, inputs)
+        if world.config.production.group:
+            self.step.observe_production(committed, ends)
+        if twin is not None:
+            self.step.observe_twin(twin, twin_ends)
+
+    def observe_times(self) -> None:
+        """High watermarks and greatest timestamps of every output place of every side."""
+        logs = self.world.logs
+        outputs = [place for place in logs.records if place not in self.world.inputs]
+        times = {}
+        for place in outputs:
+            known = [record.time_ms for record in logs.records[place] if record is not None]
+            if known:
+                times[place] = max(known)
+        self.step.observe_times(logs.ends(outputs), times, self.world.now_ms)
+
+    # ---------------------------------------------------------------- committing
+
+    def commit(self, *, torn: bool = False) -> None:
+        """One transaction. Torn: the process dies before it has been committed, and nothing is stored."""
+        stored = self.stored
+        self.step.observe_diff({p: len(rows) for p, rows in enumerate(stored.diff)})
+        writes, commits = self.step.prepare(self.world.now_ms)
+        if torn:
+            return
+        plan = self.world.config.plan
+        for write in writes:
+            record = own.decode(write.value or b"")[1]
+            if write.topic == plan.of("state"):
+                stored.states[record["task"]] = record
+            elif write.topic == plan.of("stats"):
+                stored.stats.append(record)
+            else:
+                stored.diff[write.partition].append(record)
+        for rows in stored.diff:
+            if writes:
+                rows.append(None)
+        stored.commits |= {commit.place: (commit.offset, commit.metadata) for commit in commits}
+        self.step.committed()

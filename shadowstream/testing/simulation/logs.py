@@ -1,0 +1,87 @@
+"""Kafka's part: logs with gaps, high watermarks ahead of what a read_committed reader sees, retention."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from shadowstream.records import Batch, Headers, Place, Side
+
+
+class Record(NamedTuple):
+    """One record of a log."""
+
+    key: bytes | None
+    value: bytes | None
+    time_ms: int
+    headers: Headers = None
+
+
+class Label(NamedTuple):
+    """What a record is in truth: the k-th output of an input on a side; `copy` tells repeats from the first."""
+
+    number: int
+    side: Side
+    k: int
+    copy: int = 0
+
+
+class Logs:
+    """Logs by place. A log holds None where Kafka has something that no reader sees."""
+
+    def __init__(self, places: Iterable[Place]) -> None:
+        self.records: dict[Place, list[Record | None]] = {place: [] for place in places}
+        self.frozen: dict[Place, int] = {}
+        self.lows: dict[Place, int] = {}
+        self.labels: dict[tuple[Place, int], Label] = {}
+        self.offsets: dict[Label, tuple[Place, int]] = {}
+
+    def append(self, place: Place, record: Record, label: Label | None = None) -> int:
+        """Write a record; returns its offset."""
+        offset = len(self.records[place])
+        self.records[place].append(record)
+        if label is not None:
+            self.labels[place, offset] = label
+            self.offsets[label] = place, offset
+        return offset
+
+    def marker(self, place: Place) -> None:
+        """A control record, or an aborted one."""
+        self.records[place].append(None)
+
+    def end(self, place: Place) -> int:
+        """The high watermark, as list_offsets with READ_UNCOMMITTED tells it: what all marks are made of."""
+        return len(self.records[place])
+
+    def ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        """High watermarks."""
+        return {place: self.end(place) for place in places}
+
+    def stable(self, place: Place) -> int:
+        """To where a read_committed reader sees: below the high watermark while markers are on their way."""
+        return self.frozen.get(place, len(self.records[place]))
+
+    def low(self, place: Place) -> int:
+        """The first offset that retention has left."""
+        return self.lows.get(place, 0)
+
+    def batch(self, place: Place, begin: int, n: int) -> tuple[Batch | None, int]:
+        """Records of at most n offsets from `begin` on, and the position after them."""
+        to = max(begin, min(begin + n, self.stable(place)))
+        return self.at(place, range(begin, to)), to
+
+    def at(self, place: Place, offsets: Iterable[int]) -> Batch | None:
+        """The records at these offsets as a batch; None where there is none."""
+        log, low = self.records[place], self.low(place)
+        found = [(offset, record) for offset in offsets if offset >= low and (record := log[offset]) is not None]
+        if not found:
+            return None
+        rows = [record for _, record in found]
+        return Batch(
+            place,
+            [offset for offset, _ in found],
+            [row.time_ms for row in rows],
+            [row.key for row in rows],
+            [row.value for row in rows],
+            [row.headers for row in rows],
+        )

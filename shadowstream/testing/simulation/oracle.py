@@ -1,0 +1,98 @@
+"""How each record of a trial must end: from the generator's truth alone, without a word of the joiner's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from shadowstream.records import Side
+from shadowstream.testing.simulation.history import WINDOW_MS, Setup
+from shadowstream.testing.simulation.logs import Label
+from shadowstream.testing.simulation.truth import Truth, Unit, Written
+
+AGREES = ("match", "tolerated", "ignored")
+
+
+class Word(NamedTuple):
+    """The last word on some records. Of several outcomes any will do; None under revisions or window: any."""
+
+    records: tuple[Label, ...]
+    outcomes: tuple[str, ...]
+    revisions: tuple[str, ...] | None
+    window: int | None
+    ends: int = 0
+    counts: tuple[str, ...] = ()
+
+
+def compared(one: Written, other: Written) -> str:
+    if (one.kind, one.label.k) == (other.kind, other.label.k):
+        return "match"
+    kinds = (one.kind, other.kind)
+    if "broken" in kinds:
+        return f"undecodable_{(one if one.kind == 'broken' else other).label.side.word}"
+    if "tombstone" in kinds or "differs" in kinds or one.label.k != other.label.k:
+        return "mismatch"
+    return "tolerated" if "near" in kinds else "ignored"
+
+
+def by_itself(setup: Setup, unit: Unit, one: Written, seen: list[Written]) -> tuple[str, ...]:
+    """Outcomes of a record that no pairing is asked for; nothing for one that has to be paired."""
+    word, by_path = one.label.side.word, setup.identity == "id by path"
+    if by_path and one.kind == "broken":
+        return (f"undecodable_{word}",)
+    if one.label.side in unit.input.blind or (by_path and one.kind == "tombstone"):
+        return (f"unpairable_{word}",)
+    if one.replayed:
+        return (f"duplicate_{word}", f"unpairable_{word}")
+    all_one = not setup.many and setup.identity != "coordinate"
+    return (f"duplicate_{word}",) if any(all_one or one.label.k == other.label.k for other in seen) else ()
+
+
+def alone(unit: Unit, one: Written, truth: Truth) -> tuple[str, tuple[str, ...] | None]:
+    """Outcome and revisions of a record without its partner."""
+    if one.label.side is not Side.PRODUCTION:
+        shadow = one.label.side is Side.SHADOW
+        return (("warm_up" if unit.warm else "extra"), (one.revision,)) if shadow else ("twin_extra", None)
+    if unit.warm or one.below_e1:
+        return "warm_up", None
+    if absence := unit.input.absence:
+        return (absence if absence in ("filtered", "sampled_out") else "candidate_error"), (unit.revision,)
+    if truth.setup.identity == "coordinate":
+        return "missing", (unit.revision,)
+    beyond = {floor is not None and unit.input.time_of(Side.PRODUCTION) > floor for floor in truth.floors}
+    by_time = truth.revisions if len(beyond) > 1 or None in truth.floors else truth.revisions[-max(beyond) :][:1]
+    return "missing", (unit.revision, *by_time)
+
+
+def words(truth: Truth, unit: Unit) -> Iterator[Word]:
+    setup, one = truth.setup, unit.input
+    windows = [None if one.poison else one.time_of(side) // WINDOW_MS * WINDOW_MS for side in Side]
+    free: list[list[Written]] = [[], [], []]
+    for side in setup.sides:
+        for written in unit.written[side]:
+            if outcomes := by_itself(setup, unit, written, free[side]):
+                yield Word((written.label,), outcomes, None, windows[side])
+            else:
+                free[side].append(written)
+    ours, theirs, twins = free
+    if setup.many and ours and theirs and len(ours) != len(theirs):
+        labels = (ours[0].label, theirs[0].label)
+        yield Word(labels, ("cardinality",), (theirs[0].revision,), windows[0], len(ours) + len(theirs))
+        return
+    apart = setup.many or setup.identity == "coordinate"
+    left = [s for s in theirs if setup.many and s.label.k not in [p.label.k for p in ours]]
+    for p in ours:
+        s = next((s for s in theirs if not apart or s.label.k == p.label.k), None) or (left.pop(0) if left else None)
+        t = next((t for t in twins if not apart or t.label.k == p.label.k), None)
+        outcome, revisions = (compared(p, s), (s.revision,)) if s else alone(unit, p, truth)
+        counts: tuple[str, ...] = ()
+        if setup.twin and outcome not in ("filtered", "sampled_out", "warm_up"):
+            beside = compared(p, t).replace("_twin", "_shadow") if t else "missing"
+            differ = 2 * (beside not in AGREES) + (outcome not in AGREES)
+            counts = (f"twin_{beside}", f"joint_{('neither', 'shadow', 'twin', 'both')[differ]}")
+        outcomes = ("warm_up",) if unit.warm else (outcome,)
+        yield Word(tuple(x.label for x in (p, s, t) if x), outcomes, revisions, windows[0], counts=counts)
+    for x in theirs + twins:
+        if not ours or (apart and not setup.many and all(x.label.k != p.label.k for p in ours)):
+            outcome, revisions = alone(unit, x, truth)
+            yield Word((x.label,), (outcome,), revisions, windows[x.label.side])

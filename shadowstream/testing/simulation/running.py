@@ -1,0 +1,148 @@
+"""The candidate behind the real runner step: transactions, marks, crashes, a new revision in mid-stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from shadowstream.codecs.decoder import Decoder
+from shadowstream.codecs.encoder import Encoder
+from shadowstream.codecs.schemas import NoSchemas
+from shadowstream.config import Config
+from shadowstream.records import PACKED_HEADER, Batch, Place, Side, Write, unpack
+from shadowstream.runner import marks
+from shadowstream.runner.candidate import load
+from shadowstream.runner.step import RunnerStep
+from shadowstream.testing.simulation.history import INPUT, Input, Setup
+from shadowstream.testing.simulation.logs import Label, Logs, Record
+
+TOLD = ("timeout", "filtered", "sampled_out")
+"""Absences that a plain callable cannot bring about; its errors are put down to these reasons instead."""
+
+
+class Running:
+    """The runner on the inputs. `say` writes a mark; `at` finds an input by place and offset."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        config: Config,
+        logs: Logs,
+        at: Mapping[tuple[Place, int], Input],
+        say: Callable[[Write], None],
+    ) -> None:
+        self.setup, self.config, self.logs, self.at, self.say = setup, config, logs, at, say
+        self.commits: dict[Place, tuple[int, str]] = {}
+        self.begins: dict[Place, dict[str, Any]] = {}
+        self.handled: dict[int, str] = {}
+        self.position: dict[Place, int] = {}
+        self.now_ms = 0
+        self._call = load(config.candidate)
+
+    @property
+    def places(self) -> list[Place]:
+        """Where it writes."""
+        topics = [self.config.plan.out(topic) for topic in self.config.production.outputs]
+        return [Place(topic, p) for topic in topics for p in range(self.setup.outputs)]
+
+    def start(self, revision: str) -> None:
+        """A runner of this revision, from what is committed."""
+        schemas = NoSchemas()
+        self.revision = revision
+        outputs = self.config.production.outputs
+        encoders = {topic: Encoder(schemas, f"{topic}-value", "json") for topic in outputs}
+        counts = dict.fromkeys(outputs, self.setup.outputs)
+        self.step = RunnerStep(self.config, revision, self._call, Decoder(schemas), encoders, counts)
+        for place, begin in self.begins.items():
+            offset, metadata = self.commits.get(place, (begin["committed"], ""))
+            counters = marks.of_metadata(metadata) if metadata else marks.Counters()
+            self.step.assign(place, offset, counters, begin["bound"])
+            self.position[place] = offset
+
+    def handle(self, place: Place, n: int) -> None:
+        """Read up to n offsets of an input."""
+        batch, to = self.logs.batch(place, self.position[place], n)
+        if batch is not None:
+            self.step.step(batch, self.now_ms)
+            self._retell(batch)
+        self.position[place] = to
+        if to == self.logs.end(place):
+            self.step.end(place, to)
+
+    def _retell(self, batch: Batch) -> None:
+        """Put errors down to the reasons that the inputs name, and add what the world adds to outputs."""
+        state = self.step.inputs[batch.place]
+        told = {o: one.absence for o in batch.offsets if (one := self.at[batch.place, o]).absence in TOLD}
+        if told:
+            singles = []
+            for run in state.absences:
+                for n in range(run["count"]):
+                    offset = run["offset"] + n
+                    reason = told.get(offset, run["reason"])
+                    singles.append({"offset": offset, "count": 1, "reason": reason, "ids": run["ids"][n : n + 1]})
+            state.absences[:] = singles
+        for offset, reason in told.items():
+            assert reason is not None
+            state.counters.absent["error"] -= 1
+            state.counters.absent[reason] += 1
+            time_ms = self.at[batch.place, offset].time_ms
+            window = state.windows[time_ms - time_ms % self.config.judge.window_ms]
+            window[1] -= reason not in marks.FAILED_REASONS
+        self._repeat(batch)
+
+    def _repeat(self, batch: Batch) -> None:
+        """Write some outputs twice in the same transaction, and counted so."""
+        for offset in batch.offsets:
+            one = self.at[batch.place, offset]
+            if one.copies[Side.SHADOW] < 0 or one.absence:
+                continue
+            for n, write in enumerate(self.step.writes):
+                label = self._label(write)
+                if label is not None and label[:3] == (one.number, Side.SHADOW, 0):
+                    self.step.writes.insert(min(len(self.step.writes), n + 1 + one.copies[Side.SHADOW]), write)
+                    topic = write.topic.removeprefix(self.config.plan.out(""))
+                    self.step.inputs[batch.place].counters.written[f"{topic}/{write.partition}"] += 1
+                    break
+
+    def _label(self, write: Write) -> Label | None:
+        raw = dict(write.headers or ()).get(PACKED_HEADER)
+        if raw is None:
+            return None
+        at = unpack(raw).coordinate
+        return Label(self.at[Place(INPUT, at.partition), at.offset].number, Side.SHADOW, at.k)
+
+    def commit(self) -> None:
+        """One transaction, with a marker in each log that it wrote to; then the marks."""
+        writes, commits = self.step.prepare()
+        touched = set()
+        for write in writes:
+            place = Place(write.topic, write.partition)
+            if write.topic == self.config.plan.of("progress"):
+                self.say(write)
+            elif (label := self._label(write)) is not None:
+                while label in self.logs.offsets:
+                    label = label._replace(copy=label.copy + 1)
+                self.logs.append(place, Record(write.key, write.value, write.time_ms, write.headers), label)
+                touched.add(place)
+        for place in sorted(touched):
+            self.logs.marker(place)
+        for place, state in self.step.inputs.items():
+            for offset in range(state.committed, state.position):
+                if (place, offset) in self.at:
+                    self.handled[self.at[place, offset].number] = self.revision
+        self.commits |= {commit.place: (commit.offset, commit.metadata) for commit in commits}
+        self.step.committed()
+        self.mark_done()
+
+    def mark_done(self) -> None:
+        """Repeat the done marks: the ends are read after the commit has returned."""
+        if not self.step.dirty():
+            for write in self.step.done_marks(self.logs.ends(self.places)):
+                self.say(write)
+
+    def crash(self) -> None:
+        """What it had written is aborted, which leaves gaps; it starts again from its commits."""
+        for write in self.step.writes:
+            if self._label(write) is not None:
+                self.logs.marker(Place(write.topic, write.partition))
+        self.start(self.revision)

@@ -1,0 +1,79 @@
+"""The truth of a played trial, as the oracle takes it: what was asked for and written, nothing that was said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from shadowstream.records import Place, Side
+from shadowstream.testing.simulation.history import REVISIONS, Input, Setup
+from shadowstream.testing.simulation.logs import Label
+from shadowstream.testing.simulation.world import World
+
+
+class Written(NamedTuple):
+    """An output in a log that the joiner reads: which one, of what kind, and whose revision wrote it."""
+
+    label: Label
+    kind: str
+    revision: str
+    below_e1: bool
+    replayed: bool
+
+
+@dataclass(slots=True)
+class Unit:
+    """One input and all outputs of it, by side in the order of their logs. `lost`: retention may have taken some."""
+
+    input: Input
+    revision: str
+    warm: bool
+    written: dict[Side, list[Written]] = field(default_factory=dict)
+    lost: bool = False
+
+
+class Truth(NamedTuple):
+    """All units; of each input partition the greatest event time that the first of two revisions has handled."""
+
+    setup: Setup
+    revisions: tuple[str, ...]
+    units: list[Unit]
+    floors: tuple[int | None, ...]
+
+
+def truth_of(world: World) -> Truth:
+    """From the world after the trial."""
+    units: dict[int, Unit] = {}
+    logs, ends = world.logs, world.warm_ends or {}
+    for (place, offset), one in world.at.items():
+        if offset >= world.first[place]:
+            revision = world.running.handled[one.number] if world.running else world.revision
+            units[one.number] = Unit(one, revision, offset < world.warm_below[place], {side: [] for side in Side})
+    for (place, offset), label in sorted(logs.labels.items(), key=lambda item: item[0][1]):
+        unit = units.get(label.number)
+        if unit is None or offset < world.first_output.get(place, 0):
+            continue
+        kind = next(a.kind for a in unit.input.answers[label.side] if a.k == label.k)
+        replayed = label.copy > 0 and label._replace(copy=0) in world.production.replayed
+        below = offset < ends.get(place, 0)
+        unit.written[label.side].append(Written(label, kind, unit.revision, below, replayed))
+        unit.lost = unit.lost or offset < logs.low(place)
+    revisions = tuple(dict.fromkeys(unit.revision for unit in units.values())) or (world.revision,)
+    floors = []
+    for place in world.inputs:
+        old = [
+            u.input.time_ms
+            for u in units.values()
+            if (u.input.partition, u.revision) == (place.partition, REVISIONS[0])
+        ]
+        floors.append(max(old, default=None))
+    return Truth(world.setup, revisions, list(units.values()), tuple(floors))
+
+
+def read_in_truth(world: World) -> dict[Place, int]:
+    """Records by place that a joiner has to read."""
+    counts: dict[Place, int] = {}
+    for place, records in world.logs.records.items():
+        first = world.first_output.get(place, 0)
+        counts[place] = sum(record is not None for record in records[first:])
+    return counts

@@ -1,0 +1,186 @@
+"""The trial's world: inputs that arrive, everybody who handles them, the progress topic, and the clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shadowstream.codecs import own
+from shadowstream.records import Place, Side, Write
+from shadowstream.runner import marks
+from shadowstream.testing.simulation.candidate import told
+from shadowstream.testing.simulation.history import (
+    BEGIN_MS,
+    CORRELATION,
+    DISORDER_MS,
+    INPUT,
+    JOB,
+    OUTPUTS,
+    REVISIONS,
+    TWIN,
+    History,
+    Input,
+)
+from shadowstream.testing.simulation.logs import Logs, Record
+from shadowstream.testing.simulation.producers import Producer
+from shadowstream.testing.simulation.running import Running
+
+
+class World:
+    """Everything but the joiner."""
+
+    def __init__(self, history: History) -> None:
+        setup = self.setup = history.setup
+        self.history = history
+        self.config = setup.config()
+        self.topics = OUTPUTS[: setup.topics]
+        self.inputs = [Place(INPUT, p) for p in range(setup.inputs)]
+        shadow = [JOB] if setup.adopted else [self.config.plan.out(topic) for topic in self.topics]
+        names = [*self.topics, *shadow, *([TWIN] if setup.twin else [])]
+        outputs = [Place(topic, p) for topic in names for p in range(setup.outputs)]
+        self.logs = Logs([*self.inputs, *outputs])
+        self.at: dict[tuple[Place, int], Input] = {}
+        self.coming = {place: [o for o in history.inputs if o.partition == place.partition] for place in self.inputs}
+        self.now_ms = BEGIN_MS
+        self.progress: list[dict[str, Any]] = []
+        self.revision = REVISIONS[0]
+        self.switched: dict[Place, int] | None = None
+        self.warm_below = dict.fromkeys(self.inputs, -1)
+        self.warm_ends: dict[Place, int] | None = None
+        self.first: dict[Place, int] = dict.fromkeys(self.inputs, 0)
+        self.first_output: dict[Place, int] = {}
+        self.production = Producer(setup, Side.PRODUCTION, self.topics, self.logs)
+        self.twin = Producer(setup, Side.TWIN, (TWIN,), self.logs) if setup.twin else None
+        self.job = Producer(setup, Side.SHADOW, (JOB,), self.logs) if setup.adopted else None
+        self.running = None if setup.adopted else Running(setup, self.config, self.logs, self.at, self.say)
+        self._begin()
+
+    def _begin(self) -> None:
+        """What happens before the trial, and its start mark: C, then E0, then S."""
+        setup = self.setup
+        if setup.bounded:
+            for place in self.inputs:
+                self.arrive(place, len(self.history.inputs) + 1)
+        for place in self.inputs:
+            before = min(setup.warm, self.logs.end(place))
+            self.production.handle(place, self.at, before // 2)
+            self.production.committed[place] = before // 2
+            self.production.handle(place, self.at, before * 3 // 4)
+        if setup.warm:
+            self.first = dict(self.production.committed)
+            self.first_output = self.logs.ends(self.production.places)
+            self.warm_below = {place: min(setup.warm, self.logs.end(place)) for place in self.inputs}
+        self._pin(dict.fromkeys(self.inputs, 0) if not setup.warm else self.first)
+
+    def _pin(self, committed: dict[Place, int]) -> None:
+        bounded = self.setup.bounded
+        begins: list[dict[str, Any]] = [
+            {"topic": place.topic, "partition": place.partition, "committed": committed[place],
+             "end": self.warm_below[place] if self.revision == REVISIONS[0] else -1,
+             "bound": self.logs.end(place) if bounded else -1}
+            for place in self.inputs
+        ]  # fmt: skip
+        floor = None
+        self._mark("start", begins=begins, ends=marks.ends_field(self.first_output), floor_ms=floor)
+        if self.running is not None:
+            self.running.begins = {Place(b["topic"], b["partition"]): b for b in begins}
+            self.running.start(self.revision)
+
+    # ---------------------------------------------------------------- marks
+
+    def say(self, write: Write) -> None:
+        """A mark, encoded and decoded as on its way through Kafka."""
+        self.progress.append(own.decode(write.value or b"")[1])
+
+    def _mark(self, kind: str, **fields: Any) -> None:
+        self.say(marks.write(self.config.plan.of("progress"), marks.mark(kind, self.revision, **fields)))
+
+    def watch(self) -> None:
+        """What the watcher says of a candidate that is a job of its own: its commits, then its topic's ends."""
+        assert self.job is not None
+        committed = dict(self.job.committed)
+        ends = marks.ends_field(self.logs.ends(self.job.places))
+        for place, offset in committed.items():
+            self._mark("done", input_topic=place.topic, input_partition=place.partition, to_offset=offset, ends=ends)
+
+    def end_warm_up(self) -> None:
+        """Once production is done to S, pin E1."""
+        done = self.production.committed
+        if self.setup.warm and self.warm_ends is None and all(done[p] >= s for p, s in self.warm_below.items()):
+            self.warm_ends = self.logs.ends(self.production.places)
+            self._mark("warm", ends=marks.ends_field(self.warm_ends))
+
+    # ---------------------------------------------------------------- what happens
+
+    def arrive(self, place: Place, n: int, sentinels: int = 0) -> None:
+        """The next n inputs of a partition, up to the given round of sentinels; a transaction's marker follows."""
+        coming, arrived = self.coming[place], 0
+        while coming and arrived < n and coming[0].round <= sentinels:
+            one = coming.pop(0)
+            # The runner carries the id on to its outputs.
+            headers = [] if Side.SHADOW in one.blind else [(CORRELATION, one.id)]
+            offset = self.logs.append(place, Record(one.key.encode(), told(one), one.time_ms, headers))
+            self.at[place, offset] = one
+            arrived += 1
+            if not one.poison:
+                self.now_ms = max(self.now_ms, one.time_ms + abs(one.jitter_ms))
+        if arrived:
+            self.logs.marker(place)
+        if self.running is not None:
+            self.running.now_ms = self.now_ms
+
+    def _allowed(self, positions: dict[Place, int], place: Place, n: int) -> int:
+        """To which offset a side may go: within the strict order of time no partition runs ahead of another."""
+        to = min(positions[place] + n, self.logs.end(place))
+        if not self.setup.strict:
+            return to
+        others = [self._next_ms(other, positions[other]) for other in self.inputs if other != place]
+        most = min((ms for ms in others if ms is not None), default=None)
+        for offset in range(positions[place], to):
+            one = self.at.get((place, offset))
+            if one is not None and most is not None and one.time_ms > most + DISORDER_MS:
+                return offset
+        return to
+
+    def _next_ms(self, place: Place, position: int) -> int | None:
+        ahead = [self.at[place, o].time_ms for o in range(position, self.logs.end(place)) if (place, o) in self.at]
+        return min([*ahead, *(one.time_ms for one in self.coming[place])], default=None)
+
+    def produce(self, producer: Producer, place: Place, n: int) -> None:
+        """Production, the twin or the job handles up to n offsets."""
+        producer.handle(place, self.at, self._allowed(producer.position, place, n))
+
+    def run(self, place: Place, n: int) -> None:
+        """The candidate does."""
+        if self.job is not None:
+            self.produce(self.job, place, n)
+        elif self.running is not None:
+            self.running.handle(place, self._allowed(self.running.position, place, n) - self.running.position[place])
+
+    def positions(self) -> list[dict[Place, int]]:
+        """How far everybody is."""
+        handling = [self.production, self.twin, self.job, self.running]
+        return [dict(one.position) for one in handling if one is not None]
+
+    def commit_candidate(self) -> None:
+        """The candidate commits, and its marks are said."""
+        if self.job is not None:
+            self.job.commit()
+            self.watch()
+        elif self.running is not None:
+            self.running.commit()
+
+    def switch(self) -> None:
+        """A new revision of the candidate takes over from what the old one has committed."""
+        if self.running is None or self.revision == REVISIONS[1]:
+            return
+        self.running.crash()
+        self.switched = {place: self.running.position[place] for place in self.inputs}
+        self.revision = REVISIONS[1]
+        self._pin(self.switched)
+
+    def freeze(self, place: Place) -> None:
+        """The markers of what is written from now on do not land; or they land."""
+        if place in self.logs.frozen:
+            del self.logs.frozen[place]
+        else:
+            self.logs.frozen[place] = self.logs.end(place)

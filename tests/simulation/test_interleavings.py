@@ -1,0 +1,89 @@
+"""One history, its sides read in 400 orders, with restarts anywhere in between: one last word on every record."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from shadowstream.testing.simulation.check import Verdict
+from shadowstream.testing.simulation.generator import history
+from shadowstream.testing.simulation.history import IDENTITIES, Action, History, Setup
+from shadowstream.testing.simulation.play import Trial
+
+INTERLEAVINGS = 400
+READING = ("turn", "read_production", "read_shadow", "poll", "observe", "commit", "fetch", "wait")
+UPSETS = ("crash", "torn", "unheard", "rebalance")
+WORLD = ("arrive", "produce", "run", "live", "commit_production", "commit_runner", "crash_runner")
+
+Words = dict[str, tuple[str, str, int]]
+Triples = set[tuple[str | None, str | None, str]]
+
+
+def fits(setup: Setup, identity: str, *, late: bool) -> bool:
+    """A trial of some partitions in which marks decide, or one in which production is late."""
+    special = setup.many or setup.twin or setup.retention or setup.warm or setup.replays or setup.adopted
+    clocked = (setup.commits, setup.late) == ("unknown", True) if late else setup.commits == "after_output"
+    special = special or setup.bounded is late
+    return not special and clocked and setup.identity == identity and setup.outputs > 1
+
+
+def base(identity: str, *, late: bool = False) -> History:
+    """Inputs of the first such seed, and what the world does with them."""
+    found = (history(seed) for seed in range(100_000))
+    one = next(one for one in found if fits(one.setup, identity, late=late) and 18 < len(one.inputs) < 30 + 20 * late)
+    # A time that is clamped depends on when it is read.
+    one = one.without(inputs=frozenset(o.number for o in one.inputs if o.poison))
+    if late:
+        return History(one.setup, one.inputs, (Action("live", 0, 1),) * 20)
+    draw = Random(1)
+    actions = [Action(draw.choice(WORLD), draw.randint(0, 7), draw.randint(1, 4)) for _ in range(15)]
+    return History(one.setup, one.inputs, tuple(actions))
+
+
+def interleaved(one: History, number: int) -> History:
+    """The same world, another joiner: reading, looking and dying at other moments."""
+    draw = Random(number)
+    actions: list[Action] = []
+    for action in one.actions:
+        actions.append(action)
+        for _ in range(draw.choice((0, 1, 1, 2))):
+            names = UPSETS if draw.random() < 0.15 else READING
+            actions.append(Action(draw.choice(names), draw.randint(0, 7), draw.randint(1, 8)))
+    return History(one.setup, one.inputs, tuple(actions))
+
+
+def place(record: dict[str, Any] | None) -> str | None:
+    return f"{record['topic']}/{record['partition']}/{record['offset']}" if record else None
+
+
+def last_words(trial: Trial) -> tuple[Words, Triples]:
+    """By pair id, and as triples, which are the same whichever of a pair was said first."""
+    last = {row["pair_id"]: row for row in trial.stored.rows()}
+    words = {pair_id: (row["outcome"], row["revision"], row["time_ms"]) for pair_id, row in last.items()}
+    triples = {(place(row["production"]), place(row["shadow"]), row["outcome"]) for row in last.values()}
+    return words, triples
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+def test_the_last_word_per_pair_id_is_the_same_whatever_the_interleaving(identity: str) -> None:
+    one = base(identity)
+    trial = Trial(one).play()
+    assert Verdict(trial).offences == []
+    expected = last_words(trial)
+    assert len(expected[0]) > 12
+    for number in range(INTERLEAVINGS):
+        assert last_words(Trial(interleaved(one, number)).play()) == expected, f"interleaving {number}"
+
+
+@pytest.mark.parametrize("identity", [identity for identity in IDENTITIES if identity != "occurrence"])
+def test_where_production_is_late_the_corrected_words_are_the_same(identity: str) -> None:
+    one = base(identity, late=True)
+    expected = last_words(Trial(one).play())[1]
+    corrected = set()
+    for number in range(INTERLEAVINGS // 8):
+        trial = Trial(interleaved(one, number)).play()
+        assert last_words(trial)[1] == expected, f"interleaving {number}"
+        corrected |= {row["pair_id"] for row in trial.stored.rows() if row["late"]}
+    assert corrected, "nothing was ever said too early: this history proves nothing"

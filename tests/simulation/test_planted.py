@@ -1,0 +1,155 @@
+"""The simulator is able to fail: each of these faults, planted in the real joiner, is caught within 200 seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import pytest
+
+from shadowstream.joiner import commits, state
+from shadowstream.joiner.checkpoint import Checkpoint
+from shadowstream.joiner.clocks import Clocks
+from shadowstream.joiner.pairing import Waiting
+from shadowstream.joiner.progress import Passed
+from shadowstream.joiner.said import Said
+from shadowstream.joiner.seen import Seen
+from shadowstream.joiner.task import Task
+from shadowstream.records import Batch, Place, Side
+from shadowstream.testing.simulation.logs import Logs
+from shadowstream.testing.simulation.run import run_seed
+
+WITHIN = 200
+
+Planted = Callable[[Any], Any]
+"""From the real function to the faulty one."""
+
+
+def by_maximum(real: Any) -> Any:
+    """The faster side closes, as in Kafka Streams."""
+
+    def bound(self: Clocks, lane: Hashable) -> float:
+        if isinstance(lane, tuple) and lane[0] == "joint" and not self.finished():
+            known = [self.read_to_ms(side) for side in (lane[1], Side.PRODUCTION)]
+            return max((mark for mark in known if mark is not None), default=0) - self._config.grace_ms + 1
+        return real(self, lane)
+
+    return bound
+
+
+def stable_ends(real: Any) -> Any:
+    """Marks name the last stable offset, which may still hide the very outputs."""
+
+    def ends(self: Logs, places: Any) -> dict[Place, int]:
+        return {place: self.stable(place) for place in places}
+
+    return ends
+
+
+def without_tombstones(real: Any) -> Any:
+    def read(self: Task, side: Side, batch: Batch, now_ms: int) -> None:
+        kept = [i for i, value in enumerate(batch.values) if value is not None]
+        columns = (batch.offsets, batch.times_ms, batch.keys, batch.values, batch.headers)
+        if kept:
+            real(self, side, Batch(batch.place, *([column[i] for i in kept] for column in columns)), now_ms)
+
+    return read
+
+
+def never_a_repeat(real: Any) -> Any:
+    return lambda self, ids, offsets: set()
+
+
+def on_arrival(real: Any) -> Any:
+    def store(config: Any, sides: int) -> Any:
+        made = real(config, sides)
+        return Waiting(config.judge.window_ms, sides) if config.identity.kind == "occurrence" else made
+
+    return store
+
+
+def forgotten(real: Any) -> Any:
+    return lambda self, side, id_, time_ms, tolerance_ms: None
+
+
+def forgotten_at_a_restart(real: Any) -> Any:
+    return lambda self, rows: None
+
+
+def one_too_high(real: Any) -> Any:
+    """The committed offset is the lowest pending one, plus one."""
+
+    def offsets(of: Task, sequence: int) -> Any:
+        committed, overflow = real(of, sequence)
+        waits = [bool(of.pending(side)) for side in of.used_sides]
+        return [one._replace(offset=one.offset + wait) for one, wait in zip(committed, waits, strict=True)], overflow
+
+    return offsets
+
+
+def one_too_low(real: Any) -> Any:
+    """Everything below high - 1 is called accounted for, so that one record is read twice."""
+
+    def encode(checkpoint: Checkpoint) -> str:
+        return real(checkpoint._replace(high=max(0, checkpoint.high - 1)))
+
+    return encode
+
+
+def by_offsets(real: Any) -> Any:
+    """The third ledger is computed: positions instead of records."""
+
+    def read(self: Task, side: Side, batch: Batch, now_ms: int) -> None:
+        real(self, side, batch, now_ms)
+        self.sides[side].read = self.sides[side].read_to
+
+    return read
+
+
+def before_it_is_read(real: Any) -> Any:
+    """A done mark counts as soon as it is there, whether or not the outputs below its ends have been read."""
+    return lambda self, position: real(self, 1 << 60)
+
+
+def without_what_waits(real: Any) -> Any:
+    """After a restart nothing is known of what was pending."""
+
+    def decode(text: str) -> Checkpoint:
+        return real(text)._replace(pending=frozenset())
+
+    return decode
+
+
+FAULTS: dict[str, tuple[Any, str, Planted]] = {
+    "close by maximum": (Clocks, "bound", by_maximum),
+    "LSO instead of high watermark": (Logs, "ends", stable_ends),
+    "drop tombstones": (Task, "read", without_tombstones),
+    "ignore duplicates": (Seen, "repeats", never_a_repeat),
+    "occurrence on arrival": (state, "_store", on_arrival),
+    "forget what was said": (Said, "take", forgotten),
+    "forget what was said at a restart": (Task, "restore_said", forgotten_at_a_restart),
+    "off by one in the committed floor": (commits, "offsets", one_too_high),
+    "off by one in high": (commits.checkpoint, "encode", one_too_low),
+    "count by offsets": (Task, "read", by_offsets),
+    "believe marks before their outputs are read": (Passed, "advance", before_it_is_read),
+    "forget what was pending": (commits.checkpoint, "decode", without_what_waits),
+}
+
+
+def caught(seeds: range) -> int | None:
+    """The first seed that shows an offence."""
+    return next((seed for seed in seeds if run_seed(seed).offences), None)
+
+
+def test_without_a_fault_these_seeds_show_nothing() -> None:
+    assert caught(range(WITHIN)) is None
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    where, what, fault = FAULTS[name]
+    assert callable(where.__dict__[what]), "what the fault is planted in has gone: plant it anew"
+    monkeypatch.setattr(where, what, fault(where.__dict__[what]))
+    seed = caught(range(WITHIN))
+    print(f"{name}: caught at seed {seed}")
+    assert seed is not None

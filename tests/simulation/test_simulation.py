@@ -1,0 +1,60 @@
+"""The simulator itself: many seeds, what it prints of a failing one, its oracle, its coverage."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from shadowstream.joiner.seen import Seen
+from shadowstream.testing.simulation import coverage, oracle, run
+from shadowstream.testing.simulation.__main__ import main
+from shadowstream.testing.simulation.generator import history
+from shadowstream.testing.simulation.history import IDENTITIES
+
+SEEDS = 500
+
+
+def test_five_hundred_seeds_show_no_wrong_outcome_and_every_outcome(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seeds", str(SEEDS), "--processes", str(os.cpu_count() or 1)]) == 0, capsys.readouterr().out
+
+
+def test_a_seed_means_the_same_in_every_process() -> None:
+    assert [history(seed) for seed in range(20)] == [history(seed) for seed in range(20)]
+    assert list(run.results(0, 20, 2)) == list(run.results(0, 20, 1))
+
+
+def test_a_failing_seed_prints_its_shrunk_history_and_how_to_repeat_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Seen, "repeats", lambda self, ids, offsets: set())
+    assert main(["--seeds", "10", "--processes", "1"]) == 1
+    told = capsys.readouterr().out
+    failing = next(seed for seed in range(10) if run.run_seed(seed).offences)
+    assert f"make sim SEEDS=1 FIRST_SEED={failing}\n" in told
+    whole, small = history(failing), told.partition("shrunk history:")[2].partition("to repeat it")[0]
+    assert 0 < small.count(" input ") < len(whole.inputs)
+    assert small.count(" action ") < len(whole.actions)
+    assert "expected ('duplicate_" in small
+
+
+def test_the_oracle_is_short_and_knows_nothing_of_the_joiner() -> None:
+    path = Path(oracle.__file__)
+    for name in ("oracle.py", "truth.py", "world.py", "history.py", "generator.py", "logs.py", "producers.py"):
+        for node in ast.walk(ast.parse(path.with_name(name).read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert not (node.module or "").startswith("shadowstream.joiner"), name
+            elif isinstance(node, ast.Import):
+                assert all(not alias.name.startswith("shadowstream.joiner") for alias in node.names), name
+    assert len(path.read_text().splitlines()) < 100
+
+
+def test_an_outcome_that_was_never_shown_is_named_unless_it_cannot_be() -> None:
+    full = Counter({(outcome, identity): 1 for outcome in coverage.OUTCOMES for identity in IDENTITIES})
+    assert coverage.empty(full) == []
+    del full["missing", "key"], full["cardinality", "occurrence"]
+    assert coverage.empty(full) == [("missing", "key")]
+    assert any("- cardinality under occurrence: " in line for line in coverage.table(full))
