@@ -72,14 +72,21 @@ class Cell:
 
 
 class Said(NamedTuple):
-    """What a diff row says beside its records: more than one possible partner, the row that it corrects, its id."""
+    """What a diff row says beside its records: more than one possible partner, the row that it corrects, its id, and
+    the twin's record that a record of production met which ends without a shadow record."""
 
     ambiguous: bool = False
     corrects: SaidRow | None = None
     id: Hashable = None
+    twin: Row | None = None
 
 
 NOTHING_MORE = Said()
+
+
+def _of_twin(outcome: str) -> str:
+    """What a comparison with production says of the twin: there it stands where the shadow does."""
+    return outcome.replace("_shadow", "_twin")
 
 
 class Book:
@@ -130,6 +137,7 @@ class Book:
         self._cell(row.time_ms, revision).outcomes[result.outcome] += 1
         rows: list[Row | None] = [None, None, None]
         rows[side] = row
+        rows[Side.TWIN] = rows[Side.TWIN] or said.twin
         self._row(result, revision, rows, said)
         if result.outcome in ("missing", "extra"):
             self.said.append((side, row, said.id, revision))
@@ -200,10 +208,10 @@ class Book:
         if len(self._places) <= Side.TWIN:
             return
         if row is not None:
-            self._end(Side.TWIN, f"twin_{compared.outcome}" if compared else "warm_up")
+            self._end(Side.TWIN, f"twin_{_of_twin(compared.outcome)}" if compared else "warm_up")
         if outcome in UNJUDGED:
             return
-        twin = compared.outcome if compared else "missing"
+        twin = _of_twin(compared.outcome) if compared else "missing"
         joint = _JOINT[outcome not in AGREES, twin not in AGREES]
         cell = self._cell(time_ms, revision)
         cell.outcomes[f"twin_{twin}"] += 1

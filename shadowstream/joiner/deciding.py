@@ -131,7 +131,7 @@ class Deciding:
         compared = None
         if end.twin is not None and result is not WARM_UP:
             (compared,) = self._compare([row.value], [end.twin.value])  # before anything is entered: it may raise
-        task.book.alone(Side.PRODUCTION, row, result, revision, Said(end.ambiguous, None, end.id))
+        task.book.alone(Side.PRODUCTION, row, result, revision, Said(end.ambiguous, None, end.id, end.twin))
         task.book.beside(row, result.outcome, revision, end.twin, compared)
 
     def _said(self, side: Side, end: Alone) -> SaidRow | None:

@@ -150,7 +150,9 @@ class RunnerStep:
     ) -> None:
         """End input `i` of the batch in exactly one class."""
         time_ms = batch.times_ms[i]
-        state.floor_ms = time_ms if state.floor_ms is None else max(state.floor_ms, time_ms)
+        # Clamped as the joiner clamps: one poison timestamp would stand in the marks' floor for ever.
+        floor_ms = min(time_ms, now_ms + self.config.future_ms_max)
+        state.floor_ms = floor_ms if state.floor_ms is None else max(state.floor_ms, floor_ms)
         window = state.windows.setdefault(time_ms - time_ms % self.config.judge.window_ms, [0, 0])
         window[0] += 1
         if isinstance(result, list):

@@ -203,6 +203,15 @@ def test_marks_of_one_transaction_say_only_what_is_new_and_count_from_the_beginn
     assert mark["floor_ms"] == 1_200
 
 
+def test_a_poison_timestamp_moves_the_floor_no_further_than_what_is_allowed_ahead() -> None:
+    step = runner(future_ms_max=1_000)
+    one = batch("plain")
+    step.step(Batch(one.place, one.offsets, [10**15], one.keys, one.values), NOW_MS)
+    writes, (mark,), _ = commit(step)
+    assert mark["floor_ms"] == NOW_MS + 1_000
+    assert writes[0].time_ms == 10**15, "the output keeps its input's time"
+
+
 # ---------------------------------------------------------------- done marks, bounds
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from shadowstream.testing.simulation.history import IDENTITIES
 
 TWIN = tuple(
-    f"twin_{one}" for one in ("match", "mismatch", "undecodable_shadow", "undecodable_production", "missing", "extra")
+    f"twin_{one}" for one in ("match", "mismatch", "undecodable_twin", "undecodable_production", "missing", "extra")
 )
 OUTCOMES = (
     *("match", "tolerated", "ignored", "mismatch", "cardinality", "missing", "extra", "candidate_error", "filtered"),

@@ -87,7 +87,7 @@ def words(truth: Truth, unit: Unit) -> Iterator[Word]:
         outcome, revisions = (compared(p, s), (s.revision,)) if s else alone(unit, p, truth)
         counts: tuple[str, ...] = ()
         if setup.twin and outcome not in ("filtered", "sampled_out", "warm_up"):
-            beside = compared(p, t).replace("_twin", "_shadow") if t else "missing"
+            beside = compared(p, t) if t else "missing"
             differ = 2 * (beside not in AGREES) + (outcome not in AGREES)
             counts = (f"twin_{beside}", f"joint_{('neither', 'shadow', 'twin', 'both')[differ]}")
         outcomes = ("warm_up",) if unit.warm else (outcome,)
