@@ -17,6 +17,8 @@ _TOPICS = {"judge_state": "judge-state", "mark": "progress", "command": "command
 """The topic of a schema that has another name than its topic."""
 _HOLDS = {
     "out.": "the candidate's outputs, as it writes them, each with the packed header `s`",
+    "repartition.": "a copy of production's outputs by identity, each with the header `p` that names its original; there "
+    "only where no known partitioner explains production's outputs, or the candidate's job puts keys elsewhere",
     "diff.json": "`diff` as JSON",
     "dlq.": "records that could not be used, with headers `__connect.errors.*`",
     "audit": "`verdict`",
@@ -49,7 +51,7 @@ def page() -> str:
 def _topics() -> Iterator[str]:
     """A line a topic. Two plans with different counts tell which partitions follow production's."""
     plan = TopicPlan("name")
-    plans = [plan.specs({"TOPIC": partitions}, diff_json=True) for partitions in (2, 3)]
+    plans = [plan.specs({"TOPIC": partitions}, diff_json=True, repartitioned=["TOPIC"]) for partitions in (2, 3)]
     for spec, other in zip(*plans, strict=True):
         name = spec.name.removeprefix(plan.prefix)
         partitions = str(spec.partitions) if spec.partitions == other.partitions else "as production's output"

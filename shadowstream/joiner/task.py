@@ -17,11 +17,12 @@ from shadowstream.joiner.book import Plainly
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.corrections import restored
 from shadowstream.joiner.deciding import Deciding
+from shadowstream.joiner.identity import header
 from shadowstream.joiner.pairing import Row
 from shadowstream.joiner.progress import Done, Progress
 from shadowstream.joiner.side import SideState
 from shadowstream.joiner.state import Sources, TaskState
-from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Packed, Place, Side, Write, unpack_origin
+from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Headers, Packed, Place, Side, Write, unpack_origin
 from shadowstream.runner.marks import Counters
 
 
@@ -92,7 +93,8 @@ class Task(TaskState):
         if side in self.copied:
             ats = coordinates or [None] * len(batch)
             revisions = [p.revision if p else None for p in packed] or [None] * len(batch)
-            origins = map(self._origin, batch.headers)
+            topic = self.topic if side is Side.PRODUCTION else self.config.candidate.topic or self.topic
+            origins = [_origin(topic, headers) for headers in batch.headers]
             return [Row(*c) for c in zip(*columns, ats, revisions, origins, strict=True)]
         if side is Side.SHADOW and coordinates is not None:
             revisions = [p.revision if p else None for p in packed]
@@ -100,13 +102,6 @@ class Task(TaskState):
         if coordinates is not None:
             return [Row(*c) for c in zip(*columns, coordinates, strict=True)]
         return [Row(*c) for c in zip(*columns, strict=True)]
-
-    def _origin(self, headers: Any) -> tuple[Place, int] | None:
-        raw = next((value for name, value in headers or () if name == ORIGIN_HEADER), None)
-        if raw is None:
-            return None
-        partition, offset = unpack_origin(raw)
-        return Place(self.topic, partition), offset
 
     def _repeats(
         self, state: SideState, batch: Batch, old: int, by: Sequence[Hashable] | None
@@ -261,3 +256,12 @@ class Task(TaskState):
             state.committed_high = state.high
         self._deciding.keep_said(self.diff_end)
         self.book.clear()
+
+
+def _origin(topic: str, headers: Headers) -> tuple[Place, int] | None:
+    """Where the original of a copy lies in its own topic."""
+    raw = header(headers, ORIGIN_HEADER)
+    if raw is None:
+        return None
+    partition, offset = unpack_origin(raw)
+    return Place(topic, partition), offset

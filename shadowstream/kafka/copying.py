@@ -1,4 +1,4 @@
-"""The runner's copies of production's outputs at the edge: where copying begins, how far it is, when it has ended.
+"""Copies of production's outputs at the edge, and of an adopted candidate's: where copying begins, how far it is.
 
 Order matters. What production has done is known in terms of its own topics; a reader of our copies needs it in terms of
 these. So: production's commits, *then* the ends E of its outputs, then wait until the group has committed the copying
@@ -25,16 +25,19 @@ log = get_logger("runner")
 
 
 class Copies:
-    """Copies of those outputs of production whose partitioner nobody knows; none in most trials."""
+    """Copies of those outputs of production whose partitioner nobody knows, and of the topic of a candidate that is a
+    job of its own beside them; none in most trials."""
 
     def __init__(self, config: Config, client: AdminClient, pinned: Pinned, decode: DecodeMany) -> None:
         self._config, self._client, self._pinned = config, client, pinned
-        self.topics = pinned.repartitioned
-        counts = offsets.partition_counts(client, self.topics) if self.topics else {}
-        self._originals = offsets.places(counts)
-        self._copies = offsets.places({config.plan.repartition(topic): n for topic, n in counts.items()})
-        routes = {topic: Route(config.plan.repartition(topic), n, Side.PRODUCTION) for topic, n in counts.items()}
-        self.step = CopyStep(Homes(config, decode), routes)
+        counts = offsets.partition_counts(client, pinned.repartitioned) if pinned.repartitioned else {}
+        self._routes = {t: Route(config.plan.repartition(t), n, Side.PRODUCTION) for t, n in counts.items()}
+        if config.candidate.topic is not None:
+            for topic, n in counts.items():  # one at most; ours has as many partitions as production's copy
+                self._routes[config.candidate.topic] = Route(config.plan.out(topic), n, Side.SHADOW)
+        self.topics = list(self._routes)
+        self._originals = offsets.places(offsets.partition_counts(client, self.topics) if self.topics else {})
+        self.step = CopyStep(Homes(config, decode), self._routes)
         self._goal: dict[Place, int] | None = None
 
     def begin(self, one: Committed) -> int:
@@ -43,7 +46,9 @@ class Copies:
             self.step.assign(one.place, one.offset, one.metadata)
             return one.offset
         self._check_fresh(one.place)
-        first = self._pinned.start.ends.get(one.place, 0)
+        first = self._pinned.start.ends.get(one.place, -1)
+        if first < 0:  # the mark pins the ends of production's outputs only
+            first = offsets.beginnings(self._client, [one.place])[one.place]
         self.step.assign(one.place, first, None)
         return first
 
@@ -59,15 +64,18 @@ class Copies:
             )
 
     def translated(self, ends: Mapping[Place, int]) -> dict[Place, int] | None:
-        """Ends of production's outputs in terms of what readers of them read; None until they have been copied."""
-        if not self.topics:
+        """Ends of outputs in terms of what the joiner reads of them; None until all below them has been copied."""
+        wanted = {place: end for place, end in ends.items() if place.topic in self._routes}
+        if not wanted:
             return dict(ends)
         group = self._config.plan.group("runner")
-        copied = offsets.committed(self._client, group, self._originals)
-        if any(copied.get(place, 0) < ends[place] for place in self._originals):
+        copied = offsets.committed(self._client, group, wanted)
+        if any(copied.get(place, 0) < end for place, end in wanted.items()):
             return None
-        own = {place: end for place, end in ends.items() if place.topic not in self.topics}
-        return own | offsets.ends(self._client, self._copies)
+        own = {place: end for place, end in ends.items() if place not in wanted}
+        routes = [self._routes[topic] for topic in {place.topic for place in wanted}]
+        copies = offsets.places({route.topic: route.partitions for route in routes})
+        return own | offsets.ends(self._client, copies)
 
     def ended(self) -> bool:
         """In a bounded run: whether production is done and all of ours that it has written has been copied."""

@@ -70,21 +70,22 @@ def planned(config: Config, counts: dict[str, int], repartitioned: Collection[st
     specs = config.plan.specs(outputs, diff_json=config.compare.diff_json, repartitioned=repartitioned)
     if config.candidate.topic is None:
         return specs
-    # The candidate's job writes a topic of its own, and nobody writes this one.
-    unwritten = {config.plan.out(topic) for topic in outputs}
+    # The candidate's job writes a topic of its own; ours is written only where we copy that one.
+    unwritten = {config.plan.out(topic) for topic in outputs if topic not in repartitioned}
     return [spec for spec in specs if spec.name not in unwritten]
 
 
 def source_counts(client: AdminClient, config: Config) -> dict[str, int]:
     """Partition counts of the topics that the trial only reads.
 
-    Raises `ConfigError` where one does not exist, or where the candidate's or the twin's topic has another count than
-    production's: records of a pair would lie in partitions of different numbers and never meet.
+    Raises `ConfigError` where one does not exist, or where the twin's topic has another count than production's:
+    records of a pair would lie in partitions of different numbers and never meet. (A candidate's would too, but where
+    its topic does not fit production's both go through topics of ours.)
     """
     counts = offsets.partition_counts(client, sources_of(config))
     production = config.production.outputs[0]
     for topic, side in sources_of(config).items():
-        if side in ("candidate", "twin") and counts[topic] != counts[production]:
+        if side == "twin" and counts[topic] != counts[production]:
             raise ConfigError(
                 f"{side}.topic: {topic} has {counts[topic]} partitions and production's output {production} has "
                 f"{counts[production]}: the records of a pair would lie in partitions of different numbers and never "

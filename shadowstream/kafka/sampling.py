@@ -83,6 +83,8 @@ def _settle(config: Config, sampler: Sampler, topic: str, earlier: str | None, g
                 "ours by identity; write partitioner: auto, or start anew under another name"
             )
         choice: Choice | None = Choice(REPARTITION, 0, True)
+    elif config.candidate.topic is not None and sampler.counts[config.candidate.topic] != count:
+        choice = _uncounted(config.candidate.topic, sampler, topic, said)
     elif said != "auto":
         choice = _as_said(sampler, topic, said)
     elif count == 1:
@@ -111,11 +113,6 @@ def _check_repartition(config: Config, topic: str, earlier: str | None) -> None:
             f"topic {topic!r}: no known partitioner explains production's outputs any more, and this trial began with "
             f"{earlier}. Start anew under another name: both sides will then go through topics of ours"
         )
-    if config.candidate.topic is not None:
-        raise ConfigError(
-            f"candidate.topic: {config.candidate.topic!r} and production's {topic!r} do not put the same key into the "
-            "same partition, so that pairs would never meet; let both choose partitions in the same way"
-        )
     if config.twin is not None:
         raise ConfigError(
             f"twin: no known partitioner explains topic {topic!r} and {config.twin.topic!r}, so that production and "
@@ -127,6 +124,18 @@ def _check_repartition(config: Config, topic: str, earlier: str | None) -> None:
             f"identity.header: {ORIGIN_HEADER!r} is the header by which our copies of topic {topic!r} name their "
             "originals, and they are needed since no known partitioner explains it; use another header"
         )
+
+
+def _uncounted(adopted: str, sampler: Sampler, topic: str, said: str) -> Choice:
+    """A candidate's topic with another number of partitions than production's: no partitioner brings them together."""
+    counts = f"{topic!r} has {sampler.counts[topic]} partitions and {adopted!r} has {sampler.counts[adopted]}"
+    if said != "auto":
+        raise ConfigError(
+            f"candidate.partitioner: {said}, but {counts}: the records of a pair would lie in partitions of different "
+            "numbers and never meet; write partitioner: auto, which sends both sides through topics of ours"
+        )
+    log.warning("partitions_differ", topic=topic, candidate=adopted, reason=counts)
+    return Choice(REPARTITION, 0, True)
 
 
 def _as_said(sampler: Sampler, topic: str, said: str) -> Choice:
@@ -147,6 +156,12 @@ def _as_said(sampler: Sampler, topic: str, said: str) -> Choice:
     if not keys:
         log.warning("partitioner_unproven", topic=topic, kind=said, reason="the sample holds nothing that could tell")
     return Choice(said, keys, all(one.certain for one in found_all))
+
+
+def _apart(logs: Mapping[str, Weighed]) -> dict[str, str]:
+    """The kind of each topic by itself, without a look at another."""
+    alone = {name: {kind: one for kind, one in weighed.items() if kind != SAME} for name, weighed in logs.items()}
+    return {name: choice.kind for name, weighed in alone.items() if (choice := choose([weighed])) is not None}
 
 
 def _instead(choice: Choice | None) -> str:
@@ -174,6 +189,8 @@ def _found(sampler: Sampler, topic: str, adopted: str | None, going: Going) -> C
             return Choice(SAME, 0, False)
         if choice is not None:
             since = time.monotonic() if since is None else since
+            if adopted is not None and choice.kind == REPARTITION:
+                log.warning("partitioners_differ", topic=topic, candidate=adopted, kinds=_apart(weighed))
             if choice.certain or over or time.monotonic() - since > SETTLE_S:
                 return choice
         elif over:

@@ -17,8 +17,10 @@ warm        once production is done to S: ends of its outputs             once a
                                                                           the candidate's topic as well
 ==========  ============================================================  =================================
 
-Where the candidate's topic and production's have other partition counts, or put a key into different partitions, it is
-refused at the start, and later as soon as that shows (`sampling`): no pair would ever meet, and that silently.
+Where the candidate's topic and production's have other partition counts, or put a key into different partitions, no
+pair would ever meet: both are then copied into topics of ours by identity, in the runner's group (`copying`). A mark
+is said once what lies below its ends has been copied, with the ends of the copies. Where that shows only later, since
+nothing could tell at the start, the process ends and says so (`sampling`).
 
 A mark stays true whatever comes later, and the same mark twice says nothing new: two watchers do no harm, and a group
 whose commits go back (a replay) takes nothing back.
@@ -27,15 +29,21 @@ whose commits go back (a replay) takes nothing back.
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from confluent_kafka.admin import AdminClient
 
+from shadowstream.codecs.decoder import Decoder
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka import offsets, own_topics, start
 from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, plain_writer
+from shadowstream.kafka.copying import Copies
+from shadowstream.kafka.copying_role import CopyingRole, copy
 from shadowstream.kafka.loop import now_ms, process_seconds
+from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.sampling import Rechecks
 from shadowstream.observe import get_logger
 from shadowstream.records import Place
@@ -47,18 +55,38 @@ EVERY_S = 1.0
 TURN_S = 0.1
 FLUSH_S = 20.0
 SHOWN_MAX = 10
+LOOKS_MAX = 1_000
+
+
+Translate = Callable[[Mapping[Place, int]], "dict[Place, int] | None"]
+"""Ends of outputs in terms of what the joiner reads of them; None as long as that cannot be said."""
+
+
+class Look(NamedTuple):
+    """The job has committed `done`; its outputs of these lie below `ends`."""
+
+    done: dict[Place, int]
+    ends: dict[Place, int]
+
+
+class Edge(NamedTuple):
+    """What the watcher meets the broker through; `translate` where both sides are copied."""
+
+    admin: AdminClient
+    marks: GuardedWriter
+    translate: Translate = dict
 
 
 class Watcher:
     """Says the marks of a candidate that is a job of its own; see the head of this file."""
 
-    def __init__(
-        self, config: Config, revision: str, client: AdminClient, writer: GuardedWriter, pinned: start.Pinned
-    ) -> None:
+    def __init__(self, config: Config, revision: str, edge: Edge, pinned: start.Pinned) -> None:
+        client = edge.admin
         candidate = config.candidate
         if candidate.topic is None or candidate.group is None:
             raise ConfigError("candidate.topic: the watcher is for a candidate that writes a topic of its own")
-        self._config, self._revision, self._client, self._writer = config, revision, client, writer
+        self._config, self._revision, self._client, self._writer = config, revision, client, edge.marks
+        self._translate = edge.translate
         self._group = candidate.group
         counts = offsets.partition_counts(client, [*config.inputs, candidate.topic])
         self._outputs = offsets.places({candidate.topic: counts.pop(candidate.topic)})
@@ -68,6 +96,9 @@ class Watcher:
         self._said: dict[Place, int] = {}
         self._last: dict[Place, int] = {}
         self._without: list[Place] = []
+        self._looks: deque[Look] = deque()
+        self._looked: dict[Place, int] = {}
+        self._warm_ends: dict[Place, int] | None = None
         self._first: dict[Place, int] = {}
 
     @property
@@ -85,15 +116,29 @@ class Watcher:
         ends = offsets.ends(self._client, self._outputs)
         waiting = offsets.ends(self._client, self._inputs)
         self._notice(committed, waiting)
-        grown = {place: offset for place, offset in committed.items() if offset > self._said.get(place, -1)}
-        said = [self._done(place, offset, ends) for place, offset in sorted(grown.items())]
+        grown = {place: offset for place, offset in committed.items() if offset > self._looked.get(place, -1)}
+        if grown:
+            self._looked |= grown
+            self._looks.append(Look(grown, ends))
+        said: list[dict[str, Any]] = []
+        told: list[Look] = []
+        for look in self._looks:
+            translated = self._translate(look.ends)
+            if translated is None:
+                break
+            told.append(look)
+            said += [self._done(place, offset, translated) for place, offset in sorted(look.done.items())]
         warm = None if self._warm else self._warm_up_closed(committed)
         if warm is not None:
             said.append(warm)
         if said:
             self._writer.write([marks.write(self._config.plan.of("progress"), record) for record in said])
             self._writer.flush(FLUSH_S)
-        self._said |= grown
+        for look in told:
+            self._said |= look.done
+            self._looks.remove(look)
+        if len(self._looks) > LOOKS_MAX:  # a later one says the same, only later
+            self._looks = deque(_merged([*self._looks]))
         if warm is not None:
             self._warm = True
             log.info("warm_up_closed", revision=self._revision)
@@ -111,14 +156,22 @@ class Watcher:
 
     def _warm_up_closed(self, committed: dict[Place, int]) -> dict[str, Any] | None:
         """Once everybody is done to S: the ends of all outputs. What is unpaired below them is warm-up."""
+        if self._warm_ends is None and not self._everybody_is_warm(committed):
+            return None
+        ends = self._translate(self._warm_ends or {})
+        return None if ends is None else marks.mark("warm", self._revision, ends=marks.ends_field(ends))
+
+    def _everybody_is_warm(self, committed: dict[Place, int]) -> bool:
+        """Whether production, the job and the twin are done to S; then the ends of their outputs are kept."""
         production, twin = self._config.production, self._config.twin
         topics = [*production.outputs, *([twin.topic] if twin and twin.group else [])]
         groups = [production.group, twin and twin.group]
         everybody = [committed, *(offsets.committed(self._client, group, self._below) for group in groups if group)]
         if not all(one.get(place, 0) >= end for one in everybody for place, end in self._below.items()):
-            return None
+            return False
         places = [*offsets.places(offsets.partition_counts(self._client, topics)), *self._outputs]
-        return marks.mark("warm", self._revision, ends=marks.ends_field(offsets.ends(self._client, places)))
+        self._warm_ends = offsets.ends(self._client, places)
+        return True
 
     def _notice(self, committed: dict[Place, int], waiting: dict[Place, int]) -> None:
         """Tell once what explains why nothing, or nothing new, is decided."""
@@ -139,6 +192,12 @@ class Watcher:
                 )
 
 
+def _merged(looks: list[Look]) -> list[Look]:
+    """Half as many looks: of two that follow each other what both say, by the ends of the later."""
+    pairs = zip(looks[::2], looks[1::2], strict=False)
+    return [*(Look(one.done | two.done, two.ends) for one, two in pairs), *looks[len(looks) // 2 * 2 :]]
+
+
 def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
     """Watch the candidate's job until stopped; returns figures. Instances do not differ: each says the same."""
     began = time.monotonic()
@@ -153,9 +212,16 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     done = 0
     try:
         pinned = start.pin(config, revision, client, writer, going)
-        watcher = Watcher(config, revision, client, writer, pinned)
         log.info("watching", topic=config.candidate.topic, group=config.candidate.group, instance=instance)
-        _watch(watcher, Rechecks(config, client, pinned.partitioners), stop, watch)
+        copies = Copies(config, client, pinned, Decoder(schema_source(config.schemas)).decode_many)
+        watcher = Watcher(config, revision, Edge(client, writer, copies.translated), pinned)
+        rechecks = Rechecks(config, client, pinned.partitioners)
+        if copies.topics:
+            role = CopyingRole(copies, lambda at_ms: _turn(watcher, watch), watch)
+            copy(config, role, client, stop, instance)
+            _turn(watcher, watch)
+        else:
+            _watch(watcher, rechecks, stop, watch)
         done = watcher.inputs_done
     except start.Stopped:
         pass  # before anybody had written anything

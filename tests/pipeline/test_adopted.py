@@ -19,13 +19,12 @@ from shadowstream.errors import IsolationError
 from shadowstream.kafka.clients import plain_writer
 from shadowstream.records import Write
 from shadowstream.testing import Broker
-from shadowstream.testing.topics import Write as Stored
-from shadowstream.testing.topics import create_topics, produce_all, read_all
+from shadowstream.testing.topics import create_topics, read_all
 from tests.pipeline.candidates import OUT_OF
 from tests.pipeline.evidence import await_that, ended, ledgers, records, remainders
 from tests.pipeline.jobs import add, faulty, job, right
 from tests.pipeline.test_outcomes import ends
-from tests.pipeline.trial import PARTITIONS, Production, Trial, time_ms
+from tests.pipeline.trial import PARTITIONS, Production, Trial
 
 
 def adopted(bootstrap: str, name: str, folder: Path, **changes: Any) -> Trial:
@@ -205,22 +204,3 @@ def test_no_writer_of_the_trial_takes_the_jobs_topic_and_no_config_makes_its_top
         writer.write([Write("guarded-next", 0, None, b"{}")])
     assert writer.producer.flush(10) == 0
     await_that("the job's topic is there and empty", lambda: read_all(kafka.bootstrap, "guarded-next") == [])
-
-
-def test_a_job_that_chooses_other_partitions_than_production_is_refused_and_both_are_named(
-    kafka: Broker, tmp_path: Path
-) -> None:
-    trial = adopted(kafka.bootstrap, "elsewhere", tmp_path)
-    trial.write_orders(range(90))
-    Production(trial).work(ends(90))
-    topic = f"{trial.name}-next"
-    produce_all(
-        trial.bootstrap,
-        topic,
-        [Stored(b"{}", b"order-%d" % n, (n + 1) % PARTITIONS, time_ms(n)) for n in range(90)],
-    )
-    said = trial.ask("run", str(trial.config_path))
-    assert said.returncode == 2, said.stderr
-    both = f"candidate.topic: {topic!r} and production's {trial.output!r}"
-    assert f"{both} do not put the same key into the same partition" in said.stderr, said.stderr
-    assert marks(trial) == [], "nothing is begun that could not end well"

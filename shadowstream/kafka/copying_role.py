@@ -1,0 +1,82 @@
+"""The role that copies both sides where the candidate is a job of its own and its topic does not fit production's.
+
+The copies are made in the runner's group with the loop that runner and joiner have, so exactly once. Whoever says marks
+is called beside it, each second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.config import Config
+from shadowstream.kafka.clients import Stoppable, group_consumer, transactional_writer
+from shadowstream.kafka.copying import Copies
+from shadowstream.kafka.loop import Committed, Loop, start_transactions
+from shadowstream.records import Batch, Commit, Place, Write
+from shadowstream.watch import Watch
+
+EVERY_MS = 1_000
+
+
+class CopyingRole:
+    """Copies, and calls `each_second` with the wall time in ms."""
+
+    def __init__(self, copies: Copies, each_second: Callable[[int], None], watch: Watch) -> None:
+        self._copies, self._each_second, self.watch = copies, each_second, watch
+        self._next_ms = 0
+        self.topics = copies.topics
+        self.finished = False
+
+    def wants_headers(self, topic: str) -> bool:
+        """A copy has all headers of its original."""
+        return True
+
+    def side_word(self, topic: str) -> str:
+        """production or shadow."""
+        return self._copies.step.routes[topic].side.word
+
+    def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
+        """Go on from what is committed."""
+        return {one.place: self._copies.begin(one) for one in committed}
+
+    def dropped(self) -> None:
+        """Forget every partition."""
+        self._copies.step.drop()
+
+    def restored(self) -> bool:
+        """What is committed has been copied: nothing is read again."""
+        return True
+
+    def batch(self, batch: Batch, now_ms: int) -> None:
+        """Copy a batch."""
+        self._copies.step.copy(batch)
+
+    def end(self, place: Place, offset: int, now_ms: int) -> None:
+        """A place was read to its end."""
+        self._copies.step.end(place, offset)
+
+    def turn(self, now_ms: int) -> None:
+        """Marks each second."""
+        if now_ms >= self._next_ms:
+            self._next_ms = now_ms + EVERY_MS
+            self._each_second(now_ms)
+
+    def prepare(self, now_ms: int) -> tuple[list[Write], list[Commit]]:
+        """Everything of one transaction."""
+        return self._copies.step.prepare()
+
+    def committed(self, now_ms: int) -> None:
+        """After the commit has returned."""
+        for topic, route in self._copies.step.routes.items():
+            n = sum(write.topic == route.topic for write in self._copies.step.writes)
+            self.watch.metrics.add("records_total", n, role="runner", side=self.side_word(topic), outcome="copied")
+        self._copies.step.committed()
+
+
+def copy(config: Config, role: CopyingRole, client: AdminClient, stop: Stoppable, instance: str) -> None:
+    """Copy until stopped."""
+    writer = transactional_writer(config, "runner", instance)
+    start_transactions(writer)
+    Loop(config, role, group_consumer(config, "runner", instance), writer, client, role.watch).run(role.topics, stop)

@@ -1,0 +1,75 @@
+"""A job of its own that puts keys elsewhere than production: named, copied by identity on both sides, all paired."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from shadowstream.runner.partitioner import partition_for
+from shadowstream.testing import Broker
+from shadowstream.testing.topics import create_topics, read_all
+from tests.pipeline.evidence import await_that, ended, records, remainders
+from tests.pipeline.jobs import Beside, add, faulty
+from tests.pipeline.test_adopted import EACH, ORDERS, await_outcomes, kill_child, running
+from tests.pipeline.test_outcomes import ends
+from tests.pipeline.test_partitioners import OUTPUT_PARTITIONS, start_mark
+from tests.pipeline.trial import Production, Trial
+
+
+@pytest.mark.parametrize(
+    ("partitions", "event"),
+    [(OUTPUT_PARTITIONS, "partitioners_differ"), (3, "partitions_differ")],
+    ids=["as-many-partitions", "fewer-partitions"],
+)
+def test_a_job_by_crc32_meets_a_production_by_murmur2(
+    partitions: int, event: str, kafka: Broker, tmp_path: Path
+) -> None:
+    name = f"apart-{partitions}"
+    trial = Trial(
+        kafka.bootstrap,
+        name,
+        tmp_path,
+        settings={"start": "earliest", "bounded": False},
+        output_partitions=OUTPUT_PARTITIONS,
+    )
+    topic = f"{name}-next"
+    candidate = {"topic": topic, "group": topic, "version": "1", "commits": "after_output"}
+    trial.write_config(candidate=candidate, judge={"window_ms": 3_600_000})
+    trial.create_topics()
+    create_topics(kafka.bootstrap, {topic: partitions})
+    trial.write_orders(range(ORDERS))
+    production = Production(trial, partitioner="murmur2_random")
+    job = Production(Beside(trial, topic, topic), faulty, partitioner="consistent_random")  # type: ignore[arg-type]  # all that it needs of a trial
+    production.work(ends(300))
+    job.work(ends(300))
+    with running(trial, "up"):
+        await_that("pairs are said", lambda: ended(records(trial.bootstrap, trial.topic("stats")))["match"] >= 250)
+        kill_child(trial, "run")
+        add(trial, topic, range(ORDERS))
+        production.work(ends(600))
+        job.work(ends(ORDERS))
+        kill_child(trial, "join")
+        production.work(ends(ORDERS))
+        expected = Counter(missing=EACH, extra=EACH, mismatch=EACH, match=ORDERS - 2 * EACH)
+        await_outcomes(trial, expected)
+
+    assert start_mark(trial)["partitioners"] == [{"topic": trial.output, "kind": "repartition"}]
+    assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
+    said = next(line for line in trial.said("up").splitlines() if event in line)
+    assert trial.output in said
+    assert topic in said
+    if partitions == OUTPUT_PARTITIONS:
+        assert "murmur2" in said
+        assert "crc32" in said
+    for copy, original in ((f"repartition.{trial.output}", trial.output), (f"out.{trial.output}", topic)):
+        copied, written = read_all(kafka.bootstrap, trial.topic(copy)), read_all(kafka.bootstrap, original)
+        assert Counter((read.key, read.value) for read in copied) == Counter((read.key, read.value) for read in written)
+        assert {read.partition == partition_for("murmur2", read.key, 0, OUTPUT_PARTITIONS) for read in copied} == {True}
+    rows = records(kafka.bootstrap, trial.topic("diff"))
+    assert {(row["outcome"] == "extra", row["pair_id"].rpartition("/")[0].rpartition("/")[0]) for row in rows} == {
+        (False, trial.output),
+        (True, topic),
+    }
+    print(f"{event}: {dict(expected)}")
