@@ -17,8 +17,8 @@ _TOPICS = {"judge_state": "judge-state", "mark": "progress", "command": "command
 """The topic of a schema that has another name than its topic."""
 _HOLDS = {
     "out.": "the candidate's outputs, as it writes them, each with the packed header `s`",
-    "repartition.": "a copy of production's outputs by identity, each with the header `p` that names its original; there "
-    "only where no known partitioner explains production's outputs, or the candidate's job puts keys elsewhere",
+    "repartition.": "a copy of production's outputs by identity, each with the header `p` that names its original; "
+    "there only where no known partitioner explains production's outputs, or the candidate's job puts keys elsewhere",
     "diff.json": "`diff` as JSON",
     "dlq.": "records that could not be used, with headers `__connect.errors.*`",
     "audit": "`verdict`",

@@ -247,7 +247,13 @@ def test_more_records_at_one_instant_than_a_cluster_holds_pair_all_the_same() ->
 
 
 @pytest.mark.parametrize(
-    ("n", "spacing_ms"), [(250_000, 1), (1_000_000, TOLERANCE_MS + 1)], ids=["one cluster", "a cluster each"]
+    ("n", "spacing_ms"),
+    [
+        pytest.param(100_000, 1, id="one cluster"),
+        pytest.param(100_000, TOLERANCE_MS + 1, id="a cluster each"),
+        pytest.param(1_000_000, 1, id="a million, one cluster", marks=pytest.mark.long),
+        pytest.param(1_000_000, TOLERANCE_MS + 1, id="a million, a cluster each", marks=pytest.mark.long),
+    ],
 )
 def test_one_key_with_a_million_occurrences_takes_seconds(n: int, spacing_ms: int) -> None:
     bits = 20

@@ -61,6 +61,8 @@ def test_a_loop_that_does_not_turn_is_not_healthy_and_not_ready(
     trial = Trial(
         kafka.bootstrap, f"held-up-{uuid4().hex[:8]}", tmp_path, HELD_UP, f"{MODULE}:held_up", settings=settings
     )
+    # Nobody produces here: the runner must not wait for production's first records to learn its partitioner.
+    trial.write_config(candidate={"call": trial.call, "trusted": True, "partitioner": "input"})
     trial.create_topics()
     trial.write_orders(range(30))
     monkeypatch.syspath_prepend(tmp_path)

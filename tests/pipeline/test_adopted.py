@@ -175,6 +175,7 @@ def stats(trial: Trial) -> list[dict[str, Any]]:
     return records(trial.bootstrap, trial.topic("stats"))
 
 
+@pytest.mark.long
 def test_what_the_job_wrote_before_the_trial_or_is_behind_with_is_warm_up_and_never_extra(
     kafka: Broker, tmp_path: Path
 ) -> None:
