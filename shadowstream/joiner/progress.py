@@ -78,7 +78,7 @@ class Progress:
     def add(self, record: dict[str, Any]) -> Done | None:
         """Take one mark; returns it as a `Done` where it is one (done and end marks)."""
         kind = record["kind"]
-        self._whole.setdefault(record["revision"][: 2 * REVISION_BYTES], record["revision"])
+        self._whole[record["revision"][: 2 * REVISION_BYTES]] = record["revision"]
         if kind == "start":
             # Two runners may have raced at the very beginning: the first start mark of a revision is the one.
             if record["revision"] == self.revision and self.start is None:
@@ -115,6 +115,15 @@ class Progress:
     def whole(self, short: str) -> str:
         """The revision that a packed header means, as far as marks have named it."""
         return self._whole.get(short, short)
+
+    def unnamed(self, shorts: Iterable[str]) -> set[str]:
+        """Revisions of packed headers that no mark has named yet. Their start mark came before any output of theirs."""
+        return {short for short in shorts if short not in self._whole}
+
+    def take_as_named(self, shorts: Iterable[str]) -> None:
+        """No mark names these: they go by what the header says."""
+        for short in shorts:
+            self._whole.setdefault(short, short)
 
     def revision_at(self, place: Place, offset: int) -> str:
         """The revision that ran on an input."""

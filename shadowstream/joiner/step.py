@@ -68,10 +68,14 @@ class JoinerStep:
         self.progress = Progress(self.revision, self.config.inputs)
         self._idleness = Idleness(self.config.idle_ms)
 
-    def read(self, batch: Batch, now_ms: int) -> None:
-        """A batch of any side of one of our tasks."""
+    def read(self, batch: Batch, now_ms: int) -> set[str]:
+        """A batch of any side of one of our tasks.
+
+        It is not taken, and revisions are returned, where no mark has named these yet: read on in the marks and try
+        again, or `Progress.take_as_named`.
+        """
         task, side = self._by_place[batch.place]
-        task.read(side, batch, now_ms)
+        return task.read(side, batch, now_ms)
 
     def end(self, place: Place, offset: int, now_ms: int) -> None:
         """A place was read to its present end."""

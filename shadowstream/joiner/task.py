@@ -55,16 +55,23 @@ class Task(TaskState):
 
     # ---------------------------------------------------------------- reading
 
-    def read(self, side: Side, batch: Batch, now_ms: int) -> None:
-        """Take a batch of one side. Records below the committed high are recovered, not counted again."""
+    def read(self, side: Side, batch: Batch, now_ms: int) -> set[str]:
+        """Take a batch of one side. Records below the committed high are recovered, not counted again.
+
+        Where it holds revisions that no mark has named yet nothing is taken, and these are returned: every count of a
+        revision must stand under one name.
+        """
         state = self.sides[side]
         if batch.offsets[0] < state.read_to:
             raise ShadowstreamBug(f"{batch.place}: offset {batch.offsets[0]} read again at {state.read_to}")
-        state.read_to = batch.offsets[-1] + 1
-        self.last_read_ms = now_ms
         packed: Sequence[Packed | None] = ()
         if side is Side.SHADOW:
             packed = [self.identity.packed(headers) for headers in batch.headers]
+            unnamed = self.progress.unnamed({one.revision for one in packed if one is not None})
+            if unnamed:
+                return unnamed
+        state.read_to = batch.offsets[-1] + 1
+        self.last_read_ms = now_ms
         times = self._times(batch.times_ms, now_ms)
         self._advance_watermark(side, times)
         old = 0 if batch.offsets[0] >= state.high else sum(offset < state.high for offset in batch.offsets)
@@ -80,6 +87,7 @@ class Task(TaskState):
         if rows:
             self._deciding.take(self.store.add(side, ids, rows))
         self._reached(side, state.read_to)
+        return set()
 
     def _rows(
         self,

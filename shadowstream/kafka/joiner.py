@@ -32,6 +32,8 @@ from shadowstream.records import Batch, Commit, Place, Side, Write
 from shadowstream.watch import Watch
 
 log = get_logger("joiner")
+NAMED_WITHIN_S = 5.0
+"""So long the marks are waited for that name a revision, once for each that none names."""
 
 
 class Clients(NamedTuple):
@@ -130,7 +132,14 @@ class JoinerRole:
 
     def batch(self, batch: Batch, now_ms: int) -> None:
         """A batch of one side of one task."""
-        self._step.read(batch, now_ms)
+        deadline = time.monotonic() + NAMED_WITHIN_S
+        while unnamed := self._step.read(batch, now_ms):
+            # The runner has flushed the start mark of a revision before it writes anything for it.
+            for record in self._marks.poll(0.05):
+                self._step.mark(record)
+            if self._config.candidate.topic is not None or time.monotonic() > deadline:
+                log.warning("revisions_not_named", revisions=sorted(unnamed), place=str(batch.place))
+                self._step.progress.take_as_named(unnamed)
 
     def end(self, place: Place, offset: int, now_ms: int) -> None:
         """A place was read to its present end."""

@@ -181,7 +181,9 @@ class World:
         place = self.sides[side][partition]
         batch, at_end = self.batch(place, self.positions[place], n)
         if batch:
-            self.joiner.read(batch, self.now_ms)
+            while unnamed := self.joiner.read(batch, self.now_ms):
+                self.poll(len(self.progress))
+                self.joiner.progress.take_as_named(unnamed)
         self.positions[place] = min(self.positions[place] + n, self._stable(place))
         if at_end:
             self.joiner.end(place, self._stable(place), self.now_ms)

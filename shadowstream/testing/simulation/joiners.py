@@ -89,7 +89,8 @@ class Process:
         """Read up to n offsets of a side of a task."""
         batch, to = self.world.logs.batch(place, self.positions[place], n)
         if batch is not None:
-            self.step.read(batch, self.world.now_ms)
+            while self.step.read(batch, self.world.now_ms):
+                self.poll(1)
         self.positions[place] = to
         if to == self.world.logs.stable(place):
             self.step.end(place, to, self.world.now_ms)
