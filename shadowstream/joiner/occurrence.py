@@ -68,7 +68,7 @@ class Occurrences:
             if lists is None or min((one[0][0] for one in lists if one), default=None) != time_ms:
                 continue
             starts = [0, 0]
-            while (found := self._cluster(id_, lists, starts, frontier)) is not None:
+            while (found := self._cluster(id_, lists, starts, asks, frontier)) is not None:
                 decided += found
             for one, start in zip(lists, starts, strict=True):
                 del one[:start]  # once a key and not once a cluster: the rest of a long list is moved
@@ -81,7 +81,12 @@ class Occurrences:
         return decided
 
     def _cluster(
-        self, id_: Hashable, lists: tuple[list[Timed], list[Timed]], starts: list[int], frontier: float
+        self,
+        id_: Hashable,
+        lists: tuple[list[Timed], list[Timed]],
+        starts: list[int],
+        asks: Asks,
+        frontier: float,
     ) -> list[Decision] | None:
         """Decide the first cluster of a key from `starts` on, which move; None while it may still grow."""
         ends, last = list(starts), None
@@ -98,6 +103,10 @@ class Occurrences:
             ends = [bisect(one, (last + self._tolerance_ms + 1,)) for one in lists]
         ours, theirs = (one[start:end] for one, start, end in zip(lists, starts, ends, strict=True))
         pairs, alone = match(ours, theirs, self._tolerance_ms, last if cut else None)
+        # Several inputs feed a partition, and the watermark is that of the one furthest ahead: nobody is given up on
+        # before the marks say that the other side is done with what this one comes from.
+        if any(asks.lanes(side, Side(1 - side), row) for side, row, _ in alone):
+            return None
         decided: list[Decision] = [pair._replace(id=id_) for pair in pairs]
         for pair in pairs:
             self.held.leave(Side.PRODUCTION, pair.production)

@@ -45,6 +45,12 @@ class Table:
         self.read = [0, 0]
         self.marks = [-FAR_MS, -FAR_MS]
         self.decided: list[Decision] = []
+        self.marked()
+
+    def marked(self) -> None:
+        """The runner is done with whatever production's records come from."""
+        self.desk.clocks.observe_born(10**12, {})
+        self.desk.clocks.advance()
 
     def take(self, side: Side, *times_ms: int, key: bytes = KEY) -> None:
         """Records with these event times are read from one side."""
@@ -71,6 +77,24 @@ class Table:
         self.settle()
         assert self.store.held.records == self.store.held.bytes == [0, 0, 0]
         return said(self.decided)
+
+
+class Unmarked(Table):
+    """A table on which no mark has been laid yet."""
+
+    def marked(self) -> None:
+        self.lay = super().marked
+
+
+def test_a_record_without_partner_is_given_up_only_once_the_marks_say_so_too() -> None:
+    """Two inputs feed the partition; the candidate is an hour behind on one, its watermark is the other's."""
+    table = Unmarked()
+    table.take(Side.PRODUCTION, 100, 5_000)
+    table.take(Side.SHADOW, 5_000)
+    table.pass_to(FAR_MS)
+    assert table.settle() == [], "neither the first nor, behind it, the second"
+    table.lay()
+    assert table.settle() == [("missing", 100, -1), ("pair", 5_000, 5_000)]
 
 
 def of(production: Sequence[int], shadow: Sequence[int]) -> list[Said]:
@@ -133,6 +157,8 @@ def test_nothing_is_decided_before_the_start_of_the_trial_is_known() -> None:
     desk, store = Desk(started=False, grace_ms=GRACE_MS), Occurrences(1_000, TOLERANCE_MS)
     store.add(Side.PRODUCTION, [KEY], [Row(0, 100, b"v", KEY)])
     desk.read_to_ms(FAR_MS, FAR_MS)
+    desk.clocks.observe_born(10**12, {})
+    desk.clocks.advance()
     assert store.settle(desk.clocks) == []
     desk.start()
     assert said(store.settle(desk.clocks)) == [("missing", 100, -1)]
