@@ -88,13 +88,18 @@ def pack(revision: str, coordinate: Coordinate, input_time_ms: int, emit_time_ms
 def unpack(raw: bytes) -> Packed:
     """Unpack the header ``s``; raises `RecordError` for another length or version."""
     if len(raw) != _PACKED.size or raw[0] != _PACKED_VERSION:
-        raise RecordError(
-            f"header {PACKED_HEADER!r} has {len(raw)} bytes, version {raw[:1].hex() or 'none'}; "
-            f"expected {_PACKED.size} bytes of version {_PACKED_VERSION}",
-            reason="framing",
-        )
+        raise _odd(raw, PACKED_HEADER, _PACKED, _PACKED_VERSION)
     _, revision, topic, partition, offset, k, input_time_ms, emit_time_ms = _PACKED.unpack(raw)
     return Packed(revision.hex(), Coordinate(topic, partition, offset, k), input_time_ms, emit_time_ms)
+
+
+def _odd(raw: bytes, name: str, layout: struct.Struct, version: int) -> RecordError:
+    """What is wrong with a header of ours of another length or version."""
+    return RecordError(
+        f"header {name!r} has {len(raw)} bytes, version {raw[:1].hex() or 'none'}; "
+        f"expected {layout.size} bytes of version {version}",
+        reason="framing",
+    )
 
 
 class Origin(NamedTuple):
@@ -116,11 +121,7 @@ def pack_origin(partition: int, offset: int) -> bytes:
 def unpack_origin(raw: bytes) -> Origin:
     """Unpack the header ``p``; raises `RecordError` for another length or version."""
     if len(raw) != _ORIGIN.size or raw[0] != _ORIGIN_VERSION:
-        raise RecordError(
-            f"header {ORIGIN_HEADER!r} has {len(raw)} bytes, version {raw[:1].hex() or 'none'}; "
-            f"expected {_ORIGIN.size} bytes of version {_ORIGIN_VERSION}",
-            reason="framing",
-        )
+        raise _odd(raw, ORIGIN_HEADER, _ORIGIN, _ORIGIN_VERSION)
     _, partition, offset = _ORIGIN.unpack(raw)
     return Origin(partition, offset)
 

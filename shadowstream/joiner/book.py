@@ -124,13 +124,13 @@ class Book:
         self._end(Side.PRODUCTION, result.outcome)
         self._end(Side.SHADOW, result.outcome)
         self._count(result, pair.production.time_ms, revision)
-        self._twin(pair.production.time_ms, revision, result.outcome, pair.twin, twin)
+        self.twin(pair.production.time_ms, revision, result.outcome, pair.twin, twin)
         if result.outcome not in PLAIN or self._sampled(pair.production.offset):
             self._row(result, revision, (pair.production, pair.shadow, pair.twin), Said(pair.ambiguous, None, pair.id))
 
     def alone(
         self, side: Side, row: Row, result: Compared, revision: str | None = None, said: Said = NOTHING_MORE
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Enter a record that ends alone; `revision` where it is neither the joiner's nor its own."""
         self._end(side, result.outcome)
         revision = revision or (self.revision_of(row) if side is Side.SHADOW else self._revision)
@@ -142,9 +142,19 @@ class Book:
         if result.outcome in ("missing", "extra"):
             self.said.append((side, row, said.id, revision))
 
-    def beside(self, row: Row, outcome: str, revision: str, twin: Row | None, compared: Compared | None) -> None:
-        """Enter what the twin says of a production record that did not end as a pair at once."""
-        self._twin(row.time_ms, revision, outcome, twin, compared)
+    def twin(self, time_ms: int, revision: str, outcome: str, row: Row | None, compared: Compared | None) -> None:
+        """Enter what the twin says beside the `outcome` of a production record, and which of the two differs."""
+        if len(self._places) <= Side.TWIN:
+            return
+        if row is not None:
+            self._end(Side.TWIN, f"twin_{_of_twin(compared.outcome)}" if compared else "warm_up")
+        if outcome in UNJUDGED:
+            return
+        twin = _of_twin(compared.outcome) if compared else "missing"
+        joint = _JOINT[outcome not in AGREES, twin not in AGREES]
+        cell = self._cell(time_ms, revision)
+        cell.outcomes[f"twin_{twin}"] += 1
+        cell.outcomes[f"joint_{joint}"] += 1
 
     def cardinality(self, production: Sequence[Row], shadow: Sequence[Row], id_: Hashable) -> None:
         """Enter n outputs against m of one input: one outcome that ends them all."""
@@ -202,20 +212,6 @@ class Book:
         if result.outcome == "mismatch":
             self.paths.update((difference.path, difference.kind) for difference in result.differences)
             cell.fields.update({difference.path for difference in result.differences})
-
-    def _twin(self, time_ms: int, revision: str, outcome: str, row: Row | None, compared: Compared | None) -> None:
-        """Count the twin's outcome and the joint one, by which of the two differs from production."""
-        if len(self._places) <= Side.TWIN:
-            return
-        if row is not None:
-            self._end(Side.TWIN, f"twin_{_of_twin(compared.outcome)}" if compared else "warm_up")
-        if outcome in UNJUDGED:
-            return
-        twin = _of_twin(compared.outcome) if compared else "missing"
-        joint = _JOINT[outcome not in AGREES, twin not in AGREES]
-        cell = self._cell(time_ms, revision)
-        cell.outcomes[f"twin_{twin}"] += 1
-        cell.outcomes[f"joint_{joint}"] += 1
 
     def _cell(self, time_ms: int, revision: str) -> Cell:
         at = (time_ms - time_ms % self._window_ms, revision)

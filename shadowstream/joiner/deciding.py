@@ -132,7 +132,7 @@ class Deciding:
         if end.twin is not None and result is not WARM_UP:
             (compared,) = self._compare([row.value], [end.twin.value])  # before anything is entered: it may raise
         task.book.alone(Side.PRODUCTION, row, result, revision, Said(end.ambiguous, None, end.id, end.twin))
-        task.book.beside(row, result.outcome, revision, end.twin, compared)
+        task.book.twin(row.time_ms, revision, result.outcome, end.twin, compared)
 
     def _said(self, side: Side, end: Alone) -> SaidRow | None:
         identity = self._task.config.identity
@@ -172,7 +172,7 @@ class Deciding:
             self._task.book.correct(said, pair, result)
             self._task.corrections.drop(said)
             if pair.twin is not None:
-                self._task.book.beside(pair.production, result.outcome, said.revision, pair.twin, compared)
+                self._task.book.twin(pair.production.time_ms, said.revision, result.outcome, pair.twin, compared)
 
     def keep_said(self, floor: int) -> None:
         """What the book has said missing or extra is committed now, and correctable."""

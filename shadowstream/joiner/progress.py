@@ -73,7 +73,6 @@ class Progress:
         self._reigns: dict[Place, list[Reign]] = {}
         self._floors: dict[Place, int | None] = {}
         self._whole = {revision[: 2 * REVISION_BYTES]: revision}
-        self.repartitioned: frozenset[str] = frozenset()
 
     def add(self, record: dict[str, Any]) -> Done | None:
         """Take one mark; returns it as a `Done` where it is one (done and end marks)."""
@@ -147,7 +146,6 @@ class Progress:
 
     def _start(self, record: dict[str, Any]) -> Start:
         begins = {Place(b["topic"], b["partition"]): b for b in record["begins"]}
-        self.repartitioned = frozenset(p["topic"] for p in record["partitioners"] if p["kind"] == "repartition")
         return Start(
             record["revision"],
             {place: b["committed"] for place, b in begins.items()},

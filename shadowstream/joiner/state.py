@@ -63,7 +63,7 @@ class TaskState:
         self.corrections = Corrections()
         self.passed = Passed(self.places[Side.SHADOW])
         self.clocks = Clocks(config, progress, self.passed, self.places)
-        self.routes = ledgers.Routes(config.inputs, Place(*self.name.rsplit("/", 1)))  # type: ignore[arg-type]  # its text only
+        self.routes = ledgers.Routes(config.inputs, Place(sources.topic, self.places[Side.PRODUCTION].partition))
         self.sides = tuple(SideState(config.identity.dedupe_span) for _ in self.places)
         self.sequence = 0
         self.inputs_counted: dict[Place, int] = {}

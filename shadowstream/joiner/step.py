@@ -172,13 +172,14 @@ class JoinerStep:
     def sides(self) -> dict[Side, tuple[int, int, int | None]]:
         """Waiting records, their bytes and the lowest watermark, by side."""
         shown: dict[Side, tuple[int, int, int | None]] = {}
+        size = self.pending_bytes()
         for side in Side:
             tasks = [task for task in self.tasks.values() if side < len(task.places)]
             if not tasks:
                 continue
             known = [mark for task in tasks if (mark := task.clocks.watermarks[side]) is not None]
             records = sum(task.store.held.records[side] for task in tasks)
-            shown[side] = (records, self.pending_bytes()[side], min(known, default=None))
+            shown[side] = (records, size[side], min(known, default=None))
         return shown
 
     def pending_bytes(self) -> tuple[int, ...]:

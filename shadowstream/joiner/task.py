@@ -111,9 +111,7 @@ class Task(TaskState):
             return [Row(*c) for c in zip(*columns, coordinates, strict=True)]
         return [Row(*c) for c in zip(*columns, strict=True)]
 
-    def _repeats(
-        self, state: SideState, batch: Batch, old: int, by: Sequence[Hashable] | None
-    ) -> set[int]:  # fmt: skip
+    def _repeats(self, state: SideState, batch: Batch, old: int, by: Sequence[Hashable] | None) -> set[int]:
         """Positions of new records that are duplicates; those read again only show what has been seen."""
         if by is None:
             return set()

@@ -20,6 +20,7 @@ from shadowstream.observe import get_logger
 from shadowstream.records import Place, Side
 from shadowstream.runner.copying import CopyStep, Route
 from shadowstream.runner.homes import DecodeMany, Homes
+from shadowstream.watch import Watch
 
 log = get_logger("runner")
 
@@ -76,6 +77,13 @@ class Copies:
         routes = [self._routes[topic] for topic in {place.topic for place in wanted}]
         copies = offsets.places({route.topic: route.partitions for route in routes})
         return own | offsets.ends(self._client, copies)
+
+    def committed(self, watch: Watch) -> None:
+        """The transaction of the last copies has been committed: count them."""
+        for route in self._routes.values():
+            n = sum(write.topic == route.topic for write in self.step.writes)
+            watch.metrics.add("records_total", n, role="runner", side=route.side.word, outcome="copied")
+        self.step.committed()
 
     def ended(self) -> bool:
         """In a bounded run: whether production is done and all of ours that it has written has been copied."""

@@ -69,10 +69,7 @@ class CopyingRole:
 
     def committed(self, now_ms: int) -> None:
         """After the commit has returned."""
-        for topic, route in self._copies.step.routes.items():
-            n = sum(write.topic == route.topic for write in self._copies.step.writes)
-            self.watch.metrics.add("records_total", n, role="runner", side=self.side_word(topic), outcome="copied")
-        self._copies.step.committed()
+        self._copies.committed(self.watch)
 
 
 def copy(config: Config, role: CopyingRole, client: AdminClient, stop: Stoppable, instance: str) -> None:

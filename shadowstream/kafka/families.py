@@ -13,6 +13,8 @@ from shadowstream.errors import ConfigError
 from shadowstream.joiner.sides import places_of, side_of, topics_of
 from shadowstream.kafka import offsets
 from shadowstream.records import Place, Side
+from shadowstream.runner.detect import REPARTITION
+from shadowstream.runner.marks import partitioners_of
 
 FOUND_WITHIN_S = 5.0
 """A topic that another role has just made may not stand in everybody's metadata yet."""
@@ -20,7 +22,7 @@ FOUND_WITHIN_S = 5.0
 
 def repartitioned_of(start: dict[str, Any]) -> frozenset[str]:
     """Production's output topics that go through a topic of ours, as the start mark says."""
-    return frozenset(one["topic"] for one in start["partitioners"] if one["kind"] == "repartition")
+    return frozenset(topic for topic, kind in partitioners_of(start).items() if kind == REPARTITION)
 
 
 class Families:

@@ -36,7 +36,7 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.kafka.clients import GuardedWriter, Stoppable
 from shadowstream.kafka.lag import Lag
-from shadowstream.kafka.messages import columns, is_end, offset_of, place_of
+from shadowstream.kafka.messages import columns, is_begin_gone, is_end, offset_of, place_of
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Commit, Place, Write
 from shadowstream.watch import Watch
@@ -213,7 +213,7 @@ class Loop:
                 self._role.end(place, offset, at)
 
     def _message_error(self, message: Message, error: KafkaError) -> None:
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+        if is_begin_gone(error):
             raise BrokerError(
                 f"{message.topic()}/{message.partition()}: the offset to go on from is gone ({error.str()}); "
                 "retention deleted records before they were read. Refused to guess: raise retention, start a new trial"

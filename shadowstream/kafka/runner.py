@@ -132,10 +132,7 @@ class RunnerRole:
         """After the commit has returned: say how far we are."""
         for outcome, n in self._step.ended.items():
             self._watch.metrics.add("records_total", n, role="runner", side="input", outcome=outcome)
-        if self._copies.topics:
-            n = len(self._copies.step.writes)
-            self._watch.metrics.add("records_total", n, role="runner", side="production", outcome="copied")
-            self._copies.step.committed()
+        self._copies.committed(self._watch)
         self._step.committed()
         self._try_marks(now_ms)
 

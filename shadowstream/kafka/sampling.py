@@ -189,9 +189,9 @@ def _found(sampler: Sampler, topic: str, adopted: str | None, going: Going) -> C
             return Choice(SAME, 0, False)
         if choice is not None:
             since = time.monotonic() if since is None else since
-            if adopted is not None and choice.kind == REPARTITION:
-                log.warning("partitioners_differ", topic=topic, candidate=adopted, kinds=_apart(weighed))
             if choice.certain or over or time.monotonic() - since > SETTLE_S:
+                if adopted is not None and choice.kind == REPARTITION:
+                    log.warning("partitioners_differ", topic=topic, candidate=adopted, kinds=_apart(weighed))
                 return choice
         elif over:
             log.warning("partitioner_unproven", topic=topic, kind=INPUT, reason="production is done and wrote none")
