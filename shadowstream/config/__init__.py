@@ -1,0 +1,108 @@
+"""The config of one trial: frozen, closed models; every field says its unit.
+
+Unknown keys are errors. Everything has a default except `name`, `inputs`, `production.outputs` and
+`candidate.call` (or `candidate.topic`). Reading the YAML file (variables, line numbers) is `shadowstream.configfile`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from shadowstream.config.cluster import OWNED_PROPERTIES, Kafka, Schemas
+from shadowstream.config.comparing import Compare, Rule
+from shadowstream.config.judging import Criterion, Drift, Judge
+from shadowstream.config.limits import Alerts, Limits
+from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis
+from shadowstream.config.sides import Candidate, Identity, Production, Twin
+from shadowstream.topics import TopicPlan
+
+__all__ = [
+    "DAY_MS",
+    "HOUR_MS",
+    "OWNED_PROPERTIES",
+    "Alerts",
+    "Candidate",
+    "Compare",
+    "Config",
+    "Criterion",
+    "Drift",
+    "Identity",
+    "Judge",
+    "Kafka",
+    "Limits",
+    "Model",
+    "Production",
+    "Rule",
+    "Schemas",
+    "Twin",
+]
+
+
+class Config(Model):
+    """One trial: one candidate beside one production."""
+
+    name: str = Field(description="name of the trial; every topic and group begins with shadow.<name>.")
+    kafka: Kafka = Field(default_factory=Kafka)
+    schemas: Schemas = Field(default_factory=Schemas)
+    inputs: list[str] = Field(min_length=1, description="topics that production and the candidate read")
+    production: Production
+    candidate: Candidate
+    twin: Twin | None = Field(None, description="a second run of production, for the noise floor")
+    identity: Identity = Field(default_factory=Identity)
+    compare: Compare = Field(default_factory=Compare)
+    start: Literal["production-group", "latest", "earliest"] | None = Field(
+        None, description="where the candidate begins; default: production-group where the group is known, else latest"
+    )
+    bounded: bool = Field(
+        False,
+        description="for inputs that do not grow: end where they end at the start, then close everything",
+    )
+    grace_ms: Millis = Field(60_000, description="event time waited beyond the watermark where no mark decides, ms")
+    future_ms_max: PositiveMillis = Field(DAY_MS, description="event time further ahead than this is clamped, ms")
+    idle_ms: PositiveMillis = Field(10_000, description="a partition at its end this long no longer holds windows open")
+    correctable_ms: Millis = Field(DAY_MS, description="event time for which a missing or extra stays correctable, ms")
+    judge: Judge = Field(default_factory=Judge)
+    alerts: Alerts = Field(default_factory=Alerts)
+    limits: Limits = Field(default_factory=Limits)
+
+    @property
+    def plan(self) -> TopicPlan:
+        """Names of all topics and groups of this trial."""
+        return TopicPlan(self.name)
+
+    @property
+    def starts(self) -> Literal["production-group", "latest", "earliest"]:
+        """Where the candidate begins, with the default resolved."""
+        return self.start or ("production-group" if self.production.group else "latest")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Config:
+        others = [one for one in (self.production, self.candidate, self.twin) if one is not None]
+        written = [topic for topic in (self.candidate.topic, self.twin and self.twin.topic) if topic]
+        groups = [one.group for one in others if one.group]
+        self.plan.check_reads(self.inputs, [*self.production.outputs, *written], groups)
+        if self.bounded and not self.production.group:
+            raise ValueError("bounded: needs production.group, else nobody knows when production is done")
+        if self.production.commits == "after_output" and not self.production.group:
+            raise ValueError("production.commits: after_output needs production.group")
+        if self.start == "production-group" and not self.production.group:
+            raise ValueError("start: production-group needs production.group")
+        several = len(self.production.outputs) > 1
+        if several and self.candidate.topic:
+            raise ValueError("candidate.topic goes with one production output; run one trial per output topic")
+        if self.candidate.topic and self.bounded:
+            raise ValueError("bounded: needs candidate.call; nobody says when a job of its own has come to its end")
+        if self.twin:
+            if several:
+                raise ValueError("twin goes with one production output; run one trial per output topic")
+            if self.identity.kind == "occurrence" or self.identity.outputs == "many":
+                raise ValueError("twin goes with identity.kind key, coordinate or id, and identity.outputs: one")
+            if self.bounded and not self.twin.group:
+                raise ValueError("bounded: needs twin.group, else nobody knows when the twin is done")
+        reads = [*self.inputs, *self.production.outputs]
+        reads += [one.topic for one in (self.candidate, self.twin) if one and one.topic]
+        if len(set(reads)) < len(reads):
+            raise ValueError("a topic stands in more than one place of inputs, outputs, candidate and twin")
+        return self

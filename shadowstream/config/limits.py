@@ -1,0 +1,27 @@
+"""Bounds, and where alerts go."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from shadowstream.config.model import Model, PositiveMillis
+
+
+class Limits(Model):
+    """Bounds. Reaching one is an outcome that is reported, never a crash or a silent loss."""
+
+    commit_ms: PositiveMillis = Field(500, description="longest time between two commits, ms")
+    commit_records: int = Field(50_000, ge=1, description="most records between two commits")
+    value_bytes_max: int = Field(900_000, ge=1, description="largest candidate output value, bytes")
+    pending_bytes_max: int = Field(256_000_000, ge=1, description="most bytes of unpaired records per joiner process")
+    corrections_max: int = Field(
+        100_000, ge=0, description="most outcomes missing and extra per output partition that stay correctable"
+    )
+    transaction_timeout_ms: PositiveMillis = Field(10_000, description="transaction.timeout.ms of our producers")
+
+
+class Alerts(Model):
+    """Where incidents and rejects are delivered to."""
+
+    webhook: str | None = Field(None, pattern=r"^https?://", description="URL that takes a POST of JSON per alert")
+    timeout_ms: PositiveMillis = Field(5_000, description="longest time that one delivery may take, ms")

@@ -1,0 +1,110 @@
+"""The sides of a trial, and what makes a pair of them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from shadowstream.config.model import Model, PositiveMillis
+
+
+class Production(Model):
+    """What production writes, and how far its word can be trusted."""
+
+    outputs: list[str] = Field(min_length=1, description="topics that production writes")
+    group: str | None = Field(None, description="production's consumer group, read only for its committed offsets")
+    commits: Literal["after_output", "unknown"] = Field(
+        "unknown",
+        description="after_output: production commits an input only after its outputs are flushed; makes extra exact",
+    )
+
+
+class Candidate(Model):
+    """The code under trial: a function that the runner calls, or somebody's own job that writes a topic of its own."""
+
+    call: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        description="entry point package.module:callable of the candidate",
+    )
+    takes: Literal["value", "batch"] = Field("value", description="what the callable takes: one value or a list")
+    trusted: bool = Field(
+        False, description="run the candidate inside the runner's process; every verdict shows that it was"
+    )
+    files: list[str] = Field(
+        default_factory=list, description="further files that define the candidate (a model file); part of the revision"
+    )
+    output_format: Literal["avro", "json"] | None = Field(
+        None, description="how outputs are written; default: avro where a schema <topic>-value is known, else json"
+    )
+    partitioner: Literal["auto", "input", "murmur2", "crc32"] = Field(
+        "auto",
+        description="how production chooses an output's partition: as its input's, or by hash of the key; "
+        "auto: found by sampling production's outputs. A value that the sample contradicts is refused",
+    )
+    topic: str | None = Field(
+        None, min_length=1, description="instead of call: topic that the candidate, a job of its own, writes; only read"
+    )
+    group: str | None = Field(None, description="topic: the job's consumer group, read only for its committed offsets")
+    commits: Literal["after_output", "unknown"] = Field(
+        "unknown", description="topic: as production.commits, for the job's group; makes missing exact"
+    )
+    version: str | None = Field(
+        None, min_length=1, description="topic: names what runs there; evidence is bound to it, so change it with it"
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Candidate:
+        if (self.call is None) == (self.topic is None):
+            raise ValueError("give either call (the runner calls it) or topic (a job of its own writes it)")
+        if self.topic is None and (self.group or self.version or self.commits != "unknown"):
+            raise ValueError("group, commits and version go with topic")
+        if self.topic is not None and not (self.group and self.version):
+            raise ValueError("topic needs group (its commits say how far it is) and version (evidence is bound to it)")
+        return self
+
+
+class Twin(Model):
+    """A second run of production beside it (A/A): how much production differs from itself."""
+
+    topic: str = Field(min_length=1, description="topic that the twin writes, with as many partitions as production's")
+    group: str | None = Field(None, description="the twin's consumer group, read only for its committed offsets")
+    commits: Literal["after_output", "unknown"] = Field("unknown", description="as production.commits, for the twin")
+
+
+class Identity(Model):
+    """What makes a production output and a candidate output a pair."""
+
+    kind: Literal["key", "coordinate", "id", "occurrence"] = Field(
+        "key",
+        description="key: declared unique; coordinate: by input offset; id: a correlation id in a header or field; "
+        "occurrence: a key that comes again, in event-time order",
+    )
+    header: str | None = Field(
+        None,
+        description="coordinate: production's header naming the input as topic/partition/offset or .../k; "
+        "default: the packed header. id: the header that holds the id on both sides",
+    )
+    path: str | None = Field(None, min_length=1, description="id: dotted path of the field that holds the id")
+    outputs: Literal["one", "many"] = Field(
+        "one", description="many: all outputs of one input are compared as a multiset, once both sides are done with it"
+    )
+    tolerance_ms: PositiveMillis = Field(
+        10_000, description="occurrence: partners' event times differ by at most this, ms"
+    )
+    dedupe_span: int = Field(
+        200_000, ge=0, description="the same id again within this many offsets of one partition is a duplicate"
+    )
+
+    @model_validator(mode="after")
+    def _says_where(self) -> Identity:
+        if self.header and self.kind not in ("coordinate", "id"):
+            raise ValueError("header goes with kind: coordinate or id")
+        if self.path and self.kind != "id":
+            raise ValueError("path goes with kind: id")
+        if self.kind == "id" and (self.header is None) == (self.path is None):
+            raise ValueError("kind: id needs either header or path")
+        if self.outputs == "many" and self.kind == "occurrence":
+            raise ValueError("outputs: many needs an id of the input; kind: occurrence has none")
+        return self
