@@ -25,7 +25,7 @@ def committed_files(folder: Path) -> Iterator[Path]:
             hidden = path.name.startswith(".") and path.name not in (".ci", ".github")
             if not hidden and path.name not in NOT_COMMITTED and not path.name.endswith(".egg-info"):
                 yield from committed_files(path)
-        elif path.suffix not in (".pyc", ".swp"):
+        elif path.suffix not in (".pyc", ".swp") and path.name != ".git":  # a linked checkout has it as a file
             yield path
 
 
