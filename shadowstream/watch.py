@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import Literal
 
 from shadowstream.metrics import Metrics
 
 TURN_MAX_S = 30.0
+Phase = Literal["consuming", "begun", "produced", "offsets_sent", "committing", "committed"]
+"""Where between two commits a process stands, in this order: reading; the transaction has begun; its records are with
+the client; its offsets are with the coordinator; the commit has been called; it has returned. One can die in each."""
 
 
 class Watch:
@@ -22,11 +26,16 @@ class Watch:
         self._turn_max_s = turn_max_s
         self.metrics = Metrics(shadow, role)
         self.ready = False
+        self.phase: Phase = "consuming"
         self._turned = time.monotonic()
 
     def turned(self) -> None:
         """The loop has turned once more."""
         self._turned = time.monotonic()
+
+    def reached(self, phase: Phase) -> None:
+        """The process has come so far in its commit; the watchdog names the phase, and a chaos test kills in it."""
+        self.phase = phase
 
     @property
     def alive(self) -> bool:

@@ -58,7 +58,7 @@ class JudgeLoop:
     ) -> None:
         self._watch = watch
         self._config, self._step, self._consumer, self._writer = config, step, consumer, writer
-        self._watchdog = Watchdog()
+        self._watchdog = Watchdog(watch)
         self.records = 0
         self.commits = 0
         self.unreadable = 0
@@ -120,6 +120,7 @@ class JudgeLoop:
             if write.topic == self._config.plan.of("drift"):
                 event = own.decode(write.value or b"")[1]
                 log.info("drift", drift=event["event"], criterion=event["criterion"], reason=event["reason"])
+        self._watch.reached("consuming")
 
     def _show(self, verdict: dict[str, Any], seconds: float) -> None:
         """Metrics of what has just been committed."""
@@ -138,15 +139,21 @@ class JudgeLoop:
 
     def _transaction(self, writes: list[Write]) -> None:
         producer, topic = self._writer.producer, self._config.plan.of("stats")
+        reached = self._watch.reached
         producer.begin_transaction()
+        reached("begun")
         self._writer.write(writes)
+        reached("produced")
         ends = [TopicPartition(topic, partition, offset) for partition, offset in self._step.offsets().items()]
         if ends:
             metadata = self._consumer.consumer_group_metadata()
             producer.send_offsets_to_transaction(ends, metadata, TRANSACTION_WAIT_S)
+        reached("offsets_sent")
+        reached("committing")
         while True:
             try:
                 producer.commit_transaction(TRANSACTION_WAIT_S)
+                reached("committed")
                 return
             except KafkaException as error:
                 if not error.args[0].retriable():

@@ -99,7 +99,8 @@ class Role(Protocol):
 class Watchdog:
     """Ends the process when a client call inside a transaction never returns (a real client defect)."""
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Watch) -> None:
+        self._watched = watch
         self._since: float | None = None
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
@@ -114,7 +115,8 @@ class Watchdog:
             time.sleep(0.5)
             since = self._since
             if since is not None and time.monotonic() - since > CALL_MAX_S:
-                log.error("client_call_stuck", seconds=round(time.monotonic() - since, 1), exit_code=EXIT_STUCK)
+                stuck_s, phase = round(time.monotonic() - since, 1), self._watched.phase
+                log.error("client_call_stuck", seconds=stuck_s, phase=phase, exit_code=EXIT_STUCK)
                 sys.stderr.flush()
                 os._exit(EXIT_STUCK)
 
@@ -144,7 +146,7 @@ class Loop:
         self._config, self._role, self._consumer, self._writer = config, role, consumer, writer
         self._watch = watch
         self._lag = Lag(client, role.side_word, watch)
-        self._watchdog = Watchdog()
+        self._watchdog = Watchdog(watch)
         self._ours: set[Place] = set()
         self.records = 0
         self.commits = 0
@@ -284,16 +286,22 @@ class Loop:
         self._watch.metrics.observe("commit_seconds", time.monotonic() - began, role=self._watch.role)
         self.commits += 1
         self._role.committed(now_ms())
+        self._watch.reached("consuming")
 
     def _transaction(self, writes: list[Write], commits: list[Commit]) -> None:
-        producer = self._writer.producer
+        producer, reached = self._writer.producer, self._watch.reached
         producer.begin_transaction()
+        reached("begun")
         self._writer.write(writes)
+        reached("produced")
         offsets = [TopicPartition(c.place.topic, c.place.partition, c.offset, c.metadata) for c in commits]
         producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), TRANSACTION_WAIT_S)
+        reached("offsets_sent")
+        reached("committing")
         while True:
             try:
                 producer.commit_transaction(TRANSACTION_WAIT_S)
+                reached("committed")
                 return
             except KafkaException as error:
                 if not error.args[0].retriable():
@@ -309,6 +317,7 @@ class Loop:
                 self._writer.producer.abort_transaction(TRANSACTION_WAIT_S)
         except KafkaException as again:
             raise broker_error(again, "abort") from again
+        self._watch.reached("consuming")
         assignment = self._consumer.assignment()
         self._forget()
         if assignment and not self._leaving:
