@@ -9,6 +9,7 @@ CANDIDATE ?= late-bug
 SEEDS      ?= 500
 FIRST_SEED ?= 0
 PYTEST_ARGS ?=
+BENCH_ARGS  ?=
 UV_VERSION  ?= 0.13.9
 LOCK_ARGS   ?=
 
@@ -16,7 +17,7 @@ BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test proof sim helm docs lint lock clean
+.PHONY: help setup demo test proof sim bench helm docs lint lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +52,9 @@ proof: setup ## every must-show of the issues in full: the tests marked long
 
 sim: setup ## whole trials from seeds against an oracle (SEEDS=500 FIRST_SEED=0)
 	@$(BIN)/python -m shadowstream.testing.simulation --seeds $(SEEDS) --first-seed $(FIRST_SEED)
+
+bench: setup ## ours beside Kafka Streams, Quix, Faust, Bytewax and loops by hand; writes bench/results.json (BENCH_ARGS)
+	@$(BIN)/python -m bench --write $(BENCH_ARGS)
 
 helm: setup ## build the real helm once (needs Go), then lint, render and validate the chart
 	@$(BIN)/python -m pytest -m "long or not long" tests/helm/test_chart.py tests/helm/test_values_schema.py $(PYTEST_ARGS)

@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -61,6 +61,21 @@ def kafka_classpath() -> list[Path]:
     return jars
 
 
+def classpath(pins: Sequence[tuple[str, str]]) -> list[Path]:
+    """Verified jars of other coordinates, each pinned as (coordinate, sha256); fetched where they are missing.
+
+    Raises:
+        BrokerError: as `kafka_classpath`.
+    """
+    cache = cache_dir()
+    cache.mkdir(parents=True, exist_ok=True)
+    with locked(cache / "lock"):
+        for coordinate, sha256 in pins:
+            if not _intact(_jar_path(cache, coordinate), sha256):
+                _fetch(cache, coordinate, sha256)
+    return [_jar_path(cache, coordinate) for coordinate, _ in pins]
+
+
 def _jar_path(cache: Path, coordinate: str) -> Path:
     group, artifact, version = coordinate.split(":")
     return cache / "maven" / group.replace(".", "/") / artifact / version / f"{artifact}-{version}.jar"
@@ -98,8 +113,7 @@ def _fetch(cache: Path, coordinate: str, sha256: str) -> None:
     except Exception as error:  # jgo raises requests', urllib3's and its own errors: one meaning for us
         jar.unlink(missing_ok=True)
         raise BrokerError(
-            f"Kafka {KAFKA_VERSION} is not in {cache}, and {coordinate} could not be fetched: "
-            f"{type(error).__name__}: {error}\n{_WAY_OUT}"
+            f"{coordinate} is not in {cache} and could not be fetched: {type(error).__name__}: {error}\n{_WAY_OUT}"
         ) from error
     if not _intact(found, sha256):
         found.unlink()

@@ -1,0 +1,55 @@
+"""Ours: the joiner as `shadowstream join` runs it, exactly-once, until every pair is committed.
+
+The candidate is a job of its own (`candidate.topic`), as for everybody else here: two topics that somebody filled. Its
+watcher has said the start beforehand.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import Counter
+
+from bench.engines.telling import Telling, spec
+from shadowstream.configfile import load
+from shadowstream.kafka import joiner
+from shadowstream.kafka.clients import Stoppable
+from shadowstream.revision import revision_of
+from shadowstream.watch import Watch
+
+LOOK_S = 0.1
+
+
+def outcomes(watch: Watch) -> Counter[str]:
+    """Committed pairs by outcome, as `/metrics` shows them."""
+    found: Counter[str] = Counter()
+    for family in watch.metrics.registry.collect():
+        if family.name == "shadowstream_pairs":
+            for sample in family.samples:
+                if sample.name.endswith("_total"):
+                    found[sample.labels["outcome"]] += int(sample.value)
+    return found
+
+
+def main() -> None:
+    asked = spec()
+    config = load(asked["config"])
+    telling, stop, watch = Telling(asked["pairs"]), Stoppable(), Watch(config.name, "joiner")
+
+    def look() -> None:
+        while not stop.stopped:
+            time.sleep(LOOK_S)
+            pairs = sum(outcomes(watch).values())
+            telling.reached(pairs)
+            if pairs >= asked["pairs"]:
+                stop.stop()
+
+    threading.Thread(target=look, daemon=True).start()
+    joiner.run(config, revision_of(config), stop, watch, sys.argv[2] if len(sys.argv) > 2 else "0")
+    found = outcomes(watch)
+    telling.found(sum(found.values()), found["mismatch"], outcomes=dict(found))
+
+
+if __name__ == "__main__":
+    main()

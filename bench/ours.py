@@ -1,0 +1,79 @@
+"""What our own engines need on the broker: a config, the groups' commits, and the start said by the watcher."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import yaml
+from confluent_kafka import Consumer, TopicPartition
+
+from bench.workloads import ATOL, PARTITIONS, Topics
+from shadowstream.codecs import own
+from shadowstream.configfile import load
+from shadowstream.kafka import watcher
+from shadowstream.kafka.clients import Stoppable
+from shadowstream.kafka.marks import MarksReader
+from shadowstream.revision import revision_of
+from shadowstream.testing.topics import read_all
+from shadowstream.watch import Watch
+
+
+def write_config(bootstrap: str, topics: Topics, name: str, folder: Path) -> Path:
+    """The config of a trial of two topics that somebody has filled."""
+    document: dict[str, Any] = {
+        "name": name,
+        "kafka": {"bootstrap": bootstrap},
+        "schemas": {"dir": str(folder / topics.stem)},
+        "inputs": [topics.input],
+        "production": {"outputs": [topics.production], "group": f"{name}-production", "commits": "after_output"},
+        "candidate": {
+            "topic": topics.shadow,
+            "group": f"{name}-candidate",
+            "version": "2",
+            "commits": "after_output",
+        },
+        "start": "earliest",
+        "identity": {"kind": "key"},
+        "compare": {"rules": [{"path": "score", "atol": ATOL}, {"path": "model", "ignore": True}]},
+        "judge": {"window_ms": 60_000},
+        "limits": {"commit_ms": 1_000, "commit_records": 1_000_000},
+    }
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
+    return path
+
+
+def say_start(bootstrap: str, config_path: Path, topics: Topics) -> None:
+    """Commit both groups to the inputs' ends, and let the watcher say the start of the trial."""
+    config = load(config_path)
+    for group in (config.production.group, config.candidate.group):
+        consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False})
+        consumer.commit(offsets=[TopicPartition(topics.input, p, 1) for p in range(PARTITIONS)], asynchronous=False)
+        consumer.close()
+
+    class UntilSaid(Stoppable):
+        """Stopped once the marks hold as many lines as there are inputs, beside the start."""
+
+        @property
+        def stopped(self) -> bool:
+            return self._said() > PARTITIONS
+
+        def _said(self) -> int:
+            reader = MarksReader(config, "bench")
+            try:
+                return len(reader.read_to_end())
+            finally:
+                reader.close()
+
+    watcher.run(config, revision_of(config), UntilSaid(), Watch(config.name, "runner"))
+
+
+def committed_outcomes(bootstrap: str, name: str) -> Counter[str]:
+    """All outcomes in the trial's stats, read back without the joiner: what has been committed exactly once."""
+    found: Counter[str] = Counter()
+    for read in read_all(bootstrap, f"shadow.{name}.stats"):
+        for window in own.decode(read.value or b"")[1]["windows"]:
+            found.update(window["outcomes"])
+    return +found
