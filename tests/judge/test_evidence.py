@@ -18,6 +18,7 @@ from shadowstream.judge.evidence import (
     alpha_of_attempt,
     critical_n,
     false_promotion,
+    grid_sums,
     least_caught_rate,
     log_e_above,
     log_e_below,
@@ -323,12 +324,24 @@ def test_the_expected_wealth_of_the_grid_is_one_at_the_limit() -> None:
 def test_more_values_than_64_bits_would_hold_are_added_without_loss() -> None:
     chunk = GridSums.of(np.ones(120_000), 0.05)
     total = chunk
-    for _ in range(5):
+    for _ in range(13):
         total = total + total
-    assert total.n == 32 * 120_000
+    assert total.n == 2**13 * 120_000
     assert min(total.sums) < -(2**63)
-    assert [32 * one for one in chunk.sums] == list(total.sums)
-    assert total.log_e < -300_000
+    assert [2**13 * one for one in chunk.sums] == list(total.sums)
+    assert total.log_e_below < -300_000
+    assert total.log_e_above > 300_000
+    assert total.total == total.n
+
+
+def test_the_stored_sums_are_those_of_the_evidence_but_for_their_rounding() -> None:
+    state = GridSums.stored(0.05, BOUNDED.size, grid_sums(BOUNDED, 0.05))
+    assert log_e_grid(BOUNDED, 0.05) - BOUNDED.size * 2.0**-32 <= state.log_e_below <= log_e_grid(BOUNDED, 0.05)
+    assert state.log_e_above == pytest.approx(log_e_grid(1 - BOUNDED, 0.95), abs=BOUNDED.size * 2.0**-31)
+    assert state.total == pytest.approx(BOUNDED.sum())
+    assert all(-(2**63) <= one < 2**63 for one in grid_sums(np.ones(1_000_000), 0.01))
+    with pytest.raises(ValueError, match="21 sums"):
+        GridSums.stored(0.05, 1, [0] * 10)
 
 
 @pytest.mark.parametrize("values", [[0.5, math.nan], [1.0001], [-1e-9], [math.inf]])
