@@ -1,0 +1,120 @@
+"""An admin client in the shape of confluent_kafka's: what the roles ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from confluent_kafka import OFFSET_INVALID, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, not in __all__
+    ClusterMetadata,
+    ConfigEntry,
+    ListOffsetsResultInfo,
+    PartitionMetadata,
+    TopicMetadata,
+)
+
+from shadowstream.records import Place
+from shadowstream.testing.memory import failures
+from shadowstream.testing.memory.broker import MemoryBroker
+from shadowstream.testing.memory.groups import Kept
+from shadowstream.testing.memory.hosts import Host, client_call, wait_until
+
+FOR_EVER_S = 300.0
+
+
+def described(broker: MemoryBroker, topic: str | None) -> Any:
+    """Metadata of one topic or of all."""
+    found = ClusterMetadata()
+    for name in [topic] if topic is not None else broker.counts:
+        one = found.topics[name] = TopicMetadata()
+        one.topic = name
+        if name not in broker.counts:
+            one.error = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
+        for partition in range(broker.counts.get(name, 0)):
+            one.partitions[partition] = PartitionMetadata()
+            one.partitions[partition].id = partition
+    return found
+
+
+def _answered(answer: Any) -> Future[Any]:
+    future: Future[Any] = Future()
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
+    return future
+
+
+class MemoryAdmin:
+    """Answers at once; see confluent_kafka.admin.AdminClient for each method."""
+
+    def __init__(self, broker: MemoryBroker, host: Host, config: dict[str, Any]) -> None:
+        self.broker, self.host = broker, host
+
+    @client_call
+    def list_topics(self, topic: str | None = None, timeout: float = FOR_EVER_S) -> Any:
+        """Topics and their partitions."""
+        return described(self.broker, topic)
+
+    @client_call
+    def create_topics(self, new_topics: Iterable[Any], **options: Any) -> dict[str, Future[Any]]:
+        """Make topics; those that exist answer with an error."""
+        answers = {}
+        for new in new_topics:
+            exists = new.topic in self.broker.counts
+            if not exists:
+                self.broker.create(new.topic, new.num_partitions, new.config)
+            error = failures.plain(KafkaError.TOPIC_ALREADY_EXISTS, f"Topic '{new.topic}' already exists.")
+            answers[new.topic] = _answered(error if exists else None)
+        return answers
+
+    @client_call
+    def describe_configs(self, resources: Iterable[Any], **options: Any) -> dict[Any, Future[Any]]:
+        """Settings of topics, those that were given."""
+        return {
+            resource: _answered(
+                {name: ConfigEntry(name, value) for name, value in self.broker.settings[resource.name].items()}
+            )
+            for resource in resources
+        }
+
+    @client_call
+    def list_offsets(
+        self,
+        topic_partition_offsets: Mapping[TopicPartition, Any],
+        isolation_level: IsolationLevel = IsolationLevel.READ_UNCOMMITTED,
+        **options: Any,
+    ) -> dict[TopicPartition, Future[Any]]:
+        """First offsets, ends or greatest timestamps."""
+        answers: dict[TopicPartition, Future[Any]] = {}
+        for partition, spec in topic_partition_offsets.items():
+            log = self.broker.logs.get(Place(partition.topic, partition.partition))
+            if log is None:
+                error = failures.plain(KafkaError.UNKNOWN_TOPIC_OR_PART, "Broker: Unknown topic or partition")
+                answers[partition] = _answered(error)
+                continue
+            offset, time_ms = log.listed(spec._value, committed=isolation_level == IsolationLevel.READ_COMMITTED)
+            answers[partition] = _answered(ListOffsetsResultInfo(offset, time_ms, 0))
+        return answers
+
+    @client_call
+    def list_consumer_group_offsets(
+        self,
+        list_consumer_group_offsets_request: list[ConsumerGroupTopicPartitions],
+        require_stable: bool = False,
+        request_timeout: float = FOR_EVER_S,
+    ) -> dict[str, Future[Any]]:
+        """Committed offsets of a group; stable: once no transaction is undecided that may change them."""
+        (request,) = list_consumer_group_offsets_request
+        group = self.broker.groups.of(request.group_id)
+        wanted = request.topic_partitions or [TopicPartition(*place) for place in group.offsets]
+        places = [Place(one.topic, one.partition) for one in wanted]
+        if require_stable and not wait_until(self.host, lambda: group.is_stable(places), request_timeout):
+            return {request.group_id: _answered(failures.plain(KafkaError._TIMED_OUT, "Failed while waiting"))}
+        found = []
+        for place in places:
+            kept = group.offsets.get(place, Kept(OFFSET_INVALID, ""))
+            found.append(TopicPartition(place.topic, place.partition, kept.offset, kept.metadata))
+        return {request.group_id: _answered(ConsumerGroupTopicPartitions(request.group_id, found))}

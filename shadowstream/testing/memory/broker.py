@@ -1,0 +1,45 @@
+"""The broker in memory: topics, transactions, groups, and the clock that all of them follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random
+
+from shadowstream.records import Place
+from shadowstream.testing.memory.clock import ManualClock
+from shadowstream.testing.memory.groups import Groups
+from shadowstream.testing.memory.log import Log
+from shadowstream.testing.memory.transactions import Coordinator
+
+Gate = Callable[[str, Place, int], int]
+"""To which offset a group may read a place for now, given its last stable offset: fetches that come late."""
+
+
+class MemoryBroker:
+    """One broker. `draw` lets consumers get their records in runs and turns of chance; without it they get all.
+
+    >>> broker = MemoryBroker()
+    >>> broker.create("orders", 2); sorted(broker.counts.items())
+    [('orders', 2)]
+    """
+
+    def __init__(self, clock: ManualClock | None = None, draw: Random | None = None) -> None:
+        self.clock = clock or ManualClock()
+        self.draw = draw
+        self.counts: dict[str, int] = {}
+        self.settings: dict[str, dict[str, str]] = {}
+        self.logs: dict[Place, Log] = {}
+        self.groups = Groups(lambda: self.counts, lambda: self.clock.now_ms)
+        self.transactions = Coordinator(self.logs, self.groups, lambda: self.clock.now_ms)
+        self.gate: Gate = lambda group, place, stable: stable
+        self.clock.moved.append(self._tick)
+
+    def create(self, topic: str, partitions: int, settings: Mapping[str, str] | None = None) -> None:
+        """A new topic."""
+        self.counts[topic] = partitions
+        self.settings[topic] = dict(settings or {})
+        self.logs |= {Place(topic, partition): Log() for partition in range(partitions)}
+
+    def _tick(self) -> None:
+        self.transactions.tick()
+        self.groups.tick()

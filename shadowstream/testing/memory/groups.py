@@ -1,0 +1,187 @@
+"""The group coordinator, classic protocol: members, generations, range, and offsets.
+
+States of a group: empty (nobody), preparing (somebody came or went; each member gives up what it has and joins again),
+stable (all have joined; the assignment holds). A member that is neither heard of nor dead in time holds everybody up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError
+
+from shadowstream.records import Place
+from shadowstream.testing.memory.hosts import Host
+
+METADATA_MAX = 4_095
+"""Bytes of metadata that the broker takes (offset.metadata.max.bytes, less one)."""
+
+
+class Kept(NamedTuple):
+    """A committed offset."""
+
+    offset: int
+    metadata: str
+
+
+class Membership(NamedTuple):
+    """What a consumer says of itself when offsets are sent; generation -1 and no member where it only assigns."""
+
+    group: str
+    generation: int = -1
+    member: str = ""
+    instance: str | None = None
+
+
+@dataclass(slots=True)
+class Member:
+    """A member of a group. `fresh` until it has taken its assignment."""
+
+    id: str
+    instance: str | None
+    host: Host
+    topics: tuple[str, ...]
+    session_ms: int
+    heard_ms: int
+    joined: bool = True
+    fresh: bool = True
+    fenced: bool = False
+    generation: int = -1
+    poll_max_ms: int = 300_000
+    polled_ms: int = 0
+    places: list[Place] = field(default_factory=list)
+
+
+class Group:
+    """One group."""
+
+    def __init__(self, name: str, counts: Callable[[], Mapping[str, int]], now_ms: Callable[[], int]) -> None:
+        self.name, self._counts, self._now_ms = name, counts, now_ms
+        self.generation = 0
+        self.preparing = False
+        self.members: dict[str, Member] = {}
+        self.offsets: dict[Place, Kept] = {}
+        self.pending: dict[int, dict[Place, Kept]] = {}
+        self._numbers = 0
+
+    # ---------------------------------------------------------------- members
+
+    def join(self, host: Host, topics: Iterable[str], instance: str | None, session_ms: int) -> Member:
+        """A new member. One with the instance of an older one takes its place, without a rebalance."""
+        self._numbers += 1
+        member = Member(
+            f"{self.name}-{self._numbers}", instance, host, tuple(sorted(topics)), session_ms, self._now_ms()
+        )
+        member.polled_ms = member.heard_ms
+        older = next((m for m in self.members.values() if instance is not None and m.instance == instance), None)
+        if older is not None:
+            older.fenced = True
+            del self.members[older.id]
+            if not self.preparing and older.topics == member.topics:
+                member.places = older.places
+                self.members[member.id] = member
+                return member
+        self.members[member.id] = member
+        self._prepare()
+        return member
+
+    def leave(self, member: Member) -> None:
+        """A member says goodbye, or has not been heard of for too long."""
+        if self.members.pop(member.id, None) is not None:
+            self._prepare()
+
+    def rejoin(self, member: Member) -> None:
+        """A member has given up what it had."""
+        member.joined, member.places = True, []
+        self._complete()
+
+    def _prepare(self) -> None:
+        if not self.preparing:
+            self.preparing = True
+            for one in self.members.values():
+                one.joined = not one.places  # who holds something gives it up first
+        self._complete()
+
+    def _complete(self) -> None:
+        if not all(member.joined for member in self.members.values()):
+            return
+        self.preparing = False
+        self.generation += 1
+        wanted = ranged(self.members.values(), self._counts())
+        for member in self.members.values():
+            member.places, member.fresh = wanted[member.id], True
+
+    def tick(self) -> None:
+        """Heartbeats of those who live; those not heard of within their session are taken out."""
+        now_ms = self._now_ms()
+        for member in list(self.members.values()):
+            if member.host.alive and not member.host.frozen:
+                member.heard_ms = now_ms
+            if now_ms - member.heard_ms > member.session_ms or now_ms - member.polled_ms > member.poll_max_ms:
+                self.leave(member)
+
+    def take(self, member: Member) -> list[Place]:
+        """A member hears of its assignment."""
+        member.fresh, member.generation = False, self.generation
+        return member.places
+
+    # ---------------------------------------------------------------- offsets
+
+    def refusal(self, sender: Membership) -> int | None:
+        """Why offsets of this sender are not taken. One without a generation is not asked for more."""
+        if sender.generation < 0 and not sender.member:
+            return None
+        member = self.members.get(sender.member)
+        if member is None:
+            same = [m for m in self.members.values() if sender.instance is not None and m.instance == sender.instance]
+            return KafkaError.FENCED_INSTANCE_ID if same else KafkaError.UNKNOWN_MEMBER_ID
+        return KafkaError.ILLEGAL_GENERATION if sender.generation != self.generation else None
+
+    def decide(self, producer: int, *, commit: bool) -> None:
+        """The marker of a transaction has landed here."""
+        offsets = self.pending.pop(producer, {})
+        if commit:
+            self.offsets |= offsets
+
+    def is_stable(self, places: Iterable[Place]) -> bool:
+        """Whether no transaction is undecided that may change the offsets of these places."""
+        waiting = {place for offsets in self.pending.values() for place in offsets}
+        return waiting.isdisjoint(places)
+
+
+class Groups:
+    """All groups, made when first asked for."""
+
+    def __init__(self, counts: Callable[[], Mapping[str, int]], now_ms: Callable[[], int]) -> None:
+        self._counts, self._now_ms = counts, now_ms
+        self.all: dict[str, Group] = {}
+
+    def of(self, name: str) -> Group:
+        """The group of this name."""
+        if name not in self.all:
+            self.all[name] = Group(name, self._counts, self._now_ms)
+        return self.all[name]
+
+    def tick(self) -> None:
+        """Time has passed."""
+        for group in self.all.values():
+            group.tick()
+
+
+def ranged(members: Iterable[Member], counts: Mapping[str, int]) -> dict[str, list[Place]]:
+    """Kafka's range: topic by topic a run of partitions to each member, members in the order of their ids.
+
+    Members with an instance are ordered by it. So partition p of topics with equal counts goes to one member.
+    """
+    ordered = sorted(members, key=lambda member: (member.instance is None, member.instance or member.id))
+    found: dict[str, list[Place]] = {member.id: [] for member in ordered}
+    for topic in sorted({topic for member in ordered for topic in member.topics}):
+        mine = [member for member in ordered if topic in member.topics]
+        count, begin = counts.get(topic, 0), 0
+        for place, member in enumerate(mine):
+            n = count // len(mine) + (place < count % len(mine))
+            found[member.id] += [Place(topic, partition) for partition in range(begin, begin + n)]
+            begin += n
+    return found

@@ -1,0 +1,72 @@
+"""Let `shadowstream.kafka` make its clients in memory: the real roles, none of their code changed.
+
+For as long as it lasts, in every module of that room the names of confluent_kafka's three clients stand for ours,
+`time` for the manual clock, and threads are not started: the watchdog that ends a process whose client never returns
+has nothing to watch in a world where every call returns. A module of the room that is loaded later is not touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import confluent_kafka
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.testing.memory.admin import MemoryAdmin
+from shadowstream.testing.memory.broker import MemoryBroker
+from shadowstream.testing.memory.consumer import MemoryConsumer
+from shadowstream.testing.memory.hosts import Host
+from shadowstream.testing.memory.producer import MemoryProducer
+
+ROOM = "shadowstream.kafka"
+ALSO = ("shadowstream.watch",)
+
+
+class Silent(threading.Thread):
+    """A thread that never begins."""
+
+    def start(self) -> None:
+        """Nothing."""
+
+
+def _stand_ins(broker: MemoryBroker, host: Callable[[], Host]) -> dict[Any, Any]:
+    """What stands for what, by the id of the real thing."""
+    threads = SimpleNamespace(**{**vars(threading), "Thread": Silent})
+    return {
+        id(confluent_kafka.Consumer): lambda config: MemoryConsumer(broker, host(), config),
+        id(confluent_kafka.Producer): lambda config: MemoryProducer(broker, host(), config),
+        id(AdminClient): lambda config: MemoryAdmin(broker, host(), config),
+        id(time): broker.clock,
+        id(threading): threads,
+    }
+
+
+def _modules() -> list[ModuleType]:
+    return [
+        module
+        for name, module in list(sys.modules.items())
+        if module is not None and (name.startswith(f"{ROOM}.") or name in ALSO)
+    ]
+
+
+@contextlib.contextmanager
+def inside(broker: MemoryBroker, host: Callable[[], Host] | None = None) -> Iterator[None]:
+    """Within, clients of the room live on this broker and belong to `host()`, the process that makes them."""
+    alone = Host(broker.clock)
+    stand_ins = _stand_ins(broker, host or (lambda: alone))
+    real: list[tuple[ModuleType, str, Any]] = []
+    for module in _modules():
+        real += [(module, name, value) for name, value in vars(module).items() if id(value) in stand_ins]
+    try:
+        for module, name, value in real:
+            setattr(module, name, stand_ins[id(value)])
+        yield
+    finally:
+        for module, name, value in real:
+            setattr(module, name, value)

@@ -1,0 +1,93 @@
+"""A partition: records, control records, aborted ones, and to where a read_committed reader sees."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from shadowstream.records import Headers
+
+EARLIEST, LATEST, MAX_TIMESTAMP = -2, -1, -3
+
+
+class Entry(NamedTuple):
+    """What stands at an offset. `producer` is set within a transaction; `outcome` makes it a control record."""
+
+    key: bytes | None
+    value: bytes | None
+    time_ms: int
+    headers: Headers = None
+    producer: int | None = None
+    outcome: str | None = None
+
+
+class Log:
+    """Entries by offset. Nothing is compacted; `low` moves where retention deletes."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.low = 0
+        self.held: int | None = None
+        """The last stable offset goes no further than this, as if somebody's transaction had been open there."""
+        self._open: dict[int, list[int]] = {}
+        self._aborted: set[int] = set()
+
+    @property
+    def end(self) -> int:
+        """The high watermark."""
+        return len(self.entries)
+
+    @property
+    def stable(self) -> int:
+        """The last stable offset: no transaction is undecided below it."""
+        opened = min((offsets[0] for offsets in self._open.values()), default=self.end)
+        return opened if self.held is None else min(opened, self.held)
+
+    def append(self, entry: Entry) -> int:
+        """Write an entry; returns its offset."""
+        offset = self.end
+        self.entries.append(entry)
+        if entry.producer is not None:
+            self._open.setdefault(entry.producer, []).append(offset)
+        return offset
+
+    def decide(self, producer: int, *, commit: bool, time_ms: int) -> None:
+        """The marker of a producer's transaction lands: a control record."""
+        offsets = self._open.pop(producer, [])
+        if not commit:
+            self._aborted.update(offsets)
+        self.entries.append(Entry(None, None, time_ms, outcome="commit" if commit else "abort"))
+
+    def seen(self, offset: int, *, committed: bool = True) -> bool:
+        """Whether a reader gets what stands there."""
+        return self.entries[offset].outcome is None and not (committed and offset in self._aborted)
+
+    def read(self, begin: int, most: int, end: int, *, committed: bool = True) -> tuple[list[tuple[int, Entry]], int]:
+        """At most so many records from `begin` on and below `end`; and the position after them and what is hidden."""
+        found: list[tuple[int, Entry]] = []
+        at = begin
+        while at < end:
+            if self.seen(at, committed=committed):
+                if len(found) == most:
+                    break
+                found.append((at, self.entries[at]))
+            at += 1
+        return found, at
+
+    def records(self) -> list[tuple[int, Entry]]:
+        """All that a read_committed reader sees."""
+        return self.read(self.low, self.end, self.stable)[0]
+
+    def listed(self, spec: int, *, committed: bool) -> tuple[int, int]:
+        """What list_offsets answers: an offset and its timestamp, -1 where there is none.
+
+        Markers count among what has the greatest timestamp, by the wall clock, as they do on a broker.
+        """
+        if spec == EARLIEST:
+            return self.low, -1
+        if spec == LATEST:
+            return (self.stable if committed else self.end), -1
+        known = [(entry.time_ms, -at) for at, entry in enumerate(self.entries) if at >= self.low]
+        if not known:
+            return -1, -1
+        time_ms, at = max(known)
+        return -at, time_ms

@@ -1,0 +1,118 @@
+"""Processes that take turns: one runs at a time, from one client call to the next, and may die at any of them.
+
+Each has a thread of its own only so that it can be stopped in the middle of its code; the threads hand over to each
+other and never run at once, so that a run is the same from the same seed. A process that dies (`kill -9`) gets `Died`
+at the call where it stands, and none of what it does on its way out reaches the broker. One that is frozen (SIGSTOP) is
+simply not run; its clients send no heartbeats, and when it goes on it is a zombie.
+"""
+
+from __future__ import annotations
+
+import _thread
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from shadowstream.testing.memory.clock import ManualClock
+from shadowstream.testing.memory.hosts import Host
+
+RUNAWAY = 200_000
+"""Client calls after which a run that was to end by itself is taken for endless."""
+
+
+class Died(BaseException):
+    """The process is dead. No `except Exception` may revive it."""
+
+
+class Process(Host):
+    """A host whose code runs in turns. `fault` is asked before and after each call and may raise, or kill it."""
+
+    def __init__(self, name: str, clock: ManualClock, target: Callable[[], Any]) -> None:
+        super().__init__(clock)
+        self.name = name
+        self.calls: Counter[str] = Counter()
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.ended = False
+        self.fault: Callable[[Process, str, str], None] = lambda process, phase, call: None
+        self._target = target
+        self._left = 0
+        self._until: Callable[[], bool] | None = None
+        self._go, self._done = _thread.allocate_lock(), _thread.allocate_lock()
+        self._go.acquire()
+        self._done.acquire()
+        self._thread = threading.Thread(target=self._main, name=name, daemon=True)
+        self._started = False
+
+    # ---------------------------------------------------------------- from outside
+
+    def run(self, calls: int, until: Callable[[], bool] | None = None) -> None:
+        """Let it make so many more client calls, or stop it before where `until` becomes true."""
+        if self.ended or self.frozen:
+            return
+        self._left, self._until = calls, until
+        self._turn()
+
+    def _turn(self) -> None:
+        if not self._started:
+            self._started = True
+            self._thread.start()
+        self._go.release()
+        self._done.acquire()
+
+    def kill(self) -> None:
+        """It is dead now, wherever it stands."""
+        self.alive = False
+        if not self.ended and self._started:
+            self._turn()
+        self.ended = True
+
+    # ---------------------------------------------------------------- from inside
+
+    def _main(self) -> None:
+        self._go.acquire()
+        try:
+            if self.alive:
+                self.result = self._target()
+        except Died:
+            pass
+        except BaseException as error:  # noqa: BLE001 - whoever runs the process looks at it
+            self.error = error
+        self.ended = True
+        self.alive = False
+        self._done.release()
+
+    def _pause(self) -> None:
+        """A place where others may go on, and where it may die."""
+        if self.alive:
+            self._left -= 1
+            if self._left <= 0 or (self._until is not None and self._until()):
+                self._done.release()
+                self._go.acquire()
+        if not self.alive:
+            raise Died
+
+    def before(self, call: str) -> None:
+        """Stand before a call."""
+        self._pause()
+        self._at("before", call)
+
+    def after(self, call: str) -> None:
+        """Stand after it, its answer not yet taken."""
+        self.calls[call] += 1
+        self._at("after", call)
+
+    def _at(self, phase: str, call: str) -> None:
+        self.fault(self, phase, call)
+        if not self.alive:
+            raise Died
+
+    def wait(self, seconds: float) -> None:
+        """Time passes, and others go on."""
+        self.clock.advance(seconds)
+        self._pause()
+
+    def die(self) -> None:
+        """For `fault`: this is where it ends."""
+        self.alive = False

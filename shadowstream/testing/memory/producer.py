@@ -1,0 +1,173 @@
+"""A producer in the shape of confluent_kafka's, transactional or not. What it is given is on the broker at once."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from confluent_kafka import TIMESTAMP_CREATE_TIME, KafkaError, KafkaException, Message, TopicPartition
+
+from shadowstream.records import Place
+from shadowstream.testing.memory import failures
+from shadowstream.testing.memory.broker import MemoryBroker
+from shadowstream.testing.memory.consumer import place_of
+from shadowstream.testing.memory.groups import METADATA_MAX, Kept, Membership
+from shadowstream.testing.memory.hosts import Host, client_call, wait_until
+from shadowstream.testing.memory.log import Entry
+
+FOR_EVER_S = 300.0
+Delivered = Callable[[KafkaError | None, Message], None]
+
+
+class MemoryProducer:
+    """Writes; see confluent_kafka.Producer for each method."""
+
+    def __init__(self, broker: MemoryBroker, host: Host, config: dict[str, Any]) -> None:
+        self.broker, self.host = broker, host
+        self._id: str | None = config.get("transactional.id")
+        self._timeout_ms = int(config.get("transaction.timeout.ms", 60_000))
+        self._epoch = -1
+        self._begun = False
+        self._abortable: KafkaException | None = None
+        self._fatal: KafkaException | None = None
+        self._reports: list[tuple[Delivered, KafkaError | None, Message]] = []
+
+    # ---------------------------------------------------------------- writing
+
+    def produce(
+        self,
+        topic: str,
+        value: bytes | None = None,
+        key: bytes | None = None,
+        partition: int = -1,
+        on_delivery: Delivered | None = None,
+        timestamp: int = 0,
+        headers: Sequence[tuple[str, bytes]] | None = None,
+    ) -> None:
+        """Write a record."""
+        if self._fatal is not None:
+            raise self._fatal
+        if self._id is not None and not self._begun:
+            raise failures.state("Local: Erroneous state")
+        count = self.broker.counts.get(topic, 0)
+        if partition < 0 and count:
+            partition = zlib.crc32(key or b"") % count
+        time_ms = timestamp or self.broker.clock.now_ms
+        entry = Entry(key, value, time_ms, [*headers] if headers else None)
+        error, place = None, Place(topic, partition)
+        if place not in self.broker.logs:
+            error = KafkaError(KafkaError._UNKNOWN_TOPIC if not count else KafkaError._UNKNOWN_PARTITION)
+        offset = -1 if error is not None else self._write(place, entry)
+        if on_delivery is not None:
+            made = (topic, partition, offset, key, value, None, error, (TIMESTAMP_CREATE_TIME, time_ms))
+            self._reports.append((on_delivery, error, Message(*made)))
+        if error is not None and self._id is not None:
+            self._abortable = failures.abortable(error.code(), error.str())
+
+    def _write(self, place: Place, entry: Entry) -> int:
+        if self._id is None:
+            return self.broker.logs[place].append(entry)
+        if self._abortable is None:
+            self._ready()
+            if not self._transactions.add(self._id, self._epoch, place, entry):
+                self._fatal = failures.fenced()
+        return -1
+
+    def _ready(self) -> None:
+        """The broker takes nothing of a new transaction before all markers of the last one have landed."""
+        wait_until(self.host, lambda: self._transactions.is_settled(self._id), FOR_EVER_S)
+
+    @property
+    def _transactions(self) -> Any:
+        return self.broker.transactions
+
+    @client_call
+    def poll(self, timeout: float = FOR_EVER_S) -> int:
+        """Serve delivery reports."""
+        reports, self._reports = self._reports, []
+        for tell, error, message in reports:
+            tell(error, message)
+        return len(reports)
+
+    @client_call
+    def flush(self, timeout: float = FOR_EVER_S) -> int:
+        """Serve all delivery reports; returns how many records are left, none."""
+        MemoryProducer.poll.__wrapped__(self, 0)  # type: ignore[attr-defined]  # functools.wraps
+        return 0
+
+    def __len__(self) -> int:
+        return len(self._reports)
+
+    # ---------------------------------------------------------------- transactions
+
+    @client_call
+    def init_transactions(self, timeout: float = FOR_EVER_S) -> None:
+        """Fence predecessors, and wait for what they left open."""
+        if self._id is None:
+            raise failures.plain(KafkaError._NOT_CONFIGURED, "The Transactional API requires transactional.id")
+        _, self._epoch = self._transactions.begin_epoch(self._id, self._timeout_ms)
+        if not wait_until(self.host, lambda: self._transactions.is_settled(self._id), timeout):
+            raise failures.retriable(KafkaError._TIMED_OUT, "Local: Timed out")
+        self._begun = False
+
+    @client_call
+    def begin_transaction(self) -> None:
+        """Begin; the broker hears of it with the first record or offset."""
+        self._check(begun=False)
+        self._begun = True
+
+    @client_call
+    def send_offsets_to_transaction(
+        self, offsets: list[TopicPartition], group_metadata: Membership, timeout: float = FOR_EVER_S
+    ) -> None:
+        """Offsets that are committed with the transaction, if the group still takes them from this member."""
+        self._check()
+        if not offsets:
+            return
+        group = self.broker.groups.of(group_metadata.group)
+        refusal = group.refusal(group_metadata)
+        if refusal is not None:
+            raise self._must_abort(refusal, "Failed to commit offsets to transaction")
+        if any(len((one.metadata or "").encode()) > METADATA_MAX for one in offsets):
+            raise self._must_abort(KafkaError.OFFSET_METADATA_TOO_LARGE, "Failed to commit offsets to transaction")
+        self._ready()
+        kept = {place_of(one): Kept(one.offset, one.metadata or "") for one in offsets}
+        if not self._transactions.add_offsets(self._id, self._epoch, group_metadata.group, kept):
+            raise self._fence()
+
+    @client_call
+    def commit_transaction(self, timeout: float = FOR_EVER_S) -> None:
+        """Decide for it."""
+        self._check()
+        self._end(commit=True)
+
+    @client_call
+    def abort_transaction(self, timeout: float = FOR_EVER_S) -> None:
+        """Decide against it."""
+        if self._fatal is not None:
+            raise self._fatal
+        if not self._begun:
+            raise failures.state("Local: Erroneous state")
+        self._abortable = None
+        self._end(commit=False)
+
+    def _end(self, *, commit: bool) -> None:
+        if not self._transactions.end(self._id, self._epoch, commit=commit):
+            raise self._fence()
+        self._begun = False
+
+    def _check(self, *, begun: bool = True) -> None:
+        for error in (self._fatal, self._abortable):
+            if error is not None:
+                raise error
+        if self._id is None or self._begun is not begun or self._epoch < 0:
+            raise failures.state("Local: Erroneous state")
+
+    def _must_abort(self, code: int, reason: str) -> KafkaException:
+        self._abortable = failures.abortable(code, f"{reason}: {KafkaError(code).str()}")
+        return self._abortable
+
+    def _fence(self) -> KafkaException:
+        self._fatal = failures.fenced()
+        return self._fatal

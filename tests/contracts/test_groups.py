@@ -1,0 +1,145 @@
+"""Groups: who gets what, what happens to it when others come and go, and what a zombie hears."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, TopicPartition
+
+from tests.contracts.benches import LIMIT_S, Bench
+
+
+class Recorded:
+    """Callbacks of a member, and what they were told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, int]] = []
+
+    def on_assign(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+        self.told.append(("assign", len(partitions)))
+        consumer.assign([TopicPartition(one.topic, one.partition, 0) for one in partitions])
+
+    def on_revoke(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+        self.told.append(("revoke", len(partitions)))
+
+    def on_lost(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+        self.told.append(("lost", len(partitions)))
+
+    @property
+    def callbacks(self) -> dict[str, Any]:
+        return {"on_assign": self.on_assign, "on_revoke": self.on_revoke, "on_lost": self.on_lost}
+
+
+def owned(*consumers: Any) -> list[set[tuple[str, int]]]:
+    return [{(tp.topic, tp.partition) for tp in one.assignment()} for one in consumers]
+
+
+def turn(*consumers: Any) -> None:
+    for one in consumers:
+        one.consume(10, 0.05)
+
+
+def shared(bench: Bench, *consumers: Any, n: int) -> bool:
+    turn(*consumers)
+    sets = owned(*consumers)
+    return all(sets) and len(set.union(*sets)) == sum(map(len, sets)) == n
+
+
+def test_range_keeps_partitions_of_one_number_together(bench: Bench) -> None:
+    topics = [bench.topic("a", 3), bench.topic("b", 3)]
+    one, two = bench.consumer(group_instance_id="0"), bench.consumer(group_instance_id="1")
+    for consumer in (one, two):
+        consumer.subscribe(topics)
+    bench.until(lambda: shared(bench, one, two, n=6))
+    assert owned(one, two) == [{(topic, p) for topic in topics for p in numbers} for numbers in ((0, 1), (2,))]
+
+
+def test_who_comes_makes_the_others_give_up_all_first_and_who_leaves_gives_back(bench: Bench) -> None:
+    topic = bench.topic(partitions=2)
+    said, one, two = Recorded(), bench.consumer(), bench.consumer()
+    bench.joined(one, [topic], **said.callbacks)
+    two.subscribe([topic])
+    bench.until(lambda: shared(bench, one, two, n=2))
+    assert said.told == [("assign", 2), ("revoke", 2), ("assign", 1)]
+    two.close()
+    bench.until(lambda: shared(bench, one, n=2))
+    assert said.told[3:] == [("revoke", 1), ("assign", 2)]
+
+
+def test_what_is_revoked_can_still_be_committed(bench: Bench) -> None:
+    topic = bench.topic(partitions=2)
+    producer = bench.producer()
+    producer.init_transactions(LIMIT_S)
+    one, two = bench.consumer(), bench.consumer()
+
+    def commit(consumer: Any, partitions: list[TopicPartition]) -> None:
+        producer.begin_transaction()
+        offsets = [TopicPartition(topic, 0, 5)]
+        producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), LIMIT_S)
+        producer.commit_transaction(LIMIT_S)
+
+    bench.joined(one, [topic], on_revoke=commit)
+    two.subscribe([topic])
+    bench.until(lambda: shared(bench, one, two, n=2))
+    assert bench.group_offset(topic) == 5
+
+
+def test_a_static_member_that_comes_back_gets_what_it_had_and_nobody_notices(bench: Bench) -> None:
+    topic = bench.topic(partitions=2)
+    said, one, two = Recorded(), bench.consumer(group_instance_id="0"), bench.consumer(group_instance_id="1")
+    one.subscribe([topic], **said.callbacks)
+    two.subscribe([topic])
+    bench.until(lambda: shared(bench, one, two, n=2))
+    before, had = list(said.told), owned(two)
+    two.close()
+    again = bench.consumer(group_instance_id="1")
+    again.subscribe([topic])
+    bench.until(lambda: shared(bench, one, again, n=2))
+    assert owned(again) == had
+    assert said.told == before
+
+
+def test_a_static_member_whose_instance_came_up_elsewhere_is_told_fatally(bench: Bench) -> None:
+    topic = bench.topic()
+    old = bench.joined(bench.consumer(group_instance_id="i"), [topic])
+    new = bench.joined(bench.consumer(group_instance_id="i"), [topic])
+    found: list[KafkaError] = []
+
+    def told() -> bool:
+        found.extend(e for m in old.consume(10, 0.1) if (e := m.error()) and e.code() != KafkaError._PARTITION_EOF)
+        return bool(new.consume(1, 0.05) is not None and found)
+
+    bench.until(told)
+    # The event does not say of itself that it is fatal: only its code does.
+    assert (found[0].code(), found[0].fatal()) == (KafkaError._FATAL, False)
+
+
+def test_who_does_not_turn_for_too_long_has_lost_all_and_may_come_back(bench: Bench) -> None:
+    topic = bench.topic()
+    said = Recorded()
+    slow = bench.joined(bench.consumer(max_poll_interval_ms=6_000), [topic], **said.callbacks)
+    bench.sleep(7.0)
+    bench.until(lambda: turn(slow) or ("lost", 1) in said.told)
+    bench.until(lambda: turn(slow) or len(said.told) == 3)
+    assert said.told == [("assign", 1), ("lost", 1), ("assign", 1)]
+
+
+@pytest.mark.only_kafka("in memory only transactions commit offsets, as with us")
+def test_a_consumer_can_commit_by_itself(bench: Bench) -> None:
+    topic = bench.topic()
+    bench.write(topic, "a")
+    consumer = bench.joined(bench.consumer(), [topic])
+    consumer.commit(offsets=[TopicPartition(topic, 0, 1)], asynchronous=False)
+    assert bench.group_offset(topic) == 1
+
+
+@pytest.mark.only_kafka("in memory a group knows range only")
+def test_members_of_different_strategies_are_refused(bench: Bench) -> None:
+    topic = bench.topic()
+    bench.joined(bench.consumer(), [topic])
+    other = bench.consumer(partition_assignment_strategy="roundrobin")
+    other.subscribe([topic])
+    found: list[KafkaError] = []
+    bench.until(lambda: found.extend(m.error() for m in other.consume(1, 0.1) if m.error()) or found, 10)
+    assert found[0].code() == KafkaError.INCONSISTENT_GROUP_PROTOCOL
