@@ -21,7 +21,7 @@ from shadowstream.kafka.loop import (
     process_seconds,
     start_transactions,
 )
-from shadowstream.kafka.messages import is_begin_gone, is_end, offset_of, place_of
+from shadowstream.kafka.messages import is_begin_gone, is_end, is_fatal, offset_of, place_of
 from shadowstream.kafka.tail import read_tail
 from shadowstream.metrics import DECISIONS
 from shadowstream.observe import get_logger
@@ -82,7 +82,7 @@ class JudgeLoop:
             if error is None:
                 self._take(place_of(message).partition, offset_of(message), message.value() or b"")
             elif not is_end(error):
-                if error.fatal() or is_begin_gone(error):
+                if is_fatal(error) or is_begin_gone(error):
                     raise BrokerError(f"{message.topic()}/{message.partition()}: {error.str()}", fatal=True)
                 log.warning("consume_error", error=error.str())
 

@@ -36,7 +36,7 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.kafka.clients import GuardedWriter, Stoppable
 from shadowstream.kafka.lag import Lag
-from shadowstream.kafka.messages import columns, is_begin_gone, is_end, offset_of, place_of
+from shadowstream.kafka.messages import columns, is_begin_gone, is_end, is_fatal, offset_of, place_of
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Commit, Place, Write
 from shadowstream.watch import Watch
@@ -220,7 +220,7 @@ class Loop:
                 f"{message.topic()}/{message.partition()}: the offset to go on from is gone ({error.str()}); "
                 "retention deleted records before they were read. Refused to guess: raise retention, start a new trial"
             )
-        if error.fatal():
+        if is_fatal(error):
             raise BrokerError(f"consume: {error.name()}: {error.str()}", fatal=True)
         log.warning("consume_error", topic=message.topic(), partition=message.partition(), error=error.str())
 

@@ -11,7 +11,7 @@ from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, RecordError
 from shadowstream.kafka.clients import reading_consumer
-from shadowstream.kafka.messages import is_end
+from shadowstream.kafka.messages import is_end, is_fatal
 from shadowstream.kafka.reading import extent
 from shadowstream.observe import get_logger
 
@@ -47,7 +47,7 @@ class MarksReader:
                     marks.append(record)
             elif is_end(error):
                 self.caught_up = True
-            elif error.fatal():
+            elif is_fatal(error):
                 raise BrokerError(f"{self._topic}: {error.str()}", fatal=True)
             else:
                 log.warning("consume_error", topic=self._topic, error=error.str())

@@ -27,6 +27,12 @@ def is_end(error: KafkaError) -> bool:
     return error.code() == END
 
 
+def is_fatal(error: KafkaError) -> bool:
+    """Whether this says that the client is of no use any more. As an event such an error has a code of its own, and
+    `fatal()` is False: a static member whose instance came up elsewhere would go on for ever with nothing."""
+    return error.fatal() or error.code() == KafkaError._FATAL
+
+
 def is_begin_gone(error: KafkaError) -> bool:
     """Whether this says that the offset to read from does not exist (any more)."""
     return error.code() == KafkaError._AUTO_OFFSET_RESET

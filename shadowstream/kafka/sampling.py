@@ -17,7 +17,7 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.joiner.identity import Identity
 from shadowstream.kafka import offsets
 from shadowstream.kafka.clients import reading_consumer
-from shadowstream.kafka.messages import columns, is_end, offset_of, place_of
+from shadowstream.kafka.messages import columns, is_end, is_fatal, offset_of, place_of
 from shadowstream.observe import get_logger
 from shadowstream.records import ORIGIN_HEADER, Batch, Place, Side
 from shadowstream.runner.detect import (
@@ -380,7 +380,7 @@ class Sampler:
                     ended.add(place)
             elif is_end(error):
                 ended.add(place_of(message))
-            elif error.fatal():
+            elif is_fatal(error):
                 raise BrokerError(f"sampling: {error.name()}: {error.str()}", fatal=True)
             else:
                 log.warning("consume_error", topic=message.topic(), partition=message.partition(), error=error.str())

@@ -25,7 +25,7 @@ from shadowstream.config import Config, Kafka
 from shadowstream.configfile import load, nearest
 from shadowstream.errors import ConfigError, RecordError
 from shadowstream.kafka.clients import CONNECT_S, client_config
-from shadowstream.kafka.messages import is_end, offset_of, place_of
+from shadowstream.kafka.messages import is_end, is_fatal, offset_of, place_of
 from shadowstream.kafka.reading import explained, ranges
 from shadowstream.observe import get_logger
 from shadowstream.rows import ROWS, DiffRow, DriftEvent, RecordId, Row, Verdict, row_of
@@ -248,7 +248,7 @@ class Subscription(Generic[R]):
         if is_end(error):
             if self._open is not None:
                 self._open.discard(place_of(message).partition)
-        elif error.fatal() or error.code() in _FATAL:
+        elif is_fatal(error) or error.code() in _FATAL:
             raise KafkaException(error)
         else:
             log.warning("consume_error", topic=self.topic, error=error.str())

@@ -1,0 +1,130 @@
+"""The real loop on the broker in memory: one rule a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from shadowstream.config import Config
+from shadowstream.errors import BrokerError
+from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transactional_writer
+from shadowstream.kafka.loop import Committed, Loop, start_transactions
+from shadowstream.records import Batch, Commit, Place, Write
+from shadowstream.testing.memory.broker import MemoryBroker
+from shadowstream.testing.memory.clock import ManualClock
+from shadowstream.testing.memory.inside import inside
+from shadowstream.testing.memory.log import Entry
+from shadowstream.testing.memory.processes import Process
+from shadowstream.watch import Watch
+
+CONFIG = Config.model_validate(
+    {
+        "name": "loop",
+        "inputs": ["in"],
+        "production": {"outputs": ["out"]},
+        "candidate": {"call": "m:f", "trusted": True},
+    }
+)
+TOPIC = "shadow.loop.copy"
+
+
+class Copier:
+    """The smallest role: writes each record of `in` anew."""
+
+    def __init__(self) -> None:
+        self.finished = False
+        self.positions: dict[Place, int] = {}
+        self.writes: list[Write] = []
+
+    def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
+        self.positions = {one.place: max(one.offset, 0) for one in committed}
+        return dict(self.positions)
+
+    def dropped(self) -> None:
+        self.positions, self.writes = {}, []
+
+    def restored(self) -> bool:
+        return True
+
+    def wants_headers(self, topic: str) -> bool:
+        return False
+
+    def side_word(self, topic: str) -> str:
+        return "input"
+
+    def batch(self, batch: Batch, now_ms: int) -> None:
+        self.writes += [Write(TOPIC, 0, None, value) for value in batch.values]
+        self.positions[batch.place] = batch.offsets[-1] + 1
+
+    def end(self, place: Place, offset: int, now_ms: int) -> None:
+        self.positions[place] = offset
+
+    def turn(self, now_ms: int) -> None: ...
+
+    def prepare(self, now_ms: int) -> tuple[list[Write], list[Commit]]:
+        writes, self.writes = self.writes, []
+        return writes, [Commit(place, offset, "") for place, offset in self.positions.items()] if writes else []
+
+    def committed(self, now_ms: int) -> None: ...
+
+
+class World:
+    """A broker with copiers on it."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock(wall_ms=1_000_000)
+        self.broker = MemoryBroker(self.clock)
+        self.broker.create("in", 2)
+        self.broker.create(TOPIC, 1)
+        self.running: Process | None = None
+
+    def host(self) -> Process:
+        assert self.running is not None
+        return self.running
+
+    def arrive(self, *values: bytes, partition: int = 0) -> None:
+        for value in values:
+            self.broker.logs[Place("in", partition)].append(Entry(None, value, 1))
+
+    def copier(self, instance: str) -> Process:
+        def role() -> None:
+            watch = Watch("loop", "runner")
+            writer = transactional_writer(CONFIG, "runner", instance)
+            start_transactions(writer)
+            consumer = group_consumer(CONFIG, "runner", instance)
+            Loop(CONFIG, Copier(), consumer, writer, admin(CONFIG.kafka), watch).run(["in"], Stoppable())
+
+        return Process(instance, self.clock, role)
+
+    def turn(self, *processes: Process, calls: int = 400) -> None:
+        for _ in range(calls // 10):
+            for one in processes:
+                self.running = one
+                one.run(10)
+
+    def copied(self) -> list[Any]:
+        return sorted(entry.value or b"" for _, entry in self.broker.logs[Place(TOPIC, 0)].records())
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    made = World()
+    with inside(made.broker, made.host):
+        yield made
+
+
+def test_a_process_whose_instance_came_up_elsewhere_ends_by_itself(world: World) -> None:
+    old = world.copier("0")
+    world.arrive(b"a", b"b")
+    world.turn(old)
+    assert world.copied() == [b"a", b"b"]
+    new = world.copier("0")
+    world.turn(new)
+    world.turn(old, new)
+    assert isinstance(old.error, BrokerError)
+    assert old.error.fatal
+    world.arrive(b"c")
+    world.turn(new)
+    assert world.copied() == [b"a", b"b", b"c"]
