@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from shadowstream.config.cluster import OWNED_PROPERTIES, Kafka, Schemas
-from shadowstream.config.comparing import Compare, Rule
+from shadowstream.config.comparing import Compare, Dimension, Rule
 from shadowstream.config.judging import Criterion, Drift, Judge
 from shadowstream.config.limits import Alerts, Limits
 from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis
@@ -27,6 +27,7 @@ __all__ = [
     "Compare",
     "Config",
     "Criterion",
+    "Dimension",
     "Drift",
     "Identity",
     "Judge",

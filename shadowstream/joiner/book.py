@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
+from shadowstream.joiner.cells import Cells
 from shadowstream.joiner.pairing import Pair, Row
 from shadowstream.joiner.progress import Progress
 from shadowstream.joiner.said import SaidRow
@@ -104,6 +105,7 @@ class Book:
         self._short = revision[: 2 * REVISION_BYTES]
         self._names_id = config.identity.kind == "id"
         self.cells: dict[tuple[int, str], Cell] = {}
+        self.slices = Cells(config)
         self.writes: list[Write] = []
         self.ended = [0] * len(places)
         self.records: Counter[tuple[str, str]] = Counter()
@@ -185,13 +187,20 @@ class Book:
     def windows(self) -> list[dict[str, Any]]:
         """The deltas as in schemas/stats.avsc."""
         return [
-            {"start_ms": start, "revision": revision, "outcomes": dict(cell.outcomes), "fields": dict(cell.fields)}
+            {
+                "start_ms": start,
+                "revision": revision,
+                "outcomes": dict(cell.outcomes),
+                "fields": dict(cell.fields),
+                **self.slices.record((start, revision)),
+            }
             for (start, revision), cell in sorted(self.cells.items())
         ]
 
     def clear(self) -> None:
         """The deltas have been committed."""
         self.cells.clear()
+        self.slices.clear()
         self.writes.clear()
         self.records.clear()
         self.pairs.clear()

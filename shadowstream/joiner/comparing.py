@@ -10,7 +10,8 @@ from shadowstream.codecs.schemas import SchemaSource
 from shadowstream.compare.pairs import compare_pairs
 from shadowstream.compare.result import Undecodable
 from shadowstream.compare.rules import RuleSet
-from shadowstream.config import Rule
+from shadowstream.compare.slices import Coded, Dimensions
+from shadowstream.config import Compare
 from shadowstream.records import Side
 
 Values = Sequence["bytes | None"]
@@ -33,12 +34,17 @@ class Comparing(Protocol):
         """Decoded values; an undecodable one is a `RecordError` in its place."""
         ...
 
+    def dimensions(self, production: Values) -> Sequence[Coded]:
+        """Columns of the dimensions that are fields of production's values, in the config's order."""
+        ...
+
 
 class Comparer:
     """Compares under rules. Differences are worked out when they are first asked for: most pairs never are."""
 
-    def __init__(self, schemas: SchemaSource, rules: Sequence[Rule]) -> None:
-        self._rules = RuleSet(rules)
+    def __init__(self, schemas: SchemaSource, compare: Compare) -> None:
+        self._rules = RuleSet(compare.rules)
+        self._dimensions = Dimensions([one.path for one in compare.dimensions if one.path is not None])
         self._decoders = Decoder(schemas), Decoder(schemas)
 
     def __call__(self, production: Values, shadow: Values) -> list[Any]:
@@ -54,7 +60,13 @@ class Comparer:
         """See `Comparing`."""
         return self._decoders[1 if side is Side.SHADOW else 0].decode_many(values)
 
+    def dimensions(self, production: Values) -> Sequence[Coded]:
+        """See `Comparing`. Values are decoded only where a field is asked for, those of equal pairs as well."""
+        if not self._dimensions:
+            return ()
+        return self._dimensions.columns(self.decode(Side.PRODUCTION, production))
 
-def comparer(schemas: SchemaSource, rules: Sequence[Rule]) -> Comparer:
+
+def comparer(schemas: SchemaSource, compare: Compare) -> Comparer:
     """A comparer under these rules."""
-    return Comparer(schemas, rules)
+    return Comparer(schemas, compare)

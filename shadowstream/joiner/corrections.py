@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config
+from shadowstream.joiner.asides import Aside, Asides
 from shadowstream.joiner.identity import Identity, text_coordinate
 from shadowstream.joiner.pairing import Pair, Row
 from shadowstream.joiner.said import CORRECTABLE, Said, SaidRow
@@ -19,10 +20,10 @@ class Correction(NamedTuple):
     late: Row
     twin: Row | None = None
 
-    def pair(self, value: bytes | None) -> Pair:
-        """The pair, given the corrected record's value."""
+    def pair(self, value: bytes | None, aside: Aside | None = None) -> Pair:
+        """The pair, given the corrected record's value and what its headers said."""
         said = self.said
-        first = Row(said.offset, said.time_ms, value, said.key, said.at, None, (said.place, said.offset))
+        first = Row(said.offset, said.time_ms, value, said.key, said.at, None, (said.place, said.offset), aside)
         both = (first, self.late) if said.side is Side.PRODUCTION else (self.late, first)
         return Pair(*both, self.twin, False, said.id)
 
@@ -51,13 +52,14 @@ class Corrections:
         """Offset of the diff partition from which on every row corrected here stands; None where nothing waits."""
         return min((one.said.floor for one in self._waiting.values()), default=None)
 
-    def fetched(self, batch: Batch) -> list[tuple[SaidRow, Pair]]:
+    def fetched(self, batch: Batch, asides: Asides) -> list[tuple[SaidRow, Pair]]:
         """What records read again make of corrections; each waits until `drop`: its comparison may raise."""
         found = []
-        for offset, value in zip(batch.offsets, batch.values, strict=True):
+        for i, (offset, value) in enumerate(zip(batch.offsets, batch.values, strict=True)):
             correction = self._waiting.get((batch.place, offset))
             if correction is not None:
-                found.append((correction.said, correction.pair(value)))
+                told = asides.of(correction.said.side, batch)
+                found.append((correction.said, correction.pair(value, told[i] if told else None)))
         return found
 
     def drop(self, said: SaidRow) -> None:

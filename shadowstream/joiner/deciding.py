@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from shadowstream.joiner.book import PLAIN, Compared, Plainly, Said
+from shadowstream.joiner.cells import Columns, columns_of
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.corrections import Correction
 from shadowstream.joiner.many import COMPARED_MAX, assign
@@ -57,6 +58,7 @@ class Deciding:
             (warm if self._is_warm(pair.shadow.at) else counted).append(pair)
         # Compared before anything is entered: a schema that cannot be had now raises, and the pairs must not be lost.
         results = self._results(counted)
+        columns = self._columns(counted, [result.outcome for result in results])
         met = [pair for pair in counted if pair.twin is not None]
         twins = iter(self._compare([p.production.value for p in met], [p.twin.value for p in met if p.twin]))
         self._pairs = []
@@ -65,6 +67,13 @@ class Deciding:
             book.pair(pair, WARM_UP)
         for pair, result in zip(counted, results, strict=True):
             book.pair(pair, result, next(twins) if pair.twin is not None else None)
+        book.slices.add(columns)
+
+    def _columns(self, pairs: Sequence[Pair], outcomes: Sequence[str], revision: str | None = None) -> Columns:
+        """Compared pairs as columns; `revision` where it is not that of the shadow's record."""
+        book = self._task.book
+        revisions = [revision or book.revision_of(pair.shadow) for pair in pairs]
+        return columns_of(self._task.config, pairs, self._compare, outcomes, revisions)
 
     def _results(self, pairs: Sequence[Pair]) -> Sequence[Compared]:
         return self._compare([p.production.value for p in pairs], [p.shadow.value for p in pairs])
@@ -75,7 +84,9 @@ class Deciding:
     def _many(self, group: Many) -> None:
         production, shadow = group.production, group.shadow
         if len(production) != len(shadow) and not self._is_warm(shadow[0].at):
+            told = self._columns([Pair(production[0], shadow[0])], ["cardinality"])
             self._task.book.cardinality(production, shadow, group.id)
+            self._task.book.slices.add(told)
             return
         more = Side.PRODUCTION if len(production) > len(shadow) else Side.SHADOW
         left = [*production[len(shadow) :], *shadow[len(production) :]]
@@ -169,7 +180,10 @@ class Deciding:
             compared = None
             if pair.twin is not None:
                 (compared,) = self._compare([pair.production.value], [pair.twin.value])
+            revision = said.revision if said.side is Side.SHADOW else None
+            columns = self._columns([pair], [result.outcome], revision)
             self._task.book.correct(said, pair, result)
+            self._task.book.slices.add(columns)
             self._task.corrections.drop(said)
             if pair.twin is not None:
                 self._task.book.twin(pair.production.time_ms, said.revision, result.outcome, pair.twin, compared)

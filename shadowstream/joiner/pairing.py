@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from shadowstream.joiner.asides import Aside
 from shadowstream.joiner.deadlines import Deadlines, Lane, Lanes
 from shadowstream.records import Coordinate, Place, Side
 
@@ -20,7 +21,7 @@ class Row(NamedTuple):
     """One record that waits or has met its partner.
 
     `at` is the input that it came from, where a header says so; `revision` (short) only on the shadow side; `origin`
-    is its own place and offset where it was read from a copy of ours (repartition).
+    is its own place and offset where it was read from a copy of ours (repartition); `aside` what its headers said.
     """
 
     offset: int
@@ -30,6 +31,7 @@ class Row(NamedTuple):
     at: Coordinate | None = None
     revision: str | None = None
     origin: tuple[Place, int] | None = None
+    aside: Aside | None = None
 
 
 class Pair(NamedTuple):

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from shadowstream.config import Config
 from shadowstream.joiner import ledgers
+from shadowstream.joiner.asides import Asides
 from shadowstream.joiner.book import Book
 from shadowstream.joiner.clocks import Clocks
 from shadowstream.joiner.comparing import Comparing
@@ -57,6 +58,7 @@ class TaskState:
         self.progress = progress
         self.topic, self.copied = sources.topic, sources.copied
         self.identity = Identity(config, compare.decode)
+        self.asides = Asides(config)
         self.store = _store(config, len(self.places))
         self.book = Book(config, revision, self.name, self.places, progress)
         self.said = SaidStore(config.limits.corrections_max)

@@ -81,6 +81,9 @@ class Task(TaskState):
         coordinates = self.identity.coordinates(side, batch, packed)
         ids = self.identity.ids(side, batch, coordinates)
         rows = self._rows(side, batch, times, coordinates, packed)
+        asides = self.asides.of(side, batch)
+        if asides is not None:
+            rows = [row._replace(aside=aside) for row, aside in zip(rows, asides, strict=True)]
         repeats = self._repeats(state, batch, old, self.identity.repeats_by(side, ids, coordinates))
         if old or repeats or None in ids or self.config.identity.path:
             ids, rows = self._kept(side, ids, rows, old, repeats)
@@ -231,7 +234,7 @@ class Task(TaskState):
     def fetched(self, place: Place, batch: Batch | None, gone: Iterable[int]) -> None:
         """Values wanted for corrections, read again; `gone` are offsets that retention has deleted."""
         if batch is not None:
-            self._deciding.correct(self.corrections.fetched(batch))
+            self._deciding.correct(self.corrections.fetched(batch, self.asides))
         for said, pair in self.corrections.gone(place, gone):
             self.book.correct(said, pair, Plainly("evicted", "the corrected record was deleted from its topic"))
 

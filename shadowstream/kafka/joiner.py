@@ -223,7 +223,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     client = admin(config.kafka)
     sources = own_topics.ensure(client, config)
     inputs = offsets.places({topic: sources[topic] for topic in config.inputs})
-    compare = comparer(schema_source(config.schemas), config.compare.rules)
+    compare = comparer(schema_source(config.schemas), config.compare)
     writer = transactional_writer(config, "joiner", instance)
     start_transactions(writer)
     figures: dict[str, Any] = {"role": "joiner", "records": 0, "commits": 0}

@@ -82,7 +82,7 @@ class RunnerStep:
     _out: dict[str, str] = field(init=False)
     _only: str | None = field(init=False)
     _homes: Homes = field(init=False)
-    _carried: str | None = field(init=False)
+    _carried: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         outputs, identity = self.config.production.outputs, self.config.identity
@@ -92,11 +92,13 @@ class RunnerStep:
         self._out = {topic: self.config.plan.out(topic) for topic in outputs}
         self._only = outputs[0] if len(outputs) == 1 else None
         self._homes = Homes(self.config, self.decoder.decode_many)
-        self._carried = identity.header if identity.kind == "id" else None
+        ids = [identity.header] if identity.kind == "id" and identity.header else []
+        sliced = [one.header for one in self.config.compare.dimensions if one.header]
+        self._carried = tuple(dict.fromkeys([*ids, *sliced]))
 
     def wants_headers(self) -> bool:
-        """Whether inputs must come with their headers: where one of them is the id that outputs carry on."""
-        return self._carried is not None
+        """Whether inputs must come with their headers: where outputs carry on some of them (id, dimensions)."""
+        return bool(self._carried)
 
     def assign(self, place: Place, position: int, counters: marks.Counters, bound: int) -> None:
         """Take an input partition from `position` on; `bound` is -1 where the run is unbounded."""
@@ -207,9 +209,11 @@ class RunnerStep:
             state.counters.written[f"{topic}/{partition}"] += 1
 
     def _carried_on(self, batch: Batch, i: int) -> list[tuple[str, bytes]]:
-        """The input's correlation id, which an output keeps as production's own does."""
-        found = header(batch.headers[i], self._carried) if self._carried is not None and batch.headers else None
-        return [] if found is None or self._carried is None else [(self._carried, found)]
+        """The input's correlation id, which an output keeps as production's own does, and its dimensions."""
+        if not self._carried or not batch.headers:
+            return []
+        found = ((name, header(batch.headers[i], name)) for name in self._carried)
+        return [(name, content) for name, content in found if content is not None]
 
     def _absent(self, state: Progress, offset: int, key: bytes | None, reason: str) -> None:
         ids = [] if key is None else [marks.identity_hash(key)]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.codecs.schemas import NoSchemas
+from shadowstream.config import Compare
 from shadowstream.errors import RecordError
 from shadowstream.joiner.comparing import comparer
 from shadowstream.joiner.identity import NO_K, Identity, header, packed_of, text_coordinate
@@ -105,7 +106,7 @@ def test_by_id_in_a_header_both_sides_are_read_there() -> None:
 
 
 def test_by_id_at_a_path_an_undecodable_value_is_an_error_in_its_place() -> None:
-    decoder = comparer(NoSchemas(), [])
+    decoder = comparer(NoSchemas(), Compare())
     identity = Identity(config(identity={"kind": "id", "path": "order.id"}), decoder.decode)
     values = [b'{"order": {"id": 17}}', b'{"order": {}}', b"\xff", None, b'{"order": {"id": "a"}}']
     of = Batch(Place("out", 0), range(5), [0] * 5, [None] * 5, values, [None] * 5)

@@ -8,6 +8,7 @@ from zlib import crc32
 
 import pytest
 
+from shadowstream.compare.slices import Coded
 from shadowstream.errors import BrokerError, ShadowstreamBug
 from shadowstream.joiner.comparing import Comparing, Values
 from shadowstream.records import Batch, Place, Side
@@ -218,6 +219,9 @@ class Unreachable:
 
     def decode(self, side: Side, values: Values) -> Sequence[Any]:
         return self._real.decode(side, values)
+
+    def dimensions(self, production: Values) -> Sequence[Coded]:
+        return self._real.dimensions(production)
 
 
 def test_pairs_are_not_lost_when_their_schema_cannot_be_had_now() -> None:

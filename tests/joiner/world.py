@@ -54,7 +54,7 @@ class World:
 
     def __init__(self, settings: Config, inputs: int = 1, outputs: int = 1) -> None:
         self.config, self.partitions = settings, outputs
-        self.compare: Comparing = comparer(NoSchemas(), settings.compare.rules)
+        self.compare: Comparing = comparer(NoSchemas(), settings.compare)
         self.inputs = [Place("in", p) for p in range(inputs)]
         self.sides = tuple([Place(topic, p) for p in range(outputs)] for topic in topics_of(settings, "out", ()))
         places = [*self.inputs, *(place for side in self.sides for place in side)]

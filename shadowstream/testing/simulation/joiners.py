@@ -48,7 +48,7 @@ class Process:
         """A new process: nothing is left of what an earlier one knew."""
         world = self.world
         self.revision = world.revision
-        compare = comparer(NoSchemas(), world.config.compare.rules)
+        compare = comparer(NoSchemas(), world.config.compare)
         counts = dict.fromkeys(world.topics, world.setup.outputs)
         self.step = JoinerStep(world.config, self.revision, compare, counts, world.inputs)
         self._take(tasks)

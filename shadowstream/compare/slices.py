@@ -1,0 +1,110 @@
+"""Columns of a dimension's values as codes, and which values a slice names.
+
+A dimension may have any number of values, a verdict may not. The exact values are those with the smallest hashes, not
+those seen first: of two parts of a stream each keeps at least the values that the whole keeps, whatever its order,
+so counts may be added and folded again, and a replay in other commits ends in the same cells. (First come, first
+served: with room for one value, the commits [a, b] and [b, a] would keep a and b, and the sum neither.)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from shadowstream.compare.rules import parse_path
+from shadowstream.errors import RecordError
+
+OTHER = "(other)"
+ABSENT = "(absent)"
+UNDECODABLE = "(undecodable)"
+TEXT_CHARS_MAX = 64
+Ints = npt.NDArray[np.int64]
+
+
+class Coded(NamedTuple):
+    """A column: `values[codes[i]]` is the i-th."""
+
+    codes: Ints
+    values: list[str]
+
+
+def coded(column: Iterable[Any]) -> Coded:
+    """A column of texts as codes, in order of first appearance.
+
+    >>> coded(["b", "a", "b"])
+    Coded(codes=array([0, 1, 0]), values=['b', 'a'])
+    """
+    known: dict[Any, int] = {}
+    codes = np.fromiter((known.setdefault(value, len(known)) for value in column), np.int64)
+    return Coded(codes, list(known))
+
+
+def folded(column: Coded, mask: npt.NDArray[np.bool_], most: int) -> Coded:
+    """The column with at most `most` exact values among those of `mask`, all others as `OTHER`.
+
+    >>> folded(coded(["a", "b", "a", "c"]), np.array([True, True, True, False]), 1).values
+    ['a', '(other)']
+    """
+    if len(column.values) <= most:
+        return column
+    keep = least((column.values[code] for code in np.unique(column.codes[mask]).tolist()), most)
+    new = coded(value if value in keep else OTHER for value in column.values)
+    return Coded(new.codes[column.codes], new.values)
+
+
+def least(values: Iterable[str], most: int) -> frozenset[str]:
+    """The `most` values with the smallest hashes; `OTHER` is none of them."""
+    exact = {value for value in values if value != OTHER}
+    if len(exact) <= most:
+        return frozenset(exact)
+    return frozenset(sorted(exact, key=_rank)[:most])
+
+
+def _rank(value: str) -> tuple[bytes, str]:
+    return blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).digest(), value
+
+
+class Dimensions:
+    """The dimensions that are fields of production's value."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._paths = [[("*" if name is None else name) for name in parse_path(path)] for path in paths]
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def columns(self, values: Sequence[Any]) -> list[Coded]:
+        """A column for each path, of decoded values."""
+        return [coded(_at(value, path) for value in values) for path in self._paths]
+
+
+def _at(value: Any, path: Sequence[str]) -> str:
+    if isinstance(value, RecordError):
+        return UNDECODABLE
+    for name in path:
+        if isinstance(value, dict) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return ABSENT
+    return text_of(value)
+
+
+def text_of(value: Any) -> str:
+    """A value's name in a slice: a text as it is, all else as JSON; at most `TEXT_CHARS_MAX` characters.
+
+    >>> text_of("UA"), text_of(True), text_of(None), text_of(b"UA")
+    ('UA', 'true', 'null', 'UA')
+    """
+    if isinstance(value, bytes):
+        value = value[: 4 * TEXT_CHARS_MAX].decode("utf-8", "backslashreplace")
+    if not isinstance(value, str):
+        value = json.dumps(value, default=str)
+    text: str = value
+    return text if len(text) <= TEXT_CHARS_MAX else text[: TEXT_CHARS_MAX - 1] + "…"

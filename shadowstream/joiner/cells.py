@@ -1,0 +1,160 @@
+"""Compared pairs counted by slice and by bucket of their key, column by column, window by window.
+
+The counts of a window and revision add up, whatever the batches and commits: see `compare.slices` for the values that
+have no cell of their own. The sum over the cells of one dimension is the window's n and s of the mismatch rate.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from shadowstream.compare.slices import ABSENT, OTHER, Coded, coded, folded, least
+from shadowstream.config import Config
+from shadowstream.joiner.comparing import Comparing
+from shadowstream.joiner.pairing import Pair
+
+BUCKETS = 1_024
+COMPARED = frozenset(("match", "tolerated", "ignored", "expected", "mismatch", "cardinality"))
+BAD = frozenset(("mismatch", "cardinality"))
+
+At = tuple[int, str]
+"""Start of a window, ms, and revision."""
+_Mask = npt.NDArray[np.bool_]
+
+
+class Columns(NamedTuple):
+    """Compared pairs as columns: production's times (ms) and keys, revisions, outcomes, and a column a dimension."""
+
+    times_ms: Sequence[int]
+    keys: Sequence[bytes | None]
+    revisions: Sequence[str]
+    outcomes: Sequence[str]
+    dimensions: Sequence[Coded] = ()
+
+
+def columns_of(
+    config: Config, pairs: Sequence[Pair], compare: Comparing, outcomes: Sequence[str], revisions: Sequence[str]
+) -> Columns:
+    """Compared pairs as columns. May raise as `compare` does: call it before anything is entered."""
+    fields = iter(compare.dimensions([pair.production.value for pair in pairs]))
+    asides = [pair.shadow.aside for pair in pairs]
+    places = {one.name: i for i, one in enumerate(d for d in config.compare.dimensions if d.header is not None)}
+    columns = [
+        next(fields)
+        if one.header is None
+        else coded(ABSENT if aside is None else aside.values[places[one.name]] for aside in asides)
+        for one in config.compare.dimensions
+    ]
+    rows = [pair.production for pair in pairs]
+    return Columns([row.time_ms for row in rows], [row.key for row in rows], revisions, outcomes, columns)
+
+
+class _Tally:
+    """Counts of one window and revision."""
+
+    __slots__ = ("buckets", "slices")
+
+    def __init__(self) -> None:
+        self.buckets = np.zeros((2, BUCKETS), np.int64)
+        self.slices: dict[tuple[int, ...], dict[tuple[str, ...], list[int]]] = {}
+
+
+class Cells:
+    """Counts since the last commit. `record` gives fields of a window as in schemas/stats.avsc."""
+
+    def __init__(self, config: Config) -> None:
+        self._window_ms = config.judge.window_ms
+        self._values_max = config.compare.values_max
+        self._names = [dimension.name for dimension in config.compare.dimensions]
+        places = range(len(self._names))
+        self._groups = [*((place,) for place in places), *combinations(places, 2)]
+        self._tallies: dict[At, _Tally] = {}
+
+    def add(self, pairs: Columns) -> None:
+        """Count pairs; those that were not compared count nowhere."""
+        compared = np.fromiter((outcome in COMPARED for outcome in pairs.outcomes), np.bool_, len(pairs.outcomes))
+        if not compared.any():
+            return
+        bad = np.fromiter((outcome in BAD for outcome in pairs.outcomes), np.bool_, len(pairs.outcomes))
+        # A key of its own says nothing of clusters, so keyless pairs are in no bucket.
+        buckets = np.fromiter(
+            (-1 if key is None else zlib.crc32(key) % BUCKETS for key in pairs.keys), np.int64, len(pairs.keys)
+        )
+        for at, mask in self._windows(pairs, compared):
+            tally = self._tallies.setdefault(at, _Tally())
+            held = mask & (buckets >= 0)
+            tally.buckets[0] += np.bincount(buckets[held], minlength=BUCKETS)
+            tally.buckets[1] += np.bincount(buckets[held & bad], minlength=BUCKETS)
+            # By what this window holds, not by the batch: the exact values of a window are its own.
+            dimensions = [folded(column, mask, self._values_max) for column in pairs.dimensions]
+            for group in self._groups if dimensions else ():
+                _count(tally.slices.setdefault(group, {}), [dimensions[place] for place in group], mask, mask & bad)
+
+    def _windows(self, pairs: Columns, compared: _Mask) -> Iterable[tuple[At, _Mask]]:
+        times = np.asarray(pairs.times_ms, np.int64)
+        starts, revisions = times - times % self._window_ms, coded(pairs.revisions)
+        for start in np.unique(starts).tolist():
+            for code, revision in enumerate(revisions.values):
+                mask = compared & (starts == start) & (revisions.codes == code)
+                if mask.any():
+                    yield (start, revision), mask
+
+    def record(self, at: At) -> dict[str, Any]:
+        """What the window holds; empty where no pair was compared in it."""
+        tally = self._tallies.get(at)
+        if tally is None:
+            return {}
+        n, s = tally.buckets.tolist()
+        return {
+            "buckets": [{"bucket": b, "n": n[b], "s": s[b]} for b in range(BUCKETS) if n[b]],
+            "slices": self._slices(tally),
+        }
+
+    def _slices(self, tally: _Tally) -> list[dict[str, Any]]:
+        exact = [
+            least((value for (value,) in tally.slices.get((place,), ())), self._values_max)
+            for place in range(len(self._names))
+        ]
+        found = []
+        for group, cells in sorted(tally.slices.items(), key=lambda item: (len(item[0]), item[0])):
+            sums: dict[tuple[str, ...], list[int]] = {}
+            for values, (n, s) in cells.items():
+                names = tuple(
+                    value if value in exact[place] else OTHER for place, value in zip(group, values, strict=True)
+                )
+                total = sums.setdefault(names, [0, 0])
+                total[0] += n
+                total[1] += s
+            dimensions = [self._names[place] for place in group]
+            found += [
+                {"dimensions": dimensions, "values": list(values), "n": n, "s": s}
+                for values, (n, s) in sorted(sums.items())
+            ]
+        return found
+
+    def clear(self) -> None:
+        """The counts have been committed."""
+        self._tallies.clear()
+
+
+def _count(cells: dict[tuple[str, ...], list[int]], columns: Sequence[Coded], mask: _Mask, bad: _Mask) -> None:
+    """Add the pairs of `mask`, and the bad ones, to the cells of their values."""
+    joint = columns[0].codes
+    for column in columns[1:]:
+        joint = joint * len(column.values) + column.codes
+    found, n = np.unique(joint[mask], return_counts=True)
+    s = np.bincount(np.searchsorted(found, joint[bad]), minlength=len(found))
+    for code, units, bad_units in zip(found.tolist(), n.tolist(), s.tolist(), strict=True):
+        values = []
+        for column in reversed(columns):
+            code, place = divmod(code, len(column.values))
+            values.append(column.values[place])
+        cell = cells.setdefault(tuple(reversed(values)), [0, 0])
+        cell[0] += units
+        cell[1] += bad_units
