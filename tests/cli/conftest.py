@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from shadowstream.cli import run
+from shadowstream.testing.choice import Broker
+from tests.cli.judged import Judged
 
 CONFIG = """\
 name: {name}
@@ -68,3 +70,9 @@ def make_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeTrial:
         return path
 
     return write
+
+
+@pytest.fixture
+def judged(kafka: Broker, topic_prefix: str, make_trial: MakeTrial) -> Judged:
+    name = topic_prefix.rstrip(".").lower()[-20:].strip("-_")
+    return Judged(make_trial(name=name, bootstrap=kafka.bootstrap), kafka.bootstrap)

@@ -27,6 +27,7 @@ COMMANDS = [
     ("validate", "CONFIG"),
     ("config", "show", "CONFIG"),
     ("gate", "CONFIG"),
+    ("explain", "CONFIG"),
     ("diff", "CONFIG"),
 ]
 
@@ -75,8 +76,8 @@ def test_taking_a_shadow_topic_for_productions_ends_with_1_and_names_it(
         (("gate",), "Missing argument 'CONFIG'; see `shadowstream gate --help`"),
         (("gat",), "No such command 'gat'"),
         (("gate", "x.yaml", "--max-ag", "5"), "No such option: --max-ag"),
-        (("gate", "x.yaml", "--max-age", "soon"), "Invalid value for '--max-age'"),
-        (("gate", "x.yaml", "--max-age", "-1"), "greater than or equal to 0"),
+        (("gate", "x.yaml", "--max-age", "soon"), "--max-age 'soon': give seconds"),
+        (("gate", "x.yaml", "--max-age=-1"), "--max-age '-1': give seconds"),
         (("config",), "config --help"),
         (("--log-level", "loud", "gate"), "loud"),
         (("gate", "nowhere.yaml"), "nowhere.yaml:1: cannot be read"),

@@ -11,50 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.cli.gate import Answer, decide
+from shadowstream.cli.answer import Answer, decide
 from shadowstream.codecs import own
-from shadowstream.configfile import load
 from shadowstream.errors import ConfigError, ShadowstreamBug
-from shadowstream.revision import revision_of
-from shadowstream.testing.choice import Broker
 from shadowstream.testing.ports import free_port
-from shadowstream.testing.topics import Write, create_topics, produce_all
+from shadowstream.testing.topics import Write, produce_all
 from tests.cli.conftest import Cli, MakeTrial
+from tests.cli.judged import NOW_MS, REVISION, Judged, verdict
 
-REVISION = "ab" * 32
 OTHER = "cd" * 32
-NOW_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000
 CODES = {"promote": 0, "reject": 3, "not_yet": 4}
-
-
-def verdict(decision: str, revision: str = REVISION, evaluated_at_ms: int = NOW_MS, **more: Any) -> dict[str, Any]:
-    return {
-        "name": "fraud",
-        "revision": revision,
-        "decision": decision,
-        "final": False,
-        "reasons": [f"because {decision}"],
-        "criteria": [],
-        "criteria_hash": "00",
-        "outcomes": {"match": 10},
-        "fields": {},
-        "coverage": 1.0,
-        "remainder": 0,
-        "ledgers": [],
-        "incidents_open": [],
-        "windows_closed": 1,
-        "windows_open": 0,
-        "from_ms": 0,
-        "to_ms": 1,
-        "warm_up": 0,
-        "candidate_isolation": "in-process",
-        "evidence_digest": "00",
-        "evaluated_at_ms": evaluated_at_ms,
-        "sources": [],
-        "caveats": [],
-        **more,
-    }
 
 
 def encoded(*verdicts: dict[str, Any]) -> dict[str, bytes]:
@@ -152,32 +119,6 @@ def test_waiting_ends_where_nothing_more_can_come(answer: Answer, settled: bool)
 # The command, on a real broker.
 
 
-class Judged:
-    """A trial of its own on the broker, whose verdict topic the test fills."""
-
-    def __init__(self, path: Path, bootstrap: str) -> None:
-        self.path = path
-        self.config = load(path)
-        self.revision = revision_of(self.config)
-        self.bootstrap = bootstrap
-        self.topic = self.config.plan.of("verdict")
-
-    def create(self) -> None:
-        create_topics(self.bootstrap, {self.topic: 1}, {"cleanup.policy": "compact"})
-
-    def say(self, decision: str, revision: str | None = None, age_s: float = 0, **more: Any) -> None:
-        at_ms = round((time.time() - age_s) * 1000)
-        one = verdict(decision, revision or self.revision, at_ms, name=self.config.name, **more)
-        write = Write(own.encode("verdict", one), one["revision"].encode())
-        produce_all(self.bootstrap, self.topic, [write], transactional_id=f"{self.topic}.test")
-
-
-@pytest.fixture
-def judged(kafka: Broker, topic_prefix: str, make_trial: MakeTrial) -> Judged:
-    name = topic_prefix.rstrip(".").lower()[-20:].strip("-_")
-    return Judged(make_trial(name=name, bootstrap=kafka.bootstrap), kafka.bootstrap)
-
-
 @pytest.mark.parametrize("decision", CODES)
 def test_the_exit_code_is_the_decision(decision: str, cli: Cli, judged: Judged) -> None:
     judged.create()
@@ -238,7 +179,10 @@ def test_a_changed_candidate_loses_its_promote(cli: Cli, judged: Judged) -> None
     assert cli("gate", judged.path).code == 4
 
 
-@pytest.mark.parametrize(("max_age", "code"), [((), 4), (("--max-age", "9000"), 0), (("--max-age", "0"), 4)])
+@pytest.mark.parametrize(
+    ("max_age", "code"),
+    [((), 4), (("--max-age", "9000"), 0), (("--max-age", "3h"), 0), (("--max-age", "0"), 4)],
+)
 def test_a_stale_verdict_is_not_yet_and_json_does_not_say_promote(
     max_age: tuple[str, ...], code: int, cli: Cli, judged: Judged
 ) -> None:
@@ -299,6 +243,14 @@ def test_an_unreachable_cluster_is_1_and_says_what_to_look_at(cli: Cli, make_tri
     assert f"127.0.0.1:{port}" in said.err
     assert "refused" in said.err
     assert "check the address" in said.err
+
+
+@pytest.mark.parametrize("option", ["--wait", "--max-age"])
+@pytest.mark.parametrize("length", ["soon", "-1", "1w", ""])
+def test_a_length_of_time_that_cannot_be_one_is_2(option: str, length: str, cli: Cli, make_trial: MakeTrial) -> None:
+    said = cli("gate", make_trial(), f"{option}={length}")
+    assert said.code == 2
+    assert f"{option} {length!r}" in said.err
 
 
 @pytest.mark.parametrize("revision", ["abc", "ABCDEF0123", "0" * 65, "latest"])

@@ -1,0 +1,121 @@
+"""What the gate, `explain` and `report` rest on: the last verdict of the revision asked for, if it still counts."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import typer
+
+from shadowstream.cli.durations import seconds_of
+from shadowstream.cli.output import ExitCode
+from shadowstream.codecs import own
+from shadowstream.config import Config
+from shadowstream.configfile import load
+from shadowstream.errors import ConfigError, ShadowstreamBug
+from shadowstream.kafka.reading import TopicMissing, read_topic
+from shadowstream.revision import revision_of
+
+READ_TIMEOUT_S = 30.0
+REVISION_CHARS_MIN = 8
+_CODES = {"promote": ExitCode.OK, "reject": ExitCode.REJECT, "not_yet": ExitCode.NOT_YET}
+
+Revision = Annotated[
+    str | None, typer.Option(help="revision to ask for, or its first 8 or more digits; default: the local one's")
+]
+MaxAge = Annotated[
+    str, typer.Option(help="oldest verdict that counts, since its evaluation: seconds, or with s, m, h or d")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the gate says. `verdict` is the record that it rests on, None where there is none for the revision."""
+
+    decision: str
+    reasons: list[str]
+    revision: str
+    verdict: dict[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 promote, 3 reject, 4 not yet."""
+        return _CODES[self.decision]
+
+    @property
+    def settled(self) -> bool:
+        """Whether waiting cannot change it: a decision, or the last word of a bounded run."""
+        return self.decision != "not_yet" or bool(
+            self.verdict and self.verdict["final"] and self.verdict["decision"] == "not_yet"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a trial's verdicts: one revision or its beginning, and how old they may be."""
+
+    trial: Config
+    revision: str
+    max_age_ms: int
+
+    def ask(self) -> Answer:
+        """The answer as of now."""
+        return decide(verdicts_of(self.trial), self.revision, round(time.time() * 1000), self.max_age_ms)
+
+
+def question(config: str, revision: str | None, max_age: str) -> Question:
+    """From a command's arguments. Raises `ConfigError` for a config, a revision or an age that cannot be one."""
+    max_age_ms = round(seconds_of("--max-age", max_age) * 1000)
+    trial = load(config)
+    return Question(trial, _checked(revision) if revision is not None else revision_of(trial), max_age_ms)
+
+
+def _checked(revision: str) -> str:
+    if not re.fullmatch(rf"[0-9a-f]{{{REVISION_CHARS_MIN},64}}", revision):
+        raise ConfigError(f"--revision {revision!r}: give 8 to 64 digits of 0-9, a-f, as `validate` prints them")
+    return revision
+
+
+def verdicts_of(trial: Config) -> dict[str, bytes] | None:
+    """The last verdict of each revision, still encoded; None where the topic does not exist."""
+    try:
+        rows = read_topic(trial.kafka, trial.plan.of("verdict"), READ_TIMEOUT_S)
+    except TopicMissing:
+        return None
+    last = {row.key: row.value for row in rows}
+    return {key.decode("utf-8", "replace"): value for key, value in last.items() if key and value}
+
+
+def decide(verdicts: dict[str, bytes] | None, wanted: str, now_ms: int, max_age_ms: int) -> Answer:
+    """The gate's answer from the last verdicts by revision; `wanted` is a revision or its beginning.
+
+    Raises `ConfigError` where `wanted` fits several, `RecordError` where its verdict cannot be read.
+    """
+    if not verdicts:
+        why = "there is no verdict topic" if verdicts is None else "the verdict topic is empty"
+        return Answer("not_yet", [f"{why}: no window has been judged; is `judge` running with this config?"], wanted)
+    fitting = [revision for revision in verdicts if revision.startswith(wanted)]
+    if len(fitting) > 1:
+        raise ConfigError(f"--revision {wanted!r} fits {len(fitting)} revisions: {', '.join(sorted(fitting))}")
+    if not fitting:
+        others = ", ".join(sorted(revision[:16] for revision in verdicts)[:5])
+        return Answer("not_yet", [f"no verdict for revision {wanted[:16]}; there are verdicts for {others}"], wanted)
+    verdict = _decoded(verdicts[fitting[0]], fitting[0])
+    age_ms = now_ms - verdict["evaluated_at_ms"]
+    if abs(age_ms) > max_age_ms:
+        told = f"{age_ms / 1000:.0f} s old" if age_ms > 0 else f"{-age_ms / 1000:.0f} s ahead of this machine's clock"
+        reason = f"the verdict ({verdict['decision']}) is {told}; at most {max_age_ms / 1000:g} s count (--max-age)"
+        return Answer("not_yet", [reason], fitting[0], verdict)
+    return Answer(verdict["decision"], list(verdict["reasons"]), fitting[0], verdict)
+
+
+def _decoded(raw: bytes, revision: str) -> dict[str, Any]:
+    kind, verdict = own.decode(raw)
+    if kind != "verdict" or verdict["revision"] != revision or verdict["decision"] not in _CODES:
+        raise ShadowstreamBug(
+            f"the verdict topic holds under key {revision!r} a {kind} record with revision "
+            f"{verdict.get('revision')!r} and decision {verdict.get('decision')!r}"
+        )
+    return verdict

@@ -1,0 +1,64 @@
+"""`explain`: why the candidate is not promoted, and what would be needed. Exit code 0 when it could say so."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import typer
+
+from shadowstream.cli.answer import Answer, MaxAge, Revision, question
+from shadowstream.cli.output import ConfigPath, Json, put, put_json, say
+from shadowstream.judge.explain import Explanation, explain, span
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command("explain")(explain_)
+
+
+def explain_(config: ConfigPath, revision: Revision = None, max_age: MaxAge = "1h", as_json: Json = False) -> None:
+    """Say where each criterion stands, what else is in the way, and what to do about it: records and hours."""
+    asked = question(config, revision, max_age)
+    answer, trial = asked.ask(), asked.trial
+    explanation = explained(answer)
+    if as_json:
+        put_json({"name": trial.name, "revision": answer.revision, **told(explanation)})
+        return
+    for line in lines(explanation, answer.verdict):
+        put(line.replace("CONFIG", config))
+    say(f"trial {trial.name!r}, revision {answer.revision}")
+
+
+def explained(answer: Answer) -> Explanation:
+    """The gate's answer explained, also where there is no verdict."""
+    if answer.verdict is None:
+        todo = (
+            "start the roles with this very config (`shadowstream up CONFIG`), or ask with --revision for what has run",
+        )
+        return Explanation(answer.decision, (), tuple(answer.reasons), todo)
+    return explain(answer.verdict, answer.decision, answer.reasons)
+
+
+def told(explanation: Explanation) -> dict[str, Any]:
+    """As --json prints it."""
+    criteria = [{**asdict(one), "met": one.met} for one in explanation.standings]
+    return {
+        "decision": explanation.decision,
+        "criteria": criteria,
+        "blockers": explanation.blockers,
+        "todo": explanation.todo,
+    }
+
+
+def lines(explanation: Explanation, verdict: dict[str, Any] | None) -> list[str]:
+    """As text: the decision, a line a criterion, what else is in the way, what to do."""
+    said = [explanation.decision.replace("_", " ")]
+    if verdict is not None:
+        said.append(f"  {span(verdict)}")
+    for one in explanation.standings:
+        said.append(f"  {one.sentence}")
+        said += [f"    {why}" for why in one.why]
+    if explanation.blockers:
+        said += ["in the way:", *(f"  {reason}" for reason in explanation.blockers)]
+    return [*said, "what to do:", *(f"  {one}" for one in explanation.todo)]

@@ -1,0 +1,139 @@
+"""`explain` as a person reads it: parsed line by line, from records on a real broker."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shadowstream.configfile import load
+from shadowstream.judge.step import JudgeStep
+from shadowstream.revision import revision_of
+from tests.cli.conftest import Cli
+from tests.cli.judged import Judged
+from tests.judge.stats import HOUR_MS, cell, stats
+
+TASK = "scores/0"
+LINE = re.compile(
+    r"  (?P<criterion>\w+): (?P<state>[a-z ]+): n=(?P<n>\d+) s=(?P<s>\d+) limit=(?P<limit>[\d.]+) \(unit: record\)"
+    r"(; needed=(?P<needed>\d+) more=(?P<more>\d+) hours=(?P<hours>[\d.e+]+), at (?P<per_hour>[\d.e+]+) an hour)?.*"
+)
+
+
+def judge(path: Path) -> JudgeStep:
+    trial = load(path)
+    return JudgeStep(trial, revision_of(trial), [TASK])
+
+
+def hour(step: JudgeStep, number: int, **outcomes: int) -> None:
+    """One hour of event time, the `number`-th from 0."""
+    delta = cell(number * HOUR_MS, step.revision, **outcomes)
+    said = stats(TASK, number + 1, delta, watermark_ms=(number + 1) * HOUR_MS, revision=step.revision)
+    step.step(0, number, said)
+
+
+def parsed(text: str) -> dict[str, dict[str, str]]:
+    """The lines of the criteria by name."""
+    return {found["criterion"]: found.groupdict() for line in text.splitlines() if (found := LINE.fullmatch(line))}
+
+
+def test_whoever_reads_only_this_knows_what_is_needed_and_a_run_confirms_it(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    step = judge(judged.path)
+    # A pair in 250 differs, one in 500 is missing: under their limits of 1 %, and not shown yet.
+    hourly = {"match": 249, "mismatch": 1, "input": 250}
+    for number in range(4):
+        hour(step, number, **(hourly | ({"missing": 1} if number % 2 else {})))
+    judged.write(step.evaluate(0).verdict)
+    said = cli("explain", judged.path)
+    assert said.code == 0
+    assert said.out.startswith("not yet\n  4 windows closed, 1970-01-01T00:00:00Z to 1970-01-01T04:00:00Z\n")
+    stands = parsed(said.out)
+    assert set(stands) == {"mismatch", "missing", "extra", "error"}
+    assert (stands["mismatch"]["n"], stands["mismatch"]["s"], stands["mismatch"]["limit"]) == ("1000", "4", "0.01")
+    assert (stands["missing"]["n"], stands["missing"]["s"]) == ("1002", "2")
+    assert stands["extra"]["state"] == "shown good"
+    unmet = {name: one for name, one in stands.items() if one["state"] != "shown good"}
+    assert "mismatch" in unmet
+    page = (Path(__file__).parents[2] / "docs" / "judging.md").read_text("utf-8")
+    assert "\n".join(said.out.splitlines()[:3]) in page
+
+    met: dict[str, int] = {}
+    for number in range(4, 60):
+        hour(step, number, **(hourly | ({"missing": 1} if number % 2 else {})))
+        for one in step.evaluate(0).verdict["criteria"]:
+            if one["shown_good"]:
+                met.setdefault(one["rate"], one["n"])
+    for name, one in unmet.items():
+        assert abs(met[name] - int(one["needed"])) <= 0.2 * met[name], (name, one, met[name])
+        assert int(one["more"]) == int(one["needed"]) - int(one["n"])
+    assert re.search(r"let it run: \w+ takes longest, \d+ more, about [\d.]+ h of event time", said.out)
+
+
+def test_the_json_says_the_same(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    step = judge(judged.path)
+    for number in range(3):
+        hour(step, number, match=100, input=100)
+    judged.write(step.evaluate(0).verdict)
+    told = cli("explain", judged.path, "--json").json
+    mismatch = told["criteria"][0]
+    assert (mismatch["criterion"], mismatch["n"], mismatch["s"], mismatch["needed"]) == ("mismatch", 300, 0, 898)
+    assert (mismatch["more"], mismatch["met"], mismatch["per_hour"]) == (598, False, 100.0)
+    assert told["decision"] == "not_yet"
+    assert told["todo"]
+    text = parsed(cli("explain", judged.path).out)
+    assert {name: (int(one["n"]), int(one["needed"])) for name, one in text.items()} == {
+        one["criterion"]: (one["n"], one["needed"]) for one in told["criteria"]
+    }
+
+
+@pytest.mark.parametrize("created", [False, True])
+def test_with_no_verdict_it_says_not_yet_and_what_to_start(created: bool, cli: Cli, judged: Judged) -> None:
+    if created:
+        judged.create()
+    said = cli("explain", judged.path)
+    assert said.code == 0
+    assert said.out.startswith("not yet\nin the way:\n  ")
+    assert "no window has been judged" in said.out
+    assert f"`shadowstream up {judged.path}`" in said.out
+
+
+def test_with_no_window_closed_it_says_so(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.write(judge(judged.path).evaluate(0).verdict)
+    said = cli("explain", judged.path)
+    assert "not yet\n  no window has closed\n" in said.out
+    assert "nothing is known yet of scores/0" in said.out
+
+
+def test_with_conservation_broken_it_says_where(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    step = judge(judged.path)
+    for number in range(20):
+        hour(step, number, match=100, input=100)
+    lines: list[dict[str, Any]] = [{"ledger": 3, "place": "scores/0", "expected": 2_000, "counted": 1_999}]
+    step.step(0, 99, stats(TASK, 21, watermark_ms=20 * HOUR_MS, revision=step.revision, ledgers=lines))
+    judged.write(step.evaluate(0).verdict)
+    said = cli("explain", judged.path)
+    assert said.out.startswith("not yet\n")
+    assert "ledger 3, scores/0: 2000 expected, 1999 counted" in said.out
+    assert "conservation is broken: 1 records are unaccounted for" in said.out
+
+
+def test_a_stale_promote_is_explained_as_not_yet(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.say("promote", age_s=7_200)
+    said = cli("explain", judged.path)
+    assert said.out.startswith("not yet\n")
+    assert "the verdict (promote) is 7200 s old" in said.out
+
+
+def test_a_promote_and_a_reject_say_what_to_do(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.say("promote", windows_closed=30, from_ms=0, to_ms=30 * HOUR_MS)
+    assert "promote the candidate" in cli("explain", judged.path).out
+    judged.say("reject")
+    said = cli("explain", judged.path)
+    assert "because reject" in said.out
+    assert "another revision starts at zero" in said.out
