@@ -8,9 +8,11 @@ Missing (production's record waits) is decided by marks, without any time:
 * Where the production record names its input, it is missing once the runner is done beyond that very input.
 
 Extra (a shadow record waits) is the mirror: C = production's committed inputs, *then* E = ends of its outputs. Under
-``after_output`` production is done with every input below C once E is read. Otherwise the commits prove nothing by
-themselves, and the grace is added; without a group only event time and grace remain, by the **minimum** of both
-sides' watermarks. Why not the maximum: production at 12:00:00 waits, the candidate is 31 s behind and honest, grace
+``after_output`` production is done with every input below C once E is read. A shadow record that does not name its input
+(of a job of its own) was born like production's: below an end of the shadow side that was read before the ends I of the
+inputs, so it comes from an input below I (tests/joiner/test_clocks.py, test_extra_by_an_end_of_its_own_side). Without
+``after_output`` the commits prove nothing by themselves, and the grace is added; without a group only event time and
+grace remain, by the **minimum** of both sides' watermarks. Why not the maximum: production at 12:00:00 waits, the candidate is 31 s behind and honest, grace
 is 30 s. By the maximum (12:00:31 on production's side) the record is said missing one second before its partner
 is read; by the minimum it waits until the candidate's own clock has passed it
 (tests/joiner/test_clocks.py, test_a_candidate_that_is_behind_is_not_missing).
@@ -23,7 +25,8 @@ Lanes (`deadlines`) and their bounds; a row is due once its threshold lies below
 ====================  ==================================================  ==============================
 lane                  bound                                               threshold
 ====================  ==================================================  ==============================
-born, side            end of the newest born mark that side has passed    offset of production's row
+born, side, of        end of the newest born mark of side `of` that       offset of the row of side `of`
+                      side has passed
 done, side, input     inputs that the side is done with                   offset of the row's input
 time, side            that side's watermark less the grace, plus one      event time
 joint, side           the lower of production's and its, less the grace   event time
@@ -100,9 +103,13 @@ class Clocks:
     def __init__(self, config: Config, progress: Progress, passed: Passed, places: tuple[Place, ...]) -> None:
         self._config = config
         self._places = places
+        self._has_twin = len(places) > Side.TWIN
         self._progress = progress
         self._passed = passed
-        self._born: dict[Side, deque[Observed]] = {Side(n): deque() for n in range(1, len(places))}
+        others = [Side(n) for n in range(1, len(places))]
+        # By the side whose outputs they are and the side that must be done with their inputs.
+        ways = [way for side in others for way in ((Side.PRODUCTION, side), (side, Side.PRODUCTION))]
+        self._born: dict[tuple[Side, Side], deque[Observed]] = {way: deque() for way in ways}
         self.born_below = dict.fromkeys(self._born, 0)
         self.production = DoneByCommits()
         self.twin = DoneByCommits()
@@ -127,11 +134,11 @@ class Clocks:
 
     # ---------------------------------------------------------------- observations
 
-    def observe_born(self, end: int, inputs: dict[Place, int]) -> None:
-        """A new born mark: `end` was read before `inputs`."""
+    def observe_born(self, end: int, inputs: dict[Place, int], side: Side = Side.PRODUCTION) -> None:
+        """A new born mark of a side: the `end` of its outputs was read before `inputs`."""
         self.input_ends = inputs
-        for queue in self._born.values():
-            if not queue or end > queue[-1].end:
+        for (of, _), queue in self._born.items():
+            if of is side and (not queue or end > queue[-1].end):
                 queue.append(Observed(end, inputs))
                 _keep_few(queue)
 
@@ -147,12 +154,12 @@ class Clocks:
     def advance(self) -> None:
         """Take what the positions have passed since the last call. `Passed` has been advanced before."""
         self.production.advance(self.positions[Side.PRODUCTION])
-        if Side.TWIN in self._born:
+        if self._has_twin:
             self.twin.advance(self.positions[Side.TWIN])
-        for side, queue in self._born.items():
-            done = self._done(side)
+        for way, queue in self._born.items():
+            done = self._done(way[1])
             while queue and all(done.get(place, 0) >= end for place, end in queue[0].inputs.items()):
-                self.born_below[side] = max(self.born_below[side], queue.popleft().end)
+                self.born_below[way] = max(self.born_below[way], queue.popleft().end)
         self._finished = self._finished or self._is_finished()
 
     def _done(self, side: Side) -> dict[Place, int]:
@@ -170,7 +177,7 @@ class Clocks:
         if progress.start is None or not self._config.bounded or not progress.all_ended():
             return False
         shadow, position = self._places[Side.SHADOW], self.positions[Side.SHADOW]
-        by_commits = [self.production.done, *([self.twin.done] if Side.TWIN in self._born else [])]
+        by_commits = [self.production.done, *([self.twin.done] if self._has_twin else [])]
         return all(
             progress.ends[place].ends.get(shadow, math.inf) <= position
             and all(done.get(place, 0) >= bound for done in by_commits)
@@ -188,25 +195,24 @@ class Clocks:
             return ((Lane("warm"), 0),)
         if self._finished:
             return ()
-        other = side if awaited is Side.PRODUCTION else awaited
-        lane = Lane("joint", other)
         if self._has_marks[awaited]:
             ways = self._ways(side, awaited, row)
-            if ways and not any(threshold < self.bound(lane) for lane, threshold in ways):
+            if not any(threshold < self.bound(lane) for lane, threshold in ways):
                 return ways
-            if ways and self._exact[awaited]:
+            if self._exact[awaited]:
                 return ()
-            if ways:
-                lane = Lane("time", awaited)
+            lane = Lane("time", awaited)
+        else:
+            lane = Lane("joint", side if awaited is Side.PRODUCTION else awaited)
         return () if row.time_ms < self.bound(lane) else ((lane, row.time_ms),)
 
     def _ways(self, side: Side, awaited: Side, row: Row) -> list[tuple[Lane, int]]:
-        """Lanes of marks, any of which suffices. None where no mark will ever speak of this row."""
+        """Lanes of marks, any of which suffices."""
         ways: list[tuple[Lane, int]] = []
-        if side is Side.PRODUCTION:
-            ways.append((Lane("born", awaited), row.offset))
         if row.at is not None and (place := self._input(row.at)) in self._inputs():
             ways.append((Lane("done", awaited, place), row.at.offset))
+        if side is Side.PRODUCTION or not ways:
+            ways.append((Lane("born", awaited, None, side), row.offset))
         return ways
 
     def _inputs(self) -> dict[Place, int]:
@@ -219,7 +225,7 @@ class Clocks:
         if self._finished:
             return math.inf
         if lane.kind == "born":
-            return self.born_below[lane.side]
+            return self.born_below[lane.of, lane.side]
         if lane.kind == "done" and lane.input is not None:
             return self._done(lane.side).get(lane.input, 0)
         marks = [self.read_to_ms(lane.side)]

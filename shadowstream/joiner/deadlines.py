@@ -18,11 +18,13 @@ from shadowstream.records import Place, Side
 
 
 class Lane(NamedTuple):
-    """One condition: its kind, the side that it speaks of and, where it is about one input, that; see `clocks`."""
+    """One condition: its kind, the side that it speaks of and, where it is about one input or about outputs of one
+    side, that; see `clocks`."""
 
     kind: str
     side: Side = Side.PRODUCTION
     input: Place | None = None
+    of: Side = Side.PRODUCTION
 
 
 Lanes = Sequence[tuple[Lane, int]]

@@ -96,9 +96,10 @@ class JoinerStep:
     # ---------------------------------------------------------------- observations; all ends are high watermarks
 
     def observe_born(self, ends: dict[Place, int], inputs: dict[Place, int]) -> None:
-        """Ends of production's outputs, read *before* the ends of the inputs."""
-        for place, task in self.tasks.items():
-            task.clocks.observe_born(ends[place], inputs)
+        """Ends of all sides' outputs, read *before* the ends of the inputs."""
+        for task in self.tasks.values():
+            for side in task.used_sides:
+                task.clocks.observe_born(ends[task.places[side]], inputs, side)
 
     def observe_production(self, committed: dict[Place, int], ends: dict[Place, int]) -> None:
         """Production's committed offsets, read *before* the ends of its outputs."""

@@ -7,7 +7,8 @@ observation  order, and why
 ===========  =====================================================================================================
 done         production's commits C, *then* the ends E of its outputs: outputs of inputs below C were acknowledged
              before C was committed, so they lie below E. The twin likewise
-born         E, *then* the ends I of the inputs: what lies below E was made from inputs that lie below I
+born         the ends E of every side's outputs, *then* the ends I of the inputs: what lies below E was made from
+             inputs that lie below I
 diff         the ends of diff before the next commit: its rows will lie at or after them
 copied       where production's outputs reach us through a topic of ours (its partitioner is not known), C and the
              ends of its *own* outputs are read; once the runner's group has committed the copying of those to these
@@ -85,7 +86,7 @@ class Observer:
         inputs = offsets.ends(self._client, self._inputs)
         self._step.observe_diff({place.partition: ends[place] for place in self._diff})
         of_production = _only(ends, self._sides[Side.PRODUCTION])
-        self._step.observe_born(of_production, inputs)
+        self._step.observe_born(_only(ends, self._places), inputs)
         if committed is not None and not self._families.copied:
             self._step.observe_production(committed, of_production)
         elif committed is not None:

@@ -137,6 +137,22 @@ def test_extra_only_when_production_has_committed_the_input_and_has_been_read_to
     assert [desk.production_is_done_with(row(at=at)) for at in (3, 4)] == [True, False]
 
 
+def test_extra_by_an_end_of_its_own_side() -> None:
+    """A record that names no input: at 12:00 the shadow side ends at 1, then the inputs at 10. Once production has
+    committed all ten, and all that it had written then has been read, nothing of theirs can come any more."""
+    desk = Desk()
+    desk.clocks.observe_born(1, {IN: 10, OTHER: 0}, Side.SHADOW)
+    desk.clocks.observe_production(7, {IN: 9})
+    desk.read(production=7)
+    desk.read_to_ms(99 * GRACE_MS, 99 * GRACE_MS)
+    assert not desk.production_is_done_with(row()), "one input is not done, whatever the time"
+    desk.clocks.observe_production(8, {IN: 10})
+    desk.read(production=7)
+    assert not desk.production_is_done_with(row()), "its output has not been read"
+    desk.read(production=8)
+    assert [desk.production_is_done_with(row(offset)) for offset in (0, 1)] == [True, False]
+
+
 def test_where_production_may_commit_before_it_writes_the_grace_is_added() -> None:
     desk = Desk(production={"outputs": ["out"], "group": "prod"})
     desk.clocks.observe_production(7, {IN: 4})

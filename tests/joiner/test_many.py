@@ -73,7 +73,9 @@ def test_each_group_is_given_whole_and_once() -> None:
     (alone,) = groups.settle(desk.clocks)
     assert isinstance(alone, Alone), "of b the candidate has nothing; production may still add to a"
     assert list(groups.offsets(Side.PRODUCTION)) == [0, 1]
-    desk.read_to_ms(desk.config.grace_ms, desk.config.grace_ms)
+    desk.clocks.observe_born(1, {IN: 10}, Side.SHADOW)
+    desk.clocks.observe_production(3, {IN: 10})
+    desk.read()
     (group,) = groups.settle(desk.clocks)
     assert isinstance(group, Many)
     assert (len(group.production), len(group.shadow)) == (2, 1)

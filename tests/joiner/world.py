@@ -191,7 +191,7 @@ class World:
     def observe(self) -> None:
         """Production's commits, then the ends of its outputs, then the ends of the inputs."""
         committed = dict(self.production_committed)
-        ends = {place: self.end(place) for place in self.sides[0]}
+        ends = {place: self.end(place) for side in self.sides for place in side}
         self.joiner.observe_born(ends, {place: self.end(place) for place in self.inputs})
         if self.config.production.group:
             self.joiner.observe_production(committed, ends)

@@ -117,8 +117,9 @@ class Process:
         ends = logs.ends(self.places(Side.PRODUCTION))
         twin = dict(world.twin.committed) if world.twin else None
         twin_ends = logs.ends(self.places(Side.TWIN)) if world.twin else {}
+        born = logs.ends([place for task in self.step.tasks.values() for place in task.places])
         inputs = logs.ends(world.inputs)
-        self.step.observe_born(ends, inputs)
+        self.step.observe_born(born, inputs)
         if world.config.production.group:
             self.step.observe_production(committed, ends)
         if twin is not None:
