@@ -15,6 +15,7 @@ from shadowstream.joiner.asides import Asides
 from shadowstream.joiner.book import Book
 from shadowstream.joiner.clocks import Clocks
 from shadowstream.joiner.comparing import Comparing
+from shadowstream.joiner.copied import CopiedTime
 from shadowstream.joiner.corrections import Corrections
 from shadowstream.joiner.identity import Identity
 from shadowstream.joiner.many import Groups
@@ -56,7 +57,8 @@ class TaskState:
         self.config, self.revision = config, revision
         self.name, self.places, self.own_inputs = sources.name, sources.places, sources.own_inputs
         self.progress = progress
-        self.topic, self.copied = sources.topic, sources.copied
+        self.topic = sources.topic
+        self.copied = {side: CopiedTime() for side in sources.copied}
         self.identity = Identity(config, compare.decode)
         self.asides = Asides(config)
         self.store = _store(config, len(self.places))

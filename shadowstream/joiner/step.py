@@ -8,6 +8,7 @@ from typing import Any
 from shadowstream.config import Config
 from shadowstream.joiner.book import Book
 from shadowstream.joiner.comparing import Comparing
+from shadowstream.joiner.copied import Copied, Originals
 from shadowstream.joiner.idle import Idleness
 from shadowstream.joiner.progress import Progress
 from shadowstream.joiner.sides import places_of
@@ -36,6 +37,7 @@ class JoinerStep:
         self.tasks: dict[Place, Task] = {}
         self.progress = Progress(revision, config.inputs)
         self._idleness = Idleness(config.idle_ms)
+        self._originals: dict[str, Originals] = {}
         self._by_place: dict[Place, tuple[Task, Side]] = {}
         self._by_input: dict[Place, Task] = {}
         self._prepared: list[Task] = []
@@ -67,6 +69,7 @@ class JoinerStep:
         self._prepared.clear()
         self.progress = Progress(self.revision, self.config.inputs)
         self._idleness = Idleness(self.config.idle_ms)
+        self._originals.clear()
 
     def read(self, batch: Batch, now_ms: int) -> set[str]:
         """A batch of any side of one of our tasks.
@@ -118,6 +121,22 @@ class JoinerStep:
             for side in task.used_sides:
                 place, position = task.places[side], task.clocks.positions[side]
                 task.clocks.idle_watermarks[side] = self._idleness.watermark(place, position, now_ms)
+
+    def observe_originals(self, ends: dict[Place, int], times: dict[Place, int], now_ms: int) -> None:
+        """End and greatest event time of the partitions of one topic that we read as a copy: which of them are idle."""
+        for topic in {place.topic for place in ends}:
+            self._originals.setdefault(topic, Originals(self.config.idle_ms)).observe(ends, times, now_ms)
+
+    def observe_copied(self, side: Side, copied: dict[Place, Copied], ends: dict[Place, int], now_ms: int) -> None:
+        """How far the partitions of one topic have been copied, read *before* the ends of the copies."""
+        (topic,) = {place.topic for place in copied}
+        low_ms = self._originals.setdefault(topic, Originals(self.config.idle_ms)).low_ms(copied, now_ms)
+        if low_ms is None:
+            return
+        for task in self.tasks.values():
+            if side in task.copied and topic in (task.topic, self.config.candidate.topic):
+                low = min(low_ms, now_ms + self.config.future_ms_max)
+                task.copied[side].observe(ends[task.places[side]], low)
 
     def observe_diff(self, ends: dict[int, int]) -> None:
         """Ends of the diff topic's partitions: no row of a later commit lies below."""

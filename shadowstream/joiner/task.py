@@ -73,7 +73,8 @@ class Task(TaskState):
         state.read_to = batch.offsets[-1] + 1
         self.last_read_ms = now_ms
         times = self._times(batch.times_ms, now_ms)
-        self._advance_watermark(side, times)
+        if side not in self.copied:
+            self._advance_watermark(side, max(times))
         old = 0 if batch.offsets[0] >= state.high else sum(offset < state.high for offset in batch.offsets)
         state.read += len(batch) - old
         if side is Side.SHADOW:
@@ -159,7 +160,7 @@ class Task(TaskState):
             if state.announced:
                 self._lost(side, state)
             if state.watermark_ms is not None:  # said before a restart, true again now that all is read again
-                self._advance_watermark(side, (state.watermark_ms,))
+                self._advance_watermark(side, state.watermark_ms)
                 state.watermark_ms = None
 
     def _lost(self, side: Side, state: SideState) -> None:
@@ -178,9 +179,9 @@ class Task(TaskState):
         self.clamped += sum(time > limit for time in times)
         return [min(time, limit) for time in times]
 
-    def _advance_watermark(self, side: Side, times: Sequence[int]) -> None:
-        before, most = self.clocks.watermarks[side], max(times)
-        self.clocks.watermarks[side] = most if before is None else max(before, most)
+    def _advance_watermark(self, side: Side, time_ms: int) -> None:
+        before = self.clocks.watermarks[side]
+        self.clocks.watermarks[side] = time_ms if before is None else max(before, time_ms)
 
     def _no_id(self, side: Side) -> str:
         identity = self.config.identity
@@ -217,6 +218,9 @@ class Task(TaskState):
         """Decide what can no longer find a partner."""
         for done in self.passed.advance(self.clocks.positions[Side.SHADOW]):
             self.routes.check(done)
+        for side, copied in self.copied.items():
+            if (time_ms := copied.passed(self.clocks.positions[side])) is not None:
+                self._advance_watermark(side, time_ms)
         self.clocks.advance()
         if not any(state.announced for state in self.sides):
             self._deciding.take(self.store.settle(self.clocks))

@@ -71,7 +71,7 @@ class Copies:
             return dict(ends)
         group = self._config.plan.group("runner")
         copied = offsets.committed(self._client, group, wanted)
-        if any(copied.get(place, 0) < end for place, end in wanted.items()):
+        if any(copied.get(place, -1) < end for place, end in wanted.items()):
             return None
         own = {place: end for place, end in ends.items() if place not in wanted}
         routes = [self._routes[topic] for topic in {place.topic for place in wanted}]

@@ -41,6 +41,13 @@ class Families:
         self.counts = self._counted(client)
         self.copied = offsets.places(_counts(client, sorted(self.repartitioned)))
         """Partitions of production's own topics of which we read a copy; as many as production has."""
+        adopted = config.candidate.topic if self.repartitioned else None
+        theirs = offsets.places(_counts(client, [adopted])) if adopted else []
+        self.originals: dict[tuple[Side, str], list[Place]] = {}
+        """Partitions of every topic that is copied, by the side that it is and its name."""
+        for side, places in ((Side.PRODUCTION, self.copied), (Side.SHADOW, theirs)):
+            for place in places:
+                self.originals.setdefault((side, place.topic), []).append(place)
         self._tasks = {
             topic: [places_of(config, topic, partition, repartitioned) for partition in range(count)]
             for topic, count in self.counts.items()

@@ -13,6 +13,8 @@ diff         the ends of diff before the next commit: its rows will lie at or af
 copied       where production's outputs reach us through a topic of ours (its partitioner is not known), C and the
              ends of its *own* outputs are read; once the runner's group has committed the copying of those to these
              ends, the ends R of the copies are read: the outputs of inputs below C lie below R
+copy times   the commits of copying, which say the greatest event time copied of each partition, *then* the ends of the
+             copies: what has been copied up to the lowest of these times lies below them (`joiner.copied`)
 ===========  =====================================================================================================
 
 Born needs no such translation: a copy below an end of today was made of an output, so of an input, of today.
@@ -28,11 +30,13 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
+from shadowstream.joiner.copied import Copied
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka import offsets
 from shadowstream.kafka.families import Families
 from shadowstream.observe import get_logger
 from shadowstream.records import Place, Side
+from shadowstream.runner.copying import copied_to_ms
 
 log = get_logger("joiner")
 EVERY_MS = 1_000
@@ -94,6 +98,8 @@ class Observer:
             self._observe_copied()
         if by_twin is not None:
             self._step.observe_twin(by_twin, _only(ends, self._sides[Side.TWIN]))
+        for (side, _), originals in self._families.originals.items():
+            self._observe_copy_times(side, originals, now_ms)
         if self._by_time and any(records for records, _, _ in self._step.sides().values()):
             self._observe_times(ends, now_ms)
 
@@ -101,7 +107,7 @@ class Observer:
         """Production's progress in terms of our copies of its outputs, as far as these have been committed."""
         copied = offsets.committed(self._client, self._config.plan.group("runner"), self._families.copied)
         ripe = []
-        while self._copying and all(copied.get(p, 0) >= end for p, end in self._copying[0].ends.items()):
+        while self._copying and all(copied.get(p, -1) >= end for p, end in self._copying[0].ends.items()):
             ripe.append(self._copying.popleft())
         if ripe:
             # Of families that are not copied any later end holds as well.
@@ -110,6 +116,14 @@ class Observer:
                 self._step.observe_production(one.committed, ends)
         if len(self._copying) > COPYING_MAX:  # a later one says the same, only later
             self._copying = deque([*list(self._copying)[:-1:2], self._copying[-1]])
+
+    def _observe_copy_times(self, side: Side, originals: list[Place], now_ms: int) -> None:
+        times = offsets.greatest_times(self._client, originals)
+        self._step.observe_originals(offsets.ends(self._client, originals), times or {}, now_ms)
+        commits = offsets.commits(self._client, self._config.plan.group("runner"), originals)
+        copied = {place: Copied(offset, copied_to_ms(metadata)) for place, (offset, metadata) in commits.items()}
+        if len(copied) == len(originals):
+            self._step.observe_copied(side, copied, offsets.ends(self._client, self._sides[side]), now_ms)
 
     def _observe_times(self, ends: dict[Place, int], now_ms: int) -> None:
         """Greatest timestamps, for the idle rule: asked for only where something waits and time may decide."""

@@ -121,7 +121,12 @@ def greatest_times(client: AdminClient, wanted: Iterable[Place]) -> dict[Place, 
 
 
 def committed(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[Place, int]:
-    """Committed offsets of a group; places without a commit are left out.
+    """Committed offsets of a group; places without a commit are left out."""
+    return {place: offset for place, (offset, _) in commits(client, group, wanted).items()}
+
+
+def commits(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[Place, tuple[int, str]]:
+    """Committed offsets of a group with their metadata; places without a commit are left out.
 
     Through the admin API, which can only look: nothing here could ever join or commit to production's group.
     """
@@ -133,4 +138,5 @@ def committed(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[
         return found
 
     found = _settled(ask, f"cannot read the commits of group {group!r}")
-    return {Place(tp.topic, tp.partition): tp.offset for tp in found if tp.error is None and tp.offset >= 0}
+    kept = [tp for tp in found if tp.error is None and tp.offset >= 0]
+    return {Place(tp.topic, tp.partition): (tp.offset, tp.metadata or "") for tp in kept}

@@ -245,7 +245,9 @@ def check(
         for topic, kind in kinds.items():
             if kind == REPARTITION or sampler.counts[topic] == 1:
                 continue
-            for name, weighed in sampler.weighed(topic).items():
+            logs = sampler.weighed(topic)
+            certain &= set(logs) >= sampler.others  # what has written nothing yet has proven nothing
+            for name, weighed in logs.items():
                 found = weighed.get(kind)
                 if found is None:  # `same`, of production itself
                     continue
@@ -269,7 +271,10 @@ def _changed(config: Config, name: str, kind: str, found: Evidence) -> str:
 
 
 class Sampler:
-    """Reads samples of the topics whose partitions must agree. `counts` are the partitions of every topic read."""
+    """Reads samples of the topics whose partitions must agree.
+
+    `counts` are the partitions of every topic read, `others` the topics whose keys must lie where production's do.
+    """
 
     def __init__(
         self, config: Config, client: AdminClient, per_partition: int = PER_PARTITION, limit_s: float = LIMIT_S
@@ -281,7 +286,8 @@ class Sampler:
             for one, side in ((config.candidate, Side.SHADOW), (config.twin, Side.TWIN))
             if one is not None and one.topic is not None
         ]
-        topics = [*config.inputs, *config.production.outputs, *(topic for topic, _ in self._others)]
+        self.others = {topic for topic, _ in self._others}
+        topics = [*config.inputs, *config.production.outputs, *self.others]
         self.counts = offsets.partition_counts(client, topics)
         self._inputs = offsets.places({topic: self.counts[topic] for topic in config.inputs})
         self._most = min(per_partition, max(20, IN_ALL // max(self.counts.values())))

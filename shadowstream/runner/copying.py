@@ -14,8 +14,26 @@ from shadowstream.errors import ShadowstreamBug
 from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Place, Side, Write, pack_origin
 from shadowstream.runner.homes import Homes
 
-METADATA = "copy1"
-"""Version of what a commit of a copied place means: every record below its offset has been copied."""
+METADATA = "copy2"
+"""Version of what a commit of a copied place means: every record below its offset has been copied. After a colon
+follows the greatest event time (ms) of these, -1 for none: readers of the copies need it, see `joiner.copied`."""
+
+
+def copied_to_ms(metadata: str) -> int | None:
+    """Greatest event time of what a commit says has been copied, ms; None where there was no record.
+
+    Raises `ShadowstreamBug` for a commit that we did not write.
+
+    >>> copied_to_ms("copy2:1370000000000"), copied_to_ms("copy2:-1")
+    (1370000000000, None)
+    """
+    version, _, text = metadata.partition(":")
+    if version != METADATA or not text.removeprefix("-").isdigit():
+        raise ShadowstreamBug(
+            f"commit metadata {metadata[:20]!r} of a copied topic is of an unknown form: did something else commit to "
+            "our group?"
+        )
+    return int(text) if int(text) >= 0 else None
 
 
 class Route(NamedTuple):
@@ -28,10 +46,12 @@ class Route(NamedTuple):
 
 @dataclass(slots=True)
 class Copied:
-    """How far a place has been copied; `committed` is -1 until that has been committed once."""
+    """How far a place has been copied, and the greatest event time of that; `committed` is -1 until that has been
+    committed once."""
 
     position: int
     committed: int
+    time_ms: int
 
 
 @dataclass(slots=True)
@@ -48,13 +68,9 @@ class CopyStep:
 
         Raises `ShadowstreamBug` for a commit that we did not write.
         """
-        if metadata is not None and metadata != METADATA:
-            raise ShadowstreamBug(
-                f"commit metadata {metadata[:20]!r} of {place} is of an unknown form: did something else commit to our "
-                "group?"
-            )
+        time_ms = None if metadata is None else copied_to_ms(metadata)
         # A place without a commit gets one even if nothing is there to copy: later, none means that it was lost.
-        self.places[place] = Copied(position, -1 if metadata is None else position)
+        self.places[place] = Copied(position, -1 if metadata is None else position, -1 if time_ms is None else time_ms)
 
     def drop(self) -> None:
         """Forget everything: state comes back from what is committed only."""
@@ -74,6 +90,7 @@ class CopyStep:
             headers = [*(batch.headers[i] or ()), (ORIGIN_HEADER, pack_origin(place.partition, offset))]
             self.writes.append(Write(route.topic, home, batch.keys[i], batch.values[i], batch.times_ms[i], headers))
         state.position = batch.offsets[-1] + 1
+        state.time_ms = max(state.time_ms, *batch.times_ms)
 
     def end(self, place: Place, offset: int) -> None:
         """The place was read to `offset`, control records included."""
@@ -83,7 +100,7 @@ class CopyStep:
     def prepare(self) -> tuple[list[Write], list[Commit]]:
         """Copies and offsets of one transaction."""
         commits = [
-            Commit(place, state.position, METADATA)
+            Commit(place, state.position, f"{METADATA}:{state.time_ms}")
             for place, state in self.places.items()
             if state.position > state.committed
         ]

@@ -117,7 +117,7 @@ ORDERS = 900
 EACH = ORDERS // OUT_OF
 
 
-def await_outcomes(trial: Trial, expected: Counter[str]) -> None:
+def await_outcomes(trial: Trial, expected: Counter[str], limit_s: float = 30) -> None:
     """Until the outcomes are these; what they were last is in the failure."""
     found: list[Counter[str]] = []
 
@@ -126,7 +126,7 @@ def await_outcomes(trial: Trial, expected: Counter[str]) -> None:
         return found[0] == expected
 
     try:
-        await_that(f"outcomes are {dict(expected)}", there, 30)
+        await_that(f"outcomes are {dict(expected)}", there, limit_s)
     except AssertionError as error:
         raise AssertionError(f"{error}, but {found}") from None
 

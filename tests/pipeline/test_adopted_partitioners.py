@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
+from shadowstream.kafka.sampling import check
+from shadowstream.runner.detect import SAME
 from shadowstream.runner.partitioner import partition_for
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import create_topics, read_all
+from tests.pipeline.candidates import OUT_OF
 from tests.pipeline.evidence import await_that, ended, records, remainders
-from tests.pipeline.jobs import Beside, add, faulty
-from tests.pipeline.test_adopted import EACH, ORDERS, await_outcomes, kill_child, running
+from tests.pipeline.jobs import Beside, add, faulty, right
+from tests.pipeline.test_adopted import EACH, ORDERS, adopted, await_outcomes, kill_child, running
 from tests.pipeline.test_outcomes import ends
 from tests.pipeline.test_partitioners import OUTPUT_PARTITIONS, start_mark
 from tests.pipeline.trial import Production, Trial
@@ -73,3 +78,59 @@ def test_a_job_by_crc32_meets_a_production_by_murmur2(
         (True, topic),
     }
     print(f"{event}: {dict(expected)}")
+
+
+@pytest.mark.parametrize("orders", [20_000, pytest.param(60_000, marks=pytest.mark.long)])
+def test_a_backlog_copied_partition_after_partition_makes_nothing_missing_or_extra(
+    orders: int, kafka: Broker, tmp_path: Path
+) -> None:
+    """By occurrence, where time decides: weeks of event time lie in each partition, and they are copied one by one."""
+    name = f"backlog-{orders}"
+    trial = Trial(
+        kafka.bootstrap,
+        name,
+        tmp_path,
+        identity={"kind": "occurrence", "tolerance_ms": 10_000},
+        settings={"start": "earliest", "bounded": False},
+        output_partitions=OUTPUT_PARTITIONS,
+    )
+    topic = f"{name}-next"
+    candidate = {"topic": topic, "group": topic, "version": "1", "commits": "after_output"}
+    compare = {"match_sample": 0}
+    trial.write_config(candidate=candidate, judge={"window_ms": 3_600_000}, compare=compare)
+    trial.create_topics()
+    create_topics(kafka.bootstrap, {topic: OUTPUT_PARTITIONS})
+    trial.write_orders(range(orders))
+    production = Production(trial, partitioner="murmur2_random")
+    job = Production(Beside(trial, topic, topic), faulty, partitioner="consistent_random")  # type: ignore[arg-type]  # as above
+    production.work(ends(orders))
+    job.work(ends(orders))
+    add(trial, topic, range(orders))
+    # The last ones of a partition wait for its time to go on.
+    job.say = right
+    trial.write_orders(range(orders, orders + 300))
+    production.work(ends(orders + 300))
+    job.work(ends(orders + 300))
+    each = orders // OUT_OF
+    began, stats = time.monotonic(), trial.topic("stats")
+    with running(trial, "up"):
+        await_that(
+            "every pair is said", lambda: ended(records(trial.bootstrap, stats))["match"] >= orders - 2 * each, 90
+        )
+    print(f"{orders} orders by occurrence behind copies: {time.monotonic() - began:.1f} s")
+    said = ended(records(kafka.bootstrap, stats))
+    del said["match"]
+    assert said == Counter(missing=each, extra=each, mismatch=each)
+    rows = records(kafka.bootstrap, trial.topic("diff"))
+    assert [row for row in rows if row["correction_of"]] == [], "nothing false was said in between"
+
+
+def test_a_job_that_has_written_nothing_yet_has_proven_nothing(kafka: Broker, tmp_path: Path) -> None:
+    trial = adopted(kafka.bootstrap, "unproven", tmp_path)
+    trial.write_orders(range(300))
+    Production(trial, partitioner="murmur2_random").work(ends(300))
+    client = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    assert not check(trial.config, client, {trial.output: SAME}), "it is looked at again soon"
+    topic = trial.config.candidate.topic or ""
+    Production(Beside(trial, topic, topic), right, partitioner="murmur2_random").work(ends(300))  # type: ignore[arg-type]  # as above
+    assert check(trial.config, client, {trial.output: SAME})

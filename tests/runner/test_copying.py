@@ -12,12 +12,13 @@ from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.config import Config
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Headers, Place, Side, Write, unpack_origin
-from shadowstream.runner.copying import METADATA, CopyStep, Route
+from shadowstream.runner.copying import CopyStep, Route, copied_to_ms
 from shadowstream.runner.homes import Homes
 from shadowstream.runner.partitioner import partition_for
 
 OUT = Place("out", 2)
 PARTITIONS = 3
+NOTHING = "copy2:-1"
 
 
 def homes(**identity: Any) -> Homes:
@@ -33,7 +34,7 @@ def homes(**identity: Any) -> Homes:
     return Homes(config, Decoder(NoSchemas()).decode_many)
 
 
-def copier(position: int = 0, metadata: str | None = METADATA, **identity: Any) -> CopyStep:
+def copier(position: int = 0, metadata: str | None = NOTHING, **identity: Any) -> CopyStep:
     step = CopyStep(homes(**identity), {"out": Route("shadow.t.repartition.out", PARTITIONS, Side.PRODUCTION)})
     step.assign(OUT, position, metadata)
     return step
@@ -122,24 +123,35 @@ def test_offsets_are_committed_with_the_copies_and_control_records_are_passed() 
     step = copier(10)
     step.copy(batch([b"a", b"b"]))
     writes, commits = step.prepare()
-    assert (len(writes), commits) == (2, [Commit(OUT, 12, METADATA)])
+    assert (len(writes), commits) == (2, [Commit(OUT, 12, "copy2:5001")])
     assert not step.reached({OUT: 12}), "not committed yet"
     step.committed()
     assert step.reached({OUT: 12})
     assert step.prepare() == ([], [])
     step.end(OUT, 14)
     assert not step.reached({OUT: 14})
-    assert step.prepare() == ([], [Commit(OUT, 14, METADATA)])
+    assert step.prepare() == ([], [Commit(OUT, 14, "copy2:5001")])
+
+
+def test_a_commit_says_the_greatest_event_time_copied_and_a_new_owner_goes_on_from_it() -> None:
+    step = copier(10, "copy2:9000")
+    step.copy(batch([b"a", b"b"]))
+    assert step.prepare()[1] == [Commit(OUT, 12, "copy2:9000")], "times 5000 and 5001 are out of order"
+    later = copier(12, "copy2:4000")
+    later.copy(Batch(OUT, [12, 13], [5_000, 5_001], [b"a", b"b"], [b"1", b"2"], [None, None]))
+    assert [copied_to_ms(commit.metadata) for commit in later.prepare()[1]] == [5_001]
 
 
 def test_a_place_without_a_commit_gets_one_though_there_is_nothing_to_copy() -> None:
-    assert copier(7, None).prepare() == ([], [Commit(OUT, 7, METADATA)])
+    assert copier(7, None).prepare() == ([], [Commit(OUT, 7, NOTHING)])
     assert copier(7).prepare() == ([], [])
 
 
 def test_a_commit_that_is_not_ours_is_a_bug_and_so_is_reading_an_offset_twice() -> None:
     with pytest.raises(ShadowstreamBug, match="did something else commit"):
         copier(0, "1abc")
+    with pytest.raises(ShadowstreamBug, match="did something else commit"):
+        copier(0, "copy1")
     step = copier(11)
     with pytest.raises(ShadowstreamBug, match="read again"):
         step.copy(batch([b"a"]))
@@ -149,5 +161,5 @@ def test_after_an_abort_nothing_of_it_is_left() -> None:
     step = copier()
     step.copy(batch([b"a"]))
     step.drop()
-    step.assign(OUT, 0, METADATA)
+    step.assign(OUT, 0, NOTHING)
     assert step.prepare() == ([], [])
