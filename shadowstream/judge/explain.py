@@ -47,7 +47,7 @@ class Standing:
     def sentence(self) -> str:
         """One line, whose numbers are `name=value`."""
         counted = f"{self.criterion}: {self.state}: n={self.n} s={self.s:g} limit={self.limit:g} (unit: {self.unit})"
-        if self.needed is None or self.more is None:
+        if self.needed is None or not self.more:
             return counted
         hours = "" if self.hours is None else f" hours={self.hours:.4g}, at {self.per_hour:.4g} an hour of event time"
         return f"{counted}; needed={self.needed} more={self.more}{hours}"

@@ -55,6 +55,7 @@ RANKS = {
     "shadowstream.watch": 4,
     "shadowstream.kafka": 5,
     "shadowstream.alerts": 6,
+    "shadowstream.report": 6,
     "shadowstream.web": 6,
     "shadowstream.testing": 7,
     "shadowstream.demo": 8,

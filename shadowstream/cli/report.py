@@ -1,0 +1,122 @@
+"""`report`: a verdict as a page for people, Markdown for a pull request, JUnit XML for a pipeline."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from shadowstream.cli.answer import READ_TIMEOUT_S, MaxAge, Question, Revision, question
+from shadowstream.cli.explain import explained
+from shadowstream.cli.output import ConfigPath, Json, put_json, say
+from shadowstream.codecs import own
+from shadowstream.errors import ConfigError
+from shadowstream.judge.course import course
+from shadowstream.kafka.reading import TopicMissing, stream_topic
+from shadowstream.report.facts import POINTS_MAX, Examples, Facts, History
+from shadowstream.revision import revision_of
+
+_FORMS = {"html": "page", "markdown": "markdown", "junit": "junit"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command()(report)
+
+
+def report(
+    config: ConfigPath,
+    form: Annotated[Literal["html", "markdown", "junit"], typer.Option("--format", help="what to write")] = "html",
+    out: Annotated[Path | None, typer.Option(help="file to write; default: stdout", show_default=False)] = None,
+    examples: Annotated[int, typer.Option(min=0, max=10_000, help="most examples of what differs")] = 20,
+    revision: Revision = None,
+    max_age: MaxAge = "1h",
+    as_json: Json = False,
+) -> None:
+    """Write the verdict as a report; exit code 0 whatever it is. With --json and no --out print its facts as JSON."""
+    asked = question(config, revision, max_age)
+    facts = facts_of(asked, examples, config)
+    if as_json and out is None:
+        put_json(_told(facts))
+        return
+    text = _written(form, facts)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, "utf-8")
+    except OSError as error:
+        raise ConfigError(f"--out: cannot write {out}: {error.strerror or error}") from error
+    if as_json:
+        put_json({"file": str(out), "format": form, "decision": facts.explanation.decision, "revision": facts.revision})
+    else:
+        say(f"{out}: {facts.decision}, revision {facts.revision}")
+
+
+def facts_of(asked: Question, examples: int, command: str) -> Facts:
+    """Everything that a report shows, read from verdict, audit, drift and diff."""
+    answer = asked.ask()
+    history, kept = History(answer.revision), Examples(answer.revision, examples)
+    for verdict in _evaluations(asked, answer.revision):
+        history.take(verdict)
+    for row in _records(asked, "diff"):
+        kept.take(row)
+    return Facts(
+        name=asked.trial.name,
+        revision=answer.revision,
+        explanation=explained(answer),
+        verdict=answer.verdict,
+        history=history.points,
+        drift=[event for event in _records(asked, "drift") if event["revision"] == answer.revision],
+        examples=kept.rows,
+        examples_left=kept.left,
+        command=command,
+    )
+
+
+def _evaluations(asked: Question, revision: str) -> Iterator[dict[str, Any]]:
+    """How the evidence grew: window by window from the statistics where the criteria are those of this config; else as
+    the judge has said it, however many windows lay between two of its evaluations."""
+    if revision == revision_of(asked.trial):
+        yield from course(asked.trial, revision, _records(asked, "stats"), POINTS_MAX)
+    else:
+        yield from _records(asked, "audit")
+
+
+def _records(asked: Question, kind: str) -> Iterator[dict[str, Any]]:
+    """Records of one of the trial's topics; none where the topic is not there yet."""
+    try:
+        for row in stream_topic(asked.trial.kafka, asked.trial.plan.of(kind), READ_TIMEOUT_S):
+            if row.value is not None:
+                yield own.decode(row.value)[1]
+    except TopicMissing:
+        return
+
+
+def _written(form: str, facts: Facts) -> str:
+    try:
+        module = importlib.import_module(f"shadowstream.report.{_FORMS[form]}")
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("shadowstream"):
+            raise
+        raise ConfigError(
+            f"`report` needs {error.name}, which is not installed: pip install 'shadowstream[report]'"
+        ) from error
+    text: str = getattr(module, _FORMS[form])(facts)
+    return text
+
+
+def _told(facts: Facts) -> dict[str, Any]:
+    return {
+        "name": facts.name,
+        "revision": facts.revision,
+        "decision": facts.explanation.decision,
+        "verdict": facts.verdict,
+        "history": [{"time_ms": one.time_ms, "decision": one.decision, **one.criteria} for one in facts.history],
+        "drift": facts.drift,
+        "examples": facts.examples,
+        "examples_left": facts.examples_left,
+    }

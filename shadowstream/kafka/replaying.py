@@ -1,0 +1,84 @@
+"""Stored statistics for another judgement: read outside any group, nothing is committed, created or written."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from shadowstream.codecs import own
+from shadowstream.config import Config
+from shadowstream.errors import ConfigError, RecordError
+from shadowstream.judge.course import check_width, widened
+from shadowstream.judge.step import JudgeStep
+from shadowstream.kafka import offsets
+from shadowstream.kafka.clients import admin
+from shadowstream.kafka.reading import TopicMissing, stream_topic
+from shadowstream.records import REVISION_BYTES
+
+READ_TIMEOUT_S = 30.0
+
+
+class Stored(NamedTuple):
+    """A decoded record and where it lies."""
+
+    partition: int
+    offset: int
+    record: dict[str, Any]
+
+
+def stored(config: Config, kind: str) -> Iterator[Stored]:
+    """Records of one of the trial's own topics; a record that cannot be read is left out, as the judge does."""
+    for row in stream_topic(config.kafka, config.plan.of(kind), READ_TIMEOUT_S):
+        with contextlib.suppress(RecordError):
+            if row.value is not None:
+                yield Stored(row.partition, row.offset, own.decode(row.value)[1])
+
+
+def tasks_of(config: Config) -> set[str]:
+    """The tasks that a judge of this trial waits for: the partitions of production's outputs."""
+    counts = offsets.partition_counts(admin(config.kafka), config.production.outputs)
+    return {f"{topic}/{partition}" for topic, n in counts.items() for partition in range(n)}
+
+
+def revision_in(records: list[Stored], wanted: str | None, local: str) -> str:
+    """The revision to judge: `wanted` or what begins so, else the local one where it has statistics, else the last.
+
+    Raises `ConfigError` where none fits or several do.
+    """
+    known: dict[str, None] = {one.record["revision"]: None for one in records}
+    if wanted is None:
+        if local in known:
+            return local
+        if not known:
+            raise ConfigError("there are no statistics: has the joiner run with this config?")
+        return list(known)[-1]
+    fitting = [revision for revision in known if revision.startswith(wanted)]
+    if len(fitting) != 1:
+        others = ", ".join(sorted(revision[:16] for revision in known)) or "none"
+        raise ConfigError(
+            f"--revision {wanted!r} fits {len(fitting)} revisions that have statistics; there are: {others}"
+        )
+    return fitting[0]
+
+
+def judged(config: Config, records: list[Stored], revision: str) -> JudgeStep:
+    """A judge of `revision` under the config's criteria that has taken all of these statistics and every command."""
+    ours = (revision, revision[: 2 * REVISION_BYTES])
+    check_width(
+        {w["start_ms"] for one in records for w in one.record["windows"] if w["revision"] in ours},
+        config.judge.window_ms,
+    )
+    step = JudgeStep(config, revision, tasks_of(config))
+    moved = widened((one.record for one in records), config.judge.window_ms)
+    for one, record in zip(records, moved, strict=True):
+        step.step(one.partition, one.offset, record)
+    return step
+
+
+def statistics(config: Config) -> list[Stored]:
+    """All stored statistics. Raises `ConfigError` where there are none."""
+    try:
+        return list(stored(config, "stats"))
+    except TopicMissing as error:
+        raise ConfigError(f"nothing to replay: {error}") from error

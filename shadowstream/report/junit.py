@@ -1,0 +1,55 @@
+"""JUnit XML, for pipelines that show test results: a case a criterion, and those of the verdict as a whole.
+
+What is not shown fails: a case that is left out or skipped would pass as green, and no data is no pass.
+"""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as xml
+
+from shadowstream.report.facts import Facts
+
+
+def junit(facts: Facts) -> str:
+    """The report as one test suite."""
+    suite = xml.Element("testsuite", name=f"shadowstream.{facts.name}")
+    for one in facts.explanation.standings:
+        case = _case(suite, "criteria", one.criterion)
+        if not one.met:
+            _failure(case, one.state, "\n".join([one.sentence, *one.why]))
+    if facts.verdict is not None:
+        ledgers = _case(suite, "verdict", "conservation")
+        if facts.verdict["remainder"]:
+            _failure(ledgers, "remainder", f"{facts.verdict['remainder']} records are unaccounted for")
+        incidents = _case(suite, "verdict", "incidents")
+        if facts.verdict["incidents_open"]:
+            _failure(incidents, "open", "\n".join(facts.verdict["incidents_open"]))
+    decision = _case(suite, "verdict", "decision")
+    if facts.explanation.decision != "promote":
+        _failure(decision, facts.decision, "\n".join(facts.reasons))
+    suite.set("tests", str(len(suite)))
+    suite.set("failures", str(len(suite.findall("testcase/failure"))))
+    suite.set("errors", "0")
+    suite.set("skipped", "0")
+    properties = xml.Element("properties")
+    for name, value in (("revision", facts.revision), ("decision", facts.explanation.decision)):
+        xml.SubElement(properties, "property", name=name, value=value)
+    suite.insert(0, properties)
+    xml.indent(suite)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.tostring(suite, encoding="unicode") + "\n"
+
+
+def _case(suite: xml.Element, group: str, name: str) -> xml.Element:
+    return xml.SubElement(suite, "testcase", classname=f"{suite.get('name')}.{group}", name=_allowed(name))
+
+
+def _failure(case: xml.Element, kind: str, text: str) -> None:
+    failure = xml.SubElement(case, "failure", type=kind, message=_allowed(text.partition("\n")[0]))
+    failure.text = _allowed(text)
+
+
+def _allowed(text: str) -> str:
+    """Without the characters that XML 1.0 cannot hold, which a field's name may."""
+    return "".join(
+        c if c in "\t\n" or (c >= " " and not "\ud800" <= c <= "\udfff" and c < "\ufffe") else "�" for c in text
+    )

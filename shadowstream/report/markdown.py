@@ -1,0 +1,120 @@
+"""Markdown for a pull request: the decision, a line a criterion, what to do, a few examples.
+
+What comes from records stands in code spans, where Markdown, mentions and HTML mean nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from shadowstream.judge.explain import span
+from shadowstream.report.facts import Facts
+from shadowstream.report.words import key_text, number, rate_text, side_text, time_text
+
+CHARS_MAX = 60_000
+"""GitHub takes 65,536 characters for one comment."""
+VALUE_CHARS_MAX = 120
+EXAMPLES_MAX = 10
+LISTED_MAX = 10
+_SIGNS = {"promote": "✅", "reject": "❌", "not_yet": "⏳"}
+
+
+def markdown(facts: Facts) -> str:
+    """The report as Markdown, at most `CHARS_MAX` characters; examples give way first."""
+    most = min(EXAMPLES_MAX, len(facts.examples))
+    while len(text := _written(facts, most)) > CHARS_MAX and most:
+        most //= 2
+    return text if len(text) <= CHARS_MAX else text[: CHARS_MAX - 2] + "…\n"
+
+
+def _written(facts: Facts, examples: int) -> str:
+    decision, verdict = facts.explanation.decision, facts.verdict
+    lines = [f"### {_SIGNS[decision]} {code(facts.name)}: **{facts.decision}**", ""]
+    lines.append(f"Revision {code(facts.revision[:16])}{f' · {span(verdict)}' if verdict else ''}")
+    if verdict and verdict.get("override"):
+        said = verdict["override"]
+        lines += ["", f"**Overridden** to {said['decision']} by {code(said['by'])}: {code(said['reason'])}"]
+    lines += ["", *(f"- {_plain(reason)}" for reason in facts.reasons[:LISTED_MAX]), ""]
+    lines += _criteria(facts)
+    if decision != "promote":
+        lines += ["**What to do**", ""]
+        lines += [f"- {_plain(one)}" for one in facts.todo]
+        lines.append("")
+    if verdict:
+        lines += _table("field", verdict["fields"]) + _slices(verdict.get("slices") or [])
+    if facts.drift:
+        events = [event for event in facts.drift if event["event"] in ("opened", "closed")][-LISTED_MAX:]
+        lines += [f"- {time_text(one['window_end_ms'])} {one['event']}: {_plain(one['reason'])}" for one in events]
+        lines.append("")
+    return "\n".join([*lines, *_examples(facts, examples)]).rstrip() + "\n"
+
+
+def _criteria(facts: Facts) -> list[str]:
+    if not facts.explanation.standings:
+        return []
+    lines = ["| criterion | stands | bad | of | limit | needed |", "|---|---|--:|--:|--:|--:|"]
+    for one in facts.explanation.standings:
+        hours = "" if one.hours is None else f", {one.hours:.3g} h"
+        needed = f"{number(one.more)} more{hours}" if one.more else "–"
+        cells = (code(one.criterion), one.state, number(one.s), number(one.n), rate_text(one.limit), needed)
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _table(title: str, counts: dict[str, int]) -> list[str]:
+    if not counts:
+        return []
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:LISTED_MAX]
+    rows = [f"| {code(path or '(whole value)')} | {number(pairs)} |" for path, pairs in ranked]
+    return [f"| {title} | pairs that differ |", "|---|--:|", *rows, ""]
+
+
+def _slices(slices: Sequence[dict[str, object]]) -> list[str]:
+    rows = []
+    for one in slices[:LISTED_MAX]:
+        names, values = one["dimensions"], one["values"]
+        assert isinstance(names, list)
+        assert isinstance(values, list)
+        named = ", ".join(f"{name} = {value}" for name, value in zip(names, values, strict=True))
+        rows.append(f"| {code(named)} | {one['s']} | {one['n']} |")
+    return ["| slice that holds the excess | differ | of |", "|---|--:|--:|", *rows, ""] if rows else []
+
+
+def _examples(facts: Facts, most: int) -> list[str]:
+    if not most:
+        return []
+    every = len(facts.examples) + facts.examples_left
+    lines = [f"<details><summary>{most} of {number(every)} examples</summary>", ""]
+    lines += ["| outcome | key | path | production | candidate |", "|---|---|---|---|---|"]
+    for row in facts.examples[:most]:
+        first = f"| {row['outcome']} | {code(key_text(row))} |"
+        if not row["differences"]:
+            lines.append(f"{first} {code(row['reason'] or '')} | | |")
+        for one in row["differences"][:LISTED_MAX]:
+            cells = (one["path"] or "(whole value)", side_text(one["production"]), side_text(one["shadow"]))
+            lines.append(f"{first} {' | '.join(map(code, cells))} |")
+            first = "| | |"
+    return [*lines, "", "</details>"]
+
+
+def code(text: str) -> str:
+    r"""Text as a code span that also stands in a table: no line ends, no bar, no backtick that would end it.
+
+    >>> print(code("a|b"), code("``x"), code(""))
+    `a\|b` ``` ``x ```
+    """
+    text = re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in text)).strip()
+    if len(text) > VALUE_CHARS_MAX:
+        text = text[: VALUE_CHARS_MAX - 1] + "…"
+    if not text:
+        return ""
+    fence = "`" * (1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
+    inner = f" {text} " if text.startswith("`") or text.endswith("`") else text
+    return f"{fence}{inner}{fence}".replace("|", "\\|")
+
+
+def _plain(sentence: str) -> str:
+    """A sentence of ours, which may name fields and topics: what would be HTML, a table or a mention is escaped."""
+    kept = re.sub(r"\s+", " ", sentence)
+    return re.sub(r"([\\<>|@#*_\[\]])", r"\\\1", kept)

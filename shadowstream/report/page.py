@@ -1,0 +1,75 @@
+"""The HTML page: one file without scripts that loads nothing, so that it can be mailed, archived and printed.
+
+Everything that comes from records is escaped by the template engine; only our own plots are let through as they are.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from shadowstream.judge.explain import span
+from shadowstream.report import plots
+from shadowstream.report.facts import Facts
+from shadowstream.report.words import key_text, number, rate_text, side_text, time_text
+
+FIELDS_MAX = 50
+DRIFT_MAX = 200
+
+
+def page(facts: Facts) -> str:
+    """The page as text."""
+    verdict = facts.verdict
+    said = {one["rate"]: one for one in verdict["criteria"]} if verdict else {}
+    drawn = plots.drawn(facts) if facts.history else []
+    drift = sorted(facts.drift, key=lambda event: event["window_end_ms"])
+    text: str = _template().render(
+        facts=facts,
+        verdict=verdict,
+        span=span(verdict) if verdict else "",
+        reasons=facts.reasons,
+        todo=[_with_code(one) for one in facts.todo],
+        standings=[(one, said[one.criterion]) for one in facts.explanation.standings],
+        plots={
+            "evidence": Markup(plots.evidence(facts)) if drawn else "",
+            "rates": [(name, Markup(plots.rate(facts, name))) for name in drawn],
+        },
+        fields=_fields(verdict["fields"]) if verdict else [],
+        drift=drift[-DRIFT_MAX:],
+        drift_left=max(0, len(drift) - DRIFT_MAX),
+        number=number,
+        rate=rate_text,
+        time=time_text,
+        key=key_text,
+        side=side_text,
+    )
+    return text
+
+
+def _with_code(sentence: str) -> Markup:
+    """A sentence whose commands, in backticks, are set as code; all of it escaped."""
+    forms = (Markup("{}"), Markup("<code>{}</code>"))
+    parts = [forms[number % 2].format(part) for number, part in enumerate(sentence.split("`"))]
+    return Markup("").join(parts)
+
+
+def _fields(fields: dict[str, int]) -> list[tuple[str, int, float]]:
+    """Paths, pairs that differ there, and that as a share of the most, in per cent; the most first."""
+    most = max(fields.values(), default=0)
+    ranked = sorted(fields.items(), key=lambda item: (-item[1], item[0]))
+    return [(path, pairs, 100 * pairs / most) for path, pairs in ranked[:FIELDS_MAX]]
+
+
+@cache
+def _template() -> Any:
+    text = (files(__package__) / "page.html").read_text("utf-8")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=_Absent)
+    return environment.from_string(text)
+
+
+class _Absent(jinja2.ChainableUndefined):
+    """What an older verdict lacks is empty, as the schemas' defaults are."""

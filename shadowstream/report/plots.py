@@ -1,0 +1,164 @@
+"""Plots as SVG to stand inside a page: no script, nothing from elsewhere, the same bytes for the same facts."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib import dates
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from shadowstream.report.facts import Facts, Point, intervals
+
+_SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text: it can be read, searched and copied
+    "svg.hashsalt": "shadowstream",
+    "text.parse_math": False,  # a field's name may hold dollar signs
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#8a8f98",
+    "axes.labelcolor": "#444a54",
+    "xtick.color": "#444a54",
+    "ytick.color": "#444a54",
+    "axes.grid": True,
+    "grid.color": "#e6e8ec",
+    "axes.axisbelow": True,
+}
+_COLOURS = ("#2b6cb0", "#b7791f", "#2f855a", "#805ad5", "#c05621", "#2c7a7b", "#b83280", "#4a5568")
+_BAD, _LIMIT = "#c53030", "#1a202c"
+INTERVAL_LEAST = 200
+"""Units of one dot: of fewer, single bad units would look like a change."""
+DRAWN_MAX = len(_COLOURS)
+"""Criteria in one plot; the table has all of them."""
+_BEFORE, _AFTER = -62_135_596_800_000, 253_402_300_799_000
+
+
+def evidence(facts: Facts) -> str:
+    """ln E of each criterion over event time, and the line at which it is shown good."""
+    with mpl.rc_context(_SETTINGS):
+        figure, axes = _figure(2.9)
+        names = _names(facts)[:DRAWN_MAX]
+        for number, (name, colour) in enumerate(zip(names, _COLOURS, strict=False)):
+            points = _of(facts.history, name)
+            # Thinner and thinner, so that lines that lie on one another are all seen.
+            width = 1.2 + 1.2 * (len(names) - 1 - number)
+            levels = [p.criteria[name]["log_e_below"] for p in points]
+            axes.plot(_times(points), levels, color=colour, label=name, lw=width)
+        at = next((p.criteria[name]["log_promote_at"] for p in facts.history for name in p.criteria), None)
+        if at is not None:
+            axes.axhline(at, color=_LIMIT, lw=1, ls="--", label=f"shown good from {at:.3g} on")
+            axes.set_yscale("symlog", linthresh=max(1.0, 2 * at))
+            # The scale's own labels are formulas, which are not drawn as such here.
+            axes.yaxis.set_major_formatter("{x:g}")
+        axes.set_ylabel("ln E (against: rate ≥ limit)")
+        return _svg(figure, axes, "evidence per criterion over event time")
+
+
+def rate(facts: Facts, criterion: str) -> str:
+    """The rate of one criterion over event time: each stretch, the whole with its band, limit, drift."""
+    with mpl.rc_context(_SETTINGS):
+        figure, axes = _figure(2.4)
+        points = [p for p in _of(facts.history, criterion) if p.criteria[criterion]["estimate"] is not None]
+        times = _times(points)
+        found = [p.criteria[criterion] for p in points]
+        banded = [one["lower"] is not None and one["upper"] is not None for one in found]
+        axes.fill_between(
+            times,
+            [one["lower"] if there else math.nan for one, there in zip(found, banded, strict=True)],
+            [one["upper"] if there else math.nan for one, there in zip(found, banded, strict=True)],
+            color="#bee3f8",
+            lw=0,
+            label="limits of the whole",
+        )
+        axes.plot(times, [one["estimate"] for one in found], color=_COLOURS[0], lw=1.6, label="the whole so far")
+        dots = [one for one in intervals(facts.history, criterion, INTERVAL_LEAST) if _drawable(one.time_ms)]
+        axes.plot(
+            [_time(one.time_ms) for one in dots],
+            [one.s / one.n for one in dots],
+            ls="",
+            marker=".",
+            ms=4,
+            color="#4a5568",
+            label=f"each stretch of {INTERVAL_LEAST} units or more",
+        )
+        limit = found[-1]["limit"] if found else None
+        top = max([one["estimate"] for one in found] + [one.s / one.n for one in dots] + [2 * (limit or 0)], default=1)
+        if limit is not None:
+            axes.axhline(limit, color=_LIMIT, lw=1, ls="--", label=f"limit {limit:g}")
+        _mark_drift(axes, facts, criterion)
+        axes.set_ylim(0, min(1.05, 1.15 * top) or 1)
+        axes.set_ylabel(f"{criterion} rate")
+        return _svg(figure, axes, f"rate of {criterion} over event time")
+
+
+def _mark_drift(axes: Any, facts: Facts, criterion: str) -> None:
+    labelled: set[str] = set()
+    for event in facts.drift:
+        about = event["criterion"]
+        word = {"opened": "incident opens", "closed": "incident closes"}.get(event["event"])
+        of_this = about == criterion or (criterion == "mismatch" and about.partition(":")[0] in ("field", "slice"))
+        if word is None or not of_this or not _drawable(event["window_end_ms"]):
+            continue
+        style: dict[str, Any] = {"color": _BAD if event["event"] == "opened" else "#2f855a", "lw": 1.2}
+        axes.axvline(_time(event["window_end_ms"]), label=None if word in labelled else word, **style)
+        labelled.add(word)
+
+
+def _names(facts: Facts) -> list[str]:
+    return [one["rate"] for one in facts.verdict["criteria"]] if facts.verdict else []
+
+
+def drawn(facts: Facts) -> list[str]:
+    """The criteria whose rate is drawn, where there is a history: the first, and those that are bad anywhere."""
+    unmet = {one.criterion for one in facts.explanation.unmet}
+    names = [name for name in _names(facts) if any(p.criteria[name]["n"] for p in _of(facts.history, name))]
+    shown = [name for name in names if name in unmet or any(p.criteria[name]["s"] for p in _of(facts.history, name))]
+    return sorted({*names[:1], *shown}, key=lambda name: (name not in unmet, names.index(name)))[:DRAWN_MAX]
+
+
+def _of(history: Sequence[Point], criterion: str) -> list[Point]:
+    return [point for point in history if criterion in point.criteria and _drawable(point.time_ms)]
+
+
+def _drawable(time_ms: int) -> bool:
+    """A record's timestamp may be any number, a calendar's axis may not."""
+    return _BEFORE < time_ms < _AFTER
+
+
+def _time(time_ms: int) -> Any:
+    return datetime.fromtimestamp(time_ms / 1000, UTC)
+
+
+def _times(points: Sequence[Point]) -> list[Any]:
+    return [_time(point.time_ms) for point in points]
+
+
+def _figure(height: float) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(8.6, height), layout="constrained")
+    FigureCanvasSVG(figure)
+    return figure, figure.subplots()
+
+
+def _svg(figure: Figure, axes: Any, title: str) -> str:
+    locator = dates.AutoDateLocator(minticks=3, maxticks=8, tz=UTC)  # type: ignore[no-untyped-call]  # it has no types
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=UTC))  # type: ignore[no-untyped-call]  # as above
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8)
+    out = io.StringIO()
+    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Title": title})
+    text = out.getvalue()
+    # Inside a page the document's own head is in the way, and the page decides how wide it is.
+    svg = text[text.index("<svg") :]
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{_attribute(title)}" ', 1)
+
+
+def _attribute(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")

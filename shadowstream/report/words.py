@@ -1,0 +1,48 @@
+"""Numbers, times and values as a report words them, in every form alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+
+def number(value: float) -> str:
+    """A count for people.
+
+    >>> number(1234567)
+    '1,234,567'
+    """
+    return f"{value:,.6g}" if isinstance(value, float) and value != int(value) else f"{int(value):,}"
+
+
+def rate_text(value: float | None) -> str:
+    """A rate in per cent.
+
+    >>> rate_text(0.0123456), rate_text(None)
+    ('1.235%', '–')
+    """
+    return "–" if value is None else f"{100 * value:.4g}%"
+
+
+def time_text(time_ms: int) -> str:
+    """An event time for people, in UTC; as the bare number where the calendar has no such year.
+
+    >>> time_text(1_356_998_400_000)
+    '2013-01-01 00:00:00'
+    """
+    try:
+        return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return f"{time_ms} ms"
+
+
+def key_text(row: Mapping[str, Any]) -> str:
+    """A row's key as text; a dash where it has none."""
+    key = row["key"]
+    return "-" if key is None else key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else str(key)
+
+
+def side_text(value: str | None) -> str:
+    """One side of a difference: JSON as diff holds it."""
+    return "(nothing)" if value is None else value

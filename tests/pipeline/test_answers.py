@@ -1,0 +1,103 @@
+"""explain, report and replay on the demo: what they say is what was judged, and stays true when judged again."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from shadowstream.judge.explain import explain
+from shadowstream.judge.step import JudgeStep
+from shadowstream.judge.verdict import EVIDENCE
+from shadowstream.testing.topics import read_all
+from tests.pipeline.conftest import Say
+from tests.pipeline.demos import OUTPUT, Demo
+
+CONFIRMED_WITHIN = 0.2
+
+
+def ask(demo: Demo, *words: str, config: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """A command of the program on this demo's config, or another."""
+    command = [sys.executable, "-m", "shadowstream", words[0], str(config or demo.config_path), *words[1:]]
+    done = subprocess.run(command, env=demo.environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr[-2_000:]
+    return done
+
+
+def written(demo: Demo) -> dict[str, int]:
+    """Records in each topic of the trial."""
+    kinds = ("stats", "verdict", "judge-state")
+    return {kind: len(read_all(demo.bootstrap, demo.config.plan.of(kind))) for kind in kinds}
+
+
+def test_the_same_criteria_judge_the_same_evidence_and_write_nothing(demo: Demo) -> None:
+    before = written(demo)
+    again = json.loads(ask(demo, "replay", "--json").stdout)
+    assert again["evidence_digest"] == demo.said["evidence_digest"]
+    assert {name: again[name] for name in EVIDENCE} == {name: demo.said[name] for name in EVIDENCE}
+    assert written(demo) == before
+
+
+def test_other_criteria_are_judged_from_what_is_stored(demo: Demo, tmp_path: Path) -> None:
+    if demo.candidate != "worse":
+        pytest.skip("one candidate is enough")
+    document = yaml.safe_load(demo.config_path.read_text("utf-8"))
+    document["judge"] = {
+        "criteria": [{"rate": "mismatch", "limit": 0.9}, {"rate": "missing", "limit": 0.02}],
+        "window_ms": 7_200_000,
+    }
+    document["schemas"]["dir"] = str(Path(demo.config_path.parent, document["schemas"]["dir"]).resolve())
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump(document), "utf-8")
+    again = json.loads(ask(demo, "replay", "--json", config=other).stdout)
+    assert demo.said["decision"] == "reject"
+    assert again["decision"] == "promote", again["reasons"]
+    assert again["revision"] == demo.said["revision"]
+    assert again["outcomes"] == demo.said["outcomes"]
+    assert again["criteria_hash"] != demo.said["criteria_hash"]
+    assert 0 < again["windows_closed"] < demo.said["windows_closed"]
+
+
+def test_the_records_needed_are_what_the_demo_then_takes(demo: Demo, say: Say) -> None:
+    """Its flights hour by hour: asked after a third of what it takes, confirmed by going on."""
+    if demo.candidate != "same":
+        pytest.skip("the others are rejected")
+    step = JudgeStep(demo.config, demo.said["revision"], [f"{OUTPUT}/0"])
+    hours: dict[int, list[dict[str, Any]]] = {}
+    for record in demo.stats:
+        for window in record["windows"]:
+            hours.setdefault(window["start_ms"], []).append(window)
+    asked: dict[str, Any] = {}
+    shown: dict[str, int] = {}
+    for number, start_ms in enumerate(sorted(hours), start=1):
+        record = {**demo.stats[0], "task": f"{OUTPUT}/0", "seq": number, "windows": hours[start_ms], "ledgers": []}
+        record |= {"watermark_ms": start_ms + demo.config.judge.window_ms, "complete": False, "idle": False}
+        step.step(0, number, record)
+        verdict = step.evaluate(0).verdict
+        for one in explain(verdict, verdict["decision"], verdict["reasons"]).standings:
+            if one.n >= 300 and one.criterion not in asked:
+                asked[one.criterion] = one
+            if one.met:
+                shown.setdefault(one.criterion, one.n)
+    assert set(asked) == set(shown) == {"mismatch", "missing", "extra", "error"}
+    for name, one in asked.items():
+        say(f"{name}: at n={one.n} s={one.s} needed {one.needed}, shown good at {shown[name]}")
+        assert abs(shown[name] - one.needed) <= CONFIRMED_WITHIN * shown[name]
+
+
+def test_the_report_shows_what_was_judged_in_every_form(demo: Demo, tmp_path: Path) -> None:
+    said = " ".join(ask(demo, "report", "--format", "markdown", "--max-age", "1d").stdout.split())
+    assert f"**{demo.said['decision']}**" in said
+    ask(demo, "report", "--out", str(tmp_path / "report.html"), "--max-age", "1d")
+    text = (tmp_path / "report.html").read_text("utf-8")
+    assert demo.said["evidence_digest"] in text
+    assert text.count("<svg") >= 2
+    if demo.candidate != "same":
+        assert text.count("<details") == 20
+    xml = ask(demo, "report", "--format", "junit", "--max-age", "1d").stdout
+    assert ('<failure type="reject"' in xml) == (demo.said["decision"] == "reject")
+    facts = json.loads(ask(demo, "report", "--json", "--max-age", "1d").stdout)
+    assert facts["history"][-1]["mismatch"] == next(one for one in demo.said["criteria"] if one["rate"] == "mismatch")

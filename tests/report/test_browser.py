@@ -1,0 +1,62 @@
+"""The page in a real browser: it is drawn, nothing hangs over its edge, nothing is asked of a network."""
+
+import io
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from matplotlib.image import imread
+
+from shadowstream.report.facts import Facts
+from shadowstream.report.page import page
+from tests.report.made import facts, nothing
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+LIMIT_S = 120
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(f"none of {', '.join(BROWSERS)} is installed (Debian: the package chromium)")
+    return found
+
+
+def drawn(browser: str, folder: Path, found: Facts, width: int, height: int) -> tuple[npt.NDArray[np.float64], str]:
+    """The page's picture (height, width, RGBA in [0, 1]) and what the browser complained of."""
+    (folder / "page.html").write_text(page(found), "utf-8")
+    picture = folder / "page.png"
+    command = [
+        *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr"),
+        *(f"--user-data-dir={folder / 'profile'}", f"--window-size={width},{height}", f"--screenshot={picture}"),
+        (folder / "page.html").as_uri(),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    assert picture.exists(), done.stderr[-2_000:]
+    return imread(io.BytesIO(picture.read_bytes()), format="png"), done.stderr
+
+
+@pytest.mark.parametrize("width", [1_100, 500], ids=["wide", "narrow"])
+def test_the_page_is_drawn_within_its_edges(browser: str, tmp_path: Path, width: int) -> None:
+    image, said = drawn(browser, tmp_path, facts(examples=30), width, 2_400)
+    assert image.shape[:2] == (2_400, width)
+    ink = image[:, :, :3].min(axis=2) < 0.9
+    assert ink.any(axis=1).mean() > 0.3, "an empty page"
+    # The verdict's red, the band's blue: styles and plots are there.
+    red = (image[:, :, 0] > 0.7) & (image[:, :, 1] < 0.3) & (image[:, :, 2] < 0.3)
+    blue = (image[:, :, 2] > 0.9) & (image[:, :, 0] < 0.8) & (image[:, :, 0] > 0.6)
+    assert red.sum() > 200
+    assert blue.sum() > 200
+    assert not ink[:, -4:].any(), "something hangs over the right edge"
+    assert "CONSOLE" not in said
+    assert "Refused to" not in said
+
+
+def test_the_page_without_data_is_drawn(browser: str, tmp_path: Path) -> None:
+    image, said = drawn(browser, tmp_path, nothing(), 1_100, 800)
+    assert (image[:, :, :3].min(axis=2) < 0.9).any()
+    assert "CONSOLE" not in said

@@ -1,0 +1,106 @@
+"""The page: everything is there, nothing that records hold can run or leave the place it is shown in."""
+
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from shadowstream.report import plots
+from shadowstream.report.facts import Facts
+from shadowstream.report.page import page
+from tests.report.made import HOSTILE, facts, nothing
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def parsed(text: str) -> _Tags:
+    found = _Tags()
+    found.feed(text)
+    return found
+
+
+@pytest.fixture(scope="module")
+def late() -> Facts:
+    return facts()
+
+
+def test_the_verdict_and_its_reasons_come_first_then_what_to_do(late: Facts) -> None:
+    text = " ".join(" ".join(parsed(page(late)).text).split())
+    assert late.verdict is not None
+    assert late.decision == "reject"
+    at = [text.index(part) for part in (late.name, late.verdict["reasons"][0], "What to do", "Criteria", "Examples")]
+    assert at == sorted(at)
+    for part in ("mismatch", "missing", "extra", "error", late.verdict["evidence_digest"], "incident", "opened"):
+        assert part in text
+
+
+def test_evidence_rate_band_limit_and_drift_are_drawn(late: Facts) -> None:
+    said = parsed(page(late))
+    drawn = [attributes["aria-label"] for tag, attributes in said.tags if tag == "svg"]
+    assert drawn[:2] == ["evidence per criterion over event time", "rate of mismatch over event time"]
+    assert plots.drawn(late) == ["mismatch"]
+    assert len(drawn) == 2
+    labels = "".join(said.text)
+    for part in ("limits of the whole", "limit 0.01", "incident opens", "shown good from"):
+        assert part in labels
+
+
+def test_nothing_that_a_record_holds_becomes_markup_or_loads_anything(late: Facts) -> None:
+    text = page(late)
+    tags = {tag for tag, _ in parsed(text).tags}
+    assert "script" not in tags
+    assert tags.isdisjoint({"iframe", "object", "embed", "link", "base", "form", "img"})
+    assert "<script" not in text
+    assert HOSTILE.split("|")[0].strip() in "".join(parsed(text).text)
+    sources = re.findall(r"(?:src|href|url)\s*[=(]\s*[\"']?([^\"')\s>]+)", text)
+    assert [one for one in sources if not one.startswith("#")] == []
+    assert "default-src 'none'" in text
+
+
+def test_a_plot_is_well_formed_and_the_same_for_the_same_facts(late: Facts) -> None:
+    for svg in (plots.evidence(late), plots.rate(late, "mismatch")):
+        ElementTree.fromstring(svg)
+    assert page(late) == page(facts())
+
+
+def test_a_name_full_of_markup_is_only_a_name() -> None:
+    text = page(facts(examples=1, name=HOSTILE))
+    assert "<script" not in text
+
+
+def test_with_no_data_it_says_not_yet_and_why() -> None:
+    said = " ".join("".join(parsed(page(nothing())).text).split())
+    assert "fraud: not yet" in said
+    assert "no window has been judged" in said
+    assert "shadowstream up trial.yaml" in said
+    assert "<svg" not in page(nothing())
+
+
+def test_with_a_verdict_before_any_window_it_stands_without_plots() -> None:
+    before = facts(hours=1, bad_from=9, examples=0)
+    assert "<svg" in page(before)
+    empty = Facts("fraud", before.revision, before.explanation, before.verdict)
+    assert "<svg" not in page(empty)
+    assert "None." in page(empty)
+
+
+def test_with_a_thousand_examples_each_is_there_and_the_first_are_open() -> None:
+    text = page(facts(examples=1_000))
+    said = parsed(text)
+    details = [attributes for tag, attributes in said.tags if tag == "details"]
+    assert len(details) == 1_000
+    assert [("open" in one) for one in details[:4]] == [True, True, True, False]
+    assert "order-999" in text
+    assert len(text) < 3_000_000
