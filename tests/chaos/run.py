@@ -1,0 +1,154 @@
+"""One run of chaos from the first order to the report: load, deaths, rest, and what the checker finds."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.chaos import checker, orders, reader
+from tests.chaos.board import PHASES
+from tests.chaos.cast import ROLES, Cast
+from tests.chaos.director import Director, Plan
+from tests.chaos.load import Orders, Production
+from tests.pipeline.trial import Trial
+
+Say = Callable[[str], None]
+COMMIT_MS = 200
+REST_S = 150.0
+"""So long at most after the last order everything has ended."""
+SHOW_EVERY_S = 20.0
+
+
+@dataclass(slots=True)
+class Stage:
+    """A trial under load. `direct`: where load and checker reach the broker, whatever befalls the roles' way."""
+
+    trial: Trial
+    direct: str
+    orders: Orders
+    production: Production
+    cast: Cast
+
+    def check_alive(self) -> None:
+        for part in (self.orders, self.production):
+            assert part.failure is None, f"{part.name} has failed: {part.failure!r}"
+
+    def rest(self) -> float:
+        """End the load and wait until every outcome is there and counted, or the limit; gives the seconds."""
+        began = time.monotonic()
+        self.orders.end()
+        numbers = [n for some in (*self.orders.committed, *self.orders.unknown) for n in some]
+        rows = sum(len(orders.endings(n)) for some in self.orders.committed for n in some)
+        while time.monotonic() - began < REST_S:
+            self.check_alive()
+            self.cast.turn()
+            time.sleep(0.5)
+            if reader.ends(self.direct, self.trial.topic("diff")) < rows:
+                continue
+            said = reader.records(self.direct, self.trial.topic("verdict"), "verdict")
+            if said and checker.verdict_lacks(said[-1], numbers) is None:
+                break
+        self.production.end()
+        return time.monotonic() - began
+
+    def check(self) -> checker.Report:
+        seen = reader.read(self.trial, self.direct)
+        return checker.check(seen, self.orders.committed, self.orders.unknown)
+
+
+@contextmanager
+def staged(
+    bootstrap: str, folder: Path, per_s: int, seed: int, *, direct: str | None = None, **settings: Any
+) -> Iterator[Stage]:
+    """A trial with its load running; the roles are the caller's to start."""
+    name = f"chaos-{seed}"
+    trial = Trial(bootstrap, name, folder, orders.CANDIDATE, orders.CALL)
+    trial.settings = {"start": "earliest", "bounded": False, "limits": {"commit_ms": COMMIT_MS}}
+    trial.settings |= {"judge": {"window_ms": orders.WINDOW_MS}, **settings}
+    trial.write_config()
+    to = direct or bootstrap
+    trial.create_topics()
+    load, production = Orders(trial, to, per_s, seed), Production(trial, to, seed)
+    with Cast(trial) as cast:
+        load.start()
+        production.start()
+        yield Stage(trial, to, load, production, cast)
+
+
+@dataclass(slots=True)
+class Told:
+    """A run's figures."""
+
+    report: checker.Report
+    director: Director
+    seconds: float
+    rest_s: float
+    orders: int
+    aborts: tuple[int, int]
+    ended: dict[str, tuple[int, float]]
+
+    def table(self) -> str:
+        kills, cast = self.director.kills, self.director.cast
+        lines = [
+            "kill -9 by role and phase at death:",
+            f"{'':<8}" + "".join(f"{p:>14}" for p in PHASES) + f"{'all':>8}",
+        ]
+        for role in ROLES:
+            counts = [kills[role, phase] for phase in PHASES]
+            lines.append(f"{role:<8}" + "".join(f"{n:>14}" for n in counts) + f"{sum(counts):>8}")
+        exits = Counter((death.role, death.exit_code) for death in cast.exits())
+        lines += [
+            "",
+            f"zombies (SIGSTOP past the session timeout): {dict(self.director.zombies)}; "
+            f"processes added {self.director.added}, removed {self.director.removed}",
+            f"exits of their own (role, code): {dict(exits)}",
+            f"aborted transactions: {self.aborts[0]} in the inputs, {self.aborts[1]} in production's outputs",
+            "",
+            f"{'death to next commit':<24}{'n':>6}{'median s':>10}{'max s':>8}",
+        ]
+        for role, seconds in sorted(cast.recoveries.items()):
+            lines.append(f"{role:<24}{len(seconds):>6}{statistics.median(seconds):>10.1f}{max(seconds):>8.1f}")
+        slowest = max((seconds for _, seconds in self.ended.values()), default=0.0)
+        lines += [
+            "",
+            self.report.table(),
+            f"corrections: {self.report.corrections}",
+            f"SIGTERM: exit codes {sorted({code for code, _ in self.ended.values()})}, all within {slowest:.1f} s",
+            f"{self.orders:,} orders in {self.seconds:.0f} s; at rest {self.rest_s:.1f} s after the last",
+        ]
+        return "\n".join(lines)
+
+
+def play(stage: Stage, plan: Plan, seed: int, say: Say, limit_s: float) -> Told:
+    """Chaos until the plan is fulfilled or the limit is reached, then rest, then the checker."""
+    began = time.monotonic()
+    director = Director(plan, stage.cast, random.Random(seed))
+    director.begin()
+    show_at = began + SHOW_EVERY_S
+    while not director.done and time.monotonic() - began < limit_s:
+        stage.check_alive()
+        director.turn()
+        time.sleep(0.02)
+        if time.monotonic() >= show_at:
+            show_at += SHOW_EVERY_S
+            say(f"{time.monotonic() - began:5.0f} s: {director.kills.total()} kills, {stage.orders.next:,} orders")
+    director.end()
+    rest_s = stage.rest()
+    ended = stage.cast.end()
+    report = stage.check()
+    return Told(
+        report=report,
+        director=director,
+        seconds=time.monotonic() - began,
+        rest_s=rest_s,
+        orders=stage.orders.next,
+        aborts=(stage.orders.aborts, stage.production.aborts),
+        ended=ended,
+    )
