@@ -13,7 +13,7 @@ from tests.pipeline.candidates import ADDS, DROPS, FAULTY, IGNORED, OUT_OF, RAIS
 from tests.pipeline.trial import FIRST_MS, order
 
 DIFFERS, UNANSWERED, TWICE, SILENT = 13, 33, 53, 73
-"""Besides the faults of `FAULTY`: one is scored otherwise, one production skips, one it answers twice, one both skip."""
+"""Beside the faults of `FAULTY`: one is scored otherwise, one production skips, one it answers twice, one both skip."""
 STEP_MS = 200
 WINDOW_MS = 60_000
 CALL = "trial_candidate:chaotic"

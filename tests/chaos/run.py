@@ -17,6 +17,7 @@ from tests.chaos.board import PHASES
 from tests.chaos.cast import ROLES, Cast
 from tests.chaos.director import Director, Plan
 from tests.chaos.load import Orders, Production
+from tests.chaos.reader import Seen
 from tests.pipeline.trial import Trial
 
 Say = Callable[[str], None]
@@ -40,13 +41,22 @@ class Stage:
         for part in (self.orders, self.production):
             assert part.failure is None, f"{part.name} has failed: {part.failure!r}"
 
-    def rest(self) -> float:
+    def turn_until(self, holds: Callable[[], bool], what: str, limit_s: float = 60.0) -> None:
+        """Look after the processes until something holds."""
+        deadline = time.monotonic() + limit_s
+        while not holds():
+            assert time.monotonic() < deadline, f"not within {limit_s:g} s: {what}"
+            self.check_alive()
+            self.cast.turn()
+            time.sleep(0.02)
+
+    def rest(self, limit_s: float = REST_S) -> float:
         """End the load and wait until every outcome is there and counted, or the limit; gives the seconds."""
         began = time.monotonic()
         self.orders.end()
         numbers = [n for some in (*self.orders.committed, *self.orders.unknown) for n in some]
         rows = sum(len(orders.endings(n)) for some in self.orders.committed for n in some)
-        while time.monotonic() - began < REST_S:
+        while time.monotonic() - began < limit_s:
             self.check_alive()
             self.cast.turn()
             time.sleep(0.5)
@@ -58,8 +68,9 @@ class Stage:
         self.production.end()
         return time.monotonic() - began
 
-    def check(self) -> checker.Report:
-        seen = reader.read(self.trial, self.direct)
+    def check(self, seen: Seen | None = None) -> checker.Report:
+        """What the checker finds in what was written, or in `seen` instead."""
+        seen = seen or reader.read(self.trial, self.direct)
         return checker.check(seen, self.orders.committed, self.orders.unknown)
 
 

@@ -1,0 +1,23 @@
+"""One run of chaos with few kills for all tests of the checker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from shadowstream.testing import Broker
+from tests.chaos.director import Plan
+from tests.chaos.run import Stage, Told, play, staged
+
+KILLS = 20
+PER_S = 200
+SEED = 11
+LIMIT_S = 240.0
+
+
+@pytest.fixture(scope="session")
+def played(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, Told]]:
+    """A run that is over, with what it has come to."""
+    with staged(kafka.bootstrap, tmp_path_factory.mktemp("chaos"), PER_S, SEED) as stage:
+        yield stage, play(stage, Plan.of(KILLS), SEED, lambda _: None, LIMIT_S)

@@ -1,0 +1,135 @@
+"""The checker sees one record lost, doubled or invented, and one count that is off, in what a real run has written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+
+import pytest
+
+from tests.chaos import reader
+from tests.chaos.reader import Seen
+from tests.chaos.run import Stage, Told
+
+Damage = Callable[[Seen], None]
+
+
+@pytest.fixture(scope="module")
+def seen(played: tuple[Stage, Told]) -> Seen:
+    stage, _ = played
+    return reader.read(stage.trial, stage.direct)
+
+
+def row(seen: Seen, outcome: str) -> int:
+    """Where the first row of an outcome stands."""
+    return next(i for i, one in enumerate(seen.diff) if one["outcome"] == outcome)
+
+
+def lose_row(seen: Seen) -> None:
+    del seen.diff[row(seen, "match")]
+
+
+def double_row(seen: Seen) -> None:
+    seen.diff.append(seen.diff[row(seen, "missing")])
+
+
+def invent_row(seen: Seen) -> None:
+    seen.diff.append({**seen.diff[0], "pair_id": "elsewhere/0/0", "key": b"phantom-1"})
+
+
+def change_outcome(seen: Seen) -> None:
+    seen.diff[row(seen, "mismatch")]["outcome"] = "match"
+
+
+def swap_pairs(seen: Seen) -> None:
+    one, two = seen.diff[0], seen.diff[1]
+    one["pair_id"], two["pair_id"] = two["pair_id"], one["pair_id"]
+
+
+def correct_nothing(seen: Seen) -> None:
+    seen.diff[row(seen, "match")]["correction_of"] = "missing"
+
+
+def double_shadow(seen: Seen) -> None:
+    seen.shadow.append(replace(seen.shadow[0], offset=10**9))
+
+
+def lose_shadow(seen: Seen) -> None:
+    del seen.shadow[5]
+
+
+def show_aborted_input(seen: Seen) -> None:
+    seen.inputs.append(replace(seen.inputs[0], key=b"phantom-1"))
+
+
+def lose_delta(seen: Seen) -> None:
+    del seen.stats[next(i for i, one in enumerate(seen.stats) if one["windows"] and one["seq"] > 1)]
+
+
+def double_delta(seen: Seen) -> None:
+    seen.stats.insert(1, seen.stats[0])
+
+
+def count_one_more(seen: Seen) -> None:
+    outcomes = next(one for one in seen.stats if one["windows"])["windows"][0]["outcomes"]
+    outcomes["match"] = outcomes.get("match", 0) + 1
+
+
+def count_in_another_window(seen: Seen) -> None:
+    next(one for one in seen.stats if one["windows"])["windows"][0]["start_ms"] += 60_000
+
+
+def unbalance(seen: Seen) -> None:
+    seen.stats[-1]["ledgers"][0]["counted"] += 1
+
+
+def leave_pending(seen: Seen) -> None:
+    seen.stats[-1]["pending"] = 1
+
+
+def judge_one_more(seen: Seen) -> None:
+    seen.verdict["outcomes"]["match"] += 1
+
+
+def judge_nothing(seen: Seen) -> None:
+    seen.verdict["to_ms"] = None
+
+
+LOST, DOUBLE, ALIEN, WRONG = "lost", "double", "alien", "wrong"
+DAMAGE: dict[Damage, set[tuple[str, str]]] = {
+    lose_row: {("outcomes", LOST), ("", WRONG)},
+    double_row: {("outcomes", DOUBLE), ("", WRONG)},
+    invent_row: {("outcomes", ALIEN), ("", WRONG)},
+    change_outcome: {("outcomes", LOST), ("outcomes", ALIEN), ("", WRONG)},
+    swap_pairs: {("outcomes", LOST), ("outcomes", ALIEN)},
+    correct_nothing: {("", WRONG)},
+    double_shadow: {("shadow", DOUBLE)},
+    lose_shadow: {("shadow", LOST)},
+    show_aborted_input: {("inputs", ALIEN)},
+    lose_delta: {("", WRONG)},
+    double_delta: {("", WRONG)},
+    count_one_more: {("", WRONG)},
+    count_in_another_window: {("", WRONG)},
+    unbalance: {("", WRONG)},
+    leave_pending: {("", WRONG)},
+    judge_one_more: {("", WRONG)},
+    judge_nothing: {("", WRONG)},
+}
+
+
+def test_what_was_not_damaged_is_right(played: tuple[Stage, Told], seen: Seen) -> None:
+    report = played[0].check(deepcopy(seen))
+    assert report.right, report.table()
+
+
+@pytest.mark.parametrize("damage", DAMAGE, ids=lambda one: one.__name__)
+def test_the_checker_sees_one_record_of_thousands(damage: Damage, played: tuple[Stage, Told], seen: Seen) -> None:
+    damaged = deepcopy(seen)
+    damage(damaged)
+    report = played[0].check(damaged)
+    found = {
+        (name, kind) for name, one in report.accounts.items() for kind in (LOST, DOUBLE, ALIEN) if getattr(one, kind)
+    } | ({("", WRONG)} if report.wrong else set())
+    assert found == DAMAGE[damage], report.table()
+    assert not report.right
