@@ -8,6 +8,8 @@ VENV      ?= .venv
 CANDIDATE ?= late-bug
 SEEDS      ?= 500
 FIRST_SEED ?= 0
+KILLS      ?= 200
+CHAOS_ARGS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS  ?=
 UV_VERSION  ?= 0.13.9
@@ -17,10 +19,10 @@ BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test proof sim bench helm docs lint lock clean
+.PHONY: help setup demo test proof sim chaos chaos-broker bench helm docs lint lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## make .venv from the lock; again only when the lock or pyproject.toml changes
 
@@ -55,6 +57,12 @@ sim: setup ## whole trials from seeds against an oracle (SEEDS=500 FIRST_SEED=0)
 
 bench: setup ## ours beside Kafka Streams, Quix, Faust, Bytewax and loops by hand; writes bench/results.json (BENCH_ARGS)
 	@$(BIN)/python -m bench --write $(BENCH_ARGS)
+
+chaos: setup ## kill -9 of every role in every phase of a commit, under load, then an independent checker (KILLS=200)
+	@$(BIN)/python -m tests.chaos kills --kills $(KILLS) $(CHAOS_ARGS)
+
+chaos-broker: setup ## kill -9 of the broker within transactions, black holes of 5-60 s; the same checker
+	@$(BIN)/python -m tests.chaos broker $(CHAOS_ARGS)
 
 helm: setup ## build the real helm once (needs Go), then lint, render and validate the chart
 	@$(BIN)/python -m pytest -m "long or not long" tests/helm/test_chart.py tests/helm/test_values_schema.py $(PYTEST_ARGS)

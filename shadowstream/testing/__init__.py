@@ -2,6 +2,7 @@
 
 `EmbeddedKafka` starts one; `broker` and `open_broker` choose between a given one, Docker's and the embedded one.
 `shadowstream.testing.pytest_plugin` makes it a fixture; `shadowstream.testing.topics` fills and reads topics.
+`shadowstream.testing.proxy` puts the faults of a network between a broker and its clients.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""`python -m tests.chaos --kills 200`: chaos on a real broker, figures as a table, exit code 1 where not right."""
+"""Chaos on a real broker: `python -m tests.chaos kills --kills 200`, `python -m tests.chaos broker --kills 10`.
+
+Prints figures as a table; exit code 1 where anything is lost, double or alien, or the plan was not fulfilled.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +11,52 @@ import tempfile
 from pathlib import Path
 
 from shadowstream.testing import broker
+from tests.chaos import outages, run
 from tests.chaos.director import Plan
-from tests.chaos.run import play, staged
+
+
+def put(text: str) -> None:
+    print(text, flush=True)
+
+
+def kill_roles(said: argparse.Namespace, folder: Path) -> bool:
+    """Kills, zombies and members that come and go."""
+    with broker() as kafka, run.staged(kafka.bootstrap, folder, said.per_s, said.seed) as stage:
+        told = run.play(stage, Plan.of(said.kills), said.seed, put, said.limit_s)
+    put(told.table())
+    if not told.director.done:
+        put(f"the plan was not fulfilled within {said.limit_s:g} s")
+    return told.report.right and told.director.done
+
+
+def break_broker(said: argparse.Namespace, folder: Path) -> bool:
+    """Kills of the broker and black holes."""
+    with outages.behind_proxy(folder, said.per_s, said.seed) as staged:
+        ended = outages.play(staged, said.kills, said.holes_s, put)
+    put(ended.table())
+    return ended.report.right and ended.slowest_s <= outages.AGAIN_MAX_S
 
 
 def main() -> int:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--seed", type=int, default=1)
+    shared.add_argument("--per-s", type=int, default=300, help="orders a second")
+    shared.add_argument("--folder", type=Path, help="where logs are kept; default: a new one")
     words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("--kills", type=int, default=200)
-    words.add_argument("--seed", type=int, default=1)
-    words.add_argument("--per-s", type=int, default=300, help="orders a second")
-    words.add_argument("--limit-s", type=float, default=1_500.0, help="seconds of chaos at most")
-    words.add_argument("--folder", type=Path, help="where logs are kept; default: a new one")
+    kinds = words.add_subparsers(required=True)
+    roles = kinds.add_parser("kills", parents=[shared])
+    roles.add_argument("--kills", type=int, default=200, help="kill -9 of roles, at least")
+    roles.add_argument("--limit-s", type=float, default=1_500.0, help="seconds of chaos at most")
+    roles.set_defaults(play=kill_roles)
+    away = kinds.add_parser("broker", parents=[shared])
+    away.add_argument("--kills", type=int, default=10, help="kill -9 of the broker")
+    away.add_argument("--holes-s", type=float, nargs="*", default=[5, 10, 20, 30, 45, 60], help="black holes, seconds")
+    away.set_defaults(play=break_broker)
     said = words.parse_args()
     folder = said.folder or Path(tempfile.mkdtemp(prefix="shadowstream-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"logs of all processes and their deaths: {folder}", flush=True)
-    with broker() as kafka, staged(kafka.bootstrap, folder, said.per_s, said.seed) as stage:
-        told = play(stage, Plan.of(said.kills), said.seed, lambda text: print(text, flush=True), said.limit_s)
-    print(told.table())
-    if not told.director.done:
-        print(f"the plan was not fulfilled within {said.limit_s:g} s")
-    return 0 if told.report.right and told.director.done else 1
+    put(f"logs of all processes, and the phase of each at its death: {folder}")
+    return 0 if said.play(said, folder) else 1
 
 
 if __name__ == "__main__":

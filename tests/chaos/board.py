@@ -16,7 +16,7 @@ from shadowstream.watch import Phase
 PHASES: tuple[Phase, ...] = get_args(Phase)
 Waiting = Literal["not", "stopped", "held"]
 _WAITING: tuple[Waiting, ...] = get_args(Waiting)
-_PHASE, _WAITS, _PARDON, _COMMITS, _SIZE = 0, 1, 2, 8, 16
+_PHASE, _WAITS, _PARDON, _HOLD, _COMMITS, _SIZE = 0, 1, 2, 3, 8, 16
 
 
 class Board:
@@ -50,7 +50,7 @@ class Board:
 
     @property
     def waits(self) -> Waiting:
-        """Whether it has stopped itself (SIGSTOP) or holds still in its phase until it is pardoned."""
+        """Whether it has stopped itself (SIGSTOP), or has come to where it shall hold still."""
         return _WAITING[self._map[_WAITS]]
 
     @waits.setter
@@ -64,6 +64,15 @@ class Board:
 
     def pardon(self) -> None:
         self._map[_PARDON] = 1
+
+    @property
+    def hold(self) -> Phase | None:
+        """Where it shall hold still when it next comes there."""
+        return PHASES[self._map[_HOLD] - 1] if self._map[_HOLD] else None
+
+    @hold.setter
+    def hold(self, phase: Phase | None) -> None:
+        self._map[_HOLD] = PHASES.index(phase) + 1 if phase else 0
 
     def close(self) -> None:
         self._map.close()

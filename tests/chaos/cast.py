@@ -1,4 +1,4 @@
-"""The roles as processes: started, killed, stopped and continued, and started again as a supervisor does it.
+"""The roles as processes: started, killed, stopped and continued, and started again as our supervisor does it.
 
 Every death goes into `deaths.jsonl` with the phase of its commit that the process was in, as its board has it.
 """
@@ -11,18 +11,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from shadowstream.kafka.supervisor import BACK_OFF_S, STEADY_S
 from shadowstream.watch import Phase
 from tests.chaos.board import Board
 from tests.chaos.member import Fate
 from tests.pipeline.trial import Trial
 
 ROLES = ("run", "join", "judge")
-BACK_OFF_S = 0.5
-"""After an exit of its own a process is started again so much later; after a kill at once."""
 STOP_S = 10.0
 FENCED_S = 40.0
 """A zombie whose place was taken must have ended by itself so long after it goes on."""
@@ -85,6 +85,8 @@ class Cast:
     """By role: seconds from a death to the next process's first commit."""
     _due: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
     """Places to be filled again: when, and since when they are empty."""
+    _failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By place: exits of its own in a row, for the back-off."""
     _boards: int = 0
     _began: float = field(default_factory=time.monotonic)
 
@@ -140,7 +142,7 @@ class Cast:
                 self._bury(member, now)
                 del self.members[place]
                 if not member.asked:
-                    self._due[place] = (now if member.killed else now + BACK_OFF_S, now)
+                    self._due[place] = (now + self._back_off(place, member, now), now)
                 continue
             if member.board.waits == "stopped" and member.stopped_at is None:
                 member.stopped_at = now
@@ -157,6 +159,15 @@ class Cast:
                 self._bury(zombie, now)
                 self.zombies.remove(zombie)
 
+    def _back_off(self, place: tuple[str, str], member: Member, now: float) -> float:
+        """Seconds until it is started again: none after a kill, else as the supervisor waits."""
+        if member.killed:
+            return 0.0
+        if now - member.began > STEADY_S:
+            self._failures[place] = 0
+        self._failures[place] += 1
+        return BACK_OFF_S[min(self._failures[place], len(BACK_OFF_S)) - 1]
+
     def replace(self, member: Member) -> None:
         """Take a stopped process for dead: another one takes its place, and it is a zombie from now on."""
         del self.members[member.role, member.instance]
@@ -168,6 +179,13 @@ class Cast:
         member.board.waits = "not"
         member.stopped_at = None
         member.signal(signal.SIGCONT)
+
+    def await_fenced(self) -> None:
+        """Give every zombie whose place was taken the time to end by itself; who does not stays in `zombies`."""
+        deadline = time.monotonic() + FENCED_S
+        while self.zombies and time.monotonic() < deadline:
+            self.turn()
+            time.sleep(0.05)
 
     def pardon(self) -> None:
         """No fate holds any longer."""

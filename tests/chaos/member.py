@@ -1,7 +1,7 @@
 """One role as a process with a fate: `python -m tests.chaos.member run trial.yaml --board FILE --fate die:produced:3`.
 
 It is the role of `shadowstream run|join|judge`, but for a watch that writes down each phase of a commit and, once it
-has made so many commits, dies in one by kill -9, stops itself there as a zombie, or holds still until it is let go.
+has made so many commits, dies in one by kill -9 or stops itself there as a zombie. It holds still where its board says.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.chaos import sabotage
 from tests.chaos.board import Board
 
 log = get_logger("chaos")
-Kind = Literal["die", "stop", "hold"]
+Kind = Literal["die", "stop"]
 SOON_S = 0.015
 """So long at most after a phase has begun the process dies in it: what it has handed over is under way by then."""
 CALL_S = 0.005
@@ -67,22 +67,25 @@ class Fated(Watch):
         self._board.phase = phase
         if phase == "committed":
             self._board.commits += 1
+        if self._board.hold == phase:
+            self._hold(phase)
         fate = self._fate
         if fate is None or fate.phase != phase or self._board.commits < fate.after or self._board.pardoned:
             return
         self._fate = None
         self._meet(fate)
 
+    def _hold(self, phase: Phase) -> None:
+        """Wait until the board lets it go; of a commit that is to be under way only say that it is called."""
+        self._board.waits = "held"
+        deadline = time.monotonic() + HOLD_MAX_S
+        while phase != "committing" and self._board.hold == phase and time.monotonic() < deadline:
+            time.sleep(0.002)
+
     def _meet(self, fate: Fate) -> None:
         if fate.kind == "stop":
             self._board.waits = "stopped"
             os.kill(os.getpid(), signal.SIGSTOP)
-            self._board.waits = "not"
-        elif fate.kind == "hold":
-            self._board.waits = "held"
-            deadline = time.monotonic() + HOLD_MAX_S
-            while not self._board.pardoned and time.monotonic() < deadline:
-                time.sleep(0.005)
             self._board.waits = "not"
         elif fate.phase in ("consuming", "committing"):  # the phase lasts while the process does something: go on
             longest_s = self._turn_s if fate.phase == "consuming" else CALL_S

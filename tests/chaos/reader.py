@@ -22,7 +22,7 @@ HEAD_BYTES = 10
 """Of the single-object encoding: a marker of two bytes and the schema's fingerprint of eight."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Seen:
     """What a reader under read_committed finds, by topic in the order of partitions and offsets."""
 

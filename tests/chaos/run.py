@@ -51,7 +51,10 @@ class Stage:
             time.sleep(0.02)
 
     def rest(self, limit_s: float = REST_S) -> float:
-        """End the load and wait until every outcome is there and counted, or the limit; gives the seconds."""
+        """End the load and wait until the checker is content, or the limit; gives the seconds.
+
+        It looks only once enough has been written, for it reads everything.
+        """
         began = time.monotonic()
         self.orders.end()
         numbers = [n for some in (*self.orders.committed, *self.orders.unknown) for n in some]
@@ -63,7 +66,7 @@ class Stage:
             if reader.ends(self.direct, self.trial.topic("diff")) < rows:
                 continue
             said = reader.records(self.direct, self.trial.topic("verdict"), "verdict")
-            if said and checker.verdict_lacks(said[-1], numbers) is None:
+            if said and checker.verdict_lacks(said[-1], numbers) is None and self.check().right:
                 break
         self.production.end()
         return time.monotonic() - began
@@ -152,6 +155,7 @@ def play(stage: Stage, plan: Plan, seed: int, say: Say, limit_s: float) -> Told:
             say(f"{time.monotonic() - began:5.0f} s: {director.kills.total()} kills, {stage.orders.next:,} orders")
     director.end()
     rest_s = stage.rest()
+    stage.cast.await_fenced()
     ended = stage.cast.end()
     report = stage.check()
     return Told(

@@ -59,7 +59,7 @@ def test_a_joiner_that_commits_and_produces_apart_is_caught(
         for role in ROLES:
             cast.start(role, fate=cast.fate_of(role))
         stage.turn_until(lambda: len(cast.recoveries.get("join", [])) == 1, "the joiner has been killed and is back")
-        stage.rest(8.0)
+        stage.rest(5.0)
         assert [(death.role, death.phase) for death in cast.deaths if death.killed] == [("join", "offsets_sent")]
         cast.end()
         report = stage.check()

@@ -1,0 +1,209 @@
+"""Outages of the broker under load: kill -9 in the middle of a transaction, and black holes between it and its clients.
+
+The load and the checker reach the broker directly, the roles through a proxy, as they would through a network.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from shadowstream.testing import EmbeddedKafka
+from shadowstream.testing.ports import free_port
+from shadowstream.testing.proxy import Proxy, proxied
+from shadowstream.watch import Phase
+from tests.chaos import checker
+from tests.chaos.cast import ROLES, Member
+from tests.chaos.run import Say, Stage, staged
+
+WITHIN: tuple[Phase, ...] = ("begun", "produced", "offsets_sent", "committing")
+"""The phases in which a transaction is open."""
+AGAIN_MAX_S = 45.0
+GIVEN_UP_S = 240.0
+HELD_MAX_S = 30.0
+STEADY_COMMITS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """What befell the broker, where a role stood in its transaction, and when each place committed again.
+
+    `again_s` counts from the broker's return: it answers a client, or the hole is healed.
+    """
+
+    kind: str
+    role: str
+    phase: str
+    lasted_s: float
+    again_s: dict[str, float]
+    exits: Counter[tuple[str, int]]
+    """Processes that ended by themselves meanwhile, by role and exit code; 70 is the watchdog's."""
+
+    @property
+    def slowest_s(self) -> float:
+        return max(self.again_s.values())
+
+    def __str__(self) -> str:
+        again = "".join(f"{self.again_s[place]:>9.1f}" for place in sorted(self.again_s))
+        exits = ", ".join(f"{role} {code}" for role, code in sorted(self.exits.elements()))
+        return f"{self.kind:<6}{self.role:<7}{self.phase:<14}{self.lasted_s:>7.1f}{again}   {exits or '-'}"
+
+
+@dataclass(slots=True)
+class Outages:
+    """Brings outages about, one after the other, and waits after each until every process commits again."""
+
+    stage: Stage
+    kafka: EmbeddedKafka
+    proxy: Proxy
+    chance: random.Random
+    told: list[Outage] = field(default_factory=list)
+
+    def begin(self) -> None:
+        for place in [(role, "0") for role in ROLES] + [("run", "1"), ("join", "1")]:
+            self.stage.cast.start(*place)
+        self._steady()
+
+    def kill(self, away_s: float, role: str, phase: Phase) -> None:
+        """kill -9 of the broker while a process of `role` is in `phase`; it is started again `away_s` later."""
+        member = self._held(role, phase)
+        before = len(self.stage.cast.deaths)
+        began = time.monotonic()
+        self.kafka.kill()
+        member.board.hold, member.board.waits = None, "not"
+        self._turn_for(away_s)
+        self.kafka.start()
+        self._await_commits("kill", member.role, phase, began, before)
+
+    def hole(self, lasts_s: float, role: str, phase: Phase) -> None:
+        """A black hole that begins while a process of `role` is in `phase`."""
+        member = self._held(role, phase)
+        before = len(self.stage.cast.deaths)
+        began = time.monotonic()
+        self.proxy.black_hole()
+        member.board.hold, member.board.waits = None, "not"
+        self._turn_for(lasts_s)
+        self.proxy.heal()
+        self._await_commits("hole", member.role, phase, began, before)
+
+    def _held(self, role: str, phase: Phase) -> Member:
+        """A process of the role that stands in the phase, and stays there until its board lets it go."""
+        member = self.chance.choice(self.stage.cast.of(role))
+        member.board.waits = "not"
+        member.board.hold = phase
+        deadline = time.monotonic() + HELD_MAX_S
+        while member.board.waits != "held":
+            assert time.monotonic() < deadline, f"{role} does not come to {phase}"
+            time.sleep(0.0005)
+        return member
+
+    def _turn_for(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.stage.cast.turn()
+            time.sleep(0.02)
+
+    def _await_commits(self, kind: str, role: str, phase: str, began: float, before: int) -> None:
+        returned = time.monotonic()
+        again_s = self._again(returned)
+        exits = Counter((death.role, death.exit_code) for death in self.stage.cast.deaths[before:])
+        self.told.append(Outage(kind, role, phase, returned - began, again_s, exits))
+        self._steady()
+
+    def _again(self, since: float) -> dict[str, float]:
+        """Seconds from `since` to each place's next commit. A process that was started since then begins at none."""
+        cast = self.stage.cast
+        had = {member.process.pid: member.board.commits for member in cast.members.values()}
+        waited: dict[str, float] = {}
+        places = 5
+        while len(waited) < places:
+            assert time.monotonic() - since < GIVEN_UP_S, f"only these commit again: {waited}"
+            self.stage.check_alive()
+            cast.turn()
+            for (role, instance), member in cast.members.items():
+                if member.running and member.board.commits > had.get(member.process.pid, 0):
+                    waited.setdefault(f"{role}-{instance}", time.monotonic() - since)
+            time.sleep(0.02)
+        return waited
+
+    def _steady(self) -> None:
+        """Until every process has made some commits more."""
+        cast = self.stage.cast
+        had = {member.process.pid: member.board.commits for member in cast.members.values()}
+
+        def steady() -> bool:
+            return len(cast.members) == 5 and all(
+                member.board.commits >= had.get(member.process.pid, 0) + STEADY_COMMITS
+                for member in cast.members.values()
+            )
+
+        self.stage.turn_until(steady, "every process commits", GIVEN_UP_S)
+
+    def table(self) -> str:
+        """Seconds from the broker's return to each process's next commit."""
+        places = sorted(self.told[0].again_s)
+        head = f"{'':<6}{'role':<7}{'phase':<14}{'away s':>7}" + "".join(f"{place:>9}" for place in places)
+        return "\n".join([f"{head}   exits of their own", *map(str, self.told)])
+
+
+@dataclass(slots=True)
+class Ended:
+    """A run's outages and what the checker finds."""
+
+    outages: Outages
+    report: checker.Report
+    orders: int
+    rest_s: float
+
+    @property
+    def slowest_s(self) -> float:
+        return max(one.slowest_s for one in self.outages.told)
+
+    def table(self) -> str:
+        load = self.outages.stage
+        return "\n".join(
+            [
+                "outages of the broker, and seconds from its return to each process's next commit:",
+                self.outages.table(),
+                f"slowest: {self.slowest_s:.1f} s (at most {AGAIN_MAX_S:g} s)",
+                "",
+                self.report.table(),
+                f"corrections: {self.report.corrections}",
+                f"aborted transactions: {load.orders.aborts} in the inputs, {load.production.aborts} in production's",
+                f"{self.orders:,} orders; at rest {self.rest_s:.1f} s after the last",
+            ]
+        )
+
+
+@contextmanager
+def behind_proxy(folder: Path, per_s: int, seed: int) -> Iterator[Outages]:
+    """A broker of its own, its proxy and a trial under load; the roles run and commit."""
+    port, behind, controller = free_port(), free_port(), free_port()
+    with (
+        Proxy(behind) as proxy,
+        EmbeddedKafka(port=port, properties=proxied(port, behind, controller, proxy.port)) as kafka,
+        staged(proxy.bootstrap, folder, per_s, seed, direct=kafka.bootstrap) as stage,
+    ):
+        outages = Outages(stage, kafka, proxy, random.Random(seed))
+        outages.begin()
+        yield outages
+
+
+def play(outages: Outages, kills: int, holes_s: Sequence[float], say: Say) -> Ended:
+    """So many kills of the broker and holes of these lengths in turn, each in another phase; then the checker."""
+    due: list[Callable[[str, Phase], None]] = [
+        *(partial(outages.kill, outages.chance.uniform(0.0, 6.0)) for _ in range(kills)),
+        *(partial(outages.hole, seconds) for seconds in holes_s),
+    ]
+    for i, befall in enumerate(due):
+        befall(ROLES[(i + 1) % len(ROLES)], WITHIN[i % len(WITHIN)])
+        say(str(outages.told[-1]))
+    rest_s = outages.stage.rest()
+    outages.stage.cast.end()
+    return Ended(outages, outages.stage.check(), outages.stage.orders.next, rest_s)

@@ -1,0 +1,28 @@
+"""A broker killed within a transaction, and a network that swallows everything: the work goes on, exactly once.
+
+`make chaos-broker` is the same with ten kills and holes of up to a minute.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.conftest import PER_S, SEED
+from tests.chaos.outages import AGAIN_MAX_S, behind_proxy, play
+
+SLOW_MACHINE = 5
+"""A time limit fails at so many times itself; the figure is printed."""
+
+
+def test_a_killed_broker_and_a_black_hole_lose_nothing_double_nothing_and_invent_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with behind_proxy(tmp_path, PER_S, SEED) as outages:
+        ended = play(outages, kills=1, holes_s=[5.0], say=lambda _: None)
+    with capsys.disabled():
+        print(f"\n{ended.table()}")
+    assert [one.kind for one in outages.told] == ["kill", "hole"]
+    assert ended.report.right, ended.report.table()
+    assert ended.slowest_s <= SLOW_MACHINE * AGAIN_MAX_S
