@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
+from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka.clients import Stoppable, group_consumer, transactional_writer
 from shadowstream.kafka.copying import Copies
-from shadowstream.kafka.loop import Committed, Loop, start_transactions
+from shadowstream.kafka.loop import Loop, start_transactions
 from shadowstream.records import Batch, Commit, Place, Write
 from shadowstream.watch import Watch
 
@@ -75,5 +76,5 @@ class CopyingRole:
 def copy(config: Config, role: CopyingRole, client: AdminClient, stop: Stoppable, instance: str) -> None:
     """Copy until stopped."""
     writer = transactional_writer(config, "runner", instance)
-    start_transactions(writer)
+    start_transactions(writer, role.watch)
     Loop(config, role, group_consumer(config, "runner", instance), writer, client, role.watch).run(role.topics, stop)

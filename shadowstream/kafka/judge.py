@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
@@ -13,16 +13,17 @@ from shadowstream.errors import BrokerError, RecordError
 from shadowstream.judge.step import JudgeStep
 from shadowstream.kafka import offsets, own_topics
 from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, reading_consumer, transactional_writer
+from shadowstream.kafka.failures import told
 from shadowstream.kafka.loop import (
     TRANSACTION_WAIT_S,
-    Watchdog,
-    broker_error,
+    commit_transaction,
     now_ms,
     process_seconds,
     start_transactions,
 )
 from shadowstream.kafka.messages import is_begin_gone, is_end, is_fatal, offset_of, place_of
 from shadowstream.kafka.tail import read_tail
+from shadowstream.kafka.watchdog import Watchdog
 from shadowstream.metrics import DECISIONS
 from shadowstream.observe import get_logger
 from shadowstream.records import Write
@@ -77,7 +78,9 @@ class JudgeLoop:
         self._commit()
 
     def _consume(self) -> None:
-        for message in self._consumer.consume(500, 0.05):
+        with self._watchdog.call("consume"), told("consume"):
+            messages = self._consumer.consume(500, 0.05)
+        for message in messages:
             error = message.error()
             if error is None:
                 self._take(place_of(message).partition, offset_of(message), message.value() or b"")
@@ -109,11 +112,9 @@ class JudgeLoop:
         if not writes:
             return
         began = time.monotonic()
-        try:
-            with self._watchdog:
-                self._transaction(writes)
-        except KafkaException as error:
-            raise broker_error(error, "commit") from error
+        # The judge's state is small and its own: after any failure the supervisor starts it anew from judge-state.
+        with self._watchdog.call("transaction"), told("transaction"):
+            self._transaction(writes)
         self.commits += 1
         self._show(effects.verdict, time.monotonic() - began)
         for write in writes:
@@ -150,14 +151,8 @@ class JudgeLoop:
             producer.send_offsets_to_transaction(ends, metadata, TRANSACTION_WAIT_S)
         reached("offsets_sent")
         reached("committing")
-        while True:
-            try:
-                producer.commit_transaction(TRANSACTION_WAIT_S)
-                reached("committed")
-                return
-            except KafkaException as error:
-                if not error.args[0].retriable():
-                    raise
+        commit_transaction(self._writer)
+        reached("committed")
 
 
 def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
@@ -166,7 +161,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     client = admin(config.kafka)
     sources = own_topics.ensure(client, config)
     writer = transactional_writer(config, "judge", instance)
-    start_transactions(writer)  # fences a predecessor before its state is read
+    start_transactions(writer, watch)  # fences a predecessor before its state is read
     tasks = {f"{topic}/{p}" for topic in config.production.outputs for p in range(sources[topic])}
     step = JudgeStep(config, revision, tasks)
     record = read_snapshot(config, revision)

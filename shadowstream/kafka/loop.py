@@ -22,9 +22,6 @@ after an abort. 5 Never an empty offset list; group metadata fresh each time; co
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -34,9 +31,12 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
+from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka.clients import GuardedWriter, Stoppable
+from shadowstream.kafka.failures import broker_error, follows, told
 from shadowstream.kafka.lag import Lag
 from shadowstream.kafka.messages import columns, is_begin_gone, is_end, is_fatal, offset_of, place_of
+from shadowstream.kafka.watchdog import Watchdog
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Commit, Place, Write
 from shadowstream.watch import Watch
@@ -44,18 +44,10 @@ from shadowstream.watch import Watch
 log = get_logger("loop")
 BATCH = 1_000
 IDLE_WAIT_S = 0.02
-CALL_MAX_S = 25.0
 TRANSACTION_WAIT_S = 20.0
-EXIT_STUCK = 70
-
-
-class Committed:
-    """What the group has committed for a place; offset -1 where nothing is."""
-
-    __slots__ = ("metadata", "offset", "place")
-
-    def __init__(self, place: Place, offset: int, metadata: str) -> None:
-        self.place, self.offset, self.metadata = place, offset, metadata
+INIT_WAIT_S = 30.0
+TURN_MAX_S = 90.0
+"""A turn asks the broker several things, each of which may take its whole timeout."""
 
 
 class Role(Protocol):
@@ -96,45 +88,9 @@ class Role(Protocol):
         ...
 
 
-class Watchdog:
-    """Ends the process when a client call inside a transaction never returns (a real client defect)."""
-
-    def __init__(self, watch: Watch) -> None:
-        self._watched = watch
-        self._since: float | None = None
-        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
-
-    def __enter__(self) -> None:
-        self._since = time.monotonic()
-
-    def __exit__(self, *_: object) -> None:
-        self._since = None
-
-    def _watch(self) -> None:
-        while True:
-            time.sleep(0.5)
-            since = self._since
-            if since is not None and time.monotonic() - since > CALL_MAX_S:
-                stuck_s, phase = round(time.monotonic() - since, 1), self._watched.phase
-                log.error("client_call_stuck", seconds=stuck_s, phase=phase, exit_code=EXIT_STUCK)
-                sys.stderr.flush()
-                os._exit(EXIT_STUCK)
-
-
 def now_ms() -> int:
     """Wall clock, ms since the epoch: the edge hands time to steps."""
     return time.time_ns() // 1_000_000
-
-
-def broker_error(error: KafkaException, doing: str) -> BrokerError:
-    """The client's error in the words of `errors`."""
-    cause = error.args[0]
-    return BrokerError(
-        f"{doing}: {cause.name()}: {cause.str()}",
-        retriable=cause.retriable(),
-        abortable=cause.txn_requires_abort(),
-        fatal=cause.fatal(),
-    )
 
 
 class Loop:
@@ -162,7 +118,8 @@ class Loop:
         try:
             while not stop.stopped and not self._role.finished:
                 self._consume()
-                self._role.turn(now_ms())
+                with self._watchdog.call("turn", TURN_MAX_S):
+                    self._role.turn(now_ms())
                 self._watch.ready = bool(self._ours) and self._role.restored()
                 self._watch.turned()
                 if time.monotonic() >= next_commit or self._since_commit >= limits.commit_records:
@@ -176,7 +133,7 @@ class Loop:
             self._close()
 
     def _close(self) -> None:
-        with self._watchdog:
+        with self._watchdog.call("close"):
             self._ours.clear()  # what is uncommitted now stays uncommitted: closing must not commit half a turn
             self._consumer.close()
 
@@ -185,11 +142,12 @@ class Loop:
     def _consume(self) -> None:
         consumer = self._consumer
         most = max(1, min(BATCH, self._config.limits.commit_records - self._since_commit))
-        messages = consumer.consume(most, 0)
-        if not messages:
-            messages = consumer.consume(1, IDLE_WAIT_S)
-            if messages:
-                messages += consumer.consume(most - 1, 0)
+        with self._watchdog.call("consume"):
+            messages = consumer.consume(most, 0)
+            if not messages:
+                messages = consumer.consume(1, IDLE_WAIT_S)
+                if messages and most > 1:
+                    messages += consumer.consume(most - 1, 0)
         if not messages:
             return
         groups: dict[Place, list[Message]] = {}
@@ -229,7 +187,7 @@ class Loop:
     def _load(self, partitions: Sequence[TopicPartition]) -> list[TopicPartition]:
         """Committed state of the partitions into the role; rule 2."""
         wait_s = self._config.limits.transaction_timeout_ms / 1000 + 10  # a predecessor's open transaction
-        with self._watchdog:
+        with self._watchdog.call("committed", wait_s + 5):
             found = self._consumer.committed(list(partitions), timeout=wait_s)
         for tp in found:
             if tp.error is not None:
@@ -243,7 +201,8 @@ class Loop:
         return [TopicPartition(place.topic, place.partition, offset) for place, offset in starts.items()]
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        consumer.assign(self._load(partitions) if partitions else [])
+        with self._watchdog.unwatched():
+            consumer.assign(self._load(partitions) if partitions else [])
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         log.info("revoked", partitions=len(partitions))
@@ -277,11 +236,11 @@ class Loop:
             return
         began = time.monotonic()
         try:
-            with self._watchdog:
+            with self._watchdog.call("transaction"):
                 self._transaction(writes, commits)
-        except KafkaException as error:
+        except BrokerError as error:
             self._watch.metrics.add("aborts_total", role=self._watch.role)
-            self._failed(broker_error(error, "commit"))
+            self._failed(error)
             return
         self._watch.metrics.observe("commit_seconds", time.monotonic() - began, role=self._watch.role)
         self.commits += 1
@@ -290,33 +249,27 @@ class Loop:
 
     def _transaction(self, writes: list[Write], commits: list[Commit]) -> None:
         producer, reached = self._writer.producer, self._watch.reached
-        producer.begin_transaction()
+        with told("begin_transaction"):
+            producer.begin_transaction()
         reached("begun")
-        self._writer.write(writes)
+        with told("produce"):
+            self._writer.write(writes)
         reached("produced")
         offsets = [TopicPartition(c.place.topic, c.place.partition, c.offset, c.metadata) for c in commits]
-        producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), TRANSACTION_WAIT_S)
+        with told("send_offsets_to_transaction"):
+            producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), TRANSACTION_WAIT_S)
         reached("offsets_sent")
         reached("committing")
-        while True:
-            try:
-                producer.commit_transaction(TRANSACTION_WAIT_S)
-                reached("committed")
-                return
-            except KafkaException as error:
-                if not error.args[0].retriable():
-                    raise
+        commit_transaction(self._writer)
+        reached("committed")
 
     def _failed(self, error: BrokerError) -> None:
         """Abort and rewind within the process where the client says so; else end it for the supervisor."""
         log.warning("commit_failed", error=str(error), abortable=error.abortable, fatal=error.fatal)
         if not error.abortable:
             raise error
-        try:
-            with self._watchdog:
-                self._writer.producer.abort_transaction(TRANSACTION_WAIT_S)
-        except KafkaException as again:
-            raise broker_error(again, "abort") from again
+        with self._watchdog.call("abort_transaction"), told("abort_transaction"):
+            self._writer.producer.abort_transaction(TRANSACTION_WAIT_S)
         self._watch.reached("consuming")
         assignment = self._consumer.assignment()
         self._forget()
@@ -325,12 +278,21 @@ class Loop:
                 self._consumer.seek(tp)
 
 
-def start_transactions(writer: GuardedWriter) -> None:
+def start_transactions(writer: GuardedWriter, watch: Watch) -> None:
     """`init_transactions`, which fences a predecessor and waits for its open transaction; rule 1."""
-    try:
-        writer.producer.init_transactions(30.0)
-    except KafkaException as error:
-        raise broker_error(error, "init_transactions") from error
+    with Watchdog(watch).call("init_transactions", INIT_WAIT_S + 5), told("init_transactions"):
+        writer.producer.init_transactions(INIT_WAIT_S)
+
+
+def commit_transaction(writer: GuardedWriter) -> None:
+    """`commit_transaction`, again and again where the client says so; the watchdog ends that."""
+    while True:
+        try:
+            writer.producer.commit_transaction(TRANSACTION_WAIT_S)
+            return
+        except KafkaException as error:
+            if follows(error.args[0], "commit_transaction") != "retry":
+                raise broker_error(error, "commit_transaction") from error
 
 
 def process_seconds() -> dict[str, Any]:

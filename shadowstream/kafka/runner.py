@@ -12,6 +12,7 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, CandidateError, ConfigError
+from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka import offsets, own_topics, start
 from shadowstream.kafka.clients import (
     GuardedWriter,
@@ -22,7 +23,7 @@ from shadowstream.kafka.clients import (
     transactional_writer,
 )
 from shadowstream.kafka.copying import Copies
-from shadowstream.kafka.loop import Committed, Loop, process_seconds, start_transactions
+from shadowstream.kafka.loop import Loop, process_seconds, start_transactions
 from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.sampling import Rechecks
 from shadowstream.observe import get_logger
@@ -197,7 +198,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     outputs, written_as = config.production.outputs, config.candidate.output_format
     encoders = {topic: Encoder(schemas, f"{topic}-value", written_as) for topic in outputs}
     writer = transactional_writer(config, "runner", instance)
-    start_transactions(writer)
+    start_transactions(writer, watch)
     marks_writer = plain_writer(config)
     figures: dict[str, Any] = {"role": "runner", "records": 0, "commits": 0}
     pinned = _pin(config, revision, (client, marks_writer), stop, watch)

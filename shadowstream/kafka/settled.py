@@ -11,7 +11,7 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.kafka import offsets
 from shadowstream.kafka.clients import admin, reading_consumer
-from shadowstream.kafka.loop import broker_error
+from shadowstream.kafka.failures import broker_error
 
 _LOOK_S = 0.1
 

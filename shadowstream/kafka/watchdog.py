@@ -1,0 +1,61 @@
+"""Ends the process when a client call never returns.
+
+A real client defect: after a broker's restart calls hung for minutes beyond their timeouts (librdkafka 5511), and no
+exception ever told. The process ends, its supervisor starts it again, and it goes on from what is committed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+from shadowstream.observe import get_logger
+from shadowstream.watch import Watch
+
+log = get_logger("watchdog")
+CALL_MAX_S = 25.0
+EXIT_STUCK = 70
+
+
+class Watchdog:
+    """Watches one thread's client calls: each within a `with watchdog.call(...)`, calls within calls included."""
+
+    def __init__(self, watch: Watch, call_max_s: float = CALL_MAX_S) -> None:
+        self._watched = watch
+        self._call_max_s = call_max_s
+        self._calls: list[tuple[str, float]] = []
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    @contextlib.contextmanager
+    def call(self, name: str, most_s: float | None = None) -> Iterator[None]:
+        """Within, the process ends after `most_s` (default: that of the watchdog). A call around it starts anew after
+        it: callbacks run within the client's calls, and what they do takes its own time."""
+        most_s = self._call_max_s if most_s is None else most_s
+        outer = self._calls
+        self._calls = [*outer, (name, time.monotonic() + most_s)]
+        try:
+            yield
+        finally:
+            self._calls = [*outer[:-1], (outer[-1][0], time.monotonic() + self._call_max_s)] if outer else outer
+
+    @contextlib.contextmanager
+    def unwatched(self) -> Iterator[None]:
+        """Within, only calls of their own are watched."""
+        outer, self._calls = self._calls, []
+        try:
+            yield
+        finally:
+            self._calls = [(name, time.monotonic() + self._call_max_s) for name, _ in outer]
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(0.5)
+            calls = self._calls
+            if calls and time.monotonic() > calls[-1][1]:
+                log.error("client_call_stuck", call=calls[-1][0], phase=self._watched.phase, exit_code=EXIT_STUCK)
+                sys.stderr.flush()
+                os._exit(EXIT_STUCK)
