@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shadowstream.errors import ShadowstreamBug
+from shadowstream.errors import ConfigError
 
 METADATA_CHARS_MAX = 4_000  # the broker refuses 4,096, and one refused partition fails the whole commit
 
@@ -113,16 +113,19 @@ def overflows(metadata: str) -> bool:
 
 
 def decode(metadata: str) -> Checkpoint:
-    """Read metadata back; raises `ShadowstreamBug` for a form that we did not write."""
+    """Read metadata back; raises `ConfigError` for a form that this release did not write: nothing is guessed."""
     if metadata[:1] not in ("1", "2"):
-        raise ShadowstreamBug(
-            f"commit metadata {metadata[:20]!r} is of an unknown form: did something else commit to our group, "
-            "or a newer release?"
+        raise ConfigError(
+            f"commit metadata {metadata[:20]!r} is of an unknown form: something else has committed to our group "
+            "(kafka-consumer-groups --reset-offsets, say), or a newer release has. Run the newer release, or remove "
+            "the topics and groups of this trial and start anew"
         )
     try:
         sequence, high, progress, said_from, runs, *rest = _numbers(zlib.decompress(base64.b85decode(metadata[1:])))
     except (ValueError, zlib.error) as error:
-        raise ShadowstreamBug(f"commit metadata {metadata[:20]!r} cannot be read: {error}") from error
+        raise ConfigError(
+            f"commit metadata {metadata[:20]!r} cannot be read: {error}; did something alter it?"
+        ) from error
     if len(rest) != 2 * runs:
-        raise ShadowstreamBug(f"commit metadata announces {runs} runs and holds {len(rest) // 2}")
+        raise ConfigError(f"commit metadata announces {runs} runs and holds {len(rest) // 2}; did something alter it?")
     return Checkpoint(sequence, high, _spread(rest), progress, said_from, overflows(metadata))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from shadowstream.codecs import own
@@ -41,6 +42,7 @@ def statement(task: TaskState, now_ms: int) -> dict[str, Any]:
         *(one for place in sorted(task.input_lines) for one in task.input_lines[place]),
         *ledgers.routes_lines(task.routes, task.places[Side.SHADOW]),
         *ledgers.records_lines(task.places, [state.read for state in task.sides], task.book.ended, pending),
+        *ledgers.lost_lines(task.places, [state.lost for state in task.sides]),
     ]
     return {
         "ledgers": lines,
@@ -72,9 +74,12 @@ def state(task: TaskState, sequence: int, overflow: dict[str, str]) -> Write:
     """The state record (schemas/state.avsc)."""
     counts = task.routes.snapshot() | task.clocks.replays.snapshot(task.config.inputs)
     counts |= {f"inputs:{name}": n for name, n in task.inputs_read.items()}
+    counts |= _of_marks(task)
     for side in task.used_sides:
         counts[f"read:{side.word}"] = task.sides[side].read
         counts[f"ended:{side.word}"] = task.book.ended[side]
+        if task.sides[side].lost:
+            counts[f"lost:{side.word}"] = task.sides[side].lost
         watermarks = [t for t in (task.clocks.watermarks[side], task.sides[side].watermark_ms) if t is not None]
         if watermarks:
             counts[f"watermark_ms:{side.word}"] = max(watermarks)
@@ -84,9 +89,37 @@ def state(task: TaskState, sequence: int, overflow: dict[str, str]) -> Write:
         "counts": counts,
         "inputs_counted": {str(p): offset for p, offset in sorted(task.inputs_counted.items())},
         "overflow": overflow,
+        "marks": task.progress.snapshot(),
     }
     topic = task.config.plan.of("state")
     return Write(topic, _partition(task), task.name.encode(), own.encode("state", record))
+
+
+def _of_marks(task: TaskState) -> dict[str, int]:
+    """What marks that will not be read again have said to this task: how far the shadow side is done, and of the inputs
+    that it counts the first ledger and the event time reached."""
+    counts = {f"passed:{place}": offset for place, offset in task.passed.offsets.items()}
+    for place, lines in task.input_lines.items():
+        counts |= {f"input_read:{place}": lines[0]["expected"], f"input_ended:{place}": lines[0]["counted"]}
+    counts |= {f"input_floor:{place}": floor for place, floor in task.input_floors.items() if floor is not None}
+    return counts
+
+
+def _restore_marks(task: TaskState, counts: Mapping[str, int]) -> None:
+    for name, value in counts.items():
+        kind, _, text = name.partition(":")
+        if kind == "passed":
+            task.passed.offsets[_place(text)] = value
+        elif kind == "input_floor":
+            task.input_floors[_place(text)] = value
+        elif kind == "input_read":
+            ended = counts[f"input_ended:{text}"]
+            task.input_lines[_place(text)] = ledgers.inputs_lines(text, value, ended, task.inputs_read[text])
+
+
+def _place(text: str) -> Place:
+    topic, _, partition = text.rpartition("/")
+    return Place(topic, int(partition))
 
 
 def restore_counts(task: TaskState, record: dict[str, Any]) -> None:
@@ -95,6 +128,7 @@ def restore_counts(task: TaskState, record: dict[str, Any]) -> None:
     for side in task.used_sides:
         task.sides[side].read = counts.get(f"read:{side.word}", 0)
         task.book.ended[side] = counts.get(f"ended:{side.word}", 0)
+        task.sides[side].lost += counts.get(f"lost:{side.word}", 0)
         task.sides[side].watermark_ms = counts.get(f"watermark_ms:{side.word}")
         text = record["overflow"].get(side.word)
         if text is not None:
@@ -105,13 +139,16 @@ def restore_counts(task: TaskState, record: dict[str, Any]) -> None:
         if name.startswith("inputs:"):
             task.inputs_read[name.removeprefix("inputs:")] = value
     for text, offset in record["inputs_counted"].items():
-        topic, _, partition = text.rpartition("/")
-        task.inputs_counted[Place(topic, int(partition))] = offset
+        task.inputs_counted[_place(text)] = offset
+    if record["marks"]:
+        _restore_marks(task, counts)
 
 
 def offsets(task: TaskState, sequence: int) -> tuple[list[Commit], dict[str, str]]:
     """Offsets to commit with their metadata, and the pending sets that did not fit into it."""
     commits, overflow = [], {}
+    waits_at = task.passed.first_at()
+    marks_from = task.progress.needed_from() if waits_at is None else min(waits_at, task.progress.needed_from())
     # What waits for a value, and what this very commit says, is not in `said` (any more, or yet).
     floors = (task.said.said_from(), task.corrections.floor(), task.diff_end if task.book.said else None)
     said_from = min((floor for floor in floors if floor is not None), default=None)
@@ -123,7 +160,7 @@ def offsets(task: TaskState, sequence: int) -> tuple[list[Commit], dict[str, str
             # What was seen within the span must be seen again after a restart.
             low = min(low, max(state.first, state.high - task.config.identity.dedupe_span))
         said = 0 if said_from is None or side is not Side.PRODUCTION else said_from + 1
-        text = checkpoint.encode(checkpoint.Checkpoint(sequence, state.high, pending, 0, said))
+        text = checkpoint.encode(checkpoint.Checkpoint(sequence, state.high, pending, marks_from, said))
         if checkpoint.overflows(text):
             overflow[side.word] = checkpoint.pending_text(pending)
         commits.append(Commit(task.places[side], low, text))

@@ -16,7 +16,6 @@ from typing import Any
 
 from shadowstream.joiner.progress import Done
 from shadowstream.records import Packed, Place
-from shadowstream.runner.marks import Counters
 
 _TAIL_MAX = 1_000_000
 
@@ -90,10 +89,9 @@ def line(ledger: int, place: str, expected: int, counted: int) -> dict[str, Any]
     return {"ledger": ledger, "place": place, "expected": expected, "counted": counted}
 
 
-def inputs_lines(place: str, counters: Counters, by_window: int) -> list[dict[str, Any]]:
+def inputs_lines(place: str, read: int, ended: int, by_window: int) -> list[dict[str, Any]]:
     """The first ledger of one input partition: by the runner's classes, and by the windows that marks gave us."""
-    ended = counters.with_output + counters.silent + sum(counters.absent.values())
-    return [line(1, place, counters.read, ended), line(1, f"{place} by window", counters.read, by_window)]
+    return [line(1, place, read, ended), line(1, f"{place} by window", read, by_window)]
 
 
 def routes_lines(routes: Routes, output: Place) -> list[dict[str, Any]]:
@@ -106,3 +104,9 @@ def records_lines(
 ) -> list[dict[str, Any]]:
     """The third ledger of one task, a line a side."""
     return [line(3, str(place), read[n], ended[n] + pending[n]) for n, place in enumerate(places)]
+
+
+def lost_lines(places: Sequence[Place], lost: Sequence[int]) -> list[dict[str, Any]]:
+    """Of the third ledger too: offsets that retention deleted before they were read, records or not. Nobody can end
+    them, so the remainder stays and the verdict is not yet."""
+    return [line(3, f"{place} deleted before it was read", n, 0) for place, n in zip(places, lost, strict=True) if n]

@@ -6,9 +6,11 @@ side has passed the end that the mark names: `Passed` does that per task, since 
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections import deque
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Mapping
+from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
 from shadowstream.errors import ShadowstreamBug
@@ -20,12 +22,13 @@ ABSENCES_MAX = 300_000
 
 
 class Done(NamedTuple):
-    """Inputs of `input` below `offset` are done; their outputs lie below `ends`."""
+    """Inputs of `input` below `offset` are done; their outputs lie below `ends`. `at`: the mark's own offset."""
 
     input: Place
     offset: int
     ends: dict[Place, int]
     counters: Counters | None
+    at: int = 0
 
 
 class Reign(NamedTuple):
@@ -56,6 +59,20 @@ def _ends(record: dict[str, Any]) -> dict[Place, int]:
     return {Place(e["topic"], e["partition"]): e["offset"] for e in record["ends"]}
 
 
+def _plain(by_place: Mapping[Place, int | None]) -> list[list[Any]]:
+    return [[*place, offset] for place, offset in by_place.items()]
+
+
+def _places(plain: Iterable[list[Any]]) -> dict[Place, Any]:
+    return {Place(topic, partition): value for topic, partition, value in plain}
+
+
+def position_of(snapshot: bytes) -> int:
+    """Up to where marks had been read when this snapshot was taken."""
+    position: int = json.loads(zlib.decompress(snapshot))["position"]
+    return position
+
+
 class Progress:
     """All that the marks have said so far. One per joiner process, fed in the order of the topic."""
 
@@ -67,40 +84,97 @@ class Progress:
         self.ends: dict[Place, Done] = {}
         self.latest: dict[Place, Done] = {}
         self.absences_dropped = 0
-        self._absent: dict[tuple[Place, int], tuple[str, int | None]] = {}
+        self.position = 0
+        """Marks below this offset of the progress topic are known."""
+        self._start_record: dict[str, Any] | None = None
+        self._absent: dict[tuple[Place, int], tuple[str, int | None, int]] = {}
+        self._absent_times: deque[tuple[int, int]] = deque()
+        self._kept = -1, b""
         self._by_hash: dict[int, tuple[Place, int]] = {}
         self._forgotten: dict[Place, int] = {}
         self._reigns: dict[Place, list[Reign]] = {}
         self._floors: dict[Place, int | None] = {}
         self._whole = {revision[: 2 * REVISION_BYTES]: revision}
 
-    def add(self, record: dict[str, Any]) -> Done | None:
-        """Take one mark; returns it as a `Done` where it is one (done and end marks)."""
+    def add(self, record: dict[str, Any], at: int | None = None) -> Done | None:
+        """Take one mark, at offset `at` of the topic; returns it as a `Done` where it is one (done and end marks).
+
+        One below the position of a snapshot is read again for what the snapshot leaves out: absences, and marks that
+        a task has not passed yet.
+        """
         kind = record["kind"]
-        self._whole[record["revision"][: 2 * REVISION_BYTES]] = record["revision"]
-        if kind == "start":
-            # Two runners may have raced at the very beginning: the first start mark of a revision is the one.
-            if record["revision"] == self.revision and self.start is None:
-                self.start = self._start(record)
-        elif kind == "warm":
-            if record["revision"] == self.revision and self.warm_ends is None:
-                self.warm_ends = _ends(record)
-        elif kind == "range":
-            self._reign(record, record["from_offset"])
-            self._absences(record)
-        elif kind in ("done", "end"):
-            place = Place(record["input_topic"], record["input_partition"])
-            counters = None if record["counters"] is None else Counters.of(record["counters"])
-            if counters is None:
-                self._reign(record, self.latest[place].offset if place in self.latest else 0)
-            done = Done(place, record["to_offset"], _ends(record), counters)
-            self.latest[place] = done
-            if kind == "end":
-                self.ends[place] = done
-            return done
-        else:
+        at = self.position if at is None else at
+        again = at < self.position
+        self.position = max(self.position, at + 1)
+        if kind in ("done", "end"):
+            return self._done(record, at, again)
+        if kind == "range":
+            if not again:
+                self._reign(record, record["from_offset"])
+            self._absences(record, at)
+        elif kind not in ("start", "warm"):
             raise ShadowstreamBug(f"a mark of unknown kind {kind!r}: is a newer release writing?")
+        self._whole[record["revision"][: 2 * REVISION_BYTES]] = record["revision"]
+        if record["revision"] != self.revision:
+            return None
+        if kind == "start" and self.start is None:
+            # Two runners may have raced at the very beginning: the first start mark of a revision is the one.
+            self._begin(record)
+        elif kind == "warm" and self.warm_ends is None:
+            self.warm_ends = _ends(record)
         return None
+
+    def _begin(self, record: dict[str, Any]) -> None:
+        self._start_record, self.start = record, self._start(record)
+
+    def _done(self, record: dict[str, Any], at: int, again: bool) -> Done:
+        place = Place(record["input_topic"], record["input_partition"])
+        counters = None if record["counters"] is None else Counters.of(record["counters"])
+        self._whole[record["revision"][: 2 * REVISION_BYTES]] = record["revision"]
+        if counters is None and not again:
+            self._reign(record, self.latest[place].offset if place in self.latest else 0)
+        done = Done(place, record["to_offset"], _ends(record), counters, at)
+        if not again:
+            self.latest[place] = done
+        if record["kind"] == "end":
+            self.ends[place] = done
+        return done
+
+    # ---------------------------------------------------------------- what a restart need not read again
+
+    def needed_from(self) -> int:
+        """Offset of the topic from which on a restart must read, beside a `snapshot`: that of the oldest absence whose
+        production record may still come, and of the end marks."""
+        first = next(iter(self._absent.values()), None)
+        ends = (done.at for done in self.ends.values())
+        return min((*ends, self.position if first is None else first[2]), default=self.position)
+
+    def snapshot(self) -> bytes:
+        """Everything else that the marks below `position` have said."""
+        if self._kept[0] != self.position:
+            body = {
+                "position": self.position,
+                "start": self._start_record,
+                "warm": None if self.warm_ends is None else _plain(self.warm_ends),
+                "latest": _plain({place: done.offset for place, done in self.latest.items()}),
+                "floors": _plain(self._floors),
+                "reigns": [[*place, [list(reign) for reign in reigns]] for place, reigns in self._reigns.items()],
+                "revisions": list(self._whole.values()),
+            }
+            self._kept = self.position, zlib.compress(json.dumps(body, separators=(",", ":")).encode())
+        return self._kept[1]
+
+    def restore(self, snapshot: bytes) -> None:
+        """Take up a snapshot; marks from `needed_from` of its time on are to follow."""
+        body = json.loads(zlib.decompress(snapshot))
+        self.position = body["position"]
+        if body["start"] is not None:
+            self._begin(body["start"])
+        self.warm_ends = None if body["warm"] is None else _places(body["warm"])
+        self.latest = {place: Done(place, offset, {}, None) for place, offset in _places(body["latest"]).items()}
+        self._floors = _places(body["floors"])
+        self._reigns = {Place(topic, n): [Reign(*one) for one in reigns] for topic, n, reigns in body["reigns"]}
+        self._whole |= {revision[: 2 * REVISION_BYTES]: revision for revision in body["revisions"]}
 
     def _reign(self, record: dict[str, Any], begin: int) -> None:
         """A mark of inputs from offset `begin` on: its revision reigns there."""
@@ -155,7 +229,9 @@ class Progress:
             _ends(record),
         )
 
-    def _absences(self, record: dict[str, Any]) -> None:
+    def _absences(self, record: dict[str, Any], at: int) -> None:
+        if record["absences"]:
+            self._absent_times.append((at, max((one["start_ms"] for one in record["windows"]), default=0)))
         place = Place(record["input_topic"], record["input_partition"])
         for run in record["absences"]:
             named = len(run["ids"]) == run["count"]
@@ -163,10 +239,10 @@ class Progress:
                 if len(self._absent) >= ABSENCES_MAX:
                     self._drop(list(islice(self._absent, ABSENCES_MAX // 10)))
                     self.absences_dropped += ABSENCES_MAX // 10
-                at = (place, run["offset"] + i)
-                self._absent[at] = (run["reason"], run["ids"][i] if named else None)
+                which = (place, run["offset"] + i)
+                self._absent[which] = (run["reason"], run["ids"][i] if named else None, at)
                 if named:
-                    self._by_hash[run["ids"][i]] = at
+                    self._by_hash[run["ids"][i]] = which
 
     def absence_of_key(self, key: bytes) -> tuple[str, Place, int] | None:
         """Why the input with this key has no output, if a mark said so, and which input that is."""
@@ -187,9 +263,18 @@ class Progress:
             self._forgotten = dict(production_ended)
             self._drop([at for at in self._absent if at[1] < production_ended.get(at[0], 0)])
 
+    def forget_absences_before(self, time_ms: int) -> None:
+        """Drop absences of inputs whose windows begin before this event time: no record of theirs is awaited any more,
+        and one that comes all the same is missing without a reason."""
+        to = -1
+        while self._absent_times and self._absent_times[0][1] < time_ms:
+            to = self._absent_times.popleft()[0]
+        if to >= 0:
+            self._drop(list(takewhile(lambda which: self._absent[which][2] <= to, self._absent)))
+
     def _drop(self, gone: list[tuple[Place, int]]) -> None:
         for at in gone:
-            _, named = self._absent.pop(at)
+            _, named, _ = self._absent.pop(at)
             if named is not None and self._by_hash.get(named) == at:
                 del self._by_hash[named]
 
@@ -218,6 +303,10 @@ class Passed:
         waiting.append(done)
         if len(waiting) > MARKS_MAX:
             self._waiting[done.input] = deque([*list(waiting)[:-1:2], waiting[-1]])
+
+    def first_at(self) -> int | None:
+        """Offset in the topic of the oldest mark that waits; None where none does."""
+        return min((waiting[0].at for waiting in self._waiting.values() if waiting), default=None)
 
     def advance(self, position: int) -> list[Done]:
         """Marks that the shadow position has now passed; updates `offsets`."""

@@ -12,7 +12,7 @@ class SideState:
     ``committed_high`` is that of the last commit. ``first``: where reading began. ``announced``: offsets below high
     that still wait and have not been read again. ``read_to``: the position. ``ended_at``: where the end was last told.
     ``read``: records ever read. ``watermark_ms``: the watermark before a restart, until everything that it spoke of has
-    been read again. ``seen``: ids of the dedupe span.
+    been read again. ``seen``: ids of the dedupe span. ``lost``: offsets that retention deleted before they were read.
     """
 
     def __init__(self, span: int) -> None:
@@ -26,3 +26,4 @@ class SideState:
         self.ended_at: int | None = None
         self.watermark_ms: int | None = None
         self.seen = Seen(span)
+        self.lost = 0

@@ -10,7 +10,7 @@ from shadowstream.joiner.book import Book
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.copied import Copied, Originals
 from shadowstream.joiner.idle import Idleness
-from shadowstream.joiner.progress import Progress
+from shadowstream.joiner.progress import Progress, position_of
 from shadowstream.joiner.sides import places_of
 from shadowstream.joiner.state import Sources
 from shadowstream.joiner.task import Task
@@ -85,9 +85,24 @@ class JoinerStep:
         task, side = self._by_place[place]
         task.end(side, offset, now_ms)
 
-    def mark(self, record: dict[str, Any]) -> None:
-        """One mark, in the order of the progress topic."""
-        done = self.progress.add(record)
+    def resume_marks(self, states: Mapping[str, Mapping[str, Any]], begins: Mapping[str, int]) -> int:
+        """Take up what marks had said when the tasks assigned were last committed; the offset of the progress topic to
+        read on from. By task its state record, where there is one, and the position of its commit's metadata."""
+        snapshots = []
+        for task in self.tasks.values():
+            state = states.get(task.name)
+            if state is None or not state["marks"]:
+                return 0  # new, or committed by an earlier release: everything is read
+            snapshots.append(state["marks"])
+        if not snapshots:
+            return 0
+        # The earliest: what came after it is read again, and every task knows what it has counted.
+        self.progress.restore(min(snapshots, key=position_of))
+        return min(begins[task.name] for task in self.tasks.values())
+
+    def mark(self, record: dict[str, Any], at: int | None = None) -> None:
+        """One mark, in the order of the progress topic, and its offset there."""
+        done = self.progress.add(record, at)
         if done is not None:
             for task in self.tasks.values():
                 task.mark(done)
@@ -179,6 +194,10 @@ class JoinerStep:
         for task in self._prepared:
             task.committed()
         self._prepared = []
+        marks = [task.clocks.watermark() for task in self.tasks.values()]
+        known = [mark for mark in marks if mark is not None]
+        if known and len(known) == len(marks):
+            self.progress.forget_absences_before(int(min(known)) - self.config.correctable_ms - self.config.grace_ms)
         if self.config.production.commits != "after_output":
             return  # its commits do not say that an input's outputs are all there: another may ask yet
         ended = [t.clocks.production.end_below(t.sides[Side.PRODUCTION].low) for t in self.tasks.values()]

@@ -41,6 +41,8 @@ class Task(TaskState):
         state.high = state.committed_high = start if point is None else point.high
         state.announced = set() if point is None else set(point.pending)
         state.first = state.read_to = self.clocks.positions[side] = start
+        # Deleted before anybody read them: how many records they were nobody knows, so the ledger stays open.
+        state.lost = 0 if point is None else max(0, start - point.high)
         self.sequence = max(self.sequence, 0 if point is None else point.sequence)
         if side is Side.PRODUCTION and point is not None and point.said_from:
             self.said_from = point.said_from - 1
@@ -210,7 +212,8 @@ class Task(TaskState):
         elif record["to_offset"] < self.inputs_counted[place]:
             return  # counted before a restart; the newest such mark still gives the ledger its line
         self.input_floors[place] = record["floor_ms"]
-        self.input_lines[place] = ledgers.inputs_lines(str(place), counters, self.inputs_read[str(place)])
+        ended, by_window = counters.ended(), self.inputs_read[str(place)]
+        self.input_lines[place] = ledgers.inputs_lines(str(place), counters.read, ended, by_window)
 
     # ---------------------------------------------------------------- deciding
 

@@ -13,8 +13,8 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
+from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka import offsets
-from shadowstream.kafka.loop import Committed
 from shadowstream.kafka.start import Pinned
 from shadowstream.observe import get_logger
 from shadowstream.records import Place, Side

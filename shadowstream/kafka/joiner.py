@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer
@@ -11,9 +11,10 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
-from shadowstream.joiner import checkpoint
+from shadowstream.joiner.checkpoint import Checkpoint
 from shadowstream.joiner.comparing import comparer
 from shadowstream.joiner.identity import Identity
+from shadowstream.joiner.recovery import Committed, check_unknown, points_of
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.joiner.task import Task
 from shadowstream.kafka import offsets, own_topics
@@ -21,12 +22,12 @@ from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transac
 from shadowstream.kafka.families import Families, repartitioned_of
 from shadowstream.kafka.fetching import Fetcher
 from shadowstream.kafka.holding import Holding
-from shadowstream.kafka.loop import Committed, Loop, process_seconds, start_transactions
-from shadowstream.kafka.marks import MarksReader
+from shadowstream.kafka.loop import Loop, process_seconds, start_transactions
+from shadowstream.kafka.marks import Mark, MarksReader
 from shadowstream.kafka.observing import Observer
 from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.said import read_said
-from shadowstream.kafka.states import read_states
+from shadowstream.kafka.states import newest_states, read_states
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Commit, Place, Side, Write
 from shadowstream.watch import Watch
@@ -70,44 +71,53 @@ class JoinerRole:
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
         """Take tasks: all sides of each, from the lower of what is pending and the log's start."""
         by_place = {one.place: one for one in committed}
-        wanted = self._families.tasks_in(by_place)
         lows = offsets.beginnings(self._client, by_place)
-        self._marks.restart()
+        tasks = [self._step.assign(topic, partition) for topic, partition in self._families.tasks_in(by_place)]
+        points = {task.name: points_of(task.name, task.places, by_place) for task in tasks}
+        states = self._states(tasks, points)
+        self._marks.restart(
+            self._step.resume_marks(states, {name: p.progress for name, (p, *_) in points.items() if p})
+        )
         marks = self._marks.read_to_end()
-        begins = self._begins(marks)
-        points = {place: checkpoint.decode(c.metadata) for place, c in by_place.items() if c.offset >= 0}
         starts: dict[Place, int] = {}
-        tasks = [self._step.assign(topic, partition) for topic, partition in wanted]
         for task in tasks:
-            for side, at in zip(Side, task.places, strict=False):
-                point = points.get(at)
-                first = begins.get(at, 0) if point is None else by_place[at].offset
+            for side, point in zip(Side, points[task.name], strict=False):
+                at = task.places[side]
+                first = self._begin(at, marks) if point is None else by_place[at].offset
                 starts[at] = max(first, lows[at])
                 task.restore(side, point, starts[at])
-        self._restore_counts(tasks)
+                if point is not None and starts[at] > point.high:
+                    log.error("source_records_lost", place=str(at), offsets=starts[at] - point.high, to=starts[at])
+            if task.name in states:
+                task.restore_counts(states[task.name])
         self._restore_said(tasks)
-        for record in marks:
-            self._step.mark(record)
+        for mark in marks:
+            self._step.mark(mark.record, mark.at)
         self.pending_at_restart = sum(len(side.announced) for task in tasks for side in task.sides)
-        log.info("restored", tasks=len(tasks), pending=self.pending_at_restart, committed=len(points))
+        log.info("restored", tasks=len(tasks), pending=self.pending_at_restart, committed=len(states), marks=len(marks))
         self._observer.restart()
         self._fetcher.restart()
         self._holding.assigned()
         return starts
 
-    def _begins(self, marks: list[dict[str, Any]]) -> dict[Place, int]:
+    def _begin(self, place: Place, marks: list[Mark]) -> int:
         """E0 of the start mark: no production output below it can belong to a pair that counts."""
-        for record in marks:
+        for _, record in marks:
             if record["kind"] == "start" and record["revision"] == self._step.revision:
-                return {Place(end["topic"], end["partition"]): end["offset"] for end in record["ends"]}
+                return next((e["offset"] for e in record["ends"] if (e["topic"], e["partition"]) == place), 0)
         raise BrokerError("the start mark is gone from the progress topic; was the topic deleted?", fatal=True)
 
-    def _restore_counts(self, tasks: list[Task]) -> None:
-        wanted = {task.name: task for task in tasks if task.sequence}
-        partitions = {name: task.places[Side.PRODUCTION].partition for name, task in wanted.items()}
-        states = read_states(self._config, partitions, {name: task.sequence for name, task in wanted.items()})
-        for name, record in states.items():
-            wanted[name].restore_counts(record)
+    def _states(
+        self, tasks: list[Task], points: Mapping[str, tuple[Checkpoint | None, ...]]
+    ) -> dict[str, dict[str, Any]]:
+        """State records of the tasks' commits; refused where there are records of a task and no commit."""
+        partitions = {task.name: task.places[Side.PRODUCTION].partition for task in tasks}
+        sequences = {name: point.sequence for name, (point, *_) in points.items() if point is not None}
+        fresh = {name: partition for name, partition in partitions.items() if name not in sequences}
+        known = newest_states(self._config, fresh)
+        for name in fresh:
+            check_unknown(name, name in known)
+        return read_states(self._config, partitions, sequences)
 
     def _restore_said(self, tasks: list[Task]) -> None:
         wanted = {
@@ -135,8 +145,8 @@ class JoinerRole:
         deadline = time.monotonic() + NAMED_WITHIN_S
         while unnamed := self._step.read(batch, now_ms):
             # The runner has flushed the start mark of a revision before it writes anything for it.
-            for record in self._marks.poll(0.05):
-                self._step.mark(record)
+            for mark in self._marks.poll(0.05):
+                self._step.mark(mark.record, mark.at)
             if self._config.candidate.topic is not None or time.monotonic() > deadline:
                 log.warning("revisions_not_named", revisions=sorted(unnamed), place=str(batch.place))
                 self._step.progress.take_as_named(unnamed)
@@ -150,8 +160,8 @@ class JoinerRole:
         if not self._step.tasks:
             return
         self._observer.turn(now_ms)
-        for record in self._marks.poll():
-            self._step.mark(record)
+        for mark in self._marks.poll():
+            self._step.mark(mark.record, mark.at)
         for place, batch, gone in self._fetcher.turn(self._step.wanted):
             self._step.fetched(place, batch, gone)
         tasks = self._step.tasks.values()
@@ -206,7 +216,7 @@ def await_start(config: Config, revision: str, stop: Stoppable, watch: Watch) ->
     try:
         while not stop.stopped:
             watch.turned()
-            for record in reader.poll(0.2):
+            for _, record in reader.poll(0.2):
                 if record["kind"] == "start" and record["revision"] == revision:
                     return record
             if reader.caught_up and not waiting:
@@ -225,7 +235,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     inputs = offsets.places({topic: sources[topic] for topic in config.inputs})
     compare = comparer(schema_source(config.schemas), config.compare)
     writer = transactional_writer(config, "joiner", instance)
-    start_transactions(writer)
+    start_transactions(writer, watch)
     figures: dict[str, Any] = {"role": "joiner", "records": 0, "commits": 0}
     start = await_start(config, revision, stop, watch)
     if start is not None:

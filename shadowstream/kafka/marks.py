@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import TopicPartition
 
@@ -11,11 +11,18 @@ from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, RecordError
 from shadowstream.kafka.clients import reading_consumer
-from shadowstream.kafka.messages import is_end, is_fatal
+from shadowstream.kafka.messages import is_end, is_fatal, offset_of
 from shadowstream.kafka.reading import extent
 from shadowstream.observe import get_logger
 
 log = get_logger("marks")
+
+
+class Mark(NamedTuple):
+    """A mark (schemas/mark.avsc) and its offset in the topic."""
+
+    at: int
+    record: dict[str, Any]
 
 
 class MarksReader:
@@ -26,13 +33,13 @@ class MarksReader:
         self._consumer = reading_consumer(config.kafka, config.plan, f"{purpose}.marks")
         self.restart()
 
-    def restart(self) -> None:
-        """Begin again at the beginning."""
+    def restart(self, begin: int = 0) -> None:
+        """Begin again, at this offset or where the topic begins."""
         low, _ = extent(self._consumer, TopicPartition(self._topic, 0))
-        self._consumer.assign([TopicPartition(self._topic, 0, low)])
+        self._consumer.assign([TopicPartition(self._topic, 0, max(low, begin))])
         self.caught_up = False
 
-    def poll(self, wait_s: float = 0.0) -> list[dict[str, Any]]:
+    def poll(self, wait_s: float = 0.0) -> list[Mark]:
         """Marks that have arrived. `caught_up` turns true when the end was reached once."""
         marks = []
         for message in self._consumer.consume(1_000, wait_s):
@@ -44,7 +51,7 @@ class MarksReader:
                     log.error("mark_unreadable", offset=message.offset(), error=str(broken))
                     continue
                 if name == "mark":
-                    marks.append(record)
+                    marks.append(Mark(offset_of(message), record))
             elif is_end(error):
                 self.caught_up = True
             elif is_fatal(error):
@@ -53,9 +60,9 @@ class MarksReader:
                 log.warning("consume_error", topic=self._topic, error=error.str())
         return marks
 
-    def read_to_end(self, limit_s: float = 60.0) -> list[dict[str, Any]]:
+    def read_to_end(self, limit_s: float = 60.0) -> list[Mark]:
         """Everything up to the present end; raises `BrokerError` when that takes longer than `limit_s`."""
-        marks: list[dict[str, Any]] = []
+        marks: list[Mark] = []
         deadline = time.monotonic() + limit_s
         while not self.caught_up:
             marks += self.poll(0.05)

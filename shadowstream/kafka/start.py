@@ -98,8 +98,8 @@ def _read(config: Config, revision: str) -> tuple[Pinned | None, dict[str, str]]
     progress = Progress(revision, config.inputs)
     found: dict[str, dict[str, str]] = {}
     try:
-        for record in reader.read_to_end():
-            progress.add(record)
+        for at, record in reader.read_to_end():
+            progress.add(record, at)
             if record["kind"] == "start":
                 # A mark that says nothing of a topic is of a release that took every output to lie as its input.
                 unsaid = dict.fromkeys(config.production.outputs, INPUT)

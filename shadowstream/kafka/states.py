@@ -1,8 +1,10 @@
-"""Read the newest state records of tasks: from the end of the compacted topic backwards, until each is found."""
+"""Read state records of tasks: from the end of the compacted topic backwards, until each is found."""
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from confluent_kafka import TopicPartition
@@ -52,3 +54,20 @@ def read_states(config: Config, partitions: dict[str, int], sequences: dict[str,
                 back *= 8
     finally:
         consumer.close()
+
+
+def newest_states(config: Config, partitions: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """The newest state record by task, of those that have one; `partitions` holds each task's."""
+    topic = config.plan.of("state")
+    found: dict[str, dict[str, Any]] = {}
+    if not partitions:
+        return found
+    with contextlib.closing(reading_consumer(config.kafka, config.plan, "joiner.state")) as consumer:
+        for partition in sorted(set(partitions.values())):
+            wanted = {task for task, at in partitions.items() if at == partition}
+            back, whole = FIRST_STEP, False
+            while not whole and not wanted <= found.keys():
+                records, whole = read_tail(consumer, TopicPartition(topic, partition), back)
+                found |= {record["task"]: record for record in records if record["task"] in wanted}
+                back *= 8
+    return found

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from shadowstream.errors import ShadowstreamBug
+from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Place, Side, Write, pack_origin
 from shadowstream.runner.homes import Homes
 
@@ -22,14 +22,14 @@ follows the greatest event time (ms) of these, -1 for none: readers of the copie
 def copied_to_ms(metadata: str) -> int | None:
     """Greatest event time of what a commit says has been copied, ms; None where there was no record.
 
-    Raises `ShadowstreamBug` for a commit that we did not write.
+    Raises `ConfigError` for a commit that we did not write.
 
     >>> copied_to_ms("copy2:1370000000000"), copied_to_ms("copy2:-1")
     (1370000000000, None)
     """
     version, _, text = metadata.partition(":")
     if version != METADATA or not text.removeprefix("-").isdigit():
-        raise ShadowstreamBug(
+        raise ConfigError(
             f"commit metadata {metadata[:20]!r} of a copied topic is of an unknown form: did something else commit to "
             "our group?"
         )
@@ -66,7 +66,7 @@ class CopyStep:
     def assign(self, place: Place, position: int, metadata: str | None) -> None:
         """Take a place from `position` on; `metadata` is that of its commit, None where there is none.
 
-        Raises `ShadowstreamBug` for a commit that we did not write.
+        Raises `ConfigError` for a commit that we did not write.
         """
         time_ms = None if metadata is None else copied_to_ms(metadata)
         # A place without a commit gets one even if nothing is there to copy: later, none means that it was lost.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shadowstream.codecs import own
-from shadowstream.errors import ShadowstreamBug
+from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.records import Place, Write
 
 METADATA_CHARS_MAX = 4_000
@@ -42,6 +42,10 @@ class Counters:
     silent: int = 0
     absent: Counter[str] = field(default_factory=Counter)
     written: Counter[str] = field(default_factory=Counter)
+
+    def ended(self) -> int:
+        """Inputs by the class in which they ended, added up."""
+        return self.with_output + self.silent + sum(self.absent.values())
 
     def record(self) -> dict[str, Any]:
         """As in schemas/mark.avsc."""
@@ -75,17 +79,20 @@ def to_metadata(revision: str, counters: Counters) -> str:
 
 
 def of_metadata(metadata: str) -> Counters:
-    """The counters of a commit; raises `ShadowstreamBug` for a form that we did not write.
+    """The counters of a commit; raises `ConfigError` for a form that this release did not write.
 
     >>> of_metadata(to_metadata("00", Counters(read=3))).read
     3
     """
     if not metadata.startswith("1"):
-        raise ShadowstreamBug(
-            f"commit metadata {metadata[:20]!r} is of an unknown form: did something else commit to our group?"
+        raise ConfigError(
+            f"commit metadata {metadata[:20]!r} is of an unknown form: something else has committed to our group, or a "
+            "newer release has. Run the newer release, or remove the topics and groups of this trial and start anew"
         )
-    record = json.loads(zlib.decompress(base64.b85decode(metadata[1:])))
-    return Counters.of(record)
+    try:
+        return Counters.of(json.loads(zlib.decompress(base64.b85decode(metadata[1:]))))
+    except (ValueError, KeyError, TypeError, zlib.error) as error:
+        raise ConfigError(f"commit metadata {metadata[:20]!r} cannot be read ({error})") from error
 
 
 def mark(kind: str, revision: str, **fields: Any) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from shadowstream.joiner import ledgers
@@ -99,12 +101,16 @@ def test_a_tail_beyond_its_bound_leaves_early_marks_undecided_and_later_ones_rig
     assert set(remainder(counted).values()) == {1}
 
 
+def _of(counters: Counters, by_window: int) -> list[dict[str, Any]]:
+    return inputs_lines("in/0", counters.read, counters.ended(), by_window)
+
+
 def test_every_input_ends_with_an_output_silent_or_absent() -> None:
     whole = Counters(10, 5, 2, absent={"error": 2, "timeout": 1})  # type: ignore[arg-type]  # a Counter's plain form
-    assert [line["expected"] - line["counted"] for line in inputs_lines("in/0", whole, by_window=10)] == [0, 0]
-    assert [line["expected"] - line["counted"] for line in inputs_lines("in/0", whole, by_window=9)] == [0, 1]
+    assert [line["expected"] - line["counted"] for line in _of(whole, 10)] == [0, 0]
+    assert [line["expected"] - line["counted"] for line in _of(whole, 9)] == [0, 1]
     lost = Counters(10, 5, 1, absent={"error": 2, "timeout": 1})  # type: ignore[arg-type]  # a Counter's plain form
-    assert [line["expected"] - line["counted"] for line in inputs_lines("in/0", lost, by_window=10)] == [1, 0]
+    assert [line["expected"] - line["counted"] for line in _of(lost, 10)] == [1, 0]
 
 
 def test_every_record_that_was_read_has_ended_or_waits() -> None:

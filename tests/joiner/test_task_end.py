@@ -188,10 +188,11 @@ def test_an_announced_record_that_retention_deleted_is_evicted_and_not_waited_fo
 def test_a_pending_set_too_large_for_the_metadata_comes_back_from_the_state_record() -> None:
     world = begun()
     place = Place("out", 0)
-    keys = [f"{number}" for number in range(3_500)]
+    keys = [f"{number}" for number in range(10_000)]
     for key in keys:
-        world.logs[place] += [None] * (crc32(key.encode()) % 200)
+        world.logs[place] += [None] * (crc32(key.encode()) % 39)
         P(key)(world)
+    assert 150_000 < world.end(place) < 250_000
     play(world, [S(keys[7]), {"match": 1}])
     assert world.states["out/0"]["overflow"].keys() == {"production"}
     play(world, [restart, *(S(key) for key in keys if key != keys[7]), {"match": len(keys) - 1}])

@@ -154,26 +154,30 @@ class World:
         """A new joiner from what is committed, as its edge does it: offsets, state, then every mark so far."""
         self.joiner = JoinerStep(self.config, REVISION, self.compare, {"out": self.partitions}, self.inputs)
         self.positions: dict[Place, int] = {}
+        begins: dict[str, int] = {}
         for partition in range(self.partitions):
             task = self.joiner.assign("out", partition)
             for side in task.used_sides:
                 place = task.places[side]
                 offset, metadata = self.commits.get(place, (0, ""))
                 self.positions[place] = offset
-                task.restore(side, checkpoint.decode(metadata) if metadata else None, offset)
+                point = checkpoint.decode(metadata) if metadata else None
+                begins[task.name] = point.progress if point else 0
+                task.restore(side, point, offset)
             state = self.states.get(f"out/{partition}")
             if state is not None:
                 assert state["seq"] == task.sequence
                 task.restore_counts(state)
             if task.said_from is not None:
                 task.restore_said([row for row in self.diff[task.said_from :] if row["task"] == task.name])
-        self.marks_read = 0
+        self.marks_read = self.joiner.resume_marks(self.states, begins)
         self.poll(len(self.progress))
 
     def poll(self, n: int) -> None:
         """The joiner reads up to n marks."""
-        for record in self.progress[self.marks_read : self.marks_read + n]:
-            self.joiner.mark(record if self.tamper is None else self.tamper(deepcopy(record)))
+        for at in range(self.marks_read, min(self.marks_read + n, len(self.progress))):
+            record = self.progress[at]
+            self.joiner.mark(record if self.tamper is None else self.tamper(deepcopy(record)), at)
         self.marks_read = min(len(self.progress), self.marks_read + n)
 
     def read(self, side: Side, partition: int, n: int) -> None:

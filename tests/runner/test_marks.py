@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.codecs import own
-from shadowstream.errors import ShadowstreamBug
+from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.records import Place
 from shadowstream.runner import marks
 from shadowstream.runner.marks import Counters
@@ -65,7 +65,7 @@ def test_metadata_that_would_not_fit_is_refused_and_not_cut() -> None:
 
 @pytest.mark.parametrize("text", ["", "2abc", "{}"])
 def test_metadata_that_we_did_not_write_is_refused(text: str) -> None:
-    with pytest.raises(ShadowstreamBug, match="unknown form"):
+    with pytest.raises(ConfigError, match="unknown form"):
         marks.of_metadata(text)
 
 

@@ -61,28 +61,32 @@ class Process:
     def _take(self, tasks: list[tuple[str, int]]) -> None:
         self.tasks, self.positions = tasks, {}
         logs, commits = self.world.logs, self.stored.commits
-        for topic, partition in tasks:
-            task = self.step.assign(topic, partition)
+        assigned = [self.step.assign(topic, partition) for topic, partition in tasks]
+        states = {task.name: self.stored.states[task.name] for task in assigned if task.name in self.stored.states}
+        begins: dict[str, int] = {}
+        for task in assigned:
             for side, place in enumerate(task.places):
                 offset, metadata = commits.get(place, (self.world.first_output.get(place, 0), ""))
                 begin = max(offset, logs.low(place))
                 self.positions[place] = begin
-                task.restore(Side(side), checkpoint.decode(metadata) if metadata else None, begin)
-            state = self.stored.states.get(f"{topic}/{partition}")
-            if state is not None:
-                task.restore_counts(state)
+                point = checkpoint.decode(metadata) if metadata else None
+                begins[task.name] = point.progress if point else 0
+                task.restore(Side(side), point, begin)
+            if task.name in states:
+                task.restore_counts(states[task.name])
             if task.said_from is not None:
+                partition = task.places[Side.PRODUCTION].partition
                 rows = [row for row in self.stored.diff[partition][task.said_from :] if row is not None]
                 task.restore_said([row for row in rows if row["task"] == task.name])
-        self.marks_read = 0
+        self.marks_read = self.step.resume_marks(states, begins)
         self.poll(len(self.world.progress))
 
     # ---------------------------------------------------------------- reading
 
     def poll(self, n: int) -> None:
         """Read up to n marks."""
-        for record in self.world.progress[self.marks_read : self.marks_read + n]:
-            self.step.mark(record)
+        for at in range(self.marks_read, min(self.marks_read + n, len(self.world.progress))):
+            self.step.mark(self.world.progress[at], at)
         self.marks_read = min(len(self.world.progress), self.marks_read + n)
 
     def read(self, place: Place, n: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shadowstream.joiner import checkpoint
 from shadowstream.records import Place, Side
 from shadowstream.testing.simulation.history import IDLE_MS, ROUNDS, Action, History
 from shadowstream.testing.simulation.joiners import Process, Stored
@@ -74,9 +75,10 @@ class Trial:
     def _delete(self, process: Process) -> None:
         """A process commits, retention takes what it has read of one side, and it dies: what was pending is gone."""
         process.commit()
-        for place, position in process.positions.items():
-            if place.topic in (self.world.topics[0], self.setup.adopted):
-                self.world.logs.lows[place] = max(self.world.logs.low(place), position)
+        for place in process.positions:
+            commit = process.stored.commits.get(place)
+            if place.topic in (self.world.topics[0], self.setup.adopted) and commit is not None:
+                self.world.logs.lows[place] = max(self.world.logs.low(place), checkpoint.decode(commit[1]).high)
         process.start(process.tasks)
 
     # ---------------------------------------------------------------- the rest of the actions
