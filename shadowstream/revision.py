@@ -34,9 +34,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from shadowstream.config import Candidate, Config
+from shadowstream.config import Candidate, Compare, Config
 from shadowstream.configfile import nearest
 from shadowstream.errors import ConfigError
 
@@ -71,11 +71,34 @@ def revision_of(config: Config) -> str:
         "config": {
             **_what_runs(config.candidate),
             "identity": config.identity.model_dump(mode="json"),
-            "rules": [rule.model_dump(mode="json") for rule in config.compare.rules],
+            **_what_compares(config.compare),
             "judge": config.judge.model_dump(mode="json"),
         },
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _what_compares(compare: Compare) -> dict[str, Any]:
+    """What the config says of comparison, with the files of the functions that it names."""
+    called = sorted(set(compare.calls))
+    return {
+        "rules": [rule.model_dump(mode="json") for rule in compare.rules],
+        "added_fields": compare.added_fields,
+        "expected": [one.model_dump(mode="json") for one in compare.expected],
+        "calls": [(call, _function_files(call)) for call in called],
+    }
+
+
+def _function_files(call: str) -> list[tuple[str, str]]:
+    """The files of a function of the config, as of a candidate."""
+    try:
+        located = locate(call)
+        return _digests(located.root, "compare")
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("candidate.call", "compare", 1)) from error
+    except _TooLarge:
+        # What decides is its module; files beside it can be named in candidate.files.
+        return [(located.module.name, _digest("compare", located.module))]
 
 
 def _what_runs(candidate: Candidate) -> dict[str, str | None]:

@@ -17,9 +17,11 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
+from shadowstream.compare.hooks import Hook, HookError, answers_of
 from shadowstream.compare.result import IGNORED, MATCH, MISMATCH, TOLERATED, PairResult
-from shadowstream.compare.rows import ABSENT, compare_rows, level_of, scalar_level, unexplained
-from shadowstream.compare.rules import RuleSet, Spot
+from shadowstream.compare.rows import compare_rows, level_of, unexplained
+from shadowstream.compare.rules import RuleSet
+from shadowstream.compare.telling import ABSENT
 from shadowstream.config import Rule
 from shadowstream.errors import ShadowstreamBug
 
@@ -65,7 +67,7 @@ def _objects(production: Sequence[_Value], shadow: Sequence[_Value], rules: Rule
         return [compare_rows(one, other, rules) for one, other in zip(production, shadow, strict=True)]
     levels = np.zeros(len(production), np.uint8)
     for name, ours, theirs in fields:
-        found = _field_levels(rules.root, str(name), ours, theirs)
+        found = field_levels(rules, str(name), ours, theirs)
         if found is not None:
             np.maximum(levels, found, out=levels)
     return [
@@ -102,29 +104,44 @@ def _full_columns(values: Sequence[_Value], names: list[Any]) -> list[list[Any]]
         return None
 
 
-def _field_levels(root: Spot, name: str, ours: Sequence[Any], theirs: Sequence[Any]) -> Levels | None:
-    """The levels of one field, None for all match."""
+def field_levels(rules: RuleSet, name: str, ours: Sequence[Any], theirs: Sequence[Any]) -> Levels | None:
+    """The levels of one field of whole values, None for all match."""
     types = {*map(type, ours), *map(type, theirs)}
     flat = types - {_NULL}
     if len(flat) > 1 or not flat <= _FLAT:
-        return _by_rows(root, name, ours, theirs)
-    rule = root.step(name).rule
-    if types == {float}:
-        return _floats(np.array(ours), np.array(theirs), rule)
+        return _by_rows(rules, name, ours, theirs)
+    spot = rules.root.step(name)
+    rule = spot.rule
+    if types == {float} and spot.own is None and is_numeric(rule):
+        return float_levels(np.array(ours), np.array(theirs), rule)
     if ours == theirs:
         return None
     unequal = np.fromiter(map(ne, ours, theirs), np.bool_, len(ours))
-    if rule is None and float not in flat:
-        return _where(unequal, MISMATCH)
-    if rule is not None and rule.ignore and float not in flat:
-        return _where(unequal, IGNORED)
+    if float in flat:
+        # NaN is unequal to itself, and to nothing else equal.
+        for place in np.flatnonzero(unequal).tolist():
+            unequal[place] = ours[place] == ours[place] or theirs[place] == theirs[place]
+    places = np.flatnonzero(unequal).tolist()
+    if spot.own is None and (rule is None or rule.ignore):
+        return _where(unequal, MISMATCH if rule is None else IGNORED)
     levels = np.zeros(len(ours), np.uint8)
-    for place in np.flatnonzero(unequal).tolist():
-        levels[place] = _nullable_level(ours[place], theirs[place], rule)
+    if spot.own is not None and spot.own.call is not None and spot.own.rule.on == "column" and not spot.own.normalise:
+        called = _called(spot.own.call, [ours[place] for place in places], [theirs[place] for place in places])
+        if called is not None:
+            levels[places] = called
+            return levels
+    for place in places:
+        levels[place] = level_of(rules, name, ours[place], theirs[place])
     return levels
 
 
-def _floats(ours: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64], rule: Rule | None) -> Levels | None:
+def is_numeric(rule: Rule | None) -> bool:
+    """Whether a rule says of two doubles nothing but equal, ignored or near."""
+    return rule is None or not (rule.ulp or rule.values)
+
+
+def float_levels(ours: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64], rule: Rule | None) -> Levels | None:
+    """The levels of two columns of doubles under an `is_numeric` rule, None for all match."""
     unequal = ours != theirs
     unequal &= ~(np.isnan(ours) & np.isnan(theirs))
     if not unequal.any():
@@ -133,6 +150,8 @@ def _floats(ours: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64], rule
         return _where(unequal, MISMATCH)
     if rule.ignore:
         return _where(unequal, IGNORED)
+    if not rule.of_numbers:
+        return _where(unequal, MISMATCH)
     # As in rows, to the last bit: the same operations in the same order on the same doubles.
     with np.errstate(all="ignore"):
         within = np.abs(theirs - ours) <= rule.atol + rule.rtol * np.abs(ours)
@@ -147,16 +166,19 @@ def _where(unequal: npt.NDArray[np.bool_], level: int) -> Levels:
     return levels
 
 
-def _nullable_level(ours: Any, theirs: Any, rule: Rule | None) -> int:
-    if ours is None or theirs is None:
-        return IGNORED if rule is not None and rule.ignore else MISMATCH
-    return scalar_level(ours, theirs, rule)
+def _called(call: Hook, ours: list[Any], theirs: list[Any]) -> Levels | None:
+    """Levels by a function of columns; None where it fails on them: then each pair is asked alone."""
+    try:
+        answers = answers_of(call, ours, theirs)
+    except HookError:
+        return None
+    return np.fromiter((TOLERATED if answer else MISMATCH for answer in answers), np.uint8, len(ours))
 
 
-def _by_rows(root: Spot, name: str, ours: Sequence[Any], theirs: Sequence[Any]) -> Levels:
+def _by_rows(rules: RuleSet, name: str, ours: Sequence[Any], theirs: Sequence[Any]) -> Levels:
     # A pair of which neither side has the field has no difference there.
     levels = (
-        MATCH if one is ABSENT and other is ABSENT else level_of(root, name, one, other)
+        MATCH if one is ABSENT and other is ABSENT else level_of(rules, name, one, other)
         for one, other in zip(ours, theirs, strict=True)
     )
     return np.fromiter(levels, np.uint8, len(ours))

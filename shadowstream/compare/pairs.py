@@ -5,19 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import compress
 from operator import ne
-from typing import Any
+from typing import Any, NamedTuple
 
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.framing import schema_header
 from shadowstream.compare.columns import compare_columns
+from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.result import PLAIN_MATCH, PairResult, Undecodable
-from shadowstream.compare.rows import ABSENT, whole
+from shadowstream.compare.rows import mismatches, whole
 from shadowstream.compare.rules import RuleSet
+from shadowstream.compare.telling import ABSENT
 from shadowstream.errors import RecordError, ShadowstreamBug
 from shadowstream.records import Headers, Side
 
 _Values = Sequence[bytes | None]
 _Headers = Sequence[Headers]
+
+
+class Declared(NamedTuple):
+    """Declared expected changes, and production's event times, one a pair, by which they expire."""
+
+    changes: ExpectedChanges
+    times_ms: Sequence[int]
+
+
+NONE_DECLARED = Declared(ExpectedChanges(), ())
 
 
 def compare_pairs(
@@ -26,14 +38,15 @@ def compare_pairs(
     production_decoder: Decoder,
     shadow_decoder: Decoder,
     rules: RuleSet,
-    production_headers: _Headers = (),
-    shadow_headers: _Headers = (),
+    headers: tuple[_Headers, _Headers] = ((), ()),
+    declared: Declared = NONE_DECLARED,
 ) -> list[PairResult | Undecodable]:
     """One result a pair, in order.
 
     Equal bytes are a match and are not decoded, broken or not: both sides said the same. All others are decoded, each
     side by the schema that its own frame names; a value that cannot be is `Undecodable`, also beside a tombstone.
-    Headers are needed only where they name the schema (`framing.SCHEMA_HEADER`): empty, or one entry a value.
+    `headers`, production's and the shadow's, are needed only where they name the schema (`framing.SCHEMA_HEADER`):
+    empty, or one entry a value.
     Raises a retriable `BrokerError` while a schema cannot be had; nothing is lost by calling again.
 
     >>> from shadowstream.codecs.schemas import NoSchemas
@@ -42,6 +55,7 @@ def compare_pairs(
     >>> [result.outcome for result in results]
     ['match', 'undecodable_production']
     """
+    production_headers, shadow_headers = headers
     count = len(production)
     if len(shadow) != count or any(len(h) not in (0, count) for h in (production_headers, shadow_headers)):
         raise ShadowstreamBug(f"compare: columns of {count} production values and {len(shadow)} shadow values differ")
@@ -66,8 +80,13 @@ def compare_pairs(
                 results[place] = settled
         comparable = left
         ours, theirs = _at(ours, comparable), _at(theirs, comparable)
-    for index, result in zip(comparable, compare_columns(ours, theirs, rules), strict=True):
-        results[places[index]] = result
+    for at, (index, result) in enumerate(zip(comparable, compare_columns(ours, theirs, rules), strict=True)):
+        place = places[index]
+        if declared.changes and result.outcome == "mismatch":
+            names = declared.changes.names(mismatches(ours[at], theirs[at], rules), declared.times_ms[place])
+            if names:
+                result = PairResult("expected", result.differences, reason=", ".join(names))
+        results[place] = result
     return results
 
 

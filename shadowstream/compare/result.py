@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from shadowstream.records import Side
 
-Outcome = Literal["match", "ignored", "tolerated", "mismatch"]
+Outcome = Literal["match", "ignored", "tolerated", "mismatch", "expected"]
 OUTCOMES: tuple[Outcome, ...] = ("match", "ignored", "tolerated", "mismatch")
 """By precedence: the outcome of a pair is the last of these that any of its paths has."""
 MATCH, IGNORED, TOLERATED, MISMATCH = range(4)
@@ -21,10 +21,10 @@ TEXT_CHARS_MAX = 256
 class Difference(NamedTuple):
     """One path that differs in one pair, as in schemas/diff.avsc.
 
-    `kind`: value, type, null, missing, extra, length or tombstone; missing and extra are fields of the candidate's
-    value. `production` and `shadow` are JSON of at most 256 characters, the last an ellipsis where it was cut; None
-    where there is nothing. `delta` is shadow minus production for numbers, for kind length that of the lengths;
-    None where it is not finite.
+    `kind`: value, type, null, missing, extra, length, order or tombstone; missing and extra are fields of the
+    candidate's value, or elements of a list that is compared in any order. `production` and `shadow` are JSON of at
+    most 256 characters, the last an ellipsis where it was cut; None where there is nothing. `delta` is shadow minus
+    production for numbers, for kind length that of the lengths; None where it is not finite.
     """
 
     path: str
@@ -39,40 +39,48 @@ class Difference(NamedTuple):
 
 
 class PairResult:
-    """How a pair compares. Equal results have equal outcomes and differences.
+    """How a pair compares. Equal results have equal outcomes, differences and reasons.
 
     `differences` are those that made the outcome, at most 32: of a mismatch the real ones only, of a tolerated pair
     the tolerated, of an ignored one the ignored. They are worked out when first asked for.
     """
 
-    __slots__ = ("_differences", "_explain", "outcome")
+    __slots__ = ("_differences", "_explain", "_reason", "outcome")
 
     def __init__(
         self,
         outcome: Outcome,
         differences: Sequence[Difference] = (),
-        explain: Callable[[], Sequence[Difference]] | None = None,
+        explain: Callable[[], PairResult] | None = None,
+        reason: str | None = None,
     ) -> None:
         self.outcome: Outcome = outcome
         self._differences = tuple(differences)
+        self._reason = reason
         self._explain = explain
+
+    def _explained(self) -> None:
+        if self._explain is not None:
+            whole, self._explain = self._explain(), None
+            self._differences, self._reason = whole.differences, whole.reason
 
     @property
     def differences(self) -> tuple[Difference, ...]:
         """Paths, in production's field order, then those that only the shadow has."""
-        if self._explain is not None:
-            self._differences, self._explain = tuple(self._explain()), None
+        self._explained()
         return self._differences
 
     @property
     def reason(self) -> str | None:
-        """Why, where the outcome does not say; a comparison always says."""
-        return None
+        """Why, where outcome and differences do not say: a function of the config that failed, a declared change."""
+        self._explained()
+        return self._reason
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PairResult):
             return NotImplemented
-        return self.outcome == other.outcome and self.differences == other.differences
+        ours, theirs = (self.outcome, self.differences, self.reason), (other.outcome, other.differences, other.reason)
+        return ours == theirs
 
     def __hash__(self) -> int:
         return hash((self.outcome, self.differences))

@@ -18,20 +18,23 @@ a tombstone (None) and a value         different (tombstone) at path ""
 strings, bytes, times, UUIDs           equal if `==`
 =====================================  ================================================================
 
+What a rule can change of that: `tolerances` for scalars, `lists` for lists, `hooks` for functions. A rule is asked only
+where two values differ, so that whatever it says a value agrees with itself (equal bytes are never even decoded).
+
 The outcome is mismatch if any path differs by its rules, else tolerated if a tolerance was needed, else ignored if only
 ignored paths differ, else match. Values come from a `codecs.decoder.Decoder`, which bounds their depth.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Sequence
+import sys
 from contextlib import suppress
-from decimal import Context, Decimal
 from functools import partial
 from typing import Any
 
+from shadowstream.compare import lists
+from shadowstream.compare.expected import Found
+from shadowstream.compare.hooks import HookError, answers_of
 from shadowstream.compare.result import (
     DIFFERENCES_MAX,
     IGNORED,
@@ -39,22 +42,13 @@ from shadowstream.compare.result import (
     MISMATCH,
     OUTCOMES,
     PLAIN_MATCH,
-    TEXT_CHARS_MAX,
     TOLERATED,
-    Difference,
     PairResult,
 )
-from shadowstream.compare.rules import RuleSet, Spot, join_path
+from shadowstream.compare.rules import Own, RuleSet, Spot
+from shadowstream.compare.telling import ABSENT, difference
+from shadowstream.compare.tolerances import NUMBERS, mapped, within
 from shadowstream.config import Rule
-
-ABSENT = object()
-"""The value of a field that is not there."""
-
-# No traps: what decimal cannot compute becomes a NaN, which is within no tolerance.
-_DECIMALS = Context(prec=60, traps=[])
-_NUMBERS = frozenset({int, float})
-
-_Found = tuple[tuple[str, ...], str, Any, Any]
 
 
 def compare_rows(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
@@ -67,32 +61,35 @@ def compare_rows(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
     >>> compare_rows({"id": 7, "score": 0.5}, {"id": 8, "score": 0.5}, rules).differences
     (Difference(path='id', kind='value', production='7', shadow='8', delta=1.0),)
     """
-    walk = _Walk()
+    walk = _Walk(rules.ignores_added)
     walk.top(rules.root, production, shadow)
     return walk.result()
 
 
+def mismatches(production: Any, shadow: Any, rules: RuleSet) -> list[Found]:
+    """Everything that makes a pair a mismatch, with the values themselves and without a bound on their number."""
+    walk = _Walk(rules.ignores_added, most=sys.maxsize)
+    walk.top(rules.root, production, shadow)
+    return walk.found(MISMATCH)
+
+
 def whole(kind: str, production: Any, shadow: Any) -> PairResult:
     """A mismatch of two values as wholes; a side that has none is `ABSENT`."""
-    return PairResult("mismatch", [_difference((), kind, production, shadow)])
+    return PairResult("mismatch", [difference((), kind, production, shadow)])
 
 
 def unexplained(level: int, production: Any, shadow: Any, rules: RuleSet) -> PairResult:
     """The result of a pair whose level is known; its differences are worked out here when asked for."""
     if level == MATCH:
         return PLAIN_MATCH
-    return PairResult(OUTCOMES[level], explain=partial(_explain, production, shadow, rules))
+    return PairResult(OUTCOMES[level], explain=partial(compare_rows, production, shadow, rules))
 
 
-def level_of(spot: Spot, name: str, production: Any, shadow: Any) -> int:
-    """The level (place in `OUTCOMES`) of one field, either side possibly `ABSENT`."""
-    walk = _Walk()
-    walk.field(spot, name, production, shadow)
+def level_of(rules: RuleSet, name: str, production: Any, shadow: Any) -> int:
+    """The level (place in `OUTCOMES`) of one field of the whole value, either side possibly `ABSENT`."""
+    walk = _Walk(rules.ignores_added)
+    walk.field(rules.root, name, production, shadow)
     return walk.level()
-
-
-def _explain(production: Any, shadow: Any, rules: RuleSet) -> Sequence[Difference]:
-    return compare_rows(production, shadow, rules).differences
 
 
 def scalar_level(production: Any, shadow: Any, rule: Rule | None) -> int:
@@ -103,25 +100,7 @@ def scalar_level(production: Any, shadow: Any, rule: Rule | None) -> int:
         return MISMATCH
     if rule.ignore:
         return IGNORED
-    return TOLERATED if _within(production, shadow, rule) else MISMATCH
-
-
-def _within(production: Any, shadow: Any, rule: Rule) -> bool:
-    if type(production) in _NUMBERS and type(shadow) in _NUMBERS:
-        try:
-            if not (math.isfinite(production) and math.isfinite(shadow)):
-                return False
-            return bool(abs(shadow - production) <= rule.atol + rule.rtol * abs(production))
-        except OverflowError:  # no bound can be computed for an int that no float can hold
-            return False
-    if type(production) is Decimal and type(shadow) is Decimal:
-        if not (production.is_finite() and shadow.is_finite()):
-            return False
-        share = _DECIMALS.multiply(Decimal(rule.rtol), _DECIMALS.abs(production))
-        bound = _DECIMALS.add(Decimal(rule.atol), share)
-        delta = _DECIMALS.abs(_DECIMALS.subtract(shadow, production))
-        return _DECIMALS.compare(delta, bound) in (-1, 0)
-    return False
+    return TOLERATED if within(production, shadow, rule) or mapped(production, shadow, rule) else MISMATCH
 
 
 class _Enough(Exception):
@@ -131,11 +110,14 @@ class _Enough(Exception):
 class _Walk:
     """One walk over a pair: collects what differs, by level."""
 
-    __slots__ = ("_at", "_found")
+    __slots__ = ("_at", "_found", "_ignores_added", "_most", "_reason")
 
-    def __init__(self) -> None:
+    def __init__(self, ignores_added: bool, most: int = DIFFERENCES_MAX) -> None:
+        self._ignores_added = ignores_added
+        self._most = most
         self._at: list[str] = []
-        self._found: tuple[list[_Found], ...] = ([], [], [], [])
+        self._found: tuple[list[Found], ...] = ([], [], [], [])
+        self._reason: str | None = None
 
     def top(self, spot: Spot, production: Any, shadow: Any) -> None:
         with suppress(_Enough):
@@ -151,24 +133,54 @@ class _Walk:
     def level(self) -> int:
         return next((level for level in (MISMATCH, TOLERATED, IGNORED) if self._found[level]), MATCH)
 
+    def found(self, level: int) -> list[Found]:
+        return self._found[level]
+
     def result(self) -> PairResult:
         level = self.level()
         if level == MATCH:
             return PLAIN_MATCH
-        return PairResult(OUTCOMES[level], [_difference(*found) for found in self._found[level]])
+        return PairResult(OUTCOMES[level], [difference(*found) for found in self._found[level]], reason=self._reason)
+
+    # ---------------------------------------------------------------- values
 
     def _step(self, spot: Spot, name: str, production: Any, shadow: Any) -> None:
         self._at.append(name)
         below = spot.step(name)
-        if shadow is ABSENT:
-            self._differ(_plain_level(below.rule), "missing", production, shadow)
-        elif production is ABSENT:
-            self._differ(_plain_level(below.rule), "extra", production, shadow)
+        if shadow is ABSENT or production is ABSENT:
+            self._differ(self._absent_level(below.rule, production, shadow), *_absent(production, shadow))
         else:
             self._values(below, production, shadow)
         self._at.pop()
 
     def _values(self, spot: Spot, production: Any, shadow: Any) -> None:
+        own = spot.own
+        if own is None:
+            self._plainly(spot, production, shadow)
+        elif lists.canonical(production) != lists.canonical(shadow):
+            try:
+                self._by_own_rule(spot, own, production, shadow)
+            except HookError as error:
+                self._reason = self._reason or str(error)
+                self._differ(MISMATCH, "value", production, shadow)
+
+    def _by_own_rule(self, spot: Spot, own: Own, production: Any, shadow: Any) -> None:
+        if own.normalise is not None:
+            production, shadow = own.normalise(production), own.normalise(shadow)
+        if own.call is not None:
+            if own.rule.on == "column":
+                (answer,) = answers_of(own.call, [production], [shadow])
+            else:
+                answer = own.call(production, shadow)
+            self._differ(TOLERATED if answer else MISMATCH, "value", production, shadow)
+        elif type(production) is list and type(shadow) is list and own.key is not None:
+            self._by_key(spot, own.key, production, shadow)
+        elif type(production) is list and type(shadow) is list and own.rule.lists in ("unordered", "set"):
+            self._in_any_order(spot, own.rule.lists == "set", production, shadow)
+        else:
+            self._plainly(spot, production, shadow)
+
+    def _plainly(self, spot: Spot, production: Any, shadow: Any) -> None:
         kind = type(production)
         if kind is not type(shadow):
             self._types(spot, production, shadow)
@@ -190,22 +202,77 @@ class _Walk:
 
     def _types(self, spot: Spot, production: Any, shadow: Any) -> None:
         rule = spot.rule
-        if production is None or shadow is None:
-            self._differ(_plain_level(rule), "null", production, shadow)
-        elif rule is None or rule.ignore or {type(production), type(shadow)} != _NUMBERS:
-            self._differ(_plain_level(rule), "type", production, shadow)
+        kind = "null" if production is None or shadow is None else "type"
+        if rule is not None and mapped(production, shadow, rule):
+            self._differ(TOLERATED, kind, production, shadow)
+        elif kind == "null" or rule is None or not rule.of_numbers or {type(production), type(shadow)} != NUMBERS:
+            self._differ(_plain_level(rule), kind, production, shadow)
         elif scalar_level(production, shadow, rule) == MISMATCH:
             self._differ(MISMATCH, "value", production, shadow)
         else:
             # 1 and 1.0 without the rule would be two types: the tolerance was needed, even at delta 0.
             self._differ(TOLERATED, "type", production, shadow)
 
+    # ---------------------------------------------------------------- lists in another order
+
+    def _in_any_order(self, spot: Spot, is_set: bool, production: list[Any], shadow: list[Any]) -> None:
+        ours, theirs = (lists.distinct(production), lists.distinct(shadow)) if is_set else (production, shadow)
+        element = spot.step("*")
+
+        def fits(one: Any, other: Any) -> bool:
+            walk = _Walk(self._ignores_added)
+            with suppress(_Enough):
+                walk._values(element, one, other)
+            return walk.level() != MISMATCH
+
+        plan = lists.unordered(ours, theirs, fits)
+        if plan.moved or len(ours) != len(production) or len(theirs) != len(shadow):
+            self._differ(TOLERATED, "order", production, shadow)
+        both = min(len(plan.missing), len(plan.extra))
+        # Of those that agree with nothing each meets the next: what differs inside says more than one list too many.
+        for one, other in (*plan.pairs, *zip(plan.missing[:both], plan.extra[:both], strict=True)):
+            self._element(element, str(one), ours[one], theirs[other])
+        for place in plan.missing[both:]:
+            self._element(element, str(place), ours[place], ABSENT)
+        for place in plan.extra[both:]:
+            self._element(element, str(place), ABSENT, theirs[place])
+
+    def _by_key(self, spot: Spot, path: list[str], production: list[Any], shadow: list[Any]) -> None:
+        found, moved = lists.by_key(production, shadow, path)
+        if moved:
+            self._differ(TOLERATED, "order", production, shadow)
+        for name, one, other in found:
+            ours = ABSENT if one is None else production[one]
+            self._element(spot.step(name), name, ours, ABSENT if other is None else shadow[other])
+
+    def _element(self, spot: Spot, name: str, production: Any, shadow: Any) -> None:
+        self._at.append(name)
+        if production is ABSENT or shadow is ABSENT:
+            self._differ(_plain_level(spot.rule), *_absent(production, shadow))
+        else:
+            self._values(spot, production, shadow)
+        self._at.pop()
+
+    # ---------------------------------------------------------------- what differs
+
+    def _absent_level(self, rule: Rule | None, production: Any, shadow: Any) -> int:
+        if rule is not None and rule.absent_is_null and (production is None or shadow is None):
+            return TOLERATED
+        if production is ABSENT and self._ignores_added:
+            return IGNORED
+        return _plain_level(rule)
+
     def _differ(self, level: int, kind: str, production: Any, shadow: Any) -> None:
         found = self._found[level]
-        if len(found) < DIFFERENCES_MAX:
+        if len(found) < self._most:
             found.append((tuple(self._at), kind, production, shadow))
-        if level == MISMATCH and len(found) == DIFFERENCES_MAX:
+        if level == MISMATCH and len(found) == self._most:
             raise _Enough
+
+
+def _absent(production: Any, shadow: Any) -> tuple[str, Any, Any]:
+    """Kind and values of a difference of which one side has nothing."""
+    return ("missing" if shadow is ABSENT else "extra"), production, shadow
 
 
 def _or_absent(value: Any) -> Any:
@@ -216,58 +283,3 @@ def _or_absent(value: Any) -> Any:
 def _plain_level(rule: Rule | None) -> int:
     """The level of a difference that no tolerance can cover."""
     return IGNORED if rule is not None and rule.ignore else MISMATCH
-
-
-def _difference(at: tuple[str, ...], kind: str, production: Any, shadow: Any) -> Difference:
-    if kind == "length":
-        delta: float | None = float(len(shadow) - len(production))
-    else:
-        delta = _delta(production, shadow)
-    return Difference(join_path(at), kind, _text(production), _text(shadow), delta)
-
-
-def _delta(production: Any, shadow: Any) -> float | None:
-    """Shadow minus production where both are numbers and it is finite."""
-    types = {type(production), type(shadow)}
-    try:
-        if types <= _NUMBERS:
-            delta = float(shadow - production)
-        elif types == {Decimal}:
-            delta = float(_DECIMALS.subtract(shadow, production))
-        else:
-            return None
-    except (OverflowError, ValueError):
-        return None
-    return delta if math.isfinite(delta) else None
-
-
-def _text(value: Any) -> str | None:
-    """JSON of at most `TEXT_CHARS_MAX` characters; bytes as hex, other types as text; None if absent."""
-    if value is ABSENT:
-        return None
-    if isinstance(value, str):
-        # Cut first: a value may have a megabyte.
-        value = value[: TEXT_CHARS_MAX + 1]
-    try:
-        text = _beginning(value) if isinstance(value, dict | list | tuple) else _JSON.encode(value)
-    except (TypeError, ValueError, RecursionError):  # keys that JSON has not, ints beyond what Python prints
-        text = json.dumps(f"<{type(value).__name__}>")
-    return text if len(text) <= TEXT_CHARS_MAX else text[: TEXT_CHARS_MAX - 1] + "…"
-
-
-def _beginning(value: Any) -> str:
-    text = ""
-    for piece in _JSON.iterencode(value):
-        text += piece
-        if len(text) > TEXT_CHARS_MAX:
-            break
-    return text
-
-
-def _other_type(value: Any) -> Any:
-    if isinstance(value, bytes | bytearray):
-        return "0x" + value[:TEXT_CHARS_MAX].hex()
-    return str(value)
-
-
-_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=_other_type)

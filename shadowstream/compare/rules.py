@@ -8,6 +8,8 @@ longer one (``user.age`` before ``user``), then, of equally long ones, the one t
 at the first place where they differ (``a.*`` before ``*.b`` at ``a.b``).
 
 So with ``user`` ignored and a tolerance for ``user.age``, every difference in ``user`` is ignored but that of the age.
+What a rule says of lists (`lists`, `key`), its `call` and its normalisers hold at its own path alone.
+
 A difference of a whole object (it is missing, null, of another type) stands at the object's own path: a rule for
 ``user.name`` says nothing about a missing ``user``.
 """
@@ -16,7 +18,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
 
+from shadowstream.compare.hooks import Hook, fenced, load, normaliser
 from shadowstream.config import Rule
 from shadowstream.errors import ConfigError
 
@@ -55,27 +59,50 @@ def join_path(names: Iterable[str]) -> str:
     return ".".join([_TO_ESCAPE.sub(r"\\\g<0>", name) for name in names])
 
 
+class Own(NamedTuple):
+    """What a rule says of its own path alone, its functions loaded."""
+
+    rule: Rule
+    normalise: Hook | None
+    call: Hook | None
+    key: list[str] | None
+
+
+def _own(rule: Rule) -> Own | None:
+    """Raises `ConfigError` for a function that cannot be loaded."""
+    if not (rule.lists or rule.key or rule.call or rule.normalise):
+        return None
+    call = fenced(rule.call, load(rule.call)) if rule.call else None
+    key = ["*" if name is None else name for name in parse_path(rule.key)] if rule.key else None
+    return Own(rule, normaliser(rule.normalise), call, key)
+
+
 class _Node:
     """A place in the tree of rule paths."""
 
-    __slots__ = ("named", "rule", "star")
+    __slots__ = ("named", "own", "rule", "star")
 
     def __init__(self) -> None:
         self.named: dict[str, _Node] = {}
         self.star: _Node | None = None
         self.rule: Rule | None = None
+        self.own: Own | None = None
 
 
 class Spot:
     """Where a walk over a value stands among the rules. Steps are cached, so a walk costs a lookup a name."""
 
-    __slots__ = ("_nodes", "_other", "_steps", "open", "rule")
+    __slots__ = ("_nodes", "_other", "_steps", "open", "own", "rule")
 
     def __init__(self, nodes: Sequence[_Node], rule: Rule | None) -> None:
         # Sorted: the node that comes first has a name where the others have a star.
         self._nodes = nodes
-        self.rule: Rule | None = next((node.rule for node in nodes if node.rule is not None), rule)
-        """The rule that holds here."""
+        here = next((node for node in nodes if node.rule is not None), None)
+        found = here.rule if here else rule
+        self.rule: Rule | None = None if found is not None and found.exact else found
+        """The rule that holds here; None where values must be equal."""
+        self.own: Own | None = here.own if here else None
+        """What the rule of this very path says beside that."""
         self.open = any(node.named or node.star for node in nodes)
         """Whether another rule may hold further down."""
         self._steps: dict[str, Spot | None] = {name: None for node in nodes for name in node.named}
@@ -98,14 +125,17 @@ class Spot:
 
 
 class RuleSet:
-    """The rules of one trial. Raises `ConfigError` where two rules have one path.
+    """The rules of one trial, and what a field is that only the candidate has (`compare.added_fields`).
+
+    Raises `ConfigError` where two rules have one path, and for a function that cannot be loaded.
 
     >>> rules = RuleSet([Rule(path="user", ignore=True), Rule(path="user.*.cm", atol=0.5)])
     >>> rules.for_path("user.name"), rules.for_path("user.height.cm"), rules.for_path("users")
-    (Rule(path='user', ignore=True, ...), Rule(path='user.*.cm', ..., atol=0.5, ...), None)
+    (Rule(path='user', ..., ignore=True, ...), Rule(path='user.*.cm', ..., atol=0.5, ...), None)
     """
 
-    def __init__(self, rules: Sequence[Rule] = ()) -> None:
+    def __init__(self, rules: Sequence[Rule] = (), added_fields: Literal["mismatch", "ignore"] = "mismatch") -> None:
+        self.ignores_added = added_fields == "ignore"
         root = _Node()
         for rule in rules:
             node = root
@@ -117,7 +147,7 @@ class RuleSet:
                     node = node.named.setdefault(name, _Node())
             if node.rule is not None:
                 raise ConfigError(f"compare.rules: two rules for path {rule.path!r}; give one")
-            node.rule = rule
+            node.rule, node.own = rule, _own(rule)
         self.root = Spot([root], None)
         """Where a walk over a whole value begins."""
 

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from shadowstream.config.cluster import OWNED_PROPERTIES, Kafka, Schemas
-from shadowstream.config.comparing import Compare, Dimension, Rule
+from shadowstream.config.comparing import Compare, Dimension, Expected, Rule
 from shadowstream.config.judging import Criterion, Drift, Judge
 from shadowstream.config.limits import Alerts, Limits
 from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis
@@ -29,6 +29,7 @@ __all__ = [
     "Criterion",
     "Dimension",
     "Drift",
+    "Expected",
     "Identity",
     "Judge",
     "Kafka",

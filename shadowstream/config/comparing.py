@@ -2,28 +2,122 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from datetime import datetime
+from typing import Literal
 
-from shadowstream.config.model import Model
+from pydantic import Field, field_validator, model_validator
+
+from shadowstream.config.model import Model, Rate
+
+ENTRY_POINT = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
+NORMALISERS = ("trim", "lower", "nfc", "number", "json", "utc")
+"""Normalisers that need no code; `shadowstream.compare.hooks` says what each does."""
+
+Scalar = str | int | float | bool | None
 
 
 class Rule(Model):
-    """How one field is compared. The path is dotted, `*` stands for any one name or index."""
+    """How one field is compared. The path is dotted, `*` stands for any one name or index.
+
+    `exact`, `ignore`, the tolerances and `values` hold below the path as well, the others at the path alone.
+    """
 
     path: str = Field(
         min_length=1, description="dotted path of the field, for example user.address.zip or items.*.price"
     )
+    exact: bool = Field(False, description="must be equal, below a path whose rule says otherwise")
     ignore: bool = Field(False, description="differences here are counted as ignored, never as a mismatch")
     atol: float = Field(0.0, ge=0, description="absolute tolerance, in the field's unit")
     rtol: float = Field(0.0, ge=0, description="tolerance relative to production's value")
+    ulp: int = Field(0, ge=0, description="tolerance in units in the last place of a double")
+    ignore_case: bool = Field(False, description="texts that differ only in upper and lower case are tolerated")
+    ignore_space: bool = Field(False, description="texts that differ only in white space are tolerated")
+    round_ms: int = Field(
+        0, ge=0, description="times in the same interval of so many ms are tolerated: timestamps, ISO texts, epoch ms"
+    )
+    absent_is_null: bool = Field(False, description="a field absent on one side and null on the other is tolerated")
+    values: dict[str, Scalar] = Field(
+        default_factory=dict,
+        description="production's value, as text, to the candidate's that stands for it; such pairs are tolerated",
+    )
+    lists: Literal["ordered", "unordered", "set"] | None = Field(
+        None, description="unordered: elements in any order; set: how often one stands does not matter either"
+    )
+    key: str | None = Field(
+        None, min_length=1, description="dotted path in a list's elements whose value says which belong together"
+    )
+    call: str | None = Field(
+        None,
+        pattern=ENTRY_POINT,
+        description="entry point package.module:callable of a function of production's and the candidate's value; "
+        "true: tolerated. Part of the revision",
+    )
+    on: Literal["value", "column"] = Field(
+        "value", description="call: what it takes; column: two lists, and it returns as many true or false"
+    )
+    normalise: list[str] = Field(
+        default_factory=list,
+        max_length=16,
+        description="functions that both values pass through before they are compared, in order: "
+        f"{', '.join(NORMALISERS)}, or an entry point",
+    )
+
+    @field_validator("normalise")
+    @classmethod
+    def _known(cls, names: list[str]) -> list[str]:
+        unknown = [name for name in names if name not in NORMALISERS and ":" not in name]
+        if unknown:
+            raise ValueError(f"no normaliser {unknown[0]!r}; give one of {', '.join(NORMALISERS)} or an entry point")
+        return names
+
+    @property
+    def of_numbers(self) -> bool:
+        """Whether a tolerance of numbers holds."""
+        return bool(self.atol or self.rtol)
+
+    @property
+    def calls(self) -> list[str]:
+        """Entry points that the rule names."""
+        return [one for one in (self.call, *self.normalise) if one is not None and ":" in one]
 
     @model_validator(mode="after")
     def _does_something(self) -> Rule:
-        if self.ignore and (self.atol or self.rtol):
-            raise ValueError("ignore and a tolerance exclude each other")
-        if not (self.ignore or self.atol or self.rtol):
-            raise ValueError("the rule says nothing; give ignore, atol or rtol")
+        tolerant = self.atol or self.rtol or self.ulp or self.ignore_case or self.ignore_space or self.round_ms
+        does = tolerant or self.absent_is_null or self.values or self.lists or self.key or self.call or self.normalise
+        if self.exact + self.ignore + bool(does) > 1:
+            raise ValueError("ignore and a tolerance exclude each other; exact, ignore and all else do")
+        if not (self.exact or self.ignore or does):
+            raise ValueError("the rule says nothing; give ignore, atol or rtol, or another of its keys")
+        if self.key and self.lists:
+            raise ValueError("key says which elements belong together; lists does not go with it")
+        if self.on == "column" and not self.call:
+            raise ValueError("on: column goes with call")
         return self
+
+
+class Expected(Model):
+    """A declared change: pairs that differ in nothing else are expected and no mismatch."""
+
+    name: str = Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$", description="how the verdict calls it")
+    paths: list[str] = Field(
+        min_length=1, max_length=100, description="dotted paths, as in rules, at or below which the change shows"
+    )
+    production: Scalar = Field(None, description="only where production's value there is this")
+    shadow: Scalar = Field(None, description="only where the candidate's value there is this")
+    call: str | None = Field(
+        None,
+        pattern=ENTRY_POINT,
+        description="entry point of a function of production's and the candidate's value there; true: it is the change",
+    )
+    rate_max: Rate = Field(description="bound on the share of pairs; a rate above it holds back the verdict")
+    until: datetime = Field(description="event time from which on it is a mismatch again, with its offset from UTC")
+
+    @field_validator("until")
+    @classmethod
+    def _aware(cls, until: datetime) -> datetime:
+        if until.tzinfo is None:
+            raise ValueError("until: give the offset from UTC, for example 2027-01-31T00:00:00Z")
+        return until
 
 
 class Dimension(Model):
@@ -46,6 +140,10 @@ class Compare(Model):
     """How values are compared; a field without a rule must be equal."""
 
     rules: list[Rule] = Field(default_factory=list, max_length=1000)
+    added_fields: Literal["mismatch", "ignore"] = Field(
+        "mismatch", description="what a field is that only the candidate has"
+    )
+    expected: list[Expected] = Field(default_factory=list, max_length=100, description="declared expected changes")
     dimensions: list[Dimension] = Field(
         default_factory=list,
         max_length=8,
@@ -62,8 +160,17 @@ class Compare(Model):
 
     @model_validator(mode="after")
     def _names_once(self) -> Compare:
-        names = [dimension.name for dimension in self.dimensions]
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise ValueError(f"dimensions: {', '.join(sorted(twice))} stands more than once")
+        for what, names in (
+            ("dimensions", [one.name for one in self.dimensions]),
+            ("expected", [one.name for one in self.expected]),
+        ):
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise ValueError(f"{what}: {', '.join(sorted(twice))} stands more than once")
         return self
+
+    @property
+    def calls(self) -> list[str]:
+        """Entry points that decide how values compare."""
+        named = [entry for rule in self.rules for entry in rule.calls]
+        return [*named, *(one.call for one in self.expected if one.call is not None)]

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, Protocol
 
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import SchemaSource
-from shadowstream.compare.pairs import compare_pairs
+from shadowstream.compare.expected import ExpectedChanges
+from shadowstream.compare.pairs import NONE_DECLARED, Declared, compare_pairs
 from shadowstream.compare.result import Undecodable
 from shadowstream.compare.rules import RuleSet
 from shadowstream.compare.slices import Coded, Dimensions
@@ -28,7 +29,9 @@ class Compared(NamedTuple):
 class Comparing(Protocol):
     """Values of production and of another side to one result a pair: `.outcome`, `.differences`, `.reason`."""
 
-    def __call__(self, production: Values, shadow: Values) -> Sequence[Any]: ...
+    def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Sequence[Any]:
+        """`times_ms` are production's, by which declared changes expire; without them none is expected."""
+        ...
 
     def decode(self, side: Side, values: Values) -> Sequence[Any]:
         """Decoded values; an undecodable one is a `RecordError` in its place."""
@@ -43,12 +46,15 @@ class Comparer:
     """Compares under rules. Differences are worked out when they are first asked for: most pairs never are."""
 
     def __init__(self, schemas: SchemaSource, compare: Compare) -> None:
-        self._rules = RuleSet(compare.rules)
+        self._rules = RuleSet(compare.rules, compare.added_fields)
+        self._changes = ExpectedChanges(compare.expected)
         self._dimensions = Dimensions([one.path for one in compare.dimensions if one.path is not None])
         self._decoders = Decoder(schemas), Decoder(schemas)
 
-    def __call__(self, production: Values, shadow: Values) -> list[Any]:
-        results = compare_pairs(production, shadow, *self._decoders, self._rules)
+    def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> list[Any]:
+        """See `Comparing`."""
+        declared = Declared(self._changes, times_ms) if times_ms else NONE_DECLARED
+        results = compare_pairs(production, shadow, *self._decoders, self._rules, declared=declared)
         return [
             Compared(f"undecodable_{result.side.word}", (), f"{result.reason}: {result.message}"[:500])
             if isinstance(result, Undecodable)

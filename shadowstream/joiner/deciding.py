@@ -76,7 +76,9 @@ class Deciding:
         return columns_of(self._task.config, pairs, self._compare, outcomes, revisions)
 
     def _results(self, pairs: Sequence[Pair]) -> Sequence[Compared]:
-        return self._compare([p.production.value for p in pairs], [p.shadow.value for p in pairs])
+        production = [pair.production for pair in pairs]
+        times_ms = [row.time_ms for row in production]
+        return self._compare([row.value for row in production], [p.shadow.value for p in pairs], times_ms)
 
     def _is_warm(self, at: Coordinate | None) -> bool:
         return at is not None and self._task.clocks.input_is_warm_up(at)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
+from shadowstream.compare.lists import matching
 from shadowstream.joiner.deadlines import Deadlines, Lanes
 from shadowstream.joiner.pairing import Alone, Asks, Decision, Held, Many, Row
 from shadowstream.records import Side
@@ -85,7 +86,7 @@ class Groups:
 
 
 def assign(fits: Sequence[Sequence[bool]]) -> list[int]:
-    """For n rows of n columns, a column for each row, as many as possible where it fits (augmenting paths, Kuhn 1955).
+    """For n rows of n columns, a column for each row, as many as possible where it fits (`compare.lists.matching`).
 
     The rest takes what is left, in order.
 
@@ -95,22 +96,7 @@ def assign(fits: Sequence[Sequence[bool]]) -> list[int]:
     [0, 1]
     """
     n = len(fits)
-    row_of: list[int | None] = [None] * n
-
-    def find(row: int, tried: set[int]) -> bool:
-        for column in range(n):
-            if fits[row][column] and column not in tried:
-                tried.add(column)
-                other = row_of[column]
-                if other is None or find(other, tried):
-                    row_of[column] = row
-                    return True
-        return False
-
-    placed = {row for row in range(n) if find(row, set())}
-    left = iter([row for row in range(n) if row not in placed and row not in row_of])
-    for column in range(n):
-        if row_of[column] is None:
-            row_of[column] = next(left)
-    column_of = {row: column for column, row in enumerate(row_of) if row is not None}
-    return [column_of[row] for row in range(n)]
+    column_of = matching(n, n, lambda row, column: fits[row][column])
+    taken = set(column_of)
+    left = iter([column for column in range(n) if column not in taken])
+    return [next(left) if column is None else column for column in column_of]

@@ -1,98 +1,35 @@
 """Columns and rows are one engine in two executions."""
 
-import datetime as dt
-import math
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from shadowstream.compare import RuleSet, compare_columns, compare_rows
 from shadowstream.config import Rule
 from shadowstream.errors import ShadowstreamBug
-
-NUMBERS = [0, 1, 2, -1, 2**53, 2**53 + 1, 2**63, -(2**63), 10**400, True, False]
-FLOATS = [0.0, -0.0, 1.0, 1.0 + 2**-52, 1.5, 2.0, -1.0, 1e308, -1e308, 5e-324, 2.0**53, math.nan, math.inf, -math.inf]
-scalars = st.one_of(
-    st.none(),
-    st.sampled_from(NUMBERS),
-    st.sampled_from(FLOATS),
-    st.floats(),
-    st.sampled_from(["", "a", "b", b"a", Decimal("1"), Decimal("1.5"), Decimal("NaN"), dt.date(2020, 1, 1)]),
-)
-names = st.sampled_from(["a", "b", "c", "x.y", "*"])
-values = st.recursive(
-    scalars,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
-    max_leaves=5,
-)
-tolerances = st.sampled_from([0.0, 1e-9, 0.5, 1.0, 1e300, math.inf])
-paths = st.sampled_from(["a", "b", "c", "*", "a.b", "a.*", "*.b", "a.0", "*.*.a", r"x\.y", r"\*"])
+from tests.compare.cases import FLOATS, NUMBERS, math, rule_sets, symmetric_rules, tables, values
 
 
-@st.composite
-def rule(draw: st.DrawFn) -> Rule:
-    atol, rtol = draw(tolerances), draw(tolerances)
-    if draw(st.booleans()) or not (atol or rtol):
-        return Rule(path=draw(paths), ignore=True)
-    return Rule(path=draw(paths), atol=atol, rtol=rtol)
-
-
-rule_sets = st.lists(rule(), max_size=4, unique_by=lambda r: r.path).map(RuleSet)
-# Kinds of a field as a schema has them: most columns are of one type, as they are in life.
-kinds = st.sampled_from(
-    [
-        st.sampled_from(FLOATS),
-        st.floats(),
-        st.none() | st.sampled_from(FLOATS),
-        st.sampled_from([0, 1, 2, 2**53, 2**53 + 1, 2**63, 10**400]),
-        st.integers() | st.none(),
-        st.booleans(),
-        st.sampled_from(["", "a", "b"]) | st.none(),
-        st.sampled_from(["a", "b"]),
-        st.sampled_from([b"a", b"b"]),
-        st.none(),
-        st.sampled_from([dt.date(2020, 1, 1), dt.date(2020, 1, 2)]),
-        st.sampled_from(NUMBERS),
-        values,
-    ]
-)
-
-
-@st.composite
-def tables(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
-    """Two columns of objects of one schema; some without a field, some that are no objects."""
-    fields = draw(st.dictionaries(names, kinds, max_size=4))
-    count = draw(st.integers(0, 6))
-    odd = draw(st.booleans())
-
-    def side() -> list[Any]:
-        rows: list[Any] = [{name: draw(kind) for name, kind in fields.items()} for _ in range(count)]
-        for index in range(count if odd else 0):
-            change = draw(st.integers(0, 9))
-            if change == 0:
-                rows[index] = draw(values)
-            elif change == 1 and rows[index]:
-                del rows[index][draw(st.sampled_from(sorted(rows[index])))]
-            elif change == 2:
-                rows[index][draw(names)] = draw(values)
-        return rows
-
-    production, shadow = side(), side()
-    for index in range(count):
-        if draw(st.booleans()):
-            shadow[index] = production[index]
-    return production, shadow
-
-
-@settings(max_examples=400, deadline=None)
-@given(table=tables(), rules=rule_sets)
-def test_columns_equal_rows(table: tuple[list[Any], list[Any]], rules: RuleSet) -> None:
+def assert_columns_equal_rows(table: tuple[list[Any], list[Any]], rules: RuleSet) -> None:
     production, shadow = table
     expected = [compare_rows(one, other, rules) for one, other in zip(production, shadow, strict=True)]
     assert compare_columns(production, shadow, rules) == expected
+
+
+@settings(max_examples=500, deadline=None)
+@given(table=tables(), rules=rule_sets)
+def test_columns_equal_rows(table: tuple[list[Any], list[Any]], rules: RuleSet) -> None:
+    assert_columns_equal_rows(table, rules)
+
+
+@pytest.mark.long
+@settings(max_examples=20_000, deadline=None)
+@given(table=tables(), rules=rule_sets)
+def test_columns_equal_rows_in_twenty_thousand_generated_cases(
+    table: tuple[list[Any], list[Any]], rules: RuleSet
+) -> None:
+    assert_columns_equal_rows(table, rules)
 
 
 @pytest.mark.parametrize("numbers", [FLOATS, [*FLOATS, None], NUMBERS[:-2], [True, False], [*NUMBERS, *FLOATS]])
@@ -114,9 +51,10 @@ def test_comparison_is_reflexive(value: Any, rules: RuleSet) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(one=values, other=values)
-def test_without_rules_comparison_is_symmetric(one: Any, other: Any) -> None:
-    assert compare_rows(one, other, RuleSet()).outcome == compare_rows(other, one, RuleSet()).outcome
+@given(one=values, other=values, rules=symmetric_rules)
+def test_comparison_is_symmetric_where_its_rules_are(one: Any, other: Any, rules: list[Rule]) -> None:
+    both = RuleSet(rules)
+    assert compare_rows(one, other, both).outcome == compare_rows(other, one, both).outcome
 
 
 @settings(max_examples=200, deadline=None)

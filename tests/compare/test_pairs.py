@@ -104,9 +104,9 @@ def test_equal_bytes_of_two_schemas_are_decoded_where_headers_name_them(source: 
     headers = [[("__value_schema_id", framed(2))], [("__value_schema_id", framed(2))], None]
     others = [[("__value_schema_id", framed(3))], [("__value_schema_id", framed(1))], None]
     decoders = Decoder(source), Decoder(source)
-    results = compare_pairs([flat, text, None], [flat, text, None], *decoders, RULES, headers, others)
+    results = compare_pairs([flat, text, None], [flat, text, None], *decoders, RULES, (headers, others))
     assert [r.outcome for r in results] == ["match", "undecodable_production", "match"]
-    results = compare_pairs([flat], [framed(3) + flat], *decoders, RULES, headers[:1])
+    results = compare_pairs([flat], [framed(3) + flat], *decoders, RULES, (headers[:1], ()))
     assert [r.outcome for r in results] == ["match"]
 
 

@@ -340,3 +340,24 @@ def test_files_named_for_a_job_of_its_own_are_hashed(home: Path) -> None:
     assert before != revision_of(adopted())
     write(home / "neighbour.py", "other")
     assert revision_of(adopted(files)) != before
+
+
+def test_a_function_that_decides_how_values_compare_is_part_of_the_revision(home: Path) -> None:
+    def compared(**rule: Any) -> str:
+        return revision_of(trial("fraudpkg.model:score", compare={"rules": [{"path": "a", **rule}]}))
+
+    plain = compared(atol=1)
+    by_function = compared(call="fraudmod:score")
+    assert len({plain, by_function, compared(normalise=["fraudmod:score"])}) == 3
+    write(home / "fraudmod.py", MODEL + "# another\n")
+    assert compared(call="fraudmod:score") != by_function
+    assert compared(atol=1) == plain
+    with pytest.raises(ConfigError, match="compare"):
+        compared(call="fraudmod:other")
+
+
+@pytest.mark.usefixtures("home")
+def test_a_declared_change_and_the_policy_of_added_fields_are_part_of_the_revision() -> None:
+    declared = {"name": "new", "paths": ["a"], "rate_max": 0.1, "until": "2030-01-01T00:00:00Z"}
+    settings: list[dict[str, Any]] = [{}, {"expected": [declared]}, {"added_fields": "ignore"}]
+    assert len({revision_of(trial("fraudpkg.model:score", compare=one)) for one in settings}) == 3

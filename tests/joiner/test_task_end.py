@@ -213,10 +213,10 @@ class Unreachable:
         self._real = real
         self.away = False
 
-    def __call__(self, production: Values, shadow: Values) -> Sequence[Any]:
+    def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Sequence[Any]:
         if self.away and production:
             raise BrokerError("registry unreachable", retriable=True)
-        return self._real(production, shadow)
+        return self._real(production, shadow, times_ms)
 
     def decode(self, side: Side, values: Values) -> Sequence[Any]:
         return self._real.decode(side, values)

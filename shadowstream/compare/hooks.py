@@ -1,0 +1,113 @@
+"""Functions that the config names: loaded once, before anything is compared, and fenced by their name.
+
+What one raises is a difference with a reason, never a crash of the joiner: a rule that fails on one value in a
+million must not stop the other pairs, and must not pass as an agreement either.
+"""
+
+from __future__ import annotations
+
+import importlib
+import unicodedata
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from shadowstream.codecs.json_values import read
+from shadowstream.errors import ConfigError
+
+Hook = Callable[..., Any]
+
+
+class HookError(Exception):
+    """A hook has raised; the message names it."""
+
+
+def load(entry: str, key: str = "compare.rules") -> Hook:
+    """The function of an entry point ``package.module:callable``; raises `ConfigError`."""
+    module_name, _, name = entry.partition(":")
+    try:
+        function = getattr(importlib.import_module(module_name), name)
+    except Exception as error:  # importing user code can raise anything
+        raise ConfigError(f"{key}: cannot load {entry!r}: {error!r}") from error
+    if not callable(function):
+        raise ConfigError(f"{key}: {entry!r} is not callable")
+    return function  # type: ignore[no-any-return]  # callable, as has just been seen
+
+
+def fenced(entry: str, function: Hook) -> Hook:
+    """The function with whatever it raises as a `HookError` that names it."""
+
+    def call(*values: Any) -> Any:
+        try:
+            return function(*values)
+        except Exception as error:
+            raise HookError(f"{entry}: {type(error).__name__}: {error}"[:200]) from error
+
+    return call
+
+
+def answers_of(column_call: Hook, production: list[Any], shadow: list[Any]) -> list[bool]:
+    """What a (fenced) function of two columns says of each pair; raises `HookError` for another number of answers."""
+    answers = column_call(production, shadow)
+    if not hasattr(answers, "__len__") or len(answers) != len(production):
+        raise HookError(f"{len(production)} pairs, and the function of columns returned {type(answers).__name__}")
+    return [bool(answer) for answer in answers]
+
+
+def _trim(value: Any) -> Any:
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
+def _lower(value: Any) -> Any:
+    return value.casefold() if isinstance(value, str) else value
+
+
+def _nfc(value: Any) -> Any:
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
+
+
+def _number(value: Any) -> Any:
+    """A number as a double, a text that is one too."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return value
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return value
+
+
+def _json(value: Any) -> Any:
+    return read(value.encode()) if isinstance(value, str) else value
+
+
+def _utc(value: Any) -> Any:
+    """A timestamp, or an ISO text that is one, as a timestamp in UTC; one without an offset is taken as UTC."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+    if not isinstance(value, datetime):
+        return value
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+_OWN: dict[str, Hook] = {"trim": _trim, "lower": _lower, "nfc": _nfc, "number": _number, "json": _json, "utc": _utc}
+
+
+def normaliser(names: Iterable[str]) -> Hook | None:
+    """One function of these, in their order; None for none.
+
+    >>> normaliser(["trim", "lower"])(" A  b ")
+    'a b'
+    """
+    steps = [fenced(name, _OWN[name] if name in _OWN else load(name)) for name in names]
+    if not steps:
+        return None
+
+    def all_of_them(value: Any) -> Any:
+        for step in steps:
+            value = step(value)
+        return value
+
+    return all_of_them

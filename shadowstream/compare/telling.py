@@ -1,0 +1,71 @@
+"""How a difference is said: its path, both values as bounded JSON, and by how much they differ."""
+
+from __future__ import annotations
+
+import json
+import math
+from decimal import Decimal
+from typing import Any
+
+from shadowstream.compare.result import TEXT_CHARS_MAX, Difference
+from shadowstream.compare.rules import join_path
+from shadowstream.compare.tolerances import DECIMALS, NUMBERS
+
+ABSENT = object()
+"""The value of a field that is not there."""
+
+
+def difference(at: tuple[str, ...], kind: str, production: Any, shadow: Any) -> Difference:
+    """The difference of two values at a path."""
+    if kind == "length":
+        delta: float | None = float(len(shadow) - len(production))
+    else:
+        delta = _delta(production, shadow)
+    return Difference(join_path(at), kind, _text(production), _text(shadow), delta)
+
+
+def _delta(production: Any, shadow: Any) -> float | None:
+    """Shadow minus production where both are numbers and it is finite."""
+    types = {type(production), type(shadow)}
+    try:
+        if types <= NUMBERS:
+            delta = float(shadow - production)
+        elif types == {Decimal}:
+            delta = float(DECIMALS.subtract(shadow, production))
+        else:
+            return None
+    except (OverflowError, ValueError):
+        return None
+    return delta if math.isfinite(delta) else None
+
+
+def _text(value: Any) -> str | None:
+    """JSON of at most `TEXT_CHARS_MAX` characters; bytes as hex, other types as text; None if absent."""
+    if value is ABSENT:
+        return None
+    if isinstance(value, str):
+        # Cut first: a value may have a megabyte.
+        value = value[: TEXT_CHARS_MAX + 1]
+    try:
+        text = _beginning(value) if isinstance(value, dict | list | tuple) else _JSON.encode(value)
+    except (TypeError, ValueError, RecursionError):  # keys that JSON has not, ints beyond what Python prints
+        text = json.dumps(f"<{type(value).__name__}>")
+    return text if len(text) <= TEXT_CHARS_MAX else text[: TEXT_CHARS_MAX - 1] + "…"
+
+
+def _beginning(value: Any) -> str:
+    text = ""
+    for piece in _JSON.iterencode(value):
+        text += piece
+        if len(text) > TEXT_CHARS_MAX:
+            break
+    return text
+
+
+def _other_type(value: Any) -> Any:
+    if isinstance(value, bytes | bytearray):
+        return "0x" + value[:TEXT_CHARS_MAX].hex()
+    return str(value)
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=_other_type)

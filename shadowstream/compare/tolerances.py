@@ -1,0 +1,119 @@
+"""When two different scalars are near enough under a rule. Every tolerance is declared; none is assumed.
+
+=============  =====================================================================================================
+rule           p and s are tolerated if
+=============  =====================================================================================================
+atol, rtol     both numbers, finite, |s − p| ≤ atol + rtol·|p|; an int and a float too, decimals with decimals
+ulp            both doubles, finite, at most so many doubles apart (a field of Avro's float: its unit is 2²⁹ of them)
+ignore_case    both texts, equal after `str.casefold`
+ignore_space   both texts, equal once runs of white space are one blank and the ends have none
+round_ms       both timestamps, ISO texts or ints of epoch ms, in one interval of that length counted from 1970;
+               without an offset a time is taken as UTC
+values         production's value, as text, stands in the map and the candidate's is the one it maps to
+=============  =====================================================================================================
+
+Of several in one rule each suffices; `ignore_case` and `ignore_space` hold together.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from datetime import UTC, datetime, timedelta
+from decimal import Context, Decimal
+from typing import Any
+
+from shadowstream.compare.slices import text_of
+from shadowstream.config import Rule
+
+# No traps: what decimal cannot compute becomes a NaN, which is within no tolerance.
+DECIMALS = Context(prec=60, traps=[])
+NUMBERS = frozenset({int, float})
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+_DOUBLE, _LONG = struct.Struct("<d"), struct.Struct("<q")
+
+
+def within(production: Any, shadow: Any, rule: Rule) -> bool:
+    """Whether two scalars of one type that differ (or an int and a float) are tolerated; see the table above.
+
+    >>> within("UA ", "ua", Rule(path="carrier", ignore_case=True, ignore_space=True))
+    True
+    """
+    if rule.of_numbers and _numbers_within(production, shadow, rule):
+        return True
+    kind = type(production)
+    if rule.ulp and kind is float and type(shadow) is float and _apart(production, shadow) <= rule.ulp:
+        return True
+    if rule.round_ms and _interval(production, rule.round_ms, shadow) is True:
+        return True
+    folds = rule.ignore_case or rule.ignore_space
+    return folds and kind is str and type(shadow) is str and _folded(production, rule) == _folded(shadow, rule)
+
+
+def mapped(production: Any, shadow: Any, rule: Rule) -> bool:
+    """Whether the rule maps production's value to the candidate's, which may be of another type.
+
+    >>> mapped("NEW", 1, Rule(path="state", values={"NEW": 1}))
+    True
+    """
+    if not rule.values or isinstance(production, dict | list | tuple):
+        return False
+    name = text_of(production)
+    return name in rule.values and type(rule.values[name]) is type(shadow) and rule.values[name] == shadow
+
+
+def _numbers_within(production: Any, shadow: Any, rule: Rule) -> bool:
+    if type(production) in NUMBERS and type(shadow) in NUMBERS:
+        try:
+            if not (math.isfinite(production) and math.isfinite(shadow)):
+                return False
+            return bool(abs(shadow - production) <= rule.atol + rule.rtol * abs(production))
+        except OverflowError:  # no bound can be computed for an int that no float can hold
+            return False
+    if type(production) is Decimal and type(shadow) is Decimal:
+        if not (production.is_finite() and shadow.is_finite()):
+            return False
+        share = DECIMALS.multiply(Decimal(rule.rtol), DECIMALS.abs(production))
+        bound = DECIMALS.add(Decimal(rule.atol), share)
+        delta = DECIMALS.abs(DECIMALS.subtract(shadow, production))
+        return DECIMALS.compare(delta, bound) in (-1, 0)
+    return False
+
+
+def _apart(production: float, shadow: float) -> float:
+    """How many doubles lie between two, both zeros being one."""
+    if not (math.isfinite(production) and math.isfinite(shadow)):
+        return math.inf
+    return abs(_place(production) - _place(shadow))
+
+
+def _place(number: float) -> int:
+    # The bits of doubles, read as sign and magnitude, are in the doubles' own order.
+    bits: int = _LONG.unpack(_DOUBLE.pack(number))[0]
+    return bits if bits >= 0 else -(bits & 0x7FFF_FFFF_FFFF_FFFF)
+
+
+def _interval(production: Any, round_ms: int, shadow: Any) -> bool:
+    one, other = _epoch_ms(production), _epoch_ms(shadow)
+    return one is not None and other is not None and one // round_ms == other // round_ms
+
+
+def _epoch_ms(value: Any) -> int | None:
+    if type(value) is int:
+        return value
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if not isinstance(value, datetime):
+        return None
+    aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // _MS
+
+
+def _folded(text: str, rule: Rule) -> str:
+    if rule.ignore_space:
+        text = " ".join(text.split())
+    return text.casefold() if rule.ignore_case else text
