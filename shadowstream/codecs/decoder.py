@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
+
+from pyarrow import RecordBatch
 
 from shadowstream.codecs import json_values
 from shadowstream.codecs.avro import AvroReader, bare
+from shadowstream.codecs.columns import ColumnReader, Places, column_reader
 from shadowstream.codecs.framing import HEAD_BYTES, Frame, SchemaId, frame
 from shadowstream.codecs.schemas import SchemaSource
 from shadowstream.errors import RecordError
@@ -23,6 +27,7 @@ class Decoder:
     def __init__(self, schemas: SchemaSource) -> None:
         self._schemas = schemas
         self._readers: dict[SchemaId, AvroReader | RecordError] = {}
+        self._columns: dict[SchemaId, ColumnReader | None] = {}
 
     def decode(self, value: bytes | None, headers: Headers = None) -> Any:
         """One value.
@@ -69,6 +74,24 @@ class Decoder:
             for place, record in zip(places, records, strict=True):
                 decoded[place] = record
         return decoded
+
+    def columns(self, values: Sequence[bytes]) -> tuple[RecordBatch, Places] | None:
+        """Values of one frame as columns in Arrow, with the places of those that could be read so.
+
+        None where there are no columns: no proven reader for their schema, or too many bad records. Raises a
+        retriable `BrokerError` while the schema cannot be had.
+        """
+        try:
+            schema_id, start = frame(values[0])
+        except RecordError:
+            return None
+        if schema_id is None:
+            return None
+        if schema_id not in self._columns:
+            usable = not isinstance(self._reader_or_error(schema_id), RecordError)
+            self._columns[schema_id] = column_reader(self._schemas.by_id(schema_id)) if usable else None
+        reader = self._columns[schema_id]
+        return None if reader is None else reader.read(list(map(itemgetter(slice(start, None)), values)))
 
     def _group_by_head(
         self, values: Sequence[bytes | None], groups: dict[Frame, list[int]], decoded: list[Any]

@@ -1,18 +1,25 @@
-"""Pairs of raw values to results: the one door of the comparison for the joiner."""
+"""Pairs of raw values to results: the one door of the comparison for the joiner.
+
+Values that differ and are Avro are compared as columns in Arrow, pair of writer schemas by pair of writer schemas; what
+columns cannot decide (`arrow`), and all else, is decoded and compared by rows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import compress
-from operator import ne
+from operator import itemgetter, ne
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from shadowstream.codecs.decoder import Decoder
-from shadowstream.codecs.framing import schema_header
+from shadowstream.codecs.framing import HEAD_BYTES, schema_header
+from shadowstream.compare.arrow import UNKNOWN, arrow_levels
 from shadowstream.compare.columns import compare_columns
 from shadowstream.compare.expected import ExpectedChanges
-from shadowstream.compare.result import PLAIN_MATCH, PairResult, Undecodable
-from shadowstream.compare.rows import mismatches, whole
+from shadowstream.compare.result import MISMATCH, NAMES, PLAIN_MATCH, PairResult, Results, Undecodable
+from shadowstream.compare.rows import compare_rows, mismatches, whole
 from shadowstream.compare.rules import RuleSet
 from shadowstream.compare.telling import ABSENT
 from shadowstream.errors import RecordError, ShadowstreamBug
@@ -20,6 +27,11 @@ from shadowstream.records import Headers, Side
 
 _Values = Sequence[bytes | None]
 _Headers = Sequence[Headers]
+_head = itemgetter(slice(HEAD_BYTES))
+COLUMNS_FROM = 16
+"""With fewer pairs of two schemas a batch in Arrow costs more than their rows."""
+SCHEMAS_MAX = 16
+"""With more pairs of schemas than this in one batch what looks like frames is something else."""
 
 
 class Declared(NamedTuple):
@@ -40,7 +52,7 @@ def compare_pairs(
     rules: RuleSet,
     headers: tuple[_Headers, _Headers] = ((), ()),
     declared: Declared = NONE_DECLARED,
-) -> list[PairResult | Undecodable]:
+) -> Results:
     """One result a pair, in order.
 
     Equal bytes are a match and are not decoded, broken or not: both sides said the same. All others are decoded, each
@@ -51,43 +63,104 @@ def compare_pairs(
 
     >>> from shadowstream.codecs.schemas import NoSchemas
     >>> json = Decoder(NoSchemas())
-    >>> results = compare_pairs([b'{"n": 1}', b"{"], [b'{"n":1}', b"1"], json, json, RuleSet())
-    >>> [result.outcome for result in results]
+    >>> compare_pairs([b'{"n": 1}', b"{"], [b'{"n":1}', b"1"], json, json, RuleSet()).outcomes
     ['match', 'undecodable_production']
     """
-    production_headers, shadow_headers = headers
     count = len(production)
-    if len(shadow) != count or any(len(h) not in (0, count) for h in (production_headers, shadow_headers)):
+    if len(shadow) != count or any(len(h) not in (0, count) for h in headers):
         raise ShadowstreamBug(f"compare: columns of {count} production values and {len(shadow)} shadow values differ")
-    results: list[PairResult | Undecodable] = [PLAIN_MATCH] * count
-    places = list(compress(range(count), map(ne, production, shadow)))
-    if production_headers or shadow_headers:
-        places = _unequal(production, shadow, production_headers, shadow_headers)
-    if not places:
-        return results
-    ours: Sequence[Any] = production_decoder.decode_many(_at(production, places), _at(production_headers, places))
-    theirs: Sequence[Any] = shadow_decoder.decode_many(_at(shadow, places), _at(shadow_headers, places))
+
+    def explain(place: int) -> PairResult:
+        ours = production_decoder.decode(production[place])
+        return compare_rows(ours, shadow_decoder.decode(shadow[place]), rules)
+
+    results = Results(np.zeros(count, np.uint8), {}, explain)
+    if any(headers):
+        places = _unequal(production, shadow, *headers)
+    else:
+        places = list(compress(range(count), map(ne, production, shadow)))
+        places = _by_columns(results, (production, shadow), (production_decoder, shadow_decoder), places, rules)
+        if declared.changes:
+            # Whether a declared change explains a mismatch, its row must say.
+            places = sorted({*places, *np.flatnonzero(results.places == MISMATCH).tolist()})
+    if places:
+        ours = production_decoder.decode_many(_at(production, places), _at(headers[0], places))
+        theirs = shadow_decoder.decode_many(_at(shadow, places), _at(headers[1], places))
+        found = _by_rows((_at(production, places), _at(shadow, places)), ours, theirs, rules)
+        for index, (place, result) in enumerate(zip(places, found, strict=True)):
+            if declared.changes and result.outcome == "mismatch":
+                names = declared.changes.names(mismatches(ours[index], theirs[index], rules), declared.times_ms[place])
+                if names:
+                    result = PairResult("expected", result.differences, reason=", ".join(names))
+            results.places[place] = NAMES.index(result.outcome)
+            results.known[place] = result
+    return results
+
+
+def _by_columns(
+    results: Results,
+    values: tuple[_Values, _Values],
+    decoders: tuple[Decoder, Decoder],
+    places: Sequence[int],
+    rules: RuleSet,
+) -> list[int]:
+    """Enter what columns can decide; the places that are left."""
+    left: list[int] = []
+    for group in _by_schemas(values, places, left):
+        read, also_read = (
+            decoder.columns(_at(column, group)) for decoder, column in zip(decoders, values, strict=True)
+        )
+        if read is None or also_read is None:
+            left += group
+            continue
+        (ours, good), (theirs, also_good) = read, also_read
+        at = np.array(group)
+        if len(good) < len(group) or len(also_good) < len(group):
+            common = np.intersect1d(good, also_good)
+            ours, theirs = ours.take(np.searchsorted(good, common)), theirs.take(np.searchsorted(also_good, common))
+            left += np.delete(at, common).tolist()
+            at = at[common]
+        levels = arrow_levels(ours, theirs, rules)
+        unknown = levels == UNKNOWN
+        levels[unknown] = 0
+        results.places[at] = levels
+        left += at[unknown].tolist()
+    return sorted(left)
+
+
+def _by_schemas(values: tuple[_Values, _Values], places: Sequence[int], left: list[int]) -> list[Sequence[int]]:
+    """Places by what the two values begin with, tombstones and small groups put to what is `left`."""
+    if len(places) < COLUMNS_FROM:
+        left += places
+        return []
+    production, shadow = _at(values[0], places), _at(values[1], places)
+    try:
+        heads = {*map(_head, production)}, {*map(_head, shadow)}
+    except TypeError:  # a tombstone on either side
+        left += [p for p, one, other in zip(places, production, shadow, strict=True) if one is None or other is None]
+        return _by_schemas(values, [p for p in places if values[0][p] is not None and values[1][p] is not None], left)
+    if len(heads[0]) == len(heads[1]) == 1:
+        return [places]
+    groups: dict[Any, list[int]] = {}
+    for place, one, other in zip(places, map(_head, production), map(_head, shadow), strict=True):
+        groups.setdefault((one, other), []).append(place)
+    large = [group for group in groups.values() if len(group) >= COLUMNS_FROM and len(groups) <= SCHEMAS_MAX]
+    kept = {place for group in large for place in group}
+    left += [place for place in places if place not in kept]
+    return list(large)
+
+
+def _by_rows(
+    raw: tuple[_Values, _Values], ours: Sequence[Any], theirs: Sequence[Any], rules: RuleSet
+) -> list[PairResult | Undecodable]:
+    """Results of decoded values, undecodable ones and tombstones among them."""
     odd = {RecordError, type(None)}
     if odd.isdisjoint(map(type, ours)) and odd.isdisjoint(map(type, theirs)):
-        comparable: Sequence[int] = range(len(places))
-    else:
-        left: list[int] = []
-        for index, place in enumerate(places):
-            settled = _odd(production[place], shadow[place], ours[index], theirs[index])
-            if settled is None:
-                left.append(index)
-            else:
-                results[place] = settled
-        comparable = left
-        ours, theirs = _at(ours, comparable), _at(theirs, comparable)
-    for at, (index, result) in enumerate(zip(comparable, compare_columns(ours, theirs, rules), strict=True)):
-        place = places[index]
-        if declared.changes and result.outcome == "mismatch":
-            names = declared.changes.names(mismatches(ours[at], theirs[at], rules), declared.times_ms[place])
-            if names:
-                result = PairResult("expected", result.differences, reason=", ".join(names))
-        results[place] = result
-    return results
+        return list(compare_columns(ours, theirs, rules))
+    settled = [_odd(*row) for row in zip(*raw, ours, theirs, strict=True)]
+    left = [index for index, result in enumerate(settled) if result is None]
+    results = iter(compare_columns(_at(ours, left), _at(theirs, left), rules))
+    return [next(results) if result is None else result for result in settled]
 
 
 def _unequal(production: _Values, shadow: _Values, ours: _Headers, theirs: _Headers) -> list[int]:
@@ -117,6 +190,6 @@ def _odd(raw: bytes | None, other_raw: bytes | None, value: Any, other: Any) -> 
 
 def _at(column: Sequence[Any], places: Sequence[int]) -> Sequence[Any]:
     """The column at these places; an empty column (no headers) stays empty."""
-    if not column or len(places) == len(column):
+    if not len(column) or len(places) == len(column):
         return column
     return [column[place] for place in places]

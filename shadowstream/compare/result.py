@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from shadowstream.records import Side
 
@@ -101,8 +105,8 @@ class Undecodable:
     """
 
     side: Side
-    reason: str
-    """As of `RecordError`: framing, schema, decode or bounds."""
+    why: str
+    """As `RecordError.reason`: framing, schema, decode or bounds."""
     message: str
 
     @property
@@ -111,6 +115,61 @@ class Undecodable:
         return f"undecodable_{self.side.word}"
 
     @property
+    def reason(self) -> str:
+        """Why, in at most 500 characters."""
+        return f"{self.why}: {self.message}"[:500]
+
+    @property
     def differences(self) -> tuple[Difference, ...]:
         """None: nothing was compared."""
         return ()
+
+
+NAMES = (*OUTCOMES, "expected", "undecodable_production", "undecodable_shadow")
+"""Outcomes of a comparison by their places in `Results.places`: the levels first."""
+_NAMES = np.array(NAMES, object)
+
+
+class Results(Sequence["PairResult | Undecodable"]):
+    """One result a pair. Most are never looked at, so a result is made when it is first asked for.
+
+    `places` says the outcome of each as its place in `NAMES`; `known` holds results that are made already; `explain`
+    makes the whole result of the pair at a place that is not among them.
+    """
+
+    __slots__ = ("_explain", "known", "places")
+
+    def __init__(
+        self,
+        places: npt.NDArray[np.uint8],
+        known: dict[int, PairResult | Undecodable],
+        explain: Callable[[int], PairResult],
+    ) -> None:
+        self.places, self.known, self._explain = places, known, explain
+
+    @property
+    def outcomes(self) -> list[str]:
+        """The outcome of each pair."""
+        return _NAMES[self.places].tolist()  # type: ignore[no-any-return]  # an array of objects
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        place %= len(self)
+        level = int(self.places[place])
+        if level == MATCH:
+            return PLAIN_MATCH
+        found = self.known.get(place)
+        if found is None:
+            found = self.known[place] = PairResult(OUTCOMES[level], explain=partial(self._explain, place))
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == other if isinstance(other, list) else self is other
+
+    __hash__ = None  # type: ignore[assignment]  # as of a list

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import SchemaSource
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.pairs import NONE_DECLARED, Declared, compare_pairs
-from shadowstream.compare.result import Undecodable
+from shadowstream.compare.result import Results
 from shadowstream.compare.rules import RuleSet
 from shadowstream.compare.slices import Coded, Dimensions
 from shadowstream.config import Compare
@@ -18,18 +18,10 @@ from shadowstream.records import Side
 Values = Sequence["bytes | None"]
 
 
-class Compared(NamedTuple):
-    """The outcome of a pair of which one value cannot be decoded."""
-
-    outcome: str
-    differences: tuple[Any, ...]
-    reason: str | None
-
-
 class Comparing(Protocol):
     """Values of production and of another side to one result a pair: `.outcome`, `.differences`, `.reason`."""
 
-    def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Sequence[Any]:
+    def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Results:
         """`times_ms` are production's, by which declared changes expire; without them none is expected."""
         ...
 
@@ -51,16 +43,10 @@ class Comparer:
         self._dimensions = Dimensions([one.path for one in compare.dimensions if one.path is not None])
         self._decoders = Decoder(schemas), Decoder(schemas)
 
-    def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> list[Any]:
+    def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Results:
         """See `Comparing`."""
         declared = Declared(self._changes, times_ms) if times_ms else NONE_DECLARED
-        results = compare_pairs(production, shadow, *self._decoders, self._rules, declared=declared)
-        return [
-            Compared(f"undecodable_{result.side.word}", (), f"{result.reason}: {result.message}"[:500])
-            if isinstance(result, Undecodable)
-            else result
-            for result in results
-        ]
+        return compare_pairs(production, shadow, *self._decoders, self._rules, declared=declared)
 
     def decode(self, side: Side, values: Values) -> Sequence[Any]:
         """See `Comparing`."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from shadowstream.joiner.book import PLAIN, Compared, Plainly, Said
+from shadowstream.compare.result import Results
+from shadowstream.joiner.book import PLAIN, Plainly, Said
 from shadowstream.joiner.cells import Columns, columns_of
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.corrections import Correction
@@ -58,7 +59,7 @@ class Deciding:
             (warm if self._is_warm(pair.shadow.at) else counted).append(pair)
         # Compared before anything is entered: a schema that cannot be had now raises, and the pairs must not be lost.
         results = self._results(counted)
-        columns = self._columns(counted, [result.outcome for result in results])
+        columns = self._columns(counted, results.outcomes)
         met = [pair for pair in counted if pair.twin is not None]
         twins = iter(self._compare([p.production.value for p in met], [p.twin.value for p in met if p.twin]))
         self._pairs = []
@@ -75,7 +76,7 @@ class Deciding:
         revisions = [revision or book.revision_of(pair.shadow) for pair in pairs]
         return columns_of(self._task.config, pairs, self._compare, outcomes, revisions)
 
-    def _results(self, pairs: Sequence[Pair]) -> Sequence[Compared]:
+    def _results(self, pairs: Sequence[Pair]) -> Results:
         production = [pair.production for pair in pairs]
         times_ms = [row.time_ms for row in production]
         return self._compare([row.value for row in production], [p.shadow.value for p in pairs], times_ms)

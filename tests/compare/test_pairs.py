@@ -85,7 +85,7 @@ def test_an_undecodable_value_names_its_side_and_costs_only_its_pair(source: Fol
         source, [(good, b'{"id":1}'), (bad, good), (good, unknown), (bad, unknown), (None, bad), (bad, None)]
     )
     assert results[0].outcome == "match"
-    told = [(r.side, r.reason, r.outcome) for r in results[1:]]
+    told = [(r.side, r.why, r.outcome) for r in results[1:]]
     assert told == [
         (Side.PRODUCTION, "decode", "undecodable_production"),
         (Side.SHADOW, "schema", "undecodable_shadow"),

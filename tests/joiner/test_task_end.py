@@ -8,6 +8,7 @@ from zlib import crc32
 
 import pytest
 
+from shadowstream.compare.result import Results
 from shadowstream.compare.slices import Coded
 from shadowstream.errors import BrokerError, ShadowstreamBug
 from shadowstream.joiner.comparing import Comparing, Values
@@ -213,7 +214,7 @@ class Unreachable:
         self._real = real
         self.away = False
 
-    def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Sequence[Any]:
+    def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Results:
         if self.away and production:
             raise BrokerError("registry unreachable", retriable=True)
         return self._real(production, shadow, times_ms)
