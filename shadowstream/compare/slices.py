@@ -9,15 +9,12 @@ served: with room for one value, the commits [a, b] and [b, a] would keep a and 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-
-from shadowstream.compare.rules import parse_path
-from shadowstream.errors import RecordError
 
 OTHER = "(other)"
 ABSENT = "(absent)"
@@ -67,33 +64,6 @@ def least(values: Iterable[str], most: int) -> frozenset[str]:
 
 def _rank(value: str) -> tuple[bytes, str]:
     return blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).digest(), value
-
-
-class Dimensions:
-    """The dimensions that are fields of production's value."""
-
-    def __init__(self, paths: Sequence[str]) -> None:
-        self._paths = [[("*" if name is None else name) for name in parse_path(path)] for path in paths]
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def columns(self, values: Sequence[Any]) -> list[Coded]:
-        """A column for each path, of decoded values."""
-        return [coded(_at(value, path) for value in values) for path in self._paths]
-
-
-def _at(value: Any, path: Sequence[str]) -> str:
-    if isinstance(value, RecordError):
-        return UNDECODABLE
-    for name in path:
-        if isinstance(value, dict) and name in value:
-            value = value[name]
-        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
-            value = value[int(name)]
-        else:
-            return ABSENT
-    return text_of(value)
 
 
 def text_of(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from shadowstream.config.cluster import OWNED_PROPERTIES, Kafka, Schemas
-from shadowstream.config.comparing import Compare, Dimension, Expected, Rule
+from shadowstream.config.comparing import Check, Compare, Dimension, Expected, Latency, Rule
 from shadowstream.config.judging import Criterion, Drift, Judge
 from shadowstream.config.limits import Alerts, Limits
 from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis
@@ -24,6 +24,7 @@ __all__ = [
     "OWNED_PROPERTIES",
     "Alerts",
     "Candidate",
+    "Check",
     "Compare",
     "Config",
     "Criterion",
@@ -33,6 +34,7 @@ __all__ = [
     "Identity",
     "Judge",
     "Kafka",
+    "Latency",
     "Limits",
     "Model",
     "Production",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from shadowstream.config.model import Model, Rate
+from shadowstream.config.model import Millis, Model, PositiveMillis, Rate
 
 ENTRY_POINT = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 NORMALISERS = ("trim", "lower", "nfc", "number", "json", "utc")
@@ -136,6 +136,52 @@ class Dimension(Model):
         return self
 
 
+class Latency(Model):
+    """How long each side took from the input's time, which our header on the candidate's outputs says."""
+
+    over_ms: PositiveMillis = Field(description="a candidate's latency above this is over the limit, ms")
+    slower_ms: Millis = Field(0, description="slower than production is slower by more than this, ms")
+    production_header: str | None = Field(
+        None,
+        min_length=1,
+        description="production's header with the time of its output, ms since the epoch as text; "
+        "default: the record's timestamp, which must then be that of writing",
+    )
+    shadow_header: str | None = Field(
+        None, min_length=1, description="the same of the candidate; default: the time in our own header"
+    )
+
+
+class Check(Model):
+    """What the candidate's values must be at a path, whatever production says there."""
+
+    path: str = Field(min_length=1, description="dotted path of the field")
+    type: Literal["number", "integer", "string", "boolean", "object", "array"] | None = Field(
+        None, description="type that a value there must have; a missing field fails, null does not"
+    )
+    not_null: bool = Field(False, description="null, or no such field, fails")
+    low: float | None = Field(None, allow_inf_nan=False, description="least number")
+    high: float | None = Field(None, allow_inf_nan=False, description="greatest number; NaN and what is none fail")
+    categories: list[Scalar] = Field(default_factory=list, max_length=1000, description="all values that there may be")
+
+    @property
+    def kinds(self) -> list[str]:
+        """schema, null, range, category: those that are asked for."""
+        asked = {
+            "schema": self.type is not None,
+            "null": self.not_null,
+            "range": self.low is not None or self.high is not None,
+            "category": bool(self.categories),
+        }
+        return [kind for kind, is_asked in asked.items() if is_asked]
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Check:
+        if not self.kinds:
+            raise ValueError("the check asks nothing; give type, not_null, low, high or categories")
+        return self
+
+
 class Compare(Model):
     """How values are compared; a field without a rule must be equal."""
 
@@ -152,6 +198,10 @@ class Compare(Model):
     values_max: int = Field(
         64, ge=1, le=1000, description="exact values of a dimension; those with the greatest hashes are (other)"
     )
+    latency: Latency | None = Field(None, description="latencies of both sides are compared pair by pair")
+    checks: list[Check] = Field(
+        default_factory=list, max_length=100, description="checks of the candidate's values, equal ones included"
+    )
     examples: int = Field(3, ge=0, le=100, description="example differences kept in the verdict")
     match_sample: float = Field(
         0.001, ge=0, le=1, description="share of plain matches shown in diff, by hash of the id"
@@ -163,6 +213,7 @@ class Compare(Model):
         for what, names in (
             ("dimensions", [one.name for one in self.dimensions]),
             ("expected", [one.name for one in self.expected]),
+            ("checks", [one.path for one in self.checks]),
         ):
             twice = {name for name in names if names.count(name) > 1}
             if twice:

@@ -190,7 +190,7 @@ class Book:
             {
                 "start_ms": start,
                 "revision": revision,
-                "outcomes": dict(cell.outcomes),
+                "outcomes": dict(cell.outcomes) | self.slices.outcomes((start, revision)),
                 "fields": dict(cell.fields),
                 **self.slices.record((start, revision)),
             }

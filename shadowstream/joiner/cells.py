@@ -16,7 +16,9 @@ import numpy.typing as npt
 
 from shadowstream.compare.slices import ABSENT, OTHER, Coded, coded, folded, least
 from shadowstream.config import Config
+from shadowstream.joiner import measures
 from shadowstream.joiner.comparing import Comparing
+from shadowstream.joiner.measures import Measured, Measuring
 from shadowstream.joiner.pairing import Pair
 
 BUCKETS = 1_024
@@ -36,6 +38,7 @@ class Columns(NamedTuple):
     revisions: Sequence[str]
     outcomes: Sequence[str]
     dimensions: Sequence[Coded] = ()
+    measured: Measured = Measured()
 
 
 def columns_of(
@@ -52,16 +55,20 @@ def columns_of(
         for one in config.compare.dimensions
     ]
     rows = [pair.production for pair in pairs]
-    return Columns([row.time_ms for row in rows], [row.key for row in rows], revisions, outcomes, columns)
+    times_ms = [row.time_ms for row in rows]
+    values = [row.value for row in rows], [pair.shadow.value for pair in pairs]
+    measured = Measuring(config).of(compare, values, times_ms, ([row.aside for row in rows], asides))
+    return Columns(times_ms, [row.key for row in rows], revisions, outcomes, columns, measured)
 
 
 class _Tally:
     """Counts of one window and revision."""
 
-    __slots__ = ("buckets", "slices")
+    __slots__ = ("buckets", "measures", "slices")
 
     def __init__(self) -> None:
         self.buckets = np.zeros((2, BUCKETS), np.int64)
+        self.measures = measures.Tally()
         self.slices: dict[tuple[int, ...], dict[tuple[str, ...], list[int]]] = {}
 
 
@@ -70,6 +77,7 @@ class Cells:
 
     def __init__(self, config: Config) -> None:
         self._window_ms = config.judge.window_ms
+        self._latency = config.compare.latency
         self._values_max = config.compare.values_max
         self._names = [dimension.name for dimension in config.compare.dimensions]
         places = range(len(self._names))
@@ -88,6 +96,7 @@ class Cells:
         )
         for at, mask in self._windows(pairs, compared):
             tally = self._tallies.setdefault(at, _Tally())
+            tally.measures.add(pairs.measured, mask, self._latency)
             held = mask & (buckets >= 0)
             tally.buckets[0] += np.bincount(buckets[held], minlength=BUCKETS)
             tally.buckets[1] += np.bincount(buckets[held & bad], minlength=BUCKETS)
@@ -114,7 +123,13 @@ class Cells:
         return {
             "buckets": [{"bucket": b, "n": n[b], "s": s[b]} for b in range(BUCKETS) if n[b]],
             "slices": self._slices(tally),
+            **tally.measures.record(),
         }
+
+    def outcomes(self, at: At) -> dict[str, int]:
+        """What the window counts beside outcomes in their map."""
+        tally = self._tallies.get(at)
+        return dict(tally.measures.outcomes) if tally else {}
 
     def _slices(self, tally: _Tally) -> list[dict[str, Any]]:
         exact = [

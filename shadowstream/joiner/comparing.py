@@ -8,10 +8,11 @@ from typing import Any, Protocol
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import SchemaSource
 from shadowstream.compare.expected import ExpectedChanges
+from shadowstream.compare.fields import Fields
 from shadowstream.compare.pairs import NONE_DECLARED, Declared, compare_pairs
 from shadowstream.compare.result import Results
-from shadowstream.compare.rules import RuleSet
-from shadowstream.compare.slices import Coded, Dimensions
+from shadowstream.compare.rules import RuleSet, parse_path
+from shadowstream.compare.slices import Coded
 from shadowstream.config import Compare
 from shadowstream.records import Side
 
@@ -29,6 +30,10 @@ class Comparing(Protocol):
         """Decoded values; an undecodable one is a `RecordError` in its place."""
         ...
 
+    def fields(self, side: Side, values: Values) -> Fields:
+        """Values of a side, to be looked at by path."""
+        ...
+
     def dimensions(self, production: Values) -> Sequence[Coded]:
         """Columns of the dimensions that are fields of production's values, in the config's order."""
         ...
@@ -40,7 +45,8 @@ class Comparer:
     def __init__(self, schemas: SchemaSource, compare: Compare) -> None:
         self._rules = RuleSet(compare.rules, compare.added_fields)
         self._changes = ExpectedChanges(compare.expected)
-        self._dimensions = Dimensions([one.path for one in compare.dimensions if one.path is not None])
+        paths = [parse_path(one.path) for one in compare.dimensions if one.path is not None]
+        self._dimensions = [["*" if name is None else name for name in path] for path in paths]
         self._decoders = Decoder(schemas), Decoder(schemas)
 
     def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Results:
@@ -52,11 +58,16 @@ class Comparer:
         """See `Comparing`."""
         return self._decoders[1 if side is Side.SHADOW else 0].decode_many(values)
 
+    def fields(self, side: Side, values: Values) -> Fields:
+        """See `Comparing`."""
+        return Fields(self._decoders[1 if side is Side.SHADOW else 0], values)
+
     def dimensions(self, production: Values) -> Sequence[Coded]:
         """See `Comparing`. Values are decoded only where a field is asked for, those of equal pairs as well."""
         if not self._dimensions:
             return ()
-        return self._dimensions.columns(self.decode(Side.PRODUCTION, production))
+        fields = self.fields(Side.PRODUCTION, production)
+        return [fields.coded(path) for path in self._dimensions]
 
 
 def comparer(schemas: SchemaSource, compare: Compare) -> Comparer:

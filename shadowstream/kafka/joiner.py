@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
+from shadowstream.joiner.asides import Asides
 from shadowstream.joiner.checkpoint import Checkpoint
 from shadowstream.joiner.comparing import comparer
 from shadowstream.joiner.identity import Identity
@@ -52,6 +53,7 @@ class JoinerRole:
         self._client = clients.admin
         self._marks = MarksReader(config, "joiner")
         self._identity = Identity(config)
+        self._asides = Asides(config)
         self._observer = Observer(config, step, clients.admin, families)
         self._fetcher = Fetcher(config, clients.admin)
         self._holding = Holding(clients.consumer, config.limits.pending_bytes_max)
@@ -62,7 +64,8 @@ class JoinerRole:
     def wants_headers(self, topic: str) -> bool:
         """Production's and the twin's headers only where they hold the id; of a copy, to know where it comes from."""
         copied = topic.startswith(self._config.plan.repartition(""))
-        return copied or self._identity.needs_headers(self._families.side_of(topic))
+        side = self._families.side_of(topic)
+        return copied or self._identity.needs_headers(side) or self._asides.needs_headers(side)
 
     def side_word(self, topic: str) -> str:
         """production, shadow or twin."""

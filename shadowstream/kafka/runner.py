@@ -23,7 +23,7 @@ from shadowstream.kafka.clients import (
     transactional_writer,
 )
 from shadowstream.kafka.copying import Copies
-from shadowstream.kafka.loop import Loop, process_seconds, start_transactions
+from shadowstream.kafka.loop import Loop, now_ms, process_seconds, start_transactions
 from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.sampling import Rechecks
 from shadowstream.observe import get_logger
@@ -211,6 +211,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
             encoders,
             {topic: sources[topic] for topic in outputs},
             pinned.partitioners,
+            now_ms,
         )
         copies = Copies(config, client, pinned, decoder.decode_many)
         edge = Edge(client, marks_writer, copies, Rechecks(config, client, pinned.partitioners))

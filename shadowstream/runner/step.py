@@ -7,7 +7,7 @@ reason. ``read`` is counted apart from these, so that the first ledger compares 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -65,7 +65,8 @@ class RunnerStep:
     """State of all assigned input partitions.
 
     By production output topic: `encoders`, `partitions` (its partition count) and `kinds` (how its partitions are
-    chosen: input, murmur2, crc32 or repartition; left out, as the config says).
+    chosen: input, murmur2, crc32 or repartition; left out, as the config says). `clock` tells the time (ms since the
+    epoch) once the candidate has returned, for its latency; without it outputs bear the time of their batch.
     """
 
     config: Config
@@ -75,6 +76,7 @@ class RunnerStep:
     encoders: Mapping[str, Encodes]
     partitions: Mapping[str, int]
     kinds: Mapping[str, str] = field(default_factory=dict)
+    clock: Callable[[], int] | None = None
     inputs: dict[Place, Progress] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
     records: int = 0
@@ -130,6 +132,7 @@ class RunnerStep:
         results: list[list[Output] | CandidateError | RecordError] = list(decoded)
         for i, returned in zip(good, self.call([decoded[i] for i in good]), strict=True):
             results[i] = returned
+        now_ms = self.clock() if self.clock is not None else now_ms
         for i, result in enumerate(results):
             self._end(state, batch, i, result, now_ms)
         state.counters.read += len(batch)

@@ -8,6 +8,7 @@ from zlib import crc32
 
 import pytest
 
+from shadowstream.compare.fields import Fields
 from shadowstream.compare.result import Results
 from shadowstream.compare.slices import Coded
 from shadowstream.errors import BrokerError, ShadowstreamBug
@@ -221,6 +222,9 @@ class Unreachable:
 
     def decode(self, side: Side, values: Values) -> Sequence[Any]:
         return self._real.decode(side, values)
+
+    def fields(self, side: Side, values: Values) -> Fields:
+        return self._real.fields(side, values)
 
     def dimensions(self, production: Values) -> Sequence[Coded]:
         return self._real.dimensions(production)

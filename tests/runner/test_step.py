@@ -330,3 +330,12 @@ def test_every_input_ends_once_whatever_the_batches_and_the_crashes(
 def test_an_odd_key_is_the_candidates_error() -> None:
     with pytest.raises(CandidateError, match="not int"):
         outputs_of([Output(1), Output(2, key=7)])  # type: ignore[arg-type]  # what a candidate may well do
+
+
+def test_an_output_bears_the_time_at_which_the_candidate_returned() -> None:
+    step = runner()
+    step.clock = lambda: NOW_MS + 30
+    step.step(batch("one"), NOW_MS)
+    (write,) = step.writes
+    packed = unpack(dict(write.headers or [])[PACKED_HEADER])
+    assert packed.emit_time_ms == NOW_MS + 30

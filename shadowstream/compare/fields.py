@@ -1,0 +1,86 @@
+"""Values of one side looked at by path, as columns where the decoder has them: what slices, checks and means count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from shadowstream.codecs.decoder import Decoder
+from shadowstream.compare.slices import ABSENT as ABSENT_NAME
+from shadowstream.compare.slices import UNDECODABLE, Coded, coded, text_of
+from shadowstream.compare.telling import ABSENT
+from shadowstream.errors import RecordError
+
+COLUMNS_FROM = 64
+
+
+class Fields:
+    """Decoded values of one side, each by its own schema. Raises a retriable `BrokerError` as a decoder does."""
+
+    def __init__(self, decoder: Decoder, values: Sequence[bytes | None]) -> None:
+        self._decoder, self._values = decoder, values
+        self._rows: Sequence[Any] | None = None
+        self._batch: pa.RecordBatch | None = None
+        if len(values) >= COLUMNS_FROM and len({None if one is None else one[:5] for one in values} | {None}) == 2:
+            read = None if None in values else decoder.columns(values)  # type: ignore[arg-type]  # None is not in it
+            if read is not None and len(read[1]) == len(values):
+                self._batch = read[0]
+        if self._batch is None:
+            self._rows = decoder.decode_many(values)
+
+    def at(self, path: Sequence[str]) -> Sequence[Any]:
+        """The value at a path of each, `telling.ABSENT` where there is none, its `RecordError` if it is undecodable."""
+        column = self._column(path)
+        if column is not None:
+            return column.to_pylist()  # type: ignore[no-any-return]  # pyarrow has no types
+        return [value if isinstance(value, RecordError) else _at(value, path) for value in self._decoded()]
+
+    def coded(self, path: Sequence[str]) -> Coded:
+        """The names (`slices.text_of`) of the values at a path."""
+        column = self._column(path)
+        if column is not None:
+            encoded = column.dictionary_encode()
+            names = [text_of(value) for value in encoded.dictionary.to_pylist()]
+            codes = encoded.indices.fill_null(len(names)).to_numpy(zero_copy_only=False).astype(np.int64)
+            return Coded(codes, [*names, text_of(None)])
+        return coded(map(_name, self.at(path)))
+
+    def _column(self, path: Sequence[str]) -> pa.Array | None:
+        """The column of a path whose values rows would have of the same types."""
+        if self._batch is None or path[0] not in self._batch.schema.names:
+            return None
+        column = self._batch.column(path[0])
+        for name in path[1:]:
+            kind = column.type
+            if not pa.types.is_struct(kind) or column.null_count or kind.get_field_index(name) < 0:
+                return None
+            column = column.field(kind.get_field_index(name))
+        types = pa.types
+        kind = column.type
+        plain = types.is_integer(kind) or types.is_floating(kind) or types.is_string(kind) or types.is_boolean(kind)
+        return column if plain else None
+
+    def _decoded(self) -> Sequence[Any]:
+        if self._rows is None:
+            self._rows = self._decoder.decode_many(self._values)
+        return self._rows
+
+
+def _at(value: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        if isinstance(value, dict) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return ABSENT
+    return value
+
+
+def _name(value: Any) -> str:
+    if value is ABSENT:
+        return ABSENT_NAME
+    return UNDECODABLE if isinstance(value, RecordError) else text_of(value)

@@ -1,0 +1,195 @@
+"""What is measured of compared pairs beside their outcome: latencies, checks of the candidate's values, means.
+
+All are sums over pairs, kept as whole numbers, so they do not depend on batches, commits or order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from shadowstream.compare.rules import parse_path
+from shadowstream.compare.telling import ABSENT
+from shadowstream.config import Check, Config, Latency
+from shadowstream.errors import RecordError
+from shadowstream.joiner.asides import Aside
+from shadowstream.joiner.comparing import Comparing
+from shadowstream.judge.grid import SUMS, grid_sums
+from shadowstream.records import Side
+
+_GROWTH = math.log(1.01 / 0.99)
+NOTHING = -(2**31)
+"""The bucket of a latency of 0 or less."""
+_Mask = npt.NDArray[np.bool_]
+_Asides = Sequence[Aside | None]
+_TYPES: dict[str, tuple[type, ...]] = {
+    "number": (int, float),
+    "integer": (int,),
+    "string": (str,),
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list,),
+}
+
+
+class Measured(NamedTuple):
+    """Measures of a batch of pairs, one entry a pair each.
+
+    `latencies`: production's and the shadow's in ms, NaN where one is unknown. `checks`: by kind:path where it failed,
+    as checked:path where it was looked at. `means`: by path the scaled difference in [0, 1] (NaN: no numbers) and the
+    mean it is held against.
+    """
+
+    latencies: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None
+    checks: Mapping[str, _Mask] = {}
+    means: Mapping[str, tuple[npt.NDArray[np.float64], float]] = {}
+
+
+class Tally:
+    """Sums of one window and revision."""
+
+    __slots__ = ("checks", "latencies", "means", "outcomes")
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self.latencies: Counter[tuple[str, int]] = Counter()
+        self.checks: Counter[str] = Counter()
+        self.means: dict[str, tuple[int, list[int]]] = {}
+
+    def add(self, measured: Measured, mask: _Mask, latency: Latency | None) -> None:
+        """Add the pairs of `mask`."""
+        if measured.latencies is not None and latency is not None:
+            production, shadow = measured.latencies
+            self._add_latencies(production[mask], shadow[mask], latency)
+        for name, where in measured.checks.items():
+            if n := int(np.count_nonzero(where & mask)):
+                self.checks[name] += n
+        for path, (values, mean) in measured.means.items():
+            known = values[mask & ~np.isnan(values)]
+            n, sums = self.means.get(path, (0, [0] * SUMS))
+            added = grid_sums(known, mean) if len(known) else [0] * SUMS
+            self.means[path] = n + len(known), [one + more for one, more in zip(sums, added, strict=True)]
+
+    def _add_latencies(
+        self, production: npt.NDArray[np.float64], shadow: npt.NDArray[np.float64], latency: Latency
+    ) -> None:
+        both = ~(np.isnan(production) | np.isnan(shadow))
+        production, shadow = production[both], shadow[both]
+        if not len(shadow):
+            return
+        self.outcomes["latency_pairs"] += len(shadow)
+        self.outcomes["latency_slower"] += int(np.count_nonzero(shadow > production + latency.slower_ms))
+        self.outcomes["latency_over"] += int(np.count_nonzero(shadow > latency.over_ms))
+        for side, values in ((Side.PRODUCTION, production), (Side.SHADOW, shadow)):
+            found, n = np.unique(_buckets(values), return_counts=True)
+            self.latencies.update({(side.word, b): k for b, k in zip(found.tolist(), n.tolist(), strict=True)})
+
+    def record(self) -> dict[str, Any]:
+        """Fields of a window of schemas/stats.avsc, its outcomes left out."""
+        return {
+            "checks": dict(sorted(self.checks.items())),
+            "means": [{"path": path, "n": n, "sums": sums} for path, (n, sums) in sorted(self.means.items())],
+            "latencies": [{"side": side, "bucket": b, "n": n} for (side, b), n in sorted(self.latencies.items())],
+        }
+
+
+def _buckets(latencies_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Index i with latency in (g^(i-1), g^i], g = 1.01/0.99 (DDSketch, Masson et al. 2019, section 2.1)."""
+    buckets = np.full(len(latencies_ms), NOTHING, np.int64)
+    some = latencies_ms > 0
+    buckets[some] = np.ceil(np.log(latencies_ms[some]) / _GROWTH).astype(np.int64)
+    return buckets
+
+
+class Measuring:
+    """What a config asks to be measured of pairs."""
+
+    def __init__(self, config: Config) -> None:
+        self.latency = config.compare.latency
+        self._checks = config.compare.checks
+        wanted = [one.model_dump() for one in config.judge.criteria]
+        self._means = {one["path"]: (one["bound"], one["limit"]) for one in wanted if one["rate"] == "mean"}
+
+    def of(
+        self, compare: Comparing, values: tuple[Any, Any], times_ms: Sequence[int], asides: tuple[_Asides, _Asides]
+    ) -> Measured:
+        """Measures of pairs, given both sides' values, production's times and what headers said. May raise as
+        `compare` does."""
+        latencies = None if self.latency is None else _latencies(times_ms, *asides)
+        if not (self._checks or self._means):
+            return Measured(latencies)
+        shadow = compare.fields(Side.SHADOW, values[1])
+        checks: dict[str, _Mask] = {}
+        for check in self._checks:
+            column = shadow.at(_names(check.path))
+            readable = np.fromiter((not isinstance(value, RecordError) for value in column), np.bool_, len(column))
+            checks[f"checked:{check.path}"] = readable
+            for kind in check.kinds:
+                fails = np.fromiter((_fails(check, kind, value) for value in column), np.bool_, len(column))
+                checks[f"{kind}:{check.path}"] = fails & readable
+        means = {}
+        if self._means:
+            production = compare.fields(Side.PRODUCTION, values[0])
+            for path, (bound, limit) in self._means.items():
+                names = _names(path)
+                means[path] = _scaled(production.at(names), shadow.at(names), bound), limit
+        return Measured(latencies, checks, means)
+
+
+def _names(path: str) -> list[str]:
+    return ["*" if name is None else name for name in parse_path(path)]
+
+
+def _latencies(
+    times_ms: Sequence[int], production: _Asides, shadow: _Asides
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """From the input's time, which our header on the shadow's record says, to each side's emission."""
+    inputs = np.array([aside.input_ms if aside else None for aside in shadow], np.float64)
+    ours = [aside.emit_ms if aside else time_ms for aside, time_ms in zip(production, times_ms, strict=True)]
+    theirs = np.array([aside.emit_ms if aside else None for aside in shadow], np.float64)
+    return np.array(ours, np.float64) - inputs, theirs - inputs
+
+
+def _fails(check: Check, kind: str, value: Any) -> bool:
+    nothing = value is None or value is ABSENT
+    if kind == "null":
+        return nothing
+    if kind == "schema":
+        if value is ABSENT:
+            return True
+        wanted = _TYPES[check.type or ""]
+        return value is not None and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted))
+    if nothing:
+        return False
+    if kind == "category":
+        return not any(type(value) is type(one) and value == one for one in check.categories)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return True
+    return not (check.low is None or value >= check.low) or not (check.high is None or value <= check.high)
+
+
+def _scaled(production: Sequence[Any], shadow: Sequence[Any], bound: float) -> npt.NDArray[np.float64]:
+    """|shadow − production| as a share of `bound`, at most 1; NaN where one of them is no finite number."""
+    ours, theirs = _doubles(production), _doubles(shadow)
+    with np.errstate(all="ignore"):
+        found: npt.NDArray[np.float64] = np.minimum(np.abs(theirs - ours) / bound, 1.0)
+    found[~(np.isfinite(ours) & np.isfinite(theirs))] = np.nan
+    return found
+
+
+def _doubles(values: Sequence[Any]) -> npt.NDArray[np.float64]:
+    return np.array([_double(value) for value in values], np.float64)
+
+
+def _double(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
