@@ -47,7 +47,7 @@ def assert_columns_equal_rows(pairs: Pairs, rules: RuleSet) -> None:
     assert [(one.outcome, one.differences) for one in found] == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(pairs=pairs_of_one_schema(), rules=rule_sets)
 def test_columns_in_arrow_equal_rows(pairs: Pairs, rules: RuleSet) -> None:
     assert_columns_equal_rows(pairs, rules)
@@ -60,7 +60,7 @@ def test_columns_in_arrow_equal_rows_in_twenty_thousand_generated_cases(pairs: P
     assert_columns_equal_rows(pairs, rules)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(kind=records(), data=st.data())
 def test_both_decoders_agree_or_the_schema_has_no_columns(kind: Type, data: st.DataObject) -> None:
     source = Given(kind.schema)
