@@ -12,8 +12,10 @@ from pathlib import Path
 from shadowstream.observe import get_logger
 
 log = get_logger("supervisor")
-BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-STEADY_S = 60.0
+BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Never longer: in an outage a child fails again and again, and after it the work shall go on within 45 s."""
+STEADY_S = 10.0
+"""A child that has run so long begins at no failures again: outages a minute apart are no crash loop."""
 STOP_S = 10.0
 USAGE_EXIT = 2
 
