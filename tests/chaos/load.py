@@ -6,6 +6,7 @@ that is then settled by what can be read, all of it or nothing (`Orders.unknown`
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -15,6 +16,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from tests.chaos import orders
 from tests.pipeline.trial import PARTITIONS, Trial
+
+_silent = logging.getLogger("tests.chaos.load")
+_silent.addHandler(logging.NullHandler())
+_silent.propagate = False
+"""What the client says of a broker that is away is what is meant to happen."""
 
 TURN_S = 0.1
 ABORTED_SHARE = 0.15
@@ -32,14 +38,13 @@ class Transactions:
             "transactional.id": name,
             "transaction.timeout.ms": 10_000,
             "linger.ms": 5,
-            "log_level": 0,
         }
-        self.producer = Producer(self._settings)
+        self.producer = Producer(self._settings, logger=_silent)
         self._insist(lambda: self.producer.init_transactions(CALL_S))
 
     def renew(self) -> None:
         """Fence the producer before, and wait until what it had begun is over."""
-        self.producer = Producer(self._settings)
+        self.producer = Producer(self._settings, logger=_silent)
         self._insist(lambda: self.producer.init_transactions(CALL_S))
 
     def commit(self) -> bool | None:

@@ -57,16 +57,12 @@ class Stage:
         """
         began = time.monotonic()
         self.orders.end()
-        numbers = [n for some in (*self.orders.committed, *self.orders.unknown) for n in some]
         rows = sum(len(orders.endings(n)) for some in self.orders.committed for n in some)
         while time.monotonic() - began < limit_s:
             self.check_alive()
             self.cast.turn()
             time.sleep(0.5)
-            if reader.ends(self.direct, self.trial.topic("diff")) < rows:
-                continue
-            said = reader.records(self.direct, self.trial.topic("verdict"), "verdict")
-            if said and checker.verdict_lacks(said[-1], numbers) is None and self.check().right:
+            if reader.ends(self.direct, self.trial.topic("diff")) >= rows and self.check().right:
                 break
         self.production.end()
         return time.monotonic() - began
