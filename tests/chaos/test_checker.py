@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
@@ -11,6 +13,7 @@ import pytest
 from tests.chaos import reader
 from tests.chaos.reader import Seen
 from tests.chaos.run import Stage, Told
+from tests.pipeline.trial import ROOT
 
 Damage = Callable[[Seen], None]
 
@@ -152,3 +155,10 @@ def test_the_checker_sees_one_record_of_thousands(damage: Damage, played: tuple[
     } | ({("", WRONG)} if report.wrong else set())
     assert found == DAMAGE[damage], report.table()
     assert not report.right
+
+
+def test_the_checker_and_its_truth_know_nothing_of_the_roles() -> None:
+    ask = "import sys, tests.chaos.checker; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    roles = tuple(f"shadowstream.{room}" for room in ("joiner", "judge", "kafka", "codecs"))
+    assert [module for module in loaded.split() if module.startswith(roles)] == []
