@@ -15,6 +15,7 @@ from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka import offsets
+from shadowstream.kafka.gaps import Commits
 from shadowstream.kafka.start import Pinned
 from shadowstream.observe import get_logger
 from shadowstream.records import Place, Side
@@ -40,6 +41,7 @@ class Copies:
         self._originals = offsets.places(offsets.partition_counts(client, self.topics) if self.topics else {})
         self.step = CopyStep(Homes(config, decode), self._routes)
         self._goal: dict[Place, int] | None = None
+        self._commits = Commits(config, client, "runner")
 
     def begin(self, one: Committed) -> int:
         """Take a place of production's output; returns the offset to copy from: E0 where nothing is committed."""
@@ -91,7 +93,8 @@ class Copies:
             return True
         if self._goal is None:
             bounds = self._pinned.start.bounds
-            committed = offsets.committed(self._client, self._config.production.group or "", bounds)
+            committed = self._commits.of(self._config.production.group or "", bounds)
+            self._commits.look(bounds)
             if any(committed.get(place, 0) < end for place, end in bounds.items()):
                 return False
             self._goal = offsets.ends(self._client, self._originals)

@@ -34,6 +34,7 @@ from shadowstream.joiner.copied import Copied
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka import offsets
 from shadowstream.kafka.families import Families
+from shadowstream.kafka.gaps import Commits
 from shadowstream.observe import get_logger
 from shadowstream.records import Place, Side
 from shadowstream.runner.copying import copied_to_ms
@@ -61,6 +62,7 @@ class Observer:
         self._diff = offsets.places(offsets.partition_counts(client, [config.plan.of("diff")]))
         self._copying: deque[Copying] = deque()
         self._by_time = _time_may_decide(config)
+        self._commits = Commits(config, client, "joiner")
         self._next_ms = 0
 
     def restart(self) -> None:
@@ -83,11 +85,12 @@ class Observer:
     def _observe(self, now_ms: int) -> None:
         production, twin = self._config.production.group, self._config.twin and self._config.twin.group
         # Commits before any end: see `done` above.
-        committed = offsets.committed(self._client, production, self._inputs) if production else None
-        by_twin = offsets.committed(self._client, twin, self._inputs) if twin else None
+        committed = self._commits.of(production, self._inputs) if production else None
+        by_twin = self._commits.of(twin, self._inputs) if twin else None
         ends = offsets.ends(self._client, [*self._places, *self._diff, *self._families.copied])
         # Inputs after all outputs: see `born` above.
         inputs = offsets.ends(self._client, self._inputs)
+        self._commits.look(inputs)
         self._step.observe_diff({place.partition: ends[place] for place in self._diff})
         of_production = _only(ends, self._sides[Side.PRODUCTION])
         self._step.observe_born(_only(ends, self._places), inputs)

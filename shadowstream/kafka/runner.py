@@ -23,6 +23,7 @@ from shadowstream.kafka.clients import (
     transactional_writer,
 )
 from shadowstream.kafka.copying import Copies
+from shadowstream.kafka.gaps import Commits
 from shadowstream.kafka.loop import Loop, now_ms, process_seconds, start_transactions
 from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.sampling import Rechecks
@@ -60,6 +61,7 @@ class RunnerRole:
         self._next_marks_ms = 0
         self._warm = pinned.warm or not pinned.start.has_warm_up or not config.production.group
         self._warm_ends: dict[Place, int] | None = None
+        self._commits = Commits(config, client, "runner")
         self.finished = False
 
     def wants_headers(self, topic: str) -> bool:
@@ -165,7 +167,8 @@ class RunnerRole:
         if self._warm_ends is None:
             group = self._config.production.group or ""
             below = self._pinned.start.warm_below
-            committed = offsets.committed(self._client, group, below)
+            committed = self._commits.of(group, below)
+            self._commits.look(below)
             if any(committed.get(place, 0) < end for place, end in below.items()):
                 return
             counts = offsets.partition_counts(self._client, self._config.production.outputs)

@@ -42,6 +42,7 @@ from shadowstream.kafka import offsets, own_topics, start
 from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, plain_writer
 from shadowstream.kafka.copying import Copies
 from shadowstream.kafka.copying_role import CopyingRole, copy
+from shadowstream.kafka.gaps import Commits
 from shadowstream.kafka.loop import now_ms, process_seconds
 from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.sampling import Rechecks
@@ -96,6 +97,7 @@ class Watcher:
         self._said: dict[Place, int] = {}
         self._last: dict[Place, int] = {}
         self._without: list[Place] = []
+        self._commits = Commits(config, client, "runner")
         self._looks: deque[Look] = deque()
         self._looked: dict[Place, int] = {}
         self._warm_ends: dict[Place, int] | None = None
@@ -112,9 +114,10 @@ class Watcher:
         Raises `BrokerError`, retriable where the broker did not answer, with nothing taken for said.
         """
         # Commits before ends: see the head of this file.
-        committed = offsets.committed(self._client, self._group, self._inputs)
+        committed = self._commits.of(self._group, self._inputs)
         ends = offsets.ends(self._client, self._outputs)
         waiting = offsets.ends(self._client, self._inputs)
+        self._commits.look(waiting)
         self._notice(committed, waiting)
         grown = {place: offset for place, offset in committed.items() if offset > self._looked.get(place, -1)}
         if grown:
@@ -166,7 +169,7 @@ class Watcher:
         production, twin = self._config.production, self._config.twin
         topics = [*production.outputs, *([twin.topic] if twin and twin.group else [])]
         groups = [production.group, twin and twin.group]
-        everybody = [committed, *(offsets.committed(self._client, group, self._below) for group in groups if group)]
+        everybody = [committed, *(self._commits.of(group, self._inputs) for group in groups if group)]
         if not all(one.get(place, 0) >= end for one in everybody for place, end in self._below.items()):
             return False
         places = [*offsets.places(offsets.partition_counts(self._client, topics)), *self._outputs]
