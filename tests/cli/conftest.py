@@ -1,6 +1,7 @@
 """A trial on disk, and the command line as a program sees it: exit code, stdout, stderr."""
 
 import json
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,10 @@ import pytest
 from shadowstream.cli import run
 from shadowstream.testing.choice import Broker
 from tests.cli.judged import Judged
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what it puts into the background so, children inherit it, and Ctrl-C would never reach them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CONFIG = """\
 name: {name}

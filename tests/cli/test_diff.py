@@ -156,7 +156,10 @@ def test_following_shows_what_is_stored_and_what_comes_until_ctrl_c(stored: Stor
         stored.store(row("b"))
         assert json.loads(process.stdout.readline())["pair_id"] == "b"
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+        try:
+            assert process.wait(20) == 130
+        finally:
+            process.kill()
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
 
