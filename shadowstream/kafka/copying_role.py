@@ -14,7 +14,7 @@ from shadowstream.config import Config
 from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka.clients import Stoppable, group_consumer, transactional_writer
 from shadowstream.kafka.copying import Copies
-from shadowstream.kafka.loop import Loop, start_transactions
+from shadowstream.kafka.loop import BATCH, Loop, start_transactions
 from shadowstream.records import Batch, Commit, Place, Write
 from shadowstream.watch import Watch
 
@@ -29,6 +29,10 @@ class CopyingRole:
         self._next_ms = 0
         self.topics = copies.topics
         self.finished = False
+
+    def most(self) -> int:
+        """Whole batches."""
+        return BATCH
 
     def wants_headers(self, topic: str) -> bool:
         """A copy has all headers of its original."""

@@ -23,7 +23,7 @@ from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transac
 from shadowstream.kafka.families import Families, repartitioned_of
 from shadowstream.kafka.fetching import Fetcher
 from shadowstream.kafka.holding import Holding
-from shadowstream.kafka.loop import Loop, process_seconds, start_transactions
+from shadowstream.kafka.loop import BATCH, Loop, process_seconds, start_transactions
 from shadowstream.kafka.marks import Mark, MarksReader
 from shadowstream.kafka.observing import Observer
 from shadowstream.kafka.registry import schema_source
@@ -60,6 +60,10 @@ class JoinerRole:
         self._cut: dict[str, int] = {}
         self.pending_at_restart = 0
         self.finished = False
+
+    def most(self) -> int:
+        """Whole batches."""
+        return BATCH
 
     def wants_headers(self, topic: str) -> bool:
         """Production's and the twin's headers only where they hold the id; of a copy, to know where it comes from."""

@@ -67,6 +67,10 @@ class Role(Protocol):
         """Whether every partition is live: everything below ``high`` has been read again."""
         ...
 
+    def most(self) -> int:
+        """So many records it takes in one turn, at most `BATCH`."""
+        ...
+
     def wants_headers(self, topic: str) -> bool: ...
 
     def side_word(self, topic: str) -> str:
@@ -141,7 +145,7 @@ class Loop:
 
     def _consume(self) -> None:
         consumer = self._consumer
-        most = max(1, min(BATCH, self._config.limits.commit_records - self._since_commit))
+        most = max(1, min(self._role.most(), self._config.limits.commit_records - self._since_commit))
         with self._watchdog.call("consume"):
             messages = consumer.consume(most, 0)
             if not messages:

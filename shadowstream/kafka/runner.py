@@ -24,7 +24,8 @@ from shadowstream.kafka.clients import (
 )
 from shadowstream.kafka.copying import Copies
 from shadowstream.kafka.gaps import Commits
-from shadowstream.kafka.loop import Loop, now_ms, process_seconds, start_transactions
+from shadowstream.kafka.loop import BATCH, Loop, now_ms, process_seconds, start_transactions
+from shadowstream.kafka.pace import Pace
 from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.sampling import Rechecks
 from shadowstream.observe import get_logger
@@ -45,6 +46,7 @@ class Edge(NamedTuple):
     marks: GuardedWriter
     copies: Copies
     rechecks: Rechecks
+    pace: Pace
 
 
 class RunnerRole:
@@ -54,7 +56,7 @@ class RunnerRole:
         self._watch = watch
         self._config, self._step, self._client = config, step, edge.admin
         self._marks, self._pinned = edge.marks, pinned
-        self._copies, self._rechecks = edge.copies, edge.rechecks
+        self._copies, self._rechecks, self._pace = edge.copies, edge.rechecks, edge.pace
         client = edge.admin
         outputs = offsets.partition_counts(client, [config.plan.out(t) for t in config.production.outputs])
         self._outputs = offsets.places(outputs)
@@ -63,6 +65,10 @@ class RunnerRole:
         self._warm_ends: dict[Place, int] | None = None
         self._commits = Commits(config, client, "runner")
         self.finished = False
+
+    def most(self) -> int:
+        """As many as the candidate takes in a fraction of a second; whole batches where it is not called yet."""
+        return self._pace.most if self._step.records or not self._copies.topics else BATCH
 
     def wants_headers(self, topic: str) -> bool:
         """The inputs' only where one of them is the id; of what is copied all."""
@@ -75,6 +81,7 @@ class RunnerRole:
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
         """Go on from what is committed, with its counters; from the start mark where nothing is."""
         starts = {}
+        lows = offsets.beginnings(self._client, [one.place for one in committed])
         for one in committed:
             place = one.place
             if place.topic in self._copies.topics:
@@ -90,6 +97,12 @@ class RunnerRole:
                         f"was done to {self._pinned.done[place]}: the commits expired or were deleted. Refused to "
                         "guess: remove the topics of this trial and start anew"
                     )
+            if position < lows[place]:
+                raise ConfigError(
+                    f"{place}: inputs {position} to {lows[place] - 1} were deleted by retention before the candidate "
+                    "read them. Refused to guess what it would have said: raise the topic's retention, remove the "
+                    "topics and groups of this trial and start anew"
+                )
             bound = self._pinned.start.bounds.get(place, -1) if self._config.bounded else -1
             self._step.assign(place, position, counters, bound)
             starts[place] = position
@@ -180,11 +193,17 @@ class RunnerRole:
             self._warm = True
 
 
-def _timed(call: Call, watch: Watch) -> Call:
+def _timed(call: Call, watch: Watch, pace: Pace) -> Call:
     def timed(values: Sequence[Any]) -> list[list[Output] | CandidateError]:
-        began = time.monotonic()
-        results = call(values)
-        watch.metrics.observe("candidate_seconds", time.monotonic() - began)
+        results: list[list[Output] | CandidateError] = []
+        while len(results) < len(values):
+            some = values[len(results) : len(results) + pace.most]
+            began = time.monotonic()
+            results += call(some)
+            seconds = time.monotonic() - began
+            watch.metrics.observe("candidate_seconds", seconds)
+            watch.turned()
+            pace.took(len(some), seconds)
         return results
 
     return timed
@@ -203,13 +222,14 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     writer = transactional_writer(config, "runner", instance)
     start_transactions(writer, watch)
     marks_writer = plain_writer(config)
+    pace = Pace(BATCH)
     figures: dict[str, Any] = {"role": "runner", "records": 0, "commits": 0}
     pinned = _pin(config, revision, (client, marks_writer), stop, watch)
     if pinned is not None:
         step = RunnerStep(
             config,
             revision,
-            _timed(call, watch),
+            _timed(call, watch, pace),
             decoder,
             encoders,
             {topic: sources[topic] for topic in outputs},
@@ -217,7 +237,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
             now_ms,
         )
         copies = Copies(config, client, pinned, decoder.decode_many)
-        edge = Edge(client, marks_writer, copies, Rechecks(config, client, pinned.partitioners))
+        edge = Edge(client, marks_writer, copies, Rechecks(config, client, pinned.partitioners), pace)
         role = RunnerRole(config, step, edge, pinned, watch)
         loop = Loop(config, role, group_consumer(config, "runner", instance), writer, client, watch)
         loop.run([*config.inputs, *copies.topics], stop)

@@ -9,8 +9,9 @@ import pytest
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
+from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transactional_writer
-from shadowstream.kafka.loop import Committed, Loop, start_transactions
+from shadowstream.kafka.loop import BATCH, Loop, start_transactions
 from shadowstream.records import Batch, Commit, Place, Write
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock
@@ -47,6 +48,10 @@ class Copier:
 
     def restored(self) -> bool:
         return True
+
+    def most(self) -> int:
+        """Whole batches."""
+        return BATCH
 
     def wants_headers(self, topic: str) -> bool:
         return False
@@ -92,7 +97,7 @@ class World:
         def role() -> None:
             watch = Watch("loop", "runner")
             writer = transactional_writer(CONFIG, "runner", instance)
-            start_transactions(writer)
+            start_transactions(writer, watch)
             consumer = group_consumer(CONFIG, "runner", instance)
             Loop(CONFIG, Copier(), consumer, writer, admin(CONFIG.kafka), watch).run(["in"], Stoppable())
 
