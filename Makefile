@@ -19,7 +19,7 @@ BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test proof sim chaos chaos-broker bench helm docs lint lock clean
+.PHONY: help setup demo test proof sim chaos chaos-broker restart bench helm docs lint lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -63,6 +63,9 @@ chaos: setup ## kill -9 of every role in every phase of a commit, under load, th
 
 chaos-broker: setup ## kill -9 of the broker within transactions, black holes of 5-60 s; the same checker
 	@$(BIN)/python -m tests.chaos broker $(CHAOS_ARGS)
+
+restart: setup ## from kill -9 of the joiner to its successor's first committed outcome, as a table
+	@$(BIN)/python -m pytest -m long tests/pipeline/test_restart.py $(PYTEST_ARGS)
 
 helm: setup ## build the real helm once (needs Go), then lint, render and validate the chart
 	@$(BIN)/python -m pytest -m "long or not long" tests/helm/test_chart.py tests/helm/test_values_schema.py $(PYTEST_ARGS)

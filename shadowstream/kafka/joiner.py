@@ -18,7 +18,7 @@ from shadowstream.joiner.identity import Identity
 from shadowstream.joiner.recovery import Committed, check_unknown, points_of
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.joiner.task import Task
-from shadowstream.kafka import offsets, own_topics
+from shadowstream.kafka import offsets, own_topics, rights
 from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transactional_writer
 from shadowstream.kafka.families import Families, repartitioned_of
 from shadowstream.kafka.fetching import Fetcher
@@ -239,6 +239,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     began = time.monotonic()
     client = admin(config.kafka)
     sources = own_topics.ensure(client, config)
+    rights.check(client, config, sources)
     inputs = offsets.places({topic: sources[topic] for topic in config.inputs})
     compare = comparer(schema_source(config.schemas), config.compare)
     writer = transactional_writer(config, "joiner", instance)

@@ -11,7 +11,7 @@ from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, RecordError
 from shadowstream.judge.step import JudgeStep
-from shadowstream.kafka import offsets, own_topics
+from shadowstream.kafka import offsets, own_topics, rights
 from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, reading_consumer, transactional_writer
 from shadowstream.kafka.failures import told
 from shadowstream.kafka.loop import (
@@ -160,6 +160,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     began = time.monotonic()
     client = admin(config.kafka)
     sources = own_topics.ensure(client, config)
+    rights.check(client, config, sources)
     writer = transactional_writer(config, "judge", instance)
     start_transactions(writer, watch)  # fences a predecessor before its state is read
     tasks = {f"{topic}/{p}" for topic in config.production.outputs for p in range(sources[topic])}

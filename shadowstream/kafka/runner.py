@@ -13,7 +13,7 @@ from shadowstream.codecs.encoder import Encoder
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, CandidateError, ConfigError
 from shadowstream.joiner.recovery import Committed
-from shadowstream.kafka import offsets, own_topics, start
+from shadowstream.kafka import offsets, own_topics, rights, start
 from shadowstream.kafka.clients import (
     GuardedWriter,
     Stoppable,
@@ -215,6 +215,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     client = admin(config.kafka)
     call = candidate.load(config.candidate)
     sources = own_topics.ensure(client, config)
+    rights.check(client, config, sources)
     schemas = schema_source(config.schemas)
     decoder = Decoder(schemas)
     outputs, written_as = config.production.outputs, config.candidate.output_format

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from types import SimpleNamespace
 from typing import Any
 
 from confluent_kafka import OFFSET_INVALID, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, not in __all__
+    AclOperation,
     ClusterMetadata,
     ConfigEntry,
     ListOffsetsResultInfo,
@@ -69,6 +71,12 @@ class MemoryAdmin:
             error = failures.plain(KafkaError.TOPIC_ALREADY_EXISTS, f"Topic '{new.topic}' already exists.")
             answers[new.topic] = _answered(error if exists else None)
         return answers
+
+    @client_call
+    def describe_topics(self, topics: Any, **options: Any) -> dict[str, Future[Any]]:
+        """No authorizer: everything shows as allowed."""
+        allowed = SimpleNamespace(authorized_operations=list(AclOperation))
+        return {topic: _answered(allowed) for topic in topics.topic_names}
 
     @client_call
     def describe_configs(self, resources: Iterable[Any], **options: Any) -> dict[Any, Future[Any]]:
