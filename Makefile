@@ -19,7 +19,7 @@ BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test proof sim chaos chaos-broker restart bench helm docs lint lock clean
+.PHONY: help setup demo test proof sim chaos chaos-broker restart bench helm docs lint lock clean sim-loop
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -66,6 +66,10 @@ chaos-broker: setup ## kill -9 of the broker within transactions, black holes of
 
 restart: setup ## from kill -9 of the joiner to its successor's first committed outcome, as a table
 	@$(BIN)/python -m pytest -m long tests/pipeline/test_restart.py $(PYTEST_ARGS)
+
+# Sets are iterated in the roles: one hash seed, so that a seed means the same in every process.
+sim-loop: setup ## the same trials by the real roles, dying and coming back, on a broker in memory (SEEDS=500)
+	@PYTHONHASHSEED=0 $(BIN)/python -m shadowstream.testing.simulation --on-broker --seeds $(SEEDS) --first-seed $(FIRST_SEED)
 
 helm: setup ## build the real helm once (needs Go), then lint, render and validate the chart
 	@$(BIN)/python -m pytest -m "long or not long" tests/helm/test_chart.py tests/helm/test_values_schema.py $(PYTEST_ARGS)

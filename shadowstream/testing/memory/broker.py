@@ -32,6 +32,8 @@ class MemoryBroker:
         self.groups = Groups(lambda: self.counts, lambda: self.clock.now_ms)
         self.transactions = Coordinator(self.logs, self.groups, lambda: self.clock.now_ms)
         self.gate: Gate = lambda group, place, stable: stable
+        self.trouble: Callable[[str], str] = lambda call: ""
+        """What goes wrong with a call of a transaction: `abort`, `unheard` (not done), `late` (done, and not heard)."""
         self.clock.moved.append(self._tick)
 
     def create(self, topic: str, partitions: int, settings: Mapping[str, str] | None = None) -> None:

@@ -30,6 +30,7 @@ class MemoryConsumer:
 
     def __init__(self, broker: MemoryBroker, host: Host, config: dict[str, Any]) -> None:
         self.broker, self.host = broker, host
+        host.clients.append(self)
         self._config = config
         self._committed_only = config.get("isolation.level", "read_committed") == "read_committed"
         self._topics: tuple[str, ...] | None = None
@@ -47,6 +48,11 @@ class MemoryConsumer:
     def group(self) -> Group:
         """Its group at the broker."""
         return self.broker.groups.of(str(self._config["group.id"]))
+
+    @property
+    def positions(self) -> dict[Place, int]:
+        """Where reading goes on, by place."""
+        return dict(self._assigned)
 
     # ---------------------------------------------------------------- assignment
 

@@ -139,6 +139,10 @@ class Group:
             return KafkaError.FENCED_INSTANCE_ID if same else KafkaError.UNKNOWN_MEMBER_ID
         return KafkaError.ILLEGAL_GENERATION if sender.generation != self.generation else None
 
+    def set_back(self, offsets: Mapping[Place, int]) -> None:
+        """Somebody from outside says where the group stands."""
+        self.offsets |= {place: Kept(offset, "") for place, offset in offsets.items()}
+
     def decide(self, producer: int, *, commit: bool) -> None:
         """The marker of a transaction has landed here."""
         offsets = self.pending.pop(producer, {})

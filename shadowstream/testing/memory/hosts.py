@@ -26,6 +26,7 @@ class Host:
 
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
+        self.clients: list[Any] = []
 
     def before(self, call: str) -> None:
         """A client call begins, `consume` for example."""

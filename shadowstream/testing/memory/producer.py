@@ -29,6 +29,7 @@ class MemoryProducer:
         self._timeout_ms = int(config.get("transaction.timeout.ms", 60_000))
         self._epoch = -1
         self._begun = False
+        self._decided = False
         self._abortable: KafkaException | None = None
         self._fatal: KafkaException | None = None
         self._reports: list[tuple[Delivered, KafkaError | None, Message]] = []
@@ -125,6 +126,7 @@ class MemoryProducer:
         self._check()
         if not offsets:
             return
+        unheard = self._trouble("send_offsets_to_transaction")
         group = self.broker.groups.of(group_metadata.group)
         refusal = group.refusal(group_metadata)
         if refusal is not None:
@@ -135,12 +137,20 @@ class MemoryProducer:
         kept = {place_of(one): Kept(one.offset, one.metadata or "") for one in offsets}
         if not self._transactions.add_offsets(self._id, self._epoch, group_metadata.group, kept):
             raise self._fence()
+        if unheard is not None:
+            raise unheard
 
     @client_call
     def commit_transaction(self, timeout: float = FOR_EVER_S) -> None:
-        """Decide for it."""
+        """Decide for it. Asked again, because no answer has come, it has been decided."""
         self._check()
-        self._end(commit=True)
+        if not self._decided:
+            unheard = self._trouble("commit_transaction")
+            self._end(commit=True)
+            if unheard is not None:
+                self._begun = self._decided = True
+                raise unheard
+        self._begun = self._decided = False
 
     @client_call
     def abort_transaction(self, timeout: float = FOR_EVER_S) -> None:
@@ -149,8 +159,21 @@ class MemoryProducer:
             raise self._fatal
         if not self._begun:
             raise failures.state("Local: Erroneous state")
+        unheard = self._trouble("abort_transaction")
         self._abortable = None
         self._end(commit=False)
+        if unheard is not None:
+            raise unheard
+
+    def _trouble(self, call: str) -> KafkaException | None:
+        """Raises where the call is not done; returns what to raise where it is and its answer gets lost."""
+        kind = self.broker.trouble(call)
+        if kind == "abort":
+            raise self._must_abort(KafkaError.TRANSACTION_ABORTABLE, call)
+        error = failures.retriable(KafkaError._TIMED_OUT, f"{call}: Local: Timed out")
+        if kind == "unheard":
+            raise error
+        return error if kind == "late" else None
 
     def _end(self, *, commit: bool) -> None:
         if not self._transactions.end(self._id, self._epoch, commit=commit):

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from shadowstream.testing.simulation.run import run
+from shadowstream.testing.simulation.run import STEPS, run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,8 +15,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=500, help="how many (default: %(default)s)")
     parser.add_argument("--first-seed", type=int, default=0, help="the first (default: %(default)s)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="default: one a core")
+    parser.add_argument("--on-broker", action="store_true", help="the real roles and loop, on the broker in memory")
     given = parser.parse_args(arguments)
-    well, lines = run(given.first_seed, given.seeds, given.processes)
+    way = STEPS
+    if given.on_broker:
+        from shadowstream.testing.simulation.on_broker.play import ON_BROKER as way  # the roles, and what they need
+    well, lines = run(given.first_seed, given.seeds, given.processes, way)
     print("\n".join(lines), flush=True)
     return 0 if well else 1
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+
 from shadowstream.joiner import checkpoint
 from shadowstream.records import Place, Side
 from shadowstream.testing.simulation.history import IDLE_MS, ROUNDS, Action, History
@@ -18,6 +21,7 @@ class Trial:
         self.stored = Stored(self.setup.outputs)
         self.tasks = [(topic, p) for topic in self.world.topics for p in range(self.setup.outputs)]
         self.processes = [Process(self.world, self.stored, self.tasks), Process(self.world, self.stored, [])]
+        self.befallen: Counter[str] = Counter()
 
     def play(self) -> Trial:
         """All actions, then the end."""
@@ -119,7 +123,7 @@ class Trial:
         self.world.switch()
 
     def _wait(self, which: int, n: int) -> None:
-        self.world.now_ms += IDLE_MS + 1
+        self.world.move_to(self.world.now_ms + IDLE_MS + 1)
         for process in self.processes:
             process.observe_times()
 
@@ -191,6 +195,10 @@ class Trial:
             process.read(place, self.world.logs.end(place) + 1)
         process.poll(len(self.world.progress))
         process.commit()
+
+    def offences(self) -> Iterator[str]:
+        """What went wrong beside the outcomes."""
+        yield from ()
 
 
 def played(history: History) -> Trial:

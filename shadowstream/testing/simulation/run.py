@@ -7,7 +7,8 @@ import re
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from shadowstream.testing.simulation import coverage
@@ -30,15 +31,27 @@ class Result(NamedTuple):
     identity: str
     offences: tuple[str, ...]
     seen: Counter[str]
-    records: int = 0
-    commits: int = 0
+    records: int
+    commits: int
+    befallen: dict[str, int]
 
 
-def judged(one: History) -> tuple[tuple[str, ...], Trial | None, Counter[str]]:
+class Way(NamedTuple):
+    """How histories are played, and the make target by which a seed is repeated."""
+
+    play: Callable[[History], Trial]
+    target: str
+
+
+STEPS = Way(played, "sim")
+
+
+def judged(one: History, way: Way = STEPS) -> tuple[tuple[str, ...], Trial | None, Counter[str]]:
     """Play a history and compare; a crash of the joiner is an offence like any other."""
     try:
-        trial = played(one)
+        trial = way.play(one)
         verdict = Verdict(trial)
+        offences = (*trial.offences(), *verdict.offences)
     except Exception as error:  # noqa: BLE001 - whatever it raises, its seed must be named and shrunk
         where = traceback.extract_tb(error.__traceback__)[-1]
         return (
@@ -46,25 +59,27 @@ def judged(one: History) -> tuple[tuple[str, ...], Trial | None, Counter[str]]:
             None,
             Counter(),
         )
-    return tuple(verdict.offences), trial, verdict.seen
+    return offences, trial, verdict.seen
 
 
-def run_seed(seed: int) -> Result:
+def run_seed(seed: int, way: Way = STEPS) -> Result:
     """One seed; the same whatever process it runs in."""
     one = history(seed)
-    offences, trial, seen = judged(one)
-    records = len(trial.world.logs.labels) if trial else 0
-    return Result(seed, one.setup.identity, offences, seen, records, len(trial.stored.stats) if trial else 0)
+    offences, trial, seen = judged(one, way)
+    if trial is None:
+        return Result(seed, one.setup.identity, offences, seen, 0, 0, {})
+    records, commits = len(trial.world.logs.labels), len(trial.stored.stats)
+    return Result(seed, one.setup.identity, offences, seen, records, commits, dict(trial.befallen))
 
 
-def results(first: int, seeds: int, processes: int) -> Iterator[Result]:
+def results(first: int, seeds: int, processes: int, way: Way = STEPS) -> Iterator[Result]:
     """Results of many seeds, in order."""
     numbers = range(first, first + seeds)
     if processes == 1:
-        yield from map(run_seed, numbers)
+        yield from (run_seed(seed, way) for seed in numbers)
         return
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap(run_seed, numbers, chunksize=CHUNK)
+        yield from pool.imap(partial(run_seed, way=way), numbers, chunksize=CHUNK)
 
 
 def _kinds(offences: tuple[str, ...]) -> set[str]:
@@ -72,36 +87,39 @@ def _kinds(offences: tuple[str, ...]) -> set[str]:
     return {re.sub(r"\d+", "#", offence) for offence in offences}
 
 
-def report(result: Result) -> Iterator[str]:
+def report(result: Result, way: Way = STEPS) -> Iterator[str]:
     """A failing seed with its history made small, and how to repeat it."""
     yield f"seed {result.seed} ({result.identity}):"
     yield from (f"  {offence}" for offence in result.offences[:5])
     kinds = _kinds(result.offences)
-    small = shrunk(history(result.seed), lambda one: is_determined(one) and bool(kinds & _kinds(judged(one)[0])))
+    small = shrunk(history(result.seed), lambda one: is_determined(one) and bool(kinds & _kinds(judged(one, way)[0])))
     yield "  shrunk history:"
     yield from (f"    {line}" for line in small.lines())
-    yield from (f"    -> {offence}" for offence in judged(small)[0][:8])
-    yield f"  to repeat it: make sim SEEDS=1 FIRST_SEED={result.seed}"
+    yield from (f"    -> {offence}" for offence in judged(small, way)[0][:8])
+    yield f"  to repeat it: make {way.target} SEEDS=1 FIRST_SEED={result.seed}"
 
 
-def run(first: int, seeds: int, processes: int) -> tuple[bool, list[str]]:
+def run(first: int, seeds: int, processes: int, way: Way = STEPS) -> tuple[bool, list[str]]:
     """Run and sum up: whether all is well, and the report's lines."""
     began = time.monotonic()
     seen: Counter[tuple[str, str]] = Counter()
+    befallen: Counter[str] = Counter()
     failed: list[Result] = []
     records = commits = 0
-    for result in results(first, seeds, processes):
+    for result in results(first, seeds, processes, way):
         seen.update({(outcome, result.identity): n for outcome, n in result.seen.items()})
+        befallen.update(result.befallen)
         records, commits = records + result.records, commits + result.commits
         if result.offences:
             failed.append(result)
     wall_s = time.monotonic() - began
-    lines = [line for result in failed[:SHOWN_MAX] for line in report(result)]
+    lines = [line for result in failed[:SHOWN_MAX] for line in report(result, way)]
     if len(failed) > SHOWN_MAX:
         lines.append(f"further failing seeds: {' '.join(str(result.seed) for result in failed[SHOWN_MAX:][:50])}")
     lines += coverage.table(seen)
     empty = coverage.empty(seen) if seeds >= COVERED_FROM else []
     lines += [f"never shown: {outcome} under {identity}" for outcome, identity in empty]
+    lines += [f"{name.ljust(40)} {n:6}" for name, n in sorted(befallen.items())]
     lines.append(
         f"{seeds} seeds from {first}: {len(failed)} wrong; {records} records, {commits} commits; "
         f"{wall_s:.1f} s in {processes} processes"

@@ -20,6 +20,56 @@ TOLD = ("timeout", "filtered", "sampled_out")
 """Absences that a plain callable cannot bring about; its errors are put down to these reasons instead."""
 
 
+class Retelling:
+    """What inputs name and a candidate's call cannot bring about, told to the runner's step after each batch."""
+
+    def __init__(self, setup: Setup, config: Config, at: Mapping[tuple[Place, int], Input]) -> None:
+        self.setup, self.config, self.at = setup, config, at
+
+    def retell(self, step: RunnerStep, batch: Batch) -> None:
+        """Put errors down to the reasons that the inputs name, and add what the world adds to outputs."""
+        state = step.inputs[batch.place]
+        told = {o: one.absence for o in batch.offsets if (one := self.at[batch.place, o]).absence in TOLD}
+        if told:
+            singles = []
+            for run in state.absences:
+                for n in range(run["count"]):
+                    offset = run["offset"] + n
+                    reason = told.get(offset, run["reason"])
+                    singles.append({"offset": offset, "count": 1, "reason": reason, "ids": run["ids"][n : n + 1]})
+            state.absences[:] = singles
+        for offset, reason in told.items():
+            assert reason is not None
+            state.counters.absent["error"] -= 1
+            state.counters.absent[reason] += 1
+            time_ms = self.at[batch.place, offset].time_ms
+            window = state.windows[time_ms - time_ms % self.config.judge.window_ms]
+            window[1] -= reason not in marks.FAILED_REASONS
+        self._repeat(step, batch)
+
+    def _repeat(self, step: RunnerStep, batch: Batch) -> None:
+        """Write some outputs twice in the same transaction, and counted so."""
+        for offset in batch.offsets:
+            one = self.at[batch.place, offset]
+            if one.copies[Side.SHADOW] < 0 or one.absence:
+                continue
+            for n, write in enumerate(step.writes):
+                label = self.label(write)
+                if label is not None and label[:3] == (one.number, Side.SHADOW, 0):
+                    step.writes.insert(min(len(step.writes), n + 1 + one.copies[Side.SHADOW]), write)
+                    topic = write.topic.removeprefix(self.config.plan.out(""))
+                    step.inputs[batch.place].counters.written[f"{topic}/{write.partition}"] += 1
+                    break
+
+    def label(self, write: Write) -> Label | None:
+        """Which output it is; None of what is none."""
+        raw = dict(write.headers or ()).get(PACKED_HEADER)
+        if raw is None:
+            return None
+        at = unpack(raw).coordinate
+        return Label(self.at[Place(INPUT, at.partition), at.offset].number, Side.SHADOW, at.k)
+
+
 class Running:
     """The runner on the inputs. `say` writes a mark; `at` finds an input by place and offset."""
 
@@ -38,6 +88,7 @@ class Running:
         self.position: dict[Place, int] = {}
         self.now_ms = 0
         self._call = load(config.candidate)
+        self._retelling = Retelling(setup, config, at)
 
     @property
     def places(self) -> list[Place]:
@@ -64,52 +115,10 @@ class Running:
         batch, to = self.logs.batch(place, self.position[place], n)
         if batch is not None:
             self.step.step(batch, self.now_ms)
-            self._retell(batch)
+            self._retelling.retell(self.step, batch)
         self.position[place] = to
         if to == self.logs.end(place):
             self.step.end(place, to)
-
-    def _retell(self, batch: Batch) -> None:
-        """Put errors down to the reasons that the inputs name, and add what the world adds to outputs."""
-        state = self.step.inputs[batch.place]
-        told = {o: one.absence for o in batch.offsets if (one := self.at[batch.place, o]).absence in TOLD}
-        if told:
-            singles = []
-            for run in state.absences:
-                for n in range(run["count"]):
-                    offset = run["offset"] + n
-                    reason = told.get(offset, run["reason"])
-                    singles.append({"offset": offset, "count": 1, "reason": reason, "ids": run["ids"][n : n + 1]})
-            state.absences[:] = singles
-        for offset, reason in told.items():
-            assert reason is not None
-            state.counters.absent["error"] -= 1
-            state.counters.absent[reason] += 1
-            time_ms = self.at[batch.place, offset].time_ms
-            window = state.windows[time_ms - time_ms % self.config.judge.window_ms]
-            window[1] -= reason not in marks.FAILED_REASONS
-        self._repeat(batch)
-
-    def _repeat(self, batch: Batch) -> None:
-        """Write some outputs twice in the same transaction, and counted so."""
-        for offset in batch.offsets:
-            one = self.at[batch.place, offset]
-            if one.copies[Side.SHADOW] < 0 or one.absence:
-                continue
-            for n, write in enumerate(self.step.writes):
-                label = self._label(write)
-                if label is not None and label[:3] == (one.number, Side.SHADOW, 0):
-                    self.step.writes.insert(min(len(self.step.writes), n + 1 + one.copies[Side.SHADOW]), write)
-                    topic = write.topic.removeprefix(self.config.plan.out(""))
-                    self.step.inputs[batch.place].counters.written[f"{topic}/{write.partition}"] += 1
-                    break
-
-    def _label(self, write: Write) -> Label | None:
-        raw = dict(write.headers or ()).get(PACKED_HEADER)
-        if raw is None:
-            return None
-        at = unpack(raw).coordinate
-        return Label(self.at[Place(INPUT, at.partition), at.offset].number, Side.SHADOW, at.k)
 
     def commit(self) -> None:
         """One transaction, with a marker in each log that it wrote to; then the marks."""
@@ -119,7 +128,7 @@ class Running:
             place = Place(write.topic, write.partition)
             if write.topic == self.config.plan.of("progress"):
                 self.say(write)
-            elif (label := self._label(write)) is not None:
+            elif (label := self._retelling.label(write)) is not None:
                 while label in self.logs.offsets:
                     label = label._replace(copy=label.copy + 1)
                 self.logs.append(place, Record(write.key, write.value, write.time_ms, write.headers), label)
@@ -143,6 +152,6 @@ class Running:
     def crash(self) -> None:
         """What it had written is aborted, which leaves gaps; it starts again from its commits."""
         for write in self.step.writes:
-            if self._label(write) is not None:
+            if self._retelling.label(write) is not None:
                 self.logs.marker(Place(write.topic, write.partition))
         self.start(self.revision)

@@ -37,7 +37,7 @@ class World:
         shadow = [JOB] if setup.adopted else [self.config.plan.out(topic) for topic in self.topics]
         names = [*self.topics, *shadow, *([TWIN] if setup.twin else [])]
         outputs = [Place(topic, p) for topic in names for p in range(setup.outputs)]
-        self.logs = Logs([*self.inputs, *outputs])
+        self.logs = self._logs([*self.inputs, *outputs])
         self.at: dict[tuple[Place, int], Input] = {}
         self.coming = {place: [o for o in history.inputs if o.partition == place.partition] for place in self.inputs}
         self.now_ms = BEGIN_MS
@@ -51,8 +51,18 @@ class World:
         self.production = Producer(setup, Side.PRODUCTION, self.topics, self.logs)
         self.twin = Producer(setup, Side.TWIN, (TWIN,), self.logs) if setup.twin else None
         self.job = Producer(setup, Side.SHADOW, (JOB,), self.logs) if setup.adopted else None
-        self.running = None if setup.adopted else Running(setup, self.config, self.logs, self.at, self.say)
+        self.running = None if setup.adopted else self._runner()
         self._begin()
+
+    def _logs(self, places: list[Place]) -> Logs:
+        return Logs(places)
+
+    def _runner(self) -> Running:
+        return Running(self.setup, self.config, self.logs, self.at, self.say)
+
+    def move_to(self, now_ms: int) -> None:
+        """Time passes, if it is not as late already."""
+        self.now_ms = max(self.now_ms, now_ms)
 
     def _begin(self) -> None:
         """What happens before the trial, and its start mark: C, then E0, then S."""
@@ -122,13 +132,13 @@ class World:
             self.at[place, offset] = one
             arrived += 1
             if not one.poison:
-                self.now_ms = max(self.now_ms, one.time_ms + abs(one.jitter_ms))
+                self.move_to(one.time_ms + abs(one.jitter_ms))
         if arrived:
             self.logs.marker(place)
         if self.running is not None:
             self.running.now_ms = self.now_ms
 
-    def _allowed(self, positions: dict[Place, int], place: Place, n: int) -> int:
+    def allowed(self, positions: dict[Place, int], place: Place, n: int) -> int:
         """To which offset a side may go: within the strict order of time no partition runs ahead of another."""
         to = min(positions[place] + n, self.logs.end(place))
         if not self.setup.strict:
@@ -147,14 +157,14 @@ class World:
 
     def produce(self, producer: Producer, place: Place, n: int) -> None:
         """Production, the twin or the job handles up to n offsets."""
-        producer.handle(place, self.at, self._allowed(producer.position, place, n))
+        producer.handle(place, self.at, self.allowed(producer.position, place, n))
 
     def run(self, place: Place, n: int) -> None:
         """The candidate does."""
         if self.job is not None:
             self.produce(self.job, place, n)
         elif self.running is not None:
-            self.running.handle(place, self._allowed(self.running.position, place, n) - self.running.position[place])
+            self.running.handle(place, self.allowed(self.running.position, place, n) - self.running.position[place])
 
     def positions(self) -> list[dict[Place, int]]:
         """How far everybody is."""

@@ -1,0 +1,79 @@
+"""What the judge has added up against a judge that hears all statistics once: each delta once, whatever died.
+
+In which order it hears the partitions of stats decides when windows close while tasks are idle, so that with several
+tasks only what is added up can be compared; with one, its last verdict and its drift events too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from shadowstream.codecs import own
+from shadowstream.judge.step import JudgeStep
+from shadowstream.records import Place
+from shadowstream.testing.simulation.on_broker.world import BrokerWorld
+
+ALWAYS_NEW = ("evaluated_at_ms", "sources")
+
+
+def records(world: BrokerWorld, name: str) -> list[dict[str, Any]]:
+    """All records that this revision's judge has written to a topic of one partition."""
+    log = world.broker.logs[Place(world.config.plan.of(name), 0)]
+    found = [own.decode(entry.value or b"")[1] for _, entry in log.records()]
+    return [record for record in found if record["revision"] == world.revision]
+
+
+def added(step: JudgeStep) -> dict[str, Any]:
+    """Everything that statistics have added up to, closed or open, and how far the judge has heard each task."""
+    snapshot = step.windows.snapshot()
+    outcomes: Counter[str] = Counter(snapshot["outcomes"])
+    for _, on_time, _, late, *_ in snapshot["cells"]:
+        outcomes.update(on_time)
+        for _, corrections in late:
+            outcomes.update(corrections)
+    duplicates, foreign, _, strangers, *_ = snapshot["counted"]
+    return {
+        "outcomes": {name: n for name, n in sorted(outcomes.items()) if n},
+        "tasks": snapshot["tasks"],
+        "sources": snapshot["sources"],
+        "counted": [duplicates, foreign, strangers],
+        "offsets": step.offsets(),
+    }
+
+
+def judge_offences(world: BrokerWorld) -> Iterator[str]:
+    """Differences between what the judge's last commit holds and what it should."""
+    tasks = {f"{topic}/{p}" for topic in world.topics for p in range(world.setup.outputs)}
+    once, kept = (JudgeStep(world.config, world.revision, tasks) for _ in range(2))
+    states = records(world, "judge-state")
+    kept.restore(states[-1] if states else None)
+    heard, stats = kept.offsets(), world.config.plan.of("stats")
+    for partition in range(world.broker.counts[stats]):
+        for offset, entry in world.broker.logs[Place(stats, partition)].records():
+            record = own.decode(entry.value or b"")[1]
+            if not kept.finished or offset < heard.get(partition, 0):
+                once.step(partition, offset, record)
+            elif record["windows"]:
+                yield f"stats {partition}/{offset} count after the last task had come to its end: {record['windows']}"
+    expected, got = added(once), added(kept)
+    yield from (
+        f"judge, {name}: expected {expected[name]}, got {got[name]}" for name in expected if expected[name] != got[name]
+    )
+    if len(tasks) == 1:
+        yield from _words(world, once)
+
+
+def _words(world: BrokerWorld, once: JudgeStep) -> Iterator[str]:
+    plan, said = world.config.plan, records(world, "verdict")
+    written: dict[str, list[dict[str, Any]]] = {}
+    for write in once.evaluate(0, force=True).writes:
+        written.setdefault(write.topic, []).append(own.decode(write.value or b"")[1])
+    (verdict,) = written[plan.of("verdict")]
+    for name in sorted(verdict.keys() - set(ALWAYS_NEW)):
+        if not said or said[-1][name] != verdict[name]:
+            yield f"verdict {name}: expected {verdict[name]}, got {said[-1][name] if said else None}"
+    told, drift = records(world, "drift"), written.get(plan.of("drift"), [])
+    if told != drift:
+        yield f"drift events: expected {drift}, got {told}"

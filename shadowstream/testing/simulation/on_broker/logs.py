@@ -1,0 +1,58 @@
+"""The simulator's logs as topics of the broker in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from shadowstream.records import Place
+from shadowstream.testing.memory.broker import MemoryBroker
+from shadowstream.testing.memory.log import Entry
+from shadowstream.testing.simulation.logs import Label, Logs, Record
+
+NOBODY = -1
+"""A producer without anything open: its marker decides nothing."""
+
+
+class BrokerLogs(Logs):
+    """Logs by place; see `Logs` for each method."""
+
+    def __init__(self, broker: MemoryBroker, places: Iterable[Place]) -> None:
+        self.broker = broker
+        super().__init__(places)
+        for topic, partitions in Counter(place.topic for place in self.records).items():
+            broker.create(topic, partitions)
+
+    def append(self, place: Place, record: Record, label: Label | None = None) -> int:
+        """Write a record, outside any transaction."""
+        offset = self.broker.logs[place].append(Entry(record.key, record.value, record.time_ms, record.headers))
+        if label is not None:
+            self.labels[place, offset] = label
+            self.offsets[label] = place, offset
+        return offset
+
+    def marker(self, place: Place) -> None:
+        """A control record."""
+        self.broker.logs[place].decide(NOBODY, commit=True, time_ms=self.broker.clock.now_ms)
+
+    def end(self, place: Place) -> int:
+        """The high watermark."""
+        return self.broker.logs[place].end
+
+    def stable(self, place: Place) -> int:
+        """The last stable offset."""
+        return self.broker.logs[place].stable
+
+    def low(self, place: Place) -> int:
+        """The first offset that retention has left."""
+        return self.broker.logs[place].low
+
+    def take(self) -> None:
+        """At the end: all that a read_committed reader finds, whoever has written it, as records."""
+        for place in self.records:
+            log = self.broker.logs[place]
+            seen = {offset for offset, _ in log.read(0, log.end, log.end)[0]}
+            self.records[place] = [
+                Record(entry.key, entry.value, entry.time_ms, entry.headers) if offset in seen else None
+                for offset, entry in enumerate(log.entries)
+            ]

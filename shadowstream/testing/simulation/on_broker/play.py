@@ -1,0 +1,346 @@
+"""Play a history on the broker in memory: the same actions as in `simulation.play`, of real roles that take turns."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from random import Random
+
+from shadowstream.codecs import own
+from shadowstream.records import Place, Side
+from shadowstream.testing.memory.broker import MemoryBroker
+from shadowstream.testing.memory.clock import ManualClock
+from shadowstream.testing.memory.hosts import Host
+from shadowstream.testing.memory.inside import inside
+from shadowstream.testing.memory.processes import Process
+from shadowstream.testing.simulation.history import BEGIN_MS, IDLE_MS, INPUT, Action, History
+from shadowstream.testing.simulation.joiners import Stored
+from shadowstream.testing.simulation.on_broker.faults import Faults
+from shadowstream.testing.simulation.on_broker.judged import judge_offences
+from shadowstream.testing.simulation.on_broker.roles import ENDLESS, Service, retelling, watches
+from shadowstream.testing.simulation.on_broker.world import BrokerWorld
+from shadowstream.testing.simulation.play import Trial
+from shadowstream.testing.simulation.run import Way
+
+SLICE = 12
+"""Client calls of a process at a time."""
+CALM_S = 2.5
+SETTLED_S = 14.0
+"""Past the session of a member that is dead."""
+LONG_S = 11.0
+"""Past the session of one that is frozen."""
+TURNS_MAX = 4_000
+SILENT = logging.CRITICAL + 1
+
+
+class BrokerTrial(Trial):
+    """One trial being played."""
+
+    def __init__(self, history: History) -> None:
+        self.history, self.setup = history, history.setup
+        self.draw = Random(f"turns of {history.setup.seed}")
+        self.broker = MemoryBroker(ManualClock(BEGIN_MS), self.draw)
+        self.broker.clock.waits = lambda seconds: self.running.wait(seconds)
+        self.running: Host = Host(self.broker.clock)
+        self.world = self.on_broker = BrokerWorld(history, self.broker)
+        self.stored = Stored(self.setup.outputs)
+        self.tasks = [(topic, p) for topic in self.world.topics for p in range(self.setup.outputs)]
+        self.faults = Faults(self.setup.seed, self.broker)
+        self.candidate = self._service("watcher" if self.setup.adopted else "runner")
+        self.joiners = [self._service("joiner", "0"), self._service("joiner", "1")]
+        self.joiners[1].wanted = False
+        self.judge = self._service("judge")
+        self.services = [self.candidate, *self.joiners, self.judge]
+        self.frozen: list[tuple[Service, Process]] = []
+        self.zombies: list[Process] = []
+        self.befallen = Counter()
+        self.broker.gate = self._gate
+        self._watches = watches(self.world.config)
+
+    def _service(self, role: str, instance: str = "0") -> Service:
+        return Service(self.on_broker, self.faults, role, instance)
+
+    def _gate(self, group: str, place: Place, stable: int) -> int:
+        """Within the strict order of time the runner may read no input partition ahead of another."""
+        if not self.setup.strict or place.topic != INPUT or group != self.world.config.plan.group("runner"):
+            return stable
+        positions = dict.fromkeys(self.world.inputs, 0) | self.candidate.positions()
+        return self.world.allowed(positions, place, stable)
+
+    def play(self) -> BrokerTrial:
+        """All actions, then the end."""
+        with self._inside():
+            for action in self.history.actions:
+                self.do(action)
+                self.on_broker.share()
+                self._supervise(0.5)
+            self.drain()
+            self._leave()
+        self._take()
+        return self
+
+    @contextlib.contextmanager
+    def _inside(self) -> Iterator[None]:
+        with inside(self.broker, lambda: self.running), retelling(self.on_broker):
+            try:
+                yield
+            finally:
+                frozen = [process for _, process in self.frozen]
+                self._kill([s.process for s in self.services if s.process is not None] + self.zombies + frozen)
+
+    # ---------------------------------------------------------------- processes
+
+    def _hand_over(self, process: Process, turn: Callable[[], None]) -> None:
+        before, self.running = self.running, process
+        try:
+            turn()
+        finally:
+            self.running = before
+
+    def _supervise(self, chance: float) -> None:
+        """Start again what has died or ended by an error, as `up` does."""
+        for service in self.services:
+            service.heed()
+            stale = service.running and service.revision != self.world.revision and service.role != "runner"
+            if stale and chance == 1 and service.process is not None:
+                self._hand_over(service.process, service.process.kill)
+            if service.wanted and not service.running and not service.finished and self.draw.random() < chance:
+                service.start(self._watches)
+
+    def _run(self, service: Service, calls: int, until: Callable[[], bool] | None = None) -> None:
+        process = service.process
+        if process is not None and service.running:
+            self._hand_over(process, lambda: process.run(calls, until))
+        service.heed()
+
+    def _read(self, side: Side, task: tuple[str, int], n: int) -> None:
+        if side in self.setup.sides:
+            self._run(self.joiners[task[1] % 2] if self.joiners[1].running else self.joiners[0], n * 3)
+
+    def _handle(self, name: str, place: Place, n: int) -> None:
+        if name == "run" and self.world.running is not None:
+            self._run(self.candidate, 2 * n)
+        else:
+            super()._handle(name, place, n)
+
+    def do(self, action: Action) -> None:
+        """One action; those of the joiner's become turns of its process, or its death."""
+        name, which, n = action
+        service = self.joiners[which % 2] if self.joiners[which % 2].running else self.joiners[0]
+        if name in ("poll", "observe", "fetch", "commit"):
+            self._run(service, n * (8 if name == "commit" else 3))
+        elif name in ("crash", "torn", "unheard"):
+            if service.process is not None:
+                self.faults.arm(service.process, name)
+            self._run(service, 60)
+        elif name == "retention":
+            self._retain(service)
+        elif name == "freeze":
+            places = [place for place in self.world.logs.records if place not in self.world.inputs]
+            self._hold(places[which % len(places)])
+        else:
+            super().do(action)
+        if self.draw.random() < 0.3:
+            self._run(self.judge, n * 2)
+
+    def _hold(self, place: Place) -> None:
+        """What is written there from now on is not decided for its readers; or it is."""
+        log = self.broker.logs[place]
+        log.held = log.end if log.held is None else None
+
+    # ---------------------------------------------------------------- the rest of the actions
+
+    def _commit_runner(self, which: int, n: int) -> None:
+        if self.world.job is not None:
+            self.world.job.commit()
+        self._run(self.candidate, 2 * SLICE)
+
+    def _crash_runner(self, which: int, n: int) -> None:
+        if self.candidate.process is not None:
+            self.faults.arm(self.candidate.process, self.draw.choice(("crash", "torn", "unheard")))
+        self._run(self.candidate, 60)
+
+    def _wait(self, which: int, n: int) -> None:
+        self.world.move_to(self.world.now_ms + IDLE_MS + 1)
+
+    def _turn(self, which: int, n: int) -> None:
+        for service in self.services:
+            self._run(service, SLICE)
+        self._run_zombies(SLICE)
+
+    def _revision(self, which: int, n: int) -> None:
+        """The runner dies, and one of the new revision takes its place; the others follow when they start again."""
+        if self.world.running is None or self.candidate.process is None or self.candidate.finished:
+            return
+        self._hand_over(self.candidate.process, self.candidate.process.kill)
+        self.world.switch()
+        self.candidate.start(self._watches)
+
+    def _rebalance(self, which: int, n: int) -> None:
+        """A joiner comes, goes, or freezes for longer than its session, in one of which another takes its place."""
+        service = self.joiners[which % 2]
+        if n % 4 == 1 and not self.frozen:
+            self._freeze(self.candidate if which > 5 else service, takes_place=which % 4 > 1)
+        elif self.frozen:
+            self._thaw()
+        elif not service.wanted:
+            service.wanted = True
+        elif n % 4 == 0 and service.running:
+            self._stop(service)
+
+    def _stop(self, service: Service) -> None:
+        """In order: the last commit is done. Its tasks go over once its session has passed."""
+        service.stop.stop()
+        self._run(service, 10 * SLICE)
+        if service is self.joiners[1]:
+            service.wanted = False
+            if service.process is not None and service.running:
+                self._hand_over(service.process, service.process.kill)
+
+    def _freeze(self, service: Service, *, takes_place: bool) -> None:
+        """SIGSTOP; then its session passes, or another process of the same instance is started before that."""
+        process = service.process
+        if process is None or not service.running or (self.setup.adopted and service is self.candidate):
+            return
+        process.frozen = True
+        self.frozen.append((service, process))
+        service.process = None
+        if not takes_place:
+            service.wanted = False
+            self.world.move_to(self.world.now_ms + int(LONG_S * 1000))
+
+    def _thaw(self) -> None:
+        """SIGCONT: zombies go on where they stood. One whose place was taken is fenced; the other has lost all."""
+        for service, process in self.frozen:
+            process.frozen = False
+            self.befallen["a zombie woke up"] += 1
+            if service.wanted:
+                self.zombies.append(process)
+            else:
+                service.process, service.wanted = process, True
+                self._run(service, 10 * SLICE)
+        self.frozen.clear()
+        self._run_zombies(10 * SLICE)
+
+    def _run_zombies(self, calls: int) -> None:
+        for process in self.zombies:
+            self._hand_over(process, lambda process=process: process.run(calls))  # type: ignore[misc]
+        self.befallen["a zombie was fenced"] += sum(process.error is not None for process in self.zombies)
+        self.zombies = [process for process in self.zombies if not process.ended]
+
+    def _kill(self, processes: list[Process]) -> None:
+        for process in processes:
+            process.frozen = False
+            self._hand_over(process, process.kill)
+
+    def _retain(self, service: Service) -> None:
+        """A joiner commits, retention takes what it had read of one side, and it dies: what was pending is gone."""
+        process = service.process
+        if process is None or not service.running:
+            return
+        quiet, self.faults.quiet = self.faults.quiet, True
+        before = process.calls["commit_transaction"]
+        self._run(service, 300, lambda: process.calls["commit_transaction"] > before)
+        if process.calls["commit_transaction"] > before and service.running:
+            for place, position in service.positions().items():
+                if place.topic in (self.world.topics[0], self.setup.adopted):
+                    self.broker.logs[place].low = max(self.broker.logs[place].low, position)
+            self._hand_over(process, process.kill)
+        self.faults.quiet = quiet
+
+    def _replay(self, which: int, n: int) -> None:
+        """Production's group is set back, every joiner has a look, and production answers the same inputs again."""
+        world, producer = self.on_broker, self.world.production
+        self._commit_production(0, 0)
+        world.share()
+        self.calm(SETTLED_S)
+        back = producer.replay(world.at, world.inputs[which % len(world.inputs)], n)
+        world.commit_for(producer, back)
+        self.calm(CALM_S)
+        producer.answer_again(world.at, back)
+        self._commit_production(0, 0)
+        world.share()
+        self.calm(CALM_S)
+
+    # ---------------------------------------------------------------- to the end
+
+    def calm(self, seconds: float) -> None:
+        """Nothing befalls anybody for so long, and everybody gets on."""
+        quiet, self.faults.quiet = self.faults.quiet, True
+        self._thaw()
+        end = self.broker.clock.monotonic() + seconds
+        for _ in range(TURNS_MAX):
+            if self.broker.clock.monotonic() >= end:
+                break
+            self._supervise(1)
+            for service in self.services:
+                self._run(service, 2 * SLICE)
+            self._run_zombies(2 * SLICE)
+            if not any(service.running for service in self.services):
+                self.broker.clock.advance(0.1)
+        else:
+            self.judge.offences.append(f"{seconds} s do not pass within {TURNS_MAX} turns")
+        self.faults.quiet = quiet
+
+    def drain(self) -> None:
+        """Everybody does what is left; where only time closes, sentinels follow."""
+        for log in self.broker.logs.values():
+            log.held = None
+        self.faults.quiet = True
+        self._thaw()
+        self._kill(self.zombies)
+        # Whoever has left comes back: the other may have come to its end without what this one had.
+        self.joiners[1].wanted = self.joiners[1].starts > 0
+        self.calm(SETTLED_S)
+        super().drain()
+
+    def turn(self) -> None:
+        """Everybody gets on, and then time passes."""
+        self.on_broker.written = True
+        self.on_broker.share()
+        self.calm(CALM_S)
+        self._wait(0, 0)
+
+    def _leave(self) -> None:
+        """Unbounded, everybody is stopped in order; bounded, all have come to their end by themselves."""
+        for service in self.services:
+            if service.running and not self.setup.bounded:
+                service.stop.stop()
+        self.calm(CALM_S / 5)
+
+    def _take(self) -> None:
+        """What is on the broker, for those who compare."""
+        self.befallen.update({f"died {phase} {call}": n for (phase, call), n in self.faults.deaths.items()})
+        self.befallen.update({f"trouble: {what}": n for what, n in self.faults.troubles.items()})
+        self.befallen["processes started"] += sum(service.starts for service in self.services)
+        self.on_broker.take()
+        plan, logs = self.world.config.plan, self.broker.logs
+        for partition in range(self.setup.outputs):
+            stats = logs[Place(plan.of("stats"), partition)].records()
+            self.stored.stats += [own.decode(entry.value or b"")[1] for _, entry in stats]
+            rows = logs[Place(plan.of("diff"), partition)].records()
+            self.stored.diff[partition] = [own.decode(entry.value or b"")[1] for _, entry in rows]
+
+    def offences(self) -> Iterator[str]:
+        """What went wrong with the processes themselves, and with the judge's word."""
+        for service in self.services:
+            yield from service.offences
+            if service.starts > ENDLESS:
+                yield f"{service.role} {service.instance} was started {service.starts} times"
+        yield from judge_offences(self.on_broker)
+
+
+def played(history: History) -> Trial:
+    """A history, played to its end. What the roles log of their many deaths is nothing to read."""
+    logger = logging.getLogger("shadowstream")
+    before = logger.level
+    logger.setLevel(SILENT)
+    try:
+        return BrokerTrial(history).play()
+    finally:
+        logger.setLevel(before)
+
+
+ON_BROKER = Way(played, "sim-loop")

@@ -1,0 +1,110 @@
+"""The real roles as processes: what `shadowstream up` would start."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from shadowstream.config import Config
+from shadowstream.errors import BrokerError
+from shadowstream.kafka import joiner, judge, runner, watcher
+from shadowstream.kafka.clients import Stoppable
+from shadowstream.records import Batch, Place
+from shadowstream.runner.step import RunnerStep
+from shadowstream.testing.memory.consumer import MemoryConsumer
+from shadowstream.testing.memory.processes import Process
+from shadowstream.testing.simulation.on_broker.faults import Faults
+from shadowstream.testing.simulation.on_broker.world import BrokerWorld
+from shadowstream.testing.simulation.running import Retelling
+from shadowstream.watch import Watch
+
+RUN: dict[str, Callable[..., dict[str, Any]]] = {
+    "runner": runner.run,
+    "watcher": watcher.run,
+    "joiner": joiner.run,
+    "judge": judge.run,
+}
+NAME = RunnerStep.__name__
+ENDLESS = 60
+"""Restarts of one process after which it is taken to die again and again."""
+
+
+@contextlib.contextmanager
+def retelling(world: BrokerWorld) -> Iterator[None]:
+    """Within, the runner's step hears from the inputs what a candidate's call cannot bring about."""
+    told = Retelling(world.setup, world.config, world.at)
+
+    class Step(RunnerStep):
+        """The real step."""
+
+        def step(self, batch: Batch, now_ms: int) -> None:
+            """A batch, and what its inputs name."""
+            super().step(batch, now_ms)
+            told.retell(self, batch)
+
+    setattr(runner, NAME, Step)
+    try:
+        yield
+    finally:
+        setattr(runner, NAME, RunnerStep)
+
+
+class Service:
+    """One role's instance and the process that is it at present; those before it may still be about as zombies."""
+
+    def __init__(self, world: BrokerWorld, faults: Faults, role: str, instance: str = "0") -> None:
+        self.world, self.faults, self.role, self.instance = world, faults, role, instance
+        self.process: Process | None = None
+        self.stop = Stoppable()
+        self.wanted = True
+        self.starts = 0
+        self.revision = ""
+        self.offences: list[str] = []
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a process that has not come to its end."""
+        return self.process is not None and not self.process.ended
+
+    def start(self, watches: dict[str, Watch]) -> None:
+        """A new process, in place of the last one."""
+        world, self.revision, self.stop = self.world, self.world.revision, Stoppable()
+        config, revision, stop, watch = world.config, world.revision, self.stop, watches[self.role]
+        self.starts += 1
+        self.process = Process(
+            f"{self.role} {self.instance}",
+            world.broker.clock,
+            lambda: RUN[self.role](config, revision, stop, watch, self.instance),
+        )
+        self.process.fault = self.faults.befall
+
+    def heed(self) -> None:
+        """A process that has ended: by itself, or because the broker made it. Anything else is an offence."""
+        if self.process is None or self.process.error is None:
+            return
+        error, self.process.error = self.process.error, None
+        if not isinstance(error, BrokerError) or "start mark is gone" in str(error):
+            trace = error.__traceback__
+            while trace is not None and trace.tb_next is not None:
+                trace = trace.tb_next
+            at = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else ""
+            self.offences.append(f"{self.role} {self.instance} ended by {type(error).__name__}: {error} ({at})")
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has come to its end by itself: a bounded trial."""
+        ended = self.process is not None and self.process.ended and self.process.result is not None
+        return ended and not self.stop.stopped
+
+    def positions(self) -> dict[Place, int]:
+        """How far its group's consumer has read."""
+        group = self.world.config.plan.group(self.role)
+        clients = self.process.clients if self.process is not None else []
+        mine = [c for c in clients if isinstance(c, MemoryConsumer) and c.group.name == group]
+        return mine[-1].positions if mine else {}
+
+
+def watches(config: Config) -> dict[str, Watch]:
+    """One for each role, used by all its processes: nothing is asked of them."""
+    return {role: Watch(config.name, "runner" if role == "watcher" else role) for role in RUN}

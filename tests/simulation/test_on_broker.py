@@ -1,0 +1,72 @@
+"""The simulator's trials by the real roles, on the broker in memory: `make sim-loop`, a short version of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from shadowstream.testing.simulation import run
+from shadowstream.testing.simulation.__main__ import main
+from shadowstream.testing.simulation.generator import history
+from shadowstream.testing.simulation.on_broker.faults import TORN, UNHEARD
+from shadowstream.testing.simulation.on_broker.play import ON_BROKER, BrokerTrial
+
+SEEDS = 60
+SEEDS_LONG = 2_000
+COMMAND = [sys.executable, "-m", "shadowstream.testing.simulation", "--on-broker"]
+
+
+def trials(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """As the make target runs them: one hash seed in all processes."""
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, env=environment, check=False)
+
+
+def told(text: str, line: str) -> int:
+    """The figure of a line of the report, 0 where there is none."""
+    found = re.search(rf"^{re.escape(line)} +(\d+)$", text, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def test_whatever_dies_and_wherever_nothing_is_lost_or_said_twice() -> None:
+    done = trials("--seeds", str(SEEDS))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for phase, call in (*TORN, UNHEARD, ("before", "consume"), ("after", "consume")):
+        assert told(done.stdout, f"died {phase} {call}"), f"nobody died {phase} {call}: these seeds prove nothing of it"
+    assert told(done.stdout, "a zombie woke up")
+    assert told(done.stdout, "trouble: commit_transaction abort")
+    assert told(done.stdout, "trouble: commit_transaction late")
+
+
+@pytest.mark.long
+def test_two_thousand_seeds_show_nothing_wrong() -> None:
+    done = trials("--seeds", str(SEEDS_LONG))
+    print(done.stdout.splitlines()[-1])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_seed_is_the_same_whenever_it_is_played() -> None:
+    outputs = [trials("--seeds", "3", "--first-seed", "20", "--processes", n).stdout for n in ("1", "2")]
+    assert [re.sub(r"[\d.]+ s in \d processes", "", text) for text in outputs[:1]] == [
+        re.sub(r"[\d.]+ s in \d processes", "", text) for text in outputs[1:]
+    ]
+
+
+def test_a_failing_seed_prints_its_shrunk_history_and_how_to_repeat_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(BrokerTrial, "offences", lambda self: iter(["planted"] if self.history.inputs else []))
+    assert main(["--on-broker", "--seeds", "1", "--first-seed", "9", "--processes", "1"]) == 1
+    text = capsys.readouterr().out
+    assert "make sim-loop SEEDS=1 FIRST_SEED=9" in text
+    small = text.partition("shrunk history:")[2]
+    assert small.count(" input ") == 1 < len(history(9).inputs)
+
+
+def test_an_error_that_a_role_does_not_expect_is_an_offence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shadowstream.kafka.joiner.JoinerRole.turn", lambda self, now_ms: 1 // 0)
+    assert any("ZeroDivisionError" in offence for offence in run.run_seed(9, ON_BROKER).offences)
