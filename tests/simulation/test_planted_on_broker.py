@@ -1,0 +1,188 @@
+"""The simulator on the broker is able to fail: each of these faults, planted in the real loop or a role's edge, is
+caught within 60 seeds. (What is lost and not forgotten needs the right moment: tests/memory has it.)"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaException, TopicPartition
+
+from shadowstream.errors import BrokerError
+from shadowstream.judge.step import JudgeStep
+from shadowstream.kafka import joiner
+from shadowstream.kafka.joiner import JoinerRole
+from shadowstream.kafka.loop import TRANSACTION_WAIT_S, Loop, now_ms
+from shadowstream.kafka.runner import RunnerRole
+from shadowstream.records import Commit, Write
+from shadowstream.testing.memory.consumer import MemoryConsumer
+from shadowstream.testing.simulation.on_broker.play import ON_BROKER
+from shadowstream.testing.simulation.run import run_seed
+
+WITHIN = 60
+
+Planted = Callable[[Any], Any]
+"""From the real function to the faulty one."""
+
+
+def commits_first(real: Any) -> Any:
+    """The offsets are committed in one transaction, what they stand for is written in the next."""
+
+    def transaction(self: Any, writes: list[Write], commits: list[Commit]) -> None:
+        real(self, [], commits)
+        self._writer.producer.begin_transaction()
+        self._writer.write(writes)
+        self._writer.producer.commit_transaction(TRANSACTION_WAIT_S)
+
+    return transaction
+
+
+def produces_first(real: Any) -> Any:
+    """The other way round: at least once."""
+
+    def transaction(self: Any, writes: list[Write], commits: list[Commit]) -> None:
+        self._writer.producer.begin_transaction()
+        self._writer.write(writes)
+        self._writer.producer.commit_transaction(TRANSACTION_WAIT_S)
+        real(self, [], commits)
+
+    return transaction
+
+
+def takes_an_abort_for_a_commit(real: Any) -> Any:
+    """After an abort the roles' memory is ahead of what is committed."""
+
+    def failed(self: Any, error: BrokerError) -> None:
+        if not error.abortable:
+            raise error
+        self._writer.producer.abort_transaction(TRANSACTION_WAIT_S)
+        self._role.committed(now_ms())
+
+    return failed
+
+
+def does_not_rewind(real: Any) -> Any:
+    """After an abort the committed state is loaded, and reading goes on where it had come to."""
+
+    def failed(self: Any, error: BrokerError) -> None:
+        seek, self._consumer.seek = self._consumer.seek, lambda partition: None
+        try:
+            real(self, error)
+        finally:
+            self._consumer.seek = seek
+
+    return failed
+
+
+def commits_all_the_same(real: Any) -> Any:
+    """The transaction is committed although its offsets could not be sent."""
+
+    def transaction(self: Any, writes: list[Write], commits: list[Commit]) -> None:
+        producer = self._writer.producer
+        producer.begin_transaction()
+        self._writer.write(writes)
+        offsets = [TopicPartition(c.place.topic, c.place.partition, c.offset, c.metadata) for c in commits]
+        try:
+            producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), TRANSACTION_WAIT_S)
+        except KafkaException as error:
+            if error.args[0].txn_requires_abort():
+                raise
+        producer.commit_transaction(TRANSACTION_WAIT_S)
+
+    return transaction
+
+
+def takes_a_retry_for_a_failure(real: Any) -> Any:
+    """A commit whose answer was lost is taken for one that was not done, and its records are written again."""
+
+    def transaction(self: Any, writes: list[Write], commits: list[Commit]) -> None:
+        try:
+            producer = self._writer.producer
+            producer.begin_transaction()
+            self._writer.write(writes)
+            offsets = [TopicPartition(c.place.topic, c.place.partition, c.offset, c.metadata) for c in commits]
+            producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), TRANSACTION_WAIT_S)
+            producer.commit_transaction(TRANSACTION_WAIT_S)
+        except KafkaException as error:
+            if not error.args[0].retriable():
+                raise
+            producer.commit_transaction(TRANSACTION_WAIT_S)
+            real(self, writes, commits)
+
+    return transaction
+
+
+def sends_no_offsets(real: Any) -> Any:
+    """Who sends an empty list is not refused, member or not."""
+
+    def transaction(self: Any, writes: list[Write], commits: list[Commit]) -> None:
+        real(self, writes, [])
+
+    return transaction
+
+
+def remembers(real: Any) -> Any:
+    """With what a member had it goes on."""
+    return lambda self, *_: None
+
+
+def without_waiting(real: Any) -> Any:
+    """Committed offsets are taken as they are while a transaction is open that changes them."""
+
+    def committed(self: MemoryConsumer, partitions: Sequence[TopicPartition], timeout: float = 0) -> Any:
+        self._committed_only = False
+        try:
+            return real(self, partitions, timeout)
+        finally:
+            self._committed_only = True
+
+    return committed
+
+
+def without_state(real: Any) -> Any:
+    """The counts of the commit's sequence number are not read."""
+    return lambda config, partitions, sequences: {}
+
+
+def only_where_it_stood(real: Any) -> Any:
+    """After a restart the judge knows how far it has read, and not what it had read."""
+
+    def restore(self: JudgeStep, snapshot: Any) -> None:
+        if snapshot is not None:
+            self._offsets = {int(partition): offset for partition, offset in snapshot["offsets"].items()}
+
+    return restore
+
+
+FAULTS: dict[str, tuple[Any, str, Planted]] = {
+    "commit before produce": (Loop, "_transaction", commits_first),
+    "produce before commit": (Loop, "_transaction", produces_first),
+    "memory ahead of what is committed": (Loop, "_failed", takes_an_abort_for_a_commit),
+    "no rewind after an abort": (Loop, "_failed", does_not_rewind),
+    "commit after send_offsets failed": (Loop, "_transaction", commits_all_the_same),
+    "write again what was committed": (Loop, "_transaction", takes_a_retry_for_a_failure),
+    "empty offset list": (Loop, "_transaction", sends_no_offsets),
+    "nothing committed nor cleared on revoke": (Loop, "_on_revoke", remembers),
+    "the joiner forgets nothing": (JoinerRole, "dropped", remembers),
+    "the runner forgets nothing": (RunnerRole, "dropped", remembers),
+    "commits are not waited for": (MemoryConsumer, "committed", without_waiting),
+    "no state record": (joiner, "read_states", without_state),
+    "the judge forgets": (JudgeStep, "restore", only_where_it_stood),
+}
+
+
+def caught(seeds: range) -> tuple[int, str] | None:
+    """The first seed that shows an offence."""
+    found = ((seed, run_seed(seed, ON_BROKER).offences) for seed in seeds)
+    return next(((seed, offences[0]) for seed, offences in found if offences), None)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    where, what, fault = FAULTS[name]
+    assert callable(where.__dict__[what]), "what the fault is planted in has gone: plant it anew"
+    monkeypatch.setattr(where, what, fault(where.__dict__[what]))
+    seed = caught(range(WITHIN))
+    print(f"{name}: caught at seed {seed}")
+    assert seed is not None
