@@ -84,6 +84,7 @@ class World:
         self.broker.create("in", 2)
         self.broker.create(TOPIC, 1)
         self.running: Process | None = None
+        self.roles: dict[str, Copier] = {}
 
     def host(self) -> Process:
         assert self.running is not None
@@ -99,7 +100,9 @@ class World:
             writer = transactional_writer(CONFIG, "runner", instance)
             start_transactions(writer, watch)
             consumer = group_consumer(CONFIG, "runner", instance)
-            Loop(CONFIG, Copier(), consumer, writer, admin(CONFIG.kafka), watch).run(["in"], Stoppable())
+            self.roles[instance] = Copier()
+            loop = Loop(CONFIG, self.roles[instance], consumer, writer, admin(CONFIG.kafka), watch)
+            loop.run(["in"], Stoppable())
 
         return Process(instance, self.clock, role)
 
@@ -133,3 +136,55 @@ def test_a_process_whose_instance_came_up_elsewhere_ends_by_itself(world: World)
     world.arrive(b"c")
     world.turn(new)
     assert world.copied() == [b"a", b"b", b"c"]
+
+
+def sleeps_past_its_session(world: World) -> list[bytes]:
+    """A member has read, not committed, and is frozen; another does its work and dies too; then it wakes up.
+
+    It joins anew within one call, so that its next commit is of a generation that the group takes: where another is
+    there, the group refuses what it remembers anyhow. Returns what has been copied.
+    """
+    old, new = world.copier("0"), world.copier("1")
+    world.arrive(b"a", b"b")
+    world.running = old
+    old.run(1_000, lambda: "0" in world.roles and bool(world.roles["0"].writes))
+    assert world.copied() == []
+    old.frozen = True
+    world.clock.advance(11)
+    world.turn(new)
+    assert world.copied() == [b"a", b"b"]
+    world.running = new
+    new.kill()
+    world.clock.advance(11)
+    old.frozen = False
+    world.turn(old)
+    world.arrive(b"c", b"d", partition=1)
+    world.turn(old)
+    return world.copied()
+
+
+def test_a_member_that_has_lost_all_forgets_what_it_had_not_committed(world: World) -> None:
+    assert sleeps_past_its_session(world) == [b"a", b"b", b"c", b"d"]
+
+
+def test_the_test_before_would_see_it_remember(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Loop, "_on_lost", lambda self, consumer, partitions: None)
+    assert sleeps_past_its_session(world) == [b"a", b"a", b"b", b"b", b"c", b"d"]
+
+
+def test_processes_that_are_stopped_before_and_after_each_call_copy_everything_once(world: World) -> None:
+    """Each process dies one call later than the one before it: no place is left out."""
+    world.arrive(*(bytes([n]) for n in range(40)))
+    calls = 0
+    for last in range(1, 400):
+        process = world.copier("0")
+        world.running = process
+        process.run(last)
+        calls += sum(process.calls.values())
+        process.kill()
+        if last % 10 == 0:
+            world.arrive(bytes([40 + last // 10]), partition=1)
+    assert calls > 20_000
+    last_one = world.copier("0")
+    world.turn(last_one)
+    assert world.copied() == [bytes([n]) for n in range(40 + 40)][:40] + [bytes([40 + n]) for n in range(1, 40)]

@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from random import Random
 
 from shadowstream.codecs import own
@@ -226,7 +227,7 @@ class BrokerTrial(Trial):
 
     def _run_zombies(self, calls: int) -> None:
         for process in self.zombies:
-            self._hand_over(process, lambda process=process: process.run(calls))  # type: ignore[misc]
+            self._hand_over(process, partial(process.run, calls))
         self.befallen["a zombie was fenced"] += sum(process.error is not None for process in self.zombies)
         self.zombies = [process for process in self.zombies if not process.ended]
 
