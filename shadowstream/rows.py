@@ -97,6 +97,57 @@ class CriterionVerdict:
     shown_bad: bool
     least_caught: float | None
     units_needed: int | None
+    units: str
+    bad: float
+    alpha: float
+    muted: bool
+    required: bool
+    min_units: int
+    passed: bool
+    deff_window: float | None
+    deff_key: float | None
+    trailing_n: int
+    trailing_bad: float
+    trailing_needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class SliceExcess:
+    """A slice that holds an excess of mismatches."""
+
+    dimensions: tuple[str, ...]
+    values: tuple[str, ...]
+    n: int
+    s: int
+    lower: float
+    log_e: float
+    latched_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIncident:
+    """An open incident, with what people said of it."""
+
+    id: str
+    subject: str
+    opened_ms: int
+    reason: str
+    members: tuple[str, ...]
+    absorbed: int
+    acknowledged_by: str | None
+    acknowledged_reason: str | None
+    muted_by: str | None
+    muted_until_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A person's word that stands before the evidence."""
+
+    decision: str
+    by: str
+    reason: str
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +198,13 @@ class Verdict:
     evaluated_at_ms: int
     sources: tuple[Source, ...]
     caveats: tuple[str, ...]
+    release: str | None
+    attempt: int
+    slices: tuple[SliceExcess, ...]
+    slices_counted: int
+    slices_dropped: int
+    incidents: tuple[OpenIncident, ...]
+    override: Override | None
 
 
 Row = DiffRow | DriftEvent | Verdict

@@ -48,6 +48,11 @@ class Config(Model):
     """One trial: one candidate beside one production."""
 
     name: str = Field(description="name of the trial; every topic and group begins with shadow.<name>.")
+    release: str | None = Field(
+        None,
+        min_length=1,
+        description="what the candidate is an attempt at; each further revision of one release is judged more strictly",
+    )
     kafka: Kafka = Field(default_factory=Kafka)
     schemas: Schemas = Field(default_factory=Schemas)
     inputs: list[str] = Field(min_length=1, description="topics that production and the candidate read")
@@ -105,6 +110,8 @@ class Config(Model):
                 raise ValueError("twin goes with identity.kind key, coordinate or id, and identity.outputs: one")
             if self.bounded and not self.twin.group:
                 raise ValueError("bounded: needs twin.group, else nobody knows when the twin is done")
+        elif any(criterion.rate == "twin" for criterion in self.judge.criteria):
+            raise ValueError("judge.criteria: twin needs twin, a second run of production")
         reads = [*self.inputs, *self.production.outputs]
         reads += [one.topic for one in (self.candidate, self.twin) if one and one.topic]
         if len(set(reads)) < len(reads):

@@ -8,13 +8,74 @@ from pydantic import Field, model_validator
 
 from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis, Rate
 
+RateName = Literal[
+    "mismatch", "field", "missing", "extra", "error", "duplicate",
+    "slower", "over", "mean", "check", "twin", "expected", "labels",
+]  # fmt: skip
+
+# What a rate asks to be named besides itself, and which rates may be counted by key.
+_NAMES = {
+    "field": ("path",),
+    "mean": ("path", "bound"),
+    "check": ("check", "path"),
+    "expected": ("name",),
+}
+_BY_KEY = ("mismatch",)
+
 
 class Criterion(Model):
     """One rule of the gate: promote only while the rate is shown to lie under the limit."""
 
-    rate: Literal["mismatch", "missing", "extra", "error"] = Field(description="which rate is judged")
+    rate: RateName = Field(
+        description="what is judged. mismatch, missing, extra, error, duplicate: outcomes, as the table of outcomes "
+        "counts them. field: pairs that differ at `path`. slower, over: pairs in which the candidate is slower than "
+        "production, or over the latency limit. mean: the mean difference of the numbers at `path`, as a share of "
+        "`bound`. check: values at `path` that fail `check`. twin, labels: of the pairs on which only one of the two "
+        "is wrong, the share on which it is the candidate; .5 asks for better than equal. expected: pairs that differ "
+        "as declared under `name`"
+    )
     limit: Rate = Field(description="p0: the rate that must be shown not to be reached, in (0, 1)")
+    path: str | None = Field(None, min_length=1, description="path of the field: for field, mean and check")
+    bound: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="for mean: a difference of this size or more counts as 1"
+    )
+    check: Literal["schema", "null", "range", "category"] | None = Field(None, description="for check: which one")
+    name: str | None = Field(None, min_length=1, description="for expected: name of the declared change")
+    unit: Literal["record", "key", "block"] = Field(
+        "record",
+        description="what is counted. record: each pair or record. key: the share of bad pairs per bucket of keys and "
+        "window; for mismatch. block: the share of bad ones per window. Where mismatches cluster, records are the "
+        "wrong unit and cannot promote",
+    )
+    alpha: Rate | None = Field(None, description="level of this criterion; default: judge.alpha")
+    min_units: int = Field(0, ge=0, description="least units before promote, however good they are")
     critical: bool = Field(True, description="whether an excess rejects the candidate")
+    muted: bool = Field(False, description="shown in the verdict and takes no part in the decision")
+    required: bool = Field(True, description="whether it holds promote back while it has no data at all")
+
+    @property
+    def id(self) -> str:
+        """What the criterion is called in the verdict, in drift and in metrics; unique within the judge.
+
+        >>> Criterion(rate="check", check="null", path="user.zip", limit=0.01).id
+        'check:null:user.zip'
+        """
+        return ":".join(one for one in (self.rate, self.check, self.name, self.path) if one)
+
+    @model_validator(mode="after")
+    def _named_as_its_rate_asks(self) -> Criterion:
+        asked = _NAMES.get(self.rate, ())
+        for part in ("path", "bound", "check", "name"):
+            given = getattr(self, part) is not None
+            if given and part not in asked:
+                raise ValueError(f"{part} does not go with rate: {self.rate}")
+            if part in asked and not given:
+                raise ValueError(f"rate: {self.rate} needs {part}")
+        if self.unit == "key" and self.rate not in _BY_KEY:
+            raise ValueError(f"unit: key goes with rate: {' and '.join(_BY_KEY)} only; take block for {self.rate}")
+        if self.unit != "record" and self.rate == "mean":
+            raise ValueError("a mean is of records; leave unit out")
+        return self
 
 
 def _default_criteria() -> list[Criterion]:
@@ -40,13 +101,17 @@ class Judge(Model):
     window_ms: PositiveMillis = Field(HOUR_MS, description="length of an event-time window, ms")
     min_duration_ms: Millis = Field(DAY_MS, description="least span of event time before promote, ms")
     alpha: Rate = Field(0.05, description="greatest probability of a wrong promote, and of a wrong reject")
-    criteria: list[Criterion] = Field(default_factory=_default_criteria, min_length=1)
+    criteria: list[Criterion] = Field(
+        default_factory=_default_criteria, min_length=1, max_length=100, description="all must be shown good"
+    )
     drift: Drift = Field(default_factory=Drift)
 
     @model_validator(mode="after")
-    def _each_rate_once(self) -> Judge:
-        rates = [criterion.rate for criterion in self.criteria]
-        twice = {rate for rate in rates if rates.count(rate) > 1}
+    def _each_once(self) -> Judge:
+        ids = [criterion.id for criterion in self.criteria]
+        twice = {one for one in ids if ids.count(one) > 1}
         if twice:
             raise ValueError(f"criteria: {', '.join(sorted(twice))} is judged more than once")
+        if all(criterion.muted for criterion in self.criteria):
+            raise ValueError("criteria: all are muted, so nothing would be judged")
         return self

@@ -21,17 +21,22 @@ A pair compared is one unit however many records or fields it has. Where the tab
 - A candidate that is a job of its own (`candidate.topic`) does not tell us of its inputs. Its error is then the share
   of its records that cannot be decoded: n is pairs compared, extra and undecodable shadow, s undecodable shadow.
 - A record that no pair can hold (`unpairable`) lowers coverage on either side; a duplicate is shown and lowers nothing.
-- The twin's outcomes (`twin_*`), the joint ones (`joint_*`) and those of its records alone count in no rate and lower
-  no coverage: they are kept and shown, for what differs between two runs of production is no fault of the candidate.
+- The twin's outcomes (`twin_*`), the joint ones (`joint_*`) and those of its records alone count in none of these and
+  lower no coverage: what differs between two runs of production is no fault of the candidate. The criterion twin is
+  the excess over that noise: of the ids at which exactly one of candidate and twin differs, the share
+  at which it is the candidate.
+- `expected:<name>` is `expected` of one declared change; both are counted.
+
+Beside the table a criterion may ask for rows of its own (`rate_of`), over what else a window counts. Everything that a
+window counts is a *figure*: outcomes by their names, the rest behind a prefix (`figures_of`).
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from shadowstream.config import Config
+from shadowstream.config import Config, Criterion
 
 PAIRS = ("match", "tolerated", "ignored", "expected", "mismatch", "cardinality")
 
@@ -49,8 +54,19 @@ COMPARED = (*PAIRS, "missing", "extra", "candidate_error", "undecodable_shadow")
 OF_TWIN = ("duplicate_twin", "unpairable_twin", "undecodable_twin")
 OF_TWIN_PREFIXES = ("twin_", "joint_")
 
+EXPECTED = "expected:"
+FIELD, CHECK, MEAN = "field/", "check/", "mean/"
+"""Prefixes of figures that are no outcomes: pairs that differ at a path, checks, and the sums of a mean."""
+
+# What stands beside the outcomes in their map: latencies of pairs, and pairs with a late label by who was right.
+LATENCIES = ("latency_pairs", "latency_slower", "latency_over")
+LABELS = ("label_both_right", "label_production_only", "label_candidate_only", "label_neither", "label_unlabelled")
+
 KNOWN = frozenset(
-    (*COMPARED, *UNCOVERED, *OF_TWIN, "duplicate_production", "duplicate_shadow", "input", "input_failed")
+    (
+        *(*COMPARED, *UNCOVERED, *OF_TWIN, *LATENCIES, *LABELS),
+        *("duplicate_production", "duplicate_shadow", "input", "input_failed"),
+    )
 )
 
 
@@ -85,7 +101,63 @@ def is_known(outcome: str) -> bool:
     >>> is_known("joint_both"), is_known("vanished")
     (True, False)
     """
-    return outcome in KNOWN or outcome.startswith(OF_TWIN_PREFIXES)
+    return outcome in KNOWN or outcome.startswith((*OF_TWIN_PREFIXES, EXPECTED))
+
+
+def rate_of(criterion: Criterion, config: Config) -> Rate:
+    """The row that a criterion counts by."""
+    if criterion.rate in (table := rates_of(config)):
+        return table[criterion.rate]
+    path = criterion.path or ""
+    rows = {
+        "field": Rate(PAIRS, (FIELD + path,), "pairs"),
+        "duplicate": Rate((*PAIRS, "extra", "duplicate_shadow"), ("duplicate_shadow",), "shadow records"),
+        "slower": Rate(("latency_pairs",), ("latency_slower",), "pairs with both latencies"),
+        "over": Rate(("latency_pairs",), ("latency_over",), "pairs with both latencies"),
+        "mean": Rate((MEAN + path,), (), "pairs with numbers"),
+        "check": Rate((f"{CHECK}checked:{path}",), (f"{CHECK}{criterion.check}:{path}",), "values checked"),
+        "twin": Rate(("joint_shadow", "joint_twin"), ("joint_shadow",), "pairs on which one of the two differs"),
+        "labels": Rate(
+            ("label_production_only", "label_candidate_only"),
+            ("label_production_only",),
+            "labelled pairs on which one of the two is wrong",
+        ),
+        "expected": Rate(PAIRS, (f"{EXPECTED}{criterion.name}",), "pairs"),
+    }
+    return rows[criterion.rate]
+
+
+def figures_of(delta: Mapping[str, Any], expired: Collection[str] = ()) -> dict[str, int]:
+    """All additive counts of one window of a stats record (schemas/stats.avsc) but slices and buckets, in one map.
+
+    `expired`: names of declared expected changes that are not expected any more, so that they count as mismatches.
+
+    >>> figures_of({"outcomes": {"match": 2, "expected:round": 1}, "fields": {"score": 1}})
+    {'match': 2, 'expected:round': 1, 'expected': 1, 'field/score': 1}
+    >>> figures_of({"outcomes": {"match": 2, "expected:round": 1}, "fields": {}}, expired=["round"])
+    {'match': 2, 'expected:round': 1, 'mismatch': 1}
+    """
+    figures: dict[str, int] = dict(delta["outcomes"])
+    for name, pairs in delta["outcomes"].items():
+        if name.startswith(EXPECTED):
+            counted = "mismatch" if name.removeprefix(EXPECTED) in expired else "expected"
+            figures[counted] = figures.get(counted, 0) + pairs
+    figures |= {FIELD + path: pairs for path, pairs in delta["fields"].items()}
+    figures |= {CHECK + name: values for name, values in delta.get("checks", {}).items()}
+    for mean in delta.get("means", ()):
+        figures[MEAN + mean["path"]] = mean["n"]
+        figures |= {f"{MEAN}{mean['path']}/{index}": total for index, total in enumerate(mean["sums"])}
+    return figures
+
+
+def outcomes_of(figures: Mapping[str, int]) -> dict[str, int]:
+    """The outcomes among figures, as stats records name them."""
+    return {name: units for name, units in figures.items() if not name.startswith((FIELD, CHECK, MEAN))}
+
+
+def behind(prefix: str, figures: Mapping[str, int]) -> dict[str, int]:
+    """The figures behind a prefix, without it."""
+    return {name.removeprefix(prefix): units for name, units in figures.items() if name.startswith(prefix)}
 
 
 class Counts(NamedTuple):
@@ -119,55 +191,3 @@ def coverage(outcomes: Mapping[str, int]) -> float | None:
     judged = counts("missing", outcomes).n
     every = judged + sum(outcomes.get(name, 0) for name in UNCOVERED)
     return judged / every if every > 0 else None
-
-
-class Trailing:
-    """The shortest run of last closed windows that holds at least `units` units of one rate.
-
-    Which windows belong to it follows from what they held on time, so a correction that comes sooner or later
-    changes the counts and never the choice. Windows before the run are forgotten: memory is bounded by `units`.
-    """
-
-    def __init__(self, rate: str, units: int, rates: Mapping[str, Rate] = RATES) -> None:
-        self.rate = rate
-        self.units = units
-        self._rates = rates
-        self._windows: deque[list[int]] = deque()  # start, units on time, n, s
-        self._held = 0
-
-    def close(self, start_ms: int, outcomes: Mapping[str, int]) -> None:
-        """Append the next closed window with what it held on time."""
-        n, s = counts(self.rate, outcomes, self._rates)
-        if n <= 0:
-            return
-        self._windows.append([start_ms, n, n, s])
-        self._held += n
-        while self._held - self._windows[0][1] >= self.units:
-            self._held -= self._windows.popleft()[1]
-
-    def correct(self, start_ms: int, outcomes: Mapping[str, int]) -> None:
-        """Add a correction to a window of the run; corrections of forgotten windows do nothing."""
-        n, s = counts(self.rate, outcomes, self._rates)
-        for window in self._windows:
-            if window[0] == start_ms:
-                window[2] += n
-                window[3] += s
-
-    @property
-    def full(self) -> bool:
-        """Whether the run holds as many units as it must."""
-        return self._held >= self.units
-
-    @property
-    def counts(self) -> Counts:
-        """Units and bad units of the run, corrections included."""
-        return Counts(sum(window[2] for window in self._windows), sum(window[3] for window in self._windows))
-
-    def snapshot(self) -> list[list[int]]:
-        """The run as JSON."""
-        return [list(window) for window in self._windows]
-
-    def restore(self, windows: Iterable[Any]) -> None:
-        """Take up a snapshot."""
-        self._windows = deque(list(window) for window in windows)
-        self._held = sum(window[1] for window in self._windows)

@@ -36,12 +36,12 @@ class StateRefused(ConfigError):
 
 
 class Merged(NamedTuple):
-    """Consecutive windows as one: start of the first, end of the last, in ms; units, bad units, how many windows."""
+    """Consecutive windows as one: start of the first, end of the last, ms; units, bad ones or their shares; windows."""
 
     start_ms: int
     end_ms: int
     n: int
-    s: int
+    s: float
     windows: int
 
 
@@ -61,7 +61,7 @@ class WindowMerger:
         self.min_records = min_records
         self.pending: Merged | None = None
 
-    def add(self, start_ms: int, end_ms: int, n: int, s: int) -> Merged | None:
+    def add(self, start_ms: int, end_ms: int, n: int, s: float) -> Merged | None:
         """The merged window that this one completes; None while there is too little. ValueError out of time order."""
         if not 0 <= s <= n or end_ms <= start_ms:
             raise ValueError(f"not a window: [{start_ms}, {end_ms}) ms with {s} bad of {n} units")
@@ -295,8 +295,8 @@ class ShiryaevRoberts:
         self._log_good = [math.log1p(-rate) - math.log1p(-p1) for rate in rates.tolist()]
         self._log_m = [-math.inf] * _SR_RATES
 
-    def update(self, n: int, s: int) -> bool:
-        """Take a window of `n` units of which `s` are bad; whether it stands at the alarm level."""
+    def update(self, n: int, s: float) -> bool:
+        """Take a window of `n` units of which `s` are bad (or shares that add up to it); whether it is an alarm."""
         if not 0 <= s <= n:
             raise ValueError(f"not a window: {s} bad of {n} units")
         log_w = -math.log(_SR_RATES)

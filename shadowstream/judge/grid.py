@@ -104,6 +104,29 @@ class GridSums:
         return self.sums[-1] / float(1 << _STORED_BITS)
 
 
+def critical_grid_n(m: float, alpha: float, held: GridSums | None = None) -> int:
+    """The least number of values at which the mean is shown below `m` if all that come after `held` are 0.
+
+    >>> critical_grid_n(0.05, 0.05), critical_grid_n(0.01, 0.05)
+    (83, 424)
+    """
+    check_rate("alpha", alpha)
+    held = held or GridSums(m, 0, (0,) * SUMS)
+    (zero,) = (grid_sums(np.zeros(1), m),)
+
+    def shown(more: int) -> bool:
+        return _mixed([a + more * b for a, b in zip(held.sums[:BETS], zero[:BETS], strict=True)], _STORED_BITS) >= need
+
+    need = -math.log(alpha)
+    low, high = -1, 1
+    while not shown(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if shown(middle) else (middle, high)
+    return held.n + high
+
+
 def _checked(y: Array, m: float) -> npt.NDArray[np.float64]:
     check_rate("m", m)
     values = np.asarray(y, dtype=np.float64).ravel()

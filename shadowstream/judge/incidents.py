@@ -1,4 +1,6 @@
-"""One criterion watched over time: detectors see each closed window, a change that matters opens an incident.
+"""One rate watched over time: detectors see each closed window, a change that matters opens an incident.
+
+What is watched is a criterion, a field, or a slice of the mismatch rate; whose incidents are one is `families`' to say.
 
 ==========  ====================================================================  ==========
 state       and then                                                              it becomes
@@ -10,7 +12,9 @@ open        a detector fires: the first flag of each detector is shown, the     
 open        `WINDOWS` consecutive windows under `EXIT_SHARE` x limit              quiet
 ==========  ====================================================================  ==========
 
-A window here is a merged one: consecutive event-time windows that together hold `drift.min_records` units.
+A window here is a merged one: consecutive event-time windows that together hold `drift.min_records` records. ADWIN is
+fed the rate over its records; Shiryaev-Roberts the criterion's units, which may be shares (for x in [0, 1] the ratio
+L(x) lies under the chord between L(0) and L(1), so that its expectation is at most 1 all the same).
 """
 
 from __future__ import annotations
@@ -20,8 +24,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
-from shadowstream.config import Criterion, Judge
-from shadowstream.judge.criteria import RATES, Rate
+from shadowstream.config import Drift as Settings
 from shadowstream.judge.drift import (
     AdwinDetector,
     AdwinParams,
@@ -31,7 +34,6 @@ from shadowstream.judge.drift import (
     StateRefused,
     Trimmed,
     WindowMerger,
-    alarm_level,
 )
 from shadowstream.judge.windows import iso
 
@@ -41,9 +43,13 @@ EXIT_SHARE = 0.5
 WINDOWS = 3
 REVISION_DIGITS = 12
 
-# Shiryaev-Roberts may raise one false alarm, over all criteria, in this many windows: over a year of hours.
+# Shiryaev-Roberts may raise one false alarm in this many windows (over a year of hours): one over all criteria, one
+# over all fields, one over all slices.
 HORIZON_WINDOWS = 10_000
 FALSE_ALARMS = 1.0
+# Values that ADWIN keeps, at most, and at least where many criteria share the room of one state record.
+HISTORY_MAX = 10_000
+HISTORY_MIN = 200
 
 Detector = Literal["adwin", "sr"]
 
@@ -77,30 +83,58 @@ class Incident:
     sr_shown: bool = False
 
 
-class Watch:
-    """Watches one criterion of one revision.
+class Subject(NamedTuple):
+    """What is watched: how it is called, what it counts (in the plural), and the rate that it must stay under."""
 
-    >>> judge = Judge()
-    >>> watch = Watch(judge.criteria[0], judge, "ab")
+    name: str
+    units: str
+    limit: float
+
+
+class Watch:
+    """Watches one subject of one revision. `level`: the alarm level of Shiryaev-Roberts (`drift.alarm_level`).
+
+    >>> watch = Watch(Subject("mismatch", "pairs", 0.01), Settings(), "ab", level=40_000)
     >>> events = [event for hour in range(90) for event in watch.feed(hour, hour + 1, 500, 0 if hour < 40 else 25)]
     >>> [(event["event"], event["detector"], event["window_start_ms"]) for event in events]
     [('flag', 'sr', 40), ('opened', 'sr', 40), ('flag', 'adwin', 63)]
     """
 
-    def __init__(self, criterion: Criterion, judge: Judge, revision: str, rates: Mapping[str, Rate] = RATES) -> None:
-        self._units = rates[criterion.rate].units
-        self.criterion = criterion
+    def __init__(
+        self, subject: Subject, settings: Settings, revision: str, level: float, history_max: int = HISTORY_MAX
+    ) -> None:
+        self._units = subject.units
+        self.subject = subject
         self.revision = revision
         self.incident: Incident | None = None
-        self._effect = judge.drift.min_effect * criterion.limit
-        self._merger = WindowMerger(judge.drift.min_records)
-        self._adwin = AdwinDetector(AdwinParams(p_ref=criterion.limit, delta=judge.drift.delta))
-        self._sr = ShiryaevRoberts(criterion.limit, alarm_level(len(judge.criteria), HORIZON_WINDOWS, FALSE_ALARMS))
+        self.merged = False
+        """Whether the last window that was fed completed a merged one."""
+        self._effect = settings.min_effect * subject.limit
+        self._merger = WindowMerger(settings.min_records)
+        self._adwin = AdwinDetector(AdwinParams(p_ref=subject.limit, delta=settings.delta, history_max=history_max))
+        self._sr = ShiryaevRoberts(subject.limit, level)
         self._armed = True
-        # Units and bad units of the last windows, and windows, units, bad units of all before them.
-        self._recent: deque[list[int]] = deque()
-        self._earlier = [0, 0, 0]
+        self._counted: list[float] = [0, 0]
+        # Records and bad ones of the last windows, and windows, records, bad ones of all before them.
+        self._recent: deque[list[float]] = deque()
+        self._earlier: list[float] = [0, 0, 0]
         self._last_ms = [0, 0]
+
+    @property
+    def past(self) -> tuple[int, float]:
+        """Merged windows so far, and their records."""
+        windows, n, _ = self._earlier
+        return int(windows) + len(self._recent), n + sum(row[0] for row in self._recent)
+
+    def begin_after(self, windows: int, records: float) -> None:
+        """Begin with so many merged windows of so many records behind it, none of them bad: what first goes wrong late
+        has changed."""
+        self._earlier = [windows, records, 0]
+
+    @property
+    def log_evidence(self) -> float:
+        """Natural log of what Shiryaev-Roberts holds against the subject now."""
+        return self._sr.log_evidence
 
     @property
     def lasting(self) -> str | None:
@@ -110,9 +144,17 @@ class Watch:
             return None
         return f"{self.incident.reason}; it has not gone away in {WINDOWS} windows"
 
-    def feed(self, start_ms: int, end_ms: int, n: int, s: int) -> list[dict[str, Any]]:
-        """Take the next closed window, n > 0 units of which s are bad; drift events as in schemas/drift.avsc."""
+    def feed(
+        self, start_ms: int, end_ms: int, n: int, s: float, counted: tuple[int, float] | None = None
+    ) -> list[dict[str, Any]]:
+        """Take the next closed window, n > 0 records of which s are bad; drift events as in schemas/drift.avsc.
+
+        `counted`: units and bad units where those are no records.
+        """
+        units, bad = (n, s) if counted is None else counted
+        self._counted = [self._counted[0] + units, self._counted[1] + bad]
         merged = self._merger.add(start_ms, end_ms, n, s)
+        self.merged = merged is not None
         if merged is None:
             return []
         self._last_ms = [merged.start_ms, merged.end_ms]
@@ -137,12 +179,14 @@ class Watch:
             return None
         # ADWIN's own direction is that of values cut at 1; here the rates themselves count.
         direction = "up" if found.after > found.before else "down"
-        change = f"{self.criterion.rate} went {direction} from {found.before:.4g} to {found.after:.4g}"
+        change = f"{self.subject.name} went {direction} from {found.before:.4g} to {found.after:.4g}"
         reason = f"{change} since {iso(found.since)} (ADWIN)"
         return _Flag("adwin", direction, found.before, found.after, found.width, found.estimation, reason)
 
     def _feed_sr(self, merged: Merged) -> _Flag | None:
-        alarm = self._sr.update(merged.n, merged.s)
+        units, bad = self._counted
+        self._counted = [0, 0]
+        alarm = self._sr.update(int(units), bad)
         if self._sr.log_evidence < 0:
             self._armed = True
         if not (alarm and self._armed):
@@ -154,7 +198,7 @@ class Watch:
         # What was there from the start is no change: the level criterion answers for it.
         before = s_earlier / n_earlier if windows >= WINDOWS else after
         reason = (
-            f"{self.criterion.rate} is over its limit {self.criterion.limit:g}: {s} of the last {n} {self._units} by "
+            f"{self.subject.name} is over its limit {self.subject.limit:g}: {s:.12g} of the last {n} {self._units} by "
             f"{iso(merged.end_ms)}, {after:.4g} after {before:.4g} (Shiryaev-Roberts, one false alarm in "
             f"{HORIZON_WINDOWS} windows)"
         )
@@ -167,7 +211,7 @@ class Watch:
         if flag.after - flag.before < self._effect:
             return [self._event("flag", flag)]
         # With the revision's first digits: two revisions that see the same data must not share an incident.
-        name = f"{self.criterion.rate}-{self._last_ms[0]}-{self.revision[:REVISION_DIGITS]}"
+        name = f"{self.subject.name}-{self._last_ms[0]}-{self.revision[:REVISION_DIGITS]}"
         self.incident = Incident(name, self._last_ms[0], flag.detector, flag.before, flag.after, flag.reason)
         self._shown_first(self.incident, flag.detector)
         return [self._event("flag", flag), self._event("opened", flag)]
@@ -187,13 +231,13 @@ class Watch:
         if incident is None:
             return []
         incident.windows += 1
-        exit_rate = EXIT_SHARE * self.criterion.limit
+        exit_rate = EXIT_SHARE * self.subject.limit
         incident.quiet = incident.quiet + 1 if merged.s / merged.n < exit_rate else 0
         if incident.quiet < WINDOWS:
             return []
         n, s = sum(row[0] for row in self._recent), sum(row[1] for row in self._recent)
         reason = (
-            f"{self.criterion.rate} is back: {s} of the last {n} {self._units}, {WINDOWS} windows each "
+            f"{self.subject.name} is back: {s:.12g} of the last {n} {self._units}, {WINDOWS} windows each "
             f"under {exit_rate:g}; open for {incident.windows} windows, {incident.flags} flags"
         )
         flag = _Flag(
@@ -213,7 +257,7 @@ class Watch:
             "event": event,
             "incident": self.incident.id if self.incident is not None else "",
             "revision": self.revision,
-            "criterion": self.criterion.rate,
+            "criterion": self.subject.name,
             "detector": flag.detector,
             "direction": flag.direction,
             "window_start_ms": start_ms,
@@ -231,7 +275,7 @@ class Watch:
             "merger": self._merger.snapshot(),
             "adwin": self._adwin.snapshot(),
             "sr": self._sr.snapshot(),
-            "armed": self._armed,
+            "armed": [self._armed, *self._counted],
             "recent": [list(row) for row in self._recent],
             "earlier": self._earlier,
             "last_ms": self._last_ms,
@@ -240,7 +284,7 @@ class Watch:
 
     def restore(self, snapshot: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Take up a snapshot. A detector whose state cannot be used begins anew; the events then say so."""
-        self._armed = snapshot["armed"]
+        self._armed, *self._counted = snapshot["armed"]
         self._recent = deque(list(row) for row in snapshot["recent"])
         self._earlier, self._last_ms = list(snapshot["earlier"]), list(snapshot["last_ms"])
         self.incident = Incident(**snapshot["incident"]) if snapshot["incident"] is not None else None

@@ -24,10 +24,10 @@ from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from shadowstream.config import Config, Criterion
-from shadowstream.judge.criteria import Counts, counts, rates_of
+from shadowstream.config import Config
+from shadowstream.judge.clusters import NO_SQUARES, Squares, design_effect, squared
 from shadowstream.judge.incidents import EXIT_SHARE
-from shadowstream.judge.verdict import excess
+from shadowstream.judge.measures import Measure, Numbers, added
 from shadowstream.judge.windows import END, NEVER, Closed
 
 
@@ -40,49 +40,77 @@ class Lasting(NamedTuple):
 
 
 class Level:
-    """One critical criterion. Give it each closed window, in the order in which they close."""
+    """One criterion's evidence over the revision. Give it each closed window, in the order in which they close."""
 
-    def __init__(self, criterion: Criterion, config: Config) -> None:
+    def __init__(self, measure: Measure, config: Config) -> None:
         self.reason: str | None = None
         """Why the candidate is rejected, by what is known now."""
         self.withdrawn: str | None = None
         """The last reject that corrections have undone."""
-        self._criterion, self._config = criterion, config
-        self._rates = rates_of(config)
+        self.measure = measure
+        self._rejects = measure.criterion.critical and not measure.criterion.muted
         self._kept_ms = config.correctable_ms + 2 * config.judge.window_ms
-        # Start, units, bad units, whether corrected; sorted. What came before them is one sum, which nothing undoes.
-        self._windows: list[list[int]] = []
-        self._before = [0, 0]
+        # Start, whether corrected, raw numbers; sorted. What came before them is one amount, which nothing undoes.
+        self._windows: list[tuple[int, bool, Numbers]] = []
+        self._before: Numbers = measure.nothing
+        self._squares: Squares = NO_SQUARES
+        self._counted = [0, 0]
         self._from_ms = NEVER
         self._settled: str | None = None
         self._lasting: Lasting | None = None
 
     def close(self, window: Closed, lasting: Lasting | None) -> None:
         """Take a window with the corrections that close with it, and what an incident says now."""
-        self._add(window.start_ms, window.outcomes, corrected=False)
-        for start_ms, outcomes in window.corrections.items():
-            self._add(start_ms, outcomes, corrected=True)
+        for figures in (window.outcomes, *window.corrections.values()):
+            n, s = self.measure.counts(figures)
+            self._counted = [self._counted[0] + n, self._counted[1] + s]
+        self._add(window.start_ms, self.measure.raw(window.outcomes, window.buckets), corrected=False)
+        for start_ms, figures in window.corrections.items():
+            late = window.late_buckets.get(start_ms, {})
+            self._add(start_ms, self.measure.raw(figures, late), corrected=True)
         if self._lasting is None or not self._stands(self._lasting):
             self._lasting = lasting if lasting is not None and self._stands(lasting) else None
-        said, self.reason = self.reason, self._judged(whole=bool(window.corrections))
-        if said is not None and self.reason is None:
-            self.withdrawn = said
+        if self._rejects:
+            said, self.reason = self.reason, self._judged(whole=bool(window.corrections))
+            if said is not None and self.reason is None:
+                self.withdrawn = said
         if window.start_ms != END:
             self._settle(window.start_ms - self._kept_ms)
 
-    def _add(self, start_ms: int, outcomes: Mapping[str, int], *, corrected: bool) -> None:
-        n, s = counts(self._criterion.rate, outcomes, self._rates)
-        if not n and not s:
+    @property
+    def amount(self) -> Numbers:
+        """All evidence there is, corrections included."""
+        total = self._before
+        for _, _, raw in self._windows:
+            total = added(total, self.measure.amount(raw))
+        return total
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Records and bad ones, whatever the unit."""
+        return self._counted[0], self._counted[1]
+
+    def deff(self, counts: Numbers) -> float:
+        """The design effect by window of the counts (units, bad units) that `amount` holds."""
+        squares = self._squares
+        for _, _, raw in self._windows:
+            squares = squared(squares, raw)
+        return design_effect(counts[0], counts[1], squares)
+
+    def _add(self, start_ms: int, raw: Numbers, *, corrected: bool) -> None:
+        if not any(raw):
             return
         if start_ms < self._from_ms:
-            self._before = [self._before[0] + n, self._before[1] + s]
+            # Beyond the horizon nobody corrects; where someone does, counts still add up, and shares stay as they are.
+            if len(raw) == len(self._before):
+                self._before = added(self._before, raw)
             return
         at = bisect_left(self._windows, start_ms, key=itemgetter(0))
         if at < len(self._windows) and self._windows[at][0] == start_ms:
-            _, units, bad, before = self._windows[at]
-            self._windows[at] = [start_ms, units + n, bad + s, int(before or corrected)]
+            _, before, held = self._windows[at]
+            self._windows[at] = (start_ms, before or corrected, added(held, raw))
         else:
-            self._windows.insert(at, [start_ms, n, s, int(corrected)])
+            self._windows.insert(at, (start_ms, corrected, raw))
 
     def _judged(self, *, whole: bool) -> str | None:
         """The first closing that shows an excess; without corrections only the newest can be new."""
@@ -90,49 +118,51 @@ class Level:
             return self._settled
         if self.reason is not None and not whole:
             return self.reason
-        n, s = self._before
-        for index, (_, more, bad, _) in enumerate(self._windows, start=1):
-            n, s = n + more, s + bad
+        total = self._before
+        for index, (_, _, raw) in enumerate(self._windows, start=1):
+            total = added(total, self.measure.amount(raw))
             if whole or index == len(self._windows):
-                shown = self._excess(n, s)
+                shown = self.measure.excess(total)
                 if shown is not None:
                     return shown
         return self._lasting.why if self._lasting is not None else None
-
-    def _excess(self, n: int, s: int) -> str | None:
-        # At or under the limit no evidence can speak for more than the limit.
-        return excess(self._criterion, Counts(n, s), self._config) if s > n * self._criterion.limit else None
 
     def _stands(self, lasting: Lasting) -> bool:
         """Whether corrections have left the windows of an incident bad."""
         if lasting.opened_ms < self._from_ms:
             return True
         inside = [window for window in self._windows if lasting.opened_ms <= window[0] < lasting.end_ms]
-        n, s = sum(window[1] for window in inside), sum(window[2] for window in inside)
-        return not any(window[3] for window in inside) or s >= n * EXIT_SHARE * self._criterion.limit
+        total = self.measure.nothing
+        for _, _, raw in inside:
+            total = added(total, self.measure.amount(raw))
+        bad, least = self.measure.bad(total), total[0] * EXIT_SHARE * self.measure.limit
+        return not any(window[1] for window in inside) or bad >= least
 
     def _settle(self, horizon_ms: int) -> None:
         """Forget windows that no correction reaches any more; what they showed stays."""
         while self._windows and self._windows[0][0] < horizon_ms:
-            _, n, s, _ = self._windows.pop(0)
-            self._before = [self._before[0] + n, self._before[1] + s]
-            self._settled = self._settled or self._excess(*self._before)
+            _, _, raw = self._windows.pop(0)
+            self._before = added(self._before, self.measure.amount(raw))
+            self._squares = squared(self._squares, raw)
+            if self._rejects:
+                self._settled = self._settled or self.measure.excess(self._before)
         self._from_ms = max(self._from_ms, horizon_ms)
-        if self._lasting is not None and self._lasting.opened_ms < self._from_ms:
+        if self._rejects and self._lasting is not None and self._lasting.opened_ms < self._from_ms:
             self._settled = self._settled or self._lasting.why
 
     def snapshot(self) -> dict[str, Any]:
         """Everything as JSON."""
         return {
             "windows": [list(window) for window in self._windows],
-            "before": [*self._before, self._from_ms],
+            "before": [self._from_ms, list(self._before), list(self._squares), self._counted],
             "said": [self.reason, self.withdrawn, self._settled],
             "lasting": self._lasting,
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take up a snapshot."""
-        self._windows = [list(window) for window in snapshot["windows"]]
-        *self._before, self._from_ms = snapshot["before"]
+        self._windows = [(start, corrected, tuple(raw)) for start, corrected, raw in snapshot["windows"]]
+        self._from_ms, before, squares, self._counted = snapshot["before"]
+        self._before, self._squares = tuple(before), tuple(squares)
         self.reason, self.withdrawn, self._settled = snapshot["said"]
         self._lasting = Lasting(*snapshot["lasting"]) if snapshot["lasting"] is not None else None

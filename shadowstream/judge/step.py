@@ -16,14 +16,31 @@ from typing import Any
 from shadowstream.codecs.own import encode
 from shadowstream.config import Config
 from shadowstream.errors import ShadowstreamBug
-from shadowstream.judge.criteria import Trailing, counts, rates_of
-from shadowstream.judge.incidents import Watch
+from shadowstream.judge.attempts import at_attempt
+from shadowstream.judge.commands import Said
+from shadowstream.judge.criteria import FIELD, behind
+from shadowstream.judge.drift import alarm_level
+from shadowstream.judge.families import Family, Parts
+from shadowstream.judge.incidents import (
+    FALSE_ALARMS,
+    HISTORY_MAX,
+    HISTORY_MIN,
+    HORIZON_WINDOWS,
+    WINDOWS,
+    Subject,
+    Watch,
+)
 from shadowstream.judge.levels import Lasting, Level
-from shadowstream.judge.verdict import Case, build, criteria_hash, digest, trailing_units
+from shadowstream.judge.measures import Measure, measure_of
+from shadowstream.judge.slices import Cells
+from shadowstream.judge.standing import Standing, standing_of
+from shadowstream.judge.tally import Pair, Slice, plus
+from shadowstream.judge.trailing import Trailing
+from shadowstream.judge.verdict import NO_SLICES, Case, Slices, build, criteria_hash, digest
 from shadowstream.judge.windows import Closed, Windows
 from shadowstream.records import Write
 
-VERSION = 2
+VERSION = 3
 _ALWAYS_NEW = ("evaluated_at_ms", "sources")
 
 
@@ -45,22 +62,44 @@ class JudgeStep:
 
     `expected_tasks` are all "topic/partition" of production's outputs. Call `restore` once, seek each stats partition
     to `offsets` (to the beginning where it is not named), then `step` for each record and `evaluate` at each commit.
+    `attempt` is the revision's number among those of its release (`attempts.attempt_of`).
     """
 
-    def __init__(self, config: Config, revision: str, expected_tasks: Iterable[str]) -> None:
-        self.config = config
+    def __init__(self, config: Config, revision: str, expected_tasks: Iterable[str], attempt: int = 1) -> None:
+        self.config = at_attempt(config, attempt)
         self.revision = revision
+        self._attempt = attempt
+        self._hash = criteria_hash(config)
         self.windows = Windows(revision, config.judge.window_ms, expected_tasks)
-        criteria, self._rates = config.judge.criteria, rates_of(config)
-        self.trailing: dict[str, Trailing] = {
-            one.rate: Trailing(one.rate, trailing_units(one, config.judge.alpha), self._rates) for one in criteria
+        judge = self.config.judge
+        self.measures: list[Measure] = [measure_of(one, self.config) for one in judge.criteria]
+        self.trailing: dict[str, Trailing] = {one.id: Trailing(one) for one in self.measures}
+        self.levels: dict[str, Level] = {one.id: Level(one, self.config) for one in self.measures}
+        self.families: dict[str, Family] = {
+            one.id: self._family(one) for one in self.measures if not one.criterion.muted
         }
-        self.watches: dict[str, Watch] = {one.rate: Watch(one, config.judge, revision, self._rates) for one in criteria}
-        self.levels: dict[str, Level] = {one.rate: Level(one, config) for one in criteria if one.critical}
+        self.cells = self._cells()
+        self.said = Said(revision)
+        self._buckets: dict[int, Pair] = {}
         self._offsets: dict[int, int] = {}
+        self._commands = 0
         self._events: list[dict[str, Any]] = []
-        self._said = ""
+        self._found: tuple[list[Standing], Slices] | None = None
+        self._written = ""
         self._stepped = False
+
+    def _family(self, measure: Measure) -> Family:
+        level = alarm_level(len(self.measures), HORIZON_WINDOWS, FALSE_ALARMS)
+        subject = Subject(measure.id, measure.rate.units, measure.limit)
+        settings = self.config.judge.drift
+        # All histories together stay within what one criterion may remember, twice over.
+        history_max = max(HISTORY_MIN, 2 * HISTORY_MAX // max(2, len(self.measures)))
+        return Family(Watch(subject, settings, self.revision, level, history_max), settings, measure.alpha)
+
+    def _cells(self) -> Cells | None:
+        mismatch = next((one for one in self.measures if one.id == "mismatch"), None)
+        compare = self.config.compare
+        return Cells(mismatch.limit, mismatch.alpha, compare.values_max) if mismatch and compare.dimensions else None
 
     @property
     def finished(self) -> bool:
@@ -80,24 +119,43 @@ class JudgeStep:
         for window in self.windows.add(record):
             self._close(window)
 
-    def _close(self, window: Closed) -> None:
-        for criterion in self.config.judge.criteria:
-            rate, trailing = criterion.rate, self.trailing[criterion.rate]
-            trailing.close(window.start_ms, window.outcomes)
-            for start_ms, outcomes in window.corrections.items():
-                trailing.correct(start_ms, outcomes)
-            watch = self.watches[rate]
-            found = counts(rate, window.outcomes, self._rates)
-            if found.possible and found.n:
-                self._events += watch.feed(window.start_ms, window.end_ms, found.n, found.s)
-            if criterion.critical:
-                self.levels[rate].close(window, self._lasting(watch, window))
+    def command(self, offset: int, record: Mapping[str, Any]) -> None:
+        """Take one decoded record of the topic commands (schemas/command.avsc) and its offset there."""
+        if offset < self._commands:
+            return
+        self._commands = offset + 1
+        self._stepped = True
+        self.said.take(record)
 
-    @staticmethod
-    def _lasting(watch: Watch, window: Closed) -> Lasting | None:
-        if watch.incident is None or watch.lasting is None:
-            return None
-        return Lasting(watch.lasting, watch.incident.opened_ms, window.end_ms)
+    @property
+    def commands_offset(self) -> int:
+        """Next offset of the topic commands."""
+        return self._commands
+
+    def _close(self, window: Closed) -> None:
+        self._found = None
+        for buckets in (window.buckets, *window.late_buckets.values()):
+            for bucket, (n, s) in buckets.items():
+                plus(self._buckets, bucket, n, s)
+        singles = self.cells.close(window.start_ms, window.slices, window.late_slices) if self.cells else {}
+        for measure in self.measures:
+            trailing, family = self.trailing[measure.id], self.families.get(measure.id)
+            trailing.close(window.start_ms, measure.raw(window.outcomes, window.buckets))
+            for start_ms, figures in window.corrections.items():
+                trailing.correct(start_ms, measure.raw(figures, window.late_buckets.get(start_ms, {})))
+            if family is not None:
+                self._watch(measure, family, window, singles)
+            self.levels[measure.id].close(window, _lasting(family, window))
+
+    def _watch(self, measure: Measure, family: Family, window: Closed, singles: Mapping[Slice, Pair]) -> None:
+        counts, units = measure.watched(window.outcomes, window.buckets)
+        parts = Parts()
+        if measure.id == "mismatch":
+            # What has a criterion of its own is watched there.
+            own = {one.criterion.path for one in self.measures if one.criterion.rate == "field"}
+            fields = {path: s for path, s in behind(FIELD, window.outcomes).items() if path not in own}
+            parts = Parts(int(counts[0]), fields, singles)
+        self._events += family.feed(window.start_ms, window.end_ms, counts, units, parts)
 
     def evaluate(self, now_ms: int, *, force: bool = False) -> Effects:
         """The present verdict, and what is to be written. `now_ms` is the wall clock, ms since the epoch.
@@ -107,8 +165,8 @@ class JudgeStep:
         """
         verdict = build(self._case(), now_ms)
         said = digest({name: item for name, item in verdict.items() if name not in _ALWAYS_NEW})
-        changed = said != self._said
-        self._said = said
+        changed = said != self._written
+        self._written = said
         plan = self.config.plan
         key = self.revision.encode()
         writes = [
@@ -128,22 +186,45 @@ class JudgeStep:
         return Effects(writes, verdict, changed)
 
     def _case(self) -> Case:
-        incidents = {
-            watch.incident.id: watch.incident.reason for watch in self.watches.values() if watch.incident is not None
-        }
-        rejected = {rate: level.reason for rate, level in self.levels.items() if level.reason is not None}
-        withdrawn = [level.withdrawn for level in self.levels.values() if level.withdrawn and level.reason is None]
-        return Case(self.config, self.revision, self.windows, self.trailing, rejected, incidents, withdrawn)
+        if self._found is None:
+            standings = [
+                standing_of(self.levels[one.id], self.trailing[one.id], self._buckets) for one in self.measures
+            ]
+            self._found = (standings, self._slices())
+        rejected = {name: level.reason for name, level in self.levels.items() if level.reason is not None}
+        return Case(
+            config=self.config,
+            revision=self.revision,
+            windows=self.windows,
+            standings=self._found[0],
+            rejected=rejected,
+            incidents=[one.incident for one in self.families.values() if one.incident is not None],
+            withdrawn=[one.withdrawn for one in self.levels.values() if one.withdrawn and one.reason is None],
+            slices=self._found[1],
+            said=self.said,
+            hash=self._hash,
+            attempt=self._attempt,
+        )
+
+    def _slices(self) -> Slices:
+        if self.cells is None:
+            return NO_SLICES
+        n, s = self.levels["mismatch"].counts
+        return Slices(self.cells.listing((n, s)), self.cells.latched, len(self.cells.cells), self.cells.dropped)
 
     def state(self) -> dict[str, Any]:
         """The judge-state record (schemas/judge_state.avsc) as of now; events not yet given out are not in it."""
         body = {
-            "criteria": criteria_hash(self.config),
+            "criteria": self._hash,
+            "attempt": self._attempt,
             "windows": self.windows.snapshot(),
             "trailing": {rate: trailing.snapshot() for rate, trailing in self.trailing.items()},
-            "watches": {rate: watch.snapshot() for rate, watch in self.watches.items()},
+            "families": {name: family.snapshot() for name, family in self.families.items()},
+            "cells": self.cells.snapshot() if self.cells is not None else None,
+            "commands": [self._commands, self.said.snapshot()],
             "levels": {rate: level.snapshot() for rate, level in self.levels.items()},
-            "said": self._said,
+            "buckets": [[bucket, *pair] for bucket, pair in sorted(self._buckets.items())],
+            "written": self._written,
         }
         return {
             "version": VERSION,
@@ -163,17 +244,32 @@ class JudgeStep:
         if snapshot["revision"] != self.revision:
             raise ShadowstreamBug(f"judge of revision {self.revision} was given the state of {snapshot['revision']}")
         body = _unpacked(snapshot["snapshot"])
-        if body["criteria"] != criteria_hash(self.config):
+        if body["criteria"] != self._hash:
             raise ShadowstreamBug(f"criteria or rules changed and the revision did not: {self.revision}")
         self.windows.restore(body["windows"])
         for rate, trailing in self.trailing.items():
             trailing.restore(body["trailing"][rate])
-        for rate, watch in self.watches.items():
-            self._events += watch.restore(body["watches"][rate])
+        for name, family in self.families.items():
+            self._events += family.restore(body["families"][name])
+        if self.cells is not None:
+            self.cells.restore(body["cells"])
+        self._commands, said = body["commands"]
+        self.said.restore(said)
         for rate, level in self.levels.items():
             level.restore(body["levels"][rate])
-        self._said = body["said"]
+        self._buckets = {bucket: (n, s) for bucket, n, s in body["buckets"]}
+        self._written = body["written"]
         self._offsets = {int(partition): offset for partition, offset in snapshot["offsets"].items()}
+
+
+def _lasting(family: Family | None, window: Closed) -> Lasting | None:
+    """The incident of a family whose criterion itself has stayed bad, as what may reject."""
+    if family is None or family.whole.incident is None or family.whole.lasting is None:
+        return None
+    why = family.whole.lasting
+    if family.incident is not None and family.incident.subject != family.whole.subject.name:
+        why = f"{family.incident.reason}; it has not gone away in {WINDOWS} windows"
+    return Lasting(why, family.whole.incident.opened_ms, window.end_ms)
 
 
 def _packed(body: Mapping[str, Any]) -> str:

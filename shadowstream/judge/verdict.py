@@ -14,22 +14,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from shadowstream.config import Config, Criterion
+from shadowstream.config import Config
 from shadowstream.judge.caveats import asks_for_error, caveats_of
-from shadowstream.judge.criteria import Counts, Trailing, counts, coverage, is_known, rates_of
-from shadowstream.judge.evidence import (
-    critical_n,
-    least_caught_rate,
-    log_e_above,
-    log_e_below,
-    lower_limit,
-    upper_limit,
-)
+from shadowstream.judge.commands import Said
+from shadowstream.judge.criteria import coverage, is_known
+from shadowstream.judge.families import OpenIncident
+from shadowstream.judge.slices import LISTED_MAX, Listed
+from shadowstream.judge.standing import Standing
+from shadowstream.judge.tally import Slice
 from shadowstream.judge.windows import Windows
 
 # What the digest covers: no wall clock, no offsets, nothing that depends on how records were split.
@@ -44,64 +40,53 @@ EVIDENCE = (
     "caveats",
     "remainder",
     "incidents_open",
+    "slices",
     "windows_closed",
     "from_ms",
     "to_ms",
     "warm_up",
+    "release",
+    "attempt",
 )
 _DIGITS = 12
 _LEDGER_LINES_MAX = 20
-_POWER = 0.9
 _HOUR_MS = 3_600_000
-# The trailing windows hold this many times the units that can just prove a candidate without a single bad one.
-_TRAILING_FACTOR = 2
+
+
+class Slices(NamedTuple):
+    """The slices that hold the excess, worst first; since when their evidence stands by itself (`Cells.latched`); how
+    many cells there are, and pairs of cells for which there was no room."""
+
+    listed: Sequence[Listed]
+    latched: Mapping[Slice, int]
+    cells: int
+    dropped: int
+
+
+NO_SLICES = Slices((), {}, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """What one verdict is built from.
 
-    `rejected`: sentence by criterion that has been shown bad, latched. `incidents`: id and sentence of what is open.
-    `withdrawn`: sentences of rejects that corrections have undone.
+    `config` is that of the attempt (`attempts.at_attempt`); `hash` the `criteria_hash` of the one that was written.
+    `standings`: where each criterion stands, in the config's order. `rejected`: sentence by criterion that has been
+    shown bad, latched. `incidents`: what is open. `withdrawn`: sentences of rejects that corrections have undone.
+    `slices`: those that hold the excess. `said`: what people said of it.
     """
 
     config: Config
     revision: str
     windows: Windows
-    trailing: Mapping[str, Trailing]
+    standings: Sequence[Standing]
     rejected: Mapping[str, str]
-    incidents: Mapping[str, str]
+    incidents: Sequence[OpenIncident] = ()
     withdrawn: Sequence[str] = ()
-
-
-def trailing_units(criterion: Criterion, alpha: float) -> int:
-    """Units that the trailing windows of a criterion must hold."""
-    return _TRAILING_FACTOR * critical_n(0, criterion.limit, alpha)
-
-
-def log_promote_at(config: Config) -> float:
-    """ln E_below from which a criterion is shown good: ln(1/alpha), for all must pass."""
-    return -math.log(config.judge.alpha)
-
-
-def log_reject_at(config: Config) -> float:
-    """ln E_above from which a criterion is shown bad: ln(K/alpha), for any one of K rejects."""
-    return math.log(len(config.judge.criteria) / config.judge.alpha)
-
-
-def excess(criterion: Criterion, found: Counts, config: Config) -> str | None:
-    """Why these counts show the criterion bad, as a sentence; None where they do not."""
-    n, s = found
-    if not found.possible or n == 0:
-        return None
-    log_e = log_e_above(n, s, criterion.limit)
-    if log_e < log_reject_at(config):
-        return None
-    units = rates_of(config)[criterion.rate].units
-    return (
-        f"{criterion.rate}: {s} of {n} {units} ({s / n:.4g}) are shown to be over the limit "
-        f"{criterion.limit:g} (ln E {log_e:.4g}, needed {log_reject_at(config):.4g})"
-    )
+    slices: Slices = NO_SLICES
+    said: Said | None = None
+    hash: str = ""
+    attempt: int = 1
 
 
 def criteria_hash(config: Config) -> str:
@@ -144,36 +129,43 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     config, windows = case.config, case.windows
     # What adds up to less than nothing is told as a reason: it is no count of anything.
     outcomes = {name: units for name, units in sorted(windows.outcomes.items()) if units > 0}
-    criteria = [_criterion_verdict(criterion, outcomes, config) for criterion in config.judge.criteria]
-    blockers = [*_unproven(case, criteria), *_unfit(case, outcomes)]
+    judged = [one for one in case.standings if not one.measure.criterion.muted]
+    blockers = [*_unproven(case, judged), *_unfit(case, outcomes)]
     if case.rejected:
         decision, reasons = "reject", [*case.rejected.values(), *_conservation(windows), *_incidents(case)]
     elif blockers:
         decision, reasons = "not_yet", blockers
     else:
-        decision, reasons = "promote", [_good(said, config) for said in criteria]
+        decision, reasons = "promote", [one.good for one in judged]
     remainders = windows.remainders()
     record = {
         "name": config.name,
         "revision": case.revision,
+        "release": config.release,
+        "attempt": case.attempt,
         "decision": decision,
         "final": config.bounded and windows.all_complete,
         "reasons": reasons,
-        "criteria": criteria,
-        "criteria_hash": criteria_hash(config),
+        "criteria": [one.said for one in case.standings],
+        "criteria_hash": case.hash or criteria_hash(config),
         "outcomes": outcomes,
         "fields": {path: pairs for path, pairs in sorted(windows.fields.items()) if pairs > 0},
         "coverage": coverage(outcomes),
         "caveats": caveats_of(config, outcomes, case.withdrawn),
         "remainder": windows.remainder,
         "ledgers": remainders[:_LEDGER_LINES_MAX],
-        "incidents_open": sorted(case.incidents),
+        "incidents_open": sorted(one.id for one in case.incidents),
+        "slices": _slices(case.slices),
+        "slices_counted": case.slices.cells,
+        "slices_dropped": case.slices.dropped,
         "windows_closed": windows.closed,
         "windows_open": windows.open,
         "from_ms": windows.from_ms,
         "to_ms": windows.to_ms,
         "warm_up": outcomes.get("warm_up", 0),
         "candidate_isolation": _ran(config),
+        "incidents": [_incident(one, case.said) for one in case.incidents],
+        "override": case.said.override if case.said is not None else None,
         "evaluated_at_ms": now_ms,
         "sources": [
             {"topic": topic, "partition": partition, "from_offset": low, "to_offset": high}
@@ -184,65 +176,50 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     return rounded | {"evidence_digest": evidence_digest(rounded)}
 
 
+def _slices(slices: Slices) -> list[dict[str, Any]]:
+    return [
+        {
+            "dimensions": list(one.name[0]),
+            "values": list(one.name[1]),
+            "n": one.n,
+            "s": one.s,
+            "lower": one.lower,
+            "log_e": one.log_e,
+            "latched_ms": slices.latched.get(one.name),
+        }
+        for one in slices.listed[:LISTED_MAX]
+    ]
+
+
+def _incident(one: OpenIncident, said: Said | None) -> dict[str, Any]:
+    ack = said.acks.get(one.id) if said is not None else None
+    mute = said.mutes.get(one.id) if said is not None else None
+    return {
+        "id": one.id,
+        "subject": one.subject,
+        "opened_ms": one.opened_ms,
+        "reason": one.reason,
+        "members": list(one.members),
+        "absorbed": one.absorbed,
+        "acknowledged_by": ack["by"] if ack else None,
+        "acknowledged_reason": ack["reason"] if ack else None,
+        "muted_by": mute["by"] if mute else None,
+        "muted_until_ms": mute["until_ms"] if mute else None,
+    }
+
+
 def _ran(config: Config) -> str:
     if config.candidate.topic is not None:
         return "external"
     return "in-process" if config.candidate.trusted else "process"
 
 
-def _criterion_verdict(criterion: Criterion, outcomes: Mapping[str, int], config: Config) -> dict[str, Any]:
-    n, s = found = counts(criterion.rate, outcomes, rates_of(config))
-    promote_at, reject_at, alpha = log_promote_at(config), log_reject_at(config), config.judge.alpha
-    below = log_e_below(n, s, criterion.limit) if found.possible else 0.0
-    above = log_e_above(n, s, criterion.limit) if found.possible else 0.0
-    good = below >= promote_at
-    known = found.possible and n > 0
-    return {
-        "rate": criterion.rate,
-        "unit": "record",
-        "limit": criterion.limit,
-        "critical": criterion.critical,
-        "n": n,
-        "s": s,
-        "estimate": s / n if known else None,
-        "lower": lower_limit(n, s, alpha) if known else None,
-        "upper": upper_limit(n, s, alpha) if known else None,
-        "log_e_below": below,
-        "log_e_above": above,
-        "log_promote_at": promote_at,
-        "log_reject_at": reject_at,
-        "shown_good": good,
-        "shown_bad": above >= reject_at,
-        "least_caught": _caught(n, criterion.limit, config) if known else None,
-        "units_needed": critical_n(s, criterion.limit, alpha) if found.possible and not good else None,
-    }
-
-
-def _caught(n: int, limit: float, config: Config) -> float | None:
-    caught = least_caught_rate(n, limit, config.judge.alpha / len(config.judge.criteria), _POWER)
-    return None if math.isnan(caught) else caught
-
-
-def _good(said: Mapping[str, Any], config: Config) -> str:
-    units = rates_of(config)[said["rate"]].units
-    return (
-        f"{said['rate']}: {said['s']} of {said['n']} {units}; the rate is shown to lie under "
-        f"{said['limit']:g} (upper limit {said['upper']:.3g}); a rate of {_least_caught(said)} would have been caught"
-    )
-
-
-def _least_caught(said: Mapping[str, Any]) -> str:
-    return "nothing under 1" if said["least_caught"] is None else f"{said['least_caught']:.3g}"
-
-
-def _unproven(case: Case, criteria: list[dict[str, Any]]) -> list[str]:
+def _unproven(case: Case, standings: Sequence[Standing]) -> list[str]:
     """What the evidence does not show yet: criteria, the trailing windows, duration."""
     windows, judge = case.windows, case.config.judge
     if windows.closed == 0:
         return [f"no window with compared records has closed: {windows.holding()}"]
-    reasons = [_not_shown(said, case.config) for said in criteria if not said["shown_good"]]
-    for criterion in judge.criteria:
-        reasons += _trailing(case.trailing[criterion.rate], criterion, case.config)
+    reasons = [reason for one in standings for reason in one.why]
     covered_ms = (windows.to_ms or 0) - (windows.from_ms or 0)
     if covered_ms < judge.min_duration_ms:
         reasons.append(
@@ -250,35 +227,6 @@ def _unproven(case: Case, criteria: list[dict[str, Any]]) -> list[str]:
             f"{judge.min_duration_ms / _HOUR_MS:.4g} h"
         )
     return reasons
-
-
-def _not_shown(said: Mapping[str, Any], config: Config) -> str:
-    rate, n, s, limit = said["rate"], said["n"], said["s"], said["limit"]
-    units = rates_of(config)[rate].units
-    if said["units_needed"] is None:
-        return f"{rate}: {s} bad of {n} {units} cannot be; the joiner's counts are wrong, please report this"
-    if n and s / n >= limit:
-        return (
-            f"{rate}: {s} of {n} {units} ({s / n:.4g}) lie at or over the limit {limit:g}; more records alone will "
-            "not show it good: look at the differences, or set another limit if this one is not meant"
-        )
-    return (
-        f"{rate}: {s} of {n} {units} do not show the rate to lie under {limit:g} yet; with {s} bad ones "
-        f"{said['units_needed']} are needed, {said['units_needed'] - n} more"
-    )
-
-
-def _trailing(trailing: Trailing, criterion: Criterion, config: Config) -> list[str]:
-    n, s = found = trailing.counts
-    units = rates_of(config)[criterion.rate].units
-    if not trailing.full:
-        return [f"{criterion.rate}: the last closed windows hold {n} {units}; {trailing.units} are needed"]
-    if found.possible and log_e_below(n, s, criterion.limit) >= log_promote_at(config):
-        return []
-    return [
-        f"{criterion.rate}: {s} of the last {n} {units} ({s / n if n else 0:.4g}) do not show the rate to lie under "
-        f"{criterion.limit:g} now, whatever came before"
-    ]
 
 
 def _conservation(windows: Windows) -> list[str]:
@@ -297,7 +245,10 @@ def _conservation(windows: Windows) -> list[str]:
 
 
 def _incidents(case: Case) -> list[str]:
-    return [f"incident {name} is open: {sentence}" for name, sentence in sorted(case.incidents.items())]
+    return [
+        f"incident {one.id} is open: {one.reason}"
+        for one in sorted(case.incidents, key=lambda one: (one.opened_ms, one.id))
+    ]
 
 
 def _unfit(case: Case, outcomes: Mapping[str, int]) -> list[str]:

@@ -33,7 +33,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from shadowstream.judge.criteria import COMPARED
+from shadowstream.judge.criteria import COMPARED, FIELD, behind, figures_of, outcomes_of
+from shadowstream.judge.tally import Pair, Slice, Tally
 from shadowstream.records import REVISION_BYTES
 
 NEVER = -(2**63)
@@ -57,18 +58,17 @@ class Task:
 class _Cell:
     """An open window: what came on time, and the late deltas (by the window they correct) that close with it."""
 
-    outcomes: Counter[str] = field(default_factory=Counter)
-    fields: Counter[str] = field(default_factory=Counter)
-    late: dict[int, Counter[str]] = field(default_factory=dict)
-    late_fields: Counter[str] = field(default_factory=Counter)
+    on_time: Tally = field(default_factory=Tally)
+    late: dict[int, Tally] = field(default_factory=dict)
 
 
 @dataclass(slots=True, frozen=True)
 class Closed:
     """A window that has just closed.
 
-    `outcomes` is what it held on time: what detectors see. `corrections` are late deltas by the start of the window
-    that they correct, an earlier one. Either may be empty. `totals` is all evidence up to and with this window.
+    `outcomes` is what it held on time, all its figures: what detectors see. `corrections` are late deltas by the start
+    of the window that they correct, an earlier one. Either may be empty. `totals` is all evidence up to and with this
+    window. `buckets` and `slices` are of what came on time, `late_buckets` and `late_slices` of the corrections.
     """
 
     start_ms: int
@@ -76,6 +76,10 @@ class Closed:
     outcomes: dict[str, int]
     corrections: dict[int, dict[str, int]]
     totals: dict[str, int]
+    buckets: dict[int, Pair] = field(default_factory=dict)
+    late_buckets: dict[int, dict[int, Pair]] = field(default_factory=dict)
+    slices: dict[Slice, Pair] = field(default_factory=dict)
+    late_slices: dict[Slice, Pair] = field(default_factory=dict)
 
 
 class Windows:
@@ -83,22 +87,24 @@ class Windows:
 
     `expected` are the tasks that must be heard ("topic/partition"). Counted apart: `duplicates` (records seen
     already), `foreign` (records or cells of other revisions), `strangers` (records of tasks that are not expected),
-    `late` (units that came late).
+    `late` (units that came late). `expiries`: event time, ms, from which an expected change is a mismatch, by name.
 
     >>> windows = Windows("ab", 1000, ["t/0"])
     >>> cell = {"start_ms": 0, "revision": "ab", "outcomes": {"match": 2}, "fields": {}}
     >>> record = {"task": "t/0", "seq": 1, "revision": "ab", "sources": [], "windows": [cell], "ledgers": [],
     ...           "pending": 0, "watermark_ms": 1000, "idle": False, "complete": False}
-    >>> windows.add(record)
-    [Closed(start_ms=0, end_ms=1000, outcomes={'match': 2}, corrections={}, totals={'match': 2})]
+    >>> [(window.start_ms, window.outcomes, window.totals) for window in windows.add(record)]
+    [(0, {'match': 2}, {'match': 2})]
     """
 
-    def __init__(self, revision: str, window_ms: int, expected: Iterable[str]) -> None:
+    def __init__(
+        self, revision: str, window_ms: int, expected: Iterable[str], expiries: Mapping[str, int] | None = None
+    ) -> None:
         self.revision = revision
         self.window_ms = window_ms
+        self._expiries = dict(expiries or {})
         self.tasks = {task: Task() for task in sorted(expected)}
-        self.outcomes: Counter[str] = Counter()
-        self.fields: Counter[str] = Counter()
+        self.figures: Counter[str] = Counter()
         self.sources: dict[tuple[str, int], tuple[int, int]] = {}
         self.closed = 0
         self.from_ms: int | None = None
@@ -111,9 +117,19 @@ class Windows:
         self._cells: dict[int, _Cell] = {}
 
     @property
+    def outcomes(self) -> Counter[str]:
+        """Outcomes of the closed windows, corrections included."""
+        return Counter(outcomes_of(self.figures))
+
+    @property
+    def fields(self) -> Counter[str]:
+        """Mismatching pairs of the closed windows by path."""
+        return Counter(behind(FIELD, self.figures))
+
+    @property
     def open(self) -> int:
         """Windows that hold something and are not closed."""
-        return sum(1 for cell in self._cells.values() if +cell.outcomes)
+        return sum(1 for cell in self._cells.values() if +cell.on_time.figures)
 
     @property
     def all_complete(self) -> bool:
@@ -161,16 +177,14 @@ class Windows:
                 self.foreign += 1
                 continue
             start_ms = delta["start_ms"]
+            figures = figures_of(delta, [name for name, until_ms in self._expiries.items() if start_ms >= until_ms])
             if start_ms + self.window_ms > passed_ms:
-                cell = self._cells.setdefault(start_ms, _Cell())
-                cell.outcomes.update(delta["outcomes"])
-                cell.fields.update(delta["fields"])
+                self._cells.setdefault(start_ms, _Cell()).on_time.add(delta, figures)
                 continue
             self.late += sum(abs(units) for units in delta["outcomes"].values())
             speaks_in_ms = END if passed_ms == END else passed_ms // self.window_ms * self.window_ms
             cell = self._cells.setdefault(speaks_in_ms, _Cell())
-            cell.late.setdefault(start_ms, Counter()).update(delta["outcomes"])
-            cell.late_fields.update(delta["fields"])
+            cell.late.setdefault(start_ms, Tally()).add(delta, figures)
 
     def _take_place(self, task: Task, record: Mapping[str, Any]) -> None:
         if record["watermark_ms"] is not None:
@@ -207,18 +221,26 @@ class Windows:
         return [self._close_one(start_ms, self._cells.pop(start_ms)) for start_ms in due]
 
     def _close_one(self, start_ms: int, cell: _Cell) -> Closed:
-        on_time = _nonzero(cell.outcomes)
+        on_time = _nonzero(cell.on_time.figures)
         if any(name in COMPARED for name in on_time):
             self.closed += 1
             self.from_ms = start_ms if self.from_ms is None else self.from_ms
             self.to_ms = start_ms + self.window_ms
-        self.outcomes.update(on_time)
-        self.fields.update(cell.fields)
-        self.fields.update(cell.late_fields)
-        corrections = {at_ms: _nonzero(cell.late[at_ms]) for at_ms in sorted(cell.late)}
-        for correction in corrections.values():
-            self.outcomes.update(correction)
-        return Closed(start_ms, start_ms + self.window_ms, on_time, corrections, _nonzero(self.outcomes))
+        self.figures.update(on_time)
+        late = {at_ms: cell.late[at_ms] for at_ms in sorted(cell.late)}
+        for correction in late.values():
+            self.figures.update(correction.figures)
+        return Closed(
+            start_ms,
+            start_ms + self.window_ms,
+            on_time,
+            {at_ms: _nonzero(correction.figures) for at_ms, correction in late.items()},
+            _nonzero(self.figures),
+            dict(cell.on_time.buckets),
+            {at_ms: dict(correction.buckets) for at_ms, correction in late.items() if correction.buckets},
+            dict(cell.on_time.slices),
+            Tally.sum_of_slices(late.values()),
+        )
 
     def remainders(self) -> list[dict[str, Any]]:
         """Ledger lines that do not balance, as in schemas/verdict.avsc, in order of ledger and place."""
@@ -249,13 +271,12 @@ class Windows:
                 name: asdict(task) | {"ledgers": [[*line, *counted] for line, counted in sorted(task.ledgers.items())]}
                 for name, task in self.tasks.items()
             },
-            "outcomes": dict(self.outcomes),
-            "fields": dict(self.fields),
+            "figures": dict(self.figures),
             "sources": [[*place, *span] for place, span in sorted(self.sources.items())],
             "closed": [self.closed, self.from_ms, self.to_ms, self._closed_to_ms],
             "counted": [self.duplicates, self.foreign, self.late, dict(self.strangers)],
             "cells": [
-                [start_ms, cell.outcomes, cell.fields, list(cell.late.items()), cell.late_fields]
+                [start_ms, cell.on_time.snapshot(), [[at_ms, late.snapshot()] for at_ms, late in cell.late.items()]]
                 for start_ms, cell in sorted(self._cells.items())
             ],
         }
@@ -266,19 +287,14 @@ class Windows:
             said = dict(snapshot["tasks"].get(name, asdict(Task()) | {"ledgers": []}))
             lines = said.pop("ledgers")
             self.tasks[name] = Task(**said, ledgers={(line[0], line[1]): (line[2], line[3]) for line in lines})
-        self.outcomes, self.fields = Counter(snapshot["outcomes"]), Counter(snapshot["fields"])
+        self.figures = Counter(snapshot["figures"])
         self.sources = {(topic, partition): (low, high) for topic, partition, low, high in snapshot["sources"]}
         self.closed, self.from_ms, self.to_ms, self._closed_to_ms = snapshot["closed"]
         self.duplicates, self.foreign, self.late, strangers = snapshot["counted"]
         self.strangers = Counter(strangers)
         self._cells = {
-            start_ms: _Cell(
-                Counter(outcomes),
-                Counter(fields),
-                {at_ms: Counter(late) for at_ms, late in lates},
-                Counter(late_fields),
-            )
-            for start_ms, outcomes, fields, lates, late_fields in snapshot["cells"]
+            start_ms: _Cell(Tally.of(on_time), {at_ms: Tally.of(late) for at_ms, late in lates})
+            for start_ms, on_time, lates in snapshot["cells"]
         }
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, RecordError
+from shadowstream.judge.attempts import attempt_of
 from shadowstream.judge.step import JudgeStep
 from shadowstream.kafka import offsets, own_topics, rights
 from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, reading_consumer, transactional_writer
@@ -22,6 +23,7 @@ from shadowstream.kafka.loop import (
     start_transactions,
 )
 from shadowstream.kafka.messages import is_begin_gone, is_end, is_fatal, offset_of, place_of
+from shadowstream.kafka.reading import TopicMissing, read_topic
 from shadowstream.kafka.tail import read_tail
 from shadowstream.kafka.watchdog import Watchdog
 from shadowstream.metrics import DECISIONS
@@ -32,6 +34,7 @@ from shadowstream.watch import Watch
 log = get_logger("judge")
 FIRST_STEP = 20
 HEARTBEAT_S = 30.0
+READ_TIMEOUT_S = 30.0
 
 
 def read_snapshot(config: Config, revision: str) -> dict[str, Any] | None:
@@ -49,6 +52,17 @@ def read_snapshot(config: Config, revision: str) -> dict[str, Any] | None:
     finally:
         consumer.close()
     return None
+
+
+def attempt_at(config: Config, revision: str) -> int:
+    """Which attempt at its release the revision is, counted in the topic audit."""
+    if config.release is None:
+        return 1
+    try:
+        rows = read_topic(config.kafka, config.plan.of("audit"), READ_TIMEOUT_S)
+    except TopicMissing:
+        return 1
+    return attempt_of(config, revision, (own.decode(row.value)[1] for row in rows if row.value))
 
 
 class JudgeLoop:
@@ -97,6 +111,8 @@ class JudgeLoop:
             self.unreadable += 1
             log.error("stats_unreadable", partition=partition, offset=offset, error=str(broken))
             return
+        if name == "command":
+            self._step.command(offset, record)
         if name == "stats":
             self._step.step(partition, offset, record)
             self.records += 1
@@ -164,7 +180,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     writer = transactional_writer(config, "judge", instance)
     start_transactions(writer, watch)  # fences a predecessor before its state is read
     tasks = {f"{topic}/{p}" for topic in config.production.outputs for p in range(sources[topic])}
-    step = JudgeStep(config, revision, tasks)
+    step = JudgeStep(config, revision, tasks, attempt_at(config, revision))
     record = read_snapshot(config, revision)
     if record is not None:
         step.restore(record)
@@ -173,9 +189,10 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     consumer = reading_consumer(config.kafka, config.plan, "judge")
     begin = offsets.beginnings(client, offsets.places(stats))
     known = step.offsets()
-    consumer.assign(
-        [TopicPartition(p.topic, p.partition, known.get(p.partition, offset)) for p, offset in begin.items()]
-    )
+    places = [TopicPartition(p.topic, p.partition, known.get(p.partition, offset)) for p, offset in begin.items()]
+    # Commands change no evidence, so their place is kept in the snapshot alone and not among the group's offsets.
+    commands = TopicPartition(config.plan.of("commands"), 0, step.commands_offset or OFFSET_BEGINNING)
+    consumer.assign([*places, commands])
     loop = JudgeLoop(config, step, consumer, writer, watch)
     watch.ready = True
     try:

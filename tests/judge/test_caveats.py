@@ -8,7 +8,8 @@ import pytest
 
 from shadowstream.config import Config
 from shadowstream.judge.caveats import caveats_of
-from shadowstream.judge.criteria import Trailing, counts, coverage, rates_of
+from shadowstream.judge.criteria import counts, coverage, rates_of
+from shadowstream.judge.measures import measure_of
 from shadowstream.judge.verdict import build
 from tests.judge.stats import config
 from tests.judge.test_step import Bench, judged, told
@@ -111,9 +112,8 @@ def test_the_units_of_error_are_the_candidates_records_where_inputs_are_not_coun
     outcomes = {"match": 5, "missing": 9, "extra": 2, "undecodable_shadow": 3, "input": 1, "input_failed": 1}
     assert counts("error", outcomes, rates_of(adopted())) == (10, 3)
     assert counts("error", outcomes, rates_of(trial())) == (4, 4)
-    trailing = Trailing("error", 5, rates_of(adopted()))
-    trailing.close(0, outcomes)
-    assert trailing.counts == (10, 3)
+    measure = measure_of(adopted(judge={"criteria": CRITERIA}).judge.criteria[-1], adopted())
+    assert (measure.id, measure.raw(outcomes, {})) == ("error", (10, 3))
 
 
 JOINT = {"twin_match": 990, "twin_mismatch": 5, "twin_missing": 2, "twin_extra": 1, "joint_neither": 990} | {

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shadowstream.judge.criteria import COMPARED, KNOWN, PAIRS, RATES, Counts, Trailing, counts, coverage
+from shadowstream.judge.criteria import COMPARED, KNOWN, LABELS, LATENCIES, PAIRS, RATES, Counts, counts, coverage
 
 # The design's closed table, row by row: outcome -> rates where it counts in n, rates where it counts in s.
 TABLE = [
@@ -28,6 +28,7 @@ TABLE = [
     ("sampled_out", set(), set()),
     ("evicted", set(), set()),
     ("filtered", set(), set()),
+    *((name, set(), set()) for name in (*LATENCIES, *LABELS)),
     ("input", {"error"}, set()),
     ("input_failed", set(), {"error"}),
 ]
@@ -66,50 +67,3 @@ def test_counts_that_no_trial_can_have_are_told() -> None:
     assert counts("mismatch", {"match": 1, "mismatch": 1}).possible
     assert not counts("error", {"input": 1, "input_failed": 2}).possible
     assert not counts("missing", {"missing": -1}).possible
-
-
-def test_trailing_keeps_the_fewest_last_windows_that_hold_enough() -> None:
-    trailing = Trailing("mismatch", 100)
-    for hour, pairs in enumerate([500, 60, 30, 50]):
-        assert not (hour == 0 and trailing.full)
-        trailing.close(hour, {"match": pairs - hour, "mismatch": hour})
-    # 50 + 30 are too few, 50 + 30 + 60 enough; the 500 are forgotten.
-    assert trailing.counts == Counts(140, 1 + 2 + 3)
-    trailing.close(4, {"match": 100})
-    assert trailing.counts == Counts(100, 0)
-
-
-def test_trailing_is_not_full_before_enough_units() -> None:
-    trailing = Trailing("mismatch", 100)
-    trailing.close(0, {"match": 99})
-    assert not trailing.full
-    trailing.close(1, {"match": 1})
-    assert trailing.full
-
-
-def test_windows_without_units_of_the_rate_leave_trailing_alone() -> None:
-    trailing = Trailing("extra", 10)
-    trailing.close(0, {"extra": 2, "match": 8})
-    trailing.close(1, {"missing": 50, "warm_up": 9})
-    assert trailing.counts == Counts(10, 2)
-    assert trailing.snapshot() == [[0, 10, 10, 2]]
-
-
-def test_a_correction_changes_the_counts_of_its_window_and_not_the_choice_of_windows() -> None:
-    trailing = Trailing("missing", 10)
-    trailing.close(0, {"match": 10})
-    trailing.close(1, {"match": 8, "missing": 2})
-    trailing.correct(1, {"missing": -1, "mismatch": 1})
-    trailing.correct(0, {"missing": -1, "match": 1})
-    assert trailing.counts == Counts(10, 1)
-    assert trailing.full
-
-
-def test_trailing_goes_on_from_its_snapshot() -> None:
-    first, second = Trailing("missing", 25), Trailing("missing", 25)
-    for hour in range(9):
-        first.close(hour, {"match": 7, "missing": hour % 2})
-        second.restore(first.snapshot())
-        assert (second.counts, second.full) == (first.counts, first.full)
-    second.close(9, {"match": 30})
-    assert second.counts == Counts(30, 0)

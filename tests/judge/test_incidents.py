@@ -9,14 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowstream.codecs.own import decode, encode
-from shadowstream.config import Judge
-from shadowstream.judge.incidents import EXIT_SHARE, WINDOWS, Watch
+from shadowstream.config import Drift
+from shadowstream.judge.drift import alarm_level
+from shadowstream.judge.incidents import EXIT_SHARE, HORIZON_WINDOWS, WINDOWS, Subject, Watch
 from tests.judge.stats import HOUR_MS, REVISION
 
 
 def watch(**drift: Any) -> Watch:
-    judge = Judge.model_validate({"drift": drift})
-    return Watch(judge.criteria[0], judge, REVISION)
+    settings = Drift.model_validate(drift)
+    return Watch(Subject("mismatch", "pairs", 0.01), settings, REVISION, alarm_level(4, HORIZON_WINDOWS, 1.0))
 
 
 def fed(watching: Watch, rates: list[tuple[int, int]], first_hour: int = 0) -> list[dict[str, Any]]:

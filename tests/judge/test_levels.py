@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from shadowstream.config import Config
 from shadowstream.judge.levels import Lasting, Level
+from shadowstream.judge.measures import measure_of
 from shadowstream.judge.windows import END, Closed
 from tests.judge.stats import HOUR_MS, Trial, cell, config, stats
 from tests.judge.test_step import Bench, judged
@@ -23,7 +24,7 @@ DAYS_MS = 40 * 24 * HOUR_MS
 
 def level(correctable_ms: int = DAYS_MS, rate: str = "missing") -> Level:
     trial = config().model_copy(update={"correctable_ms": correctable_ms})
-    return Level(next(one for one in trial.judge.criteria if one.rate == rate), trial)
+    return Level(measure_of(next(one for one in trial.judge.criteria if one.rate == rate), trial), trial)
 
 
 def closed(hour: int, corrections: dict[int, dict[str, int]] | None = None, **outcomes: int) -> Closed:
@@ -199,9 +200,16 @@ def test_corrected_totals_are_those_of_the_run_in_order_and_no_total_is_ever_neg
             assert all(units > 0 for units in said["outcomes"].values())
             assert not any("adds up to" in reason for reason in said["reasons"])
     one, other = judged(trial.told(random.Random(seed))[0]), judged(in_order(trial).told(random.Random(seed))[0])
-    parts = ("outcomes", "criteria", "coverage", "windows_closed", "from_ms", "to_ms")
+    parts = ("outcomes", "coverage", "windows_closed", "from_ms", "to_ms")
     first, second = one.of("verdict")[-1], other.of("verdict")[-1]
     assert {part: first[part] for part in parts} == {part: second[part] for part in parts}
+    # Which windows are the trailing ones follows from what they held on time.
+    now = ("trailing_n", "trailing_bad", "passed")
+    whole = [
+        [{name: item for name, item in said.items() if name not in now} for said in verdict["criteria"]]
+        for verdict in (first, second)
+    ]
+    assert whole[0] == whole[1]
 
 
 @settings(max_examples=25, deadline=None)
@@ -209,8 +217,8 @@ def test_corrected_totals_are_those_of_the_run_in_order_and_no_total_is_ever_neg
 def test_no_correction_is_fed_to_a_detector(trial: Trial, seed: int) -> None:
     corrected = judged(trial.told(random.Random(seed))[0], every=10**6)
     left = judged(Trial(trial.windows).told(random.Random(seed))[0], every=10**6)
-    for rate, watch in corrected.step.watches.items():
-        assert watch.snapshot() == left.step.watches[rate].snapshot()
+    for rate, family in corrected.step.families.items():
+        assert family.snapshot() == left.step.families[rate].snapshot()
     assert corrected.of("drift") == left.of("drift")
 
 

@@ -135,7 +135,7 @@ def test_what_comes_after_all_makes_up_for_having_been_missing() -> None:
     hours[23] = {"match": 100, "input": 100}
     kept = judged(told(hours)).of("verdict")[-1]
     assert kept["decision"] == "not_yet"
-    assert "missing: 8 of the last 1100 production records" in kept["reasons"][0]
+    assert any("missing: 8 of the last 1100 production records" in reason for reason in kept["reasons"])
     trial = Trial(hours, [(23, 22, "missing", "match")] * 8)
     corrected = judged(trial.told(random.Random(1))[0]).of("verdict")[-1]
     assert (corrected["decision"], corrected["outcomes"]["match"]) == ("promote", 23 * 1000 + 100)

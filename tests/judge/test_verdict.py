@@ -8,11 +8,15 @@ import pytest
 
 from shadowstream.codecs.own import decode, encode
 from shadowstream.config import Config
-from shadowstream.judge import verdict as verdicts
-from shadowstream.judge.criteria import Counts, Trailing
 from shadowstream.judge.evidence import log_e_above
-from shadowstream.judge.verdict import Case, build, criteria_hash, digest, evidence_digest, excess, trailing_units
-from shadowstream.judge.windows import Windows
+from shadowstream.judge.families import OpenIncident
+from shadowstream.judge.levels import Level
+from shadowstream.judge.measures import measure_of
+from shadowstream.judge.standing import Standing, standing_of
+from shadowstream.judge.tally import Pair, plus
+from shadowstream.judge.trailing import Trailing
+from shadowstream.judge.verdict import Case, build, criteria_hash, digest, evidence_digest
+from shadowstream.judge.windows import Closed, Windows
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 
 TASK = "scores/0"
@@ -29,15 +33,27 @@ def case(
     """A trial of one task, hour by hour, all closed unless `last` (parts of the last stats record) says otherwise."""
     settings = settings or config()
     windows = Windows(REVISION, HOUR_MS, [TASK])
-    trailing: dict[str, Trailing] = {
-        one.rate: Trailing(one.rate, trailing_units(one, settings.judge.alpha)) for one in settings.judge.criteria
-    }
     cells = [cell(hour * HOUR_MS) | {"outcomes": dict(outcomes)} for hour, outcomes in enumerate(hours)]
     closed = windows.add(stats(TASK, 1, *cells, **(last or {"complete": True})))
+    open_now = [OpenIncident(name, "mismatch", 0, why, []) for name, why in (incidents or {}).items()]
+    return Case(settings, REVISION, windows, standings(settings, closed), rejected or {}, open_now)
+
+
+def standings(settings: Config, closed: list[Closed]) -> list[Standing]:
+    """Where the criteria stand after these windows, as the step finds it."""
+    found = []
+    buckets: dict[int, Pair] = {}
     for window in closed:
-        for run in trailing.values():
-            run.close(window.start_ms, window.outcomes)
-    return Case(settings, REVISION, windows, trailing, rejected or {}, incidents or {})
+        for bucket, pair in window.buckets.items():
+            plus(buckets, bucket, *pair)
+    for criterion in settings.judge.criteria:
+        measure = measure_of(criterion, settings)
+        level, trailing = Level(measure, settings), Trailing(measure)
+        for window in closed:
+            level.close(window, None)
+            trailing.close(window.start_ms, measure.raw(window.outcomes, window.buckets))
+        found.append(standing_of(level, trailing, buckets))
+    return found
 
 
 def by_rate(record: Mapping[str, Any], rate: str) -> dict[str, Any]:
@@ -78,8 +94,7 @@ def test_no_data_at_all_is_not_yet_and_says_who_is_silent() -> None:
     settings = config()
     windows = Windows(REVISION, HOUR_MS, ["scores/0", "scores/1"])
     windows.add(stats("scores/0", 1, complete=True))
-    trailing: dict[str, Trailing] = {one.rate: Trailing(one.rate, 1) for one in settings.judge.criteria}
-    record = build(Case(settings, REVISION, windows, trailing, {}, {}), 7)
+    record = build(Case(settings, REVISION, windows, standings(settings, []), {}), 7)
     assert record["decision"] == "not_yet"
     assert record["reasons"] == ["no window with compared records has closed: nothing is known yet of scores/1"]
     assert record["criteria"][0]["estimate"] is None
@@ -122,13 +137,15 @@ def test_promote_needs_the_last_windows_to_be_good_as_well() -> None:
     assert by_rate(record, "mismatch")["shown_good"]
     assert record["decision"] == "not_yet"
     assert record["reasons"] == [
-        "mismatch: 60 of the last 1000 pairs (0.06) do not show the rate to lie under 0.01 now, whatever came before"
+        "mismatch: bad ones cluster (design effect 61.3 by window, at most 1.5 for unit: record), so the records do "
+        "not count for as many; set unit: key or block",
+        "mismatch: 60 of the last 1000 pairs (0.06) do not show the rate to lie under 0.01 now, whatever came before",
     ]
 
 
 def test_the_trailing_windows_hold_twice_what_can_just_prove_a_candidate() -> None:
     settings = config()
-    assert trailing_units(settings.judge.criteria[0], 0.05) == 898
+    assert measure_of(settings.judge.criteria[0], settings).trailing_units == 898
     record = build(case({"match": 500, "input": 2000}, settings=config(min_duration_ms=0)), 7)
     assert by_rate(record, "mismatch")["shown_good"]
     assert record["reasons"][0] == "mismatch: the last closed windows hold 500 pairs; 898 are needed"
@@ -199,19 +216,19 @@ def test_a_remainder_does_not_hinder_a_reject_and_both_are_said() -> None:
 
 def test_an_excess_is_shown_from_k_over_alpha_on() -> None:
     settings = config()
-    criterion = settings.judge.criteria[0]
-    shown = [s for s in range(101) if excess(criterion, Counts(100, s), settings)]
+    measure = measure_of(settings.judge.criteria[0], settings)
+    shown = [s for s in range(101) if measure.excess((100, s))]
     # By the definition: least s with E_above(100, s, .01) >= 4/.05.
     least = next(s for s in range(101) if log_e_above(100, s, 0.01) >= math.log(80))
     assert shown == list(range(least, 101))
     assert 4 <= least <= 10
-    assert excess(criterion, Counts(0, 0), settings) is None
+    assert measure.excess((0, 0)) is None
 
 
 def test_rejecting_asks_for_more_where_there_are_more_criteria() -> None:
-    one = config(criteria=[{"rate": "mismatch", "limit": 0.01}])
-    assert verdicts.log_reject_at(one) == pytest.approx(math.log(1 / 0.05))
-    assert verdicts.log_reject_at(config()) - verdicts.log_reject_at(one) == pytest.approx(math.log(4))
+    one, four = config(criteria=[{"rate": "mismatch", "limit": 0.01}]), config()
+    at = [measure_of(settings.judge.criteria[0], settings).log_reject_at for settings in (one, four)]
+    assert at == [pytest.approx(math.log(1 / 0.05)), pytest.approx(math.log(4 / 0.05))]
 
 
 def test_trust_in_the_candidate_is_shown() -> None:

@@ -93,9 +93,10 @@ def test_a_late_correction_is_evidence_and_is_no_part_of_a_window_on_time() -> N
     windows.add(stats(A, 2, cell(0, missing=-1, mismatch=1, fields={"score": 1}), cell(HOUR_MS, match=5)))
     assert dict(windows.outcomes) == {"match": 1, "missing": 2}
     closed = windows.add(stats(A, 3, watermark_ms=2 * HOUR_MS))
-    totals = {"match": 6, "missing": 1, "mismatch": 1}
-    assert closed == [Closed(HOUR_MS, 2 * HOUR_MS, {"match": 5}, {0: {"mismatch": 1, "missing": -1}}, totals)]
-    assert dict(windows.outcomes) == totals
+    totals = {"field/score": 1, "match": 6, "missing": 1, "mismatch": 1}
+    corrections = {0: {"field/score": 1, "mismatch": 1, "missing": -1}}
+    assert closed == [Closed(HOUR_MS, 2 * HOUR_MS, {"match": 5}, corrections, totals)]
+    assert dict(windows.outcomes) == {"match": 6, "missing": 1, "mismatch": 1}
     assert windows.fields == {"score": 1}
     assert windows.late == 2
 

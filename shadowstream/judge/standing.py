@@ -1,0 +1,140 @@
+"""Where one criterion stands: what its evidence shows, what it could have missed, and why it holds promote back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shadowstream.judge.clusters import DEFF_MAX, deff_of
+from shadowstream.judge.levels import Level
+from shadowstream.judge.measures import ByRecord, Measure, Numbers
+from shadowstream.judge.tally import Pair
+from shadowstream.judge.trailing import Trailing
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One criterion. `said` is its part of the verdict record; `why` are the reasons, empty where it is met."""
+
+    measure: Measure
+    said: dict[str, Any]
+    why: list[str]
+
+    @property
+    def good(self) -> str:
+        """The sentence of a criterion that is met."""
+        if not self.said["n"]:
+            return f"{self.measure.id}: no {self.measure.units} have come, and it is not required"
+        caught = self.said["least_caught"]
+        upper = self.said["upper"]
+        return (
+            f"{self.measure.id}: {self.said['bad']:.12g} of {self.said['n']} {self.measure.units}; the rate is shown "
+            f"to lie under {self.measure.limit:g}"
+            + (f" (upper limit {upper:.3g})" if upper is not None else "")
+            + (f"; a rate of {caught:.3g} would have been caught" if caught is not None else "")
+        )
+
+
+def standing_of(level: Level, trailing: Trailing, buckets: Mapping[int, Pair]) -> Standing:
+    """Where a criterion stands by all its evidence, its trailing windows, and how its bad units cluster."""
+    measure, amount = level.measure, level.amount
+    criterion = measure.criterion
+    possible, n = measure.possible(amount), amount[0]
+    below, above = measure.log_e(amount) if possible else (0.0, 0.0)
+    known = possible and n > 0
+    lower, upper = (measure.limits(amount) if known else None) or (None, None)
+    bad = float(measure.bad(amount))
+    good = below >= measure.log_promote_at
+    by_window = level.deff(amount) if known and isinstance(measure, ByRecord) else None
+    by_key = deff_of(buckets.values()) if known and criterion.rate == "mismatch" else None
+    held = trailing.amount
+    said: dict[str, Any] = {
+        "rate": measure.id,
+        "unit": criterion.unit,
+        "units": measure.units,
+        "limit": measure.limit,
+        "alpha": measure.alpha,
+        "critical": criterion.critical,
+        "muted": criterion.muted,
+        "required": criterion.required,
+        "min_units": criterion.min_units,
+        "n": n,
+        "s": round(bad),
+        "bad": bad,
+        "estimate": bad / n if known else None,
+        "lower": lower,
+        "upper": upper,
+        "log_e_below": below,
+        "log_e_above": above,
+        "log_promote_at": measure.log_promote_at,
+        "log_reject_at": measure.log_reject_at,
+        "shown_good": good,
+        "shown_bad": above >= measure.log_reject_at,
+        "least_caught": measure.least_caught(n) if known else None,
+        "units_needed": measure.units_needed(amount) if possible and not good else None,
+        "deff_window": by_window,
+        "deff_key": by_key,
+        "trailing_n": held[0],
+        "trailing_bad": float(measure.bad(held)),
+        "trailing_needed": trailing.units,
+    }
+    why = _why(measure, said, trailing, held, possible)
+    return Standing(measure, said | {"passed": not why}, why)
+
+
+def _why(measure: Measure, said: Mapping[str, Any], trailing: Trailing, held: Numbers, possible: bool) -> list[str]:
+    if possible and not said["n"] and not measure.criterion.required:
+        return []
+    why = [] if said["shown_good"] else [_not_shown(measure, said, possible)]
+    if said["n"] < said["min_units"]:
+        why.append(
+            f"{measure.id}: {said['n']} {measure.units} have come; its min_units asks for {said['min_units']} however "
+            "good they are"
+        )
+    return [*why, *_clustered(measure, said), *_lately(measure, trailing, held)]
+
+
+def _not_shown(measure: Measure, said: Mapping[str, Any], possible: bool) -> str:
+    n, bad = said["n"], f"{said['bad']:.12g}"
+    if not possible:
+        return f"{measure.id}: {bad} bad of {n} {measure.units} cannot be: the joiner's counts are wrong; report this"
+    if n and said["bad"] / n >= measure.limit:
+        return (
+            f"{measure.id}: {bad} of {n} {measure.units} ({said['bad'] / n:.4g}) lie at or over the limit "
+            f"{measure.limit:g}; more records alone will not show it good: look at the differences, or set another "
+            "limit if this one is not meant"
+        )
+    return (
+        f"{measure.id}: {bad} of {n} {measure.units} do not show the rate to lie under {measure.limit:g} yet; with "
+        f"{bad} bad ones {said['units_needed']} are needed, {said['units_needed'] - n} more"
+    )
+
+
+def _clustered(measure: Measure, said: Mapping[str, Any]) -> list[str]:
+    if not isinstance(measure, ByRecord):
+        return []
+    found = [
+        f"{said[name]:.3g} by {block}"
+        for name, block in (("deff_window", "window"), ("deff_key", "key"))
+        if said[name] is not None and said[name] > DEFF_MAX
+    ]
+    if not found:
+        return []
+    other = "key or block" if measure.criterion.rate == "mismatch" else "block"
+    return [
+        f"{measure.id}: bad ones cluster (design effect {' and '.join(found)}, at most {DEFF_MAX:g} for unit: record), "
+        f"so the records do not count for as many; set unit: {other}"
+    ]
+
+
+def _lately(measure: Measure, trailing: Trailing, held: Numbers) -> list[str]:
+    n, bad = held[0], measure.bad(held)
+    if not trailing.full:
+        return [f"{measure.id}: the last closed windows hold {n} {measure.units}; {trailing.units} are needed"]
+    if measure.possible(held) and measure.log_e(held)[0] >= measure.log_promote_at:
+        return []
+    return [
+        f"{measure.id}: {bad:.12g} of the last {n} {measure.units} ({bad / n if n else 0:.4g}) do not show the rate to "
+        f"lie under {measure.limit:g} now, whatever came before"
+    ]

@@ -1,0 +1,63 @@
+"""What one window adds up to: figures, and the pairs of each slice and of each bucket of keys."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+Pair: TypeAlias = tuple[int, int]
+"""Units and bad units."""
+Slice: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
+"""Names of one or two dimensions, and their values."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums over deltas; free of their order."""
+
+    figures: Counter[str] = field(default_factory=Counter)
+    buckets: dict[int, Pair] = field(default_factory=dict)
+    slices: dict[Slice, Pair] = field(default_factory=dict)
+
+    def add(self, delta: Mapping[str, Any], figures: Mapping[str, int]) -> None:
+        """Take the window of a stats record, and what `criteria.figures_of` makes of it."""
+        self.figures.update(figures)
+        for one in delta.get("buckets", ()):
+            plus(self.buckets, one["bucket"], one["n"], one["s"])
+        for one in delta.get("slices", ()):
+            plus(self.slices, (tuple(one["dimensions"]), tuple(one["values"])), one["n"], one["s"])
+
+    @staticmethod
+    def sum_of_slices(tallies: Iterable[Tally]) -> dict[Slice, Pair]:
+        """Slices of several tallies together."""
+        total: dict[Slice, Pair] = {}
+        for tally in tallies:
+            for name, (n, s) in tally.slices.items():
+                plus(total, name, n, s)
+        return total
+
+    def snapshot(self) -> list[Any]:
+        """Everything as JSON."""
+        return [
+            dict(self.figures),
+            [[bucket, *pair] for bucket, pair in self.buckets.items()],
+            [[*name, *pair] for name, pair in self.slices.items()],
+        ]
+
+    @classmethod
+    def of(cls, snapshot: Iterable[Any]) -> Tally:
+        """A tally from its snapshot."""
+        figures, buckets, slices = snapshot
+        return cls(
+            Counter(figures),
+            {bucket: (n, s) for bucket, n, s in buckets},
+            {(tuple(names), tuple(values)): (n, s) for names, values, n, s in slices},
+        )
+
+
+def plus(sums: dict[Any, Pair], name: Any, n: int, s: int) -> None:
+    """Add to an entry."""
+    held = sums.get(name, (0, 0))
+    sums[name] = (held[0] + n, held[1] + s)

@@ -1,0 +1,107 @@
+"""One cause is one incident, named after the slice that holds it: through the whole judge."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from shadowstream.config import Config
+from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
+from tests.judge.test_step import Bench
+
+CARRIERS = {"UA": 6, "DL": 12, "B6": 10, "AA": 10}
+
+
+def sliced() -> Config:
+    return Config.model_validate(
+        config().model_dump() | {"compare": {"dimensions": [{"name": "carrier", "path": "carrier"}]}}
+    )
+
+
+def hour_of(hour: int, bad: dict[str, int]) -> dict[str, Any]:
+    """An hour of 38 flights in which so many of each carrier's differ, in two fields each."""
+    total = sum(bad.values())
+    found = cell(
+        hour * HOUR_MS,
+        fields={"score": total, "late": total} if total else {},
+        match=38 - total,
+        mismatch=total,
+        input=38,
+    )
+    found["slices"] = [
+        {"dimensions": ["carrier"], "values": [carrier], "n": n, "s": bad.get(carrier, 0)}
+        for carrier, n in CARRIERS.items()
+    ]
+    return found
+
+
+def run(hours: list[dict[str, int]], restarts: tuple[int, ...] = ()) -> Bench:
+    bench = Bench(settings=sliced())
+    for hour, bad in enumerate(hours):
+        bench.give(stats("scores/0", hour + 1, hour_of(hour, bad), watermark_ms=(hour + 1) * HOUR_MS))
+        if hour % 100 == 99 or hour in restarts:
+            bench.evaluate()
+        if hour in restarts:
+            bench.restart()
+    bench.evaluate()
+    return bench
+
+
+def test_a_late_fault_of_one_carrier_is_one_incident_named_after_it() -> None:
+    bench = run([{}] * 500 + [{"UA": 6}] * 100)
+    opened = [event for event in bench.of("drift") if event["event"] == "opened"]
+    assert [event["incident"] for event in opened] == [
+        f"mismatch:carrier=UA-{opened[0]['window_start_ms']}-{REVISION[:12]}"
+    ]
+    assert 490 * HOUR_MS <= opened[0]["window_start_ms"] <= 510 * HOUR_MS
+    last = bench.of("verdict")[-1]
+    assert last["decision"] == "reject"
+    assert last["slices"][0]["values"] == ["UA"]
+    assert len(last["slices"]) == 1
+    (incident,) = last["incidents"]
+    assert incident["subject"] == "mismatch:carrier=UA"
+    assert {"mismatch", "mismatch:carrier=UA", "mismatch:score"} <= set(incident["members"])
+    assert incident["absorbed"] == len(incident["members"]) - 1
+    assert "carrier=UA" in incident["reason"]
+
+
+def test_a_null_run_lists_nothing_and_opens_nothing() -> None:
+    draw = random.Random(2)
+    bench = run([{name: int(draw.random() < 0.005 * n) for name, n in CARRIERS.items()} for _ in range(700)])
+    assert [event for event in bench.of("drift") if event["event"] == "opened"] == []
+    assert bench.of("verdict")[-1]["slices"] == []
+
+
+def test_the_incident_closes_when_all_that_was_bad_is_quiet() -> None:
+    bench = run([{}] * 300 + [{"UA": 6}] * 60 + [{}] * 400)
+    kinds = [event["event"] for event in bench.of("drift") if event["event"] in ("opened", "closed")]
+    assert kinds == ["opened", "closed"]
+    first, last = (event for event in bench.of("drift") if event["event"] in ("opened", "closed"))
+    assert first["incident"] == last["incident"]
+
+
+def test_a_restart_at_any_commit_gives_the_same_events_and_evidence() -> None:
+    hours = [{}] * 200 + [{"UA": 6}] * 80 + [{"DL": 1}] * 40
+    whole, cut = run(hours), run(hours, restarts=(7, 150, 201, 206, 233, 280))
+    assert whole.of("drift") == cut.of("drift")
+    assert whole.of("verdict")[-1]["evidence_digest"] == cut.of("verdict")[-1]["evidence_digest"]
+
+
+def test_what_people_say_is_shown_and_changes_no_evidence() -> None:
+    bench = run([{}] * 300 + [{"UA": 6}] * 60)
+    before = bench.of("verdict")[-1]
+    (incident,) = before["incidents"]
+    words = {"by": "ann", "reason": "on it", "at_ms": 5}
+    bench.step.command(0, {"command": "ack", "subject": incident["id"], **words})
+    bench.step.command(1, {"command": "mute", "subject": incident["id"], "until_ms": 9, **words})
+    bench.step.command(2, {"command": "override", "subject": REVISION, "decision": "promote", **words})
+    bench.step.command(3, {"command": "override", "subject": "another", "decision": "reject", **words})
+    bench.evaluate()
+    bench.restart()
+    assert bench.step.commands_offset == 4
+    said = bench.evaluate()
+    assert (said["incidents"][0]["acknowledged_by"], said["incidents"][0]["muted_until_ms"]) == ("ann", 9)
+    assert said["override"] == {"decision": "promote", **words}
+    assert (said["decision"], said["evidence_digest"]) == (before["decision"], before["evidence_digest"])
+    bench.step.command(4, {"command": "override", "subject": REVISION, "decision": "", **words})
+    assert bench.evaluate()["override"] is None

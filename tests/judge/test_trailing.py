@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from shadowstream.judge.measures import measure_of
+from shadowstream.judge.trailing import Trailing
+from tests.judge.stats import config
+
+
+def trailing(units: int, rate: str = "missing", **more: object) -> Trailing:
+    """A run that must hold `units` units."""
+    settings = config(criteria=[{"rate": rate, "limit": 0.01, **more}])
+    run = Trailing(measure_of(settings.judge.criteria[0], settings))
+    run.units = units
+    return run
+
+
+def test_trailing_keeps_the_fewest_last_windows_that_hold_enough() -> None:
+    run = trailing(100)
+    for hour, (n, s) in enumerate([(500, 0), (60, 1), (30, 2), (50, 3)]):
+        run.close(hour, (n, s))
+    # 50 + 30 are too few, 50 + 30 + 60 enough; the 500 are forgotten.
+    assert run.amount == (140, 1 + 2 + 3)
+    run.close(4, (100, 0))
+    assert run.amount == (100, 0)
+
+
+def test_trailing_is_not_full_before_enough_units() -> None:
+    run = trailing(100)
+    run.close(0, (99, 0))
+    assert not run.full
+    run.close(1, (1, 0))
+    assert run.full
+
+
+def test_windows_without_units_of_the_rate_leave_trailing_alone() -> None:
+    run = trailing(10)
+    run.close(0, (10, 2))
+    run.close(1, (0, 0))
+    assert run.amount == (10, 2)
+    assert run.snapshot() == [[0, 10, (10, 2)]]
+
+
+def test_a_correction_changes_the_counts_of_its_window_and_not_the_choice_of_windows() -> None:
+    run = trailing(10)
+    run.close(0, (10, 0))
+    run.close(1, (10, 2))
+    run.correct(1, (0, -1))
+    run.correct(0, (0, -1))
+    assert run.amount == (10, 1)
+    assert run.full
+
+
+@pytest.mark.parametrize("unit", ["record", "block"])
+def test_trailing_goes_on_from_its_snapshot(unit: str) -> None:
+    first, second = trailing(25, unit=unit), trailing(25, unit=unit)
+    for hour in range(9):
+        first.close(hour, (7, hour % 2))
+        second.restore(json.loads(json.dumps(first.snapshot())))
+        assert (second.amount, second.full) == (first.amount, first.full)
+    second.close(9, (30, 0))
+    assert second.amount[0] == (30 if unit == "record" else 10)
+
+
+def test_a_block_is_one_unit_whatever_it_holds() -> None:
+    run = trailing(3, unit="block")
+    for hour, n in enumerate((5, 5000, 1, 40)):
+        run.close(hour, (n, 0))
+    assert run.amount[0] == 3
+    run.correct(3, (0, 20))
+    assert run.measure.bad(run.amount) == pytest.approx(0.5)

@@ -1,0 +1,172 @@
+"""Units of count other than the record, criteria beside the outcomes, and levels over attempts."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from shadowstream.config import Config
+from shadowstream.judge.attempts import at_attempt, attempt_of
+from shadowstream.judge.evidence import grid_sums, log_e_grid
+from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
+from tests.judge.test_step import Bench
+
+
+def judged(criterion: dict[str, Any], *cells: dict[str, Any], **judge: Any) -> dict[str, Any]:
+    """The verdict on these windows under one criterion."""
+    bench = Bench(settings=config(criteria=[criterion], **judge))
+    bench.give(stats("scores/0", 1, *cells, complete=True))
+    return bench.evaluate()
+
+
+def only(verdict: dict[str, Any]) -> dict[str, Any]:
+    (found,) = verdict["criteria"]
+    return dict(found)
+
+
+def test_by_block_each_window_is_one_unit_with_its_share() -> None:
+    shares = [(100, 0), (1000, 10), (40, 1)] * 50
+    cells = [cell(hour * HOUR_MS, match=n - s, mismatch=s) for hour, (n, s) in enumerate(shares)]
+    said = only(judged({"rate": "mismatch", "limit": 0.05, "unit": "block"}, *cells))
+    y = np.array([s / n for n, s in shares])
+    assert (said["n"], said["unit"]) == (150, "block")
+    assert said["bad"] == pytest.approx(y.sum())
+    assert said["log_e_below"] == pytest.approx(log_e_grid(y, 0.05), abs=1e-6)
+    assert (said["upper"], said["shown_good"]) == (None, True)
+
+
+def test_by_key_each_bucket_is_one_unit_per_window() -> None:
+    cells = []
+    for hour in range(30):
+        one = cell(hour * HOUR_MS, match=40)
+        one["buckets"] = [{"bucket": b, "n": 4, "s": int(b == 3)} for b in range(10)]
+        cells.append(one)
+    said = only(judged({"rate": "mismatch", "limit": 0.05, "unit": "key"}, *cells))
+    y = np.tile([0, 0, 0, 0.25, 0, 0, 0, 0, 0, 0], 30)
+    assert said["n"] == 300
+    assert said["log_e_below"] == pytest.approx(log_e_grid(y, 0.05), abs=1e-6)
+    # One key of ten has all that is bad.
+    assert said["deff_key"] is None or said["deff_key"] > 1.5
+
+
+def test_clustered_mismatches_hold_unit_record_back_and_reject_all_the_same() -> None:
+    draw = random.Random(1)
+    hours = [10 * draw.randint(0, 1) if draw.random() < 0.2 else 0 for _ in range(48)]
+    cells = [cell(hour * HOUR_MS, match=1000 - s, mismatch=s) for hour, s in enumerate(hours)]
+    verdict = judged({"rate": "mismatch", "limit": 0.01}, *cells)
+    said = only(verdict)
+    assert said["shown_good"]
+    assert said["deff_window"] > 1.5
+    assert (said["passed"], verdict["decision"]) == (False, "not_yet")
+    assert "bad ones cluster" in verdict["reasons"][0]
+    bad = [cell(hour * HOUR_MS, match=500, mismatch=500 if hour % 2 else 0) for hour in range(48)]
+    assert judged({"rate": "mismatch", "limit": 0.01}, *bad)["decision"] == "reject"
+
+
+def test_a_bounded_mean_is_judged_from_the_sums_of_the_joiner_however_they_are_split() -> None:
+    y = np.random.default_rng(1).uniform(0, 0.04, 2000)
+    cells = []
+    for hour, part in enumerate(np.split(y, 40)):
+        for piece in (part[:13], part[13:]):
+            one = cell(hour * HOUR_MS, match=len(piece))
+            one["means"] = [{"path": "score", "n": len(piece), "sums": list(grid_sums(piece, 0.05))}]
+            cells.append(one)
+    criterion = {"rate": "mean", "path": "score", "bound": 2.0, "limit": 0.05}
+    verdict = judged(criterion, *cells)
+    said = only(verdict)
+    assert (said["rate"], said["n"], verdict["decision"]) == ("mean:score", 2000, "promote")
+    assert said["estimate"] == pytest.approx(y.mean(), abs=1e-6)
+    assert said["log_e_below"] == pytest.approx(log_e_grid(y, 0.05), abs=1e-3)
+
+
+ROWS = [
+    ({"rate": "field", "path": "score", "limit": 0.01}, "field:score", {"match": 990, "mismatch": 10}, (1000, 7)),
+    ({"rate": "slower", "limit": 0.5}, "slower", {"latency_pairs": 50, "latency_slower": 9}, (50, 9)),
+    ({"rate": "over", "limit": 0.1}, "over", {"latency_pairs": 50, "latency_over": 2}, (50, 2)),
+    ({"rate": "duplicate", "limit": 0.1}, "duplicate", {"match": 50, "duplicate_shadow": 2}, (52, 2)),
+    ({"rate": "labels", "limit": 0.5}, "labels", {"label_production_only": 3, "label_candidate_only": 8}, (11, 3)),
+    ({"rate": "expected", "name": "round", "limit": 0.1}, "expected:round", {"match": 9, "expected:round": 1}, (10, 1)),
+    ({"rate": "check", "check": "null", "path": "zip", "limit": 0.1}, "check:null:zip", {"match": 1}, (40, 4)),
+]
+
+
+@pytest.mark.parametrize(("criterion", "name", "outcomes", "counted"), ROWS, ids=[row[1] for row in ROWS])
+def test_each_criterion_counts_what_it_names(
+    criterion: dict[str, Any], name: str, outcomes: dict[str, int], counted: tuple[int, int]
+) -> None:
+    one = cell(0, fields={"score": 7}) | {"outcomes": outcomes, "checks": {"checked:zip": 40, "null:zip": 4}}
+    said = only(judged(criterion, one))
+    assert (said["rate"], said["n"], said["s"]) == (name, *counted)
+
+
+def test_without_required_data_it_is_not_yet_and_without_what_is_not_required_it_may_pass() -> None:
+    hours = [cell(hour * HOUR_MS, match=1000) for hour in range(24)]
+    assert judged({"rate": "labels", "limit": 0.5}, *hours)["decision"] == "not_yet"
+    lenient = [{"rate": "mismatch", "limit": 0.01}, {"rate": "labels", "limit": 0.5, "required": False}]
+    bench = Bench(settings=config(criteria=lenient))
+    bench.give(stats("scores/0", 1, *hours, complete=True))
+    assert bench.evaluate()["decision"] == "promote"
+
+
+def test_least_units_and_muted_criteria() -> None:
+    hours = [cell(hour * HOUR_MS, match=500, mismatch=500) for hour in range(24)]
+    good = [cell(hour * HOUR_MS, match=1000) for hour in range(24)]
+    assert judged({"rate": "mismatch", "limit": 0.01, "min_units": 24_001}, *good)["decision"] == "not_yet"
+    assert judged({"rate": "mismatch", "limit": 0.01, "min_units": 24_000}, *good)["decision"] == "promote"
+    bench = Bench(
+        settings=config(criteria=[{"rate": "mismatch", "limit": 0.01, "muted": True}, {"rate": "extra", "limit": 0.01}])
+    )
+    bench.give(stats("scores/0", 1, *hours, complete=True))
+    said = bench.evaluate()
+    assert (said["criteria"][0]["shown_bad"], said["decision"]) == (True, "promote")
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        {"rate": "field", "limit": 0.1},
+        {"rate": "mismatch", "limit": 0.1, "path": "score"},
+        {"rate": "missing", "limit": 0.1, "unit": "key"},
+        {"rate": "mean", "limit": 0.1, "path": "score", "bound": 1.0, "unit": "block"},
+        {"rate": "check", "limit": 0.1, "path": "score"},
+        {"rate": "mismatch", "limit": 0.1, "muted": True},
+    ],
+)
+def test_criteria_that_do_not_say_what_they_mean_are_refused(criterion: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        config(criteria=[criterion])
+
+
+def released(k: int) -> Config:
+    return Config.model_validate(config().model_dump() | {"release": f"r{k}"})
+
+
+def test_the_kth_attempt_at_a_release_is_judged_at_its_share_of_alpha() -> None:
+    audit = [
+        {"revision": name, "release": release, "attempt": attempt}
+        for name, release, attempt in [("a", "r1", 1), ("a", "r1", 1), ("x", "r2", 1), ("b", "r1", 2), ("c", None, 1)]
+    ]
+    assert [attempt_of(released(1), name, audit) for name in ("a", "b", "c", "x")] == [1, 2, 3, 3]
+    assert attempt_of(config(), "z", audit) == 1
+    third = at_attempt(released(1), 3).judge
+    assert third.alpha == pytest.approx(0.05 * 6 / (9 * math.pi**2))
+    assert at_attempt(config(), 3) == config()
+
+
+def test_a_third_attempt_needs_more_than_a_first_and_says_which_it_is() -> None:
+    hours = [cell(hour * HOUR_MS, match=30) for hour in range(30)]
+    found = []
+    for attempt in (1, 3):
+        bench = Bench(settings=released(1))
+        bench.step = type(bench.step)(released(1), REVISION, bench.names, attempt)
+        bench.give(stats("scores/0", 1, *hours, complete=True))
+        found.append(bench.evaluate())
+    first, third = found
+    assert (first["attempt"], third["attempt"], first["release"]) == (1, 3, "r1")
+    assert third["criteria"][0]["log_promote_at"] - first["criteria"][0]["log_promote_at"] == pytest.approx(math.log(9))
+    assert first["criteria_hash"] == third["criteria_hash"]
