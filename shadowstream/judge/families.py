@@ -184,9 +184,12 @@ class Family:
         if event["event"] == "closed":
             return []
         if event["event"] == "flag":
-            # Of fields and slices only what has opened is told: a hundred detectors flag both ways all the time.
+            # Of fields and slices only the one that the incident is about is told: a hundred detectors flag all the
+            # time, and whom an incident holds besides stands in the verdict.
             if watch.incident is None:
                 return [event] if rank == 1 else []
+            if rank != 1 and (incident is None or incident.subject != watch.subject.name):
+                return []
             return [event | {"incident": incident.id if incident is not None else ""}]
         return [event]
 
