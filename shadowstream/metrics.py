@@ -26,15 +26,15 @@ class Metric(NamedTuple):
     roles: tuple[str, ...]
 
 
-_LOOPS = ("runner", "joiner")
+_LOOPS = ("runner", "joiner", "labels")
 TABLE = (
     Metric(
         "records_total",
         "counter",
         "Records ended, by role, side and outcome: inputs in the runner, outputs of either side in the joiner, "
-        "stats records in the judge.",
+        "stats records in the judge, scored pairs in labels.",
         ("role", "side", "outcome"),
-        ("runner", "joiner", "judge"),
+        ("runner", "joiner", "judge", "labels"),
     ),
     Metric("pairs_total", "counter", "Pairs of outputs, by outcome.", ("outcome",), ("joiner",)),
     Metric(
@@ -60,7 +60,7 @@ TABLE = (
         _LOOPS,
     ),
     Metric("watermark_seconds", "gauge", "Event time read to, seconds since the epoch.", ("side",), ("joiner",)),
-    Metric("pending_records", "gauge", "Records without a partner yet.", ("side",), ("joiner",)),
+    Metric("pending_records", "gauge", "Records without a partner yet.", ("side",), ("joiner", "labels")),
     Metric("pending_bytes", "gauge", "Memory of records without a partner yet.", ("side",), ("joiner",)),
     Metric("commit_seconds", "histogram", "Duration of a committed transaction.", ("role",), (*_LOOPS, "judge")),
     Metric("aborts_total", "counter", "Transactions that were aborted.", ("role",), _LOOPS),

@@ -73,6 +73,7 @@ def revision_of(config: Config) -> str:
             "identity": config.identity.model_dump(mode="json"),
             **_what_compares(config.compare),
             "judge": config.judge.model_dump(mode="json"),
+            **_labels(config),
         },
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
@@ -99,6 +100,11 @@ def _function_files(call: str) -> list[tuple[str, str]]:
     except _TooLarge:
         # What decides is its module; files beside it can be named in candidate.files.
         return [(located.module.name, _digest("compare", located.module))]
+
+
+def _labels(config: Config) -> dict[str, Any]:
+    """What makes an answer right; not where the store is."""
+    return {"labels": config.labels.model_dump(mode="json", exclude={"store_dir"})} if config.labels else {}
 
 
 def _what_runs(candidate: Candidate) -> dict[str, str | None]:

@@ -104,12 +104,17 @@ class TopicPlan:
                 )
 
     def specs(
-        self, outputs: dict[str, int], *, diff_json: bool = False, repartitioned: Collection[str] = ()
+        self,
+        outputs: dict[str, int],
+        *,
+        diff_json: bool = False,
+        repartitioned: Collection[str] = (),
+        labels: bool = False,
     ) -> list[TopicSpec]:
         """Every topic of the trial, given production's output topics and their partition counts.
 
         `diff_json` as in the config: the topic diff.json is there only where it was asked for. `repartitioned` are the
-        output topics of which we keep a copy by identity.
+        output topics of which we keep a copy by identity. `labels`: whether late labels are waited for.
         Cleanup and retention follow the topic table of the design (docs/architecture.md).
         """
         forever = ("retention.ms", "-1")
@@ -144,6 +149,11 @@ class TopicPlan:
             TopicSpec(self.dead_letter("runner"), 1, (forever, long_segments, any_time)),
             TopicSpec(self.dead_letter("joiner"), 1, (forever, long_segments, any_time)),
         ]
+        if labels:
+            specs += [
+                TopicSpec(self.of("scored"), widest, (forever, long_segments, any_time)),
+                TopicSpec(self.of("labels-state"), 1, (compact,)),
+            ]
         for spec in specs:
             self.check_write(spec.name)
         return specs

@@ -1,4 +1,4 @@
-"""`run`, `join`, `judge`: one role in this process. `up`: all of them here, supervised."""
+"""`run`, `join`, `judge`, `labels`: one role in this process. `up`: all of them here, supervised."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ Listen = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="serve /metrics, /healthz and /readyz", show_default=False)
 ]
 COMMANDS = {"run": "runner", "join": "joiner", "judge": "judge"}
+"""Roles that every trial has."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (run, join, judge, up):
+    for command in (run, join, judge, labels, up):
         app.command()(command)
 
 
@@ -49,15 +50,22 @@ def judge(config: ConfigPath, instance: Instance = "0", listen: Listen = None, a
     _play("judge", config, instance, listen, as_json)
 
 
+def labels(config: ConfigPath, instance: Instance = "0", listen: Listen = None, as_json: Json = False) -> None:
+    """Wait for late labels and score production and the candidate on the same records. One process per trial."""
+    _play("labels", config, instance, listen, as_json)
+
+
 def up(config: ConfigPath, listen: Listen = None, as_json: Json = False) -> int:
     """Run all roles here as supervised processes, until all are done (bounded) or Ctrl-C.
 
-    With --listen the roles serve on that port and the ones after it, in the order runner, joiner, judge, alerts. The
-    alerts role runs where the config names a webhook.
+    With --listen the roles serve on that port and the ones after it, in the order runner, joiner, judge, labels,
+    alerts. The labels role runs where the config names labels, the alerts role where it names a webhook.
     """
     trial = load(config)
     stop = stop_on_signals()
-    roles = [[command] for command in COMMANDS] + ([["alerts", "run"]] if trial.alerts.webhook else [])
+    roles = [[command] for command in COMMANDS]
+    roles += [["labels"]] if trial.labels else []
+    roles += [["alerts", "run"]] if trial.alerts.webhook else []
     commands = {}
     for i, command in enumerate(roles):
         flags = ["--json"] if as_json else []

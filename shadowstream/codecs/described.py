@@ -13,7 +13,13 @@ from shadowstream import shipped
 from shadowstream.codecs.own import JSON_BYTES_MAX, NAMES
 from shadowstream.topics import TopicPlan
 
-_TOPICS = {"judge_state": "judge-state", "mark": "progress", "command": "commands", "delivery": "deliveries"}
+_TOPICS = {
+    "judge_state": "judge-state",
+    "mark": "progress",
+    "command": "commands",
+    "delivery": "deliveries",
+    "label_state": "labels-state",
+}
 """The topic of a schema that has another name than its topic."""
 _HOLDS = {
     "out.": "the candidate's outputs, as it writes them, each with the packed header `s`",
@@ -51,7 +57,9 @@ def page() -> str:
 def _topics() -> Iterator[str]:
     """A line a topic. Two plans with different counts tell which partitions follow production's."""
     plan = TopicPlan("name")
-    plans = [plan.specs({"TOPIC": partitions}, diff_json=True, repartitioned=["TOPIC"]) for partitions in (2, 3)]
+    plans = [
+        plan.specs({"TOPIC": partitions}, diff_json=True, repartitioned=["TOPIC"], labels=True) for partitions in (2, 3)
+    ]
     for spec, other in zip(*plans, strict=True):
         name = spec.name.removeprefix(plan.prefix)
         partitions = str(spec.partitions) if spec.partitions == other.partitions else "as production's output"

@@ -19,7 +19,19 @@ from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 from shadowstream import shipped
 from shadowstream.errors import RecordError
 
-NAMES = ("mark", "diff", "stats", "state", "judge_state", "drift", "verdict", "delivery", "command")
+NAMES = (
+    "mark",
+    "diff",
+    "stats",
+    "state",
+    "judge_state",
+    "drift",
+    "verdict",
+    "delivery",
+    "command",
+    "scored",
+    "label_state",
+)
 _MAGIC = b"\xc3\x01"
 _HEAD = 10
 JSON_BYTES_MAX = 100_000

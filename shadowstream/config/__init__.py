@@ -15,7 +15,7 @@ from shadowstream.config.comparing import Check, Compare, Dimension, Expected, L
 from shadowstream.config.judging import Criterion, Drift, Judge
 from shadowstream.config.limits import Alerts, Limits
 from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis
-from shadowstream.config.sides import Candidate, Identity, Production, Twin
+from shadowstream.config.sides import Candidate, Identity, Labels, Production, Twin
 from shadowstream.topics import TopicPlan
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Identity",
     "Judge",
     "Kafka",
+    "Labels",
     "Latency",
     "Limits",
     "Model",
@@ -59,6 +60,7 @@ class Config(Model):
     production: Production
     candidate: Candidate
     twin: Twin | None = Field(None, description="a second run of production, for the noise floor")
+    labels: Labels | None = Field(None, description="late labels, by which both sides are scored")
     identity: Identity = Field(default_factory=Identity)
     compare: Compare = Field(default_factory=Compare)
     start: Literal["production-group", "latest", "earliest"] | None = Field(
@@ -89,7 +91,8 @@ class Config(Model):
     @model_validator(mode="after")
     def _fits_together(self) -> Config:
         others = [one for one in (self.production, self.candidate, self.twin) if one is not None]
-        written = [topic for topic in (self.candidate.topic, self.twin and self.twin.topic) if topic]
+        further = (self.candidate.topic, self.twin and self.twin.topic, self.labels and self.labels.topic)
+        written = [topic for topic in further if topic]
         groups = [one.group for one in others if one.group]
         self.plan.check_reads(self.inputs, [*self.production.outputs, *written], groups)
         if self.bounded and not self.production.group:
@@ -113,7 +116,7 @@ class Config(Model):
         elif any(criterion.rate == "twin" for criterion in self.judge.criteria):
             raise ValueError("judge.criteria: twin needs twin, a second run of production")
         reads = [*self.inputs, *self.production.outputs]
-        reads += [one.topic for one in (self.candidate, self.twin) if one and one.topic]
+        reads += [one.topic for one in (self.candidate, self.twin, self.labels) if one and one.topic]
         if len(set(reads)) < len(reads):
-            raise ValueError("a topic stands in more than one place of inputs, outputs, candidate and twin")
+            raise ValueError("a topic stands in more than one place of inputs, outputs, candidate, twin and labels")
         return self

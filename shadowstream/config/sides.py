@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from shadowstream.config.model import Model, PositiveMillis
+from shadowstream.config.model import DAY_MS, Model, PositiveMillis
 
 
 class Production(Model):
@@ -71,6 +71,32 @@ class Twin(Model):
     topic: str = Field(min_length=1, description="topic that the twin writes, with as many partitions as production's")
     group: str | None = Field(None, description="the twin's consumer group, read only for its committed offsets")
     commits: Literal["after_output", "unknown"] = Field("unknown", description="as production.commits, for the twin")
+
+
+class Labels(Model):
+    """The truth, which comes later: on the same records it says who was right, production or the candidate."""
+
+    topic: str = Field(min_length=1, description="topic of labels; only read")
+    id: str = Field(
+        "key",
+        min_length=1,
+        description="where a label names its pair: key (of the label's record), or the dotted path of a field. It is "
+        "the key of production's output, or where identity.kind is id the correlation id",
+    )
+    path: str = Field(min_length=1, description="dotted path of the answer in the outputs of both sides")
+    label_path: str | None = Field(
+        None, min_length=1, description="dotted path of the truth in a label; default: as path"
+    )
+    atol: float = Field(0.0, ge=0, description="numbers are right within this of the label, in the field's unit")
+    horizon_ms: PositiveMillis = Field(
+        7 * DAY_MS, description="event time waited for a label; then the pair counts as unlabelled, ms"
+    )
+    store_dir: str | None = Field(
+        None,
+        min_length=1,
+        description="folder of the disk store of what waits; default: in the machine's temporary folder. It may be "
+        "lost at any time: it is rebuilt from labels-state",
+    )
 
 
 class Identity(Model):

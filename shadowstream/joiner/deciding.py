@@ -13,6 +13,7 @@ from shadowstream.joiner.corrections import Correction
 from shadowstream.joiner.many import COMPARED_MAX, assign
 from shadowstream.joiner.pairing import Alone, Decision, Many, Pair, Row
 from shadowstream.joiner.said import SaidRow
+from shadowstream.joiner.scoring import Scoring
 from shadowstream.joiner.state import TaskState
 from shadowstream.records import Coordinate, Place, Side
 
@@ -26,6 +27,7 @@ class Deciding:
     def __init__(self, task: TaskState, compare: Comparing) -> None:
         self._task = task
         self._compare = compare
+        self.scoring = Scoring(task.config, task.name, compare)
         self._pairs: list[Pair] = []
         self._others: deque[Alone | Many] = deque()
 
@@ -60,6 +62,7 @@ class Deciding:
         # Compared before anything is entered: a schema that cannot be had now raises, and the pairs must not be lost.
         results = self._results(counted)
         columns = self._columns(counted, results.outcomes)
+        scored = self.scoring.scored(counted, results.outcomes, columns.revisions)
         met = [pair for pair in counted if pair.twin is not None]
         twins = iter(self._compare([p.production.value for p in met], [p.twin.value for p in met if p.twin]))
         self._pairs = []
@@ -69,6 +72,7 @@ class Deciding:
         for pair, result in zip(counted, results, strict=True):
             book.pair(pair, result, next(twins) if pair.twin is not None else None)
         book.slices.add(columns)
+        book.writes += scored
 
     def _columns(self, pairs: Sequence[Pair], outcomes: Sequence[str], revision: str | None = None) -> Columns:
         """Compared pairs as columns; `revision` where it is not that of the shadow's record."""
@@ -185,8 +189,10 @@ class Deciding:
                 (compared,) = self._compare([pair.production.value], [pair.twin.value])
             revision = said.revision if said.side is Side.SHADOW else None
             columns = self._columns([pair], [result.outcome], revision)
+            scored = self.scoring.scored([pair], [result.outcome], columns.revisions)
             self._task.book.correct(said, pair, result)
             self._task.book.slices.add(columns)
+            self._task.book.writes += scored
             self._task.corrections.drop(said)
             if pair.twin is not None:
                 self._task.book.twin(pair.production.time_ms, said.revision, result.outcome, pair.twin, compared)

@@ -257,8 +257,10 @@ class Task(TaskState):
         self._next_words = words
         sequence = self.sequence + 1
         offsets, overflow = commits.offsets(self, sequence)
+        ending = self._deciding.scoring.end() if self.complete and not self.closed else []
         return [
             *self.book.writes,
+            *ending,
             commits.stats(self, sequence, words[0]),
             commits.state(self, sequence, overflow),
         ], offsets

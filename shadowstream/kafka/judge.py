@@ -12,6 +12,7 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, RecordError
 from shadowstream.judge.attempts import attempt_of
 from shadowstream.judge.step import JudgeStep
+from shadowstream.judge.tasks import expected_tasks
 from shadowstream.kafka import offsets, own_topics, rights
 from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, reading_consumer, transactional_writer
 from shadowstream.kafka.failures import told
@@ -179,8 +180,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     rights.check(client, config, sources)
     writer = transactional_writer(config, "judge", instance)
     start_transactions(writer, watch)  # fences a predecessor before its state is read
-    tasks = {f"{topic}/{p}" for topic in config.production.outputs for p in range(sources[topic])}
-    step = JudgeStep(config, revision, tasks, attempt_at(config, revision))
+    step = JudgeStep(config, revision, expected_tasks(config, sources), attempt_at(config, revision))
     record = read_snapshot(config, revision)
     if record is not None:
         step.restore(record)

@@ -54,12 +54,14 @@ class Standing:
 
 
 def sources_of(config: Config) -> dict[str, str]:
-    """What each topic that the trial only reads is to it, by topic: input, production, candidate or twin."""
+    """What each topic that the trial only reads is to it, by topic: input, production, candidate, twin or labels."""
     found = dict.fromkeys(config.inputs, "input") | dict.fromkeys(config.production.outputs, "production")
     if config.candidate.topic is not None:
         found[config.candidate.topic] = "candidate"
     if config.twin is not None:
         found[config.twin.topic] = "twin"
+    if config.labels is not None:
+        found[config.labels.topic] = "labels"
     return found
 
 
@@ -67,7 +69,8 @@ def planned(config: Config, counts: dict[str, int], repartitioned: Collection[st
     """Every topic of the trial; `counts` has at least the partitions of production's outputs, `repartitioned` are those
     of which we keep a copy by identity."""
     outputs = {topic: counts[topic] for topic in config.production.outputs}
-    specs = config.plan.specs(outputs, diff_json=config.compare.diff_json, repartitioned=repartitioned)
+    settings = {"diff_json": config.compare.diff_json, "labels": config.labels is not None}
+    specs = config.plan.specs(outputs, repartitioned=repartitioned, **settings)
     if config.candidate.topic is None:
         return specs
     # The candidate's job writes a topic of its own; ours is written only where we copy that one.

@@ -11,6 +11,7 @@ from shadowstream.config import Config
 from shadowstream.errors import ConfigError, RecordError
 from shadowstream.judge.course import check_width, widened
 from shadowstream.judge.step import JudgeStep
+from shadowstream.judge.tasks import expected_tasks
 from shadowstream.kafka import offsets
 from shadowstream.kafka.clients import admin
 from shadowstream.kafka.reading import TopicMissing, stream_topic
@@ -36,9 +37,8 @@ def stored(config: Config, kind: str) -> Iterator[Stored]:
 
 
 def tasks_of(config: Config) -> set[str]:
-    """The tasks that a judge of this trial waits for: the partitions of production's outputs."""
-    counts = offsets.partition_counts(admin(config.kafka), config.production.outputs)
-    return {f"{topic}/{partition}" for topic, n in counts.items() for partition in range(n)}
+    """The tasks that a judge of this trial waits for."""
+    return expected_tasks(config, offsets.partition_counts(admin(config.kafka), config.production.outputs))
 
 
 def revision_in(records: list[Stored], wanted: str | None, local: str) -> str:

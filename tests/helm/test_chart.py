@@ -124,7 +124,7 @@ def test_the_least_is_two_stateful_sets_and_a_judge(helm: Path) -> None:
 
 
 def test_everything_adds_alerts_budgets_schemas_and_a_monitor(everything: list[dict[str, Any]]) -> None:
-    assert set(chart.pods(everything)) == {"runner", "joiner", "judge", "alerts"}
+    assert set(chart.pods(everything)) == {"runner", "joiner", "judge", "labels", "alerts"}
     assert kinds(everything).count("PodDisruptionBudget") == 2
     assert kinds(everything).count("ConfigMap") == 2
     assert kinds(everything).count("ServiceMonitor") == 1
@@ -150,6 +150,7 @@ def test_a_role_is_started_as_the_cli_knows_it(everything: list[dict[str, Any]])
         "runner": ["run", trial, *instance, *listen],
         "joiner": ["join", trial, *instance, *listen],
         "judge": ["judge", trial, *listen],
+        "labels": ["labels", trial, *listen],
         "alerts": ["alerts", "run", trial, *listen],
     }
 

@@ -72,6 +72,7 @@ PURE = (
     "shadowstream.errors",
     "shadowstream.joiner",
     "shadowstream.judge",
+    "shadowstream.labels",
     "shadowstream.records",
     "shadowstream.rows",
     "shadowstream.runner.__init__",

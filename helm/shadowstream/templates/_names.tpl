@@ -47,6 +47,7 @@ shadowstream/trial: {{ .root.Values.config.name | quote }}
 {{- define "shadowstream.roles" -}}
 {{- $roles := list "runner" "joiner" "judge" -}}
 {{- if .Values.alerts.enabled }}{{ $roles = append $roles "alerts" }}{{ end -}}
+{{- if .Values.config.labels }}{{ $roles = append $roles "labels" }}{{ end -}}
 {{- toJson $roles -}}
 {{- end -}}
 

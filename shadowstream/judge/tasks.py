@@ -1,0 +1,19 @@
+"""Which tasks a judge must hear before a window closes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shadowstream.config import Config
+from shadowstream.labels.step import task_of
+
+
+def joined_tasks(config: Config, counts: Mapping[str, int]) -> set[str]:
+    """The joiner's: each partition of production's outputs; `counts` has how many each topic has."""
+    return {f"{topic}/{partition}" for topic in config.production.outputs for partition in range(counts[topic])}
+
+
+def expected_tasks(config: Config, counts: Mapping[str, int]) -> set[str]:
+    """All: with labels each of the joiner's has one that counts its labels."""
+    joined = joined_tasks(config, counts)
+    return joined | ({task_of(task) for task in joined} if config.labels is not None else set())

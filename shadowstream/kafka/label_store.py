@@ -1,0 +1,128 @@
+"""The disk store of the labels role: SQLite, private, and worth nothing by itself.
+
+It holds what the last commit of the role left waiting, under the number of that commit. Whatever was lost, or is of
+another commit (a crash between the broker's commit and ours), is rebuilt from labels-state: a store is never mended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from shadowstream.config import Config
+from shadowstream.errors import ConfigError
+from shadowstream.labels.store import Kind, Waiting
+
+_FORM = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS waiting (
+  kind TEXT, id BLOB, time_ms INTEGER, task TEXT, revision TEXT, production TEXT, shadow TEXT, PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS by_time ON waiting (kind, time_ms, id);
+CREATE TABLE IF NOT EXISTS commits (sequence INTEGER);
+"""
+_COLUMNS = "id, time_ms, task, revision, production, shadow"
+
+
+def path_of(config: Config, instance: str) -> Path:
+    """Where the store of an instance lies: in `labels.store_dir`, else in a private folder of the temporary one."""
+    given = config.labels.store_dir if config.labels else None
+    folder = Path(given) if given else Path(tempfile.gettempdir()) / f"shadowstream-labels-{os.getuid()}"
+    # Two clusters may each have a trial of this name.
+    cluster = hashlib.sha256(config.kafka.bootstrap.encode()).hexdigest()[:8]
+    return folder / f"{config.name}.{cluster}.{instance}.{_FORM}.sqlite"
+
+
+class LabelStore:
+    """See `shadowstream.labels.store.Store`. Changes hold from `commit` on; without it `forget` takes them back.
+
+    Raises `ConfigError` where the folder cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            self._db = self._open()
+        except (OSError, sqlite3.DatabaseError) as error:
+            raise ConfigError(f"labels.store_dir: cannot use {path}: {error}") from error
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return self._prepared()
+        except sqlite3.DatabaseError:  # whatever stood there is no store of ours: it is rebuilt
+            self._path.unlink()
+            return self._prepared()
+
+    def _prepared(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, isolation_level=None)
+        # The broker's commit is what counts; a store that a power cut has torn is rebuilt.
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=OFF")
+        db.executescript(_TABLES)
+        return db
+
+    @property
+    def sequence(self) -> int:
+        """Number of the commit that it holds; 0 for none, which an empty one is too."""
+        row = self._db.execute("SELECT max(sequence) FROM commits").fetchone()
+        return int(row[0] or 0)
+
+    def take(self, kind: Kind, id_: bytes) -> Waiting | None:
+        """See `Store`."""
+        self._begin()
+        row = self._db.execute(
+            f"DELETE FROM waiting WHERE kind = ? AND id = ? RETURNING {_COLUMNS}", (kind, id_)
+        ).fetchone()
+        return None if row is None else Waiting(*row)
+
+    def put(self, kind: Kind, entry: Waiting) -> None:
+        """See `Store`."""
+        self._begin()
+        self._db.execute("INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?)", (kind, *entry))
+
+    def waiting(self) -> dict[str, int]:
+        """See `Store`."""
+        rows = self._db.execute("SELECT task, count(*) FROM waiting WHERE kind = 'scored' GROUP BY task")
+        return dict(rows.fetchall())
+
+    def before(self, kind: Kind, time_ms: int) -> Iterator[Waiting]:
+        """See `Store`."""
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM waiting WHERE kind = ? AND time_ms < ? ORDER BY time_ms, id", (kind, time_ms)
+        )
+        return (Waiting(*row) for row in rows)
+
+    def commit(self, sequence: int) -> None:
+        """What has changed since the last commit holds, as that of this number."""
+        self._begin()
+        self._db.execute("DELETE FROM commits")
+        self._db.execute("INSERT INTO commits VALUES (?)", (sequence,))
+        self._db.execute("COMMIT")
+
+    def forget(self) -> None:
+        """What has changed since the last commit never was."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def rebuild(self, entries: Iterable[tuple[Kind, Waiting]], sequence: int) -> None:
+        """Begin anew with these entries, as the commit of this number left them."""
+        self.forget()
+        self._begin()
+        self._db.execute("DELETE FROM waiting")
+        for kind, entry in entries:
+            self.put(kind, entry)
+        self.commit(sequence)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _begin(self) -> None:
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN")

@@ -1,0 +1,227 @@
+"""The labels role at its edge: scored and labels in one group, its store on disk, what waits in labels-state.
+
+One process, like the judge: a label lies in a partition that production's partitioner of labels chose, its pair in
+that of the output, and nobody says that the two agree. A second process is refused while the first lives.
+
+Each commit writes what has begun and ceased to wait to labels-state, in the transaction of its offsets, whose metadata
+names its number. The disk store commits after that; at the start it is used only if it holds that very number.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.codecs import own
+from shadowstream.codecs.decoder import Decoder
+from shadowstream.config import Config, Labels
+from shadowstream.errors import BrokerError, ConfigError, RecordError
+from shadowstream.joiner.identity import text_id
+from shadowstream.joiner.recovery import Committed
+from shadowstream.judge.tasks import joined_tasks
+from shadowstream.kafka import offsets, own_topics
+from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transactional_writer
+from shadowstream.kafka.label_store import LabelStore, path_of
+from shadowstream.kafka.loop import BATCH, Loop, process_seconds, start_transactions
+from shadowstream.kafka.reading import stream_topic
+from shadowstream.kafka.registry import schema_source
+from shadowstream.labels.right import at_path
+from shadowstream.labels.step import LabelStep
+from shadowstream.labels.store import Kind, Waiting
+from shadowstream.observe import get_logger
+from shadowstream.records import Batch, Commit, Place, Write
+from shadowstream.watch import Watch
+
+log = get_logger("labels")
+READ_TIMEOUT_S = 30.0
+SETTLE_S = 30.0
+
+
+class Clients(NamedTuple):
+    """What the role works with beside the loop's clients: its store, the admin client; and the joiner's tasks."""
+
+    store: LabelStore
+    admin: AdminClient
+    tasks: set[str]
+
+
+class LabelsRole:
+    """The labels' step between the loop and the broker."""
+
+    def __init__(self, config: Config, labels: Labels, revision: str, clients: Clients, watch: Watch) -> None:
+        self._config, self._labels, self._revision, self._watch = config, labels, revision, watch
+        self._store, self._client, self._tasks = clients
+        self._decoder = Decoder(schema_source(config.schemas))
+        self._path = (labels.label_path or labels.path).split(".")
+        self._id_path = None if labels.id == "key" else labels.id.split(".")
+        self._places = offsets.places(offsets.partition_counts(clients.admin, [config.plan.of("scored"), labels.topic]))
+        self._positions: dict[Place, int] = {}
+        self._at_end: set[Place] = set()
+        self._step: LabelStep | None = None
+        self.unreadable = 0
+        self.rebuilt = 0
+        self.finished = False
+
+    def most(self) -> int:
+        """Whole batches."""
+        return BATCH
+
+    def wants_headers(self, topic: str) -> bool:
+        """No header is looked at."""
+        return False
+
+    def side_word(self, topic: str) -> str:
+        """scored or labels."""
+        return "labels" if topic == self._labels.topic else "scored"
+
+    def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
+        """Take every partition of both topics, and what the last commit left waiting."""
+        by_place = {one.place: one for one in committed}
+        missing = [place for place in self._places if place not in by_place]
+        if missing:
+            raise BrokerError(
+                f"{', '.join(map(str, missing[:3]))} went to another process of the labels role: it is one process, "
+                "stop the other",
+                fatal=True,
+            )
+        sequence = max((int(one.metadata or 0) for one in committed if one.offset >= 0), default=0)
+        counts = self._restore(sequence)
+        self._step = LabelStep(self._config, self._revision, self._store, self._tasks)
+        self._step.restore(sequence, counts)
+        begin = offsets.beginnings(self._client, by_place)
+        self._positions = {place: max(one.offset, begin[place]) for place, one in by_place.items()}
+        self._at_end.clear()
+        log.info("restored", sequence=sequence, rebuilt=self.rebuilt)
+        return dict(self._positions)
+
+    def _restore(self, sequence: int) -> dict[str, dict[str, int]]:
+        """Counts of the tasks as of commit `sequence`, and the store as it was then."""
+        self._store.forget()
+        if sequence == 0:
+            self._store.rebuild([], 0)
+            return {}
+        deadline = time.monotonic() + SETTLE_S
+        while True:
+            last: dict[bytes, bytes | None] = {}
+            for row in stream_topic(self._config.kafka, self._config.plan.of("labels-state"), READ_TIMEOUT_S):
+                last[row.key or b""] = row.value
+            records = [own.decode(value)[1] for value in last.values() if value is not None]
+            # Markers of one transaction land at different times: wait until those of the last commit have.
+            if max((record["sequence"] for record in records), default=0) >= sequence:
+                break
+            if time.monotonic() > deadline:
+                raise BrokerError(f"labels-state does not hold commit {sequence}; was the topic deleted?", fatal=True)
+            time.sleep(0.2)
+        if self._store.sequence != sequence:
+            waiting: list[tuple[Kind, Waiting]] = [
+                (one["kind"], Waiting(*(one[name] for name in Waiting._fields)))
+                for one in records
+                if one["kind"] in ("scored", "label")
+            ]
+            self._store.rebuild(waiting, sequence)
+            self.rebuilt += 1
+            log.warning("store_rebuilt", waiting=len(waiting), sequence=sequence)
+        return {one["id"].decode(): one["counts"] for one in records if one["kind"] == "task"}
+
+    def dropped(self) -> None:
+        """Forget everything uncommitted."""
+        self._store.forget()
+        self._positions.clear()
+        self._step = None
+
+    def restored(self) -> bool:
+        """Whether the store is that of the last commit."""
+        return self._step is not None
+
+    def batch(self, batch: Batch, now_ms: int) -> None:
+        """Scored pairs, or labels."""
+        step = self._step
+        if step is None:
+            return
+        self._positions[batch.place] = batch.offsets[-1] + 1
+        self._at_end.discard(batch.place)
+        if batch.place.topic == self._labels.topic:
+            self._take_labels(step, batch)
+        else:
+            for value in batch.values:
+                step.scored(own.decode(value or b"")[1])
+        self._tell(step)
+
+    def _take_labels(self, step: LabelStep, batch: Batch) -> None:
+        values = self._decoder.decode_many(batch.values)
+        for key, value, time_ms in zip(batch.keys, values, batch.times_ms, strict=True):
+            if isinstance(value, RecordError):
+                self.unreadable += 1
+                log.warning("label_unreadable", place=str(batch.place), error=str(value))
+                continue
+            id_ = key if self._id_path is None else text_id(value, self._id_path)
+            step.label(id_, at_path(value, self._path), time_ms)
+
+    def end(self, place: Place, offset: int, now_ms: int) -> None:
+        """A place was read to its present end."""
+        self._positions[place] = max(offset, self._positions.get(place, 0))
+        self._at_end.add(place)
+        if self._step is not None:
+            self._tell(self._step)
+
+    def _tell(self, step: LabelStep) -> None:
+        step.labels_at_end = all(place in self._at_end for place in self._places if place.topic == self._labels.topic)
+
+    def turn(self, now_ms: int) -> None:
+        """Nothing to observe."""
+
+    def prepare(self, now_ms: int) -> tuple[list[Write], list[Commit]]:
+        """Everything of one transaction."""
+        if self._step is None:
+            return [], []
+        writes = self._step.prepare()
+        if not writes:
+            return [], []
+        metadata = str(self._step.sequence + 1)
+        return writes, [Commit(place, offset, metadata) for place, offset in sorted(self._positions.items())]
+
+    def committed(self, now_ms: int) -> None:
+        """After the commit has returned."""
+        if self._step is not None:
+            for outcome, pairs in self._step.said.items():
+                self._watch.metrics.add("records_total", pairs, role="labels", side="scored", outcome=outcome)
+            self._watch.metrics.set("pending_records", self._step.waiting, side="scored")
+            self._step.committed()
+            self._store.commit(self._step.sequence)
+            self.finished = self._step.finished
+
+
+def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
+    """Run the labels role until it has finished or is stopped; returns its figures.
+
+    Raises `ConfigError` where the config names no labels.
+    """
+    if config.labels is None:
+        raise ConfigError("labels: the config has none; name the topic of labels there, or leave this role out")
+    began = time.monotonic()
+    client = admin(config.kafka)
+    counts = own_topics.ensure(client, config)
+    writer = transactional_writer(config, "labels", instance)
+    start_transactions(writer, watch)
+    store = LabelStore(path_of(config, instance))
+    try:
+        clients = Clients(store, client, joined_tasks(config, counts))
+        role = LabelsRole(config, config.labels, revision, clients, watch)
+        loop = Loop(config, role, group_consumer(config, "labels", instance), writer, client, watch)
+        loop.run([config.plan.of("scored"), config.labels.topic], stop)
+    finally:
+        store.close()
+    wall = time.monotonic() - began
+    return {
+        "role": "labels",
+        "records": loop.records,
+        "commits": loop.commits,
+        "unreadable": role.unreadable,
+        "rebuilt": role.rebuilt,
+        "wall_s": round(wall, 2),
+        "records_per_s": round(loop.records / wall),
+        **process_seconds(),
+    }

@@ -1,0 +1,60 @@
+"""Who was right: two answers against a label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+BOTH, PRODUCTION, CANDIDATE, NEITHER, UNLABELLED = (
+    *("label_both_right", "label_production_only", "label_candidate_only"),
+    *("label_neither", "label_unlabelled"),
+)
+OUTCOMES = (BOTH, PRODUCTION, CANDIDATE, NEITHER, UNLABELLED)
+"""What becomes of a pair that was scored, as stats count it."""
+
+
+def at_path(value: Any, path: Sequence[str]) -> str | None:
+    """The value at a path as JSON; None where there is nothing, or nothing that JSON can say.
+
+    >>> at_path({"risk": {"late": True}}, ["risk", "late"]), at_path({"risk": None}, ["risk", "late"])
+    ('true', None)
+    """
+    for name in path:
+        if not isinstance(value, Mapping) or name not in value:
+            return None
+        value = value[name]
+    if value is None:
+        return None
+    try:
+        return orjson.dumps(value, default=_plain, option=orjson.OPT_SORT_KEYS).decode()
+    except (TypeError, UnicodeEncodeError):
+        return None
+
+
+def _plain(value: Any) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+def outcome(production: str | None, shadow: str | None, label: str, atol: float = 0.0) -> str:
+    """The outcome of a pair, all values as JSON.
+
+    >>> outcome("true", "false", "true"), outcome("0.25", "0.5", "0.26", 0.02), outcome("1", "true", "true")
+    ('label_production_only', 'label_production_only', 'label_candidate_only')
+    """
+    right = _is_right(production, label, atol), _is_right(shadow, label, atol)
+    return {(True, True): BOTH, (True, False): PRODUCTION, (False, True): CANDIDATE, (False, False): NEITHER}[right]
+
+
+def _is_right(said: str | None, label: str, atol: float) -> bool:
+    if said is None:
+        return False
+    if said == label:
+        return True
+    found, truth = orjson.loads(said), orjson.loads(label)
+    if isinstance(found, bool) or isinstance(truth, bool):
+        return found is truth
+    if isinstance(found, int | float) and isinstance(truth, int | float):
+        return abs(found - truth) <= atol
+    return bool(found == truth)

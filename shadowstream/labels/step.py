@@ -1,0 +1,243 @@
+"""The step of the labels role: scored pairs and labels in; statistics and what still waits out.
+
+A pair that was scored ends once: with its label, as one of four outcomes; or as unlabelled, where it names no id, where
+the same id is scored again before its label has come, or where the horizon has passed it. The clock is event time: how
+far pairs have been scored, while the labels topic is read to its end; while it is not, no further than its labels.
+Whatever was scored is counted: read = ended + waiting is the ledger of each task.
+
+A task here speaks for one of the joiner's and is always idle: windows are closed by what is compared and not by what is
+labelled days later, so a label counts as a correction of its window, as evidence and never as drift (`judge.windows`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shadowstream.codecs.own import encode
+from shadowstream.config import Config
+from shadowstream.errors import ConfigError
+from shadowstream.labels.right import UNLABELLED, outcome
+from shadowstream.labels.store import Kind, Store, Waiting
+from shadowstream.records import Write
+
+FOREVER = 2**63 - 1
+
+
+def task_of(task: str) -> str:
+    """The task that counts the labels of one of the joiner's.
+
+    >>> task_of("scores/3")
+    'labels/scores/3'
+    """
+    return f"labels/{task}"
+
+
+@dataclass(slots=True)
+class Counts:
+    """Cumulative counts of one task. `all_scored`: the joiner's task has ended everything (a bounded run),
+    `complete`: and so have its labels."""
+
+    seq: int = 0
+    read: int = 0
+    ended: int = 0
+    all_scored: bool = False
+    complete: bool = False
+
+    def record(self) -> dict[str, int]:
+        """As in schemas/label_state.avsc."""
+        said = {"seq": self.seq, "read": self.read, "ended": self.ended}
+        return said | {"all_scored": int(self.all_scored), "complete": int(self.complete)}
+
+
+class LabelStep:
+    """One owner of all tasks ("topic/partition" of production's outputs). `store` holds what waits; `said` counts what
+    has ended since the last commit."""
+
+    def __init__(self, config: Config, revision: str, store: Store, tasks: Iterable[str]) -> None:
+        if config.labels is None:
+            raise ConfigError("labels: the config names no topic of labels")
+        self._config, self._labels, self._revision, self._store = config, config.labels, revision, store
+        self.tasks = {task: Counts() for task in sorted(tasks)}
+        self._waiting = Counter(store.waiting())
+        self._topic = config.plan.of("labels-state")
+        self.sequence = 0
+        self.labels_at_end = False
+        self._scored_ms: int | None = None
+        self._labels_ms: int | None = None
+        self.said: Counter[str] = Counter()
+        self._cells: dict[str, dict[tuple[int, str], Counter[str]]] = {}
+        self._changed: dict[tuple[Kind, bytes], Waiting | None] = {}
+        self._moved: set[str] = set()
+
+    def restore(self, sequence: int, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """Take up the counts of the last commit, as `Counts.record` gives them, by task."""
+        self.sequence = sequence
+        for task, said in counts.items():
+            flags = {name: bool(said.get(name)) for name in ("all_scored", "complete")}
+            self.tasks[task] = Counts(said["seq"], said["read"], said["ended"], **flags)
+
+    # ---------------------------------------------------------------- what comes
+
+    def scored(self, record: Mapping[str, Any]) -> None:
+        """Take a record of scored (schemas/scored.avsc)."""
+        task = record["task"]
+        counts = self.tasks.setdefault(task, Counts())
+        self._moved.add(task)
+        if record["end"]:
+            counts.all_scored = True
+            return
+        counts.read += 1
+        time_ms = record["time_ms"]
+        self._scored_ms = time_ms if self._scored_ms is None else max(self._scored_ms, time_ms)
+        id_ = record["id"]
+        entry = Waiting(id_ or b"", time_ms, task, record["revision"], record["production"], record["shadow"])
+        if id_ is None:
+            self._end(entry, UNLABELLED)
+            return
+        former = self._take("scored", id_)
+        if former is not None:
+            self._end(former, UNLABELLED)
+        label = self._take("label", id_)
+        if label is None:
+            self._put("scored", entry)
+        else:
+            self._judge(entry, label)
+
+    def label(self, id_: bytes | None, value: str | None, time_ms: int) -> None:
+        """Take a label: its value as JSON; None for a label that is taken back or holds none. The last one counts."""
+        self._labels_ms = time_ms if self._labels_ms is None else max(self._labels_ms, time_ms)
+        if id_ is None:
+            return
+        self._take("label", id_)
+        if value is None:
+            return
+        label = Waiting(id_, time_ms, shadow=value)
+        entry = self._take("scored", id_)
+        if entry is None:
+            self._put("label", label)
+        else:
+            self._judge(entry, label)
+
+    def _judge(self, entry: Waiting, label: Waiting) -> None:
+        self._end(entry, outcome(entry.production, entry.shadow, label.shadow or "null", self._labels.atol))
+
+    def _end(self, entry: Waiting, said: str) -> None:
+        self.tasks[entry.task].ended += 1
+        self._moved.add(entry.task)
+        start_ms = entry.time_ms - entry.time_ms % self._config.judge.window_ms
+        cells = self._cells.setdefault(entry.task, {})
+        cells.setdefault((start_ms, entry.revision), Counter())[said] += 1
+        self.said[said] += 1
+
+    def _take(self, kind: Kind, id_: bytes) -> Waiting | None:
+        entry = self._store.take(kind, id_)
+        if entry is not None:
+            self._changed[kind, id_] = None
+            self._waiting[entry.task] -= kind == "scored"
+        return entry
+
+    def _put(self, kind: Kind, entry: Waiting) -> None:
+        self._store.put(kind, entry)
+        self._changed[kind, entry.id] = entry
+        self._waiting[entry.task] += kind == "scored"
+
+    # ---------------------------------------------------------------- what goes
+
+    def _clock_ms(self) -> int | None:
+        if self._scored_ms is None or self.labels_at_end:
+            return self._scored_ms
+        return None if self._labels_ms is None else min(self._scored_ms, self._labels_ms)
+
+    def _expire(self) -> None:
+        """End what the horizon has passed; at the end of a bounded run everything."""
+        done = self._config.bounded and self.labels_at_end and all(one.all_scored for one in self.tasks.values())
+        clock_ms = self._clock_ms()
+        if clock_ms is None and not done:
+            return
+        horizon_ms = FOREVER if done else (clock_ms or 0) - self._labels.horizon_ms
+        for entry in list(self._store.before("scored", horizon_ms)):
+            self._take("scored", entry.id)
+            self._end(entry, UNLABELLED)
+        for entry in list(self._store.before("label", horizon_ms)):
+            self._take("label", entry.id)
+        if done:
+            for task, counts in self.tasks.items():
+                if not counts.complete:
+                    counts.complete = True
+                    self._moved.add(task)
+
+    def prepare(self) -> list[Write]:
+        """What the next commit writes; empty where nothing has changed. `committed` says that it holds."""
+        self._expire()
+        # A task that nobody has heard of would hold every window open.
+        self._moved |= {task for task, counts in self.tasks.items() if not counts.seq}
+        if not (self._moved or self._changed):
+            return []
+        sequence = self.sequence + 1
+        writes = [write for task in sorted(self._moved) for write in self._task_writes(task, sequence)]
+        for (kind, id_), entry in self._changed.items():
+            value = None if entry is None else encode("label_state", _state(kind, sequence, entry))
+            writes.append(Write(self._topic, 0, state_key(kind, id_), value))
+        # Tombstones have no number: this says which commit the rest is of.
+        commit = {"kind": "commit", "sequence": sequence, "id": b""}
+        return [*writes, Write(self._topic, 0, state_key("commit", b""), encode("label_state", commit))]
+
+    def _task_writes(self, task: str, sequence: int) -> list[Write]:
+        counts = self.tasks[task]
+        partition = int(task.rpartition("/")[2])
+        said = Counts(counts.seq + 1, counts.read, counts.ended, counts.all_scored, counts.complete)
+        waiting = self._waiting[task]
+        held = f"{self._config.plan.of('scored')}/{partition}"
+        record = {
+            "task": task_of(task),
+            "seq": said.seq,
+            "revision": self._revision,
+            "sources": [],
+            "windows": [
+                {"start_ms": start_ms, "revision": revision, "outcomes": dict(found), "fields": {}}
+                for (start_ms, revision), found in sorted(self._cells.get(task, {}).items())
+            ],
+            "ledgers": [{"ledger": 3, "place": held, "expected": said.read, "counted": said.ended + waiting}],
+            "pending": waiting,
+            "watermark_ms": None,
+            "idle": True,
+            "complete": said.complete,
+        }
+        state = {"kind": "task", "sequence": sequence, "id": task.encode(), "counts": said.record()}
+        key = f"{task_of(task)}:{said.seq}".encode()
+        return [
+            Write(self._config.plan.of("stats"), partition, key, encode("stats", record)),
+            Write(self._topic, 0, state_key("task", task.encode()), encode("label_state", state)),
+        ]
+
+    def committed(self) -> None:
+        """The transaction of the last `prepare` holds."""
+        self.sequence += 1
+        for task in self._moved:
+            self.tasks[task].seq += 1
+        self._moved.clear()
+        self.said.clear()
+        self._cells.clear()
+        self._changed.clear()
+
+    @property
+    def waiting(self) -> int:
+        """Pairs that wait for their label."""
+        return self._waiting.total()
+
+    @property
+    def finished(self) -> bool:
+        """Bounded run: everything has ended and is committed."""
+        return bool(self.tasks) and not self._moved and all(one.complete for one in self.tasks.values())
+
+
+def state_key(kind: str, id_: bytes) -> bytes:
+    """The key of labels-state."""
+    return kind.encode() + b"/" + id_
+
+
+def _state(kind: Kind, sequence: int, entry: Waiting) -> dict[str, Any]:
+    return {"kind": kind, "sequence": sequence, "counts": {}, **entry._asdict()}

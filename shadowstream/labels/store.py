@@ -1,0 +1,70 @@
+"""What the step asks of a store of what waits, and one in memory that does it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Literal, NamedTuple, Protocol
+
+Kind = Literal["scored", "label"]
+
+
+class Waiting(NamedTuple):
+    """A pair that waits for its label, or a label (its value in `shadow`) that waits for its pair."""
+
+    id: bytes
+    time_ms: int
+    task: str = ""
+    revision: str = ""
+    production: str | None = None
+    shadow: str | None = None
+
+
+class Store(Protocol):
+    """One entry a kind and id."""
+
+    def take(self, kind: Kind, id_: bytes) -> Waiting | None:
+        """Remove an entry and return it; None where there is none."""
+        ...
+
+    def put(self, kind: Kind, entry: Waiting) -> None:
+        """Keep an entry, in the place of another of the same kind and id."""
+        ...
+
+    def waiting(self) -> dict[str, int]:
+        """How many pairs wait, by task."""
+        ...
+
+    def before(self, kind: Kind, time_ms: int) -> Iterator[Waiting]:
+        """Entries of an event time below `time_ms`, in order of time and id."""
+        ...
+
+
+class MemoryStore:
+    """A store for tests and small trials.
+
+    >>> store = MemoryStore()
+    >>> store.put("scored", Waiting(b"a", 5))
+    >>> [entry.id for entry in store.before("scored", 6)], store.take("scored", b"a") is None
+    ([b'a'], False)
+    """
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[Kind, bytes], Waiting] = {}
+
+    def take(self, kind: Kind, id_: bytes) -> Waiting | None:
+        """See `Store`."""
+        return self.entries.pop((kind, id_), None)
+
+    def put(self, kind: Kind, entry: Waiting) -> None:
+        """See `Store`."""
+        self.entries[kind, entry.id] = entry
+
+    def waiting(self) -> dict[str, int]:
+        """See `Store`."""
+        return dict(Counter(entry.task for (kind, _), entry in self.entries.items() if kind == "scored"))
+
+    def before(self, kind: Kind, time_ms: int) -> Iterator[Waiting]:
+        """See `Store`."""
+        found = [entry for (one, _), entry in self.entries.items() if one == kind and entry.time_ms < time_ms]
+        return iter(sorted(found, key=lambda entry: (entry.time_ms, entry.id)))

@@ -1,0 +1,244 @@
+"""Every pair that was scored ends once, whatever comes first; what is left is counted on two paths."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from shadowstream.codecs import own
+from shadowstream.config import Config
+from shadowstream.errors import ConfigError
+from shadowstream.labels.right import outcome
+from shadowstream.labels.step import LabelStep
+from shadowstream.labels.store import MemoryStore, Waiting
+
+HOUR_MS = 3_600_000
+REVISION = "ab" * 32
+
+
+def config(**labels: Any) -> Config:
+    return Config.model_validate(
+        {
+            "name": "fraud",
+            "inputs": ["payments"],
+            "production": {"outputs": ["scores"], "group": "scorer"},
+            "candidate": {"call": "candidates:score"},
+            "bounded": True,
+            "labels": {"topic": "chargebacks", "path": "fraud", "horizon_ms": 10 * HOUR_MS, **labels},
+        }
+    )
+
+
+class Desk:
+    """A step with its store, and everything that it has written."""
+
+    def __init__(self, **labels: Any) -> None:
+        self.config, self.store = config(**labels), MemoryStore()
+        self.step = LabelStep(self.config, REVISION, self.store, ["scores/0", "scores/1"])
+        self.stats: list[dict[str, Any]] = []
+        self.state: dict[bytes, dict[str, Any] | None] = {}
+
+    def scored(
+        self, id_: bytes | None, hour: float, production: str = "true", shadow: str = "true", p: int = 0
+    ) -> None:
+        record = {"id": id_, "task": f"scores/{p}", "revision": REVISION, "time_ms": round(hour * HOUR_MS)}
+        self.step.scored({**record, "production": production, "shadow": shadow, "end": False})
+
+    def end(self, p: int) -> None:
+        record = {"id": None, "task": f"scores/{p}", "revision": "", "time_ms": 0}
+        self.step.scored({**record, "production": None, "shadow": None, "end": True})
+
+    def label(self, id_: bytes | None, hour: float, value: str | None = "true") -> None:
+        self.step.label(id_, value, round(hour * HOUR_MS))
+
+    def commit(self) -> None:
+        writes = self.step.prepare()
+        for write in writes:
+            if write.topic == self.config.plan.of("stats"):
+                self.stats.append(own.decode(write.value or b"")[1])
+            else:
+                self.state[write.key or b""] = None if write.value is None else own.decode(write.value)[1]
+        if writes:
+            self.step.committed()
+
+    def counted(self) -> Counter[str]:
+        return sum((Counter(w["outcomes"]) for one in self.stats for w in one["windows"]), Counter())
+
+    def restarted(self) -> Desk:
+        """Another process with nothing but what was written."""
+        other = Desk()
+        other.stats, other.state = self.stats, self.state
+        rows = [row for row in self.state.values() if row is not None]
+        for row in rows:
+            if row["kind"] in ("scored", "label"):
+                other.store.put(row["kind"], Waiting(*(row[name] for name in Waiting._fields)))
+        other.step = LabelStep(other.config, REVISION, other.store, ["scores/0", "scores/1"])
+        counts = {row["id"].decode(): row["counts"] for row in rows if row["kind"] == "task"}
+        other.step.restore(max((row["sequence"] for row in rows), default=0), counts)
+        return other
+
+
+@pytest.mark.parametrize("label_first", [False, True])
+@pytest.mark.parametrize(
+    ("production", "shadow", "expected"),
+    [
+        ("true", "true", "label_both_right"),
+        ("true", "false", "label_production_only"),
+        ("false", "true", "label_candidate_only"),
+        ("false", "false", "label_neither"),
+    ],
+)
+def test_both_sides_are_scored_on_the_same_record_whichever_comes_first(
+    label_first: bool, production: str, shadow: str, expected: str
+) -> None:
+    desk = Desk()
+    if label_first:
+        desk.label(b"a", 1)
+    desk.scored(b"a", 2.5, production, shadow)
+    if not label_first:
+        desk.label(b"a", 5)
+    desk.commit()
+    (found,) = [window for one in desk.stats for window in one["windows"]]
+    assert (found["start_ms"], found["revision"], found["outcomes"]) == (2 * HOUR_MS, REVISION, {expected: 1})
+    assert not desk.store.entries
+
+
+def test_the_last_label_before_the_pair_counts_and_a_tombstone_takes_it_back() -> None:
+    desk = Desk()
+    desk.label(b"a", 1, "true")
+    desk.label(b"a", 2, "false")
+    desk.scored(b"a", 3, "false", "true")
+    desk.label(b"b", 1, "true")
+    desk.label(b"b", 1, None)
+    desk.scored(b"b", 3)
+    desk.commit()
+    assert desk.counted() == Counter(label_production_only=1)
+
+
+def test_beyond_the_horizon_a_pair_is_unlabelled_and_a_later_label_changes_nothing() -> None:
+    desk = Desk()
+    desk.scored(b"a", 0)
+    desk.label(b"x", 10)
+    desk.scored(b"b", 10.1)
+    desk.commit()
+    assert desk.counted() == Counter(), "the labels stand at 10 h, one ms before the horizon has passed"
+    desk.step.labels_at_end = True
+    desk.commit()
+    assert desk.counted() == Counter(label_unlabelled=1)
+    desk.label(b"a", 10.2)
+    desk.commit()
+    assert desk.counted() == Counter(label_unlabelled=1)
+
+
+def test_while_labels_are_being_read_the_clock_does_not_run_ahead_of_them() -> None:
+    desk = Desk()
+    desk.scored(b"a", 0)
+    desk.scored(b"b", 1_000)
+    desk.commit()
+    assert desk.counted() == Counter()
+    desk.label(b"a", 5)
+    desk.commit()
+    assert desk.counted() == Counter(label_both_right=1)
+
+
+def test_without_an_id_or_scored_again_a_pair_ends_unlabelled() -> None:
+    desk = Desk()
+    desk.scored(None, 0)
+    desk.scored(b"a", 1, "true", "false")
+    desk.scored(b"a", 2, "false", "true")
+    desk.label(b"a", 3)
+    desk.commit()
+    assert desk.counted() == Counter(label_unlabelled=2, label_candidate_only=1)
+
+
+def test_a_task_is_idle_and_its_ledger_says_what_waits() -> None:
+    desk = Desk()
+    desk.scored(b"a", 0)
+    desk.scored(b"b", 0, p=1)
+    desk.label(b"b", 1)
+    desk.commit()
+    said = {one["task"]: one for one in desk.stats}
+    assert set(said) == {"labels/scores/0", "labels/scores/1"}
+    waits = said["labels/scores/0"]
+    assert (waits["pending"], waits["idle"], waits["watermark_ms"], waits["seq"]) == (1, True, None, 1)
+    (line,) = waits["ledgers"]
+    assert line == {"ledger": 3, "place": "shadow.fraud.scored/0", "expected": 1, "counted": 1}
+
+
+def test_a_store_that_has_lost_a_pair_leaves_a_remainder() -> None:
+    desk = Desk()
+    desk.scored(b"a", 0)
+    desk.commit()
+    desk.state[b"scored/a"] = None
+    other = desk.restarted()
+    other.scored(b"b", 1)
+    other.commit()
+    (line,) = other.stats[-1]["ledgers"]
+    assert (line["expected"], line["counted"]) == (2, 1)
+
+
+def test_at_the_end_of_a_bounded_run_everything_has_ended() -> None:
+    desk = Desk()
+    desk.scored(b"a", 0)
+    desk.end(0)
+    desk.step.labels_at_end = True
+    desk.commit()
+    assert not desk.step.finished
+    desk.end(1)
+    desk.commit()
+    assert desk.step.finished
+    assert desk.counted() == Counter(label_unlabelled=1)
+    assert {one["task"]: one["complete"] for one in desk.stats} == {"labels/scores/0": True, "labels/scores/1": True}
+    desk.commit()
+    assert [one["seq"] for one in desk.stats if one["task"] == "labels/scores/1"] == [1, 2]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_order_and_any_restarts_come_to_the_same_counts(seed: int) -> None:
+    draw = random.Random(seed)
+    answers = ("true", "false")
+    pairs = [(b"%d" % n, n * 0.01, draw.choice(answers), draw.choice(answers)) for n in range(200)]
+    labels = [(id_, hour + draw.random(), draw.choice(answers)) for id_, hour, *_ in pairs if draw.random() < 0.8]
+    truth = {id_: value for id_, _, value in labels}
+    expected = Counter(
+        outcome(one, other, truth[id_]) if id_ in truth else "label_unlabelled" for id_, _, one, other in pairs
+    )
+    desk = Desk()
+    turns = ["pair"] * len(pairs) + ["label"] * len(labels)
+    draw.shuffle(turns)
+    coming = {"pair": iter(pairs), "label": iter(labels)}
+    for turn in turns:
+        if turn == "pair":
+            id_, hour, one, other = next(coming["pair"])
+            desk.scored(id_, hour, one, other, p=int(id_) % 2)
+        else:
+            desk.label(*next(coming["label"]))
+        if draw.random() < 0.1:
+            desk.commit()
+            if draw.random() < 0.5:
+                desk = desk.restarted()
+    desk.end(0)
+    desk.end(1)
+    desk.step.labels_at_end = True
+    desk.commit()
+    assert desk.counted() == expected
+    assert desk.step.finished
+    for name in ("labels/scores/0", "labels/scores/1"):
+        seqs = [one["seq"] for one in desk.stats if one["task"] == name]
+        assert seqs == list(range(1, len(seqs) + 1))
+
+
+def test_numbers_are_right_within_the_tolerance_and_truth_is_no_number() -> None:
+    assert outcome("0.1", "0.2", "0.1001", 0.001) == "label_production_only"
+    assert outcome("1", "true", "1") == "label_production_only"
+    assert outcome(None, '"a"', '"a"') == "label_candidate_only"
+    assert outcome('{"a":1}', '{"a":2}', '{"a": 1}') == "label_production_only"
+
+
+def test_a_config_without_labels_has_no_such_step() -> None:
+    without = config().model_copy(update={"labels": None})
+    with pytest.raises(ConfigError, match="names no topic of labels"):
+        LabelStep(without, REVISION, MemoryStore(), ["scores/0"])

@@ -1,0 +1,72 @@
+"""The disk store holds what was committed, under the number of that commit; what else there is is begun anew."""
+
+from pathlib import Path
+
+import pytest
+
+from shadowstream.errors import ConfigError
+from shadowstream.kafka.label_store import LabelStore, path_of
+from shadowstream.labels.store import MemoryStore, Store, Waiting
+from tests.labels.test_step import config
+
+ENTRY = Waiting(b"a", 5, "scores/0", "ab", "true", "false")
+
+
+@pytest.fixture(params=["memory", "disk"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    return MemoryStore() if request.param == "memory" else LabelStore(tmp_path / "labels.sqlite")
+
+
+def test_one_entry_a_kind_and_id(store: Store) -> None:
+    store.put("scored", ENTRY)
+    store.put("label", Waiting(b"a", 7, shadow="true"))
+    store.put("scored", ENTRY._replace(time_ms=6))
+    assert store.waiting() == {"scores/0": 1}
+    assert store.take("scored", b"a") == ENTRY._replace(time_ms=6)
+    assert store.take("scored", b"a") is None
+    assert store.take("label", b"a") == Waiting(b"a", 7, shadow="true")
+
+
+def test_what_is_older_comes_in_order_of_time(store: Store) -> None:
+    for number, id_ in ((3, b"c"), (1, b"b"), (1, b"a"), (4, b"d")):
+        store.put("scored", Waiting(id_, number, "scores/0"))
+    assert [entry.id for entry in store.before("scored", 4)] == [b"a", b"b", b"c"]
+    assert list(store.before("label", 4)) == []
+
+
+def test_only_what_was_committed_is_there_again(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "labels.sqlite"
+    store = LabelStore(path)
+    store.put("scored", ENTRY)
+    store.commit(3)
+    store.put("scored", ENTRY._replace(id=b"b"))
+    store.take("scored", b"a")
+    store.forget()
+    assert (store.sequence, store.waiting()) == (3, {"scores/0": 1})
+    store.put("scored", ENTRY._replace(id=b"b"))
+    store.close()
+    again = LabelStore(path)
+    assert (again.sequence, again.waiting()) == (3, {"scores/0": 1})
+    assert oct(path.stat().st_mode)[-3:] == "600"
+
+
+def test_a_file_that_is_no_store_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "labels.sqlite"
+    path.write_bytes(b"not a database at all" * 100)
+    store = LabelStore(path)
+    assert store.sequence == 0
+    store.rebuild([("scored", ENTRY)], 7)
+    assert (store.sequence, store.waiting()) == (7, {"scores/0": 1})
+
+
+def test_a_folder_that_cannot_be_used_is_the_operators_to_mend(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"labels\.store_dir: cannot use"):
+        LabelStore(tmp_path / "file" / "labels.sqlite")
+
+
+def test_two_clusters_trials_of_one_name_have_stores_of_their_own(tmp_path: Path) -> None:
+    one = config(store_dir=str(tmp_path))
+    other = one.model_copy(update={"kafka": one.kafka.model_copy(update={"bootstrap": "elsewhere:9092"})})
+    assert path_of(one, "0") != path_of(other, "0")
+    assert path_of(one, "0").parent == tmp_path

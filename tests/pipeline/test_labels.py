@@ -1,0 +1,138 @@
+"""Late labels on a real broker: each pair scored once, through kill -9, a lost store, and days of waiting."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shadowstream.kafka.label_store import path_of
+from shadowstream.labels.right import OUTCOMES
+from shadowstream.testing import Broker
+from shadowstream.testing.topics import Write, create_topics, produce_all
+from tests.pipeline.candidates import answer
+from tests.pipeline.conftest import Say
+from tests.pipeline.evidence import await_that, records, remainders, totals, verdict
+from tests.pipeline.roles import Running
+from tests.pipeline.trial import PARTITIONS, Production, Trial, order, time_ms
+
+ORDERS = 1_000
+TURNS, EACH = 4, 225
+DAY_MS = 86_400_000
+# Wrong on every seventh order, by far.
+SOMETIMES_WRONG = """
+from tests.pipeline.candidates import answer
+
+def judge(value):
+    said = answer(value)
+    return {**said, "score": said["score"] + 10.0} if value["n"] % 7 == 0 else said
+"""
+
+
+def production_says(value: bytes) -> bytes:
+    """Production, wrong on every fifth order."""
+    told = json.loads(value)
+    said = answer(told)
+    return json.dumps({**said, "score": said["score"] + 5.0} if told["n"] % 5 == 0 else said).encode()
+
+
+def expected(labelled: Iterable[int]) -> Counter[str]:
+    """By hand: who is right on these orders, all others unlabelled."""
+    found: Counter[str] = Counter()
+    for n in labelled:
+        right = (n % 5 != 0, n % 7 != 0)
+        names = {(True, True): "both_right", (True, False): "production_only", (False, True): "candidate_only"}
+        found[f"label_{names.get(right, 'neither')}"] += 1
+    return found
+
+
+def label_totals(trial: Trial) -> Counter[str]:
+    found = totals(records(trial.bootstrap, trial.topic("stats")))
+    return Counter({name: n for name, n in found.items() if name in OUTCOMES})
+
+
+def write_labels(trial: Trial, numbers: Iterable[int]) -> None:
+    """The truth, two days late, in partitions that have nothing to do with the output's."""
+    labels = [
+        Write(
+            json.dumps({"order": f"order-{n}", "truth": answer(order(n))["score"]}).encode(),
+            None,
+            n % 2,
+            time_ms(n) + 2 * DAY_MS,
+        )
+        for n in numbers
+    ]
+    produce_all(trial.bootstrap, f"{trial.name}-truth", labels)
+
+
+@pytest.fixture
+def trial(kafka: Broker, topic_prefix: str, tmp_path: Path) -> Trial:
+    name = "labels-" + topic_prefix.rstrip(".")[-8:]
+    labels = {"topic": f"{name}-truth", "id": "order", "path": "score", "label_path": "truth", "atol": 0.001}
+    made = Trial(kafka.bootstrap, name, tmp_path, candidate=SOMETIMES_WRONG)
+    made.settings = {**made.settings, "labels": {**labels, "horizon_ms": 30 * DAY_MS, "store_dir": str(tmp_path / "s")}}
+    made.write_config()
+    made.create_topics()
+    create_topics(made.bootstrap, {labels["topic"]: 2})
+    made.write_orders(range(ORDERS))
+    Production(made, say=production_says).work({p: len(range(p, ORDERS, PARTITIONS)) for p in range(PARTITIONS)})
+    return made
+
+
+def test_each_labelled_pair_is_scored_once_and_the_rest_is_said(trial: Trial) -> None:
+    labelled = [n for n in range(ORDERS) if n % 3]
+    write_labels(trial, labelled)
+    trial.play("run", "join", "labels", "judge")
+    known = expected(labelled) + Counter(label_unlabelled=ORDERS - len(labelled))
+    assert label_totals(trial) == known
+    assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
+    said: dict[str, Any] = verdict(trial.bootstrap, trial.topic("verdict"))
+    assert (said["final"], said["remainder"]) == (True, 0)
+    assert {name: n for name, n in said["outcomes"].items() if name in OUTCOMES} == known
+
+
+def test_kill_9_and_a_lost_store_lose_nothing_and_count_nothing_twice(trial: Trial, say: Say) -> None:
+    trial.play("run", "join")
+    # Small steps, so that a kill comes between commits of one turn's labels.
+    trial.write_config(bounded=False, limits={"commit_ms": 100, "commit_records": 25})
+    draw = random.Random(20_130_101)
+    numbers = list(range(ORDERS))
+    draw.shuffle(numbers)
+    store = path_of(trial.config, "0")
+    with Running(trial) as running:
+        for turn in range(TURNS):
+            write_labels(trial, numbers[turn * EACH : turn * EACH + EACH])
+            running.start("labels")
+            # Killed while it counts, wherever that is: some of this turn's labels are in, seldom all.
+            seen = label_totals(trial).total()
+            await_that("it counts", lambda seen=seen: label_totals(trial).total() > seen)
+            running.kill("labels")
+            if turn in (1, 3):
+                for path in store.parent.glob(f"{store.name}*"):
+                    path.unlink()
+        running.start("labels")
+        await_that("it runs", lambda: trial.said("labels").count('"event": "assigned"') > TURNS)
+        await_that("all are counted", lambda: label_totals(trial).total() >= TURNS * EACH)
+        running.stop("labels")
+    assert label_totals(trial) == expected(numbers[: TURNS * EACH])
+    stats = records(trial.bootstrap, trial.topic("stats"))
+    assert remainders(stats) == {}
+    rebuilt = trial.said("labels").count("store_rebuilt")
+    counted = label_totals(trial).total()
+    say(f"{TURNS} kills, 2 stores deleted: {counted} labelled pairs, each once; rebuilt {rebuilt} times")
+    assert rebuilt >= 2
+    sequences: dict[str, list[int]] = {}
+    for record in stats:
+        sequences.setdefault(record["task"], []).append(record["seq"])
+    for task, seqs in sequences.items():
+        assert seqs == list(range(1, len(seqs) + 1)), task
+
+
+def test_without_labels_in_the_config_there_is_no_such_role(trial: Trial) -> None:
+    trial.write_config(labels=None)
+    asked = trial.ask("labels", str(trial.config_path))
+    assert asked.returncode == 2
+    assert "the config has none" in asked.stderr
