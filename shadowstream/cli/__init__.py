@@ -10,7 +10,20 @@ from typing import Annotated, Literal
 
 import typer
 
-from shadowstream.cli import alerts, config_commands, demo, diff, explain, gate, kafka, replay, report, roles, topics
+from shadowstream.cli import (
+    alerts,
+    config_commands,
+    demo,
+    diff,
+    explain,
+    gate,
+    kafka,
+    override,
+    replay,
+    report,
+    roles,
+    topics,
+)
 from shadowstream.cli.output import ExitCode, error_object, put_json, say
 from shadowstream.errors import ConfigError, ShadowstreamBug, ShadowstreamError
 from shadowstream.observe import configure_logging
@@ -33,7 +46,7 @@ def _every_command(
     configure_logging(level=log_level)
 
 
-for _room in (roles, alerts, config_commands, gate, explain, report, replay, diff, kafka, demo, topics):
+for _room in (roles, alerts, config_commands, gate, explain, report, replay, override, diff, kafka, demo, topics):
     _room.register(app)
 
 

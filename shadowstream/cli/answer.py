@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -15,6 +16,8 @@ from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError, ShadowstreamBug
+from shadowstream.judge.windows import iso
+from shadowstream.kafka.commanding import overrides
 from shadowstream.kafka.reading import TopicMissing, read_topic
 from shadowstream.revision import revision_of
 
@@ -32,12 +35,14 @@ MaxAge = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the gate says. `verdict` is the record that it rests on, None where there is none for the revision."""
+    """What the gate says. `verdict` is the record that it rests on, None where there is none for the revision;
+    `override` the command of a person who has decided instead (schemas/command.avsc)."""
 
     decision: str
     reasons: list[str]
     revision: str
     verdict: dict[str, Any] | None = field(default=None, repr=False)
+    override: dict[str, Any] | None = None
 
     @property
     def exit_code(self) -> ExitCode:
@@ -62,7 +67,8 @@ class Question:
 
     def ask(self) -> Answer:
         """The answer as of now."""
-        return decide(verdicts_of(self.trial), self.revision, round(time.time() * 1000), self.max_age_ms)
+        said = decide(verdicts_of(self.trial), self.revision, round(time.time() * 1000), self.max_age_ms)
+        return overridden(said, overrides(self.trial))
 
 
 def question(config: str, revision: str | None, max_age: str) -> Question:
@@ -109,6 +115,20 @@ def decide(verdicts: dict[str, bytes] | None, wanted: str, now_ms: int, max_age_
         reason = f"the verdict ({verdict['decision']}) is {told}; at most {max_age_ms / 1000:g} s count (--max-age)"
         return Answer("not_yet", [reason], fitting[0], verdict)
     return Answer(verdict["decision"], list(verdict["reasons"]), fitting[0], verdict)
+
+
+def overridden(answer: Answer, found: Mapping[str, dict[str, Any]]) -> Answer:
+    """The answer with what a person has decided for this very revision, where somebody has.
+
+    Without a verdict of the revision nothing is overridden: there would be no evidence for whoever decides to look at.
+    """
+    said = found.get(answer.revision)
+    if said is None or answer.verdict is None:
+        return answer
+    reason = f"overridden to {said['decision']} by {said['by']} at {iso(said['at_ms'])}: {said['reason']}"
+    instead = f"without it: {answer.decision.replace('_', ' ')}"
+    reasons = [reason, *(f"{instead}: {one}" for one in answer.reasons)]
+    return Answer(said["decision"], reasons, answer.revision, answer.verdict, said)
 
 
 def _decoded(raw: bytes, revision: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import typer
@@ -37,7 +37,13 @@ def explained(answer: Answer) -> Explanation:
             "start the roles with this very config (`shadowstream up CONFIG`), or ask with --revision for what has run",
         )
         return Explanation(answer.decision, (), tuple(answer.reasons), todo)
-    return explain(answer.verdict, answer.decision, answer.reasons)
+    if answer.override is None:
+        return explain(answer.verdict, answer.decision, answer.reasons)
+    # What the evidence says is explained all the same: an override does not change it.
+    found = explain(answer.verdict, answer.verdict["decision"], answer.verdict["reasons"])
+    back = "`shadowstream override CONFIG --decision none --by WHO --reason WHY` takes the override back"
+    blockers = (answer.reasons[0], *found.blockers)
+    return replace(found, decision=answer.decision, blockers=blockers, todo=(back, *found.todo))
 
 
 def told(explanation: Explanation) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def gate(
 ) -> None:
     """May the candidate be promoted? Exit code 0 promote, 3 reject, 4 not yet, 1 cluster unreachable, 2 bad config.
 
-    A verdict of another revision or one older than --max-age is not yet.
+    A verdict of another revision or one older than --max-age is not yet. What `override` says of this revision holds.
     """
     wait_s = seconds_of("--wait", wait)
     asked = question(config, revision, max_age)
@@ -52,7 +52,8 @@ def _print(answer: Answer, trial: Config, as_json: bool) -> None:
         judged = answer.verdict["decision"] if answer.verdict else None
         told = {"name": trial.name, "revision": answer.revision, **(answer.verdict or {})}
         told |= {"decision": answer.decision, "reasons": answer.reasons}
-        put_json({**told, "gate": {"exit_code": int(answer.exit_code), "judged": judged}})
+        asked = {"exit_code": int(answer.exit_code), "judged": judged, "override": answer.override}
+        put_json({**told, "gate": asked})
         return
     put(answer.decision.replace("_", " "))
     for reason in answer.reasons:

@@ -74,6 +74,7 @@ def facts_of(asked: Question, examples: int, command: str) -> Facts:
         examples=kept.rows,
         examples_left=kept.left,
         command=command,
+        override=answer.override,
     )
 
 
@@ -115,6 +116,7 @@ def _told(facts: Facts) -> dict[str, Any]:
         "revision": facts.revision,
         "decision": facts.explanation.decision,
         "verdict": facts.verdict,
+        "override": facts.override,
         "history": [{"time_ms": one.time_ms, "decision": one.decision, **one.criteria} for one in facts.history],
         "drift": facts.drift,
         "examples": facts.examples,

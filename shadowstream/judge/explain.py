@@ -156,6 +156,8 @@ def _covered_hours(verdict: Mapping[str, Any]) -> float | None:
 
 
 def _todo(verdict: Mapping[str, Any], decision: str, standings: Sequence[Standing]) -> list[str]:
+    if decision != verdict["decision"]:
+        return ["see whether the judge runs (`shadowstream judge CONFIG`): it says each 30 s that it lives"]
     if decision == "promote":
         return ["promote the candidate: `gate` exits 0 for this revision"]
     if decision == "reject":

@@ -27,6 +27,7 @@ class Point(NamedTuple):
 @dataclass(frozen=True)
 class Facts:
     """Everything that a report shows. `verdict` is None where there is none for the revision; the rest is empty then.
+    `override`: what a person has decided instead (schemas/command.avsc).
 
     `decision` is the gate's, in `explanation` too. `drift`: events of the revision. `examples`: rows of diff.
     """
@@ -40,6 +41,7 @@ class Facts:
     examples: Sequence[Record] = ()
     examples_left: int = 0
     command: str = "CONFIG"
+    override: Record | None = None
 
     @property
     def decision(self) -> str:
@@ -49,7 +51,7 @@ class Facts:
     @property
     def reasons(self) -> list[str]:
         """Why: those of the verdict where the gate stands behind it, the gate's otherwise."""
-        if self.verdict and self.verdict["decision"] == self.explanation.decision:
+        if self.verdict and not self.override and self.verdict["decision"] == self.explanation.decision:
             return list(self.verdict["reasons"])
         return list(self.explanation.blockers)
 

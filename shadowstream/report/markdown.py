@@ -32,12 +32,12 @@ def _written(facts: Facts, examples: int) -> str:
     decision, verdict = facts.explanation.decision, facts.verdict
     lines = [f"### {_SIGNS[decision]} {code(facts.name)}: **{facts.decision}**", ""]
     lines.append(f"Revision {code(facts.revision[:16])}{f' · {span(verdict)}' if verdict else ''}")
-    if verdict and verdict.get("override"):
-        said = verdict["override"]
+    if facts.override:
+        said = facts.override
         lines += ["", f"**Overridden** to {said['decision']} by {code(said['by'])}: {code(said['reason'])}"]
     lines += ["", *(f"- {_plain(reason)}" for reason in facts.reasons[:LISTED_MAX]), ""]
     lines += _criteria(facts)
-    if decision != "promote":
+    if decision != "promote" or facts.override:
         lines += ["**What to do**", ""]
         lines += [f"- {_plain(one)}" for one in facts.todo]
         lines.append("")

@@ -54,6 +54,7 @@ class Judged:
 
     def create(self) -> None:
         create_topics(self.bootstrap, {self.topic: 1}, {"cleanup.policy": "compact"})
+        create_topics(self.bootstrap, {self.config.plan.of("commands"): 1}, {})
 
     def say(self, decision: str, revision: str | None = None, age_s: float = 0, **more: Any) -> None:
         at_ms = round((time.time() - age_s) * 1000)

@@ -133,7 +133,7 @@ def test_the_exit_code_is_the_decision(decision: str, cli: Cli, judged: Judged) 
         {"match": 10},
         judged.revision,
     )
-    assert said.json["gate"] == {"exit_code": CODES[decision], "judged": decision}
+    assert said.json["gate"] == {"exit_code": CODES[decision], "judged": decision, "override": None}
 
 
 def test_what_a_verdict_cannot_vouch_for_stands_beside_its_reasons(cli: Cli, judged: Judged) -> None:

@@ -1,0 +1,49 @@
+"""`override`: a person decides for one revision, with a name and a reason; the gate honours it and says so."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+from shadowstream.cli.answer import Revision, question
+from shadowstream.cli.output import ConfigPath, Json, put_json, say
+from shadowstream.errors import ConfigError
+from shadowstream.kafka.commanding import say_command
+from shadowstream.kafka.loop import now_ms
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command()(override)
+
+
+def override(
+    config: ConfigPath,
+    decision: Annotated[
+        Literal["promote", "reject", "none"], typer.Option(help="what the gate answers; none takes an override back")
+    ],
+    by: Annotated[str, typer.Option(help="who decides", show_default=False)],
+    reason: Annotated[str, typer.Option(help="why", show_default=False)],
+    revision: Revision = None,
+    as_json: Json = False,
+) -> None:
+    """Decide by hand for one revision, whatever its evidence says; another revision is not touched by it.
+
+    The evidence stays what it is and goes on: the verdict shows who overrode it, and why.
+    """
+    for option, text in (("--by", by), ("--reason", reason)):
+        if not text.strip():
+            raise ConfigError(f"{option}: say who decides and why; an override without is none")
+    asked = question(config, revision, "1h")
+    answer = asked.ask()
+    if answer.verdict is None:
+        raise ConfigError(f"--revision {asked.revision[:16]}: {answer.reasons[0]}; there is nothing to override")
+    record: dict[str, Any] = {"command": "override", "subject": answer.revision, "by": by, "reason": reason}
+    record |= {"at_ms": now_ms(), "decision": "" if decision == "none" else decision}
+    say_command(asked.trial, record)
+    if as_json:
+        put_json(record)
+    else:
+        done = "no longer overridden" if decision == "none" else f"overridden to {decision}"
+        say(f"revision {answer.revision}: {done} by {by}; the evidence says {answer.verdict['decision']}")

@@ -1,0 +1,37 @@
+"""What people say, as records of commands: written so that the broker has it, read as the last word on a revision."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from shadowstream.codecs import own
+from shadowstream.config import Config
+from shadowstream.errors import RecordError
+from shadowstream.kafka.clients import plain_writer
+from shadowstream.kafka.reading import TopicMissing, read_topic
+from shadowstream.records import Write
+
+READ_TIMEOUT_S = 30.0
+WRITE_S = 10.0
+
+
+def say_command(config: Config, record: dict[str, Any]) -> None:
+    """Write a command (schemas/command.avsc); returns once the broker has it, raises `BrokerError` where it has not."""
+    writer = plain_writer(config)
+    value = own.encode("command", record)
+    writer.write([Write(config.plan.of("commands"), 0, record["subject"].encode(), value)])
+    writer.flush(WRITE_S)
+
+
+def overrides(config: Config) -> dict[str, dict[str, Any]]:
+    """The override in force of each revision that has one; an empty decision has taken it back."""
+    found: dict[str, dict[str, Any]] = {}
+    with contextlib.suppress(TopicMissing):
+        for row in read_topic(config.kafka, config.plan.of("commands"), READ_TIMEOUT_S):
+            # What cannot be read is no override: it neither opens nor closes a gate.
+            with contextlib.suppress(RecordError):
+                kind, record = own.decode(row.value or b"")
+                if kind == "command" and record["command"] == "override":
+                    found[record["subject"]] = record
+    return {revision: record for revision, record in found.items() if record["decision"] in ("promote", "reject")}

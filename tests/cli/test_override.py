@@ -1,0 +1,120 @@
+"""`override`: a name, a reason, one revision; the gate answers it and says what it would have said without."""
+
+import pytest
+
+from shadowstream.cli.answer import Answer, overridden
+from shadowstream.cli.report import facts_of
+from shadowstream.codecs import own
+from shadowstream.report.markdown import markdown
+from shadowstream.report.page import page
+from shadowstream.testing.topics import Write, produce_all, read_all
+from tests.cli.conftest import Cli, MakeTrial
+from tests.cli.judged import REVISION, Judged, verdict
+
+OTHER = "cd" * 32
+WHO = ("--by", "ana", "--reason", "the mismatches are the fix we ship")
+
+
+def test_the_gate_honours_it_and_says_so(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.say("not_yet")
+    assert cli("gate", judged.path).code == 4
+    assert cli("override", judged.path, "--decision", "promote", *WHO).code == 0
+    said = cli("gate", judged.path)
+    assert said.code == 0
+    first, *rest = said.out.splitlines()
+    assert first == "promote"
+    assert "overridden to promote by ana at 20" in rest[0]
+    assert "the mismatches are the fix we ship" in rest[0]
+    assert rest[1] == "  without it: not yet: because not_yet"
+    told = cli("gate", judged.path, "--json").json
+    assert (told["decision"], told["gate"]["judged"], told["gate"]["override"]["by"]) == ("promote", "not_yet", "ana")
+
+
+def test_another_revision_is_not_touched(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.say("not_yet")
+    judged.say("not_yet", OTHER)
+    cli("override", judged.path, "--decision", "promote", *WHO, "--revision", OTHER[:8])
+    assert cli("gate", judged.path).code == 4
+    assert cli("gate", judged.path, "--revision", OTHER).code == 0
+    cli("override", judged.path, "--decision", "promote", *WHO)
+    assert cli("gate", judged.path).code == 0
+    with (judged.path.parent / "fraud_candidate.py").open("a") as file:
+        file.write("# changed\n")
+    assert cli("gate", judged.path).code == 4
+
+
+def test_the_last_word_counts_and_none_takes_it_back(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.say("promote")
+    cli("override", judged.path, "--decision", "reject", *WHO)
+    assert cli("gate", judged.path).code == 3
+    cli("override", judged.path, "--decision", "none", *WHO)
+    assert cli("gate", judged.path).code == 0
+
+
+def test_it_is_a_record_of_commands_under_the_whole_revision(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.say("not_yet")
+    told = cli("override", judged.path, "--decision", "reject", *WHO, "--json").json
+    (found,) = read_all(judged.bootstrap, judged.config.plan.of("commands"))
+    kind, record = own.decode(found.value or b"")
+    assert (kind, found.key) == ("command", judged.revision.encode())
+    assert record == {**told, "until_ms": None}
+    assert (record["command"], record["subject"], record["decision"]) == ("override", judged.revision, "reject")
+
+
+@pytest.mark.parametrize(
+    ("given", "part"),
+    [
+        (("--decision", "promote", "--by", "ana"), "Missing option '--reason'"),
+        (("--decision", "promote", "--reason", "x"), "Missing option '--by'"),
+        (("--decision", "promote", "--by", " ", "--reason", "x"), "--by: say who"),
+        (("--decision", "promote", "--by", "ana", "--reason", " "), "--reason: say who"),
+        (("--decision", "maybe", *WHO), "Invalid value for '--decision'"),
+    ],
+)
+def test_without_a_name_and_a_reason_it_is_none(
+    given: tuple[str, ...], part: str, cli: Cli, make_trial: MakeTrial
+) -> None:
+    said = cli("override", make_trial(), *given)
+    assert said.code == 2
+    assert part in said.err
+
+
+def test_what_nobody_has_judged_cannot_be_overridden(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    said = cli("override", judged.path, "--decision", "promote", *WHO)
+    assert said.code == 2
+    assert "there is nothing to override" in said.err
+    command = {"command": "override", "subject": REVISION, "by": "ana", "decision": "promote"}
+    without = Answer("not_yet", ["no verdict"], REVISION)
+    assert overridden(without, {REVISION: command}) is without
+
+
+def test_bytes_in_commands_that_are_not_ours_open_no_gate(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.say("not_yet")
+    produce_all(
+        judged.bootstrap, judged.config.plan.of("commands"), [Write(b"promote", judged.revision.encode()), Write(None)]
+    )
+    odd = {"command": "override", "subject": judged.revision, "by": "x", "reason": "y", "at_ms": 1, "decision": "go"}
+    produce_all(judged.bootstrap, judged.config.plan.of("commands"), [Write(own.encode("command", odd))])
+    assert cli("gate", judged.path).code == 4
+
+
+def test_explain_and_report_say_who_and_what_the_evidence_says(cli: Cli, judged: Judged) -> None:
+    from shadowstream.cli.answer import question
+
+    judged.create()
+    judged.write(verdict("not_yet", judged.revision, 0, name=judged.config.name))
+    cli("override", judged.path, "--decision", "promote", *WHO)
+    said = cli("explain", judged.path).out
+    assert said.startswith("promote\n")
+    assert "overridden to promote by ana" in said
+    assert "because not_yet" in said
+    assert "takes the override back" in said
+    facts = facts_of(question(str(judged.path), None, "1h"), 0, "trial.yaml")
+    assert "<b>Overridden</b> to promote by\nana" in page(facts)
+    assert "**Overridden** to promote by `ana`" in markdown(facts)
