@@ -12,11 +12,15 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from shadowstream.codecs import own
 from shadowstream.config import Config
-from shadowstream.joiner.cells import Cells
-from shadowstream.joiner.pairing import Pair, Row
+from shadowstream.joiner.cells import Cells, Columns
+from shadowstream.joiner.pairing import Met, Pair
 from shadowstream.joiner.progress import Progress
+from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.said import SaidRow
 from shadowstream.records import REVISION_BYTES, Coordinate, Place, Side, Write
 
@@ -24,7 +28,8 @@ PLAIN = frozenset(("match", "tolerated", "ignored"))
 AGREES = PLAIN | {"expected"}
 UNJUDGED = frozenset(("warm_up", "filtered", "sampled_out", "evicted", "duplicate_production", "unpairable_production"))
 """Outcomes of a production record that say nothing of the candidate, and so nothing of the twin beside it."""
-_HASH_RANGE = 2.0**32
+_HASH_RANGE = 2.0**64
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _JOINT = {(False, False): "neither", (True, False): "shadow", (False, True): "twin", (True, True): "both"}
 """Which of shadow and twin differ from production."""
 
@@ -90,6 +95,13 @@ def _of_twin(outcome: str) -> str:
     return outcome.replace("_shadow", "_twin")
 
 
+def _counted_as(result: Compared) -> str:
+    """Each declared change has a bound of its own, so its pairs are counted under its name; the first of several."""
+    if result.outcome != "expected":
+        return result.outcome
+    return f"expected:{(result.reason or '').partition(', ')[0]}"
+
+
 class Book:
     """Outcomes of one task since its last commit, and its cumulative counts of ended records by side."""
 
@@ -103,6 +115,7 @@ class Book:
         self._progress = progress
         self._revision = revision
         self._short = revision[: 2 * REVISION_BYTES]
+        self._seed = np.uint64(zlib.crc32(name.encode()) << 32)
         self._names_id = config.identity.kind == "id"
         self.cells: dict[tuple[int, str], Cell] = {}
         self.slices = Cells(config)
@@ -116,9 +129,17 @@ class Book:
 
     def revision_of(self, row: Row) -> str:
         """The revision that a shadow record is evidence for."""
-        if row.revision is None or row.revision == self._short:
-            return self._revision
-        return self._progress.whole(row.revision)
+        return self._whole(row.revision)
+
+    def _whole(self, short: str | None) -> str:
+        return self._revision if short is None or short == self._short else self._progress.whole(short)
+
+    def revisions_of(self, rows: Rows) -> Sequence[str]:
+        """As `revision_of`, of each of these."""
+        if rows.revisions is None:
+            return [self._revision] * len(rows)
+        known = {short: self._whole(short) for short in set(rows.revisions)}
+        return [known[short] for short in rows.revisions]
 
     def pair(self, pair: Pair, result: Compared, twin: Compared | None = None) -> None:
         """Enter a pair, with what its twin says where there is one; the window is production's."""
@@ -127,8 +148,34 @@ class Book:
         self._end(Side.SHADOW, result.outcome)
         self._count(result, pair.production.time_ms, revision)
         self.twin(pair.production.time_ms, revision, result.outcome, pair.twin, twin)
-        if result.outcome not in PLAIN or self._sampled(pair.production.offset):
+        if result.outcome not in PLAIN or self._sampled((pair.production.offset,)).any():
             self._row(result, revision, (pair.production, pair.shadow, pair.twin), Said(pair.ambiguous, None, pair.id))
+
+    def met(self, met: Met, results: Sequence[Compared], columns: Columns) -> None:
+        """Enter plain pairs as columns; one by one only those that differ or have a row."""
+        outcomes, times, revisions = columns.outcomes, columns.times_ms, columns.revisions
+        counted = Counter(outcomes)
+        for outcome, n in counted.items():
+            self._end(Side.PRODUCTION, outcome, n)
+            self._end(Side.SHADOW, outcome, n)
+        self.pairs.update(counted)
+        names: Sequence[str] = outcomes
+        if "expected" in counted:
+            names = [o if o != "expected" else _counted_as(results[i]) for i, o in enumerate(outcomes)]
+        cell = self._cell_of_all(times, revisions)
+        if cell is not None:
+            cell.outcomes.update(names)
+        else:
+            for time_ms, revision, name in zip(times, revisions, names, strict=True):
+                self._cell(time_ms, revision).outcomes[name] += 1
+        shown = self._sampled(met.production.offsets)
+        if not PLAIN.issuperset(counted):
+            shown |= np.fromiter((outcome not in PLAIN for outcome in outcomes), np.bool_, len(outcomes))
+        for i in np.flatnonzero(shown).tolist():
+            pair, result = met.pair(i), results[i]
+            if result.outcome == "mismatch":
+                self._count_paths(result, self._cell(times[i], revisions[i]))
+            self._row(result, revisions[i], (pair.production, pair.shadow, None), Said(id=pair.id))
 
     def alone(
         self, side: Side, row: Row, result: Compared, revision: str | None = None, said: Said = NOTHING_MORE
@@ -216,13 +263,20 @@ class Book:
 
     def _count(self, result: Compared, time_ms: int, revision: str) -> None:
         cell = self._cell(time_ms, revision)
-        # Each declared change has a bound of its own, so its pairs are counted under its name; the first of several.
-        name = f":{(result.reason or '').partition(', ')[0]}" if result.outcome == "expected" else ""
-        cell.outcomes[result.outcome + name] += 1
+        cell.outcomes[_counted_as(result)] += 1
         self.pairs[result.outcome] += 1
         if result.outcome == "mismatch":
-            self.paths.update((difference.path, difference.kind) for difference in result.differences)
-            cell.fields.update({difference.path for difference in result.differences})
+            self._count_paths(result, cell)
+
+    def _count_paths(self, result: Compared, cell: Cell) -> None:
+        self.paths.update((difference.path, difference.kind) for difference in result.differences)
+        cell.fields.update({difference.path for difference in result.differences})
+
+    def _cell_of_all(self, times_ms: Sequence[int], revisions: Sequence[str]) -> Cell | None:
+        """The cell of all these where they have one, as most often."""
+        first, last = min(times_ms), max(times_ms)
+        one = first // self._window_ms == last // self._window_ms and revisions.count(revisions[0]) == len(revisions)
+        return self._cell(first, revisions[0]) if one else None
 
     def _cell(self, time_ms: int, revision: str) -> Cell:
         at = (time_ms - time_ms % self._window_ms, revision)
@@ -233,9 +287,16 @@ class Book:
 
     # ---------------------------------------------------------------- rows
 
-    def _sampled(self, offset: int) -> bool:
-        share = self._config.compare.match_sample
-        return share > 0 and zlib.crc32(f"{self._task}/{offset}".encode()) / _HASH_RANGE < share
+    def _sampled(self, offsets: Sequence[int]) -> npt.NDArray[np.bool_]:
+        """Which plain matches are shown, by hash of the pair's task and offset: the same on replay.
+
+        The finaliser of SplitMix64 (Steele, Lea and Flood 2014), on a whole column at once.
+        """
+        x = np.array(offsets, np.uint64) * _GOLDEN + self._seed
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        sampled: npt.NDArray[np.bool_] = (x ^ (x >> np.uint64(31))) / _HASH_RANGE < self._config.compare.match_sample
+        return sampled
 
     def own_place(self, side: Side, row: Row) -> tuple[Place, int]:
         """The record's place and offset in the topic that its producer wrote."""

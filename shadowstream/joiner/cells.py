@@ -19,7 +19,7 @@ from shadowstream.config import Config
 from shadowstream.joiner import measures
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.measures import Measured, Measuring
-from shadowstream.joiner.pairing import Pair
+from shadowstream.joiner.rows import Rows
 
 BUCKETS = 1_024
 COMPARED = frozenset(("match", "tolerated", "ignored", "expected", "mismatch", "cardinality"))
@@ -42,11 +42,16 @@ class Columns(NamedTuple):
 
 
 def columns_of(
-    config: Config, pairs: Sequence[Pair], compare: Comparing, outcomes: Sequence[str], revisions: Sequence[str]
+    config: Config,
+    production: Rows,
+    shadow: Rows,
+    compare: Comparing,
+    outcomes: Sequence[str],
+    revisions: Sequence[str],
 ) -> Columns:
     """Compared pairs as columns. May raise as `compare` does: call it before anything is entered."""
-    fields = iter(compare.dimensions([pair.production.value for pair in pairs]))
-    asides = [pair.shadow.aside for pair in pairs]
+    fields = iter(compare.dimensions(production.values))
+    asides = shadow.asides or [None] * len(shadow)
     places = {one.name: i for i, one in enumerate(d for d in config.compare.dimensions if d.header is not None)}
     columns = [
         next(fields)
@@ -54,11 +59,10 @@ def columns_of(
         else coded(ABSENT if aside is None else aside.values[places[one.name]] for aside in asides)
         for one in config.compare.dimensions
     ]
-    rows = [pair.production for pair in pairs]
-    times_ms = [row.time_ms for row in rows]
-    values = [row.value for row in rows], [pair.shadow.value for pair in pairs]
-    measured = Measuring(config).of(compare, values, times_ms, ([row.aside for row in rows], asides))
-    return Columns(times_ms, [row.key for row in rows], revisions, outcomes, columns, measured)
+    ours = production.asides or [None] * len(production)
+    values, times_ms = (production.values, shadow.values), production.times_ms
+    measured = Measuring(config).of(compare, values, times_ms, (ours, asides))
+    return Columns(times_ms, production.keys, revisions, outcomes, columns, measured)
 
 
 class _Tally:

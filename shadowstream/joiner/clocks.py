@@ -39,13 +39,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from shadowstream.config import Config
-from shadowstream.joiner.deadlines import Lane, Lanes
-from shadowstream.joiner.pairing import Row
+from shadowstream.joiner.deadlines import Lane, Lanes, LanesOfAll
 from shadowstream.joiner.progress import Passed, Progress
 from shadowstream.joiner.replays import Replays
+from shadowstream.joiner.rows import Row, Rows
 from shadowstream.records import Coordinate, Place, Side
 
 OBSERVATIONS_MAX = 1_000
@@ -207,6 +208,40 @@ class Clocks:
             lane = Lane("joint", side if awaited is Side.PRODUCTION else awaited)
         return () if row.time_ms < self.bound(lane) else ((lane, row.time_ms),)
 
+    def lanes_of_all(self, side: Side, awaited: Side, rows: Rows) -> LanesOfAll:
+        """As `lanes`, of rows in offset order that all wait in the same lanes; nothing where each must be asked."""
+        if self._finished or not self._counts(side, rows):
+            return ()
+        other = side if awaited is Side.PRODUCTION else awaited
+        lanes: list[tuple[Lane, Sequence[int]]] = []
+        if self._has_marks[awaited]:
+            if side is Side.PRODUCTION:
+                lanes.append((Lane("born", awaited), rows.offsets))
+            if rows.ats is not None:
+                known = [at for at in rows.ats if at is not None]
+                if len(known) < len(rows) or len({at[:2] for at in known}) > 1:
+                    return ()
+                place = self._input(known[0])
+                if place in self._inputs():
+                    lanes.append((Lane("done", awaited, place), [at.offset for at in known]))
+        lanes = lanes or [(Lane("joint", other), rows.times_ms)]
+        return () if any(min(thresholds) < self.bound(lane) for lane, thresholds in lanes) else lanes
+
+    def _counts(self, side: Side, rows: Rows) -> bool:
+        """Whether surely none of these rows is warm-up."""
+        start = self._progress.start
+        if start is None:
+            return False
+        if not start.has_warm_up:
+            return True
+        below = max(start.warm_below.values())
+        if rows.ats is not None and any(at is None or at.offset < below for at in rows.ats):
+            return False
+        if rows.ats is not None and side is not Side.PRODUCTION:
+            return True
+        ends, place = self._progress.warm_ends, self._places[side]
+        return ends is not None and place in ends and rows.offsets[0] >= ends[place]
+
     def _ways(self, side: Side, awaited: Side, row: Row) -> list[tuple[Lane, int]]:
         """Lanes of marks, any of which suffices."""
         ways: list[tuple[Lane, int]] = []
@@ -292,6 +327,13 @@ class Clocks:
         """Whether this input lies before the point from which pairs count."""
         start = self._progress.start
         return start is not None and coordinate.offset < start.warm_below.get(self._input(coordinate), 0)
+
+    def may_be_warm_up(self, rows: Rows) -> bool:
+        """Whether the input of any of these rows may lie before the point from which pairs count."""
+        start = self._progress.start
+        if start is None or not start.has_warm_up or rows.ats is None:
+            return False
+        return min(at.offset for at in rows.ats if at is not None) < max(start.warm_below.values())
 
     def _input(self, at: Coordinate) -> Place:
         return Place(self._config.inputs[at.topic], at.partition)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from shadowstream.compare.result import Results
 from shadowstream.joiner.book import PLAIN, Plainly, Said
@@ -11,7 +12,8 @@ from shadowstream.joiner.cells import Columns, columns_of
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.corrections import Correction
 from shadowstream.joiner.many import COMPARED_MAX, assign
-from shadowstream.joiner.pairing import Alone, Decision, Many, Pair, Row
+from shadowstream.joiner.pairing import Alone, Decision, Many, Met, Pair
+from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.said import SaidRow
 from shadowstream.joiner.scoring import Scoring
 from shadowstream.joiner.state import TaskState
@@ -29,15 +31,18 @@ class Deciding:
         self._compare = compare
         self.scoring = Scoring(task.config, task.name, compare)
         self._pairs: list[Pair] = []
+        self._met: list[Met] = []
         self._others: deque[Alone | Many] = deque()
 
-    def take(self, decisions: Iterable[Decision]) -> None:
+    def take(self, decisions: Iterable[Decision | Met]) -> None:
         """Enter decisions, or gather them until it is worth comparing.
 
         What could not be entered now (a comparison may raise: a schema that cannot be had) is tried at the next call.
         """
         for decision in decisions:
-            if isinstance(decision, Pair):
+            if isinstance(decision, Met):
+                self._met.append(decision)
+            elif isinstance(decision, Pair):
                 self._pairs.append(decision)
             else:
                 self._others.append(decision)
@@ -48,13 +53,37 @@ class Deciding:
             else:
                 self._many(first)
             self._others.popleft()
-        if len(self._pairs) >= COMPARE_AT:
+        if len(self._pairs) + sum(len(met.ids) for met in self._met) >= COMPARE_AT:
             self.compare_pairs()
 
     # ---------------------------------------------------------------- both
 
     def compare_pairs(self) -> None:
         """Compare the pairs gathered so far and enter their outcomes."""
+        if self._met:
+            self._compare_met(self._met)
+            self._met = []
+        if self._pairs:
+            self._compare_each()
+
+    def _compare_met(self, parts: Sequence[Met]) -> None:
+        """Pairs that came as columns: entered as columns, but for warm-up."""
+        production, shadow = Rows.joined([met.production for met in parts]), Rows.joined([met.shadow for met in parts])
+        met = Met(production, shadow, list(chain.from_iterable(one.ids for one in parts)))
+        if self._task.clocks.may_be_warm_up(shadow):
+            self._pairs += map(met.pair, range(len(met.ids)))
+            return
+        # Compared before anything is entered: a schema that cannot be had now raises, and the pairs must not be lost.
+        results, book = self._compare(production.values, shadow.values, production.times_ms), self._task.book
+        outcomes, revisions = results.outcomes, book.revisions_of(shadow)
+        columns = columns_of(self._task.config, production, shadow, self._compare, outcomes, revisions)
+        pairs = [met.pair(i) for i in range(len(met.ids))] if self._task.config.labels else []
+        scored = self.scoring.scored(pairs, outcomes, revisions)
+        book.met(met, results, columns)
+        book.slices.add(columns)
+        book.writes += scored
+
+    def _compare_each(self) -> None:
         counted: list[Pair] = []
         warm: list[Pair] = []
         for pair in self._pairs:
@@ -78,7 +107,8 @@ class Deciding:
         """Compared pairs as columns; `revision` where it is not that of the shadow's record."""
         book = self._task.book
         revisions = [revision or book.revision_of(pair.shadow) for pair in pairs]
-        return columns_of(self._task.config, pairs, self._compare, outcomes, revisions)
+        production, shadow = Rows.of([pair.production for pair in pairs]), Rows.of([pair.shadow for pair in pairs])
+        return columns_of(self._task.config, production, shadow, self._compare, outcomes, revisions)
 
     def _results(self, pairs: Sequence[Pair]) -> Results:
         production = [pair.production for pair in pairs]

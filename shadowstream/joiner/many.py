@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from shadowstream.compare.lists import matching
 from shadowstream.joiner.deadlines import Deadlines, Lanes
 from shadowstream.joiner.pairing import Alone, Asks, Decision, Held, Many, Row
+from shadowstream.joiner.rows import Rows
 from shadowstream.records import Side
 
 COMPARED_MAX = 32
@@ -40,6 +41,10 @@ class Groups:
             self.held.enter(side, row)
             self._fresh[id_] = None
         return ()
+
+    def meet(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Decision]:
+        """As `add`, of columns."""
+        return self.add(side, ids, rows.rows())
 
     def settle(self, asks: Asks) -> list[Decision]:
         """Decide the groups that are whole."""

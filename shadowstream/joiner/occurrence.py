@@ -19,6 +19,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 
 from shadowstream.joiner.pairing import Alone, Asks, Decision, Held, Pair, Row
+from shadowstream.joiner.rows import Rows
 from shadowstream.records import Side
 
 CLUSTER_MAX = 1_000
@@ -51,6 +52,10 @@ class Occurrences:
                 self._push(row.time_ms, id_)
             self.held.enter(side, row)
         return ()
+
+    def meet(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Decision]:
+        """As `add`, of columns."""
+        return self.add(side, ids, rows.rows())
 
     def _push(self, time_ms: int, id_: Hashable) -> None:
         self._pushed += 1

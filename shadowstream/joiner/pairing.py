@@ -10,28 +10,15 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from itertools import compress, repeat
+from operator import is_not, not_
 from typing import NamedTuple, Protocol
 
-from shadowstream.joiner.asides import Aside
-from shadowstream.joiner.deadlines import Deadlines, Lane, Lanes
-from shadowstream.records import Coordinate, Place, Side
+from shadowstream.joiner.deadlines import Deadlines, Lane, Lanes, LanesOfAll
+from shadowstream.joiner.rows import Row, Rows
+from shadowstream.records import Side
 
-
-class Row(NamedTuple):
-    """One record that waits or has met its partner.
-
-    `at` is the input that it came from, where a header says so; `revision` (short) only on the shadow side; `origin`
-    is its own place and offset where it was read from a copy of ours (repartition); `aside` what its headers said.
-    """
-
-    offset: int
-    time_ms: int
-    value: bytes | None
-    key: bytes | None
-    at: Coordinate | None = None
-    revision: str | None = None
-    origin: tuple[Place, int] | None = None
-    aside: Aside | None = None
+__all__ = ["ROW_BYTES", "Alone", "Asks", "Decision", "Held", "Many", "Met", "Pair", "Row", "Store", "Waiting"]
 
 
 class Pair(NamedTuple):
@@ -42,6 +29,18 @@ class Pair(NamedTuple):
     twin: Row | None = None
     ambiguous: bool = False
     id: Hashable = None
+
+
+class Met(NamedTuple):
+    """Many plain pairs at once, as columns: no twin beside them, and none ambiguous."""
+
+    production: Rows
+    shadow: Rows
+    ids: Sequence[Hashable]
+
+    def pair(self, i: int) -> Pair:
+        """The i-th as a pair."""
+        return Pair(self.production.row(i), self.shadow.row(i), None, False, self.ids[i])
 
 
 class Alone(NamedTuple):
@@ -72,6 +71,10 @@ class Asks(Protocol):
         """Where `row` of `side` waits for a record of `awaited`; nothing where none can come any more."""
         ...
 
+    def lanes_of_all(self, side: Side, awaited: Side, rows: Rows) -> LanesOfAll:
+        """Lanes that all these rows wait in; nothing where that cannot be said of all of them alike."""
+        ...
+
     def bound(self, lane: Lane) -> float:
         """What waits in the lane with a threshold below this is due."""
         ...
@@ -89,6 +92,10 @@ def row_bytes(row: Row) -> int:
     return ROW_BYTES + len(row.value or b"") + len(row.key or b"")
 
 
+def _bytes(column: Sequence[bytes | None]) -> int:
+    return sum(map(len, filter(None, column)))
+
+
 class Held:
     """How much waits: records and bytes by side, and the lowest event-time window among them."""
 
@@ -103,6 +110,27 @@ class Held:
         self.bytes[side] += row_bytes(row)
         self.records[side] += 1
         self._windows[row.time_ms // self._window_ms] += 1
+
+    def enter_all(self, side: Side, rows: Rows) -> None:
+        """Rows begin to wait."""
+        self._move(side, rows, 1)
+
+    def leave_all(self, side: Side, rows: Rows) -> None:
+        """Rows wait no longer."""
+        self._move(side, rows, -1)
+
+    def _move(self, side: Side, rows: Rows, sign: int) -> None:
+        self.bytes[side] += sign * (ROW_BYTES * len(rows) + _bytes(rows.values) + _bytes(rows.keys))
+        self.records[side] += sign * len(rows)
+        first, last = min(rows.times_ms) // self._window_ms, max(rows.times_ms) // self._window_ms
+        if first == last:
+            moved = {first: len(rows)}
+        else:
+            moved = Counter(time_ms // self._window_ms for time_ms in rows.times_ms)
+        for window, n in moved.items():
+            self._windows[window] += sign * n
+            if not self._windows[window]:
+                del self._windows[window]
 
     def leave(self, side: int, row: Row) -> None:
         """A row waits no longer."""
@@ -125,6 +153,10 @@ class Store(Protocol):
 
     def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
         """New rows of one side, in offset order; decisions that fall at once."""
+        ...
+
+    def meet(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Decision | Met]:
+        """As `add`, of columns."""
         ...
 
     def settle(self, asks: Asks) -> list[Decision]:
@@ -152,6 +184,7 @@ class Waiting:
         self.rows: tuple[dict[Hashable, Row], ...] = tuple({} for _ in range(sides))
         self._again: tuple[dict[Hashable, deque[Row]], ...] = tuple({} for _ in range(sides))
         self._fresh: list[tuple[Side, Hashable, int]] = []
+        self._fresh_runs: list[tuple[Side, Sequence[Hashable], Sequence[int]]] = []
         self._deadlines = Deadlines(lambda side, id_, offset: self._find(side, id_, offset) is not None)
 
     def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Pair]:
@@ -172,6 +205,31 @@ class Waiting:
             if again:
                 self._next(other_side, id_)
         return pairs
+
+    def meet(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Pair | Met]:
+        """As `add`, of columns: each column moves as a whole, unless an id is used again."""
+        if len(self.rows) > 2 or len(set(ids)) < len(ids):
+            return self.add(side, ids, rows.rows())
+        other_side = Side(1 - side)
+        other, mine = self.rows[other_side], self.rows[side]
+        if self._again[other_side] or not mine.keys().isdisjoint(ids):
+            return self.add(side, ids, rows.rows())
+        hits = list(map(other.pop, ids, repeat(None)))
+        found = list(map(is_not, hits, repeat(None)))
+        if not all(found):
+            new = list(map(not_, found))
+            self._wait_all(side, list(compress(ids, new)), rows.where(new))
+            hits, ids, rows = list(filter(None, hits)), list(compress(ids, found)), rows.where(found)
+        if not hits:
+            return ()
+        partners = Rows.of(hits)  # type: ignore[arg-type]  # none of them is None any more
+        self.held.leave_all(other_side, partners)
+        return (Met(rows, partners, ids) if side is Side.PRODUCTION else Met(partners, rows, ids),)
+
+    def _wait_all(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> None:
+        self.held.enter_all(side, rows)
+        self.rows[side].update(zip(ids, rows.rows(), strict=True))
+        self._fresh_runs.append((side, ids, rows.offsets))
 
     def _add_to_three(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> list[Pair]:
         pairs = []
@@ -213,6 +271,7 @@ class Waiting:
     def settle(self, asks: Asks) -> list[Decision]:
         """Decide what can no longer find a partner. The cost is that of what is new and of what is due."""
         decided: list[Decision] = []
+        self._put_runs(asks)
         due = list(self._deadlines.due(asks.bound))
         while self._fresh or due:
             fresh, self._fresh = [*self._fresh, *due], []
@@ -222,6 +281,22 @@ class Waiting:
                 if row is not None and (decision := self._decide(side, id_, row, asks)) is not None:
                     decided.append(decision)
         return decided
+
+    def _put_runs(self, asks: Asks) -> None:
+        """Rows that came in columns and still wait: into their lanes together, or one by one where lanes differ."""
+        runs, self._fresh_runs = self._fresh_runs, []
+        for side, ids, offsets in runs:
+            rows = list(map(self.rows[side].get, ids))
+            still = [row is not None and row.offset == offset for row, offset in zip(rows, offsets, strict=True)]
+            if not any(still):
+                continue
+            left = list(compress(ids, still))
+            waiting = Rows.of(list(compress(rows, still)))  # type: ignore[arg-type]  # none of these is None
+            lanes = asks.lanes_of_all(side, Side(1 - side), waiting)
+            for lane, thresholds in lanes:
+                self._deadlines.push_all(lane, thresholds, side, left, waiting.offsets)
+            if not lanes:
+                self._fresh += [(side, id_, offset) for id_, offset in zip(left, waiting.offsets, strict=True)]
 
     def _decide(self, side: Side, id_: Hashable, row: Row, asks: Asks) -> Decision | None:
         if side is not Side.PRODUCTION:

@@ -18,8 +18,8 @@ from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.corrections import restored
 from shadowstream.joiner.deciding import Deciding
 from shadowstream.joiner.identity import header
-from shadowstream.joiner.pairing import Row
 from shadowstream.joiner.progress import Done, Progress
+from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.side import SideState
 from shadowstream.joiner.state import Sources, TaskState
 from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Headers, Packed, Place, Side, Write, unpack_origin
@@ -84,14 +84,12 @@ class Task(TaskState):
         coordinates = self.identity.coordinates(side, batch, packed)
         ids = self.identity.ids(side, batch, coordinates)
         rows = self._rows(side, batch, times, coordinates, packed)
-        asides = self.asides.of(side, batch)
-        if asides is not None:
-            rows = [row._replace(aside=aside) for row, aside in zip(rows, asides, strict=True)]
         repeats = self._repeats(state, batch, old, self.identity.repeats_by(side, ids, coordinates))
         if old or repeats or None in ids or self.config.identity.path:
-            ids, rows = self._kept(side, ids, rows, old, repeats)
-        if rows:
-            self._deciding.take(self.store.add(side, ids, rows))
+            ids, mask = self._kept(side, ids, rows, old, repeats)
+            rows = rows.where(mask)
+        if ids:
+            self._deciding.take(self.store.meet(side, ids, rows))
         self._reached(side, state.read_to)
         return set()
 
@@ -102,20 +100,14 @@ class Task(TaskState):
         times: Sequence[int],
         coordinates: Sequence[Any] | None,
         packed: Sequence[Packed | None],
-    ) -> list[Row]:
-        columns = (batch.offsets, times, batch.values, batch.keys)
+    ) -> Rows:
+        revisions = [p.revision if p else None for p in packed] if any(packed) else None
+        origins = None
         if side in self.copied:
-            ats = coordinates or [None] * len(batch)
-            revisions = [p.revision if p else None for p in packed] or [None] * len(batch)
             topic = self.topic if side is Side.PRODUCTION else self.config.candidate.topic or self.topic
             origins = [_origin(topic, headers) for headers in batch.headers]
-            return [Row(*c) for c in zip(*columns, ats, revisions, origins, strict=True)]
-        if side is Side.SHADOW and coordinates is not None:
-            revisions = [p.revision if p else None for p in packed]
-            return [Row(*c) for c in zip(*columns, coordinates, revisions, strict=True)]
-        if coordinates is not None:
-            return [Row(*c) for c in zip(*columns, coordinates, strict=True)]
-        return [Row(*c) for c in zip(*columns, strict=True)]
+        asides = self.asides.of(side, batch)
+        return Rows(batch.offsets, times, batch.values, batch.keys, coordinates, revisions, origins, asides)
 
     def _repeats(self, state: SideState, batch: Batch, old: int, by: Sequence[Hashable] | None) -> set[int]:
         """Positions of new records that are duplicates; those read again only show what has been seen."""
@@ -127,24 +119,26 @@ class Task(TaskState):
         return state.seen.repeats(by, batch.offsets)
 
     def _kept(
-        self, side: Side, ids: Sequence[Hashable], rows: list[Row], old: int, repeats: set[int]
-    ) -> tuple[list[Hashable], list[Row]]:
-        """The rows that wait for a partner; the others end here. Of those read again, the announced ones wait."""
+        self, side: Side, ids: Sequence[Hashable], rows: Rows, old: int, repeats: set[int]
+    ) -> tuple[list[Hashable], list[bool]]:
+        """Ids of the rows that wait for a partner, and which these are; the others end here. Of those read again, the
+        announced ones wait."""
         state, word = self.sides[side], side.word
-        kept: tuple[list[Hashable], list[Row]] = ([], [])
-        for i, (id_, row) in enumerate(zip(ids, rows, strict=True)):
-            if i < old and row.offset not in state.announced:
-                continue
-            state.announced.discard(row.offset)
-            if isinstance(id_, RecordError):
-                self.book.alone(side, row, Plainly(f"undecodable_{word}", f"{id_.reason}: {id_}"[:500]))
-            elif id_ is None:
-                self.book.alone(side, row, Plainly(f"unpairable_{word}", self._no_id(side)))
-            elif i in repeats:
-                self.book.alone(side, row, Plainly(f"duplicate_{word}"))
-            else:
-                kept[0].append(id_)
-                kept[1].append(row)
+        kept: tuple[list[Hashable], list[bool]] = ([], [])
+        for i, (id_, offset) in enumerate(zip(ids, rows.offsets, strict=True)):
+            waits = False
+            if i >= old or offset in state.announced:
+                state.announced.discard(offset)
+                if isinstance(id_, RecordError):
+                    self.book.alone(side, rows.row(i), Plainly(f"undecodable_{word}", f"{id_.reason}: {id_}"[:500]))
+                elif id_ is None:
+                    self.book.alone(side, rows.row(i), Plainly(f"unpairable_{word}", self._no_id(side)))
+                elif i in repeats:
+                    self.book.alone(side, rows.row(i), Plainly(f"duplicate_{word}"))
+                else:
+                    waits = True
+                    kept[0].append(id_)
+            kept[1].append(waits)
         return kept
 
     def end(self, side: Side, offset: int, now_ms: int) -> None:
