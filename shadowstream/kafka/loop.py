@@ -35,7 +35,7 @@ from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka.clients import GuardedWriter, Stoppable
 from shadowstream.kafka.failures import broker_error, follows, told
 from shadowstream.kafka.lag import Lag
-from shadowstream.kafka.messages import columns, is_begin_gone, is_end, is_fatal, offset_of, place_of
+from shadowstream.kafka.messages import columns, is_begin_gone, is_end, is_fatal, offset_of, place_of, split
 from shadowstream.kafka.watchdog import Watchdog
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Commit, Place, Write
@@ -154,15 +154,13 @@ class Loop:
                     messages += consumer.consume(most - 1, 0)
         if not messages:
             return
-        groups: dict[Place, list[Message]] = {}
+        groups, events = split(messages)
         ends: dict[Place, int] = {}
-        for message in messages:
+        for message in events:
             error = message.error()
-            if error is None:
-                groups.setdefault(place_of(message), []).append(message)
-            elif is_end(error):
+            if error is not None and is_end(error):
                 ends[place_of(message)] = offset_of(message)
-            else:
+            elif error is not None:
                 self._message_error(message, error)
         at = now_ms()
         for place, group in groups.items():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from operator import itemgetter
+from typing import Any, cast
 
 from confluent_kafka import KafkaError, Message
 
 from shadowstream.records import Batch, Headers, Place
 
+_TIME = itemgetter(1)  # behind its type
 END = KafkaError._PARTITION_EOF
 
 
@@ -38,12 +40,29 @@ def is_begin_gone(error: KafkaError) -> bool:
     return error.code() == KafkaError._AUTO_OFFSET_RESET
 
 
+def split(messages: Sequence[Message]) -> tuple[dict[Place, Sequence[Message]], list[Message]]:
+    """Records by place, and the events among them. A batch is mostly of one place, which two looks at columns tell."""
+    events: list[Message] = []
+    if any(map(Message.error, messages)):
+        events = [message for message in messages if message.error() is not None]
+        messages = [message for message in messages if message.error() is None]
+    if not messages:
+        return {}, events
+    topics, partitions = list(map(Message.topic, messages)), list(map(Message.partition, messages))
+    if topics.count(topics[0]) == partitions.count(partitions[0]) == len(messages):
+        return {place_of(messages[0]): messages}, events
+    groups: dict[tuple[Any, Any], list[Message]] = {}
+    for at, message in zip(zip(topics, partitions, strict=True), messages, strict=True):
+        groups.setdefault(at, []).append(message)
+    return {Place(*at): group for at, group in groups.items()}, events
+
+
 def columns(place: Place, messages: Sequence[Message], with_headers: bool) -> Batch:
     """Messages of one place as columns, each getter pulled over the whole batch at C speed."""
     return Batch(
         place,
         cast("list[int]", list(map(Message.offset, messages))),
-        [timestamp[1] for timestamp in map(Message.timestamp, messages)],
+        list(map(_TIME, map(Message.timestamp, messages))),
         cast("list[bytes | None]", list(map(Message.key, messages))),
         cast("list[bytes | None]", list(map(Message.value, messages))),
         cast("list[Headers]", list(map(Message.headers, messages))) if with_headers else (),
