@@ -212,19 +212,17 @@ class Clocks:
         """As `lanes`, of rows in offset order that all wait in the same lanes; nothing where each must be asked."""
         if self._finished or not self._counts(side, rows):
             return ()
-        other = side if awaited is Side.PRODUCTION else awaited
         lanes: list[tuple[Lane, Sequence[int]]] = []
-        if self._has_marks[awaited]:
-            if side is Side.PRODUCTION:
-                lanes.append((Lane("born", awaited), rows.offsets))
-            if rows.ats is not None:
-                known = [at for at in rows.ats if at is not None]
-                if len(known) < len(rows) or len({at[:2] for at in known}) > 1:
-                    return ()
-                place = self._input(known[0])
-                if place in self._inputs():
-                    lanes.append((Lane("done", awaited, place), [at.offset for at in known]))
-        lanes = lanes or [(Lane("joint", other), rows.times_ms)]
+        if not self._has_marks[awaited]:
+            lanes.append((Lane("joint", side if awaited is Side.PRODUCTION else awaited), rows.times_ms))
+        elif rows.ats is not None:
+            known = [at for at in rows.ats if at is not None]
+            if len(known) < len(rows) or len({at[:2] for at in known}) > 1:
+                return ()
+            if (place := self._input(known[0])) in self._inputs():
+                lanes.append((Lane("done", awaited, place), [at.offset for at in known]))
+        if not lanes or (self._has_marks[awaited] and side is Side.PRODUCTION):
+            lanes.append((Lane("born", awaited, None, side), rows.offsets))
         return () if any(min(thresholds) < self.bound(lane) for lane, thresholds in lanes) else lanes
 
     def _counts(self, side: Side, rows: Rows) -> bool:
