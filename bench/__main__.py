@@ -96,6 +96,7 @@ def java(main: str, *arguments: str) -> Callable[[Place, str], list[str]]:
     return lambda place, spec: java_engines.command(place.folder, main, f"{spec}.properties", *arguments)
 
 
+_OURS = f"shadowstream {version('shadowstream')}"
 _CLIENT = f"confluent-kafka {version('confluent-kafka')}"
 ENGINES = {
     "raw-python": Engine(python("raw_python"), _CLIENT),
@@ -104,7 +105,12 @@ ENGINES = {
     "kafka-streams-alo": Engine(java("StreamsJoin", "alo"), f"kafka-streams {KAFKA_VERSION}", 0.3),
     "kafka-streams-eos": Engine(java("StreamsJoin", "eos"), f"kafka-streams {KAFKA_VERSION}", 0.3),
     "kafka-streams-left": Engine(java("StreamsJoin", "left"), f"kafka-streams {KAFKA_VERSION}", 0.3),
-    "shadowstream": Engine(python("shadow"), f"shadowstream {version('shadowstream')}"),
+    "quix": Engine(python("quix", "quix"), f"quixstreams {environments.version_of('quix')}", 0.03),
+    "faust": Engine(python("faust_agents", "faust"), f"faust-streaming {environments.version_of('faust')}", 0.03),
+    "bytewax": Engine(python("bytewax_flow", "bytewax"), f"bytewax {environments.version_of('bytewax')}", 0.1),
+    "shadowstream": Engine(python("shadow"), _OURS),
+    "plain-loop": Engine(python("plain_loop"), f"{_CLIENT}, fastavro {version('fastavro')}", 0.3),
+    "shadowstream-runner": Engine(python("runner"), _OURS, 0.3),
 }
 
 
@@ -120,6 +126,8 @@ def play(place: Place, name: str, workload: str, pairs: int) -> dict[str, Any]:
     if name == "shadowstream":
         config = ours.write_config(place.kafka.bootstrap, topics, name_of(topics, name), place.folder)
         ours.say_start(place.kafka.bootstrap, config, topics)
+    if name == "shadowstream-runner":
+        ours.write_runner_config(place.kafka.bootstrap, topics, name_of(topics, name), place.folder)
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     taken = run(command, env, Path(f"{spec}.log"), place.kafka.pid, topics.pairs, LIMIT_S)
     row = _row(name, engine, workload, topics.pairs, taken)
@@ -129,13 +137,17 @@ def play(place: Place, name: str, workload: str, pairs: int) -> dict[str, Any]:
     return row
 
 
+ONE_SIDE = ("plain-loop", "shadowstream-runner")
+"""Engines that read production's topic alone: what they count as pairs is inputs with their output."""
+
+
 def _row(name: str, engine: Engine, workload: str, pairs: int, taken: Run) -> dict[str, Any]:
     found, mismatches = taken.found["pairs"], taken.found["mismatches"]
     compared = mismatches >= 0
     return {
         "engine": name,
         "workload": workload,
-        "records": 2 * pairs,
+        "records": pairs if name in ONE_SIDE else 2 * pairs,
         "pairs": found,
         "mismatches": mismatches if compared else None,
         "exact": found == pairs and (not compared or mismatches == mismatches_of(pairs)),

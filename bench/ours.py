@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import yaml
 from confluent_kafka import Consumer, TopicPartition
 
-from bench.workloads import ATOL, PARTITIONS, Topics
+from bench.workloads import ATOL, PARTITIONS, SCHEMA_ID, Topics
 from shadowstream.codecs import own
 from shadowstream.configfile import load
 from shadowstream.kafka import watcher
@@ -36,8 +37,37 @@ def write_config(bootstrap: str, topics: Topics, name: str, folder: Path) -> Pat
         },
         "start": "earliest",
         "identity": {"kind": "key"},
-        "compare": {"rules": [{"path": "score", "atol": ATOL}, {"path": "model", "ignore": True}]},
+        "compare": {
+            "rules": [{"path": "score", "atol": ATOL}, {"path": "model", "ignore": True}],
+            "dimensions": [{"name": "label", "path": "label"}, {"name": "country", "path": "country"}],
+        },
         "judge": {"window_ms": 60_000},
+        "limits": {"commit_ms": 1_000, "commit_records": 1_000_000},
+    }
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
+    return path
+
+
+def write_runner_config(bootstrap: str, topics: Topics, name: str, folder: Path) -> Path:
+    """The config of a trial whose input is the workload's production topic, and whose candidate does nothing."""
+    schemas = folder / name
+    schemas.mkdir(exist_ok=True)
+    (schemas / f"{SCHEMA_ID}.{topics.found}-value.avsc").write_text(json.dumps(topics.workload.schema), "utf-8")
+    document: dict[str, Any] = {
+        "name": name,
+        "kafka": {"bootstrap": bootstrap},
+        "schemas": {"dir": str(schemas)},
+        "inputs": [topics.production],
+        "production": {"outputs": [topics.found], "group": f"{name}-production", "commits": "after_output"},
+        "candidate": {
+            "call": "bench.engines.noop:same",
+            "takes": "batch",
+            "trusted": True,
+            "partitioner": "input",
+        },
+        "start": "earliest",
+        "bounded": True,
         "limits": {"commit_ms": 1_000, "commit_records": 1_000_000},
     }
     path = folder / f"{name}.yaml"

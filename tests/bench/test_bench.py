@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from bench import measure, table
+from bench import environments, measure, table
 from bench.__main__ import ENGINES, Place, play
 from bench.workloads import NAMES, Workload, mismatches_of
 from shadowstream.testing.embedded import EmbeddedKafka
@@ -71,7 +71,14 @@ def _shadow(workload: Workload, n: int) -> dict[str, float]:
 def test_engines_count_exactly(tmp_path: object) -> None:
     with EmbeddedKafka() as kafka:
         place = Place(kafka, tmp_path, set())
-        for engine in ("raw-python", "hand-python", "shadowstream"):
+        for engine in ("raw-python", "hand-python", "shadowstream", "plain-loop", "shadowstream-runner"):
             row = play(place, engine, "nested-100", 20_000)
             assert row["exact"], row
         place.drop()
+
+
+@pytest.mark.parametrize("peer", ["quix", "faust", "bytewax"])
+def test_a_peer_is_pinned_by_hashes(peer: str) -> None:
+    lock = environments.lock_of(peer).read_text("utf-8")
+    assert f"=={environments.version_of(peer)} " in lock
+    assert lock.count("==") <= lock.count("--hash=sha256:")
