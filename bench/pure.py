@@ -20,6 +20,7 @@ from bench.workloads import ATOL, FIRST_MS, SHADOW_LATER_MS, Workload
 from shadowstream.config import Config
 from shadowstream.joiner import comparing
 from shadowstream.joiner.step import JoinerStep
+from shadowstream.kafka.loop import spare_collections
 from shadowstream.kafka.registry import FolderSchemas
 from shadowstream.records import PACKED_HEADER, Batch, Coordinate, Headers, Place, pack
 from shadowstream.runner import marks
@@ -106,6 +107,7 @@ def measure(workload: Workload, pairs: int, lag: int, headers: bool = False) -> 
 
 def drive(step: JoinerStep, sides: Sides, ahead: int) -> tuple[int, int]:
     """Pairs and mismatches of all batches, production's `ahead` batches ahead of the candidate's."""
+    spare_collections()
     now_ms = FIRST_MS + 10_000_000_000
     pairs = mismatches = since = 0
     for n in range(len(sides.production) + ahead):

@@ -22,6 +22,7 @@ after an abort. 5 Never an empty offset list; group metadata fresh each time; co
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -115,6 +116,7 @@ class Loop:
 
     def run(self, topics: list[str], stop: Stoppable) -> None:
         """Subscribe and turn until the role has finished. The caller has called `init_transactions` (rule 1)."""
+        spare_collections()
         consumer = self._consumer
         consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
         limits = self._config.limits
@@ -295,6 +297,13 @@ def commit_transaction(writer: GuardedWriter) -> None:
         except KafkaException as error:
             if follows(error.args[0], "commit_transaction") != "retry":
                 raise broker_error(error, "commit_transaction") from error
+
+
+def spare_collections() -> None:
+    """Look for cycles seldom: a role holds many long-lived tuples and makes next to none. By Python's own thresholds a
+    third of the joiner's time went into looking (docs/benchmarks.md)."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def process_seconds() -> dict[str, Any]:

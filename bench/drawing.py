@@ -1,0 +1,30 @@
+"""Draws scaling.json: `python drawing.py RESULTS PLOT`, in the environment that has matplotlib."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("svg")
+from matplotlib import pyplot as plt
+
+LABELS = {"pending": "records that wait", "bytes": "bytes a value", "fields": "fields a value"}
+
+
+def main() -> None:
+    rows = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    mpl.rcParams["svg.hashsalt"] = "shadowstream"
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.2), layout="constrained")
+    for axis, (varied, label) in zip(axes, LABELS.items(), strict=True):
+        points = [(row["at"], row["us_per_pair"]) for row in rows if row["varied"] == varied]
+        axis.plot(*zip(*points, strict=True), marker="o")
+        axis.set(xlabel=label, ylabel="CPU µs a pair", ylim=(0, None), xscale="linear" if varied == "fields" else "log")
+        axis.grid(alpha=0.3)
+    figure.savefig(sys.argv[2], metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()
