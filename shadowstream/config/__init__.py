@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from shadowstream.config.cluster import OWNED_PROPERTIES, Kafka, Schemas
-from shadowstream.config.comparing import Check, Compare, Dimension, Expected, Latency, Rule
+from shadowstream.config.comparing import Check, Compare, Dimension, Expected, Latency, Redact, Rule
 from shadowstream.config.judging import Criterion, Drift, Judge
 from shadowstream.config.limits import Alerts, Limits
 from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis
@@ -39,6 +39,7 @@ __all__ = [
     "Limits",
     "Model",
     "Production",
+    "Redact",
     "Rule",
     "Schemas",
     "Twin",

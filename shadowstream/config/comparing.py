@@ -136,6 +136,29 @@ class Dimension(Model):
         return self
 
 
+class Redact(Model):
+    """What of values, keys and ids must not be read in diff, dead letters and slices. It is compared all the same."""
+
+    paths: list[str] = Field(
+        default_factory=list,
+        max_length=1000,
+        description="dotted paths, as in rules; what lies below or holds them is covered",
+    )
+    keys: bool = Field(False, description="record keys and correlation ids too")
+    how: Literal["hash", "drop"] = Field("hash", description="hash: equal values can be told as equal; drop: nothing")
+    secret: str | None = Field(
+        None, min_length=8, description="hash: its key, of the trial alone; give it as ${VARIABLE}"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_secret(self) -> Redact:
+        if self.how == "hash" and self.secret is None:
+            raise ValueError("how: hash needs secret, else anybody could try values; give it as ${VARIABLE}")
+        if not (self.paths or self.keys):
+            raise ValueError("nothing is named; give paths or keys: true")
+        return self
+
+
 class Latency(Model):
     """How long each side took from the input's time, which our header on the candidate's outputs says."""
 
@@ -198,6 +221,7 @@ class Compare(Model):
     values_max: int = Field(
         64, ge=1, le=1000, description="exact values of a dimension; those with the greatest hashes are (other)"
     )
+    redact: Redact | None = Field(None, description="what must not be read in our topics")
     latency: Latency | None = Field(None, description="latencies of both sides are compared pair by pair")
     checks: list[Check] = Field(
         default_factory=list, max_length=100, description="checks of the candidate's values, equal ones included"

@@ -16,8 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from shadowstream.codecs import own
+from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.joiner.cells import Cells, Columns
+from shadowstream.joiner.dead_letters import Failed, dead_letter
 from shadowstream.joiner.pairing import Met, Pair
 from shadowstream.joiner.progress import Progress
 from shadowstream.joiner.rows import Row, Rows
@@ -116,6 +118,7 @@ class Book:
         self._revision = revision
         self._short = revision[: 2 * REVISION_BYTES]
         self._seed = np.uint64(zlib.crc32(name.encode()) << 32)
+        self._redactor = Redactor(config.compare.redact)
         self._names_id = config.identity.kind == "id"
         self.cells: dict[tuple[int, str], Cell] = {}
         self.slices = Cells(config)
@@ -318,15 +321,15 @@ class Book:
             "outcome": result.outcome,
             "revision": revision,
             "time_ms": first.time_ms,
-            "key": first.key,
+            "key": self._redactor.key(first.key),
             "production": self._id(Side.PRODUCTION, production),
             "shadow": self._id(Side.SHADOW, shadow),
             "twin": self._id(Side.TWIN, twin),
             "input": next((self._input(row.at) for row in (shadow, production) if row and row.at), None),
             "identity": self._config.identity.kind,
-            "id": said.id if self._names_id and isinstance(said.id, bytes) else None,
-            "differences": [difference.record() for difference in result.differences],
-            "reason": result.reason,
+            "id": self._redactor.key(said.id) if self._names_id and isinstance(said.id, bytes) else None,
+            "differences": [one.record() for one in self._redactor.differences(result.differences)],
+            "reason": self._reason(result),
             "late": corrects is not None,
             "correction_of": corrects.outcome if corrects else None,
             "ambiguous": said.ambiguous,
@@ -335,6 +338,20 @@ class Book:
         self.writes.append(Write(self._topic, partition, key, own.encode("diff", record), first.time_ms))
         if self._json_topic is not None:
             self.writes.append(Write(self._json_topic, partition, key, own.as_json(record), first.time_ms))
+
+        if (failing := result.outcome.removeprefix("undecodable_")) != result.outcome:
+            self._dead_letter(Side[failing.upper()], rows, result.reason or "")
+
+    def _reason(self, result: Compared) -> str | None:
+        """Names of declared changes and words of ours may be shown; what an error says may quote a value."""
+        quotes = result.outcome == "mismatch" or result.outcome.startswith("undecodable_")
+        return self._redactor.reason(result.reason) if quotes else result.reason
+
+    def _dead_letter(self, side: Side, rows: Sequence[Row | None], reason: str) -> None:
+        row = rows[side]
+        if row is not None:
+            failed = Failed(*self.own_place(side, row), row.key, row.value, row.time_ms)
+            self.writes.append(dead_letter(self._config, "joiner", failed, ("RecordError", reason), "VALUE_CONVERTER"))
 
     def _id(self, side: Side, row: Row | None) -> dict[str, Any] | None:
         if row is None:

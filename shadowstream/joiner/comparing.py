@@ -10,8 +10,9 @@ from shadowstream.codecs.schemas import SchemaSource
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.fields import Fields
 from shadowstream.compare.pairs import NONE_DECLARED, Declared, compare_pairs
+from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import Results
-from shadowstream.compare.rules import RuleSet, parse_path
+from shadowstream.compare.rules import RuleSet, join_path, parse_path
 from shadowstream.compare.slices import Coded
 from shadowstream.config import Compare
 from shadowstream.records import Side
@@ -44,6 +45,7 @@ class Comparer:
 
     def __init__(self, schemas: SchemaSource, compare: Compare) -> None:
         self._rules = RuleSet(compare.rules, compare.added_fields)
+        self._redactor = Redactor(compare.redact)
         self._changes = ExpectedChanges(compare.expected)
         paths = [parse_path(one.path) for one in compare.dimensions if one.path is not None]
         self._dimensions = [["*" if name is None else name for name in path] for path in paths]
@@ -67,7 +69,13 @@ class Comparer:
         if not self._dimensions:
             return ()
         fields = self.fields(Side.PRODUCTION, production)
-        return [fields.coded(path) for path in self._dimensions]
+        columns = [fields.coded(path) for path in self._dimensions]
+        if not self._redactor:
+            return columns
+        return [
+            Coded(column.codes, [self._redactor.name(join_path(path), value) for value in column.values])
+            for column, path in zip(columns, self._dimensions, strict=True)
+        ]
 
 
 def comparer(schemas: SchemaSource, compare: Compare) -> Comparer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import chain
 
 from shadowstream.compare.result import Results
@@ -185,7 +185,11 @@ class Deciding:
     def _said(self, side: Side, end: Alone) -> SaidRow | None:
         identity = self._task.config.identity
         tolerance_ms = identity.tolerance_ms if identity.kind == "occurrence" else None
-        return self._task.said.take(side, end.id, end.row.time_ms, tolerance_ms)
+        return self._task.said.take(side, self._shown(end.id), end.row.time_ms, tolerance_ms)
+
+    def _shown(self, id_: Hashable) -> Hashable:
+        """An id as diff shows it: what was said is known by that, for after a restart it comes back from there."""
+        return self._task.redactor.key(id_) if isinstance(id_, bytes) else id_
 
     def _reason(self, row: Row) -> tuple[Plainly, str]:
         """The outcome of a production record that no shadow record will meet, and the revision that it speaks of."""
@@ -233,4 +237,6 @@ class Deciding:
         for side, row, id_, revision in book.said:
             place, offset = book.own_place(side, row)
             pair_id = book.pair_id(side, row)
-            task.said.add(SaidRow(side, id_, place, offset, row.time_ms, row.key, row.at, revision, pair_id, floor))
+            key = task.redactor.key(row.key)
+            said = SaidRow(side, self._shown(id_), place, offset, row.time_ms, key, row.at, revision, pair_id, floor)
+            task.said.add(said)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.joiner import ledgers
 from shadowstream.joiner.asides import Asides
@@ -61,6 +62,7 @@ class TaskState:
         self.copied = {side: CopiedTime() for side in sources.copied}
         self.identity = Identity(config, compare.decode)
         self.asides = Asides(config)
+        self.redactor = Redactor(config.compare.redact)
         self.store = _store(config, len(self.places))
         self.book = Book(config, revision, self.name, self.places, progress)
         self.said = SaidStore(config.limits.corrections_max)

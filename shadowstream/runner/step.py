@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from shadowstream.config import Config
 from shadowstream.errors import CandidateError, RecordError, ShadowstreamBug
+from shadowstream.joiner.dead_letters import Failed, dead_letter
 from shadowstream.joiner.identity import header
 from shadowstream.records import PACKED_HEADER, Batch, Commit, Coordinate, Place, Write, pack
 from shadowstream.runner import marks
@@ -230,18 +231,9 @@ class RunnerStep:
             state.absences.append({"offset": offset, "count": 1, "reason": reason, "ids": ids})
 
     def _dead_letter(self, batch: Batch, i: int, reason: str, error: Exception) -> Write:
-        headers = [
-            ("__connect.errors.topic", batch.place.topic.encode()),
-            ("__connect.errors.partition", str(batch.place.partition).encode()),
-            ("__connect.errors.offset", str(batch.offsets[i]).encode()),
-            ("__connect.errors.stage", b"VALUE_CONVERTER" if reason == "undecodable" else b"TRANSFORMATION"),
-            ("__connect.errors.exception.class.name", type(error).__name__.encode()),
-            ("__connect.errors.exception.message", str(error)[:1000].encode()),
-        ]
-        value = batch.values[i]
-        if value is not None and len(value) > self.config.limits.value_bytes_max:
-            value = value[: self.config.limits.value_bytes_max]
-        return Write(self.config.plan.dead_letter("runner"), 0, batch.keys[i], value, batch.times_ms[i], headers)
+        failed = Failed(batch.place, batch.offsets[i], batch.keys[i], batch.values[i], batch.times_ms[i])
+        stage = "VALUE_CONVERTER" if reason == "undecodable" else "TRANSFORMATION"
+        return dead_letter(self.config, "runner", failed, (type(error).__name__, str(error)), stage)
 
     def dirty(self) -> bool:
         """Whether a commit would say anything new."""

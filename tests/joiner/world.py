@@ -219,6 +219,8 @@ class World:
                 self.joiner.fetched(place, batch, () if batch else (offset,))
         writes, commits = self.joiner.prepare(self.now_ms)
         for write in writes:
+            if write.topic == self.config.plan.dead_letter("joiner"):
+                continue  # no record of ours: what could not be read, as it was
             name, record = own.decode(write.value or b"")
             if name == "state":
                 self.states[record["task"]] = record

@@ -151,6 +151,8 @@ class Process:
             return
         plan = self.world.config.plan
         for write in writes:
+            if write.topic == plan.dead_letter("joiner"):
+                continue  # no record of ours: what could not be read, as it was
             record = own.decode(write.value or b"")[1]
             if write.topic == plan.of("state"):
                 stored.states[record["task"]] = record

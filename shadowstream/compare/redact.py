@@ -1,0 +1,81 @@
+"""What leaves the process of values that must not be read: a keyed hash or nothing. Comparison sees the real ones.
+
+A hash is HMAC-SHA-256 (RFC 2104) with the trial's secret, cut to 16 hex digits and marked: equal values can be told as
+equal, and without the secret no list of guesses finds them. A marked text is left as it is, so what was redacted
+before a restart and comes back from `diff` is not hashed again.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+
+from shadowstream.compare.result import Difference
+from shadowstream.compare.rules import parse_path
+from shadowstream.config import Redact
+
+MARK = "redacted:"
+_DIGITS = 16
+_LENGTH = len(MARK) + _DIGITS
+DROPPED = f"{MARK}{'-' * _DIGITS}"
+
+
+class Redactor:
+    """The redaction of one trial; None leaves everything as it is."""
+
+    def __init__(self, redact: Redact | None) -> None:
+        self._redact = redact
+        self._paths = [] if redact is None else [parse_path(path) for path in redact.paths]
+        self._secret = (redact.secret or "").encode() if redact else b""
+
+    def __bool__(self) -> bool:
+        return self._redact is not None
+
+    def covers(self, path: str) -> bool:
+        """Whether a value at this path holds, or lies in, one that must not be read."""
+        at = parse_path(path) if path else []
+        return any(
+            all(own is None or name is None or own == name for own, name in zip(wanted, at, strict=False))
+            for wanted in self._paths
+        )
+
+    def text(self, value: str) -> str:
+        """A text in its place."""
+        if value.startswith(MARK) and len(value) == _LENGTH:
+            return value
+        if self._redact is not None and self._redact.how == "drop":
+            return DROPPED
+        return MARK + hmac.new(self._secret, value.encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:_DIGITS]
+
+    def difference(self, found: Difference) -> Difference:
+        """A difference as it may be shown; a whole object is covered if a part of it is."""
+        if not self or not self.covers(found.path):
+            return found
+        production, shadow = (
+            None if one is None else f'"{self.text(one)}"' for one in (found.production, found.shadow)
+        )
+        return Difference(found.path, found.kind, production, shadow, None)
+
+    def differences(self, found: Sequence[Difference]) -> Sequence[Difference]:
+        """As `difference`, of each."""
+        return [self.difference(one) for one in found] if self else found
+
+    def key(self, key: bytes | None) -> bytes | None:
+        """A record's key or correlation id as it may be shown."""
+        if key is None or self._redact is None or not self._redact.keys:
+            return key
+        return self.text(key.decode("latin-1")).encode()
+
+    def reason(self, reason: str | None) -> str | None:
+        """A reason may quote a value: only its first word is kept."""
+        return reason.partition(":")[0] if self and reason is not None and ":" in reason else reason
+
+    def payload(self, value: bytes | None) -> bytes | None:
+        """A whole value that cannot be read, so that nobody knows what of it may be shown: its length and its hash."""
+        if value is None or not self:
+            return value
+        return f"{len(value)} bytes, {self.text(value.decode('latin-1'))}".encode()
+
+    def name(self, path: str | None, value: str) -> str:
+        """A value's name in a slice."""
+        return self.text(value) if self and path is not None and self.covers(path) else value

@@ -1,0 +1,39 @@
+"""Records that could not be used, with the headers of Kafka Connect's dead letter queue (KIP-298)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from shadowstream.compare.redact import Redactor
+from shadowstream.config import Config
+from shadowstream.records import Place, Write
+
+MESSAGE_BYTES_MAX = 1_000
+
+
+class Failed(NamedTuple):
+    """A record that failed: its own place and offset, key, value and time."""
+
+    place: Place
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    time_ms: int
+
+
+def dead_letter(config: Config, role: str, failed: Failed, error: tuple[str, str], stage: str) -> Write:
+    """The record as a dead letter; `error` is its class and its message. Redacted as the config says."""
+    redactor = Redactor(config.compare.redact)
+    name, message = error
+    headers = [
+        ("__connect.errors.topic", failed.place.topic.encode()),
+        ("__connect.errors.partition", str(failed.place.partition).encode()),
+        ("__connect.errors.offset", str(failed.offset).encode()),
+        ("__connect.errors.stage", stage.encode()),
+        ("__connect.errors.exception.class.name", name.encode()),
+        ("__connect.errors.exception.message", (redactor.reason(message) or "").encode()[:MESSAGE_BYTES_MAX]),
+    ]
+    value = redactor.payload(failed.value)
+    if value is not None:
+        value = value[: config.limits.value_bytes_max]
+    return Write(config.plan.dead_letter(role), 0, redactor.key(failed.key), value, failed.time_ms, headers)
