@@ -1,0 +1,113 @@
+"""On the broker: a topic of which one record in a hundred is broken, each in one of five ways."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import fastavro
+
+from shadowstream.testing import Broker
+from shadowstream.testing.topics import Write, produce_all, read_all
+from tests.pipeline.evidence import await_that, ended, records, remainders
+from tests.pipeline.test_adopted import adopted, running
+from tests.pipeline.test_memory import peak_mb
+from tests.pipeline.trial import PARTITIONS, time_ms
+
+PAIRS, ONE_IN = 10_000, 100
+RSS_MAX_MB = 300
+FIELDS = [{"name": "n", "type": "long"}, {"name": "score", "type": "double"}, {"name": "label", "type": "string"}]
+SCORE = {"type": "record", "name": "Score", "fields": FIELDS}
+BOMB = {"type": "record", "name": "Bomb", "fields": [{"name": "a", "type": {"type": "array", "items": "null"}}]}
+WAYS = {
+    "truncated": "decode",
+    "unknown schema": "schema",
+    "bad magic": "framing",
+    "too deep": "bounds",
+    "bomb": "bounds",
+}
+"""Ways in which a record is broken, and the word that the dead letter says of it."""
+
+
+def good(n: int, label: str) -> bytes:
+    out = io.BytesIO()
+    out.write(bytes.fromhex("0000000001"))
+    fastavro.schemaless_writer(out, SCORE, {"n": n, "score": n / 2, "label": label})
+    return out.getvalue()
+
+
+def way(n: int) -> str | None:
+    """How the n-th record of the candidate is broken."""
+    return list(WAYS)[n // ONE_IN % len(WAYS)] if n % ONE_IN == 0 else None
+
+
+def candidate(n: int) -> bytes:
+    value = good(n, "other" if n % 10 == 1 else "same")
+    broken = {
+        "truncated": value[:-1],
+        "unknown schema": bytes.fromhex("0000000063") + value[5:],
+        "bad magic": b"\x01" + value[1:],
+        "too deep": b"[" * 500 + b"]" * 500,
+        "bomb": bytes.fromhex("0000000002") + b"\x80\xe1\xeb\x17\x00",  # 25 million items that take no bytes
+    }
+    return broken.get(way(n) or "", value)
+
+
+def write(bootstrap: str, topic: str, values: dict[int, bytes]) -> None:
+    produce_all(
+        bootstrap,
+        topic,
+        [
+            Write(value, key=f"k{n}".encode(), partition=n % PARTITIONS, timestamp_ms=time_ms(0) + n)
+            for n, value in values.items()
+        ],
+    )
+
+
+def test_one_broken_record_in_a_hundred_is_a_dead_letter_and_all_others_are_compared(
+    kafka: Broker, tmp_path: Path
+) -> None:
+    schemas = tmp_path / "schemas"
+    schemas.mkdir()
+    for number, schema in ((1, SCORE), (2, BOMB)):
+        (schemas / f"{number}.scores-value.avsc").write_text(json.dumps(schema), "utf-8")
+    changes: dict[str, Any] = {"schemas": {"dir": str(schemas)}, "compare": {"match_sample": 0}}
+    trial = adopted(kafka.bootstrap, "broken", tmp_path, **changes)
+    broken = {n: way(n) for n in range(PAIRS) if way(n)}
+    expected = Counter(undecodable_shadow=len(broken), mismatch=PAIRS // 10, match=PAIRS - PAIRS // 10 - len(broken))
+    with running(trial, "run"):
+        joiner = trial.start("join", str(trial.config_path), "--json")
+        try:
+            write(trial.bootstrap, trial.output, {n: good(n, "same") for n in range(PAIRS)})
+            write(trial.bootstrap, f"{trial.name}-next", {n: candidate(n) for n in range(PAIRS)})
+            # Some are said to be extra first, since this production commits no inputs, and corrected.
+            await_that(
+                "every pair is counted", lambda: ended(records(trial.bootstrap, trial.topic("stats"))) == expected
+            )
+            peak = peak_mb(joiner)
+        finally:
+            joiner.terminate()
+            trial.finish(joiner, "join")
+    assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
+
+    letters = read_all(trial.bootstrap, trial.topic("dlq.joiner"))
+    told: Counter[str | None] = Counter()
+    for letter in letters:
+        headers = {name: content.decode() for name, content in letter.headers or []}
+        n = int((letter.key or b"k-1")[1:])
+        assert letter.value == candidate(n)
+        word, _, message = headers["__connect.errors.exception.message"].partition(":")
+        assert word == WAYS[broken[n] or ""], message
+        assert headers["__connect.errors.topic"] == f"{trial.name}-next"
+        assert headers["__connect.errors.partition"] == str(n % PARTITIONS)
+        assert headers["__connect.errors.offset"] == str(n // PARTITIONS)
+        assert headers["__connect.errors.stage"] == "VALUE_CONVERTER"
+        assert headers["__connect.errors.exception.class.name"] == "RecordError"
+        told[broken[n]] += 1
+    assert told == Counter(broken.values())
+    print(f"{PAIRS} pairs, {dict(told)} broken, joiner at most {peak} MB")
+    assert peak is not None
+    assert peak < RSS_MAX_MB
