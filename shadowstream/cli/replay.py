@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -10,9 +11,14 @@ from shadowstream.cli.answer import Answer
 from shadowstream.cli.explain import explained, lines
 from shadowstream.cli.output import ConfigPath, Json, put, put_json, say
 from shadowstream.configfile import load
+from shadowstream.errors import ConfigError
 from shadowstream.kafka.loop import now_ms
-from shadowstream.kafka.replaying import judged, revision_in, statistics
+from shadowstream.kafka.rejoining import rejoined
+from shadowstream.kafka.replaying import judged, revision_in, statistics, within
+from shadowstream.labels.step import task_of
 from shadowstream.revision import revision_of
+
+LABELS = task_of("")
 
 
 def register(app: typer.Typer) -> None:
@@ -26,17 +32,38 @@ def replay(
         str | None,
         typer.Option(help="whose statistics to judge, or the first digits; default: the local one's, else the last"),
     ] = None,
+    from_topics: Annotated[
+        bool, typer.Option("--from-topics", help="compare again, by this config's rules, from the source topics")
+    ] = False,
+    begin: Annotated[str | None, typer.Option("--from", help="first event time, ISO 8601, UTC by default")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="event time before which it ends")] = None,
     as_json: Json = False,
 ) -> None:
     """Judge the stored statistics by this config's criteria: what would they have said? Exit code 0.
 
-    With the criteria of the live judge the evidence digest is that of the live verdict.
+    With --from-topics also its rules of comparison. With those of the live trial the evidence digest is that of the
+    live verdict. Windows count that begin in the range. Nothing is written or committed.
     """
+    span = _time_ms("--from", begin), _time_ms("--to", end)
     trial = load(config)
     records = statistics(trial)
     chosen = revision_in(records, revision, revision_of(trial))
-    verdict = judged(trial, records, chosen).evaluate(now_ms()).verdict
+    if from_topics:
+        # Labels are not compared: what they have said stays.
+        labelled = [one for one in records if one.record["task"].startswith(LABELS)]
+        records = [*rejoined(trial, chosen), *labelled]
+    verdict = judged(trial, list(within(records, *span)), chosen).evaluate(now_ms()).verdict
     _print(verdict, config, as_json)
+
+
+def _time_ms(option: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"{option} {text!r}: give an ISO 8601 time, for example 2013-07-01T00:00") from error
+    return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _print(verdict: dict[str, Any], config: str, as_json: bool) -> None:
@@ -47,4 +74,4 @@ def _print(verdict: dict[str, Any], config: str, as_json: bool) -> None:
     for line in lines(explained(answer), verdict):
         put(line.replace("CONFIG", config))
     put(f"evidence {verdict['evidence_digest']}")
-    say(f"replayed the statistics of revision {verdict['revision']}; nothing was written")
+    say(f"replayed revision {verdict['revision']}; nothing was written")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from shadowstream.codecs import own
@@ -62,8 +62,16 @@ def revision_in(records: list[Stored], wanted: str | None, local: str) -> str:
     return fitting[0]
 
 
+def within(records: Iterable[Stored], from_ms: int | None, to_ms: int | None) -> Iterator[Stored]:
+    """The records with the windows only that begin in [from_ms, to_ms)."""
+    low, high = -(2**63) if from_ms is None else from_ms, 2**63 if to_ms is None else to_ms
+    for one in records:
+        kept = [window for window in one.record["windows"] if low <= window["start_ms"] < high]
+        yield Stored(one.partition, one.offset, {**one.record, "windows": kept})
+
+
 def judged(config: Config, records: list[Stored], revision: str) -> JudgeStep:
-    """A judge of `revision` under the config's criteria that has taken all of these statistics and every command."""
+    """A judge of `revision` under the config's criteria that has taken all of these statistics, in this order."""
     ours = (revision, revision[: 2 * REVISION_BYTES])
     check_width(
         {w["start_ms"] for one in records for w in one.record["windows"] if w["revision"] in ours},
@@ -71,8 +79,8 @@ def judged(config: Config, records: list[Stored], revision: str) -> JudgeStep:
     )
     step = JudgeStep(config, revision, tasks_of(config))
     moved = widened((one.record for one in records), config.judge.window_ms)
-    for one, record in zip(records, moved, strict=True):
-        step.step(one.partition, one.offset, record)
+    for number, (one, record) in enumerate(zip(records, moved, strict=True)):
+        step.step(one.partition, number, record)
     return step
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,33 @@ def test_the_same_criteria_judge_the_same_evidence_and_write_nothing(demo: Demo)
     assert again["evidence_digest"] == demo.said["evidence_digest"]
     assert {name: again[name] for name in EVIDENCE} == {name: demo.said[name] for name in EVIDENCE}
     assert written(demo) == before
+
+
+def test_the_same_rules_compare_the_same_from_the_topics_and_write_nothing(demo: Demo) -> None:
+    before = written(demo)
+    again = json.loads(ask(demo, "replay", "--from-topics", "--json").stdout)
+    assert {name: again[name] for name in EVIDENCE} == {name: demo.said[name] for name in EVIDENCE}
+    assert again["evidence_digest"] == demo.said["evidence_digest"]
+    assert written(demo) == before
+
+
+def test_other_rules_are_compared_from_the_topics_over_a_range(demo: Demo, tmp_path: Path) -> None:
+    if demo.candidate != "worse":
+        pytest.skip("one candidate is enough")
+    document = yaml.safe_load(demo.config_path.read_text("utf-8"))
+    document["compare"] = {"rules": [{"path": name, "ignore": True} for name in ("score", "late", "model")]}
+    document["schemas"]["dir"] = str(Path(demo.config_path.parent, document["schemas"]["dir"]).resolve())
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump(document), "utf-8")
+    again = json.loads(ask(demo, "replay", "--from-topics", "--json", config=other).stdout)
+    assert again["decision"] == "promote", again["reasons"]
+    assert again["outcomes"] == {"ignored": len(demo.flights), "input": len(demo.flights)}
+    week = ("--from", "2013-07-01T00:00", "--to", "2013-07-08T00:00")
+    part = json.loads(ask(demo, "replay", "--from-topics", *week, "--json", config=other).stdout)
+    first_ms, end_ms = (int(datetime.fromisoformat(day + "+00:00").timestamp() * 1000) for day in week[1::2])
+    flights = sum(first_ms <= flight["scheduled_ms"] < end_ms for flight in demo.flights)
+    assert part["outcomes"] == {"ignored": flights, "input": flights}
+    assert first_ms <= part["from_ms"] < part["to_ms"] <= end_ms
 
 
 def test_other_criteria_are_judged_from_what_is_stored(demo: Demo, tmp_path: Path) -> None:

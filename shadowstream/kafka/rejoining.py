@@ -1,0 +1,161 @@
+"""Pairs compared once more, under the rules of this config: from the topics as they stand, and nothing is written.
+
+The joiner's own step reads production's outputs and the candidate's again from where the trial began, with all marks
+that there are, and says its statistics to us instead of the broker. Observations are the joiner's; they only look.
+What retention has deleted since then cannot be compared again: its partner is missing or extra, and that is said.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from confluent_kafka import Consumer, Message, TopicPartition
+
+from shadowstream.codecs import own
+from shadowstream.config import Config
+from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.joiner.comparing import comparer
+from shadowstream.joiner.identity import Identity
+from shadowstream.joiner.step import JoinerStep
+from shadowstream.kafka import offsets
+from shadowstream.kafka.clients import admin, reading_consumer
+from shadowstream.kafka.families import Families, repartitioned_of
+from shadowstream.kafka.fetching import Fetcher
+from shadowstream.kafka.loop import now_ms
+from shadowstream.kafka.marks import Mark, MarksReader
+from shadowstream.kafka.messages import columns, is_end, offset_of, place_of
+from shadowstream.kafka.observing import Observer
+from shadowstream.kafka.registry import schema_source
+from shadowstream.kafka.replaying import Stored
+from shadowstream.observe import get_logger
+from shadowstream.records import Place, Side
+
+log = get_logger("replay")
+QUIET_S = 60.0
+PREPARE_AT = 50_000
+BATCH = 1_000
+
+
+def rejoined(config: Config, revision: str) -> Iterator[Stored]:
+    """Statistics of everything that the trial of `revision` has read, under this config's rules and identity.
+
+    Raises `ConfigError` where that revision never began here, `BrokerError` where nothing comes for a minute.
+    """
+    client = admin(config.kafka)
+    marks = _marks(config)
+    start = next((m.record for m in marks if m.record["kind"] == "start" and m.record["revision"] == revision), None)
+    if start is None:
+        raise ConfigError(f"the progress topic has no beginning of revision {revision[:16]}: its marks are gone")
+    families = Families(config, repartitioned_of(start), client)
+    compare = comparer(schema_source(config.schemas), config.compare)
+    inputs = offsets.places(offsets.partition_counts(client, config.inputs))
+    step = JoinerStep(config, revision, compare, families.counts, inputs, families.repartitioned)
+    begins = {Place(end["topic"], end["partition"]): end["offset"] for end in start["ends"]}
+    starts = _assigned(step, families, begins, offsets.beginnings(client, _all_places(families)))
+    for mark in marks:
+        step.mark(mark.record, mark.at)
+    # Before anything is read: what is observed holds once it has been read to there.
+    Observer(config, step, client, families).turn(now_ms())
+    consumer = reading_consumer(config.kafka, config.plan, "replay")
+    try:
+        consumer.assign([TopicPartition(*place, offset) for place, offset in starts.items()])
+        yield from _Reading(config, step, families, consumer).to_the_end(set(starts))
+    finally:
+        consumer.close()
+    fetcher = Fetcher(config, client)
+    while step.wanted():
+        for place, batch, gone in fetcher.turn(step.wanted):
+            step.fetched(place, batch, gone)
+        yield from said(step)
+    yield from said(step)
+
+
+def _marks(config: Config) -> list[Mark]:
+    reader = MarksReader(config, "replay")
+    try:
+        return reader.read_to_end()
+    finally:
+        reader.close()
+
+
+def _all_places(families: Families) -> list[Place]:
+    return [place for side in Side for place in families.places(side)]
+
+
+def _assigned(
+    step: JoinerStep, families: Families, begins: dict[Place, int], lows: dict[Place, int]
+) -> dict[Place, int]:
+    """Take every task from its beginning; where each place is read from."""
+    starts: dict[Place, int] = {}
+    for topic, partition in families.tasks_in(lows):
+        task = step.assign(topic, partition)
+        for side in task.used_sides:
+            place = task.places[side]
+            starts[place] = max(begins.get(place, 0), lows[place])
+            task.restore(side, None, starts[place])
+            if lows[place] > begins.get(place, 0):
+                log.warning("source_records_gone", place=str(place), to=lows[place])
+    return starts
+
+
+def said(step: JoinerStep) -> Iterator[Stored]:
+    """What the step says now, as if it had been committed."""
+    writes, commits = step.prepare(now_ms())
+    topic = step.config.plan.of("stats")
+    for write in writes:
+        if write.topic == topic:
+            record = own.decode(write.value or b"")[1]
+            # A place of its own for each: the judge goes by the order of a partition's offsets.
+            yield Stored(write.partition, -1, record)
+    if commits:
+        step.committed()
+
+
+class _Reading:
+    """Reads all places side by side, as the joiner does."""
+
+    def __init__(self, config: Config, step: JoinerStep, families: Families, consumer: Consumer) -> None:
+        self._step, self._families, self._consumer = step, families, consumer
+        self._identity, self._copies = Identity(config), config.plan.repartition("")
+
+    def to_the_end(self, left: set[Place]) -> Iterator[Stored]:
+        """Statistics as they come, until each place has been read to its end."""
+        since, deadline = 0, time.monotonic() + QUIET_S
+        while left:
+            messages = self._consumer.consume(BATCH, 0.1)
+            if messages:
+                deadline = time.monotonic() + QUIET_S
+            elif time.monotonic() > deadline:
+                raise BrokerError(f"nothing came for {QUIET_S:.0f} s from {', '.join(map(str, sorted(left)[:3]))}")
+            since += len(messages)
+            left -= self._taken(messages)
+            if since >= PREPARE_AT:
+                since = 0
+                yield from said(self._step)
+        yield from said(self._step)
+
+    def _taken(self, messages: list[Message]) -> set[Place]:
+        """Give the step what has come; the places that are read to their end."""
+        groups: dict[Place, list[Message]] = {}
+        ends: dict[Place, int] = {}
+        for message in messages:
+            error = message.error()
+            if error is None:
+                groups.setdefault(place_of(message), []).append(message)
+            elif is_end(error):
+                ends[place_of(message)] = offset_of(message)
+            else:
+                raise BrokerError(f"{message.topic()}/{message.partition()}: {error.str()}")
+        for place, group in groups.items():
+            headers = place.topic.startswith(self._copies) or self._identity.needs_headers(
+                self._families.side_of(place.topic)
+            )
+            batch = columns(place, group, headers)
+            unnamed = self._step.read(batch, now_ms())
+            if unnamed:  # all marks there are have been read
+                self._step.progress.take_as_named(unnamed)
+                self._step.read(batch, now_ms())
+        for place, offset in ends.items():
+            self._step.end(place, offset, now_ms())
+        return set(ends)
