@@ -32,6 +32,8 @@ def test_an_incident_is_listed_acknowledged_and_listed_again(
         "by": "ann",
         "reason": "rolled back",
         "at_ms": 0,
+        "decision": "",
+        "until_ms": None,
     }
     capsys.readouterr()
     assert run(["alerts", "list", path, "--json"]) == 0

@@ -12,6 +12,7 @@ from typing import Any
 
 from shadowstream.codecs import own
 from shadowstream.judge.step import JudgeStep
+from shadowstream.judge.tally import Tally
 from shadowstream.records import Place
 from shadowstream.testing.simulation.on_broker.world import BrokerWorld
 
@@ -28,14 +29,13 @@ def records(world: BrokerWorld, name: str) -> list[dict[str, Any]]:
 def added(step: JudgeStep) -> dict[str, Any]:
     """Everything that statistics have added up to, closed or open, and how far the judge has heard each task."""
     snapshot = step.windows.snapshot()
-    outcomes: Counter[str] = Counter(snapshot["outcomes"])
-    for _, on_time, _, late, *_ in snapshot["cells"]:
-        outcomes.update(on_time)
-        for _, corrections in late:
-            outcomes.update(corrections)
+    figures: Counter[str] = Counter(snapshot["figures"])
+    for _, on_time, late in snapshot["cells"]:
+        for tally in (on_time, *(one for _, one in late)):
+            figures.update(Tally.of(tally).figures)
     duplicates, foreign, _, strangers, *_ = snapshot["counted"]
     return {
-        "outcomes": {name: n for name, n in sorted(outcomes.items()) if n},
+        "figures": {name: n for name, n in sorted(figures.items()) if n},
         "tasks": snapshot["tasks"],
         "sources": snapshot["sources"],
         "counted": [duplicates, foreign, strangers],
