@@ -35,6 +35,7 @@ from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka import offsets
 from shadowstream.kafka.families import Families
 from shadowstream.kafka.gaps import Commits
+from shadowstream.kafka.times import LastTimes
 from shadowstream.observe import get_logger
 from shadowstream.records import Place, Side
 from shadowstream.runner.copying import copied_to_ms
@@ -63,6 +64,7 @@ class Observer:
         self._copying: deque[Copying] = deque()
         self._by_time = _time_may_decide(config)
         self._commits = Commits(config, client, "joiner")
+        self._times = LastTimes(config)
         self._next_ms = 0
 
     def restart(self) -> None:
@@ -121,25 +123,17 @@ class Observer:
             self._copying = deque([*list(self._copying)[:-1:2], self._copying[-1]])
 
     def _observe_copy_times(self, side: Side, originals: list[Place], now_ms: int) -> None:
-        times = offsets.greatest_times(self._client, originals)
-        self._step.observe_originals(offsets.ends(self._client, originals), times or {}, now_ms)
+        ends = offsets.ends(self._client, originals)
+        self._step.observe_originals(ends, self._times.of(ends), now_ms)
         commits = offsets.commits(self._client, self._config.plan.group("runner"), originals)
         copied = {place: Copied(offset, copied_to_ms(metadata)) for place, (offset, metadata) in commits.items()}
         if len(copied) == len(originals):
             self._step.observe_copied(side, copied, offsets.ends(self._client, self._sides[side]), now_ms)
 
     def _observe_times(self, ends: dict[Place, int], now_ms: int) -> None:
-        """Greatest timestamps, for the idle rule: asked for only where something waits and time may decide."""
-        times = offsets.greatest_times(self._client, self._places)
-        if times is None:
-            self._by_time = False
-            log.warning(
-                "idle_partitions_not_told",
-                reason="the broker does not list offsets by greatest timestamp (Kafka 3.0 does): a partition at its "
-                "end holds back what waits for event time until something is written there",
-            )
-            return
-        self._step.observe_times(_only(ends, self._places), times, now_ms)
+        """Newest event times, for the idle rule: asked for only where something waits and time may decide."""
+        outputs = _only(ends, self._places)
+        self._step.observe_times(outputs, self._times.of(outputs), now_ms)
 
 
 def _only(ends: dict[Place, int], places: Iterable[Place]) -> dict[Place, int]:

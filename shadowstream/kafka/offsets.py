@@ -23,7 +23,6 @@ _MOVING = {
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
 }
-_UNSUPPORTED = {KafkaError._UNSUPPORTED_FEATURE, KafkaError.UNSUPPORTED_VERSION}
 Answer = TypeVar("Answer")
 Asked = dict[Place, "Future[Any]"]
 """Questions by place; an answer has an `.offset`."""
@@ -101,23 +100,6 @@ def ends(client: AdminClient, wanted: Iterable[Place]) -> dict[Place, int]:
 def beginnings(client: AdminClient, wanted: Iterable[Place]) -> dict[Place, int]:
     """Log start offsets."""
     return _list(client, wanted, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # as above
-
-
-def greatest_times(client: AdminClient, wanted: Iterable[Place]) -> dict[Place, int] | None:
-    """Greatest timestamp (ms) of each place, those left out that hold no record; None where the broker cannot say."""
-    places = list(wanted)
-    spec = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]  # as above
-    try:
-        found = _settled(
-            lambda: {place: future.result(TIMEOUT_S) for place, future in _ask(client, places, spec).items()},
-            "cannot list greatest timestamps",
-        )
-    except BrokerError as error:
-        cause = error.__cause__
-        if isinstance(cause, KafkaException) and cause.args[0].code() in _UNSUPPORTED:
-            return None
-        raise
-    return {place: info.timestamp for place, info in found.items() if info.offset >= 0 and info.timestamp >= 0}
 
 
 def committed(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[Place, int]:
