@@ -57,6 +57,7 @@ sim: setup ## whole trials from seeds against an oracle (SEEDS=500 FIRST_SEED=0)
 
 bench: setup ## ours beside Kafka Streams, Quix, Faust, Bytewax and loops by hand; writes bench/results.json (BENCH_ARGS)
 	@$(BIN)/python -m bench --write $(BENCH_ARGS)
+	@$(BIN)/python -m bench.scaling
 
 chaos: setup ## kill -9 of every role in every phase of a commit, under load, then an independent checker (KILLS=200)
 	@$(BIN)/python -m tests.chaos kills --kills $(KILLS) $(CHAOS_ARGS)
