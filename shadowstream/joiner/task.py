@@ -68,7 +68,9 @@ class Task(TaskState):
             raise ShadowstreamBug(f"{batch.place}: offset {batch.offsets[0]} read again at {state.read_to}")
         packed: Sequence[Packed | None] = ()
         if side is Side.SHADOW:
-            packed = [self.identity.packed(headers) for headers in batch.headers]
+            packed = [None] * len(batch)
+            if any(batch.headers):  # a job of its own writes none
+                packed = [self.identity.packed(headers) for headers in batch.headers]
             unnamed = self.progress.unnamed({one.revision for one in packed if one is not None})
             if unnamed:
                 return unnamed
