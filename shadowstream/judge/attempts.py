@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from shadowstream.config import Config
+from shadowstream.judge.criteria import with_judge
 from shadowstream.judge.evidence import alpha_of_attempt
 
 
@@ -36,5 +37,4 @@ def at_attempt(config: Config, attempt: int) -> Config:
         one.model_copy(update={"alpha": alpha_of_attempt(one.alpha, attempt)}) if one.alpha else one
         for one in judge.criteria
     ]
-    lowered = judge.model_copy(update={"alpha": alpha_of_attempt(judge.alpha, attempt), "criteria": criteria})
-    return config.model_copy(update={"judge": lowered})
+    return with_judge(config, {"alpha": alpha_of_attempt(judge.alpha, attempt), "criteria": criteria})

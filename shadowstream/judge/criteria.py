@@ -182,6 +182,27 @@ def counts(rate: str, outcomes: Mapping[str, int], rates: Mapping[str, Rate] = R
     return Counts(sum(outcomes.get(name, 0) for name in row.n), sum(outcomes.get(name, 0) for name in row.s))
 
 
+def declared(config: Config) -> Config:
+    """The config with a criterion for the bound of each declared change, where it has none of its own.
+
+    A change beyond its bound holds promote back and is no reject by itself: the change was declared.
+    """
+    judge, judged = config.judge, {one.name for one in config.judge.criteria if one.rate == "expected"}
+    bounds = [
+        Criterion(rate="expected", name=one.name, limit=one.rate_max, critical=False)
+        for one in config.compare.expected
+        if one.name not in judged
+    ]
+    return with_judge(config, {"criteria": [*judge.criteria, *bounds]})
+
+
+def with_judge(config: Config, changes: Mapping[str, Any]) -> Config:
+    """The config with other settings of the judge; what was not given before does not count as given now."""
+    judge = config.judge.model_copy(update=dict(changes))
+    judge.model_fields_set.intersection_update(config.judge.model_fields_set)
+    return config.model_copy(update={"judge": judge})
+
+
 def coverage(outcomes: Mapping[str, int]) -> float | None:
     """Share of what ended that was compared or judged missing, a pair as one; None where nothing has ended.
 

@@ -18,7 +18,7 @@ from shadowstream.config import Config
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.judge.attempts import at_attempt
 from shadowstream.judge.commands import Said
-from shadowstream.judge.criteria import FIELD, behind
+from shadowstream.judge.criteria import FIELD, behind, declared
 from shadowstream.judge.drift import alarm_level
 from shadowstream.judge.families import Family, Parts
 from shadowstream.judge.incidents import (
@@ -66,7 +66,7 @@ class JudgeStep:
     """
 
     def __init__(self, config: Config, revision: str, expected_tasks: Iterable[str], attempt: int = 1) -> None:
-        self.config = at_attempt(config, attempt)
+        self.config = at_attempt(declared(config), attempt)
         self.revision = revision
         self._attempt = attempt
         self._hash = criteria_hash(config)

@@ -95,6 +95,8 @@ def criteria_hash(config: Config) -> str:
         {
             "judge": config.judge.model_dump(mode="json"),
             "rules": [rule.model_dump(mode="json") for rule in config.compare.rules],
+            "expected": [one.model_dump(mode="json") for one in config.compare.expected],
+            "added_fields": config.compare.added_fields,
         }
     )
 
