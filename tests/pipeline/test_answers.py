@@ -74,7 +74,7 @@ def test_other_criteria_are_judged_from_what_is_stored(demo: Demo, tmp_path: Pat
         pytest.skip("one candidate is enough")
     document = yaml.safe_load(demo.config_path.read_text("utf-8"))
     document["judge"] = {
-        "criteria": [{"rate": "mismatch", "limit": 0.9}, {"rate": "missing", "limit": 0.02}],
+        "criteria": [{"rate": "mismatch", "limit": 0.9, "unit": "block"}, {"rate": "missing", "limit": 0.02}],
         "window_ms": 7_200_000,
     }
     document["schemas"]["dir"] = str(Path(demo.config_path.parent, document["schemas"]["dir"]).resolve())
