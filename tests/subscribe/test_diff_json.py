@@ -45,7 +45,7 @@ def test_each_transaction_writes_every_row_twice_with_one_key_partition_and_time
 
 def test_nothing_is_written_as_json_and_no_topic_planned_where_nobody_asked() -> None:
     assert {one.topic for writes in joined("t") for one in writes} == {
-        f"shadow.t.{x}" for x in ("diff", "stats", "state")
+        f"shadow.t.{x}" for x in ("diff", "stats", "state", "dlq.joiner")
     }
     plan = TopicPlan("t")
     without, asked = ({spec.name for spec in plan.specs({"out": 2}, diff_json=on)} for on in (False, True))
