@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from shadowstream.cli.output import Json, put, put_json, say
 from shadowstream.cli.roles import figures_line
+from shadowstream.judge.explain import slice_line
 
 TURN_S = 1.0
 TARGET_S = 120.0
@@ -44,7 +45,8 @@ def demo(
         if as_json:
             put_json(verdict)
         else:
-            _print(verdict, examples)
+            for line in lines(verdict, examples):
+                put(line)
 
 
 class _watch:
@@ -90,20 +92,25 @@ def _day(time_ms: int | None) -> str:
     return "-" if time_ms is None else datetime.fromtimestamp(time_ms / 1000, UTC).date().isoformat()
 
 
-def _print(verdict: dict[str, Any], examples: list[dict[str, Any]]) -> None:
+def lines(verdict: dict[str, Any], examples: list[dict[str, Any]]) -> list[str]:
+    """What the demo says at its end, as text."""
     ran = verdict["candidate_isolation"]
-    put(f"verdict: {verdict['decision']}   (revision {verdict['revision'][:12]}, candidate ran {ran})")
-    for reason in verdict["reasons"]:
-        put(f"  - {reason}")
-    for caveat in verdict["caveats"]:
-        put(f"  note: {caveat}")
-    put(f"flights of {_day(verdict['from_ms'])} to {_day(verdict['to_ms'])}, {verdict['windows_closed']:,} windows")
+    said = [f"verdict: {verdict['decision']}   (revision {verdict['revision'][:12]}, candidate ran {ran})"]
+    said += [f"  - {reason}" for reason in verdict["reasons"]]
+    said += [f"  note: {caveat}" for caveat in verdict["caveats"]]
+    windows = f"{verdict['windows_closed']:,} windows"
+    said.append(f"flights of {_day(verdict['from_ms'])} to {_day(verdict['to_ms'])}, {windows}")
     for one in verdict["criteria"]:
         estimate = "-" if one["estimate"] is None else f"{one['estimate']:.4%}"
-        put(f"  {one['rate']:<9} {one['s']:>7,} of {one['n']:>8,} = {estimate:>9}, limit {one['limit']:.2%}")
+        said.append(f"  {one['rate']:<9} {one['s']:>7,} of {one['n']:>8,} = {estimate:>9}, limit {one['limit']:.2%}")
+    for one in verdict["incidents"]:
+        said.append(f"incident: {one['subject']}, open since {_day(one['opened_ms'])}")
+    said += [f"slice: {slice_line(one)}" for one in verdict["slices"]]
     outcomes = ", ".join(f"{name} {n:,}" for name, n in sorted(verdict["outcomes"].items()))
-    put(f"outcomes: {outcomes}; conservation remainder {verdict['remainder']}")
+    said.append(f"outcomes: {outcomes}; conservation remainder {verdict['remainder']}")
     for example in examples:
-        put(f"example: {(example['key'] or b'').decode('utf-8', 'replace')} ({_day(example['time_ms'])})")
+        said.append(f"example: {(example['key'] or b'').decode('utf-8', 'replace')} ({_day(example['time_ms'])})")
         for difference in example["differences"]:
-            put(f"  {difference['path']}: production {difference['production']}, candidate {difference['shadow']}")
+            sides = f"production {difference['production']}, candidate {difference['shadow']}"
+            said.append(f"  {difference['path']}: {sides}")
+    return said

@@ -13,7 +13,7 @@ import importlib.util
 import io
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,8 @@ def create_topic(bootstrap: str, topic: str, partitions: int) -> None:
 def load(bootstrap: str, topic: str, partitions: int, limit: int | None = None) -> Loaded:
     """Create `topic` and write the first `limit` flights (all by default) into it, in event-time order.
 
-    Key: the id; timestamp: the event time; partition: murmur2 of the key, as Java's default partitioner has it.
+    Key: the id; timestamp: the event time; header: the airport of departure (`origin_header`); partition: murmur2 of
+    the key, as Java's default partitioner has it.
     Raises ConfigError (no data, the topic is there already) and BrokerError (not all could be written).
     """
     started, cpu_started = time.monotonic(), time.process_time()
@@ -147,7 +148,8 @@ def load(bootstrap: str, topic: str, partitions: int, limit: int | None = None) 
     wire = Wire(SUBJECT)
     count = 0
     for count, flight in enumerate(records(limit), start=1):
-        produce(producer, topic, wire.encode(flight), key=flight["id"].encode(), timestamp=flight["scheduled_ms"])
+        place = {"key": flight["id"].encode(), "timestamp": flight["scheduled_ms"], "headers": origin_header(flight)}
+        produce(producer, topic, wire.encode(flight), **place)
         if count % 10_000 == 0:
             producer.poll(0)
     unsent = producer.flush(FLUSH_TIMEOUT_S)
@@ -157,8 +159,13 @@ def load(bootstrap: str, topic: str, partitions: int, limit: int | None = None) 
     return Loaded(count, time.monotonic() - started, time.process_time() - cpu_started)
 
 
+def origin_header(flight: Mapping[str, Any]) -> list[tuple[str, bytes]]:
+    """The airport of departure as a header: production's outputs do not hold it, and mismatches are sliced by it."""
+    return [("origin", flight["origin"].encode())]
+
+
 def produce(producer: Producer, topic: str, value: bytes, **place: Any) -> None:
-    """`Producer.produce` that waits while the client's queue is full. `place`: key, timestamp, partition."""
+    """`Producer.produce` that waits while the client's queue is full. `place`: key, timestamp, partition, headers."""
     while True:
         try:
             return producer.produce(topic, value, **place)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from shadowstream.judge.evidence import critical_n
 from shadowstream.judge.forecast import units_needed, units_needed_by_growth
+from shadowstream.judge.slices import slice_name
 from shadowstream.judge.windows import iso
 
 State = Literal["shown good", "not shown yet", "over the limit", "shown bad", "no records", "not good lately"]
@@ -212,3 +213,14 @@ def span(verdict: Mapping[str, Any]) -> str:
     if verdict["from_ms"] is None:
         return "no window has closed"
     return f"{verdict['windows_closed']} windows closed, {iso(verdict['from_ms'])} to {iso(verdict['to_ms'])}"
+
+
+def slice_line(said: Mapping[str, Any]) -> str:
+    """A slice of a verdict that holds the excess, in words.
+
+    >>> slice_line({"dimensions": ["carrier"], "values": ["UA"], "n": 4000, "s": 1000, "lower": 0.231})
+    'carrier=UA: 1,000 of 4,000 pairs differ (25%), at least 23.1% of all'
+    """
+    named = slice_name((tuple(said["dimensions"]), tuple(said["values"])))
+    share = f" ({100 * said['s'] / said['n']:.4g}%)" if said["n"] else ""
+    return f"{named}: {said['s']:,} of {said['n']:,} pairs differ{share}, at least {100 * said['lower']:.4g}% of all"

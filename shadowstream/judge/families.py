@@ -175,7 +175,8 @@ class Family:
     def _told(self, rank: int, watch: Watch, event: dict[str, Any], opens: bool) -> Events:
         incident = self.incident
         if event["event"] == "opened" and incident is not None:
-            if len(incident.members) < MEMBERS_MAX:
+            # One that was quiet for a while and is bad again has been named already.
+            if watch.subject.name not in incident.members and len(incident.members) < MEMBERS_MAX:
                 incident.members.append(watch.subject.name)
             if opens:
                 return [event | {"incident": incident.id, "reason": incident.reason}]

@@ -120,6 +120,7 @@ def test_the_loaded_topic_holds_every_flight_once_where_java_would_have_put_it(b
             flight = expected.pop(key.decode())
             assert wire.decode(message.value() or b"") == flight
             assert message.timestamp()[1] == flight["scheduled_ms"]
+            assert message.headers() == [("origin", flight["origin"].encode())]
             assert murmur2(key) % PARTITIONS == partition
     assert expected == {}
 

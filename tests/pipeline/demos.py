@@ -132,7 +132,12 @@ class Summer:
         create_topics(self.bootstrap, dict.fromkeys((INPUT, OUTPUT), orchestrate.PARTITIONS))
         wire = Wire(flights.SUBJECT)
         written = (
-            Write(wire.encode(flight), flight["id"].encode(), timestamp_ms=flight["scheduled_ms"])
+            Write(
+                wire.encode(flight),
+                flight["id"].encode(),
+                timestamp_ms=flight["scheduled_ms"],
+                headers=tuple(flights.origin_header(flight)),
+            )
             for flight in self.flights
         )
         produce_all(self.bootstrap, INPUT, written)

@@ -1,5 +1,6 @@
 """The demo's verdicts against what is known beforehand: the file, both models, and the topics read by hand."""
 
+import itertools
 import os
 import sys
 from collections import Counter
@@ -7,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from shadowstream.cli.demo import lines as demo_lines
 from shadowstream.demo import offline
 from shadowstream.demo.candidates import BUG_CARRIER, BUG_FROM_MS
 from shadowstream.demo.model import Frozen
 from shadowstream.demo.orchestrate import CANDIDATES
+from shadowstream.judge.course import course
+from shadowstream.judge.evidence import critical_n
 from tests.pipeline.conftest import Say
 from tests.pipeline.demos import OUTPUT, Demo, expected_mismatches, run_demo
 from tests.pipeline.evidence import ledgers, outcomes_of_rows, remainders, totals
@@ -19,6 +23,7 @@ DECISIONS = {"same": "promote", "worse": "reject", "late-bug": "reject"}
 TARGET_S = 120.0
 PATIENCE = 5
 """A shared machine may be so much slower before it is called a failure."""
+HOURS_JUDGED = 100
 CAUGHT_WITHIN = 2_000
 """Flights of the carrier between the switch and the drift event, at most."""
 
@@ -64,7 +69,59 @@ def test_drift_is_found_soon_after_the_switch_and_nowhere_else(demo: Demo, say: 
         carried = {flag["detector"]: carried_until(demo, flag["window_end_ms"]) for flag in reversed(flags)}
         say(f"{len(demo.flights):,} flights, drift seen after so many of {BUG_CARRIER} from the switch on: {carried}")
         assert 0 < min(carried.values()) <= CAUGHT_WITHIN
-        assert {(flag["criterion"], flag["direction"]) for flag in flags} == {("mismatch", "up")}
+        assert {(flag["criterion"], flag["direction"]) for flag in flags} == {
+            ("mismatch", "up"),
+            (f"mismatch:carrier={BUG_CARRIER}", "up"),
+        }
+
+
+def test_the_bug_of_one_carrier_is_one_incident_named_as_its_slice_and_no_bug_is_none(demo: Demo, say: Say) -> None:
+    if demo.candidate == "worse":
+        pytest.skip("it is wrong from the first flight on: no change, and many slices")
+    opened = [event for event in demo.records("drift") if event["event"] == "opened"]
+    if demo.candidate == "same":
+        assert (opened, demo.said["slices"], demo.said["incidents"], demo.said["incidents_open"]) == ([], [], [], [])
+        return
+    (incident,) = demo.said["incidents"]
+    assert demo.said["incidents_open"] == [incident["id"]] == [event["incident"] for event in opened]
+    assert incident["subject"] == f"mismatch:carrier={BUG_CARRIER}"
+    assert len(incident["members"]) == len(set(incident["members"]))
+    (first, *others) = demo.said["slices"]
+    assert (first["dimensions"], first["values"], others) == (["carrier"], [BUG_CARRIER], [])
+    carried = [flight for flight in demo.flights if flight["carrier"] == BUG_CARRIER]
+    differ = expected_mismatches(demo.candidate, carried, demo.model)
+    assert (first["n"], first["s"]) == (len(carried), differ)
+    held, told = incident["absorbed"] + 1, f"{first['s']:,} of {first['n']:,}"
+    say(f"{len(demo.flights):,} flights: 1 incident ({held} openings in it), slice carrier={BUG_CARRIER}: {told}")
+    text = demo_lines(demo.said, [])
+    assert f"incident: {incident['subject']}, open since 2013-0" in "\n".join(text)
+    (named,) = [line for line in text if line.startswith("slice: ")]
+    assert named.startswith(f"slice: carrier={BUG_CARRIER}: {told} pairs differ")
+
+
+def test_the_identical_candidate_is_promoted_only_after_its_minimum_evidence(demo: Demo, say: Say) -> None:
+    if demo.candidate != "same":
+        pytest.skip("the others are not promoted")
+    judge = demo.config.judge
+    least = {one.id: 2 * critical_n(0, one.limit, judge.alpha) for one in judge.criteria}
+    before, first = 0, None
+    hourly = course(demo.config, demo.said["revision"], demo.stats, 10_000)
+    for verdict in itertools.islice(hourly, HOURS_JUDGED):
+        units = {one["rate"]: one["n"] for one in verdict["criteria"]}
+        covered_ms = (verdict["to_ms"] or 0) - (verdict["from_ms"] or 0)
+        enough = all(units[name] >= least[name] for name in least) and covered_ms >= judge.min_duration_ms
+        assert (verdict["decision"] == "promote") == enough, (units, covered_ms, verdict["reasons"])
+        before += not enough
+        first = first or (verdict if enough else None)
+    assert first is not None
+    units = {one["rate"]: one["n"] for one in first["criteria"]}
+    hours = (first["to_ms"] - first["from_ms"]) / 3_600_000
+    say(f"{len(demo.flights):,} flights: not yet {before} times, promote at {units} after {hours:g} h; least {least}")
+    assert before > 0
+    for verdict in demo.records("audit"):
+        if verdict["decision"] == "promote":
+            assert all(one["n"] >= least[one["rate"]] for one in verdict["criteria"])
+            assert verdict["to_ms"] - verdict["from_ms"] >= judge.min_duration_ms
 
 
 def carried_until(demo: Demo, end_ms: int) -> int:
