@@ -205,6 +205,7 @@ class Verdict:
     slices_dropped: int
     incidents: tuple[OpenIncident, ...]
     override: Override | None
+    min_duration_ms: int | None
 
 
 Row = DiffRow | DriftEvent | Verdict

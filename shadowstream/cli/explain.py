@@ -48,23 +48,26 @@ def explained(answer: Answer) -> Explanation:
 
 def told(explanation: Explanation) -> dict[str, Any]:
     """As --json prints it."""
-    criteria = [{**asdict(one), "met": one.met} for one in explanation.standings]
-    return {
-        "decision": explanation.decision,
-        "criteria": criteria,
-        "blockers": explanation.blockers,
-        "todo": explanation.todo,
-    }
+    criteria = [asdict(one) for one in explanation.standings]
+    parts = asdict(explanation)
+    del parts["standings"]
+    return {**parts, "criteria": criteria}
 
 
 def lines(explanation: Explanation, verdict: dict[str, Any] | None) -> list[str]:
-    """As text: the decision, a line a criterion, what else is in the way, what to do."""
+    """As text: the decision, what it rests on, a line a criterion, what else is in the way, what to do."""
     said = [explanation.decision.replace("_", " ")]
     if verdict is not None:
-        said.append(f"  {span(verdict)}")
+        said += [f"  {span(verdict)}", *(f"  {note}" for note in explanation.notes)]
     for one in explanation.standings:
         said.append(f"  {one.sentence}")
         said += [f"    {why}" for why in one.why]
-    if explanation.blockers:
-        said += ["in the way:", *(f"  {reason}" for reason in explanation.blockers)]
-    return [*said, "what to do:", *(f"  {one}" for one in explanation.todo)]
+    why = "why it is rejected:" if explanation.decision == "reject" else "in the way:"
+    for title, parts in (
+        (why, explanation.blockers),
+        ("incidents:", explanation.incidents),
+        ("where the excess lies:", explanation.slices),
+        ("what to do:", explanation.todo),
+    ):
+        said += [title, *(f"  {one}" for one in parts)] if parts else []
+    return said

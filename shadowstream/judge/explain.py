@@ -5,158 +5,75 @@ Pure: from a verdict record to what is to be said. Whatever speaks (`explain`, `
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from shadowstream.judge.evidence import critical_n
-from shadowstream.judge.forecast import units_needed, units_needed_by_growth
+from shadowstream.judge.criteria import LABELS
+from shadowstream.judge.outlook import HOUR_MS, Outlook, covered_hours, outlook_of
 from shadowstream.judge.slices import slice_name
 from shadowstream.judge.windows import iso
 
-State = Literal["shown good", "not shown yet", "over the limit", "shown bad", "no records", "not good lately"]
-TRAILING_FACTOR = 2
-"""The last closed windows hold so many times the units that just prove a candidate without a single bad one."""
-_HOUR_MS = 3_600_000
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where one criterion stands. `needed`: units in all from which on it is shown good, and with as many as the last
-    windows must hold, if they go on as they came; None where no number is enough. `more` and `hours` (of event time)
-    are what is left of that; `per_hour` is the observed rate of units. `why`: what no such count says."""
-
-    criterion: str
-    unit: str
-    n: int
-    s: float
-    limit: float
-    state: State
-    needed: int | None = None
-    more: int | None = None
-    hours: float | None = None
-    per_hour: float | None = None
-    why: tuple[str, ...] = ()
-
-    @property
-    def met(self) -> bool:
-        """Whether it stands in nobody's way."""
-        return self.state == "shown good" and not self.more
-
-    @property
-    def sentence(self) -> str:
-        """One line, whose numbers are `name=value`."""
-        counted = f"{self.criterion}: {self.state}: n={self.n} s={self.s:g} limit={self.limit:g} (unit: {self.unit})"
-        if self.needed is None or not self.more:
-            return counted
-        hours = "" if self.hours is None else f" hours={self.hours:.4g}, at {self.per_hour:.4g} an hour of event time"
-        return f"{counted}; needed={self.needed} more={self.more}{hours}"
+Verdict = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What `explain` says. `blockers`: what stands in the way beside the criteria. `todo`: what to do about all."""
+    """What `explain` says. `blockers`: what stands in the way beside the criteria, or why it is rejected. `todo`: what
+    to do about all. `incidents`: what is open and who acts on it; `slices`: where the excess lies, worst first;
+    `notes`: what the verdict rests on. `hours`: of event time until everything that only needs more has enough."""
 
     decision: str
-    standings: tuple[Standing, ...]
+    standings: tuple[Outlook, ...]
     blockers: tuple[str, ...]
     todo: tuple[str, ...]
+    incidents: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    hours: float | None = None
 
     @property
-    def unmet(self) -> list[Standing]:
+    def unmet(self) -> list[Outlook]:
         """Criteria that stand in the way of a promote."""
         return [one for one in self.standings if not one.met]
 
 
-def explain(verdict: Mapping[str, Any], decision: str, reasons: Sequence[str]) -> Explanation:
+def explain(verdict: Verdict, decision: str, reasons: Sequence[str]) -> Explanation:
     """Explain a verdict record (schemas/verdict.avsc).
 
     `decision` and `reasons` are those to be explained: the record's own, or the gate's where it does not stand behind
     the record (stale, overridden).
     """
-    standings = tuple(_standing(one, verdict) for one in verdict["criteria"])
+    standings = tuple(outlook_of(one, verdict) for one in verdict["criteria"])
     named = tuple(f"{one.criterion}: " for one in standings)
-    blockers = tuple(reason for reason in reasons if not reason.startswith(named)) if decision != "promote" else ()
-    return Explanation(decision, standings, blockers, tuple(_todo(verdict, decision, standings)))
-
-
-def _standing(said: Mapping[str, Any], verdict: Mapping[str, Any]) -> Standing:
-    n, s, limit = said["n"], said["s"], said["limit"]
-    needed = _needed(said, -(-n // verdict["windows_closed"]) if verdict["windows_closed"] else 1)
-    hours = _covered_hours(verdict)
-    per_hour = n / hours if hours and n else None
-    more = None if needed is None else max(0, needed - n)
-    why: list[str] = []
-    if said["shown_good"] and not more and verdict["decision"] == "not_yet":
-        why += [reason for reason in verdict["reasons"] if reason.startswith(f"{said['rate']}: ")]
-    blocked = bool(why)
-    if needed is not None and not said["shown_bad"]:
-        why += _lately(said)
-    return Standing(
-        said["rate"],
-        said["unit"],
-        n,
-        s,
-        limit,
-        _state(said, blocked),
-        needed,
-        more,
-        None if more is None or per_hour is None else more / per_hour,
-        per_hour,
-        tuple(why),
+    blockers: tuple[str, ...] = ()
+    if decision != "promote":
+        # Where each criterion stands says more than its reason; a reject is said as it was decided.
+        blockers = tuple(reason for reason in reasons if decision == "reject" or not reason.startswith(named))
+    waits = [one.hours for one in standings if one.more and one.hours is not None and not one.muted]
+    duration = _duration_left(verdict)
+    return Explanation(
+        decision,
+        standings,
+        blockers,
+        tuple(_todo(verdict, decision, standings)),
+        tuple(_incident(one) for one in verdict["incidents"]),
+        tuple(slice_line(one) for one in verdict["slices"]),
+        tuple(_notes(verdict)),
+        max([*waits, *([duration] if duration else [])], default=None),
     )
 
 
-def _state(said: Mapping[str, Any], blocked: bool) -> State:
-    if said["shown_bad"]:
-        return "shown bad"
-    if said["shown_good"]:
-        return "not good lately" if blocked else "shown good"
-    if not said["n"]:
-        return "no records"
-    return "over the limit" if said["s"] >= said["n"] * said["limit"] else "not shown yet"
-
-
-def _needed(said: Mapping[str, Any], per_window: int) -> int | None:
-    n, limit, log_at = said["n"], said["limit"], said["log_promote_at"]
-    alpha = math.exp(-log_at)
-    if said["unit"] == "record":
-        found = units_needed(n, said["s"], limit, alpha, per_window)
-        return None if found is None else max(found, trailing_units(limit, alpha))
-    return n if said["shown_good"] else units_needed_by_growth(n, said["log_e_below"], log_at)
-
-
-def trailing_units(limit: float, alpha: float) -> int:
-    """Units that the last closed windows must hold, in which the rate must be shown to lie under the limit too."""
-    return TRAILING_FACTOR * critical_n(0, limit, alpha)
-
-
-def _lately(said: Mapping[str, Any]) -> list[str]:
-    """Where the last windows are not likely to show it, however many records come: they hold a bounded number."""
-    n, s, limit = said["n"], said["s"], said["limit"]
-    alpha = math.exp(-said["log_promote_at"])
-    if said["unit"] != "record" or not s:
-        return []
-    units = trailing_units(limit, alpha)
-    most = 0
-    while critical_n(most + 1, limit, alpha) <= units:
-        most += 1
-    if s * units <= most * n:
-        return []
-    return [
-        f"the last windows must show it as well: of their {units} at most {most} may be bad, and at {s / n:.4g} about "
-        f"{s / n * units:.1f} are, so it passes only in a stretch that is better than the rest"
-    ]
-
-
-def _covered_hours(verdict: Mapping[str, Any]) -> float | None:
-    if verdict["from_ms"] is None or verdict["to_ms"] is None:
+def _duration_left(verdict: Verdict) -> float | None:
+    """Hours of event time until the least duration is covered; 0 where it is, None where it is not known."""
+    least_ms = verdict["min_duration_ms"]
+    if least_ms is None or not verdict["windows_closed"]:
         return None
-    return (verdict["to_ms"] - verdict["from_ms"]) / _HOUR_MS or None
+    hours: float = least_ms / HOUR_MS - (covered_hours(verdict) or 0.0)
+    return max(0.0, hours)
 
 
-def _todo(verdict: Mapping[str, Any], decision: str, standings: Sequence[Standing]) -> list[str]:
+def _todo(verdict: Verdict, decision: str, standings: Sequence[Outlook]) -> list[str]:
     if decision != verdict["decision"]:
         return ["see whether the judge runs (`shadowstream judge CONFIG`): it says each 30 s that it lives"]
     if decision == "promote":
@@ -171,24 +88,36 @@ def _todo(verdict: Mapping[str, Any], decision: str, standings: Sequence[Standin
             "wait until a window of event time closes; if none does, look whether production, runner and joiner go on "
             "(their /readyz and the metric lag_records)"
         ]
-    return [*_about_evidence(standings), *_about_the_rest(verdict)]
+    judged = [one for one in standings if not one.muted]
+    return [*_to_wait_for(verdict, judged), *_about_evidence(verdict, judged), *_about_the_rest(verdict)]
 
 
-def _about_evidence(standings: Sequence[Standing]) -> list[str]:
+def _to_wait_for(verdict: Verdict, standings: Sequence[Outlook]) -> list[str]:
+    waits = [one for one in standings if one.more and not one.met and one.n]
+    duration = _duration_left(verdict) or 0.0
+    if not waits:
+        return [f"let it run {duration:.4g} h more of event time: the least duration"] if duration else []
+    slowest = max(waits, key=lambda one: (one.hours or 0, one.more or 0))
+    if duration > (slowest.hours or 0):
+        return [f"let it run {duration:.4g} h more of event time: the least duration takes longest"]
+    hours = "" if slowest.hours is None else f", about {slowest.hours:.4g} h of event time as they have come"
+    return [f"let it run: {slowest.criterion} takes longest, {slowest.more} more{hours}"]
+
+
+def _about_evidence(verdict: Verdict, standings: Sequence[Outlook]) -> list[str]:
     said = []
-    waits = [one for one in standings if one.more]
-    if waits:
-        slowest = max(waits, key=lambda one: (one.hours or 0, one.more or 0))
-        hours = "" if slowest.hours is None else f", about {slowest.hours:.4g} h of event time as they have come"
-        said.append(f"let it run: {slowest.criterion} takes longest, {slowest.more} more{hours}")
     for one in standings:
+        if one.met:
+            continue
         if one.state in ("over the limit", "shown bad"):
             said.append(
                 f"{one.criterion}: more records alone will not help: look at the differences (`shadowstream diff "
                 "CONFIG`) and mend the candidate, or set another limit if this one is not meant"
             )
         elif one.state == "no records":
-            said.append(f"{one.criterion}: nothing has come that it could be judged by; see what lowers the coverage")
+            said.append(f"{one.criterion}: {_nothing_came(one.criterion, verdict)}")
+        elif one.state == "clustered":
+            said.append(f"{one.criterion}: judge it by another unit, which makes it another revision: see above")
         elif one.state == "not good lately":
             said.append(
                 f"{one.criterion}: it was good and is not now: see what has changed (`shadowstream diff CONFIG`)"
@@ -196,7 +125,29 @@ def _about_evidence(standings: Sequence[Standing]) -> list[str]:
     return said
 
 
-def _about_the_rest(verdict: Mapping[str, Any]) -> list[str]:
+def _nothing_came(criterion: str, verdict: Verdict) -> str:
+    if criterion != "labels":
+        return "nothing has come that it could be judged by; see what lowers the coverage"
+    labelled, every = _labelled(verdict)
+    if labelled:
+        return (
+            f"of {labelled} labelled pairs there is none on which only one side was right, so nothing tells them apart "
+            "yet; with `required: false` it stands in nobody's way until one comes"
+        )
+    ended = f"{every} pairs ended their wait without one; " if every else ""
+    return (
+        f"no pair has a label yet; {ended}see whether the topic of labels is written and `labels` runs, and whether "
+        "labels.id and labels.label_path name what a label holds"
+    )
+
+
+def _labelled(verdict: Verdict) -> tuple[int, int]:
+    """Pairs with a label, and all whose wait has ended."""
+    every = [verdict["outcomes"].get(name, 0) for name in LABELS]
+    return sum(every[:-1]), sum(every)
+
+
+def _about_the_rest(verdict: Verdict) -> list[str]:
     said = []
     if verdict["remainder"]:
         said.append(
@@ -204,11 +155,42 @@ def _about_the_rest(verdict: Mapping[str, Any]) -> list[str]:
             "read the log of the joiner, and start a new trial where records were deleted"
         )
     if verdict["incidents_open"]:
-        said.append("an incident is open: `shadowstream alerts list CONFIG` says which; it must close by itself")
+        said.append(
+            "an incident is open: look at `shadowstream diff CONFIG`; it closes by itself once its rate is quiet, and "
+            "who acts on it says so with `shadowstream alerts ack CONFIG INCIDENT --by WHO`"
+        )
     return said
 
 
-def span(verdict: Mapping[str, Any]) -> str:
+def _incident(one: Mapping[str, Any]) -> str:
+    if one["acknowledged_by"] is None:
+        whose = "nobody has acknowledged it"
+    else:
+        reason = f": {one['acknowledged_reason']}" if one["acknowledged_reason"] else ""
+        whose = f"{one['acknowledged_by']} acts on it{reason}"
+    if one["muted_by"] is not None:
+        until = "it closes" if one["muted_until_ms"] is None else iso(one["muted_until_ms"])
+        whose += f"; muted by {one['muted_by']} until {until}"
+    members = ", ".join(member for member in one["members"] if member != one["subject"])
+    with_ = f", with {members}" if members else ""
+    return f"{one['id']}: {one['subject']} since {iso(one['opened_ms'])}{with_}; {whose}"
+
+
+def _notes(verdict: Verdict) -> list[str]:
+    said = []
+    if verdict["coverage"] is not None:
+        said.append(f"coverage: {100 * verdict['coverage']:.4g}% of what ended was compared or judged missing")
+    labelled, every = _labelled(verdict)
+    if every:
+        said.append(f"labels: {labelled} of {every} pairs whose wait has ended were labelled")
+    if verdict["release"] is not None:
+        said.append(
+            f"attempt {verdict['attempt']} at release {verdict['release']}: each is judged more strictly than the last"
+        )
+    return [*said, *(f"note: {caveat}" for caveat in verdict["caveats"])]
+
+
+def span(verdict: Verdict) -> str:
     """What event time a verdict covers, as a part of a sentence."""
     if verdict["from_ms"] is None:
         return "no window has closed"

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 
 from shadowstream.judge.evidence import critical_n
+from shadowstream.judge.grid import bets
+
+_HALVINGS = 50
+_UNITS_MAX = 10**12
 
 
 def units_needed(n: int, s: int, limit: float, alpha: float, every: int = 1) -> int | None:
@@ -57,14 +61,53 @@ def _bad_at(k: int, n: int, s: int) -> int:
     return -(-k * n // s)
 
 
-def units_needed_by_growth(n: int, log_e: float, log_at: float) -> int | None:
-    """The same for evidence that is no function of two counts (betting on means): its log grows in proportion to n.
+class Shares:
+    """Evidence from shares (`grid`) that go on as they came.
 
-    None where it does not grow.
-
-    >>> units_needed_by_growth(100, 1.5, 3.0), units_needed_by_growth(100, -0.1, 3.0)
-    (200, None)
+    A verdict has n shares, their mean and ln E, and not each share. They are taken for shares that are c or 0 with that
+    mean, where c is what gives n of them this very ln E: the more the bad ones cluster, the greater c is and the slower
+    ln E grows.
     """
-    if n <= 0 or log_e <= 0:
-        return None
-    return max(n, math.ceil(n * log_at / log_e))
+
+    def __init__(self, n: int, mean: float, log_e: float, limit: float) -> None:
+        self._n, self._limit = n, limit
+        low, high = mean, 1.0
+        for _ in range(_HALVINGS if 0.0 < mean < 1.0 else 0):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self._log_e(n, mean, middle) > log_e else (low, middle)
+        self._mean, self._c = mean, high
+
+    def _log_e(self, units: int, mean: float, c: float) -> float:
+        bad, limit = min(1.0, mean / c), self._limit
+        logs = [
+            units * (bad * math.log1p(-bet * (c - limit)) + (1.0 - bad) * math.log1p(bet * limit))
+            for bet in bets(limit).tolist()
+        ]
+        most = max(logs)
+        return most + math.log(sum(math.exp(one - most) for one in logs) / len(logs))
+
+    def log_e(self, units: int) -> float:
+        """ln E against "the mean reaches the limit" of so many units."""
+        return self._log_e(units, self._mean, self._c)
+
+    def needed(self, log_at: float) -> int | None:
+        """The least number of units, and at least as many as there are, with ln E >= `log_at`; None where it does not
+        grow.
+
+        >>> Shares(40, 0.0, 1.6, 0.05).needed(3.0), Shares(100, 0.06, -1.0, 0.05).needed(3.0)
+        (83, None)
+        """
+        if self._n <= 0 or self._mean >= self._limit:
+            return None
+        if self.log_e(self._n) >= log_at:
+            return self._n
+        low, step = self._n, 1
+        while self.log_e(low + step) < log_at:
+            low, step = low + step, 2 * step
+            if step > _UNITS_MAX:
+                return None
+        high = low + step
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.log_e(middle) < log_at else (low, middle)
+        return high

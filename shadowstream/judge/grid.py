@@ -127,6 +127,12 @@ def critical_grid_n(m: float, alpha: float, held: GridSums | None = None) -> int
     return held.n + high
 
 
+def bets(m: float) -> npt.NDArray[np.float64]:
+    """What is put on each value's being less than `m`: the lambda_j of the head."""
+    found: npt.NDArray[np.float64] = (0.999 / (1.0 - m)) * np.linspace(0.1, 1.0, BETS)
+    return found
+
+
 def _checked(y: Array, m: float) -> npt.NDArray[np.float64]:
     check_rate("m", m)
     values = np.asarray(y, dtype=np.float64).ravel()
@@ -136,11 +142,10 @@ def _checked(y: Array, m: float) -> npt.NDArray[np.float64]:
 
 
 def _log_wealth(values: npt.NDArray[np.float64], m: float, bits: int) -> list[int]:
-    bets = (0.999 / (1.0 - m)) * np.linspace(0.1, 1.0, BETS)
     sums = [0] * BETS
     for start in range(0, len(values), _CHUNK):
         excess = values[start : start + _CHUNK] - m
-        for j, bet in enumerate(bets):
+        for j, bet in enumerate(bets(m)):
             sums[j] += int(np.floor(np.ldexp(np.log1p(-bet * excess), bits)).astype(np.int64).sum())
     return sums
 

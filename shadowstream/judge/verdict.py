@@ -168,6 +168,7 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "candidate_isolation": _ran(config),
         "incidents": [_incident(one, case.said) for one in case.incidents],
         "override": case.said.override if case.said is not None else None,
+        "min_duration_ms": config.judge.min_duration_ms,
         "evaluated_at_ms": now_ms,
         "sources": [
             {"topic": topic, "partition": partition, "from_offset": low, "to_offset": high}

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from shadowstream.judge.evidence import critical_n
-from shadowstream.judge.explain import Explanation, Standing, explain
+from shadowstream.judge.explain import Explanation, explain
 from shadowstream.judge.forecast import units_needed
+from shadowstream.judge.outlook import Outlook
 from shadowstream.judge.step import JudgeStep
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 
@@ -39,7 +40,7 @@ class Run:
         return explain(verdict, verdict["decision"], verdict["reasons"])
 
 
-def of(explanation: Explanation, criterion: str) -> Standing:
+def of(explanation: Explanation, criterion: str) -> Outlook:
     return next(one for one in explanation.standings if one.criterion == criterion)
 
 
@@ -49,7 +50,7 @@ def test_the_records_needed_are_those_after_which_a_run_has_shown_it_good(
     bad_each: int | None, asked_after: int
 ) -> None:
     run = Run()
-    said: Standing | None = None
+    said: Outlook | None = None
     while run.hours < HOURS_MAX:
         done = run.hours * HOURLY
         # After it was asked it goes on as it had come.
