@@ -49,7 +49,10 @@ def config_of(headers: bool) -> Config:
         "production": {"outputs": ["out"], "group": "old", "commits": "after_output"},
         "candidate": {"call": "a:b", "partitioner": "input"} if headers else own,
         "start": "earliest",
-        "compare": {"rules": [{"path": "score", "atol": ATOL}, {"path": "model", "ignore": True}]},
+        "compare": {
+            "rules": [{"path": "score", "atol": ATOL}, {"path": "model", "ignore": True}],
+            "dimensions": [{"name": "label", "path": "label"}, {"name": "country", "path": "country"}],
+        },
         "judge": {"window_ms": 60_000},
     }
     return Config.model_validate(document)

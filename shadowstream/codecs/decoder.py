@@ -28,6 +28,7 @@ class Decoder:
         self._schemas = schemas
         self._readers: dict[SchemaId, AvroReader | RecordError] = {}
         self._columns: dict[SchemaId, ColumnReader | None] = {}
+        self._last: tuple[Sequence[bytes] | None, tuple[RecordBatch, Places] | None] = (None, None)
 
     def decode(self, value: bytes | None, headers: Headers = None) -> Any:
         """One value.
@@ -78,9 +79,15 @@ class Decoder:
     def columns(self, values: Sequence[bytes]) -> tuple[RecordBatch, Places] | None:
         """Values of one frame as columns in Arrow, with the places of those that could be read so.
 
-        None where there are no columns: no proven reader for their schema, or too many bad records. Raises a
-        retriable `BrokerError` while the schema cannot be had.
+        None where there are no columns: no proven reader for their schema, or too many bad records. The same list of
+        values (that very object) asked for again is not decoded again: it is compared and then looked at by slices.
+        Raises a retriable `BrokerError` while the schema cannot be had.
         """
+        if values is not self._last[0]:
+            self._last = values, self._read_columns(values)
+        return self._last[1]
+
+    def _read_columns(self, values: Sequence[bytes]) -> tuple[RecordBatch, Places] | None:
         try:
             schema_id, start = frame(values[0])
         except RecordError:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from shadowstream.codecs.decoder import Decoder
+from shadowstream.codecs.framing import HEAD_BYTES
 from shadowstream.compare.slices import ABSENT as ABSENT_NAME
 from shadowstream.compare.slices import UNDECODABLE, Coded, coded, text_of
 from shadowstream.compare.telling import ABSENT
 from shadowstream.errors import RecordError
 
 COLUMNS_FROM = 64
+_head = itemgetter(slice(HEAD_BYTES))
 
 
 class Fields:
@@ -24,8 +27,8 @@ class Fields:
         self._decoder, self._values = decoder, values
         self._rows: Sequence[Any] | None = None
         self._batch: pa.RecordBatch | None = None
-        if len(values) >= COLUMNS_FROM and len({None if one is None else one[:5] for one in values} | {None}) == 2:
-            read = None if None in values else decoder.columns(values)  # type: ignore[arg-type]  # None is not in it
+        if len(values) >= COLUMNS_FROM and None not in values and len({*map(_head, values)}) == 1:  # type: ignore[arg-type]
+            read = decoder.columns(values)  # type: ignore[arg-type]  # None is not in it
             if read is not None and len(read[1]) == len(values):
                 self._batch = read[0]
         if self._batch is None:

@@ -36,9 +36,12 @@ def coded(column: Iterable[Any]) -> Coded:
     >>> coded(["b", "a", "b"])
     Coded(codes=array([0, 1, 0]), values=['b', 'a'])
     """
-    known: dict[Any, int] = {}
-    codes = np.fromiter((known.setdefault(value, len(known)) for value in column), np.int64)
-    return Coded(codes, list(known))
+    column = column if isinstance(column, list) else list(column)
+    values = list(dict.fromkeys(column))
+    if len(values) <= 1:
+        return Coded(np.zeros(len(column), np.int64), values)
+    places = {value: place for place, value in enumerate(values)}
+    return Coded(np.fromiter(map(places.__getitem__, column), np.int64, len(column)), values)
 
 
 def folded(column: Coded, mask: npt.NDArray[np.bool_], most: int) -> Coded:

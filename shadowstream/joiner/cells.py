@@ -22,6 +22,8 @@ from shadowstream.joiner.measures import Measured, Measuring
 from shadowstream.joiner.rows import Rows
 
 BUCKETS = 1_024
+CELLS_MAX = 65_536
+"""Up to so many combinations of values are counted by a table, more by sorting."""
 COMPARED = frozenset(("match", "tolerated", "ignored", "expected", "mismatch", "cardinality"))
 BAD = frozenset(("mismatch", "cardinality"))
 
@@ -90,14 +92,10 @@ class Cells:
 
     def add(self, pairs: Columns) -> None:
         """Count pairs; those that were not compared count nowhere."""
-        compared = np.fromiter((outcome in COMPARED for outcome in pairs.outcomes), np.bool_, len(pairs.outcomes))
+        compared = _among(pairs.outcomes, COMPARED)
         if not compared.any():
             return
-        bad = np.fromiter((outcome in BAD for outcome in pairs.outcomes), np.bool_, len(pairs.outcomes))
-        # A key of its own says nothing of clusters, so keyless pairs are in no bucket.
-        buckets = np.fromiter(
-            (-1 if key is None else zlib.crc32(key) % BUCKETS for key in pairs.keys), np.int64, len(pairs.keys)
-        )
+        bad, buckets = _among(pairs.outcomes, BAD), _buckets(pairs.keys)
         for at, mask in self._windows(pairs, compared):
             tally = self._tallies.setdefault(at, _Tally())
             tally.measures.add(pairs.measured, mask, self._latency)
@@ -110,8 +108,13 @@ class Cells:
                 _count(tally.slices.setdefault(group, {}), [dimensions[place] for place in group], mask, mask & bad)
 
     def _windows(self, pairs: Columns, compared: _Mask) -> Iterable[tuple[At, _Mask]]:
+        revisions = coded(pairs.revisions)
+        first, last = (one - one % self._window_ms for one in (min(pairs.times_ms), max(pairs.times_ms)))
+        if first == last and len(revisions.values) == 1:
+            yield (first, revisions.values[0]), compared
+            return
         times = np.asarray(pairs.times_ms, np.int64)
-        starts, revisions = times - times % self._window_ms, coded(pairs.revisions)
+        starts = times - times % self._window_ms
         for start in np.unique(starts).tolist():
             for code, revision in enumerate(revisions.values):
                 mask = compared & (starts == start) & (revisions.codes == code)
@@ -162,13 +165,31 @@ class Cells:
         self._tallies.clear()
 
 
+def _among(outcomes: Sequence[str], which: frozenset[str]) -> _Mask:
+    return np.fromiter(map(which.__contains__, outcomes), np.bool_, len(outcomes))
+
+
+def _buckets(keys: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
+    """The bucket of each key; a key of its own says nothing of clusters, so keyless pairs are in none (-1)."""
+    buckets = np.fromiter(map(zlib.crc32, keys if None not in keys else [key or b"" for key in keys]), np.int64)
+    buckets %= BUCKETS
+    if None in keys:
+        buckets[np.fromiter((key is None for key in keys), np.bool_, len(keys))] = -1
+    return buckets
+
+
 def _count(cells: dict[tuple[str, ...], list[int]], columns: Sequence[Coded], mask: _Mask, bad: _Mask) -> None:
     """Add the pairs of `mask`, and the bad ones, to the cells of their values."""
-    joint = columns[0].codes
+    joint, most = columns[0].codes, len(columns[0].values)
     for column in columns[1:]:
-        joint = joint * len(column.values) + column.codes
-    found, n = np.unique(joint[mask], return_counts=True)
-    s = np.bincount(np.searchsorted(found, joint[bad]), minlength=len(found))
+        joint, most = joint * len(column.values) + column.codes, most * len(column.values)
+    if most <= CELLS_MAX:
+        counts = np.bincount(joint[mask], minlength=most)
+        found = np.flatnonzero(counts)
+        n, s = counts[found], np.bincount(joint[bad], minlength=most)[found]
+    else:
+        found, n = np.unique(joint[mask], return_counts=True)
+        s = np.bincount(np.searchsorted(found, joint[bad]), minlength=len(found))
     for code, units, bad_units in zip(found.tolist(), n.tolist(), s.tolist(), strict=True):
         values = []
         for column in reversed(columns):

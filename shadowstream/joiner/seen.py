@@ -3,32 +3,28 @@
 A duplicate is a property of one log alone: the same id at most `span` offsets before. So it does not matter how the
 sides are interleaved, and a restart that reads the last `span` offsets again knows what was known before.
 
-Ids are kept as 64-bit hashes, 16 bytes a record with its offset: the ids of 200,000 records of each log would be the
-larger part of the joiner's memory. That two ids of one span have one hash is a matter of one in 10^14 records.
+Ids are kept as 64-bit hashes with their offsets in a ring: the ids of 200,000 records of each log would be the larger
+part of the joiner's memory. That two ids of one span have one hash is a matter of one in 10^14 records.
 
-Nearly every id is new, and that must be cheap: two tables of marks, addressed by two parts of the hash, say "surely
-not sealed" of 97 in 100 (Bloom 1970, with a byte a mark, so that marks of what is forgotten need no clearing); only
-the rest is looked for in the sealed columns.
+Nearly every id is new, and that must be cheap, so whole batches are looked up at once: a hash table with chaining
+(Knuth, TAOCP 3, 6.4), its buckets and links in arrays, newest record first. What the ring has overwritten ends a chain.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-CHUNK = 32_768
-_MARKS_A_RECORD = 4
-_ROUND = 255
-"""A mark is the number of its chunk in a round of so many; 0 is none. Of older rounds a mark may speak falsely, which
-costs a search and no more."""
+FIRST_RECORDS = 4_096
+_LOW = 2**32 - 1
+_ONE_BY_ONE = 16
 _Ints = NDArray[np.int64]
 
 
 class Seen:
-    """Ids within `span` offsets; a None is nobody's id. So many as `chunk` are sealed into sorted columns at a time.
+    """Ids within `span` offsets; a None is nobody's id.
 
     >>> seen = Seen(10)
     >>> seen.repeats(["a", "b", "a", None], [1, 2, 3, 4])
@@ -37,96 +33,107 @@ class Seen:
     {0}
     """
 
-    def __init__(self, span: int, chunk: int = CHUNK) -> None:
-        self._span, self._chunk = span, chunk
-        self._fresh: set[int] = set()
-        self._unsealed: list[tuple[_Ints, _Ints]] = []
-        self._count = 0
-        self._sealed: deque[tuple[_Ints, _Ints]] = deque()
-        self._marks: tuple[NDArray[np.uint8], ...] = ()
-        self._number = 0
-        self._bits = max(10, (_MARKS_A_RECORD * span).bit_length())
+    def __init__(self, span: int, first_records: int = FIRST_RECORDS) -> None:
+        self._span = span
+        self._taken = 0
+        """Records ever taken. The n-th, from 1, has the number n and lies in the ring at n modulo its size."""
+        self._kept_from = 1
+        self._make(max(1, first_records))
+
+    def _make(self, records: int) -> None:
+        """An empty ring for so many records, rounded up to a power of two, and as many buckets."""
+        size = 1 << (records - 1).bit_length()
+        self._mask = size - 1
+        self._hashes, self._offsets = np.zeros(size, np.int64), np.zeros(size, np.int64)
+        self._before, self._newest = np.zeros(size, np.uint32), np.zeros(size, np.uint32)
+        """Of each record the number of the one before it in its chain, and of each bucket that of its newest; the low
+        32 bits, for nothing is kept so long that they come again."""
 
     def __len__(self) -> int:
         """How many ids are kept."""
-        return sum(len(hashes) for hashes, _ in (*self._unsealed, *self._sealed))
+        return self._taken + 1 - self._kept_from
 
     def add(self, ids: Sequence[Hashable], offsets: Sequence[int]) -> None:
         """Records that are not to be judged (read again after a restart), in offset order."""
         if None in ids:
             known = [(id_, at) for id_, at in zip(ids, offsets, strict=True) if id_ is not None]
             ids, offsets = [id_ for id_, _ in known], [at for _, at in known]
-        self._take(list(map(hash, ids)), offsets)
+        self._take(_hashes(ids), np.array(offsets, np.int64))
 
     def repeats(self, ids: Sequence[Hashable], offsets: Sequence[int]) -> set[int]:
         """Take the next records of the log, in offset order; the positions of those that are duplicates."""
-        hashes = list(map(hash, ids))
-        found: set[int] = set()
-        if not self._fresh.isdisjoint(hashes):
-            known = self._fresh_offsets(set(hashes))
-            found |= {i for i, one in enumerate(hashes) if one in known and offsets[i] - known[one] <= self._span}
-        if self._sealed:
-            found |= self._among_sealed(np.array(hashes, np.int64), offsets)
-        if None in ids:
-            found -= {i for i, id_ in enumerate(ids) if id_ is None}
+        hashes, at = _hashes(ids), np.array(offsets, np.int64)
+        found = self._among_kept(hashes, at)
         if len(set(ids)) < len(ids):
             found |= self._within(ids, offsets)
-        self.add(ids, offsets) if None in ids else self._take(hashes, offsets)
+        if None in ids:
+            found -= {i for i, id_ in enumerate(ids) if id_ is None}
+            self.add(ids, offsets)
+        else:
+            self._take(hashes, at)
         return found
 
-    def _take(self, hashes: list[int], offsets: Sequence[int]) -> None:
-        if not hashes:
-            return
-        self._fresh.update(hashes)
-        self._unsealed.append((np.array(hashes, np.int64), np.array(offsets, np.int64)))
-        self._count += len(hashes)
-        if self._count >= self._chunk:
-            self._seal()
-        while self._sealed and self._sealed[0][1].max() < offsets[-1] - self._span:
-            self._sealed.popleft()
-
-    def _seal(self) -> None:
-        hashes = np.concatenate([one for one, _ in self._unsealed])
-        offsets = np.concatenate([one for _, one in self._unsealed])
-        order = np.argsort(hashes)
-        if (np.diff(hashes[order]) == 0).any():
-            order = np.argsort(hashes, kind="stable")  # six times dearer: of one id's records the last must stand last
-        self._sealed.append((hashes[order], offsets[order]))
-        if not self._marks:
-            self._marks = tuple(np.zeros(1 << self._bits, np.uint8) for _ in range(2))
-        self._number = self._number % _ROUND + 1
-        for marks, at in zip(self._marks, self._at(hashes), strict=True):
-            marks[at] = self._number
-        self._fresh, self._unsealed, self._count = set(), [], 0
-
-    def _at(self, hashes: _Ints) -> tuple[_Ints, _Ints]:
-        mask = (1 << self._bits) - 1
-        return hashes & mask, (hashes >> 32) & mask
-
-    def _fresh_offsets(self, hashes: set[int]) -> dict[int, int]:
-        """The last offset of each of these that is not sealed yet."""
-        return {
-            one: at
-            for columns in self._unsealed
-            for one, at in zip(*(column.tolist() for column in columns), strict=True)
-            if one in hashes
-        }
-
-    def _among_sealed(self, hashes: _Ints, offsets: Sequence[int]) -> set[int]:
-        maybe = np.ones(len(hashes), np.bool_)
-        for marks, at in zip(self._marks, self._at(hashes), strict=True):
-            told = marks[at]
-            age = (self._number - told.astype(np.int16)) % _ROUND
-            maybe &= (told > 0) & (age < len(self._sealed))
-        places = np.flatnonzero(maybe)
-        if not len(places):
-            return set()
-        wanted, least = hashes[places], np.asarray(offsets, np.int64)[places] - self._span
+    def _among_kept(self, hashes: _Ints, offsets: _Ints) -> set[int]:
+        """Positions whose id stands in the ring, close enough: along all chains at once, a link at a time."""
         found: set[int] = set()
-        for known, ats in self._sealed:
-            at = np.maximum(np.searchsorted(known, wanted, "right") - 1, 0)
-            found.update(places[(known[at] == wanted) & (ats[at] >= least)].tolist())
+        chain = self._newest[hashes & self._mask]
+        open_ = np.flatnonzero(self._live(chain))
+        chain = chain[open_]
+        while len(open_):
+            slots = chain & self._mask
+            hit = self._hashes[slots] == hashes[open_]
+            if hit.any():
+                near = hit & (offsets[open_] - self._offsets[slots] <= self._span)
+                found.update(open_[near].tolist())
+            chain = self._before[slots]
+            on = self._live(chain) & ~hit
+            open_, chain = open_[on], chain[on]
         return found
+
+    def _live(self, numbers: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        """Which numbers are of records in the ring."""
+        found: NDArray[np.bool_] = np.uint32(self._taken & _LOW) - numbers < len(self)
+        return found
+
+    def _take(self, hashes: _Ints, offsets: _Ints) -> None:
+        if not len(hashes):
+            return
+        self._forget(int(offsets[-1]) - self._span)
+        if len(self) + len(hashes) > len(self._hashes):
+            kept = np.arange(self._kept_from, self._taken + 1) & self._mask
+            old = self._hashes[kept], self._offsets[kept]
+            self._make(len(self) + len(hashes))
+            self._taken, self._kept_from = 0, 1
+            self._enter(*old)
+        self._enter(hashes, offsets)
+
+    def _enter(self, hashes: _Ints, offsets: _Ints) -> None:
+        """Put records at the heads of their chains."""
+        numbers = np.arange(self._taken + 1, self._taken + 1 + len(hashes))
+        slots, buckets, low = numbers & self._mask, hashes & self._mask, numbers.astype(np.uint32)
+        self._hashes[slots], self._offsets[slots] = hashes, offsets
+        self._before[slots] = self._newest[buckets]
+        self._newest[buckets] = low
+        # Of several records of one bucket the last has won: each goes before the next of them.
+        lost = np.flatnonzero(self._newest[buckets] != low)
+        if len(lost) <= _ONE_BY_ONE:
+            for i in lost.tolist():
+                self._before[slots[i + 1 + int(np.argmax(buckets[i + 1 :] == buckets[i]))]] = low[i]
+        else:
+            order = np.argsort(buckets, kind="stable")
+            same = buckets[order[1:]] == buckets[order[:-1]]
+            self._before[slots[order[1:][same]]] = low[order[:-1][same]]
+        self._taken += len(hashes)
+
+    def _forget(self, least: int) -> None:
+        """Drop records below this offset."""
+        while self._kept_from <= self._taken:
+            end = min(self._taken + 1, (self._kept_from | self._mask) + 1)
+            first, last = self._kept_from & self._mask, (end - 1) & self._mask
+            below = int(np.searchsorted(self._offsets[first : last + 1], least))
+            self._kept_from += below
+            if below <= last - first:
+                return
 
     def _within(self, ids: Sequence[Hashable], offsets: Sequence[int]) -> set[int]:
         """Positions whose id stands in the batch itself, close enough before them."""
@@ -137,3 +144,7 @@ class Seen:
                 found.add(i)
             last[id_] = offset
         return found
+
+
+def _hashes(ids: Sequence[Hashable]) -> _Ints:
+    return np.fromiter(map(hash, ids), np.int64, len(ids))

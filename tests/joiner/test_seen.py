@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import given
+import numpy as np
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowstream.joiner.seen import Seen
 
 SPAN = 6
-chunks = st.sampled_from([1, 3, 32_768])
+firsts = st.sampled_from([1, 3, 4_096])
 logs = st.lists(st.tuples(st.sampled_from(["a", "b", "c", None]), st.integers(1, 4)), max_size=40)
 
 
@@ -41,23 +42,23 @@ def read(seen: Seen, ids: Sequence[str | None], offsets: Sequence[int], cuts: Se
     return found
 
 
-@given(log=logs, chunk=chunks, cuts=st.lists(st.integers(1, 5), max_size=30))
+@given(log=logs, first=firsts, cuts=st.lists(st.integers(1, 5), max_size=30))
 def test_batches_cut_anywhere_give_the_same_duplicates(
-    log: list[tuple[str | None, int]], chunk: int, cuts: list[int]
+    log: list[tuple[str | None, int]], first: int, cuts: list[int]
 ) -> None:
     ids, offsets = of_log(log)
-    assert read(Seen(SPAN, chunk), ids, offsets, cuts) == by_definition(ids, offsets)
+    assert read(Seen(SPAN, first), ids, offsets, cuts) == by_definition(ids, offsets)
 
 
-@given(log=logs, chunk=chunks, at=st.integers(0, 40), cuts=st.lists(st.integers(1, 5), max_size=30))
+@given(log=logs, first=firsts, at=st.integers(0, 40), cuts=st.lists(st.integers(1, 5), max_size=30))
 def test_a_restart_that_reads_one_span_again_finds_the_same(
-    log: list[tuple[str | None, int]], chunk: int, at: int, cuts: list[int]
+    log: list[tuple[str | None, int]], first: int, at: int, cuts: list[int]
 ) -> None:
     ids, offsets = of_log(log)
     high = offsets[at] if at < len(offsets) else 1_000
     again = [i for i, offset in enumerate(offsets) if high - SPAN <= offset < high]
     new = [i for i, offset in enumerate(offsets) if offset >= high]
-    after = Seen(SPAN, chunk)
+    after = Seen(SPAN, first)
     if again:
         after.add([ids[i] for i in again], [offsets[i] for i in again])
     found = read(after, [ids[i] for i in new], [offsets[i] for i in new], cuts)
@@ -72,4 +73,37 @@ def test_memory_is_that_of_the_span_and_not_of_the_log() -> None:
     seen = Seen(100, 20)
     for first in range(0, 10_000, 10):
         seen.repeats([f"{n}" for n in range(first, first + 10)], range(first, first + 10))
-    assert 100 <= len(seen) <= 150
+    assert len(seen) == 101
+
+
+def test_many_records_are_found_whatever_buckets_they_share() -> None:
+    seen, numbers = Seen(50_000, 64), list(range(30_000))
+    assert not seen.repeats(numbers, numbers)
+    # Another 20,000 that share a few buckets, then every one of the last 50,000 again.
+    more = [n << 10 for n in range(30, 20_030)]
+    assert not seen.repeats(more, range(30_000, 50_000))
+    again = [n for pair in zip(numbers, more, strict=False) for n in pair]
+    told: set[int] = set()
+    for at in range(0, len(again), 1_000):
+        part = again[at : at + 1_000]
+        told |= {part[i] for i in seen.repeats(part, [50_000] * len(part))}
+    assert told == set(again)
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**32), batch=st.sampled_from([1, 17, 400]))
+def test_long_logs_give_the_same_duplicates_as_by_definition(seed: int, batch: int) -> None:
+    draw = np.random.default_rng(seed)
+    ids = draw.integers(0, 900, 3_000).tolist()
+    offsets = np.cumsum(draw.integers(1, 4, 3_000)).tolist()
+    last: dict[int, int] = {}
+    expected = set()
+    for id_, offset in zip(ids, offsets, strict=True):
+        if id_ in last and offset - last[id_] <= 700:
+            expected.add(offset)
+        last[id_] = offset
+    seen, found = Seen(700, 1), set()
+    for at in range(0, 3_000, batch):
+        part = offsets[at : at + batch]
+        found |= {part[i] for i in seen.repeats(ids[at : at + batch], part)}
+    assert found == expected
