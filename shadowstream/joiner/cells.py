@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -171,8 +171,8 @@ def _among(outcomes: Sequence[str], which: frozenset[str]) -> _Mask:
 
 def _buckets(keys: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
     """The bucket of each key; a key of its own says nothing of clusters, so keyless pairs are in none (-1)."""
-    buckets = np.fromiter(map(zlib.crc32, keys if None not in keys else [key or b"" for key in keys]), np.int64)
-    buckets %= BUCKETS
+    known = cast("Sequence[bytes]", keys) if None not in keys else [key or b"" for key in keys]
+    buckets = np.fromiter(map(zlib.crc32, known), np.int64, len(known)) % BUCKETS
     if None in keys:
         buckets[np.fromiter((key is None for key in keys), np.bool_, len(keys))] = -1
     return buckets

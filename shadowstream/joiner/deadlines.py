@@ -12,9 +12,12 @@ is due, one comparison a lane.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from functools import partial
 from heapq import heapify, heappop, heappush
-from typing import NamedTuple
+from itertools import compress, islice
+from operator import gt, itemgetter
+from typing import Any, NamedTuple
 
 from shadowstream.records import Place, Side
 
@@ -42,6 +45,21 @@ _Entry = tuple[int, int, Hashable]
 """Threshold, offset, id. Offsets are unique within a side, so that ids, which need not have an order, are never
 compared."""
 
+Alive = Callable[[Side, Sequence[Hashable], Sequence[int]], Iterable[object]]
+"""Of entries of one side, ids and offsets, which still wait."""
+
+
+class _Run(NamedTuple):
+    """Entries in order of their thresholds."""
+
+    thresholds: Sequence[int]
+    ids: Sequence[Hashable]
+    offsets: Sequence[int]
+
+    def of(self, change: Callable[[Sequence[Any]], Sequence[Any]]) -> _Run:
+        """The run with each column changed."""
+        return _Run(*map(change, self))
+
 
 class _Waiting:
     """What one side has in one lane: single entries as a heap, and runs of sorted entries as a heap by their next."""
@@ -50,54 +68,58 @@ class _Waiting:
 
     def __init__(self) -> None:
         self.singles: list[_Entry] = []
-        self.runs: list[tuple[int, int, int, list[_Entry]]] = []
+        self.runs: list[tuple[int, int, int, _Run]] = []
         self.size = 0
         self.sweep_at = SWEEP_AT
         self._pushed = 0
 
-    def push_run(self, entries: list[_Entry], begin: int = 0) -> None:
-        """The entries from `begin` on, in order."""
-        if begin < len(entries):
+    def push_run(self, run: _Run, begin: int = 0) -> None:
+        """The entries from `begin` on."""
+        if begin < len(run.thresholds):
             self._pushed += 1  # so that no two runs are ever compared
-            heappush(self.runs, (entries[begin][0], self._pushed, begin, entries))
+            heappush(self.runs, (run.thresholds[begin], self._pushed, begin, run))
 
-    def due(self, limit: float) -> Iterator[_Entry]:
-        """Remove and give what lies below the limit."""
+    def due(self, limit: float) -> Iterator[tuple[Hashable, int]]:
+        """Remove and give ids and offsets of what lies below the limit."""
         while self.singles and self.singles[0][0] < limit:
             self.size -= 1
-            yield heappop(self.singles)
+            _, offset, id_ = heappop(self.singles)
+            yield id_, offset
         while self.runs and self.runs[0][0] < limit:
-            _, _, begin, entries = heappop(self.runs)
-            end = bisect_left(entries, limit, begin, key=_threshold)
-            self.push_run(entries, end)
+            _, _, begin, run = heappop(self.runs)
+            end = bisect_left(run.thresholds, limit, begin)
+            self.push_run(run, end)
             self.size -= end - begin
-            yield from entries[begin:end]
+            yield from zip(run.ids[begin:end], run.offsets[begin:end], strict=True)
 
-    def sweep(self, alive: Callable[[_Entry], bool]) -> None:
+    def sweep(self, side: Side, alive: Alive) -> None:
         """Drop entries whose rows wait no longer, and whatever stands twice."""
-        self.singles[:] = set(filter(alive, self.singles))
+        singles = list(set(self.singles))
+        still = alive(side, [id_ for _, _, id_ in singles], [offset for _, offset, _ in singles])
+        self.singles[:] = compress(singles, still)
         heapify(self.singles)
         runs, self.runs = self.runs, []
-        for _, _, begin, entries in runs:
-            self.push_run(list(filter(alive, entries[begin:])))
-        self.size = len(self.singles) + sum(len(entries) for _, _, _, entries in self.runs)
+        for _, _, begin, run in runs:
+            left = run.of(itemgetter(slice(begin, None)))
+            self.push_run(left.of(partial(_kept, list(alive(side, left.ids, left.offsets)))))
+        self.size = len(self.singles) + sum(len(run.ids) for _, _, _, run in self.runs)
         self.sweep_at = max(SWEEP_AT, 2 * self.size)
 
 
-def _threshold(entry: _Entry) -> int:
-    return entry[0]
+def _kept(keep: Sequence[object], column: Sequence[Any]) -> list[Any]:
+    return list(compress(column, keep))
 
 
 class Deadlines:
-    """Entries (side, id, offset) by lane. `alive` tells whether an entry's row still waits.
+    """Entries (side, id, offset) by lane. `alive` tells which entries' rows still wait.
 
-    >>> deadlines = Deadlines(lambda side, id_, offset: True)
+    >>> deadlines = Deadlines(lambda side, ids, offsets: [True] * len(ids))
     >>> deadlines.push(Lane("time"), 30, Side.SHADOW, b"k", 7)
     >>> list(deadlines.due(lambda lane: 30)), list(deadlines.due(lambda lane: 31))
     ([], [(<Side.SHADOW: 1>, b'k', 7)])
     """
 
-    def __init__(self, alive: Callable[[Side, Hashable, int], bool]) -> None:
+    def __init__(self, alive: Alive) -> None:
         self._alive = alive
         self._lanes: dict[tuple[Lane, Side], _Waiting] = {}
 
@@ -112,7 +134,11 @@ class Deadlines:
     ) -> None:
         """Entries in the same lane, each with its threshold."""
         waiting = self._lane(lane, side)
-        waiting.push_run(sorted(zip(thresholds, offsets, ids, strict=True)))
+        run = _Run(thresholds, ids, offsets)
+        if any(map(gt, thresholds, islice(thresholds, 1, None))):
+            order = sorted(range(len(ids)), key=thresholds.__getitem__)
+            run = run.of(lambda column: [column[i] for i in order])
+        waiting.push_run(run)
         self._grown(waiting, side, len(ids))
 
     def _lane(self, lane: Lane, side: Side) -> _Waiting:
@@ -124,11 +150,11 @@ class Deadlines:
     def _grown(self, waiting: _Waiting, side: Side, n: int) -> None:
         waiting.size += n
         if waiting.size > waiting.sweep_at:
-            waiting.sweep(lambda entry: self._alive(side, entry[2], entry[1]))
+            waiting.sweep(side, self._alive)
 
     def due(self, bound: Callable[[Lane], float]) -> Iterator[tuple[Side, Hashable, int]]:
         """Remove and give what is due."""
         for (lane, side), waiting in self._lanes.items():
             if waiting.singles or waiting.runs:
-                for _, offset, id_ in waiting.due(bound(lane)):
+                for id_, offset in waiting.due(bound(lane)):
                     yield side, id_, offset

@@ -27,9 +27,10 @@ class Groups:
         self._fresh: dict[Hashable, None] = {}
         self._deadlines = Deadlines(self._alive)
 
-    def _alive(self, side: Side, id_: Hashable, offset: int) -> bool:
-        group = self._groups.get(id_)
-        return group is not None and any(row.offset == offset for row in group[side])
+    def _alive(self, side: Side, ids: Sequence[Hashable], offsets: Sequence[int]) -> Iterator[bool]:
+        for id_, offset in zip(ids, offsets, strict=True):
+            group = self._groups.get(id_)
+            yield group is not None and any(row.offset == offset for row in group[side])
 
     def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
         """Take new rows; what belongs together is told when both sides are done."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from itertools import compress, repeat
-from operator import is_not, not_
-from typing import NamedTuple, Protocol
+from itertools import chain, compress, repeat
+from operator import eq, is_not, not_
+from typing import NamedTuple, Protocol, cast
 
 from shadowstream.joiner.deadlines import Deadlines, Lane, Lanes, LanesOfAll
 from shadowstream.joiner.rows import Row, Rows
+from shadowstream.joiner.shelf import Shelf
 from shadowstream.records import Side
 
 __all__ = ["ROW_BYTES", "Alone", "Asks", "Decision", "Held", "Many", "Met", "Pair", "Row", "Store", "Waiting"]
@@ -93,7 +94,7 @@ def row_bytes(row: Row) -> int:
 
 
 def _bytes(column: Sequence[bytes | None]) -> int:
-    return sum(map(len, filter(None, column)))
+    return sum(map(len, filter(None, column) if None in column else column))  # type: ignore[arg-type]  # no None in it
 
 
 class Held:
@@ -181,92 +182,102 @@ class Waiting:
 
     def __init__(self, window_ms: int, sides: int = 2) -> None:
         self.held = Held(window_ms)
-        self.rows: tuple[dict[Hashable, Row], ...] = tuple({} for _ in range(sides))
-        self._again: tuple[dict[Hashable, deque[Row]], ...] = tuple({} for _ in range(sides))
+        self._ids: tuple[dict[Hashable, int], ...] = tuple({} for _ in range(sides))
+        """Of each waiting id the offset of its row, the earliest of them."""
+        self._shelves = tuple(Shelf() for _ in range(sides))
+        self._again: tuple[dict[Hashable, deque[int]], ...] = tuple({} for _ in range(sides))
         self._fresh: list[tuple[Side, Hashable, int]] = []
-        self._fresh_runs: list[tuple[Side, Sequence[Hashable], Sequence[int]]] = []
-        self._deadlines = Deadlines(lambda side, id_, offset: self._find(side, id_, offset) is not None)
+        self._fresh_runs: list[tuple[Side, Sequence[Hashable], Rows]] = []
+        self._deadlines = Deadlines(self._still)
 
     def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Pair]:
         """Match new rows of one side; what stays waits."""
-        if len(self.rows) > 2:
-            return self._add_to_three(side, ids, rows)
+        if len(self._ids) > 2:
+            return self._add_to_three(side, ids, list(rows))
         other_side = Side(1 - side)
-        other, again = self.rows[other_side], self._again[other_side]
+        other, again = self._ids[other_side], self._again[other_side]
         pairs: list[Pair] = []
+        left: list[Row] = []
         for id_, row in zip(ids, rows, strict=True):
-            hit = other.pop(id_, None)
-            if hit is None:
+            if id_ not in other:
                 self._wait(side, id_, row)
+                left.append(row)
                 continue
+            hit = self._shelves[other_side].take_row(other.pop(id_))
             self.held.leave(other_side, hit)
             both = (row, hit) if side is Side.PRODUCTION else (hit, row)
             pairs.append(Pair(*both, None, False, id_))
             if again:
                 self._next(other_side, id_)
+        if left:
+            self._shelves[side].put(Rows.of(left))
         return pairs
 
     def meet(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Pair | Met]:
         """As `add`, of columns: each column moves as a whole, unless an id is used again."""
-        if len(self.rows) > 2 or len(set(ids)) < len(ids):
+        if len(self._ids) > 2 or len(set(ids)) < len(ids):
             return self.add(side, ids, rows.rows())
         other_side = Side(1 - side)
-        other, mine = self.rows[other_side], self.rows[side]
-        if self._again[other_side] or not mine.keys().isdisjoint(ids):
+        if self._again[other_side] or not self._ids[side].keys().isdisjoint(ids):
             return self.add(side, ids, rows.rows())
-        hits = list(map(other.pop, ids, repeat(None)))
-        found = list(map(is_not, hits, repeat(None)))
-        if not all(found):
+        hits = list(map(self._ids[other_side].pop, ids, repeat(None)))
+        alone = hits.count(None)
+        if alone == len(hits):
+            self._wait_all(side, ids, rows)
+            return ()
+        if alone:
+            found = list(map(is_not, hits, repeat(None)))
             new = list(map(not_, found))
             self._wait_all(side, list(compress(ids, new)), rows.where(new))
-            hits, ids, rows = list(filter(None, hits)), list(compress(ids, found)), rows.where(found)
-        if not hits:
-            return ()
-        partners = Rows.of(hits)  # type: ignore[arg-type]  # none of them is None any more
+            hits, ids, rows = list(compress(hits, found)), list(compress(ids, found)), rows.where(found)
+        partners = self._shelves[other_side].take(cast("list[int]", hits))
         self.held.leave_all(other_side, partners)
         return (Met(rows, partners, ids) if side is Side.PRODUCTION else Met(partners, rows, ids),)
 
     def _wait_all(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> None:
         self.held.enter_all(side, rows)
-        self.rows[side].update(zip(ids, rows.rows(), strict=True))
-        self._fresh_runs.append((side, ids, rows.offsets))
+        self._ids[side].update(zip(ids, rows.offsets, strict=True))
+        self._shelves[side].put(rows)
+        self._fresh_runs.append((side, ids, rows.bare()))
 
-    def _add_to_three(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> list[Pair]:
+    def _add_to_three(self, side: Side, ids: Sequence[Hashable], rows: Sequence[Row]) -> list[Pair]:
         pairs = []
+        self._shelves[side].put(Rows.of(rows))
         for id_, row in zip(ids, rows, strict=True):
             self._wait(side, id_, row)
-            if all(id_ in waiting for waiting in self.rows):
+            if all(id_ in waiting for waiting in self._ids):
                 production, shadow, twin = (self._take(one, id_) for one in Side)
                 pairs.append(Pair(production, shadow, twin, False, id_))
         return pairs
 
     def _wait(self, side: Side, id_: Hashable, row: Row) -> None:
-        mine = self.rows[side]
+        """Enter a row that is or will be on the shelf."""
+        mine = self._ids[side]
         self.held.enter(side, row)
         if id_ in mine:
-            self._again[side].setdefault(id_, deque()).append(row)
+            self._again[side].setdefault(id_, deque()).append(row.offset)
         else:
-            mine[id_] = row
+            mine[id_] = row.offset
             self._fresh.append((side, id_, row.offset))
 
     def _next(self, side: Side, id_: Hashable) -> None:
         """The row with this id has gone: the next one with it, if any, steps up."""
         queue = self._again[side].get(id_)
         if queue:
-            row = self.rows[side][id_] = queue.popleft()
-            self._fresh.append((side, id_, row.offset))
+            offset = self._ids[side][id_] = queue.popleft()
+            self._fresh.append((side, id_, offset))
             if not queue:
                 del self._again[side][id_]
 
     def _take(self, side: Side, id_: Hashable) -> Row:
-        row = self.rows[side].pop(id_)
+        row = self._shelves[side].take_row(self._ids[side].pop(id_))
         self.held.leave(side, row)
         self._next(side, id_)
         return row
 
-    def _find(self, side: Side, id_: Hashable, offset: int) -> Row | None:
-        row = self.rows[side].get(id_)
-        return row if row is not None and row.offset == offset else None
+    def _still(self, side: Side, ids: Sequence[Hashable], offsets: Sequence[int]) -> list[bool]:
+        """Which of these rows wait, each as the first of its id."""
+        return list(map(eq, map(self._ids[side].get, ids), offsets))
 
     def settle(self, asks: Asks) -> list[Decision]:
         """Decide what can no longer find a partner. The cost is that of what is new and of what is due."""
@@ -277,38 +288,39 @@ class Waiting:
             fresh, self._fresh = [*self._fresh, *due], []
             due = []
             for side, id_, offset in fresh:
-                row = self._find(side, id_, offset)
-                if row is not None and (decision := self._decide(side, id_, row, asks)) is not None:
-                    decided.append(decision)
+                if self._ids[side].get(id_) == offset:
+                    decision = self._decide(side, id_, self._shelves[side].row(offset), asks)
+                    if decision is not None:
+                        decided.append(decision)
         return decided
 
     def _put_runs(self, asks: Asks) -> None:
         """Rows that came in columns and still wait: into their lanes together, or one by one where lanes differ."""
         runs, self._fresh_runs = self._fresh_runs, []
-        for side, ids, offsets in runs:
-            rows = list(map(self.rows[side].get, ids))
-            still = [row is not None and row.offset == offset for row, offset in zip(rows, offsets, strict=True)]
-            if not any(still):
+        for side, ids, rows in runs:
+            still = self._still(side, ids, rows.offsets)
+            waiting = still.count(True)
+            if not waiting:
                 continue
-            left = list(compress(ids, still))
-            waiting = Rows.of(list(compress(rows, still)))  # type: ignore[arg-type]  # none of these is None
-            lanes = asks.lanes_of_all(side, Side(1 - side), waiting)
+            if waiting < len(still):
+                ids, rows = list(compress(ids, still)), rows.where(still)
+            lanes = asks.lanes_of_all(side, Side(1 - side), rows)
             for lane, thresholds in lanes:
-                self._deadlines.push_all(lane, thresholds, side, left, waiting.offsets)
+                self._deadlines.push_all(lane, thresholds, side, ids, rows.offsets)
             if not lanes:
-                self._fresh += [(side, id_, offset) for id_, offset in zip(left, waiting.offsets, strict=True)]
+                self._fresh += [(side, id_, offset) for id_, offset in zip(ids, rows.offsets, strict=True)]
 
     def _decide(self, side: Side, id_: Hashable, row: Row, asks: Asks) -> Decision | None:
         if side is not Side.PRODUCTION:
-            if id_ in self.rows[Side.PRODUCTION] or self._waits(side, Side.PRODUCTION, id_, row, asks):
+            if id_ in self._ids[Side.PRODUCTION] or self._waits(side, Side.PRODUCTION, id_, row, asks):
                 return None  # with production's record there, that one's deadline decides for all
             return Alone(side, self._take(side, id_), id_)
-        others = [Side(one) for one in range(1, len(self.rows))]
+        others = [Side(one) for one in range(1, len(self._ids))]
         for awaited in others:
-            if id_ not in self.rows[awaited] and self._waits(side, awaited, id_, row, asks):
+            if id_ not in self._ids[awaited] and self._waits(side, awaited, id_, row, asks):
                 return None
         self._take(side, id_)
-        met = [self._take(one, id_) if id_ in self.rows[one] else None for one in others]
+        met = [self._take(one, id_) if id_ in self._ids[one] else None for one in others]
         shadow, twin = met[0], met[1] if len(met) > 1 else None
         return Alone(side, row, id_, twin) if shadow is None else Pair(row, shadow, twin, False, id_)
 
@@ -320,8 +332,5 @@ class Waiting:
 
     def offsets(self, side: Side) -> Iterator[int]:
         """Offsets of the waiting rows of a side."""
-        for row in self.rows[side].values():
-            yield row.offset
-        for queue in self._again[side].values():
-            for row in queue:
-                yield row.offset
+        yield from self._ids[side].values()
+        yield from chain.from_iterable(self._again[side].values())

@@ -102,6 +102,16 @@ class Rows:
         """All of them one by one."""
         return list(map(_row, zip(*(repeat(None) if column is None else column for column in self.columns))))  # noqa: B905  the repeated ones have no end
 
+    def bare(self) -> Rows:
+        """Without their values and keys, which are most of what they take."""
+        return Rows(*self.columns[:2], None, None, *self.columns[_ALWAYS:])
+
+    def part(self, begin: int, end: int) -> Rows:
+        """Those from `begin` up to `end`."""
+        if begin == 0 and end >= len(self):
+            return self
+        return Rows(*(None if column is None else column[begin:end] for column in self.columns))
+
     def where(self, mask: Iterable[object]) -> Rows:
         """Those at which the mask is true."""
         chosen = list(mask)

@@ -76,8 +76,8 @@ def _key(decision: Alone | Pair) -> tuple[int, int]:
 
 @given(st.lists(st.lists(st.integers(0, 50), min_size=1, max_size=8), max_size=12), st.lists(st.integers(0, 60)))
 def test_a_run_is_due_as_its_entries_are(runs: list[list[int]], limits: list[int]) -> None:
-    def alive(side: Side, id_: Hashable, offset: int) -> bool:
-        return True
+    def alive(side: Side, ids: Sequence[Hashable], offsets: Sequence[int]) -> list[bool]:
+        return [True] * len(ids)
 
     alone, together = Deadlines(alive), Deadlines(alive)
     offset = 0
@@ -94,7 +94,7 @@ def test_a_run_is_due_as_its_entries_are(runs: list[list[int]], limits: list[int
 def test_a_sweep_keeps_of_runs_what_still_waits(monkeypatch: Any) -> None:
     monkeypatch.setattr(deadlines_module, "SWEEP_AT", 10)
     gone = set(range(0, 40, 2))
-    deadlines = Deadlines(lambda side, id_, offset: offset not in gone)
+    deadlines = Deadlines(lambda side, ids, offsets: [offset not in gone for offset in offsets])
     for first in range(0, 40, 4):
         offsets = range(first, first + 4)
         deadlines.push_all(LANE, offsets, Side.PRODUCTION, offsets, offsets)

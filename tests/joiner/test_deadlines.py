@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 import pytest
 
@@ -23,9 +23,9 @@ class Counted:
         self.asked: Counter[str] = Counter()
         self.gone: set[int] = set()
 
-    def alive(self, side: Side, id_: Hashable, offset: int) -> bool:
-        self.asked["alive"] += 1
-        return offset not in self.gone
+    def alive(self, side: Side, ids: Sequence[Hashable], offsets: Sequence[int]) -> list[bool]:
+        self.asked["alive"] += len(offsets)
+        return [offset not in self.gone for offset in offsets]
 
     def bound(self, lane: Lane) -> float:
         self.asked["bound"] += 1
