@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -27,8 +27,9 @@ class Fields:
         self._decoder, self._values = decoder, values
         self._rows: Sequence[Any] | None = None
         self._batch: pa.RecordBatch | None = None
-        if len(values) >= COLUMNS_FROM and None not in values and len({*map(_head, values)}) == 1:  # type: ignore[arg-type]
-            read = decoder.columns(values)  # type: ignore[arg-type]  # None is not in it
+        if len(values) >= COLUMNS_FROM and None not in values:
+            framed = cast("Sequence[bytes]", values)
+            read = decoder.columns(framed) if len({*map(_head, framed)}) == 1 else None
             if read is not None and len(read[1]) == len(values):
                 self._batch = read[0]
         if self._batch is None:
