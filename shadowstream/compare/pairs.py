@@ -18,6 +18,7 @@ from shadowstream.codecs.framing import HEAD_BYTES, schema_header
 from shadowstream.compare.arrow import UNKNOWN, arrow_levels
 from shadowstream.compare.columns import compare_columns
 from shadowstream.compare.expected import ExpectedChanges
+from shadowstream.compare.explaining import explained
 from shadowstream.compare.result import MISMATCH, NAMES, PLAIN_MATCH, PairResult, Results, Undecodable
 from shadowstream.compare.rows import compare_rows, mismatches, whole
 from shadowstream.compare.rules import RuleSet
@@ -79,7 +80,8 @@ def compare_pairs(
         places = _unequal(production, shadow, *headers)
     else:
         places = list(compress(range(count), map(ne, production, shadow)))
-        places = _by_columns(results, (production, shadow), (production_decoder, shadow_decoder), places, rules)
+        decoders = production_decoder, shadow_decoder
+        places = _by_columns(results, (production, shadow), decoders, places, rules)
         if declared.changes:
             # Whether a declared change explains a mismatch, its row must say.
             places = sorted({*places, *np.flatnonzero(results.places == MISMATCH).tolist()})
@@ -124,6 +126,8 @@ def _by_columns(
         unknown = levels == UNKNOWN
         levels[unknown] = 0
         results.places[at] = levels
+        found = explained(ours, theirs, np.flatnonzero(levels == MISMATCH), rules)
+        results.known.update((int(at[place]), result) for place, result in found.items())
         left += at[unknown].tolist()
     return sorted(left)
 

@@ -92,6 +92,13 @@ def level_of(rules: RuleSet, name: str, production: Any, shadow: Any) -> int:
     return walk.level()
 
 
+def mismatch_of_field(rules: RuleSet, name: str, production: Any, shadow: Any) -> list[Found]:
+    """What makes one field of the whole value a mismatch, if anything does."""
+    walk = _Walk(rules.ignores_added)
+    walk.field(rules.root, name, production, shadow)
+    return walk.found(MISMATCH)
+
+
 def scalar_level(production: Any, shadow: Any, rule: Rule | None) -> int:
     """The level of two scalars of one type, or of an int and a float under a tolerance."""
     if production == shadow or (production != production and shadow != shadow):

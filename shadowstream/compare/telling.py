@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any
 
 from shadowstream.compare.result import TEXT_CHARS_MAX, Difference
@@ -43,11 +44,17 @@ def _text(value: Any) -> str | None:
     """JSON of at most `TEXT_CHARS_MAX` characters; bytes as hex, other types as text; None if absent."""
     if value is ABSENT:
         return None
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is str:
         # Cut first: a value may have a megabyte.
         value = value[: TEXT_CHARS_MAX + 1]
     try:
-        text = _beginning(value) if isinstance(value, dict | list | tuple) else _JSON.encode(value)
+        if kind is str:
+            text = encode_basestring(value)
+        elif kind is float and math.isfinite(value):
+            text = float.__repr__(value)  # as JSON writes it; most differences are of numbers
+        else:
+            text = _beginning(value) if isinstance(value, dict | list | tuple) else _JSON.encode(value)
     except (TypeError, ValueError, RecursionError):  # keys that JSON has not, ints beyond what Python prints
         text = json.dumps(f"<{type(value).__name__}>")
     return text if len(text) <= TEXT_CHARS_MAX else text[: TEXT_CHARS_MAX - 1] + "…"

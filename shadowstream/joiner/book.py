@@ -167,18 +167,21 @@ class Book:
             names = [o if o != "expected" else _counted_as(results[i]) for i, o in enumerate(outcomes)]
         cell = self._cell_of_all(times, revisions)
         if cell is not None:
-            cell.outcomes.update(names)
+            cell.outcomes.update(counted if names is outcomes else names)
         else:
-            for time_ms, revision, name in zip(times, revisions, names, strict=True):
-                self._cell(time_ms, revision).outcomes[name] += 1
+            window_ms = self._window_ms
+            starts = [time_ms - time_ms % window_ms for time_ms in times]
+            for (start_ms, revision, name), n in Counter(zip(starts, revisions, names, strict=True)).items():
+                self._cell(start_ms, revision).outcomes[name] += n
         shown = self._sampled(met.production.offsets)
         if not PLAIN.issuperset(counted):
-            shown |= np.fromiter((outcome not in PLAIN for outcome in outcomes), np.bool_, len(outcomes))
+            shown |= ~np.fromiter(map(PLAIN.__contains__, outcomes), np.bool_, len(outcomes))
         for i in np.flatnonzero(shown).tolist():
-            pair, result = met.pair(i), results[i]
+            result = results[i]
             if result.outcome == "mismatch":
-                self._count_paths(result, self._cell(times[i], revisions[i]))
-            self._row(result, revisions[i], (pair.production, pair.shadow, None), Said(id=pair.id))
+                self._count_paths(result, cell or self._cell(times[i], revisions[i]))
+            rows = met.production.row(i), met.shadow.row(i), None
+            self._row(result, revisions[i], rows, Said(id=met.ids[i]))
 
     def alone(
         self, side: Side, row: Row, result: Compared, revision: str | None = None, said: Said = NOTHING_MORE

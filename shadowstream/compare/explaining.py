@@ -1,0 +1,55 @@
+"""Differences of pairs that columns have found to be mismatches, from these columns: no value is decoded again.
+
+Only of fields that rows would see as the same plain Python values; a pair that differs anywhere else is left to rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from shadowstream.compare.result import DIFFERENCES_MAX, Difference, PairResult
+from shadowstream.compare.rows import mismatch_of_field
+from shadowstream.compare.rules import RuleSet
+from shadowstream.compare.telling import difference
+
+
+def explained(
+    production: pa.RecordBatch, shadow: pa.RecordBatch, places: npt.NDArray[np.int64], rules: RuleSet
+) -> dict[int, PairResult]:
+    """Whole results of the mismatches at these places, as `compare_rows` gives them; of some there may be none."""
+    if not len(places) or production.schema.names != shadow.schema.names:
+        return {}
+    differences: list[list[Difference]] = [[] for _ in places]
+    left = np.ones(len(places), np.bool_)
+    at = pa.array(places)
+    for name, ours, theirs in zip(production.schema.names, production.columns, shadow.columns, strict=True):
+        spot = rules.root.step(name)
+        if spot.own is None and not spot.open and spot.rule is not None and spot.rule.ignore:
+            continue
+        if ours.equals(theirs):
+            continue
+        one, other = ours.take(at), theirs.take(at)
+        if one.equals(other):
+            continue
+        pairs = list(zip(one.to_pylist(), other.to_pylist(), strict=True))
+        plain = spot.own is None and ours.type == theirs.type and _is_plain(ours.type)
+        for n, (value, also) in enumerate(pairs):
+            if value != also:
+                if plain:
+                    differences[n] += [difference(*found) for found in mismatch_of_field(rules, name, value, also)]
+                else:
+                    left[n] = False
+    return {
+        int(place): PairResult("mismatch", found[:DIFFERENCES_MAX])
+        for place, found, whole in zip(places.tolist(), differences, left.tolist(), strict=True)
+        if whole and found
+    }
+
+
+def _is_plain(kind: Any) -> bool:
+    types = pa.types
+    return bool(types.is_integer(kind) or types.is_float64(kind) or types.is_string(kind) or types.is_boolean(kind))
