@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -66,6 +67,34 @@ def encode(name: str, value: dict[str, Any]) -> bytes:
     out.write(_head(name))
     fastavro.schemaless_writer(out, schema(name), value)
     return out.getvalue()
+
+
+_DIFF_BRANCHES = (
+    ("key", "bytes"),
+    ("production", "shadowstream.RecordId"),
+    ("shadow", "shadowstream.RecordId"),
+    ("twin", "shadowstream.RecordId"),
+    ("input", "string"),
+    ("reason", "string"),
+    ("correction_of", "string"),
+    ("id", "bytes"),
+)
+_DIFFERENCE_BRANCHES = ("production", "string"), ("shadow", "string"), ("delta", "double")
+
+
+def encode_diff(row: Mapping[str, Any]) -> bytes:
+    """As `encode("diff", row)`, each union's branch named: fastavro would try them all on every value, which takes as
+    long again as writing."""
+    differences = [_named(difference, _DIFFERENCE_BRANCHES) for difference in row["differences"]]
+    return encode("diff", {**_named(row, _DIFF_BRANCHES), "differences": differences})
+
+
+def _named(record: Mapping[str, Any], branches: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    found = dict(record)
+    for field, branch in branches:
+        if (value := record[field]) is not None:
+            found[field] = branch, value
+    return found
 
 
 def decode(raw: bytes) -> tuple[str, dict[str, Any]]:

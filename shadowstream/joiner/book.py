@@ -338,7 +338,7 @@ class Book:
             "ambiguous": said.ambiguous,
         }
         partition, key = self._places[Side.PRODUCTION].partition, pair_id.encode()
-        self.writes.append(Write(self._topic, partition, key, own.encode("diff", record), first.time_ms))
+        self.writes.append(Write(self._topic, partition, key, own.encode_diff(record), first.time_ms))
         if self._json_topic is not None:
             self.writes.append(Write(self._json_topic, partition, key, own.as_json(record), first.time_ms))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
-from itertools import chain
 
 from shadowstream.compare.result import Results
 from shadowstream.joiner.book import PLAIN, Plainly, Said
@@ -69,7 +68,7 @@ class Deciding:
     def _compare_met(self, parts: Sequence[Met]) -> None:
         """Pairs that came as columns: entered as columns, but for warm-up."""
         production, shadow = Rows.joined([met.production for met in parts]), Rows.joined([met.shadow for met in parts])
-        met = Met(production, shadow, list(chain.from_iterable(one.ids for one in parts)))
+        met = Met(production, shadow, [id_ for one in parts for id_ in one.ids])
         if self._task.clocks.may_be_warm_up(shadow):
             self._pairs += map(met.pair, range(len(met.ids)))
             return

@@ -94,7 +94,10 @@ def row_bytes(row: Row) -> int:
 
 
 def _bytes(column: Sequence[bytes | None]) -> int:
-    return sum(map(len, filter(None, column) if None in column else column))  # type: ignore[arg-type]  # no None in it
+    try:
+        return sum(map(len, column))  # type: ignore[arg-type]  # see below
+    except TypeError:  # some are None, in few topics
+        return sum(map(len, filter(None, column)))
 
 
 class Held:

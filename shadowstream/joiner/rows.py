@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from itertools import chain, compress, repeat
+from itertools import compress, repeat
 from typing import Any, NamedTuple, cast
 
 from shadowstream.joiner.asides import Aside
@@ -121,5 +121,7 @@ class Rows:
 def _joined(columns: Sequence[Sequence[Any] | None], parts: Sequence[Rows]) -> Sequence[Any] | None:
     if all(column is None for column in columns):
         return None
-    pieces = (repeat(None, len(part)) if one is None else one for one, part in zip(columns, parts, strict=True))
-    return list(chain.from_iterable(pieces))
+    joined: list[Any] = []
+    for column, part in zip(columns, parts, strict=True):
+        joined += repeat(None, len(part)) if column is None else column
+    return joined
