@@ -60,7 +60,8 @@ def facts_of(asked: Question, examples: int, command: str) -> Facts:
     """Everything that a report shows, read from verdict, audit, drift and diff."""
     answer = asked.ask()
     history, kept = History(answer.revision), Examples(answer.revision, examples)
-    for verdict in _evaluations(asked, answer.revision):
+    attempt = answer.verdict["attempt"] if answer.verdict else 1
+    for verdict in _evaluations(asked, answer.revision, attempt):
         history.take(verdict)
     for row in _records(asked, "diff"):
         kept.take(row)
@@ -78,11 +79,11 @@ def facts_of(asked: Question, examples: int, command: str) -> Facts:
     )
 
 
-def _evaluations(asked: Question, revision: str) -> Iterator[dict[str, Any]]:
+def _evaluations(asked: Question, revision: str, attempt: int) -> Iterator[dict[str, Any]]:
     """How the evidence grew: window by window from the statistics where the criteria are those of this config; else as
     the judge has said it, however many windows lay between two of its evaluations."""
     if revision == revision_of(asked.trial):
-        yield from course(asked.trial, revision, _records(asked, "stats"), POINTS_MAX)
+        yield from course(asked.trial, revision, _records(asked, "stats"), POINTS_MAX, attempt)
     else:
         yield from _records(asked, "audit")
 

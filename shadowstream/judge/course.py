@@ -42,11 +42,14 @@ def check_width(starts_ms: Iterable[int], window_ms: int) -> None:
         )
 
 
-def course(config: Config, revision: str, records: Iterable[Record], points_max: int) -> Iterator[dict[str, Any]]:
+def course(
+    config: Config, revision: str, records: Iterable[Record], points_max: int, attempt: int = 1
+) -> Iterator[dict[str, Any]]:
     """Verdicts as windows close in event time, all tasks together and every correction in its own window.
 
     At most `points_max` of them, evenly spread, the last one with everything. What the ledgers say is left out: this
-    shows how evidence has grown, not whether it may be trusted.
+    shows how evidence has grown, not whether it may be trusted. `attempt`: the revision's number among those of its
+    release, by which it is judged.
     """
     windows: dict[int, list[Record]] = {}
     seen: dict[str, int] = {}
@@ -58,7 +61,7 @@ def course(config: Config, revision: str, records: Iterable[Record], points_max:
         for window in record["windows"]:
             if window["revision"] in ours:
                 windows.setdefault(window["start_ms"], []).append(window)
-    step = JudgeStep(config, revision, [_COURSE])
+    step = JudgeStep(config, revision, [_COURSE], attempt)
     every = max(1, math.ceil(len(windows) / points_max))
     for number, start_ms in enumerate(sorted(windows), start=1):
         step.step(0, number, _closing(revision, number, windows[start_ms], start_ms + config.judge.window_ms))

@@ -29,8 +29,8 @@ class Standing:
         caught = self.said["least_caught"]
         upper = self.said["upper"]
         return (
-            f"{self.measure.id}: {self.said['bad']:.12g} of {self.said['n']} {self.measure.units}; the rate is shown "
-            f"to lie under {self.measure.limit:g}"
+            f"{self.measure.id}: {_amount(self.said['bad'])} of {self.said['n']} {self.measure.units}; the rate is "
+            f"shown to lie under {self.measure.limit:g}"
             + (f" (upper limit {upper:.3g})" if upper is not None else "")
             + (f"; a rate of {caught:.3g} would have been caught" if caught is not None else "")
         )
@@ -95,8 +95,13 @@ def _why(measure: Measure, said: Mapping[str, Any], trailing: Trailing, held: Nu
     return [*why, *_clustered(measure, said), *_lately(measure, trailing, held)]
 
 
+def _amount(bad: float) -> str:
+    """A count as it is, a sum of shares to six digits."""
+    return f"{bad:.0f}" if bad == round(bad) else f"{bad:.6g}"
+
+
 def _not_shown(measure: Measure, said: Mapping[str, Any], possible: bool) -> str:
-    n, bad = said["n"], f"{said['bad']:.12g}"
+    n, bad = said["n"], _amount(said["bad"])
     if not possible:
         return f"{measure.id}: {bad} bad of {n} {measure.units} cannot be: the joiner's counts are wrong; report this"
     if n and said["bad"] / n >= measure.limit:
@@ -135,6 +140,6 @@ def _lately(measure: Measure, trailing: Trailing, held: Numbers) -> list[str]:
     if measure.possible(held) and measure.log_e(held)[0] >= measure.log_promote_at:
         return []
     return [
-        f"{measure.id}: {bad:.12g} of the last {n} {measure.units} ({bad / n if n else 0:.4g}) do not show the rate to "
-        f"lie under {measure.limit:g} now, whatever came before"
+        f"{measure.id}: {_amount(bad)} of the last {n} {measure.units} ({bad / n if n else 0:.4g}) do not show the "
+        f"rate to lie under {measure.limit:g} now, whatever came before"
     ]

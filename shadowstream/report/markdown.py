@@ -15,6 +15,7 @@ from shadowstream.report.words import key_text, number, rate_text, side_text, ti
 CHARS_MAX = 60_000
 """GitHub takes 65,536 characters for one comment."""
 VALUE_CHARS_MAX = 120
+INCIDENT_CHARS_MAX = 500
 EXAMPLES_MAX = 10
 LISTED_MAX = 10
 _SIGNS = {"promote": "✅", "reject": "❌", "not_yet": "⏳"}
@@ -42,7 +43,8 @@ def _written(facts: Facts, examples: int) -> str:
         lines += [f"- {_plain(one)}" for one in facts.todo]
         lines.append("")
     if verdict:
-        lines += _table("field", verdict["fields"]) + _slices(verdict.get("slices") or [])
+        lines += _table("field", verdict["fields"]) + _slices(verdict["slices"])
+        lines += [f"- open: {code(one, INCIDENT_CHARS_MAX)}" for one in facts.explanation.incidents]
     if facts.drift:
         events = [event for event in facts.drift if event["event"] in ("opened", "closed")][-LISTED_MAX:]
         lines += [f"- {time_text(one['window_end_ms'])} {one['event']}: {_plain(one['reason'])}" for one in events]
@@ -59,7 +61,10 @@ def _criteria(facts: Facts) -> list[str]:
         needed = f"{number(one.more)} more{hours}" if one.more else "–"
         cells = (code(one.criterion), one.state, number(one.s), number(one.n), rate_text(one.limit), needed)
         lines.append(f"| {' | '.join(cells)} |")
-    return [*lines, ""]
+    lines.append("")
+    for one in facts.explanation.standings:
+        lines += [f"- {code(one.criterion)}: {_plain(why)}" for why in one.why]
+    return [*lines, ""] if lines[-1] else lines
 
 
 def _table(title: str, counts: dict[str, int]) -> list[str]:
@@ -98,15 +103,15 @@ def _examples(facts: Facts, most: int) -> list[str]:
     return [*lines, "", "</details>"]
 
 
-def code(text: str) -> str:
+def code(text: str, most: int = VALUE_CHARS_MAX) -> str:
     r"""Text as a code span that also stands in a table: no line ends, no bar, no backtick that would end it.
 
     >>> print(code("a|b"), code("``x"), code(""))
     `a\|b` ``` ``x ```
     """
     text = re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in text)).strip()
-    if len(text) > VALUE_CHARS_MAX:
-        text = text[: VALUE_CHARS_MAX - 1] + "…"
+    if len(text) > most:
+        text = text[: most - 1] + "…"
     if not text:
         return ""
     fence = "`" * (1 + max((len(run) for run in re.findall(r"`+", text)), default=0))

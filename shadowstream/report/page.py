@@ -15,7 +15,7 @@ from markupsafe import Markup
 from shadowstream.judge.explain import span
 from shadowstream.report import plots
 from shadowstream.report.facts import Facts
-from shadowstream.report.words import key_text, number, rate_text, side_text, time_text
+from shadowstream.report.words import key_text, log_text, number, rate_text, side_text, time_text
 
 FIELDS_MAX = 50
 DRIFT_MAX = 200
@@ -33,6 +33,7 @@ def page(facts: Facts) -> str:
         span=span(verdict) if verdict else "",
         reasons=facts.reasons,
         todo=[_with_code(one) for one in facts.todo],
+        notes=[one for one in facts.explanation.notes if not one.startswith(("note: ", "attempt "))],
         standings=[(one, said[one.criterion]) for one in facts.explanation.standings],
         plots={
             "evidence": Markup(plots.evidence(facts)) if drawn else "",
@@ -42,6 +43,7 @@ def page(facts: Facts) -> str:
         drift=drift[-DRIFT_MAX:],
         drift_left=max(0, len(drift) - DRIFT_MAX),
         number=number,
+        log=log_text,
         rate=rate_text,
         time=time_text,
         key=key_text,

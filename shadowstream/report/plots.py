@@ -12,6 +12,7 @@ import matplotlib as mpl
 from matplotlib import dates
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from shadowstream.report.facts import Facts, Point, intervals
 
@@ -54,9 +55,13 @@ def evidence(facts: Facts) -> str:
         at = next((p.criteria[name]["log_promote_at"] for p in facts.history for name in p.criteria), None)
         if at is not None:
             axes.axhline(at, color=_LIMIT, lw=1, ls="--", label=f"shown good from {at:.3g} on")
-            axes.set_yscale("symlog", linthresh=max(1.0, 2 * at))
-            # The scale's own labels are formulas, which are not drawn as such here.
-            axes.yaxis.set_major_formatter("{x:g}")
+            threshold = max(1.0, 2 * at)
+            axes.set_yscale("symlog", linthresh=threshold)
+            # Between the thresholds the scale's own ticks crowd, and its labels are formulas, which are not drawn here.
+            low, high = axes.get_ylim()
+            powers = [10.0**power for power in range(1, 12) if 10.0**power > threshold]
+            axes.set_yticks([y for y in (*(-one for one in powers), 0.0, *powers) if low <= y <= high], minor=False)
+            axes.yaxis.set_major_formatter("{x:,g}")
         axes.set_ylabel("ln E (against: rate ≥ limit)")
         return _svg(figure, axes, "evidence per criterion over event time")
 
@@ -91,9 +96,10 @@ def rate(facts: Facts, criterion: str) -> str:
         limit = found[-1]["limit"] if found else None
         top = max([one["estimate"] for one in found] + [one.s / one.n for one in dots] + [2 * (limit or 0)], default=1)
         if limit is not None:
-            axes.axhline(limit, color=_LIMIT, lw=1, ls="--", label=f"limit {limit:g}")
+            axes.axhline(limit, color=_LIMIT, lw=1, ls="--", label=f"limit {100 * limit:g}%")
         _mark_drift(axes, facts, criterion)
         axes.set_ylim(0, min(1.05, 1.15 * top) or 1)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set_ylabel(f"{criterion} rate")
         return _svg(figure, axes, f"rate of {criterion} over event time")
 
@@ -103,7 +109,8 @@ def _mark_drift(axes: Any, facts: Facts, criterion: str) -> None:
     for event in facts.drift:
         about = event["criterion"]
         word = {"opened": "incident opens", "closed": "incident closes"}.get(event["event"])
-        of_this = about == criterion or (criterion == "mismatch" and about.partition(":")[0] in ("field", "slice"))
+        # What is about a field or a slice of a criterion is named behind it.
+        of_this = about == criterion or about.startswith(f"{criterion}:")
         if word is None or not of_this or not _drawable(event["window_end_ms"]):
             continue
         style: dict[str, Any] = {"color": _BAD if event["event"] == "opened" else "#2f855a", "lw": 1.2}

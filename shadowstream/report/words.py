@@ -10,10 +10,10 @@ from typing import Any
 def number(value: float) -> str:
     """A count for people.
 
-    >>> number(1234567)
-    '1,234,567'
+    >>> number(1234567), number(1.33333333302)
+    ('1,234,567', '1.333')
     """
-    return f"{value:,.6g}" if isinstance(value, float) and value != int(value) else f"{int(value):,}"
+    return f"{value:,.4g}" if isinstance(value, float) and value != int(value) else f"{int(value):,}"
 
 
 def rate_text(value: float | None) -> str:
@@ -23,6 +23,15 @@ def rate_text(value: float | None) -> str:
     ('1.235%', '–')
     """
     return "–" if value is None else f"{100 * value:.4g}%"
+
+
+def log_text(value: float) -> str:
+    """A natural logarithm, to three digits.
+
+    >>> log_text(-10.1234), log_text(3379.6)
+    ('-10.1', '3,380')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
 
 
 def time_text(time_ms: int) -> str:

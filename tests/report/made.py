@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from shadowstream.config import Config
 from shadowstream.judge.explain import explain
 from shadowstream.judge.step import JudgeStep
 from shadowstream.report.facts import Examples, Facts, History
@@ -17,12 +18,17 @@ def judged(hours: int = 60, bad_from: int = 40, **judge: Any) -> tuple[list[dict
     """Verdicts hour by hour, and the drift events: 100 pairs an hour, of which from `bad_from` on 8 differ."""
     from shadowstream.codecs import own
 
-    step = JudgeStep(config(**judge), REVISION, ["scores/0"])
+    trial = config(**judge).model_dump(exclude_unset=True)
+    trial["compare"] = {"dimensions": [{"name": "carrier", "path": "carrier"}]}
+    step = JudgeStep(Config.model_validate(trial), REVISION, ["scores/0"])
     verdicts, drift = [], []
     for hour in range(hours):
         bad = 8 if hour >= bad_from else 0
         start_ms = FIRST_MS + hour * HOUR_MS
         delta = cell(start_ms, fields={"score": bad, HOSTILE: bad // 2}, match=100 - bad, mismatch=bad, input=100)
+        delta["slices"] = [
+            {"dimensions": ["carrier"], "values": [name], "n": 50, "s": s} for name, s in (("AA", 0), (HOSTILE, bad))
+        ]
         step.step(0, hour, stats("scores/0", hour + 1, delta, watermark_ms=start_ms + HOUR_MS))
         effects = step.evaluate(FIRST_MS)
         verdicts.append(effects.verdict)

@@ -60,6 +60,18 @@ def test_the_markdown_has_a_line_a_criterion_and_the_examples_folded() -> None:
     assert markdown(nothing()).startswith("### ⏳ `fraud`: **not yet**\n")
 
 
+def test_the_markdown_names_the_slice_the_incident_and_what_a_criterion_lacks() -> None:
+    lines = markdown(facts()).splitlines()
+    at = lines.index("| slice that holds the excess | differ | of |")
+    assert lines[at + 2].startswith("| ``carrier = <script>")
+    assert lines[at + 2].endswith(" | 160 | 3000 |")
+    assert any(
+        line.startswith("- open: ``mismatch-13") and line.endswith("nobody has acknowledged it``") for line in lines
+    )
+    early = markdown(facts(hours=30, bad_from=99, criteria=[{"rate": "mismatch", "limit": 0.01, "min_units": 5_000}]))
+    assert "- `mismatch`: its min\\_units asks for 5000 however good they are" in early
+
+
 def test_what_records_hold_stays_within_its_code_span_and_cell() -> None:
     text = markdown(facts(examples=1))
     for line in text.splitlines():

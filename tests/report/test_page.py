@@ -57,6 +57,19 @@ def test_evidence_rate_band_limit_and_drift_are_drawn(late: Facts) -> None:
         assert part in labels
 
 
+def test_slices_incidents_and_what_a_criterion_lacks_are_there(late: Facts) -> None:
+    text = " ".join(" ".join(parsed(page(late)).text).split())
+    at = text.index("Slices that hold the excess")
+    assert text[at:].startswith("Slices that hold the excess slice differ of rate at least ln E carrier = <script>")
+    assert "]]> 160 3,000 5.333%" in text[at : at + 200]
+    (incident,) = late.explanation.incidents
+    assert "Open incidents " + " ".join(incident.split()) in text
+    assert "72 of 900" in text[text.index("Criteria") :], "how it was lately"
+    early = facts(hours=30, bad_from=99, examples=0, criteria=[{"rate": "mismatch", "limit": 0.01, "min_units": 5_000}])
+    assert "its min_units asks for 5000 however good they are" in page(early)
+    assert "2,000 more, 20 h" in " ".join(" ".join(parsed(page(early)).text).split())
+
+
 def test_nothing_that_a_record_holds_becomes_markup_or_loads_anything(late: Facts) -> None:
     text = page(late)
     tags = {tag for tag, _ in parsed(text).tags}
