@@ -7,6 +7,7 @@ error                  whose, and what follows                                ex
 `IsolationError`       the plan would touch production: never caught          1
 `RecordError`          this record's: dead letter, counted, stream goes on    none
 `BrokerError`          the broker's: retry, abort and rewind, or exit         1
+`RegistryError`        the schema registry's: what needs the schema waits     none
 `CandidateError`       the candidate's: an outcome, never a crash             none
 `ShadowstreamBug`      ours: please report                                    1
 =====================  =====================================================  =========
@@ -50,6 +51,13 @@ class BrokerError(ShadowstreamError):
         self.retriable = retriable
         self.abortable = abortable
         self.fatal = fatal
+
+
+class RegistryError(BrokerError):
+    """The schema registry cannot be asked now: what needs a schema that is not known yet waits, all else goes on."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retriable=True)
 
 
 class CandidateError(ShadowstreamError):

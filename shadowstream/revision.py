@@ -74,6 +74,7 @@ def revision_of(config: Config) -> str:
             **_what_compares(config.compare),
             "judge": config.judge.model_dump(mode="json"),
             **_labels(config),
+            **_formats(config),
         },
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
@@ -105,6 +106,12 @@ def _function_files(call: str) -> list[tuple[str, str]]:
 def _labels(config: Config) -> dict[str, Any]:
     """What makes an answer right; not where the store is."""
     return {"labels": config.labels.model_dump(mode="json", exclude={"store_dir"})} if config.labels else {}
+
+
+def _formats(config: Config) -> dict[str, Any]:
+    """How values are read that do not say it themselves."""
+    formats = {topic: one.model_dump(mode="json") for topic, one in config.schemas.formats.items()}
+    return {"formats": formats} if formats else {}
 
 
 def _what_runs(candidate: Candidate) -> dict[str, str | None]:
@@ -261,7 +268,8 @@ def _declared(name: str) -> list[tuple[str, str]]:
 
 
 def _schemas(folder: str) -> list[tuple[str, str]]:
-    files = sorted(Path(folder).glob("*.avsc")) if Path(folder).is_dir() else []
+    at = Path(folder)
+    files = sorted(one for kind in ("avsc", "json", "proto") for one in at.glob(f"*.{kind}")) if at.is_dir() else []
     if not files:
         raise ConfigError(
             f"schemas.dir: {folder} is no folder with <id>.<subject>.avsc files; it is relative to the config file"

@@ -7,7 +7,7 @@ caught, record by record. Its compiled reader has no bound on recursion; see `bo
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from fastavro import _read_py, schemaless_reader, schemaless_writer
@@ -54,16 +54,6 @@ class AvroReader:
         if self._recursive:
             check_depth(decoded)
         return decoded
-
-    def read_each(self, values: Iterable[bytes], start: int) -> list[Any]:
-        """One value or `RecordError` for each of `values`."""
-        return [self._read_or_error(value, start) for value in values]
-
-    def _read_or_error(self, value: bytes, start: int) -> Any:
-        try:
-            return self.read(value, start)
-        except RecordError as error:
-            return bare(error)
 
 
 def _said(error: Exception) -> str:

@@ -36,6 +36,7 @@ _SECONDS = (-62_135_596_800, 253_402_300_799)
 _PER_SECOND = {"ms": 1_000, "us": 1_000_000}
 _BAD_SHARE_MAX = 4
 SAMPLES = 24
+_ANY = 2**31
 
 Places = npt.NDArray[np.int64]
 
@@ -88,23 +89,26 @@ class ColumnReader:
         self._text = json.dumps(_bare(schema))
         self._kind = kind
 
-    def read(self, bodies: Sequence[bytes]) -> tuple[pa.RecordBatch, Places] | None:
-        """The records that can be read, and their places among `bodies`; None where too many cannot."""
+    def read(self, bodies: Sequence[bytes], bytes_max: int) -> tuple[pa.RecordBatch, Places] | None:
+        """The records that can be read, and their places among `bodies`; None where too many cannot.
+
+        One of more than `bytes_max` cannot.
+        """
         try:
-            return self._batch(bodies), np.arange(len(bodies))
+            return self._batch(bodies, bytes_max), np.arange(len(bodies))
         except _Bad:
-            good = self._good(bodies)
+            good = self._good(bodies, bytes_max)
         if len(good) == 0 or (len(bodies) - len(good)) * _BAD_SHARE_MAX > len(bodies):
             return None
-        return self._batch([bodies[place] for place in good]), np.array(good)
+        return self._batch([bodies[place] for place in good], bytes_max), np.array(good)
 
-    def _good(self, bodies: Sequence[bytes]) -> list[int]:
+    def _good(self, bodies: Sequence[bytes], bytes_max: int) -> list[int]:
         good: list[int] = []
         open_ = [(0, len(bodies))]
         while open_:
             start, end = open_.pop()
             try:
-                self._batch(bodies[start:end])
+                self._batch(bodies[start:end], bytes_max)
                 good += range(start, end)
             except _Bad:
                 if end - start > 1:
@@ -112,7 +116,10 @@ class ColumnReader:
                     open_ += [(start, half), (half, end)]
         return sorted(good)
 
-    def _batch(self, bodies: Sequence[bytes]) -> pa.RecordBatch:
+    def _batch(self, bodies: Sequence[bytes], bytes_max: int) -> pa.RecordBatch:
+        total = sum(map(len, bodies))
+        if total > bytes_max and max(map(len, bodies)) > bytes_max:
+            raise _Bad
         try:
             batch = pyruhvro.deserialize_array(list(bodies), self._text)
             batch.validate(full=True)
@@ -124,7 +131,7 @@ class ColumnReader:
                 raise
             raise _Bad from error
         taken = sum(_bytes(column, part) for column, part in zip(batch.columns, self._kind.parts, strict=True))
-        if batch.num_rows != len(bodies) or taken != sum(map(len, bodies)):
+        if batch.num_rows != len(bodies) or taken != total:
             raise _Bad
         return batch
 
@@ -143,7 +150,7 @@ def proven(reader: ColumnReader, schema: ParsedSchema) -> bool:
     """Whether generated samples of the schema, whole, cut and with a byte too many, are read as fastavro reads them."""
     samples = [_sample(schema, n) for n in range(SAMPLES)]
     bodies = [_encoded(schema, sample) for sample in samples]
-    found = reader.read(bodies)
+    found = reader.read(bodies, _ANY)
     if found is None or len(found[1]) != len(bodies):
         return False
     expected = [fastavro.schemaless_reader(io.BytesIO(body), schema, None) for body in bodies]
@@ -152,7 +159,7 @@ def proven(reader: ColumnReader, schema: ParsedSchema) -> bool:
     # Each beside whole ones, so that it is found among them and alone left out.
     for body in bodies:
         for broken in (body[:-1], body + b"\0"):
-            left = reader.read([*bodies, broken])
+            left = reader.read([*bodies, broken], _ANY)
             if left is None or left[1].tolist() != list(range(len(bodies))):
                 return False
     return True

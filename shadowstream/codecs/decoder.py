@@ -2,66 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
 from pyarrow import RecordBatch
 
-from shadowstream.codecs import json_values
-from shadowstream.codecs.avro import AvroReader, bare
+from shadowstream.codecs.avro import bare
 from shadowstream.codecs.columns import ColumnReader, Places, column_reader
-from shadowstream.codecs.framing import HEAD_BYTES, Frame, SchemaId, frame
-from shadowstream.codecs.schemas import SchemaSource
-from shadowstream.errors import RecordError
+from shadowstream.codecs.framing import HEAD_BYTES, Frame, SchemaId, framing_of, head_of, headed
+from shadowstream.codecs.readers import Reader, Unschemed, read_each, reader_of
+from shadowstream.codecs.schemas import SchemaSource, fingerprint_of, is_avro, named
+from shadowstream.config import Format
+from shadowstream.errors import RecordError, RegistryError
 from shadowstream.records import Headers
+
+BYTES_MAX = 10_000_000
+_AUTO = Format()
 
 
 class Decoder:
-    """Decodes the values of one side. One bad record costs only itself.
+    """Decodes values of one topic, or of those that say themselves how they are written. A bad record costs itself.
 
     Avro gives dict, list, str, bytes, int, float, bool, None and, for logical types, Decimal, datetime, date, time,
-    UUID; JSON gives what JSON has. A tombstone is None.
+    UUID; JSON gives what JSON has, Protobuf what `codecs.protobuf` says. A tombstone is None. Values of more than
+    `bytes_max` are not decoded.
     """
 
-    def __init__(self, schemas: SchemaSource) -> None:
-        self._schemas = schemas
-        self._readers: dict[SchemaId, AvroReader | RecordError] = {}
+    def __init__(
+        self,
+        schemas: SchemaSource,
+        formats: Mapping[str, Format] | None = None,
+        bytes_max: int = BYTES_MAX,
+        format: Format = _AUTO,
+    ) -> None:
+        self._schemas, self._formats, self._bytes_max = schemas, formats or {}, bytes_max
+        self.format = format
+        self.head = head_of(format)
+        """What must be equal of two values for `columns`."""
+        self._frame = framing_of(format)
+        self._unschemed = Unschemed(format.format if format.format in ("text", "bytes") else "json")
+        self._readers: dict[SchemaId, Reader | RecordError] = {}
         self._columns: dict[SchemaId, ColumnReader | None] = {}
         self._last: tuple[Sequence[bytes] | None, tuple[RecordBatch, Places] | None] = (None, None)
+        self._fingerprints: dict[bytes, int] | None = None
+        self._of: dict[str, Decoder] = {}
+
+    def of(self, topic: str) -> Decoder:
+        """The decoder of a topic, as the config says that it is written."""
+        return self.formatted(self._formats[topic]) if topic in self._formats else self
+
+    def formatted(self, format: Format) -> Decoder:
+        """The decoder of values in that format."""
+        if format == self.format:
+            return self
+        key = format.model_dump_json()
+        if key not in self._of:
+            self._of[key] = Decoder(self._schemas, self._formats, self._bytes_max, format)
+        return self._of[key]
 
     def decode(self, value: bytes | None, headers: Headers = None) -> Any:
         """One value.
 
         Raises `RecordError` with reason ``framing`` (no frame fits), ``schema`` (unknown id), ``decode`` (broken or
-        left-over bytes) or ``bounds`` (could take any amount of memory or stack), and a retriable `BrokerError` while
+        left-over bytes) or ``bounds`` (could take any amount of memory or stack), and a `RegistryError` while
         the schema cannot be had.
         """
-        if value is None:
-            return None
-        schema_id, start = frame(value, headers)
-        if schema_id is None:
-            return json_values.read(value)
-        return self._reader(schema_id).read(value, start)
+        (decoded,) = self.decode_many([value], [headers] if headers else ())
+        if isinstance(decoded, RecordError):
+            raise RecordError(str(decoded), reason=decoded.reason)
+        return decoded
 
     def decode_many(self, values: Sequence[bytes | None], headers: Sequence[Headers] = ()) -> list[Any]:
         """One decoded value or `RecordError` for each of `values`, in their order.
 
-        `headers` is empty or has one entry a value. A retriable `BrokerError` is raised before anything is decoded,
-        so the same call can be made again.
+        `headers` is empty or has one entry a value; they are looked at where the format says `header`.
+        A `RegistryError` is raised before anything is decoded, so the same call can be made again.
         """
+        if self.format.header and len(headers):
+            values = [headed(value, named, self.format)[0] for value, named in zip(values, headers, strict=True)]
         decoded: list[Any] = [None] * len(values)
-        groups: dict[Frame, list[int]] = {}
-        if headers:
-            self._group_each(values, headers, groups, decoded)
-        else:
-            self._group_by_head(values, groups, decoded)
-        readers = {one: self._reader_or_error(one.schema_id) for one in groups if one.schema_id is not None}
+        groups = self._groups(values, decoded)
+        readers = {one: self._reader_or_error(one.schema_id) for one in groups}
         for one, places in groups.items():
-            if one.schema_id is None:
-                for place in places:
-                    decoded[place] = _json_or_error(values[place])
-                continue
             reader = readers[one]
             if isinstance(reader, RecordError):
                 for place in places:
@@ -69,7 +92,7 @@ class Decoder:
                 continue
             bodies = values if len(places) == len(values) else [values[place] for place in places]
             # No tombstone has a frame, so none is among the bodies.
-            records = reader.read_each(bodies, one.start)  # type: ignore[arg-type]  # see above
+            records = read_each(reader, bodies, one.start)  # type: ignore[arg-type]  # see above
             if len(places) == len(values):
                 return records
             for place, record in zip(places, records, strict=True):
@@ -77,11 +100,11 @@ class Decoder:
         return decoded
 
     def columns(self, values: Sequence[bytes]) -> tuple[RecordBatch, Places] | None:
-        """Values of one frame as columns in Arrow, with the places of those that could be read so.
+        """Values of one head as columns in Arrow, with the places of those that could be read so.
 
         None where there are no columns: no proven reader for their schema, or too many bad records. The same list of
         values (that very object) asked for again is not decoded again: it is compared and then looked at by slices.
-        Raises a retriable `BrokerError` while the schema cannot be had.
+        Raises a `RegistryError` while the schema cannot be had.
         """
         if values is not self._last[0]:
             self._last = values, self._read_columns(values)
@@ -89,71 +112,100 @@ class Decoder:
 
     def _read_columns(self, values: Sequence[bytes]) -> tuple[RecordBatch, Places] | None:
         try:
-            schema_id, start = frame(values[0])
+            schema_id, start = self._frame(values[0])
         except RecordError:
             return None
-        if schema_id is None:
+        if schema_id is None or (start > HEAD_BYTES and len({value[:start] for value in values}) > 1):
             return None
         if schema_id not in self._columns:
             usable = not isinstance(self._reader_or_error(schema_id), RecordError)
-            self._columns[schema_id] = column_reader(self._schemas.by_id(schema_id)) if usable else None
+            schema = self._by_id(schema_id) if usable else None
+            self._columns[schema_id] = column_reader(schema) if usable and is_avro(schema) else None
         reader = self._columns[schema_id]
-        return None if reader is None else reader.read(list(map(itemgetter(slice(start, None)), values)))
+        if reader is None:
+            return None
+        return reader.read(list(map(itemgetter(slice(start, None)), values)), self._bytes_max)
 
-    def _group_by_head(
-        self, values: Sequence[bytes | None], groups: dict[Frame, list[int]], decoded: list[Any]
-    ) -> None:
+    def available(self, values: Sequence[bytes | None]) -> list[bool]:
+        """Of each value whether it can be decoded now, or never: not those whose schema cannot be had at present."""
+        known: dict[SchemaId | None, bool] = {}
+        found = []
+        for value in values:
+            if value is None:
+                found.append(True)
+                continue
+            try:
+                schema_id = self._frame(value).schema_id
+            except RecordError:
+                found.append(True)
+                continue
+            if schema_id not in known:
+                known[schema_id] = self._is_available(schema_id)
+            found.append(known[schema_id])
+        return found
+
+    # ---------------------------------------------------------------- frames
+
+    def _groups(self, values: Sequence[bytes | None], decoded: list[Any]) -> dict[Frame, list[int]]:
+        """Places by frame; what has none is entered as its error."""
+        groups: dict[Frame, list[int]] = {}
         by_head: dict[bytes, list[int]] = {}
+        checked = sum(map(len, filter(None, values))) > self._bytes_max
         for place, value in enumerate(values):
             if value is None:
                 continue
-            places = by_head.get(value[:HEAD_BYTES])
+            if checked and len(value) > self._bytes_max:
+                decoded[place] = RecordError(
+                    f"{len(value)} bytes, at most {self._bytes_max} are decoded (limits.decoded_bytes_max)",
+                    reason="bounds",
+                )
+                continue
+            head = self.head(value)
+            places = by_head.get(head)
             if places is None:
                 try:
-                    places = groups.setdefault(frame(value), [])
+                    found = self._frame(value)
                 except RecordError as error:
                     decoded[place] = bare(error)
                     continue
-                by_head[value[:HEAD_BYTES]] = places
+                places = groups.setdefault(found, [])
+                if found.start <= HEAD_BYTES:
+                    by_head[head] = places
             places.append(place)
+        return groups
 
-    def _group_each(
-        self,
-        values: Sequence[bytes | None],
-        headers: Sequence[Headers],
-        groups: dict[Frame, list[int]],
-        decoded: list[Any],
-    ) -> None:
-        for place, (value, named) in enumerate(zip(values, headers, strict=True)):
-            if value is None:
-                continue
-            try:
-                groups.setdefault(frame(value, named), []).append(place)
-            except RecordError as error:
-                decoded[place] = bare(error)
+    # ---------------------------------------------------------------- schemas
 
-    def _reader(self, schema_id: SchemaId) -> AvroReader:
+    def _by_id(self, schema_id: SchemaId) -> Any:
+        """The schema; of a fingerprint the one among `schema_ids` that has it."""
+        if not isinstance(schema_id, bytes) or not self.format.schema_ids:
+            return self._schemas.by_id(schema_id)
+        if self._fingerprints is None:
+            schemas = {one: self._schemas.by_id(one) for one in self.format.schema_ids}
+            self._fingerprints = {fingerprint_of(schema): one for one, schema in schemas.items() if is_avro(schema)}
+        if schema_id not in self._fingerprints:
+            raise RecordError(f"{named(schema_id)} is none of schema_ids {self.format.schema_ids}", reason="schema")
+        return self._schemas.by_id(self._fingerprints[schema_id])
+
+    def _is_available(self, schema_id: SchemaId | None) -> bool:
+        try:
+            self._reader_or_error(schema_id)
+        except RegistryError:
+            return False
+        return True
+
+    def _reader_or_error(self, schema_id: SchemaId | None) -> Reader | RecordError:
+        if schema_id is None:
+            return self._unschemed
         reader = self._readers.get(schema_id)
         if reader is None:
-            schema = self._schemas.by_id(schema_id)
             try:
-                reader = AvroReader(schema, f"schema {schema_id}")
+                schema = self._by_id(schema_id)
+            except RecordError as error:
+                return bare(error)
+            try:
+                reader = reader_of(schema, named(schema_id), self.format.message)
             except RecordError as error:
                 reader = bare(error)
             self._readers[schema_id] = reader
-        if isinstance(reader, RecordError):
-            raise RecordError(str(reader), reason=reader.reason)
         return reader
-
-    def _reader_or_error(self, schema_id: SchemaId) -> AvroReader | RecordError:
-        try:
-            return self._reader(schema_id)
-        except RecordError as error:
-            return bare(error)
-
-
-def _json_or_error(value: bytes | None) -> Any:
-    try:
-        return json_values.read(value or b"")
-    except RecordError as error:
-        return bare(error)

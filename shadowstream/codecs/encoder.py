@@ -7,29 +7,36 @@ from typing import Any, Literal
 from shadowstream.codecs import json_values
 from shadowstream.codecs.avro import AvroWriter
 from shadowstream.codecs.framing import framed
-from shadowstream.codecs.schemas import SchemaSource
-from shadowstream.errors import ConfigError, RecordError
+from shadowstream.codecs.schemas import SchemaSource, is_avro
+from shadowstream.errors import CandidateError, ConfigError, RecordError
+
+Written = Literal["avro", "json", "bytes"]
 
 
 class Encoder:
     """Encodes for one subject (``<topic>-value``). The schema is the subject's latest when the encoder is made.
 
-    `format` as `config.Candidate.output_format`: None takes Avro where the subject has a schema, else JSON.
+    `format` as `config.Candidate.output_format`: None takes Avro where the subject has a schema of it, else JSON.
     Raises `ConfigError` where Avro is asked for and the subject has no schema that can be used, and a retriable
     `BrokerError` while that cannot be known.
     """
 
-    def __init__(self, schemas: SchemaSource, subject: str, format: Literal["avro", "json"] | None = None) -> None:
-        self._writer = None if format == "json" else _writer(schemas, subject)
+    def __init__(
+        self, schemas: SchemaSource, subject: str, format: Literal["avro", "json", "bytes"] | None = None
+    ) -> None:
+        self._bytes_only = format == "bytes"
+        self._writer = None if format in ("json", "bytes") else _writer(schemas, subject)
         if format == "avro" and self._writer is None:
             raise ConfigError(
-                f"candidate.output_format: avro needs a schema of subject {subject!r} and there is none; "
+                f"candidate.output_format: avro needs an Avro schema of subject {subject!r} and there is none; "
                 f"add it under schemas, or write json"
             )
 
     @property
-    def format(self) -> Literal["avro", "json"]:
+    def format(self) -> Written:
         """What is written."""
+        if self._bytes_only:
+            return "bytes"
         return "json" if self._writer is None else "avro"
 
     def encode(self, value: Any) -> bytes | None:
@@ -39,6 +46,8 @@ class Encoder:
         """
         if value is None or isinstance(value, bytes):
             return value
+        if self._bytes_only:
+            raise CandidateError(f"output of type {type(value).__name__}; with output_format: bytes it must be bytes")
         return json_values.write(value) if self._writer is None else self._writer.write(value)
 
 
@@ -47,7 +56,10 @@ def _writer(schemas: SchemaSource, subject: str) -> AvroWriter | None:
     if schema_id is None:
         return None
     try:
-        return AvroWriter(schemas.by_id(schema_id), f"schema {schema_id} of {subject}", framed(schema_id))
+        schema = schemas.by_id(schema_id)
+        if not is_avro(schema):
+            return None
+        return AvroWriter(schema, f"schema {schema_id} of {subject}", framed(schema_id))
     except RecordError as error:
         raise ConfigError(
             f"schema {schema_id}, the latest of subject {subject!r}, cannot be written: {error}; "

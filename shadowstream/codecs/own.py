@@ -15,9 +15,11 @@ from typing import Any
 
 import fastavro
 import orjson
-from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
+from fastavro.schema import parse_schema
 
 from shadowstream import shipped
+from shadowstream.codecs.framing import SINGLE_OBJECT, SINGLE_OBJECT_BYTES
+from shadowstream.codecs.schemas import fingerprint_of
 from shadowstream.errors import RecordError
 
 NAMES = (
@@ -33,8 +35,6 @@ NAMES = (
     "scored",
     "label_state",
 )
-_MAGIC = b"\xc3\x01"
-_HEAD = 10
 JSON_BYTES_MAX = 100_000
 """Of bytes in JSON, where one may become five: a row of diff stays below what a broker takes as one message."""
 
@@ -46,7 +46,7 @@ def schema(name: str) -> Any:
 
 
 def _head_of(parsed: Any) -> bytes:
-    return _MAGIC + bytes.fromhex(fingerprint(to_parsing_canonical_form(parsed), "CRC-64-AVRO"))
+    return SINGLE_OBJECT + fingerprint_of(parsed)
 
 
 @cache
@@ -105,17 +105,18 @@ def decode(raw: bytes) -> tuple[str, dict[str, Any]]:
     >>> decode(encode("state", {"task": "t/0", "seq": 1, "counts": {}, "inputs_counted": {}, "overflow": {}}))[0]
     'state'
     """
-    found = _writers().get(raw[:_HEAD])
+    head = raw[:SINGLE_OBJECT_BYTES]
+    found = _writers().get(head)
     if found is None:
         raise RecordError(
-            f"not a record of ours: begins with {raw[:_HEAD].hex() or 'nothing'}; is a newer release writing?",
+            f"not a record of ours: begins with {head.hex() or 'nothing'}; is a newer release writing?",
             reason="schema",
         )
     name, writer = found
     # Resolving costs time that records of this release need not spend.
     reader = None if writer is schema(name) else schema(name)
     try:
-        record = fastavro.schemaless_reader(io.BytesIO(raw[_HEAD:]), writer, reader)
+        record = fastavro.schemaless_reader(io.BytesIO(raw[SINGLE_OBJECT_BYTES:]), writer, reader)
     except Exception as error:  # fastavro raises EOFError, IndexError, UnicodeDecodeError, ... on broken bytes
         raise RecordError(f"broken {name} record: {error!r}", reason="decode") from error
     return name, record  # type: ignore[return-value]  # our schemas are all records

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from fastavro.schema import parse_schema
+from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 
 from shadowstream.codecs.framing import SchemaId
 from shadowstream.errors import RecordError
@@ -14,14 +14,31 @@ ParsedSchema = Any
 """What `fastavro.parse_schema` returns: a dict, for a bare type a str, for a union a list."""
 
 
+class JsonSchema(NamedTuple):
+    """A JSON Schema: its text, and the texts of those that it refers to, by the names it calls them."""
+
+    text: str
+    references: tuple[tuple[str, str], ...] = ()
+
+
+class ProtobufSchema(NamedTuple):
+    """Protobuf: a serialized FileDescriptorSet, imports before their users, and the name of the schema's own file."""
+
+    descriptors: bytes
+    file: str
+
+
+Schema = ParsedSchema | JsonSchema | ProtobufSchema
+
+
 class SchemaSource(Protocol):
     """Writer schemas by id. Sources with I/O stand at the edge (`shadowstream.kafka.registry`)."""
 
-    def by_id(self, schema_id: SchemaId) -> ParsedSchema:
-        """The schema of that id.
+    def by_id(self, schema_id: SchemaId) -> Schema:
+        """The schema of that id, GUID or fingerprint.
 
-        Raises `RecordError` (reason ``schema``) where no such Avro schema exists, and a retriable `BrokerError` where
-        that cannot be known now.
+        Raises `RecordError` (reason ``schema``) where there is none or it cannot be used, and a `RegistryError`
+        where that cannot be known now.
         """
         ...
 
@@ -33,16 +50,35 @@ class SchemaSource(Protocol):
 class NoSchemas:
     """No schema at all, for topics that are all JSON."""
 
-    def by_id(self, schema_id: SchemaId) -> ParsedSchema:
+    def by_id(self, schema_id: SchemaId) -> Schema:
         """Raises `RecordError`: there is none."""
         raise RecordError(
-            f"schema {schema_id} is unknown: the config names no source; set schemas.dir or schemas.registry",
+            f"{named(schema_id)} is unknown: the config names no source; set schemas.dir or schemas.registry",
             reason="schema",
         )
 
     def latest_id(self, subject: str) -> int | None:
         """None: there is none."""
         return None
+
+
+def named(schema_id: SchemaId) -> str:
+    """How messages call a schema.
+
+    >>> named(7), named(bytes(8))
+    ('schema 7', 'schema of fingerprint 0000000000000000')
+    """
+    return f"schema of fingerprint {schema_id.hex()}" if isinstance(schema_id, bytes) else f"schema {schema_id}"
+
+
+def fingerprint_of(schema: ParsedSchema) -> bytes:
+    """CRC-64-AVRO of the canonical form, 8 bytes as they stand in a value (Avro specification, single-object)."""
+    return bytes.fromhex(fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO"))
+
+
+def is_avro(schema: Schema) -> bool:
+    """Whether it is a parsed Avro schema, and none of the other kinds."""
+    return not isinstance(schema, JsonSchema | ProtobufSchema)
 
 
 def parse(text: str, references: dict[str, Any] | None = None) -> ParsedSchema:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 
 from shadowstream.codecs.decoder import Decoder
-from shadowstream.codecs.framing import HEAD_BYTES
 from shadowstream.compare.slices import ABSENT as ABSENT_NAME
 from shadowstream.compare.slices import UNDECODABLE, Coded, coded, text_of
 from shadowstream.compare.telling import ABSENT
 from shadowstream.errors import RecordError
 
 COLUMNS_FROM = 64
-_head = itemgetter(slice(HEAD_BYTES))
 
 
 class Fields:
-    """Decoded values of one side, each by its own schema. Raises a retriable `BrokerError` as a decoder does."""
+    """Decoded values of one side, each by its own schema. Raises a `RegistryError` as a decoder does."""
 
     def __init__(self, decoder: Decoder, values: Sequence[bytes | None]) -> None:
         self._decoder, self._values = decoder, values
@@ -29,7 +26,7 @@ class Fields:
         self._batch: pa.RecordBatch | None = None
         if len(values) >= COLUMNS_FROM and None not in values:
             framed = cast("Sequence[bytes]", values)
-            read = decoder.columns(framed) if len({*map(_head, framed)}) == 1 else None
+            read = decoder.columns(framed) if len({*map(decoder.head, framed)}) == 1 else None
             if read is not None and len(read[1]) == len(values):
                 self._batch = read[0]
         if self._batch is None:

@@ -6,15 +6,14 @@ columns cannot decide (`arrow`), and all else, is decoded and compared by rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import compress
-from operator import itemgetter, ne
+from operator import ne
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from shadowstream.codecs.decoder import Decoder
-from shadowstream.codecs.framing import HEAD_BYTES, schema_header
 from shadowstream.compare.arrow import UNKNOWN, arrow_levels
 from shadowstream.compare.columns import compare_columns
 from shadowstream.compare.expected import ExpectedChanges
@@ -23,12 +22,12 @@ from shadowstream.compare.result import MISMATCH, NAMES, PLAIN_MATCH, PairResult
 from shadowstream.compare.rows import compare_rows, mismatches, whole
 from shadowstream.compare.rules import RuleSet
 from shadowstream.compare.telling import ABSENT
+from shadowstream.config import Format
 from shadowstream.errors import RecordError, ShadowstreamBug
-from shadowstream.records import Headers, Side
+from shadowstream.records import Side
 
 _Values = Sequence[bytes | None]
-_Headers = Sequence[Headers]
-_head = itemgetter(slice(HEAD_BYTES))
+_HeadOf = Callable[[Any], bytes]
 COLUMNS_FROM = 16
 """With fewer pairs of two schemas a batch in Arrow costs more than their rows."""
 SCHEMAS_MAX = 16
@@ -51,16 +50,14 @@ def compare_pairs(
     production_decoder: Decoder,
     shadow_decoder: Decoder,
     rules: RuleSet,
-    headers: tuple[_Headers, _Headers] = ((), ()),
     declared: Declared = NONE_DECLARED,
 ) -> Results:
     """One result a pair, in order.
 
-    Equal bytes are a match and are not decoded, broken or not: both sides said the same. All others are decoded, each
-    side by the schema that its own frame names; a value that cannot be is `Undecodable`, also beside a tombstone.
-    `headers`, production's and the shadow's, are needed only where they name the schema (`framing.SCHEMA_HEADER`):
-    empty, or one entry a value.
-    Raises a retriable `BrokerError` while a schema cannot be had; nothing is lost by calling again.
+    Equal bytes are a match and are not decoded, broken or not: both sides said the same, but where the config says that
+    they are written in two ways. All others are decoded, each side by the schema that its own frame names; a value that
+    cannot be is `Undecodable`, also beside a tombstone.
+    Raises a `RegistryError` while a schema cannot be had; nothing is lost by calling again.
 
     >>> from shadowstream.codecs.schemas import NoSchemas
     >>> json = Decoder(NoSchemas())
@@ -68,7 +65,7 @@ def compare_pairs(
     ['match', 'undecodable_production']
     """
     count = len(production)
-    if len(shadow) != count or any(len(h) not in (0, count) for h in headers):
+    if len(shadow) != count:
         raise ShadowstreamBug(f"compare: columns of {count} production values and {len(shadow)} shadow values differ")
 
     def explain(place: int) -> PairResult:
@@ -76,18 +73,17 @@ def compare_pairs(
         return compare_rows(ours, shadow_decoder.decode(shadow[place]), rules)
 
     results = Results(np.zeros(count, np.uint8), {}, explain)
-    if any(headers):
-        places = _unequal(production, shadow, *headers)
-    else:
-        places = list(compress(range(count), map(ne, production, shadow)))
-        decoders = production_decoder, shadow_decoder
-        places = _by_columns(results, (production, shadow), decoders, places, rules)
-        if declared.changes:
-            # Whether a declared change explains a mismatch, its row must say.
-            places = sorted({*places, *np.flatnonzero(results.places == MISMATCH).tolist()})
+    places: Sequence[int] = range(count)
+    if _mean_the_same(production_decoder.format, shadow_decoder.format):
+        places = list(compress(places, map(ne, production, shadow)))
+    decoders = production_decoder, shadow_decoder
+    places = _by_columns(results, (production, shadow), decoders, places, rules)
+    if declared.changes:
+        # Whether a declared change explains a mismatch, its row must say.
+        places = sorted({*places, *np.flatnonzero(results.places == MISMATCH).tolist()})
     if places:
-        ours = production_decoder.decode_many(_at(production, places), _at(headers[0], places))
-        theirs = shadow_decoder.decode_many(_at(shadow, places), _at(headers[1], places))
+        ours = production_decoder.decode_many(_at(production, places))
+        theirs = shadow_decoder.decode_many(_at(shadow, places))
         found = _by_rows((_at(production, places), _at(shadow, places)), ours, theirs, rules)
         for index, (place, result) in enumerate(zip(places, found, strict=True)):
             if declared.changes and result.outcome == "mismatch":
@@ -108,7 +104,7 @@ def _by_columns(
 ) -> list[int]:
     """Enter what columns can decide; the places that are left."""
     left: list[int] = []
-    for group in _by_schemas(values, places, left):
+    for group in _by_schemas(values, (decoders[0].head, decoders[1].head), places, left):
         read, also_read = (
             decoder.columns(_at(column, group)) for decoder, column in zip(decoders, values, strict=True)
         )
@@ -132,21 +128,32 @@ def _by_columns(
     return sorted(left)
 
 
-def _by_schemas(values: tuple[_Values, _Values], places: Sequence[int], left: list[int]) -> list[Sequence[int]]:
+def _mean_the_same(production: Format, shadow: Format) -> bool:
+    """Whether equal bytes are equal values on both sides."""
+    if production is shadow or (production.is_telling and shadow.is_telling):
+        return True
+    one, other = ((own.format, own.schema_ids, own.message) for own in (production, shadow))
+    return one == other
+
+
+def _by_schemas(
+    values: tuple[_Values, _Values], head_of: tuple[_HeadOf, _HeadOf], places: Sequence[int], left: list[int]
+) -> list[Sequence[int]]:
     """Places by what the two values begin with, tombstones and small groups put to what is `left`."""
     if len(places) < COLUMNS_FROM:
         left += places
         return []
     production, shadow = _at(values[0], places), _at(values[1], places)
     try:
-        heads = {*map(_head, production)}, {*map(_head, shadow)}
+        heads = {*map(head_of[0], production)}, {*map(head_of[1], shadow)}
     except TypeError:  # a tombstone on either side
         left += [p for p, one, other in zip(places, production, shadow, strict=True) if one is None or other is None]
-        return _by_schemas(values, [p for p in places if values[0][p] is not None and values[1][p] is not None], left)
+        both = [p for p in places if values[0][p] is not None and values[1][p] is not None]
+        return _by_schemas(values, head_of, both, left)
     if len(heads[0]) == len(heads[1]) == 1:
         return [places]
     groups: dict[Any, list[int]] = {}
-    for place, one, other in zip(places, map(_head, production), map(_head, shadow), strict=True):
+    for place, one, other in zip(places, map(head_of[0], production), map(head_of[1], shadow), strict=True):
         groups.setdefault((one, other), []).append(place)
     large = [group for group in groups.values() if len(group) >= COLUMNS_FROM and len(groups) <= SCHEMAS_MAX]
     kept = {place for group in large for place in group}
@@ -167,18 +174,6 @@ def _by_rows(
     return [next(results) if result is None else result for result in settled]
 
 
-def _unequal(production: _Values, shadow: _Values, ours: _Headers, theirs: _Headers) -> list[int]:
-    """Places of the pairs whose bytes differ, or equal bytes that two schemas wrote."""
-    nothing: _Headers = [None] * len(production)
-    return [
-        place
-        for place, (one, other, one_headers, other_headers) in enumerate(
-            zip(production, shadow, ours or nothing, theirs or nothing, strict=True)
-        )
-        if one != other or (one is not None and schema_header(one_headers) != schema_header(other_headers))
-    ]
-
-
 def _odd(raw: bytes | None, other_raw: bytes | None, value: Any, other: Any) -> PairResult | Undecodable | None:
     """The result of a pair with an undecodable value, a tombstone or a JSON null; None for any other pair."""
     for side, decoded in ((Side.PRODUCTION, value), (Side.SHADOW, other)):
@@ -193,7 +188,7 @@ def _odd(raw: bytes | None, other_raw: bytes | None, value: Any, other: Any) -> 
 
 
 def _at(column: Sequence[Any], places: Sequence[int]) -> Sequence[Any]:
-    """The column at these places; an empty column (no headers) stays empty."""
-    if not len(column) or len(places) == len(column):
+    """The column at these places."""
+    if len(places) == len(column):
         return column
     return [column[place] for place in places]

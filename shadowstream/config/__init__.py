@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from shadowstream.config.cluster import OWNED_PROPERTIES, Kafka, Schemas
+from shadowstream.config.cluster import OWNED_PROPERTIES, Format, Kafka, Schemas
 from shadowstream.config.comparing import Check, Compare, Dimension, Expected, Latency, Redact, Rule
 from shadowstream.config.judging import Criterion, Drift, Judge
 from shadowstream.config.limits import Alerts, Limits
@@ -31,6 +31,7 @@ __all__ = [
     "Dimension",
     "Drift",
     "Expected",
+    "Format",
     "Identity",
     "Judge",
     "Kafka",
@@ -120,4 +121,10 @@ class Config(Model):
         reads += [one.topic for one in (self.candidate, self.twin, self.labels) if one and one.topic]
         if len(set(reads)) < len(reads):
             raise ValueError("a topic stands in more than one place of inputs, outputs, candidate, twin and labels")
+        unread = sorted(self.schemas.formats.keys() - set(reads))
+        if unread:
+            raise ValueError(f"schemas.formats: {', '.join(unread)} is no topic that this trial reads")
+        compared = {*self.production.outputs, self.candidate.topic, self.twin and self.twin.topic}
+        if self.identity.path and compared & self.schemas.formats.keys():
+            raise ValueError("identity.path needs outputs that say themselves how they are written: no schemas.formats")
         return self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from shadowstream.config.model import Model
@@ -42,14 +44,66 @@ class Kafka(Model):
         return self
 
 
-class Schemas(Model):
-    """Where writer schemas come from: a folder of `<id>.<subject>.avsc`, or a schema registry."""
+class Format(Model):
+    """How the values of one topic are written. Without one each value says it itself (`auto`)."""
 
-    dir: str | None = Field(None, description="folder of <id>.<subject>.avsc files, relative to the config file")
+    format: Literal["auto", "avro", "json", "protobuf", "bytes", "text"] = Field(
+        "auto",
+        description="auto: by what a value begins with, 00 and a schema id (Avro, JSON or Protobuf, as registered), "
+        "C3 01 and a fingerprint (Avro), else JSON. The others say what a value without such a beginning is: avro, "
+        "protobuf: a bare body of the schema in schema_ids; json: a JSON text, held against that schema if one is "
+        "named; bytes, text: the whole value",
+    )
+    header: bool = Field(
+        False, description="records name their schema in the header __value_schema_id, which is looked at first"
+    )
+    schema_ids: list[int] = Field(
+        default_factory=list,
+        max_length=1000,
+        description="ids in schemas.dir or the registry. avro, protobuf: the one of the values; json: of the schema "
+        "they must fit; auto: of those that fingerprints may name, which is needed with a registry only",
+    )
+    message: str | None = Field(
+        None, min_length=1, description="protobuf: full name of the message; default: the first of the schema"
+    )
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether equal bytes of two such topics mean the same."""
+        return self.format == "auto" or (self.format == "json" and not self.schema_ids)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Format:
+        least, most = {"avro": (1, 1), "protobuf": (1, 1), "json": (0, 1), "auto": (0, 1000)}.get(self.format, (0, 0))
+        if not least <= len(self.schema_ids) <= most:
+            asked = "exactly one id" if least else "at most one id" if most else "none"
+            raise ValueError(f"schema_ids: format {self.format} takes {asked}")
+        if self.header and self.format not in ("auto", "avro", "json"):
+            raise ValueError(f"header does not go with format {self.format}; take auto")
+        if self.message and self.format != "protobuf":
+            raise ValueError("message goes with format: protobuf")
+        return self
+
+
+class Schemas(Model):
+    """Where writer schemas come from (a folder of `<id>.<subject>.avsc`, or a schema registry), and who uses them."""
+
+    dir: str | None = Field(
+        None,
+        description="folder of <id>.<subject>.avsc files (.json: a JSON Schema, .proto: Protobuf), relative to the "
+        "config file",
+    )
     registry: str | None = Field(None, description="URL of a Confluent-compatible schema registry")
+    formats: dict[str, Format] = Field(
+        default_factory=dict,
+        description="by topic that production, the candidate's or the twin's job writes, inputs and labels: how its "
+        "values are written, where they do not say it themselves",
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Schemas:
         if self.dir and self.registry:
             raise ValueError("give either dir or registry, not both")
+        if not (self.dir or self.registry) and any(one.schema_ids for one in self.formats.values()):
+            raise ValueError("formats: schema_ids name schemas of dir or registry; give one of them")
         return self

@@ -13,6 +13,9 @@ class Limits(Model):
     commit_ms: PositiveMillis = Field(500, description="longest time between two commits, ms")
     commit_records: int = Field(50_000, ge=1, description="most records between two commits")
     value_bytes_max: int = Field(900_000, ge=1, description="largest candidate output value, bytes")
+    decoded_bytes_max: int = Field(
+        10_000_000, ge=1, description="larger values are not decoded: they are undecodable, bytes"
+    )
     pending_bytes_max: int = Field(200_000_000, ge=1, description="most bytes of unpaired records per joiner process")
     corrections_max: int = Field(
         100_000, ge=0, description="most outcomes missing and extra per output partition that stay correctable"

@@ -35,8 +35,10 @@ class Candidate(Model):
     files: list[str] = Field(
         default_factory=list, description="further files that define the candidate (a model file); part of the revision"
     )
-    output_format: Literal["avro", "json"] | None = Field(
-        None, description="how outputs are written; default: avro where a schema <topic>-value is known, else json"
+    output_format: Literal["avro", "json", "bytes"] | None = Field(
+        None,
+        description="how outputs are written; default: avro where a schema <topic>-value is known, else json. bytes: "
+        "the callable returns bytes, written as production writes (schemas.formats)",
     )
     partitioner: Literal["auto", "input", "murmur2", "crc32"] = Field(
         "auto",

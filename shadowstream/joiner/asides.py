@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
+from shadowstream.codecs.framing import headed
 from shadowstream.compare.slices import ABSENT, text_of
 from shadowstream.config import Config
+from shadowstream.joiner.formats import needs_headers, side_formats
 from shadowstream.joiner.identity import header, packed_of
 from shadowstream.records import Batch, Headers, Side
 
@@ -16,23 +19,40 @@ _DIGITS_MAX = 18
 class Aside(NamedTuple):
     """Of a shadow record the values of the dimensions that are headers, in the config's order, and its input's time.
 
-    `emit_ms` is the time at which its side wrote it, as a header says; None where none does.
+    `emit_ms` is the time at which its side wrote it, as a header says; None where none does. `head` is how many bytes
+    of its value stood in a header (`codecs.framing.headed`).
     """
 
     values: tuple[str, ...] = ()
     input_ms: int | None = None
     emit_ms: int | None = None
+    head: int = 0
+
+
+_NOTHING = Aside()
 
 
 class Asides:
-    """Reads headers of whole batches."""
+    """Reads headers of whole batches of a family: production's output `topic` and what is compared with it."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, topic: str) -> None:
+        self._formats = side_formats(config, topic)
         self._latency = config.compare.latency
         self._names = [one.header for one in config.compare.dimensions if one.header is not None]
 
-    def of(self, side: Side, batch: Batch) -> Sequence[Aside] | None:
-        """One a record, None where nothing is asked of this side."""
+    def headed(self, side: Side, batch: Batch) -> tuple[Batch, Sequence[Aside] | None]:
+        """The batch with values that say their schemas by themselves, and one aside a record, None for no aside."""
+        format = self._formats[side]
+        found = self._of(side, batch)
+        if not format.header:
+            return batch, found
+        pairs = zip(batch.values, batch.headers or [None] * len(batch), strict=True)
+        values, heads = zip(*(headed(value, headers, format) for value, headers in pairs), strict=True)
+        if any(heads):
+            found = [one._replace(head=n) for one, n in zip(found or [_NOTHING] * len(batch), heads, strict=True)]
+        return replace(batch, values=list(values)), found
+
+    def _of(self, side: Side, batch: Batch) -> Sequence[Aside] | None:
         latency = self._latency
         if not batch.headers or side is Side.TWIN:
             return None
@@ -56,9 +76,12 @@ class Asides:
             for one, at, headers in zip(values, packed, batch.headers, strict=True)
         ]
 
-    def needs_headers(self, side: Side) -> bool:
-        """Whether headers of production's records are needed; the shadow's are read anyway."""
-        return side is Side.PRODUCTION and self._latency is not None and self._latency.production_header is not None
+
+def asks_headers(config: Config, side: Side) -> bool:
+    """Whether headers of production's or the twin's records are needed; the shadow's are read anyway."""
+    latency = config.compare.latency
+    timed = side is Side.PRODUCTION and latency is not None and latency.production_header is not None
+    return timed or needs_headers(config, side)
 
 
 def _millis(headers: Headers, name: str) -> int | None:

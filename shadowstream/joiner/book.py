@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shadowstream.codecs import own
+from shadowstream.codecs.framing import unheaded
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.joiner.cells import Cells, Columns
@@ -353,7 +354,10 @@ class Book:
     def _dead_letter(self, side: Side, rows: Sequence[Row | None], reason: str) -> None:
         row = rows[side]
         if row is not None:
-            failed = Failed(*self.own_place(side, row), row.key, row.value, row.time_ms)
+            value, named = row.value, None
+            if value is not None and row.aside is not None and row.aside.head:
+                value, named = unheaded(value, row.aside.head)
+            failed = Failed(*self.own_place(side, row), row.key, value, row.time_ms, named)
             self.writes.append(dead_letter(self._config, "joiner", failed, ("RecordError", reason), "VALUE_CONVERTER"))
 
     def _id(self, side: Side, row: Row | None) -> dict[str, Any] | None:

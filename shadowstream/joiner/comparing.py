@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from shadowstream.codecs.decoder import Decoder
@@ -14,10 +14,13 @@ from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import Results
 from shadowstream.compare.rules import RuleSet, join_path, parse_path
 from shadowstream.compare.slices import Coded
-from shadowstream.config import Compare
+from shadowstream.config import Compare, Config
+from shadowstream.joiner.formats import side_formats
 from shadowstream.records import Side
 
 Values = Sequence["bytes | None"]
+Decoders = tuple[Decoder, Decoder, Decoder]
+"""By `Side`."""
 
 
 class Comparing(Protocol):
@@ -25,6 +28,18 @@ class Comparing(Protocol):
 
     def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Results:
         """`times_ms` are production's, by which declared changes expire; without them none is expected."""
+        ...
+
+    def of(self, topic: str) -> Comparing:
+        """The same of one output topic of production, as its values and those of the other sides are written."""
+        ...
+
+    def twin(self, production: Values, twin: Values) -> Results:
+        """Values of production and of its twin."""
+        ...
+
+    def available(self, side: Side, values: Values) -> Sequence[bool]:
+        """Whether each value can be decoded now, or never: False while its schema cannot be had."""
         ...
 
     def decode(self, side: Side, values: Values) -> Sequence[Any]:
@@ -43,26 +58,39 @@ class Comparing(Protocol):
 class Comparer:
     """Compares under rules. Differences are worked out when they are first asked for: most pairs never are."""
 
-    def __init__(self, schemas: SchemaSource, compare: Compare) -> None:
+    def __init__(self, decoders: Callable[[str], Decoders], compare: Compare, topic: str = "") -> None:
+        self._of, self._compare, self._topic = decoders, compare, topic
         self._rules = RuleSet(compare.rules, compare.added_fields)
         self._redactor = Redactor(compare.redact)
         self._changes = ExpectedChanges(compare.expected)
         paths = [parse_path(one.path) for one in compare.dimensions if one.path is not None]
         self._dimensions = [["*" if name is None else name for name in path] for path in paths]
-        self._decoders = Decoder(schemas), Decoder(schemas)
+        self._decoders = decoders(topic)
 
     def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Results:
         """See `Comparing`."""
         declared = Declared(self._changes, times_ms) if times_ms else NONE_DECLARED
-        return compare_pairs(production, shadow, *self._decoders, self._rules, declared=declared)
+        return compare_pairs(production, shadow, *self._decoders[:2], self._rules, declared=declared)
+
+    def of(self, topic: str) -> Comparing:
+        """See `Comparing`."""
+        return self if topic == self._topic else Comparer(self._of, self._compare, topic)
+
+    def twin(self, production: Values, twin: Values) -> Results:
+        """See `Comparing`."""
+        return compare_pairs(production, twin, self._decoders[0], self._decoders[2], self._rules)
+
+    def available(self, side: Side, values: Values) -> Sequence[bool]:
+        """See `Comparing`."""
+        return self._decoders[side].available(values)
 
     def decode(self, side: Side, values: Values) -> Sequence[Any]:
         """See `Comparing`."""
-        return self._decoders[1 if side is Side.SHADOW else 0].decode_many(values)
+        return self._decoders[side].decode_many(values)
 
     def fields(self, side: Side, values: Values) -> Fields:
         """See `Comparing`."""
-        return Fields(self._decoders[1 if side is Side.SHADOW else 0], values)
+        return Fields(self._decoders[side], values)
 
     def dimensions(self, production: Values) -> Sequence[Coded]:
         """See `Comparing`. Values are decoded only where a field is asked for, those of equal pairs as well."""
@@ -79,5 +107,18 @@ class Comparer:
 
 
 def comparer(schemas: SchemaSource, compare: Compare) -> Comparer:
-    """A comparer under these rules."""
-    return Comparer(schemas, compare)
+    """A comparer under these rules, of values that say themselves how they are written."""
+    decoders = Decoder(schemas), Decoder(schemas), Decoder(schemas)
+    return Comparer(lambda _: decoders, compare)
+
+
+def comparer_of(schemas: SchemaSource, config: Config) -> Comparer:
+    """The comparer of a trial; ask it for those `of` its topics."""
+    sides = [Decoder(schemas, bytes_max=config.limits.decoded_bytes_max) for _ in Side]
+
+    def decoders(topic: str) -> Decoders:
+        formats = side_formats(config, topic)
+        one, other, third = (decoder.formatted(format) for decoder, format in zip(sides, formats, strict=True))
+        return one, other, third
+
+    return Comparer(decoders, config.compare)

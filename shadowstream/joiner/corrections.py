@@ -33,6 +33,7 @@ class Corrections:
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[Place, int], Correction] = {}
+        self._read: set[tuple[Place, int]] = set()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -44,7 +45,7 @@ class Corrections:
     def wanted(self) -> dict[Place, list[int]]:
         """Offsets to be read again, by place, in order."""
         found: dict[Place, list[int]] = {}
-        for place, offset in sorted(self._waiting):
+        for place, offset in sorted(self._waiting.keys() - self._read):
             found.setdefault(place, []).append(offset)
         return found
 
@@ -53,18 +54,23 @@ class Corrections:
         return min((one.said.floor for one in self._waiting.values()), default=None)
 
     def fetched(self, batch: Batch, asides: Asides) -> list[tuple[SaidRow, Pair]]:
-        """What records read again make of corrections; each waits until `drop`: its comparison may raise."""
+        """What records read again make of corrections; each waits until `drop`: it may need a schema."""
         found = []
+        side = next((one.said.side for at, one in self._waiting.items() if at[0] == batch.place), None)
+        if side is None:
+            return []
+        batch, told = asides.headed(side, batch)
         for i, (offset, value) in enumerate(zip(batch.offsets, batch.values, strict=True)):
             correction = self._waiting.get((batch.place, offset))
             if correction is not None:
-                told = asides.of(correction.said.side, batch)
+                self._read.add((batch.place, offset))
                 found.append((correction.said, correction.pair(value, told[i] if told else None)))
         return found
 
     def drop(self, said: SaidRow) -> None:
         """The correction of this row has been entered."""
         del self._waiting[said.place, said.offset]
+        self._read.discard((said.place, said.offset))
 
     def gone(self, place: Place, offsets: Iterable[int]) -> list[tuple[SaidRow, Pair]]:
         """Records that can no longer be read: the pairs, production's or the shadow's value left out."""

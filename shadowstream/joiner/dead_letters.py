@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from shadowstream.codecs.framing import SCHEMA_HEADER
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.records import Place, Write
@@ -12,13 +13,14 @@ MESSAGE_BYTES_MAX = 1_000
 
 
 class Failed(NamedTuple):
-    """A record that failed: its own place and offset, key, value and time."""
+    """A record that failed: its own place and offset, key, value and time, and what its header said of its schema."""
 
     place: Place
     offset: int
     key: bytes | None
     value: bytes | None
     time_ms: int
+    schema_header: bytes | None = None
 
 
 def dead_letter(config: Config, role: str, failed: Failed, error: tuple[str, str], stage: str) -> Write:
@@ -33,6 +35,8 @@ def dead_letter(config: Config, role: str, failed: Failed, error: tuple[str, str
         ("__connect.errors.exception.class.name", name.encode()),
         ("__connect.errors.exception.message", (redactor.reason(message) or "").encode()[:MESSAGE_BYTES_MAX]),
     ]
+    if failed.schema_header is not None:
+        headers.append((SCHEMA_HEADER, failed.schema_header))
     value = redactor.payload(failed.value)
     if value is not None:
         value = value[: config.limits.value_bytes_max]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any
 
 from shadowstream.compare.result import Results
+from shadowstream.errors import RegistryError
 from shadowstream.joiner.book import PLAIN, Plainly, Said
 from shadowstream.joiner.cells import Columns, columns_of
 from shadowstream.joiner.comparing import Comparing
@@ -36,7 +39,7 @@ class Deciding:
     def take(self, decisions: Iterable[Decision | Met]) -> None:
         """Enter decisions, or gather them until it is worth comparing.
 
-        What could not be entered now (a comparison may raise: a schema that cannot be had) is tried at the next call.
+        What needs a schema that cannot be had now is set aside (`awaiting`) and tried at each `compare_pairs`.
         """
         for decision in decisions:
             if isinstance(decision, Met):
@@ -46,12 +49,14 @@ class Deciding:
             else:
                 self._others.append(decision)
         while self._others:
-            first = self._others[0]
-            if isinstance(first, Alone):
-                self._alone(first)
-            else:
-                self._many(first)
-            self._others.popleft()
+            first = self._others.popleft()
+            try:
+                if isinstance(first, Alone):
+                    self._alone(first)
+                else:
+                    self._many(first)
+            except RegistryError:
+                self._task.awaiting.add(first)
         if len(self._pairs) + sum(len(met.ids) for met in self._met) >= COMPARE_AT:
             self.compare_pairs()
 
@@ -60,10 +65,37 @@ class Deciding:
     def compare_pairs(self) -> None:
         """Compare the pairs gathered so far and enter their outcomes."""
         if self._met:
-            self._compare_met(self._met)
+            try:
+                self._compare_met(self._met)
+            except RegistryError:
+                self._pairs += [met.pair(i) for met in self._met for i in range(len(met.ids))]
             self._met = []
         if self._pairs:
-            self._compare_each()
+            try:
+                self._compare_each()
+            except RegistryError:
+                self._set_aside()
+                if self._pairs:
+                    self._compare_each()
+
+    def go_on(self) -> None:
+        """Take up what waited for a schema that can be had now."""
+        if not len(self._task.awaiting):
+            return
+        decisions, corrected = self._task.awaiting.take()
+        self.take(decisions)
+        if corrected:
+            self.correct(corrected)
+
+    def _set_aside(self) -> None:
+        """Of the pairs gathered those wait that need a schema which cannot be had now."""
+        awaiting, pairs = self._task.awaiting, self._pairs
+        self._pairs = []
+        for pair in pairs:
+            if awaiting.can_go_on(pair):
+                self._pairs.append(pair)
+            else:
+                awaiting.add(pair)
 
     def _compare_met(self, parts: Sequence[Met]) -> None:
         """Pairs that came as columns: entered as columns, but for warm-up."""
@@ -92,7 +124,7 @@ class Deciding:
         columns = self._columns(counted, results.outcomes)
         scored = self.scoring.scored(counted, results.outcomes, columns.revisions)
         met = [pair for pair in counted if pair.twin is not None]
-        twins = iter(self._compare([p.production.value for p in met], [p.twin.value for p in met if p.twin]))
+        twins = iter(self._compare.twin([p.production.value for p in met], [p.twin.value for p in met if p.twin]))
         self._pairs = []
         book = self._task.book
         for pair in warm:
@@ -177,7 +209,7 @@ class Deciding:
             result, revision = self._reason(row)
         compared = None
         if end.twin is not None and result is not WARM_UP:
-            (compared,) = self._compare([row.value], [end.twin.value])  # before anything is entered: it may raise
+            (compared,) = self._compare.twin([row.value], [end.twin.value])  # before anything is entered: it may raise
         task.book.alone(Side.PRODUCTION, row, result, revision, Said(end.ambiguous, None, end.id, end.twin))
         task.book.twin(row.time_ms, revision, result.outcome, end.twin, compared)
 
@@ -215,20 +247,28 @@ class Deciding:
 
     def correct(self, found: Sequence[tuple[SaidRow, Pair]]) -> None:
         """Compare and enter corrections whose values have come."""
-        results = self._results([pair for _, pair in found])
+        results: Sequence[Any] = [None] * len(found)
+        with suppress(RegistryError):
+            results = self._results([pair for _, pair in found])
         for (said, pair), result in zip(found, results, strict=True):
-            compared = None
-            if pair.twin is not None:
-                (compared,) = self._compare([pair.production.value], [pair.twin.value])
-            revision = said.revision if said.side is Side.SHADOW else None
-            columns = self._columns([pair], [result.outcome], revision)
-            scored = self.scoring.scored([pair], [result.outcome], columns.revisions)
-            self._task.book.correct(said, pair, result)
-            self._task.book.slices.add(columns)
-            self._task.book.writes += scored
-            self._task.corrections.drop(said)
-            if pair.twin is not None:
-                self._task.book.twin(pair.production.time_ms, said.revision, result.outcome, pair.twin, compared)
+            try:
+                self._correct(said, pair, self._results([pair])[0] if result is None else result)
+            except RegistryError:
+                self._task.awaiting.add_corrected((said, pair))
+
+    def _correct(self, said: SaidRow, pair: Pair, result: Any) -> None:
+        compared = None
+        if pair.twin is not None:
+            (compared,) = self._compare.twin([pair.production.value], [pair.twin.value])
+        revision = said.revision if said.side is Side.SHADOW else None
+        columns = self._columns([pair], [result.outcome], revision)
+        scored = self.scoring.scored([pair], [result.outcome], columns.revisions)
+        self._task.book.correct(said, pair, result)
+        self._task.book.slices.add(columns)
+        self._task.book.writes += scored
+        self._task.corrections.drop(said)
+        if pair.twin is not None:
+            self._task.book.twin(pair.production.time_ms, said.revision, result.outcome, pair.twin, compared)
 
     def keep_said(self, floor: int) -> None:
         """What the book has said missing or extra is committed now, and correctable."""

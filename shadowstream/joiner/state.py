@@ -13,6 +13,7 @@ from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.joiner import ledgers
 from shadowstream.joiner.asides import Asides
+from shadowstream.joiner.awaiting import Awaiting
 from shadowstream.joiner.book import Book
 from shadowstream.joiner.clocks import Clocks
 from shadowstream.joiner.comparing import Comparing
@@ -61,9 +62,10 @@ class TaskState:
         self.topic = sources.topic
         self.copied = {side: CopiedTime() for side in sources.copied}
         self.identity = Identity(config, compare.decode)
-        self.asides = Asides(config)
+        self.asides = Asides(config, sources.topic)
         self.redactor = Redactor(config.compare.redact)
         self.store = _store(config, len(self.places))
+        self.awaiting = Awaiting(self.store.held, compare)
         self.book = Book(config, revision, self.name, self.places, progress)
         self.said = SaidStore(config.limits.corrections_max)
         self.corrections = Corrections()
@@ -98,7 +100,8 @@ class TaskState:
 
     def pending(self, side: Side) -> npt.NDArray[np.int64]:
         """Offsets that wait, announced ones that have not been read again included; in order."""
-        waiting = chain(self.store.offsets(side), self.corrections.offsets(side), self.sides[side].announced)
+        store, corrections, awaiting = (one.offsets(side) for one in (self.store, self.corrections, self.awaiting))
+        waiting = chain(store, corrections, awaiting, self.sides[side].announced)
         return np.sort(np.fromiter(waiting, dtype=np.int64))
 
     def pending_count(self, side: Side) -> int:

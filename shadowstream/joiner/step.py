@@ -53,7 +53,7 @@ class JoinerStep:
         if copied and self.config.candidate.topic is not None:
             copied.add(Side.SHADOW)
         sources = Sources(topic, places, own, frozenset(copied))
-        task = Task(self.config, self.revision, sources, self.progress, self.compare)
+        task = Task(self.config, self.revision, sources, self.progress, self.compare.of(topic))
         self.tasks[places[Side.PRODUCTION]] = task
         for side in task.used_sides:
             self._by_place[places[side]] = (task, side)

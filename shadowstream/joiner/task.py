@@ -61,7 +61,7 @@ class Task(TaskState):
         """Take a batch of one side. Records below the committed high are recovered, not counted again.
 
         Where it holds revisions that no mark has named yet nothing is taken, and these are returned: every count of a
-        revision must stand under one name.
+        revision must stand under one name. Nor is it where a `RegistryError` is raised, before anything is taken.
         """
         state = self.sides[side]
         if batch.offsets[0] < state.read_to:
@@ -74,6 +74,11 @@ class Task(TaskState):
             unnamed = self.progress.unnamed({one.revision for one in packed if one is not None})
             if unnamed:
                 return unnamed
+        batch, asides = self.asides.headed(side, batch)
+        coordinates = self.identity.coordinates(side, batch, packed)
+        ids = self.identity.ids(
+            side, batch, coordinates
+        )  # before anything is taken: a schema may have to be waited for
         state.read_to = batch.offsets[-1] + 1
         self.last_read_ms = now_ms
         times = self._times(batch.times_ms, now_ms)
@@ -83,9 +88,7 @@ class Task(TaskState):
         state.read += len(batch) - old
         if side is Side.SHADOW:
             self.routes.count(packed[old:])
-        coordinates = self.identity.coordinates(side, batch, packed)
-        ids = self.identity.ids(side, batch, coordinates)
-        rows = self._rows(side, batch, times, coordinates, packed)
+        rows = self._rows(side, batch, times, (coordinates, asides), packed)
         repeats = self._repeats(state, batch, old, self.identity.repeats_by(side, ids, coordinates))
         if old or repeats or None in ids or self.config.identity.path:
             ids, mask = self._kept(side, ids, rows, old, repeats)
@@ -100,15 +103,16 @@ class Task(TaskState):
         side: Side,
         batch: Batch,
         times: Sequence[int],
-        coordinates: Sequence[Any] | None,
+        told: tuple[Sequence[Any] | None, Sequence[Any] | None],
         packed: Sequence[Packed | None],
     ) -> Rows:
+        """`told`: what headers say, coordinates and asides."""
         revisions = [p.revision if p else None for p in packed] if any(packed) else None
         origins = None
         if side in self.copied:
             topic = self.topic if side is Side.PRODUCTION else self.config.candidate.topic or self.topic
             origins = [_origin(topic, headers) for headers in batch.headers]
-        asides = self.asides.of(side, batch)
+        coordinates, asides = told
         return Rows(batch.offsets, times, batch.values, batch.keys, coordinates, revisions, origins, asides)
 
     def _repeats(self, state: SideState, batch: Batch, old: int, by: Sequence[Hashable] | None) -> set[int]:
@@ -223,6 +227,7 @@ class Task(TaskState):
         self.clocks.advance()
         if not any(state.announced for state in self.sides):
             self._deciding.take(self.store.settle(self.clocks))
+        self._deciding.go_on()
         self._deciding.compare_pairs()
         watermark = self.clocks.watermark()
         if watermark is not None:

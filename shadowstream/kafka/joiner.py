@@ -11,9 +11,9 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
-from shadowstream.joiner.asides import Asides
+from shadowstream.joiner.asides import asks_headers
 from shadowstream.joiner.checkpoint import Checkpoint
-from shadowstream.joiner.comparing import comparer
+from shadowstream.joiner.comparing import comparer_of
 from shadowstream.joiner.identity import Identity
 from shadowstream.joiner.recovery import Committed, check_unknown, points_of
 from shadowstream.joiner.step import JoinerStep
@@ -53,7 +53,6 @@ class JoinerRole:
         self._client = clients.admin
         self._marks = MarksReader(config, "joiner")
         self._identity = Identity(config)
-        self._asides = Asides(config)
         self._observer = Observer(config, step, clients.admin, families)
         self._fetcher = Fetcher(config, clients.admin)
         self._holding = Holding(clients.consumer, config.limits.pending_bytes_max)
@@ -69,7 +68,7 @@ class JoinerRole:
         """Production's and the twin's headers only where they hold the id; of a copy, to know where it comes from."""
         copied = topic.startswith(self._config.plan.repartition(""))
         side = self._families.side_of(topic)
-        return copied or self._identity.needs_headers(side) or self._asides.needs_headers(side)
+        return copied or self._identity.needs_headers(side) or asks_headers(self._config, side)
 
     def side_word(self, topic: str) -> str:
         """production, shadow or twin."""
@@ -144,8 +143,10 @@ class JoinerRole:
         self._step.drop()
 
     def restored(self) -> bool:
-        """Whether all sides of each task have been read again to where they had been."""
-        return all(side.read_to >= side.high for task in self._step.tasks.values() for side in task.sides)
+        """Whether all sides of each task have been read again to where they had been, and nothing awaits a schema."""
+        tasks = self._step.tasks.values()
+        read = all(side.read_to >= side.high for task in tasks for side in task.sides)
+        return read and not any(len(task.awaiting) for task in tasks)
 
     def batch(self, batch: Batch, now_ms: int) -> None:
         """A batch of one side of one task."""
@@ -188,6 +189,12 @@ class JoinerRole:
     def _warn(self) -> None:
         """Say what bounds have cut since the last commit: it may change outcomes or evidence."""
         tasks = self._step.tasks.values()
+        awaiting = sum(len(task.awaiting) for task in tasks)
+        if awaiting:
+            log.warning("schemas_awaited", pairs=awaiting)
+        elif self._cut.get("schemas_awaited"):
+            log.info("schemas_came")
+        self._cut["schemas_awaited"] = awaiting
         self._warn_of("event_times_clamped", sum(task.clamped for task in tasks))
         self._warn_of("corrections_dropped", sum(task.said.dropped for task in tasks))
         self._warn_of("absences_dropped", self._step.progress.absences_dropped)
@@ -241,7 +248,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     sources = own_topics.ensure(client, config)
     rights.check(client, config, sources)
     inputs = offsets.places({topic: sources[topic] for topic in config.inputs})
-    compare = comparer(schema_source(config.schemas), config.compare)
+    compare = comparer_of(schema_source(config.schemas), config)
     writer = transactional_writer(config, "joiner", instance)
     start_transactions(writer, watch)
     figures: dict[str, Any] = {"role": "joiner", "records": 0, "commits": 0}

@@ -54,7 +54,7 @@ class LabelsRole:
     def __init__(self, config: Config, labels: Labels, revision: str, clients: Clients, watch: Watch) -> None:
         self._config, self._labels, self._revision, self._watch = config, labels, revision, watch
         self._store, self._client, self._tasks = clients
-        self._decoder = Decoder(schema_source(config.schemas))
+        self._decoder = Decoder(schema_source(config.schemas), config.schemas.formats).of(labels.topic)
         self._path = (labels.label_path or labels.path).split(".")
         self._id_path = None if labels.id == "key" else labels.id.split(".")
         self._places = offsets.places(offsets.partition_counts(clients.admin, [config.plan.of("scored"), labels.topic]))
@@ -70,8 +70,9 @@ class LabelsRole:
         return BATCH
 
     def wants_headers(self, topic: str) -> bool:
-        """No header is looked at."""
-        return False
+        """Only where headers of labels name their schemas."""
+        formats = self._config.schemas.formats
+        return topic in formats and formats[topic].header
 
     def side_word(self, topic: str) -> str:
         """scored or labels."""
@@ -151,7 +152,7 @@ class LabelsRole:
         self._tell(step)
 
     def _take_labels(self, step: LabelStep, batch: Batch) -> None:
-        values = self._decoder.decode_many(batch.values)
+        values = self._decoder.decode_many(batch.values, batch.headers)
         for key, value, time_ms in zip(batch.keys, values, batch.times_ms, strict=True):
             if isinstance(value, RecordError):
                 self.unreadable += 1

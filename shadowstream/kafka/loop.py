@@ -31,7 +31,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError
+from shadowstream.errors import BrokerError, RegistryError
 from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka.clients import GuardedWriter, Stoppable
 from shadowstream.kafka.failures import broker_error, follows, told
@@ -45,6 +45,7 @@ from shadowstream.watch import Watch
 log = get_logger("loop")
 BATCH = 1_000
 IDLE_WAIT_S = 0.02
+PUT_OFF_S = 1.0
 TRANSACTION_WAIT_S = 20.0
 INIT_WAIT_S = 30.0
 TURN_MAX_S = 90.0
@@ -113,6 +114,7 @@ class Loop:
         self.commits = 0
         self._since_commit = 0
         self._leaving = False
+        self._put_off: dict[Place, float] = {}
 
     def run(self, topics: list[str], stop: Stoppable) -> None:
         """Subscribe and turn until the role has finished. The caller has called `init_transactions` (rule 1)."""
@@ -126,7 +128,8 @@ class Loop:
                 self._consume()
                 with self._watchdog.call("turn", TURN_MAX_S):
                     self._role.turn(now_ms())
-                self._watch.ready = bool(self._ours) and self._role.restored()
+                self._take_up()
+                self._watch.ready = bool(self._ours) and self._role.restored() and not self._put_off
                 self._watch.turned()
                 if time.monotonic() >= next_commit or self._since_commit >= limits.commit_records:
                     self._commit()
@@ -167,7 +170,12 @@ class Loop:
         at = now_ms()
         for place, group in groups.items():
             if place in self._ours:
-                self._role.batch(columns(place, group, self._role.wants_headers(place.topic)), at)
+                try:
+                    self._role.batch(columns(place, group, self._role.wants_headers(place.topic)), at)
+                except RegistryError as error:
+                    ends.pop(place, None)
+                    self._wait(place, offset_of(group[0]), error)
+                    continue
                 self._lag.read(place, offset_of(group[-1]) + 1, group[-1].timestamp()[1])
                 self.records += len(group)
                 self._since_commit += len(group)
@@ -175,6 +183,21 @@ class Loop:
             if place in self._ours:
                 self._lag.read(place, offset)
                 self._role.end(place, offset, at)
+
+    def _wait(self, place: Place, offset: int, error: RegistryError) -> None:
+        """What needs a schema that cannot be had now is read again later; of other places all goes on."""
+        log.warning("place_put_off", place=str(place), offset=offset, error=str(error))
+        self._put_off[place] = time.monotonic() + PUT_OFF_S
+        self._consumer.pause([TopicPartition(place.topic, place.partition)])
+        self._consumer.seek(TopicPartition(place.topic, place.partition, offset))
+
+    def _take_up(self) -> None:
+        now = time.monotonic()
+        due = [place for place, until in self._put_off.items() if until <= now]
+        for place in due:
+            del self._put_off[place]
+        if due:
+            self._consumer.resume([TopicPartition(place.topic, place.partition) for place in due])
 
     def _message_error(self, message: Message, error: KafkaError) -> None:
         if is_begin_gone(error):
@@ -223,6 +246,9 @@ class Loop:
 
     def _forget(self) -> None:
         self._ours.clear()
+        for place in self._put_off:
+            self._put_off[place] = 0.0  # a place that stays ours would stay paused
+        self._take_up()
         self._watch.ready = False
         self._lag.forgotten()
         self._role.dropped()

@@ -15,7 +15,8 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.joiner.comparing import comparer
+from shadowstream.joiner.asides import asks_headers
+from shadowstream.joiner.comparing import comparer_of
 from shadowstream.joiner.identity import Identity
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka import offsets
@@ -48,7 +49,7 @@ def rejoined(config: Config, revision: str) -> Iterator[Stored]:
     if start is None:
         raise ConfigError(f"the progress topic has no beginning of revision {revision[:16]}: its marks are gone")
     families = Families(config, repartitioned_of(start), client)
-    compare = comparer(schema_source(config.schemas), config.compare)
+    compare = comparer_of(schema_source(config.schemas), config)
     inputs = offsets.places(offsets.partition_counts(client, config.inputs))
     step = JoinerStep(config, revision, compare, families.counts, inputs, families.repartitioned)
     begins = {Place(end["topic"], end["partition"]): end["offset"] for end in start["ends"]}
@@ -148,9 +149,9 @@ class _Reading:
             else:
                 raise BrokerError(f"{message.topic()}/{message.partition()}: {error.str()}")
         for place, group in groups.items():
-            headers = place.topic.startswith(self._copies) or self._identity.needs_headers(
-                self._families.side_of(place.topic)
-            )
+            side = self._families.side_of(place.topic)
+            headers = self._identity.needs_headers(side) or asks_headers(self._step.config, side)
+            headers = headers or place.topic.startswith(self._copies)
             batch = columns(place, group, headers)
             unnamed = self._step.read(batch, now_ms())
             if unnamed:  # all marks there are have been read

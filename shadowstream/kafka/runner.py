@@ -217,7 +217,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     sources = own_topics.ensure(client, config)
     rights.check(client, config, sources)
     schemas = schema_source(config.schemas)
-    decoder = Decoder(schemas)
+    decoder = Decoder(schemas, config.schemas.formats)
     outputs, written_as = config.production.outputs, config.candidate.output_format
     encoders = {topic: Encoder(schemas, f"{topic}-value", written_as) for topic in outputs}
     writer = transactional_writer(config, "runner", instance)

@@ -15,7 +15,7 @@ from shadowstream.config import Config
 from shadowstream.errors import CandidateError, RecordError, ShadowstreamBug
 from shadowstream.joiner.dead_letters import Failed, dead_letter
 from shadowstream.joiner.identity import header
-from shadowstream.records import PACKED_HEADER, Batch, Commit, Coordinate, Place, Write, pack
+from shadowstream.records import PACKED_HEADER, Batch, Commit, Coordinate, Headers, Place, Write, pack
 from shadowstream.runner import marks
 from shadowstream.runner.detect import REPARTITION
 from shadowstream.runner.homes import Homes
@@ -26,7 +26,11 @@ from shadowstream.runner.partitioner import partition_for
 class DecodesMany(Protocol):
     """Decodes values; an undecodable one is a `RecordError` in its place."""
 
-    def decode_many(self, values: Sequence[bytes | None]) -> list[Any]: ...
+    def decode_many(self, values: Sequence[bytes | None], headers: Sequence[Headers] = ()) -> list[Any]: ...
+
+    def of(self, topic: str) -> DecodesMany:
+        """The same for one topic, as the config says that it is written."""
+        ...
 
 
 class Encodes(Protocol):
@@ -100,8 +104,10 @@ class RunnerStep:
         self._carried = tuple(dict.fromkeys([*ids, *sliced]))
 
     def wants_headers(self) -> bool:
-        """Whether inputs must come with their headers: where outputs carry on some of them (id, dimensions)."""
-        return bool(self._carried)
+        """Whether inputs must come with their headers: where outputs carry on some of them (id, dimensions)
+        or they name schemas."""
+        formats = self.config.schemas.formats
+        return bool(self._carried) or any(formats[topic].header for topic in self.config.inputs if topic in formats)
 
     def assign(self, place: Place, position: int, counters: marks.Counters, bound: int) -> None:
         """Take an input partition from `position` on; `bound` is -1 where the run is unbounded."""
@@ -128,7 +134,7 @@ class RunnerStep:
     def _run(self, state: Progress, batch: Batch, now_ms: int) -> None:
         if batch.offsets[0] < state.position:
             raise ShadowstreamBug(f"{batch.place}: offset {batch.offsets[0]} read again at {state.position}")
-        decoded = self.decoder.decode_many(batch.values)
+        decoded = self.decoder.of(batch.place.topic).decode_many(batch.values, batch.headers)
         good = [i for i, value in enumerate(decoded) if not isinstance(value, RecordError)]
         results: list[list[Output] | CandidateError | RecordError] = list(decoded)
         for i, returned in zip(good, self.call([decoded[i] for i in good]), strict=True):

@@ -17,7 +17,8 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.codecs.framing import framed
 from shadowstream.codecs.schemas import NoSchemas, parse
-from shadowstream.errors import BrokerError, RecordError
+from shadowstream.config import Format
+from shadowstream.errors import RecordError, RegistryError
 from shadowstream.kafka.registry import FolderSchemas
 
 Folder = Callable[..., FolderSchemas]
@@ -53,8 +54,11 @@ def test_a_tombstone_is_none(scores: FolderSchemas) -> None:
 def test_a_header_names_the_schema_of_a_bare_value(scores: FolderSchemas, score_schema: Any, score: Any) -> None:
     headers = [("__value_schema_id", framed(7))]
     body = avro(score_schema, score)
-    assert Decoder(scores).decode(body, headers) == score
-    assert Decoder(scores).decode_many([body, None, body], [headers, None, None])[:2] == [score, None]
+    decoder = Decoder(scores, format=Format(header=True))
+    assert decoder.decode(body, headers) == score
+    assert decoder.decode_many([body, None, body], [headers, None, None])[:2] == [score, None]
+    assert decoder.decode(framed(7) + body) == score
+    assert reason(Decoder(scores), body, headers) == "framing"  # nobody said that headers tell
 
 
 def test_each_error_has_its_reason(scores: FolderSchemas, score_schema: Any, score: Any) -> None:
@@ -115,14 +119,14 @@ class _Down:
     """A source whose registry is down, as `RegistrySchemas` says it."""
 
     def by_id(self, schema_id: Any) -> Any:
-        raise BrokerError("down", retriable=True)
+        raise RegistryError("down")
 
     def latest_id(self, subject: str) -> int | None:
-        raise BrokerError("down", retriable=True)
+        raise RegistryError("down")
 
 
 def test_while_a_schema_cannot_be_had_the_batch_waits() -> None:
-    with pytest.raises(BrokerError):
+    with pytest.raises(RegistryError):
         Decoder(_Down()).decode_many([b"{}", framed(1)])
 
 

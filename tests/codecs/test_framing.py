@@ -4,7 +4,8 @@ import uuid
 
 import pytest
 
-from shadowstream.codecs.framing import Frame, frame, framed
+from shadowstream.codecs.framing import Frame, frame, framed, headed, unheaded
+from shadowstream.config import Format
 from shadowstream.errors import RecordError
 
 
@@ -28,25 +29,50 @@ def test_anything_else_is_an_error_of_framing(value: bytes) -> None:
     assert caught.value.reason == "framing"
 
 
+def by_header(value: bytes, headers: list[tuple[str, bytes]]) -> Frame:
+    said, head = headed(value, headers, Format(header=True))
+    assert said is not None
+    assert unheaded(said, head)[0] == value if head else said == value
+    return frame(said, True)
+
+
 def test_the_header_wins_over_the_value_which_is_then_bare() -> None:
-    assert frame(framed(1) + b"x", [("__value_schema_id", framed(9))]) == Frame(9, 0)
+    assert by_header(framed(1) + b"x", [("__value_schema_id", framed(9))]) == Frame(9, 5)
 
 
 def test_of_two_headers_the_last_counts() -> None:
-    assert frame(b"x", [("__value_schema_id", framed(1)), ("__value_schema_id", framed(2))]).schema_id == 2
+    assert by_header(b"x", [("__value_schema_id", framed(1)), ("__value_schema_id", framed(2))]).schema_id == 2
 
 
 def test_a_header_may_name_the_schema_by_guid() -> None:
     guid = uuid.UUID("12345678-1234-5678-1234-567812345678")
-    assert frame(b"x", [("__value_schema_id", b"\1" + guid.bytes)]) == Frame(guid, 0)
+    assert by_header(b"x", [("__value_schema_id", b"\1" + guid.bytes)]) == Frame(guid, 17)
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\0\0\0", b"\1" + bytes(15), b"\2\0\0\0\1"])
 def test_a_broken_header_is_an_error_and_no_guess(content: bytes) -> None:
+    said, head = headed(framed(7), [("__value_schema_id", content)], Format(header=True))
+    assert said is not None
+    assert unheaded(said, head) == (framed(7), content)
     with pytest.raises(RecordError, match="__value_schema_id") as caught:
-        frame(framed(7), [("__value_schema_id", content)])
+        frame(said, True)
     assert caught.value.reason == "framing"
 
 
 def test_other_headers_say_nothing() -> None:
-    assert frame(framed(7), [("trace", b"1")]) == Frame(7, 5)
+    assert by_header(framed(7), [("trace", b"1")]) == Frame(7, 5)
+
+
+def test_a_tombstone_stays_one_whatever_its_header_says() -> None:
+    assert headed(None, [("__value_schema_id", framed(7))], Format(header=True)) == (None, 0)
+
+
+def test_a_bare_avro_body_without_a_header_is_of_the_configured_schema() -> None:
+    bare = Format(format="avro", header=True, schema_ids=[3])
+    assert headed(b"\0x", None, bare) == (framed(3) + b"\0x", 5)
+    assert headed(b"\0x", [("__value_schema_id", framed(9))], bare) == (framed(9) + b"\0x", 5)
+
+
+def test_without_a_header_mode_a_first_byte_of_1_is_no_guid() -> None:
+    with pytest.raises(RecordError):
+        frame(b"\1" + bytes(16) + b"x")

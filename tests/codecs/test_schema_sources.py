@@ -3,6 +3,7 @@
 import http.server
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from shadowstream import config
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.framing import framed
 from shadowstream.codecs.schemas import NoSchemas
-from shadowstream.errors import BrokerError, ConfigError, RecordError
+from shadowstream.errors import BrokerError, ConfigError, RecordError, RegistryError
 from shadowstream.kafka.registry import FolderSchemas, RegistrySchemas, schema_source
 
 # ---------------------------------------------------------------- folder
@@ -158,7 +159,9 @@ def test_a_schema_that_the_registry_does_not_have_is_a_record_error_and_not_aske
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        ({"schema": "{}", "schemaType": "JSON"}, "type JSON"),
+        ({"schema": "{}", "schemaType": "XML"}, "type XML"),
+        ({"schema": "{", "schemaType": "JSON"}, "cannot be used"),
+        ({"schema": "message A {", "schemaType": "PROTOBUF"}, "no Protobuf schema"),
         ({"schema": '{"type": "recrod"}'}, "unknown type 'recrod'"),
         ({"schema": '"int"', "references": [{"name": "X", "subject": "x", "version": 1}]}, "x version 1"),
     ],
@@ -202,8 +205,20 @@ def test_while_the_registry_is_down_known_schemas_go_on_and_an_unknown_one_waits
     with pytest.raises(BrokerError, match="schema 8") as caught:
         decoder.decode_many([framed(7) + b"\2y", framed(8) + b"\2"])
     assert caught.value.retriable
+    asked = len(registry.asked)
+    for _ in range(20):
+        with pytest.raises(RegistryError, match="schema 8 waits"):
+            decoder.decode(framed(8) + b"\2")
+    assert len(registry.asked) == asked  # not before the back-off has passed
     registry.failing = False
-    assert decoder.decode_many([framed(8) + b"\2"]) == [1]
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            assert decoder.decode_many([framed(8) + b"\2"]) == [1]
+            break
+        except RegistryError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_a_registry_that_nobody_answers_for_is_a_retriable_error_that_says_so(registry: _Registry) -> None:

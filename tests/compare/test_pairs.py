@@ -11,10 +11,10 @@ import pytest
 
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
-from shadowstream.codecs.framing import framed
+from shadowstream.codecs.framing import framed, headed
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.compare import Difference, PairResult, RuleSet, Undecodable, compare_pairs
-from shadowstream.config import Rule
+from shadowstream.config import Format, Rule
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.kafka.registry import FolderSchemas
 from shadowstream.records import Side
@@ -101,13 +101,35 @@ def test_an_undecodable_value_names_its_side_and_costs_only_its_pair(source: Fol
 def test_equal_bytes_of_two_schemas_are_decoded_where_headers_name_them(source: FolderSchemas) -> None:
     flat = body(NARROW, {"n": 5})
     text = b"\x0aOther"
-    headers = [[("__value_schema_id", framed(2))], [("__value_schema_id", framed(2))], None]
-    others = [[("__value_schema_id", framed(3))], [("__value_schema_id", framed(1))], None]
-    decoders = Decoder(source), Decoder(source)
-    results = compare_pairs([flat, text, None], [flat, text, None], *decoders, RULES, (headers, others))
-    assert [r.outcome for r in results] == ["match", "undecodable_production", "match"]
-    results = compare_pairs([flat], [framed(3) + flat], *decoders, RULES, (headers[:1], ()))
-    assert [r.outcome for r in results] == ["match"]
+    named = Format(header=True)
+
+    def said(*values: tuple[bytes | None, int]) -> list[bytes | None]:
+        return [headed(value, [("__value_schema_id", framed(id_))], named)[0] for value, id_ in values]
+
+    decoders = Decoder(source, format=named), Decoder(source, format=named)
+    ours, theirs = said((flat, 2), (text, 2), (None, 2)), said((flat, 3), (text, 1), (None, 1))
+    assert compare_pairs(ours, theirs, *decoders, RULES).outcomes == ["match", "undecodable_production", "match"]
+    # By header on one side, by prefix on the other: the same schema and the same body are the same bytes.
+    results = compare_pairs(said((flat, 3)), [framed(3) + flat], decoders[0], Decoder(source), RULES)
+    assert results.outcomes == ["match"]
+
+
+def test_equal_bytes_of_two_formats_are_decoded(source: FolderSchemas) -> None:
+    formats = Format(format="avro", schema_ids=[2]), Format(format="bytes"), Format(format="text"), Format()
+    number, raw, text, auto = (Decoder(source, format=format) for format in formats)
+    assert compare_pairs([b"\x0a"], [b"\x0a"], number, raw, RULES).outcomes == ["mismatch"]
+    assert compare_pairs([b"7"], [b"7"], text, auto, RULES).outcomes == ["mismatch"]
+    assert compare_pairs([b"7"], [b"7"], text, text, RULES).outcomes == ["match"]
+    assert compare_pairs([b'"7"'] * 20, [b"7"] * 20, auto, text, RULES).outcomes == ["match"] * 20
+
+
+def test_bare_avro_is_compared_as_columns_like_framed(source: FolderSchemas) -> None:
+    bare = Decoder(source, format=Format(format="avro", schema_ids=[2]))
+    ours = [body(NARROW, {"n": n}) for n in range(100)]
+    theirs = [framed(3) + body(WIDE, {"n": n + (n == 7)}) for n in range(100)]
+    results = compare_pairs([*ours, None], [*theirs, None], bare, Decoder(source), RULES)
+    assert results.outcomes == ["match"] * 7 + ["mismatch"] + ["match"] * 93
+    assert bare.columns(ours) is not None
 
 
 def test_columns_of_two_lengths_are_our_bug(source: FolderSchemas) -> None:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
 from zlib import crc32
 
 import pytest
 
-from shadowstream.compare.fields import Fields
-from shadowstream.compare.result import Results
-from shadowstream.compare.slices import Coded
-from shadowstream.errors import BrokerError, ShadowstreamBug
-from shadowstream.joiner.comparing import Comparing, Values
+from shadowstream.errors import ShadowstreamBug
 from shadowstream.records import Batch, Place, Side
 from tests.joiner.cases import (
     GRACE_MS,
@@ -206,42 +200,6 @@ def test_reading_an_offset_twice_is_a_bug_and_not_a_count() -> None:
     again = Batch(Place("out", 0), [0], [0], [b"a"], [b"1"])
     with pytest.raises(ShadowstreamBug, match="read again"):
         world.joiner.read(again, NOW_MS)
-
-
-class Unreachable:
-    """A comparer whose schema registry can be taken away."""
-
-    def __init__(self, real: Comparing) -> None:
-        self._real = real
-        self.away = False
-
-    def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Results:
-        if self.away and production:
-            raise BrokerError("registry unreachable", retriable=True)
-        return self._real(production, shadow, times_ms)
-
-    def decode(self, side: Side, values: Values) -> Sequence[Any]:
-        return self._real.decode(side, values)
-
-    def fields(self, side: Side, values: Values) -> Fields:
-        return self._real.fields(side, values)
-
-    def dimensions(self, production: Values) -> Sequence[Coded]:
-        return self._real.dimensions(production)
-
-
-def test_pairs_are_not_lost_when_their_schema_cannot_be_had_now() -> None:
-    world = begun()
-    world.compare = registry = Unreachable(world.compare)
-    restart(world)
-    P("a")(world)
-    S("a")(world)
-    registry.away = True
-    with pytest.raises(BrokerError):
-        world.turn()
-    registry.away = False
-    world.commit()
-    assert world.outcomes() == {"match": 1}
 
 
 def test_a_header_that_names_an_input_we_do_not_have_is_no_header() -> None:
