@@ -85,6 +85,22 @@ def pack(revision: str, coordinate: Coordinate, input_time_ms: int, emit_time_ms
     )
 
 
+def pack_many(
+    revision: str, of: tuple[int, int], offsets: Sequence[int], times_ms: Sequence[int], emit_time_ms: int
+) -> list[bytes]:
+    """As `pack`, of the only outputs of many inputs of one partition; `of` is the input topic's index and partition.
+
+    >>> pack_many("00ff00ff00ff00ff", (0, 3), [12], [5], 6) == [pack("00ff00ff00ff00ff", Coordinate(0, 3, 12, 0), 5, 6)]
+    True
+    """
+    head = bytes.fromhex(revision[: 2 * REVISION_BYTES])
+    (topic, partition), packed = of, _PACKED.pack
+    return [
+        packed(_PACKED_VERSION, head, topic, partition, offset, 0, time_ms, emit_time_ms)
+        for offset, time_ms in zip(offsets, times_ms, strict=True)
+    ]
+
+
 def unpack(raw: bytes) -> Packed:
     """Unpack the header ``s``; raises `RecordError` for another length or version."""
     if len(raw) != _PACKED.size or raw[0] != _PACKED_VERSION:
@@ -148,8 +164,7 @@ class Batch:
         return len(self.offsets)
 
 
-@dataclass(slots=True, frozen=True)
-class Write:
+class Write(NamedTuple):
     """A record that a step wants written. `partition` is always explicit; -1 leaves it to the client."""
 
     topic: str

@@ -7,7 +7,8 @@ caught, record by record. Its compiled reader has no bound on recursion; see `bo
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from fastavro import _read_py, schemaless_reader, schemaless_writer
@@ -15,6 +16,7 @@ from fastavro.validation import ValidationError, validate
 
 from shadowstream.codecs.bounds import check_depth, is_recursive
 from shadowstream.codecs.schemas import ParsedSchema
+from shadowstream.codecs.shapes import fit, shape_of
 from shadowstream.errors import CandidateError, RecordError
 
 _Read = Callable[[io.BytesIO, ParsedSchema, None], Any]
@@ -55,6 +57,22 @@ class AvroReader:
             check_depth(decoded)
         return decoded
 
+    def read_all(self, values: Sequence[bytes], start: int) -> list[Any] | None:
+        """The values of many bodies; None where one of them must be read alone."""
+        read, schema, found = self._read, self._schema, []
+        if self._recursive:
+            return None
+        try:
+            for value in values:
+                buffer = io.BytesIO(value)
+                buffer.seek(start)
+                found.append(read(buffer, schema, None))
+                if buffer.tell() != len(value):
+                    return None
+        except Exception:  # noqa: BLE001 - which, and why, `read` says
+            return None
+        return found
+
 
 def _said(error: Exception) -> str:
     # fastavro prints its buffer by address; the same bytes must give the same text in every run.
@@ -77,6 +95,7 @@ class AvroWriter:
     def __init__(self, schema: ParsedSchema, named: str, prefix: bytes) -> None:
         self._schema, self._named, self._prefix = schema, named, prefix
         self._recursive = is_recursive(schema)
+        self._shape = None if self._recursive else shape_of(schema)
 
     def write(self, value: Any) -> bytes:
         """Prefix and body of one value; raises `CandidateError` that names the field where it can."""
@@ -94,6 +113,22 @@ class AvroWriter:
         except Exception as error:
             raise CandidateError(f"output does not fit {self._named}: {error}") from error
         return buffer.getvalue()
+
+    def write_many(self, values: Sequence[Any]) -> list[bytes] | None:
+        """Prefix and body of each value; None where not all of them surely fit, so that each is to be written alone."""
+        if self._shape is None or not fit(values, self._shape):
+            return None
+        buffer, ends = io.BytesIO(), [0]
+        write, tell, schema, prefix = buffer.write, buffer.tell, self._schema, self._prefix
+        try:
+            for value in values:
+                write(prefix)
+                schemaless_writer(buffer, schema, value)
+                ends.append(tell())
+        except Exception:  # noqa: BLE001 - a text that is no UTF-8, a float beyond 32 bits: whose it is, `write` says
+            return None
+        whole = buffer.getvalue()
+        return [whole[begin:end] for begin, end in pairwise(ends)]
 
 
 def _plain(value: Any) -> Any:

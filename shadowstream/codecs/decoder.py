@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 from pyarrow import RecordBatch
 
@@ -151,6 +152,12 @@ class Decoder:
         groups: dict[Frame, list[int]] = {}
         by_head: dict[bytes, list[int]] = {}
         checked = sum(map(len, filter(None, values))) > self._bytes_max
+        some = cast("Sequence[bytes]", values)
+        if not checked and values and None not in values and len({*map(self.head, some)}) == 1:  # as most often
+            with suppress(RecordError):
+                found = self._frame(some[0])
+                if found.start <= HEAD_BYTES:
+                    return {found: list(range(len(values)))}
         for place, value in enumerate(values):
             if value is None:
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from shadowstream.codecs import json_values
@@ -49,6 +50,19 @@ class Encoder:
         if self._bytes_only:
             raise CandidateError(f"output of type {type(value).__name__}; with output_format: bytes it must be bytes")
         return json_values.write(value) if self._writer is None else self._writer.write(value)
+
+    def encode_many(self, values: Sequence[Any]) -> list[bytes] | None:
+        """As `encode`, of each of these; None where that must be asked of each alone: one may be an error."""
+        if {bytes}.issuperset(map(type, values)):
+            return list(values)
+        if self._bytes_only:
+            return None
+        if self._writer is not None:
+            return self._writer.write_many(values)
+        try:
+            return None if {bytes, type(None)} & set(map(type, values)) else [json_values.write(one) for one in values]
+        except CandidateError:
+            return None
 
 
 def _writer(schemas: SchemaSource, subject: str) -> AvroWriter | None:

@@ -57,6 +57,9 @@ def _text(value: bytes) -> str:
 
 def read_each(reader: Reader, values: Iterable[bytes], start: int) -> list[Any]:
     """One value or `RecordError` for each of `values`."""
+    values = list(values)
+    if isinstance(reader, AvroReader) and (found := reader.read_all(values, start)) is not None:
+        return found
     return [read_or_error(reader, value, start) for value in values]
 
 

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError, CandidateError, ConfigError
+from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka import offsets, own_topics, rights, start
 from shadowstream.kafka.clients import (
@@ -31,7 +31,7 @@ from shadowstream.kafka.sampling import Rechecks
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Commit, Place, Write
 from shadowstream.runner import candidate, marks
-from shadowstream.runner.outputs import Call, Output
+from shadowstream.runner.outputs import Call
 from shadowstream.runner.step import RunnerStep
 from shadowstream.watch import Watch
 
@@ -194,8 +194,8 @@ class RunnerRole:
 
 
 def _timed(call: Call, watch: Watch, pace: Pace) -> Call:
-    def timed(values: Sequence[Any]) -> list[list[Output] | CandidateError]:
-        results: list[list[Output] | CandidateError] = []
+    def timed(values: Sequence[Any]) -> list[Any]:
+        results: list[Any] = []
         while len(results) < len(values):
             some = values[len(results) : len(results) + pace.most]
             began = time.monotonic()

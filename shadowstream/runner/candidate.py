@@ -13,7 +13,7 @@ from typing import Any
 
 from shadowstream.config import Candidate
 from shadowstream.errors import CandidateError, ConfigError, ShadowstreamBug
-from shadowstream.runner.outputs import Call, Output, outputs_of
+from shadowstream.runner.outputs import Call, Output, outputs_of, outputs_of_each
 
 
 def load(candidate: Candidate) -> Call:
@@ -61,20 +61,20 @@ def _call_values(function: Callable[[Any], Any]) -> Call:
 
 
 def _call_batches(function: Callable[[list[Any]], Any]) -> Call:
-    def once(values: list[Any]) -> list[list[Output] | CandidateError]:
+    def once(values: list[Any]) -> list[Any]:
         returned = function(values)
         if not isinstance(returned, list) or len(returned) != len(values):
             size = len(returned) if isinstance(returned, list) else type(returned).__name__
             raise CandidateError(f"a batch of {len(values)} values must return a list of that length, got {size}")
-        return [outputs_of(one) for one in returned]
+        return outputs_of_each(returned)
 
-    def call(values: Sequence[Any]) -> list[list[Output] | CandidateError]:
+    def call(values: Sequence[Any]) -> list[Any]:
         try:
             return once(list(values))
         except KeyboardInterrupt:
             raise
         except BaseException:  # noqa: BLE001 - one of them failed: one by one, so that the error names its input
-            results: list[list[Output] | CandidateError] = []
+            results: list[Any] = []
             for value in values:
                 try:
                     results += once([value])

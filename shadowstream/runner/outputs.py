@@ -8,8 +8,10 @@ from typing import Any
 
 from shadowstream.errors import CandidateError
 
-Call = Callable[[Sequence[Any]], "list[list[Output] | CandidateError]"]
-"""Values to outputs or an error, one entry a value."""
+Call = Callable[[Sequence[Any]], "list[Any]"]
+"""Values to outputs (a list of `Output`) or a `CandidateError`, one entry a value; an entry of a type in `BARE` is the
+value of one output with the input's key."""
+BARE = frozenset((dict, bytes, str, int, float, bool))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,14 @@ class Output:
     key: bytes | None = None
     drop_key: bool = False
     topic: str | None = None
+
+
+def outputs_of_each(returned: list[Any]) -> list[Any]:
+    """As `outputs_of`, of what was returned for each of many inputs; values in `BARE`, if there are no others, as they
+    are."""
+    if BARE.issuperset(map(type, returned)):
+        return returned
+    return [outputs_of(one) for one in returned]
 
 
 def outputs_of(returned: Any) -> list[Output]:

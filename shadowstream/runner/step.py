@@ -16,10 +16,10 @@ from shadowstream.errors import CandidateError, RecordError, ShadowstreamBug
 from shadowstream.joiner.dead_letters import Failed, dead_letter
 from shadowstream.joiner.identity import header
 from shadowstream.records import PACKED_HEADER, Batch, Commit, Coordinate, Headers, Place, Write, pack
-from shadowstream.runner import marks
+from shadowstream.runner import marks, whole
 from shadowstream.runner.detect import REPARTITION
 from shadowstream.runner.homes import Homes
-from shadowstream.runner.outputs import Call, Output
+from shadowstream.runner.outputs import BARE, Call, Output
 from shadowstream.runner.partitioner import partition_for
 
 
@@ -37,6 +37,10 @@ class Encodes(Protocol):
     """Encodes an output value; raises `CandidateError` where it does not fit its schema."""
 
     def encode(self, value: Any) -> bytes | None: ...
+
+    def encode_many(self, values: Sequence[Any]) -> list[bytes] | None:
+        """As `encode`, of each; None where each is to be asked for alone."""
+        ...
 
 
 @dataclass(slots=True)
@@ -134,17 +138,52 @@ class RunnerStep:
     def _run(self, state: Progress, batch: Batch, now_ms: int) -> None:
         if batch.offsets[0] < state.position:
             raise ShadowstreamBug(f"{batch.place}: offset {batch.offsets[0]} read again at {state.position}")
-        decoded = self.decoder.of(batch.place.topic).decode_many(batch.values, batch.headers)
-        good = [i for i, value in enumerate(decoded) if not isinstance(value, RecordError)]
-        results: list[list[Output] | CandidateError | RecordError] = list(decoded)
-        for i, returned in zip(good, self.call([decoded[i] for i in good]), strict=True):
-            results[i] = returned
+        results = self._results(batch)
         now_ms = self.clock() if self.clock is not None else now_ms
-        for i, result in enumerate(results):
-            self._end(state, batch, i, result, now_ms)
+        if not self._end_whole(state, batch, results, now_ms):
+            for i, result in enumerate(results):
+                self._end(state, batch, i, result, now_ms)
         state.counters.read += len(batch)
         state.position = batch.offsets[-1] + 1
         self.records += len(batch)
+
+    def _results(self, batch: Batch) -> list[Any]:
+        """What the candidate says to each input, a `RecordError` where it cannot be asked."""
+        decoded = self.decoder.of(batch.place.topic).decode_many(batch.values, batch.headers)
+        if RecordError not in set(map(type, decoded)):
+            return self.call(decoded)
+        good = [i for i, value in enumerate(decoded) if not isinstance(value, RecordError)]
+        results: list[Any] = list(decoded)
+        for i, returned in zip(good, self.call([decoded[i] for i in good]), strict=True):
+            results[i] = returned
+        return results
+
+    def _end_whole(self, state: Progress, batch: Batch, results: list[Any], now_ms: int) -> bool:
+        """End all inputs of a batch at once; whether that could be done (`whole`)."""
+        topic = self._only
+        if topic is None or self._carried or self.kinds[topic] == REPARTITION or not whole.is_whole(results):
+            return False
+        values = self.encoders[topic].encode_many(results)
+        if values is None or not whole.sizes_fit(batch, values, self.config.limits.value_bytes_max):
+            return False
+        route = whole.Route(self._out[topic], self.kinds[topic], self.partitions[topic])
+        partitions = whole.partitions_of(route, batch)
+        header = self.revision, self.config.inputs.index(batch.place.topic), now_ms
+        self.writes += whole.writes_of(batch, values, route, partitions, header)
+        self._count_read(state, batch.times_ms, now_ms)
+        self.ended["with_output"] += len(batch)
+        state.counters.with_output += len(batch)
+        for partition, n in Counter(partitions).items():
+            state.counters.written[f"{topic}/{partition}"] += n
+        return True
+
+    def _count_read(self, state: Progress, times_ms: Sequence[int], now_ms: int) -> None:
+        # Clamped as the joiner clamps: one poison timestamp would stand in the marks' floor for ever.
+        floor_ms = min(max(times_ms), now_ms + self.config.future_ms_max)
+        state.floor_ms = floor_ms if state.floor_ms is None else max(state.floor_ms, floor_ms)
+        window_ms = self.config.judge.window_ms
+        for start_ms, n in Counter([time_ms - time_ms % window_ms for time_ms in times_ms]).items():
+            state.windows.setdefault(start_ms, [0, 0])[0] += n
 
     def end(self, place: Place, offset: int) -> None:
         """The partition was read to `offset`, control records included."""
@@ -157,16 +196,14 @@ class RunnerStep:
         state: Progress,
         batch: Batch,
         i: int,
-        result: list[Output] | CandidateError | RecordError,
+        result: Any,
         now_ms: int,
     ) -> None:
         """End input `i` of the batch in exactly one class."""
         time_ms = batch.times_ms[i]
-        # Clamped as the joiner clamps: one poison timestamp would stand in the marks' floor for ever.
-        floor_ms = min(time_ms, now_ms + self.config.future_ms_max)
-        state.floor_ms = floor_ms if state.floor_ms is None else max(state.floor_ms, floor_ms)
-        window = state.windows.setdefault(time_ms - time_ms % self.config.judge.window_ms, [0, 0])
-        window[0] += 1
+        self._count_read(state, (time_ms,), now_ms)
+        if type(result) in BARE:
+            result = [Output(result)]
         if isinstance(result, list):
             try:
                 encoded = [self._encode(output, batch.keys[i]) for output in result]
@@ -181,7 +218,7 @@ class RunnerStep:
         reason = "undecodable" if isinstance(result, RecordError) else "error"
         self.ended[reason] += 1
         state.counters.absent[reason] += 1
-        window[1] += reason in marks.FAILED_REASONS
+        state.windows[time_ms - time_ms % self.config.judge.window_ms][1] += reason in marks.FAILED_REASONS
         self._absent(state, batch.offsets[i], batch.keys[i], reason)
         self.writes.append(self._dead_letter(batch, i, reason, result))
 

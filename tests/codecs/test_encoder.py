@@ -6,13 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from shadowstream.codecs.avro import AvroWriter
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.codecs.framing import framed
-from shadowstream.codecs.schemas import NoSchemas
+from shadowstream.codecs.schemas import NoSchemas, parse
 from shadowstream.errors import CandidateError, ConfigError
 from shadowstream.kafka.registry import FolderSchemas
+from tests.compare.avro_cases import Given, Type, records
 
 Folder = Callable[..., FolderSchemas]
 
@@ -147,3 +151,23 @@ def test_one_list_held_on_every_level_is_measured_once() -> None:
 def test_a_latest_schema_that_cannot_be_used_is_a_config_error(folder: Folder) -> None:
     with pytest.raises(ConfigError, match="a-value"):
         Encoder(folder({"1.a-value": {"type": "array", "items": "null"}}), "a-value")
+
+
+@settings(max_examples=200)
+@given(data=st.data(), source=records(depth=2))
+def test_many_values_are_written_as_each_alone_or_not_at_all(data: st.DataObject, source: Type) -> None:
+    schema = Given(source.schema).by_id(1)
+    writer = AvroWriter(schema, "s", b"head")
+    values = data.draw(st.lists(source.values, min_size=1, max_size=5))
+    odd: Any = data.draw(st.sampled_from([None, 1, 1.5, True, "x", "\ud800", 2**70, b"", {}, [], {"more": 1}]))
+    for name in data.draw(st.sets(st.sampled_from([*values[0], "more"]), max_size=1)):
+        values[-1] = {**values[-1], name: odd}
+    many = writer.write_many(values)
+    if many is not None:
+        assert many == [writer.write(value) for value in values]
+
+
+def test_values_of_plain_types_are_written_all_at_once(scores: FolderSchemas) -> None:
+    schema = parse('{"type": "record", "name": "R", "fields": [{"name": "n", "type": ["null", "int"]}]}')
+    assert AvroWriter(schema, "s", b"").write_many([{"n": 1}, {"n": None}]) == [b"\2\2", b"\0"]
+    assert AvroWriter(schema, "s", b"").write_many([{"n": 1}, {"n": 2**31}]) is None

@@ -50,9 +50,13 @@ def candidate(name: str, **more: Any) -> Candidate:
 
 
 def said(results: Any) -> list[Any]:
-    """Values, or the first word of the error."""
+    """Values, or the first word of the error. A bare one stands for one output."""
     return [
-        str(one).partition(":")[0] if isinstance(one, CandidateError) else [output.value for output in one]
+        str(one).partition(":")[0]
+        if isinstance(one, CandidateError)
+        else [output.value for output in one]
+        if isinstance(one, list)
+        else [one]
         for one in results
     ]
 

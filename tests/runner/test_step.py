@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -339,3 +340,50 @@ def test_an_output_bears_the_time_at_which_the_candidate_returned() -> None:
     (write,) = step.writes
     packed = unpack(dict(write.headers or [])[PACKED_HEADER])
     assert packed.emit_time_ms == NOW_MS + 30
+
+
+WHOLE: dict[str, dict[str, Any]] = {
+    "candidate": {"call": "tests.runner.test_step:answers", "trusted": True, "takes": "batch"}
+}
+
+
+def answers(values: list[Any]) -> list[Any]:
+    """The candidate of these tests for a batch."""
+    return [answer(value) for value in values]
+
+
+class OneByOne(Encoder):
+    """Encodes nothing as a whole."""
+
+    def encode_many(self, values: Sequence[Any]) -> list[bytes] | None:
+        return None
+
+
+@given(
+    batches=st.lists(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["plain", "plain", "plain", "nothing", "two", "large", "unwritable", "undecodable"]),
+                st.sampled_from([b"k", b"long key", None]),
+            ),
+            min_size=1,
+            max_size=4,
+        ),
+        max_size=5,
+    ),
+    kind=st.sampled_from(["input", "murmur2", "crc32"]),
+)
+def test_a_batch_written_as_a_whole_is_as_one_written_input_by_input(
+    batches: list[list[tuple[str, bytes | None]]], kind: str
+) -> None:
+    more: dict[str, Any] = {"candidate": WHOLE["candidate"] | {"partitioner": kind}}
+    together, alone = runner(**more), runner(**more)
+    alone.encoders = {"out": OneByOne(NoSchemas(), "out-value", "json")}
+    first = 0
+    for rows in batches:
+        read = batch(*(value for value, _ in rows), first=first, keys=[key for _, key in rows])
+        first += len(rows)
+        together.step(read, NOW_MS)
+        alone.step(read, NOW_MS)
+    assert together.ended == alone.ended
+    assert commit(together) == commit(alone)

@@ -44,6 +44,7 @@ RANKS = {
     "shadowstream.runner.partitioner": 2,
     "shadowstream.runner.step": 2,
     "shadowstream.runner.outputs": 2,
+    "shadowstream.runner.whole": 2,
     "shadowstream.shipped": 1,
     "shadowstream.masking": 3,
     "shadowstream.yamlfile": 3,
