@@ -148,6 +148,7 @@ class Override:
     by: str
     reason: str
     at_ms: int
+    until_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)

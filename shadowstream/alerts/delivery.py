@@ -1,5 +1,8 @@
 """Deliver alerts once: what has been delivered stands in a compacted topic of ours, read before anything is sent.
 
+An alert whose incident is muted rests: it is not sent, also where sending it has failed so far, until the mute ends or
+the incident closes.
+
 Between a webhook's answer and our note of it a crash can fall; the alert is then sent again with the same
 ``Idempotency-Key``, which is what at-least-once can promise.
 """
@@ -17,6 +20,7 @@ from shadowstream.alerts.stating import Statements
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
+from shadowstream.kafka.commanding import muted
 from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.reading import read_topic
 from shadowstream.observe import get_logger
@@ -55,27 +59,63 @@ class Deliverer:
 
     def __init__(self, config: Config, delivered: Delivered, watch: Watch, sleep: Sleep = asyncio.sleep) -> None:
         self._alerts, self._delivered, self._metrics, self._sleep = config.alerts, delivered, watch.metrics, sleep
+        self._config = config
+        self._in_turn = asyncio.Lock()
         self.target = "webhook" if config.alerts.webhook else "log"
         self.count = 0
+        self.resting: dict[str, Alert] = {}
+        """Alerts of muted incidents, by incident."""
 
     async def deliver(self, alert: Alert) -> None:
-        """Deliver one alert unless that has been done; returns when it has."""
+        """Deliver one alert unless that has been done; returns when it has, or when it rests."""
+        async with self._in_turn:
+            await self._deliver(alert)
+
+    async def rested(self) -> None:
+        """Deliver what has rested long enough."""
+        for alert in list(self.resting.values()):
+            await self.deliver(alert)
+
+    def closed(self, incident: str) -> None:
+        """Nobody need be told any more."""
+        self.resting.pop(incident, None)
+
+    async def _deliver(self, alert: Alert) -> None:
         if alert.id not in self._delivered.ids:
             # What another process of this role has delivered since we looked is known only there.
             await self._persist("reading_failed", alert, self._delivered.load)
         if alert.id in self._delivered.ids:
             self._metrics.add("deliveries_total", target=self.target, result="known")
             return
+        if await self._rests(alert):
+            return
         log.warning("alert", alert=alert.id, **alert.payload)
-        if self._alerts.webhook:
-            await self._post(self._alerts.webhook, alert)
+        if self._alerts.webhook and not await self._post(self._alerts.webhook, alert):
+            return
         # Once the webhook has taken it, a broker that is away for a while is no reason to send it again.
         await self._persist("note_failed", alert, lambda: self._delivered.note(alert, self.target))
         self.count += 1
         self._metrics.add("deliveries_total", target=self.target, result="delivered")
         log.info("delivered", alert=alert.id, target=self.target)
 
-    async def _post(self, url: str, alert: Alert) -> None:
+    async def _rests(self, alert: Alert) -> bool:
+        """Whether the alert's incident is muted now; it is kept then."""
+        incident = alert.incident
+        if incident is None:
+            return False
+        found: list[bool] = []
+        await self._persist("reading_failed", alert, lambda: found.append(muted(self._config, incident, now_ms())))
+        if not found[-1]:
+            self.resting.pop(incident, None)
+            return False
+        if incident not in self.resting:
+            log.info("alert_rests", alert=alert.id, incident=incident)
+            self._metrics.add("deliveries_total", target=self.target, result="muted")
+        self.resting[incident] = alert
+        return True
+
+    async def _post(self, url: str, alert: Alert) -> bool:
+        """Send it until it is taken; False where it was muted meanwhile."""
         timeout = aiohttp.ClientTimeout(total=self._alerts.timeout_ms / 1000)
         headers = {"Content-Type": "application/json", "Idempotency-Key": alert.id}
         body = orjson.dumps({"id": alert.id, **alert.payload})
@@ -87,7 +127,7 @@ class Deliverer:
                     session.post(url, data=body, headers=headers) as answer,
                 ):
                     if answer.status < 300:
-                        return
+                        return True
                     problem = f"status {answer.status}"
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 # A webhook's address is often its password.
@@ -95,6 +135,8 @@ class Deliverer:
             attempt += 1
             self._metrics.add("deliveries_total", target="webhook", result="failed")
             await self._wait("delivery_failed", alert, attempt, problem)
+            if await self._rests(alert):
+                return False
 
     async def _persist(self, failed: str, alert: Alert, call: Callable[[], None]) -> None:
         """Make a blocking call until the broker plays along."""

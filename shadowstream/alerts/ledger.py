@@ -33,12 +33,14 @@ class Row(NamedTuple):
     acknowledged_by: str | None
     acknowledged_at_ms: int | None
     ack_reason: str | None
+    muted_by: str | None
+    muted_until_ms: int | None
     delivered_to: str | None
     delivered_at_ms: int | None
 
 
 def incidents(drift: Records, commands: Records, deliveries: Records) -> list[Row]:
-    """Incidents in the order of their opening; the last acknowledgement counts."""
+    """Incidents in the order of their opening; the last acknowledgement and the last mute count."""
     opened: dict[tuple[str, str], dict[str, Any]] = {}
     closed: dict[tuple[str, str], int] = {}
     for event in drift:
@@ -47,11 +49,13 @@ def incidents(drift: Records, commands: Records, deliveries: Records) -> list[Ro
             opened.setdefault(name, event)
         elif event["event"] == "closed":
             closed[name] = event["window_end_ms"]
-    acks = {command["subject"]: command for command in commands if command["command"] == "ack"}
+    said: dict[str, dict[str, dict[str, Any]]] = {"ack": {}, "mute": {}}
+    for command in commands:
+        said.get(command["command"], {})[command["subject"]] = command
     delivered = {delivery["alert"]: delivery for delivery in deliveries}
     rows = []
     for (revision, incident), event in opened.items():
-        ack = acks.get(incident, {})
+        ack, mute = said["ack"].get(incident, {}), said["mute"].get(incident, {})
         delivery = delivered.get(incident_alert_id(revision, incident), {})
         rows.append(
             Row(
@@ -67,6 +71,8 @@ def incidents(drift: Records, commands: Records, deliveries: Records) -> list[Ro
                 acknowledged_by=ack.get("by"),
                 acknowledged_at_ms=ack.get("at_ms"),
                 ack_reason=ack.get("reason"),
+                muted_by=mute.get("by"),
+                muted_until_ms=mute.get("until_ms"),
                 delivered_to=delivery.get("target"),
                 delivered_at_ms=delivery.get("delivered_at_ms"),
             )
@@ -84,13 +90,25 @@ def acknowledge(config: Config, incident: str, by: str, reason: str) -> dict[str
 
     Raises `ConfigError` for an incident that there is not, or for an empty `by`.
     """
-    if not by.strip():
-        raise ConfigError("--by: say who acts on the incident")
+    return _said(config, {"command": "ack", "subject": incident, "by": by, "reason": reason, "at_ms": now_ms()})
+
+
+def mute(config: Config, incident: str, by: str, reason: str, lasting_ms: int | None) -> dict[str, Any]:
+    """Write the command that rests an incident's alerts for so long, None: until it closes; raises as `acknowledge`."""
+    at_ms = now_ms()
+    until_ms = None if lasting_ms is None else at_ms + lasting_ms
+    record = {"command": "mute", "subject": incident, "by": by, "reason": reason, "at_ms": at_ms}
+    return _said(config, record | {"until_ms": until_ms})
+
+
+def _said(config: Config, record: dict[str, Any]) -> dict[str, Any]:
+    incident = record["subject"]
+    if not record["by"].strip():
+        raise ConfigError("--by: say who says so")
     rows = rows_of(config)
     if incident not in {row.incident for row in rows}:
         still = [row.incident for row in rows if row.state == "open"]
         raise ConfigError(f"no incident {incident!r}; open are: {', '.join(still) or 'none'}; see `alerts list`")
-    record = {"command": "ack", "subject": incident, "by": by, "reason": reason, "at_ms": now_ms()}
     value = own.encode("command", record)
     Statements(config).write(Write(config.plan.of("commands"), 0, incident.encode(), value))
     return record

@@ -17,6 +17,12 @@ class Alert(NamedTuple):
     id: str
     payload: dict[str, Any]
 
+    @property
+    def incident(self) -> str | None:
+        """The incident that it tells of; None for a reject."""
+        named: str | None = self.payload.get("incident")
+        return named
+
 
 def incident_alert_id(revision: str, incident: str) -> str:
     """The id of an incident's alert. An incident is named by rate and window: two revisions may share its name.
@@ -41,7 +47,8 @@ def alert_of(name: str, kind: str, record: dict[str, Any]) -> Alert | None:
 
 
 def _incident(name: str, record: dict[str, Any]) -> Alert:
-    outcome = _OUTCOMES.get(record["criterion"])
+    # A slice or a field of a criterion is named behind it.
+    outcome = _OUTCOMES.get(record["criterion"].partition(":")[0])
     return Alert(
         incident_alert_id(record["revision"], record["incident"]),
         {

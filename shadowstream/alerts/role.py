@@ -29,6 +29,7 @@ from shadowstream.watch import Watch
 log = get_logger("alerts")
 TURN_S = 0.1
 LOOK_S = 1.0
+REST_LOOK_S = 2.0
 FAUST_STOP_S = 5.0
 SETTLE_S = 30.0
 
@@ -56,12 +57,19 @@ class Role:
         if found is not None:
             await self.deliverer.deliver(found)
         elif kind == "drift" and record["event"] == "closed":
+            self.deliverer.closed(record["incident"])
             log.info("incident_closed", incident=record["incident"], reason=record["reason"])
         if kind == "verdict" and self._config.bounded and record["final"] and record["revision"] == self._revision:
             # Drift of the same transaction may reach us later than the verdict, or not before we end.
             await asyncio.to_thread(await_settled, self._config, self._config.plan.of("drift"), SETTLE_S)
             await self._read("drift")
             self.finished = True
+
+    async def look_after_rest(self) -> None:
+        """Deliver, for as long as the role runs, what was muted and is not any more."""
+        while True:
+            await asyncio.sleep(REST_LOOK_S)
+            await self.deliverer.rested()
 
     async def catch_up(self) -> None:
         """Take every record that there is."""
@@ -109,19 +117,23 @@ async def _play(config: Config, revision: str, stop: Stoppable, watch: Watch, in
 
     app = make_app(config, role.take, instance, ready)
     starting = asyncio.create_task(_start(config, role, app))
+    resting = asyncio.create_task(role.look_after_rest())
     try:
         while not (stop.stopped or role.finished):
             # Deliveries wait and retry beside this loop, which shows that the process lives.
             watch.turned()
+            if resting.done():
+                resting.result()
             if starting.done():
                 starting.result()
                 _check(app)
             await asyncio.sleep(TURN_S)
     finally:
         watch.ready = False
-        starting.cancel()
-        with contextlib.suppress(asyncio.CancelledError, Exception):
-            await starting
+        for task in (starting, resting):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
         await _stopped(app)
     return role
 

@@ -1,4 +1,4 @@
-"""`alerts run`: the role that delivers. `alerts list`, `alerts ack`: what stands open, and who acts on it."""
+"""`alerts run`: the role that delivers. `alerts list`, `ack`, `mute`: what stands open, who acts on it, what rests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from shadowstream.alerts.ledger import Row, acknowledge, rows_of
+from shadowstream.alerts.ledger import Row, acknowledge, mute, rows_of
+from shadowstream.cli.durations import seconds_of
 from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, say
 from shadowstream.cli.roles import Instance, Listen, stop_on_signals
 from shadowstream.configfile import load
@@ -18,13 +19,14 @@ from shadowstream.revision import revision_of
 from shadowstream.watch import Watch
 from shadowstream.web.probes import serve
 
-_alerts = typer.Typer(help="Deliver incidents and rejects; list and acknowledge incidents.", no_args_is_help=True)
+_alerts = typer.Typer(help="Deliver incidents and rejects; list, acknowledge and mute incidents.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     _alerts.command()(run)
     _alerts.command()(ack)
+    _alerts.command("mute")(mute_)
     _alerts.command("list")(list_)
     app.add_typer(_alerts, name="alerts")
 
@@ -69,6 +71,27 @@ def ack(
         say(f"{record['subject']}: acknowledged by {record['by']}")
 
 
+def mute_(
+    config: ConfigPath,
+    incident: Annotated[str, typer.Argument(help="id of the incident, as `alerts list` shows it", show_default=False)],
+    by: Annotated[str, typer.Option(help="who mutes it", show_default=False)],
+    reason: Annotated[str, typer.Option(help="why")] = "",
+    lasting: Annotated[
+        str | None,
+        typer.Option("--for", help="how long: seconds, or with s, m, h or d; 0 ends a mute; default: until it closes"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Let the alerts of an incident rest; it stays open, and holds promote back, all the same."""
+    lasting_ms = None if lasting is None else round(seconds_of("--for", lasting) * 1000)
+    record = mute(load(config), incident, by, reason, lasting_ms)
+    if as_json:
+        put_json(record)
+    else:
+        until = "it closes" if record["until_ms"] is None else iso(record["until_ms"])
+        say(f"{record['subject']}: muted by {record['by']} until {until}")
+
+
 def list_(config: ConfigPath, as_json: Json = False) -> None:
     """Incidents, the oldest first: open or closed, acknowledged, delivered."""
     trial = load(config)
@@ -84,11 +107,12 @@ def list_(config: ConfigPath, as_json: Json = False) -> None:
 
 def _table(rows: list[Row]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for title in ("incident", "state", "since (UTC)", "revision", "acknowledged", "delivered"):
+    for title in ("incident", "state", "since (UTC)", "revision", "acknowledged", "muted", "delivered"):
         table.add_column(title, overflow="fold")
     table.add_column("what", overflow="fold", ratio=1)
     for row in rows:
         by = f"{row.acknowledged_by}: {row.ack_reason}" if row.ack_reason else row.acknowledged_by or "-"
+        until = "" if row.muted_until_ms is None else f" until {iso(row.muted_until_ms)}"
         delivered = f"{row.delivered_to} {iso(row.delivered_at_ms)}" if row.delivered_at_ms is not None else "-"
         style = "red" if row.state == "open" else ""
         table.add_row(
@@ -97,6 +121,7 @@ def _table(rows: list[Row]) -> Table:
             cell(iso(row.since_ms)),
             cell(row.revision[:8]),
             cell(by),
+            cell(f"{row.muted_by}{until}" if row.muted_by else "-"),
             cell(delivered),
             cell(row.text),
         )

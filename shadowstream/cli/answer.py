@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import typer
@@ -67,8 +67,9 @@ class Question:
 
     def ask(self) -> Answer:
         """The answer as of now."""
-        said = decide(verdicts_of(self.trial), self.revision, round(time.time() * 1000), self.max_age_ms)
-        return overridden(said, overrides(self.trial))
+        now_ms = round(time.time() * 1000)
+        said = decide(verdicts_of(self.trial), self.revision, now_ms, self.max_age_ms)
+        return overridden(said, overrides(self.trial), now_ms)
 
 
 def question(config: str, revision: str | None, max_age: str) -> Question:
@@ -117,15 +118,19 @@ def decide(verdicts: dict[str, bytes] | None, wanted: str, now_ms: int, max_age_
     return Answer(verdict["decision"], list(verdict["reasons"]), fitting[0], verdict)
 
 
-def overridden(answer: Answer, found: Mapping[str, dict[str, Any]]) -> Answer:
-    """The answer with what a person has decided for this very revision, where somebody has.
+def overridden(answer: Answer, found: Mapping[str, dict[str, Any]], now_ms: int) -> Answer:
+    """The answer with what a person has decided for this very revision, where somebody has and it has not ended.
 
     Without a verdict of the revision nothing is overridden: there would be no evidence for whoever decides to look at.
     """
     said = found.get(answer.revision)
     if said is None or answer.verdict is None:
         return answer
-    reason = f"overridden to {said['decision']} by {said['by']} at {iso(said['at_ms'])}: {said['reason']}"
+    if said["until_ms"] is not None and said["until_ms"] <= now_ms:
+        ended = f"the override to {said['decision']} by {said['by']} ended at {iso(said['until_ms'])}"
+        return replace(answer, reasons=[*answer.reasons, ended])
+    until = "" if said["until_ms"] is None else f" until {iso(said['until_ms'])}"
+    reason = f"overridden to {said['decision']} by {said['by']} at {iso(said['at_ms'])}{until}: {said['reason']}"
     instead = f"without it: {answer.decision.replace('_', ' ')}"
     reasons = [reason, *(f"{instead}: {one}" for one in answer.reasons)]
     return Answer(said["decision"], reasons, answer.revision, answer.verdict, said)

@@ -5,7 +5,8 @@ command    what it does
 =========  ==================================================================================================
 ack        somebody acts on the incident; it stays open, and holds promote back, until its rate is quiet
 mute       the incident's alerts rest until `until_ms`; likewise
-override   the gate answers `decision` for the revision, whatever the evidence says; an empty one takes it back
+override   the gate answers `decision` for the revision until `until_ms`, whatever the evidence says; an empty one
+           takes it back
 =========  ==================================================================================================
 
 The last word on a subject counts. Commands of other revisions change nothing here.
@@ -34,13 +35,14 @@ class Said:
         """Take a record as in schemas/command.avsc; commands that are not known are left to others."""
         subject = record["subject"]
         words = {name: record[name] for name in _KEPT}
+        ending = {"until_ms": record.get("until_ms")}
         if record["command"] == "ack":
             _last(self.acks, subject, words)
         elif record["command"] == "mute":
-            _last(self.mutes, subject, words | {"until_ms": record.get("until_ms")})
+            _last(self.mutes, subject, words | ending)
         elif record["command"] == "override" and subject == self._revision:
             decision = record.get("decision", "")
-            self.override = {"decision": decision, **words} if decision else None
+            self.override = {"decision": decision, **words, **ending} if decision else None
 
     def snapshot(self) -> list[Any]:
         """Everything as JSON."""

@@ -24,8 +24,20 @@ def say_command(config: Config, record: dict[str, Any]) -> None:
     writer.flush(WRITE_S)
 
 
+def muted(config: Config, incident: str, now_ms: int) -> bool:
+    """Whether somebody has muted an incident, and not only up to before `now_ms`. The last word counts."""
+    found: dict[str, Any] | None = None
+    with contextlib.suppress(TopicMissing):
+        for row in read_topic(config.kafka, config.plan.of("commands"), READ_TIMEOUT_S):
+            with contextlib.suppress(RecordError):
+                kind, record = own.decode(row.value or b"")
+                if kind == "command" and record["command"] == "mute" and record["subject"] == incident:
+                    found = record
+    return found is not None and (found["until_ms"] is None or found["until_ms"] > now_ms)
+
+
 def overrides(config: Config) -> dict[str, dict[str, Any]]:
-    """The override in force of each revision that has one; an empty decision has taken it back."""
+    """The last override of each revision that has one, ended or not; an empty decision has taken it back."""
     found: dict[str, dict[str, Any]] = {}
     with contextlib.suppress(TopicMissing):
         for row in read_topic(config.kafka, config.plan.of("commands"), READ_TIMEOUT_S):

@@ -53,6 +53,34 @@ def test_an_incident_is_listed_acknowledged_and_listed_again(
     assert len(records(stage.bootstrap, stage.trial.topic("commands"))) == 1
 
 
+def test_an_incident_is_muted_for_a_while_or_until_it_closes(
+    set_stage: SetStage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage = set_stage()
+    path = str(stage.trial.config_path)
+    create_topics(stage.bootstrap, {stage.trial.topic(kind): 1 for kind in ("drift", "verdict", "commands")})
+    stage.judge(drift("opened", "mismatch-1"))
+    assert run(["alerts", "mute", path, "mismatch-1", "--by", "ann", "--reason", "known", "--for", "2h", "--json"]) == 0
+    (written,) = records(stage.bootstrap, stage.trial.topic("commands"))
+    assert json.loads(capsys.readouterr().out) == {name: written[name] for name in written if name != "decision"}
+    assert (written["command"], written["subject"], written["by"], written["reason"]) == (
+        *("mute", "mismatch-1", "ann"),
+        "known",
+    )
+    assert written["until_ms"] == written["at_ms"] + 2 * 3_600_000
+    assert run(["alerts", "list", path, "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["state"], row["muted_by"], row["muted_until_ms"]) == ("open", "ann", written["until_ms"])
+    assert run(["alerts", "mute", path, "mismatch-1", "--by", "bob"]) == 0
+    assert capsys.readouterr().err == "mismatch-1: muted by bob until it closes\n"
+    assert run(["alerts", "list", path]) == 0
+    assert "bob" in capsys.readouterr().out
+    assert run(["alerts", "mute", path, "mismatch-9", "--by", "ann"]) == 2
+    assert run(["alerts", "mute", path, "mismatch-1", "--by", " "]) == 2
+    assert run(["alerts", "mute", path, "mismatch-1", "--by", "ann", "--for", "long"]) == 2
+    assert len(records(stage.bootstrap, stage.trial.topic("commands"))) == 2
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     (tmp_path / "nobody_home.py").write_text("def judge(value):\n    return value\n")

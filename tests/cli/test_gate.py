@@ -219,6 +219,29 @@ def test_waiting_ends_with_the_decision(cli: Cli, judged: Judged) -> None:
     assert 2 <= time.monotonic() - began < 30
 
 
+def test_a_stale_promote_is_waited_past_until_a_fresh_one_comes(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.say("promote", age_s=120)
+    began = time.monotonic()
+    assert cli("gate", judged.path, "--max-age", "1m", "--wait", "2").code == 4
+    assert 2 <= time.monotonic() - began < 15
+    later = threading.Timer(2, judged.say, ["promote"])
+    later.start()
+    assert cli("gate", judged.path, "--max-age", "1m", "--wait", "60").code == 0
+    later.join()
+
+
+def test_a_wait_that_is_too_short_for_the_decision_is_not_yet(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.say("not_yet")
+    later = threading.Timer(8, judged.say, ["promote"])
+    later.start()
+    began = time.monotonic()
+    assert cli("gate", judged.path, "--wait", "1.5s").code == 4
+    assert time.monotonic() - began < 7
+    later.cancel()
+
+
 def test_waiting_in_vain_is_not_yet(cli: Cli, judged: Judged) -> None:
     began = time.monotonic()
     assert cli("gate", judged.path, "--wait", "2").code == 4

@@ -1,10 +1,13 @@
 """`override`: a name, a reason, one revision; the gate answers it and says what it would have said without."""
 
+import time
+
 import pytest
 
 from shadowstream.cli.answer import Answer, overridden
 from shadowstream.cli.report import facts_of
 from shadowstream.codecs import own
+from shadowstream.judge.windows import iso
 from shadowstream.report.markdown import markdown
 from shadowstream.report.page import page
 from shadowstream.testing.topics import Write, produce_all, read_all
@@ -61,7 +64,8 @@ def test_it_is_a_record_of_commands_under_the_whole_revision(cli: Cli, judged: J
     (found,) = read_all(judged.bootstrap, judged.config.plan.of("commands"))
     kind, record = own.decode(found.value or b"")
     assert (kind, found.key) == ("command", judged.revision.encode())
-    assert record == {**told, "until_ms": None}
+    assert record == told
+    assert record["until_ms"] is None
     assert (record["command"], record["subject"], record["decision"]) == ("override", judged.revision, "reject")
 
 
@@ -88,9 +92,34 @@ def test_what_nobody_has_judged_cannot_be_overridden(cli: Cli, judged: Judged) -
     said = cli("override", judged.path, "--decision", "promote", *WHO)
     assert said.code == 2
     assert "there is nothing to override" in said.err
-    command = {"command": "override", "subject": REVISION, "by": "ana", "decision": "promote"}
+    command = {"command": "override", "subject": REVISION, "by": "ana", "decision": "promote", "until_ms": None}
     without = Answer("not_yet", ["no verdict"], REVISION)
-    assert overridden(without, {REVISION: command}) is without
+    assert overridden(without, {REVISION: command}, 0) is without
+
+
+def test_it_ends_by_itself_and_the_gate_says_that_it_has(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.say("not_yet")
+    told = cli("override", judged.path, "--decision", "promote", *WHO, "--for", "4s", "--json").json
+    assert told["until_ms"] == told["at_ms"] + 4_000
+    said = cli("gate", judged.path)
+    assert (said.code, time.time() * 1000 < told["until_ms"]) == (0, True), "a slow machine"
+    assert f"overridden to promote by ana at {iso(told['at_ms'])} until {iso(told['until_ms'])}: " in said.out
+    time.sleep(max(0.0, told["until_ms"] / 1000 - time.time()))
+    said = cli("gate", judged.path)
+    assert said.code == 4
+    assert said.out.startswith("not yet\n  because not_yet\n  the override to promote by ana ended at 20")
+    assert "ended at" in cli("explain", judged.path).out
+    cli("override", judged.path, "--decision", "promote", *WHO, "--for", "1h")
+    assert cli("gate", judged.path).code == 0
+
+
+def test_a_length_that_cannot_be_one_overrides_nothing(cli: Cli, judged: Judged) -> None:
+    judged.create()
+    judged.say("not_yet")
+    said = cli("override", judged.path, "--decision", "promote", *WHO, "--for", "a while")
+    assert (said.code, "--for 'a while'" in said.err) == (2, True)
+    assert cli("gate", judged.path).code == 4
 
 
 def test_bytes_in_commands_that_are_not_ours_open_no_gate(cli: Cli, judged: Judged) -> None:
