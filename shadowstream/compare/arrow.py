@@ -189,7 +189,9 @@ def _unequal_lists(ours: pa.Array, theirs: pa.Array, both: _Mask) -> _Mask:
     found: _Mask = (counts != other_counts) & both
     keep = both & ~found
     if not keep.all():
-        found[keep] = _unequal_lists_of(ours.filter(pa.array(keep)), theirs.filter(pa.array(keep)), counts[keep])
+        found[keep] = _unequal_lists_of(
+            ours.filter(pa.array(keep.tolist())), theirs.filter(pa.array(keep.tolist())), counts[keep]
+        )
         return found
     return _unequal_lists_of(ours, theirs, counts)
 

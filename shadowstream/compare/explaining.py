@@ -25,7 +25,7 @@ def explained(
         return {}
     differences: list[list[Difference]] = [[] for _ in places]
     left = np.ones(len(places), np.bool_)
-    at = pa.array(places)
+    at = pa.array(places.tolist(), pa.int64())  # of an array of numpy's, pyarrow imports pandas where it is installed
     for name, ours, theirs in zip(production.schema.names, production.columns, shadow.columns, strict=True):
         spot = rules.root.step(name)
         if spot.own is None and not spot.open and spot.rule is not None and spot.rule.ignore:

@@ -102,7 +102,7 @@ class Seen:
         if len(self) + len(hashes) > len(self._hashes):
             kept = np.arange(self._kept_from, self._taken + 1) & self._mask
             old = self._hashes[kept], self._offsets[kept]
-            self._make(len(self) + len(hashes))
+            self._make(2 * (len(self) + len(hashes)))
             self._taken, self._kept_from = 0, 1
             self._enter(*old)
         self._enter(hashes, offsets)
