@@ -26,7 +26,8 @@ import numpy.typing as npt
 from scipy import special
 
 from shadowstream.judge.grid import GridSums, grid_sums, log_e_grid
-from shadowstream.judge.mixture import Count, Rate, check, check_rate, each, expit, limit_logit, log_e
+from shadowstream.judge.mixture import Count, Rate, check, each, expit, limit_logit, log_e
+from shadowstream.judge.rates import check_rate
 
 __all__ = [
     "GridSums",

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from shadowstream.judge.rates import check_rate
+
 Array: TypeAlias = npt.NDArray[Any]
 Count: TypeAlias = int | Array
 Rate: TypeAlias = float | Array
@@ -120,9 +122,3 @@ def check(n: int, s: int, name: str, rate: float) -> None:
     check_rate(name, rate)
     if not (isinstance(n, int) and isinstance(s, int) and 0 <= s <= n):
         raise ValueError(f"counts must be whole numbers with 0 <= s (bad units) <= n (units), got s={s!r}, n={n!r}")
-
-
-def check_rate(name: str, rate: float) -> None:
-    """ValueError unless 0 < rate < 1."""
-    if not 0.0 < rate < 1.0:
-        raise ValueError(f"{name} must lie between 0 and 1, both excluded, got {rate!r}")
