@@ -65,6 +65,14 @@ TABLE = (
     Metric("commit_seconds", "histogram", "Duration of a committed transaction.", ("role",), (*_LOOPS, "judge")),
     Metric("aborts_total", "counter", "Transactions that were aborted.", ("role",), _LOOPS),
     Metric("candidate_seconds", "histogram", "Duration of one call of the candidate for a batch.", (), ("runner",)),
+    Metric(
+        "snapshots_total",
+        "counter",
+        "Snapshots of a candidate's state by what became of them: written, unchanged, too_large, failed, restored, "
+        "refused (another revision's), restore_failed.",
+        ("result",),
+        ("runner",),
+    ),
     Metric("evidence", "gauge", "ln E that the rate lies under its limit.", ("criterion",), ("judge",)),
     Metric("rate", "gauge", "Estimate of the criterion's rate over closed windows.", ("criterion",), ("judge",)),
     Metric("verdict", "gauge", "1 for the present decision, 0 for the others.", ("decision",), ("judge",)),

@@ -6,7 +6,8 @@ never on Kafka's message objects.
 The packed header ``s`` stands on every candidate output and names the input that it came from:
 its layout is ``version u8 | revision 8 bytes | topic index u16 | partition u32 | offset u64 | k u32 |
 input time ms i64 | emit time ms i64``, big endian, 43 bytes. One header and not several, because a
-header read costs more than all other columns of a record together (docs/decisions/0004).
+header read costs more than all other columns of a record together (docs/decisions/0004). Version 2 is version 1 of an
+output that a candidate with state made in its warm-up.
 
 The header ``p`` stands on every record of a repartition topic and names the record of production's own topic that it
 is a copy of: ``version u8 | partition u32 | offset u64``, big endian, 13 bytes.
@@ -25,6 +26,7 @@ from shadowstream.errors import RecordError
 PACKED_HEADER = "s"
 _PACKED = struct.Struct(">B8sHIQIqq")
 _PACKED_VERSION = 1
+_PACKED_IN_WARM_UP = 2
 REVISION_BYTES = 8
 
 ORIGIN_HEADER = "p"
@@ -65,23 +67,26 @@ class Coordinate(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """The unpacked header ``s``. `revision` is the first 16 hex digits of the revision; times in ms."""
+    """The unpacked header ``s``. `revision` is the first 16 hex digits of the revision; times in ms; `warm` says that
+    the candidate had not got its state together again."""
 
     revision: str
     coordinate: Coordinate
     input_time_ms: int
     emit_time_ms: int
+    warm: bool = False
 
 
-def pack(revision: str, coordinate: Coordinate, input_time_ms: int, emit_time_ms: int) -> bytes:
+def pack(revision: str, coordinate: Coordinate, input_time_ms: int, emit_time_ms: int, *, warm: bool = False) -> bytes:
     """Pack the header ``s``.
 
     >>> at = Coordinate(0, 3, 12, 0)
     >>> unpack(pack("00ff00ff00ff00ff", at, 5, 6)).coordinate == at
     True
     """
+    version = _PACKED_IN_WARM_UP if warm else _PACKED_VERSION
     return _PACKED.pack(
-        _PACKED_VERSION, bytes.fromhex(revision[: 2 * REVISION_BYTES]), *coordinate, input_time_ms, emit_time_ms
+        version, bytes.fromhex(revision[: 2 * REVISION_BYTES]), *coordinate, input_time_ms, emit_time_ms
     )
 
 
@@ -103,10 +108,11 @@ def pack_many(
 
 def unpack(raw: bytes) -> Packed:
     """Unpack the header ``s``; raises `RecordError` for another length or version."""
-    if len(raw) != _PACKED.size or raw[0] != _PACKED_VERSION:
+    if len(raw) != _PACKED.size or raw[0] not in (_PACKED_VERSION, _PACKED_IN_WARM_UP):
         raise _odd(raw, PACKED_HEADER, _PACKED, _PACKED_VERSION)
-    _, revision, topic, partition, offset, k, input_time_ms, emit_time_ms = _PACKED.unpack(raw)
-    return Packed(revision.hex(), Coordinate(topic, partition, offset, k), input_time_ms, emit_time_ms)
+    version, revision, topic, partition, offset, k, input_time_ms, emit_time_ms = _PACKED.unpack(raw)
+    at, warm = Coordinate(topic, partition, offset, k), version == _PACKED_IN_WARM_UP
+    return Packed(revision.hex(), at, input_time_ms, emit_time_ms, warm)
 
 
 def _odd(raw: bytes, name: str, layout: struct.Struct, version: int) -> RecordError:

@@ -46,6 +46,7 @@ _FORMAT = 1
 _OURS = "shadowstream"
 _ANY_NAME = "*"
 _CACHES = {"__pycache__", "node_modules"}
+_STATE = ("state", "warm_up_records", "warm_up_ms")
 _COMPILED = {".pyc", ".pyo"}
 
 
@@ -114,7 +115,7 @@ def _formats(config: Config) -> dict[str, Any]:
     return {"formats": formats} if formats else {}
 
 
-def _what_runs(candidate: Candidate) -> dict[str, str | None]:
+def _what_runs(candidate: Candidate) -> dict[str, str | int | None]:
     """What the config says of the candidate beside its files."""
     if candidate.topic is not None:
         return {"topic": candidate.topic, "group": candidate.group, "version": candidate.version}
@@ -123,6 +124,7 @@ def _what_runs(candidate: Candidate) -> dict[str, str | None]:
         "takes": candidate.takes,
         "output_format": candidate.output_format,
         "partitioner": candidate.partitioner,
+        **({name: getattr(candidate, name) for name in _STATE} if candidate.state != "none" else {}),
     }
 
 

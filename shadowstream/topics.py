@@ -110,11 +110,13 @@ class TopicPlan:
         diff_json: bool = False,
         repartitioned: Collection[str] = (),
         labels: bool = False,
+        snapshots: bool = False,
     ) -> list[TopicSpec]:
         """Every topic of the trial, given production's output topics and their partition counts.
 
         `diff_json` as in the config: the topic diff.json is there only where it was asked for. `repartitioned` are the
         output topics of which we keep a copy by identity. `labels`: whether late labels are waited for.
+        `snapshots`: whether the candidate's state is written.
         Cleanup and retention follow the topic table of the design (docs/architecture.md).
         """
         forever = ("retention.ms", "-1")
@@ -149,6 +151,8 @@ class TopicPlan:
             TopicSpec(self.dead_letter("runner"), 1, (forever, long_segments, any_time)),
             TopicSpec(self.dead_letter("joiner"), 1, (forever, long_segments, any_time)),
         ]
+        if snapshots:
+            specs.append(TopicSpec(self.of("runner-state"), widest, (compact,)))
         if labels:
             specs += [
                 TopicSpec(self.of("scored"), widest, (forever, long_segments, any_time)),

@@ -21,10 +21,12 @@ TIMES_MS = st.integers(-(2**63), 2**63 - 1)
 AT = Coordinate(1, 3, 12, 2)
 
 
-@given(REVISIONS, COORDINATES, TIMES_MS, TIMES_MS)
-def test_what_is_packed_is_unpacked(revision: str, at: Coordinate, input_time_ms: int, emit_time_ms: int) -> None:
-    packed = unpack(pack(revision, at, input_time_ms, emit_time_ms))
-    assert packed == (revision[:16], at, input_time_ms, emit_time_ms)
+@given(REVISIONS, COORDINATES, TIMES_MS, TIMES_MS, st.booleans())
+def test_what_is_packed_is_unpacked(
+    revision: str, at: Coordinate, input_time_ms: int, emit_time_ms: int, warm: bool
+) -> None:
+    packed = unpack(pack(revision, at, input_time_ms, emit_time_ms, warm=warm))
+    assert packed == (revision[:16], at, input_time_ms, emit_time_ms, warm)
     assert isinstance(packed.coordinate, Coordinate)
 
 

@@ -34,6 +34,7 @@ NAMES = (
     "command",
     "scored",
     "label_state",
+    "runner_state",
 )
 JSON_BYTES_MAX = 100_000
 """Of bytes in JSON, where one may become five: a row of diff stays below what a broker takes as one message."""

@@ -16,6 +16,9 @@ class Limits(Model):
     decoded_bytes_max: int = Field(
         10_000_000, ge=1, description="larger values are not decoded: they are undecodable, bytes"
     )
+    snapshot_bytes_max: int = Field(
+        900_000, ge=1, le=900_000, description="largest snapshot of a candidate's state, per input partition, bytes"
+    )
     pending_bytes_max: int = Field(200_000_000, ge=1, description="most bytes of unpaired records per joiner process")
     corrections_max: int = Field(
         100_000, ge=0, description="most outcomes missing and extra per output partition that stay correctable"

@@ -45,6 +45,18 @@ class Candidate(Model):
         description="how production chooses an output's partition: as its input's, or by hash of the key; "
         "auto: found by sampling production's outputs. A value that the sample contradicts is refused",
     )
+    state: Literal["none", "snapshot", "warm_up"] = Field(
+        "none",
+        description="what the candidate holds from one input to the next. snapshot, warm_up: call names a class, made "
+        "once for each input partition; snapshot: its snapshot() is written with each commit and restored; warm_up: "
+        "it begins anew at each assignment, and what it says first is warm-up",
+    )
+    warm_up_records: int | None = Field(
+        None, ge=1, description="state: so many inputs of a partition without state are warm-up"
+    )
+    warm_up_ms: PositiveMillis | None = Field(
+        None, description="state: so much event time of a partition without state is warm-up, ms"
+    )
     topic: str | None = Field(
         None, min_length=1, description="instead of call: topic that the candidate, a job of its own, writes; only read"
     )
@@ -64,6 +76,19 @@ class Candidate(Model):
             raise ValueError("group, commits and version go with topic")
         if self.topic is not None and not (self.group and self.version):
             raise ValueError("topic needs group (its commits say how far it is) and version (evidence is bound to it)")
+        return self
+
+    @model_validator(mode="after")
+    def _says_how_state_comes_back(self) -> Candidate:
+        lengths = [one for one in (self.warm_up_records, self.warm_up_ms) if one is not None]
+        if self.state == "none" and lengths:
+            raise ValueError("warm_up_records and warm_up_ms go with state: snapshot or warm_up")
+        if len(lengths) > 1 or (self.state == "warm_up" and not lengths):
+            raise ValueError("state: warm_up needs one of warm_up_records and warm_up_ms, state: snapshot at most one")
+        if self.state != "none" and self.call is None:
+            raise ValueError("state goes with call; a job of its own keeps its own state")
+        if self.state != "none" and self.takes != "value":
+            raise ValueError("state goes with takes: value; a batch that fails is called again, one value at a time")
         return self
 
 

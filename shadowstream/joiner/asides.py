@@ -20,13 +20,14 @@ class Aside(NamedTuple):
     """Of a shadow record the values of the dimensions that are headers, in the config's order, and its input's time.
 
     `emit_ms` is the time at which its side wrote it, as a header says; None where none does. `head` is how many bytes
-    of its value stood in a header (`codecs.framing.headed`).
+    of its value stood in a header (`codecs.framing.headed`). `warm`: the candidate made it in the warm-up of its state.
     """
 
     values: tuple[str, ...] = ()
     input_ms: int | None = None
     emit_ms: int | None = None
     head: int = 0
+    warm: bool = False
 
 
 _NOTHING = Aside()
@@ -38,6 +39,7 @@ class Asides:
     def __init__(self, config: Config, topic: str) -> None:
         self._formats = side_formats(config, topic)
         self._latency = config.compare.latency
+        self._has_state = config.candidate.state != "none"
         self._names = [one.header for one in config.compare.dimensions if one.header is not None]
 
     def headed(self, side: Side, batch: Batch) -> tuple[Batch, Sequence[Aside] | None]:
@@ -60,18 +62,19 @@ class Asides:
             if latency is None or latency.production_header is None:
                 return None
             return [Aside(emit_ms=_millis(headers, latency.production_header)) for headers in batch.headers]
-        if not self._names and latency is None:
+        if not self._names and latency is None and not self._has_state:
             return None
         values = [tuple(_value(headers, name) for name in self._names) for headers in batch.headers]
-        if latency is None:
+        if latency is None and not self._has_state:
             return [Aside(one) for one in values]
         packed = map(packed_of, batch.headers)
-        own = latency.shadow_header
+        own = latency.shadow_header if latency else None
         return [
             Aside(
                 one,
                 at.input_time_ms if at else None,
                 _millis(headers, own) if own else at.emit_time_ms if at else None,
+                warm=bool(at and at.warm),
             )
             for one, at, headers in zip(values, packed, batch.headers, strict=True)
         ]

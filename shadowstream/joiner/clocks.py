@@ -105,6 +105,7 @@ class Clocks:
     def __init__(self, config: Config, progress: Progress, passed: Passed, places: tuple[Place, ...]) -> None:
         self._config = config
         self._places = places
+        self._has_state = config.candidate.state != "none"
         self._has_twin = len(places) > Side.TWIN
         self._progress = progress
         self._passed = passed
@@ -308,6 +309,8 @@ class Clocks:
         start = self._progress.start
         if start is None:
             return None
+        if row.warm:
+            return True
         if not start.has_warm_up:
             return False
         if row.at is not None and self.input_is_warm_up(row.at):
@@ -327,8 +330,11 @@ class Clocks:
         return start is not None and coordinate.offset < start.warm_below.get(self._input(coordinate), 0)
 
     def may_be_warm_up(self, rows: Rows) -> bool:
-        """Whether the input of any of these rows may lie before the point from which pairs count."""
+        """Whether the input of any of these rows may lie before the point from which pairs count, or its output be of
+        a candidate that had not got its state together."""
         start = self._progress.start
+        if self._has_state and any(aside is not None and aside.warm for aside in rows.asides or ()):
+            return True
         if start is None or not start.has_warm_up or rows.ats is None:
             return False
         return min(at.offset for at in rows.ats if at is not None) < max(start.warm_below.values())

@@ -19,10 +19,12 @@ from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.said import SaidRow
 from shadowstream.joiner.scoring import Scoring
 from shadowstream.joiner.state import TaskState
-from shadowstream.records import Coordinate, Place, Side
+from shadowstream.records import Place, Side
 
 COMPARE_AT = 4_096
 WARM_UP = Plainly("warm_up")
+UNHEARD = frozenset(("filtered", "sampled_out", "warm_up"))
+"""Why the candidate was not heard of an input, nor is to blame for it."""
 
 
 class Deciding:
@@ -118,7 +120,7 @@ class Deciding:
         counted: list[Pair] = []
         warm: list[Pair] = []
         for pair in self._pairs:
-            (warm if self._is_warm(pair.shadow.at) else counted).append(pair)
+            (warm if self._is_warm(pair.shadow) else counted).append(pair)
         # Compared before anything is entered: a schema that cannot be had now raises, and the pairs must not be lost.
         results = self._results(counted)
         columns = self._columns(counted, results.outcomes)
@@ -146,12 +148,12 @@ class Deciding:
         times_ms = [row.time_ms for row in production]
         return self._compare([row.value for row in production], [p.shadow.value for p in pairs], times_ms)
 
-    def _is_warm(self, at: Coordinate | None) -> bool:
-        return at is not None and self._task.clocks.input_is_warm_up(at)
+    def _is_warm(self, shadow: Row) -> bool:
+        return shadow.warm or (shadow.at is not None and self._task.clocks.input_is_warm_up(shadow.at))
 
     def _many(self, group: Many) -> None:
         production, shadow = group.production, group.shadow
-        if len(production) != len(shadow) and not self._is_warm(shadow[0].at):
+        if len(production) != len(shadow) and not self._is_warm(shadow[0]):
             told = self._columns([Pair(production[0], shadow[0])], ["cardinality"])
             self._task.book.cardinality(production, shadow, group.id)
             self._task.book.slices.add(told)
@@ -189,12 +191,15 @@ class Deciding:
         if end.side is Side.PRODUCTION:
             self._production_alone(end)
             return
-        if task.clocks.is_warm_up(row, end.side):
+        is_warm = task.clocks.is_warm_up(row, end.side)
+        if is_warm and not row.warm:
             task.book.alone(end.side, row, WARM_UP)
         elif end.side is Side.TWIN:
             task.book.alone(end.side, row, Plainly("twin_extra"), task.revision)
         elif (said := self._said(Side.PRODUCTION, end)) is not None:
             task.corrections.add(Correction(said, row))
+        elif is_warm:
+            task.book.alone(end.side, row, WARM_UP)
         else:
             task.book.alone(end.side, row, Plainly("extra"), None, Said(end.ambiguous, None, end.id))
 
@@ -235,13 +240,14 @@ class Deciding:
             revision = progress.revision_at(place, row.at.offset)
         else:
             found = progress.absence_of_key(row.key) if row.key is not None else None
-            if found is not None:
+            # Under occurrence the key says nothing of which of its inputs that was: missing, rather than excused.
+            if found is not None and not (found[0] == "warm_up" and task.config.identity.kind == "occurrence"):
                 absence, revision = found[0], progress.revision_at(*found[1:])
             else:
                 revision = progress.revision_at_time(task.places[Side.PRODUCTION].partition, row.time_ms)
         if absence is None:
             return Plainly("missing"), revision
-        return Plainly(absence if absence in ("filtered", "sampled_out") else "candidate_error", absence), revision
+        return Plainly(absence if absence in UNHEARD else "candidate_error", absence), revision
 
     # ---------------------------------------------------------------- what was said
 
@@ -257,6 +263,10 @@ class Deciding:
                 self._task.awaiting.add_corrected((said, pair))
 
     def _correct(self, said: SaidRow, pair: Pair, result: Any) -> None:
+        if pair.shadow.warm:
+            self._task.book.correct(said, pair, WARM_UP)
+            self._task.corrections.drop(said)
+            return
         compared = None
         if pair.twin is not None:
             (compared,) = self._compare.twin([pair.production.value], [pair.twin.value])

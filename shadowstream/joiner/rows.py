@@ -27,6 +27,11 @@ class Row(NamedTuple):
     origin: tuple[Place, int] | None = None
     aside: Aside | None = None
 
+    @property
+    def warm(self) -> bool:
+        """Whether its header says that the candidate had not got its state together."""
+        return self.aside is not None and self.aside.warm
+
 
 _ALWAYS = 4
 """So many columns are there even if all their values are None."""

@@ -113,6 +113,7 @@ class Loop:
         self.records = 0
         self.commits = 0
         self._since_commit = 0
+        self._forgotten = 0
         self._leaving = False
         self._put_off: dict[Place, float] = {}
 
@@ -156,7 +157,10 @@ class Loop:
             if not messages:
                 messages = consumer.consume(1, IDLE_WAIT_S)
                 if messages and most > 1:
-                    messages += consumer.consume(most - 1, 0)
+                    before = self._forgotten
+                    further = consumer.consume(most - 1, 0)
+                    # A rebalance within this call has set us back to what is committed: the first one comes again.
+                    messages = messages + further if before == self._forgotten else further
         if not messages:
             return
         groups, events = split(messages)
@@ -246,6 +250,7 @@ class Loop:
 
     def _forget(self) -> None:
         self._ours.clear()
+        self._forgotten += 1
         for place in self._put_off:
             self._put_off[place] = 0.0  # a place that stays ours would stay paused
         self._take_up()

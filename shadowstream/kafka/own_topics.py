@@ -69,7 +69,8 @@ def planned(config: Config, counts: dict[str, int], repartitioned: Collection[st
     """Every topic of the trial; `counts` has at least the partitions of production's outputs, `repartitioned` are those
     of which we keep a copy by identity."""
     outputs = {topic: counts[topic] for topic in config.production.outputs}
-    settings = {"diff_json": config.compare.diff_json, "labels": config.labels is not None}
+    snapshots = config.candidate.state == "snapshot"
+    settings = {"diff_json": config.compare.diff_json, "labels": config.labels is not None, "snapshots": snapshots}
     specs = config.plan.specs(outputs, repartitioned=repartitioned, **settings)
     if config.candidate.topic is None:
         return specs

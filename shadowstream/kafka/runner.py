@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from confluent_kafka.admin import AdminClient
@@ -28,10 +28,12 @@ from shadowstream.kafka.loop import BATCH, Loop, now_ms, process_seconds, start_
 from shadowstream.kafka.pace import Pace
 from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.sampling import Rechecks
+from shadowstream.kafka.snapshots import read_snapshots
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Commit, Place, Write
 from shadowstream.runner import candidate, marks
 from shadowstream.runner.outputs import Call
+from shadowstream.runner.stateful import Made, Stateful
 from shadowstream.runner.step import RunnerStep
 from shadowstream.watch import Watch
 
@@ -64,6 +66,7 @@ class RunnerRole:
         self._warm = pinned.warm or not pinned.start.has_warm_up or not config.production.group
         self._warm_ends: dict[Place, int] | None = None
         self._commits = Commits(config, client, "runner")
+        self._snapshots_said: set[tuple[Place, str]] = set()
         self.finished = False
 
     def most(self) -> int:
@@ -81,6 +84,7 @@ class RunnerRole:
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
         """Go on from what is committed, with its counters; from the start mark where nothing is."""
         starts = {}
+        self._assign_states(committed)
         lows = offsets.beginnings(self._client, [one.place for one in committed])
         for one in committed:
             place = one.place
@@ -108,6 +112,30 @@ class RunnerRole:
             starts[place] = position
         self._next_marks_ms = 0
         return starts
+
+    def _assign_states(self, committed: Sequence[Committed]) -> None:
+        """The candidate's state of each input partition as it was committed, or a new one."""
+        stateful = self._step.call
+        if not isinstance(stateful, Stateful):
+            return
+        kept = {
+            one.place: marks.kept_of(one.metadata) if one.offset >= 0 else None
+            for one in committed
+            if one.place.topic not in self._copies.topics
+        }
+        wanted = {place: at for place, one in kept.items() if (at := stateful.wanted(place, one)) is not None}
+        snapshots = read_snapshots(self._config, wanted, stateful.partitions)
+        for place, one in kept.items():
+            stateful.assign(place, one, snapshots.get(place))
+        self._tell_of_snapshots(stateful)
+
+    def _tell_of_snapshots(self, stateful: Stateful) -> None:
+        news, stateful.news = stateful.news, []
+        for result, place, reason in news:
+            self._watch.metrics.add("snapshots_total", result=result)
+            if reason and (place, result) not in self._snapshots_said:
+                self._snapshots_said.add((place, result))  # each commit would say it again; the metric counts them all
+                log.error("snapshot_not_kept", input=str(place), result=result, reason=reason)
 
     def dropped(self) -> None:
         """Forget every partition."""
@@ -150,6 +178,8 @@ class RunnerRole:
             self._watch.metrics.add("records_total", n, role="runner", side="input", outcome=outcome)
         self._copies.committed(self._watch)
         self._step.committed()
+        if isinstance(self._step.call, Stateful):
+            self._tell_of_snapshots(self._step.call)
         self._try_marks(now_ms)
 
     def _try_marks(self, now_ms: int) -> None:
@@ -213,7 +243,8 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     """Run the runner until it has finished or is stopped; returns its figures."""
     began = time.monotonic()
     client = admin(config.kafka)
-    call = candidate.load(config.candidate)
+    pace = Pace(BATCH)
+    loaded = _loaded(config, revision, lambda call: _timed(call, watch, pace))
     sources = own_topics.ensure(client, config)
     rights.check(client, config, sources)
     schemas = schema_source(config.schemas)
@@ -223,14 +254,14 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     writer = transactional_writer(config, "runner", instance)
     start_transactions(writer, watch)
     marks_writer = plain_writer(config)
-    pace = Pace(BATCH)
+    call = loaded({topic: sources[topic] for topic in outputs})
     figures: dict[str, Any] = {"role": "runner", "records": 0, "commits": 0}
     pinned = _pin(config, revision, (client, marks_writer), stop, watch)
     if pinned is not None:
         step = RunnerStep(
             config,
             revision,
-            _timed(call, watch, pace),
+            call,
             decoder,
             encoders,
             {topic: sources[topic] for topic in outputs},
@@ -245,6 +276,22 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
         figures |= {"records": loop.records, "commits": loop.commits, "partitioners": pinned.partitioners}
     wall = time.monotonic() - began
     return {**figures, "wall_s": round(wall, 2), "records_per_s": round(figures["records"] / wall), **process_seconds()}
+
+
+def _loaded(
+    config: Config, revision: str, timed: Callable[[Call], Call]
+) -> Callable[[dict[str, int]], Call | Stateful]:
+    """The candidate, given the partitions of production's outputs; said at once where it cannot be loaded."""
+    if config.candidate.state == "none":
+        call = timed(candidate.load(config.candidate))
+        return lambda _: call
+    made = candidate.load_stateful(config.candidate)
+
+    def make() -> Made:
+        one = made()
+        return one._replace(call=timed(one.call))
+
+    return lambda counts: Stateful(config, revision, make, max(counts.values()))
 
 
 def _pin(

@@ -1,7 +1,8 @@
 """Load the candidate and call it so that whatever it does is an observation.
 
 The callable takes one decoded value, or a list of them (`takes: batch`). It returns, per value: ``None`` (no
-output), a value (one output with the input's key), an `Output`, or a list of these.
+output), a value (one output with the input's key), an `Output`, or a list of these. A candidate with state is a class:
+its objects, one for each input partition, are what is called (`stateful`).
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import Any
 from shadowstream.config import Candidate
 from shadowstream.errors import CandidateError, ConfigError, ShadowstreamBug
 from shadowstream.runner.outputs import Call, Output, outputs_of, outputs_of_each
+from shadowstream.runner.stateful import Made
 
 
-def load(candidate: Candidate) -> Call:
-    """Import the candidate and return a function from values to outputs or errors, one entry a value.
+def _imported(candidate: Candidate) -> Callable[..., Any]:
+    """What `candidate.call` names.
 
     Raises `ConfigError` where it cannot be imported, is not callable, or is not declared trusted: a process of
     its own comes with the sandbox, until then running it here must be said out loud.
@@ -38,7 +40,46 @@ def load(candidate: Candidate) -> Call:
         raise ConfigError(f"candidate.call: cannot load {candidate.call!r}: {error!r}") from error
     if not callable(function):
         raise ConfigError(f"candidate.call: {candidate.call!r} is not callable")
+    found: Callable[..., Any] = function
+    return found
+
+
+def load(candidate: Candidate) -> Call:
+    """Import the candidate and return a function from values to outputs or errors, one entry a value.
+
+    Raises `ConfigError` as `_imported` does.
+    """
+    function = _imported(candidate)
     return _call_batches(function) if candidate.takes == "batch" else _call_values(function)
+
+
+def load_stateful(candidate: Candidate) -> Callable[[], Made]:
+    """Import a candidate with state and return what makes a new object of it, called for each input partition.
+
+    Raises `ConfigError` as `_imported` does, or where an object cannot be made or lacks what its kind of state asks
+    for; one is made now to see that.
+    """
+    function = _imported(candidate)
+
+    def make() -> Made:
+        try:
+            made = function()
+        except Exception as error:  # user code can raise anything
+            raise ConfigError(
+                f"candidate.call: {candidate.call}() raised {error!r}; under candidate.state: {candidate.state} it is "
+                "a class, made without arguments for each input partition"
+            ) from error
+        asked = ("__call__", "snapshot", "restore") if candidate.state == "snapshot" else ("__call__",)
+        lacking = [name for name in asked if not callable(getattr(made, name, None))]
+        if lacking:
+            raise ConfigError(
+                f"candidate.call: {candidate.call}() gave a {type(made).__name__} without {', '.join(lacking)}; "
+                f"candidate.state: {candidate.state} asks for {', '.join(asked)}"
+            )
+        return Made(made, _call_values(made))
+
+    make()
+    return make
 
 
 def _failure(error: BaseException) -> CandidateError:

@@ -13,14 +13,14 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from shadowstream.codecs import own
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.records import Place, Write
 
 METADATA_CHARS_MAX = 4_000
-ABSENT_REASONS = ("error", "timeout", "undecodable", "filtered", "sampled_out")
+ABSENT_REASONS = ("error", "timeout", "undecodable", "filtered", "sampled_out", "warm_up")
 FAILED_REASONS = frozenset(("error", "timeout", "undecodable"))
 
 
@@ -69,9 +69,22 @@ class Counters:
         )
 
 
-def to_metadata(revision: str, counters: Counters) -> str:
-    """The counters as commit metadata, from which a new owner of the partition goes on."""
-    text = json.dumps({"revision": revision, **counters.record()}, separators=(",", ":"))
+class Kept(NamedTuple):
+    """What a commit says of the candidate's state: the input offset of the snapshot that goes with it (None where there
+    is none), and what is left of the warm-up (`stateful.WarmUp`)."""
+
+    snapshot_at: int | None
+    warm_up: list[int]
+    revision: str = ""
+
+
+def to_metadata(revision: str, counters: Counters, kept: Kept | None = None) -> str:
+    """The counters, and what the commit says of the candidate's state, as commit metadata, from which a new owner of
+    the partition goes on."""
+    body = {"revision": revision, **counters.record()}
+    if kept is not None:
+        body["kept"] = kept[:2]
+    text = json.dumps(body, separators=(",", ":"))
     packed = "1" + base64.b85encode(zlib.compress(text.encode(), 6)).decode()
     if len(packed) > METADATA_CHARS_MAX:
         raise ShadowstreamBug(f"commit metadata of {len(packed)} characters; the broker's limit is near")
@@ -84,14 +97,35 @@ def of_metadata(metadata: str) -> Counters:
     >>> of_metadata(to_metadata("00", Counters(read=3))).read
     3
     """
+    try:
+        return Counters.of(_body(metadata))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"commit metadata {metadata[:20]!r} cannot be read ({error})") from error
+
+
+def kept_of(metadata: str) -> Kept | None:
+    """What a commit says of the candidate's state; None where that candidate had none.
+
+    >>> kept_of(to_metadata("00", Counters(), Kept(7, [0])))
+    Kept(snapshot_at=7, warm_up=[0], revision='00')
+    """
+    body = _body(metadata)
+    if "kept" not in body:
+        return None
+    snapshot_at, warm_up = body["kept"]
+    return Kept(snapshot_at, warm_up, body["revision"])
+
+
+def _body(metadata: str) -> dict[str, Any]:
     if not metadata.startswith("1"):
         raise ConfigError(
             f"commit metadata {metadata[:20]!r} is of an unknown form: something else has committed to our group, or a "
             "newer release has. Run the newer release, or remove the topics and groups of this trial and start anew"
         )
     try:
-        return Counters.of(json.loads(zlib.decompress(base64.b85decode(metadata[1:]))))
-    except (ValueError, KeyError, TypeError, zlib.error) as error:
+        body: dict[str, Any] = json.loads(zlib.decompress(base64.b85decode(metadata[1:])))
+        return body
+    except (ValueError, zlib.error) as error:
         raise ConfigError(f"commit metadata {metadata[:20]!r} cannot be read ({error})") from error
 
 

@@ -1,7 +1,8 @@
 """The runner's step, pure: a batch of inputs in; candidate outputs, marks and offsets out.
 
 Every input ends in exactly one of three: with output, silent (the candidate returned nothing), or absent with a
-reason. ``read`` is counted apart from these, so that the first ledger compares two paths.
+reason. Silence in the warm-up of a candidate's state is an absence too, so that nobody is said to be missing for it.
+``read`` is counted apart from these, so that the first ledger compares two paths.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from shadowstream.config import Config
@@ -21,6 +23,7 @@ from shadowstream.runner.detect import REPARTITION
 from shadowstream.runner.homes import Homes
 from shadowstream.runner.outputs import BARE, Call, Output
 from shadowstream.runner.partitioner import partition_for
+from shadowstream.runner.stateful import Stateful
 
 
 class DecodesMany(Protocol):
@@ -80,7 +83,7 @@ class RunnerStep:
 
     config: Config
     revision: str
-    call: Call
+    call: Call | Stateful
     decoder: DecodesMany
     encoders: Mapping[str, Encodes]
     partitions: Mapping[str, int]
@@ -120,6 +123,8 @@ class RunnerStep:
     def drop(self) -> None:
         """Forget everything: state comes back from what is committed only."""
         self.inputs.clear()
+        if isinstance(self.call, Stateful):
+            self.call.drop()
         self.writes.clear()
         self.ended.clear()
         self.records = 0
@@ -138,11 +143,14 @@ class RunnerStep:
     def _run(self, state: Progress, batch: Batch, now_ms: int) -> None:
         if batch.offsets[0] < state.position:
             raise ShadowstreamBug(f"{batch.place}: offset {batch.offsets[0]} read again at {state.position}")
-        results = self._results(batch)
+        results, warm = self._results(batch), 0
+        if isinstance(self.call, Stateful):
+            latest = now_ms + self.config.future_ms_max
+            warm = self.call.warm(batch.place, [min(time_ms, latest) for time_ms in batch.times_ms])
         now_ms = self.clock() if self.clock is not None else now_ms
-        if not self._end_whole(state, batch, results, now_ms):
+        if warm or not self._end_whole(state, batch, results, now_ms):
             for i, result in enumerate(results):
-                self._end(state, batch, i, result, now_ms)
+                self._end(state, batch, i, result, (now_ms, i < warm))
         state.counters.read += len(batch)
         state.position = batch.offsets[-1] + 1
         self.records += len(batch)
@@ -150,11 +158,12 @@ class RunnerStep:
     def _results(self, batch: Batch) -> list[Any]:
         """What the candidate says to each input, a `RecordError` where it cannot be asked."""
         decoded = self.decoder.of(batch.place.topic).decode_many(batch.values, batch.headers)
+        call = partial(self.call.call, batch.place) if isinstance(self.call, Stateful) else self.call
         if RecordError not in set(map(type, decoded)):
-            return self.call(decoded)
+            return call(decoded)
         good = [i for i, value in enumerate(decoded) if not isinstance(value, RecordError)]
         results: list[Any] = list(decoded)
-        for i, returned in zip(good, self.call([decoded[i] for i in good]), strict=True):
+        for i, returned in zip(good, call([decoded[i] for i in good]), strict=True):
             results[i] = returned
         return results
 
@@ -197,10 +206,10 @@ class RunnerStep:
         batch: Batch,
         i: int,
         result: Any,
-        now_ms: int,
+        at: tuple[int, bool],
     ) -> None:
-        """End input `i` of the batch in exactly one class."""
-        time_ms = batch.times_ms[i]
+        """End input `i` of the batch in exactly one class; `at` is the present time and whether this is warm-up."""
+        time_ms, (now_ms, warm) = batch.times_ms[i], at
         self._count_read(state, (time_ms,), now_ms)
         if type(result) in BARE:
             result = [Output(result)]
@@ -210,16 +219,17 @@ class RunnerStep:
             except CandidateError as error:
                 result = error
             else:
+                if warm and not encoded:
+                    self._count_absent(state, batch, i, "warm_up")
+                    return
                 self.ended["with_output" if encoded else "silent"] += 1
                 state.counters.with_output += bool(encoded)
                 state.counters.silent += not encoded
-                self._write_outputs(state, batch, i, encoded, now_ms)
+                self._write_outputs(state, batch, i, encoded, at)
                 return
         reason = "undecodable" if isinstance(result, RecordError) else "error"
-        self.ended[reason] += 1
-        state.counters.absent[reason] += 1
         state.windows[time_ms - time_ms % self.config.judge.window_ms][1] += reason in marks.FAILED_REASONS
-        self._absent(state, batch.offsets[i], batch.keys[i], reason)
+        self._count_absent(state, batch, i, reason)
         self.writes.append(self._dead_letter(batch, i, reason, result))
 
     def _encode(self, output: Output, input_key: bytes | None) -> Encoded:
@@ -236,8 +246,10 @@ class RunnerStep:
             raise CandidateError(f"output of {size} bytes, its key included; limits.value_bytes_max is {most}")
         return Encoded(topic, key, value)
 
-    def _write_outputs(self, state: Progress, batch: Batch, i: int, encoded: Sequence[Encoded], now_ms: int) -> None:
-        place, time_ms = batch.place, batch.times_ms[i]
+    def _write_outputs(
+        self, state: Progress, batch: Batch, i: int, encoded: Sequence[Encoded], at: tuple[int, bool]
+    ) -> None:
+        place, time_ms, (now_ms, warm) = batch.place, batch.times_ms[i], at
         index, offset = self.config.inputs.index(place.topic), batch.offsets[i]
         carried = self._carried_on(batch, i)
         ks: dict[str, int] = {}
@@ -250,7 +262,7 @@ class RunnerStep:
             else:
                 partition = partition_for(kind, key, place.partition, partitions)
             coordinate = Coordinate(index, place.partition, offset, k)
-            headers = [(PACKED_HEADER, pack(self.revision, coordinate, time_ms, now_ms)), *carried]
+            headers = [(PACKED_HEADER, pack(self.revision, coordinate, time_ms, now_ms, warm=warm)), *carried]
             # Stamped with the input's time, so that both sides of a pair fall into the same event-time window.
             self.writes.append(Write(self._out[topic], partition, key, value, time_ms, headers))
             state.counters.written[f"{topic}/{partition}"] += 1
@@ -261,6 +273,11 @@ class RunnerStep:
             return []
         found = ((name, header(batch.headers[i], name)) for name in self._carried)
         return [(name, content) for name, content in found if content is not None]
+
+    def _count_absent(self, state: Progress, batch: Batch, i: int, reason: str) -> None:
+        self.ended[reason] += 1
+        state.counters.absent[reason] += 1
+        self._absent(state, batch.offsets[i], batch.keys[i], reason)
 
     def _absent(self, state: Progress, offset: int, key: bytes | None, reason: str) -> None:
         ids = [] if key is None else [marks.identity_hash(key)]
@@ -295,7 +312,11 @@ class RunnerStep:
             ]
             record = self._mark("range", place, from_offset=state.committed, absences=state.absences, windows=windows)
             writes.append(marks.write(self.config.plan.of("progress"), record))
-            commits.append(Commit(place, state.position, marks.to_metadata(self.revision, state.counters)))
+            kept = None
+            if isinstance(self.call, Stateful):
+                kept, snapshots = self.call.prepare(place, state.position)
+                writes += snapshots
+            commits.append(Commit(place, state.position, marks.to_metadata(self.revision, state.counters, kept)))
         return writes, commits
 
     def committed(self) -> None:

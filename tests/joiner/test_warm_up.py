@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from tests.joiner.cases import (
     GRACE_MS,
     Case,
     P,
     S,
+    absent,
     begun,
     committed,
     done,
     play,
+    restart,
     warm,
 )
 
@@ -44,3 +50,54 @@ def test_an_output_that_names_a_warm_up_input_is_warm_up_however_late_production
 
 def test_without_warm_up_every_pair_counts_from_the_first_input_on() -> None:
     play(begun(), [P("a"), S("a", of=0), P("b"), done(10), {"match": 1, "missing": 1}])
+
+
+STATEFUL = {
+    "call": "tests.joiner.trial:candidate", "trusted": True, "partitioner": "input",
+    "state": "warm_up", "warm_up_records": 2,
+}  # fmt: skip
+WHILE_STATE_COMES_BACK: Case = [
+    P("a"), S("a", of=0, warm="yes"), {"warm_up": 1},
+    P("b"), P("c"), S("b", of=1, warm="yes"), S("c", "2", of=2), {"warm_up": 1, "mismatch": 1},
+    S("d", of=3, warm="yes"), S("e", of=4), committed(10), {"warm_up": 1, "extra": 1},
+]  # fmt: skip
+SILENT: Case = [P("a"), P("b"), absent(0, "warm_up", "a"), done(10), {"warm_up": 1, "missing": 1}]
+AFTER_A_RESTART: Case = [
+    S("a", of=0, warm="yes"),
+    S("b", of=1),
+    {},
+    restart,
+    P("a"),
+    P("b"),
+    {"warm_up": 1, "match": 1},
+]
+LATE: Case = [
+    P("a"),
+    done(10),
+    {"missing": 1},
+    S("a", of=3, warm="yes"),
+    committed(10),
+    {},
+    {"missing": -1, "warm_up": 1},
+]
+
+
+@pytest.mark.parametrize("case", [WHILE_STATE_COMES_BACK, SILENT, AFTER_A_RESTART, LATE])
+def test_what_a_candidate_says_before_its_state_is_together_again_is_warm_up(case: Case) -> None:
+    play(begun(candidate=STATEFUL), case)
+
+
+def test_outputs_of_one_input_in_warm_up_are_warm_up_all_together() -> None:
+    identity = {"kind": "coordinate", "header": "origin", "outputs": "many"}
+    more: Any = {"candidate": STATEFUL, "identity": identity}
+    case: Case = [
+        P("a", of="in/0/0"), P("a", of="in/0/0"), S("a", of=0, warm="yes"), done(10), committed(10), {"warm_up": 2},
+    ]  # fmt: skip
+    play(begun(**more), case)
+
+
+def test_under_occurrence_no_record_is_excused_by_a_key_that_was_silent_once() -> None:
+    identity = {"kind": "occurrence", "tolerance_ms": 10}
+    case: Case = [P("a", time_ms=5), absent(0, "warm_up", "a"), done(10), committed(10), P("z", time_ms=99_000)]
+    world = begun(candidate=STATEFUL, identity=identity)
+    play(world, [*case, S("z", of=9, time_ms=99_000), {"missing": 1}])

@@ -87,12 +87,14 @@ class World:
     ) -> None:
         """A candidate output of input `of` of partition 0; None for one without the packed header.
 
-        `more`: the `revision` that wrote it; any other is a header with its value.
+        `more`: the `revision` that wrote it; `warm` where it had not got its state together; any other is a header with
+        its value.
         """
-        headers = [(name, value.encode()) for name, value in more.items() if name != "revision"]
+        headers = [(name, value.encode()) for name, value in more.items() if name not in ("revision", "warm")]
         if of is not None:
             revision = more.get("revision", REVISION)
-            headers.append((PACKED_HEADER, pack(revision, Coordinate(0, 0, of, k), time_ms, self.now_ms)))
+            packed = pack(revision, Coordinate(0, 0, of, k), time_ms, self.now_ms, warm="warm" in more)
+            headers.append((PACKED_HEADER, packed))
         self.logs[self.sides[Side.SHADOW][0]].append(Record(_bytes(key), _bytes(value), time_ms, headers or None))
 
     def twin(self, key: str | None, value: str | None, time_ms: int = 0) -> None:

@@ -42,6 +42,7 @@ RANKS = {
     "shadowstream.runner.homes": 2,
     "shadowstream.runner.marks": 2,
     "shadowstream.runner.partitioner": 2,
+    "shadowstream.runner.stateful": 2,
     "shadowstream.runner.step": 2,
     "shadowstream.runner.outputs": 2,
     "shadowstream.runner.whole": 2,
