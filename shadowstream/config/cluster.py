@@ -19,6 +19,7 @@ OWNED_PROPERTIES = frozenset(
         "group.id",
         "group.instance.id",
         "group.protocol",
+        "group.remote.assignor",
         "isolation.level",
         "message.timeout.ms",
         "partition.assignment.strategy",
@@ -34,6 +35,12 @@ class Kafka(Model):
     bootstrap: str = Field("localhost:9092", min_length=1, description="host:port of one or more brokers, by comma")
     client: dict[str, str | int | float | bool] = Field(
         default_factory=dict, description="librdkafka properties for every client, for example security settings"
+    )
+
+    group_protocol: Literal["classic", "consumer"] = Field(
+        "classic",
+        description="how our groups share partitions: classic, by range among the members; consumer, by the broker's "
+        "range assignor (KIP-848, Kafka 4). All members of a trial use the same",
     )
 
     @model_validator(mode="after")

@@ -58,16 +58,23 @@ def group_consumer(config: Config, role: str, instance: str | None = None) -> Co
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",
         "enable.partition.eof": True,
-        "partition.assignment.strategy": "range",
-        "session.timeout.ms": 10_000,
-        "heartbeat.interval.ms": 1_000,
         "fetch.wait.max.ms": 50,
         "fetch.queue.backoff.ms": 20,
     }
+    if config.kafka.group_protocol == "consumer":
+        # The broker's default, uniform, gives partition p of two topics to two members; session and heartbeat are its.
+        extra |= {"group.protocol": "consumer", "group.remote.assignor": "range"}
+    else:
+        extra |= {
+            "partition.assignment.strategy": "range",
+            "session.timeout.ms": 10_000,
+            "heartbeat.interval.ms": 1_000,
+        }
     if role == "joiner":
         # Memory beside limits.pending_bytes_max: of small records the client's structures take more than they hold.
         extra["queued.max.messages.kbytes"] = 16_384
-    if instance:
+    # Under the other protocol an instance that was killed is refused its own name until its session has ended.
+    if instance and config.kafka.group_protocol == "classic":
         extra["group.instance.id"] = f"{group}.{instance}"
     return Consumer(client_config(config.kafka, **extra))
 

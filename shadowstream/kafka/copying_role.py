@@ -6,7 +6,7 @@ is called beside it, each second.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from confluent_kafka.admin import AdminClient
 
@@ -41,6 +41,10 @@ class CopyingRole:
     def side_word(self, topic: str) -> str:
         """production or shadow."""
         return self._copies.step.routes[topic].side.word
+
+    def whole(self, places: Collection[Place]) -> list[Place]:
+        """Each partition is copied by itself."""
+        return list(places)
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
         """Go on from what is committed."""

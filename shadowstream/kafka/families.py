@@ -86,6 +86,11 @@ class Families:
         """The side that a topic belongs to."""
         return side_of(self._config, topic)
 
+    def whole(self, places: Collection[Place]) -> list[Place]:
+        """Places of those tasks of which all sides are among these."""
+        known = set(places)
+        return [place for place in places if known.issuperset(self._task_of[place][2])]
+
     def tasks_in(self, places: Collection[Place]) -> list[tuple[str, int]]:
         """The tasks that these places are, as (production's logical output topic, partition).
 

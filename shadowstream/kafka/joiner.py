@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer
@@ -73,6 +73,10 @@ class JoinerRole:
     def side_word(self, topic: str) -> str:
         """production, shadow or twin."""
         return self._families.side_of(topic).word
+
+    def whole(self, places: Collection[Place]) -> list[Place]:
+        """Places of those tasks of which all sides are among these."""
+        return self._families.whole(places)
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
         """Take tasks: all sides of each, from the lower of what is pending and the log's start."""

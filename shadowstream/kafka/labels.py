@@ -10,7 +10,7 @@ names its number. The disk store commits after that; at the start it is used onl
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from confluent_kafka.admin import AdminClient
@@ -77,6 +77,10 @@ class LabelsRole:
     def side_word(self, topic: str) -> str:
         """scored or labels."""
         return "labels" if topic == self._labels.topic else "scored"
+
+    def whole(self, places: Collection[Place]) -> list[Place]:
+        """All or nothing: the role is one process."""
+        return list(places) if set(self._places) <= set(places) else []
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
         """Take every partition of both topics, and what the last commit left waiting."""

@@ -10,7 +10,12 @@ restoring  reading from the committed offset to ``high`` again         position 
 live       every record read is new                                    revoked or lost
 revoked    the group takes it away: commit if dirty, then forget       at once
 lost       the group has taken it already: abort, forget               at once
+gated      `group.protocol: consumer` only: ours, but another side of  the task is whole: assigned
+           its task is still with another member                       never, for `TORN_MAX_S`: refused
 =========  ==========================================================  =======================================
+
+The classic protocol takes everything away and gives everything anew. Under the other one partitions come and go one by
+one; at each such change what is there is committed and forgotten, and what is whole then is loaded as after a start.
 
 Rules that each cost somebody a loss or a double count (docs/exactly-once.md; the numbers are theirs):
 1 ``init_transactions`` before the consumer subscribes. 2 State comes from committed metadata only, never from memory
@@ -24,14 +29,14 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError, RegistryError
+from shadowstream.errors import BrokerError, ConfigError, RegistryError
 from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka.clients import GuardedWriter, Stoppable
 from shadowstream.kafka.failures import broker_error, follows, told
@@ -50,12 +55,18 @@ TRANSACTION_WAIT_S = 20.0
 INIT_WAIT_S = 30.0
 TURN_MAX_S = 90.0
 """A turn asks the broker several things, each of which may take its whole timeout."""
+TORN_MAX_S = 120.0
+"""So long a member that is slow, or dead but not yet known to be, may keep one side of a task from us."""
 
 
 class Role(Protocol):
     """What the loop needs of a role: its step, with the edge that the step must not touch."""
 
     finished: bool
+
+    def whole(self, places: Collection[Place]) -> list[Place]:
+        """Those of these places that can be worked on with no other than these: whole tasks."""
+        ...
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
         """Take partitions; returns the offset to read each from."""
@@ -116,17 +127,22 @@ class Loop:
         self._forgotten = 0
         self._leaving = False
         self._put_off: dict[Place, float] = {}
+        self._incremental = config.kafka.group_protocol == "consumer"
+        self._changed = False
+        self._torn: tuple[float, Sequence[Place]] | None = None
 
     def run(self, topics: list[str], stop: Stoppable) -> None:
         """Subscribe and turn until the role has finished. The caller has called `init_transactions` (rule 1)."""
         spare_collections()
         consumer = self._consumer
-        consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        on_assign = self._on_added if self._incremental else self._on_assign
+        consumer.subscribe(topics, on_assign=on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
         limits = self._config.limits
         next_commit = time.monotonic() + limits.commit_ms / 1000
         try:
             while not stop.stopped and not self._role.finished:
                 self._consume()
+                self._settle()
                 with self._watchdog.call("turn", TURN_MAX_S):
                     self._role.turn(now_ms())
                 self._take_up()
@@ -237,6 +253,10 @@ class Loop:
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         log.info("revoked", partitions=len(partitions))
+        self._leave_off()
+
+    def _leave_off(self) -> None:
+        """Commit what has been done so far, then forget all of it."""
         self._leaving = True
         try:
             self._commit()
@@ -258,6 +278,40 @@ class Loop:
         self._lag.forgotten()
         self._role.dropped()
         self._since_commit = 0
+        self._changed = self._incremental
+
+    # ---------------------------------------------------------------- partitions that come and go one by one
+
+    def _on_added(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Held still until `_settle` says from where they are read."""
+        with self._watchdog.unwatched():
+            self._leave_off()
+            consumer.incremental_assign([TopicPartition(tp.topic, tp.partition, OFFSET_BEGINNING) for tp in partitions])
+            consumer.pause(partitions)
+
+    def _settle(self) -> None:
+        """After a change: load what is whole and read on there; the rest is gated."""
+        if self._torn is not None and time.monotonic() - self._torn[0] > TORN_MAX_S:
+            raise ConfigError(
+                f"assigned {', '.join(map(str, self._torn[1][:3]))} without the other sides of the task for "
+                f"{TORN_MAX_S:.0f} s: the group's assignor tears tasks apart. Every member must use the same "
+                "kafka.group_protocol, and none but ours may be in the group"
+            )
+        if not self._changed:
+            return
+        self._changed = False
+        assigned = {Place(tp.topic, tp.partition): tp for tp in self._consumer.assignment()}
+        whole = self._role.whole(assigned.keys())
+        gated = sorted(assigned.keys() - set(whole))
+        self._torn = (time.monotonic(), gated) if gated else None
+        if gated:
+            log.info("gated", partitions=[str(place) for place in gated])
+            self._consumer.pause([assigned[place] for place in gated])
+        if whole:
+            starts = self._load([TopicPartition(*place) for place in whole])
+            for tp in starts:
+                self._consumer.seek(tp)
+            self._consumer.resume(starts)
 
     # ---------------------------------------------------------------- the transaction
 
@@ -308,7 +362,7 @@ class Loop:
         self._watch.reached("consuming")
         assignment = self._consumer.assignment()
         self._forget()
-        if assignment and not self._leaving:
+        if assignment and not self._leaving and not self._incremental:
             for tp in self._load(assignment):
                 self._consumer.seek(tp)
 

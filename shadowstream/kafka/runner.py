@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 from confluent_kafka.admin import AdminClient
@@ -80,6 +80,10 @@ class RunnerRole:
     def side_word(self, topic: str) -> str:
         """What the runner reads is input, or production's to be copied."""
         return "production" if topic in self._copies.topics else "input"
+
+    def whole(self, places: Collection[Place]) -> list[Place]:
+        """Each input partition is worked on by itself."""
+        return list(places)
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
         """Go on from what is committed, with its counters; from the start mark where nothing is."""

@@ -59,7 +59,7 @@ class Bench:
     # ---------------------------------------------------------------- clients
 
     def consumer(self, group: str = "g", **config: Any) -> Any:
-        """read_committed, end events, no reset; the session as short as a broker takes it."""
+        """read_committed, end events, no reset; the session as short as a broker takes it. None leaves one out."""
         settings = {
             "group.id": self.prefix + group,
             "isolation.level": "read_committed",
@@ -72,7 +72,8 @@ class Bench:
             "heartbeat.interval.ms": 500,
             "fetch.wait.max.ms": 50,
         }
-        made = self.make("consumer", settings | {name.replace("_", "."): value for name, value in config.items()})
+        settings |= {name.replace("_", "."): value for name, value in config.items()}
+        made = self.make("consumer", {name: value for name, value in settings.items() if value is not None})
         self._open.append(made)
         return made
 

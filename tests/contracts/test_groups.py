@@ -143,3 +143,35 @@ def test_members_of_different_strategies_are_refused(bench: Bench) -> None:
     found: list[KafkaError] = []
     bench.until(lambda: found.extend(m.error() for m in other.consume(1, 0.1) if m.error()) or found, 10)
     assert found[0].code() == KafkaError.INCONSISTENT_GROUP_PROTOCOL
+
+
+def under_the_brokers_assignor(bench: Bench, assignor: str) -> list[set[tuple[str, int]]]:
+    """What two members own of two topics of three partitions each, under `group.protocol: consumer`."""
+    topics = [bench.topic("a", 3), bench.topic("b", 3)]
+    settings = {
+        "group_protocol": "consumer", "group_remote_assignor": assignor, "partition_assignment_strategy": None,
+        "session_timeout_ms": None, "heartbeat_interval_ms": None,
+    }  # fmt: skip
+    one, two = bench.consumer(group_instance_id="0", **settings), bench.consumer(group_instance_id="1", **settings)
+    for consumer in (one, two):
+        consumer.subscribe(topics)
+    bench.until(lambda: shared(bench, one, two, n=6))
+    return owned(one, two)
+
+
+@pytest.mark.only_kafka("in memory groups speak the classic protocol only")
+def test_the_brokers_range_keeps_partitions_of_one_number_together(bench: Bench) -> None:
+    for mine in under_the_brokers_assignor(bench, "range"):
+        numbers = [sorted(p for topic, p in mine if topic.endswith(name)) for name in ("a", "b")]
+        assert numbers[0] == numbers[1]
+
+
+@pytest.mark.only_kafka("in memory groups speak the classic protocol only")
+def test_the_brokers_own_choice_may_tear_them_apart_which_is_why_tasks_are_gated(bench: Bench) -> None:
+    torn = [
+        numbers
+        for mine in under_the_brokers_assignor(bench, "uniform")
+        if (numbers := {name: {p for topic, p in mine if topic.endswith(name)} for name in ("a", "b")})
+        and numbers["a"] != numbers["b"]
+    ]
+    assert torn

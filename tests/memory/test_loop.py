@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -38,6 +38,9 @@ class Copier:
         self.finished = False
         self.positions: dict[Place, int] = {}
         self.writes: list[Write] = []
+
+    def whole(self, places: Collection[Place]) -> list[Place]:
+        return list(places)
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
         self.positions = {one.place: max(one.offset, 0) for one in committed}

@@ -29,6 +29,8 @@ class MemoryConsumer:
     """Reads what it is assigned, by its group or by itself; see confluent_kafka.Consumer for each method."""
 
     def __init__(self, broker: MemoryBroker, host: Host, config: dict[str, Any]) -> None:
+        if config.get("group.protocol", "classic") != "classic":
+            raise failures.plain(KafkaError._UNSUPPORTED_FEATURE, "in memory groups speak the classic protocol only")
         self.broker, self.host = broker, host
         host.clients.append(self)
         self._config = config
