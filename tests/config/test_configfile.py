@@ -54,7 +54,7 @@ def test_a_misspelt_key_gets_the_nearest_known_name(write: Write) -> None:
 
 def test_an_unknown_key_unlike_any_other_gets_the_list_of_known_ones(write: Write) -> None:
     path = write(GOOD + "kafka:\n  zzz: 1\n")
-    assert the_message(path, 6, "kafka.zzz") == "unknown key; known are bootstrap, client"
+    assert the_message(path, 6, "kafka.zzz") == "unknown key; known are bootstrap, client, group_protocol"
 
 
 @pytest.mark.parametrize("key", ["name", "inputs", "production", "candidate"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,10 @@ def said(trial: Trial) -> Said:
         at = unpack(dict(read.headers)[PACKED_HEADER]).coordinate
         found.setdefault((at.partition, at.offset), []).append(json.loads(read.value or b""))
     return found
+
+
+def has_said(trial: Trial, least: int) -> bool:
+    return len(said(trial)) >= least
 
 
 def undisturbed(orders: int) -> Said:
@@ -66,7 +71,7 @@ def test_killed_again_and_again_a_counting_candidate_counts_as_if_it_had_never_b
                 written += 30
                 time.sleep(0.05)
             least = (written - 30 * 10) if kill < KILLS else written
-            await_that(f"{least} outputs", lambda least=least: len(said(trial)) >= least)  # type: ignore[misc]
+            await_that(f"{least} outputs", partial(has_said, trial, least))
             if kill < KILLS:
                 running.kill("run")
         running.stop("run")
