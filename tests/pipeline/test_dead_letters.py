@@ -1,17 +1,19 @@
-"""On the broker: a topic of which one record in a hundred is broken, each in one of five ways."""
+"""On the broker: a topic of which one record in a hundred is broken, each in one of seven ways."""
 
 from __future__ import annotations
 
 import io
 import json
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import fastavro
+from confluent_kafka import Producer
 
 from shadowstream.testing import Broker
-from shadowstream.testing.topics import Write, produce_all, read_all
+from shadowstream.testing.topics import read_all
 from tests.pipeline.evidence import await_that, ended, records, remainders
 from tests.pipeline.test_adopted import adopted, running
 from tests.pipeline.test_memory import peak_mb
@@ -19,6 +21,7 @@ from tests.pipeline.trial import PARTITIONS, time_ms
 
 PAIRS, ONE_IN = 10_000, 100
 RSS_MAX_MB = 300
+DECODED_MAX, WRITTEN_MAX = 20_000, 900_000
 FIELDS = [{"name": "n", "type": "long"}, {"name": "score", "type": "double"}, {"name": "label", "type": "string"}]
 SCORE = {"type": "record", "name": "Score", "fields": FIELDS}
 BOMB = {"type": "record", "name": "Bomb", "fields": [{"name": "a", "type": {"type": "array", "items": "null"}}]}
@@ -28,6 +31,8 @@ WAYS = {
     "bad magic": "framing",
     "too deep": "bounds",
     "bomb": "bounds",
+    "too large": "bounds",
+    "inflated": "bounds",
 }
 """Ways in which a record is broken, and the word that the dead letter says of it."""
 
@@ -52,19 +57,27 @@ def candidate(n: int) -> bytes:
         "bad magic": b"\x01" + value[1:],
         "too deep": b"[" * 500 + b"]" * 500,
         "bomb": bytes.fromhex("0000000002") + b"\x80\xe1\xeb\x17\x00",  # 25 million items that take no bytes
+        "too large": b'"' + b"x" * DECODED_MAX + b'"',
+        "inflated": b'"' + b"x" * 2_000_000 + b'"',  # twice what a broker takes, two thousand bytes once compressed
     }
     return broken.get(way(n) or "", value)
 
 
-def write(bootstrap: str, topic: str, values: dict[int, bytes]) -> None:
-    produce_all(
-        bootstrap,
-        topic,
-        [
-            Write(value, key=f"k{n}".encode(), partition=n % PARTITIONS, timestamp_ms=time_ms(0) + n)
-            for n, value in values.items()
-        ],
+def write(bootstrap: str, topic: str, values: Iterable[tuple[int, bytes]]) -> None:
+    """Compressed: a broker looks at the size of what is sent to it."""
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "enable.idempotence": True,
+            "compression.type": "zstd",
+            "message.max.bytes": 4_000_000,
+            "batch.size": 100_000,
+        }
     )
+    for n, value in values:
+        producer.produce(topic, value, f"k{n}".encode(), n % PARTITIONS, timestamp=time_ms(0) + n)
+        producer.poll(0)
+    assert producer.flush(60) == 0
 
 
 def test_one_broken_record_in_a_hundred_is_a_dead_letter_and_all_others_are_compared(
@@ -75,14 +88,15 @@ def test_one_broken_record_in_a_hundred_is_a_dead_letter_and_all_others_are_comp
     for number, schema in ((1, SCORE), (2, BOMB)):
         (schemas / f"{number}.scores-value.avsc").write_text(json.dumps(schema), "utf-8")
     changes: dict[str, Any] = {"schemas": {"dir": str(schemas)}, "compare": {"match_sample": 0}}
+    changes["limits"] = {"commit_ms": 100, "decoded_bytes_max": DECODED_MAX, "value_bytes_max": WRITTEN_MAX}
     trial = adopted(kafka.bootstrap, "broken", tmp_path, **changes)
     broken = {n: way(n) for n in range(PAIRS) if way(n)}
     expected = Counter(undecodable_shadow=len(broken), mismatch=PAIRS // 10, match=PAIRS - PAIRS // 10 - len(broken))
     with running(trial, "run"):
         joiner = trial.start("join", str(trial.config_path), "--json")
         try:
-            write(trial.bootstrap, trial.output, {n: good(n, "same") for n in range(PAIRS)})
-            write(trial.bootstrap, f"{trial.name}-next", {n: candidate(n) for n in range(PAIRS)})
+            write(trial.bootstrap, trial.output, ((n, good(n, "same")) for n in range(PAIRS)))
+            write(trial.bootstrap, f"{trial.name}-next", ((n, candidate(n)) for n in range(PAIRS)))
             # Some are said to be extra first, since this production commits no inputs, and corrected.
             await_that(
                 "every pair is counted", lambda: ended(records(trial.bootstrap, trial.topic("stats"))) == expected
@@ -98,7 +112,7 @@ def test_one_broken_record_in_a_hundred_is_a_dead_letter_and_all_others_are_comp
     for letter in letters:
         headers = {name: content.decode() for name, content in letter.headers or []}
         n = int((letter.key or b"k-1")[1:])
-        assert letter.value == candidate(n)
+        assert letter.value == candidate(n)[:WRITTEN_MAX]
         word, _, message = headers["__connect.errors.exception.message"].partition(":")
         assert word == WAYS[broken[n] or ""], message
         assert headers["__connect.errors.topic"] == f"{trial.name}-next"
