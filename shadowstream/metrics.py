@@ -51,6 +51,14 @@ TABLE = (
         ("path", "kind"),
         ("joiner",),
     ),
+    Metric(
+        "schema_change_pairs_total",
+        "counter",
+        "Differing pairs compared across two Avro writer schemas, by what changed between them: added, removed, "
+        "promoted, renamed.",
+        ("change",),
+        ("joiner",),
+    ),
     Metric("lag_records", "gauge", "Offsets between what was read and the end.", ("role", "side"), _LOOPS),
     Metric(
         "lag_seconds",

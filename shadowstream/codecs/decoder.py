@@ -13,7 +13,7 @@ from shadowstream.codecs.avro import bare
 from shadowstream.codecs.columns import ColumnReader, Places, column_reader
 from shadowstream.codecs.framing import HEAD_BYTES, Frame, SchemaId, framing_of, head_of, headed
 from shadowstream.codecs.readers import Reader, Unschemed, read_each, reader_of
-from shadowstream.codecs.schemas import SchemaSource, fingerprint_of, is_avro, named
+from shadowstream.codecs.schemas import ParsedSchema, SchemaSource, fingerprint_of, is_avro, named
 from shadowstream.config import Format
 from shadowstream.errors import RecordError, RegistryError
 from shadowstream.records import Headers
@@ -144,6 +144,20 @@ class Decoder:
                 known[schema_id] = self._is_available(schema_id)
             found.append(known[schema_id])
         return found
+
+    def schema_id(self, value: bytes) -> SchemaId | None:
+        """What names the schema of a value; None where nothing does."""
+        try:
+            return self._frame(value).schema_id
+        except RecordError:
+            return None
+
+    def avro_schema(self, schema_id: SchemaId) -> ParsedSchema | None:
+        """The schema, if it is one of Avro that can be used; it has been had before."""
+        if isinstance(self._reader_or_error(schema_id), RecordError):
+            return None
+        schema = self._by_id(schema_id)
+        return schema if is_avro(schema) else None
 
     # ---------------------------------------------------------------- frames
 

@@ -16,6 +16,7 @@ import numpy as np
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.compare.arrow import UNKNOWN, arrow_levels
 from shadowstream.compare.columns import compare_columns
+from shadowstream.compare.evolving import Evolutions
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.explaining import explained
 from shadowstream.compare.result import MISMATCH, NAMES, PLAIN_MATCH, PairResult, Results, Undecodable
@@ -32,6 +33,8 @@ COLUMNS_FROM = 16
 """With fewer pairs of two schemas a batch in Arrow costs more than their rows."""
 SCHEMAS_MAX = 16
 """With more pairs of schemas than this in one batch what looks like frames is something else."""
+ADDED_FIELDS = "added_fields"
+"""What pairs are expected under that differ in added fields only, where `compare.added_fields` says so."""
 
 
 class Declared(NamedTuple):
@@ -51,12 +54,13 @@ def compare_pairs(
     shadow_decoder: Decoder,
     rules: RuleSet,
     declared: Declared = NONE_DECLARED,
+    evolutions: Evolutions | None = None,
 ) -> Results:
     """One result a pair, in order.
 
     Equal bytes are a match and are not decoded, broken or not: both sides said the same, but where the config says that
     they are written in two ways. All others are decoded, each side by the schema that its own frame names; a value that
-    cannot be is `Undecodable`, also beside a tombstone.
+    cannot be is `Undecodable`, also beside a tombstone. `evolutions` keeps what lies between their writer schemas.
     Raises a `RegistryError` while a schema cannot be had; nothing is lost by calling again.
 
     >>> from shadowstream.codecs.schemas import NoSchemas
@@ -68,31 +72,57 @@ def compare_pairs(
     if len(shadow) != count:
         raise ShadowstreamBug(f"compare: columns of {count} production values and {len(shadow)} shadow values differ")
 
+    decoders = production_decoder, shadow_decoder
+    evolving = Evolutions() if evolutions is None else evolutions
+    evolving.begin()
+
     def explain(place: int) -> PairResult:
-        ours = production_decoder.decode(production[place])
-        return compare_rows(ours, shadow_decoder.decode(shadow[place]), rules)
+        ours, theirs = _decoded(decoders, ([production[place]], [shadow[place]]), [place], Evolutions())
+        return compare_rows(ours[0], theirs[0], rules)
 
     results = Results(np.zeros(count, np.uint8), {}, explain)
     places: Sequence[int] = range(count)
     if _mean_the_same(production_decoder.format, shadow_decoder.format):
         places = list(compress(places, map(ne, production, shadow)))
-    decoders = production_decoder, shadow_decoder
-    places = _by_columns(results, (production, shadow), decoders, places, rules)
-    if declared.changes:
+    places = _by_columns(results, (production, shadow), decoders, places, rules, evolving)
+    expects = bool(declared.changes) or (rules.expects_added and len(declared.times_ms) > 0)
+    if expects:
         # Whether a declared change explains a mismatch, its row must say.
         places = sorted({*places, *np.flatnonzero(results.places == MISMATCH).tolist()})
     if places:
-        ours = production_decoder.decode_many(_at(production, places))
-        theirs = shadow_decoder.decode_many(_at(shadow, places))
-        found = _by_rows((_at(production, places), _at(shadow, places)), ours, theirs, rules)
+        raw = _at(production, places), _at(shadow, places)
+        ours, theirs = _decoded(decoders, raw, places, evolving)
+        found = _by_rows(raw, ours, theirs, rules)
         for index, (place, result) in enumerate(zip(places, found, strict=True)):
-            if declared.changes and result.outcome == "mismatch":
-                names = declared.changes.names(mismatches(ours[index], theirs[index], rules), declared.times_ms[place])
+            if expects and result.outcome == "mismatch":
+                names = _expected(declared, place, ours[index], theirs[index], rules)
                 if names:
                     result = PairResult("expected", result.differences, reason=", ".join(names))
             results.places[place] = NAMES.index(result.outcome)
             results.known[place] = result
     return results
+
+
+def _decoded(
+    decoders: tuple[Decoder, Decoder], raw: tuple[_Values, _Values], places: Sequence[int], evolving: Evolutions
+) -> tuple[list[Any], list[Any]]:
+    """Values of both sides, comparable."""
+    decoded = decoders[0].decode_many(raw[0]), decoders[1].decode_many(raw[1])
+    evolving.rows(decoders, raw, decoded, places)
+    return decoded
+
+
+def _expected(declared: Declared, place: int, ours: Any, theirs: Any, rules: RuleSet) -> list[str]:
+    """Names of the changes that explain all of a mismatch, that of added fields last; empty where they do not."""
+    rest, names = mismatches(ours, theirs, rules), []
+    if rules.expects_added:
+        without = mismatches(ours, theirs, rules, ignores_added=True)
+        names = [ADDED_FIELDS] if len(without) < len(rest) else []
+        rest = without
+    if not rest:
+        return names
+    explaining = declared.changes.names(rest, declared.times_ms[place])
+    return [*explaining, *names] if explaining else []
 
 
 def _by_columns(
@@ -101,6 +131,7 @@ def _by_columns(
     decoders: tuple[Decoder, Decoder],
     places: Sequence[int],
     rules: RuleSet,
+    evolving: Evolutions,
 ) -> list[int]:
     """Enter what columns can decide; the places that are left."""
     left: list[int] = []
@@ -118,6 +149,14 @@ def _by_columns(
             ours, theirs = ours.take(np.searchsorted(good, common)), theirs.take(np.searchsorted(also_good, common))
             left += np.delete(at, common).tolist()
             at = at[common]
+        evolution = evolving.of(decoders, values[0][group[0]], values[1][group[0]])  # type: ignore[arg-type]  # framed
+        if evolution.changes:
+            evolving.count(evolution, at.tolist())
+            both = evolution.in_arrow(ours, theirs)
+            if both is None:
+                left += at.tolist()
+                continue
+            ours, theirs = both
         levels = arrow_levels(ours, theirs, rules)
         unknown = levels == UNKNOWN
         levels[unknown] = 0

@@ -66,9 +66,12 @@ def compare_rows(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
     return walk.result()
 
 
-def mismatches(production: Any, shadow: Any, rules: RuleSet) -> list[Found]:
-    """Everything that makes a pair a mismatch, with the values themselves and without a bound on their number."""
-    walk = _Walk(rules.ignores_added, most=sys.maxsize)
+def mismatches(production: Any, shadow: Any, rules: RuleSet, ignores_added: bool = False) -> list[Found]:
+    """Everything that makes a pair a mismatch, with the values themselves and without a bound on their number.
+
+    `ignores_added`: but for added fields.
+    """
+    walk = _Walk(rules.ignores_added or ignores_added, most=sys.maxsize)
     walk.top(rules.root, production, shadow)
     return walk.found(MISMATCH)
 

@@ -134,8 +134,11 @@ class RuleSet:
     (Rule(path='user', ..., ignore=True, ...), Rule(path='user.*.cm', ..., atol=0.5, ...), None)
     """
 
-    def __init__(self, rules: Sequence[Rule] = (), added_fields: Literal["mismatch", "ignore"] = "mismatch") -> None:
+    def __init__(
+        self, rules: Sequence[Rule] = (), added_fields: Literal["mismatch", "ignore", "expected"] = "mismatch"
+    ) -> None:
         self.ignores_added = added_fields == "ignore"
+        self.expects_added = added_fields == "expected"
         root = _Node()
         for rule in rules:
             node = root

@@ -209,8 +209,10 @@ class Compare(Model):
     """How values are compared; a field without a rule must be equal."""
 
     rules: list[Rule] = Field(default_factory=list, max_length=1000)
-    added_fields: Literal["mismatch", "ignore"] = Field(
-        "mismatch", description="what a field is that only the candidate has"
+    added_fields: Literal["mismatch", "ignore", "expected"] = Field(
+        "mismatch",
+        description="what a field is that only the candidate has; expected: pairs that differ in nothing else are "
+        "expected under the name added_fields, which a criterion may bound",
     )
     expected: list[Expected] = Field(default_factory=list, max_length=100, description="declared expected changes")
     dimensions: list[Dimension] = Field(

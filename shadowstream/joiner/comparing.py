@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import SchemaSource
+from shadowstream.compare.evolving import Evolutions
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.fields import Fields
 from shadowstream.compare.pairs import NONE_DECLARED, Declared, compare_pairs
@@ -25,6 +26,9 @@ Decoders = tuple[Decoder, Decoder, Decoder]
 
 class Comparing(Protocol):
     """Values of production and of another side to one result a pair: `.outcome`, `.differences`, `.reason`."""
+
+    evolutions: Evolutions
+    """What pairs across two writer schemas are counted in, that of the whole trial."""
 
     def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Results:
         """`times_ms` are production's, by which declared changes expire; without them none is expected."""
@@ -66,15 +70,20 @@ class Comparer:
         paths = [parse_path(one.path) for one in compare.dimensions if one.path is not None]
         self._dimensions = [["*" if name is None else name for name in path] for path in paths]
         self._decoders = decoders(topic)
+        self.evolutions = Evolutions()
 
     def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Results:
         """See `Comparing`."""
         declared = Declared(self._changes, times_ms) if times_ms else NONE_DECLARED
-        return compare_pairs(production, shadow, *self._decoders[:2], self._rules, declared=declared)
+        return compare_pairs(production, shadow, *self._decoders[:2], self._rules, declared, self.evolutions)
 
     def of(self, topic: str) -> Comparing:
         """See `Comparing`."""
-        return self if topic == self._topic else Comparer(self._of, self._compare, topic)
+        if topic == self._topic:
+            return self
+        one = Comparer(self._of, self._compare, topic)
+        one.evolutions = self.evolutions
+        return one
 
     def twin(self, production: Values, twin: Values) -> Results:
         """See `Comparing`."""
