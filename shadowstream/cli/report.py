@@ -59,7 +59,7 @@ def report(
 def facts_of(asked: Question, examples: int, command: str) -> Facts:
     """Everything that a report shows, read from verdict, audit, drift and diff."""
     answer = asked.ask()
-    history, kept = History(answer.revision), Examples(answer.revision, examples)
+    history, kept = History(answer.revision), Examples(answer.revision, examples, asked.trial.compare.examples)
     attempt = answer.verdict["attempt"] if answer.verdict else 1
     for verdict in _evaluations(asked, answer.revision, attempt):
         history.take(verdict)

@@ -228,7 +228,12 @@ class Compare(Model):
     checks: list[Check] = Field(
         default_factory=list, max_length=100, description="checks of the candidate's values, equal ones included"
     )
-    examples: int = Field(3, ge=0, le=100, description="example differences kept in the verdict")
+    examples: int = Field(
+        3,
+        ge=0,
+        le=100,
+        description="examples of a path in a report, by smallest hash of the pair id: the same on replay",
+    )
     match_sample: float = Field(
         0.001, ge=0, le=1, description="share of plain matches shown in diff, by hash of the id"
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from shadowstream.judge.explain import Explanation
 
 POINTS_MAX = 400
+PATHS_MAX = 1_000
+"""Paths with examples: those with the smallest hashes."""
 BAD = ("mismatch", "cardinality", "missing", "extra", "candidate_error", "undecodable_shadow")
 """Outcomes that a report shows examples of."""
 Record = Mapping[str, Any]
@@ -90,27 +93,82 @@ class History:
 
 
 class Examples:
-    """The newest rows of diff whose last word is bad, at most `most`; `left` counts the bad ones beyond those."""
+    """Rows of diff whose last word is bad: of each path those with the smallest hashes of their pair ids, `each` of
+    them, so that a replay shows the same in whatever order it reads. A row without a path stands under its outcome.
 
-    def __init__(self, revision: str, most: int) -> None:
-        self._revision, self._most = revision, most
-        self._kept: OrderedDict[str, Record] = OrderedDict()
-        self.left = 0
+    `rows` are at most `most` of them, the first of each path before the second of any.
+    """
+
+    def __init__(self, revision: str, most: int, each: int) -> None:
+        self._revision, self._most, self._each = revision, most, each
+        self._kept: dict[str, Record] = {}
+        self._by_path: dict[str, list[_Ranked]] = {}
+        self._paths: list[_Ranked] = []
+        self._bad = 0
 
     def take(self, row: Record) -> None:
         """Take a row of diff; the last of a pair id wins."""
-        self._kept.pop(row["pair_id"], None)
+        id_ = row["pair_id"]
+        if (before := self._kept.pop(id_, None)) is not None:
+            self._bad -= 1
+            for ranked in self._lists(before):
+                if _ranked(id_) in ranked:
+                    ranked.remove(_ranked(id_))
         if row["revision"] != self._revision or row["outcome"] not in BAD:
             return
-        self._kept[row["pair_id"]] = row
-        if len(self._kept) > self._most:
-            self._kept.popitem(last=False)
-            self.left += 1
+        self._bad += 1
+        one = _ranked(id_)
+        self._kept[id_] = row
+        gone = [one]
+        for path in _paths(row):
+            if path not in self._by_path:
+                self._by_path[path] = []
+                insort(self._paths, _ranked(path))
+            ranked = self._by_path[path]
+            insort(ranked, one)
+            if len(ranked) > self._each:
+                gone.append(ranked.pop())
+            if len(self._paths) > PATHS_MAX:
+                gone += self._by_path.pop(self._paths.pop()[1])
+        for other in gone:
+            self._let_go(other)
+
+    def _lists(self, row: Record) -> list[list[_Ranked]]:
+        return [self._by_path[path] for path in _paths(row) if path in self._by_path]
+
+    def _let_go(self, one: _Ranked) -> None:
+        """Keep the row only while it is an example of some path."""
+        row = self._kept.get(one[1])
+        if row is not None and not any(one in ranked for ranked in self._lists(row)):
+            del self._kept[one[1]]
 
     @property
     def rows(self) -> list[Record]:
         """The newest event time first."""
-        return sorted(self._kept.values(), key=lambda row: (-row["time_ms"], row["pair_id"]))
+        wanted: dict[str, None] = {}
+        for turn in range(self._each):
+            for _, ranked in sorted(self._by_path.items()):
+                if turn < len(ranked):
+                    wanted.setdefault(ranked[turn][1])
+        chosen = [self._kept[id_] for id_ in list(wanted)[: self._most]]
+        return sorted(chosen, key=lambda row: (-row["time_ms"], row["pair_id"]))
+
+    @property
+    def left(self) -> int:
+        """Bad rows beyond those of `rows`."""
+        return self._bad - len(self.rows)
+
+
+_Ranked = tuple[bytes, str]
+"""Hash of a pair id, and the id."""
+
+
+def _ranked(id_: str) -> _Ranked:
+    return blake2b(id_.encode(), digest_size=8).digest(), id_
+
+
+def _paths(row: Record) -> list[str]:
+    return list(dict.fromkeys(one["path"] for one in row["differences"])) or [f"({row['outcome']})"]
 
 
 class Interval(NamedTuple):

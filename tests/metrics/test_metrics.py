@@ -82,6 +82,11 @@ def _differences(run: Run) -> None:
     assert shown == found
 
 
+@moves("schema_change_pairs_total")
+def _schema_changes(run: Run) -> None:
+    assert run.done["joiner"].by("change", "schema_change_pairs_total") == {"promoted": 1}
+
+
 @moves("lag_records")
 def _lag_records(run: Run) -> None:
     """`run.left` is what the reader counts: ends less what is committed, or said to have been read."""

@@ -40,6 +40,8 @@ GATED = 300
 LATE = 700
 SKIPPED = 92
 """An order that nobody can read; production skips it."""
+PROMOTED = 150
+"""An order that both answer with the same number in Avro, production's an int and the candidate's a long."""
 PENDING_BYTES_MAX = 50_000
 ROLES = {"runner": "run", "joiner": "join", "judge": "judge"}
 ENDS_WELL = ("judge", "alerts")
@@ -62,6 +64,8 @@ def watched(order):
     while seen > {GATED} and not GATE.exists():
         time.sleep(0.02)
     said = faulty(order)
+    if order["n"] == {PROMOTED}:
+        return bytes.fromhex("00000000020a")
     if order["n"] >= {LATE} and isinstance(said, dict):
         said["tags"] = ["late"]
     return said
@@ -75,7 +79,10 @@ def raw_order(n: int) -> bytes:
 
 def say(value: bytes) -> bytes | None:
     """Production's answer."""
-    return None if value == b"\xff" else json.dumps(answer(json.loads(value))).encode()
+    if value == b"\xff":
+        return None
+    read = json.loads(value)
+    return bytes.fromhex("00000000010a") if read["n"] == PROMOTED else json.dumps(answer(read)).encode()
 
 
 def outcomes_of(n: int) -> list[str]:
@@ -175,7 +182,13 @@ class Run:
 
 def prepare(kafka: Broker, folder: Path) -> Run:
     """All orders are there, and production has answered half of them."""
+    schemas = folder / "schemas"
+    schemas.mkdir()
+    for number, kind in ((1, "int"), (2, "long")):
+        schema = {"type": "record", "name": "N", "fields": [{"name": "n", "type": kind}]}
+        (schemas / f"{number}.promoted.avsc").write_text(json.dumps(schema), "utf-8")
     settings = {
+        "schemas": {"dir": str(schemas)},
         "start": "earliest",
         "bounded": False,
         "limits": {

@@ -69,7 +69,7 @@ def row(number: int, outcome: str = "mismatch", **more: Any) -> dict[str, Any]:
 def facts(examples: int = 3, name: str = "fraud", **judge: Any) -> Facts:
     """A trial that was good for 40 hours and then was not."""
     verdicts, drift = judged(**judge)
-    history, kept = History(REVISION), Examples(REVISION, max(1, examples))
+    history, kept = History(REVISION), Examples(REVISION, max(1, examples), max(1, examples))
     for verdict in verdicts:
         history.take(verdict)
     for number in range(examples):

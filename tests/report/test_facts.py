@@ -1,19 +1,71 @@
 """What a report is made of, bounded whatever the topics hold."""
 
-from shadowstream.report.facts import POINTS_MAX, Examples, History, intervals
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from shadowstream.report.facts import PATHS_MAX, POINTS_MAX, Examples, History, intervals
 from tests.judge.stats import HOUR_MS, REVISION
 from tests.report.made import FIRST_MS, judged, row
 
 
-def test_the_last_word_of_a_pair_counts_and_the_newest_are_kept() -> None:
-    kept = Examples(REVISION, 2)
-    for number in range(4):
+def differing(number: int, *paths: str, **more: Any) -> dict[str, Any]:
+    return row(
+        number,
+        differences=[{"path": path, "kind": "value", "production": "1", "shadow": "2"} for path in paths],
+        **more,
+    )
+
+
+def test_the_last_word_of_a_pair_counts() -> None:
+    kept = Examples(REVISION, 9, 9)
+    for number in range(3):
         kept.take(row(number))
-    kept.take(row(3, "match", late=True, correction_of="mismatch"))
-    assert [one["pair_id"] for one in kept.rows] == ["scores/0/2"]
+    kept.take(row(2, "match", late=True, correction_of="missing"))
     kept.take(row(5, revision="cd" * 16))
-    assert [one["pair_id"] for one in kept.rows] == ["scores/0/2"]
-    assert kept.left == 2
+    assert {one["pair_id"] for one in kept.rows} == {"scores/0/0", "scores/0/1"}
+    assert kept.left == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_each_path_the_same_examples_are_kept_in_any_order(seed: int) -> None:
+    rows = [differing(n, *(["a"] if n % 2 else ["a", "b.c"]), *(["rare"] if n == 77 else [])) for n in range(200)]
+    whole = Examples(REVISION, 100, 3)
+    for one in rows:
+        whole.take(one)
+    random.Random(seed).shuffle(rows)
+    again = Examples(REVISION, 100, 3)
+    for one in rows:
+        again.take(one)
+    assert whole.rows == again.rows
+    assert whole.left == again.left == 200 - len(whole.rows)
+    by_path = Counter(difference["path"] for one in whole.rows for difference in one["differences"])
+    assert by_path["a"] >= 3
+    assert by_path["b.c"] >= 3
+    assert by_path["rare"] == 1
+
+
+def test_each_path_has_an_example_before_one_has_two() -> None:
+    kept = Examples(REVISION, 3, 5)
+    for n in range(50):
+        kept.take(differing(n, "common"))
+    for n, path in ((50, "rare"), (51, "rarest")):
+        kept.take(differing(n, path))
+    assert sorted(one["differences"][0]["path"] for one in kept.rows) == ["common", "rare", "rarest"]
+
+
+def test_paths_have_a_bound_and_those_kept_do_not_depend_on_the_order() -> None:
+    rows = [differing(n, f"items.{n}") for n in range(PATHS_MAX + 100)]
+    found = []
+    for order in (rows, rows[::-1]):
+        kept = Examples(REVISION, 10_000, 2)
+        for one in order:
+            kept.take(one)
+        found.append(kept.rows)
+    assert found[0] == found[1]
+    assert len(found[0]) == PATHS_MAX
 
 
 def test_history_is_thinned_and_its_last_evaluation_is_always_there() -> None:
