@@ -1,11 +1,14 @@
-"""Outages of the broker under load: kill -9 in the middle of a transaction, and black holes between it and its clients.
+"""Outages of the broker under load: kill -9 in the middle of a transaction, a broker that hangs (SIGSTOP: it takes
+connections and answers nobody), and black holes between it and its clients.
 
 The load and the checker reach the broker directly, the roles through a proxy, as they would through a network.
 """
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +37,7 @@ STEADY_COMMITS = 3
 class Outage:
     """What befell the broker, where a role stood in its transaction, and when each place committed again.
 
-    `again_s` counts from the broker's return: it answers a client, or the hole is healed.
+    `again_s` counts from the broker's return: it answers a client, goes on after SIGCONT, or the hole is healed.
     """
 
     kind: str
@@ -80,6 +83,17 @@ class Outages:
         self._turn_for(away_s)
         self.kafka.start()
         self._await_commits("kill", member.role, phase, began, before)
+
+    def hang(self, lasts_s: float, role: str, phase: Phase) -> None:
+        """SIGSTOP of the broker while a process of `role` is in `phase`; SIGCONT `lasts_s` later."""
+        member = self._held(role, phase)
+        before = len(self.stage.cast.deaths)
+        began = time.monotonic()
+        os.kill(self.kafka.pid, signal.SIGSTOP)
+        member.board.hold, member.board.waits = None, "not"
+        self._turn_for(lasts_s)
+        os.kill(self.kafka.pid, signal.SIGCONT)
+        self._await_commits("hang", member.role, phase, began, before)
 
     def hole(self, lasts_s: float, role: str, phase: Phase) -> None:
         """A black hole that begins while a process of `role` is in `phase`."""
@@ -195,10 +209,13 @@ def behind_proxy(folder: Path, per_s: int, seed: int) -> Iterator[Outages]:
         yield outages
 
 
-def play(outages: Outages, kills: int, holes_s: Sequence[float], say: Say) -> Ended:
-    """So many kills of the broker and holes of these lengths in turn, each in another phase; then the checker."""
+def play(
+    outages: Outages, *, say: Say, kills: int = 0, holes_s: Sequence[float] = (), hangs_s: Sequence[float] = ()
+) -> Ended:
+    """Kills of the broker, hangs and holes of these lengths in turn, each in another phase; then the checker."""
     due: list[Callable[[str, Phase], None]] = [
         *(partial(outages.kill, outages.chance.uniform(0.0, 6.0)) for _ in range(kills)),
+        *(partial(outages.hang, seconds) for seconds in hangs_s),
         *(partial(outages.hole, seconds) for seconds in holes_s),
     ]
     for i, befall in enumerate(due):

@@ -1,6 +1,6 @@
 """A broker killed within a transaction, and a network that swallows everything: the work goes on, exactly once.
 
-`make chaos-broker` is the same with ten kills and holes of up to a minute.
+`make chaos-broker` is the same with ten kills, and holes and hangs of up to a minute.
 """
 
 from __future__ import annotations
@@ -24,5 +24,17 @@ def test_a_killed_broker_and_a_black_hole_lose_nothing_double_nothing_and_invent
     with capsys.disabled():
         print(f"\n{ended.table()}")
     assert [one.kind for one in outages.told] == ["kill", "hole"]
+    assert ended.report.right, ended.report.table()
+    assert ended.slowest_s <= SLOW_MACHINE * AGAIN_MAX_S
+
+
+@pytest.mark.long
+def test_a_broker_that_hangs_for_longer_than_the_watchdog_waits_loses_nothing_doubles_nothing_and_invents_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with behind_proxy(tmp_path, PER_S, SEED) as outages:
+        ended = play(outages, hangs_s=[35.0], say=lambda _: None)
+    with capsys.disabled():
+        print(f"\n{ended.table()}")
     assert ended.report.right, ended.report.table()
     assert ended.slowest_s <= SLOW_MACHINE * AGAIN_MAX_S
