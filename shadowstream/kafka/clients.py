@@ -6,20 +6,22 @@ Each setting that is not a default was measured; docs/decisions/0003 says why.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.config import Kafka as KafkaConfig
-from shadowstream.errors import BrokerError
+from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.kafka.failures import Told, told
 from shadowstream.observe import get_logger
 from shadowstream.records import Write
 from shadowstream.topics import TopicPlan
 
 log = get_logger("kafka")
+Client = TypeVar("Client")
 CONNECT_S = 10.0
 _QUIET = {"log_level": 3}
 
@@ -33,9 +35,24 @@ def client_config(kafka: KafkaConfig, **extra: Any) -> dict[str, Any]:
     return {"bootstrap.servers": kafka.bootstrap, "error_cb": _error_cb, **_QUIET, **kafka.client, **extra}
 
 
+def made(make: Callable[[dict[str, Any]], Client], settings: dict[str, Any]) -> Client:
+    """A client with these settings; raises `ConfigError` where the client library refuses one of them."""
+    try:
+        return make(settings)
+    except KafkaException as error:
+        raise ConfigError(
+            f"kafka.client: {error.args[0].str()}; what may stand there are librdkafka's properties, without those "
+            "that the guarantees rest on"
+        ) from error
+
+
+def _telling(make: Callable[[dict[str, Any]], Consumer], settings: dict[str, Any], whose: str) -> Consumer:
+    return cast(Consumer, Told(made(make, settings), whose))
+
+
 def admin(kafka: KafkaConfig) -> AdminClient:
     """An admin client; raises `BrokerError` where no broker answers within `CONNECT_S`."""
-    client = AdminClient(client_config(kafka))
+    client = made(AdminClient, client_config(kafka))
     try:
         client.list_topics(timeout=CONNECT_S)
     except KafkaException as error:
@@ -76,12 +93,13 @@ def group_consumer(config: Config, role: str, instance: str | None = None) -> Co
     # Under the other protocol an instance that was killed is refused its own name until its session has ended.
     if instance and config.kafka.group_protocol == "classic":
         extra["group.instance.id"] = f"{group}.{instance}"
-    return Consumer(client_config(config.kafka, **extra))
+    return _telling(Consumer, client_config(config.kafka, **extra), group)
 
 
 def reading_consumer(kafka: KafkaConfig, plan: TopicPlan, purpose: str, **extra: Any) -> Consumer:
     """A consumer outside any group protocol: assigns by itself and never commits."""
-    return Consumer(
+    return _telling(
+        Consumer,
         client_config(
             kafka,
             **{
@@ -95,7 +113,8 @@ def reading_consumer(kafka: KafkaConfig, plan: TopicPlan, purpose: str, **extra:
                 "fetch.queue.backoff.ms": 10,
                 **extra,
             },
-        )
+        ),
+        plan.group(purpose),
     )
 
 
@@ -105,13 +124,14 @@ class GuardedWriter:
     def __init__(self, config: Config, settings: dict[str, Any]) -> None:
         self._plan = config.plan
         self._allowed: set[str] = set()
-        self.producer = Producer(client_config(config.kafka, **settings))
+        self.producer = made(Producer, client_config(config.kafka, **settings))
         self._transactional = "transactional.id" in settings
         self._failed: list[str] = []
 
     def flush(self, limit_s: float) -> None:
         """Wait until everything handed over is on the broker; raises `BrokerError` where something is not."""
-        left = self.producer.flush(limit_s)
+        with told("flush"):
+            left = self.producer.flush(limit_s)
         failed, self._failed = self._failed, []
         if left or failed:
             raise BrokerError(f"not written: {left} records after {limit_s:.0f} s; {'; '.join(failed[:3])}")
@@ -123,9 +143,13 @@ class GuardedWriter:
 
     def write(self, writes: Iterable[Write]) -> None:
         """Hand records to the client. Raises `IsolationError` before anything outside the prefix is handed over."""
+        with told("produce"):
+            self._write(writes)
+
+    def _write(self, writes: Iterable[Write]) -> None:
         produce, allowed = self.producer.produce, self._allowed
         # A transaction's commit proves its records; without one only the delivery report does.
-        told = None if self._transactional else self._delivered
+        delivered = None if self._transactional else self._delivered
         for topic, partition, key, value, time_ms, headers in writes:
             if topic not in allowed:
                 self._plan.check_write(topic)
@@ -133,7 +157,7 @@ class GuardedWriter:
             while True:
                 try:
                     # A time of 0 is the client's own word for now.
-                    produce(topic, value, key, partition, told, timestamp=max(time_ms, 0), headers=headers or None)  # type: ignore[arg-type]  # a list is invariant
+                    produce(topic, value, key, partition, delivered, timestamp=max(time_ms, 0), headers=headers or None)  # type: ignore[arg-type]  # a list is invariant
                     break
                 except BufferError:  # the client's queue is full: let it send
                     self.producer.poll(0.05)

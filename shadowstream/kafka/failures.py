@@ -11,6 +11,9 @@ timed out, transport or coordinator error               exit: what the broker kn
 a failed abort, anything else                           exit
 ======================================================  ======================================================
 
+No exception of the client leaves this room but as one of ours: what makes clients (`clients`) gives them out as `Told`,
+whose every method translates, and what is called on others stands within `told`.
+
 Whoever goes on after a transport error from send_offsets commits without knowing whether the offsets are in
 (commit_transaction returned OK after it had failed), so these are not retried although the client says they may be.
 """
@@ -18,8 +21,9 @@ Whoever goes on after a transport error from send_offsets commits without knowin
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -48,6 +52,38 @@ _FENCED = frozenset(
 )
 
 
+_ADVICE = (
+    (
+        "grant what `shadowstream topics acls` prints",
+        (
+            KafkaError.TOPIC_AUTHORIZATION_FAILED,
+            KafkaError.GROUP_AUTHORIZATION_FAILED,
+            KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+            KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        ),
+    ),
+    (
+        "check the security settings under kafka.client",
+        (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL),
+    ),
+    ("is the broker up, and does kafka.bootstrap name it?", _OPEN),
+    (
+        "was the topic deleted? Its name and the right to describe it",
+        (
+            KafkaError.UNKNOWN_TOPIC_OR_PART,
+            KafkaError._UNKNOWN_TOPIC,
+            KafkaError._UNKNOWN_PARTITION,
+        ),
+    ),
+    ("another process has this place: two must not have the same --instance", _FENCED),
+    (
+        "the broker is too old for it; kafka.group_protocol: consumer needs Kafka 4",
+        (KafkaError._UNSUPPORTED_FEATURE, KafkaError.UNSUPPORTED_VERSION, KafkaError.UNSUPPORTED_ASSIGNOR),
+    ),
+)
+"""What to do about it, where that can be told from the code."""
+
+
 def follows(error: KafkaError, call: str) -> Follows:
     """What an error of this client call asks for; see the head of this file."""
     if error.fatal() or error.code() in _FENCED:
@@ -64,11 +100,46 @@ def broker_error(error: KafkaException, doing: str) -> BrokerError:
     cause = error.args[0]
     what = follows(cause, doing)
     return BrokerError(
-        f"{doing}: {cause.name()}: {cause.str()}",
+        f"{doing}: {cause.name()}: {cause.str()}{_advice(cause.code())}",
         retriable=cause.retriable(),
         abortable=what == "rewind",
         fatal=cause.fatal() or cause.code() in _FENCED,
     )
+
+
+def _advice(code: int) -> str:
+    return next((f"; {text}" for text, codes in _ADVICE if code in codes), "")
+
+
+def code_of(error: Exception) -> int | None:
+    """The client's code of an error of the client or of ours that it caused; None where it caused none."""
+    cause = error if isinstance(error, KafkaException) else error.__cause__
+    return cause.args[0].code() if isinstance(cause, KafkaException) else None
+
+
+class Told:
+    """A client whose methods raise `BrokerError` in place of the client's exceptions; `whose` says whose client it is.
+
+    Stands for the client wherever one is asked for, but for callbacks, which get the client itself.
+    """
+
+    def __init__(self, client: Any, whose: str) -> None:
+        self._client, self._whose = client, whose
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        if not callable(found):
+            return found
+
+        @functools.wraps(found)
+        def call(*args: Any, **more: Any) -> Any:
+            try:
+                return found(*args, **more)
+            except KafkaException as error:
+                raise broker_error(error, f"{name} ({self._whose})") from error
+
+        setattr(self, name, call)  # the next one finds it at once
+        return call
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.kafka.failures import told
 from shadowstream.records import Place
 
 TIMEOUT_S = 15.0
@@ -82,7 +83,8 @@ def _settled(ask: Callable[[], Answer], failing: str) -> Answer:
 
 def ask_ends(client: AdminClient, wanted: Iterable[Place]) -> Asked:
     """Ask for high watermarks and do not wait: `answered` takes what has come."""
-    return _ask(client, wanted, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # as below
+    with told("list_offsets"):
+        return _ask(client, wanted, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # as below
 
 
 def answered(asked: Asked) -> dict[Place, int]:

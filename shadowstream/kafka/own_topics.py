@@ -19,6 +19,7 @@ from confluent_kafka.cimpl import NewTopic
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka import offsets
+from shadowstream.kafka.failures import told
 from shadowstream.observe import get_logger
 from shadowstream.records import Place
 from shadowstream.topics import TIMESTAMP_AFTER, TopicSpec
@@ -145,7 +146,8 @@ def _await_leaders(client: AdminClient, specs: Sequence[TopicSpec]) -> None:
     waiting = offsets.places({spec.name: spec.partitions for spec in specs})
     while waiting and time.monotonic() < deadline:
         request = {TopicPartition(*place): earliest for place in waiting}
-        futures = client.list_offsets(request, request_timeout=offsets.TIMEOUT_S)
+        with told("list_offsets"):
+            futures = client.list_offsets(request, request_timeout=offsets.TIMEOUT_S)
         waiting = [Place(tp.topic, tp.partition) for tp, future in futures.items() if _leaderless(future)]
         if waiting:
             time.sleep(0.1)
@@ -182,7 +184,9 @@ def _create(
         for s in specs
     ]
     unknown = []
-    for name, future in client.create_topics(wanted, request_timeout=30).items():
+    with told("create_topics"):
+        futures = client.create_topics(wanted, request_timeout=30)
+    for name, future in futures.items():
         try:
             future.result(30)
             log.info("topic_created", topic=name)
@@ -192,6 +196,8 @@ def _create(
                 unknown.append(by_name[name])
             elif code != KafkaError.TOPIC_ALREADY_EXISTS:  # another role was faster
                 raise BrokerError(f"cannot create topic {name}: {error.args[0].str()}") from error
+        except TimeoutError as error:
+            raise BrokerError(f"cannot create topic {name}: no answer within 30 s", retriable=True) from error
     return unknown
 
 
@@ -209,10 +215,12 @@ def _settings(client: AdminClient, names: Iterable[str]) -> dict[str, dict[str, 
     if not resources:
         return {}
     found = {}
-    for resource, future in client.describe_configs(resources, request_timeout=offsets.TIMEOUT_S).items():
+    with told("describe_configs"):
+        futures = client.describe_configs(resources, request_timeout=offsets.TIMEOUT_S)
+    for resource, future in futures.items():
         try:
             entries = future.result(offsets.TIMEOUT_S)
-        except KafkaException:
+        except (KafkaException, TimeoutError):
             continue
         found[resource.name] = {name: str(entry.value) for name, entry in entries.items()}
     return found

@@ -11,7 +11,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from shadowstream.config import Kafka
 from shadowstream.errors import BrokerError
-from shadowstream.kafka.clients import CONNECT_S, client_config
+from shadowstream.kafka.clients import CONNECT_S, client_config, made
+from shadowstream.kafka.failures import code_of, told
 
 _BATCH = 1_000
 _POLL_S = 0.1
@@ -51,7 +52,8 @@ def read_topic(kafka: Kafka, topic: str, timeout_s: float) -> list[Read]:
 def stream_topic(kafka: Kafka, topic: str, timeout_s: float, *, follow: bool = False) -> Iterator[Read]:
     """As `read_topic`, one record after the other; `follow` goes on with what is written later, until closed."""
     said: list[str] = []
-    consumer = Consumer(
+    consumer = made(
+        Consumer,
         client_config(
             kafka,
             **{
@@ -69,9 +71,9 @@ def stream_topic(kafka: Kafka, topic: str, timeout_s: float, *, follow: bool = F
                 "error_cb": lambda error: said.append(error.str()),
                 "log_level": 2,
             },
-        )
+        ),
     )
-    with contextlib.closing(consumer):
+    with told(f"close ({topic})"), contextlib.closing(consumer):
         try:
             found = ranges(consumer, topic, min(timeout_s, CONNECT_S))
             consumer.assign([TopicPartition(topic, partition, low) for partition, (low, _) in found.items()])
@@ -102,10 +104,8 @@ def extent(consumer: Consumer, place: TopicPartition, timeout_s: float = 15.0) -
     """First offset and last stable offset of one partition; raises `BrokerError` where nobody says."""
     try:
         return _extent(consumer, place, time.monotonic() + timeout_s)
-    except KafkaException as error:
-        raise BrokerError(
-            f"{place.topic}/{place.partition}: no offsets: {error.args[0].str()}", retriable=True
-        ) from error
+    except (KafkaException, BrokerError) as error:
+        raise BrokerError(f"{place.topic}/{place.partition}: no offsets: {error}", retriable=True) from error
 
 
 def _extent(consumer: Consumer, place: TopicPartition, deadline: float) -> tuple[int, int]:
@@ -114,8 +114,8 @@ def _extent(consumer: Consumer, place: TopicPartition, deadline: float) -> tuple
         left = max(deadline - time.monotonic(), 0.1)
         try:
             return consumer.get_watermark_offsets(place, timeout=left)
-        except KafkaException as error:
-            if error.args[0].code() not in _MOVING or left <= _POLL_S:
+        except (KafkaException, BrokerError) as error:
+            if code_of(error) not in _MOVING or left <= _POLL_S:
                 raise
             time.sleep(_POLL_S)
 

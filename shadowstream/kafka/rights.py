@@ -8,6 +8,7 @@ from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka import offsets
+from shadowstream.kafka.failures import told
 from shadowstream.kafka.own_topics import planned, sources_of
 from shadowstream.observe import get_logger
 
@@ -35,9 +36,10 @@ def check(client: AdminClient, config: Config, counts: dict[str, int]) -> None:
 
 
 def _operations(client: AdminClient, topics: list[str]) -> dict[str, set[AclOperation]]:
-    futures = client.describe_topics(
-        TopicCollection(topics), include_authorized_operations=True, request_timeout=offsets.TIMEOUT_S
-    )
+    with told("describe_topics"):
+        futures = client.describe_topics(
+            TopicCollection(topics), include_authorized_operations=True, request_timeout=offsets.TIMEOUT_S
+        )
     found = {}
     for topic, future in futures.items():
         try:

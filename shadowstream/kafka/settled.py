@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.kafka import offsets
 from shadowstream.kafka.clients import admin, reading_consumer
-from shadowstream.kafka.failures import broker_error
 
 _LOOK_S = 0.1
 
@@ -32,10 +31,7 @@ def await_settled(config: Config, topic: str, timeout_s: float) -> None:
     with contextlib.closing(reading_consumer(config.kafka, config.plan, "reading")) as consumer:
         while waiting:
             for place, end in list(waiting.items()):
-                try:
-                    _, stable = consumer.get_watermark_offsets(TopicPartition(*place), timeout=timeout_s)
-                except KafkaException as error:
-                    raise broker_error(error, f"{place}: asking for its end") from error
+                _, stable = consumer.get_watermark_offsets(TopicPartition(*place), timeout=timeout_s)
                 if stable >= end:
                     del waiting[place]
             if waiting and time.monotonic() > deadline:

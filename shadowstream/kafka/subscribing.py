@@ -24,7 +24,8 @@ from shadowstream.codecs import own
 from shadowstream.config import Config, Kafka
 from shadowstream.configfile import load, nearest
 from shadowstream.errors import ConfigError, RecordError
-from shadowstream.kafka.clients import CONNECT_S, client_config
+from shadowstream.kafka.clients import CONNECT_S, client_config, made
+from shadowstream.kafka.failures import told
 from shadowstream.kafka.messages import is_end, is_fatal, offset_of, place_of
 from shadowstream.kafka.reading import explained, ranges
 from shadowstream.observe import get_logger
@@ -148,7 +149,7 @@ class Subscription(Generic[R]):
         self._said: deque[str] = deque(maxlen=8)
         self._last: Message | None = None
         self._open: set[int] | None = None
-        self._consumer: Consumer | None = Consumer(self._settings(plan))
+        self._consumer: Consumer | None = made(Consumer, self._settings(plan))
         try:
             found = ranges(self._consumer, self.topic, CONNECT_S)
             self._starts = {p: low if how.from_beginning else high for p, (low, high) in found.items()}
@@ -214,7 +215,8 @@ class Subscription(Generic[R]):
         self._last = None
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            consumer.close()
+            with told(f"close ({self.topic})"):
+                consumer.close()
 
     def _failed(self, error: KafkaException) -> Exception:
         consumer = cast(Consumer, self._consumer)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
-from confluent_kafka import KafkaError, KafkaException
+from typing import Any
 
-from shadowstream.errors import BrokerError
-from shadowstream.kafka.failures import Follows, broker_error, follows, told
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from shadowstream.config import Config
+from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.kafka.clients import admin, group_consumer, plain_writer, reading_consumer, transactional_writer
+from shadowstream.kafka.failures import Follows, Told, broker_error, code_of, follows, told
+from shadowstream.kafka.reading import extent
+from shadowstream.testing.ports import free_port
 
 SEND, COMMIT = "send_offsets_to_transaction", "commit_transaction"
 
@@ -41,3 +47,66 @@ def test_no_exception_of_the_client_leaves_the_edge() -> None:
     with pytest.raises(BrokerError, match=r"consume: _ALL_BROKERS_DOWN: said so") as caught, told("consume"):
         raise KafkaException(error(KafkaError._ALL_BROKERS_DOWN))
     assert isinstance(caught.value.__cause__, KafkaException)
+
+
+CONSUMER_METHODS = [name for name in dir(Consumer) if not name.startswith("_")]
+
+
+@pytest.mark.parametrize("method", CONSUMER_METHODS)
+def test_whatever_a_consumer_of_ours_raises_names_the_call_whose_it_is_and_what_to_do(method: str) -> None:
+    class Failing:
+        """Every call of it fails."""
+
+        def __getattr__(self, name: str) -> Any:
+            def call(*_: Any, **__: Any) -> None:
+                raise KafkaException(error(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+
+            return call
+
+    with pytest.raises(BrokerError) as caught:
+        getattr(Told(Failing(), "shadow.t.joiner"), method)()
+    assert str(caught.value) == (
+        f"{method} (shadow.t.joiner): TOPIC_AUTHORIZATION_FAILED: said so; grant what `shadowstream topics acls` prints"
+    )
+    assert code_of(caught.value) == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+def config(**kafka: Any) -> Config:
+    sections: dict[str, Any] = {
+        "name": "t",
+        "kafka": kafka,
+        "inputs": ["in"],
+        "production": {"outputs": ["out"]},
+        "candidate": {"call": "m:f", "trusted": True},
+    }
+    return Config.model_validate(sections)
+
+
+def test_consumers_are_given_out_telling() -> None:
+    settings = config(bootstrap=f"127.0.0.1:{free_port()}")
+    for consumer in (group_consumer(settings, "joiner", "0"), reading_consumer(settings.kafka, settings.plan, "marks")):
+        with pytest.raises(BrokerError, match=r"seek \(shadow\.t\.(joiner|marks)\): "):
+            consumer.seek(TopicPartition("in", 0, 5))
+        consumer.close()
+
+
+def test_offsets_that_no_broker_tells_are_asked_for_again_in_our_words() -> None:
+    settings = config(bootstrap=f"127.0.0.1:{free_port()}")
+    consumer = reading_consumer(settings.kafka, settings.plan, "joiner.marks")
+    with pytest.raises(BrokerError, match=r"^shadow\.t\.progress/0: no offsets: .*kafka\.bootstrap") as caught:
+        extent(consumer, TopicPartition("shadow.t.progress", 0), 0.5)
+    assert caught.value.retriable
+
+
+@pytest.mark.parametrize("make", [admin, group_consumer, reading_consumer, transactional_writer, plain_writer])
+def test_a_property_that_the_client_does_not_know_is_the_operators_error(make: Any) -> None:
+    settings = config(client={"no.such.property": 1})
+    arguments = {
+        admin: (settings.kafka,),
+        group_consumer: (settings, "joiner"),
+        reading_consumer: (settings.kafka, settings.plan, "marks"),
+        transactional_writer: (settings, "joiner", "0"),
+        plain_writer: (settings,),
+    }
+    with pytest.raises(ConfigError, match=r'^kafka\.client: No such configuration property: "no\.such\.property"; '):
+        make(*arguments[make])

@@ -1,0 +1,121 @@
+"""No exception of the Kafka client leaves `shadowstream/kafka`: consumers translate by themselves, all else is told.
+
+Consumers that `clients` gives out are `failures.Told`. What is called on a producer or an admin client, an answer that
+is waited for, and the consumers that `reading` and `subscribing` have of their own stand within `told(...)`, or in a
+`try` that catches the client's exception.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOM = Path(__file__).resolve().parents[2] / "shadowstream" / "kafka"
+MADE = {"Consumer", "Producer", "AdminClient"}
+ASKS = {
+    *("begin_transaction", "commit_transaction", "abort_transaction", "init_transactions"),
+    *("send_offsets_to_transaction", "list_topics", "list_offsets", "list_consumer_group_offsets", "create_topics"),
+    *("describe_topics", "describe_configs", "result"),
+}
+OF_A_PRODUCER = {"produce", "flush"}
+OF_A_CONSUMER = {
+    *("assign", "close", "committed", "consume", "get_watermark_offsets", "incremental_assign", "pause", "poll"),
+    *("position", "resume", "seek", "store_offsets", "subscribe", "unassign"),
+}
+RAW_CONSUMERS = {"reading.py", "subscribing.py"}
+CAUGHT_OUTSIDE = {
+    # Their callers catch: `_settled` asks again or tells.
+    ("offsets.py", "_ask"), ("offsets.py", "_list"), ("offsets.py", "ask"), ("offsets.py", "answered"),
+    # Told, or within a generator whose body is told; callbacks of a poll that is caught.
+    ("reading.py", "_partitions"), ("reading.py", "_until"),
+    ("subscribing.py", "_wait"), ("subscribing.py", "_on_assign"),
+    ("own_topics.py", "_leaderless"), ("judge.py", "_transaction"),
+}  # fmt: skip
+
+
+def raw_calls(tree: ast.AST, file: str) -> Iterator[str]:
+    """Calls of a client whose exception nobody catches, as `file:line: what`."""
+    yield from _within(tree, file, "", safe=False)
+
+
+def _within(node: ast.AST, file: str, function: str, *, safe: bool) -> Iterator[str]:
+    if isinstance(node, ast.FunctionDef):
+        function = node.name
+        safe = (file, function) in CAUGHT_OUTSIDE
+    if isinstance(node, ast.With) and any(
+        told in ast.unparse(item.context_expr) for item in node.items for told in ("told(", "suppress(KafkaException")
+    ):
+        safe = True
+    if isinstance(node, ast.Try) and any("KafkaException" in ast.unparse(h.type) for h in node.handlers if h.type):
+        for child in node.body:
+            yield from _within(child, file, function, safe=True)
+        for child in [*node.handlers, *node.orelse, *node.finalbody]:
+            yield from _within(child, file, function, safe=safe)
+        return
+    if isinstance(node, ast.Call) and not safe and (name := _offence(node, file)):
+        yield f"{file}:{node.lineno}: {name} may raise the client's own exception: put it into told(...)"
+    for child in ast.iter_child_nodes(node):
+        yield from _within(child, file, function, safe=safe)
+
+
+def _offence(call: ast.Call, file: str) -> str | None:
+    if isinstance(call.func, ast.Name):
+        return call.func.id if call.func.id in MADE else None
+    if not isinstance(call.func, ast.Attribute):
+        return None
+    name, owner = call.func.attr, ast.unparse(call.func.value)
+    last = owner.rpartition(".")[2].rpartition("]")[2] or owner
+    asks = name in ASKS
+    produces = name in OF_A_PRODUCER and last == "producer"
+    consumes = name in OF_A_CONSUMER and file in RAW_CONSUMERS and last in ("consumer", "_consumer")
+    return f"{owner}.{name}" if asks or produces or consumes else None
+
+
+def test_every_call_of_a_client_is_told() -> None:
+    offences = [
+        o for path in sorted(ROOM.glob("*.py")) for o in raw_calls(ast.parse(path.read_text("utf-8")), path.name)
+    ]
+    assert not offences, "\n".join(offences)
+
+
+def test_what_is_caught_outside_still_exists() -> None:
+    there = {
+        (path.name, node.name)
+        for path in ROOM.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert there >= CAUGHT_OUTSIDE
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("new.py", "def f(settings): return Consumer(settings)"),
+        ("new.py", "def f(client): client.list_topics(timeout=1)"),
+        ("new.py", "def f(future): return future.result(3)"),
+        ("new.py", "def f(self): self._writer.producer.flush(3)"),
+        ("new.py", "def f(producer):\n    with quiet():\n        producer.commit_transaction(1)"),
+        ("new.py", "def f(producer):\n    try: ...\n    except KafkaException: producer.abort_transaction(1)"),
+        ("new.py", "def f(producer):\n    with told('x'):\n        def g(): producer.produce('t')"),
+        ("reading.py", "def f(consumer): consumer.consume(1, 0)"),
+    ],
+)
+def test_a_raw_call_is_found(file: str, text: str) -> None:
+    assert list(raw_calls(ast.parse(text), file))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(client):\n    with told('list'): client.list_topics(timeout=1)",
+        "def f(client):\n    try: client.list_topics(timeout=1)\n    except (KafkaException, TimeoutError): ...",
+        "def f(settings): return made(Consumer, settings)",
+        "def f(self): self._consumer.consume(1, 0)",
+    ],
+)
+def test_a_call_that_is_told_is_none(text: str) -> None:
+    assert not list(raw_calls(ast.parse(text), "new.py"))
