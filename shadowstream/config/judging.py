@@ -49,6 +49,12 @@ class Criterion(Model):
     )
     alpha: Rate | None = Field(None, description="level of this criterion; default: judge.alpha")
     min_units: int = Field(0, ge=0, description="least units before promote, however good they are")
+    trailing_units: int = Field(
+        0,
+        ge=0,
+        description="least units of the last closed windows, which must show it good by themselves; default, and at "
+        "least: twice what proves a candidate without a single bad one",
+    )
     critical: bool = Field(True, description="whether an excess rejects the candidate")
     muted: bool = Field(False, description="shown in the verdict and takes no part in the decision")
     required: bool = Field(True, description="whether it holds promote back while it has no data at all")

@@ -119,8 +119,10 @@ def _about_evidence(verdict: Verdict, standings: Sequence[Outlook]) -> list[str]
         elif one.state == "clustered":
             said.append(f"{one.criterion}: judge it by another unit, which makes it another revision: see above")
         elif one.state == "not good lately":
+            # Where the rate as it has been all along would not pass them either, nothing need have changed.
+            other = "; or the last windows are too few for its rate: see above" if one.why[1:] else ""
             said.append(
-                f"{one.criterion}: it was good and is not now: see what has changed (`shadowstream diff CONFIG`)"
+                f"{one.criterion}: it was good and is not now: see what has changed (`shadowstream diff CONFIG`){other}"
             )
     return said
 

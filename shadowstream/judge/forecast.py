@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 
+from scipy import special
+
 from shadowstream.judge.evidence import critical_n
 from shadowstream.judge.grid import bets
 
 _HALVINGS = 50
 _UNITS_MAX = 10**12
+BAD_MAX = 2_000
 
 
 def units_needed(n: int, s: int, limit: float, alpha: float, every: int = 1) -> int | None:
@@ -59,6 +62,24 @@ def _needed(n: int, s: int, limit: float, alpha: float) -> int | None:
 def _bad_at(k: int, n: int, s: int) -> int:
     """After how many units the k-th bad one has come."""
     return -(-k * n // s)
+
+
+def units_that_show(rate: float, limit: float, alpha: float, power: float) -> int | None:
+    """Units of which a run at `rate` shows the rate under `limit` with at least this probability, looked at once.
+
+    With k bad ones it is shown from `critical_n(k)` on, so at that many units by k or fewer: the first of those N (k
+    growing by a tenth) with P(Binomial(N, rate) <= k) >= power. None where that takes more than `BAD_MAX` bad ones.
+
+    >>> units_that_show(0.004, 0.01, 0.05, 0.9), units_that_show(0.0099, 0.01, 0.05, 0.9)
+    (3302, None)
+    """
+    k = 0
+    while k <= BAD_MAX:
+        units = critical_n(k, limit, alpha)
+        if special.bdtr(k, units, rate) >= power:
+            return units
+        k += 1 + k // 10
+    return None
 
 
 class Shares:

@@ -124,9 +124,14 @@ class Measure(ABC):
         return None
 
     @property
-    @abstractmethod
     def trailing_units(self) -> int:
         """Units that the trailing windows must hold."""
+        return max(self.criterion.trailing_units, self._trailing_least)
+
+    @property
+    @abstractmethod
+    def _trailing_least(self) -> int:
+        """The least that can be asked for."""
 
     def excess(self, amount: Numbers) -> str | None:
         """Why an amount shows the criterion bad, as a sentence; None where it does not."""
@@ -184,7 +189,7 @@ class ByRecord(Measure):
         return None if math.isnan(caught) else caught
 
     @property
-    def trailing_units(self) -> int:
+    def _trailing_least(self) -> int:
         """Twice `critical_n(0)`."""
         return _TRAILING_FACTOR * critical_n(0, self.limit, self.alpha)
 
@@ -215,7 +220,7 @@ class _ByShare(Measure):
         return critical_grid_n(self.limit, self.alpha, self._grid(amount))
 
     @property
-    def trailing_units(self) -> int:
+    def _trailing_least(self) -> int:
         """Twice what can just prove a candidate without a single bad share."""
         return _TRAILING_FACTOR * critical_grid_n(self.limit, self.alpha)
 

@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 from shadowstream.judge.clusters import DEFF_MAX
 from shadowstream.judge.evidence import critical_n
-from shadowstream.judge.forecast import Shares, units_needed
+from shadowstream.judge.forecast import Shares, units_needed, units_that_show
 
 HOUR_MS = 3_600_000
+POWER = 0.9
 State = Literal[
     "shown good", "not shown yet", "too few yet", "over the limit", "shown bad", "no records", "not good lately",
     "clustered",
@@ -165,9 +166,7 @@ def _why(said: Record, state: State, needed: int | None) -> list[str]:
             f"of the last {said['trailing_n']} {said['units']} {said['trailing_bad']:.6g} are bad, which do not show "
             "the rate to lie under the limit now, whatever came before"
         )
-    elif needed is not None:
-        found += _lately(said)
-    return found
+    return found if needed is None else [*found, *_lately(said)]
 
 
 def _lately(said: Record) -> list[str]:
@@ -187,7 +186,9 @@ def _lately(said: Record) -> list[str]:
         most += 1
     if s * units <= most * n:
         return []
+    enough = units_that_show(s / n, limit, _alpha(said), POWER)
+    remedy = "" if enough is None else f"; with trailing_units: {enough} nine stretches in ten of that rate do"
     return [
         f"the last windows must show it as well: of their {units} at most {most} may be bad, and at {s / n:.4g} about "
-        f"{s / n * units:.1f} are, so it passes only in a stretch that is better than the rest"
+        f"{s / n * units:.1f} are, so it passes only in a stretch that is better than the rest{remedy}"
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -226,3 +227,25 @@ def test_shares_that_the_last_windows_will_not_show_are_said_to_pass_only_by_luc
     said = run.first()
     assert said.state == "not shown yet"
     assert "their 166 windows with pairs do not, so it passes only in a stretch" in said.why[0]
+
+
+def test_the_trailing_units_that_it_names_are_passed_by_nine_stretches_in_ten() -> None:
+    def run_of(**settings: Any) -> Run:
+        return Run(MISMATCH | settings)
+
+    run, draw = run_of(), np.random.default_rng(20_130_101)
+    for _ in range(60):
+        run.go_on(pairs(int(draw.binomial(500, 0.004)), 500))
+    said = run.first()
+    assert said.state == "not good lately"
+    (named,) = re.findall(r"with trailing_units: (\d+) nine stretches", " ".join(said.why))
+    wide = run_of(trailing_units=int(named))
+    lately = []
+    for hour in range(400):
+        wide.go_on(pairs(int(draw.binomial(500, 0.004)), 500))
+        criterion = wide.step.evaluate(0).verdict["criteria"][0]
+        if hour >= 60:
+            lately.append(criterion["passed"])
+    assert criterion["trailing_needed"] == int(named)
+    assert np.mean(lately) >= 0.8
+    print(f"trailing_units {named}: {np.mean(lately):.3f} of the stretches pass, 0.9 asked for")
