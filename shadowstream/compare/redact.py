@@ -11,8 +11,9 @@ import hmac
 from collections.abc import Sequence
 
 from shadowstream.compare.result import Difference
-from shadowstream.compare.rules import parse_path
-from shadowstream.config import Redact
+from shadowstream.compare.rules import join_path, parse_path
+from shadowstream.compare.slices import ABSENT, Coded
+from shadowstream.config import Redact, Rule
 
 MARK = "redacted:"
 _DIGITS = 16
@@ -21,19 +22,30 @@ DROPPED = f"{MARK}{'-' * _DIGITS}"
 
 
 class Redactor:
-    """The redaction of one trial; None leaves everything as it is."""
+    """The redaction of one trial; None leaves everything as it is.
 
-    def __init__(self, redact: Redact | None) -> None:
+    `rules` are those of comparison: where lists are compared by a key that must not be read, its values must not stand
+    in paths either.
+    """
+
+    def __init__(self, redact: Redact | None, rules: Sequence[Rule] = ()) -> None:
         self._redact = redact
         self._paths = [] if redact is None else [parse_path(path) for path in redact.paths]
         self._secret = (redact.secret or "").encode() if redact else b""
+        self._keyed = [
+            parse_path(rule.path)
+            for rule in rules
+            if rule.key is not None and self._covers([*parse_path(rule.path), None, *parse_path(rule.key)])
+        ]
 
     def __bool__(self) -> bool:
         return self._redact is not None
 
     def covers(self, path: str) -> bool:
         """Whether a value at this path holds, or lies in, one that must not be read."""
-        at = parse_path(path) if path else []
+        return self._covers(parse_path(path) if path else [])
+
+    def _covers(self, at: Sequence[str | None]) -> bool:
         return any(
             all(own is None or name is None or own == name for own, name in zip(wanted, at, strict=False))
             for wanted in self._paths
@@ -47,14 +59,27 @@ class Redactor:
             return DROPPED
         return MARK + hmac.new(self._secret, value.encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:_DIGITS]
 
+    def path(self, path: str) -> str:
+        """A path as it may be shown: without the values by which elements of lists are called, if they are covered."""
+        if not self._keyed:
+            return path
+        names = ["*" if name is None else name for name in parse_path(path)]
+        for keyed in self._keyed:
+            holds = all(own is None or own == name for own, name in zip(keyed, names, strict=False))
+            if len(names) > len(keyed) and holds:
+                names[len(keyed)] = self.text(names[len(keyed)])
+        return join_path(names)
+
     def difference(self, found: Difference) -> Difference:
         """A difference as it may be shown; a whole object is covered if a part of it is."""
-        if not self or not self.covers(found.path):
+        if not self:
             return found
+        if not self.covers(found.path):
+            return found._replace(path=self.path(found.path)) if self._keyed else found
         production, shadow = (
             None if one is None else f'"{self.text(one)}"' for one in (found.production, found.shadow)
         )
-        return Difference(found.path, found.kind, production, shadow, None)
+        return Difference(self.path(found.path), found.kind, production, shadow, None)
 
     def differences(self, found: Sequence[Difference]) -> Sequence[Difference]:
         """As `difference`, of each."""
@@ -79,3 +104,9 @@ class Redactor:
     def name(self, path: str | None, value: str) -> str:
         """A value's name in a slice."""
         return self.text(value) if self and path is not None and self.covers(path) else value
+
+    def by_header(self, header: str, column: Coded) -> Coded:
+        """A column of a dimension that is a header; that there was none may be read."""
+        if self._redact is None or header not in self._redact.headers:
+            return column
+        return Coded(column.codes, [one if one == ABSENT else self.text(one) for one in column.values])

@@ -145,6 +145,9 @@ class Redact(Model):
         description="dotted paths, as in rules; what lies below or holds them is covered",
     )
     keys: bool = Field(False, description="record keys and correlation ids too")
+    headers: list[str] = Field(
+        default_factory=list, max_length=8, description="headers among the dimensions whose values are covered"
+    )
     how: Literal["hash", "drop"] = Field("hash", description="hash: equal values can be told as equal; drop: nothing")
     secret: str | None = Field(
         None, min_length=8, description="hash: its key, of the trial alone; give it as ${VARIABLE}"
@@ -154,8 +157,8 @@ class Redact(Model):
     def _has_a_secret(self) -> Redact:
         if self.how == "hash" and self.secret is None:
             raise ValueError("how: hash needs secret, else anybody could try values; give it as ${VARIABLE}")
-        if not (self.paths or self.keys):
-            raise ValueError("nothing is named; give paths or keys: true")
+        if not (self.paths or self.keys or self.headers):
+            raise ValueError("nothing is named; give paths, headers or keys: true")
         return self
 
 

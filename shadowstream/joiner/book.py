@@ -119,7 +119,7 @@ class Book:
         self._revision = revision
         self._short = revision[: 2 * REVISION_BYTES]
         self._seed = np.uint64(zlib.crc32(name.encode()) << 32)
-        self._redactor = Redactor(config.compare.redact)
+        self._redactor = Redactor(config.compare.redact, config.compare.rules)
         self._names_id = config.identity.kind == "id"
         self.cells: dict[tuple[int, str], Cell] = {}
         self.slices = Cells(config)
@@ -276,8 +276,9 @@ class Book:
             self._count_paths(result, cell)
 
     def _count_paths(self, result: Compared, cell: Cell) -> None:
-        self.paths.update((difference.path, difference.kind) for difference in result.differences)
-        cell.fields.update({difference.path for difference in result.differences})
+        found = [(self._redactor.path(one.path), one.kind) for one in result.differences]
+        self.paths.update(found)
+        cell.fields.update({path for path, _ in found})
 
     def _cell_of_all(self, times_ms: Sequence[int], revisions: Sequence[str]) -> Cell | None:
         """The cell of all these where they have one, as most often."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
+from shadowstream.compare.redact import Redactor
 from shadowstream.compare.slices import ABSENT, OTHER, Coded, coded, folded, least
 from shadowstream.config import Config
 from shadowstream.joiner import measures
@@ -55,10 +56,13 @@ def columns_of(
     fields = iter(compare.dimensions(production.values))
     asides = shadow.asides or [None] * len(shadow)
     places = {one.name: i for i, one in enumerate(d for d in config.compare.dimensions if d.header is not None)}
+    redactor = Redactor(config.compare.redact)
     columns = [
         next(fields)
         if one.header is None
-        else coded(ABSENT if aside is None else aside.values[places[one.name]] for aside in asides)
+        else redactor.by_header(
+            one.header, coded(ABSENT if aside is None else aside.values[places[one.name]] for aside in asides)
+        )
         for one in config.compare.dimensions
     ]
     ours = production.asides or [None] * len(production)

@@ -91,6 +91,39 @@ def test_what_is_redacted_is_in_no_record_of_ours(how: str) -> None:
     assert all(text.startswith(f'"{MARK}') for text in (production, shadow))
 
 
+def test_element_keys_in_paths_and_headers_that_slice_are_redacted_too() -> None:
+    rules = [{"path": "people", "key": "name"}, {"path": "open", "key": "id"}]
+    redact = {"paths": ["people.*.name"], "headers": ["who"], "secret": SECRET}
+    dimensions = [{"name": "who", "header": "who"}, {"name": "how", "header": "how"}]
+    world = Sinks(config(compare={"match_sample": 1, "rules": rules, "redact": redact, "dimensions": dimensions}))
+    world.start()
+    world.start_joiner()
+    pairs = (
+        (
+            '{"people": [{"name": "alice", "n": 1}], "open": [{"id": 7, "n": 1}]}',
+            '{"people": [], "open": [{"id": 7, "n": 2}]}',
+        ),
+        ('{"people": [{"name": "alice", "n": 1}]}', '{"people": [{"name": "alice", "n": 2}]}'),
+    )
+    for n, (production, shadow) in enumerate(pairs):
+        world.production(f"k{n}", production)
+        world.shadow(f"k{n}", shadow, n, who="4711", how="plain")
+    world.turn()
+    assert world.outcomes() == {"mismatch": 2}
+    for write in world.left:
+        whole = b"".join([write.key or b"", write.value or b""])
+        assert not [word for word in HIDDEN if word.encode() in whole], write.topic
+    paths = sorted(one["path"] for row in world.diff for one in row["differences"])
+    assert paths[0] == "open.7.n"
+    assert all(path.startswith(f"people.{MARK}") for path in paths[1:])
+    assert paths[2] == f"{paths[1]}.n"  # the same person under the same name
+    fields = {path for record in world.stats for window in record["windows"] for path in window["fields"]}
+    assert fields == set(paths)
+    values = {tuple(one["values"]) for record in world.stats for w in record["windows"] for one in w["slices"]}
+    assert ("plain",) in values
+    assert any(len(one) == 1 and one[0].startswith(MARK) for one in values)
+
+
 def test_a_late_partner_of_a_redacted_key_is_found_after_a_restart() -> None:
     redact = {"keys": True, "secret": SECRET}
     world = World(config(compare={"match_sample": 0, "redact": redact}, grace_ms=0, idle_ms=1))
