@@ -21,7 +21,7 @@ from shadowstream.joiner.scoring import Scoring
 from shadowstream.joiner.state import TaskState
 from shadowstream.records import Place, Side
 
-COMPARE_AT = 4_096
+COMPARE_AT = 8_192
 WARM_UP = Plainly("warm_up")
 UNHEARD = frozenset(("filtered", "sampled_out", "warm_up"))
 """Why the candidate was not heard of an input, nor is to blame for it."""

@@ -217,12 +217,10 @@ class Waiting:
         return pairs
 
     def meet(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Pair | Met]:
-        """As `add`, of columns: each column moves as a whole, unless an id is used again."""
-        if len(self._ids) > 2 or len(set(ids)) < len(ids):
+        """As `add`, of columns: each column moves as a whole, unless others wait for an id that is used again."""
+        if len(self._ids) > 2 or self._again[1 - side]:
             return self.add(side, ids, rows.rows())
         other_side = Side(1 - side)
-        if self._again[other_side] or not self._ids[side].keys().isdisjoint(ids):
-            return self.add(side, ids, rows.rows())
         hits = list(map(self._ids[other_side].pop, ids, repeat(None)))
         alone = hits.count(None)
         if alone == len(hits):
@@ -239,7 +237,11 @@ class Waiting:
 
     def _wait_all(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> None:
         self.held.enter_all(side, rows)
-        self._ids[side].update(zip(ids, rows.offsets, strict=True))
+        first = list(map(self._ids[side].setdefault, ids, rows.offsets))
+        if first != rows.offsets:
+            for id_, offset, earliest in zip(ids, rows.offsets, first, strict=True):
+                if offset != earliest:
+                    self._again[side].setdefault(id_, deque()).append(offset)
         self._shelves[side].put(rows)
         self._fresh_runs.append((side, ids, rows.bare()))
 
