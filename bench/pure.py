@@ -25,7 +25,7 @@ from shadowstream.kafka.registry import FolderSchemas
 from shadowstream.records import PACKED_HEADER, Batch, Coordinate, Headers, Place, pack
 from shadowstream.runner import marks
 
-BATCH = 1_000
+BATCH = 2_000
 COMMIT_RECORDS = 100_000
 REVISION = "00112233445566778899aabbccddeeff"
 PRODUCTION, SHADOW, INPUT = Place("out", 0), Place("new", 0), Place("in", 0)

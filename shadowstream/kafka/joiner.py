@@ -23,7 +23,7 @@ from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transac
 from shadowstream.kafka.families import Families, repartitioned_of
 from shadowstream.kafka.fetching import Fetcher
 from shadowstream.kafka.holding import Holding
-from shadowstream.kafka.loop import BATCH, Loop, process_seconds, start_transactions
+from shadowstream.kafka.loop import Loop, process_seconds, start_transactions
 from shadowstream.kafka.marks import Mark, MarksReader
 from shadowstream.kafka.observing import Observer
 from shadowstream.kafka.registry import schema_source
@@ -34,6 +34,8 @@ from shadowstream.records import Batch, Commit, Place, Side, Write
 from shadowstream.watch import Watch
 
 log = get_logger("joiner")
+BATCH = 2_000
+"""What is done once a batch costs as much as some hundred records; larger ones leave the processor's cache."""
 NAMED_WITHIN_S = 5.0
 """So long the marks are waited for that name a revision, once for each that none names."""
 
