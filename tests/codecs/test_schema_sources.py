@@ -1,8 +1,6 @@
 """Where schemas come from: a folder, a registry."""
 
-import http.server
 import json
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ from shadowstream.codecs.framing import framed
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.errors import BrokerError, ConfigError, RecordError, RegistryError
 from shadowstream.kafka.registry import FolderSchemas, RegistrySchemas, schema_source
+from tests.codecs.registry_server import Registry
 
 # ---------------------------------------------------------------- folder
 
@@ -81,53 +80,18 @@ def test_the_config_chooses_the_source(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- registry
 
 
-class _Registry(http.server.ThreadingHTTPServer):
-    """A small real server that answers as a registry does, and counts what it was asked."""
-
-    answers: dict[str, Any]
-    asked: list[str]
-    failing: bool
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    server: _Registry
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        self.server.asked.append(path)
-        status, answer = 200, self.server.answers.get(path)
-        if self.server.failing:
-            status, answer = 500, {"error_code": 50001, "message": "no store"}
-        elif answer is None:
-            status, answer = 404, {"error_code": 40403, "message": "not found"}
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/vnd.schemaregistry.v1+json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing on stderr."""
-
-
 @pytest.fixture
-def registry() -> Iterator[_Registry]:
-    server = _Registry(("127.0.0.1", 0), _Handler)
-    server.answers, server.asked, server.failing = {}, [], False
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
+def registry() -> Iterator[Registry]:
+    server = Registry()
     yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    server.close()
 
 
-def url(server: _Registry, user: str = "") -> str:
-    return f"http://{user}127.0.0.1:{server.server_address[1]}"
+def url(server: Registry, user: str = "") -> str:
+    return server.url(user)
 
 
-def test_a_registry_is_asked_once_for_each_schema(registry: _Registry) -> None:
+def test_a_registry_is_asked_once_for_each_schema(registry: Registry) -> None:
     registry.answers = {"/schemas/ids/7": {"schema": '"string"'}}
     source = RegistrySchemas(url(registry))
     decoder = Decoder(source)
@@ -136,7 +100,7 @@ def test_a_registry_is_asked_once_for_each_schema(registry: _Registry) -> None:
     assert registry.asked == ["/schemas/ids/7"]
 
 
-def test_the_latest_version_of_a_subject_is_its_schema(registry: _Registry) -> None:
+def test_the_latest_version_of_a_subject_is_its_schema(registry: Registry) -> None:
     registry.answers = {
         "/subjects/a-value/versions/latest": {"subject": "a-value", "id": 9, "version": 2, "schema": '"int"'}
     }
@@ -146,7 +110,7 @@ def test_the_latest_version_of_a_subject_is_its_schema(registry: _Registry) -> N
 
 
 def test_a_schema_that_the_registry_does_not_have_is_a_record_error_and_not_asked_for_at_every_batch(
-    registry: _Registry,
+    registry: Registry,
 ) -> None:
     source = RegistrySchemas(url(registry))
     for _ in range(3):
@@ -166,13 +130,13 @@ def test_a_schema_that_the_registry_does_not_have_is_a_record_error_and_not_aske
         ({"schema": '"int"', "references": [{"name": "X", "subject": "x", "version": 1}]}, "x version 1"),
     ],
 )
-def test_a_schema_that_cannot_be_used_is_a_record_error(registry: _Registry, answer: Any, says: str) -> None:
+def test_a_schema_that_cannot_be_used_is_a_record_error(registry: Registry, answer: Any, says: str) -> None:
     registry.answers = {"/schemas/ids/5": answer}
     with pytest.raises(RecordError, match=says):
         RegistrySchemas(url(registry)).by_id(5)
 
 
-def test_a_schema_may_take_types_from_other_subjects(registry: _Registry) -> None:
+def test_a_schema_may_take_types_from_other_subjects(registry: Registry) -> None:
     def field(kind: str) -> list[dict[str, str]]:
         return [{"name": "x", "type": kind}]
 
@@ -196,7 +160,7 @@ def test_a_schema_may_take_types_from_other_subjects(registry: _Registry) -> Non
     assert Decoder(RegistrySchemas(url(registry))).decode(framed(3) + b"\4") == {"x": {"x": {"x": 2}}}
 
 
-def test_while_the_registry_is_down_known_schemas_go_on_and_an_unknown_one_waits(registry: _Registry) -> None:
+def test_while_the_registry_is_down_known_schemas_go_on_and_an_unknown_one_waits(registry: Registry) -> None:
     registry.answers = {"/schemas/ids/7": {"schema": '"string"'}, "/schemas/ids/8": {"schema": '"int"'}}
     decoder = Decoder(RegistrySchemas(url(registry)))
     decoder.decode(framed(7) + b"\2x")
@@ -221,15 +185,15 @@ def test_while_the_registry_is_down_known_schemas_go_on_and_an_unknown_one_waits
             time.sleep(0.05)
 
 
-def test_a_registry_that_nobody_answers_for_is_a_retriable_error_that_says_so(registry: _Registry) -> None:
-    registry.shutdown()
-    registry.server_close()
-    with pytest.raises(BrokerError, match=r"cannot be reached for schema 1\b") as caught:
-        RegistrySchemas(url(registry)).by_id(1)
+def test_a_registry_that_nobody_answers_for_is_a_retriable_error_that_says_so() -> None:
+    gone = Registry()
+    gone.close()
+    with pytest.raises(RegistryError, match=r"cannot be reached for schema 1\b") as caught:
+        RegistrySchemas(gone.url()).by_id(1)
     assert caught.value.retriable
 
 
-def test_a_password_in_the_url_is_used_and_never_shown(registry: _Registry) -> None:
+def test_a_password_in_the_url_is_used_and_never_shown(registry: Registry) -> None:
     registry.failing = True
     with pytest.raises(BrokerError) as caught:
         RegistrySchemas(url(registry, "ada:sesame@")).by_id(1)
@@ -241,3 +205,37 @@ def test_a_password_in_the_url_is_used_and_never_shown(registry: _Registry) -> N
 def test_a_url_that_cannot_be_one_is_a_config_error(broken: str) -> None:
     with pytest.raises(ConfigError, match=r"schemas\.registry"):
         RegistrySchemas(broken)
+
+
+def test_schemas_of_other_kinds_come_with_what_they_refer_to(registry: Registry) -> None:
+    registry.answers = {
+        "/schemas/ids/3": {
+            "schemaType": "PROTOBUF",
+            "schema": 'syntax = "proto3"; import "items.proto"; message Order { Item item = 1; }',
+            "references": [{"name": "items.proto", "subject": "items", "version": 1}],
+        },
+        "/subjects/items/versions/1": {
+            "subject": "items",
+            "id": 2,
+            "version": 1,
+            "schemaType": "PROTOBUF",
+            "schema": 'syntax = "proto3"; message Item { int32 count = 1; }',
+        },
+        "/schemas/ids/4": {
+            "schemaType": "JSON",
+            "schema": '{"properties": {"n": {"$ref": "count.json"}}}',
+            "references": [{"name": "count.json", "subject": "count", "version": 1}],
+        },
+        "/subjects/count/versions/1": {
+            "subject": "count",
+            "id": 5,
+            "version": 1,
+            "schemaType": "JSON",
+            "schema": '{"type": "integer"}',
+        },
+    }
+    decoder = Decoder(RegistrySchemas(url(registry)))
+    assert decoder.decode(framed(3) + b"\0\x0a\x02\x08\x07") == {"item": {"count": 7}}
+    assert decoder.decode(framed(4) + b'{"n": 1}') == {"n": 1}
+    with pytest.raises(RecordError, match="does not allow"):
+        decoder.decode(framed(4) + b'{"n": "1"}')
