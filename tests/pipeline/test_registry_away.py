@@ -20,7 +20,7 @@ from shadowstream.testing.topics import Write, produce_all, read_all
 from tests.codecs.registry_server import Registry
 from tests.pipeline.evidence import await_that, ended, records, remainders
 from tests.pipeline.test_adopted import adopted, running
-from tests.pipeline.trial import PARTITIONS, Trial, time_ms
+from tests.pipeline.trial import PARTITIONS, Trial, order, time_ms
 
 FIRST = {"type": "record", "name": "S", "fields": [{"name": "n", "type": "int"}, {"name": "score", "type": "double"}]}
 SECOND = {
@@ -115,3 +115,49 @@ def test_known_schemas_go_on_while_the_registry_is_away_and_the_others_wait(kafk
     assert read_all(trial.bootstrap, trial.topic("dlq.joiner")) == []
     paths = {d["path"] for row in records(trial.bootstrap, trial.topic("diff")) for d in row["differences"]}
     assert paths == {"n", "score"}
+
+
+ORDER = {
+    "type": "record",
+    "name": "Order",
+    "fields": [
+        {"name": "n", "type": "long"},
+        {"name": "amount", "type": "double"},
+        {"name": "customer", "type": "string"},
+    ],
+}
+
+
+def order_of(n: int, schema_id: int) -> bytes:
+    out = io.BytesIO()
+    out.write(b"\0" + schema_id.to_bytes(4, "big"))
+    fastavro.schemaless_writer(out, ORDER, order(n))
+    return out.getvalue()
+
+
+def test_a_runner_waits_with_the_partition_whose_inputs_it_cannot_read_yet(kafka: Broker, tmp_path: Path) -> None:
+    registry = Registry()
+    registry.answers = {f"/schemas/ids/{n}": {"schema": json.dumps(ORDER)} for n in (1, 2)}
+    trial = Trial(kafka.bootstrap, "registry-runner", tmp_path, settings={"start": "earliest"})
+    candidate = {"call": trial.call, "trusted": True, "partitioner": "input"}
+    trial.write_config(schemas={"registry": registry.url()}, candidate=candidate)
+    trial.create_topics()
+    first, later = range(30), range(30, 120)
+    trial.write_orders(first, lambda n: order_of(n, 1))
+
+    def written() -> int:
+        return len(read_all(trial.bootstrap, trial.topic(f"out.{trial.output}")))
+
+    with running(trial, "run"):
+        await_that("the first are answered", lambda: written() == len(first))
+        registry.failing = True
+        trial.write_orders(later, lambda n: order_of(n, 2 if n % PARTITIONS == 0 else 1))
+        there = sum(n % PARTITIONS != 0 for n in later)
+        await_that("the other partitions go on", lambda: written() == len(first) + there)
+        await_that("it is said which waits", lambda: "place_put_off" in trial.said("run"))
+        registry.failing = False
+        await_that("all are answered", lambda: written() == len(first) + len(later))
+    registry.close()
+    outputs = read_all(trial.bootstrap, trial.topic(f"out.{trial.output}"))
+    keys = sorted(one.key or b"" for one in outputs)
+    assert keys == sorted(f"order-{n}".encode() for n in range(120))
