@@ -19,7 +19,7 @@ BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test proof sim chaos chaos-broker restart bench helm docs lint lock clean sim-loop
+.PHONY: help setup demo test proof sim calibrate chaos chaos-broker restart bench helm docs lint lock clean sim-loop
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,9 @@ proof: setup ## every must-show of the issues in full: the tests marked long
 
 sim: setup ## whole trials from seeds against an oracle (SEEDS=500 FIRST_SEED=0)
 	@$(BIN)/python -m shadowstream.testing.simulation --seeds $(SEEDS) --first-seed $(FIRST_SEED)
+
+calibrate: setup ## 2,000 seeded candidates at the limit through the judge, beside the exact probabilities
+	@$(BIN)/python -m tests.judge.calibration
 
 bench: setup ## ours beside Kafka Streams, Quix, Faust, Bytewax and loops by hand; writes bench/results.json (BENCH_ARGS)
 	@$(BIN)/python -m bench --write $(BENCH_ARGS)

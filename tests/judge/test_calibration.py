@@ -1,0 +1,33 @@
+"""`make calibrate` in short: the same kinds of runs, fewer and smaller."""
+
+from __future__ import annotations
+
+import pytest
+
+from shadowstream.judge.evidence import false_promotion
+from tests.judge.calibration import Setting, at_the_limit, in_clusters, within_sixteen
+from tests.judge.stats import HOUR_MS
+
+AT_THE_LIMIT = Setting(0.05, 0.05, units=100, windows=20, runs=200)
+IN_CLUSTERS = Setting(0.01, 0.01, units=200, windows=30, runs=60, clusters=True, min_duration_ms=24 * HOUR_MS)
+A_QUARTER = Setting(0.01, 0.0025, units=200, windows=8, runs=150)
+
+
+def test_a_candidate_at_the_limit_is_promoted_and_rejected_at_most_as_often_as_alpha() -> None:
+    assert [line for line, holds in at_the_limit(AT_THE_LIMIT, seed=1) if not holds] == []
+
+
+def test_where_mismatches_cluster_records_never_promote() -> None:
+    assert [line for line, holds in in_clusters(IN_CLUSTERS, seed=1) if not holds] == []
+
+
+def test_a_candidate_at_a_quarter_of_the_limit_is_shown_good_soon() -> None:
+    assert [line for line, holds in within_sixteen(A_QUARTER, seed=1) if not holds] == []
+
+
+@pytest.mark.parametrize("setting", [AT_THE_LIMIT, Setting(0.05, 0.05, units=1, windows=300, runs=1)])
+def test_looking_at_window_ends_finds_no_more_than_looking_after_each_pair(setting: Setting) -> None:
+    every = false_promotion(0.05, 0.05, setting.units * setting.windows)
+    assert setting.exactly_good <= every * (1 + 1e-12)
+    if setting.units == 1:
+        assert setting.exactly_good == pytest.approx(every, rel=1e-12)
