@@ -72,10 +72,13 @@ class Level:
             self._lasting = lasting if lasting is not None and self._stands(lasting) else None
         if self._rejects:
             said, self.reason = self.reason, self._judged(whole=bool(window.corrections))
-            if said is not None and self.reason is None:
+            # Labels of one window that come before those of another correct nothing.
+            if said is not None and self.reason is None and not self.measure.late:
                 self.withdrawn = said
-        if window.start_ms != END:
-            self._settle(window.start_ms - self._kept_ms)
+        # A window that holds corrections alone is there because of when they came.
+        if window.start_ms != END and window.outcomes:
+            horizon_ms = window.start_ms - self._kept_ms
+            self._settle(min(horizon_ms, window.labelled_ms) if self.measure.late else horizon_ms)
 
     @property
     def amount(self) -> Numbers:

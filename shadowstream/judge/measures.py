@@ -58,6 +58,8 @@ class Measure(ABC):
         self.limit = criterion.limit
         self.rate = rate_of(criterion, config)
         self.alpha = criterion.alpha or judge.alpha
+        self.late = criterion.rate == "labels"
+        """Whether all its units come as corrections, days after their windows."""
         judged = sum(not one.muted for one in judge.criteria)
         self.log_promote_at = -math.log(self.alpha)
         self.log_reject_at = math.log(max(judged, 1) / self.alpha)

@@ -140,9 +140,10 @@ class JudgeStep:
         singles = self.cells.close(window.start_ms, window.slices, window.late_slices) if self.cells else {}
         for measure in self.measures:
             trailing, family = self.trailing[measure.id], self.families.get(measure.id)
-            trailing.close(window.start_ms, measure.raw(window.outcomes, window.buckets))
+            raw = measure.raw(window.outcomes, window.buckets)
             for start_ms, figures in window.corrections.items():
                 trailing.correct(start_ms, measure.raw(figures, window.late_buckets.get(start_ms, {})))
+            trailing.close(window.start_ms, raw, window.labelled_ms)
             if family is not None:
                 self._watch(measure, family, window, singles)
             self.levels[measure.id].close(window, _lasting(family, window))

@@ -17,3 +17,12 @@ def expected_tasks(config: Config, counts: Mapping[str, int]) -> set[str]:
     """All: with labels each of the joiner's has one that counts its labels."""
     joined = joined_tasks(config, counts)
     return joined | ({task_of(task) for task in joined} if config.labels is not None else set())
+
+
+def counts_labels(task: str) -> bool:
+    """Whether it is a task of the labels role; topics hold no slash.
+
+    >>> counts_labels(task_of("scores/3")), counts_labels("labels/3")
+    (True, False)
+    """
+    return task.startswith(task_of("")) and task.count("/") > task_of("").count("/")

@@ -12,6 +12,9 @@ the window. Late deltas are evidence and never reach a detector. They are added 
 their task stood when it spoke (at once, after the last), so that the evidence after each closing, too, is the same
 for every interleaving (test_the_arrival_order_across_tasks_changes_nothing).
 
+Labels are late by nature, whoever is read first: what a task of the labels role says is a correction always, of its own
+window as it closes or with the next that does.
+
 Idleness is the one thing that depends on the wall clock: a task that was idle while others went on and then comes
 back below what was closed has its deltas taken as late. The totals are the same all the same.
 
@@ -35,6 +38,7 @@ from typing import Any
 
 from shadowstream.judge.criteria import COMPARED, FIELD, behind, figures_of, outcomes_of
 from shadowstream.judge.tally import Pair, Slice, Tally
+from shadowstream.judge.tasks import counts_labels
 from shadowstream.records import REVISION_BYTES
 
 NEVER = -(2**63)
@@ -80,6 +84,7 @@ class Closed:
     late_buckets: dict[int, dict[int, Pair]] = field(default_factory=dict)
     slices: dict[Slice, Pair] = field(default_factory=dict)
     late_slices: dict[Slice, Pair] = field(default_factory=dict)
+    labelled_ms: int = END
 
 
 class Windows:
@@ -161,7 +166,7 @@ class Windows:
             return []
         task.gaps += record["seq"] - task.seq - 1
         task.seq = record["seq"]
-        self._take_deltas(task, record["windows"])
+        self._take_deltas(task, record["windows"], labels=counts_labels(record["task"]))
         if record["revision"] == self.revision:
             self._take_place(task, record)
         else:
@@ -169,8 +174,9 @@ class Windows:
             self.foreign += 1
         return self._close()
 
-    def _take_deltas(self, task: Task, deltas: Iterable[Mapping[str, Any]]) -> None:
-        passed_ms = max(task.watermark_ms, self._closed_to_ms)
+    def _take_deltas(self, task: Task, deltas: Iterable[Mapping[str, Any]], *, labels: bool) -> None:
+        # How far labels have come says nothing of where the judge stands.
+        passed_ms = self._closed_to_ms if labels else max(task.watermark_ms, self._closed_to_ms)
         for delta in deltas:
             # A joiner that has not yet read a mark of a revision knows it by the short name in the packed header only.
             if delta["revision"] not in (self.revision, self.revision[: 2 * REVISION_BYTES]):
@@ -178,11 +184,13 @@ class Windows:
                 continue
             start_ms = delta["start_ms"]
             figures = figures_of(delta, [name for name, until_ms in self._expiries.items() if start_ms >= until_ms])
-            if start_ms + self.window_ms > passed_ms:
+            if start_ms + self.window_ms > passed_ms and not labels:
                 self._cells.setdefault(start_ms, _Cell()).on_time.add(delta, figures)
                 continue
             self.late += sum(abs(units) for units in delta["outcomes"].values())
             speaks_in_ms = END if passed_ms == END else passed_ms // self.window_ms * self.window_ms
+            if labels:
+                speaks_in_ms = max(speaks_in_ms, start_ms)
             cell = self._cells.setdefault(speaks_in_ms, _Cell())
             cell.late.setdefault(start_ms, Tally()).add(delta, figures)
 
@@ -240,7 +248,12 @@ class Windows:
             {at_ms: dict(correction.buckets) for at_ms, correction in late.items() if correction.buckets},
             dict(cell.on_time.slices),
             Tally.sum_of_slices(late.values()),
+            self._labelled_ms(),
         )
+
+    def _labelled_ms(self) -> int:
+        said = [task.watermark_ms for name, task in self.tasks.items() if counts_labels(name)]
+        return min(said, default=END)
 
     def remainders(self) -> list[dict[str, Any]]:
         """Ledger lines that do not balance, as in schemas/verdict.avsc, in order of ledger and place."""

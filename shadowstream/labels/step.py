@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shadowstream.codecs.own import encode
@@ -45,6 +45,8 @@ class Counts:
     ended: int = 0
     all_scored: bool = False
     complete: bool = False
+    scored_ms: int | None = None
+    """How far its pairs have been scored, since this process began."""
 
     def record(self) -> dict[str, int]:
         """As in schemas/label_state.avsc."""
@@ -92,6 +94,7 @@ class LabelStep:
         counts.read += 1
         time_ms = record["time_ms"]
         self._scored_ms = time_ms if self._scored_ms is None else max(self._scored_ms, time_ms)
+        counts.scored_ms = time_ms if counts.scored_ms is None else max(counts.scored_ms, time_ms)
         id_ = record["id"]
         entry = Waiting(id_ or b"", time_ms, task, record["revision"], record["production"], record["shadow"])
         if id_ is None:
@@ -188,7 +191,7 @@ class LabelStep:
     def _task_writes(self, task: str, sequence: int) -> list[Write]:
         counts = self.tasks[task]
         partition = int(task.rpartition("/")[2])
-        said = Counts(counts.seq + 1, counts.read, counts.ended, counts.all_scored, counts.complete)
+        said = replace(counts, seq=counts.seq + 1)
         waiting = self._waiting[task]
         held = f"{self._config.plan.of('scored')}/{partition}"
         record = {
@@ -202,7 +205,7 @@ class LabelStep:
             ],
             "ledgers": [{"ledger": 3, "place": held, "expected": said.read, "counted": said.ended + waiting}],
             "pending": waiting,
-            "watermark_ms": None,
+            "watermark_ms": self._labelled_ms(counts),
             "idle": True,
             "complete": said.complete,
         }
@@ -212,6 +215,13 @@ class LabelStep:
             Write(self._config.plan.of("stats"), partition, key, encode("stats", record)),
             Write(self._topic, 0, state_key("task", task.encode()), encode("label_state", state)),
         ]
+
+    def _labelled_ms(self, counts: Counts) -> int | None:
+        """Event time below which everything that was scored has ended, so that the judge may settle it."""
+        clock_ms = self._clock_ms()
+        if clock_ms is None or counts.scored_ms is None:
+            return None
+        return min(clock_ms, counts.scored_ms) - self._labels.horizon_ms
 
     def committed(self) -> None:
         """The transaction of the last `prepare` holds."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -196,17 +196,26 @@ def at_the_limit(setting: Setting, seed: int) -> Iterator[tuple[str, bool]]:
     yield f"    looked at after every pair: exact {every:.8f}", every <= setting.alpha
 
 
-def in_clusters(setting: Setting, seed: int) -> Iterator[tuple[str, bool]]:
-    """Where mismatches come in clusters, `unit: record` never promotes."""
+def in_clusters(setting: Setting, seed: int, *, never: bool = True) -> Iterator[tuple[str, bool]]:
+    """Where mismatches come in clusters, `unit: record` never promotes.
+
+    `never` holds where a day brings enough bad units to show that they cluster. With some fifty at the limit a run in a
+    thousand has seven by luck, each in a cluster of its own; there it is far under alpha, and no more can be promised.
+    """
     runs = setting.all(seed)
     promoted, good, hasty = (share(runs, what) for what in ("promoted", "good", "hasty"))
     hours = setting.min_duration_ms // HOUR_MS
+    p_most = at_most(promoted, setting.runs, setting.alpha)
     yield (
         f"clusters of {CLUSTER}, ICC {ICC:g}, unit: record: p = p0 = {setting.limit:g}, alpha {setting.alpha:g}, "
         f"{_size(setting)}",
         True,
     )
-    yield f"  promoted: {promoted} of {setting.runs}, after the least duration of {hours} h", promoted == 0
+    yield (
+        f"  promoted: {promoted} of {setting.runs}, after the least duration of {hours} h"
+        + ("" if never else f"; at most {setting.alpha:g}: binomial test p = {p_most:.3g}"),
+        promoted == 0 if never else p_most >= DOUBT,
+    )
     yield f"    by the evidence alone: {good} ({good / setting.runs:.4f})", good > setting.alpha * setting.runs
     yield f"    by all but the least duration: {hasty} ({hasty / setting.runs:.4f})", True
 
@@ -232,6 +241,9 @@ def _size(setting: Setting) -> str:
     return f"{setting.runs} runs of {setting.windows} windows of {setting.units} pairs"
 
 
+IN_CLUSTERS = Setting(0.01, 0.01, units=500, windows=36, runs=2_000, clusters=True, min_duration_ms=24 * HOUR_MS)
+
+
 def main(seed: int = 8) -> int:
     """All of it, printed; 1 where something is not as it must be."""
     began = time.process_time()
@@ -239,9 +251,8 @@ def main(seed: int = 8) -> int:
     for lines in (
         at_the_limit(Setting(0.05, 0.05, units=50, windows=40, runs=2_000), seed),
         at_the_limit(Setting(0.01, 0.01, units=300, windows=40, runs=2_000), seed),
-        in_clusters(
-            Setting(0.01, 0.01, units=200, windows=48, runs=2_000, clusters=True, min_duration_ms=24 * HOUR_MS), seed
-        ),
+        in_clusters(replace(IN_CLUSTERS, units=500), seed),
+        in_clusters(replace(IN_CLUSTERS, units=200), seed, never=False),
         within_sixteen(Setting(0.01, 0.0025, units=100, windows=16, runs=2_000), seed),
     ):
         for line, holds in lines:

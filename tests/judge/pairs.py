@@ -25,6 +25,7 @@ Array: TypeAlias = npt.NDArray[Any]
 Logs: TypeAlias = list[list[dict[str, Any]]]
 """The stats topic: records by partition."""
 
+LABELLED_WITHIN = 6
 CARRIERS = ("UA", "DL", "AA", "WN", "B6")
 LABELS = ("label_both_right", "label_production_only", "label_candidate_only", "label_neither", "label_unlabelled")
 CRITERIA = [
@@ -60,7 +61,7 @@ def settings_of(unit: str, values_max: int = 3) -> Config:
 @dataclass
 class Pairs:
     """Columns of what happened, in the order of its hours. `comes`: for a record said missing that comes after all the
-    hour in which it does, else -1. `becomes`: what it then is."""
+    hour in which it does, else -1. `becomes`: what it then is. `labelled`: the hour in which its label is told."""
 
     settings: Config
     hour: Array
@@ -75,6 +76,7 @@ class Pairs:
     score: Array
     null: Array
     label: Array
+    labelled: Array
 
     @property
     def hours(self) -> int:
@@ -92,14 +94,13 @@ class Pairs:
         )
         keys = [b"%d" % key for key in self.key[chosen].tolist()]
         dimensions = [coded(self.carrier[chosen].tolist()), coded(self.origin[chosen].tolist())]
-        columns = Columns(
-            times.tolist(), keys, [REVISION] * len(chosen), outcomes.tolist(), dimensions, measured
-        )
+        columns = Columns(times.tolist(), keys, [REVISION] * len(chosen), outcomes.tolist(), dimensions, measured)
         cells.add(columns)
         windows = []
         for hour in sorted(set(self.hour[chosen].tolist())):
             said = Counter(outcomes[self.hour[chosen] == hour].tolist())
-            fields = {"score": said["mismatch"], "late": said["mismatch"] // 2} if said["mismatch"] else {}
+            bad = chosen[(outcomes == "mismatch") & (self.hour[chosen] == hour)]
+            fields = {"score": len(bad), "late": int(np.count_nonzero(bad % 2))} if len(bad) else {}
             at = (hour * HOUR_MS, REVISION)
             windows.append(
                 {
@@ -143,7 +144,7 @@ class _Telling:
             last = (name, commit + 1) not in hands
             windows = [*self._on_time(on_time), *self._corrected(late_ones)]
             self._say(name, *windows, watermark_ms=(hour + 1) * HOUR_MS if last else None)
-        self._labelled(here)
+        self._labelled(hour)
 
     def _on_time(self, chosen: list[int]) -> list[dict[str, Any]]:
         pairs, at = self._pairs, np.array(chosen, np.int64)
@@ -162,17 +163,19 @@ class _Telling:
             window["outcomes"]["missing"] = -int(of)
         return windows
 
-    def _labelled(self, here: list[int]) -> None:
-        """Each label is told by some task of the labels role, which is idle always and so never on time."""
-        by_task: dict[str, Counter[str]] = {}
-        for pair in here:
-            label = str(self._pairs.label[pair])
-            if label:
-                by_task.setdefault(self._draw.choice(self._names), Counter())[label] += 1
-        start_ms = int(self._pairs.hour[here[0]]) * HOUR_MS if here else 0
-        for name, said in by_task.items():
-            window = {"start_ms": start_ms, "revision": REVISION, "outcomes": dict(said), "fields": {}}
-            self._say(task_of(name), window, idle=True)
+    def _labelled(self, hour: int) -> None:
+        """Labels that come in this hour, of it and of earlier ones, told by any task of the labels role."""
+        pairs, by_task = self._pairs, {name: dict[int, Counter[str]]() for name in self._names}
+        for pair in np.flatnonzero((pairs.labelled == hour) & (pairs.label != "")).tolist():
+            found = by_task[self._draw.choice(self._names)].setdefault(int(pairs.hour[pair]), Counter())
+            found[str(pairs.label[pair])] += 1
+        for name, windows in by_task.items():
+            cells = [
+                {"start_ms": of * HOUR_MS, "revision": REVISION, "outcomes": dict(said), "fields": {}}
+                for of, said in windows.items()
+            ]
+            done_ms = (hour + 1 - LABELLED_WITHIN) * HOUR_MS
+            self._say(task_of(name), *cells, watermark_ms=done_ms, idle=True)
 
     def logs(self, partitions: int) -> Logs:
         """Each task's records in order in one partition, mixed with those of others there."""
@@ -222,4 +225,5 @@ def made(seed: int, unit: str, hours: int, levels: list[float]) -> Pairs:
         score,
         dice.random(size) < level / 2,
         label,
+        np.minimum(hour + dice.integers(0, LABELLED_WITHIN, size), hour[-1]),
     )
