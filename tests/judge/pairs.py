@@ -26,7 +26,7 @@ Logs: TypeAlias = list[list[dict[str, Any]]]
 """The stats topic: records by partition."""
 
 LABELLED_WITHIN = 6
-CARRIERS = ("UA", "DL", "AA", "WN", "B6")
+CARRIERS = ("AA", "DL", "UA", "WN", "B6")
 LABELS = ("label_both_right", "label_production_only", "label_candidate_only", "label_neither", "label_unlabelled")
 CRITERIA = [
     {"rate": "missing", "limit": 0.02},

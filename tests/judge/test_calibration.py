@@ -8,9 +8,9 @@ from shadowstream.judge.evidence import false_promotion
 from tests.judge.calibration import Setting, at_the_limit, in_clusters, within_sixteen
 from tests.judge.stats import HOUR_MS
 
-AT_THE_LIMIT = Setting(0.05, 0.05, units=100, windows=20, runs=200)
-IN_CLUSTERS = Setting(0.01, 0.01, units=500, windows=30, runs=60, clusters=True, min_duration_ms=24 * HOUR_MS)
-A_QUARTER = Setting(0.01, 0.0025, units=200, windows=8, runs=150)
+AT_THE_LIMIT = Setting(0.05, 0.05, units=100, windows=20, runs=120)
+IN_CLUSTERS = Setting(0.01, 0.01, units=500, windows=30, runs=40, clusters=True, min_duration_ms=24 * HOUR_MS)
+A_QUARTER = Setting(0.01, 0.0025, units=200, windows=8, runs=100)
 
 
 def test_a_candidate_at_the_limit_is_promoted_and_rejected_at_most_as_often_as_alpha() -> None:

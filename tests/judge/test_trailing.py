@@ -71,3 +71,20 @@ def test_a_block_is_one_unit_whatever_it_holds() -> None:
     assert run.amount[0] == 3
     run.correct(3, (0, 20))
     assert run.measure.bad(run.amount) == pytest.approx(0.5)
+
+
+def test_the_last_windows_of_labels_are_chosen_by_what_has_come_in_any_order() -> None:
+    come = [(hour, (4, hour % 2)) for hour in range(12)]
+    runs = [trailing(10, rate="labels"), trailing(10, rate="labels")]
+    for run, labels in zip(runs, (come, come[::-1]), strict=True):
+        for hour, raw in labels:
+            run.correct(hour, raw)
+            run.close(hour, (0, 0), settled_ms=0)
+        assert run.full
+        # 4 + 4 are too few.
+        assert run.amount == (12, 2)
+    runs[0].close(12, (0, 0), settled_ms=11)
+    assert [window[0] for window in runs[0].snapshot()] == [9, 10, 11]
+    # A label that is late even for labels is worth no more than one on time.
+    runs[1].correct(11, (6, 6))
+    assert runs[1].amount == (10, 7)
