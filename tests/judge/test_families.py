@@ -101,7 +101,7 @@ def test_what_people_say_is_shown_and_changes_no_evidence() -> None:
     assert bench.step.commands_offset == 4
     said = bench.evaluate()
     assert (said["incidents"][0]["acknowledged_by"], said["incidents"][0]["muted_until_ms"]) == ("ann", 9)
-    assert said["override"] == {"decision": "promote", **words}
+    assert said["override"] == {"decision": "promote", "until_ms": None, **words}
     assert (said["decision"], said["evidence_digest"]) == (before["decision"], before["evidence_digest"])
     bench.step.command(4, {"command": "override", "subject": REVISION, "decision": "", **words})
     assert bench.evaluate()["override"] is None
