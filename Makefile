@@ -11,6 +11,7 @@ FIRST_SEED ?= 0
 KILLS      ?= 200
 CHAOS_ARGS ?=
 PYTEST_ARGS ?=
+TESTERS     ?= 2
 BENCH_ARGS  ?=
 UV_VERSION  ?= 0.13.9
 LOCK_ARGS   ?=
@@ -46,8 +47,8 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup ## real Kafka, real flights, a verdict (CANDIDATE=same|worse|late-bug)
 	@$(BIN)/shadowstream demo --candidate $(CANDIDATE)
 
-test: setup ## the tests, lint and types among them (PYTEST_ARGS=... for pytest)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: setup ## the tests, lint and types among them (PYTEST_ARGS=... for pytest, TESTERS=2 processes)
+	@$(BIN)/python -m pytest --numprocesses $(TESTERS) $(PYTEST_ARGS)
 
 proof: setup ## every must-show of the issues in full: the tests marked long
 	@$(BIN)/python -m pytest -m long $(PYTEST_ARGS)

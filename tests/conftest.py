@@ -1,8 +1,12 @@
 """The same output and the same patience on every machine."""
 
 import os
+from collections.abc import Callable
 
+import pytest
 from hypothesis import settings
+
+Say = Callable[[str], None]
 
 # What the CLI prints is asserted: no colours, and no line broken by the width of someone's terminal.
 os.environ.update(NO_COLOR="1", TERM="dumb", COLUMNS="200")
@@ -10,3 +14,32 @@ os.environ.update(NO_COLOR="1", TERM="dumb", COLUMNS="200")
 # A busy machine is not a fault of the code under test.
 settings.register_profile("shadowstream", deadline=None, print_blob=True)
 settings.load_profile("shadowstream")
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Say:
+    """Print a measured figure whether or not the test passes: at the end where several processes test."""
+
+    def speak(text: str) -> None:
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            request.node.user_properties.append(("figure", text))
+            return
+        with capsys.disabled():
+            print(f"\n  {text}", flush=True)
+
+    return speak
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    said = [
+        (report.nodeid, text)
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        if report.when == "call"
+        for name, text in report.user_properties
+        if name == "figure"
+    ]
+    if said:
+        terminalreporter.section("figures")
+    for test, text in said:
+        terminalreporter.write_line(f"{test}\n  {text}")

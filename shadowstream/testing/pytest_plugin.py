@@ -39,6 +39,21 @@ def topic_prefix(request: pytest.FixtureRequest) -> str:
     return f"{name}-{uuid.uuid4().hex[:8]}."
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process of pytest-xdist tells the one that reports."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["kafka"] = session.config.stash.get(_WHY, None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    why = getattr(node, "workeroutput", {}).get("kafka")
+    if why is not None:
+        config: pytest.Config = node.config  # type: ignore[attr-defined]  # xdist has no types of its own to import
+        config.stash[_WHY] = why
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Which Kafka the tests ran on; at the end, since none is chosen before a test asks for one."""
     why = terminalreporter.config.stash.get(_WHY, None)

@@ -17,14 +17,12 @@ from tests.chaos.cast import ROLES
 from tests.chaos.conftest import KILLS, LIMIT_S, PER_S
 from tests.chaos.member import Fate
 from tests.chaos.run import Stage, Told, staged
+from tests.conftest import Say
 
 
-def test_twenty_kills_lose_nothing_double_nothing_and_invent_nothing(
-    played: tuple[Stage, Told], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_twenty_kills_lose_nothing_double_nothing_and_invent_nothing(played: tuple[Stage, Told], say: Say) -> None:
     stage, told = played
-    with capsys.disabled():
-        print(f"\n{told.table()}")
+    say(told.table())
     assert told.report.right, told.report.table()
     assert told.director.done, f"the plan was not fulfilled within {LIMIT_S:g} s"
     assert told.aborts[0] > 0

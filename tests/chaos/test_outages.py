@@ -11,18 +11,18 @@ import pytest
 
 from tests.chaos.conftest import PER_S, SEED
 from tests.chaos.outages import AGAIN_MAX_S, behind_proxy, play
+from tests.conftest import Say
 
 SLOW_MACHINE = 5
 """A time limit fails at so many times itself; the figure is printed."""
 
 
 def test_a_killed_broker_and_a_black_hole_lose_nothing_double_nothing_and_invent_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, say: Say
 ) -> None:
     with behind_proxy(tmp_path, PER_S, SEED) as outages:
         ended = play(outages, kills=1, holes_s=[5.0], say=lambda _: None)
-    with capsys.disabled():
-        print(f"\n{ended.table()}")
+    say(ended.table())
     assert [one.kind for one in outages.told] == ["kill", "hole"]
     assert ended.report.right, ended.report.table()
     assert ended.slowest_s <= SLOW_MACHINE * AGAIN_MAX_S
@@ -30,11 +30,10 @@ def test_a_killed_broker_and_a_black_hole_lose_nothing_double_nothing_and_invent
 
 @pytest.mark.long
 def test_a_broker_that_hangs_for_longer_than_the_watchdog_waits_loses_nothing_doubles_nothing_and_invents_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, say: Say
 ) -> None:
     with behind_proxy(tmp_path, PER_S, SEED) as outages:
         ended = play(outages, hangs_s=[35.0], say=lambda _: None)
-    with capsys.disabled():
-        print(f"\n{ended.table()}")
+    say(ended.table())
     assert ended.report.right, ended.report.table()
     assert ended.slowest_s <= SLOW_MACHINE * AGAIN_MAX_S

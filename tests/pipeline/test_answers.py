@@ -14,7 +14,7 @@ from shadowstream.judge.explain import explain
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.verdict import EVIDENCE
 from shadowstream.testing.topics import read_all
-from tests.pipeline.conftest import Say
+from tests.conftest import Say
 from tests.pipeline.demos import OUTPUT, Demo
 
 CONFIRMED_WITHIN = 0.2

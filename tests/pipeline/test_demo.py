@@ -15,7 +15,7 @@ from shadowstream.demo.model import Frozen
 from shadowstream.demo.orchestrate import CANDIDATES
 from shadowstream.judge.course import course
 from shadowstream.judge.evidence import critical_n
-from tests.pipeline.conftest import Say
+from tests.conftest import Say
 from tests.pipeline.demos import OUTPUT, Demo, expected_mismatches, run_demo
 from tests.pipeline.evidence import ledgers, outcomes_of_rows, remainders, totals
 

@@ -11,7 +11,8 @@ import pytest
 from shadowstream.demo import orchestrate
 from shadowstream.judge.verdict import EVIDENCE
 from shadowstream.testing import Broker, EmbeddedKafka
-from tests.pipeline.conftest import DEMOS, Say
+from tests.conftest import Say
+from tests.pipeline.conftest import DEMOS
 from tests.pipeline.demos import Demo, Summer, rename
 from tests.pipeline.evidence import remainders, totals
 from tests.pipeline.kills import Killer

@@ -13,8 +13,8 @@ from shadowstream.kafka.label_store import path_of
 from shadowstream.labels.right import OUTCOMES
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
+from tests.conftest import Say
 from tests.pipeline.candidates import answer
-from tests.pipeline.conftest import Say
 from tests.pipeline.evidence import await_that, records, remainders, totals, verdict
 from tests.pipeline.roles import Running
 from tests.pipeline.trial import PARTITIONS, Production, Trial, order, time_ms

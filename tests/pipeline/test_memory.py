@@ -16,7 +16,7 @@ from confluent_kafka import Producer
 
 from shadowstream.joiner.pairing import ROW_BYTES
 from shadowstream.testing import Broker, EmbeddedKafka
-from tests.pipeline.conftest import Say
+from tests.conftest import Say
 from tests.pipeline.evidence import await_that, ended, records, remainders
 from tests.pipeline.roles import commit
 from tests.pipeline.trial import FIRST_MS, PARTITIONS, Trial

@@ -18,7 +18,7 @@ from confluent_kafka import Producer
 
 from shadowstream.testing import EmbeddedKafka
 from shadowstream.testing.topics import Write, create_topics, produce_all
-from tests.pipeline.conftest import Say
+from tests.conftest import Say
 from tests.pipeline.evidence import await_that, records, remainders
 from tests.pipeline.kills import Follower
 from tests.pipeline.roles import commit

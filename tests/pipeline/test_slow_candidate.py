@@ -8,9 +8,9 @@ from pathlib import Path
 
 from shadowstream.testing import Broker
 from shadowstream.testing.ports import free_port
+from tests.conftest import Say
 from tests.metrics.scraping import Probed
 from tests.metrics.watched import below
-from tests.pipeline.conftest import Say
 from tests.pipeline.evidence import await_that, records
 from tests.pipeline.trial import Production, Trial
 

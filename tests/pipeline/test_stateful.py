@@ -16,7 +16,7 @@ from shadowstream.codecs import own
 from shadowstream.records import PACKED_HEADER, unpack
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import read_all
-from tests.pipeline.conftest import Say
+from tests.conftest import Say
 from tests.pipeline.evidence import await_that
 from tests.pipeline.roles import UNBOUNDED, Running
 from tests.pipeline.trial import PARTITIONS, ROOT, Trial, order
