@@ -2,52 +2,71 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Literal
 
 import typer
 
-from shadowstream.cli import (
-    alerts,
-    config_commands,
-    demo,
-    diff,
-    explain,
-    gate,
-    kafka,
-    override,
-    replay,
-    report,
-    roles,
-    topics,
-)
 from shadowstream.cli.output import ExitCode, error_object, put_json, say
 from shadowstream.errors import ConfigError, ShadowstreamBug, ShadowstreamError
 from shadowstream.observe import configure_logging
 
-app = typer.Typer(
-    name="shadowstream",
-    help="Shadow releases for Kafka: run a candidate beside production, pair their outputs, decide with evidence.",
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
+_ROOMS = {
+    "roles": ("run", "join", "judge", "labels", "up"),
+    "alerts": ("alerts",),
+    "config_commands": ("validate", "config", "schema"),
+    "gate": ("gate",),
+    "explain": ("explain",),
+    "report": ("report",),
+    "replay": ("replay",),
+    "override": ("override",),
+    "diff": ("diff",),
+    "kafka": ("kafka",),
+    "demo": ("demo",),
+    "topics": ("topics",),
+}
+"""Modules by the words that they add, in the order of the help. Only what is called is loaded: a role that comes back
+from a crash must not first load what the report draws with."""
+_LEVEL = "--log-level"
 
 
-@app.callback()
+def app(arguments: Sequence[str]) -> typer.Typer:
+    """The program as far as these arguments need it: the module of their command, all of them where none is named."""
+    words = iter(arguments)
+    for word in words:
+        if word == _LEVEL:
+            next(words, None)
+        elif not word.startswith("-"):
+            return _app(*(room for room, commands in _ROOMS.items() if word in commands))
+    return _app()
+
+
+@cache
+def _app(*rooms: str) -> typer.Typer:
+    made = typer.Typer(
+        name="shadowstream",
+        help="Shadow releases for Kafka: run a candidate beside production, pair their outputs, decide with evidence.",
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    made.callback()(_every_command)
+    for room in rooms or _ROOMS:
+        importlib.import_module(f"shadowstream.cli.{room}").register(made)
+    return made
+
+
 def _every_command(
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
-        typer.Option(envvar="SHADOWSTREAM_LOG_LEVEL", help="least level of log lines on stderr"),
+        typer.Option(_LEVEL, envvar="SHADOWSTREAM_LOG_LEVEL", help="least level of log lines on stderr"),
     ] = "info",
 ) -> None:
     configure_logging(level=log_level)
-
-
-for _room in (roles, alerts, config_commands, gate, explain, report, replay, override, diff, kafka, demo, topics):
-    _room.register(app)
 
 
 def main() -> None:
@@ -62,7 +81,7 @@ def run(arguments: Sequence[str]) -> int:
     shows where an error came from.
     """
     try:
-        result = app(list(arguments) or ["--help"], prog_name="shadowstream", standalone_mode=False)
+        result = app(arguments)(list(arguments) or ["--help"], prog_name="shadowstream", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read us has seen enough. What Python still holds for stdout must not fail at exit.

@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.config import Config
 from shadowstream.kafka import offsets
 from shadowstream.kafka.clients import reading_consumer
-from shadowstream.kafka.messages import is_end, offset_of, place_of
+from shadowstream.kafka.messages import arrived, is_end, offset_of, place_of
 from shadowstream.observe import get_logger
 from shadowstream.records import Place
 
@@ -65,7 +65,7 @@ class Gaps:
             consumer.assign([TopicPartition(place.topic, place.partition, at) for place, at, _ in gaps])
             deadline = time.monotonic() + LIMIT_S
             while left and time.monotonic() < deadline:
-                for message in consumer.consume(100, 0.1):
+                for message in arrived(consumer, 100, 0.1):
                     error = message.error()
                     if error is not None and not is_end(error):
                         continue  # asked again while the gap stands

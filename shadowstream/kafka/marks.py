@@ -11,7 +11,7 @@ from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, RecordError
 from shadowstream.kafka.clients import reading_consumer
-from shadowstream.kafka.messages import is_end, is_fatal, offset_of
+from shadowstream.kafka.messages import arrived, is_end, is_fatal, offset_of
 from shadowstream.kafka.reading import extent
 from shadowstream.observe import get_logger
 
@@ -42,7 +42,7 @@ class MarksReader:
     def poll(self, wait_s: float = 0.0) -> list[Mark]:
         """Marks that have arrived. `caught_up` turns true when the end was reached once."""
         marks = []
-        for message in self._consumer.consume(1_000, wait_s):
+        for message in arrived(self._consumer, 1_000, wait_s):
             error = message.error()
             if error is None:
                 try:

@@ -6,12 +6,24 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any, cast
 
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import Consumer, KafkaError, Message
 
 from shadowstream.records import Batch, Headers, Place
 
 _TIME = itemgetter(1)  # behind its type
 END = KafkaError._PARTITION_EOF
+
+
+def arrived(consumer: Consumer, most: int, wait_s: float) -> list[Message]:
+    """What has come, up to `most`; where nothing has, the next within `wait_s` and what came with it.
+
+    The client's own `consume(most, wait_s)` waits out the whole time wherever fewer than `most` come. Only outside a
+    group: between the two calls there may be a rebalance (the loop sees to that).
+    """
+    messages = consumer.consume(most, 0)
+    if not messages and wait_s > 0 and (messages := consumer.consume(1, wait_s)):
+        messages += consumer.consume(most, 0)
+    return messages
 
 
 def place_of(message: Message) -> Place:

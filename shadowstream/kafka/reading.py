@@ -13,6 +13,7 @@ from shadowstream.config import Kafka
 from shadowstream.errors import BrokerError
 from shadowstream.kafka.clients import CONNECT_S, client_config, made
 from shadowstream.kafka.failures import code_of, told
+from shadowstream.kafka.messages import arrived
 
 _BATCH = 1_000
 _POLL_S = 0.1
@@ -140,7 +141,7 @@ def _until(consumer: Consumer, ends: dict[int, int], timeout_s: float) -> Iterat
     by the client's word that this is the end."""
     quiet_since = time.monotonic()
     while ends:
-        messages = consumer.consume(_BATCH, _POLL_S)
+        messages = arrived(consumer, _BATCH, _POLL_S)
         if messages:
             quiet_since = time.monotonic()
         elif time.monotonic() - quiet_since > timeout_s:

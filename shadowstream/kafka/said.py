@@ -15,7 +15,7 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, RecordError
 from shadowstream.kafka import offsets
 from shadowstream.kafka.clients import reading_consumer
-from shadowstream.kafka.messages import is_end, offset_of, place_of
+from shadowstream.kafka.messages import arrived, is_end, offset_of, place_of
 from shadowstream.observe import get_logger
 from shadowstream.records import Place
 
@@ -75,7 +75,7 @@ def _read(config: Config, begins: Mapping[Place, int], ends: Mapping[Place, int]
         consumer.assign([TopicPartition(*place, begins[place]) for place in waiting])
         deadline = time.monotonic() + QUIET_MAX_S
         while waiting:
-            messages = consumer.consume(BATCH, 0.1)
+            messages = arrived(consumer, BATCH, 0.1)
             if messages:
                 deadline = time.monotonic() + QUIET_MAX_S
             elif time.monotonic() > deadline:

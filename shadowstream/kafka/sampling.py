@@ -17,7 +17,7 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.joiner.identity import Identity
 from shadowstream.kafka import offsets
 from shadowstream.kafka.clients import reading_consumer
-from shadowstream.kafka.messages import columns, is_end, is_fatal, offset_of, place_of
+from shadowstream.kafka.messages import arrived, columns, is_end, is_fatal, offset_of, place_of
 from shadowstream.observe import get_logger
 from shadowstream.records import ORIGIN_HEADER, Batch, Place, Side
 from shadowstream.runner.detect import (
@@ -369,7 +369,7 @@ class Sampler:
         self._consumer.assign([TopicPartition(place.topic, place.partition, wanted[place][0]) for place in left])
         deadline = time.monotonic() + self._limit_s
         while left and time.monotonic() < deadline:
-            yield from self._take(self._consumer.consume(1_000, 0.1), left, with_headers)
+            yield from self._take(arrived(self._consumer, 1_000, 0.1), left, with_headers)
         self._consumer.unassign()
 
     def _take(self, messages: Iterable[Message], left: dict[Place, int], with_headers: bool) -> Iterator[Batch]:

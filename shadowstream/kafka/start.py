@@ -18,7 +18,7 @@ from shadowstream.joiner.progress import Progress, Start
 from shadowstream.kafka import offsets, own_topics
 from shadowstream.kafka.clients import GuardedWriter, reading_consumer
 from shadowstream.kafka.marks import MarksReader
-from shadowstream.kafka.messages import is_end, offset_of
+from shadowstream.kafka.messages import arrived, is_end, offset_of
 from shadowstream.kafka.reading import extent
 from shadowstream.kafka.sampling import Going, check, settle
 from shadowstream.observe import get_logger
@@ -188,7 +188,7 @@ def _last_time(consumer: Consumer, place: Place, end: int) -> int | None:
 def _greatest_time(consumer: Consumer, end: int) -> int | None:
     """Greatest timestamp of the records from where the consumer stands up to `end`."""
     found: int | None = None
-    while messages := consumer.consume(1_000, 1.0):
+    while messages := arrived(consumer, 1_000, 1.0):
         for message in messages:
             error = message.error()
             if error is None and offset_of(message) < end:

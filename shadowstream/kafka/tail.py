@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from shadowstream.codecs import own
 from shadowstream.errors import BrokerError
-from shadowstream.kafka.messages import is_end
+from shadowstream.kafka.messages import arrived, is_end
 from shadowstream.kafka.reading import extent
 
 LIMIT_S = 30.0
@@ -26,7 +26,7 @@ def read_tail(consumer: Consumer, place: TopicPartition, back: int) -> tuple[lis
     deadline = time.monotonic() + LIMIT_S
     records: list[dict[str, Any]] = []
     while time.monotonic() < deadline:
-        for message in consumer.consume(1_000, 0.5):
+        for message in arrived(consumer, 1_000, 0.5):
             error = message.error()
             if error is None:
                 records.append(own.decode(message.value() or b"")[1])

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from shadowstream.config import Config
 from shadowstream.kafka.clients import reading_consumer
-from shadowstream.kafka.messages import is_end, offset_of, place_of
+from shadowstream.kafka.messages import arrived, is_end, offset_of, place_of
 from shadowstream.records import Place
 
 BACK = 10
@@ -44,7 +44,7 @@ class LastTimes:
         consumer.assign([TopicPartition(p.topic, p.partition, max(0, end - BACK)) for p, end in ends.items()])
         deadline = time.monotonic() + LIMIT_S
         while left and time.monotonic() < deadline:
-            for message in consumer.consume(500, 0.05):
+            for message in arrived(consumer, 500, 0.05):
                 place, error = place_of(message), message.error()
                 if error is not None and not is_end(error):
                     continue

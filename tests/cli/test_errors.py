@@ -108,9 +108,32 @@ def test_every_command_has_json() -> None:
             return [leaf for sub, below in inner.items() for leaf in leaves(below, f"{name} {sub}")]
         return [(name, {option for parameter in command.params for option in parameter.opts})]
 
-    found = leaves(typer.main.get_command(program.app), "shadowstream")
+    found = leaves(typer.main.get_command(program.app([])), "shadowstream")
     assert {"shadowstream gate", "shadowstream validate", "shadowstream schema config"} <= {name for name, _ in found}
     assert [name for name, options in found if "--json" not in options] == []
+
+
+def test_every_command_is_found_in_the_module_that_the_table_names() -> None:
+    def names(arguments: list[str]) -> set[str]:
+        return set(vars(typer.main.get_command(program.app(arguments)))["commands"])
+
+    whole = names([])
+    for name in whole:
+        alone = names(["--log-level", "error", name])
+        assert name in alone
+        assert len(alone) < len(whole)
+
+
+def test_a_role_loads_nothing_that_only_other_commands_need() -> None:
+    loading = (
+        "import sys; from shadowstream import cli; cli.app(['join']); import shadowstream.kafka.joiner; "
+        "loaded = {name.partition('.')[0] for name in sys.modules}; "
+        "print(sorted(loaded & {'scipy', 'river', 'matplotlib', 'faust'}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", loading], capture_output=True, text=True, env=environment(), timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +160,7 @@ def test_every_error_has_its_exit_code(
     def fail(as_json: bool = typer.Option(False, "--json")) -> None:
         raise error
 
-    monkeypatch.setattr(program, "app", app)
+    monkeypatch.setattr(program, "app", lambda arguments: app)
     said = cli("fail", "--json")
     assert (said.code, said.json["error"]["kind"]) == (code, kind)
     assert ("report it" in said.err) == (kind in ("ShadowstreamBug", "ZeroDivisionError"))
