@@ -33,9 +33,10 @@ OURS = Place("shadow.pure.out.out", 0)
 
 
 class Cost(NamedTuple):
-    """CPU microseconds a pair, and what was found."""
+    """CPU and wall microseconds a pair, and what was found."""
 
     us: float
+    wall_us: float
     pairs: int
     mismatches: int
 
@@ -78,12 +79,12 @@ class Sides(NamedTuple):
     shadow: list[Batch]
 
 
-def batches(workload: Workload, pairs: int, headers: bool) -> Sides:
-    """All of a workload's records in one partition as the loop hands them over."""
+def batches(workload: Workload, pairs: int, headers: bool, size: int = BATCH) -> Sides:
+    """All of a workload's records in one partition as the loop hands them over, at most `size` at a time."""
     sides = Sides([], [])
     made = workload.pairs(pairs)
-    for begin in range(0, pairs, BATCH):
-        keys, ours, theirs = zip(*islice(made, BATCH), strict=True)
+    for begin in range(0, pairs, size):
+        keys, ours, theirs = zip(*islice(made, size), strict=True)
         offsets = list(range(begin, begin + len(keys)))
         packed: list[Headers] = []
         if headers:
@@ -99,13 +100,16 @@ def batches(workload: Workload, pairs: int, headers: bool) -> Sides:
 
 
 def measure(workload: Workload, pairs: int, lag: int, headers: bool = False) -> Cost:
-    """Read all of it, production `lag` records ahead."""
-    sides = batches(workload, pairs, headers)
+    """Read all of it, production `lag` records ahead. The schema has been proven before the clock starts."""
+    size = min(BATCH, lag)
+    sides = batches(workload, pairs, headers, size)
     with tempfile.TemporaryDirectory() as folder:
         step = step_of(config_of(headers), workload, Path(folder))
-        began = time.process_time()
-        found = drive(step, sides, lag // BATCH)
-        return Cost((time.process_time() - began) / pairs * 1e6, *found)
+        step.compare(sides.production[0].values, sides.shadow[0].values)
+        began, wall = time.process_time(), time.monotonic()
+        found = drive(step, sides, lag // size)
+        took, walled = time.process_time() - began, time.monotonic() - wall
+        return Cost(took / pairs * 1e6, walled / pairs * 1e6, *found)
 
 
 def drive(step: JoinerStep, sides: Sides, ahead: int) -> tuple[int, int]:
