@@ -111,6 +111,10 @@ class Decoder:
             self._last = values, self._read_columns(values)
         return self._last[1]
 
+    def has_columns(self, values: Sequence[bytes]) -> bool:
+        """Whether `columns` of these very values need not be read any more."""
+        return values is self._last[0]
+
     def _read_columns(self, values: Sequence[bytes]) -> tuple[RecordBatch, Places] | None:
         try:
             schema_id, start = self._frame(values[0])

@@ -26,7 +26,8 @@ class Fields:
         self._batch: pa.RecordBatch | None = None
         if len(values) >= COLUMNS_FROM and None not in values:
             framed = cast("Sequence[bytes]", values)
-            read = decoder.columns(framed) if len({*map(decoder.head, framed)}) == 1 else None
+            one_head = decoder.has_columns(framed) or len({*map(decoder.head, framed)}) == 1
+            read = decoder.columns(framed) if one_head else None
             if read is not None and len(read[1]) == len(values):
                 self._batch = read[0]
         if self._batch is None:
