@@ -35,8 +35,14 @@ def results() -> list[dict[str, object]]:
 
 def test_the_readme_s_table_is_made_of_the_results() -> None:
     readme = table.README.read_text("utf-8")
-    assert readme == table.placed(readme, results())
+    assert readme == table.placed(readme, table.lines(results()))
     assert len(table.lines(results())) > 2
+
+
+def test_the_ratios_in_docs_are_made_of_the_results() -> None:
+    page = table.DOCS.read_text("utf-8")
+    assert page == table.placed(page, table.ratio_lines(results()))
+    assert len(table.ratio_lines(results())) == 2 + len(table.RATIOS)
 
 
 def test_every_result_has_all_its_figures_and_is_exact() -> None:
