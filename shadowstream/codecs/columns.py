@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -150,6 +150,20 @@ def column_reader(schema: ParsedSchema) -> ColumnReader | None:
     return reader if _PROVEN[reader.text] else None
 
 
+def are_plain(fields: Iterable[pa.Field]) -> bool:
+    """Whether Python values of these fields are from Arrow what they are from fastavro: no times, maps or enums."""
+    return all(_is_plain(field.type) for field in fields)
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    types = pa.types
+    if types.is_struct(kind):
+        return are_plain(kind)
+    if types.is_list(kind):
+        return _is_plain(kind.value_type)
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_string(kind) or types.is_boolean(kind))
+
+
 def proven(reader: ColumnReader, schema: ParsedSchema) -> bool:
     """Whether generated samples of the schema, whole, cut and with a byte too many, are read as fastavro reads them."""
     samples = [_sample(schema, n) for n in range(SAMPLES)]
@@ -194,7 +208,7 @@ def _bytes(column: pa.Array, kind: _Kind) -> int:
     if kind.name == "record":
         return sum(_bytes(column.field(i), part) for i, part in enumerate(kind.parts))
     if kind.name in ("array", "map"):
-        counts = np.diff(column.offsets.to_numpy())
+        counts = np.diff(as_numpy(column.offsets))
         inner = _bytes(column.items if kind.name == "map" else column.values, kind.parts[0])
         inner += _text_bytes(column.keys) if kind.name == "map" else 0
         return len(column) + _varint_bytes(counts[counts > 0]) + inner
@@ -206,7 +220,7 @@ def _bytes(column: pa.Array, kind: _Kind) -> int:
 
 
 def _text_bytes(column: pa.Array) -> int:
-    lengths = pc.binary_length(column).to_numpy(zero_copy_only=False)
+    lengths = as_numpy(pc.binary_length(column))
     return int(lengths.sum()) + _varint_bytes(lengths)
 
 
@@ -222,21 +236,38 @@ def _varint_bytes(numbers: npt.NDArray[Any]) -> int:
     return total
 
 
+_DTYPES = {"halffloat": np.float16, "float": np.float32, "double": np.float64, "bool": np.bool_}
+
+
+def as_numpy(column: pa.Array) -> npt.NDArray[Any]:
+    """A column of numbers or booleans, of nulls anything; pyarrow's own `to_numpy` would import pandas where it is."""
+    kind, begin = str(column.type), column.offset
+    buffer = column.buffers()[1]
+    if buffer is None or not len(column):
+        return np.zeros(len(column), _DTYPES.get(kind, np.int64))
+    if kind == "bool":
+        bits = np.frombuffer(buffer, np.uint8)[begin // 8 : (begin + len(column) + 7) // 8]
+        unpacked = np.unpackbits(bits, bitorder="little")[begin % 8 : begin % 8 + len(column)]
+        return unpacked.view(np.bool_)
+    dtype = _DTYPES.get(kind) or np.dtype(kind)
+    return np.frombuffer(buffer, dtype, len(column), begin * np.dtype(dtype).itemsize)
+
+
 def whole_numbers(column: pa.Array) -> npt.NDArray[np.int64]:
     """A column of ints, dates or timestamps as it is in Avro; raises for a time that Python's has no place for."""
     kind = column.type
     if pa.types.is_timestamp(kind):
-        numbers = column.view(pa.int64()).to_numpy(zero_copy_only=False)
+        numbers = as_numpy(column.view(pa.int64()))
         low, high = (bound * _PER_SECOND[kind.unit] for bound in _SECONDS)
         high += _PER_SECOND[kind.unit] - 1
     elif pa.types.is_date32(kind):
-        numbers = column.view(pa.int32()).to_numpy(zero_copy_only=False)
+        numbers = as_numpy(column.view(pa.int32()))
         low, high = _DAYS
     else:
-        return column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]  # pyarrow has no types
+        return as_numpy(column)
     if len(numbers) and not (low <= numbers.min() and numbers.max() <= high):
         raise _Bad
-    return numbers  # type: ignore[no-any-return]  # as above
+    return numbers
 
 
 # ---------------------------------------------------------------- samples, the same in each process

@@ -10,7 +10,7 @@ from typing import Any, cast
 from pyarrow import RecordBatch
 
 from shadowstream.codecs.avro import bare
-from shadowstream.codecs.columns import ColumnReader, Places, column_reader
+from shadowstream.codecs.columns import ColumnReader, Places, are_plain, column_reader
 from shadowstream.codecs.framing import HEAD_BYTES, Frame, SchemaId, framing_of, head_of, headed
 from shadowstream.codecs.readers import Reader, Unschemed, read_each, reader_of
 from shadowstream.codecs.schemas import ParsedSchema, SchemaSource, fingerprint_of, is_avro, named
@@ -19,6 +19,7 @@ from shadowstream.errors import RecordError, RegistryError
 from shadowstream.records import Headers
 
 BYTES_MAX = 10_000_000
+ROWS_FROM = 64
 _AUTO = Format()
 
 
@@ -91,6 +92,8 @@ class Decoder:
                 for place in places:
                     decoded[place] = reader
                 continue
+            if len(places) == len(values) >= ROWS_FROM and (rows := self._by_columns(values)) is not None:
+                return rows
             bodies = values if len(places) == len(values) else [values[place] for place in places]
             # No tombstone has a frame, so none is among the bodies.
             records = read_each(reader, bodies, one.start)  # type: ignore[arg-type]  # see above
@@ -110,6 +113,13 @@ class Decoder:
         if values is not self._last[0]:
             self._last = values, self._read_columns(values)
         return self._last[1]
+
+    def _by_columns(self, values: Sequence[bytes | None]) -> list[Any] | None:
+        """All values by way of their columns, at a fifth of the cost; None where rows may not come from columns."""
+        read = self.columns(cast("Sequence[bytes]", values))  # of one frame, so that none is a tombstone
+        if read is None or len(read[1]) < len(values) or not are_plain(read[0].schema):
+            return None
+        return read[0].to_pylist()  # type: ignore[no-any-return]  # pyarrow has no types
 
     def has_columns(self, values: Sequence[bytes]) -> bool:
         """Whether `columns` of these very values need not be read any more."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shadowstream.codecs.columns import whole_numbers
+from shadowstream.codecs.columns import as_numpy, whole_numbers
 from shadowstream.compare.columns import Levels, float_levels, is_numeric
 from shadowstream.compare.result import IGNORED, MATCH, MISMATCH
 from shadowstream.compare.rows import level_of
@@ -104,8 +104,7 @@ def _numbers(ours: pa.Array, theirs: pa.Array, unequal: _Mask, rule: Rule) -> Le
 
 
 def _doubles(column: pa.Array) -> npt.NDArray[np.float64]:
-    filled = column.fill_null(0) if column.null_count else column
-    return filled.to_numpy(zero_copy_only=False).astype(np.float64)  # type: ignore[no-any-return]  # no types there
+    return as_numpy(column).astype(np.float64)
 
 
 def _where(mask: _Mask, level: int) -> Levels:
@@ -141,7 +140,7 @@ def _class(kind: pa.DataType) -> str:
 def _valid(column: pa.Array) -> _Mask:
     if not column.null_count:
         return np.ones(len(column), np.bool_)
-    valid: _Mask = column.is_valid().to_numpy(zero_copy_only=False)
+    valid: _Mask = as_numpy(column.is_valid())
     return valid
 
 
@@ -171,7 +170,7 @@ def _unequal_flat(kind: str, ours: pa.Array, theirs: pa.Array) -> _Mask:
     if kind in ("int", "date", "time") and not (ours.null_count or theirs.null_count):
         differ: _Mask = whole_numbers(ours) != whole_numbers(theirs)
     else:
-        differ = pc.not_equal(ours, theirs).fill_null(False).to_numpy(zero_copy_only=False)
+        differ = as_numpy(pc.not_equal(ours, theirs))
     return differ
 
 
@@ -189,11 +188,15 @@ def _unequal_lists(ours: pa.Array, theirs: pa.Array, both: _Mask) -> _Mask:
     found: _Mask = (counts != other_counts) & both
     keep = both & ~found
     if not keep.all():
-        found[keep] = _unequal_lists_of(
-            ours.filter(pa.array(keep.tolist())), theirs.filter(pa.array(keep.tolist())), counts[keep]
-        )
+        found[keep] = _unequal_lists_of(ours.filter(_mask_of(keep)), theirs.filter(_mask_of(keep)), counts[keep])
         return found
     return _unequal_lists_of(ours, theirs, counts)
+
+
+def _mask_of(keep: _Mask) -> pa.Array:
+    """As `pa.array`, which would import pandas where it is installed."""
+    bits = np.packbits(keep, bitorder="little")
+    return pa.BooleanArray.from_buffers(pa.bool_(), len(keep), [None, pa.py_buffer(bits)])
 
 
 def _unequal_lists_of(ours: pa.Array, theirs: pa.Array, counts: npt.NDArray[Any]) -> _Mask:
@@ -209,4 +212,4 @@ def _unequal_lists_of(ours: pa.Array, theirs: pa.Array, counts: npt.NDArray[Any]
 
 
 def _counts(column: pa.Array) -> npt.NDArray[Any]:
-    return np.diff(column.offsets.to_numpy())
+    return np.diff(as_numpy(column.offsets))

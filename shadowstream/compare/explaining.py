@@ -25,7 +25,8 @@ def explained(
         return {}
     differences: list[list[Difference]] = [[] for _ in places]
     left = np.ones(len(places), np.bool_)
-    at = pa.array(places.tolist(), pa.int64())  # of an array of numpy's, pyarrow imports pandas where it is installed
+    # `pa.array` would import pandas where it is installed.
+    at = pa.Int64Array.from_buffers(pa.int64(), len(places), [None, pa.py_buffer(places)])
     for name, ours, theirs in zip(production.schema.names, production.columns, shadow.columns, strict=True):
         spot = rules.root.step(name)
         if spot.own is None and not spot.open and spot.rule is not None and spot.rule.ignore:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 
+from shadowstream.codecs.columns import as_numpy
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.compare.slices import ABSENT as ABSENT_NAME
 from shadowstream.compare.slices import UNDECODABLE, Coded, coded, text_of
@@ -46,7 +47,9 @@ class Fields:
         if column is not None:
             encoded = column.dictionary_encode()
             names = [text_of(value) for value in encoded.dictionary.to_pylist()]
-            codes = encoded.indices.fill_null(len(names)).to_numpy(zero_copy_only=False).astype(np.int64)
+            codes = as_numpy(encoded.indices).astype(np.int64)
+            if column.null_count:
+                codes[~as_numpy(column.is_valid())] = len(names)
             return Coded(codes, [*names, text_of(None)])
         return coded(map(_name, self.at(path)))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shadowstream.codecs import columns
 from shadowstream.codecs.columns import ColumnReader, column_reader, proven
-from shadowstream.codecs.decoder import Decoder
+from shadowstream.codecs.decoder import ROWS_FROM, Decoder
 from shadowstream.codecs.schemas import parse
 from shadowstream.compare import RuleSet, Undecodable, compare_pairs, compare_rows
 from shadowstream.compare.pairs import COLUMNS_FROM
@@ -51,6 +51,15 @@ def assert_columns_equal_rows(pairs: Pairs, rules: RuleSet) -> None:
 @given(pairs=pairs_of_one_schema(), rules=rule_sets)
 def test_columns_in_arrow_equal_rows(pairs: Pairs, rules: RuleSet) -> None:
     assert_columns_equal_rows(pairs, rules)
+
+
+@settings(max_examples=100, deadline=None)
+@given(pairs=pairs_of_one_schema())
+def test_many_values_are_decoded_as_each_alone(pairs: Pairs) -> None:
+    source, values, _ = pairs
+    many = values * (ROWS_FROM // len(values) + 1)
+    found, expected = Decoder(source).decode_many(many), [Decoder(source).decode_many([one])[0] for one in many]
+    assert list(map(repr, found)) == list(map(repr, expected))
 
 
 @pytest.mark.long
