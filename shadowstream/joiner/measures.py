@@ -41,25 +41,26 @@ class Measured(NamedTuple):
     """Measures of a batch of pairs, one entry a pair each.
 
     `latencies`: production's and the shadow's in ms, NaN where one is unknown. `checks`: by kind:path where it failed,
-    as checked:path where it was looked at. `means`: by path the scaled difference in [0, 1] (NaN: no numbers) and the
-    mean it is held against.
+    as checked:path where it was looked at. `means`: by path the scaled difference in [0, 1] (NaN: no numbers), the
+    mean it is held against, and the difference that counts as 1.
     """
 
     latencies: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None
     checks: Mapping[str, _Mask] = {}
-    means: Mapping[str, tuple[npt.NDArray[np.float64], float]] = {}
+    means: Mapping[str, tuple[npt.NDArray[np.float64], float, float]] = {}
 
 
 class Tally:
     """Sums of one window and revision."""
 
-    __slots__ = ("checks", "latencies", "means", "outcomes")
+    __slots__ = ("against", "checks", "latencies", "means", "outcomes")
 
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
         self.latencies: Counter[tuple[str, int]] = Counter()
         self.checks: Counter[str] = Counter()
         self.means: dict[str, tuple[int, list[int]]] = {}
+        self.against: dict[str, dict[str, float]] = {}
 
     def add(self, measured: Measured, mask: _Mask, latency: Latency | None) -> None:
         """Add the pairs of `mask`."""
@@ -69,7 +70,8 @@ class Tally:
         for name, where in measured.checks.items():
             if n := int(np.count_nonzero(where & mask)):
                 self.checks[name] += n
-        for path, (values, mean) in measured.means.items():
+        for path, (values, mean, bound) in measured.means.items():
+            self.against[path] = {"bound": bound, "limit": mean}
             known = values[mask & ~np.isnan(values)]
             n, sums = self.means.get(path, (0, [0] * SUMS))
             added = grid_sums(known, mean) if len(known) else [0] * SUMS
@@ -93,7 +95,10 @@ class Tally:
         """Fields of a window of schemas/stats.avsc, its outcomes left out."""
         return {
             "checks": dict(sorted(self.checks.items())),
-            "means": [{"path": path, "n": n, "sums": sums} for path, (n, sums) in sorted(self.means.items())],
+            "means": [
+                {"path": path, "n": n, "sums": sums, **self.against[path]}
+                for path, (n, sums) in sorted(self.means.items())
+            ],
             "latencies": [{"side": side, "bucket": b, "n": n} for (side, b), n in sorted(self.latencies.items())],
         }
 
@@ -137,7 +142,7 @@ class Measuring:
             production = compare.fields(Side.PRODUCTION, values[0])
             for path, (bound, limit) in self._means.items():
                 names = _names(path)
-                means[path] = _scaled(production.at(names), shadow.at(names), bound), limit
+                means[path] = _scaled(production.at(names), shadow.at(names), bound), limit, bound
         return Measured(latencies, checks, means)
 
 

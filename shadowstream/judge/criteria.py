@@ -114,7 +114,7 @@ def rate_of(criterion: Criterion, config: Config) -> Rate:
         "duplicate": Rate((*PAIRS, "extra", "duplicate_shadow"), ("duplicate_shadow",), "shadow records"),
         "slower": Rate(("latency_pairs",), ("latency_slower",), "pairs with both latencies"),
         "over": Rate(("latency_pairs",), ("latency_over",), "pairs with both latencies"),
-        "mean": Rate((MEAN + path,), (), "pairs with numbers"),
+        "mean": Rate((mean_name(path, criterion.bound or 0.0, criterion.limit),), (), "pairs with numbers"),
         "check": Rate((f"{CHECK}checked:{path}",), (f"{CHECK}{criterion.check}:{path}",), "values checked"),
         "twin": Rate(("joint_shadow", "joint_twin"), ("joint_shadow",), "pairs on which one of the two differs"),
         "labels": Rate(
@@ -145,9 +145,27 @@ def figures_of(delta: Mapping[str, Any], expired: Collection[str] = ()) -> dict[
     figures |= {FIELD + path: pairs for path, pairs in delta["fields"].items()}
     figures |= {CHECK + name: values for name, values in delta.get("checks", {}).items()}
     for mean in delta.get("means", ()):
-        figures[MEAN + mean["path"]] = mean["n"]
-        figures |= {f"{MEAN}{mean['path']}/{index}": total for index, total in enumerate(mean["sums"])}
+        name = mean_name(mean["path"], mean.get("bound", 0.0), mean.get("limit", 0.0))
+        figures[name] = mean["n"]
+        figures |= {f"{name}/{index}": total for index, total in enumerate(mean["sums"])}
     return figures
+
+
+def mean_name(path: str, bound: float, limit: float) -> str:
+    """The figure of a mean's pairs: its sums stand against one limit and bound, and speak for no other.
+
+    >>> mean_name("score", 2.0, 0.05)
+    'mean/score/2.0/0.05'
+    """
+    return f"{MEAN}{path}/{bound!r}/{limit!r}"
+
+
+def summed_otherwise(criterion: Criterion, figures: Mapping[str, int]) -> list[str]:
+    """Bound and limit of sums at a mean's path that are not the criterion's, in words."""
+    head = f"{MEAN}{criterion.path}/"
+    found = {tuple(name.removeprefix(head).split("/")[:2]) for name in figures if name.startswith(head)}
+    mine = (repr(criterion.bound), repr(criterion.limit))
+    return [f"bound {bound} and limit {limit}" for bound, limit in sorted(found - {mine})]
 
 
 def outcomes_of(figures: Mapping[str, int]) -> dict[str, int]:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from shadowstream.config import Config
 from shadowstream.judge.caveats import asks_for_error, caveats_of
 from shadowstream.judge.commands import Said
-from shadowstream.judge.criteria import coverage, is_known
+from shadowstream.judge.criteria import coverage, is_known, summed_otherwise
 from shadowstream.judge.families import OpenIncident
 from shadowstream.judge.slices import LISTED_MAX, Listed
 from shadowstream.judge.standing import Standing
@@ -272,6 +272,12 @@ def _unfit(case: Case, outcomes: Mapping[str, int]) -> list[str]:
             "is a job of its own. Take error out of judge.criteria; where that is left out as a whole, the share of "
             "the candidate's records that cannot be decoded is judged"
         )
+    for one in case.config.judge.criteria:
+        for otherwise in summed_otherwise(one, windows.figures) if one.rate == "mean" else ():
+            reasons.append(
+                f"{one.id}: the joiner's sums are for {otherwise}, and say nothing of bound {one.bound!r} and limit "
+                f"{one.limit!r}; `replay --from-topics` adds them up anew"
+            )
     for name, units in sorted(windows.outcomes.items()):
         if units < 0:
             reasons.append(f"outcome {name!r} adds up to {units}: a correction came without what it corrects")

@@ -128,9 +128,9 @@ def test_sums_of_means_are_those_of_the_whole_however_it_is_cut(values: list[flo
     tally, known = Tally(), [value for value in values if not math.isnan(value)]
     for part in (values[cut:], values[:cut]):
         column = np.array(part, np.float64)
-        tally.add(Measured(means={"score": (column, 0.05)}), np.ones(len(part), np.bool_), None)
+        tally.add(Measured(means={"score": (column, 0.05, 2.0)}), np.ones(len(part), np.bool_), None)
     (mean,) = tally.record()["means"]
-    assert mean["n"] == len(known)
+    assert (mean["n"], mean["bound"], mean["limit"]) == (len(known), 2.0, 0.05)
     if known:
         assert tuple(mean["sums"]) == grid_sums(np.array(known), 0.05)
 

@@ -90,7 +90,7 @@ class Pairs:
         measured = Measured(
             (self.latency[chosen], self.latency[chosen] + self.late_by[chosen]),
             {"checked:score": np.ones(len(chosen), np.bool_), "null:score": self.null[chosen]},
-            {"score": (self.score[chosen], 0.05)},
+            {"score": (self.score[chosen], 0.05, 1.0)},
         )
         keys = [b"%d" % key for key in self.key[chosen].tolist()]
         dimensions = [coded(self.carrier[chosen].tolist()), coded(self.origin[chosen].tolist())]

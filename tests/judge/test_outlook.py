@@ -56,7 +56,10 @@ def by_bucket(hour: int) -> dict[str, Any]:
 
 def of_means(hour: int) -> dict[str, Any]:
     values = np.array([0.04 if n == hour % 10 else 0.0 for n in range(20)])
-    return {**pairs(0, 20), "means": [{"path": "score", "n": 20, "sums": list(grid_sums(values, 0.02))}]}
+    return {
+        **pairs(0, 20),
+        "means": [{"path": "score", "n": 20, "sums": list(grid_sums(values, 0.02)), "bound": 1.0, "limit": 0.02}],
+    }
 
 
 def labelled(hour: int) -> dict[str, Any]:

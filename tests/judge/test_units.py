@@ -74,7 +74,9 @@ def test_a_bounded_mean_is_judged_from_the_sums_of_the_joiner_however_they_are_s
     for hour, part in enumerate(np.split(y, 40)):
         for piece in (part[:13], part[13:]):
             one = cell(hour * HOUR_MS, match=len(piece))
-            one["means"] = [{"path": "score", "n": len(piece), "sums": list(grid_sums(piece, 0.05))}]
+            one["means"] = [
+                {"path": "score", "n": len(piece), "sums": list(grid_sums(piece, 0.05)), "bound": 2.0, "limit": 0.05}
+            ]
             cells.append(one)
     criterion = {"rate": "mean", "path": "score", "bound": 2.0, "limit": 0.05}
     verdict = judged(criterion, *cells)
