@@ -156,7 +156,8 @@ class Batch:
     """Columns of records of one place, in offset order. All columns have one length.
 
     `times_ms` are the records' timestamps (event time). `headers` is empty where nobody asked for them
-    (reading headers is dear), else one entry a record.
+    (reading headers is dear), else one entry a record. `lost` says why none of its records can be read, where that is
+    so: nothing but their offsets is known then.
     """
 
     place: Place
@@ -165,6 +166,7 @@ class Batch:
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
     headers: Sequence[Headers] = ()
+    lost: str | None = None
 
     def __len__(self) -> int:
         return len(self.offsets)

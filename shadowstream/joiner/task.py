@@ -8,6 +8,7 @@ transaction, `committed` says that it holds. How a record waits for its partner 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from shadowstream.config import Config
@@ -74,11 +75,15 @@ class Task(TaskState):
             unnamed = self.progress.unnamed({one.revision for one in packed if one is not None})
             if unnamed:
                 return unnamed
+        if batch.lost is not None:
+            # No time of its own, so it moves none.
+            batch = replace(batch, times_ms=[self.clocks.watermarks[side] or now_ms] * len(batch))
         batch, asides = self.asides.headed(side, batch)
         coordinates = self.identity.coordinates(side, batch, packed)
-        ids = self.identity.ids(
-            side, batch, coordinates
-        )  # before anything is taken: a schema may have to be waited for
+        # Before anything is taken: a schema may have to be waited for.
+        ids = self.identity.ids(side, batch, coordinates)
+        if batch.lost is not None:
+            ids = [RecordError(batch.lost, reason="bounds") for _ in batch.offsets]
         state.read_to = batch.offsets[-1] + 1
         self.last_read_ms = now_ms
         times = self._times(batch.times_ms, now_ms)
@@ -90,7 +95,7 @@ class Task(TaskState):
             self.routes.count(packed[old:])
         rows = self._rows(side, batch, times, (coordinates, asides), packed)
         repeats = self._repeats(state, batch, old, self.identity.repeats_by(side, ids, coordinates))
-        if old or repeats or None in ids or self.config.identity.path:
+        if old or repeats or None in ids or self.config.identity.path or batch.lost is not None:
             ids, mask = self._kept(side, ids, rows, old, repeats)
             rows = rows.where(mask)
         if ids:

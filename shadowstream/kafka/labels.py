@@ -156,6 +156,10 @@ class LabelsRole:
         self._tell(step)
 
     def _take_labels(self, step: LabelStep, batch: Batch) -> None:
+        if batch.lost is not None:
+            self.unreadable += len(batch)
+            log.warning("label_unreadable", place=str(batch.place), error=batch.lost)
+            return
         values = self._decoder.decode_many(batch.values, batch.headers)
         for key, value, time_ms in zip(batch.keys, values, batch.times_ms, strict=True):
             if isinstance(value, RecordError):

@@ -42,6 +42,7 @@ from shadowstream.kafka.clients import GuardedWriter, Stoppable
 from shadowstream.kafka.failures import broker_error, follows, told
 from shadowstream.kafka.lag import Lag
 from shadowstream.kafka.messages import columns, is_begin_gone, is_end, is_fatal, offset_of, place_of, split
+from shadowstream.kafka.putting_off import PutOff, is_unreadable
 from shadowstream.kafka.watchdog import Watchdog
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Commit, Place, Write
@@ -50,7 +51,6 @@ from shadowstream.watch import Watch
 log = get_logger("loop")
 BATCH = 1_000
 IDLE_WAIT_S = 0.02
-PUT_OFF_S = 1.0
 TRANSACTION_WAIT_S = 20.0
 INIT_WAIT_S = 30.0
 TURN_MAX_S = 90.0
@@ -126,7 +126,7 @@ class Loop:
         self._since_commit = 0
         self._forgotten = 0
         self._leaving = False
-        self._put_off: dict[Place, float] = {}
+        self._put_off = PutOff(consumer)
         self._incremental = config.kafka.group_protocol == "consumer"
         self._changed = False
         self._torn: tuple[float, Sequence[Place]] | None = None
@@ -145,7 +145,7 @@ class Loop:
                 self._settle()
                 with self._watchdog.call("turn", TURN_MAX_S):
                     self._role.turn(now_ms())
-                self._take_up()
+                self._put_off.take_up()
                 self._watch.ready = bool(self._ours) and self._role.restored() and not self._put_off
                 self._watch.turned()
                 if time.monotonic() >= next_commit or self._since_commit >= limits.commit_records:
@@ -181,10 +181,13 @@ class Loop:
             return
         groups, events = split(messages)
         ends: dict[Place, int] = {}
+        unreadable: list[Message] = []
         for message in events:
             error = message.error()
             if error is not None and is_end(error):
                 ends[place_of(message)] = offset_of(message)
+            elif error is not None and is_unreadable(error):
+                unreadable.append(message)
             elif error is not None:
                 self._message_error(message, error)
         at = now_ms()
@@ -194,30 +197,19 @@ class Loop:
                     self._role.batch(columns(place, group, self._role.wants_headers(place.topic)), at)
                 except RegistryError as error:
                     ends.pop(place, None)
-                    self._wait(place, offset_of(group[0]), error)
+                    self._put_off.wait(place, offset_of(group[0]), error)
                     continue
                 self._lag.read(place, offset_of(group[-1]) + 1, group[-1].timestamp()[1])
                 self.records += len(group)
                 self._since_commit += len(group)
+        for lost in self._put_off.passed_by(unreadable, at):
+            if lost.place in self._ours:
+                self._role.batch(lost, at)
+                self._since_commit += 1
         for place, offset in ends.items():
             if place in self._ours:
                 self._lag.read(place, offset)
                 self._role.end(place, offset, at)
-
-    def _wait(self, place: Place, offset: int, error: RegistryError) -> None:
-        """What needs a schema that cannot be had now is read again later; of other places all goes on."""
-        log.warning("place_put_off", place=str(place), offset=offset, error=str(error))
-        self._put_off[place] = time.monotonic() + PUT_OFF_S
-        self._consumer.pause([TopicPartition(place.topic, place.partition)])
-        self._consumer.seek(TopicPartition(place.topic, place.partition, offset))
-
-    def _take_up(self) -> None:
-        now = time.monotonic()
-        due = [place for place, until in self._put_off.items() if until <= now]
-        for place in due:
-            del self._put_off[place]
-        if due:
-            self._consumer.resume([TopicPartition(place.topic, place.partition) for place in due])
 
     def _message_error(self, message: Message, error: KafkaError) -> None:
         if is_begin_gone(error):
@@ -271,9 +263,7 @@ class Loop:
     def _forget(self) -> None:
         self._ours.clear()
         self._forgotten += 1
-        for place in self._put_off:
-            self._put_off[place] = 0.0  # a place that stays ours would stay paused
-        self._take_up()
+        self._put_off.take_up(everything=True)  # a place that stays ours would stay paused
         self._watch.ready = False
         self._lag.forgotten()
         self._role.dropped()

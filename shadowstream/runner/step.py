@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -143,6 +143,9 @@ class RunnerStep:
     def _run(self, state: Progress, batch: Batch, now_ms: int) -> None:
         if batch.offsets[0] < state.position:
             raise ShadowstreamBug(f"{batch.place}: offset {batch.offsets[0]} read again at {state.position}")
+        if batch.lost is not None:
+            # No time of its own, so it moves none.
+            batch = replace(batch, times_ms=[now_ms if state.floor_ms is None else state.floor_ms] * len(batch))
         results, warm = self._results(batch), 0
         if isinstance(self.call, Stateful):
             latest = now_ms + self.config.future_ms_max
@@ -157,6 +160,8 @@ class RunnerStep:
 
     def _results(self, batch: Batch) -> list[Any]:
         """What the candidate says to each input, a `RecordError` where it cannot be asked."""
+        if batch.lost is not None:
+            return [RecordError(batch.lost, reason="bounds") for _ in batch.offsets]
         decoded = self.decoder.of(batch.place.topic).decode_many(batch.values, batch.headers)
         call = partial(self.call.call, batch.place) if isinstance(self.call, Stateful) else self.call
         if RecordError not in set(map(type, decoded)):
