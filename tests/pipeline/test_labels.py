@@ -14,7 +14,7 @@ from shadowstream.labels.right import OUTCOMES
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.conftest import Say
-from tests.pipeline.candidates import answer
+from tests.pipeline.candidates import SAME, answer
 from tests.pipeline.evidence import await_that, records, remainders, totals, verdict
 from tests.pipeline.roles import Running
 from tests.pipeline.trial import PARTITIONS, Production, Trial, order, time_ms
@@ -136,3 +136,59 @@ def test_without_labels_in_the_config_there_is_no_such_role(trial: Trial) -> Non
     asked = trial.ask("labels", str(trial.config_path))
     assert asked.returncode == 2
     assert "the config has none" in asked.stderr
+
+
+def test_the_gate_waits_for_labels_and_then_promotes_who_is_right_more_often(trial: Trial, say: Say) -> None:
+    """Without a label it is not yet, whatever else is shown; they come in two halves, days after, and are counted."""
+    criteria = [{"rate": "labels", "limit": 0.5}, {"rate": "missing", "limit": 0.02}]
+    (trial.folder / "trial_candidate.py").write_text(SAME, "utf-8")  # right on every order; production on four of five
+    trial.write_config(bounded=False, judge={"criteria": criteria})
+
+    def asked(*words: str) -> dict[str, Any]:
+        done = trial.ask(words[0], str(trial.config_path), "--json", *words[1:])
+        told: dict[str, Any] = json.loads(done.stdout)
+        return told | {"code": done.returncode}
+
+    def closed() -> int:
+        said = records(trial.bootstrap, trial.topic("verdict"))
+        return said[-1]["windows_closed"] if said else 0
+
+    with Running(trial) as running:
+        for role in ("run", "join", "labels", "judge"):
+            running.start(role)
+        await_that("the windows are closed", lambda: closed() >= 24)
+        early = asked("gate")
+        assert (early["code"], early["decision"]) == (4, "not_yet")
+        assert any(reason.startswith("labels: 0 of 0 labelled pairs") for reason in early["reasons"])
+        assert not any(reason.startswith("missing: ") for reason in early["reasons"])
+        told = asked("explain")
+        assert (told["criteria"][0]["state"], told["criteria"][0]["n"]) == ("no records", 0)
+        assert any("labels: no pair has a label yet" in one for one in told["todo"])
+
+        write_labels(trial, range(0, ORDERS, 2))
+        await_that("half is counted", lambda: label_totals(trial).total() == ORDERS // 2)
+        running.kill("labels")
+        store = path_of(trial.config, "0")
+        for path in store.parent.glob(f"{store.name}*"):
+            path.unlink()
+        running.start("labels")
+        # Half of them again: a label that comes twice is one.
+        write_labels(trial, range(0, ORDERS, 4))
+        write_labels(trial, range(1, ORDERS, 2))
+        await_that("all are counted", lambda: label_totals(trial).total() >= ORDERS)
+        # Traffic goes on: what has come for earlier windows counts with the next that closes.
+        trial.write_orders(range(ORDERS, ORDERS + 100))
+        Production(trial, say=production_says).work(
+            {p: len(range(p, ORDERS + 100, PARTITIONS)) for p in range(PARTITIONS)}
+        )
+        promoted = asked("gate", "--wait", "40")
+        assert (promoted["code"], promoted["decision"]) == (0, "promote"), promoted["reasons"]
+        right = trial.ask("explain", str(trial.config_path)).stdout
+        running.stop("labels")
+    assert label_totals(trial) == Counter(label_both_right=ORDERS * 4 // 5, label_candidate_only=ORDERS // 5)
+    assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
+    assert "pairs whose wait has ended were labelled" in right
+    labels = promoted["criteria"][0]
+    say(f"labels: {labels['s']} of {labels['n']} for production, promoted; not yet without a label")
+    assert labels["n"] >= 2 * 7
+    assert labels["passed"]
