@@ -123,9 +123,12 @@ def test_the_report_shows_what_was_judged_in_every_form(demo: Demo, tmp_path: Pa
     text = (tmp_path / "report.html").read_text("utf-8")
     assert demo.said["evidence_digest"] in text
     assert text.count("<svg") >= 2
-    if demo.candidate != "same":
-        assert text.count("<details") == 20
     xml = ask(demo, "report", "--format", "junit", "--max-age", "1d").stdout
     assert ('<failure type="reject"' in xml) == (demo.said["decision"] == "reject")
     facts = json.loads(ask(demo, "report", "--json", "--max-age", "1d").stdout)
+    examples = facts["examples"]
+    assert text.count("<details") == len(examples)
+    # Of each field that differs there are some, and few.
+    assert {one["path"] for row in examples for one in row["differences"]} == set(demo.said["fields"])
+    assert len(examples) <= demo.config.compare.examples * len(demo.said["fields"])
     assert facts["history"][-1]["mismatch"] == next(one for one in demo.said["criteria"] if one["rate"] == "mismatch")
