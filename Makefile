@@ -8,6 +8,8 @@ VENV      ?= .venv
 CANDIDATE ?= late-bug
 SEEDS      ?= 500
 FIRST_SEED ?= 0
+SIM_ARGS   ?=
+EOS_ARGS   ?=
 KILLS      ?= 200
 CHAOS_ARGS ?=
 PYTEST_ARGS ?=
@@ -20,7 +22,7 @@ BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test proof sim calibrate chaos chaos-broker restart bench helm docs lint lock clean sim-loop
+.PHONY: help setup demo test proof sim calibrate chaos chaos-broker restart bench helm docs lint lock clean sim-loop eos-cost
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -69,12 +71,15 @@ chaos: setup ## kill -9 of every role in every phase of a commit, under load, th
 chaos-broker: setup ## kill -9 of the broker within transactions, a broker that hangs, black holes of 5-60 s; the same checker
 	@$(BIN)/python -m tests.chaos broker $(CHAOS_ARGS)
 
+eos-cost: setup ## CPU in transactions beside at-least-once, at commits of 100, 500 and 2000 ms (EOS_ARGS)
+	@$(BIN)/python -m bench.eos_cost $(EOS_ARGS)
+
 restart: setup ## from kill -9 of the joiner to its successor's first committed outcome, as a table
 	@$(BIN)/python -m pytest -m long tests/pipeline/test_restart.py $(PYTEST_ARGS)
 
 # Sets are iterated in the roles: one hash seed, so that a seed means the same in every process.
-sim-loop: setup ## the same trials by the real roles, dying and coming back, on a broker in memory (SEEDS=500)
-	@PYTHONHASHSEED=0 $(BIN)/python -m shadowstream.testing.simulation --on-broker --seeds $(SEEDS) --first-seed $(FIRST_SEED)
+sim-loop: setup ## the same trials by the real roles, dying and coming back, on a broker in memory (SEEDS=500 SIM_ARGS=--at-least-once)
+	@PYTHONHASHSEED=0 $(BIN)/python -m shadowstream.testing.simulation --on-broker --seeds $(SEEDS) --first-seed $(FIRST_SEED) $(SIM_ARGS)
 
 helm: setup ## build the real helm once (needs Go), then lint, render and validate the chart
 	@$(BIN)/python -m pytest -m "long or not long" tests/helm/test_chart.py tests/helm/test_values_schema.py $(PYTEST_ARGS)

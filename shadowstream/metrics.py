@@ -71,6 +71,13 @@ TABLE = (
     Metric("pending_records", "gauge", "Records without a partner yet.", ("side",), ("joiner", "labels")),
     Metric("pending_bytes", "gauge", "Memory of records without a partner yet.", ("side",), ("joiner",)),
     Metric("commit_seconds", "histogram", "Duration of a committed transaction.", ("role",), (*_LOOPS, "judge")),
+    Metric(
+        "received_bytes_total",
+        "counter",
+        "Bytes that the consumers of what is judged have received from brokers, as librdkafka counts them.",
+        ("role",),
+        _LOOPS,
+    ),
     Metric("aborts_total", "counter", "Transactions that were aborted.", ("role",), _LOOPS),
     Metric("candidate_seconds", "histogram", "Duration of one call of the candidate for a batch.", (), ("runner",)),
     Metric(

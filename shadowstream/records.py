@@ -32,6 +32,8 @@ REVISION_BYTES = 8
 ORIGIN_HEADER = "p"
 _ORIGIN = struct.Struct(">BIQ")
 _ORIGIN_VERSION = 1
+COMMIT_HEADER = "c"
+"""Of rows under at_least_once: sequence number, incarnation and task of their commit, with spaces between."""
 
 
 class Side(IntEnum):

@@ -79,6 +79,10 @@ class Config(Model):
     judge: Judge = Field(default_factory=Judge)
     alerts: Alerts = Field(default_factory=Alerts)
     limits: Limits = Field(default_factory=Limits)
+    delivery: Literal["exactly_once", "at_least_once"] = Field(
+        "exactly_once",
+        description="at_least_once for brokers without transactions: crashes repeat records, counts stay exact",
+    )
 
     @property
     def plan(self) -> TopicPlan:
@@ -97,6 +101,10 @@ class Config(Model):
         written = [topic for topic in further if topic]
         groups = [one.group for one in others if one.group]
         self.plan.check_reads(self.inputs, [*self.production.outputs, *written], groups)
+        if self.delivery == "at_least_once" and self.labels:
+            raise ValueError("labels needs transactions: delivery: exactly_once")
+        if self.delivery == "at_least_once" and self.candidate.state == "snapshot":
+            raise ValueError("candidate.state: snapshot needs transactions: delivery: exactly_once")
         if self.bounded and not self.production.group:
             raise ValueError("bounded: needs production.group, else nobody knows when production is done")
         if self.production.commits == "after_output" and not self.production.group:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shadowstream.codecs import own
 from shadowstream.joiner import checkpoint, ledgers
 from shadowstream.joiner.state import TaskState
-from shadowstream.records import Commit, Place, Side, Write
+from shadowstream.records import COMMIT_HEADER, Commit, Place, Side, Write
 
 
 def watermark(task: TaskState) -> int | None:
@@ -64,13 +64,21 @@ def stats(task: TaskState, sequence: int, words: dict[str, Any]) -> Write:
             for p, s in zip(task.places, task.sides, strict=True)
         ],
         "windows": task.book.windows(),
+        "incarnation": task.incarnation,
         **words,
     }
     topic = task.config.plan.of("stats")
     return Write(topic, _partition(task), f"{task.name}:{sequence}".encode(), own.encode("stats", record))
 
 
-def state(task: TaskState, sequence: int, overflow: dict[str, str]) -> Write:
+def stamped(task: TaskState, sequence: int, write: Write) -> Write:
+    """A row with the commit that it belongs to, where a crash may leave rows of commits that never were."""
+    if not task.incarnation or not write.topic.startswith(task.config.plan.of("diff")):
+        return write
+    return write._replace(headers=[(COMMIT_HEADER, f"{sequence} {task.incarnation} {task.name}".encode())])
+
+
+def state(task: TaskState, sequence: int, overflow: dict[str, str], commits: Sequence[Commit]) -> Write:
     """The state record (schemas/state.avsc)."""
     counts = task.routes.snapshot() | task.clocks.replays.snapshot(task.config.inputs)
     counts |= {f"inputs:{name}": n for name, n in task.inputs_read.items()}
@@ -90,9 +98,16 @@ def state(task: TaskState, sequence: int, overflow: dict[str, str]) -> Write:
         "inputs_counted": {str(p): offset for p, offset in sorted(task.inputs_counted.items())},
         "overflow": overflow,
         "marks": task.progress.snapshot(),
+        "incarnation": task.incarnation,
+        "commits": {},
     }
-    topic = task.config.plan.of("state")
-    return Write(topic, _partition(task), task.name.encode(), own.encode("state", record))
+    topic, key = task.config.plan.of("state"), task.name
+    if task.incarnation:
+        counts["diff_from"] = task.diff_end
+        record["commits"] = {str(one.place): f"{one.offset} {one.metadata}" for one in commits}
+        # Compaction must not take the record of the last commit for one that a crash leaves undone.
+        key = f"{task.name} {task.incarnation} {sequence % 2}"
+    return Write(topic, _partition(task), key.encode(), own.encode("state", record))
 
 
 def _of_marks(task: TaskState) -> dict[str, int]:

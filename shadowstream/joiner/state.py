@@ -71,9 +71,11 @@ class TaskState:
         self.corrections = Corrections()
         self.passed = Passed(self.places[Side.SHADOW])
         self.clocks = Clocks(config, progress, self.passed, self.places)
-        self.routes = ledgers.Routes(config.inputs, Place(sources.topic, self.places[Side.PRODUCTION].partition))
+        output = Place(sources.topic, self.places[Side.PRODUCTION].partition)
+        self.routes = ledgers.Routes(config.inputs, output, once=config.delivery == "exactly_once")
         self.sides = tuple(SideState(config.identity.dedupe_span) for _ in self.places)
         self.sequence = 0
+        self.incarnation = ""
         self.inputs_counted: dict[Place, int] = {}
         self.input_floors: dict[Place, int | None] = {}
         self.inputs_read: Counter[str] = Counter()

@@ -36,6 +36,8 @@ class JoinerStep:
         self.repartitioned = frozenset(repartitioned)
         self.tasks: dict[Place, Task] = {}
         self.progress = Progress(revision, config.inputs)
+        self.incarnation = ""
+        """Under at_least_once: whose commits these are, from one assignment to the next."""
         self._idleness = Idleness(config.idle_ms)
         self._originals: dict[str, Originals] = {}
         self._by_place: dict[Place, tuple[Task, Side]] = {}
@@ -54,6 +56,7 @@ class JoinerStep:
             copied.add(Side.SHADOW)
         sources = Sources(topic, places, own, frozenset(copied))
         task = Task(self.config, self.revision, sources, self.progress, self.compare.of(topic))
+        task.incarnation = self.incarnation
         self.tasks[places[Side.PRODUCTION]] = task
         for side in task.used_sides:
             self._by_place[places[side]] = (task, side)
@@ -203,6 +206,10 @@ class JoinerStep:
         ended = [t.clocks.production.end_below(t.sides[Side.PRODUCTION].low) for t in self.tasks.values()]
         if ended:
             self.progress.forget_absences({place: min(e.get(place, 0) for e in ended) for place in ended[0]})
+
+    def prepared(self) -> list[Task]:
+        """The tasks of the last `prepare`, until `committed`."""
+        return list(self._prepared)
 
     def books(self) -> list[Book]:
         """Books of the tasks of the last `prepare`, until `committed`."""

@@ -51,6 +51,7 @@ class Task(TaskState):
     def restore_counts(self, record: dict[str, Any]) -> None:
         """The state record of the commit's sequence number (schemas/state.avsc)."""
         commits.restore_counts(self, record)
+        self.diff_end = record["counts"].get("diff_from", 0)
 
     def restore_said(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Diff records of this task from `said_from` on, in topic order."""
@@ -75,6 +76,13 @@ class Task(TaskState):
             unnamed = self.progress.unnamed({one.revision for one in packed if one is not None})
             if unnamed:
                 return unnamed
+        end = batch.offsets[-1] + 1
+        if self.incarnation and any(packed):
+            batch, packed = self._first_ones(state, batch, packed)
+        if not len(batch):  # repeats, all of them
+            self.routes.repeats_left_out()
+            self._reached(side, end)
+            return set()
         if batch.lost is not None:
             # No time of its own, so it moves none.
             batch = replace(batch, times_ms=[self.clocks.watermarks[side] or now_ms] * len(batch))
@@ -84,8 +92,10 @@ class Task(TaskState):
         ids = self.identity.ids(side, batch, coordinates)
         if batch.lost is not None:
             ids = [RecordError(batch.lost, reason="bounds") for _ in batch.offsets]
-        state.read_to = batch.offsets[-1] + 1
+        state.read_to = end
         self.last_read_ms = now_ms
+        if side is Side.SHADOW:
+            self.routes.repeats_left_out()
         times = self._times(batch.times_ms, now_ms)
         if side not in self.copied:
             self._advance_watermark(side, max(times))
@@ -102,6 +112,25 @@ class Task(TaskState):
             self._deciding.take(self.store.meet(side, ids, rows))
         self._reached(side, state.read_to)
         return set()
+
+    def _first_ones(
+        self, state: SideState, batch: Batch, packed: Sequence[Packed | None]
+    ) -> tuple[Batch, Sequence[Packed | None]]:
+        """Without those outputs that a crash of the runner has repeated."""
+        again = self.routes.repeats(packed, sum(offset < state.high for offset in batch.offsets))
+        if not again:
+            return batch, packed
+        self.book.records[Side.SHADOW.word, "repeated"] += sum(batch.offsets[i] >= state.high for i in again)
+        kept = [i for i in range(len(batch)) if i not in again]
+        first_ones = Batch(
+            batch.place,
+            [batch.offsets[i] for i in kept],
+            [batch.times_ms[i] for i in kept],
+            [batch.keys[i] for i in kept],
+            [batch.values[i] for i in kept],
+            [batch.headers[i] for i in kept],
+        )
+        return first_ones, [packed[i] for i in kept]
 
     def _rows(
         self,
@@ -265,10 +294,10 @@ class Task(TaskState):
         offsets, overflow = commits.offsets(self, sequence)
         ending = self._deciding.scoring.end() if self.complete and not self.closed else []
         return [
-            *self.book.writes,
+            *(commits.stamped(self, sequence, write) for write in self.book.writes),
             *ending,
             commits.stats(self, sequence, words[0]),
-            commits.state(self, sequence, overflow),
+            commits.state(self, sequence, overflow, offsets),
         ], offsets
 
     def committed(self) -> None:

@@ -34,6 +34,11 @@ def _judged(config: Config) -> set[str]:
 
 def _of_exactness(config: Config) -> list[str]:
     said = []
+    if config.delivery == "at_least_once":
+        said.append(
+            "delivery is at_least_once: a crash repeats records, and an input after it may be answered twice; of two "
+            "answers the first counts"
+        )
     if config.production.commits == "unknown" and "extra" in _judged(config):
         said.append("extra is not exact: production.commits is unknown, so time and grace decide it")
     if config.candidate.topic is not None and config.candidate.commits == "unknown" and "missing" in _judged(config):

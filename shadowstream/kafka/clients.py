@@ -16,8 +16,9 @@ from shadowstream.config import Config
 from shadowstream.config import Kafka as KafkaConfig
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.failures import Told, told
+from shadowstream.kafka.messages import offset_of, place_of
 from shadowstream.observe import get_logger
-from shadowstream.records import Write
+from shadowstream.records import Place, Write
 from shadowstream.topics import TopicPlan
 
 log = get_logger("kafka")
@@ -63,7 +64,7 @@ def admin(kafka: KafkaConfig) -> AdminClient:
     return client
 
 
-def group_consumer(config: Config, role: str, instance: str | None = None) -> Consumer:
+def group_consumer(config: Config, role: str, instance: str | None = None, **settings: Any) -> Consumer:
     """The consumer of a role's group: read_committed, no automatic commits, both sides of a task together."""
     plan = config.plan
     group = plan.group(role)
@@ -77,6 +78,7 @@ def group_consumer(config: Config, role: str, instance: str | None = None) -> Co
         "enable.partition.eof": True,
         "fetch.wait.max.ms": 50,
         "fetch.queue.backoff.ms": 20,
+        **settings,
     }
     if config.kafka.group_protocol == "consumer":
         # The broker's default, uniform, gives partition p of two topics to two members; session and heartbeat are its.
@@ -127,6 +129,18 @@ class GuardedWriter:
         self.producer = made(Producer, client_config(config.kafka, **settings))
         self._transactional = "transactional.id" in settings
         self._failed: list[str] = []
+        self.delivered: dict[Place, list[int]] = {}
+        """Offsets of what was handed over since `note`, in order; only without transactions."""
+        self._noted: frozenset[str] = frozenset()
+
+    @property
+    def transactional(self) -> bool:
+        """Whether a transaction's commit proves what was handed over; else `flush` does."""
+        return self._transactional
+
+    def note(self, topics: frozenset[str]) -> None:
+        """From now on note in `delivered` where records of these topics have come to lie."""
+        self._noted, self.delivered = topics, {}
 
     def flush(self, limit_s: float) -> None:
         """Wait until everything handed over is on the broker; raises `BrokerError` where something is not."""
@@ -140,6 +154,8 @@ class GuardedWriter:
         if error is not None:
             self._failed.append(f"{message.topic()}: {error.str()}")
             log.warning("write_failed", topic=message.topic(), error=error.str())
+        elif self._noted and message.topic() in self._noted:
+            self.delivered.setdefault(place_of(message), []).append(offset_of(message))
 
     def write(self, writes: Iterable[Write]) -> None:
         """Hand records to the client. Raises `IsolationError` before anything outside the prefix is handed over."""
@@ -176,6 +192,23 @@ def transactional_writer(config: Config, role: str, instance: str) -> GuardedWri
             "linger.ms": 5,
             # The judge writes little, and Faust's client in the alerts role reads lz4 only with one more package.
             "compression.type": "none" if role == "judge" else "lz4",
+            "queue.buffering.max.messages": 1_000_000,
+        },
+    )
+
+
+def role_writer(config: Config, role: str, instance: str) -> GuardedWriter:
+    """The producer of a role's effects, as the config's `delivery` asks for."""
+    if config.delivery == "exactly_once":
+        return transactional_writer(config, role, instance)
+    return GuardedWriter(
+        config,
+        {
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": 5,
+            "message.timeout.ms": config.limits.transaction_timeout_ms - 1_000,
+            "compression.type": "none" if role == "judge" else "lz4",  # as above
             "queue.buffering.max.messages": 1_000_000,
         },
     )

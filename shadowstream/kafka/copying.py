@@ -32,6 +32,12 @@ class Copies:
 
     def __init__(self, config: Config, client: AdminClient, pinned: Pinned, decode: DecodeMany) -> None:
         self._config, self._client, self._pinned = config, client, pinned
+        if pinned.repartitioned and config.delivery == "at_least_once":
+            raise ConfigError(
+                f"delivery: at_least_once: {', '.join(pinned.repartitioned)} would be copied to be paired, since "
+                "nobody knows its partitioner, and copies need transactions. Use exactly_once, or say "
+                "candidate.partitioner"
+            )
         counts = offsets.partition_counts(client, pinned.repartitioned) if pinned.repartitioned else {}
         self._routes = {t: Route(config.plan.repartition(t), n, Side.PRODUCTION) for t, n in counts.items()}
         if config.candidate.topic is not None:

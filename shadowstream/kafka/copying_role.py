@@ -14,7 +14,8 @@ from shadowstream.config import Config
 from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka.clients import Stoppable, group_consumer, transactional_writer
 from shadowstream.kafka.copying import Copies
-from shadowstream.kafka.loop import BATCH, Loop, start_transactions
+from shadowstream.kafka.delivery import start_transactions
+from shadowstream.kafka.loop import BATCH, Loop
 from shadowstream.records import Batch, Commit, Place, Write
 from shadowstream.watch import Watch
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -55,8 +56,9 @@ def first_run(wanted: Iterable[int]) -> list[int]:
 class Fetcher:
     """Answers `wanted` of the step; see the head of this file."""
 
-    def __init__(self, config: Config, client: AdminClient) -> None:
+    def __init__(self, config: Config, client: AdminClient, settings: Mapping[str, Any] | None = None) -> None:
         self._config, self._client = config, client
+        self._settings = {"queued.max.messages.kbytes": 4_096, **(settings or {})}
         self._consumer: Consumer | None = None
         self._running: dict[Place, Run] = {}
         self._again_at = 0.0
@@ -98,9 +100,8 @@ class Fetcher:
                 self._running[place] = Run(run, set(run))
         if self._running:
             if self._consumer is None:
-                self._consumer = reading_consumer(
-                    self._config.kafka, self._config.plan, "joiner.fetch", **{"queued.max.messages.kbytes": 4_096}
-                )
+                kafka, plan = self._config.kafka, self._config.plan
+                self._consumer = reading_consumer(kafka, plan, "joiner.fetch", **self._settings)
             places = [TopicPartition(*place, run.wanted[0]) for place, run in self._running.items()]
             self._consumer.assign(places)
             self._consumer.resume(places)  # a place paused in an earlier run stays paused when assigned anew

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,16 +20,19 @@ from shadowstream.joiner.recovery import Committed, check_unknown, points_of
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.joiner.task import Task
 from shadowstream.kafka import offsets, own_topics, rights
-from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transactional_writer
+from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, group_consumer, role_writer
+from shadowstream.kafka.delivery import start_transactions
 from shadowstream.kafka.families import Families, repartitioned_of
 from shadowstream.kafka.fetching import Fetcher
 from shadowstream.kafka.holding import Holding
-from shadowstream.kafka.loop import Loop, process_seconds, start_transactions
+from shadowstream.kafka.loop import Loop, process_seconds
 from shadowstream.kafka.marks import Mark, MarksReader
 from shadowstream.kafka.observing import Observer
+from shadowstream.kafka.received import Received
 from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.said import read_said
 from shadowstream.kafka.states import newest_states, read_states
+from shadowstream.kafka.undecided import Undecided
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Commit, Place, Side, Write
 from shadowstream.watch import Watch
@@ -41,10 +45,12 @@ NAMED_WITHIN_S = 5.0
 
 
 class Clients(NamedTuple):
-    """The joiner's own clients of the broker beside its producer."""
+    """The joiner's clients of the broker."""
 
     admin: AdminClient
     consumer: Consumer
+    writer: GuardedWriter
+    received: Received
 
 
 class JoinerRole:
@@ -53,10 +59,11 @@ class JoinerRole:
     def __init__(self, config: Config, step: JoinerStep, families: Families, clients: Clients, watch: Watch) -> None:
         self._config, self._step, self._families, self._watch = config, step, families, watch
         self._client = clients.admin
+        self._undecided = None if clients.writer.transactional else Undecided(config, clients.admin, clients.writer)
         self._marks = MarksReader(config, "joiner")
         self._identity = Identity(config)
         self._observer = Observer(config, step, clients.admin, families)
-        self._fetcher = Fetcher(config, clients.admin)
+        self._fetcher = Fetcher(config, clients.admin, clients.received.settings())
         self._holding = Holding(clients.consumer, config.limits.pending_bytes_max)
         self._cut: dict[str, int] = {}
         self.pending_at_restart = 0
@@ -84,9 +91,14 @@ class JoinerRole:
         """Take tasks: all sides of each, from the lower of what is pending and the log's start."""
         by_place = {one.place: one for one in committed}
         lows = offsets.beginnings(self._client, by_place)
+        self._step.incarnation = "" if self._undecided is None else uuid.uuid4().hex[:12]
         tasks = [self._step.assign(topic, partition) for topic, partition in self._families.tasks_in(by_place)]
-        points = {task.name: points_of(task.name, task.places, by_place) for task in tasks}
-        states = self._states(tasks, points)
+        if self._undecided is not None:
+            states = self._undecided.adopt(tasks, by_place)
+            points = {task.name: points_of(task.name, task.places, by_place) for task in tasks}
+        else:
+            points = {task.name: points_of(task.name, task.places, by_place) for task in tasks}
+            states = self._states(tasks, points)
         self._marks.restart(
             self._step.resume_marks(states, {name: p.progress for name, (p, *_) in points.items() if p})
         )
@@ -102,6 +114,8 @@ class JoinerRole:
                     log.error("source_records_lost", place=str(at), offsets=starts[at] - point.high, to=starts[at])
             if task.name in states:
                 task.restore_counts(states[task.name])
+        if self._undecided is not None:
+            self._undecided.take_back(tasks, states)
         self._restore_said(tasks)
         for mark in marks:
             self._step.mark(mark.record, mark.at)
@@ -192,6 +206,15 @@ class JoinerRole:
         self._step.committed()
         self.finished = self._step.finished()
 
+    def deciding(self) -> dict[str, int | None]:
+        """The stats records, of which each is written after the rows and the state that it speaks of."""
+        return {self._config.plan.of("stats"): None}
+
+    def decided(self, delivered: Mapping[Place, Sequence[int]]) -> None:
+        """Whether it was us who decided; raises an abortable `BrokerError` where not."""
+        if self._undecided is not None:
+            self._undecided.check(self._step.prepared(), delivered)
+
     def _warn(self) -> None:
         """Say what bounds have cut since the last commit: it may change outcomes or evidence."""
         tasks = self._step.tasks.values()
@@ -262,17 +285,19 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     rights.check(client, config, sources)
     inputs = offsets.places({topic: sources[topic] for topic in config.inputs})
     compare = comparer_of(schema_source(config.schemas), config)
-    writer = transactional_writer(config, "joiner", instance)
+    writer = role_writer(config, "joiner", instance)
     start_transactions(writer, watch)
     figures: dict[str, Any] = {"role": "joiner", "records": 0, "commits": 0}
     start = await_start(config, revision, stop, watch)
     if start is not None:
         families = Families(config, repartitioned_of(start), client)
         step = JoinerStep(config, revision, compare, families.counts, inputs, families.repartitioned)
-        consumer = group_consumer(config, "joiner", instance)
-        role = JoinerRole(config, step, families, Clients(client, consumer), watch)
+        received = Received(watch)
+        consumer = group_consumer(config, "joiner", instance, **received.settings())
+        role = JoinerRole(config, step, families, Clients(client, consumer, writer, received), watch)
         loop = Loop(config, role, consumer, writer, client, watch)
         loop.run(families.topics, stop)
         figures |= {"records": loop.records, "commits": loop.commits, "pending_at_restart": role.pending_at_restart}
+        figures["received_bytes"] = received.total
     wall = time.monotonic() - began
     return {**figures, "wall_s": round(wall, 2), "records_per_s": round(figures["records"] / wall), **process_seconds()}

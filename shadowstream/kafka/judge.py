@@ -14,14 +14,12 @@ from shadowstream.judge.attempts import attempt_of
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.tasks import expected_tasks
 from shadowstream.kafka import offsets, own_topics, rights
-from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, reading_consumer, transactional_writer
+from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, reading_consumer, role_writer
+from shadowstream.kafka.delivery import TRANSACTION_WAIT_S, commit_transaction, hand_over, start_transactions
 from shadowstream.kafka.failures import told
 from shadowstream.kafka.loop import (
-    TRANSACTION_WAIT_S,
-    commit_transaction,
     now_ms,
     process_seconds,
-    start_transactions,
 )
 from shadowstream.kafka.messages import is_begin_gone, is_end, is_fatal, offset_of, place_of
 from shadowstream.kafka.reading import TopicMissing, read_topic
@@ -158,11 +156,19 @@ class JudgeLoop:
     def _transaction(self, writes: list[Write]) -> None:
         producer, topic = self._writer.producer, self._config.plan.of("stats")
         reached = self._watch.reached
+        ends = [TopicPartition(topic, partition, offset) for partition, offset in self._step.offsets().items()]
+        if not self._writer.transactional:
+            # Its own state decides and is a function of the statistics: whoever has an older one says the same again.
+            hand_over(self._writer, writes, frozenset([self._config.plan.of("judge-state")]), reached)
+            reached("committing")
+            if ends:
+                self._consumer.commit(offsets=ends, asynchronous=False)
+            reached("committed")
+            return
         producer.begin_transaction()
         reached("begun")
         self._writer.write(writes)
         reached("produced")
-        ends = [TopicPartition(topic, partition, offset) for partition, offset in self._step.offsets().items()]
         if ends:
             metadata = self._consumer.consumer_group_metadata()
             producer.send_offsets_to_transaction(ends, metadata, TRANSACTION_WAIT_S)
@@ -178,7 +184,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     client = admin(config.kafka)
     sources = own_topics.ensure(client, config)
     rights.check(client, config, sources)
-    writer = transactional_writer(config, "judge", instance)
+    writer = role_writer(config, "judge", instance)
     start_transactions(writer, watch)  # fences a predecessor before its state is read
     step = JudgeStep(config, revision, expected_tasks(config, sources), attempt_at(config, revision))
     record = read_snapshot(config, revision)

@@ -24,9 +24,11 @@ from shadowstream.joiner.recovery import Committed
 from shadowstream.judge.tasks import joined_tasks
 from shadowstream.kafka import offsets, own_topics
 from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transactional_writer
+from shadowstream.kafka.delivery import start_transactions
 from shadowstream.kafka.label_store import LabelStore, path_of
-from shadowstream.kafka.loop import BATCH, Loop, process_seconds, start_transactions
+from shadowstream.kafka.loop import BATCH, Loop, process_seconds
 from shadowstream.kafka.reading import stream_topic
+from shadowstream.kafka.received import Received
 from shadowstream.kafka.registry import schema_source
 from shadowstream.labels.right import at_path
 from shadowstream.labels.step import LabelStep
@@ -219,7 +221,8 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     try:
         clients = Clients(store, client, joined_tasks(config, counts))
         role = LabelsRole(config, config.labels, revision, clients, watch)
-        loop = Loop(config, role, group_consumer(config, "labels", instance), writer, client, watch)
+        consumer = group_consumer(config, "labels", instance, **Received(watch).settings())
+        loop = Loop(config, role, consumer, writer, client, watch)
         loop.run([config.plan.of("scored"), config.labels.topic], stop)
     finally:
         store.close()

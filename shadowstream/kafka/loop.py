@@ -30,7 +30,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Collection, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -39,7 +39,8 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, RegistryError
 from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka.clients import GuardedWriter, Stoppable
-from shadowstream.kafka.failures import broker_error, follows, told
+from shadowstream.kafka.delivery import TRANSACTION_WAIT_S, Deciding, commit_at_least_once, commit_transaction
+from shadowstream.kafka.failures import broker_error, told
 from shadowstream.kafka.lag import Lag
 from shadowstream.kafka.messages import columns, is_begin_gone, is_end, is_fatal, offset_of, place_of, split
 from shadowstream.kafka.putting_off import PutOff, is_unreadable
@@ -51,8 +52,6 @@ from shadowstream.watch import Watch
 log = get_logger("loop")
 BATCH = 1_000
 IDLE_WAIT_S = 0.02
-TRANSACTION_WAIT_S = 20.0
-INIT_WAIT_S = 30.0
 TURN_MAX_S = 90.0
 """A turn asks the broker several things, each of which may take its whole timeout."""
 TORN_MAX_S = 120.0
@@ -316,7 +315,11 @@ class Loop:
         began = time.monotonic()
         try:
             with self._watchdog.call("transaction"):
-                self._transaction(writes, commits)
+                if self._writer.transactional:
+                    self._transaction(writes, commits)
+                else:
+                    role, reached = cast(Deciding, self._role), self._watch.reached
+                    commit_at_least_once(self._writer, self._consumer, (writes, commits), role, reached)
         except BrokerError as error:
             self._watch.metrics.add("aborts_total", role=self._watch.role)
             self._failed(error)
@@ -347,31 +350,15 @@ class Loop:
         log.warning("commit_failed", error=str(error), abortable=error.abortable, fatal=error.fatal)
         if not error.abortable:
             raise error
-        with self._watchdog.call("abort_transaction"), told("abort_transaction"):
-            self._writer.producer.abort_transaction(TRANSACTION_WAIT_S)
+        if self._writer.transactional:
+            with self._watchdog.call("abort_transaction"), told("abort_transaction"):
+                self._writer.producer.abort_transaction(TRANSACTION_WAIT_S)
         self._watch.reached("consuming")
         assignment = self._consumer.assignment()
         self._forget()
         if assignment and not self._leaving and not self._incremental:
             for tp in self._load(assignment):
                 self._consumer.seek(tp)
-
-
-def start_transactions(writer: GuardedWriter, watch: Watch) -> None:
-    """`init_transactions`, which fences a predecessor and waits for its open transaction; rule 1."""
-    with Watchdog(watch).call("init_transactions", INIT_WAIT_S + 5), told("init_transactions"):
-        writer.producer.init_transactions(INIT_WAIT_S)
-
-
-def commit_transaction(writer: GuardedWriter) -> None:
-    """`commit_transaction`, again and again where the client says so; the watchdog ends that."""
-    while True:
-        try:
-            writer.producer.commit_transaction(TRANSACTION_WAIT_S)
-            return
-        except KafkaException as error:
-            if follows(error.args[0], "commit_transaction") != "retry":
-                raise broker_error(error, "commit_transaction") from error
 
 
 def spare_collections() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from confluent_kafka.admin import AdminClient
@@ -14,18 +14,21 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka import offsets, own_topics, rights, start
+from shadowstream.kafka.adopting import ranges_decided
 from shadowstream.kafka.clients import (
     GuardedWriter,
     Stoppable,
     admin,
     group_consumer,
     plain_writer,
-    transactional_writer,
+    role_writer,
 )
 from shadowstream.kafka.copying import Copies
+from shadowstream.kafka.delivery import start_transactions
 from shadowstream.kafka.gaps import Commits
-from shadowstream.kafka.loop import BATCH, Loop, now_ms, process_seconds, start_transactions
+from shadowstream.kafka.loop import BATCH, Loop, now_ms, process_seconds
 from shadowstream.kafka.pace import Pace
+from shadowstream.kafka.received import Received
 from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.sampling import Rechecks
 from shadowstream.kafka.snapshots import read_snapshots
@@ -90,6 +93,8 @@ class RunnerRole:
         starts = {}
         self._assign_states(committed)
         lows = offsets.beginnings(self._client, [one.place for one in committed])
+        if self._config.delivery == "at_least_once":
+            committed = ranges_decided(self._config, self._client, committed, self._pinned.start.committed)
         for one in committed:
             place = one.place
             if place.topic in self._copies.topics:
@@ -186,6 +191,13 @@ class RunnerRole:
             self._tell_of_snapshots(self._step.call)
         self._try_marks(now_ms)
 
+    def deciding(self) -> dict[str, int | None]:
+        """The range marks, of which each is written after the outputs that it speaks of."""
+        return {self._config.plan.of("progress"): 0}
+
+    def decided(self, delivered: Mapping[Place, Sequence[int]]) -> None:
+        """Who was first is told when the next one starts."""
+
     def _try_marks(self, now_ms: int) -> None:
         """Say the marks; a broker that does not answer now is asked again in a second: marks only come later."""
         try:
@@ -255,7 +267,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     decoder = Decoder(schemas, config.schemas.formats)
     outputs, written_as = config.production.outputs, config.candidate.output_format
     encoders = {topic: Encoder(schemas, f"{topic}-value", written_as) for topic in outputs}
-    writer = transactional_writer(config, "runner", instance)
+    writer = role_writer(config, "runner", instance)
     start_transactions(writer, watch)
     marks_writer = plain_writer(config)
     call = loaded({topic: sources[topic] for topic in outputs})
@@ -275,7 +287,8 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
         copies = Copies(config, client, pinned, decoder.decode_many)
         edge = Edge(client, marks_writer, copies, Rechecks(config, client, pinned.partitioners), pace)
         role = RunnerRole(config, step, edge, pinned, watch)
-        loop = Loop(config, role, group_consumer(config, "runner", instance), writer, client, watch)
+        consumer = group_consumer(config, "runner", instance, **Received(watch).settings())
+        loop = Loop(config, role, consumer, writer, client, watch)
         loop.run([*config.inputs, *copies.topics], stop)
         figures |= {"records": loop.records, "commits": loop.commits, "partitioners": pinned.partitioners}
     wall = time.monotonic() - began

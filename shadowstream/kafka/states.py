@@ -18,8 +18,10 @@ FIRST_STEP = 500
 WAIT_S = 30.0
 
 
-def read_states(config: Config, partitions: dict[str, int], sequences: dict[str, int]) -> dict[str, dict[str, Any]]:
-    """State records by task, each with exactly the wanted sequence number.
+def read_states(
+    config: Config, partitions: dict[str, int], sequences: dict[str, int], incarnations: Mapping[str, str] | None = None
+) -> dict[str, dict[str, Any]]:
+    """State records by task, each with exactly the wanted sequence number, and incarnation where one is named.
 
     Markers of one transaction land at different times, so the record of a commit that can be read already may not
     be visible yet: wait for it. Raises `BrokerError` if it does not come.
@@ -36,9 +38,10 @@ def read_states(config: Config, partitions: dict[str, int], sequences: dict[str,
             whole = True
             for partition in {partitions[task] for task in sequences if task not in found}:
                 records, all_read = read_tail(consumer, TopicPartition(topic, partition), back)
-                found |= {record["task"]: record for record in records}
+                found |= {
+                    r["task"]: r for r in records if r["seq"] == sequences.get(r["task"]) and _by(incarnations, r)
+                }
                 whole &= all_read
-            found = {task: r for task, r in found.items() if r["seq"] == sequences.get(task)}
             missing = sorted(set(sequences) - set(found))
             if not missing:
                 return found
@@ -54,6 +57,11 @@ def read_states(config: Config, partitions: dict[str, int], sequences: dict[str,
                 back *= 8
     finally:
         consumer.close()
+
+
+def _by(incarnations: Mapping[str, str] | None, record: Mapping[str, Any]) -> bool:
+    wanted = (incarnations or {}).get(record["task"], "")
+    return wanted in ("", record["incarnation"])
 
 
 def newest_states(config: Config, partitions: Mapping[str, int]) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from tests.contracts.benches import LIMIT_S, Bench
 
@@ -125,13 +125,22 @@ def test_who_does_not_turn_for_too_long_has_lost_all_and_may_come_back(bench: Be
     assert said.told == [("assign", 1), ("lost", 1), ("assign", 1)]
 
 
-@pytest.mark.only_kafka("in memory only transactions commit offsets, as with us")
 def test_a_consumer_can_commit_by_itself(bench: Bench) -> None:
     topic = bench.topic()
     bench.write(topic, "a")
     consumer = bench.joined(bench.consumer(), [topic])
     consumer.commit(offsets=[TopicPartition(topic, 0, 1)], asynchronous=False)
     assert bench.group_offset(topic) == 1
+
+
+def test_a_member_that_its_group_has_put_out_cannot_commit_by_itself(bench: Bench) -> None:
+    topic = bench.topic()
+    bench.write(topic, "a")
+    frozen = bench.joined(bench.consumer(group_instance_id="0"), [topic])
+    bench.joined(bench.consumer(group_instance_id="0"), [topic])
+    with pytest.raises(KafkaException):
+        frozen.commit(offsets=[TopicPartition(topic, 0, 1)], asynchronous=False)
+    assert bench.group_offset(topic) != 1
 
 
 @pytest.mark.only_kafka("in memory a group knows range only")

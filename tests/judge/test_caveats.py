@@ -44,6 +44,11 @@ def test_a_trial_that_knows_everything_has_no_caveat() -> None:
     assert caveats_of(trial(), {"match": 5}) == []
 
 
+def test_at_least_once_is_said() -> None:
+    (said,) = caveats_of(trial(delivery="at_least_once"), {})
+    assert said.startswith("delivery is at_least_once: a crash repeats records")
+
+
 def test_a_job_of_its_own_has_no_ledgers_1_and_2_and_no_code_here() -> None:
     version, ledgers, error = caveats_of(adopted(), {})
     assert "version '7'" in version

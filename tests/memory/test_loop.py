@@ -11,7 +11,8 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transactional_writer
-from shadowstream.kafka.loop import BATCH, Loop, start_transactions
+from shadowstream.kafka.delivery import start_transactions
+from shadowstream.kafka.loop import BATCH, Loop
 from shadowstream.records import Batch, Commit, Place, Write
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock

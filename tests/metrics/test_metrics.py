@@ -141,6 +141,12 @@ def _aborts(run: Run) -> None:
         assert run.refused[role].value("aborts_total", role=role) > 0
 
 
+@moves("received_bytes_total")
+def _received(run: Run) -> None:
+    for role in ("runner", "joiner"):
+        assert run.done[role].value("received_bytes_total", role=role) > 1_000
+
+
 @moves("candidate_seconds")
 def _candidate(run: Run) -> None:
     before, after = run.ahead["runner"], run.done["runner"]

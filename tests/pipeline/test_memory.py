@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from shadowstream.joiner.pairing import ROW_BYTES
 from shadowstream.testing import Broker, EmbeddedKafka
@@ -24,6 +24,8 @@ from tests.pipeline.trial import FIRST_MS, PARTITIONS, Trial
 VALUE_BYTES = 200
 STEP_MS = 10
 RSS_MAX_MB = 600
+RECEIVED_MAX = 2
+"""So many times the topics' bytes the joiner may receive."""
 COUNTED_BYTES = ROW_BYTES + VALUE_BYTES
 """What a waiting record counts for, its key left out."""
 
@@ -90,6 +92,7 @@ class Measured:
     """What the joiner took, and what it wrote."""
 
     peak_mb: int
+    topic_bytes: int
     figures: dict[str, Any]
     stats: list[dict[str, Any]]
 
@@ -100,6 +103,34 @@ class Measured:
         for record in self.stats:
             most[record["task"]] = max(most[record["task"]], record["pending"])
         return most.total()
+
+
+def received_reading(bootstrap: str, topic: str) -> int:
+    """Bytes that a consumer receives which reads a topic once from beginning to end: as it lies there, compressed."""
+    total = 0
+
+    def told(text: str) -> None:
+        nonlocal total
+        total = json.loads(text)["rx_bytes"]
+
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "tests-size",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "statistics.interval.ms": 200,
+            "stats_cb": told,
+        }
+    )
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
+    left = PARTITIONS
+    while left:
+        found = consumer.consume(10_000, 1.0)
+        left -= sum(message.error() is not None for message in found)
+    consumer.consume(1, 0.5)  # the last statistics
+    consumer.close()
+    return total
 
 
 def await_still(trial: Trial, still_s: float = 1.5) -> None:
@@ -139,7 +170,8 @@ def ran_behind(trial: Trial, orders: int, limit_s: float) -> Measured:
         for process in running.values():
             process.kill()
             process.communicate()
-    return Measured(peak, figures, records(trial.bootstrap, trial.topic("stats")))
+    size = sum(received_reading(trial.bootstrap, topic) for topic in (trial.output, trial.topic(f"out.{trial.output}")))
+    return Measured(peak, size, figures, records(trial.bootstrap, trial.topic("stats")))
 
 
 def check(measured: Measured, orders: int, bound: int) -> None:
@@ -147,6 +179,11 @@ def check(measured: Measured, orders: int, bound: int) -> None:
     assert remainders(measured.stats) == {}
     # What comes in one turn of the loop may go over a task's share of the bound: a thousand records.
     assert measured.most_pending * COUNTED_BYTES < bound + PARTITIONS * 1_000 * COUNTED_BYTES
+
+
+def told_of(measured: Measured) -> str:
+    received = measured.figures["received_bytes"]
+    return f"received {received / 1e6:.1f} MB, {received / measured.topic_bytes:.2f} times what the topics hold"
 
 
 def document(trial: Trial, limits: dict[str, Any]) -> None:
@@ -161,6 +198,9 @@ def test_production_far_ahead_waits_in_kafka(kafka: Broker, tmp_path: Path, say:
     check(measured, orders, bound)
     assert measured.most_pending > 1_000
     say(f"{orders:,} behind: at most {measured.most_pending:,} in memory, peak RSS {measured.peak_mb} MB")
+    say(told_of(measured))
+    # Six partitions of a megabyte each: a prefetched queue that is thrown away is a large part of them.
+    assert 0 < measured.figures["received_bytes"] < 5 * RECEIVED_MAX * measured.topic_bytes
 
 
 @pytest.mark.long
@@ -178,5 +218,7 @@ def test_five_million_records_ahead_fit_into_600_mb(tmp_path: Path, say: Say) ->
         f"{measured.most_pending:,} records in memory; {figures['wall_s']} s, {figures['cpu_s']} CPU s, "
         f"{figures['records_per_s']:,} records/s; {seconds:.0f} s with producing and the candidate"
     )
+    say(told_of(measured))
     check(measured, orders, trial.config.limits.pending_bytes_max)
     assert measured.peak_mb <= RSS_MAX_MB
+    assert measured.figures["received_bytes"] <= RECEIVED_MAX * measured.topic_bytes

@@ -12,7 +12,7 @@ import pytest
 from shadowstream.testing.simulation import run
 from shadowstream.testing.simulation.__main__ import main
 from shadowstream.testing.simulation.generator import history
-from shadowstream.testing.simulation.on_broker.faults import TORN, UNHEARD
+from shadowstream.testing.simulation.on_broker.faults import AT_LEAST_ONCE, COMMITTED, TORN, UNHEARD
 from shadowstream.testing.simulation.on_broker.play import ON_BROKER, BrokerTrial
 
 SEEDS = 60
@@ -40,6 +40,20 @@ def test_whatever_dies_and_wherever_nothing_is_lost_or_said_twice() -> None:
     assert told(done.stdout, "a zombie woke up")
     assert told(done.stdout, "trouble: commit_transaction abort")
     assert told(done.stdout, "trouble: commit_transaction late")
+
+
+def test_without_transactions_crashes_repeat_records_and_no_count_is_wrong() -> None:
+    done = trials("--at-least-once", "--seeds", str(SEEDS // 2), "--first-seed", str(SEEDS))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for phase, call in (*AT_LEAST_ONCE, COMMITTED):
+        assert told(done.stdout, f"died {phase} {call}"), f"nobody died {phase} {call}: these seeds prove nothing of it"
+
+
+@pytest.mark.long
+def test_a_thousand_seeds_without_transactions_show_nothing_wrong() -> None:
+    done = trials("--at-least-once", "--seeds", str(SEEDS_LONG // 2))
+    print(done.stdout.splitlines()[-1])
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.long

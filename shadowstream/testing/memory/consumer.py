@@ -11,7 +11,7 @@ from shadowstream.records import Place
 from shadowstream.testing.memory import failures
 from shadowstream.testing.memory.admin import described
 from shadowstream.testing.memory.broker import MemoryBroker
-from shadowstream.testing.memory.groups import Group, Kept, Member, Membership
+from shadowstream.testing.memory.groups import METADATA_MAX, Group, Kept, Member, Membership
 from shadowstream.testing.memory.hosts import Host, client_call, wait_until
 from shadowstream.testing.memory.log import Entry, Log
 
@@ -192,6 +192,22 @@ class MemoryConsumer:
             kept = self.group.offsets.get(place, Kept(OFFSET_INVALID, ""))
             found.append(TopicPartition(place.topic, place.partition, kept.offset, kept.metadata))
         return found
+
+    @client_call
+    def commit(self, offsets: list[TopicPartition], asynchronous: bool = True) -> list[TopicPartition]:
+        """Commit without a transaction, if the group still takes it from this member."""
+        refusal = self.group.refusal(self.consumer_group_metadata())
+        if refusal is not None:
+            raise failures.plain(refusal, "Commit failed")
+        trouble = self.broker.trouble("commit")
+        if trouble in ("", "late"):
+            kept = {place_of(one): Kept(one.offset, one.metadata or "") for one in offsets}
+            if any(len(one.metadata.encode()) > METADATA_MAX for one in kept.values()):
+                raise failures.plain(KafkaError.OFFSET_METADATA_TOO_LARGE, "Commit failed")
+            self.group.offsets |= kept
+        if trouble:
+            raise failures.plain(KafkaError._TIMED_OUT, "Local: Timed out")
+        return offsets
 
     @client_call
     def close(self) -> None:

@@ -16,9 +16,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--first-seed", type=int, default=0, help="the first (default: %(default)s)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="default: one a core")
     parser.add_argument("--on-broker", action="store_true", help="the real roles and loop, on the broker in memory")
+    parser.add_argument("--at-least-once", action="store_true", help="as --on-broker, without transactions")
     given = parser.parse_args(arguments)
     way = STEPS
-    if given.on_broker:
+    if given.at_least_once:
+        from shadowstream.testing.simulation.on_broker.play import AT_LEAST_ONCE as way
+    elif given.on_broker:
         from shadowstream.testing.simulation.on_broker.play import ON_BROKER as way  # the roles, and what they need
     well, lines = run(given.first_seed, given.seeds, given.processes, way)
     print("\n".join(lines), flush=True)

@@ -92,6 +92,8 @@ class Setup:
     replays: bool = False
     late: bool = False
     retention: bool = False
+    at_least_once: bool = False
+    """Without transactions; only where the real roles play."""
 
     @property
     def kind(self) -> str:
@@ -159,6 +161,7 @@ class Setup:
             "grace_ms": LATE_GRACE_MS if self.late else GRACE_MS,
             "idle_ms": IDLE_MS,
             "future_ms_max": FUTURE_MS,
+            "delivery": "at_least_once" if self.at_least_once else "exactly_once",
         }
         if self.twin:
             sections["twin"] = {"topic": TWIN, "group": "prod-twin", "commits": "after_output"}

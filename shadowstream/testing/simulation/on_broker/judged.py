@@ -75,5 +75,7 @@ def _words(world: BrokerWorld, once: JudgeStep) -> Iterator[str]:
         if not said or said[-1][name] != verdict[name]:
             yield f"verdict {name}: expected {verdict[name]}, got {said[-1][name] if said else None}"
     told, drift = records(world, "drift"), written.get(plan.of("drift"), [])
+    if world.setup.at_least_once:  # a judge that died before its state was written says them once more
+        told = [one for n, one in enumerate(told) if one not in told[:n]]
     if told != drift:
         yield f"drift events: expected {drift}, got {told}"

@@ -19,6 +19,7 @@ class BrokerLogs(Logs):
 
     def __init__(self, broker: MemoryBroker, places: Iterable[Place]) -> None:
         self.broker = broker
+        self.unmarked = ""
         super().__init__(places)
         for topic, partitions in Counter(place.topic for place in self.records).items():
             broker.create(topic, partitions)
@@ -32,7 +33,9 @@ class BrokerLogs(Logs):
         return offset
 
     def marker(self, place: Place) -> None:
-        """A control record."""
+        """A control record; none in the topic `unmarked`."""
+        if place.topic == self.unmarked:
+            return
         self.broker.logs[place].decide(NOBODY, commit=True, time_ms=self.broker.clock.now_ms)
 
     def end(self, place: Place) -> int:

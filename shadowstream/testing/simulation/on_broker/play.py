@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from random import Random
 
@@ -20,6 +21,7 @@ from shadowstream.testing.simulation.history import BEGIN_MS, IDLE_MS, INPUT, Ac
 from shadowstream.testing.simulation.joiners import Stored
 from shadowstream.testing.simulation.on_broker.faults import Faults
 from shadowstream.testing.simulation.on_broker.judged import judge_offences
+from shadowstream.testing.simulation.on_broker.repeats import decided_rows, first_of_each
 from shadowstream.testing.simulation.on_broker.roles import ENDLESS, Service, retelling, watches
 from shadowstream.testing.simulation.on_broker.world import BrokerWorld
 from shadowstream.testing.simulation.play import Trial
@@ -48,7 +50,8 @@ class BrokerTrial(Trial):
         self.world = self.on_broker = BrokerWorld(history, self.broker)
         self.stored = Stored(self.setup.outputs)
         self.tasks = [(topic, p) for topic in self.world.topics for p in range(self.setup.outputs)]
-        self.faults = Faults(self.setup.seed, self.broker)
+        self.faults = Faults(self.setup.seed, self.broker, at_least_once=self.setup.at_least_once)
+        self._commit_call = "commit" if self.setup.at_least_once else "commit_transaction"
         self.candidate = self._service("watcher" if self.setup.adopted else "runner")
         self.joiners = [self._service("joiner", "0"), self._service("joiner", "1")]
         self.joiners[1].wanted = False
@@ -57,6 +60,7 @@ class BrokerTrial(Trial):
         self.frozen: list[tuple[Service, Process]] = []
         self.zombies: list[Process] = []
         self.befallen = Counter()
+        self.undone: list[str] = []
         self.broker.gate = self._gate
         self._watches = watches(self.world.config)
 
@@ -175,6 +179,8 @@ class BrokerTrial(Trial):
         """The runner dies, and one of the new revision takes its place; the others follow when they start again."""
         if self.world.running is None or self.candidate.process is None or self.candidate.finished:
             return
+        if self.setup.at_least_once:  # else what it had not decided would be taken for answers of the new one
+            self._end_in_order(self.candidate)
         self._hand_over(self.candidate.process, self.candidate.process.kill)
         self.world.switch()
         self.candidate.start(self._watches)
@@ -200,11 +206,21 @@ class BrokerTrial(Trial):
             if service.process is not None and service.running:
                 self._hand_over(service.process, service.process.kill)
 
+    def _end_in_order(self, service: Service) -> None:
+        """Whatever had befallen it: it is started again, gets on, and ends by itself."""
+        self.calm(CALM_S)
+        quiet, self.faults.quiet = self.faults.quiet, True
+        service.stop.stop()
+        self._run(service, 1_000 * SLICE)
+        self.faults.quiet = quiet
+
     def _freeze(self, service: Service, *, takes_place: bool) -> None:
         """SIGSTOP; then its session passes, or another process of the same instance is started before that."""
         process = service.process
         if process is None or not service.running or (self.setup.adopted and service is self.candidate):
             return
+        if self.setup.at_least_once:
+            return  # nothing fences a zombie there
         process.frozen = True
         self.frozen.append((service, process))
         service.process = None
@@ -242,12 +258,15 @@ class BrokerTrial(Trial):
         if process is None or not service.running:
             return
         quiet, self.faults.quiet = self.faults.quiet, True
-        before = process.calls["commit_transaction"]
-        self._run(service, 300, lambda: process.calls["commit_transaction"] > before)
-        if process.calls["commit_transaction"] > before and service.running:
+        before = process.calls[self._commit_call]
+        self._run(service, 300, lambda: process.calls[self._commit_call] > before)
+        if process.calls[self._commit_call] > before and service.running:
             for place, position in service.positions().items():
                 if place.topic in (self.world.topics[0], self.setup.adopted):
-                    self.broker.logs[place].low = max(self.broker.logs[place].low, position)
+                    log = self.broker.logs[place]
+                    while position and log.entries[position - 1].outcome is not None:
+                        position -= 1  # the consumer is past a marker, of which the joiner may not have heard yet
+                    log.low = max(log.low, position)
             self._hand_over(process, process.kill)
         self.faults.quiet = quiet
 
@@ -310,6 +329,8 @@ class BrokerTrial(Trial):
             if service.running and not self.setup.bounded:
                 service.stop.stop()
         self.calm(CALM_S / 5)
+        if self.setup.bounded and any(service.running for service in self.services):
+            self.calm(SETTLED_S)  # it has got its tasks only just now, from one that had come to its end
 
     def _take(self) -> None:
         """What is on the broker, for those who compare."""
@@ -320,12 +341,19 @@ class BrokerTrial(Trial):
         plan, logs = self.world.config.plan, self.broker.logs
         for partition in range(self.setup.outputs):
             stats = logs[Place(plan.of("stats"), partition)].records()
-            self.stored.stats += [own.decode(entry.value or b"")[1] for _, entry in stats]
             rows = logs[Place(plan.of("diff"), partition)].records()
+            if self.setup.at_least_once:
+                told = first_of_each([own.decode(entry.value or b"")[1] for _, entry in stats])
+                self.stored.stats += told
+                decided, self.undone = decided_rows([entry for _, entry in rows], told, self.undone)
+                self.stored.diff[partition] = [own.decode(entry.value or b"")[1] for entry in decided]
+                continue
+            self.stored.stats += [own.decode(entry.value or b"")[1] for _, entry in stats]
             self.stored.diff[partition] = [own.decode(entry.value or b"")[1] for _, entry in rows]
 
     def offences(self) -> Iterator[str]:
         """What went wrong with the processes themselves, and with the judge's word."""
+        yield from self.undone
         for service in self.services:
             yield from service.offences
             if service.starts > ENDLESS:
@@ -344,4 +372,14 @@ def played(history: History) -> Trial:
         logger.setLevel(before)
 
 
+def played_at_least_once(history: History) -> Trial:
+    """The same without transactions. Copies of the candidate's outputs are left out, since none but a crash makes them;
+    and production's replays, whose bounded trials are told the end by markers (see `BrokerWorld.written`)."""
+    inputs = tuple(replace(one, copies=(one.copies[0], -1, one.copies[2])) for one in history.inputs)
+    actions = tuple(action for action in history.actions if action.name != "replay")
+    setup = replace(history.setup, at_least_once=True, replays=False)
+    return played(History(setup, inputs, actions))
+
+
 ON_BROKER = Way(played, "sim-loop")
+AT_LEAST_ONCE = Way(played_at_least_once, "sim-loop SIM_ARGS=--at-least-once")

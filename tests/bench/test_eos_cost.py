@@ -1,0 +1,35 @@
+"""`make eos-cost` in short: both deliveries side by side, with the figures that it prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench import eos_cost
+from shadowstream.testing import Broker
+
+ABOVE = 5 * (eos_cost.LIMIT - 1)
+"""A short run on a machine that does much else is noise: five times what is allowed fails."""
+
+
+def test_exactly_once_costs_about_what_at_least_once_costs(
+    kafka: Broker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    eos_cost.fill(kafka.bootstrap, 30_000)
+    runs = list(eos_cost.measured(kafka.bootstrap, tmp_path, [500], 1))
+    with capsys.disabled():
+        print("\n" + "\n".join(eos_cost.table(runs)))
+    assert [one.delivery for one in runs] == 2 * list(eos_cost.DELIVERIES)
+    assert all(seconds > 0 for one in runs for seconds in one.cpu_s.values())
+    assert eos_cost.ratio(runs, 500) < 1 + ABOVE
+
+
+def test_the_ratio_is_the_median_of_neighbours_beyond_start_up() -> None:
+    told = [(0, 1, 1), (500, 3, 2), (500, 4, 4), (500, 6, 5)]
+    runs = [
+        eos_cost.Run(delivery, commit_ms, {"run": seconds, "join": 0, "judge": 0}, 1)
+        for commit_ms, *both in told
+        for delivery, seconds in zip(eos_cost.DELIVERIES, both, strict=True)
+    ]
+    assert eos_cost.ratio(runs, 500) == 1.25

@@ -1,0 +1,32 @@
+"""Without transactions, killed at random: repeats there are, and what is left without them is right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shadowstream.testing import Broker
+from shadowstream.testing.topics import read_all
+from tests.chaos.director import Plan
+from tests.chaos.run import play, staged
+
+KILLS = 10
+PER_S = 150
+SEED = 23
+LIMIT_S = 120.0
+
+
+def test_kills_without_transactions_leave_repeats_and_no_wrong_count(
+    kafka: Broker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two runners, two joiners and a judge, each with deaths in the middle of its commits."""
+    plan = Plan(KILLS, each=0, zombies=0, changes=1, kill_every_s=1.5, change_every_s=8.0)
+    with staged(kafka.bootstrap, tmp_path, PER_S, SEED, delivery="at_least_once") as stage:
+        told = play(stage, plan, SEED, lambda _: None, LIMIT_S)
+        outputs = len(read_all(kafka.bootstrap, stage.trial.topic(f"out.{stage.trial.output}")))
+        shadow = told.report.accounts["shadow"].expected
+        with capsys.disabled():
+            print(f"\n{told.table()}\n{outputs - shadow:,} outputs of {shadow:,} were written more than once")
+    assert told.report.right, told.report.table()
+    assert told.director.kills.total() >= KILLS
