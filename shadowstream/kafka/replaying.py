@@ -14,6 +14,7 @@ from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.tasks import expected_tasks
 from shadowstream.kafka import offsets
 from shadowstream.kafka.clients import admin
+from shadowstream.kafka.judge import attempt_at
 from shadowstream.kafka.reading import TopicMissing, stream_topic
 from shadowstream.records import REVISION_BYTES
 
@@ -71,13 +72,14 @@ def within(records: Iterable[Stored], from_ms: int | None, to_ms: int | None) ->
 
 
 def judged(config: Config, records: list[Stored], revision: str) -> JudgeStep:
-    """A judge of `revision` under the config's criteria that has taken all of these statistics, in this order."""
+    """A judge of `revision` under the config's criteria, at its attempt at the release, that has taken all of these
+    statistics, in this order."""
     ours = (revision, revision[: 2 * REVISION_BYTES])
     check_width(
         {w["start_ms"] for one in records for w in one.record["windows"] if w["revision"] in ours},
         config.judge.window_ms,
     )
-    step = JudgeStep(config, revision, tasks_of(config))
+    step = JudgeStep(config, revision, tasks_of(config), attempt_at(config, revision))
     moved = widened((one.record for one in records), config.judge.window_ms)
     for number, (one, record) in enumerate(zip(records, moved, strict=True)):
         step.step(one.partition, number, record)
