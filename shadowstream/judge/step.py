@@ -41,6 +41,8 @@ from shadowstream.judge.windows import Closed, Windows
 from shadowstream.records import Write
 
 VERSION = 3
+STATE_BYTES_MAX = 1_000_000
+"""A broker takes a message of 1 MiB by default. Many open windows with all their buckets may be more than that."""
 _ALWAYS_NEW = ("evaluated_at_ms", "sources")
 
 
@@ -49,12 +51,14 @@ class Effects:
     """What one evaluation wants written, in this order, in one transaction with `JudgeStep.offsets`.
 
     `verdict` is the present verdict record whether or not it is written; `changed` says whether it differs from the
-    last one in more than wall clock and offset ranges.
+    last one in more than wall clock and offset ranges. `unsaved`: bytes of a state too large to be written, else 0; the
+    last one that was written stands, and a restart goes on from there, reading stats and telling drift once more.
     """
 
     writes: list[Write]
     verdict: dict[str, Any]
     changed: bool
+    unsaved: int = 0
 
 
 class JudgeStep:
@@ -181,10 +185,15 @@ class JudgeStep:
             writes.append(Write(plan.of("verdict"), 0, key, value, time_ms=now_ms))
             if changed:
                 writes.append(Write(plan.of("audit"), 0, None, value, time_ms=now_ms))
+        unsaved = 0
         if changed or self._stepped or self._events:
-            writes.append(Write(plan.of("judge-state"), 0, key, encode("judge_state", self.state()), time_ms=now_ms))
+            state = encode("judge_state", self.state())
+            if len(state) <= STATE_BYTES_MAX:
+                writes.append(Write(plan.of("judge-state"), 0, key, state, time_ms=now_ms))
+            else:
+                unsaved = len(state)
         self._events, self._stepped = [], False
-        return Effects(writes, verdict, changed)
+        return Effects(writes, verdict, changed, unsaved)
 
     def _case(self) -> Case:
         if self._found is None:

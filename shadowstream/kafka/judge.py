@@ -124,6 +124,12 @@ class JudgeLoop:
             self._next_heartbeat = at + HEARTBEAT_S
         effects = self._step.evaluate(now_ms(), force=force)
         writes = effects.writes
+        if effects.unsaved:
+            log.warning(
+                "state_too_large",
+                bytes=effects.unsaved,
+                why="too many windows are open; a restart reads statistics anew from the last state",
+            )
         if not writes:
             return
         began = time.monotonic()

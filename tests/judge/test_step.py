@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shadowstream.codecs.own import decode, encode
 from shadowstream.config import Config
 from shadowstream.errors import ShadowstreamBug
-from shadowstream.judge.step import JudgeStep
+from shadowstream.judge.step import STATE_BYTES_MAX, JudgeStep
 from shadowstream.judge.windows import iso
 from tests.judge.stats import HOUR_MS, REVISION, Trial, cell, config, interleaved, stats
 
@@ -253,6 +253,29 @@ def test_a_year_of_open_windows_fits_one_message() -> None:
     assert bench.evaluate()["windows_open"] == 366 * 24
     assert bench.state is not None
     assert len(encode("judge_state", bench.state)) < 500_000
+
+
+def test_a_state_too_large_for_a_message_is_not_written_and_a_restart_comes_to_the_same() -> None:
+    draw = random.Random(6)
+    records = []
+    for hour in range(400):
+        one = cell(hour * HOUR_MS, match=5000)
+        one["buckets"] = [{"bucket": b, "n": draw.randint(1, 9999), "s": draw.randint(0, 1)} for b in range(1024)]
+        records.append(stats(A, hour + 1, one))
+    bench = judged(records, every=200)
+    assert bench.of("judge-state")[-1]["offsets"] != {"0": 400}
+    assert all(len(encode("judge_state", state)) <= STATE_BYTES_MAX for state in bench.of("judge-state"))
+    bench.give(stats(A, 401))
+    assert bench.step.evaluate(0).unsaved > STATE_BYTES_MAX
+    # What is closed is added up, and the state fits again.
+    records += [stats(A, 401), stats(A, 402, complete=True)]
+    bench.restart()
+    for record in records[bench.ends[0] :]:
+        bench.give(record)
+    again = bench.evaluate()
+    assert again["windows_closed"] == 400
+    assert bench.of("judge-state")[-1]["offsets"] == {"0": 402}
+    assert again["evidence_digest"] == judged(records, every=10**6).evaluate()["evidence_digest"]
 
 
 def test_memory_is_bounded_by_what_is_open_and_trailing() -> None:
