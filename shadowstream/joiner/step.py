@@ -7,6 +7,7 @@ from typing import Any
 
 from shadowstream.config import Config
 from shadowstream.joiner.book import Book
+from shadowstream.joiner.commits import watermark
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.copied import Copied, Originals
 from shadowstream.joiner.idle import Idleness
@@ -197,7 +198,8 @@ class JoinerStep:
         for task in self._prepared:
             task.committed()
         self._prepared = []
-        marks = [task.clocks.watermark() for task in self.tasks.values()]
+        # By what has ended, not by what has been read: a record that waits for marks may be much older than that.
+        marks = [watermark(task) for task in self.tasks.values()]
         known = [mark for mark in marks if mark is not None]
         if known and len(known) == len(marks):
             self.progress.forget_absences_before(int(min(known)) - self.config.correctable_ms - self.config.grace_ms)

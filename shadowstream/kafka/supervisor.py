@@ -81,9 +81,7 @@ class Supervisor:
         now = time.monotonic()
         if child.process is None:
             if now >= child.next_start:
-                child.process = self._start(child)
-                child.started = now
-                log.info("started", role=child.name, pid=child.process.pid)
+                self._try_start(child, now)
             return
         code = child.process.poll()
         if code is None:
@@ -99,11 +97,24 @@ class Supervisor:
             child.failed = True
             log.error("failed", role=child.name, exit_code=code)
         else:
-            wait = BACK_OFF_S[min(child.failures, len(BACK_OFF_S) - 1)]
-            child.failures += 1
-            child.restarts += 1
-            child.next_start = now + wait
-            log.warning("restarting", role=child.name, exit_code=code, in_s=wait)
+            log.warning("restarting", role=child.name, exit_code=code, in_s=self._back_off(child, now))
+
+    def _back_off(self, child: Child, now: float) -> float:
+        wait = BACK_OFF_S[min(child.failures, len(BACK_OFF_S) - 1)]
+        child.failures += 1
+        child.restarts += 1
+        child.next_start = now + wait
+        return wait
+
+    def _try_start(self, child: Child, now: float) -> None:
+        """Start a child; a machine that has no room for it now must not take the others down."""
+        try:
+            child.process = self._start(child)
+        except OSError as error:
+            log.error("not_started", role=child.name, error=str(error), in_s=self._back_off(child, now))
+            return
+        child.started = now
+        log.info("started", role=child.name, pid=child.process.pid)
 
     def _start(self, child: Child) -> subprocess.Popen[bytes]:
         """Start a child; with an output folder its stdout and stderr are appended to files of its name there."""

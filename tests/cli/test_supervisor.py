@@ -1,9 +1,11 @@
-"""The supervisor waits longer each time a child fails at once, and begins anew for one that has worked in between."""
+"""The supervisor: a child that fails waits longer each time and leaves the others alone; a stop ends all, in order
+where they let it."""
 
 from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +42,75 @@ def test_the_waits_of_a_child_that_has_worked_in_between_do_not(monkeypatch: pyt
     monkeypatch.setattr(supervisor, "STEADY_S", 0.3)
     waits = starts("import time; time.sleep(1); raise SystemExit(1)", 3)
     assert are(waits, [supervisor.BACK_OFF_S[0]] * 3)
+
+
+WORKS = "import time; time.sleep(60)"
+ENDS_WELL = """
+import signal, sys, time
+from pathlib import Path
+
+def end(*_):
+    Path(sys.argv[1]).write_text("the last commit is done")
+    sys.exit(0)
+
+signal.signal(signal.SIGTERM, end)
+Path(sys.argv[1]).write_text("works")
+time.sleep(60)
+"""
+HOLDS_OUT = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+)
+
+
+def python(code: str, *words: str) -> list[str]:
+    return [sys.executable, "-c", code, *words]
+
+
+def test_a_child_in_a_crash_loop_and_one_that_cannot_be_started_leave_the_others_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervisor, "BACK_OFF_S", (0.05,))
+    roles = Supervisor(
+        {"works": python(WORKS), "crashes": python("raise SystemExit(9)"), "lacks": ["/no/such/program"]}
+    )
+    works, crashes, lacks = roles.children.values()
+    pids: set[int | None] = set()
+    roles.run(lambda: crashes.restarts >= 5 and lacks.restarts >= 5, lambda: pids.add(works.pid))
+    assert len(pids) == 1
+    assert works.restarts == 0
+    assert set(crashes.exit_codes) == {9}
+
+
+def test_a_child_that_cannot_be_started_now_is_started_once_it_can(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(supervisor, "BACK_OFF_S", (0.05,))
+    program = tmp_path / "program"
+    roles = Supervisor({"late": [str(program)]})
+    late = roles.children["late"]
+
+    def install() -> None:
+        if late.restarts == 3 and not program.exists():
+            program.write_text("#!/bin/sh\nexit 0\n")
+            program.chmod(0o755)
+
+    assert roles.run(lambda: late.restarts > 30, install)
+    assert late.exit_codes == [0]
+
+
+def test_a_stop_lets_who_ends_do_its_last_work_and_kills_who_does_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(supervisor, "STOP_S", 1.0)
+    last = tmp_path / "last"
+    roles = Supervisor({"holds out": python(HOLDS_OUT), "ends well": python(ENDS_WELL, str(last))}, None, tmp_path)
+    holds_out, ends_well = roles.children.values()
+    ready = [last, tmp_path / "holds out.out"]
+    roles.run(lambda: all(path.exists() and path.read_text() for path in ready))
+    began = time.monotonic()
+    roles.stop()
+    assert time.monotonic() - began < 0.5, "stopped already, and a second time is no error"
+    assert last.read_text() == "the last commit is done"
+    assert ends_well.done
+    assert not holds_out.done
+    assert holds_out.pid is None

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from shadowstream.testing import Broker
 from shadowstream.testing.ports import free_port
+from shadowstream.testing.topics import read_all
 from tests.metrics.scraping import Probed
 from tests.metrics.watched import below
 from tests.pipeline.candidates import FAULTY, OUT_OF
@@ -120,3 +121,33 @@ def test_a_crashing_role_leaves_the_others_alone_and_a_stop_in_the_middle_loses_
     assert outcomes_of_rows(kafka.bootstrap, trial.topic("diff")) == expected
     assert remainders(stats) == {}
     print(f"stopped after {done} of {ORDERS} inputs with {pending} pending; the end took {seconds:.1f} s")
+
+
+def rests(probed: Probed) -> bool:
+    """Whether the candidate has been called, and no more for three seconds."""
+    if probed.status("/healthz") != 200:
+        return False
+    before = sum(value for _, value in probed.scrape().find("candidate_seconds_count"))
+    time.sleep(3.0)
+    return 0 < before == sum(value for _, value in probed.scrape().find("candidate_seconds_count"))
+
+
+def test_sigterm_commits_what_has_been_done_since_the_last_commit(kafka: Broker, tmp_path: Path) -> None:
+    # No commit is due for ten minutes: what is there after the end was committed on the way out.
+    limits = {"commit_ms": 600_000, "commit_records": 1_000_000}
+    settings = {"start": "earliest", "bounded": False, "limits": limits}
+    trial = Trial(kafka.bootstrap, f"stopped-{uuid4().hex[:8]}", tmp_path, settings=settings)
+    trial.create_topics()
+    trial.write_orders(range(ORDERS))
+    Production(trial).work(below(ORDERS))
+    probes = free_ports(3)
+    up = trial.start("up", str(trial.config_path), "--listen", probes[0].listen)
+    try:
+        await_that("the candidate has been called for all there is", lambda: rests(probes[0]))
+        assert read_all(kafka.bootstrap, trial.topic(f"out.{trial.output}")) == []
+        assert stop(trial, up) < STOP_S
+    finally:
+        up.kill()
+        up.communicate()
+    assert len(read_all(kafka.bootstrap, trial.topic(f"out.{trial.output}"))) == ORDERS
+    assert len(events(trial, "killed")) == 0
