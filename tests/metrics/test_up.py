@@ -60,6 +60,16 @@ def stop(trial: Trial, up: subprocess.Popen[str]) -> float:
     return time.monotonic() - began
 
 
+def end(up: subprocess.Popen[str]) -> None:
+    """Whatever the test has come to. Killed at once it would leave its roles behind, which hold our pipes."""
+    up.terminate()
+    try:
+        up.communicate(timeout=3 * STOP_S)
+    except subprocess.TimeoutExpired:
+        up.kill()
+        up.wait()
+
+
 def events(trial: Trial, event: str) -> list[dict[str, object]]:
     lines = [json.loads(line) for line in trial.said("up").splitlines() if line.startswith("{")]
     return [line for line in lines if line["event"] == event]
@@ -114,8 +124,7 @@ def test_a_crashing_role_leaves_the_others_alone_and_a_stop_in_the_middle_loses_
         seconds = stop(trial, up)
         assert seconds < SLOW_MACHINE * STOP_S
     finally:
-        up.kill()
-        up.communicate()
+        end(up)
     stats = records(kafka.bootstrap, trial.topic("stats"))
     assert totals(stats) == expected + Counter(input=ORDERS, input_failed=EACH)
     assert outcomes_of_rows(kafka.bootstrap, trial.topic("diff")) == expected
@@ -147,7 +156,6 @@ def test_sigterm_commits_what_has_been_done_since_the_last_commit(kafka: Broker,
         assert read_all(kafka.bootstrap, trial.topic(f"out.{trial.output}")) == []
         assert stop(trial, up) < STOP_S
     finally:
-        up.kill()
-        up.communicate()
+        end(up)
     assert len(read_all(kafka.bootstrap, trial.topic(f"out.{trial.output}"))) == ORDERS
     assert len(events(trial, "killed")) == 0
