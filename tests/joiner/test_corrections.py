@@ -111,3 +111,12 @@ def test_a_record_that_waits_for_the_value_is_pending_and_its_offset_is_committe
     play(world, [CORRECTED])
     assert world.stats[-1]["pending"] == 0
     assert world.remainders() == []
+
+
+def test_why_an_input_has_no_output_is_known_for_as_long_as_production_waits_however_far_time_has_gone_on() -> None:
+    world = begun(correctable_ms=1_000)
+    case: Case = [
+        P("a"), absent(0, "error", "a"), P("z", time_ms=99_000), S("z", of=9, time_ms=99_000), {"match": 1},
+        P("y", time_ms=99_500), S("y", of=8, time_ms=99_500), {"match": 1}, done(10), {"candidate_error": 1},
+    ]  # fmt: skip
+    play(world, case)

@@ -398,12 +398,3 @@ def test_extra_where_production_may_commit_before_it_writes_waits_for_the_grace(
 
 def test_extra_without_a_group_waits_until_both_sides_have_passed_the_grace() -> None:
     play(begun(production={"outputs": ["out"]}, start="latest"), NO_GROUP)
-
-
-def test_why_an_input_has_no_output_is_known_for_as_long_as_production_waits_however_far_time_has_gone_on() -> None:
-    world = begun(correctable_ms=1_000)
-    case: Case = [
-        P("a"), absent(0, "error", "a"), P("z", time_ms=99_000), S("z", of=9, time_ms=99_000), {"match": 1},
-        P("y", time_ms=99_500), S("y", of=8, time_ms=99_500), {"match": 1}, done(10), {"candidate_error": 1},
-    ]  # fmt: skip
-    play(world, case)
