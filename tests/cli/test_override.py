@@ -100,8 +100,8 @@ def test_what_nobody_has_judged_cannot_be_overridden(cli: Cli, judged: Judged) -
 def test_it_ends_by_itself_and_the_gate_says_that_it_has(cli: Cli, judged: Judged) -> None:
     judged.create()
     judged.say("not_yet")
-    told = cli("override", judged.path, "--decision", "promote", *WHO, "--for", "4s", "--json").json
-    assert told["until_ms"] == told["at_ms"] + 4_000
+    told = cli("override", judged.path, "--decision", "promote", *WHO, "--for", "8s", "--json").json
+    assert told["until_ms"] == told["at_ms"] + 8_000
     said = cli("gate", judged.path)
     assert (said.code, time.time() * 1000 < told["until_ms"]) == (0, True), "a slow machine"
     assert f"overridden to promote by ana at {iso(told['at_ms'])} until {iso(told['until_ms'])}: " in said.out
