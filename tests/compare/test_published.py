@@ -52,6 +52,14 @@ def test_nested_lists_of_different_lengths_do_not_shift_each_other() -> None:
     assert told(result) == [("albums.1.tracks.1", "missing")]
 
 
+def test_nested_lists_in_any_order_say_which_element_is_missing() -> None:
+    """spotify/ratatool 217, 219: nested records without order are not sorted as such, and a missing one is not told."""
+    rules = {"path": "albums", "lists": "unordered"}, {"path": "albums.*.tracks", "lists": "unordered"}
+    production = {"albums": [{"id": 1, "tracks": [{"n": 1}, {"n": 2}, {"n": 3}]}, {"id": 2, "tracks": []}]}
+    shadow = {"albums": [{"id": 2, "tracks": []}, {"id": 1, "tracks": [{"n": 3}, {"n": 1}]}]}
+    assert told(compared(production, shadow, *rules)) == [("albums.0.tracks.1", "missing")]
+
+
 def test_a_difference_inside_nested_lists_names_the_key_of_every_level() -> None:
     """spotify/ratatool 329: of a track that differs only the artist's key is told, not the album's and the track's."""
     production = {"albums": [{"gid": "A", "tracks": [{"gid": "T1", "name": "x"}, {"gid": "T2", "name": "y"}]}]}

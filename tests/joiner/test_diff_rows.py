@@ -50,6 +50,23 @@ def test_plain_matches_are_shown_only_as_a_sample() -> None:
     assert [said["outcome"] for said in world.diff] == ["mismatch"]
 
 
+def test_the_same_matches_are_shown_whatever_came_first_and_was_committed_when() -> None:
+    keys = [f"k{n}" for n in range(200)]
+    production, shadow = [P(key) for key in keys], [S(key, of=n) for n, key in enumerate(keys)]
+    orders: list[list[Any]] = [
+        [*production, *shadow],
+        [*shadow, *production],
+        [step for both in zip(production, shadow, strict=True) for step in (*both, lambda world: world.turn())],
+    ]
+    shown = []
+    for order in orders:
+        world = begun(compare={"match_sample": 0.2})
+        play(world, [*order, {"match": 200}])
+        shown.append({row["pair_id"] for row in world.diff})
+    assert shown[0] == shown[1] == shown[2]
+    assert 20 < len(shown[0]) < 60
+
+
 def test_outcomes_count_in_the_window_of_productions_record_an_extra_in_that_of_its_own() -> None:
     world = begun()
     play(world, [P("a", time_ms=1_999), S("a", time_ms=2_000), S("b", of=3, time_ms=5_001), committed(10),
