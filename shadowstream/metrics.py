@@ -59,6 +59,7 @@ TABLE = (
         ("change",),
         ("joiner",),
     ),
+    Metric("rows_cut_total", "counter", "Rows of diff of which something too long was cut.", (), ("joiner",)),
     Metric("lag_records", "gauge", "Offsets between what was read and the end.", ("role", "side"), _LOOPS),
     Metric(
         "lag_seconds",

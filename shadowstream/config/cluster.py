@@ -29,6 +29,9 @@ OWNED_PROPERTIES = frozenset(
 )
 
 
+MESSAGE_BYTES_MIN = 1_000_000
+
+
 class Kafka(Model):
     """How to reach the cluster. One cluster holds everything; two are not supported."""
 
@@ -48,6 +51,11 @@ class Kafka(Model):
         ours = sorted(name for name in self.client if name in OWNED_PROPERTIES)
         if ours:
             raise ValueError(f"client: {', '.join(ours)} cannot be set: the guarantees and the isolation rest on it")
+        if int(self.client.get("message.max.bytes", MESSAGE_BYTES_MIN)) < MESSAGE_BYTES_MIN:
+            raise ValueError(
+                f"client: message.max.bytes must be at least {MESSAGE_BYTES_MIN}, librdkafka's default: what we write "
+                "of one commit is bounded below that, and a record that the client refuses would fail each commit"
+            )
         return self
 
 

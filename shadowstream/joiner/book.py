@@ -20,6 +20,7 @@ from shadowstream.codecs.framing import unheaded
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.joiner.cells import Cells, Columns
+from shadowstream.joiner.cutting import FieldCounts, cut, cut_path
 from shadowstream.joiner.dead_letters import Failed, dead_letter
 from shadowstream.joiner.pairing import Met, Pair
 from shadowstream.joiner.progress import Progress
@@ -129,6 +130,8 @@ class Book:
         self.pairs: Counter[str] = Counter()
         self.paths: Counter[tuple[str, str]] = Counter()
         self.corrections: Counter[tuple[str, str]] = Counter()
+        self.rows_cut = 0
+        self._fields = FieldCounts([one.path for one in config.judge.criteria if one.path is not None])
         self.said: list[tuple[Side, Row, Hashable, str]] = []
 
     def revision_of(self, row: Row) -> str:
@@ -260,6 +263,8 @@ class Book:
         self.pairs.clear()
         self.paths.clear()
         self.corrections.clear()
+        self.rows_cut = 0
+        self._fields.clear()
         self.said.clear()
 
     # ---------------------------------------------------------------- counting
@@ -277,8 +282,8 @@ class Book:
 
     def _count_paths(self, result: Compared, cell: Cell) -> None:
         found = [(self._redactor.path(one.path), one.kind) for one in result.differences]
-        self.paths.update(found)
-        cell.fields.update({path for path, _ in found})
+        self.paths.update((cut_path(path), kind) for path, kind in found)
+        self._fields.add({path for path, _ in found}, cell.fields)
 
     def _cell_of_all(self, times_ms: Sequence[int], revisions: Sequence[str]) -> Cell | None:
         """The cell of all these where they have one, as most often."""
@@ -339,6 +344,7 @@ class Book:
             "correction_of": corrects.outcome if corrects else None,
             "ambiguous": said.ambiguous,
         }
+        self.rows_cut += cut(record)
         partition, key = self._places[Side.PRODUCTION].partition, pair_id.encode()
         self.writes.append(Write(self._topic, partition, key, own.encode_diff(record), first.time_ms))
         if self._json_topic is not None:

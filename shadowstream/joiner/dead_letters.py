@@ -7,9 +7,12 @@ from typing import NamedTuple
 from shadowstream.codecs.framing import SCHEMA_HEADER
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
+from shadowstream.joiner.cutting import KEY_BYTES_MAX, too_long
 from shadowstream.records import Place, Write
 
 MESSAGE_BYTES_MAX = 1_000
+KEY_HEADER = "shadowstream.key.bytes"
+"""How long the key was, where it is cut."""
 
 
 class Failed(NamedTuple):
@@ -37,7 +40,10 @@ def dead_letter(config: Config, role: str, failed: Failed, error: tuple[str, str
     ]
     if failed.schema_header is not None:
         headers.append((SCHEMA_HEADER, failed.schema_header))
-    value = redactor.payload(failed.value)
+    key, value = redactor.key(failed.key), redactor.payload(failed.value)
+    if key is not None and too_long(key):
+        headers.append((KEY_HEADER, str(len(key)).encode()))
+        key = key[:KEY_BYTES_MAX]
     if value is not None:
-        value = value[: config.limits.value_bytes_max]
-    return Write(config.plan.dead_letter(role), 0, redactor.key(failed.key), value, failed.time_ms, headers)
+        value = value[: max(0, config.limits.value_bytes_max - len(key or b""))]
+    return Write(config.plan.dead_letter(role), 0, key, value, failed.time_ms, headers)

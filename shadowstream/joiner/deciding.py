@@ -13,6 +13,7 @@ from shadowstream.joiner.book import PLAIN, Plainly, Said
 from shadowstream.joiner.cells import Columns, columns_of
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.corrections import Correction
+from shadowstream.joiner.cutting import too_long
 from shadowstream.joiner.many import COMPARED_MAX, assign
 from shadowstream.joiner.pairing import Alone, Decision, Many, Met, Pair
 from shadowstream.joiner.rows import Row, Rows
@@ -287,5 +288,8 @@ class Deciding:
             place, offset = book.own_place(side, row)
             pair_id = book.pair_id(side, row)
             key = task.redactor.key(row.key)
+            if too_long(key) or too_long(self._shown(id_)):  # it does not stand in diff, so no restart would know it
+                task.said.dropped += 1
+                continue
             said = SaidRow(side, self._shown(id_), place, offset, row.time_ms, key, row.at, revision, pair_id, floor)
             task.said.add(said)

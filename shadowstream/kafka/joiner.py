@@ -224,6 +224,8 @@ class JoinerRole:
         elif self._cut.get("schemas_awaited"):
             log.info("schemas_came")
         self._cut["schemas_awaited"] = awaiting
+        if cut := sum(book.rows_cut for book in self._step.books()):
+            log.warning("rows_cut", rows=cut)
         self._warn_of("event_times_clamped", sum(task.clamped for task in tasks))
         self._warn_of("corrections_dropped", sum(task.said.dropped for task in tasks))
         self._warn_of("absences_dropped", self._step.progress.absences_dropped)
@@ -241,6 +243,7 @@ class JoinerRole:
                 metrics.add("records_total", n, role="joiner", side=word, outcome=outcome)
             for outcome, n in book.pairs.items():
                 metrics.add("pairs_total", n, outcome=outcome)
+            metrics.add("rows_cut_total", book.rows_cut)
             for (before, outcome), n in book.corrections.items():
                 metrics.add("corrections_total", n, from_outcome=before, outcome=outcome)
             for (path, kind), n in book.paths.items():

@@ -82,6 +82,13 @@ def _differences(run: Run) -> None:
     assert shown == found
 
 
+@moves("rows_cut_total")
+def _rows_cut(run: Run) -> None:
+    rows = records(run.trial.bootstrap, run.trial.topic("diff"))
+    cut = sum("cut: 1 paths" in (row["reason"] or "") for row in rows)
+    assert run.done["joiner"].value("rows_cut_total") == cut > 0
+
+
 @moves("schema_change_pairs_total")
 def _schema_changes(run: Run) -> None:
     assert run.done["joiner"].by("change", "schema_change_pairs_total") == {"promoted": 1}

@@ -68,6 +68,7 @@ def watched(order):
         return bytes.fromhex("00000000020a")
     if order["n"] >= {LATE} and isinstance(said, dict):
         said["tags"] = ["late"]
+        said["x" * 300] = "longer than a path in a row may be"
     return said
 """
 )
