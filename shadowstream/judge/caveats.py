@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from shadowstream.config import Config
+from shadowstream.judge.incidents import BLIND_UP_TO, Watch
 
 
 def asks_for_error(config: Config) -> bool:
@@ -14,13 +15,17 @@ def asks_for_error(config: Config) -> bool:
     return config.candidate.topic is not None and named and "error" in _judged(config)
 
 
-def caveats_of(config: Config, outcomes: Mapping[str, int], withdrawn: Iterable[str] = ()) -> list[str]:
-    """What limits the word of a verdict, whatever it says. `withdrawn`: rejects that corrections have undone."""
+def caveats_of(
+    config: Config, outcomes: Mapping[str, int], withdrawn: Iterable[str] = (), watches: Iterable[Watch] = ()
+) -> list[str]:
+    """What limits the word of a verdict, whatever it says. `withdrawn`: rejects that corrections have undone.
+    `watches`: those of the criteria whose change over time is looked for."""
     return [
         *_of_exactness(config),
         *_of_a_job_of_its_own(config),
         *_of_identity(config, outcomes),
         *_of_decoding(config, outcomes),
+        *_of_drift(config, list(watches)),
         *(
             f"a reject was withdrawn, since records said missing or extra have come after all: {why}"
             for why in withdrawn
@@ -85,3 +90,19 @@ def _of_decoding(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     if not broken or "error" in _judged(config):
         return []
     return [f"{broken} records of the candidate cannot be decoded and count in no rate: judge.criteria has no error"]
+
+
+def _of_drift(config: Config, watches: list[Watch]) -> list[str]:
+    said = []
+    blind = [watch.subject.name for watch in watches if watch.blind]
+    if blind:
+        said.append(
+            f"no change over time can be seen yet in {', '.join(blind)}: ADWIN needs more than {BLIND_UP_TO} windows "
+            f"of at least {config.judge.drift.min_records} records since it began or last found one; until then only "
+            "the alarm over the limit watches"
+        )
+    refused = {watch.subject.name: watch.refused for watch in watches if watch.refused}
+    if refused:
+        left_out = ", ".join(f"{values} of {name}" for name, values in refused.items())
+        said.append(f"values that are no finite number were kept from ADWIN: {left_out}")
+    return said

@@ -51,6 +51,9 @@ FALSE_ALARMS = 1.0
 HISTORY_MAX = 10_000
 HISTORY_MIN = 200
 
+BLIND_UP_TO = AdwinParams(p_ref=1.0).grace_period
+"""With so many values or fewer ADWIN looks for no change."""
+
 Detector = Literal["adwin", "sr"]
 
 
@@ -130,6 +133,16 @@ class Watch:
         """Begin with so many merged windows of so many records behind it, none of them bad: what first goes wrong late
         has changed."""
         self._earlier = [windows, records, 0]
+
+    @property
+    def blind(self) -> bool:
+        """Whether ADWIN has too short a history to see any change, though the subject has had records."""
+        return self._adwin.width <= BLIND_UP_TO and (self._last_ms[1] > 0 or self._counted[0] > 0)
+
+    @property
+    def refused(self) -> int:
+        """Values that were kept from ADWIN because they are no finite numbers."""
+        return self._adwin.refused
 
     @property
     def log_evidence(self) -> float:

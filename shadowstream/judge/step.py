@@ -211,6 +211,7 @@ class JudgeStep:
             incidents=[one.incident for one in self.families.values() if one.incident is not None],
             withdrawn=[one.withdrawn for one in self.levels.values() if one.withdrawn and one.reason is None],
             slices=self._found[1],
+            watches=[one.whole for one in self.families.values()],
             said=self.said,
             hash=self._hash,
             attempt=self._attempt,

@@ -23,6 +23,7 @@ from shadowstream.judge.caveats import asks_for_error, caveats_of
 from shadowstream.judge.commands import Said
 from shadowstream.judge.criteria import coverage, is_known, summed_otherwise
 from shadowstream.judge.families import OpenIncident
+from shadowstream.judge.incidents import Watch
 from shadowstream.judge.slices import LISTED_MAX, Listed
 from shadowstream.judge.standing import Standing
 from shadowstream.judge.tally import Slice
@@ -73,7 +74,8 @@ class Case:
     `config` is that of the attempt (`attempts.at_attempt`); `hash` the `criteria_hash` of the one that was written.
     `standings`: where each criterion stands, in the config's order. `rejected`: sentence by criterion that has been
     shown bad, latched. `incidents`: what is open. `withdrawn`: sentences of rejects that corrections have undone.
-    `slices`: those that hold the excess. `said`: what people said of it.
+    `slices`: those that hold the excess. `watches`: of each criterion that is watched for change.
+    `said`: what people said of it.
     """
 
     config: Config
@@ -84,6 +86,7 @@ class Case:
     incidents: Sequence[OpenIncident] = ()
     withdrawn: Sequence[str] = ()
     slices: Slices = NO_SLICES
+    watches: Sequence[Watch] = ()
     said: Said | None = None
     hash: str = ""
     attempt: int = 1
@@ -153,7 +156,7 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "outcomes": outcomes,
         "fields": {path: pairs for path, pairs in sorted(windows.fields.items()) if pairs > 0},
         "coverage": coverage(outcomes),
-        "caveats": caveats_of(config, outcomes, case.withdrawn),
+        "caveats": caveats_of(config, outcomes, case.withdrawn, case.watches),
         "remainder": windows.remainder,
         "ledgers": remainders[:_LEDGER_LINES_MAX],
         "incidents_open": sorted(one.id for one in case.incidents),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
-from shadowstream.config import Config
+from shadowstream.config import Config, Drift
 from shadowstream.judge.caveats import caveats_of
 from shadowstream.judge.criteria import counts, coverage, rates_of
+from shadowstream.judge.incidents import Subject, Watch
 from shadowstream.judge.measures import measure_of
 from shadowstream.judge.verdict import build
-from tests.judge.stats import config
+from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 from tests.judge.test_step import Bench, judged, told
 from tests.judge.test_verdict import GOOD_HOUR, by_rate, case
 
@@ -167,3 +169,26 @@ def test_detectors_of_a_job_of_its_own_speak_of_its_records() -> None:
     opened = [event for event in bench.of("drift") if event["event"] == "opened"]
     assert [event["criterion"] for event in opened] == ["error"]
     assert "shadow records" in opened[0]["reason"]
+
+
+def test_a_history_too_short_for_adwin_is_said_until_it_is_long_enough() -> None:
+    def notes(hours: int) -> list[str]:
+        bench = Bench(settings=config(criteria=[{"rate": "mismatch", "limit": 0.01}]))
+        for hour in range(hours):
+            window = cell(hour * HOUR_MS, match=100)
+            bench.give(stats("scores/0", hour + 1, window, watermark_ms=(hour + 1) * HOUR_MS))
+        return list(bench.evaluate()["caveats"])
+
+    # Two hours are one window of 200 records.
+    (said,) = notes(20)
+    assert "no change over time can be seen yet in mismatch: ADWIN needs more than 10 windows" in said
+    assert notes(22) == notes(0) == []
+
+
+def test_values_that_are_no_number_are_counted_in_the_verdict() -> None:
+    watch = Watch(Subject("mean:score", "pairs", 0.1), Drift(min_records=1), REVISION, 1000.0)
+    for hour in range(12):
+        watch.feed(hour * HOUR_MS, (hour + 1) * HOUR_MS, 10, 1)
+    watch._adwin.update(0, math.nan)  # counts cannot give one; a rate that could would come this way
+    said = caveats_of(config(), {}, (), [watch])
+    assert "values that are no finite number were kept from ADWIN: 1 of mean:score" in said

@@ -262,7 +262,7 @@ def test_a_state_too_large_for_a_message_is_not_written_and_a_restart_comes_to_t
         one = cell(hour * HOUR_MS, match=5000)
         one["buckets"] = [{"bucket": b, "n": draw.randint(1, 9999), "s": draw.randint(0, 1)} for b in range(1024)]
         records.append(stats(A, hour + 1, one))
-    bench = judged(records, every=200)
+    bench = judged(records, every=100)
     assert bench.of("judge-state")[-1]["offsets"] != {"0": 400}
     assert all(len(encode("judge_state", state)) <= STATE_BYTES_MAX for state in bench.of("judge-state"))
     bench.give(stats(A, 401))
