@@ -49,8 +49,8 @@ def write_config(bootstrap: str, topics: Topics, name: str, folder: Path) -> Pat
     return path
 
 
-def write_runner_config(bootstrap: str, topics: Topics, name: str, folder: Path) -> Path:
-    """The config of a trial whose input is the workload's production topic, and whose candidate does nothing."""
+def write_runner_config(bootstrap: str, topics: Topics, name: str, folder: Path, call: str = "same") -> Path:
+    """The config of a trial whose input is the workload's production topic; its candidate is one of `noop`."""
     schemas = folder / name
     schemas.mkdir(exist_ok=True)
     (schemas / f"{SCHEMA_ID}.{topics.found}-value.avsc").write_text(json.dumps(topics.workload.schema), "utf-8")
@@ -61,7 +61,7 @@ def write_runner_config(bootstrap: str, topics: Topics, name: str, folder: Path)
         "inputs": [topics.production],
         "production": {"outputs": [topics.found], "group": f"{name}-production", "commits": "after_output"},
         "candidate": {
-            "call": "bench.engines.noop:same",
+            "call": f"bench.engines.noop:{call}",
             "takes": "batch",
             "trusted": True,
             "partitioner": "input",

@@ -194,6 +194,8 @@ def load(bootstrap: str, topics: Topics) -> None:
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
+            # Else a request sent again on a busy machine changes the order, and a window of event time drops pairs.
+            "enable.idempotence": True,
             "linger.ms": 20,
             "compression.type": "lz4",
             "queue.buffering.max.messages": 1_000_000,
