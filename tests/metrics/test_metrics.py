@@ -94,6 +94,11 @@ def _schema_changes(run: Run) -> None:
     assert run.done["joiner"].by("change", "schema_change_pairs_total") == {"promoted": 1}
 
 
+@moves("snapshots_total")
+def _snapshots(run: Run) -> None:
+    assert run.done["runner"].by("result", "snapshots_total").keys() >= {"written"}
+
+
 @moves("lag_records")
 def _lag_records(run: Run) -> None:
     """`run.left` is what the reader counts: ends less what is committed, or said to have been read."""

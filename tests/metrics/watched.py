@@ -70,6 +70,20 @@ def watched(order):
         said["tags"] = ["late"]
         said["x" * 300] = "longer than a path in a row may be"
     return said
+
+
+class Watched:
+    calls = 0
+
+    def __call__(self, order):
+        self.calls += 1
+        return watched(order)
+
+    def snapshot(self):
+        return str(self.calls).encode()
+
+    def restore(self, snapshot):
+        self.calls = int(snapshot)
 """
 )
 
@@ -200,8 +214,9 @@ def prepare(kafka: Broker, folder: Path) -> Run:
         "judge": {"drift": {"min_records": 20}},
     }
     trial = Trial(
-        kafka.bootstrap, f"watched-{uuid4().hex[:8]}", folder, WATCHED, "trial_candidate:watched", settings=settings
+        kafka.bootstrap, f"watched-{uuid4().hex[:8]}", folder, WATCHED, "trial_candidate:Watched", settings=settings
     )
+    trial.write_config(candidate={"call": trial.call, "trusted": True, "state": "snapshot"})
     trial.create_topics()
     trial.write_orders(range(ORDERS), raw_order)
     Production(trial, say).work(below(HALF))
