@@ -110,13 +110,11 @@ class TopicPlan:
         diff_json: bool = False,
         repartitioned: Collection[str] = (),
         labels: bool = False,
-        snapshots: bool = False,
     ) -> list[TopicSpec]:
         """Every topic of the trial, given production's output topics and their partition counts.
 
         `diff_json` as in the config: the topic diff.json is there only where it was asked for. `repartitioned` are the
         output topics of which we keep a copy by identity. `labels`: whether late labels are waited for.
-        `snapshots`: whether the candidate's state is written.
         Cleanup and retention follow the topic table of the design (docs/architecture.md).
         """
         forever = ("retention.ms", "-1")
@@ -142,6 +140,7 @@ class TopicPlan:
             *([TopicSpec(self.of("diff.json"), widest, rows)] if diff_json else []),
             TopicSpec(self.of("stats"), widest, (forever,)),
             TopicSpec(self.of("state"), widest, (compact,)),
+            TopicSpec(self.of("runner-state"), widest, (compact,)),
             TopicSpec(self.of("judge-state"), 1, (compact,)),
             TopicSpec(self.of("drift"), 1, (forever,)),
             TopicSpec(self.of("verdict"), 1, (compact,)),
@@ -151,8 +150,6 @@ class TopicPlan:
             TopicSpec(self.dead_letter("runner"), 1, (forever, long_segments, any_time)),
             TopicSpec(self.dead_letter("joiner"), 1, (forever, long_segments, any_time)),
         ]
-        if snapshots:
-            specs.append(TopicSpec(self.of("runner-state"), widest, (compact,)))
         if labels:
             specs += [
                 TopicSpec(self.of("scored"), widest, (forever, long_segments, any_time)),

@@ -59,8 +59,7 @@ def _topics() -> Iterator[str]:
     """A line a topic. Two plans with different counts tell which partitions follow production's."""
     plan = TopicPlan("name")
     plans = [
-        plan.specs({"TOPIC": partitions}, diff_json=True, repartitioned=["TOPIC"], labels=True, snapshots=True)
-        for partitions in (2, 3)
+        plan.specs({"TOPIC": partitions}, diff_json=True, repartitioned=["TOPIC"], labels=True) for partitions in (2, 3)
     ]
     for spec, other in zip(*plans, strict=True):
         name = spec.name.removeprefix(plan.prefix)

@@ -73,31 +73,55 @@ def _since(config: Config, client: AdminClient, purpose: str, wanted: Mapping[Pl
     return between(config, purpose, begins, ends)
 
 
+class Ranges(NamedTuple):
+    """The runner's commits as far as they are decided, and the counters of those whose metadata does not hold them."""
+
+    committed: list[Committed]
+    counters: dict[Place, marks.Counters]
+
+
 def ranges_decided(
     config: Config, client: AdminClient, committed: Sequence[Committed], fresh: Mapping[Place, int]
-) -> list[Committed]:
+) -> Ranges:
     """The runner's commits, each moved on by the range marks that follow it without a gap. `fresh`: where a place
-    begins of which nothing is committed."""
+    begins of which nothing is committed. Raises `BrokerError` where counters are not in the mark that decided."""
     topic = Place(config.plan.of("progress"), 0)
     found: dict[Place, Committed] = {}
-    begin: list[int] = []
+    begin: dict[Place, int] = {}
+    named: dict[Place, marks.Overflow] = {}
+    counters: dict[Place, marks.Counters] = {}
     for one in committed:
         own_part, at = separated(one.metadata)
         found[one.place] = one._replace(metadata=own_part)
-        begin.append(max(at, 0))
+        begin[one.place] = max(at, 0)
+        overflow = marks.overflow_of(own_part, one.offset)
+        if overflow is not None:
+            named[one.place] = overflow
     reached = {place: one.offset if one.offset >= 0 else fresh.get(place, 0) for place, one in found.items()}
-    for message in _since(config, client, "runner.decided", {topic: min(begin, default=0)}):
+    for message in _since(config, client, "runner.decided", {topic: min(begin.values(), default=0)}):
         name, record = own.decode(message.value() or b"")
         if name != "mark" or record["kind"] != "range":
             continue
         place = Place(record["input_topic"], record["input_partition"])
+        said = marks.Overflow(record["to_offset"], record["revision"])
+        if named.get(place) == said and offset_of(message) >= begin[place]:
+            del named[place]  # of several the first counts
+            counters[place] = marks.Counters.of(record["counters"])
         if reached.get(place) != record["from_offset"]:
             continue
         reached[place] = record["to_offset"]
-        metadata = marks.to_metadata(record["revision"], marks.Counters.of(record["counters"]))
+        counters[place] = marks.Counters.of(record["counters"])
+        metadata = marks.to_metadata(record["revision"], counters[place])
         found[place] = Committed(place, record["to_offset"], metadata)
         log.info("decided_before", place=str(place), to=record["to_offset"])
-    return list(found.values())
+    if named:
+        place, overflow = min(named.items())
+        raise BrokerError(
+            f"{topic}: no range mark of {place} to offset {overflow.offset}, although the group's commit names it; "
+            "was the topic changed? Its retention.ms must be -1",
+            fatal=True,
+        )
+    return Ranges(list(found.values()), counters)
 
 
 def chained(heads: dict[str, Head], records: Iterator[dict[str, Any]]) -> None:

@@ -70,13 +70,13 @@ def planned(config: Config, counts: dict[str, int], repartitioned: Collection[st
     """Every topic of the trial; `counts` has at least the partitions of production's outputs, `repartitioned` are those
     of which we keep a copy by identity."""
     outputs = {topic: counts[topic] for topic in config.production.outputs}
-    snapshots = config.candidate.state == "snapshot"
-    settings = {"diff_json": config.compare.diff_json, "labels": config.labels is not None, "snapshots": snapshots}
+    settings = {"diff_json": config.compare.diff_json, "labels": config.labels is not None}
     specs = config.plan.specs(outputs, repartitioned=repartitioned, **settings)
     if config.candidate.topic is None:
         return specs
-    # The candidate's job writes a topic of its own; ours is written only where we copy that one.
+    # The candidate's job writes a topic of its own; ours is written only where we copy that one. Nor do we run it.
     unwritten = {config.plan.out(topic) for topic in outputs if topic not in repartitioned}
+    unwritten.add(config.plan.of("runner-state"))
     return [spec for spec in specs if spec.name not in unwritten]
 
 

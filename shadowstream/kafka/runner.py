@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from confluent_kafka.admin import AdminClient
@@ -31,7 +31,7 @@ from shadowstream.kafka.pace import Pace
 from shadowstream.kafka.received import Received
 from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.sampling import Rechecks
-from shadowstream.kafka.snapshots import read_snapshots
+from shadowstream.kafka.snapshots import read_counters, read_snapshots
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Commit, Place, Write
 from shadowstream.runner import candidate, marks
@@ -91,17 +91,19 @@ class RunnerRole:
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
         """Go on from what is committed, with its counters; from the start mark where nothing is."""
         starts = {}
-        self._assign_states(committed)
         lows = offsets.beginnings(self._client, [one.place for one in committed])
+        counted: dict[Place, marks.Counters] = {}
         if self._config.delivery == "at_least_once":
-            committed = ranges_decided(self._config, self._client, committed, self._pinned.start.committed)
+            committed, counted = ranges_decided(self._config, self._client, committed, self._pinned.start.committed)
+        self._assign_states(committed)
+        counted |= self._overflows([one for one in committed if one.place not in counted])
         for one in committed:
             place = one.place
             if place.topic in self._copies.topics:
                 starts[place] = self._copies.begin(one)
                 continue
             if one.offset >= 0:
-                position, counters = one.offset, marks.of_metadata(one.metadata)
+                position, counters = one.offset, counted.get(place) or marks.of_metadata(one.metadata)
             else:
                 position, counters = self._pinned.start.committed.get(place, 0), marks.Counters()
                 if self._pinned.done.get(place, 0) > position:
@@ -122,6 +124,16 @@ class RunnerRole:
         self._next_marks_ms = 0
         return starts
 
+    def _overflows(self, committed: Sequence[Committed]) -> dict[Place, marks.Counters]:
+        """The counters of those commits whose metadata could not hold them."""
+        inputs = [one for one in committed if one.offset >= 0 and one.place.topic not in self._copies.topics]
+        named = {one.place: marks.overflow_of(one.metadata, one.offset) for one in inputs}
+        wanted = {place: overflow for place, overflow in named.items() if overflow is not None}
+        return read_counters(self._config, wanted, self._kept_in(wanted))
+
+    def _kept_in(self, places: Iterable[Place]) -> dict[Place, int]:
+        return {place: self._step.kept_in(place).partition for place in places}
+
     def _assign_states(self, committed: Sequence[Committed]) -> None:
         """The candidate's state of each input partition as it was committed, or a new one."""
         stateful = self._step.call
@@ -133,7 +145,7 @@ class RunnerRole:
             if one.place.topic not in self._copies.topics
         }
         wanted = {place: at for place, one in kept.items() if (at := stateful.wanted(place, one)) is not None}
-        snapshots = read_snapshots(self._config, wanted, stateful.partitions)
+        snapshots = read_snapshots(self._config, wanted, self._kept_in(wanted))
         for place, one in kept.items():
             stateful.assign(place, one, snapshots.get(place))
         self._tell_of_snapshots(stateful)

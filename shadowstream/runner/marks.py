@@ -2,6 +2,10 @@
 
 All offsets in marks are high watermarks. A mark counts for a reader only once its own read_committed position
 has passed the offsets that the mark names; until then the outputs may still be hidden by an open transaction.
+
+Commit metadata keeps the same counters: form ``1``, zlib and base85 over JSON. Form ``2`` is the same without counters:
+they did not fit and stand in the record of runner-state that the commit names by its place, offset and revision, of the
+same transaction; without transactions in the range mark that decides.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from shadowstream.codecs import own
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.records import Place, Write
 
-METADATA_CHARS_MAX = 4_000
+METADATA_CHARS_MAX = 4_000  # the broker refuses 4,096, and one refused partition fails the whole commit
 ABSENT_REASONS = ("error", "timeout", "undecodable", "filtered", "sampled_out", "warm_up")
 FAILED_REASONS = frozenset(("error", "timeout", "undecodable"))
 
@@ -80,25 +84,52 @@ class Kept(NamedTuple):
 
 def to_metadata(revision: str, counters: Counters, kept: Kept | None = None) -> str:
     """The counters, and what the commit says of the candidate's state, as commit metadata, from which a new owner of
-    the partition goes on."""
-    body = {"revision": revision, **counters.record()}
+    the partition goes on; form ``2`` (overflow) where the counters do not fit."""
+    body: dict[str, Any] = {"revision": revision}
     if kept is not None:
         body["kept"] = kept[:2]
-    text = json.dumps(body, separators=(",", ":"))
-    packed = "1" + base64.b85encode(zlib.compress(text.encode(), 6)).decode()
-    if len(packed) > METADATA_CHARS_MAX:
-        raise ShadowstreamBug(f"commit metadata of {len(packed)} characters; the broker's limit is near")
-    return packed
+    text = _text("1", body | counters.record())
+    return text if len(text) <= METADATA_CHARS_MAX else _text("2", body)
+
+
+def _text(form: str, body: dict[str, Any]) -> str:
+    packed = zlib.compress(json.dumps(body, separators=(",", ":")).encode(), 6)
+    return form + base64.b85encode(packed).decode()
+
+
+class Overflow(NamedTuple):
+    """Names the record of counters that did not fit: `offset` is the commit's, `revision` that which has made it."""
+
+    offset: int
+    revision: str
+
+    def write(self, topic: Place, counters: Counters, place: Place) -> Write:
+        """The record of the commit of an input `place`, into a partition of runner-state."""
+        record = {"input": str(place), "offset": self.offset, "revision": self.revision, "snapshot": b""}
+        # No topic has a space in its name, so no snapshot has such a key.
+        key = f"counters {place}".encode()
+        return Write(*topic, key, own.encode("runner_state", record | {"counters": counters.record()}))
+
+
+def overflow_of(metadata: str, offset: int) -> Overflow | None:
+    """The record that a commit of `offset` names; None where its counters stand in the metadata.
+
+    >>> overflow_of(to_metadata("00", Counters(read=3)), 7)
+    """
+    return Overflow(offset, _body(metadata)["revision"]) if metadata.startswith("2") else None
 
 
 def of_metadata(metadata: str) -> Counters:
-    """The counters of a commit; raises `ConfigError` for a form that this release did not write.
+    """The counters of a commit that names no `Overflow`; raises `ConfigError` for a form that we did not write.
 
     >>> of_metadata(to_metadata("00", Counters(read=3))).read
     3
     """
+    body = _body(metadata)
+    if metadata.startswith("2"):
+        raise ShadowstreamBug("the counters of this commit are not in its metadata but in the record that it names")
     try:
-        return Counters.of(_body(metadata))
+        return Counters.of(body)
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"commit metadata {metadata[:20]!r} cannot be read ({error})") from error
 
@@ -117,7 +148,7 @@ def kept_of(metadata: str) -> Kept | None:
 
 
 def _body(metadata: str) -> dict[str, Any]:
-    if not metadata.startswith("1"):
+    if metadata[:1] not in ("1", "2"):
         raise ConfigError(
             f"commit metadata {metadata[:20]!r} is of an unknown form: something else has committed to our group, or a "
             "newer release has. Run the newer release, or remove the topics and groups of this trial and start anew"

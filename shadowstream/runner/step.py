@@ -321,8 +321,17 @@ class RunnerStep:
             if isinstance(self.call, Stateful):
                 kept, snapshots = self.call.prepare(place, state.position)
                 writes += snapshots
-            commits.append(Commit(place, state.position, marks.to_metadata(self.revision, state.counters, kept)))
+            metadata = marks.to_metadata(self.revision, state.counters, kept)
+            overflow = marks.overflow_of(metadata, state.position)
+            # Without transactions the range mark holds the counters, and it alone tells whose count.
+            if overflow is not None and self.config.delivery == "exactly_once":
+                writes.append(overflow.write(self.kept_in(place), state.counters, place))
+            commits.append(Commit(place, state.position, metadata))
         return writes, commits
+
+    def kept_in(self, place: Place) -> Place:
+        """The partition of runner-state of an input partition: the topic has as many as the widest output."""
+        return Place(self.config.plan.of("runner-state"), place.partition % max(self.partitions.values()))
 
     def committed(self) -> None:
         """The transaction of the last `prepare` has been committed."""
