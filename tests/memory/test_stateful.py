@@ -60,7 +60,8 @@ class Counting:
 class World:
     """A broker, orders in two partitions, and runners that come and go."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: Config = CONFIG) -> None:
+        self.config = config
         self.broker = MemoryBroker(ManualClock(wall_ms=1_000_000))
         self.broker.create("in", PARTITIONS)
         self.broker.create("out", PARTITIONS)
@@ -80,7 +81,9 @@ class World:
 
     def runner(self, instance: str = "0") -> Process:
         watch = Watch("counts", "runner")
-        return Process(instance, self.broker.clock, lambda: runner.run(CONFIG, REVISION, Stoppable(), watch, instance))
+        return Process(
+            instance, self.broker.clock, lambda: runner.run(self.config, REVISION, Stoppable(), watch, instance)
+        )
 
     def turn(self, process: Process, calls: int) -> None:
         self.running = process
@@ -149,6 +152,19 @@ def test_with_aborts_zombies_and_partitions_that_move_the_counts_are_those_of_a_
         assert world.said() == world.undisturbed()
         for process in runners:
             process.kill()
+
+
+def test_without_hooks_and_without_transactions_another_process_goes_on() -> None:
+    candidate = CONFIG.candidate.model_copy(update={"state": "warm_up", "warm_up_records": 2})
+    world = World(CONFIG.model_copy(update={"candidate": candidate, "delivery": "at_least_once"}))
+    with inside(world.broker, world.host):
+        for runs in range(1, 4):
+            world.arrive(20)
+            process = world.runner()
+            world.turn(process, 1_000)
+            assert process.error is None, process.error
+            process.kill()
+            assert len(world.said()) == 20 * runs
 
 
 def test_the_tests_before_would_see_a_candidate_that_forgets(monkeypatch: pytest.MonkeyPatch) -> None:

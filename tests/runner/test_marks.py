@@ -12,7 +12,7 @@ from shadowstream.codecs import own
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.records import Place
 from shadowstream.runner import marks
-from shadowstream.runner.marks import Counters
+from shadowstream.runner.marks import Counters, Kept, Overflow
 
 REVISION = "00112233445566778899aabbccddeeff"
 numbers = st.integers(0, 2**62)
@@ -57,13 +57,40 @@ def test_counters_of_two_hundred_output_partitions_fit_the_metadata() -> None:
     assert len(text) <= marks.METADATA_CHARS_MAX
 
 
-def test_metadata_that_would_not_fit_is_refused_and_not_cut() -> None:
-    written = Counter({f"out/{p}": p * 48_271**5 % 10**18 for p in range(2_000)})
-    with pytest.raises(ShadowstreamBug, match="the broker's limit"):
-        marks.to_metadata(REVISION, Counters(written=written))
+def test_counters_of_thousands_of_output_partitions_come_back_from_the_record_that_the_metadata_names() -> None:
+    written = Counter({f"out/{p}": p * 48_271**5 % 10**18 for p in range(5_000)})
+    said = Counters(10**12, 10**12, 0, Counter(error=10**9), written)
+    text = marks.to_metadata(REVISION, said, Kept(70, [2, 9]))
+    assert len(text) <= 200
+    assert marks.kept_of(text) == Kept(70, [2, 9], REVISION)
+    overflow = marks.overflow_of(text, 77)
+    assert overflow == Overflow(77, REVISION)
+    write = overflow.write(Place("shadow.t.runner-state", 1), said, Place("in", 5))
+    assert (write.topic, write.partition, write.key) == ("shadow.t.runner-state", 1, b"counters in/5")
+    name, record = own.decode(write.value or b"")
+    assert (name, record["input"], record["offset"], record["revision"]) == ("runner_state", "in/5", 77, REVISION)
+    assert Counters.of(record["counters"]) == said
 
 
-@pytest.mark.parametrize("text", ["", "2abc", "{}"])
+def test_metadata_without_its_counters_is_not_taken_for_a_new_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(marks, "METADATA_CHARS_MAX", 0)
+    with pytest.raises(ShadowstreamBug, match="in the record that it names"):
+        marks.of_metadata(marks.to_metadata(REVISION, Counters(read=3)))
+
+
+def test_metadata_that_fits_is_as_it_was_before_there_were_others() -> None:
+    said = Counters(9, 8, 1, Counter(error=2), Counter({"out/3": 8}))
+    before = (
+        "1c$^)JOA5mv6aeq?)<UDk__<05MdJ&V77c3JMabRz+TAeBoKW$dS}GYF3<KvvNI8y5O_SEfSnGWV>l!2CwgIEsM{t("
+        "GC-uj@9DP4JIK!Z&7iL1vz=!t76R_4&!HJ9dntI3lvvl1gO=O?AQ#fljbEcN%`T|j;EMN"
+    )
+    assert marks.of_metadata(before) == said
+    assert marks.kept_of(before) == Kept(7, [1, 5], REVISION)
+    assert marks.overflow_of(before, 9) is None
+    assert marks.overflow_of(marks.to_metadata(REVISION, said), 9) is None
+
+
+@pytest.mark.parametrize("text", ["", "3abc", "{}"])
 def test_metadata_that_we_did_not_write_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="unknown form"):
         marks.of_metadata(text)

@@ -6,14 +6,23 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 
+from shadowstream.config import Config
+from shadowstream.kafka import runner
+from shadowstream.kafka.snapshots import read_counters
+from shadowstream.records import Place
+from shadowstream.runner import marks
 from shadowstream.testing.simulation import run
 from shadowstream.testing.simulation.__main__ import main
 from shadowstream.testing.simulation.generator import history
 from shadowstream.testing.simulation.on_broker.faults import AT_LEAST_ONCE, COMMITTED, TORN, UNHEARD
+from shadowstream.testing.simulation.on_broker.play import AT_LEAST_ONCE as AT_LEAST_ONCE_WAY
 from shadowstream.testing.simulation.on_broker.play import ON_BROKER, BrokerTrial
+from shadowstream.testing.simulation.run import Way
 
 SEEDS = 60
 SEEDS_LONG = 2_000
@@ -47,6 +56,41 @@ def test_without_transactions_crashes_repeat_records_and_no_count_is_wrong() -> 
     assert done.returncode == 0, done.stdout + done.stderr
     for phase, call in (*AT_LEAST_ONCE, COMMITTED):
         assert told(done.stdout, f"died {phase} {call}"), f"nobody died {phase} {call}: these seeds prove nothing of it"
+
+
+def offences_without_room(
+    monkeypatch: pytest.MonkeyPatch, way: Way, seeds: range, read: Callable[..., dict[Place, marks.Counters]]
+) -> tuple[list[str], int]:
+    """What was wrong where the counters of no commit of the runner fit its metadata; and how many were read back."""
+    named = 0
+
+    def reading(config: Config, wanted: Mapping[Place, marks.Overflow], at: Mapping[Place, int]) -> Any:
+        nonlocal named
+        named += len(wanted)
+        return read(config, wanted, at)
+
+    monkeypatch.setattr(marks, "METADATA_CHARS_MAX", 0)
+    monkeypatch.setattr(runner, "read_counters", reading)
+    wrong = [f"{seed}: {offence}" for seed in seeds for offence in run.run_seed(seed, way).offences]
+    return wrong, named
+
+
+def test_counters_that_fit_no_commit_come_back_whatever_dies_and_wherever(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong, named = offences_without_room(monkeypatch, ON_BROKER, range(SEEDS // 3), read_counters)
+    assert wrong == []
+    assert named >= SEEDS // 3
+
+
+def test_the_test_before_would_see_counters_that_do_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgets(_: Config, wanted: Mapping[Place, marks.Overflow], __: Mapping[Place, int]) -> Any:
+        return dict.fromkeys(wanted, marks.Counters())
+
+    assert offences_without_room(monkeypatch, ON_BROKER, range(SEEDS // 10), forgets)[0]
+
+
+def test_without_transactions_they_come_back_from_the_mark_that_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong, named = offences_without_room(monkeypatch, AT_LEAST_ONCE_WAY, range(SEEDS // 5), read_counters)
+    assert (wrong, named) == ([], 0)
 
 
 @pytest.mark.long

@@ -1,0 +1,113 @@
+"""Counters that no commit has room for, on a real broker: kill -9 several times, and the runner has counted once."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.codecs import own
+from shadowstream.kafka import offsets
+from shadowstream.records import PACKED_HEADER, Place, unpack
+from shadowstream.runner import marks
+from shadowstream.testing import Broker
+from shadowstream.testing.topics import create_topics, read_all
+from tests.conftest import Say
+from tests.pipeline.evidence import await_that
+from tests.pipeline.roles import UNBOUNDED, Running
+from tests.pipeline.trial import PARTITIONS, Trial
+
+KILLS = 3
+TOPICS = 30
+CANDIDATE = """
+from shadowstream import Output
+TOPICS = {topics}
+
+
+def judge(order):
+    return [Output(order["n"], topic=topic) for topic in TOPICS[order["n"] % 7 :]]
+"""
+
+
+def name(n: int) -> str:
+    """An output topic whose name does not compress: a few say as much as hundreds of partitions of one."""
+    digest = hashlib.sha512(b"a%d" % n).digest() + hashlib.sha512(b"b%d" % n).digest()
+    return f"{n:02d}-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
+
+
+@pytest.fixture
+def trial(kafka: Broker, tmp_path: Path) -> Trial:
+    topics = [name(n) for n in range(TOPICS)]
+    settings: dict[str, Any] = {
+        **UNBOUNDED,
+        "production": {"outputs": topics},
+        "candidate": {"call": "wide:judge", "trusted": True, "partitioner": "input"},
+    }
+    made = Trial(kafka.bootstrap, "wide", tmp_path, CANDIDATE.format(topics=topics), "wide:judge", settings=settings)
+    create_topics(kafka.bootstrap, {made.input: PARTITIONS, **dict.fromkeys(topics, 1)})
+    return made
+
+
+def said(trial: Trial) -> dict[Place, marks.Counters]:
+    """What the last mark of each input partition counts."""
+    records = [own.decode(read.value or b"")[1] for read in read_all(trial.bootstrap, trial.topic("progress"))]
+    return {
+        Place(one["input_topic"], one["input_partition"]): marks.Counters.of(one["counters"])
+        for one in records
+        if one["counters"] is not None
+    }
+
+
+def written(trial: Trial) -> tuple[Counter[tuple[int, str]], Counter[tuple[str, int, int]]]:
+    """Outputs that are there, by input partition and output topic; and by topic and the input that each comes from."""
+    counts: Counter[tuple[int, str]] = Counter()
+    each: Counter[tuple[str, int, int]] = Counter()
+    for topic in trial.config.production.outputs:
+        for read in read_all(trial.bootstrap, trial.config.plan.out(topic)):
+            at = unpack(dict(read.headers)[PACKED_HEADER]).coordinate
+            counts[at.partition, f"{topic}/0"] += 1
+            each[topic, at.partition, at.offset] += 1
+    return counts, each
+
+
+def has_read(trial: Trial, least: int) -> bool:
+    return sum(one.read for one in said(trial).values()) >= least
+
+
+def test_killed_again_and_again_a_runner_of_many_outputs_counts_once(trial: Trial, say: Say) -> None:
+    orders = 0
+    with Running(trial) as running:
+        for kill in range(KILLS + 1):
+            running.start("run")
+            # While it starts and works, so that kills fall within commits as well as between them.
+            for _ in range(10):
+                trial.write_orders(range(orders, orders + 15))
+                orders += 15
+                time.sleep(0.05)
+            least = orders - 15 * 5 if kill < KILLS else orders
+            await_that(f"{least} inputs read", partial(has_read, trial, least))
+            if kill < KILLS:
+                running.kill("run")
+        running.stop("run")
+    inputs = [Place(trial.input, partition) for partition in range(PARTITIONS)]
+    group = trial.config.plan.group("runner")
+    commits = offsets.commits(AdminClient({"bootstrap.servers": trial.bootstrap}), group, inputs)
+    assert {metadata[0] for _, metadata in commits.values()} == {"2"}
+    counts, each = written(trial)
+    assert set(each.values()) == {1}
+    assert len(each) == sum(TOPICS - n % 7 for n in range(orders))
+    counters = said(trial)
+    assert {place.partition: one.read for place, one in counters.items()} == dict.fromkeys(range(3), orders // 3)
+    assert {(p.partition, to): n for p, one in counters.items() for to, n in one.written.items()} == counts
+    assert "ShadowstreamBug" not in trial.said("run")
+    events = [json.loads(line)["event"] for line in trial.said("run").splitlines() if line.startswith("{")]
+    assert events.count("assigned") == KILLS + 1
+    say(f"{orders:,} orders, {KILLS} kills, {len(each):,} outputs in {TOPICS} topics: each once, and counted once")
