@@ -125,6 +125,14 @@ class Config(Model):
                 raise ValueError("bounded: needs twin.group, else nobody knows when the twin is done")
         elif any(criterion.rate == "twin" for criterion in self.judge.criteria):
             raise ValueError("judge.criteria: twin needs twin, a second run of production")
+        cost = [criterion for criterion in self.judge.criteria if criterion.rate == "cost"]
+        if cost and self.candidate.topic:
+            raise ValueError("judge.criteria: cost needs candidate.call; nobody measures a job of its own for us")
+        if any(criterion.unit == "record" for criterion in cost) and self.candidate.takes == "batch":
+            raise ValueError(
+                "judge.criteria: cost of a candidate that takes batches needs unit: block; all inputs of a batch share "
+                "one measurement, so records would prove far more than was seen"
+            )
         reads = [*self.inputs, *self.production.outputs]
         reads += [one.topic for one in (self.candidate, self.twin, self.labels) if one and one.topic]
         if len(set(reads)) < len(reads):

@@ -10,7 +10,7 @@ from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMi
 
 RateName = Literal[
     "mismatch", "field", "missing", "extra", "error", "duplicate",
-    "slower", "over", "mean", "check", "twin", "expected", "labels",
+    "slower", "over", "mean", "check", "twin", "expected", "labels", "cost",
 ]  # fmt: skip
 
 # What a rate asks to be named besides itself, and which rates may be counted by key.
@@ -19,6 +19,7 @@ _NAMES = {
     "mean": ("path", "bound"),
     "check": ("check", "path"),
     "expected": ("name",),
+    "cost": ("reference_ms", "ratio"),
 }
 _BY_KEY = ("mismatch",)
 
@@ -32,7 +33,7 @@ class Criterion(Model):
         "production, or over the latency limit. mean: the mean difference of the numbers at `path`, as a share of "
         "`bound`. check: values at `path` that fail `check`. twin, labels: of the pairs on which only one of the two "
         "is wrong, the share on which it is the candidate; .5 asks for better than equal. expected: pairs that differ "
-        "as declared under `name`"
+        "as declared under `name`. cost: inputs that take the candidate more CPU time than `ratio` times `reference_ms`"
     )
     limit: Rate = Field(description="p0: the rate that must be shown not to be reached, in (0, 1)")
     path: str | None = Field(None, min_length=1, description="path of the field: for field, mean and check")
@@ -41,6 +42,19 @@ class Criterion(Model):
     )
     check: Literal["schema", "null", "range", "category"] | None = Field(None, description="for check: which one")
     name: str | None = Field(None, min_length=1, description="for expected: name of the declared change")
+    reference_ms: float | None = Field(
+        None,
+        ge=0.001,
+        allow_inf_nan=False,
+        description="for cost: CPU time that production takes for one input, ms, as you have measured it there: nobody "
+        "measures production here",
+    )
+    ratio: float | None = Field(
+        None,
+        ge=0.01,
+        allow_inf_nan=False,
+        description="for cost: an input is costly above this many times reference_ms",
+    )
     unit: Literal["record", "key", "block"] = Field(
         "record",
         description="what is counted. record: each pair or record. key: the share of bad pairs per bucket of keys and "
@@ -68,10 +82,26 @@ class Criterion(Model):
         """
         return ":".join(one for one in (self.rate, self.check, self.name, self.path) if one)
 
+    @property
+    def over_ns(self) -> int | None:
+        """CPU time above which an input is costly, ns; None unless cost is judged.
+
+        >>> Criterion(rate="cost", reference_ms=2.0, ratio=1.5, limit=0.01).over_ns
+        3000000
+        """
+        if self.reference_ms is None or self.ratio is None:
+            return None
+        return round(self.reference_ms * self.ratio * 1e6)
+
     @model_validator(mode="after")
     def _named_as_its_rate_asks(self) -> Criterion:
         asked = _NAMES.get(self.rate, ())
-        for part in ("path", "bound", "check", "name"):
+        if self.rate == "cost" and self.reference_ms is None:
+            raise ValueError(
+                "rate: cost needs reference_ms: nobody measures production here, so measure its CPU time there "
+                "(seconds of its process over records that it answered) and give it in ms per input"
+            )
+        for part in ("path", "bound", "check", "name", "reference_ms", "ratio"):
             given = getattr(self, part) is not None
             if given and part not in asked:
                 raise ValueError(f"{part} does not go with rate: {self.rate}")

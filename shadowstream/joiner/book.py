@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -26,6 +26,7 @@ from shadowstream.joiner.pairing import Met, Pair
 from shadowstream.joiner.progress import Progress
 from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.said import SaidRow
+from shadowstream.judge.criteria import cost_names
 from shadowstream.records import REVISION_BYTES, Coordinate, Place, Side, Write
 
 PLAIN = frozenset(("match", "tolerated", "ignored"))
@@ -234,12 +235,17 @@ class Book:
         self._count(result, pair.production.time_ms, revision)
         self._row(result, revision, (pair.production, pair.shadow, None), Said(pair.ambiguous, said, said.id))
 
-    def inputs(self, start_ms: int, revision: str, read: int, failed: int) -> None:
-        """Enter inputs of one window, from a range mark."""
-        cell = self._cell(start_ms, revision)
-        cell.outcomes["input"] += read
-        if failed:
-            cell.outcomes["input_failed"] += failed
+    def inputs(self, window: Mapping[str, Any], revision: str) -> None:
+        """Enter inputs of one window, from a range mark (schemas/mark.avsc)."""
+        outcomes = self._cell(window["start_ms"], revision).outcomes
+        outcomes["input"] += window["read"]
+        if window["failed"]:
+            outcomes["input_failed"] += window["failed"]
+        if cost := window.get("cost"):
+            measured, over = cost_names(cost["over_ns"])
+            outcomes[measured] += cost["measured"]
+            if cost["over"]:
+                outcomes[over] += cost["over"]
 
     def windows(self) -> list[dict[str, Any]]:
         """The deltas as in schemas/stats.avsc."""

@@ -240,7 +240,7 @@ class Task(TaskState):
         counters = Counters.of(record["counters"])
         if record["to_offset"] > self.inputs_counted.get(place, -1):
             for window in record["windows"]:
-                self.book.inputs(window["start_ms"], record["revision"], window["read"], window["failed"])
+                self.book.inputs(window, record["revision"])
                 self.inputs_read[str(place)] += window["read"]
             self.inputs_counted[place] = record["to_offset"]
         elif record["to_offset"] < self.inputs_counted[place]:

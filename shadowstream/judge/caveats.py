@@ -25,6 +25,7 @@ def caveats_of(
         *_of_a_job_of_its_own(config),
         *_of_identity(config, outcomes),
         *_of_decoding(config, outcomes),
+        *_of_cost(config),
         *_of_drift(config, list(watches)),
         *(
             f"a reject was withdrawn, since records said missing or extra have come after all: {why}"
@@ -90,6 +91,15 @@ def _of_decoding(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     if not broken or "error" in _judged(config):
         return []
     return [f"{broken} records of the candidate cannot be decoded and count in no rate: judge.criteria has no error"]
+
+
+def _of_cost(config: Config) -> list[str]:
+    return [
+        f"cost: that production takes {one.reference_ms:g} ms of CPU time an input is the config's word, nothing here "
+        "measures it; the candidate's is that of the thread which calls it, without threads and processes of its own"
+        for one in config.judge.criteria
+        if one.rate == "cost"
+    ]
 
 
 def _of_drift(config: Config, watches: list[Watch]) -> list[str]:

@@ -25,6 +25,8 @@ A pair compared is one unit however many records or fields it has. Where the tab
   lower no coverage: what differs between two runs of production is no fault of the candidate. The criterion twin is
   the excess over that noise: of the ids at which exactly one of candidate and twin differs, the share
   at which it is the candidate.
+- Cost counts the inputs that the candidate answered (`cost_measured:<threshold>`), and of these the ones that took it
+  more CPU time than the threshold (`cost_over:<threshold>`); both come from the runner, as `input` does.
 - `expected:<name>` is `expected` of one declared change; both are counted.
 
 Beside the table a criterion may ask for rows of its own (`rate_of`), over what else a window counts. Everything that a
@@ -60,6 +62,7 @@ FIELD, CHECK, MEAN = "field/", "check/", "mean/"
 
 # What stands beside the outcomes in their map: latencies of pairs, and pairs with a late label by who was right.
 LATENCIES = ("latency_pairs", "latency_slower", "latency_over")
+COST_MEASURED, COST_OVER = "cost_measured:", "cost_over:"
 LABELS = ("label_both_right", "label_production_only", "label_candidate_only", "label_neither", "label_unlabelled")
 
 KNOWN = frozenset(
@@ -101,7 +104,7 @@ def is_known(outcome: str) -> bool:
     >>> is_known("joint_both"), is_known("vanished")
     (True, False)
     """
-    return outcome in KNOWN or outcome.startswith((*OF_TWIN_PREFIXES, EXPECTED))
+    return outcome in KNOWN or outcome.startswith((*OF_TWIN_PREFIXES, EXPECTED, COST_MEASURED, COST_OVER))
 
 
 def rate_of(criterion: Criterion, config: Config) -> Rate:
@@ -109,11 +112,13 @@ def rate_of(criterion: Criterion, config: Config) -> Rate:
     if criterion.rate in (table := rates_of(config)):
         return table[criterion.rate]
     path = criterion.path or ""
+    measured, costly = cost_names(criterion.over_ns or 0)
     rows = {
         "field": Rate(PAIRS, (FIELD + path,), "pairs"),
         "duplicate": Rate((*PAIRS, "extra", "duplicate_shadow"), ("duplicate_shadow",), "shadow records"),
         "slower": Rate(("latency_pairs",), ("latency_slower",), "pairs with both latencies"),
         "over": Rate(("latency_pairs",), ("latency_over",), "pairs with both latencies"),
+        "cost": Rate((measured,), (costly,), "inputs answered"),
         "mean": Rate((mean_name(path, criterion.bound or 0.0, criterion.limit),), (), "pairs with numbers"),
         "check": Rate((f"{CHECK}checked:{path}",), (f"{CHECK}{criterion.check}:{path}",), "values checked"),
         "twin": Rate(("joint_shadow", "joint_twin"), ("joint_shadow",), "pairs on which one of the two differs"),
@@ -158,6 +163,28 @@ def mean_name(path: str, bound: float, limit: float) -> str:
     'mean/score/2.0/0.05'
     """
     return f"{MEAN}{path}/{bound!r}/{limit!r}"
+
+
+def cost_names(over_ns: int) -> tuple[str, str]:
+    """The outcomes that count a candidate's cost against a threshold: they speak for no other.
+
+    >>> cost_names(3_000_000)
+    ('cost_measured:3ms', 'cost_over:3ms')
+    """
+    named = f"{over_ns / 1e6:.12g}ms"
+    return COST_MEASURED + named, COST_OVER + named
+
+
+def measured_otherwise(criterion: Criterion, figures: Mapping[str, int]) -> list[str]:
+    """Thresholds that a candidate's cost was counted against, none of them the criterion's; none where its own was.
+
+    >>> one = Criterion(rate="cost", reference_ms=2.0, ratio=1.5, limit=0.01)
+    >>> measured_otherwise(one, {"cost_measured:4ms": 9}), measured_otherwise(one, {"cost_measured:3ms": 9})
+    (['4ms'], [])
+    """
+    found = sorted(behind(COST_MEASURED, figures))
+    mine = cost_names(criterion.over_ns or 0)[0].removeprefix(COST_MEASURED)
+    return [] if mine in found else found
 
 
 def summed_otherwise(criterion: Criterion, figures: Mapping[str, int]) -> list[str]:

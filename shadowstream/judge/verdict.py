@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from shadowstream.config import Config
 from shadowstream.judge.caveats import asks_for_error, caveats_of
 from shadowstream.judge.commands import Said
-from shadowstream.judge.criteria import coverage, is_known, summed_otherwise
+from shadowstream.judge.criteria import coverage, is_known, measured_otherwise, summed_otherwise
 from shadowstream.judge.families import OpenIncident
 from shadowstream.judge.incidents import Watch
 from shadowstream.judge.slices import LISTED_MAX, Listed
@@ -280,6 +280,12 @@ def _unfit(case: Case, outcomes: Mapping[str, int]) -> list[str]:
             reasons.append(
                 f"{one.id}: the joiner's sums are for {otherwise}, and say nothing of bound {one.bound!r} and limit "
                 f"{one.limit!r}; `replay --from-topics` adds them up anew"
+            )
+    for one in case.config.judge.criteria:
+        for otherwise in measured_otherwise(one, windows.figures) if one.rate == "cost" else ():
+            reasons.append(
+                f"{one.id}: the runner counted inputs over {otherwise}, which says nothing of reference_ms "
+                f"{one.reference_ms!r} and ratio {one.ratio!r}; only a trial under this config counts them"
             )
     for name, units in sorted(windows.outcomes.items()):
         if units < 0:

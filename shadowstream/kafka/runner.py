@@ -35,6 +35,7 @@ from shadowstream.kafka.snapshots import read_counters, read_snapshots
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Commit, Place, Write
 from shadowstream.runner import candidate, marks
+from shadowstream.runner.cost import Meter, meter_of
 from shadowstream.runner.outputs import Call
 from shadowstream.runner.stateful import Made, Stateful
 from shadowstream.runner.step import RunnerStep
@@ -272,7 +273,8 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     began = time.monotonic()
     client = admin(config.kafka)
     pace = Pace(BATCH)
-    loaded = _loaded(config, revision, lambda call: _timed(call, watch, pace))
+    meter = meter_of(config, time.thread_time_ns)
+    loaded = _loaded(config, revision, lambda call: _timed(call, watch, pace), meter)
     sources = own_topics.ensure(client, config)
     rights.check(client, config, sources)
     schemas = schema_source(config.schemas)
@@ -295,6 +297,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
             {topic: sources[topic] for topic in outputs},
             pinned.partitioners,
             now_ms,
+            meter,
         )
         copies = Copies(config, client, pinned, decoder.decode_many)
         edge = Edge(client, marks_writer, copies, Rechecks(config, client, pinned.partitioners), pace)
@@ -308,13 +311,13 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
 
 
 def _loaded(
-    config: Config, revision: str, timed: Callable[[Call], Call]
+    config: Config, revision: str, timed: Callable[[Call], Call], meter: Meter | None
 ) -> Callable[[dict[str, int]], Call | Stateful]:
     """The candidate, given the partitions of production's outputs; said at once where it cannot be loaded."""
     if config.candidate.state == "none":
-        call = timed(candidate.load(config.candidate))
+        call = timed(candidate.load(config.candidate, meter))
         return lambda _: call
-    made = candidate.load_stateful(config.candidate)
+    made = candidate.load_stateful(config.candidate, meter)
 
     def make() -> Made:
         one = made()

@@ -14,6 +14,7 @@ from typing import Any
 
 from shadowstream.config import Candidate
 from shadowstream.errors import CandidateError, ConfigError, ShadowstreamBug
+from shadowstream.runner.cost import Meter
 from shadowstream.runner.outputs import Call, Output, outputs_of, outputs_of_each
 from shadowstream.runner.stateful import Made
 
@@ -44,17 +45,19 @@ def _imported(candidate: Candidate) -> Callable[..., Any]:
     return found
 
 
-def load(candidate: Candidate) -> Call:
-    """Import the candidate and return a function from values to outputs or errors, one entry a value.
+def load(candidate: Candidate, meter: Meter | None = None) -> Call:
+    """Import the candidate and return a function from values to outputs or errors, one entry a value. `meter` takes
+    the cost of its calls.
 
     Raises `ConfigError` as `_imported` does.
     """
     function = _imported(candidate)
-    return _call_batches(function) if candidate.takes == "batch" else _call_values(function)
+    return _call_batches(function, meter) if candidate.takes == "batch" else _call_values(function, meter)
 
 
-def load_stateful(candidate: Candidate) -> Callable[[], Made]:
-    """Import a candidate with state and return what makes a new object of it, called for each input partition.
+def load_stateful(candidate: Candidate, meter: Meter | None = None) -> Callable[[], Made]:
+    """Import a candidate with state and return what makes a new object of it, called for each input partition. `meter`
+    takes the cost of all their calls.
 
     Raises `ConfigError` as `_imported` does, or where an object cannot be made or lacks what its kind of state asks
     for; one is made now to see that.
@@ -76,7 +79,7 @@ def load_stateful(candidate: Candidate) -> Callable[[], Made]:
                 f"candidate.call: {candidate.call}() gave a {type(made).__name__} without {', '.join(lacking)}; "
                 f"candidate.state: {candidate.state} asks for {', '.join(asked)}"
             )
-        return Made(made, _call_values(made))
+        return Made(made, _call_values(made, meter))
 
     make()
     return make
@@ -86,12 +89,14 @@ def _failure(error: BaseException) -> CandidateError:
     return CandidateError(f"{type(error).__name__}: {error}"[:500])
 
 
-def _call_values(function: Callable[[Any], Any]) -> Call:
+def _call_values(function: Callable[[Any], Any], meter: Meter | None) -> Call:
+    asked = function if meter is None else meter.of_values(function)
+
     def call(values: Sequence[Any]) -> list[list[Output] | CandidateError]:
         results: list[list[Output] | CandidateError] = []
         for value in values:
             try:
-                results.append(outputs_of(function(value)))
+                results.append(outputs_of(asked(value)))
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - whatever it raises, sys.exit too, is a value like any other
@@ -101,9 +106,11 @@ def _call_values(function: Callable[[Any], Any]) -> Call:
     return call
 
 
-def _call_batches(function: Callable[[list[Any]], Any]) -> Call:
+def _call_batches(function: Callable[[list[Any]], Any], meter: Meter | None) -> Call:
+    asked = function if meter is None else meter.of_batches(function)
+
     def once(values: list[Any]) -> list[Any]:
-        returned = function(values)
+        returned = asked(values)
         if not isinstance(returned, list) or len(returned) != len(values):
             size = len(returned) if isinstance(returned, list) else type(returned).__name__
             raise CandidateError(f"a batch of {len(values)} values must return a list of that length, got {size}")
@@ -115,6 +122,8 @@ def _call_batches(function: Callable[[list[Any]], Any]) -> Call:
         except KeyboardInterrupt:
             raise
         except BaseException:  # noqa: BLE001 - one of them failed: one by one, so that the error names its input
+            if meter is not None:
+                meter.forget(len(values))
             results: list[Any] = []
             for value in values:
                 try:

@@ -19,6 +19,7 @@ from shadowstream.joiner.dead_letters import Failed, dead_letter
 from shadowstream.joiner.identity import header
 from shadowstream.records import PACKED_HEADER, Batch, Commit, Coordinate, Headers, Place, Write, pack
 from shadowstream.runner import marks, whole
+from shadowstream.runner.cost import Costs, Meter
 from shadowstream.runner.detect import REPARTITION
 from shadowstream.runner.homes import Homes
 from shadowstream.runner.outputs import BARE, Call, Output
@@ -57,6 +58,7 @@ class Progress:
     floor_ms: int | None = None
     absences: list[dict[str, Any]] = field(default_factory=list)
     windows: dict[int, list[int]] = field(default_factory=dict)
+    costs: Costs = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
@@ -78,7 +80,8 @@ class RunnerStep:
 
     By production output topic: `encoders`, `partitions` (its partition count) and `kinds` (how its partitions are
     chosen: input, murmur2, crc32 or repartition; left out, as the config says). `clock` tells the time (ms since the
-    epoch) once the candidate has returned, for its latency; without it outputs bear the time of their batch.
+    epoch) once the candidate has returned, for its latency; without it outputs bear the time of their batch. `meter`
+    is the one that `call` was loaded with.
     """
 
     config: Config
@@ -89,6 +92,7 @@ class RunnerStep:
     partitions: Mapping[str, int]
     kinds: Mapping[str, str] = field(default_factory=dict)
     clock: Callable[[], int] | None = None
+    meter: Meter | None = None
     inputs: dict[Place, Progress] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
     records: int = 0
@@ -125,6 +129,8 @@ class RunnerStep:
         self.inputs.clear()
         if isinstance(self.call, Stateful):
             self.call.drop()
+        if self.meter is not None:
+            self.meter.drop()
         self.writes.clear()
         self.ended.clear()
         self.records = 0
@@ -147,6 +153,8 @@ class RunnerStep:
             # No time of its own, so it moves none.
             batch = replace(batch, times_ms=[now_ms if state.floor_ms is None else state.floor_ms] * len(batch))
         results, warm = self._results(batch), 0
+        if self.meter is not None:
+            self.meter.count(state.costs, batch.times_ms, results, self.config.judge.window_ms)
         if isinstance(self.call, Stateful):
             latest = now_ms + self.config.future_ms_max
             warm = self.call.warm(batch.place, [min(time_ms, latest) for time_ms in batch.times_ms])
@@ -313,6 +321,7 @@ class RunnerStep:
                 continue
             windows = [
                 {"start_ms": start, "read": read, "failed": failed}
+                | (self.meter.record(state.costs.get(start)) if self.meter else {})
                 for start, (read, failed) in sorted(state.windows.items())
             ]
             record = self._mark("range", place, from_offset=state.committed, absences=state.absences, windows=windows)
@@ -338,7 +347,7 @@ class RunnerStep:
         for state in self.inputs.values():
             state.committed = state.position
             state.absences = []
-            state.windows = {}
+            state.windows, state.costs = {}, {}
         self.writes.clear()
         self.ended.clear()
         self.records = 0

@@ -101,6 +101,21 @@ def test_a_missing_key_inside_another_is_named_in_its_line(write: Write) -> None
             "judge.criteria",
             "extra is judged more than once",
         ),
+        (
+            "judge: {criteria: [{rate: cost, ratio: 1.5, limit: 0.01}]}",
+            "judge.criteria[0].rate",
+            "cost needs reference_ms: nobody measures production here, so measure its CPU time there",
+        ),
+        (
+            "judge: {criteria: [{rate: cost, reference_ms: 2, limit: 0.01}]}",
+            "judge.criteria[0].rate",
+            "cost needs ratio",
+        ),
+        (
+            "judge: {criteria: [{rate: extra, reference_ms: 2, limit: 0.01}]}",
+            "judge.criteria[0]",
+            "reference_ms does not go with rate: extra",
+        ),
         ("judge: {alpha: .nan}", "judge.alpha", ".nan is not a finite number; give one"),
     ],
 )
@@ -111,6 +126,7 @@ def test_a_wrong_value_is_told_with_what_stands_there_and_what_to_write(
     assert found.startswith(message)
 
 
+COST = "judge: {criteria: [{rate: cost, reference_ms: 2, ratio: 1.5, limit: 0.01}]}"
 ADOPTED = "candidate: {topic: next, group: next-scorer, version: '7'}"
 
 
@@ -122,6 +138,11 @@ ADOPTED = "candidate: {topic: next, group: next-scorer, version: '7'}"
         ("candidate: {call: 'a:b', version: '7'}", 4, "candidate", "group, commits and version go with topic"),
         ("candidate: {topic: next, group: g}", 4, "candidate", "topic needs group (its commits say how far it is)"),
         (ADOPTED + "\nbounded: true", 5, "bounded", "needs candidate.call"),
+        (ADOPTED + f"\n{COST}", 5, "judge.criteria", "cost needs candidate.call"),
+        (
+            f"candidate: {{call: 'a:b', takes: batch}}\n{COST}",
+            *(5, "judge.criteria", "cost of a candidate that takes batches needs unit: block"),
+        ),
         (ADOPTED.replace("next,", "payments,"), 1, "", "a topic stands in more than one place"),
         (ADOPTED + "\ntwin: {topic: next}", 1, "", "a topic stands in more than one place"),
     ],

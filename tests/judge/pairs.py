@@ -34,6 +34,7 @@ CRITERIA = [
     {"rate": "field", "path": "score", "limit": 0.02},
     {"rate": "slower", "limit": 0.6, "unit": "block"},
     {"rate": "over", "limit": 0.05},
+    {"rate": "cost", "reference_ms": 2.0, "ratio": 1.5, "limit": 0.05},
     {"rate": "mean", "path": "score", "bound": 1.0, "limit": 0.05},
     {"rate": "check", "check": "null", "path": "score", "limit": 0.02},
     {"rate": "labels", "limit": 0.5},
@@ -153,6 +154,8 @@ class _Telling:
             outcomes = window["outcomes"]
             outcomes["input"] = len(chosen)
             outcomes["input_failed"] = outcomes.get("candidate_error", 0)
+            outcomes["cost_measured:3ms"] = len(chosen)
+            outcomes["cost_over:3ms"] = int(np.count_nonzero(pairs.latency[at] > 80))
         return windows
 
     def _corrected(self, chosen: list[int]) -> list[dict[str, Any]]:

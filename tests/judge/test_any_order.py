@@ -111,7 +111,18 @@ def test_the_trials_hold_what_could_depend_on_order() -> None:
     verdict = judge.verdict
     assert judge.restarts > 0
     assert {one["rate"] for one in verdict["criteria"] if one["n"]} == {
-        *("mismatch", "missing", "error", "field:score", "slower", "over", "mean:score", "check:null:score", "labels")
+        *(
+            "mismatch",
+            "missing",
+            "error",
+            "field:score",
+            "slower",
+            "over",
+            "mean:score",
+            "cost",
+            "check:null:score",
+            "labels",
+        )
     }
     assert [event["event"] for event in judge.events if event["event"] == "opened"]
     assert any(name.startswith("mismatch") for name in verdict["incidents_open"])

@@ -46,6 +46,13 @@ def test_a_trial_that_knows_everything_has_no_caveat() -> None:
     assert caveats_of(trial(), {"match": 5}) == []
 
 
+def test_what_a_cost_does_not_see_is_said() -> None:
+    criterion = {"rate": "cost", "reference_ms": 2.5, "ratio": 1.5, "limit": 0.01}
+    (said,) = caveats_of(trial(judge={"criteria": [criterion]}), {"match": 5})
+    assert said.startswith("cost: that production takes 2.5 ms of CPU time an input is the config's word")
+    assert "without threads and processes of its own" in said
+
+
 def test_at_least_once_is_said() -> None:
     (said,) = caveats_of(trial(delivery="at_least_once"), {})
     assert said.startswith("delivery is at_least_once: a crash repeats records")

@@ -91,6 +91,10 @@ ROWS = [
     ({"rate": "slower", "limit": 0.5}, "slower", {"latency_pairs": 50, "latency_slower": 9}, (50, 9)),
     ({"rate": "over", "limit": 0.1}, "over", {"latency_pairs": 50, "latency_over": 2}, (50, 2)),
     ({"rate": "duplicate", "limit": 0.1}, "duplicate", {"match": 50, "duplicate_shadow": 2}, (52, 2)),
+    (
+        {"rate": "cost", "reference_ms": 2.0, "ratio": 1.5, "limit": 0.1},
+        *("cost", {"cost_measured:3ms": 50, "cost_over:3ms": 4, "input": 60}, (50, 4)),
+    ),
     ({"rate": "labels", "limit": 0.5}, "labels", {"label_production_only": 3, "label_candidate_only": 8}, (11, 3)),
     ({"rate": "expected", "name": "round", "limit": 0.1}, "expected:round", {"match": 9, "expected:round": 1}, (10, 1)),
     ({"rate": "check", "check": "null", "path": "zip", "limit": 0.1}, "check:null:zip", {"match": 1}, (40, 4)),
@@ -104,6 +108,32 @@ def test_each_criterion_counts_what_it_names(
     one = cell(0, fields={"score": 7}) | {"outcomes": outcomes, "checks": {"checked:zip": 40, "null:zip": 4}}
     said = only(judged(criterion, one))
     assert (said["rate"], said["n"], said["s"]) == (name, *counted)
+
+
+COST = {"rate": "cost", "reference_ms": 2.0, "ratio": 1.5, "limit": 0.01}
+
+
+@pytest.mark.parametrize(("over", "decision"), [(0, "promote"), (2, "promote"), (40, "reject")])
+def test_inputs_over_the_cost_decide_as_any_rate_does(over: int, decision: str) -> None:
+    hours = [
+        cell(hour * HOUR_MS, match=100) | {"outcomes": {"match": 100, "cost_measured:3ms": 100} | costly}
+        for hour in range(24)
+        for costly in [{"cost_over:3ms": over // 2} if hour % 12 == 5 and over else {}]
+    ]
+    verdict = judged(COST, *hours)
+    assert (only(verdict)["n"], only(verdict)["s"], verdict["decision"]) == (2_400, over // 2 * 2, decision)
+    assert not any("closed table" in reason for reason in verdict["reasons"])
+
+
+def test_costs_counted_against_another_threshold_say_nothing_of_this_one() -> None:
+    hours = [
+        cell(hour * HOUR_MS) | {"outcomes": {"match": 100, "cost_measured:4ms": 100, "cost_over:4ms": 1}}
+        for hour in range(24)
+    ]
+    verdict = judged(COST, *hours)
+    assert (only(verdict)["n"], verdict["decision"]) == (0, "not_yet")
+    (reason,) = [one for one in verdict["reasons"] if "over 4ms" in one]
+    assert reason.startswith("cost: the runner counted inputs over 4ms, which says nothing of reference_ms 2.0 and")
 
 
 def test_without_required_data_it_is_not_yet_and_without_what_is_not_required_it_may_pass() -> None:

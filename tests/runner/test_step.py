@@ -147,8 +147,8 @@ def test_an_input_that_fails_is_absent_counted_and_in_the_dead_letter(value: str
     key = marks.identity_hash(b"k1")
     assert mark["absences"] == [{"offset": 1, "count": 1, "reason": reason, "ids": [key]}]
     assert mark["windows"] == [
-        {"start_ms": 0, "read": 2, "failed": 1},
-        {"start_ms": 1_000, "read": 1, "failed": 0},
+        {"start_ms": 0, "read": 2, "failed": 1, "cost": None},
+        {"start_ms": 1_000, "read": 1, "failed": 0, "cost": None},
     ]
     (letter,) = [w for w in writes if w.topic == "shadow.t.dlq.runner"]
     headers = dict(letter.headers or [])
