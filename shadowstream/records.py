@@ -173,6 +173,19 @@ class Batch:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def below(self, offset: int) -> Batch:
+        """Those of the records that lie below an offset."""
+        n = sum(one < offset for one in self.offsets)
+        return Batch(
+            self.place,
+            self.offsets[:n],
+            self.times_ms[:n],
+            self.keys[:n],
+            self.values[:n],
+            self.headers[:n],
+            self.lost,
+        )
+
 
 class Write(NamedTuple):
     """A record that a step wants written. `partition` is always explicit; -1 leaves it to the client."""

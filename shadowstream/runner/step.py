@@ -140,7 +140,7 @@ class RunnerStep:
         state = self.inputs[batch.place]
         crossed = 0 <= state.bound <= batch.offsets[-1]
         if crossed:
-            batch = _below(batch, state.bound)
+            batch = batch.below(state.bound)
         if len(batch):
             self._run(state, batch, now_ms)
         if crossed:
@@ -390,16 +390,3 @@ def _key(output: Output, input_key: bytes | None) -> bytes | None:
     if output.drop_key:
         return None
     return input_key if output.key is None else output.key
-
-
-def _below(batch: Batch, bound: int) -> Batch:
-    """The records of the batch below offset `bound`."""
-    n = sum(offset < bound for offset in batch.offsets)
-    return Batch(
-        batch.place,
-        batch.offsets[:n],
-        batch.times_ms[:n],
-        batch.keys[:n],
-        batch.values[:n],
-        batch.headers[:n],
-    )
