@@ -1,4 +1,4 @@
-"""Candidates: one that costs nothing, and one that works a little."""
+"""Candidates: one that costs nothing, and one that works."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ spent = [0.0]
 
 
 def scored(values: list[Any]) -> list[Any]:
-    """A batch candidate that works a little: a hundred terms of a series a value, some 10 µs."""
+    """A batch candidate that works: a thousand terms of a series a value, some 50 µs."""
     began = time.thread_time()
-    answers = [{**value, "score": sum(value["amount"] / n for n in range(1, 100)) % 1} for value in values]
+    answers = [{**value, "score": sum(value["amount"] / n for n in range(1, 1_000)) % 1} for value in values]
     spent[0] += time.thread_time() - began
     return answers

@@ -200,7 +200,7 @@ def test_ctrl_c_ends_quietly_as_shells_expect(make_trial: MakeTrial) -> None:
     command = [sys.executable, "-m", "shadowstream", "gate", str(make_trial()), "--wait", "60"]
     env = environment(PYTHONPATH=os.pathsep.join([str(ROOT), str(make_trial().parent)]))
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
-        time.sleep(3)
+        time.sleep(6)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert process.returncode == 130

@@ -15,6 +15,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from shadowstream.joiner.pairing import ROW_BYTES
+from shadowstream.kafka.joiner import BATCH
 from shadowstream.testing import Broker, EmbeddedKafka
 from tests.conftest import Say
 from tests.pipeline.evidence import await_that, ended, records, remainders
@@ -177,8 +178,8 @@ def ran_behind(trial: Trial, orders: int, limit_s: float) -> Measured:
 def check(measured: Measured, orders: int, bound: int) -> None:
     assert ended(measured.stats) == {"match": orders}
     assert remainders(measured.stats) == {}
-    # What comes in one turn of the loop may go over a task's share of the bound: a thousand records.
-    assert measured.most_pending * COUNTED_BYTES < bound + PARTITIONS * 1_000 * COUNTED_BYTES
+    # What comes in one turn of the loop may go over a task's share of the bound.
+    assert measured.most_pending * COUNTED_BYTES < bound + PARTITIONS * BATCH * COUNTED_BYTES
 
 
 def told_of(measured: Measured) -> str:
