@@ -3,7 +3,7 @@
 Without transactions a crash can come between any two records, so one record of each task decides: the stats record of
 the joiner, the range mark of the runner. Everything that it speaks of is on the broker before it is handed over, and
 of several that bear one number the first in the log is the one that counts. The group's commit comes last and only
-saves reading: who starts goes on from the deciding record (docs/decisions/0013).
+saves reading: who starts goes on from the deciding record (docs/decisions/0015).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The joiner's start and commit without transactions: what its stats records have decided (docs/decisions/0013)."""
+"""The joiner's start and commit without transactions: what its stats records have decided (docs/decisions/0015)."""
 
 from __future__ import annotations
 
