@@ -56,4 +56,9 @@ class ManualClock:
         """CPU seconds are real."""
         return time.process_time()
 
+    @staticmethod
+    def thread_time_ns() -> int:
+        """CPU nanoseconds are real."""
+        return time.thread_time_ns()
+
     perf_counter = monotonic
