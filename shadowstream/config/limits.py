@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from shadowstream.config.model import Model, PositiveMillis
@@ -20,6 +22,11 @@ class Limits(Model):
         900_000, ge=1, le=900_000, description="largest snapshot of a candidate's state, per input partition, bytes"
     )
     pending_bytes_max: int = Field(200_000_000, ge=1, description="most bytes of unpaired records per joiner process")
+    overflow: Literal["hold", "shed"] = Field(
+        "hold",
+        description="where both sides lead by turns and holding one back does not keep to pending_bytes_max: hold "
+        "takes more memory and loses nothing; shed ends half of all identities as evicted, and half of what is left",
+    )
     corrections_max: int = Field(
         100_000, ge=0, description="most outcomes missing and extra per output partition that stay correctable"
     )

@@ -6,12 +6,12 @@ restart reads it again, and it holds windows open and its side back like anythin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from shadowstream.joiner.comparing import Comparing
-from shadowstream.joiner.pairing import Alone, Decision, Held, Many, Pair, Row
+from shadowstream.joiner.pairing import Alone, Decision, Held, Many, Pair, Row, Sheds
 from shadowstream.joiner.said import SaidRow
-from shadowstream.records import Side
+from shadowstream.records import Place, Side
 
 Corrected = tuple[SaidRow, Pair]
 """A correction; its rows are pending as such already."""
@@ -75,6 +75,20 @@ class Awaiting:
             corrected = [one for one, wait in zip(self._corrected, waits, strict=True) if not wait]
             self._corrected = [one for one, wait in zip(self._corrected, waits, strict=True) if wait]
         return decisions, corrected
+
+    def shed(self, sheds: Sheds, corrected: Collection[tuple[Place, int]]) -> list[Alone]:
+        """Remove all rows with such ids, each alone, and the corrections of these records."""
+        found: list[Alone] = []
+        waiting, self._decisions = self._decisions, []
+        for decision in waiting:
+            if not sheds(decision.id):
+                self._decisions.append(decision)
+                continue
+            for side, row in rows_of(decision):
+                self._held.leave(side, row)
+                found.append(Alone(side, row, decision.id))
+        self._corrected = [one for one in self._corrected if (one[0].place, one[0].offset) not in corrected]
+        return found
 
     def offsets(self, side: Side) -> Iterator[int]:
         """Offsets of the rows of a side that wait here."""

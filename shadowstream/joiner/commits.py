@@ -83,6 +83,8 @@ def state(task: TaskState, sequence: int, overflow: dict[str, str], commits: Seq
     counts = task.routes.snapshot() | task.clocks.replays.snapshot(task.config.inputs)
     counts |= {f"inputs:{name}": n for name, n in task.inputs_read.items()}
     counts |= _of_marks(task)
+    if task.shedding.level:
+        counts["shed_level"] = task.shedding.level
     for side in task.used_sides:
         counts[f"read:{side.word}"] = task.sides[side].read
         counts[f"ended:{side.word}"] = task.book.ended[side]
@@ -148,6 +150,7 @@ def restore_counts(task: TaskState, record: dict[str, Any]) -> None:
         text = record["overflow"].get(side.word)
         if text is not None:
             task.sides[side].announced = set(checkpoint.pending_of(text))
+    task.shedding.level = counts.get("shed_level", 0)
     task.routes.restore(counts)
     task.clocks.replays.restore(counts, task.config.inputs)
     for name, value in counts.items():

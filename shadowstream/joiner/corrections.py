@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config
 from shadowstream.joiner.asides import Aside, Asides
 from shadowstream.joiner.identity import Identity, text_coordinate
-from shadowstream.joiner.pairing import Pair, Row
+from shadowstream.joiner.pairing import Pair, Row, Sheds
 from shadowstream.joiner.said import CORRECTABLE, Said, SaidRow
 from shadowstream.records import Batch, Place, Side
 
 
 class Correction(NamedTuple):
-    """A late row and what it corrects; of a late production row the twin's row that it met."""
+    """A late row, what it corrects and the id of both; of a late production row the twin's row that it met."""
 
     said: SaidRow
     late: Row
+    id: Hashable
     twin: Row | None = None
 
     def pair(self, value: bytes | None, aside: Aside | None = None) -> Pair:
@@ -76,6 +77,13 @@ class Corrections:
         """Records that can no longer be read: the pairs, production's or the shadow's value left out."""
         found = (self._waiting.pop((place, offset), None) for offset in offsets)
         return [(one.said, one.pair(None)) for one in found if one is not None]
+
+    def shed(self, sheds: Sheds) -> list[Correction]:
+        """Remove the corrections of such ids."""
+        found = [one for one in self._waiting.values() if sheds(one.id)]
+        for one in found:
+            self.drop(one.said)
+        return found
 
     def count(self, side: Side) -> int:
         """How many rows of a side wait here."""

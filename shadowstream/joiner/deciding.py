@@ -24,6 +24,7 @@ from shadowstream.records import Place, Side
 
 COMPARE_AT = 8_192
 WARM_UP = Plainly("warm_up")
+SHED = Plainly("evicted", "shed: pending_bytes_max")
 UNHEARD = frozenset(("filtered", "sampled_out", "warm_up"))
 """Why the candidate was not heard of an input, nor is to blame for it."""
 
@@ -198,7 +199,7 @@ class Deciding:
         elif end.side is Side.TWIN:
             task.book.alone(end.side, row, Plainly("twin_extra"), task.revision)
         elif (said := self._said(Side.PRODUCTION, end)) is not None:
-            task.corrections.add(Correction(said, row))
+            task.corrections.add(Correction(said, row, end.id))
         elif is_warm:
             task.book.alone(end.side, row, WARM_UP)
         else:
@@ -210,7 +211,7 @@ class Deciding:
         if not task.clocks.is_warm_up(row):
             said = self._said(Side.SHADOW, end)
             if said is not None:
-                task.corrections.add(Correction(said, row, end.twin))
+                task.corrections.add(Correction(said, row, end.id, end.twin))
                 return
             result, revision = self._reason(row)
         compared = None
@@ -249,6 +250,31 @@ class Deciding:
         if absence is None:
             return Plainly("missing"), revision
         return Plainly(absence if absence in UNHEARD else "candidate_error", absence), revision
+
+    # ---------------------------------------------------------------- shed
+
+    def shed(self) -> int:
+        """End all that waits with an id that is shed now; how many records these were."""
+        task, sheds = self._task, self._task.shedding.sheds
+        self.compare_pairs()  # they have met: none of them waits, unless it is for a schema
+        corrections = task.corrections.shed(sheds)
+        corrected = {(one.said.place, one.said.offset) for one in corrections}
+        ends = [*task.store.shed(sheds), *task.awaiting.shed(sheds, corrected)]
+        for end in ends:
+            self.evict(end)
+        for one in corrections:
+            task.book.correct(one.said, one.pair(None), SHED)
+            if one.twin is not None:
+                task.book.alone(Side.TWIN, one.twin, SHED)
+        return len(ends) + len(corrections)
+
+    def evict(self, end: Alone) -> None:
+        """Enter a record that is shed. What was said of its partner is taken back: it is not missing, nor extra."""
+        said = None if end.side is Side.TWIN else self._said(Side(1 - end.side), end)
+        if said is None:
+            self._task.book.alone(end.side, end.row, SHED)
+        else:
+            self._task.book.correct(said, Correction(said, end.row, end.id).pair(None), SHED)
 
     # ---------------------------------------------------------------- what was said
 

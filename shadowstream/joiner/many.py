@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from shadowstream.compare.lists import matching
 from shadowstream.joiner.deadlines import Deadlines, Lanes
-from shadowstream.joiner.pairing import Alone, Asks, Decision, Held, Many, Row
+from shadowstream.joiner.pairing import Alone, Asks, Decision, Held, Many, Row, Sheds
 from shadowstream.joiner.rows import Rows
 from shadowstream.records import Side
 
@@ -83,6 +83,16 @@ class Groups:
             *(Alone(Side.PRODUCTION, row, id_) for row in production),
             *(Alone(Side.SHADOW, row, id_) for row in shadow),
         ]
+
+    def shed(self, sheds: Sheds) -> list[Alone]:
+        """Remove all waiting rows with such ids, each alone."""
+        found: list[Alone] = []
+        for id_ in list(filter(sheds, self._groups)):
+            for side, rows in zip(Side, self._groups.pop(id_), strict=False):
+                for row in rows:
+                    self.held.leave(side, row)
+                    found.append(Alone(side, row, id_))
+        return found
 
     def offsets(self, side: Side) -> Iterator[int]:
         """Offsets of the waiting rows of a side."""

@@ -18,7 +18,7 @@ from bisect import bisect, insort
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 
-from shadowstream.joiner.pairing import Alone, Asks, Decision, Held, Pair, Row
+from shadowstream.joiner.pairing import Alone, Asks, Decision, Held, Pair, Row, Sheds
 from shadowstream.joiner.rows import Rows
 from shadowstream.records import Side
 
@@ -122,6 +122,16 @@ class Occurrences:
             starts[side] += 1
         starts[:] = (start + len(pairs) for start in starts)
         return decided
+
+    def shed(self, sheds: Sheds) -> list[Alone]:
+        """Remove all waiting rows with such ids, each alone."""
+        found: list[Alone] = []
+        for id_ in list(filter(sheds, self._keys)):
+            for side, timed in zip(Side, self._keys.pop(id_), strict=False):
+                for _, _, row in timed:
+                    self.held.leave(side, row)
+                    found.append(Alone(side, row, id_))
+        return found
 
     def offsets(self, side: Side) -> Iterator[int]:
         """Offsets of the waiting rows of a side."""

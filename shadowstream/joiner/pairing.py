@@ -9,7 +9,7 @@ served, in the order of each log.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import chain, compress, repeat
 from operator import eq, is_not, not_
 from typing import NamedTuple, Protocol, cast
@@ -19,7 +19,7 @@ from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.shelf import Shelf
 from shadowstream.records import Side
 
-__all__ = ["ROW_BYTES", "Alone", "Asks", "Decision", "Held", "Many", "Met", "Pair", "Row", "Store", "Waiting"]
+__all__ = ["ROW_BYTES", "Alone", "Asks", "Decision", "Held", "Many", "Met", "Pair", "Row", "Sheds", "Store", "Waiting"]
 
 
 class Pair(NamedTuple):
@@ -63,6 +63,8 @@ class Many(NamedTuple):
 
 
 Decision = Pair | Alone | Many
+Sheds = Callable[[Hashable], bool]
+"""Whether records with an id are shed."""
 
 
 class Asks(Protocol):
@@ -165,6 +167,10 @@ class Store(Protocol):
 
     def settle(self, asks: Asks) -> list[Decision]:
         """What can be decided now; it waits no longer."""
+        ...
+
+    def shed(self, sheds: Sheds) -> list[Alone]:
+        """Remove all waiting rows with such ids, each alone."""
         ...
 
     def offsets(self, side: Side) -> Iterator[int]:
@@ -334,6 +340,15 @@ class Waiting:
         for lane, threshold in lanes:
             self._deadlines.push(lane, threshold, side, id_, row.offset)
         return bool(lanes)
+
+    def shed(self, sheds: Sheds) -> list[Alone]:
+        """Remove all waiting rows with such ids, each alone."""
+        found: list[Alone] = []
+        for side, ids in zip(Side, self._ids, strict=False):
+            for id_ in list(filter(sheds, ids)):
+                while id_ in ids:  # those that wait behind the first of them step up one by one
+                    found.append(Alone(side, self._take(side, id_), id_))
+        return found
 
     def offsets(self, side: Side) -> Iterator[int]:
         """Offsets of the waiting rows of a side."""

@@ -25,6 +25,7 @@ from shadowstream.joiner.occurrence import Occurrences
 from shadowstream.joiner.pairing import Store, Waiting
 from shadowstream.joiner.progress import Passed, Progress
 from shadowstream.joiner.said import Said as SaidStore
+from shadowstream.joiner.shedding import Shedding
 from shadowstream.joiner.side import SideState
 from shadowstream.records import Place, Side
 
@@ -69,6 +70,7 @@ class TaskState:
         self.book = Book(config, revision, self.name, self.places, progress)
         self.said = SaidStore(config.limits.corrections_max)
         self.corrections = Corrections()
+        self.shedding = Shedding()
         self.passed = Passed(self.places[Side.SHADOW])
         self.clocks = Clocks(config, progress, self.passed, self.places)
         output = Place(sources.topic, self.places[Side.PRODUCTION].partition)

@@ -19,6 +19,7 @@ from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.corrections import restored
 from shadowstream.joiner.deciding import Deciding
 from shadowstream.joiner.identity import header
+from shadowstream.joiner.pairing import Alone
 from shadowstream.joiner.progress import Done, Progress
 from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.side import SideState
@@ -105,7 +106,8 @@ class Task(TaskState):
             self.routes.count(packed[old:])
         rows = self._rows(side, batch, times, (coordinates, asides), packed)
         repeats = self._repeats(state, batch, old, self.identity.repeats_by(side, ids, coordinates))
-        if old or repeats or None in ids or self.config.identity.path or batch.lost is not None:
+        shed = self.shedding.level > 0
+        if old or repeats or shed or None in ids or self.config.identity.path or batch.lost is not None:
             ids, mask = self._kept(side, ids, rows, old, repeats)
             rows = rows.where(mask)
         if ids:
@@ -163,7 +165,7 @@ class Task(TaskState):
     ) -> tuple[list[Hashable], list[bool]]:
         """Ids of the rows that wait for a partner, and which these are; the others end here. Of those read again, the
         announced ones wait."""
-        state, word = self.sides[side], side.word
+        state, word, shed = self.sides[side], side.word, self.shedding.level > 0
         kept: tuple[list[Hashable], list[bool]] = ([], [])
         for i, (id_, offset) in enumerate(zip(ids, rows.offsets, strict=True)):
             waits = False
@@ -173,6 +175,8 @@ class Task(TaskState):
                     self.book.alone(side, rows.row(i), Plainly(f"undecodable_{word}", f"{id_.reason}: {id_}"[:500]))
                 elif id_ is None:
                     self.book.alone(side, rows.row(i), Plainly(f"unpairable_{word}", self._no_id(side)))
+                elif shed and self.shedding.sheds(id_):
+                    self._deciding.evict(Alone(side, rows.row(i), id_))
                 elif i in repeats:
                     self.book.alone(side, rows.row(i), Plainly(f"duplicate_{word}"))
                 else:
@@ -279,6 +283,13 @@ class Task(TaskState):
             self._deciding.correct(self.corrections.fetched(batch, self.asides))
         for said, pair in self.corrections.gone(place, gone):
             self.book.correct(said, pair, Plainly("evicted", "the corrected record was deleted from its topic"))
+
+    def shed_more(self) -> int:
+        """Shed half of the identities that are left, from now on and of all that waits; how many records that ended.
+
+        The next commit keeps the level, so that with the records it holds or is forgotten.
+        """
+        return self._deciding.shed() if self.shedding.step() else 0
 
     # ---------------------------------------------------------------- committing
 

@@ -266,8 +266,9 @@ def _unfit(case: Case, outcomes: Mapping[str, int]) -> list[str]:
         reasons.append(f"conservation: no ledger has come from {', '.join(unread[:5])}")
     if outcomes.get("evicted"):
         reasons.append(
-            f"{outcomes['evicted']} records were evicted before they could be compared; raise "
-            "limits.pending_bytes_max, and the retention of the output topics where it has deleted them"
+            f"{outcomes['evicted']} records were evicted before they could be compared: shed (limits.overflow) "
+            "where both sides lead by turns, or deleted by retention. In a new trial raise limits.pending_bytes_max or "
+            "add joiners, and raise the retention of the output topics where it has deleted them"
         )
     if asks_for_error(case.config):
         reasons.append(

@@ -20,6 +20,8 @@ from shadowstream.records import Place, Side
 
 log = get_logger("joiner")
 TELL_EVERY_S = 10.0
+OVER = 4
+"""A task overflows once this part of its share has come on top although all sides but one are held."""
 Waiting = tuple[Sequence[Place], Sequence[int]]
 """A task's places and the bytes that wait there, both by side."""
 
@@ -54,12 +56,16 @@ class Holding:
         self._consumer, self._bound = consumer, bound
         self._held: dict[Place, frozenset[Side]] = {}
         self._paused: set[Place] = set()
-        self._tell_at = 0.0
+        self._full_at: dict[Place, int] = {}
+        """What waited in a task when all its sides but one were first held: what one batch brought over the share was
+        no fault of holding."""
+        self._tell_at = self._tell_over_at = 0.0
         self._told = False
 
     def assigned(self) -> None:
         """A new assignment begins with nothing paused."""
         self._held.clear()
+        self._full_at.clear()
         self._paused.clear()
 
     def dropped(self) -> None:
@@ -67,8 +73,9 @@ class Holding:
         self._resume(self._paused)
         self.assigned()
 
-    def turn(self, tasks: Sequence[Waiting]) -> None:
-        """Look at what waits in each task."""
+    def turn(self, tasks: Sequence[Waiting]) -> list[Place]:
+        """Look at what waits in each task; production's places of those where holding does not keep to the bound."""
+        over: list[Place] = []
         pause: set[Place] = set()
         resume: set[Place] = set()
         share = self._bound // max(1, len(tasks))
@@ -79,8 +86,22 @@ class Holding:
                 self._held[places[0]] = wanted
                 pause.update(places[side] for side in wanted - held)
                 resume.update(places[side] for side in held - wanted)
+            if not wanted:
+                self._full_at.pop(places[0], None)
+            elif len(wanted) == len(places) - 1:
+                full_at = max(share, self._full_at.setdefault(places[0], sum(pending)))
+                if sum(pending) > full_at + share // OVER:
+                    over.append(places[0])
         if pause or resume:
             self._change(pause, resume, sum(sum(pending) for _, pending in tasks))
+        return over
+
+    def tell_over(self, over: Sequence[Place], pending: int) -> None:
+        """Say that these tasks take more memory than their share."""
+        if over and time.monotonic() >= self._tell_over_at:
+            self._tell_over_at = time.monotonic() + TELL_EVERY_S
+            places = [str(place) for place in sorted(over)]
+            log.warning("pending_over_bound", places=places, pending_bytes=pending, bound=self._bound)
 
     def _change(self, pause: set[Place], resume: set[Place], pending: int) -> None:
         if pause:

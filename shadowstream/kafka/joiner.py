@@ -193,7 +193,20 @@ class JoinerRole:
         for place, batch, gone in self._fetcher.turn(self._step.wanted):
             self._step.fetched(place, batch, gone)
         tasks = self._step.tasks.values()
-        self._holding.turn([(task.places, task.store.held.bytes[: len(task.places)]) for task in tasks])
+        waiting = [(task.places, task.store.held.bytes[: len(task.places)]) for task in tasks]
+        over = self._holding.turn(waiting)
+        if over:
+            self._overflow(over)
+
+    def _overflow(self, over: Sequence[Place]) -> None:
+        """What to do about tasks that holding does not keep to the bound."""
+        if self._config.limits.overflow == "hold":
+            self._holding.tell_over(over, sum(self._step.pending_bytes()))
+            return
+        for place in over:
+            task = self._step.tasks[place]
+            records = task.shed_more()
+            log.warning("identities_shed", task=task.name, all_but_one_in=2**task.shedding.level, records=records)
 
     def prepare(self, now_ms: int) -> tuple[list[Write], list[Commit]]:
         """Everything of one transaction."""
@@ -260,6 +273,7 @@ class JoinerRole:
             metrics.set("pending_bytes", size, side=side.word)
             if watermark_ms is not None:
                 metrics.set("watermark_seconds", watermark_ms / 1000, side=side.word)
+        metrics.set("shed_level", max((task.shedding.level for task in self._step.tasks.values()), default=0))
 
 
 def await_start(config: Config, revision: str, stop: Stoppable, watch: Watch) -> dict[str, Any] | None:

@@ -1,0 +1,188 @@
+"""Both sides lead by turns, so that holding one back keeps to no bound: the real roles on the broker in memory."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from shadowstream.codecs import own
+from shadowstream.config import Config
+from shadowstream.joiner.pairing import ROW_BYTES
+from shadowstream.joiner.shedding import Shedding
+from shadowstream.kafka import holding, joiner, judge, runner
+from shadowstream.kafka.clients import Stoppable
+from shadowstream.records import Place
+from shadowstream.testing.memory.broker import MemoryBroker
+from shadowstream.testing.memory.clock import ManualClock
+from shadowstream.testing.memory.inside import inside
+from shadowstream.testing.memory.log import Entry
+from shadowstream.testing.memory.processes import Process
+from shadowstream.watch import Watch
+
+REVISION = "00112233445566778899aabbccddeeff"
+ORDERS = 6_000
+LATER_MS = 200_000
+BATCH = 100
+BOUND = 500_000
+BATCH_BYTES = BATCH * (ROW_BYTES + 40)
+OUT, SHADOW = Place("out", 0), Place("shadow.turns.out.out", 0)
+
+
+def same(value: int) -> int:
+    """The candidate: what production answers."""
+    return value
+
+
+class World:
+    """A broker with the shadow's outputs on it and production's in the opposite order: the first half of either side
+    waits for the second of the other, whichever is held."""
+
+    def __init__(self, overflow: str) -> None:
+        self.config = Config.model_validate(
+            {
+                "name": "turns",
+                "inputs": ["in"],
+                "production": {"outputs": ["out"]},
+                "candidate": {"call": "tests.memory.test_shedding:same", "trusted": True, "partitioner": "murmur2"},
+                "start": "earliest",
+                "compare": {"match_sample": 0},
+                "judge": {"window_ms": 10_000},
+                "limits": {"commit_ms": 20, "pending_bytes_max": BOUND, "overflow": overflow},
+            }
+        )
+        self.broker = MemoryBroker(ManualClock(wall_ms=1_000_000))
+        self.broker.create("in", 1)
+        self.broker.create("out", 1)
+        for n in range(ORDERS):
+            later_ms = LATER_MS if n == ORDERS - 1 else 0  # closes the window of all the others
+            self.broker.logs[Place("in", 0)].append(Entry(b"k%d" % n, b"%d" % n, 1_000_000 + n + later_ms))
+        self.running: Process | None = None
+        self.watch = Watch("turns", "joiner")
+
+    def host(self) -> Process:
+        assert self.running is not None
+        return self.running
+
+    def process(self, run: Callable[..., dict[str, Any]], watch: Watch) -> Process:
+        return Process(watch.role, self.broker.clock, lambda: run(self.config, REVISION, Stoppable(), watch, "0"))
+
+    def turn(self, process: Process, calls: int, until: Callable[[], bool] | None = None) -> None:
+        self.running = process
+        process.run(calls, until)
+        assert process.error is None, process.error
+
+    def answer(self) -> None:
+        """The candidate answers everything, and production does: last things first."""
+        process = self.process(runner.run, Watch("turns", "runner"))
+        self.turn(process, 20_000, lambda: self.answered() == ORDERS)
+        process.kill()
+        *first, last = self.broker.logs[SHADOW].records()
+        for _, entry in [*reversed(first), last]:
+            self.broker.logs[OUT].append(Entry(entry.key, entry.value, entry.time_ms))
+
+    def answered(self) -> int:
+        return len(self.broker.logs[SHADOW].records()) if SHADOW in self.broker.logs else 0
+
+    def records(self, name: str) -> list[dict[str, Any]]:
+        log = self.broker.logs[Place(self.config.plan.of(name), 0)]
+        return [own.decode(entry.value or b"")[1] for _, entry in log.records()]
+
+    def ended(self) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for record in self.records("stats"):
+            for window in record["windows"]:
+                found.update({name: n for name, n in window["outcomes"].items() if not name.startswith("input")})
+        return found
+
+    def asked_over(self, process: Process) -> bool:
+        """As `over`, asked now and then."""
+        return process.calls.total() % 20 == 0 and self.over()
+
+    def shed_level(self) -> int:
+        """As the metric has it."""
+        value = self.watch.metrics.registry.get_sample_value("shadowstream_shed_level", {"shadow": "turns"})
+        assert value is not None
+        return int(value)
+
+    def over(self) -> bool:
+        """Whether every record of both sides has been read and has ended."""
+        stats = self.records("stats")
+        read = {one["topic"]: one["to_offset"] for record in stats for one in record["sources"]}
+        return bool(stats) and read.get("out") == ORDERS and not stats[-1]["pending"] and read[SHADOW.topic] >= ORDERS
+
+
+@dataclass
+class Seen:
+    """What the joiner's memory held at each turn, before anything was done about it."""
+
+    pending: list[int] = field(default_factory=list)
+
+
+@contextmanager
+def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
+    seen, turn = Seen(), holding.Holding.turn
+
+    def look(self: holding.Holding, tasks: list[holding.Waiting]) -> list[Place]:
+        seen.pending.append(sum(sum(pending) for _, pending in tasks))
+        return turn(self, tasks)
+
+    monkeypatch.setattr(holding.Holding, "turn", look)
+    monkeypatch.setattr(joiner, "BATCH", BATCH)
+    yield seen
+
+
+def played(world: World, restarts: int) -> None:
+    """Everything is answered before the joiner begins, and so many joiners die in the midst of it."""
+    with inside(world.broker, world.host):
+        world.answer()
+        for n in range(restarts + 1):
+            process = world.process(joiner.run, world.watch)
+            world.turn(process, 20_000 if n == restarts else 150 * (n + 1), lambda one=process: world.asked_over(one))
+            process.kill()
+        assert world.over()
+        process = world.process(judge.run, Watch("turns", "judge"))
+        world.turn(process, 300)
+        process.kill()
+
+
+@pytest.mark.parametrize("restarts", [0, 3])
+def test_shed_keeps_to_the_bound_says_so_and_every_record_ends_once(
+    restarts: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World("shed")
+    with watched(monkeypatch) as seen, caplog.at_level(logging.WARNING):
+        played(world, restarts)
+    assert BOUND < max(seen.pending) <= BOUND * (1 + 1 / holding.OVER) + 2 * BATCH_BYTES
+    found = world.ended()
+    assert found.keys() == {"match", "evicted"}
+    assert found["match"] * 2 + found["evicted"] == 2 * ORDERS
+    shedding = Shedding()
+    shedding.level = world.shed_level()
+    assert shedding.level > 0
+    left = sum(not shedding.sheds(b"k%d" % n) for n in range(ORDERS))
+    assert 0 < left <= found["match"] < ORDERS
+    assert "identities_shed" in caplog.text
+    verdict = world.records("verdict")[-1]
+    assert (verdict["decision"], verdict["remainder"]) == ("not_yet", 0)
+    assert verdict["coverage"] < 0.5
+    (reason,) = [reason for reason in verdict["reasons"] if "were evicted" in reason]
+    assert {"limits.overflow", "limits.pending_bytes_max", "joiners"} <= set(re.findall(r"[a-z_.]+[a-z]", reason))
+
+
+def test_hold_loses_nothing_and_says_that_it_takes_more(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World("hold")
+    with watched(monkeypatch) as seen, caplog.at_level(logging.WARNING):
+        played(world, 0)
+    assert world.ended() == {"match": ORDERS}
+    assert world.shed_level() == 0
+    assert max(seen.pending) > 2 * BOUND
+    assert "pending_over_bound" in caplog.text
