@@ -49,6 +49,36 @@ def to_hold(pending: Sequence[int], held: frozenset[Side], share: int) -> frozen
     return kept
 
 
+class Overflow:
+    """Which tasks overflow although all their sides but one are held.
+
+    What had come over the share before they were held, a batch a side at most, is no fault of holding and is added to
+    the share: a side that merely leads would else count as overflow wherever a batch is larger than the margin.
+
+    >>> overflow, at = Overflow(), Place("out", 0)
+    >>> [overflow.of(at, waiting, 100, full=True) for waiting in (90, 150, 185, 186)]
+    [False, False, False, True]
+    >>> overflow.of(at, 100, 100, full=True), [overflow.of(at, waiting, 100, full=True) for waiting in (101, 126, 127)]
+    (False, [False, False, True])
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[Place, int] = {}
+        self._full: dict[Place, int] = {}
+
+    def of(self, at: Place, waiting: int, share: int, *, full: bool) -> bool:
+        """Whether the task at this place of production does, of which so many bytes wait; `full`: so many are held."""
+        brought = max(0, waiting - self._before.get(at, 0))
+        self._before[at] = waiting
+        if waiting <= share:
+            self._full.pop(at, None)
+            return False
+        if at not in self._full or not full:
+            self._full[at] = self._full.get(at, share) + brought
+            return False
+        return waiting > self._full[at] + share // OVER
+
+
 class Holding:
     """Pauses and resumes sides of the tasks that are assigned, by their number."""
 
@@ -56,16 +86,14 @@ class Holding:
         self._consumer, self._bound = consumer, bound
         self._held: dict[Place, frozenset[Side]] = {}
         self._paused: set[Place] = set()
-        self._full_at: dict[Place, int] = {}
-        """What waited in a task when all its sides but one were first held: what one batch brought over the share was
-        no fault of holding."""
+        self._overflow = Overflow()
         self._tell_at = self._tell_over_at = 0.0
         self._told = False
 
     def assigned(self) -> None:
         """A new assignment begins with nothing paused."""
         self._held.clear()
-        self._full_at.clear()
+        self._overflow = Overflow()
         self._paused.clear()
 
     def dropped(self) -> None:
@@ -86,12 +114,8 @@ class Holding:
                 self._held[places[0]] = wanted
                 pause.update(places[side] for side in wanted - held)
                 resume.update(places[side] for side in held - wanted)
-            if not wanted:
-                self._full_at.pop(places[0], None)
-            elif len(wanted) == len(places) - 1:
-                full_at = max(share, self._full_at.setdefault(places[0], sum(pending)))
-                if sum(pending) > full_at + share // OVER:
-                    over.append(places[0])
+            if self._overflow.of(places[0], sum(pending), share, full=len(wanted) == len(places) - 1):
+                over.append(places[0])
         if pause or resume:
             self._change(pause, resume, sum(sum(pending) for _, pending in tasks))
         return over

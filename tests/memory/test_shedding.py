@@ -78,13 +78,13 @@ class World:
         process.run(calls, until)
         assert process.error is None, process.error
 
-    def answer(self) -> None:
-        """The candidate answers everything, and production does: last things first."""
+    def answer(self, turned: bool = True) -> None:
+        """The candidate answers everything, and production does: last things first where they are turned."""
         process = self.process(runner.run, Watch("turns", "runner"))
         self.turn(process, 20_000, lambda: self.answered() == ORDERS)
         process.kill()
         *first, last = self.broker.logs[SHADOW].records()
-        for _, entry in [*reversed(first), last]:
+        for _, entry in [*(reversed(first) if turned else first), last]:
             self.broker.logs[OUT].append(Entry(entry.key, entry.value, entry.time_ms))
 
     def answered(self) -> int:
@@ -186,3 +186,22 @@ def test_hold_loses_nothing_and_says_that_it_takes_more(
     assert world.shed_level() == 0
     assert max(seen.pending) > 2 * BOUND
     assert "pending_over_bound" in caplog.text
+
+
+def test_a_batch_that_overshoots_a_small_share_sheds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One batch is more than the share and its margin, and only production leads: holding it is enough."""
+    world = World("shed")
+    with watched(monkeypatch) as seen, inside(world.broker, world.host):
+        monkeypatch.setattr(joiner, "BATCH", 20 * BATCH)
+        world.answer(turned=False)
+        world.broker.logs[SHADOW].held = 0
+        process = world.process(joiner.run, world.watch)
+        world.turn(process, 20_000, lambda: max(seen.pending, default=0) > 0)
+        world.turn(process, 200)
+        assert max(seen.pending) > BOUND * (1 + 1 / holding.OVER)
+        world.broker.logs[SHADOW].held = None
+        world.turn(process, 20_000, lambda: world.asked_over(process))
+        assert world.over()
+        process.kill()
+    assert world.ended() == {"match": ORDERS}
+    assert world.shed_level() == 0
