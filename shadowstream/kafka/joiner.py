@@ -121,6 +121,9 @@ class JoinerRole:
             self._step.mark(mark.record, mark.at)
         self.pending_at_restart = sum(len(side.announced) for task in tasks for side in task.sides)
         log.info("restored", tasks=len(tasks), pending=self.pending_at_restart, committed=len(states), marks=len(marks))
+        for task in tasks:
+            if task.shedding.level:
+                log.warning("identities_shed", task=task.name, all_but_one_in=2**task.shedding.level, records=0)
         self._observer.restart()
         self._fetcher.restart()
         self._holding.assigned()
