@@ -27,7 +27,7 @@ from shadowstream.testing.memory.processes import Process
 from shadowstream.watch import Watch
 
 REVISION = "00112233445566778899aabbccddeeff"
-ORDERS = 6_000
+ORDERS = 3_000
 LATER_MS = 200_000
 BATCH = 100
 BOUND = 500_000
