@@ -169,12 +169,21 @@ def test_what_waits_for_a_schema_is_shed() -> None:
 # -------------------------------------------------------------------- whatever happens
 
 
+def restart_where_it_was(trial: Trial) -> None:
+    read_to = dict(trial.positions)
+    trial.start_joiner()
+    for side, (place,) in zip(Side, trial.sides, strict=False):
+        if trial.positions[place] < read_to[place]:
+            trial.read(side, place.partition, read_to[place] - trial.positions[place])
+
+
 def told_of(
     setting: Config, kinds: list[list[str]], history: list[tuple[str, int, int]], at: set[int], renewed: bool = False
 ) -> Trial:
     """A trial that has gone through a history, one level more after each action of these numbers, and to its end.
 
-    `renewed`: after each commit that has said the level there is a new joiner.
+    `renewed`: after each commit that has said the level there is a new joiner, which reads again what had been read:
+    a pair that has met before a step is compared, and one that is still to be read is shed.
     """
     trial = Trial(setting, kinds)
     trial.start()
@@ -186,7 +195,7 @@ def told_of(
         if action[0] == "commit":
             said = trial.states.get("out/0", {"counts": {}})["counts"].get("shed_level", 0)
             if renewed and said == the_task(trial).shedding.level:
-                trial.start_joiner()
+                restart_where_it_was(trial)
             trial.observe()
         if number in at:
             shed(trial)
