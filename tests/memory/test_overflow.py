@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from random import Random
 from typing import Any
 
 import pytest
@@ -12,18 +11,14 @@ from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.kafka import runner
-from shadowstream.kafka.clients import Stoppable
 from shadowstream.kafka.snapshots import WAIT_S
 from shadowstream.records import PACKED_HEADER, Place, unpack
 from shadowstream.runner import marks
-from shadowstream.testing.memory.broker import MemoryBroker
-from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process
-from shadowstream.watch import Watch
+from tests.memory.runners import Runners
 
-REVISION = "00112233445566778899aabbccddeeff"
 INPUTS = 3
 OUTPUTS = 2
 """Fewer than inputs: a partition of runner-state holds the counters of more than one."""
@@ -60,34 +55,11 @@ class Kept:
         self.seen = int(snapshot)
 
 
-class World:
+class World(Runners):
     """A broker, inputs in three partitions, and runners that come and go."""
 
     def __init__(self, **config: Any) -> None:
-        self.config = Config.model_validate({**CONFIG, **config})
-        self.broker = MemoryBroker(ManualClock(wall_ms=1_000_000))
-        self.broker.create("in", INPUTS)
-        self.broker.create("out", OUTPUTS)
-        self.running: Process | None = None
-        self.arrived = 0
-
-    def host(self) -> Process:
-        assert self.running is not None
-        return self.running
-
-    def arrive(self, n: int) -> None:
-        for _ in range(n):
-            entry = Entry(b"k%d" % self.arrived, b"%d" % self.arrived, self.broker.clock.now_ms)
-            self.broker.logs[Place("in", self.arrived % INPUTS)].append(entry)
-            self.arrived += 1
-
-    def runner(self, instance: str = "0") -> Process:
-        watch, config = Watch("wide", "runner"), self.config
-        return Process(instance, self.broker.clock, lambda: runner.run(config, REVISION, Stoppable(), watch, instance))
-
-    def turn(self, process: Process, calls: int) -> None:
-        self.running = process
-        process.run(calls)
+        super().__init__(Config.model_validate({**CONFIG, **config}), INPUTS, OUTPUTS)
 
     def metadata(self) -> list[str]:
         """Of the commits as they stand."""
@@ -151,27 +123,9 @@ def test_killed_at_any_call_every_count_is_there_once(delivery: str) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_with_aborts_zombies_and_partitions_that_move_every_count_is_there_once(seed: int) -> None:
-    world, draw = World(), Random(seed)
-    world.broker.trouble = lambda call: (
-        draw.choice(("abort", "unheard", "late")) if call.endswith("_transaction") and draw.random() < 0.1 else ""
-    )
+    world = World()
     with inside(world.broker, world.host):
-        runners = [world.runner("0"), world.runner("1")]
-        for _ in range(60):
-            world.arrive(draw.randint(0, 6))
-            for i, process in enumerate(runners):
-                world.turn(process, draw.randint(1, 120))
-                if draw.random() < 0.1:
-                    process.kill()
-                if process.ended:
-                    world.broker.clock.advance(draw.choice((0, 11)))  # within its session, or after it
-                    runners[i] = world.runner(str(i))
-        world.broker.trouble = lambda call: ""
-        for _ in range(20):
-            for i, process in enumerate(runners):
-                world.turn(process, 200)
-                if process.ended:
-                    runners[i] = world.runner(str(i))
+        runners = world.troubled(seed)
         assert world.counted() == world.true_counts()
         for process in runners:
             process.kill()

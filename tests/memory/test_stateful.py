@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from random import Random
 from typing import Any
 
 import pytest
 
 from shadowstream.config import Config
-from shadowstream.kafka import runner
-from shadowstream.kafka.clients import Stoppable
 from shadowstream.records import PACKED_HEADER, Place, unpack
-from shadowstream.testing.memory.broker import MemoryBroker
-from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.inside import inside
-from shadowstream.testing.memory.log import Entry
-from shadowstream.testing.memory.processes import Process
-from shadowstream.watch import Watch
+from tests.memory.runners import Runners
 
-REVISION = "00112233445566778899aabbccddeeff"
 PARTITIONS = 2
 CUSTOMERS = 3
 CONFIG = Config.model_validate(
@@ -57,37 +49,14 @@ class Counting:
         self.counts = Counter(json.loads(snapshot))
 
 
-class World:
+class World(Runners):
     """A broker, orders in two partitions, and runners that come and go."""
 
     def __init__(self, config: Config = CONFIG) -> None:
-        self.config = config
-        self.broker = MemoryBroker(ManualClock(wall_ms=1_000_000))
-        self.broker.create("in", PARTITIONS)
-        self.broker.create("out", PARTITIONS)
-        self.running: Process | None = None
-        self.orders = 0
+        super().__init__(config, PARTITIONS, PARTITIONS)
 
-    def host(self) -> Process:
-        assert self.running is not None
-        return self.running
-
-    def arrive(self, n: int) -> None:
-        for _ in range(n):
-            value = json.dumps({"customer": f"c{self.orders % CUSTOMERS}"}).encode()
-            place = Place("in", self.orders % PARTITIONS)
-            self.broker.logs[place].append(Entry(b"k%d" % self.orders, value, self.broker.clock.now_ms))
-            self.orders += 1
-
-    def runner(self, instance: str = "0") -> Process:
-        watch = Watch("counts", "runner")
-        return Process(
-            instance, self.broker.clock, lambda: runner.run(self.config, REVISION, Stoppable(), watch, instance)
-        )
-
-    def turn(self, process: Process, calls: int) -> None:
-        self.running = process
-        process.run(calls)
+    def value(self, n: int) -> bytes:
+        return json.dumps({"customer": f"c{n % CUSTOMERS}"}).encode()
 
     def said(self) -> dict[tuple[int, int], list[Any]]:
         """Committed outputs by input partition and offset; more than one where something is double."""
@@ -128,27 +97,9 @@ def test_killed_at_any_call_the_counts_are_those_of_a_run_without() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_with_aborts_zombies_and_partitions_that_move_the_counts_are_those_of_a_run_without(seed: int) -> None:
-    world, draw = World(), Random(seed)
-    world.broker.trouble = lambda call: (
-        draw.choice(("abort", "unheard", "late")) if call.endswith("_transaction") and draw.random() < 0.1 else ""
-    )
+    world = World()
     with inside(world.broker, world.host):
-        runners = [world.runner("0"), world.runner("1")]
-        for _ in range(60):
-            world.arrive(draw.randint(0, 6))
-            for i, process in enumerate(runners):
-                world.turn(process, draw.randint(1, 120))
-                if draw.random() < 0.1:
-                    process.kill()
-                if process.ended:
-                    world.broker.clock.advance(draw.choice((0, 11)))  # within its session, or after it
-                    runners[i] = world.runner(str(i))
-        world.broker.trouble = lambda call: ""
-        for _ in range(20):
-            for i, process in enumerate(runners):
-                world.turn(process, 200)
-                if process.ended:
-                    runners[i] = world.runner(str(i))
+        runners = world.troubled(seed)
         assert world.said() == world.undisturbed()
         for process in runners:
             process.kill()

@@ -1,0 +1,76 @@
+"""Runners that come and go on the broker in memory, and the troubles that they live through."""
+
+from __future__ import annotations
+
+from random import Random
+
+from shadowstream.config import Config
+from shadowstream.kafka import runner
+from shadowstream.kafka.clients import Stoppable
+from shadowstream.records import Place
+from shadowstream.testing.memory.broker import MemoryBroker
+from shadowstream.testing.memory.clock import ManualClock
+from shadowstream.testing.memory.log import Entry
+from shadowstream.testing.memory.processes import Process
+from shadowstream.watch import Watch
+
+REVISION = "00112233445566778899aabbccddeeff"
+
+
+class Runners:
+    """A broker with the topics `in` and `out`, and processes of the real runner."""
+
+    def __init__(self, config: Config, inputs: int, outputs: int) -> None:
+        self.config, self.inputs = config, inputs
+        self.broker = MemoryBroker(ManualClock(wall_ms=1_000_000))
+        self.broker.create("in", inputs)
+        self.broker.create("out", outputs)
+        self.running: Process | None = None
+        self.arrived = 0
+
+    def value(self, n: int) -> bytes:
+        """Of the n-th input."""
+        return b"%d" % n
+
+    def host(self) -> Process:
+        assert self.running is not None
+        return self.running
+
+    def arrive(self, n: int) -> None:
+        for _ in range(n):
+            entry = Entry(b"k%d" % self.arrived, self.value(self.arrived), self.broker.clock.now_ms)
+            self.broker.logs[Place("in", self.arrived % self.inputs)].append(entry)
+            self.arrived += 1
+
+    def runner(self, instance: str = "0") -> Process:
+        watch, config = Watch(self.config.name, "runner"), self.config
+        return Process(instance, self.broker.clock, lambda: runner.run(config, REVISION, Stoppable(), watch, instance))
+
+    def turn(self, process: Process, calls: int) -> None:
+        self.running = process
+        process.run(calls)
+
+    def troubled(self, seed: int) -> list[Process]:
+        """Two runners through aborts, commits of which nobody hears, deaths and partitions that move, then in peace
+        until all has been read; they live on."""
+        draw = Random(seed)
+        self.broker.trouble = lambda call: (
+            draw.choice(("abort", "unheard", "late")) if call.endswith("_transaction") and draw.random() < 0.1 else ""
+        )
+        runners = [self.runner("0"), self.runner("1")]
+        for _ in range(60):
+            self.arrive(draw.randint(0, 6))
+            for i, process in enumerate(runners):
+                self.turn(process, draw.randint(1, 120))
+                if draw.random() < 0.1:
+                    process.kill()
+                if process.ended:
+                    self.broker.clock.advance(draw.choice((0, 11)))  # within its session, or after it
+                    runners[i] = self.runner(str(i))
+        self.broker.trouble = lambda call: ""
+        for _ in range(20):
+            for i, process in enumerate(runners):
+                self.turn(process, 200)
+                if process.ended:
+                    runners[i] = self.runner(str(i))
+        return runners
