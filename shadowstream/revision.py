@@ -75,6 +75,7 @@ def revision_of(config: Config) -> str:
             **_what_compares(config.compare),
             "judge": config.judge.model_dump(mode="json"),
             **_labels(config),
+            **({"twin": config.twin.topic} if config.twin else {}),
             **_formats(config),
         },
     }
@@ -89,7 +90,15 @@ def _what_compares(compare: Compare) -> dict[str, Any]:
         "added_fields": compare.added_fields,
         "expected": [one.model_dump(mode="json") for one in compare.expected],
         "calls": [(call, _function_files(call)) for call in called],
+        **_what_counts(compare),
     }
+
+
+def _what_counts(compare: Compare) -> dict[str, Any]:
+    """What is counted of a pair beside its outcome, where anything is: other bounds would add up to one rate."""
+    said = compare.model_dump(mode="json", include={"checks", "latency", "dimensions"})
+    found = {name: item for name, item in said.items() if item}
+    return found | ({"values_max": compare.values_max} if compare.dimensions else {})
 
 
 def _function_files(call: str) -> list[tuple[str, str]]:

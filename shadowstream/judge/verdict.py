@@ -93,13 +93,15 @@ class Case:
 
 
 def criteria_hash(config: Config) -> str:
-    """SHA-256 over all that decides: the judge's settings and the rules of comparison."""
+    """SHA-256 over all that decides: the judge's settings, the rules of comparison, and what else is counted of a pair."""
+    counted = config.compare.model_dump(mode="json", include={"checks", "latency"})
     return digest(
         {
             "judge": config.judge.model_dump(mode="json"),
             "rules": [rule.model_dump(mode="json") for rule in config.compare.rules],
             "expected": [one.model_dump(mode="json") for one in config.compare.expected],
             "added_fields": config.compare.added_fields,
+            **{name: item for name, item in counted.items() if item},
         }
     )
 

@@ -157,6 +157,10 @@ def test_the_demos_candidates_differ_in_revision() -> None:
         {"identity": {"kind": "coordinate", "header": "h"}},
         {"compare": {"rules": [{"path": "a", "ignore": True}]}},
         {"compare": {"rules": [{"path": "a", "atol": 0.1}]}},
+        {"compare": {"checks": [{"path": "a", "low": 0}]}},
+        {"compare": {"latency": {"over_ms": 100}}},
+        {"compare": {"dimensions": [{"name": "a", "path": "a"}]}},
+        {"twin": {"topic": "scores-again"}},
         {"judge": {"alpha": 0.01}},
         {"judge": {"criteria": [{"rate": "extra", "limit": 0.02}]}},
         {"judge": {"drift": {"delta": 0.1}}},
@@ -175,11 +179,29 @@ def test_what_the_candidate_writes_or_is_judged_by_changes_the_revision(parts: d
         {"kafka": {"bootstrap": "elsewhere:1", "client": {"sasl.password": "hunter2"}}},
         {"limits": {"commit_ms": 1}},
         {"compare": {"examples": 9}},
+        {"compare": {"values_max": 9}},
     ],
     ids=str,
 )
 def test_where_kafka_is_and_what_is_secret_does_not_change_the_revision(parts: dict[str, Any]) -> None:
     assert revision_of(trial(**parts)) == revision_of(trial())
+
+
+@pytest.mark.usefixtures("home")
+def test_other_bounds_of_what_is_counted_are_another_revision() -> None:
+    """Else a trial that runs on would add up, in one rate, what two bounds have counted."""
+    by_a = {"name": "a", "path": "a"}
+    settings: list[dict[str, Any]] = [
+        {"latency": {"over_ms": 100}},
+        {"latency": {"over_ms": 10_000}},
+        {"checks": [{"path": "a", "high": 1}]},
+        {"checks": [{"path": "a", "high": 2}]},
+        {"dimensions": [by_a]},
+        {"dimensions": [by_a], "values_max": 9},
+    ]
+    assert len({revision_of(trial(compare=one)) for one in settings}) == len(settings)
+    twins = [trial(twin={"topic": topic}) for topic in ("scores-again", "scores-elsewhere")]
+    assert len({revision_of(one) for one in twins}) == 2
 
 
 def test_declared_files_and_schemas_change_the_revision_by_content_and_not_by_order(home: Path) -> None:

@@ -277,3 +277,9 @@ def test_the_criteria_hash_covers_criteria_and_rules_and_nothing_else() -> None:
     others = {criteria_hash(config(alpha=0.01)), criteria_hash(config(window_ms=5))}
     ruled = Config.model_validate(settings.model_dump() | {"compare": {"rules": rules.rules}})
     assert len({criteria_hash(settings), criteria_hash(ruled), *others}) == 4
+
+
+def test_the_criteria_hash_covers_what_is_counted_beside_the_outcome() -> None:
+    counted = [{}, *({"latency": {"over_ms": ms}} for ms in (1, 2)), {"checks": [{"path": "a", "low": 0}]}]
+    settings = [Config.model_validate(config().model_dump() | {"compare": one}) for one in counted]
+    assert len({criteria_hash(one) for one in settings}) == 4
