@@ -35,7 +35,7 @@ window counts is a *figure*: outcomes by their names, the rest behind a prefix (
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config, Criterion
@@ -132,21 +132,16 @@ def rate_of(criterion: Criterion, config: Config) -> Rate:
     return rows[criterion.rate]
 
 
-def figures_of(delta: Mapping[str, Any], expired: Collection[str] = ()) -> dict[str, int]:
+def figures_of(delta: Mapping[str, Any]) -> dict[str, int]:
     """All additive counts of one window of a stats record (schemas/stats.avsc) but slices and buckets, in one map.
-
-    `expired`: names of declared expected changes that are not expected any more, so that they count as mismatches.
 
     >>> figures_of({"outcomes": {"match": 2, "expected:round": 1}, "fields": {"score": 1}})
     {'match': 2, 'expected:round': 1, 'expected': 1, 'field/score': 1}
-    >>> figures_of({"outcomes": {"match": 2, "expected:round": 1}, "fields": {}}, expired=["round"])
-    {'match': 2, 'expected:round': 1, 'mismatch': 1}
     """
     figures: dict[str, int] = dict(delta["outcomes"])
     for name, pairs in delta["outcomes"].items():
         if name.startswith(EXPECTED):
-            counted = "mismatch" if name.removeprefix(EXPECTED) in expired else "expected"
-            figures[counted] = figures.get(counted, 0) + pairs
+            figures["expected"] = figures.get("expected", 0) + pairs
     figures |= {FIELD + path: pairs for path, pairs in delta["fields"].items()}
     figures |= {CHECK + name: values for name, values in delta.get("checks", {}).items()}
     for mean in delta.get("means", ()):

@@ -92,7 +92,7 @@ class Windows:
 
     `expected` are the tasks that must be heard ("topic/partition"). Counted apart: `duplicates` (records seen
     already), `foreign` (records or cells of other revisions), `strangers` (records of tasks that are not expected),
-    `late` (units that came late). `expiries`: event time, ms, from which an expected change is a mismatch, by name.
+    `late` (units that came late).
 
     >>> windows = Windows("ab", 1000, ["t/0"])
     >>> cell = {"start_ms": 0, "revision": "ab", "outcomes": {"match": 2}, "fields": {}}
@@ -102,12 +102,9 @@ class Windows:
     [(0, {'match': 2}, {'match': 2})]
     """
 
-    def __init__(
-        self, revision: str, window_ms: int, expected: Iterable[str], expiries: Mapping[str, int] | None = None
-    ) -> None:
+    def __init__(self, revision: str, window_ms: int, expected: Iterable[str]) -> None:
         self.revision = revision
         self.window_ms = window_ms
-        self._expiries = dict(expiries or {})
         self.tasks = {task: Task() for task in sorted(expected)}
         self.figures: Counter[str] = Counter()
         self.sources: dict[tuple[str, int], tuple[int, int]] = {}
@@ -183,7 +180,7 @@ class Windows:
                 self.foreign += 1
                 continue
             start_ms = delta["start_ms"]
-            figures = figures_of(delta, [name for name, until_ms in self._expiries.items() if start_ms >= until_ms])
+            figures = figures_of(delta)
             if start_ms + self.window_ms > passed_ms and not labels:
                 self._cells.setdefault(start_ms, _Cell()).on_time.add(delta, figures)
                 continue
