@@ -8,7 +8,8 @@ from and of the months after. That is one cause, and it shall be one incident th
 - of those that open in one closing the most narrow that is bad speaks: a slice before the criterion before a field;
 - where the criterion speaks first (it has more records, so it often does), the incident is named after the slice that
   holds the excess of the windows the criterion looks back on, if there is one (`slices.listing`);
-- it closes when all members that were bad are quiet.
+- it closes when all members that were bad are quiet, or gone: a slice of which nothing has come for a season (the least
+  duration) of event time would stay as it was for ever.
 
 Two causes at once are one incident, then, that lists both as members: better than dozens that are one.
 """
@@ -59,16 +60,17 @@ class Parts:
 
 
 class Family:
-    """A criterion's watch with those of its fields and slices. `whole`: the watch of the criterion itself."""
+    """A criterion's watch with those of its fields and slices. `whole`: the watch of the criterion itself; `season_ms`:
+    event time after which a slice of which nothing comes is gone."""
 
-    def __init__(self, whole: Watch, settings: Settings, alpha: float) -> None:
+    def __init__(self, whole: Watch, settings: Settings, alpha: float, season_ms: int) -> None:
         self.whole = whole
         self.incident: OpenIncident | None = None
         self.fields: dict[str, Watch] = {}
         self.slices: dict[Slice, Watch] = {}
         self.unwatched: set[str] = set()
         """Fields and slices for which there was no room."""
-        self._settings, self._alpha = settings, alpha
+        self._settings, self._alpha, self._season_ms = settings, alpha, season_ms
         # Slices of the merged windows that the criterion looks back on; the last is not complete yet.
         self._lately: deque[dict[Slice, Pair]] = deque([{}])
 
@@ -83,6 +85,9 @@ class Family:
         if counts[0] > 0:
             rounds.append((1, self.whole, self.whole.feed(start_ms, end_ms, *counts, counted)))
         rounds += [(2, watch, watch.feed(start_ms, end_ms, *pair)) for watch, pair in self._fields_of(parts)]
+        if counts[0] > 0 and self.whole.merged:
+            gone = [watch for name, watch in self.slices.items() if parts.slices.get(name, (0, 0))[0] <= 0]
+            rounds += [(0, watch, watch.absent(end_ms, self._season_ms)) for watch in gone]
         events = self._united(rounds)
         if counts[0] > 0 and self.whole.merged:
             self._lately.append({})

@@ -10,6 +10,7 @@ quiet       a detector fires otherwise (an improvement, or too small)           
 open        a detector fires: the first flag of each detector is shown, the       open
             others only count
 open        `WINDOWS` consecutive windows under `EXIT_SHARE` x limit              quiet
+open        a slice of which nothing has come for a season and `WINDOWS` windows  quiet
 ==========  ====================================================================  ==========
 
 A window here is a merged one: consecutive event-time windows that together hold `drift.min_records` records. ADWIN is
@@ -122,6 +123,8 @@ class Watch:
         self._recent: deque[list[float]] = deque()
         self._earlier: list[float] = [0, 0, 0]
         self._last_ms = [0, 0]
+        # End of the last window that held a record, and how many merged windows of the whole it has not been in since.
+        self._absent = [0, 0]
 
     @property
     def past(self) -> tuple[int, float]:
@@ -164,6 +167,7 @@ class Watch:
 
         `counted`: units and bad units where those are no records.
         """
+        self._absent = [end_ms, 0]
         units, bad = (n, s) if counted is None else counted
         self._counted = [self._counted[0] + units, self._counted[1] + bad]
         merged = self._merger.add(start_ms, end_ms, n, s)
@@ -253,16 +257,36 @@ class Watch:
             f"{self.subject.name} is back: {s:.12g} of the last {n} {self._units}, {WINDOWS} windows each "
             f"under {exit_rate:g}; open for {incident.windows} windows, {incident.flags} flags"
         )
+        return [self._closed(incident, reason, [len(self._recent), n, s])]
+
+    def absent(self, end_ms: int, season_ms: int) -> list[dict[str, Any]]:
+        """The whole has had another merged window, by `end_ms`, and the subject no record since it was last fed. An
+        open incident ends where that has been so for a season: nobody would ever see it quiet."""
+        self._absent[1] += 1
+        incident, (heard_ms, windows) = self.incident, self._absent
+        if incident is None or windows < WINDOWS or end_ms - heard_ms < season_ms:
+            return []
+        reason = (
+            f"{self.subject.name} is gone: none of its {self._units} have come since {iso(heard_ms)}, "
+            f"{windows} windows; open for {incident.windows} windows, {incident.flags} flags"
+        )
+        # Should it come back as bad as it went, that is a change from what it was before.
+        n = sum(row[0] for row in self._recent)
+        return [self._closed(incident, reason, [WINDOWS, n, n * incident.before])]
+
+    def _closed(self, incident: Incident, reason: str, quiet: list[float]) -> dict[str, Any]:
+        """The incident's end. `quiet`: windows, records and bad ones that the next alarm is set against."""
+        n, s = sum(row[0] for row in self._recent), sum(row[1] for row in self._recent)
         flag = _Flag(
             incident.detector, "down", incident.after, s / n, self._adwin.width, self._adwin.estimation, reason
         )
         event = self._event("closed", flag)
         self.incident = None
-        # The next alarm is counted from here, against what it was when it was quiet.
+        # The next alarm is counted from here.
         self._sr.reset()
         self._armed = True
-        self._earlier, self._recent = [len(self._recent), n, s], deque()
-        return [event]
+        self._earlier, self._recent = quiet, deque()
+        return event
 
     def _event(self, event: str, flag: _Flag) -> dict[str, Any]:
         start_ms, end_ms = self._last_ms
@@ -292,6 +316,7 @@ class Watch:
             "recent": [list(row) for row in self._recent],
             "earlier": self._earlier,
             "last_ms": self._last_ms,
+            "absent": self._absent,
             "incident": asdict(self.incident) if self.incident is not None else None,
         }
 
@@ -300,6 +325,7 @@ class Watch:
         self._armed, *self._counted = snapshot["armed"]
         self._recent = deque(list(row) for row in snapshot["recent"])
         self._earlier, self._last_ms = list(snapshot["earlier"]), list(snapshot["last_ms"])
+        self._absent = list(snapshot.get("absent", [self._last_ms[1], 0]))
         self.incident = Incident(**snapshot["incident"]) if snapshot["incident"] is not None else None
         events = []
         for name, detector in (("merger", self._merger), ("adwin", self._adwin), ("sr", self._sr)):

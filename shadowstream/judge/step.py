@@ -95,10 +95,12 @@ class JudgeStep:
     def _family(self, measure: Measure) -> Family:
         level = alarm_level(len(self.measures), HORIZON_WINDOWS, FALSE_ALARMS)
         subject = Subject(measure.id, measure.rate.units, measure.limit)
-        settings = self.config.judge.drift
+        judge = self.config.judge
+        settings = judge.drift
         # All histories together stay within what one criterion may remember, twice over.
         history_max = max(HISTORY_MIN, 2 * HISTORY_MAX // max(2, len(self.measures)))
-        return Family(Watch(subject, settings, self.revision, level, history_max), settings, measure.alpha)
+        whole = Watch(subject, settings, self.revision, level, history_max)
+        return Family(whole, settings, measure.alpha, judge.min_duration_ms)
 
     def _cells(self) -> Cells | None:
         mismatch = next((one for one in self.measures if one.id == "mismatch"), None)

@@ -18,27 +18,30 @@ def sliced() -> Config:
     )
 
 
-def hour_of(hour: int, bad: dict[str, int]) -> dict[str, Any]:
-    """An hour of 38 flights in which so many of each carrier's differ, in two fields each."""
-    total = sum(bad.values())
+def hour_of(hour: int, bad: dict[str, int], without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """An hour of 38 flights in which so many of each carrier's differ, in two fields each; fewer without some."""
+    flights = {carrier: n for carrier, n in CARRIERS.items() if carrier not in without}
+    total, every = sum(bad.values()), sum(flights.values())
     found = cell(
         hour * HOUR_MS,
         fields={"score": total, "late": total} if total else {},
-        match=38 - total,
+        match=every - total,
         mismatch=total,
-        input=38,
+        input=every,
     )
     found["slices"] = [
         {"dimensions": ["carrier"], "values": [carrier], "n": n, "s": bad.get(carrier, 0)}
-        for carrier, n in CARRIERS.items()
+        for carrier, n in flights.items()
     ]
     return found
 
 
-def run(hours: list[dict[str, int]], restarts: tuple[int, ...] = ()) -> Bench:
+def run(hours: list[dict[str, int]], restarts: tuple[int, ...] = (), ua_until: int = 10_000) -> Bench:
+    """`ua_until`: the hour from which on UA does not fly any more."""
     bench = Bench(settings=sliced())
     for hour, bad in enumerate(hours):
-        bench.give(stats("scores/0", hour + 1, hour_of(hour, bad), watermark_ms=(hour + 1) * HOUR_MS))
+        told = hour_of(hour, bad, ("UA",) if hour >= ua_until else ())
+        bench.give(stats("scores/0", hour + 1, told, watermark_ms=(hour + 1) * HOUR_MS))
         if hour % 100 == 99 or hour in restarts:
             bench.evaluate()
         if hour in restarts:
@@ -78,6 +81,41 @@ def test_the_incident_closes_when_all_that_was_bad_is_quiet() -> None:
     assert kinds == ["opened", "closed"]
     first, last = (event for event in bench.of("drift") if event["event"] in ("opened", "closed"))
     assert first["incident"] == last["incident"]
+
+
+def test_the_incident_of_a_slice_of_which_nothing_comes_any_more_ends_after_a_season() -> None:
+    """Else one value that has gone away would hold promote back for ever."""
+    bench = run([{}] * 300 + [{"UA": 6}] * 60 + [{}] * 100, ua_until=360)
+    opened, closed = (event for event in bench.of("drift") if event["event"] in ("opened", "closed"))
+    assert (opened["event"], closed["event"]) == ("opened", "closed")
+    assert opened["incident"] == closed["incident"]
+    assert "carrier=UA" in opened["incident"]
+    assert closed["criterion"] == "mismatch:carrier=UA"
+    assert "is gone" in closed["reason"]
+    assert bench.of("verdict")[-1]["incidents_open"] == []
+    # It is no quiet day that ends it, but one without a record.
+    ended = [event["event"] for event in run([{}] * 300 + [{"UA": 6}] * 60 + [{}] * 23, ua_until=360).of("drift")]
+    assert "closed" not in ended
+
+
+def test_a_slice_that_comes_back_as_bad_as_it_went_is_another_incident() -> None:
+    hours = [{}] * 300 + [{"UA": 6}] * 60
+    bench = run([*hours, *[{}] * 60], ua_until=360)
+    for hour in range(420, 560):
+        bench.give(stats("scores/0", hour + 1, hour_of(hour, {"UA": 6}), watermark_ms=(hour + 1) * HOUR_MS))
+    bench.evaluate()
+    kinds = [event["event"] for event in bench.of("drift") if event["event"] in ("opened", "closed")]
+    assert kinds == ["opened", "closed", "opened"]
+    opened = [event for event in bench.of("drift") if event["event"] == "opened"]
+    assert len({event["incident"] for event in opened}) == 2
+
+
+def test_a_restart_while_a_slice_is_gone_changes_nothing() -> None:
+    hours = [{}] * 200 + [{"UA": 6}] * 60 + [{}] * 60
+    whole, cut = run(hours, ua_until=260), run(hours, restarts=(262, 270, 281, 285), ua_until=260)
+    assert [one["event"] for one in whole.of("drift")].count("closed") == 1
+    assert whole.of("drift") == cut.of("drift")
+    assert whole.of("verdict")[-1]["evidence_digest"] == cut.of("verdict")[-1]["evidence_digest"]
 
 
 def test_a_restart_at_any_commit_gives_the_same_events_and_evidence() -> None:
