@@ -93,7 +93,7 @@ class Case:
 
 
 def criteria_hash(config: Config) -> str:
-    """SHA-256 over all that decides: the judge's settings, the rules of comparison, and what else is counted of a pair."""
+    """SHA-256 over all that decides: the judge's settings, the rules of comparison, what else is counted of a pair."""
     counted = config.compare.model_dump(mode="json", include={"checks", "latency"})
     return digest(
         {
