@@ -98,6 +98,7 @@ class LabelsRole:
         counts = self._restore(sequence)
         self._step = LabelStep(self._config, self._revision, self._store, self._tasks)
         self._step.restore(sequence, counts)
+        self._step.clock.behind = frozenset(self._places)
         begin = offsets.beginnings(self._client, by_place)
         self._positions = {place: max(one.offset, begin[place]) for place, one in by_place.items()}
         self._at_end.clear()
@@ -169,7 +170,7 @@ class LabelsRole:
                 log.warning("label_unreadable", place=str(batch.place), error=str(value))
                 continue
             id_ = key if self._id_path is None else text_id(value, self._id_path)
-            step.label(id_, at_path(value, self._path), time_ms)
+            step.label(batch.place, id_, at_path(value, self._path), time_ms)
 
     def end(self, place: Place, offset: int, now_ms: int) -> None:
         """A place was read to its present end."""
@@ -179,7 +180,7 @@ class LabelsRole:
             self._tell(self._step)
 
     def _tell(self, step: LabelStep) -> None:
-        step.labels_at_end = all(place in self._at_end for place in self._places if place.topic == self._labels.topic)
+        step.clock.behind = frozenset(self._places) - self._at_end
 
     def turn(self, now_ms: int) -> None:
         """Nothing to observe."""

@@ -1,9 +1,8 @@
 """The step of the labels role: scored pairs and labels in; statistics and what still waits out.
 
 A pair that was scored ends once: with its label, as one of four outcomes; or as unlabelled, where it names no id, where
-the same id is scored again before its label has come, or where the horizon has passed it. The clock is event time: how
-far pairs have been scored, while the labels topic is read to its end; while it is not, no further than its labels.
-Whatever was scored is counted: read = ended + waiting is the ledger of each task.
+the same id is scored again before its label has come, or where the horizon has passed it. The clock is event time, held
+by whatever is behind (`clock`). Whatever was scored is counted: read = ended + waiting is the ledger of each task.
 
 A task here speaks for one of the joiner's and is always idle: windows are closed by what is compared and not by what is
 labelled days later, so a label counts as a correction of its window, as evidence and never as drift (`judge.windows`).
@@ -19,9 +18,10 @@ from typing import Any
 from shadowstream.codecs.own import encode
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
+from shadowstream.labels.clock import Clock
 from shadowstream.labels.right import UNLABELLED, outcome
 from shadowstream.labels.store import Kind, Store, Waiting
-from shadowstream.records import Write
+from shadowstream.records import Place, Write
 
 FOREVER = 2**63 - 1
 
@@ -46,12 +46,13 @@ class Counts:
     all_scored: bool = False
     complete: bool = False
     scored_ms: int | None = None
-    """How far its pairs have been scored, since this process began."""
+    """How far its pairs have been scored."""
 
     def record(self) -> dict[str, int]:
         """As in schemas/label_state.avsc."""
         said = {"seq": self.seq, "read": self.read, "ended": self.ended}
-        return said | {"all_scored": int(self.all_scored), "complete": int(self.complete)}
+        said |= {"all_scored": int(self.all_scored), "complete": int(self.complete)}
+        return said if self.scored_ms is None else said | {"scored_ms": self.scored_ms}
 
 
 class LabelStep:
@@ -66,9 +67,7 @@ class LabelStep:
         self._waiting = Counter(store.waiting())
         self._topic = config.plan.of("labels-state")
         self.sequence = 0
-        self.labels_at_end = False
-        self._scored_ms: int | None = None
-        self._labels_ms: int | None = None
+        self.clock = Clock(self._labels.horizon_ms)
         self.said: Counter[str] = Counter()
         self._cells: dict[str, dict[tuple[int, str], Counter[str]]] = {}
         self._changed: dict[tuple[Kind, bytes], Waiting | None] = {}
@@ -79,7 +78,9 @@ class LabelStep:
         self.sequence = sequence
         for task, said in counts.items():
             flags = {name: bool(said.get(name)) for name in ("all_scored", "complete")}
-            self.tasks[task] = Counts(said["seq"], said["read"], said["ended"], **flags)
+            self.tasks[task] = Counts(
+                said["seq"], said["read"], said["ended"], **flags, scored_ms=said.get("scored_ms")
+            )
 
     # ---------------------------------------------------------------- what comes
 
@@ -93,7 +94,6 @@ class LabelStep:
             return
         counts.read += 1
         time_ms = record["time_ms"]
-        self._scored_ms = time_ms if self._scored_ms is None else max(self._scored_ms, time_ms)
         counts.scored_ms = time_ms if counts.scored_ms is None else max(counts.scored_ms, time_ms)
         id_ = record["id"]
         entry = Waiting(id_ or b"", time_ms, task, record["revision"], record["production"], record["shadow"])
@@ -109,9 +109,9 @@ class LabelStep:
         else:
             self._judge(entry, label)
 
-    def label(self, id_: bytes | None, value: str | None, time_ms: int) -> None:
+    def label(self, place: Place, id_: bytes | None, value: str | None, time_ms: int) -> None:
         """Take a label: its value as JSON; None for a label that is taken back or holds none. The last one counts."""
-        self._labels_ms = time_ms if self._labels_ms is None else max(self._labels_ms, time_ms)
+        self.clock.label(place, time_ms)
         if id_ is None:
             return
         self._take("label", id_)
@@ -150,9 +150,17 @@ class LabelStep:
     # ---------------------------------------------------------------- what goes
 
     def _clock_ms(self) -> int | None:
-        if self._scored_ms is None or self.labels_at_end:
-            return self._scored_ms
-        return None if self._labels_ms is None else min(self._scored_ms, self._labels_ms)
+        scored_ms = {task: one.scored_ms for task, one in self.tasks.items() if one.scored_ms is not None}
+        return self.clock.now_ms(scored_ms, {task: self._place(task) for task in scored_ms})
+
+    def _place(self, task: str) -> Place:
+        """Where the joiner writes a task's pairs."""
+        return Place(self._config.plan.of("scored"), int(task.rpartition("/")[2]))
+
+    @property
+    def labels_at_end(self) -> bool:
+        """Whether every label that there is has been read."""
+        return not any(place.topic == self._labels.topic for place in self.clock.behind)
 
     def _expire(self) -> None:
         """End what the horizon has passed; at the end of a bounded run everything."""
@@ -190,10 +198,9 @@ class LabelStep:
 
     def _task_writes(self, task: str, sequence: int) -> list[Write]:
         counts = self.tasks[task]
-        partition = int(task.rpartition("/")[2])
+        held = self._place(task)
         said = replace(counts, seq=counts.seq + 1)
         waiting = self._waiting[task]
-        held = f"{self._config.plan.of('scored')}/{partition}"
         record = {
             "task": task_of(task),
             "seq": said.seq,
@@ -203,7 +210,7 @@ class LabelStep:
                 {"start_ms": start_ms, "revision": revision, "outcomes": dict(found), "fields": {}}
                 for (start_ms, revision), found in sorted(self._cells.get(task, {}).items())
             ],
-            "ledgers": [{"ledger": 3, "place": held, "expected": said.read, "counted": said.ended + waiting}],
+            "ledgers": [{"ledger": 3, "place": str(held), "expected": said.read, "counted": said.ended + waiting}],
             "pending": waiting,
             "watermark_ms": self._labelled_ms(counts),
             "idle": True,
@@ -212,7 +219,7 @@ class LabelStep:
         state = {"kind": "task", "sequence": sequence, "id": task.encode(), "counts": said.record()}
         key = f"{task_of(task)}:{said.seq}".encode()
         return [
-            Write(self._config.plan.of("stats"), partition, key, encode("stats", record)),
+            Write(self._config.plan.of("stats"), held.partition, key, encode("stats", record)),
             Write(self._topic, 0, state_key("task", task.encode()), encode("label_state", state)),
         ]
 
