@@ -107,6 +107,13 @@ def _counted_as(result: Compared) -> str:
     return f"expected:{(result.reason or '').partition(', ')[0]}"
 
 
+def _also(result: Compared) -> list[str]:
+    """The changes that explain a pair beside the first: they have their bounds too, and the pair is one."""
+    if result.outcome != "expected":
+        return []
+    return [f"expected_also:{name}" for name in (result.reason or "").split(", ")[1:]]
+
+
 class Book:
     """Outcomes of one task since its last commit, and its cumulative counts of ended records by side."""
 
@@ -178,6 +185,9 @@ class Book:
             starts = [time_ms - time_ms % window_ms for time_ms in times]
             for (start_ms, revision, name), n in Counter(zip(starts, revisions, names, strict=True)).items():
                 self._cell(start_ms, revision).outcomes[name] += n
+        for i, outcome in enumerate(outcomes if "expected" in counted else ()):
+            if outcome == "expected":
+                (cell or self._cell(times[i], revisions[i])).outcomes.update(_also(results[i]))
         shown = self._sampled(met.production.offsets)
         if not PLAIN.issuperset(counted):
             shown |= ~np.fromiter(map(PLAIN.__contains__, outcomes), np.bool_, len(outcomes))
@@ -281,7 +291,7 @@ class Book:
 
     def _count(self, result: Compared, time_ms: int, revision: str) -> None:
         cell = self._cell(time_ms, revision)
-        cell.outcomes[_counted_as(result)] += 1
+        cell.outcomes.update([_counted_as(result), *_also(result)])
         self.pairs[result.outcome] += 1
         if result.outcome == "mismatch":
             self._count_paths(result, cell)

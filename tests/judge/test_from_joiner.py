@@ -75,6 +75,31 @@ def test_values_that_fail_a_check_reject_the_candidate_and_their_absence_promote
     assert bad["decision"] == "reject"
 
 
+@pytest.mark.parametrize("windows", [1, 10], ids=["one window", "windows"])
+def test_a_pair_that_several_changes_explain_counts_against_the_bound_of_each(windows: int) -> None:
+    until = "2100-01-01T00:00:00Z"
+    changes = [
+        {"name": "number", "paths": ["n"], "rate_max": 0.9, "until": until},
+        {"name": "kind", "paths": ["kind"], "rate_max": 0.05, "until": until},
+    ]
+    settings = config(
+        compare={"match_sample": 0, "expected": changes},
+        judge={
+            "window_ms": WINDOW_MS * 10 // windows,
+            "min_duration_ms": 0,
+            "criteria": [{"rate": "mismatch", "limit": 0.02}],
+        },
+    )
+    said = judged(joined(settings, dict.fromkeys(range(0, PAIRS, 3), '{"n": 2.0, "kind": "b"}')), settings)
+    found = {one["rate"]: (one["n"], one["s"], one["shown_good"]) for one in said["criteria"]}
+    assert found["mismatch"] == (PAIRS, 0, True), "each is one pair, and no mismatch"
+    assert found["expected:number"] == (PAIRS, PAIRS // 3, True)
+    assert found["expected:kind"] == (PAIRS, PAIRS // 3, False)
+    assert said["decision"] == "not_yet"
+    assert any(reason.startswith("expected:kind") for reason in said["reasons"])
+    assert not any("closed table" in reason for reason in said["reasons"])
+
+
 @pytest.mark.parametrize(("off", "decision"), [(0.02, "promote"), (0.9, "reject")])
 def test_the_mean_difference_is_judged_by_the_sums_of_the_joiner(off: float, decision: str) -> None:
     settings = settings_of(MEAN)
