@@ -95,6 +95,29 @@ class Config(Model):
         return self.start or ("production-group" if self.production.group else "latest")
 
     @model_validator(mode="after")
+    def _counts_what_it_judges(self) -> Config:
+        """A criterion of which nothing is ever counted would wait for ever."""
+        checked = {(one.path, kind) for one in self.compare.checks for kind in one.kinds}
+        declared = {one.name for one in self.compare.expected}
+        declared |= {"added_fields"} if self.compare.added_fields == "expected" else set()
+        for one in self.judge.criteria:
+            needs = {
+                "twin": (self.twin, "twin, a second run of production"),
+                "labels": (self.labels, "labels, a topic of them"),
+                "slower": (self.compare.latency, "compare.latency"),
+                "over": (self.compare.latency, "compare.latency"),
+                "check": (
+                    (one.path, one.check) in checked,
+                    f"that check of {one.path} in compare.checks",
+                ),
+                "expected": (one.name in declared, f"a declared change {one.name} in compare.expected"),
+            }
+            there, what = needs.get(one.rate, (True, ""))
+            if not there:
+                raise ValueError(f"judge.criteria: {one.id} needs {what}; nothing would be counted for it")
+        return self
+
+    @model_validator(mode="after")
     def _fits_together(self) -> Config:
         others = [one for one in (self.production, self.candidate, self.twin) if one is not None]
         further = (self.candidate.topic, self.twin and self.twin.topic, self.labels and self.labels.topic)
@@ -123,8 +146,6 @@ class Config(Model):
                 raise ValueError("twin goes with identity.kind key, coordinate or id, and identity.outputs: one")
             if self.bounded and not self.twin.group:
                 raise ValueError("bounded: needs twin.group, else nobody knows when the twin is done")
-        elif any(criterion.rate == "twin" for criterion in self.judge.criteria):
-            raise ValueError("judge.criteria: twin needs twin, a second run of production")
         cost = [criterion for criterion in self.judge.criteria if criterion.rate == "cost"]
         if cost and self.candidate.topic:
             raise ValueError("judge.criteria: cost needs candidate.call; nobody measures a job of its own for us")

@@ -23,6 +23,11 @@ _NAMES = {
 }
 _BY_KEY = ("mismatch",)
 
+LIMIT_MAX = 0.99
+"""What watches a rate over time knows no worse one."""
+SHARE_MIN = 1e-6
+"""Sums of shares are kept in units of 2**-32: against a mean as small as that none would ever add up."""
+
 
 class Criterion(Model):
     """One rule of the gate: promote only while the rate is shown to lie under the limit."""
@@ -111,6 +116,10 @@ class Criterion(Model):
             raise ValueError(f"unit: key goes with rate: {' and '.join(_BY_KEY)} only; take block for {self.rate}")
         if self.unit != "record" and self.rate == "mean":
             raise ValueError("a mean is of records; leave unit out")
+        if self.limit >= LIMIT_MAX:
+            raise ValueError(f"limit: less than {LIMIT_MAX}, else no rate would be over it")
+        if (self.unit != "record" or self.rate == "mean") and self.limit < SHARE_MIN:
+            raise ValueError(f"limit: a share or mean of less than {SHARE_MIN} is finer than its evidence is kept")
         return self
 
 

@@ -45,17 +45,10 @@ def settings_of(unit: str, values_max: int = 3) -> Config:
     """A judge of everything, its mismatches by that unit."""
     mismatch = {"rate": "mismatch", "limit": 0.02, "unit": unit}
     judged = config(criteria=[mismatch, *CRITERIA], drift={"min_records": 60}, min_duration_ms=0)
+    said = judged.model_dump(exclude_unset=True)
+    dimensions = [{"name": "carrier", "path": "carrier"}, {"name": "origin", "path": "origin"}]
     return Config.model_validate(
-        judged.model_dump(exclude_unset=True)
-        | {
-            "compare": {
-                "dimensions": [{"name": "carrier", "path": "carrier"}, {"name": "origin", "path": "origin"}],
-                "values_max": values_max,
-                "latency": {"over_ms": 100},
-                "checks": [{"path": "score", "not_null": True}],
-            },
-            "labels": {"topic": "labels", "id": "id", "path": "late", "horizon_ms": 30 * 24 * HOUR_MS},
-        }
+        said | {"compare": said["compare"] | {"dimensions": dimensions, "values_max": values_max}}
     )
 
 

@@ -13,7 +13,17 @@ HOUR_MS = 3_600_000
 
 
 def config(**judge: Any) -> Config:
-    """A bounded trial with these settings of the judge."""
+    """A bounded trial with these settings of the judge, that counts what their criteria ask for."""
+    asked = judge.get("criteria", [])
+    names = {one["rate"]: one.get("name") for one in asked}
+    checks = [{"path": one["path"], "not_null": True} for one in asked if one["rate"] == "check"]
+    change = {"name": names.get("expected"), "paths": ["a"], "rate_max": 0.5, "until": "2100-01-01T00:00:00Z"}
+    compare = {
+        **({"latency": {"over_ms": 100}} if {"slower", "over"} & names.keys() else {}),
+        **({"checks": checks} if checks else {}),
+        **({"expected": [change]} if "expected" in names else {}),
+    }
+    labels = {"topic": "labels", "id": "id", "path": "late", "horizon_ms": 30 * 24 * HOUR_MS}
     return Config.model_validate(
         {
             "name": "fraud",
@@ -22,6 +32,9 @@ def config(**judge: Any) -> Config:
             "candidate": {"call": "candidates:score"},
             "bounded": True,
             "judge": judge,
+            **({"compare": compare} if compare else {}),
+            **({"labels": labels} if "labels" in names else {}),
+            **({"twin": {"topic": "again", "group": "again"}} if "twin" in names else {}),
         }
     )
 

@@ -11,10 +11,14 @@ import pytest
 from pydantic import ValidationError
 
 from shadowstream.config import Config
+from shadowstream.config.judging import SHARE_MIN
 from shadowstream.judge.attempts import at_attempt, attempt_of
 from shadowstream.judge.evidence import grid_sums, log_e_grid
+from shadowstream.judge.grid import critical_grid_n
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 from tests.judge.test_step import Bench
+
+CHANGE = {"name": "tax", "paths": ["tax"], "rate_max": 0.1, "until": "2100-01-01T00:00:00Z"}
 
 
 def judged(criterion: dict[str, Any], *cells: dict[str, Any], **judge: Any) -> dict[str, Any]:
@@ -96,6 +100,12 @@ ROWS = [
         *("cost", {"cost_measured:3ms": 50, "cost_over:3ms": 4, "input": 60}, (50, 4)),
     ),
     ({"rate": "labels", "limit": 0.5}, "labels", {"label_production_only": 3, "label_candidate_only": 8}, (11, 3)),
+    (
+        {"rate": "twin", "limit": 0.6},
+        "twin",
+        {"match": 9, "joint_shadow": 3, "joint_twin": 8, "joint_both": 9},
+        (11, 3),
+    ),
     ({"rate": "expected", "name": "round", "limit": 0.1}, "expected:round", {"match": 9, "expected:round": 1}, (10, 1)),
     ({"rate": "check", "check": "null", "path": "zip", "limit": 0.1}, "check:null:zip", {"match": 1}, (40, 4)),
 ]
@@ -166,6 +176,9 @@ def test_least_units_and_muted_criteria() -> None:
         {"rate": "missing", "limit": 0.1, "unit": "key"},
         {"rate": "mean", "limit": 0.1, "path": "score", "bound": 1.0, "unit": "block"},
         {"rate": "check", "limit": 0.1, "path": "score"},
+        {"rate": "mismatch", "limit": 0.99},
+        {"rate": "mismatch", "limit": 1e-7, "unit": "block"},
+        {"rate": "mean", "limit": 1e-7, "path": "score", "bound": 1.0},
         {"rate": "mismatch", "limit": 0.1, "muted": True},
     ],
 )
@@ -176,6 +189,45 @@ def test_criteria_that_do_not_say_what_they_mean_are_refused(criterion: dict[str
 
 def released(k: int) -> Config:
     return Config.model_validate(config().model_dump() | {"release": f"r{k}"})
+
+
+@pytest.mark.parametrize(
+    ("criterion", "parts", "needs"),
+    [
+        ({"rate": "labels"}, {}, "labels"),
+        ({"rate": "slower"}, {}, "compare.latency"),
+        ({"rate": "over"}, {}, "compare.latency"),
+        ({"rate": "twin"}, {}, "twin"),
+        ({"rate": "check", "check": "null", "path": "zip"}, {}, "compare.checks"),
+        (
+            {"rate": "check", "check": "null", "path": "zip"},
+            {"checks": [{"path": "zip", "low": 1}, {"path": "score", "not_null": True}]},
+            "compare.checks",
+        ),
+        ({"rate": "expected", "name": "round"}, {"expected": [CHANGE]}, "compare.expected"),
+        ({"rate": "expected", "name": "added_fields"}, {"expected": [CHANGE]}, "compare.expected"),
+    ],
+    ids=str,
+)
+def test_a_criterion_of_which_nothing_would_be_counted_is_refused(
+    criterion: dict[str, Any], parts: dict[str, Any], needs: str
+) -> None:
+    """It would be not yet for ever, and nobody would know why until the trial was over."""
+    judge = {"criteria": [criterion | {"limit": 0.1}]}
+    with pytest.raises(ValidationError, match=f"judge.criteria: .* needs .*{needs}"):
+        Config.model_validate(config().model_dump(exclude_unset=True) | {"compare": parts, "judge": judge})
+
+
+def test_added_fields_are_a_declared_change_where_the_policy_says_so() -> None:
+    judge = {"criteria": [{"rate": "expected", "name": "added_fields", "limit": 0.1}]}
+    parts = {"compare": {"added_fields": "expected"}, "judge": judge}
+    said = Config.model_validate(config().model_dump(exclude_unset=True) | parts)
+    assert said.judge.criteria[0].id == "expected:added_fields"
+
+
+def test_the_least_limit_of_shares_can_be_shown_and_the_greatest_be_watched() -> None:
+    assert critical_grid_n(SHARE_MIN, 0.05) < 1e7
+    judged({"rate": "mismatch", "limit": 0.989}, cell(0, match=1))
 
 
 def test_the_kth_attempt_at_a_release_is_judged_at_its_share_of_alpha() -> None:
