@@ -12,8 +12,9 @@ Grunwald & Koolen (arXiv 2502.04208). Means: the betting grid of Waudby-Smith & 
 It asks only that each unit be bad with a probability of at least (at most) the limit *given the past*; units need not
 be independent of time. They must be the right units: mismatches that come in clusters make records the wrong ones.
 
-Every function takes scalars or numpy arrays (broadcast against each other) and gives a scalar for scalars. Counts are
-exact up to n = 1e9 and more: nothing is computed as a difference of large logarithms.
+Every function takes scalars or numpy arrays (broadcast against each other) and gives a scalar for scalars; only the
+values of `grid_sums` and `log_e_grid` are an array always, and their mean one number. Counts are exact up to n = 1e9
+and more: nothing is computed as a difference of large logarithms.
 """
 
 from __future__ import annotations
@@ -124,7 +125,11 @@ def critical_n(s: Count, p0: Rate, alpha: Rate) -> Any:
     return each(_critical_n, s, p0, alpha)
 
 
-def false_promotion(p0: float, alpha: float, n_max: int) -> float:
+@overload
+def false_promotion(p0: float, alpha: float, n_max: int) -> float: ...  # type: ignore[overload-overlap]  # scalars fit both
+@overload
+def false_promotion(p0: Rate, alpha: Rate, n_max: Count) -> Floats: ...
+def false_promotion(p0: Rate, alpha: Rate, n_max: Count) -> Any:
     """The exact probability that a candidate *at* the limit is ever shown below it within `n_max` units. <= alpha.
 
     >>> round(false_promotion(0.05, 0.05, 2000), 8)
@@ -133,31 +138,28 @@ def false_promotion(p0: float, alpha: float, n_max: int) -> float:
     return promotion_probability(p0, p0, alpha, n_max)
 
 
-def promotion_probability(p: float, p0: float, alpha: float, n_max: int) -> float:
+@overload
+def promotion_probability(p: float, p0: float, alpha: float, n_max: int) -> float: ...  # type: ignore[overload-overlap]
+@overload
+def promotion_probability(p: Rate, p0: Rate, alpha: Rate, n_max: Count) -> Floats: ...
+def promotion_probability(p: Rate, p0: Rate, alpha: Rate, n_max: Count) -> Any:
     """The exact probability that E_below(., ., p0) reaches 1/alpha within `n_max` units of independent rate `p`.
 
     Dynamic programming over (n, s), which only adds and so loses nothing. A path ends at the cells
     (critical_n(s), s); one with more bad units than the last of them cannot end within `n_max` and is dropped.
     Time grows with n_max * n_max * p0: 0.1 s at n_max 20,000 and p0 .01.
+
+    >>> promotion_probability(0.0025, 0.01, 0.05, 1600) > 0.92
+    True
     """
-    check_rate("p", p)
-    ends = critical_n(np.arange(int(n_max * p0) + 1), p0, alpha)
-    ends = ends[ends <= n_max]
-    alive = np.zeros(len(ends))
-    alive[:1] = 1.0
-    promoted, n = 0.0, 0
-    for s, end in enumerate(ends.tolist()):
-        while n < end:
-            carried = alive[:-1] * p
-            alive *= 1.0 - p
-            alive[1:] += carried
-            n += 1
-        promoted += float(alive[s])
-        alive[s] = 0.0
-    return promoted
+    return each(_promotion_probability, p, p0, alpha, n_max)
 
 
-def planned_n(p: float, p0: float, alpha: float) -> float:
+@overload
+def planned_n(p: float, p0: float, alpha: float) -> float: ...  # type: ignore[overload-overlap]  # scalars fit both
+@overload
+def planned_n(p: Rate, p0: Rate, alpha: Rate) -> Floats: ...
+def planned_n(p: Rate, p0: Rate, alpha: Rate) -> Any:
     """About how many units it takes to show a true rate `p` below `p0`: (ln(1/alpha) + 0.7) / KL(p || p0), rounded up.
 
     For plans only, and low for small counts: `critical_n` is the exact number for a given s. Infinite where p >= p0.
@@ -165,17 +167,14 @@ def planned_n(p: float, p0: float, alpha: float) -> float:
     >>> planned_n(0.0025, 0.01, 0.05)
     910.0
     """
-    check_rate("alpha", alpha)
-    check_rate("p0", p0)
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"p must lie in [0, 1], got {p}")
-    if p >= p0:
-        return math.inf
-    divergence = float(special.xlogy(p, p / p0) + special.xlog1py(1.0 - p, (p0 - p) / (1.0 - p0)))
-    return float(math.ceil((0.7 - math.log(alpha)) / divergence))
+    return each(_planned_n, p, p0, alpha)
 
 
-def least_caught_rate(n: int, p1: float, alpha: float, power: float = 0.9) -> float:
+@overload
+def least_caught_rate(n: int, p1: float, alpha: float, power: float = 0.9) -> float: ...  # type: ignore[overload-overlap]
+@overload
+def least_caught_rate(n: Count, p1: Rate, alpha: Rate, power: Rate = 0.9) -> Floats: ...
+def least_caught_rate(n: Count, p1: Rate, alpha: Rate, power: Rate = 0.9) -> Any:
     """What a verdict could have missed: the least true rate whose excess over `p1` E_above shows at this n.
 
     "Shows" means E_above(n, s, p1) >= 1/alpha with a probability of at least `power` when s ~ Binomial(n, rate),
@@ -184,14 +183,7 @@ def least_caught_rate(n: int, p1: float, alpha: float, power: float = 0.9) -> fl
     >>> round(least_caught_rate(1000, 0.01, 0.05), 4)
     0.0315
     """
-    check_rate("alpha", alpha)
-    check_rate("power", power)
-    low, high = -1, n + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        shown = _log_e_above(n, middle, p1) >= -math.log(alpha)
-        low, high = (low, middle) if shown else (middle, high)
-    return math.nan if high > n else float(special.betaincinv(high, n - high + 1, power))
+    return each(_least_caught_rate, n, p1, alpha, power)
 
 
 @overload
@@ -210,12 +202,20 @@ def log_e_mcnemar(b: Count, c: Count) -> Any:
     return log_e_below(b + c, b, 0.5)
 
 
-def alpha_of_attempt(alpha: float, attempt: int) -> float:
-    """Level for the k-th attempt at one release: alpha * 6 / (pi^2 k^2), which adds up to alpha over all attempts."""
-    if attempt < 1:
-        raise ValueError(f"attempts are counted from 1, got {attempt}")
-    check_rate("alpha", alpha)
-    return alpha * 6.0 / (math.pi * attempt) ** 2
+@overload
+def alpha_of_attempt(alpha: float, attempt: int) -> float: ...  # type: ignore[overload-overlap]  # scalars fit both
+@overload
+def alpha_of_attempt(alpha: Rate, attempt: Count) -> Floats: ...
+def alpha_of_attempt(alpha: Rate, attempt: Count) -> Any:
+    """Level for the k-th attempt at one release: alpha * 6 / (pi^2 k^2), which adds up to alpha over all attempts.
+
+    The sum of 1/k^2 is pi^2/6 (Euler), and wrong promotes add up over attempts at most (Boole). ValueError unless
+    attempts are counted from 1.
+
+    >>> round(alpha_of_attempt(0.05, 1), 6), round(alpha_of_attempt(0.05, 2), 6)
+    (0.030396, 0.007599)
+    """
+    return each(_alpha_of_attempt, alpha, attempt)
 
 
 def _log_e_below(n: int, s: int, p0: float) -> float:
@@ -248,3 +248,50 @@ def _critical_n(s: int, p0: float, alpha: float) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if _log_e_below(middle, s, p0) < need else (low, middle)
     return high
+
+
+def _promotion_probability(p: float, p0: float, alpha: float, n_max: int) -> float:
+    check_rate("p", p)
+    ends = critical_n(np.arange(int(n_max * p0) + 1), p0, alpha)
+    ends = ends[ends <= n_max]
+    alive = np.zeros(len(ends))
+    alive[:1] = 1.0
+    promoted, n = 0.0, 0
+    for s, end in enumerate(ends.tolist()):
+        while n < end:
+            carried = alive[:-1] * p
+            alive *= 1.0 - p
+            alive[1:] += carried
+            n += 1
+        promoted += float(alive[s])
+        alive[s] = 0.0
+    return promoted
+
+
+def _planned_n(p: float, p0: float, alpha: float) -> float:
+    check_rate("alpha", alpha)
+    check_rate("p0", p0)
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"p must lie in [0, 1], got {p}")
+    if p >= p0:
+        return math.inf
+    divergence = float(special.xlogy(p, p / p0) + special.xlog1py(1.0 - p, (p0 - p) / (1.0 - p0)))
+    return float(math.ceil((0.7 - math.log(alpha)) / divergence))
+
+
+def _least_caught_rate(n: int, p1: float, alpha: float, power: float) -> float:
+    check_rate("alpha", alpha)
+    check_rate("power", power)
+    low, high = -1, n + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        shown = _log_e_above(n, middle, p1) >= -math.log(alpha)
+        low, high = (low, middle) if shown else (middle, high)
+    return math.nan if high > n else float(special.betaincinv(high, n - high + 1, power))
+
+
+def _alpha_of_attempt(alpha: float, attempt: int) -> float:
+    if attempt < 1:
+        raise ValueError(f"attempts are counted from 1, got {attempt}")
+    check_rate("alpha", alpha)
+    return alpha * 6.0 / (math.pi * attempt) ** 2

@@ -279,6 +279,22 @@ def test_arrays_give_the_bits_that_scalars_give() -> None:
     assert isinstance(log_e_below(np.int64(1000), np.int64(3), 0.01), float)  # type: ignore[call-overload]  # what callers do all the same
 
 
+def test_planning_takes_arrays_too() -> None:
+    limits = np.array([0.01, 0.05])
+    assert critical_n(np.array([0, 1]), 0.01, 0.05).tolist() == [449, 683]
+    assert log_e_mcnemar(np.array([10, 40]), np.array([25, 60])).tolist() == [
+        log_e_mcnemar(10, 25),
+        log_e_mcnemar(40, 60),
+    ]
+    assert false_promotion(limits, 0.05, 500).tolist() == [false_promotion(one, 0.05, 500) for one in (0.01, 0.05)]
+    assert planned_n(0.0025, limits, 0.05).tolist() == [planned_n(0.0025, one, 0.05) for one in (0.01, 0.05)]
+    caught = least_caught_rate(np.array([100, 1000]), 0.01, 0.05)
+    assert caught.tolist() == [least_caught_rate(n, 0.01, 0.05) for n in (100, 1000)]
+    assert alpha_of_attempt(0.05, np.arange(1, 4)).tolist() == [alpha_of_attempt(0.05, k) for k in (1, 2, 3)]
+    shown = promotion_probability(limits / 4, limits, 0.05, 500)
+    assert shown.tolist() == [promotion_probability(p / 4, p, 0.05, 500) for p in (0.01, 0.05)]
+
+
 @pytest.mark.parametrize("n_s", [(3, 4), (-1, 0), (5, -1), (5.5, 1), (5, math.nan)])
 def test_impossible_counts_are_refused(n_s: tuple[float, float]) -> None:
     for function in (log_e_below, log_e_above, upper_limit, lower_limit):
