@@ -139,7 +139,9 @@ def false_promotion(p0: Rate, alpha: Rate, n_max: Count) -> Any:
 
 
 @overload
-def promotion_probability(p: float, p0: float, alpha: float, n_max: int) -> float: ...  # type: ignore[overload-overlap]
+def promotion_probability(  # type: ignore[overload-overlap]  # scalars fit both
+    p: float, p0: float, alpha: float, n_max: int
+) -> float: ...
 @overload
 def promotion_probability(p: Rate, p0: Rate, alpha: Rate, n_max: Count) -> Floats: ...
 def promotion_probability(p: Rate, p0: Rate, alpha: Rate, n_max: Count) -> Any:
@@ -171,7 +173,9 @@ def planned_n(p: Rate, p0: Rate, alpha: Rate) -> Any:
 
 
 @overload
-def least_caught_rate(n: int, p1: float, alpha: float, power: float = 0.9) -> float: ...  # type: ignore[overload-overlap]
+def least_caught_rate(  # type: ignore[overload-overlap]  # scalars fit both
+    n: int, p1: float, alpha: float, power: float = 0.9
+) -> float: ...
 @overload
 def least_caught_rate(n: Count, p1: Rate, alpha: Rate, power: Rate = 0.9) -> Floats: ...
 def least_caught_rate(n: Count, p1: Rate, alpha: Rate, power: Rate = 0.9) -> Any:
