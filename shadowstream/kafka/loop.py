@@ -43,8 +43,9 @@ from shadowstream.kafka.delivery import TRANSACTION_WAIT_S, Deciding, commit_at_
 from shadowstream.kafka.failures import broker_error, told
 from shadowstream.kafka.lag import Lag
 from shadowstream.kafka.messages import columns, is_begin_gone, is_end, is_fatal, offset_of, place_of, split
+from shadowstream.kafka.pace import CommitPace
 from shadowstream.kafka.putting_off import PutOff, is_unreadable
-from shadowstream.kafka.watchdog import Watchdog
+from shadowstream.kafka.watchdog import CALL_MAX_S, Watchdog
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Commit, Place, Write
 from shadowstream.watch import Watch
@@ -54,6 +55,10 @@ BATCH = 1_000
 IDLE_WAIT_S = 0.02
 TURN_MAX_S = 90.0
 """A turn asks the broker several things, each of which may take its whole timeout."""
+COMMIT_SHARE = 4
+"""Transactions grow while they take less than this part of their timeout: the sink may become so many times slower."""
+SETTLE_S = 15.0
+"""So long after its timeout a transaction has ended, whatever the broker has made of it; else a call is stuck."""
 TORN_MAX_S = 120.0
 """So long a member that is slow, or dead but not yet known to be, may keep one side of a task from us."""
 
@@ -125,6 +130,10 @@ class Loop:
         self._since_commit = 0
         self._forgotten = 0
         self._leaving = False
+        timeout_s = config.limits.transaction_timeout_ms / 1000
+        self._transaction_max_s = max(CALL_MAX_S, timeout_s + SETTLE_S)
+        self._pace = CommitPace(config.limits.commit_records, timeout_s / COMMIT_SHARE)
+        self._restored = False
         self._put_off = PutOff(consumer)
         self._incremental = config.kafka.group_protocol == "consumer"
         self._changed = False
@@ -136,8 +145,8 @@ class Loop:
         consumer = self._consumer
         on_assign = self._on_added if self._incremental else self._on_assign
         consumer.subscribe(topics, on_assign=on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
-        limits = self._config.limits
-        next_commit = time.monotonic() + limits.commit_ms / 1000
+        commit_s = self._config.limits.commit_ms / 1000
+        next_commit = time.monotonic() + commit_s
         try:
             while not stop.stopped and not self._role.finished:
                 self._consume()
@@ -145,11 +154,12 @@ class Loop:
                 with self._watchdog.call("turn", TURN_MAX_S):
                     self._role.turn(now_ms())
                 self._put_off.take_up()
-                self._watch.ready = bool(self._ours) and self._role.restored() and not self._put_off
+                self._restored = bool(self._ours) and self._role.restored()
+                self._watch.ready = self._restored and not self._put_off
                 self._watch.turned()
-                if time.monotonic() >= next_commit or self._since_commit >= limits.commit_records:
+                if time.monotonic() >= next_commit or self._since_commit >= self._most_records():
                     self._commit()
-                    next_commit = time.monotonic() + limits.commit_ms / 1000
+                    next_commit = time.monotonic() + commit_s
             if stop.stopped:
                 self._commit()
         except KafkaException as error:
@@ -164,9 +174,13 @@ class Loop:
 
     # ---------------------------------------------------------------- consuming
 
+    def _most_records(self) -> int:
+        """In one transaction; what is read again writes nothing."""
+        return self._pace.most if self._restored else self._config.limits.commit_records
+
     def _consume(self) -> None:
         consumer = self._consumer
-        most = max(1, min(self._role.most(), self._config.limits.commit_records - self._since_commit))
+        most = max(1, min(self._role.most(), self._most_records() - self._since_commit))
         with self._watchdog.call("consume"):
             messages = consumer.consume(most, 0)
             if not messages:
@@ -234,7 +248,7 @@ class Loop:
         starts = self._role.assigned(states)
         self._ours = set(starts)
         self._lag.assigned(starts)
-        self._watch.ready = self._role.restored()
+        self._restored = self._watch.ready = self._role.restored()
         log.info("assigned", partitions=[str(place) for place in sorted(starts)])
         return [TopicPartition(place.topic, place.partition, offset) for place, offset in starts.items()]
 
@@ -263,7 +277,7 @@ class Loop:
         self._ours.clear()
         self._forgotten += 1
         self._put_off.take_up(everything=True)  # a place that stays ours would stay paused
-        self._watch.ready = False
+        self._restored = self._watch.ready = False
         self._lag.forgotten()
         self._role.dropped()
         self._since_commit = 0
@@ -309,12 +323,12 @@ class Loop:
             return
         self._lag.show(now_ms())
         writes, commits = self._role.prepare(now_ms())
-        self._since_commit = 0
+        records, self._since_commit = self._since_commit, 0
         if not commits:
             return
         began = time.monotonic()
         try:
-            with self._watchdog.call("transaction"):
+            with self._watchdog.call("transaction", self._transaction_max_s):
                 if self._writer.transactional:
                     self._transaction(writes, commits)
                 else:
@@ -322,9 +336,12 @@ class Loop:
                     commit_at_least_once(self._writer, self._consumer, (writes, commits), role, reached)
         except BrokerError as error:
             self._watch.metrics.add("aborts_total", role=self._watch.role)
+            self._pace.failed()
             self._failed(error)
             return
-        self._watch.metrics.observe("commit_seconds", time.monotonic() - began, role=self._watch.role)
+        seconds = time.monotonic() - began
+        self._watch.metrics.observe("commit_seconds", seconds, role=self._watch.role)
+        self._pace.took(records, seconds)
         self.commits += 1
         self._role.committed(now_ms())
         self._watch.reached("consuming")

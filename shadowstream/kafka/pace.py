@@ -1,13 +1,17 @@
-"""How many inputs the candidate is given at once, so that a slow one holds up neither commits nor probes.
+"""How much is done at once where somebody else's speed is not known: a candidate's, and the sink's.
 
-What is read in one turn of the loop is run before the next commit and before SIGTERM is heard. The time that a value
-takes is not known before it was taken, so it begins with one value and grows as long as the calls stay short.
+What is read in one turn of the loop is run before the next commit and before SIGTERM is heard, so a slow candidate
+would hold up both. What one transaction holds must pass within its timeout, so a slow sink would let each of them
+fail, and the same again after each restart. The time that it takes is not known before it was taken, so both begin
+with few and grow as long as it stays short.
 """
 
 from __future__ import annotations
 
 GOAL_S = 0.25
 GROWTH = 8
+FIRST_RECORDS = 64
+"""In the first transaction of a process, which may have been started because a larger one had failed."""
 
 
 class Pace:
@@ -32,3 +36,33 @@ class Pace:
             return
         fitting = int(GOAL_S * values / seconds) if seconds > 0 else self._limit
         self.most = max(1, min(self._limit, fitting, self.most * GROWTH))
+
+
+class CommitPace:
+    """Records in one transaction, from how long the last ones took. `goal_s`: so long a larger one may be expected to
+    take, were all of it what it holds. One that is slow and ends is no reason for smaller ones: a broker that is far
+    away or busy takes its time for each.
+
+    >>> pace = CommitPace(50_000, goal_s=2.5)
+    >>> pace.took(64, 0.02); pace.took(512, 0.04); pace.most
+    4096
+    >>> pace.took(4_096, 2.0); pace.most
+    5120
+    >>> pace.took(5_120, 9.0); pace.most
+    5120
+    >>> pace.failed(); pace.most
+    640
+    """
+
+    def __init__(self, limit: int, goal_s: float) -> None:
+        self._limit, self._goal_s = limit, goal_s
+        self.most = min(limit, FIRST_RECORDS)
+
+    def took(self, records: int, seconds: float) -> None:
+        """A transaction with so many records took so long."""
+        fitting = int(self._goal_s * records / seconds) if seconds > 0 else self._limit
+        self.most = max(self.most, min(self._limit, fitting, self.most * GROWTH))
+
+    def failed(self) -> None:
+        """A transaction was aborted: the next one is smaller, lest it fails for the same reason."""
+        self.most = max(1, self.most // GROWTH)

@@ -1,4 +1,4 @@
-"""A TCP proxy for the faults of a network: latency, resets and black holes between clients and a broker.
+"""A TCP proxy for the faults of a network: latency, thin lines, resets and black holes between clients and a broker.
 
 States of a `Proxy`::
 
@@ -30,6 +30,8 @@ from shadowstream.errors import BrokerError
 from shadowstream.testing.ports import free_port
 
 _CHUNK = 65_536
+_THIN_CHUNK = 4_096
+"""Of a thin line: so little is under way that a change of its width holds at once."""
 _CALL_LIMIT_S = 10.0
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of no seconds: closing sends RST, not FIN."""
@@ -38,12 +40,17 @@ _RESET = struct.pack("ii", 1, 0)
 class Proxy:
     """Forwards 127.0.0.1:`port` to 127.0.0.1:`target_port`, in a thread of its own; a context manager.
 
-    `delay_s`: each chunk waits so long in either direction; may be changed at any time.
+    `delay_s`: each chunk waits so long in either direction. `sent_per_s`: so many bytes a second at most reach the
+    broker from each connection, None for any number; what the broker says is not slowed. Both may be changed at any
+    time.
     """
 
-    def __init__(self, target_port: int, *, port: int | None = None, delay_s: float = 0.0) -> None:
+    def __init__(
+        self, target_port: int, *, port: int | None = None, delay_s: float = 0.0, sent_per_s: int | None = None
+    ) -> None:
         self.port = port or free_port()
         self.delay_s = delay_s
+        self.sent_per_s = sent_per_s
         self._target_port = target_port
         self._loop = asyncio.new_event_loop()
         self._flowing = asyncio.Event()
@@ -140,7 +147,10 @@ class Proxy:
             await self._flowing.wait()
             broker_reader, broker_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
             self._open.add(broker_writer)
-            await asyncio.gather(self._pump(client_reader, broker_writer), self._pump(broker_reader, client_writer))
+            await asyncio.gather(
+                self._pump(client_reader, broker_writer, upwards=True),
+                self._pump(broker_reader, client_writer, upwards=False),
+            )
         except OSError:  # the broker is away, or one of the two has reset: then both are gone
             client_writer.transport.abort()
         finally:
@@ -148,11 +158,13 @@ class Proxy:
                 self._open.discard(writer)
                 writer.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, upwards: bool) -> None:
         """Forward until one end closes; in a hole wait, and take no more than what is in hand."""
-        while data := await reader.read(_CHUNK):
+        while data := await reader.read(_THIN_CHUNK if upwards and self.sent_per_s else _CHUNK):
             if self.delay_s:
                 await asyncio.sleep(self.delay_s)
+            if upwards and self.sent_per_s:
+                await asyncio.sleep(len(data) / self.sent_per_s)
             await self._flowing.wait()
             writer.write(data)
             await writer.drain()

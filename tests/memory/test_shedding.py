@@ -162,7 +162,7 @@ def played(world: World, restarts: int) -> list[int]:
             if n == restarts:
                 world.turn(process, 40_000, lambda one=process: world.asked_over(one))
             else:
-                commits = world.commits() + 6
+                commits = world.commits() + 8
                 world.turn(process, 40_000, lambda wanted=commits: world.commits() >= wanted)
                 world.turn(process, 7 * n)
             process.kill()

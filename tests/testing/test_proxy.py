@@ -94,6 +94,19 @@ def test_latency_is_added_in_both_directions(echo: int) -> None:
         assert time.monotonic() - began >= 0.2
 
 
+def test_a_thin_line_lets_so_much_through_and_slows_no_answer(echo: int) -> None:
+    with Proxy(echo, sent_per_s=20_000) as proxy, connect(proxy) as peer:
+        began = time.monotonic()
+        peer.sendall(bytes(10_000))
+        while len(peer.recv(20_000, socket.MSG_PEEK)) < 10_000:
+            time.sleep(0.01)
+        assert time.monotonic() - began >= 0.45
+        assert peer.recv(20_000) == bytes(10_000)
+        proxy.sent_per_s = None
+        peer.sendall(b"two")
+        assert peer.recv(1_000) == b"two"
+
+
 def test_a_closed_end_is_passed_on_and_a_server_that_is_away_closes_the_connection(echo: int) -> None:
     with Proxy(echo) as proxy, connect(proxy) as peer:
         peer.shutdown(socket.SHUT_WR)
