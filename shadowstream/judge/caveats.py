@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from shadowstream.config import Config
 from shadowstream.judge.incidents import BLIND_UP_TO, Watch
@@ -15,11 +15,20 @@ def asks_for_error(config: Config) -> bool:
     return config.candidate.topic is not None and named and "error" in _judged(config)
 
 
+NAMED_MAX = 5
+
+
 def caveats_of(
-    config: Config, outcomes: Mapping[str, int], withdrawn: Iterable[str] = (), watches: Iterable[Watch] = ()
+    config: Config,
+    outcomes: Mapping[str, int],
+    withdrawn: Iterable[str] = (),
+    watches: Iterable[Watch] = (),
+    unwatched: Sequence[str] = (),
+    dropped: int = 0,
 ) -> list[str]:
     """What limits the word of a verdict, whatever it says. `withdrawn`: rejects that corrections have undone.
-    `watches`: those of the criteria whose change over time is looked for."""
+    `watches`: those of the criteria whose change over time is looked for; `unwatched`: fields and slices that there was
+    no room to watch; `dropped`: pairs of slices that there was no room to count."""
     return [
         *_of_exactness(config),
         *_of_a_job_of_its_own(config),
@@ -27,6 +36,7 @@ def caveats_of(
         *_of_decoding(config, outcomes),
         *_of_cost(config),
         *_of_drift(config, list(watches)),
+        *_of_room(unwatched, dropped),
         *(
             f"a reject was withdrawn, since records said missing or extra have come after all: {why}"
             for why in withdrawn
@@ -115,4 +125,18 @@ def _of_drift(config: Config, watches: list[Watch]) -> list[str]:
     if refused:
         left_out = ", ".join(f"{values} of {name}" for name, values in refused.items())
         said.append(f"values that are no finite number were kept from ADWIN: {left_out}")
+    return said
+
+
+def _of_room(unwatched: Sequence[str], dropped: int) -> list[str]:
+    said = []
+    if unwatched:
+        named = ", ".join(unwatched[:NAMED_MAX])
+        others = f" and {len(unwatched) - NAMED_MAX} others" if len(unwatched) > NAMED_MAX else ""
+        said.append(f"there was no room to look for change over time in {named}{others}; the whole is watched")
+    if dropped:
+        said.append(
+            f"{dropped} pairs are in slices for which there was no room: fewer dimensions, or a smaller "
+            "compare.values_max, count every slice"
+        )
     return said

@@ -100,6 +100,11 @@ class Family:
         """All of them."""
         return (self.whole, *self.fields.values(), *self.slices.values())
 
+    @property
+    def told_unwatched(self) -> list[str]:
+        """Names of the fields and slices for which there was no room, as a verdict calls them."""
+        return [f"{self.whole.subject.name}:{name}" for name in sorted(self.unwatched)]
+
     def _slices_of(self, slices: Mapping[Slice, Pair]) -> Iterable[tuple[Watch, Pair]]:
         for name, pair in sorted(slices.items()):
             if pair[0] <= 0 or not 0 <= pair[1] <= pair[0]:

@@ -214,6 +214,7 @@ class JudgeStep:
             withdrawn=[one.withdrawn for one in self.levels.values() if one.withdrawn and one.reason is None],
             slices=self._found[1],
             watches=[one.whole for one in self.families.values()],
+            unwatched=[name for one in self.families.values() for name in one.told_unwatched],
             said=self.said,
             hash=self._hash,
             attempt=self._attempt,

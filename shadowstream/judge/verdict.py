@@ -74,8 +74,8 @@ class Case:
     `config` is that of the attempt (`attempts.at_attempt`); `hash` the `criteria_hash` of the one that was written.
     `standings`: where each criterion stands, in the config's order. `rejected`: sentence by criterion that has been
     shown bad, latched. `incidents`: what is open. `withdrawn`: sentences of rejects that corrections have undone.
-    `slices`: those that hold the excess. `watches`: of each criterion that is watched for change.
-    `said`: what people said of it.
+    `slices`: those that hold the excess. `watches`: of each criterion that is watched for change; `unwatched`: fields
+    and slices that there was no room to watch. `said`: what people said of it.
     """
 
     config: Config
@@ -87,6 +87,7 @@ class Case:
     withdrawn: Sequence[str] = ()
     slices: Slices = NO_SLICES
     watches: Sequence[Watch] = ()
+    unwatched: Sequence[str] = ()
     said: Said | None = None
     hash: str = ""
     attempt: int = 1
@@ -158,7 +159,7 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "outcomes": outcomes,
         "fields": {path: pairs for path, pairs in sorted(windows.fields.items()) if pairs > 0},
         "coverage": coverage(outcomes),
-        "caveats": caveats_of(config, outcomes, case.withdrawn, case.watches),
+        "caveats": caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
         "remainder": windows.remainder,
         "ledgers": remainders[:_LEDGER_LINES_MAX],
         "incidents_open": sorted(one.id for one in case.incidents),

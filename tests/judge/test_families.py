@@ -5,7 +5,10 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pytest
+
 from shadowstream.config import Config
+from shadowstream.judge import families, slices
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 from tests.judge.test_step import Bench
 
@@ -123,6 +126,20 @@ def test_a_restart_at_any_commit_gives_the_same_events_and_evidence() -> None:
     whole, cut = run(hours), run(hours, restarts=(7, 150, 201, 206, 233, 280))
     assert whole.of("drift") == cut.of("drift")
     assert whole.of("verdict")[-1]["evidence_digest"] == cut.of("verdict")[-1]["evidence_digest"]
+
+
+def test_what_there_was_no_room_to_watch_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(families, "SLICES_MAX", 2)
+    monkeypatch.setattr(slices, "CELLS_MAX", 3)
+    bench = run([{}] * 30 + [{"UA": 6}] * 5)
+    caveats = bench.of("verdict")[-1]["caveats"]
+    # In order of their names: AA and B6 were there first.
+    (said,) = [one for one in caveats if "no room to look" in one]
+    assert "mismatch:carrier=DL, mismatch:carrier=UA;" in said
+    (counted,) = [one for one in caveats if "no room: fewer" in one]
+    assert counted.startswith(f"{35 * CARRIERS['UA']} pairs")
+    bench.restart()
+    assert bench.evaluate()["caveats"] == caveats
 
 
 def test_what_people_say_is_shown_and_changes_no_evidence() -> None:
