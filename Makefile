@@ -68,7 +68,7 @@ bench: setup ## ours beside Kafka Streams, Quix, Faust, Bytewax and loops by han
 chaos: setup ## kill -9 of every role in every phase of a commit, under load, then an independent checker (KILLS=200)
 	@$(BIN)/python -m tests.chaos kills --kills $(KILLS) $(CHAOS_ARGS)
 
-chaos-broker: setup ## kill -9 of the broker within transactions, a broker that hangs, black holes of 5-60 s; the same checker
+chaos-broker: setup ## kill -9 of the broker within transactions, hangs, full disks, black holes of 5-60 s; the same checker
 	@$(BIN)/python -m tests.chaos broker $(CHAOS_ARGS)
 
 eos-cost: setup ## CPU in transactions beside at-least-once, at commits of 100, 500 and 2000 ms (EOS_ARGS)

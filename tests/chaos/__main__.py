@@ -30,9 +30,10 @@ def kill_roles(said: argparse.Namespace, folder: Path) -> bool:
 
 
 def break_broker(said: argparse.Namespace, folder: Path) -> bool:
-    """Kills of the broker and black holes."""
-    with outages.behind_proxy(folder, said.per_s, said.seed) as staged:
-        ended = outages.play(staged, kills=said.kills, holes_s=said.holes_s, hangs_s=said.hangs_s, say=put)
+    """Kills of the broker, hangs, full disks and black holes."""
+    with outages.on_tight_disk_if_any(folder, said.per_s, said.seed, put) as (staged, disk):
+        fills = [(disk, seconds) for seconds in said.fills_s] if disk else []
+        ended = outages.play(staged, kills=said.kills, holes_s=said.holes_s, hangs_s=said.hangs_s, fills=fills, say=put)
     put(ended.table())
     return ended.report.right and ended.slowest_s <= outages.AGAIN_MAX_S
 
@@ -52,6 +53,7 @@ def main() -> int:
     away.add_argument("--kills", type=int, default=10, help="kill -9 of the broker")
     away.add_argument("--holes-s", type=float, nargs="*", default=[5, 10, 20, 30, 45, 60], help="black holes, seconds")
     away.add_argument("--hangs-s", type=float, nargs="*", default=[35, 50], help="hangs of the broker, seconds")
+    away.add_argument("--fills-s", type=float, nargs="*", default=[5, 20], help="the broker's disk full, seconds")
     away.set_defaults(play=break_broker)
     said = words.parse_args()
     folder = said.folder or Path(tempfile.mkdtemp(prefix="shadowstream-chaos-"))

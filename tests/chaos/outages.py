@@ -1,5 +1,5 @@
 """Outages of the broker under load: kill -9 in the middle of a transaction, a broker that hangs (SIGSTOP: it takes
-connections and answers nobody), and black holes between it and its clients.
+connections and answers nobody), one whose disk is full, and black holes between it and its clients.
 
 The load and the checker reach the broker directly, the roles through a proxy, as they would through a network.
 """
@@ -11,11 +11,12 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from shadowstream.testing import EmbeddedKafka
 from shadowstream.testing.ports import free_port
@@ -24,6 +25,7 @@ from shadowstream.watch import Phase
 from tests.chaos import checker
 from tests.chaos.cast import ROLES, Member
 from tests.chaos.run import Say, Stage, staged
+from tests.chaos.tight import Disk, Refused, tight_disk
 
 WITHIN: tuple[Phase, ...] = ("begun", "produced", "offsets_sent", "committing")
 """The phases in which a transaction is open."""
@@ -31,6 +33,7 @@ AGAIN_MAX_S = 45.0
 GIVEN_UP_S = 240.0
 HELD_MAX_S = 30.0
 STEADY_COMMITS = 3
+DISK_MB = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,22 @@ class Outages:
         self._turn_for(lasts_s)
         os.kill(self.kafka.pid, signal.SIGCONT)
         self._await_commits("hang", member.role, phase, began, before)
+
+    def fill(self, disk: Disk, lasts_s: float, role: str, phase: Phase) -> None:
+        """The broker's disk, or one of two, is full while a process of `role` is in `phase`; `lasts_s` later somebody
+        makes room and starts the broker again. Till then it has ended by itself, or leads fewer partitions (half)."""
+        member = self._held(role, phase)
+        before = len(self.stage.cast.deaths)
+        began = time.monotonic()
+        disk.fill()
+        member.board.hold, member.board.waits = None, "not"
+        self._turn_for(lasts_s)
+        left, died = disk.left, not self.kafka.running
+        disk.free()
+        assert left == 0, "somebody has made room"
+        self.kafka.kill()
+        self.kafka.start()
+        self._await_commits("full" if died else "half", member.role, phase, began, before)
 
     def hole(self, lasts_s: float, role: str, phase: Phase) -> None:
         """A black hole that begins while a process of `role` is in `phase`."""
@@ -196,12 +215,15 @@ class Ended:
 
 
 @contextmanager
-def behind_proxy(folder: Path, per_s: int, seed: int) -> Iterator[Outages]:
-    """A broker of its own, its proxy and a trial under load; the roles run and commit."""
+def behind_proxy(
+    folder: Path, per_s: int, seed: int, data_dir: Path | None = None, more: Mapping[str, str] | None = None
+) -> Iterator[Outages]:
+    """A broker of its own, its proxy and a trial under load; the roles run and commit. `more`: its properties."""
     port, behind, controller = free_port(), free_port(), free_port()
+    properties = proxied(port, behind, controller, proxy_port := free_port()) | dict(more or {})
     with (
-        Proxy(behind) as proxy,
-        EmbeddedKafka(port=port, properties=proxied(port, behind, controller, proxy.port)) as kafka,
+        Proxy(behind, port=proxy_port) as proxy,
+        EmbeddedKafka(port=port, data_dir=data_dir, properties=properties) as kafka,
         staged(proxy.bootstrap, folder, per_s, seed, direct=kafka.bootstrap) as stage,
     ):
         outages = Outages(stage, kafka, proxy, random.Random(seed))
@@ -209,13 +231,52 @@ def behind_proxy(folder: Path, per_s: int, seed: int) -> Iterator[Outages]:
         yield outages
 
 
+@contextmanager
+def on_tight_disk(folder: Path, per_s: int, seed: int, *, second: bool) -> Iterator[tuple[Outages, Disk]]:
+    """As `behind_proxy`, with the broker on a disk that can be full; or with it as the second of the broker's two, on
+    which half of all partitions lie. Raises `Refused` where there can be no such disk."""
+    with tight_disk(DISK_MB) as disk, TemporaryDirectory(prefix="shadowstream-full-") as other:
+        home = Path(other) if second else disk.path / "home"
+        with behind_proxy(folder, per_s, seed, home, _two_disks(home, disk) if second else None) as outages:
+            yield outages, disk
+
+
+@contextmanager
+def on_tight_disk_if_any(folder: Path, per_s: int, seed: int, say: Say) -> Iterator[tuple[Outages, Disk | None]]:
+    """On a disk that can be full where this machine lets us have one; where not, that is said."""
+    with ExitStack() as stack:
+        try:
+            yield stack.enter_context(on_tight_disk(folder, per_s, seed, second=False))
+        except Refused as refused:
+            say(f"no full disk is tried: {refused}")
+            yield stack.enter_context(behind_proxy(folder, per_s, seed)), None
+
+
+def _two_disks(home: Path, disk: Disk) -> dict[str, str]:
+    """Properties of a broker that also keeps its data on `disk`, which is made to belong to it."""
+    with EmbeddedKafka(data_dir=home):
+        pass
+    first, second = home / "data", disk.path / "second"
+    second.mkdir()
+    whose = (first / "meta.properties").read_text("utf-8").splitlines()
+    (second / "meta.properties").write_text("\n".join(x for x in whose if not x.startswith("directory.id")), "utf-8")
+    return {"log.dirs": f"{first},{second}", "metadata.log.dir": str(first)}
+
+
 def play(
-    outages: Outages, *, say: Say, kills: int = 0, holes_s: Sequence[float] = (), hangs_s: Sequence[float] = ()
+    outages: Outages,
+    *,
+    say: Say,
+    kills: int = 0,
+    holes_s: Sequence[float] = (),
+    hangs_s: Sequence[float] = (),
+    fills: Sequence[tuple[Disk, float]] = (),
 ) -> Ended:
-    """Kills of the broker, hangs and holes of these lengths in turn, each in another phase; then the checker."""
+    """Kills of the broker, hangs, full disks and holes of these lengths in turn, each in another phase; the checker."""
     due: list[Callable[[str, Phase], None]] = [
         *(partial(outages.kill, outages.chance.uniform(0.0, 6.0)) for _ in range(kills)),
         *(partial(outages.hang, seconds) for seconds in hangs_s),
+        *(partial(outages.fill, disk, seconds) for disk, seconds in fills),
         *(partial(outages.hole, seconds) for seconds in holes_s),
     ]
     for i, befall in enumerate(due):

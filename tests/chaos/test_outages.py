@@ -1,29 +1,33 @@
-"""A broker killed within a transaction, and a network that swallows everything: the work goes on, exactly once.
+"""A broker killed within a transaction, one whose disk is full, and a network that swallows everything: the work goes
+on, exactly once.
 
-`make chaos-broker` is the same with ten kills, and holes and hangs of up to a minute.
+`make chaos-broker` is the same with ten kills, and full disks, holes and hangs of up to a minute.
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.conftest import PER_S, SEED
-from tests.chaos.outages import AGAIN_MAX_S, behind_proxy, play
+from tests.chaos.outages import AGAIN_MAX_S, behind_proxy, on_tight_disk, on_tight_disk_if_any, play
+from tests.chaos.tight import Refused
 from tests.conftest import Say
 
 SLOW_MACHINE = 5
 """A time limit fails at so many times itself; the figure is printed."""
 
 
-def test_a_killed_broker_and_a_black_hole_lose_nothing_double_nothing_and_invent_nothing(
+def test_a_killed_broker_a_full_disk_and_a_black_hole_lose_nothing_double_nothing_and_invent_nothing(
     tmp_path: Path, say: Say
 ) -> None:
-    with behind_proxy(tmp_path, PER_S, SEED) as outages:
-        ended = play(outages, kills=1, holes_s=[5.0], say=lambda _: None)
+    with on_tight_disk_if_any(tmp_path, PER_S, SEED, say) as (outages, disk):
+        fills = [(disk, 2.0)] if disk else []
+        ended = play(outages, kills=1, fills=fills, holes_s=[5.0], say=lambda _: None)
     say(ended.table())
-    assert [one.kind for one in outages.told] == ["kill", "hole"]
+    assert [one.kind for one in outages.told] == ["kill", *["full"] * len(fills), "hole"]
     assert ended.report.right, ended.report.table()
     assert ended.slowest_s <= SLOW_MACHINE * AGAIN_MAX_S
 
@@ -35,5 +39,22 @@ def test_a_broker_that_hangs_for_longer_than_the_watchdog_waits_loses_nothing_do
     with behind_proxy(tmp_path, PER_S, SEED) as outages:
         ended = play(outages, hangs_s=[35.0], say=lambda _: None)
     say(ended.table())
+    assert ended.report.right, ended.report.table()
+    assert ended.slowest_s <= SLOW_MACHINE * AGAIN_MAX_S
+
+
+@pytest.mark.long
+def test_half_of_all_partitions_on_a_full_disk_lose_nothing_double_nothing_and_invent_nothing(
+    tmp_path: Path, say: Say
+) -> None:
+    """The broker lives on and leads the others: roles hear errors of some partitions, not silence."""
+    with ExitStack() as stack:
+        try:
+            outages, disk = stack.enter_context(on_tight_disk(tmp_path, PER_S, SEED, second=True))
+        except Refused as refused:
+            pytest.skip(f"no disk that can be full: {refused}")
+        ended = play(outages, fills=[(disk, 20.0)], say=lambda _: None)
+    say(ended.table())
+    assert [one.kind for one in outages.told] == ["half"]
     assert ended.report.right, ended.report.table()
     assert ended.slowest_s <= SLOW_MACHINE * AGAIN_MAX_S
