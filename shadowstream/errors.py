@@ -7,6 +7,7 @@ error                  whose, and what follows                                ex
 `IsolationError`       the plan would touch production: never caught          1
 `RecordError`          this record's: dead letter, counted, stream goes on    none
 `BrokerError`          the broker's: retry, abort and rewind, or exit         1
+`StoreError`           the disk's here: exit, and its supervisor tries again    1
 `RegistryError`        the schema registry's: what needs the schema waits     none
 `CandidateError`       the candidate's: an outcome, never a crash             none
 `ShadowstreamBug`      ours: please report                                    1
@@ -51,6 +52,10 @@ class BrokerError(ShadowstreamError):
         self.retriable = retriable
         self.abortable = abortable
         self.fatal = fatal
+
+
+class StoreError(ShadowstreamError):
+    """This machine's disk is full or fails. What was kept on it can be had again from the broker."""
 
 
 class RegistryError(BrokerError):

@@ -6,18 +6,24 @@ another commit (a crash between the broker's commit and ours), is rebuilt from l
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from shadowstream.config import Config
-from shadowstream.errors import ConfigError
+from shadowstream.errors import ConfigError, StoreError
 from shadowstream.labels.store import Kind, Waiting
 
+Taken = ParamSpec("Taken")
+Given = TypeVar("Given")
 _FORM = 1
+_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _TABLES = """
 CREATE TABLE IF NOT EXISTS waiting (
   kind TEXT, id BLOB, time_ms INTEGER, task TEXT, revision TEXT, production TEXT, shadow TEXT, PRIMARY KEY (kind, id)
@@ -37,10 +43,31 @@ def path_of(config: Config, instance: str) -> Path:
     return folder / f"{config.name}.{cluster}.{instance}.{_FORM}.sqlite"
 
 
+def _is_disk(error: OSError | sqlite3.DatabaseError) -> bool:
+    """Whether the disk is full or fails: nobody need change the config."""
+    if isinstance(error, OSError):
+        return error.errno in _NO_ROOM
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK  # the low byte; those above say where
+
+
+def _told(
+    method: Callable[Concatenate[LabelStore, Taken], Given],
+) -> Callable[Concatenate[LabelStore, Taken], Given]:
+    def call(store: LabelStore, /, *args: Taken.args, **more: Taken.kwargs) -> Given:
+        try:
+            return method(store, *args, **more)
+        except sqlite3.OperationalError as error:
+            if _is_disk(error):
+                raise store.failed(error) from error
+            raise
+
+    return call
+
+
 class LabelStore:
     """See `shadowstream.labels.store.Store`. Changes hold from `commit` on; without it `forget` takes them back.
 
-    Raises `ConfigError` where the folder cannot be used.
+    Raises `ConfigError` where the folder cannot be used, and `StoreError` at any time where its disk is full or fails.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,12 +77,20 @@ class LabelStore:
             path.touch(mode=0o600)
             self._db = self._open()
         except (OSError, sqlite3.DatabaseError) as error:
+            if _is_disk(error):
+                raise self.failed(error) from error
             raise ConfigError(f"labels.store_dir: cannot use {path}: {error}") from error
+
+    def failed(self, error: Exception) -> StoreError:
+        """What to say of an error of the disk."""
+        return StoreError(f"labels.store_dir: {self._path}: {error}; make room, nothing is lost: it is rebuilt")
 
     def _open(self) -> sqlite3.Connection:
         try:
             return self._prepared()
-        except sqlite3.DatabaseError:  # whatever stood there is no store of ours: it is rebuilt
+        except sqlite3.DatabaseError as error:  # whatever stood there is no store of ours: it is rebuilt
+            if _is_disk(error):
+                raise
             self._path.unlink()
             return self._prepared()
 
@@ -73,6 +108,7 @@ class LabelStore:
         row = self._db.execute("SELECT max(sequence) FROM commits").fetchone()
         return int(row[0] or 0)
 
+    @_told
     def take(self, kind: Kind, id_: bytes) -> Waiting | None:
         """See `Store`."""
         self._begin()
@@ -81,6 +117,7 @@ class LabelStore:
         ).fetchone()
         return None if row is None else Waiting(*row)
 
+    @_told
     def put(self, kind: Kind, entry: Waiting) -> None:
         """See `Store`."""
         self._begin()
@@ -98,6 +135,7 @@ class LabelStore:
         )
         return (Waiting(*row) for row in rows)
 
+    @_told
     def commit(self, sequence: int) -> None:
         """What has changed since the last commit holds, as that of this number."""
         self._begin()
@@ -110,6 +148,7 @@ class LabelStore:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
+    @_told
     def rebuild(self, entries: Iterable[tuple[Kind, Waiting]], sequence: int) -> None:
         """Begin anew with these entries, as the commit of this number left them."""
         self.forget()

@@ -26,6 +26,12 @@ class Disk:
     """What lies under `path` shares its room."""
 
     path: Path
+    holder: int
+
+    def within(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command that has the disk at `MOUNT`, for those who follow a path link by link and lose the way."""
+        enter = ["nsenter", "--user", "--mount", "--preserve-credentials", "--target", str(self.holder)]
+        return subprocess.run([*enter, *words], check=False, capture_output=True, text=True, timeout=60)
 
     @property
     def _filler(self) -> Path:
@@ -73,6 +79,6 @@ def tight_disk(mb: int) -> Iterator[Disk]:
         if holder.stdout.readline() != "held\n":
             raise Refused(holder.stderr.read().strip())
         try:
-            yield Disk(Path(f"/proc/{holder.pid}/root{MOUNT}"))
+            yield Disk(Path(f"/proc/{holder.pid}/root{MOUNT}"), holder.pid)
         finally:
             holder.kill()

@@ -1,5 +1,7 @@
 """The disk store holds what was committed, under the number of that commit; what else there is is begun anew."""
 
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.label_store import LabelStore, path_of
 from shadowstream.labels.store import MemoryStore, Store, Waiting
+from tests.chaos.tight import MOUNT, Refused, tight_disk
 from tests.labels.test_step import config
 
 ENTRY = Waiting(b"a", 5, "scores/0", "ab", "true", "false")
@@ -63,6 +66,42 @@ def test_a_folder_that_cannot_be_used_is_the_operators_to_mend(tmp_path: Path) -
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"labels\.store_dir: cannot use"):
         LabelStore(tmp_path / "file" / "labels.sqlite")
+
+
+FULL = """
+import pathlib, sys
+import pytest
+from shadowstream.errors import StoreError
+from shadowstream.kafka.label_store import LabelStore
+from tests.chaos.tight import Disk
+from tests.labels.test_store import ENTRY
+
+disk = Disk(pathlib.Path(sys.argv[1]), 0)
+path = disk.path / "s" / "labels.sqlite"
+store = LabelStore(path)
+store.rebuild([("scored", ENTRY)], 3)
+disk.fill()
+with pytest.raises(StoreError, match="disk is full; make room"):
+    store.rebuild((("scored", ENTRY._replace(id=b"%d" % n)) for n in range(100_000)), 4)
+store.close()
+for place in (path, disk.path / "another" / "labels.sqlite"):
+    with pytest.raises(StoreError, match="make room"):
+        LabelStore(place).commit(4)
+disk.free()
+again = LabelStore(path)
+assert (again.sequence, again.waiting()) == (3, {"scores/0": 1})
+"""
+
+
+def test_a_full_disk_is_told_until_there_is_room_again_and_what_was_committed_is_there() -> None:
+    """It must not end the other roles, as the operator's mistakes do, nor be taken for a bug or a broken store."""
+    with ExitStack() as stack:
+        try:
+            disk = stack.enter_context(tight_disk(4))
+        except Refused as refused:
+            pytest.skip(f"no disk that can be full: {refused}")
+        done = disk.within(sys.executable, "-c", FULL, MOUNT)
+    assert done.returncode == 0, done.stderr
 
 
 def test_two_clusters_trials_of_one_name_have_stores_of_their_own(tmp_path: Path) -> None:
