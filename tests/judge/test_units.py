@@ -120,6 +120,22 @@ def test_each_criterion_counts_what_it_names(
     assert (said["rate"], said["n"], said["s"]) == (name, *counted)
 
 
+@pytest.mark.parametrize(
+    ("alone", "limit", "decision"),
+    [(20, 0.6, "promote"), (20, 0.5, "not_yet"), (60, 0.6, "reject"), (5, 0.5, "promote")],
+    ids=["as noisy", "as noisy and asked to be better", "three times as noisy", "less noisy"],
+)
+def test_a_candidate_is_judged_by_its_excess_over_the_noise_of_production(
+    alone: int, limit: float, decision: str
+) -> None:
+    """Production differs from itself in 4 % of pairs: of these half in what the candidate says too."""
+    said = {"match": 960 - alone, "mismatch": 20 + alone, "input": 980, "joint_neither": 940 - alone}
+    hours = [cell(hour * HOUR_MS, **said, joint_both=20, joint_twin=20, joint_shadow=alone) for hour in range(30)]
+    verdict = judged({"rate": "twin", "limit": limit, "trailing_units": 500}, *hours)
+    assert only(verdict)["n"] == 30 * (20 + alone)
+    assert verdict["decision"] == decision, verdict["reasons"]
+
+
 COST = {"rate": "cost", "reference_ms": 2.0, "ratio": 1.5, "limit": 0.01}
 
 
