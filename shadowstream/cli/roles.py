@@ -13,7 +13,7 @@ import typer
 from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_json, say
 from shadowstream.configfile import load
 from shadowstream.kafka.clients import Stoppable
-from shadowstream.kafka.supervisor import Supervisor
+from shadowstream.kafka.supervisor import Supervisor, end_with_supervisor
 from shadowstream.revision import revision_of
 from shadowstream.watch import Watch
 from shadowstream.web.probes import serve, split
@@ -83,7 +83,7 @@ def up(config: ConfigPath, listen: Listen = None, as_json: Json = False) -> int:
 
 
 def stop_on_signals() -> Stoppable:
-    """SIGTERM and SIGINT ask for the end after the next commit."""
+    """SIGTERM and SIGINT ask for the end after the next commit, and so does the end of a supervisor that started us."""
     stop = Stoppable()
 
     def ask(_number: int, _frame: FrameType | None) -> None:
@@ -91,6 +91,7 @@ def stop_on_signals() -> Stoppable:
 
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
+    end_with_supervisor()
     return stop
 
 

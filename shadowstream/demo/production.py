@@ -22,6 +22,7 @@ from shadowstream.demo.flights import produce
 from shadowstream.demo.model import PRODUCTION, Frozen
 from shadowstream.demo.wire import Wire
 from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.kafka.supervisor import end_with_supervisor
 
 DELAYS = "flight-delays-value"
 BATCH = 1_000
@@ -187,6 +188,7 @@ def main(arguments: list[str] | None = None) -> int:
     production = Production(Job(given.bootstrap, given.input, given.output, given.group, model, given.until_end))
     signal.signal(signal.SIGTERM, production.stop)
     signal.signal(signal.SIGINT, production.stop)
+    end_with_supervisor()
     started, cpu_started = time.monotonic(), time.process_time()
     try:
         production.run()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import stat
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +21,34 @@ STEADY_S = 10.0
 """A child that has run so long begins at no failures again: outages a minute apart are no crash loop."""
 STOP_S = 10.0
 USAGE_EXIT = 2
+LIFELINE = "SHADOWSTREAM_LIFELINE"
+"""The variable that names, to a child, the end of the pipe that ends with its supervisor."""
+
+
+def end_with_supervisor() -> None:
+    """End this process as by SIGTERM once its supervisor is gone, however that ended; SIGKILL `STOP_S` later.
+
+    For a child of a `Supervisor`; any other process is left alone. The supervisor alone holds the other end of a pipe,
+    which the system closes with it, so kill -9 is noticed as well and nobody asks for a parent again and again. Call
+    it when the handler of SIGTERM is there.
+    """
+    named = os.environ.pop(LIFELINE, "")  # not for what this process starts in its turn
+    try:
+        pipe = int(named)
+        if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
+            return
+        os.set_inheritable(pipe, False)
+    except (ValueError, OSError):
+        return
+
+    def wait() -> None:
+        os.read(pipe, 1)  # nobody writes: it returns when the other end is closed
+        log.warning("supervisor_gone", kill_in_s=STOP_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(STOP_S)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=wait, name="lifeline", daemon=True).start()
 
 
 @dataclass(slots=True)
@@ -54,12 +85,15 @@ class Supervisor:
         self.children = {name: Child(name, command) for name, command in commands.items()}
         self._environment = environment
         self._output_dir = output_dir
+        self._lifeline: int | None = None
+        """While it runs: the end of the pipe for the children, who read there that this process is gone."""
 
     def run(self, stopped: Callable[[], bool], each_turn: Callable[[], None] | None = None) -> bool:
         """Supervise until all are done, one has failed for good or `stopped`; returns whether all ended well.
 
         One that has failed for good ends all: without the runner, say, the others would wait for its marks for ever.
         """
+        self._lifeline, ours = os.pipe()
         try:
             while not stopped() and not self._over():
                 for child in self.children.values():
@@ -69,6 +103,9 @@ class Supervisor:
                 time.sleep(0.1)
         finally:
             self.stop()
+            os.close(ours)
+            os.close(self._lifeline)
+            self._lifeline = None
         return all(child.done for child in self.children.values())
 
     def _over(self) -> bool:
@@ -118,13 +155,18 @@ class Supervisor:
 
     def _start(self, child: Child) -> subprocess.Popen[bytes]:
         """Start a child; with an output folder its stdout and stderr are appended to files of its name there."""
+        assert self._lifeline is not None, "children are started by `run`"
+        environment = {
+            **(os.environ if self._environment is None else self._environment),
+            LIFELINE: str(self._lifeline),
+        }
         if self._output_dir is None:
-            return subprocess.Popen(child.command, env=self._environment)
+            return subprocess.Popen(child.command, env=environment, pass_fds=(self._lifeline,))
         with (
             (self._output_dir / f"{child.name}.out").open("ab") as out,
             (self._output_dir / f"{child.name}.err").open("ab") as err,
         ):
-            return subprocess.Popen(child.command, env=self._environment, stdout=out, stderr=err)
+            return subprocess.Popen(child.command, env=environment, pass_fds=(self._lifeline,), stdout=out, stderr=err)
 
     def stop(self) -> None:
         """SIGTERM to all, so that each does its last commit; SIGKILL after `STOP_S`."""

@@ -1,8 +1,10 @@
 """The supervisor: a child that fails waits longer each time and leaves the others alone; a stop ends all, in order
-where they let it."""
+where they let it; and none outlives its supervisor."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -62,6 +64,15 @@ HOLDS_OUT = (
 )
 
 
+def there(pid: int) -> bool:
+    """Whether a process of this id is there, for one that is nobody's child here."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def python(code: str, *words: str) -> list[str]:
     return [sys.executable, "-c", code, *words]
 
@@ -114,3 +125,57 @@ def test_a_stop_lets_who_ends_do_its_last_work_and_kills_who_does_not(
     assert ends_well.done
     assert not holds_out.done
     assert holds_out.pid is None
+
+
+LIVES_ON_IT = """
+import sys, time
+from shadowstream.kafka.supervisor import end_with_supervisor
+
+end_with_supervisor()
+print("up", flush=True)
+time.sleep(float(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("named", [None, "", "no number", "0", "987654"])
+def test_a_process_without_a_supervisor_is_left_alone_whatever_the_variable_holds(named: str | None) -> None:
+    environment = {**os.environ, **({} if named is None else {supervisor.LIFELINE: named})}
+    alone = subprocess.run(
+        python(LIVES_ON_IT, "0.3"), env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    assert (alone.returncode, alone.stdout) == (0, b"up\n")
+
+
+HOLDS_OUT_ALONE = """
+import os, signal, time
+from shadowstream.kafka import supervisor
+
+supervisor.STOP_S = 0.2
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+supervisor.end_with_supervisor()
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+STARTS_IT = f"""
+import sys
+from pathlib import Path
+from shadowstream.kafka.supervisor import Supervisor
+
+Supervisor({{"child": [sys.executable, "-c", {HOLDS_OUT_ALONE!r}]}}, None, Path(sys.argv[1])).run(lambda: False)
+"""
+
+
+def test_a_child_that_holds_out_when_its_supervisor_is_gone_is_killed(tmp_path: Path) -> None:
+    parent = subprocess.Popen(python(STARTS_IT, str(tmp_path)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    out = tmp_path / "child.out"
+    deadline = time.monotonic() + 30
+    while not (out.exists() and out.read_text().endswith("\n")):
+        assert time.monotonic() < deadline, "the child was not started"
+        time.sleep(0.05)
+    pid = int(out.read_text())
+    assert there(pid)
+    parent.kill()
+    parent.wait()
+    while there(pid):
+        assert time.monotonic() < deadline, "it outlived its supervisor"
+        time.sleep(0.05)

@@ -1,6 +1,7 @@
 """`shadowstream up`: one config file, all roles; a role that crashes, a SIGTERM in the middle, and nothing lost."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -132,13 +133,18 @@ def test_a_crashing_role_leaves_the_others_alone_and_a_stop_in_the_middle_loses_
     print(f"stopped after {done} of {ORDERS} inputs with {pending} pending; the end took {seconds:.1f} s")
 
 
+def called(probed: Probed) -> float:
+    """How often the candidate has been called so far."""
+    if probed.status("/healthz") != 200:
+        return 0
+    return sum(value for _, value in probed.scrape().find("candidate_seconds_count"))
+
+
 def rests(probed: Probed) -> bool:
     """Whether the candidate has been called, and no more for three seconds."""
-    if probed.status("/healthz") != 200:
-        return False
-    before = sum(value for _, value in probed.scrape().find("candidate_seconds_count"))
+    before = called(probed)
     time.sleep(3.0)
-    return 0 < before == sum(value for _, value in probed.scrape().find("candidate_seconds_count"))
+    return 0 < before == called(probed)
 
 
 def test_sigterm_commits_what_has_been_done_since_the_last_commit(kafka: Broker, tmp_path: Path) -> None:
@@ -159,3 +165,55 @@ def test_sigterm_commits_what_has_been_done_since_the_last_commit(kafka: Broker,
         end(up)
     assert len(read_all(kafka.bootstrap, trial.topic(f"out.{trial.output}"))) == ORDERS
     assert len(events(trial, "killed")) == 0
+
+
+def test_killed_outright_it_leaves_no_role_behind_and_the_next_one_goes_on(kafka: Broker, tmp_path: Path) -> None:
+    # No commit is due for ten minutes here either: outputs are there because each role has done its last commit.
+    unhurried = {"start": "earliest", "bounded": False, "limits": {"commit_ms": 600_000, "commit_records": 1_000_000}}
+    trial = Trial(kafka.bootstrap, f"orphans-{uuid4().hex[:8]}", tmp_path, settings=unhurried)
+    trial.create_topics()
+    trial.write_orders(range(ORDERS))
+    Production(trial).work(below(ORDERS))
+    probes = free_ports(3)
+    up = trial.start("up", str(trial.config_path), "--listen", probes[0].listen)
+    try:
+        await_that("all are at work", lambda: called(probes[0]) > 0 and all(p.status("/healthz") for p in probes))
+        roles = {str(line["role"]): int(str(line["pid"])) for line in events(trial, "started")}
+        assert roles.keys() == {"run", "join", "judge"}
+        assert read_all(kafka.bootstrap, trial.topic(f"out.{trial.output}")) == []
+        up.kill()
+        began = time.monotonic()
+        await_that("no role is left", lambda: not any(alive(pid) for pid in roles.values()))
+        seconds = time.monotonic() - began
+        assert seconds < STOP_S, seconds
+        assert {line["event"] for line in events(trial, "supervisor_gone")} == {"supervisor_gone"}
+        assert len(events(trial, "supervisor_gone")) == len(roles)
+    finally:
+        end(up)
+    done = len(read_all(kafka.bootstrap, trial.topic(f"out.{trial.output}")))
+    assert done > 0, "the last commit was not done"
+    trial.write_config(limits={"commit_ms": 100})
+    up = trial.start("up", str(trial.config_path))
+    try:
+        await_that(
+            "every order has ended once",
+            lambda: ended(records(kafka.bootstrap, trial.topic("stats"))).total() >= ORDERS,
+        )
+        stop(trial, up)
+    finally:
+        end(up)
+    stats = records(kafka.bootstrap, trial.topic("stats"))
+    assert ended(stats) == {"match": ORDERS}
+    assert remainders(stats) == {}
+    print(
+        f"{len(roles)} roles ended {seconds:.1f} s after their supervisor was killed, with {done} of {ORDERS} outputs"
+    )
+
+
+def alive(pid: int) -> bool:
+    """Whether a process of this id is there. One whose parent is gone is taken away by the system when it ends."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
