@@ -111,7 +111,9 @@ class Criterion(Model):
             if given and part not in asked:
                 raise ValueError(f"{part} does not go with rate: {self.rate}")
             if part in asked and not given:
-                raise ValueError(f"rate: {self.rate} needs {part}")
+                # YAML's null without quotes is no text.
+                which = ': schema, "null" in quotes, range or category' if part == "check" else ""
+                raise ValueError(f"rate: {self.rate} needs {part}{which}")
         if self.unit == "key" and self.rate not in _BY_KEY:
             raise ValueError(f"unit: key goes with rate: {' and '.join(_BY_KEY)} only; take block for {self.rate}")
         if self.unit != "record" and self.rate == "mean":

@@ -11,7 +11,7 @@ from shadowstream.config import Config
 from shadowstream.errors import ConfigError, RecordError
 from shadowstream.judge.course import check_width, widened
 from shadowstream.judge.step import JudgeStep
-from shadowstream.judge.tasks import expected_tasks
+from shadowstream.judge.tasks import counts_labels, expected_tasks
 from shadowstream.kafka import offsets
 from shadowstream.kafka.clients import admin
 from shadowstream.kafka.judge import attempt_at
@@ -79,6 +79,9 @@ def judged(config: Config, records: list[Stored], revision: str) -> JudgeStep:
         {w["start_ms"] for one in records for w in one.record["windows"] if w["revision"] in ours},
         config.judge.window_ms,
     )
+    if config.labels is None:
+        # This config does not ask who was right: what the labels role has said is no task of it.
+        records = [one for one in records if not counts_labels(one.record["task"])]
     step = JudgeStep(config, revision, tasks_of(config), attempt_at(config, revision))
     moved = widened((one.record for one in records), config.judge.window_ms)
     for number, (one, record) in enumerate(zip(records, moved, strict=True)):

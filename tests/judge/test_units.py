@@ -203,6 +203,11 @@ def test_criteria_that_do_not_say_what_they_mean_are_refused(criterion: dict[str
         config(criteria=[criterion])
 
 
+def test_null_without_quotes_is_no_check_and_the_message_says_so() -> None:
+    with pytest.raises(ValidationError, match='needs check: schema, "null" in quotes'):
+        config(criteria=[{"rate": "check", "check": None, "path": "score", "limit": 0.1}])
+
+
 def released(k: int) -> Config:
     return Config.model_validate(config().model_dump() | {"release": f"r{k}"})
 

@@ -54,6 +54,14 @@ def label_totals(trial: Trial) -> Counter[str]:
     return Counter({name: n for name, n in found.items() if name in OUTCOMES})
 
 
+def replayed(trial: Trial) -> dict[str, Any]:
+    """What `replay` says of all that is stored, under the trial's present config."""
+    done = trial.ask("replay", str(trial.config_path), "--json")
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
 def write_labels(trial: Trial, numbers: Iterable[int]) -> None:
     """The truth, two days late, in partitions that have nothing to do with the output's."""
     labels = [
@@ -92,6 +100,13 @@ def test_each_labelled_pair_is_scored_once_and_the_rest_is_said(trial: Trial) ->
     said: dict[str, Any] = verdict(trial.bootstrap, trial.topic("verdict"))
     assert (said["final"], said["remainder"]) == (True, 0)
     assert {name: n for name, n in said["outcomes"].items() if name in OUTCOMES} == known
+    again = replayed(trial)
+    assert again["evidence_digest"] == said["evidence_digest"]
+    trial.write_config(labels=None)
+    without = replayed(trial)
+    assert not any("no task of this trial" in reason for reason in without["reasons"])
+    assert not set(OUTCOMES) & without["outcomes"].keys()
+    assert (without["outcomes"]["mismatch"], without["remainder"]) == (said["outcomes"]["mismatch"], 0)
 
 
 def test_kill_9_and_a_lost_store_lose_nothing_and_count_nothing_twice(trial: Trial, say: Say) -> None:
