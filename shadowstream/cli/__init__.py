@@ -117,7 +117,8 @@ def _judged(error: Exception) -> tuple[ExitCode, str]:
     if usage is not None:
         context = getattr(error, "ctx", None)
         where = f"; see `{context.command_path} --help`" if context else ""
-        return ExitCode.USAGE, f"{usage().rstrip('.')}{where}"
+        told = usage().rstrip(".").replace(": Value error, ", ": ")
+        return ExitCode.USAGE, f"{told}{where}"
     return ExitCode.BROKE, (
         f"this is a bug of shadowstream, please report it: {type(error).__name__}: {error} "
         "(SHADOWSTREAM_TRACEBACK=1 shows where)"

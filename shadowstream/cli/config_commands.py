@@ -13,6 +13,7 @@ from shadowstream.configschema import json_schema
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.registry import FolderSchemas
 from shadowstream.revision import revision_of
+from shadowstream.runner.candidate import check_trusted
 
 
 def register(app: typer.Typer) -> None:
@@ -46,8 +47,12 @@ def validate(config: ConfigPath, as_json: Json = False) -> None:
 
 
 def _outside(source: Source) -> tuple[str | None, list[Problem]]:
-    """The revision, and what is wrong with the files that the config names."""
+    """The revision, and what is wrong with the files that the config names, or would be refused by the runner."""
     revision, problems = None, []
+    try:
+        check_trusted(source.config.candidate)
+    except ConfigError as error:
+        problems.append(source.problem(str(error)))
     folder = source.config.schemas.dir
     try:
         if folder is not None:
@@ -59,7 +64,7 @@ def _outside(source: Source) -> tuple[str | None, list[Problem]]:
     except ConfigError as error:
         problem = source.problem(str(error))
         # The revision reads the schemas too, and what is wrong with them has been told.
-        if not (problems and problem.key == "schemas.dir"):
+        if problem.key != "schemas.dir" or problem.key not in [one.key for one in problems]:
             problems.append(problem)
     return revision, sorted(problems, key=lambda problem: problem.line)
 

@@ -17,6 +17,15 @@ from shadowstream.judge.explain import slice_line
 
 TURN_S = 1.0
 TARGET_S = 120.0
+MEANS = {
+    "promote": "every criterion is shown good: the candidate may take production's place",
+    "reject": "it is shown that the candidate must not take production's place",
+    "not_yet": "nothing is shown yet, neither good nor bad",
+}
+NEXT = (
+    "next: another candidate (--candidate same, worse or late-bug; with make CANDIDATE=same), "
+    'or your own: README.md, "Your own candidate in five minutes"'
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -47,6 +56,7 @@ def demo(
         else:
             for line in lines(verdict, examples):
                 put(line)
+            say(NEXT)
 
 
 class _watch:
@@ -95,7 +105,10 @@ def _day(time_ms: int | None) -> str:
 def lines(verdict: dict[str, Any], examples: list[dict[str, Any]]) -> list[str]:
     """What the demo says at its end, as text."""
     ran = verdict["candidate_isolation"]
-    said = [f"verdict: {verdict['decision']}   (revision {verdict['revision'][:12]}, candidate ran {ran})"]
+    said = [
+        f"verdict: {verdict['decision']}   (revision {verdict['revision'][:12]}, candidate ran {ran})",
+        f"  {MEANS[verdict['decision']]}",
+    ]
     said += [f"  - {reason}" for reason in verdict["reasons"]]
     said += [f"  note: {caveat}" for caveat in verdict["caveats"]]
     windows = f"{verdict['windows_closed']:,} windows"

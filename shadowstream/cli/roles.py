@@ -55,7 +55,7 @@ def labels(config: ConfigPath, instance: Instance = "0", listen: Listen = None, 
     _play("labels", config, instance, listen, as_json)
 
 
-def up(config: ConfigPath, listen: Listen = None, as_json: Json = False) -> int:
+def up(context: typer.Context, config: ConfigPath, listen: Listen = None, as_json: Json = False) -> int:
     """Run all roles here as supervised processes, until all are done (bounded) or Ctrl-C.
 
     With --listen the roles serve on that port and the ones after it, in the order runner, joiner, judge, labels,
@@ -72,7 +72,8 @@ def up(config: ConfigPath, listen: Listen = None, as_json: Json = False) -> int:
         if listen:
             host, port = split(listen)
             flags += ["--listen", f"{host}:{port + i if port else 0}"]
-        commands[command[0]] = [sys.executable, "-m", "shadowstream", *command, config, *flags]
+        level = ["--log-level", context.find_root().params["log_level"]]
+        commands[command[0]] = [sys.executable, "-m", "shadowstream", *level, *command, config, *flags]
     supervisor = Supervisor(commands)
     well = supervisor.run(lambda: stop.stopped)
     failed = [child.name for child in supervisor.children.values() if child.failed]

@@ -19,6 +19,15 @@ from shadowstream.runner.outputs import Call, Output, outputs_of, outputs_of_eac
 from shadowstream.runner.stateful import Made
 
 
+def check_trusted(candidate: Candidate) -> None:
+    """Raises `ConfigError` where the candidate would run inside the runner and nobody has said that it may."""
+    if candidate.call is not None and not candidate.trusted:
+        raise ConfigError(
+            f"candidate.trusted: {candidate.call} would run inside the runner's process, with its credentials; "
+            "set `trusted: true` if you accept that (every verdict will show it)"
+        )
+
+
 def _imported(candidate: Candidate) -> Callable[..., Any]:
     """What `candidate.call` names.
 
@@ -27,11 +36,7 @@ def _imported(candidate: Candidate) -> Callable[..., Any]:
     """
     if candidate.call is None:
         raise ShadowstreamBug("a candidate that is a job of its own is watched, not called")
-    if not candidate.trusted:
-        raise ConfigError(
-            f"candidate.trusted: {candidate.call} would run inside the runner's process, with its credentials; "
-            "set `trusted: true` if you accept that (every verdict will show it)"
-        )
+    check_trusted(candidate)
     module_name, _, name = candidate.call.partition(":")
     if "" not in sys.path:
         sys.path.insert(0, "")  # a candidate beside the config, as `python -m` would find it

@@ -23,7 +23,7 @@ kafka: {{bootstrap: "{bootstrap}"}}
 schemas: {{dir: schemas}}
 inputs: [payments]
 production: {{outputs: [scores], group: scorer}}
-candidate: {{call: "fraud_candidate:score"}}
+candidate: {{trusted: true, call: "fraud_candidate:score"}}
 """
 
 

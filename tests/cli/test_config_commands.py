@@ -54,6 +54,16 @@ def test_what_the_config_names_and_is_not_there_is_told_once_in_its_line(
     assert part in problem["message"]
 
 
+def test_a_candidate_that_the_runner_would_refuse_is_told_offline(cli: Cli, make_trial: MakeTrial) -> None:
+    path = make_trial()
+    path.write_text(path.read_text().replace("trusted: true, ", ""))
+    said = cli("validate", path, "--json")
+    assert said.code == 2
+    (problem,) = said.json["problems"]
+    assert (problem["line"], problem["key"]) == (6, "candidate.trusted")
+    assert "set `trusted: true` if you accept that" in problem["message"]
+
+
 def test_a_wrong_candidate_and_wrong_schemas_are_told_together(cli: Cli, make_trial: MakeTrial) -> None:
     path = make_trial()
     path.write_text(path.read_text().replace("dir: schemas", "dir: gone").replace(":score", ":scor"))

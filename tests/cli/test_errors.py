@@ -78,6 +78,7 @@ def test_taking_a_shadow_topic_for_productions_ends_with_1_and_names_it(
         (("gate", "x.yaml", "--max-ag", "5"), "No such option: --max-ag"),
         (("gate", "x.yaml", "--max-age", "soon"), "--max-age 'soon': give seconds"),
         (("gate", "x.yaml", "--max-age=-1"), "--max-age '-1': give seconds"),
+        (("report", "x.yaml", "--format", "pdf"), "Invalid value for '--format': 'pdf' is not one of"),
         (("config",), "config --help"),
         (("--log-level", "loud", "gate"), "loud"),
         (("gate", "nowhere.yaml"), "nowhere.yaml:1: cannot be read"),

@@ -193,7 +193,7 @@ def test_killed_outright_it_leaves_no_role_behind_and_the_next_one_goes_on(kafka
     done = len(read_all(kafka.bootstrap, trial.topic(f"out.{trial.output}")))
     assert done > 0, "the last commit was not done"
     trial.write_config(limits={"commit_ms": 100})
-    up = trial.start("up", str(trial.config_path))
+    up = trial.start("--log-level", "warning", "up", str(trial.config_path), log="quiet")
     try:
         await_that(
             "every order has ended once",
@@ -205,6 +205,7 @@ def test_killed_outright_it_leaves_no_role_behind_and_the_next_one_goes_on(kafka
     stats = records(kafka.bootstrap, trial.topic("stats"))
     assert ended(stats) == {"match": ORDERS}
     assert remainders(stats) == {}
+    assert '"level": "info"' not in trial.said("quiet"), "its roles have the log level of `up`"
     print(
         f"{len(roles)} roles ended {seconds:.1f} s after their supervisor was killed, with {done} of {ORDERS} outputs"
     )

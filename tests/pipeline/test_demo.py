@@ -94,6 +94,7 @@ def test_the_bug_of_one_carrier_is_one_incident_named_as_its_slice_and_no_bug_is
     held, told = incident["absorbed"] + 1, f"{first['s']:,} of {first['n']:,}"
     say(f"{len(demo.flights):,} flights: 1 incident ({held} openings in it), slice carrier={BUG_CARRIER}: {told}")
     text = demo_lines(demo.said, [])
+    assert text[1] == "  it is shown that the candidate must not take production's place"
     assert f"incident: {incident['subject']}, open since 2013-0" in "\n".join(text)
     (named,) = [line for line in text if line.startswith("slice: ")]
     assert named.startswith(f"slice: carrier={BUG_CARRIER}: {told} pairs differ")

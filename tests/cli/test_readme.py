@@ -1,0 +1,80 @@
+"""The README's first steps as they stand there, and every command line of the documents: the program takes each."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from shadowstream import cli as program
+from shadowstream.configfile import load
+from shadowstream.runner import candidate
+from tests.cli.conftest import Cli
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FIRST_STEPS = (ROOT / "README.md").read_text("utf-8").partition("\n## Your own candidate in five minutes\n")[2]
+BLOCK = re.compile(r"```(?P<language>\w*)\n(?P<text>.*?)```", re.DOTALL)
+INLINE = re.compile(r"`(shadowstream [^`]+)`")
+
+
+def block(language: str) -> str:
+    """The first block of the first steps in a language."""
+    return next(found["text"] for found in BLOCK.finditer(FIRST_STEPS) if found["language"] == language)
+
+
+def test_the_first_config_is_valid_with_the_candidate_beside_it(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KAFKA_BOOTSTRAP", raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    code = block("python")
+    path = Path(code.splitlines()[0].removeprefix("# "))
+    path.parent.mkdir()
+    path.write_text(code)
+    Path("trial.yaml").write_text(block("yaml"))
+    said = cli("validate", "trial.yaml")
+    assert said.code == 0, said.out
+    answers = candidate.load(load("trial.yaml").candidate)([{"amount": 250.0}])
+    assert "0.25" in repr(answers)
+
+
+def lines(text: str) -> list[str]:
+    """Command lines of the program in a document: in blocks, and between backticks where no word is left open."""
+    found = [
+        line.partition("#")[0].partition(">")[0].partition("|")[0].strip()
+        for one in BLOCK.finditer(text)
+        if one["language"] in ("sh", "")
+        for line in one["text"].splitlines()
+        if line.startswith("shadowstream ")
+    ]
+    return found + [one for one in INLINE.findall(BLOCK.sub("", text)) if not re.search(r"[|\[…<]", one)]
+
+
+def taken(line: str) -> Any:
+    """Parse a command line as the program would, and run nothing."""
+    command, words = typer.main.get_command(program.app([])), shlex.split(line)[1:]
+    while words and words[0] in getattr(command, "commands", {}):
+        command = vars(command)["commands"][words.pop(0)]
+    if hasattr(command, "commands"):
+        raise LookupError(f"no such command: {line}")
+    # A command that is only named between backticks has no words to parse.
+    return command.make_context(line, words) if words else command
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_line_of_a_document_is_one_that_the_program_takes(document: Path) -> None:
+    for line in lines(document.read_text("utf-8")):
+        taken(line)
+
+
+def test_the_documents_have_command_lines_and_a_wrong_one_is_told() -> None:
+    assert len([line for path in DOCUMENTS for line in lines(path.read_text("utf-8"))]) > 20
+    for wrong in ("shadowstream gat trial.yaml", "shadowstream gate trial.yaml --max 3", "shadowstream topics --json"):
+        with pytest.raises(Exception, match=r"(?i)no such"):
+            taken(wrong)
