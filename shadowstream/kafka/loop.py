@@ -228,7 +228,7 @@ class Loop:
         if is_begin_gone(error):
             raise BrokerError(
                 f"{message.topic()}/{message.partition()}: the offset to go on from is gone ({error.str()}); "
-                "retention deleted records before they were read. Refused to guess: raise retention, start a new trial"
+                "retention deleted records before they were read: raise it and start a new trial"
             )
         if is_fatal(error):
             raise BrokerError(f"consume: {error.name()}: {error.str()}", fatal=True)
