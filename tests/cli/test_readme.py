@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 
 from shadowstream import cli as program
 from shadowstream.configfile import load
@@ -42,6 +43,32 @@ def test_the_first_config_is_valid_with_the_candidate_beside_it(
     assert said.code == 0, said.out
     answers = candidate.load(load("trial.yaml").candidate)([{"amount": 250.0}])
     assert "0.25" in repr(answers)
+
+
+BASE = """
+name: fraud
+inputs: [payments]
+production: {outputs: [scores], group: fraud-model, commits: after_output}
+candidate: {call: "fraud_v2.model:score", trusted: true}
+"""
+
+
+def configs(document: Path) -> list[dict[str, Any]]:
+    """The configs of a document's YAML blocks: whole ones, pieces on top of `BASE`, and those within a chart's values."""
+    found = []
+    for one in BLOCK.finditer(document.read_text("utf-8")):
+        if one["language"] == "yaml":
+            piece = yaml.safe_load(one["text"])
+            found.append(yaml.safe_load(BASE) | piece.get("config", {} if "image" in piece else piece))
+    return found
+
+
+@pytest.mark.parametrize("document", [one for one in DOCUMENTS if configs(one)], ids=lambda path: path.name)
+def test_every_config_of_a_document_is_valid(document: Path, tmp_path: Path) -> None:
+    for config in configs(document):
+        path = tmp_path / "trial.yaml"
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        load(path, {"REDACT_SECRET": "0123456789abcdef", "KAFKA_PASSWORD": "secret"})
 
 
 def lines(text: str) -> list[str]:
