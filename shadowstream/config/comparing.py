@@ -112,6 +112,15 @@ class Expected(Model):
     rate_max: Rate = Field(description="bound on the share of pairs; a rate above it holds back the verdict")
     until: datetime = Field(description="event time from which on it is a mismatch again, with its offset from UTC")
 
+    @field_validator("until", mode="before")
+    @classmethod
+    def _written(cls, until: object) -> object:
+        """YAML is read without times of its own, and strict validation takes no text for one."""
+        try:
+            return datetime.fromisoformat(until) if isinstance(until, str) else until
+        except ValueError:
+            raise ValueError(f"until: {until!r} is no ISO 8601 time, for example 2027-01-31T00:00:00Z") from None
+
     @field_validator("until")
     @classmethod
     def _aware(cls, until: datetime) -> datetime:

@@ -1,6 +1,7 @@
 """From YAML to a config: each error with file, line, key and what to do; secrets never shown."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -304,3 +305,29 @@ def test_a_problem_found_later_is_placed_by_its_key(write: Write) -> None:
 def test_all_problems_are_one_config_error(write: Write) -> None:
     with pytest.raises(ConfigError):
         load(write("a: 1"), {})
+
+
+UNTIL = (
+    GOOD
+    + """\
+compare:
+  expected:
+    - {name: renamed, paths: [state], rate_max: 0.05, until: %s}
+"""
+)
+
+
+def test_the_end_of_a_declared_change_is_read_with_its_offset(write: Write) -> None:
+    for text in ("2027-01-31T00:00:00Z", "2027-01-31T01:00:00+01:00", '"2027-01-31T00:00:00Z"'):
+        (declared,) = load(write(UNTIL % text), {}).compare.expected
+        assert declared.until == datetime(2027, 1, 31, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [("soon", "'soon' is no ISO 8601 time"), ("2027-01-31T00:00:00", "give the offset from UTC")],
+)
+def test_an_end_that_is_no_time_is_told_with_an_example(text: str, part: str, write: Write) -> None:
+    message = the_message(write(UNTIL % text), 7, "compare.expected[0].until")
+    assert part in message
+    assert "for example 2027-01-31T00:00:00Z" in message
