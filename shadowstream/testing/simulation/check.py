@@ -87,13 +87,37 @@ class Verdict:
         for unit in self.truth.units:
             for word in () if unit.lost else words(self.truth, unit):
                 row = said.pop(word.records, {}) or self._without_twin(word, said)
-                if row:
+                if self._is_shed(unit, row) or (not row and self._all_shed(unit, word, said)):
+                    self.seen["evicted"] += 1
+                elif row:
                     yield from self._against(word, row, unit, totals)
                 elif not self._may_wait(unit):
                     yield f"{word.records}: no word; expected {'|'.join(word.outcomes)}"
         for labels, row in said.items():
+            if self._is_shed(self.units.get(labels[0].number), row):
+                continue  # of the several outputs of one input
             if any(label.number not in self.units or not self.units[label.number].lost for label in labels):
                 yield f"{labels}: {row['outcome']} said, and not expected"
+
+    def _is_shed(self, unit: Unit | None, row: dict[str, Any]) -> bool:
+        """Whether it is for its identity that this row's records were evicted."""
+        if unit is None or not self.trial.setup.shed or row.get("outcome") != "evicted":
+            return False
+        if self.trial.setup.identity == "coordinate":
+            return True
+        levels = [task.shedding for process in self.trial.processes for task in process.step.tasks.values()]
+        by_key = self.trial.setup.identity in ("key", "occurrence")
+        id_ = unit.input.key.encode() if by_key else unit.input.id
+        return any(shedding.sheds(id_) for shedding in levels)
+
+    def _all_shed(self, unit: Unit, word: Word, said: dict[tuple[Label, ...], dict[str, Any]]) -> bool:
+        """Whether all records of a word were evicted each by itself, none was left to be paired or missed."""
+        rows = [labels for labels, row in said.items() if set(labels) <= set(word.records) and self._is_shed(unit, row)]
+        if {label for labels in rows for label in labels} != set(word.records):
+            return False
+        for labels in rows:
+            del said[labels]
+        return True
 
     def _without_twin(self, word: Word, said: dict[tuple[Label, ...], dict[str, Any]]) -> dict[str, Any]:
         """A row of production's record alone does not show the twin that it met; it has ended all the same."""

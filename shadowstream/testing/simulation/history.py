@@ -92,6 +92,8 @@ class Setup:
     replays: bool = False
     late: bool = False
     retention: bool = False
+    shed: bool = False
+    """Identities are shed in the midst of it."""
     at_least_once: bool = False
     """Without transactions; only where the real roles play."""
 

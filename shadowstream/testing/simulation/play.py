@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from random import Random
 
 from shadowstream.joiner import checkpoint
 from shadowstream.records import Place, Side
@@ -122,6 +124,13 @@ class Trial:
     def _revision(self, which: int, n: int) -> None:
         self.world.switch()
 
+    def _shed(self, which: int, n: int) -> None:
+        """The memory of one task is full."""
+        task = Place(*self.tasks[which % len(self.tasks)])
+        for process in self.processes:
+            if task in process.step.tasks:
+                process.step.tasks[task].shed_more()
+
     def _wait(self, which: int, n: int) -> None:
         self.world.move_to(self.world.now_ms + IDLE_MS + 1)
         for process in self.processes:
@@ -204,3 +213,12 @@ class Trial:
 def played(history: History) -> Trial:
     """A history, played to its end."""
     return Trial(history).play()
+
+
+def played_shedding(history: History) -> Trial:
+    """The same, with a task or two that shed half of their identities somewhere, once or twice."""
+    draw = Random(f"sheds of {history.setup.seed}")
+    actions = list(history.actions)
+    for _ in range(draw.randint(1, 4)):
+        actions.insert(draw.randint(0, len(actions)), Action("shed", draw.randrange(4)))
+    return played(History(replace(history.setup, shed=True), history.inputs, tuple(actions)))

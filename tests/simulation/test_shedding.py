@@ -1,0 +1,82 @@
+"""The simulator's trials with tasks that shed identities in the midst of it: each is paired as a whole or evicted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shadowstream.joiner import commits
+from shadowstream.joiner.deciding import Deciding
+from shadowstream.joiner.task import Task
+from shadowstream.records import Side
+from shadowstream.testing.simulation.__main__ import main
+from shadowstream.testing.simulation.run import SHEDDING, run_seed
+
+SEEDS = 60
+SEEDS_LONG = 3_000
+WITHIN = 60
+
+
+def wrong(seeds: int, capsys: pytest.CaptureFixture[str]) -> str | None:
+    """What is printed where something is wrong."""
+    code = main(["--shed", "--seeds", str(seeds), "--processes", "1" if seeds == SEEDS else "2"])
+    said = capsys.readouterr().out
+    print(said.splitlines()[-1])
+    return said if code else None
+
+
+def test_every_identity_is_paired_as_ever_or_evicted_as_a_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    assert wrong(SEEDS, capsys) is None
+
+
+@pytest.mark.long
+def test_three_thousand_seeds_show_nothing_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    assert wrong(SEEDS_LONG, capsys) is None
+
+
+def forgotten_at_a_restart(real: Any) -> Any:
+    def restore(task: Task, record: Any) -> None:
+        real(task, record)
+        task.shedding.level = 0
+
+    return restore
+
+
+def on_one_side_only(real: Any) -> Any:
+    """A partner that comes later waits all the same."""
+
+    def kept(self: Task, side: Side, *rest: Any) -> Any:
+        level = self.shedding.level
+        self.shedding.level = 0 if side is Side.SHADOW else level
+        try:
+            return real(self, side, *rest)
+        finally:
+            self.shedding.level = level
+
+    return kept
+
+
+def beside_what_was_said(real: Any) -> Any:
+    """What was said of a partner stays: it is missing, and the record that came for it evicted."""
+
+    def evict(self: Deciding, end: Any) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self, "_said", lambda *_: None)
+            real(self, end)
+
+    return evict
+
+
+FAULTS = {
+    "the level is forgotten at a restart": (commits, "restore_counts", forgotten_at_a_restart),
+    "one side sheds": (Task, "_kept", on_one_side_only),
+    "nothing is taken back": (Deciding, "evict", beside_what_was_said),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_simulator_sees_shedding_that_tears_identities_apart(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, name, planted = FAULTS[fault]
+    monkeypatch.setattr(owner, name, planted(getattr(owner, name)))
+    assert any(run_seed(seed, SHEDDING).offences for seed in range(WITHIN))
