@@ -64,7 +64,7 @@ class TopicPlan:
         return f"{self.prefix}repartition.{topic}"
 
     def of(self, kind: str) -> str:
-        """One of our own topics: progress, diff, diff.json, stats, state, judge-state, drift, verdict, audit, ..."""
+        """One of our own topics: progress, starts, diff, stats, state, judge-state, drift, verdict, ..."""
         return f"{self.prefix}{kind}"
 
     def dead_letter(self, role: str) -> str:
@@ -136,6 +136,7 @@ class TopicPlan:
         rows = (("cleanup.policy", "compact,delete"), forever, long_segments, any_time)
         specs += [
             TopicSpec(self.of("progress"), 1, (forever,)),
+            TopicSpec(self.of("starts"), 1, (forever,)),
             TopicSpec(self.of("diff"), widest, rows),
             *([TopicSpec(self.of("diff.json"), widest, rows)] if diff_json else []),
             TopicSpec(self.of("stats"), widest, (forever,)),

@@ -9,7 +9,7 @@ from shadowstream.topics import TopicPlan
 
 GOOD_NAMES = st.from_regex(r"[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?", fullmatch=True)
 TOPICS = st.from_regex(r"[A-Za-z0-9._-]{1,249}", fullmatch=True)
-KINDS = ("progress", "diff", "stats", "state", "judge-state", "drift", "verdict", "audit", "commands")
+KINDS = ("progress", "starts", "diff", "stats", "state", "judge-state", "drift", "verdict", "audit", "commands")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_every_topic_of_a_plan_keeps_old_timestamps_and_pairs_keep_their_partiti
         assert specs[plan.out(topic)].partitions == partitions
     for name in ("diff", "stats"):
         assert specs[plan.of(name)].partitions == max(outputs.values())
-    for name in ("progress", "drift", "verdict", "audit", "commands"):
+    for name in ("progress", "starts", "drift", "verdict", "audit", "commands"):
         assert specs[plan.of(name)].partitions == 1
     for spec in specs.values():
         plan.check_write(spec.name)

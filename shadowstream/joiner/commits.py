@@ -162,11 +162,16 @@ def restore_counts(task: TaskState, record: dict[str, Any]) -> None:
         _restore_marks(task, counts)
 
 
+def marks_from(task: TaskState) -> int:
+    """Offset of the progress topic from which on a restart must read, beside the snapshot of the state record."""
+    waits_at, needed = task.passed.first_at(), task.progress.needed_from()
+    return needed if waits_at is None else min(waits_at, needed)
+
+
 def offsets(task: TaskState, sequence: int) -> tuple[list[Commit], dict[str, str]]:
     """Offsets to commit with their metadata, and the pending sets that did not fit into it."""
     commits, overflow = [], {}
-    waits_at = task.passed.first_at()
-    marks_from = task.progress.needed_from() if waits_at is None else min(waits_at, task.progress.needed_from())
+    needed = marks_from(task)
     # What waits for a value, and what this very commit says, is not in `said` (any more, or yet).
     floors = (task.said.said_from(), task.corrections.floor(), task.diff_end if task.book.said else None)
     said_from = min((floor for floor in floors if floor is not None), default=None)
@@ -178,7 +183,7 @@ def offsets(task: TaskState, sequence: int) -> tuple[list[Commit], dict[str, str
             # What was seen within the span must be seen again after a restart.
             low = min(low, max(state.first, state.high - task.config.identity.dedupe_span))
         said = 0 if said_from is None or side is not Side.PRODUCTION else said_from + 1
-        text = checkpoint.encode(checkpoint.Checkpoint(sequence, state.high, pending, marks_from, said))
+        text = checkpoint.encode(checkpoint.Checkpoint(sequence, state.high, pending, needed, said))
         if checkpoint.overflows(text):
             overflow[side.word] = checkpoint.pending_text(pending)
         commits.append(Commit(task.places[side], low, text))

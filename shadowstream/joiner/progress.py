@@ -49,6 +49,19 @@ class Start(NamedTuple):
     floor_ms: int | None
     ends: dict[Place, int]
 
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> Start:
+        """From a start mark."""
+        begins = {Place(b["topic"], b["partition"]): b for b in record["begins"]}
+        return cls(
+            record["revision"],
+            {place: b["committed"] for place, b in begins.items()},
+            {place: b["end"] for place, b in begins.items()},
+            {place: b["bound"] for place, b in begins.items()},
+            record["floor_ms"],
+            _ends(record),
+        )
+
     @property
     def has_warm_up(self) -> bool:
         """Whether inputs before S are warm-up (S is -1 where every pair counts)."""
@@ -119,13 +132,14 @@ class Progress:
             return None
         if kind == "start" and self.start is None:
             # Two runners may have raced at the very beginning: the first start mark of a revision is the one.
-            self._begin(record)
+            self.begin(record)
         elif kind == "warm" and self.warm_ends is None:
             self.warm_ends = _ends(record)
         return None
 
-    def _begin(self, record: dict[str, Any]) -> None:
-        self._start_record, self.start = record, self._start(record)
+    def begin(self, record: dict[str, Any]) -> None:
+        """Take the start mark."""
+        self._start_record, self.start = record, Start.of(record)
 
     def _done(self, record: dict[str, Any], at: int, again: bool) -> Done:
         place = Place(record["input_topic"], record["input_partition"])
@@ -169,7 +183,7 @@ class Progress:
         body = json.loads(zlib.decompress(snapshot))
         self.position = body["position"]
         if body["start"] is not None:
-            self._begin(body["start"])
+            self.begin(body["start"])
         self.warm_ends = None if body["warm"] is None else _places(body["warm"])
         self.latest = {place: Done(place, offset, {}, None) for place, offset in _places(body["latest"]).items()}
         self._floors = _places(body["floors"])
@@ -217,17 +231,6 @@ class Progress:
                 if newest is None or (one.floor_ms is not None and (newest[0] is None or one.floor_ms > newest[0])):
                     newest = one.floor_ms, one.revision
         return newest[1] if newest else self.revision
-
-    def _start(self, record: dict[str, Any]) -> Start:
-        begins = {Place(b["topic"], b["partition"]): b for b in record["begins"]}
-        return Start(
-            record["revision"],
-            {place: b["committed"] for place, b in begins.items()},
-            {place: b["end"] for place, b in begins.items()},
-            {place: b["bound"] for place, b in begins.items()},
-            record["floor_ms"],
-            _ends(record),
-        )
 
     def _absences(self, record: dict[str, Any], at: int) -> None:
         if record["absences"]:

@@ -89,6 +89,7 @@ class TaskState:
         self.said_from: int | None = None
         self.closed = False
         self._committed_words: Any = None
+        self._committed_marks = self._next_marks = 0
         self._next_words: Any = None
 
     @property

@@ -27,6 +27,9 @@ from shadowstream.joiner.state import Sources, TaskState
 from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Headers, Packed, Place, Side, Write, unpack_origin
 from shadowstream.runner.marks import Counters
 
+MARKS_AGAIN_MAX = 10_000
+"""So many marks a restart reads again for a task that has nothing to commit: a fraction of a second."""
+
 
 class Task(TaskState):
     """See the head of this file."""
@@ -298,9 +301,12 @@ class Task(TaskState):
         self.settle()
         words = commits.statement(self, now_ms), self.clocks.replays.snapshot(self.config.inputs)
         moved = any(state.high != state.committed_high for state in self.sides)
-        if not moved and not self.book.cells and words == self._committed_words:
+        marks = commits.marks_from(self)
+        # Others go on and an idle task does not: it would have a restart read again all that was said since.
+        behind = marks - self._committed_marks >= MARKS_AGAIN_MAX
+        if not moved and not behind and not self.book.cells and words == self._committed_words:
             return [], []
-        self._next_words = words
+        self._next_words, self._next_marks = words, marks
         sequence = self.sequence + 1
         offsets, overflow = commits.offsets(self, sequence)
         ending = self._deciding.scoring.end() if self.complete and not self.closed else []
@@ -314,7 +320,7 @@ class Task(TaskState):
     def committed(self) -> None:
         """The transaction of the last `prepare` has been committed."""
         self.sequence += 1
-        self._committed_words = self._next_words
+        self._committed_words, self._committed_marks = self._next_words, self._next_marks
         self.closed = bool(self._next_words[0]["complete"])
         for state in self.sides:
             state.committed_high = state.high

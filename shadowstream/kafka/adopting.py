@@ -84,7 +84,8 @@ def ranges_decided(
     config: Config, client: AdminClient, committed: Sequence[Committed], fresh: Mapping[Place, int]
 ) -> Ranges:
     """The runner's commits, each moved on by the range marks that follow it without a gap. `fresh`: where a place
-    begins of which nothing is committed. Raises `BrokerError` where counters are not in the mark that decided."""
+    begins of which nothing is committed although it has records; of another one nothing is decided. Raises
+    `BrokerError` where counters are not in the mark that decided."""
     topic = Place(config.plan.of("progress"), 0)
     found: dict[Place, Committed] = {}
     begin: dict[Place, int] = {}
@@ -93,12 +94,18 @@ def ranges_decided(
     for one in committed:
         own_part, at = separated(one.metadata)
         found[one.place] = one._replace(metadata=own_part)
+        if one.offset < 0 and one.place not in fresh:
+            continue
         begin[one.place] = max(at, 0)
         overflow = marks.overflow_of(own_part, one.offset)
         if overflow is not None:
             named[one.place] = overflow
-    reached = {place: one.offset if one.offset >= 0 else fresh.get(place, 0) for place, one in found.items()}
-    for message in _since(config, client, "runner.decided", {topic: min(begin.values(), default=0)}):
+    reached = {place: found[place].offset if found[place].offset >= 0 else fresh[place] for place in begin}
+    keys = {marks.key_of(place) for place in begin}
+    wanted = {topic: min(begin.values())} if begin else {}
+    for message in _since(config, client, "runner.decided", wanted):
+        if message.key() not in keys:
+            continue
         name, record = own.decode(message.value() or b"")
         if name != "mark" or record["kind"] != "range":
             continue

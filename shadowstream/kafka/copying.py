@@ -16,6 +16,7 @@ from shadowstream.errors import ConfigError
 from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka import offsets
 from shadowstream.kafka.gaps import Commits
+from shadowstream.kafka.marks import last_done
 from shadowstream.kafka.start import Pinned
 from shadowstream.observe import get_logger
 from shadowstream.records import Place, Side
@@ -64,8 +65,9 @@ class Copies:
     def _check_fresh(self, place: Place) -> None:
         """Without any commit of copying nothing may have been copied: it would be copied again."""
         group, begun = self._config.plan.group("runner"), self._pinned.start.committed
-        worked = any(offset > begun.get(at, 0) for at, offset in self._pinned.done.items())
-        if worked and not offsets.committed(self._client, group, self._originals):
+        if offsets.committed(self._client, group, self._originals):
+            return
+        if any(offset > begun[at] for at, offset in last_done(self._config, self._client, begun).items()):
             raise ConfigError(
                 f"group {group} has no commit for {place} nor for any other partition of {', '.join(self.topics)}, but "
                 "marks say that it was at work: the commits expired or were deleted. Refused to guess: remove the "

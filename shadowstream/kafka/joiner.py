@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
@@ -11,7 +12,6 @@ from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError
 from shadowstream.joiner.asides import asks_headers
 from shadowstream.joiner.checkpoint import Checkpoint
 from shadowstream.joiner.comparing import comparer_of
@@ -19,14 +19,14 @@ from shadowstream.joiner.identity import Identity
 from shadowstream.joiner.recovery import Committed, check_unknown, points_of
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.joiner.task import Task
-from shadowstream.kafka import offsets, own_topics, rights
+from shadowstream.kafka import offsets, own_topics, rights, starts
 from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, group_consumer, role_writer
 from shadowstream.kafka.delivery import start_transactions
 from shadowstream.kafka.families import Families, repartitioned_of
 from shadowstream.kafka.fetching import Fetcher
 from shadowstream.kafka.holding import Holding
 from shadowstream.kafka.loop import Loop, process_seconds
-from shadowstream.kafka.marks import Mark, MarksReader
+from shadowstream.kafka.marks import MarksReader
 from shadowstream.kafka.observing import Observer
 from shadowstream.kafka.received import Received
 from shadowstream.kafka.registry import schema_source
@@ -53,11 +53,20 @@ class Clients(NamedTuple):
     received: Received
 
 
+class Reads(NamedTuple):
+    """The start mark of the revision, and the topics of its tasks."""
+
+    start: dict[str, Any]
+    families: Families
+
+
 class JoinerRole:
     """The joiner's step between the loop and the broker."""
 
-    def __init__(self, config: Config, step: JoinerStep, families: Families, clients: Clients, watch: Watch) -> None:
-        self._config, self._step, self._families, self._watch = config, step, families, watch
+    def __init__(self, config: Config, step: JoinerStep, reads: Reads, clients: Clients, watch: Watch) -> None:
+        self._config, self._step, self._watch = config, step, watch
+        self._start, self._families = reads
+        families = reads.families
         self._client = clients.admin
         self._undecided = None if clients.writer.transactional else Undecided(config, clients.admin, clients.writer)
         self._marks = MarksReader(config, "joiner")
@@ -102,12 +111,11 @@ class JoinerRole:
         self._marks.restart(
             self._step.resume_marks(states, {name: p.progress for name, (p, *_) in points.items() if p})
         )
-        marks = self._marks.read_to_end()
         starts: dict[Place, int] = {}
         for task in tasks:
             for side, point in zip(Side, points[task.name], strict=False):
                 at = task.places[side]
-                first = self._begin(at, marks) if point is None else by_place[at].offset
+                first = self._begin(at) if point is None else by_place[at].offset
                 starts[at] = max(first, lows[at])
                 task.restore(side, point, starts[at])
                 if point is not None and starts[at] > point.high:
@@ -117,10 +125,15 @@ class JoinerRole:
         if self._undecided is not None:
             self._undecided.take_back(tasks, states)
         self._restore_said(tasks)
-        for mark in marks:
+        read = 0
+        for mark in self._marks.to_end(self._watch.turned):
             self._step.mark(mark.record, mark.at)
+            read += 1
+        if self._step.progress.start is None:
+            # It stands in `starts`; whoever wrote it there has died before it said so in `progress`.
+            self._step.progress.begin(self._start)
         self.pending_at_restart = sum(len(side.announced) for task in tasks for side in task.sides)
-        log.info("restored", tasks=len(tasks), pending=self.pending_at_restart, committed=len(states), marks=len(marks))
+        log.info("restored", tasks=len(tasks), pending=self.pending_at_restart, committed=len(states), marks=read)
         for task in tasks:
             if task.shedding.level:
                 log.warning("identities_shed", task=task.name, all_but_one_in=2**task.shedding.level, records=0)
@@ -129,12 +142,9 @@ class JoinerRole:
         self._holding.assigned()
         return starts
 
-    def _begin(self, place: Place, marks: list[Mark]) -> int:
+    def _begin(self, place: Place) -> int:
         """E0 of the start mark: no production output below it can belong to a pair that counts."""
-        for _, record in marks:
-            if record["kind"] == "start" and record["revision"] == self._step.revision:
-                return next((e["offset"] for e in record["ends"] if (e["topic"], e["partition"]) == place), 0)
-        raise BrokerError("the start mark is gone from the progress topic; was the topic deleted?", fatal=True)
+        return next((end["offset"] for end in self._start["ends"] if (end["topic"], end["partition"]) == place), 0)
 
     def _states(
         self, tasks: list[Task], points: Mapping[str, tuple[Checkpoint | None, ...]]
@@ -280,21 +290,27 @@ class JoinerRole:
 
 
 def await_start(config: Config, revision: str, stop: Stoppable, watch: Watch) -> dict[str, Any] | None:
-    """Wait for the start mark of this revision, which the runner writes; None when stopped before."""
-    reader = MarksReader(config, "joiner.start")
-    waiting = False
-    try:
+    """Wait for the start mark of this revision, which the runner writes; None when stopped before. Until a runner has
+    moved what an earlier release has left, it may stand in `progress` alone."""
+    known, waiting = starts.Starts(), False
+    with contextlib.ExitStack() as open_:
+        readers = [open_.enter_context(contextlib.closing(MarksReader(config, "joiner.start", "starts")))]
         while not stop.stopped:
             watch.turned()
-            for _, record in reader.poll(0.2):
-                if record["kind"] == "start" and record["revision"] == revision:
-                    return record
-            if reader.caught_up and not waiting:
+            for reader in readers:
+                for _, record in reader.poll(0.2 / len(readers)):
+                    known.add(record)
+            if revision in known.of:
+                return known.of[revision]
+            if not all(reader.caught_up for reader in readers):
+                continue
+            if not known.moved and len(readers) == 1:
+                older = MarksReader(config, "joiner.start", keys=starts.MOVED)
+                readers.append(open_.enter_context(contextlib.closing(older)))
+            elif not waiting:
                 waiting = True
                 log.info("waiting_for_start_mark", revision=revision)
-        return None
-    finally:
-        reader.close()
+    return None
 
 
 def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
@@ -314,7 +330,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
         step = JoinerStep(config, revision, compare, families.counts, inputs, families.repartitioned)
         received = Received(watch)
         consumer = group_consumer(config, "joiner", instance, **received.settings())
-        role = JoinerRole(config, step, families, Clients(client, consumer, writer, received), watch)
+        role = JoinerRole(config, step, Reads(start, families), Clients(client, consumer, writer, received), watch)
         loop = Loop(config, role, consumer, writer, client, watch)
         loop.run(families.topics, stop)
         figures |= {"records": loop.records, "commits": loop.commits, "pending_at_restart": role.pending_at_restart}

@@ -1,21 +1,31 @@
-"""The progress topic, read whole by an assign-only consumer outside the group."""
+"""Topics of marks, read by an assign-only consumer outside the group: from an offset on, or back to the newest."""
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, RecordError
+from shadowstream.kafka import offsets
+from shadowstream.kafka.adopting import between
 from shadowstream.kafka.clients import reading_consumer
 from shadowstream.kafka.messages import arrived, is_end, is_fatal, offset_of
 from shadowstream.kafka.reading import extent
 from shadowstream.observe import get_logger
+from shadowstream.records import Place
+from shadowstream.runner.marks import key_of
 
 log = get_logger("marks")
+QUIET_MAX_S = 60.0
+FIRST_STEP = 2_000
+"""A working runner says how far each place is every few seconds: the newest mark of each is mostly among these."""
 
 
 class Mark(NamedTuple):
@@ -26,11 +36,15 @@ class Mark(NamedTuple):
 
 
 class MarksReader:
-    """Marks in the order of the topic, from its beginning."""
+    """Marks in the order of their topic, `progress` or `starts`. With `keys` only those: what is not asked for is not
+    decoded, which makes reading a long topic several times faster."""
 
-    def __init__(self, config: Config, purpose: str) -> None:
-        self._topic = config.plan.of("progress")
+    def __init__(
+        self, config: Config, purpose: str, kind: str = "progress", keys: Collection[bytes] | None = None
+    ) -> None:
+        self._topic, self._keys = config.plan.of(kind), keys
         self._consumer = reading_consumer(config.kafka, config.plan, f"{purpose}.marks")
+        self._arrived = 0
         self.restart()
 
     def restart(self, begin: int = 0) -> None:
@@ -44,7 +58,10 @@ class MarksReader:
         marks = []
         for message in arrived(self._consumer, 1_000, wait_s):
             error = message.error()
+            self._arrived += 1
             if error is None:
+                if self._keys is not None and message.key() not in self._keys:
+                    continue
                 try:
                     name, record = own.decode(message.value() or b"")
                 except RecordError as broken:
@@ -60,16 +77,51 @@ class MarksReader:
                 log.warning("consume_error", topic=self._topic, error=error.str())
         return marks
 
-    def read_to_end(self, limit_s: float = 60.0) -> list[Mark]:
-        """Everything up to the present end; raises `BrokerError` when that takes longer than `limit_s`."""
-        marks: list[Mark] = []
-        deadline = time.monotonic() + limit_s
+    def to_end(self, turned: Callable[[], object] = lambda: None) -> Iterator[Mark]:
+        """Everything up to the present end, however much that is; `turned` is called as it goes on.
+
+        Raises `BrokerError` when nothing comes for `QUIET_MAX_S`.
+        """
+        deadline = time.monotonic() + QUIET_MAX_S
         while not self.caught_up:
-            marks += self.poll(0.05)
-            if time.monotonic() > deadline:
-                raise BrokerError(f"{self._topic}: not read to its end within {limit_s:.0f} s", retriable=True)
-        return marks
+            before = self._arrived
+            yield from self.poll(0.05)
+            turned()
+            if self._arrived > before:
+                deadline = time.monotonic() + QUIET_MAX_S
+            elif time.monotonic() > deadline:
+                raise BrokerError(
+                    f"{self._topic}: not read to its end, nothing came for {QUIET_MAX_S:.0f} s", retriable=True
+                )
 
     def close(self) -> None:
         """Close the client."""
         self._consumer.close()
+
+
+def last_done(config: Config, client: AdminClient, wanted: Collection[Place]) -> dict[Place, int]:
+    """How far the newest mark of each input place says that it is done; places of which nothing is said are left out.
+
+    Read backwards in growing steps: only for a place that no mark is about the whole topic is gone through.
+    """
+    topic = Place(config.plan.of("progress"), 0)
+    keys = {key_of(place): place for place in wanted}
+    found: dict[Place, int] = {}
+    if not keys:
+        return found
+    low, end = offsets.beginnings(client, [topic])[topic], offsets.ends(client, [topic])[topic]
+    step = FIRST_STEP
+    while end > low and len(found) < len(keys):
+        begin = max(low, end - step)
+        newest: dict[Place, int] = {}
+        for message in between(config, "runner.done", {topic: begin}, {topic: end}):
+            place = keys.get(message.key() or b"")
+            if place is None or place in found:
+                continue
+            with contextlib.suppress(RecordError):  # told where marks are followed
+                name, record = own.decode(message.value() or b"")
+                if name == "mark" and record["kind"] in ("done", "end"):
+                    newest[place] = record["to_offset"]
+        found |= newest
+        end, step = begin, step * 8
+    return found

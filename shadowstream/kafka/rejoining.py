@@ -7,10 +7,13 @@ What retention has deleted since then cannot be compared again: its partner is m
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
@@ -19,12 +22,12 @@ from shadowstream.joiner.asides import asks_headers
 from shadowstream.joiner.comparing import comparer_of
 from shadowstream.joiner.identity import Identity
 from shadowstream.joiner.step import JoinerStep
-from shadowstream.kafka import offsets
+from shadowstream.kafka import offsets, starts
 from shadowstream.kafka.clients import admin, reading_consumer
 from shadowstream.kafka.families import Families, repartitioned_of
 from shadowstream.kafka.fetching import Fetcher
 from shadowstream.kafka.loop import now_ms
-from shadowstream.kafka.marks import Mark, MarksReader
+from shadowstream.kafka.marks import MarksReader
 from shadowstream.kafka.messages import columns, is_end, offset_of, place_of
 from shadowstream.kafka.observing import Observer
 from shadowstream.kafka.registry import schema_source
@@ -44,8 +47,7 @@ def rejoined(config: Config, revision: str) -> Iterator[Stored]:
     Raises `ConfigError` where that revision never began here, `BrokerError` where nothing comes for a minute.
     """
     client = admin(config.kafka)
-    marks = _marks(config)
-    start = next((m.record for m in marks if m.record["kind"] == "start" and m.record["revision"] == revision), None)
+    start = _start(config, client, revision)
     if start is None:
         raise ConfigError(f"the progress topic has no beginning of revision {revision[:16]}: its marks are gone")
     families = Families(config, repartitioned_of(start), client)
@@ -53,15 +55,16 @@ def rejoined(config: Config, revision: str) -> Iterator[Stored]:
     inputs = offsets.places(offsets.partition_counts(client, config.inputs))
     step = JoinerStep(config, revision, compare, families.counts, inputs, families.repartitioned)
     begins = {Place(end["topic"], end["partition"]): end["offset"] for end in start["ends"]}
-    starts = _assigned(step, families, begins, offsets.beginnings(client, _all_places(families)))
-    for mark in marks:
-        step.mark(mark.record, mark.at)
+    read_from = _assigned(step, families, begins, offsets.beginnings(client, _all_places(families)))
+    with contextlib.closing(MarksReader(config, "replay")) as reader:
+        for mark in reader.to_end():
+            step.mark(mark.record, mark.at)
     # Before anything is read: what is observed holds once it has been read to there.
     Observer(config, step, client, families).turn(now_ms())
     consumer = reading_consumer(config.kafka, config.plan, "replay")
     try:
-        consumer.assign([TopicPartition(*place, offset) for place, offset in starts.items()])
-        yield from _Reading(config, step, families, consumer).to_the_end(set(starts))
+        consumer.assign([TopicPartition(*place, offset) for place, offset in read_from.items()])
+        yield from _Reading(config, step, families, consumer).to_the_end(set(read_from))
     finally:
         consumer.close()
     fetcher = Fetcher(config, client)
@@ -72,12 +75,15 @@ def rejoined(config: Config, revision: str) -> Iterator[Stored]:
     yield from said(step)
 
 
-def _marks(config: Config) -> list[Mark]:
-    reader = MarksReader(config, "replay")
-    try:
-        return reader.read_to_end()
-    finally:
-        reader.close()
+def _start(config: Config, client: AdminClient, revision: str) -> dict[str, Any] | None:
+    """The start mark of a revision; of a trial that only an earlier release has run from `progress`."""
+    known = None
+    with contextlib.suppress(ConfigError):  # such a trial has no `starts`
+        offsets.partition_counts(client, [config.plan.of("starts")])
+        known = starts.read(config, "replay")
+    if known is None or not known.moved:
+        known = starts.in_progress(config, "replay")
+    return known.of.get(revision) if known else None
 
 
 def _all_places(families: Families) -> list[Place]:

@@ -13,7 +13,7 @@ from shadowstream.codecs.encoder import Encoder
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.joiner.recovery import Committed
-from shadowstream.kafka import offsets, own_topics, rights, start
+from shadowstream.kafka import offsets, own_topics, rights, start, starts
 from shadowstream.kafka.adopting import ranges_decided
 from shadowstream.kafka.clients import (
     GuardedWriter,
@@ -27,6 +27,7 @@ from shadowstream.kafka.copying import Copies
 from shadowstream.kafka.delivery import start_transactions
 from shadowstream.kafka.gaps import Commits
 from shadowstream.kafka.loop import BATCH, Loop, now_ms, process_seconds
+from shadowstream.kafka.marks import last_done
 from shadowstream.kafka.pace import Pace
 from shadowstream.kafka.received import Received
 from shadowstream.kafka.registry import schema_source
@@ -43,6 +44,8 @@ from shadowstream.watch import Watch
 
 log = get_logger("runner")
 MARKS_EVERY_MS = 1_000
+AGAIN_MS = 10_000
+"""So long after it a mark that says nothing new is said again: its delivery may have failed."""
 
 
 class Edge(NamedTuple):
@@ -66,7 +69,7 @@ class RunnerRole:
         client = edge.admin
         outputs = offsets.partition_counts(client, [config.plan.out(t) for t in config.production.outputs])
         self._outputs = offsets.places(outputs)
-        self._next_marks_ms = 0
+        self._next_marks_ms = self._again_ms = 0
         self._warm = pinned.warm or not pinned.start.has_warm_up or not config.production.group
         self._warm_ends: dict[Place, int] | None = None
         self._commits = Commits(config, client, "runner")
@@ -91,26 +94,27 @@ class RunnerRole:
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
         """Go on from what is committed, with its counters; from the start mark where nothing is."""
-        starts = {}
+        begins: dict[Place, int] = {}
         lows = offsets.beginnings(self._client, [one.place for one in committed])
         counted: dict[Place, marks.Counters] = {}
         if self._config.delivery == "at_least_once":
-            committed, counted = ranges_decided(self._config, self._client, committed, self._pinned.start.committed)
+            committed, counted = ranges_decided(self._config, self._client, committed, self._fresh(committed))
+        done = last_done(self._config, self._client, self._fresh(committed))
         self._assign_states(committed)
         counted |= self._overflows([one for one in committed if one.place not in counted])
         for one in committed:
             place = one.place
             if place.topic in self._copies.topics:
-                starts[place] = self._copies.begin(one)
+                begins[place] = self._copies.begin(one)
                 continue
             if one.offset >= 0:
                 position, counters = one.offset, counted.get(place) or marks.of_metadata(one.metadata)
             else:
                 position, counters = self._pinned.start.committed.get(place, 0), marks.Counters()
-                if self._pinned.done.get(place, 0) > position:
+                if done.get(place, 0) > position:
                     raise ConfigError(
                         f"group {self._config.plan.group('runner')} has no commit for {place}, but marks say that it "
-                        f"was done to {self._pinned.done[place]}: the commits expired or were deleted. Refused to "
+                        f"was done to {done[place]}: the commits expired or were deleted. Refused to "
                         "guess: remove the topics of this trial and start anew"
                     )
             if position < lows[place]:
@@ -121,9 +125,20 @@ class RunnerRole:
                 )
             bound = self._pinned.start.bounds.get(place, -1) if self._config.bounded else -1
             self._step.assign(place, position, counters, bound)
-            starts[place] = position
-        self._next_marks_ms = 0
-        return starts
+            begins[place] = position
+        self._next_marks_ms = self._again_ms = 0
+        return begins
+
+    def _fresh(self, committed: Sequence[Committed]) -> dict[Place, int]:
+        """Where those inputs begin of which nothing is committed although there is something: marks may tell why.
+        Of one that has nothing yet they are not asked, at every start of a trial that may be old."""
+        begins = {
+            one.place: self._pinned.start.committed.get(one.place, 0)
+            for one in committed
+            if one.offset < 0 and one.place.topic not in self._copies.topics
+        }
+        ends = offsets.ends(self._client, begins) if begins else {}
+        return {place: begin for place, begin in begins.items() if ends[place] > begin}
 
     def _overflows(self, committed: Sequence[Committed]) -> dict[Place, marks.Counters]:
         """The counters of those commits whose metadata could not hold them."""
@@ -224,7 +239,10 @@ class RunnerRole:
         self._next_marks_ms = now_ms + MARKS_EVERY_MS
         if not self._warm:
             self._close_warm_up()
-        self._marks.write(self._step.done_marks(offsets.ends(self._client, self._outputs)))
+        again = now_ms >= self._again_ms
+        if again:
+            self._again_ms = now_ms + AGAIN_MS
+        self._marks.write(self._step.done_marks(offsets.ends(self._client, self._outputs), again=again))
         self._marks.producer.poll(0)
         # Over only when the end of the warm-up has been said, or the joiner would wait for it for ever; and when
         # everything that production has written for these inputs has been copied.
@@ -248,7 +266,7 @@ class RunnerRole:
         ends = self._copies.translated(self._warm_ends)
         if ends is not None:
             record = marks.mark("warm", self._step.revision, ends=marks.ends_field(ends))
-            self._marks.write([marks.write(self._config.plan.of("progress"), record)])
+            starts.close_warm_up(self._config, self._marks, record)
             self._warm = True
 
 

@@ -14,10 +14,9 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.joiner.progress import Progress, Start
-from shadowstream.kafka import offsets, own_topics
+from shadowstream.joiner.progress import Start
+from shadowstream.kafka import offsets, own_topics, starts
 from shadowstream.kafka.clients import GuardedWriter, reading_consumer
-from shadowstream.kafka.marks import MarksReader
 from shadowstream.kafka.messages import arrived, is_end, offset_of
 from shadowstream.kafka.reading import extent
 from shadowstream.kafka.sampling import Going, check, settle
@@ -36,12 +35,11 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """The start that counts, whether its warm-up has been closed, how far earlier marks say we were, and the kind of
-    partitioner of each of production's output topics."""
+    """The start that counts, whether its warm-up has been closed, and the kind of partitioner of each of production's
+    output topics."""
 
     start: Start
     warm: bool
-    done: dict[Place, int]
     partitioners: dict[str, str]
 
     @property
@@ -55,62 +53,55 @@ def _always() -> bool:
 
 
 def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWriter, going: Going = _always) -> Pinned:
-    """The start mark of this revision; written now if nobody has. The first in the topic is the one that counts.
+    """The start mark of this revision; written now if nobody has. The first in `starts` is the one that counts.
 
     Where nothing says yet how production chooses partitions, its first records are waited for: `going` is called each
-    turn of that and ends it by False.
+    turn of that, and of reading what an earlier release has left, and ends it by False.
 
     Raises:
         Stopped: `going` ended the wait.
         ConfigError: production's outputs contradict what the config says or what this trial began with.
     """
-    pinned, earlier = _read(config, revision)
-    if pinned is not None:
-        check(config, client, pinned.partitioners)
-        return pinned
-    kinds = settle(config, client, earlier, going)
-    if kinds is None:
-        raise Stopped
-    # Before the mark: who reads it may subscribe to the copies at once.
-    own_topics.ensure(client, config, repartitioned=[t for t, kind in kinds.items() if kind == REPARTITION])
-    record = _new(config, revision, client)
-    record["partitioners"] = marks.partitioners_field(kinds)
-    writer.write([marks.write(config.plan.of("progress"), record)])
-    writer.flush(30)
-    pinned, _ = _read(config, revision)
-    if pinned is None:
-        raise ConfigError(
-            f"the start mark cannot be read back from {config.plan.of('progress')}; "
-            "check retention and the right to write and read it"
+    known = starts.read(config, "runner")
+    if not known.moved:
+        moved = starts.move(config, writer, going)
+        if moved is None:
+            raise Stopped
+        known = moved
+    record = known.of.get(revision)
+    if record is not None:
+        check(config, client, _partitioners(config, record))
+    else:
+        earlier = next((_partitioners(config, one) for one in reversed(known.of.values())), {})
+        kinds = settle(config, client, earlier, going)
+        if kinds is None:
+            raise Stopped
+        # Before the mark: who reads it may subscribe to the copies at once.
+        own_topics.ensure(client, config, repartitioned=[t for t, kind in kinds.items() if kind == REPARTITION])
+        new = _new(config, revision, client)
+        new["partitioners"] = marks.partitioners_field(kinds)
+        known = starts.pinned(config, writer, new)
+        record = known.of.get(revision)
+        if record is None:
+            raise ConfigError(
+                f"the start mark cannot be read back from {config.plan.of('starts')}; "
+                "check retention and the right to write and read it"
+            )
+        log.info(
+            "trial_started",
+            revision=revision,
+            begins=len(record["begins"]),
+            partitioners=_partitioners(config, record),
         )
-    log.info(
-        "trial_started",
-        revision=revision,
-        begins=len(pinned.start.committed),
-        partitioners=pinned.partitioners,
-    )
-    return pinned
+    if revision not in known.said:
+        starts.say(config, writer, record)
+    return Pinned(Start.of(record), revision in known.warm, _partitioners(config, record))
 
 
-def _read(config: Config, revision: str) -> tuple[Pinned | None, dict[str, str]]:
-    """The start of this revision, and the partitioners that the last start mark of any revision has pinned."""
-    reader = MarksReader(config, "runner")
-    progress = Progress(revision, config.inputs)
-    found: dict[str, dict[str, str]] = {}
-    try:
-        for at, record in reader.read_to_end():
-            progress.add(record, at)
-            if record["kind"] == "start":
-                # A mark that says nothing of a topic is of a release that took every output to lie as its input.
-                unsaid = dict.fromkeys(config.production.outputs, INPUT)
-                found.setdefault(record["revision"], unsaid | marks.partitioners_of(record))
-    finally:
-        reader.close()
-    earlier = next(reversed(found.values()), {})
-    if progress.start is None:
-        return None, earlier
-    done = {place: mark.offset for place, mark in progress.latest.items()}
-    return Pinned(progress.start, progress.warm_ends is not None, done, found[revision]), earlier
+def _partitioners(config: Config, record: dict[str, Any]) -> dict[str, str]:
+    """What a start mark pins; one that says nothing of a topic is of a release that took every output to lie as its
+    input."""
+    return dict.fromkeys(config.production.outputs, INPUT) | marks.partitioners_of(record)
 
 
 def _new(config: Config, revision: str, client: AdminClient) -> dict[str, Any]:

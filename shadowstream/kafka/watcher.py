@@ -38,7 +38,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.kafka import offsets, own_topics, start
+from shadowstream.kafka import offsets, own_topics, start, starts
 from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, plain_writer
 from shadowstream.kafka.copying import Copies
 from shadowstream.kafka.copying_role import CopyingRole, copy
@@ -132,11 +132,11 @@ class Watcher:
             told.append(look)
             said += [self._done(place, offset, translated) for place, offset in sorted(look.done.items())]
         warm = None if self._warm else self._warm_up_closed(committed)
-        if warm is not None:
-            said.append(warm)
         if said:
             self._writer.write([marks.write(self._config.plan.of("progress"), record) for record in said])
             self._writer.flush(FLUSH_S)
+        if warm is not None:
+            starts.close_warm_up(self._config, self._writer, warm)
         for look in told:
             self._said |= look.done
             self._looks.remove(look)

@@ -200,7 +200,16 @@ def partitioners_of(record: dict[str, Any]) -> dict[str, str]:
     return {one["topic"]: one["kind"] for one in record["partitioners"]}
 
 
+def key_of(place: Place) -> bytes:
+    """The key of an input partition's marks.
+
+    >>> key_of(Place("orders", 3))
+    b'orders/3'
+    """
+    return f"{place.topic}/{place.partition}".encode()
+
+
 def write(topic: str, record: dict[str, Any]) -> Write:
-    """The mark as a record of the progress topic, keyed by its input partition."""
-    key = f"{record['input_topic']}/{record['input_partition']}" if record["input_topic"] else record["kind"]
-    return Write(topic, 0, key.encode(), own.encode("mark", record))
+    """The mark as a record of a topic of marks, keyed by its input partition, or by its kind where it is of none."""
+    place = Place(record["input_topic"], record["input_partition"])
+    return Write(topic, 0, key_of(place) if place.topic else record["kind"].encode(), own.encode("mark", record))

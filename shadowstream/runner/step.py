@@ -59,6 +59,8 @@ class Progress:
     absences: list[dict[str, Any]] = field(default_factory=list)
     windows: dict[int, list[int]] = field(default_factory=dict)
     costs: Costs = field(default_factory=dict)
+    said: int = -1
+    """Up to here done marks have said it."""
 
     @property
     def ended(self) -> bool:
@@ -352,8 +354,9 @@ class RunnerStep:
         self.ended.clear()
         self.records = 0
 
-    def done_marks(self, ends: dict[Place, int]) -> list[Write]:
-        """Done marks of every partition, and end marks where a bounded input is done.
+    def done_marks(self, ends: dict[Place, int], *, again: bool = True) -> list[Write]:
+        """Done marks of every partition, and end marks where a bounded input is done; unless `again`, done marks only
+        of partitions that have got further: what is done is so below its first ends already.
 
         `ends` are the high watermarks of the candidate's output partitions, read after the last commit returned.
         Call only while nothing is uncommitted: a mark states what is committed.
@@ -362,7 +365,10 @@ class RunnerStep:
             raise ShadowstreamBug("done marks asked for with uncommitted inputs")
         topic = self.config.plan.of("progress")
         at = marks.ends_field(ends)
-        writes = [marks.write(topic, self._mark("done", place, ends=at)) for place in self.inputs]
+        grown = [place for place, state in self.inputs.items() if again or state.position != state.said]
+        writes = [marks.write(topic, self._mark("done", place, ends=at)) for place in grown]
+        for place in grown:
+            self.inputs[place].said = self.inputs[place].position
         writes += [
             marks.write(topic, self._mark("end", place, ends=at)) for place, state in self.inputs.items() if state.ended
         ]

@@ -84,7 +84,7 @@ class Service:
         if self.process is None or self.process.error is None:
             return
         error, self.process.error = self.process.error, None
-        if not isinstance(error, BrokerError) or "start mark is gone" in str(error):
+        if not isinstance(error, BrokerError):
             trace = error.__traceback__
             while trace is not None and trace.tb_next is not None:
                 trace = trace.tb_next
