@@ -7,6 +7,7 @@ import pytest
 from shadowstream.errors import ConfigError
 from shadowstream.joiner.checkpoint import Checkpoint, decode, encode
 from shadowstream.joiner.recovery import Committed, check_unknown, points_of
+from shadowstream.joiner.task import MARKS_AGAIN_MAX
 from shadowstream.records import Place
 from tests.joiner.cases import P, S, begun, done, play, restart, runs
 from tests.joiner.world import REVISION
@@ -79,6 +80,23 @@ def test_records_that_retention_deleted_before_they_were_read_leave_a_remainder_
         step(world)
     world.turn()
     assert world.remainders() == [lost]
+
+
+def test_a_task_that_is_idle_commits_before_a_restart_would_read_many_marks_again() -> None:
+    world = begun()
+    play(world, [P("a"), S("a"), {"match": 1}])
+    world.turn()
+    before = world.commits[PRODUCTION]
+    for _ in range(MARKS_AGAIN_MAX - 1):
+        done(0)(world)
+    world.turn()
+    assert world.commits[PRODUCTION] == before
+    done(0)(world)
+    world.turn()
+    assert decode(world.commits[PRODUCTION][1]).progress == len(world.progress)
+    stats = len(world.stats)
+    world.turn()
+    assert len(world.stats) == stats, "once"
 
 
 def test_a_restart_reads_only_marks_that_are_still_needed_and_decides_as_if_it_had_read_all() -> None:

@@ -226,6 +226,18 @@ def test_done_marks_repeat_what_is_committed_with_the_ends_handed_in() -> None:
     assert mark["ends"] == [{"topic": "shadow.t.out.out", "partition": 1, "offset": 9}]
 
 
+def test_a_done_mark_that_says_nothing_new_is_said_only_again() -> None:
+    step = runner()
+    step.step(batch("plain"), NOW_MS)
+    commit(step)
+    assert len(step.done_marks({}, again=False)) == 1
+    assert step.done_marks({}, again=False) == []
+    assert len(step.done_marks({})) == 1
+    step.step(batch("plain", first=1), NOW_MS)
+    commit(step)
+    assert len(step.done_marks({}, again=False)) == 1
+
+
 def test_a_done_mark_is_refused_while_anything_is_uncommitted() -> None:
     step = runner()
     step.step(batch("plain"), NOW_MS)
