@@ -1,0 +1,83 @@
+"""On a real broker: an older trial's start is found among its marks once, and from then on without them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from confluent_kafka import TopicPartition
+
+from shadowstream.config import Config
+from shadowstream.kafka import joiner, own_topics, start
+from shadowstream.kafka.clients import Stoppable, admin, plain_writer
+from shadowstream.kafka.marks import last_done
+from shadowstream.records import Place
+from shadowstream.runner import marks
+from shadowstream.testing import Broker
+from shadowstream.testing.topics import Write, create_topics, produce_all
+from shadowstream.watch import Watch
+from tests.conftest import Say
+
+MARKS = 60_000
+REVISION, OTHER = "ab" * 32, "cd" * 32
+
+
+@pytest.fixture
+def config(kafka: Broker, topic_prefix: str) -> Config:
+    name = topic_prefix.rstrip(".").lower()[-40:].strip("-_")
+    return Config.model_validate(
+        {
+            "name": name,
+            "kafka": {"bootstrap": kafka.bootstrap},
+            "inputs": [f"{name}-in"],
+            "production": {"outputs": [f"{name}-out"]},
+            "candidate": {"call": "a:b", "partitioner": "murmur2"},
+        }
+    )
+
+
+def said(config: Config) -> list[Write]:
+    """The marks of two revisions, as an earlier release has left them."""
+    topic = config.plan.of("progress")
+    begins = [{"topic": config.inputs[0], "partition": p, "committed": 7, "end": -1, "bound": -1} for p in range(2)]
+    starts: list[dict[str, Any]] = [marks.mark("start", one, begins=begins) for one in (OTHER, REVISION)]
+    ends = marks.ends_field({Place(config.plan.out(config.production.outputs[0]), p): 9 for p in range(2)})
+    place = {"input_topic": config.inputs[0], "to_offset": 9, "ends": ends, "counters": marks.Counters().record()}
+    done = [marks.write(topic, marks.mark("done", OTHER, input_partition=p, **place)) for p in range(2)]
+    written = [marks.write(topic, one) for one in starts]
+    all_ = [written[0], *done * (MARKS // 4), written[1], *done * (MARKS // 4)]
+    return [Write(one.value, one.key, 0) for one in all_]
+
+
+def test_an_older_trials_start_is_found_among_its_marks_once_and_then_without_them(
+    kafka: Broker, config: Config, say: Say
+) -> None:
+    create_topics(kafka.bootstrap, {config.inputs[0]: 2, config.production.outputs[0]: 2})
+    client, writer, watch = admin(config.kafka), plain_writer(config), Watch(config.name, "joiner")
+    own_topics.ensure(client, config)
+    progress = config.plan.of("progress")
+    produce_all(kafka.bootstrap, progress, said(config))
+    took = []
+    found = []
+    for _ in range(3):
+        began = time.monotonic()
+        found.append(start.pin(config, REVISION, client, writer))
+        took.append(time.monotonic() - began)
+        began = time.monotonic()
+        mark = joiner.await_start(config, REVISION, Stoppable(), watch)
+        took.append(time.monotonic() - began)
+        assert mark is not None
+        assert start.Start.of(mark) == found[0].start
+        places = [Place(config.inputs[0], p) for p in range(2)]
+        if len(found) == 1:
+            assert last_done(config, client, places) == dict.fromkeys(places, 9)
+            # Nobody may look for it there any more: there is nothing.
+            for deleted in client.delete_records([TopicPartition(progress, 0, -1)]).values():
+                deleted.result(30)
+            assert last_done(config, client, places) == {}
+    assert found[0] == found[1] == found[2]
+    assert found[0].start.committed == dict.fromkeys(places, 7)
+    once, then = took[0], max(took[2:])
+    say(f"where a revision begins, behind {MARKS:,} marks: {once:.2f} s once, {then:.2f} s from then on")
+    assert then < 15
