@@ -60,7 +60,8 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
 
     Raises:
         Stopped: `going` ended the wait.
-        ConfigError: production's outputs contradict what the config says or what this trial began with.
+        ConfigError: production's outputs contradict what the config says or what this trial began with; or `bounded`
+            is asked for, and the trial began without it.
     """
     known = starts.read(config, "runner")
     if not known.moved:
@@ -71,6 +72,11 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
     record = known.of.get(revision)
     if record is not None:
         check(config, client, _partitioners(config, record))
+        if config.bounded and max((one["bound"] for one in record["begins"]), default=-1) < 0:
+            raise ConfigError(
+                "bounded: this trial began without it, so no end of its inputs is known and it would never end; "
+                "take it out again, or begin another trial under a name of its own"
+            )
     else:
         earlier = next((_partitioners(config, one) for one in reversed(known.of.values())), {})
         kinds = settle(config, client, earlier, going)

@@ -7,6 +7,9 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+ALONE = re.compile(r"`(test_\w+)(?:\.py)?`")
+PLACE = re.compile(r"`((?:tests|shadowstream|bench|helm|docs|schemas)/[\w/-][\w./-]*)[`:]")
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 
@@ -27,6 +30,26 @@ def test_every_promise_of_exactly_once_is_held_by_a_test_that_exists() -> None:
     assert len(promised) > 10
     assert [line for line in promised if not NAMED.search(line)] == []
     assert lacking(text, ROOT) == []
+
+
+def all_tests(root: Path) -> set[str]:
+    """Names of all tests and of the files that hold them."""
+    names: set[str] = set()
+    for file in (root / "tests").rglob("test_*.py"):
+        names |= {file.stem, *re.findall(r"^(?:async )?def (test_\w+)", file.read_text("utf-8"), re.MULTILINE)}
+    return names
+
+
+def test_every_test_and_every_file_that_a_document_names_exists() -> None:
+    known, found = all_tests(ROOT), 0
+    for document in DOCUMENTS:
+        text = document.read_text("utf-8")
+        tests, places = ALONE.findall(text), PLACE.findall(text)
+        assert lacking(text, ROOT) == [], document.name
+        assert [name for name in tests if name not in known] == [], document.name
+        assert [place for place in places if not (ROOT / place).exists()] == [], document.name
+        found += len(tests)
+    assert found > 10
 
 
 def test_a_test_that_does_not_exist_is_told(tmp_path: Path) -> None:
