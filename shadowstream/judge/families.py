@@ -8,8 +8,8 @@ from and of the months after. That is one cause, and it shall be one incident th
 - of those that open in one closing the most narrow that is bad speaks: a slice before the criterion before a field;
 - where the criterion speaks first (it has more records, so it often does), the incident is named after the slice that
   holds the excess of the windows the criterion looks back on, if there is one (`slices.listing`);
-- it closes when all members that were bad are quiet, or gone: a slice of which nothing has come for a season (the least
-  duration) of event time would stay as it was for ever.
+- it closes when all members that were bad are quiet, or gone: what has had no unit for a season (the least duration) of
+  event time would stay as it was for ever, be it a slice or a criterion (with a twin, once neither differs any more).
 
 Two causes at once are one incident, then, that lists both as members: better than dozens that are one.
 """
@@ -61,7 +61,7 @@ class Parts:
 
 class Family:
     """A criterion's watch with those of its fields and slices. `whole`: the watch of the criterion itself; `season_ms`:
-    event time after which a slice of which nothing comes is gone."""
+    event time after which what has no unit any more is gone."""
 
     def __init__(self, whole: Watch, settings: Settings, alpha: float, season_ms: int) -> None:
         self.whole = whole
@@ -80,11 +80,15 @@ class Family:
         """Take the next closed window: records and bad ones, the same as units, and its parts."""
         for name, (n, s) in parts.slices.items():
             plus(self._lately[-1], name, n, s)
+        # Before this window: a field that differs in it has not agreed in it.
+        past = self.whole.past
         rounds: list[tuple[int, Watch, Events]] = []
         rounds += [(0, watch, watch.feed(start_ms, end_ms, *pair)) for watch, pair in self._slices_of(parts.slices)]
         if counts[0] > 0:
             rounds.append((1, self.whole, self.whole.feed(start_ms, end_ms, *counts, counted)))
-        rounds += [(2, watch, watch.feed(start_ms, end_ms, *pair)) for watch, pair in self._fields_of(parts)]
+        else:
+            rounds.append((1, self.whole, self.whole.absent(end_ms, self._season_ms)))
+        rounds += [(2, watch, watch.feed(start_ms, end_ms, *pair)) for watch, pair in self._fields_of(parts, past)]
         if counts[0] > 0 and self.whole.merged:
             gone = [watch for name, watch in self.slices.items() if parts.slices.get(name, (0, 0))[0] <= 0]
             rounds += [(0, watch, watch.absent(end_ms, self._season_ms)) for watch in gone]
@@ -116,7 +120,7 @@ class Family:
                 self.slices[name] = self._part(slice_name(name), SLICES_MAX)
             yield self.slices[name], pair
 
-    def _fields_of(self, parts: Parts) -> Iterable[tuple[Watch, Pair]]:
+    def _fields_of(self, parts: Parts, past: tuple[int, float]) -> Iterable[tuple[Watch, Pair]]:
         # A field that once differed is fed ever after: windows in which it agrees are what its change stands against.
         for path in sorted({*parts.fields, *self.fields}):
             pair = (parts.pairs, parts.fields.get(path, 0))
@@ -127,7 +131,7 @@ class Family:
                     self.unwatched.add(path)
                     continue
                 self.fields[path] = self._part(path, FIELDS_MAX)
-                self.fields[path].begin_after(*self.whole.past)
+                self.fields[path].begin_after(*past)
             yield self.fields[path], pair
 
     def _part(self, name: str, detectors: int) -> Watch:

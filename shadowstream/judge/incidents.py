@@ -7,10 +7,11 @@ state       and then                                                            
 ==========  ====================================================================  ==========
 quiet       a detector fires, the rate went up, by `min_effect` x limit or more   open
 quiet       a detector fires otherwise (an improvement, or too small)             quiet
+quiet       the alarm still stands, and the change has grown beyond doubt         open
 open        a detector fires: the first flag of each detector is shown, the       open
             others only count
 open        `WINDOWS` consecutive windows under `EXIT_SHARE` x limit              quiet
-open        a slice of which nothing has come for a season and `WINDOWS` windows  quiet
+open        nothing of it has come for a season and `WINDOWS` windows             quiet
 ==========  ====================================================================  ==========
 
 A window here is a merged one: consecutive event-time windows that together hold `drift.min_records` records. ADWIN is
@@ -20,6 +21,7 @@ L(x) lies under the chord between L(0) and L(1), so that its expectation is at m
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -36,6 +38,7 @@ from shadowstream.judge.drift import (
     Trimmed,
     WindowMerger,
 )
+from shadowstream.judge.evidence import log_e_above
 from shadowstream.judge.windows import iso
 
 # Half the limit, and three times: a rate that still stands at the limit of 1 % has no bad unit among 200 in one window
@@ -123,7 +126,7 @@ class Watch:
         self._recent: deque[list[float]] = deque()
         self._earlier: list[float] = [0, 0, 0]
         self._last_ms = [0, 0]
-        # End of the last window that held a record, and how many merged windows of the whole it has not been in since.
+        # End of the last window that held a record, and how many windows it has not been in since.
         self._absent = [0, 0]
 
     @property
@@ -206,20 +209,33 @@ class Watch:
         alarm = self._sr.update(int(units), bad)
         if self._sr.log_evidence < 0:
             self._armed = True
-        if not (alarm and self._armed):
+        if not alarm:
             return None
-        self._armed = False
         n, s = sum(row[0] for row in self._recent), sum(row[1] for row in self._recent)
         after = s / n
         windows, n_earlier, s_earlier = self._earlier
         # What was there from the start is no change: the level criterion answers for it.
         before = s_earlier / n_earlier if windows >= WINDOWS else after
+        if not (self._armed or self._has_grown(n, s, before)):
+            return None
+        self._armed = False
         reason = (
             f"{self.subject.name} is over its limit {self.subject.limit:g}: {s:.12g} of the last {n} {self._units} by "
             f"{iso(merged.end_ms)}, {after:.4g} after {before:.4g} (Shiryaev-Roberts, one false alarm in "
             f"{HORIZON_WINDOWS} windows)"
         )
         return _Flag("sr", "up", before, after, len(self._recent), self._sr.log_evidence, reason)
+
+    def _has_grown(self, n: float, s: float, before: float) -> bool:
+        """Whether an alarm that stands, and had seen too little of a change to open an incident, sees enough by now.
+
+        Not by the rates themselves, which go up and down over any alarm that stands, but by evidence at the alarm's own
+        level: it comes by chance in one window of so many, too.
+        """
+        least = before + self._effect
+        if self.incident is not None or not (0.0 < least < 1.0 and s > n * least):
+            return False
+        return log_e_above(int(n), int(s), least) >= math.log(self._sr.level)
 
     def _raise(self, flag: _Flag) -> list[dict[str, Any]]:
         if self.incident is not None:
@@ -260,8 +276,8 @@ class Watch:
         return [self._closed(incident, reason, [len(self._recent), n, s])]
 
     def absent(self, end_ms: int, season_ms: int) -> list[dict[str, Any]]:
-        """The whole has had another merged window, by `end_ms`, and the subject no record since it was last fed. An
-        open incident ends where that has been so for a season: nobody would ever see it quiet."""
+        """Another window has closed, at `end_ms` (of a slice: a merged one of the whole), that holds nothing of the
+        subject. An open incident ends where that has been so for a season: nobody would ever see it quiet."""
         self._absent[1] += 1
         incident, (heard_ms, windows) = self.incident, self._absent
         if incident is None or windows < WINDOWS or end_ms - heard_ms < season_ms:

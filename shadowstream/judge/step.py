@@ -150,7 +150,8 @@ class JudgeStep:
             for start_ms, figures in window.corrections.items():
                 trailing.correct(start_ms, measure.raw(figures, window.late_buckets.get(start_ms, {})))
             trailing.close(window.start_ms, raw, window.labelled_ms)
-            if family is not None:
+            # A window of corrections alone is there because of when they came.
+            if family is not None and window.outcomes:
                 self._watch(measure, family, window, singles)
             self.levels[measure.id].close(window, _lasting(family, window))
 

@@ -113,6 +113,34 @@ def test_a_slice_that_comes_back_as_bad_as_it_went_is_another_incident() -> None
     assert len({event["incident"] for event in opened}) == 2
 
 
+def noise(hours: list[tuple[int, int]], correct_after: int = 0) -> Bench:
+    """Hours of 200 pairs in which so many differ of the candidate alone, and of the twin alone; then corrections."""
+    bench = Bench(settings=config(criteria=[{"rate": "twin", "limit": 0.6}], drift={"min_records": 40}))
+    for hour, (shadow, twin) in enumerate(hours):
+        one = cell(hour * HOUR_MS, match=200, input=200, joint_shadow=shadow, joint_twin=twin)
+        bench.give(stats("scores/0", hour + 1, one, watermark_ms=(hour + 1) * HOUR_MS))
+    for late in range(correct_after):
+        complete = {"watermark_ms": None, "complete": True}
+        bench.give(stats("scores/0", len(hours) + late + 1, cell(0, match=1, missing=-1), **complete))
+    bench.evaluate()
+    return bench
+
+
+def test_the_incident_of_a_criterion_of_which_nothing_comes_any_more_ends_after_a_season() -> None:
+    """Neither the candidate nor the twin differs any more: no pair is left that could say so."""
+    loud = [(20, 20)] * 60 + [(40, 0)] * 20
+    kinds = [one["event"] for one in noise([*loud, *[(0, 0)] * 30]).of("drift") if one["event"] != "flag"]
+    assert kinds == ["opened", "closed"]
+    kinds = [one["event"] for one in noise([*loud, *[(0, 0)] * 20]).of("drift") if one["event"] != "flag"]
+    assert kinds == ["opened"]
+
+
+def test_corrections_after_the_end_are_no_season_without_a_record() -> None:
+    loud = [(20, 20)] * 60 + [(40, 0)] * 20
+    kinds = [one["event"] for one in noise(loud, correct_after=5).of("drift") if one["event"] != "flag"]
+    assert kinds == ["opened"]
+
+
 def test_a_restart_while_a_slice_is_gone_changes_nothing() -> None:
     hours = [{}] * 200 + [{"UA": 6}] * 60 + [{}] * 60
     whole, cut = run(hours, ua_until=260), run(hours, restarts=(262, 270, 281, 285), ua_until=260)

@@ -69,6 +69,24 @@ def test_a_small_change_that_lasts_is_found_by_adwin() -> None:
     assert events[1]["after"] - events[1]["before"] >= 0.5 * 0.01
 
 
+def test_a_change_that_was_too_small_when_the_alarm_came_opens_once_it_has_grown() -> None:
+    """The alarm is there already and does not come a second time."""
+    watching = watch(min_effect=2.0)
+    assert kinds(fed(watching, [(500, 0)] * 100 + [(500, 7)] * 60)) == [("flag", "sr", "up"), ("flag", "adwin", "up")]
+    events = fed(watching, [(500, 60)] * 3, first_hour=160)
+    assert kinds(events) == [("flag", "sr", "up"), ("opened", "sr", "up")]
+    assert events[-1]["after"] - events[-1]["before"] >= 0.02
+    assert fed(watching, [(500, 60)] * 3, first_hour=163) == []
+
+
+def test_ups_and_downs_of_what_was_wrong_from_the_first_record_are_no_change() -> None:
+    draw = random.Random(11)
+    watching = watch()
+    events = fed(watching, [(300, sum(draw.random() < 0.1 for _ in range(300))) for _ in range(3_000)])
+    assert [event for event in events if event["event"] == "opened"] == []
+    assert [event["detector"] for event in events].count("sr") == 1
+
+
 def test_an_improvement_is_said_and_opens_nothing() -> None:
     watching = watch()
     events = fed(watching, [(500, 4)] * 100 + [(500, 0)] * 200)
