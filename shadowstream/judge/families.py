@@ -81,14 +81,14 @@ class Family:
         for name, (n, s) in parts.slices.items():
             plus(self._lately[-1], name, n, s)
         # Before this window: a field that differs in it has not agreed in it.
-        past = self.whole.past
+        agreed = self.whole.past[1]
         rounds: list[tuple[int, Watch, Events]] = []
         rounds += [(0, watch, watch.feed(start_ms, end_ms, *pair)) for watch, pair in self._slices_of(parts.slices)]
         if counts[0] > 0:
             rounds.append((1, self.whole, self.whole.feed(start_ms, end_ms, *counts, counted)))
         else:
             rounds.append((1, self.whole, self.whole.absent(end_ms, self._season_ms)))
-        rounds += [(2, watch, watch.feed(start_ms, end_ms, *pair)) for watch, pair in self._fields_of(parts, past)]
+        rounds += [(2, watch, watch.feed(start_ms, end_ms, *pair)) for watch, pair in self._fields_of(parts, agreed)]
         if counts[0] > 0 and self.whole.merged:
             gone = [watch for name, watch in self.slices.items() if parts.slices.get(name, (0, 0))[0] <= 0]
             rounds += [(0, watch, watch.absent(end_ms, self._season_ms)) for watch in gone]
@@ -120,7 +120,7 @@ class Family:
                 self.slices[name] = self._part(slice_name(name), SLICES_MAX)
             yield self.slices[name], pair
 
-    def _fields_of(self, parts: Parts, past: tuple[int, float]) -> Iterable[tuple[Watch, Pair]]:
+    def _fields_of(self, parts: Parts, agreed: float) -> Iterable[tuple[Watch, Pair]]:
         # A field that once differed is fed ever after: windows in which it agrees are what its change stands against.
         for path in sorted({*parts.fields, *self.fields}):
             pair = (parts.pairs, parts.fields.get(path, 0))
@@ -131,7 +131,7 @@ class Family:
                     self.unwatched.add(path)
                     continue
                 self.fields[path] = self._part(path, FIELDS_MAX)
-                self.fields[path].begin_after(*past)
+                self.fields[path].begin_after(self.whole.past[0], agreed)
             yield self.fields[path], pair
 
     def _part(self, name: str, detectors: int) -> Watch:
