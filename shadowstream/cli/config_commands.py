@@ -28,7 +28,10 @@ def register(app: typer.Typer) -> None:
 
 
 def validate(config: ConfigPath, as_json: Json = False) -> None:
-    """Check a config offline: every problem with its file, line and key. Exit code 0 or 2."""
+    """Check a config offline: every problem with its file, line and key.
+
+    Exit code 0 or 2; 1 where it takes topics or groups of a trial for production's.
+    """
     revision: str | None = None
     try:
         source = open_source(config)

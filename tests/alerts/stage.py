@@ -122,10 +122,10 @@ class Stage:
         else:
             writer.commit_transaction(30)
 
-    def start(self) -> subprocess.Popen[str]:
-        """`shadowstream alerts run`."""
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """`shadowstream alerts run`, listening at `port`."""
         listen = f"127.0.0.1:{self.port}"
-        process = self.trial.start("alerts", "run", str(self.trial.config_path), "--listen", listen, "--json")
+        process = self.trial.start("alerts", "run", str(self.trial.config_path), "--listen", listen, "--json", *words)
         self.running.append(process)
         return process
 

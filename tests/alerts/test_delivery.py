@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from shadowstream.revision import revision_of
+from shadowstream.testing.ports import free_port
 from tests.alerts.conftest import SetStage
 from tests.alerts.stage import REVISION, drift, verdict
+from tests.conftest import Say
 from tests.pipeline.evidence import await_that, records
 
 FIRST, SECOND = (f"incident/{REVISION[:16]}/mismatch-{n}" for n in (1, 2))
@@ -89,6 +91,27 @@ def test_a_bounded_trial_ends_with_its_final_verdict_and_a_stop_before_loses_not
     assert '"delivered":0' in said
     assert len(stage.webhook.calls) == 3
     assert _files(stage.folder) == files, "a role on a read-only file system can write nothing"
+
+
+@pytest.mark.long
+def test_a_spare_takes_over_once_the_first_has_been_dead_for_ten_seconds(set_stage: SetStage, say: Say) -> None:
+    stage = set_stage()
+    stage.trial.create_topics()
+    stage.webhook.up()
+    first = stage.start()
+    stage.await_ready()
+    stage.judge(drift("opened", "mismatch-1"))
+    await_that("the first delivers", lambda: stage.webhook.ids == [FIRST])
+    stage.port = free_port()
+    stage.start("--instance", "1")
+    stage.await_ready()
+    first.kill()
+    first.wait()
+    began = time.monotonic()
+    stage.judge(drift("opened", "mismatch-1"), drift("opened", "mismatch-2"), verdict("reject"))
+    await_that("the spare delivers", lambda: len(stage.webhook.calls) >= 3)
+    say(f"the spare had delivered {time.monotonic() - began:.1f} s after the first was killed")
+    assert sorted(stage.webhook.ids) == sorted([FIRST, SECOND, REJECT])
 
 
 def _files(folder: Path) -> set[str]:
