@@ -110,9 +110,10 @@ class Spot:
 
     def step(self, name: str) -> Spot:
         """The spot of a field or an index (as text) below."""
-        if not self.open:
+        if not self.open and self.own is None:
             return self
         if name not in self._steps:
+            # What this rule says of its own path alone ends here, also where no other rule holds further down.
             # All names that no rule says share one spot, so that a map of a million keys makes none of its own.
             if self._other is None:
                 self._other = Spot([node.star for node in self._nodes if node.star], self.rule)

@@ -118,6 +118,32 @@ def test_a_field_that_only_the_candidate_has_is_a_mismatch_or_by_policy_ignored(
         assert compare_rows({"a": 1, "b": 1}, {"a": 1}, rules).outcome == "mismatch"
 
 
+@pytest.mark.parametrize(
+    ("rule", "production", "shadow"),
+    [
+        ({"lists": "unordered"}, [[1, 2], [3]], [[2, 1], [3]]),
+        ({"lists": "set"}, [[1, 1], [3]], [[1], [3]]),
+        ({"lists": "unordered"}, [{"a": [1, 2]}], [{"a": [2, 1]}]),
+        ({"key": "id"}, [{"id": 1, "a": [{"id": 1}, {"id": 2}]}], [{"id": 1, "a": [{"id": 2}, {"id": 1}]}]),
+        ({"normalise": ["trim"]}, {"a": "b "}, {"a": "b"}),
+        ({"normalise": ["lower"]}, ["B"], ["b"]),
+    ],
+)
+@pytest.mark.parametrize("more", [[], [Rule(path="x.*.other", ignore=True)]], ids=["alone", "beside a rule below"])
+def test_what_a_rule_says_of_its_own_path_alone_does_not_hold_below_it(
+    rule: dict[str, Any], production: Any, shadow: Any, more: list[Rule]
+) -> None:
+    rules = RuleSet([Rule(path="x", **rule), *more])
+    found = compare_rows({"x": production}, {"x": shadow}, rules)
+    assert found.outcome == "mismatch"
+    assert compare_columns([{"x": production}] * 2, [{"x": shadow}] * 2, rules) == [found] * 2
+
+
+def test_a_rule_for_each_level_reaches_lists_inside_lists() -> None:
+    rules = RuleSet([Rule(path="x", lists="unordered"), Rule(path="x.*", lists="unordered")])
+    assert compare_rows({"x": [[1, 2], [3]]}, {"x": [[3], [2, 1]]}, rules).outcome == "tolerated"
+
+
 def test_of_lists_in_any_order_what_is_left_over_is_named() -> None:
     rules = RuleSet([Rule(path="x", lists="unordered")])
     found = compare_rows({"x": [1, 2, 3]}, {"x": [3, 9]}, rules).differences
