@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from uuid import uuid4
 
+from shadowstream.kafka.pace import FIRST_RECORDS, GROWTH
 from shadowstream.testing import Broker
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.topics import read_all
@@ -23,6 +24,8 @@ EACH = ORDERS // OUT_OF
 STOP_S = 10.0
 SLOW_MACHINE = 5
 EXIT_CODE = 9
+FIRST_COMMITS = FIRST_RECORDS * (1 + GROWTH)
+"""So many records at most are in the first two commits of a process, and all there are would not fill the third."""
 # Half a millisecond for an order or more: long enough to be stopped in the middle.
 CRASHING = (
     f"""
@@ -148,7 +151,8 @@ def rests(probed: Probed) -> bool:
 
 
 def test_sigterm_commits_what_has_been_done_since_the_last_commit(kafka: Broker, tmp_path: Path) -> None:
-    # No commit is due for ten minutes: what is there after the end was committed on the way out.
+    # No commit is due for ten minutes but the first small ones: what else is there after the end was committed on the
+    # way out.
     limits = {"commit_ms": 600_000, "commit_records": 1_000_000}
     settings = {"start": "earliest", "bounded": False, "limits": limits}
     trial = Trial(kafka.bootstrap, f"stopped-{uuid4().hex[:8]}", tmp_path, settings=settings)
@@ -159,7 +163,7 @@ def test_sigterm_commits_what_has_been_done_since_the_last_commit(kafka: Broker,
     up = trial.start("up", str(trial.config_path), "--listen", probes[0].listen)
     try:
         await_that("the candidate has been called for all there is", lambda: rests(probes[0]))
-        assert read_all(kafka.bootstrap, trial.topic(f"out.{trial.output}")) == []
+        assert len(read_all(kafka.bootstrap, trial.topic(f"out.{trial.output}"))) <= FIRST_COMMITS
         assert stop(trial, up) < STOP_S
     finally:
         end(up)
@@ -168,7 +172,7 @@ def test_sigterm_commits_what_has_been_done_since_the_last_commit(kafka: Broker,
 
 
 def test_killed_outright_it_leaves_no_role_behind_and_the_next_one_goes_on(kafka: Broker, tmp_path: Path) -> None:
-    # No commit is due for ten minutes here either: outputs are there because each role has done its last commit.
+    # No later commit is due for ten minutes here either: all outputs are there because each role has done its last one.
     unhurried = {"start": "earliest", "bounded": False, "limits": {"commit_ms": 600_000, "commit_records": 1_000_000}}
     trial = Trial(kafka.bootstrap, f"orphans-{uuid4().hex[:8]}", tmp_path, settings=unhurried)
     trial.create_topics()
@@ -177,10 +181,10 @@ def test_killed_outright_it_leaves_no_role_behind_and_the_next_one_goes_on(kafka
     probes = free_ports(3)
     up = trial.start("up", str(trial.config_path), "--listen", probes[0].listen)
     try:
-        await_that("all are at work", lambda: called(probes[0]) > 0 and all(p.status("/healthz") for p in probes))
+        await_that("all are at work", lambda: rests(probes[0]) and all(p.status("/healthz") for p in probes))
         roles = {str(line["role"]): int(str(line["pid"])) for line in events(trial, "started")}
         assert roles.keys() == {"run", "join", "judge"}
-        assert read_all(kafka.bootstrap, trial.topic(f"out.{trial.output}")) == []
+        assert len(read_all(kafka.bootstrap, trial.topic(f"out.{trial.output}"))) <= FIRST_COMMITS
         up.kill()
         began = time.monotonic()
         await_that("no role is left", lambda: not any(alive(pid) for pid in roles.values()))
@@ -191,7 +195,7 @@ def test_killed_outright_it_leaves_no_role_behind_and_the_next_one_goes_on(kafka
     finally:
         end(up)
     done = len(read_all(kafka.bootstrap, trial.topic(f"out.{trial.output}")))
-    assert done > 0, "the last commit was not done"
+    assert done > FIRST_COMMITS, "the last commit was not done"
     trial.write_config(limits={"commit_ms": 100})
     up = trial.start("--log-level", "warning", "up", str(trial.config_path), log="quiet")
     try:

@@ -324,9 +324,13 @@ class BrokerTrial(Trial):
         self._wait(0, 0)
 
     def _leave(self) -> None:
-        """Unbounded, everybody is stopped in order; bounded, all have come to their end by themselves."""
-        for service in self.services:
-            if service.running and not self.setup.bounded:
+        """Unbounded, everybody is stopped in order and not started again, the judge last: it is to hear what the others
+        say at their end. Bounded, all have come to their end by themselves."""
+        for service in [] if self.setup.bounded else self.services:
+            service.wanted = False
+            if service is self.judge:
+                self.calm(CALM_S / 5)
+            if service.running:
                 service.stop.stop()
         self.calm(CALM_S / 5)
         if self.setup.bounded and any(service.running for service in self.services):
