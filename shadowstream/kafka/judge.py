@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any
 
@@ -22,7 +23,7 @@ from shadowstream.kafka.loop import (
     process_seconds,
 )
 from shadowstream.kafka.messages import is_begin_gone, is_end, is_fatal, offset_of, place_of
-from shadowstream.kafka.reading import TopicMissing, read_topic
+from shadowstream.kafka.reading import TopicMissing, stream_topic
 from shadowstream.kafka.tail import read_tail
 from shadowstream.kafka.watchdog import Watchdog
 from shadowstream.metrics import DECISIONS
@@ -54,14 +55,14 @@ def read_snapshot(config: Config, revision: str) -> dict[str, Any] | None:
 
 
 def attempt_at(config: Config, revision: str) -> int:
-    """Which attempt at its release the revision is, counted in the topic audit."""
+    """Which attempt at its release the revision is, counted in the topic audit: read to the revision's first verdict,
+    and never held whole, for it gets a record with every evaluation."""
     if config.release is None:
         return 1
-    try:
-        rows = read_topic(config.kafka, config.plan.of("audit"), READ_TIMEOUT_S)
-    except TopicMissing:
-        return 1
-    return attempt_of(config, revision, (own.decode(row.value)[1] for row in rows if row.value))
+    rows = stream_topic(config.kafka, config.plan.of("audit"), READ_TIMEOUT_S)
+    with contextlib.closing(rows), contextlib.suppress(TopicMissing):
+        return attempt_of(config, revision, (own.decode(row.value)[1] for row in rows if row.value))
+    return 1
 
 
 class JudgeLoop:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -50,7 +50,7 @@ def read_topic(kafka: Kafka, topic: str, timeout_s: float) -> list[Read]:
     return list(stream_topic(kafka, topic, timeout_s))
 
 
-def stream_topic(kafka: Kafka, topic: str, timeout_s: float, *, follow: bool = False) -> Iterator[Read]:
+def stream_topic(kafka: Kafka, topic: str, timeout_s: float, *, follow: bool = False) -> Generator[Read, None, None]:
     """As `read_topic`, one record after the other; `follow` goes on with what is written later, until closed."""
     said: list[str] = []
     consumer = made(
