@@ -10,7 +10,7 @@ from __future__ import annotations
 
 GOAL_S = 0.25
 GROWTH = 8
-FIRST_RECORDS = 64
+FIRST_RECORDS = 128
 """In the first transaction of a process, which may have been started because a larger one had failed."""
 
 
@@ -44,14 +44,14 @@ class CommitPace:
     away or busy takes its time for each.
 
     >>> pace = CommitPace(50_000, goal_s=2.5)
-    >>> pace.took(64, 0.02); pace.took(512, 0.04); pace.most
-    4096
-    >>> pace.took(4_096, 2.0); pace.most
-    5120
-    >>> pace.took(5_120, 9.0); pace.most
-    5120
+    >>> pace.took(128, 0.02); pace.took(1_024, 0.04); pace.most
+    8192
+    >>> pace.took(8_192, 4.0); pace.took(4_096, 2.0); pace.most
+    8192
+    >>> pace.took(8_192, 9.0); pace.most
+    8192
     >>> pace.failed(); pace.most
-    640
+    1024
     """
 
     def __init__(self, limit: int, goal_s: float) -> None:
