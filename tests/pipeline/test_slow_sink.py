@@ -25,6 +25,7 @@ SENT_PER_S = 300_000
 """Bytes; a transaction of all orders takes more than its timeout."""
 TRANSACTION_MS = 4_000
 COMMITS = 4
+RESTARTS_MAX = 4
 DIFFERS = """
 def differs(order):
     return {**order, "texts": {name: text[::-1] for name, text in order["texts"].items()}}
@@ -89,5 +90,7 @@ def test_a_sink_too_slow_for_large_commits_gets_small_ones_and_only_the_lag_grow
             running.await_outcomes(mismatch=ORDERS)
             assert len(last_words(trial)) == ORDERS
             assert remainders(running.stats()) == {}
-    # The joiner's first pairs may come after many records without one, which cost nothing and say nothing.
-    assert [one.restarts for one in kept] in ([0, 0], [0, 1])
+    assert kept[0].restarts == 0
+    # The joiner's first pairs come after many records without one, which cost nothing; so may those after a restart,
+    # with what is read again.
+    assert kept[1].restarts <= RESTARTS_MAX
