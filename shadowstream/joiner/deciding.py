@@ -263,9 +263,7 @@ class Deciding:
         for end in ends:
             self.evict(end)
         for one in corrections:
-            task.book.correct(one.said, one.pair(None), SHED)
-            if one.twin is not None:
-                task.book.alone(Side.TWIN, one.twin, SHED)
+            self.end_correction(one.said, one.pair(None), SHED)
         return len(ends) + len(corrections)
 
     def evict(self, end: Alone) -> None:
@@ -306,6 +304,12 @@ class Deciding:
         self._task.corrections.drop(said)
         if pair.twin is not None:
             self._task.book.twin(pair.production.time_ms, said.revision, result.outcome, pair.twin, compared)
+
+    def end_correction(self, said: SaidRow, pair: Pair, result: Plainly) -> None:
+        """End a correction whose value will not come, and the twin's record that waited with it."""
+        self._task.book.correct(said, pair, result)
+        if pair.twin is not None:
+            self._task.book.alone(Side.TWIN, pair.twin, result)
 
     def keep_said(self, floor: int) -> None:
         """What the book has said missing or extra is committed now, and correctable."""

@@ -284,8 +284,9 @@ class Task(TaskState):
         """Values wanted for corrections, read again; `gone` are offsets that retention has deleted."""
         if batch is not None:
             self._deciding.correct(self.corrections.fetched(batch, self.asides))
+        deleted = Plainly("evicted", "the corrected record was deleted from its topic")
         for said, pair in self.corrections.gone(place, gone):
-            self.book.correct(said, pair, Plainly("evicted", "the corrected record was deleted from its topic"))
+            self._deciding.end_correction(said, pair, deleted)
 
     def shed_more(self) -> int:
         """Shed half of the identities that are left, from now on and of all that waits; how many records that ended.

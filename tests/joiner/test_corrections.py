@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shadowstream.records import Place, Side
-from tests.joiner.cases import Case, P, S, absent, begun, committed, deleted, done, play, restart
+from tests.joiner.cases import Case, P, S, T, absent, begun, committed, deleted, done, play, restart
 from tests.joiner.world import REVISION, WINDOW_MS, World
 
 LATE_SHADOW: Case = [P("a", "1", 1_500), done(10), {"missing": 1}, S("a", "2", of=3, time_ms=1_500), committed(10)]
@@ -81,6 +81,14 @@ def test_a_record_that_retention_has_taken_is_evicted_and_not_waited_for() -> No
     play(world, [*LATE_SHADOW, deleted(Side.PRODUCTION, 0), {}, {"missing": -1, "evicted": 1}])
     assert (words(world)[-1]["correction_of"], world.joiner.wanted()) == ("missing", {})
     assert world.stats[-1]["pending"] == 0
+
+
+def test_a_twins_record_ends_with_its_correction_when_retention_has_taken_the_corrected_record() -> None:
+    world = begun(twin={"topic": "twin", "group": "prod-twin"})
+    play(world, [S("a", "2", of=3, time_ms=1_500), committed(10), {"extra": 1}, T("a", "1", 1_500), P("a", "1", 1_500),
+                 done(10), deleted(Side.SHADOW, 0), {}, {"extra": -1, "evicted": 2}])  # fmt: skip
+    assert world.stats[-1]["pending"] == 0
+    assert world.joiner.tasks[Place("out", 0)].book.ended == [1, 1, 1], "each side's record has ended, and once"
 
 
 def test_beyond_the_cap_the_oldest_can_no_longer_be_corrected_and_is_counted() -> None:
