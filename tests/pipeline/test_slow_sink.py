@@ -25,7 +25,6 @@ SENT_PER_S = 300_000
 """Bytes; a transaction of all orders takes more than its timeout."""
 TRANSACTION_MS = 4_000
 COMMITS = 4
-RESTARTS_MAX = 4
 DIFFERS = """
 def differs(order):
     return {**order, "texts": {name: text[::-1] for name, text in order["texts"].items()}}
@@ -79,11 +78,11 @@ def test_a_sink_too_slow_for_large_commits_gets_small_ones_and_only_the_lag_grow
         with Running(trial) as running:
             kept = [Kept(running, role) for role in ("run", "join")]
             for one in kept:
-                proxy.sent_per_s = SENT_PER_S
+                proxy.sent_per_s = SENT_PER_S if one.role == "run" else None
                 running.start(one.role)
-                await_that(f"{COMMITS} commits of {one.role}", partial(one.done, COMMITS))
+                await_that(f"commits of {one.role}", partial(one.done, COMMITS if one.role == "run" else 1))
                 say(f"{SENT_PER_S:,} bytes a second: {one.role} {one.commits}, {one.restarts} restarts")
-                assert sum(one.commits) < ORDERS, "the line was not thin enough"
+                assert one.role != "run" or sum(one.commits) < ORDERS, "the line was not thin enough"
                 proxy.sent_per_s = None
                 if one.role == "run":
                     await_that("all are answered", lambda: kept[0].done(0) and sum(kept[0].commits) == ORDERS)
@@ -91,6 +90,4 @@ def test_a_sink_too_slow_for_large_commits_gets_small_ones_and_only_the_lag_grow
             assert len(last_words(trial)) == ORDERS
             assert remainders(running.stats()) == {}
     assert kept[0].restarts == 0
-    # The joiner's first pairs come after many records without one, which cost nothing; so may those after a restart,
-    # with what is read again.
-    assert kept[1].restarts <= RESTARTS_MAX
+    assert kept[1].restarts == 0
