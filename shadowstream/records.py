@@ -27,6 +27,7 @@ PACKED_HEADER = "s"
 _PACKED = struct.Struct(">B8sHIQIqq")
 _PACKED_VERSION = 1
 _PACKED_IN_WARM_UP = 2
+METADATA_CHARS_MAX = 4_000  # the broker refuses 4,096, and one refused partition fails the whole commit
 REVISION_BYTES = 8
 
 ORIGIN_HEADER = "p"

@@ -17,8 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from shadowstream.errors import ConfigError
-
-METADATA_CHARS_MAX = 4_000  # the broker refuses 4,096, and one refused partition fails the whole commit
+from shadowstream.records import METADATA_CHARS_MAX
 
 
 class Checkpoint(NamedTuple):

@@ -21,9 +21,8 @@ from typing import Any, NamedTuple
 
 from shadowstream.codecs import own
 from shadowstream.errors import ConfigError, ShadowstreamBug
-from shadowstream.records import Place, Write
+from shadowstream.records import METADATA_CHARS_MAX, Place, Write
 
-METADATA_CHARS_MAX = 4_000  # the broker refuses 4,096, and one refused partition fails the whole commit
 ABSENT_REASONS = ("error", "timeout", "undecodable", "filtered", "sampled_out", "warm_up")
 FAILED_REASONS = frozenset(("error", "timeout", "undecodable"))
 
