@@ -1,8 +1,7 @@
-"""Pairs of two writer schemas made comparable (`codecs.evolution`), and counted by what changed between them."""
+"""Pairs of two writer schemas made comparable (`codecs.evolution`), and what changed between them."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -24,19 +23,18 @@ class Met(NamedTuple):
 class Evolutions:
     """What lies between the schemas of two sides, each pair of schemas looked at once.
 
-    `pairs` counts pairs compared across a change, by its kind; `met` tells of pairs of schemas that are new. Both are
-    for whoever shows them, and to be emptied by it.
+    `changes` says of the latest batch which places were compared across a change, and its kinds; `met` tells of pairs
+    of schemas that are new, for whoever shows them, and to be emptied by it.
     """
 
     def __init__(self) -> None:
-        self.pairs: Counter[str] = Counter()
+        self.changes: dict[int, tuple[str, ...]] = {}
         self.met: list[Met] = []
         self._known: dict[tuple[SchemaId, SchemaId], Evolution] = {}
-        self._counted: set[int] = set()
 
     def begin(self) -> None:
-        """Another batch of pairs: no place of it has been counted."""
-        self._counted.clear()
+        """Another batch of pairs, or the same again where a schema could not be had."""
+        self.changes = {}
 
     def of(self, decoders: tuple[Decoder, Decoder], production: bytes, shadow: bytes) -> Evolution:
         """What lies between the schemas of two values; `NONE` where one is none of Avro."""
@@ -52,12 +50,9 @@ class Evolutions:
                 self.met.append(Met(ours, theirs, found.changes))
         return found
 
-    def count(self, found: Evolution, places: Sequence[int]) -> None:
-        """Count pairs once each, by all kinds of change that there are between their schemas."""
-        new = [place for place in places if place not in self._counted] if self._counted else places
-        self._counted.update(new)
-        for kind in found.changes:
-            self.pairs[kind] += len(new)
+    def note(self, found: Evolution, places: Sequence[int]) -> None:
+        """Note at each place all kinds of change that there are between the two schemas."""
+        self.changes.update(dict.fromkeys(places, tuple(found.changes)))
 
     def rows(
         self,
@@ -72,7 +67,7 @@ class Evolutions:
                 continue
             found = self.of(decoders, ours, theirs)
             if found.changes:
-                self.count(found, places[index : index + 1])
+                self.note(found, places[index : index + 1])
             if found.production is not None:
                 decoded[0][index] = found.production.of(decoded[0][index])
             if found.shadow is not None:

@@ -100,6 +100,7 @@ def compare_pairs(
                     result = PairResult("expected", result.differences, reason=", ".join(names))
             results.places[place] = NAMES.index(result.outcome)
             results.known[place] = result
+    results.changes = evolving.changes
     return results
 
 
@@ -151,7 +152,7 @@ def _by_columns(
             at = at[common]
         evolution = evolving.of(decoders, values[0][group[0]], values[1][group[0]])  # type: ignore[arg-type]  # framed
         if evolution.changes:
-            evolving.count(evolution, at.tolist())
+            evolving.note(evolution, at.tolist())
             both = evolution.in_arrow(ours, theirs)
             if both is None:
                 left += at.tolist()

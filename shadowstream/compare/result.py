@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -134,10 +135,11 @@ class Results(Sequence["PairResult | Undecodable"]):
     """One result a pair. Most are never looked at, so a result is made when it is first asked for.
 
     `places` says the outcome of each as its place in `NAMES`; `known` holds results that are made already; `explain`
-    makes the whole result of the pair at a place that is not among them.
+    makes the whole result of the pair at a place that is not among them. `changes` says by place what had changed
+    between the writer schemas of a pair: whoever enters the pair counts it.
     """
 
-    __slots__ = ("_explain", "known", "places")
+    __slots__ = ("_explain", "changes", "known", "places")
 
     def __init__(
         self,
@@ -146,6 +148,14 @@ class Results(Sequence["PairResult | Undecodable"]):
         explain: Callable[[int], PairResult],
     ) -> None:
         self.places, self.known, self._explain = places, known, explain
+        self.changes: dict[int, tuple[str, ...]] = {}
+
+    def changed(self) -> Counter[str]:
+        """How many pairs were compared across each kind of change."""
+        counts: Counter[str] = Counter()
+        for kinds, n in Counter(self.changes.values()).items():
+            counts.update(dict.fromkeys(kinds, n))
+        return counts
 
     @property
     def outcomes(self) -> list[str]:

@@ -138,6 +138,7 @@ class Book:
         self.pairs: Counter[str] = Counter()
         self.paths: Counter[tuple[str, str]] = Counter()
         self.corrections: Counter[tuple[str, str]] = Counter()
+        self.changes: Counter[str] = Counter()
         self.rows_cut = 0
         self._fields = FieldCounts([one.path for one in config.judge.criteria if one.path is not None])
         self.said: list[tuple[Side, Row, Hashable, str]] = []
@@ -279,6 +280,7 @@ class Book:
         self.pairs.clear()
         self.paths.clear()
         self.corrections.clear()
+        self.changes.clear()
         self.rows_cut = 0
         self._fields.clear()
         self.said.clear()

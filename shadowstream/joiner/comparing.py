@@ -28,7 +28,7 @@ class Comparing(Protocol):
     """Values of production and of another side to one result a pair: `.outcome`, `.differences`, `.reason`."""
 
     evolutions: Evolutions
-    """What pairs across two writer schemas are counted in, that of the whole trial."""
+    """What lies between writer schemas, that of the whole trial."""
 
     def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Results:
         """`times_ms` are production's, by which declared changes expire; without them none is expected."""

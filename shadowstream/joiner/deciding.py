@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any
 
 from shadowstream.compare.result import Results
 from shadowstream.errors import RegistryError
@@ -115,6 +114,7 @@ class Deciding:
         pairs = [met.pair(i) for i in range(len(met.ids))] if self._task.config.labels else []
         scored = self.scoring.scored(pairs, outcomes, revisions)
         book.met(met, results, columns)
+        book.changes.update(results.changed())
         book.slices.add(columns)
         book.writes += scored
 
@@ -135,6 +135,7 @@ class Deciding:
             book.pair(pair, WARM_UP)
         for pair, result in zip(counted, results, strict=True):
             book.pair(pair, result, next(twins) if pair.twin is not None else None)
+        book.changes.update(results.changed())
         book.slices.add(columns)
         book.writes += scored
 
@@ -278,27 +279,31 @@ class Deciding:
 
     def correct(self, found: Sequence[tuple[SaidRow, Pair]]) -> None:
         """Compare and enter corrections whose values have come."""
-        results: Sequence[Any] = [None] * len(found)
+        results: Results | None = None
         with suppress(RegistryError):
             results = self._results([pair for _, pair in found])
-        for (said, pair), result in zip(found, results, strict=True):
+        for place, (said, pair) in enumerate(found):
             try:
-                self._correct(said, pair, self._results([pair])[0] if result is None else result)
+                if results is None:
+                    self._correct(said, pair, self._results([pair]), 0)
+                else:
+                    self._correct(said, pair, results, place)
             except RegistryError:
                 self._task.awaiting.add_corrected((said, pair))
 
-    def _correct(self, said: SaidRow, pair: Pair, result: Any) -> None:
+    def _correct(self, said: SaidRow, pair: Pair, results: Results, place: int) -> None:
         if pair.shadow.warm:
             self._task.book.correct(said, pair, WARM_UP)
             self._task.corrections.drop(said)
             return
-        compared = None
+        result, compared = results[place], None
         if pair.twin is not None:
             (compared,) = self._compare.twin([pair.production.value], [pair.twin.value])
         revision = said.revision if said.side is Side.SHADOW else None
         columns = self._columns([pair], [result.outcome], revision)
         scored = self.scoring.scored([pair], [result.outcome], columns.revisions)
         self._task.book.correct(said, pair, result)
+        self._task.book.changes.update(results.changes.get(place, ()))
         self._task.book.slices.add(columns)
         self._task.book.writes += scored
         self._task.corrections.drop(said)

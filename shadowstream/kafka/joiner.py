@@ -274,13 +274,12 @@ class JoinerRole:
                 metrics.add("corrections_total", n, from_outcome=before, outcome=outcome)
             for (path, kind), n in book.paths.items():
                 metrics.add("difference_total", n, path=path, kind=kind)
-        evolutions = self._step.compare.evolutions
-        for change, n in evolutions.pairs.items():
-            metrics.add("schema_change_pairs_total", n, change=change)
-        for met in evolutions.met:
-            log.warning("schemas_differ", production=str(met.production), shadow=str(met.shadow), **met.changes)
-        evolutions.pairs.clear()
-        evolutions.met.clear()
+            for change, n in book.changes.items():
+                metrics.add("schema_change_pairs_total", n, change=change)
+        met = self._step.compare.evolutions.met
+        for one in met:
+            log.warning("schemas_differ", production=str(one.production), shadow=str(one.shadow), **one.changes)
+        met.clear()
         for side, (records, size, watermark_ms) in self._step.sides().items():
             metrics.set("pending_records", records, side=side.word)
             metrics.set("pending_bytes", size, side=side.word)

@@ -194,7 +194,8 @@ def test_both_sides_change_in_mid_stream_and_pairs_are_counted_by_change() -> No
     # Between the changes production has a field more than the candidate, and that is all.
     assert results.outcomes == ["match"] * 50 + ["mismatch"] * 70 + ["match"] * 80
     assert {d.path for one in results for d in one.differences} == {"x"}
-    assert evolutions.pairs == {"removed": 70, "promoted": 70, "renamed": 70}
+    assert results.changed() == {"removed": 70, "promoted": 70, "renamed": 70}
+    assert results.changes.keys() == set(range(50, 120))
     assert [(one.production, one.shadow, one.changes) for one in evolutions.met] == [
         (2, 1, {"removed": ["x"], "promoted": ["n"], "renamed": ["number"]})
     ]

@@ -69,6 +69,7 @@ class World:
         self.stats: list[dict[str, Any]] = []
         self.states: dict[str, dict[str, Any]] = {}
         self.diff: list[dict[str, Any]] = []
+        self.changes: Counter[str] = Counter()
         self.now_ms = NOW_MS
 
     # ---------------------------------------------------------------- logs
@@ -229,6 +230,8 @@ class World:
             else:
                 (self.stats if name == "stats" else self.diff).append(record)
         self.commits |= {commit.place: (commit.offset, commit.metadata) for commit in commits}
+        for book in self.joiner.books():
+            self.changes.update(book.changes)
         self.joiner.committed()
 
     def turn(self) -> None:
