@@ -276,6 +276,8 @@ class BrokerTrial(Trial):
         self._commit_production(0, 0)
         world.share()
         self.calm(SETTLED_S)
+        if any(joiner.finished for joiner in self.joiners):
+            return  # bounded, and only markers followed: what is answered again now is of no trial
         back = producer.replay(world.at, world.inputs[which % len(world.inputs)], n)
         world.commit_for(producer, back)
         self.calm(CALM_S)
