@@ -93,7 +93,7 @@ def say_start(bootstrap: str, config_path: Path, topics: Topics) -> None:
         def _said(self) -> int:
             reader = MarksReader(config, "bench")
             try:
-                return len(reader.read_to_end())
+                return sum(1 for _ in reader.to_end())
             finally:
                 reader.close()
 
