@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import faulthandler
 import importlib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Annotated, Literal
 
@@ -33,17 +36,25 @@ _ROOMS = {
 """Modules by the words that they add, in the order of the help. Only what is called is loaded: a role that comes back
 from a crash must not first load what the report draws with."""
 _LEVEL = "--log-level"
+_WITH_CLIENTS = ("run", "join", "judge", "labels")
+"""The roles that run in this very process."""
 
 
-def app(arguments: Sequence[str]) -> typer.Typer:
-    """The program as far as these arguments need it: the module of their command, all of them where none is named."""
+def command_of(arguments: Sequence[str]) -> str | None:
+    """The word that names the command; None where none is named."""
     words = iter(arguments)
     for word in words:
         if word == _LEVEL:
             next(words, None)
         elif not word.startswith("-"):
-            return _app(*(room for room, commands in _ROOMS.items() if word in commands))
-    return _app()
+            return word
+    return None
+
+
+def app(arguments: Sequence[str]) -> typer.Typer:
+    """The program as far as these arguments need it: the module of their command, all of them where none is named."""
+    word = command_of(arguments)
+    return _app(*(room for room, commands in _ROOMS.items() if word in commands))
 
 
 @cache
@@ -71,7 +82,18 @@ def _every_command(
 
 def main() -> None:
     """The program `shadowstream`."""
-    sys.exit(run(sys.argv[1:]))
+    faulthandler.enable()  # where a client's C code dies, stderr shows in which call
+    code = run(sys.argv[1:])
+    if command_of(sys.argv[1:]) in _WITH_CLIENTS:
+        # All is committed, closed and said. Taking the interpreter down under the clients' threads has crashed once,
+        # and a supervisor would take a role that has ended well for one to be started again. What a candidate has left
+        # to be done at exit is done.
+        atexit._run_exitfuncs()
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
