@@ -1,0 +1,21 @@
+"""The world in memory is moved by nobody but those who live in it."""
+
+from __future__ import annotations
+
+import time
+
+from shadowstream.kafka import watchdog
+from shadowstream.testing.memory.broker import MemoryBroker
+from shadowstream.testing.memory.clock import ManualClock
+from shadowstream.testing.memory.inside import inside
+from shadowstream.watch import Watch
+
+
+def test_the_thread_of_a_watchdog_of_before_moves_no_clock_in_memory() -> None:
+    watchdog.Watchdog(Watch("before", "joiner"))
+    clock = ManualClock()
+    with inside(MemoryBroker(clock)):
+        assert vars(watchdog)["time"] is clock, "the room has the clock in memory"
+        began = clock.now_ms
+        time.sleep(1.2)  # the thread looks every half second
+        assert clock.now_ms - began < 100
