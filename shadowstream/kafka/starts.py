@@ -109,13 +109,15 @@ def pinned(config: Config, writer: GuardedWriter, record: dict[str, Any]) -> Sta
 
 def say(config: Config, writer: GuardedWriter, record: dict[str, Any]) -> None:
     """The start mark that counts, into `progress`; then that it stands there."""
-    writer.write([marks.write(config.plan.of("progress"), record)])
-    writer.flush(FLUSH_S)
-    write(config, writer, marks.mark("said", record["revision"]))
+    _say(config, writer, record, "said")
 
 
 def close_warm_up(config: Config, writer: GuardedWriter, record: dict[str, Any]) -> None:
     """The warm mark, into `progress`; then that it stands there, or the joiner might wait for it for ever."""
+    _say(config, writer, record, "warm")
+
+
+def _say(config: Config, writer: GuardedWriter, record: dict[str, Any], kind: str) -> None:
     writer.write([marks.write(config.plan.of("progress"), record)])
     writer.flush(FLUSH_S)
-    write(config, writer, marks.mark("warm", record["revision"]))
+    write(config, writer, marks.mark(kind, record["revision"]))
