@@ -86,14 +86,15 @@ def sweep_abandoned() -> None:
     for home in Path(tempfile.gettempdir()).glob(f"{_TEMP_PREFIX}*-*"):
         with contextlib.suppress(OSError, ValueError):
             owner = int(home.name.removeprefix(_TEMP_PREFIX).split("-")[0])
-            if _alive(owner) or home.stat().st_uid != os.getuid():
+            if alive(owner) or home.stat().st_uid != os.getuid():
                 continue
             with (home / "owner.lock").open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(home, ignore_errors=True)
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether a process of this id is there, whoever it belongs to."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

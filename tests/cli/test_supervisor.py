@@ -13,6 +13,7 @@ import pytest
 
 from shadowstream.kafka import supervisor
 from shadowstream.kafka.supervisor import Supervisor
+from shadowstream.testing.home import alive
 
 
 def starts(code: str, restarts: int) -> list[float]:
@@ -62,15 +63,6 @@ time.sleep(60)
 HOLDS_OUT = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 )
-
-
-def there(pid: int) -> bool:
-    """Whether a process of this id is there, for one that is nobody's child here."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def python(code: str, *words: str) -> list[str]:
@@ -173,9 +165,9 @@ def test_a_child_that_holds_out_when_its_supervisor_is_gone_is_killed(tmp_path: 
         assert time.monotonic() < deadline, "the child was not started"
         time.sleep(0.05)
     pid = int(out.read_text())
-    assert there(pid)
+    assert alive(pid)
     parent.kill()
     parent.wait()
-    while there(pid):
+    while alive(pid):
         assert time.monotonic() < deadline, "it outlived its supervisor"
         time.sleep(0.05)

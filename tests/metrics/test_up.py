@@ -1,7 +1,6 @@
 """`shadowstream up`: one config file, all roles; a role that crashes, a SIGTERM in the middle, and nothing lost."""
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -11,6 +10,7 @@ from uuid import uuid4
 
 from shadowstream.kafka.pace import FIRST_RECORDS, GROWTH
 from shadowstream.testing import Broker
+from shadowstream.testing.home import alive
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.topics import read_all
 from tests.metrics.scraping import Probed
@@ -150,15 +150,20 @@ def rests(probed: Probed) -> bool:
     return 0 < before == called(probed)
 
 
-def test_sigterm_commits_what_has_been_done_since_the_last_commit(kafka: Broker, tmp_path: Path) -> None:
-    # No commit is due for ten minutes but the first small ones: what else is there after the end was committed on the
-    # way out.
+def unhurried(kafka: Broker, name: str, folder: Path) -> Trial:
+    """All orders are there and answered by production. No commit is due for ten minutes but the first small ones: what
+    else is there after the end was committed on the way out."""
     limits = {"commit_ms": 600_000, "commit_records": 1_000_000}
     settings = {"start": "earliest", "bounded": False, "limits": limits}
-    trial = Trial(kafka.bootstrap, f"stopped-{uuid4().hex[:8]}", tmp_path, settings=settings)
+    trial = Trial(kafka.bootstrap, f"{name}-{uuid4().hex[:8]}", folder, settings=settings)
     trial.create_topics()
     trial.write_orders(range(ORDERS))
     Production(trial).work(below(ORDERS))
+    return trial
+
+
+def test_sigterm_commits_what_has_been_done_since_the_last_commit(kafka: Broker, tmp_path: Path) -> None:
+    trial = unhurried(kafka, "stopped", tmp_path)
     probes = free_ports(3)
     up = trial.start("up", str(trial.config_path), "--listen", probes[0].listen)
     try:
@@ -172,12 +177,7 @@ def test_sigterm_commits_what_has_been_done_since_the_last_commit(kafka: Broker,
 
 
 def test_killed_outright_it_leaves_no_role_behind_and_the_next_one_goes_on(kafka: Broker, tmp_path: Path) -> None:
-    # No later commit is due for ten minutes here either: all outputs are there because each role has done its last one.
-    unhurried = {"start": "earliest", "bounded": False, "limits": {"commit_ms": 600_000, "commit_records": 1_000_000}}
-    trial = Trial(kafka.bootstrap, f"orphans-{uuid4().hex[:8]}", tmp_path, settings=unhurried)
-    trial.create_topics()
-    trial.write_orders(range(ORDERS))
-    Production(trial).work(below(ORDERS))
+    trial = unhurried(kafka, "orphans", tmp_path)
     probes = free_ports(3)
     up = trial.start("up", str(trial.config_path), "--listen", probes[0].listen)
     try:
@@ -213,12 +213,3 @@ def test_killed_outright_it_leaves_no_role_behind_and_the_next_one_goes_on(kafka
     print(
         f"{len(roles)} roles ended {seconds:.1f} s after their supervisor was killed, with {done} of {ORDERS} outputs"
     )
-
-
-def alive(pid: int) -> bool:
-    """Whether a process of this id is there. One whose parent is gone is taken away by the system when it ends."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

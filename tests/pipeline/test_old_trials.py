@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from tests.conftest import Say
 from tests.pipeline.evidence import await_that, ended, records, remainders
 from tests.pipeline.kills import Follower
 from tests.pipeline.roles import UNBOUNDED, Running
-from tests.pipeline.trial import PARTITIONS, Production, Trial
+from tests.pipeline.trial import PARTITIONS, Production, Trial, beside
 
 MARKS = int(os.environ.get("OLD_TRIAL_MARKS", "3000000"))
 LIMIT_S = 3.0
@@ -51,25 +51,17 @@ def said_again(trial: Trial, written: list[dict[str, Any]], count: int) -> None:
     assert producer.flush(60) == 0
 
 
-@contextmanager
-def going_on(trial: Trial) -> Iterator[None]:
+def going_on(trial: Trial) -> AbstractContextManager[None]:
     """Orders come into partition 0 and production answers them, ten a second."""
-    ended_ = threading.Event()
 
-    def work() -> None:
+    def work(over: threading.Event) -> None:
         n = FIRST
-        while not ended_.wait(0.1):
+        while not over.wait(0.1):
             trial.write_orders([n])
             Production(trial).work({0: n // PARTITIONS + 1})
             n += PARTITIONS
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended_.set()
-        thread.join()
+    return beside(work)
 
 
 def restarted(trial: Trial, role: str, said: Follower) -> tuple[subprocess.Popen[str], float]:

@@ -19,22 +19,14 @@ from shadowstream.kafka.said import read_said
 from shadowstream.records import Place
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
+from tests.pipeline.trial import config_under
 
 TURN_MAX_S = 1.0
 
 
 @pytest.fixture
 def config(kafka: Broker, topic_prefix: str) -> Config:
-    name = topic_prefix.rstrip(".").lower()[-40:].strip("-_")
-    return Config.model_validate(
-        {
-            "name": name,
-            "kafka": {"bootstrap": kafka.bootstrap},
-            "inputs": [f"{name}-in"],
-            "production": {"outputs": [f"{name}-out"]},
-            "candidate": {"call": "a:b"},
-        }
-    )
+    return config_under(topic_prefix, kafka.bootstrap)
 
 
 def fetched(

@@ -11,7 +11,6 @@ import statistics
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ from tests.conftest import Say
 from tests.pipeline.evidence import await_that, records, remainders
 from tests.pipeline.kills import Follower
 from tests.pipeline.roles import commit
-from tests.pipeline.trial import FIRST_MS, Trial
+from tests.pipeline.trial import FIRST_MS, Trial, beside
 
 LIMIT_S = 3.0
 """The promise. What is asserted is five times that: this machine is not ours alone."""
@@ -60,28 +59,20 @@ def filled(trial: Trial, span: int, pending: int) -> None:
     commit(trial, f"{trial.name}-job", {0: 0})
 
 
-@contextlib.contextmanager
-def going_on(trial: Trial, first: int) -> Iterator[None]:
+def going_on(trial: Trial, first: int) -> contextlib.AbstractContextManager[None]:
     """Both sides write one record each 20 ms."""
-    ended = threading.Event()
 
-    def write() -> None:
+    def write(over: threading.Event) -> None:
         producer = Producer({"bootstrap.servers": trial.bootstrap, "linger.ms": 1})
         n = first
-        while not ended.wait(0.02):
+        while not over.wait(0.02):
             for topic in (trial.output, f"{trial.name}-job"):
                 producer.produce(topic, VALUE, b"%d" % n, 0, timestamp=FIRST_MS + n)
             producer.poll(0)
             n += 1
         producer.flush(10)
 
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    return beside(write)
 
 
 def restarted(trial: Trial, stats: Follower) -> tuple[subprocess.Popen[str], float]:

@@ -18,6 +18,7 @@ from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from shadowstream.watch import Watch
 from tests.conftest import Say
+from tests.pipeline.trial import config_under
 
 MARKS = 60_000
 REVISION, OTHER = "ab" * 32, "cd" * 32
@@ -25,16 +26,7 @@ REVISION, OTHER = "ab" * 32, "cd" * 32
 
 @pytest.fixture
 def config(kafka: Broker, topic_prefix: str) -> Config:
-    name = topic_prefix.rstrip(".").lower()[-40:].strip("-_")
-    return Config.model_validate(
-        {
-            "name": name,
-            "kafka": {"bootstrap": kafka.bootstrap},
-            "inputs": [f"{name}-in"],
-            "production": {"outputs": [f"{name}-out"]},
-            "candidate": {"call": "a:b", "partitioner": "murmur2"},
-        }
-    )
+    return config_under(topic_prefix, kafka.bootstrap, partitioner="murmur2")
 
 
 def said(config: Config) -> list[Write]:

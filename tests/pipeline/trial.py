@@ -9,8 +9,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,33 @@ def order(n: int) -> dict[str, Any]:
 def time_ms(n: int) -> int:
     """Event time of the n-th order."""
     return FIRST_MS + n * STEP_MS
+
+
+def config_under(topic_prefix: str, bootstrap: str, **candidate: Any) -> Config:
+    """A config whose trial and topics are named after a test's own prefix, for what needs no candidate to run."""
+    name = topic_prefix.rstrip(".").lower()[-40:].strip("-_")
+    return Config.model_validate(
+        {
+            "name": name,
+            "kafka": {"bootstrap": bootstrap},
+            "inputs": [f"{name}-in"],
+            "production": {"outputs": [f"{name}-out"]},
+            "candidate": {"call": "a:b", **candidate},
+        }
+    )
+
+
+@contextmanager
+def beside(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Work in a thread of its own, to the end of the block, which sets the event."""
+    over = threading.Event()
+    thread = threading.Thread(target=work, args=(over,))
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @dataclass(slots=True)
