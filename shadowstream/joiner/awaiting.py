@@ -6,15 +6,17 @@ restart reads it again, and it holds windows open and its side back like anythin
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import sys
+from collections.abc import Callable, Collection, Iterator
+from itertools import chain
+from typing import TypeVar
 
 from shadowstream.joiner.comparing import Comparing
-from shadowstream.joiner.pairing import Alone, Decision, Held, Many, Pair, Row, Sheds
-from shadowstream.joiner.said import SaidRow
+from shadowstream.joiner.corrections import Corrected
+from shadowstream.joiner.pairing import Alone, Decision, Held, Many, Row, Sheds
 from shadowstream.records import Place, Side
 
-Corrected = tuple[SaidRow, Pair]
-"""A correction; its rows are pending as such already."""
+T = TypeVar("T")
 
 
 def rows_of(decision: Decision) -> Iterator[tuple[Side, Row]]:
@@ -39,6 +41,8 @@ class Awaiting:
         self._held, self._compare = held, compare
         self._decisions: list[Decision] = []
         self._corrected: list[Corrected] = []
+        self.behind = False
+        """Whether the last `take` may have left what could go on."""
 
     def __len__(self) -> int:
         return len(self._decisions) + len(self._corrected)
@@ -50,30 +54,21 @@ class Awaiting:
             self._held.enter(side, row)
 
     def add_corrected(self, corrected: Corrected) -> None:
-        """A correction whose values have been read again."""
+        """A correction; its rows are pending as such already."""
         self._corrected.append(corrected)
 
     def can_go_on(self, decision: Decision) -> bool:
         """Whether all values of a decision can be decoded now, or never."""
         return all(all(self._compare.available(side, [row.value])) for side, row in rows_of(decision))
 
-    def take(self) -> tuple[list[Decision], list[Corrected]]:
-        """What can go on; nothing while the first of each kind cannot, so that a registry is asked about few."""
-        decisions: list[Decision] = []
-        corrected: list[Corrected] = []
-        if self._decisions and self.can_go_on(self._decisions[0]):
-            waiting, self._decisions = self._decisions, []
-            for one in waiting:
-                if self.can_go_on(one):
-                    decisions.append(one)
-                    for side, row in rows_of(one):
-                        self._held.leave(side, row)
-                else:
-                    self._decisions.append(one)
-        if self._corrected and self.can_go_on(self._corrected[0][1]):
-            waits = [not self.can_go_on(pair) for _, pair in self._corrected]
-            corrected = [one for one, wait in zip(self._corrected, waits, strict=True) if not wait]
-            self._corrected = [one for one, wait in zip(self._corrected, waits, strict=True) if wait]
+    def take(self, most: int = sys.maxsize) -> tuple[list[Decision], list[Corrected]]:
+        """What can go on, so much of each kind at most; nothing while the first of each kind cannot, so that a registry
+        is asked about few."""
+        decisions, self._decisions = _split(self._decisions, self.can_go_on, most)
+        corrected, self._corrected = _split(self._corrected, lambda one: self.can_go_on(one.pair), most)
+        self.behind = len(decisions) >= most or len(corrected) >= most
+        for side, row in chain(*map(rows_of, decisions)):
+            self._held.leave(side, row)
         return decisions, corrected
 
     def shed(self, sheds: Sheds, corrected: Collection[tuple[Place, int]]) -> list[Alone]:
@@ -87,7 +82,7 @@ class Awaiting:
             for side, row in rows_of(decision):
                 self._held.leave(side, row)
                 found.append(Alone(side, row, decision.id))
-        self._corrected = [one for one in self._corrected if (one[0].place, one[0].offset) not in corrected]
+        self._corrected = [one for one in self._corrected if (one.said.place, one.said.offset) not in corrected]
         return found
 
     def offsets(self, side: Side) -> Iterator[int]:
@@ -96,3 +91,16 @@ class Awaiting:
             for one, row in rows_of(decision):
                 if one is side:
                     yield row.offset
+
+
+def _split(waiting: list[T], can_go_on: Callable[[T], bool], most: int) -> tuple[list[T], list[T]]:
+    """The first that can go on and the rest, both in order; all wait while the first does."""
+    gone: list[T] = []
+    if not waiting or not can_go_on(waiting[0]):
+        return gone, waiting
+    left: list[T] = []
+    for n, one in enumerate(waiting):
+        if len(gone) >= most:
+            return gone, left + waiting[n:]
+        (gone if can_go_on(one) else left).append(one)
+    return gone, left

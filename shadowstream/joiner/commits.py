@@ -16,7 +16,7 @@ def watermark(task: TaskState) -> int | None:
     mark = task.clocks.watermark()
     if mark is None or any(state.announced for state in task.sides):
         return None
-    floors = [mark, task.store.held.floor_ms()]
+    floors = [mark, task.store.held.floor_ms(), task.backlog.held.floor_ms()]
     for place in task.own_inputs:
         # Inputs are counted from marks, on a path of their own; a window must not close before its inputs are in.
         end = task.clocks.input_ends.get(place)
@@ -31,7 +31,7 @@ def watermark(task: TaskState) -> int | None:
 def is_idle(task: TaskState, now_ms: int) -> bool:
     """At the end of all sides, with nothing waiting, for `idle_ms`."""
     at_end = all(state.ended_at is not None and state.ended_at >= state.read_to for state in task.sides)
-    waits = any(task.store.held.records) or len(task.corrections)
+    waits = any(task.store.held.records) or len(task.corrections) or len(task.backlog)
     return at_end and not waits and now_ms - task.last_read_ms >= task.config.idle_ms
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from shadowstream.config import Config
 from shadowstream.joiner.asides import Aside, Asides
+from shadowstream.joiner.book import Plainly
 from shadowstream.joiner.identity import Identity, text_coordinate
 from shadowstream.joiner.pairing import Pair, Row, Sheds
 from shadowstream.joiner.said import CORRECTABLE, Said, SaidRow
@@ -27,6 +28,14 @@ class Correction(NamedTuple):
         first = Row(said.offset, said.time_ms, value, said.key, said.at, None, (said.place, said.offset), aside)
         both = (first, self.late) if said.side is Side.PRODUCTION else (self.late, first)
         return Pair(*both, self.twin, False, said.id)
+
+
+class Corrected(NamedTuple):
+    """A correction whose values are there. `result` where one of them will not come: what it ends as."""
+
+    said: SaidRow
+    pair: Pair
+    result: Plainly | None = None
 
 
 class Corrections:
@@ -54,7 +63,7 @@ class Corrections:
         """Offset of the diff partition from which on every row corrected here stands; None where nothing waits."""
         return min((one.said.floor for one in self._waiting.values()), default=None)
 
-    def fetched(self, batch: Batch, asides: Asides) -> list[tuple[SaidRow, Pair]]:
+    def fetched(self, batch: Batch, asides: Asides) -> list[Corrected]:
         """What records read again make of corrections; each waits until `drop`: it may need a schema."""
         found = []
         side = next((one.said.side for at, one in self._waiting.items() if at[0] == batch.place), None)
@@ -65,7 +74,7 @@ class Corrections:
             correction = self._waiting.get((batch.place, offset))
             if correction is not None:
                 self._read.add((batch.place, offset))
-                found.append((correction.said, correction.pair(value, told[i] if told else None)))
+                found.append(Corrected(correction.said, correction.pair(value, told[i] if told else None)))
         return found
 
     def drop(self, said: SaidRow) -> None:
@@ -73,16 +82,21 @@ class Corrections:
         del self._waiting[said.place, said.offset]
         self._read.discard((said.place, said.offset))
 
-    def gone(self, place: Place, offsets: Iterable[int]) -> list[tuple[SaidRow, Pair]]:
-        """Records that can no longer be read: the pairs, production's or the shadow's value left out."""
-        found = (self._waiting.pop((place, offset), None) for offset in offsets)
-        return [(one.said, one.pair(None)) for one in found if one is not None]
+    def waits(self, said: SaidRow) -> bool:
+        """Whether the correction of this row has not been entered yet."""
+        return (said.place, said.offset) in self._waiting
+
+    def gone(self, place: Place, offsets: Iterable[int]) -> list[Correction]:
+        """Records that can no longer be read: they are not wanted any more, and their corrections wait until `drop`."""
+        found = [one for offset in offsets if (one := self._waiting.get((place, offset))) is not None]
+        return self._unwanted(found)
 
     def shed(self, sheds: Sheds) -> list[Correction]:
-        """Remove the corrections of such ids."""
-        found = [one for one in self._waiting.values() if sheds(one.id)]
-        for one in found:
-            self.drop(one.said)
+        """The corrections of such ids: no value is wanted for them any more, and they wait until `drop`."""
+        return self._unwanted([one for one in self._waiting.values() if sheds(one.id)])
+
+    def _unwanted(self, found: list[Correction]) -> list[Correction]:
+        self._read.update((one.said.place, one.said.offset) for one in found)
         return found
 
     def count(self, side: Side) -> int:

@@ -11,11 +11,12 @@ is due, one comparison a lane.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 from heapq import heapify, heappop, heappush
-from itertools import compress, islice
+from itertools import compress, islice, repeat
 from operator import gt, itemgetter
 from typing import Any, NamedTuple
 
@@ -79,18 +80,22 @@ class _Waiting:
             self._pushed += 1  # so that no two runs are ever compared
             heappush(self.runs, (run.thresholds[begin], self._pushed, begin, run))
 
-    def due(self, limit: float) -> Iterator[tuple[Hashable, int]]:
-        """Remove and give ids and offsets of what lies below the limit."""
-        while self.singles and self.singles[0][0] < limit:
-            self.size -= 1
+    def due(self, limit: float, most: int) -> tuple[list[Hashable], list[int]]:
+        """Remove and give ids and offsets of what lies below the limit, of so many at most."""
+        ids: list[Hashable] = []
+        offsets: list[int] = []
+        while len(ids) < most and self.singles and self.singles[0][0] < limit:
             _, offset, id_ = heappop(self.singles)
-            yield id_, offset
-        while self.runs and self.runs[0][0] < limit:
+            ids.append(id_)
+            offsets.append(offset)
+        while len(ids) < most and self.runs and self.runs[0][0] < limit:
             _, _, begin, run = heappop(self.runs)
-            end = bisect_left(run.thresholds, limit, begin)
+            end = min(bisect_left(run.thresholds, limit, begin), begin + most - len(ids))
             self.push_run(run, end)
-            self.size -= end - begin
-            yield from zip(run.ids[begin:end], run.offsets[begin:end], strict=True)
+            ids += run.ids[begin:end]
+            offsets += run.offsets[begin:end]
+        self.size -= len(ids)
+        return ids, offsets
 
     def sweep(self, side: Side, alive: Alive) -> None:
         """Drop entries whose rows wait no longer, and whatever stands twice."""
@@ -115,7 +120,7 @@ class Deadlines:
 
     >>> deadlines = Deadlines(lambda side, ids, offsets: [True] * len(ids))
     >>> deadlines.push(Lane("time"), 30, Side.SHADOW, b"k", 7)
-    >>> list(deadlines.due(lambda lane: 30)), list(deadlines.due(lambda lane: 31))
+    >>> deadlines.due(lambda lane: 30), deadlines.due(lambda lane: 31)
     ([], [(<Side.SHADOW: 1>, b'k', 7)])
     """
 
@@ -152,9 +157,17 @@ class Deadlines:
         if waiting.size > waiting.sweep_at:
             waiting.sweep(side, self._alive)
 
-    def due(self, bound: Callable[[Lane], float]) -> Iterator[tuple[Side, Hashable, int]]:
-        """Remove and give what is due."""
+    def due(self, bound: Callable[[Lane], float], most: int = sys.maxsize) -> list[tuple[Side, Hashable, int]]:
+        """Remove and give what is due and still waits, so many at most."""
+        found: list[tuple[Side, Hashable, int]] = []
         for (lane, side), waiting in self._lanes.items():
-            if waiting.singles or waiting.runs:
-                for id_, offset in waiting.due(bound(lane)):
-                    yield side, id_, offset
+            if not waiting.size or len(found) >= most:
+                continue
+            limit = bound(lane)
+            while (left := most - len(found)) > 0:
+                ids, offsets = waiting.due(limit, left)
+                if not ids:
+                    break
+                still = list(self._alive(side, ids, offsets))
+                found += zip(repeat(side), compress(ids, still), compress(offsets, still))
+        return found

@@ -7,11 +7,11 @@ from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
 
 from shadowstream.compare.result import Results
-from shadowstream.errors import RegistryError
+from shadowstream.errors import RegistryError, ShadowstreamBug
 from shadowstream.joiner.book import PLAIN, Plainly, Said
 from shadowstream.joiner.cells import Columns, columns_of
 from shadowstream.joiner.comparing import Comparing
-from shadowstream.joiner.corrections import Correction
+from shadowstream.joiner.corrections import Corrected, Correction
 from shadowstream.joiner.cutting import too_long
 from shadowstream.joiner.many import COMPARED_MAX, assign
 from shadowstream.joiner.pairing import Alone, Decision, Many, Met, Pair
@@ -81,12 +81,30 @@ class Deciding:
                 if self._pairs:
                     self._compare_each()
 
-    def go_on(self) -> None:
-        """Take up what waited for a schema that can be had now."""
-        if not len(self._task.awaiting):
-            return
-        decisions, corrected = self._task.awaiting.take()
+    def put_off(self, decisions: Iterable[Decision | Met]) -> None:
+        """Pairs of which a record was read again: how many they are nothing bounds, so `go_on` takes them up."""
+        for decision in decisions:
+            if isinstance(decision, Met):
+                for i in range(len(decision.ids)):
+                    self._task.backlog.pair(decision.pair(i))
+            elif isinstance(decision, Pair):
+                self._task.backlog.pair(decision)
+            else:
+                raise ShadowstreamBug(f"decided on arrival without a partner: {decision}")
+
+    def go_on(self, most: int) -> None:
+        """Take up what is in the backlog, and what waited for a schema that can be had now; so much of each at most."""
+        task = self._task
+        due = task.backlog.take(most)
+        for end in due.evicted:
+            self.evict(end)
+        self.take(due.pairs)
+        decisions, corrected = task.awaiting.take(most)
         self.take(decisions)
+        for said, pair, result in due.corrected:
+            if result is not None and task.corrections.waits(said):  # shed at two levels it stands here twice
+                self.end_correction(said, pair, result)
+        corrected += [one for one in due.corrected if one.result is None and task.corrections.waits(one.said)]
         if corrected:
             self.correct(corrected)
 
@@ -255,16 +273,16 @@ class Deciding:
     # ---------------------------------------------------------------- shed
 
     def shed(self) -> int:
-        """End all that waits with an id that is shed now; how many records these were."""
+        """Put all that waits with an id that is shed now into the backlog; how many records these are."""
         task, sheds = self._task, self._task.shedding.sheds
         self.compare_pairs()  # they have met: none of them waits, unless it is for a schema
         corrections = task.corrections.shed(sheds)
         corrected = {(one.said.place, one.said.offset) for one in corrections}
         ends = [*task.store.shed(sheds), *task.awaiting.shed(sheds, corrected)]
         for end in ends:
-            self.evict(end)
+            task.backlog.evict(end)
         for one in corrections:
-            self.end_correction(one.said, one.pair(None), SHED)
+            task.backlog.correct(Corrected(one.said, one.pair(None), SHED))
         return len(ends) + len(corrections)
 
     def evict(self, end: Alone) -> None:
@@ -277,19 +295,19 @@ class Deciding:
 
     # ---------------------------------------------------------------- what was said
 
-    def correct(self, found: Sequence[tuple[SaidRow, Pair]]) -> None:
+    def correct(self, found: Sequence[Corrected]) -> None:
         """Compare and enter corrections whose values have come."""
         results: Results | None = None
         with suppress(RegistryError):
-            results = self._results([pair for _, pair in found])
-        for place, (said, pair) in enumerate(found):
+            results = self._results([one.pair for one in found])
+        for place, (said, pair, _) in enumerate(found):
             try:
                 if results is None:
                     self._correct(said, pair, self._results([pair]), 0)
                 else:
                     self._correct(said, pair, results, place)
             except RegistryError:
-                self._task.awaiting.add_corrected((said, pair))
+                self._task.awaiting.add_corrected(Corrected(said, pair))
 
     def _correct(self, said: SaidRow, pair: Pair, results: Results, place: int) -> None:
         if pair.shadow.warm:
@@ -313,6 +331,7 @@ class Deciding:
     def end_correction(self, said: SaidRow, pair: Pair, result: Plainly) -> None:
         """End a correction whose value will not come, and the twin's record that waited with it."""
         self._task.book.correct(said, pair, result)
+        self._task.corrections.drop(said)
         if pair.twin is not None:
             self._task.book.alone(Side.TWIN, pair.twin, result)
 

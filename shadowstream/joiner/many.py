@@ -6,6 +6,8 @@ then another output may come, and an output too few now would be called a cardin
 
 from __future__ import annotations
 
+import sys
+from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from shadowstream.compare.lists import matching
@@ -22,9 +24,9 @@ class Groups:
     """The waiting rows of two sides by id of their input."""
 
     def __init__(self, window_ms: int) -> None:
-        self.held = Held(window_ms)
+        self.held, self.behind = Held(window_ms), False
         self._groups: dict[Hashable, tuple[list[Row], list[Row]]] = {}
-        self._fresh: dict[Hashable, None] = {}
+        self._fresh: OrderedDict[Hashable, None] = OrderedDict()  # emptied from its front, which a dict does slowly
         self._deadlines = Deadlines(self._alive)
 
     def _alive(self, side: Side, ids: Sequence[Hashable], offsets: Sequence[int]) -> Iterator[bool]:
@@ -47,16 +49,18 @@ class Groups:
         """As `add`, of columns."""
         return self.add(side, ids, rows.rows())
 
-    def settle(self, asks: Asks) -> list[Decision]:
-        """Decide the groups that are whole."""
-        wake = dict.fromkeys(id_ for _, id_, _ in self._deadlines.due(asks.bound))
-        fresh, self._fresh = self._fresh, {}
+    def settle(self, asks: Asks, most: int = sys.maxsize) -> list[Decision]:
+        """Decide the groups that are whole, until it is `most` or, by one group, more."""
+        due = self._deadlines.due(asks.bound, most)
+        self._fresh.update((id_, None) for _, id_, _ in due)
         decided: list[Decision] = []
-        for id_ in fresh | wake:
+        while self._fresh and len(decided) < most:
+            id_, _ = self._fresh.popitem(last=False)
             group = self._groups.get(id_)
             if group is not None and not self._waits(id_, group, asks):
                 del self._groups[id_]
                 decided += self._decide(id_, *group)
+        self.behind = bool(self._fresh) or len(due) >= most
         return decided
 
     def _waits(self, id_: Hashable, group: tuple[list[Row], list[Row]], asks: Asks) -> bool:

@@ -14,6 +14,7 @@ A pair with more than one possible partner is `ambiguous`: right in number, not 
 from __future__ import annotations
 
 import math
+import sys
 from bisect import bisect, insort
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
@@ -33,7 +34,7 @@ class Occurrences:
     """The waiting rows of two sides by key, in event-time order."""
 
     def __init__(self, window_ms: int, tolerance_ms: int) -> None:
-        self.held = Held(window_ms)
+        self.held, self.behind = Held(window_ms), False
         self._tolerance_ms = tolerance_ms
         self._keys: dict[Hashable, tuple[list[Timed], list[Timed]]] = {}
         self._due: list[tuple[int, int, Hashable]] = []
@@ -61,19 +62,21 @@ class Occurrences:
         self._pushed += 1
         heappush(self._due, (time_ms, self._pushed, id_))  # ids need not have an order
 
-    def settle(self, asks: Asks) -> list[Decision]:
-        """Decide every cluster that nothing can join any more."""
+    def settle(self, asks: Asks, most: int = sys.maxsize) -> list[Decision]:
+        """Decide every cluster that nothing can join any more, until it is `most` or, by one cluster, more."""
         frontier = asks.frontier()
         decided: list[Decision] = []
         again: list[tuple[int, Hashable]] = []
         while frontier is not None and self._due and self._due[0][0] + self._tolerance_ms <= frontier:
+            if len(decided) >= most:
+                break
             time_ms, _, id_ = heappop(self._due)
             lists = self._keys.get(id_)
             # Entries may be stale: another has come before, or this one has gone with an earlier cluster.
             if lists is None or min((one[0][0] for one in lists if one), default=None) != time_ms:
                 continue
             starts = [0, 0]
-            while (found := self._cluster(id_, lists, starts, asks, frontier)) is not None:
+            while len(decided) < most and (found := self._cluster(id_, lists, starts, asks, frontier)) is not None:
                 decided += found
             for one, start in zip(lists, starts, strict=True):
                 del one[:start]  # once a key and not once a cluster: the rest of a long list is moved
@@ -83,6 +86,7 @@ class Occurrences:
                 del self._keys[id_]
         for time_ms, id_ in again:
             self._push(time_ms, id_)
+        self.behind = len(decided) >= most
         return decided
 
     def _cluster(

@@ -8,6 +8,7 @@ served, in the order of each log.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import chain, compress, repeat
@@ -156,6 +157,8 @@ class Store(Protocol):
     """What waits under one identity."""
 
     held: Held
+    behind: bool
+    """Whether the last `settle` may have left what could have been decided."""
 
     def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
         """New rows of one side, in offset order; decisions that fall at once."""
@@ -165,8 +168,8 @@ class Store(Protocol):
         """As `add`, of columns."""
         ...
 
-    def settle(self, asks: Asks) -> list[Decision]:
-        """What can be decided now; it waits no longer."""
+    def settle(self, asks: Asks, most: int = sys.maxsize) -> list[Decision]:
+        """What can be decided now, about so much at most; it waits no longer."""
         ...
 
     def shed(self, sheds: Sheds) -> list[Alone]:
@@ -190,12 +193,12 @@ class Waiting:
     """
 
     def __init__(self, window_ms: int, sides: int = 2) -> None:
-        self.held = Held(window_ms)
+        self.held, self.behind = Held(window_ms), False
         self._ids: tuple[dict[Hashable, int], ...] = tuple({} for _ in range(sides))
         """Of each waiting id the offset of its row, the earliest of them."""
         self._shelves = tuple(Shelf() for _ in range(sides))
         self._again: tuple[dict[Hashable, deque[int]], ...] = tuple({} for _ in range(sides))
-        self._fresh: list[tuple[Side, Hashable, int]] = []
+        self._fresh: deque[tuple[Side, Hashable, int]] = deque()
         self._fresh_runs: list[tuple[Side, Sequence[Hashable], Rows]] = []
         self._deadlines = Deadlines(self._still)
 
@@ -290,19 +293,19 @@ class Waiting:
         """Which of these rows wait, each as the first of its id."""
         return list(map(eq, map(self._ids[side].get, ids), offsets))
 
-    def settle(self, asks: Asks) -> list[Decision]:
+    def settle(self, asks: Asks, most: int = sys.maxsize) -> list[Decision]:
         """Decide what can no longer find a partner. The cost is that of what is new and of what is due."""
         decided: list[Decision] = []
         self._put_runs(asks)
-        due = list(self._deadlines.due(asks.bound))
-        while self._fresh or due:
-            fresh, self._fresh = [*self._fresh, *due], []
-            due = []
-            for side, id_, offset in fresh:
-                if self._ids[side].get(id_) == offset:
-                    decision = self._decide(side, id_, self._shelves[side].row(offset), asks)
-                    if decision is not None:
-                        decided.append(decision)
+        due = self._deadlines.due(asks.bound, most)
+        self._fresh.extend(due)
+        while self._fresh and len(decided) < most:
+            side, id_, offset = self._fresh.popleft()
+            if self._ids[side].get(id_) == offset:
+                decision = self._decide(side, id_, self._shelves[side].row(offset), asks)
+                if decision is not None:
+                    decided.append(decision)
+        self.behind = bool(self._fresh) or len(due) >= most
         return decided
 
     def _put_runs(self, asks: Asks) -> None:

@@ -14,6 +14,7 @@ from shadowstream.config import Config
 from shadowstream.joiner import ledgers
 from shadowstream.joiner.asides import Asides
 from shadowstream.joiner.awaiting import Awaiting
+from shadowstream.joiner.backlog import Backlog
 from shadowstream.joiner.book import Book
 from shadowstream.joiner.clocks import Clocks
 from shadowstream.joiner.comparing import Comparing
@@ -67,6 +68,7 @@ class TaskState:
         self.redactor = Redactor(config.compare.redact)
         self.store = _store(config, len(self.places))
         self.awaiting = Awaiting(self.store.held, compare)
+        self.backlog = Backlog(config.judge.window_ms)
         self.book = Book(config, revision, self.name, self.places, progress)
         self.said = SaidStore(config.limits.corrections_max)
         self.corrections = Corrections()
@@ -83,6 +85,8 @@ class TaskState:
         self.inputs_read: Counter[str] = Counter()
         self.input_lines: dict[Place, list[dict[str, Any]]] = {}
         self.complete = False
+        self.behind = False
+        """Whether the last `settle` has left what the next one can decide at once."""
         self.last_read_ms = 0
         self.clamped = 0
         self.diff_end = 0
@@ -105,11 +109,11 @@ class TaskState:
 
     def pending(self, side: Side) -> npt.NDArray[np.int64]:
         """Offsets that wait, announced ones that have not been read again included; in order."""
-        store, corrections, awaiting = (one.offsets(side) for one in (self.store, self.corrections, self.awaiting))
-        waiting = chain(store, corrections, awaiting, self.sides[side].announced)
+        waits = (one.offsets(side) for one in (self.store, self.corrections, self.awaiting, self.backlog))
+        waiting = chain(*waits, self.sides[side].announced)
         return np.sort(np.fromiter(waiting, dtype=np.int64))
 
     def pending_count(self, side: Side) -> int:
         """How many wait, without looking at each."""
-        waiting = self.store.held.records[side] + self.corrections.count(side)
-        return waiting + len(self.sides[side].announced)
+        held = self.store.held.records[side] + self.backlog.held.records[side]
+        return held + self.corrections.count(side) + len(self.sides[side].announced)

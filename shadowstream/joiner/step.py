@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -180,13 +181,16 @@ class JoinerStep:
 
     # ---------------------------------------------------------------- committing
 
-    def prepare(self, now_ms: int) -> tuple[list[Write], list[Commit]]:
-        """Everything of one transaction, of all tasks that have something to say."""
+    def prepare(self, now_ms: int, most: int = sys.maxsize) -> tuple[list[Write], list[Commit]]:
+        """Everything of one transaction, of all tasks that have something to say. `most`: what ends at once because of
+        a mark, a restart or a bound may be more than one transaction can hold, so about so much of it goes into this
+        one, and the rest into the next (`behind`)."""
+        share = max(1, most // max(1, len(self.tasks)))
         writes: list[Write] = []
         commits: list[Commit] = []
         self._prepared = []
         for task in self.tasks.values():
-            task_writes, task_commits = task.prepare(now_ms)
+            task_writes, task_commits = task.prepare(now_ms, share)
             if task_commits:
                 writes += task_writes
                 commits += task_commits
@@ -209,6 +213,10 @@ class JoinerStep:
         if ended:
             self.progress.forget_absences({place: min(e.get(place, 0) for e in ended) for place in ended[0]})
 
+    def behind(self) -> bool:
+        """Whether the last `prepare` has left what the next one can say at once."""
+        return any(task.behind for task in self.tasks.values())
+
     def prepared(self) -> list[Task]:
         """The tasks of the last `prepare`, until `committed`."""
         return list(self._prepared)
@@ -226,7 +234,7 @@ class JoinerStep:
             if not tasks:
                 continue
             known = [mark for task in tasks if (mark := task.clocks.watermarks[side]) is not None]
-            records = sum(task.store.held.records[side] for task in tasks)
+            records = sum(task.store.held.records[side] + task.backlog.held.records[side] for task in tasks)
             shown[side] = (records, size[side], min(known, default=None))
         return shown
 

@@ -7,6 +7,7 @@ transaction, `committed` says that it holds. How a record waits for its partner 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ from shadowstream.errors import RecordError, ShadowstreamBug
 from shadowstream.joiner import checkpoint, commits, ledgers
 from shadowstream.joiner.book import Plainly
 from shadowstream.joiner.comparing import Comparing
-from shadowstream.joiner.corrections import restored
+from shadowstream.joiner.corrections import Corrected, restored
 from shadowstream.joiner.deciding import Deciding
 from shadowstream.joiner.identity import header
 from shadowstream.joiner.pairing import Alone
@@ -113,7 +114,9 @@ class Task(TaskState):
         if old or repeats or shed or None in ids or self.config.identity.path or batch.lost is not None:
             ids, mask = self._kept(side, ids, rows, old, repeats)
             rows = rows.where(mask)
-        if ids:
+        if ids and old:
+            self._deciding.put_off(self.store.meet(side, ids, rows))
+        elif ids:
             self._deciding.take(self.store.meet(side, ids, rows))
         self._reached(side, state.read_to)
         return set()
@@ -179,7 +182,8 @@ class Task(TaskState):
                 elif id_ is None:
                     self.book.alone(side, rows.row(i), Plainly(f"unpairable_{word}", self._no_id(side)))
                 elif shed and self.shedding.sheds(id_):
-                    self._deciding.evict(Alone(side, rows.row(i), id_))
+                    evict = self._deciding.evict if i >= old else self.backlog.evict
+                    evict(Alone(side, rows.row(i), id_))
                 elif i in repeats:
                     self.book.alone(side, rows.row(i), Plainly(f"duplicate_{word}"))
                 else:
@@ -200,19 +204,19 @@ class Task(TaskState):
         self.clocks.positions[side] = position
         if position >= state.high:
             state.high = position
-            if state.announced:
-                self._lost(side, state)
             if state.watermark_ms is not None:  # said before a restart, true again now that all is read again
                 self._advance_watermark(side, state.watermark_ms)
                 state.watermark_ms = None
 
-    def _lost(self, side: Side, state: SideState) -> None:
+    def _lost(self, side: Side, most: int) -> None:
         """Announced pending records that were deleted (retention) before they could be read again."""
-        time_ms = self.clocks.watermarks[side] or 0
-        for offset in sorted(state.announced):
+        state, time_ms = self.sides[side], self.clocks.watermarks[side] or 0
+        if state.read_to < state.high:
+            return
+        for offset in sorted(state.announced)[:most]:
             result = Plainly("evicted", "deleted from the source topic")
             self.book.alone(side, Row(offset, time_ms, None, None), result)
-        state.announced.clear()
+            state.announced.discard(offset)
 
     def _times(self, times: Sequence[int], now_ms: int) -> Sequence[int]:
         """Event times, those too far ahead clamped: one poison timestamp would close everything."""
@@ -258,18 +262,23 @@ class Task(TaskState):
 
     # ---------------------------------------------------------------- deciding
 
-    def settle(self) -> None:
-        """Decide what can no longer find a partner."""
+    def settle(self, most: int = sys.maxsize) -> None:
+        """Decide what can no longer find a partner; of all that may end at once about so much at most, the rest is
+        left to the next (`behind`)."""
         for done in self.passed.advance(self.clocks.positions[Side.SHADOW]):
             self.routes.check(done)
         for side, copied in self.copied.items():
             if (time_ms := copied.passed(self.clocks.positions[side])) is not None:
                 self._advance_watermark(side, time_ms)
         self.clocks.advance()
-        if not any(state.announced for state in self.sides):
-            self._deciding.take(self.store.settle(self.clocks))
-        self._deciding.go_on()
+        for side in self.used_sides:
+            self._lost(side, most)
+        restoring = any(state.announced for state in self.sides)
+        if not restoring:
+            self._deciding.take(self.store.settle(self.clocks, most))
+        self._deciding.go_on(most)
         self._deciding.compare_pairs()
+        self.behind = (not restoring and self.store.behind) or self.awaiting.behind or len(self.backlog) > 0
         watermark = self.clocks.watermark()
         if watermark is not None:
             self.said.expire(watermark - self.config.correctable_ms)
@@ -283,13 +292,14 @@ class Task(TaskState):
     def fetched(self, place: Place, batch: Batch | None, gone: Iterable[int]) -> None:
         """Values wanted for corrections, read again; `gone` are offsets that retention has deleted."""
         if batch is not None:
-            self._deciding.correct(self.corrections.fetched(batch, self.asides))
+            for found in self.corrections.fetched(batch, self.asides):
+                self.backlog.correct(found)
         deleted = Plainly("evicted", "the corrected record was deleted from its topic")
-        for said, pair in self.corrections.gone(place, gone):
-            self._deciding.end_correction(said, pair, deleted)
+        for one in self.corrections.gone(place, gone):
+            self.backlog.correct(Corrected(one.said, one.pair(None), deleted))
 
     def shed_more(self) -> int:
-        """Shed half of the identities that are left, from now on and of all that waits; how many records that ended.
+        """Shed half of the identities that are left, from now on and of all that waits; how many records that ends.
 
         The next commit keeps the level, so that with the records it holds or is forgotten.
         """
@@ -297,9 +307,9 @@ class Task(TaskState):
 
     # ---------------------------------------------------------------- committing
 
-    def prepare(self, now_ms: int) -> tuple[list[Write], list[Commit]]:
-        """Everything of one transaction; empty where there is nothing new to say."""
-        self.settle()
+    def prepare(self, now_ms: int, most: int = sys.maxsize) -> tuple[list[Write], list[Commit]]:
+        """Everything of one transaction; empty where there is nothing new to say. `most`: see `settle`."""
+        self.settle(most)
         words = commits.statement(self, now_ms), self.clocks.replays.snapshot(self.config.inputs)
         moved = any(state.high != state.committed_high for state in self.sides)
         marks = commits.marks_from(self)

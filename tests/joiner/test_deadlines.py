@@ -58,7 +58,21 @@ def test_a_look_at_what_is_due_asks_once_a_lane_however_much_waits() -> None:
         counted.limit = limit
         came_up += len(list(deadlines.due(counted.bound)))
     assert came_up == 2 * 999
-    assert counted.asked == {"bound": 1_000 * len(lanes)}, "no row was asked about before it was due"
+    assert counted.asked == {"bound": 1_000 * len(lanes), "alive": came_up}, "no row was asked about before it was due"
+
+
+def test_of_what_is_due_so_much_is_given_as_is_asked_for_and_the_rest_later() -> None:
+    counted = Counted()
+    deadlines = Deadlines(counted.alive)
+    deadlines.push_all(LANE, range(10), Side.SHADOW, [b"k"] * 10, range(10))
+    for offset in range(10, 20):
+        deadlines.push(LANE, 5, Side.SHADOW, b"k", offset)
+    counted.gone = {0, 1, 12}
+    counted.limit = 8
+    due = [[offset for _, _, offset in deadlines.due(counted.bound, 4)] for _ in range(5)]
+    assert due == [[10, 11, 13, 14], [15, 16, 17, 18], [19, 2, 3, 4], [5, 6, 7], []]
+    counted.limit = 100
+    assert [offset for _, _, offset in deadlines.due(counted.bound, 4)] == [8, 9]
 
 
 def test_stale_entries_are_dropped_once_they_outnumber_the_living(monkeypatch: pytest.MonkeyPatch) -> None:
