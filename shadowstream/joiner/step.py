@@ -85,6 +85,11 @@ class JoinerStep:
         task, side = self._by_place[batch.place]
         return task.read(side, batch, now_ms)
 
+    def high(self, place: Place) -> int:
+        """Below this offset the place had been read before the restart."""
+        task, side = self._by_place[place]
+        return task.sides[side].high
+
     def end(self, place: Place, offset: int, now_ms: int) -> None:
         """A place was read to its present end."""
         task, side = self._by_place[place]

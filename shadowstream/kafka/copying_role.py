@@ -16,7 +16,8 @@ from shadowstream.kafka.clients import Stoppable, group_consumer, transactional_
 from shadowstream.kafka.copying import Copies
 from shadowstream.kafka.delivery import start_transactions
 from shadowstream.kafka.loop import BATCH, Loop
-from shadowstream.records import Batch, Commit, Place, Write
+from shadowstream.kafka.role import Prepared
+from shadowstream.records import Batch, Place
 from shadowstream.watch import Watch
 
 EVERY_MS = 1_000
@@ -34,6 +35,10 @@ class CopyingRole:
     def most(self) -> int:
         """Whole batches."""
         return BATCH
+
+    def high(self, place: Place) -> int:
+        """Nothing is read again."""
+        return 0
 
     def wants_headers(self, topic: str) -> bool:
         """A copy has all headers of its original."""
@@ -73,9 +78,9 @@ class CopyingRole:
             self._next_ms = now_ms + EVERY_MS
             self._each_second(now_ms)
 
-    def prepare(self, now_ms: int) -> tuple[list[Write], list[Commit]]:
+    def prepare(self, now_ms: int, most: int) -> Prepared:
         """Everything of one transaction."""
-        return self._copies.step.prepare()
+        return Prepared(*self._copies.step.prepare())
 
     def committed(self, now_ms: int) -> None:
         """After the commit has returned."""

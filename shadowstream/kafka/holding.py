@@ -53,21 +53,25 @@ class Overflow:
     """Which tasks overflow although all their sides but one are held.
 
     What had come over the share before they were held, a batch a side at most, is no fault of holding and is added to
-    the share: a side that merely leads would else count as overflow wherever a batch is larger than the margin.
+    the share: a side that merely leads would else count as overflow wherever a batch is larger than the margin. So is
+    what a held side still brings: the loop had fetched it before.
 
     >>> overflow, at = Overflow(), Place("out", 0)
     >>> [overflow.of(at, waiting, 100, full=True) for waiting in (90, 150, 185, 186)]
     [False, False, False, True]
     >>> overflow.of(at, 100, 100, full=True), [overflow.of(at, waiting, 100, full=True) for waiting in (101, 126, 127)]
     (False, [False, False, True])
+    >>> overflow.of(at, 226, 100, full=True, late=100), overflow.of(at, 227, 100, full=True)
+    (False, True)
     """
 
     def __init__(self) -> None:
         self._before: dict[Place, int] = {}
         self._full: dict[Place, int] = {}
 
-    def of(self, at: Place, waiting: int, share: int, *, full: bool) -> bool:
-        """Whether the task at this place of production does, of which so many bytes wait; `full`: so many are held."""
+    def of(self, at: Place, waiting: int, share: int, *, full: bool, late: int = 0) -> bool:
+        """Whether the task at this place of production does, of which so many bytes wait. `full`: so many sides are
+        held; `late`: bytes that sides have brought since although they are held."""
         brought = max(0, waiting - self._before.get(at, 0))
         self._before[at] = waiting
         if waiting <= share:
@@ -76,6 +80,7 @@ class Overflow:
         if at not in self._full or not full:
             self._full[at] = self._full.get(at, share) + brought
             return False
+        self._full[at] += late
         return waiting > self._full[at] + share // OVER
 
 
@@ -85,6 +90,7 @@ class Holding:
     def __init__(self, consumer: Consumer, bound: int) -> None:
         self._consumer, self._bound = consumer, bound
         self._held: dict[Place, frozenset[Side]] = {}
+        self._waited: dict[Place, Sequence[int]] = {}
         self._paused: set[Place] = set()
         self._overflow = Overflow()
         self._tell_at = self._tell_over_at = 0.0
@@ -93,6 +99,7 @@ class Holding:
     def assigned(self) -> None:
         """A new assignment begins with nothing paused."""
         self._held.clear()
+        self._waited.clear()
         self._overflow = Overflow()
         self._paused.clear()
 
@@ -114,7 +121,10 @@ class Holding:
                 self._held[places[0]] = wanted
                 pause.update(places[side] for side in wanted - held)
                 resume.update(places[side] for side in held - wanted)
-            if self._overflow.of(places[0], sum(pending), share, full=len(wanted) == len(places) - 1):
+            before = self._waited.get(places[0], pending)
+            self._waited[places[0]] = list(pending)
+            late = sum(max(0, pending[side] - before[side]) for side in held)
+            if self._overflow.of(places[0], sum(pending), share, full=len(wanted) == len(places) - 1, late=late):
                 over.append(places[0])
         if pause or resume:
             self._change(pause, resume, sum(sum(pending) for _, pending in tasks))

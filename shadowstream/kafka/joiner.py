@@ -30,11 +30,12 @@ from shadowstream.kafka.marks import MarksReader
 from shadowstream.kafka.observing import Observer
 from shadowstream.kafka.received import Received
 from shadowstream.kafka.registry import schema_source
+from shadowstream.kafka.role import Prepared
 from shadowstream.kafka.said import read_said
 from shadowstream.kafka.states import newest_states, read_states
 from shadowstream.kafka.undecided import Undecided
 from shadowstream.observe import get_logger
-from shadowstream.records import Batch, Commit, Place, Side, Write
+from shadowstream.records import Batch, Place, Side
 from shadowstream.watch import Watch
 
 log = get_logger("joiner")
@@ -81,6 +82,10 @@ class JoinerRole:
     def most(self) -> int:
         """Whole batches."""
         return BATCH
+
+    def high(self, place: Place) -> int:
+        """Where the task had been before the restart."""
+        return self._step.high(place)
 
     def wants_headers(self, topic: str) -> bool:
         """Production's and the twin's headers only where they hold the id; of a copy, to know where it comes from."""
@@ -154,6 +159,9 @@ class JoinerRole:
         sequences = {name: point.sequence for name, (point, *_) in points.items() if point is not None}
         fresh = {name: partition for name, partition in partitions.items() if name not in sequences}
         known = newest_states(self._config, fresh)
+        places = [place for task in tasks if task.name in known for place in task.places]
+        if known:
+            offsets.check_not_ahead(self._client, self._config.plan.group("joiner"), places)
         for name in fresh:
             check_unknown(name, name in known)
         return read_states(self._config, partitions, sequences)
@@ -221,9 +229,11 @@ class JoinerRole:
             records = task.shed_more()
             log.warning("identities_shed", task=task.name, all_but_one_in=2**task.shedding.level, records=records)
 
-    def prepare(self, now_ms: int) -> tuple[list[Write], list[Commit]]:
-        """Everything of one transaction."""
-        return self._step.prepare(now_ms)
+    def prepare(self, now_ms: int, most: int) -> Prepared:
+        """Everything of one transaction, but for what is left to the next."""
+        writes, commits = self._step.prepare(now_ms, most)
+        ended = sum(book.records.total() for book in self._step.books())
+        return Prepared(writes, commits, ended, self._step.behind())
 
     def committed(self, now_ms: int) -> None:
         """After the commit has returned."""

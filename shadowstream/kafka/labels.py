@@ -30,11 +30,12 @@ from shadowstream.kafka.loop import BATCH, Loop, process_seconds
 from shadowstream.kafka.reading import stream_topic
 from shadowstream.kafka.received import Received
 from shadowstream.kafka.registry import schema_source
+from shadowstream.kafka.role import Prepared
 from shadowstream.labels.right import at_path
 from shadowstream.labels.step import LabelStep
 from shadowstream.labels.store import Kind, Waiting
 from shadowstream.observe import get_logger
-from shadowstream.records import Batch, Commit, Place, Write
+from shadowstream.records import Batch, Commit, Place
 from shadowstream.watch import Watch
 
 log = get_logger("labels")
@@ -70,6 +71,10 @@ class LabelsRole:
     def most(self) -> int:
         """Whole batches."""
         return BATCH
+
+    def high(self, place: Place) -> int:
+        """Nothing is read again."""
+        return 0
 
     def wants_headers(self, topic: str) -> bool:
         """Only where headers of labels name their schemas."""
@@ -185,15 +190,15 @@ class LabelsRole:
     def turn(self, now_ms: int) -> None:
         """Nothing to observe."""
 
-    def prepare(self, now_ms: int) -> tuple[list[Write], list[Commit]]:
+    def prepare(self, now_ms: int, most: int) -> Prepared:
         """Everything of one transaction."""
         if self._step is None:
-            return [], []
+            return Prepared([], [])
         writes = self._step.prepare()
         if not writes:
-            return [], []
+            return Prepared([], [])
         metadata = str(self._step.sequence + 1)
-        return writes, [Commit(place, offset, metadata) for place, offset in sorted(self._positions.items())]
+        return Prepared(writes, [Commit(place, offset, metadata) for place, offset in sorted(self._positions.items())])
 
     def committed(self, now_ms: int) -> None:
         """After the commit has returned."""

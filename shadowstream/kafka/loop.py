@@ -29,8 +29,9 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Collection, Sequence
-from typing import Any, Protocol, cast
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Any, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -45,9 +46,10 @@ from shadowstream.kafka.lag import Lag
 from shadowstream.kafka.messages import columns, is_begin_gone, is_end, is_fatal, offset_of, place_of, split
 from shadowstream.kafka.pace import CommitPace
 from shadowstream.kafka.putting_off import PutOff, is_unreadable
+from shadowstream.kafka.role import Role
 from shadowstream.kafka.watchdog import CALL_MAX_S, Watchdog
 from shadowstream.observe import get_logger
-from shadowstream.records import Batch, Commit, Place, Write
+from shadowstream.records import Commit, Place, Write
 from shadowstream.watch import Watch
 
 log = get_logger("loop")
@@ -61,52 +63,6 @@ SETTLE_S = 15.0
 """So long after its timeout a transaction has ended, whatever the broker has made of it; else a call is stuck."""
 TORN_MAX_S = 120.0
 """So long a member that is slow, or dead but not yet known to be, may keep one side of a task from us."""
-
-
-class Role(Protocol):
-    """What the loop needs of a role: its step, with the edge that the step must not touch."""
-
-    finished: bool
-
-    def whole(self, places: Collection[Place]) -> list[Place]:
-        """Those of these places that can be worked on with no other than these: whole tasks."""
-        ...
-
-    def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
-        """Take partitions; returns the offset to read each from."""
-        ...
-
-    def dropped(self) -> None:
-        """Forget every partition and everything uncommitted."""
-        ...
-
-    def restored(self) -> bool:
-        """Whether every partition is live: everything below ``high`` has been read again."""
-        ...
-
-    def most(self) -> int:
-        """So many records it takes in one turn, at most `BATCH`."""
-        ...
-
-    def wants_headers(self, topic: str) -> bool: ...
-
-    def side_word(self, topic: str) -> str:
-        """What a topic is to the role: input, production or shadow."""
-        ...
-
-    def batch(self, batch: Batch, now_ms: int) -> None: ...
-
-    def end(self, place: Place, offset: int, now_ms: int) -> None: ...
-
-    def turn(self, now_ms: int) -> None:
-        """Called each turn of the loop: marks, observations."""
-        ...
-
-    def prepare(self, now_ms: int) -> tuple[list[Write], list[Commit]]: ...
-
-    def committed(self, now_ms: int) -> None:
-        """The transaction of the last `prepare` has been committed."""
-        ...
 
 
 def now_ms() -> int:
@@ -128,6 +84,8 @@ class Loop:
         self.records = 0
         self.commits = 0
         self._since_commit = 0
+        self._left_over: list[Message] = []
+        self._behind = False
         self._forgotten = 0
         self._leaving = False
         timeout_s = config.limits.transaction_timeout_ms / 1000
@@ -157,7 +115,7 @@ class Loop:
                 self._restored = bool(self._ours) and self._role.restored()
                 self._watch.ready = self._restored and not self._put_off
                 self._watch.turned()
-                if time.monotonic() >= next_commit or self._since_commit >= self._most_records():
+                if time.monotonic() >= next_commit or self._behind or self._since_commit >= self._pace.most:
                     self._commit()
                     next_commit = time.monotonic() + commit_s
             if stop.stopped:
@@ -174,25 +132,8 @@ class Loop:
 
     # ---------------------------------------------------------------- consuming
 
-    def _most_records(self) -> int:
-        """In one transaction; what is read again writes nothing."""
-        return self._pace.most if self._restored else self._config.limits.commit_records
-
     def _consume(self) -> None:
-        consumer = self._consumer
-        most = max(1, min(self._role.most(), self._most_records() - self._since_commit))
-        with self._watchdog.call("consume"):
-            messages = consumer.consume(most, 0)
-            if not messages:
-                messages = consumer.consume(1, IDLE_WAIT_S)
-                if messages and most > 1:
-                    before = self._forgotten
-                    further = consumer.consume(most - 1, 0)
-                    # A rebalance within this call has set us back to what is committed: the first one comes again.
-                    messages = messages + further if before == self._forgotten else further
-        if not messages:
-            return
-        groups, events = split(messages)
+        groups, events = self._next()
         ends: dict[Place, int] = {}
         unreadable: list[Message] = []
         for message in events:
@@ -206,15 +147,17 @@ class Loop:
         at = now_ms()
         for place, group in groups.items():
             if place in self._ours:
+                new = self._new(place, group)  # before they are taken, which moves what has been read
                 try:
                     self._role.batch(columns(place, group, self._role.wants_headers(place.topic)), at)
                 except RegistryError as error:
                     ends.pop(place, None)
+                    self._left_over = [message for message in self._left_over if place_of(message) != place]
                     self._put_off.wait(place, offset_of(group[0]), error)
                     continue
                 self._lag.read(place, offset_of(group[-1]) + 1, group[-1].timestamp()[1])
                 self.records += len(group)
-                self._since_commit += len(group)
+                self._since_commit += new
         for lost in self._put_off.passed_by(unreadable, at):
             if lost.place in self._ours:
                 self._role.batch(lost, at)
@@ -223,6 +166,47 @@ class Loop:
             if place in self._ours:
                 self._lag.read(place, offset)
                 self._role.end(place, offset, at)
+
+    def _next(self) -> tuple[dict[Place, Sequence[Message]], list[Message]]:
+        """Records and events of this turn, of which no more are new than the transaction has room for."""
+        room = max(1, self._pace.most - self._since_commit)
+        again = self._ours and not self._restored
+        most = self._role.most() if again else min(self._role.most(), room)
+        fetched = self._fetch(max(1, most - len(self._left_over)))
+        messages, self._left_over = self._left_over + fetched, []
+        groups, events = split(messages)
+        if sum(self._new(place, group) for place, group in groups.items()) <= room:
+            return groups, events
+        new = 0
+        for n, message in enumerate(messages):
+            if message.error() is None:
+                new += self._new(place_of(message), [message])
+            if new > room:
+                self._left_over = messages[n:]
+                return split(messages[:n])
+        return groups, events
+
+    def _new(self, place: Place, messages: Sequence[Message]) -> int:
+        """How many of these records of one place have not been read before a restart."""
+        if place not in self._ours:
+            return 0
+        high = self._role.high(place)
+        if offset_of(messages[0]) >= high:
+            return len(messages)
+        return len(messages) - bisect_left(messages, high, key=offset_of)
+
+    def _fetch(self, most: int) -> list[Message]:
+        consumer = self._consumer
+        with self._watchdog.call("consume"):
+            messages = consumer.consume(most, 0)
+            if not messages and not self._left_over:
+                messages = consumer.consume(1, IDLE_WAIT_S)
+                if messages and most > 1:
+                    before = self._forgotten
+                    further = consumer.consume(most - 1, 0)
+                    # A rebalance within this call has set us back to what is committed: the first one comes again.
+                    messages = messages + further if before == self._forgotten else further
+        return messages
 
     def _message_error(self, message: Message, error: KafkaError) -> None:
         if is_begin_gone(error):
@@ -281,6 +265,8 @@ class Loop:
         self._lag.forgotten()
         self._role.dropped()
         self._since_commit = 0
+        self._left_over = []
+        self._behind = False
         self._changed = self._incremental
 
     # ---------------------------------------------------------------- partitions that come and go one by one
@@ -322,8 +308,8 @@ class Loop:
         if not self._ours:
             return
         self._lag.show(now_ms())
-        writes, commits = self._role.prepare(now_ms())
-        records, self._since_commit = self._since_commit, 0
+        writes, commits, ended, self._behind = self._role.prepare(now_ms(), self._pace.most)
+        records, self._since_commit = max(ended, self._since_commit), 0
         if not commits:
             return
         began = time.monotonic()

@@ -124,3 +124,15 @@ def commits(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[Pl
     found = _settled(ask, f"cannot read the commits of group {group!r}")
     kept = [tp for tp in found if tp.error is None and tp.offset >= 0]
     return {Place(tp.topic, tp.partition): (tp.offset, tp.metadata or "") for tp in kept}
+
+
+def check_not_ahead(client: AdminClient, group: str, wanted: Iterable[Place]) -> None:
+    """Raise a fatal `BrokerError` where a group has a commit now for one of these places, of which our consumer was told
+    that there is none: another process has gone on since, and what it has left behind must not be taken for a loss."""
+    ahead = commits(client, group, wanted)
+    if ahead:
+        raise BrokerError(
+            f"{', '.join(map(str, sorted(ahead)[:3]))}: another process of group {group} has committed while this one "
+            "started; it ends, and is to be started again",
+            fatal=True,
+        )

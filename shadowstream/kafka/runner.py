@@ -31,10 +31,11 @@ from shadowstream.kafka.marks import last_done
 from shadowstream.kafka.pace import Pace
 from shadowstream.kafka.received import Received
 from shadowstream.kafka.registry import schema_source
+from shadowstream.kafka.role import Prepared
 from shadowstream.kafka.sampling import Rechecks
 from shadowstream.kafka.snapshots import read_counters, read_snapshots
 from shadowstream.observe import get_logger
-from shadowstream.records import Batch, Commit, Place, Write
+from shadowstream.records import Batch, Place
 from shadowstream.runner import candidate, marks
 from shadowstream.runner.cost import Meter, meter_of
 from shadowstream.runner.outputs import Call
@@ -80,6 +81,10 @@ class RunnerRole:
         """As many as the candidate takes in a fraction of a second; whole batches where it is not called yet."""
         return self._pace.most if self._step.records or not self._copies.topics else BATCH
 
+    def high(self, place: Place) -> int:
+        """Nothing is read again."""
+        return 0
+
     def wants_headers(self, topic: str) -> bool:
         """The inputs' only where one of them is the id; of what is copied all."""
         return topic in self._copies.topics or self._step.wants_headers()
@@ -112,6 +117,7 @@ class RunnerRole:
             else:
                 position, counters = self._pinned.start.committed.get(place, 0), marks.Counters()
                 if done.get(place, 0) > position:
+                    offsets.check_not_ahead(self._client, self._config.plan.group("runner"), [place])
                     raise ConfigError(
                         f"group {self._config.plan.group('runner')} has no commit for {place}, but marks say that it "
                         f"was done to {done[place]}: the commits expired or were deleted. Refused to "
@@ -203,11 +209,11 @@ class RunnerRole:
             self._try_marks(now_ms)
         self._rechecks.turn(now_ms)
 
-    def prepare(self, now_ms: int) -> tuple[list[Write], list[Commit]]:
+    def prepare(self, now_ms: int, most: int) -> Prepared:
         """Everything of one transaction."""
         writes, commits = self._step.prepare()
         copies, copied = self._copies.step.prepare()
-        return writes + copies, commits + copied
+        return Prepared(writes + copies, commits + copied)
 
     def committed(self, now_ms: int) -> None:
         """After the commit has returned: say how far we are."""

@@ -13,6 +13,7 @@ from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transactional_writer
 from shadowstream.kafka.delivery import start_transactions
 from shadowstream.kafka.loop import BATCH, Loop
+from shadowstream.kafka.role import Prepared
 from shadowstream.records import Batch, Commit, Place, Write
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock
@@ -57,6 +58,9 @@ class Copier:
         """Whole batches."""
         return BATCH
 
+    def high(self, place: Place) -> int:
+        return 0
+
     def wants_headers(self, topic: str) -> bool:
         return False
 
@@ -72,9 +76,9 @@ class Copier:
 
     def turn(self, now_ms: int) -> None: ...
 
-    def prepare(self, now_ms: int) -> tuple[list[Write], list[Commit]]:
+    def prepare(self, now_ms: int, most: int) -> Prepared:
         writes, self.writes = self.writes, []
-        return writes, [Commit(place, offset, "") for place, offset in self.positions.items()] if writes else []
+        return Prepared(writes, [Commit(place, offset, "") for place, offset in self.positions.items() if writes])
 
     def committed(self, now_ms: int) -> None: ...
 

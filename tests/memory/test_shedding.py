@@ -16,7 +16,7 @@ from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.joiner.pairing import ROW_BYTES
 from shadowstream.joiner.shedding import Shedding
-from shadowstream.kafka import holding, joiner, judge, runner
+from shadowstream.kafka import holding, joiner, judge, pace, runner
 from shadowstream.kafka.clients import Stoppable
 from shadowstream.records import Place
 from shadowstream.testing.memory.broker import MemoryBroker
@@ -70,6 +70,7 @@ class World:
             later_ms = LATER_MS if n == ORDERS - 1 else 0  # closes the window of all the others
             self.broker.logs[Place("in", 0)].append(Entry(b"k%d" % n, b"%d" % n, 1_000_000 + n + later_ms))
         self.running: Process | None = None
+        self.asked = 0
         self.watch = Watch("turns", "joiner")
 
     def host(self) -> Process:
@@ -110,9 +111,10 @@ class World:
                 found.update({name: n for name, n in window["outcomes"].items() if not name.startswith("input")})
         return found
 
-    def asked_over(self, process: Process) -> bool:
-        """As `over`, asked now and then."""
-        return process.calls.total() % 20 == 0 and self.over()
+    def asked_over(self) -> bool:
+        """As `over`, asked now and then: it reads all that was written."""
+        self.asked += 1
+        return self.asked % 20 == 0 and self.over()
 
     def commits(self) -> int:
         """Stats records and their markers."""
@@ -160,7 +162,7 @@ def played(world: World, restarts: int) -> list[int]:
         for n in range(restarts + 1):
             process = world.process(joiner.run, world.watch)
             if n == restarts:
-                world.turn(process, 40_000, lambda one=process: world.asked_over(one))
+                world.turn(process, 40_000, world.asked_over)
             else:
                 commits = world.commits() + 8
                 world.turn(process, 40_000, lambda wanted=commits: world.commits() >= wanted)
@@ -218,6 +220,7 @@ def test_a_batch_that_overshoots_a_small_share_sheds_nothing(monkeypatch: pytest
     world = World("shed")
     with watched(monkeypatch) as seen, inside(world.broker, world.host):
         monkeypatch.setattr(joiner, "BATCH", 20 * BATCH)
+        monkeypatch.setattr(pace, "FIRST_RECORDS", 20 * BATCH)
         world.answer(turned=False)
         world.broker.logs[SHADOW].held = 0
         process = world.process(joiner.run, world.watch)
@@ -225,7 +228,7 @@ def test_a_batch_that_overshoots_a_small_share_sheds_nothing(monkeypatch: pytest
         world.turn(process, 200)
         assert max(seen.pending) > BOUND * (1 + 1 / holding.OVER)
         world.broker.logs[SHADOW].held = None
-        world.turn(process, 20_000, lambda: world.asked_over(process))
+        world.turn(process, 20_000, world.asked_over)
         assert world.over()
         process.kill()
     assert world.ended() == {"match": ORDERS}

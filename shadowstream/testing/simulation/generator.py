@@ -60,7 +60,7 @@ def _setup(seed: int, draw: Random) -> Setup:
         setup = replace(setup, topics=2)
     if setup.commits is None or setup.adopted:
         setup = replace(setup, bounded=False)
-    return setup
+    return replace(setup, most=Random(f"most of {seed}").choice((0, 0, 1, 3)))
 
 
 def _themed(setup: Setup, theme: str, draw: Random) -> Setup:

@@ -94,6 +94,8 @@ class Setup:
     retention: bool = False
     shed: bool = False
     """Identities are shed in the midst of it."""
+    most: int = 0
+    """About so much ends in one commit at most; 0: all that can."""
     at_least_once: bool = False
     """Without transactions; only where the real roles play."""
 
@@ -165,6 +167,8 @@ class Setup:
             "future_ms_max": FUTURE_MS,
             "delivery": "at_least_once" if self.at_least_once else "exactly_once",
         }
+        if self.most:
+            sections["limits"] = {"commit_records": self.most}
         if self.twin:
             sections["twin"] = {"topic": TWIN, "group": "prod-twin", "commits": "after_output"}
         return Config.model_validate(sections)

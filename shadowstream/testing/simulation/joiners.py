@@ -6,6 +6,7 @@ rows of diff, and the source topics. A commit that was torn has stored nothing.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -142,11 +143,17 @@ class Process:
 
     # ---------------------------------------------------------------- committing
 
+    def commit_all(self) -> None:
+        """As many transactions as it takes."""
+        self.commit()
+        while self.step.behind():
+            self.commit()
+
     def commit(self, *, torn: bool = False) -> None:
         """One transaction. Torn: the process dies before it has been committed, and nothing is stored."""
         stored = self.stored
         self.step.observe_diff({p: len(rows) for p, rows in enumerate(stored.diff)})
-        writes, commits = self.step.prepare(self.world.now_ms)
+        writes, commits = self.step.prepare(self.world.now_ms, self.world.setup.most or sys.maxsize)
         if torn:
             return
         plan = self.world.config.plan

@@ -195,7 +195,7 @@ class Trial:
             self._look(process)
             while process.step.wanted():
                 process.fetch(len(process.positions))
-                process.commit()
+                process.commit_all()
         self._wait(0, 0)
 
     def _look(self, process: Process) -> None:
@@ -203,7 +203,7 @@ class Trial:
         for place in process.positions:
             process.read(place, self.world.logs.end(place) + 1)
         process.poll(len(self.world.progress))
-        process.commit()
+        process.commit_all()
 
     def offences(self) -> Iterator[str]:
         """What went wrong beside the outcomes."""

@@ -11,6 +11,8 @@ from functools import partial
 from random import Random
 
 from shadowstream.codecs import own
+from shadowstream.joiner import checkpoint
+from shadowstream.kafka.delivery import separated
 from shadowstream.records import Place, Side
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock
@@ -261,12 +263,11 @@ class BrokerTrial(Trial):
         before = process.calls[self._commit_call]
         self._run(service, 300, lambda: process.calls[self._commit_call] > before)
         if process.calls[self._commit_call] > before and service.running:
-            for place, position in service.positions().items():
-                if place.topic in (self.world.topics[0], self.setup.adopted):
+            kept = self.broker.groups.of(self.world.config.plan.group("joiner")).offsets
+            for place, one in kept.items():
+                if place in service.positions() and place.topic in (self.world.topics[0], self.setup.adopted):
                     log = self.broker.logs[place]
-                    while position and log.entries[position - 1].outcome is not None:
-                        position -= 1  # the consumer is past a marker, of which the joiner may not have heard yet
-                    log.low = max(log.low, position)
+                    log.low = max(log.low, checkpoint.decode(separated(one.metadata)[0]).high)
             self._hand_over(process, process.kill)
         self.faults.quiet = quiet
 
