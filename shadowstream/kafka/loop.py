@@ -199,7 +199,7 @@ class Loop:
         consumer = self._consumer
         with self._watchdog.call("consume"):
             messages = consumer.consume(most, 0)
-            if not messages and not self._left_over:
+            if not messages and not self._left_over and not self._behind:
                 messages = consumer.consume(1, IDLE_WAIT_S)
                 if messages and most > 1:
                     before = self._forgotten

@@ -127,8 +127,8 @@ def commits(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[Pl
 
 
 def check_not_ahead(client: AdminClient, group: str, wanted: Iterable[Place]) -> None:
-    """Raise a fatal `BrokerError` where a group has a commit now for one of these places, of which our consumer was told
-    that there is none: another process has gone on since, and what it has left behind must not be taken for a loss."""
+    """Raise a fatal `BrokerError` where a group has a commit now for one of these places, of which our consumer was
+    told that there is none: another process has gone on since, and what it has left is not to be taken for a loss."""
     ahead = commits(client, group, wanted)
     if ahead:
         raise BrokerError(

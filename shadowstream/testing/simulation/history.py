@@ -168,7 +168,7 @@ class Setup:
             "delivery": "at_least_once" if self.at_least_once else "exactly_once",
         }
         if self.most:
-            sections["limits"] = {"commit_records": self.most}
+            sections["limits"] = {"commit_records": 2 + self.most}  # of real roles each commit takes its time
         if self.twin:
             sections["twin"] = {"topic": TWIN, "group": "prod-twin", "commits": "after_output"}
         return Config.model_validate(sections)

@@ -19,11 +19,11 @@ from shadowstream.testing.simulation.on_broker.world import BrokerWorld
 ALWAYS_NEW = ("evaluated_at_ms", "sources")
 
 
-def records(world: BrokerWorld, name: str) -> list[dict[str, Any]]:
-    """All records that this revision's judge has written to a topic of one partition."""
+def records(world: BrokerWorld, revision: str, name: str) -> list[dict[str, Any]]:
+    """All records that the judge of a revision has written to a topic of one partition."""
     log = world.broker.logs[Place(world.config.plan.of(name), 0)]
     found = [own.decode(entry.value or b"")[1] for _, entry in log.records()]
-    return [record for record in found if record["revision"] == world.revision]
+    return [record for record in found if record["revision"] == revision]
 
 
 def added(step: JudgeStep) -> dict[str, Any]:
@@ -43,11 +43,11 @@ def added(step: JudgeStep) -> dict[str, Any]:
     }
 
 
-def judge_offences(world: BrokerWorld) -> Iterator[str]:
-    """Differences between what the judge's last commit holds and what it should."""
+def judge_offences(world: BrokerWorld, revision: str) -> Iterator[str]:
+    """Differences between what the last commit of the judge of this revision holds and what it should."""
     tasks = {f"{topic}/{p}" for topic in world.topics for p in range(world.setup.outputs)}
-    once, kept = (JudgeStep(world.config, world.revision, tasks) for _ in range(2))
-    states = records(world, "judge-state")
+    once, kept = (JudgeStep(world.config, revision, tasks) for _ in range(2))
+    states = records(world, revision, "judge-state")
     kept.restore(states[-1] if states else None)
     heard, stats = kept.offsets(), world.config.plan.of("stats")
     for partition in range(world.broker.counts[stats]):
@@ -62,11 +62,11 @@ def judge_offences(world: BrokerWorld) -> Iterator[str]:
         f"judge, {name}: expected {expected[name]}, got {got[name]}" for name in expected if expected[name] != got[name]
     )
     if len(tasks) == 1:
-        yield from _words(world, once)
+        yield from _words(world, revision, once)
 
 
-def _words(world: BrokerWorld, once: JudgeStep) -> Iterator[str]:
-    plan, said = world.config.plan, records(world, "verdict")
+def _words(world: BrokerWorld, revision: str, once: JudgeStep) -> Iterator[str]:
+    plan, said = world.config.plan, records(world, revision, "verdict")
     written: dict[str, list[dict[str, Any]]] = {}
     for write in once.evaluate(0, force=True).writes:
         written.setdefault(write.topic, []).append(own.decode(write.value or b"")[1])
@@ -74,7 +74,7 @@ def _words(world: BrokerWorld, once: JudgeStep) -> Iterator[str]:
     for name in sorted(verdict.keys() - set(ALWAYS_NEW)):
         if not said or said[-1][name] != verdict[name]:
             yield f"verdict {name}: expected {verdict[name]}, got {said[-1][name] if said else None}"
-    told, drift = records(world, "drift"), written.get(plan.of("drift"), [])
+    told, drift = records(world, revision, "drift"), written.get(plan.of("drift"), [])
     if world.setup.at_least_once:  # a judge that died before its state was written says them once more
         told = [one for n, one in enumerate(told) if one not in told[:n]]
     if told != drift:
