@@ -60,8 +60,12 @@ class Deciding:
                     self._many(first)
             except RegistryError:
                 self._task.awaiting.add(first)
-        if len(self._pairs) + sum(len(met.ids) for met in self._met) >= COMPARE_AT:
+        if self.gathered() >= 2 * COMPARE_AT:
             self.compare_pairs()
+
+    def gathered(self) -> int:
+        """Records of pairs that are to be compared."""
+        return 2 * (len(self._pairs) + sum(len(met.ids) for met in self._met))
 
     # ---------------------------------------------------------------- both
 

@@ -218,6 +218,10 @@ class JoinerStep:
         if ended:
             self.progress.forget_absences({place: min(e.get(place, 0) for e in ended) for place in ended[0]})
 
+    def entered(self) -> int:
+        """How many records have ended since the last commit."""
+        return sum(task.entered() for task in self.tasks.values())
+
     def behind(self) -> bool:
         """Whether the last `prepare` has left what the next one can say at once."""
         return any(task.behind for task in self.tasks.values())

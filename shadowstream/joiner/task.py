@@ -307,6 +307,10 @@ class Task(TaskState):
 
     # ---------------------------------------------------------------- committing
 
+    def entered(self) -> int:
+        """How many records have ended since the last commit, or have met and are to be compared."""
+        return self.book.records.total() + self._deciding.gathered()
+
     def prepare(self, now_ms: int, most: int = sys.maxsize) -> tuple[list[Write], list[Commit]]:
         """Everything of one transaction; empty where there is nothing new to say. `most`: see `settle`."""
         self.settle(most)

@@ -68,6 +68,10 @@ class CopyingRole:
         """Copy a batch."""
         self._copies.step.copy(batch)
 
+    def entered(self, new: int) -> int:
+        """What is read ends at once."""
+        return new
+
     def end(self, place: Place, offset: int, now_ms: int) -> None:
         """A place was read to its end."""
         self._copies.step.end(place, offset)

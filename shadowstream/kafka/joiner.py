@@ -200,6 +200,10 @@ class JoinerRole:
                 log.warning("revisions_not_named", revisions=sorted(unnamed), place=str(batch.place))
                 self._step.progress.take_as_named(unnamed)
 
+    def entered(self, new: int) -> int:
+        """What meets its partner; the others wait and write nothing, however many they are."""
+        return self._step.entered()
+
     def end(self, place: Place, offset: int, now_ms: int) -> None:
         """A place was read to its present end."""
         self._step.end(place, offset, now_ms)
@@ -232,8 +236,7 @@ class JoinerRole:
     def prepare(self, now_ms: int, most: int) -> Prepared:
         """Everything of one transaction, but for what is left to the next."""
         writes, commits = self._step.prepare(now_ms, most)
-        ended = sum(book.records.total() for book in self._step.books())
-        return Prepared(writes, commits, ended, self._step.behind())
+        return Prepared(writes, commits, self._step.behind())
 
     def committed(self, now_ms: int) -> None:
         """After the commit has returned."""

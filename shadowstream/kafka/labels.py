@@ -177,6 +177,10 @@ class LabelsRole:
             id_ = key if self._id_path is None else text_id(value, self._id_path)
             step.label(batch.place, id_, at_path(value, self._path), time_ms)
 
+    def entered(self, new: int) -> int:
+        """What is read ends at once."""
+        return new
+
     def end(self, place: Place, offset: int, now_ms: int) -> None:
         """A place was read to its present end."""
         self._positions[place] = max(offset, self._positions.get(place, 0))

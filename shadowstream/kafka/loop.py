@@ -115,7 +115,7 @@ class Loop:
                 self._restored = bool(self._ours) and self._role.restored()
                 self._watch.ready = self._restored and not self._put_off
                 self._watch.turned()
-                if time.monotonic() >= next_commit or self._behind or self._since_commit >= self._pace.most:
+                if time.monotonic() >= next_commit or self._behind or self._full():
                     self._commit()
                     next_commit = time.monotonic() + commit_s
             if stop.stopped:
@@ -124,6 +124,11 @@ class Loop:
             raise broker_error(error, "consume") from error
         finally:
             self._close()
+
+    def _full(self) -> bool:
+        """Whether the next transaction holds as much as it may."""
+        read = self._since_commit >= self._config.limits.commit_records
+        return read or self._role.entered(self._since_commit) >= self._pace.most
 
     def _close(self) -> None:
         with self._watchdog.call("close"):
@@ -169,7 +174,7 @@ class Loop:
 
     def _next(self) -> tuple[dict[Place, Sequence[Message]], list[Message]]:
         """Records and events of this turn, of which no more are new than the transaction has room for."""
-        room = max(1, self._pace.most - self._since_commit)
+        room = max(1, self._pace.most - self._role.entered(self._since_commit))
         again = self._ours and not self._restored
         most = self._role.most() if again else min(self._role.most(), room)
         fetched = self._fetch(max(1, most - len(self._left_over)))
@@ -308,8 +313,8 @@ class Loop:
         if not self._ours:
             return
         self._lag.show(now_ms())
-        writes, commits, ended, self._behind = self._role.prepare(now_ms(), self._pace.most)
-        records, self._since_commit = max(ended, self._since_commit), 0
+        writes, commits, self._behind = self._role.prepare(now_ms(), self._pace.most)
+        records, self._since_commit = self._role.entered(self._since_commit), 0
         if not commits:
             return
         began = time.monotonic()

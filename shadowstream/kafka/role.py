@@ -10,11 +10,10 @@ from shadowstream.records import Batch, Commit, Place, Write
 
 
 class Prepared(NamedTuple):
-    """One transaction. `ended`: so many records end in it. `behind`: there is more to say, which did not go into it."""
+    """One transaction. `behind`: there is more to say, which did not go into it."""
 
     writes: list[Write]
     commits: list[Commit]
-    ended: int = 0
     behind: bool = False
 
 
@@ -54,6 +53,10 @@ class Role(Protocol):
         ...
 
     def batch(self, batch: Batch, now_ms: int) -> None: ...
+
+    def entered(self, new: int) -> int:
+        """How many records the next transaction ends so far; `new` have been read since the last for the first time."""
+        ...
 
     def end(self, place: Place, offset: int, now_ms: int) -> None: ...
 

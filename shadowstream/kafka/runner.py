@@ -196,6 +196,10 @@ class RunnerRole:
         else:
             self._step.step(batch, now_ms)
 
+    def entered(self, new: int) -> int:
+        """What is read ends at once."""
+        return new
+
     def end(self, place: Place, offset: int, now_ms: int) -> None:
         """A place was read to its end."""
         if place.topic in self._copies.topics:

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import json
 import random
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,11 +23,16 @@ from tests.pipeline.roles import UNBOUNDED, Running, last_words
 from tests.pipeline.trial import Production, Trial, order
 
 ORDERS = 1_200
+FIRST = 30
+"""Without any answer of production's no start is pinned."""
 TEXTS, TEXT_BYTES = 10, 100
 SENT_PER_S = 300_000
 """Bytes; a transaction of all orders takes more than its timeout."""
+THINNER_PER_S = 10_000
+"""Where rows of diff hold no difference."""
 TRANSACTION_MS = 4_000
 COMMITS = 4
+SILENT = "def silent(order):\n    return []\n"
 DIFFERS = """
 def differs(order):
     return {**order, "texts": {name: text[::-1] for name, text in order["texts"].items()}}
@@ -62,32 +70,82 @@ class Kept:
             self.commits = [n for record in self.running.stats() if (n := ended([record]).total())]
         return len(self.commits) >= least
 
+    def die(self) -> int:
+        """kill -9 and a successor; how many commits there were."""
+        self.running.kill(self.role)
+        self.running.start(self.role)
+        self.done(0)
+        return len(self.commits)
 
-def test_a_sink_too_slow_for_large_commits_gets_small_ones_and_only_the_lag_grows(tmp_path: Path, say: Say) -> None:
+
+@contextmanager
+def thin_line(name: str, folder: Path, candidate: str, call: str) -> Iterator[tuple[Trial, Proxy]]:
+    """A trial whose roles reach the broker through a proxy."""
     port, behind, controller = free_port(), free_port(), free_port()
     with (
         Proxy(behind) as proxy,
         EmbeddedKafka(port=port, properties=proxied(port, behind, controller, proxy.port)) as kafka,
     ):
         settings: dict[str, Any] = {**UNBOUNDED, "limits": {"transaction_timeout_ms": TRANSACTION_MS}}
-        trial = Trial(kafka.bootstrap, "slow-sink", tmp_path, DIFFERS, "trial_candidate:differs", settings=settings)
+        trial = Trial(kafka.bootstrap, name, folder, candidate, f"trial_candidate:{call}", settings=settings)
         trial.create_topics()
-        trial.write_orders(range(ORDERS), asked)
-        Production(trial, say=lambda value: value).work(below(ORDERS))
         trial.write_config(kafka={"bootstrap": proxy.bootstrap})
-        with Running(trial) as running:
-            kept = [Kept(running, role) for role in ("run", "join")]
-            for one in kept:
-                proxy.sent_per_s = SENT_PER_S if one.role == "run" else None
-                running.start(one.role)
-                await_that(f"commits of {one.role}", partial(one.done, COMMITS if one.role == "run" else 1))
-                say(f"{SENT_PER_S:,} bytes a second: {one.role} {one.commits}, {one.restarts} restarts")
-                assert one.role != "run" or sum(one.commits) < ORDERS, "the line was not thin enough"
+        yield trial, proxy
+
+
+def ask_and_answer(trial: Trial, orders: range) -> None:
+    """Orders, and production's answers."""
+    trial.write_orders(orders, asked)
+    Production(trial, say=lambda value: value).work(below(orders.stop))
+
+
+def test_a_sink_too_slow_for_large_commits_gets_small_ones_and_only_the_lag_grows(tmp_path: Path, say: Say) -> None:
+    with thin_line("slow-sink", tmp_path, DIFFERS, "differs") as (trial, proxy), Running(trial) as running:
+        ask_and_answer(trial, range(ORDERS))
+        runner, joiner = kept = [Kept(running, role) for role in ("run", "join")]
+        for one in kept:
+            proxy.sent_per_s = SENT_PER_S
+            running.start(one.role)
+            await_that(f"commits of {one.role}", partial(one.done, COMMITS))
+            say(f"{SENT_PER_S:,} bytes a second: {one.role} {one.commits}, {one.restarts} restarts")
+            assert sum(one.commits) < ORDERS, "the line was not thin enough"
+            if one is runner:
                 proxy.sent_per_s = None
-                if one.role == "run":
-                    await_that("all are answered", lambda: kept[0].done(0) and sum(kept[0].commits) == ORDERS)
-            running.await_outcomes(mismatch=ORDERS)
-            assert len(last_words(trial)) == ORDERS
-            assert remainders(running.stats()) == {}
-    assert kept[0].restarts == 0
-    assert kept[1].restarts == 0
+                await_that("all are answered", lambda: runner.done(0) and sum(runner.commits) == ORDERS)
+        # Its successor reads again what this one has read, with what is new among it.
+        before = joiner.die()
+        await_that("its successor's commits", lambda: joiner.done(before + 2))
+        say(f"{SENT_PER_S:,} bytes a second, after kill -9: join {joiner.commits[before:]}")
+        proxy.sent_per_s = None
+        running.await_outcomes(mismatch=ORDERS)
+        assert len(last_words(trial)) == ORDERS
+        assert remainders(running.stats()) == {}
+        assert (runner.restarts, joiner.restarts) == (0, 0)
+        assert "commit_failed" not in trial.said("join")
+
+
+def test_what_one_mark_ends_goes_out_in_commits_that_pass(tmp_path: Path, say: Say) -> None:
+    with thin_line("slow-mark", tmp_path, SILENT, "silent") as (trial, proxy), Running(trial) as running:
+        running.start("run")
+        running.start("join")
+        ask_and_answer(trial, range(FIRST))
+        starts = partial(records, trial.bootstrap, trial.topic("starts"))
+        await_that("the start is pinned", lambda: any(record["kind"] == "start" for record in starts()))
+        running.processes["run0"].send_signal(signal.SIGSTOP)  # its marks come when all that they end is there
+        ask_and_answer(trial, range(FIRST, ORDERS))
+        running.await_read(trial.output, ORDERS)
+        assert ended(running.stats()).total() <= FIRST
+        proxy.sent_per_s = THINNER_PER_S
+        running.processes["run0"].send_signal(signal.SIGCONT)
+        joiner = Kept(running, "join")
+        await_that("commits", partial(joiner.done, COMMITS))
+        say(f"{THINNER_PER_S:,} bytes a second: {joiner.commits} ended by marks")
+        assert sum(joiner.commits) < ORDERS, "the line was not thin enough"
+        before = joiner.die()
+        await_that("its successor's commits", lambda: joiner.done(before + 1))
+        proxy.sent_per_s = None
+        running.await_outcomes(missing=ORDERS)
+        assert len(last_words(trial)) == ORDERS
+        assert remainders(running.stats()) == {}
+        assert joiner.restarts == 0
+        assert "commit_failed" not in trial.said("join")

@@ -391,4 +391,4 @@ def played_at_least_once(history: History) -> Trial:
 
 
 ON_BROKER = Way(played, "sim-loop")
-AT_LEAST_ONCE = Way(played_at_least_once, "sim-loop SIM_ARGS=--at-least-once")
+AT_LEAST_ONCE = Way(played_at_least_once, "sim-loop SIM_ARGS=--at-least-once", may_lack=("duplicate_shadow",))
