@@ -128,6 +128,10 @@ class Deadlines:
         self._alive = alive
         self._lanes: dict[tuple[Lane, Side], _Waiting] = {}
 
+    def __len__(self) -> int:
+        """How many entries there are, those included whose rows wait no longer."""
+        return sum(waiting.size for waiting in self._lanes.values())
+
     def push(self, lane: Lane, threshold: int, side: Side, id_: Hashable, offset: int) -> None:
         """An entry that is due once the lane's bound exceeds `threshold`."""
         waiting = self._lane(lane, side)

@@ -51,16 +51,21 @@ class Groups:
 
     def settle(self, asks: Asks, most: int = sys.maxsize) -> list[Decision]:
         """Decide the groups that are whole, until it is `most` or, by one group, more."""
-        due = self._deadlines.due(asks.bound, most)
-        self._fresh.update((id_, None) for _, id_, _ in due)
         decided: list[Decision] = []
-        while self._fresh and len(decided) < most:
+        left = len(self._deadlines)  # each entry comes up once, though what still waits is entered anew
+        while len(decided) < most:
+            if not self._fresh:
+                due = self._deadlines.due(asks.bound, min(most, left))
+                left -= len(due)
+                self._fresh.update((id_, None) for _, id_, _ in due)
+                if not due:
+                    break
             id_, _ = self._fresh.popitem(last=False)
             group = self._groups.get(id_)
             if group is not None and not self._waits(id_, group, asks):
                 del self._groups[id_]
                 decided += self._decide(id_, *group)
-        self.behind = bool(self._fresh) or len(due) >= most
+        self.behind = len(decided) >= most
         return decided
 
     def _waits(self, id_: Hashable, group: tuple[list[Row], list[Row]], asks: Asks) -> bool:

@@ -297,15 +297,20 @@ class Waiting:
         """Decide what can no longer find a partner. The cost is that of what is new and of what is due."""
         decided: list[Decision] = []
         self._put_runs(asks)
-        due = self._deadlines.due(asks.bound, most)
-        self._fresh.extend(due)
-        while self._fresh and len(decided) < most:
+        left = len(self._deadlines)  # each entry comes up once, though what still waits is entered anew
+        while len(decided) < most:
+            if not self._fresh:
+                due = self._deadlines.due(asks.bound, min(most, left))
+                left -= len(due)
+                self._fresh.extend(due)
+                if not due:
+                    break
             side, id_, offset = self._fresh.popleft()
             if self._ids[side].get(id_) == offset:
                 decision = self._decide(side, id_, self._shelves[side].row(offset), asks)
                 if decision is not None:
                     decided.append(decision)
-        self.behind = bool(self._fresh) or len(due) >= most
+        self.behind = len(decided) >= most
         return decided
 
     def _put_runs(self, asks: Asks) -> None:

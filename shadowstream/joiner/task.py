@@ -278,7 +278,9 @@ class Task(TaskState):
             self._deciding.take(self.store.settle(self.clocks, most))
         self._deciding.go_on(most)
         self._deciding.compare_pairs()
-        self.behind = (not restoring and self.store.behind) or self.awaiting.behind or len(self.backlog) > 0
+        lost = any(state.announced and state.read_to >= state.high for state in self.sides)
+        left = lost or (not restoring and self.store.behind)
+        self.behind = left or self.awaiting.behind or len(self.backlog) > 0
         watermark = self.clocks.watermark()
         if watermark is not None:
             self.said.expire(watermark - self.config.correctable_ms)
