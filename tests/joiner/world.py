@@ -6,6 +6,7 @@ frozen: what lies beyond is committed, and its high watermark counts it, but its
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
@@ -60,6 +61,7 @@ class World:
         places = [*self.inputs, *(place for side in self.sides for place in side)]
         self.logs: dict[Place, list[Record | None]] = {place: [] for place in places}
         self.frozen: dict[Place, int] = {}
+        self.most = sys.maxsize
         self.hidden: set[tuple[Place, int]] = set()
         self.tamper: Callable[[dict[str, Any]], dict[str, Any]] | None = None
         self.progress: list[dict[str, Any]] = []
@@ -220,7 +222,7 @@ class World:
             for offset in offsets:
                 batch, _ = self.batch(place, offset, 1)
                 self.joiner.fetched(place, batch, () if batch else (offset,))
-        writes, commits = self.joiner.prepare(self.now_ms)
+        writes, commits = self.joiner.prepare(self.now_ms, self.most)
         for write in writes:
             if write.topic == self.config.plan.dead_letter("joiner"):
                 continue  # no record of ours: what could not be read, as it was

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from types import ModuleType
 
 import pytest
 
-from shadowstream.errors import ConfigError
-from shadowstream.kafka import joiner, judge
+from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.kafka import joiner, judge, runner
 from shadowstream.testing.memory.groups import Group, Kept
 from shadowstream.testing.memory.inside import inside
+from shadowstream.testing.memory.processes import Process
 from shadowstream.watch import Watch
 from tests.memory.test_shedding import BATCH, ORDERS, OUT, World
 
@@ -111,3 +113,26 @@ def test_commits_that_are_not_ours_or_are_gone_are_refused_and_nothing_is_writte
     assert isinstance(error, ConfigError), error
     assert said in str(error)
     assert {place: log.end for place, log in world.broker.logs.items() if place in before} == before
+
+
+@pytest.mark.parametrize("role", [runner, joiner], ids=["runner", "joiner"])
+def test_a_start_that_another_process_overtakes_ends_and_is_no_refusal(world: World, role: ModuleType) -> None:
+    """Between its question what is committed and its look at what has been written another one commits."""
+    name = role.__name__.rpartition(".")[2]
+    offsets = world.broker.groups.of(world.config.plan.group(name)).offsets
+    kept = dict(offsets)
+    offsets.clear()
+
+    def overtaken(_: Process, phase: str, call: str) -> None:
+        if (phase, call) == ("after", "committed"):
+            offsets.update(kept)
+
+    process = world.process(role.run, Watch("turns", name))
+    process.fault = overtaken
+    world.running = process
+    process.run(40_000, lambda: False)
+    process.kill()
+    assert kept
+    assert isinstance(process.error, BrokerError), process.error
+    assert process.error.fatal
+    assert "another process" in str(process.error)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shadowstream.joiner import commits
+from shadowstream.joiner.backlog import Backlog
 from shadowstream.joiner.deciding import Deciding
 from shadowstream.joiner.task import Task
 from shadowstream.records import Side
@@ -57,6 +58,11 @@ def on_one_side_only(real: Any) -> Any:
     return kept
 
 
+def pending_nowhere(real: Any) -> Any:
+    """What is put off until a later commit is pending in none."""
+    return lambda self, side: iter(())
+
+
 def beside_what_was_said(real: Any) -> Any:
     """What was said of a partner stays: it is missing, and the record that came for it evicted."""
 
@@ -71,6 +77,7 @@ def beside_what_was_said(real: Any) -> Any:
 FAULTS = {
     "the level is forgotten at a restart": (commits, "restore_counts", forgotten_at_a_restart),
     "one side sheds": (Task, "_kept", on_one_side_only),
+    "what is put off is forgotten": (Backlog, "offsets", pending_nowhere),
     "nothing is taken back": (Deciding, "evict", beside_what_was_said),
 }
 
