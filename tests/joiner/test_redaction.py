@@ -26,8 +26,8 @@ class Sinks(World):
     def commit(self) -> None:
         prepare = self.joiner.prepare
 
-        def kept(now_ms: int) -> Any:
-            writes, commits = prepare(now_ms)
+        def kept(now_ms: int, most: int) -> Any:
+            writes, commits = prepare(now_ms, most)
             self.left += writes
             return writes, commits
 
