@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain, compress, repeat
 from operator import eq, is_not, not_
 from typing import NamedTuple, Protocol, cast
@@ -18,6 +19,7 @@ from typing import NamedTuple, Protocol, cast
 from shadowstream.joiner.deadlines import Deadlines, Lane, Lanes, LanesOfAll
 from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.shelf import Shelf
+from shadowstream.joiner.spilling import Spill
 from shadowstream.records import Side
 
 __all__ = ["ROW_BYTES", "Alone", "Asks", "Decision", "Held", "Many", "Met", "Pair", "Row", "Sheds", "Store", "Waiting"]
@@ -109,6 +111,8 @@ class Held:
     def __init__(self, window_ms: int) -> None:
         self._window_ms = window_ms
         self.bytes = [0, 0, 0]
+        self.spilled = [0, 0, 0]
+        """Bytes of values that lie outside of memory; not among `bytes`."""
         self.records = [0, 0, 0]
         self._windows: Counter[int] = Counter()
 
@@ -125,6 +129,11 @@ class Held:
     def leave_all(self, side: Side, rows: Rows) -> None:
         """Rows wait no longer."""
         self._move(side, rows, -1)
+
+    def spill(self, side: int, size: int) -> None:
+        """So many bytes of values left memory, or came back where negative."""
+        self.bytes[side] -= size
+        self.spilled[side] += size
 
     def _move(self, side: Side, rows: Rows, sign: int) -> None:
         self.bytes[side] += sign * (ROW_BYTES * len(rows) + _bytes(rows.values) + _bytes(rows.keys))
@@ -196,11 +205,30 @@ class Waiting:
         self.held, self.behind = Held(window_ms), False
         self._ids: tuple[dict[Hashable, int], ...] = tuple({} for _ in range(sides))
         """Of each waiting id the offset of its row, the earliest of them."""
-        self._shelves = tuple(Shelf() for _ in range(sides))
+        self._shelves = tuple(Shelf(partial(self._back, side)) for side in range(sides))
         self._again: tuple[dict[Hashable, deque[int]], ...] = tuple({} for _ in range(sides))
         self._fresh: deque[tuple[Side, Hashable, int]] = deque()
         self._fresh_runs: list[tuple[Side, Sequence[Hashable], Rows]] = []
         self._deadlines = Deadlines(self._still)
+
+    def _back(self, side: int, size: int) -> None:
+        self.held.spill(side, -size)
+
+    def spill(self, to: Spill, down_to: int) -> int | None:
+        """Spill values, of the side with most in memory what has waited longest, until so many bytes are left there or
+        none of them are values: how many bytes; None where there was no room for the first."""
+        done: int | None = 0
+        empty: set[int] = set()
+        while sum(self.held.bytes) > down_to and len(empty) < len(self._shelves):
+            side = max((n for n in range(len(self._shelves)) if n not in empty), key=self.held.bytes.__getitem__)
+            size = self._shelves[side].spill(to)
+            if size is None:
+                return done or None
+            if not size:
+                empty.add(side)
+            self.held.spill(side, size)
+            done = (done or 0) + size
+        return done
 
     def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Pair]:
         """Match new rows of one side; what stays waits."""

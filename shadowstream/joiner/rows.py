@@ -111,6 +111,14 @@ class Rows:
         """Without their values and keys, which are most of what they take."""
         return Rows(*self.columns[:2], None, None, *self.columns[_ALWAYS:])
 
+    def without_values(self) -> Rows:
+        """Their values lie elsewhere (`with_values`)."""
+        return Rows(*self.columns[:2], None, *self.columns[3:])
+
+    def with_values(self, values: Sequence[bytes | None]) -> Rows:
+        """The same rows with these values."""
+        return Rows(*self.columns[:2], values, *self.columns[3:])
+
     def part(self, begin: int, end: int) -> Rows:
         """Those from `begin` up to `end`."""
         if begin == 0 and end >= len(self):

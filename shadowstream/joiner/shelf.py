@@ -2,12 +2,14 @@
 
 Both sides mostly come in the same order, so what is taken is mostly a slice of one run of rows; anything else is
 gathered at C speed as well. A run of which less than half still waits is packed anew, so what is kept is at most twice
-what waits.
+what waits. Values of whole runs can be spilled; a spilled run is joined to no other, and its values come back with the
+rows that are taken.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from operator import eq, itemgetter
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shadowstream.joiner.rows import Row, Rows
+from shadowstream.joiner.spilling import Lying, Spill, spilled
 
 RUN_MAX = 4_096
 PIECES_MAX = 8
@@ -23,12 +26,13 @@ TIDY_AT = 64
 
 
 class _Run:
-    """Rows in offset order, some of them taken: those before `begin`, or those of the mask."""
+    """Rows in offset order, some of them taken: those before `begin`, or those of the mask. `lying`: their values,
+    where they are spilled."""
 
-    __slots__ = ("at", "begin", "left", "offsets", "rows", "taken")
+    __slots__ = ("at", "begin", "left", "lying", "offsets", "rows", "taken")
 
-    def __init__(self, rows: Rows) -> None:
-        self.rows = rows
+    def __init__(self, rows: Rows, lying: Lying | None = None) -> None:
+        self.rows, self.lying = rows, lying
         self.offsets: list[int] = rows.offsets if type(rows.offsets) is list else list(rows.offsets)
         self.left = len(self.offsets)
         self.begin = 0
@@ -67,6 +71,12 @@ class _Run:
             return self.rows.where((~self.taken).tolist())
         return self.rows.part(self.begin, len(self.offsets)) if self.begin else self.rows
 
+    def packed(self) -> _Run:
+        """A run of those that have not been taken."""
+        if self.lying is None:
+            return _Run(self.waiting())
+        return _Run(self.waiting(), self.lying.at(slice(self.begin, None) if self.taken is None else ~self.taken))
+
 
 class Shelf:
     """See the head of this file.
@@ -77,16 +87,20 @@ class Shelf:
     ([b'b', b'c'], b'a')
     """
 
-    def __init__(self) -> None:
+    def __init__(self, back: Callable[[int], None] = lambda size: None) -> None:
         self._runs: list[_Run] = []
         self._firsts: list[int] = []
         self._tidy_at = TIDY_AT
+        self._back = back
+        """Told how many spilled bytes come back into memory."""
 
     def put(self, rows: Rows) -> None:
         """Rows at offsets beyond all that have been put before."""
         run = _Run(rows)
         # As a counter carries: each row is moved a few times at most, however small the batches are.
         while self._runs and self._runs[-1].left <= 2 * run.left and self._runs[-1].left + run.left <= RUN_MAX:
+            if self._runs[-1].lying is not None:
+                break
             self._firsts.pop()
             run = _Run(Rows.joined([self._runs.pop().waiting(), run.rows]))
         self._runs.append(run)
@@ -105,7 +119,7 @@ class Shelf:
             there = run.offsets[begin : begin + n - done]
             wanted = offsets[done : done + len(there)] if done or len(there) < n else offsets
             size = len(there) if there == wanted else list(map(eq, there, wanted)).index(False)
-            pieces.append(run.rows.part(begin, begin + size))
+            pieces.append(self._whole(run, run.rows.part(begin, begin + size), slice(begin, begin + size)))
             run.drop(begin, size)
             self._settle(index)
             done += size
@@ -116,17 +130,42 @@ class Shelf:
     def row(self, offset: int) -> Row:
         """One waiting row."""
         run = self._runs[bisect_right(self._firsts, offset) - 1]
-        return run.rows.row(run.place(offset))
+        place = run.place(offset)
+        row = run.rows.row(place)
+        return row if run.lying is None else row._replace(value=run.lying.at(slice(place, place + 1)).values()[0])
 
     def take_row(self, offset: int) -> Row:
         """Remove one row."""
         index = bisect_right(self._firsts, offset) - 1
         run = self._runs[index]
         place = run.place(offset)
-        row = run.rows.row(place)
+        row = self._whole(run, run.rows.part(place, place + 1), slice(place, place + 1)).row(0)
         run.drop(place, 1)
         self._settle(index)
         return row
+
+    def spill(self, to: Spill) -> int | None:
+        """Spill the values of the run that has waited longest of those in memory: how many bytes; 0 where there are
+        none, None where there is no room."""
+        for index, run in enumerate(self._runs):
+            if run.lying is not None or not any(run.rows.values):
+                continue
+            rows = run.waiting()
+            lying = spilled(rows.values, to)
+            if lying is None:
+                return None
+            self._runs[index] = _Run(rows.without_values(), lying)
+            self._firsts[index] = rows.offsets[0]
+            return lying.bytes()
+        return 0
+
+    def _whole(self, run: _Run, rows: Rows, places: slice | npt.NDArray[np.int64]) -> Rows:
+        """These rows of a run, which are taken, with their values."""
+        if run.lying is None:
+            return rows
+        lying = run.lying.at(places)
+        self._back(lying.bytes())
+        return rows.with_values(lying.values())
 
     def _gather(self, offsets: npt.NDArray[np.int64]) -> Rows:
         """Rows in any order: those of each run at once, then put in order."""
@@ -137,7 +176,7 @@ class Shelf:
         for index, end, n in touched:
             run = self._runs[index]
             places = run.places(offsets[order[end - n : end]])
-            pieces.append(_picked(run.rows, places.tolist()))
+            pieces.append(self._whole(run, _picked(run.rows, places.tolist()), places))
             run.drop_at(places)
         for index, _, _ in reversed(touched):  # from behind: an empty run goes, and moves those after it
             self._settle(index)
@@ -152,17 +191,24 @@ class Shelf:
         """After something was taken of a run: drop it, or pack it anew."""
         run = self._runs[index]
         if not run.left:
+            if run.lying is not None:
+                run.lying.extent.free()
             del self._runs[index], self._firsts[index]
         elif 2 * run.left < len(run.offsets):
-            self._runs[index] = packed = _Run(run.waiting())
+            self._runs[index] = packed = run.packed()
             self._firsts[index] = packed.offsets[0]
 
     def _tidy(self) -> None:
         runs, self._runs, self._firsts = self._runs, [], []
         parts: list[Rows] = []
         for n, run in enumerate(runs):
+            if run.lying is not None:
+                self._runs.append(run)
+                self._firsts.append(self._runs[-1].offsets[0])
+                continue
             parts.append(run.waiting())
-            if n + 1 == len(runs) or sum(map(len, parts)) + runs[n + 1].left > RUN_MAX:
+            last = n + 1 == len(runs) or runs[n + 1].lying is not None
+            if last or sum(map(len, parts)) + runs[n + 1].left > RUN_MAX:
                 self._runs.append(_Run(Rows.joined(parts)))
                 self._firsts.append(self._runs[-1].offsets[0])
                 parts = []
