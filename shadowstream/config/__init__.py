@@ -146,6 +146,11 @@ class Config(Model):
                 raise ValueError("twin goes with identity.kind key, coordinate or id, and identity.outputs: one")
             if self.bounded and not self.twin.group:
                 raise ValueError("bounded: needs twin.group, else nobody knows when the twin is done")
+        paired_late = self.identity.kind == "occurrence" or self.identity.outputs == "many"
+        if self.limits.overflow == "spill" and paired_late:
+            raise ValueError(
+                "limits.overflow: spill goes with identity.kind key, coordinate or id, and identity.outputs: one"
+            )
         cost = [criterion for criterion in self.judge.criteria if criterion.rate == "cost"]
         if cost and self.candidate.topic:
             raise ValueError("judge.criteria: cost needs candidate.call; nobody measures a job of its own for us")

@@ -22,10 +22,23 @@ class Limits(Model):
         900_000, ge=1, le=900_000, description="largest snapshot of a candidate's state, per input partition, bytes"
     )
     pending_bytes_max: int = Field(200_000_000, ge=1, description="most bytes of unpaired records per joiner process")
-    overflow: Literal["hold", "shed"] = Field(
+    overflow: Literal["hold", "shed", "spill"] = Field(
         "hold",
         description="where both sides lead by turns and holding one back does not keep to pending_bytes_max: hold "
-        "takes more memory and loses nothing; shed ends half of all identities as evicted, and half of what is left",
+        "takes more memory and loses nothing; shed ends half of all identities as evicted, and half of what is left; "
+        "spill puts values that wait, unredacted, into a private file and loses nothing (not with identity.kind: "
+        "occurrence or identity.outputs: many)",
+    )
+    spill_dir: str | None = Field(
+        None,
+        min_length=1,
+        description="folder of the spill file of each joiner, which has no name there, is readable by its owner alone "
+        "and ends with the process; default: the temporary folder, which must not be memory (tmpfs)",
+    )
+    spill_bytes_max: int = Field(
+        10_000_000_000,
+        ge=1,
+        description="largest spill file per joiner process, bytes; beyond, more memory is taken as under hold, and told",
     )
     corrections_max: int = Field(
         100_000, ge=0, description="most outcomes missing and extra per output partition that stay correctable"

@@ -214,20 +214,20 @@ class Waiting:
     def _back(self, side: int, size: int) -> None:
         self.held.spill(side, -size)
 
-    def spill(self, to: Spill, down_to: int) -> int | None:
-        """Spill values, of the side with most in memory what has waited longest, until so many bytes are left there or
-        none of them are values: how many bytes; None where there was no room for the first."""
-        done: int | None = 0
+    def spill(self, to: Spill, down_to: int) -> int:
+        """Spill values, of the side with most in memory what has waited longest, until so many bytes are left there,
+        none of them are values or there is no room for more: how many bytes."""
+        done = 0
         empty: set[int] = set()
         while sum(self.held.bytes) > down_to and len(empty) < len(self._shelves):
             side = max((n for n in range(len(self._shelves)) if n not in empty), key=self.held.bytes.__getitem__)
             size = self._shelves[side].spill(to)
             if size is None:
-                return done or None
+                break
             if not size:
                 empty.add(side)
             self.held.spill(side, size)
-            done = (done or 0) + size
+            done += size
         return done
 
     def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Pair]:

@@ -252,6 +252,10 @@ class JoinerStep:
         waiting = [task.store.held.bytes for task in self.tasks.values()]
         return tuple(sum(one[side] for one in waiting) for side in Side)
 
+    def spilled_bytes(self) -> tuple[int, ...]:
+        """Bytes of their values that lie outside of memory, by side."""
+        return tuple(sum(task.store.held.spilled[side] for task in self.tasks.values()) for side in Side)
+
     def finished(self) -> bool:
         """Bounded run: every task of ours has ended everything and committed it."""
         return bool(self.tasks) and all(task.closed for task in self.tasks.values())

@@ -20,10 +20,11 @@ from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.corrections import Corrected, restored
 from shadowstream.joiner.deciding import Deciding
 from shadowstream.joiner.identity import header
-from shadowstream.joiner.pairing import Alone
+from shadowstream.joiner.pairing import Alone, Waiting
 from shadowstream.joiner.progress import Done, Progress
 from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.side import SideState
+from shadowstream.joiner.spilling import Spill
 from shadowstream.joiner.state import Sources, TaskState
 from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Headers, Packed, Place, Side, Write, unpack_origin
 from shadowstream.runner.marks import Counters
@@ -306,6 +307,10 @@ class Task(TaskState):
         The next commit keeps the level, so that with the records it holds or is forgotten.
         """
         return self._deciding.shed() if self.shedding.step() else 0
+
+    def spill(self, to: Spill, down_to: int) -> int:
+        """Spill values of what waits until so many bytes are left in memory; how many bytes that were."""
+        return self.store.spill(to, down_to) if isinstance(self.store, Waiting) else 0
 
     # ---------------------------------------------------------------- committing
 

@@ -22,15 +22,18 @@ log = get_logger("joiner")
 TELL_EVERY_S = 10.0
 OVER = 4
 """A task overflows once this part of its share has come on top although all sides but one are held."""
-Waiting = tuple[Sequence[Place], Sequence[int]]
-"""A task's places and the bytes that wait there, both by side."""
+Waiting = tuple[Sequence[Place], Sequence[int], Sequence[int]]
+"""A task's places, the bytes that wait there in memory and those that are spilled, all by side."""
 
 
-def to_hold(pending: Sequence[int], held: frozenset[Side], share: int) -> frozenset[Side]:
+def to_hold(
+    pending: Sequence[int], held: frozenset[Side], share: int, spilled: Sequence[int] = (0, 0, 0)
+) -> frozenset[Side]:
     """The sides of a task to be held from now on, by the bytes of each that wait.
 
     Over the share one more side is held, the one with most waiting, until only the one with least is left. A side
-    that has become this one is let go: what waits elsewhere waits for it. Under half the share all are.
+    that has become this one is let go: what waits elsewhere waits for it. Under half the share all are. What is spilled takes
+    no memory, but it waits: a side leads with it.
 
     >>> production = frozenset([Side.PRODUCTION])
     >>> to_hold([9, 1], frozenset(), 9) == production == to_hold([4, 1], production, 9)
@@ -39,10 +42,12 @@ def to_hold(pending: Sequence[int], held: frozenset[Side], share: int) -> frozen
     frozenset()
     >>> to_hold([5, 6], production, 9) == {Side.SHADOW}
     True
+    >>> to_hold([5, 6], production, 9, [3, 0]) == production
+    True
     """
     if sum(pending) < share // 2:
         return frozenset()
-    by_lead = sorted(map(Side, range(len(pending))), key=lambda side: -pending[side])
+    by_lead = sorted(map(Side, range(len(pending))), key=lambda side: -pending[side] - spilled[side])
     kept = held.difference(by_lead[-1:])
     if sum(pending) > share:
         return kept.union([side for side in by_lead[:-1] if side not in kept][:1])
@@ -114,9 +119,9 @@ class Holding:
         pause: set[Place] = set()
         resume: set[Place] = set()
         share = self._bound // max(1, len(tasks))
-        for places, pending in tasks:
+        for places, pending, spilled in tasks:
             held = self._held.get(places[0], frozenset())
-            wanted = to_hold(pending, held, share)
+            wanted = to_hold(pending, held, share, spilled)
             if wanted != held:
                 self._held[places[0]] = wanted
                 pause.update(places[side] for side in wanted - held)
@@ -127,7 +132,7 @@ class Holding:
             if self._overflow.of(places[0], sum(pending), share, full=len(wanted) == len(places) - 1, late=late):
                 over.append(places[0])
         if pause or resume:
-            self._change(pause, resume, sum(sum(pending) for _, pending in tasks))
+            self._change(pause, resume, sum(sum(pending) for _, pending, _ in tasks))
         return over
 
     def tell_over(self, over: Sequence[Place], pending: int) -> None:

@@ -32,6 +32,7 @@ from shadowstream.kafka.received import Received
 from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.role import Prepared
 from shadowstream.kafka.said import read_said
+from shadowstream.kafka.spilling import Spilling
 from shadowstream.kafka.states import newest_states, read_states
 from shadowstream.kafka.undecided import Undecided
 from shadowstream.observe import get_logger
@@ -75,6 +76,7 @@ class JoinerRole:
         self._observer = Observer(config, step, clients.admin, families)
         self._fetcher = Fetcher(config, clients.admin, clients.received.settings())
         self._holding = Holding(clients.consumer, config.limits.pending_bytes_max)
+        self._spilling = Spilling(config.limits, watch) if config.limits.overflow == "spill" else None
         self._cut: dict[str, int] = {}
         self.pending_at_restart = 0
         self.finished = False
@@ -182,6 +184,8 @@ class JoinerRole:
         self._holding.dropped()
         self._fetcher.restart()
         self._step.drop()
+        if self._spilling is not None:
+            self._spilling.dropped()
 
     def restored(self) -> bool:
         """Whether all sides of each task have been read again to where they had been, and nothing awaits a schema."""
@@ -218,14 +222,16 @@ class JoinerRole:
         for place, batch, gone in self._fetcher.turn(self._step.wanted):
             self._step.fetched(place, batch, gone)
         tasks = self._step.tasks.values()
-        waiting = [(task.places, task.store.held.bytes[: len(task.places)]) for task in tasks]
-        over = self._holding.turn(waiting)
+        held = [(task.places, task.store.held, len(task.places)) for task in tasks]
+        over = self._holding.turn([(places, one.bytes[:n], one.spilled[:n]) for places, one, n in held])
+        if self._spilling is not None:
+            over = self._spilling.turn(self._step.tasks, over)
         if over:
             self._overflow(over)
 
     def _overflow(self, over: Sequence[Place]) -> None:
         """What to do about tasks that holding does not keep to the bound."""
-        if self._config.limits.overflow == "hold":
+        if self._config.limits.overflow != "shed":
             self._holding.tell_over(over, sum(self._step.pending_bytes()))
             return
         for place in over:
@@ -296,6 +302,7 @@ class JoinerRole:
         for side, (records, size, watermark_ms) in self._step.sides().items():
             metrics.set("pending_records", records, side=side.word)
             metrics.set("pending_bytes", size, side=side.word)
+            metrics.set("spilled_bytes", self._step.spilled_bytes()[side], side=side.word)
             if watermark_ms is not None:
                 metrics.set("watermark_seconds", watermark_ms / 1000, side=side.word)
         metrics.set("shed_level", max((task.shedding.level for task in self._step.tasks.values()), default=0))

@@ -35,16 +35,22 @@ BATCH_BYTES = BATCH * (ROW_BYTES + 40)
 OUT, SHADOW = Place("out", 0), Place("shadow.turns.out.out", 0)
 
 
-def same(value: int) -> int:
+def same(value: Any) -> Any:
     """The candidate: what production answers."""
     return value
+
+
+def plain(n: int) -> bytes:
+    return b"%d" % n
 
 
 class World:
     """A broker with the shadow's outputs on it and production's in the opposite order: the first half of either side
     waits for the second of the other, whichever is held."""
 
-    def __init__(self, overflow: str, delivery: str = "exactly_once") -> None:
+    def __init__(
+        self, overflow: str, delivery: str = "exactly_once", value: Callable[[int], bytes] = plain, **limits: Any
+    ) -> None:
         self.config = Config.model_validate(
             {
                 "name": "turns",
@@ -60,6 +66,7 @@ class World:
                     "commit_records": 5 * BATCH,
                     "pending_bytes_max": BOUND,
                     "overflow": overflow,
+                    **limits,
                 },
             }
         )
@@ -68,7 +75,7 @@ class World:
         self.broker.create("out", 1)
         for n in range(ORDERS):
             later_ms = LATER_MS if n == ORDERS - 1 else 0  # closes the window of all the others
-            self.broker.logs[Place("in", 0)].append(Entry(b"k%d" % n, b"%d" % n, 1_000_000 + n + later_ms))
+            self.broker.logs[Place("in", 0)].append(Entry(b"k%d" % n, value(n), 1_000_000 + n + later_ms))
         self.running: Process | None = None
         self.asked = 0
         self.watch = Watch("turns", "joiner")
@@ -145,7 +152,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
     seen, turn = Seen(), holding.Holding.turn
 
     def look(self: holding.Holding, tasks: list[holding.Waiting]) -> list[Place]:
-        seen.pending.append(sum(sum(pending) for _, pending in tasks))
+        seen.pending.append(sum(sum(pending) for _, pending, _ in tasks))
         return turn(self, tasks)
 
     monkeypatch.setattr(holding.Holding, "turn", look)
