@@ -71,7 +71,9 @@ TABLE = (
     Metric("watermark_seconds", "gauge", "Event time read to, seconds since the epoch.", ("side",), ("joiner",)),
     Metric("pending_records", "gauge", "Records without a partner yet.", ("side",), ("joiner", "labels")),
     Metric("pending_bytes", "gauge", "Memory of records without a partner yet.", ("side",), ("joiner",)),
-    Metric("spilled_bytes", "gauge", "Values of such records in the spill file, not in memory.", ("side",), ("joiner",)),
+    Metric(
+        "spilled_bytes", "gauge", "Values of such records in the spill file, not in memory.", ("side",), ("joiner",)
+    ),
     Metric("spill_full", "gauge", "1 while the spill file has no room: memory grows instead.", (), ("joiner",)),
     Metric("shed_level", "gauge", "All but 1 in 2^n identities are shed: the highest n of a task.", (), ("joiner",)),
     Metric("commit_seconds", "histogram", "Duration of a committed transaction.", ("role",), (*_LOOPS, "judge")),

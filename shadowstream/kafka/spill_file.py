@@ -28,7 +28,9 @@ class SpillFile:
         try:
             self._file = tempfile.TemporaryFile("w+b", buffering=0, dir=folder)  # noqa: SIM115  it lives as we do
         except OSError as error:
-            raise ConfigError(f"limits.spill_dir: no file can be made in {folder or tempfile.gettempdir()}: {error}") from error
+            raise ConfigError(
+                f"limits.spill_dir: no file can be made in {folder or tempfile.gettempdir()}: {error}"
+            ) from error
         self._bound, self._end = bound, 0
         self._gaps: list[tuple[int, int]] = []
         """Begin and end of what has been freed below the file's end, in order and never side by side."""

@@ -19,7 +19,11 @@ from tests.pipeline.evidence import records, remainders
 PAIRED = ("match", "tolerated", "ignored", "mismatch")
 OTHERS = {"alerts": "tests/alerts moves it"}
 WATCHED = [metric for metric in TABLE if not set(metric.roles) & OTHERS.keys()]
-ELSEWHERE = {"shed_level": "tests/memory/test_shedding.py moves it: shedding would evict what is watched here"}
+ELSEWHERE = {
+    "shed_level": "tests/memory/test_shedding.py moves it: shedding would evict what is watched here",
+    "spilled_bytes": "tests/memory/test_spilling.py moves it: here one side leads, and holding it is enough",
+    "spill_full": "tests/memory/test_spilling.py moves it, as spilled_bytes",
+}
 MOVED: dict[str, Callable[[Run], None]] = {}
 
 

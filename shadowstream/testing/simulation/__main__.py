@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from shadowstream.testing.simulation.run import SHEDDING, STEPS, run
+from shadowstream.testing.simulation.run import SHEDDING, SPILLING, STEPS, run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,8 +18,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--on-broker", action="store_true", help="the real roles and loop, on the broker in memory")
     parser.add_argument("--at-least-once", action="store_true", help="as --on-broker, without transactions")
     parser.add_argument("--shed", action="store_true", help="tasks shed identities; not on the broker")
+    parser.add_argument("--spill", action="store_true", help="tasks spill values to a file; not on the broker")
     given = parser.parse_args(arguments)
-    way = SHEDDING if given.shed else STEPS
+    way = SHEDDING if given.shed else SPILLING if given.spill else STEPS
     if given.at_least_once:
         from shadowstream.testing.simulation.on_broker.play import AT_LEAST_ONCE as way
     elif given.on_broker:

@@ -8,10 +8,14 @@ from dataclasses import replace
 from random import Random
 
 from shadowstream.joiner import checkpoint
+from shadowstream.kafka.spill_file import SpillFile
 from shadowstream.records import Place, Side
 from shadowstream.testing.simulation.history import IDLE_MS, ROUNDS, Action, History
 from shadowstream.testing.simulation.joiners import Process, Stored
 from shadowstream.testing.simulation.world import World
+
+SPILL_MAX = 1_000_000_000
+SPILLS = 0.3
 
 
 class Trial:
@@ -24,6 +28,7 @@ class Trial:
         self.tasks = [(topic, p) for topic in self.world.topics for p in range(self.setup.outputs)]
         self.processes = [Process(self.world, self.stored, self.tasks), Process(self.world, self.stored, [])]
         self.befallen: Counter[str] = Counter()
+        self.spill = SpillFile(None, SPILL_MAX)
 
     def play(self) -> Trial:
         """All actions, then the end."""
@@ -131,6 +136,13 @@ class Trial:
             if task in process.step.tasks:
                 process.step.tasks[task].shed_more()
 
+    def _spill(self, which: int, n: int) -> None:
+        """The memory of one task is full, and values of all that waits go to a file."""
+        task = Place(*self.tasks[which % len(self.tasks)])
+        for process in self.processes:
+            if task in process.step.tasks:
+                self.befallen["bytes spilled"] += process.step.tasks[task].spill(self.spill, 0)
+
     def _wait(self, which: int, n: int) -> None:
         self.world.move_to(self.world.now_ms + IDLE_MS + 1)
         for process in self.processes:
@@ -213,6 +225,15 @@ class Trial:
 def played(history: History) -> Trial:
     """A history, played to its end."""
     return Trial(history).play()
+
+
+def played_spilling(history: History) -> Trial:
+    """The same, with tasks that spill all they can again and again."""
+    draw = Random(f"spills of {history.setup.seed}")
+    actions: list[Action] = []
+    for action in history.actions:
+        actions += [action, *([Action("spill", draw.randrange(4))] if draw.random() < SPILLS else [])]
+    return played(History(history.setup, history.inputs, tuple(actions)))
 
 
 def played_shedding(history: History) -> Trial:

@@ -15,7 +15,7 @@ from shadowstream.testing.simulation import coverage
 from shadowstream.testing.simulation.check import Verdict
 from shadowstream.testing.simulation.generator import history, is_determined
 from shadowstream.testing.simulation.history import History
-from shadowstream.testing.simulation.play import Trial, played, played_shedding
+from shadowstream.testing.simulation.play import Trial, played, played_shedding, played_spilling
 from shadowstream.testing.simulation.shrink import shrunk
 
 COVERED_FROM = 500
@@ -46,6 +46,7 @@ class Way(NamedTuple):
 
 STEPS = Way(played, "sim")
 SHEDDING = Way(played_shedding, "sim SIM_ARGS=--shed")
+SPILLING = Way(played_spilling, "sim SIM_ARGS=--spill")
 
 
 def judged(one: History, way: Way = STEPS) -> tuple[tuple[str, ...], Trial | None, Counter[str]]:

@@ -1,0 +1,24 @@
+"""The simulator's trials with tasks that spill values in the midst of it: every outcome is the oracle's."""
+
+from __future__ import annotations
+
+import pytest
+
+from shadowstream.joiner.spilling import Lying
+from shadowstream.testing.simulation.run import SPILLING, run, run_seed
+
+SEEDS = 40
+WITHIN = 40
+
+
+def test_where_values_lie_changes_no_outcome() -> None:
+    well, said = run(0, SEEDS, 1, SPILLING)
+    assert well, said
+    (spilled,) = [line for line in said if line.startswith("bytes spilled")]
+    assert int(spilled.split()[-1]) > 10_000
+
+
+def test_the_simulator_sees_values_that_come_back_in_another_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = Lying.values
+    monkeypatch.setattr(Lying, "values", lambda lying: values(lying)[::-1])
+    assert any(run_seed(seed, SPILLING).offences for seed in range(WITHIN))
