@@ -55,7 +55,7 @@ test: setup ## the tests, lint and types among them (PYTEST_ARGS=... for pytest,
 proof: setup ## every must-show of the issues in full: the tests marked long
 	@$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
-sim: setup ## whole trials from seeds against an oracle (SEEDS=500 FIRST_SEED=0 SIM_ARGS=--shed)
+sim: setup ## whole trials from seeds against an oracle (SEEDS=500 FIRST_SEED=0 SIM_ARGS=--shed|--spill)
 	@$(BIN)/python -m shadowstream.testing.simulation --seeds $(SEEDS) --first-seed $(FIRST_SEED) $(SIM_ARGS)
 
 calibrate: setup ## 2,000 seeded candidates at the limit through the judge, beside the exact probabilities

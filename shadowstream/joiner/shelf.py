@@ -156,7 +156,7 @@ class Shelf:
                 return None
             self._runs[index] = _Run(rows.without_values(), lying)
             self._firsts[index] = rows.offsets[0]
-            return lying.bytes()
+            return lying.total()
         return 0
 
     def _whole(self, run: _Run, rows: Rows, places: slice | npt.NDArray[np.int64]) -> Rows:
@@ -164,7 +164,7 @@ class Shelf:
         if run.lying is None:
             return rows
         lying = run.lying.at(places)
-        self._back(lying.bytes())
+        self._back(lying.total())
         return rows.with_values(lying.values())
 
     def _gather(self, offsets: npt.NDArray[np.int64]) -> Rows:

@@ -57,13 +57,13 @@ class Lying(NamedTuple):
         """Those at places, or at which a mask is true."""
         return Lying(self.extent, self.begins[places], self.sizes[places])
 
-    def bytes(self) -> int:
-        """How much these values take."""
+    def total(self) -> int:
+        """How many bytes these values take."""
         return int(self.sizes[self.sizes > 0].sum())
 
     def values(self) -> list[bytes | None]:
         """They themselves."""
-        spill, size = self.extent.spill, self.bytes()
+        spill, size = self.extent.spill, self.total()
         first, end = int(self.begins.min()), int((self.begins + self.sizes).max())
         if end - first <= GAPS_MAX * size:
             piece = spill.get(first, end - first)

@@ -26,14 +26,11 @@ Waiting = tuple[Sequence[Place], Sequence[int], Sequence[int]]
 """A task's places, the bytes that wait there in memory and those that are spilled, all by side."""
 
 
-def to_hold(
-    pending: Sequence[int], held: frozenset[Side], share: int, spilled: Sequence[int] = (0, 0, 0)
-) -> frozenset[Side]:
-    """The sides of a task to be held from now on, by the bytes of each that wait.
+def to_hold(pending: Sequence[int], held: frozenset[Side], share: int) -> frozenset[Side]:
+    """The sides of a task to be held from now on, by the bytes of each that wait, spilled or not.
 
     Over the share one more side is held, the one with most waiting, until only the one with least is left. A side
-    that has become this one is let go: what waits elsewhere waits for it. Under half the share all are. What is spilled takes
-    no memory, but it waits: a side leads with it.
+    that has become this one is let go: what waits elsewhere waits for it. Under half the share all are.
 
     >>> production = frozenset([Side.PRODUCTION])
     >>> to_hold([9, 1], frozenset(), 9) == production == to_hold([4, 1], production, 9)
@@ -42,12 +39,10 @@ def to_hold(
     frozenset()
     >>> to_hold([5, 6], production, 9) == {Side.SHADOW}
     True
-    >>> to_hold([5, 6], production, 9, [3, 0]) == production
-    True
     """
     if sum(pending) < share // 2:
         return frozenset()
-    by_lead = sorted(map(Side, range(len(pending))), key=lambda side: -pending[side] - spilled[side])
+    by_lead = sorted(map(Side, range(len(pending))), key=lambda side: -pending[side])
     kept = held.difference(by_lead[-1:])
     if sum(pending) > share:
         return kept.union([side for side in by_lead[:-1] if side not in kept][:1])
@@ -121,7 +116,8 @@ class Holding:
         share = self._bound // max(1, len(tasks))
         for places, pending, spilled in tasks:
             held = self._held.get(places[0], frozenset())
-            wanted = to_hold(pending, held, share, spilled)
+            # With what is spilled, as if it were not: a side leads with it, and no more waits in all than under `hold`.
+            wanted = to_hold([sum(both) for both in zip(pending, spilled, strict=True)], held, share)
             if wanted != held:
                 self._held[places[0]] = wanted
                 pause.update(places[side] for side in wanted - held)

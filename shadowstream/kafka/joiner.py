@@ -76,7 +76,7 @@ class JoinerRole:
         self._observer = Observer(config, step, clients.admin, families)
         self._fetcher = Fetcher(config, clients.admin, clients.received.settings())
         self._holding = Holding(clients.consumer, config.limits.pending_bytes_max)
-        self._spilling = Spilling(config.limits, watch) if config.limits.overflow == "spill" else None
+        self._spilling = Spilling(config.limits) if config.limits.overflow == "spill" else None
         self._cut: dict[str, int] = {}
         self.pending_at_restart = 0
         self.finished = False
@@ -305,6 +305,7 @@ class JoinerRole:
             metrics.set("spilled_bytes", self._step.spilled_bytes()[side], side=side.word)
             if watermark_ms is not None:
                 metrics.set("watermark_seconds", watermark_ms / 1000, side=side.word)
+        metrics.set("spill_full", int(self._spilling is not None and self._spilling.full))
         metrics.set("shed_level", max((task.shedding.level for task in self._step.tasks.values()), default=0))
 
 

@@ -11,7 +11,6 @@ from shadowstream.kafka.holding import TELL_EVERY_S
 from shadowstream.kafka.spill_file import SpillFile
 from shadowstream.observe import get_logger
 from shadowstream.records import Place
-from shadowstream.watch import Watch
 
 log = get_logger("joiner")
 AGAIN_S = 1.0
@@ -21,36 +20,36 @@ AGAIN_S = 1.0
 class Spilling:
     """Relieves tasks of values; raises `ConfigError` where there can be no file."""
 
-    def __init__(self, limits: Limits, watch: Watch) -> None:
-        self._bound, self._watch = limits.pending_bytes_max, watch
+    def __init__(self, limits: Limits) -> None:
+        self._bound = limits.pending_bytes_max
         self._file = SpillFile(limits.spill_dir, limits.spill_bytes_max)
         self._again_at = self._tell_at = self._tell_refused_at = 0.0
         self._told = False
+        self.full = False
+        """Whether there is no room for what should be spilled."""
 
     def dropped(self) -> None:
         """Every task has been forgotten."""
         self._file.clear()
+        self._told, self._tell_at = False, 0.0
 
     def turn(self, tasks: Mapping[Place, Task], over: Sequence[Place]) -> list[Place]:
         """Spill values of the tasks at production's places `over`; those of them that it does not relieve.
 
-        Down to three quarters of the share and not to the half at which all sides are let go: the leading side stays
-        held, so that no more waits in all than would under `hold`.
+        Down to half of the share: little at a time would be many small pieces.
         """
         still: list[Place] = []
         share = self._bound // max(1, len(tasks))
         size = 0
         for place in over:
             if time.monotonic() >= self._again_at:
-                done = tasks[place].spill(self._file, share * 3 // 4)
-                size += done
+                size += tasks[place].spill(self._file, share // 2)
                 if self._file.refused:
                     self._again_at = time.monotonic() + AGAIN_S
                     self._tell_refused()
             if sum(tasks[place].store.held.bytes) > share:
                 still.append(place)
-        if not over or not self._file.refused:
-            self._watch.metrics.set("spill_full", 0)
+        self.full = bool(over and self._file.refused)
         self._tell(sum(sum(task.store.held.spilled) for task in tasks.values()), size)
         return still
 
@@ -64,7 +63,6 @@ class Spilling:
             self._told, self._tell_at = False, 0.0
 
     def _tell_refused(self) -> None:
-        self._watch.metrics.set("spill_full", 1)
         if time.monotonic() >= self._tell_refused_at:
             self._tell_refused_at = time.monotonic() + TELL_EVERY_S
             log.warning("spill_refused", reason=self._file.refused, file_bytes=self._file.size)

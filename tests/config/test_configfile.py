@@ -93,6 +93,16 @@ def test_a_missing_key_inside_another_is_named_in_its_line(write: Write) -> None
             "",
             "twin goes with identity.kind key, coordinate or id",
         ),
+        (
+            "limits: {overflow: spill}\nidentity: {kind: occurrence}",
+            "limits.overflow",
+            "spill goes with identity.kind key, coordinate or id",
+        ),
+        (
+            "limits: {overflow: spill}\nidentity: {kind: id, header: h, outputs: many}",
+            "limits.overflow",
+            "spill goes with identity.kind key, coordinate or id",
+        ),
         ("kafka: {client: {a.b: [1]}}", "kafka.client.a.b", "expected a text, a number or true/false, found a list"),
         ("kafka: {client: {a.b: }}", "kafka.client.a.b", "expected a text, a number or true/false, found nothing"),
         ("compare: {rules: [{path: a}]}", "compare.rules[0]", "the rule says nothing; give ignore, atol or rtol"),

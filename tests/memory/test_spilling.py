@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import resource
 import stat
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -20,6 +23,7 @@ import pytest
 from shadowstream.errors import ConfigError, StoreError
 from shadowstream.kafka import holding, spill_file
 from shadowstream.kafka.spill_file import SpillFile
+from tests.memory import spilled
 from tests.memory.test_shedding import BATCH, ORDERS, World, played, watched
 
 SIZE = 4_000
@@ -112,6 +116,18 @@ def test_a_full_disk_or_file_is_told_and_costs_memory_but_no_record(
     assert why in caplog.text
     assert "pending_over_bound" in caplog.text
     assert (shown.most["spill_full"], shown.last["spill_full"]) == (1, 0)
+
+
+def test_what_is_spilled_leaves_the_memory_of_the_process() -> None:
+    took = {}
+    for overflow in ("hold", "spill"):
+        told = subprocess.run([sys.executable, "-m", "tests.memory.spilled", overflow], check=True, capture_output=True)
+        took[overflow] = json.loads(told.stdout)
+        assert took[overflow]["pairs"] == spilled.RECORDS
+        print(f"{overflow}: {spilled.RECORDS} records a side of {spilled.SIZE} bytes: {took[overflow]}")
+    assert took["spill"]["spilled"] > spilled.BOUND
+    assert took["spill"]["resident"] < 1.5 * spilled.BOUND
+    assert took["hold"]["resident"] > 3 * spilled.BOUND
 
 
 # -------------------------------------------------------------------- the file
