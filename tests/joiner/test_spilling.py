@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowstream.config import Config
-from shadowstream.joiner.pairing import ROW_BYTES, Waiting
+from shadowstream.joiner.pairing import ROW_BYTES, Met, Waiting
 from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.shelf import Shelf
 from shadowstream.kafka.spill_file import SpillFile
@@ -105,7 +105,8 @@ def test_without_room_everything_stays_in_memory() -> None:
     assert waiting.spill(NoRoom(), 0) == 0
     assert (waiting.held.bytes, waiting.held.spilled) == (before, [0, 0, 0])
     (met,) = waiting.meet(Side.SHADOW, [1], Rows.of([Row(7, 0, b"value", b"k")]))
-    assert met.production.row(0).value == b"value"  # type: ignore[union-attr]
+    assert isinstance(met, Met)
+    assert met.production.row(0).value == b"value"
 
 
 def test_a_twin_finds_the_values_of_both_others() -> None:
