@@ -89,16 +89,17 @@ class Families:
     def whole(self, places: Collection[Place]) -> list[Place]:
         """Places of those tasks of which all sides are among these."""
         known = set(places)
-        return [place for place in places if known.issuperset(self._task_of[place][2])]
+        return [place for place in places if known.issuperset(self._task(place)[2])]
 
     def tasks_in(self, places: Collection[Place]) -> list[tuple[str, int]]:
         """The tasks that these places are, as (production's logical output topic, partition).
 
-        Raises `ConfigError` where a task's places are not all among them: no pair would ever meet.
+        Raises `ConfigError` where a task's places are not all among them: no pair would ever meet; and where a topic
+        has got more partitions since we started.
         """
         tasks = set()
         for place in places:
-            topic, partition, task = self._task_of[place]
+            topic, partition, task = self._task(place)
             lacking = [other for other in task if other not in places]
             if lacking:
                 raise ConfigError(
@@ -107,6 +108,14 @@ class Families:
                 )
             tasks.add((topic, partition))
         return sorted(tasks)
+
+    def _task(self, place: Place) -> tuple[str, int, tuple[Place, ...]]:
+        if place not in self._task_of:
+            raise ConfigError(
+                f"{place} was not there when this process started: the topic has got more partitions. Keys may lie in "
+                "others from now on, so that pairs would never meet. Remove the topics of this trial and start anew"
+            )
+        return self._task_of[place]
 
 
 def _counts(client: AdminClient, topics: Iterable[str]) -> dict[str, int]:

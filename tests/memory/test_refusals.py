@@ -10,11 +10,14 @@ import pytest
 
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka import joiner, judge, runner
+from shadowstream.kafka.clients import admin
+from shadowstream.kafka.families import Families
+from shadowstream.records import Place
 from shadowstream.testing.memory.groups import Group, Kept
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.processes import Process
 from shadowstream.watch import Watch
-from tests.memory.test_shedding import BATCH, ORDERS, OUT, World
+from tests.memory.test_shedding import BATCH, ORDERS, OUT, SHADOW, World
 
 LOST = 100
 COMMITS = 4
@@ -136,3 +139,14 @@ def test_a_start_that_another_process_overtakes_ends_and_is_no_refusal(world: Wo
     assert isinstance(process.error, BrokerError), process.error
     assert process.error.fatal
     assert "another process" in str(process.error)
+
+
+def test_partitions_that_come_while_a_joiner_runs_are_refused_by_name(world: World) -> None:
+    """The client tells a running member within minutes; at a start the counts are compared."""
+    process = Process("asks", world.broker.clock, lambda: Families(world.config, (), admin(world.config.kafka)))
+    world.turn(process, 100)
+    families = process.result
+    assert families.tasks_in([OUT, SHADOW]) == [("out", 0)]
+    for ask in (families.tasks_in, families.whole):
+        with pytest.raises(ConfigError, match=r"out/1 was not there .* more partitions"):
+            ask([OUT, SHADOW, Place("out", 1)])
