@@ -151,7 +151,8 @@ class Redact(Model):
     paths: list[str] = Field(
         default_factory=list,
         max_length=1000,
-        description="dotted paths, as in rules; what lies below or holds them is covered",
+        description="dotted paths, as in rules; what lies below or holds them is covered. A field that the candidate "
+        "has renamed is told of under the name that production gives it: that one counts here",
     )
     keys: bool = Field(False, description="record keys and correlation ids too")
     headers: list[str] = Field(
