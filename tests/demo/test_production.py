@@ -81,10 +81,15 @@ def read_all(bootstrap: str, topic: str) -> list[list[Message]]:
 def written(bootstrap: str, topic: str) -> int:
     """How many records a topic holds that nothing was deleted from."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "reader"})
-    places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
-    ends = [consumer.get_watermark_offsets(place, 10)[1] for place in places]
+    found = end(consumer, topic)
     consumer.close()
-    return sum(ends)
+    return found
+
+
+def end(consumer: Consumer, topic: str) -> int:
+    """Where the partitions of a topic end, together."""
+    places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
+    return sum(consumer.get_watermark_offsets(place, 10)[1] for place in places)
 
 
 def committed(bootstrap: str, topic: str, group: str) -> list[int]:
@@ -157,13 +162,16 @@ def test_production_answers_every_flight_once_in_its_place_and_commits_to_the_en
 def test_production_stopped_by_sigterm_goes_on_where_it_was_and_repeats_nothing(
     bootstrap: str, output: str, model_file: Path
 ) -> None:
-    many, topic = 60_000, f"many-{output}"
+    many, topic = 120_000, f"many-{output}"
     load(bootstrap, topic, PARTITIONS, many)
+    reader = Consumer({"bootstrap.servers": bootstrap, "group.id": "reader"})  # ready before, for there is no time then
+    assert end(reader, output) == 0
     first = start(bootstrap, topic, output, model_file)
     limit = time.monotonic() + 30
-    while not written(bootstrap, output):
+    while not end(reader, output):
         assert time.monotonic() < limit
     first.send_signal(signal.SIGTERM)
+    reader.close()
     _, said = first.communicate(timeout=30)
     assert first.returncode == 0, said
     assert 0 < written(bootstrap, output) < many, "stopped in the middle"
