@@ -1,0 +1,69 @@
+"""kill -9 of joiners whose values lie in a file: it dies with the process, and Kafka has everything still."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from shadowstream.testing import Broker
+from shadowstream.testing.topics import Write, produce_all
+from tests.conftest import Say
+from tests.pipeline.evidence import await_that, ended, records, remainders
+from tests.pipeline.roles import Running, commit, last_words
+from tests.pipeline.trial import FIRST_MS, PARTITIONS, Trial
+
+ORDERS = 1_200
+TEXT_BYTES = 6_000
+BOUND = 1_000_000
+"""Bytes; half of either side waits at once, whichever is held: three times as much."""
+KILLS = 2
+SAME = "def same(order):\n    return order\n"
+
+
+def asked(n: int) -> Write:
+    text = f"{n * 2_654_435_761 % 2**64:x}".rjust(TEXT_BYTES, "x")
+    return Write(json.dumps({"n": n, "text": text}).encode(), b"order-%d" % n, n % PARTITIONS, FIRST_MS + n)
+
+
+def spilled(trial: Trial) -> Counter[str]:
+    """What the joiners have said of their files, by event."""
+    lines = [json.loads(line) for line in trial.said("join").splitlines() if line.startswith("{")]
+    return Counter(line["event"] for line in lines)
+
+
+def said_of_spilling(trial: Trial, times: int) -> bool:
+    """Whether so many joiners have said that they spill."""
+    return spilled(trial)["values_spilled"] >= times
+
+
+def test_joiners_killed_with_values_in_their_files_lose_nothing_and_say_nothing_twice(
+    kafka: Broker, tmp_path: Path, say: Say
+) -> None:
+    limits: dict[str, Any] = {"commit_ms": 50, "commit_records": 200, "pending_bytes_max": BOUND, "overflow": "spill"}
+    limits["spill_dir"] = str(tmp_path)
+    settings = {"start": "earliest", "bounded": True, "limits": limits}
+    trial = Trial(kafka.bootstrap, "spill-killed", tmp_path, SAME, "trial_candidate:same", settings=settings)
+    trial.create_topics()
+    produce_all(trial.bootstrap, trial.input, [asked(n) for n in range(ORDERS)])
+    produce_all(trial.bootstrap, trial.output, [asked(n) for n in reversed(range(ORDERS))])
+    commit(trial, trial.group, dict.fromkeys(range(PARTITIONS), ORDERS // PARTITIONS))
+    trial.play("run")
+    with Running(trial) as running:
+        for kill in range(1, KILLS + 1):
+            running.start("join")
+            await_that("values lie in a file", partial(said_of_spilling, trial, kill))
+            running.kill("join")
+        before = ended(running.stats()).total()
+        running.start("join")
+        trial.finish(running.processes.pop("join0"), "join")
+        stats = running.stats()
+    found = spilled(trial)
+    say(f"{KILLS} kills with values in the file, {before:,} of {ORDERS:,} pairs before the last start; {dict(found)}")
+    assert ended(stats) == {"match": ORDERS}
+    assert remainders(stats) == {}
+    assert len(last_words(trial)) == len(records(trial.bootstrap, trial.topic("diff"))) == ORDERS
+    assert found["spilled_values_back"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix not in {".yaml", ".py", ".err"}) == []
