@@ -134,6 +134,8 @@ class Clocks:
             Side.SHADOW: True,
             Side.TWIN: twin is not None and twin.group is not None,
         }
+        decided = all(self._exact[one] and self._has_marks[one] for one in [Side.PRODUCTION, *others])
+        self._by_time = config.identity.kind == "occurrence" or not decided
 
     # ---------------------------------------------------------------- observations
 
@@ -289,6 +291,26 @@ class Clocks:
         """Event time to which all sides have been read: the minimum, see the head of this file."""
         known = [mark for mark in self.watermarks if mark is not None]
         return min(known) if len(known) == len(self.watermarks) else None
+
+    def awaited(self) -> frozenset[Side]:
+        """Sides of which one must be read on, whatever waits in memory, or nothing may ever end again.
+
+        Not one that is done with every input there is: it has no more to bring, and what the others have left is of
+        inputs that it has answered. Where time ends what waits, those whose watermark is lowest.
+        """
+        sides = [Side(n) for n in range(len(self._places))]
+        found = [one for one in sides if not self._has_answered(one)] or sides
+        if not self._by_time:
+            return frozenset(found)
+        marks = {one: -math.inf if (mark := self.read_to_ms(one)) is None else mark for one in found}
+        return frozenset(one for one, mark in marks.items() if mark == min(marks.values()))
+
+    def _has_answered(self, side: Side) -> bool:
+        """Whether a side is done with all inputs that are known, in a bounded trial with those within its bounds."""
+        start, done = self._progress.start, self._done(side)
+        bounds = start.bounds if start is not None and self._config.bounded else {}
+        ends = {place: min(end, bounds.get(place, end)) for place, end in self.input_ends.items()}
+        return bool(ends) and all(done.get(place, 0) >= end for place, end in ends.items())
 
     # ---------------------------------------------------------------- warm-up
 

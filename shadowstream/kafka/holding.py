@@ -2,16 +2,19 @@
 
 Pairs meet within one task only, and the client reads one partition after the other, so each task has its share of the
 bound: a bound for all of them would hold production's partition 0 while partition 1 is what the candidate's waits for.
-Held is the leading side of a task, never the one on which it waits, or nothing would ever pair again. Pausing throws
-away what was fetched already and the first record after resuming takes most of a second, hence the wide gap between the
-share at which a side is held and the half of it at which it is resumed. That second is also why nothing need keep two
-sides from being held by turns too often.
+Held is the leading side of a task, never the one on which it waits, or nothing would ever end again. Mostly that is the
+side with least in memory, but not where time ends what waits (`Clocks.awaited`): of an order that one side answers
+thrice and the other once, three quarters wait on the side that is behind. Nor where that side has no more to bring.
+
+Pausing throws away what was fetched already and the first record after resuming takes most of a second, hence the wide
+gap between the share at which a side is held and the half of it at which it is resumed. That second is also why nothing
+need keep two sides from being held by turns too often.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -22,30 +25,35 @@ log = get_logger("joiner")
 TELL_EVERY_S = 10.0
 OVER = 4
 """A task overflows once this part of its share has come on top although all sides but one are held."""
-Waiting = tuple[Sequence[Place], Sequence[int], Sequence[int]]
-"""A task's places, the bytes that wait there in memory and those that are spilled, all by side."""
+Waiting = tuple[Sequence[Place], Sequence[int], Sequence[int], Callable[[], frozenset[Side]]]
+"""A task's places, the bytes that wait there in memory and those that are spilled, all by side; and `Clocks.awaited`,
+asked only where something is to be held."""
+ALL = frozenset(Side)
 
 
-def to_hold(pending: Sequence[int], held: frozenset[Side], share: int) -> frozenset[Side]:
+def to_hold(
+    pending: Sequence[int], held: frozenset[Side], share: int, awaited: frozenset[Side] = ALL
+) -> frozenset[Side]:
     """The sides of a task to be held from now on, by the bytes of each that wait, spilled or not.
 
-    Over the share one more side is held, the one with most waiting, until only the one with least is left. A side
-    that has become this one is let go: what waits elsewhere waits for it. Under half the share all are.
+    Over the share one more side is held, the one with most waiting, until only one is left: of those that are awaited
+    the one with least. A side that has become this one is let go. Under half the share all are.
 
     >>> production = frozenset([Side.PRODUCTION])
     >>> to_hold([9, 1], frozenset(), 9) == production == to_hold([4, 1], production, 9)
     True
     >>> to_hold([3, 0], production, 9)
     frozenset()
-    >>> to_hold([5, 6], production, 9) == {Side.SHADOW}
+    >>> to_hold([5, 6], production, 9) == to_hold([6, 5], production, 9, production) == {Side.SHADOW}
     True
     """
     if sum(pending) < share // 2:
         return frozenset()
     by_lead = sorted(map(Side, range(len(pending))), key=lambda side: -pending[side])
-    kept = held.difference(by_lead[-1:])
+    free = [side for side in by_lead if side in awaited][-1]
+    kept = held - {free}
     if sum(pending) > share:
-        return kept.union([side for side in by_lead[:-1] if side not in kept][:1])
+        return kept.union([side for side in by_lead if side not in kept and side is not free][:1])
     return kept
 
 
@@ -114,10 +122,11 @@ class Holding:
         pause: set[Place] = set()
         resume: set[Place] = set()
         share = self._bound // max(1, len(tasks))
-        for places, pending, spilled in tasks:
+        for places, pending, spilled, awaited in tasks:
             held = self._held.get(places[0], frozenset())
             # With what is spilled, as if it were not: a side leads with it, and no more waits in all than under `hold`.
-            wanted = to_hold([sum(both) for both in zip(pending, spilled, strict=True)], held, share)
+            leads = [sum(both) for both in zip(pending, spilled, strict=True)]
+            wanted = to_hold(leads, held, share, awaited() if held or sum(leads) > share else ALL)
             if wanted != held:
                 self._held[places[0]] = wanted
                 pause.update(places[side] for side in wanted - held)
@@ -128,7 +137,7 @@ class Holding:
             if self._overflow.of(places[0], sum(pending), share, full=len(wanted) == len(places) - 1, late=late):
                 over.append(places[0])
         if pause or resume:
-            self._change(pause, resume, sum(sum(pending) for _, pending, _ in tasks))
+            self._change(pause, resume, sum(sum(pending) for _, pending, *_ in tasks))
         return over
 
     def tell_over(self, over: Sequence[Place], pending: int) -> None:

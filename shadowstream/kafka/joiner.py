@@ -222,8 +222,8 @@ class JoinerRole:
         for place, batch, gone in self._fetcher.turn(self._step.wanted):
             self._step.fetched(place, batch, gone)
         tasks = self._step.tasks.values()
-        held = [(task.places, task.store.held, len(task.places)) for task in tasks]
-        over = self._holding.turn([(places, one.bytes[:n], one.spilled[:n]) for places, one, n in held])
+        waits = [(task.places, task.store.held, len(task.places), task.clocks.awaited) for task in tasks]
+        over = self._holding.turn([(places, one.bytes[:n], one.spilled[:n], on) for places, one, n, on in waits])
         if self._spilling is not None:
             over = self._spilling.turn(self._step.tasks, over)
         if over:

@@ -152,7 +152,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
     seen, turn = Seen(), holding.Holding.turn
 
     def look(self: holding.Holding, tasks: list[holding.Waiting]) -> list[Place]:
-        seen.pending.append(sum(sum(pending) for _, pending, _ in tasks))
+        seen.pending.append(sum(sum(pending) for _, pending, *_ in tasks))
         return turn(self, tasks)
 
     monkeypatch.setattr(holding.Holding, "turn", look)

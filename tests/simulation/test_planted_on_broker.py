@@ -10,12 +10,13 @@ import pytest
 from confluent_kafka import KafkaException, TopicPartition
 
 from shadowstream.errors import BrokerError
+from shadowstream.joiner.clocks import Clocks
 from shadowstream.judge.step import JudgeStep
 from shadowstream.kafka import joiner
 from shadowstream.kafka.joiner import JoinerRole
 from shadowstream.kafka.loop import TRANSACTION_WAIT_S, Loop, now_ms
 from shadowstream.kafka.runner import RunnerRole
-from shadowstream.records import Commit, Write
+from shadowstream.records import Commit, Side, Write
 from shadowstream.testing.memory.consumer import MemoryConsumer
 from shadowstream.testing.simulation.on_broker.play import ON_BROKER
 from shadowstream.testing.simulation.run import run_seed
@@ -155,6 +156,11 @@ def only_where_it_stood(real: Any) -> Any:
     return restore
 
 
+def holds_who_is_waited_for(real: Any) -> Any:
+    """Held is the side with most in memory, whoever waits for it."""
+    return lambda self: frozenset(Side)
+
+
 FAULTS: dict[str, tuple[Any, str, Planted]] = {
     "commit before produce": (Loop, "_transaction", commits_first),
     "produce before commit": (Loop, "_transaction", produces_first),
@@ -168,6 +174,7 @@ FAULTS: dict[str, tuple[Any, str, Planted]] = {
     "the runner forgets nothing": (RunnerRole, "dropped", remembers),
     "commits are not waited for": (MemoryConsumer, "committed", without_waiting),
     "no state record": (joiner, "read_states", without_state),
+    "held by bytes alone": (Clocks, "awaited", holds_who_is_waited_for),
     "the judge forgets": (JudgeStep, "restore", only_where_it_stood),
 }
 

@@ -31,6 +31,8 @@ class MemoryBroker:
         self.logs: dict[Place, Log] = {}
         self.groups = Groups(lambda: self.counts, lambda: self.clock.now_ms)
         self.transactions = Coordinator(self.logs, self.groups, lambda: self.clock.now_ms)
+        self.pauses = 0
+        """How many times a consumer has paused a partition."""
         self.gate: Gate = lambda group, place, stable: stable
         self.trouble: Callable[[str], str] = lambda call: ""
         """What goes wrong with a call of a transaction: `abort`, `unheard` (not done), `late` (done, and not heard)."""

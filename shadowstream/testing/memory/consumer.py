@@ -120,7 +120,8 @@ class MemoryConsumer:
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
         """Read no further there until resumed."""
-        self._paused.update(map(place_of, partitions))
+        self.broker.pauses += len(new := {*map(place_of, partitions)} - self._paused)
+        self._paused |= new
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
         """Read on."""

@@ -60,7 +60,8 @@ def _setup(seed: int, draw: Random) -> Setup:
         setup = replace(setup, topics=2)
     if setup.commits is None or setup.adopted:
         setup = replace(setup, bounded=False)
-    return replace(setup, most=Random(f"most of {seed}").choice((0, 0, 1, 3)))
+    most, bound = Random(f"most of {seed}").choice((0, 0, 1, 3)), Random(f"bound of {seed}").choice((0, 0, 4, 12))
+    return replace(setup, most=most, bound=bound)
 
 
 def _themed(setup: Setup, theme: str, draw: Random) -> Setup:

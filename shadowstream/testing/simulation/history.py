@@ -25,6 +25,8 @@ FUTURE_MS = 1_000
 BEGIN_MS = 1_000_000
 ORIGIN, CORRELATION = "origin", "cid"
 INPUT, OUTPUTS, TWIN, JOB = "in", ("out", "out2"), "twin", "job"
+RECORD_BYTES = 500
+"""What a record counts for while it waits."""
 ROUNDS = 3
 """Rounds of sentinels by which event time passes everything where nothing but time closes."""
 RULES = [{"path": "near", "atol": 0.5}, {"path": "noise", "ignore": True}]
@@ -96,6 +98,8 @@ class Setup:
     """Identities are shed in the midst of it."""
     most: int = 0
     """About so much ends in one commit at most; 0: all that can."""
+    bound: int = 0
+    """About so many records may wait in a joiner's memory; 0: all that there are. Only where the real roles play."""
     at_least_once: bool = False
     """Without transactions; only where the real roles play."""
 
@@ -119,6 +123,11 @@ class Setup:
         by_time = self.commits != "after_output" or self.adopted is not None
         by_time = by_time or (self.twin and self.identity != "coordinate")
         return self.identity == "occurrence" or ((self.many or self.twin) and by_time)
+
+    @property
+    def spills(self) -> bool:
+        """Whether values may go to a file, where there is a bound."""
+        return self.identity != "occurrence" and not self.many
 
     def correctable(self, outcome: str) -> bool:
         """Whether this outcome may have been said too early: where nothing but time decides it."""
@@ -167,8 +176,12 @@ class Setup:
             "future_ms_max": FUTURE_MS,
             "delivery": "at_least_once" if self.at_least_once else "exactly_once",
         }
+        limits: dict[str, Any] = {}
         if self.most:
-            sections["limits"] = {"commit_records": 2 + self.most}  # of real roles each commit takes its time
+            limits["commit_records"] = 2 + self.most  # of real roles each commit takes its time
+        if self.bound:
+            limits |= {"pending_bytes_max": self.bound * RECORD_BYTES, "overflow": "spill" if self.spills else "hold"}
+        sections["limits"] = limits
         if self.twin:
             sections["twin"] = {"topic": TWIN, "group": "prod-twin", "commits": "after_output"}
         return Config.model_validate(sections)

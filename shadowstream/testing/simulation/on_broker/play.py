@@ -343,6 +343,7 @@ class BrokerTrial(Trial):
         """What is on the broker, for those who compare."""
         self.befallen.update({f"died {phase} {call}": n for (phase, call), n in self.faults.deaths.items()})
         self.befallen.update({f"trouble: {what}": n for what, n in self.faults.troubles.items()})
+        self.befallen["a partition was paused"] = self.broker.pauses
         self.befallen["processes started"] += sum(service.starts for service in self.services)
         self.on_broker.take()
         plan, logs = self.world.config.plan, self.broker.logs
