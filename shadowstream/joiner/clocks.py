@@ -296,11 +296,11 @@ class Clocks:
         """Sides of which one must be read on, whatever waits in memory, or nothing may ever end again.
 
         Not one that is done with every input there is: it has no more to bring, and what the others have left is of
-        inputs that it has answered. Where time ends what waits, those whose watermark is lowest.
+        inputs that it has answered. So none where all are: little is left to be read. Where time ends what waits, those
+        whose watermark is lowest.
         """
-        sides = [Side(n) for n in range(len(self._places))]
-        found = [one for one in sides if not self._has_answered(one)] or sides
-        if not self._by_time:
+        found = [one for one in map(Side, range(len(self._places))) if not self._has_answered(one)]
+        if not self._by_time or not found:
             return frozenset(found)
         marks = {one: -math.inf if (mark := self.read_to_ms(one)) is None else mark for one in found}
         return frozenset(one for one, mark in marks.items() if mark == min(marks.values()))

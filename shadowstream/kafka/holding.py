@@ -37,7 +37,8 @@ def to_hold(
     """The sides of a task to be held from now on, by the bytes of each that wait, spilled or not.
 
     Over the share one more side is held, the one with most waiting, until only one is left: of those that are awaited
-    the one with least. A side that has become this one is let go. Under half the share all are.
+    the one with least. A side that has become this one is let go. Under half the share all are, and where none is
+    awaited.
 
     >>> production = frozenset([Side.PRODUCTION])
     >>> to_hold([9, 1], frozenset(), 9) == production == to_hold([4, 1], production, 9)
@@ -47,7 +48,7 @@ def to_hold(
     >>> to_hold([5, 6], production, 9) == to_hold([6, 5], production, 9, production) == {Side.SHADOW}
     True
     """
-    if sum(pending) < share // 2:
+    if sum(pending) < share // 2 or not awaited:
         return frozenset()
     by_lead = sorted(map(Side, range(len(pending))), key=lambda side: -pending[side])
     free = [side for side in by_lead if side in awaited][-1]

@@ -66,6 +66,15 @@ def test_the_candidate_is_when_production_has_answered_every_input_that_there_is
     assert desk.clocks.awaited() == SHADOW
 
 
+def test_none_is_when_all_have_answered_everything() -> None:
+    desk = Desk()
+    desk.clocks.observe_born(1, {IN: 10})
+    desk.clocks.observe_production(4, {IN: 10})
+    desk.done(IN, 10, end=7)
+    desk.read(production=4, shadow=7)
+    assert desk.clocks.awaited() == frozenset()
+
+
 def test_of_a_bounded_trial_inputs_beyond_its_bounds_have_no_answer_to_come() -> None:
     desk = Desk(started=False, bounded=True)
     desk.start(bounds=(10, 0))
