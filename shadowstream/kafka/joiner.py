@@ -56,9 +56,10 @@ class Clients(NamedTuple):
 
 
 class Reads(NamedTuple):
-    """The start mark of the revision, and the topics of its tasks."""
+    """The start mark of the revision, where production's outputs begin for the trial, and the topics of its tasks."""
 
     start: dict[str, Any]
+    begins: Mapping[Place, int]
     families: Families
 
 
@@ -67,7 +68,7 @@ class JoinerRole:
 
     def __init__(self, config: Config, step: JoinerStep, reads: Reads, clients: Clients, watch: Watch) -> None:
         self._config, self._step, self._watch = config, step, watch
-        self._start, self._families = reads
+        self._start, self._begins, self._families = reads
         families = reads.families
         self._client = clients.admin
         self._undecided = None if clients.writer.transactional else Undecided(config, clients.admin, clients.writer)
@@ -122,7 +123,7 @@ class JoinerRole:
         for task in tasks:
             for side, point in zip(Side, points[task.name], strict=False):
                 at = task.places[side]
-                first = self._begin(at) if point is None else by_place[at].offset
+                first = self._begins.get(at, 0) if point is None else by_place[at].offset
                 starts[at] = max(first, lows[at])
                 task.restore(side, point, starts[at])
                 if point is not None and starts[at] > point.high:
@@ -148,10 +149,6 @@ class JoinerRole:
         self._fetcher.restart()
         self._holding.assigned()
         return starts
-
-    def _begin(self, place: Place) -> int:
-        """E0 of the start mark: no production output below it can belong to a pair that counts."""
-        return next((end["offset"] for end in self._start["ends"] if (end["topic"], end["partition"]) == place), 0)
 
     def _states(
         self, tasks: list[Task], points: Mapping[str, tuple[Checkpoint | None, ...]]
@@ -309,9 +306,9 @@ class JoinerRole:
         metrics.set("shed_level", max((task.shedding.level for task in self._step.tasks.values()), default=0))
 
 
-def await_start(config: Config, revision: str, stop: Stoppable, watch: Watch) -> dict[str, Any] | None:
-    """Wait for the start mark of this revision, which the runner writes; None when stopped before. Until a runner has
-    moved what an earlier release has left, it may stand in `progress` alone."""
+def await_start(config: Config, revision: str, stop: Stoppable, watch: Watch) -> starts.Starts | None:
+    """Wait for the start mark of this revision, which the runner writes; the starts that stand there then, None when
+    stopped before. Until a runner has moved what an earlier release has left, it may stand in `progress` alone."""
     known, waiting = starts.Starts(), False
     with contextlib.ExitStack() as open_:
         readers = [open_.enter_context(contextlib.closing(MarksReader(config, "joiner.start", "starts")))]
@@ -321,7 +318,7 @@ def await_start(config: Config, revision: str, stop: Stoppable, watch: Watch) ->
                 for _, record in reader.poll(0.2 / len(readers)):
                     known.add(record)
             if revision in known.of:
-                return known.of[revision]
+                return known
             if not all(reader.caught_up for reader in readers):
                 continue
             if not known.moved and len(readers) == 1:
@@ -344,13 +341,16 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     writer = role_writer(config, "joiner", instance)
     start_transactions(writer, watch)
     figures: dict[str, Any] = {"role": "joiner", "records": 0, "commits": 0}
-    start = await_start(config, revision, stop, watch)
-    if start is not None:
+    begun = await_start(config, revision, stop, watch)
+    if begun is not None:
+        start = begun.of[revision]
         families = Families(config, repartitioned_of(start), client)
         step = JoinerStep(config, revision, compare, families.counts, inputs, families.repartitioned)
         received = Received(watch)
         consumer = group_consumer(config, "joiner", instance, **received.settings())
-        role = JoinerRole(config, step, Reads(start, families), Clients(client, consumer, writer, received), watch)
+        role = JoinerRole(
+            config, step, Reads(start, begun.ends(), families), Clients(client, consumer, writer, received), watch
+        )
         loop = Loop(config, role, consumer, writer, client, watch)
         loop.run(families.topics, stop)
         figures |= {"records": loop.records, "commits": loop.commits, "pending_at_restart": role.pending_at_restart}

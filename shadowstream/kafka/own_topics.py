@@ -30,6 +30,8 @@ _NO_LEADER = {
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
 }
 BINDING = ("cleanup.policy", "retention.ms")
 """Settings without which records of ours would be lost or never thrown away; the others may differ."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from confluent_kafka import KafkaException, TopicCollection
+import time
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr-defined]  # public, not in __all__
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka import offsets
 from shadowstream.kafka.failures import told
-from shadowstream.kafka.own_topics import planned, sources_of
+from shadowstream.kafka.own_topics import LEADERS_WAIT_S, planned, sources_of
 from shadowstream.observe import get_logger
 
 log = get_logger("rights")
@@ -36,14 +38,24 @@ def check(client: AdminClient, config: Config, counts: dict[str, int]) -> None:
 
 
 def _operations(client: AdminClient, topics: list[str]) -> dict[str, set[AclOperation]]:
-    with told("describe_topics"):
-        futures = client.describe_topics(
-            TopicCollection(topics), include_authorized_operations=True, request_timeout=offsets.TIMEOUT_S
-        )
-    found = {}
-    for topic, future in futures.items():
-        try:
-            found[topic] = set(future.result(offsets.TIMEOUT_S).authorized_operations or ())
-        except (KafkaException, TimeoutError) as error:
-            raise BrokerError(f"cannot ask for the rights on {topic}: {error}", retriable=True) from error
+    """By topic; one that was made just now may not be known yet to the broker that is asked, which is waited for."""
+    deadline = time.monotonic() + LEADERS_WAIT_S
+    found: dict[str, set[AclOperation]] = {}
+    while asked := [topic for topic in topics if topic not in found]:
+        with told("describe_topics"):
+            futures = client.describe_topics(
+                TopicCollection(asked), include_authorized_operations=True, request_timeout=offsets.TIMEOUT_S
+            )
+        for topic, future in futures.items():
+            try:
+                found[topic] = set(future.result(offsets.TIMEOUT_S).authorized_operations or ())
+            except (KafkaException, TimeoutError) as error:
+                if not _is_unknown(error) or time.monotonic() > deadline:
+                    raise BrokerError(f"cannot ask for the rights on {topic}: {error}", retriable=True) from error
+        if len(found) < len(topics):
+            time.sleep(0.1)
     return found
+
+
+def _is_unknown(error: Exception) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART

@@ -24,6 +24,7 @@ from shadowstream.config import Config
 from shadowstream.kafka.clients import GuardedWriter
 from shadowstream.kafka.marks import MarksReader
 from shadowstream.observe import get_logger
+from shadowstream.records import Place
 from shadowstream.runner import marks
 
 log = get_logger("start")
@@ -41,6 +42,21 @@ class Starts:
         self.said: set[str] = set()
         self.warm: set[str] = set()
         self.moved = False
+
+    def ends(self) -> dict[Place, int]:
+        """Lowest E0 of all revisions, by output place of production: below it nothing belongs to a pair that counts.
+
+        Not that of the newest: nobody may have joined yet what an earlier revision has answered. A revision that names
+        no ends pairs from the very beginning.
+        """
+        found: dict[Place, int] = {}
+        for record in self.of.values():
+            if not record["ends"]:
+                return {}
+            for end in record["ends"]:
+                place = Place(end["topic"], end["partition"])
+                found[place] = min(end["offset"], found.get(place, end["offset"]))
+        return found
 
     def add(self, record: dict[str, Any]) -> None:
         """Take one record."""

@@ -51,7 +51,8 @@ class World(Runners):
     def joining(self, revision: str = REVISION) -> Process:
         def wait() -> dict[str, Any] | None:
             own_topics.ensure(admin(CONFIG.kafka), CONFIG)
-            return joiner.await_start(CONFIG, revision, Stoppable(), Watch("begun", "joiner"))
+            found = joiner.await_start(CONFIG, revision, Stoppable(), Watch("begun", "joiner"))
+            return found and found.of[revision]
 
         return Process("1", self.broker.clock, wait)
 

@@ -57,10 +57,10 @@ def test_an_older_trials_start_is_found_among_its_marks_once_and_then_without_th
         found.append(start.pin(config, REVISION, client, writer))
         took.append(time.monotonic() - began)
         began = time.monotonic()
-        mark = joiner.await_start(config, REVISION, Stoppable(), watch)
+        known = joiner.await_start(config, REVISION, Stoppable(), watch)
         took.append(time.monotonic() - began)
-        assert mark is not None
-        assert start.Start.of(mark) == found[0].start
+        assert known is not None
+        assert start.Start.of(known.of[REVISION]) == found[0].start
         places = [Place(config.inputs[0], p) for p in range(2)]
         if len(found) == 1:
             assert last_done(config, client, places) == dict.fromkeys(places, 9)

@@ -76,7 +76,9 @@ class MemoryAdmin:
     def describe_topics(self, topics: Any, **options: Any) -> dict[str, Future[Any]]:
         """No authorizer: everything shows as allowed."""
         allowed = SimpleNamespace(authorized_operations=list(AclOperation))
-        return {topic: _answered(allowed) for topic in topics.topic_names}
+        unknown = failures.plain(KafkaError.UNKNOWN_TOPIC_OR_PART, "Broker: Unknown topic or partition")
+        known = self.broker.counts
+        return {topic: _answered(allowed if topic in known else unknown) for topic in topics.topic_names}
 
     @client_call
     def describe_configs(self, resources: Iterable[Any], **options: Any) -> dict[Any, Future[Any]]:
