@@ -147,9 +147,11 @@ class Clocks:
                 queue.append(Observed(end, inputs))
                 _keep_few(queue)
 
-    def observe_production(self, end: int, inputs: dict[Place, int]) -> None:
-        """Production's committed offsets `inputs`, read before `end`."""
-        self.replays.observe(end, inputs)
+    def observe_production(self, end: int, inputs: dict[Place, int], stored: dict[Place, int] | None = None) -> None:
+        """Production's committed offsets `inputs`, read before `end`; `stored`: the same as its group has them, where
+        `inputs` was raised over control records. Such a raise is not remembered, so a process that has just begun
+        would see an offset that went back."""
+        self.replays.observe(end, inputs if stored is None else stored)
         self.production.observe(end, inputs)
 
     def observe_twin(self, end: int, inputs: dict[Place, int]) -> None:

@@ -129,10 +129,12 @@ class JoinerStep:
             for side in task.used_sides:
                 task.clocks.observe_born(ends[task.places[side]], inputs, side)
 
-    def observe_production(self, committed: dict[Place, int], ends: dict[Place, int]) -> None:
-        """Production's committed offsets, read *before* the ends of its outputs."""
+    def observe_production(
+        self, committed: dict[Place, int], ends: dict[Place, int], stored: dict[Place, int] | None = None
+    ) -> None:
+        """Production's committed offsets, read *before* the ends of its outputs; `stored`: see `Clocks`."""
         for place, task in self.tasks.items():
-            task.clocks.observe_production(ends[place], committed)
+            task.clocks.observe_production(ends[place], committed, stored)
 
     def observe_twin(self, committed: dict[Place, int], ends: dict[Place, int]) -> None:
         """The twin's committed offsets, read *before* the ends of its topic."""

@@ -95,6 +95,10 @@ class Commits:
         self._asked[group] = offsets.committed(self._client, group, wanted)
         return gaps.over(self._asked[group])
 
+    def stored(self, group: str) -> dict[Place, int]:
+        """What `of` has last found for a group, not raised."""
+        return self._asked[group]
+
     def look(self, ends: Mapping[Place, int]) -> None:
         """Ends of the inputs, read after what `of` has given last of each group."""
         for group, gaps in self._gaps.items():

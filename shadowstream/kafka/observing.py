@@ -46,9 +46,11 @@ COPYING_MAX = 1_000
 
 
 class Copying(NamedTuple):
-    """Production has committed `committed`; its outputs of these lie below `ends` of its own topics."""
+    """Production has committed `committed`, as raised and as stored; its outputs of these lie below `ends` of its own
+    topics."""
 
     committed: dict[Place, int]
+    stored: dict[Place, int]
     ends: dict[Place, int]
 
 
@@ -88,6 +90,7 @@ class Observer:
         production, twin = self._config.production.group, self._config.twin and self._config.twin.group
         # Commits before any end: see `done` above.
         committed = self._commits.of(production, self._inputs) if production else None
+        stored = self._commits.stored(production) if production else {}
         by_twin = self._commits.of(twin, self._inputs) if twin else None
         ends = offsets.ends(self._client, [*self._places, *self._diff, *self._families.copied])
         # Inputs after all outputs: see `born` above.
@@ -97,9 +100,9 @@ class Observer:
         of_production = _only(ends, self._sides[Side.PRODUCTION])
         self._step.observe_born(_only(ends, self._places), inputs)
         if committed is not None and not self._families.copied:
-            self._step.observe_production(committed, of_production)
+            self._step.observe_production(committed, of_production, stored)
         elif committed is not None:
-            self._copying.append(Copying(committed, _only(ends, self._families.copied)))
+            self._copying.append(Copying(committed, stored, _only(ends, self._families.copied)))
             self._observe_copied()
         if by_twin is not None:
             self._step.observe_twin(by_twin, _only(ends, self._sides[Side.TWIN]))
@@ -118,7 +121,7 @@ class Observer:
             # Of families that are not copied any later end holds as well.
             ends = offsets.ends(self._client, self._sides[Side.PRODUCTION])
             for one in ripe:
-                self._step.observe_production(one.committed, ends)
+                self._step.observe_production(one.committed, ends, one.stored)
         if len(self._copying) > COPYING_MAX:  # a later one says the same, only later
             self._copying = deque([*list(self._copying)[:-1:2], self._copying[-1]])
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from pathlib import Path
 
 from confluent_kafka import Producer
 
 from shadowstream.testing import Broker
+from shadowstream.testing.topics import Write, produce_all
 from tests.pipeline.evidence import await_that, ended, records, remainders
 from tests.pipeline.jobs import job, right
+from tests.pipeline.roles import OBSERVED_S, UNBOUNDED, Running
 from tests.pipeline.test_adopted import adopted, running
 from tests.pipeline.test_outcomes import ends
 from tests.pipeline.trial import PARTITIONS, Production, Trial, order, time_ms
@@ -60,3 +63,25 @@ def test_what_some_reader_may_still_see_is_not_done(kafka: Broker, tmp_path: Pat
         await_that("pairs are said", lambda: ended(records(kafka.bootstrap, trial.topic("stats")))["match"] == ORDERS)
     assert ended(records(kafka.bootstrap, trial.topic("stats"))) == Counter(match=ORDERS)
     assert "only_control_records_follow" not in trial.said("up")
+
+
+def test_a_joiner_that_begins_again_takes_no_commit_before_a_marker_for_one_that_went_back(
+    kafka: Broker, tmp_path: Path
+) -> None:
+    """Its predecessor knew that only a marker follows; what production writes meanwhile is no repeat."""
+    trial = Trial(kafka.bootstrap, "markers-again", tmp_path, settings=UNBOUNDED)
+    trial.create_topics()
+    write_in_transactions(trial)
+    Production(trial).work(ends(ORDERS))
+    with Running(trial) as running:
+        running.start("run")
+        running.start("join")
+        running.await_outcomes(match=ORDERS)
+        await_that(
+            "what follows is known", lambda: trial.said("join").count("only_control_records_follow") == PARTITIONS
+        )
+        time.sleep(OBSERVED_S)
+        running.kill("join")
+        produce_all(kafka.bootstrap, trial.output, [Write(b"{}", b"nobody", 0, time_ms(ORDERS))])
+        running.start("join")
+        running.await_outcomes(match=ORDERS, missing=1)
