@@ -50,18 +50,18 @@ _FENCED = frozenset(
         KafkaError.PRODUCER_FENCED,
     )
 )
+FORBIDDEN = frozenset(
+    (
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    )
+)
 
 
 _ADVICE = (
-    (
-        "grant what `shadowstream topics acls` prints",
-        (
-            KafkaError.TOPIC_AUTHORIZATION_FAILED,
-            KafkaError.GROUP_AUTHORIZATION_FAILED,
-            KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-            KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-        ),
-    ),
+    ("grant what `shadowstream topics acls` prints", FORBIDDEN),
     (
         "check the security settings under kafka.client",
         (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL),
@@ -100,14 +100,20 @@ def broker_error(error: KafkaException, doing: str) -> BrokerError:
     cause = error.args[0]
     what = follows(cause, doing)
     return BrokerError(
-        f"{doing}: {cause.name()}: {cause.str()}{_advice(cause.code())}",
+        f"{doing}: {cause.name()}: {cause.str()}{advice(cause.code())}",
         retriable=cause.retriable(),
         abortable=what == "rewind",
         fatal=cause.fatal() or cause.code() in _FENCED,
     )
 
 
-def _advice(code: int) -> str:
+def event_error(error: KafkaError, where: str) -> BrokerError:
+    """What a consumer was told in the place of a record, of which nothing better comes by waiting."""
+    return BrokerError(f"{where}: {error.name()}: {error.str()}{advice(error.code())}", fatal=True)
+
+
+def advice(code: int | None) -> str:
+    """What to do about an error, as the end of its message; empty where the code does not tell."""
     return next((f"; {text}" for text, codes in _ADVICE if code in codes), "")
 
 

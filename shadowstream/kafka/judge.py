@@ -10,14 +10,14 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError, RecordError
+from shadowstream.errors import RecordError
 from shadowstream.judge.attempts import attempt_of
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.tasks import expected_tasks
 from shadowstream.kafka import offsets, own_topics, rights
 from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, reading_consumer, role_writer
 from shadowstream.kafka.delivery import TRANSACTION_WAIT_S, commit_transaction, hand_over, start_transactions
-from shadowstream.kafka.failures import told
+from shadowstream.kafka.failures import event_error, told
 from shadowstream.kafka.loop import (
     now_ms,
     process_seconds,
@@ -100,7 +100,7 @@ class JudgeLoop:
                 self._take(place_of(message).partition, offset_of(message), message.value() or b"")
             elif not is_end(error):
                 if is_fatal(error) or is_begin_gone(error):
-                    raise BrokerError(f"{message.topic()}/{message.partition()}: {error.str()}", fatal=True)
+                    raise event_error(error, f"{message.topic()}/{message.partition()}")
                 log.warning("consume_error", error=error.str())
 
     def _take(self, partition: int, offset: int, value: bytes) -> None:

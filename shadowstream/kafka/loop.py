@@ -41,7 +41,7 @@ from shadowstream.errors import BrokerError, ConfigError, RegistryError
 from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka.clients import GuardedWriter, Stoppable
 from shadowstream.kafka.delivery import TRANSACTION_WAIT_S, Deciding, commit_at_least_once, commit_transaction
-from shadowstream.kafka.failures import broker_error, told
+from shadowstream.kafka.failures import broker_error, event_error, told
 from shadowstream.kafka.lag import Lag
 from shadowstream.kafka.messages import columns, is_begin_gone, is_end, is_fatal, offset_of, place_of, split
 from shadowstream.kafka.pace import CommitPace
@@ -220,7 +220,7 @@ class Loop:
                 "retention deleted records before they were read: raise it and start a new trial"
             )
         if is_fatal(error):
-            raise BrokerError(f"consume: {error.name()}: {error.str()}", fatal=True)
+            raise event_error(error, "consume")
         log.warning("consume_error", topic=message.topic(), partition=message.partition(), error=error.str())
 
     # ---------------------------------------------------------------- assignment

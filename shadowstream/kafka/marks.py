@@ -16,6 +16,7 @@ from shadowstream.errors import BrokerError, RecordError
 from shadowstream.kafka import offsets
 from shadowstream.kafka.adopting import between
 from shadowstream.kafka.clients import reading_consumer
+from shadowstream.kafka.failures import event_error
 from shadowstream.kafka.messages import arrived, is_end, is_fatal, offset_of
 from shadowstream.kafka.reading import extent
 from shadowstream.observe import get_logger
@@ -72,7 +73,7 @@ class MarksReader:
             elif is_end(error):
                 self.caught_up = True
             elif is_fatal(error):
-                raise BrokerError(f"{self._topic}: {error.str()}", fatal=True)
+                raise event_error(error, self._topic)
             else:
                 log.warning("consume_error", topic=self._topic, error=error.str())
         return marks

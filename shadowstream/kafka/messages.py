@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, Message
 
+from shadowstream.kafka.failures import FORBIDDEN
 from shadowstream.records import Batch, Headers, Place
 
 _TIME = itemgetter(1)  # behind its type
@@ -43,8 +44,9 @@ def is_end(error: KafkaError) -> bool:
 
 def is_fatal(error: KafkaError) -> bool:
     """Whether this says that the client is of no use any more. As an event such an error has a code of its own, and
-    `fatal()` is False: a static member whose instance came up elsewhere would go on for ever with nothing."""
-    return error.fatal() or error.code() == KafkaError._FATAL
+    `fatal()` is False: a static member whose instance came up elsewhere would go on for ever with nothing. So would one
+    that may not read."""
+    return error.fatal() or error.code() == KafkaError._FATAL or error.code() in FORBIDDEN
 
 
 def is_begin_gone(error: KafkaError) -> bool:

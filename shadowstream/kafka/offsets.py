@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.kafka.failures import told
+from shadowstream.kafka.failures import advice, code_of, told
 from shadowstream.records import Place
 
 TIMEOUT_S = 15.0
@@ -77,7 +77,7 @@ def _settled(ask: Callable[[], Answer], failing: str) -> Answer:
         except (KafkaException, TimeoutError) as error:
             moving = isinstance(error, KafkaException) and error.args[0].code() in _MOVING
             if not moving or time.monotonic() > deadline:
-                raise BrokerError(f"{failing}: {error}", retriable=True) from error
+                raise BrokerError(f"{failing}: {error}{advice(code_of(error))}", retriable=True) from error
             time.sleep(0.1)
 
 

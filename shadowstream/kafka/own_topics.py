@@ -19,7 +19,7 @@ from confluent_kafka.cimpl import NewTopic
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka import offsets
-from shadowstream.kafka.failures import told
+from shadowstream.kafka.failures import advice, told
 from shadowstream.observe import get_logger
 from shadowstream.records import Place
 from shadowstream.topics import TIMESTAMP_AFTER, TopicSpec
@@ -197,7 +197,7 @@ def _create(
             if code == KafkaError.INVALID_CONFIG and not without:
                 unknown.append(by_name[name])
             elif code != KafkaError.TOPIC_ALREADY_EXISTS:  # another role was faster
-                raise BrokerError(f"cannot create topic {name}: {error.args[0].str()}") from error
+                raise BrokerError(f"cannot create topic {name}: {error.args[0].str()}{advice(code)}") from error
         except TimeoutError as error:
             raise BrokerError(f"cannot create topic {name}: no answer within 30 s", retriable=True) from error
     return unknown

@@ -17,6 +17,7 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.joiner.identity import Identity
 from shadowstream.kafka import offsets
 from shadowstream.kafka.clients import reading_consumer
+from shadowstream.kafka.failures import event_error
 from shadowstream.kafka.messages import arrived, columns, is_end, is_fatal, offset_of, place_of
 from shadowstream.observe import get_logger
 from shadowstream.records import ORIGIN_HEADER, Batch, Place, Side
@@ -387,7 +388,7 @@ class Sampler:
             elif is_end(error):
                 ended.add(place_of(message))
             elif is_fatal(error):
-                raise BrokerError(f"sampling: {error.name()}: {error.str()}", fatal=True)
+                raise event_error(error, "sampling")
             else:
                 log.warning("consume_error", topic=message.topic(), partition=message.partition(), error=error.str())
         for place, group in groups.items():
