@@ -39,7 +39,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from shadowstream.config import Config
@@ -294,14 +294,16 @@ class Clocks:
         known = [mark for mark in self.watermarks if mark is not None]
         return min(known) if len(known) == len(self.watermarks) else None
 
-    def awaited(self) -> frozenset[Side]:
-        """Sides of which one must be read on, whatever waits in memory, or nothing may ever end again.
+    def awaited(self, again: Collection[Side] = ()) -> frozenset[Side]:
+        """Sides of which one must be read on, whatever waits in memory, or nothing may ever end again; `again`: those
+        that are read again after a restart.
 
         Not one that is done with every input there is: it has no more to bring, and what the others have left is of
         inputs that it has answered. So none where all are: little is left to be read. Where time ends what waits, those
         whose watermark is lowest.
         """
-        found = [one for one in map(Side, range(len(self._places))) if not self._has_answered(one)]
+        sides = map(Side, range(len(self._places)))
+        found = [one for one in sides if one in again or not self._has_answered(one)]
         if not self._by_time or not found:
             return frozenset(found)
         marks = {one: -math.inf if (mark := self.read_to_ms(one)) is None else mark for one in found}

@@ -101,6 +101,11 @@ class TaskState:
         """The sides that there are."""
         return [Side(n) for n in range(len(self.places))]
 
+    def awaited(self) -> frozenset[Side]:
+        """Sides of which one must be read on, see `Clocks.awaited`; what is read again has not been answered here."""
+        again = [side for side in self.used_sides if self.sides[side].read_to < self.sides[side].high]
+        return self.clocks.awaited(again)
+
     def counted_to(self, place: Place) -> int:
         """Inputs of `place` below this offset have been counted, or lie before the trial's beginning."""
         start = self.progress.start

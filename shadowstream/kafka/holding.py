@@ -26,7 +26,7 @@ TELL_EVERY_S = 10.0
 OVER = 4
 """A task overflows once this part of its share has come on top although all sides but one are held."""
 Waiting = tuple[Sequence[Place], Sequence[int], Sequence[int], Callable[[], frozenset[Side]]]
-"""A task's places, the bytes that wait there in memory and those that are spilled, all by side; and `Clocks.awaited`,
+"""A task's places, the bytes that wait there in memory and those that are spilled, all by side; and `Task.awaited`,
 asked only where something is to be held."""
 ALL = frozenset(Side)
 

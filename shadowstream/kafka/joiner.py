@@ -219,7 +219,7 @@ class JoinerRole:
         for place, batch, gone in self._fetcher.turn(self._step.wanted):
             self._step.fetched(place, batch, gone)
         tasks = self._step.tasks.values()
-        waits = [(task.places, task.store.held, len(task.places), task.clocks.awaited) for task in tasks]
+        waits = [(task.places, task.store.held, len(task.places), task.awaited) for task in tasks]
         over = self._holding.turn([(places, one.bytes[:n], one.spilled[:n], on) for places, one, n, on in waits])
         if self._spilling is not None:
             over = self._spilling.turn(self._step.tasks, over)

@@ -75,6 +75,14 @@ def test_none_is_when_all_have_answered_everything() -> None:
     assert desk.clocks.awaited() == frozenset()
 
 
+def test_a_side_that_is_read_again_after_a_restart_has_all_of_that_to_bring() -> None:
+    desk = Desk()
+    desk.clocks.observe_born(1, {IN: 10})
+    desk.done(IN, 10, end=7)
+    desk.read(shadow=7)
+    assert desk.clocks.awaited([Side.SHADOW]) == BOTH
+
+
 def test_of_a_bounded_trial_inputs_beyond_its_bounds_have_no_answer_to_come() -> None:
     desk = Desk(started=False, bounded=True)
     desk.start(bounds=(10, 0))

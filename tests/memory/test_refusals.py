@@ -56,7 +56,7 @@ def ends_with(world: World) -> BaseException | None:
     return process.error
 
 
-def test_records_deleted_before_they_were_read_are_said_and_keep_the_verdict_open(
+def test_records_deleted_before_they_were_read_are_said_and_forbid_to_promote(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.broker.logs[OUT].low = read_to(world) + LOST
@@ -71,8 +71,9 @@ def test_records_deleted_before_they_were_read_are_said_and_keep_the_verdict_ope
     world.turn(process, 2_000)
     process.kill()
     verdict = world.records("verdict")[-1]
-    assert verdict["decision"] == "not_yet"
+    assert verdict["decision"] != "promote"
     assert verdict["remainder"] == LOST
+    assert any(reason.startswith("conservation: ledger 3, out/0 deleted before") for reason in verdict["reasons"])
 
 
 def expired(world: World) -> None:
