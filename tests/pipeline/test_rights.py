@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, not in __all__
@@ -119,8 +120,8 @@ def allow(client: AdminClient, rights: list[AclBinding]) -> None:
 def forbid(client: AdminClient) -> None:
     """Take every right away."""
     pattern, operation = ResourcePatternType.ANY, AclOperation.ANY
-    # The client's stubs know no None here, which stands for any.
-    every = AclBindingFilter(ResourceType.ANY, None, pattern, None, None, operation, AclPermissionType.ANY)  # type: ignore[arg-type]
+    anybody: Any = None  # the client's stubs know no such filter
+    every = AclBindingFilter(ResourceType.ANY, anybody, pattern, anybody, anybody, operation, AclPermissionType.ANY)
     for future in client.delete_acls([every]).values():
         future.result(30)
 
