@@ -50,6 +50,8 @@ from shadowstream.joiner.rows import Row, Rows
 from shadowstream.records import Coordinate, Place, Side
 
 OBSERVATIONS_MAX = 1_000
+STILL = 3
+"""Observations, one a second, after which inputs that have not grown are at rest."""
 
 
 class Observed(NamedTuple):
@@ -118,6 +120,8 @@ class Clocks:
         self.twin = DoneByCommits()
         self.replays = Replays()
         self.input_ends: dict[Place, int] = {}
+        self._still = 0
+        self._ends: dict[Side, int] = {}
         self.positions = [0] * len(places)
         self.watermarks: list[int | None] = [None] * len(places)
         self.idle_watermarks: list[int | None] = [None] * len(places)
@@ -141,7 +145,9 @@ class Clocks:
 
     def observe_born(self, end: int, inputs: dict[Place, int], side: Side = Side.PRODUCTION) -> None:
         """A new born mark of a side: the `end` of its outputs was read before `inputs`."""
-        self.input_ends = inputs
+        if side is Side.PRODUCTION:
+            self._still = self._still + 1 if inputs == self.input_ends else 0
+        self.input_ends, self._ends[side] = inputs, end
         for (of, _), queue in self._born.items():
             if of is side and (not queue or end > queue[-1].end):
                 queue.append(Observed(end, inputs))
@@ -310,7 +316,10 @@ class Clocks:
         return frozenset(one for one, mark in marks.items() if mark == min(marks.values()))
 
     def _has_answered(self, side: Side) -> bool:
-        """Whether a side is done with all inputs that are known, in a bounded trial with those within its bounds."""
+        """Whether a side is done with all inputs that are known, of a bounded trial with those within its bounds. One
+        of which no marks tell is taken to be where it is at its end and no inputs come."""
+        if not self._has_marks[side]:
+            return self._still >= STILL and self.positions[side] >= self._ends[side]
         start, done = self._progress.start, self._done(side)
         bounds = start.bounds if start is not None and self._config.bounded else {}
         ends = {place: min(end, bounds.get(place, end)) for place, end in self.input_ends.items()}

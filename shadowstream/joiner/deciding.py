@@ -23,6 +23,7 @@ from shadowstream.records import Place, Side
 
 COMPARE_AT = 8_192
 WARM_UP = Plainly("warm_up")
+GONE = Plainly("evicted", "its partner may have been deleted before it was read")
 SHED = Plainly("evicted", "shed: pending_bytes_max")
 UNHEARD = frozenset(("filtered", "sampled_out", "warm_up"))
 """Why the candidate was not heard of an input, nor is to blame for it."""
@@ -178,7 +179,13 @@ class Deciding:
 
     def _many(self, group: Many) -> None:
         production, shadow = group.production, group.shadow
+        fewer = Side.PRODUCTION if len(production) < len(shadow) else Side.SHADOW
         if len(production) != len(shadow) and not self._is_warm(shadow[0]):
+            if self._task.may_be_gone(fewer, production[0]):
+                for side, rows in ((Side.PRODUCTION, production), (Side.SHADOW, shadow)):
+                    for row in rows:
+                        self._task.book.alone(side, row, GONE)
+                return
             told = self._columns([Pair(production[0], shadow[0])], ["cardinality"])
             self._task.book.cardinality(production, shadow, group.id)
             self._task.book.slices.add(told)
@@ -220,11 +227,14 @@ class Deciding:
         if is_warm and not row.warm:
             task.book.alone(end.side, row, WARM_UP)
         elif end.side is Side.TWIN:
-            task.book.alone(end.side, row, Plainly("twin_extra"), task.revision)
+            gone = task.may_be_gone(Side.PRODUCTION, row)
+            task.book.alone(end.side, row, GONE if gone else Plainly("twin_extra"), task.revision)
         elif (said := self._said(Side.PRODUCTION, end)) is not None:
             task.corrections.add(Correction(said, row, end.id))
         elif is_warm:
             task.book.alone(end.side, row, WARM_UP)
+        elif task.may_be_gone(Side.PRODUCTION, row):
+            task.book.alone(end.side, row, GONE)
         else:
             task.book.alone(end.side, row, Plainly("extra"), None, Said(end.ambiguous, None, end.id))
 
@@ -271,7 +281,7 @@ class Deciding:
             else:
                 revision = progress.revision_at_time(task.places[Side.PRODUCTION].partition, row.time_ms)
         if absence is None:
-            return Plainly("missing"), revision
+            return GONE if task.may_be_gone(Side.SHADOW, row) else Plainly("missing"), revision
         return Plainly(absence if absence in UNHEARD else "candidate_error", absence), revision
 
     # ---------------------------------------------------------------- shed

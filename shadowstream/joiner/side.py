@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from shadowstream.joiner.seen import Seen
 
 
@@ -13,6 +15,8 @@ class SideState:
     that still wait and have not been read again. ``read_to``: the position. ``ended_at``: where the end was last told.
     ``read``: records ever read. ``watermark_ms``: the watermark before a restart, until everything that it spoke of has
     been read again. ``seen``: ids of the dedupe span. ``lost``: offsets that retention deleted before they were read.
+    ``gone_ms``: event time up to which records of this side may have been deleted before they met a partner, ms; None:
+    none has been; infinite until what lies behind them has been read.
     """
 
     def __init__(self, span: int) -> None:
@@ -27,3 +31,9 @@ class SideState:
         self.watermark_ms: int | None = None
         self.seen = Seen(span)
         self.lost = 0
+        self.gone_ms: float | None = None
+
+    def note_gone(self) -> None:
+        """Whether reading begins behind records that have not been read, or that still wait."""
+        if self.first > self.high or any(offset < self.first for offset in self.announced):
+            self.gone_ms = math.inf

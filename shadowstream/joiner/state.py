@@ -25,6 +25,7 @@ from shadowstream.joiner.many import Groups
 from shadowstream.joiner.occurrence import Occurrences
 from shadowstream.joiner.pairing import Store, Waiting
 from shadowstream.joiner.progress import Passed, Progress
+from shadowstream.joiner.rows import Row
 from shadowstream.joiner.said import Said as SaidStore
 from shadowstream.joiner.shedding import Shedding
 from shadowstream.joiner.side import SideState
@@ -100,6 +101,11 @@ class TaskState:
     def used_sides(self) -> list[Side]:
         """The sides that there are."""
         return [Side(n) for n in range(len(self.places))]
+
+    def may_be_gone(self, side: Side, row: Row) -> bool:
+        """Whether the partner that a row lacks on a side may have been deleted before it was read: nobody knows."""
+        gone_ms = self.sides[side].gone_ms
+        return gone_ms is not None and row.time_ms <= gone_ms + self.config.grace_ms
 
     def awaited(self) -> frozenset[Side]:
         """Sides of which one must be read on, see `Clocks.awaited`; what is read again has not been answered here."""

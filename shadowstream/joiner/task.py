@@ -7,6 +7,7 @@ transaction, `committed` says that it holds. How a record waits for its partner 
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -50,6 +51,7 @@ class Task(TaskState):
         state.first = state.read_to = self.clocks.positions[side] = start
         # Deleted before anybody read them: how many records they were nobody knows, so the ledger stays open.
         state.lost = 0 if point is None else max(0, start - point.high)
+        state.note_gone()
         self.sequence = max(self.sequence, 0 if point is None else point.sequence)
         if side is Side.PRODUCTION and point is not None and point.said_from:
             self.said_from = point.said_from - 1
@@ -105,6 +107,8 @@ class Task(TaskState):
         times = self._times(batch.times_ms, now_ms)
         if side not in self.copied:
             self._advance_watermark(side, max(times))
+        if state.gone_ms == math.inf and batch.lost is None:
+            state.gone_ms = times[0]
         old = 0 if batch.offsets[0] >= state.high else sum(offset < state.high for offset in batch.offsets)
         state.read += len(batch) - old
         if side is Side.SHADOW:
@@ -214,6 +218,8 @@ class Task(TaskState):
         state, time_ms = self.sides[side], self.clocks.watermarks[side] or 0
         if state.read_to < state.high:
             return
+        if state.announced and state.gone_ms is None:  # not from the log's beginning on, as compaction does it
+            state.gone_ms = time_ms
         for offset in sorted(state.announced)[:most]:
             result = Plainly("evicted", "deleted from the source topic")
             self.book.alone(side, Row(offset, time_ms, None, None), result)

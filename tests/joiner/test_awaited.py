@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from shadowstream.joiner.clocks import STILL
 from shadowstream.records import Side
 from tests.joiner.desk import IN, OTHER, Desk
 
@@ -64,6 +65,23 @@ def test_the_candidate_is_when_production_has_answered_every_input_that_there_is
     assert desk.clocks.awaited() == BOTH
     desk.read(production=4)
     assert desk.clocks.awaited() == SHADOW
+
+
+def test_a_production_of_which_no_group_tells_has_answered_when_it_is_at_its_end_and_no_inputs_come() -> None:
+    desk = Desk(**NO_GROUP)
+    desk.read_to_ms(5, 9)
+    desk.read(production=4)
+    for _ in range(STILL):
+        desk.clocks.observe_born(4, {IN: 10})
+    assert desk.clocks.awaited() == PRODUCTION
+    desk.clocks.observe_born(4, {IN: 10})
+    assert desk.clocks.awaited() == SHADOW
+    desk.clocks.observe_born(5, {IN: 10})
+    assert desk.clocks.awaited() == PRODUCTION, "it has written more"
+    desk.read(production=5)
+    assert desk.clocks.awaited() == SHADOW
+    desk.clocks.observe_born(5, {IN: 11})
+    assert desk.clocks.awaited() == PRODUCTION, "inputs come again"
 
 
 def test_none_is_when_all_have_answered_everything() -> None:

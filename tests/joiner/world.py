@@ -63,6 +63,7 @@ class World:
         self.frozen: dict[Place, int] = {}
         self.most = sys.maxsize
         self.hidden: set[tuple[Place, int]] = set()
+        self.lows: dict[Place, int] = {}
         self.tamper: Callable[[dict[str, Any]], dict[str, Any]] | None = None
         self.progress: list[dict[str, Any]] = []
         self.production_committed: dict[Place, int] = {}
@@ -165,10 +166,10 @@ class World:
             for side in task.used_sides:
                 place = task.places[side]
                 offset, metadata = self.commits.get(place, (0, ""))
-                self.positions[place] = offset
+                start = self.positions[place] = max(offset, self.lows.get(place, 0))
                 point = checkpoint.decode(metadata) if metadata else None
                 begins[task.name] = point.progress if point else 0
-                task.restore(side, point, offset)
+                task.restore(side, point, start)
             state = self.states.get(f"out/{partition}")
             if state is not None:
                 assert state["seq"] == task.sequence

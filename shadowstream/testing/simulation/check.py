@@ -87,7 +87,11 @@ class Verdict:
         for unit in self.truth.units:
             for word in () if unit.lost else words(self.truth, unit):
                 row = said.pop(word.records, {}) or self._without_twin(word, said)
-                if self._is_shed(unit, row) or (not row and self._all_shed(unit, word, said)):
+                if (
+                    self._is_gone(word, row)
+                    or self._is_shed(unit, row)
+                    or (not row and self._all_shed(unit, word, said))
+                ):
                     self.seen["evicted"] += 1
                 elif row:
                     yield from self._against(word, row, unit, totals)
@@ -98,6 +102,11 @@ class Verdict:
                 continue  # of the several outputs of one input
             if any(label.number not in self.units or not self.units[label.number].lost for label in labels):
                 yield f"{labels}: {row['outcome']} said, and not expected"
+
+    def _is_gone(self, word: Word, row: dict[str, Any]) -> bool:
+        """Whether nobody can tell that a partner lacks, for retention has deleted some that might be it."""
+        single = word.outcomes in (("missing",), ("extra",))
+        return single and self.trial.setup.retention and row.get("outcome") == "evicted"
 
     def _is_shed(self, unit: Unit | None, row: dict[str, Any]) -> bool:
         """Whether it is for its identity that this row's records were evicted."""

@@ -61,7 +61,7 @@ def _setup(seed: int, draw: Random) -> Setup:
     if setup.commits is None or setup.adopted:
         setup = replace(setup, bounded=False)
     most, bound = Random(f"most of {seed}").choice((0, 0, 1, 3)), Random(f"bound of {seed}").choice((0, 0, 4, 12))
-    # That a partition is idle others tell that go on, and held sides are read to their ends when these do no longer.
+    # That a partition is idle others tell that go on; held sides are read to their ends when these may do no longer.
     return replace(setup, most=most, bound=0 if setup.idle else bound)
 
 
