@@ -10,7 +10,7 @@ from shadowstream.joiner.asides import Aside, Asides
 from shadowstream.joiner.book import Plainly
 from shadowstream.joiner.identity import Identity, text_coordinate
 from shadowstream.joiner.pairing import Pair, Row, Sheds
-from shadowstream.joiner.said import CORRECTABLE, Said, SaidRow
+from shadowstream.joiner.said import MAY_BE_GONE, Said, SaidRow, is_correctable
 from shadowstream.records import Batch, Place, Side
 
 
@@ -120,10 +120,10 @@ def restored(said: Said, rows: Iterable[Mapping[str, Any]], config: Config, iden
         last.pop(row["pair_id"], None)
         last[row["pair_id"]] = row
     for row in last.values():
-        if row["outcome"] not in CORRECTABLE:
-            continue
-        side = Side.PRODUCTION if row["outcome"] == "missing" else Side.SHADOW
+        side = Side.SHADOW if row["production"] is None else Side.PRODUCTION
         own = row[side.word]
+        if own is None or not is_correctable(row["outcome"], row["reason"]):
+            continue
         at = text_coordinate(row["input"].encode(), config.inputs) if row["input"] else None
         id_ = row["key"] if config.identity.kind in ("key", "occurrence") else row["id"]
         if identity.is_coordinate:
@@ -140,5 +140,6 @@ def restored(said: Said, rows: Iterable[Mapping[str, Any]], config: Config, iden
                 row["revision"],
                 row["pair_id"],
                 floor,
+                row["reason"] == MAY_BE_GONE,
             )
         )

@@ -16,14 +16,15 @@ from shadowstream.joiner.cutting import too_long
 from shadowstream.joiner.many import COMPARED_MAX, assign
 from shadowstream.joiner.pairing import Alone, Decision, Many, Met, Pair
 from shadowstream.joiner.rows import Row, Rows
-from shadowstream.joiner.said import SaidRow
+from shadowstream.joiner.said import MAY_BE_GONE, SaidRow
 from shadowstream.joiner.scoring import Scoring
 from shadowstream.joiner.state import TaskState
 from shadowstream.records import Place, Side
 
 COMPARE_AT = 8_192
 WARM_UP = Plainly("warm_up")
-GONE = Plainly("evicted", "its partner may have been deleted before it was read")
+GONE = Plainly("evicted", MAY_BE_GONE)
+SOME_GONE = Plainly("evicted", "outputs of its input may have been deleted before they were read")
 SHED = Plainly("evicted", "shed: pending_bytes_max")
 UNHEARD = frozenset(("filtered", "sampled_out", "warm_up"))
 """Why the candidate was not heard of an input, nor is to blame for it."""
@@ -184,7 +185,7 @@ class Deciding:
             if self._task.may_be_gone(fewer, production[0]):
                 for side, rows in ((Side.PRODUCTION, production), (Side.SHADOW, shadow)):
                     for row in rows:
-                        self._task.book.alone(side, row, GONE)
+                        self._task.book.alone(side, row, SOME_GONE)
                 return
             told = self._columns([Pair(production[0], shadow[0])], ["cardinality"])
             self._task.book.cardinality(production, shadow, group.id)
@@ -234,7 +235,7 @@ class Deciding:
         elif is_warm:
             task.book.alone(end.side, row, WARM_UP)
         elif task.may_be_gone(Side.PRODUCTION, row):
-            task.book.alone(end.side, row, GONE)
+            task.book.alone(end.side, row, GONE, None, Said(end.ambiguous, None, end.id))
         else:
             task.book.alone(end.side, row, Plainly("extra"), None, Said(end.ambiguous, None, end.id))
 
@@ -352,12 +353,13 @@ class Deciding:
     def keep_said(self, floor: int) -> None:
         """What the book has said missing or extra is committed now, and correctable."""
         book, task = self._task.book, self._task
-        for side, row, id_, revision in book.said:
+        for side, row, id_, revision, gone in book.said:
             place, offset = book.own_place(side, row)
             pair_id = book.pair_id(side, row)
             key = task.redactor.key(row.key)
             if too_long(key) or too_long(self._shown(id_)):  # it does not stand in diff, so no restart would know it
                 task.said.dropped += 1
                 continue
-            said = SaidRow(side, self._shown(id_), place, offset, row.time_ms, key, row.at, revision, pair_id, floor)
+            at, shown = row.at, self._shown(id_)
+            said = SaidRow(side, shown, place, offset, row.time_ms, key, at, revision, pair_id, floor, gone)
             task.said.add(said)

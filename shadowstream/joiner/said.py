@@ -16,10 +16,18 @@ from typing import NamedTuple
 from shadowstream.records import Coordinate, Place, Side
 
 CORRECTABLE = frozenset(("missing", "extra"))
+MAY_BE_GONE = "its partner may have been deleted before it was read"
+"""Why a record is `evicted` whose partner comes after all now and then: it had not been deleted, it was late."""
+
+
+def is_correctable(outcome: str, reason: str | None) -> bool:
+    """Whether a late partner takes this back."""
+    return outcome in CORRECTABLE or reason == MAY_BE_GONE
 
 
 class SaidRow(NamedTuple):
-    """An outcome `missing` or `extra`: the record, at its own place, and where its row stands."""
+    """An outcome `missing` or `extra`, or `evicted` where the partner may be `gone`: the record, at its own place, and
+    where its row stands."""
 
     side: Side
     id: Hashable
@@ -31,10 +39,13 @@ class SaidRow(NamedTuple):
     revision: str
     pair_id: str
     floor: int
+    gone: bool = False
 
     @property
     def outcome(self) -> str:
         """The outcome that was said."""
+        if self.gone:
+            return "evicted"
         return "missing" if self.side is Side.PRODUCTION else "extra"
 
 

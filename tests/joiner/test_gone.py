@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from shadowstream.records import Side
 from tests.joiner.cases import (
     GRACE_MS,
     INPUTS,
     P,
     S,
+    Step,
     begun,
     committed,
     counted,
@@ -93,3 +96,12 @@ def test_of_a_twin_production_that_retention_took_leaves_no_extra() -> None:
     play(world, [done(INPUTS), twin_committed(INPUTS), committed(INPUTS), counted])
     world.turn()
     assert world.last_words()["twin/0/0"]["outcome"] == "evicted"
+
+
+@pytest.mark.parametrize("between", [[], [restart]])
+def test_a_partner_that_was_late_and_not_deleted_takes_it_back(between: list[Step]) -> None:
+    world, later_ms = begun(production={"outputs": ["out"]}), LATER_MS + GRACE_MS
+    play(world, [P("a"), S("a"), {"match": 1}])
+    play(world, [P("b"), P("z"), deleted_below(Side.PRODUCTION, 2), restart, S("z"), {"match": 1}], lost=True)
+    play(world, [S("c"), P("q", time_ms=later_ms), S("q", time_ms=later_ms), {"match": 1, "evicted": 1}], lost=True)
+    play(world, [*between, P("c"), done(INPUTS), {}, {"match": 1, "evicted": -1}], lost=True)
