@@ -40,7 +40,7 @@ TABLE = (
     Metric(
         "corrections_total",
         "counter",
-        "Outcomes missing, extra and evicted taken back for a partner that came late after all, by the outcome of the pair.",
+        "Outcomes missing, extra, evicted taken back for a partner that came late after all, by outcome of the pair.",
         ("from_outcome", "outcome"),
         ("joiner",),
     ),
