@@ -19,11 +19,17 @@ class Idleness:
         self._times: dict[Place, int] = {}
         self._moved_ms: dict[Place, int] = {}
         self._began_ms: int | None = None
+        self._last_ms = 0
 
     def observe(self, ends: dict[Place, int], times: dict[Place, int], now_ms: int) -> None:
         """High watermarks and greatest event times by place, at wall time `now_ms`."""
         if self._began_ms is None:
-            self._began_ms = now_ms
+            self._began_ms = self._last_ms = now_ms
+        if now_ms < self._last_ms:  # set back: what has been still for so long is so still
+            back_ms = self._last_ms - now_ms
+            self._began_ms -= back_ms
+            self._moved_ms = {place: at - back_ms for place, at in self._moved_ms.items()}
+        self._last_ms = now_ms
         for place, end in ends.items():
             if place in self._ends and end > self._ends[place]:
                 self._moved_ms[place] = now_ms

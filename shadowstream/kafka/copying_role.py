@@ -6,6 +6,7 @@ is called beside it, each second.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Sequence
 
 from confluent_kafka.admin import AdminClient
@@ -20,7 +21,7 @@ from shadowstream.kafka.role import Prepared
 from shadowstream.records import Batch, Place
 from shadowstream.watch import Watch
 
-EVERY_MS = 1_000
+EVERY_S = 1.0
 
 
 class CopyingRole:
@@ -28,7 +29,7 @@ class CopyingRole:
 
     def __init__(self, copies: Copies, each_second: Callable[[int], None], watch: Watch) -> None:
         self._copies, self._each_second, self.watch = copies, each_second, watch
-        self._next_ms = 0
+        self._next_at = 0.0
         self.topics = copies.topics
         self.finished = False
 
@@ -78,8 +79,8 @@ class CopyingRole:
 
     def turn(self, now_ms: int) -> None:
         """Marks each second."""
-        if now_ms >= self._next_ms:
-            self._next_ms = now_ms + EVERY_MS
+        if time.monotonic() >= self._next_at:
+            self._next_at = time.monotonic() + EVERY_S
             self._each_second(now_ms)
 
     def prepare(self, now_ms: int, most: int) -> Prepared:

@@ -22,6 +22,7 @@ Born needs no such translation: a copy below an end of today was made of an outp
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -41,7 +42,7 @@ from shadowstream.records import Place, Side
 from shadowstream.runner.copying import copied_to_ms
 
 log = get_logger("joiner")
-EVERY_MS = 1_000
+EVERY_S = 1.0
 COPYING_MAX = 1_000
 
 
@@ -67,17 +68,17 @@ class Observer:
         self._by_time = _time_may_decide(config)
         self._commits = Commits(config, client, "joiner")
         self._times = LastTimes(config)
-        self._next_ms = 0
+        self._next_at = 0.0
 
     def restart(self) -> None:
         """Observe at the next turn. What waits for the copying stays true whoever reads which partition."""
-        self._next_ms = 0
+        self._next_at = 0.0
 
     def turn(self, now_ms: int) -> bool:
         """Observe, if it is time; whether it was."""
-        if now_ms < self._next_ms:
+        if time.monotonic() < self._next_at:
             return False
-        self._next_ms = now_ms + EVERY_MS
+        self._next_at = time.monotonic() + EVERY_S
         try:
             self._observe(now_ms)
         except BrokerError as error:  # what is not observed now is decided a little later

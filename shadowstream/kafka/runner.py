@@ -44,8 +44,8 @@ from shadowstream.runner.step import RunnerStep
 from shadowstream.watch import Watch
 
 log = get_logger("runner")
-MARKS_EVERY_MS = 1_000
-AGAIN_MS = 10_000
+MARKS_EVERY_S = 1.0
+AGAIN_S = 10.0
 """So long after it a mark that says nothing new is said again: its delivery may have failed."""
 
 
@@ -70,7 +70,7 @@ class RunnerRole:
         client = edge.admin
         outputs = offsets.partition_counts(client, [config.plan.out(t) for t in config.production.outputs])
         self._outputs = offsets.places(outputs)
-        self._next_marks_ms = self._again_ms = 0
+        self._next_marks_at = self._again_at = 0.0
         self._warm = pinned.warm or not pinned.start.has_warm_up or not config.production.group
         self._warm_ends: dict[Place, int] | None = None
         self._commits = Commits(config, client, "runner")
@@ -132,7 +132,7 @@ class RunnerRole:
             bound = self._pinned.start.bounds.get(place, -1) if self._config.bounded else -1
             self._step.assign(place, position, counters, bound)
             begins[place] = position
-        self._next_marks_ms = self._again_ms = 0
+        self._next_marks_at = self._again_at = 0.0
         return begins
 
     def _fresh(self, committed: Sequence[Committed]) -> dict[Place, int]:
@@ -209,9 +209,9 @@ class RunnerRole:
 
     def turn(self, now_ms: int) -> None:
         """Repeat the marks each second, while nothing is uncommitted."""
-        if now_ms >= self._next_marks_ms and not self._step.dirty() and self._step.inputs:
-            self._try_marks(now_ms)
-        self._rechecks.turn(now_ms)
+        if time.monotonic() >= self._next_marks_at and not self._step.dirty() and self._step.inputs:
+            self._try_marks()
+        self._rechecks.turn(1000 * time.monotonic())
 
     def prepare(self, now_ms: int, most: int) -> Prepared:
         """Everything of one transaction."""
@@ -227,7 +227,7 @@ class RunnerRole:
         self._step.committed()
         if isinstance(self._step.call, Stateful):
             self._tell_of_snapshots(self._step.call)
-        self._try_marks(now_ms)
+        self._try_marks()
 
     def deciding(self) -> dict[str, int | None]:
         """The range marks, of which each is written after the outputs that it speaks of."""
@@ -236,22 +236,22 @@ class RunnerRole:
     def decided(self, delivered: Mapping[Place, Sequence[int]]) -> None:
         """Who was first is told when the next one starts."""
 
-    def _try_marks(self, now_ms: int) -> None:
+    def _try_marks(self) -> None:
         """Say the marks; a broker that does not answer now is asked again in a second: marks only come later."""
         try:
-            self._say_marks(now_ms)
+            self._say_marks()
         except BrokerError as error:
             if not error.retriable:
                 raise
             log.warning("marks_put_off", error=str(error))
 
-    def _say_marks(self, now_ms: int) -> None:
-        self._next_marks_ms = now_ms + MARKS_EVERY_MS
+    def _say_marks(self) -> None:
+        self._next_marks_at = time.monotonic() + MARKS_EVERY_S
         if not self._warm:
             self._close_warm_up()
-        again = now_ms >= self._again_ms
+        again = time.monotonic() >= self._again_at
         if again:
-            self._again_ms = now_ms + AGAIN_MS
+            self._again_at = time.monotonic() + AGAIN_S
         self._marks.write(self._step.done_marks(offsets.ends(self._client, self._outputs), again=again))
         self._marks.producer.poll(0)
         # Over only when the end of the warm-up has been said, or the joiner would wait for it for ever; and when

@@ -213,10 +213,11 @@ class Rechecks:
         self._config, self._client = config, client
         counts = offsets.partition_counts(client, kinds)
         self._kinds = {topic: kind for topic, kind in kinds.items() if kind != REPARTITION and counts[topic] > 1}
-        self._next_ms: int | None = None
+        self._next_ms: float | None = None
 
-    def turn(self, now_ms: int) -> None:
-        """Look, if it is time. Raises `ConfigError` where production contradicts what this trial rests on."""
+    def turn(self, now_ms: float) -> None:
+        """Look, if it is time, by a clock that is never set back. Raises `ConfigError` where production contradicts
+        what this trial rests on."""
         if self._next_ms is None:
             self._next_ms = now_ms + CHECK_SOON_MS
         if not self._kinds or now_ms < self._next_ms:

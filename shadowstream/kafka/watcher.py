@@ -43,7 +43,7 @@ from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, plain_wr
 from shadowstream.kafka.copying import Copies
 from shadowstream.kafka.copying_role import CopyingRole, copy
 from shadowstream.kafka.gaps import Commits
-from shadowstream.kafka.loop import now_ms, process_seconds
+from shadowstream.kafka.loop import process_seconds
 from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.sampling import Rechecks
 from shadowstream.observe import get_logger
@@ -240,7 +240,7 @@ def _watch(watcher: Watcher, rechecks: Rechecks, stop: Stoppable, watch: Watch) 
         if time.monotonic() >= next_s:
             next_s = time.monotonic() + EVERY_S
             _turn(watcher, watch)
-            rechecks.turn(now_ms())
+            rechecks.turn(1000 * time.monotonic())
         time.sleep(TURN_S)
     _turn(watcher, watch)  # what the job has committed in the last second
 
