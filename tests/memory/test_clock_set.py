@@ -17,6 +17,7 @@ from tests.memory.test_shedding import ORDERS, OUT, World
 SILENT = 10
 """Of so many values the candidate answers all but one."""
 HOUR_S = 3_600.0
+NOON_MS = 12 * 3_600_000
 GROUP = {"group": "prod", "commits": "after_output"}
 
 
@@ -57,8 +58,8 @@ def test_a_partition_that_is_still_stays_so_when_the_clock_is_set_back() -> None
     still, other = Place("out", 0), Place("out", 1)
     idleness = Idleness(5_000)
     for second in range(1, 9):
-        idleness.observe({still: 3, other: 3 + second}, {still: 1, other: 10 + second}, 1_000 * second)
-    assert idleness.watermark(still, 3, 8_000) == 18
+        idleness.observe({still: 3, other: 3 + second}, {still: 1, other: 10 + second}, NOON_MS + 1_000 * second)
+    assert idleness.watermark(still, 3, NOON_MS + 8_000) == 18
     back_ms = -3_600_000
-    idleness.observe({still: 3, other: 12}, {still: 1, other: 19}, 9_000 + back_ms)
-    assert idleness.watermark(still, 3, 9_000 + back_ms) == 19
+    idleness.observe({still: 3, other: 12}, {still: 1, other: 19}, NOON_MS + 9_000 + back_ms)
+    assert idleness.watermark(still, 3, NOON_MS + 9_000 + back_ms) == 19
