@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from shadowstream.errors import BrokerError
+from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.clients import GuardedWriter
-from shadowstream.kafka.failures import broker_error, follows, told
+from shadowstream.kafka.failures import broker_error, code_of, follows, told
 from shadowstream.kafka.watchdog import Watchdog
 from shadowstream.records import Commit, Place, Write
 from shadowstream.watch import Phase, Watch
@@ -40,10 +40,19 @@ class Deciding(Protocol):
 
 def start_transactions(writer: GuardedWriter, watch: Watch) -> None:
     """`init_transactions`, which fences a predecessor and waits for its open transaction (rule 1 of the loop); nothing
-    without transactions."""
-    if writer.transactional:
+    without transactions. Raises `ConfigError` where the broker takes no transactions that may last so long."""
+    if not writer.transactional:
+        return
+    try:
         with Watchdog(watch).call("init_transactions", INIT_WAIT_S + 5), told("init_transactions"):
             writer.producer.init_transactions(INIT_WAIT_S)
+    except BrokerError as error:
+        if code_of(error) != KafkaError.INVALID_TRANSACTION_TIMEOUT:
+            raise
+        raise ConfigError(
+            "limits.transaction_timeout_ms is more than the broker takes (its transaction.max.timeout.ms, "
+            "15 minutes by default): lower it"
+        ) from error
 
 
 def commit_transaction(writer: GuardedWriter) -> None:

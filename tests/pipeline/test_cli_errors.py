@@ -122,3 +122,10 @@ def test_a_write_outside_the_prefix_is_refused_before_it_is_produced(trial: Tria
     assert writer.producer.flush(30) == 0
     assert [read.value for read in read_all(trial.bootstrap, inside)] == [b"allowed"]
     assert read_all(trial.bootstrap, topic) == []
+
+
+def test_a_transaction_that_may_last_longer_than_the_broker_allows_ends_with_2_and_its_key(trial: Trial) -> None:
+    trial.write_config(limits={"transaction_timeout_ms": 16 * 60_000})
+    for role, code, kind, message in endings(trial, *ROLES):
+        assert (code, kind) == (2, "ConfigError"), role
+        assert "limits.transaction_timeout_ms is more than the broker takes" in message
