@@ -80,7 +80,7 @@ class Overflow:
 
     def of(self, at: Place, waiting: int, share: int, *, full: bool, late: int = 0) -> bool:
         """Whether the task at this place of production does, of which so many bytes wait. `full`: so many sides are
-        held; `late`: bytes that sides have brought since although they are held."""
+        held, or none is to be; `late`: bytes that sides have brought since although they are held."""
         brought = max(0, waiting - self._before.get(at, 0))
         self._before[at] = waiting
         if waiting <= share:
@@ -127,7 +127,8 @@ class Holding:
             held = self._held.get(places[0], frozenset())
             # With what is spilled, as if it were not: a side leads with it, and no more waits in all than under `hold`.
             leads = [sum(both) for both in zip(pending, spilled, strict=True)]
-            wanted = to_hold(leads, held, share, awaited() if held or sum(leads) > share else ALL)
+            free = awaited() if held or sum(leads) > share else ALL
+            wanted = to_hold(leads, held, share, free)
             if wanted != held:
                 self._held[places[0]] = wanted
                 pause.update(places[side] for side in wanted - held)
@@ -135,7 +136,8 @@ class Holding:
             before = self._waited.get(places[0], pending)
             self._waited[places[0]] = list(pending)
             late = sum(max(0, pending[side] - before[side]) for side in held)
-            if self._overflow.of(places[0], sum(pending), share, full=len(wanted) == len(places) - 1, late=late):
+            full = not free or len(wanted) == len(places) - 1
+            if self._overflow.of(places[0], sum(pending), share, full=full, late=late):
                 over.append(places[0])
         if pause or resume:
             self._change(pause, resume, sum(sum(pending) for _, pending, *_ in tasks))

@@ -15,8 +15,9 @@ from tests.pipeline.evidence import await_that, ended, records, remainders
 from tests.pipeline.roles import Running, commit, last_words
 from tests.pipeline.trial import FIRST_MS, PARTITIONS, Trial
 
-ORDERS = 1_200
-TEXT_BYTES = 6_000
+ORDERS = 9_000
+"""More than a batch of the joiner in each partition, or one side would be read in one go."""
+TEXT_BYTES = 600
 BOUND = 1_000_000
 """Bytes; half of either side waits at once, whichever is held: three times as much."""
 KILLS = 2
@@ -42,7 +43,7 @@ def said_of_spilling(trial: Trial, times: int) -> bool:
 def test_joiners_killed_with_values_in_their_files_lose_nothing_and_say_nothing_twice(
     kafka: Broker, tmp_path: Path, say: Say
 ) -> None:
-    limits: dict[str, Any] = {"commit_ms": 50, "commit_records": 200, "pending_bytes_max": BOUND, "overflow": "spill"}
+    limits: dict[str, Any] = {"commit_ms": 50, "commit_records": 500, "pending_bytes_max": BOUND, "overflow": "spill"}
     limits["spill_dir"] = str(tmp_path)
     settings = {"start": "earliest", "bounded": True, "limits": limits}
     trial = Trial(kafka.bootstrap, "spill-killed", tmp_path, SAME, "trial_candidate:same", settings=settings)
