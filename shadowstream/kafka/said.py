@@ -18,7 +18,7 @@ from shadowstream.observe import get_logger
 from shadowstream.records import Place
 
 log = get_logger("joiner")
-SAYING = (b"missing", b"extra")
+SAYING = (b"missing", b"extra", b"evicted")
 """A row that says one of these, or corrects one, holds the word; decoding all others would be most of the work."""
 
 
