@@ -25,7 +25,7 @@ from shadowstream.joiner.dead_letters import Failed, dead_letter
 from shadowstream.joiner.pairing import Met, Pair
 from shadowstream.joiner.progress import Progress
 from shadowstream.joiner.rows import Row, Rows
-from shadowstream.joiner.said import MAY_BE_GONE, SaidRow, is_correctable
+from shadowstream.joiner.said import SaidRow, is_correctable
 from shadowstream.judge.criteria import cost_names
 from shadowstream.records import REVISION_BYTES, Coordinate, Place, Side, Write
 
@@ -141,7 +141,7 @@ class Book:
         self.changes: Counter[str] = Counter()
         self.rows_cut = 0
         self._fields = FieldCounts([one.path for one in config.judge.criteria if one.path is not None])
-        self.said: list[tuple[Side, Row, Hashable, str, bool]] = []
+        self.said: list[tuple[Side, Row, Hashable, str, str]] = []
 
     def revision_of(self, row: Row) -> str:
         """The revision that a shadow record is evidence for."""
@@ -211,7 +211,7 @@ class Book:
         rows[Side.TWIN] = rows[Side.TWIN] or said.twin
         self._row(result, revision, rows, said)
         if is_correctable(result.outcome, result.reason) and side is not Side.TWIN:
-            self.said.append((side, row, said.id, revision, result.reason == MAY_BE_GONE))
+            self.said.append((side, row, said.id, revision, result.outcome))
 
     def twin(self, time_ms: int, revision: str, outcome: str, row: Row | None, compared: Compared | None) -> None:
         """Enter what the twin says beside the `outcome` of a production record, and which of the two differs."""

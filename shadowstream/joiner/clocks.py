@@ -54,6 +54,13 @@ STILL = 3
 """Observations, one a second, after which inputs that have not grown are at rest."""
 
 
+def time_may_decide(config: Config) -> bool:
+    """Whether event time decides anything: not where every side's marks are exact and ids are unique."""
+    groups = [config.production, *([config.candidate] if config.candidate.topic else []), config.twin]
+    exact = all(one is None or (one.group is not None and one.commits == "after_output") for one in groups)
+    return config.identity.kind == "occurrence" or not exact
+
+
 class Observed(NamedTuple):
     """An end of outputs, and offsets of inputs. Born: outputs below `end` come from inputs below `inputs`.
     Done: the side has committed `inputs`, and its outputs of these lie below `end`."""
@@ -138,8 +145,7 @@ class Clocks:
             Side.SHADOW: True,
             Side.TWIN: twin is not None and twin.group is not None,
         }
-        decided = all(self._exact[one] and self._has_marks[one] for one in [Side.PRODUCTION, *others])
-        self._by_time = config.identity.kind == "occurrence" or not decided
+        self._by_time = time_may_decide(config)
 
     # ---------------------------------------------------------------- observations
 
@@ -313,7 +319,8 @@ class Clocks:
         if not self._by_time or not found:
             return frozenset(found)
         marks = {one: -math.inf if (mark := self.read_to_ms(one)) is None else mark for one in found}
-        return frozenset(one for one, mark in marks.items() if mark == min(marks.values()))
+        lowest = min(marks.values())
+        return frozenset(one for one, mark in marks.items() if mark == lowest)
 
     def _has_answered(self, side: Side) -> bool:
         """Whether a side is done with all inputs that are known, of a bounded trial with those within its bounds. One

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,9 +9,6 @@ from shadowstream.codecs import own
 from shadowstream.joiner import checkpoint, ledgers
 from shadowstream.joiner.state import TaskState
 from shadowstream.records import COMMIT_HEADER, Commit, Place, Side, Write
-
-GONE_UNREAD = -(2**63)
-"""In place of the event time up to which deleted records may reach, while nothing behind them has been read."""
 
 
 def watermark(task: TaskState) -> int | None:
@@ -97,7 +93,7 @@ def state(task: TaskState, sequence: int, overflow: dict[str, str], commits: Seq
             counts[f"lost:{side.word}"] = task.sides[side].lost
         gone_ms = task.sides[side].gone_ms
         if gone_ms is not None:
-            counts[f"gone_ms:{side.word}"] = GONE_UNREAD if gone_ms == math.inf else int(gone_ms)
+            counts[f"gone_ms:{side.word}"] = gone_ms
         watermarks = [t for t in (task.clocks.watermarks[side], task.sides[side].watermark_ms) if t is not None]
         if watermarks:
             counts[f"watermark_ms:{side.word}"] = max(watermarks)
@@ -158,8 +154,7 @@ def restore_counts(task: TaskState, record: dict[str, Any]) -> None:
         text = record["overflow"].get(side.word)
         if text is not None:
             task.sides[side].announced = set(checkpoint.pending_of(text))
-        gone_ms = counts.get(f"gone_ms:{side.word}")
-        task.sides[side].gone_ms = math.inf if gone_ms == GONE_UNREAD else gone_ms
+        task.sides[side].gone_ms = counts.get(f"gone_ms:{side.word}")
         task.sides[side].note_gone()
     task.shedding.level = counts.get("shed_level", 0)
     task.routes.restore(counts)

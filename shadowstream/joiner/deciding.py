@@ -180,8 +180,8 @@ class Deciding:
 
     def _many(self, group: Many) -> None:
         production, shadow = group.production, group.shadow
-        fewer = Side.PRODUCTION if len(production) < len(shadow) else Side.SHADOW
         if len(production) != len(shadow) and not self._is_warm(shadow[0]):
+            fewer = Side.PRODUCTION if len(production) < len(shadow) else Side.SHADOW
             if self._task.may_be_gone(fewer, production[0]):
                 for side, rows in ((Side.PRODUCTION, production), (Side.SHADOW, shadow)):
                     for row in rows:
@@ -228,16 +228,14 @@ class Deciding:
         if is_warm and not row.warm:
             task.book.alone(end.side, row, WARM_UP)
         elif end.side is Side.TWIN:
-            gone = task.may_be_gone(Side.PRODUCTION, row)
-            task.book.alone(end.side, row, GONE if gone else Plainly("twin_extra"), task.revision)
+            task.book.alone(end.side, row, self._lacking(Side.PRODUCTION, row, "twin_extra"), task.revision)
         elif (said := self._said(Side.PRODUCTION, end)) is not None:
             task.corrections.add(Correction(said, row, end.id))
         elif is_warm:
             task.book.alone(end.side, row, WARM_UP)
-        elif task.may_be_gone(Side.PRODUCTION, row):
-            task.book.alone(end.side, row, GONE, None, Said(end.ambiguous, None, end.id))
         else:
-            task.book.alone(end.side, row, Plainly("extra"), None, Said(end.ambiguous, None, end.id))
+            result = self._lacking(Side.PRODUCTION, row, "extra")
+            task.book.alone(end.side, row, result, None, Said(end.ambiguous, None, end.id))
 
     def _production_alone(self, end: Alone) -> None:
         task, row = self._task, end.row
@@ -253,6 +251,10 @@ class Deciding:
             (compared,) = self._compare.twin([row.value], [end.twin.value])  # before anything is entered: it may raise
         task.book.alone(Side.PRODUCTION, row, result, revision, Said(end.ambiguous, None, end.id, end.twin))
         task.book.twin(row.time_ms, revision, result.outcome, end.twin, compared)
+
+    def _lacking(self, side: Side, row: Row, outcome: str) -> Plainly:
+        """The outcome of a row that lacks a partner on a side, or that nobody can tell."""
+        return GONE if self._task.may_be_gone(side, row) else Plainly(outcome)
 
     def _said(self, side: Side, end: Alone) -> SaidRow | None:
         identity = self._task.config.identity
@@ -282,7 +284,7 @@ class Deciding:
             else:
                 revision = progress.revision_at_time(task.places[Side.PRODUCTION].partition, row.time_ms)
         if absence is None:
-            return GONE if task.may_be_gone(Side.SHADOW, row) else Plainly("missing"), revision
+            return self._lacking(Side.SHADOW, row, "missing"), revision
         return Plainly(absence if absence in UNHEARD else "candidate_error", absence), revision
 
     # ---------------------------------------------------------------- shed
@@ -353,13 +355,12 @@ class Deciding:
     def keep_said(self, floor: int) -> None:
         """What the book has said missing or extra is committed now, and correctable."""
         book, task = self._task.book, self._task
-        for side, row, id_, revision, gone in book.said:
+        for side, row, id_, revision, outcome in book.said:
             place, offset = book.own_place(side, row)
             pair_id = book.pair_id(side, row)
-            key = task.redactor.key(row.key)
-            if too_long(key) or too_long(self._shown(id_)):  # it does not stand in diff, so no restart would know it
+            key, shown = task.redactor.key(row.key), self._shown(id_)
+            if too_long(key) or too_long(shown):  # it does not stand in diff, so no restart would know it
                 task.said.dropped += 1
                 continue
-            at, shown = row.at, self._shown(id_)
-            said = SaidRow(side, shown, place, offset, row.time_ms, key, at, revision, pair_id, floor, gone)
-            task.said.add(said)
+            said = (side, shown, place, offset, row.time_ms, key, row.at, revision, pair_id, floor, outcome)
+            task.said.add(SaidRow(*said))

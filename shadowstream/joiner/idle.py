@@ -24,7 +24,7 @@ class Idleness:
     def observe(self, ends: dict[Place, int], times: dict[Place, int], now_ms: int) -> None:
         """High watermarks and greatest event times by place, at wall time `now_ms`."""
         if self._began_ms is None:
-            self._began_ms = self._last_ms = now_ms
+            self._began_ms = now_ms
         if now_ms < self._last_ms:  # set back: what has been still for so long is so still
             back_ms = self._last_ms - now_ms
             self._began_ms -= back_ms

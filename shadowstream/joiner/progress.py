@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.records import REVISION_BYTES, Place
-from shadowstream.runner.marks import Counters, identity_hash
+from shadowstream.runner.marks import Counters, ends_of, identity_hash
 
 MARKS_MAX = 10_000
 ABSENCES_MAX = 300_000
@@ -59,17 +59,13 @@ class Start(NamedTuple):
             {place: b["end"] for place, b in begins.items()},
             {place: b["bound"] for place, b in begins.items()},
             record["floor_ms"],
-            _ends(record),
+            ends_of(record),
         )
 
     @property
     def has_warm_up(self) -> bool:
         """Whether inputs before S are warm-up (S is -1 where every pair counts)."""
         return any(below >= 0 for below in self.warm_below.values())
-
-
-def _ends(record: dict[str, Any]) -> dict[Place, int]:
-    return {Place(e["topic"], e["partition"]): e["offset"] for e in record["ends"]}
 
 
 def _plain(by_place: Mapping[Place, int | None]) -> list[list[Any]]:
@@ -134,7 +130,7 @@ class Progress:
             # Two runners may have raced at the very beginning: the first start mark of a revision is the one.
             self.begin(record)
         elif kind == "warm" and self.warm_ends is None:
-            self.warm_ends = _ends(record)
+            self.warm_ends = ends_of(record)
         return None
 
     def begin(self, record: dict[str, Any]) -> None:
@@ -147,7 +143,7 @@ class Progress:
         self._whole[record["revision"][: 2 * REVISION_BYTES]] = record["revision"]
         if counters is None and not again:
             self._reign(record, self.latest[place].offset if place in self.latest else 0)
-        done = Done(place, record["to_offset"], _ends(record), counters, at)
+        done = Done(place, record["to_offset"], ends_of(record), counters, at)
         if not again:
             self.latest[place] = done
         if record["kind"] == "end":

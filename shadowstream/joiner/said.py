@@ -26,8 +26,7 @@ def is_correctable(outcome: str, reason: str | None) -> bool:
 
 
 class SaidRow(NamedTuple):
-    """An outcome `missing` or `extra`, or `evicted` where the partner may be `gone`: the record, at its own place, and
-    where its row stands."""
+    """A correctable `outcome`: the record, at its own place, and where its row stands."""
 
     side: Side
     id: Hashable
@@ -39,14 +38,7 @@ class SaidRow(NamedTuple):
     revision: str
     pair_id: str
     floor: int
-    gone: bool = False
-
-    @property
-    def outcome(self) -> str:
-        """The outcome that was said."""
-        if self.gone:
-            return "evicted"
-        return "missing" if self.side is Side.PRODUCTION else "extra"
+    outcome: str
 
 
 _Entry = tuple[int, int, SaidRow]

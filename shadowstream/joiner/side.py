@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from shadowstream.joiner.seen import Seen
+
+UNREAD_MS = 2**63 - 1
+"""Later than any event time."""
 
 
 class SideState:
@@ -16,7 +17,7 @@ class SideState:
     ``read``: records ever read. ``watermark_ms``: the watermark before a restart, until everything that it spoke of has
     been read again. ``seen``: ids of the dedupe span. ``lost``: offsets that retention deleted before they were read.
     ``gone_ms``: event time up to which records of this side may have been deleted before they met a partner, ms; None:
-    none has been; infinite until what lies behind them has been read.
+    none has been; `UNREAD_MS` until what lies behind them has been read.
     """
 
     def __init__(self, span: int) -> None:
@@ -31,9 +32,9 @@ class SideState:
         self.watermark_ms: int | None = None
         self.seen = Seen(span)
         self.lost = 0
-        self.gone_ms: float | None = None
+        self.gone_ms: int | None = None
 
     def note_gone(self) -> None:
-        """Whether reading begins behind records that have not been read, or that still wait."""
+        """To be called where reading begins: it may be behind records that nobody has read, or that still wait."""
         if self.first > self.high or any(offset < self.first for offset in self.announced):
-            self.gone_ms = math.inf
+            self.gone_ms = UNREAD_MS

@@ -7,7 +7,6 @@ transaction, `committed` says that it holds. How a record waits for its partner 
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +23,7 @@ from shadowstream.joiner.identity import header
 from shadowstream.joiner.pairing import Alone, Waiting
 from shadowstream.joiner.progress import Done, Progress
 from shadowstream.joiner.rows import Row, Rows
-from shadowstream.joiner.side import SideState
+from shadowstream.joiner.side import UNREAD_MS, SideState
 from shadowstream.joiner.spilling import Spill
 from shadowstream.joiner.state import Sources, TaskState
 from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Headers, Packed, Place, Side, Write, unpack_origin
@@ -107,7 +106,7 @@ class Task(TaskState):
         times = self._times(batch.times_ms, now_ms)
         if side not in self.copied:
             self._advance_watermark(side, max(times))
-        if state.gone_ms == math.inf and batch.lost is None:
+        if state.gone_ms == UNREAD_MS and batch.lost is None:
             state.gone_ms = times[0]
         old = 0 if batch.offsets[0] >= state.high else sum(offset < state.high for offset in batch.offsets)
         state.read += len(batch) - old

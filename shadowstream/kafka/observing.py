@@ -31,6 +31,7 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
+from shadowstream.joiner.clocks import time_may_decide
 from shadowstream.joiner.copied import Copied
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka import offsets
@@ -65,7 +66,7 @@ class Observer:
         self._places = [place for side in self._sides for place in side]
         self._diff = offsets.places(offsets.partition_counts(client, [config.plan.of("diff")]))
         self._copying: deque[Copying] = deque()
-        self._by_time = _time_may_decide(config)
+        self._by_time = time_may_decide(config)
         self._commits = Commits(config, client, "joiner")
         self._times = LastTimes(config)
         self._next_at = 0.0
@@ -142,10 +143,3 @@ class Observer:
 
 def _only(ends: dict[Place, int], places: Iterable[Place]) -> dict[Place, int]:
     return {place: ends[place] for place in places}
-
-
-def _time_may_decide(config: Config) -> bool:
-    """Whether event time decides anything: not where every side's marks are exact and ids are unique."""
-    groups = [config.production, *([config.candidate] if config.candidate.topic else []), config.twin]
-    exact = all(one is None or (one.group is not None and one.commits == "after_output") for one in groups)
-    return config.identity.kind == "occurrence" or not exact

@@ -34,6 +34,7 @@ from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.replaying import Stored
 from shadowstream.observe import get_logger
 from shadowstream.records import Place, Side
+from shadowstream.runner.marks import ends_of
 
 log = get_logger("replay")
 QUIET_S = 60.0
@@ -54,7 +55,7 @@ def rejoined(config: Config, revision: str) -> Iterator[Stored]:
     compare = comparer_of(schema_source(config.schemas), config)
     inputs = offsets.places(offsets.partition_counts(client, config.inputs))
     step = JoinerStep(config, revision, compare, families.counts, inputs, families.repartitioned)
-    begins = {Place(end["topic"], end["partition"]): end["offset"] for end in start["ends"]}
+    begins = ends_of(start)
     read_from = _assigned(step, families, begins, offsets.beginnings(client, _all_places(families)))
     with contextlib.closing(MarksReader(config, "replay")) as reader:
         for mark in reader.to_end():

@@ -10,7 +10,7 @@ from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka import offsets
-from shadowstream.kafka.failures import told
+from shadowstream.kafka.failures import code_of, told
 from shadowstream.kafka.own_topics import LEADERS_WAIT_S, planned, sources_of
 from shadowstream.observe import get_logger
 
@@ -50,12 +50,8 @@ def _operations(client: AdminClient, topics: list[str]) -> dict[str, set[AclOper
             try:
                 found[topic] = set(future.result(offsets.TIMEOUT_S).authorized_operations or ())
             except (KafkaException, TimeoutError) as error:
-                if not _is_unknown(error) or time.monotonic() > deadline:
+                if code_of(error) != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
                     raise BrokerError(f"cannot ask for the rights on {topic}: {error}", retriable=True) from error
         if len(found) < len(topics):
             time.sleep(0.1)
     return found
-
-
-def _is_unknown(error: Exception) -> bool:
-    return isinstance(error, KafkaException) and error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART

@@ -211,7 +211,7 @@ class RunnerRole:
         """Repeat the marks each second, while nothing is uncommitted."""
         if time.monotonic() >= self._next_marks_at and not self._step.dirty() and self._step.inputs:
             self._try_marks()
-        self._rechecks.turn(1000 * time.monotonic())
+        self._rechecks.turn(time.monotonic())
 
     def prepare(self, now_ms: int, most: int) -> Prepared:
         """Everything of one transaction."""

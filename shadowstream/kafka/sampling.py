@@ -46,8 +46,8 @@ LIMIT_S = 10.0
 SETTLE_S = 3.0
 """Where a sample is too small to be certain, so long the next records are waited for."""
 LOOK_S = 0.5
-CHECK_EVERY_MS = 60_000
-CHECK_SOON_MS = 5_000
+CHECK_EVERY_S = 60.0
+CHECK_SOON_S = 5.0
 """As long as an accident could still explain what has been seen."""
 CHECK_PER_PARTITION = 200
 CHECK_LIMIT_S = 2.0
@@ -213,16 +213,16 @@ class Rechecks:
         self._config, self._client = config, client
         counts = offsets.partition_counts(client, kinds)
         self._kinds = {topic: kind for topic, kind in kinds.items() if kind != REPARTITION and counts[topic] > 1}
-        self._next_ms: float | None = None
+        self._next_at: float | None = None
 
-    def turn(self, now_ms: float) -> None:
+    def turn(self, now_s: float) -> None:
         """Look, if it is time, by a clock that is never set back. Raises `ConfigError` where production contradicts
         what this trial rests on."""
-        if self._next_ms is None:
-            self._next_ms = now_ms + CHECK_SOON_MS
-        if not self._kinds or now_ms < self._next_ms:
+        if self._next_at is None:
+            self._next_at = now_s + CHECK_SOON_S
+        if not self._kinds or now_s < self._next_at:
             return
-        self._next_ms = now_ms + CHECK_EVERY_MS
+        self._next_at = now_s + CHECK_EVERY_S
         try:
             certain = check(self._config, self._client, self._kinds, CHECK_PER_PARTITION, CHECK_LIMIT_S)
         except BrokerError as error:
@@ -230,7 +230,7 @@ class Rechecks:
                 raise
             log.warning("partitioner_check_put_off", error=str(error))
         else:
-            self._next_ms = now_ms + (CHECK_EVERY_MS if certain else CHECK_SOON_MS)
+            self._next_at = now_s + (CHECK_EVERY_S if certain else CHECK_SOON_S)
 
 
 def check(

@@ -53,9 +53,8 @@ class Starts:
         for record in self.of.values():
             if not record["ends"]:
                 return {}
-            for end in record["ends"]:
-                place = Place(end["topic"], end["partition"])
-                found[place] = min(end["offset"], found.get(place, end["offset"]))
+            for place, end in marks.ends_of(record).items():
+                found[place] = min(end, found.get(place, end))
         return found
 
     def add(self, record: dict[str, Any]) -> None:

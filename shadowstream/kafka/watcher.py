@@ -240,7 +240,7 @@ def _watch(watcher: Watcher, rechecks: Rechecks, stop: Stoppable, watch: Watch) 
         if time.monotonic() >= next_s:
             next_s = time.monotonic() + EVERY_S
             _turn(watcher, watch)
-            rechecks.turn(1000 * time.monotonic())
+            rechecks.turn(time.monotonic())
         time.sleep(TURN_S)
     _turn(watcher, watch)  # what the job has committed in the last second
 

@@ -185,6 +185,15 @@ def ends_field(ends: dict[Place, int]) -> list[dict[str, Any]]:
     return [{"topic": p.topic, "partition": p.partition, "offset": o} for p, o in sorted(ends.items())]
 
 
+def ends_of(record: dict[str, Any]) -> dict[Place, int]:
+    """Offsets by place, as a mark says them.
+
+    >>> ends_of(mark("done", "00", ends=ends_field({Place("scores", 0): 7})))
+    {Place(topic='scores', partition=0): 7}
+    """
+    return {Place(end["topic"], end["partition"]): end["offset"] for end in record["ends"]}
+
+
 def partitioners_field(kinds: Mapping[str, str]) -> list[dict[str, str]]:
     """Partitioner kinds by production output topic in the form of the schema."""
     return [{"topic": topic, "kind": kind} for topic, kind in sorted(kinds.items())]

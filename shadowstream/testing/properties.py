@@ -41,6 +41,19 @@ STRICT = {
 }
 
 
+def second_listener(
+    port: int, controller_port: int, name: str, second: int, advertised: int, protocol: str = "PLAINTEXT"
+) -> dict[str, str]:
+    """Properties that win over ours for a second way to the broker: it listens at `second` too, and sends who comes
+    that way to `advertised`. `port` and `controller_port` stay its own."""
+    return {
+        "listeners": f"BROKER://127.0.0.1:{port},{name}://127.0.0.1:{second},CONTROLLER://127.0.0.1:{controller_port}",
+        "advertised.listeners": f"BROKER://127.0.0.1:{port},{name}://127.0.0.1:{advertised}",
+        "listener.security.protocol.map": f"BROKER:PLAINTEXT,{name}:{protocol},CONTROLLER:PLAINTEXT",
+        "controller.quorum.voters": f"{NODE_ID}@127.0.0.1:{controller_port}",
+    }
+
+
 def server_properties(port: int, controller_port: int, log_dir: Path, extra: Mapping[str, str]) -> str:
     """The file's text. `extra` wins over every line of ours, e.g. `advertised.listeners` for a proxy in between."""
     wired = {

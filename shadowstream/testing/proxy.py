@@ -28,6 +28,7 @@ from typing import Self
 
 from shadowstream.errors import BrokerError
 from shadowstream.testing.ports import free_port
+from shadowstream.testing.properties import second_listener
 
 _CHUNK = 65_536
 _THIN_CHUNK = 4_096
@@ -178,9 +179,4 @@ def proxied(port: int, behind: int, controller_port: int, advertised: int) -> di
 
     The broker's own traffic goes the straight way, so that a hole cuts off clients only.
     """
-    return {
-        "listeners": f"BROKER://127.0.0.1:{port},PROXIED://127.0.0.1:{behind},CONTROLLER://127.0.0.1:{controller_port}",
-        "advertised.listeners": f"BROKER://127.0.0.1:{port},PROXIED://127.0.0.1:{advertised}",
-        "listener.security.protocol.map": "BROKER:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
-    }
+    return second_listener(port, controller_port, "PROXIED", behind, advertised)

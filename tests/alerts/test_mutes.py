@@ -1,6 +1,5 @@
 """Mutes by the command line, while the alerts role runs: what is muted rests, and goes out once it is not any more."""
 
-import json
 import time
 
 from tests.alerts.conftest import SetStage
@@ -17,8 +16,7 @@ def mute(stage: Stage, incident: str, *options: str) -> None:
 
 def rests(stage: Stage) -> list[str]:
     """Incidents whose alerts were said to rest, in order."""
-    lines = [json.loads(line) for line in stage.trial.said("alerts").splitlines() if line.startswith("{")]
-    return [line["incident"] for line in lines if line["event"] == "alert_rests"]
+    return [line["incident"] for line in stage.trial.logged("alerts") if line["event"] == "alert_rests"]
 
 
 def test_a_muted_alert_rests_until_the_mute_ends_and_holds_up_nobody(set_stage: SetStage) -> None:

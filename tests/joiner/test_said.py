@@ -8,7 +8,8 @@ from shadowstream.records import Place, Side
 
 def row(offset: int, id_: bytes = b"k", time_ms: int = 0, side: Side = Side.PRODUCTION, floor: int = 0) -> SaidRow:
     place = Place(("out", "shadow.t.out.out")[side], 0)
-    return SaidRow(side, id_, place, offset, time_ms, id_, None, "r", f"{place}/{offset}", floor)
+    outcome = ("missing", "extra")[side]
+    return SaidRow(side, id_, place, offset, time_ms, id_, None, "r", f"{place}/{offset}", floor, outcome)
 
 
 def said(*rows: SaidRow, most: int = 100) -> Said:

@@ -17,6 +17,19 @@ from shadowstream.watch import Watch
 REVISION = "00112233445566778899aabbccddeeff"
 
 
+def latest(name: str) -> Config:
+    """A trial that begins at what comes next, for what needs no candidate to run."""
+    return Config.model_validate(
+        {
+            "name": name,
+            "inputs": ["in"],
+            "production": {"outputs": ["out"]},
+            "candidate": {"call": "m:f", "trusted": True, "partitioner": "murmur2"},
+            "start": "latest",
+        }
+    )
+
+
 class Runners:
     """A broker with the topics `in` and `out`, and processes of the real runner."""
 

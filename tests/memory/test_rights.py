@@ -6,23 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.kafka import own_topics, rights
 from shadowstream.kafka.clients import admin
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.processes import Process
-from tests.memory.runners import Runners
+from tests.memory.runners import Runners, latest
 
-CONFIG = Config.model_validate(
-    {
-        "name": "rights",
-        "inputs": ["in"],
-        "production": {"outputs": ["out"]},
-        "candidate": {"call": "m:f", "trusted": True, "partitioner": "murmur2"},
-        "start": "latest",
-    }
-)
+CONFIG = latest("rights")
 COUNTS = {"in": 2, "out": 1}
 
 

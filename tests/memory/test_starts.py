@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from shadowstream.codecs import own
-from shadowstream.config import Config
 from shadowstream.kafka import joiner, own_topics, start
 from shadowstream.kafka.clients import Stoppable, admin, plain_writer
 from shadowstream.kafka.marks import last_done
@@ -18,17 +17,9 @@ from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process
 from shadowstream.watch import Watch
-from tests.memory.runners import REVISION, Runners
+from tests.memory.runners import REVISION, Runners, latest
 
-CONFIG = Config.model_validate(
-    {
-        "name": "begun",
-        "inputs": ["in"],
-        "production": {"outputs": ["out"]},
-        "candidate": {"call": "m:f", "trusted": True, "partitioner": "murmur2"},
-        "start": "latest",
-    }
-)
+CONFIG = latest("begun")
 OTHER = "ff" * 16
 ENOUGH = 400
 """Client calls after which a process that pins must have ended."""

@@ -1,6 +1,5 @@
 """`shadowstream up`: one config file, all roles; a role that crashes, a SIGTERM in the middle, and nothing lost."""
 
-import json
 import signal
 import subprocess
 import time
@@ -75,8 +74,7 @@ def end(up: subprocess.Popen[str]) -> None:
 
 
 def events(trial: Trial, event: str) -> list[dict[str, object]]:
-    lines = [json.loads(line) for line in trial.said("up").splitlines() if line.startswith("{")]
-    return [line for line in lines if line["event"] == event]
+    return [line for line in trial.logged("up") if line["event"] == event]
 
 
 def test_a_crashing_role_leaves_the_others_alone_and_a_stop_in_the_middle_loses_nothing(

@@ -108,8 +108,7 @@ def test_the_watcher_says_how_far_the_job_is_and_where_its_outputs_end_and_touch
 
 def kill_child(trial: Trial, role: str) -> None:
     """kill -9 of a role under `up`, by the process id that it was last started with."""
-    events = [json.loads(line) for line in trial.said("up").splitlines() if line.startswith("{")]
-    started = [one for one in events if one.get("event") == "started" and one.get("role") == role]
+    started = [one for one in trial.logged("up") if one.get("event") == "started" and one.get("role") == role]
     os.kill(started[-1]["pid"], signal.SIGKILL)
 
 

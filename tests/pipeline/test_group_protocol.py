@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from confluent_kafka import Consumer
@@ -45,9 +43,7 @@ def trial(tmp_path: Path) -> Iterator[Trial]:
 
 def tasks(trial: Trial) -> list[set[str]]:
     """Partitions of the tasks that a joiner took at each of its assignments: of each both sides."""
-    events: list[dict[str, Any]] = [
-        json.loads(line) for line in trial.said("join").splitlines() if line.startswith("{")
-    ]
+    events = trial.logged("join")
     found = []
     for places in [event["partitions"] for event in events if event["event"] == "assigned"]:
         numbers = {place.rpartition("/")[2] for place in places}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -112,6 +111,6 @@ def test_killed_again_and_again_a_runner_of_many_outputs_counts_once(trial: Tria
     assert {place.partition: one.read for place, one in counters.items()} == dict.fromkeys(range(3), orders // 3)
     assert {(p.partition, to): n for p, one in counters.items() for to, n in one.written.items()} == counts
     assert "ShadowstreamBug" not in trial.said("run")
-    events = [json.loads(line)["event"] for line in trial.said("run").splitlines() if line.startswith("{")]
+    events = [line["event"] for line in trial.logged("run")]
     assert events.count("assigned") == KILLS + 1
     say(f"{orders:,} orders, {KILLS} kills, {len(each):,} outputs in {TOPICS} topics: each once, and counted once")

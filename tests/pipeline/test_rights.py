@@ -23,6 +23,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, not
 
 from shadowstream.testing import EmbeddedKafka
 from shadowstream.testing.ports import free_port
+from shadowstream.testing.properties import second_listener
 from shadowstream.testing.topics import read_all
 from tests.metrics.watched import below
 from tests.pipeline.evidence import ended, records
@@ -51,10 +52,7 @@ TYPES = {
 def guarded(port: int, login: int, controller: int) -> dict[str, str]:
     """Properties of a broker that lets nobody do anything but who comes by `port`, and asks at `login` who it is."""
     return {
-        "listeners": f"BROKER://127.0.0.1:{port},LOGIN://127.0.0.1:{login},CONTROLLER://127.0.0.1:{controller}",
-        "advertised.listeners": f"BROKER://127.0.0.1:{port},LOGIN://127.0.0.1:{login}",
-        "listener.security.protocol.map": "BROKER:PLAINTEXT,LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+        **second_listener(port, controller, "LOGIN", login, login, "SASL_PLAINTEXT"),
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": "User:ANONYMOUS",
         "listener.name.login.sasl.enabled.mechanisms": "PLAIN",

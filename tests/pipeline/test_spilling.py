@@ -31,8 +31,7 @@ def asked(n: int) -> Write:
 
 def spilled(trial: Trial) -> Counter[str]:
     """What the joiners have said of their files, by event."""
-    lines = [json.loads(line) for line in trial.said("join").splitlines() if line.startswith("{")]
-    return Counter(line["event"] for line in lines)
+    return Counter(line["event"] for line in trial.logged("join"))
 
 
 def said_of_spilling(trial: Trial, times: int) -> bool:

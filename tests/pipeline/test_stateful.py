@@ -78,6 +78,6 @@ def test_killed_again_and_again_a_counting_candidate_counts_as_if_it_had_never_b
     assert said(trial) == undisturbed(written)
     snapshots = [own.decode(r.value or b"")[1] for r in read_all(trial.bootstrap, trial.topic("runner-state"))]
     assert {one["input"] for one in snapshots} == {f"{trial.input}/{p}" for p in range(PARTITIONS)}
-    events = [json.loads(line)["event"] for line in trial.said("run").splitlines() if line.startswith("{")]
+    events = [line["event"] for line in trial.logged("run")]
     assert events.count("assigned") == KILLS + 1
     say(f"{written:,} orders, {KILLS} kills: {len(said(trial)):,} counts, none lost, none double, none other")

@@ -174,6 +174,10 @@ class Trial:
         """What a started command has written to stderr so far."""
         return (self.folder / f"{log}.err").read_text("utf-8")
 
+    def logged(self, log: str) -> list[dict[str, Any]]:
+        """The events among what a started command has written to stderr so far."""
+        return [json.loads(line) for line in self.said(log).splitlines() if line.startswith("{")]
+
     def finish(self, process: subprocess.Popen[str], log: str, limit_s: float = ROLE_LIMIT_S) -> str:
         """Wait for a bounded role and return its stdout; its stderr is in the failure where it did not end well."""
         try:

@@ -158,7 +158,7 @@ def only_where_it_stood(real: Any) -> Any:
 
 def holds_who_is_waited_for(real: Any) -> Any:
     """Held is the side with most in memory, whoever waits for it."""
-    return lambda self: frozenset(Side)
+    return lambda self, again=(): frozenset(Side)
 
 
 FAULTS: dict[str, tuple[Any, str, Planted]] = {

@@ -112,7 +112,7 @@ class BrokerWorld(World):
         self.progress = said
         for record in said:
             if record["kind"] == "warm" and self.warm_ends is None and record["revision"] == REVISIONS[0]:
-                self.warm_ends = {Place(end["topic"], end["partition"]): end["offset"] for end in record["ends"]}
+                self.warm_ends = marks.ends_of(record)
         if self.running is not None:
             self._take_runner(said, self.running)
 
