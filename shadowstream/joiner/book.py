@@ -31,7 +31,9 @@ from shadowstream.records import REVISION_BYTES, Coordinate, Place, Side, Write
 
 PLAIN = frozenset(("match", "tolerated", "ignored"))
 AGREES = PLAIN | {"expected"}
-UNJUDGED = frozenset(("warm_up", "filtered", "sampled_out", "evicted", "duplicate_production", "unpairable_production"))
+UNJUDGED = frozenset(("warm_up", "filtered", "sampled_out", "evicted")) | {
+    f"{kind}_production" for kind in ("duplicate", "repeated", "unpairable")
+}
 """Outcomes of a production record that say nothing of the candidate, and so nothing of the twin beside it."""
 _HASH_RANGE = 2.0**64
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)

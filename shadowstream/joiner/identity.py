@@ -147,6 +147,18 @@ class Identity:
             return coordinates if side is Side.SHADOW else None
         return ids
 
+    @property
+    def tombstones_are_outputs(self) -> bool:
+        """Whether a tombstone that follows a value of its id is an output of its own; an input names it otherwise."""
+        return self._kind in ("key", "id") and not self._many
+
+    @property
+    def why_repeated(self) -> str:
+        """Why a record that is no re-delivery repeats one, as a sentence without anything of the record in it."""
+        if self._kind == "coordinate" or self._many or self._kind == "occurrence":
+            return "this output of its input came before with another value"
+        return f"its {self._kind} came before with another value or input"
+
     def repeats(self, side: Side) -> bool:
         """Whether records of this side can be repeats at all, so that the dedupe span must be read again."""
         if self._config.identity.dedupe_span == 0:

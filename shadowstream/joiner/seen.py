@@ -1,10 +1,20 @@
-"""The ids of the last records of one log: which record is one that was there already.
+"""The ids of the last records of one log: which record repeats an earlier one, and whether with the same content.
 
-A duplicate is a property of one log alone: the same id at most `span` offsets before. So it does not matter how the
-sides are interleaved, and a restart that reads the last `span` offsets again knows what was known before.
+A repeat is a property of one log alone: the same id at most `span` offsets before. So it does not matter how the
+sides are interleaved, and a restart that reads the last `span` offsets again knows what was known before. A repeat is
+*equal* where a record with this id and this content stands within the span as well, next before it or further back:
 
-Ids are kept as 64-bit hashes with their offsets in a ring: the ids of 200,000 records of each log would be the larger
-part of the joiner's memory. That two ids of one span have one hash is a matter of one in 10^14 records.
+====================  ===========================================
+log, one id           repeats
+====================  ===========================================
+1, 1                  the second is equal
+1, 2                  the second is not
+1, 2, 1, 2            the second is not; the others are, as where a producer was set back
+====================  ===========================================
+
+Ids are kept as 64-bit hashes with their offsets in a ring, and beside each a 64-bit digest of the content: the ids of
+200,000 records of each log would be the larger part of the joiner's memory. That two ids of one span have one hash is
+a matter of one in 10^14 records. Only what another content of the same id has followed is kept in a dictionary.
 
 Nearly every id is new, and that must be cheap, so whole batches are looked up at once: a hash table with chaining
 (Knuth, TAOCP 3, 6.4), its buckets and links in arrays, newest record first. What the ring has overwritten ends a chain.
@@ -12,7 +22,7 @@ Nearly every id is new, and that must be cheap, so whole batches are looked up a
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +30,22 @@ from numpy.typing import NDArray
 FIRST_RECORDS = 4_096
 _LOW = 2**32 - 1
 _ONE_BY_ONE = 16
+PRUNE_AT = 4_096
+"""Superseded contents beyond which those out of the span are forgotten."""
+Digests = NDArray[np.int64]
 _Ints = NDArray[np.int64]
+_Columns = tuple[_Ints, _Ints, _Ints]
+"""Hashes of ids, digests of contents, offsets."""
 
 
 class Seen:
     """Ids within `span` offsets; a None is nobody's id.
 
     >>> seen = Seen(10)
-    >>> seen.repeats(["a", "b", "a", None], [1, 2, 3, 4])
-    {2}
-    >>> seen.repeats(["b", "a"], [12, 14])
-    {0}
+    >>> seen.repeats(["a", "b", "a", None], digests("1111"), [1, 2, 3, 4])
+    {2: True}
+    >>> seen.repeats(["b", "a"], digests("22"), [12, 14])
+    {0: False}
     """
 
     def __init__(self, span: int, first_records: int = FIRST_RECORDS) -> None:
@@ -38,13 +53,16 @@ class Seen:
         self._taken = 0
         """Records ever taken. The n-th, from 1, has the number n and lies in the ring at n modulo its size."""
         self._kept_from = 1
+        self._superseded: dict[tuple[int, int], int] = {}
+        """Offset of the last record with this id and content, where one with another content has followed it."""
+        self._prune_at = PRUNE_AT
         self._make(max(1, first_records))
 
     def _make(self, records: int) -> None:
         """An empty ring for so many records, rounded up to a power of two, and as many buckets."""
         size = 1 << (records - 1).bit_length()
         self._mask = size - 1
-        self._hashes, self._offsets = np.zeros(size, np.int64), np.zeros(size, np.int64)
+        self._hashes, self._contents, self._offsets = (np.zeros(size, np.int64) for _ in range(3))
         self._before, self._newest = np.zeros(size, np.uint32), np.zeros(size, np.uint32)
         """Of each record the number of the one before it in its chain, and of each bucket that of its newest; the low
         32 bits, for nothing is kept so long that they come again."""
@@ -53,29 +71,50 @@ class Seen:
         """How many ids are kept."""
         return self._taken + 1 - self._kept_from
 
-    def add(self, ids: Sequence[Hashable], offsets: Sequence[int]) -> None:
-        """Records that are not to be judged (read again after a restart), in offset order."""
+    def repeats(self, ids: Sequence[Hashable], contents: Digests, offsets: Sequence[int]) -> dict[int, bool]:
+        """Take the next records of the log, in offset order; of the positions of repeats whether they are equal."""
         if None in ids:
-            known = [(id_, at) for id_, at in zip(ids, offsets, strict=True) if id_ is not None]
-            ids, offsets = [id_ for id_, _ in known], [at for _, at in known]
-        self._take(_hashes(ids), np.array(offsets, np.int64))
-
-    def repeats(self, ids: Sequence[Hashable], offsets: Sequence[int]) -> set[int]:
-        """Take the next records of the log, in offset order; the positions of those that are duplicates."""
-        hashes, at = _hashes(ids), np.array(offsets, np.int64)
-        found = self._among_kept(hashes, at)
+            at = [i for i, id_ in enumerate(ids) if id_ is not None]
+            found = self.repeats([ids[i] for i in at], contents[at], [offsets[i] for i in at])
+            return {at[i]: equal for i, equal in found.items()}
+        columns = digests(ids), contents, np.array(offsets, np.int64)
+        near = self._among_kept(columns[0], columns[2])
         if len(set(ids)) < len(ids):
-            found |= self._within(ids, offsets)
-        if None in ids:
-            found -= {i for i, id_ in enumerate(ids) if id_ is None}
-            self.add(ids, offsets)
+            found = self._told_apart(range(len(ids)), columns, near)
         else:
-            self._take(hashes, at)
+            found = self._told_apart(sorted(near), columns, near) if near else {}
+        self._take(columns)
         return found
 
-    def _among_kept(self, hashes: _Ints, offsets: _Ints) -> set[int]:
-        """Positions whose id stands in the ring, close enough: along all chains at once, a link at a time."""
-        found: set[int] = set()
+    def _told_apart(self, positions: Sequence[int], columns: _Columns, near: dict[int, int]) -> dict[int, bool]:
+        """Which of the records at these positions are repeats. `near`: of each the ring's slot with its id, if any."""
+        hashes, contents, offsets = (column.tolist() for column in columns)
+        last: dict[int, tuple[int, int]] = {}
+        found: dict[int, bool] = {}
+        for i in positions:
+            id_, content, offset = hashes[i], contents[i], offsets[i]
+            before = last.get(id_)
+            if before is None and (slot := near.get(i)) is not None:
+                before = int(self._contents[slot]), int(self._offsets[slot])
+            last[id_] = content, offset
+            if before is None or offset - before[1] > self._span:
+                continue
+            if before[0] == content:
+                found[i] = True
+                continue
+            self._superseded[id_, before[0]] = before[1]
+            same_at = self._superseded.get((id_, content))
+            found[i] = same_at is not None and offset - same_at <= self._span
+        if len(self._superseded) > self._prune_at:
+            least = offsets[-1] - self._span
+            self._superseded = {key: at for key, at in self._superseded.items() if at >= least}
+            self._prune_at = max(PRUNE_AT, 2 * len(self._superseded))
+        return found
+
+    def _among_kept(self, hashes: _Ints, offsets: _Ints) -> dict[int, int]:
+        """The newest slot of each position whose id stands in the ring, close enough: along all chains at once, a link
+        at a time."""
+        found: dict[int, int] = {}
         chain = self._newest[hashes & self._mask]
         open_ = np.flatnonzero(self._live(chain))
         chain = chain[open_]
@@ -84,7 +123,7 @@ class Seen:
             hit = self._hashes[slots] == hashes[open_]
             if hit.any():
                 near = hit & (offsets[open_] - self._offsets[slots] <= self._span)
-                found.update(open_[near].tolist())
+                found.update(zip(open_[near].tolist(), slots[near].tolist(), strict=True))
             chain = self._before[slots]
             on = self._live(chain) & ~hit
             open_, chain = open_[on], chain[on]
@@ -95,23 +134,24 @@ class Seen:
         found: NDArray[np.bool_] = np.uint32(self._taken & _LOW) - numbers < len(self)
         return found
 
-    def _take(self, hashes: _Ints, offsets: _Ints) -> None:
-        if not len(hashes):
+    def _take(self, columns: _Columns) -> None:
+        if not len(columns[0]):
             return
-        self._forget(int(offsets[-1]) - self._span)
-        if len(self) + len(hashes) > len(self._hashes):
+        self._forget(int(columns[2][-1]) - self._span)
+        if len(self) + len(columns[0]) > len(self._hashes):
             kept = np.arange(self._kept_from, self._taken + 1) & self._mask
-            old = self._hashes[kept], self._offsets[kept]
-            self._make(2 * (len(self) + len(hashes)))
+            old = self._hashes[kept], self._contents[kept], self._offsets[kept]
+            self._make(2 * (len(self) + len(columns[0])))
             self._taken, self._kept_from = 0, 1
-            self._enter(*old)
-        self._enter(hashes, offsets)
+            self._enter(old)
+        self._enter(columns)
 
-    def _enter(self, hashes: _Ints, offsets: _Ints) -> None:
+    def _enter(self, columns: _Columns) -> None:
         """Put records at the heads of their chains."""
+        hashes = columns[0]
         numbers = np.arange(self._taken + 1, self._taken + 1 + len(hashes))
         slots, buckets, low = numbers & self._mask, hashes & self._mask, numbers.astype(np.uint32)
-        self._hashes[slots], self._offsets[slots] = hashes, offsets
+        self._hashes[slots], self._contents[slots], self._offsets[slots] = columns
         self._before[slots] = self._newest[buckets]
         self._newest[buckets] = low
         # Of several records of one bucket the last has won: each goes before the next of them.
@@ -135,16 +175,7 @@ class Seen:
             if below <= last - first:
                 return
 
-    def _within(self, ids: Sequence[Hashable], offsets: Sequence[int]) -> set[int]:
-        """Positions whose id stands in the batch itself, close enough before them."""
-        last: dict[Hashable, int] = {}
-        found = set()
-        for i, (id_, offset) in enumerate(zip(ids, offsets, strict=True)):
-            if id_ is not None and id_ in last and offset - last[id_] <= self._span:
-                found.add(i)
-            last[id_] = offset
-        return found
 
-
-def _hashes(ids: Sequence[Hashable]) -> _Ints:
-    return np.fromiter(map(hash, ids), np.int64, len(ids))
+def digests(contents: Iterable[Hashable]) -> Digests:
+    """64 bits of each, the same for equal ones within one process."""
+    return np.fromiter(map(hash, contents), np.int64)

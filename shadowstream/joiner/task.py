@@ -22,6 +22,7 @@ from shadowstream.joiner.deciding import Deciding
 from shadowstream.joiner.identity import header
 from shadowstream.joiner.pairing import Alone, Waiting
 from shadowstream.joiner.progress import Done, Progress
+from shadowstream.joiner.repeats import ends_of_repeats
 from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.side import UNREAD_MS, SideState
 from shadowstream.joiner.spilling import Spill
@@ -113,7 +114,7 @@ class Task(TaskState):
         if side is Side.SHADOW:
             self.routes.count(packed[old:])
         rows = self._rows(side, batch, times, (coordinates, asides), packed)
-        repeats = self._repeats(state, batch, old, self.identity.repeats_by(side, ids, coordinates))
+        repeats = ends_of_repeats(self.identity, state.seen, side, batch, ids, coordinates)
         shed = self.shedding.level > 0
         if old or repeats or shed or None in ids or self.config.identity.path or batch.lost is not None:
             ids, mask = self._kept(side, ids, rows, old, repeats)
@@ -161,17 +162,8 @@ class Task(TaskState):
         coordinates, asides = told
         return Rows(batch.offsets, times, batch.values, batch.keys, coordinates, revisions, origins, asides)
 
-    def _repeats(self, state: SideState, batch: Batch, old: int, by: Sequence[Hashable] | None) -> set[int]:
-        """Positions of new records that are duplicates; those read again only show what has been seen."""
-        if by is None:
-            return set()
-        if old:
-            state.seen.add(by[:old], batch.offsets[:old])
-            return {old + i for i in state.seen.repeats(by[old:], batch.offsets[old:])} if old < len(batch) else set()
-        return state.seen.repeats(by, batch.offsets)
-
     def _kept(
-        self, side: Side, ids: Sequence[Hashable], rows: Rows, old: int, repeats: set[int]
+        self, side: Side, ids: Sequence[Hashable], rows: Rows, old: int, repeats: Mapping[int, Plainly]
     ) -> tuple[list[Hashable], list[bool]]:
         """Ids of the rows that wait for a partner, and which these are; the others end here. Of those read again, the
         announced ones wait."""
@@ -188,8 +180,8 @@ class Task(TaskState):
                 elif shed and self.shedding.sheds(id_):
                     evict = self._deciding.evict if i >= old else self.backlog.evict
                     evict(Alone(side, rows.row(i), id_))
-                elif i in repeats:
-                    self.book.alone(side, rows.row(i), Plainly(f"duplicate_{word}"))
+                elif i >= old and i in repeats:  # what waited before a restart waits again
+                    self.book.alone(side, rows.row(i), repeats[i])
                 else:
                     waits = True
                     kept[0].append(id_)

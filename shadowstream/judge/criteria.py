@@ -20,7 +20,8 @@ A pair compared is one unit however many records or fields it has. Where the tab
 - `input_failed` is contained in `input`; `undecodable_shadow` is not, for its input did not fail.
 - A candidate that is a job of its own (`candidate.topic`) does not tell us of its inputs. Its error is then the share
   of its records that cannot be decoded: n is pairs compared, extra and undecodable shadow, s undecodable shadow.
-- A record that no pair can hold (`unpairable`) lowers coverage on either side; a duplicate is shown and lowers nothing.
+- A record that no pair can hold (`unpairable`) lowers coverage on either side. So does one that was never compared
+  because its id came before: a re-delivery (`duplicate`), or with another value or input (`repeated`).
 - The twin's outcomes (`twin_*`), the joint ones (`joint_*`) and those of its records alone count in none of these and
   lower no coverage: what differs between two runs of production is no fault of the candidate. The criterion twin is
   the excess over that noise: of the ids at which exactly one of candidate and twin differs, the share
@@ -43,9 +44,10 @@ from shadowstream.config import Config, Criterion
 
 PAIRS = ("match", "tolerated", "ignored", "expected", "mismatch", "cardinality")
 
-# Records that ended without having been compared or judged missing. A duplicate is shown, not lost.
+# Records that ended without having been compared or judged missing.
 UNCOVERED = (
     *("undecodable_production", "unpairable_production", "unpairable_shadow"),
+    *("duplicate_production", "duplicate_shadow", "repeated_production", "repeated_shadow"),
     *("warm_up", "sampled_out", "evicted", "filtered"),
 )
 
@@ -54,7 +56,7 @@ UNCOVERED = (
 COMPARED = (*PAIRS, "missing", "extra", "candidate_error", "undecodable_shadow")
 
 # What only a twin brings: how production's two runs compare, which of the two differ, and its records alone.
-OF_TWIN = ("duplicate_twin", "unpairable_twin", "undecodable_twin")
+OF_TWIN = ("duplicate_twin", "repeated_twin", "unpairable_twin", "undecodable_twin")
 OF_TWIN_PREFIXES = ("twin_", "joint_")
 
 EXPECTED, EXPECTED_ALSO = "expected:", "expected_also:"
@@ -69,7 +71,7 @@ LABELS = ("label_both_right", "label_production_only", "label_candidate_only", "
 KNOWN = frozenset(
     (
         *(*COMPARED, *UNCOVERED, *OF_TWIN, *LATENCIES, *LABELS),
-        *("duplicate_production", "duplicate_shadow", "input", "input_failed"),
+        *("input", "input_failed"),
     )
 )
 

@@ -57,6 +57,15 @@ def test_a_large_multiset_pairs_equal_values_in_any_order(n: int) -> None:
     several(values, [*values[:0:-1], "-7"], {"match": n - 1, "mismatch": 1})
 
 
+def test_one_output_of_one_input_again_is_a_repeat_where_the_value_is_another() -> None:
+    again = [S("a", "1", of=3), S("a", "2", of=3), {"repeated_shadow": 1}, S("a", "1", of=3), {"duplicate_shadow": 1}]
+    play(begun(identity=MANY), again)
+    coordinate = {"kind": "coordinate", "header": "origin", "outputs": "many"}
+    named = [P("a", "1", of="in/0/3/0"), P("a", "2", of="in/0/3/0"), {"repeated_production": 1}]
+    play(begun(identity=coordinate), [*named, *again])
+    play(begun(identity=coordinate), [P("a", "1", of="in/0/3"), P("a", "2", of="in/0/3"), {}])
+
+
 def test_a_group_waits_until_both_sides_are_done_with_its_input() -> None:
     case: Case = [P("a"), S("a"), {}, done(10), {}, P("a"), S("a", k=1), {}, *BOTH_DONE, {"match": 2}]
     play(begun(identity=MANY), case)

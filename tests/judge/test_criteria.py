@@ -19,6 +19,7 @@ TABLE = [
     ("undecodable_production", set(), set()),
     ("duplicate_production", set(), set()),
     ("duplicate_shadow", set(), set()),
+    *((f"repeated_{side}", set(), set()) for side in ("production", "shadow", "twin")),
     ("unpairable_production", set(), set()),
     ("unpairable_shadow", set(), set()),
     ("duplicate_twin", set(), set()),
@@ -61,6 +62,12 @@ def test_no_record_of_production_has_no_coverage() -> None:
     assert coverage({}) is None
     assert coverage({"extra": 3, "input": 9}) is None
     assert coverage({"warm_up": 9}) == 0
+
+
+@pytest.mark.parametrize("kind", ["duplicate", "repeated"])
+@pytest.mark.parametrize("side", ["production", "shadow"])
+def test_what_came_again_and_was_not_compared_lowers_coverage(kind: str, side: str) -> None:
+    assert coverage({"match": 1_020, f"{kind}_{side}": 2_980}) == pytest.approx(0.255)
 
 
 def test_counts_that_no_trial_can_have_are_told() -> None:
