@@ -179,7 +179,7 @@ def test_coverage_attempt_and_what_it_cannot_vouch_for_are_said() -> None:
     run = Run(settings={"release": "may"})
     run.step = JudgeStep(run.step.config, REVISION, ["scores/0"], attempt=2)
     for _ in range(3):
-        run.go_on(cell(0, match=60, unpairable_production=20, duplicate_production=1, input=80))
+        run.go_on(cell(0, match=60, unpairable_production=19, duplicate_production=1, input=80))
     notes = run.explained().notes
     assert notes[0] == "coverage: 75% of what ended was compared or judged missing"
     assert notes[1] == "attempt 2 at release may: each is judged more strictly than the last"
