@@ -269,9 +269,11 @@ def _unfit(case: Case, outcomes: Mapping[str, int]) -> list[str]:
         reasons.append(f"conservation: no ledger has come from {', '.join(unread[:5])}")
     if outcomes.get("evicted"):
         reasons.append(
-            f"{outcomes['evicted']} records were evicted before they could be compared: shed (limits.overflow) "
-            "where both sides lead by turns, or deleted by retention. In a new trial raise limits.pending_bytes_max or "
-            "add joiners, and raise the retention of the output topics where it has deleted them"
+            f"{outcomes['evicted']} records were evicted before they could be compared: their partners may be among "
+            "the records that could not be read or were deleted or compacted away, or they were shed (limits.overflow) "
+            "where both sides lead by turns. `shadowstream diff CONFIG --outcome evicted` shows which. In a new trial "
+            "make production's records readable (schemas, receive.message.max.bytes under kafka.client), raise the "
+            "retention of the output topics, or raise limits.pending_bytes_max"
         )
     if asks_for_error(case.config):
         reasons.append(
