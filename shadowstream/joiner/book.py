@@ -143,7 +143,7 @@ class Book:
         self.changes: Counter[str] = Counter()
         self.rows_cut = 0
         self._fields = FieldCounts([one.path for one in config.judge.criteria if one.path is not None])
-        self.said: list[tuple[Side, Row, Hashable, str, str]] = []
+        self.said: list[tuple[Side, Row, Hashable, str, Compared]] = []
 
     def revision_of(self, row: Row) -> str:
         """The revision that a shadow record is evidence for."""
@@ -213,7 +213,7 @@ class Book:
         rows[Side.TWIN] = rows[Side.TWIN] or said.twin
         self._row(result, revision, rows, said)
         if is_correctable(result.outcome, result.reason) and side is not Side.TWIN:
-            self.said.append((side, row, said.id, revision, result.outcome))
+            self.said.append((side, row, said.id, revision, result))
 
     def twin(self, time_ms: int, revision: str, outcome: str, row: Row | None, compared: Compared | None) -> None:
         """Enter what the twin says beside the `outcome` of a production record, and which of the two differs."""

@@ -83,7 +83,7 @@ def state(task: TaskState, sequence: int, overflow: dict[str, str], commits: Seq
     """The state record (schemas/state.avsc)."""
     counts = task.routes.snapshot() | task.clocks.replays.snapshot(task.config.inputs)
     counts |= {f"inputs:{name}": n for name, n in task.inputs_read.items()}
-    counts |= _of_marks(task)
+    counts |= _of_marks(task) | task.unread.snapshot()
     if task.shedding.level:
         counts["shed_level"] = task.shedding.level
     for side in task.used_sides:
@@ -158,6 +158,7 @@ def restore_counts(task: TaskState, record: dict[str, Any]) -> None:
         task.sides[side].note_gone()
     task.shedding.level = counts.get("shed_level", 0)
     task.routes.restore(counts)
+    task.unread.restore(counts)
     task.clocks.replays.restore(counts, task.config.inputs)
     for name, value in counts.items():
         if name.startswith("inputs:"):

@@ -10,7 +10,7 @@ from shadowstream.joiner.asides import Aside, Asides
 from shadowstream.joiner.book import Plainly
 from shadowstream.joiner.identity import Identity, text_coordinate
 from shadowstream.joiner.pairing import Pair, Row, Sheds
-from shadowstream.joiner.said import Said, SaidRow, is_correctable
+from shadowstream.joiner.said import MAY_BE_UNREAD, Said, SaidRow, is_correctable
 from shadowstream.records import Batch, Place, Side
 
 
@@ -141,5 +141,6 @@ def restored(said: Said, rows: Iterable[Mapping[str, Any]], config: Config, iden
                 row["pair_id"],
                 floor,
                 row["outcome"],
+                row["reason"] in MAY_BE_UNREAD,
             )
         )

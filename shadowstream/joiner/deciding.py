@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from shadowstream.compare.result import Results
 from shadowstream.errors import RegistryError, ShadowstreamBug
-from shadowstream.joiner.book import PLAIN, Plainly, Said
+from shadowstream.joiner.book import PLAIN, Compared, Plainly, Said
 from shadowstream.joiner.cells import Columns, columns_of
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.corrections import Corrected, Correction
@@ -16,9 +16,10 @@ from shadowstream.joiner.cutting import too_long
 from shadowstream.joiner.many import COMPARED_MAX, assign
 from shadowstream.joiner.pairing import Alone, Decision, Many, Met, Pair
 from shadowstream.joiner.rows import Row, Rows
-from shadowstream.joiner.said import MAY_BE_GONE, SaidRow
+from shadowstream.joiner.said import MAY_BE_GONE, MAY_BE_UNREAD, SaidRow
 from shadowstream.joiner.scoring import Scoring
 from shadowstream.joiner.state import TaskState
+from shadowstream.joiner.unread import Unreadable
 from shadowstream.records import Place, Side
 
 COMPARE_AT = 8_192
@@ -26,6 +27,8 @@ WARM_UP = Plainly("warm_up")
 GONE = Plainly("evicted", MAY_BE_GONE)
 SOME_GONE = Plainly("evicted", "outputs of its input may have been deleted before they were read")
 SHED = Plainly("evicted", "shed: pending_bytes_max")
+SOME_UNREAD = Plainly("evicted", "outputs of its input may be among those that could not be read")
+NEITHER_READ = Plainly("evicted", "neither its identity nor that of a record of production could be read")
 UNHEARD = frozenset(("filtered", "sampled_out", "warm_up"))
 """Why the candidate was not heard of an input, nor is to blame for it."""
 
@@ -182,10 +185,12 @@ class Deciding:
         production, shadow = group.production, group.shadow
         if len(production) != len(shadow) and not self._is_warm(shadow[0]):
             fewer = Side.PRODUCTION if len(production) < len(shadow) else Side.SHADOW
-            if self._task.may_be_gone(fewer, production[0]):
+            lacking = abs(len(production) - len(shadow))
+            gone = self._task.may_be_gone(fewer, production[0])
+            if gone or self._task.unread.explains(fewer, Side(1 - fewer), lacking):
                 for side, rows in ((Side.PRODUCTION, production), (Side.SHADOW, shadow)):
                     for row in rows:
-                        self._task.book.alone(side, row, SOME_GONE)
+                        self._task.book.alone(side, row, SOME_GONE if gone else SOME_UNREAD)
                 return
             told = self._columns([Pair(production[0], shadow[0])], ["cardinality"])
             self._task.book.cardinality(production, shadow, group.id)
@@ -228,33 +233,49 @@ class Deciding:
         if is_warm and not row.warm:
             task.book.alone(end.side, row, WARM_UP)
         elif end.side is Side.TWIN:
-            task.book.alone(end.side, row, self._lacking(Side.PRODUCTION, row, "twin_extra"), task.revision)
+            task.book.alone(end.side, row, self._lacking(end.side, row, "twin_extra"), task.revision)
+        elif isinstance(end.id, Unreadable):
+            task.book.alone(end.side, row, WARM_UP if is_warm else self._unreadable(end.id))
         elif (said := self._said(Side.PRODUCTION, end)) is not None:
             task.corrections.add(Correction(said, row, end.id))
         elif is_warm:
             task.book.alone(end.side, row, WARM_UP)
         else:
-            result = self._lacking(Side.PRODUCTION, row, "extra")
+            result = self._lacking(end.side, row, "extra")
             task.book.alone(end.side, row, result, None, Said(end.ambiguous, None, end.id))
 
     def _production_alone(self, end: Alone) -> None:
         task, row = self._task, end.row
-        result, revision = WARM_UP, task.revision
+        result, revision, compared = WARM_UP, task.revision, None
         if not task.clocks.is_warm_up(row):
             said = self._said(Side.SHADOW, end)
             if said is not None:
                 task.corrections.add(Correction(said, row, end.id, end.twin))
                 return
+            if end.twin is not None:  # before anything is entered: it may raise
+                (compared,) = self._compare.twin([row.value], [end.twin.value])
             result, revision = self._reason(row)
-        compared = None
-        if end.twin is not None and result is not WARM_UP:
-            (compared,) = self._compare.twin([row.value], [end.twin.value])  # before anything is entered: it may raise
         task.book.alone(Side.PRODUCTION, row, result, revision, Said(end.ambiguous, None, end.id, end.twin))
         task.book.twin(row.time_ms, revision, result.outcome, end.twin, compared)
 
     def _lacking(self, side: Side, row: Row, outcome: str) -> Plainly:
-        """The outcome of a row that lacks a partner on a side, or that nobody can tell."""
-        return GONE if self._task.may_be_gone(side, row) else Plainly(outcome)
+        """The outcome of a row of `side` that lacks its partner, or that nobody can tell."""
+        task, awaited = self._task, Side.SHADOW if side is Side.PRODUCTION else Side.PRODUCTION
+        if task.may_be_gone(awaited, row):
+            return GONE
+        if not task.unread.explains(awaited, side):
+            return Plainly(outcome)
+        whose = "production" if awaited is Side.PRODUCTION else "the candidate"
+        why = "was compacted away" if awaited in task.compacted else "could not be read"
+        return Plainly("evicted", f"its partner may be a record of {whose} that {why}")
+
+    def _unreadable(self, id_: Unreadable) -> Plainly:
+        """The outcome of a candidate's record without a readable identity: production's may have been no better."""
+        unread = self._task.unread
+        if not unread.explains(Side.PRODUCTION, Side.SHADOW):
+            return Plainly("undecodable_shadow", id_.reason)
+        unread.settled(Side.SHADOW)
+        return NEITHER_READ
 
     def _said(self, side: Side, end: Alone) -> SaidRow | None:
         identity = self._task.config.identity
@@ -284,7 +305,7 @@ class Deciding:
             else:
                 revision = progress.revision_at_time(task.places[Side.PRODUCTION].partition, row.time_ms)
         if absence is None:
-            return self._lacking(Side.SHADOW, row, "missing"), revision
+            return self._lacking(Side.PRODUCTION, row, "missing"), revision
         return Plainly(absence if absence in UNHEARD else "candidate_error", absence), revision
 
     # ---------------------------------------------------------------- shed
@@ -308,7 +329,7 @@ class Deciding:
         if said is None:
             self._task.book.alone(end.side, end.row, SHED)
         else:
-            self._task.book.correct(said, Correction(said, end.row, end.id).pair(None), SHED)
+            self._take_back(said, Correction(said, end.row, end.id).pair(None), SHED)
 
     # ---------------------------------------------------------------- what was said
 
@@ -328,7 +349,7 @@ class Deciding:
 
     def _correct(self, said: SaidRow, pair: Pair, results: Results, place: int) -> None:
         if pair.shadow.warm:
-            self._task.book.correct(said, pair, WARM_UP)
+            self._take_back(said, pair, WARM_UP)
             self._task.corrections.drop(said)
             return
         result, compared = results[place], None
@@ -337,7 +358,7 @@ class Deciding:
         revision = said.revision if said.side is Side.SHADOW else None
         columns = self._columns([pair], [result.outcome], revision)
         scored = self.scoring.scored([pair], [result.outcome], columns.revisions)
-        self._task.book.correct(said, pair, result)
+        self._take_back(said, pair, result)
         self._task.book.changes.update(results.changes.get(place, ()))
         self._task.book.slices.add(columns)
         self._task.book.writes += scored
@@ -347,20 +368,26 @@ class Deciding:
 
     def end_correction(self, said: SaidRow, pair: Pair, result: Plainly) -> None:
         """End a correction whose value will not come, and the twin's record that waited with it."""
-        self._task.book.correct(said, pair, result)
+        self._take_back(said, pair, result)
         self._task.corrections.drop(said)
         if pair.twin is not None:
             self._task.book.alone(Side.TWIN, pair.twin, result)
 
+    def _take_back(self, said: SaidRow, pair: Pair, result: Compared) -> None:
+        """Enter a correction; what could not be read explains another record in place of this one."""
+        self._task.book.correct(said, pair, result)
+        if said.unread:
+            self._task.unread.take_back(said.side)
+
     def keep_said(self, floor: int) -> None:
         """What the book has said missing or extra is committed now, and correctable."""
         book, task = self._task.book, self._task
-        for side, row, id_, revision, outcome in book.said:
+        for side, row, id_, revision, result in book.said:
             place, offset = book.own_place(side, row)
             pair_id = book.pair_id(side, row)
             key, shown = task.redactor.key(row.key), self._shown(id_)
             if too_long(key) or too_long(shown):  # it does not stand in diff, so no restart would know it
                 task.said.dropped += 1
                 continue
-            said = (side, shown, place, offset, row.time_ms, key, row.at, revision, pair_id, floor, outcome)
-            task.said.add(SaidRow(*said))
+            said = (side, shown, place, offset, row.time_ms, key, row.at, revision, pair_id, floor, result.outcome)
+            task.said.add(SaidRow(*said, result.reason in MAY_BE_UNREAD))

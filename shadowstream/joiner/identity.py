@@ -82,6 +82,18 @@ def text_id(value: Any, path: Sequence[str]) -> bytes | None:
     return value.encode() if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str).encode()
 
 
+def found_in_broken(value: bytes | None, path: Sequence[str]) -> bytes | None:
+    """The id in a text that is no JSON only because of NaN or infinity: the pair is known, though not its outcome.
+
+    >>> found_in_broken(b'{"id": 17, "score": NaN}', ["id"]), found_in_broken(b'{"id": 17, "score":', ["id"])
+    (b'17', None)
+    """
+    try:
+        return text_id(json.loads(value or b""), path)
+    except (ValueError, RecursionError):
+        return None
+
+
 class Identity:
     """Ids of whole batches under a config. `decode` is asked only where the id stands in the value."""
 
@@ -126,7 +138,10 @@ class Identity:
             return [header(headers, self._header) for headers in batch.headers]
         if self._kind == "id" and self._decode is not None:
             values = self._decode(side, batch.values)
-            return [v if isinstance(v, RecordError) else text_id(v, self._path) for v in values]
+            return [
+                (found_in_broken(raw, self._path) or v) if isinstance(v, RecordError) else text_id(v, self._path)
+                for v, raw in zip(values, batch.values, strict=True)
+            ]
         return batch.keys
 
     def of_coordinate(self, at: Coordinate) -> Hashable:

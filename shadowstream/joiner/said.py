@@ -20,9 +20,20 @@ MAY_BE_GONE = "its partner may have been deleted before it was read"
 """Why a record is `evicted` whose partner comes after all now and then: it had not been deleted, it was late."""
 
 
+MAY_BE_UNREAD = frozenset(
+    (
+        "its partner may be a record of production that could not be read",
+        "its partner may be a record of the candidate that could not be read",
+        "its partner may be a record of production that was compacted away",
+        "its partner may be a record of the candidate that was compacted away",
+    )
+)
+"""Why a record is `evicted` whose partner is among those that nobody could read (`unread`), if it is not late."""
+
+
 def is_correctable(outcome: str, reason: str | None) -> bool:
     """Whether a late partner takes this back."""
-    return outcome in CORRECTABLE or reason == MAY_BE_GONE
+    return outcome in CORRECTABLE or reason == MAY_BE_GONE or reason in MAY_BE_UNREAD
 
 
 class SaidRow(NamedTuple):
@@ -39,6 +50,8 @@ class SaidRow(NamedTuple):
     pair_id: str
     floor: int
     outcome: str
+    unread: bool = False
+    """Whether a record that could not be read explains the outcome."""
 
 
 _Entry = tuple[int, int, SaidRow]

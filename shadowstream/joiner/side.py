@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
+
 from shadowstream.joiner.seen import Seen
 
 UNREAD_MS = 2**63 - 1
@@ -33,6 +36,11 @@ class SideState:
         self.seen = Seen(span)
         self.lost = 0
         self.gone_ms: int | None = None
+
+    def gaps(self, offsets: Sequence[int]) -> int:
+        """Offsets without a record between what has been accounted for and the end of these, which are read next."""
+        begin, end = max(self.read_to, self.high), offsets[-1] + 1
+        return max(0, end - begin - (len(offsets) - bisect_left(offsets, begin)))
 
     def note_gone(self) -> None:
         """To be called where reading begins: it may be behind records that nobody has read, or that still wait."""

@@ -29,6 +29,7 @@ from shadowstream.joiner.rows import Row
 from shadowstream.joiner.said import Said as SaidStore
 from shadowstream.joiner.shedding import Shedding
 from shadowstream.joiner.side import SideState
+from shadowstream.joiner.unread import Unread
 from shadowstream.records import Place, Side
 
 
@@ -74,6 +75,9 @@ class TaskState:
         self.said = SaidStore(config.limits.corrections_max)
         self.corrections = Corrections()
         self.shedding = Shedding()
+        self.unread = Unread()
+        self.compacted: frozenset[Side] = frozenset()
+        """Sides whose topic is compacted: a gap in their offsets may be records that nobody has read."""
         self.passed = Passed(self.places[Side.SHADOW])
         self.clocks = Clocks(config, progress, self.passed, self.places)
         output = Place(sources.topic, self.places[Side.PRODUCTION].partition)

@@ -36,6 +36,8 @@ class JoinerStep:
         self.partitions = dict(partitions)
         self.inputs = frozenset(inputs)
         self.repartitioned = frozenset(repartitioned)
+        self.compacted: frozenset[str] = frozenset()
+        """Topics that are compacted, of those that are compared."""
         self.tasks: dict[Place, Task] = {}
         self.progress = Progress(revision, config.inputs)
         self.incarnation = ""
@@ -59,6 +61,7 @@ class JoinerStep:
         sources = Sources(topic, places, own, frozenset(copied))
         task = Task(self.config, self.revision, sources, self.progress, self.compare.of(topic))
         task.incarnation = self.incarnation
+        task.compacted = frozenset(side for side in task.used_sides if places[side].topic in self.compacted)
         self.tasks[places[Side.PRODUCTION]] = task
         for side in task.used_sides:
             self._by_place[places[side]] = (task, side)

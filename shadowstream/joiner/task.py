@@ -27,6 +27,7 @@ from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.side import UNREAD_MS, SideState
 from shadowstream.joiner.spilling import Spill
 from shadowstream.joiner.state import Sources, TaskState
+from shadowstream.joiner.unread import Unreadable
 from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Headers, Packed, Place, Side, Write, unpack_origin
 from shadowstream.runner.marks import Counters
 
@@ -76,6 +77,7 @@ class Task(TaskState):
         state = self.sides[side]
         if batch.offsets[0] < state.read_to:
             raise ShadowstreamBug(f"{batch.place}: offset {batch.offsets[0]} read again at {state.read_to}")
+        removed = state.gaps(batch.offsets) if side in self.compacted else 0
         packed: Sequence[Packed | None] = ()
         if side is Side.SHADOW:
             packed = [None] * len(batch)
@@ -101,6 +103,7 @@ class Task(TaskState):
         if batch.lost is not None:
             ids = [RecordError(batch.lost, reason="bounds") for _ in batch.offsets]
         state.read_to = end
+        self.unread.add(side, removed)
         self.last_read_ms = now_ms
         if side is Side.SHADOW:
             self.routes.repeats_left_out()
@@ -174,7 +177,13 @@ class Task(TaskState):
             if i >= old or offset in state.announced:
                 state.announced.discard(offset)
                 if isinstance(id_, RecordError):
-                    self.book.alone(side, rows.row(i), Plainly(f"undecodable_{word}", f"{id_.reason}: {id_}"[:500]))
+                    self.unread.add(side, i >= old)
+                    reason = f"{id_.reason}: {id_}"[:500]
+                    if side is Side.SHADOW:
+                        waits = True
+                        kept[0].append(Unreadable(side, offset, reason))
+                    else:
+                        self.book.alone(side, rows.row(i), Plainly(f"undecodable_{word}", reason))
                 elif id_ is None:
                     self.book.alone(side, rows.row(i), Plainly(f"unpairable_{word}", self._no_id(side)))
                 elif shed and self.shedding.sheds(id_):

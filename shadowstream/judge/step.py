@@ -84,6 +84,8 @@ class JudgeStep:
         }
         self.cells = self._cells()
         self.said = Said(revision)
+        self.topics: list[str] = []
+        """What has happened to topics of the trial, as sentences; set from outside, and no part of the state."""
         self._buckets: dict[int, Pair] = {}
         self._offsets: dict[int, int] = {}
         self._commands = 0
@@ -219,6 +221,7 @@ class JudgeStep:
             said=self.said,
             hash=self._hash,
             attempt=self._attempt,
+            topics=self.topics,
         )
 
     def _slices(self) -> Slices:

@@ -75,7 +75,8 @@ class Case:
     `standings`: where each criterion stands, in the config's order. `rejected`: sentence by criterion that has been
     shown bad, latched. `incidents`: what is open. `withdrawn`: sentences of rejects that corrections have undone.
     `slices`: those that hold the excess. `watches`: of each criterion that is watched for change; `unwatched`: fields
-    and slices that there was no room to watch. `said`: what people said of it.
+    and slices that there was no room to watch. `said`: what people said of it. `topics`: what has happened to topics of
+    the trial, so that nobody can read on.
     """
 
     config: Config
@@ -91,6 +92,7 @@ class Case:
     said: Said | None = None
     hash: str = ""
     attempt: int = 1
+    topics: Sequence[str] = ()
 
 
 def criteria_hash(config: Config) -> str:
@@ -138,9 +140,10 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     # What adds up to less than nothing is told as a reason: it is no count of anything.
     outcomes = {name: units for name, units in sorted(windows.outcomes.items()) if units > 0}
     judged = [one for one in case.standings if not one.measure.criterion.muted]
-    blockers = [*_unproven(case, judged), *_unfit(case, outcomes)]
+    blockers = [*case.topics, *_unproven(case, judged), *_unfit(case, outcomes)]
     if case.rejected:
-        decision, reasons = "reject", [*case.rejected.values(), *_conservation(windows), *_incidents(case)]
+        reasons = [*case.rejected.values(), *case.topics, *_conservation(windows), *_incidents(case)]
+        decision = "reject"
     elif blockers:
         decision, reasons = "not_yet", blockers
     else:
@@ -269,9 +272,11 @@ def _unfit(case: Case, outcomes: Mapping[str, int]) -> list[str]:
         reasons.append(f"conservation: no ledger has come from {', '.join(unread[:5])}")
     if outcomes.get("evicted"):
         reasons.append(
-            f"{outcomes['evicted']} records were evicted before they could be compared: shed (limits.overflow) "
-            "where both sides lead by turns, or deleted by retention. In a new trial raise limits.pending_bytes_max or "
-            "add joiners, and raise the retention of the output topics where it has deleted them"
+            f"{outcomes['evicted']} records were evicted before they could be compared: their partners may be among "
+            "the records that could not be read or were deleted or compacted away, or they were shed (limits.overflow) "
+            "where both sides lead by turns. `shadowstream diff CONFIG --outcome evicted` shows which. In a new trial "
+            "make production's records readable (schemas, receive.message.max.bytes under kafka.client), raise the "
+            "retention of the output topics, or raise limits.pending_bytes_max or add joiners"
         )
     if asks_for_error(case.config):
         reasons.append(

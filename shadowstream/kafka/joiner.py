@@ -34,6 +34,7 @@ from shadowstream.kafka.role import Prepared
 from shadowstream.kafka.said import read_said
 from shadowstream.kafka.spilling import Spilling
 from shadowstream.kafka.states import newest_states, read_states
+from shadowstream.kafka.topic_changes import TopicChanges, compacted, topics_of
 from shadowstream.kafka.undecided import Undecided
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Place, Side
@@ -42,6 +43,8 @@ from shadowstream.watch import Watch
 log = get_logger("joiner")
 BATCH = 2_000
 """What is done once a batch costs as much as some hundred records; larger ones leave the processor's cache."""
+ABSENT = frozenset(("missing", "extra", "cardinality", "twin_extra"))
+"""Outcomes that say that a record did not come."""
 NAMED_WITHIN_S = 5.0
 """So long the marks are waited for that name a revision, once for each that none names."""
 
@@ -75,6 +78,7 @@ class JoinerRole:
         self._marks = MarksReader(config, "joiner")
         self._identity = Identity(config)
         self._observer = Observer(config, step, clients.admin, families)
+        self._topics = TopicChanges(config, clients.admin, topics_of(reads.start))
         self._fetcher = Fetcher(config, clients.admin, clients.received.settings())
         self._holding = Holding(clients.consumer, config.limits.pending_bytes_max)
         self._spilling = Spilling(config.limits) if config.limits.overflow == "spill" else None
@@ -214,6 +218,7 @@ class JoinerRole:
         if not self._step.tasks:
             return
         self._observer.turn(now_ms)
+        self._topics.turn()
         for mark in self._marks.poll():
             self._step.mark(mark.record, mark.at)
         for place, batch, gone in self._fetcher.turn(self._step.wanted):
@@ -237,8 +242,12 @@ class JoinerRole:
             log.warning("identities_shed", task=task.name, all_but_one_in=2**task.shedding.level, records=records)
 
     def prepare(self, now_ms: int, most: int) -> Prepared:
-        """Everything of one transaction, but for what is left to the next."""
+        """Everything of one transaction, but for what is left to the next. What rests on an absence is committed only
+        once the topics are known to be as they were, after it was decided."""
         writes, commits = self._step.prepare(now_ms, most)
+        rests = any(outcome in ABSENT for book in self._step.books() for _, outcome in book.records)
+        if rests and not self._topics.unchanged():
+            return Prepared([], [])
         return Prepared(writes, commits, self._step.behind())
 
     def committed(self, now_ms: int) -> None:
@@ -346,6 +355,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
         start = begun.of[revision]
         families = Families(config, repartitioned_of(start), client)
         step = JoinerStep(config, revision, compare, families.counts, inputs, families.repartitioned)
+        step.compacted = compacted(client, families.topics)
         received = Received(watch)
         consumer = group_consumer(config, "joiner", instance, **received.settings())
         role = JoinerRole(

@@ -18,6 +18,7 @@ from shadowstream.kafka import offsets, own_topics, rights
 from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, reading_consumer, role_writer
 from shadowstream.kafka.delivery import TRANSACTION_WAIT_S, commit_transaction, hand_over, start_transactions
 from shadowstream.kafka.failures import event_error, told
+from shadowstream.kafka.judged_topics import JudgedTopics
 from shadowstream.kafka.loop import (
     now_ms,
     process_seconds,
@@ -69,10 +70,16 @@ class JudgeLoop:
     """Consume stats, evaluate, and write verdict, events and snapshot in one transaction with the offsets."""
 
     def __init__(
-        self, config: Config, step: JudgeStep, consumer: Consumer, writer: GuardedWriter, watch: Watch
+        self,
+        config: Config,
+        step: JudgeStep,
+        clients: tuple[Consumer, GuardedWriter],
+        watch: Watch,
+        topics: JudgedTopics | None = None,
     ) -> None:
-        self._watch = watch
-        self._config, self._step, self._consumer, self._writer = config, step, consumer, writer
+        self._watch, self._topics = watch, topics
+        self._config, self._step = config, step
+        self._consumer, self._writer = clients
         self._watchdog = Watchdog(watch)
         self.records = 0
         self.commits = 0
@@ -89,7 +96,7 @@ class JudgeLoop:
             if time.monotonic() >= next_commit:
                 self._commit()
                 next_commit = time.monotonic() + self._config.limits.commit_ms / 1000
-        self._commit()
+        self._commit(last=True)
 
     def _consume(self) -> None:
         with self._watchdog.call("consume"), told("consume"):
@@ -117,8 +124,10 @@ class JudgeLoop:
             self._step.step(partition, offset, record)
             self.records += 1
 
-    def _commit(self) -> None:
+    def _commit(self, *, last: bool = False) -> None:
         at = time.monotonic()
+        if self._topics is not None:
+            self._step.topics = self._topics.look(now=last)
         force = at >= self._next_heartbeat
         if force:
             # A verdict that is written anew says that the judge lives: the gate refuses a stale one.
@@ -206,7 +215,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     # Commands change no evidence, so their place is kept in the snapshot alone and not among the group's offsets.
     commands = TopicPartition(config.plan.of("commands"), 0, step.commands_offset or OFFSET_BEGINNING)
     consumer.assign([*places, commands])
-    loop = JudgeLoop(config, step, consumer, writer, watch)
+    loop = JudgeLoop(config, step, (consumer, writer), watch, JudgedTopics(config, revision, client))
     watch.ready = True
     try:
         loop.run(stop)

@@ -17,6 +17,7 @@ from shadowstream.kafka.failures import advice, code_of, told
 from shadowstream.records import Place
 
 TIMEOUT_S = 15.0
+UNCOMMITTED = IsolationLevel.READ_UNCOMMITTED
 _MOVING = {
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -49,18 +50,20 @@ def places(counts: dict[str, int]) -> list[Place]:
     return [Place(topic, partition) for topic, n in counts.items() for partition in range(n)]
 
 
-def _ask(client: AdminClient, wanted: Iterable[Place], spec: OffsetSpec) -> Asked:
+def _ask(client: AdminClient, wanted: Iterable[Place], spec: OffsetSpec, level: IsolationLevel = UNCOMMITTED) -> Asked:
     request = {TopicPartition(place.topic, place.partition): spec for place in wanted}
     if not request:
         return {}
-    futures = client.list_offsets(request, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=TIMEOUT_S)
+    futures = client.list_offsets(request, isolation_level=level, request_timeout=TIMEOUT_S)
     return {Place(tp.topic, tp.partition): future for tp, future in futures.items()}
 
 
-def _list(client: AdminClient, wanted: Iterable[Place], spec: OffsetSpec) -> dict[Place, int]:
+def _list(
+    client: AdminClient, wanted: Iterable[Place], spec: OffsetSpec, level: IsolationLevel = UNCOMMITTED
+) -> dict[Place, int]:
     places = list(wanted)
     return _settled(
-        lambda: {place: future.result(TIMEOUT_S).offset for place, future in _ask(client, places, spec).items()},
+        lambda: {place: future.result(TIMEOUT_S).offset for place, future in _ask(client, places, spec, level).items()},
         "cannot list offsets",
     )
 
@@ -97,6 +100,12 @@ def answered(asked: Asked) -> dict[Place, int]:
 def ends(client: AdminClient, wanted: Iterable[Place]) -> dict[Place, int]:
     """High watermarks."""
     return _list(client, wanted, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # the client's own factory has no types
+
+
+def stable_ends(client: AdminClient, wanted: Iterable[Place]) -> dict[Place, int]:
+    """Last stable offsets: a read_committed reader gets no further, because a transaction is open there."""
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # as above
+    return _list(client, wanted, latest, IsolationLevel.READ_COMMITTED)
 
 
 def beginnings(client: AdminClient, wanted: Iterable[Place]) -> dict[Place, int]:

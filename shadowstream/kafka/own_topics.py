@@ -110,7 +110,7 @@ def survey(client: AdminClient, config: Config) -> list[Standing]:
     existing = _existing(client)
     copies = [topic for topic in config.production.outputs if config.plan.repartition(topic) in existing]
     specs = planned(config, source_counts(client, config), copies)
-    settings = _settings(client, [spec.name for spec in specs if spec.name in existing])
+    settings = settings_of(client, [spec.name for spec in specs if spec.name in existing])
     return [_standing(spec, existing.get(spec.name), settings.get(spec.name)) for spec in specs]
 
 
@@ -211,7 +211,7 @@ def _existing(client: AdminClient) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in found.items()}
 
 
-def _settings(client: AdminClient, names: Iterable[str]) -> dict[str, dict[str, str]]:
+def settings_of(client: AdminClient, names: Iterable[str]) -> dict[str, dict[str, str]]:
     """Settings of topics, those left out that we may not see (it takes the right DescribeConfigs)."""
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
     if not resources:

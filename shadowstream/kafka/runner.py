@@ -34,6 +34,7 @@ from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.role import Prepared
 from shadowstream.kafka.sampling import Rechecks
 from shadowstream.kafka.snapshots import read_counters, read_snapshots
+from shadowstream.kafka.topic_changes import TopicChanges
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Place
 from shadowstream.runner import candidate, marks
@@ -74,6 +75,7 @@ class RunnerRole:
         self._warm = pinned.warm or not pinned.start.has_warm_up or not config.production.group
         self._warm_ends: dict[Place, int] | None = None
         self._commits = Commits(config, client, "runner")
+        self._topics = TopicChanges(config, client, pinned.topics)
         self._snapshots_said: set[tuple[Place, str]] = set()
         self.finished = False
 
@@ -212,6 +214,7 @@ class RunnerRole:
         if time.monotonic() >= self._next_marks_at and not self._step.dirty() and self._step.inputs:
             self._try_marks()
         self._rechecks.turn(time.monotonic())
+        self._topics.turn()
 
     def prepare(self, now_ms: int, most: int) -> Prepared:
         """Everything of one transaction."""

@@ -6,7 +6,8 @@ S = ends of the inputs. Outputs of inputs from C on may lie below E0, none of in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
@@ -20,6 +21,7 @@ from shadowstream.kafka.clients import GuardedWriter, reading_consumer
 from shadowstream.kafka.messages import arrived, is_end, offset_of
 from shadowstream.kafka.reading import extent
 from shadowstream.kafka.sampling import Going, check, settle
+from shadowstream.kafka.topic_changes import Known, TopicChanges, compared, describe, topics_field, topics_of
 from shadowstream.observe import get_logger
 from shadowstream.records import Place
 from shadowstream.runner import marks
@@ -35,12 +37,13 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """The start that counts, whether its warm-up has been closed, and the kind of partitioner of each of production's
-    output topics."""
+    """The start that counts, whether its warm-up has been closed, the kind of partitioner of each of production's
+    output topics, and the topics as they were."""
 
     start: Start
     warm: bool
     partitioners: dict[str, str]
+    topics: Mapping[str, Known] = field(default_factory=dict)
 
     @property
     def repartitioned(self) -> list[str]:
@@ -69,6 +72,9 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
         if moved is None:
             raise Stopped
         known = moved
+    for earlier_start in known.of.values():
+        if begun := topics_of(earlier_start):
+            TopicChanges(config, client, begun).unchanged()
     record = known.of.get(revision)
     if record is not None:
         check(config, client, _partitioners(config, record))
@@ -86,6 +92,7 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
         own_topics.ensure(client, config, repartitioned=[t for t, kind in kinds.items() if kind == REPARTITION])
         new = _new(config, revision, client)
         new["partitioners"] = marks.partitioners_field(kinds)
+        new["topics"] = topics_field(describe(client, compared(config)))
         known = starts.pinned(config, writer, new)
         record = known.of.get(revision)
         if record is None:
@@ -101,7 +108,7 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
         )
     if revision not in known.said:
         starts.say(config, writer, record)
-    return Pinned(Start.of(record), revision in known.warm, _partitioners(config, record))
+    return Pinned(Start.of(record), revision in known.warm, _partitioners(config, record), topics_of(record))
 
 
 def _partitioners(config: Config, record: dict[str, Any]) -> dict[str, str]:

@@ -46,6 +46,7 @@ from shadowstream.kafka.gaps import Commits
 from shadowstream.kafka.loop import process_seconds
 from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.sampling import Rechecks
+from shadowstream.kafka.topic_changes import TopicChanges
 from shadowstream.observe import get_logger
 from shadowstream.records import Place
 from shadowstream.runner import marks
@@ -98,6 +99,7 @@ class Watcher:
         self._last: dict[Place, int] = {}
         self._without: list[Place] = []
         self._commits = Commits(config, client, "runner")
+        self._topics = TopicChanges(config, client, pinned.topics)
         self._looks: deque[Look] = deque()
         self._looked: dict[Place, int] = {}
         self._warm_ends: dict[Place, int] | None = None
@@ -118,6 +120,8 @@ class Watcher:
         ends = offsets.ends(self._client, self._outputs)
         waiting = offsets.ends(self._client, self._inputs)
         self._commits.look(waiting)
+        if not self._topics.unchanged():  # after the ends: what they say holds only if there was no other partition
+            raise BrokerError("cannot tell whether the topics are as they were", retriable=True)
         self._notice(committed, waiting)
         grown = {place: offset for place, offset in committed.items() if offset > self._looked.get(place, -1)}
         if grown:

@@ -199,7 +199,7 @@ BY_PATH: dict[str, Case] = {
         P("a", '{"n": 1}'), S("a", None), {"unpairable_production": 1, "unpairable_shadow": 1},
     ],
     "undecodable: without its value it has no id": [
-        P("a", "\xff"), S("a", "\xff"), {"undecodable_production": 1, "undecodable_shadow": 1},
+        P("a", "\xff"), S("a", "\xff"), {"undecodable_production": 1}, committed(10), {"evicted": 1},
     ],
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from shadowstream.codecs import own
@@ -25,6 +26,7 @@ from shadowstream.runner import marks
 REVISION = "00112233445566778899aabbccddeeff"
 WINDOW_MS = 1_000
 NOW_MS = 1_000_000
+BROKEN = "the client cannot decompress it"
 
 
 class Record(NamedTuple):
@@ -63,6 +65,9 @@ class World:
         self.frozen: dict[Place, int] = {}
         self.most = sys.maxsize
         self.hidden: set[tuple[Place, int]] = set()
+        self.broken: set[tuple[Place, int]] = set()
+        """Records that the client cannot decompress."""
+        self.compacted: frozenset[str] = frozenset()
         self.lows: dict[Place, int] = {}
         self.tamper: Callable[[dict[str, Any]], dict[str, Any]] | None = None
         self.progress: list[dict[str, Any]] = []
@@ -118,6 +123,10 @@ class World:
         found = [(o, r) for o in range(position, to) if (r := self.logs[place][o]) and (place, o) not in self.hidden]
         if not found:
             return None, to == self._stable(place)
+        if (place, found[0][0]) in self.broken:
+            return Batch(place, [found[0][0]], [self.now_ms], [None], [None], [None], BROKEN), False
+        found = list(takewhile(lambda one: (place, one[0]) not in self.broken, found))
+        to = min(to, found[-1][0] + 1) if any((place, o) in self.broken for o in range(position, to)) else to
         offsets, records = zip(*found, strict=True)
         columns = zip(*((r.time_ms, r.key, r.value, r.headers) for r in records), strict=True)
         return Batch(place, offsets, *map(list, columns)), to == self._stable(place)
@@ -159,6 +168,7 @@ class World:
     def start_joiner(self) -> None:
         """A new joiner from what is committed, as its edge does it: offsets, state, then every mark so far."""
         self.joiner = JoinerStep(self.config, REVISION, self.compare, {"out": self.partitions}, self.inputs)
+        self.joiner.compacted = self.compacted
         self.positions: dict[Place, int] = {}
         begins: dict[str, int] = {}
         for partition in range(self.partitions):
@@ -194,6 +204,10 @@ class World:
             while unnamed := self.joiner.read(batch, self.now_ms):
                 self.poll(len(self.progress))
                 self.joiner.progress.take_as_named(unnamed)
+        if batch and self.broken:
+            self.positions[place] = batch.offsets[-1] + 1
+            self.read(side, partition, n)
+            return
         self.positions[place] = min(self.positions[place] + n, self._stable(place))
         if at_end:
             self.joiner.end(place, self._stable(place), self.now_ms)

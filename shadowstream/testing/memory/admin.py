@@ -75,10 +75,14 @@ class MemoryAdmin:
     @client_call
     def describe_topics(self, topics: Any, **options: Any) -> dict[str, Future[Any]]:
         """No authorizer: everything shows as allowed."""
-        allowed = SimpleNamespace(authorized_operations=list(AclOperation))
         unknown = failures.plain(KafkaError.UNKNOWN_TOPIC_OR_PART, "Broker: Unknown topic or partition")
-        known = self.broker.counts
-        return {topic: _answered(allowed if topic in known else unknown) for topic in topics.topic_names}
+        found: dict[str, Any] = {
+            topic: SimpleNamespace(
+                authorized_operations=list(AclOperation), topic_id=self.broker.ids[topic], partitions=range(count)
+            )
+            for topic, count in self.broker.counts.items()
+        }
+        return {topic: _answered(found.get(topic, unknown)) for topic in topics.topic_names}
 
     @client_call
     def describe_configs(self, resources: Iterable[Any], **options: Any) -> dict[Any, Future[Any]]:

@@ -27,10 +27,12 @@ class MemoryBroker:
         self.clock = clock or ManualClock()
         self.draw = draw
         self.counts: dict[str, int] = {}
+        self.ids: dict[str, str] = {}
         self.settings: dict[str, dict[str, str]] = {}
         self.logs: dict[Place, Log] = {}
         self.groups = Groups(lambda: self.counts, lambda: self.clock.now_ms)
         self.transactions = Coordinator(self.logs, self.groups, lambda: self.clock.now_ms)
+        self._made = 0
         self.pauses = 0
         """How many times a consumer has paused a partition."""
         self.gate: Gate = lambda group, place, stable: stable
@@ -40,9 +42,22 @@ class MemoryBroker:
 
     def create(self, topic: str, partitions: int, settings: Mapping[str, str] | None = None) -> None:
         """A new topic."""
+        self._made += 1
+        self.ids[topic] = f"topic-{self._made}"
         self.counts[topic] = partitions
         self.settings[topic] = dict(settings or {})
         self.logs |= {Place(topic, partition): Log() for partition in range(partitions)}
+
+    def add_partitions(self, topic: str, partitions: int) -> None:
+        """Let a topic have so many partitions, which are more than it has."""
+        self.logs |= {Place(topic, partition): Log() for partition in range(self.counts[topic], partitions)}
+        self.counts[topic] = partitions
+
+    def delete(self, topic: str) -> None:
+        """Delete a topic with all its records."""
+        for partition in range(self.counts.pop(topic)):
+            del self.logs[Place(topic, partition)]
+        del self.ids[topic], self.settings[topic]
 
     def _tick(self) -> None:
         self.transactions.tick()
