@@ -3,18 +3,19 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from shadowstream.runner.outputs import Output
-
 if TYPE_CHECKING:
     from shadowstream.kafka.subscribing import subscribe
     from shadowstream.rows import DiffRow, DriftEvent, Verdict
+    from shadowstream.runner.outputs import Output
 
 __all__ = ["DiffRow", "DriftEvent", "Output", "Verdict", "subscribe"]
 
-# A candidate imports the door for `Output`; what needs a Kafka client is loaded by whoever asks for it.
+# Each name is loaded by whoever asks for it: a candidate needs no Kafka client for `Output`, and a program that has
+# just been started can be interrupted without a traceback.
 _ROOMS = {
     "DiffRow": "shadowstream.rows",
     "DriftEvent": "shadowstream.rows",
+    "Output": "shadowstream.runner.outputs",
     "Verdict": "shadowstream.rows",
     "subscribe": "shadowstream.kafka.subscribing",
 }

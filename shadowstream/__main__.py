@@ -1,6 +1,34 @@
-"""``python -m shadowstream``: the command line."""
+"""``python -m shadowstream``, and the program of that name: the command line, which Ctrl-C may end at any moment.
 
-from shadowstream.cli import main
+Importing takes a second, and an exception in the middle of it would be a traceback. Until the command has handlers of
+its own, SIGINT and SIGTERM therefore end the process at once and without a word: nothing has begun.
+"""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+ROLES = ("run", "join", "judge", "labels", "alerts", "up")
+"""Commands that run until they are asked to end: to be asked is no failure."""
+INTERRUPTED = 128  # plus the signal's number, as shells have it
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    asked = not any(word in ROLES for word in sys.argv[1:])
+    os._exit(INTERRUPTED + number if asked else 0)
+
+
+def main() -> None:
+    """Run the program."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Whoever starts us in the background with SIGINT ignored has meant it.
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _end)
+    from shadowstream.cli import main as command_line
+
+    command_line()
+
 
 if __name__ == "__main__":
     main()

@@ -7,6 +7,7 @@ error                  whose, and what follows                                ex
 `IsolationError`       the plan would touch production: never caught          1
 `RecordError`          this record's: dead letter, counted, stream goes on    none
 `BrokerError`          the broker's: retry, abort and rewind, or exit         1
+`TakenOver`            nobody's: another run has this place, exit for good    5
 `StoreError`           the disk's here: exit, and its supervisor tries again    1
 `RegistryError`        the schema registry's: what needs the schema waits     none
 `CandidateError`       the candidate's: an outcome, never a crash             none
@@ -52,6 +53,14 @@ class BrokerError(ShadowstreamError):
         self.retriable = retriable
         self.abortable = abortable
         self.fatal = fatal
+
+
+class TakenOver(BrokerError):
+    """A later run of the same trial and instance has this process's place. Started again, it would throw that one
+    out, and so on for ever: it ends for good."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, fatal=True)
 
 
 class StoreError(ShadowstreamError):

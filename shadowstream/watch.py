@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Literal
+from typing import Literal, Protocol
 
 from shadowstream.metrics import Metrics
 
@@ -11,6 +11,28 @@ TURN_MAX_S = 30.0
 Phase = Literal["consuming", "begun", "produced", "offsets_sent", "committing", "committed"]
 """Where between two commits a process stands, in this order: reading; the transaction has begun; its records are with
 the client; its offsets are with the coordinator; the commit has been called; it has returned. One can die in each."""
+
+
+class Claim(Protocol):
+    """A process's claim to its place among the trial's processes (`kafka.claims`)."""
+
+    def take(self) -> None:
+        """Claim the place, before anybody is fenced."""
+        ...
+
+    def check(self, *, now: bool = False) -> None:
+        """Raise `TakenOver` where another run has claimed it since."""
+        ...
+
+
+class Unclaimed:
+    """In the place of a claim where nobody else can be there."""
+
+    def take(self) -> None:
+        """Do nothing."""
+
+    def check(self, *, now: bool = False) -> None:
+        """Do nothing."""
 
 
 class Watch:
@@ -27,6 +49,7 @@ class Watch:
         self.metrics = Metrics(shadow, role)
         self.ready = False
         self.phase: Phase = "consuming"
+        self.claim: Claim = Unclaimed()
         self._turned = time.monotonic()
 
     def turned(self) -> None:

@@ -24,7 +24,7 @@ from shadowstream.kafka.loop import process_seconds
 from shadowstream.kafka.reading import read_topic
 from shadowstream.kafka.settled import await_settled
 from shadowstream.observe import get_logger
-from shadowstream.watch import Watch
+from shadowstream.watch import Claim, Watch
 
 log = get_logger("alerts")
 TURN_S = 0.1
@@ -97,13 +97,14 @@ def _topics_are_there(config: Config) -> bool:
     return False
 
 
-async def _start(config: Config, role: Role, app: App) -> None:
+async def _start(config: Config, role: Role, app: App, claim: Claim) -> None:
     told = False
     while not await asyncio.to_thread(_topics_are_there, config):
         if not told:
             log.warning("waiting_for_topics", inputs=config.inputs, outputs=config.production.outputs)
             told = True
         await asyncio.sleep(LOOK_S)
+    await asyncio.to_thread(claim.take)
     await role.catch_up()
     if not role.finished:
         await app.start()
@@ -116,7 +117,7 @@ async def _play(config: Config, revision: str, stop: Stoppable, watch: Watch, in
         watch.ready = True
 
     app = make_app(config, role.take, instance, ready)
-    starting = asyncio.create_task(_start(config, role, app))
+    starting = asyncio.create_task(_start(config, role, app, watch.claim))
     resting = asyncio.create_task(role.look_after_rest())
     try:
         while not (stop.stopped or role.finished):

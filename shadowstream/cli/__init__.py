@@ -6,6 +6,7 @@ import atexit
 import faulthandler
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -16,7 +17,9 @@ from typing import Annotated, Literal
 import typer
 
 from shadowstream.cli.output import ExitCode, error_object, put_json, say
-from shadowstream.errors import ConfigError, ShadowstreamBug, ShadowstreamError
+from shadowstream.errors import BrokerError, ConfigError, ShadowstreamBug, ShadowstreamError, TakenOver
+from shadowstream.kafka import role_report
+from shadowstream.kafka.role_report import Report
 from shadowstream.observe import configure_logging
 
 _ROOMS = {
@@ -36,8 +39,10 @@ _ROOMS = {
 """Modules by the words that they add, in the order of the help. Only what is called is loaded: a role that comes back
 from a crash must not first load what the report draws with."""
 _LEVEL = "--log-level"
-_WITH_CLIENTS = ("run", "join", "judge", "labels")
-"""The roles that run in this very process."""
+_REPORTED = {ExitCode.USAGE: Report.CONFIG_ERROR, ExitCode.TAKEN_OVER: Report.TAKEN_OVER}
+"""What a role reports of an error that another start would not mend."""
+_SIGNALS_OF_ITS_OWN = ("run", "join", "judge", "labels", "alerts", "up")
+"""Commands that install handlers before they begin anything, and end in order when they are asked to."""
 
 
 def command_of(arguments: Sequence[str]) -> str | None:
@@ -83,17 +88,20 @@ def _every_command(
 def main() -> None:
     """The program `shadowstream`."""
     faulthandler.enable()  # where a client's C code dies, stderr shows in which call
+    role_report.connect()
+    if command_of(sys.argv[1:]) not in _SIGNALS_OF_ITS_OWN and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        # From here on what is open is closed on the way out.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     code = run(sys.argv[1:])
-    if command_of(sys.argv[1:]) in _WITH_CLIENTS:
-        # All is committed, closed and said. Taking the interpreter down under the clients' threads has crashed once,
-        # and a supervisor would take a role that has ended well for one to be started again. What a candidate has left
-        # to be done at exit is done.
+    # All is committed, closed and said. Taking the interpreter down under the clients' threads has crashed (SIGSEGV).
+    # What a candidate has left to be done at exit is done.
+    with suppress(KeyboardInterrupt):
         atexit._run_exitfuncs()
-        with suppress(OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+    with suppress(OSError, KeyboardInterrupt):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -105,6 +113,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = app(arguments)(list(arguments) or ["--help"], prog_name="shadowstream", standalone_mode=False)
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        say("stopped")
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # Whoever read us has seen enough. What Python still holds for stdout must not fail at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -120,20 +131,38 @@ def _told(error: Exception, *, as_json: bool) -> ExitCode:
         traceback.print_exception(error)
     if as_json:
         put_json(error_object(error, code, message))
-    say(f"error: {message}")
+    if not _is_reported(error, code, message):
+        say(f"error: {message}")
     return code
+
+
+def _is_reported(error: Exception, code: ExitCode, message: str) -> bool:
+    """Report an error to the supervisor, if there is one; whether that says it, once for all its roles."""
+    if not role_report.is_supervised():
+        return False
+    if code in _REPORTED:
+        role_report.send(_REPORTED[code], message)
+    if isinstance(error, BrokerError):
+        from shadowstream.kafka.failures import is_unreachable  # here, for it loads the client
+
+        if is_unreachable(error):
+            role_report.send(Report.BROKER_UNREACHABLE, message)
+            return True
+    return False
 
 
 def _judged(error: Exception) -> tuple[ExitCode, str]:
     """Whose fault it is, by the table of `shadowstream.errors`."""
     if isinstance(error, ConfigError):
         return ExitCode.USAGE, str(error)
+    if isinstance(error, TakenOver):
+        return ExitCode.TAKEN_OVER, str(error)
     if isinstance(error, ShadowstreamError) and not isinstance(error, ShadowstreamBug):
         return ExitCode.BROKE, str(error)
     if type(error).__name__ == "KafkaException":  # by name: the client is imported at the edge only
         return ExitCode.BROKE, f"the broker or its client failed: {error.args[0].str() if error.args else error}"
-    if isinstance(error, typer.Abort):
-        return ExitCode.BROKE, "stopped"
+    if isinstance(error, typer.Abort):  # Typer's word for Ctrl-C
+        return ExitCode.INTERRUPTED, "stopped"
     # A wrong command line. Typer's releases differ in the class that they raise for it, not in its shape.
     usage = getattr(error, "format_message", None)
     if usage is not None:

@@ -11,7 +11,7 @@ from rich.table import Table
 from shadowstream.alerts.ledger import Row, acknowledge, mute, rows_of
 from shadowstream.cli.durations import seconds_of
 from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, say
-from shadowstream.cli.roles import Instance, Listen, stop_on_signals
+from shadowstream.cli.roles import Instance, Listen, in_its_place, stop_on_signals
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
 from shadowstream.judge.windows import iso
@@ -46,7 +46,8 @@ def run(config: ConfigPath, instance: Instance = "0", listen: Listen = None, as_
     try:
         # Faust is loaded only where this role runs.
         module = importlib.import_module("shadowstream.alerts.role")
-        figures: dict[str, Any] = module.run(trial, revision_of(trial), stop, watch, instance)
+        with in_its_place(trial, instance, stop, watch):
+            figures: dict[str, Any] = module.run(trial, revision_of(trial), stop, watch, instance)
     finally:
         if server is not None:
             server.shutdown()

@@ -22,13 +22,16 @@ ConfigPath = Annotated[str, typer.Argument(metavar="CONFIG", help="the trial's Y
 
 
 class ExitCode(IntEnum):
-    """What the process says to whoever started it. Only `gate` turns a decision into REJECT or NOT_YET."""
+    """What the process says to whoever started it (docs/exit-codes.md). Only `gate` turns a decision into REJECT or
+    NOT_YET."""
 
     OK = 0
     BROKE = 1
     USAGE = 2
     REJECT = 3
     NOT_YET = 4
+    TAKEN_OVER = 5
+    INTERRUPTED = 130
 
 
 def say(text: str) -> None:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Annotated, Any
 
 import typer
 
 from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_json, say
+from shadowstream.config import Config
 from shadowstream.configfile import load
-from shadowstream.kafka.clients import Stoppable
-from shadowstream.kafka.supervisor import Supervisor, end_with_supervisor
+from shadowstream.errors import BrokerError, CandidateError
+from shadowstream.kafka import own_topics, role_report
+from shadowstream.kafka.claims import SESSION, Claim, begin_session
+from shadowstream.kafka.clients import Stoppable, admin
+from shadowstream.kafka.failures import is_unreachable
+from shadowstream.kafka.outage import Outage
+from shadowstream.kafka.role_report import Report
+from shadowstream.kafka.supervisor import BACK_OFF_S, Supervisor, end_with_supervisor
 from shadowstream.revision import revision_of
 from shadowstream.watch import Watch
 from shadowstream.web.probes import serve, split
@@ -22,6 +32,8 @@ Instance = Annotated[str, typer.Option(help="stable name of this process among t
 Listen = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="serve /metrics, /healthz and /readyz", show_default=False)
 ]
+CONNECT_S = 2.0
+"""So long `up` waits for one answer of a broker: Ctrl-C is heard in between."""
 COMMANDS = {"run": "runner", "join": "joiner", "judge": "judge"}
 """Roles that every trial has."""
 
@@ -62,7 +74,25 @@ def up(context: typer.Context, config: ConfigPath, listen: Listen = None, as_jso
     alerts. The labels role runs where the config names labels, the alerts role where it names a webhook.
     """
     trial = load(config)
+    revision_of(trial)  # said once, and not by each role that cannot find the candidate
     stop = stop_on_signals()
+    session = begin(trial, stop)
+    if session is None:
+        return ExitCode.OK
+    supervisor = Supervisor(_commands(context, trial, config, listen, as_json), {**os.environ, SESSION: session})
+    well = supervisor.run(lambda: stop.stopped)
+    failed = [child for child in supervisor.children.values() if child.failed]
+    if failed:
+        say(f"error: {', '.join(child.name for child in failed)} ended for good; its own message stands above")
+        taken_over = all(child.final == Report.TAKEN_OVER for child in failed)
+        return ExitCode.TAKEN_OVER if taken_over else ExitCode.USAGE
+    return ExitCode.OK if well or stop.stopped else ExitCode.BROKE
+
+
+def _commands(
+    context: typer.Context, trial: Config, path: str, listen: str | None, as_json: bool
+) -> dict[str, list[str]]:
+    """The command lines of the roles of a trial, by their first words."""
     roles = [[command] for command in COMMANDS]
     roles += [["labels"]] if trial.labels else []
     roles += [["alerts", "run"]] if trial.alerts.webhook else []
@@ -73,14 +103,25 @@ def up(context: typer.Context, config: ConfigPath, listen: Listen = None, as_jso
             host, port = split(listen)
             flags += ["--listen", f"{host}:{port + i if port else 0}"]
         level = ["--log-level", context.find_root().params["log_level"]]
-        commands[command[0]] = [sys.executable, "-m", "shadowstream", *level, *command, config, *flags]
-    supervisor = Supervisor(commands)
-    well = supervisor.run(lambda: stop.stopped)
-    failed = [child.name for child in supervisor.children.values() if child.failed]
-    if failed:
-        say(f"error: {', '.join(failed)} ended for good; its own message stands above")
-        return ExitCode.USAGE
-    return ExitCode.OK if well or stop.stopped else ExitCode.BROKE
+        commands[command[0]] = [sys.executable, "-m", "shadowstream", *level, *command, path, *flags]
+    return commands
+
+
+def begin(trial: Config, stop: Stoppable) -> str | None:
+    """Begin the session of an `up` once a broker answers; None where it was stopped before."""
+    outage = Outage()
+    wait_s = iter(BACK_OFF_S)
+    while not stop.stopped:
+        try:
+            client = admin(trial.kafka, CONNECT_S)
+            own_topics.source_counts(client, trial)
+            return begin_session(trial, client)
+        except BrokerError as error:
+            if not is_unreachable(error):
+                raise
+            outage.seen(str(error))
+            stop.wait(next(wait_s, BACK_OFF_S[-1]))
+    return None
 
 
 def stop_on_signals() -> Stoppable:
@@ -96,6 +137,29 @@ def stop_on_signals() -> Stoppable:
     return stop
 
 
+@contextmanager
+def in_its_place(config: Config, instance: str, stop: Stoppable, watch: Watch) -> Iterator[None]:
+    """Run a role within, to its end. A role that gets there without having been stopped has finished, and reports it.
+
+    Raises `TakenOver` where the role failed because another run has its place.
+    """
+    watch.claim = Claim(config, watch.role, instance)
+    try:
+        yield
+    except BrokerError as error:
+        if not is_unreachable(error):
+            watch.claim.check(now=True)
+        raise
+    except SystemExit as error:
+        # Foreign code runs in a role. This one has not finished, whatever code it was given.
+        raise CandidateError(
+            f"a function of the candidate or of the comparison has asked the {watch.role} to exit ({error.code!r}); "
+            "the role ends unfinished, and is to be started again"
+        ) from error
+    if not stop.stopped:
+        role_report.send(Report.FINISHED)
+
+
 def _play(role: str, path: str, instance: str, listen: str | None, as_json: bool) -> None:
     config = load(path)
     stop = stop_on_signals()
@@ -105,7 +169,8 @@ def _play(role: str, path: str, instance: str, listen: str | None, as_json: bool
         # A role's dependencies are loaded only where it runs.
         adopted = role == "runner" and config.candidate.topic is not None
         module = importlib.import_module(f"shadowstream.kafka.{'watcher' if adopted else role}")
-        figures: dict[str, Any] = module.run(config, revision_of(config), stop, watch, instance)
+        with in_its_place(config, instance, stop, watch):
+            figures: dict[str, Any] = module.run(config, revision_of(config), stop, watch, instance)
     finally:
         if server is not None:
             server.shutdown()

@@ -22,6 +22,8 @@ from shadowstream.demo.flights import produce
 from shadowstream.demo.model import PRODUCTION, Frozen
 from shadowstream.demo.wire import Wire
 from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.kafka import role_report
+from shadowstream.kafka.role_report import Report
 from shadowstream.kafka.supervisor import end_with_supervisor
 
 DELAYS = "flight-delays-value"
@@ -49,7 +51,7 @@ class Production:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.records = 0
-        self._stopping = False
+        self.stopping = False
         self._failures: list[str] = []
         self._flights, self._delays = Wire(FLIGHTS), Wire(DELAYS)
         self._next: dict[int, int] = {}
@@ -78,7 +80,7 @@ class Production:
 
     def stop(self, *_: int | FrameType | None) -> None:
         """End after the batch in hand, with its outputs flushed and its offsets committed. A signal handler."""
-        self._stopping = True
+        self.stopping = True
 
     def run(self) -> None:
         """Consume, score, produce, flush, commit, until stopped or, with `until_end`, at the ends found at the start.
@@ -90,7 +92,7 @@ class Production:
         self._consumer.subscribe([topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
         due = time.monotonic() + COMMIT_EVERY_S
         try:
-            while not self._stopping and not (ends and self._reached(ends)):
+            while not self.stopping and not (ends and self._reached(ends)):
                 self._score(self._consumer.consume(BATCH, 0) or self._consumer.consume(1, 0.05))
                 if self._uncommitted >= COMMIT_EVERY_RECORDS or time.monotonic() >= due:
                     self._commit()
@@ -185,6 +187,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigError as failure:
         print(f"production: {failure}", file=sys.stderr)
         return 2
+    role_report.connect()
     production = Production(Job(given.bootstrap, given.input, given.output, given.group, model, given.until_end))
     signal.signal(signal.SIGTERM, production.stop)
     signal.signal(signal.SIGINT, production.stop)
@@ -201,6 +204,8 @@ def main(arguments: list[str] | None = None) -> int:
         f"production: {production.records} records in {seconds:.1f} s ({rate:.0f} records/s), {cpu_seconds:.1f} CPU s",
         file=sys.stderr,
     )
+    if not production.stopping:
+        role_report.send(Report.FINISHED)
     return 0
 
 

@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.config import Config
 from shadowstream.config import Kafka as KafkaConfig
 from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.kafka import client_log
 from shadowstream.kafka.failures import Told, told
 from shadowstream.kafka.messages import offset_of, place_of
 from shadowstream.observe import get_logger
@@ -24,16 +25,11 @@ from shadowstream.topics import TopicPlan
 log = get_logger("kafka")
 Client = TypeVar("Client")
 CONNECT_S = 10.0
-_QUIET = {"log_level": 3}
-
-
-def _error_cb(error: KafkaError) -> None:
-    log.warning("client_error", error=error.str(), fatal=error.fatal())
 
 
 def client_config(kafka: KafkaConfig, **extra: Any) -> dict[str, Any]:
     """Settings that every client has, the operator's own last but for what the guarantees need (`extra`)."""
-    return {"bootstrap.servers": kafka.bootstrap, "error_cb": _error_cb, **_QUIET, **kafka.client, **extra}
+    return {"bootstrap.servers": kafka.bootstrap, **client_log.settings(), **kafka.client, **extra}
 
 
 def made(make: Callable[[dict[str, Any]], Client], settings: dict[str, Any]) -> Client:
@@ -51,14 +47,14 @@ def _telling(make: Callable[[dict[str, Any]], Consumer], settings: dict[str, Any
     return cast(Consumer, Told(made(make, settings), whose))
 
 
-def admin(kafka: KafkaConfig) -> AdminClient:
-    """An admin client; raises `BrokerError` where no broker answers within `CONNECT_S`."""
-    client = made(AdminClient, client_config(kafka))
+def admin(kafka: KafkaConfig, connect_s: float = CONNECT_S) -> AdminClient:
+    """An admin client; raises `BrokerError` where no broker answers within `connect_s`."""
+    client = made(AdminClient, {"bootstrap.servers": kafka.bootstrap, **client_log.unpolled(), **kafka.client})
     try:
-        client.list_topics(timeout=CONNECT_S)
+        client.list_topics(timeout=connect_s)
     except KafkaException as error:
         raise BrokerError(
-            f"kafka.bootstrap: no broker answers at {kafka.bootstrap!r} within {CONNECT_S:.0f} s "
+            f"kafka.bootstrap: no broker answers at {kafka.bootstrap!r} within {connect_s:.0f} s "
             f"({error.args[0].str()}); check the address, the network and the security settings"
         ) from error
     return client
@@ -180,7 +176,10 @@ class GuardedWriter:
 
 
 def transactional_writer(config: Config, role: str, instance: str) -> GuardedWriter:
-    """The transactional producer of a role's instance; its id is stable, so that a zombie is fenced."""
+    """The transactional producer of a role's instance; its id is stable, so that a zombie is fenced. The judge has one
+    whatever its instance: there is one judge a trial."""
+    if role == "judge":
+        instance = "0"
     timeout_ms = config.limits.transaction_timeout_ms
     return GuardedWriter(
         config,
@@ -228,6 +227,10 @@ class Stoppable:
     def stop(self) -> None:
         """Ask the loop to end after its next commit."""
         self._event.set()
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long, or until the end is asked for."""
+        self._event.wait(seconds)
 
     @property
     def stopped(self) -> bool:

@@ -39,8 +39,10 @@ class Deciding(Protocol):
 
 
 def start_transactions(writer: GuardedWriter, watch: Watch) -> None:
-    """`init_transactions`, which fences a predecessor and waits for its open transaction (rule 1 of the loop); nothing
-    without transactions. Raises `ConfigError` where the broker takes no transactions that may last so long."""
+    """Claim the role's place, then `init_transactions`, which fences a predecessor and waits for its open transaction
+    (rule 1 of the loop); without transactions the claim alone. Raises `ConfigError` where the broker takes no
+    transactions that may last so long."""
+    watch.claim.take()
     if not writer.transactional:
         return
     try:

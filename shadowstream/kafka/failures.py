@@ -50,6 +50,16 @@ _FENCED = frozenset(
         KafkaError.PRODUCER_FENCED,
     )
 )
+UNREACHABLE = frozenset(
+    (
+        KafkaError._TIMED_OUT,
+        KafkaError._TIMED_OUT_QUEUE,
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._RESOLVE,
+    )
+)
+"""No broker answers: what every role meets in an outage, for as long as it lasts."""
 FORBIDDEN = frozenset(
     (
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -121,6 +131,11 @@ def code_of(error: Exception) -> int | None:
     """The client's code of an error of the client or of ours that it caused; None where it caused none."""
     cause = error if isinstance(error, KafkaException) else error.__cause__
     return cause.args[0].code() if isinstance(cause, KafkaException) else None
+
+
+def is_unreachable(error: Exception) -> bool:
+    """Whether an error says only that no broker answers."""
+    return code_of(error) in UNREACHABLE
 
 
 class Told:

@@ -93,6 +93,7 @@ class JudgeLoop:
         while not stop.stopped and not self._step.finished:
             self._consume()
             self._watch.turned()
+            self._watch.claim.check()
             if time.monotonic() >= next_commit:
                 self._commit()
                 next_commit = time.monotonic() + self._config.limits.commit_ms / 1000

@@ -1,7 +1,7 @@
 """The labels role at its edge: scored and labels in one group, its store on disk, what waits in labels-state.
 
-One process, like the judge: a label lies in a partition that production's partitioner of labels chose, its pair in
-that of the output, and nobody says that the two agree. A second process is refused while the first lives.
+One process a trial, like the judge, whatever its instance: a later one takes over. A label lies in a partition that
+production's partitioner of labels chose, its pair in that of the output, and nobody says that the two agree.
 
 Each commit writes what has begun and ceased to wait to labels-state, in the transaction of its offsets, whose metadata
 names its number. The disk store commits after that; at the start it is used only if it holds that very number.
@@ -41,6 +41,7 @@ from shadowstream.watch import Watch
 log = get_logger("labels")
 READ_TIMEOUT_S = 30.0
 SETTLE_S = 30.0
+SINGLE_INSTANCE = "0"
 
 
 class Clients(NamedTuple):
@@ -225,13 +226,13 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     began = time.monotonic()
     client = admin(config.kafka)
     counts = own_topics.ensure(client, config)
-    writer = transactional_writer(config, "labels", instance)
+    writer = transactional_writer(config, "labels", SINGLE_INSTANCE)
     start_transactions(writer, watch)
     store = LabelStore(path_of(config, instance))
     try:
         clients = Clients(store, client, joined_tasks(config, counts))
         role = LabelsRole(config, config.labels, revision, clients, watch)
-        consumer = group_consumer(config, "labels", instance, **Received(watch).settings())
+        consumer = group_consumer(config, "labels", SINGLE_INSTANCE, **Received(watch).settings())
         loop = Loop(config, role, consumer, writer, client, watch)
         loop.run([config.plan.of("scored"), config.labels.topic], stop)
     finally:

@@ -22,13 +22,13 @@ main()
 """
 
 
-@pytest.mark.parametrize(("word", "down"), [("join", False), ("labels", False), ("gate", True), ("up", True)])
+@pytest.mark.parametrize("word", ["join", "labels", "gate", "up"])
 @pytest.mark.parametrize(("more", "code"), [("--help", 0), ("--no-such", 2)])
-def test_a_role_that_has_ended_does_not_take_the_interpreter_down_under_its_clients(
-    word: str, down: bool, more: str, code: int
+def test_a_command_that_has_ended_does_not_take_the_interpreter_down_under_its_clients(
+    word: str, more: str, code: int
 ) -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM, word, more], capture_output=True, text=True, timeout=60)
     assert done.returncode == code
     assert done.stdout.count("at exit") == 1
-    assert ("interpreter taken down" in done.stdout) == down
+    assert "interpreter taken down" not in done.stdout
     assert ("Usage" in done.stdout) if code == 0 else done.stderr.startswith("error: ")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from shadowstream.kafka import supervisor
+from shadowstream.kafka.role_report import VARIABLE
 from shadowstream.kafka.supervisor import Supervisor
 from shadowstream.testing.home import alive
 
@@ -94,7 +95,9 @@ def test_a_child_that_cannot_be_started_now_is_started_once_it_can(
 
     def install() -> None:
         if late.restarts == 3 and not program.exists():
-            program.write_text("#!/bin/sh\nexit 0\n")
+            program.write_text(
+                f"#!{sys.executable}\nimport os\nos.write(int(os.environ[{VARIABLE!r}]), b'finished\\n')\n"
+            )
             program.chmod(0o755)
 
     assert roles.run(lambda: late.restarts > 30, install)

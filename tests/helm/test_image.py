@@ -122,7 +122,7 @@ def test_every_role_runs_in_it_on_a_read_only_root_without_capabilities(image: s
         contained = in_container(image, mounts, ours)
         for role, words in {"run": ["run"], "join": ["join"], "judge": ["judge"], "alerts": ["alerts", "run"]}.items():
             commands[role] = [*contained, *words, str(staged.config_path), "--json"]
-        roles = Supervisor(commands, staged.environment, staged.folder)
+        roles = Supervisor(commands, staged.environment, staged.folder, silent=commands)
         said = roles.run(lambda: False), {path.name: path.read_text()[-1000:] for path in staged.folder.glob("*.err")}
         assert said[0], said
         joiner, alerts = (

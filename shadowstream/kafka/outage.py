@@ -1,0 +1,35 @@
+"""An outage in few lines: the first at once, the next ones after waits that grow, whoever meets it and how often."""
+
+from __future__ import annotations
+
+import time
+
+from shadowstream.observe import get_logger
+
+log = get_logger("kafka")
+WAITS_S = (10.0, 30.0, 60.0, 300.0)
+QUIET_S = 60.0
+"""After so long without trouble the next one is an outage of its own."""
+
+
+class Outage:
+    """Says `broker_unreachable`, at once and then after growing waits for as long as it lasts."""
+
+    def __init__(self) -> None:
+        self._lines = 0
+        self._next_line = self._last = 0.0
+
+    def seen(self, reason: str) -> None:
+        """A broker could not be reached, for this reason."""
+        now = time.monotonic()
+        if self._lines and now - self._last > max(QUIET_S, self._wait_s()):
+            self._lines = 0
+        self._last = now
+        if self._lines and now < self._next_line:
+            return
+        self._lines += 1
+        self._next_line = now + self._wait_s()
+        log.warning("broker_unreachable", reason=reason, next_line_in_s=self._wait_s())
+
+    def _wait_s(self) -> float:
+        return WAITS_S[min(max(self._lines, 1), len(WAITS_S)) - 1]

@@ -1,0 +1,124 @@
+"""Ctrl-C and SIGTERM at any moment end a command without a traceback, with the exit code of docs/exit-codes.md."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from shadowstream.cli.output import ExitCode
+from shadowstream.kafka.watchdog import EXIT_STUCK
+from shadowstream.testing.ports import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT_S = 60.0
+AT_IMPORT = """
+import os, sys
+
+module, number, sys.argv[1:] = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == module:
+            os.kill(os.getpid(), number)
+
+sys.meta_path.insert(0, Interrupting())
+from shadowstream.__main__ import main
+main()
+"""
+TRIAL = """
+name: fraud
+kafka: {{bootstrap: "127.0.0.1:{port}"}}
+inputs: [payments]
+production: {{outputs: [scores], group: scoring}}
+candidate: {{call: "json:loads", trusted: true}}
+"""
+
+
+def at_import(module: str, number: int, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command that gets a signal in the moment when it begins to import a module."""
+    return subprocess.run(
+        [sys.executable, "-c", AT_IMPORT, module, str(int(number)), *words],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "number", "code"),
+    [
+        *(
+            (module, signal.SIGINT, 130)
+            for module in ("shadowstream.cli", "typer", "pydantic", "shadowstream.cli.gate")
+        ),
+        *((module, signal.SIGTERM, 143) for module in ("shadowstream.cli", "typer", "pydantic")),
+        ("shadowstream.cli.gate", signal.SIGTERM, -15),  # which shells show as 143 too
+    ],
+)
+def test_a_command_that_asks_ends_at_once_while_it_imports(module: str, number: int, code: int) -> None:
+    done = at_import(module, number, "gate", "trial.yaml")
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("module", ["shadowstream.cli", "typer", "confluent_kafka", "shadowstream.kafka.supervisor"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("word", ["up", "run"])
+def test_a_role_that_is_asked_to_end_while_it_imports_has_ended_well(module: str, number: int, word: str) -> None:
+    done = at_import(module, number, word, "trial.yaml")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def trial(folder: Path) -> str:
+    """A config whose broker is not there."""
+    path = folder / "trial.yaml"
+    path.write_text(TRIAL.format(port=free_port()))
+    return str(path)
+
+
+def started(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "shadowstream", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+@pytest.mark.parametrize("after_s", [0.3, 0.6, 1.0, 1.5, 3.0])
+@pytest.mark.parametrize("word", ["up", "gate"])
+def test_ctrl_c_at_the_terminal_ends_a_command_whatever_it_is_doing(word: str, after_s: float, tmp_path: Path) -> None:
+    process = started(word, trial(tmp_path))
+    time.sleep(after_s)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == (0 if word == "up" else 130)
+    assert "Traceback" not in errors
+
+
+def test_up_without_a_broker_says_it_in_one_line_and_ends_well_when_asked(tmp_path: Path) -> None:
+    process = started("up", trial(tmp_path))
+    time.sleep(8)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0
+    (line,) = [json.loads(line) for line in errors.splitlines()]
+    assert line["event"] == "broker_unreachable"
+    assert "no broker answers at '127.0.0.1:" in line["reason"]
+
+
+def test_the_table_of_exit_codes_holds_every_code() -> None:
+    table = (ROOT / "docs" / "exit-codes.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| (\d+) \| ([^|]+) \|", table, re.MULTILINE))
+    assert {int(code) for code in rows} == {*map(int, ExitCode), EXIT_STUCK, 128 + signal.SIGTERM}
