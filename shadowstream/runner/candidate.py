@@ -91,7 +91,15 @@ def load_stateful(candidate: Candidate, meter: Meter | None = None) -> Callable[
 
 
 def _failure(error: BaseException) -> CandidateError:
-    return CandidateError(f"{type(error).__name__}: {error}"[:500])
+    """What was raised as its type and its text, whatever that text does when it is asked for."""
+    if isinstance(error, CandidateError):
+        return CandidateError(f"output refused: {error}")
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - a class of the candidate's may raise here too
+        text = ""
+    kind = type(error).__name__
+    return CandidateError(f"{kind}: {text}"[:500] if text else kind)
 
 
 def _call_values(function: Callable[[Any], Any], meter: Meter | None) -> Call:
