@@ -79,7 +79,7 @@ def test_what_cannot_be_decoded_is_one_outcome_and_the_stream_goes_on(kafka: Bro
     assert remainders(stats) == {}
     rows = {row["outcome"]: row for row in records(kafka.bootstrap, trial.topic("diff")) if row["outcome"] != "match"}
     assert {outcome: (row["key"], row["reason"].partition(":")[0]) for outcome, row in rows.items()} == {
-        "undecodable_input": (f"order-{ANSWERED}".encode(), "decode"),
+        "undecodable_input": (f"order-{ANSWERED}".encode(), "framing"),
         "undecodable_production": (f"order-{GARBLED}".encode(), "framing"),
     }
     dead = read_all(kafka.bootstrap, trial.topic("dlq.runner"))
