@@ -47,8 +47,9 @@ def test_the_row_of_a_candidate_error_says_why() -> None:
 
 
 def test_the_row_of_an_absence_that_a_mark_gives_no_text_of_says_its_class() -> None:
-    said = row([P("a"), absent(0, "timeout", "a"), done(10), {"timeout": 1}])
-    assert (said["outcome"], said["reason"], said["shadow"]) == ("timeout", "timeout", None)
+    for reason in ("timeout", "crashed"):
+        said = row([P("a"), absent(0, reason, "a"), done(10), {reason: 1}])
+        assert (said["outcome"], said["reason"], said["shadow"]) == (reason, reason, None)
 
 
 def test_plain_matches_are_shown_only_as_a_sample() -> None:

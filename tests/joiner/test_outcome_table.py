@@ -72,7 +72,6 @@ BY_KEY: dict[str, Case] = {
     # Absences.
     "the candidate raised": [P("a"), absent(0, "error", "a"), done(10), {"candidate_error": 1}],
     "the candidate took too long": [P("a"), absent(0, "timeout", "a"), done(10), {"timeout": 1}],
-    "the candidate ended its process": [P("a"), absent(0, "crashed", "a"), done(10), {"crashed": 1}],
     "the input could not be decoded": [P("a"), absent(0, "undecodable", "a"), done(10), {"undecodable_input": 1}],
     "filtered before the candidate": [P("a"), absent(0, "filtered", "a"), done(10), {"filtered": 1}],
     "sampled out before the candidate": [P("a"), absent(0, "sampled_out", "a"), done(10), {"sampled_out": 1}],

@@ -146,11 +146,9 @@ def test_an_input_that_fails_is_absent_counted_and_in_the_dead_letter(value: str
     assert (mark["counters"]["read"], mark["counters"]["with_output"]) == (3, 2)
     key = marks.identity_hash(b"k1")
     assert mark["absences"] == [{"offset": 1, "count": 1, "reason": reason, "ids": [key], "why": 0}]
-    (text,) = mark["texts"]
-    assert error in text
-    failed, undecodable = int(reason == "error"), int(reason == "undecodable")
+    assert error in " ".join(mark["texts"])
     assert mark["windows"] == [
-        {"start_ms": 0, "read": 2, "failed": failed, "cost": None, "undecodable": undecodable},
+        {"start_ms": 0, "read": 2, "failed": reason == "error", "cost": None, "undecodable": reason != "error"},
         {"start_ms": 1_000, "read": 1, "failed": 0, "cost": None, "undecodable": 0},
     ]
     (letter,) = [w for w in writes if w.topic == "shadow.t.dlq.runner"]
