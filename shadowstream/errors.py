@@ -75,7 +75,14 @@ class RegistryError(BrokerError):
 
 
 class CandidateError(ShadowstreamError):
-    """The candidate failed on one input; an observation like any other."""
+    """The candidate failed on one input; an observation like any other.
+
+    The message names the kind of failure before a colon. `absence`: error, timeout or crashed (schemas/mark.avsc).
+    """
+
+    def __init__(self, message: str, *, absence: str = "error") -> None:
+        super().__init__(message)
+        self.absence = absence
 
 
 class ShadowstreamBug(ShadowstreamError):

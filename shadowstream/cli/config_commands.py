@@ -14,6 +14,7 @@ from shadowstream.errors import ConfigError
 from shadowstream.kafka.registry import FolderSchemas
 from shadowstream.revision import revision_of
 from shadowstream.runner.candidate import check_trusted
+from shadowstream.signatures import problems_of
 
 
 def register(app: typer.Typer) -> None:
@@ -69,6 +70,7 @@ def _outside(source: Source) -> tuple[str | None, list[Problem]]:
         # The revision reads the schemas too, and what is wrong with them has been told.
         if problem.key != "schemas.dir" or problem.key not in [one.key for one in problems]:
             problems.append(problem)
+    problems += map(source.problem, problems_of(source.config))
     return revision, sorted(problems, key=lambda problem: problem.line)
 
 

@@ -21,13 +21,14 @@ READ_TIMEOUT_S = 30.0
 DIFFERENCES_SHOWN = 4
 OUTCOMES = (
     *("match", "tolerated", "ignored", "expected", "mismatch", "cardinality", "missing", "extra", "candidate_error"),
+    *("timeout", "crashed", "undecodable_input"),
     *("undecodable_production", "undecodable_shadow", "duplicate_production", "duplicate_shadow"),
     *("repeated_production", "repeated_shadow", "unpairable_production", "unpairable_shadow", "warm_up", "twin_extra"),
     *("duplicate_twin", "repeated_twin", "unpairable_twin", "undecodable_twin", "sampled_out"),
     *("evicted", "filtered"),
 )
 """The closed table of outcomes, as the schema of diff states it."""
-_BAD = {"mismatch", "cardinality", "missing", "extra", "candidate_error", "undecodable_shadow"}
+_BAD = {"mismatch", "cardinality", "missing", "extra", "candidate_error", "timeout", "crashed", "undecodable_shadow"}
 
 
 def register(app: typer.Typer) -> None:

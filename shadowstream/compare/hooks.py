@@ -6,7 +6,9 @@ million must not stop the other pairs, and must not pass as an agreement either.
 
 from __future__ import annotations
 
+import functools
 import importlib
+import inspect
 import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -16,14 +18,39 @@ from shadowstream.codecs.json_values import read
 from shadowstream.errors import ConfigError
 
 Hook = Callable[..., Any]
+NOT_AWAITED = "it is called, and nobody awaits it; write def, not async def"
+NOT_A_LIST = "it would return a generator; return a list, not yield"
 
 
 class HookError(Exception):
     """A hook has raised; the message names it."""
 
 
-def load(entry: str, key: str = "compare.rules") -> Hook:
-    """The function of an entry point ``package.module:callable``; raises `ConfigError`."""
+def refusal(function: Any, arguments: int) -> str | None:
+    """Why calling a function with so many arguments cannot work, as the end of a sentence; None where it may.
+
+    >>> refusal(lambda value: value, 1)
+    >>> refusal(lambda value, other: value, 1)
+    "cannot be called with 1 argument: missing a required argument: 'other'"
+    """
+    called = function.func if isinstance(function, functools.partial) else function
+    for one in (called, getattr(called, "__call__", None)):  # noqa: B004 - an object's, to be looked at
+        if inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one):
+            return f"is a coroutine function: {NOT_AWAITED}"
+        if inspect.isgeneratorfunction(one):
+            return f"is a generator function: {NOT_A_LIST}"
+    try:
+        inspect.signature(function).bind(*[None] * arguments)
+    except TypeError as error:
+        plural = "" if arguments == 1 else "s"
+        return f"cannot be called with {arguments} argument{plural}: {error}"
+    except ValueError:  # one of C says nothing of its arguments
+        return None
+    return None
+
+
+def load(entry: str, key: str = "compare.rules", arguments: int = 2) -> Hook:
+    """The function of an entry point ``package.module:callable``, called with so many; raises `ConfigError`."""
     module_name, _, name = entry.partition(":")
     try:
         function = getattr(importlib.import_module(module_name), name)
@@ -31,6 +58,8 @@ def load(entry: str, key: str = "compare.rules") -> Hook:
         raise ConfigError(f"{key}: cannot load {entry!r}: {error!r}") from error
     if not callable(function):
         raise ConfigError(f"{key}: {entry!r} is not callable")
+    if (refused := refusal(function, arguments)) is not None:
+        raise ConfigError(f"{key}: {entry!r} {refused}")
     return function  # type: ignore[no-any-return]  # callable, as has just been seen
 
 
@@ -101,7 +130,7 @@ def normaliser(names: Iterable[str]) -> Hook | None:
     >>> normaliser(["trim", "lower"])(" A  b ")
     'a b'
     """
-    steps = [fenced(name, _OWN[name] if name in _OWN else load(name)) for name in names]
+    steps = [fenced(name, _OWN[name] if name in _OWN else load(name, arguments=1)) for name in names]
     if not steps:
         return None
 

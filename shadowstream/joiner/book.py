@@ -22,16 +22,16 @@ from shadowstream.config import Config
 from shadowstream.joiner.cells import Cells, Columns
 from shadowstream.joiner.cutting import FieldCounts, cut, cut_path
 from shadowstream.joiner.dead_letters import Failed, dead_letter
+from shadowstream.joiner.inputs import outcomes_of_inputs
 from shadowstream.joiner.pairing import Met, Pair
 from shadowstream.joiner.progress import Progress
 from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.said import SaidRow, is_correctable
-from shadowstream.judge.criteria import cost_names
 from shadowstream.records import REVISION_BYTES, Coordinate, Place, Side, Write
 
 PLAIN = frozenset(("match", "tolerated", "ignored"))
 AGREES = PLAIN | {"expected"}
-UNJUDGED = frozenset(("warm_up", "filtered", "sampled_out", "evicted")) | {
+UNJUDGED = frozenset(("warm_up", "filtered", "sampled_out", "evicted", "undecodable_input")) | {
     f"{kind}_production" for kind in ("duplicate", "repeated", "unpairable")
 }
 """Outcomes of a production record that say nothing of the candidate, and so nothing of the twin beside it."""
@@ -251,14 +251,8 @@ class Book:
     def inputs(self, window: Mapping[str, Any], revision: str) -> None:
         """Enter inputs of one window, from a range mark (schemas/mark.avsc)."""
         outcomes = self._cell(window["start_ms"], revision).outcomes
-        outcomes["input"] += window["read"]
-        if window["failed"]:
-            outcomes["input_failed"] += window["failed"]
-        if cost := window.get("cost"):
-            measured, over = cost_names(cost["over_ns"])
-            outcomes[measured] += cost["measured"]
-            if cost["over"]:
-                outcomes[over] += cost["over"]
+        for outcome, n in outcomes_of_inputs(window):
+            outcomes[outcome] += n
 
     def windows(self) -> list[dict[str, Any]]:
         """The deltas as in schemas/stats.avsc."""
@@ -370,8 +364,9 @@ class Book:
         if self._json_topic is not None:
             self.writes.append(Write(self._json_topic, partition, key, own.as_json(record), first.time_ms))
 
-        if (failing := result.outcome.removeprefix("undecodable_")) != result.outcome:
-            self._dead_letter(Side[failing.upper()], rows, result.reason or "")
+        for side in Side:
+            if result.outcome == f"undecodable_{side.word}":
+                self._dead_letter(side, rows, result.reason or "")
 
     def _reason(self, result: Compared) -> str | None:
         """Names of declared changes and words of ours may be shown; what an error says may quote a value."""

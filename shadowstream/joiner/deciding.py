@@ -15,6 +15,7 @@ from shadowstream.joiner.corrections import Corrected, Correction
 from shadowstream.joiner.cutting import too_long
 from shadowstream.joiner.many import COMPARED_MAX, assign
 from shadowstream.joiner.pairing import Alone, Decision, Many, Met, Pair
+from shadowstream.joiner.progress import Absent
 from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.said import MAY_BE_GONE, MAY_BE_UNREAD, SaidRow
 from shadowstream.joiner.scoring import Scoring
@@ -29,8 +30,11 @@ SOME_GONE = Plainly("evicted", "outputs of its input may have been deleted befor
 SHED = Plainly("evicted", "shed: pending_bytes_max")
 SOME_UNREAD = Plainly("evicted", "outputs of its input may be among those that could not be read")
 NEITHER_READ = Plainly("evicted", "neither its identity nor that of a record of production could be read")
-UNHEARD = frozenset(("filtered", "sampled_out", "warm_up"))
-"""Why the candidate was not heard of an input, nor is to blame for it."""
+ABSENT = {
+    **{one: one for one in ("timeout", "crashed", "filtered", "sampled_out", "warm_up")},
+    "undecodable": "undecodable_input",
+}
+"""Outcome of production's record by why the candidate has no output for its input; `candidate_error` for any other."""
 
 
 class Deciding:
@@ -292,7 +296,7 @@ class Deciding:
         replay = task.clocks.replays.verdict(row.offset, row.at, task.config.inputs)
         if replay is not None:
             return Plainly(replay, "production replays: its committed offset went back"), task.revision
-        absence: str | None = None
+        absence: Absent | None = None
         if row.at is not None:
             place = Place(task.config.inputs[row.at.topic], row.at.partition)
             absence = progress.absence_of_input(place, row.at.offset)
@@ -300,13 +304,14 @@ class Deciding:
         else:
             found = progress.absence_of_key(row.key) if row.key is not None else None
             # Under occurrence the key says nothing of which of its inputs that was: missing, rather than excused.
-            if found is not None and not (found[0] == "warm_up" and task.config.identity.kind == "occurrence"):
+            if found is not None and not (found[0].reason == "warm_up" and task.config.identity.kind == "occurrence"):
                 absence, revision = found[0], progress.revision_at(*found[1:])
             else:
                 revision = progress.revision_at_time(task.places[Side.PRODUCTION].partition, row.time_ms)
         if absence is None:
             return self._lacking(Side.PRODUCTION, row, "missing"), revision
-        return Plainly(absence if absence in UNHEARD else "candidate_error", absence), revision
+        outcome = ABSENT.get(absence.reason, "candidate_error")
+        return Plainly(outcome, absence.text or absence.reason), revision
 
     # ---------------------------------------------------------------- shed
 

@@ -31,6 +31,15 @@ class Done(NamedTuple):
     at: int = 0
 
 
+class Absent(NamedTuple):
+    """An input without output: why (schemas/mark.avsc), and that in words. `at`: the mark's offset."""
+
+    reason: str
+    id: int | None
+    at: int
+    text: str = ""
+
+
 class Reign(NamedTuple):
     """From input offset `begin` on `revision` runs; what came before had event times up to `floor_ms`."""
 
@@ -96,7 +105,7 @@ class Progress:
         self.position = 0
         """Marks below this offset of the progress topic are known."""
         self._start_record: dict[str, Any] | None = None
-        self._absent: dict[tuple[Place, int], tuple[str, int | None, int]] = {}
+        self._absent: dict[tuple[Place, int], Absent] = {}
         self._absent_times: deque[tuple[int, int]] = deque()
         self._kept = -1, b""
         self._by_hash: dict[int, tuple[Place, int]] = {}
@@ -157,7 +166,7 @@ class Progress:
         production record may still come, and of the end marks."""
         first = next(iter(self._absent.values()), None)
         ends = (done.at for done in self.ends.values())
-        return min((*ends, self.position if first is None else first[2]), default=self.position)
+        return min((*ends, self.position if first is None else first.at), default=self.position)
 
     def snapshot(self) -> bytes:
         """Everything else that the marks below `position` have said."""
@@ -234,24 +243,24 @@ class Progress:
         place = Place(record["input_topic"], record["input_partition"])
         for run in record["absences"]:
             named = len(run["ids"]) == run["count"]
+            text = record["texts"][why] if 0 <= (why := run.get("why", -1)) < len(record.get("texts", ())) else ""
             for i in range(run["count"]):
                 if len(self._absent) >= ABSENCES_MAX:
                     self._drop(list(islice(self._absent, ABSENCES_MAX // 10)))
                     self.absences_dropped += ABSENCES_MAX // 10
                 which = (place, run["offset"] + i)
-                self._absent[which] = (run["reason"], run["ids"][i] if named else None, at)
+                self._absent[which] = Absent(run["reason"], run["ids"][i] if named else None, at, text)
                 if named:
                     self._by_hash[run["ids"][i]] = which
 
-    def absence_of_key(self, key: bytes) -> tuple[str, Place, int] | None:
+    def absence_of_key(self, key: bytes) -> tuple[Absent, Place, int] | None:
         """Why the input with this key has no output, if a mark said so, and which input that is."""
         at = self._by_hash.get(identity_hash(key)) if self._by_hash else None
-        return (self._absent[at][0], *at) if at is not None else None
+        return (self._absent[at], *at) if at is not None else None
 
-    def absence_of_input(self, place: Place, offset: int) -> str | None:
+    def absence_of_input(self, place: Place, offset: int) -> Absent | None:
         """Why this input has no output, if a mark said so."""
-        found = self._absent.get((place, offset))
-        return found[0] if found else None
+        return self._absent.get((place, offset))
 
     def forget_absences(self, production_ended: dict[Place, int]) -> None:
         """Drop absences of inputs below these offsets: all production outputs of them have ended, none asks again.
@@ -269,11 +278,11 @@ class Progress:
         while self._absent_times and self._absent_times[0][1] < time_ms:
             to = self._absent_times.popleft()[0]
         if to >= 0:
-            self._drop(list(takewhile(lambda which: self._absent[which][2] <= to, self._absent)))
+            self._drop(list(takewhile(lambda which: self._absent[which].at <= to, self._absent)))
 
     def _drop(self, gone: list[tuple[Place, int]]) -> None:
         for at in gone:
-            _, named, _ = self._absent.pop(at)
+            named = self._absent.pop(at).id
             if named is not None and self._by_hash.get(named) == at:
                 del self._by_hash[named]
 

@@ -4,7 +4,8 @@
 rate      n: units                                   s: bad units                   a unit is
 ========  =========================================  =============================  ==================
 mismatch  pairs compared                             mismatch, cardinality          a pair
-missing   pairs compared, missing, candidate error   missing, candidate error       a production record
+missing   pairs compared, missing, candidate         missing, candidate error,      a production record
+          error, timeout, crashed                    timeout, crashed
 extra     pairs compared, extra                      extra                          a shadow record
 error     input, undecodable shadow                  input_failed, undecodable      an input
                                                      shadow
@@ -15,8 +16,11 @@ A pair compared is one unit however many records or fields it has. Where the tab
 - `undecodable_shadow` counts in error alone, paired or not. Its production record was neither compared nor is it
   missing, so it is no unit of mismatch or missing; the candidate pays once, not twice.
 - `undecodable_production` counts in no rate, paired or not, and lowers coverage.
-- `candidate_error` ends a production record and counts in missing. The failing input counts in error by itself
-  (`input_failed`), whatever production wrote.
+- `candidate_error`, `timeout` (no answer within `candidate.timeout_ms`) and `crashed` (the candidate ended its process)
+  end a production record and count in missing. The failing input counts in error by itself (`input_failed`), whatever
+  production wrote.
+- `undecodable_input` ends a production record whose input the candidate was not asked for, because it could not be
+  decoded. It counts in no rate and lowers coverage. Such an input is no unit of error (`input_undecodable`).
 - `input_failed` is contained in `input`; `undecodable_shadow` is not, for its input did not fail.
 - A candidate that is a job of its own (`candidate.topic`) does not tell us of its inputs. Its error is then the share
   of its records that cannot be decoded: n is pairs compared, extra and undecodable shadow, s undecodable shadow.
@@ -48,12 +52,15 @@ PAIRS = ("match", "tolerated", "ignored", "expected", "mismatch", "cardinality")
 UNCOVERED = (
     *("undecodable_production", "unpairable_production", "unpairable_shadow"),
     *("duplicate_production", "duplicate_shadow", "repeated_production", "repeated_shadow"),
-    *("warm_up", "sampled_out", "evicted", "filtered"),
+    *("undecodable_input", "warm_up", "sampled_out", "evicted", "filtered"),
 )
+
+# The candidate's fault on an input: it ends the production record of that input.
+FAILED = ("candidate_error", "timeout", "crashed")
 
 # An outcome of the comparison itself: what a window must hold to count as evidence over time. Warm-up does not, or a
 # backlog of days would pass for days of trial.
-COMPARED = (*PAIRS, "missing", "extra", "candidate_error", "undecodable_shadow")
+COMPARED = (*PAIRS, "missing", "extra", *FAILED, "undecodable_shadow")
 
 # What only a twin brings: how production's two runs compare, which of the two differ, and its records alone.
 OF_TWIN = ("duplicate_twin", "repeated_twin", "unpairable_twin", "undecodable_twin")
@@ -71,7 +78,7 @@ LABELS = ("label_both_right", "label_production_only", "label_candidate_only", "
 KNOWN = frozenset(
     (
         *(*COMPARED, *UNCOVERED, *OF_TWIN, *LATENCIES, *LABELS),
-        *("input", "input_failed"),
+        *("input", "input_failed", "input_undecodable"),
     )
 )
 
@@ -86,7 +93,7 @@ class Rate(NamedTuple):
 
 RATES: dict[str, Rate] = {
     "mismatch": Rate(PAIRS, ("mismatch", "cardinality"), "pairs"),
-    "missing": Rate((*PAIRS, "missing", "candidate_error"), ("missing", "candidate_error"), "production records"),
+    "missing": Rate((*PAIRS, "missing", *FAILED), ("missing", *FAILED), "production records"),
     "extra": Rate((*PAIRS, "extra"), ("extra",), "shadow records"),
     "error": Rate(("input", "undecodable_shadow"), ("input_failed", "undecodable_shadow"), "inputs"),
 }

@@ -13,7 +13,7 @@ from shadowstream.judge.explain import Explanation
 POINTS_MAX = 400
 PATHS_MAX = 1_000
 """Paths with examples: those with the smallest hashes."""
-BAD = ("mismatch", "cardinality", "missing", "extra", "candidate_error", "undecodable_shadow")
+BAD = ("mismatch", "cardinality", "missing", "extra", "candidate_error", "timeout", "crashed", "undecodable_shadow")
 """Outcomes that a report shows examples of."""
 Record = Mapping[str, Any]
 

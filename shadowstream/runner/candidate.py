@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from shadowstream.compare.hooks import refusal
 from shadowstream.config import Candidate
 from shadowstream.errors import CandidateError, ConfigError, ShadowstreamBug
 from shadowstream.runner.cost import Meter
@@ -46,8 +47,16 @@ def _imported(candidate: Candidate) -> Callable[..., Any]:
         raise ConfigError(f"candidate.call: cannot load {candidate.call!r}: {error!r}") from error
     if not callable(function):
         raise ConfigError(f"candidate.call: {candidate.call!r} is not callable")
+    check_callable(candidate, function)
     found: Callable[..., Any] = function
     return found
+
+
+def check_callable(candidate: Candidate, function: Any) -> None:
+    """Raises `ConfigError` where each call would fail, or give what nobody awaits."""
+    refused = refusal(function, 0 if candidate.state != "none" else 1)
+    if refused is not None:
+        raise ConfigError(f"candidate.call: {candidate.call!r} {refused}")
 
 
 def load(candidate: Candidate, meter: Meter | None = None) -> Call:
@@ -91,7 +100,15 @@ def load_stateful(candidate: Candidate, meter: Meter | None = None) -> Callable[
 
 
 def _failure(error: BaseException) -> CandidateError:
-    return CandidateError(f"{type(error).__name__}: {error}"[:500])
+    """What was raised as its type and its text, whatever that text does when it is asked for."""
+    if isinstance(error, CandidateError):
+        return CandidateError(f"output refused: {error}")
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - a class of the candidate's may raise here too
+        text = ""
+    kind = type(error).__name__
+    return CandidateError(f"{kind}: {text}"[:500] if text else kind)
 
 
 def _call_values(function: Callable[[Any], Any], meter: Meter | None) -> Call:

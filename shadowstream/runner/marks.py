@@ -23,8 +23,9 @@ from shadowstream.codecs import own
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.records import METADATA_CHARS_MAX, Place, Write
 
-ABSENT_REASONS = ("error", "timeout", "undecodable", "filtered", "sampled_out", "warm_up")
-FAILED_REASONS = frozenset(("error", "timeout", "undecodable"))
+ABSENT_REASONS = ("error", "timeout", "crashed", "undecodable", "filtered", "sampled_out", "warm_up")
+FAILED_REASONS = frozenset(("error", "timeout", "crashed"))
+"""The candidate's fault. An input that cannot be decoded is not: the candidate was not asked."""
 
 
 def identity_hash(key: bytes) -> int:
@@ -176,6 +177,7 @@ def mark(kind: str, revision: str, **fields: Any) -> dict[str, Any]:
         "floor_ms": None,
         "partitioners": [],
         "topics": [],
+        "texts": [],
     }
     record.update(fields)
     return record

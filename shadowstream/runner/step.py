@@ -13,12 +13,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.errors import CandidateError, RecordError, ShadowstreamBug
 from shadowstream.joiner.dead_letters import Failed, dead_letter
 from shadowstream.joiner.identity import header
 from shadowstream.records import PACKED_HEADER, Batch, Commit, Coordinate, Headers, Place, Write, pack
 from shadowstream.runner import marks, whole
+from shadowstream.runner.absences import Reason, Texts, add_absence, reason_of
 from shadowstream.runner.cost import Costs, Meter
 from shadowstream.runner.detect import REPARTITION
 from shadowstream.runner.homes import Homes
@@ -57,6 +59,7 @@ class Progress:
     bound: int = -1
     floor_ms: int | None = None
     absences: list[dict[str, Any]] = field(default_factory=list)
+    texts: Texts = field(default_factory=Texts)
     windows: dict[int, list[int]] = field(default_factory=dict)
     costs: Costs = field(default_factory=dict)
     said: int = -1
@@ -102,6 +105,7 @@ class RunnerStep:
     _out: dict[str, str] = field(init=False)
     _only: str | None = field(init=False)
     _homes: Homes = field(init=False)
+    _redactor: Redactor = field(init=False)
     _carried: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -111,6 +115,7 @@ class RunnerStep:
             raise ShadowstreamBug(f"the partitioner is to be found before the runner's step is made: {self.kinds}")
         self._out = {topic: self.config.plan.out(topic) for topic in outputs}
         self._only = outputs[0] if len(outputs) == 1 else None
+        self._redactor = Redactor(self.config.compare.redact)
         self._homes = Homes(self.config, self.decoder.decode_many)
         ids = [identity.header] if identity.kind == "id" and identity.header else []
         sliced = [one.header for one in self.config.compare.dimensions if one.header]
@@ -207,7 +212,7 @@ class RunnerStep:
         state.floor_ms = floor_ms if state.floor_ms is None else max(state.floor_ms, floor_ms)
         window_ms = self.config.judge.window_ms
         for start_ms, n in Counter([time_ms - time_ms % window_ms for time_ms in times_ms]).items():
-            state.windows.setdefault(start_ms, [0, 0])[0] += n
+            state.windows.setdefault(start_ms, [0, 0, 0])[0] += n
 
     def end(self, place: Place, offset: int) -> None:
         """The partition was read to `offset`, control records included."""
@@ -232,20 +237,22 @@ class RunnerStep:
             try:
                 encoded = [self._encode(output, batch.keys[i]) for output in result]
             except CandidateError as error:
-                result = error
+                result = CandidateError(f"output refused: {error}")
             else:
                 if warm and not encoded:
-                    self._count_absent(state, batch, i, "warm_up")
+                    self._count_absent(state, batch, i, Reason("warm_up"))
                     return
                 self.ended["with_output" if encoded else "silent"] += 1
                 state.counters.with_output += bool(encoded)
                 state.counters.silent += not encoded
                 self._write_outputs(state, batch, i, encoded, at)
                 return
-        reason = "undecodable" if isinstance(result, RecordError) else "error"
-        state.windows[time_ms - time_ms % self.config.judge.window_ms][1] += reason in marks.FAILED_REASONS
-        self._count_absent(state, batch, i, reason)
-        self.writes.append(self._dead_letter(batch, i, reason, result))
+        absence = "undecodable" if isinstance(result, RecordError) else result.absence
+        window = state.windows[time_ms - time_ms % self.config.judge.window_ms]
+        window[1] += absence in marks.FAILED_REASONS
+        window[2] += absence == "undecodable"
+        self._count_absent(state, batch, i, reason_of(absence, result, self._redactor))
+        self.writes.append(self._dead_letter(batch, i, absence, result))
 
     def _encode(self, output: Output, input_key: bytes | None) -> Encoded:
         topic = self._only if output.topic is None else output.topic
@@ -289,21 +296,11 @@ class RunnerStep:
         found = ((name, header(batch.headers[i], name)) for name in self._carried)
         return [(name, content) for name, content in found if content is not None]
 
-    def _count_absent(self, state: Progress, batch: Batch, i: int, reason: str) -> None:
-        self.ended[reason] += 1
-        state.counters.absent[reason] += 1
-        self._absent(state, batch.offsets[i], batch.keys[i], reason)
-
-    def _absent(self, state: Progress, offset: int, key: bytes | None, reason: str) -> None:
-        ids = [] if key is None else [marks.identity_hash(key)]
-        last = state.absences[-1] if state.absences else None
-        run = last is not None and last["reason"] == reason and last["offset"] + last["count"] == offset
-        # In a run every input has an id or none has, so that ids stay aligned with the offsets.
-        if last is not None and run and bool(last["ids"]) == bool(ids):
-            last["count"] += 1
-            last["ids"] += ids
-        else:
-            state.absences.append({"offset": offset, "count": 1, "reason": reason, "ids": ids})
+    def _count_absent(self, state: Progress, batch: Batch, i: int, reason: Reason) -> None:
+        self.ended[reason.absence] += 1
+        state.counters.absent[reason.absence] += 1
+        why = state.texts.index(reason.text)
+        add_absence(state.absences, batch.offsets[i], batch.keys[i], reason.absence, why)
 
     def _dead_letter(self, batch: Batch, i: int, reason: str, error: Exception) -> Write:
         failed = Failed(batch.place, batch.offsets[i], batch.keys[i], batch.values[i], batch.times_ms[i])
@@ -322,11 +319,12 @@ class RunnerStep:
             if state.position == state.committed:
                 continue
             windows = [
-                {"start_ms": start, "read": read, "failed": failed}
+                {"start_ms": start, "read": read, "failed": failed, "undecodable": undecodable}
                 | (self.meter.record(state.costs.get(start)) if self.meter else {})
-                for start, (read, failed) in sorted(state.windows.items())
+                for start, (read, failed, undecodable) in sorted(state.windows.items())
             ]
-            record = self._mark("range", place, from_offset=state.committed, absences=state.absences, windows=windows)
+            absent = {"absences": state.absences, "texts": list(state.texts.known)}
+            record = self._mark("range", place, from_offset=state.committed, windows=windows, **absent)
             writes.append(marks.write(self.config.plan.of("progress"), record))
             kept = None
             if isinstance(self.call, Stateful):
@@ -348,7 +346,7 @@ class RunnerStep:
         """The transaction of the last `prepare` has been committed."""
         for state in self.inputs.values():
             state.committed = state.position
-            state.absences = []
+            state.absences, state.texts = [], Texts()
             state.windows, state.costs = {}, {}
         self.writes.clear()
         self.ended.clear()

@@ -37,14 +37,14 @@ def done(to: int, kind: str = "done") -> Step:
     return lambda world: world.done(to, kind)
 
 
-def absent(offset: int, reason: str, *keys: str, count: int = 1) -> Step:
-    """The runner says that these inputs have no output, and why."""
+def absent(offset: int, reason: str, *keys: str, count: int = 1, text: str = "") -> Step:
+    """The runner says that these inputs have no output, and why, in words too."""
     ids = [identity_hash(key.encode()) for key in keys]
-    run = {"offset": offset, "count": count, "reason": reason, "ids": ids}
+    run = {"offset": offset, "count": count, "reason": reason, "ids": ids, "why": 0 if text else -1}
     counters = {"read": 0, "with_output": 0, "silent": 0, "absent": {}, "written": {}}
     return lambda world: world.mark(
         "range", input_topic="in", input_partition=0, from_offset=offset, to_offset=offset + count, absences=[run],
-        counters=counters,
+        counters=counters, texts=[text] if text else [],
     )  # fmt: skip
 
 

@@ -40,8 +40,16 @@ def test_the_row_of_an_extra_bears_the_shadow_records_own_coordinate() -> None:
 
 
 def test_the_row_of_a_candidate_error_says_why() -> None:
-    said = row([P("a"), absent(0, "timeout", "a"), done(10), {"candidate_error": 1}])
-    assert (said["outcome"], said["reason"], said["shadow"]) == ("candidate_error", "timeout", None)
+    raised = absent(0, "error", "a", text="TypeError: score() missing 1 required positional argument: 'q'")
+    said = row([P("a"), raised, done(10), {"candidate_error": 1}])
+    why = "TypeError: score() missing 1 required positional argument: 'q'"
+    assert (said["outcome"], said["reason"], said["shadow"]) == ("candidate_error", why, None)
+
+
+def test_the_row_of_an_absence_that_a_mark_gives_no_text_of_says_its_class() -> None:
+    for reason in ("timeout", "crashed"):
+        said = row([P("a"), absent(0, reason, "a"), done(10), {reason: 1}])
+        assert (said["outcome"], said["reason"], said["shadow"]) == (reason, reason, None)
 
 
 def test_plain_matches_are_shown_only_as_a_sample() -> None:

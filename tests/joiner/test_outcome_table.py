@@ -71,8 +71,8 @@ BY_KEY: dict[str, Case] = {
     "an input more, and all wait for it": [inputs(1), P("a"), P("b"), done(10), {}, done(11), {"missing": 2}],
     # Absences.
     "the candidate raised": [P("a"), absent(0, "error", "a"), done(10), {"candidate_error": 1}],
-    "the candidate took too long": [P("a"), absent(0, "timeout", "a"), done(10), {"candidate_error": 1}],
-    "the candidate could not read its input": [P("a"), absent(0, "undecodable", "a"), done(10), {"candidate_error": 1}],
+    "the candidate took too long": [P("a"), absent(0, "timeout", "a"), done(10), {"timeout": 1}],
+    "the input could not be decoded": [P("a"), absent(0, "undecodable", "a"), done(10), {"undecodable_input": 1}],
     "filtered before the candidate": [P("a"), absent(0, "filtered", "a"), done(10), {"filtered": 1}],
     "sampled out before the candidate": [P("a"), absent(0, "sampled_out", "a"), done(10), {"sampled_out": 1}],
     "an absence of another input": [P("a"), absent(0, "error", "b"), done(10), {"missing": 1}],

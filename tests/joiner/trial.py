@@ -29,7 +29,7 @@ KINDS: dict[str, dict[str, int]] = {
     "error": {"candidate_error": 1},
     "error_alone": {},
     "silent": {},
-    "unreadable": {"candidate_error": 1},
+    "unreadable": {"undecodable_input": 1},
     "deleted": {"match": 1},
     "deleted_here": {"mismatch": 1},
     "broken": {"undecodable_shadow": 1},

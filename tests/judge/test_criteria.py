@@ -14,6 +14,9 @@ TABLE = [
     ("cardinality", {"mismatch", "missing", "extra"}, {"mismatch"}),
     ("missing", {"missing"}, {"missing"}),
     ("candidate_error", {"missing"}, {"missing"}),
+    ("timeout", {"missing"}, {"missing"}),
+    ("crashed", {"missing"}, {"missing"}),
+    ("undecodable_input", set(), set()),
     ("extra", {"extra"}, {"extra"}),
     ("undecodable_shadow", {"error"}, {"error"}),
     ("undecodable_production", set(), set()),
@@ -32,6 +35,7 @@ TABLE = [
     *((name, set(), set()) for name in (*LATENCIES, *LABELS)),
     ("input", {"error"}, set()),
     ("input_failed", set(), {"error"}),
+    ("input_undecodable", set(), set()),
 ]
 
 
@@ -62,6 +66,7 @@ def test_no_record_of_production_has_no_coverage() -> None:
     assert coverage({}) is None
     assert coverage({"extra": 3, "input": 9}) is None
     assert coverage({"warm_up": 9}) == 0
+    assert coverage({"match": 3, "undecodable_input": 1, "input_undecodable": 5}) == 0.75
 
 
 @pytest.mark.parametrize("kind", ["duplicate", "repeated"])

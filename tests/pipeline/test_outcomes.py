@@ -74,12 +74,12 @@ def test_what_cannot_be_decoded_is_one_outcome_and_the_stream_goes_on(kafka: Bro
 
     stats = records(kafka.bootstrap, trial.topic("stats"))
     assert totals(stats) == Counter(
-        input=300, input_failed=2, candidate_error=1, undecodable_production=1, match=300 - 3
+        input=298, input_undecodable=2, undecodable_input=1, undecodable_production=1, match=300 - 3
     )
     assert remainders(stats) == {}
     rows = {row["outcome"]: row for row in records(kafka.bootstrap, trial.topic("diff")) if row["outcome"] != "match"}
     assert {outcome: (row["key"], row["reason"].partition(":")[0]) for outcome, row in rows.items()} == {
-        "candidate_error": (f"order-{ANSWERED}".encode(), "undecodable"),
+        "undecodable_input": (f"order-{ANSWERED}".encode(), "framing"),
         "undecodable_production": (f"order-{GARBLED}".encode(), "framing"),
     }
     dead = read_all(kafka.bootstrap, trial.topic("dlq.runner"))

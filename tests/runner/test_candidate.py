@@ -87,7 +87,7 @@ def test_a_batch_of_another_length_is_called_one_by_one() -> None:
 def test_a_batch_that_is_no_list_is_an_error_of_each_value_that_says_so() -> None:
     results = load(candidate("no_list", takes="batch"))([1, 2])
     assert [str(one) for one in results] == [
-        "CandidateError: a batch of 1 values must return a list of that length, got int"
+        "output refused: a batch of 1 values must return a list of that length, got int"
     ] * 2
 
 

@@ -41,9 +41,10 @@ def test_with_several_topics_an_output_must_name_one() -> None:
     letters = [dict(w.headers or []) for w in writes if w.topic == "shadow.t.dlq.runner"]
     said = [letter["__connect.errors.exception.message"].decode() for letter in letters]
     assert said == [
-        "an output names no topic and there are several; give one of production.outputs: "
+        "output refused: an output names no topic and there are several; give one of production.outputs: "
         "Output(..., topic=...) of out, second",
-        "an output names topic 'elsewhere'; give one of production.outputs: Output(..., topic=...) of out, second",
+        "output refused: an output names topic 'elsewhere'; give one of production.outputs: "
+        "Output(..., topic=...) of out, second",
     ]
 
 

@@ -145,10 +145,11 @@ def test_an_input_that_fails_is_absent_counted_and_in_the_dead_letter(value: str
     assert mark["counters"]["absent"] == {reason: 1}
     assert (mark["counters"]["read"], mark["counters"]["with_output"]) == (3, 2)
     key = marks.identity_hash(b"k1")
-    assert mark["absences"] == [{"offset": 1, "count": 1, "reason": reason, "ids": [key]}]
+    assert mark["absences"] == [{"offset": 1, "count": 1, "reason": reason, "ids": [key], "why": 0}]
+    assert error in " ".join(mark["texts"])
     assert mark["windows"] == [
-        {"start_ms": 0, "read": 2, "failed": 1, "cost": None},
-        {"start_ms": 1_000, "read": 1, "failed": 0, "cost": None},
+        {"start_ms": 0, "read": 2, "failed": reason == "error", "cost": None, "undecodable": reason != "error"},
+        {"start_ms": 1_000, "read": 1, "failed": 0, "cost": None, "undecodable": 0},
     ]
     (letter,) = [w for w in writes if w.topic == "shadow.t.dlq.runner"]
     headers = dict(letter.headers or [])

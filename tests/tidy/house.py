@@ -38,6 +38,7 @@ RANKS = {
     # The package itself is as low as its pure half: importing step.py runs it.
     "shadowstream.runner.__init__": 2,
     "shadowstream.runner.copying": 2,
+    "shadowstream.runner.absences": 2,
     "shadowstream.runner.cost": 2,
     "shadowstream.runner.detect": 2,
     "shadowstream.runner.homes": 2,
@@ -53,6 +54,7 @@ RANKS = {
     "shadowstream.configfile": 3,
     "shadowstream.configschema": 3,
     "shadowstream.revision": 4,
+    "shadowstream.signatures": 4,
     "shadowstream.observe": 4,
     "shadowstream.metrics": 4,
     "shadowstream.watch": 4,
@@ -80,6 +82,7 @@ PURE = (
     "shadowstream.rows",
     "shadowstream.runner.__init__",
     "shadowstream.runner.copying",
+    "shadowstream.runner.absences",
     "shadowstream.runner.cost",
     "shadowstream.runner.detect",
     "shadowstream.runner.homes",

@@ -15,7 +15,7 @@ from shadowstream.testing.simulation.truth import Truth, Unit, read_in_truth, tr
 
 Totals = Counter[tuple[int, str, str]]
 """Counts by window, revision and outcome."""
-FAILED = ("error", "timeout", "undecodable")
+FAILED = ("error", "timeout", "crashed")
 
 
 class Verdict:
@@ -172,7 +172,8 @@ class Verdict:
         if not self.trial.setup.adopted:
             for unit in self.truth.units:
                 window = unit.input.time_ms // WINDOW_MS * WINDOW_MS
-                totals[window, unit.revision, "input"] += 1
+                asked = unit.input.absence != "undecodable"
+                totals[window, unit.revision, "input" if asked else "input_undecodable"] += 1
                 totals[window, unit.revision, "input_failed"] += unit.input.absence in FAILED
         seen: Totals = Counter()
         for record in self.stored.stats:

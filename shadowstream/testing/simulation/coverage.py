@@ -12,7 +12,7 @@ TWIN = tuple(
 )
 OUTCOMES = (
     *("match", "tolerated", "ignored", "mismatch", "cardinality", "missing", "extra", "candidate_error", "filtered"),
-    *("sampled_out", "evicted", "warm_up"),
+    *("timeout", "crashed", "undecodable_input", "sampled_out", "evicted", "warm_up"),
     *(f"{kind}_{side}" for kind in ("undecodable", "duplicate", "unpairable") for side in ("production", "shadow")),
     *("correction of missing", "correction of extra"),
     *TWIN,

@@ -22,7 +22,7 @@ from shadowstream.testing.simulation.history import (
     Setup,
 )
 
-FAILURES = ("error", "timeout", "undecodable", "filtered", "sampled_out")
+FAILURES = ("error", "timeout", "crashed", "undecodable", "filtered", "sampled_out")
 KINDS = ("near", "noisy", "differs", "lost", "added", "silent", "absent", "tombstones", "tombstone", "broken", "blind")
 STEPS = ("arrive", "produce", "run", "twin", "read_production", "read_shadow", "read_twin")
 TALK = ("commit_production", "commit_runner", "commit_twin", "poll", "observe", "commit")

@@ -11,6 +11,7 @@ from shadowstream.testing.simulation.logs import Label
 from shadowstream.testing.simulation.truth import Truth, Unit, Written
 
 AGREES = ("match", "tolerated", "ignored")
+ABSENT = {"error": "candidate_error", "undecodable": "undecodable_input"}
 
 
 class Word(NamedTuple):
@@ -56,7 +57,7 @@ def alone(unit: Unit, one: Written, truth: Truth) -> tuple[str, tuple[str, ...] 
     if unit.warm or one.below_e1:
         return "warm_up", None
     if absence := unit.input.absence:
-        return (absence if absence in ("filtered", "sampled_out") else "candidate_error"), (unit.revision,)
+        return ABSENT.get(absence, absence), (unit.revision,)
     if truth.setup.identity == "coordinate":
         return "missing", (unit.revision,)
     beyond = {floor is not None and unit.input.time_of(Side.PRODUCTION) > floor for floor in truth.floors}
@@ -86,7 +87,7 @@ def words(truth: Truth, unit: Unit) -> Iterator[Word]:
         t = next((t for t in twins if not apart or t.label.k == p.label.k), None)
         outcome, revisions = (compared(p, s), (s.revision,)) if s else alone(unit, p, truth)
         counts: tuple[str, ...] = ()
-        if setup.twin and outcome not in ("filtered", "sampled_out", "warm_up"):
+        if setup.twin and outcome not in ("filtered", "sampled_out", "undecodable_input", "warm_up"):
             beside = compared(p, t) if t else "missing"
             differ = 2 * (beside not in AGREES) + (outcome not in AGREES)
             counts = (f"twin_{beside}", f"joint_{('neither', 'shadow', 'twin', 'both')[differ]}")

@@ -16,7 +16,7 @@ from shadowstream.runner.step import RunnerStep
 from shadowstream.testing.simulation.history import INPUT, Input, Setup
 from shadowstream.testing.simulation.logs import Label, Logs, Record
 
-TOLD = ("timeout", "filtered", "sampled_out")
+TOLD = ("timeout", "crashed", "filtered", "sampled_out")
 """Absences that a plain callable cannot bring about; its errors are put down to these reasons instead."""
 
 
@@ -36,7 +36,8 @@ class Retelling:
                 for n in range(run["count"]):
                     offset = run["offset"] + n
                     reason = told.get(offset, run["reason"])
-                    singles.append({"offset": offset, "count": 1, "reason": reason, "ids": run["ids"][n : n + 1]})
+                    single = {"offset": offset, "count": 1, "reason": reason, "ids": run["ids"][n : n + 1]}
+                    singles.append({**run, **single})
             state.absences[:] = singles
         for offset, reason in told.items():
             assert reason is not None

@@ -1,0 +1,97 @@
+"""Why inputs have no output, as a mark holds it: type and text, bounded, redacted as the config says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shadowstream.compare.redact import Redactor
+from shadowstream.config import Candidate, Redact
+from shadowstream.errors import CandidateError, RecordError
+from shadowstream.runner.absences import KINDS_MAX, TEXT_CHARS_MAX, TEXTS_MAX, Reason, Texts, add_absence, reason_of
+from shadowstream.runner.candidate import load
+
+CLEAR = Redactor(None)
+REDACTED = Redactor(Redact(paths=["card"], secret="s" * 32))
+
+
+def two_arguments(value: Any, q: Any) -> Any:
+    return value
+
+
+def ends(value: Any) -> Any:
+    raise SystemExit(value)
+
+
+class _Odd(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+def odd(value: Any) -> Any:
+    raise _Odd
+
+
+def quotes(value: Any) -> Any:
+    raise KeyError(value)
+
+
+def empty(value: Any) -> Any:
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text", "redacted"),
+    [
+        (
+            "two_arguments",
+            1,
+            "TypeError: two_arguments() missing 1 required positional argument: 'q'",
+            "TypeError",
+        ),
+        ("ends", 0, "SystemExit: 0", "SystemExit"),
+        ("odd", 0, "_Odd", "_Odd"),
+        ("quotes", "4242 4242", "KeyError: '4242 4242'", "KeyError"),
+        ("empty", 0, "AssertionError", "AssertionError"),
+        ("quotes", "a\nb " * 500, None, "KeyError"),
+    ],
+)
+@pytest.mark.parametrize("takes", ["value", "batch"])
+def test_the_reason_is_the_type_and_the_text_of_what_was_raised(
+    name: str, value: Any, text: str | None, redacted: str, takes: Any
+) -> None:
+    call = load(Candidate(call=f"tests.runner.test_absences:{name}", trusted=True, takes=takes))
+    (error,) = call([value])
+    assert isinstance(error, CandidateError)
+    if takes == "value" and text is not None:
+        assert reason_of("error", error, CLEAR) == Reason("error", text)
+    found = reason_of("error", error, CLEAR).text
+    assert found.startswith(redacted)
+    assert "\n" not in found
+    assert len(found) <= TEXT_CHARS_MAX
+    assert reason_of("error", error, REDACTED) == Reason("error", redacted)
+
+
+def test_the_reason_of_an_input_that_cannot_be_decoded_begins_with_the_decoders_word() -> None:
+    error = RecordError("ends before its schema id", reason="framing")
+    assert reason_of("undecodable", error, CLEAR) == Reason("undecodable", "framing: ends before its schema id")
+    assert reason_of("undecodable", error, REDACTED) == Reason("undecodable", "framing")
+
+
+def test_texts_that_differ_in_every_input_are_held_by_their_kinds() -> None:
+    texts = Texts()
+    found = [texts.index(f"KeyError: {n}") for n in range(1_000)]
+    assert len(texts.known) == TEXTS_MAX + 1
+    assert set(found[TEXTS_MAX:]) == {list(texts.known).index("KeyError")}
+    assert texts.index("ValueError: 7") == TEXTS_MAX + 1
+    kinds = [texts.index(f"Kind{n}: 7") for n in range(1_000)]
+    assert len(texts.known) == KINDS_MAX
+    assert kinds[-1] == -1
+
+
+def test_a_run_ends_where_the_reason_is_another() -> None:
+    runs: list[dict[str, Any]] = []
+    for offset, why in ((3, 0), (4, 0), (5, 1), (6, 1), (8, 1)):
+        add_absence(runs, offset, None, "error", why)
+    assert [(run["offset"], run["count"], run["why"]) for run in runs] == [(3, 2, 0), (5, 2, 1), (8, 1, 1)]
