@@ -12,10 +12,12 @@ from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.reading import TopicMissing, read_topic
+from shadowstream.kafka.refusals import usable
 from shadowstream.records import Write
 
 READ_TIMEOUT_S = 30.0
 Records = Iterable[dict[str, Any]]
+_NAMES = {"commands": "command", "deliveries": "delivery"}
 
 
 class Row(NamedTuple):
@@ -81,7 +83,7 @@ def incidents(drift: Records, commands: Records, deliveries: Records) -> list[Ro
 
 
 def rows_of(config: Config) -> list[Row]:
-    """All incidents of a trial. Raises `BrokerError` where drift cannot be read, `RecordError` for foreign records."""
+    """All incidents of a trial; foreign records are left out. Raises `BrokerError` where drift cannot be read."""
     return incidents(_records(config, "drift"), _if_there(config, "commands"), _if_there(config, "deliveries"))
 
 
@@ -115,8 +117,9 @@ def _said(config: Config, record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _records(config: Config, kind: str) -> list[dict[str, Any]]:
-    rows = read_topic(config.kafka, config.plan.of(kind), READ_TIMEOUT_S)
-    return [own.decode(row.value)[1] for row in rows if row.value is not None]
+    topic = config.plan.of(kind)
+    rows = read_topic(config.kafka, topic, READ_TIMEOUT_S)
+    return [one.record for one in usable(rows, topic, _NAMES.get(kind, kind))]
 
 
 def _if_there(config: Config, kind: str) -> list[dict[str, Any]]:

@@ -11,11 +11,11 @@ import typer
 from rich.table import Table
 
 from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, say
-from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.configfile import load, nearest
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.reading import Read, read_topic, stream_topic
+from shadowstream.kafka.refusals import usable
 
 READ_TIMEOUT_S = 30.0
 DIFFERENCES_SHOWN = 4
@@ -50,8 +50,9 @@ def diff(
     if follow:
         _follow(trial, outcome, limit, as_json)
         return
-    found = read_topic(trial.kafka, trial.plan.of("diff"), READ_TIMEOUT_S)
-    rows = sorted(_decoded(_last_words(found), outcome), key=lambda row: (row["time_ms"], row["pair_id"]))
+    topic = trial.plan.of("diff")
+    found = read_topic(trial.kafka, topic, READ_TIMEOUT_S)
+    rows = sorted(_decoded(_last_words(found), topic, outcome), key=lambda row: (row["time_ms"], row["pair_id"]))
     shown = rows[-limit:] if limit else rows
     if as_json:
         for row in shown:
@@ -64,7 +65,8 @@ def diff(
 def _follow(trial: Config, outcome: str | None, limit: int, as_json: bool) -> None:
     """Print rows as they come, the stored ones first, until `limit` rows or Ctrl-C."""
     say(f"rows of {trial.plan.of('diff')!r} as they come{f', {limit} at most' if limit else ''}; Ctrl-C ends")
-    rows = _decoded(stream_topic(trial.kafka, trial.plan.of("diff"), READ_TIMEOUT_S, follow=True), outcome)
+    topic = trial.plan.of("diff")
+    rows = _decoded(stream_topic(trial.kafka, topic, READ_TIMEOUT_S, follow=True), topic, outcome)
     for row in islice(rows, limit or None):
         if as_json:
             put_json(row)
@@ -76,13 +78,10 @@ def _last_words(rows: Iterable[Read]) -> Iterable[Read]:
     return {row.key: row for row in rows}.values()
 
 
-def _decoded(rows: Iterable[Read], outcome: str | None) -> Iterator[dict[str, Any]]:
-    for row in rows:
-        if row.value is None:
-            continue
-        decoded = own.decode(row.value)[1]
-        if outcome is None or decoded["outcome"] == outcome:
-            yield decoded
+def _decoded(rows: Iterable[Read], topic: str, outcome: str | None) -> Iterator[dict[str, Any]]:
+    for one in usable(rows, topic, "diff"):
+        if outcome is None or one.record["outcome"] == outcome:
+            yield one.record
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

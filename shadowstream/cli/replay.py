@@ -13,6 +13,7 @@ from shadowstream.cli.output import ConfigPath, Json, put, put_json, say
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.loop import now_ms
+from shadowstream.kafka.refusals import Refusals
 from shadowstream.kafka.rejoining import rejoined
 from shadowstream.kafka.replaying import judged, revision_in, statistics, within
 from shadowstream.labels.step import task_of
@@ -46,13 +47,14 @@ def replay(
     """
     span = _time_ms("--from", begin), _time_ms("--to", end)
     trial = load(config)
-    records = statistics(trial)
+    refusals = Refusals()
+    records = statistics(trial, refusals)
     chosen = revision_in(records, revision, revision_of(trial))
     if from_topics:
         # Labels are not compared: what they have said stays.
         labelled = [one for one in records if one.record["task"].startswith(LABELS)]
         records = [*rejoined(trial, chosen), *labelled]
-    verdict = judged(trial, list(within(records, *span)), chosen).evaluate(now_ms()).verdict
+    verdict = judged(trial, list(within(records, *span)), chosen, refusals).evaluate(now_ms()).verdict
     _print(verdict, config, as_json)
 
 

@@ -12,10 +12,10 @@ import typer
 from shadowstream.cli.answer import READ_TIMEOUT_S, MaxAge, Question, Revision, question
 from shadowstream.cli.explain import explained
 from shadowstream.cli.output import ConfigPath, Json, put_json, say
-from shadowstream.codecs import own
 from shadowstream.errors import ConfigError
 from shadowstream.judge.course import course
 from shadowstream.kafka.reading import TopicMissing, stream_topic
+from shadowstream.kafka.refusals import usable
 from shadowstream.report.facts import POINTS_MAX, Examples, Facts, History
 from shadowstream.revision import revision_of
 
@@ -91,9 +91,9 @@ def _evaluations(asked: Question, revision: str, attempt: int) -> Iterator[dict[
 def _records(asked: Question, kind: str) -> Iterator[dict[str, Any]]:
     """Records of one of the trial's topics; none where the topic is not there yet."""
     try:
-        for row in stream_topic(asked.trial.kafka, asked.trial.plan.of(kind), READ_TIMEOUT_S):
-            if row.value is not None:
-                yield own.decode(row.value)[1]
+        topic = asked.trial.plan.of(kind)
+        rows = stream_topic(asked.trial.kafka, topic, READ_TIMEOUT_S)
+        yield from (one.record for one in usable(rows, topic, "verdict" if kind == "audit" else kind))
     except TopicMissing:
         return
 

@@ -14,7 +14,7 @@ from typing import Any
 from fastavro import _read_py, schemaless_reader, schemaless_writer
 from fastavro.validation import ValidationError, validate
 
-from shadowstream.codecs.bounds import check_depth, is_recursive
+from shadowstream.codecs.bounds import check_depth, is_deep
 from shadowstream.codecs.schemas import ParsedSchema
 from shadowstream.codecs.shapes import fit, shape_of
 from shadowstream.errors import CandidateError, RecordError
@@ -29,7 +29,7 @@ class AvroReader:
         self._schema = schema
         self._named = named
         try:
-            self._recursive = is_recursive(schema)
+            self._recursive = is_deep(schema)
         except RecordError as error:
             raise RecordError(f"{named}: {error}", reason=error.reason) from error
         # Only the reader written in Python ends too deep a value with an error and not with the process.
@@ -79,12 +79,6 @@ def _said(error: Exception) -> str:
     return type(error).__name__ if " at 0x" in str(error) else f"{type(error).__name__}: {error}".rstrip(": ")
 
 
-def bare(error: RecordError) -> RecordError:
-    """The error as a value: without its traceback, which would keep the whole batch alive."""
-    error.__cause__ = error.__context__ = None
-    return error.with_traceback(None)
-
-
 class AvroWriter:
     """Writes bodies of one schema, strictly.
 
@@ -94,7 +88,7 @@ class AvroWriter:
 
     def __init__(self, schema: ParsedSchema, named: str, prefix: bytes) -> None:
         self._schema, self._named, self._prefix = schema, named, prefix
-        self._recursive = is_recursive(schema)
+        self._recursive = is_deep(schema)
         self._shape = None if self._recursive else shape_of(schema)
 
     def write(self, value: Any) -> bytes:

@@ -52,6 +52,17 @@ def is_recursive(schema: Any) -> bool:
     return walk.recursive
 
 
+def is_deep(schema: Any) -> bool:
+    """Whether values of a parsed schema may nest deeper than `DEPTH_MAX`; raises as `is_recursive`.
+
+    >>> is_deep({"type": "array", "items": "long"})
+    False
+    """
+    walk = _SchemaWalk(schema)
+    walk.least_bytes(schema)
+    return walk.recursive or walk.levels(schema) > DEPTH_MAX
+
+
 class _SchemaWalk:
     def __init__(self, schema: Any) -> None:
         self.recursive = False
@@ -59,6 +70,7 @@ class _SchemaWalk:
         self._named: dict[str, Any] = dict(schema.get("__named_schemas", {})) if isinstance(schema, dict) else {}
         self._sizes: dict[str, int] = {}
         self._open: set[str] = set()
+        self._levels: dict[str, int] = {}
 
     def least_bytes(self, schema: Any) -> int:
         """The fewest bytes that a value of `schema` takes."""
@@ -82,6 +94,24 @@ class _SchemaWalk:
             self._named[schema["name"]] = schema
             return self._by_name(schema["name"])
         return self.least_bytes(kind)
+
+    def levels(self, schema: Any) -> int:
+        """How deep lists and objects of a value may nest; only of a schema that is not recursive."""
+        if isinstance(schema, list):
+            return max(map(self.levels, schema), default=0)
+        if isinstance(schema, str):
+            if schema not in self._named:
+                return 0
+            schema = self._named[schema]
+        kind = schema["type"]
+        if kind in ("array", "map"):
+            return 1 + self.levels(schema["items" if kind == "array" else "values"])
+        if kind not in ("record", "error"):
+            return 0 if isinstance(kind, str) and kind not in self._named else self.levels(kind)
+        name = schema["name"]
+        if name not in self._levels:
+            self._levels[name] = 1 + max((self.levels(field["type"]) for field in schema["fields"]), default=0)
+        return self._levels[name]
 
     def _by_name(self, name: str) -> int:
         if name in self._open:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from operator import itemgetter
 from typing import Any, cast
 
 from pyarrow import RecordBatch
 
-from shadowstream.codecs.avro import bare
+from shadowstream.codecs.blame import is_of_bytes, record_error
 from shadowstream.codecs.columns import ColumnReader, Places, are_plain, column_reader
 from shadowstream.codecs.framing import HEAD_BYTES, Frame, SchemaId, framing_of, head_of, headed
 from shadowstream.codecs.readers import Reader, Unschemed, read_each, reader_of
@@ -82,7 +81,7 @@ class Decoder:
         A `RegistryError` is raised before anything is decoded, so the same call can be made again.
         """
         if self.format.header and len(headers):
-            values = [headed(value, named, self.format)[0] for value, named in zip(values, headers, strict=True)]
+            values = [headed(value, names, self.format)[0] for value, names in zip(values, headers, strict=True)]
         decoded: list[Any] = [None] * len(values)
         groups = self._groups(values, decoded)
         readers = {one: self._reader_or_error(one.schema_id) for one in groups}
@@ -96,7 +95,8 @@ class Decoder:
                 return rows
             bodies = values if len(places) == len(values) else [values[place] for place in places]
             # No tombstone has a frame, so none is among the bodies.
-            records = read_each(reader, bodies, one.start)  # type: ignore[arg-type]  # see above
+            what = "the value" if one.schema_id is None else named(one.schema_id)
+            records = read_each(reader, bodies, one.start, what)  # type: ignore[arg-type]  # see above
             if len(places) == len(values):
                 return records
             for place, record in zip(places, records, strict=True):
@@ -119,17 +119,20 @@ class Decoder:
         read = self.columns(cast("Sequence[bytes]", values))  # of one frame, so that none is a tombstone
         if read is None or len(read[1]) < len(values) or not are_plain(read[0].schema):
             return None
-        return read[0].to_pylist()  # type: ignore[no-any-return]  # pyarrow has no types
+        try:
+            return read[0].to_pylist()  # type: ignore[no-any-return]  # pyarrow has no types
+        except Exception:  # noqa: BLE001 - whose value cannot be had, reading one by one says
+            return None
 
     def has_columns(self, values: Sequence[bytes]) -> bool:
         """Whether `columns` of these very values need not be read any more."""
         return values is self._last[0]
 
     def _read_columns(self, values: Sequence[bytes]) -> tuple[RecordBatch, Places] | None:
-        try:
-            schema_id, start = self._frame(values[0])
-        except RecordError:
+        framed = self._frame_or_error(values[0])
+        if isinstance(framed, RecordError):
             return None
+        schema_id, start = framed
         if schema_id is None or (start > HEAD_BYTES and len({value[:start] for value in values}) > 1):
             return None
         if schema_id not in self._columns:
@@ -139,7 +142,12 @@ class Decoder:
         reader = self._columns[schema_id]
         if reader is None:
             return None
-        return reader.read(list(map(itemgetter(slice(start, None)), values)), self._bytes_max)
+        try:
+            return reader.read(list(map(itemgetter(slice(start, None)), values)), self._bytes_max)
+        except BaseException as error:  # whose fault it is, reading one by one says
+            if not is_of_bytes(error):
+                raise
+            return None
 
     def available(self, values: Sequence[bytes | None]) -> list[bool]:
         """Of each value whether it can be decoded now, or never: not those whose schema cannot be had at present."""
@@ -149,11 +157,11 @@ class Decoder:
             if value is None:
                 found.append(True)
                 continue
-            try:
-                schema_id = self._frame(value).schema_id
-            except RecordError:
+            framed = self._frame_or_error(value)
+            if isinstance(framed, RecordError):
                 found.append(True)
                 continue
+            schema_id = framed.schema_id
             if schema_id not in known:
                 known[schema_id] = self._is_available(schema_id)
             found.append(known[schema_id])
@@ -161,10 +169,8 @@ class Decoder:
 
     def schema_id(self, value: bytes) -> SchemaId | None:
         """What names the schema of a value; None where nothing does."""
-        try:
-            return self._frame(value).schema_id
-        except RecordError:
-            return None
+        framed = self._frame_or_error(value)
+        return None if isinstance(framed, RecordError) else framed.schema_id
 
     def avro_schema(self, schema_id: SchemaId) -> ParsedSchema | None:
         """The schema, if it is one of Avro that can be used; it has been had before."""
@@ -182,10 +188,9 @@ class Decoder:
         checked = sum(map(len, filter(None, values))) > self._bytes_max
         some = cast("Sequence[bytes]", values)
         if not checked and values and None not in values and len({*map(self.head, some)}) == 1:  # as most often
-            with suppress(RecordError):
-                found = self._frame(some[0])
-                if found.start <= HEAD_BYTES:
-                    return {found: list(range(len(values)))}
+            found = self._frame_or_error(some[0])
+            if not isinstance(found, RecordError) and found.start <= HEAD_BYTES:
+                return {found: list(range(len(values)))}
         for place, value in enumerate(values):
             if value is None:
                 continue
@@ -198,16 +203,21 @@ class Decoder:
             head = self.head(value)
             places = by_head.get(head)
             if places is None:
-                try:
-                    found = self._frame(value)
-                except RecordError as error:
-                    decoded[place] = bare(error)
+                found = self._frame_or_error(value)
+                if isinstance(found, RecordError):
+                    decoded[place] = found
                     continue
                 places = groups.setdefault(found, [])
                 if found.start <= HEAD_BYTES:
                     by_head[head] = places
             places.append(place)
         return groups
+
+    def _frame_or_error(self, value: bytes) -> Frame | RecordError:
+        try:
+            return self._frame(value)
+        except Exception as error:  # noqa: BLE001 - `record_error` raises on what is not the fault of the bytes
+            return record_error(error, "the value's frame", "framing")
 
     # ---------------------------------------------------------------- schemas
 
@@ -236,11 +246,11 @@ class Decoder:
         if reader is None:
             try:
                 schema = self._by_id(schema_id)
-            except RecordError as error:
-                return bare(error)
+            except Exception as error:  # noqa: BLE001 - `record_error` raises on what is not the fault of the bytes
+                return record_error(error, f"{named(schema_id)} cannot be used", "schema")
             try:
                 reader = reader_of(schema, named(schema_id), self.format.message)
-            except RecordError as error:
-                reader = bare(error)
+            except BaseException as error:  # noqa: BLE001 - as above; a schema is written by others, too
+                reader = record_error(error, f"{named(schema_id)} cannot be used", "schema")
             self._readers[schema_id] = reader
         return reader

@@ -7,7 +7,7 @@ header ``__value_schema_id``   ``00`` and a 4-byte id, or ``01`` and a 16-byte G
 first byte ``00``              Confluent framing: a 4-byte big-endian id follows, then the body
 first bytes ``C3 01``          Avro single-object encoding: 8 bytes of CRC-64-AVRO follow, then the body
 the start of a JSON text       JSON
-anything else, or no byte      an error of reason ``framing``
+anything else, or no byte      an error of reason ``framing``, also ``FE``, by which `headed` says: a broken header
 =============================  ======================================================================
 
 That is `auto`; a topic's `config.Format` may say what a value without a header or prefix is. A header is looked at
@@ -37,6 +37,9 @@ SchemaId = int | UUID | bytes
 _HEAD = struct.Struct(">BI")
 _MAGIC_ID, _MAGIC_GUID, _BROKEN = 0, 1, 0xFE
 _GUID_BYTES = 17
+_SENTINEL = bytes((_BROKEN,))
+_NO_HEADER = bytes((_BROKEN, 0xFF))
+"""Stands before a value that had no header and begins with our own sentinel: no header is cut to that length."""
 SINGLE_OBJECT = b"\xc3\x01"
 SINGLE_OBJECT_BYTES = 10
 _JSON_STARTS = frozenset(b'{["-0123456789tfn \t\r\n')
@@ -79,7 +82,10 @@ def frame(value: bytes, headed_too: bool = False) -> Frame:
         return Frame(value[len(SINGLE_OBJECT) : SINGLE_OBJECT_BYTES], SINGLE_OBJECT_BYTES)
     if headed_too and first == _MAGIC_GUID and len(value) >= _GUID_BYTES:
         return Frame(UUID(bytes=value[1:_GUID_BYTES]), _GUID_BYTES)
-    if headed_too and first == _BROKEN:
+    if headed_too and value.startswith(_NO_HEADER):
+        # A producer may write our own sentinel: `headed` has put another before it, which only says that.
+        return frame(value[len(_NO_HEADER) :])
+    if headed_too and first == _BROKEN and len(value) > 1:
         raise RecordError(
             f"header {SCHEMA_HEADER} is {value[2 : 2 + value[1]].hex() or 'empty'}; "
             "expected 00 and a 4-byte schema id, or 01 and a 16-byte GUID",
@@ -143,7 +149,7 @@ def headed(value: bytes | None, headers: Headers, format: Format) -> tuple[bytes
     content = schema_header(headers)
     if content is None:
         if format.format != "avro":
-            return value, 0
+            return (_NO_HEADER + value, len(_NO_HEADER)) if value[:1] == _SENTINEL else (value, 0)
         content = framed(format.schema_ids[0])
     # A registry client writes more than id or GUID there for Protobuf: which message of the schema it is.
     elif not (len(content) >= HEAD_BYTES and content[0] == _MAGIC_ID) and not (
@@ -153,13 +159,15 @@ def headed(value: bytes | None, headers: Headers, format: Format) -> tuple[bytes
     return content + value, len(content)
 
 
-def unheaded(value: bytes, head: int) -> tuple[bytes, bytes]:
-    """What `headed` was given: the value, and what stood in its header.
+def unheaded(value: bytes, head: int) -> tuple[bytes, bytes | None]:
+    """What `headed` was given: the value, and what stood in its header, None where there was none.
 
     >>> unheaded(bytes.fromhex("0000000007") + b"avro", 5)
     (b'avro', b'\\x00\\x00\\x00\\x00\\x07')
     """
-    content = value[2:head] if value[0] == _BROKEN else value[:head]
+    if value.startswith(_NO_HEADER):
+        return value[head:], None
+    content = value[2:head] if value[:1] == _SENTINEL else value[:head]
     return value[head:], content
 
 

@@ -19,6 +19,7 @@ from fastavro.schema import parse_schema
 
 from shadowstream import shipped
 from shadowstream.codecs.framing import SINGLE_OBJECT, SINGLE_OBJECT_BYTES
+from shadowstream.codecs.plausible import check
 from shadowstream.codecs.schemas import fingerprint_of
 from shadowstream.errors import RecordError
 
@@ -121,6 +122,32 @@ def decode(raw: bytes) -> tuple[str, dict[str, Any]]:
     except Exception as error:  # fastavro raises EOFError, IndexError, UnicodeDecodeError, ... on broken bytes
         raise RecordError(f"broken {name} record: {error!r}", reason="decode") from error
     return name, record  # type: ignore[return-value]  # our schemas are all records
+
+
+def is_of(name: str, raw: bytes) -> bool:
+    """Whether a record says that it is of schema `name`; it may be broken all the same.
+
+    >>> is_of("verdict", b"garbage")
+    False
+    """
+    found = _writers().get(raw[:SINGLE_OBJECT_BYTES])
+    return found is not None and found[0] == name
+
+
+def read(name: str, raw: bytes | None) -> dict[str, Any]:
+    """The record of schema `name` for whoever acts on it: as `decode`, and raises `RecordError` also for a record of
+    another schema (reason ``schema``) and for one that cannot be meant (``refused``, see `plausible`).
+
+    >>> read("stats", encode("state", {"task": "t/0", "seq": 1, "counts": {}, "inputs_counted": {}, "overflow": {}}))
+    Traceback (most recent call last):
+    ...
+    shadowstream.errors.RecordError: a record of state, not of stats
+    """
+    found, record = decode(raw or b"")
+    if found != name:
+        raise RecordError(f"a record of {found}, not of {name}", reason="schema")
+    check(name, record)
+    return record
 
 
 def as_json(record: dict[str, Any]) -> bytes:

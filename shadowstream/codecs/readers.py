@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal, Protocol
 
 from shadowstream.codecs import json_values
-from shadowstream.codecs.avro import AvroReader, bare
+from shadowstream.codecs.avro import AvroReader
+from shadowstream.codecs.blame import record_error
 from shadowstream.codecs.schemas import JsonSchema, ProtobufSchema, Schema
 from shadowstream.errors import RecordError
 
@@ -55,17 +56,17 @@ def _text(value: bytes) -> str:
         raise RecordError(f"no text in UTF-8: {error.reason} at byte {error.start}", reason="decode") from error
 
 
-def read_each(reader: Reader, values: Iterable[bytes], start: int) -> list[Any]:
-    """One value or `RecordError` for each of `values`."""
+def read_each(reader: Reader, values: Iterable[bytes], start: int, what: str = "the value") -> list[Any]:
+    """One value or `RecordError` for each of `values`; `what`: how an error names them."""
     values = list(values)
     if isinstance(reader, AvroReader) and (found := reader.read_all(values, start)) is not None:
         return found
-    return [read_or_error(reader, value, start) for value in values]
+    return [read_or_error(reader, value, start, what) for value in values]
 
 
-def read_or_error(reader: Reader, value: bytes, start: int) -> Any:
-    """The value, or what is wrong with it."""
+def read_or_error(reader: Reader, value: bytes, start: int, what: str = "the value") -> Any:
+    """The value, or what is wrong with it; see `blame` for what else a reader may raise."""
     try:
         return reader.read(value, start)
-    except RecordError as error:
-        return bare(error)
+    except BaseException as error:  # noqa: BLE001 - `record_error` raises on what is not the fault of the bytes
+        return record_error(error, what)

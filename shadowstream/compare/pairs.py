@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from shadowstream.codecs.blame import is_of_bytes
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.compare.arrow import UNKNOWN, arrow_levels
 from shadowstream.compare.columns import compare_columns
@@ -158,11 +159,17 @@ def _by_columns(
                 left += at.tolist()
                 continue
             ours, theirs = both
-        levels = arrow_levels(ours, theirs, rules)
-        unknown = levels == UNKNOWN
-        levels[unknown] = 0
+        try:
+            levels = arrow_levels(ours, theirs, rules)
+            unknown = levels == UNKNOWN
+            levels[unknown] = 0
+            found = explained(ours, theirs, np.flatnonzero(levels == MISMATCH), rules)
+        except Exception as error:
+            if not is_of_bytes(error):
+                raise
+            left += at.tolist()  # which pair it is, and what it gives, the rows say
+            continue
         results.places[at] = levels
-        found = explained(ours, theirs, np.flatnonzero(levels == MISMATCH), rules)
         results.known.update((int(at[place]), result) for place, result in found.items())
         left += at[unknown].tolist()
     return sorted(left)

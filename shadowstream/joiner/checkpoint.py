@@ -19,6 +19,9 @@ import numpy as np
 from shadowstream.errors import ConfigError
 from shadowstream.records import METADATA_CHARS_MAX
 
+PENDING_MAX = 100_000_000
+"""More do not fit into memory: a few characters may say any number."""
+
 
 class Checkpoint(NamedTuple):
     """Metadata of one side's partition. `overflow`: the pending set stands in the state record."""
@@ -83,6 +86,8 @@ def pending_of(text: str) -> frozenset[int]:
 
 
 def _spread(numbers: list[int]) -> frozenset[int]:
+    if sum(numbers[1::2]) > PENDING_MAX:
+        raise ConfigError(f"more than {PENDING_MAX} records are said to be pending; did something alter it?")
     offsets: set[int] = set()
     at = 0
     for gap, length in zip(numbers[::2], numbers[1::2], strict=True):

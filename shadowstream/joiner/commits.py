@@ -51,6 +51,7 @@ def statement(task: TaskState, now_ms: int) -> dict[str, Any]:
         "watermark_ms": watermark(task),
         "idle": is_idle(task, now_ms),
         "complete": task.complete,
+        "refused_marks": task.progress.refused,
     }
 
 

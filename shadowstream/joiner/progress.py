@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
-from shadowstream.errors import ShadowstreamBug
 from shadowstream.records import REVISION_BYTES, Place
 from shadowstream.runner.marks import Counters, ends_of, identity_hash
 
@@ -104,6 +103,8 @@ class Progress:
         self.absences_dropped = 0
         self.position = 0
         """Marks below this offset of the progress topic are known."""
+        self.refused = 0
+        """Records of the progress topic that cannot be marks."""
         self._start_record: dict[str, Any] | None = None
         self._absent: dict[tuple[Place, int], Absent] = {}
         self._absent_times: deque[tuple[int, int]] = deque()
@@ -131,7 +132,7 @@ class Progress:
                 self._reign(record, record["from_offset"])
             self._absences(record, at)
         elif kind not in ("start", "warm"):
-            raise ShadowstreamBug(f"a mark of unknown kind {kind!r}: is a newer release writing?")
+            return None  # of the topic starts, or of a newer release: it says nothing that is asked here
         self._whole[record["revision"][: 2 * REVISION_BYTES]] = record["revision"]
         if record["revision"] != self.revision:
             return None
@@ -141,6 +142,11 @@ class Progress:
         elif kind == "warm" and self.warm_ends is None:
             self.warm_ends = ends_of(record)
         return None
+
+    def refuse(self, at: int) -> None:
+        """Count a record at offset `at` that cannot be a mark; one below the position has been counted."""
+        self.refused += at >= self.position
+        self.position = max(self.position, at + 1)
 
     def begin(self, record: dict[str, Any]) -> None:
         """Take the start mark."""
@@ -173,6 +179,7 @@ class Progress:
         if self._kept[0] != self.position:
             body = {
                 "position": self.position,
+                "refused": self.refused,
                 "start": self._start_record,
                 "warm": None if self.warm_ends is None else _plain(self.warm_ends),
                 "latest": _plain({place: done.offset for place, done in self.latest.items()}),
@@ -186,7 +193,7 @@ class Progress:
     def restore(self, snapshot: bytes) -> None:
         """Take up a snapshot; marks from `needed_from` of its time on are to follow."""
         body = json.loads(zlib.decompress(snapshot))
-        self.position = body["position"]
+        self.position, self.refused = body["position"], body.get("refused", 0)
         if body["start"] is not None:
             self.begin(body["start"])
         self.warm_ends = None if body["warm"] is None else _places(body["warm"])
@@ -244,7 +251,10 @@ class Progress:
         for run in record["absences"]:
             named = len(run["ids"]) == run["count"]
             text = record["texts"][why] if 0 <= (why := run.get("why", -1)) < len(record.get("texts", ())) else ""
-            for i in range(run["count"]):
+            # The newest are the ones that may be asked for; no walk is as long as a mark may say.
+            skipped = max(0, run["count"] - ABSENCES_MAX)
+            self.absences_dropped += skipped
+            for i in range(skipped, run["count"]):
                 if len(self._absent) >= ABSENCES_MAX:
                     self._drop(list(islice(self._absent, ABSENCES_MAX // 10)))
                     self.absences_dropped += ABSENCES_MAX // 10

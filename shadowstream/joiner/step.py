@@ -113,8 +113,11 @@ class JoinerStep:
         self.progress.restore(min(snapshots, key=position_of))
         return min(begins[task.name] for task in self.tasks.values())
 
-    def mark(self, record: dict[str, Any], at: int | None = None) -> None:
-        """One mark, in the order of the progress topic, and its offset there."""
+    def mark(self, record: dict[str, Any] | None, at: int | None = None) -> None:
+        """One mark, in the order of the progress topic, and its offset there; None for what cannot be one."""
+        if record is None:
+            self.progress.refuse(self.progress.position if at is None else at)
+            return
         done = self.progress.add(record, at)
         if done is not None:
             for task in self.tasks.values():

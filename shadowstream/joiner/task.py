@@ -361,5 +361,8 @@ def _origin(topic: str, headers: Headers) -> tuple[Place, int] | None:
     raw = header(headers, ORIGIN_HEADER)
     if raw is None:
         return None
-    partition, offset = unpack_origin(raw)
+    try:
+        partition, offset = unpack_origin(raw)
+    except RecordError:  # no copy of ours: it stands for itself
+        return None
     return Place(topic, partition), offset

@@ -23,7 +23,7 @@ def attempt_of(config: Config, revision: str, audit: Iterable[Mapping[str, Any]]
         if config.release is None or verdict.get("release") != config.release:
             continue
         if verdict["revision"] == revision:
-            return int(verdict["attempt"])
+            return max(1, int(verdict["attempt"]))
         others.add(verdict["revision"])
     return len(others) + 1
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
+from shadowstream.judge.sequence import Sequence
 from shadowstream.judge.step import JudgeStep
 from shadowstream.records import REVISION_BYTES
 
@@ -52,12 +53,11 @@ def course(
     release, by which it is judged.
     """
     windows: dict[int, list[Record]] = {}
-    seen: dict[str, int] = {}
+    seen: dict[str, Sequence] = {}
     ours = (revision, revision[: 2 * REVISION_BYTES])
     for record in records:
-        if record["seq"] <= seen.get(record["task"], 0):
+        if not seen.setdefault(record["task"], Sequence()).take(record["seq"]):
             continue
-        seen[record["task"]] = record["seq"]
         for window in record["windows"]:
             if window["revision"] in ours:
                 windows.setdefault(window["start_ms"], []).append(window)

@@ -127,6 +127,14 @@ class JudgeStep:
         for window in self.windows.add(record):
             self._close(window)
 
+    def refuse(self, partition: int, offset: int, reason: str) -> None:
+        """Count a record of the stats topic that cannot be one, by the reason of its `RecordError`."""
+        if offset < self._offsets.get(partition, 0):
+            return
+        self._offsets[partition] = offset + 1
+        self._stepped = True
+        self.windows.refused[reason] += 1
+
     def command(self, offset: int, record: Mapping[str, Any]) -> None:
         """Take one decoded record of the topic commands (schemas/command.avsc) and its offset there."""
         if offset < self._commands:

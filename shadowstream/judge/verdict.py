@@ -24,6 +24,7 @@ from shadowstream.judge.commands import Said
 from shadowstream.judge.criteria import coverage, is_known, measured_otherwise, summed_otherwise
 from shadowstream.judge.families import OpenIncident
 from shadowstream.judge.incidents import Watch
+from shadowstream.judge.refusals import refusals_of
 from shadowstream.judge.slices import LISTED_MAX, Listed
 from shadowstream.judge.standing import Standing
 from shadowstream.judge.tally import Slice
@@ -162,7 +163,10 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "outcomes": outcomes,
         "fields": {path: pairs for path, pairs in sorted(windows.fields.items()) if pairs > 0},
         "coverage": coverage(outcomes),
-        "caveats": caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
+        "caveats": [
+            *caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
+            *refusals_of(config, windows),
+        ],
         "remainder": windows.remainder,
         "ledgers": remainders[:_LEDGER_LINES_MAX],
         "incidents_open": sorted(one.id for one in case.incidents),

@@ -36,26 +36,36 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from shadowstream.codecs.plausible import SUM_MAX, units
 from shadowstream.judge.criteria import COMPARED, FIELD, behind, figures_of, outcomes_of
+from shadowstream.judge.sequence import Sequence
 from shadowstream.judge.tally import Pair, Slice, Tally
 from shadowstream.judge.tasks import counts_labels
 from shadowstream.records import REVISION_BYTES
 
 NEVER = -(2**63)
 END = 2**63 - 1
+STRANGERS_MAX, OTHERS = 20, "others"
+"""Tasks that are not expected and are named, and what the others are counted as."""
 
 
 @dataclass(slots=True)
 class Task:
-    """What one task said last. `ledgers` by (ledger, place): expected, counted. `gaps`: stats records that are lost."""
+    """What one task said last. `ledgers` by (ledger, place): expected, counted. `numbers`: which of its records have been
+    taken. `refused_marks`: how many marks its joiner has refused."""
 
-    seq: int = 0
+    numbers: Sequence = field(default_factory=Sequence)
     watermark_ms: int = NEVER
     idle: bool = False
     complete: bool = False
     pending: int = 0
-    gaps: int = 0
+    refused_marks: int = 0
     ledgers: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def seq(self) -> int:
+        """The greatest sequence number taken, 0 for none."""
+        return self.numbers.last
 
 
 @dataclass(slots=True)
@@ -92,7 +102,7 @@ class Windows:
 
     `expected` are the tasks that must be heard ("topic/partition"). Counted apart: `duplicates` (records seen
     already), `foreign` (records or cells of other revisions), `strangers` (records of tasks that are not expected),
-    `late` (units that came late).
+    `late` (units that came late), `refused` (records that cannot be meant, by the reason of their `RecordError`).
 
     >>> windows = Windows("ab", 1000, ["t/0"])
     >>> cell = {"start_ms": 0, "revision": "ab", "outcomes": {"match": 2}, "fields": {}}
@@ -115,6 +125,9 @@ class Windows:
         self.foreign = 0
         self.late = 0
         self.strangers: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.held = 0
+        """Units of all records that were taken, without their signs: no total is larger."""
         self._closed_to_ms = NEVER
         self._cells: dict[int, _Cell] = {}
 
@@ -152,17 +165,21 @@ class Windows:
     def add(self, record: Mapping[str, Any]) -> list[Closed]:
         """Take one stats record (as in schemas/stats.avsc); the windows that it closes, in time order.
 
-        Records of one task come in the order of their `seq`; one that was seen already changes nothing.
+        Records of one task come in the order of their `seq`; one that was seen already changes nothing, and one that is
+        left out leaves a gap in which it may still come (`sequence`).
         """
         task = self.tasks.get(record["task"])
         if task is None:
-            self.strangers[record["task"]] += 1
+            known = record["task"] in self.strangers or len(self.strangers) < STRANGERS_MAX
+            self.strangers[record["task"] if known else OTHERS] += 1
             return []
-        if record["seq"] <= task.seq:
+        if (held := self.held + units(record)) > SUM_MAX:
+            self.refused["refused"] += 1
+            return []
+        if not task.numbers.take(record["seq"]):
             self.duplicates += 1
             return []
-        task.gaps += record["seq"] - task.seq - 1
-        task.seq = record["seq"]
+        self.held = held
         self._take_deltas(task, record["windows"], labels=counts_labels(record["task"]))
         if record["revision"] == self.revision:
             self._take_place(task, record)
@@ -194,6 +211,7 @@ class Windows:
     def _take_place(self, task: Task, record: Mapping[str, Any]) -> None:
         if record["watermark_ms"] is not None:
             task.watermark_ms = max(task.watermark_ms, record["watermark_ms"])
+        task.refused_marks = max(task.refused_marks, record.get("refused_marks", 0))
         task.idle = record["idle"]
         task.pending = record["pending"]
         if record["complete"]:
@@ -265,14 +283,13 @@ class Windows:
     @property
     def gaps(self) -> int:
         """Stats records that were never seen: the next sequence number was a later one."""
-        return sum(task.gaps for task in self.tasks.values())
+        return sum(task.numbers.missing for task in self.tasks.values())
 
     @property
     def remainder(self) -> int:
         """What conservation leaves over: all ledger differences without their sign, and the lost stats records."""
-        return self.gaps + sum(
-            abs(expected - counted) for task in self.tasks.values() for expected, counted in task.ledgers.values()
-        )
+        lines = (line for task in self.tasks.values() for line in task.ledgers.values())
+        return min(SUM_MAX, self.gaps + sum(abs(expected - counted) for expected, counted in lines))
 
     def snapshot(self) -> dict[str, Any]:
         """Everything as JSON."""
@@ -285,6 +302,7 @@ class Windows:
             "sources": [[*place, *span] for place, span in sorted(self.sources.items())],
             "closed": [self.closed, self.from_ms, self.to_ms, self._closed_to_ms],
             "counted": [self.duplicates, self.foreign, self.late, dict(self.strangers)],
+            "refused": [dict(self.refused), self.held],
             "cells": [
                 [start_ms, cell.on_time.snapshot(), [[at_ms, late.snapshot()] for at_ms, late in cell.late.items()]]
                 for start_ms, cell in sorted(self._cells.items())
@@ -295,13 +313,15 @@ class Windows:
         """Take up a snapshot. Expected tasks that it does not know begin anew; others are forgotten."""
         for name in self.tasks:
             said = dict(snapshot["tasks"].get(name, asdict(Task()) | {"ledgers": []}))
-            lines = said.pop("ledgers")
-            self.tasks[name] = Task(**said, ledgers={(line[0], line[1]): (line[2], line[3]) for line in lines})
+            lines, numbers = said.pop("ledgers"), Sequence.of(said)
+            self.tasks[name] = Task(numbers, **said, ledgers={(line[0], line[1]): (line[2], line[3]) for line in lines})
         self.figures = Counter(snapshot["figures"])
         self.sources = {(topic, partition): (low, high) for topic, partition, low, high in snapshot["sources"]}
         self.closed, self.from_ms, self.to_ms, self._closed_to_ms = snapshot["closed"]
         self.duplicates, self.foreign, self.late, strangers = snapshot["counted"]
         self.strangers = Counter(strangers)
+        refused, self.held = snapshot.get("refused", ({}, 0))
+        self.refused = Counter(refused)
         self._cells = {
             start_ms: _Cell(Tally.of(on_time), {at_ms: Tally.of(late) for at_ms, late in lates})
             for start_ms, on_time, lates in snapshot["cells"]

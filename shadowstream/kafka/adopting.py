@@ -17,13 +17,15 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError
+from shadowstream.errors import BrokerError, RecordError
 from shadowstream.joiner.identity import header
 from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka import offsets
 from shadowstream.kafka.clients import reading_consumer
 from shadowstream.kafka.delivery import separated
 from shadowstream.kafka.messages import arrived, is_end, offset_of, place_of
+from shadowstream.kafka.reading import read_of
+from shadowstream.kafka.refusals import Refusals, tell
 from shadowstream.observe import get_logger
 from shadowstream.records import COMMIT_HEADER, Headers, Place, Write
 from shadowstream.runner import marks
@@ -102,12 +104,12 @@ def ranges_decided(
             named[one.place] = overflow
     reached = {place: found[place].offset if found[place].offset >= 0 else fresh[place] for place in begin}
     keys = {marks.key_of(place) for place in begin}
-    wanted = {topic: min(begin.values())} if begin else {}
+    wanted, refusals = {topic: min(begin.values())} if begin else {}, Refusals()
     for message in _since(config, client, "runner.decided", wanted):
         if message.key() not in keys:
             continue
-        name, record = own.decode(message.value() or b"")
-        if name != "mark" or record["kind"] != "range":
+        record = _read("mark", message, refusals)
+        if record is None or record["kind"] != "range":
             continue
         place = Place(record["input_topic"], record["input_partition"])
         said = marks.Overflow(record["to_offset"], record["revision"])
@@ -143,10 +145,20 @@ def chained(heads: dict[str, Head], records: Iterator[dict[str, Any]]) -> None:
 
 def stats_between(config: Config, begins: Mapping[Place, int], ends: Mapping[Place, int]) -> Iterator[dict[str, Any]]:
     """Stats records of these stretches."""
+    refusals = Refusals()
     for message in between(config, "joiner.decided", begins, ends):
-        name, record = own.decode(message.value() or b"")
-        if name == "stats":
+        record = _read("stats", message, refusals)
+        if record is not None:
             yield record
+
+
+def _read(name: str, message: Message, refusals: Refusals) -> dict[str, Any] | None:
+    """A record of schema `name`; None for what is refused, which has decided nothing."""
+    try:
+        return own.read(name, message.value())
+    except RecordError as error:
+        tell(refusals, error, place_of(message).topic, read_of(message))
+        return None
 
 
 class Row(NamedTuple):
@@ -183,11 +195,15 @@ def _counts(message: Message, heads: Mapping[str, Head]) -> bool:
     told = header(cast(Headers, message.headers()), COMMIT_HEADER)
     if told is None:
         return True
-    sequence, incarnation, task = told.decode().split(" ", 2)
-    head = heads.get(task)
-    if head is None or int(sequence) < head.sequence:
+    try:
+        sequence, incarnation, task = told.decode().split(" ", 2)
+        number = int(sequence)
+    except ValueError:  # nobody of ours wrote it
         return True
-    return int(sequence) == head.sequence and head.incarnation in ("", incarnation)
+    head = heads.get(task)
+    if head is None or number < head.sequence:
+        return True
+    return number == head.sequence and head.incarnation in ("", incarnation)
 
 
 def _once_more(place: Place, key: bytes, row: Message | None) -> Write:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from shadowstream.codecs import own
@@ -28,11 +29,9 @@ def muted(config: Config, incident: str, now_ms: int) -> bool:
     """Whether somebody has muted an incident, and not only up to before `now_ms`. The last word counts."""
     found: dict[str, Any] | None = None
     with contextlib.suppress(TopicMissing):
-        for row in read_topic(config.kafka, config.plan.of("commands"), READ_TIMEOUT_S):
-            with contextlib.suppress(RecordError):
-                kind, record = own.decode(row.value or b"")
-                if kind == "command" and record["command"] == "mute" and record["subject"] == incident:
-                    found = record
+        for record in _commands(config):
+            if record["command"] == "mute" and record["subject"] == incident:
+                found = record
     return found is not None and (found["until_ms"] is None or found["until_ms"] > now_ms)
 
 
@@ -40,10 +39,14 @@ def overrides(config: Config) -> dict[str, dict[str, Any]]:
     """The last override of each revision that has one, ended or not; an empty decision has taken it back."""
     found: dict[str, dict[str, Any]] = {}
     with contextlib.suppress(TopicMissing):
-        for row in read_topic(config.kafka, config.plan.of("commands"), READ_TIMEOUT_S):
-            # What cannot be read is no override: it neither opens nor closes a gate.
-            with contextlib.suppress(RecordError):
-                kind, record = own.decode(row.value or b"")
-                if kind == "command" and record["command"] == "override":
-                    found[record["subject"]] = record
+        for record in _commands(config):
+            if record["command"] == "override":
+                found[record["subject"]] = record
     return {revision: record for revision, record in found.items() if record["decision"] in ("promote", "reject")}
+
+
+def _commands(config: Config) -> Iterator[dict[str, Any]]:
+    """What has been said, in order. What cannot be read says nothing: it neither opens nor closes a gate."""
+    for row in read_topic(config.kafka, config.plan.of("commands"), READ_TIMEOUT_S):
+        with contextlib.suppress(RecordError):  # logged by the judge, once a kind; this is asked again and again
+            yield own.read("command", row.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Collection
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
@@ -25,34 +26,44 @@ from shadowstream.kafka.loop import (
 )
 from shadowstream.kafka.messages import is_begin_gone, is_end, is_fatal, offset_of, place_of
 from shadowstream.kafka.reading import TopicMissing, stream_topic
+from shadowstream.kafka.refusals import FURTHER, Refusals, usable
 from shadowstream.kafka.tail import read_tail
 from shadowstream.kafka.watchdog import Watchdog
 from shadowstream.metrics import DECISIONS
 from shadowstream.observe import get_logger
-from shadowstream.records import Write
+from shadowstream.records import Place, Write
 from shadowstream.watch import Watch
 
 log = get_logger("judge")
 FIRST_STEP = 20
 HEARTBEAT_S = 30.0
 READ_TIMEOUT_S = 30.0
+ERROR_CHARS_MAX = 200
 
 
-def read_snapshot(config: Config, revision: str) -> dict[str, Any] | None:
-    """The newest judge-state record of the revision, or None."""
-    topic = config.plan.of("judge-state")
-    consumer = reading_consumer(config.kafka, config.plan, "judge.state")
-    back, whole = FIRST_STEP, False
-    try:
+def resumed(config: Config, revision: str, tasks: Collection[str], attempt: int) -> JudgeStep:
+    """The judge as the newest of the revision's judge-state records that can be taken up has left it.
+
+    Where none can be it begins anew: the statistics keep everything, so that only time is lost.
+    """
+    topic, refusals = config.plan.of("judge-state"), Refusals()
+    back, whole, tried = FIRST_STEP, False, 0
+    with contextlib.closing(reading_consumer(config.kafka, config.plan, "judge.state")) as consumer:
         while not whole:
-            records, whole = read_tail(consumer, TopicPartition(topic, 0), back)
+            records, whole = read_tail(consumer, TopicPartition(topic, 0), back, "judge_state", refusals)
             mine = [record for record in records if record["revision"] == revision]
-            if mine:
-                return mine[-1]
+            for record in reversed(mine[: len(mine) - tried]):
+                step = JudgeStep(config, revision, tasks, attempt)
+                try:
+                    step.restore(record)
+                except Exception as error:  # noqa: BLE001 - a half state is thrown away, whatever was wrong with it
+                    log.error("state_refused", topic=topic, error=repr(error)[:ERROR_CHARS_MAX])
+                    continue
+                log.info("restored", offsets=record["offsets"])
+                return step
+            tried = len(mine)
             back *= 8
-    finally:
-        consumer.close()
-    return None
+    return JudgeStep(config, revision, tasks, attempt)
 
 
 def attempt_at(config: Config, revision: str) -> int:
@@ -62,7 +73,8 @@ def attempt_at(config: Config, revision: str) -> int:
         return 1
     rows = stream_topic(config.kafka, config.plan.of("audit"), READ_TIMEOUT_S)
     with contextlib.closing(rows), contextlib.suppress(TopicMissing):
-        return attempt_of(config, revision, (own.decode(row.value)[1] for row in rows if row.value))
+        topic = config.plan.of("audit")
+        return attempt_of(config, revision, (one.record for one in usable(rows, topic, "verdict")))
     return 1
 
 
@@ -83,7 +95,8 @@ class JudgeLoop:
         self._watchdog = Watchdog(watch)
         self.records = 0
         self.commits = 0
-        self.unreadable = 0
+        self._refusals = {kind: Refusals() for kind in ("stats", "command")}
+        self._commands = config.plan.of("commands")
         self._shown = 0
         self._next_heartbeat = 0.0
 
@@ -105,24 +118,31 @@ class JudgeLoop:
         for message in messages:
             error = message.error()
             if error is None:
-                self._take(place_of(message).partition, offset_of(message), message.value() or b"")
+                self._take(place_of(message), offset_of(message), message.value())
             elif not is_end(error):
                 if is_fatal(error) or is_begin_gone(error):
                     raise event_error(error, f"{message.topic()}/{message.partition()}")
                 log.warning("consume_error", error=error.str())
 
-    def _take(self, partition: int, offset: int, value: bytes) -> None:
+    def _take(self, place: Place, offset: int, value: bytes | None) -> None:
+        # By the topic and not by what the record is: offsets of the one say nothing of the other.
+        kind = "command" if place.topic == self._commands else "stats"
         try:
-            name, record = own.decode(value)
+            record = own.read(kind, value)
         except RecordError as broken:
             # A lost delta shows as a gap in the task's sequence, which is a remainder: nothing is hidden.
-            self.unreadable += 1
-            log.error("stats_unreadable", partition=partition, offset=offset, error=str(broken))
+            if kind == "stats":
+                self._step.refuse(place.partition, offset, broken.reason)
+            if self._refusals[kind].is_first(broken):
+                if kind == "stats":
+                    _tell("stats_unreadable", place, offset, broken)
+                else:
+                    _tell("command_unreadable", place, offset, broken)
             return
-        if name == "command":
+        if kind == "command":
             self._step.command(offset, record)
-        if name == "stats":
-            self._step.step(partition, offset, record)
+        else:
+            self._step.step(place.partition, offset, record)
             self.records += 1
 
     def _commit(self, *, last: bool = False) -> None:
@@ -195,6 +215,10 @@ class JudgeLoop:
         reached("committed")
 
 
+def _tell(event: str, place: Place, offset: int, error: RecordError) -> None:
+    log.error(event, partition=place.partition, offset=offset, error=str(error), further=FURTHER)
+
+
 def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
     """Run the judge until it has finished or is stopped; returns its figures."""
     began = time.monotonic()
@@ -203,11 +227,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     rights.check(client, config, sources)
     writer = role_writer(config, "judge", instance)
     start_transactions(writer, watch)  # fences a predecessor before its state is read
-    step = JudgeStep(config, revision, expected_tasks(config, sources), attempt_at(config, revision))
-    record = read_snapshot(config, revision)
-    if record is not None:
-        step.restore(record)
-        log.info("restored", offsets=record["offsets"])
+    step = resumed(config, revision, expected_tasks(config, sources), attempt_at(config, revision))
     stats = offsets.partition_counts(client, [config.plan.of("stats")])
     consumer = reading_consumer(config.kafka, config.plan, "judge")
     begin = offsets.beginnings(client, offsets.places(stats))

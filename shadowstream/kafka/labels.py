@@ -27,8 +27,9 @@ from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transac
 from shadowstream.kafka.delivery import start_transactions
 from shadowstream.kafka.label_store import LabelStore, path_of
 from shadowstream.kafka.loop import BATCH, Loop, process_seconds
-from shadowstream.kafka.reading import stream_topic
+from shadowstream.kafka.reading import Read, stream_topic
 from shadowstream.kafka.received import Received
+from shadowstream.kafka.refusals import FURTHER, Refusals, usable
 from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.role import Prepared
 from shadowstream.labels.right import at_path
@@ -66,6 +67,7 @@ class LabelsRole:
         self._at_end: set[Place] = set()
         self._step: LabelStep | None = None
         self.unreadable = 0
+        self._refusals = Refusals()
         self.rebuilt = 0
         self.finished = False
 
@@ -119,10 +121,10 @@ class LabelsRole:
             return {}
         deadline = time.monotonic() + SETTLE_S
         while True:
-            last: dict[bytes, bytes | None] = {}
-            for row in stream_topic(self._config.kafka, self._config.plan.of("labels-state"), READ_TIMEOUT_S):
-                last[row.key or b""] = row.value
-            records = [own.decode(value)[1] for value in last.values() if value is not None]
+            topic, last = self._config.plan.of("labels-state"), dict[bytes, Read]()
+            for row in stream_topic(self._config.kafka, topic, READ_TIMEOUT_S):
+                last[row.key or b""] = row
+            records = [one.record for one in usable(last.values(), topic, "label_state")]
             # Markers of one transaction land at different times: wait until those of the last commit have.
             if max((record["sequence"] for record in records), default=0) >= sequence:
                 break
@@ -138,7 +140,7 @@ class LabelsRole:
             self._store.rebuild(waiting, sequence)
             self.rebuilt += 1
             log.warning("store_rebuilt", waiting=len(waiting), sequence=sequence)
-        return {one["id"].decode(): one["counts"] for one in records if one["kind"] == "task"}
+        return {one["id"].decode("utf-8", "replace"): one["counts"] for one in records if one["kind"] == "task"}
 
     def dropped(self) -> None:
         """Forget everything uncommitted."""
@@ -161,8 +163,18 @@ class LabelsRole:
             self._take_labels(step, batch)
         else:
             for value in batch.values:
-                step.scored(own.decode(value or b"")[1])
+                self._take_scored(step, value, batch.place)
         self._tell(step)
+
+    def _take_scored(self, step: LabelStep, value: bytes | None, place: Place) -> None:
+        try:
+            record = own.read("scored", value)
+        except RecordError as error:
+            self.unreadable += 1
+            if self._refusals.is_first(error):
+                log.error("scored_unreadable", place=str(place), error=str(error), further=FURTHER)
+            return
+        step.scored(record)
 
     def _take_labels(self, step: LabelStep, batch: Batch) -> None:
         if batch.lost is not None:

@@ -19,6 +19,7 @@ from shadowstream.kafka.clients import reading_consumer
 from shadowstream.kafka.failures import event_error
 from shadowstream.kafka.messages import arrived, is_end, is_fatal, offset_of
 from shadowstream.kafka.reading import extent
+from shadowstream.kafka.refusals import FURTHER, Refusals
 from shadowstream.observe import get_logger
 from shadowstream.records import Place
 from shadowstream.runner.marks import key_of
@@ -30,10 +31,10 @@ FIRST_STEP = 2_000
 
 
 class Mark(NamedTuple):
-    """A mark (schemas/mark.avsc) and its offset in the topic."""
+    """A mark (schemas/mark.avsc), None for a record that cannot be one, and its offset in the topic."""
 
     at: int
-    record: dict[str, Any]
+    record: dict[str, Any] | None
 
 
 class MarksReader:
@@ -46,6 +47,7 @@ class MarksReader:
         self._topic, self._keys = config.plan.of(kind), keys
         self._consumer = reading_consumer(config.kafka, config.plan, f"{purpose}.marks")
         self._arrived = 0
+        self._refusals = Refusals()
         self.restart()
 
     def restart(self, begin: int = 0) -> None:
@@ -64,12 +66,11 @@ class MarksReader:
                 if self._keys is not None and message.key() not in self._keys:
                     continue
                 try:
-                    name, record = own.decode(message.value() or b"")
+                    marks.append(Mark(offset_of(message), own.read("mark", message.value())))
                 except RecordError as broken:
-                    log.error("mark_unreadable", offset=message.offset(), error=str(broken))
-                    continue
-                if name == "mark":
-                    marks.append(Mark(offset_of(message), record))
+                    marks.append(Mark(offset_of(message), None))
+                    if self._refusals.is_first(broken):
+                        log.error("mark_unreadable", offset=message.offset(), error=str(broken), further=FURTHER)
             elif is_end(error):
                 self.caught_up = True
             elif is_fatal(error):
@@ -120,8 +121,8 @@ def last_done(config: Config, client: AdminClient, wanted: Collection[Place]) ->
             if place is None or place in found:
                 continue
             with contextlib.suppress(RecordError):  # told where marks are followed
-                name, record = own.decode(message.value() or b"")
-                if name == "mark" and record["kind"] in ("done", "end"):
+                record = own.read("mark", message.value())
+                if record["kind"] in ("done", "end"):
                     newest[place] = record["to_offset"]
         found |= newest
         end, step = begin, step * 8

@@ -81,7 +81,7 @@ def stream_topic(kafka: Kafka, topic: str, timeout_s: float, *, follow: bool = F
             ends = {partition: high for partition, (low, high) in found.items() if low < high}
             yield from _until(consumer, ends, timeout_s)
             while follow:
-                yield from map(_read, _usable(consumer.consume(_BATCH, _POLL_S), {}))
+                yield from map(read_of, _usable(consumer.consume(_BATCH, _POLL_S), {}))
         except KafkaException as error:
             raise explained(kafka, topic, error.args[0], consumer, said) from error
 
@@ -148,7 +148,7 @@ def _until(consumer: Consumer, ends: dict[int, int], timeout_s: float) -> Iterat
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"nothing read for {timeout_s:g} s"))
         goals = dict(ends)
         for message in _usable(messages, ends):
-            read = _read(message)
+            read = read_of(message)
             if read.offset < goals.get(read.partition, -1):
                 yield read
             if read.offset + 1 >= goals.get(read.partition, -1):
@@ -167,7 +167,8 @@ def _usable(messages: list[Message], ends: dict[int, int]) -> Iterator[Message]:
             ends.pop(message.partition() or 0, None)
 
 
-def _read(message: Message) -> Read:
+def read_of(message: Message) -> Read:
+    """A consumed record."""
     partition, offset = message.partition(), message.offset()
     if partition is None or offset is None:
         raise AssertionError("a consumed record has a place")

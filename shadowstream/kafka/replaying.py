@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from shadowstream.kafka import offsets
 from shadowstream.kafka.clients import admin
 from shadowstream.kafka.judge import attempt_at
 from shadowstream.kafka.reading import TopicMissing, stream_topic
+from shadowstream.kafka.refusals import Refusals, tell
 from shadowstream.records import REVISION_BYTES
 
 READ_TIMEOUT_S = 30.0
@@ -29,12 +29,13 @@ class Stored(NamedTuple):
     record: dict[str, Any]
 
 
-def stored(config: Config, kind: str) -> Iterator[Stored]:
-    """Records of one of the trial's own topics; a record that cannot be read is left out, as the judge does."""
+def stored(config: Config, kind: str, refusals: Refusals) -> Iterator[Stored]:
+    """Records of one of the trial's own topics; what is refused is left out, and counted among `refusals`."""
     for row in stream_topic(config.kafka, config.plan.of(kind), READ_TIMEOUT_S):
-        with contextlib.suppress(RecordError):
-            if row.value is not None:
-                yield Stored(row.partition, row.offset, own.decode(row.value)[1])
+        try:
+            yield Stored(row.partition, row.offset, own.read(kind, row.value))
+        except RecordError as error:
+            tell(refusals, error, config.plan.of(kind), row)
 
 
 def tasks_of(config: Config) -> set[str]:
@@ -71,9 +72,9 @@ def within(records: Iterable[Stored], from_ms: int | None, to_ms: int | None) ->
         yield Stored(one.partition, one.offset, {**one.record, "windows": kept})
 
 
-def judged(config: Config, records: list[Stored], revision: str) -> JudgeStep:
+def judged(config: Config, records: list[Stored], revision: str, refusals: Refusals) -> JudgeStep:
     """A judge of `revision` under the config's criteria, at its attempt at the release, that has taken all of these
-    statistics, in this order."""
+    statistics, in this order, and has met with these refusals."""
     ours = (revision, revision[: 2 * REVISION_BYTES])
     check_width(
         {w["start_ms"] for one in records for w in one.record["windows"] if w["revision"] in ours},
@@ -86,12 +87,13 @@ def judged(config: Config, records: list[Stored], revision: str) -> JudgeStep:
     moved = widened((one.record for one in records), config.judge.window_ms)
     for number, (one, record) in enumerate(zip(records, moved, strict=True)):
         step.step(one.partition, number, record)
+    step.windows.refused.update(refusals.counts)
     return step
 
 
-def statistics(config: Config) -> list[Stored]:
-    """All stored statistics. Raises `ConfigError` where there are none."""
+def statistics(config: Config, refusals: Refusals) -> list[Stored]:
+    """All stored statistics; what is refused is counted. Raises `ConfigError` where there are none."""
     try:
-        return list(stored(config, "stats"))
+        return list(stored(config, "stats", refusals))
     except TopicMissing as error:
         raise ConfigError(f"nothing to replay: {error}") from error

@@ -14,6 +14,7 @@ from shadowstream.errors import RecordError
 from shadowstream.kafka import offsets
 from shadowstream.kafka.adopting import between
 from shadowstream.kafka.messages import offset_of, place_of
+from shadowstream.kafka.refusals import FURTHER, Refusals
 from shadowstream.observe import get_logger
 from shadowstream.records import Place
 
@@ -43,11 +44,12 @@ def read_said(
     lows = offsets.beginnings(client, begins)
     ends = offsets.ends(client, begins)
     begins = {place: max(begin, lows[place]) for place, begin in begins.items()}
+    refusals = Refusals()
     for message in between(config, "joiner.said", begins, ends):
         if message.value() is None:  # a row was taken back (rows_undone)
-            pair_id = (message.key() or b"").decode()
+            pair_id = (message.key() or b"").decode("utf-8", "replace")
             found = {task: [row for row in rows if row["pair_id"] != pair_id] for task, rows in found.items()}
-        record = _row(message)
+        record = _row(message, refusals)
         at = tasks.get(record["task"]) if record else None
         if record and at and at[0] == message.partition() and offset_of(message) >= at[1]:
             found[record["task"]].append(record)
@@ -55,13 +57,15 @@ def read_said(
     return found
 
 
-def _row(message: Message) -> dict[str, Any] | None:
+def _row(message: Message, refusals: Refusals) -> dict[str, Any] | None:
     """A row that may say something to be corrected."""
     value = message.value() or b""
     if not any(word in value for word in SAYING):
         return None
     try:
-        return own.decode(value)[1]
+        return own.read("diff", value)
     except RecordError as broken:
-        log.error("diff_unreadable", place=str(place_of(message)), offset=offset_of(message), error=str(broken))
+        if refusals.is_first(broken):
+            place, offset = str(place_of(message)), offset_of(message)
+            log.error("diff_unreadable", place=place, offset=offset, error=str(broken), further=FURTHER)
         return None

@@ -17,6 +17,7 @@ from confluent_kafka import TopicPartition
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.kafka.clients import reading_consumer
+from shadowstream.kafka.refusals import Refusals
 from shadowstream.kafka.tail import read_tail
 from shadowstream.records import Place
 from shadowstream.runner.marks import Counters, Overflow
@@ -63,13 +64,14 @@ def _read(
     if not what:
         return found
     deadline = time.monotonic() + WAIT_S
-    back = FIRST_STEP
+    back, refusals = FIRST_STEP, Refusals()
     with contextlib.closing(reading_consumer(config.kafka, config.plan, "runner.state")) as consumer:
         while True:
             whole = True
             left = {str(place): place for place in what if place not in found}
             for partition in sorted({partitions[place] for place in left.values()}):
-                records, all_read = read_tail(consumer, TopicPartition(topic, partition), back)
+                at = TopicPartition(topic, partition)
+                records, all_read = read_tail(consumer, at, back, "runner_state", refusals)
                 whole &= all_read
                 for record in records:
                     place = left.get(record["input"])

@@ -57,8 +57,10 @@ class Starts:
                 found[place] = min(end, found.get(place, end))
         return found
 
-    def add(self, record: dict[str, Any]) -> None:
-        """Take one record."""
+    def add(self, record: dict[str, Any] | None) -> None:
+        """Take one record; None, what cannot be one, says nothing."""
+        if record is None:
+            return
         kind, revision = record["kind"], record["revision"]
         if kind == "start":
             self.of.setdefault(revision, record)

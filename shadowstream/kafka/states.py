@@ -12,6 +12,7 @@ from confluent_kafka import TopicPartition
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.kafka.clients import reading_consumer
+from shadowstream.kafka.refusals import Refusals
 from shadowstream.kafka.tail import read_tail
 
 FIRST_STEP = 500
@@ -32,12 +33,12 @@ def read_states(
         return found
     consumer = reading_consumer(config.kafka, config.plan, "joiner.state")
     deadline = time.monotonic() + WAIT_S
-    back = FIRST_STEP
+    back, refusals = FIRST_STEP, Refusals()
     try:
         while True:
             whole = True
             for partition in {partitions[task] for task in sequences if task not in found}:
-                records, all_read = read_tail(consumer, TopicPartition(topic, partition), back)
+                records, all_read = read_tail(consumer, TopicPartition(topic, partition), back, "state", refusals)
                 found |= {
                     r["task"]: r for r in records if r["seq"] == sequences.get(r["task"]) and _by(incarnations, r)
                 }
@@ -67,7 +68,7 @@ def _by(incarnations: Mapping[str, str] | None, record: Mapping[str, Any]) -> bo
 def newest_states(config: Config, partitions: Mapping[str, int]) -> dict[str, dict[str, Any]]:
     """The newest state record by task, of those that have one; `partitions` holds each task's."""
     topic = config.plan.of("state")
-    found: dict[str, dict[str, Any]] = {}
+    found, refusals = dict[str, dict[str, Any]](), Refusals()
     if not partitions:
         return found
     with contextlib.closing(reading_consumer(config.kafka, config.plan, "joiner.state")) as consumer:
@@ -75,7 +76,7 @@ def newest_states(config: Config, partitions: Mapping[str, int]) -> dict[str, di
             wanted = {task for task, at in partitions.items() if at == partition}
             back, whole = FIRST_STEP, False
             while not whole and not wanted <= found.keys():
-                records, whole = read_tail(consumer, TopicPartition(topic, partition), back)
+                records, whole = read_tail(consumer, TopicPartition(topic, partition), back, "state", refusals)
                 found |= {record["task"]: record for record in records if record["task"] in wanted}
                 back *= 8
     return found

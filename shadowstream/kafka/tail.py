@@ -8,17 +8,21 @@ from typing import Any
 from confluent_kafka import Consumer, TopicPartition
 
 from shadowstream.codecs import own
-from shadowstream.errors import BrokerError
+from shadowstream.errors import BrokerError, RecordError
 from shadowstream.kafka.messages import arrived, is_end
-from shadowstream.kafka.reading import extent
+from shadowstream.kafka.reading import extent, read_of
+from shadowstream.kafka.refusals import Refusals, tell
 
 LIMIT_S = 30.0
 
 
-def read_tail(consumer: Consumer, place: TopicPartition, back: int) -> tuple[list[dict[str, Any]], bool]:
-    """Records of the last `back` offsets, oldest first, and whether that was the whole partition.
+def read_tail(
+    consumer: Consumer, place: TopicPartition, back: int, name: str, refusals: Refusals
+) -> tuple[list[dict[str, Any]], bool]:
+    """Records of schema `name` of the last `back` offsets, oldest first, and whether that was the whole partition. What
+    is refused is left out, and logged where it is the first of its kind among `refusals`.
 
-    Raises `BrokerError` when the end is not reached within `LIMIT_S`, `RecordError` for a record that is not ours.
+    Raises `BrokerError` when the end is not reached within `LIMIT_S`.
     """
     low, high = extent(consumer, place)
     begin = max(low, high - back)
@@ -29,7 +33,10 @@ def read_tail(consumer: Consumer, place: TopicPartition, back: int) -> tuple[lis
         for message in arrived(consumer, 1_000, 0.5):
             error = message.error()
             if error is None:
-                records.append(own.decode(message.value() or b"")[1])
+                try:
+                    records.append(own.read(name, message.value()))
+                except RecordError as broken:
+                    tell(refusals, broken, place.topic, read_of(message))
             elif is_end(error):
                 return records, begin == low
             else:

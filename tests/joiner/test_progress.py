@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from shadowstream.errors import ShadowstreamBug
 from shadowstream.joiner import progress as progress_module
 from shadowstream.joiner.progress import Done, Passed, Progress
 from shadowstream.records import Place
@@ -133,9 +132,31 @@ def test_all_ended_only_with_an_end_mark_at_the_bound_of_every_partition() -> No
     assert gathered.all_ended()
 
 
-def test_a_mark_of_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ShadowstreamBug, match="newer release"):
-        progress().add(marks.mark("tomorrow", REVISION))
+def test_a_mark_of_an_unknown_kind_says_nothing() -> None:
+    gathered = progress()
+    assert gathered.add(marks.mark("tomorrow", REVISION), 7) is None
+    assert (gathered.position, gathered.start) == (8, None)
+
+
+def test_a_refused_mark_is_counted_once_however_often_it_is_read_again() -> None:
+    gathered = progress()
+    gathered.refuse(0)
+    gathered.add(start(), 1)
+    gathered.refuse(2)
+    again = progress()
+    again.restore(gathered.snapshot())
+    for at in (0, 2, 3):
+        again.refuse(at)
+    assert (gathered.refused, again.refused, again.position) == (2, 3, 4)
+
+
+def test_a_run_of_absences_that_is_longer_than_all_that_is_kept_ends_at_once() -> None:
+    gathered = progress()
+    absence = {"offset": 0, "count": 2**31, "reason": "filtered", "ids": []}
+    place = {"input_topic": "in", "input_partition": 0}
+    gathered.add(marks.mark("range", REVISION, **place, to_offset=2**31, absences=[absence]))
+    assert gathered.absence_of_input(Place("in", 0), 2**31 - 1) == "filtered"
+    assert gathered.absences_dropped == 2**31 - progress_module.ABSENCES_MAX
 
 
 def done(offset: int, end: int) -> Done:

@@ -1,0 +1,157 @@
+"""Which records of our own topics can be meant: what no process of ours writes is refused before anybody acts on it.
+
+A topic of ours is kept for ever, and whoever has the rights of the prefix can write into it. One record that nobody
+can act on must not stop a role, now or after a restart, so it is refused where it is read (`own.read`): `RecordError` of reason
+``refused``, with a sentence without numbers, so that equal causes are one kind.
+
+The bounds are far beyond what a trial writes, whose commits cover minutes at most. They are so narrow that sums over them stay within 64 bits and walks over them end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from shadowstream.errors import RecordError
+
+COUNT_MAX = 2**40
+"""Units in one entry of one record."""
+SUM_MAX = 2**62
+"""One of the sums of a mean, in fixed point; and the units of all records together (`judge.windows`)."""
+OFFSET_MAX = 2**53
+"""Offsets, and cumulative counts."""
+SEQUENCE_MAX = 2**40
+"""Commits of one task: one a millisecond for 34 years."""
+TIME_MS_MAX = 2**62
+"""Event times, either way: a producer may have written any, and a window's end is beyond its begin."""
+ABSENT_MAX = 2**31
+"""Inputs without output of one transaction."""
+TEXT_CHARS_MAX = 10_000
+"""A text that a person gives to a command."""
+BUCKETS = 1024
+DIGITS_MAX = 9
+"""Of the number of a partition."""
+MARKS = frozenset(("start", "range", "done", "end", "warm", "said", "moved"))
+
+Record = Mapping[str, Any]
+
+
+def check(name: str, record: Record) -> None:
+    """Raise `RecordError` (``refused``) for a decoded record of schema `name` that cannot be meant.
+
+    >>> check("mark", {"kind": "nonsense"})
+    Traceback (most recent call last):
+    ...
+    shadowstream.errors.RecordError: mark: its kind is unknown; is a newer release writing?
+    """
+    rule = _RULES.get(name)
+    why = rule(record) if rule is not None else None
+    if why is not None:
+        raise RecordError(f"{name}: {why}", reason="refused")
+
+
+def units(record: Record) -> int:
+    """All units that a stats record counts, without their signs: no total of many records is larger than their sum."""
+    return sum(abs(n) for window in record["windows"] for n in _counts(window))
+
+
+def _within(numbers: Iterable[int | None], low: int, high: int) -> bool:
+    return all(number is None or low <= number <= high for number in numbers)
+
+
+def _mark(record: Record) -> str | None:
+    if record["kind"] not in MARKS:
+        return "its kind is unknown; is a newer release writing?"
+    begins = record["begins"]
+    offsets = [record["from_offset"], record["to_offset"], *(one["offset"] for one in record["ends"])]
+    offsets += [one[name] for one in begins for name in ("committed", "end", "bound")]
+    if not _within(offsets, -OFFSET_MAX, OFFSET_MAX):
+        return "an offset is beyond all that a topic can hold"
+    if not _within(_of_counters(record["counters"]), 0, OFFSET_MAX):
+        return "a counter is below zero or beyond all that a topic can hold"
+    return _range(record) if record["kind"] == "range" else None
+
+
+def _of_counters(counters: Record | None) -> list[int]:
+    if counters is None:
+        return []
+    plain = [counters[name] for name in ("read", "with_output", "silent")]
+    return [*plain, *counters["absent"].values(), *counters["written"].values()]
+
+
+def _range(record: Record) -> str | None:
+    if record["counters"] is None:
+        return "a range without counters"
+    counts = [n for one in record["windows"] for n in (one["read"], one["failed"])]
+    counts += [n for one in record["windows"] if one["cost"] for n in (one["cost"]["measured"], one["cost"]["over"])]
+    if not _within(counts, 0, COUNT_MAX):
+        return "a window of more inputs than a transaction can hold"
+    if not _within([one["start_ms"] for one in record["windows"]], -TIME_MS_MAX, TIME_MS_MAX):
+        return "a time is beyond all calendars"
+    for run in record["absences"]:
+        if not (run["count"] >= 1 and 0 <= run["offset"] <= OFFSET_MAX):
+            return "inputs without output of which there are none, or at no offset"
+        if len(run["ids"]) not in (0, run["count"]):
+            return "inputs without output of which some are named and some are not"
+    if sum(run["count"] for run in record["absences"]) > ABSENT_MAX:
+        return "more inputs without output than a transaction can hold"
+    return None
+
+
+def _counts(window: Record) -> list[int]:
+    found = [*window["outcomes"].values(), *window["fields"].values(), *window.get("checks", {}).values()]
+    for one in (*window.get("slices", ()), *window.get("buckets", ())):
+        found += [one["n"], one["s"]]
+    return found + [mean["n"] for mean in window.get("means", ())]
+
+
+def _stats(record: Record) -> str | None:
+    if not 1 <= record["seq"] <= SEQUENCE_MAX:
+        return "its sequence number is beyond all commits that a task can make"
+    lines = [line[name] for line in record["ledgers"] for name in ("expected", "counted")]
+    offsets = [source[name] for source in record["sources"] for name in ("from_offset", "to_offset")]
+    cumulative = [*lines, *offsets, record["pending"], record["refused_marks"]]
+    if not _within(cumulative, -OFFSET_MAX, OFFSET_MAX):
+        return "a ledger, an offset or what is pending is beyond all that a topic can hold"
+    if not _within([one["start_ms"] for one in record["windows"]], -TIME_MS_MAX, TIME_MS_MAX):
+        return "a time is beyond all calendars"
+    for window in record["windows"]:
+        if why := _window(window):
+            return why
+    return None
+
+
+def _window(window: Record) -> str | None:
+    if not _within(_counts(window), -COUNT_MAX, COUNT_MAX):
+        return "a count is beyond all that a commit can hold"
+    if any(len(one["values"]) != len(one["dimensions"]) or not one["values"] for one in window["slices"]):
+        return "a slice that has not one value for each of its dimensions"
+    if not _within([one["bucket"] for one in window["buckets"]], 0, BUCKETS - 1):
+        return "a bucket of keys that there is not"
+    if not _within([total for mean in window["means"] for total in mean["sums"]], -SUM_MAX, SUM_MAX):
+        return "the sums of a mean are beyond all that a commit can hold"
+    return None
+
+
+def _command(record: Record) -> str | None:
+    texts = ("command", "subject", "by", "reason", "decision")
+    if any(len(record[name]) > TEXT_CHARS_MAX for name in texts):
+        return "a text is longer than a person writes"
+    if not _within([record["at_ms"], record["until_ms"]], -TIME_MS_MAX, TIME_MS_MAX):
+        return "a time is beyond all calendars"
+    return None
+
+
+def _scored(record: Record) -> str | None:
+    partition = record["task"].rpartition("/")[2]
+    return None if partition.isdecimal() and len(partition) <= DIGITS_MAX else "its task is no topic and partition"
+
+
+def _label_state(record: Record) -> str | None:
+    if record["kind"] != "task":
+        return None
+    return None if {"seq", "read", "ended"} <= record["counts"].keys() else "a task without its counts"
+
+
+_RULES: dict[str, Callable[[Record], str | None]] = {"mark": _mark, "stats": _stats, "command": _command}
+_RULES |= {"scored": _scored, "label_state": _label_state}
