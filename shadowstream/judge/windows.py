@@ -36,7 +36,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from shadowstream.judge.criteria import COMPARED, FIELD, behind, figures_of, outcomes_of
+from shadowstream.judge.criteria import COMPARED, FIELD, behind, bound_reasons, figures_of, outcomes_of
 from shadowstream.judge.tally import Pair, Slice, Tally
 from shadowstream.judge.tasks import counts_labels
 from shadowstream.records import REVISION_BYTES
@@ -235,6 +235,7 @@ class Windows:
         late = {at_ms: cell.late[at_ms] for at_ms in sorted(cell.late)}
         for correction in late.values():
             self.figures.update(correction.figures)
+        bound_reasons(self.figures)
         return Closed(
             start_ms,
             start_ms + self.window_ms,
