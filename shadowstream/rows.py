@@ -207,6 +207,10 @@ class Verdict:
     incidents: tuple[OpenIncident, ...]
     override: Override | None
     min_duration_ms: int | None
+    coverage_candidate: float | None
+    coverage_lately: float | None
+    min_coverage: float | None
+    outcome_reasons: Mapping[str, int]
 
 
 Row = DiffRow | DriftEvent | Verdict

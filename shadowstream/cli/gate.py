@@ -11,6 +11,7 @@ from shadowstream.cli.answer import Answer, MaxAge, Revision, question
 from shadowstream.cli.durations import seconds_of
 from shadowstream.cli.output import ConfigPath, Json, put, put_json, say
 from shadowstream.config import Config
+from shadowstream.judge.notes import notes_of
 
 POLL_S = 1.0
 
@@ -58,6 +59,6 @@ def _print(answer: Answer, trial: Config, as_json: bool) -> None:
     put(answer.decision.replace("_", " "))
     for reason in answer.reasons:
         put(f"  {reason}")
-    for caveat in answer.verdict["caveats"] if answer.verdict else ():
-        put(f"  note: {caveat}")
+    for note in notes_of(answer.verdict) if answer.verdict else ():
+        put(f"  note: {note}")
     say(f"trial {trial.name!r}, revision {answer.revision}")

@@ -151,6 +151,14 @@ class Judge(Model):
     criteria: list[Criterion] = Field(
         default_factory=_default_criteria, min_length=1, max_length=100, description="all must be shown good"
     )
+    min_coverage: float = Field(
+        0.99,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="least share of production's records that must be compared or judged missing before promote, and "
+        "of the candidate's that must be compared or judged extra; warm-up, filtered and sampled out ones are left out",
+    )
     drift: Drift = Field(default_factory=Drift)
 
     @model_validator(mode="after")

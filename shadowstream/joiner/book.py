@@ -339,6 +339,7 @@ class Book:
         corrects = said.corrects
         pair_id = corrects.pair_id if corrects else self.pair_id(side, first)
         production, shadow, twin = rows
+        reason = self._reason(result)
         record = {
             "pair_id": pair_id,
             "task": self._task,
@@ -353,11 +354,13 @@ class Book:
             "identity": self._config.identity.kind,
             "id": self._redactor.key(said.id) if self._names_id and isinstance(said.id, bytes) else None,
             "differences": [one.record() for one in self._redactor.differences(result.differences)],
-            "reason": self._reason(result),
+            "reason": reason,
             "late": corrects is not None,
             "correction_of": corrects.outcome if corrects else None,
             "ambiguous": said.ambiguous,
         }
+        start_ms = first.time_ms - first.time_ms % self._window_ms
+        self.slices.reasons.add((start_ms, revision), result.outcome, reason)
         self.rows_cut += cut(record)
         partition, key = self._places[Side.PRODUCTION].partition, pair_id.encode()
         self.writes.append(Write(self._topic, partition, key, own.encode_diff(record), first.time_ms))

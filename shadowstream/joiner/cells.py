@@ -20,6 +20,7 @@ from shadowstream.config import Config
 from shadowstream.joiner import measures
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.measures import Measured, Measuring
+from shadowstream.joiner.reasons import ReasonCounts
 from shadowstream.joiner.rows import Rows
 
 BUCKETS = 1_024
@@ -93,6 +94,7 @@ class Cells:
         places = range(len(self._names))
         self._groups = [*((place,) for place in places), *combinations(places, 2)]
         self._tallies: dict[At, _Tally] = {}
+        self.reasons = ReasonCounts()
 
     def add(self, pairs: Columns) -> None:
         """Count pairs; those that were not compared count nowhere."""
@@ -126,12 +128,13 @@ class Cells:
                     yield (start, revision), mask
 
     def record(self, at: At) -> dict[str, Any]:
-        """What the window holds; empty where no pair was compared in it."""
-        tally = self._tallies.get(at)
+        """What the window holds beside outcomes and fields; only reasons where no pair was compared in it."""
+        tally, reasons = self._tallies.get(at), self.reasons.of(at)
         if tally is None:
-            return {}
+            return {"reasons": reasons} if reasons else {}
         n, s = tally.buckets.tolist()
         return {
+            "reasons": reasons,
             "buckets": [{"bucket": b, "n": n[b], "s": s[b]} for b in range(BUCKETS) if n[b]],
             "slices": self._slices(tally),
             **tally.measures.record(),
@@ -167,6 +170,7 @@ class Cells:
     def clear(self) -> None:
         """The counts have been committed."""
         self._tallies.clear()
+        self.reasons.clear()
 
 
 def _among(outcomes: Sequence[str], which: frozenset[str]) -> _Mask:

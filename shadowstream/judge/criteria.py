@@ -24,8 +24,9 @@ A pair compared is one unit however many records or fields it has. Where the tab
 - `input_failed` is contained in `input`; `undecodable_shadow` is not, for its input did not fail.
 - A candidate that is a job of its own (`candidate.topic`) does not tell us of its inputs. Its error is then the share
   of its records that cannot be decoded: n is pairs compared, extra and undecodable shadow, s undecodable shadow.
-- A record that no pair can hold (`unpairable`) lowers coverage on either side. So does one that was never compared
-  because its id came before: a re-delivery (`duplicate`), or with another value or input (`repeated`).
+- A record that no pair can hold (`unpairable`) and one that was never compared because its id came before (a
+  re-delivery is `duplicate`, another value or input `repeated`) count in no rate of these and lower coverage on either
+  side (`losses`, `coverage`).
 - The twin's outcomes (`twin_*`), the joint ones (`joint_*`) and those of its records alone count in none of these and
   lower no coverage: what differs between two runs of production is no fault of the candidate. The criterion twin is
   the excess over that noise: of the ids at which exactly one of candidate and twin differs, the share
@@ -41,19 +42,14 @@ window counts is a *figure*: outcomes by their names, the rest behind a prefix (
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config, Criterion
+from shadowstream.judge.losses import DECLARED, LOSSES, OTHER, REASONS_MAX, reason_name, split_name
 
 PAIRS = ("match", "tolerated", "ignored", "expected", "mismatch", "cardinality")
-
-# Records that ended without having been compared or judged missing.
-UNCOVERED = (
-    *("undecodable_production", "unpairable_production", "unpairable_shadow"),
-    *("duplicate_production", "duplicate_shadow", "repeated_production", "repeated_shadow"),
-    *("undecodable_input", "warm_up", "sampled_out", "evicted", "filtered"),
-)
 
 # The candidate's fault on an input: it ends the production record of that input.
 FAILED = ("candidate_error", "timeout", "crashed")
@@ -67,8 +63,8 @@ OF_TWIN = ("duplicate_twin", "repeated_twin", "unpairable_twin", "undecodable_tw
 OF_TWIN_PREFIXES = ("twin_", "joint_")
 
 EXPECTED, EXPECTED_ALSO = "expected:", "expected_also:"
-FIELD, CHECK, MEAN = "field/", "check/", "mean/"
-"""Prefixes of figures that are no outcomes: pairs that differ at a path, checks, and the sums of a mean."""
+FIELD, CHECK, MEAN, REASON = "field/", "check/", "mean/", "reason/"
+"""Prefixes of figures that are no outcomes: pairs that differ at a path, checks, the sums of a mean, and reasons."""
 
 # What stands beside the outcomes in their map: latencies of pairs, and pairs with a late label by who was right.
 LATENCIES = ("latency_pairs", "latency_slower", "latency_over")
@@ -77,7 +73,7 @@ LABELS = ("label_both_right", "label_production_only", "label_candidate_only", "
 
 KNOWN = frozenset(
     (
-        *(*COMPARED, *UNCOVERED, *OF_TWIN, *LATENCIES, *LABELS),
+        *(*COMPARED, *LOSSES, *DECLARED, *OF_TWIN, *LATENCIES, *LABELS),
         *("input", "input_failed", "input_undecodable"),
     )
 )
@@ -159,7 +155,18 @@ def figures_of(delta: Mapping[str, Any]) -> dict[str, int]:
         name = mean_name(mean["path"], mean.get("bound", 0.0), mean.get("limit", 0.0))
         figures[name] = mean["n"]
         figures |= {f"{name}/{index}": total for index, total in enumerate(mean["sums"])}
-    return figures
+    return figures | {REASON + name: records for name, records in delta.get("reasons", {}).items()}
+
+
+def bound_reasons(figures: Counter[str]) -> None:
+    """Put the rarest reasons together as `(other)` of their outcome where there are more than `REASONS_MAX`."""
+    if len(figures) <= REASONS_MAX:
+        return
+    named = sorted((name for name in figures if name.startswith(REASON)), key=lambda name: (-figures[name], name))
+    for name in named[REASONS_MAX:]:
+        outcome, reason = split_name(name.removeprefix(REASON))
+        if reason != OTHER:
+            figures[REASON + reason_name(outcome, OTHER)] += figures.pop(name)
 
 
 def mean_name(path: str, bound: float, limit: float) -> str:
@@ -203,7 +210,7 @@ def summed_otherwise(criterion: Criterion, figures: Mapping[str, int]) -> list[s
 
 def outcomes_of(figures: Mapping[str, int]) -> dict[str, int]:
     """The outcomes among figures, as stats records name them."""
-    return {name: units for name, units in figures.items() if not name.startswith((FIELD, CHECK, MEAN))}
+    return {name: units for name, units in figures.items() if not name.startswith((FIELD, CHECK, MEAN, REASON))}
 
 
 def behind(prefix: str, figures: Mapping[str, int]) -> dict[str, int]:
@@ -252,14 +259,3 @@ def with_judge(config: Config, changes: Mapping[str, Any]) -> Config:
     judge = config.judge.model_copy(update=dict(changes))
     judge.model_fields_set.intersection_update(config.judge.model_fields_set)
     return config.model_copy(update={"judge": judge})
-
-
-def coverage(outcomes: Mapping[str, int]) -> float | None:
-    """Share of what ended that was compared or judged missing, a pair as one; None where nothing has ended.
-
-    >>> coverage({"match": 3, "warm_up": 1})
-    0.75
-    """
-    judged = counts("missing", outcomes).n
-    every = judged + sum(outcomes.get(name, 0) for name in UNCOVERED)
-    return judged / every if every > 0 else None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shadowstream.judge.criteria import LABELS
+from shadowstream.judge.notes import coverage_notes, notes_of
 from shadowstream.judge.outlook import HOUR_MS, Outlook, covered_hours, outlook_of
 from shadowstream.judge.slices import slice_name
 from shadowstream.judge.windows import iso
@@ -179,9 +180,7 @@ def _incident(one: Mapping[str, Any]) -> str:
 
 
 def _notes(verdict: Verdict) -> list[str]:
-    said = []
-    if verdict["coverage"] is not None:
-        said.append(f"coverage: {100 * verdict['coverage']:.4g}% of what ended was compared or judged missing")
+    said = coverage_notes(verdict)
     labelled, every = _labelled(verdict)
     if every:
         said.append(f"labels: {labelled} of {every} pairs whose wait has ended were labelled")
@@ -189,7 +188,7 @@ def _notes(verdict: Verdict) -> list[str]:
         said.append(
             f"attempt {verdict['attempt']} at release {verdict['release']}: each is judged more strictly than the last"
         )
-    return [*said, *(f"note: {caveat}" for caveat in verdict["caveats"])]
+    return [*said, *(f"note: {note}" for note in notes_of(verdict)[len(coverage_notes(verdict)) :])]
 
 
 def span(verdict: Verdict) -> str:

@@ -18,6 +18,7 @@ from shadowstream.config import Config
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.judge.attempts import at_attempt
 from shadowstream.judge.commands import Said
+from shadowstream.judge.coverage import Lately
 from shadowstream.judge.criteria import FIELD, behind, declared
 from shadowstream.judge.drift import alarm_level
 from shadowstream.judge.families import Family, Parts
@@ -40,7 +41,7 @@ from shadowstream.judge.verdict import NO_SLICES, Case, Slices, build, criteria_
 from shadowstream.judge.windows import Closed, Windows
 from shadowstream.records import Write
 
-VERSION = 3
+VERSION = 4
 STATE_BYTES_MAX = 1_000_000
 """A broker takes a message of 1 MiB by default. Many open windows with all their buckets may be more than that."""
 _ALWAYS_NEW = ("evaluated_at_ms", "sources")
@@ -79,6 +80,7 @@ class JudgeStep:
         self.measures: list[Measure] = [measure_of(one, self.config) for one in judge.criteria]
         self.trailing: dict[str, Trailing] = {one.id: Trailing(one) for one in self.measures}
         self.levels: dict[str, Level] = {one.id: Level(one, self.config) for one in self.measures}
+        self.lately = Lately(self.config)
         self.families: dict[str, Family] = {
             one.id: self._family(one) for one in self.measures if not one.criterion.muted
         }
@@ -150,6 +152,7 @@ class JudgeStep:
 
     def _close(self, window: Closed) -> None:
         self._found = None
+        self.lately.close(window.start_ms, window.outcomes, window.corrections)
         for buckets in (window.buckets, *window.late_buckets.values()):
             for bucket, (n, s) in buckets.items():
                 plus(self._buckets, bucket, n, s)
@@ -219,6 +222,7 @@ class JudgeStep:
             config=self.config,
             revision=self.revision,
             windows=self.windows,
+            lately=self.lately.outcomes,
             standings=self._found[0],
             rejected=rejected,
             incidents=[one.incident for one in self.families.values() if one.incident is not None],
@@ -249,6 +253,7 @@ class JudgeStep:
             "cells": self.cells.snapshot() if self.cells is not None else None,
             "commands": [self._commands, self.said.snapshot()],
             "levels": {rate: level.snapshot() for rate, level in self.levels.items()},
+            "lately": self.lately.snapshot(),
             "buckets": [[bucket, *pair] for bucket, pair in sorted(self._buckets.items())],
             "written": self._written,
         }
@@ -283,6 +288,7 @@ class JudgeStep:
         self.said.restore(said)
         for rate, level in self.levels.items():
             level.restore(body["levels"][rate])
+        self.lately.restore(body["lately"])
         self._buckets = {bucket: (n, s) for bucket, n, s in body["buckets"]}
         self._written = body["written"]
         self._offsets = {int(partition): offset for partition, offset in snapshot["offsets"].items()}

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from shadowstream.judge.criteria import bound_reasons
+
 Pair: TypeAlias = tuple[int, int]
 """Units and bad units."""
 Slice: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
@@ -24,6 +26,7 @@ class Tally:
     def add(self, delta: Mapping[str, Any], figures: Mapping[str, int]) -> None:
         """Take the window of a stats record, and what `criteria.figures_of` makes of it."""
         self.figures.update(figures)
+        bound_reasons(self.figures)
         for one in delta.get("buckets", ()):
             plus(self.buckets, one["bucket"], one["n"], one["s"])
         for one in delta.get("slices", ()):

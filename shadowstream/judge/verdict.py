@@ -15,13 +15,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config
 from shadowstream.judge.caveats import asks_for_error, caveats_of
 from shadowstream.judge.commands import Said
-from shadowstream.judge.criteria import coverage, is_known, measured_otherwise, summed_otherwise
+from shadowstream.judge.coverage import coverage, share_of, top_reasons, uncovered
+from shadowstream.judge.criteria import is_known, measured_otherwise, summed_otherwise
 from shadowstream.judge.families import OpenIncident
 from shadowstream.judge.incidents import Watch
 from shadowstream.judge.refusals import refusals_of
@@ -39,6 +40,9 @@ EVIDENCE = (
     "outcomes",
     "fields",
     "coverage",
+    "coverage_candidate",
+    "coverage_lately",
+    "min_coverage",
     "caveats",
     "remainder",
     "incidents_open",
@@ -77,7 +81,7 @@ class Case:
     shown bad, latched. `incidents`: what is open. `withdrawn`: sentences of rejects that corrections have undone.
     `slices`: those that hold the excess. `watches`: of each criterion that is watched for change; `unwatched`: fields
     and slices that there was no room to watch. `said`: what people said of it. `topics`: what has happened to topics of
-    the trial, so that nobody can read on.
+    the trial, so that nobody can read on. `lately`: outcomes of the last closed windows (`coverage.Lately`).
     """
 
     config: Config
@@ -94,6 +98,7 @@ class Case:
     hash: str = ""
     attempt: int = 1
     topics: Sequence[str] = ()
+    lately: Mapping[str, int] = field(default_factory=dict)
 
 
 def criteria_hash(config: Config) -> str:
@@ -141,7 +146,9 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     # What adds up to less than nothing is told as a reason: it is no count of anything.
     outcomes = {name: units for name, units in sorted(windows.outcomes.items()) if units > 0}
     judged = [one for one in case.standings if not one.measure.criterion.muted]
-    blockers = [*case.topics, *_unproven(case, judged), *_unfit(case, outcomes)]
+    reasons_by_outcome = top_reasons(windows.figures)
+    not_covered = uncovered(config, outcomes, case.lately, reasons_by_outcome)
+    blockers = [*case.topics, *not_covered, *_unproven(case, judged), *_unfit(case, outcomes)]
     if case.rejected:
         reasons = [*case.rejected.values(), *case.topics, *_conservation(windows), *_incidents(case)]
         decision = "reject"
@@ -163,6 +170,10 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "outcomes": outcomes,
         "fields": {path: pairs for path, pairs in sorted(windows.fields.items()) if pairs > 0},
         "coverage": coverage(outcomes),
+        "coverage_candidate": share_of("candidate", outcomes).value,
+        "coverage_lately": coverage(case.lately),
+        "min_coverage": config.judge.min_coverage,
+        "outcome_reasons": reasons_by_outcome,
         "caveats": [
             *caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
             *refusals_of(config, windows),

@@ -37,7 +37,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shadowstream.codecs.plausible import SUM_MAX, units
-from shadowstream.judge.criteria import COMPARED, FIELD, behind, figures_of, outcomes_of
+from shadowstream.judge.criteria import COMPARED, FIELD, behind, bound_reasons, figures_of, outcomes_of
 from shadowstream.judge.sequence import Sequence
 from shadowstream.judge.tally import Pair, Slice, Tally
 from shadowstream.judge.tasks import counts_labels
@@ -253,6 +253,7 @@ class Windows:
         late = {at_ms: cell.late[at_ms] for at_ms in sorted(cell.late)}
         for correction in late.values():
             self.figures.update(correction.figures)
+        bound_reasons(self.figures)
         return Closed(
             start_ms,
             start_ms + self.window_ms,

@@ -155,7 +155,7 @@ def test_a_run_of_absences_that_is_longer_than_all_that_is_kept_ends_at_once() -
     absence = {"offset": 0, "count": 2**31, "reason": "filtered", "ids": []}
     place = {"input_topic": "in", "input_partition": 0}
     gathered.add(marks.mark("range", REVISION, **place, to_offset=2**31, absences=[absence]))
-    assert gathered.absence_of_input(Place("in", 0), 2**31 - 1) .reason == "filtered"
+    assert gathered.absence_of_input(Place("in", 0), 2**31 - 1).reason == "filtered"
     assert gathered.absences_dropped == 2**31 - progress_module.ABSENCES_MAX
 
 

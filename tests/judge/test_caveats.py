@@ -9,7 +9,7 @@ import pytest
 
 from shadowstream.config import Config, Drift
 from shadowstream.judge.caveats import caveats_of
-from shadowstream.judge.criteria import counts, coverage, rates_of
+from shadowstream.judge.criteria import counts, rates_of
 from shadowstream.judge.incidents import Subject, Watch
 from shadowstream.judge.measures import measure_of
 from shadowstream.judge.verdict import build
@@ -141,25 +141,6 @@ def test_outcomes_of_the_twin_are_kept_and_shown_and_change_no_rate() -> None:
     assert with_twin["criteria"] == without["criteria"]
     assert with_twin["coverage"] == without["coverage"] == 1
     assert {name: with_twin["outcomes"][name] for name in JOINT} == {name: 24 * n for name, n in JOINT.items()}
-
-
-@pytest.mark.parametrize(
-    "outcome",
-    [
-        *("undecodable_production", "unpairable_production", "unpairable_shadow"),
-        *("warm_up", "sampled_out", "evicted", "filtered"),
-    ],
-)
-def test_what_was_neither_compared_nor_judged_missing_lowers_coverage_and_is_shown(outcome: str) -> None:
-    assert coverage({"match": 3, outcome: 1}) == 0.75
-    record = build(case(*[GOOD_HOUR | {outcome: 10}] * 24), 7)
-    assert record["outcomes"][outcome] == 240
-    assert record["coverage"] == pytest.approx(1000 / 1010)
-    assert record["decision"] == ("not_yet" if outcome == "evicted" else "promote")
-
-
-def test_an_extra_is_no_record_of_productions_that_is_not_covered() -> None:
-    assert coverage({"match": 3, "extra": 1}) == 1
 
 
 def test_a_caveat_is_part_of_the_evidence() -> None:

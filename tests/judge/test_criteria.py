@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from shadowstream.judge.criteria import COMPARED, KNOWN, LABELS, LATENCIES, PAIRS, RATES, Counts, counts, coverage
+from shadowstream.judge.coverage import coverage
+from shadowstream.judge.criteria import COMPARED, KNOWN, LABELS, LATENCIES, PAIRS, RATES, Counts, counts
 
 # The design's closed table, row by row: outcome -> rates where it counts in n, rates where it counts in s.
 TABLE = [
@@ -32,6 +33,8 @@ TABLE = [
     ("sampled_out", set(), set()),
     ("evicted", set(), set()),
     ("filtered", set(), set()),
+    ("repeated_production", set(), set()),
+    ("repeated_shadow", set(), set()),
     *((name, set(), set()) for name in (*LATENCIES, *LABELS)),
     ("input", {"error"}, set()),
     ("input_failed", set(), {"error"}),
@@ -65,7 +68,7 @@ def test_the_rates_of_a_mixed_trial() -> None:
 def test_no_record_of_production_has_no_coverage() -> None:
     assert coverage({}) is None
     assert coverage({"extra": 3, "input": 9}) is None
-    assert coverage({"warm_up": 9}) == 0
+    assert coverage({"warm_up": 9}) is None
     assert coverage({"match": 3, "undecodable_input": 1, "input_undecodable": 5}) == 0.75
 
 

@@ -181,9 +181,10 @@ def test_coverage_attempt_and_what_it_cannot_vouch_for_are_said() -> None:
     for _ in range(3):
         run.go_on(cell(0, match=60, unpairable_production=19, duplicate_production=1, input=80))
     notes = run.explained().notes
-    assert notes[0] == "coverage: 75% of what ended was compared or judged missing"
+    assert notes[0].startswith("coverage: 74.07 % of production's records were compared or judged missing, 100 % of ")
     assert notes[1] == "attempt 2 at release may: each is judged more strictly than the last"
-    assert notes[2].startswith("note: 3 records of production came twice")
+    assert notes[2] == "note: the candidate ran in a process of its own"
+    assert notes[3].startswith("note: 3 records of production came twice")
 
 
 def test_an_open_incident_is_said_with_its_parts_who_acts_on_it_and_where_the_excess_lies() -> None:

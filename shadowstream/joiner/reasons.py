@@ -1,0 +1,71 @@
+"""Why records ended as they did: counts of reasons by outcome, window and revision since the last commit.
+
+Only rare outcomes have a reason. A reason is cut and its positions are taken out, so that equal causes add up; beyond
+a bound new kinds count as `(other)` of their outcome. The counts of one window always add up to its reasons.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from shadowstream.judge.losses import DECLARED, OTHER, REASON_CHARS_MAX, reason_name
+
+KINDS_MAX = 32
+"""Kinds of reasons that one window tells apart between two commits."""
+BYTES_MAX = 100_000
+"""Of all kinds between two commits: a stats record must stay below what a broker takes."""
+UNCOUNTED = frozenset(("match", "tolerated", "ignored", "expected", *DECLARED))
+_POSITION = re.compile(r"\b(byte|bytes|char|character|characters|column|line|offset|position|at|of) \d+")
+_BYTES = re.compile(r"\b[0-9a-f]{8,}\b")
+
+At = tuple[int, str]
+"""Start of a window, ms, and revision."""
+
+
+def kind_of(reason: str) -> str:
+    """A reason without what is of one record alone.
+
+    >>> kind_of("decode: not JSON: unexpected character: line 1 column 7 (char 6)")
+    'decode: not JSON: unexpected character: line … column … (char …)'
+    """
+    found = _BYTES.sub("…", _POSITION.sub(r"\1 …", reason))
+    return found if len(found) <= REASON_CHARS_MAX else found[: REASON_CHARS_MAX - 1] + "…"
+
+
+class ReasonCounts:
+    """Counts of reasons between two commits.
+
+    >>> counts = ReasonCounts()
+    >>> counts.add((0, "ab"), "missing", None)
+    >>> counts.add((0, "ab"), "unpairable_production", "no field 'id'")
+    >>> counts.of((0, "ab"))
+    {"unpairable_production: no field 'id'": 1}
+    """
+
+    def __init__(self) -> None:
+        self._cells: dict[At, Counter[str]] = {}
+        self._left = BYTES_MAX
+
+    def add(self, at: At, outcome: str, reason: str | None) -> None:
+        """Enter one record or pair that ended with an outcome, for a reason."""
+        if reason is None or outcome in UNCOUNTED:
+            return
+        cell = self._cells.setdefault(at, Counter())
+        name = reason_name(outcome, kind_of(reason))
+        if name not in cell:
+            size = len(name.encode("utf-8", "replace"))
+            if len(cell) >= KINDS_MAX or size > self._left:
+                name = reason_name(outcome, OTHER)
+            else:
+                self._left -= size
+        cell[name] += 1
+
+    def of(self, at: At) -> dict[str, int]:
+        """The counts of one window and revision."""
+        return dict(self._cells.get(at, ()))
+
+    def clear(self) -> None:
+        """The counts have been committed."""
+        self._cells.clear()
+        self._left = BYTES_MAX
