@@ -16,6 +16,11 @@ from shadowstream.judge.slices import slice_name
 from shadowstream.judge.windows import iso
 
 Verdict = Mapping[str, Any]
+NEW_TRIAL = (
+    "begin a new trial: give it another `name`, or remove the topics and groups of this one (`shadowstream topics "
+    "plan` lists them) and start it again"
+)
+"""What to do where topics have changed; it ends the reason that says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,8 @@ def _todo(verdict: Verdict, decision: str, standings: Sequence[Outlook]) -> list
             "do not promote: look at `shadowstream diff CONFIG`, mend the candidate and try again; another revision "
             "starts at zero"
         ]
+    if any(reason.endswith(NEW_TRIAL[1:]) for reason in verdict["reasons"]):
+        return [NEW_TRIAL]
     if verdict["windows_closed"] == 0:
         return [
             "wait until a window of event time closes; if none does, look whether production, runner and joiner go on "

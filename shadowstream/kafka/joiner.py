@@ -78,7 +78,7 @@ class JoinerRole:
         self._marks = MarksReader(config, "joiner")
         self._identity = Identity(config)
         self._observer = Observer(config, step, clients.admin, families)
-        self._topics = TopicChanges(config, clients.admin, topics_of(reads.start))
+        self.topics = TopicChanges(config, clients.admin, topics_of(reads.start))
         self._fetcher = Fetcher(config, clients.admin, clients.received.settings())
         self._holding = Holding(clients.consumer, config.limits.pending_bytes_max)
         self._spilling = Spilling(config.limits) if config.limits.overflow == "spill" else None
@@ -218,7 +218,7 @@ class JoinerRole:
         if not self._step.tasks:
             return
         self._observer.turn(now_ms)
-        self._topics.turn()
+        self.topics.turn()
         for mark in self._marks.poll():
             self._step.mark(mark.record, mark.at)
         for place, batch, gone in self._fetcher.turn(self._step.wanted):
@@ -246,7 +246,7 @@ class JoinerRole:
         once the topics are known to be as they were, after it was decided."""
         writes, commits = self._step.prepare(now_ms, most)
         rests = any(outcome in ABSENT for book in self._step.books() for _, outcome in book.records)
-        if rests and not self._topics.unchanged():
+        if rests and not self.topics.unchanged():
             return Prepared([], [])
         return Prepared(writes, commits, self._step.behind())
 
@@ -362,7 +362,8 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
             config, step, Reads(start, begun.ends(), families), Clients(client, consumer, writer, received), watch
         )
         loop = Loop(config, role, consumer, writer, client, watch)
-        loop.run(families.topics, stop)
+        with role.topics.explaining():
+            loop.run(families.topics, stop)
         figures |= {"records": loop.records, "commits": loop.commits, "pending_at_restart": role.pending_at_restart}
         figures["received_bytes"] = received.total
     wall = time.monotonic() - began

@@ -39,13 +39,14 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, RegistryError
 from shadowstream.joiner.recovery import Committed
+from shadowstream.kafka.broken_batches import BrokenBatches, is_unreadable
 from shadowstream.kafka.clients import GuardedWriter, Stoppable
 from shadowstream.kafka.delivery import TRANSACTION_WAIT_S, Deciding, commit_at_least_once, commit_transaction
 from shadowstream.kafka.failures import broker_error, event_error, told
 from shadowstream.kafka.lag import Lag
 from shadowstream.kafka.messages import columns, is_begin_gone, is_end, is_fatal, offset_of, place_of, split
 from shadowstream.kafka.pace import CommitPace
-from shadowstream.kafka.putting_off import PutOff, is_unreadable
+from shadowstream.kafka.putting_off import PutOff
 from shadowstream.kafka.role import Role
 from shadowstream.kafka.watchdog import CALL_MAX_S, Watchdog
 from shadowstream.observe import get_logger
@@ -92,7 +93,7 @@ class Loop:
         self._transaction_max_s = max(CALL_MAX_S, timeout_s + SETTLE_S)
         self._pace = CommitPace(config.limits.commit_records, timeout_s / COMMIT_SHARE)
         self._restored = False
-        self._put_off = PutOff(consumer)
+        self._put_off = PutOff(consumer, BrokenBatches(config, watch.role))
         self._incremental = config.kafka.group_protocol == "consumer"
         self._changed = False
         self._torn: tuple[float, Sequence[Place]] | None = None
@@ -166,7 +167,7 @@ class Loop:
         for lost in self._put_off.passed_by(unreadable, at):
             if lost.place in self._ours:
                 self._role.batch(lost, at)
-                self._since_commit += 1
+                self._since_commit += len(lost)
         for place, offset in ends.items():
             if place in self._ours:
                 self._lag.read(place, offset)

@@ -2,16 +2,17 @@
 
 What needs a schema that nobody can tell now is read again later. A record that the client cannot decompress (a bomb of
 more than its `receive.message.max.bytes`, or broken data) would hold its partition up for ever: librdkafka fetches it
-again and again. It is passed by, one offset at a time, and handed to the role as lost.
+again and again. It is passed by with what is in a batch with it, and handed to the role as lost.
 """
 
 from __future__ import annotations
 
 import time
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from shadowstream.errors import RegistryError
+from shadowstream.kafka.broken_batches import BrokenBatches
 from shadowstream.kafka.messages import offset_of, place_of
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Place
@@ -22,16 +23,11 @@ QUIET_S = 0.3
 """An error that comes sooner after a seek may be one of before; what is broken still says so again."""
 
 
-def is_unreadable(error: KafkaError) -> bool:
-    """Whether this says that records at an offset can never be read."""
-    return error.code() == KafkaError._BAD_COMPRESSION
-
-
 class PutOff:
     """Pauses and seeks of one consumer; true while a place waits."""
 
-    def __init__(self, consumer: Consumer) -> None:
-        self._consumer = consumer
+    def __init__(self, consumer: Consumer, broken: BrokenBatches | None = None) -> None:
+        self._consumer, self._broken = consumer, broken
         self._until: dict[Place, float] = {}
         self._passed: dict[Place, tuple[int, float]] = {}
 
@@ -55,7 +51,7 @@ class PutOff:
             self._consumer.resume([TopicPartition(*place) for place in due])
 
     def passed_by(self, events: list[Message], now_ms: int) -> list[Batch]:
-        """Lost records, at most one a place: each is passed by, and what follows it is read."""
+        """Lost records, at most one batch a place: each is passed by, and what follows it is read."""
         lost: dict[Place, Batch] = {}
         for message in events:
             place, error = place_of(message), message.error()
@@ -63,10 +59,17 @@ class PutOff:
             if place in lost or error is None or time.monotonic() - at < QUIET_S:
                 continue
             # Of a broken batch of several records each fetch says where the batch begins.
-            offset = max(offset_of(message), wanted)
-            log.error("record_unreadable", place=str(place), offset=offset, error=error.str())
-            self._passed[place] = offset + 1, time.monotonic()
-            self._consumer.seek(TopicPartition(*place, offset + 1))
-            reason = f"the client cannot decompress it: {error.str()}"
-            lost[place] = Batch(place, [offset], [now_ms], [None], [None], [None], reason)
+            begin = offset_of(message)
+            offset = max(begin, wanted)
+            end = self._broken.end(place, begin, offset) if self._broken is not None else offset + 1
+            n = end - offset
+            log.error("record_unreadable", place=str(place), offset=offset, records=n, error=error.str())
+            self._passed[place] = end, time.monotonic()
+            self._consumer.seek(TopicPartition(*place, end))
+            reason = (
+                f"the client cannot decompress it: {error.str()}; a larger receive.message.max.bytes under "
+                "kafka.client may read it"
+            )
+            nothing: list[None] = [None] * n
+            lost[place] = Batch(place, range(offset, end), [now_ms] * n, nothing, nothing, nothing, reason)
         return list(lost.values())

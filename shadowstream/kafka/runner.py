@@ -75,7 +75,7 @@ class RunnerRole:
         self._warm = pinned.warm or not pinned.start.has_warm_up or not config.production.group
         self._warm_ends: dict[Place, int] | None = None
         self._commits = Commits(config, client, "runner")
-        self._topics = TopicChanges(config, client, pinned.topics)
+        self.topics = TopicChanges(config, client, pinned.topics)
         self._snapshots_said: set[tuple[Place, str]] = set()
         self.finished = False
 
@@ -214,7 +214,7 @@ class RunnerRole:
         if time.monotonic() >= self._next_marks_at and not self._step.dirty() and self._step.inputs:
             self._try_marks()
         self._rechecks.turn(time.monotonic())
-        self._topics.turn()
+        self.topics.turn()
 
     def prepare(self, now_ms: int, most: int) -> Prepared:
         """Everything of one transaction."""
@@ -335,7 +335,8 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
         role = RunnerRole(config, step, edge, pinned, watch)
         consumer = group_consumer(config, "runner", instance, **Received(watch).settings())
         loop = Loop(config, role, consumer, writer, client, watch)
-        loop.run([*config.inputs, *copies.topics], stop)
+        with role.topics.explaining():
+            loop.run([*config.inputs, *copies.topics], stop)
         figures |= {"records": loop.records, "commits": loop.commits, "partitioners": pinned.partitioners}
     wall = time.monotonic() - began
     return {**figures, "wall_s": round(wall, 2), "records_per_s": round(figures["records"] / wall), **process_seconds()}

@@ -12,8 +12,9 @@ found as well.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -21,6 +22,7 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.judge.explain import NEW_TRIAL
 from shadowstream.kafka import offsets
 from shadowstream.kafka.failures import advice, code_of, told
 from shadowstream.kafka.own_topics import settings_of, sources_of
@@ -30,10 +32,7 @@ log = get_logger("topics")
 EVERY_S = 2.0
 GONE_FOR_S = 10.0
 """A broker that has just started may not know a topic yet that is there."""
-WHAT_TO_DO = (
-    "What came since is not counted. Begin a new trial: give it another `name`, or remove the topics and groups of "
-    "this one (`shadowstream topics plan` lists them) and start it again"
-)
+WHAT_TO_DO = f"What came since is not counted. {NEW_TRIAL[0].upper()}{NEW_TRIAL[1:]}"
 _OF = {
     "input": "an input",
     "production": "production's output",
@@ -97,6 +96,16 @@ class TopicChanges:
         self._begun = dict(begun) or describe(client, compared(config))
         self._next_at = 0.0
         self._gone_at: float | None = None
+
+    @contextlib.contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Let a change of topics stand in the place of what the client said of it in this block."""
+        try:
+            yield
+        except BrokerError:
+            with contextlib.suppress(BrokerError):
+                self.unchanged()
+            raise
 
     def turn(self) -> None:
         """Look, if it is time. Raises `ConfigError` where a topic has changed."""
