@@ -21,6 +21,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from shadowstream.compare.hooks import Hook, fenced, load, normaliser
+from shadowstream.compare.watched import NONE_WATCHED, Watched
 from shadowstream.config import Rule
 from shadowstream.errors import ConfigError
 
@@ -154,6 +155,12 @@ class RuleSet:
             node.rule, node.own = rule, _own(rule)
         self.root = Spot([root], None)
         """Where a walk over a whole value begins."""
+        self.watched = NONE_WATCHED
+        """Paths that each mismatch is asked for (`PairResult.touched`)."""
+
+    def watch(self, paths: Iterable[str]) -> None:
+        """Ask each mismatch whether it touches these paths. Raises `ConfigError` for a path that cannot be read."""
+        self.watched = Watched({path: parse_path(path) for path in paths})
 
     def for_path(self, path: str) -> Rule | None:
         """The rule that holds at `path`, None where values must be equal."""

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from shadowstream.config import parts
 from shadowstream.config.cluster import OWNED_PROPERTIES, Format, Kafka, Schemas
 from shadowstream.config.comparing import Check, Compare, Dimension, Expected, Latency, Redact, Rule
 from shadowstream.config.judging import Criterion, Drift, Judge
@@ -112,6 +113,8 @@ class Config(Model):
                 ),
                 "expected": (one.name in declared, f"a declared change {one.name} in compare.expected"),
             }
+            if reason := parts.unknown(one, self.compare, self.production.outputs):
+                raise ValueError(f"judge.criteria: {one.id} {reason}")
             there, what = needs.get(one.rate, (True, ""))
             if not there:
                 raise ValueError(f"judge.criteria: {one.id} needs {what}; nothing would be counted for it")

@@ -258,10 +258,12 @@ class Compare(Model):
             ("dimensions", [one.name for one in self.dimensions]),
             ("expected", [one.name for one in self.expected]),
             ("checks", [one.path for one in self.checks]),
+            ("rules", [one.path for one in self.rules]),
         ):
             twice = {name for name in names if names.count(name) > 1}
             if twice:
-                raise ValueError(f"{what}: {', '.join(sorted(twice))} stands more than once")
+                hint = "; put everything into one rule" if what == "rules" else ""
+                raise ValueError(f"{what}: {', '.join(sorted(twice))} stands more than once{hint}")
         return self
 
     @property

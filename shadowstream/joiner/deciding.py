@@ -8,13 +8,14 @@ from contextlib import suppress
 
 from shadowstream.compare.result import Results
 from shadowstream.errors import RegistryError, ShadowstreamBug
-from shadowstream.joiner.book import PLAIN, Plainly, Said
+from shadowstream.joiner.book import PLAIN, Compared, Plainly, Said
 from shadowstream.joiner.cells import Columns, columns_of
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.corrections import Corrected, Correction
 from shadowstream.joiner.cutting import too_long
 from shadowstream.joiner.many import COMPARED_MAX, assign
 from shadowstream.joiner.pairing import Alone, Decision, Many, Met, Pair
+from shadowstream.joiner.parts import Values, fields_of, touched_of
 from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.said import MAY_BE_GONE, SaidRow
 from shadowstream.joiner.scoring import Scoring
@@ -37,6 +38,9 @@ class Deciding:
         self._task = task
         self._compare = compare
         self.scoring = Scoring(task.config, task.name, compare)
+        self._fields = fields_of(task.config)
+        compare.watch(self._fields)
+        task.book.slices.values = Values(task.config, compare)
         self._pairs: list[Pair] = []
         self._met: list[Met] = []
         self._others: deque[Alone | Many] = deque()
@@ -135,8 +139,10 @@ class Deciding:
         results, book = self._compare(production.values, shadow.values, production.times_ms), self._task.book
         outcomes, revisions = results.outcomes, book.revisions_of(shadow)
         columns = columns_of(self._task.config, production, shadow, self._compare, outcomes, revisions)
+        columns = columns._replace(touched=touched_of(self._fields, results, outcomes))
         pairs = [met.pair(i) for i in range(len(met.ids))] if self._task.config.labels else []
         scored = self.scoring.scored(pairs, outcomes, revisions)
+        self._task.occurring.look(self._compare, production.offsets, production.values, shadow.values)
         book.met(met, results, columns)
         book.changes.update(results.changed())
         book.slices.add(columns)
@@ -149,8 +155,11 @@ class Deciding:
             (warm if self._is_warm(pair.shadow) else counted).append(pair)
         # Compared before anything is entered: a schema that cannot be had now raises, and the pairs must not be lost.
         results = self._results(counted)
-        columns = self._columns(counted, results.outcomes)
+        columns = self._columns(counted, results)
         scored = self.scoring.scored(counted, results.outcomes, columns.revisions)
+        offsets = [pair.production.offset for pair in counted]
+        values = [pair.production.value for pair in counted], [pair.shadow.value for pair in counted]
+        self._task.occurring.look(self._compare, offsets, *values)
         met = [pair for pair in counted if pair.twin is not None]
         twins = iter(self._compare.twin([p.production.value for p in met], [p.twin.value for p in met if p.twin]))
         self._pairs = []
@@ -163,12 +172,16 @@ class Deciding:
         book.slices.add(columns)
         book.writes += scored
 
-    def _columns(self, pairs: Sequence[Pair], outcomes: Sequence[str], revision: str | None = None) -> Columns:
+    def _columns(
+        self, pairs: Sequence[Pair], results: Results | Sequence[Compared], revision: str | None = None
+    ) -> Columns:
         """Compared pairs as columns; `revision` where it is not that of the shadow's record."""
         book = self._task.book
+        outcomes = results.outcomes if isinstance(results, Results) else [result.outcome for result in results]
         revisions = [revision or book.revision_of(pair.shadow) for pair in pairs]
         production, shadow = Rows.of([pair.production for pair in pairs]), Rows.of([pair.shadow for pair in pairs])
-        return columns_of(self._task.config, production, shadow, self._compare, outcomes, revisions)
+        columns = columns_of(self._task.config, production, shadow, self._compare, outcomes, revisions)
+        return columns._replace(touched=touched_of(self._fields, results, outcomes))
 
     def _results(self, pairs: Sequence[Pair]) -> Results:
         production = [pair.production for pair in pairs]
@@ -187,7 +200,7 @@ class Deciding:
                     for row in rows:
                         self._task.book.alone(side, row, SOME_GONE)
                 return
-            told = self._columns([Pair(production[0], shadow[0])], ["cardinality"])
+            told = self._columns([Pair(production[0], shadow[0])], [Plainly("cardinality")])
             self._task.book.cardinality(production, shadow, group.id)
             self._task.book.slices.add(told)
             return
@@ -335,7 +348,7 @@ class Deciding:
         if pair.twin is not None:
             (compared,) = self._compare.twin([pair.production.value], [pair.twin.value])
         revision = said.revision if said.side is Side.SHADOW else None
-        columns = self._columns([pair], [result.outcome], revision)
+        columns = self._columns([pair], [result], revision)
         scored = self.scoring.scored([pair], [result.outcome], columns.revisions)
         self._task.book.correct(said, pair, result)
         self._task.book.changes.update(results.changes.get(place, ()))

@@ -40,6 +40,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config, Criterion
+from shadowstream.judge.parts import is_part, scope_of, scoped, value_figures
 
 PAIRS = ("match", "tolerated", "ignored", "expected", "mismatch", "cardinality")
 
@@ -60,6 +61,14 @@ OF_TWIN_PREFIXES = ("twin_", "joint_")
 EXPECTED, EXPECTED_ALSO = "expected:", "expected_also:"
 FIELD, CHECK, MEAN = "field/", "check/", "mean/"
 """Prefixes of figures that are no outcomes: pairs that differ at a path, checks, and the sums of a mean."""
+NAMED, DECIDED = "named/", "decided/"
+"""Pairs that differ where a field criterion looks beside those that differ at that very path (`FIELD`), and pairs that
+were looked at for it."""
+NAMING, UNNAMED = "decided", "unnamed"
+"""Pairs that were looked at for the paths of some criteria, and for none."""
+NOISE, SHIFT = "noise/", "shift/"
+"""Pairs at which production and its twin differ, by path; which way the differences of a mean lie."""
+_NO_OUTCOMES = (FIELD, CHECK, MEAN, NAMED, DECIDED, NOISE, SHIFT)
 
 # What stands beside the outcomes in their map: latencies of pairs, and pairs with a late label by who was right.
 LATENCIES = ("latency_pairs", "latency_slower", "latency_over")
@@ -110,13 +119,30 @@ def is_known(outcome: str) -> bool:
 
 
 def rate_of(criterion: Criterion, config: Config) -> Rate:
-    """The row that a criterion counts by."""
+    """The row that a criterion counts by; with `where` or `topic` over the figures of that part."""
+    scope = scope_of(criterion)
+    row = _row_of(criterion, config)
+    if not scope:
+        return row
+    if criterion.rate == "error" and criterion.where:
+        # Inputs have no dimensions: of a part it is production's records that the candidate failed on.
+        row = Rate(
+            (*PAIRS, "missing", "candidate_error", "undecodable_shadow"),
+            ("candidate_error", "undecodable_shadow"),
+            "production records",
+        )
+    part = criterion.id.removeprefix(criterion.model_copy(update={"where": None, "topic": None}).id).strip("[]")
+    n, s = (tuple(scope + name for name in names) for names in (row.n, row.s))
+    return Rate(n, s, f"{row.units} with {part}")
+
+
+def _row_of(criterion: Criterion, config: Config) -> Rate:
     if criterion.rate in (table := rates_of(config)):
         return table[criterion.rate]
     path = criterion.path or ""
     measured, costly = cost_names(criterion.over_ns or 0)
     rows = {
-        "field": Rate(PAIRS, (FIELD + path,), "pairs"),
+        "field": Rate(PAIRS, (FIELD + path, NAMED + path), "pairs"),
         "duplicate": Rate((*PAIRS, "extra", "duplicate_shadow"), ("duplicate_shadow",), "shadow records"),
         "slower": Rate(("latency_pairs",), ("latency_slower",), "pairs with both latencies"),
         "over": Rate(("latency_pairs",), ("latency_over",), "pairs with both latencies"),
@@ -135,7 +161,8 @@ def rate_of(criterion: Criterion, config: Config) -> Rate:
 
 
 def figures_of(delta: Mapping[str, Any]) -> dict[str, int]:
-    """All additive counts of one window of a stats record (schemas/stats.avsc) but slices and buckets, in one map.
+    """All additive counts of one window of a stats record (schemas/stats.avsc) but pairs of slices and buckets, in one
+    map.
 
     >>> figures_of({"outcomes": {"match": 2, "expected:round": 1}, "fields": {"score": 1}})
     {'match': 2, 'expected:round': 1, 'expected': 1, 'field/score': 1}
@@ -150,7 +177,28 @@ def figures_of(delta: Mapping[str, Any]) -> dict[str, int]:
         name = mean_name(mean["path"], mean.get("bound", 0.0), mean.get("limit", 0.0))
         figures[name] = mean["n"]
         figures |= {f"{name}/{index}": total for index, total in enumerate(mean["sums"])}
-    return figures
+        shift = {part: mean.get(part, 0) for part in ("higher", "lower", "shift")}
+        figures |= {f"{SHIFT}{mean['path']}/{part}": total for part, total in shift.items() if total}
+    figures |= {NOISE + path: pairs for path, pairs in delta.get("noise", {}).items()}
+    return figures | _named(delta) | value_figures(delta) | _of_scopes(delta)
+
+
+def _named(delta: Mapping[str, Any]) -> dict[str, int]:
+    if "named" not in delta:
+        return {}
+    if not delta["named"]:
+        pairs = sum(n for name, n in delta["outcomes"].items() if name in PAIRS or name.startswith(EXPECTED))
+        return {UNNAMED: pairs} if pairs else {}
+    found = {NAMING: delta["named"][0]["n"]}
+    found |= {NAMED + one["path"]: one["s"] - delta["fields"].get(one["path"], 0) for one in delta["named"]}
+    return found | {DECIDED + one["path"]: one["n"] for one in delta["named"]}
+
+
+def _of_scopes(delta: Mapping[str, Any]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for one in delta.get("scopes", ()):
+        found |= scoped(one["scope"], figures_of({**one, "fields": {}, "scopes": ()}))
+    return found
 
 
 def mean_name(path: str, bound: float, limit: float) -> str:
@@ -194,7 +242,11 @@ def summed_otherwise(criterion: Criterion, figures: Mapping[str, int]) -> list[s
 
 def outcomes_of(figures: Mapping[str, int]) -> dict[str, int]:
     """The outcomes among figures, as stats records name them."""
-    return {name: units for name, units in figures.items() if not name.startswith((FIELD, CHECK, MEAN))}
+    return {
+        name: units
+        for name, units in figures.items()
+        if not (name.startswith(_NO_OUTCOMES) or name in (NAMING, UNNAMED) or is_part(name))
+    }
 
 
 def behind(prefix: str, figures: Mapping[str, int]) -> dict[str, int]:

@@ -32,6 +32,8 @@ from shadowstream.judge.incidents import (
 )
 from shadowstream.judge.levels import Lasting, Level
 from shadowstream.judge.measures import Measure, measure_of
+from shadowstream.judge.paths import Paths
+from shadowstream.judge.slice_guard import Found, guard
 from shadowstream.judge.slices import Cells
 from shadowstream.judge.standing import Standing, standing_of
 from shadowstream.judge.tally import Pair, Slice, plus
@@ -40,7 +42,7 @@ from shadowstream.judge.verdict import NO_SLICES, Case, Slices, build, criteria_
 from shadowstream.judge.windows import Closed, Windows
 from shadowstream.records import Write
 
-VERSION = 3
+VERSION = 4
 STATE_BYTES_MAX = 1_000_000
 """A broker takes a message of 1 MiB by default. Many open windows with all their buckets may be more than that."""
 _ALWAYS_NEW = ("evaluated_at_ms", "sources")
@@ -75,6 +77,10 @@ class JudgeStep:
         self._attempt = attempt
         self._hash = criteria_hash(config)
         self.windows = Windows(revision, config.judge.window_ms, expected_tasks)
+        self.windows.topics = frozenset(one.topic for one in config.judge.criteria if one.topic is not None)
+        self.paths = Paths()
+        # A later attempt is judged at a smaller level; what holds it back is not.
+        self._guard_alpha = config.judge.alpha
         judge = self.config.judge
         self.measures: list[Measure] = [measure_of(one, self.config) for one in judge.criteria]
         self.trailing: dict[str, Trailing] = {one.id: Trailing(one) for one in self.measures}
@@ -88,7 +94,7 @@ class JudgeStep:
         self._offsets: dict[int, int] = {}
         self._commands = 0
         self._events: list[dict[str, Any]] = []
-        self._found: tuple[list[Standing], Slices] | None = None
+        self._found: tuple[list[Standing], Slices, Found] | None = None
         self._written = ""
         self._stepped = False
 
@@ -122,6 +128,8 @@ class JudgeStep:
             return
         self._offsets[partition] = offset + 1
         self._stepped = True
+        if record["revision"] == self.revision:
+            self.paths.add(record)
         for window in self.windows.add(record):
             self._close(window)
 
@@ -203,7 +211,8 @@ class JudgeStep:
             standings = [
                 standing_of(self.levels[one.id], self.trailing[one.id], self._buckets) for one in self.measures
             ]
-            self._found = (standings, self._slices())
+            found = guard(self.config, self._guard_alpha, self.measures, self.windows.figures)
+            self._found = (standings, self._slices(), found)
         rejected = {name: level.reason for name, level in self.levels.items() if level.reason is not None}
         return Case(
             config=self.config,
@@ -214,6 +223,8 @@ class JudgeStep:
             incidents=[one.incident for one in self.families.values() if one.incident is not None],
             withdrawn=[one.withdrawn for one in self.levels.values() if one.withdrawn and one.reason is None],
             slices=self._found[1],
+            guarded=self._found[2],
+            paths=self.paths,
             watches=[one.whole for one in self.families.values()],
             unwatched=[name for one in self.families.values() for name in one.told_unwatched],
             said=self.said,
@@ -239,6 +250,7 @@ class JudgeStep:
             "commands": [self._commands, self.said.snapshot()],
             "levels": {rate: level.snapshot() for rate, level in self.levels.items()},
             "buckets": [[bucket, *pair] for bucket, pair in sorted(self._buckets.items())],
+            "paths": self.paths.snapshot(),
             "written": self._written,
         }
         return {
@@ -273,6 +285,7 @@ class JudgeStep:
         for rate, level in self.levels.items():
             level.restore(body["levels"][rate])
         self._buckets = {bucket: (n, s) for bucket, n, s in body["buckets"]}
+        self.paths.restore(body["paths"])
         self._written = body["written"]
         self._offsets = {int(partition): offset for partition, offset in snapshot["offsets"].items()}
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config
@@ -24,6 +24,10 @@ from shadowstream.judge.commands import Said
 from shadowstream.judge.criteria import coverage, is_known, measured_otherwise, summed_otherwise
 from shadowstream.judge.families import OpenIncident
 from shadowstream.judge.incidents import Watch
+from shadowstream.judge.paths import Paths
+from shadowstream.judge.paths import blockers as unseen_blockers
+from shadowstream.judge.paths import caveats as unseen_caveats
+from shadowstream.judge.slice_guard import NOTHING_FOUND, Found
 from shadowstream.judge.slices import LISTED_MAX, Listed
 from shadowstream.judge.standing import Standing
 from shadowstream.judge.tally import Slice
@@ -75,7 +79,8 @@ class Case:
     `standings`: where each criterion stands, in the config's order. `rejected`: sentence by criterion that has been
     shown bad, latched. `incidents`: what is open. `withdrawn`: sentences of rejects that corrections have undone.
     `slices`: those that hold the excess. `watches`: of each criterion that is watched for change; `unwatched`: fields
-    and slices that there was no room to watch. `said`: what people said of it.
+    and slices that there was no room to watch. `said`: what people said of it. `guarded`: slices that are bad, or too
+    small; `paths`: which of the config's paths values hold.
     """
 
     config: Config
@@ -89,6 +94,8 @@ class Case:
     watches: Sequence[Watch] = ()
     unwatched: Sequence[str] = ()
     said: Said | None = None
+    guarded: Found = NOTHING_FOUND
+    paths: Paths = field(default_factory=Paths)
     hash: str = ""
     attempt: int = 1
 
@@ -159,7 +166,11 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "outcomes": outcomes,
         "fields": {path: pairs for path, pairs in sorted(windows.fields.items()) if pairs > 0},
         "coverage": coverage(outcomes),
-        "caveats": caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
+        "caveats": [
+            *caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
+            *unseen_caveats(config, case.paths, windows.figures),
+            *case.guarded.small,
+        ],
         "remainder": windows.remainder,
         "ledgers": remainders[:_LEDGER_LINES_MAX],
         "incidents_open": sorted(one.id for one in case.incidents),
@@ -263,7 +274,8 @@ def _incidents(case: Case) -> list[str]:
 def _unfit(case: Case, outcomes: Mapping[str, int]) -> list[str]:
     """What makes the evidence unfit to promote, whatever it shows."""
     windows = case.windows
-    reasons = [*_conservation(windows), *_incidents(case)]
+    reasons = [*_conservation(windows), *_incidents(case), *case.guarded.bad]
+    reasons += unseen_blockers(case.config, case.paths, windows.figures)
     unread = [name for name, task in windows.tasks.items() if task.seq and not task.ledgers]
     if unread:
         reasons.append(f"conservation: no ledger has come from {', '.join(unread[:5])}")
