@@ -16,7 +16,7 @@ from shadowstream.config.comparing import Check, Compare, Dimension, Expected, L
 from shadowstream.config.judging import Criterion, Drift, Judge
 from shadowstream.config.limits import Alerts, Limits
 from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis
-from shadowstream.config.sides import Candidate, Identity, Labels, Production, Twin
+from shadowstream.config.sides import Candidate, Failure, Identity, Labels, Production, Twin
 from shadowstream.topics import TopicPlan
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Dimension",
     "Drift",
     "Expected",
+    "Failure",
     "Format",
     "Identity",
     "Judge",

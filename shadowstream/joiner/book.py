@@ -31,7 +31,7 @@ from shadowstream.judge.criteria import cost_names
 from shadowstream.records import REVISION_BYTES, Coordinate, Place, Side, Write
 
 PLAIN = frozenset(("match", "tolerated", "ignored"))
-AGREES = PLAIN | {"expected"}
+AGREES = PLAIN | {"expected", "both_failed"}
 UNJUDGED = frozenset(("warm_up", "filtered", "sampled_out", "evicted", "duplicate_production", "unpairable_production"))
 """Outcomes of a production record that say nothing of the candidate, and so nothing of the twin beside it."""
 _HASH_RANGE = 2.0**64

@@ -13,6 +13,7 @@ from shadowstream.joiner.cells import Columns, columns_of
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.corrections import Corrected, Correction
 from shadowstream.joiner.cutting import too_long
+from shadowstream.joiner.failures import Failures
 from shadowstream.joiner.many import COMPARED_MAX, assign
 from shadowstream.joiner.pairing import Alone, Decision, Many, Met, Pair
 from shadowstream.joiner.parts import Values, fields_of, touched_of
@@ -38,6 +39,7 @@ class Deciding:
         self._task = task
         self._compare = compare
         self.scoring = Scoring(task.config, task.name, compare)
+        self._failures = Failures(task.config, compare)
         self._fields = fields_of(task.config)
         compare.watch(self._fields)
         task.book.slices.values = Values(task.config, compare)
@@ -259,6 +261,7 @@ class Deciding:
                 task.corrections.add(Correction(said, row, end.id, end.twin))
                 return
             result, revision = self._reason(row)
+            result = self._failures.judged(row, result)
         compared = None
         if end.twin is not None and result is not WARM_UP:
             (compared,) = self._compare.twin([row.value], [end.twin.value])  # before anything is entered: it may raise

@@ -4,10 +4,11 @@
 rate      n: units                                   s: bad units                   a unit is
 ========  =========================================  =============================  ==================
 mismatch  pairs compared                             mismatch, cardinality          a pair
-missing   pairs compared, missing, candidate error   missing, candidate error       a production record
+missing   pairs compared, missing, candidate error,  missing, candidate error       a production record
+          both failed
 extra     pairs compared, extra                      extra                          a shadow record
 error     input, undecodable shadow                  input_failed, undecodable      an input
-                                                     shadow
+                                                     shadow, less both failed
 ========  =========================================  =============================  ==================
 
 A pair compared is one unit however many records or fields it has. Where the table of the design is open:
@@ -17,6 +18,8 @@ A pair compared is one unit however many records or fields it has. Where the tab
 - `undecodable_production` counts in no rate, paired or not, and lowers coverage.
 - `candidate_error` ends a production record and counts in missing. The failing input counts in error by itself
   (`input_failed`), whatever production wrote.
+- `both_failed`: production says of its own output that it failed on this input (`production.error`), and the candidate
+  failed too. That is no difference: no bad unit of missing, and taken from the failed inputs of error.
 - `input_failed` is contained in `input`; `undecodable_shadow` is not, for its input did not fail.
 - A candidate that is a job of its own (`candidate.topic`) does not tell us of its inputs. Its error is then the share
   of its records that cannot be decoded: n is pairs compared, extra and undecodable shadow, s undecodable shadow.
@@ -52,7 +55,7 @@ UNCOVERED = (
 
 # An outcome of the comparison itself: what a window must hold to count as evidence over time. Warm-up does not, or a
 # backlog of days would pass for days of trial.
-COMPARED = (*PAIRS, "missing", "extra", "candidate_error", "undecodable_shadow")
+COMPARED = (*PAIRS, "missing", "extra", "candidate_error", "both_failed", "undecodable_shadow")
 
 # What only a twin brings: how production's two runs compare, which of the two differ, and its records alone.
 OF_TWIN = ("duplicate_twin", "unpairable_twin", "undecodable_twin")
@@ -83,29 +86,55 @@ KNOWN = frozenset(
 )
 
 
+class Counts(NamedTuple):
+    """Units and bad units of one rate."""
+
+    n: int
+    s: int
+
+    @property
+    def possible(self) -> bool:
+        """Whether 0 <= s <= n; anything else is a writer's error and can carry no evidence."""
+        return 0 <= self.s <= self.n
+
+
 class Rate(NamedTuple):
-    """One row of the table: outcomes that are units, outcomes that are bad units, and the units' name."""
+    """One row of the table: outcomes that are units, outcomes that are bad units, the units' name, and outcomes that
+    are none after all."""
 
     n: tuple[str, ...]
     s: tuple[str, ...]
     units: str
+    less: tuple[str, ...] = ()
+
+    def counts(self, figures: Mapping[str, int]) -> Counts:
+        """Units and bad units among figures; those that are not there count 0."""
+        n, s, less = (sum(figures.get(name, 0) for name in names) for names in (self.n, self.s, self.less))
+        return Counts(n, s - less)
 
 
 RATES: dict[str, Rate] = {
     "mismatch": Rate(PAIRS, ("mismatch", "cardinality"), "pairs"),
-    "missing": Rate((*PAIRS, "missing", "candidate_error"), ("missing", "candidate_error"), "production records"),
+    "missing": Rate(
+        (*PAIRS, "both_failed", "missing", "candidate_error"), ("missing", "candidate_error"), "production records"
+    ),
     "extra": Rate((*PAIRS, "extra"), ("extra",), "shadow records"),
-    "error": Rate(("input", "undecodable_shadow"), ("input_failed", "undecodable_shadow"), "inputs"),
+    "error": Rate(("input", "undecodable_shadow"), ("input_failed", "undecodable_shadow"), "inputs", ("both_failed",)),
 }
 UNCOUNTED_INPUTS = RATES | {
     "error": Rate((*PAIRS, "extra", "undecodable_shadow"), ("undecodable_shadow",), "shadow records")
 }
 """The rates of a candidate whose inputs nobody counts for us."""
+SEVERAL_OUTPUTS = RATES | {"error": RATES["error"]._replace(less=())}
+"""The rates where an input may have several outputs: how many inputs these failures are is not known."""
 
 
 def rates_of(config: Config) -> Mapping[str, Rate]:
     """The table of rates for a trial's candidate."""
-    return RATES if config.candidate.topic is None else UNCOUNTED_INPUTS
+    if config.candidate.topic is not None:
+        return UNCOUNTED_INPUTS
+    several = len(config.production.outputs) > 1 or config.identity.outputs == "many"
+    return SEVERAL_OUTPUTS if several else RATES
 
 
 def is_known(outcome: str) -> bool:
@@ -127,13 +156,13 @@ def rate_of(criterion: Criterion, config: Config) -> Rate:
     if criterion.rate == "error" and criterion.where:
         # Inputs have no dimensions: of a part it is production's records that the candidate failed on.
         row = Rate(
-            (*PAIRS, "missing", "candidate_error", "undecodable_shadow"),
+            (*PAIRS, "both_failed", "missing", "candidate_error", "undecodable_shadow"),
             ("candidate_error", "undecodable_shadow"),
             "production records",
         )
     part = criterion.id.removeprefix(criterion.model_copy(update={"where": None, "topic": None}).id).strip("[]")
-    n, s = (tuple(scope + name for name in names) for names in (row.n, row.s))
-    return Rate(n, s, f"{row.units} with {part}")
+    n, s, less = (tuple(scope + name for name in names) for names in (row.n, row.s, row.less))
+    return Rate(n, s, f"{row.units} with {part}", less)
 
 
 def _row_of(criterion: Criterion, config: Config) -> Rate:
@@ -254,18 +283,6 @@ def behind(prefix: str, figures: Mapping[str, int]) -> dict[str, int]:
     return {name.removeprefix(prefix): units for name, units in figures.items() if name.startswith(prefix)}
 
 
-class Counts(NamedTuple):
-    """Units and bad units of one rate."""
-
-    n: int
-    s: int
-
-    @property
-    def possible(self) -> bool:
-        """Whether 0 <= s <= n; anything else is a writer's error and can carry no evidence."""
-        return 0 <= self.s <= self.n
-
-
 def counts(rate: str, outcomes: Mapping[str, int], rates: Mapping[str, Rate] = RATES) -> Counts:
     """Units and bad units of `rate` in a map of outcome counts; outcomes that are not there count 0.
 
@@ -273,7 +290,7 @@ def counts(rate: str, outcomes: Mapping[str, int], rates: Mapping[str, Rate] = R
     Counts(n=10, s=2)
     """
     row = rates[rate]
-    return Counts(sum(outcomes.get(name, 0) for name in row.n), sum(outcomes.get(name, 0) for name in row.s))
+    return row.counts(outcomes)
 
 
 def declared(config: Config) -> Config:

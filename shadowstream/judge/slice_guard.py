@@ -24,7 +24,7 @@ from shadowstream.judge.measures import Measure
 from shadowstream.judge.parts import BAD, PAIRS, by_value
 
 NAMED_MAX = 5
-_ENDED = (PAIRS, "missing", "candidate_error")
+_ENDED = (PAIRS, "both_failed", "missing", "candidate_error")
 
 
 class Row(NamedTuple):
@@ -52,7 +52,7 @@ def row_of(measure: Measure) -> Row | None:
     rows = {
         "mismatch": Row((PAIRS,), (BAD,), "pairs", "differ"),
         "field": Row((PAIRS,), (f"field/{criterion.path}",), "pairs", f"differ at {criterion.path}"),
-        "missing": Row(_ENDED, _ENDED[1:], "production records", "have no partner"),
+        "missing": Row(_ENDED, _ENDED[2:], "production records", "have no partner"),
         "error": Row(
             (*_ENDED, "undecodable_shadow"),
             ("candidate_error", "undecodable_shadow"),

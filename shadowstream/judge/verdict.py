@@ -27,6 +27,7 @@ from shadowstream.judge.incidents import Watch
 from shadowstream.judge.paths import Paths
 from shadowstream.judge.paths import blockers as unseen_blockers
 from shadowstream.judge.paths import caveats as unseen_caveats
+from shadowstream.judge.side_notes import noise, noise_caveats, shifts
 from shadowstream.judge.slice_guard import NOTHING_FOUND, Found
 from shadowstream.judge.slices import LISTED_MAX, Listed
 from shadowstream.judge.standing import Standing
@@ -169,6 +170,8 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "caveats": [
             *caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
             *unseen_caveats(config, case.paths, windows.figures),
+            *shifts(config, windows.figures),
+            *noise_caveats(config, windows.figures),
             *case.guarded.small,
         ],
         "remainder": windows.remainder,
@@ -191,6 +194,7 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
             {"topic": topic, "partition": partition, "from_offset": low, "to_offset": high}
             for (topic, partition), (low, high) in sorted(windows.sources.items())
         ],
+        "noise": noise(windows.figures),
     }
     rounded: dict[str, Any] = _rounded(record)
     return rounded | {"evidence_digest": evidence_digest(rounded)}
