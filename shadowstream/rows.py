@@ -112,6 +112,15 @@ class CriterionVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Noise:
+    """How much production differs from itself at a path: pairs with its twin, and those that differ there."""
+
+    path: str
+    n: int
+    s: int
+
+
+@dataclass(frozen=True, slots=True)
 class SliceExcess:
     """A slice that holds an excess of mismatches."""
 
@@ -207,6 +216,7 @@ class Verdict:
     incidents: tuple[OpenIncident, ...]
     override: Override | None
     min_duration_ms: int | None
+    noise: tuple[Noise, ...]
 
 
 Row = DiffRow | DriftEvent | Verdict

@@ -135,6 +135,8 @@ def _by_columns(
     evolving: Evolutions,
 ) -> list[int]:
     """Enter what columns can decide; the places that are left."""
+    if rules.root.own is not None:  # of whole values rows alone ask a rule
+        return list(places)
     left: list[int] = []
     for group in _by_schemas(values, (decoders[0].head, decoders[1].head), places, left):
         read, also_read = (

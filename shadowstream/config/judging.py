@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis, Rate
+from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis, Rate, names_several
 
 RateName = Literal[
     "mismatch", "field", "missing", "extra", "error", "duplicate",
@@ -138,6 +138,8 @@ class Criterion(Model):
                 # YAML's null without quotes is no text.
                 which = ': schema, "null" in quotes, range or category' if part == "check" else ""
                 raise ValueError(f"rate: {self.rate} needs {part}{which}")
+        if self.rate in ("mean", "check") and names_several(self.path or ""):
+            raise ValueError(f"path: a star names several values, and rate: {self.rate} looks at one; name it")
         if self.unit == "key" and self.rate not in _BY_KEY:
             raise ValueError(f"unit: key goes with rate: {' and '.join(_BY_KEY)} only; take block for {self.rate}")
         if self.where and self.rate not in OF_PARTS:

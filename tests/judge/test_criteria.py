@@ -14,6 +14,7 @@ TABLE = [
     ("cardinality", {"mismatch", "missing", "extra"}, {"mismatch"}),
     ("missing", {"missing"}, {"missing"}),
     ("candidate_error", {"missing"}, {"missing"}),
+    ("both_failed", {"missing"}, set()),
     ("extra", {"extra"}, {"extra"}),
     ("undecodable_shadow", {"error"}, {"error"}),
     ("undecodable_production", set(), set()),
@@ -61,6 +62,10 @@ def test_no_record_of_production_has_no_coverage() -> None:
     assert coverage({}) is None
     assert coverage({"extra": 3, "input": 9}) is None
     assert coverage({"warm_up": 9}) == 0
+
+
+def test_a_failure_of_both_sides_is_taken_from_the_failed_inputs() -> None:
+    assert counts("error", {"input": 100, "input_failed": 12, "both_failed": 10}) == Counts(100, 2)
 
 
 def test_counts_that_no_trial_can_have_are_told() -> None:
