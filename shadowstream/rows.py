@@ -112,6 +112,15 @@ class CriterionVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Noise:
+    """How much production differs from itself at a path: pairs with its twin, and those that differ there."""
+
+    path: str
+    n: int
+    s: int
+
+
+@dataclass(frozen=True, slots=True)
 class SliceExcess:
     """A slice that holds an excess of mismatches."""
 
@@ -211,6 +220,7 @@ class Verdict:
     coverage_lately: float | None
     min_coverage: float | None
     outcome_reasons: Mapping[str, int]
+    noise: tuple[Noise, ...]
 
 
 Row = DiffRow | DriftEvent | Verdict

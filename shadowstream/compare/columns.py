@@ -45,6 +45,8 @@ def compare_columns(production: Sequence[Any], shadow: Sequence[Any], rules: Rul
         raise ShadowstreamBug(f"compare: {len(production)} production values and {len(shadow)} shadow values")
     if not production:
         return []
+    if rules.root.own is not None:
+        return [compare_rows(one, other, rules) for one, other in zip(production, shadow, strict=True)]
     if {*map(type, production)} == {dict} == {*map(type, shadow)}:
         return _objects(production, shadow, rules)
     results: list[PairResult | None] = [None] * len(production)

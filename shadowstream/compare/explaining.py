@@ -24,6 +24,7 @@ def explained(
     if not len(places) or production.schema.names != shadow.schema.names:
         return {}
     differences: list[list[Difference]] = [[] for _ in places]
+    touched: list[set[str]] = [set() for _ in places]
     left = np.ones(len(places), np.bool_)
     # `pa.array` would import pandas where it is installed.
     at = pa.Int64Array.from_buffers(pa.int64(), len(places), [None, pa.py_buffer(places)])
@@ -41,12 +42,14 @@ def explained(
         for n, (value, also) in enumerate(pairs):
             if value != also:
                 if plain:
-                    differences[n] += [difference(*found) for found in mismatch_of_field(rules, name, value, also)]
+                    for found in mismatch_of_field(rules, name, value, also):
+                        differences[n].append(difference(*found))
+                        touched[n].update(rules.watched.touched(found[0]))
                 else:
                     left[n] = False
     return {
-        int(place): PairResult("mismatch", found[:DIFFERENCES_MAX])
-        for place, found, whole in zip(places.tolist(), differences, left.tolist(), strict=True)
+        int(place): PairResult("mismatch", found[:DIFFERENCES_MAX], touched=frozenset(paths))
+        for place, found, paths, whole in zip(places.tolist(), differences, touched, left.tolist(), strict=True)
         if whole and found
     }
 

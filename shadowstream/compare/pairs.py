@@ -136,6 +136,8 @@ def _by_columns(
     evolving: Evolutions,
 ) -> list[int]:
     """Enter what columns can decide; the places that are left."""
+    if rules.root.own is not None:  # of whole values rows alone ask a rule
+        return list(places)
     left: list[int] = []
     for group in _by_schemas(values, (decoders[0].head, decoders[1].head), places, left):
         read, also_read = (
@@ -215,13 +217,15 @@ def _by_rows(
     odd = {RecordError, type(None)}
     if odd.isdisjoint(map(type, ours)) and odd.isdisjoint(map(type, theirs)):
         return list(compare_columns(ours, theirs, rules))
-    settled = [_odd(*row) for row in zip(*raw, ours, theirs, strict=True)]
+    settled = [_odd(*row, rules) for row in zip(*raw, ours, theirs, strict=True)]
     left = [index for index, result in enumerate(settled) if result is None]
     results = iter(compare_columns(_at(ours, left), _at(theirs, left), rules))
     return [next(results) if result is None else result for result in settled]
 
 
-def _odd(raw: bytes | None, other_raw: bytes | None, value: Any, other: Any) -> PairResult | Undecodable | None:
+def _odd(
+    raw: bytes | None, other_raw: bytes | None, value: Any, other: Any, rules: RuleSet
+) -> PairResult | Undecodable | None:
     """The result of a pair with an undecodable value, a tombstone or a JSON null; None for any other pair."""
     for side, decoded in ((Side.PRODUCTION, value), (Side.SHADOW, other)):
         if isinstance(decoded, RecordError):
@@ -230,8 +234,8 @@ def _odd(raw: bytes | None, other_raw: bytes | None, value: Any, other: Any) -> 
         return None
     if (raw is None) != (other_raw is None):
         # A tombstone deletes, a JSON null does not.
-        return whole("tombstone", ABSENT if raw is None else value, ABSENT if other_raw is None else other)
-    return PLAIN_MATCH if value is other else whole("null", value, other)
+        return whole("tombstone", ABSENT if raw is None else value, ABSENT if other_raw is None else other, rules)
+    return PLAIN_MATCH if value is other else whole("null", value, other, rules)
 
 
 def _at(column: Sequence[Any], places: Sequence[int]) -> Sequence[Any]:

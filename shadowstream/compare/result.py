@@ -21,6 +21,7 @@ MATCH, IGNORED, TOLERATED, MISMATCH = range(4)
 
 DIFFERENCES_MAX = 32
 TEXT_CHARS_MAX = 256
+NOWHERE: frozenset[str] = frozenset()
 
 
 class Difference(NamedTuple):
@@ -50,7 +51,7 @@ class PairResult:
     the tolerated, of an ignored one the ignored. They are worked out when first asked for.
     """
 
-    __slots__ = ("_differences", "_explain", "_reason", "outcome")
+    __slots__ = ("_differences", "_explain", "_reason", "_touched", "outcome")
 
     def __init__(
         self,
@@ -58,8 +59,10 @@ class PairResult:
         differences: Sequence[Difference] = (),
         explain: Callable[[], PairResult] | None = None,
         reason: str | None = None,
+        touched: frozenset[str] = NOWHERE,
     ) -> None:
         self.outcome: Outcome = outcome
+        self._touched = touched
         self._differences = tuple(differences)
         self._reason = reason
         self._explain = explain
@@ -68,6 +71,7 @@ class PairResult:
         if self._explain is not None:
             whole, self._explain = self._explain(), None
             self._differences, self._reason = whole.differences, whole.reason
+            self._touched = whole.touched
 
     @property
     def differences(self) -> tuple[Difference, ...]:
@@ -80,6 +84,13 @@ class PairResult:
         """Why, where outcome and differences do not say: a function of the config that failed, a declared change."""
         self._explained()
         return self._reason
+
+    @property
+    def touched(self) -> frozenset[str]:
+        """The watched paths (`RuleSet.watch`) at, above or below which a mismatch differs, found among all its
+        differences and not only the first 32."""
+        self._explained()
+        return self._touched
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PairResult):

@@ -40,6 +40,7 @@ from shadowstream.compare.result import (
     IGNORED,
     MATCH,
     MISMATCH,
+    NOWHERE,
     OUTCOMES,
     PLAIN_MATCH,
     TOLERATED,
@@ -48,6 +49,7 @@ from shadowstream.compare.result import (
 from shadowstream.compare.rules import Own, RuleSet, Spot
 from shadowstream.compare.telling import ABSENT, difference
 from shadowstream.compare.tolerances import NUMBERS, mapped, within
+from shadowstream.compare.watched import NONE_WATCHED, Watched
 from shadowstream.config import Rule
 
 
@@ -61,7 +63,7 @@ def compare_rows(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
     >>> compare_rows({"id": 7, "score": 0.5}, {"id": 8, "score": 0.5}, rules).differences
     (Difference(path='id', kind='value', production='7', shadow='8', delta=1.0),)
     """
-    walk = _Walk(rules.ignores_added)
+    walk = _Walk(rules.ignores_added, watched=rules.watched)
     walk.top(rules.root, production, shadow)
     return walk.result()
 
@@ -76,9 +78,9 @@ def mismatches(production: Any, shadow: Any, rules: RuleSet, ignores_added: bool
     return walk.found(MISMATCH)
 
 
-def whole(kind: str, production: Any, shadow: Any) -> PairResult:
+def whole(kind: str, production: Any, shadow: Any, rules: RuleSet) -> PairResult:
     """A mismatch of two values as wholes; a side that has none is `ABSENT`."""
-    return PairResult("mismatch", [difference((), kind, production, shadow)])
+    return PairResult("mismatch", [difference((), kind, production, shadow)], touched=rules.watched.every)
 
 
 def unexplained(level: int, production: Any, shadow: Any, rules: RuleSet) -> PairResult:
@@ -118,12 +120,14 @@ class _Enough(Exception):
 
 
 class _Walk:
-    """One walk over a pair: collects what differs, by level."""
+    """One walk over a pair: collects what differs, by level, and which watched paths the mismatches touch."""
 
-    __slots__ = ("_at", "_found", "_ignores_added", "_most", "_reason")
+    __slots__ = ("_at", "_found", "_ignores_added", "_most", "_reason", "_touched", "_watched")
 
-    def __init__(self, ignores_added: bool, most: int = DIFFERENCES_MAX) -> None:
+    def __init__(self, ignores_added: bool, most: int = DIFFERENCES_MAX, watched: Watched = NONE_WATCHED) -> None:
         self._ignores_added = ignores_added
+        self._watched = watched
+        self._touched: set[str] = set()
         self._most = most
         self._at: list[str] = []
         self._found: tuple[list[Found], ...] = ([], [], [], [])
@@ -150,7 +154,9 @@ class _Walk:
         level = self.level()
         if level == MATCH:
             return PLAIN_MATCH
-        return PairResult(OUTCOMES[level], [difference(*found) for found in self._found[level]], reason=self._reason)
+        differences = [difference(*found) for found in self._found[level]]
+        touched = frozenset(self._touched) if self._touched else NOWHERE
+        return PairResult(OUTCOMES[level], differences, reason=self._reason, touched=touched)
 
     # ---------------------------------------------------------------- values
 
@@ -276,8 +282,12 @@ class _Walk:
         found = self._found[level]
         if len(found) < self._most:
             found.append((tuple(self._at), kind, production, shadow))
-        if level == MISMATCH and len(found) == self._most:
-            raise _Enough
+        if level == MISMATCH:
+            if len(self._touched) < len(self._watched):
+                self._touched.update(self._watched.touched(self._at))
+            # A watched path may differ beyond the differences that are kept, so the walk goes on for it.
+            if len(found) == self._most and len(self._touched) == len(self._watched):
+                raise _Enough
 
 
 def _absent(production: Any, shadow: Any) -> tuple[str, Any, Any]:

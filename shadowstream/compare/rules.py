@@ -2,6 +2,8 @@
 
 A path names fields and list indices from the outside in, by dots: ``items.0.price``. In a rule ``*`` stands for any
 one name or index. A dot, a backslash or a lone star inside a name is escaped by a backslash: ``a\\.b`` is one name.
+As in JSONPath ``items[0]`` and ``items[*]`` are ``items.0`` and ``items.*``; ``$`` is the whole value, and before a
+path it may be left out.
 
 A rule holds at its path and at every path below it. Of several that hold **the most specific wins**: first the
 longer one (``user.age`` before ``user``), then, of equally long ones, the one that names where the other has a star,
@@ -21,12 +23,15 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from shadowstream.compare.hooks import Hook, fenced, load, normaliser
+from shadowstream.compare.watched import NONE_WATCHED, Watched
 from shadowstream.config import Rule
 from shadowstream.errors import ConfigError
 
 _NAME = re.compile(r"(?:\\.|[^.\\])*", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_TO_ESCAPE = re.compile(r"[.\\]|^\*$")
+_TO_ESCAPE = re.compile(r"[.\\]|^\*$|\[(?=(?:\d+|\*)\])")
+_INDEXED = re.compile(r"((?:\\.|[^\\\[])*)((?:\[(?:\d+|\*)\])+)", re.DOTALL)
+ROOT = "$"
 STAR = None
 
 
@@ -35,19 +40,31 @@ def parse_path(text: str) -> list[str | None]:
 
     >>> parse_path(r"items.*.unit\\.price")
     ['items', None, 'unit.price']
+    >>> parse_path("$.items[0].price"), parse_path("$")
+    (['items', '0', 'price'], [])
     """
     names: list[str | None] = []
-    at = 0
+    if text == ROOT:
+        return names
+    at = len(ROOT) + (text[1] == ".") if text.startswith((f"{ROOT}.", f"{ROOT}[")) else 0
     while True:
         match = _NAME.match(text, at)
         end = match.end() if match else at
         if end < len(text) and text[end] != ".":
             raise ConfigError(f"path {text!r}: ends in a backslash; write \\\\ for a backslash in a name")
-        part = text[at:end]
-        names.append(STAR if part == "*" else _ESCAPED.sub(r"\1", part))
+        names += _part(text[at:end])
         if end == len(text):
             return names
         at = end + 1
+
+
+def _part(part: str) -> list[str | None]:
+    """The names between two dots: one, and the indexes in brackets behind it."""
+    indexed = _INDEXED.fullmatch(part)
+    if indexed is None:
+        return [STAR if part == "*" else _ESCAPED.sub(r"\1", part)]
+    found: list[str | None] = [STAR if one == "*" else one for one in indexed[2][1:-1].split("][")]
+    return [*_part(indexed[1]), *found] if indexed[1] else found
 
 
 def join_path(names: Iterable[str]) -> str:
@@ -56,7 +73,10 @@ def join_path(names: Iterable[str]) -> str:
     >>> join_path(["items", "0", "unit.price"])
     'items.0.unit\\\\.price'
     """
-    return ".".join([_TO_ESCAPE.sub(r"\\\g<0>", name) for name in names])
+    escaped = [_TO_ESCAPE.sub(r"\\\g<0>", name) for name in names]
+    if escaped[:1] == [ROOT] or (escaped and escaped[0].startswith(f"{ROOT}[")):
+        escaped[0] = "\\" + escaped[0]
+    return ".".join(escaped)
 
 
 class Own(NamedTuple):
@@ -154,6 +174,12 @@ class RuleSet:
             node.rule, node.own = rule, _own(rule)
         self.root = Spot([root], None)
         """Where a walk over a whole value begins."""
+        self.watched = NONE_WATCHED
+        """Paths that each mismatch is asked for (`PairResult.touched`)."""
+
+    def watch(self, paths: Iterable[str]) -> None:
+        """Ask each mismatch whether it touches these paths. Raises `ConfigError` for a path that cannot be read."""
+        self.watched = Watched({path: parse_path(path) for path in paths})
 
     def for_path(self, path: str) -> Rule | None:
         """The rule that holds at `path`, None where values must be equal."""

@@ -10,12 +10,13 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from shadowstream.config import parts
 from shadowstream.config.cluster import OWNED_PROPERTIES, Format, Kafka, Schemas
 from shadowstream.config.comparing import Check, Compare, Dimension, Expected, Latency, Redact, Rule
 from shadowstream.config.judging import Criterion, Drift, Judge
 from shadowstream.config.limits import Alerts, Limits
 from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis
-from shadowstream.config.sides import Candidate, Identity, Labels, Production, Twin
+from shadowstream.config.sides import Candidate, Failure, Identity, Labels, Production, Twin
 from shadowstream.topics import TopicPlan
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Dimension",
     "Drift",
     "Expected",
+    "Failure",
     "Format",
     "Identity",
     "Judge",
@@ -112,6 +114,8 @@ class Config(Model):
                 ),
                 "expected": (one.name in declared, f"a declared change {one.name} in compare.expected"),
             }
+            if reason := parts.unknown(one, self.compare, self.production.outputs):
+                raise ValueError(f"judge.criteria: {one.id} {reason}")
             there, what = needs.get(one.rate, (True, ""))
             if not there:
                 raise ValueError(f"judge.criteria: {one.id} needs {what}; nothing would be counted for it")

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from shadowstream.config.model import Millis, Model, PositiveMillis, Rate
+from shadowstream.config.model import Millis, Model, PositiveMillis, Rate, names_several
 
 ENTRY_POINT = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 NORMALISERS = ("trim", "lower", "nfc", "number", "json", "utc")
@@ -142,6 +142,8 @@ class Dimension(Model):
     def _says_where(self) -> Dimension:
         if (self.path is None) == (self.header is None):
             raise ValueError("give either path or header")
+        if self.path is not None and names_several(self.path):
+            raise ValueError("path: a star names several values, and a dimension has one; name it")
         return self
 
 
@@ -215,6 +217,8 @@ class Check(Model):
     def _asks_something(self) -> Check:
         if not self.kinds:
             raise ValueError("the check asks nothing; give type, not_null, low, high or categories")
+        if names_several(self.path):
+            raise ValueError("path: a star names several values, and a check looks at one; name it")
         return self
 
 
@@ -258,10 +262,12 @@ class Compare(Model):
             ("dimensions", [one.name for one in self.dimensions]),
             ("expected", [one.name for one in self.expected]),
             ("checks", [one.path for one in self.checks]),
+            ("rules", [one.path for one in self.rules]),
         ):
             twice = {name for name in names if names.count(name) > 1}
             if twice:
-                raise ValueError(f"{what}: {', '.join(sorted(twice))} stands more than once")
+                hint = "; put everything into one rule" if what == "rules" else ""
+                raise ValueError(f"{what}: {', '.join(sorted(twice))} stands more than once{hint}")
         return self
 
     @property

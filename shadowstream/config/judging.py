@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis, Rate
+from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis, Rate, names_several
 
 RateName = Literal[
     "mismatch", "field", "missing", "extra", "error", "duplicate",
@@ -22,6 +23,10 @@ _NAMES = {
     "cost": ("reference_ms", "ratio"),
 }
 _BY_KEY = ("mismatch",)
+OF_PARTS = ("mismatch", "field", "missing", "extra", "error", "duplicate", "slower", "over", "mean", "check")
+"""Rates that the joiner counts by the value of a dimension."""
+OF_INPUTS = ("error", "cost", "labels")
+"""Rates that are not counted by output topic."""
 
 LIMIT_MAX = 0.99
 """What watches a rate over time knows no worse one."""
@@ -60,6 +65,13 @@ class Criterion(Model):
         allow_inf_nan=False,
         description="for cost: an input is costly above this many times reference_ms",
     )
+    where: dict[str, str | int | float | bool | None] | None = Field(
+        None,
+        min_length=1,
+        max_length=2,
+        description="count only records with these values of compare.dimensions, for example {tenant: eu}",
+    )
+    topic: str | None = Field(None, min_length=1, description="count only records of this output topic of production")
     unit: Literal["record", "key", "block"] = Field(
         "record",
         description="what is counted. record: each pair or record. key: the share of bad pairs per bucket of keys and "
@@ -85,7 +97,19 @@ class Criterion(Model):
         >>> Criterion(rate="check", check="null", path="user.zip", limit=0.01).id
         'check:null:user.zip'
         """
-        return ":".join(one for one in (self.rate, self.check, self.name, self.path) if one)
+        named = ":".join(one for one in (self.rate, self.check, self.name, self.path) if one)
+        parts = [*([f"topic={self.topic}"] if self.topic else []), *([self.slice] if self.slice else [])]
+        return f"{named}[{','.join(parts)}]" if parts else named
+
+    @property
+    def slice(self) -> str:
+        """The values that `where` asks for, in the order of the dimensions' names; empty without it.
+
+        >>> Criterion(rate="mismatch", limit=0.01, where={"tenant": "eu", "paid": True}).slice
+        'paid=true,tenant=eu'
+        """
+        named = {name: one if isinstance(one, str) else json.dumps(one) for name, one in (self.where or {}).items()}
+        return ",".join(f"{name}={value}" for name, value in sorted(named.items()))
 
     @property
     def over_ns(self) -> int | None:
@@ -114,8 +138,16 @@ class Criterion(Model):
                 # YAML's null without quotes is no text.
                 which = ': schema, "null" in quotes, range or category' if part == "check" else ""
                 raise ValueError(f"rate: {self.rate} needs {part}{which}")
+        if self.rate in ("mean", "check") and names_several(self.path or ""):
+            raise ValueError(f"path: a star names several values, and rate: {self.rate} looks at one; name it")
         if self.unit == "key" and self.rate not in _BY_KEY:
             raise ValueError(f"unit: key goes with rate: {' and '.join(_BY_KEY)} only; take block for {self.rate}")
+        if self.where and self.rate not in OF_PARTS:
+            raise ValueError(f"where does not go with rate: {self.rate}; it goes with {', '.join(OF_PARTS)}")
+        if self.topic and self.rate in OF_INPUTS and not (self.where and self.rate == "error"):
+            raise ValueError(f"topic does not go with rate: {self.rate}: an input belongs to no output topic")
+        if self.unit == "key" and (self.where or self.topic):
+            raise ValueError("unit: key is of all pairs; with where or topic take record or block")
         if self.unit != "record" and self.rate == "mean":
             raise ValueError("a mean is of records; leave unit out")
         if self.limit >= LIMIT_MAX:
@@ -160,6 +192,11 @@ class Judge(Model):
         "of the candidate's that must be compared or judged extra; warm-up, filtered and sampled out ones are left out",
     )
     drift: Drift = Field(default_factory=Drift)
+    slices: Literal["guard", "show"] = Field(
+        "guard",
+        description="guard: promote only while no value of compare.dimensions is shown to be over the limit of a "
+        "criterion; show: slices are listed and decide nothing",
+    )
 
     @model_validator(mode="after")
     def _each_once(self) -> Judge:
@@ -167,6 +204,10 @@ class Judge(Model):
         twice = {one for one in ids if ids.count(one) > 1}
         if twice:
             raise ValueError(f"criteria: {', '.join(sorted(twice))} is judged more than once")
+        means = {(one.path, one.bound, one.limit) for one in self.criteria if one.rate == "mean"}
+        paths = [path for path, _, _ in means]
+        if len(paths) > len(set(paths)):
+            raise ValueError("criteria: the criteria mean of one path need one bound and one limit")
         if all(criterion.muted for criterion in self.criteria):
             raise ValueError("criteria: all are muted, so nothing would be judged")
         return self

@@ -9,6 +9,20 @@ from pydantic import Field, model_validator
 from shadowstream.config.model import DAY_MS, Model, PositiveMillis
 
 
+class Failure(Model):
+    """How production says on an output that it failed on the input: a header, or a field that is there and not null."""
+
+    header: str | None = Field(None, min_length=1, description="header that such an output carries")
+    path: str | None = Field(None, min_length=1, description="dotted path of a field of such an output")
+    equals: str | None = Field(None, description="only where the header or field, as text, is this")
+
+    @model_validator(mode="after")
+    def _says_where(self) -> Failure:
+        if (self.header is None) == (self.path is None):
+            raise ValueError("give either header or path")
+        return self
+
+
 class Production(Model):
     """What production writes, and how far its word can be trusted."""
 
@@ -17,6 +31,11 @@ class Production(Model):
     commits: Literal["after_output", "unknown"] = Field(
         "unknown",
         description="after_output: production commits an input only after its outputs are flushed; makes extra exact",
+    )
+    error: Failure | None = Field(
+        None,
+        description="how an output says that production failed on its input; where the candidate fails on that input "
+        "too, this is no difference (outcome both_failed)",
     )
 
 

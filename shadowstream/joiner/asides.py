@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from shadowstream.codecs.framing import headed
 from shadowstream.compare.slices import ABSENT, text_of
-from shadowstream.config import Config
+from shadowstream.config import Config, Failure
 from shadowstream.joiner.formats import needs_headers, side_formats
 from shadowstream.joiner.identity import header, packed_of
 from shadowstream.records import Batch, Headers, Side
@@ -21,6 +21,7 @@ class Aside(NamedTuple):
 
     `emit_ms` is the time at which its side wrote it, as a header says; None where none does. `head` is how many bytes
     of its value stood in a header (`codecs.framing.headed`). `warm`: the candidate made it in the warm-up of its state.
+    `failed`: a header says that production failed on its input.
     """
 
     values: tuple[str, ...] = ()
@@ -28,6 +29,7 @@ class Aside(NamedTuple):
     emit_ms: int | None = None
     head: int = 0
     warm: bool = False
+    failed: bool = False
 
 
 _NOTHING = Aside()
@@ -39,6 +41,7 @@ class Asides:
     def __init__(self, config: Config, topic: str) -> None:
         self._formats = side_formats(config, topic)
         self._latency = config.compare.latency
+        self._error = config.production.error if failed_by_header(config) else None
         self._has_state = config.candidate.state != "none"
         self._names = [one.header for one in config.compare.dimensions if one.header is not None]
 
@@ -59,9 +62,16 @@ class Asides:
         if not batch.headers or side is Side.TWIN:
             return None
         if side is Side.PRODUCTION:
-            if latency is None or latency.production_header is None:
+            emitted = latency.production_header if latency is not None else None
+            if emitted is None and self._error is None:
                 return None
-            return [Aside(emit_ms=_millis(headers, latency.production_header)) for headers in batch.headers]
+            return [
+                Aside(
+                    emit_ms=_millis(headers, emitted) if emitted else None,
+                    failed=self._error is not None and says_failed(self._error, headers),
+                )
+                for headers in batch.headers
+            ]
         if not self._names and latency is None and not self._has_state:
             return None
         values = [tuple(_value(headers, name) for name in self._names) for headers in batch.headers]
@@ -80,11 +90,22 @@ class Asides:
         ]
 
 
+def failed_by_header(config: Config) -> bool:
+    """Whether headers of production's records say that production failed."""
+    return config.production.error is not None and config.production.error.header is not None
+
+
+def says_failed(error: Failure, headers: Headers) -> bool:
+    """Whether headers say that production failed."""
+    found = header(headers, error.header or "")
+    return found is not None and (error.equals is None or text_of(found) == error.equals)
+
+
 def asks_headers(config: Config, side: Side) -> bool:
     """Whether headers of production's or the twin's records are needed; the shadow's are read anyway."""
     latency = config.compare.latency
     timed = side is Side.PRODUCTION and latency is not None and latency.production_header is not None
-    return timed or needs_headers(config, side)
+    return timed or (side is Side.PRODUCTION and failed_by_header(config)) or needs_headers(config, side)
 
 
 def _millis(headers: Headers, name: str) -> int | None:

@@ -24,13 +24,14 @@ from shadowstream.joiner.cutting import FieldCounts, cut, cut_path
 from shadowstream.joiner.dead_letters import Failed, dead_letter
 from shadowstream.joiner.inputs import outcomes_of_inputs
 from shadowstream.joiner.pairing import Met, Pair
+from shadowstream.joiner.parts import touched_by
 from shadowstream.joiner.progress import Progress
 from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.said import SaidRow, is_correctable
 from shadowstream.records import REVISION_BYTES, Coordinate, Place, Side, Write
 
 PLAIN = frozenset(("match", "tolerated", "ignored"))
-AGREES = PLAIN | {"expected"}
+AGREES = PLAIN | {"expected", "both_failed"}
 UNJUDGED = frozenset(("warm_up", "filtered", "sampled_out", "evicted", "undecodable_input")) | {
     f"{kind}_production" for kind in ("duplicate", "repeated", "unpairable")
 }
@@ -62,26 +63,13 @@ class Plainly(NamedTuple):
     differences: Sequence[Any] = ()
 
 
-class DifferenceLike(Protocol):
-    """One path that differs; see schemas/diff.avsc."""
-
-    @property
-    def path(self) -> str: ...
-
-    @property
-    def kind(self) -> str: ...
-
-    def record(self) -> dict[str, Any]:
-        """As in schemas/diff.avsc."""
-        ...
-
-
 @dataclass(slots=True)
 class Cell:
     """Counts of one window and revision since the last commit."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     fields: Counter[str] = field(default_factory=Counter)
+    noise: Counter[str] = field(default_factory=Counter)
 
 
 class Said(NamedTuple):
@@ -208,6 +196,7 @@ class Book:
         self._end(side, result.outcome)
         revision = revision or (self.revision_of(row) if side is Side.SHADOW else self._revision)
         self._cell(row.time_ms, revision).outcomes[result.outcome] += 1
+        self.slices.alone(side, row, result.outcome, revision)
         rows: list[Row | None] = [None, None, None]
         rows[side] = row
         rows[Side.TWIN] = rows[Side.TWIN] or said.twin
@@ -228,6 +217,9 @@ class Book:
         cell = self._cell(time_ms, revision)
         cell.outcomes[f"twin_{twin}"] += 1
         cell.outcomes[f"joint_{joint}"] += 1
+        if compared is not None and compared.outcome == "mismatch":
+            paths = {self._redactor.path(one.path) for one in compared.differences}
+            self._fields.add(paths | touched_by(compared), cell.noise)
 
     def cardinality(self, production: Sequence[Row], shadow: Sequence[Row], id_: Hashable) -> None:
         """Enter n outputs against m of one input: one outcome that ends them all."""
@@ -244,6 +236,8 @@ class Book:
         self._end(late, result.outcome)
         self.corrections[said.outcome, result.outcome] += 1
         self._cell(said.time_ms, said.revision).outcomes[said.outcome] -= 1
+        first = pair.production if said.side is Side.PRODUCTION else pair.shadow
+        self.slices.alone(said.side, first, said.outcome, said.revision, -1)
         revision = self.revision_of(pair.shadow) if late is Side.SHADOW else said.revision
         self._count(result, pair.production.time_ms, revision)
         self._row(result, revision, (pair.production, pair.shadow, None), Said(pair.ambiguous, said, said.id))
@@ -262,6 +256,7 @@ class Book:
                 "revision": revision,
                 "outcomes": dict(cell.outcomes) | self.slices.outcomes((start, revision)),
                 "fields": dict(cell.fields),
+                "noise": dict(cell.noise),
                 **self.slices.record((start, revision)),
             }
             for (start, revision), cell in sorted(self.cells.items())

@@ -7,7 +7,7 @@ have no cell of their own. The sum over the cells of one dimension is the window
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple, cast
 
@@ -20,8 +20,10 @@ from shadowstream.config import Config
 from shadowstream.joiner import measures
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.measures import Measured, Measuring
+from shadowstream.joiner.parts import OF_ONE, UNREAD, Named, Pairs, Parts, Values, fields_of, scopes_of
 from shadowstream.joiner.reasons import ReasonCounts
-from shadowstream.joiner.rows import Rows
+from shadowstream.joiner.rows import Row, Rows
+from shadowstream.records import Side
 
 BUCKETS = 1_024
 CELLS_MAX = 65_536
@@ -43,6 +45,8 @@ class Columns(NamedTuple):
     outcomes: Sequence[str]
     dimensions: Sequence[Coded] = ()
     measured: Measured = Measured()
+    touched: Mapping[str, _Mask] = {}
+    """By path of a `field` criterion the pairs that differ there (`parts.touched_of`)."""
 
 
 def columns_of(
@@ -75,9 +79,10 @@ def columns_of(
 class _Tally:
     """Counts of one window and revision."""
 
-    __slots__ = ("buckets", "measures", "slices")
+    __slots__ = ("buckets", "measures", "named", "parts", "slices")
 
-    def __init__(self) -> None:
+    def __init__(self, parts: Parts) -> None:
+        self.named, self.parts = Named(), parts
         self.buckets = np.zeros((2, BUCKETS), np.int64)
         self.measures = measures.Tally()
         self.slices: dict[tuple[int, ...], dict[tuple[str, ...], list[int]]] = {}
@@ -93,18 +98,24 @@ class Cells:
         self._names = [dimension.name for dimension in config.compare.dimensions]
         places = range(len(self._names))
         self._groups = [*((place,) for place in places), *combinations(places, 2)]
+        self._paths, self._scopes = fields_of(config), scopes_of(config)
+        self.values: Values | None = None
+        """Reads dimensions of records that end alone; None: their slices are not counted."""
         self._tallies: dict[At, _Tally] = {}
         self.reasons = ReasonCounts()
 
     def add(self, pairs: Columns) -> None:
-        """Count pairs; those that were not compared count nowhere."""
+        """Count pairs; those that could not be compared count for the values of dimensions alone."""
         compared = _among(pairs.outcomes, COMPARED)
-        if not compared.any():
+        counted = compared | _among(pairs.outcomes, UNREAD) if self._names else compared
+        if not counted.any():
             return
         bad, buckets = _among(pairs.outcomes, BAD), _buckets(pairs.keys)
-        for at, mask in self._windows(pairs, compared):
-            tally = self._tallies.setdefault(at, _Tally())
+        of_parts = Pairs(coded(pairs.outcomes), pairs.dimensions, compared, pairs.measured, pairs.touched)
+        for at, window in self._windows(pairs, counted):
+            tally, mask = self._tally(at), window & compared
             tally.measures.add(pairs.measured, mask, self._latency)
+            tally.named.add(mask, pairs.touched)
             held = mask & (buckets >= 0)
             tally.buckets[0] += np.bincount(buckets[held], minlength=BUCKETS)
             tally.buckets[1] += np.bincount(buckets[held & bad], minlength=BUCKETS)
@@ -112,6 +123,21 @@ class Cells:
             dimensions = [folded(column, mask, self._values_max) for column in pairs.dimensions]
             for group in self._groups if dimensions else ():
                 _count(tally.slices.setdefault(group, {}), [dimensions[place] for place in group], mask, mask & bad)
+            if dimensions:
+                tally.parts.add(of_parts, window, dimensions, self._latency)
+
+    def alone(self, side: Side, row: Row, outcome: str, revision: str, n: int = 1) -> None:
+        """Count a record that ended alone by its values of the dimensions; -1: it did not after all."""
+        if not self._names or self.values is None or outcome not in OF_ONE:
+            return
+        at = (row.time_ms - row.time_ms % self._window_ms, revision)
+        self._tally(at).parts.alone(self.values(side, row), outcome, n)
+
+    def _tally(self, at: At) -> _Tally:
+        tally = self._tallies.get(at)
+        if tally is None:
+            tally = self._tallies[at] = _Tally(Parts(self._scopes))
+        return tally
 
     def _windows(self, pairs: Columns, compared: _Mask) -> Iterable[tuple[At, _Mask]]:
         revisions = coded(pairs.revisions)
@@ -137,6 +163,9 @@ class Cells:
             "reasons": reasons,
             "buckets": [{"bucket": b, "n": n[b], "s": s[b]} for b in range(BUCKETS) if n[b]],
             "slices": self._slices(tally),
+            "named": tally.named.record(self._paths),
+            "values": tally.parts.by_value(self._names, self._values_max),
+            "scopes": tally.parts.record(self._paths),
             **tally.measures.record(),
         }
 

@@ -68,6 +68,7 @@ def stats(task: TaskState, sequence: int, words: dict[str, Any]) -> Write:
         "windows": task.book.windows(),
         "incarnation": task.incarnation,
         **words,
+        **task.occurring.record(),
     }
     topic = task.config.plan.of("stats")
     return Write(topic, _partition(task), f"{task.name}:{sequence}".encode(), own.encode("stats", record))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from shadowstream.codecs.decoder import Decoder
@@ -11,6 +11,7 @@ from shadowstream.compare.evolving import Evolutions
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.fields import Fields
 from shadowstream.compare.pairs import NONE_DECLARED, Declared, compare_pairs
+from shadowstream.compare.presence import fields, holds
 from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import Results
 from shadowstream.compare.rules import RuleSet, join_path, parse_path
@@ -54,8 +55,21 @@ class Comparing(Protocol):
         """Values of a side, to be looked at by path."""
         ...
 
-    def dimensions(self, production: Values) -> Sequence[Coded]:
-        """Columns of the dimensions that are fields of production's values, in the config's order."""
+    def dimensions(self, values: Values, side: Side = Side.PRODUCTION) -> Sequence[Coded]:
+        """Columns of the dimensions that are fields of values, production's if nothing else is asked for, in the
+        config's order."""
+        ...
+
+    def watch(self, paths: Sequence[str]) -> None:
+        """Ask each mismatch whether it touches these paths (`PairResult.touched`)."""
+        ...
+
+    def holding(self, decoded: Sequence[Any], paths: Iterable[str]) -> set[str]:
+        """The paths at which some decoded value holds anything."""
+        ...
+
+    def fields_in(self, decoded: Sequence[Any]) -> Iterable[str]:
+        """The paths of the fields that decoded values hold."""
         ...
 
 
@@ -101,12 +115,25 @@ class Comparer:
         """See `Comparing`."""
         return Fields(self._decoders[side], values)
 
-    def dimensions(self, production: Values) -> Sequence[Coded]:
+    def watch(self, paths: Sequence[str]) -> None:
+        """See `Comparing`."""
+        self._rules.watch(paths)
+
+    def holding(self, decoded: Sequence[Any], paths: Iterable[str]) -> set[str]:
+        """See `Comparing`."""
+        named = {path: parse_path(path) for path in paths}
+        return {path for path, names in named.items() if any(holds(one, names, self._rules) for one in decoded)}
+
+    def fields_in(self, decoded: Sequence[Any]) -> Iterable[str]:
+        """See `Comparing`."""
+        return dict.fromkeys(path for one in decoded for path in fields(one))
+
+    def dimensions(self, values: Values, side: Side = Side.PRODUCTION) -> Sequence[Coded]:
         """See `Comparing`. Values are decoded only where a field is asked for, those of equal pairs as well."""
         if not self._dimensions:
             return ()
-        fields = self.fields(Side.PRODUCTION, production)
-        columns = [fields.coded(path) for path in self._dimensions]
+        found = self.fields(side, values)
+        columns = [found.coded(path) for path in self._dimensions]
         if not self._redactor:
             return columns
         return [

@@ -13,8 +13,10 @@ from shadowstream.joiner.cells import Columns, columns_of
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.corrections import Corrected, Correction
 from shadowstream.joiner.cutting import too_long
+from shadowstream.joiner.failures import Failures
 from shadowstream.joiner.many import COMPARED_MAX, assign
 from shadowstream.joiner.pairing import Alone, Decision, Many, Met, Pair
+from shadowstream.joiner.parts import Values, fields_of, touched_of
 from shadowstream.joiner.progress import Absent
 from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.said import MAY_BE_GONE, MAY_BE_UNREAD, SaidRow
@@ -44,6 +46,10 @@ class Deciding:
         self._task = task
         self._compare = compare
         self.scoring = Scoring(task.config, task.name, compare)
+        self._failures = Failures(task.config, compare)
+        self._fields = fields_of(task.config)
+        compare.watch(self._fields)
+        task.book.slices.values = Values(task.config, compare)
         self._pairs: list[Pair] = []
         self._met: list[Met] = []
         self._others: deque[Alone | Many] = deque()
@@ -142,8 +148,10 @@ class Deciding:
         results, book = self._compare(production.values, shadow.values, production.times_ms), self._task.book
         outcomes, revisions = results.outcomes, book.revisions_of(shadow)
         columns = columns_of(self._task.config, production, shadow, self._compare, outcomes, revisions)
+        columns = columns._replace(touched=touched_of(self._fields, results, outcomes))
         pairs = [met.pair(i) for i in range(len(met.ids))] if self._task.config.labels else []
         scored = self.scoring.scored(pairs, outcomes, revisions)
+        self._task.occurring.look(self._compare, production.offsets, production.values, shadow.values)
         book.met(met, results, columns)
         book.changes.update(results.changed())
         book.slices.add(columns)
@@ -156,8 +164,11 @@ class Deciding:
             (warm if self._is_warm(pair.shadow) else counted).append(pair)
         # Compared before anything is entered: a schema that cannot be had now raises, and the pairs must not be lost.
         results = self._results(counted)
-        columns = self._columns(counted, results.outcomes)
+        columns = self._columns(counted, results)
         scored = self.scoring.scored(counted, results.outcomes, columns.revisions)
+        offsets = [pair.production.offset for pair in counted]
+        values = [pair.production.value for pair in counted], [pair.shadow.value for pair in counted]
+        self._task.occurring.look(self._compare, offsets, *values)
         met = [pair for pair in counted if pair.twin is not None]
         twins = iter(self._compare.twin([p.production.value for p in met], [p.twin.value for p in met if p.twin]))
         self._pairs = []
@@ -170,12 +181,16 @@ class Deciding:
         book.slices.add(columns)
         book.writes += scored
 
-    def _columns(self, pairs: Sequence[Pair], outcomes: Sequence[str], revision: str | None = None) -> Columns:
+    def _columns(
+        self, pairs: Sequence[Pair], results: Results | Sequence[Compared], revision: str | None = None
+    ) -> Columns:
         """Compared pairs as columns; `revision` where it is not that of the shadow's record."""
         book = self._task.book
+        outcomes = results.outcomes if isinstance(results, Results) else [result.outcome for result in results]
         revisions = [revision or book.revision_of(pair.shadow) for pair in pairs]
         production, shadow = Rows.of([pair.production for pair in pairs]), Rows.of([pair.shadow for pair in pairs])
-        return columns_of(self._task.config, production, shadow, self._compare, outcomes, revisions)
+        columns = columns_of(self._task.config, production, shadow, self._compare, outcomes, revisions)
+        return columns._replace(touched=touched_of(self._fields, results, outcomes))
 
     def _results(self, pairs: Sequence[Pair]) -> Results:
         production = [pair.production for pair in pairs]
@@ -196,7 +211,7 @@ class Deciding:
                     for row in rows:
                         self._task.book.alone(side, row, SOME_GONE if gone else SOME_UNREAD)
                 return
-            told = self._columns([Pair(production[0], shadow[0])], ["cardinality"])
+            told = self._columns([Pair(production[0], shadow[0])], [Plainly("cardinality")])
             self._task.book.cardinality(production, shadow, group.id)
             self._task.book.slices.add(told)
             return
@@ -259,6 +274,7 @@ class Deciding:
             if end.twin is not None:  # before anything is entered: it may raise
                 (compared,) = self._compare.twin([row.value], [end.twin.value])
             result, revision = self._reason(row)
+            result = self._failures.judged(row, result)
         task.book.alone(Side.PRODUCTION, row, result, revision, Said(end.ambiguous, None, end.id, end.twin))
         task.book.twin(row.time_ms, revision, result.outcome, end.twin, compared)
 
@@ -361,7 +377,7 @@ class Deciding:
         if pair.twin is not None:
             (compared,) = self._compare.twin([pair.production.value], [pair.twin.value])
         revision = said.revision if said.side is Side.SHADOW else None
-        columns = self._columns([pair], [result.outcome], revision)
+        columns = self._columns([pair], [result], revision)
         scored = self.scoring.scored([pair], [result.outcome], columns.revisions)
         self._take_back(said, pair, result)
         self._task.book.changes.update(results.changes.get(place, ()))

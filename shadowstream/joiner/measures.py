@@ -19,6 +19,7 @@ from shadowstream.config import Check, Config, Latency
 from shadowstream.errors import RecordError
 from shadowstream.joiner.asides import Aside
 from shadowstream.joiner.comparing import Comparing
+from shadowstream.joiner.shifts import Shifts, signed
 from shadowstream.judge.grid import SUMS, grid_sums
 from shadowstream.records import Side
 
@@ -48,12 +49,14 @@ class Measured(NamedTuple):
     latencies: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None
     checks: Mapping[str, _Mask] = {}
     means: Mapping[str, tuple[npt.NDArray[np.float64], float, float]] = {}
+    shifts: Mapping[str, npt.NDArray[np.float64]] = {}
+    """By path of a mean the differences with their sign (`shifts.signed`)."""
 
 
 class Tally:
     """Sums of one window and revision."""
 
-    __slots__ = ("against", "checks", "latencies", "means", "outcomes")
+    __slots__ = ("against", "checks", "latencies", "means", "outcomes", "shifts")
 
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
@@ -61,6 +64,7 @@ class Tally:
         self.checks: Counter[str] = Counter()
         self.means: dict[str, tuple[int, list[int]]] = {}
         self.against: dict[str, dict[str, float]] = {}
+        self.shifts = Shifts()
 
     def add(self, measured: Measured, mask: _Mask, latency: Latency | None) -> None:
         """Add the pairs of `mask`."""
@@ -70,6 +74,7 @@ class Tally:
         for name, where in measured.checks.items():
             if n := int(np.count_nonzero(where & mask)):
                 self.checks[name] += n
+        self.shifts.add(measured.shifts, mask)
         for path, (values, mean, bound) in measured.means.items():
             self.against[path] = {"bound": bound, "limit": mean}
             known = values[mask & ~np.isnan(values)]
@@ -96,7 +101,7 @@ class Tally:
         return {
             "checks": dict(sorted(self.checks.items())),
             "means": [
-                {"path": path, "n": n, "sums": sums, **self.against[path]}
+                {"path": path, "n": n, "sums": sums, **self.against[path], **self.shifts.of(path)}
                 for path, (n, sums) in sorted(self.means.items())
             ],
             "latencies": [{"side": side, "bucket": b, "n": n} for (side, b), n in sorted(self.latencies.items())],
@@ -137,13 +142,15 @@ class Measuring:
             for kind in check.kinds:
                 fails = np.fromiter((_fails(check, kind, value) for value in column), np.bool_, len(column))
                 checks[f"{kind}:{check.path}"] = fails & readable
-        means = {}
+        means, shifts = {}, {}
         if self._means:
             production = compare.fields(Side.PRODUCTION, values[0])
             for path, (bound, limit) in self._means.items():
                 names = _names(path)
-                means[path] = _scaled(production.at(names), shadow.at(names), bound), limit, bound
-        return Measured(latencies, checks, means)
+                ours, theirs = production.at(names), shadow.at(names)
+                means[path] = _scaled(ours, theirs, bound), limit, bound
+                shifts[path] = signed(_doubles(ours), _doubles(theirs), bound)
+        return Measured(latencies, checks, means, shifts)
 
 
 def _names(path: str) -> list[str]:

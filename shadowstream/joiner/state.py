@@ -23,6 +23,7 @@ from shadowstream.joiner.corrections import Corrections
 from shadowstream.joiner.identity import Identity
 from shadowstream.joiner.many import Groups
 from shadowstream.joiner.occurrence import Occurrences
+from shadowstream.joiner.occurring import Occurring
 from shadowstream.joiner.pairing import Store, Waiting
 from shadowstream.joiner.progress import Passed, Progress
 from shadowstream.joiner.rows import Row
@@ -72,6 +73,7 @@ class TaskState:
         self.awaiting = Awaiting(self.store.held, compare)
         self.backlog = Backlog(config.judge.window_ms)
         self.book = Book(config, revision, self.name, self.places, progress)
+        self.occurring = Occurring(config)
         self.said = SaidStore(config.limits.corrections_max)
         self.corrections = Corrections()
         self.shedding = Shedding()

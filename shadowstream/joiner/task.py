@@ -354,6 +354,7 @@ class Task(TaskState):
             state.committed_high = state.high
         self._deciding.keep_said(self.diff_end)
         self.book.clear()
+        self.occurring.clear()
 
 
 def _origin(topic: str, headers: Headers) -> tuple[Place, int] | None:

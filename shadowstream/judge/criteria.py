@@ -5,10 +5,10 @@ rate      n: units                                   s: bad units               
 ========  =========================================  =============================  ==================
 mismatch  pairs compared                             mismatch, cardinality          a pair
 missing   pairs compared, missing, candidate         missing, candidate error,      a production record
-          error, timeout, crashed                    timeout, crashed
+          error, timeout, crashed,                   timeout, crashed
 extra     pairs compared, extra                      extra                          a shadow record
 error     input, undecodable shadow                  input_failed, undecodable      an input
-                                                     shadow
+                                                     shadow, less both failed
 ========  =========================================  =============================  ==================
 
 A pair compared is one unit however many records or fields it has. Where the table of the design is open:
@@ -21,6 +21,8 @@ A pair compared is one unit however many records or fields it has. Where the tab
   production wrote.
 - `undecodable_input` ends a production record whose input the candidate was not asked for, because it could not be
   decoded. It counts in no rate and lowers coverage. Such an input is no unit of error (`input_undecodable`).
+- `both_failed`: production says of its own output that it failed on this input (`production.error`), and the candidate
+  failed too. That is no difference: no bad unit of missing, and taken from the failed inputs of error.
 - `input_failed` is contained in `input`; `undecodable_shadow` is not, for its input did not fail.
 - A candidate that is a job of its own (`candidate.topic`) does not tell us of its inputs. Its error is then the share
   of its records that cannot be decoded: n is pairs compared, extra and undecodable shadow, s undecodable shadow.
@@ -48,6 +50,7 @@ from typing import Any, NamedTuple
 
 from shadowstream.config import Config, Criterion
 from shadowstream.judge.losses import DECLARED, LOSSES, OTHER, REASONS_MAX, reason_name, split_name
+from shadowstream.judge.parts import is_part, scope_of, scoped, value_figures
 
 PAIRS = ("match", "tolerated", "ignored", "expected", "mismatch", "cardinality")
 
@@ -56,7 +59,7 @@ FAILED = ("candidate_error", "timeout", "crashed")
 
 # An outcome of the comparison itself: what a window must hold to count as evidence over time. Warm-up does not, or a
 # backlog of days would pass for days of trial.
-COMPARED = (*PAIRS, "missing", "extra", *FAILED, "undecodable_shadow")
+COMPARED = (*PAIRS, "missing", "extra", *FAILED, "both_failed", "undecodable_shadow")
 
 # What only a twin brings: how production's two runs compare, which of the two differ, and its records alone.
 OF_TWIN = ("duplicate_twin", "repeated_twin", "unpairable_twin", "undecodable_twin")
@@ -65,6 +68,14 @@ OF_TWIN_PREFIXES = ("twin_", "joint_")
 EXPECTED, EXPECTED_ALSO = "expected:", "expected_also:"
 FIELD, CHECK, MEAN, REASON = "field/", "check/", "mean/", "reason/"
 """Prefixes of figures that are no outcomes: pairs that differ at a path, checks, the sums of a mean, and reasons."""
+NAMED, DECIDED = "named/", "decided/"
+"""Pairs that differ where a field criterion looks beside those that differ at that very path (`FIELD`), and pairs that
+were looked at for it."""
+NAMING, UNNAMED = "decided", "unnamed"
+"""Pairs that were looked at for the paths of some criteria, and for none."""
+NOISE, SHIFT = "noise/", "shift/"
+"""Pairs at which production and its twin differ, by path; which way the differences of a mean lie."""
+_NO_OUTCOMES = (FIELD, CHECK, MEAN, NAMED, DECIDED, NOISE, SHIFT, REASON)
 
 # What stands beside the outcomes in their map: latencies of pairs, and pairs with a late label by who was right.
 LATENCIES = ("latency_pairs", "latency_slower", "latency_over")
@@ -79,29 +90,53 @@ KNOWN = frozenset(
 )
 
 
+class Counts(NamedTuple):
+    """Units and bad units of one rate."""
+
+    n: int
+    s: int
+
+    @property
+    def possible(self) -> bool:
+        """Whether 0 <= s <= n; anything else is a writer's error and can carry no evidence."""
+        return 0 <= self.s <= self.n
+
+
 class Rate(NamedTuple):
-    """One row of the table: outcomes that are units, outcomes that are bad units, and the units' name."""
+    """One row of the table: outcomes that are units, outcomes that are bad units, the units' name, and outcomes that
+    are none after all."""
 
     n: tuple[str, ...]
     s: tuple[str, ...]
     units: str
+    less: tuple[str, ...] = ()
+
+    def counts(self, figures: Mapping[str, int]) -> Counts:
+        """Units and bad units among figures; those that are not there count 0."""
+        n, s, less = (sum(figures.get(name, 0) for name in names) for names in (self.n, self.s, self.less))
+        return Counts(n, s - less)
 
 
 RATES: dict[str, Rate] = {
     "mismatch": Rate(PAIRS, ("mismatch", "cardinality"), "pairs"),
-    "missing": Rate((*PAIRS, "missing", *FAILED), ("missing", *FAILED), "production records"),
+    "missing": Rate((*PAIRS, "both_failed", "missing", *FAILED), ("missing", *FAILED), "production records"),
     "extra": Rate((*PAIRS, "extra"), ("extra",), "shadow records"),
-    "error": Rate(("input", "undecodable_shadow"), ("input_failed", "undecodable_shadow"), "inputs"),
+    "error": Rate(("input", "undecodable_shadow"), ("input_failed", "undecodable_shadow"), "inputs", ("both_failed",)),
 }
 UNCOUNTED_INPUTS = RATES | {
     "error": Rate((*PAIRS, "extra", "undecodable_shadow"), ("undecodable_shadow",), "shadow records")
 }
 """The rates of a candidate whose inputs nobody counts for us."""
+SEVERAL_OUTPUTS = RATES | {"error": RATES["error"]._replace(less=())}
+"""The rates where an input may have several outputs: how many inputs these failures are is not known."""
 
 
 def rates_of(config: Config) -> Mapping[str, Rate]:
     """The table of rates for a trial's candidate."""
-    return RATES if config.candidate.topic is None else UNCOUNTED_INPUTS
+    if config.candidate.topic is not None:
+        return UNCOUNTED_INPUTS
+    several = len(config.production.outputs) > 1 or config.identity.outputs == "many"
+    return SEVERAL_OUTPUTS if several else RATES
 
 
 def is_known(outcome: str) -> bool:
@@ -115,13 +150,30 @@ def is_known(outcome: str) -> bool:
 
 
 def rate_of(criterion: Criterion, config: Config) -> Rate:
-    """The row that a criterion counts by."""
+    """The row that a criterion counts by; with `where` or `topic` over the figures of that part."""
+    scope = scope_of(criterion)
+    row = _row_of(criterion, config)
+    if not scope:
+        return row
+    if criterion.rate == "error" and criterion.where:
+        # Inputs have no dimensions: of a part it is production's records that the candidate failed on.
+        row = Rate(
+            (*PAIRS, "both_failed", "missing", "candidate_error", "undecodable_shadow"),
+            ("candidate_error", "undecodable_shadow"),
+            "production records",
+        )
+    part = criterion.id.removeprefix(criterion.model_copy(update={"where": None, "topic": None}).id).strip("[]")
+    n, s, less = (tuple(scope + name for name in names) for names in (row.n, row.s, row.less))
+    return Rate(n, s, f"{row.units} with {part}", less)
+
+
+def _row_of(criterion: Criterion, config: Config) -> Rate:
     if criterion.rate in (table := rates_of(config)):
         return table[criterion.rate]
     path = criterion.path or ""
     measured, costly = cost_names(criterion.over_ns or 0)
     rows = {
-        "field": Rate(PAIRS, (FIELD + path,), "pairs"),
+        "field": Rate(PAIRS, (FIELD + path, NAMED + path), "pairs"),
         "duplicate": Rate((*PAIRS, "extra", "duplicate_shadow"), ("duplicate_shadow",), "shadow records"),
         "slower": Rate(("latency_pairs",), ("latency_slower",), "pairs with both latencies"),
         "over": Rate(("latency_pairs",), ("latency_over",), "pairs with both latencies"),
@@ -140,7 +192,8 @@ def rate_of(criterion: Criterion, config: Config) -> Rate:
 
 
 def figures_of(delta: Mapping[str, Any]) -> dict[str, int]:
-    """All additive counts of one window of a stats record (schemas/stats.avsc) but slices and buckets, in one map.
+    """All additive counts of one window of a stats record (schemas/stats.avsc) but pairs of slices and buckets, in one
+    map.
 
     >>> figures_of({"outcomes": {"match": 2, "expected:round": 1}, "fields": {"score": 1}})
     {'match': 2, 'expected:round': 1, 'expected': 1, 'field/score': 1}
@@ -155,7 +208,29 @@ def figures_of(delta: Mapping[str, Any]) -> dict[str, int]:
         name = mean_name(mean["path"], mean.get("bound", 0.0), mean.get("limit", 0.0))
         figures[name] = mean["n"]
         figures |= {f"{name}/{index}": total for index, total in enumerate(mean["sums"])}
-    return figures | {REASON + name: records for name, records in delta.get("reasons", {}).items()}
+        shift = {part: mean.get(part, 0) for part in ("higher", "lower", "shift")}
+        figures |= {f"{SHIFT}{mean['path']}/{part}": total for part, total in shift.items() if total}
+    figures |= {NOISE + path: pairs for path, pairs in delta.get("noise", {}).items()}
+    figures |= {REASON + name: records for name, records in delta.get("reasons", {}).items()}
+    return figures | _named(delta) | value_figures(delta) | _of_scopes(delta)
+
+
+def _named(delta: Mapping[str, Any]) -> dict[str, int]:
+    if "named" not in delta:
+        return {}
+    if not delta["named"]:
+        pairs = sum(n for name, n in delta["outcomes"].items() if name in PAIRS or name.startswith(EXPECTED))
+        return {UNNAMED: pairs} if pairs else {}
+    found = {NAMING: delta["named"][0]["n"]}
+    found |= {NAMED + one["path"]: one["s"] - delta["fields"].get(one["path"], 0) for one in delta["named"]}
+    return found | {DECIDED + one["path"]: one["n"] for one in delta["named"]}
+
+
+def _of_scopes(delta: Mapping[str, Any]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for one in delta.get("scopes", ()):
+        found |= scoped(one["scope"], figures_of({**one, "fields": {}, "scopes": ()}))
+    return found
 
 
 def bound_reasons(figures: Counter[str]) -> None:
@@ -210,24 +285,16 @@ def summed_otherwise(criterion: Criterion, figures: Mapping[str, int]) -> list[s
 
 def outcomes_of(figures: Mapping[str, int]) -> dict[str, int]:
     """The outcomes among figures, as stats records name them."""
-    return {name: units for name, units in figures.items() if not name.startswith((FIELD, CHECK, MEAN, REASON))}
+    return {
+        name: units
+        for name, units in figures.items()
+        if not (name.startswith(_NO_OUTCOMES) or name in (NAMING, UNNAMED) or is_part(name))
+    }
 
 
 def behind(prefix: str, figures: Mapping[str, int]) -> dict[str, int]:
     """The figures behind a prefix, without it."""
     return {name.removeprefix(prefix): units for name, units in figures.items() if name.startswith(prefix)}
-
-
-class Counts(NamedTuple):
-    """Units and bad units of one rate."""
-
-    n: int
-    s: int
-
-    @property
-    def possible(self) -> bool:
-        """Whether 0 <= s <= n; anything else is a writer's error and can carry no evidence."""
-        return 0 <= self.s <= self.n
 
 
 def counts(rate: str, outcomes: Mapping[str, int], rates: Mapping[str, Rate] = RATES) -> Counts:
@@ -237,7 +304,7 @@ def counts(rate: str, outcomes: Mapping[str, int], rates: Mapping[str, Rate] = R
     Counts(n=10, s=2)
     """
     row = rates[rate]
-    return Counts(sum(outcomes.get(name, 0) for name in row.n), sum(outcomes.get(name, 0) for name in row.s))
+    return row.counts(outcomes)
 
 
 def declared(config: Config) -> Config:

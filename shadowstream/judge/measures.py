@@ -89,8 +89,7 @@ class Measure(ABC):
 
     def counts(self, figures: Mapping[str, int]) -> Counts:
         """Units and bad ones by record, whatever the unit."""
-        rate = self.rate
-        return Counts(sum(figures.get(name, 0) for name in rate.n), sum(figures.get(name, 0) for name in rate.s))
+        return self.rate.counts(figures)
 
     def watched(self, figures: Mapping[str, int], buckets: Buckets) -> tuple[tuple[int, float], tuple[int, float]]:
         """Records and bad ones of a window, and the same as units, as detectors take them; none if impossible."""

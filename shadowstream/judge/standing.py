@@ -47,7 +47,7 @@ def standing_of(level: Level, trailing: Trailing, buckets: Mapping[int, Pair]) -
     bad = float(measure.bad(amount))
     good = below >= measure.log_promote_at
     by_window = level.deff(amount) if known and isinstance(measure, ByRecord) else None
-    by_key = deff_of(buckets.values()) if known and criterion.rate == "mismatch" else None
+    by_key = deff_of(buckets.values()) if known and measure.id == "mismatch" else None
     held = trailing.amount
     said: dict[str, Any] = {
         "rate": measure.id,

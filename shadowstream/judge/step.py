@@ -33,6 +33,8 @@ from shadowstream.judge.incidents import (
 )
 from shadowstream.judge.levels import Lasting, Level
 from shadowstream.judge.measures import Measure, measure_of
+from shadowstream.judge.paths import Paths
+from shadowstream.judge.slice_guard import Found, guard
 from shadowstream.judge.slices import Cells
 from shadowstream.judge.standing import Standing, standing_of
 from shadowstream.judge.tally import Pair, Slice, plus
@@ -76,6 +78,10 @@ class JudgeStep:
         self._attempt = attempt
         self._hash = criteria_hash(config)
         self.windows = Windows(revision, config.judge.window_ms, expected_tasks)
+        self.windows.topics = frozenset(one.topic for one in config.judge.criteria if one.topic is not None)
+        self.paths = Paths()
+        # A later attempt is judged at a smaller level; what holds it back is not.
+        self._guard_alpha = config.judge.alpha
         judge = self.config.judge
         self.measures: list[Measure] = [measure_of(one, self.config) for one in judge.criteria]
         self.trailing: dict[str, Trailing] = {one.id: Trailing(one) for one in self.measures}
@@ -92,7 +98,7 @@ class JudgeStep:
         self._offsets: dict[int, int] = {}
         self._commands = 0
         self._events: list[dict[str, Any]] = []
-        self._found: tuple[list[Standing], Slices] | None = None
+        self._found: tuple[list[Standing], Slices, Found] | None = None
         self._written = ""
         self._stepped = False
 
@@ -126,6 +132,8 @@ class JudgeStep:
             return
         self._offsets[partition] = offset + 1
         self._stepped = True
+        if record["revision"] == self.revision:
+            self.paths.add(record)
         for window in self.windows.add(record):
             self._close(window)
 
@@ -216,7 +224,8 @@ class JudgeStep:
             standings = [
                 standing_of(self.levels[one.id], self.trailing[one.id], self._buckets) for one in self.measures
             ]
-            self._found = (standings, self._slices())
+            found = guard(self.config, self._guard_alpha, self.measures, self.windows.figures)
+            self._found = (standings, self._slices(), found)
         rejected = {name: level.reason for name, level in self.levels.items() if level.reason is not None}
         return Case(
             config=self.config,
@@ -228,6 +237,8 @@ class JudgeStep:
             incidents=[one.incident for one in self.families.values() if one.incident is not None],
             withdrawn=[one.withdrawn for one in self.levels.values() if one.withdrawn and one.reason is None],
             slices=self._found[1],
+            guarded=self._found[2],
+            paths=self.paths,
             watches=[one.whole for one in self.families.values()],
             unwatched=[name for one in self.families.values() for name in one.told_unwatched],
             said=self.said,
@@ -255,6 +266,7 @@ class JudgeStep:
             "levels": {rate: level.snapshot() for rate, level in self.levels.items()},
             "lately": self.lately.snapshot(),
             "buckets": [[bucket, *pair] for bucket, pair in sorted(self._buckets.items())],
+            "paths": self.paths.snapshot(),
             "written": self._written,
         }
         return {
@@ -290,6 +302,7 @@ class JudgeStep:
             level.restore(body["levels"][rate])
         self.lately.restore(body["lately"])
         self._buckets = {bucket: (n, s) for bucket, n, s in body["buckets"]}
+        self.paths.restore(body["paths"])
         self._written = body["written"]
         self._offsets = {int(partition): offset for partition, offset in snapshot["offsets"].items()}
 

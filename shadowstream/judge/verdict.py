@@ -25,7 +25,12 @@ from shadowstream.judge.coverage import coverage, share_of, top_reasons, uncover
 from shadowstream.judge.criteria import is_known, measured_otherwise, summed_otherwise
 from shadowstream.judge.families import OpenIncident
 from shadowstream.judge.incidents import Watch
+from shadowstream.judge.paths import Paths
+from shadowstream.judge.paths import blockers as unseen_blockers
+from shadowstream.judge.paths import caveats as unseen_caveats
 from shadowstream.judge.refusals import refusals_of
+from shadowstream.judge.side_notes import noise, noise_caveats, shifts
+from shadowstream.judge.slice_guard import NOTHING_FOUND, Found
 from shadowstream.judge.slices import LISTED_MAX, Listed
 from shadowstream.judge.standing import Standing
 from shadowstream.judge.tally import Slice
@@ -81,7 +86,8 @@ class Case:
     shown bad, latched. `incidents`: what is open. `withdrawn`: sentences of rejects that corrections have undone.
     `slices`: those that hold the excess. `watches`: of each criterion that is watched for change; `unwatched`: fields
     and slices that there was no room to watch. `said`: what people said of it. `topics`: what has happened to topics of
-    the trial, so that nobody can read on. `lately`: outcomes of the last closed windows (`coverage.Lately`).
+    the trial, so that nobody can read on. `lately`: outcomes of the last closed windows (`coverage.Lately`). `guarded`:
+    slices that are bad, or too small; `paths`: which of the config's paths values hold.
     """
 
     config: Config
@@ -95,6 +101,8 @@ class Case:
     watches: Sequence[Watch] = ()
     unwatched: Sequence[str] = ()
     said: Said | None = None
+    guarded: Found = NOTHING_FOUND
+    paths: Paths = field(default_factory=Paths)
     hash: str = ""
     attempt: int = 1
     topics: Sequence[str] = ()
@@ -176,6 +184,10 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "outcome_reasons": reasons_by_outcome,
         "caveats": [
             *caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
+            *unseen_caveats(config, case.paths, windows.figures),
+            *shifts(config, windows.figures),
+            *noise_caveats(config, windows.figures),
+            *case.guarded.small,
             *refusals_of(config, windows),
         ],
         "remainder": windows.remainder,
@@ -198,6 +210,7 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
             {"topic": topic, "partition": partition, "from_offset": low, "to_offset": high}
             for (topic, partition), (low, high) in sorted(windows.sources.items())
         ],
+        "noise": noise(windows.figures),
     }
     rounded: dict[str, Any] = _rounded(record)
     return rounded | {"evidence_digest": evidence_digest(rounded)}
@@ -281,7 +294,8 @@ def _incidents(case: Case) -> list[str]:
 def _unfit(case: Case, outcomes: Mapping[str, int]) -> list[str]:
     """What makes the evidence unfit to promote, whatever it shows."""
     windows = case.windows
-    reasons = [*_conservation(windows), *_incidents(case)]
+    reasons = [*_conservation(windows), *_incidents(case), *case.guarded.bad]
+    reasons += unseen_blockers(case.config, case.paths, windows.figures)
     unread = [name for name, task in windows.tasks.items() if task.seq and not task.ledgers]
     if unread:
         reasons.append(f"conservation: no ledger has come from {', '.join(unread[:5])}")

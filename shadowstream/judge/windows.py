@@ -38,6 +38,7 @@ from typing import Any
 
 from shadowstream.codecs.plausible import SUM_MAX, units
 from shadowstream.judge.criteria import COMPARED, FIELD, behind, bound_reasons, figures_of, outcomes_of
+from shadowstream.judge.parts import of_topic
 from shadowstream.judge.sequence import Sequence
 from shadowstream.judge.tally import Pair, Slice, Tally
 from shadowstream.judge.tasks import counts_labels
@@ -128,6 +129,8 @@ class Windows:
         self.refused: Counter[str] = Counter()
         self.held = 0
         """Units of all records that were taken, without their signs: no total is larger."""
+        self.topics: frozenset[str] = frozenset()
+        """Output topics that some criterion counts by themselves."""
         self._closed_to_ms = NEVER
         self._cells: dict[int, _Cell] = {}
 
@@ -180,7 +183,9 @@ class Windows:
             self.duplicates += 1
             return []
         self.held = held
-        self._take_deltas(task, record["windows"], labels=counts_labels(record["task"]))
+        topic = record["task"].rpartition("/")[0]
+        labels = counts_labels(record["task"])
+        self._take_deltas(task, record["windows"], topic if topic in self.topics else None, labels=labels)
         if record["revision"] == self.revision:
             self._take_place(task, record)
         else:
@@ -188,7 +193,7 @@ class Windows:
             self.foreign += 1
         return self._close()
 
-    def _take_deltas(self, task: Task, deltas: Iterable[Mapping[str, Any]], *, labels: bool) -> None:
+    def _take_deltas(self, task: Task, deltas: Iterable[Mapping[str, Any]], topic: str | None, *, labels: bool) -> None:
         # How far labels have come says nothing of where the judge stands.
         passed_ms = self._closed_to_ms if labels else max(task.watermark_ms, self._closed_to_ms)
         for delta in deltas:
@@ -198,6 +203,8 @@ class Windows:
                 continue
             start_ms = delta["start_ms"]
             figures = figures_of(delta)
+            if topic is not None:
+                figures |= of_topic(topic, figures)
             if start_ms + self.window_ms > passed_ms and not labels:
                 self._cells.setdefault(start_ms, _Cell()).on_time.add(delta, figures)
                 continue

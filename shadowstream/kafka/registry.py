@@ -63,6 +63,7 @@ class FolderSchemas:
             raise ConfigError(f"schemas.dir: {self._folder} is not a folder; make it, with files <id>.<subject>.avsc")
         self._schemas: dict[int, Schema] = {}
         self._latest: dict[str, int] = {}
+        self._subjects: dict[str, list[int]] = {}
         files: dict[int, Path] = {}
         for path in schema_files(self._folder):
             schema_id, subject = _named(path)
@@ -72,6 +73,7 @@ class FolderSchemas:
                 )
             files[schema_id] = path
             self._schemas[schema_id] = _read(path)
+            self._subjects.setdefault(subject, []).append(schema_id)
             self._latest[subject] = max(schema_id, self._latest.get(subject, 0))
         if not files:
             raise ConfigError(
@@ -95,6 +97,10 @@ class FolderSchemas:
                 reason="schema",
             )
         return self._schemas[schema_id]
+
+    def versions(self, subject: str) -> list[Schema]:
+        """All schemas of a subject, oldest first."""
+        return [self._schemas[one] for one in sorted(self._subjects.get(subject, ()))]
 
     def latest_id(self, subject: str) -> int | None:
         """The subject's highest id, as a registry gives them out in ascending order."""

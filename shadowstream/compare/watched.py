@@ -1,0 +1,40 @@
+"""The paths that criteria name, and which of them a difference touches.
+
+A difference touches a path where it stands at it, above it (the object around the field is missing, null or of another
+type) or below it (a part of the named object differs). Paths are those of rules, with stars (`rules.parse_path`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+Names = Sequence[str | None]
+"""Names of a parsed path, None for a star."""
+
+
+class Watched:
+    """Paths to be looked for among the differences of pairs.
+
+    >>> watched = Watched({"user.zip": ["user", "zip"], "r.*.s": ["r", None, "s"]})
+    >>> [sorted(watched.touched(at)) for at in (["user"], ["r", "7", "s", "x"], ["r2"], [])]
+    [['user.zip'], ['r.*.s'], [], ['r.*.s', 'user.zip']]
+    """
+
+    __slots__ = ("_paths", "every")
+
+    def __init__(self, paths: dict[str, Names]) -> None:
+        self._paths = [(text, tuple(names)) for text, names in paths.items()]
+        self.every = frozenset(paths)
+        """All of them: what a difference of whole values touches."""
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def touched(self, at: Sequence[str]) -> Iterable[str]:
+        """The paths that a difference at `at` touches."""
+        for text, names in self._paths:
+            if all(name is None or name == found for name, found in zip(names, at, strict=False)):
+                yield text
+
+
+NONE_WATCHED = Watched({})

@@ -1,0 +1,92 @@
+"""Figures of the parts of a trial: values of dimensions, and what criteria with `where` or `topic` count.
+
+A part is a name before a figure, so that parts add up, are corrected and kept as every other figure is:
+
+====================================  ==================================================
+figure                                is
+====================================  ==================================================
+value ␟ dimension ␟ value ␟ name      a figure of one value of a declared dimension
+scope ␟ topic ␞ slice ␟ name          a figure of the records that a criterion asks for
+====================================  ==================================================
+
+The separators are control characters (unit and record separator), which names hardly hold.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from shadowstream.compare.slices import OTHER, least
+from shadowstream.config import Criterion
+
+_UNIT, _RECORD = "\x1f", "\x1e"
+VALUE, SCOPE = f"value{_UNIT}", f"scope{_UNIT}"
+PAIRS, BAD = "n", "s"
+"""Figures of a value that its slice counts: pairs compared, and those that differ."""
+
+
+def value_figures(delta: Mapping[str, Any]) -> dict[str, int]:
+    """Figures by value of a dimension of one window of a stats record (schemas/stats.avsc)."""
+    found: dict[str, int] = {}
+    for one in delta.get("slices", ()):
+        if len(one["dimensions"]) == 1:
+            head = f"{VALUE}{one['dimensions'][0]}{_UNIT}{one['values'][0]}{_UNIT}"
+            found[head + PAIRS], found[head + BAD] = one["n"], one["s"]
+    for one in delta.get("values", ()):
+        head = f"{VALUE}{one['dimension']}{_UNIT}{one['value']}{_UNIT}"
+        found |= {head + name: n for name, n in one["figures"].items()}
+    return found
+
+
+def scope_of(criterion: Criterion) -> str:
+    """What stands before the figures of a criterion; empty where it counts everything.
+
+    >>> scope_of(Criterion(rate="mismatch", limit=0.01))
+    ''
+    """
+    if not (criterion.topic or criterion.where):
+        return ""
+    return f"{SCOPE}{criterion.topic or ''}{_RECORD}{criterion.slice}{_UNIT}"
+
+
+def scoped(scope: str, figures: Mapping[str, int]) -> dict[str, int]:
+    """Figures of a slice that some criterion asks for, in all topics."""
+    return {f"{SCOPE}{_RECORD}{scope}{_UNIT}{name}": n for name, n in figures.items()}
+
+
+def of_topic(topic: str, figures: Mapping[str, int]) -> dict[str, int]:
+    """The figures of one task once more, as those of its topic."""
+    head = SCOPE + _RECORD
+    found = {}
+    for name, n in figures.items():
+        if name.startswith(head):
+            found[f"{SCOPE}{topic}{_RECORD}{name.removeprefix(head)}"] = n
+        elif not name.startswith(VALUE):
+            found[f"{SCOPE}{topic}{_RECORD}{_UNIT}{name}"] = n
+    return found
+
+
+def is_part(name: str) -> bool:
+    """Whether a figure is of a part of the trial."""
+    return name.startswith((VALUE, SCOPE))
+
+
+def by_value(
+    figures: Mapping[str, int], dimensions: Collection[str], values_max: int
+) -> dict[tuple[str, str], Counter[str]]:
+    """Figures by dimension and value, with at most `values_max` exact values of a dimension (see `compare.slices`)."""
+    found: dict[tuple[str, str], Counter[str]] = {}
+    for name, n in figures.items():
+        if name.startswith(VALUE):
+            dimension, _, rest = name.removeprefix(VALUE).partition(_UNIT)
+            value, _, figure = rest.rpartition(_UNIT)
+            if dimension in dimensions:
+                found.setdefault((dimension, value), Counter())[figure] += n
+    exact = {one: least((value for name, value in found if name == one), values_max) for one in dimensions}
+    folded: dict[tuple[str, str], Counter[str]] = {}
+    for (dimension, value), counts in found.items():
+        kept = value if value in exact[dimension] else OTHER
+        folded.setdefault((dimension, kept), Counter()).update(counts)
+    return folded

@@ -1,0 +1,143 @@
+"""Whether some value of a declared dimension is bad while the whole is good: what holds a promote back.
+
+A tenant of one record in a thousand can be wrong in all of them and move no rate of the whole. So each value of each
+dimension is held against the limit of each criterion that can be counted by value, by E_above of its own units: "this
+value lies over the limit". With K = criteria * dimensions * (values_max + 1) such questions each asks for E >= K/alpha,
+so that of all of them together one errs with a probability of at most alpha, looked at as often as one likes (Ville for
+each, Boole over all; K does not depend on the values that come). tests/judge/calibration.py measures it.
+
+Nothing is asked to be *shown good*: a value with few records could not be, and would hold every promote back. What is
+too small to be judged either way is named beside the verdict.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from shadowstream.compare.slices import UNDECODABLE
+from shadowstream.config import Config
+from shadowstream.judge.evidence import critical_n, log_e_above
+from shadowstream.judge.measures import Measure
+from shadowstream.judge.parts import BAD, PAIRS, by_value
+
+NAMED_MAX = 5
+_ENDED = (PAIRS, "both_failed", "missing", "candidate_error")
+
+
+class Row(NamedTuple):
+    """Which figures of a value are units of a rate, which are bad ones, and what they are called."""
+
+    n: tuple[str, ...]
+    s: tuple[str, ...]
+    units: str
+    bad: str
+
+
+class Found(NamedTuple):
+    """What the guard holds against a promote, and which values are too small to be judged, as sentences."""
+
+    bad: tuple[str, ...] = ()
+    small: tuple[str, ...] = ()
+
+
+NOTHING_FOUND = Found()
+
+
+def row_of(measure: Measure) -> Row | None:
+    """How a criterion is counted by value of a dimension; None where it is not."""
+    criterion = measure.criterion
+    rows = {
+        "mismatch": Row((PAIRS,), (BAD,), "pairs", "differ"),
+        "field": Row((PAIRS,), (f"field/{criterion.path}",), "pairs", f"differ at {criterion.path}"),
+        "missing": Row(_ENDED, _ENDED[2:], "production records", "have no partner"),
+        "error": Row(
+            (*_ENDED, "undecodable_shadow"),
+            ("candidate_error", "undecodable_shadow"),
+            "production records",
+            "have an error of the candidate",
+        ),
+        "slower": Row(("latency_pairs",), ("latency_slower",), "pairs with both latencies", "are slower"),
+        "over": Row(("latency_pairs",), ("latency_over",), "pairs with both latencies", "are over the latency limit"),
+    }
+    return None if criterion.muted or criterion.where or criterion.topic else rows.get(criterion.rate)
+
+
+def guard(config: Config, alpha: float, measures: Sequence[Measure], figures: Mapping[str, int]) -> Found:
+    """Look at all values. `alpha`: the level that they share; `figures`: those of all closed windows."""
+    dimensions = [one.name for one in config.compare.dimensions]
+    rows = [(measure, row) for measure in measures if (row := row_of(measure)) is not None]
+    if config.judge.slices != "guard" or not dimensions or not rows:
+        return NOTHING_FOUND
+    values = by_value(figures, dimensions, config.compare.values_max)
+    need = math.log(len(rows) * len(dimensions) * (config.compare.values_max + 1) / alpha)
+    everything = {one: sum(counts[PAIRS] for (name, _), counts in values.items() if name == one) for one in dimensions}
+    bad = [
+        (evidence, sentence)
+        for (dimension, value), counts in values.items()
+        if value != UNDECODABLE
+        for measure, row in rows
+        if (evidence := _log_e(measure, row, counts)) >= need
+        for sentence in [_bad(measure, row, (dimension, value), counts, everything[dimension])]
+    ]
+    small = _small(rows, values, everything)
+    bad.sort(key=lambda one: (-one[0], one[1]))
+    more = [f"{len(bad) - NAMED_MAX} more slices are shown to be over a limit"] if len(bad) > NAMED_MAX else []
+    return Found((*(sentence for _, sentence in bad[:NAMED_MAX]), *more), tuple(small))
+
+
+def _counts(row: Row, counts: Mapping[str, int]) -> tuple[int, int]:
+    return sum(counts.get(name, 0) for name in row.n), sum(counts.get(name, 0) for name in row.s)
+
+
+def _log_e(measure: Measure, row: Row, counts: Mapping[str, int]) -> float:
+    n, s = _counts(row, counts)
+    # A correction whose record could not be read again leaves a count of one too few; that proves nothing.
+    return log_e_above(n, s, measure.limit) if 0 < s <= n and s > n * measure.limit else 0.0
+
+
+def _bad(measure: Measure, row: Row, name: tuple[str, str], counts: Counter[str], everything: int) -> str:
+    n, s = _counts(row, counts)
+    return (
+        f"slice {name[0]}={name[1]}: {s} of {n} {row.units} ({100 * s / n:.4g}%) {row.bad}, which is shown to be over "
+        f"the limit {measure.limit:g} of {measure.id}; the slice holds {_share(counts[PAIRS], everything)} of all "
+        "pairs. Mend the candidate there; judge.slices: show lets slices decide nothing"
+    )
+
+
+def _small(
+    rows: Sequence[tuple[Measure, Row]],
+    values: Mapping[tuple[str, str], Counter[str]],
+    everything: Mapping[str, int],
+) -> list[str]:
+    """The values with fewer pairs than show a perfect candidate good, worst first."""
+    of_pairs = [(measure, row) for measure, row in rows if row.n == (PAIRS,)]
+    if not of_pairs:
+        return []
+    measure, row = min(of_pairs, key=lambda one: (one[0].criterion.rate != "mismatch", one[0].id))
+    needed = critical_n(0, measure.limit, measure.alpha)
+    found = []
+    for (dimension, value), counts in sorted(values.items()):
+        n, s = _counts(row, counts)
+        if 0 < n < needed:
+            found.append((-s / n, -n, f"{dimension}={value}", n, s, _share(n, everything[dimension])))
+    found.sort()
+    said = [
+        f"slice {name}: {n} pairs ({share} of all), too few to be judged by themselves: {needed} are needed at the "
+        f"limit {measure.limit:g} of {measure.id}; {_how_many(s, n)} {row.bad}"
+        for _, _, name, n, s, share in found[:NAMED_MAX]
+    ]
+    if len(found) > NAMED_MAX:
+        rest = sum(one[3] for one in found[NAMED_MAX:])
+        said.append(f"{len(found) - NAMED_MAX} more slices are too small to be judged by themselves: {rest} pairs")
+    return said
+
+
+def _how_many(s: int, n: int) -> str:
+    return "all of them" if s == n else f"{s} of them" if s else "none of them"
+
+
+def _share(n: int, everything: int) -> str:
+    return f"{100 * n / everything:.3g}%" if everything else "none"
