@@ -207,6 +207,7 @@ class Verdict:
     incidents: tuple[OpenIncident, ...]
     override: Override | None
     min_duration_ms: int | None
+    covered_ms: int | None
 
 
 Row = DiffRow | DriftEvent | Verdict

@@ -40,7 +40,7 @@ from shadowstream.judge.verdict import NO_SLICES, Case, Slices, build, criteria_
 from shadowstream.judge.windows import Closed, Windows
 from shadowstream.records import Write
 
-VERSION = 3
+VERSION = 4
 STATE_BYTES_MAX = 1_000_000
 """A broker takes a message of 1 MiB by default. Many open windows with all their buckets may be more than that."""
 _ALWAYS_NEW = ("evaluated_at_ms", "sources")
@@ -74,8 +74,8 @@ class JudgeStep:
         self.revision = revision
         self._attempt = attempt
         self._hash = criteria_hash(config)
-        self.windows = Windows(revision, config.judge.window_ms, expected_tasks)
         judge = self.config.judge
+        self.windows = Windows(revision, judge.window_ms, expected_tasks, judge.min_duration_ms)
         self.measures: list[Measure] = [measure_of(one, self.config) for one in judge.criteria]
         self.trailing: dict[str, Trailing] = {one.id: Trailing(one) for one in self.measures}
         self.levels: dict[str, Level] = {one.id: Level(one, self.config) for one in self.measures}

@@ -24,6 +24,7 @@ from shadowstream.judge.commands import Said
 from shadowstream.judge.criteria import coverage, is_known, measured_otherwise, summed_otherwise
 from shadowstream.judge.families import OpenIncident
 from shadowstream.judge.incidents import Watch
+from shadowstream.judge.lateness import caveats_of_time, reasons_of_time
 from shadowstream.judge.slices import LISTED_MAX, Listed
 from shadowstream.judge.standing import Standing
 from shadowstream.judge.tally import Slice
@@ -51,7 +52,6 @@ EVIDENCE = (
 )
 _DIGITS = 12
 _LEDGER_LINES_MAX = 20
-_HOUR_MS = 3_600_000
 
 
 class Slices(NamedTuple):
@@ -159,7 +159,10 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "outcomes": outcomes,
         "fields": {path: pairs for path, pairs in sorted(windows.fields.items()) if pairs > 0},
         "coverage": coverage(outcomes),
-        "caveats": caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
+        "caveats": [
+            *caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
+            *caveats_of_time(windows),
+        ],
         "remainder": windows.remainder,
         "ledgers": remainders[:_LEDGER_LINES_MAX],
         "incidents_open": sorted(one.id for one in case.incidents),
@@ -175,6 +178,7 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "incidents": [_incident(one, case.said) for one in case.incidents],
         "override": case.said.override if case.said is not None else None,
         "min_duration_ms": config.judge.min_duration_ms,
+        "covered_ms": windows.covered.covered_ms,
         "evaluated_at_ms": now_ms,
         "sources": [
             {"topic": topic, "partition": partition, "from_offset": low, "to_offset": high}
@@ -229,13 +233,7 @@ def _unproven(case: Case, standings: Sequence[Standing]) -> list[str]:
     if windows.closed == 0:
         return [f"no window with compared records has closed: {windows.holding()}"]
     reasons = [reason for one in standings for reason in one.why]
-    covered_ms = (windows.to_ms or 0) - (windows.from_ms or 0)
-    if covered_ms < judge.min_duration_ms:
-        reasons.append(
-            f"the closed windows span {covered_ms / _HOUR_MS:.4g} h of event time; judge.min_duration_ms asks for "
-            f"{judge.min_duration_ms / _HOUR_MS:.4g} h"
-        )
-    return reasons
+    return [*reasons, *reasons_of_time(windows, judge.min_duration_ms)]
 
 
 def _conservation(windows: Windows) -> list[str]:

@@ -1,8 +1,14 @@
 """Event-time windows over the statistics of all tasks: when one closes, and what it held.
 
 Theory of operation. Each task (output topic, partition) says in numbered records what it adds to which window, and a
-watermark below which it has ended everything. A window closes when every task that is not idle has its watermark at
-or past the window's end; windows close in time order and never open again.
+watermark below which it has ended everything. A window closes when every task has its watermark at or past the
+window's end; windows close in time order and never open again.
+
+A task's word on a window is final when its own watermark passes the window, and nothing else makes it so. A task that
+has nothing to read says a watermark too: the joiner takes it from the partitions that go on (`joiner.idle`). So what is
+on time and what is late stands in the stats themselves, and is the same live, after a restart and in `replay`. Were the
+judge to let windows close without a task that is idle, it would depend on which partition of stats is read first:
+with B idle, A at 03:00, then B back at 00:00, B's records are late if A was read first and on time if B was.
 
 The trap is lateness. A correction (a `missing` that arrives after all) belongs to a window that its task has passed.
 Were "late" to mean "the window has closed already", this would depend on how fast the *other* tasks happen to be
@@ -15,15 +21,12 @@ for every interleaving (test_the_arrival_order_across_tasks_changes_nothing).
 Labels are late by nature, whoever is read first: what a task of the labels role says is a correction always, of its own
 window as it closes or with the next that does.
 
-Idleness is the one thing that depends on the wall clock: a task that was idle while others went on and then comes
-back below what was closed has its deltas taken as late. The totals are the same all the same.
-
 ========================  =========================================================
 a task is                 and holds open
 ========================  =========================================================
 not heard of              everything
-active                    what ends after its watermark
-idle                      nothing, as long as another task is active; all idle: hold
+heard of, idle or not     what ends after its watermark
+of the labels role        nothing
 complete                  nothing; all complete: everything closes
 ========================  =========================================================
 """
@@ -36,6 +39,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from shadowstream.judge.covered_time import CoveredTime
 from shadowstream.judge.criteria import COMPARED, FIELD, behind, figures_of, outcomes_of
 from shadowstream.judge.tally import Pair, Slice, Tally
 from shadowstream.judge.tasks import counts_labels
@@ -47,13 +51,15 @@ END = 2**63 - 1
 
 @dataclass(slots=True)
 class Task:
-    """What one task said last. `ledgers` by (ledger, place): expected, counted. `gaps`: stats records that are lost."""
+    """What one task said last. `ledgers` by (ledger, place): expected, counted. `gaps`: stats records that are lost;
+    `ahead`: records dated too far ahead of its clock."""
 
     seq: int = 0
     watermark_ms: int = NEVER
     idle: bool = False
     complete: bool = False
     pending: int = 0
+    ahead: int = 0
     gaps: int = 0
     ledgers: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
 
@@ -92,7 +98,8 @@ class Windows:
 
     `expected` are the tasks that must be heard ("topic/partition"). Counted apart: `duplicates` (records seen
     already), `foreign` (records or cells of other revisions), `strangers` (records of tasks that are not expected),
-    `late` (units that came late).
+    `late` (units that came late), `added_late` (compared records that came late and correct nothing). `least_ms` is the
+    duration that must be covered.
 
     >>> windows = Windows("ab", 1000, ["t/0"])
     >>> cell = {"start_ms": 0, "revision": "ab", "outcomes": {"match": 2}, "fields": {}}
@@ -102,7 +109,7 @@ class Windows:
     [(0, {'match': 2}, {'match': 2})]
     """
 
-    def __init__(self, revision: str, window_ms: int, expected: Iterable[str]) -> None:
+    def __init__(self, revision: str, window_ms: int, expected: Iterable[str], least_ms: int = 0) -> None:
         self.revision = revision
         self.window_ms = window_ms
         self.tasks = {task: Task() for task in sorted(expected)}
@@ -114,6 +121,8 @@ class Windows:
         self.duplicates = 0
         self.foreign = 0
         self.late = 0
+        self.added_late = 0
+        self.covered = CoveredTime(window_ms, least_ms)
         self.strangers: Counter[str] = Counter()
         self._closed_to_ms = NEVER
         self._cells: dict[int, _Cell] = {}
@@ -140,14 +149,31 @@ class Windows:
 
     def holding(self) -> str:
         """Who holds the next window open, as a part of a sentence."""
-        silent = [name for name, task in self.tasks.items() if task.watermark_ms == NEVER and not task.idle]
+        tasks = {name: task for name, task in self.tasks.items() if not (task.complete or counts_labels(name))}
+        if not tasks:
+            return "every task is complete" if self.all_complete else "no task goes on: all are at their end"
+        if all(task.idle for task in tasks.values()):
+            return "no task goes on: all are idle or at their end"
+        silent = [name for name, task in tasks.items() if task.watermark_ms == NEVER]
+        ahead = [name for name in silent if tasks[name].ahead]
+        if ahead:
+            return (
+                f"all {tasks[ahead[0]].ahead} records of {ahead[0]} that tell a time are dated further ahead of the "
+                "joiner's clock than future_ms_max; set the clocks right, or raise future_ms_max"
+            )
         if silent:
             return f"nothing is known yet of {', '.join(silent[:5])}{' and others' if silent[5:] else ''}"
-        active = [(task.watermark_ms, name) for name, task in self.tasks.items() if not (task.idle or task.complete)]
-        if active:
-            watermark_ms, name = min(active)
-            return f"{name} is the slowest, at {iso(watermark_ms)}"
-        return "every task is complete" if self.all_complete else "no task goes on: all are idle or at their end"
+        watermark_ms, name = min((task.watermark_ms, name) for name, task in tasks.items())
+        return f"{name} is the slowest, at {iso(watermark_ms)}"
+
+    def waiting_late(self) -> dict[int, int]:
+        """Compared records that came late and wait to be counted, by the start of the window that they close with:
+        where their task stood when it spoke of them."""
+        waiting = {
+            start_ms: sum(_compared(late.figures) for late in cell.late.values())
+            for start_ms, cell in sorted(self._cells.items())
+        }
+        return {start_ms: records for start_ms, records in waiting.items() if records > 0}
 
     def add(self, record: Mapping[str, Any]) -> list[Closed]:
         """Take one stats record (as in schemas/stats.avsc); the windows that it closes, in time order.
@@ -196,6 +222,7 @@ class Windows:
             task.watermark_ms = max(task.watermark_ms, record["watermark_ms"])
         task.idle = record["idle"]
         task.pending = record["pending"]
+        task.ahead = record.get("ahead", 0)
         if record["complete"]:
             task.complete = True
             task.watermark_ms = END
@@ -208,11 +235,10 @@ class Windows:
 
     def _boundary_ms(self) -> int:
         """Event time below which windows close; see the table at the head."""
-        open_tasks = [task for task in self.tasks.values() if not task.complete]
-        active = [task.watermark_ms for task in open_tasks if not task.idle]
-        if active:
-            return min(active)
-        return self._closed_to_ms if open_tasks or not self.tasks else END
+        if all(task.complete for task in self.tasks.values()):
+            return END if self.tasks else self._closed_to_ms
+        marks = [task.watermark_ms for name, task in self.tasks.items() if not (task.complete or counts_labels(name))]
+        return min(marks, default=self._closed_to_ms)
 
     def _close(self) -> list[Closed]:
         boundary_ms = self._boundary_ms()
@@ -231,10 +257,13 @@ class Windows:
             self.closed += 1
             self.from_ms = start_ms if self.from_ms is None else self.from_ms
             self.to_ms = start_ms + self.window_ms
+        self.covered.add(start_ms, _compared(on_time))
         self.figures.update(on_time)
         late = {at_ms: cell.late[at_ms] for at_ms in sorted(cell.late)}
-        for correction in late.values():
+        for at_ms, correction in late.items():
             self.figures.update(correction.figures)
+            self.added_late += _compared(correction.figures)
+            self.covered.add(at_ms, _compared(correction.figures))
         return Closed(
             start_ms,
             start_ms + self.window_ms,
@@ -284,7 +313,8 @@ class Windows:
             "figures": dict(self.figures),
             "sources": [[*place, *span] for place, span in sorted(self.sources.items())],
             "closed": [self.closed, self.from_ms, self.to_ms, self._closed_to_ms],
-            "counted": [self.duplicates, self.foreign, self.late, dict(self.strangers)],
+            "counted": [self.duplicates, self.foreign, self.late, self.added_late, dict(self.strangers)],
+            "covered": self.covered.snapshot(),
             "cells": [
                 [start_ms, cell.on_time.snapshot(), [[at_ms, late.snapshot()] for at_ms, late in cell.late.items()]]
                 for start_ms, cell in sorted(self._cells.items())
@@ -300,7 +330,8 @@ class Windows:
         self.figures = Counter(snapshot["figures"])
         self.sources = {(topic, partition): (low, high) for topic, partition, low, high in snapshot["sources"]}
         self.closed, self.from_ms, self.to_ms, self._closed_to_ms = snapshot["closed"]
-        self.duplicates, self.foreign, self.late, strangers = snapshot["counted"]
+        self.duplicates, self.foreign, self.late, self.added_late, strangers = snapshot["counted"]
+        self.covered.restore(snapshot["covered"])
         self.strangers = Counter(strangers)
         self._cells = {
             start_ms: _Cell(Tally.of(on_time), {at_ms: Tally.of(late) for at_ms, late in lates})
@@ -318,6 +349,11 @@ def iso(time_ms: int) -> str:
         return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
     except (OverflowError, ValueError, OSError):  # a year that the calendar does not have
         return f"{time_ms} ms"
+
+
+def _compared(figures: Mapping[str, int]) -> int:
+    """Compared records among the figures of a window; of a correction that takes back as much as it adds, 0."""
+    return sum(figures.get(name, 0) for name in COMPARED)
 
 
 def _nonzero(counter: Mapping[str, int]) -> dict[str, int]:
