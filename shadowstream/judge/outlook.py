@@ -199,7 +199,9 @@ def _lately(said: Record) -> list[str]:
         return []
     enough = units_that_show(s / n, limit, _alpha(said), POWER)
     remedy = "" if enough is None else f"; with trailing_units: {enough} nine stretches in ten of that rate do"
-    remedy += f"; from ln E {said['log_promote_at'] + BEYOND_DOUBT:.3g} on it is enough that they lie under the limit"
+    remedy += (
+        f"; from ln E {said['log_promote_at'] + BEYOND_DOUBT:.3g} on it is enough that they do not speak against it"
+    )
     return [
         f"the last windows must show it as well: of their {units} at most {most} may be bad, and at {s / n:.4g} about "
         f"{s / n * units:.1f} are, so it passes only in a stretch that is better than the rest{remedy}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shadowstream.judge.clusters import DEFF_MAX, deff_of
-from shadowstream.judge.doubt import BEYOND_DOUBT
+from shadowstream.judge.doubt import BEYOND_DOUBT, speaks_against
 from shadowstream.judge.levels import Level
 from shadowstream.judge.measures import ByRecord, Measure, Numbers
 from shadowstream.judge.tally import Pair
@@ -141,7 +141,7 @@ def _lately(measure: Measure, said: Mapping[str, Any], trailing: Trailing, held:
     if measure.possible(held) and measure.log_e(held)[0] >= measure.log_promote_at:
         return []
     beyond_doubt = said["log_e_below"] >= measure.log_promote_at + BEYOND_DOUBT
-    if beyond_doubt and measure.possible(held) and bad < n * measure.limit:
+    if beyond_doubt and measure.possible(held) and not speaks_against(n, bad, measure.limit):
         return []
     return [
         f"{measure.id}: {_amount(bad)} of the last {n} {measure.units} ({bad / n if n else 0:.4g}) do not show the "

@@ -119,9 +119,8 @@ def test_the_sums_survive_a_restart_and_numbers_of_other_units_are_none() -> Non
 
 
 def test_a_rate_that_is_over_the_limit_now_is_not_good_lately_however_good_it_was() -> None:
-    last = verdicts([1] * 100 + [12])[-1]
+    last = verdicts([1] * 100 + [18])[-1]
     (mismatch,) = (one for one in last["criteria"] if one["rate"] == "mismatch")
     assert (last["decision"], mismatch["shown_good"]) == ("not_yet", True)
-    assert (
-        "mismatch: 12 of the last 1000 pairs (0.012) do not show the rate to lie under 0.01 now" in last["reasons"][0]
-    )
+    why = "mismatch: 18 of the last 1000 pairs (0.018) do not show the rate to lie under 0.01 now"
+    assert last["reasons"][0].startswith(why)
