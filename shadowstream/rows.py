@@ -216,6 +216,7 @@ class Verdict:
     incidents: tuple[OpenIncident, ...]
     override: Override | None
     min_duration_ms: int | None
+    covered_ms: int | None
     coverage_candidate: float | None
     coverage_lately: float | None
     min_coverage: float | None

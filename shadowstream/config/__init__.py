@@ -75,8 +75,12 @@ class Config(Model):
         description="for inputs that do not grow: end where they end at the start, then close everything",
     )
     grace_ms: Millis = Field(60_000, description="event time waited beyond the watermark where no mark decides, ms")
-    future_ms_max: PositiveMillis = Field(DAY_MS, description="event time further ahead than this is clamped, ms")
-    idle_ms: PositiveMillis = Field(10_000, description="a partition at its end this long no longer holds windows open")
+    future_ms_max: PositiveMillis = Field(
+        HOUR_MS, description="a record dated further ahead of the clock than this moves no watermark, ms"
+    )
+    idle_ms: PositiveMillis = Field(
+        10_000, description="a partition at its end this long takes the time of those that go on"
+    )
     correctable_ms: Millis = Field(DAY_MS, description="event time for which a missing or extra stays correctable, ms")
     judge: Judge = Field(default_factory=Judge)
     alerts: Alerts = Field(default_factory=Alerts)

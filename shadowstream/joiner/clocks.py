@@ -29,8 +29,8 @@ lane                  bound                                               thresh
 born, side, of        end of the newest born mark of side `of` that       offset of the row of side `of`
                       side has passed
 done, side, input     inputs that the side is done with                   offset of the row's input
-time, side            that side's watermark less the grace, plus one      event time
-joint, side           the lower of production's and its, less the grace   event time
+time, side            that side's watermark less the grace, plus one      event time (see `ahead`)
+joint, side           the lower of production's and its, less the grace   event time (see `ahead`)
 warm                  1 once the end of the warm-up is known              0
 ====================  ==================================================  ==============================
 """
@@ -42,6 +42,7 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from shadowstream.ahead import Ahead
 from shadowstream.config import Config
 from shadowstream.joiner.deadlines import Lane, Lanes, LanesOfAll
 from shadowstream.joiner.progress import Passed, Progress
@@ -67,6 +68,12 @@ class Observed(NamedTuple):
 
     end: int
     inputs: dict[Place, int]
+
+
+def _lowest(marks: Sequence[int | None]) -> int | None:
+    """The lowest of these; None where one is not known."""
+    known = [mark for mark in marks if mark is not None]
+    return min(known) if len(known) == len(marks) else None
 
 
 def _keep_few(queue: deque[Observed]) -> None:
@@ -111,8 +118,11 @@ class DoneByCommits:
 class Clocks:
     """What one task knows of its sides' progress. Positions are read positions, control records included."""
 
-    def __init__(self, config: Config, progress: Progress, passed: Passed, places: tuple[Place, ...]) -> None:
+    def __init__(
+        self, config: Config, progress: Progress, passed: Passed, places: tuple[Place, ...], ahead: Ahead | None = None
+    ) -> None:
         self._config = config
+        self._ahead = ahead if ahead is not None else Ahead(config.future_ms_max)
         self._places = places
         self._has_state = config.candidate.state != "none"
         self._has_twin = len(places) > Side.TWIN
@@ -132,6 +142,7 @@ class Clocks:
         self.positions = [0] * len(places)
         self.watermarks: list[int | None] = [None] * len(places)
         self.idle_watermarks: list[int | None] = [None] * len(places)
+        self.stated_ms: list[int | None] = [None] * len(places)
         self._finished = False
         adopted = config.candidate.topic is not None
         twin = config.twin
@@ -223,7 +234,8 @@ class Clocks:
             lane = Lane("time", awaited)
         else:
             lane = Lane("joint", side if awaited is Side.PRODUCTION else awaited)
-        return () if row.time_ms < self.bound(lane) else ((lane, row.time_ms),)
+        due_ms = self._ahead.due_ms(side, row.offset, row.time_ms)
+        return () if due_ms < self.bound(lane) else ((lane, due_ms),)
 
     def lanes_of_all(self, side: Side, awaited: Side, rows: Rows) -> LanesOfAll:
         """As `lanes`, of rows in offset order that all wait in the same lanes; nothing where each must be asked."""
@@ -231,7 +243,8 @@ class Clocks:
             return ()
         lanes: list[tuple[Lane, Sequence[int]]] = []
         if not self._has_marks[awaited]:
-            lanes.append((Lane("joint", side if awaited is Side.PRODUCTION else awaited), rows.times_ms))
+            due_ms = self._ahead.due_of_all(side, rows.offsets, rows.times_ms)
+            lanes.append((Lane("joint", side if awaited is Side.PRODUCTION else awaited), due_ms))
         elif rows.ats is not None:
             known = [at for at in rows.ats if at is not None]
             if len(known) < len(rows) or len({at[:2] for at in known}) > 1:
@@ -303,8 +316,15 @@ class Clocks:
 
     def watermark(self) -> int | None:
         """Event time to which all sides have been read: the minimum, see the head of this file."""
-        known = [mark for mark in self.watermarks if mark is not None]
-        return min(known) if len(known) == len(self.watermarks) else None
+        return _lowest(self.watermarks)
+
+    def watermark_of_idle(self) -> int | None:
+        """As `watermark`, of a task that is idle: its sides take the time of the partitions that go on, less the grace
+        and down to a window's start (`idle`)."""
+        window_ms, grace_ms = self._config.judge.window_ms, self._config.grace_ms
+        taken = [None if mark is None else (mark - grace_ms) // window_ms * window_ms for mark in self.stated_ms]
+        pairs = zip(self.watermarks, taken, strict=True)
+        return _lowest([max((mark for mark in pair if mark is not None), default=None) for pair in pairs])
 
     def awaited(self, again: Collection[Side] = ()) -> frozenset[Side]:
         """Sides of which one must be read on, whatever waits in memory, or nothing may ever end again; `again`: those

@@ -11,9 +11,10 @@ from shadowstream.joiner.state import TaskState
 from shadowstream.records import COMMIT_HEADER, Commit, Place, Side, Write
 
 
-def watermark(task: TaskState) -> int | None:
-    """Event time below which the task has ended everything; None while nobody can tell."""
-    mark = task.clocks.watermark()
+def watermark(task: TaskState, *, idle: bool = False) -> int | None:
+    """Event time below which the task has ended everything; None while nobody can tell. `idle`: with what it takes
+    from the partitions that go on."""
+    mark = task.clocks.watermark_of_idle() if idle else task.clocks.watermark()
     if mark is None or any(state.announced for state in task.sides):
         return None
     floors = [mark, task.store.held.floor_ms(), task.backlog.held.floor_ms()]
@@ -38,7 +39,7 @@ def is_idle(task: TaskState, now_ms: int) -> bool:
 
 def statement(task: TaskState, now_ms: int) -> dict[str, Any]:
     """What a stats record says beside its deltas."""
-    pending = [task.pending_count(side) for side in task.used_sides]
+    pending, idle = [task.pending_count(side) for side in task.used_sides], is_idle(task, now_ms)
     lines = [
         *(one for place in sorted(task.input_lines) for one in task.input_lines[place]),
         *ledgers.routes_lines(task.routes, task.places[Side.SHADOW]),
@@ -48,10 +49,11 @@ def statement(task: TaskState, now_ms: int) -> dict[str, Any]:
     return {
         "ledgers": lines,
         "pending": sum(pending),
-        "watermark_ms": watermark(task),
-        "idle": is_idle(task, now_ms),
+        "watermark_ms": watermark(task, idle=idle),
+        "idle": idle,
         "complete": task.complete,
         "refused_marks": task.progress.refused,
+        "ahead": task.ahead.records,
     }
 
 
@@ -86,6 +88,8 @@ def state(task: TaskState, sequence: int, overflow: dict[str, str], commits: Seq
     counts = task.routes.snapshot() | task.clocks.replays.snapshot(task.config.inputs)
     counts |= {f"inputs:{name}": n for name, n in task.inputs_read.items()}
     counts |= _of_marks(task) | task.unread.snapshot()
+    if task.ahead.records:
+        counts["ahead"] = task.ahead.records
     if task.shedding.level:
         counts["shed_level"] = task.shedding.level
     for side in task.used_sides:
@@ -152,13 +156,16 @@ def restore_counts(task: TaskState, record: dict[str, Any]) -> None:
         task.sides[side].read = counts.get(f"read:{side.word}", 0)
         task.book.ended[side] = counts.get(f"ended:{side.word}", 0)
         task.sides[side].lost += counts.get(f"lost:{side.word}", 0)
-        task.sides[side].watermark_ms = counts.get(f"watermark_ms:{side.word}")
+        task.sides[side].watermark_ms = mark = counts.get(f"watermark_ms:{side.word}")
+        if mark is not None:
+            task.ahead.reached(mark)
         text = record["overflow"].get(side.word)
         if text is not None:
             task.sides[side].announced = set(checkpoint.pending_of(text))
         task.sides[side].gone_ms = counts.get(f"gone_ms:{side.word}")
         task.sides[side].note_gone()
     task.shedding.level = counts.get("shed_level", 0)
+    task.ahead.records = counts.get("ahead", 0)
     task.routes.restore(counts)
     task.unread.restore(counts)
     task.clocks.replays.restore(counts, task.config.inputs)

@@ -1,50 +1,79 @@
-"""Which partitions are idle, where only event time decides.
+"""Which partitions are idle, and what event time they take from those that go on.
 
 A partition of one side that has nothing more to say would hold its task's watermark for ever. It is idle when it has
-been read to its end for `idle_ms` while another partition of the same topic went on; its watermark is then the lowest
-of those that did. A topic of which no partition goes on is dead, not idle: nothing closes by it.
+been read to its end for `idle_ms` while others went on; its watermark is then the lowest of those that did.
+
+Two questions are asked, with other witnesses:
+
+- Where event time decides what is missing or extra (`watermark`): the other partitions of the same topic. A topic of
+  which no partition goes on is dead, not idle: nothing closes by it.
+- Where a task says how far it is (`stated`): all other partitions of the side, of whatever topic. A topic that is used
+  once a day would hold the windows of all others open else.
+
+What returns together was not idle: partitions that were all quiet, and of which one is seen to move first, wait for one
+another. So idle is who was still for `idle_ms` *while another went on for as long*.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from shadowstream.records import Place
 
 
 class Idleness:
-    """Ends and times of all output places as they were last observed, and when each end last moved."""
+    """Ends and times of all output places as they were last observed, and when each end last moved.
+
+    Time is how long it has been looked: a pause between two looks counts as half of `idle_ms` at most. What was still
+    meanwhile nobody knows, and a clock that is set forward looks the same.
+    """
 
     def __init__(self, idle_ms: int) -> None:
         self._idle_ms = idle_ms
         self._ends: dict[Place, int] = {}
         self._times: dict[Place, int] = {}
         self._moved_ms: dict[Place, int] = {}
-        self._began_ms: int | None = None
-        self._last_ms = 0
+        self._woke_ms: dict[Place, int] = {}
+        self._looked_ms = 0
+        self._last_ms: int | None = None
 
     def observe(self, ends: dict[Place, int], times: dict[Place, int], now_ms: int) -> None:
         """High watermarks and greatest event times by place, at wall time `now_ms`."""
-        if self._began_ms is None:
-            self._began_ms = now_ms
-        if now_ms < self._last_ms:  # set back: what has been still for so long is so still
-            back_ms = self._last_ms - now_ms
-            self._began_ms -= back_ms
-            self._moved_ms = {place: at - back_ms for place, at in self._moved_ms.items()}
+        self._looked_ms = at_ms = self._at(now_ms)
         self._last_ms = now_ms
         for place, end in ends.items():
             if place in self._ends and end > self._ends[place]:
-                self._moved_ms[place] = now_ms
+                if not self._goes_on(place, at_ms):
+                    self._woke_ms[place] = at_ms
+                self._moved_ms[place] = at_ms
             self._ends[place] = end
         self._times |= times
 
+    def _at(self, now_ms: int) -> int:
+        """For how long it has been looked, at wall time `now_ms`."""
+        passed_ms = 0 if self._last_ms is None else now_ms - self._last_ms
+        return self._looked_ms + min(max(0, passed_ms), max(1, self._idle_ms // 2))
+
+    def _goes_on(self, place: Place, at_ms: int) -> bool:
+        return place in self._moved_ms and at_ms - self._moved_ms[place] < self._idle_ms
+
     def watermark(self, place: Place, position: int, now_ms: int) -> int | None:
         """What event time an idle place may take as its watermark; None where it is not idle, or its topic is dead."""
-        still_since = max(self._moved_ms.get(place, 0), self._began_ms or now_ms)
-        if position < self._ends.get(place, position + 1) or now_ms - still_since < self._idle_ms:
+        return self._taken(place, position, now_ms, (one for one in self._moved_ms if one.topic == place.topic))
+
+    def stated(self, place: Place, position: int, side: Iterable[Place], now_ms: int) -> int | None:
+        """What event time the task of an idle place may say that it has come to; `side`: all places of its side."""
+        return self._taken(place, position, now_ms, side)
+
+    def _taken(self, place: Place, position: int, now_ms: int, witnesses: Iterable[Place]) -> int | None:
+        if self._last_ms is None or position < self._ends.get(place, position + 1):
             return None
-        going = [
-            self._times.get(other)
-            for other, moved_ms in self._moved_ms.items()
-            if other.topic == place.topic and other != place and now_ms - moved_ms < self._idle_ms
-        ]
-        known = [time_ms for time_ms in going if time_ms is not None]
-        return min(known) if known and len(known) == len(going) else None
+        at_ms = self._at(now_ms)
+        going = [one for one in witnesses if one != place and self._goes_on(one, at_ms)]
+        # Still while the first of the others went on.
+        since_ms = max(self._moved_ms.get(place, 0), min((self._woke_ms[one] for one in going), default=0))
+        if not going or at_ms - since_ms < self._idle_ms:
+            return None
+        times = [self._times.get(one) for one in going]
+        known = [time_ms for time_ms in times if time_ms is not None]
+        return min(known) if len(known) == len(times) else None

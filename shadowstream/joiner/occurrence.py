@@ -19,6 +19,7 @@ from bisect import bisect, insort
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 
+from shadowstream.ahead import Ahead
 from shadowstream.joiner.pairing import Alone, Asks, Decision, Held, Pair, Row, Sheds
 from shadowstream.joiner.rows import Rows
 from shadowstream.records import Side
@@ -33,8 +34,9 @@ Timed = tuple[int, int, Row]
 class Occurrences:
     """The waiting rows of two sides by key, in event-time order."""
 
-    def __init__(self, window_ms: int, tolerance_ms: int) -> None:
+    def __init__(self, window_ms: int, tolerance_ms: int, ahead: Ahead | None = None) -> None:
         self.held, self.behind = Held(window_ms), False
+        self._ahead = ahead if ahead is not None else Ahead(0)
         self._tolerance_ms = tolerance_ms
         self._keys: dict[Hashable, tuple[list[Timed], list[Timed]]] = {}
         self._due: list[tuple[int, int, Hashable]] = []
@@ -47,16 +49,25 @@ class Occurrences:
             if lists is None:
                 lists = self._keys[id_] = ([], [])
             mine = lists[side]
-            first = min((one[0][0] for one in lists if one), default=None)
+            first = self._first_ms(lists)
             insort(mine, (row.time_ms, row.offset, row))
-            if first is None or row.time_ms < first:
-                self._push(row.time_ms, id_)
+            due_ms = self._first_ms(lists)
+            if due_ms is not None and due_ms != first:
+                self._push(due_ms, id_)
             self.held.enter(side, row)
         return ()
 
     def meet(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Decision]:
         """As `add`, of columns."""
         return self.add(side, ids, rows.rows())
+
+    def _first_ms(self, lists: tuple[list[Timed], list[Timed]]) -> int | None:
+        """The time from which on the first cluster of a key may be due; None of no rows."""
+        heads = [(one[0][0], side, one[0][1]) for side, one in enumerate(lists) if one]
+        if not heads:
+            return None
+        time_ms, side, offset = min(heads)
+        return self._ahead.due_ms(side, offset, time_ms)
 
     def _push(self, time_ms: int, id_: Hashable) -> None:
         self._pushed += 1
@@ -73,15 +84,15 @@ class Occurrences:
             time_ms, _, id_ = heappop(self._due)
             lists = self._keys.get(id_)
             # Entries may be stale: another has come before, or this one has gone with an earlier cluster.
-            if lists is None or min((one[0][0] for one in lists if one), default=None) != time_ms:
+            if lists is None or self._first_ms(lists) != time_ms:
                 continue
             starts = [0, 0]
             while len(decided) < most and (found := self._cluster(id_, lists, starts, asks, frontier)) is not None:
                 decided += found
             for one, start in zip(lists, starts, strict=True):
                 del one[:start]  # once a key and not once a cluster: the rest of a long list is moved
-            if lists[0] or lists[1]:
-                again.append((min(one[0][0] for one in lists if one), id_))
+            if (due_ms := self._first_ms(lists)) is not None:
+                again.append((due_ms, id_))
             else:
                 del self._keys[id_]
         for time_ms, id_ in again:
@@ -98,14 +109,15 @@ class Occurrences:
         frontier: float,
     ) -> list[Decision] | None:
         """Decide the first cluster of a key from `starts` on, which move; None while it may still grow."""
-        ends, last = list(starts), None
+        ends, last, due_ms = list(starts), None, 0
         while sum(ends) - sum(starts) < CLUSTER_MAX:
             heads = [(one[n][0], side) for side, (one, n) in enumerate(zip(lists, ends, strict=True)) if n < len(one)]
             if not heads or (last is not None and min(heads)[0] > last + self._tolerance_ms):
                 break
             last, side = min(heads)
+            due_ms = self._ahead.due_ms(side, lists[side][ends[side]][1], last)
             ends[side] += 1
-        if last is None or last + self._tolerance_ms > frontier:
+        if last is None or due_ms + self._tolerance_ms > frontier:
             return None
         cut = sum(ends) - sum(starts) == CLUSTER_MAX
         if cut:  # partners of rows up to the cut may lie beyond it

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from shadowstream.ahead import Ahead
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.joiner import ledgers
@@ -48,10 +49,10 @@ class Sources(NamedTuple):
         return f"{self.topic}/{self.places[Side.PRODUCTION].partition}"
 
 
-def _store(config: Config, sides: int) -> Store:
+def _store(config: Config, sides: int, ahead: Ahead) -> Store:
     """The way of waiting that the identity asks for."""
     if config.identity.kind == "occurrence":
-        return Occurrences(config.judge.window_ms, config.identity.tolerance_ms)
+        return Occurrences(config.judge.window_ms, config.identity.tolerance_ms, ahead)
     if config.identity.outputs == "many":
         return Groups(config.judge.window_ms)
     return Waiting(config.judge.window_ms, sides)
@@ -69,7 +70,8 @@ class TaskState:
         self.identity = Identity(config, compare.decode)
         self.asides = Asides(config, sources.topic)
         self.redactor = Redactor(config.compare.redact)
-        self.store = _store(config, len(self.places))
+        self.ahead = Ahead(config.future_ms_max)
+        self.store = _store(config, len(self.places), self.ahead)
         self.awaiting = Awaiting(self.store.held, compare)
         self.backlog = Backlog(config.judge.window_ms)
         self.book = Book(config, revision, self.name, self.places, progress)
@@ -81,7 +83,7 @@ class TaskState:
         self.compacted: frozenset[Side] = frozenset()
         """Sides whose topic is compacted: a gap in their offsets may be records that nobody has read."""
         self.passed = Passed(self.places[Side.SHADOW])
-        self.clocks = Clocks(config, progress, self.passed, self.places)
+        self.clocks = Clocks(config, progress, self.passed, self.places, self.ahead)
         output = Place(sources.topic, self.places[Side.PRODUCTION].partition)
         self.routes = ledgers.Routes(config.inputs, output, once=config.delivery == "exactly_once")
         self.sides = tuple(SideState(config.identity.dedupe_span) for _ in self.places)
@@ -95,7 +97,6 @@ class TaskState:
         self.behind = False
         """Whether the last `settle` has left what the next one can decide at once."""
         self.last_read_ms = 0
-        self.clamped = 0
         self.diff_end = 0
         self.said_from: int | None = None
         self.closed = False

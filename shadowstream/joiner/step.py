@@ -6,14 +6,15 @@ import sys
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from shadowstream.ahead import Ahead
 from shadowstream.config import Config
 from shadowstream.joiner.book import Book
-from shadowstream.joiner.commits import watermark
+from shadowstream.joiner.commits import is_idle, watermark
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.copied import Copied, Originals
 from shadowstream.joiner.idle import Idleness
 from shadowstream.joiner.progress import Progress, position_of
-from shadowstream.joiner.sides import places_of
+from shadowstream.joiner.sides import places_of, side_of
 from shadowstream.joiner.state import Sources
 from shadowstream.joiner.task import Task
 from shadowstream.records import Batch, Commit, Place, Side, Write
@@ -43,6 +44,7 @@ class JoinerStep:
         self.incarnation = ""
         """Under at_least_once: whose commits these are, from one assignment to the next."""
         self._idleness = Idleness(config.idle_ms)
+        self._ahead = Ahead(config.future_ms_max)
         self._originals: dict[str, Originals] = {}
         self._by_place: dict[Place, tuple[Task, Side]] = {}
         self._by_input: dict[Place, Task] = {}
@@ -148,12 +150,21 @@ class JoinerStep:
             task.clocks.observe_twin(ends[task.places[Side.TWIN]], committed)
 
     def observe_times(self, ends: dict[Place, int], times: dict[Place, int], now_ms: int) -> None:
-        """End and greatest event time of every output place of every side: the idle rule."""
-        self._idleness.observe(ends, times, now_ms)
+        """End of every output place of every side, and the greatest event time of those of which it was asked: the idle
+        rule."""
+        limit_ms = self._ahead.limit_ms(now_ms)
+        self._idleness.observe(ends, {place: at for place, at in times.items() if at <= limit_ms}, now_ms)
+        sides = {side: [place for place in ends if side_of(self.config, place.topic) is side] for side in Side}
         for task in self.tasks.values():
             for side in task.used_sides:
                 place, position = task.places[side], task.clocks.positions[side]
                 task.clocks.idle_watermarks[side] = self._idleness.watermark(place, position, now_ms)
+                if side not in task.copied:  # there the time of all originals is each task's own
+                    task.clocks.stated_ms[side] = self._idleness.stated(place, position, sides[side], now_ms)
+
+    def has_idle(self, now_ms: int) -> bool:
+        """Whether any task of ours has nothing to read, so that the times of the others are its own."""
+        return any(is_idle(task, now_ms) for task in self.tasks.values())
 
     def observe_originals(self, ends: dict[Place, int], times: dict[Place, int], now_ms: int) -> None:
         """End and greatest event time of the partitions of one topic that we read as a copy: which of them are idle."""
@@ -164,12 +175,11 @@ class JoinerStep:
         """How far the partitions of one topic have been copied, read *before* the ends of the copies."""
         (topic,) = {place.topic for place in copied}
         low_ms = self._originals.setdefault(topic, Originals(self.config.idle_ms)).low_ms(copied, now_ms)
-        if low_ms is None:
+        if low_ms is None or low_ms > self._ahead.limit_ms(now_ms):
             return
         for task in self.tasks.values():
             if side in task.copied and topic in (task.topic, self.config.candidate.topic):
-                low = min(low_ms, now_ms + self.config.future_ms_max)
-                task.copied[side].observe(ends[task.places[side]], low)
+                task.copied[side].observe(ends[task.places[side]], low_ms)
 
     def observe_diff(self, ends: dict[int, int]) -> None:
         """Ends of the diff topic's partitions: no row of a later commit lies below."""

@@ -107,13 +107,14 @@ class Task(TaskState):
         self.last_read_ms = now_ms
         if side is Side.SHADOW:
             self.routes.repeats_left_out()
-        times = self._times(batch.times_ms, now_ms)
-        if side not in self.copied:
-            self._advance_watermark(side, max(times))
+        times, newest_ms = batch.times_ms, self.ahead.newest(batch.times_ms, now_ms)
+        if newest_ms is not None and side not in self.copied:
+            self._advance_watermark(side, newest_ms)
         if state.gone_ms == UNREAD_MS and batch.lost is None:
-            state.gone_ms = times[0]
+            state.gone_ms = min(times[0], self.ahead.limit_ms(now_ms))
         old = 0 if batch.offsets[0] >= state.high else sum(offset < state.high for offset in batch.offsets)
         state.read += len(batch) - old
+        self.ahead.note(side, batch.offsets, times, old)
         if side is Side.SHADOW:
             self.routes.count(packed[old:])
         rows = self._rows(side, batch, times, (coordinates, asides), packed)
@@ -224,14 +225,6 @@ class Task(TaskState):
             result = Plainly("evicted", "deleted from the source topic")
             self.book.alone(side, Row(offset, time_ms, None, None), result)
             state.announced.discard(offset)
-
-    def _times(self, times: Sequence[int], now_ms: int) -> Sequence[int]:
-        """Event times, those too far ahead clamped: one poison timestamp would close everything."""
-        limit = now_ms + self.config.future_ms_max
-        if max(times) <= limit:
-            return times
-        self.clamped += sum(time > limit for time in times)
-        return [min(time, limit) for time in times]
 
     def _advance_watermark(self, side: Side, time_ms: int) -> None:
         before = self.clocks.watermarks[side]
@@ -353,6 +346,9 @@ class Task(TaskState):
         for state in self.sides:
             state.committed_high = state.high
         self._deciding.keep_said(self.diff_end)
+        if self.ahead.noted:
+            for side in self.used_sides:
+                self.ahead.keep(side, self.pending(side).tolist())
         self.book.clear()
         self.occurring.clear()
 

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shadowstream.judge.covered_time import covered_sentence
 from shadowstream.judge.criteria import LABELS
 from shadowstream.judge.notes import coverage_notes, notes_of
-from shadowstream.judge.outlook import HOUR_MS, Outlook, covered_hours, outlook_of
+from shadowstream.judge.outlook import Outlook, duration_left, outlook_of
 from shadowstream.judge.slices import slice_name
 from shadowstream.judge.windows import iso
 
@@ -57,7 +58,7 @@ def explain(verdict: Verdict, decision: str, reasons: Sequence[str]) -> Explanat
         # Where each criterion stands says more than its reason; a reject is said as it was decided.
         blockers = tuple(reason for reason in reasons if decision == "reject" or not reason.startswith(named))
     waits = [one.hours for one in standings if one.more and one.hours is not None and not one.muted]
-    duration = _duration_left(verdict)
+    duration = duration_left(verdict)
     return Explanation(
         decision,
         standings,
@@ -68,15 +69,6 @@ def explain(verdict: Verdict, decision: str, reasons: Sequence[str]) -> Explanat
         tuple(_notes(verdict)),
         max([*waits, *([duration] if duration else [])], default=None),
     )
-
-
-def _duration_left(verdict: Verdict) -> float | None:
-    """Hours of event time until the least duration is covered; 0 where it is, None where it is not known."""
-    least_ms = verdict["min_duration_ms"]
-    if least_ms is None or not verdict["windows_closed"]:
-        return None
-    hours: float = least_ms / HOUR_MS - (covered_hours(verdict) or 0.0)
-    return max(0.0, hours)
 
 
 def _todo(verdict: Verdict, decision: str, standings: Sequence[Outlook]) -> list[str]:
@@ -102,12 +94,12 @@ def _todo(verdict: Verdict, decision: str, standings: Sequence[Outlook]) -> list
 
 def _to_wait_for(verdict: Verdict, standings: Sequence[Outlook]) -> list[str]:
     waits = [one for one in standings if one.more and not one.met and one.n]
-    duration = _duration_left(verdict) or 0.0
+    duration = duration_left(verdict) or 0.0
     if not waits:
-        return [f"let it run {duration:.4g} h more of event time: the least duration"] if duration else []
+        return [f"let it run {duration:.4g} h more of event time with traffic: the least duration"] if duration else []
     slowest = max(waits, key=lambda one: (one.hours or 0, one.more or 0))
     if duration > (slowest.hours or 0):
-        return [f"let it run {duration:.4g} h more of event time: the least duration takes longest"]
+        return [f"let it run {duration:.4g} h more of event time with traffic: the least duration takes longest"]
     hours = "" if slowest.hours is None else f", about {slowest.hours:.4g} h of event time as they have come"
     return [f"let it run: {slowest.criterion} takes longest, {slowest.more} more{hours}"]
 
@@ -195,6 +187,9 @@ def _notes(verdict: Verdict) -> list[str]:
         said.append(
             f"attempt {verdict['attempt']} at release {verdict['release']}: each is judged more strictly than the last"
         )
+    covered = covered_sentence(verdict)
+    if covered is not None:
+        said.append(covered)
     return [*said, *(f"note: {note}" for note in notes_of(verdict)[len(coverage_notes(verdict)) :])]
 
 

@@ -28,6 +28,7 @@ from shadowstream.config import Config
 from shadowstream.judge.clusters import NO_SQUARES, Squares, design_effect, squared
 from shadowstream.judge.incidents import EXIT_SHARE
 from shadowstream.judge.measures import Measure, Numbers, added
+from shadowstream.judge.regimes import Regimes
 from shadowstream.judge.windows import END, NEVER, Closed
 
 
@@ -54,6 +55,7 @@ class Level:
         self._windows: list[tuple[int, bool, Numbers]] = []
         self._before: Numbers = measure.nothing
         self._squares: Squares = NO_SQUARES
+        self._regimes = Regimes(measure.limit)
         self._counted = [0, 0]
         self._from_ms = NEVER
         self._settled: str | None = None
@@ -94,11 +96,13 @@ class Level:
         return self._counted[0], self._counted[1]
 
     def deff(self, counts: Numbers) -> float:
-        """The design effect by window of the counts (units, bad units) that `amount` holds."""
-        squares = self._squares
+        """The design effect by window of the counts (units, bad units) that `amount` holds; see `regimes`."""
+        squares, regimes = self._squares, self._regimes.copy()
         for _, _, raw in self._windows:
             squares = squared(squares, raw)
-        return design_effect(counts[0], counts[1], squares)
+            regimes.add(raw)
+        n, s = counts[:2]
+        return regimes.design_effect(design_effect(n, s, squares), n, s)
 
     def _add(self, start_ms: int, raw: Numbers, *, corrected: bool) -> None:
         if not any(raw):
@@ -147,6 +151,7 @@ class Level:
             _, _, raw = self._windows.pop(0)
             self._before = added(self._before, self.measure.amount(raw))
             self._squares = squared(self._squares, raw)
+            self._regimes.add(raw)
             if self._rejects:
                 self._settled = self._settled or self.measure.excess(self._before)
         self._from_ms = max(self._from_ms, horizon_ms)
@@ -158,6 +163,7 @@ class Level:
         return {
             "windows": [list(window) for window in self._windows],
             "before": [self._from_ms, list(self._before), list(self._squares), self._counted],
+            "regimes": self._regimes.snapshot(),
             "said": [self.reason, self.withdrawn, self._settled],
             "lasting": self._lasting,
         }
@@ -167,5 +173,6 @@ class Level:
         self._windows = [(start, corrected, tuple(raw)) for start, corrected, raw in snapshot["windows"]]
         self._from_ms, before, squares, self._counted = snapshot["before"]
         self._before, self._squares = tuple(before), tuple(squares)
+        self._regimes.restore(snapshot["regimes"])
         self.reason, self.withdrawn, self._settled = snapshot["said"]
         self._lasting = Lasting(*snapshot["lasting"]) if snapshot["lasting"] is not None else None

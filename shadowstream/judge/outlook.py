@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from shadowstream.judge.clusters import DEFF_MAX
+from shadowstream.judge.doubt import BEYOND_DOUBT
 from shadowstream.judge.evidence import critical_n
 from shadowstream.judge.forecast import Shares, units_needed, units_that_show
 
@@ -87,6 +88,16 @@ def covered_hours(verdict: Record) -> float | None:
         return None
     hours: float = (verdict["to_ms"] - verdict["from_ms"]) / HOUR_MS
     return hours or None
+
+
+def duration_left(verdict: Record) -> float | None:
+    """Hours of event time with traffic until the least duration is covered; None where it is not known."""
+    least_ms = verdict["min_duration_ms"]
+    if least_ms is None or not verdict["windows_closed"]:
+        return None
+    covered_ms = verdict.get("covered_ms")
+    covered = (covered_hours(verdict) or 0.0) if covered_ms is None else covered_ms / HOUR_MS
+    return max(0.0, float(least_ms / HOUR_MS - covered))
 
 
 def _of_shares(said: Record) -> bool:
@@ -188,6 +199,9 @@ def _lately(said: Record) -> list[str]:
         return []
     enough = units_that_show(s / n, limit, _alpha(said), POWER)
     remedy = "" if enough is None else f"; with trailing_units: {enough} nine stretches in ten of that rate do"
+    remedy += (
+        f"; from ln E {said['log_promote_at'] + BEYOND_DOUBT:.3g} on it is enough that they do not speak against it"
+    )
     return [
         f"the last windows must show it as well: of their {units} at most {most} may be bad, and at {s / n:.4g} about "
         f"{s / n * units:.1f} are, so it passes only in a stretch that is better than the rest{remedy}"

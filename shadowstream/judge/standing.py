@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shadowstream.judge.clusters import DEFF_MAX, deff_of
+from shadowstream.judge.doubt import BEYOND_DOUBT, speaks_against
 from shadowstream.judge.levels import Level
 from shadowstream.judge.measures import ByRecord, Measure, Numbers
 from shadowstream.judge.tally import Pair
@@ -92,7 +93,7 @@ def _why(measure: Measure, said: Mapping[str, Any], trailing: Trailing, held: Nu
             f"{measure.id}: {said['n']} {measure.units} have come; its min_units asks for {said['min_units']} however "
             "good they are"
         )
-    return [*why, *_clustered(measure, said), *_lately(measure, trailing, held)]
+    return [*why, *_clustered(measure, said), *_lately(measure, said, trailing, held)]
 
 
 def _amount(bad: float) -> str:
@@ -133,11 +134,14 @@ def _clustered(measure: Measure, said: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _lately(measure: Measure, trailing: Trailing, held: Numbers) -> list[str]:
+def _lately(measure: Measure, said: Mapping[str, Any], trailing: Trailing, held: Numbers) -> list[str]:
     n, bad = held[0], measure.bad(held)
     if not trailing.full:
         return [f"{measure.id}: the last closed windows hold {n} {measure.units}; {trailing.units} are needed"]
     if measure.possible(held) and measure.log_e(held)[0] >= measure.log_promote_at:
+        return []
+    beyond_doubt = said["log_e_below"] >= measure.log_promote_at + BEYOND_DOUBT
+    if beyond_doubt and measure.possible(held) and not speaks_against(n, bad, measure.limit):
         return []
     return [
         f"{measure.id}: {_amount(bad)} of the last {n} {measure.units} ({bad / n if n else 0:.4g}) do not show the "

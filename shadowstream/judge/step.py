@@ -77,12 +77,12 @@ class JudgeStep:
         self.revision = revision
         self._attempt = attempt
         self._hash = criteria_hash(config)
-        self.windows = Windows(revision, config.judge.window_ms, expected_tasks)
-        self.windows.topics = frozenset(one.topic for one in config.judge.criteria if one.topic is not None)
         self.paths = Paths()
         # A later attempt is judged at a smaller level; what holds it back is not.
         self._guard_alpha = config.judge.alpha
         judge = self.config.judge
+        self.windows = Windows(revision, judge.window_ms, expected_tasks, judge.min_duration_ms)
+        self.windows.topics = frozenset(one.topic for one in config.judge.criteria if one.topic is not None)
         self.measures: list[Measure] = [measure_of(one, self.config) for one in judge.criteria]
         self.trailing: dict[str, Trailing] = {one.id: Trailing(one) for one in self.measures}
         self.levels: dict[str, Level] = {one.id: Level(one, self.config) for one in self.measures}

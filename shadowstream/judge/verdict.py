@@ -25,6 +25,7 @@ from shadowstream.judge.coverage import coverage, share_of, top_reasons, uncover
 from shadowstream.judge.criteria import is_known, measured_otherwise, summed_otherwise
 from shadowstream.judge.families import OpenIncident
 from shadowstream.judge.incidents import Watch
+from shadowstream.judge.lateness import caveats_of_time, reasons_of_time
 from shadowstream.judge.paths import Paths
 from shadowstream.judge.paths import blockers as unseen_blockers
 from shadowstream.judge.paths import caveats as unseen_caveats
@@ -61,7 +62,6 @@ EVIDENCE = (
 )
 _DIGITS = 12
 _LEDGER_LINES_MAX = 20
-_HOUR_MS = 3_600_000
 
 
 class Slices(NamedTuple):
@@ -188,6 +188,7 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
             *shifts(config, windows.figures),
             *noise_caveats(config, windows.figures),
             *case.guarded.small,
+            *caveats_of_time(windows),
             *refusals_of(config, windows),
         ],
         "remainder": windows.remainder,
@@ -205,6 +206,7 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "incidents": [_incident(one, case.said) for one in case.incidents],
         "override": case.said.override if case.said is not None else None,
         "min_duration_ms": config.judge.min_duration_ms,
+        "covered_ms": windows.covered.covered_ms,
         "evaluated_at_ms": now_ms,
         "sources": [
             {"topic": topic, "partition": partition, "from_offset": low, "to_offset": high}
@@ -260,13 +262,7 @@ def _unproven(case: Case, standings: Sequence[Standing]) -> list[str]:
     if windows.closed == 0:
         return [f"no window with compared records has closed: {windows.holding()}"]
     reasons = [reason for one in standings for reason in one.why]
-    covered_ms = (windows.to_ms or 0) - (windows.from_ms or 0)
-    if covered_ms < judge.min_duration_ms:
-        reasons.append(
-            f"the closed windows span {covered_ms / _HOUR_MS:.4g} h of event time; judge.min_duration_ms asks for "
-            f"{judge.min_duration_ms / _HOUR_MS:.4g} h"
-        )
-    return reasons
+    return [*reasons, *reasons_of_time(windows, judge.min_duration_ms)]
 
 
 def _conservation(windows: Windows) -> list[str]:

@@ -1,8 +1,14 @@
 """Event-time windows over the statistics of all tasks: when one closes, and what it held.
 
 Theory of operation. Each task (output topic, partition) says in numbered records what it adds to which window, and a
-watermark below which it has ended everything. A window closes when every task that is not idle has its watermark at
-or past the window's end; windows close in time order and never open again.
+watermark below which it has ended everything. A window closes when every task has its watermark at or past the
+window's end; windows close in time order and never open again.
+
+A task's word on a window is final when its own watermark passes the window, and nothing else makes it so. A task that
+has nothing to read says a watermark too: the joiner takes it from the partitions that go on (`joiner.idle`). So what is
+on time and what is late stands in the stats themselves, and is the same live, after a restart and in `replay`. Were the
+judge to let windows close without a task that is idle, it would depend on which partition of stats is read first:
+with B idle, A at 03:00, then B back at 00:00, B's records are late if A was read first and on time if B was.
 
 The trap is lateness. A correction (a `missing` that arrives after all) belongs to a window that its task has passed.
 Were "late" to mean "the window has closed already", this would depend on how fast the *other* tasks happen to be
@@ -15,15 +21,12 @@ for every interleaving (test_the_arrival_order_across_tasks_changes_nothing).
 Labels are late by nature, whoever is read first: what a task of the labels role says is a correction always, of its own
 window as it closes or with the next that does.
 
-Idleness is the one thing that depends on the wall clock: a task that was idle while others went on and then comes
-back below what was closed has its deltas taken as late. The totals are the same all the same.
-
 ========================  =========================================================
 a task is                 and holds open
 ========================  =========================================================
 not heard of              everything
-active                    what ends after its watermark
-idle                      nothing, as long as another task is active; all idle: hold
+heard of, idle or not     what ends after its watermark
+of the labels role        nothing
 complete                  nothing; all complete: everything closes
 ========================  =========================================================
 """
@@ -37,6 +40,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shadowstream.codecs.plausible import SUM_MAX, units
+from shadowstream.judge.covered_time import CoveredTime
 from shadowstream.judge.criteria import COMPARED, FIELD, behind, bound_reasons, figures_of, outcomes_of
 from shadowstream.judge.parts import of_topic
 from shadowstream.judge.sequence import Sequence
@@ -52,8 +56,10 @@ STRANGERS_MAX, OTHERS = 20, "others"
 
 @dataclass(slots=True)
 class Task:
-    """What one task said last. `ledgers` by (ledger, place): expected, counted. `numbers`: which of its records have been
-    taken. `refused_marks`: how many marks its joiner has refused."""
+    """Where one task stands. `ledgers` by (ledger, place): expected, counted. `numbers`: its records that were taken.
+
+    `refused_marks`: marks that its joiner refused; `ahead`: records dated too far ahead of its clock.
+    """
 
     numbers: Sequence = field(default_factory=Sequence)
     watermark_ms: int = NEVER
@@ -61,6 +67,7 @@ class Task:
     complete: bool = False
     pending: int = 0
     refused_marks: int = 0
+    ahead: int = 0
     ledgers: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
 
     @property
@@ -103,7 +110,8 @@ class Windows:
 
     `expected` are the tasks that must be heard ("topic/partition"). Counted apart: `duplicates` (records seen
     already), `foreign` (records or cells of other revisions), `strangers` (records of tasks that are not expected),
-    `late` (units that came late), `refused` (records that cannot be meant, by the reason of their `RecordError`).
+    `late` (units that came late), `added_late` (compared records that came late and correct nothing), `refused` (records
+    that cannot be meant, by the reason of their `RecordError`). `least_ms` is the duration that must be covered.
 
     >>> windows = Windows("ab", 1000, ["t/0"])
     >>> cell = {"start_ms": 0, "revision": "ab", "outcomes": {"match": 2}, "fields": {}}
@@ -113,7 +121,7 @@ class Windows:
     [(0, {'match': 2}, {'match': 2})]
     """
 
-    def __init__(self, revision: str, window_ms: int, expected: Iterable[str]) -> None:
+    def __init__(self, revision: str, window_ms: int, expected: Iterable[str], least_ms: int = 0) -> None:
         self.revision = revision
         self.window_ms = window_ms
         self.tasks = {task: Task() for task in sorted(expected)}
@@ -125,6 +133,8 @@ class Windows:
         self.duplicates = 0
         self.foreign = 0
         self.late = 0
+        self.added_late = 0
+        self.covered = CoveredTime(window_ms, least_ms)
         self.strangers: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.held = 0
@@ -156,14 +166,31 @@ class Windows:
 
     def holding(self) -> str:
         """Who holds the next window open, as a part of a sentence."""
-        silent = [name for name, task in self.tasks.items() if task.watermark_ms == NEVER and not task.idle]
+        tasks = {name: task for name, task in self.tasks.items() if not (task.complete or counts_labels(name))}
+        if not tasks:
+            return "every task is complete" if self.all_complete else "no task goes on: all are at their end"
+        if all(task.idle for task in tasks.values()):
+            return "no task goes on: all are idle or at their end"
+        silent = [name for name, task in tasks.items() if task.watermark_ms == NEVER]
+        ahead = [name for name in silent if tasks[name].ahead]
+        if ahead:
+            return (
+                f"all {tasks[ahead[0]].ahead} records of {ahead[0]} that tell a time are dated further ahead of the "
+                "joiner's clock than future_ms_max; set the clocks right, or raise future_ms_max"
+            )
         if silent:
             return f"nothing is known yet of {', '.join(silent[:5])}{' and others' if silent[5:] else ''}"
-        active = [(task.watermark_ms, name) for name, task in self.tasks.items() if not (task.idle or task.complete)]
-        if active:
-            watermark_ms, name = min(active)
-            return f"{name} is the slowest, at {iso(watermark_ms)}"
-        return "every task is complete" if self.all_complete else "no task goes on: all are idle or at their end"
+        watermark_ms, name = min((task.watermark_ms, name) for name, task in tasks.items())
+        return f"{name} is the slowest, at {iso(watermark_ms)}"
+
+    def waiting_late(self) -> dict[int, int]:
+        """Compared records that came late and wait to be counted, by the start of the window that they close with:
+        where their task stood when it spoke of them."""
+        waiting = {
+            start_ms: sum(_compared(late.figures) for late in cell.late.values())
+            for start_ms, cell in sorted(self._cells.items())
+        }
+        return {start_ms: records for start_ms, records in waiting.items() if records > 0}
 
     def add(self, record: Mapping[str, Any]) -> list[Closed]:
         """Take one stats record (as in schemas/stats.avsc); the windows that it closes, in time order.
@@ -221,6 +248,7 @@ class Windows:
         task.refused_marks = max(task.refused_marks, record.get("refused_marks", 0))
         task.idle = record["idle"]
         task.pending = record["pending"]
+        task.ahead = record.get("ahead", 0)
         if record["complete"]:
             task.complete = True
             task.watermark_ms = END
@@ -233,11 +261,10 @@ class Windows:
 
     def _boundary_ms(self) -> int:
         """Event time below which windows close; see the table at the head."""
-        open_tasks = [task for task in self.tasks.values() if not task.complete]
-        active = [task.watermark_ms for task in open_tasks if not task.idle]
-        if active:
-            return min(active)
-        return self._closed_to_ms if open_tasks or not self.tasks else END
+        if all(task.complete for task in self.tasks.values()):
+            return END if self.tasks else self._closed_to_ms
+        marks = [task.watermark_ms for name, task in self.tasks.items() if not (task.complete or counts_labels(name))]
+        return min(marks, default=self._closed_to_ms)
 
     def _close(self) -> list[Closed]:
         boundary_ms = self._boundary_ms()
@@ -256,10 +283,13 @@ class Windows:
             self.closed += 1
             self.from_ms = start_ms if self.from_ms is None else self.from_ms
             self.to_ms = start_ms + self.window_ms
+        self.covered.add(start_ms, _compared(on_time))
         self.figures.update(on_time)
         late = {at_ms: cell.late[at_ms] for at_ms in sorted(cell.late)}
-        for correction in late.values():
+        for at_ms, correction in late.items():
             self.figures.update(correction.figures)
+            self.added_late += _compared(correction.figures)
+            self.covered.add(at_ms, _compared(correction.figures))
         bound_reasons(self.figures)
         return Closed(
             start_ms,
@@ -309,7 +339,8 @@ class Windows:
             "figures": dict(self.figures),
             "sources": [[*place, *span] for place, span in sorted(self.sources.items())],
             "closed": [self.closed, self.from_ms, self.to_ms, self._closed_to_ms],
-            "counted": [self.duplicates, self.foreign, self.late, dict(self.strangers)],
+            "counted": [self.duplicates, self.foreign, self.late, self.added_late, dict(self.strangers)],
+            "covered": self.covered.snapshot(),
             "refused": [dict(self.refused), self.held],
             "cells": [
                 [start_ms, cell.on_time.snapshot(), [[at_ms, late.snapshot()] for at_ms, late in cell.late.items()]]
@@ -326,7 +357,8 @@ class Windows:
         self.figures = Counter(snapshot["figures"])
         self.sources = {(topic, partition): (low, high) for topic, partition, low, high in snapshot["sources"]}
         self.closed, self.from_ms, self.to_ms, self._closed_to_ms = snapshot["closed"]
-        self.duplicates, self.foreign, self.late, strangers = snapshot["counted"]
+        self.duplicates, self.foreign, self.late, self.added_late, strangers = snapshot["counted"]
+        self.covered.restore(snapshot["covered"])
         self.strangers = Counter(strangers)
         refused, self.held = snapshot.get("refused", ({}, 0))
         self.refused = Counter(refused)
@@ -346,6 +378,11 @@ def iso(time_ms: int) -> str:
         return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
     except (OverflowError, ValueError, OSError):  # a year that the calendar does not have
         return f"{time_ms} ms"
+
+
+def _compared(figures: Mapping[str, int]) -> int:
+    """Compared records among the figures of a window; of a correction that takes back as much as it adds, 0."""
+    return sum(figures.get(name, 0) for name in COMPARED)
 
 
 def _nonzero(counter: Mapping[str, int]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from confluent_kafka.admin import AdminClient
 
+from shadowstream.ahead import Ahead
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.joiner.recovery import Committed
@@ -46,7 +47,7 @@ class Copies:
                 self._routes[config.candidate.topic] = Route(config.plan.out(topic), n, Side.SHADOW)
         self.topics = list(self._routes)
         self._originals = offsets.places(offsets.partition_counts(client, self.topics) if self.topics else {})
-        self.step = CopyStep(Homes(config, decode), self._routes)
+        self.step = CopyStep(Homes(config, decode), self._routes, ahead=Ahead(config.future_ms_max))
         self._goal: dict[Place, int] | None = None
         self._commits = Commits(config, client, "runner")
 

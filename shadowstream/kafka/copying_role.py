@@ -67,7 +67,7 @@ class CopyingRole:
 
     def batch(self, batch: Batch, now_ms: int) -> None:
         """Copy a batch."""
-        self._copies.step.copy(batch)
+        self._copies.step.copy(batch, now_ms)
 
     def entered(self, new: int) -> int:
         """What is read ends at once."""

@@ -277,7 +277,7 @@ class JoinerRole:
         self._cut["schemas_awaited"] = awaiting
         if cut := sum(book.rows_cut for book in self._step.books()):
             log.warning("rows_cut", rows=cut)
-        self._warn_of("event_times_clamped", sum(task.clamped for task in tasks))
+        self._warn_of("event_times_ahead", sum(task.ahead.records for task in tasks))
         self._warn_of("corrections_dropped", sum(task.said.dropped for task in tasks))
         self._warn_of("absences_dropped", self._step.progress.absences_dropped)
 

@@ -110,8 +110,7 @@ class Observer:
             self._step.observe_twin(by_twin, _only(ends, self._sides[Side.TWIN]))
         for (side, _), originals in self._families.originals.items():
             self._observe_copy_times(side, originals, now_ms)
-        if self._by_time and any(records for records, _, _ in self._step.sides().values()):
-            self._observe_times(ends, now_ms)
+        self._observe_times(ends, now_ms)
 
     def _observe_copied(self) -> None:
         """Production's progress in terms of our copies of its outputs, as far as these have been committed."""
@@ -136,9 +135,12 @@ class Observer:
             self._step.observe_copied(side, copied, offsets.ends(self._client, self._sides[side]), now_ms)
 
     def _observe_times(self, ends: dict[Place, int], now_ms: int) -> None:
-        """Newest event times, for the idle rule: asked for only where something waits and time may decide."""
+        """Who goes on, and newest event times, for the idle rule: these are asked for only where something waits and
+        time may decide, or where a task has nothing to read while another may."""
         outputs = _only(ends, self._places)
-        self._step.observe_times(outputs, self._times.of(outputs), now_ms)
+        waits = self._by_time and any(records for records, _, _ in self._step.sides().values())
+        others = len(self._sides[Side.PRODUCTION]) > 1 and self._step.has_idle(now_ms)
+        self._step.observe_times(outputs, self._times.of(outputs) if waits or others else {}, now_ms)
 
 
 def _only(ends: dict[Place, int], places: Iterable[Place]) -> dict[Place, int]:

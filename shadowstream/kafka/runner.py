@@ -194,7 +194,7 @@ class RunnerRole:
     def batch(self, batch: Batch, now_ms: int) -> None:
         """Run the candidate, or copy what production has written."""
         if batch.place.topic in self._copies.topics:
-            self._copies.step.copy(batch)
+            self._copies.step.copy(batch, now_ms)
         else:
             self._step.step(batch, now_ms)
 

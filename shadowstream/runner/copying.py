@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from shadowstream.ahead import Ahead
+from shadowstream.config import HOUR_MS
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Place, Side, Write, pack_origin
 from shadowstream.runner.homes import Homes
@@ -62,6 +64,7 @@ class CopyStep:
     routes: Mapping[str, Route]
     places: dict[Place, Copied] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
+    ahead: Ahead = field(default_factory=lambda: Ahead(HOUR_MS))
 
     def assign(self, place: Place, position: int, metadata: str | None) -> None:
         """Take a place from `position` on; `metadata` is that of its commit, None where there is none.
@@ -77,8 +80,8 @@ class CopyStep:
         self.places.clear()
         self.writes.clear()
 
-    def copy(self, batch: Batch) -> None:
-        """Copy a batch; the copies gather in `writes`."""
+    def copy(self, batch: Batch, now_ms: int) -> None:
+        """Copy a batch; the copies gather in `writes`. Records dated ahead say nothing of how far it is."""
         state, place = self.places[batch.place], batch.place
         if batch.offsets[0] < state.position:
             raise ShadowstreamBug(f"{place}: offset {batch.offsets[0]} read again at {state.position}")
@@ -90,7 +93,9 @@ class CopyStep:
             headers = [*(batch.headers[i] or ()), (ORIGIN_HEADER, pack_origin(place.partition, offset))]
             self.writes.append(Write(route.topic, home, batch.keys[i], batch.values[i], batch.times_ms[i], headers))
         state.position = batch.offsets[-1] + 1
-        state.time_ms = max(state.time_ms, *batch.times_ms)
+        newest_ms = self.ahead.newest(batch.times_ms, now_ms)
+        if newest_ms is not None:
+            state.time_ms = max(state.time_ms, newest_ms)
 
     def end(self, place: Place, offset: int) -> None:
         """The place was read to `offset`, control records included."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+from shadowstream.ahead import Ahead
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.errors import CandidateError, RecordError, ShadowstreamBug
@@ -102,6 +103,7 @@ class RunnerStep:
     writes: list[Write] = field(default_factory=list)
     records: int = 0
     ended: Counter[str] = field(default_factory=Counter)
+    _ahead: Ahead = field(init=False)
     _out: dict[str, str] = field(init=False)
     _only: str | None = field(init=False)
     _homes: Homes = field(init=False)
@@ -117,6 +119,7 @@ class RunnerStep:
         self._only = outputs[0] if len(outputs) == 1 else None
         self._redactor = Redactor(self.config.compare.redact)
         self._homes = Homes(self.config, self.decoder.decode_many)
+        self._ahead = Ahead(self.config.future_ms_max)
         ids = [identity.header] if identity.kind == "id" and identity.header else []
         sliced = [one.header for one in self.config.compare.dimensions if one.header]
         self._carried = tuple(dict.fromkeys([*ids, *sliced]))
@@ -163,7 +166,7 @@ class RunnerStep:
         if self.meter is not None:
             self.meter.count(state.costs, batch.times_ms, results, self.config.judge.window_ms)
         if isinstance(self.call, Stateful):
-            latest = now_ms + self.config.future_ms_max
+            latest = self._ahead.limit_ms(now_ms)
             warm = self.call.warm(batch.place, [min(time_ms, latest) for time_ms in batch.times_ms])
         now_ms = self.clock() if self.clock is not None else now_ms
         if warm or not self._end_whole(state, batch, results, now_ms):
@@ -207,9 +210,10 @@ class RunnerStep:
         return True
 
     def _count_read(self, state: Progress, times_ms: Sequence[int], now_ms: int) -> None:
-        # Clamped as the joiner clamps: one poison timestamp would stand in the marks' floor for ever.
-        floor_ms = min(max(times_ms), now_ms + self.config.future_ms_max)
-        state.floor_ms = floor_ms if state.floor_ms is None else max(state.floor_ms, floor_ms)
+        # As in the joiner: one that is dated ahead would stand in the marks' floor for ever.
+        newest_ms = self._ahead.newest(times_ms, now_ms)
+        if newest_ms is not None:
+            state.floor_ms = newest_ms if state.floor_ms is None else max(state.floor_ms, newest_ms)
         window_ms = self.config.judge.window_ms
         for start_ms, n in Counter([time_ms - time_ms % window_ms for time_ms in times_ms]).items():
             state.windows.setdefault(start_ms, [0, 0, 0])[0] += n

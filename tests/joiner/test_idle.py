@@ -25,9 +25,10 @@ def test_a_partition_at_its_end_takes_the_time_of_those_of_its_topic_that_go_on(
 
 
 def test_not_before_it_has_been_at_its_end_for_as_long_as_the_config_says() -> None:
-    idle = observed(BUSY, until_ms=901)
-    assert idle.watermark(QUIET, 10, 1_000) is None
-    assert idle.watermark(QUIET, 10, 1_001) == 801
+    # It was seen first at 1, and the other to go on at 101.
+    idle = observed(BUSY, until_ms=1_001)
+    assert idle.watermark(QUIET, 10, 1_100) is None
+    assert idle.watermark(QUIET, 10, 1_101) == 901
 
 
 def test_a_partition_that_has_not_been_read_to_its_end_is_not_idle() -> None:
@@ -41,8 +42,38 @@ def test_a_topic_of_which_nothing_goes_on_is_dead_and_closes_nothing() -> None:
 
 def test_a_topic_that_went_silent_as_a_whole_is_dead_as_well() -> None:
     idle = observed(BUSY)
-    assert idle.watermark(QUIET, 10, 2_801) == 1_801
-    assert idle.watermark(QUIET, 10, 2_000 + IDLE_MS) is None
+    ends = dict.fromkeys((QUIET, THIRD, ELSEWHERE), 10) | {BUSY: 10 + 1_901}
+    for now_ms in (2_301, 2_800):
+        idle.observe(ends, {}, now_ms)
+    assert idle.watermark(QUIET, 10, 2_800) == 1_801
+    assert idle.watermark(QUIET, 10, 1_901 + IDLE_MS) is None
+
+
+def test_partitions_that_return_together_wait_for_one_another() -> None:
+    idle = observed()
+    ends = dict.fromkeys((QUIET, BUSY, THIRD, ELSEWHERE), 10)
+    for now_ms in range(2_100, 3_600, 100):
+        ends[BUSY] += 1
+        idle.observe(dict(ends), {BUSY: now_ms}, now_ms)
+        expected = now_ms if now_ms >= 2_100 + IDLE_MS else None
+        assert idle.watermark(QUIET, 10, now_ms) == expected, now_ms
+
+
+def test_a_pause_in_looking_and_a_clock_set_forward_make_nothing_idle() -> None:
+    idle = observed(until_ms=101)
+    ends = dict.fromkeys((QUIET, BUSY, THIRD, ELSEWHERE), 10)
+    for now_ms in (200, 3_600_000, 3_600_100):
+        ends[BUSY] += 1
+        idle.observe(dict(ends), {BUSY: now_ms}, now_ms)
+    assert idle.watermark(QUIET, 10, 3_600_100) is None
+
+
+def test_a_task_may_say_the_time_of_other_topics_of_its_side() -> None:
+    side = (QUIET, THIRD, ELSEWHERE)
+    assert observed(ELSEWHERE).stated(QUIET, 10, side, 2_000) == 1_801
+    assert observed(ELSEWHERE, THIRD, times={THIRD: 50}).stated(QUIET, 10, side, 2_000) == 50
+    assert observed(BUSY).stated(QUIET, 10, side, 2_000) is None, "it is not of its side"
+    assert observed(ELSEWHERE).stated(QUIET, 9, side, 2_000) is None, "not read to its end"
 
 
 def test_a_partition_that_goes_on_itself_is_not_idle() -> None:

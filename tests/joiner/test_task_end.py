@@ -145,12 +145,14 @@ def test_the_watermark_of_before_a_restart_holds_again_once_all_of_it_has_been_r
     assert world.stats[-1]["watermark_ms"] == ahead_ms
 
 
-def test_a_timestamp_in_the_future_is_clamped_and_counted() -> None:
+def test_a_timestamp_in_the_future_moves_no_watermark_and_is_counted() -> None:
     world = begun(future_ms_max=1_000)
     counted(world)
     play(world, [P("a", time_ms=NOW_MS * 1_000), S("a", time_ms=NOW_MS * 1_000), {"match": 1}])
-    assert world.stats[-1]["watermark_ms"] == NOW_MS + 1_000
-    assert world.joiner.tasks[Place("out", 0)].clamped == 2
+    assert (world.stats[-1]["watermark_ms"], world.stats[-1]["ahead"]) == (None, 2)
+    assert world.stats[-1]["windows"][0]["start_ms"] == NOW_MS * 1_000, "the window of its own time"
+    play(world, [restart, P("b", time_ms=5), S("b", time_ms=5), {"match": 1}])
+    assert (world.stats[-1]["watermark_ms"], world.stats[-1]["ahead"]) == (5, 2)
 
 
 def test_nothing_new_is_not_committed_again() -> None:

@@ -34,8 +34,6 @@ TABLE = [
     ("sampled_out", set(), set()),
     ("evicted", set(), set()),
     ("filtered", set(), set()),
-    ("repeated_production", set(), set()),
-    ("repeated_shadow", set(), set()),
     *((name, set(), set()) for name in (*LATENCIES, *LABELS)),
     ("input", {"error"}, set()),
     ("input_failed", set(), {"error"}),

@@ -121,7 +121,11 @@ def test_a_rate_over_the_limit_that_is_not_shown_bad_says_that_waiting_will_not_
 def test_promote_waits_for_the_least_duration() -> None:
     record = build(case(*[GOOD_HOUR] * 23), 7)
     assert record["decision"] == "not_yet"
-    assert record["reasons"] == ["the closed windows span 23 h of event time; judge.min_duration_ms asks for 24 h"]
+    assert record["covered_ms"] == 23 * HOUR_MS
+    assert record["reasons"] == [
+        "covered 23 h of the 24 h needed (span 23 h): only event time with traffic counts; let it run, or set "
+        "judge.min_duration_ms"
+    ]
 
 
 def test_promote_waits_for_incidents_to_close() -> None:

@@ -19,6 +19,7 @@ from shadowstream.runner.partitioner import partition_for
 OUT = Place("out", 2)
 PARTITIONS = 3
 NOTHING = "copy2:-1"
+NOW_MS = 1_000_000
 
 
 def homes(**identity: Any) -> Homes:
@@ -52,7 +53,7 @@ def copies(step: CopyStep) -> list[Write]:
 
 def test_a_copy_is_its_original_with_its_place_in_a_header() -> None:
     step = copier()
-    step.copy(batch([b"k"], [None], [[("trace", b"1"), (ORIGIN_HEADER, b"production's own")]]))
+    step.copy(batch([b"k"], [None], [[("trace", b"1"), (ORIGIN_HEADER, b"production's own")]]), NOW_MS)
     (write,) = copies(step)
     assert (write.topic, write.key, write.value, write.time_ms) == ("shadow.t.repartition.out", b"k", None, 5_000)
     assert (write.headers or [])[:2] == [("trace", b"1"), (ORIGIN_HEADER, b"production's own")]
@@ -66,7 +67,7 @@ KEYS: list[bytes | None] = [b"order-%d" % i for i in range(50)]
 @pytest.mark.parametrize("kind", ["key", "occurrence"])
 def test_by_key_both_sides_meet_where_murmur2_puts_it(kind: str) -> None:
     step = copier(kind=kind)
-    step.copy(batch(KEYS))
+    step.copy(batch(KEYS), NOW_MS)
     found = [write.partition for write in copies(step)]
     assert set(found) == set(range(PARTITIONS))
     assert found == [partition_for("murmur2", key, 0, PARTITIONS) for key in KEYS]
@@ -77,7 +78,7 @@ def test_by_coordinate_both_sides_meet_in_their_inputs_partition() -> None:
     identity: dict[str, Any] = {"kind": "coordinate", "header": "x"}
     step = copier(**identity)
     named: list[Headers] = [[("x", b"in/%d/9" % home)] for home in range(8)]
-    step.copy(batch([None] * 8, headers=named))
+    step.copy(batch([None] * 8, headers=named), NOW_MS)
     found = [write.partition for write in copies(step)]
     assert found == [home % PARTITIONS for home in range(8)]
     assert found == [homes(**identity).of_output(None, b"{}", [], home, PARTITIONS) for home in range(8)]
@@ -87,7 +88,7 @@ def test_by_id_in_a_header_both_sides_meet_where_its_hash_puts_it() -> None:
     identity: dict[str, Any] = {"kind": "id", "header": "trace"}
     step = copier(**identity)
     ids = [b"id-%d" % i for i in range(20)]
-    step.copy(batch([None] * 20, headers=[[("trace", one)] for one in ids]))
+    step.copy(batch([None] * 20, headers=[[("trace", one)] for one in ids]), NOW_MS)
     found = [write.partition for write in copies(step)]
     assert set(found) == set(range(PARTITIONS))
     assert found == [homes(**identity).of_output(b"k", b"{}", [("trace", one)], 1, PARTITIONS) for one in ids]
@@ -96,7 +97,7 @@ def test_by_id_in_a_header_both_sides_meet_where_its_hash_puts_it() -> None:
 def test_by_id_at_a_path_both_sides_meet_though_they_are_written_differently() -> None:
     identity: dict[str, Any] = {"kind": "id", "path": "order.id"}
     step = copier(**identity)
-    step.copy(batch([None] * 20, [{"order": {"id": i}} for i in range(20)]))
+    step.copy(batch([None] * 20, [{"order": {"id": i}} for i in range(20)]), NOW_MS)
     found = [write.partition for write in copies(step)]
     assert set(found) == set(range(PARTITIONS))
     candidate = [b'{ "order" : {"more": 1, "id": %d}}' % i for i in range(20)]
@@ -115,13 +116,13 @@ def test_by_id_at_a_path_both_sides_meet_though_they_are_written_differently() -
 )
 def test_what_pairs_nowhere_keeps_its_partition_number(identity: dict[str, Any], headers: Headers, value: Any) -> None:
     step = copier(**identity)
-    step.copy(batch([None], [value], [headers]))
+    step.copy(batch([None], [value], [headers]), NOW_MS)
     assert [write.partition for write in copies(step)] == [OUT.partition]
 
 
 def test_offsets_are_committed_with_the_copies_and_control_records_are_passed() -> None:
     step = copier(10)
-    step.copy(batch([b"a", b"b"]))
+    step.copy(batch([b"a", b"b"]), NOW_MS)
     writes, commits = step.prepare()
     assert (len(writes), commits) == (2, [Commit(OUT, 12, "copy2:5001")])
     assert not step.reached({OUT: 12}), "not committed yet"
@@ -135,10 +136,10 @@ def test_offsets_are_committed_with_the_copies_and_control_records_are_passed() 
 
 def test_a_commit_says_the_greatest_event_time_copied_and_a_new_owner_goes_on_from_it() -> None:
     step = copier(10, "copy2:9000")
-    step.copy(batch([b"a", b"b"]))
+    step.copy(batch([b"a", b"b"]), NOW_MS)
     assert step.prepare()[1] == [Commit(OUT, 12, "copy2:9000")], "times 5000 and 5001 are out of order"
     later = copier(12, "copy2:4000")
-    later.copy(Batch(OUT, [12, 13], [5_000, 5_001], [b"a", b"b"], [b"1", b"2"], [None, None]))
+    later.copy(Batch(OUT, [12, 13], [5_000, 5_001], [b"a", b"b"], [b"1", b"2"], [None, None]), NOW_MS)
     assert [copied_to_ms(commit.metadata) for commit in later.prepare()[1]] == [5_001]
 
 
@@ -154,12 +155,12 @@ def test_a_commit_that_is_not_ours_is_a_bug_and_so_is_reading_an_offset_twice() 
         copier(0, "copy1")
     step = copier(11)
     with pytest.raises(ShadowstreamBug, match="read again"):
-        step.copy(batch([b"a"]))
+        step.copy(batch([b"a"]), NOW_MS)
 
 
 def test_after_an_abort_nothing_of_it_is_left() -> None:
     step = copier()
-    step.copy(batch([b"a"]))
+    step.copy(batch([b"a"]), NOW_MS)
     step.drop()
     step.assign(OUT, 0, NOTHING)
     assert step.prepare() == ([], [])
