@@ -4,8 +4,9 @@ Event time is believed for what it says of the record, and not for what it says 
 ahead counts in the window of its own time, like any other: were it moved to another window, the window would depend on
 the clock of whoever reads it. But it moves no watermark, or a single one of them would close the windows of a day.
 
-The clock that decides is the greatest wall time that this process has seen, or the watermark of before a restart. One
-that is set back changes nothing; one that is set forward lets a wrong time pass for as long as it is wrong.
+The clock that decides begins with the wall's, or with the watermark of before a restart if that is later, and goes on
+as the wall's does. Where that is set back it stands still for a moment. Where it is set forward it follows, so that a
+wrong date may pass.
 
 Where nothing but time ends what waits, a record dated ahead is waited for until the watermark reaches the limit as it
 was when the record was read. So a date of the year 9999 does not keep it open for ever.
@@ -28,13 +29,17 @@ class Ahead:
 
     def __init__(self, most_ms: int) -> None:
         self._most_ms = most_ms
-        self._clock_ms = NEVER
+        self._clock_ms = self._wall_ms = NEVER
         self._due_ms: dict[tuple[int, int], int] = {}
         self.records = 0
 
     def limit_ms(self, now_ms: int) -> int:
         """The greatest event time that moves a watermark at wall time `now_ms`."""
-        self._clock_ms = max(self._clock_ms, now_ms)
+        if self._wall_ms == NEVER:
+            self._clock_ms = max(self._clock_ms, now_ms)
+        else:
+            self._clock_ms += max(0, now_ms - self._wall_ms)
+        self._wall_ms = now_ms
         return self._clock_ms + self._most_ms
 
     def reached(self, watermark_ms: int) -> None:

@@ -20,6 +20,10 @@ from collections.abc import Iterable
 
 from shadowstream.records import Place
 
+GOES_ON = 2
+"""For so many times `idle_ms` after it has moved a partition goes on: of few records, one must outlast the stillness of
+the others."""
+
 
 class Idleness:
     """Ends and times of all output places as they were last observed, and when each end last moved.
@@ -55,7 +59,7 @@ class Idleness:
         return self._looked_ms + min(max(0, passed_ms), max(1, self._idle_ms // 2))
 
     def _goes_on(self, place: Place, at_ms: int) -> bool:
-        return place in self._moved_ms and at_ms - self._moved_ms[place] < self._idle_ms
+        return place in self._moved_ms and at_ms - self._moved_ms[place] < GOES_ON * self._idle_ms
 
     def watermark(self, place: Place, position: int, now_ms: int) -> int | None:
         """What event time an idle place may take as its watermark; None where it is not idle, or its topic is dead."""

@@ -1,8 +1,8 @@
 """From where on a criterion is shown good beyond doubt, so that its last windows need not show it once more.
 
-Beyond doubt is ln E `BEYOND_DOUBT` further than what promotes: of candidates at the limit that may be promoted at all,
-at most one in 55 comes so far. From there on it is enough that the last windows do not speak against it: their bad units
-are at most `LATELY_SD` standard deviations above what a rate at the limit brings. Were they to show it anew, a rate that
+Beyond doubt is ln E `BEYOND_DOUBT` further than what promotes: of candidates at the limit that may be promoted, one in
+55 at most comes so far. From there on it is enough that the last windows do not speak against it: their bad units are
+at most `LATELY_SD` standard deviations above what a rate at the limit brings. Were they to show it anew, a rate that
 moves under its limit, by a season, would take back each morning what the night has promoted.
 """
 

@@ -339,7 +339,7 @@ class Windows:
             "figures": dict(self.figures),
             "sources": [[*place, *span] for place, span in sorted(self.sources.items())],
             "closed": [self.closed, self.from_ms, self.to_ms, self._closed_to_ms],
-            "counted": [self.duplicates, self.foreign, self.late, self.added_late, dict(self.strangers)],
+            "counted": [self.duplicates, self.foreign, self.late, dict(self.strangers), self.added_late],
             "covered": self.covered.snapshot(),
             "refused": [dict(self.refused), self.held],
             "cells": [
@@ -357,7 +357,7 @@ class Windows:
         self.figures = Counter(snapshot["figures"])
         self.sources = {(topic, partition): (low, high) for topic, partition, low, high in snapshot["sources"]}
         self.closed, self.from_ms, self.to_ms, self._closed_to_ms = snapshot["closed"]
-        self.duplicates, self.foreign, self.late, self.added_late, strangers = snapshot["counted"]
+        self.duplicates, self.foreign, self.late, strangers, self.added_late = snapshot["counted"]
         self.covered.restore(snapshot["covered"])
         self.strangers = Counter(strangers)
         refused, self.held = snapshot.get("refused", ({}, 0))

@@ -10,10 +10,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from confluent_kafka import Consumer, Message, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
@@ -34,7 +32,6 @@ from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.replaying import Stored
 from shadowstream.observe import get_logger
 from shadowstream.records import Place, Side
-from shadowstream.runner.marks import ends_of
 
 log = get_logger("replay")
 QUIET_S = 60.0
@@ -48,18 +45,22 @@ def rejoined(config: Config, revision: str) -> Iterator[Stored]:
     Raises `ConfigError` where that revision never began here, `BrokerError` where nothing comes for a minute.
     """
     client = admin(config.kafka)
-    start = _start(config, client, revision)
-    if start is None:
+    known = _starts(config)
+    start = known.of.get(revision) if known else None
+    if known is None or start is None:
         raise ConfigError(f"the progress topic has no beginning of revision {revision[:16]}: its marks are gone")
     families = Families(config, repartitioned_of(start), client)
     compare = comparer_of(schema_source(config.schemas), config)
     inputs = offsets.places(offsets.partition_counts(client, config.inputs))
     step = JoinerStep(config, revision, compare, families.counts, inputs, families.repartitioned)
-    begins = ends_of(start)
-    read_from = _assigned(step, families, begins, offsets.beginnings(client, _all_places(families)))
+    # As the joiner: not where this revision began, for an earlier one may have answered what this one pairs with.
+    read_from = _assigned(step, families, known.ends(), offsets.beginnings(client, _all_places(families)))
     with contextlib.closing(MarksReader(config, "replay")) as reader:
         for mark in reader.to_end():
             step.mark(mark.record, mark.at)
+    if step.progress.start is None:
+        # It stands in `starts`; whoever wrote it there has died before it said so in `progress`.
+        step.progress.begin(start)
     # Before anything is read: what is observed holds once it has been read to there.
     Observer(config, step, client, families).turn(now_ms())
     consumer = reading_consumer(config.kafka, config.plan, "replay")
@@ -76,15 +77,13 @@ def rejoined(config: Config, revision: str) -> Iterator[Stored]:
     yield from said(step)
 
 
-def _start(config: Config, client: AdminClient, revision: str) -> dict[str, Any] | None:
-    """The start mark of a revision; of a trial that only an earlier release has run from `progress`."""
+def _starts(config: Config) -> starts.Starts | None:
+    """Where each revision of the trial began; of a trial that only an earlier release has run from `progress`."""
     known = None
     with contextlib.suppress(ConfigError):  # such a trial has no `starts`
-        offsets.partition_counts(client, [config.plan.of("starts")])
+        offsets.partition_counts(admin(config.kafka), [config.plan.of("starts")])
         known = starts.read(config, "replay")
-    if known is None or not known.moved:
-        known = starts.in_progress(config, "replay")
-    return known.of.get(revision) if known else None
+    return known if known is not None and known.moved else starts.in_progress(config, "replay")
 
 
 def _all_places(families: Families) -> list[Place]:

@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.joiner.progress import Start
-from shadowstream.kafka import offsets, own_topics, starts
+from shadowstream.kafka import offsets, own_topics, starts, warm_up
 from shadowstream.kafka.clients import GuardedWriter, reading_consumer
 from shadowstream.kafka.messages import arrived, is_end, offset_of
 from shadowstream.kafka.reading import extent
@@ -75,7 +75,7 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
     for earlier_start in known.of.values():
         if begun := topics_of(earlier_start):
             TopicChanges(config, client, begun).unchanged()
-    record = known.of.get(revision)
+    record, warmed_by = known.of.get(revision), None
     if record is not None:
         check(config, client, _partitioners(config, record))
         if config.bounded and max((one["bound"] for one in record["begins"]), default=-1) < 0:
@@ -90,7 +90,7 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
             raise Stopped
         # Before the mark: who reads it may subscribe to the copies at once.
         own_topics.ensure(client, config, repartitioned=[t for t, kind in kinds.items() if kind == REPARTITION])
-        new = _new(config, revision, client)
+        new, warmed_by = warm_up.inherited(_new(config, revision, client), known.of.values())
         new["partitioners"] = marks.partitioners_field(kinds)
         new["topics"] = topics_field(describe(client, compared(config)))
         known = starts.pinned(config, writer, new)
@@ -108,7 +108,10 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
         )
     if revision not in known.said:
         starts.say(config, writer, record)
-    return Pinned(Start.of(record), revision in known.warm, _partitioners(config, record), topics_of(record))
+    warm = revision in known.warm
+    if not warm and warmed_by in known.warm:
+        warm = warm_up.close_as(config, writer, revision, warmed_by)
+    return Pinned(Start.of(record), warm, _partitioners(config, record), topics_of(record))
 
 
 def _partitioners(config: Config, record: dict[str, Any]) -> dict[str, str]:

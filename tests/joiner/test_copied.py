@@ -37,7 +37,7 @@ def test_a_partition_with_nothing_more_to_copy_does_not_hold_the_others() -> Non
         known.observe({A: end, B: 2}, {A: 18, B: 9}, at_ms)
     assert known.low_ms(copied, at_ms) == 18
     assert known.low_ms(copied | {B: Copied(1, 8)}, at_ms) == 8, "it has not been copied to its end"
-    for _ in range(2):
+    for _ in range(4):
         at_ms += IDLE_MS // 2
         known.observe({A: 11, B: 2}, {A: 18, B: 9}, at_ms)
     assert known.low_ms(copied, at_ms) == 9, "nothing goes on: the topic is dead, not idle"

@@ -43,10 +43,19 @@ def test_a_topic_of_which_nothing_goes_on_is_dead_and_closes_nothing() -> None:
 def test_a_topic_that_went_silent_as_a_whole_is_dead_as_well() -> None:
     idle = observed(BUSY)
     ends = dict.fromkeys((QUIET, THIRD, ELSEWHERE), 10) | {BUSY: 10 + 1_901}
-    for now_ms in (2_301, 2_800):
+    for now_ms in range(2_300, 3_900, 400):
         idle.observe(ends, {}, now_ms)
-    assert idle.watermark(QUIET, 10, 2_800) == 1_801
-    assert idle.watermark(QUIET, 10, 1_901 + IDLE_MS) is None
+    assert idle.watermark(QUIET, 10, 3_900) == 1_801
+    assert idle.watermark(QUIET, 10, 1_901 + 2 * IDLE_MS) is None
+
+
+def test_others_of_few_records_are_witnesses_too() -> None:
+    idle, ends = observed(), dict.fromkeys((QUIET, BUSY, THIRD, ELSEWHERE), 10)
+    ends[BUSY] += 1
+    for now_ms in range(2_100, 5_000, 100):
+        idle.observe(dict(ends), {BUSY: 7}, now_ms)
+        idle_now = 2_100 + IDLE_MS <= now_ms < 2_100 + 2 * IDLE_MS
+        assert idle.watermark(QUIET, 10, now_ms) == (7 if idle_now else None), now_ms
 
 
 def test_partitions_that_return_together_wait_for_one_another() -> None:

@@ -170,3 +170,38 @@ def test_how_far_a_place_is_done_is_told_by_its_newest_mark_wherever_that_lies()
         world.running.run(100_000)
         assert world.running.error is None
         assert world.running.result == {Place("in", 0): 29_999, Place("in", 1): 4}
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_revision_that_begins_within_the_warm_up_of_another_goes_on_with_it(closed: bool) -> None:
+    world = World()
+    earlier = begin(OTHER, 10, floor_ms=77)
+    earlier["begins"] = [one | {"committed": 1} for one in earlier["begins"]]
+    ends = [{"topic": "out", "partition": 0, "offset": 6}]
+    world.say(earlier, *([marks.mark("warm", OTHER, ends=ends)] if closed else []))
+    world.arrive(20)
+    with inside(world.broker, world.host):
+        group = world.broker.groups.of(CONFIG.plan.group("runner"))
+        group.set_back({Place("in", 0): 4, Place("in", 1): 12})
+        pinned = world.ended(world.pinning())
+        assert pinned.start.committed == {Place("in", 0): 4, Place("in", 1): 12}
+        assert pinned.start.warm_below == {Place("in", 0): 10, Place("in", 1): start.NO_WARM_UP}
+        assert (pinned.start.floor_ms, pinned.warm) == (77, closed)
+        said = [
+            own.decode(entry.value or b"")[1]
+            for _, entry in world.broker.logs[Place("shadow.begun.progress", 0)].records()
+        ]
+        warm = [one["ends"] for one in said if one["kind"] == "warm" and one["revision"] == REVISION]
+        assert warm == ([ends] if closed else [])
+        world.check()
+
+
+def test_a_revision_that_begins_behind_the_warm_up_of_another_has_none() -> None:
+    world = World()
+    world.say(begin(OTHER, 10, floor_ms=77))
+    world.arrive(20)
+    with inside(world.broker, world.host):
+        world.broker.groups.of(CONFIG.plan.group("runner")).set_back({Place("in", 0): 10, Place("in", 1): 11})
+        pinned = world.ended(world.pinning())
+        assert not pinned.start.has_warm_up
+        assert pinned.start.floor_ms is None

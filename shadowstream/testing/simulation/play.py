@@ -16,6 +16,8 @@ from shadowstream.testing.simulation.world import World
 
 SPILL_MAX = 1_000_000_000
 SPILLS = 0.3
+LOOKS = 4
+"""So many looks, half of `idle_ms` apart, show what is still while others go on."""
 
 
 class Trial:
@@ -144,9 +146,11 @@ class Trial:
                 self.befallen["bytes spilled"] += process.step.tasks[task].spill(self.spill, 0)
 
     def _wait(self, which: int, n: int) -> None:
-        self.world.move_to(self.world.now_ms + IDLE_MS + 1)
-        for process in self.processes:
-            process.observe_times()
+        """Time passes, and everybody looks now and then who goes on."""
+        for _ in range(LOOKS):
+            self.world.move_to(self.world.now_ms + IDLE_MS // 2)
+            for process in self.processes:
+                process.observe_times()
 
     def _live(self, which: int, n: int) -> None:
         """Everybody handles a few more inputs and commits them."""

@@ -1,7 +1,5 @@
-"""What the judge has added up against a judge that hears all statistics once: each delta once, whatever died.
-
-In which order it hears the partitions of stats decides when windows close while tasks are idle, so that with several
-tasks only what is added up can be compared; with one, its last verdict and its drift events too.
+"""The judge's words against those of a judge that hears all statistics once, one partition of stats after the other, as
+`replay` does: each delta once, the same windows, the same last verdict and the same drift events, whatever died.
 """
 
 from __future__ import annotations
@@ -61,8 +59,7 @@ def judge_offences(world: BrokerWorld, revision: str) -> Iterator[str]:
     yield from (
         f"judge, {name}: expected {expected[name]}, got {got[name]}" for name in expected if expected[name] != got[name]
     )
-    if len(tasks) == 1:
-        yield from _words(world, revision, once)
+    yield from _words(world, revision, once)
 
 
 def _words(world: BrokerWorld, revision: str, once: JudgeStep) -> Iterator[str]:
