@@ -17,7 +17,7 @@ from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_json, say
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import BrokerError, CandidateError
-from shadowstream.kafka import own_topics, role_report
+from shadowstream.kafka import bound_topics, own_topics, role_report
 from shadowstream.kafka.claims import SESSION, Claim, begin_session
 from shadowstream.kafka.clients import Stoppable, admin
 from shadowstream.kafka.failures import is_unreachable
@@ -114,6 +114,7 @@ def begin(trial: Config, stop: Stoppable) -> str | None:
     while not stop.stopped:
         try:
             client = admin(trial.kafka, CONNECT_S)
+            bound_topics.check(trial, client)
             own_topics.source_counts(client, trial)
             return begin_session(trial, client)
         except BrokerError as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
@@ -14,7 +16,7 @@ from shadowstream.errors import RecordError
 from shadowstream.judge.attempts import attempt_of
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.tasks import expected_tasks
-from shadowstream.kafka import offsets, own_topics, rights
+from shadowstream.kafka import bound_topics, offsets, own_topics, rights
 from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, reading_consumer, role_writer
 from shadowstream.kafka.delivery import TRANSACTION_WAIT_S, commit_transaction, hand_over, start_transactions
 from shadowstream.kafka.failures import event_error, told
@@ -66,11 +68,21 @@ def attempt_at(config: Config, revision: str) -> int:
 
 
 class JudgeLoop:
-    """Consume stats, evaluate, and write verdict, events and snapshot in one transaction with the offsets."""
+    """Consume stats, evaluate, and write verdict, events and snapshot in one transaction with the offsets.
+
+    `check_topics` is called before the first record counts, where the trial had not begun when the judge started.
+    """
 
     def __init__(
-        self, config: Config, step: JudgeStep, consumer: Consumer, writer: GuardedWriter, watch: Watch
+        self,
+        config: Config,
+        step: JudgeStep,
+        consumer: Consumer,
+        writer: GuardedWriter,
+        watch: Watch,
+        check_topics: Callable[[], object] | None = None,
     ) -> None:
+        self._check_topics = check_topics
         self._watch = watch
         self._config, self._step, self._consumer, self._writer = config, step, consumer, writer
         self._watchdog = Watchdog(watch)
@@ -115,6 +127,9 @@ class JudgeLoop:
         if name == "command":
             self._step.command(offset, record)
         if name == "stats":
+            if self._check_topics is not None:
+                self._check_topics()
+                self._check_topics = None
             self._step.step(partition, offset, record)
             self.records += 1
 
@@ -190,6 +205,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     """Run the judge until it has finished or is stopped; returns its figures."""
     began = time.monotonic()
     client = admin(config.kafka)
+    bound = bound_topics.check(config, client)
     sources = own_topics.ensure(client, config)
     rights.check(client, config, sources)
     writer = role_writer(config, "judge", instance)
@@ -207,7 +223,8 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     # Commands change no evidence, so their place is kept in the snapshot alone and not among the group's offsets.
     commands = TopicPartition(config.plan.of("commands"), 0, step.commands_offset or OFFSET_BEGINNING)
     consumer.assign([*places, commands])
-    loop = JudgeLoop(config, step, consumer, writer, watch)
+    check_topics = None if bound else partial(bound_topics.check, config, client)
+    loop = JudgeLoop(config, step, consumer, writer, watch, check_topics)
     watch.ready = True
     try:
         loop.run(stop)

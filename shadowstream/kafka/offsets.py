@@ -59,13 +59,13 @@ def _ask(client: AdminClient, wanted: Iterable[Place], spec: OffsetSpec) -> Aske
 
 def _list(client: AdminClient, wanted: Iterable[Place], spec: OffsetSpec) -> dict[Place, int]:
     places = list(wanted)
-    return _settled(
+    return once_settled(
         lambda: {place: future.result(TIMEOUT_S).offset for place, future in _ask(client, places, spec).items()},
         "cannot list offsets",
     )
 
 
-def _settled(ask: Callable[[], Answer], failing: str) -> Answer:
+def once_settled(ask: Callable[[], Answer], failing: str) -> Answer:
     """The answer, once a leader or coordinator that has just been chosen knows that it is one.
 
     Raises a retriable `BrokerError` that begins with `failing` for any other failure, or after `TIMEOUT_S`.
@@ -121,7 +121,7 @@ def commits(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[Pl
         found: list[TopicPartition] = asked[group].result(TIMEOUT_S).topic_partitions
         return found
 
-    found = _settled(ask, f"cannot read the commits of group {group!r}")
+    found = once_settled(ask, f"cannot read the commits of group {group!r}")
     kept = [tp for tp in found if tp.error is None and tp.offset >= 0]
     return {Place(tp.topic, tp.partition): (tp.offset, tp.metadata or "") for tp in kept}
 

@@ -13,7 +13,7 @@ from shadowstream.codecs.encoder import Encoder
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.joiner.recovery import Committed
-from shadowstream.kafka import offsets, own_topics, rights, start, starts
+from shadowstream.kafka import bound_topics, offsets, own_topics, rights, start, starts
 from shadowstream.kafka.adopting import ranges_decided
 from shadowstream.kafka.clients import (
     GuardedWriter,
@@ -303,6 +303,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     pace = Pace(BATCH)
     meter = meter_of(config, time.thread_time_ns)
     loaded = _loaded(config, revision, lambda call: _timed(call, watch, pace), meter)
+    bound_topics.check(config, client)
     sources = own_topics.ensure(client, config)
     rights.check(client, config, sources)
     schemas = schema_source(config.schemas)

@@ -38,7 +38,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.kafka import offsets, own_topics, start, starts
+from shadowstream.kafka import bound_topics, offsets, own_topics, start, starts
 from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, plain_writer
 from shadowstream.kafka.copying import Copies
 from shadowstream.kafka.copying_role import CopyingRole, copy
@@ -205,6 +205,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     """Watch the candidate's job until stopped; returns figures. Instances do not differ: each says the same."""
     began = time.monotonic()
     client = admin(config.kafka)
+    bound_topics.check(config, client)
     own_topics.ensure(client, config)
     writer = plain_writer(config)
 

@@ -175,6 +175,7 @@ def mark(kind: str, revision: str, **fields: Any) -> dict[str, Any]:
         "counters": None,
         "floor_ms": None,
         "partitioners": [],
+        "topics": [],
     }
     record.update(fields)
     return record
