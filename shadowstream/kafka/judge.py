@@ -94,6 +94,7 @@ class JudgeLoop:
 
     def run(self, stop: Stoppable) -> None:
         """Turn until every task is complete (bounded run) or the end is asked for."""
+        stop.begin()
         next_commit = time.monotonic() + self._config.limits.commit_ms / 1000
         while not stop.stopped and not self._step.finished:
             self._consume()

@@ -77,7 +77,8 @@ def once_settled(ask: Callable[[], Answer], failing: str) -> Answer:
         except (KafkaException, TimeoutError) as error:
             moving = isinstance(error, KafkaException) and error.args[0].code() in _MOVING
             if not moving or time.monotonic() > deadline:
-                raise BrokerError(f"{failing}: {error}{advice(code_of(error))}", retriable=True) from error
+                why = str(error) or f"no answer within {TIMEOUT_S:.0f} s"
+                raise BrokerError(f"{failing}: {why}{advice(code_of(error))}", retriable=True) from error
             time.sleep(0.1)
 
 

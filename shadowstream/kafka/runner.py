@@ -15,6 +15,7 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka import bound_topics, offsets, own_topics, rights, start, starts
 from shadowstream.kafka.adopting import ranges_decided
+from shadowstream.kafka.client_log import is_outage
 from shadowstream.kafka.clients import (
     GuardedWriter,
     Stoppable,
@@ -243,7 +244,8 @@ class RunnerRole:
         except BrokerError as error:
             if not error.retriable:
                 raise
-            log.warning("marks_put_off", error=str(error))
+            if not is_outage(error):
+                log.warning("marks_put_off", error=str(error))
 
     def _say_marks(self) -> None:
         self._next_marks_at = time.monotonic() + MARKS_EVERY_S

@@ -39,6 +39,7 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka import bound_topics, offsets, own_topics, start, starts
+from shadowstream.kafka.client_log import is_outage
 from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, plain_writer
 from shadowstream.kafka.copying import Copies
 from shadowstream.kafka.copying_role import CopyingRole, copy
@@ -236,6 +237,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
 
 def _watch(watcher: Watcher, rechecks: Rechecks, stop: Stoppable, watch: Watch) -> None:
     next_s = 0.0
+    stop.begin()
     while not stop.stopped:
         watch.turned()
         if time.monotonic() >= next_s:
@@ -253,7 +255,8 @@ def _turn(watcher: Watcher, watch: Watch) -> None:
     except BrokerError as error:
         if not error.retriable:
             raise
-        log.warning("marks_put_off", error=str(error))
+        if not is_outage(error):
+            log.warning("marks_put_off", error=str(error))
         return
     watch.metrics.set("lag_records", behind, role=watch.role, side="input")
     watch.ready = True
