@@ -64,6 +64,7 @@ class Claim:
             raise self._taken_over()
         _write(self._admin(), self._config, self._group(), self._mine)
         self._taken = True
+        self._client = None  # most roles never ask again: no connection is kept for it
 
     def is_lost(self) -> bool:
         """Whether another run has claimed the place since. Raises `BrokerError` where the broker does not answer."""

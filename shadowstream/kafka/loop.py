@@ -113,6 +113,8 @@ class Loop:
                 self._settle()
                 with self._watchdog.call("turn", TURN_MAX_S):
                     self._role.turn(now_ms())
+                if self._incremental:  # no static membership: nothing else tells who has nothing to commit
+                    self._watch.claim.check()
                 self._put_off.take_up()
                 self._restored = bool(self._ours) and self._role.restored()
                 self._watch.ready = self._restored and not self._put_off

@@ -76,10 +76,11 @@ def test_a_second_judge_takes_over_whatever_its_instance(
     assert started[1].poll() is None
 
 
-@pytest.mark.parametrize("role", ["run", "join"])
+@pytest.mark.parametrize(("role", "protocol"), [("run", "classic"), ("join", "classic"), ("run", "consumer")])
 def test_a_second_runner_or_joiner_of_the_instance_takes_over(
-    trial: Trial, started: list[subprocess.Popen[str]], role: str
+    trial: Trial, started: list[subprocess.Popen[str]], role: str, protocol: str
 ) -> None:
+    trial.write_config(kafka={"bootstrap": trial.bootstrap, "group_protocol": protocol})
     path = str(trial.config_path)
     if role == "join":
         started.append(trial.start("run", path, log="runner"))
