@@ -112,6 +112,7 @@ async def _start(config: Config, role: Role, app: App, claim: Claim) -> None:
 
 async def _play(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str) -> Role:
     role = Role(config, revision, watch)
+    stop.begin()
 
     def ready() -> None:
         watch.ready = True

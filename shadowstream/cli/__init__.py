@@ -142,6 +142,7 @@ def _is_reported(error: Exception, code: ExitCode, message: str) -> bool:
         return False
     if code in _REPORTED:
         role_report.send(_REPORTED[code], message)
+        return code == ExitCode.TAKEN_OVER
     if isinstance(error, BrokerError):
         from shadowstream.kafka.failures import is_unreachable  # here, for it loads the client
 

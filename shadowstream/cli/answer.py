@@ -17,6 +17,7 @@ from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.judge.windows import iso
+from shadowstream.kafka import bound_topics
 from shadowstream.kafka.commanding import overrides
 from shadowstream.kafka.reading import TopicMissing, read_topic
 from shadowstream.revision import revision_of
@@ -86,11 +87,13 @@ def _checked(revision: str) -> str:
 
 
 def verdicts_of(trial: Config) -> dict[str, bytes] | None:
-    """The last verdict of each revision, still encoded; None where the topic does not exist."""
+    """The last verdict of each revision, still encoded; None where the topic does not exist. Raises `ConfigError` where
+    the trial of that name began with other topics than this config's: its verdicts say nothing of these."""
     try:
         rows = read_topic(trial.kafka, trial.plan.of("verdict"), READ_TIMEOUT_S)
     except TopicMissing:
         return None
+    bound_topics.refuse_others(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
     # A record that is no verdict says nothing, also where it bears the key of one.
     last = {row.key: row.value for row in rows if row.value is None or own.is_of("verdict", row.value)}
     return {key.decode("utf-8", "replace"): value for key, value in last.items() if key and value}

@@ -14,6 +14,7 @@ from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, s
 from shadowstream.config import Config
 from shadowstream.configfile import load, nearest
 from shadowstream.errors import ConfigError
+from shadowstream.kafka import bound_topics
 from shadowstream.kafka.reading import Read, read_topic, stream_topic
 from shadowstream.kafka.refusals import usable
 
@@ -47,6 +48,7 @@ def diff(
     if outcome is not None and outcome not in OUTCOMES:
         raise ConfigError(f"--outcome {outcome!r} is not an outcome; {nearest(outcome, OUTCOMES)}")
     trial = load(config)
+    bound_topics.refuse_others(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
     if follow:
         _follow(trial, outcome, limit, as_json)
         return

@@ -7,9 +7,10 @@ from typing import Any
 
 import typer
 
-from shadowstream.cli.answer import Answer, MaxAge, Revision, question
+from shadowstream.cli.answer import READ_TIMEOUT_S, Answer, MaxAge, Revision, question
 from shadowstream.cli.output import ConfigPath, Json, put, put_json, say
 from shadowstream.judge.explain import Explanation, explain, span
+from shadowstream.kafka.began import began_of
 
 
 def register(app: typer.Typer) -> None:
@@ -22,10 +23,18 @@ def explain_(config: ConfigPath, revision: Revision = None, max_age: MaxAge = "1
     asked = question(config, revision, max_age)
     answer, trial = asked.ask(), asked.trial
     explanation = explained(answer)
+    began = began_of(trial, answer.revision, READ_TIMEOUT_S)
     if as_json:
-        put_json({"name": trial.name, "revision": answer.revision, **told(explanation)})
+        where = None if began is None else {**began._asdict(), "sentence": began.sentence}
+        put_json({"name": trial.name, "revision": answer.revision, "began": where, **told(explanation)})
         return
-    for line in lines(explanation, answer.verdict):
+    decision, *rest = lines(explanation, answer.verdict)
+    put(decision)
+    if began is not None:
+        put(f"  {began.sentence}")
+    elif answer.verdict is None:
+        put("  has not begun: no runner has pinned where")
+    for line in rest:
         put(line.replace("CONFIG", config))
     say(f"trial {trial.name!r}, revision {answer.revision}")
 

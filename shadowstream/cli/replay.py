@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from shadowstream.cli.answer import Answer
+from shadowstream.cli.answer import READ_TIMEOUT_S, Answer
 from shadowstream.cli.explain import explained, lines
 from shadowstream.cli.output import ConfigPath, Json, put, put_json, say
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
+from shadowstream.kafka import bound_topics
 from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.refusals import Refusals
 from shadowstream.kafka.rejoining import rejoined
@@ -47,6 +48,7 @@ def replay(
     """
     span = _time_ms("--from", begin), _time_ms("--to", end)
     trial = load(config)
+    bound_topics.refuse_others(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
     refusals = Refusals()
     records = statistics(trial, refusals)
     chosen = revision_in(records, revision, revision_of(trial))

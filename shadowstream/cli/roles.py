@@ -6,6 +6,8 @@ import importlib
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -17,7 +19,7 @@ from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_json, say
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import BrokerError, CandidateError
-from shadowstream.kafka import own_topics, role_report
+from shadowstream.kafka import bound_topics, own_topics, role_report
 from shadowstream.kafka.claims import SESSION, Claim, begin_session
 from shadowstream.kafka.clients import Stoppable, admin
 from shadowstream.kafka.failures import is_unreachable
@@ -32,6 +34,7 @@ Instance = Annotated[str, typer.Option(help="stable name of this process among t
 Listen = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="serve /metrics, /healthz and /readyz", show_default=False)
 ]
+GRACE_S = 1.0
 CONNECT_S = 2.0
 """So long `up` waits for one answer of a broker: Ctrl-C is heard in between."""
 COMMANDS = {"run": "runner", "join": "joiner", "judge": "judge"}
@@ -79,13 +82,16 @@ def up(context: typer.Context, config: ConfigPath, listen: Listen = None, as_jso
     session = begin(trial, stop)
     if session is None:
         return ExitCode.OK
+    stop.begin()
     supervisor = Supervisor(_commands(context, trial, config, listen, as_json), {**os.environ, SESSION: session})
     well = supervisor.run(lambda: stop.stopped)
     failed = [child for child in supervisor.children.values() if child.failed]
+    if failed and all(child.final == Report.TAKEN_OVER for child in failed):
+        say(f"error: {failed[0].final_text}")
+        return ExitCode.TAKEN_OVER
     if failed:
         say(f"error: {', '.join(child.name for child in failed)} ended for good; its own message stands above")
-        taken_over = all(child.final == Report.TAKEN_OVER for child in failed)
-        return ExitCode.TAKEN_OVER if taken_over else ExitCode.USAGE
+        return ExitCode.USAGE
     return ExitCode.OK if well or stop.stopped else ExitCode.BROKE
 
 
@@ -114,6 +120,7 @@ def begin(trial: Config, stop: Stoppable) -> str | None:
     while not stop.stopped:
         try:
             client = admin(trial.kafka, CONNECT_S)
+            bound_topics.check(trial, client)
             own_topics.source_counts(client, trial)
             return begin_session(trial, client)
         except BrokerError as error:
@@ -125,8 +132,16 @@ def begin(trial: Config, stop: Stoppable) -> str | None:
 
 
 def stop_on_signals() -> Stoppable:
-    """SIGTERM and SIGINT ask for the end after the next commit, and so does the end of a supervisor that started us."""
+    """SIGTERM and SIGINT ask for the end after the next commit, and so does the end of a supervisor that started us.
+
+    A handler runs only between two calls of the client, and one may wait for a broker that does not answer. Where the
+    work has not begun, the process ends `GRACE_S` later at the latest.
+    """
     stop = Stoppable()
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    threading.Thread(target=_end_before_it_begins, args=(read_end, stop), name="signals", daemon=True).start()
 
     def ask(_number: int, _frame: FrameType | None) -> None:
         stop.stop()
@@ -135,6 +150,14 @@ def stop_on_signals() -> Stoppable:
     signal.signal(signal.SIGINT, ask)
     end_with_supervisor()
     return stop
+
+
+def _end_before_it_begins(signals: int, stop: Stoppable) -> None:
+    while number := os.read(signals, 1):
+        if number[0] in (signal.SIGTERM, signal.SIGINT):
+            time.sleep(GRACE_S)
+            if not stop.begun:
+                os._exit(ExitCode.OK)
 
 
 @contextmanager

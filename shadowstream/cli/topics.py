@@ -13,6 +13,7 @@ from shadowstream.cli.output import ConfigPath, Json, cell, console, put, put_js
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
+from shadowstream.kafka import bound_topics
 from shadowstream.kafka.clients import admin
 from shadowstream.kafka.own_topics import Standing, create, planned, source_counts, sources_of, survey
 from shadowstream.topics import TopicSpec
@@ -45,6 +46,7 @@ def plan(
         _print(trial, rows, as_json, f"{len(rows)} topics; the cluster was not asked what exists", counts)
         return
     client = admin(trial.kafka)
+    bound_topics.check(trial, client)
     counts = source_counts(client, trial)
     found = survey(client, trial)
     _print(trial, [_standing(one) for one in found], as_json, _summary(found), counts)
@@ -63,6 +65,7 @@ def apply(
         raise ConfigError("--replication 0: give a number of copies, or -1 for the broker's default")
     trial = load(config)
     client = admin(trial.kafka)
+    bound_topics.check(trial, client)
     found = survey(client, trial)
     misfits = [f"topic {one.spec.name} {problem}" for one in found for problem in one.problems]
     if misfits:

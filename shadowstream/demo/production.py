@@ -8,6 +8,7 @@ An output goes to its input's partition with its input's key and timestamp.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import signal
 import sys
 import time
@@ -188,6 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"production: {failure}", file=sys.stderr)
         return 2
     role_report.connect()
+    faulthandler.enable()
     production = Production(Job(given.bootstrap, given.input, given.output, given.group, model, given.until_end))
     signal.signal(signal.SIGTERM, production.stop)
     signal.signal(signal.SIGINT, production.stop)

@@ -29,7 +29,6 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, TakenOver
 from shadowstream.kafka import offsets
 from shadowstream.kafka.clients import admin
-from shadowstream.kafka.failures import broker_error
 from shadowstream.observe import get_logger
 from shadowstream.records import Place
 
@@ -65,6 +64,7 @@ class Claim:
             raise self._taken_over()
         _write(self._admin(), self._config, self._group(), self._mine)
         self._taken = True
+        self._client = None  # most roles never ask again: no connection is kept for it
 
     def is_lost(self) -> bool:
         """Whether another run has claimed the place since. Raises `BrokerError` where the broker does not answer."""
@@ -138,17 +138,15 @@ def _place(config: Config) -> Place:
 def _write(client: AdminClient, config: Config, group: str, claim: str) -> None:
     config.plan.check_group(group, [config.production.group] if config.production.group else [])
     offset = TopicPartition(*_place(config), 0, claim)
-    asked = client.alter_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group, [offset])], request_timeout=offsets.TIMEOUT_S
-    )
-    try:
-        found = asked[group].result(offsets.TIMEOUT_S).topic_partitions
-    except (KafkaException, TimeoutError) as error:
-        if isinstance(error, KafkaException):
-            raise broker_error(error, f"claim (group {group})") from error
-        raise BrokerError(f"claim (group {group}): no answer within {offsets.TIMEOUT_S:.0f} s") from error
-    if found[0].error is not None:
-        raise broker_error(KafkaException(found[0].error), f"claim (group {group})")
+    request = [ConsumerGroupTopicPartitions(group, [offset])]
+
+    def commit() -> None:
+        asked = client.alter_consumer_group_offsets(request, request_timeout=offsets.TIMEOUT_S)
+        (found,) = asked[group].result(offsets.TIMEOUT_S).topic_partitions
+        if found.error is not None:
+            raise KafkaException(found.error)
+
+    offsets.once_settled(commit, f"cannot claim this trial (group {group})")
 
 
 def _read(client: AdminClient, config: Config, group: str) -> str | None:

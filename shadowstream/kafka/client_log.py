@@ -11,8 +11,9 @@ from typing import Any
 
 from confluent_kafka import KafkaError
 
+from shadowstream.errors import BrokerError
 from shadowstream.kafka import role_report
-from shadowstream.kafka.failures import UNREACHABLE
+from shadowstream.kafka.failures import UNREACHABLE, is_unreachable
 from shadowstream.kafka.outage import Outage
 from shadowstream.kafka.role_report import Report
 from shadowstream.observe import get_logger
@@ -52,11 +53,26 @@ def unpolled() -> dict[str, Any]:
 
 
 def on_error(error: KafkaError) -> None:
-    """Say a client's error."""
-    if error.code() not in UNREACHABLE:
+    """Say a client's error. That all brokers are down follows upon an error of each, which names its address."""
+    if error.code() == KafkaError._ALL_BROKERS_DOWN:
+        return
+    if error.code() in UNREACHABLE:
+        _say_outage(error.str())
+    else:
         log.warning("client_error", error=error.str(), fatal=error.fatal())
-    elif not role_report.is_supervised():
-        _outage.seen(error.str())
+
+
+def is_outage(error: BrokerError) -> bool:
+    """Whether an error says only that no broker answers; that is then said as an outage and needs no other line."""
+    if not is_unreachable(error):
+        return False
+    _say_outage(str(error))
+    return True
+
+
+def _say_outage(reason: str) -> None:
+    if not role_report.is_supervised():
+        _outage.seen(reason)
     elif time.monotonic() >= _reports.next_s:
         _reports.next_s = time.monotonic() + REPORT_EVERY_S
-        role_report.send(Report.BROKER_UNREACHABLE, error.str())
+        role_report.send(Report.BROKER_UNREACHABLE, reason)

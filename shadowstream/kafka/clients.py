@@ -223,6 +223,12 @@ class Stoppable:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self.begun = False
+        """Whether the work has begun that must end in order; before it, the process may end at any moment."""
+
+    def begin(self) -> None:
+        """Begin the work that ends after its next commit."""
+        self.begun = True
 
     def stop(self) -> None:
         """Ask the loop to end after its next commit."""

@@ -134,8 +134,8 @@ def code_of(error: Exception) -> int | None:
 
 
 def is_unreachable(error: Exception) -> bool:
-    """Whether an error says only that no broker answers."""
-    return code_of(error) in UNREACHABLE
+    """Whether an error says only that no broker answers, by the client's code or by a time limit of ours."""
+    return code_of(error) in UNREACHABLE or isinstance(error.__cause__, TimeoutError)
 
 
 class Told:

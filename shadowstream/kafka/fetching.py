@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.kafka import offsets
+from shadowstream.kafka.client_log import is_outage
 from shadowstream.kafka.clients import reading_consumer
 from shadowstream.kafka.messages import columns, is_begin_gone, is_end, offset_of, place_of
 from shadowstream.observe import get_logger
@@ -88,7 +89,8 @@ class Fetcher:
         except BrokerError as error:  # asked again in the next turn
             if not error.retriable:
                 raise
-            log.warning("fetch_put_off", error=str(error))
+            if not is_outage(error):
+                log.warning("fetch_put_off", error=str(error))
             return []
         answers: list[Answer] = []
         for place, all_wanted in wanted.items():

@@ -19,7 +19,7 @@ from shadowstream.joiner.identity import Identity
 from shadowstream.joiner.recovery import Committed, check_unknown, points_of
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.joiner.task import Task
-from shadowstream.kafka import offsets, own_topics, rights, starts
+from shadowstream.kafka import bound_topics, offsets, own_topics, rights, starts
 from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, group_consumer, role_writer
 from shadowstream.kafka.delivery import start_transactions
 from shadowstream.kafka.families import Families, repartitioned_of
@@ -327,6 +327,7 @@ def await_start(config: Config, revision: str, stop: Stoppable, watch: Watch) ->
                 for _, record in reader.poll(0.2 / len(readers)):
                     known.add(record)
             if revision in known.of:
+                bound_topics.refuse_others(config, known, revision)
                 return known
             if not all(reader.caught_up for reader in readers):
                 continue
@@ -343,6 +344,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     """Run the joiner until it has finished or is stopped; returns its figures."""
     began = time.monotonic()
     client = admin(config.kafka)
+    bound_topics.check(config, client)
     sources = own_topics.ensure(client, config)
     rights.check(client, config, sources)
     inputs = offsets.places({topic: sources[topic] for topic in config.inputs})

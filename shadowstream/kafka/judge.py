@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
@@ -15,7 +16,7 @@ from shadowstream.errors import RecordError
 from shadowstream.judge.attempts import attempt_of
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.tasks import expected_tasks
-from shadowstream.kafka import offsets, own_topics, rights
+from shadowstream.kafka import bound_topics, offsets, own_topics, rights
 from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, reading_consumer, role_writer
 from shadowstream.kafka.delivery import TRANSACTION_WAIT_S, commit_transaction, hand_over, start_transactions
 from shadowstream.kafka.failures import event_error, told
@@ -79,7 +80,10 @@ def attempt_at(config: Config, revision: str) -> int:
 
 
 class JudgeLoop:
-    """Consume stats, evaluate, and write verdict, events and snapshot in one transaction with the offsets."""
+    """Consume stats, evaluate, and write verdict, events and snapshot in one transaction with the offsets.
+
+    `check_topics` is called before the first record counts, where the trial had not begun when the judge started.
+    """
 
     def __init__(
         self,
@@ -88,7 +92,9 @@ class JudgeLoop:
         clients: tuple[Consumer, GuardedWriter],
         watch: Watch,
         topics: JudgedTopics | None = None,
+        check_topics: Callable[[], object] | None = None,
     ) -> None:
+        self._check_topics = check_topics
         self._watch, self._topics = watch, topics
         self._config, self._step = config, step
         self._consumer, self._writer = clients
@@ -102,6 +108,7 @@ class JudgeLoop:
 
     def run(self, stop: Stoppable) -> None:
         """Turn until every task is complete (bounded run) or the end is asked for."""
+        stop.begin()
         next_commit = time.monotonic() + self._config.limits.commit_ms / 1000
         while not stop.stopped and not self._step.finished:
             self._consume()
@@ -142,6 +149,9 @@ class JudgeLoop:
         if kind == "command":
             self._step.command(offset, record)
         else:
+            if self._check_topics is not None:
+                self._check_topics()
+                self._check_topics = None
             self._step.step(place.partition, offset, record)
             self.records += 1
 
@@ -223,6 +233,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     """Run the judge until it has finished or is stopped; returns its figures."""
     began = time.monotonic()
     client = admin(config.kafka)
+    bound = bound_topics.check(config, client)
     sources = own_topics.ensure(client, config)
     rights.check(client, config, sources)
     writer = role_writer(config, "judge", instance)
@@ -236,7 +247,9 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     # Commands change no evidence, so their place is kept in the snapshot alone and not among the group's offsets.
     commands = TopicPartition(config.plan.of("commands"), 0, step.commands_offset or OFFSET_BEGINNING)
     consumer.assign([*places, commands])
-    loop = JudgeLoop(config, step, (consumer, writer), watch, JudgedTopics(config, revision, client))
+    check_topics = None if bound else partial(bound_topics.check, config, client)
+    topics = JudgedTopics(config, revision, client)
+    loop = JudgeLoop(config, step, (consumer, writer), watch, topics, check_topics)
     watch.ready = True
     try:
         loop.run(stop)

@@ -22,7 +22,7 @@ from shadowstream.errors import BrokerError, ConfigError, RecordError
 from shadowstream.joiner.identity import text_id
 from shadowstream.joiner.recovery import Committed
 from shadowstream.judge.tasks import joined_tasks
-from shadowstream.kafka import offsets, own_topics
+from shadowstream.kafka import bound_topics, offsets, own_topics
 from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transactional_writer
 from shadowstream.kafka.delivery import start_transactions
 from shadowstream.kafka.label_store import LabelStore, path_of
@@ -237,6 +237,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
         raise ConfigError("labels: the config has none; name the topic of labels there, or leave this role out")
     began = time.monotonic()
     client = admin(config.kafka)
+    bound_topics.check(config, client)
     counts = own_topics.ensure(client, config)
     writer = transactional_writer(config, "labels", SINGLE_INSTANCE)
     start_transactions(writer, watch)

@@ -40,9 +40,10 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, RegistryError
 from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka.broken_batches import BrokenBatches, is_unreadable
+from shadowstream.kafka.client_log import is_outage
 from shadowstream.kafka.clients import GuardedWriter, Stoppable
 from shadowstream.kafka.delivery import TRANSACTION_WAIT_S, Deciding, commit_at_least_once, commit_transaction
-from shadowstream.kafka.failures import broker_error, event_error, told
+from shadowstream.kafka.failures import broker_error, code_of, event_error, told
 from shadowstream.kafka.lag import Lag
 from shadowstream.kafka.messages import columns, is_begin_gone, is_end, is_fatal, offset_of, place_of, split
 from shadowstream.kafka.pace import CommitPace
@@ -101,6 +102,7 @@ class Loop:
     def run(self, topics: list[str], stop: Stoppable) -> None:
         """Subscribe and turn until the role has finished. The caller has called `init_transactions` (rule 1)."""
         spare_collections()
+        stop.begin()
         consumer = self._consumer
         on_assign = self._on_added if self._incremental else self._on_assign
         consumer.subscribe(topics, on_assign=on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
@@ -112,6 +114,8 @@ class Loop:
                 self._settle()
                 with self._watchdog.call("turn", TURN_MAX_S):
                     self._role.turn(now_ms())
+                if self._incremental:  # no static membership: nothing else tells who has nothing to commit
+                    self._watch.claim.check()
                 self._put_off.take_up()
                 self._restored = bool(self._ours) and self._role.restored()
                 self._watch.ready = self._restored and not self._put_off
@@ -356,7 +360,9 @@ class Loop:
 
     def _failed(self, error: BrokerError) -> None:
         """Abort and rewind within the process where the client says so; else end it for the supervisor."""
-        log.warning("commit_failed", error=str(error), abortable=error.abortable, fatal=error.fatal)
+        # A transaction that took too long is a slow broker, and needs its own line.
+        if code_of(error) == KafkaError._TIMED_OUT or not is_outage(error):
+            log.warning("commit_failed", error=str(error), abortable=error.abortable, fatal=error.fatal)
         if not error.abortable:
             raise error
         if self._writer.transactional:

@@ -35,6 +35,7 @@ from shadowstream.joiner.clocks import time_may_decide
 from shadowstream.joiner.copied import Copied
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka import offsets
+from shadowstream.kafka.client_log import is_outage
 from shadowstream.kafka.families import Families
 from shadowstream.kafka.gaps import Commits
 from shadowstream.kafka.times import LastTimes
@@ -85,7 +86,8 @@ class Observer:
         except BrokerError as error:  # what is not observed now is decided a little later
             if not error.retriable:
                 raise
-            log.warning("observation_put_off", error=str(error))
+            if not is_outage(error):
+                log.warning("observation_put_off", error=str(error))
         return True
 
     def _observe(self, now_ms: int) -> None:

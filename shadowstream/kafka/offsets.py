@@ -62,13 +62,13 @@ def _list(
     client: AdminClient, wanted: Iterable[Place], spec: OffsetSpec, level: IsolationLevel = UNCOMMITTED
 ) -> dict[Place, int]:
     places = list(wanted)
-    return _settled(
+    return once_settled(
         lambda: {place: future.result(TIMEOUT_S).offset for place, future in _ask(client, places, spec, level).items()},
         "cannot list offsets",
     )
 
 
-def _settled(ask: Callable[[], Answer], failing: str) -> Answer:
+def once_settled(ask: Callable[[], Answer], failing: str) -> Answer:
     """The answer, once a leader or coordinator that has just been chosen knows that it is one.
 
     Raises a retriable `BrokerError` that begins with `failing` for any other failure, or after `TIMEOUT_S`.
@@ -80,7 +80,8 @@ def _settled(ask: Callable[[], Answer], failing: str) -> Answer:
         except (KafkaException, TimeoutError) as error:
             moving = isinstance(error, KafkaException) and error.args[0].code() in _MOVING
             if not moving or time.monotonic() > deadline:
-                raise BrokerError(f"{failing}: {error}{advice(code_of(error))}", retriable=True) from error
+                why = str(error) or f"no answer within {TIMEOUT_S:.0f} s"
+                raise BrokerError(f"{failing}: {why}{advice(code_of(error))}", retriable=True) from error
             time.sleep(0.1)
 
 
@@ -130,7 +131,7 @@ def commits(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[Pl
         found: list[TopicPartition] = asked[group].result(TIMEOUT_S).topic_partitions
         return found
 
-    found = _settled(ask, f"cannot read the commits of group {group!r}")
+    found = once_settled(ask, f"cannot read the commits of group {group!r}")
     kept = [tp for tp in found if tp.error is None and tp.offset >= 0]
     return {Place(tp.topic, tp.partition): (tp.offset, tp.metadata or "") for tp in kept}
 

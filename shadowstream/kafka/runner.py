@@ -13,8 +13,9 @@ from shadowstream.codecs.encoder import Encoder
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.joiner.recovery import Committed
-from shadowstream.kafka import offsets, own_topics, rights, start, starts
+from shadowstream.kafka import bound_topics, offsets, own_topics, rights, start, starts
 from shadowstream.kafka.adopting import ranges_decided
+from shadowstream.kafka.client_log import is_outage
 from shadowstream.kafka.clients import (
     GuardedWriter,
     Stoppable,
@@ -246,7 +247,8 @@ class RunnerRole:
         except BrokerError as error:
             if not error.retriable:
                 raise
-            log.warning("marks_put_off", error=str(error))
+            if not is_outage(error):
+                log.warning("marks_put_off", error=str(error))
 
     def _say_marks(self) -> None:
         self._next_marks_at = time.monotonic() + MARKS_EVERY_S
@@ -306,6 +308,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     pace = Pace(BATCH)
     meter = meter_of(config, time.thread_time_ns)
     loaded = _loaded(config, revision, lambda call: _timed(call, watch, pace), meter)
+    bound_topics.check(config, client)
     sources = own_topics.ensure(client, config)
     rights.check(client, config, sources)
     schemas = schema_source(config.schemas)

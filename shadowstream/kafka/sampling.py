@@ -16,6 +16,7 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.joiner.identity import Identity
 from shadowstream.kafka import offsets
+from shadowstream.kafka.client_log import is_outage
 from shadowstream.kafka.clients import reading_consumer
 from shadowstream.kafka.failures import event_error
 from shadowstream.kafka.messages import arrived, columns, is_end, is_fatal, offset_of, place_of
@@ -228,7 +229,8 @@ class Rechecks:
         except BrokerError as error:
             if not error.retriable:
                 raise
-            log.warning("partitioner_check_put_off", error=str(error))
+            if not is_outage(error):
+                log.warning("partitioner_check_put_off", error=str(error))
         else:
             self._next_at = now_s + (CHECK_EVERY_S if certain else CHECK_SOON_S)
 

@@ -1,5 +1,8 @@
 """Pin where a trial begins: the start mark, written once per revision and read back by everybody.
 
+The begin is pinned, and kept as a begin mark, before anything is sampled or waited for: what arrives meanwhile is part
+of the trial, also where the process dies in between. The start mark says the same, with what the wait was for.
+
 Order matters (design, join, part 1): C = production's committed offsets, *then* E0 = ends of its outputs, *then*
 S = ends of the inputs. Outputs of inputs from C on may lie below E0, none of inputs below C at or after it.
 """
@@ -16,7 +19,8 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.joiner.progress import Start
-from shadowstream.kafka import offsets, own_topics, starts, warm_up
+from shadowstream.kafka import bound_topics, offsets, own_topics, starts, warm_up
+from shadowstream.kafka.bound_topics import bound_by, recorded, refuse_others
 from shadowstream.kafka.clients import GuardedWriter, reading_consumer
 from shadowstream.kafka.messages import arrived, is_end, offset_of
 from shadowstream.kafka.reading import extent
@@ -72,9 +76,10 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
         if moved is None:
             raise Stopped
         known = moved
+    refuse_others(config, known, revision)
     for earlier_start in known.of.values():
-        if begun := topics_of(earlier_start):
-            TopicChanges(config, client, begun).unchanged()
+        if then := topics_of(earlier_start):
+            TopicChanges(config, client, then).unchanged()
     record, warmed_by = known.of.get(revision), None
     if record is not None:
         check(config, client, _partitioners(config, record))
@@ -84,16 +89,18 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
                 "take it out again, or begin another trial under a name of its own"
             )
     else:
+        begun = _begin(config, revision, (client, writer), known)
         earlier = next((_partitioners(config, one) for one in reversed(known.of.values())), {})
         kinds = settle(config, client, earlier, going)
         if kinds is None:
             raise Stopped
         # Before the mark: who reads it may subscribe to the copies at once.
         own_topics.ensure(client, config, repartitioned=[t for t, kind in kinds.items() if kind == REPARTITION])
-        new, warmed_by = warm_up.inherited(_new(config, revision, client), known.of.values())
+        new, warmed_by = warm_up.inherited(_completed(config, client, begun), known.of.values())
         new["partitioners"] = marks.partitioners_field(kinds)
-        new["topics"] = topics_field(describe(client, compared(config)))
+        new["topics"] = topics_field(config, describe(client, compared(config)))
         known = starts.pinned(config, writer, new)
+        refuse_others(config, known, revision)
         record = known.of.get(revision)
         if record is None:
             raise ConfigError(
@@ -103,7 +110,7 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
         log.info(
             "trial_started",
             revision=revision,
-            begins=len(record["begins"]),
+            began=began_at(record),
             partitioners=_partitioners(config, record),
         )
     if revision not in known.said:
@@ -120,7 +127,59 @@ def _partitioners(config: Config, record: dict[str, Any]) -> dict[str, str]:
     return dict.fromkeys(config.production.outputs, INPUT) | marks.partitioners_of(record)
 
 
+def began_at(record: dict[str, Any]) -> list[str]:
+    """Where each input partition begins, by a begin or start mark.
+
+    >>> began_at({"begins": [{"topic": "payments", "partition": 0, "committed": 998}]})
+    ['payments/0@998']
+    """
+    return [f"{one['topic']}/{one['partition']}@{one['committed']}" for one in record["begins"]]
+
+
+def _begin(
+    config: Config, revision: str, clients: tuple[AdminClient, GuardedWriter], known: starts.Starts
+) -> dict[str, Any]:
+    """The begin mark of a revision without a start mark: that of an earlier attempt, or a new one."""
+    client, writer = clients
+    begun = known.begun.get(revision)
+    if begun is not None and recorded(begun) == bound_by(config):
+        gone = _gone(client, begun)
+        if not gone:
+            return begun
+        log.warning("begin_deleted", places=gone, reason="retention was faster; the trial begins anew")
+    begun = _new(config, revision, client)
+    starts.write(config, writer, begun)
+    log.info("trial_begins", revision=revision, at=began_at(begun))
+    return begun
+
+
+def _gone(client: AdminClient, begun: dict[str, Any]) -> list[str]:
+    """Input partitions whose records from the begin on are no longer there."""
+    begins = {Place(one["topic"], one["partition"]): one["committed"] for one in begun["begins"]}
+    lows = offsets.beginnings(client, begins)
+    return [str(place) for place, begin in sorted(begins.items()) if begin < lows[place]]
+
+
+def _completed(config: Config, client: AdminClient, begun: dict[str, Any]) -> dict[str, Any]:
+    """The start mark of a begin: with partitions that were added meanwhile, whole, and with the end of a bounded run,
+    which is where the inputs end now."""
+    counts = offsets.partition_counts(client, [*config.inputs, *config.production.outputs])
+    inputs = offsets.places({topic: counts[topic] for topic in config.inputs})
+    outputs = offsets.places({topic: counts[topic] for topic in config.production.outputs})
+    bounds = offsets.ends(client, inputs) if config.bounded else {}
+    known = {Place(one["topic"], one["partition"]): one for one in begun["begins"]}
+    warm = any(one["end"] != NO_WARM_UP for one in known.values())
+    added = {"committed": 0, "end": 0 if warm else NO_WARM_UP}
+    begins = [
+        {"topic": p.topic, "partition": p.partition, **added, **known.get(p, {}), "bound": bounds.get(p, -1)}
+        for p in sorted(inputs)
+    ]
+    ends = dict.fromkeys(outputs, 0) | marks.ends_of(begun)
+    return {**begun, "kind": "start", "begins": begins, "ends": marks.ends_field(ends)}
+
+
 def _new(config: Config, revision: str, client: AdminClient) -> dict[str, Any]:
+    """A begin mark as of now."""
     counts = offsets.partition_counts(client, [*config.inputs, *config.production.outputs])
     inputs = offsets.places({topic: counts[topic] for topic in config.inputs})
     outputs = offsets.places({topic: counts[topic] for topic in config.production.outputs})
@@ -155,7 +214,6 @@ def _new(config: Config, revision: str, client: AdminClient) -> dict[str, Any]:
                 f"{', '.join(missing)}; check the group's name, or use start: latest"
             )
         committed = {place: committed.get(place, 0) for place in inputs}
-    bounds = offsets.ends(client, inputs) if config.bounded else {}
     floor = None if warm is no_warm_up else _floor_ms(config, warm)
     begins = [
         {
@@ -163,11 +221,17 @@ def _new(config: Config, revision: str, client: AdminClient) -> dict[str, Any]:
             "partition": place.partition,
             "committed": committed[place],
             "end": warm[place],
-            "bound": bounds.get(place, -1),
+            "bound": -1,
         }
         for place in sorted(inputs)
     ]
-    return marks.mark("start", revision, ends=marks.ends_field(ends), begins=begins, floor_ms=floor)
+    fields = {
+        "ends": marks.ends_field(ends),
+        "begins": begins,
+        "floor_ms": floor,
+        "topics": bound_topics.topics_field(config),
+    }
+    return marks.mark("begin", revision, **fields)
 
 
 def _floor_ms(config: Config, ends: dict[Place, int]) -> int | None:

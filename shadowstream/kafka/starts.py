@@ -1,9 +1,10 @@
 """The starts of a trial's revisions in a topic of their own, so that nobody looks for them among all its marks.
 
-`progress` gets marks as long as the trial runs and keeps them; `starts` gets four records a revision. Both are kept for
+`progress` gets marks as long as the trial runs and keeps them; `starts` gets five records a revision. Both are kept for
 ever, both hold marks, and of a revision's start marks the first in `starts` is the one that counts.
 
 ======  ============================================================================================================
+begin   where a revision begins, pinned before anything is waited for; the newest counts until there is a start mark
 start   a revision's start mark. Who finds none writes one, and reads back which was the first
 said    that one stands in `progress` too, where it names the revision to whoever follows the marks
 warm    the warm-up of the revision is closed, and `progress` says so
@@ -39,6 +40,8 @@ class Starts:
     def __init__(self) -> None:
         self.of: dict[str, dict[str, Any]] = {}
         """The start mark that counts, by revision, in the order in which the revisions have begun."""
+        self.begun: dict[str, dict[str, Any]] = {}
+        """Of each revision the newest begin mark."""
         self.said: set[str] = set()
         self.warm: set[str] = set()
         self.moved = False
@@ -64,6 +67,8 @@ class Starts:
         kind, revision = record["kind"], record["revision"]
         if kind == "start":
             self.of.setdefault(revision, record)
+        elif kind == "begin":
+            self.begun[revision] = record
         elif kind == "said":
             self.said.add(revision)
         elif kind == "warm":

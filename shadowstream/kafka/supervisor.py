@@ -90,6 +90,7 @@ class Child:
     exit_codes: list[int] = field(default_factory=list)
     final: Report | None = None
     """The report after which it is not started again."""
+    final_text: str = ""
     reports: Reports | None = None
 
     @property
@@ -177,18 +178,18 @@ class Supervisor:
 
     def _ended(self, child: Child, code: int, now: float) -> None:
         """Decide what follows the end of a child."""
-        received = set(child.reports.received) if child.reports is not None else set()
+        received = dict(child.reports.received) if child.reports is not None else {}
         if child.reports is not None:
             child.reports.close()
             child.reports = None
         if child.name in self._silent:
-            received |= {Report.FINISHED} if code == 0 else {Report.CONFIG_ERROR} if code == 2 else set()
+            received |= {Report.FINISHED: ""} if code == 0 else {Report.CONFIG_ERROR: ""} if code == 2 else {}
         if code == 0 and Report.FINISHED in received:
             child.done = True
             log.info("done", role=child.name)
         elif final := next((report for report in FINAL if report in received), None):
             child.failed = True
-            child.final = final
+            child.final, child.final_text = final, received[final]
             log.error("failed", role=child.name, exit_code=code, reason=str(final))
         else:
             wait_s = self._back_off(child, now)

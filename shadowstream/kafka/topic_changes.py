@@ -23,7 +23,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.judge.explain import NEW_TRIAL
-from shadowstream.kafka import offsets
+from shadowstream.kafka import bound_topics, offsets
 from shadowstream.kafka.failures import advice, code_of, told
 from shadowstream.kafka.own_topics import settings_of, sources_of
 from shadowstream.observe import get_logger
@@ -78,14 +78,20 @@ def compacted(client: AdminClient, topics: Iterable[str]) -> frozenset[str]:
     return frozenset(topic for topic, settings in found.items() if "compact" in settings.get("cleanup.policy", ""))
 
 
-def topics_field(found: Mapping[str, Known]) -> list[dict[str, Any]]:
-    """Topics in the form of a start mark."""
-    return [{"topic": name, "id": one.id, "partitions": one.partitions} for name, one in sorted(found.items())]
+def topics_field(config: Config, found: Mapping[str, Known]) -> list[dict[str, Any]]:
+    """Topics in the form of a start mark: those of the config, and with their ids those that there are."""
+    sources = sources_of(config)
+    described = [
+        {"side": sources.get(name, "own"), "topic": name, "id": one.id, "partitions": one.partitions}
+        for name, one in sorted(found.items())
+    ]
+    return [*described, *(one for one in bound_topics.topics_field(config) if one["topic"] not in found)]
 
 
 def topics_of(record: Mapping[str, Any]) -> dict[str, Known]:
-    """Topics as a start mark names them; none where an earlier release wrote it."""
-    return {one["topic"]: Known(one["id"], one["partitions"]) for one in record.get("topics", ())}
+    """Topics as a start mark describes them; none where an earlier release wrote it."""
+    topics = record.get("topics", ())
+    return {one["topic"]: Known(one["id"], one["partitions"]) for one in topics if one["partitions"] >= 0}
 
 
 class TopicChanges:

@@ -38,7 +38,8 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.kafka import offsets, own_topics, start, starts
+from shadowstream.kafka import bound_topics, offsets, own_topics, start, starts
+from shadowstream.kafka.client_log import is_outage
 from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, plain_writer
 from shadowstream.kafka.copying import Copies
 from shadowstream.kafka.copying_role import CopyingRole, copy
@@ -209,6 +210,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     """Watch the candidate's job until stopped; returns figures. Instances do not differ: each says the same."""
     began = time.monotonic()
     client = admin(config.kafka)
+    bound_topics.check(config, client)
     own_topics.ensure(client, config)
     writer = plain_writer(config)
 
@@ -239,6 +241,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
 
 def _watch(watcher: Watcher, rechecks: Rechecks, stop: Stoppable, watch: Watch) -> None:
     next_s = 0.0
+    stop.begin()
     while not stop.stopped:
         watch.turned()
         if time.monotonic() >= next_s:
@@ -256,7 +259,8 @@ def _turn(watcher: Watcher, watch: Watch) -> None:
     except BrokerError as error:
         if not error.retriable:
             raise
-        log.warning("marks_put_off", error=str(error))
+        if not is_outage(error):
+            log.warning("marks_put_off", error=str(error))
         return
     watch.metrics.set("lag_records", behind, role=watch.role, side="input")
     watch.ready = True

@@ -18,7 +18,7 @@ MADE = {"Consumer", "Producer", "AdminClient"}
 ASKS = {
     *("begin_transaction", "commit_transaction", "abort_transaction", "init_transactions"),
     *("send_offsets_to_transaction", "list_topics", "list_offsets", "list_consumer_group_offsets", "create_topics"),
-    *("describe_topics", "describe_configs", "result"),
+    *("describe_topics", "describe_configs", "alter_consumer_group_offsets", "result"),
 }
 OF_A_PRODUCER = {"produce", "flush"}
 OF_A_CONSUMER = {
@@ -27,8 +27,9 @@ OF_A_CONSUMER = {
 }
 RAW_CONSUMERS = {"reading.py", "subscribing.py"}
 CAUGHT_OUTSIDE = {
-    # Their callers catch: `_settled` asks again or tells.
+    # Their callers catch: `once_settled` asks again or tells.
     ("offsets.py", "_ask"), ("offsets.py", "_list"), ("offsets.py", "ask"), ("offsets.py", "answered"),
+    ("claims.py", "commit"),
     # Told, or within a generator whose body is told; callbacks of a poll that is caught.
     ("reading.py", "_partitions"), ("reading.py", "_until"),
     ("subscribing.py", "_wait"), ("subscribing.py", "_on_assign"),

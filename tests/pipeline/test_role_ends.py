@@ -1,0 +1,50 @@
+"""On a real broker: a candidate that ends the runner's process loses nothing, whatever the exit code says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shadowstream.testing import Broker
+from tests.pipeline.evidence import ended, records
+from tests.pipeline.trial import PARTITIONS, Production, Trial
+
+ORDERS = 60
+ENDS_ONCE = """
+import os, signal, sys
+from pathlib import Path
+
+END = {end!r}
+
+def judge(order):
+    flag = Path(__file__).with_name("ended")
+    if order["n"] == 30 and not flag.exists():
+        flag.write_text("")
+        eval(END)
+    return {{"score": order["amount"] / 1000, "customer": {{"id": order["customer"], "model": 2}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ("os._exit(0)", "ended with exit code 0 without having finished"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "ended by SIGSEGV"),
+    ],
+)
+def test_a_candidate_that_ends_the_process_is_named_and_its_runner_goes_on(
+    kafka: Broker, topic_prefix: str, tmp_path: Path, end: str, reason: str
+) -> None:
+    name = f"ends-{topic_prefix.rpartition('-')[2].rstrip('.')}"
+    trial = Trial(kafka.bootstrap, name, tmp_path, candidate=ENDS_ONCE.format(end=end))
+    trial.create_topics()
+    trial.write_orders(range(ORDERS))
+    Production(trial).work(dict.fromkeys(range(PARTITIONS), ORDERS // PARTITIONS))
+    said = trial.ask("up", str(trial.config_path), limit_s=120)
+    assert said.returncode == 0, said.stderr[-3_000:]
+    assert said.stderr.count('"restarting"') == 1
+    (line,) = [line for line in said.stderr.splitlines() if '"restarting"' in line]
+    assert '"role": "run"' in line
+    assert f'"reason": "{reason}"' in line
+    assert sum(ended(records(trial.bootstrap, trial.topic("stats"))).values()) == ORDERS
