@@ -27,6 +27,10 @@ class Watch:
         self.metrics = Metrics(shadow, role)
         self.ready = False
         self.phase: Phase = "consuming"
+        self.busy = ""
+        """What the role is at, where that takes long: a sentence for whoever asks for its health."""
+        self.own_process = False
+        """Whether the role has the process for itself, and may set what counts for the whole of it."""
         self._turned = time.monotonic()
 
     def turned(self) -> None:

@@ -177,6 +177,7 @@ def mark(kind: str, revision: str, **fields: Any) -> dict[str, Any]:
         "floor_ms": None,
         "partitioners": [],
         "texts": [],
+        "tries": 0,
     }
     record.update(fields)
     return record
