@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import typer
 from shadowstream.cli.answer import Answer, MaxAge, Revision, question
 from shadowstream.cli.output import ConfigPath, Json, put, put_json, say
 from shadowstream.judge.explain import Explanation, explain, span
+from shadowstream.kafka.turning import look
 
 
 def register(app: typer.Typer) -> None:
@@ -22,10 +24,11 @@ def explain_(config: ConfigPath, revision: Revision = None, max_age: MaxAge = "1
     asked = question(config, revision, max_age)
     answer, trial = asked.ask(), asked.trial
     explanation = explained(answer)
+    still = look(trial) if answer.decision == "not_yet" else []
     if as_json:
-        put_json({"name": trial.name, "revision": answer.revision, **told(explanation)})
+        put_json({"name": trial.name, "revision": answer.revision, **told(explanation), "standstill": still})
         return
-    for line in lines(explanation, answer.verdict):
+    for line in lines(explanation, answer.verdict, still):
         put(line.replace("CONFIG", config))
     say(f"trial {trial.name!r}, revision {answer.revision}")
 
@@ -54,8 +57,9 @@ def told(explanation: Explanation) -> dict[str, Any]:
     return {**parts, "criteria": criteria}
 
 
-def lines(explanation: Explanation, verdict: dict[str, Any] | None) -> list[str]:
-    """As text: the decision, what it rests on, a line a criterion, what else is in the way, what to do."""
+def lines(explanation: Explanation, verdict: dict[str, Any] | None, still: Sequence[str] = ()) -> list[str]:
+    """As text: the decision, what it rests on, a line a criterion, what else is in the way, who does not go on, what
+    to do."""
     said = [explanation.decision.replace("_", " ")]
     if verdict is not None:
         said += [f"  {span(verdict)}", *(f"  {note}" for note in explanation.notes)]
@@ -65,6 +69,7 @@ def lines(explanation: Explanation, verdict: dict[str, Any] | None) -> list[str]
     why = "why it is rejected:" if explanation.decision == "reject" else "in the way:"
     for title, parts in (
         (why, explanation.blockers),
+        ("who does not go on:", still),
         ("incidents:", explanation.incidents),
         ("where the excess lies:", explanation.slices),
         ("what to do:", explanation.todo),

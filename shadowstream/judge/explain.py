@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shadowstream.judge.criteria import LABELS
+from shadowstream.judge.failures import failure_lines
 from shadowstream.judge.outlook import HOUR_MS, Outlook, covered_hours, outlook_of
 from shadowstream.judge.slices import slice_name
 from shadowstream.judge.windows import iso
@@ -182,6 +183,7 @@ def _notes(verdict: Verdict) -> list[str]:
     said = []
     if verdict["coverage"] is not None:
         said.append(f"coverage: {100 * verdict['coverage']:.4g}% of what ended was compared or judged missing")
+    said += failure_lines(verdict)
     labelled, every = _labelled(verdict)
     if every:
         said.append(f"labels: {labelled} of {every} pairs whose wait has ended were labelled")
