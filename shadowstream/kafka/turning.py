@@ -45,11 +45,12 @@ def _seen(config: Config, client: AdminClient) -> Turning:
     done = offsets.committed(client, group, inputs)
     starts = offsets.beginnings(client, inputs)
     waiting = sum(max(0, end - max(done.get(place, 0), starts[place])) for place, end in ends.items())
-    members = [_members(client, config.plan.group(role)) for role in ("runner", "joiner")]
+    runners, joiners = (_members(client, config.plan.group(role)) for role in ("runner", "joiner"))
     mark = offsets.newest_times(client, [Place(config.plan.of("progress"), 0)])
     newest = offsets.newest_times(client, inputs)
     now_ms = time.time_ns() // 1_000_000
-    return Turning(*members, waiting, max(mark.values(), default=None), max(newest.values(), default=None), now_ms)
+    last_mark, last_input = (max(times.values(), default=None) for times in (mark, newest))
+    return Turning(runners, joiners, waiting, last_mark, last_input, now_ms)
 
 
 def _members(client: AdminClient, group: str) -> int:
