@@ -142,6 +142,7 @@ class TopicPlan:
             TopicSpec(self.of("stats"), widest, (forever,)),
             TopicSpec(self.of("state"), widest, (compact,)),
             TopicSpec(self.of("runner-state"), widest, (compact,)),
+            TopicSpec(self.of("attempts"), 1, (compact, ("segment.bytes", "1048576"))),
             TopicSpec(self.of("judge-state"), 1, (compact,)),
             TopicSpec(self.of("drift"), 1, (forever,)),
             TopicSpec(self.of("verdict"), 1, (compact,)),

@@ -50,6 +50,10 @@ class Watch:
         self.ready = False
         self.phase: Phase = "consuming"
         self.claim: Claim = Unclaimed()
+        self.busy = ""
+        """What the role is at, where that takes long: a sentence for whoever asks for its health."""
+        self.own_process = False
+        """Whether the role has the process for itself, and may set what counts for the whole of it."""
         self._turned = time.monotonic()
 
     def turned(self) -> None:

@@ -47,6 +47,8 @@ def validate(config: ConfigPath, as_json: Json = False) -> None:
         put("\n".join(map(str, problems)))
     else:
         put(f"{config}: ok; trial {source.config.name!r}, revision {revision}")
+        if called := sorted(set(source.config.compare.calls)):
+            say(f"note: {', '.join(called)} will run beside the joiner, with its rights; every verdict says so")
     if problems:
         say(f"{len(problems)} problem{'s' * (len(problems) > 1)} in {config}")
         raise typer.Exit(ExitCode.USAGE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from shadowstream.cli.answer import READ_TIMEOUT_S, Answer, MaxAge, Revision, qu
 from shadowstream.cli.output import ConfigPath, Json, put, put_json, say
 from shadowstream.judge.explain import Explanation, explain, span
 from shadowstream.kafka.began import began_of
+from shadowstream.kafka.turning import look
 
 
 def register(app: typer.Typer) -> None:
@@ -24,11 +26,14 @@ def explain_(config: ConfigPath, revision: Revision = None, max_age: MaxAge = "1
     answer, trial = asked.ask(), asked.trial
     explanation = explained(answer)
     began = began_of(trial, answer.revision, READ_TIMEOUT_S)
+    still = look(trial) if answer.decision == "not_yet" else []
     if as_json:
         where = None if began is None else {**began._asdict(), "sentence": began.sentence}
-        put_json({"name": trial.name, "revision": answer.revision, "began": where, **told(explanation)})
+        put_json(
+            {"name": trial.name, "revision": answer.revision, "began": where, **told(explanation), "standstill": still}
+        )
         return
-    decision, *rest = lines(explanation, answer.verdict)
+    decision, *rest = lines(explanation, answer.verdict, still)
     put(decision)
     if began is not None:
         put(f"  {began.sentence}")
@@ -63,8 +68,9 @@ def told(explanation: Explanation) -> dict[str, Any]:
     return {**parts, "criteria": criteria}
 
 
-def lines(explanation: Explanation, verdict: dict[str, Any] | None) -> list[str]:
-    """As text: the decision, what it rests on, a line a criterion, what else is in the way, what to do."""
+def lines(explanation: Explanation, verdict: dict[str, Any] | None, still: Sequence[str] = ()) -> list[str]:
+    """As text: the decision, what it rests on, a line a criterion, what else is in the way, who does not go on, what
+    to do."""
     said = [explanation.decision.replace("_", " ")]
     if verdict is not None:
         said += [f"  {span(verdict)}", *(f"  {note}" for note in explanation.notes)]
@@ -74,6 +80,7 @@ def lines(explanation: Explanation, verdict: dict[str, Any] | None) -> list[str]
     why = "why it is rejected:" if explanation.decision == "reject" else "in the way:"
     for title, parts in (
         (why, explanation.blockers),
+        ("who does not go on:", still),
         ("incidents:", explanation.incidents),
         ("where the excess lies:", explanation.slices),
         ("what to do:", explanation.todo),

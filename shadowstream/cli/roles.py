@@ -187,6 +187,7 @@ def _play(role: str, path: str, instance: str, listen: str | None, as_json: bool
     config = load(path)
     stop = stop_on_signals()
     watch = Watch(config.name, role)
+    watch.own_process = True
     server = serve(listen, watch) if listen else None
     try:
         # A role's dependencies are loaded only where it runs.

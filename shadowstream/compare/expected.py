@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from shadowstream.compare.hooks import Hook, HookError, fenced, load
+from shadowstream.compare.hooks import Hook, HookError, Load, fenced, load
 from shadowstream.compare.lists import canonical
 from shadowstream.compare.rules import parse_path
 from shadowstream.compare.telling import ABSENT
@@ -47,14 +47,14 @@ def _is_at_or_below(at: Sequence[str], path: Sequence[str | None]) -> bool:
 class ExpectedChanges:
     """The declared changes of a trial. Raises `ConfigError` for a function that cannot be loaded."""
 
-    def __init__(self, declared: Iterable[Expected] = ()) -> None:
+    def __init__(self, declared: Iterable[Expected] = (), loads: Load = load) -> None:
         self._changes = [
             _Change(
                 one.name,
                 [parse_path(path) for path in one.paths],
                 one.until.timestamp() * 1000,
                 {side: getattr(one, side) for side in ("production", "shadow") if side in one.model_fields_set},
-                fenced(one.call, load(one.call, "compare.expected")) if one.call else None,
+                fenced(one.call, loads(one.call, "compare.expected", 2)) if one.call else None,
             )
             for one in declared
         ]

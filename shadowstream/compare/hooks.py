@@ -18,6 +18,8 @@ from shadowstream.codecs.json_values import read
 from shadowstream.errors import ConfigError
 
 Hook = Callable[..., Any]
+Load = Callable[[str, str, int], Hook]
+"""As `load`: the function of an entry point that a key names, which is called with so many arguments."""
 NOT_AWAITED = "it is called, and nobody awaits it; write def, not async def"
 NOT_A_LIST = "it would return a generator; return a list, not yield"
 
@@ -69,7 +71,9 @@ def fenced(entry: str, function: Hook) -> Hook:
     def call(*values: Any) -> Any:
         try:
             return function(*values)
-        except Exception as error:
+        except (KeyboardInterrupt, HookError):
+            raise
+        except BaseException as error:
             raise HookError(f"{entry}: {type(error).__name__}: {error}"[:200]) from error
 
     return call
@@ -124,13 +128,13 @@ def _utc(value: Any) -> Any:
 _OWN: dict[str, Hook] = {"trim": _trim, "lower": _lower, "nfc": _nfc, "number": _number, "json": _json, "utc": _utc}
 
 
-def normaliser(names: Iterable[str]) -> Hook | None:
+def normaliser(names: Iterable[str], loads: Load = load) -> Hook | None:
     """One function of these, in their order; None for none.
 
     >>> normaliser(["trim", "lower"])(" A  b ")
     'a b'
     """
-    steps = [fenced(name, _OWN[name] if name in _OWN else load(name, arguments=1)) for name in names]
+    steps = [fenced(name, _OWN[name] if name in _OWN else loads(name, "compare.rules", 1)) for name in names]
     if not steps:
         return None
 

@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from shadowstream.compare.hooks import Hook, fenced, load, normaliser
+from shadowstream.compare.hooks import Hook, Load, fenced, load, normaliser
 from shadowstream.compare.watched import NONE_WATCHED, Watched
 from shadowstream.config import Rule
 from shadowstream.errors import ConfigError
@@ -88,13 +88,13 @@ class Own(NamedTuple):
     key: list[str] | None
 
 
-def _own(rule: Rule) -> Own | None:
+def _own(rule: Rule, loads: Load) -> Own | None:
     """Raises `ConfigError` for a function that cannot be loaded."""
     if not (rule.lists or rule.key or rule.call or rule.normalise):
         return None
-    call = fenced(rule.call, load(rule.call)) if rule.call else None
+    call = fenced(rule.call, loads(rule.call, "compare.rules", 2)) if rule.call else None
     key = ["*" if name is None else name for name in parse_path(rule.key)] if rule.key else None
-    return Own(rule, normaliser(rule.normalise), call, key)
+    return Own(rule, normaliser(rule.normalise, loads), call, key)
 
 
 class _Node:
@@ -156,7 +156,10 @@ class RuleSet:
     """
 
     def __init__(
-        self, rules: Sequence[Rule] = (), added_fields: Literal["mismatch", "ignore", "expected"] = "mismatch"
+        self,
+        rules: Sequence[Rule] = (),
+        added_fields: Literal["mismatch", "ignore", "expected"] = "mismatch",
+        loads: Load = load,
     ) -> None:
         self.ignores_added = added_fields == "ignore"
         self.expects_added = added_fields == "expected"
@@ -171,7 +174,7 @@ class RuleSet:
                     node = node.named.setdefault(name, _Node())
             if node.rule is not None:
                 raise ConfigError(f"compare.rules: two rules for path {rule.path!r}; give one")
-            node.rule, node.own = rule, _own(rule)
+            node.rule, node.own = rule, _own(rule, loads)
         self.root = Spot([root], None)
         """Where a walk over a whole value begins."""
         self.watched = NONE_WATCHED

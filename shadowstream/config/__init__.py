@@ -100,6 +100,23 @@ class Config(Model):
         """Where the candidate begins, with the default resolved."""
         return self.start or ("production-group" if self.production.group else "latest")
 
+    @property
+    def candidate_timeout_ms(self) -> int:
+        """Longest time of one call of the candidate, with the default resolved."""
+        if "timeout_ms" in self.candidate.model_fields_set:
+            return self.candidate.timeout_ms
+        return min(self.candidate.timeout_ms, self.kafka.poll_interval_ms * 2 // 3)
+
+    @model_validator(mode="after")
+    def _calls_between_polls(self) -> Config:
+        """A call that outlasts the poll interval takes the runner out of its group before anybody can name it."""
+        if self.candidate_timeout_ms >= self.kafka.poll_interval_ms:
+            raise ValueError(
+                f"candidate.timeout_ms: {self.candidate.timeout_ms} must be below max.poll.interval.ms of kafka.client "
+                f"({self.kafka.poll_interval_ms}): the group would take the runner's partitions away first"
+            )
+        return self
+
     @model_validator(mode="after")
     def _counts_what_it_judges(self) -> Config:
         """A criterion of which nothing is ever counted would wait for ever."""

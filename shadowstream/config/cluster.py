@@ -30,6 +30,8 @@ OWNED_PROPERTIES = frozenset(
 
 
 MESSAGE_BYTES_MIN = 1_000_000
+POLL_INTERVAL_MS = 300_000
+"""The client's default of max.poll.interval.ms."""
 
 
 class Kafka(Model):
@@ -45,6 +47,11 @@ class Kafka(Model):
         description="how our groups share partitions: classic, by range among the members; consumer, by the broker's "
         "range assignor (KIP-848, Kafka 4). All members of a trial use the same",
     )
+
+    @property
+    def poll_interval_ms(self) -> int:
+        """After so long without a poll the group takes a member's partitions away, ms."""
+        return int(self.client.get("max.poll.interval.ms", POLL_INTERVAL_MS))
 
     @model_validator(mode="after")
     def _leaves_ours(self) -> Kafka:

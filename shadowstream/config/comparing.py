@@ -254,6 +254,12 @@ class Compare(Model):
     match_sample: float = Field(
         0.001, ge=0, le=1, description="share of plain matches shown in diff, by hash of the id"
     )
+    call_timeout_ms: PositiveMillis = Field(
+        5_000,
+        le=20_000,
+        description="longest time of one call of a function of rules or expected, ms; a pair whose call takes longer, "
+        "or ends its process, is a mismatch with that reason",
+    )
     diff_json: bool = Field(False, description="write each row of diff as JSON too, to shadow.<name>.diff.json")
 
     @model_validator(mode="after")

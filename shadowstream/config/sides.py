@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from shadowstream.config.model import DAY_MS, Model, PositiveMillis
 
+CANDIDATE_TIMEOUT_MS = 30_000
+
 
 class Failure(Model):
     """How production says on an output that it failed on the input: a header, or a field that is there and not null."""
@@ -48,6 +50,11 @@ class Candidate(Model):
         description="entry point package.module:callable of the candidate",
     )
     takes: Literal["value", "batch"] = Field("value", description="what the callable takes: one value or a list")
+    timeout_ms: PositiveMillis = Field(
+        CANDIDATE_TIMEOUT_MS,
+        description="longest time of one call, ms; one that takes longer ends the runner's process, and its input ends "
+        "as timeout. Below max.poll.interval.ms of kafka.client; default: two thirds of that where it is shorter",
+    )
     trusted: bool = Field(
         False, description="run the candidate inside the runner's process; every verdict shows that it was"
     )
@@ -93,6 +100,8 @@ class Candidate(Model):
             raise ValueError("give either call (the runner calls it) or topic (a job of its own writes it)")
         if self.topic is None and (self.group or self.version or self.commits != "unknown"):
             raise ValueError("group, commits and version go with topic")
+        if self.topic is not None and "timeout_ms" in self.model_fields_set:
+            raise ValueError("timeout_ms goes with call; nobody calls a job of its own")
         if self.topic is not None and not (self.group and self.version):
             raise ValueError("topic needs group (its commits say how far it is) and version (evidence is bound to it)")
         return self

@@ -10,6 +10,7 @@ from shadowstream.codecs.schemas import SchemaSource
 from shadowstream.compare.evolving import Evolutions
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.fields import Fields
+from shadowstream.compare.hooks import Load, load
 from shadowstream.compare.pairs import NONE_DECLARED, Declared, compare_pairs
 from shadowstream.compare.presence import fields, holds
 from shadowstream.compare.redact import Redactor
@@ -76,11 +77,13 @@ class Comparing(Protocol):
 class Comparer:
     """Compares under rules. Differences are worked out when they are first asked for: most pairs never are."""
 
-    def __init__(self, decoders: Callable[[str], Decoders], compare: Compare, topic: str = "") -> None:
-        self._of, self._compare, self._topic = decoders, compare, topic
-        self._rules = RuleSet(compare.rules, compare.added_fields)
+    def __init__(
+        self, decoders: Callable[[str], Decoders], compare: Compare, topic: str = "", loads: Load = load
+    ) -> None:
+        self._of, self._compare, self._topic, self._loads = decoders, compare, topic, loads
+        self._rules = RuleSet(compare.rules, compare.added_fields, loads)
         self._redactor = Redactor(compare.redact)
-        self._changes = ExpectedChanges(compare.expected)
+        self._changes = ExpectedChanges(compare.expected, loads)
         paths = [parse_path(one.path) for one in compare.dimensions if one.path is not None]
         self._dimensions = [["*" if name is None else name for name in path] for path in paths]
         self._decoders = decoders(topic)
@@ -95,7 +98,7 @@ class Comparer:
         """See `Comparing`."""
         if topic == self._topic:
             return self
-        one = Comparer(self._of, self._compare, topic)
+        one = Comparer(self._of, self._compare, topic, self._loads)
         one.evolutions = self.evolutions
         return one
 
@@ -148,8 +151,8 @@ def comparer(schemas: SchemaSource, compare: Compare) -> Comparer:
     return Comparer(lambda _: decoders, compare)
 
 
-def comparer_of(schemas: SchemaSource, config: Config) -> Comparer:
-    """The comparer of a trial; ask it for those `of` its topics."""
+def comparer_of(schemas: SchemaSource, config: Config, loads: Load = load) -> Comparer:
+    """The comparer of a trial; ask it for those `of` its topics. `loads`: where its functions are called."""
     sides = [Decoder(schemas, bytes_max=config.limits.decoded_bytes_max) for _ in Side]
 
     def decoders(topic: str) -> Decoders:
@@ -157,4 +160,4 @@ def comparer_of(schemas: SchemaSource, config: Config) -> Comparer:
         one, other, third = (decoder.formatted(format) for decoder, format in zip(sides, formats, strict=True))
         return one, other, third
 
-    return Comparer(decoders, config.compare)
+    return Comparer(decoders, config.compare, loads=loads)

@@ -35,6 +35,7 @@ def caveats_of(
         *_of_identity(config, outcomes),
         *_of_decoding(config, outcomes),
         *_of_cost(config),
+        *_of_functions(config),
         *_of_drift(config, list(watches)),
         *_of_room(unwatched, dropped),
         *(
@@ -110,6 +111,15 @@ def _of_cost(config: Config) -> list[str]:
         for one in config.judge.criteria
         if one.rate == "cost"
     ]
+
+
+def _of_functions(config: Config) -> list[str]:
+    called = sorted(set(config.compare.calls))
+    if not called:
+        return []
+    more = f" and {len(called) - NAMED_MAX} others" if len(called) > NAMED_MAX else ""
+    named = ", ".join(called[:NAMED_MAX])
+    return [f"functions of compare decide what agrees, and run with the joiner's rights: {named}{more}"]
 
 
 def _of_drift(config: Config, watches: list[Watch]) -> list[str]:

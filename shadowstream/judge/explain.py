@@ -11,6 +11,7 @@ from typing import Any
 
 from shadowstream.judge.covered_time import covered_sentence
 from shadowstream.judge.criteria import LABELS
+from shadowstream.judge.failures import failure_lines
 from shadowstream.judge.notes import coverage_notes, notes_of
 from shadowstream.judge.outlook import Outlook, duration_left, outlook_of
 from shadowstream.judge.slices import slice_name
@@ -180,6 +181,7 @@ def _incident(one: Mapping[str, Any]) -> str:
 
 def _notes(verdict: Verdict) -> list[str]:
     said = coverage_notes(verdict)
+    said += failure_lines(verdict)
     labelled, every = _labelled(verdict)
     if every:
         said.append(f"labels: {labelled} of {every} pairs whose wait has ended were labelled")

@@ -110,8 +110,9 @@ class Windows:
 
     `expected` are the tasks that must be heard ("topic/partition"). Counted apart: `duplicates` (records seen
     already), `foreign` (records or cells of other revisions), `strangers` (records of tasks that are not expected),
-    `late` (units that came late), `added_late` (compared records that came late and correct nothing), `refused` (records
-    that cannot be meant, by the reason of their `RecordError`). `least_ms` is the duration that must be covered.
+    `late` (units that came late), `added_late` (compared records that came late and correct nothing), `refused`
+    (records that cannot be meant, by the reason of their `RecordError`). `least_ms` is the duration that must be
+    covered.
 
     >>> windows = Windows("ab", 1000, ["t/0"])
     >>> cell = {"start_ms": 0, "revision": "ab", "outcomes": {"match": 2}, "fields": {}}

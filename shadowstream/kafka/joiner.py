@@ -25,6 +25,7 @@ from shadowstream.kafka.delivery import start_transactions
 from shadowstream.kafka.families import Families, repartitioned_of
 from shadowstream.kafka.fetching import Fetcher
 from shadowstream.kafka.holding import Holding
+from shadowstream.kafka.hook_process import HookProcess
 from shadowstream.kafka.loop import Loop, process_seconds
 from shadowstream.kafka.marks import MarksReader
 from shadowstream.kafka.observing import Observer
@@ -348,7 +349,8 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     sources = own_topics.ensure(client, config)
     rights.check(client, config, sources)
     inputs = offsets.places({topic: sources[topic] for topic in config.inputs})
-    compare = comparer_of(schema_source(config.schemas), config)
+    hooks = HookProcess(config)
+    compare = comparer_of(schema_source(config.schemas), config, hooks.load)
     writer = role_writer(config, "joiner", instance)
     start_transactions(writer, watch)
     figures: dict[str, Any] = {"role": "joiner", "records": 0, "commits": 0}
@@ -364,7 +366,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
             config, step, Reads(start, begun.ends(), families), Clients(client, consumer, writer, received), watch
         )
         loop = Loop(config, role, consumer, writer, client, watch)
-        with role.topics.explaining():
+        with role.topics.explaining(), contextlib.closing(hooks):
             loop.run(families.topics, stop)
         figures |= {"records": loop.records, "commits": loop.commits, "pending_at_restart": role.pending_at_restart}
         figures["received_bytes"] = received.total

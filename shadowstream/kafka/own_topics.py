@@ -78,7 +78,7 @@ def planned(config: Config, counts: dict[str, int], repartitioned: Collection[st
         return specs
     # The candidate's job writes a topic of its own; ours is written only where we copy that one. Nor do we run it.
     unwritten = {config.plan.out(topic) for topic in outputs if topic not in repartitioned}
-    unwritten.add(config.plan.of("runner-state"))
+    unwritten |= {config.plan.of("runner-state"), config.plan.of("attempts")}
     return [spec for spec in specs if spec.name not in unwritten]
 
 

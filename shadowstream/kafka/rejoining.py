@@ -24,6 +24,7 @@ from shadowstream.kafka import offsets, starts
 from shadowstream.kafka.clients import admin, reading_consumer
 from shadowstream.kafka.families import Families, repartitioned_of
 from shadowstream.kafka.fetching import Fetcher
+from shadowstream.kafka.hook_process import HookProcess
 from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.marks import MarksReader
 from shadowstream.kafka.messages import columns, is_end, offset_of, place_of
@@ -50,7 +51,8 @@ def rejoined(config: Config, revision: str) -> Iterator[Stored]:
     if known is None or start is None:
         raise ConfigError(f"the progress topic has no beginning of revision {revision[:16]}: its marks are gone")
     families = Families(config, repartitioned_of(start), client)
-    compare = comparer_of(schema_source(config.schemas), config)
+    # As the joiner calls them, so that both say the same.
+    compare = comparer_of(schema_source(config.schemas), config, HookProcess(config).load)
     inputs = offsets.places(offsets.partition_counts(client, config.inputs))
     step = JoinerStep(config, revision, compare, families.counts, inputs, families.repartitioned)
     # As the joiner: not where this revision began, for an earlier one may have answered what this one pairs with.

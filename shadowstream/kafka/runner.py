@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,6 +16,8 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.joiner.recovery import Committed
 from shadowstream.kafka import bound_topics, offsets, own_topics, rights, start, starts
 from shadowstream.kafka.adopting import ranges_decided
+from shadowstream.kafka.attempting import FirstFailures, log_ended, read_attempts, saying
+from shadowstream.kafka.call_watch import CallWatch
 from shadowstream.kafka.client_log import is_outage
 from shadowstream.kafka.clients import (
     GuardedWriter,
@@ -39,6 +42,8 @@ from shadowstream.kafka.topic_changes import TopicChanges
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Place
 from shadowstream.runner import candidate, marks
+from shadowstream.runner.attempts import Attempts
+from shadowstream.runner.calls import Calls
 from shadowstream.runner.cost import Meter, meter_of
 from shadowstream.runner.outputs import Call
 from shadowstream.runner.stateful import Made, Stateful
@@ -136,7 +141,18 @@ class RunnerRole:
             self._step.assign(place, position, counters, bound)
             begins[place] = position
         self._next_marks_at = self._again_at = 0.0
+        self._assign_attempts({place: at for place, at in begins.items() if place.topic not in self._copies.topics})
         return begins
+
+    def _assign_attempts(self, begins: Mapping[Place, int]) -> None:
+        """What earlier processes said of inputs that they asked the candidate for and did not survive."""
+        attempts = self._step.attempts
+        if attempts is None or not begins:
+            return
+        found, ends = read_attempts(self._config, begins), offsets.ends(self._client, begins)
+        for place, begin in begins.items():
+            attempts.assign(place, begin, ends[place], found.get(place))
+        log_ended(attempts.news)
 
     def _fresh(self, committed: Sequence[Committed]) -> dict[Place, int]:
         """Where those inputs begin of which nothing is committed although there is something: marks may tell why.
@@ -285,11 +301,12 @@ class RunnerRole:
             self._warm = True
 
 
-def _timed(call: Call, watch: Watch, pace: Pace) -> Call:
+def _timed(call: Call, watch: Watch, pace: Pace, calls: Calls) -> Call:
     def timed(values: Sequence[Any]) -> list[Any]:
         results: list[Any] = []
         while len(results) < len(values):
             some = values[len(results) : len(results) + pace.most]
+            calls.part(len(results), len(some))
             began = time.monotonic()
             results += call(some)
             seconds = time.monotonic() - began
@@ -307,8 +324,11 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     client = admin(config.kafka)
     pace = Pace(BATCH)
     meter = meter_of(config, time.thread_time_ns)
-    loaded = _loaded(config, revision, lambda call: _timed(call, watch, pace), meter)
     bound_topics.check(config, client)
+    marks_writer = plain_writer(config)
+    attempts = Attempts(config.plan.of("attempts"), revision, saying(marks_writer))
+    told = candidate.Told(attempts.calls, FirstFailures(config).raised)
+    loaded = _loaded(config, revision, lambda call: _timed(call, watch, pace, attempts.calls), (meter, told))
     sources = own_topics.ensure(client, config)
     rights.check(client, config, sources)
     schemas = schema_source(config.schemas)
@@ -317,7 +337,6 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     encoders = {topic: Encoder(schemas, f"{topic}-value", written_as) for topic in outputs}
     writer = role_writer(config, "runner", instance)
     start_transactions(writer, watch)
-    marks_writer = plain_writer(config)
     call = loaded({topic: sources[topic] for topic in outputs})
     figures: dict[str, Any] = {"role": "runner", "records": 0, "commits": 0}
     pinned = _pin(config, revision, (client, marks_writer), stop, watch)
@@ -332,13 +351,15 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
             pinned.partitioners,
             now_ms,
             meter,
+            attempts,
         )
         copies = Copies(config, client, pinned, decoder.decode_many)
         edge = Edge(client, marks_writer, copies, Rechecks(config, client, pinned.partitioners), pace)
         role = RunnerRole(config, step, edge, pinned, watch)
         consumer = group_consumer(config, "runner", instance, **Received(watch).settings())
         loop = Loop(config, role, consumer, writer, client, watch)
-        with role.topics.explaining():
+        calls = CallWatch(attempts.calls, config, watch, attempts.timed_out)
+        with role.topics.explaining(), contextlib.closing(calls):
             loop.run([*config.inputs, *copies.topics], stop)
         figures |= {"records": loop.records, "commits": loop.commits, "partitioners": pinned.partitioners}
     wall = time.monotonic() - began
@@ -346,13 +367,13 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
 
 
 def _loaded(
-    config: Config, revision: str, timed: Callable[[Call], Call], meter: Meter | None
+    config: Config, revision: str, timed: Callable[[Call], Call], told: tuple[Meter | None, candidate.Told]
 ) -> Callable[[dict[str, int]], Call | Stateful]:
     """The candidate, given the partitions of production's outputs; said at once where it cannot be loaded."""
     if config.candidate.state == "none":
-        call = timed(candidate.load(config.candidate, meter))
+        call = timed(candidate.load(config.candidate, *told))
         return lambda _: call
-    made = candidate.load_stateful(config.candidate, meter)
+    made = candidate.load_stateful(config.candidate, *told)
 
     def make() -> Made:
         one = made()

@@ -47,7 +47,8 @@ def inherited(record: dict[str, Any], earlier: Iterable[dict[str, Any]]) -> tupl
 def close_as(config: Config, writer: GuardedWriter, revision: str, of: str) -> bool:
     """Close the warm-up of a revision with the ends at which that of revision `of` has been; whether it was there."""
     with contextlib.closing(MarksReader(config, "runner", keys=WARM)) as reader:
-        found = [record for _, record in reader.to_end() if record["kind"] == "warm" and record["revision"] == of]
+        read = [record for _, record in reader.to_end() if record is not None]
+    found = [record for record in read if record["kind"] == "warm" and record["revision"] == of]
     if not found:
         return False
     starts.close_warm_up(config, writer, marks.mark("warm", revision, ends=found[0]["ends"]))

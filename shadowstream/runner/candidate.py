@@ -15,9 +15,46 @@ from typing import Any
 from shadowstream.compare.hooks import refusal
 from shadowstream.config import Candidate
 from shadowstream.errors import CandidateError, ConfigError, ShadowstreamBug
+from shadowstream.runner.calls import Calls
 from shadowstream.runner.cost import Meter
 from shadowstream.runner.outputs import Call, Output, outputs_of, outputs_of_each
 from shadowstream.runner.stateful import Made
+
+
+def failure_of(error: BaseException) -> CandidateError:
+    """What was raised as its type and its text, whatever that text does when it is asked for."""
+    if isinstance(error, CandidateError):
+        return CandidateError(f"output refused: {error}")
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - a class of the candidate's may raise here too
+        text = ""
+    kind = type(error).__name__
+    return CandidateError(f"{kind}: {text}"[:500] if text else kind)
+
+
+class Told:
+    """Hears of what goes on within a call."""
+
+    def __init__(
+        self, calls: Calls | None = None, raised: Callable[[BaseException, CandidateError], None] | None = None
+    ):
+        self._calls, self._raised = calls, raised
+
+    def answer(self, answers: Sequence[Any]) -> None:
+        """Values are asked for one by one, each answer is added to these."""
+        if self._calls is not None:
+            self._calls.answer(answers)
+
+    def failure(self, error: BaseException) -> CandidateError:
+        """What the candidate raised, as the error of one value."""
+        failure = failure_of(error)
+        if self._raised is not None:
+            self._raised(error, failure)
+        return failure
+
+
+NOBODY = Told()
 
 
 def check_trusted(candidate: Candidate) -> None:
@@ -59,17 +96,17 @@ def check_callable(candidate: Candidate, function: Any) -> None:
         raise ConfigError(f"candidate.call: {candidate.call!r} {refused}")
 
 
-def load(candidate: Candidate, meter: Meter | None = None) -> Call:
+def load(candidate: Candidate, meter: Meter | None = None, told: Told = NOBODY) -> Call:
     """Import the candidate and return a function from values to outputs or errors, one entry a value. `meter` takes
-    the cost of its calls.
+    the cost of its calls, `told` is told of each value that is asked for and of what the candidate raises.
 
     Raises `ConfigError` as `_imported` does.
     """
     function = _imported(candidate)
-    return _call_batches(function, meter) if candidate.takes == "batch" else _call_values(function, meter)
+    return _call_batches(function, meter, told) if candidate.takes == "batch" else _call_values(function, meter, told)
 
 
-def load_stateful(candidate: Candidate, meter: Meter | None = None) -> Callable[[], Made]:
+def load_stateful(candidate: Candidate, meter: Meter | None = None, told: Told = NOBODY) -> Callable[[], Made]:
     """Import a candidate with state and return what makes a new object of it, called for each input partition. `meter`
     takes the cost of all their calls.
 
@@ -93,42 +130,31 @@ def load_stateful(candidate: Candidate, meter: Meter | None = None) -> Callable[
                 f"candidate.call: {candidate.call}() gave a {type(made).__name__} without {', '.join(lacking)}; "
                 f"candidate.state: {candidate.state} asks for {', '.join(asked)}"
             )
-        return Made(made, _call_values(made, meter))
+        return Made(made, _call_values(made, meter, told))
 
     make()
     return make
 
 
-def _failure(error: BaseException) -> CandidateError:
-    """What was raised as its type and its text, whatever that text does when it is asked for."""
-    if isinstance(error, CandidateError):
-        return CandidateError(f"output refused: {error}")
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - a class of the candidate's may raise here too
-        text = ""
-    kind = type(error).__name__
-    return CandidateError(f"{kind}: {text}"[:500] if text else kind)
-
-
-def _call_values(function: Callable[[Any], Any], meter: Meter | None) -> Call:
+def _call_values(function: Callable[[Any], Any], meter: Meter | None, told: Told) -> Call:
     asked = function if meter is None else meter.of_values(function)
 
     def call(values: Sequence[Any]) -> list[list[Output] | CandidateError]:
         results: list[list[Output] | CandidateError] = []
+        told.answer(results)
         for value in values:
             try:
                 results.append(outputs_of(asked(value)))
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - whatever it raises, sys.exit too, is a value like any other
-                results.append(_failure(error))
+                results.append(told.failure(error))
         return results
 
     return call
 
 
-def _call_batches(function: Callable[[list[Any]], Any], meter: Meter | None) -> Call:
+def _call_batches(function: Callable[[list[Any]], Any], meter: Meter | None, told: Told) -> Call:
     asked = function if meter is None else meter.of_batches(function)
 
     def once(values: list[Any]) -> list[Any]:
@@ -147,13 +173,14 @@ def _call_batches(function: Callable[[list[Any]], Any], meter: Meter | None) -> 
             if meter is not None:
                 meter.forget(len(values))
             results: list[Any] = []
+            told.answer(results)
             for value in values:
                 try:
                     results += once([value])
                 except KeyboardInterrupt:
                     raise
                 except BaseException as error:  # noqa: BLE001 - as above
-                    results.append(_failure(error))
+                    results.append(told.failure(error))
             return results
 
     return call

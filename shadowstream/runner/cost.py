@@ -73,7 +73,7 @@ class Meter:
     def count(self, costs: Costs, times_ms: Sequence[int], results: Sequence[Any], window_ms: int) -> None:
         """Enter the calls since the last time into `costs`. `results`: what came of each input, a `RecordError` where
         the candidate was not asked."""
-        asked = [i for i, result in enumerate(results) if not isinstance(result, RecordError)]
+        asked = [i for i, result in enumerate(results) if not isinstance(result, RecordError) and _was_asked(result)]
         for i, ns in zip(asked, self._ns, strict=True):
             if not isinstance(results[i], CandidateError):
                 counts = costs.setdefault(times_ms[i] - times_ms[i] % window_ms, [0, 0])
@@ -86,6 +86,11 @@ class Meter:
         if counts is None:
             return {}
         return {"cost": {"over_ns": self._over_ns, "measured": counts[0], "over": counts[1]}}
+
+
+def _was_asked(result: Any) -> bool:
+    """Whether the candidate was asked for it, and not left out as one that had ended a process."""
+    return not isinstance(result, CandidateError) or result.absence == "error"
 
 
 def meter_of(config: Config, clock: Callable[[], int]) -> Meter | None:

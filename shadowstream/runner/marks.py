@@ -178,6 +178,7 @@ def mark(kind: str, revision: str, **fields: Any) -> dict[str, Any]:
         "partitioners": [],
         "topics": [],
         "texts": [],
+        "tries": 0,
     }
     record.update(fields)
     return record

@@ -53,3 +53,14 @@ def outputs_of(returned: Any) -> list[Output]:
         if not isinstance(one.topic, str | None):
             raise CandidateError(f"an output's topic is str or None, not {type(one.topic).__name__}")
     return outputs
+
+
+def key_of(output: Output, input_key: bytes | None) -> bytes | None:
+    """The key that an output is written with.
+
+    >>> key_of(Output(1), b"k"), key_of(Output(1, b"own"), b"k"), key_of(Output(1, drop_key=True), b"k")
+    (b'k', b'own', None)
+    """
+    if output.drop_key:
+        return None
+    return input_key if output.key is None else output.key

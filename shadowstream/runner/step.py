@@ -22,10 +22,11 @@ from shadowstream.joiner.identity import header
 from shadowstream.records import PACKED_HEADER, Batch, Commit, Coordinate, Headers, Place, Write, pack
 from shadowstream.runner import marks, whole
 from shadowstream.runner.absences import Reason, Texts, add_absence, reason_of
+from shadowstream.runner.attempts import Attempts
 from shadowstream.runner.cost import Costs, Meter
 from shadowstream.runner.detect import REPARTITION
 from shadowstream.runner.homes import Homes
-from shadowstream.runner.outputs import BARE, Call, Output
+from shadowstream.runner.outputs import BARE, Call, Output, key_of
 from shadowstream.runner.partitioner import partition_for
 from shadowstream.runner.stateful import Stateful
 
@@ -87,7 +88,7 @@ class RunnerStep:
     By production output topic: `encoders`, `partitions` (its partition count) and `kinds` (how its partitions are
     chosen: input, murmur2, crc32 or repartition; left out, as the config says). `clock` tells the time (ms since the
     epoch) once the candidate has returned, for its latency; without it outputs bear the time of their batch. `meter`
-    is the one that `call` was loaded with.
+    is the one that `call` was loaded with. `attempts` asks in its place, where inputs may end the process.
     """
 
     config: Config
@@ -99,6 +100,7 @@ class RunnerStep:
     kinds: Mapping[str, str] = field(default_factory=dict)
     clock: Callable[[], int] | None = None
     meter: Meter | None = None
+    attempts: Attempts | None = None
     inputs: dict[Place, Progress] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
     records: int = 0
@@ -141,6 +143,8 @@ class RunnerStep:
             self.call.drop()
         if self.meter is not None:
             self.meter.drop()
+        if self.attempts is not None:
+            self.attempts.drop()
         self.writes.clear()
         self.ended.clear()
         self.records = 0
@@ -181,14 +185,18 @@ class RunnerStep:
         if batch.lost is not None:
             return [RecordError(batch.lost, reason="bounds") for _ in batch.offsets]
         decoded = self.decoder.of(batch.place.topic).decode_many(batch.values, batch.headers)
-        call = partial(self.call.call, batch.place) if isinstance(self.call, Stateful) else self.call
         if RecordError not in set(map(type, decoded)):
-            return call(decoded)
+            return self._answers(batch.place, batch.offsets, decoded)
         good = [i for i, value in enumerate(decoded) if not isinstance(value, RecordError)]
         results: list[Any] = list(decoded)
-        for i, returned in zip(good, call([decoded[i] for i in good]), strict=True):
+        answers = self._answers(batch.place, [batch.offsets[i] for i in good], [decoded[i] for i in good])
+        for i, returned in zip(good, answers, strict=True):
             results[i] = returned
         return results
+
+    def _answers(self, place: Place, offsets: Sequence[int], values: Sequence[Any]) -> list[Any]:
+        call = partial(self.call.call, place) if isinstance(self.call, Stateful) else self.call
+        return call(values) if self.attempts is None else self.attempts.call(place, offsets, values, call)
 
     def _end_whole(self, state: Progress, batch: Batch, results: list[Any], now_ms: int) -> bool:
         """End all inputs of a batch at once; whether that could be done (`whole`)."""
@@ -265,7 +273,7 @@ class RunnerStep:
             said = "names no topic and there are several" if topic is None else f"names topic {topic!r}"
             raise CandidateError(f"an output {said}; give one of production.outputs: Output(..., topic=...) of {known}")
         value = self.encoders[topic].encode(output.value)
-        key = _key(output, input_key)
+        key = key_of(output, input_key)
         # Too large a message would surface only at the commit, and fail it again after each restart.
         size, most = len(value or b"") + len(key or b""), self.config.limits.value_bytes_max
         if size > most:
@@ -392,9 +400,3 @@ class RunnerStep:
             floor_ms=state.floor_ms,
             **fields,
         )
-
-
-def _key(output: Output, input_key: bytes | None) -> bytes | None:
-    if output.drop_key:
-        return None
-    return input_key if output.key is None else output.key

@@ -69,8 +69,8 @@ def _app(watch: Watch) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
         if path not in states:
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b"metrics, healthz, readyz\n"]
-        status, word = ("200 OK", b"ok\n") if states[path] else ("503 Service Unavailable", b"not ok\n")
-        start_response(status, [("Content-Type", "text/plain")])
-        return [word]
+        status, word = ("200 OK", "ok") if states[path] else ("503 Service Unavailable", "not ok")
+        start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+        return [f"{word}: {watch.busy}\n".encode() if watch.busy else f"{word}\n".encode()]
 
     return app

@@ -179,3 +179,9 @@ def test_values_that_are_no_number_are_counted_in_the_verdict() -> None:
     watch._adwin.update(0, math.nan)  # counts cannot give one; a rate that could would come this way
     said = caveats_of(config(), {}, (), [watch])
     assert "values that are no finite number were kept from ADWIN: 1 of mean:score" in said
+
+
+def test_functions_that_decide_what_agrees_are_named() -> None:
+    rules = [{"path": "a", "call": "mine:near"}, {"path": "b", "normalise": ["trim", "mine:clean"]}]
+    (said,) = caveats_of(trial(compare={"rules": rules}), {"match": 5})
+    assert said == "functions of compare decide what agrees, and run with the joiner's rights: mine:clean, mine:near"

@@ -16,8 +16,11 @@ CLEAR = Redactor(None)
 REDACTED = Redactor(Redact(paths=["card"], secret="s" * 32))
 
 
-def two_arguments(value: Any, q: Any) -> Any:
-    return value
+def two_arguments(value: Any) -> Any:
+    def score(p: Any, q: Any) -> Any:
+        return p
+
+    return score(value)  # type: ignore[call-arg]  # which is what it raises on
 
 
 def ends(value: Any) -> Any:
@@ -47,7 +50,7 @@ def empty(value: Any) -> Any:
         (
             "two_arguments",
             1,
-            "TypeError: two_arguments() missing 1 required positional argument: 'q'",
+            "TypeError: two_arguments.<locals>.score() missing 1 required positional argument: 'q'",
             "TypeError",
         ),
         ("ends", 0, "SystemExit: 0", "SystemExit"),

@@ -1,0 +1,138 @@
+"""A candidate that hangs or ends its process on an input: the input is named, the stream goes on, whoever restarts."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+
+from shadowstream.kafka.call_watch import EXIT_TIMEOUT
+from shadowstream.testing import Broker
+from tests.conftest import Say
+from tests.pipeline.evidence import ended, records
+from tests.pipeline.trial import PARTITIONS, Production, Trial
+
+ORDERS = 60
+BAD = {"exits": 10, "ends": 20, "killed": 30, "sleeps": 40, "raises": 50}
+CANDIDATE = f"""
+import os
+import signal
+import sys
+import time
+
+
+def judge(order):
+    n = order["n"]
+    if n == {BAD["exits"]}:
+        os._exit(0)
+    if n == {BAD["ends"]}:
+        sys.exit(0)
+    if n == {BAD["killed"]}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if n == {BAD["sleeps"]}:
+        time.sleep(60)
+    if n == {BAD["raises"]}:
+        return missing_name
+    return {{"id": n, "score": 1.0}}
+"""
+
+
+def below(n: int) -> dict[int, int]:
+    return {p: len(range(p, n, PARTITIONS)) for p in range(PARTITIONS)}
+
+
+def by_hand(trial: Trial, most: int = 12) -> list[int]:
+    """The runner, started again whenever it ends, as a person or Kubernetes does; its exit codes."""
+    codes: list[int] = []
+    while len(codes) < most and (not codes or codes[-1] != 0 or not _is_done(trial)):
+        process = trial.start("run", str(trial.config_path))
+        process.communicate(timeout=120)
+        codes.append(process.returncode)
+    return codes
+
+
+def _is_done(trial: Trial) -> bool:
+    marks = records(trial.bootstrap, trial.topic("progress"))
+    return len({mark["input_partition"] for mark in marks if mark["kind"] == "end"}) == PARTITIONS
+
+
+def test_each_such_input_is_one_outcome_that_says_why_and_the_stream_goes_on(
+    kafka: Broker, tmp_path: Path, say: Say
+) -> None:
+    trial = Trial(kafka.bootstrap, "ending", tmp_path, CANDIDATE, "trial_candidate:judge")
+    trial.create_topics()
+    trial.write_config(candidate={"call": "trial_candidate:judge", "trusted": True, "timeout_ms": 2_000})
+    trial.write_orders(range(ORDERS))
+    Production(trial, lambda value: b'{"id": %d, "score": 1.0}' % _n(value)).work(below(ORDERS))
+    began = time.monotonic()
+    codes = by_hand(trial)
+    say(f"exit codes {codes} in {time.monotonic() - began:.0f} s")
+    trial.play("join")
+    found = dict(ended(records(trial.bootstrap, trial.topic("stats"))))
+    assert found == {"match": ORDERS - len(BAD), "candidate_error": 2, "crashed": 2, "timeout": 1}
+    rows = {row["key"]: row["reason"] for row in records(trial.bootstrap, trial.topic("diff"))}
+    crashed = "the process ended while the candidate worked on this input alone, twice"
+    said = {name: rows[b"order-%d" % n] for name, n in BAD.items()}
+    assert said == {
+        "exits": crashed,
+        "ends": "SystemExit: 0",
+        "killed": crashed,
+        "sleeps": "no answer within candidate.timeout_ms: 2000",
+        "raises": "NameError: name 'missing_name' is not defined",
+    }
+    events = Counter(event["event"] for event in trial.logged("run"))
+    assert (events["candidate_crashed"], events["candidate_timeout"]) == (2, 1)
+    (timeout,) = [event for event in trial.logged("run") if event["event"] == "candidate_timeout"]
+    assert (timeout["topic"], timeout["partition"]) == (trial.input, BAD["sleeps"] % PARTITIONS)
+    assert timeout["offset"] == BAD["sleeps"] // PARTITIONS
+    assert "time.sleep(60)" in timeout["stack"]
+    raised = {event["reason"] for event in trial.logged("run") if event["event"] == "candidate_raised"}
+    assert raised == {said["raises"], said["ends"]}
+
+
+def _n(value: bytes) -> int:
+    n: int = json.loads(value)["n"]
+    return n
+
+
+SLEEPS = """
+import time
+
+
+def judge(order):
+    if order["n"] == 20:
+        time.sleep(60)
+    return {"id": order["n"], "score": 1.0}
+"""
+
+
+def test_a_call_that_outlasts_the_poll_interval_ends_its_runner_by_name_and_the_other_goes_on(
+    kafka: Broker, tmp_path: Path, say: Say
+) -> None:
+    trial = Trial(kafka.bootstrap, "outlasting", tmp_path, SLEEPS, "trial_candidate:judge")
+    trial.create_topics()
+    client = {"max.poll.interval.ms": 46_000}
+    candidate = {"call": "trial_candidate:judge", "trusted": True, "timeout_ms": 3_000}
+    trial.write_config(kafka={"bootstrap": kafka.bootstrap, "client": client}, candidate=candidate)
+    trial.write_orders(range(ORDERS))
+    Production(trial, lambda value: b'{"id": %d, "score": 1.0}' % _n(value)).work(below(ORDERS))
+    path = str(trial.config_path)
+    roles = {one: trial.start("run", path, "--instance", one, log=f"run{one}") for one in "01"}
+    began = time.monotonic()
+    try:
+        for one in roles.values():
+            one.communicate(timeout=120)
+    finally:
+        for one in roles.values():
+            one.kill()
+            one.communicate()
+    say(f"both ended after {time.monotonic() - began:.0f} s")
+    assert sorted(one.returncode for one in roles.values()) == [0, EXIT_TIMEOUT]
+    told = trial.said("run0") + trial.said("run1")
+    assert "must not have the same --instance" not in told
+    trial.play("join")
+    found = dict(ended(records(trial.bootstrap, trial.topic("stats"))))
+    assert found == {"match": ORDERS - 1, "timeout": 1}
+    (row,) = [row for row in records(trial.bootstrap, trial.topic("diff")) if row["outcome"] == "timeout"]
+    assert (row["key"], row["reason"]) == (b"order-20", "no answer within candidate.timeout_ms: 3000")
