@@ -27,6 +27,7 @@ from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.side import UNREAD_MS, SideState
 from shadowstream.joiner.spilling import Spill
 from shadowstream.joiner.state import Sources, TaskState
+from shadowstream.judge.identities import no_id
 from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Headers, Packed, Place, Side, Write, unpack_origin
 from shadowstream.runner.marks import Counters
 
@@ -176,7 +177,7 @@ class Task(TaskState):
                 if isinstance(id_, RecordError):
                     self.book.alone(side, rows.row(i), Plainly(f"undecodable_{word}", f"{id_.reason}: {id_}"[:500]))
                 elif id_ is None:
-                    self.book.alone(side, rows.row(i), Plainly(f"unpairable_{word}", self._no_id(side)))
+                    self.book.alone(side, rows.row(i), Plainly(f"unpairable_{word}", no_id(self.config, side)))
                 elif shed and self.shedding.sheds(id_):
                     evict = self._deciding.evict if i >= old else self.backlog.evict
                     evict(Alone(side, rows.row(i), id_))
@@ -227,15 +228,6 @@ class Task(TaskState):
     def _advance_watermark(self, side: Side, time_ms: int) -> None:
         before = self.clocks.watermarks[side]
         self.clocks.watermarks[side] = time_ms if before is None else max(before, time_ms)
-
-    def _no_id(self, side: Side) -> str:
-        identity = self.config.identity
-        if identity.kind in ("key", "occurrence"):
-            return "null key"
-        if identity.path:
-            return f"no field {identity.path!r}"
-        name = identity.header if side is not Side.SHADOW or identity.kind == "id" else None
-        return f"no usable header {name or 's'!r}"
 
     # ---------------------------------------------------------------- marks
 

@@ -20,6 +20,7 @@ from shadowstream.judge.attempts import at_attempt
 from shadowstream.judge.commands import Said
 from shadowstream.judge.criteria import FIELD, behind, declared
 from shadowstream.judge.drift import alarm_level
+from shadowstream.judge.explained import explained_measure_of
 from shadowstream.judge.families import Family, Parts
 from shadowstream.judge.incidents import (
     FALSE_ALARMS,
@@ -31,7 +32,7 @@ from shadowstream.judge.incidents import (
     Watch,
 )
 from shadowstream.judge.levels import Lasting, Level
-from shadowstream.judge.measures import Measure, measure_of
+from shadowstream.judge.measures import Measure
 from shadowstream.judge.slices import Cells
 from shadowstream.judge.standing import Standing, standing_of
 from shadowstream.judge.tally import Pair, Slice, plus
@@ -40,7 +41,7 @@ from shadowstream.judge.verdict import NO_SLICES, Case, Slices, build, criteria_
 from shadowstream.judge.windows import Closed, Windows
 from shadowstream.records import Write
 
-VERSION = 3
+VERSION = 4
 STATE_BYTES_MAX = 1_000_000
 """A broker takes a message of 1 MiB by default. Many open windows with all their buckets may be more than that."""
 _ALWAYS_NEW = ("evaluated_at_ms", "sources")
@@ -76,7 +77,7 @@ class JudgeStep:
         self._hash = criteria_hash(config)
         self.windows = Windows(revision, config.judge.window_ms, expected_tasks)
         judge = self.config.judge
-        self.measures: list[Measure] = [measure_of(one, self.config) for one in judge.criteria]
+        self.measures: list[Measure] = [explained_measure_of(one, self.config) for one in judge.criteria]
         self.trailing: dict[str, Trailing] = {one.id: Trailing(one) for one in self.measures}
         self.levels: dict[str, Level] = {one.id: Level(one, self.config) for one in self.measures}
         self.families: dict[str, Family] = {

@@ -23,6 +23,7 @@ from shadowstream.judge.caveats import asks_for_error, caveats_of
 from shadowstream.judge.commands import Said
 from shadowstream.judge.criteria import coverage, is_known, measured_otherwise, summed_otherwise
 from shadowstream.judge.families import OpenIncident
+from shadowstream.judge.identities import misfits
 from shadowstream.judge.incidents import Watch
 from shadowstream.judge.slices import LISTED_MAX, Listed
 from shadowstream.judge.standing import Standing
@@ -138,7 +139,7 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     # What adds up to less than nothing is told as a reason: it is no count of anything.
     outcomes = {name: units for name, units in sorted(windows.outcomes.items()) if units > 0}
     judged = [one for one in case.standings if not one.measure.criterion.muted]
-    blockers = [*_unproven(case, judged), *_unfit(case, outcomes)]
+    blockers = [*misfits(config, outcomes), *_unproven(case, judged), *_unfit(case, outcomes)]
     if case.rejected:
         decision, reasons = "reject", [*case.rejected.values(), *_conservation(windows), *_incidents(case)]
     elif blockers:
