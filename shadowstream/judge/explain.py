@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from shadowstream.judge.criteria import LABELS
+from shadowstream.judge.explained import is_doubt
+from shadowstream.judge.identities import is_misfit
 from shadowstream.judge.outlook import HOUR_MS, Outlook, covered_hours, outlook_of
 from shadowstream.judge.slices import slice_name
 from shadowstream.judge.windows import iso
@@ -49,7 +51,9 @@ def explain(verdict: Verdict, decision: str, reasons: Sequence[str]) -> Explanat
     blockers: tuple[str, ...] = ()
     if decision != "promote":
         # Where each criterion stands says more than its reason; a reject is said as it was decided.
-        blockers = tuple(reason for reason in reasons if decision == "reject" or not reason.startswith(named))
+        blockers = tuple(
+            reason for reason in reasons if decision == "reject" or is_doubt(reason) or not reason.startswith(named)
+        )
     waits = [one.hours for one in standings if one.more and one.hours is not None and not one.muted]
     duration = _duration_left(verdict)
     return Explanation(
@@ -83,6 +87,8 @@ def _todo(verdict: Verdict, decision: str, standings: Sequence[Outlook]) -> list
             "do not promote: look at `shadowstream diff CONFIG`, mend the candidate and try again; another revision "
             "starts at zero"
         ]
+    if any(map(is_misfit, verdict["reasons"])):
+        return ["change identity in the config as said above: more records will not help; it is judged anew from zero"]
     if verdict["windows_closed"] == 0:
         return [
             "wait until a window of event time closes; if none does, look whether production, runner and joiner go on "
@@ -109,7 +115,11 @@ def _about_evidence(verdict: Verdict, standings: Sequence[Outlook]) -> list[str]
     for one in standings:
         if one.met:
             continue
-        if one.state in ("over the limit", "shown bad"):
+        if any(is_doubt(reason, f"{one.criterion}: ") for reason in verdict["reasons"]):
+            said.append(
+                f"{one.criterion}: see to it that the records are compared that may hold the partners, see above"
+            )
+        elif one.state in ("over the limit", "shown bad"):
             said.append(
                 f"{one.criterion}: more records alone will not help: look at the differences (`shadowstream diff "
                 "CONFIG`) and mend the candidate, or set another limit if this one is not meant"

@@ -35,6 +35,7 @@ from shadowstream.judge.measures import Buckets, ByBlock, ByRecord, Measure, Num
 
 EXPLAINED_MAX = 0.1
 """Share of the bad records that may be explained under unit block, for shares to be shown bad."""
+NOT_FOR_A_REJECT = "were never compared; those do not count for a reject"
 OF_EXTRA = ("undecodable_production", "unpairable_production", "repeated_production", "evicted")
 
 
@@ -150,13 +151,18 @@ class ExplainedByBlock(ByBlock):
         return super()._grid(amount[: 1 + SUMS])
 
 
+def is_doubt(reason: str, criterion: str = "") -> bool:
+    """Whether a reason of a verdict says that bad units of a criterion, or of any, may be explained."""
+    return reason.startswith(criterion) and reason.endswith(NOT_FOR_A_REJECT)
+
+
 def _doubt(name: str, bad: int, explained: int) -> list[str]:
     if bad <= 0 or explained <= 0:
         return []
     side = "production" if name == "extra" else "the candidate"
     return [
         f"{name}: up to {min(bad, explained)} of {bad} may have their partner among {explained} records of {side} that "
-        "were never compared; those do not count for a reject"
+        f"{NOT_FOR_A_REJECT}"
     ]
 
 

@@ -49,6 +49,15 @@ def misfits(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     return reasons
 
 
+def is_misfit(reason: str) -> bool:
+    """Whether a reason of a verdict is one of `misfits`.
+
+    >>> is_misfit("75 % of production's records (3 of 4) repeat a key; use identity: occurrence or coordinate")
+    True
+    """
+    return any(f" % of {whose} records (" in reason for whose in (PRODUCTIONS, CANDIDATES))
+
+
 _SHADOW_ALONE = ("undecodable_shadow", "unpairable_shadow", "duplicate_shadow", "repeated_shadow")
 
 

@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.joiner.progress import Start
-from shadowstream.kafka import offsets, own_topics, starts
+from shadowstream.kafka import identity_sample, offsets, own_topics, starts
 from shadowstream.kafka.clients import GuardedWriter, reading_consumer
 from shadowstream.kafka.messages import arrived, is_end, offset_of
 from shadowstream.kafka.reading import extent
@@ -84,6 +84,7 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
             raise Stopped
         # Before the mark: who reads it may subscribe to the copies at once.
         own_topics.ensure(client, config, repartitioned=[t for t, kind in kinds.items() if kind == REPARTITION])
+        identity_sample.look(config, client)
         new = _new(config, revision, client)
         new["partitioners"] = marks.partitioners_field(kinds)
         known = starts.pinned(config, writer, new)

@@ -1,4 +1,4 @@
-"""An identity that does not fit production's records, on the real broker: not yet, with its share and what to change."""
+"""An identity that does not fit production's records, on the real broker: not yet, with its share and a way out."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_key_that_repeats_promotes_nobody_whose_repeats_are_wrong(keys: Any, k
 
 IDENTITIES: dict[str, tuple[dict[str, Any], str]] = {
     "coordinate": ({"kind": "coordinate"}, "no usable header 's'; set identity.header to the one by which"),
-    "path": ({"kind": "id", "path": "order.id"}, "no field 'order.id'; set identity.path to a field that every output has"),
+    "path": ({"kind": "id", "path": "order.id"}, "no field 'order.id'; set identity.path to a field that every output"),
 }  # fmt: skip
 
 
