@@ -20,6 +20,7 @@ from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.corrections import Corrected, restored
 from shadowstream.joiner.deciding import Deciding
 from shadowstream.joiner.identity import header
+from shadowstream.joiner.meaning import meeting
 from shadowstream.joiner.pairing import Alone, Waiting
 from shadowstream.joiner.progress import Done, Progress
 from shadowstream.joiner.repeats import ends_of_repeats
@@ -265,7 +266,8 @@ class Task(TaskState):
             self._lost(side, most)
         restoring = any(state.announced for state in self.sides)
         if not restoring:
-            self._deciding.take(self.store.settle(self.clocks, most))
+            decided = self.store.settle(self.clocks, most)
+            self._deciding.take(meeting(decided) if self.identity.has_meanings else decided)
         self._deciding.go_on(most)
         self._deciding.compare_pairs()
         lost = any(state.announced and state.read_to >= state.high for state in self.sides)
