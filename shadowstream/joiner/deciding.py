@@ -300,7 +300,11 @@ class Deciding:
     def _said(self, side: Side, end: Alone) -> SaidRow | None:
         identity = self._task.config.identity
         tolerance_ms = identity.tolerance_ms if identity.kind == "occurrence" else None
-        return self._task.said.take(side, self._shown(end.id), end.row.time_ms, tolerance_ms)
+        shown, said = self._shown(end.id), self._task.said
+        found = said.take(side, shown, end.row.time_ms, tolerance_ms)
+        if found is None and tolerance_ms is None:
+            return said.take_alike(side, shown, end.row.time_ms)
+        return found
 
     def _shown(self, id_: Hashable) -> Hashable:
         """An id as diff shows it: what was said is known by that, for after a restart it comes back from there."""

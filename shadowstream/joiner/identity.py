@@ -168,6 +168,11 @@ class Identity:
         return self._kind in ("key", "id") and not self._many
 
     @property
+    def has_meanings(self) -> bool:
+        """Whether ids may mean the same in other bytes (`meaning`)."""
+        return self._kind in ("key", "id") and not self._many
+
+    @property
     def why_repeated(self) -> str:
         """Why a record that is no re-delivery repeats one, as a sentence without anything of the record in it."""
         if self._kind == "coordinate" or self._many or self._kind == "occurrence":

@@ -8,8 +8,9 @@ same id, another value or input        `repeated_<side>`      the id is not uniq
 a tombstone after a value, same key    an output of its own   deleting is what the producer did next with the key
 =====================================  =====================  ================================================
 
-The input counts where the record names it: always of our runner's outputs. A value that bears the time of writing is
-another value each time, so its re-delivery is `repeated` too: neither lets a verdict claim more than was compared.
+A tombstone after a tombstone is a re-delivery, whatever its input: what is deleted already cannot be deleted again.
+Otherwise the input counts where the record names it: always of our runner's outputs. A value that bears the time of
+writing is another value each time, so its re-delivery is `repeated` too: no verdict claims more than was compared.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from shadowstream.joiner.identity import Identity
 from shadowstream.joiner.seen import Seen, digests
 from shadowstream.records import Batch, Coordinate, Side
 
+_DELETED = hash(None)
 NOTHING: Mapping[int, Plainly] = {}
 
 
@@ -38,11 +40,13 @@ def ends_of_repeats(
         return NOTHING
     # Our runner's outputs name their input. Where that is the id itself it need not be digested.
     named = coordinates if coordinates is not None and by is not coordinates and not identity.is_coordinate else None
+    own = identity.tombstones_are_outputs and by is ids
     contents = digests(batch.values if named is None else zip(batch.values, named, strict=True))
+    if own and named is not None and None in batch.values:
+        contents[[value is None for value in batch.values]] = _DELETED
     found = seen.repeats(by, contents, batch.offsets)
     if not found:
         return NOTHING
-    own = identity.tombstones_are_outputs and by is ids
     duplicate = Plainly(f"duplicate_{side.word}")
     repeated = Plainly(f"repeated_{side.word}", identity.why_repeated)
     return {

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Hashable
 from typing import NamedTuple
 
+from shadowstream.joiner.meaning import meaning_of
 from shadowstream.records import Coordinate, Place, Side
 
 CORRECTABLE = frozenset(("missing", "extra"))
@@ -64,6 +65,8 @@ class Said:
     def __init__(self, most: int) -> None:
         self._most = most
         self._by_id: dict[tuple[Side, Hashable], list[_Entry]] = {}
+        self._by_meaning: dict[tuple[Side, Hashable], dict[Hashable, None]] = {}
+        """Ids that mean the same (`meaning`), in order; only of ids that mean more than their bytes."""
         self._order: deque[_Entry] = deque()
         self._live: set[int] = set()
         self._number = 0
@@ -78,6 +81,8 @@ class Said:
         entry = (row.time_ms, self._number, row)
         self._live.add(self._number)
         insort(self._by_id.setdefault((row.side, row.id), []), entry)
+        if (meaning := meaning_of(row.id)) is not None:
+            self._by_meaning.setdefault((row.side, meaning), {})[row.id] = None
         self._order.append(entry)
         while len(self._live) > self._most:
             self.dropped += self._forget(self._order.popleft())
@@ -99,6 +104,12 @@ class Said:
         self._forget(entry)
         return entry[2]
 
+    def take_alike(self, side: Side, id_: Hashable, time_ms: int) -> SaidRow | None:
+        """The row of `side` whose id means the same as that of a late partner, in other bytes; no longer kept."""
+        meaning = meaning_of(id_)
+        alike = None if meaning is None else self._by_meaning.get((side, meaning))
+        return self.take(side, next(iter(alike)), time_ms, None) if alike else None
+
     def _forget(self, entry: _Entry) -> bool:
         _, number, row = entry
         if number not in self._live:
@@ -108,6 +119,11 @@ class Said:
         del entries[bisect(entries, entry[:2])]  # numbers are unique, so rows are never compared
         if not entries:
             del self._by_id[row.side, row.id]
+            if (meaning := meaning_of(row.id)) is not None:
+                alike = self._by_meaning[row.side, meaning]
+                del alike[row.id]
+                if not alike:
+                    del self._by_meaning[row.side, meaning]
         return True
 
     def expire(self, before_ms: int) -> None:

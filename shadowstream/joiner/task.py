@@ -20,6 +20,7 @@ from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.corrections import Corrected, restored
 from shadowstream.joiner.deciding import Deciding
 from shadowstream.joiner.identity import header
+from shadowstream.joiner.meaning import meeting
 from shadowstream.joiner.pairing import Alone, Waiting
 from shadowstream.joiner.progress import Done, Progress
 from shadowstream.joiner.repeats import ends_of_repeats
@@ -28,6 +29,7 @@ from shadowstream.joiner.side import UNREAD_MS, SideState
 from shadowstream.joiner.spilling import Spill
 from shadowstream.joiner.state import Sources, TaskState
 from shadowstream.joiner.unread import Unreadable
+from shadowstream.judge.identities import no_id
 from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Headers, Packed, Place, Side, Write, unpack_origin
 from shadowstream.runner.marks import Counters
 
@@ -186,7 +188,7 @@ class Task(TaskState):
                     else:
                         self.book.alone(side, rows.row(i), Plainly(f"undecodable_{word}", reason))
                 elif id_ is None:
-                    self.book.alone(side, rows.row(i), Plainly(f"unpairable_{word}", self._no_id(side)))
+                    self.book.alone(side, rows.row(i), Plainly(f"unpairable_{word}", no_id(self.config, side)))
                 elif shed and self.shedding.sheds(id_):
                     evict = self._deciding.evict if i >= old else self.backlog.evict
                     evict(Alone(side, rows.row(i), id_))
@@ -230,15 +232,6 @@ class Task(TaskState):
         before = self.clocks.watermarks[side]
         self.clocks.watermarks[side] = time_ms if before is None else max(before, time_ms)
 
-    def _no_id(self, side: Side) -> str:
-        identity = self.config.identity
-        if identity.kind in ("key", "occurrence"):
-            return "null key"
-        if identity.path:
-            return f"no field {identity.path!r}"
-        name = identity.header if side is not Side.SHADOW or identity.kind == "id" else None
-        return f"no usable header {name or 's'!r}"
-
     # ---------------------------------------------------------------- marks
 
     def mark(self, done: Done) -> None:
@@ -275,7 +268,8 @@ class Task(TaskState):
             self._lost(side, most)
         restoring = any(state.announced for state in self.sides)
         if not restoring:
-            self._deciding.take(self.store.settle(self.clocks, most))
+            decided = self.store.settle(self.clocks, most)
+            self._deciding.take(meeting(decided) if self.identity.has_meanings else decided)
         self._deciding.go_on(most)
         self._deciding.compare_pairs()
         lost = any(state.announced and state.read_to >= state.high for state in self.sides)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from shadowstream.config import Config
+from shadowstream.judge.identities import few_repeats, rise_together
 from shadowstream.judge.incidents import BLIND_UP_TO, Watch
 
 
@@ -39,7 +40,8 @@ def caveats_of(
         *_of_drift(config, list(watches)),
         *_of_room(unwatched, dropped),
         *(
-            f"a reject was withdrawn, since records said missing or extra have come after all: {why}"
+            "a reject was withdrawn, since records said missing or extra have come after all, or may have their "
+            f"partner among records that were never compared: {why}"
             for why in withdrawn
         ),
     ]
@@ -94,7 +96,7 @@ def _of_identity(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     repeated = outcomes.get("duplicate_production", 0)
     if repeated:
         said.append(f"{repeated} records of production came twice, as where it was set back and wrote them again")
-    return said
+    return [*said, *few_repeats(config, outcomes), *rise_together(config, outcomes)]
 
 
 def _of_decoding(config: Config, outcomes: Mapping[str, int]) -> list[str]:

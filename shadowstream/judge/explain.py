@@ -11,7 +11,9 @@ from typing import Any
 
 from shadowstream.judge.covered_time import covered_sentence
 from shadowstream.judge.criteria import LABELS
+from shadowstream.judge.explained import is_doubt
 from shadowstream.judge.failures import failure_lines
+from shadowstream.judge.identities import is_misfit
 from shadowstream.judge.notes import coverage_notes, notes_of
 from shadowstream.judge.outlook import Outlook, duration_left, outlook_of
 from shadowstream.judge.slices import slice_name
@@ -57,7 +59,9 @@ def explain(verdict: Verdict, decision: str, reasons: Sequence[str]) -> Explanat
     blockers: tuple[str, ...] = ()
     if decision != "promote":
         # Where each criterion stands says more than its reason; a reject is said as it was decided.
-        blockers = tuple(reason for reason in reasons if decision == "reject" or not reason.startswith(named))
+        blockers = tuple(
+            reason for reason in reasons if decision == "reject" or is_doubt(reason) or not reason.startswith(named)
+        )
     waits = [one.hours for one in standings if one.more and one.hours is not None and not one.muted]
     duration = duration_left(verdict)
     return Explanation(
@@ -84,6 +88,8 @@ def _todo(verdict: Verdict, decision: str, standings: Sequence[Outlook]) -> list
         ]
     if any(reason.endswith(NEW_TRIAL[1:]) for reason in verdict["reasons"]):
         return [NEW_TRIAL]
+    if any(map(is_misfit, verdict["reasons"])):
+        return ["change identity in the config as said above: more records will not help; it is judged anew from zero"]
     if verdict["windows_closed"] == 0:
         return [
             "wait until a window of event time closes; if none does, look whether production, runner and joiner go on "
@@ -110,7 +116,11 @@ def _about_evidence(verdict: Verdict, standings: Sequence[Outlook]) -> list[str]
     for one in standings:
         if one.met:
             continue
-        if one.state in ("over the limit", "shown bad"):
+        if any(is_doubt(reason, f"{one.criterion}: ") for reason in verdict["reasons"]):
+            said.append(
+                f"{one.criterion}: see to it that the records are compared that may hold the partners, see above"
+            )
+        elif one.state in ("over the limit", "shown bad"):
             said.append(
                 f"{one.criterion}: more records alone will not help: look at the differences (`shadowstream diff "
                 "CONFIG`) and mend the candidate, or set another limit if this one is not meant"

@@ -73,7 +73,9 @@ class Level:
         if self._lasting is None or not self._stands(self._lasting):
             self._lasting = lasting if lasting is not None and self._stands(lasting) else None
         if self._rejects:
-            said, self.reason = self.reason, self._judged(whole=bool(window.corrections))
+            # What explains bad units of earlier windows may have come with this one.
+            whole = bool(window.corrections) or self.measure.doubt(self.amount) != []
+            said, self.reason = self.reason, self._judged(whole=whole)
             # Labels of one window that come before those of another correct nothing.
             if said is not None and self.reason is None and not self.measure.late:
                 self.withdrawn = said
@@ -125,11 +127,11 @@ class Level:
             return self._settled
         if self.reason is not None and not whole:
             return self.reason
-        total = self._before
+        total, all_ = self._before, self.amount
         for index, (_, _, raw) in enumerate(self._windows, start=1):
             total = added(total, self.measure.amount(raw))
             if whole or index == len(self._windows):
-                shown = self.measure.excess(total)
+                shown = self.measure.excess(self.measure.explained_by(total, all_))
                 if shown is not None:
                     return shown
         return self._lasting.why if self._lasting is not None else None
@@ -142,8 +144,10 @@ class Level:
         total = self.measure.nothing
         for _, _, raw in inside:
             total = added(total, self.measure.amount(raw))
-        bad, least = self.measure.bad(total), total[0] * EXIT_SHARE * self.measure.limit
-        return not any(window[1] for window in inside) or bad >= least
+        total = self.measure.explained_by(total, self.amount)
+        bad, least = self.measure.shown_bad(total), total[0] * EXIT_SHARE * self.measure.limit
+        as_it_was = bad == self.measure.bad(total) and not any(window[1] for window in inside)
+        return as_it_was or bad >= least
 
     def _settle(self, horizon_ms: int) -> None:
         """Forget windows that no correction reaches any more; what they showed stays."""
@@ -153,7 +157,8 @@ class Level:
             self._squares = squared(self._squares, raw)
             self._regimes.add(raw)
             if self._rejects:
-                self._settled = self._settled or self.measure.excess(self._before)
+                before = self.measure.explained_by(self._before, self.amount)
+                self._settled = self._settled or self.measure.excess(before)
         self._from_ms = max(self._from_ms, horizon_ms)
         if self._rejects and self._lasting is not None and self._lasting.opened_ms < self._from_ms:
             self._settled = self._settled or self._lasting.why

@@ -7,6 +7,7 @@ record                n, s               n, s                                   
 block                 n, s               windows, sums of their shares s/n             grid against m = limit
 key                   buckets of keys    buckets with pairs, sums of their shares      grid against m = limit
 record, of a mean     pairs, their sums  the same                                      grid against m = limit
+missing, extra        and explained      and explained                                 see `explained`
 ====================  =================  ============================================  ==========================
 
 *Raw* is what corrections are added to, *amount* what windows add up to; both are tuples of integers, so that no order
@@ -134,17 +135,29 @@ class Measure(ABC):
     def _trailing_least(self) -> int:
         """The least that can be asked for."""
 
+    def shown_bad(self, amount: Numbers) -> float:
+        """Bad units that speak against the candidate (`explained`)."""
+        return self.bad(amount)
+
+    def explained_by(self, amount: Numbers, whole: Numbers) -> Numbers:
+        """A part of the amount `whole`, with all of it that may explain bad units of the part."""
+        return amount
+
+    def doubt(self, amount: Numbers) -> list[str]:
+        """Which bad units do not speak against the candidate, as sentences."""
+        return []
+
     def excess(self, amount: Numbers) -> str | None:
         """Why an amount shows the criterion bad, as a sentence; None where it does not."""
-        n = amount[0]
+        n, bad = amount[0], self.shown_bad(amount)
         # At or under the limit no evidence can speak for more than the limit.
-        if not self.possible(amount) or n == 0 or self.bad(amount) <= n * self.limit:
+        if not self.possible(amount) or n == 0 or bad <= n * self.limit:
             return None
         above = self.log_e(amount)[1]
         if above < self.log_reject_at:
             return None
         return (
-            f"{self.id}: {self.bad(amount):.12g} of {n} {self.units} ({self.bad(amount) / n:.4g}) are shown to be over "
+            f"{self.id}: {bad:.12g} of {n} {self.units} ({bad / n:.4g}) are shown to be over "
             f"the limit {self.limit:g} (ln E {above:.4g}, needed {self.log_reject_at:.4g})"
         )
 

@@ -81,6 +81,8 @@ def standing_of(level: Level, trailing: Trailing, buckets: Mapping[int, Pair]) -
         "trailing_needed": trailing.units,
     }
     why = _why(measure, said, trailing, held, possible)
+    if why:
+        why += measure.doubt(amount)
     return Standing(measure, said | {"passed": not why}, why)
 
 

@@ -21,6 +21,7 @@ from shadowstream.judge.commands import Said
 from shadowstream.judge.coverage import Lately
 from shadowstream.judge.criteria import FIELD, behind, declared
 from shadowstream.judge.drift import alarm_level
+from shadowstream.judge.explained import explained_measure_of
 from shadowstream.judge.families import Family, Parts
 from shadowstream.judge.incidents import (
     FALSE_ALARMS,
@@ -32,7 +33,7 @@ from shadowstream.judge.incidents import (
     Watch,
 )
 from shadowstream.judge.levels import Lasting, Level
-from shadowstream.judge.measures import Measure, measure_of
+from shadowstream.judge.measures import Measure
 from shadowstream.judge.paths import Paths
 from shadowstream.judge.slice_guard import Found, guard
 from shadowstream.judge.slices import Cells
@@ -83,7 +84,7 @@ class JudgeStep:
         judge = self.config.judge
         self.windows = Windows(revision, judge.window_ms, expected_tasks, judge.min_duration_ms)
         self.windows.topics = frozenset(one.topic for one in config.judge.criteria if one.topic is not None)
-        self.measures: list[Measure] = [measure_of(one, self.config) for one in judge.criteria]
+        self.measures: list[Measure] = [explained_measure_of(one, self.config) for one in judge.criteria]
         self.trailing: dict[str, Trailing] = {one.id: Trailing(one) for one in self.measures}
         self.levels: dict[str, Level] = {one.id: Level(one, self.config) for one in self.measures}
         self.lately = Lately(self.config)

@@ -24,6 +24,7 @@ from shadowstream.judge.commands import Said
 from shadowstream.judge.coverage import coverage, share_of, top_reasons, uncovered
 from shadowstream.judge.criteria import is_known, measured_otherwise, summed_otherwise
 from shadowstream.judge.families import OpenIncident
+from shadowstream.judge.identities import misfits
 from shadowstream.judge.incidents import Watch
 from shadowstream.judge.lateness import caveats_of_time, reasons_of_time
 from shadowstream.judge.paths import Paths
@@ -156,7 +157,8 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     judged = [one for one in case.standings if not one.measure.criterion.muted]
     reasons_by_outcome = top_reasons(windows.figures)
     not_covered = uncovered(config, outcomes, case.lately, reasons_by_outcome)
-    blockers = [*case.topics, *not_covered, *_unproven(case, judged), *_unfit(case, outcomes)]
+    unusable = [*case.topics, *misfits(config, outcomes), *not_covered]
+    blockers = [*unusable, *_unproven(case, judged), *_unfit(case, outcomes)]
     if case.rejected:
         reasons = [*case.rejected.values(), *case.topics, *_conservation(windows), *_incidents(case)]
         decision = "reject"

@@ -33,6 +33,8 @@ def read_attempts(config: Config, places: Collection[Place]) -> dict[Place, dict
         keys = {key_of(place) for place in places}
         with contextlib.closing(MarksReader(config, "runner.attempts", "attempts", keys)) as reader:
             for _, record in reader.to_end():
+                if record is None:  # it cannot be a mark, and the reader has said so
+                    continue
                 found[Place(record["input_topic"], record["input_partition"])] = record
     return found
 

@@ -122,7 +122,7 @@ def newest_times(client: AdminClient, wanted: Iterable[Place]) -> dict[Place, in
         asked = _ask(client, places, OffsetSpec.max_timestamp())  # type: ignore[no-untyped-call]  # as above
         return {place: future.result(TIMEOUT_S).timestamp for place, future in asked.items()}
 
-    return {place: time_ms for place, time_ms in _settled(ask, "cannot list timestamps").items() if time_ms >= 0}
+    return {place: time_ms for place, time_ms in once_settled(ask, "cannot list timestamps").items() if time_ms >= 0}
 
 
 def committed(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[Place, int]:

@@ -342,7 +342,7 @@ class Sampler:
         ends, lows = offsets.ends(self._client, places), offsets.beginnings(self._client, places)
         wanted = {place: (max(lows[place], end - self._most), end) for place, end in ends.items()}
         found: list[Sampled] = []
-        for batch in self._read(wanted, self._identity.is_coordinate):
+        for batch in self.read(wanted, self._identity.is_coordinate):
             packed = [self._identity.packed(headers) for headers in batch.headers]
             coordinates = self._identity.coordinates(side, batch, packed) if self._identity.is_coordinate else None
             for i, (offset, key) in enumerate(zip(batch.offsets, batch.keys, strict=True)):
@@ -362,12 +362,12 @@ class Sampler:
             middle = committed.get(place, end)
             wanted[place] = (max(lows[place], middle - span), min(end, middle + span))
         homes: dict[bytes, set[int]] = {}
-        for batch in self._read(wanted, False):
+        for batch in self.read(wanted, False):
             for key in keys.intersection(key for key in batch.keys if key is not None):
                 homes.setdefault(key, set()).add(batch.place.partition)
         return homes
 
-    def _read(self, wanted: Mapping[Place, tuple[int, int]], with_headers: bool) -> Iterator[Batch]:
+    def read(self, wanted: Mapping[Place, tuple[int, int]], with_headers: bool) -> Iterator[Batch]:
         """Records of these ranges, as far as they come within the limit."""
         left = {place: end for place, (begin, end) in wanted.items() if begin < end}
         self._consumer.assign([TopicPartition(place.topic, place.partition, wanted[place][0]) for place in left])

@@ -19,7 +19,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.joiner.progress import Start
-from shadowstream.kafka import bound_topics, offsets, own_topics, starts, warm_up
+from shadowstream.kafka import bound_topics, identity_sample, offsets, own_topics, starts, warm_up
 from shadowstream.kafka.bound_topics import bound_by, recorded, refuse_others
 from shadowstream.kafka.clients import GuardedWriter, reading_consumer
 from shadowstream.kafka.messages import arrived, is_end, offset_of
@@ -96,6 +96,7 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
             raise Stopped
         # Before the mark: who reads it may subscribe to the copies at once.
         own_topics.ensure(client, config, repartitioned=[t for t, kind in kinds.items() if kind == REPARTITION])
+        identity_sample.look(config, client)
         new, warmed_by = warm_up.inherited(_completed(config, client, begun), known.of.values())
         new["partitioners"] = marks.partitioners_field(kinds)
         new["topics"] = topics_field(config, describe(client, compared(config)))

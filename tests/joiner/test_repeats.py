@@ -48,6 +48,11 @@ BY_KEY: dict[str, Case] = {
     "a tombstone twice is a re-delivery": [
         P("a"), P("a", None), P("a", None), {"duplicate_production": 1}, S("a"), S("a", None, of=1), {"match": 2},
     ],
+    "so it is of another input, on both sides": [
+        *(P("a", value) for value in ("1", None, "2", None)),
+        *(S("a", value, of=n) for n, value in enumerate(("1", None, "2", None))),
+        {"match": 2, "repeated_production": 1, "repeated_shadow": 1, "duplicate_production": 1, "duplicate_shadow": 1},
+    ],
     "after the tombstone the key with another value": [
         P("a", "1"), P("a", None), P("a", "2"), S("a", "1"), S("a", None, of=1), S("a", "2", of=2),
         {"match": 2, "repeated_production": 1, "repeated_shadow": 1},

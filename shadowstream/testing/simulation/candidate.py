@@ -27,6 +27,11 @@ def content(answer: Answer, one: Input, blind: bool) -> bytes | None:
     return json.dumps(value).encode()
 
 
+def stamped(value: bytes | None) -> bytes | None:
+    """The value as a producer writes it a second time that puts the time of writing into it."""
+    return value + b" " if value else value
+
+
 def told(one: Input) -> bytes:
     """The value of an input: its correlation id and what the candidate does with it."""
     if one.absence == "undecodable":

@@ -13,16 +13,21 @@ TWIN = tuple(
 OUTCOMES = (
     *("match", "tolerated", "ignored", "mismatch", "cardinality", "missing", "extra", "candidate_error", "filtered"),
     *("timeout", "crashed", "undecodable_input", "sampled_out", "evicted", "warm_up"),
-    *(f"{kind}_{side}" for kind in ("undecodable", "duplicate", "unpairable") for side in ("production", "shadow")),
+    *(
+        f"{kind}_{side}"
+        for kind in ("undecodable", "duplicate", "repeated", "unpairable")
+        for side in ("production", "shadow")
+    ),
     *("correction of missing", "correction of extra"),
     *TWIN,
-    *("duplicate_twin", "unpairable_twin", "undecodable_twin"),
+    *("duplicate_twin", "repeated_twin", "unpairable_twin", "undecodable_twin"),
     *(f"joint_{one}" for one in ("neither", "shadow", "twin", "both")),
 )
 EVERYWHERE = {"expected": "no rule can name an expected change yet"}
 OCCURRENCE = {
     "cardinality": "outputs: many needs an id of the input, so the config refuses it here",
     "duplicate_production": "a repeat of production looks like another occurrence",
+    "repeated_production": "a repeat of production looks like another occurrence",
     "correction of missing": "within the disorder that the grace allows nothing is said too early",
     "correction of extra": "within the disorder that the grace allows nothing is said too early",
 }

@@ -21,6 +21,7 @@ from shadowstream.testing.simulation.history import (
     Input,
     Setup,
 )
+from shadowstream.testing.simulation.repeats import SPAN_OF_ALL, Repeats
 
 FAILURES = ("error", "timeout", "crashed", "undecodable", "filtered", "sampled_out")
 KINDS = ("near", "noisy", "differs", "lost", "added", "silent", "absent", "tombstones", "tombstone", "broken", "blind")
@@ -56,6 +57,8 @@ def _setup(seed: int, draw: Random) -> Setup:
         idle=draw.random() < 0.3,
     )
     setup = _themed(setup, theme, draw)
+    if Random(f"span of {seed}").random() < 0.25:
+        setup = replace(setup, span=SPAN_OF_ALL)
     if not setup.twin and not setup.adopted and draw.random() < 0.2:
         setup = replace(setup, topics=2)
     if setup.commits is None or setup.adopted:
@@ -102,6 +105,7 @@ class Inputs:
             setup.many or setup.replays or setup.retention or setup.late or setup.warm
         )
         self.poison = draw.random() < 0.15 and not setup.strict
+        self.repeats = Repeats(setup)
 
     def make(self, time_ms: int) -> None:
         """One more input at about this time."""
@@ -142,7 +146,7 @@ class Inputs:
             kind = "lost"
         n = draw.randint(1, 3) if setup.many or (setup.kind == "coordinate" and draw.random() < 0.2) else 1
         production = tuple(Answer("plain", k) for k in range(n))
-        one = self._answers(one, kind, production)
+        one = self.repeats.several(self._answers(one, kind, production), kind)
         if setup.twin:
             twin = draw.choice(
                 (production, production, (), (Answer("differs"),), (Answer("broken"),), (Answer("plain"),))
@@ -150,7 +154,7 @@ class Inputs:
             one = replace(one, answers=(*one.answers[:2], twin))
         if setup.late and draw.random() < 0.4:
             return self._delays(one)
-        return one if one.absence else self._copies(one)
+        return one if one.absence else self.repeats.stamp(self._copies(one))
 
     def _delays(self, one: Input) -> Input:
         """Outputs that are written long after their input has been committed."""
@@ -213,16 +217,18 @@ class Inputs:
         return replace(one, copies=(copies[0], copies[1], copies[2]))
 
     def reuse_keys(self) -> None:
-        """Let some keys come again beyond the dedupe span, where both sides have them both times."""
+        """Let some keys come again, all within the dedupe span or all beyond, where both sides have them both times."""
         if not self.reuse:
             return
         setup = self.setup
         plain = [o for o in self.made if all(len(a) == 1 for a in o.answers[: len(setup.sides)]) and self._simple(o)]
         for later in plain:
             for earlier in plain:
-                if self._far(earlier, later) and self.draw.random() < 0.5:
-                    self.made[later.number] = replace(later, key=earlier.key)
-                    return
+                if self._comes_again(earlier, later) and self.draw.random() < 0.5:
+                    again = setup.span == SPAN_OF_ALL
+                    self.made[later.number] = replace(self.made[later.number], key=earlier.key, again=again)
+                    if not again:
+                        return
 
     def _simple(self, one: Input) -> bool:
         kinds = {answer.kind for answers in one.answers for answer in answers}
@@ -233,8 +239,13 @@ class Inputs:
         )
         return plain and not one.absence
 
-    def _far(self, earlier: Input, later: Input) -> bool:
-        return earlier.number < later.number and far_apart(self.setup, self.made, earlier, later)
+    def _comes_again(self, earlier: Input, later: Input) -> bool:
+        if earlier.number >= later.number:
+            return False
+        if self.setup.span == SPAN_OF_ALL:
+            free = not self.made[earlier.number].again and not self.made[later.number].again
+            return free and (earlier.partition, earlier.topic) == (later.partition, later.topic)
+        return far_apart(self.setup, self.made, earlier, later)
 
 
 def far_apart(setup: Setup, inputs: Sequence[Input], earlier: Input, later: Input) -> bool:
@@ -252,12 +263,14 @@ def far_apart(setup: Setup, inputs: Sequence[Input], earlier: Input, later: Inpu
 
 
 def is_determined(one: History) -> bool:
-    """Whether keys that come again still lie far apart, once the shrinker has left out inputs."""
+    """Whether keys that come again still lie far apart, or after their first, once the shrinker has left out inputs."""
     if one.setup.kind not in ("key", "id"):
         return True
     first: dict[str, Input] = {}
     return all(
-        first.setdefault(later.key, later) is later or far_apart(one.setup, one.inputs, first[later.key], later)
+        not later.again
+        if first.setdefault(later.key, later) is later
+        else later.again or far_apart(one.setup, one.inputs, first[later.key], later)
         for later in one.inputs
     )
 

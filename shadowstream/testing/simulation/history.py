@@ -45,7 +45,8 @@ class Input:
 
     `blind` are the sides whose outputs carry no identity; `copies` say after how many further outputs of its side an
     output comes a second time (-1: never), and `delays` after how many it comes at all: buffered while its input has
-    been committed. `round` is the number of a sentinel, 0 for an ordinary input.
+    been committed. `stamped` are the sides whose second copies bear another time of writing. `again`: its key is that
+    of an earlier input within the dedupe span. `round` is the number of a sentinel, 0 for an ordinary input.
     """
 
     number: int
@@ -62,6 +63,8 @@ class Input:
     poison: bool = False
     ambiguous: bool = False
     round: int = 0
+    stamped: tuple[Side, ...] = ()
+    again: bool = False
 
     @property
     def id(self) -> bytes:

@@ -26,7 +26,7 @@ class Word(NamedTuple):
 
 
 def compared(one: Written, other: Written) -> str:
-    if (one.kind, one.label.k) == (other.kind, other.label.k):
+    if (one.kind, one.label.k) == (other.kind, other.label.k) or one.kind == other.kind == "tombstone":
         return "match"
     kinds = (one.kind, other.kind)
     if "broken" in kinds:
@@ -37,16 +37,27 @@ def compared(one: Written, other: Written) -> str:
 
 
 def by_itself(setup: Setup, unit: Unit, one: Written, seen: list[Written]) -> tuple[str, ...]:
-    """Outcomes of a record that no pairing is asked for; nothing for one that has to be paired."""
+    """Outcomes of a record that no pairing is asked for; nothing for one that has to be paired. `seen`: those of its
+    side before it."""
     word, by_path = one.label.side.word, setup.identity == "id by path"
     if by_path and one.kind == "broken":
         return (f"undecodable_{word}",)
     if one.label.side in unit.input.blind or (by_path and one.kind == "tombstone"):
         return (f"unpairable_{word}",)
     if one.replayed:
-        return (f"duplicate_{word}", f"unpairable_{word}")
+        return (f"duplicate_{word}", f"repeated_{word}", f"unpairable_{word}")
     all_one = not setup.many and setup.identity != "coordinate"
-    return (f"duplicate_{word}",) if any(all_one or one.label.k == other.label.k for other in seen) else ()
+    before = [other for other in seen if all_one or one.label.k == other.label.k]
+    if unit.input.again:
+        # A differing answer is the same for all inputs; where nothing names the input, it may look like a re-delivery.
+        unnamed = one.kind == "differs" and (setup.adopted is not None or one.label.side is not Side.SHADOW)
+        return (f"duplicate_{word}",) if before else (f"repeated_{word}", f"duplicate_{word}")[: 1 + unnamed]
+    if not before:
+        return ()
+    if one.kind == "tombstone" and all_one and setup.kind != "occurrence":
+        return (f"duplicate_{word}",) if any(other.kind == "tombstone" for other in before) else ()
+    equal = any((other.label.k, other.value) == (one.label.k, one.value) for other in before)
+    return (f"duplicate_{word}",) if equal else (f"repeated_{word}",)
 
 
 def alone(unit: Unit, one: Written, truth: Truth) -> tuple[str, tuple[str, ...] | None]:
@@ -70,8 +81,8 @@ def words(truth: Truth, unit: Unit) -> Iterator[Word]:
     windows = [None if one.poison else one.time_of(side) // WINDOW_MS * WINDOW_MS for side in Side]
     free: list[list[Written]] = [[], [], []]
     for side in setup.sides:
-        for written in unit.written[side]:
-            if outcomes := by_itself(setup, unit, written, free[side]):
+        for n, written in enumerate(unit.written[side]):
+            if outcomes := by_itself(setup, unit, written, unit.written[side][:n]):
                 yield Word((written.label,), outcomes, None, windows[side])
             else:
                 free[side].append(written)
@@ -82,9 +93,9 @@ def words(truth: Truth, unit: Unit) -> Iterator[Word]:
         return
     apart = setup.many or setup.identity == "coordinate"
     left = [s for s in theirs if setup.many and s.label.k not in [p.label.k for p in ours]]
-    for p in ours:
-        s = next((s for s in theirs if not apart or s.label.k == p.label.k), None) or (left.pop(0) if left else None)
-        t = next((t for t in twins if not apart or t.label.k == p.label.k), None)
+    for n, p in enumerate(ours):
+        s = _partner(p, theirs, n, apart) or (left.pop(0) if left else None)
+        t = _partner(p, twins, n, apart)
         outcome, revisions = (compared(p, s), (s.revision,)) if s else alone(unit, p, truth)
         counts: tuple[str, ...] = ()
         if setup.twin and outcome not in ("filtered", "sampled_out", "undecodable_input", "warm_up"):
@@ -93,7 +104,16 @@ def words(truth: Truth, unit: Unit) -> Iterator[Word]:
             counts = (f"twin_{beside}", f"joint_{('neither', 'shadow', 'twin', 'both')[differ]}")
         outcomes = ("warm_up",) if unit.warm else (outcome,)
         yield Word(tuple(x.label for x in (p, s, t) if x), outcomes, revisions, windows[0], counts=counts)
-    for x in theirs + twins:
-        if not ours or (apart and not setup.many and all(x.label.k != p.label.k for p in ours)):
-            outcome, revisions = alone(unit, x, truth)
-            yield Word((x.label,), (outcome,), revisions, windows[x.label.side])
+    for others in (theirs, twins):
+        for n, x in enumerate(others):
+            unmet = n >= len(ours) if not apart else setup.many or all(x.label.k != p.label.k for p in ours)
+            if not ours or (unmet and not setup.many):
+                outcome, revisions = alone(unit, x, truth)
+                yield Word((x.label,), (outcome,), revisions, windows[x.label.side])
+
+
+def _partner(p: Written, others: list[Written], n: int, apart: bool) -> Written | None:
+    """The record of another side that meets production's n-th of its id: the one of its output, or in their order."""
+    if apart:
+        return next((x for x in others if x.label.k == p.label.k), None)
+    return others[n] if n < len(others) else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from shadowstream.records import Place, Side
 from shadowstream.runner.partitioner import partition_for
-from shadowstream.testing.simulation.candidate import content
+from shadowstream.testing.simulation.candidate import content, stamped
 from shadowstream.testing.simulation.history import CORRELATION, INPUT, ORIGIN, Answer, Input, Setup
 from shadowstream.testing.simulation.logs import Label, Logs, Record
 
@@ -20,6 +20,7 @@ class Later:
     place: Place
     record: Record
     label: Label
+    stamped: bool = False
 
 
 class Producer:
@@ -103,7 +104,9 @@ class Producer:
         self._append(to, record, label)
         self._count_down(to)
         if one.copies[self.side] >= 0 and label not in self.replayed and self._last[label][2] == 0:
-            self._later.append(Later(one.copies[self.side], to, record, label))
+            is_stamped = self.side in one.stamped
+            again = record._replace(value=stamped(record.value)) if is_stamped else record
+            self._later.append(Later(one.copies[self.side], to, again, label, is_stamped))
 
     def _count_down(self, place: Place) -> None:
         for later in [later for later in self._later if later.place == place]:
@@ -112,7 +115,7 @@ class Producer:
                 self._later.remove(later)
                 before = self._last.get(later.label)
                 if before is None or self.logs.end(place) - before[1] < self.setup.span:
-                    self._append(place, later.record, later.label)
+                    self._append(place, later.record, later.label, stamped=later.stamped)
 
     def flush(self) -> None:
         """Write what is still buffered."""
@@ -120,8 +123,10 @@ class Producer:
             self._later.remove(later)
             self._append(later.place, later.record, later.label)
 
-    def _append(self, place: Place, record: Record, label: Label) -> None:
+    def _append(self, place: Place, record: Record, label: Label, *, stamped: bool = False) -> None:
+        """A stamped copy is another value: what comes after it repeats the one before."""
         copy = self._last[label][2] + 1 if label in self._last else 0
         offset = self.logs.append(place, record, label._replace(copy=copy))
-        self._last[label] = place, offset, copy
+        first = self._last[label][1] if stamped else offset
+        self._last[label] = place, first, copy
         self._touched.add(place)

@@ -13,6 +13,7 @@ from shadowstream.records import PACKED_HEADER, Batch, Place, Side, Write, unpac
 from shadowstream.runner import marks
 from shadowstream.runner.candidate import load
 from shadowstream.runner.step import RunnerStep
+from shadowstream.testing.simulation.candidate import stamped
 from shadowstream.testing.simulation.history import INPUT, Input, Setup
 from shadowstream.testing.simulation.logs import Label, Logs, Record
 
@@ -57,7 +58,8 @@ class Retelling:
             for n, write in enumerate(step.writes):
                 label = self.label(write)
                 if label is not None and label[:3] == (one.number, Side.SHADOW, 0):
-                    step.writes.insert(min(len(step.writes), n + 1 + one.copies[Side.SHADOW]), write)
+                    again = write._replace(value=stamped(write.value)) if Side.SHADOW in one.stamped else write
+                    step.writes.insert(min(len(step.writes), n + 1 + one.copies[Side.SHADOW]), again)
                     topic = write.topic.removeprefix(self.config.plan.out(""))
                     step.inputs[batch.place].counters.written[f"{topic}/{write.partition}"] += 1
                     break

@@ -12,13 +12,14 @@ from shadowstream.testing.simulation.world import World
 
 
 class Written(NamedTuple):
-    """An output in a log that the joiner reads: which one, of what kind, and whose revision wrote it."""
+    """An output in a log that the joiner reads: which one, of what kind, whose revision wrote it, and its bytes."""
 
     label: Label
     kind: str
     revision: str
     below_e1: bool
     replayed: bool
+    value: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -56,7 +57,9 @@ def truth_of(world: World) -> Truth:
         kind = next(a.kind for a in unit.input.answers[label.side] if a.k == label.k)
         replayed = label.copy > 0 and label._replace(copy=0) in world.production.replayed
         below = offset < ends.get(place, 0)
-        unit.written[label.side].append(Written(label, kind, unit.revision, below, replayed))
+        record = logs.records[place][offset]
+        value = None if record is None else record.value
+        unit.written[label.side].append(Written(label, kind, unit.revision, below, replayed, value))
         unit.lost = unit.lost or offset < logs.low(place)
     revisions = tuple(dict.fromkeys(unit.revision for unit in units.values())) or (world.revision,)
     floors = []
