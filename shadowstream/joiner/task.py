@@ -107,7 +107,7 @@ class Task(TaskState):
         if side is Side.SHADOW:
             self.routes.repeats_left_out()
         times = self._times(batch.times_ms, now_ms)
-        if side not in self.copied:
+        if side not in self.copied and batch.lost is None:
             self._advance_watermark(side, max(times))
         if state.gone_ms == UNREAD_MS and batch.lost is None:
             state.gone_ms = times[0]

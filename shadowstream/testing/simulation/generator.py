@@ -21,6 +21,7 @@ from shadowstream.testing.simulation.history import (
     Input,
     Setup,
 )
+from shadowstream.testing.simulation.losses import can_lose, losing
 
 FAILURES = ("error", "timeout", "undecodable", "filtered", "sampled_out")
 KINDS = ("near", "noisy", "differs", "lost", "added", "silent", "absent", "tombstones", "tombstone", "broken", "blind")
@@ -37,7 +38,10 @@ def history(seed: int) -> History:
     draw = Random(seed)
     setup = _setup(seed, draw)
     inputs = _inputs(setup, draw)
-    return History(setup, tuple(inputs), tuple(_actions(setup, draw)))
+    actions = _actions(setup, draw)
+    if can_lose(setup):
+        setup, inputs = losing(setup, inputs, Random(f"losses of {seed}"))
+    return History(setup, tuple(inputs), tuple(actions))
 
 
 def _setup(seed: int, draw: Random) -> Setup:

@@ -45,7 +45,8 @@ class Input:
 
     `blind` are the sides whose outputs carry no identity; `copies` say after how many further outputs of its side an
     output comes a second time (-1: never), and `delays` after how many it comes at all: buffered while its input has
-    been committed. `round` is the number of a sentinel, 0 for an ordinary input.
+    been committed. `lost` are the sides whose outputs nobody can read: the client cannot decompress them, or compaction
+    has removed them (`Setup.compacted`). `round` is the number of a sentinel, 0 for an ordinary input.
     """
 
     number: int
@@ -59,6 +60,7 @@ class Input:
     copies: tuple[int, int, int] = (-1, -1, -1)
     delays: tuple[int, int, int] = (0, 0, 0)
     topic: int = 0
+    lost: tuple[Side, ...] = ()
     poison: bool = False
     ambiguous: bool = False
     round: int = 0
@@ -94,6 +96,8 @@ class Setup:
     replays: bool = False
     late: bool = False
     retention: bool = False
+    compacted: bool = False
+    """Production's topics are compacted, and what is lost there has been removed before anybody read it."""
     shed: bool = False
     """Identities are shed in the midst of it."""
     most: int = 0

@@ -19,6 +19,8 @@ class Written(NamedTuple):
     revision: str
     below_e1: bool
     replayed: bool
+    broken: bool = False
+    """The client cannot decompress it."""
 
 
 @dataclass(slots=True)
@@ -56,7 +58,8 @@ def truth_of(world: World) -> Truth:
         kind = next(a.kind for a in unit.input.answers[label.side] if a.k == label.k)
         replayed = label.copy > 0 and label._replace(copy=0) in world.production.replayed
         below = offset < ends.get(place, 0)
-        unit.written[label.side].append(Written(label, kind, unit.revision, below, replayed))
+        broken = (place, offset) in logs.broken
+        unit.written[label.side].append(Written(label, kind, unit.revision, below, replayed, broken))
         unit.lost = unit.lost or offset < logs.low(place)
     revisions = tuple(dict.fromkeys(unit.revision for unit in units.values())) or (world.revision,)
     floors = []
