@@ -15,6 +15,7 @@ from fastavro import _read_py, schemaless_reader, schemaless_writer
 from fastavro.validation import ValidationError, validate
 
 from shadowstream.codecs.bounds import check_depth, is_deep
+from shadowstream.codecs.far_times import with_far_times
 from shadowstream.codecs.schemas import ParsedSchema
 from shadowstream.codecs.shapes import fit, shape_of
 from shadowstream.errors import CandidateError, RecordError
@@ -34,13 +35,14 @@ class AvroReader:
             raise RecordError(f"{named}: {error}", reason=error.reason) from error
         # Only the reader written in Python ends too deep a value with an error and not with the process.
         self._read: _Read = _read_py.schemaless_reader if self._recursive else schemaless_reader
+        self._with_far_times = with_far_times(schema)
 
     def read(self, value: bytes, start: int) -> Any:
         """The value whose body begins at `start`; raises `RecordError` (``decode``, ``bounds``)."""
         buffer = io.BytesIO(value)
         buffer.seek(start)
         try:
-            decoded = self._read(buffer, self._schema, None)
+            decoded = self._decoded(buffer, start)
         except RecursionError as error:
             raise RecordError(f"{self._named}: nested too deep", reason="bounds") from error
         except Exception as error:
@@ -56,6 +58,15 @@ class AvroReader:
         if self._recursive:
             check_depth(decoded)
         return decoded
+
+    def _decoded(self, buffer: io.BytesIO, start: int) -> Any:
+        try:
+            return self._read(buffer, self._schema, None)
+        except (OverflowError, ValueError):
+            if self._with_far_times is None:
+                raise
+        buffer.seek(start)
+        return self._read(buffer, self._with_far_times, None)
 
     def read_all(self, values: Sequence[bytes], start: int) -> list[Any] | None:
         """The values of many bodies; None where one of them must be read alone."""

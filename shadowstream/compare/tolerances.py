@@ -23,6 +23,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any
 
+from shadowstream.codecs.far_times import FarTime
 from shadowstream.compare.slices import text_of
 from shadowstream.config import Rule
 
@@ -102,6 +103,8 @@ def _interval(production: Any, round_ms: int, shadow: Any) -> bool:
 def _epoch_ms(value: Any) -> int | None:
     if type(value) is int:
         return value
+    if isinstance(value, FarTime):
+        return value.ns // 1_000_000
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)

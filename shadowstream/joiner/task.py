@@ -110,7 +110,7 @@ class Task(TaskState):
         if side is Side.SHADOW:
             self.routes.repeats_left_out()
         times, newest_ms = batch.times_ms, self.ahead.newest(batch.times_ms, now_ms)
-        if newest_ms is not None and side not in self.copied:
+        if newest_ms is not None and side not in self.copied and batch.lost is None:
             self._advance_watermark(side, newest_ms)
         if state.gone_ms == UNREAD_MS and batch.lost is None:
             state.gone_ms = min(times[0], self.ahead.limit_ms(now_ms))

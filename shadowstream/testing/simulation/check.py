@@ -9,6 +9,7 @@ from typing import Any
 from shadowstream.records import Place, Side
 from shadowstream.testing.simulation.history import WINDOW_MS
 from shadowstream.testing.simulation.logs import Label
+from shadowstream.testing.simulation.losses import LACKING, Losses, is_unread
 from shadowstream.testing.simulation.oracle import Word, words
 from shadowstream.testing.simulation.play import Trial
 from shadowstream.testing.simulation.truth import Truth, Unit, read_in_truth, truth_of
@@ -28,6 +29,7 @@ class Verdict:
         self.seen: Counter[str] = Counter()
         self.ended: set[Label] = set()
         self.many = 0
+        self.losses = Losses(trial.setup, self.world.logs)
         self.offences = list(self._offences())
 
     def _offences(self) -> Iterator[str]:
@@ -35,6 +37,8 @@ class Verdict:
         totals: Totals = Counter()
         yield from self._words(last, totals)
         yield from self._totals(totals)
+        self.losses.look(self.truth.units)
+        yield from self.losses.offences()
         yield from self._ledgers()
         yield from self._sequences()
 
@@ -87,7 +91,7 @@ class Verdict:
         for unit in self.truth.units:
             for word in () if unit.lost else words(self.truth, unit):
                 row = said.pop(word.records, {}) or self._without_twin(word, said)
-                if (
+                if self._is_unread(word, row, said) or (
                     self._is_gone(word, row)
                     or self._is_shed(unit, row)
                     or (not row and self._all_shed(unit, word, said))
@@ -102,6 +106,21 @@ class Verdict:
                 continue  # of the several outputs of one input
             if any(label.number not in self.units or not self.units[label.number].lost for label in labels):
                 yield f"{labels}: {row['outcome']} said, and not expected"
+
+    def _is_unread(self, word: Word, row: dict[str, Any], said: dict[tuple[Label, ...], dict[str, Any]]) -> bool:
+        """Whether it lacks what nobody could read; several outputs of one input end so each by itself."""
+        rows = [row] if row else []
+        if not row and word.outcomes == ("cardinality",):
+            number = word.records[0].number
+            labels = [one for one, other in said.items() if one[0].number == number and is_unread(other)]
+            rows = [said.pop(one) for one in labels]
+            if rows:
+                self.losses.explains_group(rows)
+                return True
+        if not (row and LACKING.issuperset(word.outcomes) and is_unread(row)):
+            return False
+        self.losses.explains(row)
+        return True
 
     def _is_gone(self, word: Word, row: dict[str, Any]) -> bool:
         """Whether nobody can tell that a partner lacks, for retention has deleted some that might be it."""

@@ -21,6 +21,7 @@ from shadowstream.testing.simulation.history import (
     Input,
     Setup,
 )
+from shadowstream.testing.simulation.losses import can_lose, losing
 from shadowstream.testing.simulation.repeats import SPAN_OF_ALL, Repeats
 
 FAILURES = ("error", "timeout", "crashed", "undecodable", "filtered", "sampled_out")
@@ -38,7 +39,10 @@ def history(seed: int) -> History:
     draw = Random(seed)
     setup = _setup(seed, draw)
     inputs = _inputs(setup, draw)
-    return History(setup, tuple(inputs), tuple(_actions(setup, draw)))
+    actions = _actions(setup, draw)
+    if can_lose(setup):
+        setup, inputs = losing(setup, inputs, Random(f"losses of {seed}"))
+    return History(setup, tuple(inputs), tuple(actions))
 
 
 def _setup(seed: int, draw: Random) -> Setup:

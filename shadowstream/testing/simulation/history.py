@@ -46,7 +46,9 @@ class Input:
     `blind` are the sides whose outputs carry no identity; `copies` say after how many further outputs of its side an
     output comes a second time (-1: never), and `delays` after how many it comes at all: buffered while its input has
     been committed. `stamped` are the sides whose second copies bear another time of writing. `again`: its key is that
-    of an earlier input within the dedupe span. `round` is the number of a sentinel, 0 for an ordinary input.
+    of an earlier input within the dedupe span. `lost` are the sides whose outputs
+    nobody can read: the client cannot decompress them, or compaction has removed them (`Setup.compacted`). `round` is
+    the number of a sentinel, 0 for an ordinary input.
     """
 
     number: int
@@ -60,6 +62,7 @@ class Input:
     copies: tuple[int, int, int] = (-1, -1, -1)
     delays: tuple[int, int, int] = (0, 0, 0)
     topic: int = 0
+    lost: tuple[Side, ...] = ()
     poison: bool = False
     ambiguous: bool = False
     round: int = 0
@@ -97,6 +100,8 @@ class Setup:
     replays: bool = False
     late: bool = False
     retention: bool = False
+    compacted: bool = False
+    """Production's topics are compacted, and what is lost there has been removed before anybody read it."""
     shed: bool = False
     """Identities are shed in the midst of it."""
     most: int = 0

@@ -52,6 +52,7 @@ class Process:
         compare = comparer(NoSchemas(), world.config.compare)
         counts = dict.fromkeys(world.topics, world.setup.outputs)
         self.step = JoinerStep(world.config, self.revision, compare, counts, world.inputs)
+        self.step.compacted = frozenset(world.topics if world.setup.compacted else ())
         self._take(tasks)
 
     def reassign(self, tasks: list[tuple[str, int]]) -> None:
@@ -92,13 +93,16 @@ class Process:
 
     def read(self, place: Place, n: int) -> None:
         """Read up to n offsets of a side of a task."""
-        batch, to = self.world.logs.batch(place, self.positions[place], n)
+        begin = self.positions[place]
+        batch, to = self.world.logs.batch(place, begin, n)
         if batch is not None:
             while self.step.read(batch, self.world.now_ms):
                 self.poll(1)
         self.positions[place] = to
         if to == self.world.logs.stable(place):
             self.step.end(place, to, self.world.now_ms)
+        elif begin < to < begin + n:  # before or behind what nobody can read
+            self.read(place, begin + n - to)
 
     def fetch(self, n: int) -> None:
         """Answer up to n of the places whose records are wanted again."""

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from shadowstream.records import Batch, Headers, Place, Side
 
+BROKEN = "the client cannot decompress it"
+
 
 class Record(NamedTuple):
     """One record of a log."""
@@ -32,6 +34,10 @@ class Logs:
     def __init__(self, places: Iterable[Place]) -> None:
         self.records: dict[Place, list[Record | None]] = {place: [] for place in places}
         self.frozen: dict[Place, int] = {}
+        self.lost: set[tuple[int, Side]] = set()
+        """Outputs that nobody can read, by number of the input and side; those of `removed` are not there any more."""
+        self.removed: set[tuple[int, Side]] = set()
+        self.broken: set[tuple[Place, int]] = set()
         self.lows: dict[Place, int] = {}
         self.labels: dict[tuple[Place, int], Label] = {}
         self.offsets: dict[Label, tuple[Place, int]] = {}
@@ -40,7 +46,11 @@ class Logs:
         """Write a record; returns its offset."""
         offset = len(self.records[place])
         self.records[place].append(record)
-        if label is not None:
+        if label is not None and label[:2] in self.removed:
+            self.records[place][-1] = None
+        elif label is not None:
+            if label[:2] in self.lost:
+                self.broken.add((place, offset))
             self.labels[place, offset] = label
             self.offsets[label] = place, offset
         return offset
@@ -68,6 +78,12 @@ class Logs:
     def batch(self, place: Place, begin: int, n: int) -> tuple[Batch | None, int]:
         """Records of at most n offsets from `begin` on, and the position after them."""
         to = max(begin, min(begin + n, self.stable(place)))
+        broken = next(
+            (offset for offset in range(max(begin, self.low(place)), to) if (place, offset) in self.broken), to
+        )
+        if broken < to and all(record is None for record in self.records[place][begin:broken]):
+            return Batch(place, [broken], [0], [None], [None], [None], BROKEN), broken + 1
+        to = broken
         return self.at(place, range(begin, to)), to
 
     def at(self, place: Place, offsets: Iterable[int]) -> Batch | None:

@@ -40,8 +40,8 @@ def by_itself(setup: Setup, unit: Unit, one: Written, seen: list[Written]) -> tu
     """Outcomes of a record that no pairing is asked for; nothing for one that has to be paired. `seen`: those of its
     side before it."""
     word, by_path = one.label.side.word, setup.identity == "id by path"
-    if by_path and one.kind == "broken":
-        return (f"undecodable_{word}",)
+    if one.broken or (by_path and one.kind == "broken"):
+        return (f"undecodable_{word}", *(["warm_up"] if unit.warm and one.label.side is Side.SHADOW else []))
     if one.label.side in unit.input.blind or (by_path and one.kind == "tombstone"):
         return (f"unpairable_{word}",)
     if one.replayed:
@@ -83,7 +83,7 @@ def words(truth: Truth, unit: Unit) -> Iterator[Word]:
     for side in setup.sides:
         for n, written in enumerate(unit.written[side]):
             if outcomes := by_itself(setup, unit, written, unit.written[side][:n]):
-                yield Word((written.label,), outcomes, None, windows[side])
+                yield Word((written.label,), outcomes, None, None if written.broken else windows[side])
             else:
                 free[side].append(written)
     ours, theirs, twins = free

@@ -20,6 +20,8 @@ class Written(NamedTuple):
     below_e1: bool
     replayed: bool
     value: bytes | None = None
+    broken: bool = False
+    """The client cannot decompress it."""
 
 
 @dataclass(slots=True)
@@ -57,9 +59,10 @@ def truth_of(world: World) -> Truth:
         kind = next(a.kind for a in unit.input.answers[label.side] if a.k == label.k)
         replayed = label.copy > 0 and label._replace(copy=0) in world.production.replayed
         below = offset < ends.get(place, 0)
+        broken = (place, offset) in logs.broken
         record = logs.records[place][offset]
         value = None if record is None else record.value
-        unit.written[label.side].append(Written(label, kind, unit.revision, below, replayed, value))
+        unit.written[label.side].append(Written(label, kind, unit.revision, below, replayed, value, broken))
         unit.lost = unit.lost or offset < logs.low(place)
     revisions = tuple(dict.fromkeys(unit.revision for unit in units.values())) or (world.revision,)
     floors = []

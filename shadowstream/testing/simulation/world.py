@@ -38,6 +38,8 @@ class World:
         names = [*self.topics, *shadow, *([TWIN] if setup.twin else [])]
         outputs = [Place(topic, p) for topic in names for p in range(setup.outputs)]
         self.logs = self._logs([*self.inputs, *outputs])
+        lost = {(one.number, side) for one in history.inputs for side in one.lost}
+        (self.logs.removed if setup.compacted else self.logs.lost).update(lost)
         self.at: dict[tuple[Place, int], Input] = {}
         self.coming = {place: [o for o in history.inputs if o.partition == place.partition] for place in self.inputs}
         self.now_ms = BEGIN_MS
