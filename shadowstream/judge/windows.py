@@ -51,8 +51,8 @@ STRANGERS_MAX, OTHERS = 20, "others"
 
 @dataclass(slots=True)
 class Task:
-    """What one task said last. `ledgers` by (ledger, place): expected, counted. `numbers`: which of its records have been
-    taken. `refused_marks`: how many marks its joiner has refused."""
+    """What one task said last. `ledgers` by (ledger, place): expected, counted. `numbers`: which of its records
+    have been taken. `refused_marks`: how many marks its joiner has refused."""
 
     numbers: Sequence = field(default_factory=Sequence)
     watermark_ms: int = NEVER
