@@ -14,6 +14,7 @@ from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_json, say
 from shadowstream.configfile import load
 from shadowstream.kafka.clients import Stoppable
 from shadowstream.kafka.supervisor import Supervisor, end_with_supervisor
+from shadowstream.observe import get_logger
 from shadowstream.revision import revision_of
 from shadowstream.watch import Watch
 from shadowstream.web.probes import serve, split
@@ -22,6 +23,7 @@ Instance = Annotated[str, typer.Option(help="stable name of this process among t
 Listen = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="serve /metrics, /healthz and /readyz", show_default=False)
 ]
+log = get_logger("up")
 COMMANDS = {"run": "runner", "join": "joiner", "judge": "judge"}
 """Roles that every trial has."""
 
@@ -59,13 +61,17 @@ def up(context: typer.Context, config: ConfigPath, listen: Listen = None, as_jso
     """Run all roles here as supervised processes, until all are done (bounded) or Ctrl-C.
 
     With --listen the roles serve on that port and the ones after it, in the order runner, joiner, judge, labels,
-    alerts. The labels role runs where the config names labels, the alerts role where it names a webhook.
+    alerts. The labels role runs where the config names labels, the alerts role where it names a webhook. Where alerts
+    cannot run the others go on without.
     """
     trial = load(config)
     stop = stop_on_signals()
     roles = [[command] for command in COMMANDS]
     roles += [["labels"]] if trial.labels else []
-    roles += [["alerts", "run"]] if trial.alerts.webhook else []
+    if trial.alerts.webhook and trial.alerts_problem is not None:
+        log.error("alerts_left_out", problem=trial.alerts_problem)
+    elif trial.alerts.webhook:
+        roles.append(["alerts", "run"])
     commands = {}
     for i, command in enumerate(roles):
         flags = ["--json"] if as_json else []
@@ -74,9 +80,10 @@ def up(context: typer.Context, config: ConfigPath, listen: Listen = None, as_jso
             flags += ["--listen", f"{host}:{port + i if port else 0}"]
         level = ["--log-level", context.find_root().params["log_level"]]
         commands[command[0]] = [sys.executable, "-m", "shadowstream", *level, *command, config, *flags]
-    supervisor = Supervisor(commands)
+    # Whoever is told nothing can still look; without evidence there would be nothing to look at.
+    supervisor = Supervisor(commands, spared=["alerts"])
     well = supervisor.run(lambda: stop.stopped)
-    failed = [child.name for child in supervisor.children.values() if child.failed]
+    failed = [child.name for child in supervisor.children.values() if child.failed and not child.spared]
     if failed:
         say(f"error: {', '.join(failed)} ended for good; its own message stands above")
         return ExitCode.USAGE

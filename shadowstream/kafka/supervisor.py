@@ -8,7 +8,7 @@ import stat
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,6 +64,7 @@ class Child:
     restarts: int = 0
     done: bool = False
     failed: bool = False
+    spared: bool = False
     exit_codes: list[int] = field(default_factory=list)
 
     @property
@@ -74,15 +75,17 @@ class Child:
 
 class Supervisor:
     """Keeps children running. A child that exits 0 is done; 2 (usage, config) is final and ends all; after anything
-    else it is restarted with back-off, while the others go on."""
+    else it is restarted with back-off, while the others go on. `spared`: children whose failing for good ends nobody
+    else; the others do not need them."""
 
     def __init__(
         self,
         commands: Mapping[str, Sequence[str]],
         environment: dict[str, str] | None = None,
         output_dir: Path | None = None,
+        spared: Collection[str] = (),
     ) -> None:
-        self.children = {name: Child(name, command) for name, command in commands.items()}
+        self.children = {name: Child(name, command, spared=name in spared) for name, command in commands.items()}
         self._environment = environment
         self._output_dir = output_dir
         self._lifeline: int | None = None
@@ -106,11 +109,11 @@ class Supervisor:
             os.close(ours)
             os.close(self._lifeline)
             self._lifeline = None
-        return all(child.done for child in self.children.values())
+        return all(child.done or (child.failed and child.spared) for child in self.children.values())
 
     def _over(self) -> bool:
-        children = self.children.values()
-        return all(child.done for child in children) or any(child.failed for child in children)
+        needed = [child for child in self.children.values() if not (child.failed and child.spared)]
+        return all(child.done for child in needed) or any(child.failed for child in needed)
 
     def _look_after(self, child: Child) -> None:
         if child.done or child.failed:
@@ -132,7 +135,7 @@ class Supervisor:
             log.info("done", role=child.name)
         elif code == USAGE_EXIT:
             child.failed = True
-            log.error("failed", role=child.name, exit_code=code)
+            log.error("failed", role=child.name, exit_code=code, others="go on" if child.spared else "end")
         else:
             log.warning("restarting", role=child.name, exit_code=code, in_s=self._back_off(child, now))
 
