@@ -53,9 +53,11 @@ def quiet_logs() -> None:
 
 
 class App(faust.App):
-    """An app that never commits past a record whose handling was broken off."""
+    """An app that never commits past a record whose handling was broken off, nor while `owes` says that an alert of
+    those handled has not been taken by anybody yet."""
 
     broken_off: BaseException | None = None
+    owes: Callable[[], bool] = staticmethod(lambda: False)
 
     class BootStrategy(FaustBootStrategy):
         """We write with a guarded writer, never with Faust's own producer."""
@@ -79,7 +81,7 @@ class _Consumer(driver.Consumer):
 
     async def commit(self, *arguments: Any, **named: Any) -> bool:
         # Faust acknowledges the event in hand also when its handler is cancelled or fails.
-        if isinstance(self.app, App) and self.app.broken_off is not None:
+        if isinstance(self.app, App) and (self.app.broken_off is not None or self.app.owes()):
             return False
         done: bool = await super().commit(*arguments, **named)
         return done
@@ -94,12 +96,9 @@ def brokers(config: Config) -> list[URL]:
 
     Raises `ConfigError` for security settings: this role speaks plaintext only, so far.
     """
-    secured = [name for name in config.kafka.client if name.startswith(("security.", "sasl.", "ssl."))]
-    if secured:
-        raise ConfigError(
-            f"kafka.client: {', '.join(secured)}: the alerts role cannot use security settings yet; run it where the "
-            "cluster has a plaintext listener, or leave it out and watch the drift topic with a client of your own"
-        )
+    problem = config.alerts_problem
+    if problem is not None:
+        raise ConfigError(problem)
     return [URL(f"kafka://{server.strip()}") for server in config.kafka.bootstrap.split(",")]
 
 

@@ -5,9 +5,14 @@ One alert an incident (when it opens) and one a rejected revision. Closings and 
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 REVISION_CHARS = 16
+KEY_CHARS_MAX = 250
+_KEY_CHARS_CUT = 180
+_KEY_SAFE = "/:=,+@()[]!$&*;|^'?"
 _OUTCOMES = {"mismatch": "mismatch", "missing": "missing", "extra": "extra", "error": "candidate_error"}
 
 
@@ -16,6 +21,19 @@ class Alert(NamedTuple):
 
     id: str
     payload: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """The id as a webhook gets it: in a header, where no control character may stand and no header has room for a
+        slice's whole value. Two ids never have one key.
+
+        >>> Alert("incident/ab/mismatch:tenant=a\r\nb-7", {}).key
+        'incident/ab/mismatch:tenant=a%0D%0Ab-7'
+        """
+        quoted = quote(self.id, safe=_KEY_SAFE)
+        if len(quoted) <= KEY_CHARS_MAX:
+            return quoted
+        return f"{quoted[:_KEY_CHARS_CUT]}~{hashlib.sha256(self.id.encode()).hexdigest()}"
 
     @property
     def incident(self) -> str | None:

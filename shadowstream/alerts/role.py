@@ -17,11 +17,12 @@ from shadowstream.alerts.delivery import READ_TIMEOUT_S, Delivered, Deliverer
 from shadowstream.alerts.messages import alert_of
 from shadowstream.codecs import own
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError, ConfigError, RecordError
+from shadowstream.errors import BrokerError, ConfigError, IsolationError, RecordError
 from shadowstream.kafka import offsets, own_topics
 from shadowstream.kafka.clients import Stoppable, admin
 from shadowstream.kafka.loop import process_seconds
 from shadowstream.kafka.reading import read_topic
+from shadowstream.kafka.refusals import FURTHER, Refusals
 from shadowstream.kafka.settled import await_settled
 from shadowstream.observe import get_logger
 from shadowstream.watch import Claim, Watch
@@ -32,27 +33,41 @@ LOOK_S = 1.0
 REST_LOOK_S = 2.0
 FAUST_STOP_S = 5.0
 SETTLE_S = 30.0
+ERROR_CHARS_MAX = 200
 
 
 class Role:
-    """What is done with each record of drift and verdict; `finished` in a bounded trial, at its final verdict."""
+    """What is done with each record of drift and verdict. No record ends the role, whatever it holds."""
 
     def __init__(self, config: Config, revision: str, watch: Watch) -> None:
         self._config, self._revision = config, revision
         self.deliverer = Deliverer(config, Delivered(config), watch)
+        self._refusals = Refusals()
+        self._final = False
         self.records = 0
-        self.finished = False
+
+    @property
+    def finished(self) -> bool:
+        """In a bounded trial: its final verdict has been read, and every alert is taken or rests."""
+        return self._final and not self.deliverer.open
 
     async def take(self, value: bytes | None, place: str) -> None:
-        """Deliver the alert that a record calls for, if any; returns once it is delivered."""
+        """Deliver the alert that a record calls for, if any; returns once that has been tried."""
         self.records += 1
         if value is None:
             return
         try:
-            kind, record = own.decode(value)
+            await self._take(value)
         except RecordError as error:
-            log.error("record_unreadable", place=place, error=str(error))
-            return
+            if self._refusals.is_first(error):
+                log.error("record_unreadable", place=place, error=str(error), further=FURTHER)
+        except (BrokerError, IsolationError):
+            raise
+        except Exception as error:  # noqa: BLE001 - what a record holds must not keep those behind it from anybody
+            log.error("record_refused", place=place, error=repr(error)[:ERROR_CHARS_MAX])
+
+    async def _take(self, value: bytes) -> None:
+        kind, record = own.decode(value)
         found = alert_of(self._config.name, kind, record)
         if found is not None:
             await self.deliverer.deliver(found)
@@ -63,7 +78,7 @@ class Role:
             # Drift of the same transaction may reach us later than the verdict, or not before we end.
             await asyncio.to_thread(await_settled, self._config, self._config.plan.of("drift"), SETTLE_S)
             await self._read("drift")
-            self.finished = True
+            self._final = True
 
     async def look_after_rest(self) -> None:
         """Deliver, for as long as the role runs, what was muted and is not any more."""
@@ -118,6 +133,7 @@ async def _play(config: Config, revision: str, stop: Stoppable, watch: Watch, in
         watch.ready = True
 
     app = make_app(config, role.take, instance, ready)
+    app.owes = lambda: role.deliverer.owes
     starting = asyncio.create_task(_start(config, role, app, watch.claim))
     resting = asyncio.create_task(role.look_after_rest())
     try:
@@ -126,6 +142,8 @@ async def _play(config: Config, revision: str, stop: Stoppable, watch: Watch, in
             watch.turned()
             if resting.done():
                 resting.result()
+            if role.deliverer.failure is not None:
+                raise role.deliverer.failure
             if starting.done():
                 starting.result()
                 _check(app)
@@ -136,6 +154,7 @@ async def _play(config: Config, revision: str, stop: Stoppable, watch: Watch, in
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await task
+        await role.deliverer.stop()
         await _stopped(app)
     return role
 

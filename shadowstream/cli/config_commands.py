@@ -55,12 +55,15 @@ def validate(config: ConfigPath, as_json: Json = False) -> None:
 
 
 def _outside(source: Source) -> tuple[str | None, list[Problem]]:
-    """The revision, and what is wrong with the files that the config names, or would be refused by the runner."""
+    """The revision, and what is wrong with the files that the config names, or would be refused by a role."""
     revision, problems = None, []
     try:
         check_trusted(source.config.candidate)
     except ConfigError as error:
         problems.append(source.problem(str(error)))
+    alerts = source.config.alerts_problem
+    if source.config.alerts.webhook and alerts is not None:
+        problems.append(source.problem(f"alerts.webhook: {alerts}", ("alerts", "webhook")))
     folder = source.config.schemas.dir
     try:
         if folder is not None:

@@ -26,6 +26,7 @@ from shadowstream.kafka.failures import is_unreachable
 from shadowstream.kafka.outage import Outage
 from shadowstream.kafka.role_report import Report
 from shadowstream.kafka.supervisor import BACK_OFF_S, Supervisor, end_with_supervisor
+from shadowstream.observe import get_logger
 from shadowstream.revision import revision_of
 from shadowstream.watch import Watch
 from shadowstream.web.probes import serve, split
@@ -34,6 +35,7 @@ Instance = Annotated[str, typer.Option(help="stable name of this process among t
 Listen = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="serve /metrics, /healthz and /readyz", show_default=False)
 ]
+log = get_logger("up")
 GRACE_S = 1.0
 CONNECT_S = 2.0
 """So long `up` waits for one answer of a broker: Ctrl-C is heard in between."""
@@ -74,7 +76,8 @@ def up(context: typer.Context, config: ConfigPath, listen: Listen = None, as_jso
     """Run all roles here as supervised processes, until all are done (bounded) or Ctrl-C.
 
     With --listen the roles serve on that port and the ones after it, in the order runner, joiner, judge, labels,
-    alerts. The labels role runs where the config names labels, the alerts role where it names a webhook.
+    alerts. The labels role runs where the config names labels, the alerts role where it names a webhook. Where alerts
+    cannot run the others go on without.
     """
     trial = load(config)
     revision_of(trial)  # said once, and not by each role that cannot find the candidate
@@ -83,9 +86,11 @@ def up(context: typer.Context, config: ConfigPath, listen: Listen = None, as_jso
     if session is None:
         return ExitCode.OK
     stop.begin()
-    supervisor = Supervisor(_commands(context, trial, config, listen, as_json), {**os.environ, SESSION: session})
+    commands = _commands(context, trial, config, listen, as_json)
+    # Whoever is told nothing can still look; without evidence there would be nothing to look at.
+    supervisor = Supervisor(commands, {**os.environ, SESSION: session}, spared=["alerts"])
     well = supervisor.run(lambda: stop.stopped)
-    failed = [child for child in supervisor.children.values() if child.failed]
+    failed = [child for child in supervisor.children.values() if child.failed and not child.spared]
     if failed and all(child.final == Report.TAKEN_OVER for child in failed):
         say(f"error: {failed[0].final_text}")
         return ExitCode.TAKEN_OVER
@@ -101,7 +106,10 @@ def _commands(
     """The command lines of the roles of a trial, by their first words."""
     roles = [[command] for command in COMMANDS]
     roles += [["labels"]] if trial.labels else []
-    roles += [["alerts", "run"]] if trial.alerts.webhook else []
+    if trial.alerts.webhook and trial.alerts_problem is not None:
+        log.error("alerts_left_out", problem=trial.alerts_problem)
+    elif trial.alerts.webhook:
+        roles.append(["alerts", "run"])
     commands = {}
     for i, command in enumerate(roles):
         flags = ["--json"] if as_json else []

@@ -1,10 +1,11 @@
 """Which records of our own topics can be meant: what no process of ours writes is refused before anybody acts on it.
 
 A topic of ours is kept for ever, and whoever has the rights of the prefix can write into it. One record that nobody
-can act on must not stop a role, now or after a restart, so it is refused where it is read (`own.read`): `RecordError` of reason
-``refused``, with a sentence without numbers, so that equal causes are one kind.
+can act on must not stop a role, now or after a restart. So it is refused where it is read (`own.read`): `RecordError`
+of reason ``refused``, with a sentence without numbers, so that equal causes are one kind.
 
-The bounds are far beyond what a trial writes, whose commits cover minutes at most. They are so narrow that sums over them stay within 64 bits and walks over them end.
+The bounds are far beyond what a trial writes, whose commits cover minutes at most. They are so narrow that sums over
+them stay within 64 bits and walks over them end.
 """
 
 from __future__ import annotations
@@ -153,5 +154,10 @@ def _label_state(record: Record) -> str | None:
     return None if {"seq", "read", "ended"} <= record["counts"].keys() else "a task without its counts"
 
 
-_RULES: dict[str, Callable[[Record], str | None]] = {"mark": _mark, "stats": _stats, "command": _command}
-_RULES |= {"scored": _scored, "label_state": _label_state}
+_RULES: dict[str, Callable[[Record], str | None]] = {
+    "mark": _mark,
+    "stats": _stats,
+    "command": _command,
+    "scored": _scored,
+    "label_state": _label_state,
+}

@@ -96,6 +96,17 @@ class Config(Model):
         return TopicPlan(self.name)
 
     @property
+    def alerts_problem(self) -> str | None:
+        """Why the alerts role cannot run under this config, and what to do; None where it can."""
+        if not self.kafka.security:
+            return None
+        return (
+            f"kafka.client: {', '.join(self.kafka.security)}: the alerts role cannot use TLS or SASL yet, so no alert "
+            "would be delivered; run `alerts run` with a config of its own where the cluster has a plaintext listener, "
+            "or remove alerts.webhook and watch the topic drift with a client of your own"
+        )
+
+    @property
     def starts(self) -> Literal["production-group", "latest", "earliest"]:
         """Where the candidate begins, with the default resolved."""
         return self.start or ("production-group" if self.production.group else "latest")

@@ -53,6 +53,17 @@ class Kafka(Model):
         """After so long without a poll the group takes a member's partitions away, ms."""
         return int(self.client.get("max.poll.interval.ms", POLL_INTERVAL_MS))
 
+    @property
+    def security(self) -> list[str]:
+        """Names of the client properties that ask for TLS or SASL.
+
+        >>> Kafka(client={"security.protocol": "SASL_SSL", "linger.ms": 5}).security
+        ['security.protocol']
+        """
+        plain = str(self.client.get("security.protocol", "")).lower() == "plaintext"
+        named = [name for name in self.client if name.startswith(("security.", "sasl.", "ssl."))]
+        return [] if plain else named
+
     @model_validator(mode="after")
     def _leaves_ours(self) -> Kafka:
         ours = sorted(name for name in self.client if name in OWNED_PROPERTIES)

@@ -150,7 +150,8 @@ class Labels(Model):
         None,
         min_length=1,
         description="folder of the disk store of what waits; default: in the machine's temporary folder. It may be "
-        "lost at any time: it is rebuilt from labels-state",
+        "lost at any time: it is rebuilt from labels-state. Files that another user owns, may write to or has linked "
+        "are refused",
     )
 
 

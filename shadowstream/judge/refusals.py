@@ -1,4 +1,4 @@
-"""What a verdict says of records of our own topics that were refused: they count in nothing, and who looks must know."""
+"""What a verdict says of records of our own topics that were refused: they count in nothing, and are named."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ def _of_marks(config: Config, windows: Windows) -> list[str]:
         return []
     return [
         f"{refused} marks of {config.plan.of('progress')} were refused by the joiner: inputs without output that they "
-        "may have named count as missing without a reason. See mark_unreadable in its log, run runner and joiner of one "
-        "release, and let nobody but the roles of this trial write there"
+        "may have named count as missing without a reason. See mark_unreadable in its log, run runner and joiner of "
+        "one release, and let nobody but the roles of this trial write there"
     ]

@@ -16,7 +16,7 @@ GAPS_MAX = 1_000
 
 @dataclass(slots=True)
 class Sequence:
-    """`last`: the greatest number taken. `missing`: numbers below it that were not; `open`: stretches of them, from and
+    """`last`: the greatest number taken. `missing`: numbers below it that were not; `gaps`: stretches of them, from and
     to, in which a record may still come.
 
     >>> one = Sequence()
@@ -26,19 +26,19 @@ class Sequence:
 
     last: int = 0
     missing: int = 0
-    open: list[list[int]] = field(default_factory=list)
+    gaps: list[list[int]] = field(default_factory=list)
 
     def take(self, number: int) -> bool:
         """Whether a record of this number is to be taken: it has not been yet."""
         if number > self.last:
             if number > self.last + 1:
                 self.missing += number - self.last - 1
-                self.open = [*self.open, [self.last + 1, number - 1]][-GAPS_MAX:]
+                self.gaps = [*self.gaps, [self.last + 1, number - 1]][-GAPS_MAX:]
             self.last = number
             return True
-        for at, (low, high) in enumerate(self.open):
+        for at, (low, high) in enumerate(self.gaps):
             if low <= number <= high:
-                self.open[at : at + 1] = [one for one in ([low, number - 1], [number + 1, high]) if one[0] <= one[1]]
+                self.gaps[at : at + 1] = [one for one in ([low, number - 1], [number + 1, high]) if one[0] <= one[1]]
                 self.missing -= 1
                 return True
         return False

@@ -17,6 +17,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError, StoreError
+from shadowstream.kafka.private_files import NotPrivate, check_file, private_file, private_folder
 from shadowstream.labels.store import Kind, Waiting
 
 Taken = ParamSpec("Taken")
@@ -31,6 +32,8 @@ CREATE TABLE IF NOT EXISTS waiting (
 CREATE INDEX IF NOT EXISTS by_time ON waiting (kind, time_ms, id);
 CREATE TABLE IF NOT EXISTS commits (sequence INTEGER);
 """
+_BESIDE = ("-wal", "-shm", "-journal")
+"""Files that SQLite keeps beside the store and trusts as much."""
 _COLUMNS = "id, time_ms, task, revision, production, shadow"
 
 
@@ -67,15 +70,27 @@ def _told(
 class LabelStore:
     """See `shadowstream.labels.store.Store`. Changes hold from `commit` on; without it `forget` takes them back.
 
-    Raises `ConfigError` where the folder cannot be used, and `StoreError` at any time where its disk is full or fails.
+    `given`: the folder was named by whoever runs it, and who else may write there is their choice; the files are to be
+    ours alone all the same. Raises `ConfigError` where folder or files are not, or cannot be used, and `StoreError` at
+    any time where its disk is full or fails.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, given: bool = False) -> None:
         self._path = path
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.touch(mode=0o600)
+            if given:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            else:
+                private_folder(path.parent)
+            for beside in _BESIDE:
+                check_file(path.with_name(path.name + beside))
+            private_file(path)
             self._db = self._open()
+        except NotPrivate as error:
+            raise ConfigError(
+                f"labels.store_dir: cannot use {path}: {error}, or set labels.store_dir to a folder that only this "
+                "user can write to. Keys and answers would be read, or changed, by others; what it held is rebuilt"
+            ) from error
         except (OSError, sqlite3.DatabaseError) as error:
             if _is_disk(error):
                 raise self.failed(error) from error

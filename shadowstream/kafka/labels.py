@@ -241,7 +241,8 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     counts = own_topics.ensure(client, config)
     writer = transactional_writer(config, "labels", SINGLE_INSTANCE)
     start_transactions(writer, watch)
-    store = LabelStore(path_of(config, instance))
+    given = config.labels is not None and config.labels.store_dir is not None
+    store = LabelStore(path_of(config, instance), given=given)
     try:
         clients = Clients(store, client, joined_tasks(config, counts))
         role = LabelsRole(config, config.labels, revision, clients, watch)

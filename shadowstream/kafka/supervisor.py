@@ -87,6 +87,7 @@ class Child:
     restarts: int = 0
     done: bool = False
     failed: bool = False
+    spared: bool = False
     exit_codes: list[int] = field(default_factory=list)
     final: Report | None = None
     """The report after which it is not started again."""
@@ -108,6 +109,7 @@ class Supervisor:
         commands: the children's command lines by name.
         environment: the children's environment; None for this process's.
         output_dir: folder of files that take the children's stdout and stderr; None where they share ours.
+        spared: children whose failing for good ends nobody else; the others do not need them.
         silent: children that cannot report, as those in a container: their exit codes 0 and 2 count.
     """
 
@@ -117,8 +119,9 @@ class Supervisor:
         environment: dict[str, str] | None = None,
         output_dir: Path | None = None,
         silent: Collection[str] = (),
+        spared: Collection[str] = (),
     ) -> None:
-        self.children = {name: Child(name, command) for name, command in commands.items()}
+        self.children = {name: Child(name, command, spared=name in spared) for name, command in commands.items()}
         self._environment = environment
         self._output_dir = output_dir
         self._silent = frozenset(silent)
@@ -144,11 +147,11 @@ class Supervisor:
             os.close(ours)
             os.close(self._lifeline)
             self._lifeline = None
-        return all(child.done for child in self.children.values())
+        return all(child.done or (child.failed and child.spared) for child in self.children.values())
 
     def _over(self) -> bool:
-        children = self.children.values()
-        return all(child.done for child in children) or any(child.failed for child in children)
+        needed = [child for child in self.children.values() if not (child.failed and child.spared)]
+        return all(child.done for child in needed) or any(child.failed for child in needed)
 
     def _look_after(self, child: Child) -> None:
         if child.done or child.failed:
@@ -190,7 +193,9 @@ class Supervisor:
         elif final := next((report for report in FINAL if report in received), None):
             child.failed = True
             child.final, child.final_text = final, received[final]
-            log.error("failed", role=child.name, exit_code=code, reason=str(final))
+            log.error(
+                "failed", role=child.name, exit_code=code, reason=str(final), others="go on" if child.spared else "end"
+            )
         else:
             wait_s = self._back_off(child, now)
             if code == 1 and now - child.unreachable_at < OUTAGE_S:  # said by `Outage`, once for all children

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +21,11 @@ class Webhook:
     def __init__(self) -> None:
         self.port = free_port()
         self.status = 200
+        self.statuses: dict[str, int] = {}
+        """What alerts are answered whose text holds this, in the place of `status`."""
+        self.location: str | None = None
+        self.gets = 0
+        self.late_s = 0.0
         self.calls: list[dict[str, Any]] = []
         self.refused = 0
         self._server: ThreadingHTTPServer | None = None
@@ -40,11 +46,23 @@ class Webhook:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 assert self.headers["Idempotency-Key"] == body["id"]
-                if webhook.status == 200:
+                asked = (one for part, one in webhook.statuses.items() if part in body["text"])
+                status = next(asked, webhook.status)
+                if status == 0:
+                    time.sleep(webhook.late_s)
+                if status == 200:
                     webhook.calls.append(body)
                 else:
                     webhook.refused += 1
-                self.send_response(webhook.status)
+                self.send_response(status or 200)
+                if webhook.location is not None:
+                    self.send_header("Location", webhook.location)
+                self.end_headers()
+
+            def do_GET(self) -> None:
+                """The page that a redirect leads to."""
+                webhook.gets += 1
+                self.send_response(200)
                 self.end_headers()
 
             def log_message(self, format: str, *args: Any) -> None:

@@ -85,6 +85,17 @@ def test_a_child_in_a_crash_loop_and_one_that_cannot_be_started_leave_the_others
     assert set(crashes.exit_codes) == {9}
 
 
+def test_a_child_that_nobody_needs_ends_for_good_and_the_others_go_on_to_their_end() -> None:
+    commands = {"works": python("import time; time.sleep(0.5)"), "alerts": python("raise SystemExit(2)")}
+    roles = Supervisor(commands, spared=["alerts"])
+    works, alerts = roles.children.values()
+    assert roles.run(lambda: False), "all that is needed has ended well"
+    assert (works.done, alerts.failed, alerts.exit_codes) == (True, True, [2])
+    needed = Supervisor(commands)
+    assert not needed.run(lambda: False)
+    assert needed.children["works"].exit_codes == [], "it was stopped"
+
+
 def test_a_child_that_cannot_be_started_now_is_started_once_it_can(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -1,0 +1,79 @@
+"""Alerts that cannot start: `validate` says so beforehand, `alerts run` refuses, `up` runs the others without."""
+
+import json
+import re
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from shadowstream.cli import roles
+from tests.cli.conftest import Cli, MakeTrial
+
+SECURED = [
+    "{security.protocol: SASL_SSL, sasl.mechanism: PLAIN}",
+    "{security.protocol: SSL}",
+    "{ssl.ca.location: ca.pem}",
+]
+PLAIN = ["{security.protocol: plaintext}", "{linger.ms: 5}"]
+WEBHOOK = "alerts: {webhook: 'https://example.org/hook'}\n"
+
+
+def trial(make_trial: MakeTrial, client: str, extra: str = WEBHOOK) -> Path:
+    """A config with these client properties."""
+    path = make_trial(extra=extra)
+    path.write_text(re.sub(r"kafka: \{", f"kafka: {{client: {client}, ", path.read_text(), count=1))
+    return path
+
+
+@pytest.mark.parametrize("kafka", SECURED)
+def test_validate_says_with_key_and_line_what_to_do(kafka: str, cli: Cli, make_trial: MakeTrial) -> None:
+    path = trial(make_trial, kafka)
+    said = cli("validate", path, "--json")
+    assert said.code == 2
+    (problem,) = said.json["problems"]
+    assert (problem["key"], problem["line"]) == ("alerts.webhook", 7)
+    assert (
+        "the alerts role cannot use TLS or SASL yet, so no alert would be delivered; run `alerts run`"
+        in (problem["message"])
+    )
+    assert "example.org" not in problem["message"], "the address is often its password"
+    assert cli("alerts", "run", path).code == 2
+
+
+@pytest.mark.parametrize(("kafka", "extra"), [*((one, WEBHOOK) for one in PLAIN), *((one, "") for one in SECURED)])
+def test_validate_says_nothing_where_alerts_can_run_or_are_not_asked_for(
+    kafka: str, extra: str, cli: Cli, make_trial: MakeTrial
+) -> None:
+    assert cli("validate", trial(make_trial, kafka, extra)).code == 0
+
+
+class Stopped:
+    """A supervisor that starts nobody and tells whom it would have."""
+
+    asked: ClassVar[list[tuple[list[str], list[str]]]] = []
+
+    def __init__(self, commands: dict[str, list[str]], spared: list[str]) -> None:
+        self.asked.append((list(commands), spared))
+        self.children: dict[str, object] = {}
+
+    def run(self, _stopped: object) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("kafka", "started"), [(SECURED[0], ["run", "join", "judge"]), (PLAIN[0], None)])
+def test_up_runs_the_others_and_says_once_why(
+    kafka: str,
+    started: list[str] | None,
+    cli: Cli,
+    make_trial: MakeTrial,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(roles, "Supervisor", Stopped)
+    said = cli("up", trial(make_trial, kafka))
+    assert said.code == 0
+    assert Stopped.asked.pop() == (started or ["run", "join", "judge", "alerts"], ["alerts"])
+    assert said.err.count("alerts_left_out") == (started is not None)
+    if started:
+        (line,) = [line for line in said.err.splitlines() if "alerts_left_out" in line]
+        assert "cannot use TLS or SASL" in (json.loads(line)["problem"] if line.startswith("{") else line)
