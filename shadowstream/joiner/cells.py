@@ -109,7 +109,8 @@ class Cells:
         if not counted.any():
             return
         bad, buckets = _among(pairs.outcomes, BAD), _buckets(pairs.keys)
-        of_parts = Pairs(coded(pairs.outcomes), pairs.dimensions, compared, pairs.measured, pairs.touched)
+        outcomes = coded(pairs.outcomes if self._names else ())
+        of_parts = Pairs(outcomes, pairs.dimensions, compared, pairs.measured, pairs.touched)
         for at, window in self._windows(pairs, counted):
             tally, mask = self._tally(at), window & compared
             tally.measures.add(pairs.measured, mask, self._latency)
