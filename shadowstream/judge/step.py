@@ -32,7 +32,7 @@ from shadowstream.judge.incidents import (
 )
 from shadowstream.judge.levels import Lasting, Level
 from shadowstream.judge.measures import Measure, measure_of
-from shadowstream.judge.paths import Paths
+from shadowstream.judge.paths import Paths, is_blind
 from shadowstream.judge.slice_guard import Found, guard
 from shadowstream.judge.slices import Cells
 from shadowstream.judge.standing import Standing, standing_of
@@ -211,6 +211,7 @@ class JudgeStep:
             standings = [
                 standing_of(self.levels[one.id], self.trailing[one.id], self._buckets) for one in self.measures
             ]
+            standings = [one.blind if is_blind(one.measure.criterion, self.paths) else one for one in standings]
             found = guard(self.config, self._guard_alpha, self.measures, self.windows.figures)
             self._found = (standings, self._slices(), found)
         rejected = {name: level.reason for name, level in self.levels.items() if level.reason is not None}
