@@ -30,7 +30,12 @@ from shadowstream.records import Side
 Mask = npt.NDArray[np.bool_]
 UNREAD = frozenset(("undecodable_production", "undecodable_shadow"))
 """Outcomes of a pair of which nothing could be compared."""
-OF_ONE = frozenset(("missing", "candidate_error", "both_failed", "extra", "duplicate_shadow", "undecodable_production"))
+OF_ONE = frozenset(
+    (
+        *("missing", "candidate_error", "timeout", "crashed", "both_failed"),
+        *("extra", "duplicate_shadow", "undecodable_production"),
+    )
+)
 """Outcomes of a record alone that are counted by the values that its own side names."""
 
 

@@ -19,12 +19,13 @@ from typing import NamedTuple
 
 from shadowstream.compare.slices import UNDECODABLE
 from shadowstream.config import Config
+from shadowstream.judge.criteria import FAILED
 from shadowstream.judge.evidence import critical_n, log_e_above
 from shadowstream.judge.measures import Measure
 from shadowstream.judge.parts import BAD, PAIRS, by_value
 
 NAMED_MAX = 5
-_ENDED = (PAIRS, "both_failed", "missing", "candidate_error")
+_ENDED = (PAIRS, "both_failed", "missing", *FAILED)
 
 
 class Row(NamedTuple):
@@ -55,7 +56,7 @@ def row_of(measure: Measure) -> Row | None:
         "missing": Row(_ENDED, _ENDED[2:], "production records", "have no partner"),
         "error": Row(
             (*_ENDED, "undecodable_shadow"),
-            ("candidate_error", "undecodable_shadow"),
+            (*FAILED, "undecodable_shadow"),
             "production records",
             "have an error of the candidate",
         ),

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from shadowstream.config import Criterion
+from shadowstream.judge.criteria import Counts, rate_of
 from tests.joiner.cases import Case, P, absent, begun, committed, done, play, restart
 from tests.joiner.world import World
 
@@ -59,7 +61,19 @@ def test_a_failure_of_both_is_a_unit_of_missing_and_no_bad_one_and_outlives_a_re
     assert values == [{"dimension": "tenant", "value": "eu", "figures": {"both_failed": 1}}]
 
 
-@pytest.mark.parametrize("error", [{}, {"header": "a", "path": "b"}])
-def test_a_failure_that_stands_nowhere_or_twice_is_refused(error: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "error", [{}, {"header": "a", "path": "b"}, {"equals": "x"}, {"silent": True, "equals": "x"}, {"silent": False}]
+)
+def test_a_failure_that_stands_nowhere_or_twice_is_refused(error: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="give either header or path"):
-        world_of(error | {"equals": "x"})
+        begun(production={"outputs": ["out"], "error": error})
+
+
+@pytest.mark.parametrize(("silent", "bad"), [(True, 1), (False, 5)])
+def test_where_silence_is_failure_only_errors_on_answered_inputs_count(silent: bool, bad: int) -> None:
+    error: dict[str, Any] = {"silent": True} if silent else {"header": "error"}
+    world = world_of(error)
+    play(world, [P("a", "1"), absent(3, "failed", "a"), done(10), committed(10), {"candidate_error": 1}])
+    outcomes = {"input": 10, "input_failed": 5, **world.outcomes()}
+    row = rate_of(Criterion(rate="error", limit=0.01), world.config)
+    assert row.counts(outcomes) == Counts(1 if silent else 10, bad)
