@@ -29,7 +29,8 @@ class Paths:
         """Take a stats record (schemas/stats.avsc) of the revision that is judged."""
         self.looked += record.get("looked", 0)
         self.seen.update(record.get("seen", ()))
-        self.holds = set(sorted(self.holds.union(record.get("holds", ())))[:HELD_MAX])
+        if record.get("holds"):
+            self.holds = set(sorted(self.holds.union(record.get("holds", ())))[:HELD_MAX])
 
     def unseen(self, path: str | None) -> bool:
         """Whether values were looked at and none holds the path."""

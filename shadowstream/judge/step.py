@@ -32,6 +32,7 @@ from shadowstream.judge.incidents import (
 )
 from shadowstream.judge.levels import Lasting, Level
 from shadowstream.judge.measures import Measure, measure_of
+from shadowstream.judge.parts import folded
 from shadowstream.judge.paths import Paths, is_blind
 from shadowstream.judge.slice_guard import Found, guard
 from shadowstream.judge.slices import Cells
@@ -81,6 +82,8 @@ class JudgeStep:
         self.paths = Paths()
         # A later attempt is judged at a smaller level; what holds it back is not.
         self._guard_alpha = config.judge.alpha
+        dimensions = [one.name for one in config.compare.dimensions]
+        self._dimensions = (dimensions, config.compare.values_max) if dimensions else None
         judge = self.config.judge
         self.measures: list[Measure] = [measure_of(one, self.config) for one in judge.criteria]
         self.trailing: dict[str, Trailing] = {one.id: Trailing(one) for one in self.measures}
@@ -151,6 +154,8 @@ class JudgeStep:
         for buckets in (window.buckets, *window.late_buckets.values()):
             for bucket, (n, s) in buckets.items():
                 plus(self._buckets, bucket, n, s)
+        if self._dimensions:
+            self.windows.figures = folded(self.windows.figures, *self._dimensions) or self.windows.figures
         singles = self.cells.close(window.start_ms, window.slices, window.late_slices) if self.cells else {}
         for measure in self.measures:
             trailing, family = self.trailing[measure.id], self.families.get(measure.id)
