@@ -167,7 +167,7 @@ def rate_of(criterion: Criterion, config: Config) -> Rate:
     if criterion.rate == "error" and criterion.where:
         # Inputs have no dimensions: of a part it is production's records that the candidate failed on.
         row = OF_ANSWERED
-    part = criterion.id.removeprefix(criterion.model_copy(update={"where": None, "topic": None}).id).strip("[]")
+    part = criterion.id.removeprefix(criterion.model_copy(update={"where": None, "topic": None}).id + "@")
     n, s, less = (tuple(scope + name for name in names) for names in (row.n, row.s, row.less))
     return Rate(n, s, f"{row.units} with {part}", less)
 

@@ -53,7 +53,7 @@ def test_a_part_sees_its_own_records_and_no_others(criterion: dict[str, Any]) ->
     share = 2 if len(criterion["where"]) > 1 else 1
     assert (first["n"], first["s"]) == (200 // share, 200 // share)
     assert (second["n"], second["s"]) == (400 // share, 0)
-    assert first["rate"].endswith("[paid=true,tenant=eu]" if share == 2 else "[tenant=eu]")
+    assert first["rate"].endswith("@paid=true,tenant=eu" if share == 2 else "@tenant=eu")
     assert said["decision"] == "reject"
 
 
@@ -66,8 +66,8 @@ def test_a_criterion_of_the_whole_and_one_of_a_part_stand_beside_each_other() ->
     said = judged(joined(settings, record, wrong_for("eu"), 600))
     assert [(one["rate"], one["n"], one["s"]) for one in said["criteria"]] == [
         ("mismatch", 600, 200),
-        ("mismatch[tenant=eu]", 200, 200),
-        ("mismatch[tenant=us]", 400, 0),
+        ("mismatch@tenant=eu", 200, 200),
+        ("mismatch@tenant=us", 400, 0),
     ]
 
 
@@ -97,10 +97,10 @@ def test_records_that_ended_alone_count_by_what_their_own_side_says() -> None:
     lost = {name: n for name, n in totals.items() if not name.endswith("match")}
     assert lost == {"tenant=eu missing": 7, "tenant=eu candidate_error": 3, "tenant=us extra": 20}
     said = judged(world)
-    assert counts_of(said, "missing[tenant=eu]") == (200, 10)
-    assert counts_of(said, "error[tenant=eu]") == (200, 3)
-    assert counts_of(said, "missing[tenant=us]") == (380, 0)
-    assert counts_of(said, "extra[tenant=us]") == (400, 20)
+    assert counts_of(said, "missing@tenant=eu") == (200, 10)
+    assert counts_of(said, "error@tenant=eu") == (200, 3)
+    assert counts_of(said, "missing@tenant=us") == (380, 0)
+    assert counts_of(said, "extra@tenant=us") == (400, 20)
 
 
 def test_a_late_partner_takes_back_what_its_part_was_short_of() -> None:
@@ -155,9 +155,9 @@ def test_a_topic_counts_its_own_tasks_in_whatever_order_they_come(order: tuple[i
     said = told(criteria, order)
     assert [(one["rate"], one["n"], one["s"]) for one in said["criteria"]] == [
         ("mismatch", 1_400, 50),
-        ("mismatch[topic=scores]", 900, 0),
-        ("mismatch[topic=audits]", 500, 50),
-        ("field:a[topic=audits]", 500, 50),
+        ("mismatch@topic=scores", 900, 0),
+        ("mismatch@topic=audits", 500, 50),
+        ("field:a@topic=audits", 500, 50),
     ]
 
 
@@ -165,7 +165,7 @@ def test_a_part_of_a_topic_counts_both_ways() -> None:
     scope = {"scope": "tenant=eu", "outcomes": {"match": 40, "mismatch": 10}, "named": [], "checks": {}, "means": []}
     criterion = {"rate": "mismatch", "limit": 0.01, "topic": "audits", "where": {"tenant": "eu"}}
     said = told([criterion], scopes=([{**scope, "outcomes": {"match": 7}}], [scope]))
-    assert counts_of(said, "mismatch[topic=audits,tenant=eu]") == (50, 10)
+    assert counts_of(said, "mismatch@topic=audits,tenant=eu") == (50, 10)
 
 
 # ---------------------------------------------------------------- what cannot be counted is refused
@@ -203,6 +203,6 @@ def test_a_part_that_does_not_exist_is_refused(part: dict[str, Any], why: str) -
 
 
 def test_one_criterion_twice_is_refused_and_of_two_parts_it_is_two() -> None:
-    with pytest.raises(ValidationError, match=r"mismatch\[tenant=eu\] is judged more than once"):
+    with pytest.raises(ValidationError, match=r"mismatch@tenant=eu is judged more than once"):
         of_world(judge={"criteria": [of("mismatch", EU), of("mismatch", EU, limit=0.5)]}, compare=TENANTS)
     of_world(judge={"criteria": [of("mismatch", EU), of("mismatch", US)]}, compare=TENANTS)
