@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from shadowstream.config import Config, Criterion
+from shadowstream.judge.course import course
 from shadowstream.judge.step import JudgeStep
 from tests.joiner.cases import absent
 from tests.joiner.world import config as of_world
@@ -159,6 +160,14 @@ def test_a_topic_counts_its_own_tasks_in_whatever_order_they_come(order: tuple[i
         ("mismatch@topic=audits", 500, 50),
         ("field:a@topic=audits", 500, 50),
     ]
+
+
+def test_the_course_of_the_evidence_has_the_parts_of_a_topic_too() -> None:
+    criteria = [{"rate": "mismatch", "limit": 0.01, "topic": topic} for topic in ("scores", "audits")]
+    settings = Config.model_validate(sliced().model_dump(exclude_unset=True) | TWO | {"judge": {"criteria": criteria}})
+    records = [stats("scores/0", 1, cell(0, match=900)), stats("audits/0", 1, cell(0, match=450, mismatch=50))]
+    (said,) = course(settings, REVISION, records, 10)
+    assert [(one["n"], one["s"]) for one in said["criteria"]] == [(900, 0), (500, 50)]
 
 
 def test_a_part_of_a_topic_counts_both_ways() -> None:

@@ -35,11 +35,12 @@ def test_a_tenant_of_one_record_in_a_thousand_that_is_wrong_in_all_of_them_holds
     ("small", "held"),
     [
         ({"n": 1, "s": 1}, True),
+        ({"n": 300, "s": 300}, True),
         ({"n": 300, "s": 20}, True),
         ({"n": 300, "s": 3}, False),
         ({"n": 5, "s": 0}, False),
     ],
-    ids=["one an hour, all wrong", "one in fifteen wrong", "at the limit", "right"],
+    ids=["one an hour, all wrong", "six in a thousand, all wrong", "one in fifteen wrong", "at the limit", "right"],
 )
 def test_what_a_value_shows_decides_and_not_its_size(small: dict[str, int], held: bool) -> None:
     said = said_of({"big": {"n": 50_000, "s": 0}, "small": small})
