@@ -51,6 +51,11 @@ class Occurring:
         self._known: set[str] = set()
         self.clear()
 
+    @property
+    def looks(self) -> bool:
+        """Whether some path has not been found yet."""
+        return bool(self._unseen)
+
     def clear(self) -> None:
         """What was found has been committed."""
         self._looked = 0
