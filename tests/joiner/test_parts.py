@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.compare.slices import OTHER, coded
 from shadowstream.joiner.cells import Cells, Columns
-from tests.joiner.world import WINDOW_MS, config
+from tests.joiner.cases import inputs
+from tests.joiner.world import WINDOW_MS, World, config
 
 CRITERIA = [
     {"rate": "field", "path": "score", "limit": 0.1},
     *({"rate": "mismatch", "limit": 0.1, "where": {"carrier": value}} for value in "ab"),
     {"rate": "mismatch", "limit": 0.1, "where": {"carrier": "a", "origin": "x"}},
 ]
-SETTINGS = config(
-    compare={"dimensions": [{"name": name, "path": name} for name in ("carrier", "origin")], "values_max": 2},
-    judge={"window_ms": WINDOW_MS, "criteria": CRITERIA},
-)
+DIMENSIONS = [{"name": name, "path": name} for name in ("carrier", "origin")]
+JUDGE = {"window_ms": WINDOW_MS, "criteria": CRITERIA}
+SETTINGS = config(compare={"dimensions": DIMENSIONS, "values_max": 2}, judge=JUDGE)
 AT = (0, "r")
 pair = st.tuples(
     st.sampled_from(["match", "tolerated", "mismatch", "cardinality", "undecodable_shadow", "undecodable_production"]),
@@ -80,3 +82,69 @@ def test_the_values_of_a_dimension_add_up_to_the_whole(pairs: Pairs) -> None:
         expected = Counter(p[0] for p in pairs if p[0].startswith("undecodable"))
         expected["field/score"] = sum(p[3] and p[0] in ("mismatch", "cardinality") for p in pairs)
         assert total == expected
+
+
+def totals(world: World) -> Counter[str]:
+    """Everything that windows count of parts, over all commits."""
+    found: Counter[str] = Counter()
+    for record in world.stats:
+        for window in record["windows"]:
+            for one in window["named"]:
+                found.update({f"{one['path']} n": one["n"], f"{one['path']} s": one["s"]})
+            for one in window["values"]:
+                found.update({f"{one['value']} {name}": n for name, n in one["figures"].items()})
+            for one in window["scopes"]:
+                found.update({f"{one['scope']} {name}": n for name, n in one["outcomes"].items()})
+                found.update({f"{one['scope']} named {name['path']}": name["s"] for name in one["named"]})
+    return Counter({name: n for name, n in found.items() if n})
+
+
+def played(every: int, restart_at: int) -> Counter[str]:
+    """A trial of 120 records, some missing, some extra, some broken, some late; a new joiner at one of its turns."""
+    world = World(config(compare={"dimensions": DIMENSIONS}, judge=JUDGE))
+    inputs(120)(world)
+    world.start()
+    world.start_joiner()
+    turns = 0
+
+    def turn() -> None:
+        nonlocal turns
+        if turns == restart_at:
+            world.start_joiner()
+        turns += 1
+        world.turn()
+
+    def value(i: int, score: int = 1) -> str:
+        return json.dumps({"carrier": "ab"[i % 2], "origin": "xy"[i % 3 > 0], "score": score})
+
+    for i in range(120):
+        if i % 10 != 7:
+            world.production(f"k{i}", "{" if i % 20 == 5 else value(i), i % 9)
+        if i % 10 != 3:
+            world.shadow(f"k{i}", "{" if i % 20 == 15 else value(i, 1 + (i % 4 == 0)), i, i % 9)
+        if i % every == every - 1:
+            turn()
+    world.done(120)
+    world.production_committed.update({world.inputs[0]: 120})
+    turn()
+    turn()
+    for i in range(3, 60, 10):
+        world.shadow(f"k{i}", value(i), i, i % 9)
+    world.done(120)
+    for _ in range(3):
+        turn()
+    return totals(world)
+
+
+@pytest.mark.parametrize("every", [7, 40])
+@pytest.mark.parametrize("restart_at", [0, 2, 4, 5, 6])
+def test_neither_commits_nor_restarts_change_what_parts_add_up_to(every: int, restart_at: int) -> None:
+    straight = played(120, -1)
+    assert played(every, restart_at) == straight
+    assert {name for name in straight if "missing" in name} == {
+        "b missing",
+        "x missing",
+        "y missing",
+        "carrier=b missing",
+    }
+    assert straight["b missing"] == straight["carrier=b missing"] == 6, "of twelve six have come after all"
