@@ -132,7 +132,7 @@ def _clustered(measure: Measure, said: Mapping[str, Any]) -> list[str]:
     ]
     if not found:
         return []
-    other = "key or block" if measure.criterion.rate == "mismatch" else "block"
+    other = "key or block" if measure.id == "mismatch" else "block"
     return [
         f"{measure.id}: bad ones cluster (design effect {' and '.join(found)}, at most {DEFF_MAX:g} for unit: record), "
         f"so the records do not count for as many; set unit: {other}"
