@@ -35,9 +35,7 @@ def test_an_incident_says_what_changed_since_when_by_how_much_and_where_to_look(
     ("criterion", "outcome"),
     [("missing@tenant=eu", "missing"), ("mismatch:carrier=UA", "mismatch"), ("field:a@topic=scores", None)],
 )
-def test_where_to_look_is_the_outcome_of_the_criterion_whatever_part_it_is_of(
-    criterion: str, outcome: str | None
-) -> None:
+def test_where_to_look_is_the_outcome_of_the_criterion_of_whatever_part(criterion: str, outcome: str | None) -> None:
     found = alert_of("t", "drift", drift("opened", "i-1") | {"criterion": criterion})
     assert found is not None
     assert ("--outcome" in found.payload["look"]) == (outcome is not None)
