@@ -76,6 +76,7 @@ def revision_of(config: Config) -> str:
             "judge": config.judge.model_dump(mode="json"),
             **_labels(config),
             **({"twin": config.twin.topic} if config.twin else {}),
+            **({"error": config.production.error.model_dump(mode="json")} if config.production.error else {}),
             **_formats(config),
         },
     }

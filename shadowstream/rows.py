@@ -109,6 +109,7 @@ class CriterionVerdict:
     trailing_n: int
     trailing_bad: float
     trailing_needed: int
+    path_seen: bool
 
 
 @dataclass(frozen=True, slots=True)

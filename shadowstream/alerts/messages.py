@@ -6,6 +6,7 @@ One alert an incident (when it opens) and one a rejected revision. Closings and 
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -65,8 +66,8 @@ def alert_of(name: str, kind: str, record: dict[str, Any]) -> Alert | None:
 
 
 def _incident(name: str, record: dict[str, Any]) -> Alert:
-    # A slice or a field of a criterion is named behind it.
-    outcome = _OUTCOMES.get(record["criterion"].partition(":")[0])
+    # A slice or a field of a criterion is named behind it, and so is the part of the trial that it counts.
+    outcome = _OUTCOMES.get(re.split("[:@]", record["criterion"], maxsplit=1)[0])
     return Alert(
         incident_alert_id(record["revision"], record["incident"]),
         {

@@ -99,7 +99,7 @@ class Criterion(Model):
         """
         named = ":".join(one for one in (self.rate, self.check, self.name, self.path) if one)
         parts = [*([f"topic={self.topic}"] if self.topic else []), *([self.slice] if self.slice else [])]
-        return f"{named}[{','.join(parts)}]" if parts else named
+        return f"{named}@{','.join(parts)}" if parts else named
 
     @property
     def slice(self) -> str:

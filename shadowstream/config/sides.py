@@ -12,16 +12,23 @@ CANDIDATE_TIMEOUT_MS = 30_000
 
 
 class Failure(Model):
-    """How production says on an output that it failed on the input: a header, or a field that is there and not null."""
+    """How production says that it failed on an input: by an output with a header or a field, or by writing none."""
 
     header: str | None = Field(None, min_length=1, description="header that such an output carries")
     path: str | None = Field(None, min_length=1, description="dotted path of a field of such an output")
     equals: str | None = Field(None, description="only where the header or field, as text, is this")
+    silent: bool = Field(
+        False,
+        description="an input that production leaves without any output is one that it failed on too, so the "
+        "candidate's failures count on the inputs that production answered",
+    )
 
     @model_validator(mode="after")
     def _says_where(self) -> Failure:
-        if (self.header is None) == (self.path is None):
+        if self.header is not None and self.path is not None:
             raise ValueError("give either header or path")
+        if self.header is None and self.path is None and (self.equals is not None or not self.silent):
+            raise ValueError("give either header or path, or silent: true")
         return self
 
 

@@ -111,7 +111,8 @@ class Cells:
         if not counted.any():
             return
         bad, buckets = _among(pairs.outcomes, BAD), _buckets(pairs.keys)
-        of_parts = Pairs(coded(pairs.outcomes), pairs.dimensions, compared, pairs.measured, pairs.touched)
+        outcomes = coded(pairs.outcomes if self._names else ())
+        of_parts = Pairs(outcomes, pairs.dimensions, compared, pairs.measured, pairs.touched)
         for at, window in self._windows(pairs, counted):
             tally, mask = self._tally(at), window & compared
             tally.measures.add(pairs.measured, mask, self._latency)
@@ -124,7 +125,9 @@ class Cells:
             for group in self._groups if dimensions else ():
                 _count(tally.slices.setdefault(group, {}), [dimensions[place] for place in group], mask, mask & bad)
             if dimensions:
-                tally.parts.add(of_parts, window, dimensions, self._latency)
+                unread = np.count_nonzero(window) > np.count_nonzero(mask)
+                of_all = [folded(one, window, self._values_max) for one in pairs.dimensions] if unread else dimensions
+                tally.parts.add(of_parts, window, of_all, self._latency)
 
     def alone(self, side: Side, row: Row, outcome: str, revision: str, n: int = 1) -> None:
         """Count a record that ended alone by its values of the dimensions; -1: it did not after all."""
@@ -164,7 +167,7 @@ class Cells:
             "buckets": [{"bucket": b, "n": n[b], "s": s[b]} for b in range(BUCKETS) if n[b]],
             "slices": self._slices(tally),
             "named": tally.named.record(self._paths),
-            "values": tally.parts.by_value(self._names, self._values_max),
+            "values": self._by_value(tally),
             "scopes": tally.parts.record(self._paths),
             **tally.measures.record(),
         }
@@ -173,6 +176,10 @@ class Cells:
         """What the window counts beside outcomes in their map."""
         tally = self._tallies.get(at)
         return dict(tally.measures.outcomes) if tally else {}
+
+    def _by_value(self, tally: _Tally) -> list[dict[str, Any]]:
+        compared = [[value for (value,) in tally.slices.get((place,), ())] for place in range(len(self._names))]
+        return tally.parts.by_value(self._names, compared, self._values_max)
 
     def _slices(self, tally: _Tally) -> list[dict[str, Any]]:
         exact = [

@@ -129,7 +129,7 @@ class Comparer:
 
     def fields_in(self, decoded: Sequence[Any]) -> Iterable[str]:
         """See `Comparing`."""
-        return dict.fromkeys(path for one in decoded for path in fields(one))
+        return (path for one in decoded for path in fields(one))
 
     def dimensions(self, values: Values, side: Side = Side.PRODUCTION) -> Sequence[Coded]:
         """See `Comparing`. Values are decoded only where a field is asked for, those of equal pairs as well."""

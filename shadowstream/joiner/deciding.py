@@ -166,9 +166,10 @@ class Deciding:
         results = self._results(counted)
         columns = self._columns(counted, results)
         scored = self.scoring.scored(counted, results.outcomes, columns.revisions)
-        offsets = [pair.production.offset for pair in counted]
-        values = [pair.production.value for pair in counted], [pair.shadow.value for pair in counted]
-        self._task.occurring.look(self._compare, offsets, *values)
+        if self._task.occurring.looks:
+            offsets = [pair.production.offset for pair in counted]
+            values = [pair.production.value for pair in counted], [pair.shadow.value for pair in counted]
+            self._task.occurring.look(self._compare, offsets, *values)
         met = [pair for pair in counted if pair.twin is not None]
         twins = iter(self._compare.twin([p.production.value for p in met], [p.twin.value for p in met if p.twin]))
         self._pairs = []

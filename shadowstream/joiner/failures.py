@@ -26,11 +26,11 @@ class Failures:
 
     def judged(self, row: Row, result: Plainly) -> Plainly:
         """The outcome of a production record that has no partner. May raise a `RegistryError`."""
-        if self._error is None or result.outcome not in FAILED or not self._failed(row):
+        if self._error is None or result.outcome not in FAILED or not self._says_failed(row):
             return result
         return Plainly("both_failed", f"production failed on this input too; the candidate: {result.outcome}")
 
-    def _failed(self, row: Row) -> bool:
+    def _says_failed(self, row: Row) -> bool:
         if self._error is None or self._names is None:
             return row.aside is not None and row.aside.failed
         (value,) = self._compare.fields(Side.PRODUCTION, [row.value]).at(self._names)

@@ -51,6 +51,11 @@ class Occurring:
         self._known: set[str] = set()
         self.clear()
 
+    @property
+    def looks(self) -> bool:
+        """Whether some path has not been found yet."""
+        return bool(self._unseen)
+
     def clear(self) -> None:
         """What was found has been committed."""
         self._looked = 0
@@ -84,9 +89,12 @@ class Occurring:
         found = compare.holding(decoded, self._unseen)
         self._unseen -= found
         self._seen += sorted(found)
-        for path in compare.fields_in(decoded) if len(self._known) < FIELDS_MAX else ():
+        for path in compare.fields_in(decoded):
+            if len(self._known) >= FIELDS_MAX:
+                return
+            # Below a covered path there may be names of a map that must not be read either.
             shown = cut_path(self._redactor.path(path))
-            if shown not in self._known and len(self._known) < FIELDS_MAX:
+            if shown not in self._known and not self._redactor.covers(path):
                 self._known.add(shown)
                 self._holds.append(shown)
 

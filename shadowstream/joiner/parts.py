@@ -30,7 +30,12 @@ from shadowstream.records import Side
 Mask = npt.NDArray[np.bool_]
 UNREAD = frozenset(("undecodable_production", "undecodable_shadow"))
 """Outcomes of a pair of which nothing could be compared."""
-OF_ONE = frozenset(("missing", "candidate_error", "both_failed", "extra", "duplicate_shadow", "undecodable_production"))
+OF_ONE = frozenset(
+    (
+        *("missing", "candidate_error", "timeout", "crashed", "both_failed"),
+        *("extra", "duplicate_shadow", "undecodable_production"),
+    )
+)
 """Outcomes of a record alone that are counted by the values that its own side names."""
 
 
@@ -177,9 +182,15 @@ class Parts:
             for name, one in sorted(self._scoped.items())
         ]
 
-    def by_value(self, names: Sequence[str], values_max: int) -> list[dict[str, Any]]:
-        """The values as in schemas/stats.avsc, at most `values_max` exact ones of a dimension."""
-        exact = [least([value for at, value in self._values if at == place], values_max) for place in range(len(names))]
+    def by_value(
+        self, names: Sequence[str], compared: Sequence[Sequence[str]], values_max: int
+    ) -> list[dict[str, Any]]:
+        """The values as in schemas/stats.avsc, at most `values_max` exact ones of a dimension among these and those of
+        the pairs `compared`."""
+        exact = [
+            least([*others, *(value for at, value in self._values if at == place)], values_max)
+            for place, others in enumerate(compared)
+        ]
         sums: dict[tuple[str, str], Counter[str]] = {}
         for (place, value), figures in self._values.items():
             sums.setdefault((names[place], value if value in exact[place] else OTHER), Counter()).update(figures)

@@ -60,7 +60,9 @@ def course(
             continue
         for window in record["windows"]:
             if window["revision"] in ours:
-                windows.setdefault(window["start_ms"], []).append(window)
+                # All tasks together: which topic a window is of must stand in it.
+                of_topic = {**window, "topic": record["task"].rpartition("/")[0]}
+                windows.setdefault(window["start_ms"], []).append(of_topic)
     step = JudgeStep(config, revision, [_COURSE], attempt)
     every = max(1, math.ceil(len(windows) / points_max))
     for number, start_ms in enumerate(sorted(windows), start=1):

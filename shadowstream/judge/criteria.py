@@ -57,6 +57,9 @@ PAIRS = ("match", "tolerated", "ignored", "expected", "mismatch", "cardinality")
 # The candidate's fault on an input: it ends the production record of that input.
 FAILED = ("candidate_error", "timeout", "crashed")
 
+# The candidate's fault on an input: it ends the production record of that input.
+FAILED = ("candidate_error", "timeout", "crashed")
+
 # An outcome of the comparison itself: what a window must hold to count as evidence over time. Warm-up does not, or a
 # backlog of days would pass for days of trial.
 COMPARED = (*PAIRS, "missing", "extra", *FAILED, "both_failed", "undecodable_shadow")
@@ -127,6 +130,12 @@ UNCOUNTED_INPUTS = RATES | {
     "error": Rate((*PAIRS, "extra", "undecodable_shadow"), ("undecodable_shadow",), "shadow records")
 }
 """The rates of a candidate whose inputs nobody counts for us."""
+OF_ANSWERED = Rate(
+    (*PAIRS, "both_failed", "missing", *FAILED, "undecodable_shadow"),
+    (*FAILED, "undecodable_shadow"),
+    "production records",
+)
+"""Errors on the inputs that production has answered."""
 SEVERAL_OUTPUTS = RATES | {"error": RATES["error"]._replace(less=())}
 """The rates where an input may have several outputs: how many inputs these failures are is not known."""
 
@@ -135,6 +144,8 @@ def rates_of(config: Config) -> Mapping[str, Rate]:
     """The table of rates for a trial's candidate."""
     if config.candidate.topic is not None:
         return UNCOUNTED_INPUTS
+    if config.production.error is not None and config.production.error.silent:
+        return RATES | {"error": OF_ANSWERED}
     several = len(config.production.outputs) > 1 or config.identity.outputs == "many"
     return SEVERAL_OUTPUTS if several else RATES
 
@@ -157,12 +168,8 @@ def rate_of(criterion: Criterion, config: Config) -> Rate:
         return row
     if criterion.rate == "error" and criterion.where:
         # Inputs have no dimensions: of a part it is production's records that the candidate failed on.
-        row = Rate(
-            (*PAIRS, "both_failed", "missing", "candidate_error", "undecodable_shadow"),
-            ("candidate_error", "undecodable_shadow"),
-            "production records",
-        )
-    part = criterion.id.removeprefix(criterion.model_copy(update={"where": None, "topic": None}).id).strip("[]")
+        row = OF_ANSWERED
+    part = criterion.id.removeprefix(criterion.model_copy(update={"where": None, "topic": None}).id + "@")
     n, s, less = (tuple(scope + name for name in names) for names in (row.n, row.s, row.less))
     return Rate(n, s, f"{row.units} with {part}", less)
 

@@ -96,7 +96,12 @@ def _todo(verdict: Verdict, decision: str, standings: Sequence[Outlook]) -> list
             "(their /readyz and the metric lag_records)"
         ]
     judged = [one for one in standings if not one.muted]
-    return [*_to_wait_for(verdict, judged), *_about_evidence(verdict, judged), *_about_the_rest(verdict)]
+    return [
+        *_to_wait_for(verdict, judged),
+        *_about_evidence(verdict, judged),
+        *_about_slices(verdict),
+        *_about_the_rest(verdict),
+    ]
 
 
 def _to_wait_for(verdict: Verdict, standings: Sequence[Outlook]) -> list[str]:
@@ -127,6 +132,11 @@ def _about_evidence(verdict: Verdict, standings: Sequence[Outlook]) -> list[str]
             )
         elif one.state == "no records":
             said.append(f"{one.criterion}: {_nothing_came(one.criterion, verdict)}")
+        elif one.state == "no such field":
+            said.append(
+                f"{one.criterion}: correct its path in judge.criteria, which makes it another revision; `shadowstream "
+                "validate CONFIG` checks paths where schemas.dir has the schema of the outputs"
+            )
         elif one.state == "clustered":
             said.append(f"{one.criterion}: judge it by another unit, which makes it another revision: see above")
         elif one.state == "not good lately":
@@ -158,6 +168,15 @@ def _labelled(verdict: Verdict) -> tuple[int, int]:
     """Pairs with a label, and all whose wait has ended."""
     every = [verdict["outcomes"].get(name, 0) for name in LABELS]
     return sum(every[:-1]), sum(every)
+
+
+def _about_slices(verdict: Verdict) -> list[str]:
+    if not any(reason.startswith("slice ") for reason in verdict["reasons"]):
+        return []
+    return [
+        "a slice is over a limit while the whole is not: look at its differences (`shadowstream diff CONFIG`) and mend "
+        "the candidate there; another revision starts at zero"
+    ]
 
 
 def _about_the_rest(verdict: Verdict) -> list[str]:

@@ -19,7 +19,7 @@ HOUR_MS = 3_600_000
 POWER = 0.9
 State = Literal[
     "shown good", "not shown yet", "too few yet", "over the limit", "shown bad", "no records", "not good lately",
-    "clustered",
+    "clustered", "no such field",
 ]  # fmt: skip
 Record = Mapping[str, Any]
 
@@ -127,6 +127,8 @@ def _is_over(said: Record) -> bool:
 def _state(said: Record) -> State:
     if said["shown_bad"]:
         return "shown bad"
+    if not said.get("path_seen", True):
+        return "no such field"
     if not said["n"]:
         return "no records"
     if said["passed"]:

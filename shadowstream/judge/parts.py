@@ -63,7 +63,7 @@ def of_topic(topic: str, figures: Mapping[str, int]) -> dict[str, int]:
     for name, n in figures.items():
         if name.startswith(head):
             found[f"{SCOPE}{topic}{_RECORD}{name.removeprefix(head)}"] = n
-        elif not name.startswith(VALUE):
+        elif not _is_value(name):
             found[f"{SCOPE}{topic}{_RECORD}{_UNIT}{name}"] = n
     return found
 
@@ -73,15 +73,38 @@ def is_part(name: str) -> bool:
     return name.startswith((VALUE, SCOPE))
 
 
+def folded(figures: Mapping[str, int], dimensions: Collection[str], values_max: int) -> Counter[str] | None:
+    """All figures with no more exact values of a dimension than `by_value` keeps, so that a dimension of any number of
+    values takes a bounded room; None where there are no more. It does not matter when this is done: a value that is
+    left out now has a greater hash than all that are kept, and would be left out later as well."""
+    values = {(one, value) for one, value, _ in map(_parsed, filter(_is_value, figures))}
+    if all(sum(name == one for name, _ in values) <= values_max + 1 for one in dimensions):
+        return None
+    kept = Counter({name: n for name, n in figures.items() if not _is_value(name)})
+    for (dimension, value), counts in by_value(figures, dimensions, values_max).items():
+        kept.update({f"{VALUE}{dimension}{_UNIT}{value}{_UNIT}{name}": n for name, n in counts.items()})
+    return kept
+
+
+def _is_value(name: str) -> bool:
+    return name.startswith(VALUE)
+
+
+def _parsed(name: str) -> tuple[str, str, str]:
+    """Dimension, value and figure."""
+    dimension, _, rest = name.removeprefix(VALUE).partition(_UNIT)
+    value, _, figure = rest.rpartition(_UNIT)
+    return dimension, value, figure
+
+
 def by_value(
     figures: Mapping[str, int], dimensions: Collection[str], values_max: int
 ) -> dict[tuple[str, str], Counter[str]]:
     """Figures by dimension and value, with at most `values_max` exact values of a dimension (see `compare.slices`)."""
     found: dict[tuple[str, str], Counter[str]] = {}
     for name, n in figures.items():
-        if name.startswith(VALUE):
-            dimension, _, rest = name.removeprefix(VALUE).partition(_UNIT)
-            value, _, figure = rest.rpartition(_UNIT)
+        if _is_value(name):
+            dimension, value, figure = _parsed(name)
             if dimension in dimensions:
                 found.setdefault((dimension, value), Counter())[figure] += n
     exact = {one: least((value for name, value in found if name == one), values_max) for one in dimensions}

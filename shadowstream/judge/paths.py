@@ -29,7 +29,8 @@ class Paths:
         """Take a stats record (schemas/stats.avsc) of the revision that is judged."""
         self.looked += record.get("looked", 0)
         self.seen.update(record.get("seen", ()))
-        self.holds = set(sorted(self.holds.union(record.get("holds", ())))[:HELD_MAX])
+        if record.get("holds"):
+            self.holds = set(sorted(self.holds.union(record.get("holds", ())))[:HELD_MAX])
 
     def unseen(self, path: str | None) -> bool:
         """Whether values were looked at and none holds the path."""
@@ -51,6 +52,11 @@ class Paths:
         self.seen, self.holds = set(seen), set(holds)
 
 
+def is_blind(criterion: Criterion, paths: Paths) -> bool:
+    """Whether a criterion looks at a path that no value has."""
+    return criterion.rate in _OF_VALUES and paths.unseen(criterion.path)
+
+
 def blockers(config: Config, paths: Paths, figures: Mapping[str, int]) -> list[str]:
     """Criteria and dimensions that look where no value has anything: they would never see a fault."""
     pairs = sum(figures.get(name, 0) for name in PAIRS)
@@ -58,9 +64,9 @@ def blockers(config: Config, paths: Paths, figures: Mapping[str, int]) -> list[s
         return []
     said = []
     for one in config.judge.criteria:
-        if one.muted or one.rate not in _OF_VALUES:
+        if one.muted:
             continue
-        if paths.unseen(one.path):
+        if is_blind(one, paths):
             said.append(
                 f"criterion {one.id} can see no fault: {one.path} occurs in none of {pairs:,} pairs (a sample was "
                 f"looked at); {paths.fields()}. Correct its path in judge.criteria"

@@ -19,12 +19,13 @@ from typing import NamedTuple
 
 from shadowstream.compare.slices import UNDECODABLE
 from shadowstream.config import Config
+from shadowstream.judge.criteria import FAILED
 from shadowstream.judge.evidence import critical_n, log_e_above
 from shadowstream.judge.measures import Measure
 from shadowstream.judge.parts import BAD, PAIRS, by_value
 
 NAMED_MAX = 5
-_ENDED = (PAIRS, "both_failed", "missing", "candidate_error")
+_ENDED = (PAIRS, "both_failed", "missing", *FAILED)
 
 
 class Row(NamedTuple):
@@ -55,7 +56,7 @@ def row_of(measure: Measure) -> Row | None:
         "missing": Row(_ENDED, _ENDED[2:], "production records", "have no partner"),
         "error": Row(
             (*_ENDED, "undecodable_shadow"),
-            ("candidate_error", "undecodable_shadow"),
+            (*FAILED, "undecodable_shadow"),
             "production records",
             "have an error of the candidate",
         ),
@@ -75,17 +76,17 @@ def guard(config: Config, alpha: float, measures: Sequence[Measure], figures: Ma
     need = math.log(len(rows) * len(dimensions) * (config.compare.values_max + 1) / alpha)
     everything = {one: sum(counts[PAIRS] for (name, _), counts in values.items() if name == one) for one in dimensions}
     bad = [
-        (evidence, sentence)
-        for (dimension, value), counts in values.items()
-        if value != UNDECODABLE
+        (evidence, _bad(measure, row, name, counts, everything[name[0]]), name)
+        for name, counts in values.items()
+        if name[1] != UNDECODABLE
         for measure, row in rows
         if (evidence := _log_e(measure, row, counts)) >= need
-        for sentence in [_bad(measure, row, (dimension, value), counts, everything[dimension])]
     ]
-    small = _small(rows, values, everything)
+    over = {name for _, _, name in bad}
+    small = _small(rows, {name: counts for name, counts in values.items() if name not in over}, everything)
     bad.sort(key=lambda one: (-one[0], one[1]))
     more = [f"{len(bad) - NAMED_MAX} more slices are shown to be over a limit"] if len(bad) > NAMED_MAX else []
-    return Found((*(sentence for _, sentence in bad[:NAMED_MAX]), *more), tuple(small))
+    return Found((*(sentence for _, sentence, _ in bad[:NAMED_MAX]), *more), tuple(small))
 
 
 def _counts(row: Row, counts: Mapping[str, int]) -> tuple[int, int]:

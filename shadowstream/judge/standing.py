@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shadowstream.judge.clusters import DEFF_MAX, deff_of
@@ -21,6 +21,11 @@ class Standing:
     measure: Measure
     said: dict[str, Any]
     why: list[str]
+
+    @property
+    def blind(self) -> Standing:
+        """The same of a criterion whose path no value has."""
+        return replace(self, said=self.said | {"path_seen": False, "passed": False})
 
     @property
     def good(self) -> str:
@@ -79,6 +84,7 @@ def standing_of(level: Level, trailing: Trailing, buckets: Mapping[int, Pair]) -
         "trailing_n": held[0],
         "trailing_bad": float(measure.bad(held)),
         "trailing_needed": trailing.units,
+        "path_seen": True,
     }
     why = _why(measure, said, trailing, held, possible)
     if why:
@@ -129,7 +135,7 @@ def _clustered(measure: Measure, said: Mapping[str, Any]) -> list[str]:
     ]
     if not found:
         return []
-    other = "key or block" if measure.criterion.rate == "mismatch" else "block"
+    other = "key or block" if measure.id == "mismatch" else "block"
     return [
         f"{measure.id}: bad ones cluster (design effect {' and '.join(found)}, at most {DEFF_MAX:g} for unit: record), "
         f"so the records do not count for as many; set unit: {other}"

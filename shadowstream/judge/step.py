@@ -34,7 +34,8 @@ from shadowstream.judge.incidents import (
 )
 from shadowstream.judge.levels import Lasting, Level
 from shadowstream.judge.measures import Measure
-from shadowstream.judge.paths import Paths
+from shadowstream.judge.parts import folded
+from shadowstream.judge.paths import Paths, is_blind
 from shadowstream.judge.slice_guard import Found, guard
 from shadowstream.judge.slices import Cells
 from shadowstream.judge.standing import Standing, standing_of
@@ -81,6 +82,8 @@ class JudgeStep:
         self.paths = Paths()
         # A later attempt is judged at a smaller level; what holds it back is not.
         self._guard_alpha = config.judge.alpha
+        dimensions = [one.name for one in config.compare.dimensions]
+        self._dimensions = (dimensions, config.compare.values_max) if dimensions else None
         judge = self.config.judge
         self.windows = Windows(revision, judge.window_ms, expected_tasks, judge.min_duration_ms)
         self.windows.topics = frozenset(one.topic for one in config.judge.criteria if one.topic is not None)
@@ -165,6 +168,8 @@ class JudgeStep:
         for buckets in (window.buckets, *window.late_buckets.values()):
             for bucket, (n, s) in buckets.items():
                 plus(self._buckets, bucket, n, s)
+        if self._dimensions:
+            self.windows.figures = folded(self.windows.figures, *self._dimensions) or self.windows.figures
         singles = self.cells.close(window.start_ms, window.slices, window.late_slices) if self.cells else {}
         for measure in self.measures:
             trailing, family = self.trailing[measure.id], self.families.get(measure.id)
@@ -225,6 +230,7 @@ class JudgeStep:
             standings = [
                 standing_of(self.levels[one.id], self.trailing[one.id], self._buckets) for one in self.measures
             ]
+            standings = [one.blind if is_blind(one.measure.criterion, self.paths) else one for one in standings]
             found = guard(self.config, self._guard_alpha, self.measures, self.windows.figures)
             self._found = (standings, self._slices(), found)
         rejected = {name: level.reason for name, level in self.levels.items() if level.reason is not None}

@@ -213,7 +213,7 @@ class Windows:
         self.held = held
         topic = record["task"].rpartition("/")[0]
         labels = counts_labels(record["task"])
-        self._take_deltas(task, record["windows"], topic if topic in self.topics else None, labels=labels)
+        self._take_deltas(task, record["windows"], topic, labels=labels)
         if record["revision"] == self.revision:
             self._take_place(task, record)
         else:
@@ -221,7 +221,7 @@ class Windows:
             self.foreign += 1
         return self._close()
 
-    def _take_deltas(self, task: Task, deltas: Iterable[Mapping[str, Any]], topic: str | None, *, labels: bool) -> None:
+    def _take_deltas(self, task: Task, deltas: Iterable[Mapping[str, Any]], topic: str, *, labels: bool) -> None:
         # How far labels have come says nothing of where the judge stands.
         passed_ms = self._closed_to_ms if labels else max(task.watermark_ms, self._closed_to_ms)
         for delta in deltas:
@@ -231,8 +231,8 @@ class Windows:
                 continue
             start_ms = delta["start_ms"]
             figures = figures_of(delta)
-            if topic is not None:
-                figures |= of_topic(topic, figures)
+            if (of := delta.get("topic", topic)) in self.topics:
+                figures |= of_topic(of, figures)
             if start_ms + self.window_ms > passed_ms and not labels:
                 self._cells.setdefault(start_ms, _Cell()).on_time.add(delta, figures)
                 continue

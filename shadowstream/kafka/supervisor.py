@@ -193,9 +193,8 @@ class Supervisor:
         elif final := next((report for report in FINAL if report in received), None):
             child.failed = True
             child.final, child.final_text = final, received[final]
-            log.error(
-                "failed", role=child.name, exit_code=code, reason=str(final), others="go on" if child.spared else "end"
-            )
+            others = "go on" if child.spared else "end"
+            log.error("failed", role=child.name, exit_code=code, reason=str(final), others=others)
         else:
             wait_s = self._back_off(child, now)
             if code == 1 and now - child.unreachable_at < OUTAGE_S:  # said by `Outage`, once for all children

@@ -31,6 +31,17 @@ def test_an_incident_says_what_changed_since_when_by_how_much_and_where_to_look(
     assert said["look"] == "shadowstream diff CONFIG --outcome mismatch"
 
 
+@pytest.mark.parametrize(
+    ("criterion", "outcome"),
+    [("missing@tenant=eu", "missing"), ("mismatch:carrier=UA", "mismatch"), ("field:a@topic=scores", None)],
+)
+def test_where_to_look_is_the_outcome_of_the_criterion_of_whatever_part(criterion: str, outcome: str | None) -> None:
+    found = alert_of("t", "drift", drift("opened", "i-1") | {"criterion": criterion})
+    assert found is not None
+    assert ("--outcome" in found.payload["look"]) == (outcome is not None)
+    assert outcome is None or found.payload["look"].endswith(f"--outcome {outcome}")
+
+
 def test_a_reject_says_why_with_each_criterions_numbers_and_limits() -> None:
     found = alert_of("t", "verdict", verdict("reject"))
     assert found is not None

@@ -115,3 +115,82 @@ def test_a_candidate_that_is_a_job_of_its_own_has_a_revision_by_its_version(cli:
         assert (said.code, said.json["ok"]) == (0, True)
         revisions.add(said.json["revision"])
     assert len(revisions) == 2
+
+
+PATHS = """
+judge:
+  criteria:
+    - {rate: field, path: PATH, limit: 0.01}
+"""
+
+
+def with_paths(make_trial: MakeTrial, more: str, schema: str | None = None) -> Path:
+    path: Path = make_trial(extra=more)
+    if schema is not None:
+        (path.parent / "schemas" / "90.scores-value.avsc").write_text(schema)
+    return path
+
+
+USER = {"type": "record", "name": "User", "fields": [{"name": "zip", "type": "string"}]}
+FIELDS = [
+    {"name": "score", "type": "double"},
+    {"name": "user", "type": ["null", USER]},
+    {"name": "items", "type": {"type": "array", "items": "User"}},
+    {"name": "tags", "type": {"type": "map", "values": "long"}},
+    {"name": "next", "type": ["null", "Scored"]},
+]
+SCORES = json.dumps({"type": "record", "name": "Scored", "fields": FIELDS})
+VALID = ("score", "user", "user.zip", "items.*.zip", "items[0].zip", "$.score", "tags.any", "next.next.user.zip")
+
+
+@pytest.mark.parametrize("path", VALID)
+def test_a_path_that_a_schema_has_is_valid(path: str, cli: Cli, make_trial: MakeTrial) -> None:
+    said = cli("validate", with_paths(make_trial, PATHS.replace("PATH", f"'{path}'"), SCORES))
+    assert said.code == 0, said.out
+
+
+@pytest.mark.parametrize(
+    ("more", "key", "hint"),
+    [
+        (PATHS.replace("PATH", "user.zpi"), "judge.criteria[0].path", "did you mean 'user.zip'?"),
+        (PATHS.replace("PATH", "items.*.price"), "judge.criteria[0].path", "did you mean 'items.*.zip'?"),
+        (PATHS.replace("PATH", "score.x"), "judge.criteria[0].path", "did you mean 'score'?"),
+        ("compare:\n  dimensions: [{name: zip, path: usr.zip}]\n", "compare.dimensions[0].path", "'user.zip'?"),
+        ("compare:\n  checks: [{path: scoer, type: number}]\n", "compare.checks[0].path", "did you mean 'score'?"),
+    ],
+)
+def test_a_path_that_no_schema_has_is_told_in_its_line(
+    more: str, key: str, hint: str, cli: Cli, make_trial: MakeTrial
+) -> None:
+    said = cli("validate", with_paths(make_trial, more, SCORES), "--json")
+    assert said.code == 2
+    (problem,) = said.json["problems"]
+    assert problem["key"] == key
+    assert problem["message"].startswith("no schema of scores has a field")
+    assert hint in problem["message"]
+
+
+def test_a_path_of_an_older_version_is_valid_and_without_a_schema_any_is(cli: Cli, make_trial: MakeTrial) -> None:
+    path = with_paths(make_trial, PATHS.replace("PATH", "gone"), SCORES)
+    older = '{"type": "record", "name": "Scored", "fields": [{"name": "gone", "type": "int"}]}'
+    (path.parent / "schemas" / "80.scores-value.avsc").write_text(older)
+    assert cli("validate", path).code == 0
+    for file in (path.parent / "schemas").glob("*.scores-value.avsc"):
+        file.rename(file.with_name(file.name.replace("scores", "others")))
+    assert cli("validate", path).code == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        ("score", "score", "score stands more than once; put everything into one rule"),
+        ("score", "$.score", "'$.score' names the path of the rule 'score'; give one rule"),
+        ("items.0.p", "items[0].p", "'items[0].p' names the path of the rule 'items.0.p'; give one rule"),
+        ("items.*", "items[*]", "'items[*]' names the path of the rule 'items.*'; give one rule"),
+    ],
+)
+def test_two_rules_of_one_path_are_told(first: str, second: str, message: str, cli: Cli, make_trial: MakeTrial) -> None:
+    rules = f"compare:\n  rules:\n    - {{path: '{first}', atol: 1}}\n    - {{path: '{second}', rtol: 1}}\n"
+    said = cli("validate", with_paths(make_trial, rules), "--json")
+    assert said.code == 2
+    assert [problem["message"] for problem in said.json["problems"]] == [message]

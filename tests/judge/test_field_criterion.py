@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shadowstream.judge.explain import explain
 from tests.judge.joined import counts_of, field_of, joined, judged, trial, verdict_of
 
 ITEMS = {"items": [{"p": 1, "q": 1}, {"p": 2, "q": 2}], "user": {"zip": "a", "age": 3}, "score": 1}
@@ -86,6 +87,10 @@ def test_a_path_that_no_record_has_is_not_yet_and_names_what_there_is(path: str)
         f"criterion field:{path} can see no fault: {path} occurs in none of 1,000 pairs (a sample was looked at); "
         "fields seen: items.*.p, items.*.q, score, user.age, user.zip. Correct its path in judge.criteria"
     )
+    explained = explain(said, said["decision"], said["reasons"])
+    (standing,) = explained.standings
+    assert (standing.state, standing.met, explained.blockers) == ("no such field", False, (reason,))
+    assert any("correct its path" in todo for todo in explained.todo)
 
 
 def test_a_field_of_few_records_is_found_when_it_comes() -> None:
