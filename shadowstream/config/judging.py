@@ -125,12 +125,18 @@ class Criterion(Model):
         return self
 
 
-def _default_criteria() -> list[Criterion]:
+GUARDS = ("missing", "extra", "error", "duplicate")
+"""Rates that are judged also where `criteria` does not name them."""
+
+
+def default_criteria() -> list[Criterion]:
+    """The criteria of a config that writes none."""
     return [
         Criterion(rate="mismatch", limit=0.01),
         Criterion(rate="missing", limit=0.01),
         Criterion(rate="extra", limit=0.01),
         Criterion(rate="error", limit=0.01),
+        Criterion(rate="duplicate", limit=0.01),
     ]
 
 
@@ -149,7 +155,11 @@ class Judge(Model):
     min_duration_ms: Millis = Field(DAY_MS, description="least span of event time before promote, ms")
     alpha: Rate = Field(0.05, description="greatest probability of a wrong promote, and of a wrong reject")
     criteria: list[Criterion] = Field(
-        default_factory=_default_criteria, min_length=1, max_length=100, description="all must be shown good"
+        default_factory=default_criteria,
+        min_length=1,
+        max_length=100,
+        description="all must be shown good; missing, extra, error and duplicate are judged at a limit of 0.01 even "
+        "where they are not named, unless they are named with muted: true",
     )
     min_coverage: float = Field(
         0.99,

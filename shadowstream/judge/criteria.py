@@ -42,6 +42,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config, Criterion
+from shadowstream.judge.guards import guarded
 from shadowstream.judge.losses import DECLARED, LOSSES, OTHER, REASONS_MAX, reason_name, split_name
 
 PAIRS = ("match", "tolerated", "ignored", "expected", "mismatch", "cardinality")
@@ -72,17 +73,32 @@ KNOWN = frozenset(
 
 
 class Rate(NamedTuple):
-    """One row of the table: outcomes that are units, outcomes that are bad units, and the units' name."""
+    """One row of the table: outcomes that are units, outcomes that are bad units, and the units' name.
+
+    `excused`: outcomes that may be why a unit is bad without being the candidate's fault. They take nothing from the
+    evidence for promote; only bad units beyond as many excuses count for a reject.
+    """
 
     n: tuple[str, ...]
     s: tuple[str, ...]
     units: str
+    excused: tuple[str, ...] = ()
 
+
+# The partner of a record that could not be read, paired or kept finds nobody: it is called missing or extra.
+_UNREAD = {
+    "missing": ("undecodable_shadow", "unpairable_shadow", "evicted"),
+    "extra": ("undecodable_production", "unpairable_production", "repeated_production", "evicted"),
+}
+# A candidate that does as production does repeats as often as production repeats, on either side.
+_REPEATED = ("duplicate_shadow", "repeated_shadow", "duplicate_production", "repeated_production")
 
 RATES: dict[str, Rate] = {
     "mismatch": Rate(PAIRS, ("mismatch", "cardinality"), "pairs"),
-    "missing": Rate((*PAIRS, "missing", "candidate_error"), ("missing", "candidate_error"), "production records"),
-    "extra": Rate((*PAIRS, "extra"), ("extra",), "shadow records"),
+    "missing": Rate(
+        (*PAIRS, "missing", "candidate_error"), ("missing", "candidate_error"), "production records", _UNREAD["missing"]
+    ),
+    "extra": Rate((*PAIRS, "extra"), ("extra",), "shadow records", _UNREAD["extra"]),
     "error": Rate(("input", "undecodable_shadow"), ("input_failed", "undecodable_shadow"), "inputs"),
 }
 UNCOUNTED_INPUTS = RATES | {
@@ -114,7 +130,7 @@ def rate_of(criterion: Criterion, config: Config) -> Rate:
     measured, costly = cost_names(criterion.over_ns or 0)
     rows = {
         "field": Rate(PAIRS, (FIELD + path,), "pairs"),
-        "duplicate": Rate((*PAIRS, "extra", "duplicate_shadow"), ("duplicate_shadow",), "shadow records"),
+        "duplicate": Rate((*PAIRS, "extra", *_REPEATED), _REPEATED, "records", 2 * _REPEATED[2:]),
         "slower": Rate(("latency_pairs",), ("latency_slower",), "pairs with both latencies"),
         "over": Rate(("latency_pairs",), ("latency_over",), "pairs with both latencies"),
         "cost": Rate((measured,), (costly,), "inputs answered"),
@@ -233,7 +249,7 @@ def counts(rate: str, outcomes: Mapping[str, int], rates: Mapping[str, Rate] = R
 
 
 def declared(config: Config) -> Config:
-    """The config with a criterion for the bound of each declared change, where it has none of its own.
+    """The config with the guards that it does not name, and a criterion for the bound of each declared change.
 
     A change beyond its bound holds promote back and is no reject by itself: the change was declared.
     """
@@ -243,7 +259,7 @@ def declared(config: Config) -> Config:
         for one in config.compare.expected
         if one.name not in judged
     ]
-    return with_judge(config, {"criteria": [*judge.criteria, *bounds]})
+    return with_judge(config, {"criteria": [*guarded(judge.criteria), *bounds]})
 
 
 def with_judge(config: Config, changes: Mapping[str, Any]) -> Config:

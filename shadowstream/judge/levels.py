@@ -58,6 +58,22 @@ class Level:
         self._from_ms = NEVER
         self._settled: str | None = None
         self._lasting: Lasting | None = None
+        self.excused = 0
+        """Bad records that need not be the candidate's fault, of all that has come."""
+
+    def excuse(self, lost: Mapping[str, int]) -> None:
+        """Take the records that could not be read, paired or kept, of all windows: their partners may be what is bad.
+
+        A loss may stand in a later window than its partner, so each closing is looked at again with all of them.
+        """
+        excused = self.measure.excused(lost)
+        if excused == self.excused:
+            return
+        self.excused = excused
+        if self._lasting is not None and not self._stands(self._lasting):
+            self._lasting = None
+        if self._rejects and self.reason is not None:
+            self.reason = self._judged(whole=True)
 
     def close(self, window: Closed, lasting: Lasting | None) -> None:
         """Take a window with the corrections that close with it, and what an incident says now."""
@@ -87,6 +103,10 @@ class Level:
         for _, _, raw in self._windows:
             total = added(total, self.measure.amount(raw))
         return total
+
+    def excess(self, amount: Numbers) -> str | None:
+        """Why an amount shows the criterion bad; None where it does not, or where what is bad is excused."""
+        return None if self._is_excused() else self.measure.excess(amount, self.excused)
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -119,19 +139,28 @@ class Level:
         """The first closing that shows an excess; without corrections only the newest can be new."""
         if self._settled is not None:
             return self._settled
+        if self._is_excused():
+            return None
         if self.reason is not None and not whole:
             return self.reason
         total = self._before
         for index, (_, _, raw) in enumerate(self._windows, start=1):
             total = added(total, self.measure.amount(raw))
             if whole or index == len(self._windows):
-                shown = self.measure.excess(total)
+                shown = self.measure.excess(total, self.excused)
                 if shown is not None:
                     return shown
         return self._lasting.why if self._lasting is not None else None
 
+    def _is_excused(self) -> bool:
+        """Whether all records together are under the limit without those that are excused."""
+        n, s = self._counted
+        return bool(self.excused) and s - self.excused <= n * self.measure.limit
+
     def _stands(self, lasting: Lasting) -> bool:
-        """Whether corrections have left the windows of an incident bad."""
+        """Whether corrections and excuses have left the windows of an incident bad."""
+        if self._is_excused():
+            return False
         if lasting.opened_ms < self._from_ms:
             return True
         inside = [window for window in self._windows if lasting.opened_ms <= window[0] < lasting.end_ms]
@@ -148,7 +177,7 @@ class Level:
             self._before = added(self._before, self.measure.amount(raw))
             self._squares = squared(self._squares, raw)
             if self._rejects:
-                self._settled = self._settled or self.measure.excess(self._before)
+                self._settled = self._settled or self.excess(self._before)
         self._from_ms = max(self._from_ms, horizon_ms)
         if self._rejects and self._lasting is not None and self._lasting.opened_ms < self._from_ms:
             self._settled = self._settled or self._lasting.why
@@ -158,7 +187,7 @@ class Level:
         return {
             "windows": [list(window) for window in self._windows],
             "before": [self._from_ms, list(self._before), list(self._squares), self._counted],
-            "said": [self.reason, self.withdrawn, self._settled],
+            "said": [self.reason, self.withdrawn, self._settled, self.excused],
             "lasting": self._lasting,
         }
 
@@ -167,5 +196,5 @@ class Level:
         self._windows = [(start, corrected, tuple(raw)) for start, corrected, raw in snapshot["windows"]]
         self._from_ms, before, squares, self._counted = snapshot["before"]
         self._before, self._squares = tuple(before), tuple(squares)
-        self.reason, self.withdrawn, self._settled = snapshot["said"]
+        self.reason, self.withdrawn, self._settled, self.excused = snapshot["said"]
         self._lasting = Lasting(*snapshot["lasting"]) if snapshot["lasting"] is not None else None

@@ -92,8 +92,19 @@ class Measure(ABC):
         rate = self.rate
         return Counts(sum(figures.get(name, 0) for name in rate.n), sum(figures.get(name, 0) for name in rate.s))
 
+    def excused(self, lost: Mapping[str, int]) -> int:
+        """Bad records that need not be the candidate's fault, given outcomes (`criteria.Rate.excused`)."""
+        return sum(max(0, lost.get(name, 0)) for name in self.rate.excused)
+
     def watched(self, figures: Mapping[str, int], buckets: Buckets) -> tuple[tuple[int, float], tuple[int, float]]:
-        """Records and bad ones of a window, and the same as units, as detectors take them; none if impossible."""
+        """Records and bad ones of a window, and the same as units, as detectors take them; none if impossible.
+
+        What the window itself excuses is no change of the candidate.
+        """
+        excused = self.excused(figures)
+        if excused and (bad := self.counts(figures).s) > 0:
+            kept = max(0, bad - excused)
+            figures = {**figures, **dict.fromkeys(self.rate.s, 0), self.rate.s[0]: kept}
         amount = self.amount(self.raw(figures, buckets))
         units = (amount[0], self.bad(amount))
         counts = self.counts(figures)
@@ -135,8 +146,14 @@ class Measure(ABC):
     def _trailing_least(self) -> int:
         """The least that can be asked for."""
 
-    def excess(self, amount: Numbers) -> str | None:
-        """Why an amount shows the criterion bad, as a sentence; None where it does not."""
+    def without(self, amount: Numbers, excused: int) -> Numbers:
+        """The amount without so many bad records that are excused; as it is where units are no records."""
+        return amount
+
+    def excess(self, amount: Numbers, excused: int = 0) -> str | None:
+        """Why an amount shows the criterion bad, as a sentence; None where it does not. `excused`: bad records that
+        need not be the candidate's fault."""
+        amount = self.without(amount, excused)
         n = amount[0]
         # At or under the limit no evidence can speak for more than the limit.
         if not self.possible(amount) or n == 0 or self.bad(amount) <= n * self.limit:
@@ -162,6 +179,10 @@ class ByRecord(Measure):
     def nothing(self) -> Numbers:
         """No unit, none bad."""
         return (0, 0)
+
+    def without(self, amount: Numbers, excused: int) -> Numbers:
+        """As many bad ones fewer, of as many units."""
+        return (amount[0], max(0, amount[1] - excused)) if excused and amount[1] > 0 else amount
 
     def possible(self, amount: Numbers) -> bool:
         """0 <= s <= n."""

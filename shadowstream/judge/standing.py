@@ -70,7 +70,7 @@ def standing_of(level: Level, trailing: Trailing, buckets: Mapping[int, Pair]) -
         "log_promote_at": measure.log_promote_at,
         "log_reject_at": measure.log_reject_at,
         "shown_good": good,
-        "shown_bad": above >= measure.log_reject_at,
+        "shown_bad": above >= measure.log_reject_at and level.excess(amount) is not None,
         "least_caught": measure.least_caught(n) if known else None,
         "units_needed": measure.units_needed(amount) if possible and not good else None,
         "deff_window": by_window,

@@ -126,6 +126,8 @@ class JudgeStep:
         self._stepped = True
         for window in self.windows.add(record):
             self._close(window)
+        for level in self.levels.values():
+            level.excuse(self.windows.lost)
 
     def command(self, offset: int, record: Mapping[str, Any]) -> None:
         """Take one decoded record of the topic commands (schemas/command.avsc) and its offset there."""
@@ -156,6 +158,7 @@ class JudgeStep:
             # A window of corrections alone is there because of when they came.
             if family is not None and window.outcomes:
                 self._watch(measure, family, window, singles)
+            self.levels[measure.id].excuse(self.windows.lost)
             self.levels[measure.id].close(window, _lasting(family, window))
 
     def _watch(self, measure: Measure, family: Family, window: Closed, singles: Mapping[Slice, Pair]) -> None:

@@ -37,6 +37,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shadowstream.judge.criteria import COMPARED, FIELD, behind, bound_reasons, figures_of, outcomes_of
+from shadowstream.judge.losses import LOSSES
 from shadowstream.judge.tally import Pair, Slice, Tally
 from shadowstream.judge.tasks import counts_labels
 from shadowstream.records import REVISION_BYTES
@@ -115,6 +116,8 @@ class Windows:
         self.foreign = 0
         self.late = 0
         self.strangers: Counter[str] = Counter()
+        self.lost: Counter[str] = Counter()
+        """Records that lower coverage, by outcome, of all windows that anything has come of, open ones too."""
         self._closed_to_ms = NEVER
         self._cells: dict[int, _Cell] = {}
 
@@ -181,6 +184,7 @@ class Windows:
                 continue
             start_ms = delta["start_ms"]
             figures = figures_of(delta)
+            self.lost.update({name: figures[name] for name in LOSSES if name in figures})
             if start_ms + self.window_ms > passed_ms and not labels:
                 self._cells.setdefault(start_ms, _Cell()).on_time.add(delta, figures)
                 continue
@@ -285,7 +289,7 @@ class Windows:
             "figures": dict(self.figures),
             "sources": [[*place, *span] for place, span in sorted(self.sources.items())],
             "closed": [self.closed, self.from_ms, self.to_ms, self._closed_to_ms],
-            "counted": [self.duplicates, self.foreign, self.late, dict(self.strangers)],
+            "counted": [self.duplicates, self.foreign, self.late, dict(self.strangers), dict(self.lost)],
             "cells": [
                 [start_ms, cell.on_time.snapshot(), [[at_ms, late.snapshot()] for at_ms, late in cell.late.items()]]
                 for start_ms, cell in sorted(self._cells.items())
@@ -301,8 +305,8 @@ class Windows:
         self.figures = Counter(snapshot["figures"])
         self.sources = {(topic, partition): (low, high) for topic, partition, low, high in snapshot["sources"]}
         self.closed, self.from_ms, self.to_ms, self._closed_to_ms = snapshot["closed"]
-        self.duplicates, self.foreign, self.late, strangers = snapshot["counted"]
-        self.strangers = Counter(strangers)
+        self.duplicates, self.foreign, self.late, strangers, lost = snapshot["counted"]
+        self.strangers, self.lost = Counter(strangers), Counter(lost)
         self._cells = {
             start_ms: _Cell(Tally.of(on_time), {at_ms: Tally.of(late) for at_ms, late in lates})
             for start_ms, on_time, lates in snapshot["cells"]
