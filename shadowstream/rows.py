@@ -109,6 +109,9 @@ class CriterionVerdict:
     trailing_n: int
     trailing_bad: float
     trailing_needed: int
+    coverage: float | None
+    eligible: int
+    min_coverage: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,15 @@ class Criterion(Model):
         description="least units of the last closed windows, which must show it good by themselves; default, and at "
         "least: twice what proves a candidate without a single bad one",
     )
+    min_coverage: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="least share of its eligible units that had what it measures: numbers for mean, a value for check, "
+        "the field for field, a key for unit: key, both latencies, a label, a twin, a measured call. Default: "
+        "judge.min_coverage; 0.9 for slower, over, cost and twin, 0.5 for labels, where that is less",
+    )
     critical: bool = Field(True, description="whether an excess rejects the candidate")
     muted: bool = Field(False, description="shown in the verdict and takes no part in the decision")
     required: bool = Field(True, description="whether it holds promote back while it has no data at all")

@@ -76,13 +76,15 @@ class Rate(NamedTuple):
     """One row of the table: outcomes that are units, outcomes that are bad units, and the units' name.
 
     `excused`: outcomes that may be why a unit is bad without being the candidate's fault. They take nothing from the
-    evidence for promote; only bad units beyond as many excuses count for a reject.
+    evidence for promote; only bad units beyond as many excuses count for a reject. `less`: outcomes that are among `n`
+    and no units.
     """
 
     n: tuple[str, ...]
     s: tuple[str, ...]
     units: str
     excused: tuple[str, ...] = ()
+    less: tuple[str, ...] = ()
 
 
 # The partner of a record that could not be read, paired or kept finds nobody: it is called missing or extra.
@@ -135,7 +137,13 @@ def rate_of(criterion: Criterion, config: Config) -> Rate:
         "over": Rate(("latency_pairs",), ("latency_over",), "pairs with both latencies"),
         "cost": Rate((measured,), (costly,), "inputs answered"),
         "mean": Rate((mean_name(path, criterion.bound or 0.0, criterion.limit),), (), "pairs with numbers"),
-        "check": Rate((f"{CHECK}checked:{path}",), (f"{CHECK}{criterion.check}:{path}",), "values checked"),
+        "check": Rate(
+            (f"{CHECK}checked:{path}",),
+            (f"{CHECK}{criterion.check}:{path}",),
+            "values checked",
+            # Where neither side has a value there is none to be in a range.
+            less=(f"{CHECK}neither:{path}",) if criterion.check in ("range", "category") else (),
+        ),
         "twin": Rate(("joint_shadow", "joint_twin"), ("joint_shadow",), "pairs on which one of the two differs"),
         "labels": Rate(
             ("label_production_only", "label_candidate_only"),

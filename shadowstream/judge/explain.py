@@ -117,6 +117,8 @@ def _about_evidence(verdict: Verdict, standings: Sequence[Outlook]) -> list[str]
             )
         elif one.state == "no records":
             said.append(f"{one.criterion}: {_nothing_came(one.criterion, verdict)}")
+        elif one.state == "not seen":
+            said.append(f"{one.criterion}: it saw too few of its units: see above, and the reasons of `gate`")
         elif one.state == "clustered":
             said.append(f"{one.criterion}: judge it by another unit, which makes it another revision: see above")
         elif one.state == "not good lately":

@@ -90,7 +90,9 @@ class Measure(ABC):
     def counts(self, figures: Mapping[str, int]) -> Counts:
         """Units and bad ones by record, whatever the unit."""
         rate = self.rate
-        return Counts(sum(figures.get(name, 0) for name in rate.n), sum(figures.get(name, 0) for name in rate.s))
+        less = sum(figures.get(name, 0) for name in rate.less)
+        n, s = (sum(figures.get(name, 0) for name in names) for names in (rate.n, rate.s))
+        return Counts(n - less, s)
 
     def excused(self, lost: Mapping[str, int]) -> int:
         """Bad records that need not be the candidate's fault, given outcomes (`criteria.Rate.excused`)."""

@@ -32,9 +32,10 @@ from shadowstream.judge.incidents import (
     Watch,
 )
 from shadowstream.judge.levels import Lasting, Level
+from shadowstream.judge.measurable import least_of, measurable_of
 from shadowstream.judge.measures import Measure, measure_of
 from shadowstream.judge.slices import Cells
-from shadowstream.judge.standing import Standing, standing_of
+from shadowstream.judge.standing import Seen, Standing, standing_of
 from shadowstream.judge.tally import Pair, Slice, plus
 from shadowstream.judge.trailing import Trailing
 from shadowstream.judge.verdict import NO_SLICES, Case, Slices, build, criteria_hash, digest
@@ -206,10 +207,7 @@ class JudgeStep:
 
     def _case(self) -> Case:
         if self._found is None:
-            standings = [
-                standing_of(self.levels[one.id], self.trailing[one.id], self._buckets) for one in self.measures
-            ]
-            self._found = (standings, self._slices())
+            self._found = ([self._standing(one) for one in self.measures], self._slices())
         rejected = {name: level.reason for name, level in self.levels.items() if level.reason is not None}
         return Case(
             config=self.config,
@@ -227,6 +225,12 @@ class JudgeStep:
             hash=self._hash,
             attempt=self._attempt,
         )
+
+    def _standing(self, measure: Measure) -> Standing:
+        keyed = sum(pair[0] for pair in self._buckets.values()) if measure.criterion.unit == "key" else 0
+        found = measurable_of(measure.criterion, self.windows.figures, keyed)
+        seen = Seen(found, least_of(measure.criterion, self.config))
+        return standing_of(self.levels[measure.id], self.trailing[measure.id], self._buckets, seen)
 
     def _slices(self) -> Slices:
         if self.cells is None:
