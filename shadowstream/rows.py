@@ -110,6 +110,9 @@ class CriterionVerdict:
     trailing_bad: float
     trailing_needed: int
     path_seen: bool
+    coverage: float | None
+    eligible: int
+    min_coverage: float
 
 
 @dataclass(frozen=True, slots=True)

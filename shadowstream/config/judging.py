@@ -86,6 +86,15 @@ class Criterion(Model):
         description="least units of the last closed windows, which must show it good by themselves; default, and at "
         "least: twice what proves a candidate without a single bad one",
     )
+    min_coverage: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="least share of its eligible units that had what it measures: numbers for mean, a value for check, "
+        "the field for field, a key for unit: key, both latencies, a label, a twin, a measured call. Default: "
+        "judge.min_coverage; 0.9 for slower, over, cost and twin, 0.5 for labels, where that is less",
+    )
     critical: bool = Field(True, description="whether an excess rejects the candidate")
     muted: bool = Field(False, description="shown in the verdict and takes no part in the decision")
     required: bool = Field(True, description="whether it holds promote back while it has no data at all")
@@ -157,12 +166,18 @@ class Criterion(Model):
         return self
 
 
-def _default_criteria() -> list[Criterion]:
+GUARDS = ("missing", "extra", "error", "duplicate")
+"""Rates that are judged also where `criteria` does not name them."""
+
+
+def default_criteria() -> list[Criterion]:
+    """The criteria of a config that writes none."""
     return [
         Criterion(rate="mismatch", limit=0.01),
         Criterion(rate="missing", limit=0.01),
         Criterion(rate="extra", limit=0.01),
         Criterion(rate="error", limit=0.01),
+        Criterion(rate="duplicate", limit=0.01),
     ]
 
 
@@ -181,7 +196,11 @@ class Judge(Model):
     min_duration_ms: Millis = Field(DAY_MS, description="least span of event time before promote, ms")
     alpha: Rate = Field(0.05, description="greatest probability of a wrong promote, and of a wrong reject")
     criteria: list[Criterion] = Field(
-        default_factory=_default_criteria, min_length=1, max_length=100, description="all must be shown good"
+        default_factory=default_criteria,
+        min_length=1,
+        max_length=100,
+        description="all must be shown good; missing, extra, error and duplicate are judged at a limit of 0.01 even "
+        "where they are not named, unless they are named with muted: true",
     )
     min_coverage: float = Field(
         0.99,

@@ -19,6 +19,7 @@ from shadowstream.config import Check, Config, Latency
 from shadowstream.errors import RecordError
 from shadowstream.joiner.asides import Aside
 from shadowstream.joiner.comparing import Comparing
+from shadowstream.joiner.presence import NEITHER, is_nothing, neither, presence
 from shadowstream.joiner.shifts import Shifts, signed
 from shadowstream.judge.grid import SUMS, grid_sums
 from shadowstream.records import Side
@@ -42,8 +43,9 @@ class Measured(NamedTuple):
     """Measures of a batch of pairs, one entry a pair each.
 
     `latencies`: production's and the shadow's in ms, NaN where one is unknown. `checks`: by kind:path where it failed,
-    as checked:path where it was looked at. `means`: by path the scaled difference in [0, 1] (NaN: no numbers), the
-    mean it is held against, and the difference that counts as 1.
+    as checked:path where it was looked at, and where a path holds something (`presence`). `means`: by path the scaled
+    difference in [0, 1] (NaN: no number on either side), the mean it is held against, and the difference that counts
+    as 1.
     """
 
     latencies: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None
@@ -124,6 +126,7 @@ class Measuring:
         self._checks = config.compare.checks
         wanted = [one.model_dump() for one in config.judge.criteria]
         self._means = {one["path"]: (one["bound"], one["limit"]) for one in wanted if one["rate"] == "mean"}
+        self._fields = {one["path"]: _names(one["path"]) for one in wanted if one["rate"] == "field"}
 
     def of(
         self, compare: Comparing, values: tuple[Any, Any], times_ms: Sequence[int], asides: tuple[_Asides, _Asides]
@@ -131,17 +134,22 @@ class Measuring:
         """Measures of pairs, given both sides' values, production's times and what headers said. May raise as
         `compare` does."""
         latencies = None if self.latency is None else _latencies(times_ms, *asides)
+        checks: dict[str, _Mask] = presence(compare, values, times_ms, self._fields) if self._fields else {}
         if not (self._checks or self._means):
-            return Measured(latencies)
+            return Measured(latencies, checks)
         shadow = compare.fields(Side.SHADOW, values[1])
-        checks: dict[str, _Mask] = {}
         for check in self._checks:
             column = shadow.at(_names(check.path))
             readable = np.fromiter((not isinstance(value, RecordError) for value in column), np.bool_, len(column))
             checks[f"checked:{check.path}"] = readable
+            empty = np.zeros(len(column), np.bool_)
+            if {"range", "category"} & set(check.kinds):
+                empty = neither(compare, values[0], column, _names(check.path)) & readable
+                checks[NEITHER + check.path] = empty
             for kind in check.kinds:
                 fails = np.fromiter((_fails(check, kind, value) for value in column), np.bool_, len(column))
-                checks[f"{kind}:{check.path}"] = fails & readable
+                counted = readable & ~empty if kind in ("range", "category") else readable
+                checks[f"{kind}:{check.path}"] = fails & counted
         means, shifts = {}, {}
         if self._means:
             production = compare.fields(Side.PRODUCTION, values[0])
@@ -168,7 +176,8 @@ def _latencies(
 
 
 def _fails(check: Check, kind: str, value: Any) -> bool:
-    nothing = value is None or value is ABSENT
+    """Whether a value fails. A range or category has nothing to allow where there is no value: that fails as well."""
+    nothing = is_nothing(value)
     if kind == "null":
         return nothing
     if kind == "schema":
@@ -177,7 +186,7 @@ def _fails(check: Check, kind: str, value: Any) -> bool:
         wanted = _TYPES[check.type or ""]
         return value is not None and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted))
     if nothing:
-        return False
+        return True
     if kind == "category":
         return not any(type(value) is type(one) and value == one for one in check.categories)
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -186,11 +195,14 @@ def _fails(check: Check, kind: str, value: Any) -> bool:
 
 
 def _scaled(production: Sequence[Any], shadow: Sequence[Any], bound: float) -> npt.NDArray[np.float64]:
-    """|shadow − production| as a share of `bound`, at most 1; NaN where one of them is no finite number."""
+    """|shadow − production| as a share of `bound`, at most 1; 1 where only one of them is a finite number, NaN where
+    neither is."""
     ours, theirs = _doubles(production), _doubles(shadow)
     with np.errstate(all="ignore"):
         found: npt.NDArray[np.float64] = np.minimum(np.abs(theirs - ours) / bound, 1.0)
-    found[~(np.isfinite(ours) & np.isfinite(theirs))] = np.nan
+    numbers = np.isfinite(ours), np.isfinite(theirs)
+    found[numbers[0] ^ numbers[1]] = 1.0
+    found[~(numbers[0] | numbers[1])] = np.nan
     return found
 
 

@@ -8,14 +8,6 @@ from shadowstream.config import Config
 from shadowstream.judge.identities import few_repeats, rise_together
 from shadowstream.judge.incidents import BLIND_UP_TO, Watch
 
-
-def asks_for_error(config: Config) -> bool:
-    """Whether the config itself, and not its default, names the criterion error for a candidate whose inputs nobody
-    counts for us."""
-    named = "criteria" in config.judge.model_fields_set
-    return config.candidate.topic is not None and named and "error" in _judged(config)
-
-
 NAMED_MAX = 5
 
 

@@ -49,6 +49,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config, Criterion
+from shadowstream.judge.explained import explaining
+from shadowstream.judge.guards import guarded
 from shadowstream.judge.losses import DECLARED, LOSSES, OTHER, REASONS_MAX, reason_name, split_name
 from shadowstream.judge.parts import is_part, scope_of, scoped, value_figures
 
@@ -106,19 +108,30 @@ class Counts(NamedTuple):
 
 
 class Rate(NamedTuple):
-    """One row of the table: outcomes that are units, outcomes that are bad units, the units' name, and outcomes that
-    are none after all."""
+    """One row of the table: outcomes that are units, outcomes that are bad units, and the units' name.
+
+    `less`: outcomes that are bad units and none after all. `excused`: outcomes that may be why a unit is bad without
+    being the candidate's fault. They take nothing from the evidence for promote; only bad units beyond as many excuses
+    count for a reject (`explained`). `no_units`: outcomes that are among `n` and no units.
+    """
 
     n: tuple[str, ...]
     s: tuple[str, ...]
     units: str
     less: tuple[str, ...] = ()
+    excused: tuple[str, ...] = ()
+    no_units: tuple[str, ...] = ()
 
     def counts(self, figures: Mapping[str, int]) -> Counts:
         """Units and bad units among figures; those that are not there count 0."""
-        n, s, less = (sum(figures.get(name, 0) for name in names) for names in (self.n, self.s, self.less))
-        return Counts(n, s - less)
+        n, s, less, none = (
+            sum(figures.get(name, 0) for name in names) for names in (self.n, self.s, self.less, self.no_units)
+        )
+        return Counts(n - none, s - less)
 
+
+# A candidate that does as production does repeats as often as production repeats, on either side.
+_REPEATED = ("duplicate_shadow", "repeated_shadow", "duplicate_production", "repeated_production")
 
 RATES: dict[str, Rate] = {
     "mismatch": Rate(PAIRS, ("mismatch", "cardinality"), "pairs"),
@@ -170,23 +183,30 @@ def rate_of(criterion: Criterion, config: Config) -> Rate:
         # Inputs have no dimensions: of a part it is production's records that the candidate failed on.
         row = OF_ANSWERED
     part = criterion.id.removeprefix(criterion.model_copy(update={"where": None, "topic": None}).id + "@")
-    n, s, less = (tuple(scope + name for name in names) for names in (row.n, row.s, row.less))
-    return Rate(n, s, f"{row.units} with {part}", less)
+    n, s, less, none = (tuple(scope + name for name in names) for names in (row.n, row.s, row.less, row.no_units))
+    # What may be the partner of a record of this part, nobody could read: it has no part.
+    return Rate(n, s, f"{row.units} with {part}", less, row.excused, none)
 
 
 def _row_of(criterion: Criterion, config: Config) -> Rate:
     if criterion.rate in (table := rates_of(config)):
-        return table[criterion.rate]
+        return table[criterion.rate]._replace(excused=explaining(criterion.rate, config))
     path = criterion.path or ""
     measured, costly = cost_names(criterion.over_ns or 0)
     rows = {
         "field": Rate(PAIRS, (FIELD + path, NAMED + path), "pairs"),
-        "duplicate": Rate((*PAIRS, "extra", "duplicate_shadow"), ("duplicate_shadow",), "shadow records"),
+        "duplicate": Rate((*PAIRS, "extra", *_REPEATED), _REPEATED, "records", excused=2 * _REPEATED[2:]),
         "slower": Rate(("latency_pairs",), ("latency_slower",), "pairs with both latencies"),
         "over": Rate(("latency_pairs",), ("latency_over",), "pairs with both latencies"),
         "cost": Rate((measured,), (costly,), "inputs answered"),
         "mean": Rate((mean_name(path, criterion.bound or 0.0, criterion.limit),), (), "pairs with numbers"),
-        "check": Rate((f"{CHECK}checked:{path}",), (f"{CHECK}{criterion.check}:{path}",), "values checked"),
+        "check": Rate(
+            (f"{CHECK}checked:{path}",),
+            (f"{CHECK}{criterion.check}:{path}",),
+            "values checked",
+            # Where neither side has a value there is none to be in a range.
+            no_units=(f"{CHECK}neither:{path}",) if criterion.check in ("range", "category") else (),
+        ),
         "twin": Rate(("joint_shadow", "joint_twin"), ("joint_shadow",), "pairs on which one of the two differs"),
         "labels": Rate(
             ("label_production_only", "label_candidate_only"),
@@ -315,7 +335,7 @@ def counts(rate: str, outcomes: Mapping[str, int], rates: Mapping[str, Rate] = R
 
 
 def declared(config: Config) -> Config:
-    """The config with a criterion for the bound of each declared change, where it has none of its own.
+    """The config with the guards that it does not name, and a criterion for the bound of each declared change.
 
     A change beyond its bound holds promote back and is no reject by itself: the change was declared.
     """
@@ -325,7 +345,7 @@ def declared(config: Config) -> Config:
         for one in config.compare.expected
         if one.name not in judged
     ]
-    return with_judge(config, {"criteria": [*judge.criteria, *bounds]})
+    return with_judge(config, {"criteria": [*guarded(judge.criteria), *bounds]})
 
 
 def with_judge(config: Config, changes: Mapping[str, Any]) -> Config:

@@ -137,6 +137,8 @@ def _about_evidence(verdict: Verdict, standings: Sequence[Outlook]) -> list[str]
                 f"{one.criterion}: correct its path in judge.criteria, which makes it another revision; `shadowstream "
                 "validate CONFIG` checks paths where schemas.dir has the schema of the outputs"
             )
+        elif one.state == "not seen":
+            said.append(f"{one.criterion}: it saw too few of its units: see above, and the reasons of `gate`")
         elif one.state == "clustered":
             said.append(f"{one.criterion}: judge it by another unit, which makes it another revision: see above")
         elif one.state == "not good lately":

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 from shadowstream.config import Config
 from shadowstream.judge.clusters import NO_SQUARES, Squares, design_effect, squared
+from shadowstream.judge.explained import EXCUSED_MAX
 from shadowstream.judge.incidents import EXIT_SHARE
 from shadowstream.judge.measures import Measure, Numbers, added
 from shadowstream.judge.regimes import Regimes
@@ -60,6 +61,22 @@ class Level:
         self._from_ms = NEVER
         self._settled: str | None = None
         self._lasting: Lasting | None = None
+        self.excused = 0
+        """Bad records that need not be the candidate's fault, of all that has come."""
+
+    def excuse(self, lost: Mapping[str, int]) -> None:
+        """Take the records that could not be read, paired or kept, of all windows: their partners may be what is bad.
+
+        A loss may stand in a later window than its partner, so each closing is looked at again with all of them.
+        """
+        excused = self.measure.excused(lost)
+        if excused == self.excused:
+            return
+        self.excused = excused
+        if self._lasting is not None and not self._stands(self._lasting):
+            self._lasting = None
+        if self._rejects and self.reason is not None:
+            self.reason = self._judged(whole=True)
 
     def close(self, window: Closed, lasting: Lasting | None) -> None:
         """Take a window with the corrections that close with it, and what an incident says now."""
@@ -73,9 +90,7 @@ class Level:
         if self._lasting is None or not self._stands(self._lasting):
             self._lasting = lasting if lasting is not None and self._stands(lasting) else None
         if self._rejects:
-            # What explains bad units of earlier windows may have come with this one.
-            whole = bool(window.corrections) or self.measure.doubt(self.amount) != []
-            said, self.reason = self.reason, self._judged(whole=whole)
+            said, self.reason = self.reason, self._judged(whole=bool(window.corrections))
             # Labels of one window that come before those of another correct nothing.
             if said is not None and self.reason is None and not self.measure.late:
                 self.withdrawn = said
@@ -91,6 +106,10 @@ class Level:
         for _, _, raw in self._windows:
             total = added(total, self.measure.amount(raw))
         return total
+
+    def excess(self, amount: Numbers) -> str | None:
+        """Why an amount shows the criterion bad; None where it does not, or where what is bad is excused."""
+        return None if self._is_excused() else self.measure.excess(amount, self.excused)
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -125,29 +144,42 @@ class Level:
         """The first closing that shows an excess; without corrections only the newest can be new."""
         if self._settled is not None:
             return self._settled
+        if self._is_excused():
+            return None
         if self.reason is not None and not whole:
             return self.reason
-        total, all_ = self._before, self.amount
+        total = self._before
         for index, (_, _, raw) in enumerate(self._windows, start=1):
             total = added(total, self.measure.amount(raw))
             if whole or index == len(self._windows):
-                shown = self.measure.excess(self.measure.explained_by(total, all_))
+                shown = self.measure.excess(total, self.excused)
                 if shown is not None:
                     return shown
         return self._lasting.why if self._lasting is not None else None
 
+    def _is_excused(self) -> bool:
+        """Whether all records together are under the limit without those that are excused.
+
+        Shares of windows cannot be taken back one by one: by block a tenth of the bad records may be excused.
+        """
+        n, s = self._counted
+        if self.measure.criterion.unit == "block":
+            return self.excused > EXCUSED_MAX * s
+        return bool(self.excused) and s - self.excused <= n * self.measure.limit
+
     def _stands(self, lasting: Lasting) -> bool:
-        """Whether corrections have left the windows of an incident bad."""
+        """Whether corrections and excuses have left the windows of an incident bad."""
+        if self._is_excused():
+            return False
         if lasting.opened_ms < self._from_ms:
             return True
         inside = [window for window in self._windows if lasting.opened_ms <= window[0] < lasting.end_ms]
         total = self.measure.nothing
         for _, _, raw in inside:
             total = added(total, self.measure.amount(raw))
-        total = self.measure.explained_by(total, self.amount)
-        bad, least = self.measure.shown_bad(total), total[0] * EXIT_SHARE * self.measure.limit
+        bad = self.measure.bad(self.measure.without(total, self.excused))
         as_it_was = bad == self.measure.bad(total) and not any(window[1] for window in inside)
-        return as_it_was or bad >= least
+        return as_it_was or bad >= total[0] * EXIT_SHARE * self.measure.limit
 
     def _settle(self, horizon_ms: int) -> None:
         """Forget windows that no correction reaches any more; what they showed stays."""
@@ -157,8 +189,7 @@ class Level:
             self._squares = squared(self._squares, raw)
             self._regimes.add(raw)
             if self._rejects:
-                before = self.measure.explained_by(self._before, self.amount)
-                self._settled = self._settled or self.measure.excess(before)
+                self._settled = self._settled or self.excess(self._before)
         self._from_ms = max(self._from_ms, horizon_ms)
         if self._rejects and self._lasting is not None and self._lasting.opened_ms < self._from_ms:
             self._settled = self._settled or self._lasting.why
@@ -169,7 +200,7 @@ class Level:
             "windows": [list(window) for window in self._windows],
             "before": [self._from_ms, list(self._before), list(self._squares), self._counted],
             "regimes": self._regimes.snapshot(),
-            "said": [self.reason, self.withdrawn, self._settled],
+            "said": [self.reason, self.withdrawn, self._settled, self.excused],
             "lasting": self._lasting,
         }
 
@@ -179,5 +210,5 @@ class Level:
         self._from_ms, before, squares, self._counted = snapshot["before"]
         self._before, self._squares = tuple(before), tuple(squares)
         self._regimes.restore(snapshot["regimes"])
-        self.reason, self.withdrawn, self._settled = snapshot["said"]
+        self.reason, self.withdrawn, self._settled, self.excused = snapshot["said"]
         self._lasting = Lasting(*snapshot["lasting"]) if snapshot["lasting"] is not None else None

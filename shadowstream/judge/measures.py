@@ -92,8 +92,19 @@ class Measure(ABC):
         """Units and bad ones by record, whatever the unit."""
         return self.rate.counts(figures)
 
+    def excused(self, lost: Mapping[str, int]) -> int:
+        """Bad records that need not be the candidate's fault, given outcomes (`criteria.Rate.excused`)."""
+        return sum(max(0, lost.get(name, 0)) for name in self.rate.excused)
+
     def watched(self, figures: Mapping[str, int], buckets: Buckets) -> tuple[tuple[int, float], tuple[int, float]]:
-        """Records and bad ones of a window, and the same as units, as detectors take them; none if impossible."""
+        """Records and bad ones of a window, and the same as units, as detectors take them; none if impossible.
+
+        What the window itself excuses is no change of the candidate.
+        """
+        excused = self.excused(figures)
+        if excused and (bad := self.counts(figures).s) > 0:
+            kept = max(0, bad - excused)
+            figures = {**figures, **dict.fromkeys(self.rate.s, 0), self.rate.s[0]: kept}
         amount = self.amount(self.raw(figures, buckets))
         units = (amount[0], self.bad(amount))
         counts = self.counts(figures)
@@ -135,29 +146,23 @@ class Measure(ABC):
     def _trailing_least(self) -> int:
         """The least that can be asked for."""
 
-    def shown_bad(self, amount: Numbers) -> float:
-        """Bad units that speak against the candidate (`explained`)."""
-        return self.bad(amount)
-
-    def explained_by(self, amount: Numbers, whole: Numbers) -> Numbers:
-        """A part of the amount `whole`, with all of it that may explain bad units of the part."""
+    def without(self, amount: Numbers, excused: int) -> Numbers:
+        """The amount without so many bad records that are excused; as it is where units are no records."""
         return amount
 
-    def doubt(self, amount: Numbers) -> list[str]:
-        """Which bad units do not speak against the candidate, as sentences."""
-        return []
-
-    def excess(self, amount: Numbers) -> str | None:
-        """Why an amount shows the criterion bad, as a sentence; None where it does not."""
-        n, bad = amount[0], self.shown_bad(amount)
+    def excess(self, amount: Numbers, excused: int = 0) -> str | None:
+        """Why an amount shows the criterion bad, as a sentence; None where it does not. `excused`: bad records that
+        need not be the candidate's fault."""
+        amount = self.without(amount, excused)
+        n = amount[0]
         # At or under the limit no evidence can speak for more than the limit.
-        if not self.possible(amount) or n == 0 or bad <= n * self.limit:
+        if not self.possible(amount) or n == 0 or self.bad(amount) <= n * self.limit:
             return None
         above = self.log_e(amount)[1]
         if above < self.log_reject_at:
             return None
         return (
-            f"{self.id}: {bad:.12g} of {n} {self.units} ({bad / n:.4g}) are shown to be over "
+            f"{self.id}: {self.bad(amount):.12g} of {n} {self.units} ({self.bad(amount) / n:.4g}) are shown to be over "
             f"the limit {self.limit:g} (ln E {above:.4g}, needed {self.log_reject_at:.4g})"
         )
 
@@ -174,6 +179,10 @@ class ByRecord(Measure):
     def nothing(self) -> Numbers:
         """No unit, none bad."""
         return (0, 0)
+
+    def without(self, amount: Numbers, excused: int) -> Numbers:
+        """As many bad ones fewer, of as many units."""
+        return (amount[0], max(0, amount[1] - excused)) if excused and amount[1] > 0 else amount
 
     def possible(self, amount: Numbers) -> bool:
         """0 <= s <= n."""

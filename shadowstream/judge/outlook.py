@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from shadowstream.judge.clusters import DEFF_MAX
+from shadowstream.judge.coverage import percent
 from shadowstream.judge.doubt import BEYOND_DOUBT
 from shadowstream.judge.evidence import critical_n
 from shadowstream.judge.forecast import Shares, units_needed, units_that_show
@@ -19,7 +20,7 @@ HOUR_MS = 3_600_000
 POWER = 0.9
 State = Literal[
     "shown good", "not shown yet", "too few yet", "over the limit", "shown bad", "no records", "not good lately",
-    "clustered", "no such field",
+    "clustered", "no such field", "not seen",
 ]  # fmt: skip
 Record = Mapping[str, Any]
 
@@ -120,6 +121,12 @@ def _clusters(said: Record) -> list[str]:
     return [f"{said[name]:.3g} by {what}" for name, what in named if said[name] is not None and said[name] > DEFF_MAX]
 
 
+def _is_unseen(said: Record) -> bool:
+    """Whether it measured too few of its eligible units."""
+    share = said.get("coverage")
+    return share is not None and bool(share < said["min_coverage"])
+
+
 def _is_over(said: Record) -> bool:
     return bool(said["n"] and said["bad"] >= said["n"] * said["limit"])
 
@@ -135,6 +142,8 @@ def _state(said: Record) -> State:
         return "shown good"
     if _is_over(said):
         return "over the limit"
+    if _is_unseen(said):
+        return "not seen"
     if _clusters(said):
         return "clustered"
     if not said["shown_good"]:
@@ -150,7 +159,7 @@ def _least(said: Record) -> int:
 
 def _needed(said: Record, per_window: int) -> int | None:
     n = said["n"]
-    if said["shown_bad"] or _clusters(said):
+    if said["shown_bad"] or _clusters(said) or _is_unseen(said):
         return None
     if not _of_shares(said):
         found = units_needed(n, said["s"], said["limit"], _alpha(said), per_window)
@@ -166,6 +175,11 @@ def _needed(said: Record, per_window: int) -> int | None:
 
 def _why(said: Record, state: State, needed: int | None) -> list[str]:
     found = []
+    if _is_unseen(said) and not said["muted"]:
+        found.append(
+            f"it measured {percent(said['coverage'])} of {said['eligible']:,} eligible units; its min_coverage asks "
+            f"for {percent(said['min_coverage'])}"
+        )
     if said["n"] < said["min_units"]:
         found.append(f"its min_units asks for {said['min_units']} however good they are")
     if state == "clustered":

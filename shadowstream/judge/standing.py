@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from shadowstream.judge.clusters import DEFF_MAX, deff_of
 from shadowstream.judge.doubt import BEYOND_DOUBT, speaks_against
+from shadowstream.judge.explained import doubt
 from shadowstream.judge.levels import Level
+from shadowstream.judge.measurable import Measurable, unmeasured
 from shadowstream.judge.measures import ByRecord, Measure, Numbers
 from shadowstream.judge.tally import Pair
 from shadowstream.judge.trailing import Trailing
@@ -42,8 +44,19 @@ class Standing:
         )
 
 
-def standing_of(level: Level, trailing: Trailing, buckets: Mapping[int, Pair]) -> Standing:
-    """Where a criterion stands by all its evidence, its trailing windows, and how its bad units cluster."""
+class Seen(NamedTuple):
+    """What a criterion could see: its own coverage, None where it sees all its units, and the least it asks for."""
+
+    found: Measurable | None = None
+    least: float = 0.0
+
+
+ALL_SEEN = Seen()
+
+
+def standing_of(level: Level, trailing: Trailing, buckets: Mapping[int, Pair], seen: Seen = ALL_SEEN) -> Standing:
+    """Where a criterion stands by all its evidence, its trailing windows, what it could see, and how its bad units
+    cluster."""
     measure, amount = level.measure, level.amount
     criterion = measure.criterion
     possible, n = measure.possible(amount), amount[0]
@@ -76,7 +89,7 @@ def standing_of(level: Level, trailing: Trailing, buckets: Mapping[int, Pair]) -
         "log_promote_at": measure.log_promote_at,
         "log_reject_at": measure.log_reject_at,
         "shown_good": good,
-        "shown_bad": above >= measure.log_reject_at,
+        "shown_bad": above >= measure.log_reject_at and level.excess(amount) is not None,
         "least_caught": measure.least_caught(n) if known else None,
         "units_needed": measure.units_needed(amount) if possible and not good else None,
         "deff_window": by_window,
@@ -85,17 +98,22 @@ def standing_of(level: Level, trailing: Trailing, buckets: Mapping[int, Pair]) -
         "trailing_bad": float(measure.bad(held)),
         "trailing_needed": trailing.units,
         "path_seen": True,
+        "coverage": seen.found.value if seen.found else None,
+        "eligible": seen.found.eligible if seen.found else 0,
+        "min_coverage": seen.least if seen.found else 0.0,
     }
-    why = _why(measure, said, trailing, held, possible)
+    unseen = unmeasured(criterion, seen.found, seen.least) if seen.found else None
+    said["shown_good"] = good and unseen is None
+    why = [*([unseen] if unseen else []), *_why(measure, said, trailing, held, possible)]
     if why:
-        why += measure.doubt(amount)
+        why += doubt(measure.id, criterion.rate, level.counts[1], level.excused)
     return Standing(measure, said | {"passed": not why}, why)
 
 
 def _why(measure: Measure, said: Mapping[str, Any], trailing: Trailing, held: Numbers, possible: bool) -> list[str]:
     if possible and not said["n"] and not measure.criterion.required:
         return []
-    why = [] if said["shown_good"] else [_not_shown(measure, said, possible)]
+    why = [] if said["log_e_below"] >= measure.log_promote_at else [_not_shown(measure, said, possible)]
     if said["n"] < said["min_units"]:
         why.append(
             f"{measure.id}: {said['n']} {measure.units} have come; its min_units asks for {said['min_units']} however "

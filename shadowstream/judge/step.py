@@ -21,7 +21,6 @@ from shadowstream.judge.commands import Said
 from shadowstream.judge.coverage import Lately
 from shadowstream.judge.criteria import FIELD, behind, declared
 from shadowstream.judge.drift import alarm_level
-from shadowstream.judge.explained import explained_measure_of
 from shadowstream.judge.families import Family, Parts
 from shadowstream.judge.incidents import (
     FALSE_ALARMS,
@@ -33,12 +32,13 @@ from shadowstream.judge.incidents import (
     Watch,
 )
 from shadowstream.judge.levels import Lasting, Level
-from shadowstream.judge.measures import Measure
+from shadowstream.judge.measurable import least_of, measurable_of
+from shadowstream.judge.measures import Measure, measure_of
 from shadowstream.judge.parts import folded
 from shadowstream.judge.paths import Paths, is_blind
 from shadowstream.judge.slice_guard import Found, guard
 from shadowstream.judge.slices import Cells
-from shadowstream.judge.standing import Standing, standing_of
+from shadowstream.judge.standing import Seen, Standing, standing_of
 from shadowstream.judge.tally import Pair, Slice, plus
 from shadowstream.judge.trailing import Trailing
 from shadowstream.judge.verdict import NO_SLICES, Case, Slices, build, criteria_hash, digest
@@ -87,7 +87,7 @@ class JudgeStep:
         judge = self.config.judge
         self.windows = Windows(revision, judge.window_ms, expected_tasks, judge.min_duration_ms)
         self.windows.topics = frozenset(one.topic for one in config.judge.criteria if one.topic is not None)
-        self.measures: list[Measure] = [explained_measure_of(one, self.config) for one in judge.criteria]
+        self.measures: list[Measure] = [measure_of(one, self.config) for one in judge.criteria]
         self.trailing: dict[str, Trailing] = {one.id: Trailing(one) for one in self.measures}
         self.levels: dict[str, Level] = {one.id: Level(one, self.config) for one in self.measures}
         self.lately = Lately(self.config)
@@ -140,6 +140,8 @@ class JudgeStep:
             self.paths.add(record)
         for window in self.windows.add(record):
             self._close(window)
+        for level in self.levels.values():
+            level.excuse(self.windows.lost)
 
     def refuse(self, partition: int, offset: int, reason: str) -> None:
         """Count a record of the stats topic that cannot be one, by the reason of its `RecordError`."""
@@ -180,6 +182,7 @@ class JudgeStep:
             # A window of corrections alone is there because of when they came.
             if family is not None and window.outcomes:
                 self._watch(measure, family, window, singles)
+            self.levels[measure.id].excuse(self.windows.lost)
             self.levels[measure.id].close(window, _lasting(family, window))
 
     def _watch(self, measure: Measure, family: Family, window: Closed, singles: Mapping[Slice, Pair]) -> None:
@@ -227,9 +230,7 @@ class JudgeStep:
 
     def _case(self) -> Case:
         if self._found is None:
-            standings = [
-                standing_of(self.levels[one.id], self.trailing[one.id], self._buckets) for one in self.measures
-            ]
+            standings = [self._standing(one) for one in self.measures]
             standings = [one.blind if is_blind(one.measure.criterion, self.paths) else one for one in standings]
             found = guard(self.config, self._guard_alpha, self.measures, self.windows.figures)
             self._found = (standings, self._slices(), found)
@@ -253,6 +254,12 @@ class JudgeStep:
             attempt=self._attempt,
             topics=self.topics,
         )
+
+    def _standing(self, measure: Measure) -> Standing:
+        keyed = sum(pair[0] for pair in self._buckets.values()) if measure.criterion.unit == "key" else 0
+        found = measurable_of(measure.criterion, self.windows.figures, keyed)
+        seen = Seen(found, least_of(measure.criterion, self.config))
+        return standing_of(self.levels[measure.id], self.trailing[measure.id], self._buckets, seen)
 
     def _slices(self) -> Slices:
         if self.cells is None:

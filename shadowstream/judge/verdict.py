@@ -19,11 +19,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config
-from shadowstream.judge.caveats import asks_for_error, caveats_of
+from shadowstream.judge.caveats import caveats_of
 from shadowstream.judge.commands import Said
 from shadowstream.judge.coverage import coverage, share_of, top_reasons, uncovered
 from shadowstream.judge.criteria import is_known, measured_otherwise, summed_otherwise
 from shadowstream.judge.families import OpenIncident
+from shadowstream.judge.guards import asks_for_error
 from shadowstream.judge.identities import misfits
 from shadowstream.judge.incidents import Watch
 from shadowstream.judge.lateness import caveats_of_time, reasons_of_time

@@ -42,6 +42,7 @@ from typing import Any
 from shadowstream.codecs.plausible import SUM_MAX, units
 from shadowstream.judge.covered_time import CoveredTime
 from shadowstream.judge.criteria import COMPARED, FIELD, behind, bound_reasons, figures_of, outcomes_of
+from shadowstream.judge.losses import LOSSES
 from shadowstream.judge.parts import of_topic
 from shadowstream.judge.sequence import Sequence
 from shadowstream.judge.tally import Pair, Slice, Tally
@@ -142,6 +143,8 @@ class Windows:
         """Units of all records that were taken, without their signs: no total is larger."""
         self.topics: frozenset[str] = frozenset()
         """Output topics that some criterion counts by themselves."""
+        self.lost: Counter[str] = Counter()
+        """Records that lower coverage, by outcome, of all windows that anything has come of, open ones too."""
         self._closed_to_ms = NEVER
         self._cells: dict[int, _Cell] = {}
 
@@ -233,6 +236,7 @@ class Windows:
             figures = figures_of(delta)
             if (of := delta.get("topic", topic)) in self.topics:
                 figures |= of_topic(of, figures)
+            self.lost.update({name: figures[name] for name in LOSSES if name in figures})
             if start_ms + self.window_ms > passed_ms and not labels:
                 self._cells.setdefault(start_ms, _Cell()).on_time.add(delta, figures)
                 continue
@@ -343,6 +347,7 @@ class Windows:
             "counted": [self.duplicates, self.foreign, self.late, dict(self.strangers), self.added_late],
             "covered": self.covered.snapshot(),
             "refused": [dict(self.refused), self.held],
+            "lost": dict(self.lost),
             "cells": [
                 [start_ms, cell.on_time.snapshot(), [[at_ms, late.snapshot()] for at_ms, late in cell.late.items()]]
                 for start_ms, cell in sorted(self._cells.items())
@@ -363,6 +368,7 @@ class Windows:
         self.strangers = Counter(strangers)
         refused, self.held = snapshot.get("refused", ({}, 0))
         self.refused = Counter(refused)
+        self.lost = Counter(snapshot["lost"])
         self._cells = {
             start_ms: _Cell(Tally.of(on_time), {at_ms: Tally.of(late) for at_ms, late in lates})
             for start_ms, on_time, lates in snapshot["cells"]

@@ -83,13 +83,13 @@ CHECKS = [
     ("value", "failed"),
     [
         ('{"n": 1, "kind": "a"}', []),
-        ('{"n": 0, "kind": null}', []),
+        ('{"n": 0, "kind": null}', ["neither:kind"]),
         ('{"n": -1, "kind": "c"}', ["category:kind", "range:n"]),
         ('{"n": 10.5, "kind": 1}', ["category:kind", "range:n", "schema:kind"]),
-        ('{"n": null, "kind": "a"}', ["null:n"]),
-        ('{"kind": "a"}', ["null:n", "schema:n"]),
+        ('{"n": null, "kind": "a"}', ["neither:n", "null:n"]),
+        ('{"kind": "a"}', ["neither:n", "null:n", "schema:n"]),
         ('{"n": true, "kind": "a"}', ["range:n", "schema:n"]),
-        ('{"n": "1"}', ["range:n", "schema:kind", "schema:n"]),
+        ('{"n": "1"}', ["neither:kind", "range:n", "schema:kind", "schema:n"]),
     ],
 )
 def test_the_candidates_values_are_checked_equal_ones_too(value: str, failed: list[str]) -> None:

@@ -87,7 +87,7 @@ def watched(settings: Config, windows: Iterable[Window]) -> Watched:
     for index, window in enumerate(windows):
         step.step(0, index, _record(index, window))
         verdict = step.evaluate(0).verdict
-        (mismatch,) = verdict["criteria"]
+        mismatch = verdict["criteria"][0]
         promoted |= verdict["decision"] == "promote"
         rejected |= verdict["decision"] == "reject"
         good |= mismatch["shown_good"]

@@ -114,6 +114,8 @@ def test_the_trials_hold_what_could_depend_on_order() -> None:
         *(
             "mismatch",
             "missing",
+            "extra",
+            "duplicate",
             "error",
             "field:score",
             "slower",

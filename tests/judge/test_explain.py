@@ -96,7 +96,7 @@ def test_each_criterion_says_where_it_stands_and_what_to_do() -> None:
     for _ in range(60):
         run.go_on(bad=0, missing=2)
     found = run.explained()
-    assert [one.criterion for one in found.standings] == list(RATES)
+    assert [one.criterion for one in found.standings] == [*RATES, "duplicate"]
     assert (of(found, "mismatch").state, of(found, "mismatch").met) == ("shown good", True)
     assert of(found, "missing").state == "shown bad"
     assert of(found, "missing").needed is None

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowstream.config import Config
-from shadowstream.judge.explained import explained_measure_of
 from shadowstream.judge.incidents import WINDOWS
 from tests.judge.stats import Trial, config
 from tests.judge.test_step import Bench, judged
@@ -130,11 +129,3 @@ def test_an_identical_candidate_is_never_rejected_whatever_became_of_productions
         where, kind = windows[min(hours - 1, at + draw.randint(0, 1))], draw.choice(kinds)
         where[kind] = where.get(kind, 0) + lost
     assert verdict_of(windows)["decision"] != "reject"
-
-
-def test_all_else_is_measured_as_ever() -> None:
-    for criterion in config().judge.criteria:
-        measure = explained_measure_of(criterion, config())
-        raw = measure.raw({"match": 90, "mismatch": 5, "missing": 5, "extra": 5, "input": 100, "input_failed": 2}, {})
-        amount = measure.amount(raw)
-        assert (measure.shown_bad(amount), measure.doubt(amount)) == (measure.bad(amount), [])

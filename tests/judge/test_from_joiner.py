@@ -104,7 +104,7 @@ def test_a_pair_that_several_changes_explain_counts_against_the_bound_of_each(wi
 def test_the_mean_difference_is_judged_by_the_sums_of_the_joiner(off: float, decision: str) -> None:
     settings = settings_of(MEAN)
     said = judged(joined(settings, dict.fromkeys(range(PAIRS), f'{{"n": {1.0 + off}}}')), settings)
-    (mean,) = said["criteria"]
+    mean = said["criteria"][0]
     assert (mean["rate"], mean["n"], said["decision"]) == ("mean:n", PAIRS, decision)
     assert mean["estimate"] == pytest.approx(off / 2.0, abs=1e-6)
     assert mean["log_e_below"] == pytest.approx(log_e_grid(np.full(PAIRS, off / 2.0), 0.05), abs=1e-3)

@@ -109,7 +109,7 @@ def test_sparse_errors_against_none_pass_kayenta_and_are_not_yet() -> None:
     said = verdict({"rate": "error", "limit": 0.01}, *minutes)
     assert (said["criteria"][0]["n"], said["criteria"][0]["s"], said["decision"]) == (600, 4, "not_yet")
     # And a production without any error asks for a limit that says so.
-    assert verdict({"rate": "error", "limit": 0.0005}, *minutes)["decision"] == "reject"
+    assert verdict({"rate": "error", "limit": 0.0004}, *minutes)["decision"] == "reject"
 
 
 def test_seven_of_ten_points_a_hundred_times_as_high_pass_kayenta_and_are_rejected() -> None:

@@ -122,7 +122,7 @@ def test_a_muted_criterion_is_shown_and_stands_in_nobodys_way() -> None:
     for _ in range(40):
         run.go_on(cell(0, match=50, missing=25, input=75))
     found = run.explained()
-    _, missing = found.standings
+    missing = found.standings[1]
     assert (found.decision, missing.state, missing.met, missing.muted) == ("promote", "shown bad", True, True)
     assert "(unit: record; muted: it decides nothing)" in missing.sentence
 

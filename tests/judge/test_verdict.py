@@ -70,7 +70,7 @@ def test_a_candidate_that_agrees_for_a_day_is_promoted() -> None:
     mismatch = by_rate(record, "mismatch")
     assert (mismatch["n"], mismatch["s"], mismatch["shown_good"], mismatch["units_needed"]) == (24_000, 0, True, None)
     assert mismatch["log_promote_at"] == pytest.approx(math.log(20))
-    assert mismatch["log_reject_at"] == pytest.approx(math.log(4 / 0.05))
+    assert mismatch["log_reject_at"] == pytest.approx(math.log(5 / 0.05))
     assert mismatch["lower"] == 0
     assert mismatch["upper"] < mismatch["least_caught"] < 0.02
     assert record["reasons"][0].startswith("mismatch: 0 of 24000 pairs; the rate is shown to lie under 0.01")
@@ -223,7 +223,7 @@ def test_an_excess_is_shown_from_k_over_alpha_on() -> None:
     measure = measure_of(settings.judge.criteria[0], settings)
     shown = [s for s in range(101) if measure.excess((100, s))]
     # By the definition: least s with E_above(100, s, .01) >= 4/.05.
-    least = next(s for s in range(101) if log_e_above(100, s, 0.01) >= math.log(80))
+    least = next(s for s in range(101) if log_e_above(100, s, 0.01) >= math.log(100))
     assert shown == list(range(least, 101))
     assert 4 <= least <= 10
     assert measure.excess((0, 0)) is None
@@ -232,7 +232,7 @@ def test_an_excess_is_shown_from_k_over_alpha_on() -> None:
 def test_rejecting_asks_for_more_where_there_are_more_criteria() -> None:
     one, four = config(criteria=[{"rate": "mismatch", "limit": 0.01}]), config()
     at = [measure_of(settings.judge.criteria[0], settings).log_reject_at for settings in (one, four)]
-    assert at == [pytest.approx(math.log(1 / 0.05)), pytest.approx(math.log(4 / 0.05))]
+    assert at == [pytest.approx(math.log(1 / 0.05)), pytest.approx(math.log(5 / 0.05))]
 
 
 def test_trust_in_the_candidate_is_shown() -> None:
