@@ -43,7 +43,16 @@ def test_a_failing_seed_prints_its_shrunk_history_and_how_to_repeat_it(
 
 def test_the_oracle_is_short_and_knows_nothing_of_the_joiner() -> None:
     path = Path(oracle.__file__)
-    for name in ("oracle.py", "truth.py", "world.py", "history.py", "generator.py", "logs.py", "producers.py"):
+    for name in (
+        "oracle.py",
+        "repeats.py",
+        "truth.py",
+        "world.py",
+        "history.py",
+        "generator.py",
+        "logs.py",
+        "producers.py",
+    ):
         for node in ast.walk(ast.parse(path.with_name(name).read_text())):
             if isinstance(node, ast.ImportFrom):
                 assert not (node.module or "").startswith("shadowstream.joiner"), name
