@@ -57,7 +57,16 @@ def without_tombstones(real: Any) -> Any:
 
 
 def never_a_repeat(real: Any) -> Any:
-    return lambda self, ids, offsets: set()
+    return lambda self, ids, contents, offsets: {}
+
+
+def every_repeat_is_equal(real: Any) -> Any:
+    """As where a repeated key was taken for a re-delivery, whatever its value."""
+    return lambda self, ids, contents, offsets: dict.fromkeys(real(self, ids, contents, offsets), True)
+
+
+def never_equal(real: Any) -> Any:
+    return lambda self, ids, contents, offsets: dict.fromkeys(real(self, ids, contents, offsets), False)
 
 
 def on_arrival(real: Any) -> Any:
@@ -124,7 +133,9 @@ FAULTS: dict[str, tuple[Any, str, Planted]] = {
     "close by maximum": (Clocks, "bound", by_maximum),
     "LSO instead of high watermark": (Logs, "ends", stable_ends),
     "drop tombstones": (Task, "read", without_tombstones),
-    "ignore duplicates": (Seen, "repeats", never_a_repeat),
+    "ignore repeats": (Seen, "repeats", never_a_repeat),
+    "take every repeat for a re-delivery": (Seen, "repeats", every_repeat_is_equal),
+    "take no repeat for a re-delivery": (Seen, "repeats", never_equal),
     "occurrence on arrival": (state, "_store", on_arrival),
     "forget what was said": (Said, "take", forgotten),
     "forget what was said at a restart": (Task, "restore_said", forgotten_at_a_restart),

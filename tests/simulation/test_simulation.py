@@ -30,7 +30,7 @@ def test_a_seed_means_the_same_in_every_process() -> None:
 def test_a_failing_seed_prints_its_shrunk_history_and_how_to_repeat_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Seen, "repeats", lambda self, ids, offsets: set())
+    monkeypatch.setattr(Seen, "repeats", lambda self, ids, contents, offsets: {})
     assert main(["--seeds", "10", "--processes", "1"]) == 1
     told = capsys.readouterr().out
     failing = next(seed for seed in range(10) if run.run_seed(seed).offences)
@@ -38,12 +38,21 @@ def test_a_failing_seed_prints_its_shrunk_history_and_how_to_repeat_it(
     whole, small = history(failing), told.partition("shrunk history:")[2].partition("to repeat it")[0]
     assert 0 < small.count(" input ") < len(whole.inputs)
     assert small.count(" action ") < len(whole.actions)
-    assert "expected ('duplicate_" in small
+    assert "expected ('duplicate_" in small or "expected ('repeated_" in small
 
 
 def test_the_oracle_is_short_and_knows_nothing_of_the_joiner() -> None:
     path = Path(oracle.__file__)
-    for name in ("oracle.py", "truth.py", "world.py", "history.py", "generator.py", "logs.py", "producers.py"):
+    for name in (
+        "oracle.py",
+        "repeats.py",
+        "truth.py",
+        "world.py",
+        "history.py",
+        "generator.py",
+        "logs.py",
+        "producers.py",
+    ):
         for node in ast.walk(ast.parse(path.with_name(name).read_text())):
             if isinstance(node, ast.ImportFrom):
                 assert not (node.module or "").startswith("shadowstream.joiner"), name

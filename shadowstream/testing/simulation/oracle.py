@@ -8,6 +8,7 @@ from typing import NamedTuple
 from shadowstream.records import Side
 from shadowstream.testing.simulation.history import WINDOW_MS, Setup
 from shadowstream.testing.simulation.logs import Label
+from shadowstream.testing.simulation.repeats import of_repeat, partner
 from shadowstream.testing.simulation.truth import Truth, Unit, Written
 
 AGREES = ("match", "tolerated", "ignored")
@@ -37,27 +38,14 @@ def compared(one: Written, other: Written) -> str:
 
 
 def by_itself(setup: Setup, unit: Unit, one: Written, seen: list[Written]) -> tuple[str, ...]:
-    """Outcomes of a record that no pairing is asked for; nothing for one that has to be paired. `seen`: those of its
-    side before it."""
+    """Outcomes of a record that is not to be paired, `seen` before it on its side; nothing for one that is."""
     word, by_path = one.label.side.word, setup.identity == "id by path"
     if one.broken or (by_path and one.kind == "broken"):
         return (f"undecodable_{word}", *(["warm_up"] if unit.warm and one.label.side is Side.SHADOW else []))
     if one.label.side in unit.input.blind or (by_path and one.kind == "tombstone"):
         return (f"unpairable_{word}",)
-    if one.replayed:
-        return (f"duplicate_{word}", f"repeated_{word}", f"unpairable_{word}")
-    all_one = not setup.many and setup.identity != "coordinate"
-    before = [other for other in seen if all_one or one.label.k == other.label.k]
-    if unit.input.again:
-        # A differing answer is the same for all inputs; where nothing names the input, it may look like a re-delivery.
-        unnamed = one.kind == "differs" and (setup.adopted is not None or one.label.side is not Side.SHADOW)
-        return (f"duplicate_{word}",) if before else (f"repeated_{word}", f"duplicate_{word}")[: 1 + unnamed]
-    if not before:
-        return ()
-    if one.kind == "tombstone" and all_one and setup.kind != "occurrence":
-        return (f"duplicate_{word}",) if any(other.kind == "tombstone" for other in before) else ()
-    equal = any((other.label.k, other.value) == (one.label.k, one.value) for other in before)
-    return (f"duplicate_{word}",) if equal else (f"repeated_{word}",)
+    again = (f"duplicate_{word}", f"repeated_{word}", f"unpairable_{word}")
+    return again if one.replayed else of_repeat(setup, unit, one, seen)
 
 
 def alone(unit: Unit, one: Written, truth: Truth) -> tuple[str, tuple[str, ...] | None]:
@@ -94,8 +82,8 @@ def words(truth: Truth, unit: Unit) -> Iterator[Word]:
     apart = setup.many or setup.identity == "coordinate"
     left = [s for s in theirs if setup.many and s.label.k not in [p.label.k for p in ours]]
     for n, p in enumerate(ours):
-        s = _partner(p, theirs, n, apart) or (left.pop(0) if left else None)
-        t = _partner(p, twins, n, apart)
+        s = partner(p, theirs, n, apart) or (left.pop(0) if left else None)
+        t = partner(p, twins, n, apart)
         outcome, revisions = (compared(p, s), (s.revision,)) if s else alone(unit, p, truth)
         counts: tuple[str, ...] = ()
         if setup.twin and outcome not in ("filtered", "sampled_out", "undecodable_input", "warm_up"):
@@ -110,10 +98,3 @@ def words(truth: Truth, unit: Unit) -> Iterator[Word]:
             if not ours or (unmet and not setup.many):
                 outcome, revisions = alone(unit, x, truth)
                 yield Word((x.label,), (outcome,), revisions, windows[x.label.side])
-
-
-def _partner(p: Written, others: list[Written], n: int, apart: bool) -> Written | None:
-    """The record of another side that meets production's n-th of its id: the one of its output, or in their order."""
-    if apart:
-        return next((x for x in others if x.label.k == p.label.k), None)
-    return others[n] if n < len(others) else None

@@ -7,6 +7,7 @@ from random import Random
 
 from shadowstream.records import Side
 from shadowstream.testing.simulation.history import Answer, Input, Setup
+from shadowstream.testing.simulation.truth import Unit, Written
 
 SPAN_OF_ALL = 10_000
 """A dedupe span longer than any log: every key that comes again repeats."""
@@ -43,3 +44,26 @@ class Repeats:
         """Some of the outputs that come twice bear another time of writing the second time."""
         sides = tuple(side for side in self._setup.sides if one.copies[side] >= 0 and self._draw.random() < 0.5)
         return replace(one, stamped=sides)
+
+
+def of_repeat(setup: Setup, unit: Unit, one: Written, seen: list[Written]) -> tuple[str, ...]:
+    """Outcomes of a record that repeats one of its side; nothing where it repeats none. `seen`: those before it."""
+    word, all_one = one.label.side.word, not setup.many and setup.identity != "coordinate"
+    before = [other for other in seen if all_one or one.label.k == other.label.k]
+    if unit.input.again:
+        # A differing answer is the same for all inputs; where nothing names the input, it may look like a re-delivery.
+        unnamed = one.kind == "differs" and (setup.adopted is not None or one.label.side is not Side.SHADOW)
+        return (f"duplicate_{word}",) if before else (f"repeated_{word}", f"duplicate_{word}")[: 1 + unnamed]
+    if not before:
+        return ()
+    if one.kind == "tombstone" and all_one and setup.kind != "occurrence":
+        return (f"duplicate_{word}",) if any(other.kind == "tombstone" for other in before) else ()
+    equal = any((other.label.k, other.value) == (one.label.k, one.value) for other in before)
+    return (f"duplicate_{word}",) if equal else (f"repeated_{word}",)
+
+
+def partner(p: Written, others: list[Written], n: int, apart: bool) -> Written | None:
+    """The record of another side that meets production's n-th of its id: the one of its output, or in their order."""
+    if apart:
+        return next((x for x in others if x.label.k == p.label.k), None)
+    return others[n] if n < len(others) else None
