@@ -17,7 +17,7 @@ from shadowstream.testing.simulation.truth import Truth, Unit, read_in_truth, tr
 
 Totals = Counter[tuple[int, str, str]]
 """Counts by window, revision and outcome."""
-BLAMES = re.compile(r"(missing|extra|mismatch|cardinality)( said, and not expected|', )")
+BLAMES = re.compile(r"(?<!twin_)(missing|extra|mismatch|cardinality)( said, and not expected|', )")
 """Of a trial that was cut short, offences that blame the candidate."""
 FAILED = ("error", "timeout", "undecodable")
 

@@ -79,6 +79,8 @@ class ChangingTrial(BrokerTrial):
             others = [one for one in service.offences if "ConfigError" not in one]
             yield from others
             told = len(service.offences) > len(others)
+            if service.role == "joiner" and not records(self.on_broker, service.revision, "starts"):
+                continue  # it waits for the start of a revision that no runner can begin any more
             stops = service.starts and service.wanted and service.role != "judge" and not service.finished
             if stops and not told:
                 yield f"{service.role} {service.instance} has not stopped, though {self.topic} has changed"
