@@ -72,9 +72,10 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
         if moved is None:
             raise Stopped
         known = moved
-    for earlier_start in known.of.values():
-        if begun := topics_of(earlier_start):
-            TopicChanges(config, client, begun).unchanged()
+    # What the first revision saw of a topic counts for all: a change may fall between looking and the new mark.
+    begun = {name: one for mark in reversed(known.of.values()) for name, one in topics_of(mark).items()}
+    if begun:
+        TopicChanges(config, client, begun).unchanged()
     record = known.of.get(revision)
     if record is not None:
         check(config, client, _partitioners(config, record))
@@ -90,9 +91,10 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
             raise Stopped
         # Before the mark: who reads it may subscribe to the copies at once.
         own_topics.ensure(client, config, repartitioned=[t for t, kind in kinds.items() if kind == REPARTITION])
+        now = describe(client, compared(config))  # before any offset: those are of these topics, or that is noticed
         new = _new(config, revision, client)
         new["partitioners"] = marks.partitioners_field(kinds)
-        new["topics"] = topics_field(describe(client, compared(config)))
+        new["topics"] = topics_field(now | begun)
         known = starts.pinned(config, writer, new)
         record = known.of.get(revision)
         if record is None:
