@@ -216,10 +216,10 @@ class JoinerRole:
 
     def turn(self, now_ms: int) -> None:
         """Marks, observations, what is to be read again, and back-pressure."""
+        self.topics.turn()
         if not self._step.tasks:
             return
         self._observer.turn(now_ms)
-        self.topics.turn()
         for mark in self._marks.poll():
             self._step.mark(mark.record, mark.at)
         for place, batch, gone in self._fetcher.turn(self._step.wanted):

@@ -77,9 +77,10 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
             raise Stopped
         known = moved
     refuse_others(config, known, revision)
-    for earlier_start in known.of.values():
-        if then := topics_of(earlier_start):
-            TopicChanges(config, client, then).unchanged()
+    # What the first revision saw of a topic counts for all: a change may fall between looking and the new mark.
+    first = {name: one for mark in reversed(known.of.values()) for name, one in topics_of(mark).items()}
+    if first:
+        TopicChanges(config, client, first).unchanged()
     record, warmed_by = known.of.get(revision), None
     if record is not None:
         check(config, client, _partitioners(config, record))
@@ -89,6 +90,7 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
                 "take it out again, or begin another trial under a name of its own"
             )
     else:
+        seen = describe(client, compared(config))
         begun = _begin(config, revision, (client, writer), known)
         earlier = next((_partitioners(config, one) for one in reversed(known.of.values())), {})
         kinds = settle(config, client, earlier, going)
@@ -97,9 +99,11 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
         # Before the mark: who reads it may subscribe to the copies at once.
         own_topics.ensure(client, config, repartitioned=[t for t, kind in kinds.items() if kind == REPARTITION])
         identity_sample.look(config, client)
+        now = describe(client, compared(config))  # before any offset: those are of these topics, or that is noticed
         new, warmed_by = warm_up.inherited(_completed(config, client, begun), known.of.values())
         new["partitioners"] = marks.partitioners_field(kinds)
-        new["topics"] = topics_field(config, describe(client, compared(config)))
+        as_begun = {name: Known(seen.get(name, one).id, one.partitions) for name, one in now.items()}
+        new["topics"] = topics_field(config, as_begun | first)
         known = starts.pinned(config, writer, new)
         refuse_others(config, known, revision)
         record = known.of.get(revision)

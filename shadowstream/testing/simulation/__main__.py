@@ -17,11 +17,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="default: one a core")
     parser.add_argument("--on-broker", action="store_true", help="the real roles and loop, on the broker in memory")
     parser.add_argument("--at-least-once", action="store_true", help="as --on-broker, without transactions")
+    parser.add_argument("--changes", action="store_true", help="as --on-broker; a topic grows or is made again")
     parser.add_argument("--shed", action="store_true", help="tasks shed identities; not on the broker")
     parser.add_argument("--spill", action="store_true", help="tasks spill values to a file; not on the broker")
     given = parser.parse_args(arguments)
     way = SHEDDING if given.shed else SPILLING if given.spill else STEPS
-    if given.at_least_once:
+    if given.changes:
+        from shadowstream.testing.simulation.on_broker.changes import CHANGING as way
+    elif given.at_least_once:
         from shadowstream.testing.simulation.on_broker.play import AT_LEAST_ONCE as way
     elif given.on_broker:
         from shadowstream.testing.simulation.on_broker.play import ON_BROKER as way  # the roles, and what they need

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -16,6 +17,8 @@ from shadowstream.testing.simulation.truth import Truth, Unit, read_in_truth, tr
 
 Totals = Counter[tuple[int, str, str]]
 """Counts by window, revision and outcome."""
+BLAMES = re.compile(r"(?<!twin_)(missing|extra|mismatch|cardinality)( said, and not expected|', )")
+"""Of a trial that was cut short, offences that blame the candidate."""
 FAILED = ("error", "timeout", "crashed")
 
 
@@ -35,6 +38,10 @@ class Verdict:
     def _offences(self) -> Iterator[str]:
         last = yield from self._rows()
         totals: Totals = Counter()
+        if self.trial.cut_short:
+            if not self.trial.setup.late:  # else a word may wait for what corrects it
+                yield from filter(BLAMES.search, self._words(last, totals))
+            return
         yield from self._words(last, totals)
         yield from self._totals(totals)
         self.losses.look(self.truth.units)

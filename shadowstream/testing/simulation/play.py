@@ -21,7 +21,9 @@ LOOKS = 4
 
 
 class Trial:
-    """One trial being played."""
+    """One trial being played. `cut_short`: it does not come to its end, so that records may be left without a word."""
+
+    cut_short = False
 
     def __init__(self, history: History) -> None:
         self.history, self.setup = history, history.setup

@@ -50,7 +50,10 @@ def truth_of(world: World) -> Truth:
     logs, ends = world.logs, world.warm_ends or {}
     for (place, offset), one in world.at.items():
         if offset >= world.first[place]:
-            revision = world.running.handled[one.number] if world.running else world.revision
+            handled = world.running.handled if world.running else {}
+            if world.running and one.number not in handled and world.cut_short:
+                continue
+            revision = handled[one.number] if world.running else world.revision
             units[one.number] = Unit(one, revision, offset < world.warm_below[place], {side: [] for side in Side})
     for (place, offset), label in sorted(logs.labels.items(), key=lambda item: item[0][1]):
         unit = units.get(label.number)

@@ -26,7 +26,9 @@ from shadowstream.testing.simulation.running import Running
 
 
 class World:
-    """Everything but the joiner."""
+    """Everything but the joiner. `cut_short`: inputs may be left that the candidate has not handled."""
+
+    cut_short = False
 
     def __init__(self, history: History) -> None:
         setup = self.setup = history.setup

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from shadowstream.records import Place
 from shadowstream.testing.memory.broker import MemoryBroker
@@ -20,12 +20,15 @@ class BrokerLogs(Logs):
     def __init__(self, broker: MemoryBroker, places: Iterable[Place]) -> None:
         self.broker = broker
         self.unmarked = ""
+        self.moved: Callable[[Place, Label | None], Place] = lambda place, label: place
+        """Where an output goes that was to go to a place."""
         super().__init__(places)
         for topic, partitions in Counter(place.topic for place in self.records).items():
             broker.create(topic, partitions)
 
     def append(self, place: Place, record: Record, label: Label | None = None) -> int:
         """Write a record, outside any transaction."""
+        place = self.moved(place, label)
         offset = self.broker.logs[place].append(Entry(record.key, record.value, record.time_ms, record.headers))
         if label is not None:
             self.labels[place, offset] = label

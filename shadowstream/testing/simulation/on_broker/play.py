@@ -370,15 +370,20 @@ class BrokerTrial(Trial):
         yield from judge_offences(self.on_broker, self.judge.revision if self.judge.finished else self.world.revision)
 
 
-def played(history: History) -> Trial:
-    """A history, played to its end. What the roles log of their many deaths is nothing to read."""
+def quietly(trial: type[BrokerTrial], history: History) -> Trial:
+    """A history, played as such a trial. What the roles log of their many deaths is nothing to read."""
     logger = logging.getLogger("shadowstream")
     before = logger.level
     logger.setLevel(SILENT)
     try:
-        return BrokerTrial(history).play()
+        return trial(history).play()
     finally:
         logger.setLevel(before)
+
+
+def played(history: History) -> Trial:
+    """A history, played to its end."""
+    return quietly(BrokerTrial, history)
 
 
 def played_at_least_once(history: History) -> Trial:

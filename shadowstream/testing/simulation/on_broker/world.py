@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shadowstream.codecs import own
+from shadowstream.kafka.topic_changes import Known, compared, topics_field
 from shadowstream.records import PACKED_HEADER, Place, Side, Write, unpack
 from shadowstream.runner import marks
 from shadowstream.testing.memory.broker import MemoryBroker
@@ -70,6 +71,9 @@ class BrokerWorld(World):
 
     def _mark(self, kind: str, **fields: Any) -> None:
         if kind == "start":
+            known = {name: Known(self.broker.ids[name], count) for name, count in self.broker.counts.items()}
+            topics = {name: known[name] for name in compared(self.config) if name in known}
+            fields["topics"] = topics_field(topics)
             fields["partitioners"] = marks.partitioners_field(dict.fromkeys(self.topics, self.setup.partitioner))
         super()._mark(kind, **fields)
 
