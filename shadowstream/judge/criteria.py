@@ -103,17 +103,17 @@ class Counts(NamedTuple):
 
 class Rate(NamedTuple):
     """One row of the table: outcomes that are units, outcomes that are bad units, the units' name, and outcomes that
-    are none after all."""
+    say of a bad unit that it is none (`agreed`)."""
 
     n: tuple[str, ...]
     s: tuple[str, ...]
     units: str
-    less: tuple[str, ...] = ()
+    agreed: tuple[str, ...] = ()
 
     def counts(self, figures: Mapping[str, int]) -> Counts:
         """Units and bad units among figures; those that are not there count 0."""
-        n, s, less = (sum(figures.get(name, 0) for name in names) for names in (self.n, self.s, self.less))
-        return Counts(n, s - less)
+        n, s, agreed = (sum(figures.get(name, 0) for name in names) for names in (self.n, self.s, self.agreed))
+        return Counts(n, s - agreed)
 
 
 RATES: dict[str, Rate] = {
@@ -122,7 +122,9 @@ RATES: dict[str, Rate] = {
         (*PAIRS, "both_failed", "missing", "candidate_error"), ("missing", "candidate_error"), "production records"
     ),
     "extra": Rate((*PAIRS, "extra"), ("extra",), "shadow records"),
-    "error": Rate(("input", "undecodable_shadow"), ("input_failed", "undecodable_shadow"), "inputs", ("both_failed",)),
+    "error": Rate(
+        ("input", "undecodable_shadow"), ("input_failed", "undecodable_shadow"), "inputs", agreed=("both_failed",)
+    ),
 }
 UNCOUNTED_INPUTS = RATES | {
     "error": Rate((*PAIRS, "extra", "undecodable_shadow"), ("undecodable_shadow",), "shadow records")
@@ -134,7 +136,7 @@ OF_ANSWERED = Rate(
     "production records",
 )
 """Errors on the inputs that production has answered."""
-SEVERAL_OUTPUTS = RATES | {"error": RATES["error"]._replace(less=())}
+SEVERAL_OUTPUTS = RATES | {"error": RATES["error"]._replace(agreed=())}
 """The rates where an input may have several outputs: how many inputs these failures are is not known."""
 
 
@@ -168,8 +170,8 @@ def rate_of(criterion: Criterion, config: Config) -> Rate:
         # Inputs have no dimensions: of a part it is production's records that the candidate failed on.
         row = OF_ANSWERED
     part = criterion.id.removeprefix(criterion.model_copy(update={"where": None, "topic": None}).id + "@")
-    n, s, less = (tuple(scope + name for name in names) for names in (row.n, row.s, row.less))
-    return Rate(n, s, f"{row.units} with {part}", less)
+    n, s, agreed = (tuple(scope + name for name in names) for names in (row.n, row.s, row.agreed))
+    return Rate(n, s, f"{row.units} with {part}", agreed=agreed)
 
 
 def _row_of(criterion: Criterion, config: Config) -> Rate:
