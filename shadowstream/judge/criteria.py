@@ -110,7 +110,7 @@ class Counts(NamedTuple):
 class Rate(NamedTuple):
     """One row of the table: outcomes that are units, outcomes that are bad units, and the units' name.
 
-    `less`: outcomes that are bad units and none after all. `excused`: outcomes that may be why a unit is bad without
+    `agreed`: outcomes that say of a bad unit that it is none. `excused`: outcomes that may be why a unit is bad without
     being the candidate's fault. They take nothing from the evidence for promote; only bad units beyond as many excuses
     count for a reject (`explained`). `no_units`: outcomes that are among `n` and no units.
     """
@@ -118,16 +118,16 @@ class Rate(NamedTuple):
     n: tuple[str, ...]
     s: tuple[str, ...]
     units: str
-    less: tuple[str, ...] = ()
+    agreed: tuple[str, ...] = ()
     excused: tuple[str, ...] = ()
     no_units: tuple[str, ...] = ()
 
     def counts(self, figures: Mapping[str, int]) -> Counts:
         """Units and bad units among figures; those that are not there count 0."""
-        n, s, less, none = (
-            sum(figures.get(name, 0) for name in names) for names in (self.n, self.s, self.less, self.no_units)
+        n, s, agreed, none = (
+            sum(figures.get(name, 0) for name in names) for names in (self.n, self.s, self.agreed, self.no_units)
         )
-        return Counts(n - none, s - less)
+        return Counts(n - none, s - agreed)
 
 
 # A candidate that does as production does repeats as often as production repeats, on either side.
@@ -137,7 +137,9 @@ RATES: dict[str, Rate] = {
     "mismatch": Rate(PAIRS, ("mismatch", "cardinality"), "pairs"),
     "missing": Rate((*PAIRS, "both_failed", "missing", *FAILED), ("missing", *FAILED), "production records"),
     "extra": Rate((*PAIRS, "extra"), ("extra",), "shadow records"),
-    "error": Rate(("input", "undecodable_shadow"), ("input_failed", "undecodable_shadow"), "inputs", ("both_failed",)),
+    "error": Rate(
+        ("input", "undecodable_shadow"), ("input_failed", "undecodable_shadow"), "inputs", agreed=("both_failed",)
+    ),
 }
 UNCOUNTED_INPUTS = RATES | {
     "error": Rate((*PAIRS, "extra", "undecodable_shadow"), ("undecodable_shadow",), "shadow records")
@@ -149,7 +151,7 @@ OF_ANSWERED = Rate(
     "production records",
 )
 """Errors on the inputs that production has answered."""
-SEVERAL_OUTPUTS = RATES | {"error": RATES["error"]._replace(less=())}
+SEVERAL_OUTPUTS = RATES | {"error": RATES["error"]._replace(agreed=())}
 """The rates where an input may have several outputs: how many inputs these failures are is not known."""
 
 
@@ -183,9 +185,9 @@ def rate_of(criterion: Criterion, config: Config) -> Rate:
         # Inputs have no dimensions: of a part it is production's records that the candidate failed on.
         row = OF_ANSWERED
     part = criterion.id.removeprefix(criterion.model_copy(update={"where": None, "topic": None}).id + "@")
-    n, s, less, none = (tuple(scope + name for name in names) for names in (row.n, row.s, row.less, row.no_units))
+    n, s, agreed, none = (tuple(scope + name for name in names) for names in (row.n, row.s, row.agreed, row.no_units))
     # What may be the partner of a record of this part, nobody could read: it has no part.
-    return Rate(n, s, f"{row.units} with {part}", less, row.excused, none)
+    return Rate(n, s, f"{row.units} with {part}", agreed, row.excused, none)
 
 
 def _row_of(criterion: Criterion, config: Config) -> Rate:

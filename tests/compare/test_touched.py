@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowstream.codecs.decoder import Decoder
@@ -17,7 +17,9 @@ from shadowstream.compare.result import DIFFERENCES_MAX
 from shadowstream.compare.rows import compare_rows, mismatches
 from shadowstream.compare.rules import RuleSet, join_path, parse_path
 from shadowstream.config import Rule
-from shadowstream.errors import ConfigError
+from shadowstream.errors import ConfigError, RecordError
+from tests.compare.avro_cases import Given, pairs_of_one_schema
+from tests.compare.cases import rule_sets
 
 NAMES = st.sampled_from(["a", "b", "0", "x.y"])
 VALUES = st.recursive(
@@ -119,3 +121,26 @@ def test_a_rule_for_the_whole_value_reaches_it() -> None:
 def test_a_path_that_cannot_be_read_is_refused() -> None:
     with pytest.raises(ConfigError, match="ends in a backslash"):
         RuleSet().watch(["a\\"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(pairs=pairs_of_one_schema(), rules=rule_sets)
+def test_columns_in_arrow_touch_what_rows_touch(pairs: tuple[Given, list[bytes], list[bytes]], rules: RuleSet) -> None:
+    source, production, shadow = pairs
+    decoder = Decoder(source)
+    names = {name for raw in production for name in decoded_names(decoder, raw)}
+    rules.watch([*(join_path([name]) for name in sorted(names)), "*.*", "$", "nowhere"])
+    found = compare_pairs(production, shadow, decoder, Decoder(source), rules)
+    for result, one, other in zip(found, production, shadow, strict=True):
+        if result.outcome == "mismatch":
+            assert result.touched == compare_rows(decoder.decode(one), decoder.decode(other), rules).touched
+            assert "$" in result.touched
+            assert "nowhere" not in result.touched or any(not one.path for one in result.differences)
+
+
+def decoded_names(decoder: Decoder, raw: bytes) -> list[str]:
+    try:
+        value = decoder.decode(raw)
+    except RecordError:
+        return []
+    return [str(name) for name in value] if isinstance(value, dict) else []

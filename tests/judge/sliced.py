@@ -7,6 +7,7 @@ from typing import Any
 
 from shadowstream.config import Config
 from shadowstream.judge.step import JudgeStep
+from tests.judge.joined import alone
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 
 TASK = "scores/0"
@@ -16,6 +17,8 @@ Values = Mapping[str, Mapping[str, int]]
 
 def sliced(dimensions: Sequence[str] = ("tenant",), **judge: Any) -> Config:
     """A judge of pairs with these dimensions."""
+    if "criteria" in judge:
+        judge = judge | {"criteria": alone(judge["criteria"])}
     rates = {one["rate"] for one in judge.get("criteria", ())}
     latency = {"latency": {"over_ms": 100}} if rates & {"slower", "over"} else {}
     compare = {"dimensions": [{"name": name, "path": name} for name in dimensions], **latency}
