@@ -193,7 +193,7 @@ class Judge(Model):
     """What decides."""
 
     window_ms: PositiveMillis = Field(HOUR_MS, description="length of an event-time window, ms")
-    min_duration_ms: Millis = Field(DAY_MS, description="least span of event time before promote, ms")
+    min_duration_ms: Millis = Field(DAY_MS, description="least event time with traffic before promote, ms")
     alpha: Rate = Field(0.05, description="greatest probability of a wrong promote, and of a wrong reject")
     criteria: list[Criterion] = Field(
         default_factory=default_criteria,

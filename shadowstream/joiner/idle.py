@@ -38,6 +38,7 @@ class Idleness:
         self._times: dict[Place, int] = {}
         self._moved_ms: dict[Place, int] = {}
         self._woke_ms: dict[Place, int] = {}
+        self._kept: dict[tuple[str, Place], tuple[int, int]] = {}
         self._looked_ms = 0
         self._last_ms: int | None = None
 
@@ -63,14 +64,27 @@ class Idleness:
 
     def watermark(self, place: Place, position: int, now_ms: int) -> int | None:
         """What event time an idle place may take as its watermark; None where it is not idle, or its topic is dead."""
-        return self._taken(place, position, now_ms, (one for one in self._moved_ms if one.topic == place.topic))
+        same = (one for one in self._moved_ms if one.topic == place.topic)
+        return self._told("watermark", place, position, self._others_ms(place, now_ms, same))
 
     def stated(self, place: Place, position: int, side: Iterable[Place], now_ms: int) -> int | None:
         """What event time the task of an idle place may say that it has come to; `side`: all places of its side."""
-        return self._taken(place, position, now_ms, side)
+        return self._told("stated", place, position, self._others_ms(place, now_ms, side))
 
-    def _taken(self, place: Place, position: int, now_ms: int, witnesses: Iterable[Place]) -> int | None:
-        if self._last_ms is None or position < self._ends.get(place, position + 1):
+    def _told(self, of: str, place: Place, position: int, found_ms: int | None) -> int | None:
+        """What the others have told of a place holds until its end moves, though they may rest since: a place that is
+        held back while its topic comes to rest would stay open for ever else."""
+        end = self._ends.get(place)
+        if end is None:
+            return None
+        if found_ms is not None:
+            self._kept[of, place] = end, found_ms
+        kept = self._kept.get((of, place))
+        return kept[1] if kept is not None and kept[0] == end and position >= end else None
+
+    def _others_ms(self, place: Place, now_ms: int, witnesses: Iterable[Place]) -> int | None:
+        """The lowest time of those that go on, where a place has been still for as long as they have."""
+        if self._last_ms is None:
             return None
         at_ms = self._at(now_ms)
         going = [one for one in witnesses if one != place and self._goes_on(one, at_ms)]

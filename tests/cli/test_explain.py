@@ -69,7 +69,7 @@ def test_whoever_reads_only_this_knows_what_is_needed_and_a_run_confirms_it(cli:
         assert abs(met[name] - int(one["needed"])) <= 0.2 * met[name], (name, one, met[name])
         assert int(one["more"]) == int(one["needed"]) - int(one["n"])
     assert max(float(one["hours"]) for one in unmet.values()) < 20
-    assert "let it run 20 h more of event time: the least duration takes longest" in said.out
+    assert "let it run 20 h more of event time with traffic: the least duration takes longest" in said.out
 
 
 def test_the_json_says_the_same(cli: Cli, judged: Judged) -> None:

@@ -40,7 +40,9 @@ def test_a_partition_with_nothing_more_to_copy_does_not_hold_the_others() -> Non
     for _ in range(4):
         at_ms += IDLE_MS // 2
         known.observe({A: 11, B: 2}, {A: 18, B: 9}, at_ms)
-    assert known.low_ms(copied, at_ms) == 9, "nothing goes on: the topic is dead, not idle"
+    assert known.low_ms(copied, at_ms) == 18, "what was told holds until it goes on"
+    known.observe({A: 11, B: 3}, {A: 18, B: 9}, at_ms)
+    assert known.low_ms(copied, at_ms) == 9
 
 
 def test_a_time_counts_once_all_copies_made_until_then_have_been_read() -> None:

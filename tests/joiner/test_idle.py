@@ -40,13 +40,26 @@ def test_a_topic_of_which_nothing_goes_on_is_dead_and_closes_nothing() -> None:
     assert observed(ELSEWHERE).watermark(QUIET, 10, 2_000) is None, "the other side is no witness"
 
 
-def test_a_topic_that_went_silent_as_a_whole_is_dead_as_well() -> None:
+def test_a_topic_that_went_silent_as_a_whole_tells_no_more() -> None:
     idle = observed(BUSY)
     ends = dict.fromkeys((QUIET, THIRD, ELSEWHERE), 10) | {BUSY: 10 + 1_901}
     for now_ms in range(2_300, 3_900, 400):
         idle.observe(ends, {}, now_ms)
     assert idle.watermark(QUIET, 10, 3_900) == 1_801
-    assert idle.watermark(QUIET, 10, 1_901 + 2 * IDLE_MS) is None
+    assert idle.watermark(QUIET, 10, 1_901 + 2 * IDLE_MS) == 1_801
+    assert idle.watermark(THIRD, 10, 1_901 + 2 * IDLE_MS) is None, "nobody had asked of it while others went on"
+
+
+def test_what_was_told_holds_for_a_place_that_is_read_to_its_end_after_the_others_have_come_to_rest() -> None:
+    idle = observed(BUSY)
+    assert idle.watermark(QUIET, 4, 2_000) is None, "it is held back"
+    ends = dict.fromkeys((QUIET, THIRD, ELSEWHERE), 10) | {BUSY: 10 + 1_901}
+    for now_ms in range(2_300, 9_000, 400):
+        idle.observe(ends, {}, now_ms)
+    assert idle.watermark(QUIET, 9, 9_000) is None
+    assert idle.watermark(QUIET, 10, 9_000) == 1_801
+    idle.observe(ends | {QUIET: 11}, {}, 9_100)
+    assert idle.watermark(QUIET, 11, 9_100) is None, "it goes on itself"
 
 
 def test_others_of_few_records_are_witnesses_too() -> None:
@@ -54,8 +67,7 @@ def test_others_of_few_records_are_witnesses_too() -> None:
     ends[BUSY] += 1
     for now_ms in range(2_100, 5_000, 100):
         idle.observe(dict(ends), {BUSY: 7}, now_ms)
-        idle_now = 2_100 + IDLE_MS <= now_ms < 2_100 + 2 * IDLE_MS
-        assert idle.watermark(QUIET, 10, now_ms) == (7 if idle_now else None), now_ms
+        assert idle.watermark(QUIET, 10, now_ms) == (7 if now_ms >= 2_100 + IDLE_MS else None), now_ms
 
 
 def test_partitions_that_return_together_wait_for_one_another() -> None:
