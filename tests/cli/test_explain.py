@@ -96,7 +96,7 @@ def test_with_no_verdict_it_says_not_yet_and_what_to_start(created: bool, cli: C
         judged.create()
     said = cli("explain", judged.path)
     assert said.code == 0
-    assert said.out.startswith("not yet\nin the way:\n  ")
+    assert said.out.startswith("not yet\n  has not begun: no runner has pinned where\nin the way:\n  ")
     assert "no window has been judged" in said.out
     assert f"`shadowstream up {judged.path}`" in said.out
 
