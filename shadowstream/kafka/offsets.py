@@ -114,17 +114,6 @@ def beginnings(client: AdminClient, wanted: Iterable[Place]) -> dict[Place, int]
     return _list(client, wanted, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # as above
 
 
-def newest_times(client: AdminClient, wanted: Iterable[Place]) -> dict[Place, int]:
-    """Greatest timestamp of each place, ms; places without a record are left out."""
-    places = list(wanted)
-
-    def ask() -> dict[Place, int]:
-        asked = _ask(client, places, OffsetSpec.max_timestamp())  # type: ignore[no-untyped-call]  # as above
-        return {place: future.result(TIMEOUT_S).timestamp for place, future in asked.items()}
-
-    return {place: time_ms for place, time_ms in once_settled(ask, "cannot list timestamps").items() if time_ms >= 0}
-
-
 def committed(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[Place, int]:
     """Committed offsets of a group; places without a commit are left out."""
     return {place: offset for place, (offset, _) in commits(client, group, wanted).items()}
