@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from shadowstream.records import Place, Side
-from shadowstream.testing.simulation.history import WINDOW_MS
+from shadowstream.testing.simulation.history import DECLARED, WINDOW_MS
 from shadowstream.testing.simulation.logs import Label
 from shadowstream.testing.simulation.oracle import Word, words
 from shadowstream.testing.simulation.play import Trial
@@ -16,6 +16,11 @@ from shadowstream.testing.simulation.truth import Truth, Unit, read_in_truth, tr
 Totals = Counter[tuple[int, str, str]]
 """Counts by window, revision and outcome."""
 FAILED = ("error", "timeout", "undecodable")
+
+
+def counted_as(outcome: str) -> str:
+    """What statistics call a row's outcome: an expected change goes by its name."""
+    return f"expected:{DECLARED['name']}" if outcome == "expected" else outcome
 
 
 class Verdict:
@@ -83,7 +88,7 @@ class Verdict:
             said[labels] = row
             self.ended.update(labels)
             self.seen[row["outcome"]] += 1
-            totals[self._window(row), row["revision"], row["outcome"]] += 1
+            totals[self._window(row), row["revision"], counted_as(row["outcome"])] += 1
         for unit in self.truth.units:
             for word in () if unit.lost else words(self.truth, unit):
                 row = said.pop(word.records, {}) or self._without_twin(word, said)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -36,8 +36,18 @@ def history(seed: int) -> History:
     """The history of a seed."""
     draw = Random(seed)
     setup = _setup(seed, draw)
-    inputs = _inputs(setup, draw)
+    inputs = _declared(seed, _inputs(setup, draw))
     return History(setup, tuple(inputs), tuple(_actions(setup, draw)))
+
+
+def _declared(seed: int, inputs: Iterable[Input]) -> Iterator[Input]:
+    """The inputs with some differences of the candidate made the change that is declared. Drawn by itself, so that
+    nothing else about a seed depends on it."""
+    draw = Random(f"declared {seed}")
+    for one in inputs:
+        ours, theirs, twin = one.answers
+        changed = [Answer("declared", a.k) if a.kind == "differs" and draw.random() < 0.5 else a for a in theirs]
+        yield replace(one, answers=(ours, tuple(changed), twin))
 
 
 def _setup(seed: int, draw: Random) -> Setup:
