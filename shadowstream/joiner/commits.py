@@ -7,6 +7,7 @@ from typing import Any
 
 from shadowstream.codecs import own
 from shadowstream.joiner import checkpoint, ledgers
+from shadowstream.joiner.progress import Progress
 from shadowstream.joiner.state import TaskState
 from shadowstream.records import COMMIT_HEADER, Commit, Place, Side, Write
 
@@ -176,6 +177,26 @@ def restore_counts(task: TaskState, record: dict[str, Any]) -> None:
         task.inputs_counted[_place(text)] = offset
     if record["marks"]:
         _restore_marks(task, counts)
+
+
+def is_usable(record: Mapping[str, Any]) -> bool:
+    """Whether a state record can be taken up: one that somebody else wrote must not end whoever tries to."""
+    counts: Mapping[str, int] = record["counts"]
+    try:
+        if record["marks"]:
+            Progress("", ()).restore(record["marks"])
+        for text in record["overflow"].values():
+            checkpoint.pending_of(text)
+        for kind, _, text in (name.partition(":") for name in counts):
+            if kind in ("passed", "input_floor", "input_read"):
+                _place(text)
+            if kind == "input_read" and f"input_ended:{text}" not in counts:
+                return False
+        for text in record["inputs_counted"]:
+            _place(text)
+    except Exception:  # noqa: BLE001 - whatever is raised in taking it up would be raised later
+        return False
+    return True
 
 
 def marks_from(task: TaskState) -> int:

@@ -11,10 +11,13 @@ from confluent_kafka import TopicPartition
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
+from shadowstream.joiner.commits import is_usable
 from shadowstream.kafka.clients import reading_consumer
 from shadowstream.kafka.refusals import Refusals
 from shadowstream.kafka.tail import read_tail
+from shadowstream.observe import get_logger
 
+log = get_logger("joiner")
 FIRST_STEP = 500
 WAIT_S = 30.0
 
@@ -33,15 +36,19 @@ def read_states(
         return found
     consumer = reading_consumer(config.kafka, config.plan, "joiner.state")
     deadline = time.monotonic() + WAIT_S
-    back, refusals = FIRST_STEP, Refusals()
+    back, refusals, refused = FIRST_STEP, Refusals(), False
     try:
         while True:
             whole = True
             for partition in {partitions[task] for task in sequences if task not in found}:
                 records, all_read = read_tail(consumer, TopicPartition(topic, partition), back, "state", refusals)
-                found |= {
-                    r["task"]: r for r in records if r["seq"] == sequences.get(r["task"]) and _by(incarnations, r)
-                }
+                wanted = [r for r in records if r["seq"] == sequences.get(r["task"]) and _by(incarnations, r)]
+                for record in wanted:
+                    if is_usable(record):
+                        found[record["task"]] = record
+                    elif not refused:
+                        refused = True
+                        log.error("state_refused", topic=topic, error=f"of {record['task']}: it cannot be taken up")
                 whole &= all_read
             missing = sorted(set(sequences) - set(found))
             if not missing:

@@ -9,20 +9,25 @@ import pytest
 from bench import eos_cost
 from shadowstream.testing import Broker
 
-ABOVE = 5 * (eos_cost.LIMIT - 1)
-"""A short run on a busy machine is noise, with fewer records nothing else: five times the limit fails."""
+RUNS_A_REPEAT = 2 * len(eos_cost.DELIVERIES)
+REPEATS_MAX = 6
+"""A short run on a busy machine is noise: it is repeated until the median of all pairs of runs keeps the promise."""
 
 
 def test_exactly_once_costs_about_what_at_least_once_costs(
     kafka: Broker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     eos_cost.fill(kafka.bootstrap, 200_000)
-    runs = list(eos_cost.measured(kafka.bootstrap, tmp_path, [500], 1))
+    runs: list[eos_cost.Run] = []
+    for number, one in enumerate(eos_cost.measured(kafka.bootstrap, tmp_path, [500], REPEATS_MAX), start=1):
+        runs.append(one)
+        if number % RUNS_A_REPEAT == 0 and eos_cost.ratio(runs, 500) < eos_cost.LIMIT:
+            break
     with capsys.disabled():
         print("\n" + "\n".join(eos_cost.table(runs)))
-    assert [one.delivery for one in runs] == 2 * list(eos_cost.DELIVERIES)
+    assert {one.delivery for one in runs} == {*eos_cost.DELIVERIES}
     assert all(seconds > 0 for one in runs for seconds in one.cpu_s.values())
-    assert eos_cost.ratio(runs, 500) < 1 + ABOVE
+    assert eos_cost.ratio(runs, 500) < eos_cost.LIMIT
 
 
 def test_the_ratio_is_the_median_of_neighbours_beyond_start_up() -> None:

@@ -28,7 +28,7 @@ from tests.pipeline.trial import PARTITIONS, Production, Trial, beside
 
 MARKS = int(os.environ.get("OLD_TRIAL_MARKS", "3000000"))
 LIMIT_S = 3.0
-"""The promise. What is asserted is five times that: this machine is not ours alone."""
+"""The promise, of the median: what else the machine does meets single restarts."""
 FIRST = 300
 """Orders of the first day; later ones all go to partition 0, so that two tasks are idle."""
 TIMES = 5
@@ -147,4 +147,4 @@ def test_in_a_trial_of_millions_of_marks_roles_start_as_fast_as_on_the_first_day
                 lines.append(f"marks read by the joiner: {[one['marks'] for one in logged(trial, 'join', 'restored')]}")
                 say("\n  ".join(lines))
         assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
-    assert max(statistics.median(took[role]) for role in ("run", "join")) < 5 * LIMIT_S
+    assert max(statistics.median(took[role]) for role in ("run", "join")) < LIMIT_S

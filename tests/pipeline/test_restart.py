@@ -25,7 +25,7 @@ from tests.pipeline.roles import commit
 from tests.pipeline.trial import FIRST_MS, Trial, beside
 
 LIMIT_S = 3.0
-"""The promise. What is asserted is five times that: this machine is not ours alone."""
+"""The promise, of the median: what else the machine does meets single restarts."""
 VALUE = b'{"score":1.5,"text":"' + b"x" * 150 + b'"}'
 CASES = {
     "nothing to read again": (100, 0),
@@ -135,4 +135,4 @@ def test_a_killed_joiner_commits_its_first_new_outcome_within_seconds(tmp_path: 
             medians.append(statistics.median(seconds))
             lines.append(f"{name:<50} {medians[-1]:>6.2f}s {min(seconds):>5.2f}s {max(seconds):>5.2f}s")
     say("\n  ".join([*lines, f"limit {LIMIT_S:g} s"]))
-    assert max(medians) < 5 * LIMIT_S
+    assert max(medians) < LIMIT_S

@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from shadowstream.joiner.seen import Seen
+from shadowstream.judge.criteria import KNOWN, LABELS, LATENCIES
+from shadowstream.records import Side
 from shadowstream.testing.simulation import coverage, oracle, run
 from shadowstream.testing.simulation.__main__ import main
 from shadowstream.testing.simulation.generator import history
 from shadowstream.testing.simulation.history import IDENTITIES
+from shadowstream.testing.simulation.logs import Label
+from shadowstream.testing.simulation.truth import Written
 
 SEEDS = 500
 
@@ -67,3 +71,35 @@ def test_an_outcome_that_was_never_shown_is_named_unless_it_cannot_be() -> None:
     del full["missing", "key"], full["cardinality", "occurrence"]
     assert coverage.empty(full) == [("missing", "key")]
     assert any("- cardinality under occurrence: " in line for line in coverage.table(full))
+
+
+def test_what_cannot_be_and_what_nobody_has_listed_must_not_be_shown() -> None:
+    cells = ((outcome, identity) for outcome in coverage.OUTCOMES for identity in IDENTITIES)
+    seen = Counter({cell: 1 for cell in cells if coverage.impossible(*cell) is None})
+    assert coverage.faults(seen) == []
+    seen["cardinality", "occurrence"] = seen["vanished", "key"] = 1
+    del seen["missing", "key"]
+    assert coverage.faults(seen) == [
+        "never shown: missing under key",
+        "shown, though it cannot be (outputs: many needs an id of the input, so the config refuses it here): "
+        "cardinality under occurrence",
+        "shown, and not in the table of coverage: vanished under key",
+    ]
+    assert coverage.faults(seen, may_lack=["missing"])[0].startswith("shown, though it cannot be")
+
+
+def test_every_outcome_of_the_judges_closed_table_is_to_be_shown_under_some_identity() -> None:
+    """No outcome is excused: who adds one has the simulator show it."""
+    figures = {*LATENCIES, *LABELS, "input", "input_failed"}
+    assert KNOWN - figures - set(coverage.OUTCOMES) == set()
+    for outcome in coverage.OUTCOMES:
+        assert any(coverage.impossible(outcome, identity) is None for identity in IDENTITIES), outcome
+
+
+def test_a_declared_change_is_expected_unless_something_else_differs_too() -> None:
+    label = Label(1, Side.PRODUCTION, 0)
+    plain, declared, near, differs = (
+        Written(label, kind, "", False, False) for kind in ("plain", "declared", "near", "differs")
+    )
+    assert oracle.compared(plain, declared) == oracle.compared(near, declared) == "expected"
+    assert oracle.compared(differs, declared) == "mismatch"

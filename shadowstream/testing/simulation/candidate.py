@@ -9,6 +9,13 @@ from shadowstream.records import Side
 from shadowstream.runner.outputs import Output
 from shadowstream.testing.simulation.history import OUTPUTS, Answer, Input
 
+CHANGES: dict[str, dict[str, Any]] = {
+    "near": {"near": 1.25},
+    "noisy": {"noise": 9},
+    "declared": {"grade": "new"},
+    "differs": {"n": -1},
+}
+"""What an output of each kind holds otherwise than a plain one."""
 UNREADABLE = b"\x00"
 """An input that the runner cannot decode."""
 
@@ -19,9 +26,8 @@ def content(answer: Answer, one: Input, blind: bool) -> bytes | None:
         return None
     if answer.kind == "broken":
         return b"\xff" + bytes([answer.k])
-    value: dict[str, Any] = {"k": answer.k, "near": 1.0, "noise": 0, "n": one.number}
-    changes: dict[str, dict[str, Any]] = {"near": {"near": 1.25}, "noisy": {"noise": 9}, "differs": {"n": -1}}
-    value |= changes.get(answer.kind, {})
+    value: dict[str, Any] = {"k": answer.k, "near": 1.0, "noise": 0, "n": one.number, "grade": "old"}
+    value |= CHANGES.get(answer.kind, {})
     if not blind:
         value["cid"] = one.id.decode()
     return json.dumps(value).encode()

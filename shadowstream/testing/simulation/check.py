@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from shadowstream.records import Place, Side
-from shadowstream.testing.simulation.history import WINDOW_MS
+from shadowstream.testing.simulation.history import DECLARED, WINDOW_MS
 from shadowstream.testing.simulation.logs import Label
 from shadowstream.testing.simulation.losses import LACKING, Losses, is_unread
 from shadowstream.testing.simulation.oracle import Word, words
@@ -20,6 +20,11 @@ Totals = Counter[tuple[int, str, str]]
 BLAMES = re.compile(r"(?<!twin_)(missing|extra|mismatch|cardinality)( said, and not expected|', )")
 """Of a trial that was cut short, offences that blame the candidate."""
 FAILED = ("error", "timeout", "crashed")
+
+
+def counted_as(outcome: str) -> str:
+    """What statistics call a row's outcome: an expected change goes by its name."""
+    return f"expected:{DECLARED['name']}" if outcome == "expected" else outcome
 
 
 class Verdict:
@@ -94,7 +99,7 @@ class Verdict:
             said[labels] = row
             self.ended.update(labels)
             self.seen[row["outcome"]] += 1
-            totals[self._window(row), row["revision"], row["outcome"]] += 1
+            totals[self._window(row), row["revision"], counted_as(row["outcome"])] += 1
         for unit in self.truth.units:
             for word in () if unit.lost else words(self.truth, unit):
                 row = said.pop(word.records, {}) or self._without_twin(word, said)

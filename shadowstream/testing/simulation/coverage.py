@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from shadowstream.testing.simulation.history import IDENTITIES
 
@@ -11,7 +11,18 @@ TWIN = tuple(
     f"twin_{one}" for one in ("match", "mismatch", "undecodable_twin", "undecodable_production", "missing", "extra")
 )
 OUTCOMES = (
-    *("match", "tolerated", "ignored", "mismatch", "cardinality", "missing", "extra", "candidate_error", "filtered"),
+    *(
+        "match",
+        "tolerated",
+        "ignored",
+        "expected",
+        "mismatch",
+        "cardinality",
+        "missing",
+        "extra",
+        "candidate_error",
+        "filtered",
+    ),
     *("timeout", "crashed", "undecodable_input", "sampled_out", "evicted", "warm_up"),
     *(
         f"{kind}_{side}"
@@ -23,7 +34,6 @@ OUTCOMES = (
     *("duplicate_twin", "repeated_twin", "unpairable_twin", "undecodable_twin"),
     *(f"joint_{one}" for one in ("neither", "shadow", "twin", "both")),
 )
-EVERYWHERE = {"expected": "no rule can name an expected change yet"}
 OCCURRENCE = {
     "cardinality": "outputs: many needs an id of the input, so the config refuses it here",
     "duplicate_production": "a repeat of production looks like another occurrence",
@@ -36,8 +46,6 @@ WITHOUT_TWIN = "the config refuses a twin here"
 
 def impossible(outcome: str, identity: str) -> str | None:
     """Why this cell must be empty; None where it must not."""
-    if outcome in EVERYWHERE:
-        return EVERYWHERE[outcome]
     if identity == "id by path" and "twin_undecodable" in outcome:
         return "without a readable value there is no id, so nothing to pair it with"
     if identity != "id by path" and outcome == "undecodable_twin":
@@ -53,9 +61,24 @@ def empty(seen: Counter[tuple[str, str]]) -> list[tuple[str, str]]:
     return [cell for cell in cells if not seen[cell] and impossible(*cell) is None]
 
 
+def faults(seen: Counter[tuple[str, str]], may_lack: Collection[str] = ()) -> list[str]:
+    """What is wrong with a run that has shown these: an outcome that it must show and has not, or has and cannot be.
+
+    No outcome is excused: where one identity cannot have it, another shows it (`impossible` says of each cell why).
+    """
+    lacking = [cell for cell in empty(seen) if cell[0] not in may_lack]
+    found = [f"never shown: {outcome} under {identity}" for outcome, identity in lacking]
+    for (outcome, identity), n in sorted(seen.items()):
+        if n and outcome not in OUTCOMES:
+            found.append(f"shown, and not in the table of coverage: {outcome} under {identity}")
+        elif n and (reason := impossible(outcome, identity)) is not None:
+            found.append(f"shown, though it cannot be ({reason}): {outcome} under {identity}")
+    return found
+
+
 def table(seen: Counter[tuple[str, str]]) -> Iterable[str]:
     """Outcome by identity, with the reason for each cell that cannot be."""
-    outcomes = [*OUTCOMES, *EVERYWHERE, *sorted({o for o, _ in seen} - set(OUTCOMES) - set(EVERYWHERE))]
+    outcomes = [*OUTCOMES, *sorted({o for o, _ in seen} - set(OUTCOMES))]
     yield " ".join(["outcome".ljust(24), *(identity.rjust(13) for identity in IDENTITIES)])
     reasons: dict[str, None] = {}
     for outcome in outcomes:
@@ -63,8 +86,7 @@ def table(seen: Counter[tuple[str, str]]) -> Iterable[str]:
         for identity in IDENTITIES:
             reason = impossible(outcome, identity)
             if reason and not seen[outcome, identity]:
-                reasons.setdefault(f"- {outcome} under {identity}: {reason}" if outcome not in EVERYWHERE else
-                                   f"- {outcome}: {reason}")  # fmt: skip
+                reasons.setdefault(f"- {outcome} under {identity}: {reason}")
                 cells.append("-".rjust(13))
             else:
                 cells.append(str(seen[outcome, identity]).rjust(13))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -38,11 +38,21 @@ def history(seed: int) -> History:
     """The history of a seed."""
     draw = Random(seed)
     setup = _setup(seed, draw)
-    inputs = _inputs(setup, draw)
+    inputs: Sequence[Input] = list(_declared(seed, _inputs(setup, draw)))
     actions = _actions(setup, draw)
     if can_lose(setup):
         setup, inputs = losing(setup, inputs, Random(f"losses of {seed}"))
     return History(setup, tuple(inputs), tuple(actions))
+
+
+def _declared(seed: int, inputs: Iterable[Input]) -> Iterator[Input]:
+    """The inputs with some differences of the candidate made the change that is declared. Drawn by itself, so that
+    nothing else about a seed depends on it."""
+    draw = Random(f"declared {seed}")
+    for one in inputs:
+        ours, theirs, twin = one.answers
+        changed = [Answer("declared", a.k) if a.kind == "differs" and draw.random() < 0.5 else a for a in theirs]
+        yield replace(one, answers=(ours, tuple(changed), twin))
 
 
 def _setup(seed: int, draw: Random) -> Setup:

@@ -30,10 +30,13 @@ RECORD_BYTES = 500
 ROUNDS = 3
 """Rounds of sentinels by which event time passes everything where nothing but time closes."""
 RULES = [{"path": "near", "atol": 0.5}, {"path": "noise", "ignore": True}]
+DECLARED = {"name": "grade", "paths": ["grade"], "production": "old", "rate_max": 0.5, "until": "2100-01-01T00:00:00Z"}
+"""The change that is expected."""
 
 
 class Answer(NamedTuple):
-    """One output: its kind (plain, near, noisy, differs, tombstone, broken) and its number among those of its input."""
+    """One output: its kind (plain, near, noisy, declared, differs, tombstone, broken) and its number among those of its
+    input."""
 
     kind: str
     k: int = 0
@@ -175,7 +178,7 @@ class Setup:
             "production": production,
             "candidate": candidate,
             "identity": identity,
-            "compare": {"match_sample": 1, "rules": RULES},
+            "compare": {"match_sample": 1, "rules": RULES, "expected": [DECLARED]},
             "judge": {"window_ms": WINDOW_MS},
             "start": "production-group" if self.warm else "earliest",
             "bounded": self.bounded,

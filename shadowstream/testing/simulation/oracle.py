@@ -11,7 +11,7 @@ from shadowstream.testing.simulation.logs import Label
 from shadowstream.testing.simulation.repeats import of_repeat, partner
 from shadowstream.testing.simulation.truth import Truth, Unit, Written
 
-AGREES = ("match", "tolerated", "ignored")
+AGREES = ("match", "tolerated", "ignored", "expected")
 ABSENT = {"error": "candidate_error", "undecodable": "undecodable_input"}
 
 
@@ -34,7 +34,7 @@ def compared(one: Written, other: Written) -> str:
         return f"undecodable_{(one if one.kind == 'broken' else other).label.side.word}"
     if "tombstone" in kinds or "differs" in kinds or one.label.k != other.label.k:
         return "mismatch"
-    return "tolerated" if "near" in kinds else "ignored"
+    return "expected" if "declared" in kinds else "tolerated" if "near" in kinds else "ignored"
 
 
 def by_itself(setup: Setup, unit: Unit, one: Written, seen: list[Written]) -> tuple[str, ...]:
