@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from shadowstream.judge.notes import notes_of
+
 REVISION_CHARS = 16
 _OUTCOMES = {"mismatch": "mismatch", "missing": "missing", "extra": "extra", "error": "candidate_error"}
 
@@ -75,7 +77,10 @@ def _reject(name: str, record: dict[str, Any]) -> Alert:
             "kind": "reject",
             "trial": name,
             "revision": record["revision"],
-            "text": " ".join(record["reasons"]),
+            "text": ". ".join(record["reasons"]),
+            "coverage": record.get("coverage"),
+            "candidate_isolation": record.get("candidate_isolation"),
+            "notes": notes_of(record) if "caveats" in record else [],
             "criteria": [{field: one[field] for field in fields} for one in record["criteria"]],
             "look": f"shadowstream gate CONFIG --revision {record['revision'][:REVISION_CHARS]} --json",
         },

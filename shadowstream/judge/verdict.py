@@ -149,7 +149,8 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     not_covered = uncovered(config, outcomes, case.lately, reasons_by_outcome)
     blockers = [*not_covered, *_unproven(case, judged), *_unfit(case, outcomes)]
     if case.rejected:
-        decision, reasons = "reject", [*case.rejected.values(), *_conservation(windows), *_incidents(case)]
+        shown = [*_rejected(case), *_conservation(windows), *_incidents(case), *not_covered]
+        decision, reasons = "reject", shown
     elif blockers:
         decision, reasons = "not_yet", blockers
     else:
@@ -196,6 +197,15 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     }
     rounded: dict[str, Any] = _rounded(record)
     return rounded | {"evidence_digest": evidence_digest(rounded)}
+
+
+def _rejected(case: Case) -> list[str]:
+    """Why it is rejected, as it was first shown, beside what the criterion counts by now."""
+    now = {one.said["rate"]: one.said for one in case.standings}
+    return [
+        f"{why}; by now {now[name]['bad']:.6g} of {now[name]['n']} {now[name]['units']}" if name in now else why
+        for name, why in case.rejected.items()
+    ]
 
 
 def _slices(slices: Slices) -> list[dict[str, Any]]:

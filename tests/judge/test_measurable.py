@@ -1,4 +1,4 @@
-"""A criterion sees what it names, or it is not shown good: means without numbers, checks without values, and the like."""
+"""A criterion sees what it names, or it is not shown good: means without numbers, checks without values and so on."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def test_a_mean_of_the_few_pairs_that_have_numbers_is_not_yet_until_the_config_s
     found = judged(sparse, sparse, MEAN)
     assert found["decision"] == "not_yet"
     assert found["reasons"] == [
-        "mean:s: 40 % (400 of 1,000) pairs have a number at the path on either side; its min_coverage asks for 99 %: see "
-        "whether the path is right, or set a smaller min_coverage where that is meant"
+        "mean:s: 40 % (400 of 1,000) pairs have a number at the path on either side; its min_coverage asks for 99 %: "
+        "see whether the path is right, or set a smaller min_coverage where that is meant"
     ]
     assert found["criteria"][0]["shown_good"] is False
     assert judged(sparse, sparse, MEAN | {"min_coverage": 0.4})["decision"] == "promote"
