@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config
+from shadowstream.judge.blind_spots import blind_spots
 from shadowstream.judge.caveats import caveats_of
 from shadowstream.judge.commands import Said
 from shadowstream.judge.coverage import coverage, share_of, top_reasons, uncovered
@@ -81,7 +82,7 @@ class Case:
     shown bad, latched. `incidents`: what is open. `withdrawn`: sentences of rejects that corrections have undone.
     `slices`: those that hold the excess. `watches`: of each criterion that is watched for change; `unwatched`: fields
     and slices that there was no room to watch. `said`: what people said of it. `lately`: outcomes of the last closed
-    windows (`coverage.Lately`).
+    windows (`coverage.Lately`). `keys`: buckets of keys that hold a pair.
     """
 
     config: Config
@@ -98,6 +99,7 @@ class Case:
     hash: str = ""
     attempt: int = 1
     lately: Mapping[str, int] = field(default_factory=dict)
+    keys: int = 0
 
 
 def criteria_hash(config: Config) -> str:
@@ -173,7 +175,10 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "coverage_lately": coverage(case.lately),
         "min_coverage": config.judge.min_coverage,
         "outcome_reasons": reasons_by_outcome,
-        "caveats": caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
+        "caveats": [
+            *caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
+            *blind_spots(config, outcomes, windows.closed, case.keys),
+        ],
         "remainder": windows.remainder,
         "ledgers": remainders[:_LEDGER_LINES_MAX],
         "incidents_open": sorted(one.id for one in case.incidents),
