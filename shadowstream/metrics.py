@@ -97,6 +97,13 @@ TABLE = (
     Metric("evidence", "gauge", "ln E that the rate lies under its limit.", ("criterion",), ("judge",)),
     Metric("rate", "gauge", "Estimate of the criterion's rate over closed windows.", ("criterion",), ("judge",)),
     Metric("verdict", "gauge", "1 for the present decision, 0 for the others.", ("decision",), ("judge",)),
+    Metric(
+        "coverage",
+        "gauge",
+        "Share of a side's records that was compared or judged; under judge.min_coverage means not yet.",
+        ("side",),
+        ("judge",),
+    ),
     Metric("incidents_open", "gauge", "Open incidents.", (), ("judge",)),
     Metric("conservation_remainder", "gauge", "Sum of all ledger remainders; not 0 means not yet.", (), ("judge",)),
     Metric("deliveries_total", "counter", "Alerts by result of their delivery.", ("target", "result"), ("alerts",)),

@@ -10,6 +10,8 @@ import re
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from shadowstream.judge.notes import notes_of
+
 REVISION_CHARS = 16
 KEY_CHARS_MAX = 250
 _KEY_CHARS_CUT = 180
@@ -94,7 +96,10 @@ def _reject(name: str, record: dict[str, Any]) -> Alert:
             "kind": "reject",
             "trial": name,
             "revision": record["revision"],
-            "text": " ".join(record["reasons"]),
+            "text": ". ".join(record["reasons"]),
+            "coverage": record.get("coverage"),
+            "candidate_isolation": record.get("candidate_isolation"),
+            "notes": notes_of(record) if "caveats" in record else [],
             "criteria": [{field: one[field] for field in fields} for one in record["criteria"]],
             "look": f"shadowstream gate CONFIG --revision {record['revision'][:REVISION_CHARS]} --json",
         },

@@ -30,7 +30,11 @@ Revision = Annotated[
     str | None, typer.Option(help="revision to ask for, or its first 8 or more digits; default: the local one's")
 ]
 MaxAge = Annotated[
-    str, typer.Option(help="oldest verdict that counts, since its evaluation: seconds, or with s, m, h or d")
+    str,
+    typer.Option(
+        help="oldest verdict that counts, since its evaluation and, in an unbounded trial, since its newest data: "
+        "seconds, or with s, m, h or d"
+    ),
 ]
 
 
@@ -70,7 +74,7 @@ class Question:
         """The answer as of now."""
         now_ms = round(time.time() * 1000)
         said = decide(verdicts_of(self.trial), self.revision, now_ms, self.max_age_ms)
-        return overridden(said, overrides(self.trial), now_ms)
+        return overridden(aged(said, self.trial, now_ms, self.max_age_ms), overrides(self.trial), now_ms)
 
 
 def question(config: str, revision: str | None, max_age: str) -> Question:
@@ -120,6 +124,26 @@ def decide(verdicts: dict[str, bytes] | None, wanted: str, now_ms: int, max_age_
         reason = f"the verdict ({verdict['decision']}) is {told}; at most {max_age_ms / 1000:g} s count (--max-age)"
         return Answer("not_yet", [reason], fitting[0], verdict)
     return Answer(verdict["decision"], list(verdict["reasons"]), fitting[0], verdict)
+
+
+def aged(answer: Answer, trial: Config, now_ms: int, max_age_ms: int) -> Answer:
+    """The answer where the newest data are too old for a promote: a judge that goes on judging makes no evidence new.
+
+    Of an unbounded trial the last closed window may end `max_age_ms` ago, and two windows and the grace more, which a
+    window takes to close. A bounded trial judges records of any age, so only its evaluation has an age.
+    """
+    verdict = answer.verdict
+    if answer.decision != "promote" or verdict is None or trial.bounded or verdict["final"] or verdict["to_ms"] is None:
+        return answer
+    age_ms, most_ms = now_ms - verdict["to_ms"], max_age_ms + 2 * trial.judge.window_ms + trial.grace_ms
+    if age_ms <= most_ms:
+        return answer
+    reason = (
+        f"the newest judged data are of {iso(verdict['to_ms'])}, {age_ms / 3_600_000:.4g} h ago; at most "
+        f"{most_ms / 3_600_000:.4g} h count (--max-age, two windows and the grace): see whether runner and joiner go "
+        "on; for a trial of old records set bounded: true or a larger --max-age"
+    )
+    return replace(answer, decision="not_yet", reasons=[reason, *answer.reasons])
 
 
 def overridden(answer: Answer, found: Mapping[str, dict[str, Any]], now_ms: int) -> Answer:

@@ -27,8 +27,8 @@ class Rule(Model):
     )
     exact: bool = Field(False, description="must be equal, below a path whose rule says otherwise")
     ignore: bool = Field(False, description="differences here are counted as ignored, never as a mismatch")
-    atol: float = Field(0.0, ge=0, description="absolute tolerance, in the field's unit")
-    rtol: float = Field(0.0, ge=0, description="tolerance relative to production's value")
+    atol: float = Field(0.0, ge=0, allow_inf_nan=False, description="absolute tolerance, in the field's unit")
+    rtol: float = Field(0.0, ge=0, allow_inf_nan=False, description="tolerance relative to production's value")
     ulp: int = Field(0, ge=0, description="tolerance in units in the last place of a double")
     ignore_case: bool = Field(False, description="texts that differ only in upper and lower case are tolerated")
     ignore_space: bool = Field(False, description="texts that differ only in white space are tolerated")
@@ -109,7 +109,7 @@ class Expected(Model):
         pattern=ENTRY_POINT,
         description="entry point of a function of production's and the candidate's value there; true: it is the change",
     )
-    rate_max: Rate = Field(description="bound on the share of pairs; a rate above it holds back the verdict")
+    rate_max: Rate = Field(lt=0.99, description="bound on the share of pairs; a rate above it holds back the verdict")
     until: datetime = Field(description="event time from which on it is a mismatch again, with its offset from UTC")
 
     @field_validator("until", mode="before")

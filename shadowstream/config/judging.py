@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -28,6 +28,8 @@ OF_PARTS = ("mismatch", "field", "missing", "extra", "error", "duplicate", "slow
 OF_INPUTS = ("error", "cost", "labels")
 """Rates that are not counted by output topic."""
 
+Level = Annotated[float, Field(gt=0, le=0.25)]
+"""A greater one is no level at all: at .999 five pairs would do."""
 LIMIT_MAX = 0.99
 """What watches a rate over time knows no worse one."""
 SHARE_MIN = 1e-6
@@ -78,7 +80,7 @@ class Criterion(Model):
         "window; for mismatch. block: the share of bad ones per window. Where mismatches cluster, records are the "
         "wrong unit and cannot promote",
     )
-    alpha: Rate | None = Field(None, description="level of this criterion; default: judge.alpha")
+    alpha: Level | None = Field(None, description="level of this criterion; default: judge.alpha")
     min_units: int = Field(0, ge=0, description="least units before promote, however good they are")
     trailing_units: int = Field(
         0,
@@ -186,7 +188,9 @@ class Drift(Model):
 
     delta: float = Field(0.002, gt=0, lt=1, description="ADWIN's confidence parameter, per step")
     min_records: int = Field(200, ge=1, description="windows are merged until they hold this many records")
-    min_effect: float = Field(0.5, gt=0, description="least change of the rate that counts, as a share of its limit")
+    min_effect: float = Field(
+        0.5, gt=0, allow_inf_nan=False, description="least change of the rate that counts, as a share of its limit"
+    )
 
 
 class Judge(Model):
@@ -194,7 +198,7 @@ class Judge(Model):
 
     window_ms: PositiveMillis = Field(HOUR_MS, description="length of an event-time window, ms")
     min_duration_ms: Millis = Field(DAY_MS, description="least event time with traffic before promote, ms")
-    alpha: Rate = Field(0.05, description="greatest probability of a wrong promote, and of a wrong reject")
+    alpha: Level = Field(0.05, description="greatest probability of a wrong promote, and of a wrong reject")
     criteria: list[Criterion] = Field(
         default_factory=default_criteria,
         min_length=1,

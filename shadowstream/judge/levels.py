@@ -30,7 +30,7 @@ from shadowstream.judge.explained import EXCUSED_MAX
 from shadowstream.judge.incidents import EXIT_SHARE
 from shadowstream.judge.measures import Measure, Numbers, added
 from shadowstream.judge.regimes import Regimes
-from shadowstream.judge.windows import END, NEVER, Closed
+from shadowstream.judge.windows import END, NEVER, Closed, iso
 
 
 class Lasting(NamedTuple):
@@ -52,6 +52,7 @@ class Level:
         self.measure = measure
         self._rejects = measure.criterion.critical and not measure.criterion.muted
         self._kept_ms = config.correctable_ms + 2 * config.judge.window_ms
+        self._window_ms = config.judge.window_ms
         # Start, whether corrected, raw numbers; sorted. What came before them is one amount, which nothing undoes.
         self._windows: list[tuple[int, bool, Numbers]] = []
         self._before: Numbers = measure.nothing
@@ -154,7 +155,8 @@ class Level:
             if whole or index == len(self._windows):
                 shown = self.measure.excess(total, self.excused)
                 if shown is not None:
-                    return shown
+                    end_ms = self._windows[index - 1][0] + self._window_ms
+                    return f"{shown}, as of {iso(end_ms)}"
         return self._lasting.why if self._lasting is not None else None
 
     def _is_excused(self) -> bool:
@@ -184,12 +186,12 @@ class Level:
     def _settle(self, horizon_ms: int) -> None:
         """Forget windows that no correction reaches any more; what they showed stays."""
         while self._windows and self._windows[0][0] < horizon_ms:
-            _, _, raw = self._windows.pop(0)
+            start_ms, _, raw = self._windows.pop(0)
             self._before = added(self._before, self.measure.amount(raw))
             self._squares = squared(self._squares, raw)
             self._regimes.add(raw)
-            if self._rejects:
-                self._settled = self._settled or self.excess(self._before)
+            if self._rejects and self._settled is None and (shown := self.excess(self._before)) is not None:
+                self._settled = f"{shown}, as of {iso(start_ms + self._window_ms)}"
         self._from_ms = max(self._from_ms, horizon_ms)
         if self._rejects and self._lasting is not None and self._lasting.opened_ms < self._from_ms:
             self._settled = self._settled or self._lasting.why

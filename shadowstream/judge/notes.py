@@ -52,5 +52,5 @@ def _isolation(verdict: Verdict) -> list[str]:
 
 
 def _muted(verdict: Verdict) -> list[str]:
-    muted = [one["rate"] for one in verdict["criteria"] if one["muted"]]
+    muted = [one["rate"] for one in verdict["criteria"] if one.get("muted")]
     return [f"muted, so they decide nothing: {', '.join(muted)}"] if muted else []

@@ -20,7 +20,7 @@ HOUR_MS = 3_600_000
 POWER = 0.9
 State = Literal[
     "shown good", "not shown yet", "too few yet", "over the limit", "shown bad", "no records", "not good lately",
-    "clustered", "no such field", "not seen",
+    "clustered", "no such field", "not seen", "good so far",
 ]  # fmt: skip
 Record = Mapping[str, Any]
 
@@ -148,7 +148,10 @@ def _state(said: Record) -> State:
         return "clustered"
     if not said["shown_good"]:
         return "not shown yet"
-    return "too few yet" if said["n"] < _least(said) else "not good lately"
+    if said["n"] < _least(said):
+        return "too few yet"
+    # Of no bad one nothing got worse: the last windows are only too small.
+    return "not good lately" if said["trailing_bad"] else "good so far"
 
 
 def _least(said: Record) -> int:
@@ -187,6 +190,11 @@ def _why(said: Record, state: State, needed: int | None) -> list[str]:
         found.append(
             f"bad ones cluster (design effect {' and '.join(_clusters(said))}; at most {DEFF_MAX:g} for unit: record), "
             f"so no number of them is enough: set unit: {other}"
+        )
+    if state == "good so far":
+        found.append(
+            f"good so far; the last closed windows hold {said['trailing_n']:,} {said['units']}, "
+            f"{said['trailing_needed']:,} are needed"
         )
     if state == "not good lately":
         found.append(

@@ -163,12 +163,15 @@ def _clustered(measure: Measure, said: Mapping[str, Any]) -> list[str]:
 def _lately(measure: Measure, said: Mapping[str, Any], trailing: Trailing, held: Numbers) -> list[str]:
     n, bad = held[0], measure.bad(held)
     if not trailing.full:
-        return [f"{measure.id}: the last closed windows hold {n} {measure.units}; {trailing.units} are needed"]
+        so_far = "good so far; " if not bad else ""
+        return [f"{measure.id}: {so_far}the last closed windows hold {n} {measure.units}; {trailing.units} are needed"]
     if measure.possible(held) and measure.log_e(held)[0] >= measure.log_promote_at:
         return []
     beyond_doubt = said["log_e_below"] >= measure.log_promote_at + BEYOND_DOUBT
     if beyond_doubt and measure.possible(held) and not speaks_against(n, bad, measure.limit):
         return []
+    if not bad:
+        return [f"{measure.id}: good so far; the last {n} {measure.units} hold no bad one and are too few alone"]
     return [
         f"{measure.id}: {_amount(bad)} of the last {n} {measure.units} ({bad / n if n else 0:.4g}) do not show the "
         f"rate to lie under {measure.limit:g} now, whatever came before"

@@ -240,6 +240,7 @@ class JudgeStep:
             revision=self.revision,
             windows=self.windows,
             lately=self.lately.outcomes,
+            keys=sum(1 for n, _ in self._buckets.values() if n),
             standings=self._found[0],
             rejected=rejected,
             incidents=[one.incident for one in self.families.values() if one.incident is not None],

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config
+from shadowstream.judge.blind_spots import blind_spots
 from shadowstream.judge.caveats import caveats_of
 from shadowstream.judge.commands import Said
 from shadowstream.judge.coverage import coverage, share_of, top_reasons, uncovered
@@ -89,7 +90,8 @@ class Case:
     `slices`: those that hold the excess. `watches`: of each criterion that is watched for change; `unwatched`: fields
     and slices that there was no room to watch. `said`: what people said of it. `topics`: what has happened to topics of
     the trial, so that nobody can read on. `lately`: outcomes of the last closed windows (`coverage.Lately`). `guarded`:
-    slices that are bad, or too small; `paths`: which of the config's paths values hold.
+    slices that are bad, or too small; `paths`: which of the config's paths values hold. `keys`: buckets of
+    keys that hold a pair.
     """
 
     config: Config
@@ -109,6 +111,7 @@ class Case:
     attempt: int = 1
     topics: Sequence[str] = ()
     lately: Mapping[str, int] = field(default_factory=dict)
+    keys: int = 0
 
 
 def criteria_hash(config: Config) -> str:
@@ -161,8 +164,8 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     unusable = [*case.topics, *misfits(config, outcomes), *not_covered]
     blockers = [*unusable, *_unproven(case, judged), *_unfit(case, outcomes)]
     if case.rejected:
-        reasons = [*case.rejected.values(), *case.topics, *_conservation(windows), *_incidents(case)]
         decision = "reject"
+        reasons = [*_rejected(case), *case.topics, *_conservation(windows), *_incidents(case), *not_covered]
     elif blockers:
         decision, reasons = "not_yet", blockers
     else:
@@ -187,6 +190,7 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "outcome_reasons": reasons_by_outcome,
         "caveats": [
             *caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
+            *blind_spots(config, outcomes, windows.closed, case.keys),
             *unseen_caveats(config, case.paths, windows.figures),
             *shifts(config, windows.figures),
             *noise_caveats(config, windows.figures),
@@ -219,6 +223,15 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     }
     rounded: dict[str, Any] = _rounded(record)
     return rounded | {"evidence_digest": evidence_digest(rounded)}
+
+
+def _rejected(case: Case) -> list[str]:
+    """Why it is rejected, as it was first shown, beside what the criterion counts by now."""
+    now = {one.said["rate"]: one.said for one in case.standings}
+    return [
+        f"{why}; by now {now[name]['bad']:.6g} of {now[name]['n']} {now[name]['units']}" if name in now else why
+        for name, why in case.rejected.items()
+    ]
 
 
 def _slices(slices: Slices) -> list[dict[str, Any]]:

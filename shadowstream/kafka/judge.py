@@ -197,6 +197,9 @@ class JudgeLoop:
             metrics.set("evidence", one["log_e_below"], criterion=one["rate"])
             if one["estimate"] is not None:
                 metrics.set("rate", one["estimate"], criterion=one["rate"])
+        for side, share in (("production", verdict["coverage"]), ("candidate", verdict["coverage_candidate"])):
+            if share is not None:
+                metrics.set("coverage", share, side=side)
         metrics.set("incidents_open", len(verdict["incidents_open"]))
         metrics.set("conservation_remainder", verdict["remainder"])
 

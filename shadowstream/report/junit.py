@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as xml
 
+from shadowstream.judge.coverage import percent
+from shadowstream.judge.notes import notes_of
 from shadowstream.report.facts import Facts
 
 
@@ -24,6 +26,11 @@ def junit(facts: Facts) -> str:
         incidents = _case(suite, "verdict", "incidents")
         if facts.verdict["incidents_open"]:
             _failure(incidents, "open", "\n".join(facts.verdict["incidents_open"]))
+        covered = _case(suite, "verdict", "coverage")
+        held = [reason for reason in facts.verdict["reasons"] if reason.startswith("coverage: ")]
+        if held:
+            _failure(covered, "not covered", "\n".join(held))
+        xml.SubElement(covered, "system-out").text = _allowed("\n".join(notes_of(facts.verdict)))
     decision = _case(suite, "verdict", "decision")
     if facts.explanation.decision != "promote":
         _failure(decision, facts.decision, "\n".join(facts.reasons))
@@ -32,11 +39,21 @@ def junit(facts: Facts) -> str:
     suite.set("errors", "0")
     suite.set("skipped", "0")
     properties = xml.Element("properties")
-    for name, value in (("revision", facts.revision), ("decision", facts.explanation.decision)):
+    named = [("revision", facts.revision), ("decision", facts.explanation.decision)]
+    if facts.verdict is not None:
+        named += [
+            ("coverage", _share(facts.verdict["coverage"])),
+            ("candidate_isolation", facts.verdict["candidate_isolation"]),
+        ]
+    for name, value in named:
         xml.SubElement(properties, "property", name=name, value=value)
     suite.insert(0, properties)
     xml.indent(suite)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.tostring(suite, encoding="unicode") + "\n"
+
+
+def _share(value: float | None) -> str:
+    return "unknown" if value is None else percent(value)
 
 
 def _case(suite: xml.Element, group: str, name: str) -> xml.Element:

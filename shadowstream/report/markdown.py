@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from shadowstream.judge.explain import span
+from shadowstream.judge.notes import notes_of
 from shadowstream.report.facts import Facts
 from shadowstream.report.words import key_text, number, rate_text, side_text, time_text
 
@@ -38,6 +39,8 @@ def _written(facts: Facts, examples: int) -> str:
         lines += ["", f"**Overridden** to {said['decision']} by {code(said['by'])}: {code(said['reason'])}"]
     lines += ["", *(f"- {_plain(reason)}" for reason in facts.reasons[:LISTED_MAX]), ""]
     lines += _criteria(facts)
+    if verdict:
+        lines += ["**What it rests on**", "", *(f"- {_plain(note)}" for note in notes_of(verdict)), ""]
     if decision != "promote" or facts.override:
         lines += ["**What to do**", ""]
         lines += [f"- {_plain(one)}" for one in facts.todo]

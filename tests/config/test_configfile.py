@@ -106,6 +106,9 @@ def test_a_missing_key_inside_another_is_named_in_its_line(write: Write) -> None
         ("kafka: {client: {a.b: [1]}}", "kafka.client.a.b", "expected a text, a number or true/false, found a list"),
         ("kafka: {client: {a.b: }}", "kafka.client.a.b", "expected a text, a number or true/false, found nothing"),
         ("compare: {rules: [{path: a}]}", "compare.rules[0]", "the rule says nothing; give ignore, atol or rtol"),
+        ("judge: {alpha: 0.999}", "judge.alpha", "must be less than or equal to 0.25, found '0.999'"),
+        ("judge: {min_coverage: 1.1}", "judge.min_coverage", "must be less than or equal to 1, found '1.1'"),
+        ("judge: {drift: {min_effect: .inf}}", "judge.drift.min_effect", ".inf is not a finite number; give one"),
         ("judge: {criteria: [{rate: extra, limit: 1}]}", "judge.criteria[0].limit", "must be less than 1, found '1'"),
         (
             "judge: {criteria: [{rate: extra, limit: 0.1}, {rate: extra, limit: 0.2}]}",

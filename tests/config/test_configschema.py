@@ -46,7 +46,7 @@ FULL: dict[str, Any] = {
     "grace_ms": 0,
     "judge": {
         "window_ms": 1,
-        "alpha": 0.5,
+        "alpha": 0.2,
         "criteria": [{"rate": "extra", "limit": 0.1, "critical": False}],
         "drift": {},
     },

@@ -152,7 +152,7 @@ def test_the_trailing_windows_hold_twice_what_can_just_prove_a_candidate() -> No
     assert measure_of(settings.judge.criteria[0], settings).trailing_units == 898
     record = build(case({"match": 500, "input": 2000}, settings=config(min_duration_ms=0)), 7)
     assert by_rate(record, "mismatch")["shown_good"]
-    assert record["reasons"][0] == "mismatch: the last closed windows hold 500 pairs; 898 are needed"
+    assert record["reasons"][0] == "mismatch: good so far; the last closed windows hold 500 pairs; 898 are needed"
 
 
 def test_a_remainder_makes_it_not_yet_and_names_the_line() -> None:
@@ -207,7 +207,7 @@ def test_counts_that_cannot_be_are_no_evidence() -> None:
 def test_a_latched_reject_stands_whatever_came_later() -> None:
     record = build(case(*[GOOD_HOUR] * 24, rejected={"mismatch": "mismatch: 30 of 100 pairs"}), 7)
     assert record["decision"] == "reject"
-    assert record["reasons"] == ["mismatch: 30 of 100 pairs"]
+    assert record["reasons"] == ["mismatch: 30 of 100 pairs; by now 0 of 24000 pairs"]
 
 
 def test_a_remainder_does_not_hinder_a_reject_and_both_are_said() -> None:

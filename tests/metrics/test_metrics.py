@@ -182,6 +182,14 @@ def _evidence(run: Run) -> None:
     assert evidence["mismatch"] < 0 < rates["mismatch"]
 
 
+@moves("coverage")
+def _coverage(run: Run) -> None:
+    last = records(run.trial.bootstrap, run.trial.topic("verdict"))[-1]
+    found = {has["side"]: value for has, value in run.done["judge"].find("coverage")}
+    assert found == {"production": last["coverage"], "candidate": last["coverage_candidate"]}
+    assert all(0 < share <= 1 for share in found.values())
+
+
 @moves("verdict")
 def _verdict(run: Run) -> None:
     assert {has["decision"]: value for has, value in run.ahead["judge"].find("verdict")} == dict.fromkeys(

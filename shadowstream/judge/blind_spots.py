@@ -1,0 +1,74 @@
+"""Caveats on evidence that is thinner than its counts: excused pairs, a noisy twin, few windows or keys, declared gaps.
+
+Pure: from counts alone. They hold nothing back; each names its share and the next step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shadowstream.config import Config
+from shadowstream.judge.coverage import declared_share, percent
+from shadowstream.judge.criteria import PAIRS
+from shadowstream.judge.losses import DECLARED
+
+EXCUSED_SHARE = 0.2
+"""Share of pairs from which on what rules, tolerances or declared changes excuse is named."""
+DECLARED_SHARE = 0.1
+NOISE_SHARE = 0.05
+BLOCKS_MIN, KEYS_MIN = 12, 30
+_EXCUSED = {
+    "ignored": "differ in ignored fields only: see the rules with ignore, and compare.added_fields",
+    "tolerated": "differ within a tolerance: see the tolerances of compare.rules",
+    "expected": "differ as declared: see compare.expected and compare.added_fields",
+}
+
+
+def blind_spots(config: Config, outcomes: Mapping[str, int], windows: int, keys: int) -> list[str]:
+    """The caveats. `windows`: closed windows with compared records; `keys`: buckets of keys that hold a pair."""
+    return [*_excused(outcomes), *_noise(config, outcomes), *_clusters(windows, keys), *_declared(outcomes)]
+
+
+def _excused(outcomes: Mapping[str, int]) -> list[str]:
+    pairs = sum(outcomes.get(name, 0) for name in PAIRS)
+    return [
+        f"{percent(outcomes[name] / pairs)} of the pairs {advice}"
+        for name, advice in _EXCUSED.items()
+        if pairs and outcomes.get(name, 0) >= EXCUSED_SHARE * pairs
+    ]
+
+
+def _noise(config: Config, outcomes: Mapping[str, int]) -> list[str]:
+    """How much two runs of production differ: below that no candidate can be told apart."""
+    both, shadow, twin, neither = (outcomes.get(f"joint_{name}", 0) for name in ("both", "shadow", "twin", "neither"))
+    every, noisy = both + shadow + twin + neither, both + twin
+    if config.twin is None or not every or noisy < NOISE_SHARE * every:
+        return []
+    return [
+        f"noise floor: production differs from its own second run in {percent(noisy / every)} of the pairs, the "
+        f"candidate in {percent((both + shadow) / every)}; a fault of that size is not seen: look at the fields that differ with "
+        "the twin, and set rules for what is noise"
+    ]
+
+
+def _clusters(windows: int, keys: int) -> list[str]:
+    found = []
+    if 0 < windows < BLOCKS_MIN:
+        found.append(
+            f"only {windows} windows have closed, at least {BLOCKS_MIN} are needed to see whether bad ones cluster in "
+            "time: let it run, or set a smaller judge.window_ms"
+        )
+    if 0 < keys < KEYS_MIN:
+        found.append(
+            f"all pairs are of {keys} {'key' if keys == 1 else 'keys'} (by bucket), at least {KEYS_MIN} are needed to "
+            "see whether bad ones cluster by key: judge traffic with more keys"
+        )
+    return found
+
+
+def _declared(outcomes: Mapping[str, int]) -> list[str]:
+    return [
+        f"{percent(share)} of production's records were left out as {name} ({DECLARED[name]}): nothing is known of them"
+        for name, share in sorted(declared_share(outcomes).items())
+        if share >= DECLARED_SHARE
+    ]

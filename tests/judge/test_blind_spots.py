@@ -1,0 +1,45 @@
+"""Evidence that is thinner than its counts is named: excused pairs, a noisy twin, few windows or keys, declared gaps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shadowstream.judge.blind_spots import blind_spots
+from tests.judge.stats import config
+
+PLAIN = config()
+TWIN = config(criteria=[{"rate": "mismatch", "limit": 0.01}, {"rate": "twin", "limit": 0.6}])
+
+
+def only(outcomes: dict[str, int], settings: Any = PLAIN, windows: int = 24, keys: int = 500) -> str:
+    (found,) = blind_spots(settings, outcomes, windows, keys)
+    return found
+
+
+@pytest.mark.parametrize("outcome", ["ignored", "tolerated", "expected"])
+def test_a_large_share_of_excused_pairs_is_named_and_a_small_one_is_not(outcome: str) -> None:
+    assert only({"match": 60, outcome: 40}).startswith("40 % of the pairs differ ")
+    assert blind_spots(PLAIN, {"match": 90, outcome: 10}, 24, 500) == []
+
+
+def test_a_twin_as_noisy_as_the_candidate_is_the_noise_floor() -> None:
+    found = only({"match": 60, "joint_both": 20, "joint_twin": 10, "joint_shadow": 10, "joint_neither": 60}, TWIN)
+    assert found.startswith(
+        "noise floor: production differs from its own second run in 30 % of the pairs, the candidate"
+    )
+    assert blind_spots(TWIN, {"match": 99, "joint_twin": 1, "joint_neither": 99}, 24, 500) == []
+
+
+@pytest.mark.parametrize(
+    ("windows", "keys", "named"), [(1, 500, "only 1 windows"), (24, 1, "1 key "), (24, 29, "29 keys")]
+)
+def test_too_few_windows_or_keys_to_see_clusters_are_named(windows: int, keys: int, named: str) -> None:
+    assert named in only({"match": 100}, PLAIN, windows, keys)
+    assert blind_spots(PLAIN, {"match": 100}, 12, 30) == []
+
+
+@pytest.mark.parametrize("outcome", ["warm_up", "filtered", "sampled_out"])
+def test_a_large_declared_share_is_named(outcome: str) -> None:
+    assert only({"match": 1, outcome: 99}).startswith(f"99 % of production's records were left out as {outcome}")
