@@ -18,6 +18,7 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.judge.windows import iso
 from shadowstream.kafka import offsets
 from shadowstream.kafka.clients import admin, reading_consumer
+from shadowstream.kafka.failures import told
 from shadowstream.kafka.messages import arrived, is_end, place_of
 from shadowstream.records import Place
 
@@ -53,7 +54,9 @@ def _seen(config: Config, client: AdminClient) -> Turning:
     inputs = offsets.places({topic: counts[topic] for topic in config.inputs})
     marks = offsets.ends(client, [Place(config.plan.of("progress"), 0)])
     # On a broker where no group has ever committed the client ends this process when it is asked (SIGSEGV, 2.15.1).
-    asks = any(marks.values()) or "__consumer_offsets" in client.list_topics(timeout=offsets.TIMEOUT_S).topics
+    with told("list_topics"):
+        known = client.list_topics(timeout=offsets.TIMEOUT_S).topics
+    asks = any(marks.values()) or "__consumer_offsets" in known
     waiting, ends = _behind(config, client, "runner" if asks else None, inputs)
     outputs = offsets.places({topic: counts[topic] for topic in config.production.outputs})
     unjoined, _ = _behind(config, client, "joiner" if asks else None, outputs)
