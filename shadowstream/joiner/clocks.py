@@ -40,17 +40,16 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
 
 from shadowstream.ahead import Ahead
 from shadowstream.config import Config
 from shadowstream.joiner.deadlines import Lane, Lanes, LanesOfAll
+from shadowstream.joiner.observed import DoneByCommits, Observed, keep_few, lowest
 from shadowstream.joiner.progress import Passed, Progress
 from shadowstream.joiner.replays import Replays
 from shadowstream.joiner.rows import Row, Rows
 from shadowstream.records import Coordinate, Place, Side
 
-OBSERVATIONS_MAX = 1_000
 STILL = 3
 """Observations, one a second, after which inputs that have not grown are at rest."""
 
@@ -60,59 +59,6 @@ def time_may_decide(config: Config) -> bool:
     groups = [config.production, *([config.candidate] if config.candidate.topic else []), config.twin]
     exact = all(one is None or (one.group is not None and one.commits == "after_output") for one in groups)
     return config.identity.kind == "occurrence" or not exact
-
-
-class Observed(NamedTuple):
-    """An end of outputs, and offsets of inputs. Born: outputs below `end` come from inputs below `inputs`.
-    Done: the side has committed `inputs`, and its outputs of these lie below `end`."""
-
-    end: int
-    inputs: dict[Place, int]
-
-
-def _lowest(marks: Sequence[int | None]) -> int | None:
-    """The lowest of these; None where one is not known."""
-    known = [mark for mark in marks if mark is not None]
-    return min(known) if len(known) == len(marks) else None
-
-
-def _keep_few(queue: deque[Observed]) -> None:
-    """Drop every other one beyond the bound: a later observation says the same, only later."""
-    if len(queue) > OBSERVATIONS_MAX:
-        kept = [one for i, one in enumerate(queue) if i % 2 == 0 or i == len(queue) - 1]
-        queue.clear()
-        queue.extend(kept)
-
-
-class DoneByCommits:
-    """How far a side is by its group's commits, each followed by the end of its outputs at that time."""
-
-    def __init__(self) -> None:
-        self.done: dict[Place, int] = {}
-        self.ended: dict[Place, int] = {}
-        self._observed: deque[Observed] = deque()
-        self._unended: deque[Observed] = deque()
-
-    def observe(self, end: int, inputs: dict[Place, int]) -> None:
-        """Committed `inputs`, read before `end`."""
-        self._observed.append(Observed(end, inputs))
-        _keep_few(self._observed)
-
-    def advance(self, position: int) -> None:
-        """Outputs below `position` have been read."""
-        while self._observed and self._observed[0].end <= position:
-            observed = self._observed.popleft()
-            for place, offset in observed.inputs.items():
-                self.done[place] = max(self.done.get(place, 0), offset)
-            self._unended.append(observed)
-            _keep_few(self._unended)
-
-    def end_below(self, low: int) -> dict[Place, int]:
-        """Inputs all of whose outputs here have ended, given that every one below offset `low` has."""
-        while self._unended and self._unended[0].end <= low:
-            for place, offset in self._unended.popleft().inputs.items():
-                self.ended[place] = max(self.ended.get(place, 0), offset)
-        return self.ended
 
 
 class Clocks:
@@ -168,7 +114,7 @@ class Clocks:
         for (of, _), queue in self._born.items():
             if of is side and (not queue or end > queue[-1].end):
                 queue.append(Observed(end, inputs))
-                _keep_few(queue)
+                keep_few(queue)
 
     def observe_production(self, end: int, inputs: dict[Place, int], stored: dict[Place, int] | None = None) -> None:
         """Production's committed offsets `inputs`, read before `end`; `stored`: the same as its group has them, where
@@ -316,7 +262,7 @@ class Clocks:
 
     def watermark(self) -> int | None:
         """Event time to which all sides have been read: the minimum, see the head of this file."""
-        return _lowest(self.watermarks)
+        return lowest(self.watermarks)
 
     def watermark_of_idle(self) -> int | None:
         """As `watermark`, of a task that is idle: its sides take the time of the partitions that go on, less the grace
@@ -324,7 +270,7 @@ class Clocks:
         window_ms, grace_ms = self._config.judge.window_ms, self._config.grace_ms
         taken = [None if mark is None else (mark - grace_ms) // window_ms * window_ms for mark in self.stated_ms]
         pairs = zip(self.watermarks, taken, strict=True)
-        return _lowest([max((mark for mark in pair if mark is not None), default=None) for pair in pairs])
+        return lowest([max((mark for mark in pair if mark is not None), default=None) for pair in pairs])
 
     def awaited(self, again: Collection[Side] = ()) -> frozenset[Side]:
         """Sides of which one must be read on, whatever waits in memory, or nothing may ever end again; `again`: those

@@ -16,27 +16,20 @@ from shadowstream.joiner.cutting import too_long
 from shadowstream.joiner.failures import Failures
 from shadowstream.joiner.many import COMPARED_MAX, assign
 from shadowstream.joiner.pairing import Alone, Decision, Many, Met, Pair
+from shadowstream.joiner.partnerless import Partnerless
 from shadowstream.joiner.parts import Values, fields_of, touched_of
-from shadowstream.joiner.progress import Absent
 from shadowstream.joiner.rows import Row, Rows
-from shadowstream.joiner.said import MAY_BE_GONE, MAY_BE_UNREAD, SaidRow
+from shadowstream.joiner.said import MAY_BE_UNREAD, SaidRow
 from shadowstream.joiner.scoring import Scoring
 from shadowstream.joiner.state import TaskState
 from shadowstream.joiner.unread import Unreadable
-from shadowstream.records import Place, Side
+from shadowstream.records import Side
 
 COMPARE_AT = 8_192
 WARM_UP = Plainly("warm_up")
-GONE = Plainly("evicted", MAY_BE_GONE)
 SOME_GONE = Plainly("evicted", "outputs of its input may have been deleted before they were read")
 SHED = Plainly("evicted", "shed: pending_bytes_max")
 SOME_UNREAD = Plainly("evicted", "outputs of its input may be among those that could not be read")
-NEITHER_READ = Plainly("evicted", "neither its identity nor that of a record of production could be read")
-ABSENT = {
-    **{one: one for one in ("timeout", "crashed", "filtered", "sampled_out", "warm_up")},
-    "undecodable": "undecodable_input",
-}
-"""Outcome of production's record by why the candidate has no output for its input; `candidate_error` for any other."""
 
 
 class Deciding:
@@ -44,6 +37,7 @@ class Deciding:
 
     def __init__(self, task: TaskState, compare: Comparing) -> None:
         self._task = task
+        self._partnerless = Partnerless(task)
         self._compare = compare
         self.scoring = Scoring(task.config, task.name, compare)
         self._failures = Failures(task.config, compare)
@@ -253,15 +247,15 @@ class Deciding:
         if is_warm and not row.warm:
             task.book.alone(end.side, row, WARM_UP)
         elif end.side is Side.TWIN:
-            task.book.alone(end.side, row, self._lacking(end.side, row, "twin_extra"), task.revision)
+            task.book.alone(end.side, row, self._partnerless.lacking(end.side, row, "twin_extra"), task.revision)
         elif isinstance(end.id, Unreadable):
-            task.book.alone(end.side, row, WARM_UP if is_warm else self._unreadable(end.id))
+            task.book.alone(end.side, row, WARM_UP if is_warm else self._partnerless.unreadable(end.id))
         elif (said := self._said(Side.PRODUCTION, end)) is not None:
             task.corrections.add(Correction(said, row, end.id))
         elif is_warm:
             task.book.alone(end.side, row, WARM_UP)
         else:
-            result = self._lacking(end.side, row, "extra")
+            result = self._partnerless.lacking(end.side, row, "extra")
             task.book.alone(end.side, row, result, None, Said(end.ambiguous, None, end.id))
 
     def _production_alone(self, end: Alone) -> None:
@@ -274,29 +268,10 @@ class Deciding:
                 return
             if end.twin is not None:  # before anything is entered: it may raise
                 (compared,) = self._compare.twin([row.value], [end.twin.value])
-            result, revision = self._reason(row)
+            result, revision = self._partnerless.reason(row)
             result = self._failures.judged(row, result)
         task.book.alone(Side.PRODUCTION, row, result, revision, Said(end.ambiguous, None, end.id, end.twin))
         task.book.twin(row.time_ms, revision, result.outcome, end.twin, compared)
-
-    def _lacking(self, side: Side, row: Row, outcome: str) -> Plainly:
-        """The outcome of a row of `side` that lacks its partner, or that nobody can tell."""
-        task, awaited = self._task, Side.SHADOW if side is Side.PRODUCTION else Side.PRODUCTION
-        if task.may_be_gone(awaited, row):
-            return GONE
-        if not task.unread.explains(awaited, side):
-            return Plainly(outcome)
-        whose = "production" if awaited is Side.PRODUCTION else "the candidate"
-        why = "was compacted away" if awaited in task.compacted else "could not be read"
-        return Plainly("evicted", f"its partner may be a record of {whose} that {why}")
-
-    def _unreadable(self, id_: Unreadable) -> Plainly:
-        """The outcome of a candidate's record without a readable identity: production's may have been no better."""
-        unread = self._task.unread
-        if not unread.explains(Side.PRODUCTION, Side.SHADOW):
-            return Plainly("undecodable_shadow", id_.reason)
-        unread.settled(Side.SHADOW)
-        return NEITHER_READ
 
     def _said(self, side: Side, end: Alone) -> SaidRow | None:
         identity = self._task.config.identity
@@ -310,29 +285,6 @@ class Deciding:
     def _shown(self, id_: Hashable) -> Hashable:
         """An id as diff shows it: what was said is known by that, for after a restart it comes back from there."""
         return self._task.redactor.key(id_) if isinstance(id_, bytes) else id_
-
-    def _reason(self, row: Row) -> tuple[Plainly, str]:
-        """The outcome of a production record that no shadow record will meet, and the revision that it speaks of."""
-        task, progress = self._task, self._task.progress
-        replay = task.clocks.replays.verdict(row.offset, row.at, task.config.inputs)
-        if replay is not None:
-            return Plainly(replay, "production replays: its committed offset went back"), task.revision
-        absence: Absent | None = None
-        if row.at is not None:
-            place = Place(task.config.inputs[row.at.topic], row.at.partition)
-            absence = progress.absence_of_input(place, row.at.offset)
-            revision = progress.revision_at(place, row.at.offset)
-        else:
-            found = progress.absence_of_key(row.key) if row.key is not None else None
-            # Under occurrence the key says nothing of which of its inputs that was: missing, rather than excused.
-            if found is not None and not (found[0].reason == "warm_up" and task.config.identity.kind == "occurrence"):
-                absence, revision = found[0], progress.revision_at(*found[1:])
-            else:
-                revision = progress.revision_at_time(task.places[Side.PRODUCTION].partition, row.time_ms)
-        if absence is None:
-            return self._lacking(Side.PRODUCTION, row, "missing"), revision
-        outcome = ABSENT.get(absence.reason, "candidate_error")
-        return Plainly(outcome, absence.text or absence.reason), revision
 
     # ---------------------------------------------------------------- shed
 

@@ -46,8 +46,8 @@ def _noise(config: Config, outcomes: Mapping[str, int]) -> list[str]:
         return []
     return [
         f"noise floor: production differs from its own second run in {percent(noisy / every)} of the pairs, the "
-        f"candidate in {percent((both + shadow) / every)}; a fault of that size is not seen: look at the fields that differ with "
-        "the twin, and set rules for what is noise"
+        f"candidate in {percent((both + shadow) / every)}; a fault of that size is not seen: look at the fields that "
+        "differ with the twin, and set rules for what is noise"
     ]
 
 

@@ -303,9 +303,7 @@ class RunnerStep:
 
     def _carried_on(self, batch: Batch, i: int) -> list[tuple[str, bytes]]:
         """The input's correlation id, which an output keeps as production's own does, and its dimensions."""
-        if not self._carried or not batch.headers:
-            return []
-        found = ((name, header(batch.headers[i], name)) for name in self._carried)
+        found = ((name, header(batch.headers[i], name)) for name in self._carried if batch.headers)
         return [(name, content) for name, content in found if content is not None]
 
     def _count_absent(self, state: Progress, batch: Batch, i: int, reason: Reason) -> None:

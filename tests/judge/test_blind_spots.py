@@ -1,4 +1,4 @@
-"""Evidence that is thinner than its counts is named: excused pairs, a noisy twin, few windows or keys, declared gaps."""
+"""Evidence thinner than its counts is named: excused pairs, a noisy twin, few windows or keys, declared gaps."""
 
 from __future__ import annotations
 
