@@ -8,7 +8,8 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from shadowstream.joiner.partnerless import NEITHER_READ, SOME_UNREAD
+from shadowstream.joiner.deciding import SOME_UNREAD
+from shadowstream.joiner.partnerless import NEITHER_READ
 from shadowstream.joiner.said import MAY_BE_UNREAD
 from shadowstream.records import Side
 from shadowstream.testing.simulation.history import OUTPUTS, Input, Setup
