@@ -45,9 +45,9 @@ def _noise(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     if config.twin is None or not every or noisy < NOISE_SHARE * every:
         return []
     return [
-        f"noise floor: production differs from its own second run in {percent(noisy / every)} of the pairs, the "
-        f"candidate in {percent((both + shadow) / every)}; a fault of that size is not seen: look at the fields that "
-        "differ with the twin, and set rules for what is noise"
+        f"noise floor: production differs from its own second run in {percent(noisy / every)} of the pairs, "
+        f"the candidate in {percent((both + shadow) / every)}; a fault of that size is not seen: "
+        "look at the fields that differ with the twin, and set rules for what is noise"
     ]
 
 

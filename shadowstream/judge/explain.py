@@ -183,6 +183,10 @@ def _about_slices(verdict: Verdict) -> list[str]:
 
 def _about_the_rest(verdict: Verdict) -> list[str]:
     said = []
+    if any(reason.startswith("coverage: ") for reason in verdict["reasons"]):
+        said.append(
+            "coverage: change the keys named above, which makes another revision; more records alone will not help"
+        )
     if verdict["remainder"]:
         said.append(
             f"conservation is broken: {verdict['remainder']} records are unaccounted for, so no count can be trusted; "

@@ -1,4 +1,4 @@
-"""Evidence thinner than its counts is named: excused pairs, a noisy twin, few windows or keys, declared gaps."""
+"""Evidence that is thinner than its counts is named: excused pairs, noise, few windows or keys, gaps."""
 
 from __future__ import annotations
 
