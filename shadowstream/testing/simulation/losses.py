@@ -92,7 +92,8 @@ class Losses:
                 yield f"{task}: {n} of {side.word} lack a partner that could not be read, and {unread} could not be"
         for (task, side), n in sorted(self._owed.items()):
             both = self._explained[task, side] + (side is Side.PRODUCTION) * self._explained[task, Side.SHADOW]
-            if both < n and not self._setup.correctable("extra"):
+            certain = not (self._setup.retention or self._setup.correctable("extra"))
+            if both < n and certain:
                 yield f"{task}: {n} of {side.word} had partners that could not be read, and {both} were excused"
 
     def _is_plain(self, unit: Unit, written: Written) -> bool:
