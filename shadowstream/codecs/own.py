@@ -124,16 +124,6 @@ def decode(raw: bytes) -> tuple[str, dict[str, Any]]:
     return name, record  # type: ignore[return-value]  # our schemas are all records
 
 
-def is_of(name: str, raw: bytes) -> bool:
-    """Whether a record says that it is of schema `name`; it may be broken all the same.
-
-    >>> is_of("verdict", b"garbage")
-    False
-    """
-    found = _writers().get(raw[:SINGLE_OBJECT_BYTES])
-    return found is not None and found[0] == name
-
-
 def read(name: str, raw: bytes | None) -> dict[str, Any]:
     """The record of schema `name` for whoever acts on it: as `decode`, and raises `RecordError` also for a record of
     another schema (reason ``schema``) and for one that cannot be meant (``refused``, see `plausible`).
