@@ -126,7 +126,7 @@ class Measuring:
         self._checks = config.compare.checks
         wanted = [one.model_dump() for one in config.judge.criteria]
         self._means = {one["path"]: (one["bound"], one["limit"]) for one in wanted if one["rate"] == "mean"}
-        self._fields = {one["path"]: _names(one["path"]) for one in wanted if one["rate"] == "field"}
+        self._fields = [one["path"] for one in wanted if one["rate"] == "field"]
 
     def of(
         self, compare: Comparing, values: tuple[Any, Any], times_ms: Sequence[int], asides: tuple[_Asides, _Asides]

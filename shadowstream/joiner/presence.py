@@ -8,7 +8,7 @@ something there. Looking costs a decoding, so only a sample is looked at: the sa
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,21 +41,20 @@ def neither(compare: Comparing, production: Values, shadow: Sequence[Any], names
 
 
 def presence(
-    compare: Comparing, values: tuple[Values, Values], times_ms: Sequence[int], paths: Mapping[str, Sequence[str]]
+    compare: Comparing, values: tuple[Values, Values], times_ms: Sequence[int], paths: Collection[str]
 ) -> dict[str, Mask]:
     """Of a sample of pairs, by path: those that were looked at, and those of which a side holds something there."""
     sampled = np.fromiter(map(_is_sampled, values[0], times_ms), np.bool_, len(times_ms))
     rows = np.flatnonzero(sampled).tolist()
     if not rows or not paths:
         return {}
-    sides = [compare.fields(side, [values[side][row] for row in rows]) for side in (Side.PRODUCTION, Side.SHADOW)]
-    found: dict[str, Mask] = {}
-    for path, names in paths.items():
-        there = np.zeros(len(times_ms), np.bool_)
-        for side in sides:
-            there[rows] |= [not (value is ABSENT or isinstance(value, RecordError)) for value in side.at(names)]
-        found |= {LOOKED + path: sampled, THERE + path: there}
-    return found
+    there = {path: np.zeros(len(times_ms), np.bool_) for path in paths}
+    for side in (Side.PRODUCTION, Side.SHADOW):
+        for row, value in zip(rows, compare.decode(side, [values[side][row] for row in rows]), strict=True):
+            if value is not None and not isinstance(value, RecordError):
+                for path in compare.holding([value], paths):
+                    there[path][row] = True
+    return {LOOKED + path: sampled for path in paths} | {THERE + path: found for path, found in there.items()}
 
 
 def _is_sampled(value: bytes | None, time_ms: int) -> bool:

@@ -9,12 +9,11 @@ criterion  explained by
 =========  ==================================================================================================
 extra      undecodable, unpairable and repeated production; evicted; duplicate production, where the id is the
            input, of which a second output may be equal
-missing    repeated shadow; evicted; undecodable shadow, where the id is in the value and error counts it;
-           duplicate shadow of a job of its own, whose records do not name their input
+missing    undecodable shadow, which error counts; unpairable and repeated shadow; evicted; duplicate shadow of
+           a job of its own, whose records do not name their input
 =========  ==================================================================================================
 
-A candidate's record without an id (`unpairable_shadow`) explains nothing: it is the candidate's own fault, and missing
-is the only rate that it counts in.
+So an identity that finds nothing in the candidate's records is no reject either: their coverage holds promote back.
 
 The explained are subtracted from totals and not window by window: a record without a partner and what may be its
 partner can differ in event time. So all that has come counts, of open windows too, and a reject is withdrawn if what
@@ -31,6 +30,7 @@ from shadowstream.config import Config
 EXCUSED_MAX = 0.1
 """Share of the bad records that may be explained under unit block, for shares to count for a reject."""
 NOT_FOR_A_REJECT = "were never compared; those do not count for a reject"
+OF_MISSING = ("undecodable_shadow", "unpairable_shadow", "repeated_shadow", "evicted")
 OF_EXTRA = ("undecodable_production", "unpairable_production", "repeated_production", "evicted")
 
 
@@ -45,12 +45,7 @@ def explaining(rate: str, config: Config) -> tuple[str, ...]:
         return (*OF_EXTRA, "duplicate_production") if config.identity.kind == "coordinate" else OF_EXTRA
     if rate != "missing":
         return ()
-    in_value = config.identity.kind == "id" and config.identity.path is not None
-    return (
-        *("repeated_shadow", "evicted"),
-        *(("undecodable_shadow",) if in_value else ()),
-        *(("duplicate_shadow",) if config.candidate.topic is not None else ()),
-    )
+    return (*OF_MISSING, "duplicate_shadow") if config.candidate.topic is not None else OF_MISSING
 
 
 def is_doubt(reason: str, criterion: str = "") -> bool:

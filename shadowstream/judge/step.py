@@ -258,7 +258,8 @@ class JudgeStep:
 
     def _standing(self, measure: Measure) -> Standing:
         keyed = sum(pair[0] for pair in self._buckets.values()) if measure.criterion.unit == "key" else 0
-        found = measurable_of(measure.criterion, self.windows.figures, keyed)
+        blind = is_blind(measure.criterion, self.paths)  # then that is said, and not how few units it saw
+        found = None if blind else measurable_of(measure.criterion, self.windows.figures, keyed)
         seen = Seen(found, least_of(measure.criterion, self.config))
         return standing_of(self.levels[measure.id], self.trailing[measure.id], self._buckets, seen)
 

@@ -38,10 +38,10 @@ def verdict(hours: Hours, settings: Config = SETTINGS, reasons: dict[str, int] |
 def test_each_loss_beyond_the_minimum_is_not_yet_with_its_share_and_what_to_change(outcome: str, lost: int) -> None:
     found = verdict([{"match": 1_000, "input": 1_000, outcome: lost}] * 24)
     assert found["decision"] == "not_yet"
-    assert found["reasons"][0].startswith("coverage: ")
-    assert "judge.min_coverage asks for 99 %" in found["reasons"][0]
-    assert outcome in found["reasons"][1]
-    assert LOSSES[outcome].change in found["reasons"][1]
+    least, named = (one for one in found["reasons"] if one.startswith("coverage: "))
+    assert "judge.min_coverage asks for 99 %" in least
+    assert outcome in named
+    assert LOSSES[outcome].change in named
 
 
 @pytest.mark.parametrize("outcome", ["undecodable_shadow", "duplicate_shadow", "repeated_shadow"])
@@ -68,7 +68,7 @@ def test_the_reason_that_most_records_have_stands_in_the_sentence() -> None:
     }
     hour = {"match": 179, "input": 179, "undecodable_production": 720, "unpairable_production": 100, "evicted": 1}
     found = verdict([hour] * 24, reasons=reasons)
-    assert found["reasons"][:4] == [
+    assert [one for one in found["reasons"] if one.startswith("coverage: ")] == [
         "coverage: 17.9 % of production's records (4,296 of 24,000) were compared or judged; judge.min_coverage asks "
         "for 99 %",
         "coverage: 72 % undecodable_production (17,280): schema: schema 42 is unknown; set schemas (dir or registry) "

@@ -42,10 +42,10 @@ def test_a_key_that_repeats_is_not_yet_with_the_share_and_the_way_out(identity: 
     assert record["reasons"][0] == f"75 % of production's records (72,000 of 96,000) {sentence}"
 
 
-def test_a_candidate_alone_that_repeats_a_key_is_not_yet_too() -> None:
+def test_a_candidate_alone_that_repeats_a_key_is_rejected_for_it() -> None:
     record = verdict_of(repeats(0, 1_000))
-    assert record["decision"] == "not_yet"
-    assert record["reasons"][0].startswith("50 % of the candidate's records (24,000 of 48,000) repeat a key")
+    assert record["decision"] == "reject"
+    assert record["reasons"][0].startswith("duplicate: ")
 
 
 def test_a_few_repeats_are_a_caveat() -> None:
