@@ -31,7 +31,7 @@ def verdict(decision: str, revision: str = REVISION, evaluated_at_ms: int = NOW_
         "windows_closed": 1,
         "windows_open": 0,
         "from_ms": 0,
-        "to_ms": 1,
+        "to_ms": evaluated_at_ms,
         "warm_up": 0,
         "candidate_isolation": "in-process",
         "evidence_digest": "00",

@@ -49,11 +49,11 @@ def test_whoever_reads_only_this_knows_what_is_needed_and_a_run_confirms_it(cli:
     assert said.code == 0
     assert said.out.startswith("not yet\n  4 windows closed, 1970-01-01T00:00:00Z to 1970-01-01T04:00:00Z\n")
     stands = parsed(said.out)
-    assert set(stands) == {"mismatch", "missing", "extra", "error"}
+    assert set(stands) == {"mismatch", "missing", "extra", "error", "duplicate"}
     assert (stands["mismatch"]["n"], stands["mismatch"]["s"], stands["mismatch"]["limit"]) == ("1000", "4", "0.01")
     assert (stands["missing"]["n"], stands["missing"]["s"]) == ("1002", "2")
     assert stands["extra"]["state"] == "shown good"
-    assert said.out.splitlines()[2] == "  coverage: 100% of what ended was compared or judged missing"
+    assert said.out.splitlines()[2].startswith("  coverage: 100 % of production's records were compared or judged missing")
     unmet = {name: one for name, one in stands.items() if one["state"] != "shown good"}
     assert "mismatch" in unmet
     page = (Path(__file__).parents[2] / "docs" / "judging.md").read_text("utf-8")
@@ -134,7 +134,7 @@ def test_a_stale_promote_is_explained_as_not_yet(cli: Cli, judged: Judged) -> No
 
 def test_a_promote_and_a_reject_say_what_to_do(cli: Cli, judged: Judged) -> None:
     judged.create()
-    judged.say("promote", windows_closed=30, from_ms=0, to_ms=30 * HOUR_MS)
+    judged.say("promote", windows_closed=30, from_ms=0, to_ms=30 * HOUR_MS, final=True)
     assert "promote the candidate" in cli("explain", judged.path).out
     judged.say("reject")
     said = cli("explain", judged.path)

@@ -125,7 +125,8 @@ def test_the_exit_code_is_the_decision(decision: str, cli: Cli, judged: Judged) 
     judged.say(decision)
     said = cli("gate", judged.path)
     assert said.code == CODES[decision]
-    assert said.out == f"{decision.replace('_', ' ')}\n  because {decision}\n"
+    assert said.out.splitlines()[:2] == [decision.replace("_", " "), f"  because {decision}"]
+    assert "  note: the candidate ran in-process (candidate.trusted: true)" in said.out
     said = cli("gate", judged.path, "--json")
     assert said.code == CODES[decision]
     assert (said.json["decision"], said.json["outcomes"], said.json["revision"]) == (
@@ -139,7 +140,9 @@ def test_the_exit_code_is_the_decision(decision: str, cli: Cli, judged: Judged) 
 def test_what_a_verdict_cannot_vouch_for_stands_beside_its_reasons(cli: Cli, judged: Judged) -> None:
     judged.create()
     judged.say("promote", caveats=["extra is not exact"])
-    assert cli("gate", judged.path).out == "promote\n  because promote\n  note: extra is not exact\n"
+    said = cli("gate", judged.path)
+    assert said.out.startswith("promote\n  because promote\n  note: ")
+    assert said.out.endswith("  note: extra is not exact\n")
     assert cli("gate", judged.path, "--json").json["caveats"] == ["extra is not exact"]
 
 
