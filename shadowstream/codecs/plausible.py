@@ -32,7 +32,7 @@ TEXT_CHARS_MAX = 10_000
 BUCKETS = 1024
 DIGITS_MAX = 9
 """Of the number of a partition."""
-MARKS = frozenset(("start", "range", "done", "end", "warm", "said", "moved"))
+MARKS = frozenset(("begin", "start", "range", "done", "end", "warm", "tried", "said", "moved"))
 
 Record = Mapping[str, Any]
 
@@ -70,6 +70,10 @@ def _mark(record: Record) -> str | None:
         return "an offset is beyond all that a topic can hold"
     if not _within(_of_counters(record["counters"]), 0, OFFSET_MAX):
         return "a counter is below zero or beyond all that a topic can hold"
+    if not _within([record["tries"]], 0, COUNT_MAX):
+        return "more tries than can have been"
+    if not _within([run["why"] for run in record["absences"]], -1, len(record["texts"]) - 1):
+        return "a reason that it does not hold"
     return _range(record) if record["kind"] == "range" else None
 
 

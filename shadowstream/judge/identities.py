@@ -54,7 +54,11 @@ def is_misfit(reason: str) -> bool:
 
     >>> is_misfit("75 % of production's records (3 of 4) repeat a key; use identity: occurrence or coordinate")
     True
+    >>> is_misfit("coverage: 20 % of production's records (1 of 5) were compared or judged")
+    False
     """
+    if reason.startswith("coverage: "):
+        return False
     return any(f" % of {whose} records (" in reason for whose in (PRODUCTIONS, CANDIDATES))
 
 

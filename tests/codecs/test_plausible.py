@@ -1,11 +1,14 @@
 """What no process of ours writes is refused where it is read, by a sentence without numbers."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import shadowstream
 from shadowstream.codecs import own
-from shadowstream.codecs.plausible import ABSENT_MAX, COUNT_MAX, SEQUENCE_MAX, check, units
+from shadowstream.codecs.plausible import ABSENT_MAX, COUNT_MAX, MARKS, SEQUENCE_MAX, check, units
 from shadowstream.errors import RecordError
 from shadowstream.records import Place
 from shadowstream.runner import marks
@@ -24,7 +27,7 @@ def window(**more: Any) -> dict[str, Any]:
 
 
 def range_mark(**more: Any) -> dict[str, Any]:
-    absence = {"offset": 3, "count": 2, "reason": "filtered", "ids": [1, -(2**63)]}
+    absence = {"offset": 3, "count": 2, "reason": "filtered", "ids": [1, -(2**63)], "why": -1}
     counters = Counters(read=5, with_output=3).record()
     windows = [{"start_ms": 0, "read": 5, "failed": 0, "cost": None}]
     fields = {"from_offset": 0, "to_offset": 5, "absences": [absence], "counters": counters, "windows": windows}
@@ -32,7 +35,7 @@ def range_mark(**more: Any) -> dict[str, Any]:
 
 
 def absence(**more: Any) -> dict[str, Any]:
-    return range_mark(absences=[{"offset": 3, "count": 1, "reason": "filtered", "ids": [], **more}])
+    return range_mark(absences=[{"offset": 3, "count": 1, "reason": "filtered", "ids": [], "why": -1, **more}])
 
 
 MEANT: list[tuple[str, dict[str, Any]]] = [
@@ -43,7 +46,7 @@ MEANT: list[tuple[str, dict[str, Any]]] = [
     ("mark", range_mark(from_offset=0, to_offset=2**50)),
     ("mark", marks.mark("start", "ab", floor_ms=2**63 - 1)),
     ("mark", marks.mark("done", "ab", ends=marks.ends_field({Place("t", 0): 7}))),
-    *(("mark", marks.mark(kind, "ab")) for kind in ("end", "warm", "said", "moved")),
+    *(("mark", marks.mark(kind, "ab")) for kind in ("begin", "end", "warm", "tried", "said", "moved")),
     ("command", COMMAND),
 ]
 NOT_MEANT: list[tuple[str, dict[str, Any], str]] = [
@@ -68,6 +71,9 @@ NOT_MEANT: list[tuple[str, dict[str, Any], str]] = [
     ("stats", stats(A, 1, ledgers=[{"ledger": 1, "place": A, "expected": 2**62, "counted": 0}]), "a ledger"),
     ("mark", marks.mark("tomorrow", "ab"), "its kind is unknown"),
     ("mark", marks.mark("", "ab"), "its kind is unknown"),
+    ("mark", marks.mark("tried", "ab", tries=-1), "more tries than"),
+    ("mark", absence(why=0), "a reason that it does not hold"),
+    ("mark", absence(why=-2), "a reason that it does not hold"),
     ("mark", absence(count=2**62), "more inputs without output"),
     ("mark", absence(count=0), "of which there are none"),
     ("mark", absence(count=-5), "of which there are none"),
@@ -92,6 +98,14 @@ def test_what_a_trial_writes_is_read(name: str, record: dict[str, Any]) -> None:
     assert (
         own.read(name, own.encode(name, record)).items() >= {n: v for n, v in record.items() if n != "windows"}.items()
     )
+
+
+def test_every_kind_of_mark_that_the_code_writes_is_read() -> None:
+    written: set[str] = set()
+    for path in Path(shadowstream.__file__).parent.rglob("*.py"):
+        written.update(re.findall(r'\bmark\(\s*"(\w+)"', path.read_text("utf-8")))
+    assert {"begin", "warm", "said"} <= written, "the pattern finds them"
+    assert written <= MARKS
 
 
 @pytest.mark.parametrize(("name", "record", "why"), NOT_MEANT)
