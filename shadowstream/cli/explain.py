@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from shadowstream.cli.answer import READ_TIMEOUT_S, Answer, MaxAge, Revision, question
-from shadowstream.cli.output import ConfigPath, Json, put, put_json, say
+from shadowstream.cli.output import ConfigPath, Json, put, put_json, put_wrapped, say
 from shadowstream.judge.explain import Explanation, explain, span
 from shadowstream.kafka.began import began_of
 from shadowstream.kafka.turning import look
@@ -26,7 +26,7 @@ def explain_(config: ConfigPath, revision: Revision = None, max_age: MaxAge = "1
     answer, trial = asked.ask(), asked.trial
     explanation = explained(answer)
     began = began_of(trial, answer.revision, READ_TIMEOUT_S)
-    still = look(trial) if answer.decision == "not_yet" else []
+    still = look(trial, began is not None and began.waits) if answer.decision == "not_yet" else []
     if as_json:
         where = None if began is None else {**began._asdict(), "sentence": began.sentence}
         put_json(
@@ -36,11 +36,11 @@ def explain_(config: ConfigPath, revision: Revision = None, max_age: MaxAge = "1
     decision, *rest = lines(explanation, answer.verdict, still)
     put(decision)
     if began is not None:
-        put(f"  {began.sentence}")
+        put_wrapped(f"  {began.sentence}")
     elif answer.verdict is None:
         put("  has not begun: no runner has pinned where")
     for line in rest:
-        put(line.replace("CONFIG", config))
+        put_wrapped(line.replace("CONFIG", config))
     say(f"trial {trial.name!r}, revision {answer.revision}")
 
 

@@ -9,9 +9,9 @@ import typer
 
 from shadowstream.cli.answer import Answer, MaxAge, Revision, question
 from shadowstream.cli.durations import seconds_of
-from shadowstream.cli.output import ConfigPath, Json, put, put_json, say
+from shadowstream.cli.output import ConfigPath, Json, put, put_json, put_wrapped, say
 from shadowstream.config import Config
-from shadowstream.judge.notes import notes_of
+from shadowstream.judge.notes import notes_beside
 
 POLL_S = 1.0
 
@@ -58,7 +58,7 @@ def _print(answer: Answer, trial: Config, as_json: bool) -> None:
         return
     put(answer.decision.replace("_", " "))
     for reason in answer.reasons:
-        put(f"  {reason}")
-    for note in notes_of(answer.verdict) if answer.verdict else ():
-        put(f"  note: {note}")
+        put_wrapped(f"  {reason}")
+    for note in notes_beside(answer.verdict, answer.reasons) if answer.verdict else ():
+        put_wrapped(f"  note: {note}")
     say(f"trial {trial.name!r}, revision {answer.revision}")

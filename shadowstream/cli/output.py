@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import textwrap
 from enum import IntEnum
 from typing import Annotated, Any, TextIO
 
@@ -16,6 +18,7 @@ from shadowstream.configfile import ConfigFileError
 from shadowstream.errors import ConfigError
 
 _WIDTH_OFF_TERMINAL = 240
+_WIDTH_LEAST = 40
 
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs")]
 ConfigPath = Annotated[str, typer.Argument(metavar="CONFIG", help="the trial's YAML file", show_default=False)]
@@ -42,6 +45,18 @@ def say(text: str) -> None:
 def put(text: str) -> None:
     """Write a line of data on stdout."""
     print(printable(text), flush=True)
+
+
+def put_wrapped(text: str) -> None:
+    """Write a line of sentences on stdout; on a terminal in its width, whole words only, what follows indented more."""
+    if not sys.stdout.isatty():
+        put(text)
+        return
+    indent = text[: len(text) - len(text.lstrip())]
+    width = max(_WIDTH_LEAST, shutil.get_terminal_size().columns - 1)
+    for line in text.splitlines():
+        more = f"{indent}  "
+        put(textwrap.fill(line, width, subsequent_indent=more, break_long_words=False, break_on_hyphens=False))
 
 
 def put_json(value: Any, out: TextIO | None = None) -> None:

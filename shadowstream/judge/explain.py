@@ -14,7 +14,7 @@ from shadowstream.judge.criteria import LABELS
 from shadowstream.judge.explained import is_doubt
 from shadowstream.judge.failures import failure_lines
 from shadowstream.judge.identities import is_misfit
-from shadowstream.judge.notes import coverage_notes, notes_of
+from shadowstream.judge.notes import coverage_beside, coverage_notes, notes_of
 from shadowstream.judge.outlook import Outlook, duration_left, outlook_of
 from shadowstream.judge.slices import slice_name
 from shadowstream.judge.windows import iso
@@ -25,6 +25,8 @@ NEW_TRIAL = (
     "plan` lists them) and start it again"
 )
 """What to do where topics have changed; it ends the reason that says so."""
+
+_OVER = "the trial has read all that it was to read, so waiting adds nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def explain(verdict: Verdict, decision: str, reasons: Sequence[str]) -> Explanat
         tuple(_todo(verdict, decision, standings)),
         tuple(_incident(one) for one in verdict["incidents"]),
         tuple(slice_line(one) for one in verdict["slices"]),
-        tuple(_notes(verdict)),
+        tuple(_notes(verdict, reasons)),
         max([*waits, *([duration] if duration else [])], default=None),
     )
 
@@ -91,10 +93,7 @@ def _todo(verdict: Verdict, decision: str, standings: Sequence[Outlook]) -> list
     if any(map(is_misfit, verdict["reasons"])):
         return ["change identity in the config as said above: more records will not help; it is judged anew from zero"]
     if verdict["windows_closed"] == 0:
-        return [
-            "wait until a window of event time closes; if none does, look whether production, runner and joiner go on "
-            "(their /readyz and the metric lag_records)"
-        ]
+        return _of_no_window(verdict)
     judged = [one for one in standings if not one.muted]
     return [
         *_to_wait_for(verdict, judged),
@@ -104,7 +103,24 @@ def _todo(verdict: Verdict, decision: str, standings: Sequence[Outlook]) -> list
     ]
 
 
+def _of_no_window(verdict: Verdict) -> list[str]:
+    rest = _about_the_rest(verdict)
+    if verdict["final"]:
+        return rest or [f"{_OVER}: see that production and the candidate write outputs, and run it anew"]
+    return rest or [
+        "wait until a window of event time closes; if none does, look whether production, runner and joiner go on "
+        "(their /readyz and the metric lag_records)"
+    ]
+
+
 def _to_wait_for(verdict: Verdict, standings: Sequence[Outlook]) -> list[str]:
+    found = _waits(verdict, standings)
+    if not (found and verdict["final"]):
+        return found
+    return [f"{_OVER}: run a new one over more event time, or see what is asked for in `judge` of the config"]
+
+
+def _waits(verdict: Verdict, standings: Sequence[Outlook]) -> list[str]:
     waits = [one for one in standings if one.more and not one.met and one.n]
     duration = duration_left(verdict) or 0.0
     if not waits:
@@ -214,8 +230,8 @@ def _incident(one: Mapping[str, Any]) -> str:
     return f"{one['id']}: {one['subject']} since {iso(one['opened_ms'])}{with_}; {whose}"
 
 
-def _notes(verdict: Verdict) -> list[str]:
-    said = coverage_notes(verdict)
+def _notes(verdict: Verdict, reasons: Sequence[str]) -> list[str]:
+    said = coverage_beside(verdict, reasons)
     said += failure_lines(verdict)
     labelled, every = _labelled(verdict)
     if every:

@@ -17,9 +17,9 @@ NAMED_FROM = 0.01
 LATE_MAX = 0.25
 
 
-def reasons_of_time(windows: Windows, least_ms: int) -> list[str]:
-    """Why the time of the evidence does not suffice for a promote; empty where it does."""
-    return [*_duration(windows, least_ms), *_waiting(windows), *_late(windows)]
+def reasons_of_time(windows: Windows, least_ms: int, final: bool = False) -> list[str]:
+    """Why the time of the evidence does not suffice for a promote; empty where it does. `final`: nothing more comes."""
+    return [*_duration(windows, least_ms, final), *_waiting(windows), *_late(windows)]
 
 
 def caveats_of_time(windows: Windows) -> list[str]:
@@ -40,13 +40,18 @@ def caveats_of_time(windows: Windows) -> list[str]:
     return said
 
 
-def _duration(windows: Windows, least_ms: int) -> list[str]:
+def _duration(windows: Windows, least_ms: int, final: bool) -> list[str]:
     covered_ms, span_ms = windows.covered.covered_ms, windows.covered.span_ms
     if covered_ms >= least_ms:
         return []
+    how = (
+        "the trial is at its end: run one over more of it, or set a smaller judge.min_duration_ms"
+        if final
+        else "let it run, or set judge.min_duration_ms"
+    )
     return [
         f"covered {hours(covered_ms)} of the {hours(least_ms)} needed (span {hours(span_ms)}): only event time with "
-        "traffic counts; let it run, or set judge.min_duration_ms"
+        f"traffic counts; {how}"
     ]
 
 

@@ -5,13 +5,14 @@ Pure: from a verdict record alone. Gate, `explain`, Markdown, JUnit, the page an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shadowstream.judge.coverage import declared_share, percent
 from shadowstream.judge.losses import DECLARED
 
 Verdict = Mapping[str, Any]
+_COVERAGE = "coverage: "
 _ISOLATION = {
     "in-process": "the candidate ran in-process (candidate.trusted: true): it shares the runner's memory and secrets",
     "process": "the candidate ran in a process of its own",
@@ -22,6 +23,20 @@ _ISOLATION = {
 def notes_of(verdict: Verdict) -> list[str]:
     """All notes of a verdict record (schemas/verdict.avsc), coverage first, caveats last."""
     return [*coverage_notes(verdict), *_isolation(verdict), *_muted(verdict), *verdict["caveats"]]
+
+
+def notes_beside(verdict: Verdict, reasons: Sequence[str]) -> list[str]:
+    """All notes but those of coverage that the shown reasons say already."""
+    return [note for note in notes_of(verdict) if not _is_in(reasons, note)]
+
+
+def coverage_beside(verdict: Verdict, reasons: Sequence[str]) -> list[str]:
+    """The notes of coverage that the shown reasons do not say already."""
+    return [note for note in coverage_notes(verdict) if not _is_in(reasons, note)]
+
+
+def _is_in(reasons: Sequence[str], note: str) -> bool:
+    return note.startswith(_COVERAGE) and any(reason.startswith(_COVERAGE) for reason in reasons)
 
 
 def coverage_notes(verdict: Verdict) -> list[str]:

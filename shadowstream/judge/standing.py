@@ -12,6 +12,7 @@ from shadowstream.judge.explained import doubt
 from shadowstream.judge.levels import Level
 from shadowstream.judge.measurable import Measurable, unmeasured
 from shadowstream.judge.measures import ByRecord, Measure, Numbers
+from shadowstream.judge.rates import in_percent
 from shadowstream.judge.tally import Pair
 from shadowstream.judge.trailing import Trailing
 
@@ -38,9 +39,9 @@ class Standing:
         upper = self.said["upper"]
         return (
             f"{self.measure.id}: {_amount(self.said['bad'])} of {self.said['n']} {self.measure.units}; the rate is "
-            f"shown to lie under {self.measure.limit:g}"
-            + (f" (upper limit {upper:.3g})" if upper is not None else "")
-            + (f"; a rate of {caught:.3g} would have been caught" if caught is not None else "")
+            f"shown to lie under {in_percent(self.measure.limit)}"
+            + (f" (upper limit {in_percent(upper, 3)})" if upper is not None else "")
+            + (f"; a rate of {in_percent(caught, 3)} would have been caught" if caught is not None else "")
         )
 
 
@@ -129,17 +130,19 @@ def _amount(bad: float) -> str:
 
 def _not_shown(measure: Measure, said: Mapping[str, Any], possible: bool) -> str:
     n, bad = said["n"], _amount(said["bad"])
+    if possible and not n:
+        return f"{measure.id}: no {measure.units} have come yet; {said['units_needed']} without a bad one are needed"
     if not possible:
         return f"{measure.id}: {bad} bad of {n} {measure.units} cannot be: the joiner's counts are wrong; report this"
     if n and said["bad"] / n >= measure.limit:
         return (
-            f"{measure.id}: {bad} of {n} {measure.units} ({said['bad'] / n:.4g}) lie at or over the limit "
-            f"{measure.limit:g}; more records alone will not show it good: look at the differences, or set another "
-            "limit if this one is not meant"
+            f"{measure.id}: {bad} of {n} {measure.units} ({in_percent(said['bad'] / n)}) lie at or over the limit "
+            f"{in_percent(measure.limit)}; more records alone will not show it good: look at the differences, or set "
+            "another limit if this one is not meant"
         )
     return (
-        f"{measure.id}: {bad} of {n} {measure.units} do not show the rate to lie under {measure.limit:g} yet; with "
-        f"{bad} bad ones {said['units_needed']} are needed, {said['units_needed'] - n} more"
+        f"{measure.id}: {bad} of {n} {measure.units} do not show the rate to lie under {in_percent(measure.limit)} "
+        f"yet; with {bad} bad ones {said['units_needed']} are needed, {said['units_needed'] - n} more"
     )
 
 
@@ -163,6 +166,8 @@ def _clustered(measure: Measure, said: Mapping[str, Any]) -> list[str]:
 def _lately(measure: Measure, said: Mapping[str, Any], trailing: Trailing, held: Numbers) -> list[str]:
     n, bad = held[0], measure.bad(held)
     if not trailing.full:
+        if not said["n"]:
+            return []
         so_far = "good so far; " if not bad else ""
         return [f"{measure.id}: {so_far}the last closed windows hold {n} {measure.units}; {trailing.units} are needed"]
     if measure.possible(held) and measure.log_e(held)[0] >= measure.log_promote_at:
@@ -173,6 +178,6 @@ def _lately(measure: Measure, said: Mapping[str, Any], trailing: Trailing, held:
     if not bad:
         return [f"{measure.id}: good so far; the last {n} {measure.units} hold no bad one and are too few alone"]
     return [
-        f"{measure.id}: {_amount(bad)} of the last {n} {measure.units} ({bad / n if n else 0:.4g}) do not show the "
-        f"rate to lie under {measure.limit:g} now, whatever came before"
+        f"{measure.id}: {_amount(bad)} of the last {n} {measure.units} ({in_percent(bad / n if n else 0)}) do not show "
+        f"the rate to lie under {in_percent(measure.limit)} now, whatever came before"
     ]

@@ -177,7 +177,7 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "release": config.release,
         "attempt": case.attempt,
         "decision": decision,
-        "final": config.bounded and windows.all_complete,
+        "final": _final(case),
         "reasons": reasons,
         "criteria": [one.said for one in case.standings],
         "criteria_hash": case.hash or criteria_hash(config),
@@ -223,6 +223,10 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     }
     rounded: dict[str, Any] = _rounded(record)
     return rounded | {"evidence_digest": evidence_digest(rounded)}
+
+
+def _final(case: Case) -> bool:
+    return case.config.bounded and case.windows.all_complete
 
 
 def _rejected(case: Case) -> list[str]:
@@ -278,7 +282,7 @@ def _unproven(case: Case, standings: Sequence[Standing]) -> list[str]:
     if windows.closed == 0:
         return [f"no window with compared records has closed: {windows.holding()}"]
     reasons = [reason for one in standings for reason in one.why]
-    return [*reasons, *reasons_of_time(windows, judge.min_duration_ms)]
+    return [*reasons, *reasons_of_time(windows, judge.min_duration_ms, _final(case))]
 
 
 def _conservation(windows: Windows) -> list[str]:

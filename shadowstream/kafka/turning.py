@@ -41,10 +41,11 @@ class Turning(NamedTuple):
     now_ms: int
 
 
-def look(config: Config) -> list[str]:
-    """What keeps the trial from going on, as sentences; nothing where it goes on."""
+def look(config: Config, waits: bool = False) -> list[str]:
+    """What keeps the trial from going on, as sentences; nothing where it goes on. `waits`: for production's first
+    outputs, and its runner writes no mark before they come."""
     try:
-        return sentences(config, _seen(config, admin(config.kafka)))
+        return sentences(config, _seen(config, admin(config.kafka)), waits)
     except (BrokerError, ConfigError, KafkaException) as error:
         return [f"who goes on cannot be seen: {error}"]
 
@@ -60,7 +61,10 @@ def _seen(config: Config, client: AdminClient) -> Turning:
     waiting, ends = _behind(config, client, "runner" if asks else None, inputs)
     outputs = offsets.places({topic: counts[topic] for topic in config.production.outputs})
     unjoined, _ = _behind(config, client, "joiner" if asks else None, outputs)
-    stats = offsets.ends(client, [Place(config.plan.of("stats"), place.partition) for place in outputs])
+    # Outputs may have more partitions than when the topic of statistics was made.
+    stats_topic = config.plan.of("stats")
+    stats_partitions = known[stats_topic].partitions if stats_topic in known else {}
+    stats = offsets.ends(client, [Place(stats_topic, partition) for partition in stats_partitions])
     return Turning(
         waiting,
         unjoined,
@@ -99,10 +103,11 @@ def _newest_ms(config: Config, ends: dict[Place, int]) -> int | None:
     return newest if newest >= 0 else None
 
 
-def sentences(config: Config, seen: Turning) -> list[str]:
+def sentences(config: Config, seen: Turning, waits: bool = False) -> list[str]:
     """What keeps the trial from going on, in words."""
     said = []
-    if config.candidate.call is not None and not (config.bounded and seen.waiting == 0):
+    waits = waits and not seen.unjoined
+    if config.candidate.call is not None and not waits and not (config.bounded and seen.waiting == 0):
         said += _of_runner(config, seen)
     if seen.unjoined and _is_still(seen.last_stats_ms, seen.now_ms):
         last = _last("statistics", seen.last_stats_ms, seen.now_ms)

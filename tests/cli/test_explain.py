@@ -53,7 +53,7 @@ def test_whoever_reads_only_this_knows_what_is_needed_and_a_run_confirms_it(cli:
     assert (stands["mismatch"]["n"], stands["mismatch"]["s"], stands["mismatch"]["limit"]) == ("1000", "4", "0.01")
     assert (stands["missing"]["n"], stands["missing"]["s"]) == ("1002", "2")
     assert stands["extra"]["state"] == "shown good"
-    assert said.out.splitlines()[2].startswith("  coverage: 100 % of production's records were compared or judged missing")
+    assert said.out.splitlines()[2].startswith("  coverage: 100 % of production's records were compared or judged")
     unmet = {name: one for name, one in stands.items() if one["state"] != "shown good"}
     assert "mismatch" in unmet
     page = (Path(__file__).parents[2] / "docs" / "judging.md").read_text("utf-8")

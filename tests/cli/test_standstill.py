@@ -59,6 +59,12 @@ def test_a_bounded_trial_that_has_read_everything_stands_still_for_a_reason() ->
     assert len(sentences(config(bounded=True), ended._replace(waiting=1, unjoined=1))) == 2
 
 
+def test_a_runner_that_waits_for_productions_first_outputs_does_not_stand_still() -> None:
+    silent = GOES_ON._replace(last_mark_ms=None)
+    assert sentences(config(), silent, True) == []
+    assert len(sentences(config(), silent._replace(unjoined=5), True)) == 1
+
+
 def test_on_a_broker_without_roles_both_are_named_and_without_topics_that_is_said(kafka: Broker) -> None:
     trial = config(kafka.bootstrap)
     assert look(trial) == [

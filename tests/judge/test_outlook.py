@@ -12,6 +12,7 @@ import pytest
 from shadowstream.judge.evidence import critical_n, log_e_below
 from shadowstream.judge.explain import Explanation, explain
 from shadowstream.judge.grid import grid_sums
+from shadowstream.judge.notes import notes_beside
 from shadowstream.judge.outlook import Outlook
 from shadowstream.judge.step import JudgeStep
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
@@ -182,11 +183,44 @@ def test_coverage_attempt_and_what_it_cannot_vouch_for_are_said() -> None:
     for _ in range(3):
         run.go_on(cell(0, match=60, unpairable_production=19, duplicate_production=1, input=80))
     notes = run.explained().notes
-    assert notes[0].startswith("coverage: 75 % of production's records were compared or judged missing, 100 % of ")
-    assert notes[1] == "attempt 2 at release may: each is judged more strictly than the last"
-    assert notes[2] == "covered 3 h of the 24 h needed (span 3 h)"
-    assert notes[3] == "note: the candidate ran in a process of its own"
-    assert notes[4].startswith("note: 3 records of production came twice")
+    assert notes[0] == "attempt 2 at release may: each is judged more strictly than the last"
+    assert notes[1] == "covered 3 h of the 24 h needed (span 3 h)"
+    assert notes[2] == "note: the candidate ran in a process of its own"
+    assert notes[3].startswith("note: 3 records of production came twice")
+
+
+def test_coverage_is_said_once_as_a_reason_or_as_a_note() -> None:
+    run = Run()
+    run.go_on(cell(0, match=60, unpairable_production=20, input=80))
+    found, record = run.explained(), run.step.evaluate(0, force=True).verdict
+    assert record is not None
+    assert "coverage: 75 % of production's records (60 of 80) were compared or judged" in " ".join(found.blockers)
+    assert not any(note.startswith("coverage: ") for note in [*found.notes, *notes_beside(record, record["reasons"])])
+    stale = explain(record, "not_yet", ["the verdict is old"])
+    assert stale.notes[0].startswith("coverage: 75 % of production's records were compared or judged missing, ")
+    assert notes_beside(record, ["the verdict is old"])[0] == stale.notes[0]
+
+
+def test_a_trial_at_its_end_is_not_told_to_wait() -> None:
+    run = Run()
+    run.go_on(cell(0, match=60, input=60))
+    record = run.step.evaluate(0, force=True).verdict
+    assert record is not None
+    assert "let it run" in explain(record, "not_yet", record["reasons"]).todo[0]
+    over = explain(record | {"final": True}, "not_yet", record["reasons"]).todo
+    assert not any("let it run" in one for one in over)
+    assert over[0].startswith("the trial has read all that it was to read, so waiting adds nothing")
+    nothing = record | {"final": True, "windows_closed": 0, "reasons": ["no window with compared records has closed"]}
+    assert "wait until" not in " ".join(explain(nothing, "not_yet", nothing["reasons"]).todo)
+
+
+def test_a_criterion_of_no_units_is_no_good_one_so_far() -> None:
+    run = Run()
+    run.go_on(cell(0, extra=1, input=60))
+    record = run.step.evaluate(0, force=True).verdict
+    assert record is not None
+    said = [reason for reason in record["reasons"] if reason.startswith("mismatch: ")]
+    assert said == ["mismatch: no pairs have come yet; 449 without a bad one are needed"]
 
 
 def test_an_open_incident_is_said_with_its_parts_who_acts_on_it_and_where_the_excess_lies() -> None:
@@ -222,7 +256,7 @@ def test_a_reject_is_said_as_it_was_decided() -> None:
         run.go_on(pairs(5, 50))
     found = run.explained()
     assert found.decision == "reject"
-    assert "pairs (0.1) are shown to be over the limit 0.01" in found.blockers[0]
+    assert "pairs (10 %) are shown to be over the limit 1 %" in found.blockers[0]
     assert found.standings[0].needed is None
 
 
