@@ -6,8 +6,9 @@ out what could not be compared, so without this bound a candidate that is wrong 
 
 from __future__ import annotations
 
+import re
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config
@@ -23,6 +24,7 @@ REASONS_SHOWN_MAX = 3
 _JUDGED: Mapping[LossSide, tuple[str, ...]] = {"production": RATES["missing"].n, "candidate": RATES["extra"].n}
 _RECORDS: Mapping[LossSide, str] = {"production": "production's records", "candidate": "the candidate's records"}
 _KEPT = frozenset(name for side in SIDES for name in _JUDGED[side]) | frozenset(LOSSES)
+_NAMES_A_KEY = re.compile(r"\b(schemas|identity|limits|candidate)\.[a-z]")
 _WINDOWS_FACTOR, _LEAST_MISSED = 2, 0.001
 
 
@@ -150,9 +152,14 @@ def top_reasons(figures: Mapping[str, int]) -> dict[str, int]:
 
 
 def uncovered(
-    config: Config, outcomes: Mapping[str, int], lately: Mapping[str, int], reasons: Mapping[str, int]
+    config: Config,
+    outcomes: Mapping[str, int],
+    lately: Mapping[str, int],
+    reasons: Mapping[str, int],
+    advised: Collection[str] = (),
 ) -> list[str]:
-    """Why coverage holds promote back, as sentences; none where it does not. `reasons`: as of `top_reasons`."""
+    """Why coverage holds promote back, as sentences; none where it does not. `reasons`: as of `top_reasons`; `advised`:
+    outcomes for which another reason says what to change."""
     least = config.judge.min_coverage
     found: list[str] = []
     for side in SIDES:
@@ -164,23 +171,29 @@ def uncovered(
                 f"coverage: {when}{percent(share.value)} of {_RECORDS[side]} ({share.judged:,} of {share.every:,}) "
                 f"were compared or judged; judge.min_coverage asks for {percent(least)}"
             )
-            found += [f"coverage: {one}" for one in lowered_by(share, counted, reasons)]
+            found += [f"coverage: {one}" for one in lowered_by(share, counted, reasons, advised)]
             break
     return found
 
 
-def lowered_by(share: Share, outcomes: Mapping[str, int], reasons: Mapping[str, int]) -> list[str]:
+def lowered_by(
+    share: Share, outcomes: Mapping[str, int], reasons: Mapping[str, int], advised: Collection[str] = ()
+) -> list[str]:
     """The outcomes that lower a side's coverage most, each with its share, its commonest reason and what to change."""
     lost = [(name, outcomes.get(name, 0)) for name, loss in LOSSES.items() if loss.side == share.side]
     ranked = sorted((one for one in lost if one[1] > 0), key=lambda one: (-one[1], one[0]))
-    return [_sentence(name, units, share, reasons) for name, units in ranked[:SHOWN_MAX]]
+    return [_sentence(name, units, share, reasons, name in advised) for name, units in ranked[:SHOWN_MAX]]
 
 
-def _sentence(outcome: str, units: int, share: Share, reasons: Mapping[str, int]) -> str:
+def _sentence(outcome: str, units: int, share: Share, reasons: Mapping[str, int], advised: bool) -> str:
     named = [split_name(name)[1] for name in reasons if split_name(name)[0] == outcome]
     common = next((one for one in _ranked(outcome, named, reasons) if one != OTHER), None)
     why = f": {common}" if common else ""
-    return f"{percent(units / share.every)} {outcome} ({units:,}){why}; {LOSSES[outcome].advice(common)}"
+    found = f"{percent(units / share.every)} {outcome} ({units:,}){why}"
+    if advised:
+        return f"{found}; change identity as said above"
+    # A reason that names a key of the config has said what to change.
+    return found if _NAMES_A_KEY.search(common or "") else f"{found}; {LOSSES[outcome].advice(common)}"
 
 
 def _ranked(outcome: str, named: Sequence[str], reasons: Mapping[str, int]) -> list[str]:

@@ -34,18 +34,24 @@ def no_id(config: Config, side: Side) -> str:
 
 def misfits(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     """Why the identity does not fit enough of production's or the candidate's records, as reasons for not yet."""
+    return list(misfits_by_outcome(config, outcomes).values())
+
+
+def misfits_by_outcome(config: Config, outcomes: Mapping[str, int]) -> dict[str, str]:
+    """The same by the outcome that the records have."""
     production = production_records(outcomes)
     shadow = sum(counts("extra", outcomes)[:1]) + sum(outcomes.get(name, 0) for name in _SHADOW_ALONE)
-    reasons = []
+    reasons: dict[str, str] = {}
     for whose, side, records in (
         ("production's", Side.PRODUCTION, production),
         ("the candidate's", Side.SHADOW, shadow),
     ):
         repeated, without = (outcomes.get(f"{kind}_{side.word}", 0) for kind in ("repeated", "unpairable"))
         if without > SHARE_MAX * records:
-            reasons.append(f"{_share(without, records, whose)} have {no_id(config, side)}; {_instead(config, side)}")
+            found = f"{_share(without, records, whose)} have {no_id(config, side)}; {_instead(config, side)}"
+            reasons[f"unpairable_{side.word}"] = found
         if repeated > SHARE_MAX * records:
-            reasons.append(f"{_share(repeated, records, whose)} {_repeat(config, side)}")
+            reasons[f"repeated_{side.word}"] = f"{_share(repeated, records, whose)} {_repeat(config, side)}"
     return reasons
 
 

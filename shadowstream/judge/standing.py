@@ -131,7 +131,9 @@ def _amount(bad: float) -> str:
 def _not_shown(measure: Measure, said: Mapping[str, Any], possible: bool) -> str:
     n, bad = said["n"], _amount(said["bad"])
     if possible and not n:
-        return f"{measure.id}: no {measure.units} have come yet; {said['units_needed']} without a bad one are needed"
+        return (
+            f"{measure.id}: no {measure.units} could be judged yet; {said['units_needed']} without a bad one are needed"
+        )
     if not possible:
         return f"{measure.id}: {bad} bad of {n} {measure.units} cannot be: the joiner's counts are wrong; report this"
     if n and said["bad"] / n >= measure.limit:

@@ -26,7 +26,7 @@ from shadowstream.judge.coverage import coverage, share_of, top_reasons, uncover
 from shadowstream.judge.criteria import is_known, measured_otherwise, summed_otherwise
 from shadowstream.judge.families import OpenIncident
 from shadowstream.judge.guards import asks_for_error
-from shadowstream.judge.identities import misfits
+from shadowstream.judge.identities import misfits_by_outcome
 from shadowstream.judge.incidents import Watch
 from shadowstream.judge.lateness import caveats_of_time, reasons_of_time
 from shadowstream.judge.paths import Paths
@@ -160,8 +160,9 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     outcomes = {name: units for name, units in sorted(windows.outcomes.items()) if units > 0}
     judged = [one for one in case.standings if not one.measure.criterion.muted]
     reasons_by_outcome = top_reasons(windows.figures)
-    not_covered = uncovered(config, outcomes, case.lately, reasons_by_outcome)
-    unusable = [*case.topics, *misfits(config, outcomes), *not_covered]
+    misfits = {} if case.rejected else misfits_by_outcome(config, outcomes)
+    not_covered = uncovered(config, outcomes, case.lately, reasons_by_outcome, misfits)
+    unusable = [*case.topics, *misfits.values(), *not_covered]
     blockers = [*unusable, *_unproven(case, judged), *_unfit(case, outcomes)]
     if case.rejected:
         decision = "reject"

@@ -220,7 +220,7 @@ def test_a_criterion_of_no_units_is_no_good_one_so_far() -> None:
     record = run.step.evaluate(0, force=True).verdict
     assert record is not None
     said = [reason for reason in record["reasons"] if reason.startswith("mismatch: ")]
-    assert said == ["mismatch: no pairs have come yet; 449 without a bad one are needed"]
+    assert said == ["mismatch: no pairs could be judged yet; 449 without a bad one are needed"]
 
 
 def test_an_open_incident_is_said_with_its_parts_who_acts_on_it_and_where_the_excess_lies() -> None:
