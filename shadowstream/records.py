@@ -176,16 +176,13 @@ class Batch:
 
     def below(self, offset: int) -> Batch:
         """Those of the records that lie below an offset."""
-        n = sum(one < offset for one in self.offsets)
-        return Batch(
-            self.place,
-            self.offsets[:n],
-            self.times_ms[:n],
-            self.keys[:n],
-            self.values[:n],
-            self.headers[:n],
-            self.lost,
-        )
+        return self.part(0, sum(one < offset for one in self.offsets))
+
+    def part(self, begin: int, end: int) -> Batch:
+        """Its records from the one at `begin` to before that at `end`."""
+        offsets, times_ms = self.offsets[begin:end], self.times_ms[begin:end]
+        keys, values = self.keys[begin:end], self.values[begin:end]
+        return Batch(self.place, offsets, times_ms, keys, values, self.headers[begin:end], self.lost)
 
 
 class Write(NamedTuple):

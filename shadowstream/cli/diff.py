@@ -26,7 +26,7 @@ OUTCOMES = (
     *("undecodable_production", "undecodable_shadow", "duplicate_production", "duplicate_shadow"),
     *("repeated_production", "repeated_shadow", "unpairable_production", "unpairable_shadow", "warm_up", "twin_extra"),
     *("duplicate_twin", "repeated_twin", "unpairable_twin", "undecodable_twin", "sampled_out"),
-    *("evicted", "filtered"),
+    *("evicted", "filtered", "uncompared"),
 )
 """The closed table of outcomes, as the schema of diff states it."""
 _BAD = {"mismatch", "cardinality", "missing", "extra", "candidate_error", "timeout", "crashed", "undecodable_shadow"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from shadowstream.compare.hooks import Hook, HookError, Load, fenced, load
+from shadowstream.compare.hooks import Hook, HookError, Load, Unanswered, fenced, load
 from shadowstream.compare.lists import canonical
 from shadowstream.compare.rules import parse_path
 from shadowstream.compare.telling import ABSENT
@@ -63,15 +63,22 @@ class ExpectedChanges:
         return bool(self._changes)
 
     def names(self, found: Iterable[Found], time_ms: int) -> list[str]:
-        """Names of the changes that explain all that was found, in the config's order; empty where they do not."""
+        """Names of the changes that explain all that was found, in the config's order; empty where they do not. Raises
+        `Unanswered` where that depends on a function that did not answer."""
         alive = [change for change in self._changes if time_ms < change.until_ms]
         used = set()
+        unanswered: Unanswered | None = None
         for one in found:
             try:
                 name = next((change.name for change in alive if change.explains(one)), None)
+            except Unanswered as error:
+                unanswered = unanswered or error
+                continue
             except HookError:
                 name = None
             if name is None:
                 return []
             used.add(name)
+        if unanswered is not None:
+            raise unanswered
         return [change.name for change in alive if change.name in used]

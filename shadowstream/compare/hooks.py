@@ -28,6 +28,11 @@ class HookError(Exception):
     """A hook has raised; the message names it."""
 
 
+class Unanswered(HookError):
+    """A hook has not answered: it took too long, ended its process, or is not asked for a while. Nobody has compared
+    the pair, so it is no difference of the candidate."""
+
+
 def refusal(function: Any, arguments: int) -> str | None:
     """Why calling a function with so many arguments cannot work, as the end of a sentence; None where it may.
 

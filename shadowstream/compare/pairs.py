@@ -20,6 +20,7 @@ from shadowstream.compare.columns import compare_columns
 from shadowstream.compare.evolving import Evolutions
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.explaining import explained
+from shadowstream.compare.hooks import Unanswered
 from shadowstream.compare.result import MISMATCH, NAMES, PLAIN_MATCH, PairResult, Results, Undecodable
 from shadowstream.compare.rows import compare_rows, mismatches, whole
 from shadowstream.compare.rules import RuleSet
@@ -96,9 +97,12 @@ def compare_pairs(
         found = _by_rows(raw, ours, theirs, rules)
         for index, (place, result) in enumerate(zip(places, found, strict=True)):
             if expects and result.outcome == "mismatch":
-                names = _expected(declared, place, ours[index], theirs[index], rules)
-                if names:
-                    result = PairResult("expected", result.differences, reason=", ".join(names))
+                try:
+                    names = _expected(declared, place, ours[index], theirs[index], rules)
+                    if names:
+                        result = PairResult("expected", result.differences, reason=", ".join(names))
+                except Unanswered as error:
+                    result = PairResult("uncompared", result.differences, reason=str(error))
             results.places[place] = NAMES.index(result.outcome)
             results.known[place] = result
     results.changes = evolving.changes

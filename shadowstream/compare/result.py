@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from shadowstream.records import Side
 
-Outcome = Literal["match", "ignored", "tolerated", "mismatch", "expected"]
-OUTCOMES: tuple[Outcome, ...] = ("match", "ignored", "tolerated", "mismatch")
+Outcome = Literal["match", "ignored", "tolerated", "uncompared", "mismatch", "expected"]
+OUTCOMES: tuple[Outcome, ...] = ("match", "ignored", "tolerated", "uncompared", "mismatch")
 """By precedence: the outcome of a pair is the last of these that any of its paths has."""
-MATCH, IGNORED, TOLERATED, MISMATCH = range(4)
+MATCH, IGNORED, TOLERATED, UNCOMPARED, MISMATCH = range(5)
 """Places in `OUTCOMES`: the levels that both executions of the rules compute."""
 
 DIFFERENCES_MAX = 32
@@ -48,7 +48,8 @@ class PairResult:
     """How a pair compares. Equal results have equal outcomes, differences and reasons.
 
     `differences` are those that made the outcome, at most 32: of a mismatch the real ones only, of a tolerated pair
-    the tolerated, of an ignored one the ignored. They are worked out when first asked for.
+    the tolerated, of an ignored one the ignored, of an uncompared one those that a function did not answer for. They
+    are worked out when first asked for.
     """
 
     __slots__ = ("_differences", "_explain", "_reason", "_touched", "outcome")

@@ -34,7 +34,7 @@ from typing import Any
 
 from shadowstream.compare import lists
 from shadowstream.compare.expected import Found
-from shadowstream.compare.hooks import HookError, answers_of
+from shadowstream.compare.hooks import HookError, Unanswered, answers_of
 from shadowstream.compare.result import (
     DIFFERENCES_MAX,
     IGNORED,
@@ -44,6 +44,7 @@ from shadowstream.compare.result import (
     OUTCOMES,
     PLAIN_MATCH,
     TOLERATED,
+    UNCOMPARED,
     PairResult,
 )
 from shadowstream.compare.rules import Own, RuleSet, Spot
@@ -122,7 +123,7 @@ class _Enough(Exception):
 class _Walk:
     """One walk over a pair: collects what differs, by level, and which watched paths the mismatches touch."""
 
-    __slots__ = ("_at", "_found", "_ignores_added", "_most", "_reason", "_touched", "_watched")
+    __slots__ = ("_at", "_found", "_ignores_added", "_most", "_reason", "_touched", "_unanswered", "_watched")
 
     def __init__(self, ignores_added: bool, most: int = DIFFERENCES_MAX, watched: Watched = NONE_WATCHED) -> None:
         self._ignores_added = ignores_added
@@ -130,8 +131,9 @@ class _Walk:
         self._touched: set[str] = set()
         self._most = most
         self._at: list[str] = []
-        self._found: tuple[list[Found], ...] = ([], [], [], [])
+        self._found: tuple[list[Found], ...] = ([], [], [], [], [])
         self._reason: str | None = None
+        self._unanswered: str | None = None
 
     def top(self, spot: Spot, production: Any, shadow: Any) -> None:
         with suppress(_Enough):
@@ -145,7 +147,7 @@ class _Walk:
             self._step(spot, name, production, shadow)
 
     def level(self) -> int:
-        return next((level for level in (MISMATCH, TOLERATED, IGNORED) if self._found[level]), MATCH)
+        return next((level for level in (MISMATCH, UNCOMPARED, TOLERATED, IGNORED) if self._found[level]), MATCH)
 
     def found(self, level: int) -> list[Found]:
         return self._found[level]
@@ -156,7 +158,8 @@ class _Walk:
             return PLAIN_MATCH
         differences = [difference(*found) for found in self._found[level]]
         touched = frozenset(self._touched) if self._touched else NOWHERE
-        return PairResult(OUTCOMES[level], differences, reason=self._reason, touched=touched)
+        reason = self._unanswered if level == UNCOMPARED else self._reason
+        return PairResult(OUTCOMES[level], differences, reason=reason, touched=touched)
 
     # ---------------------------------------------------------------- values
 
@@ -176,6 +179,9 @@ class _Walk:
         elif lists.canonical(production) != lists.canonical(shadow):
             try:
                 self._by_own_rule(spot, own, production, shadow)
+            except Unanswered as error:
+                self._unanswered = self._unanswered or str(error)
+                self._differ(UNCOMPARED, "value", production, shadow)
             except HookError as error:
                 self._reason = self._reason or str(error)
                 self._differ(MISMATCH, "value", production, shadow)

@@ -258,7 +258,7 @@ class Compare(Model):
         5_000,
         le=20_000,
         description="longest time of one call of a function of rules or expected, ms; a pair whose call takes longer, "
-        "or ends its process, is a mismatch with that reason",
+        "or ends its process, is uncompared with that reason",
     )
     diff_json: bool = Field(False, description="write each row of diff as JSON too, to shadow.<name>.diff.json")
 

@@ -32,7 +32,7 @@ from shadowstream.records import REVISION_BYTES, Coordinate, Place, Side, Write
 
 PLAIN = frozenset(("match", "tolerated", "ignored"))
 AGREES = PLAIN | {"expected", "both_failed"}
-UNJUDGED = frozenset(("warm_up", "filtered", "sampled_out", "evicted", "undecodable_input")) | {
+UNJUDGED = frozenset(("warm_up", "filtered", "sampled_out", "evicted", "undecodable_input", "uncompared")) | {
     f"{kind}_production" for kind in ("duplicate", "repeated", "unpairable")
 }
 """Outcomes of a production record that say nothing of the candidate, and so nothing of the twin beside it."""
@@ -213,6 +213,8 @@ class Book:
         if outcome in UNJUDGED:
             return
         twin = _of_twin(compared.outcome) if compared else "missing"
+        if twin == "uncompared":
+            return
         joint = _JOINT[outcome not in AGREES, twin not in AGREES]
         cell = self._cell(time_ms, revision)
         cell.outcomes[f"twin_{twin}"] += 1

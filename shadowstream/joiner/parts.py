@@ -28,7 +28,7 @@ from shadowstream.joiner.rows import Row
 from shadowstream.records import Side
 
 Mask = npt.NDArray[np.bool_]
-UNREAD = frozenset(("undecodable_production", "undecodable_shadow"))
+UNREAD = frozenset(("undecodable_production", "undecodable_shadow", "uncompared"))
 """Outcomes of a pair of which nothing could be compared."""
 OF_ONE = frozenset(
     (

@@ -90,6 +90,11 @@ class JoinerStep:
         task, side = self._by_place[batch.place]
         return task.read(side, batch, now_ms)
 
+    def compare_gathered(self, place: Place) -> None:
+        """Compare the pairs gathered so far of the task of a place."""
+        task, _ = self._by_place[place]
+        task.compare_gathered()
+
     def high(self, place: Place) -> int:
         """Below this offset the place had been read before the restart."""
         task, side = self._by_place[place]

@@ -311,6 +311,10 @@ class Task(TaskState):
         """How many records have ended since the last commit, or have met and are to be compared."""
         return self.book.records.total() + self._deciding.gathered()
 
+    def compare_gathered(self) -> None:
+        """Compare the pairs gathered so far."""
+        self._deciding.compare_pairs()
+
     def prepare(self, now_ms: int, most: int = sys.maxsize) -> tuple[list[Write], list[Commit]]:
         """Everything of one transaction; empty where there is nothing new to say. `most`: see `settle`."""
         self.settle(most)

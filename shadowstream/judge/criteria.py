@@ -15,7 +15,8 @@ A pair compared is one unit however many records or fields it has. Where the tab
 
 - `undecodable_shadow` counts in error alone, paired or not. Its production record was neither compared nor is it
   missing, so it is no unit of mismatch or missing; the candidate pays once, not twice.
-- `undecodable_production` counts in no rate, paired or not, and lowers coverage.
+- `undecodable_production` counts in no rate, paired or not, and lowers coverage. So does `uncompared`: a pair that a
+  function of the config did not answer for.
 - `candidate_error`, `timeout` (no answer within `candidate.timeout_ms`) and `crashed` (the candidate ended its process)
   end a production record and count in missing. The failing input counts in error by itself (`input_failed`), whatever
   production wrote.

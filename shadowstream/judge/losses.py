@@ -6,7 +6,7 @@ Two shares are asked for, and each record counts on one side:
 side           compared or judged                       lost
 =============  =======================================  ====================================================
 production     units of missing (`criteria.RATES`)      undecodable (value, input), unpairable, duplicate,
-                                                        repeated, evicted
+                                                        repeated, evicted, uncompared
 candidate      units of extra                           undecodable, unpairable, duplicate, repeated
 =============  =======================================  ====================================================
 
@@ -59,6 +59,11 @@ LOSSES: Mapping[str, Loss] = {
     "repeated_production": Loss("production", _REPEATS),
     "evicted": Loss(
         "production", "raise limits.pending_bytes_max or add joiners; raise the retention of topics that delete records"
+    ),
+    "uncompared": Loss(
+        "production",
+        "mend the function of compare.rules or compare.expected that the reason names, or raise "
+        "compare.call_timeout_ms",
     ),
     "undecodable_shadow": Loss("candidate", "mend what the candidate writes, or set schemas", _DECODING),
     "unpairable_shadow": Loss("candidate", "set identity (kind, header or path) to an id that both sides hold"),

@@ -65,9 +65,10 @@ class CopyingRole:
         """What is committed has been copied: nothing is read again."""
         return True
 
-    def batch(self, batch: Batch, now_ms: int) -> None:
+    def batch(self, batch: Batch, now_ms: int) -> int:
         """Copy a batch."""
         self._copies.step.copy(batch, now_ms)
+        return len(batch)
 
     def entered(self, new: int) -> int:
         """What is read ends at once."""

@@ -1,9 +1,10 @@
 """Functions of `compare` called in a process beside the joiner: what they raise, hang in or end is one pair's outcome.
 
-A function that does not answer within `compare.call_timeout_ms`, or ends its process, is a `HookError` of that pair, as
-one that raises is: a difference with that reason. The process is started anew for the next call. A function that goes
-on like that would hold the joiner up longer than its group waits, so after `FAILURES_MAX` of these it rests for
-`REST_S`, and each pair that asks for it is such a difference at once.
+A function that raises makes its pair a difference with that reason. One that does not answer within
+`compare.call_timeout_ms`, or ends its process, has compared nothing: its pair is `uncompared`, which lowers coverage.
+The process is started anew for the next call. A function that goes on like that would hold the joiner up longer than
+its group waits, so after `FAILURES_MAX` of these it rests for `REST_S`, and each pair that asks for it is `uncompared`
+at once. So are the pairs that one turn of the loop has no time left for (`TURN_SHARE`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections import deque
 from multiprocessing.connection import Connection
 from typing import Any
 
-from shadowstream.compare.hooks import Hook, HookError
+from shadowstream.compare.hooks import Hook, HookError, Unanswered
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.observe import get_logger
@@ -28,6 +29,8 @@ LOAD_S = 60.0
 """So long the import of a function's module may take."""
 FAILURES_MAX = 5
 REST_S = 60.0
+TURN_SHARE = 3
+"""All calls of one turn of the loop may take this part of max.poll.interval.ms."""
 KNOWN_MAX = 64
 """Calls that failed and are known to: they are not tried again."""
 _PLAIN = frozenset(("builtins", "datetime", "decimal", "uuid", "_codecs", "collections", "fractions"))
@@ -52,9 +55,17 @@ class HookProcess:
         self._failures: dict[str, deque[float]] = {}
         self._loaded: set[tuple[str, int]] = set()
         self._known: dict[bytes, str] = {}
+        self._turn_s = config.kafka.poll_interval_ms / 1000 / TURN_SHARE
+        self._left_s = self._turn_s
+        self.in_use = False
+
+    def turn(self) -> None:
+        """A turn of the loop begins."""
+        self._left_s = self._turn_s
 
     def load(self, entry: str, key: str = "compare.rules", arguments: int = 2) -> Hook:
         """The function of an entry point, as `compare.hooks.load` gives it. Raises `ConfigError` where it cannot be."""
+        self.in_use = True
         what, said = self._loads(entry, arguments)
         if what == "refused":
             raise ConfigError(f"{key}: {said}")
@@ -72,17 +83,19 @@ class HookProcess:
         except (pickle.PickleError, AttributeError, TypeError) as error:
             raise HookError(f"{entry}: {type(error).__name__}: its arguments are no plain values") from error
         if request in self._known:  # what differs is compared again to say how
-            raise HookError(f"{entry}: {self._known[request]}")
+            raise Unanswered(f"{entry}: {self._known[request]}")
         self._check_rest(entry)
         what, said = self._loads(entry, takes)
+        began = time.monotonic()
         if what == "returned":
             what, said = self._ask(request, self._timeout_ms / 1000)
+        self._left_s -= time.monotonic() - began
         if what == "returned":
             return said
         if what == "raised":
             raise HookError(said)
         self._failed(entry, said, request)
-        raise HookError(f"{entry}: {said}")
+        raise Unanswered(f"{entry}: {said}")
 
     def _loads(self, entry: str, takes: int) -> tuple[str, Any]:
         """Have the process that runs now load a function, if it has not yet."""
@@ -106,7 +119,10 @@ class HookProcess:
     def _check_rest(self, entry: str) -> None:
         failures = self._failures.get(entry)
         if failures and len(failures) == FAILURES_MAX and time.monotonic() - failures[-1] < REST_S:
-            raise HookError(f"{entry}: rests, after it did not answer or ended its process {FAILURES_MAX} times")
+            raise Unanswered(f"{entry}: rests, after it did not answer or ended its process {FAILURES_MAX} times")
+
+        if self._left_s <= 0:
+            raise Unanswered(f"{entry}: calls of one turn took a third of max.poll.interval.ms; it is not asked now")
 
     def _failed(self, entry: str, said: str, request: bytes) -> None:
         while len(self._known) >= KNOWN_MAX:

@@ -6,6 +6,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer
@@ -33,6 +34,7 @@ from shadowstream.kafka.received import Received
 from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.role import Prepared
 from shadowstream.kafka.said import read_said
+from shadowstream.kafka.slow_hooks import SlowHooks
 from shadowstream.kafka.spilling import Spilling
 from shadowstream.kafka.states import newest_states, read_states
 from shadowstream.kafka.topic_changes import TopicChanges, compacted, topics_of
@@ -57,6 +59,7 @@ class Clients(NamedTuple):
     consumer: Consumer
     writer: GuardedWriter
     received: Received
+    hooks: HookProcess
 
 
 class Reads(NamedTuple):
@@ -82,6 +85,7 @@ class JoinerRole:
         self.topics = TopicChanges(config, clients.admin, topics_of(reads.start))
         self._fetcher = Fetcher(config, clients.admin, clients.received.settings())
         self._holding = Holding(clients.consumer, config.limits.pending_bytes_max)
+        self._slow_hooks = SlowHooks(clients.hooks)
         self._spilling = Spilling(config.limits) if config.limits.overflow == "spill" else None
         self._cut: dict[str, int] = {}
         self.pending_at_restart = 0
@@ -195,8 +199,12 @@ class JoinerRole:
         read = all(side.read_to >= side.high for task in tasks for side in task.sides)
         return read and not any(len(task.awaiting) for task in tasks)
 
-    def batch(self, batch: Batch, now_ms: int) -> None:
+    def batch(self, batch: Batch, now_ms: int) -> int:
         """A batch of one side of one task."""
+        read, compare = partial(self._read, now_ms=now_ms), partial(self._step.compare_gathered, batch.place)
+        return self._slow_hooks.take(batch, read, compare)
+
+    def _read(self, batch: Batch, now_ms: int) -> None:
         deadline = time.monotonic() + NAMED_WITHIN_S
         while unnamed := self._step.read(batch, now_ms):
             # The runner has flushed the start mark of a revision before it writes anything for it.
@@ -217,6 +225,7 @@ class JoinerRole:
     def turn(self, now_ms: int) -> None:
         """Marks, observations, what is to be read again, and back-pressure."""
         self.topics.turn()
+        self._slow_hooks.turn()
         if not self._step.tasks:
             return
         self._observer.turn(now_ms)
@@ -245,7 +254,7 @@ class JoinerRole:
     def prepare(self, now_ms: int, most: int) -> Prepared:
         """Everything of one transaction, but for what is left to the next. What rests on an absence is committed only
         once the topics are known to be as they were, after it was decided."""
-        writes, commits = self._step.prepare(now_ms, most)
+        writes, commits = self._step.prepare(now_ms, self._slow_hooks.most(most))
         rests = any(outcome in ABSENT for book in self._step.books() for _, outcome in book.records)
         if rests and not self.topics.unchanged():
             return Prepared([], [])
@@ -362,9 +371,8 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
         step.compacted = compacted(client, families.topics)
         received = Received(watch)
         consumer = group_consumer(config, "joiner", instance, **received.settings())
-        role = JoinerRole(
-            config, step, Reads(start, begun.ends(), families), Clients(client, consumer, writer, received), watch
-        )
+        clients = Clients(client, consumer, writer, received, hooks)
+        role = JoinerRole(config, step, Reads(start, begun.ends(), families), clients, watch)
         loop = Loop(config, role, consumer, writer, client, watch)
         with role.topics.explaining(), contextlib.closing(hooks):
             loop.run(families.topics, stop)

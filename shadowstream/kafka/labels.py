@@ -152,11 +152,11 @@ class LabelsRole:
         """Whether the store is that of the last commit."""
         return self._step is not None
 
-    def batch(self, batch: Batch, now_ms: int) -> None:
+    def batch(self, batch: Batch, now_ms: int) -> int:
         """Scored pairs, or labels."""
         step = self._step
         if step is None:
-            return
+            return len(batch)
         self._positions[batch.place] = batch.offsets[-1] + 1
         self._at_end.discard(batch.place)
         if batch.place.topic == self._labels.topic:
@@ -165,6 +165,7 @@ class LabelsRole:
             for value in batch.values:
                 self._take_scored(step, value, batch.place)
         self._tell(step)
+        return len(batch)
 
     def _take_scored(self, step: LabelStep, value: bytes | None, place: Place) -> None:
         try:

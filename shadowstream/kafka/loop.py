@@ -29,8 +29,7 @@ from __future__ import annotations
 
 import gc
 import time
-from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -43,12 +42,22 @@ from shadowstream.kafka.broken_batches import BrokenBatches, is_unreadable
 from shadowstream.kafka.client_log import is_outage
 from shadowstream.kafka.clients import GuardedWriter, Stoppable
 from shadowstream.kafka.delivery import TRANSACTION_WAIT_S, Deciding, commit_at_least_once, commit_transaction
-from shadowstream.kafka.failures import broker_error, code_of, event_error, told
+from shadowstream.kafka.events import check_event
+from shadowstream.kafka.failures import broker_error, code_of, told
 from shadowstream.kafka.lag import Lag
-from shadowstream.kafka.messages import columns, is_begin_gone, is_end, is_fatal, offset_of, place_of, split
+from shadowstream.kafka.messages import (
+    columns,
+    is_end,
+    new_of,
+    offset_of,
+    place_of,
+    split,
+    split_at,
+)
 from shadowstream.kafka.pace import CommitPace
 from shadowstream.kafka.putting_off import PutOff
 from shadowstream.kafka.role import Role
+from shadowstream.kafka.step_time import StepTime
 from shadowstream.kafka.watchdog import CALL_MAX_S, Watchdog
 from shadowstream.observe import get_logger
 from shadowstream.records import Commit, Place, Write
@@ -83,15 +92,14 @@ class Loop:
         self._lag = Lag(client, role.side_word, watch)
         self._watchdog = Watchdog(watch)
         self._ours: set[Place] = set()
-        self.records = 0
-        self.commits = 0
-        self._since_commit = 0
+        self.records = self.commits = self._since_commit = 0
         self._left_over: list[Message] = []
         self._behind = False
         self._forgotten = 0
         self._leaving = False
         timeout_s = config.limits.transaction_timeout_ms / 1000
         self._transaction_max_s = max(CALL_MAX_S, timeout_s + SETTLE_S)
+        self._step_time = StepTime()
         self._pace = CommitPace(config.limits.commit_records, timeout_s / COMMIT_SHARE)
         self._restored = False
         self._put_off = PutOff(consumer, BrokenBatches(config, watch.role))
@@ -153,21 +161,15 @@ class Loop:
             elif error is not None and is_unreadable(error):
                 unreadable.append(message)
             elif error is not None:
-                self._message_error(message, error)
+                check_event(message, error)
         at = now_ms()
-        for place, group in groups.items():
-            if place in self._ours:
-                new = self._new(place, group)  # before they are taken, which moves what has been read
-                try:
-                    self._role.batch(columns(place, group, self._role.wants_headers(place.topic)), at)
-                except RegistryError as error:
-                    ends.pop(place, None)
-                    self._left_over = [message for message in self._left_over if place_of(message) != place]
-                    self._put_off.wait(place, offset_of(group[0]), error)
-                    continue
-                self._lag.read(place, offset_of(group[-1]) + 1, group[-1].timestamp()[1])
-                self.records += len(group)
-                self._since_commit += new
+        left = self._take(groups, ends, at)
+        waiting = {place_of(message) for message in left}
+        # A place has ended once all of it was taken; what is unreadable there says so again.
+        ended = [one for one in events if place_of(one) in waiting and is_end(cast(KafkaError, one.error()))]
+        ends = {place: offset for place, offset in ends.items() if place not in waiting}
+        self._left_over = [*left, *ended, *self._left_over]
+        unreadable = [message for message in unreadable if place_of(message) not in waiting]
         for lost in self._put_off.passed_by(unreadable, at):
             if lost.place in self._ours:
                 self._role.batch(lost, at)
@@ -177,13 +179,38 @@ class Loop:
                 self._lag.read(place, offset)
                 self._role.end(place, offset, at)
 
+    def _take(self, groups: Mapping[Place, Sequence[Message]], ends: dict[Place, int], at: int) -> list[Message]:
+        """Hand records to the role; returns those that are left because the step would take too long."""
+        left: list[Message] = []
+        self._step_time.begin()
+        for place, group in groups.items():
+            if place not in self._ours:
+                continue
+            if left or self._step_time.up():
+                left += group
+                continue
+            high = self._role.high(place)  # before they are taken, which moves what has been read
+            try:
+                n = self._role.batch(columns(place, group, self._role.wants_headers(place.topic)), at)
+            except RegistryError as error:
+                ends.pop(place, None)
+                self._left_over = [message for message in self._left_over if place_of(message) != place]
+                self._put_off.wait(place, offset_of(group[0]), error)
+                continue
+            left += group[n:]
+            self._lag.read(place, offset_of(group[n - 1]) + 1, group[n - 1].timestamp()[1])
+            self.records += n
+            self._since_commit += new_of(group[:n], high)
+        return left
+
     def _next(self) -> tuple[dict[Place, Sequence[Message]], list[Message]]:
         """Records and events of this turn, of which no more are new than the transaction has room for."""
         room = max(1, self._pace.most - self._role.entered(self._since_commit))
         again = self._ours and not self._restored
         most = self._role.most() if again else min(self._role.most(), room)
         fetched = self._fetch(max(1, most - len(self._left_over)))
-        messages, self._left_over = self._left_over + fetched, []
+        messages, later = split_at(self._left_over + fetched, max(1, most))
+        self._left_over = later
         groups, events = split(messages)
         if sum(self._new(place, group) for place, group in groups.items()) <= room:
             return groups, events
@@ -192,18 +219,13 @@ class Loop:
             if message.error() is None:
                 new += self._new(place_of(message), [message])
             if new > room:
-                self._left_over = messages[n:]
+                self._left_over = messages[n:] + later
                 return split(messages[:n])
         return groups, events
 
     def _new(self, place: Place, messages: Sequence[Message]) -> int:
         """How many of these records of one place have not been read before a restart."""
-        if place not in self._ours:
-            return 0
-        high = self._role.high(place)
-        if offset_of(messages[0]) >= high:
-            return len(messages)
-        return len(messages) - bisect_left(messages, high, key=offset_of)
+        return new_of(messages, self._role.high(place)) if place in self._ours else 0
 
     def _fetch(self, most: int) -> list[Message]:
         consumer = self._consumer
@@ -217,16 +239,6 @@ class Loop:
                     # A rebalance within this call has set us back to what is committed: the first one comes again.
                     messages = messages + further if before == self._forgotten else further
         return messages
-
-    def _message_error(self, message: Message, error: KafkaError) -> None:
-        if is_begin_gone(error):
-            raise BrokerError(
-                f"{message.topic()}/{message.partition()}: the offset to go on from is gone ({error.str()}); "
-                "retention deleted records before they were read: raise it and start a new trial"
-            )
-        if is_fatal(error):
-            raise event_error(error, "consume")
-        log.warning("consume_error", topic=message.topic(), partition=message.partition(), error=error.str())
 
     # ---------------------------------------------------------------- assignment
 

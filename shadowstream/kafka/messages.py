@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any, cast
@@ -69,6 +70,18 @@ def split(messages: Sequence[Message]) -> tuple[dict[Place, Sequence[Message]], 
     for at, message in zip(zip(topics, partitions, strict=True), messages, strict=True):
         groups.setdefault(at, []).append(message)
     return {Place(*at): group for at, group in groups.items()}, events
+
+
+def split_at(messages: list[Message], n: int) -> tuple[list[Message], list[Message]]:
+    """The first n, and the others."""
+    return (messages, []) if len(messages) <= n else (messages[:n], messages[n:])
+
+
+def new_of(messages: Sequence[Message], high: int) -> int:
+    """How many of these messages of one place lie at or above an offset."""
+    if not messages or offset_of(messages[0]) >= high:
+        return len(messages)
+    return len(messages) - bisect_left(messages, high, key=offset_of)
 
 
 def columns(place: Place, messages: Sequence[Message], with_headers: bool) -> Batch:

@@ -127,6 +127,7 @@ def commits(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[Pl
     request = ConsumerGroupTopicPartitions(group, [TopicPartition(p.topic, p.partition) for p in wanted])
 
     def ask() -> list[TopicPartition]:
+        _find_coordinator(client, group)
         asked = client.list_consumer_group_offsets([request], require_stable=True, request_timeout=TIMEOUT_S)
         found: list[TopicPartition] = asked[group].result(TIMEOUT_S).topic_partitions
         return found
@@ -134,6 +135,19 @@ def commits(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[Pl
     found = once_settled(ask, f"cannot read the commits of group {group!r}")
     kept = [tp for tp in found if tp.error is None and tp.offset >= 0]
     return {Place(tp.topic, tp.partition): (tp.offset, tp.metadata or "") for tp in kept}
+
+
+def _find_coordinator(client: AdminClient, group: str) -> None:
+    """Raise while no broker coordinates a group: where no group has ever committed, or its coordinator moves.
+
+    Asked for offsets then, the client ends the process (SIGSEGV on NOT_COORDINATOR, 2.15.1). To describe the group
+    needs no further right, and any other answer, that there is no such group too, comes from the coordinator.
+    """
+    try:
+        client.describe_consumer_groups([group], request_timeout=TIMEOUT_S)[group].result(TIMEOUT_S)
+    except KafkaException as error:
+        if error.args[0].code() in _MOVING:
+            raise
 
 
 def check_not_ahead(client: AdminClient, group: str, wanted: Iterable[Place]) -> None:

@@ -52,7 +52,9 @@ class Role(Protocol):
         """What a topic is to the role: input, production or shadow."""
         ...
 
-    def batch(self, batch: Batch, now_ms: int) -> None: ...
+    def batch(self, batch: Batch, now_ms: int) -> int:
+        """Take a batch; returns how many of its records were taken, one at least: the others come again."""
+        ...
 
     def entered(self, new: int) -> int:
         """How many records the next transaction ends so far; `new` have been read since the last for the first time."""

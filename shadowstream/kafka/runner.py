@@ -38,12 +38,12 @@ from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.role import Prepared
 from shadowstream.kafka.sampling import Rechecks
 from shadowstream.kafka.snapshots import read_counters, read_snapshots
+from shadowstream.kafka.step_time import StepTime, timed
 from shadowstream.kafka.topic_changes import TopicChanges
 from shadowstream.observe import get_logger
 from shadowstream.records import Batch, Place
 from shadowstream.runner import candidate, marks
 from shadowstream.runner.attempts import Attempts
-from shadowstream.runner.calls import Calls
 from shadowstream.runner.cost import Meter, meter_of
 from shadowstream.runner.outputs import Call
 from shadowstream.runner.stateful import Made, Stateful
@@ -64,6 +64,7 @@ class Edge(NamedTuple):
     copies: Copies
     rechecks: Rechecks
     pace: Pace
+    step_time: StepTime
 
 
 class RunnerRole:
@@ -74,6 +75,7 @@ class RunnerRole:
         self._config, self._step, self._client = config, step, edge.admin
         self._marks, self._pinned = edge.marks, pinned
         self._copies, self._rechecks, self._pace = edge.copies, edge.rechecks, edge.pace
+        self._step_time = edge.step_time
         client = edge.admin
         outputs = offsets.partition_counts(client, [config.plan.out(t) for t in config.production.outputs])
         self._outputs = offsets.places(outputs)
@@ -208,12 +210,13 @@ class RunnerRole:
         """The runner reads nothing again: what it commits has ended."""
         return True
 
-    def batch(self, batch: Batch, now_ms: int) -> None:
+    def batch(self, batch: Batch, now_ms: int) -> int:
         """Run the candidate, or copy what production has written."""
         if batch.place.topic in self._copies.topics:
             self._copies.step.copy(batch, now_ms)
-        else:
-            self._step.step(batch, now_ms)
+            return len(batch)
+        self._step_time.begin()
+        return self._step.step(batch, now_ms)
 
     def entered(self, new: int) -> int:
         """What is read ends at once."""
@@ -301,23 +304,6 @@ class RunnerRole:
             self._warm = True
 
 
-def _timed(call: Call, watch: Watch, pace: Pace, calls: Calls) -> Call:
-    def timed(values: Sequence[Any]) -> list[Any]:
-        results: list[Any] = []
-        while len(results) < len(values):
-            some = values[len(results) : len(results) + pace.most]
-            calls.part(len(results), len(some))
-            began = time.monotonic()
-            results += call(some)
-            seconds = time.monotonic() - began
-            watch.metrics.observe("candidate_seconds", seconds)
-            watch.turned()
-            pace.took(len(some), seconds)
-        return results
-
-    return timed
-
-
 def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
     """Run the runner until it has finished or is stopped; returns its figures."""
     began = time.monotonic()
@@ -326,9 +312,11 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     meter = meter_of(config, time.thread_time_ns)
     bound_topics.check(config, client)
     marks_writer = plain_writer(config)
-    attempts = Attempts(config.plan.of("attempts"), revision, saying(marks_writer))
-    told = candidate.Told(attempts.calls, FirstFailures(config).raised)
-    loaded = _loaded(config, revision, lambda call: _timed(call, watch, pace, attempts.calls), (meter, told))
+    step_time = StepTime()
+    enough = step_time.up
+    attempts = Attempts(config.plan.of("attempts"), revision, saying(marks_writer), enough)
+    told = candidate.Told(attempts.calls, FirstFailures(config).raised, enough)
+    loaded = _loaded(config, revision, lambda call: timed(call, watch, pace, attempts.calls, enough), (meter, told))
     sources = own_topics.ensure(client, config)
     rights.check(client, config, sources)
     schemas = schema_source(config.schemas)
@@ -354,7 +342,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
             attempts,
         )
         copies = Copies(config, client, pinned, decoder.decode_many)
-        edge = Edge(client, marks_writer, copies, Rechecks(config, client, pinned.partitioners), pace)
+        edge = Edge(client, marks_writer, copies, Rechecks(config, client, pinned.partitioners), pace, step_time)
         role = RunnerRole(config, step, edge, pinned, watch)
         consumer = group_consumer(config, "runner", instance, **Received(watch).settings())
         loop = Loop(config, role, consumer, writer, client, watch)
@@ -367,17 +355,17 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
 
 
 def _loaded(
-    config: Config, revision: str, timed: Callable[[Call], Call], told: tuple[Meter | None, candidate.Told]
+    config: Config, revision: str, timing: Callable[[Call], Call], told: tuple[Meter | None, candidate.Told]
 ) -> Callable[[dict[str, int]], Call | Stateful]:
     """The candidate, given the partitions of production's outputs; said at once where it cannot be loaded."""
     if config.candidate.state == "none":
-        call = timed(candidate.load(config.candidate, *told))
+        call = timing(candidate.load(config.candidate, *told))
         return lambda _: call
     made = candidate.load_stateful(config.candidate, *told)
 
     def make() -> Made:
         one = made()
-        return one._replace(call=timed(one.call))
+        return one._replace(call=timing(one.call))
 
     return lambda counts: Stateful(config, revision, make, max(counts.values()))
 

@@ -28,7 +28,7 @@ from shadowstream.errors import CandidateError
 from shadowstream.records import Place, Write
 from shadowstream.runner import marks
 from shadowstream.runner.absences import Reason
-from shadowstream.runner.calls import Asked, Calls
+from shadowstream.runner.calls import Asked, Calls, never
 
 ALONE_MAX = 2
 CRASHED = "the process ended while the candidate worked on this input alone, twice"
@@ -92,10 +92,11 @@ class _Guarded:
 
 
 class Attempts:
-    """Asks the candidate, and says of each attempt what must outlive the process. `say` writes to `topic`."""
+    """Asks the candidate, and says of each attempt what must outlive the process. `say` writes to `topic`. `enough`:
+    whether the inputs of this step have taken so long that those that are left wait for the next."""
 
-    def __init__(self, topic: str, revision: str, say: Say) -> None:
-        self._topic, self._revision, self._say = topic, revision, say
+    def __init__(self, topic: str, revision: str, say: Say, enough: Callable[[], bool] = never) -> None:
+        self._topic, self._revision, self._say, self._enough = topic, revision, say, enough
         self._guarded: dict[Place, _Guarded] = {}
         self.calls = Calls()
         self.news: list[EndedInput] = []
@@ -122,7 +123,7 @@ class Attempts:
         self._guarded.clear()
 
     def call(self, place: Place, offsets: Sequence[int], values: Sequence[Any], ask: Ask) -> list[Any]:
-        """The candidate's answers to inputs of a partition, in order."""
+        """The candidate's answers to inputs of a partition, in order; to the first of them where it is enough."""
         one = self._guarded.get(place)
         if one is None:
             return self._asked(place, offsets, values, ask)
@@ -133,11 +134,16 @@ class Attempts:
             if reason is not None:
                 results.append(CandidateError(reason.text, absence=reason.absence))
                 continue
+            if begin and self._enough():
+                break
             end = begin + 1
             while end < len(offsets) and not self._cut(one, offsets[begin], offsets[end]):
                 end += 1
             results += self._tried(place, one, (offsets[begin:end], values[begin:end]), ask)
-        if offsets and offsets[-1] + 1 >= one.until and all(offset <= offsets[-1] for offset in one.tried.ended):
+            if len(results) < end:
+                break
+        last = offsets[len(results) - 1] if results else -1
+        if results and last + 1 >= one.until and all(offset <= last for offset in one.tried.ended):
             del self._guarded[place]
         return results
 

@@ -11,6 +11,11 @@ from typing import Any, NamedTuple
 from shadowstream.records import Place
 
 
+def never() -> bool:
+    """No call is too long."""
+    return False
+
+
 class Asked(NamedTuple):
     """Inputs that one call of the candidate works on: one, or those of a batch. `serial`: another for each call."""
 

@@ -15,7 +15,7 @@ from typing import Any
 from shadowstream.compare.hooks import refusal
 from shadowstream.config import Candidate
 from shadowstream.errors import CandidateError, ConfigError, ShadowstreamBug
-from shadowstream.runner.calls import Calls
+from shadowstream.runner.calls import Calls, never
 from shadowstream.runner.cost import Meter
 from shadowstream.runner.outputs import Call, Output, outputs_of, outputs_of_each
 from shadowstream.runner.stateful import Made
@@ -34,12 +34,16 @@ def failure_of(error: BaseException) -> CandidateError:
 
 
 class Told:
-    """Hears of what goes on within a call."""
+    """Hears of what goes on within a call. `enough`: whether a call that asks for values one by one ends after this
+    one, and leaves the rest to the next."""
 
     def __init__(
-        self, calls: Calls | None = None, raised: Callable[[BaseException, CandidateError], None] | None = None
+        self,
+        calls: Calls | None = None,
+        raised: Callable[[BaseException, CandidateError], None] | None = None,
+        enough: Callable[[], bool] = never,
     ):
-        self._calls, self._raised = calls, raised
+        self._calls, self._raised, self.enough = calls, raised, enough
 
     def answer(self, answers: Sequence[Any]) -> None:
         """Values are asked for one by one, each answer is added to these."""
@@ -97,8 +101,9 @@ def check_callable(candidate: Candidate, function: Any) -> None:
 
 
 def load(candidate: Candidate, meter: Meter | None = None, told: Told = NOBODY) -> Call:
-    """Import the candidate and return a function from values to outputs or errors, one entry a value. `meter` takes
-    the cost of its calls, `told` is told of each value that is asked for and of what the candidate raises.
+    """Import the candidate and return a function from values to outputs or errors, one entry a value, or for the first
+    of them where `told` says that it is enough. `meter` takes the cost of its calls, `told` is told of each value that
+    is asked for and of what the candidate raises.
 
     Raises `ConfigError` as `_imported` does.
     """
@@ -137,7 +142,7 @@ def load_stateful(candidate: Candidate, meter: Meter | None = None, told: Told =
 
 
 def _call_values(function: Callable[[Any], Any], meter: Meter | None, told: Told) -> Call:
-    asked = function if meter is None else meter.of_values(function)
+    asked, enough = function if meter is None else meter.of_values(function), told.enough
 
     def call(values: Sequence[Any]) -> list[list[Output] | CandidateError]:
         results: list[list[Output] | CandidateError] = []
@@ -149,6 +154,8 @@ def _call_values(function: Callable[[Any], Any], meter: Meter | None, told: Told
                 raise
             except BaseException as error:  # noqa: BLE001 - whatever it raises, sys.exit too, is a value like any other
                 results.append(told.failure(error))
+            if enough():
+                break
         return results
 
     return call
@@ -181,6 +188,8 @@ def _call_batches(function: Callable[[list[Any]], Any], meter: Meter | None, tol
                     raise
                 except BaseException as error:  # noqa: BLE001 - as above
                     results.append(told.failure(error))
+                if told.enough():
+                    break
             return results
 
     return call

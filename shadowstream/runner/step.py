@@ -20,7 +20,7 @@ from shadowstream.errors import CandidateError, RecordError, ShadowstreamBug
 from shadowstream.joiner.dead_letters import Failed, dead_letter
 from shadowstream.joiner.identity import header
 from shadowstream.records import PACKED_HEADER, Batch, Commit, Coordinate, Headers, Place, Write, pack
-from shadowstream.runner import marks, whole
+from shadowstream.runner import asking, marks, whole
 from shadowstream.runner.absences import Reason, Texts, add_absence, reason_of
 from shadowstream.runner.attempts import Attempts
 from shadowstream.runner.cost import Costs, Meter
@@ -149,24 +149,29 @@ class RunnerStep:
         self.ended.clear()
         self.records = 0
 
-    def step(self, batch: Batch, now_ms: int) -> None:
-        """Run the candidate on a batch; what it wants written gathers in `writes`."""
-        state = self.inputs[batch.place]
+    def step(self, batch: Batch, now_ms: int) -> int:
+        """Run the candidate on a batch; what it wants written gathers in `writes`. Returns how many of the records are
+        done: the first of them, where they take long together."""
+        state, whole_batch = self.inputs[batch.place], len(batch)
         crossed = 0 <= state.bound <= batch.offsets[-1]
         if crossed:
             batch = batch.below(state.bound)
-        if len(batch):
-            self._run(state, batch, now_ms)
+        done = self._run(state, batch, now_ms) if len(batch) else 0
+        if done < len(batch):
+            return done
         if crossed:
             state.position = max(state.position, state.bound)
+        return whole_batch
 
-    def _run(self, state: Progress, batch: Batch, now_ms: int) -> None:
+    def _run(self, state: Progress, batch: Batch, now_ms: int) -> int:
         if batch.offsets[0] < state.position:
             raise ShadowstreamBug(f"{batch.place}: offset {batch.offsets[0]} read again at {state.position}")
         if batch.lost is not None:
             # No time of its own, so it moves none.
             batch = replace(batch, times_ms=[now_ms if state.floor_ms is None else state.floor_ms] * len(batch))
         results, warm = self._results(batch), 0
+        if len(results) < len(batch):
+            batch = batch.part(0, len(results))
         if self.meter is not None:
             self.meter.count(state.costs, batch.times_ms, results, self.config.judge.window_ms)
         if isinstance(self.call, Stateful):
@@ -179,20 +184,14 @@ class RunnerStep:
         state.counters.read += len(batch)
         state.position = batch.offsets[-1] + 1
         self.records += len(batch)
+        return len(batch)
 
     def _results(self, batch: Batch) -> list[Any]:
         """What the candidate says to each input, a `RecordError` where it cannot be asked."""
         if batch.lost is not None:
             return [RecordError(batch.lost, reason="bounds") for _ in batch.offsets]
         decoded = self.decoder.of(batch.place.topic).decode_many(batch.values, batch.headers)
-        if RecordError not in set(map(type, decoded)):
-            return self._answers(batch.place, batch.offsets, decoded)
-        good = [i for i, value in enumerate(decoded) if not isinstance(value, RecordError)]
-        results: list[Any] = list(decoded)
-        answers = self._answers(batch.place, [batch.offsets[i] for i in good], [decoded[i] for i in good])
-        for i, returned in zip(good, answers, strict=True):
-            results[i] = returned
-        return results
+        return asking.results_of(batch, decoded, partial(self._answers, batch.place))
 
     def _answers(self, place: Place, offsets: Sequence[int], values: Sequence[Any]) -> list[Any]:
         call = partial(self.call.call, place) if isinstance(self.call, Stateful) else self.call

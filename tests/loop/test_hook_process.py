@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shadowstream.codecs.schemas import NoSchemas
-from shadowstream.compare.hooks import HookError
+from shadowstream.compare.hooks import HookError, Unanswered
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.joiner.comparing import comparer_of
@@ -67,13 +67,13 @@ def test_whatever_a_function_does_is_said_of_its_call_and_the_next_one_is_answer
     assert [call("good", 1), call("other", 1)] == [True, False]
 
 
-def test_pairs_end_as_mismatches_with_the_reason_and_the_others_as_they_are(hooks: HookProcess) -> None:
+def test_pairs_end_as_uncompared_with_the_reason_and_the_others_as_they_are(hooks: HookProcess) -> None:
     rules = [{"path": "v", "call": f"{HERE}:bad"}, {"path": "n", "normalise": [f"{HERE}:halved"]}]
     compare = comparer_of(NoSchemas(), config(rules=rules), hooks.load)
     production = [b'{"v": "good"}', b'{"v": "exits"}', b'{"v": "good", "n": "sleeps"}', b'{"v": "good", "n": "2"}']
     shadow = [b'{"v": 1}', b'{"v": 1}', b'{"v": 1, "n": "1"}', b'{"v": 1, "n": "2.0"}']
     results = compare(production, shadow)
-    assert results.outcomes == ["tolerated", "mismatch", "mismatch", "tolerated"]
+    assert results.outcomes == ["tolerated", "uncompared", "uncompared", "tolerated"]
     assert [result.reason for result in results] == [None, f"{HERE}:bad: {EXITS}", f"{HERE}:halved: {HANGS}", None]
 
 
@@ -81,7 +81,7 @@ def test_a_function_of_columns_that_ends_its_process_costs_one_pair(hooks: HookP
     rules = [{"path": "v", "call": f"{HERE}:columns", "on": "column"}]
     compare = comparer_of(NoSchemas(), config(rules=rules), hooks.load)
     production = [b'{"v": "good"}', b'{"v": "exits"}', b'{"v": "bad"}', b'{"v": "good"}']
-    assert compare(production, [b'{"v": 1}'] * 4).outcomes == ["tolerated", "mismatch", "mismatch", "tolerated"]
+    assert compare(production, [b'{"v": 1}'] * 4).outcomes == ["tolerated", "uncompared", "mismatch", "tolerated"]
 
 
 def test_values_come_as_they_are_and_what_is_printed_is_no_answer(
@@ -153,3 +153,37 @@ def _lives(pid: int) -> bool:
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_pair_that_differs_where_no_function_is_asked_is_a_mismatch_whatever_the_function_does(
+    hooks: HookProcess,
+) -> None:
+    compare = comparer_of(NoSchemas(), config(rules=[{"path": "v", "call": f"{HERE}:bad"}]), hooks.load)
+    production = [b'{"v": "exits", "n": 1}', b'{"v": "exits", "n": 1}']
+    results = compare(production, [b'{"v": 1, "n": 2}', b'{"v": 1, "n": 1}'])
+    assert results.outcomes == ["mismatch", "uncompared"]
+    assert [one.path for one in results[1].differences] == ["v"]
+
+
+@pytest.mark.parametrize(
+    ("production", "outcome"),
+    [(b'{"v": "exits"}', "uncompared"), (b'{"v": "raises"}', "mismatch"), (b'{"v": "exits", "n": 1}', "mismatch")],
+)
+def test_a_declared_change_of_which_nobody_knows_leaves_the_pair_uncompared(
+    production: bytes, outcome: str, hooks: HookProcess
+) -> None:
+    change = {"name": "new", "paths": ["v"], "rate_max": 0.1, "until": "2100-01-01T00:00:00Z", "call": f"{HERE}:bad"}
+    compare = comparer_of(NoSchemas(), config(expected=[change]), hooks.load)
+    results = compare([production], [b'{"v": 1}'], [1])
+    assert results.outcomes == [outcome]
+    assert results[0].reason == (f"{HERE}:bad: {EXITS}" if outcome == "uncompared" else None)
+
+
+def test_calls_of_one_turn_end_before_the_consumer_must_be_polled_again(hooks: HookProcess) -> None:
+    call = hooks.load(f"{HERE}:bad")
+    assert call("good", 1)
+    hooks._left_s = 0.0
+    with pytest.raises(Unanswered, match="calls of one turn took a third of max"):
+        call("good", 2)
+    hooks.turn()
+    assert call("good", 2)

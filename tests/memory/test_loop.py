@@ -67,9 +67,10 @@ class Copier:
     def side_word(self, topic: str) -> str:
         return "input"
 
-    def batch(self, batch: Batch, now_ms: int) -> None:
+    def batch(self, batch: Batch, now_ms: int) -> int:
         self.writes += [Write(TOPIC, 0, None, value) for value in batch.values]
         self.positions[batch.place] = batch.offsets[-1] + 1
+        return len(batch)
 
     def entered(self, new: int) -> int:
         return new
@@ -199,3 +200,49 @@ def test_processes_that_are_stopped_before_and_after_each_call_copy_everything_o
     last_one = world.copier("0")
     world.turn(last_one)
     assert world.copied() == [bytes([n]) for n in range(40 + 40)][:40] + [bytes([40 + n]) for n in range(1, 40)]
+
+
+class Slow(Copier):
+    """Takes a second for each record, and leaves what is left of a batch once its step has lasted long enough."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__()
+        self.clock = clock
+        self.taken: list[int] = []
+        self.commits = 0
+
+    def batch(self, batch: Batch, now_ms: int) -> int:
+        self.clock.advance(1.0)
+        self.taken.append(len(batch))
+        return super().batch(batch.part(0, 1), now_ms)
+
+    def end(self, place: Place, offset: int, now_ms: int) -> None:
+        assert self.positions[place] == offset, "an end is no end while records before it are left"
+        super().end(place, offset, now_ms)
+
+    def committed(self, now_ms: int) -> None:
+        self.commits += 1
+
+
+def test_many_records_that_outlast_the_poll_interval_are_taken_step_by_step(world: World) -> None:
+    """40 records of a second each on two partitions, 20 s to the next poll: the member stays, nothing comes twice."""
+    config = CONFIG.model_copy(deep=True)
+    config.kafka.client.update({"max.poll.interval.ms": 20_000, "session.timeout.ms": 10_000})
+    for n in range(20):
+        world.arrive(b"a%02d" % n)
+        world.arrive(b"b%02d" % n, partition=1)
+    slow = Slow(world.clock)
+
+    def role() -> None:
+        watch = Watch("loop", "runner")
+        writer = transactional_writer(config, "runner", "0")
+        start_transactions(writer, watch)
+        consumer = group_consumer(config, "runner", "0")
+        Loop(config, slow, consumer, writer, admin(config.kafka), watch).run(["in"], Stoppable())
+
+    process = Process("0", world.clock, role)
+    world.turn(process, calls=2_000)
+    assert process.error is None
+    assert world.copied() == sorted(b"%c%02d" % (side, n) for side in b"ab" for n in range(20))
+    assert max(slow.taken) > 5
+    assert slow.commits > 10, "what is done is committed in between"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from shadowstream.testing.ports import free_port
 from tests.conftest import Say
 from tests.metrics.scraping import Probed
 from tests.metrics.watched import below
-from tests.pipeline.evidence import await_that, records
+from tests.pipeline.evidence import await_that, ended, records
 from tests.pipeline.trial import Production, Trial
 
 VALUE_S = 0.2
@@ -56,3 +57,60 @@ def test_a_slow_candidate_delays_neither_commits_nor_probes_nor_the_end(
         running.communicate()
     say(f"{VALUE_S} s a value: {len(marked)} commits of {marked} inputs; SIGTERM to the end {seconds:.1f} s")
     assert seconds < 10
+
+
+SLOW_FROM = 240
+TURNS_SLOW = f"""
+import time
+
+
+def turns_slow(order):
+    if order["n"] >= {SLOW_FROM}:
+        time.sleep({VALUE_S})
+    return {{"id": order["n"], "score": 1.0}}
+"""
+TURNS_SLOW_COMPARE = f"""
+import os
+import time
+
+
+def near(production, shadow):
+    if production == {SLOW_FROM + 5}.0:
+        os._exit(0)
+    if production >= {SLOW_FROM}:
+        time.sleep({VALUE_S})
+    return True
+"""
+
+
+def test_inputs_and_pairs_that_turn_slow_in_the_midst_of_a_batch_are_committed_in_between(
+    kafka: Broker, tmp_path: Path, say: Say
+) -> None:
+    """Batches grow while values are quick; a batch of slow ones would outlast any interval. A function of `compare`
+    that ends its process leaves its one pair uncompared."""
+    orders = SLOW_FROM + 36
+    trial = Trial(kafka.bootstrap, "turns-slow", tmp_path, TURNS_SLOW, "trial_candidate:turns_slow")
+    (tmp_path / "trial_checks.py").write_text(TURNS_SLOW_COMPARE, "utf-8")
+    trial.create_topics()
+    trial.write_config(compare={"rules": [{"path": "score", "call": "trial_checks:near"}]})
+    trial.write_orders(range(orders))
+    Production(trial, lambda value: b'{"id": %d, "score": %d.0}' % (_n(value), _n(value))).work(below(orders))
+    trial.play("run", "join")
+    marks = [mark for mark in records(trial.bootstrap, trial.topic("progress")) if mark["kind"] == "range"]
+    first_slow = SLOW_FROM // 3
+    slow = [
+        mark["to_offset"] - max(mark["from_offset"], first_slow) for mark in marks if mark["to_offset"] > first_slow
+    ]
+    stats = records(trial.bootstrap, trial.topic("stats"))
+    pairs = [sum(sum(window["outcomes"].values()) for window in record["windows"]) for record in stats]
+    say(f"slow inputs by commit {slow}; pairs by commit of the joiner {pairs}")
+    assert max(slow) <= 8, "a step of a second, and the value in hand"
+    assert sum(ended(stats).values()) == orders
+    assert ended(stats) == {"tolerated": orders - 2, "match": 1, "uncompared": 1}  # both say 1.0 of order 1
+    (row,) = [row for row in records(trial.bootstrap, trial.topic("diff")) if row["outcome"] == "uncompared"]
+    assert row["reason"] == "trial_checks:near: ended its process (exit code 0)"
+
+
+def _n(value: bytes) -> int:
+    n: int = json.loads(value)["n"]
+    return n

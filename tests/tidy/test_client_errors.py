@@ -18,7 +18,7 @@ MADE = {"Consumer", "Producer", "AdminClient"}
 ASKS = {
     *("begin_transaction", "commit_transaction", "abort_transaction", "init_transactions"),
     *("send_offsets_to_transaction", "list_topics", "list_offsets", "list_consumer_group_offsets", "create_topics"),
-    *("describe_topics", "describe_configs", "alter_consumer_group_offsets", "result"),
+    *("describe_topics", "describe_configs", "describe_consumer_groups", "alter_consumer_group_offsets", "result"),
 }
 OF_A_PRODUCER = {"produce", "flush"}
 OF_A_CONSUMER = {

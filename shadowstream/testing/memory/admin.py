@@ -113,6 +113,10 @@ class MemoryAdmin:
             answers[partition] = _answered(ListOffsetsResultInfo(offset, time_ms, 0))
         return answers
 
+    def describe_consumer_groups(self, group_ids: list[str], **options: Any) -> dict[str, Future[Any]]:
+        """Nothing of groups but that they have a coordinator, which in memory never moves: no call of its own."""
+        return {group: _answered(None) for group in group_ids}
+
     @client_call
     def list_consumer_group_offsets(
         self,

@@ -38,10 +38,11 @@ def retelling(world: BrokerWorld) -> Iterator[None]:
     class Step(RunnerStep):
         """The real step."""
 
-        def step(self, batch: Batch, now_ms: int) -> None:
+        def step(self, batch: Batch, now_ms: int) -> int:
             """A batch, and what its inputs name."""
-            super().step(batch, now_ms)
-            told.retell(self, batch)
+            done = super().step(batch, now_ms)
+            told.retell(self, batch.part(0, done))
+            return done
 
     setattr(runner, NAME, Step)
     try:

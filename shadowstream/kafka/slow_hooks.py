@@ -1,0 +1,55 @@
+"""The joiner's batches where functions of `compare` are called: in parts, as large as the functions are quick.
+
+Each call may take up to `compare.call_timeout_ms`, and a batch holds many pairs. So pairs are compared part by part,
+and after `step_time.STEP_S` the rest of a batch is left to the next turn: the consumer is polled and what is done is
+committed in between.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from shadowstream.errors import RegistryError
+from shadowstream.kafka.hook_process import HookProcess
+from shadowstream.kafka.pace import Pace
+from shadowstream.kafka.step_time import StepTime
+from shadowstream.records import Batch
+
+PART_MAX = 16
+
+
+class SlowHooks:
+    """Hands batches on in parts where functions are called, and whole where none is."""
+
+    def __init__(self, hooks: HookProcess) -> None:
+        self._hooks, self._step_time, self._pace = hooks, StepTime(), Pace(PART_MAX)
+
+    def take(self, batch: Batch, read: Callable[[Batch], None], compare: Callable[[], None]) -> int:
+        """Read a batch and compare what it pairs; returns how many of its records were read."""
+        if not self._hooks.in_use or batch.lost is not None:
+            read(batch)
+            return len(batch)
+        self._step_time.begin()
+        done = 0
+        while done < len(batch) and not (done and self._step_time.up()):
+            part = batch.part(done, done + self._pace.most)
+            began = time.monotonic()
+            try:
+                read(part)
+            except RegistryError:
+                if not done:
+                    raise
+                break  # what was read before stands; the rest says so again
+            compare()
+            self._pace.took(len(part), time.monotonic() - began)
+            done += len(part)
+        return done
+
+    def most(self, most: int) -> int:
+        """Of so many pairs that one transaction may end, those that can be compared within a step."""
+        return min(most, self._pace.most) if self._hooks.in_use else most
+
+    def turn(self) -> None:
+        """A turn of the loop begins: the functions may take their time anew."""
+        self._hooks.turn()
