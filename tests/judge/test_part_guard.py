@@ -134,3 +134,26 @@ def test_the_joiner_counts_what_was_not_compared_by_the_value_that_the_record_na
                     found[one["value"], name] = found.get((one["value"], name), 0) + n
     assert found["eu", "repeated_production"] == found["eu", "repeated_shadow"] == 3
     assert found["us", "unpairable_production"] == found["us", "unpairable_shadow"] == 1
+
+
+def test_a_pair_that_production_cannot_be_read_of_counts_by_the_value_of_the_candidate() -> None:
+    judge = {"window_ms": 1_000, "min_duration_ms": 0}
+    dimensions = [{"name": "tenant", "path": "tenant"}, {"name": "size", "path": "size"}]
+    world = World(of_world(judge=judge, compare={"dimensions": dimensions}))
+    inputs(40)(world)
+    world.start()
+    world.start_joiner()
+    for i in range(40):
+        value = json.dumps({"tenant": "eu" if i % 10 == 0 else "us", "size": i % 2})
+        world.production(f"k{i}", "{" if i % 20 == 0 else value, i)
+        world.shadow(f"k{i}", "{" if i in (20, 5) else value, i, i)
+    world.turn()
+    values = [one for record in world.stats for window in record["windows"] for one in window["values"]]
+    found = {(one["value"], name): n for one in values for name, n in one["figures"].items()}
+    # k20 agrees byte by byte, k5 was the candidate's alone to write.
+    assert found == {
+        ("eu", "undecodable_production"): 1,
+        ("0", "undecodable_production"): 1,
+        ("us", "undecodable_shadow"): 1,
+        ("1", "undecodable_shadow"): 1,
+    }
