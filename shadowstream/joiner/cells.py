@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shadowstream.compare.redact import Redactor
-from shadowstream.compare.slices import ABSENT, OTHER, Coded, coded, folded, least
+from shadowstream.compare.slices import ABSENT, OTHER, UNDECODABLE, Coded, coded, folded, least
 from shadowstream.config import Config
 from shadowstream.joiner import measures
 from shadowstream.joiner.comparing import Comparing
@@ -58,7 +58,7 @@ def columns_of(
     revisions: Sequence[str],
 ) -> Columns:
     """Compared pairs as columns. May raise as `compare` does: call it before anything is entered."""
-    fields = iter(compare.dimensions(production.values))
+    fields = iter(_of_fields(compare, production, shadow))
     asides = shadow.asides or [None] * len(shadow)
     places = {one.name: i for i, one in enumerate(d for d in config.compare.dimensions if d.header is not None)}
     redactor = Redactor(config.compare.redact)
@@ -74,6 +74,20 @@ def columns_of(
     values, times_ms = (production.values, shadow.values), production.times_ms
     measured = Measuring(config).of(compare, values, times_ms, (ours, asides))
     return Columns(times_ms, production.keys, revisions, outcomes, columns, measured)
+
+
+def _of_fields(compare: Comparing, production: Rows, shadow: Rows) -> Iterable[Coded]:
+    """Columns of the dimensions that are fields: what production's value says, and where that cannot be decoded the
+    candidate's, so that what was not compared is known by its part."""
+    columns = compare.dimensions(production.values)
+    for place, column in enumerate(columns):
+        if UNDECODABLE not in column.values:
+            yield column
+            continue
+        instead = compare.dimensions(shadow.values, Side.SHADOW)[place]
+        texts = (column.values[code] for code in column.codes.tolist())
+        others = (instead.values[code] for code in instead.codes.tolist())
+        yield coded(other if text == UNDECODABLE else text for text, other in zip(texts, others, strict=True))
 
 
 class _Tally:

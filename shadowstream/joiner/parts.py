@@ -25,6 +25,7 @@ from shadowstream.joiner import measures
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.measures import Measured
 from shadowstream.joiner.rows import Row
+from shadowstream.judge.losses import LOSSES
 from shadowstream.records import Side
 
 Mask = npt.NDArray[np.bool_]
@@ -33,10 +34,12 @@ UNREAD = frozenset(("undecodable_production", "undecodable_shadow", "uncompared"
 OF_ONE = frozenset(
     (
         *("missing", "candidate_error", "timeout", "crashed", "both_failed"),
-        *("extra", "duplicate_shadow", "undecodable_production"),
+        "extra",
+        *(name for name in LOSSES if name != "evicted"),
     )
 )
-"""Outcomes of a record alone that are counted by the values that its own side names."""
+"""Outcomes of a record alone that are counted by the values that its own side names. Any that was evicted holds a
+promote back, so nobody asks whose it was."""
 
 
 def fields_of(config: Config) -> list[str]:

@@ -9,13 +9,15 @@ from collections.abc import Mapping
 
 from shadowstream.config import Config
 from shadowstream.judge.coverage import declared_share, percent
-from shadowstream.judge.criteria import PAIRS
+from shadowstream.judge.criteria import LABELS, PAIRS, RATES
 from shadowstream.judge.losses import DECLARED
 
 EXCUSED_SHARE = 0.2
 """Share of pairs from which on what rules, tolerances or declared changes excuse is named."""
 DECLARED_SHARE = 0.1
 NOISE_SHARE = 0.05
+WAITING_SHARE = 0.5
+UNJUDGED_SHARE = 0.01
 BLOCKS_MIN, KEYS_MIN = 12, 30
 _EXCUSED = {
     "ignored": "differ in ignored fields only: see the rules with ignore, and compare.added_fields",
@@ -26,7 +28,15 @@ _EXCUSED = {
 
 def blind_spots(config: Config, outcomes: Mapping[str, int], windows: int, keys: int) -> list[str]:
     """The caveats. `windows`: closed windows with compared records; `keys`: buckets of keys that hold a pair."""
-    return [*_excused(outcomes), *_noise(config, outcomes), *_clusters(windows, keys), *_declared(outcomes)]
+    return [
+        *_excused(outcomes),
+        *_unjudged(config, outcomes),
+        *_failed(outcomes),
+        *_waiting(config, outcomes),
+        *_noise(config, outcomes),
+        *_clusters(windows, keys),
+        *_declared(outcomes),
+    ]
 
 
 def _excused(outcomes: Mapping[str, int]) -> list[str]:
@@ -35,6 +45,45 @@ def _excused(outcomes: Mapping[str, int]) -> list[str]:
         f"{percent(outcomes[name] / pairs)} of the pairs {advice}"
         for name, advice in _EXCUSED.items()
         if pairs and outcomes.get(name, 0) >= EXCUSED_SHARE * pairs
+    ]
+
+
+def _unjudged(config: Config, outcomes: Mapping[str, int]) -> list[str]:
+    """Pairs that differ where nobody asks whether pairs differ."""
+    judged = [one for one in config.judge.criteria if one.rate == "mismatch" and not (one.where or one.topic)]
+    n, s = RATES["mismatch"].counts(outcomes)
+    if any(not one.muted for one in judged) or not s or s < UNJUDGED_SHARE * n:
+        return []
+    why = "mismatch is muted" if judged else "mismatch is not among judge.criteria"
+    return [
+        f"{percent(s / n)} of the pairs ({s:,} of {n:,}) differ, and {why}: only what the other criteria name is "
+        "judged; see `shadowstream diff CONFIG`"
+    ]
+
+
+def _failed(outcomes: Mapping[str, int]) -> list[str]:
+    """Production's own failures: there the candidate is held against nothing."""
+    failed, every = outcomes.get("both_failed", 0), RATES["missing"].counts(outcomes).n
+    if not failed or failed < EXCUSED_SHARE * every:
+        return []
+    return [
+        f"{percent(failed / every)} of production's records say that production failed, and the candidate failed there "
+        "too: nothing was compared in them; see whether production.error names failures only"
+    ]
+
+
+def _waiting(config: Config, outcomes: Mapping[str, int]) -> list[str]:
+    """Pairs whose labels may still come: those that have come first may be of another kind."""
+    if config.labels is None or not any(one.rate == "labels" and not one.muted for one in config.judge.criteria):
+        return []
+    pairs, (*labelled, without) = sum(outcomes.get(name, 0) for name in PAIRS), (outcomes.get(x, 0) for x in LABELS)
+    waiting = pairs - sum(labelled) - without
+    if waiting <= WAITING_SHARE * pairs:
+        return []
+    return [
+        f"labels: {percent(waiting / pairs)} of the pairs still wait for their label, {sum(labelled):,} of {pairs:,} "
+        "have one: labels that come first may be of other pairs than those that come late; wait for labels.horizon_ms, "
+        "or ask for more with min_units"
     ]
 
 

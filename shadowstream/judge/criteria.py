@@ -60,12 +60,11 @@ PAIRS = ("match", "tolerated", "ignored", "expected", "mismatch", "cardinality")
 # The candidate's fault on an input: it ends the production record of that input.
 FAILED = ("candidate_error", "timeout", "crashed")
 
-# The candidate's fault on an input: it ends the production record of that input.
-FAILED = ("candidate_error", "timeout", "crashed")
-
 # An outcome of the comparison itself: what a window must hold to count as evidence over time. Warm-up does not, or a
 # backlog of days would pass for days of trial.
 COMPARED = (*PAIRS, "missing", "extra", *FAILED, "both_failed", "undecodable_shadow")
+
+_ENDED = frozenset((*COMPARED, *LOSSES))
 
 # What only a twin brings: how production's two runs compare, which of the two differ, and its records alone.
 OF_TWIN = ("duplicate_twin", "repeated_twin", "unpairable_twin", "undecodable_twin")
@@ -320,6 +319,15 @@ def outcomes_of(figures: Mapping[str, int]) -> dict[str, int]:
         for name, units in figures.items()
         if not (name.startswith(_NO_OUTCOMES) or name in (NAMING, UNNAMED) or is_part(name))
     }
+
+
+def ended(figures: Mapping[str, int]) -> dict[str, int]:
+    """The outcomes among figures by which records of either side have ended: compared, judged or lost.
+
+    >>> ended({"match": 2, "evicted": 1, "warm_up": 5, "field/score": 1})
+    {'match': 2, 'evicted': 1}
+    """
+    return {name: units for name, units in figures.items() if name in _ENDED}
 
 
 def behind(prefix: str, figures: Mapping[str, int]) -> dict[str, int]:

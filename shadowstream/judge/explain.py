@@ -189,17 +189,19 @@ def _labelled(verdict: Verdict) -> tuple[int, int]:
 
 
 def _about_slices(verdict: Verdict) -> list[str]:
-    if not any(reason.startswith("slice ") for reason in verdict["reasons"]):
+    parts = [reason for reason in verdict["reasons"] if reason.startswith(("slice ", "output topic "))]
+    if not any("shown to be over" in reason for reason in parts):
         return []
+    kind = "a slice" if any(reason.startswith("slice ") for reason in parts) else "an output topic"
     return [
-        "a slice is over a limit while the whole is not: look at its differences (`shadowstream diff CONFIG`) and mend "
+        f"{kind} is over a limit while the whole is not: look at its differences (`shadowstream diff CONFIG`) and mend "
         "the candidate there; another revision starts at zero"
     ]
 
 
 def _about_the_rest(verdict: Verdict) -> list[str]:
     said = []
-    if any(reason.startswith("coverage: ") for reason in verdict["reasons"]):
+    if any(reason.startswith("coverage: ") or "judge.min_coverage asks" in reason for reason in verdict["reasons"]):
         said.append(
             "coverage: change the keys named above, which makes another revision; more records alone will not help"
         )

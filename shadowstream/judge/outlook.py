@@ -128,7 +128,13 @@ def _is_unseen(said: Record) -> bool:
 
 
 def _is_over(said: Record) -> bool:
-    return bool(said["n"] and said["bad"] >= said["n"] * said["limit"])
+    return bool(said["n"] and said["bad"] >= said["n"] * said["limit"]) or _is_over_by_records(said)
+
+
+def _is_over_by_records(said: Record) -> bool:
+    """Whether the shares show it good and all records together do not (`standing`)."""
+    proven = said["log_e_below"] >= said["log_promote_at"]
+    return proven and not said["shown_good"] and _of_shares(said) and not _is_unseen(said)
 
 
 def _state(said: Record) -> State:
@@ -162,7 +168,7 @@ def _least(said: Record) -> int:
 
 def _needed(said: Record, per_window: int) -> int | None:
     n = said["n"]
-    if said["shown_bad"] or _clusters(said) or _is_unseen(said):
+    if said["shown_bad"] or _clusters(said) or _is_unseen(said) or _is_over_by_records(said):
         return None
     if not _of_shares(said):
         found = units_needed(n, said["s"], said["limit"], _alpha(said), per_window)

@@ -68,6 +68,20 @@ def of_topic(topic: str, figures: Mapping[str, int]) -> dict[str, int]:
     return found
 
 
+def outcomes_by_topic(figures: Mapping[str, int]) -> dict[str, Counter[str]]:
+    """By output topic what `of_topic` has counted of all its records.
+
+    >>> outcomes_by_topic(of_topic("out", {"match": 2}))
+    {'out': Counter({'match': 2})}
+    """
+    found: dict[str, Counter[str]] = {}
+    for name, n in figures.items():
+        topic, of_all, figure = name.removeprefix(SCOPE).partition(_RECORD + _UNIT)
+        if of_all and topic and name.startswith(SCOPE):
+            found.setdefault(topic, Counter())[figure] += n
+    return found
+
+
 def is_part(name: str) -> bool:
     """Whether a figure is of a part of the trial."""
     return name.startswith((VALUE, SCOPE))

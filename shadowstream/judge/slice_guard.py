@@ -2,7 +2,8 @@
 
 A tenant of one record in a thousand can be wrong in all of them and move no rate of the whole. So each value of each
 dimension is held against the limit of each criterion that can be counted by value, by E_above of its own units: "this
-value lies over the limit". With K = criteria * dimensions * (values_max + 1) such questions each asks for E >= K/alpha,
+value lies over the limit". With K = (criteria + 2) * dimensions * (values_max + 1) such questions, two of them about
+coverage, and five for each of several output topics (`part_guard`), each asks for E >= K/alpha,
 so that of all of them together one errs with a probability of at most alpha, looked at as often as one likes (Ville for
 each, Boole over all; K does not depend on the values that come). tests/judge/calibration.py measures it.
 
@@ -22,9 +23,12 @@ from shadowstream.config import Config
 from shadowstream.judge.criteria import FAILED
 from shadowstream.judge.evidence import critical_n, log_e_above
 from shadowstream.judge.measures import Measure
+from shadowstream.judge.part_guard import bad_topics, uncovered_values
 from shadowstream.judge.parts import BAD, PAIRS, by_value
 
 NAMED_MAX = 5
+OF_COVERAGE, OF_TOPIC = 2, 3
+"""Questions asked of each part beside the rates of slices: the coverage of either side, rates of an output topic."""
 _ENDED = (PAIRS, "both_failed", "missing", *FAILED)
 
 
@@ -54,6 +58,7 @@ def row_of(measure: Measure) -> Row | None:
         "mismatch": Row((PAIRS,), (BAD,), "pairs", "differ"),
         "field": Row((PAIRS,), (f"field/{criterion.path}",), "pairs", f"differ at {criterion.path}"),
         "missing": Row(_ENDED, _ENDED[2:], "production records", "have no partner"),
+        "extra": Row((PAIRS, "extra"), ("extra",), "shadow records", "have no partner"),
         "error": Row(
             (*_ENDED, "undecodable_shadow"),
             (*FAILED, "undecodable_shadow"),
@@ -70,10 +75,13 @@ def guard(config: Config, alpha: float, measures: Sequence[Measure], figures: Ma
     """Look at all values. `alpha`: the level that they share; `figures`: those of all closed windows."""
     dimensions = [one.name for one in config.compare.dimensions]
     rows = [(measure, row) for measure in measures if (row := row_of(measure)) is not None]
-    if config.judge.slices != "guard" or not dimensions or not rows:
-        return NOTHING_FOUND
+    need = level_of(config, alpha, len(rows))
+    bad_parts, unknown = bad_topics(config, need, measures, figures)
+    if config.judge.slices != "guard" or not dimensions:
+        return Found(tuple(bad_parts), tuple(unknown))
     values = by_value(figures, dimensions, config.compare.values_max)
-    need = math.log(len(rows) * len(dimensions) * (config.compare.values_max + 1) / alpha)
+    reasons, caveats = uncovered_values(config, need, values)
+    bad_parts, unknown = _first([*bad_parts, *reasons]), [*unknown, *caveats]
     everything = {one: sum(counts[PAIRS] for (name, _), counts in values.items() if name == one) for one in dimensions}
     bad = [
         (evidence, _bad(measure, row, name, counts, everything[name[0]]), name)
@@ -86,7 +94,21 @@ def guard(config: Config, alpha: float, measures: Sequence[Measure], figures: Ma
     small = _small(rows, {name: counts for name, counts in values.items() if name not in over}, everything)
     bad.sort(key=lambda one: (-one[0], one[1]))
     more = [f"{len(bad) - NAMED_MAX} more slices are shown to be over a limit"] if len(bad) > NAMED_MAX else []
-    return Found((*(sentence for _, sentence, _ in bad[:NAMED_MAX]), *more), tuple(small))
+    return Found((*bad_parts, *(sentence for _, sentence, _ in bad[:NAMED_MAX]), *more), (*unknown, *small))
+
+
+def level_of(config: Config, alpha: float, rates: int) -> float:
+    """ln E from which on a part is shown to be bad: all questions of all parts share `alpha`."""
+    dimensions, topics = len(config.compare.dimensions), len(config.production.outputs)
+    values = dimensions * (config.compare.values_max + 1) if config.judge.slices == "guard" else 0
+    questions = (rates + OF_COVERAGE) * values + ((OF_TOPIC + OF_COVERAGE) * topics if topics > 1 else 0)
+    return math.log(max(1, questions) / alpha)
+
+
+def _first(reasons: list[str]) -> list[str]:
+    left = len(reasons) - NAMED_MAX
+    more = [f"{left} more parts were not compared or are over a limit"] if left > 0 else []
+    return [*reasons[:NAMED_MAX], *more]
 
 
 def _counts(row: Row, counts: Mapping[str, int]) -> tuple[int, int]:

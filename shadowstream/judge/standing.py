@@ -104,8 +104,9 @@ def standing_of(level: Level, trailing: Trailing, buckets: Mapping[int, Pair], s
         "min_coverage": seen.least if seen.found else 0.0,
     }
     unseen = unmeasured(criterion, seen.found, seen.least) if seen.found else None
-    said["shown_good"] = good and unseen is None
-    why = [*([unseen] if unseen else []), *_why(measure, said, trailing, held, possible)]
+    pooled = _pooled(measure, level.counts)
+    said["shown_good"] = good and unseen is None and not pooled
+    why = [*([unseen] if unseen else []), *pooled, *_why(measure, said, trailing, held, possible)]
     if why:
         why += doubt(measure.id, criterion.rate, level.counts[1], level.excused)
     return Standing(measure, said | {"passed": not why}, why)
@@ -121,6 +122,22 @@ def _why(measure: Measure, said: Mapping[str, Any], trailing: Trailing, held: Nu
             "good they are"
         )
     return [*why, *_clustered(measure, said), *_lately(measure, said, trailing, held)]
+
+
+def _pooled(measure: Measure, counts: tuple[int, int]) -> list[str]:
+    """Why all records together speak against a criterion by key or block; empty where they do not.
+
+    A share counts as much whether it is of one record or of a million: one key, or one hour, that holds half of all
+    records may be wrong in each of them and be one bad unit among thousands."""
+    n, s = counts
+    if measure.criterion.unit not in ("key", "block") or not 0 < s <= n or s < n * measure.limit:
+        return []
+    units = {"key": "keys", "block": "windows"}[measure.criterion.unit]
+    return [
+        f"{measure.id}: {s} of {n} {measure.rate.units} ({s / n:.4g}) are bad, at or over the limit {measure.limit:g}, "
+        f"whatever their shares by unit: {measure.criterion.unit} show: a few {units} hold most of the records; look "
+        "at the differences there"
+    ]
 
 
 def _amount(bad: float) -> str:

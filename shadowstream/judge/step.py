@@ -87,6 +87,7 @@ class JudgeStep:
         judge = self.config.judge
         self.windows = Windows(revision, judge.window_ms, expected_tasks, judge.min_duration_ms)
         self.windows.topics = frozenset(one.topic for one in config.judge.criteria if one.topic is not None)
+        self.windows.outputs = frozenset(config.production.outputs if len(config.production.outputs) > 1 else ())
         self.measures: list[Measure] = [measure_of(one, self.config) for one in judge.criteria]
         self.trailing: dict[str, Trailing] = {one.id: Trailing(one) for one in self.measures}
         self.levels: dict[str, Level] = {one.id: Level(one, self.config) for one in self.measures}

@@ -41,7 +41,7 @@ from typing import Any
 
 from shadowstream.codecs.plausible import SUM_MAX, units
 from shadowstream.judge.covered_time import CoveredTime
-from shadowstream.judge.criteria import COMPARED, FIELD, behind, bound_reasons, figures_of, outcomes_of
+from shadowstream.judge.criteria import COMPARED, FIELD, behind, bound_reasons, ended, figures_of, outcomes_of
 from shadowstream.judge.losses import LOSSES
 from shadowstream.judge.parts import of_topic
 from shadowstream.judge.sequence import Sequence
@@ -143,6 +143,7 @@ class Windows:
         """Units of all records that were taken, without their signs: no total is larger."""
         self.topics: frozenset[str] = frozenset()
         """Output topics that some criterion counts by themselves."""
+        self.outputs: frozenset[str] = frozenset()  # each is a part of the trial (`part_guard`)
         self.lost: Counter[str] = Counter()
         """Records that lower coverage, by outcome, of all windows that anything has come of, open ones too."""
         self._closed_to_ms = NEVER
@@ -236,6 +237,8 @@ class Windows:
             figures = figures_of(delta)
             if (of := delta.get("topic", topic)) in self.topics:
                 figures |= of_topic(of, figures)
+            elif of in self.outputs:
+                figures |= of_topic(of, ended(figures))
             self.lost.update({name: figures[name] for name in LOSSES if name in figures})
             if start_ms + self.window_ms > passed_ms and not labels:
                 self._cells.setdefault(start_ms, _Cell()).on_time.add(delta, figures)

@@ -43,3 +43,29 @@ def test_too_few_windows_or_keys_to_see_clusters_are_named(windows: int, keys: i
 @pytest.mark.parametrize("outcome", ["warm_up", "filtered", "sampled_out"])
 def test_a_large_declared_share_is_named(outcome: str) -> None:
     assert only({"match": 1, outcome: 99}).startswith(f"99 % of production's records were left out as {outcome}")
+
+
+def test_pairs_that_differ_where_no_criterion_asks_are_named() -> None:
+    field = config(criteria=[{"rate": "field", "path": "score", "limit": 0.01}])
+    assert only({"match": 50, "mismatch": 40, "cardinality": 10}, field) == (
+        "50 % of the pairs (50 of 100) differ, and mismatch is not among judge.criteria: only what the other criteria "
+        "name is judged; see `shadowstream diff CONFIG`"
+    )
+    others = {"rate": "missing", "limit": 0.01}
+    muted = config(criteria=[{"rate": "mismatch", "limit": 0.01, "muted": True}, others])
+    assert "mismatch is muted" in only({"match": 50, "mismatch": 50}, muted)
+    assert blind_spots(field, {"match": 1_000, "mismatch": 9}, 24, 500) == []
+    assert blind_spots(PLAIN, {"match": 50, "mismatch": 50}, 24, 500) == []
+
+
+def test_a_large_share_of_failures_of_production_is_named() -> None:
+    assert only({"match": 10, "both_failed": 90}).startswith("90 % of production's records say that production failed")
+    assert blind_spots(PLAIN, {"match": 90, "both_failed": 10}, 24, 500) == []
+
+
+def test_labels_that_most_pairs_still_wait_for_are_named() -> None:
+    labels = config(criteria=[{"rate": "mismatch", "limit": 0.01}, {"rate": "labels", "limit": 0.5}])
+    some = {"match": 1_000, "label_both_right": 5, "label_candidate_only": 5}
+    assert only(some, labels).startswith("labels: 99 % of the pairs still wait for their label, 10 of 1,000 have one")
+    assert blind_spots(labels, some | {"label_unlabelled": 600}, 24, 500) == []
+    assert blind_spots(PLAIN, some, 24, 500) == []

@@ -15,6 +15,7 @@ from shadowstream.config.judging import SHARE_MIN
 from shadowstream.judge.attempts import at_attempt, attempt_of
 from shadowstream.judge.evidence import grid_sums, log_e_grid
 from shadowstream.judge.grid import critical_grid_n
+from shadowstream.judge.outlook import outlook_of
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 from tests.judge.test_step import Bench
 
@@ -56,6 +57,28 @@ def test_by_key_each_bucket_is_one_unit_per_window() -> None:
     assert said["log_e_below"] == pytest.approx(log_e_grid(y, 0.05), abs=1e-6)
     # One key of ten has all that is bad.
     assert said["deff_key"] is None or said["deff_key"] > 1.5
+
+
+@pytest.mark.parametrize("bad", [999, 20])
+def test_one_key_that_holds_many_records_and_is_wrong_in_all_of_them_holds_unit_key_back(bad: int) -> None:
+    cells = []
+    for hour in range(48):
+        one = cell(hour * HOUR_MS, match=999, mismatch=bad, input=999 + bad)
+        one["buckets"] = [{"bucket": 0, "n": bad, "s": bad}, *({"bucket": b, "n": 1, "s": 0} for b in range(1, 1000))]
+        cells.append(one)
+    verdict = judged({"rate": "mismatch", "limit": 0.01, "unit": "key"}, *cells)
+    assert verdict["decision"] == "not_yet"
+    assert only(verdict)["bad"] < 0.01 * only(verdict)["n"], "of the buckets it is one in a thousand"
+    assert verdict["reasons"][0].startswith(f"mismatch: {48 * bad} of {48 * (999 + bad)} pairs")
+    outlook = outlook_of(only(verdict), verdict)
+    assert (outlook.state, outlook.needed) == ("over the limit", None)
+
+
+@pytest.mark.parametrize(("bad", "decision"), [(3_800, "not_yet"), (550, "not_yet"), (300, "promote")])
+def test_a_peak_hour_that_holds_most_records_counts_by_its_records_too(bad: int, decision: str) -> None:
+    hours = [(9_500 - bad, bad) if hour % 24 == 12 else (20, 0) for hour in range(24 * 60)]
+    cells = [cell(hour * HOUR_MS, match=n, mismatch=s, input=n + s) for hour, (n, s) in enumerate(hours)]
+    assert judged({"rate": "mismatch", "limit": 0.05, "unit": "block"}, *cells)["decision"] == decision
 
 
 def test_clustered_mismatches_hold_unit_record_back_and_reject_all_the_same() -> None:

@@ -1,0 +1,159 @@
+"""A promote is of every declared part: values of dimensions and output topics that nobody compared hold it back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from shadowstream.config import Config
+from shadowstream.judge.step import JudgeStep
+from tests.joiner.cases import inputs
+from tests.joiner.world import World
+from tests.joiner.world import config as of_world
+from tests.judge.sliced import hour, judged, sliced
+from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
+
+HOURS = 24
+
+
+def of_topics(alerts: dict[str, int], criteria: list[dict[str, Any]] | None = None, restart: bool = False) -> Any:
+    """The verdict on a trial of two output topics, one of which holds so much an hour."""
+    whole = config().model_dump(exclude_unset=True)
+    outputs = {"production": whole["production"] | {"outputs": ["scores", "alerts"]}}
+    settings = Config.model_validate(whole | outputs | {"judge": {"criteria": criteria} if criteria else {}})
+    step, at = JudgeStep(settings, REVISION, ["scores/0", "alerts/0"]), 0
+    for index in range(HOURS + 1):
+        for topic, outcomes in (("scores", {"match": 10_000, "input": 10_050}), ("alerts", alerts)):
+            windows = [cell(index * HOUR_MS, **outcomes)] if index < HOURS and outcomes else []
+            passed = {"watermark_ms": (index + 1) * HOUR_MS, "complete": index == HOURS}
+            step.step(0, at, stats(f"{topic}/0", index + 1, *windows, **passed))
+            at += 1
+        if restart:
+            state = step.state()
+            step = JudgeStep(settings, REVISION, ["scores/0", "alerts/0"])
+            step.restore(state)
+    return step.evaluate(0).verdict
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize(
+    ("alerts", "why"),
+    [
+        ({"undecodable_production": 50}, "0 % of production's records (0 of 1,200) were compared"),
+        ({"match": 30, "unpairable_production": 20}, "60 % of production's records (720 of 1,200) were compared"),
+        ({"match": 50, "duplicate_shadow": 50}, "50 % of the candidate's records (1,200 of 2,400) were compared"),
+        ({"mismatch": 50}, "1,200 of 1,200 pairs (100 %) differ"),
+        ({"missing": 50}, "1,200 of 1,200 production records (100 %) have no partner"),
+        ({"match": 10, "extra": 40}, "960 of 1,200 shadow records (80 %) have no partner"),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, dict) else "",
+)
+def test_a_small_output_topic_that_is_bad_or_not_compared_holds_it_back(
+    alerts: dict[str, int], why: str, restart: bool
+) -> None:
+    said = of_topics(alerts, restart=restart)
+    assert said["decision"] == "not_yet"
+    assert [reason for reason in said["reasons"] if reason.startswith(f"output topic alerts: {why}")]
+
+
+@pytest.mark.parametrize("alerts", [{"match": 50}, {"match": 5, "mismatch": 0}, {"match": 200, "mismatch": 1}])
+def test_a_small_output_topic_that_is_good_holds_nothing_back(alerts: dict[str, int]) -> None:
+    assert of_topics(alerts)["decision"] == "promote"
+
+
+def test_an_output_topic_without_a_record_is_named() -> None:
+    said = of_topics({})
+    assert said["decision"] == "promote"
+    assert "output topic alerts: no record of it has been compared, so nothing is known of it" in said["caveats"]
+
+
+def test_a_criterion_of_the_topic_itself_decides_in_place_of_the_guard() -> None:
+    own = [{"rate": "mismatch", "limit": 0.01}, {"rate": "mismatch", "limit": 0.9, "topic": "alerts"}]
+    assert of_topics({"match": 25, "mismatch": 25}, own)["decision"] == "promote"
+    assert of_topics({"match": 25, "mismatch": 25}, own[:1])["decision"] == "not_yet"
+
+
+@pytest.mark.parametrize(
+    ("figures", "why"),
+    [
+        ({"undecodable_production": 40}, "0 % of production's records (0 of 960) were compared"),
+        ({"n": 20, "repeated_production": 20}, "50 % of production's records (480 of 960) were compared"),
+        ({"n": 20, "duplicate_shadow": 20}, "50 % of the candidate's records (480 of 960) were compared"),
+        ({"n": 36, "unpairable_production": 4}, "90 % of production's records (864 of 960) were compared"),
+        ({"n": 1, "undecodable_input": 1}, "50 % of production's records (24 of 48) were compared"),
+        ({"n": 20, "extra": 20}, "480 of 960 shadow records (50%) have no partner"),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, dict) else "",
+)
+def test_a_value_that_was_not_compared_holds_it_back(figures: dict[str, int], why: str) -> None:
+    alone = {name: n for name, n in figures.items() if name != "n"}
+    values = {"big": {"n": 6_000}, "eu": figures}
+    outcomes = {"match": 6_000 + figures.get("n", 0), "input": 6_040, **alone}
+    hours = [hour(index, values, **outcomes) for index in range(HOURS)]
+    said = judged(sliced(), hours)
+    assert said["decision"] == "not_yet"
+    assert [reason for reason in said["reasons"] if reason.startswith(f"slice tenant=eu: {why}")]
+    assert judged(sliced(slices="show"), hours)["decision"] == "promote"
+
+
+def test_a_value_with_as_much_loss_as_the_whole_may_have_holds_nothing_back() -> None:
+    values = {"big": {"n": 6_000}, "eu": {"n": 99, "undecodable_production": 1}}
+    hours = [hour(index, values, match=6_099, undecodable_production=1, input=6_100) for index in range(HOURS)]
+    assert judged(sliced(), hours)["decision"] == "promote"
+
+
+def test_values_beyond_those_that_are_told_apart_are_named() -> None:
+    values = {"a": {"n": 5_000}, "(other)": {"n": 1_000, "s": 5}}
+    said = judged(sliced(), [hour(index, values) for index in range(HOURS)])
+    assert any(
+        one.startswith("dimension tenant: 16.67 % of the pairs have values beyond the 64 of compare.values_max")
+        for one in said["caveats"]
+    )
+
+
+def test_the_joiner_counts_what_was_not_compared_by_the_value_that_the_record_names() -> None:
+    judge = {"window_ms": 1_000, "min_duration_ms": 0}
+    settings = of_world(judge=judge, compare={"dimensions": [{"name": "tenant", "path": "tenant"}]})
+    world = World(settings)
+    inputs(40)(world)
+    world.start()
+    world.start_joiner()
+    for i in range(40):
+        value = json.dumps({"tenant": "eu" if i % 10 == 0 else "us", "i": i})
+        key = "same" if i % 10 == 0 else None if i == 33 else f"k{i}"
+        world.production(key, value, i)
+        world.shadow(key, value, i, i)
+    world.turn()
+    found: dict[tuple[str, str], int] = {}
+    for record in world.stats:
+        for window in record["windows"]:
+            for one in window["values"]:
+                for name, n in one["figures"].items():
+                    found[one["value"], name] = found.get((one["value"], name), 0) + n
+    assert found["eu", "repeated_production"] == found["eu", "repeated_shadow"] == 3
+    assert found["us", "unpairable_production"] == found["us", "unpairable_shadow"] == 1
+
+
+def test_a_pair_that_production_cannot_be_read_of_counts_by_the_value_of_the_candidate() -> None:
+    judge = {"window_ms": 1_000, "min_duration_ms": 0}
+    dimensions = [{"name": "tenant", "path": "tenant"}, {"name": "size", "path": "size"}]
+    world = World(of_world(judge=judge, compare={"dimensions": dimensions}))
+    inputs(40)(world)
+    world.start()
+    world.start_joiner()
+    for i in range(40):
+        value = json.dumps({"tenant": "eu" if i % 10 == 0 else "us", "size": i % 2})
+        world.production(f"k{i}", "{" if i % 20 == 0 else value, i)
+        world.shadow(f"k{i}", "{" if i in (20, 5) else value, i, i)
+    world.turn()
+    values = [one for record in world.stats for window in record["windows"] for one in window["values"]]
+    found = {(one["value"], name): n for one in values for name, n in one["figures"].items()}
+    # k20 agrees byte by byte, k5 was the candidate's alone to write.
+    assert found == {
+        ("eu", "undecodable_production"): 1,
+        ("0", "undecodable_production"): 1,
+        ("us", "undecodable_shadow"): 1,
+        ("1", "undecodable_shadow"): 1,
+    }
