@@ -54,8 +54,11 @@ def is_misfit(reason: str) -> bool:
 
     >>> is_misfit("75 % of production's records (3 of 4) repeat a key; use identity: occurrence or coordinate")
     True
+    >>> is_misfit("coverage: 10 % of production's records (3 of 30) were compared or judged")
+    False
     """
-    return any(f" % of {whose} records (" in reason for whose in (PRODUCTIONS, CANDIDATES))
+    share, _, rest = reason.partition(" % of ")
+    return ":" not in share and rest.startswith((f"{PRODUCTIONS} records (", f"{CANDIDATES} records ("))
 
 
 _SHADOW_ALONE = ("undecodable_shadow", "unpairable_shadow", "duplicate_shadow", "repeated_shadow")
