@@ -25,6 +25,7 @@ from typing import TypeAlias
 import numpy as np
 
 from shadowstream.config import Config, Criterion
+from shadowstream.judge.coverage import percent
 from shadowstream.judge.criteria import Counts, rate_of
 from shadowstream.judge.evidence import (
     critical_n,
@@ -162,8 +163,8 @@ class Measure(ABC):
         if above < self.log_reject_at:
             return None
         return (
-            f"{self.id}: {self.bad(amount):.12g} of {n} {self.units} ({self.bad(amount) / n:.4g}) are shown to be over "
-            f"the limit {self.limit:g} (ln E {above:.4g}, needed {self.log_reject_at:.4g})"
+            f"{self.id}: {self.bad(amount):.12g} of {n} {self.units} ({percent(self.bad(amount) / n)}) are shown "
+            f"to be over the limit {percent(self.limit)} (ln E {above:.4g}, needed {self.log_reject_at:.4g})"
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from shadowstream.judge.clusters import DEFF_MAX, deff_of
+from shadowstream.judge.coverage import percent
 from shadowstream.judge.doubt import BEYOND_DOUBT, speaks_against
 from shadowstream.judge.explained import doubt
 from shadowstream.judge.levels import Level
@@ -44,9 +45,9 @@ class Standing:
         upper = self.said["upper"]
         return (
             f"{self.measure.id}: {_amount(self.said['bad'])} of {self.said['n']} {self.measure.units}; the rate is "
-            f"shown to lie under {self.measure.limit:g}"
-            + (f" (upper limit {upper:.3g})" if upper is not None else "")
-            + (f"; a rate of {caught:.3g} would have been caught" if caught is not None else "")
+            f"shown to lie under {percent(self.measure.limit)}"
+            + (f" (upper limit {percent(upper)})" if upper is not None else "")
+            + (f"; a rate of {percent(caught)} would have been caught" if caught is not None else "")
         )
 
 
@@ -139,13 +140,13 @@ def _not_shown(measure: Measure, said: Mapping[str, Any], possible: bool) -> str
         return f"{measure.id}: {bad} bad of {n} {measure.units} cannot be: the joiner's counts are wrong; report this"
     if n and said["bad"] / n >= measure.limit:
         return (
-            f"{measure.id}: {bad} of {n} {measure.units} ({said['bad'] / n:.4g}) lie at or over the limit "
-            f"{measure.limit:g}; more records alone will not show it good: look at the differences, or set another "
-            "limit if this one is not meant"
+            f"{measure.id}: {bad} of {n} {measure.units} ({percent(said['bad'] / n)}) lie at or over the limit "
+            f"{percent(measure.limit)}; more records alone will not show it good: look at the differences, or set "
+            "another limit if this one is not meant"
         )
     return (
-        f"{measure.id}: {bad} of {n} {measure.units} do not show the rate to lie under {measure.limit:g} yet; with "
-        f"{bad} bad ones {said['units_needed']} are needed, {said['units_needed'] - n} more"
+        f"{measure.id}: {bad} of {n} {measure.units} do not show the rate to lie under {percent(measure.limit)} yet; "
+        f"with {bad} bad ones {said['units_needed']} are needed, {said['units_needed'] - n} more"
     )
 
 
@@ -179,6 +180,6 @@ def _lately(measure: Measure, said: Mapping[str, Any], trailing: Trailing, held:
     if not bad:
         return [f"{measure.id}: good so far; the last {n} {measure.units} hold no bad one and are too few alone"]
     return [
-        f"{measure.id}: {_amount(bad)} of the last {n} {measure.units} ({bad / n if n else 0:.4g}) do not show the "
-        f"rate to lie under {measure.limit:g} now, whatever came before"
+        f"{measure.id}: {_amount(bad)} of the last {n} {measure.units} ({percent(bad / n if n else 0.0)}) do not show "
+        f"the rate to lie under {percent(measure.limit)} now, whatever came before"
     ]

@@ -108,7 +108,7 @@ def test_a_job_of_its_own_that_agrees_is_promoted_though_nobody_counts_its_input
 def test_a_job_of_its_own_that_writes_what_nobody_can_decode_is_rejected() -> None:
     record = last([{"match": 900, "undecodable_shadow": 100}] * 24, adopted())
     assert record["decision"] == "reject"
-    assert record["reasons"][0].startswith("error: 100 of 1000 shadow records (0.1)")
+    assert record["reasons"][0].startswith("error: 100 of 1000 shadow records (10 %)")
     few = last([HOUR] * 23 + [{"match": 999, "undecodable_shadow": 1}], adopted())
     assert (few["decision"], by_rate(few, "error")["n"], by_rate(few, "error")["s"]) == ("promote", 24_000, 1)
 

@@ -41,7 +41,7 @@ def test_a_reject_that_rested_only_on_what_came_after_all_is_withdrawn_and_told(
     one.close(closed(0, match=70, missing=30), None)
     said = one.reason
     assert said is not None
-    assert said.startswith("missing: 30 of 100 production records (0.3)")
+    assert said.startswith("missing: 30 of 100 production records (30 %)")
     one.close(closed(1, {0: came(30)}, match=100), None)
     assert (one.reason, one.withdrawn) == (None, said)
 

@@ -221,7 +221,7 @@ def test_a_reject_is_said_as_it_was_decided() -> None:
         run.go_on(pairs(5, 50))
     found = run.explained()
     assert found.decision == "reject"
-    assert "pairs (0.1) are shown to be over the limit 0.01" in found.blockers[0]
+    assert "pairs (10 %) are shown to be over the limit 1 %" in found.blockers[0]
     assert found.standings[0].needed is None
 
 

@@ -122,5 +122,5 @@ def test_a_rate_that_is_over_the_limit_now_is_not_good_lately_however_good_it_wa
     last = verdicts([1] * 100 + [18])[-1]
     (mismatch,) = (one for one in last["criteria"] if one["rate"] == "mismatch")
     assert (last["decision"], mismatch["shown_good"]) == ("not_yet", True)
-    why = "mismatch: 18 of the last 1000 pairs (0.018) do not show the rate to lie under 0.01 now"
+    why = "mismatch: 18 of the last 1000 pairs (1.8 %) do not show the rate to lie under 1 % now"
     assert last["reasons"][0].startswith(why)

@@ -83,7 +83,7 @@ def test_a_candidate_wrong_from_the_first_record_is_rejected_by_its_level() -> N
     bench = judged(told([{"match": 870, "mismatch": 130, "input": 1000}] * 24))
     last = bench.of("verdict")[-1]
     assert last["decision"] == "reject"
-    assert "mismatch: 130 of 1000 pairs (0.13) are shown to be over the limit 0.01" in last["reasons"][0]
+    assert "mismatch: 130 of 1000 pairs (13 %) are shown to be over the limit 1 %" in last["reasons"][0]
     assert [event["event"] for event in bench.of("drift")] == ["flag"]
 
 

@@ -74,7 +74,7 @@ def test_a_candidate_that_agrees_for_a_day_is_promoted() -> None:
     assert mismatch["log_reject_at"] == pytest.approx(math.log(5 / 0.05))
     assert mismatch["lower"] == 0
     assert mismatch["upper"] < mismatch["least_caught"] < 0.02
-    assert record["reasons"][0].startswith("mismatch: 0 of 24000 pairs; the rate is shown to lie under 0.01")
+    assert record["reasons"][0].startswith("mismatch: 0 of 24000 pairs; the rate is shown to lie under 1 %")
 
 
 def test_the_record_can_be_written_and_read() -> None:
@@ -108,7 +108,7 @@ def test_too_few_records_are_not_yet_and_it_says_how_many_more() -> None:
     # The design's integer form: 449 units promote with no bad one at limit .01, alpha .05.
     assert needed == 449
     assert (
-        "mismatch: 0 of 240 pairs do not show the rate to lie under 0.01 yet; with 0 bad ones 449 are needed, 209 more"
+        "mismatch: 0 of 240 pairs do not show the rate to lie under 1 % yet; with 0 bad ones 449 are needed, 209 more"
         in record["reasons"]
     )
 
@@ -116,7 +116,7 @@ def test_too_few_records_are_not_yet_and_it_says_how_many_more() -> None:
 def test_a_rate_over_the_limit_that_is_not_shown_bad_says_that_waiting_will_not_do() -> None:
     record = build(case(*[{"match": 98, "mismatch": 2, "input": 100}] * 24, settings=config(alpha=1e-9)), 7)
     assert record["decision"] == "not_yet"
-    assert any("mismatch: 48 of 2400 pairs (0.02) lie at or over the limit 0.01" in why for why in record["reasons"])
+    assert any("mismatch: 48 of 2400 pairs (2 %) lie at or over the limit 1 %" in why for why in record["reasons"])
 
 
 def test_promote_waits_for_the_least_duration() -> None:
@@ -144,7 +144,7 @@ def test_promote_needs_the_last_windows_to_be_good_as_well() -> None:
     assert record["reasons"] == [
         "mismatch: bad ones cluster (design effect 61.3 by window, at most 1.5 for unit: record), so the records do "
         "not count for as many; set unit: key or block",
-        "mismatch: 60 of the last 1000 pairs (0.06) do not show the rate to lie under 0.01 now, whatever came before",
+        "mismatch: 60 of the last 1000 pairs (6 %) do not show the rate to lie under 1 % now, whatever came before",
     ]
 
 
