@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -54,20 +55,20 @@ def incident_alert_id(revision: str, incident: str) -> str:
     return f"incident/{revision[:REVISION_CHARS]}/{incident}"
 
 
-def alert_of(name: str, kind: str, record: dict[str, Any]) -> Alert | None:
+def alert_of(name: str, kind: str, record: dict[str, Any], notes: Sequence[str] = ()) -> Alert | None:
     """The alert that a drift or verdict record of trial `name` calls for, if any.
 
     >>> alert_of("fraud", "verdict", {"decision": "not_yet", "revision": "ab", "reasons": []}) is None
     True
     """
     if kind == "drift" and record["event"] == "opened":
-        return _incident(name, record)
+        return _incident(name, record, notes)
     if kind == "verdict" and record["decision"] == "reject":
         return _reject(name, record)
     return None
 
 
-def _incident(name: str, record: dict[str, Any]) -> Alert:
+def _incident(name: str, record: dict[str, Any], notes: Sequence[str]) -> Alert:
     # A slice or a field of a criterion is named behind it, and so is the part of the trial that it counts.
     outcome = _OUTCOMES.get(re.split("[:@]", record["criterion"], maxsplit=1)[0])
     return Alert(
@@ -83,6 +84,7 @@ def _incident(name: str, record: dict[str, Any]) -> Alert:
             "after": record["after"],
             "revision": record["revision"],
             "text": record["reason"],
+            "notes": list(notes),
             "look": "shadowstream diff CONFIG" + (f" --outcome {outcome}" if outcome else ""),
         },
     )

@@ -18,6 +18,7 @@ from shadowstream.alerts.messages import alert_of
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, IsolationError, RecordError
+from shadowstream.judge.notes import notes_of
 from shadowstream.kafka import offsets, own_topics
 from shadowstream.kafka.clients import Stoppable, admin
 from shadowstream.kafka.loop import process_seconds
@@ -33,6 +34,8 @@ LOOK_S = 1.0
 REST_LOOK_S = 2.0
 FAUST_STOP_S = 5.0
 SETTLE_S = 30.0
+REVISIONS_MAX = 8
+"""Revisions whose last notes are kept for alerts of their incidents."""
 ERROR_CHARS_MAX = 200
 
 
@@ -44,6 +47,7 @@ class Role:
         self.deliverer = Deliverer(config, Delivered(config), watch)
         self._refusals = Refusals()
         self._final = False
+        self._notes: dict[str, list[str]] = {}  # of the last verdict by revision
         self.records = 0
 
     @property
@@ -68,12 +72,17 @@ class Role:
 
     async def _take(self, value: bytes) -> None:
         kind, record = own.decode(value)
-        found = alert_of(self._config.name, kind, record)
+        found = alert_of(self._config.name, kind, record, self._notes.get(record.get("revision", ""), ()))
         if found is not None:
             await self.deliverer.deliver(found)
         elif kind == "drift" and record["event"] == "closed":
             self.deliverer.closed(record["incident"])
             log.info("incident_closed", incident=record["incident"], reason=record["reason"])
+        if kind == "verdict":
+            self._notes.pop(record["revision"], None)
+            self._notes[record["revision"]] = notes_of(record)
+            while len(self._notes) > REVISIONS_MAX:
+                del self._notes[next(iter(self._notes))]
         if kind == "verdict" and self._config.bounded and record["final"] and record["revision"] == self._revision:
             # Drift of the same transaction may reach us later than the verdict, or not before we end.
             await asyncio.to_thread(await_settled, self._config, self._config.plan.of("drift"), SETTLE_S)

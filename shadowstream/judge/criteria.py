@@ -86,10 +86,13 @@ _NO_OUTCOMES = (FIELD, CHECK, MEAN, NAMED, DECIDED, NOISE, SHIFT, REASON)
 LATENCIES = ("latency_pairs", "latency_slower", "latency_over")
 COST_MEASURED, COST_OVER = "cost_measured:", "cost_over:"
 LABELS = ("label_both_right", "label_production_only", "label_candidate_only", "label_neither", "label_unlabelled")
+# Of these, pairs whose two answers differ, and those of them without a label.
+LABEL_DIFFER, LABEL_DIFFER_UNLABELLED = "label_differ", "label_differ_unlabelled"
 
 KNOWN = frozenset(
     (
         *(*COMPARED, *LOSSES, *DECLARED, *OF_TWIN, *LATENCIES, *LABELS),
+        *(LABEL_DIFFER, LABEL_DIFFER_UNLABELLED),
         *("input", "input_failed", "input_undecodable"),
     )
 )

@@ -24,7 +24,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "over": ("pairs have both latencies", "see whether the records have the headers that compare.latency names"),
     "cost": ("inputs that the candidate answered were measured", "see whether all runners run this config"),
     "twin": ("production's records were held against the twin", "see whether the twin writes all that production does"),
-    "labels": ("pairs whose wait has ended got a label", "see whether labels come for all pairs, and for which not"),
+    "labels": ("pairs that were scored got a label", "see whether labels come for all pairs, and for which not"),
     "mismatch": ("pairs have a key", "take unit: block or record where records have no key"),
 }
 
@@ -34,6 +34,8 @@ class Measurable(NamedTuple):
 
     measured: int
     eligible: int
+    waiting: int = 0
+    """Eligible units that may still get what is measured."""
 
     @property
     def value(self) -> float | None:
@@ -70,7 +72,10 @@ def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) 
         case "twin":
             return Measurable(_sum(figures, _JOINT), _sum(figures, RATES["missing"].n))
         case "labels":
-            return Measurable(_sum(figures, LABELS[:-1]), _sum(figures, LABELS))
+            ended = _sum(figures, LABELS)
+            # A pair that waits has no label either: of a long wait only those that came are known at first.
+            waiting = max(0, pairs - figures.get("cardinality", 0) - ended) if criterion.required else 0
+            return Measurable(_sum(figures, LABELS[:-1]), ended + waiting, waiting)
         case "mismatch" if criterion.unit == "key":
             return Measurable(keyed, pairs)
     return None
@@ -81,6 +86,8 @@ def unmeasured(criterion: Criterion, found: Measurable, least: float) -> str | N
     if found.value is None or found.value >= least:
         return None
     words, advice = _WORDS[criterion.rate]
+    if found.waiting:
+        words += f" ({found.waiting:,} wait for theirs)"
     return (
         f"{criterion.id}: {percent(found.value)} ({found.measured:,} of {found.eligible:,}) {words}; its min_coverage "
         f"asks for {percent(least)}: {advice}, or set a smaller min_coverage where that is meant"

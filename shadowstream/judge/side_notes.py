@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shadowstream.config import Config
+from shadowstream.judge.coverage import percent
 from shadowstream.judge.criteria import NOISE, PAIRS, SHIFT, behind, mean_name
 from shadowstream.judge.evidence import log_e_above
 
@@ -56,7 +57,7 @@ def noise_caveats(config: Config, figures: Mapping[str, int]) -> list[str]:
     judged = [one for one in config.judge.criteria if one.rate == "field" and not one.muted]
     under = [one for one in judged if by_path.get(one.path or "", 0) >= n * one.limit]
     said = [
-        f"{one.id}: its limit {one.limit:g} lies under the noise floor: production's two runs differ there in "
+        f"{one.id}: its limit {percent(one.limit)} lies under the noise floor: production's two runs differ there in "
         f"{by_path[one.path or '']} of {n} pairs ({100 * by_path[one.path or ''] / n:.4g}%). Set a limit above it, a "
         "tolerance for the field, or judge by rate: twin"
         for one in under

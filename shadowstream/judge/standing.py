@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -29,6 +29,12 @@ class Standing:
     def blind(self) -> Standing:
         """The same of a criterion whose path no value has."""
         return replace(self, said=self.said | {"path_seen": False, "passed": False})
+
+    def held(self, why: Sequence[str]) -> Standing:
+        """The same of a criterion that did not see what it must."""
+        if not why:
+            return self
+        return replace(self, said=self.said | {"shown_good": False, "passed": False}, why=[*why, *self.why])
 
     @property
     def good(self) -> str:

@@ -31,6 +31,7 @@ from shadowstream.judge.incidents import (
     Subject,
     Watch,
 )
+from shadowstream.judge.label_selection import LabelCourse, Selection, selection
 from shadowstream.judge.levels import Lasting, Level
 from shadowstream.judge.measurable import least_of, measurable_of
 from shadowstream.judge.measures import Measure, measure_of
@@ -40,12 +41,13 @@ from shadowstream.judge.slice_guard import Found, guard
 from shadowstream.judge.slices import Cells
 from shadowstream.judge.standing import Seen, Standing, standing_of
 from shadowstream.judge.tally import Pair, Slice, plus
+from shadowstream.judge.tasks import counts_labels
 from shadowstream.judge.trailing import Trailing
 from shadowstream.judge.verdict import NO_SLICES, Case, Slices, build, criteria_hash, digest
 from shadowstream.judge.windows import Closed, Windows
 from shadowstream.records import Write
 
-VERSION = 4
+VERSION = 5
 STATE_BYTES_MAX = 1_000_000
 """A broker takes a message of 1 MiB by default. Many open windows with all their buckets may be more than that."""
 _ALWAYS_NEW = ("evaluated_at_ms", "sources")
@@ -92,6 +94,7 @@ class JudgeStep:
         self.trailing: dict[str, Trailing] = {one.id: Trailing(one) for one in self.measures}
         self.levels: dict[str, Level] = {one.id: Level(one, self.config) for one in self.measures}
         self.lately = Lately(self.config)
+        self.label_course = LabelCourse(judge.window_ms)
         self.families: dict[str, Family] = {
             one.id: self._family(one) for one in self.measures if not one.criterion.muted
         }
@@ -103,7 +106,7 @@ class JudgeStep:
         self._offsets: dict[int, int] = {}
         self._commands = 0
         self._events: list[dict[str, Any]] = []
-        self._found: tuple[list[Standing], Slices, Found] | None = None
+        self._found: tuple[list[Standing], Slices, Found, Selection] | None = None
         self._written = ""
         self._stepped = False
 
@@ -139,6 +142,8 @@ class JudgeStep:
         self._stepped = True
         if record["revision"] == self.revision:
             self.paths.add(record)
+        if counts_labels(record["task"]):
+            self._found = None  # how far labels have come may have changed, though no window closes
         for window in self.windows.add(record):
             self._close(window)
         for level in self.levels.values():
@@ -168,6 +173,8 @@ class JudgeStep:
     def _close(self, window: Closed) -> None:
         self._found = None
         self.lately.close(window.start_ms, window.outcomes, window.corrections)
+        for start_ms, figures in ((window.start_ms, window.outcomes), *window.corrections.items()):
+            self.label_course.add(start_ms, figures)
         for buckets in (window.buckets, *window.late_buckets.values()):
             for bucket, (n, s) in buckets.items():
                 plus(self._buckets, bucket, n, s)
@@ -234,7 +241,11 @@ class JudgeStep:
             standings = [self._standing(one) for one in self.measures]
             standings = [one.blind if is_blind(one.measure.criterion, self.paths) else one for one in standings]
             found = guard(self.config, self._guard_alpha, self.measures, self.windows.figures)
-            self._found = (standings, self._slices(), found)
+            labels = selection(self.config, self._guard_alpha, self.label_course, self.windows.tasks)
+            standings = [
+                one.held(labels.blockers) if one.measure.criterion.rate == "labels" else one for one in standings
+            ]
+            self._found = (standings, self._slices(), found, labels)
         rejected = {name: level.reason for name, level in self.levels.items() if level.reason is not None}
         return Case(
             config=self.config,
@@ -248,6 +259,7 @@ class JudgeStep:
             withdrawn=[one.withdrawn for one in self.levels.values() if one.withdrawn and one.reason is None],
             slices=self._found[1],
             guarded=self._found[2],
+            labels=self._found[3],
             paths=self.paths,
             watches=[one.whole for one in self.families.values()],
             unwatched=[name for one in self.families.values() for name in one.told_unwatched],
@@ -282,6 +294,7 @@ class JudgeStep:
             "commands": [self._commands, self.said.snapshot()],
             "levels": {rate: level.snapshot() for rate, level in self.levels.items()},
             "lately": self.lately.snapshot(),
+            "labels": self.label_course.snapshot(),
             "buckets": [[bucket, *pair] for bucket, pair in sorted(self._buckets.items())],
             "paths": self.paths.snapshot(),
             "written": self._written,
@@ -318,6 +331,7 @@ class JudgeStep:
         for rate, level in self.levels.items():
             level.restore(body["levels"][rate])
         self.lately.restore(body["lately"])
+        self.label_course.restore(body["labels"])
         self._buckets = {bucket: (n, s) for bucket, n, s in body["buckets"]}
         self.paths.restore(body["paths"])
         self._written = body["written"]

@@ -28,6 +28,7 @@ from shadowstream.judge.families import OpenIncident
 from shadowstream.judge.guards import asks_for_error
 from shadowstream.judge.identities import misfits_by_outcome
 from shadowstream.judge.incidents import Watch
+from shadowstream.judge.label_selection import NOT_SELECTED, Selection
 from shadowstream.judge.lateness import caveats_of_time, reasons_of_time
 from shadowstream.judge.paths import Paths
 from shadowstream.judge.paths import blockers as unseen_blockers
@@ -91,7 +92,7 @@ class Case:
     and slices that there was no room to watch. `said`: what people said of it. `topics`: what has happened to topics of
     the trial, so that nobody can read on. `lately`: outcomes of the last closed windows (`coverage.Lately`). `guarded`:
     slices that are bad, or too small; `paths`: which of the config's paths values hold. `keys`: buckets of
-    keys that hold a pair.
+    keys that hold a pair. `labels`: what labels of a selected part hold against a promote.
     """
 
     config: Config
@@ -106,6 +107,7 @@ class Case:
     unwatched: Sequence[str] = ()
     said: Said | None = None
     guarded: Found = NOTHING_FOUND
+    labels: Selection = NOT_SELECTED
     paths: Paths = field(default_factory=Paths)
     hash: str = ""
     attempt: int = 1
@@ -195,7 +197,7 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
             *unseen_caveats(config, case.paths, windows.figures),
             *shifts(config, windows.figures),
             *noise_caveats(config, windows.figures),
-            *case.guarded.small,
+            *(*case.guarded.small, *case.labels.caveats),
             *caveats_of_time(windows),
             *refusals_of(config, windows),
         ],

@@ -13,6 +13,8 @@ BOTH, PRODUCTION, CANDIDATE, NEITHER, UNLABELLED = (
 )
 OUTCOMES = (BOTH, PRODUCTION, CANDIDATE, NEITHER, UNLABELLED)
 """What becomes of a pair that was scored, as stats count it."""
+DIFFER, DIFFER_UNLABELLED = "label_differ", "label_differ_unlabelled"
+"""Beside these: pairs whose answers differ, and those of them without a label."""
 
 
 def at_path(value: Any, path: Sequence[str]) -> str | None:
@@ -35,6 +37,17 @@ def at_path(value: Any, path: Sequence[str]) -> str | None:
 
 def _plain(value: Any) -> str:
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+def differ(production: str | None, shadow: str | None) -> bool:
+    """Whether two answers as JSON are not the same value; only such a pair can tell the sides apart.
+
+    >>> differ("1", "1.0"), differ("true", "1"), differ(None, None), differ(None, "1")
+    (False, True, False, True)
+    """
+    if production is None or shadow is None:
+        return production is not shadow
+    return not _is_right(production, shadow, 0.0)
 
 
 def outcome(production: str | None, shadow: str | None, label: str, atol: float = 0.0) -> str:

@@ -19,7 +19,7 @@ from shadowstream.codecs.own import encode
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.labels.clock import Clock
-from shadowstream.labels.right import UNLABELLED, outcome
+from shadowstream.labels.right import DIFFER, DIFFER_UNLABELLED, UNLABELLED, differ, outcome
 from shadowstream.labels.store import Kind, Store, Waiting
 from shadowstream.records import Place, Write
 
@@ -132,7 +132,12 @@ class LabelStep:
         self._moved.add(entry.task)
         start_ms = entry.time_ms - entry.time_ms % self._config.judge.window_ms
         cells = self._cells.setdefault(entry.task, {})
-        cells.setdefault((start_ms, entry.revision), Counter())[said] += 1
+        counts = cells.setdefault((start_ms, entry.revision), Counter())
+        counts[said] += 1
+        if differ(entry.production, entry.shadow):
+            counts[DIFFER] += 1
+            if said == UNLABELLED:
+                counts[DIFFER_UNLABELLED] += 1
         self.said[said] += 1
 
     def _take(self, kind: Kind, id_: bytes) -> Waiting | None:

@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from shadowstream.judge.explain import span
-from shadowstream.judge.notes import coverage_notes
+from shadowstream.judge.notes import coverage_notes, notes_of
 from shadowstream.report import plots
 from shadowstream.report.facts import Facts
 from shadowstream.report.words import key_text, log_text, number, rate_text, side_text, time_text
@@ -35,6 +35,9 @@ def page(facts: Facts) -> str:
         reasons=facts.reasons,
         todo=[_with_code(one) for one in facts.todo],
         evidence_notes=coverage_notes(verdict) if verdict else [],
+        other_notes=notes_of(verdict)[len(coverage_notes(verdict)) : -len(verdict["caveats"]) or None]
+        if verdict
+        else [],
         notes=[one for one in facts.explanation.notes if not one.startswith(("note: ", "attempt "))],
         standings=[(one, said[one.criterion]) for one in facts.explanation.standings],
         plots={

@@ -278,3 +278,35 @@ def test_no_record_of_drift_or_verdict_ends_the_role(
     assert webhook.calls[-1]["incident"] == "mismatch:tenant=behind-1"
     assert len(lines(caplog, "record_unreadable")) == 2, "each kind once"
     assert [line["place"] for line in lines(caplog, "record_refused")] == ["shadow.t.drift/0/8"]
+
+
+def test_an_incident_holds_the_notes_of_the_last_verdict_of_its_revision(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = verdict("not_yet", coverage=0.72, caveats=["delivery is at_least_once"])
+    noted["criteria"][0]["muted"] = True
+    records = [
+        ("drift", opened("early")),
+        ("verdict", noted),
+        *(("verdict", verdict("not_yet", revision=f"{n:02}" * 32)) for n in range(7)),
+        ("drift", opened("later")),
+    ]
+
+    async def main() -> None:
+        role = Role(config(webhook.url), REVISION, Watch("t", "alerts"))
+        monkeypatch.setattr(role.deliverer, "_delivered", Noted())
+        for kind, record in records:
+            await role.take(own.encode(kind, record), f"shadow.t.{kind}/0/7")
+        await role.deliverer.stop()
+
+    asyncio.run(main())
+    notes = {one["incident"]: one["notes"] for one in webhook.calls}
+    assert notes == {
+        "mismatch:tenant=early-1": [],
+        "mismatch:tenant=later-1": [
+            "coverage: 72 % of production's records were compared or judged missing",
+            "the candidate ran in-process (candidate.trusted: true): it shares the runner's memory and secrets",
+            "muted, so they decide nothing: mismatch",
+            "delivery is at_least_once",
+        ],
+    }

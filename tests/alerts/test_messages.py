@@ -51,6 +51,20 @@ def test_a_reject_says_why_with_each_criterions_numbers_and_limits() -> None:
     assert numbers == ["mismatch", 0.01, 160, 40, 0.25, 0.2, 0.3, True]
 
 
+def test_a_reject_holds_coverage_isolation_muted_criteria_and_caveats() -> None:
+    record = verdict("reject", coverage=0.72, caveats=["delivery is at_least_once"])
+    record["criteria"][0]["muted"] = True
+    found = alert_of("t", "verdict", record)
+    assert found is not None
+    assert (found.payload["coverage"], found.payload["candidate_isolation"]) == (0.72, "in-process")
+    assert found.payload["notes"] == [
+        "coverage: 72 % of production's records were compared or judged missing",
+        "the candidate ran in-process (candidate.trusted: true): it shares the runner's memory and secrets",
+        "muted, so they decide nothing: mismatch",
+        "delivery is at_least_once",
+    ]
+
+
 def test_incidents_of_two_revisions_are_two_alerts_though_their_windows_are_one() -> None:
     mine, other = (drift("opened", "mismatch-1", revision=one * 32) for one in ("ab", "cd"))
     ids = {found.id for record in (mine, other) if (found := alert_of("t", "drift", record))}

@@ -3,7 +3,18 @@ from __future__ import annotations
 import pytest
 
 from shadowstream.judge.coverage import coverage
-from shadowstream.judge.criteria import COMPARED, KNOWN, LABELS, LATENCIES, PAIRS, RATES, Counts, counts
+from shadowstream.judge.criteria import (
+    COMPARED,
+    KNOWN,
+    LABEL_DIFFER,
+    LABEL_DIFFER_UNLABELLED,
+    LABELS,
+    LATENCIES,
+    PAIRS,
+    RATES,
+    Counts,
+    counts,
+)
 
 # The design's closed table, row by row: outcome -> rates where it counts in n, rates where it counts in s.
 TABLE = [
@@ -34,7 +45,7 @@ TABLE = [
     ("sampled_out", set(), set()),
     ("evicted", set(), set()),
     ("filtered", set(), set()),
-    *((name, set(), set()) for name in (*LATENCIES, *LABELS)),
+    *((name, set(), set()) for name in (*LATENCIES, *LABELS, LABEL_DIFFER, LABEL_DIFFER_UNLABELLED)),
     ("input", {"error"}, set()),
     ("input_failed", set(), {"error"}),
     ("input_undecodable", set(), set()),

@@ -64,10 +64,9 @@ def of_means(hour: int) -> dict[str, Any]:
 
 
 def labelled(hour: int) -> dict[str, Any]:
-    return {
-        **pairs(0, 50),
-        "outcomes": {"match": 50, "label_production_only": int(hour % 8 == 1), "label_candidate_only": 3},
-    }
+    wrong = int(hour % 8 == 1)
+    told = {"label_production_only": wrong, "label_candidate_only": 3, "label_both_right": 47 - wrong}
+    return {**pairs(0, 50), "outcomes": {"match": 50, **told}}
 
 
 BLOCK: dict[str, Any] = {"rate": "mismatch", "unit": "block"}

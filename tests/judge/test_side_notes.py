@@ -160,7 +160,7 @@ def test_the_noise_floor_of_each_field_stands_in_the_verdict() -> None:
     said = judged(joined(settings, plain, plain, twin=noisy(25)))
     assert said["noise"] == [{"path": "score", "n": 1_000, "s": 40}]
     assert caveats_on(said, "noise floor") == [
-        "field:score: its limit 0.01 lies under the noise floor: production's two runs differ there in 40 of 1000 "
+        "field:score: its limit 1 % lies under the noise floor: production's two runs differ there in 40 of 1000 "
         "pairs (4%). Set a limit above it, a tolerance for the field, or judge by rate: twin"
     ]
 

@@ -18,6 +18,7 @@ from shadowstream.judge.trailing import Trailing
 from shadowstream.judge.verdict import Case, build, criteria_hash, digest, evidence_digest
 from shadowstream.judge.windows import Closed, Windows
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
+from tests.judge.test_step import Bench
 
 TASK = "scores/0"
 GOOD_HOUR = {"match": 1000, "input": 1000}
@@ -208,6 +209,23 @@ def test_a_latched_reject_stands_whatever_came_later() -> None:
     record = build(case(*[GOOD_HOUR] * 24, rejected={"mismatch": "mismatch: 30 of 100 pairs"}), 7)
     assert record["decision"] == "reject"
     assert record["reasons"] == ["mismatch: 30 of 100 pairs; by now 0 of 24000 pairs"]
+
+
+def test_a_latched_reject_says_as_of_when_it_was_shown_and_what_is_counted_by_now() -> None:
+    bench = Bench()
+    bad = cell(HOUR_MS, match=60, mismatch=40, input=100)
+    bench.give(stats(TASK, 1, cell(0, match=100, input=100), bad, watermark_ms=2 * HOUR_MS))
+    first = bench.evaluate()["reasons"]
+    assert len(first) == 1
+    assert first[0].startswith("mismatch: 40 of 200 pairs ")
+    assert " are shown to be over the limit " in first[0]
+    assert first[0].endswith(", as of 1970-01-01T02:00:00Z; by now 40 of 200 pairs")
+    day = [cell(hour * HOUR_MS, match=10_000, input=10_000) for hour in range(2, 12)]
+    bench.give(stats(TASK, 2, *day, watermark_ms=12 * HOUR_MS))
+    record = bench.evaluate()
+    assert record["decision"] == "reject"
+    as_it_was = first[0].partition("; by now ")[0]
+    assert record["reasons"] == [f"{as_it_was}; by now 40 of 100200 pairs"]
 
 
 def test_a_remainder_does_not_hinder_a_reject_and_both_are_said() -> None:

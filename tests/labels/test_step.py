@@ -11,7 +11,7 @@ import pytest
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.labels.right import outcome
+from shadowstream.labels.right import OUTCOMES, outcome
 from shadowstream.labels.step import LabelStep
 from shadowstream.labels.store import MemoryStore, Waiting
 from shadowstream.records import Place
@@ -72,8 +72,11 @@ class Desk:
         if writes:
             self.step.committed()
 
-    def counted(self) -> Counter[str]:
+    def everything(self) -> Counter[str]:
         return sum((Counter(w["outcomes"]) for one in self.stats for w in one["windows"]), Counter())
+
+    def counted(self) -> Counter[str]:
+        return Counter({name: n for name, n in self.everything().items() if name in OUTCOMES})
 
     def restarted(self) -> Desk:
         """Another process with nothing but what was written."""
@@ -111,7 +114,12 @@ def test_both_sides_are_scored_on_the_same_record_whichever_comes_first(
         desk.label(b"a", 5)
     desk.commit()
     (found,) = [window for one in desk.stats for window in one["windows"]]
-    assert (found["start_ms"], found["revision"], found["outcomes"]) == (2 * HOUR_MS, REVISION, {expected: 1})
+    differing = {"label_differ": 1} if production != shadow else {}
+    assert (found["start_ms"], found["revision"], found["outcomes"]) == (
+        2 * HOUR_MS,
+        REVISION,
+        {expected: 1} | differing,
+    )
     assert not desk.store.entries
 
 
@@ -225,6 +233,24 @@ def test_without_an_id_or_scored_again_a_pair_ends_unlabelled() -> None:
     desk.label(b"a", 3)
     desk.commit()
     assert desk.counted() == Counter(label_unlabelled=2, label_candidate_only=1)
+
+
+def test_pairs_whose_answers_differ_are_counted_with_and_without_a_label() -> None:
+    desk = Desk()
+    answers = [("true", "false"), ("true", "false"), ("1", "1.0"), ("0.5", "0.6"), ('"a"', '"b"')]
+    for number, (one, other) in enumerate(answers):
+        desk.scored(b"%d" % number, 0, one, other)
+    desk.label(b"0", 1)
+    desk.label(b"3", 1, "0.5")
+    desk.scored(b"late", 100)
+    desk.behind()
+    desk.commit()
+    desk.end(0)
+    desk.end(1)
+    desk.commit()
+    counted = desk.everything()
+    assert (counted["label_unlabelled"], counted["label_production_only"]) == (4, 2)
+    assert (counted["label_differ"], counted["label_differ_unlabelled"]) == (4, 2)
 
 
 def test_a_task_is_idle_and_its_ledger_says_what_waits() -> None:

@@ -1,10 +1,13 @@
 """Markdown as a pull request shows it, JUnit XML as a pipeline reads it."""
 
+import html
+import re
 from xml.etree import ElementTree
 
 from shadowstream.report.facts import Facts
 from shadowstream.report.junit import junit
 from shadowstream.report.markdown import CHARS_MAX, code, markdown
+from shadowstream.report.page import page
 from tests.report.made import HOSTILE, facts, nothing
 
 
@@ -93,3 +96,43 @@ def test_a_comment_never_grows_beyond_what_is_taken() -> None:
     assert found.verdict is not None
     found.verdict["reasons"][:] = ["because " + "x" * 9_000] * 30  # type: ignore[index]  # a list in the record
     assert len(markdown(found)) <= CHARS_MAX
+
+
+def noted() -> Facts:
+    """A trial with everything that a note can be about."""
+    found = facts(
+        hours=30,
+        bad_from=99,
+        criteria=[{"rate": "mismatch", "limit": 0.01}, {"rate": "extra", "limit": 0.01, "muted": True}],
+    )
+    assert found.verdict is not None
+    found.verdict["coverage"], found.verdict["coverage_lately"] = 0.72, 0.5  # type: ignore[index]  # a dict of the judge
+    found.verdict["outcomes"]["warm_up"] = 3_000
+    found.verdict["caveats"].append("delivery is at_least_once")
+    return found
+
+
+NOTES = (
+    "coverage: 72 % of production's records were compared or judged missing",
+    "in the last closed windows 50 % of production's",
+    "no part of the coverage: 50 % warm_up (3,000; ",
+    "the candidate ran in a process of its own",
+    "muted, so they decide nothing: extra",
+    "delivery is at_least_once",
+)
+
+
+def test_coverage_isolation_muted_criteria_and_caveats_stand_in_the_markdown() -> None:
+    text = markdown(noted()).replace("\\", "").partition("**What it rests on**")[2]
+    assert [note for note in NOTES if note not in text] == []
+
+
+def test_coverage_isolation_muted_criteria_and_caveats_stand_in_the_junit() -> None:
+    said = cases(noted())["coverage"].findtext("system-out") or ""
+    assert [note for note in NOTES if note not in said] == []
+    assert len(said.splitlines()) >= 5
+
+
+def test_coverage_isolation_muted_criteria_and_caveats_stand_on_the_page() -> None:
+    text = " ".join(html.unescape(re.sub("<[^>]*>", " ", page(noted()))).split())
+    assert [note for note in NOTES if note not in text] == []
