@@ -28,7 +28,7 @@ class Alert(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The id as a webhook gets it: in a header, where no control character may stand and no header has room for a
+        r"""The id as a webhook gets it: in a header, where no control character may stand and no header has room for a
         slice's whole value. Two ids never have one key.
 
         >>> Alert("incident/ab/mismatch:tenant=a\r\nb-7", {}).key

@@ -14,17 +14,13 @@ from shadowstream.judge.criteria import LABELS
 from shadowstream.judge.explained import is_doubt
 from shadowstream.judge.failures import failure_lines
 from shadowstream.judge.identities import is_misfit
+from shadowstream.judge.new_trial import NEW_TRIAL
 from shadowstream.judge.notes import coverage_beside, coverage_notes, notes_of
 from shadowstream.judge.outlook import Outlook, duration_left, outlook_of
 from shadowstream.judge.slices import slice_name
 from shadowstream.judge.windows import iso
 
 Verdict = Mapping[str, Any]
-NEW_TRIAL = (
-    "begin a new trial: give it another `name`, or remove the topics and groups of this one (`shadowstream topics "
-    "plan` lists them) and start it again"
-)
-"""What to do where topics have changed; it ends the reason that says so."""
 
 _OVER = "the trial has read all that it was to read, so waiting adds nothing"
 

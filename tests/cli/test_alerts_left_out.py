@@ -53,7 +53,7 @@ class Stopped:
 
     asked: ClassVar[list[tuple[list[str], list[str]]]] = []
 
-    def __init__(self, commands: dict[str, list[str]], spared: list[str]) -> None:
+    def __init__(self, commands: dict[str, list[str]], _environment: object, spared: list[str]) -> None:
         self.asked.append((list(commands), spared))
         self.children: dict[str, object] = {}
 
@@ -70,6 +70,7 @@ def test_up_runs_the_others_and_says_once_why(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(roles, "Supervisor", Stopped)
+    monkeypatch.setattr(roles, "begin", lambda *_: "session")
     said = cli("up", trial(make_trial, kafka))
     assert said.code == 0
     assert Stopped.asked.pop() == (started or ["run", "join", "judge", "alerts"], ["alerts"])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from shadowstream.compare import RuleSet, compare_columns, compare_rows
 from shadowstream.config import Rule
 from shadowstream.errors import ShadowstreamBug
-from tests.compare.cases import FLOATS, NUMBERS, math, rule_sets, tables
+from tests.compare.cases import FLOATS, NUMBERS, rule_sets, tables
 
 
 def assert_columns_equal_rows(table: tuple[list[Any], list[Any]], rules: RuleSet) -> None:
@@ -33,9 +33,7 @@ def test_columns_equal_rows_in_twenty_thousand_generated_cases(
 
 
 @pytest.mark.parametrize("numbers", [FLOATS, [*FLOATS, None], NUMBERS[:-2], [True, False], [*NUMBERS, *FLOATS]])
-@pytest.mark.parametrize(
-    ("atol", "rtol"), [(0.5, 0.0), (0.0, 0.4), (0.5, 0.4), (0.0, 2.0), (math.inf, 0.0), (0.0, math.inf)]
-)
+@pytest.mark.parametrize(("atol", "rtol"), [(0.5, 0.0), (0.0, 0.4), (0.5, 0.4), (0.0, 2.0), (1e308, 0.0), (0.0, 1e308)])
 def test_columns_equal_rows_on_every_pair_of_odd_numbers(numbers: list[Any], atol: float, rtol: float) -> None:
     rules = RuleSet([Rule(path="a", atol=atol, rtol=rtol)])
     pairs = [({"a": one}, {"a": other}) for one in numbers for other in numbers]

@@ -110,7 +110,7 @@ def test_the_records_needed_are_what_the_demo_then_takes(demo: Demo, say: Say) -
                 asked[one.criterion] = one
             if one.met:
                 shown.setdefault(one.criterion, one.n)
-    assert set(asked) == set(shown) == {"mismatch", "missing", "extra", "error"}
+    assert set(asked) == set(shown) == {"mismatch", "missing", "extra", "error", "duplicate"}
     for name, one in asked.items():
         say(f"{name}: at n={one.n} s={one.s} needed {one.needed}, shown good at {shown[name]}")
         assert abs(shown[name] - one.needed) <= CONFIRMED_WITHIN * shown[name]
