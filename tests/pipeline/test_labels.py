@@ -196,7 +196,8 @@ def test_the_gate_waits_for_labels_and_then_promotes_who_is_right_more_often(tri
         Production(trial, say=production_says).work(
             {p: len(range(p, ORDERS + 100, PARTITIONS)) for p in range(PARTITIONS)}
         )
-        promoted = asked("gate", "--wait", "40")
+        # The orders are dated 2013.
+        promoted = asked("gate", "--wait", "40", "--max-age", "9000d")
         assert (promoted["code"], promoted["decision"]) == (0, "promote"), promoted["reasons"]
         right = trial.ask("explain", str(trial.config_path)).stdout
         running.stop("labels")
