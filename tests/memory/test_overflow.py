@@ -100,7 +100,7 @@ def _no_room(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_killed_at_any_call_every_count_is_there_once(delivery: str) -> None:
     world, calls = World(delivery=delivery), Counter[str]()
     with inside(world.broker, world.host):
-        for last in range(1, 260):
+        for last in range(1, 280):
             world.arrive(last % 3 == 0)  # few: each is three calls, and all that has come is one commit's
             process = world.runner()
             world.turn(process, last)

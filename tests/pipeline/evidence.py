@@ -26,9 +26,12 @@ def totals(stats: list[dict[str, Any]]) -> Counter[str]:
     return found
 
 
+INPUTS = {"input", "input_failed", "input_undecodable"}
+
+
 def ended(stats: list[dict[str, Any]]) -> Counter[str]:
     """As `totals`, without the inputs."""
-    return Counter({name: n for name, n in totals(stats).items() if name not in ("input", "input_failed")})
+    return Counter({name: n for name, n in totals(stats).items() if name not in INPUTS})
 
 
 def outcomes_of_rows(bootstrap: str, topic: str) -> Counter[str]:
