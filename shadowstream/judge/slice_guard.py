@@ -23,6 +23,7 @@ from shadowstream.judge.criteria import FAILED
 from shadowstream.judge.evidence import critical_n, log_e_above
 from shadowstream.judge.measures import Measure
 from shadowstream.judge.parts import BAD, PAIRS, by_value
+from shadowstream.judge.rates import in_percent
 
 NAMED_MAX = 5
 _ENDED = (PAIRS, "both_failed", "missing", *FAILED)
@@ -103,8 +104,8 @@ def _bad(measure: Measure, row: Row, name: tuple[str, str], counts: Counter[str]
     n, s = _counts(row, counts)
     return (
         f"slice {name[0]}={name[1]}: {s} of {n} {row.units} ({100 * s / n:.4g}%) {row.bad}, which is shown to be over "
-        f"the limit {measure.limit:g} of {measure.id}; the slice holds {_share(counts[PAIRS], everything)} of all "
-        "pairs. Mend the candidate there; judge.slices: show lets slices decide nothing"
+        f"the limit {in_percent(measure.limit)} of {measure.id}; the slice holds {_share(counts[PAIRS], everything)} "
+        "of all pairs. Mend the candidate there; judge.slices: show lets slices decide nothing"
     )
 
 
@@ -127,7 +128,7 @@ def _small(
     found.sort()
     said = [
         f"slice {name}: {n} pairs ({share} of all), too few to be judged by themselves: {needed} are needed at the "
-        f"limit {measure.limit:g} of {measure.id}; {_how_many(s, n)} {row.bad}"
+        f"limit {in_percent(measure.limit)} of {measure.id}; {_how_many(s, n)} {row.bad}"
         for _, _, name, n, s, share in found[:NAMED_MAX]
     ]
     if len(found) > NAMED_MAX:

@@ -24,7 +24,7 @@ def test_a_tenant_of_one_record_in_a_thousand_that_is_wrong_in_all_of_them_holds
     said = said_of({"big": BIG, "tiny": {"n": 5, "s": 5}})
     assert said["decision"] == "not_yet"
     assert said["reasons"] == [
-        "slice tenant=tiny: 360 of 360 pairs (100%) differ, which is shown to be over the limit 0.01 of mismatch; the "
+        "slice tenant=tiny: 360 of 360 pairs (100%) differ, which is shown to be over the limit 1 % of mismatch; the "
         "slice holds 0.1% of all pairs. Mend the candidate there; judge.slices: show lets slices decide nothing"
     ]
     assert not any("tenant=tiny" in caveat for caveat in said["caveats"]), "it is a reason already"
@@ -53,7 +53,7 @@ def test_a_value_of_a_few_records_is_named_with_its_share_and_does_not_hold_it_b
     assert said["decision"] == "promote"
     assert said["caveats"][-1] == (
         "slice tenant=nano: 72 pairs (0.02% of all), too few to be judged by themselves: 449 are needed at the limit "
-        "0.01 of mismatch; none of them differ"
+        "1 % of mismatch; none of them differ"
     )
 
 
