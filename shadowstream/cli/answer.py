@@ -16,6 +16,7 @@ from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError, ShadowstreamBug
+from shadowstream.judge.explain import AGED
 from shadowstream.judge.windows import iso
 from shadowstream.kafka import bound_topics
 from shadowstream.kafka.commanding import overrides
@@ -138,7 +139,7 @@ def aged(answer: Answer, trial: Config, now_ms: int, max_age_ms: int) -> Answer:
     if age_ms <= most_ms:
         return answer
     reason = (
-        f"the newest judged data are of {iso(verdict['to_ms'])}, {age_ms / 3_600_000:.4g} h ago; at most "
+        f"{AGED}{iso(verdict['to_ms'])}, {age_ms / 3_600_000:.4g} h ago; at most "
         f"{most_ms / 3_600_000:.4g} h count (--max-age, two windows and the grace): see whether runner and joiner go "
         "on; for a trial of old records set bounded: true or a larger --max-age"
     )

@@ -22,6 +22,8 @@ from shadowstream.judge.windows import iso
 
 Verdict = Mapping[str, Any]
 
+AGED = "the newest judged data are of "
+"""How the reason begins of a promote that rests on old data alone."""
 _OVER = "the trial has read all that it was to read, so waiting adds nothing"
 
 
@@ -66,7 +68,7 @@ def explain(verdict: Verdict, decision: str, reasons: Sequence[str]) -> Explanat
         decision,
         standings,
         blockers,
-        tuple(_todo(verdict, decision, standings)),
+        tuple(_todo(verdict, decision, standings, reasons)),
         tuple(_incident(one) for one in verdict["incidents"]),
         tuple(slice_line(one) for one in verdict["slices"]),
         tuple(_notes(verdict, reasons)),
@@ -74,8 +76,13 @@ def explain(verdict: Verdict, decision: str, reasons: Sequence[str]) -> Explanat
     )
 
 
-def _todo(verdict: Verdict, decision: str, standings: Sequence[Outlook]) -> list[str]:
+def _todo(verdict: Verdict, decision: str, standings: Sequence[Outlook], reasons: Sequence[str]) -> list[str]:
     if decision != verdict["decision"]:
+        if any(reason.startswith(AGED) for reason in reasons):
+            return [
+                "see that new records come and that runner and joiner go on; for a trial of old records set bounded: "
+                "true, or ask with a larger --max-age"
+            ]
         return ["see whether the judge runs (`shadowstream judge CONFIG`): it says each 30 s that it lives"]
     if decision == "promote":
         return ["promote the candidate: `gate` exits 0 for this revision"]

@@ -135,4 +135,4 @@ def _share(records: int, of: int, whose: str) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
+    return f"{100 * share:.4g} %"

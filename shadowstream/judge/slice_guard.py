@@ -20,12 +20,12 @@ from typing import NamedTuple
 
 from shadowstream.compare.slices import UNDECODABLE
 from shadowstream.config import Config
-from shadowstream.judge.coverage import percent
 from shadowstream.judge.criteria import FAILED
 from shadowstream.judge.evidence import critical_n, log_e_above
 from shadowstream.judge.measures import Measure
 from shadowstream.judge.part_guard import bad_topics, uncovered_values
 from shadowstream.judge.parts import BAD, PAIRS, by_value
+from shadowstream.judge.rates import in_percent
 
 NAMED_MAX = 5
 OF_COVERAGE, OF_TOPIC = 2, 3
@@ -126,8 +126,8 @@ def _bad(measure: Measure, row: Row, name: tuple[str, str], counts: Counter[str]
     n, s = _counts(row, counts)
     return (
         f"slice {name[0]}={name[1]}: {s} of {n} {row.units} ({100 * s / n:.4g}%) {row.bad}, which is shown to be over "
-        f"the limit {percent(measure.limit)} of {measure.id}; the slice holds {_share(counts[PAIRS], everything)} of "
-        "all pairs. Mend the candidate there; judge.slices: show lets slices decide nothing"
+        f"the limit {in_percent(measure.limit)} of {measure.id}; the slice holds {_share(counts[PAIRS], everything)} "
+        "of all pairs. Mend the candidate there; judge.slices: show lets slices decide nothing"
     )
 
 
@@ -150,7 +150,7 @@ def _small(
     found.sort()
     said = [
         f"slice {name}: {n} pairs ({share} of all), too few to be judged by themselves: {needed} are needed at the "
-        f"limit {percent(measure.limit)} of {measure.id}; {_how_many(s, n)} {row.bad}"
+        f"limit {in_percent(measure.limit)} of {measure.id}; {_how_many(s, n)} {row.bad}"
         for _, _, name, n, s, share in found[:NAMED_MAX]
     ]
     if len(found) > NAMED_MAX:

@@ -164,8 +164,7 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     reasons_by_outcome = top_reasons(windows.figures)
     misfits = {} if case.rejected else misfits_by_outcome(config, outcomes)
     not_covered = uncovered(config, outcomes, case.lately, reasons_by_outcome, misfits)
-    unusable = [*case.topics, *misfits.values(), *not_covered]
-    blockers = [*unusable, *_unproven(case, judged), *_unfit(case, outcomes)]
+    blockers = [*case.topics, *misfits.values(), *not_covered, *_unproven(case, judged), *_unfit(case, outcomes)]
     if case.rejected:
         decision = "reject"
         reasons = [*_rejected(case), *case.topics, *_conservation(windows), *_incidents(case), *not_covered]

@@ -52,7 +52,7 @@ def test_a_few_repeats_are_a_caveat() -> None:
     record = verdict_of(repeats(5))
     assert not any("repeat a key" in reason for reason in record["reasons"])
     assert (
-        "0.498 % of production's records (120 of 24,120) repeat a key; use identity: occurrence or coordinate"
+        "0.4975 % of production's records (120 of 24,120) repeat a key; use identity: occurrence or coordinate"
         in (record["caveats"])
     )
 

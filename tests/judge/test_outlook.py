@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from shadowstream.judge.evidence import critical_n, log_e_below
-from shadowstream.judge.explain import Explanation, explain
+from shadowstream.judge.explain import AGED, Explanation, explain
 from shadowstream.judge.grid import grid_sums
 from shadowstream.judge.notes import notes_beside
 from shadowstream.judge.outlook import Outlook
@@ -211,6 +211,14 @@ def test_a_trial_at_its_end_is_not_told_to_wait() -> None:
     assert over[0].startswith("the trial has read all that it was to read, so waiting adds nothing")
     nothing = record | {"final": True, "windows_closed": 0, "reasons": ["no window with compared records has closed"]}
     assert "wait until" not in " ".join(explain(nothing, "not_yet", nothing["reasons"]).todo)
+
+
+def test_old_data_are_not_the_judges_fault() -> None:
+    run = Run()
+    run.go_on(cell(0, match=60, input=60))
+    record = run.step.evaluate(0, force=True).verdict | {"decision": "promote"}
+    assert "whether the judge runs" in explain(record, "not_yet", ["the verdict (promote) is 7200 s old"]).todo[0]
+    assert explain(record, "not_yet", [f"{AGED}2026-01-01T00:00:00Z"]).todo[0].startswith("see that new records come")
 
 
 def test_a_criterion_of_no_units_is_no_good_one_so_far() -> None:
