@@ -65,6 +65,19 @@ def row_of(measure: Measure) -> Row | None:
             "production records",
             "have an error of the candidate",
         ),
+        "check": Row(
+            (f"check/checked:{criterion.path}",),
+            (f"check/{criterion.check}:{criterion.path}",),
+            "values checked",
+            f"fail the check of {criterion.path}",
+        ),
+        # A part of what the mean adds up: differences of the whole bound, or a number on one side alone.
+        "mean": Row(
+            (f"mean/{criterion.path}/n",),
+            (f"mean/{criterion.path}/full",),
+            "pairs with numbers",
+            f"differ at {criterion.path} by the whole bound",
+        ),
         "slower": Row(("latency_pairs",), ("latency_slower",), "pairs with both latencies", "are slower"),
         "over": Row(("latency_pairs",), ("latency_over",), "pairs with both latencies", "are over the latency limit"),
     }

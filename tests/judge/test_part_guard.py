@@ -12,6 +12,7 @@ from shadowstream.judge.step import JudgeStep
 from tests.joiner.cases import inputs
 from tests.joiner.world import World
 from tests.joiner.world import config as of_world
+from tests.judge.joined import verdict_of
 from tests.judge.sliced import hour, judged, sliced
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 
@@ -157,3 +158,28 @@ def test_a_pair_that_production_cannot_be_read_of_counts_by_the_value_of_the_can
         ("us", "undecodable_shadow"): 1,
         ("1", "undecodable_shadow"): 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("criterion", "compare", "value", "why"),
+    [
+        ({"rate": "mean", "bound": 1.0}, {}, 7.0, "differ at score by the whole bound"),
+        ({"rate": "mean", "bound": 1.0}, {}, "0.5", "differ at score by the whole bound"),
+        ({"rate": "check", "check": "range"}, {"low": 0.0, "high": 1.0}, 7.0, "fail the check of score"),
+        ({"rate": "check", "check": "null"}, {"not_null": True}, None, "fail the check of score"),
+    ],
+)
+def test_a_value_whose_means_or_checks_are_bad_holds_it_back(
+    criterion: dict[str, Any], compare: dict[str, Any], value: Any, why: str
+) -> None:
+    checks = {"checks": [{"path": "score"} | compare]} if compare else {}
+    more = {"compare": {"dimensions": [{"name": "tenant", "path": "tenant"}], **checks}}
+
+    def of(wrong: Any) -> Any:
+        return lambda i: {"tenant": "eu" if i % 100 == 0 else "us", "score": wrong if i % 100 == 0 else 0.5}
+
+    criteria = [criterion | {"path": "score", "limit": 0.1}]
+    bad = verdict_of(of(0.5), of(value), criteria, 1_000, **more)
+    assert bad["decision"] == "not_yet"
+    assert any(reason.startswith("slice tenant=eu: 10 of 10") and why in reason for reason in bad["reasons"])
+    assert verdict_of(of(0.5), of(0.5), criteria, 1_000, **more)["decision"] == "promote"
