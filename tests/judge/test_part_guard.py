@@ -183,3 +183,22 @@ def test_a_value_whose_means_or_checks_are_bad_holds_it_back(
     assert bad["decision"] == "not_yet"
     assert any(reason.startswith("slice tenant=eu: 10 of 10") and why in reason for reason in bad["reasons"])
     assert verdict_of(of(0.5), of(0.5), criteria, 1_000, **more)["decision"] == "promote"
+
+
+@pytest.mark.parametrize("required", [True, False])
+@pytest.mark.parametrize("share", [1, 2])
+def test_the_coverage_of_a_criterion_of_a_part_is_that_of_the_part(required: bool, share: int) -> None:
+    def value(i: int) -> dict[str, Any]:
+        text = i % 20 == 0 and i // 20 % share == 0
+        return {"tenant": "eu" if i % 20 == 0 else "us", "score": "0.5" if text else 0.5}
+
+    whole = {"rate": "mean", "bound": 1.0, "path": "score", "limit": 0.2, "min_coverage": 0.9}
+    criteria = [whole, whole | {"where": {"tenant": "eu"}, "required": required}]
+    compare = {"dimensions": [{"name": "tenant", "path": "tenant"}]}
+    said = verdict_of(value, value, criteria, 2_000, compare=compare)
+    assert said["decision"] == "not_yet"
+    measured, percent = {1: (0, "0 %"), 2: (50, "50 %")}[share]
+    assert any(
+        one.startswith(f"mean:score@tenant=eu: {percent} ({measured} of 100) pairs have a number")
+        for one in said["reasons"]
+    )
