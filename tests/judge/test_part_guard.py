@@ -202,3 +202,13 @@ def test_the_coverage_of_a_criterion_of_a_part_is_that_of_the_part(required: boo
         one.startswith(f"mean:score@tenant=eu: {percent} ({measured} of 100) pairs have a number")
         for one in said["reasons"]
     )
+
+
+def test_an_extra_whose_partner_nobody_could_read_is_not_the_candidates_fault() -> None:
+    said = of_topics({"undecodable_production": 50, "extra": 50})
+    assert said["decision"] == "not_yet"
+    assert not [reason for reason in said["reasons"] if "of extra" in reason]
+    values = {"big": {"n": 6_000}, "eu": {"n": 20, "extra": 20}}
+    outcomes = {"match": 6_020, "extra": 20, "undecodable_production": 20, "input": 6_040}
+    said = judged(sliced(), [hour(index, values, **outcomes) for index in range(HOURS)])
+    assert not [reason for reason in said["reasons"] if reason.startswith("slice")]
