@@ -29,7 +29,15 @@ from shadowstream.judge.losses import LOSSES
 from shadowstream.records import Side
 
 Mask = npt.NDArray[np.bool_]
+<<<<<<< HEAD
 UNREAD = frozenset(("undecodable_production", "undecodable_shadow", "uncompared"))
+||||||| 4eeabe1
+UNREAD = frozenset(("undecodable_production", "undecodable_shadow"))
+=======
+OF_FIELDS = ("looked:", "there:")
+"""Figures of `presence` that only the coverage of a `field` criterion needs."""
+UNREAD = frozenset(("undecodable_production", "undecodable_shadow"))
+>>>>>>> hunt1
 """Outcomes of a pair of which nothing could be compared."""
 OF_ONE = frozenset(
     (
@@ -225,6 +233,13 @@ def _figures(pairs: Pairs, window: Mask, compared: Mask, latency: Latency | None
         yield outcome, window & (pairs.outcomes.codes == pairs.outcomes.values.index(outcome))
     for path, where in pairs.touched.items():
         yield f"field/{path}", compared & where
+    for name, where in pairs.measured.checks.items():
+        if not name.startswith(OF_FIELDS):
+            yield f"check/{name}", compared & where
+    for path, (values, _, _) in pairs.measured.means.items():
+        yield f"mean/{path}/n", compared & ~np.isnan(values)
+        with np.errstate(invalid="ignore"):
+            yield f"mean/{path}/full", compared & (values >= 1.0)
     if latency is not None and pairs.measured.latencies is not None:
         production, shadow = pairs.measured.latencies
         both = compared & ~(np.isnan(production) | np.isnan(shadow))

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from shadowstream.config import Config, Criterion
 from shadowstream.judge.coverage import percent
-from shadowstream.judge.criteria import CHECK, LABELS, PAIRS, RATES, cost_names, mean_name
+from shadowstream.judge.criteria import CHECK, LABELS, PAIRS, RATES, behind, cost_names, mean_name
+from shadowstream.judge.parts import scope_of
 
 MIN_COVERAGE: Mapping[str, float] = {"labels": 0.5, "slower": 0.9, "over": 0.9, "cost": 0.9, "twin": 0.9}
 """Defaults of a criterion's least coverage where they are not the judge's."""
@@ -52,7 +53,9 @@ def least_of(criterion: Criterion, config: Config) -> float:
 
 def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) -> Measurable | None:
     """A criterion's coverage by the figures of the closed windows; None where all its units are measured as they
-    come. `keyed`: pairs compared that have a key."""
+    come. A criterion of a part is asked by what came of that part. `keyed`: pairs compared that have a key."""
+    if scope := scope_of(criterion):
+        figures = behind(scope, figures)
     pairs, path = _sum(figures, PAIRS), criterion.path or ""
     match criterion.rate:
         case "mean":

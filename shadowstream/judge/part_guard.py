@@ -91,6 +91,8 @@ def _over(
     if rate not in _OF_TOPIC or own or one.muted or one.where or one.topic:
         return None
     n, s = RATES[rate].counts(outcomes)
+    # What the other side lost may be the partners: then coverage is what is wrong there.
+    s -= {"extra": share_of("production", outcomes).lost, "missing": share_of("candidate", outcomes).lost}.get(rate, 0)
     if not 0 < s <= n or s <= n * measure.limit or log_e_above(n, s, measure.limit) < need:
         return None
     return (

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from shadowstream.compare.slices import UNDECODABLE
 from shadowstream.config import Config
+from shadowstream.judge.coverage import share_of
 from shadowstream.judge.criteria import FAILED
 from shadowstream.judge.evidence import critical_n, log_e_above
 from shadowstream.judge.measures import Measure
@@ -66,6 +67,19 @@ def row_of(measure: Measure) -> Row | None:
             "production records",
             "have an error of the candidate",
         ),
+        "check": Row(
+            (f"check/checked:{criterion.path}",),
+            (f"check/{criterion.check}:{criterion.path}",),
+            "values checked",
+            f"fail the check of {criterion.path}",
+        ),
+        # A part of what the mean adds up: differences of the whole bound, or a number on one side alone.
+        "mean": Row(
+            (f"mean/{criterion.path}/n",),
+            (f"mean/{criterion.path}/full",),
+            "pairs with numbers",
+            f"differ at {criterion.path} by the whole bound",
+        ),
         "slower": Row(("latency_pairs",), ("latency_slower",), "pairs with both latencies", "are slower"),
         "over": Row(("latency_pairs",), ("latency_over",), "pairs with both latencies", "are over the latency limit"),
     }
@@ -83,12 +97,14 @@ def guard(config: Config, alpha: float, measures: Sequence[Measure], figures: Ma
     values = by_value(figures, dimensions, config.compare.values_max)
     reasons, caveats = uncovered_values(config, need, values)
     bad_parts, unknown = _first([*bad_parts, *reasons]), [*unknown, *caveats]
+    lost = share_of("production", figures).lost  # of no known value, so any extra may have its partner there
     everything = {one: sum(counts[PAIRS] for (name, _), counts in values.items() if name == one) for one in dimensions}
     bad = [
         (evidence, _bad(measure, row, name, counts, everything[name[0]]), name)
         for name, counts in values.items()
         if name[1] != UNDECODABLE
         for measure, row in rows
+        if not (row.s == ("extra",) and counts["extra"] <= lost)
         if (evidence := _log_e(measure, row, counts)) >= need
     ]
     over = {name for _, _, name in bad}

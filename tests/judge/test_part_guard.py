@@ -12,6 +12,7 @@ from shadowstream.judge.step import JudgeStep
 from tests.joiner.cases import inputs
 from tests.joiner.world import World
 from tests.joiner.world import config as of_world
+from tests.judge.joined import verdict_of
 from tests.judge.sliced import hour, judged, sliced
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 
@@ -157,3 +158,57 @@ def test_a_pair_that_production_cannot_be_read_of_counts_by_the_value_of_the_can
         ("us", "undecodable_shadow"): 1,
         ("1", "undecodable_shadow"): 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("criterion", "compare", "value", "why"),
+    [
+        ({"rate": "mean", "bound": 1.0}, {}, 7.0, "differ at score by the whole bound"),
+        ({"rate": "mean", "bound": 1.0}, {}, "0.5", "differ at score by the whole bound"),
+        ({"rate": "check", "check": "range"}, {"low": 0.0, "high": 1.0}, 7.0, "fail the check of score"),
+        ({"rate": "check", "check": "null"}, {"not_null": True}, None, "fail the check of score"),
+    ],
+)
+def test_a_value_whose_means_or_checks_are_bad_holds_it_back(
+    criterion: dict[str, Any], compare: dict[str, Any], value: Any, why: str
+) -> None:
+    checks = {"checks": [{"path": "score"} | compare]} if compare else {}
+    more = {"compare": {"dimensions": [{"name": "tenant", "path": "tenant"}], **checks}}
+
+    def of(wrong: Any) -> Any:
+        return lambda i: {"tenant": "eu" if i % 100 == 0 else "us", "score": wrong if i % 100 == 0 else 0.5}
+
+    criteria = [criterion | {"path": "score", "limit": 0.1}]
+    bad = verdict_of(of(0.5), of(value), criteria, 1_000, **more)
+    assert bad["decision"] == "not_yet"
+    assert any(reason.startswith("slice tenant=eu: 10 of 10") and why in reason for reason in bad["reasons"])
+    assert verdict_of(of(0.5), of(0.5), criteria, 1_000, **more)["decision"] == "promote"
+
+
+@pytest.mark.parametrize("required", [True, False])
+@pytest.mark.parametrize("share", [1, 2])
+def test_the_coverage_of_a_criterion_of_a_part_is_that_of_the_part(required: bool, share: int) -> None:
+    def value(i: int) -> dict[str, Any]:
+        text = i % 20 == 0 and i // 20 % share == 0
+        return {"tenant": "eu" if i % 20 == 0 else "us", "score": "0.5" if text else 0.5}
+
+    whole = {"rate": "mean", "bound": 1.0, "path": "score", "limit": 0.2, "min_coverage": 0.9}
+    criteria = [whole, whole | {"where": {"tenant": "eu"}, "required": required}]
+    compare = {"dimensions": [{"name": "tenant", "path": "tenant"}]}
+    said = verdict_of(value, value, criteria, 2_000, compare=compare)
+    assert said["decision"] == "not_yet"
+    measured, percent = {1: (0, "0 %"), 2: (50, "50 %")}[share]
+    assert any(
+        one.startswith(f"mean:score@tenant=eu: {percent} ({measured} of 100) pairs have a number")
+        for one in said["reasons"]
+    )
+
+
+def test_an_extra_whose_partner_nobody_could_read_is_not_the_candidates_fault() -> None:
+    said = of_topics({"undecodable_production": 50, "extra": 50})
+    assert said["decision"] == "not_yet"
+    assert not [reason for reason in said["reasons"] if "of extra" in reason]
+    values = {"big": {"n": 6_000}, "eu": {"n": 20, "extra": 20}}
+    outcomes = {"match": 6_020, "extra": 20, "undecodable_production": 20, "input": 6_040}
+    said = judged(sliced(), [hour(index, values, **outcomes) for index in range(HOURS)])
+    assert not [reason for reason in said["reasons"] if reason.startswith("slice")]
