@@ -29,15 +29,9 @@ from shadowstream.judge.losses import LOSSES
 from shadowstream.records import Side
 
 Mask = npt.NDArray[np.bool_]
-<<<<<<< HEAD
-UNREAD = frozenset(("undecodable_production", "undecodable_shadow", "uncompared"))
-||||||| 4eeabe1
-UNREAD = frozenset(("undecodable_production", "undecodable_shadow"))
-=======
 OF_FIELDS = ("looked:", "there:")
 """Figures of `presence` that only the coverage of a `field` criterion needs."""
-UNREAD = frozenset(("undecodable_production", "undecodable_shadow"))
->>>>>>> hunt1
+UNREAD = frozenset(("undecodable_production", "undecodable_shadow", "uncompared"))
 """Outcomes of a pair of which nothing could be compared."""
 OF_ONE = frozenset(
     (
