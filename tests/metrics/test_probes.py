@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from shadowstream.errors import ConfigError
 from shadowstream.kafka import runner
 from shadowstream.kafka.clients import Stoppable
+from shadowstream.records import Batch
 from shadowstream.revision import revision_of
 from shadowstream.testing import Broker
 from shadowstream.testing.ports import free_port
@@ -24,23 +26,6 @@ from tests.pipeline.trial import Trial
 
 TURN_MAX_S = 2.0
 MODULE = "held_up_candidate"
-HELD_UP = (
-    SAME
-    + """
-
-import time
-from pathlib import Path
-from uuid import uuid4
-
-GATE = Path(__file__).with_name("gate")
-
-
-def held_up(order):
-    while not GATE.exists():
-        time.sleep(0.02)
-    return judge(order)
-"""
-)
 
 
 @contextmanager
@@ -58,14 +43,21 @@ def test_a_loop_that_does_not_turn_is_not_healthy_and_not_ready(
     kafka: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = {"start": "earliest", "bounded": False}
-    trial = Trial(
-        kafka.bootstrap, f"held-up-{uuid4().hex[:8]}", tmp_path, HELD_UP, f"{MODULE}:held_up", settings=settings
-    )
+    trial = Trial(kafka.bootstrap, f"held-up-{uuid4().hex[:8]}", tmp_path, SAME, f"{MODULE}:judge", settings=settings)
     # Nobody produces here: the runner must not wait for production's first records to learn its partitioner.
     trial.write_config(candidate={"call": trial.call, "trusted": True, "partitioner": "input"})
     trial.create_topics()
     trial.write_orders(range(30))
     monkeypatch.syspath_prepend(tmp_path)
+    # Not by the candidate: its call may take as long as candidate.timeout_ms, and the role is well meanwhile.
+    taken, gate = runner.RunnerRole.batch, tmp_path / "gate"
+
+    def held_up(role: runner.RunnerRole, batch: Batch, now_ms: int) -> int:
+        while not gate.exists():
+            time.sleep(0.02)
+        return taken(role, batch, now_ms)
+
+    monkeypatch.setattr(runner.RunnerRole, "batch", held_up)
     config, stop = trial.config, Stoppable()
     revision = revision_of(config)
     watch = Watch(trial.name, "runner", TURN_MAX_S)
@@ -77,10 +69,10 @@ def test_a_loop_that_does_not_turn_is_not_healthy_and_not_ready(
             await_that("the runner is assigned", lambda: watch.ready)
             await_that("its loop is held up", lambda: probed.status("/healthz") == 503)
             assert probed.status("/readyz") == 503
-            (tmp_path / "gate").touch()
+            gate.touch()
             await_that("its loop turns again", lambda: probed.status("/readyz") == 200 == probed.status("/healthz"))
         finally:
-            (tmp_path / "gate").touch()
+            gate.touch()
             stop.stop()
             role.join(60)
             sys.modules.pop(MODULE, None)
