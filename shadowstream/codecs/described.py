@@ -24,7 +24,7 @@ _TOPICS = {
 """The topic of a schema that has another name than its topic."""
 _HOLDS = {
     "starts": "`mark`: the start marks alone, and what goes with them (docs/decisions/0016)",
-    "attempts": "`mark`: inputs that the candidate was asked for and did not survive (docs/decisions/0026)",
+    "attempts": "`mark`: inputs that the candidate was asked for and did not survive (docs/decisions/0019)",
     "out.": "the candidate's outputs, as it writes them, each with the packed header `s`",
     "repartition.": "a copy of production's outputs by identity, each with the header `p` that names its original; "
     "there only where no known partitioner explains production's outputs, or the candidate's job puts keys elsewhere",
