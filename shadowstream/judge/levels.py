@@ -77,9 +77,8 @@ class Level:
         if self._lasting is not None and not self._stands(self._lasting):
             self._lasting = None
         if self._rejects and self.reason is not None:
-            was, self.reason = self.reason, self._judged(whole=True)
-            if self.reason is None and not self.measure.late:
-                self.withdrawn = was
+            # No caveat says so: whether a reject stood for a moment depends on which side was read first.
+            self.reason = self._judged(whole=True)
 
     def close(self, window: Closed, lasting: Lasting | None) -> None:
         """Take a window with the corrections that close with it, and what an incident says now."""

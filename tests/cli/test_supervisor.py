@@ -87,11 +87,11 @@ def test_a_child_in_a_crash_loop_and_one_that_cannot_be_started_leave_the_others
 
 def test_a_child_that_nobody_needs_ends_for_good_and_the_others_go_on_to_their_end() -> None:
     commands = {"works": python("import time; time.sleep(0.5)"), "alerts": python("raise SystemExit(2)")}
-    roles = Supervisor(commands, spared=["alerts"])
+    roles = Supervisor(commands, spared=["alerts"], silent=list(commands))
     works, alerts = roles.children.values()
     assert roles.run(lambda: False), "all that is needed has ended well"
     assert (works.done, alerts.failed, alerts.exit_codes) == (True, True, [2])
-    needed = Supervisor(commands)
+    needed = Supervisor(commands, silent=list(commands))
     assert not needed.run(lambda: False)
     assert needed.children["works"].exit_codes == [], "it was stopped"
 

@@ -29,6 +29,7 @@ TABLE = [
     ("timeout", {"missing"}, {"missing"}),
     ("crashed", {"missing"}, {"missing"}),
     ("undecodable_input", set(), set()),
+    ("uncompared", set(), set()),
     ("both_failed", {"missing"}, set()),
     ("extra", {"extra"}, {"extra"}),
     ("undecodable_shadow", {"error"}, {"error"}),

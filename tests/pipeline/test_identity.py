@@ -76,7 +76,7 @@ def test_a_key_that_repeats_promotes_nobody_whose_repeats_are_wrong(keys: Any, k
     trial = Trial(kafka.bootstrap, f"repeats-{keys.__name__}".replace("_", "-"), tmp_path, CANDIDATES, call)
     code, gate, answer, explained = judged(trial, keys)
     assert code == 4
-    share, whole = ("75 %", "(900 of 1,200)") if keys is of_step else ("95.8 %", "(1,149 of 1,200)")
+    share, whole = ("75 %", "(900 of 1,200)") if keys is of_step else ("95.75 %", "(1,149 of 1,200)")
     sentence = f"{share} of production's records {whole} repeat a key; use identity: occurrence or coordinate"
     assert answer["reasons"][0] == sentence
     assert sentence in plain(gate)

@@ -53,7 +53,7 @@ def test_evidence_rate_band_limit_and_drift_are_drawn(late: Facts) -> None:
     assert plots.drawn(late) == ["mismatch"]
     assert len(drawn) == 2
     labels = "".join(said.text)
-    for part in ("limits of the whole", "limit 0.01", "incident opens", "shown good from"):
+    for part in ("limits of the whole", "limit 1%", "incident opens", "shown good from"):
         assert part in labels
 
 

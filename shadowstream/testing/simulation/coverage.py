@@ -29,7 +29,7 @@ OUTCOMES = (
         for kind in ("undecodable", "duplicate", "repeated", "unpairable")
         for side in ("production", "shadow")
     ),
-    *("correction of missing", "correction of extra"),
+    *("correction of missing", "correction of extra", "correction of evicted"),
     *TWIN,
     *("duplicate_twin", "repeated_twin", "unpairable_twin", "undecodable_twin"),
     *(f"joint_{one}" for one in ("neither", "shadow", "twin", "both")),
@@ -40,8 +40,14 @@ OCCURRENCE = {
     "repeated_production": "a repeat of production looks like another occurrence",
     "correction of missing": "within the disorder that the grace allows nothing is said too early",
     "correction of extra": "within the disorder that the grace allows nothing is said too early",
+    "correction of evicted": "within the disorder that the grace allows nothing is said too early",
 }
 WITHOUT_TWIN = "the config refuses a twin here"
+NOT_PLAYED = {
+    "both_failed": "no trial of the simulator has production.error; shown by tests/joiner",
+    "uncompared": "no trial of the simulator has functions of compare; shown by tests/compare and tests/pipeline",
+}
+"""Outcomes that the simulator cannot show yet, and what shows them."""
 
 
 def impossible(outcome: str, identity: str) -> str | None:

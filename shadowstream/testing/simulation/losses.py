@@ -92,7 +92,7 @@ class Losses:
                 yield f"{task}: {n} of {side.word} lack a partner that could not be read, and {unread} could not be"
         for (task, side), n in sorted(self._owed.items()):
             both = self._explained[task, side] + (side is Side.PRODUCTION) * self._explained[task, Side.SHADOW]
-            certain = not (self._setup.retention or self._setup.correctable("extra"))
+            certain = not (self._setup.retention or self._setup.shed or self._setup.correctable("extra"))
             if both < n and certain:
                 yield f"{task}: {n} of {side.word} had partners that could not be read, and {both} were excused"
 

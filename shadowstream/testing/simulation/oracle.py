@@ -27,12 +27,12 @@ class Word(NamedTuple):
 
 
 def compared(one: Written, other: Written) -> str:
-    if (one.kind, one.label.k) == (other.kind, other.label.k) or one.kind == other.kind == "tombstone":
+    kinds, same = (one.kind, other.kind), one.label.k == other.label.k
+    if kinds[0] == kinds[1] and (same or one.kind == "tombstone"):
         return "match"
-    kinds = (one.kind, other.kind)
     if "broken" in kinds:
         return f"undecodable_{(one if one.kind == 'broken' else other).label.side.word}"
-    if "tombstone" in kinds or "differs" in kinds or one.label.k != other.label.k:
+    if "tombstone" in kinds or "differs" in kinds or not same:
         return "mismatch"
     return "expected" if "declared" in kinds else "tolerated" if "near" in kinds else "ignored"
 
@@ -44,7 +44,7 @@ def by_itself(setup: Setup, unit: Unit, one: Written, seen: list[Written]) -> tu
         return (f"undecodable_{word}", *(["warm_up"] if unit.warm and one.label.side is Side.SHADOW else []))
     if one.label.side in unit.input.blind or (by_path and one.kind == "tombstone"):
         return (f"unpairable_{word}",)
-    again = (f"duplicate_{word}", f"repeated_{word}", f"unpairable_{word}")
+    again = tuple(f"{kind}_{word}" for kind in ("duplicate", "repeated", "unpairable"))
     return again if one.replayed else of_repeat(setup, unit, one, seen)
 
 
@@ -82,16 +82,15 @@ def words(truth: Truth, unit: Unit) -> Iterator[Word]:
     apart = setup.many or setup.identity == "coordinate"
     left = [s for s in theirs if setup.many and s.label.k not in [p.label.k for p in ours]]
     for n, p in enumerate(ours):
-        s = partner(p, theirs, n, apart) or (left.pop(0) if left else None)
-        t = partner(p, twins, n, apart)
+        s, t = partner(p, theirs, n, apart) or (left.pop(0) if left else None), partner(p, twins, n, apart)
         outcome, revisions = (compared(p, s), (s.revision,)) if s else alone(unit, p, truth)
         counts: tuple[str, ...] = ()
         if setup.twin and outcome not in ("filtered", "sampled_out", "undecodable_input", "warm_up"):
             beside = compared(p, t) if t else "missing"
             differ = 2 * (beside not in AGREES) + (outcome not in AGREES)
             counts = (f"twin_{beside}", f"joint_{('neither', 'shadow', 'twin', 'both')[differ]}")
-        outcomes = ("warm_up",) if unit.warm else (outcome,)
-        yield Word(tuple(x.label for x in (p, s, t) if x), outcomes, revisions, windows[0], counts=counts)
+        ends, labels = "warm_up" if unit.warm else outcome, tuple(x.label for x in (p, s, t) if x)
+        yield Word(labels, (ends,), revisions, windows[0], counts=counts)
     for others in (theirs, twins):
         for n, x in enumerate(others):
             unmet = n >= len(ours) if not apart else setup.many or all(x.label.k != p.label.k for p in ours)
