@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -36,18 +38,24 @@ def all_read(one: History) -> bool:
     return not any(o.lost for o in one.inputs) and not (broken and one.setup.identity == "id by path")
 
 
-def base(identity: str, *, late: bool = False) -> History:
-    """Inputs of the first such seed, and what the world does with them."""
-    found = (history(seed) for seed in range(100_000))
-    fitting = (one for one in found if fits(one.setup, identity, late=late) and all_read(one))
-    one = next(one for one in fitting if 18 < len(one.inputs) < 30 + 20 * late)
-    # A time that is clamped depends on when it is read.
-    one = one.without(inputs=frozenset(o.number for o in one.inputs if o.poison))
-    if late:
-        return History(one.setup, one.inputs, (Action("live", 0, 1),) * 20)
-    draw = Random(1)
-    actions = [Action(draw.choice(WORLD), draw.randint(0, 7), draw.randint(1, 4)) for _ in range(15)]
-    return History(one.setup, one.inputs, tuple(actions))
+def bases(identity: str, *, late: bool = False) -> Iterator[History]:
+    """Inputs of such seeds, and what the world does with them."""
+    for one in map(history, range(100_000)):
+        if not (fits(one.setup, identity, late=late) and all_read(one) and 18 < len(one.inputs) < 30 + 20 * late):
+            continue
+        # A time that is clamped depends on when it is read.
+        plain = one.without(inputs=frozenset(o.number for o in one.inputs if o.poison))
+        if late:
+            yield History(plain.setup, plain.inputs, (Action("live", 0, 1),) * 20)
+            continue
+        draw = Random(1)
+        actions = [Action(draw.choice(WORLD), draw.randint(0, 7), draw.randint(1, 4)) for _ in range(15)]
+        yield History(plain.setup, plain.inputs, tuple(actions))
+
+
+def base(identity: str) -> History:
+    """The first of them."""
+    return next(bases(identity))
 
 
 def interleaved(one: History, number: int) -> History:
@@ -87,11 +95,13 @@ def test_the_last_word_per_pair_id_is_the_same_whatever_the_interleaving(identit
 
 @pytest.mark.parametrize("identity", [identity for identity in IDENTITIES if identity != "occurrence"])
 def test_where_production_is_late_the_corrected_words_are_the_same(identity: str) -> None:
-    one = base(identity, late=True)
-    expected = last_words(Trial(one).play())[1]
     corrected = set()
-    for number in range(INTERLEAVINGS // 8):
-        trial = Trial(interleaved(one, number)).play()
-        assert last_words(trial)[1] == expected, f"interleaving {number}"
-        corrected |= {row["pair_id"] for row in trial.stored.rows() if row["late"]}
-    assert corrected, "nothing was ever said too early: this history proves nothing"
+    for one in islice(bases(identity, late=True), 5):
+        expected = last_words(Trial(one).play())[1]
+        for number in range(INTERLEAVINGS // 8):
+            trial = Trial(interleaved(one, number)).play()
+            assert last_words(trial)[1] == expected, f"interleaving {number}"
+            corrected |= {row["pair_id"] for row in trial.stored.rows() if row["late"]}
+        if corrected:
+            return
+    pytest.fail("nothing was ever said too early: these histories prove nothing")

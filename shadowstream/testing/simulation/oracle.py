@@ -89,8 +89,8 @@ def words(truth: Truth, unit: Unit) -> Iterator[Word]:
             beside = compared(p, t) if t else "missing"
             differ = 2 * (beside not in AGREES) + (outcome not in AGREES)
             counts = (f"twin_{beside}", f"joint_{('neither', 'shadow', 'twin', 'both')[differ]}")
-        ends, labels = "warm_up" if unit.warm else outcome, tuple(x.label for x in (p, s, t) if x)
-        yield Word(labels, (ends,), revisions, windows[0], counts=counts)
+        ends, named = "warm_up" if unit.warm else outcome, tuple(x.label for x in (p, s, t) if x)
+        yield Word(named, (ends,), revisions, windows[0], counts=counts)
     for others in (theirs, twins):
         for n, x in enumerate(others):
             unmet = n >= len(ours) if not apart else setup.many or all(x.label.k != p.label.k for p in ours)
