@@ -61,7 +61,10 @@ def put_wrapped(text: str) -> None:
 
 def put_json(value: Any, out: TextIO | None = None) -> None:
     """Write one line of JSON on `out`, by default stdout: bytes as UTF-8, NaN and infinities as null."""
-    print(orjson.dumps(value, default=_plain).decode(), file=out, flush=True)
+    stream = out or sys.stdout
+    # In one piece: roles that end together share a pipe, and unbuffered `print` writes the end of the line apart.
+    stream.write(orjson.dumps(value, default=_plain).decode() + "\n")
+    stream.flush()
 
 
 def console() -> Console:
