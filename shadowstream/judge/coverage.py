@@ -15,6 +15,7 @@ from shadowstream.config import Config
 from shadowstream.judge.criteria import RATES, REASON, behind
 from shadowstream.judge.evidence import critical_n
 from shadowstream.judge.losses import DECLARED, LOSSES, OTHER, LossSide, reason_name, split_name
+from shadowstream.judge.rates import in_percent
 
 SIDES: tuple[LossSide, LossSide] = ("production", "candidate")
 SHOWN_MAX = 3
@@ -86,7 +87,7 @@ def percent(share: float) -> str:
         return "over 99.99 %"
     if 0.0 < share < 0.0001:
         return "under 0.01 %"
-    return f"{100 * share:.4g} %"
+    return in_percent(share)
 
 
 class Lately:

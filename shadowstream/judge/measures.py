@@ -7,7 +7,6 @@ record                n, s               n, s                                   
 block                 n, s               windows, sums of their shares s/n             grid against m = limit
 key                   buckets of keys    buckets with pairs, sums of their shares      grid against m = limit
 record, of a mean     pairs, their sums  the same                                      grid against m = limit
-missing, extra        and explained      and explained                                 see `explained`
 ====================  =================  ============================================  ==========================
 
 *Raw* is what corrections are added to, *amount* what windows add up to; both are tuples of integers, so that no order

@@ -144,10 +144,11 @@ class JudgeStep:
             self.paths.add(record)
         if counts_labels(record["task"]):
             self._found = None  # how far labels have come may have changed, though no window closes
-        for window in self.windows.add(record):
-            self._close(window)
+        closed = self.windows.add(record)
         for level in self.levels.values():
             level.excuse(self.windows.lost)
+        for window in closed:
+            self._close(window)
 
     def refuse(self, partition: int, offset: int, reason: str) -> None:
         """Count a record of the stats topic that cannot be one, by the reason of its `RecordError`."""
@@ -190,7 +191,6 @@ class JudgeStep:
             # A window of corrections alone is there because of when they came.
             if family is not None and window.outcomes:
                 self._watch(measure, family, window, singles)
-            self.levels[measure.id].excuse(self.windows.lost)
             self.levels[measure.id].close(window, _lasting(family, window))
 
     def _watch(self, measure: Measure, family: Family, window: Closed, singles: Mapping[Slice, Pair]) -> None:
