@@ -41,6 +41,6 @@ def test_a_candidate_that_is_wrong_where_production_writes_nan_is_not_yet_by_its
     say(f"gate:\n{gate.stdout}\nexplain:\n{explained.stdout}")
     assert gate.returncode == NOT_YET
     for text in (gate.stdout, explained.stdout):
-        assert "coverage: 10 % of production's records were compared or judged missing" in text
+        assert "coverage: 10 % of production's records (300 of 3,000) were compared or judged" in text
         assert "judge.min_coverage asks for 99 %" in text
         assert "90 % undecodable_production" in text

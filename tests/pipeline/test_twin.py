@@ -84,6 +84,7 @@ def test_twin_and_joint_counts_are_exact_and_change_nothing_of_the_candidates(ka
         "missing": (ORDERS, 0),
         "extra": (ORDERS, 0),
         "error": (ORDERS, 0),
+        "duplicate": (ORDERS, 0),
     }
     assert verdict["coverage"] == 1
     assert not any("not in the closed table" in reason for reason in verdict["reasons"])

@@ -40,6 +40,8 @@ class Logs:
         self.broken: set[tuple[Place, int]] = set()
         self.lows: dict[Place, int] = {}
         self.labels: dict[tuple[Place, int], Label] = {}
+        self.values: dict[tuple[Place, int], bytes | None] = {}
+        """As they were written: those of a topic that was made again are not there any more."""
         self.offsets: dict[Label, tuple[Place, int]] = {}
 
     def append(self, place: Place, record: Record, label: Label | None = None) -> int:
@@ -52,6 +54,7 @@ class Logs:
             if label[:2] in self.lost:
                 self.broken.add((place, offset))
             self.labels[place, offset] = label
+            self.values[place, offset] = record.value
             self.offsets[label] = place, offset
         return offset
 

@@ -63,8 +63,7 @@ def truth_of(world: World) -> Truth:
         replayed = label.copy > 0 and label._replace(copy=0) in world.production.replayed
         below = offset < ends.get(place, 0)
         broken = (place, offset) in logs.broken
-        record = logs.records[place][offset]
-        value = None if record is None else record.value
+        value = logs.values[place, offset]
         unit.written[label.side].append(Written(label, kind, unit.revision, below, replayed, value, broken))
         unit.lost = unit.lost or offset < logs.low(place)
     revisions = tuple(dict.fromkeys(unit.revision for unit in units.values())) or (world.revision,)

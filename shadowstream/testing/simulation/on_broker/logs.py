@@ -32,6 +32,7 @@ class BrokerLogs(Logs):
         offset = self.broker.logs[place].append(Entry(record.key, record.value, record.time_ms, record.headers))
         if label is not None:
             self.labels[place, offset] = label
+            self.values[place, offset] = record.value
             self.offsets[label] = place, offset
         return offset
 

@@ -139,4 +139,5 @@ class BrokerWorld(World):
                 while label in self.logs.offsets:
                     label = label._replace(copy=label.copy + 1)
                 self.logs.labels[place, offset] = label
+                self.logs.values[place, offset] = entry.value
                 self.logs.offsets[label] = place, offset
