@@ -22,6 +22,17 @@ class Evolved(NamedTuple):
     label: str
 
 
+class _Rare(Scalar):
+    """The values of a scalar, and often one of them."""
+
+    def __init__(self, of: Scalar, often: Any) -> None:
+        super().__init__(*(getattr(of, name) for name in ("label", "of", "kind", "values", "near", "write", "name")))
+        self.often = often
+
+    def draw(self, rng: Random, depth: int = 0) -> Any:
+        return self.often if rng.random() < 0.5 else super().draw(rng, depth)
+
+
 def _same(value: Any) -> Any:
     return value
 
@@ -86,6 +97,16 @@ def units(rng: Random) -> Evolved:
     return Evolved(micros, millis, _same, "units of time")
 
 
+def symbols(rng: Random, named: Iterator[str]) -> Evolved:
+    """An enum of which one schema has fewer symbols, and a default for those that it lacks: they stay different."""
+    name = next(named)
+    many, few = scalars.enum(name, ("A", "B", "C")), scalars.enum(name, ("B", "A"))
+    few = replace(few, of={**few.of, "default": "A"})
+    if rng.random() < 0.5:
+        return Evolved(many, few, lambda s: "A" if s == "C" else s, "enum default")
+    return Evolved(few, many, _same, "enum default")
+
+
 def kept(rng: Random, named: Iterator[str]) -> Evolved:
     """One type in both."""
     one = rng.choice([plain(rng, named), scalars.decimal(rng), scalars.enum(next(named))])
@@ -119,6 +140,7 @@ def field_level(rng: Random, named: Iterator[str]) -> Evolved:
         lambda: texts_and_bytes(rng),
         lambda: logical_added(rng),
         lambda: units(rng),
+        lambda: symbols(rng, named),
         lambda: named_anew(rng, named),
         lambda: kept(rng, named),
     ]
@@ -128,7 +150,11 @@ def field_level(rng: Random, named: Iterator[str]) -> Evolved:
 def wrapped(rng: Random, named: Iterator[str], inner: Evolved) -> Evolved:
     """The same inside an optional value, a list, a map, a union of several, a record, a recursive record."""
     one, two, carry, label = inner
-    what = rng.choice(("bare", "bare", "optional", "array", "map", "union", "record", "recursive"))
+    what = rng.choice(("bare", "bare", "optional", "made optional", "array", "map", "union", "record", "recursive"))
+    if what == "made optional":
+        if rng.random() < 0.5:
+            return Evolved(one, Union([None, two]), lambda v: (1, carry(v)), label)
+        return Evolved(Union([one]), two, lambda v: carry(v[1]), label)
     if what == "array":
         return Evolved(Array(one), Array(two), lambda v: [carry(x) for x in v], label)
     if what == "map":
@@ -195,7 +221,9 @@ def renamed(rng: Random, n: int, inner: Evolved) -> Pair:
 
 
 def two_records(rng: Random, named: Iterator[str], count: int) -> Evolved:
-    """Two writer schemas of one record; `label` says what changed."""
+    """Two writer schemas of one record, or of one value that is none; `label` says what changed."""
+    if rng.random() < 0.15:
+        return wrapped(rng, named, field_level(rng, named))
     pairs: list[Pair] = []
     labels = []
     for n in range(count):
@@ -206,11 +234,13 @@ def two_records(rng: Random, named: Iterator[str], count: int) -> Evolved:
             labels.append("field alias")
         else:
             pairs.append((Field(f"c{n}", inner.one), Field(f"c{n}", inner.two), inner.carry))
-    if rng.random() < 0.15:
-        made = Random(rng.random())
-        pairs.append((None, Field("added", scalars.INT, more={"default": 7}), lambda _: scalars.INT.draw(made)))
-        labels.append("field added")
-    if rng.random() < 0.15:
-        pairs.append((Field("removed", scalars.INT), None, _same))
-        labels.append("field removed")
+    for side, what in enumerate(("removed", "added")):
+        if rng.random() < 0.2:
+            default = rng.choice((None, 7))
+            alone = Field(what, _Rare(scalars.INT, 7), more={} if default is None else {"default": 7}, unless=default)
+            made = Random(rng.random())
+            pairs.append(
+                (alone, None, _same) if side == 0 else (None, alone, lambda _, of=alone, by=made: of.type.draw(by))
+            )
+            labels.append(f"field {what}{' with a default' if default else ''}")
     return fields_of(rng, "org.shop.Root", pairs, ", ".join(labels))

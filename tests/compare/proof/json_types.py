@@ -148,13 +148,12 @@ class Object(Record):
     """Fields that may be absent; their order and the white space are free."""
 
     label: str = "json object"
-    doubled: bool = False
 
     def draw(self, rng: Random, depth: int = 0) -> Any:
         return {f.name: f.type.draw(rng, depth + 1) for f in self.fields if rng.random() < 0.9}
 
-    def edit(self, rng: Random, value: Any) -> Edit:
-        f = rng.choice(self.fields)
+    def edit_part(self, rng: Random, value: Any, part: int) -> Edit:
+        f = self.fields[part % len(self.fields)]
         if f.name not in value:
             new = None if isinstance(f.type, Any_) and rng.random() < 0.5 else f.type.draw(rng, 2)
             return Edit({**value, f.name: new}, "field absent", (((f.name,), "extra"),))
@@ -170,6 +169,22 @@ class Object(Record):
     def raw(self, value: Any, rng: Random) -> bytes:
         types = {f.name: f.type for f in self.fields}
         return enclosed(b"{", [json_text(n, rng) + b":" + types[n].raw(v, rng) for n, v in value.items()], b"}", rng)
+
+
+def spoilt(text: bytes, rng: Random) -> tuple[bytes, str] | None:
+    """An object with a name twice, or with a number that JSON has not; None for a text that is no object."""
+    if text[:1] != b"{":
+        return None
+    more, name = rng.choice(
+        [
+            (b'"twice":1,"twice":1', "name twice"),
+            (b'"odd":NaN', "NaN token"),
+            (b'"odd":-Infinity', "Infinity token"),
+            (b'"tw\\u0069ce":1,"twice":2', "name twice"),
+        ]
+    )
+    rest = text[1:].lstrip()
+    return b"{" + more + (b"" if rest[:1] == b"}" else b",") + rest, name
 
 
 def enclosed(start: bytes, parts: list[bytes], end: bytes, rng: Random) -> bytes:

@@ -60,6 +60,10 @@ class Type:
     def edit(self, rng: Random, value: Any) -> Edit:
         raise NotImplementedError
 
+    def edit_part(self, rng: Random, value: Any, part: int) -> Edit:
+        """As `edit`, of the part whose turn it is."""
+        return self.edit(rng, value)
+
     def node(self, value: Any) -> Node:
         raise NotImplementedError
 
@@ -108,12 +112,14 @@ class Scalar(Type):
 
 @dataclass
 class Field:
-    """`shown`: the name in paths, which is production's."""
+    """`shown`: the name in paths, which is production's; `unless`: a value that is as good as none, as the other
+    schema has no such field and a reader would put this in."""
 
     name: str
     type: Type
     shown: str = ""
     more: dict[str, Any] = field(default_factory=dict)
+    unless: Any = None
 
     def __post_init__(self) -> None:
         self.shown = self.shown or self.name
@@ -138,12 +144,17 @@ class Record(Type):
         return {f.name: f.type.draw(rng, depth + 1) for f in self.fields}
 
     def edit(self, rng: Random, value: Any) -> Edit:
-        f = rng.choice(self.fields)
+        return self.edit_part(rng, value, rng.randrange(len(self.fields)))
+
+    def edit_part(self, rng: Random, value: Any, part: int) -> Edit:
+        f = self.fields[part % len(self.fields)]
         found = f.type.edit(rng, value[f.name])
-        return found.below(f.shown, {**value, f.name: found.value})
+        whole = found.below(f.shown, {**value, f.name: found.value})
+        return whole if f.unless is None else whole._replace(places=None)
 
     def node(self, value: Any) -> Node:
-        return Node("object", {f.shown: f.type.node(value[f.name]) for f in self.fields}, self.shown or self.name)
+        fields = [f for f in self.fields if f.unless is None or value[f.name] != f.unless]
+        return Node("object", {f.shown: f.type.node(value[f.name]) for f in fields}, self.shown or self.name)
 
     def raw(self, value: Any, rng: Random) -> bytes:
         return b"".join(f.type.raw(value[f.name], rng) for f in self.fields)
@@ -199,7 +210,10 @@ class Array(Type):
         if what == "shorter":
             return Edit(value[:-1], "length", (((), "length"),))
         if what == "order":
-            return Edit(rng.sample(value, len(value)), "order", None)
+            moved = rng.sample(value, len(value))
+            if isinstance(self.items, Scalar) and self.items.label == "double" and rng.random() < 0.5:
+                return Edit([one + rng.choice((0.001, -0.001)) for one in moved], "order and numbers", None)
+            return Edit(moved, "order", None)
         at = rng.randrange(len(value))
         found = self.items.edit(rng, value[at])
         return found.below(str(at), [*value[:at], found.value, *value[at + 1 :]])
@@ -295,6 +309,13 @@ class Union(Type):
         content = inner if self.twins else new.draw(rng, 2)
         places = (((), "type"),) if self.twins else None
         return Edit((other, content), f"branch: {self.label}", places)
+
+    def edit_part(self, rng: Random, value: Any, part: int) -> Edit:
+        branch = self.branches[value[0]]
+        if branch is None or rng.random() < 0.2:
+            return self.edit(rng, value)
+        found = branch.edit_part(rng, value[1], part)
+        return found._replace(value=(value[0], found.value))
 
     def node(self, value: Any) -> Node:
         branch = self.branches[value[0]]

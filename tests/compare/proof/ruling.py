@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-from tests.compare.proof.model import Again, Array, Record, Type, scalar_of
+from tests.compare.proof.model import Again, Array, Record, Type, Union, scalar_of
 from tests.compare.proof.oracle import STAR, Rule
 from tests.compare.proof.scalars import DELTAS, LONG_TEXT
 
@@ -41,17 +41,31 @@ def written(rng: Random, at: Names) -> str:
 def ruled(rng: Random, of: Type, most: int = 2) -> list[Rule]:
     """Rules for some places of a type; often none."""
     found: dict[Names, dict[str, Any]] = {}
-    known = list(places(of))
+    known = [((), of), *places(of)] if not isinstance(of, Record | Union) else list(places(of))
     for _ in range(rng.choice((0, 1, 1, most)) if known else 0):
         at, kind = rng.choice(known)
         if any(name is not STAR for name in at) and rng.random() < 0.1:
             at = tuple(STAR if rng.random() < 0.5 else name for name in at)
+        at = tuple(str(rng.randrange(2)) if name is STAR and rng.random() < 0.2 else name for name in at)
         found.setdefault(at, said(rng, kind))
         if found[at].get("lists") or found[at].get("key"):
             inner = kind.parts()[0][1] if kind.parts() else None
             if inner is not None and scalar_of(inner) is not None and rng.random() < 0.7:
                 found.setdefault((*at, STAR), said(rng, inner, may_ignore=False))
     return [Rule({"at": at, "path": written(rng, at), **says}) for at, says in found.items()]
+
+
+def kinds_of_path(at: Names) -> Iterator[str]:
+    """What a path of a rule has."""
+    if not at:
+        yield "root"
+    for name in at:
+        if name is STAR:
+            yield "star"
+        elif name.isdecimal():
+            yield "index"
+        elif re.search(r"[.\\\[*$]", name):
+            yield "escaped name"
 
 
 def said(rng: Random, of: Type, may_ignore: bool = True) -> dict[str, Any]:

@@ -113,7 +113,7 @@ class Report:
         for place, case in enumerate(given.cases):
             self.cases += 1
             self.kinds[case.name] += 1
-            self.kinds.update(f"rule: {name}" for rule in given.rules for name in rule if name not in ("at", "path"))
+            self.kinds.update(given.kinds)
             own = {way: got[way][place] for way in WAYS}
             for what in sorted(faults_of(case, own)):
                 self.counts[what] += 1
