@@ -94,6 +94,7 @@ docs: setup ## write what is made from the code anew: metrics, topics, events, t
 	@$(BIN)/python -m shadowstream.metrics > docs/metrics.md
 	@$(BIN)/python -m shadowstream.codecs.described > docs/topics.md
 	@$(BIN)/python -m tests.metrics.events > docs/events.md
+	@$(BIN)/python -m tests.compare.proof.table
 	@$(BIN)/shadowstream schema config > schemas/config.schema.json
 	@$(BIN)/python -m tests.helm.chart
 

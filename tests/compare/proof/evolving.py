@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from tests.compare.proof import scalars
-from tests.compare.proof.avro_types import plain, record_of
+from tests.compare.proof.avro_types import COLUMN_TYPES, plain, record_of
 from tests.compare.proof.model import Again, Array, Field, Map, Record, Scalar, Type, Union
 from tests.compare.proof.scalars import single
 
@@ -218,6 +218,25 @@ def renamed(rng: Random, n: int, inner: Evolved) -> Pair:
     old, new = f"old{n}", f"new{n}"
     first, second = ({"aliases": [new]}, {}) if rng.random() < 0.5 else ({}, {"aliases": [old]})
     return Field(old, inner.one, more=first), Field(new, inner.two, shown=old, more=second), inner.carry
+
+
+def two_flat_records(rng: Random, named: Iterator[str], count: int) -> Evolved:
+    """Two writer schemas of one record of types that columns can be made of; `label` says what changed."""
+    pairs: list[Pair] = []
+    labels = []
+    for n in range(count):
+        one = rng.choice(COLUMN_TYPES)(rng, named)
+        inner = promoted(rng) if rng.random() < 0.4 else Evolved(one, one, _same, "no change")
+        labels.append(inner.label)
+        if rng.random() < 0.2:
+            pairs.append(renamed(rng, n, inner))
+            labels.append("field alias")
+        else:
+            pairs.append((Field(f"c{n}", inner.one), Field(f"c{n}", inner.two), inner.carry))
+    if rng.random() < 0.2:
+        pairs.append((None, Field("added", scalars.INT), lambda _: 3))
+        labels.append("field added")
+    return fields_of(rng, "org.shop.Root", pairs, ", ".join(labels))
 
 
 def two_records(rng: Random, named: Iterator[str], count: int) -> Evolved:

@@ -14,8 +14,10 @@ from shadowstream.compare.evolving import Evolutions
 from shadowstream.config import Compare, Rule
 from shadowstream.joiner.comparing import comparer
 from tests.compare.proof.oracle import Verdict
-from tests.compare.proof.scenes import Case, Scene, scene
+from tests.compare.proof.pairs import Case, Scene
+from tests.compare.proof.scenes import scene
 
+REPEATED = 4
 WAYS = ("rows", "columns", "joiner")
 
 
@@ -58,9 +60,9 @@ def answers(given: Scene) -> dict[str, list[Answer]]:
         compare_pairs([p], [s], one, other, rule_set, evolutions=evolutions)[0]
         for p, s in zip(production, shadow, strict=True)
     ]
-    # Twice, so that those that differ are enough for a batch in Arrow.
+    # Repeated, so that those that differ are enough for a batch in Arrow.
     fresh = Decoder(registry), Decoder(registry)
-    batch = list(compare_pairs(production * 2, shadow * 2, *fresh, rule_set, evolutions=Evolutions()))
+    batch = list(compare_pairs(production * REPEATED, shadow * REPEATED, *fresh, rule_set, evolutions=Evolutions()))
     compare = comparer(registry, Compare(rules=rules, added_fields=given.added))  # type: ignore[arg-type]  # drawn
     whole = compare(production, shadow, [0] * len(production))
     found = {"rows": alone, "columns": batch[: len(production)], "joiner": list(whole)}

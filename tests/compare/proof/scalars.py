@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -151,8 +152,12 @@ def minimal(number: int) -> bytes:
 
 
 def decimal(rng: Random, name: str | None = None) -> Scalar:
+    """A decimal of any precision."""
+    return decimal_of(*rng.choice(((4, 2), (10, 2), (38, 10), (5, 5), (3, 0))), name)
+
+
+def decimal_of(precision: int, scale: int, name: str | None = None) -> Scalar:
     """A decimal in bytes, or in a fixed of `name`; unscaled numbers go beyond the precision."""
-    precision, scale = rng.choice(((4, 2), (10, 2), (38, 10), (5, 5), (3, 0)))
     size = 20
     of: dict[str, Any] = {"type": "bytes", "logicalType": "decimal", "precision": precision, "scale": scale}
     if name is not None:
@@ -198,27 +203,24 @@ def decimal(rng: Random, name: str | None = None) -> Scalar:
 def bad_decimal(rng: Random) -> Scalar:
     """An annotation that the specification calls invalid: plain bytes."""
     more = rng.choice(({}, {"precision": 2, "scale": 5}, {"precision": 0}, {"precision": -1, "scale": 0}))
-    return Scalar(
-        "invalid decimal",
-        {"type": "bytes", "logicalType": "decimal", **more},
-        "bytes",
-        BYTES.values,
-        BYTES.near,
-        BYTES.write,
-        "bytes",
-    )
+    return annotated({"type": "bytes", "logicalType": "decimal", **more})
+
+
+def annotated(of: dict[str, Any]) -> Scalar:
+    """Bytes whose annotation says nothing."""
+    return Scalar("invalid decimal", of, "bytes", BYTES.values, BYTES.near, BYTES.write, "bytes")
 
 
 UNIT_NS = {"millis": 1_000_000, "micros": 1_000, "nanos": 1}
 NOW_NS = 1_772_955_000_123_000_000
 
 
-def timestamp(unit: str, local: bool = False) -> Scalar:
-    """An instant (or a local one), to the unit; far ones among them."""
+def timestamp(unit: str, local: bool = False, far: bool = True) -> Scalar:
+    """An instant (or a local one), to the unit; `far` ones, beyond the years 1 to 9999, among them."""
     ns = UNIT_NS[unit]
     logical = f"{'local-' if local else ''}timestamp-{unit}"
     times = (0, NOW_NS, NOW_NS + 123_456_789, -1_500_000_000, -62_135_596_800 * 10**9)
-    pool = [t // ns * ns for t in (times if unit == "nanos" else (*times, 253_402_300_800 * 10**9, 9 * 10**21))]
+    pool = [t // ns * ns for t in (times if unit == "nanos" or not far else (*times, 253_402_300_800 * 10**9, 9 * 10**21))]
     low, high = -(2**63) * ns, (2**63 - 1) * ns
 
     def near(rng: Random, value: int) -> int:
@@ -245,6 +247,7 @@ DATE = Scalar(
     lambda n, _: zigzag(n),
     "date",
 )
+NEAR_DATE = replace(DATE, values=lambda rng: rng.choice((0, 20_000, -1, 365)))
 TIME = Scalar(
     "time-micros",
     {"type": "long", "logicalType": "time-micros"},
