@@ -14,8 +14,20 @@ from tests.compare.proof.oracle import Node, Rule, verdict
 from tests.compare.proof.scenes import ROUND, scene
 
 ORACLE = Path(__file__).parent / "proof" / "oracle.py"
-MAY_IMPORT = {"__future__", "collections.abc", "datetime", "decimal", "fractions", "functools", "json", "math", "re",
-              "typing", "unicodedata"}  # fmt: skip
+MAY_IMPORT = {
+    "__future__",
+    "collections.abc",
+    "datetime",
+    "decimal",
+    "fractions",
+    "functools",
+    "json",
+    "math",
+    "re",
+    "struct",
+    "typing",
+    "unicodedata",
+}
 
 
 def test_the_oracle_is_under_200_lines_and_imports_nothing_of_the_product() -> None:
@@ -57,10 +69,27 @@ def rule(*at: str | None, **says: Any) -> Rule:
         (money("100"), money("90"), [rule(rtol="0.1")], "tolerated", "value"),
         (money("90"), money("100"), [rule(rtol="0.1")], "mismatch", "value"),
         (Node("object", {}, "A"), Node("object", {}, "B"), [], "mismatch", "type"),
-        (Node("object", {}, "A"), Node("object", {}, "B"), [rule(types="loose")], "match", None),
+        (Node("object", {}, "A"), Node("object", {}, "B"), [rule(types="loose")], "tolerated", "type"),
         (TEXT, Node("null"), [rule(ignore=True)], "ignored", "null"),
         (Node("text", "a b"), Node("text", " A  b"), [rule(ignore_case=True, ignore_space=True)], "tolerated", "value"),
         (Node("int", 999), Node("text", "1970-01-01T00:00:00.999999999Z"), [rule(round_ms=1)], "tolerated", "type"),
+        (
+            Node("text", "9007199254740993"),
+            Node("text", "9007199254740992.0"),
+            [rule(normalise=["number"])],
+            "mismatch",
+            "value",
+        ),
+        (Node("text", " 1e0"), Node("int", 1), [rule(normalise=["number"])], "match", None),
+        (
+            Node("text", "1970-01-01T01:00:00+01:00"),
+            Node("text", "1970-01-01T00:00:00Z"),
+            [rule(normalise=["utc"])],
+            "match",
+            None,
+        ),
+        (Node("double", 1.0), Node("double", math.nextafter(1.0, 2)), [rule(ulp=1)], "tolerated", "value"),
+        (Node("double", 1.0), Node("double", math.nextafter(1.0, 2)), [Rule(at=(None,), ulp=1)], "tolerated", "value"),
         (Node("int", 999), Node("text", "1970-01-01T00:00:01Z"), [rule(round_ms=1)], "mismatch", "type"),
     ],
 )

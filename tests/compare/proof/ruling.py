@@ -46,6 +46,8 @@ def ruled(rng: Random, of: Type, most: int = 2) -> list[Rule]:
         at, kind = rng.choice(known)
         if any(name is not STAR for name in at) and rng.random() < 0.1:
             at = tuple(STAR if rng.random() < 0.5 else name for name in at)
+        if not at and scalar_of(kind) is not None and rng.random() < 0.5:
+            at = (STAR,)
         at = tuple(str(rng.randrange(2)) if name is STAR and rng.random() < 0.2 else name for name in at)
         found.setdefault(at, said(rng, kind))
         if found[at].get("lists") or found[at].get("key"):
@@ -80,10 +82,12 @@ def said(rng: Random, of: Type, may_ignore: bool = True) -> dict[str, Any]:
             {"rtol": rng.choice(("0.01", "0.001", "0.5"))},
             {"atol": rng.choice(DELTAS), "rtol": "0.01"},
         ]
+        choices += [{"normalise": ["number"]}] if kind == "int" else []
         return rng.choice([*choices, *([{"ulp": rng.choice((1, 3))}] if kind == "double" else [])])
     if kind == "text":
         values = {LONG_TEXT: "x", "a": "A", "A": "B", "UA": "a", "": "null"}
         more: list[dict[str, Any]] = [{"values": values}, {"normalise": ["trim"]}, {"normalise": ["nfc", "lower"]}]
+        more += [{"normalise": ["number"]}, {"normalise": ["number"], "atol": "1"}, {"normalise": ["utc"]}]
         return rng.choice([{"ignore_case": True}, {"ignore_space": True}, {"round_ms": 1000}, *more])
     if kind == "time":
         return {"round_ms": rng.choice((1, 1000, 60_000))}

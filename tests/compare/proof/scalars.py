@@ -220,7 +220,9 @@ def timestamp(unit: str, local: bool = False, far: bool = True) -> Scalar:
     ns = UNIT_NS[unit]
     logical = f"{'local-' if local else ''}timestamp-{unit}"
     times = (0, NOW_NS, NOW_NS + 123_456_789, -1_500_000_000, -62_135_596_800 * 10**9)
-    pool = [t // ns * ns for t in (times if unit == "nanos" or not far else (*times, 253_402_300_800 * 10**9, 9 * 10**21))]
+    pool = [
+        t // ns * ns for t in (times if unit == "nanos" or not far else (*times, 253_402_300_800 * 10**9, 9 * 10**21))
+    ]
     low, high = -(2**63) * ns, (2**63 - 1) * ns
 
     def near(rng: Random, value: int) -> int:
