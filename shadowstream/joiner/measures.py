@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from shadowstream.compare.rules import parse_path
 from shadowstream.compare.telling import ABSENT
 from shadowstream.config import Check, Config, Latency
 from shadowstream.errors import RecordError
@@ -22,6 +21,7 @@ from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.presence import NEITHER, is_nothing, neither, presence
 from shadowstream.joiner.shifts import Shifts, signed
 from shadowstream.judge.grid import SUMS, grid_sums
+from shadowstream.paths import parse_one
 from shadowstream.records import Side
 
 _GROWTH = math.log(1.01 / 0.99)
@@ -139,12 +139,12 @@ class Measuring:
             return Measured(latencies, checks)
         shadow = compare.fields(Side.SHADOW, values[1])
         for check in self._checks:
-            column = shadow.at(_names(check.path))
+            column = shadow.at(parse_one(check.path))
             readable = np.fromiter((not isinstance(value, RecordError) for value in column), np.bool_, len(column))
             checks[f"checked:{check.path}"] = readable
             empty = np.zeros(len(column), np.bool_)
             if {"range", "category"} & set(check.kinds):
-                empty = neither(compare, values[0], column, _names(check.path)) & readable
+                empty = neither(compare, values[0], column, parse_one(check.path)) & readable
                 checks[NEITHER + check.path] = empty
             for kind in check.kinds:
                 fails = np.fromiter((_fails(check, kind, value) for value in column), np.bool_, len(column))
@@ -154,15 +154,11 @@ class Measuring:
         if self._means:
             production = compare.fields(Side.PRODUCTION, values[0])
             for path, (bound, limit) in self._means.items():
-                names = _names(path)
+                names = parse_one(path)
                 ours, theirs = production.at(names), shadow.at(names)
                 means[path] = _scaled(ours, theirs, bound), limit, bound
                 shifts[path] = signed(_doubles(ours), _doubles(theirs), bound)
         return Measured(latencies, checks, means, shifts)
-
-
-def _names(path: str) -> list[str]:
-    return ["*" if name is None else name for name in parse_path(path)]
 
 
 def _latencies(
