@@ -19,6 +19,7 @@ STAR = None
 NUMBERS = frozenset(("int", "double", "decimal"))
 ISO = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)?")
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+SINCE_1970_NS = {"int": 10**6, "double": 10**6, "decimal": 10**6, "time": 1, "local": 1, "date": 86_400 * 10**9}
 TIDY = {"trim": lambda t: " ".join(t.split()), "lower": str.casefold, "nfc": lambda t: unicodedata.normalize("NFC", t)}
 At = tuple[str, ...]
 
@@ -39,7 +40,7 @@ class Node(NamedTuple):
         return not list(_Walk([], "mismatch").values((), (), self, other))
 
     def exact(self) -> Any:
-        finite = self.kind in NUMBERS and (self.kind != "double" or math.isfinite(self.value))
+        finite = self.kind in SINCE_1970_NS and (self.kind != "double" or math.isfinite(self.value))
         return Fraction(self.value) if finite else str(self.value)
 
     def word(self) -> str:
@@ -56,10 +57,13 @@ class Node(NamedTuple):
                 node = node._replace(value=TIDY[name](node.value))
         return node
 
-    def instant_ns(self) -> Any:
-        iso = ISO.fullmatch(str(self.value)) if self.kind == "text" else None
+    def instant_ns(self) -> int | None:
+        if self.kind in SINCE_1970_NS and not isinstance(number := self.exact(), str):
+            number = Fraction(repr(self.value)) if self.kind == "double" else number
+            return math.floor(number * SINCE_1970_NS[self.kind]) if abs(number) < 10**31 or self.kind == "int" else None
+        iso = ISO.fullmatch(self.value) if self.kind == "text" else None
         if iso is None:
-            return {"int": 1_000_000, "time": 1}[self.kind] * self.value if self.kind in ("int", "time") else None
+            return None
         whole = datetime.fromisoformat(iso[1] + (iso[3] or "Z").replace("Z", "+00:00"))
         return int(whole.timestamp()) * 10**9 + int((iso[2] or "0").ljust(9, "0"))
 
@@ -71,11 +75,10 @@ class Rule(dict[str, Any]):
         return len(self["at"]) <= len(path) and all(a in (STAR, n) for a, n in zip(self["at"], path, strict=False))
 
     def tolerates(self, one: Node, other: Node) -> bool:
-        if one.kind in NUMBERS:
-            return str not in (type(one.exact()), type(other.exact())) and self.near(one, other)
         ways = [name for key, name in (("ignore_space", "trim"), ("ignore_case", "lower")) if self.get(key)]
-        texts = bool(ways) and one.kind == other.kind == "text"
-        return self.near_times(one, other) or (texts and one.tidied(ways) == other.tidied(ways))
+        finite = one.kind in NUMBERS and str not in (type(one.exact()), type(other.exact()))
+        near = (finite and self.near(one, other)) or (bool(ways) and one.tidied(ways).value == other.tidied(ways).value)
+        return near or bool(self.near_times(one, other))
 
     def near(self, one: Node, other: Node) -> bool:
         """|s − p| ≤ atol + rtol·|p|: doubles, and an int beside one that is a double too, as doubles; else exactly."""
@@ -86,9 +89,9 @@ class Rule(dict[str, Any]):
         apart = abs(places[0] - places[1]) if kinds == {"double"} else math.inf
         return bool((atol or rtol) and abs(s - p) <= atol + rtol * abs(p)) or apart <= self.get("ulp", 0)
 
-    def near_times(self, one: Node, other: Node) -> bool:
+    def near_times(self, one: Node, other: Node) -> bool | None:
         times = [node.instant_ns() for node in (one, other)] if self.get("round_ms") else [None]
-        return None not in times and len({n // (self["round_ms"] * 1_000_000) for n in times}) == 1
+        return None if None in times else len({t // (self["round_ms"] * 10**6) for t in times if t is not None}) == 1
 
     def maps(self, one: Node, other: Node) -> bool:
         if one.kind in ("object", "list") or one.word() not in self.get("values", ()):
@@ -98,7 +101,7 @@ class Rule(dict[str, Any]):
 
 class Verdict(NamedTuple):
     outcome: str
-    found: frozenset[tuple[str, str]] | None  # of the gravest level; None where it is open which elements meet
+    found: frozenset[tuple[At, str]] | None  # of the gravest level; None where it is open which elements meet
 
 
 def verdict(production: Node, shadow: Node, rules: list[Rule], added: str = "mismatch") -> Verdict:
@@ -106,13 +109,8 @@ def verdict(production: Node, shadow: Node, rules: list[Rule], added: str = "mis
     bare = not {production.kind, shadow.kind} & {"object", "list"} and any(r["at"] == (STAR,) for r in rules)
     found = list(_Walk(rules, added).values(("*",) if bare else (), (), production, shadow))
     level = max((one[0] for one in found), default=MATCH)
-    places = frozenset((text_of_path(at), kind) for own, at, kind in found if own == level)
+    places = frozenset((at, kind) for own, at, kind in found if own == level)
     return Verdict(OUTCOMES[level], None if "any order" in {kind for _, _, kind in found} else places)
-
-
-def text_of_path(names: At) -> str:
-    text = ".".join(re.sub(r"[.\\]|^\*$|\[(?=(?:\d+|\*)\])", r"\\\g<0>", name) for name in names)
-    return "\\" + text if re.match(r"\$(\.|\[|$)", text) else text
 
 
 class _Walk(NamedTuple):
@@ -138,8 +136,10 @@ class _Walk(NamedTuple):
         if kind == "type" and (one.is_one_type_with(other) or (rule.get("types") and one.kind == other.kind)):
             yield from [] if one.is_one_type_with(other) else [(TOLERATED, shown, "type")]
             yield from self.inside(at, shown, rule, one, other)
-        elif rule.maps(one, other) or rule.near_times(one, other):
+        elif rule.maps(one, other) or (kind == "type" and rule.near_times(one, other)):
             yield TOLERATED, shown, kind
+        elif kind == "type" and rule.near_times(one, other) is False:
+            yield MISMATCH, shown, "value"
         elif kind == "type" and {one.kind, other.kind} <= NUMBERS and rule.keys() & {"atol", "rtol"}:
             agree = one.exact() == other.exact() or rule.tolerates(one, other)
             yield (TOLERATED, shown, "type") if agree else (MISMATCH, shown, "value")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from tests.compare.proof import json_types
 from tests.compare.proof.evolving import Evolved
 from tests.compare.proof.model import Edit, Pen
-from tests.compare.proof.oracle import STAR, Node, Rule, Verdict, text_of_path, verdict
+from tests.compare.proof.oracle import STAR, Node, Rule, Verdict, verdict
 from tests.compare.proof.ruling import kinds_of_path, ruled
 
 PAIRS = 10
@@ -55,7 +55,7 @@ class Disputed(Exception):
 def judged(edit: Edit, nodes: tuple[Node, Node], plain: Node | None, rules: list[Rule], added: str) -> Verdict:
     """What the oracle says, once it agrees with what the edit says of itself."""
     if plain is not None and edit.places is not None and verdict(nodes[0], plain, []).outcome == "match":
-        claimed = frozenset((text_of_path(at), kind) for at, kind in edit.places)
+        claimed = frozenset(edit.places)
         alone = verdict(*nodes, [])
         if alone.found != claimed:
             raise Disputed(f"{edit.name}: the edit says {set(claimed)}, the oracle {alone}\n{nodes[0]}\n{nodes[1]}")
@@ -137,4 +137,4 @@ def broken(rng: Random, cases: list[Case]) -> list[Case]:
 
 
 def _only(kind: str) -> Verdict:
-    return Verdict("mismatch", frozenset([("", kind)]))
+    return Verdict("mismatch", frozenset([((), kind)]))

@@ -38,6 +38,14 @@ def written(rng: Random, at: Names) -> str:
     return "$." + text if at and rng.random() < 0.2 else text or "$"
 
 
+def text_of(names: tuple[str, ...]) -> str:
+    """Names by dots, as the product shows a path; a backslash before what would be read as another path."""
+    if names == ("",):
+        return "$."
+    text = ".".join(re.sub(r"[.\\]|^\*$|\[(?=(?:\d+|\*)\])", r"\\\g<0>", name) for name in names)
+    return "\\" + text if re.match(r"\$(\.|\[|$)", text) else text
+
+
 def ruled(rng: Random, of: Type, most: int = 2) -> list[Rule]:
     """Rules for some places of a type; often none."""
     found: dict[Names, dict[str, Any]] = {}

@@ -15,6 +15,7 @@ from shadowstream.config import Compare, Rule
 from shadowstream.joiner.comparing import comparer
 from tests.compare.proof.oracle import Verdict
 from tests.compare.proof.pairs import Case, Scene
+from tests.compare.proof.ruling import text_of
 from tests.compare.proof.scenes import scene
 
 REPEATED = 4
@@ -80,7 +81,7 @@ class Fault(NamedTuple):
     got: dict[str, Answer]
 
     def __str__(self) -> str:
-        must = f"{self.case.must.outcome} {_listed(self.case.must.found)}"
+        must = f"{self.case.must.outcome} {_listed(shown(self.case.must))}"
         answers = {
             f"{one.outcome} {_listed(one.found)} {one.reason or ''}".strip(): way for way, one in self.got.items()
         }
@@ -89,8 +90,8 @@ class Fault(NamedTuple):
         return f"{self.what}: {where}\n    must: {must}\n    {said}"
 
 
-def _listed(found: frozenset[tuple[str, str]] | None) -> str:
-    return "" if found is None else " ".join(f"{path}:{kind}" for path, kind in sorted(found))
+def _listed(found: frozenset[tuple[str, str]]) -> str:
+    return " ".join(f"{path}:{kind}" for path, kind in sorted(found))
 
 
 class Report:
@@ -135,6 +136,11 @@ def faults_of(case: Case, own: dict[str, Answer]) -> set[str]:
     return found
 
 
+def shown(must: Verdict) -> frozenset[tuple[str, str]]:
+    """The oracle's places as the product shows them."""
+    return frozenset((text_of(at), kind) for at, kind in must.found or ())
+
+
 AGREEING = ("match", "ignored", "tolerated", "expected")
 
 
@@ -144,7 +150,7 @@ def fault(must: Verdict, got: Answer) -> str | None:
         if must.outcome not in AGREEING and got.outcome in AGREEING:
             return "false match"
         return "false mismatch" if must.outcome in AGREEING and got.outcome not in AGREEING else "wrong outcome"
-    if must.found is not None and must.found != got.found:
+    if must.found is not None and shown(must) != got.found:
         return "wrong place or kind"
     return None
 
