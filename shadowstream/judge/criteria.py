@@ -50,6 +50,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config, Criterion
+from shadowstream.judge.evictions import EVICTIONS, is_of_evictions
 from shadowstream.judge.explained import explaining
 from shadowstream.judge.guards import guarded
 from shadowstream.judge.losses import DECLARED, LOSSES, OTHER, REASONS_MAX, reason_name, split_name
@@ -80,7 +81,7 @@ NAMING, UNNAMED = "decided", "unnamed"
 """Pairs that were looked at for the paths of some criteria, and for none."""
 NOISE, SHIFT = "noise/", "shift/"
 """Pairs at which production and its twin differ, by path; which way the differences of a mean lie."""
-_NO_OUTCOMES = (FIELD, CHECK, MEAN, NAMED, DECIDED, NOISE, SHIFT, REASON)
+_NO_OUTCOMES = (FIELD, CHECK, MEAN, NAMED, DECIDED, NOISE, SHIFT, REASON, EVICTIONS)
 
 # What stands beside the outcomes in their map: latencies of pairs, and pairs with a late label by who was right.
 LATENCIES = ("latency_pairs", "latency_slower", "latency_over")
@@ -244,6 +245,7 @@ def figures_of(delta: Mapping[str, Any]) -> dict[str, int]:
         figures |= {f"{SHIFT}{mean['path']}/{part}": total for part, total in shift.items() if total}
     figures |= {NOISE + path: pairs for path, pairs in delta.get("noise", {}).items()}
     figures |= {REASON + name: records for name, records in delta.get("reasons", {}).items()}
+    figures |= {EVICTIONS + name: records for name, records in delta.get("evictions", {}).items()}
     return figures | _named(delta) | value_figures(delta) | _of_scopes(delta)
 
 
@@ -330,7 +332,7 @@ def ended(figures: Mapping[str, int]) -> dict[str, int]:
     >>> ended({"match": 2, "evicted": 1, "warm_up": 5, "field/score": 1})
     {'match': 2, 'evicted': 1}
     """
-    return {name: units for name, units in figures.items() if name in _ENDED}
+    return {name: units for name, units in figures.items() if name in _ENDED or is_of_evictions(name)}
 
 
 def behind(prefix: str, figures: Mapping[str, int]) -> dict[str, int]:

@@ -22,7 +22,7 @@ from shadowstream.config import Config
 from shadowstream.judge.blind_spots import blind_spots
 from shadowstream.judge.caveats import caveats_of
 from shadowstream.judge.commands import Said
-from shadowstream.judge.coverage import coverage, share_of, top_reasons, uncovered
+from shadowstream.judge.coverage import coverage, share_of, shed, top_reasons, uncovered
 from shadowstream.judge.criteria import is_known, measured_otherwise, summed_otherwise
 from shadowstream.judge.families import OpenIncident
 from shadowstream.judge.guards import asks_for_error
@@ -163,7 +163,7 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     judged = [one for one in case.standings if not one.measure.criterion.muted]
     reasons_by_outcome = top_reasons(windows.figures)
     misfits = {} if case.rejected else misfits_by_outcome(config, outcomes)
-    not_covered = uncovered(config, outcomes, case.lately, reasons_by_outcome, misfits)
+    not_covered = uncovered(config, windows.figures, case.lately, reasons_by_outcome, misfits)
     blockers = [*case.topics, *misfits.values(), *not_covered, *_unproven(case, judged), *_unfit(case, outcomes)]
     if case.rejected:
         decision = "reject"
@@ -185,8 +185,8 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "criteria_hash": case.hash or criteria_hash(config),
         "outcomes": outcomes,
         "fields": {path: pairs for path, pairs in sorted(windows.fields.items()) if pairs > 0},
-        "coverage": coverage(outcomes),
-        "coverage_candidate": share_of("candidate", outcomes).value,
+        "coverage": coverage(windows.figures),
+        "coverage_candidate": share_of("candidate", windows.figures).value,
         "coverage_lately": coverage(case.lately),
         "min_coverage": config.judge.min_coverage,
         "outcome_reasons": reasons_by_outcome,
@@ -317,14 +317,7 @@ def _unfit(case: Case, outcomes: Mapping[str, int]) -> list[str]:
     unread = [name for name, task in windows.tasks.items() if task.seq and not task.ledgers]
     if unread:
         reasons.append(f"conservation: no ledger has come from {', '.join(unread[:5])}")
-    if outcomes.get("evicted"):
-        reasons.append(
-            f"{outcomes['evicted']} records were evicted before they could be compared: their partners may be among "
-            "the records that could not be read or were deleted or compacted away, or they were shed (limits.overflow) "
-            "where both sides lead by turns. `shadowstream diff CONFIG --outcome evicted` shows which. In a new trial "
-            "make production's records readable (schemas, receive.message.max.bytes under kafka.client), raise the "
-            "retention of the output topics, or raise limits.pending_bytes_max or add joiners"
-        )
+    reasons += shed(case.config, windows.figures)
     if asks_for_error(case.config):
         reasons.append(
             "error: judge.criteria asks for it and it cannot be judged: nobody counts the inputs of a candidate that "
