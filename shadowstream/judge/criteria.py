@@ -210,8 +210,8 @@ def _row_of(criterion: Criterion, config: Config) -> Rate:
             (f"{CHECK}checked:{path}",),
             (f"{CHECK}{criterion.check}:{path}",),
             "values checked",
-            # Where neither side has a value there is none to be in a range.
-            no_units=(f"{CHECK}neither:{path}",) if criterion.check in ("range", "category") else (),
+            agreed=agreed_of(criterion),
+            no_units=no_units_of(criterion),
         ),
         "twin": Rate(("joint_shadow", "joint_twin"), ("joint_shadow",), "pairs on which one of the two differs"),
         "labels": Rate(
@@ -222,6 +222,22 @@ def _row_of(criterion: Criterion, config: Config) -> Rate:
         "expected": Rate(PAIRS, (f"{EXPECTED}{criterion.name}", f"{EXPECTED_ALSO}{criterion.name}"), "pairs"),
     }
     return rows[criterion.rate]
+
+
+def agreed_of(criterion: Criterion) -> tuple[str, ...]:
+    """Pairs in which production's value fails a check as the candidate's does: the candidate is no worse there.
+
+    >>> agreed_of(Criterion(rate="check", check="range", path="a", limit=0.01))
+    ('check/both:range:a',)
+    """
+    path = criterion.path
+    return (f"{CHECK}neither:{path}",) if criterion.check == "null" else (f"{CHECK}both:{criterion.check}:{path}",)
+
+
+def no_units_of(criterion: Criterion) -> tuple[str, ...]:
+    """Pairs in which neither side has anything that a check could look at. They lower the check's coverage, so that a
+    path that no record has is never shown good."""
+    return (f"{CHECK}{'absent' if criterion.check == 'schema' else 'neither'}:{criterion.path}",)
 
 
 def figures_of(delta: Mapping[str, Any]) -> dict[str, int]:

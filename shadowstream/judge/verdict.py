@@ -16,6 +16,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config
@@ -34,7 +35,7 @@ from shadowstream.judge.paths import Paths
 from shadowstream.judge.paths import blockers as unseen_blockers
 from shadowstream.judge.paths import caveats as unseen_caveats
 from shadowstream.judge.refusals import refusals_of
-from shadowstream.judge.side_notes import noise, noise_caveats, shifts
+from shadowstream.judge.side_notes import noise, side_notes
 from shadowstream.judge.slice_guard import NOTHING_FOUND, Found
 from shadowstream.judge.slices import LISTED_MAX, Listed
 from shadowstream.judge.standing import Standing
@@ -190,16 +191,7 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "coverage_lately": coverage(case.lately),
         "min_coverage": config.judge.min_coverage,
         "outcome_reasons": reasons_by_outcome,
-        "caveats": [
-            *caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
-            *blind_spots(config, outcomes, windows.closed, case.keys),
-            *unseen_caveats(config, case.paths, windows.figures),
-            *shifts(config, windows.figures),
-            *noise_caveats(config, windows.figures),
-            *(*case.guarded.small, *case.labels.caveats),
-            *caveats_of_time(windows),
-            *refusals_of(config, windows),
-        ],
+        "caveats": _caveats(case, outcomes),
         "remainder": windows.remainder,
         "ledgers": remainders[:_LEDGER_LINES_MAX],
         "incidents_open": sorted(one.id for one in case.incidents),
@@ -225,6 +217,22 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     }
     rounded: dict[str, Any] = _rounded(record)
     return rounded | {"evidence_digest": evidence_digest(rounded)}
+
+
+def _caveats(case: Case, outcomes: Mapping[str, int]) -> list[str]:
+    """What the verdict cannot vouch for, whatever it decides."""
+    config, windows = case.config, case.windows
+    found = [
+        caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
+        blind_spots(config, outcomes, windows.closed, case.keys),
+        unseen_caveats(config, case.paths, windows.figures),
+        side_notes(config, windows.figures),
+        case.guarded.small,
+        case.labels.caveats,
+        caveats_of_time(windows),
+        refusals_of(config, windows),
+    ]
+    return [*chain.from_iterable(found)]
 
 
 def _final(case: Case) -> bool:
