@@ -49,7 +49,7 @@ from shadowstream.compare.result import (
 )
 from shadowstream.compare.rules import Own, RuleSet, Spot
 from shadowstream.compare.telling import ABSENT, difference
-from shadowstream.compare.tolerances import NUMBERS, mapped, within
+from shadowstream.compare.tolerances import NUMBERS, in_one_interval, mapped, within
 from shadowstream.compare.watched import NONE_WATCHED, Watched
 from shadowstream.config import Rule
 
@@ -65,7 +65,7 @@ def compare_rows(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
     (Difference(path='id', kind='value', production='7', shadow='8', delta=1.0),)
     """
     walk = _Walk(rules.ignores_added, watched=rules.watched)
-    walk.top(rules.root, production, shadow)
+    walk.top(rules, production, shadow)
     return walk.result()
 
 
@@ -75,7 +75,7 @@ def mismatches(production: Any, shadow: Any, rules: RuleSet, ignores_added: bool
     `ignores_added`: but for added fields.
     """
     walk = _Walk(rules.ignores_added or ignores_added, most=sys.maxsize)
-    walk.top(rules.root, production, shadow)
+    walk.top(rules, production, shadow)
     return walk.found(MISMATCH)
 
 
@@ -116,6 +116,9 @@ def scalar_level(production: Any, shadow: Any, rule: Rule | None) -> int:
     return TOLERATED if within(production, shadow, rule) or mapped(production, shadow, rule) else MISMATCH
 
 
+_NESTED = (dict, list, tuple)
+
+
 class _Enough(Exception):
     """Not an error: the outcome is known and its list of differences is full."""
 
@@ -135,10 +138,11 @@ class _Walk:
         self._reason: str | None = None
         self._unanswered: str | None = None
 
-    def top(self, spot: Spot, production: Any, shadow: Any) -> None:
+    def top(self, rules: RuleSet, production: Any, shadow: Any) -> None:
         with suppress(_Enough):
             if production is not None and shadow is not None:
-                self._values(spot, production, shadow)
+                nested = isinstance(production, _NESTED) or isinstance(shadow, _NESTED)
+                self._values(rules.root if nested else rules.bare, production, shadow)
             elif production is not shadow:
                 self._differ(MISMATCH, "tombstone", _or_absent(production), _or_absent(shadow))
 
@@ -227,6 +231,9 @@ class _Walk:
         kind = "null" if production is None or shadow is None else "type"
         if rule is not None and mapped(production, shadow, rule):
             self._differ(TOLERATED, kind, production, shadow)
+        elif rule is not None and rule.round_ms and (same := in_one_interval(production, shadow, rule)) is not None:
+            # Two forms of a time would be two types without the rule.
+            self._differ(*((TOLERATED, "type") if same else (MISMATCH, "value")), production, shadow)
         elif kind == "null" or rule is None or not rule.of_numbers or {type(production), type(shadow)} != NUMBERS:
             self._differ(_plain_level(rule), kind, production, shadow)
         elif scalar_level(production, shadow, rule) == MISMATCH:

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from shadowstream.compare.rules import parse_path
 from shadowstream.config import Config, Latency
 from shadowstream.joiner.asides import Aside
 from shadowstream.joiner.checks import checked
@@ -21,6 +20,7 @@ from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.presence import presence
 from shadowstream.joiner.shifts import Shifts, signed
 from shadowstream.judge.grid import SUMS, grid_sums
+from shadowstream.paths import parse_one
 from shadowstream.records import Side
 
 _GROWTH = math.log(1.01 / 0.99)
@@ -130,21 +130,17 @@ class Measuring:
             return Measured(latencies, checks)
         shadow = compare.fields(Side.SHADOW, values[1])
         for check in self._checks:
-            names = _names(check.path)
+            names = parse_one(check.path)
             checks |= checked(check, compare, values[0], shadow.at(names), names)
         means, shifts = {}, {}
         if self._means:
             production = compare.fields(Side.PRODUCTION, values[0])
             for path, (bound, limit) in self._means.items():
-                names = _names(path)
+                names = parse_one(path)
                 ours, theirs = production.at(names), shadow.at(names)
                 means[path] = _scaled(ours, theirs, bound), limit, bound
                 shifts[path] = signed(_doubles(ours), _doubles(theirs), bound)
         return Measured(latencies, checks, means, shifts)
-
-
-def _names(path: str) -> list[str]:
-    return ["*" if name is None else name for name in parse_path(path)]
 
 
 def _latencies(

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import PairResult
-from shadowstream.compare.slices import ABSENT, OTHER, UNDECODABLE, Coded, coded, least, text_of
+from shadowstream.compare.slices import ABSENT, OTHER, UNDECODABLE, Coded, coded, least, name_of
 from shadowstream.config import Config, Latency
 from shadowstream.errors import RegistryError
 from shadowstream.joiner import measures
@@ -106,7 +106,7 @@ def scopes_of(config: Config) -> list[Scope]:
         values = []
         for name, value in (criterion.where or {}).items():
             place, one = dimensions[name]
-            shown = Coded(np.zeros(1, np.int64), [text_of(value)])
+            shown = Coded(np.zeros(1, np.int64), [name_of(value)])
             if one.header is not None:
                 shown = redactor.by_header(one.header, shown)
             values.append((place, redactor.name(one.path, shown.values[0])))

@@ -10,6 +10,7 @@ from shadowstream.errors import RecordError
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.pairing import Pair
 from shadowstream.labels.right import at_path
+from shadowstream.paths import parse_one
 from shadowstream.records import Side, Write
 
 COMPARED = frozenset(("match", "tolerated", "ignored", "expected", "mismatch"))
@@ -29,7 +30,7 @@ class Scoring:
         if self._labels is None:
             return []
         told = [(p, r) for p, o, r in zip(pairs, outcomes, revisions, strict=True) if o in COMPARED]
-        path = self._labels.path.split(".")
+        path = parse_one(self._labels.path)
         production = self._compare.decode(Side.PRODUCTION, [pair.production.value for pair, _ in told])
         shadow = self._compare.decode(Side.SHADOW, [pair.shadow.value for pair, _ in told])
         writes = []
