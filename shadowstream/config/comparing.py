@@ -200,7 +200,7 @@ class Latency(Model):
 
 
 class Check(Model):
-    """What the candidate's values must be at a path, whatever production says there."""
+    """What the candidate's values must be at a path; where production's fail too, the candidate is no worse."""
 
     path: OnePath = Field(min_length=1, description="dotted path of the field")
     type: Literal["number", "integer", "string", "boolean", "object", "array"] | None = Field(

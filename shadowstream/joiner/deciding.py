@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from shadowstream.compare.result import Results
 from shadowstream.errors import RegistryError, ShadowstreamBug
+from shadowstream.joiner import evictions
 from shadowstream.joiner.book import PLAIN, Compared, Plainly, Said
 from shadowstream.joiner.cells import Columns, columns_of
 from shadowstream.joiner.comparing import Comparing
@@ -29,7 +30,7 @@ from shadowstream.records import Side
 COMPARE_AT = 8_192
 WARM_UP = Plainly("warm_up")
 SOME_GONE = Plainly("evicted", "outputs of its input may have been deleted before they were read")
-SHED = Plainly("evicted", "shed: pending_bytes_max")
+SHED = Plainly("evicted", evictions.SHED)
 SOME_UNREAD = Plainly("evicted", "outputs of its input may be among those that could not be read")
 
 

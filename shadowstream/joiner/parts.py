@@ -37,11 +37,10 @@ OF_ONE = frozenset(
     (
         *("missing", "candidate_error", "timeout", "crashed", "both_failed"),
         "extra",
-        *(name for name in LOSSES if name != "evicted"),
+        *LOSSES,
     )
 )
-"""Outcomes of a record alone that are counted by the values that its own side names. Any that was evicted holds a
-promote back, so nobody asks whose it was."""
+"""Outcomes of a record alone that are counted by the values that its own side names."""
 
 
 def fields_of(config: Config) -> list[str]:

@@ -8,13 +8,19 @@ from typing import Any
 
 from shadowstream.config import Config
 from shadowstream.judge.coverage import percent
-from shadowstream.judge.criteria import NOISE, PAIRS, SHIFT, behind, mean_name
+from shadowstream.judge.criteria import CHECK, NOISE, PAIRS, SHIFT, agreed_of, behind, mean_name
 from shadowstream.judge.evidence import log_e_above
+from shadowstream.judge.parts import scope_of
 
 SHIFT_UNIT = 2.0**-32
 """As the joiner sums differences with their sign (joiner/shifts.py)."""
 NOISE_MAX = 20
 NAMED_MAX = 5
+
+
+def side_notes(config: Config, figures: Mapping[str, int]) -> list[str]:
+    """All of these, as caveats."""
+    return [*shifts(config, figures), *noise_caveats(config, figures), *failed_checks(config, figures)]
 
 
 def shifts(config: Config, figures: Mapping[str, int]) -> list[str]:
@@ -39,6 +45,24 @@ def shifts(config: Config, figures: Mapping[str, int]) -> list[str]:
                 f"with numbers (ln E {found:.4g}, {need:.4g} shows it)"
             )
     return said
+
+
+def failed_checks(config: Config, figures: Mapping[str, int]) -> list[str]:
+    """Checks that production's own values fail: what the candidate fails beside them is no fault of it."""
+    found = []
+    for one in config.judge.criteria:
+        if one.rate != "check" or one.muted:
+            continue
+        of = behind(scope_of(one), figures) if scope_of(one) else figures
+        checked = of.get(f"{CHECK}checked:{one.path}", 0)
+        both = sum(of.get(name, 0) for name in agreed_of(one))
+        if 0 < both <= checked:
+            found.append(
+                f"{one.id}: in {both:,} of {checked:,} pairs ({percent(both / checked)}) production fails the same "
+                "check as the candidate; these do not count against the candidate. Mend production there, or correct "
+                "the check"
+            )
+    return found
 
 
 def noise(figures: Mapping[str, int]) -> list[dict[str, Any]]:

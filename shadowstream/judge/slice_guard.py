@@ -21,7 +21,7 @@ from typing import NamedTuple
 from shadowstream.compare.slices import UNDECODABLE
 from shadowstream.config import Config
 from shadowstream.judge.coverage import share_of
-from shadowstream.judge.criteria import FAILED
+from shadowstream.judge.criteria import FAILED, agreed_of, no_units_of
 from shadowstream.judge.evidence import critical_n, log_e_above
 from shadowstream.judge.measures import Measure
 from shadowstream.judge.part_guard import bad_topics, uncovered_values
@@ -41,6 +41,9 @@ class Row(NamedTuple):
     s: tuple[str, ...]
     units: str
     bad: str
+    agreed: tuple[str, ...] = ()
+    """Figures of bad units that are none, as of `criteria.Rate`."""
+    no_units: tuple[str, ...] = ()
 
 
 class Found(NamedTuple):
@@ -72,6 +75,8 @@ def row_of(measure: Measure) -> Row | None:
             (f"check/{criterion.check}:{criterion.path}",),
             "values checked",
             f"fail the check of {criterion.path}",
+            agreed_of(criterion),
+            no_units_of(criterion),
         ),
         # A part of what the mean adds up: differences of the whole bound, or a number on one side alone.
         "mean": Row(
@@ -129,7 +134,10 @@ def _first(reasons: list[str]) -> list[str]:
 
 
 def _counts(row: Row, counts: Mapping[str, int]) -> tuple[int, int]:
-    return sum(counts.get(name, 0) for name in row.n), sum(counts.get(name, 0) for name in row.s)
+    n, s, agreed, none = (
+        sum(counts.get(name, 0) for name in names) for names in (row.n, row.s, row.agreed, row.no_units)
+    )
+    return n - none, s - agreed
 
 
 def _log_e(measure: Measure, row: Row, counts: Mapping[str, int]) -> float:

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from shadowstream.compare import expected, rules
+from shadowstream.compare.hooks import HookError, Unanswered
 from shadowstream.joiner import commits, state
 from shadowstream.joiner.checkpoint import Checkpoint
 from shadowstream.joiner.clocks import Clocks
+from shadowstream.joiner.failures import FAILED, Failures
 from shadowstream.joiner.pairing import Waiting
 from shadowstream.joiner.progress import Passed
 from shadowstream.joiner.said import Said
@@ -129,6 +132,33 @@ def without_what_waits(real: Any) -> Any:
     return decode
 
 
+def never_production(real: Any) -> Any:
+    """Whatever production says of itself, the candidate pays."""
+    return lambda self, row, result: result
+
+
+def whatever_production_says(real: Any) -> Any:
+    """Every failure of the candidate is excused."""
+    return lambda self, row, result: result._replace(outcome="both_failed") if result.outcome in FAILED else result
+
+
+def as_raised(real: Any) -> Any:
+    """A function that did not answer counts as one that has raised: a mismatch."""
+
+    def fence(entry: str, function: Any) -> Any:
+        call = real(entry, function)
+
+        def raising(*values: Any) -> Any:
+            try:
+                return call(*values)
+            except Unanswered as error:
+                raise HookError(str(error)) from error
+
+        return raising
+
+    return fence
+
+
 FAULTS: dict[str, tuple[Any, str, Planted]] = {
     "close by maximum": (Clocks, "bound", by_maximum),
     "LSO instead of high watermark": (Logs, "ends", stable_ends),
@@ -144,6 +174,10 @@ FAULTS: dict[str, tuple[Any, str, Planted]] = {
     "count by offsets": (Task, "read", by_offsets),
     "believe marks before their outputs are read": (Passed, "advance", before_it_is_read),
     "forget what was pending": (commits.checkpoint, "decode", without_what_waits),
+    "blame the candidate where production failed too": (Failures, "judged", never_production),
+    "excuse the candidate where production did not fail": (Failures, "judged", whatever_production_says),
+    "blame the candidate for a rule without an answer": (rules, "fenced", as_raised),
+    "blame the candidate for a declared change without an answer": (expected, "fenced", as_raised),
 }
 
 
