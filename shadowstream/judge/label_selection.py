@@ -17,11 +17,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config
-from shadowstream.judge.coverage import percent
 from shadowstream.judge.criteria import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED, LABEL_PAIRS, LABELS
 from shadowstream.judge.evidence import log_e_above
 from shadowstream.judge.measurable import least_of
 from shadowstream.judge.parts import by_value
+from shadowstream.judge.rates import percent
 from shadowstream.judge.tasks import counts_labels
 from shadowstream.judge.windows import END, NEVER, Task, iso
 
