@@ -52,17 +52,19 @@ from shadowstream.compare.telling import ABSENT, difference
 from shadowstream.compare.tolerances import NUMBERS, in_one_interval, mapped, within
 from shadowstream.compare.watched import NONE_WATCHED, Watched
 from shadowstream.config import Rule
+from shadowstream.paths import join_path
 
 
 def compare_rows(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
     """Compare one pair of decoded values.
 
-    >>> from shadowstream.config import Rule
-    >>> rules = RuleSet([Rule(path="score", atol=0.01)])
-    >>> compare_rows({"id": 7, "score": 0.5}, {"id": 7, "score": 0.505}, rules).outcome
-    'tolerated'
-    >>> compare_rows({"id": 7, "score": 0.5}, {"id": 8, "score": 0.5}, rules).differences
-    (Difference(path='id', kind='value', production='7', shadow='8', delta=1.0),)
+        >>> from shadowstream.config import Rule
+    from shadowstream.paths import join_path
+        >>> rules = RuleSet([Rule(path="score", atol=0.01)])
+        >>> compare_rows({"id": 7, "score": 0.5}, {"id": 7, "score": 0.505}, rules).outcome
+        'tolerated'
+        >>> compare_rows({"id": 7, "score": 0.5}, {"id": 8, "score": 0.5}, rules).differences
+        (Difference(path='id', kind='value', production='7', shadow='8', delta=1.0),)
     """
     walk = _Walk(rules.ignores_added, watched=rules.watched)
     walk.top(rules, production, shadow)
@@ -119,6 +121,12 @@ def scalar_level(production: Any, shadow: Any, rule: Rule | None) -> int:
 _NESTED = (dict, list, tuple)
 
 
+_BOUNDED = (
+    "{path}: lists of {one:,} and {other:,} elements in any order: some order may agree, but to hold each element "
+    f"against each is more than the bound of {lists.WORK_MAX:,} comparisons; give the list a key"
+)
+
+
 class _Enough(Exception):
     """Not an error: the outcome is known and its list of differences is full."""
 
@@ -126,7 +134,18 @@ class _Enough(Exception):
 class _Walk:
     """One walk over a pair: collects what differs, by level, and which watched paths the mismatches touch."""
 
-    __slots__ = ("_at", "_found", "_ignores_added", "_most", "_reason", "_touched", "_unanswered", "_watched")
+    __slots__ = (
+        "_at",
+        "_found",
+        "_ignores_added",
+        "_most",
+        "_reason",
+        "_touched",
+        "_unanswered",
+        "_watched",
+        "_work",
+        "_work_of",
+    )
 
     def __init__(self, ignores_added: bool, most: int = DIFFERENCES_MAX, watched: Watched = NONE_WATCHED) -> None:
         self._ignores_added = ignores_added
@@ -137,6 +156,8 @@ class _Walk:
         self._found: tuple[list[Found], ...] = ([], [], [], [], [])
         self._reason: str | None = None
         self._unanswered: str | None = None
+        self._work: lists.Work | None = None
+        self._work_of: str | None = None
 
     def top(self, rules: RuleSet, production: Any, shadow: Any) -> None:
         with suppress(_Enough):
@@ -162,7 +183,7 @@ class _Walk:
             return PLAIN_MATCH
         differences = [difference(*found) for found in self._found[level]]
         touched = frozenset(self._touched) if self._touched else NOWHERE
-        reason = self._unanswered if level == UNCOMPARED else self._reason
+        reason = {UNCOMPARED: self._unanswered, MISMATCH: self._reason}.get(level)
         return PairResult(OUTCOMES[level], differences, reason=reason, touched=touched)
 
     # ---------------------------------------------------------------- values
@@ -246,15 +267,18 @@ class _Walk:
 
     def _in_any_order(self, spot: Spot, is_set: bool, production: list[Any], shadow: list[Any]) -> None:
         ours, theirs = (lists.distinct(production), lists.distinct(shadow)) if is_set else (production, shadow)
-        element = spot.step("*")
+        element, work = spot.step("*"), self._work_here(len(ours) + len(theirs))
 
         def fits(one: Any, other: Any) -> bool:
-            walk = _Walk(self._ignores_added)
+            walk = _Walk(self._ignores_added, most=1)
+            walk._work = work
             with suppress(_Enough):
                 walk._values(element, one, other)
             return walk.level() != MISMATCH
 
-        plan = lists.unordered(ours, theirs, fits)
+        plan = lists.unordered(ours, theirs, fits, work, element)
+        if work.reached and (plan.missing or plan.extra) and self._reason is None:
+            self._reason = _BOUNDED.format(path=join_path(self._at), one=len(ours), other=len(theirs))
         if plan.moved or len(ours) != len(production) or len(theirs) != len(shadow):
             self._differ(TOLERATED, "order", production, shadow)
         both = min(len(plan.missing), len(plan.extra))
@@ -265,6 +289,13 @@ class _Walk:
             self._element(element, str(place), ours[place], ABSENT)
         for place in plan.extra[both:]:
             self._element(element, str(place), ABSENT, theirs[place])
+
+    def _work_here(self, elements: int) -> lists.Work:
+        """What may be spent on lists in any order below this field of the whole value; a part shares that."""
+        name = self._at[0] if self._at else ""
+        if self._work is None or (self._work_of is not None and self._work_of != name):
+            self._work, self._work_of = lists.Work(lists.WORK_MAX + lists.PASSES * elements), name
+        return self._work
 
     def _by_key(self, spot: Spot, path: list[str], production: list[Any], shadow: list[Any]) -> None:
         found, moved = lists.by_key(production, shadow, path)

@@ -52,7 +52,7 @@ def within(production: Any, shadow: Any, rule: Rule) -> bool:
     if rule.round_ms and in_one_interval(production, shadow, rule):
         return True
     folds = rule.ignore_case or rule.ignore_space
-    return folds and kind is str and type(shadow) is str and _folded(production, rule) == _folded(shadow, rule)
+    return folds and kind is str and type(shadow) is str and folded(production, rule) == folded(shadow, rule)
 
 
 def mapped(production: Any, shadow: Any, rule: Rule) -> bool:
@@ -138,7 +138,8 @@ def _number_ns(number: Decimal, unit: str) -> int | None:
     return math.floor(DECIMALS.multiply(number, Decimal(_NS[unit])))
 
 
-def _folded(text: str, rule: Rule) -> str:
+def folded(text: str, rule: Rule) -> str:
+    """A text without what the rule ignores of texts."""
     if rule.ignore_space:
         text = " ".join(text.split())
     return text.casefold() if rule.ignore_case else text

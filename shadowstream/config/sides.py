@@ -177,6 +177,11 @@ class Identity(Model):
         "default: the packed header. id: the header that holds the id on both sides",
     )
     path: OnePath | None = Field(None, min_length=1, description="id: dotted path of the field that holds the id")
+    equal_ids: Literal["meaning", "bytes"] = Field(
+        "meaning",
+        description="key, id: what pairs records that would be left alone. meaning: ids in other bytes too, if they "
+        "are one body under two schema ids, or one JSON object in other spacing or order; bytes: equal bytes only",
+    )
     outputs: Literal["one", "many"] = Field(
         "one", description="many: all outputs of one input are compared as a multiset, once both sides are done with it"
     )

@@ -23,6 +23,7 @@ from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.said import MAY_BE_UNREAD, SaidRow
 from shadowstream.joiner.scoring import Scoring
 from shadowstream.joiner.state import TaskState
+from shadowstream.joiner.ties import untied
 from shadowstream.joiner.unread import Unreadable
 from shadowstream.records import Side
 
@@ -94,6 +95,16 @@ class Deciding:
                 self._set_aside()
                 if self._pairs:
                     self._compare_each()
+
+    def untied(self, decisions: list[Decision]) -> list[Decision]:
+        """Decisions in which records of one time meet those that they agree with (`ties`)."""
+        with suppress(RegistryError):  # what agrees cannot be known now: the order of the log stays
+            return untied(decisions, self._agree)
+        return decisions
+
+    def _agree(self, production: Sequence[Row], shadow: Sequence[Row]) -> list[bool]:
+        results = self._compare([row.value for row in production], [row.value for row in shadow])
+        return [outcome in PLAIN for outcome in results.outcomes]
 
     def put_off(self, decisions: Iterable[Decision | Met]) -> None:
         """Pairs of which a record was read again: how many they are nothing bounds, so `go_on` takes them up."""
@@ -214,28 +225,34 @@ class Deciding:
         more = Side.PRODUCTION if len(production) > len(shadow) else Side.SHADOW
         left = [*production[len(shadow) :], *shadow[len(production) :]]
         production, shadow = production[: len(shadow)], shadow[: len(production)]
-        columns = self._assigned(production, shadow)  # before anything is entered: it may raise
+        columns, bounded = self._assigned(production, shadow)  # before anything is entered: it may raise
         for row in left:
             self._task.book.alone(more, row, WARM_UP)
         self._pairs += [
-            Pair(one, shadow[column], None, False, group.id) for one, column in zip(production, columns, strict=True)
+            Pair(one, shadow[column], None, bounded, group.id) for one, column in zip(production, columns, strict=True)
         ]
 
-    def _assigned(self, production: Sequence[Row], shadow: Sequence[Row]) -> list[int]:
-        """Which shadow record each production record meets: as many as possible that agree."""
-        n = len(production)
-        if n == 1:
-            return [0]
-        if n <= COMPARED_MAX:
-            results = self._compare([p.value for p in production for _ in shadow], [s.value for s in shadow] * n)
-            plain = [result.outcome in PLAIN for result in results]
-            return assign([plain[i * n : (i + 1) * n] for i in range(n)])
-        left: dict[bytes | None, list[int]] = {}
-        for column in reversed(range(n)):
-            left.setdefault(shadow[column].value, []).append(column)
-        equal = [left[row.value].pop() if left.get(row.value) else None for row in production]
-        others = iter(sorted(column for columns in left.values() for column in columns))
-        return [next(others) if column is None else column for column in equal]
+    def _assigned(self, production: Sequence[Row], shadow: Sequence[Row]) -> tuple[list[int], bool]:
+        """Which shadow record each production record meets: as many as possible that agree; and whether there were too
+        many to hold each against each."""
+        rows, columns = list(range(len(production))), list(range(len(shadow)))
+        found: dict[int, int] = {}
+        if len(rows) > COMPARED_MAX:  # equal ones meet first
+            left: dict[bytes | None, list[int]] = {}
+            for column in reversed(columns):
+                left.setdefault(shadow[column].value, []).append(column)
+            found = {row: left[production[row].value].pop() for row in rows if left.get(production[row].value)}
+            rows = [row for row in rows if row not in found]
+            columns = sorted(column for same in left.values() for column in same)
+        if (n := len(rows)) > COMPARED_MAX:
+            order = list(range(n))
+        elif n < 2:
+            order = [0] * n
+        else:
+            plain = self._agree([production[row] for row in rows for _ in columns], [shadow[c] for c in columns] * n)
+            order = assign([plain[i * n : (i + 1) * n] for i in range(n)])
+        found |= {row: columns[place] for row, place in zip(rows, order, strict=True)}
+        return [found[row] for row in range(len(production))], n > COMPARED_MAX
 
     # ---------------------------------------------------------------- one alone
 
@@ -279,7 +296,7 @@ class Deciding:
         tolerance_ms = identity.tolerance_ms if identity.kind == "occurrence" else None
         shown, said = self._shown(end.id), self._task.said
         found = said.take(side, shown, end.row.time_ms, tolerance_ms)
-        if found is None and tolerance_ms is None:
+        if found is None and tolerance_ms is None and identity.equal_ids == "meaning":
             return said.take_alike(side, shown, end.row.time_ms)
         return found
 

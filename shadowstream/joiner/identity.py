@@ -174,7 +174,8 @@ class Identity:
     @property
     def has_meanings(self) -> bool:
         """Whether ids may mean the same in other bytes (`meaning`)."""
-        return self._kind in ("key", "id") and not self._many
+        by_meaning = self._config.identity.equal_ids == "meaning"
+        return by_meaning and self._kind in ("key", "id") and not self._many
 
     @property
     def why_repeated(self) -> str:
