@@ -156,7 +156,7 @@ class Deciding:
         columns = columns_of(self._task.config, production, shadow, self._compare, outcomes, revisions)
         columns = columns._replace(touched=touched_of(self._fields, results, outcomes))
         pairs = [met.pair(i) for i in range(len(met.ids))] if self._task.config.labels else []
-        scored = self.scoring.scored(pairs, outcomes, revisions)
+        scored = self.scoring.scored(pairs, columns) if pairs else []
         self._task.occurring.look(self._compare, production.offsets, production.values, shadow.values)
         book.met(met, results, columns)
         book.changes.update(results.changed())
@@ -171,7 +171,7 @@ class Deciding:
         # Compared before anything is entered: a schema that cannot be had now raises, and the pairs must not be lost.
         results = self._results(counted)
         columns = self._columns(counted, results)
-        scored = self.scoring.scored(counted, results.outcomes, columns.revisions)
+        scored = self.scoring.scored(counted, columns)
         if self._task.occurring.looks:
             offsets = [pair.production.offset for pair in counted]
             values = [pair.production.value for pair in counted], [pair.shadow.value for pair in counted]
@@ -353,7 +353,7 @@ class Deciding:
             (compared,) = self._compare.twin([pair.production.value], [pair.twin.value])
         revision = said.revision if said.side is Side.SHADOW else None
         columns = self._columns([pair], [result], revision)
-        scored = self.scoring.scored([pair], [result.outcome], columns.revisions)
+        scored = self.scoring.scored([pair], columns)
         self._take_back(said, pair, result)
         self._task.book.changes.update(results.changes.get(place, ()))
         self._task.book.slices.add(columns)

@@ -16,7 +16,7 @@ from shadowstream.judge.criteria import RATES, REASON, behind
 from shadowstream.judge.evictions import evicted_of, is_of_evictions, shed_of
 from shadowstream.judge.evidence import critical_n
 from shadowstream.judge.losses import DECLARED, EVICTED, LOSSES, OTHER, LossSide, reason_name, split_name
-from shadowstream.judge.rates import in_percent
+from shadowstream.judge.rates import percent
 
 SIDES: tuple[LossSide, LossSide] = ("production", "candidate")
 SHOWN_MAX = 3
@@ -83,19 +83,6 @@ def declared_share(outcomes: Mapping[str, int]) -> dict[str, float]:
     found = {name: outcomes[name] for name in DECLARED if outcomes.get(name, 0) > 0}
     every = share_of("production", outcomes).every + sum(found.values())
     return {name: units / every for name, units in found.items()}
-
-
-def percent(share: float) -> str:
-    """A share in percent, to four digits; what is less than all is never shown as all, nor what is more as nothing.
-
-    >>> percent(0.72), percent(0.999999), percent(0.0000001), percent(1.0)
-    ('72 %', 'over 99.99 %', 'under 0.01 %', '100 %')
-    """
-    if 0.9999 < share < 1.0:
-        return "over 99.99 %"
-    if 0.0 < share < 0.0001:
-        return "under 0.01 %"
-    return in_percent(share)
 
 
 class Lately:

@@ -89,6 +89,8 @@ COST_MEASURED, COST_OVER = "cost_measured:", "cost_over:"
 LABELS = ("label_both_right", "label_production_only", "label_candidate_only", "label_neither", "label_unlabelled")
 # Of these, pairs whose two answers differ, and those of them without a label.
 LABEL_DIFFER, LABEL_DIFFER_UNLABELLED = "label_differ", "label_differ_unlabelled"
+LABEL_PAIRS = "label_pairs"
+"""By value of a dimension: scored pairs whose wait has ended."""
 
 KNOWN = frozenset(
     (

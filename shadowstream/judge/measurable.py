@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from shadowstream.config import Config, Criterion
-from shadowstream.judge.coverage import percent
 from shadowstream.judge.criteria import CHECK, LABELS, PAIRS, RATES, behind, cost_names, mean_name, no_units_of
 from shadowstream.judge.parts import scope_of
+from shadowstream.judge.rates import percent
 
 MIN_COVERAGE: Mapping[str, float] = {"labels": 0.5, "slower": 0.9, "over": 0.9, "cost": 0.9, "twin": 0.9}
 """Defaults of a criterion's least coverage where they are not the judge's."""

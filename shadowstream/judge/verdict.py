@@ -224,7 +224,7 @@ def _caveats(case: Case, outcomes: Mapping[str, int]) -> list[str]:
     config, windows = case.config, case.windows
     found = [
         caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
-        blind_spots(config, outcomes, windows.closed, case.keys),
+        blind_spots(config, outcomes, windows.closed, case.keys, final=_final(case)),
         unseen_caveats(config, case.paths, windows.figures),
         side_notes(config, windows.figures),
         case.guarded.small,

@@ -134,7 +134,7 @@ class LabelsRole:
             time.sleep(0.2)
         if self._store.sequence != sequence:
             waiting: list[tuple[Kind, Waiting]] = [
-                (one["kind"], Waiting(*(one[name] for name in Waiting._fields)))
+                (one["kind"], Waiting(*(one[name] for name in Waiting._fields))._replace(parts=tuple(one["parts"])))
                 for one in records
                 if one["kind"] in ("scored", "label")
             ]

@@ -49,6 +49,11 @@ def history(seed: int) -> History:
     return History(setup, tuple(inputs), tuple(actions))
 
 
+def setup_of(seed: int) -> Setup:
+    """The setup of a seed, before anything is drawn for its inputs: what they may lose or fail in is not in it."""
+    return _setup(seed, Random(seed))
+
+
 def _declared(seed: int, inputs: Iterable[Input]) -> Iterator[Input]:
     """The inputs with some differences of the candidate made the change that is declared. Drawn by itself, so that
     nothing else about a seed depends on it."""
