@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from shadowstream.codecs.typed import Typed
 from shadowstream.compare.slices import text_of
 
 MATCHED_MAX = 64
@@ -133,7 +134,9 @@ def _keyed(values: Sequence[Any], path: Sequence[str]) -> list[tuple[Any, str]]:
     keyed = []
     for value in values:
         for name in path:
+            value = value.value if isinstance(value, Typed) else value
             value = value.get(name) if isinstance(value, dict) else None
+        value = value.value if isinstance(value, Typed) else value
         key = canonical(value)
         seen[key] += 1
         name = "?" if value is None else text_of(value)
@@ -147,6 +150,8 @@ def canonical(value: Any) -> Any:
     >>> canonical({"a": [1, 2]}) == canonical({"a": [1, 2]}), canonical(1) == canonical(True)
     (True, False)
     """
+    if isinstance(value, Typed):
+        return value.kind.key or value.kind.name, canonical(value.value)
     if isinstance(value, dict):
         return dict, frozenset((name, canonical(inner)) for name, inner in value.items())
     if isinstance(value, list | tuple):
