@@ -12,7 +12,7 @@ from shadowstream.codecs.blame import is_of_bytes, record_error
 from shadowstream.codecs.columns import ColumnReader, Places, are_plain, column_reader
 from shadowstream.codecs.framing import HEAD_BYTES, Frame, SchemaId, framing_of, head_of, headed
 from shadowstream.codecs.readers import Reader, Unschemed, read_each, reader_of
-from shadowstream.codecs.schemas import ParsedSchema, SchemaSource, fingerprint_of, is_avro, named
+from shadowstream.codecs.schemas import Schema, SchemaSource, fingerprint_of, is_avro, named
 from shadowstream.config import Format
 from shadowstream.errors import RecordError, RegistryError
 from shadowstream.records import Headers
@@ -36,9 +36,12 @@ class Decoder:
         formats: Mapping[str, Format] | None = None,
         bytes_max: int = BYTES_MAX,
         format: Format = _AUTO,
+        is_typed: bool = False,
     ) -> None:
         self._schemas, self._formats, self._bytes_max = schemas, formats or {}, bytes_max
         self.format = format
+        self._is_typed = is_typed
+        self._typed: Decoder | None = None
         self.head = head_of(format)
         """What must be equal of two values for `columns`."""
         self._frame = framing_of(format)
@@ -61,6 +64,13 @@ class Decoder:
         if key not in self._of:
             self._of[key] = Decoder(self._schemas, self._formats, self._bytes_max, format)
         return self._of[key]
+
+    @property
+    def typed(self) -> Decoder:
+        """The decoder of the same values with their types: what two schemas are compared by (`codecs.typed`)."""
+        if self._typed is None:
+            self._typed = Decoder(self._schemas, self._formats, self._bytes_max, self.format, is_typed=True)
+        return self._typed
 
     def decode(self, value: bytes | None, headers: Headers = None) -> Any:
         """One value.
@@ -91,7 +101,11 @@ class Decoder:
                 for place in places:
                     decoded[place] = reader
                 continue
-            if len(places) == len(values) >= ROWS_FROM and (rows := self._by_columns(values)) is not None:
+            if (
+                len(places) == len(values) >= ROWS_FROM
+                and not self._is_typed
+                and (rows := self._by_columns(values)) is not None
+            ):
                 return rows
             bodies = values if len(places) == len(values) else [values[place] for place in places]
             # No tombstone has a frame, so none is among the bodies.
@@ -172,12 +186,9 @@ class Decoder:
         framed = self._frame_or_error(value)
         return None if isinstance(framed, RecordError) else framed.schema_id
 
-    def avro_schema(self, schema_id: SchemaId) -> ParsedSchema | None:
-        """The schema, if it is one of Avro that can be used; it has been had before."""
-        if isinstance(self._reader_or_error(schema_id), RecordError):
-            return None
-        schema = self._by_id(schema_id)
-        return schema if is_avro(schema) else None
+    def schema(self, schema_id: SchemaId) -> Schema | None:
+        """The schema, if it is one that can be used."""
+        return None if isinstance(self._reader_or_error(schema_id), RecordError) else self._by_id(schema_id)
 
     # ---------------------------------------------------------------- frames
 
@@ -249,7 +260,7 @@ class Decoder:
             except Exception as error:  # noqa: BLE001 - `record_error` raises on what is not the fault of the bytes
                 return record_error(error, f"{named(schema_id)} cannot be used", "schema")
             try:
-                reader = reader_of(schema, named(schema_id), self.format.message)
+                reader = reader_of(schema, named(schema_id), self.format.message, self._is_typed)
             except BaseException as error:  # noqa: BLE001 - as above; a schema is written by others, too
                 reader = record_error(error, f"{named(schema_id)} cannot be used", "schema")
             self._readers[schema_id] = reader

@@ -20,8 +20,8 @@ class Reader(Protocol):
         ...
 
 
-def reader_of(schema: Schema, named: str, message: str | None = None) -> Reader:
-    """The reader of a schema; `message`: of a bare Protobuf body, its full name.
+def reader_of(schema: Schema, named: str, message: str | None = None, typed: bool = False) -> Reader:
+    """The reader of a schema; `message`: of a bare Protobuf body, its full name; `typed`: see `typed`.
 
     Raises `RecordError` (``bounds``, ``schema``) for a schema that cannot be used, `ConfigError` where a package is
     missing that this kind needs.
@@ -33,8 +33,8 @@ def reader_of(schema: Schema, named: str, message: str | None = None) -> Reader:
     if isinstance(schema, ProtobufSchema):
         from shadowstream.codecs.protobuf import ProtobufReader
 
-        return ProtobufReader(schema, named, message)
-    return AvroReader(schema, named)
+        return ProtobufReader(schema, named, message, typed)
+    return AvroReader(schema, named, typed)
 
 
 class Unschemed:

@@ -32,6 +32,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from shadowstream.codecs.typed import Typed, bare, promoted
 from shadowstream.compare import lists
 from shadowstream.compare.expected import Found
 from shadowstream.compare.hooks import HookError, Unanswered, answers_of
@@ -78,7 +79,7 @@ def mismatches(production: Any, shadow: Any, rules: RuleSet, ignores_added: bool
     """
     walk = _Walk(rules.ignores_added or ignores_added, most=sys.maxsize)
     walk.top(rules, production, shadow)
-    return walk.found(MISMATCH)
+    return [(at, kind, bare(ours), bare(theirs)) for at, kind, ours, theirs in walk.found(MISMATCH)]
 
 
 def whole(kind: str, production: Any, shadow: Any, rules: RuleSet) -> PairResult:
@@ -201,17 +202,24 @@ class _Walk:
         own = spot.own
         if own is None:
             self._plainly(spot, production, shadow)
+        elif type(production) is Typed or type(shadow) is Typed:
+            self._typed(spot, production, shadow)
         elif lists.canonical(production) != lists.canonical(shadow):
-            try:
-                self._by_own_rule(spot, own, production, shadow)
-            except Unanswered as error:
-                self._unanswered = self._unanswered or str(error)
-                self._differ(UNCOMPARED, "value", production, shadow)
-            except HookError as error:
-                self._reason = self._reason or str(error)
-                self._differ(MISMATCH, "value", production, shadow)
+            self._asked(spot, own, production, shadow)
+
+    def _asked(self, spot: Spot, own: Own, production: Any, shadow: Any) -> None:
+        try:
+            self._by_own_rule(spot, own, production, shadow)
+        except Unanswered as error:
+            self._unanswered = self._unanswered or str(error)
+            self._differ(UNCOMPARED, "value", production, shadow)
+        except HookError as error:
+            self._reason = self._reason or str(error)
+            self._differ(MISMATCH, "value", production, shadow)
 
     def _by_own_rule(self, spot: Spot, own: Own, production: Any, shadow: Any) -> None:
+        if own.normalise is not None or own.call is not None:
+            production, shadow = bare(production), bare(shadow)
         if own.normalise is not None:
             production, shadow = own.normalise(production), own.normalise(shadow)
         if own.call is not None:
@@ -229,7 +237,9 @@ class _Walk:
 
     def _plainly(self, spot: Spot, production: Any, shadow: Any) -> None:
         kind = type(production)
-        if kind is not type(shadow):
+        if kind is Typed or type(shadow) is Typed:
+            self._typed(spot, production, shadow)
+        elif kind is not type(shadow):
             self._types(spot, production, shadow)
         elif kind is dict:
             for name, value in production.items():
@@ -247,6 +257,24 @@ class _Walk:
             if level != MATCH:
                 self._differ(level, "value", production, shadow)
 
+    def _typed(self, spot: Spot, production: Any, shadow: Any) -> None:
+        """Two values at a place where values know their types; either may be null, which has none."""
+        if type(production) is not Typed or type(shadow) is not Typed:
+            self._values(spot, *(one.value if type(one) is Typed else one for one in (production, shadow)))
+            return
+        values = production.value, shadow.value
+        own, rule = spot.own, spot.rule
+        if production.agrees(shadow):
+            self._values(spot, *promoted(*values))
+        elif own is not None and (own.call is not None or (own.normalise and not _is_named(production, shadow))):
+            self._asked(spot, own, *values)
+        elif rule is None or not (rule.types or mapped(*values, rule) or _are_numbers(*values, rule)):
+            self._differ(_plain_level(rule), "type", production, shadow)
+        else:
+            if type(values[0]) is type(values[1]):  # else it is told there
+                self._differ(TOLERATED, "type", production, shadow)
+            self._values(spot, *values)
+
     def _types(self, spot: Spot, production: Any, shadow: Any) -> None:
         rule = spot.rule
         kind = "null" if production is None or shadow is None else "type"
@@ -255,7 +283,7 @@ class _Walk:
         elif rule is not None and rule.round_ms and (same := in_one_interval(production, shadow, rule)) is not None:
             # Two forms of a time would be two types without the rule.
             self._differ(*((TOLERATED, "type") if same else (MISMATCH, "value")), production, shadow)
-        elif kind == "null" or rule is None or not rule.of_numbers or {type(production), type(shadow)} != NUMBERS:
+        elif kind == "null" or rule is None or not _are_numbers(production, shadow, rule):
             self._differ(_plain_level(rule), kind, production, shadow)
         elif scalar_level(production, shadow, rule) == MISMATCH:
             self._differ(MISMATCH, "value", production, shadow)
@@ -332,6 +360,15 @@ class _Walk:
             # A watched path may differ beyond the differences that are kept, so the walk goes on for it.
             if len(found) == self._most and len(self._touched) == len(self._watched):
                 raise _Enough
+
+
+def _are_numbers(production: Any, shadow: Any, rule: Rule) -> bool:
+    """Whether the rule takes an int and a float as two numbers."""
+    return bool(rule.of_numbers or rule.types) and {type(production), type(shadow)} <= NUMBERS
+
+
+def _is_named(production: Typed, shadow: Typed) -> bool:
+    return production.kind.is_named or shadow.kind.is_named
 
 
 def _absent(production: Any, shadow: Any) -> tuple[str, Any, Any]:

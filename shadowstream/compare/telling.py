@@ -8,6 +8,7 @@ from decimal import Decimal
 from json.encoder import encode_basestring
 from typing import Any
 
+from shadowstream.codecs.typed import Typed
 from shadowstream.compare.result import TEXT_CHARS_MAX, Difference
 from shadowstream.compare.slices import HASH_CHARS, hash_of
 from shadowstream.compare.tolerances import DECIMALS, NUMBERS
@@ -23,6 +24,10 @@ def difference(at: tuple[str, ...], kind: str, production: Any, shadow: Any) -> 
         delta: float | None = float(len(shadow) - len(production))
     else:
         delta = _delta(production, shadow)
+    if kind == "type":  # each by its type's name, as Avro's JSON encoding writes it
+        production, shadow = (
+            {one.kind.name: one.value} if isinstance(one, Typed) else one for one in (production, shadow)
+        )
     one, other = _text(production), _text(shadow)
     if one == other and one is not None and one.endswith(_CUT):
         # What differs lies beyond the cut: a row that shows the same twice would say that nothing does.
@@ -84,6 +89,8 @@ def _beginning(value: Any) -> str:
 
 
 def _other_type(value: Any) -> Any:
+    if isinstance(value, Typed):
+        return value.value
     if isinstance(value, bytes | bytearray):
         return "0x" + value[:TEXT_CHARS_MAX].hex()
     return str(value)
