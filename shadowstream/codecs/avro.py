@@ -15,7 +15,7 @@ from fastavro import _read_py, schemaless_reader, schemaless_writer
 from fastavro.validation import ValidationError, validate
 
 from shadowstream.codecs.bounds import check_depth, is_deep
-from shadowstream.codecs.far_times import with_far_times
+from shadowstream.codecs.far_times import with_exact_values, with_far_times
 from shadowstream.codecs.schemas import ParsedSchema
 from shadowstream.codecs.shapes import fit, shape_of
 from shadowstream.errors import CandidateError, RecordError
@@ -27,7 +27,7 @@ class AvroReader:
     """Reads bodies of one writer schema; raises `RecordError` (``bounds``) for a schema whose values have no bound."""
 
     def __init__(self, schema: ParsedSchema, named: str) -> None:
-        self._schema = schema
+        self._schema = with_exact_values(schema)
         self._named = named
         try:
             self._recursive = is_deep(schema)
@@ -35,7 +35,7 @@ class AvroReader:
             raise RecordError(f"{named}: {error}", reason=error.reason) from error
         # Only the reader written in Python ends too deep a value with an error and not with the process.
         self._read: _Read = _read_py.schemaless_reader if self._recursive else schemaless_reader
-        self._with_far_times = with_far_times(schema)
+        self._with_far_times = with_far_times(self._schema)
 
     def read(self, value: bytes, start: int) -> Any:
         """The value whose body begins at `start`; raises `RecordError` (``decode``, ``bounds``)."""

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from shadowstream.codecs.numbers import promoted
 from shadowstream.codecs.schemas import ParsedSchema
 
 KINDS = ("added", "removed", "promoted", "renamed")
@@ -36,7 +37,7 @@ class Step(NamedTuple):
     def of(self, value: Any) -> Any:
         """The value, comparable."""
         if self.promote and type(value) is int:
-            return float(value)
+            return promoted(value)
         if self.fields and isinstance(value, dict):
             return dict(self._entries(value))
         if self.inner is not None and isinstance(value, list):
@@ -70,7 +71,10 @@ class Evolution(NamedTuple):
         """Columns of both sides, comparable; None where only rows can be made so."""
         if not all(step is None or step.is_flat for step in (self.production, self.shadow)):
             return None
-        return _columns(self.production, ours), _columns(self.shadow, theirs)
+        try:
+            return _columns(self.production, ours), _columns(self.shadow, theirs)
+        except pa.ArrowInvalid:  # an int that no double is
+            return None
 
 
 NONE = Evolution({}, None, None)
@@ -84,7 +88,7 @@ def _columns(step: Step | None, batch: pa.RecordBatch) -> pa.RecordBatch:
         called, inner = step.fields.get(name, (name, None))
         promoted = inner is not None and inner.promote and pa.types.is_integer(column.type)
         names.append(called)
-        columns.append(column.cast(pa.float64(), safe=False) if promoted else column)
+        columns.append(column.cast(pa.float64()) if promoted else column)
     return pa.RecordBatch.from_arrays(columns, names=names)
 
 

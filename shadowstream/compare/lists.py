@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from shadowstream.codecs.numbers import ExactFloat
 from shadowstream.compare.slices import text_of
 
 MATCHED_MAX = 64
@@ -151,6 +152,8 @@ def canonical(value: Any) -> Any:
         return dict, frozenset((name, canonical(inner)) for name, inner in value.items())
     if isinstance(value, list | tuple):
         return type(value), tuple(map(canonical, value))
+    if type(value) is ExactFloat:
+        return ExactFloat, value.exact
     if (isinstance(value, float) and value != value) or (isinstance(value, Decimal) and value.is_nan()):
         return type(value), "nan"
     return type(value), value

@@ -4,14 +4,13 @@
 values                                 are
 =====================================  ================================================================
 of two types                           different (type), even 1 and true; 1 and 1.0 too, unless a
-                                       tolerance holds there: then both are numbers
+                                       tolerance holds there: then both are numbers; 1.0 and 1e0 are one
 null and a value                       different (null)
 a field absent and a field null        different (missing, extra)
 NaN and NaN; 0.0 and −0.0              equal
 inf                                    equal to the same inf only, whatever the tolerance
 other numbers p, s                     equal if p = s, tolerated if |s − p| ≤ atol + rtol·|p|
-ints, decimals                         exact, beyond 2⁵³ too, where no tolerance holds; an int that no
-                                       double can hold (1.8e308) is within no tolerance
+ints, decimals, fractions of JSON      exact, with all their digits, under a tolerance too
 lists                                  compared by place; two lengths are a difference (length) of the
                                        list, whatever their common part says
 a tombstone (None) and a value         different (tombstone) at path ""
@@ -32,6 +31,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from shadowstream.codecs.far_times import FarTime, instant_ns
+from shadowstream.codecs.numbers import FLOATS, NUMBERS, ExactFloat, equal
 from shadowstream.compare import lists
 from shadowstream.compare.expected import Found
 from shadowstream.compare.hooks import HookError, Unanswered, answers_of
@@ -49,9 +50,11 @@ from shadowstream.compare.result import (
 )
 from shadowstream.compare.rules import Own, RuleSet, Spot
 from shadowstream.compare.telling import ABSENT, difference
-from shadowstream.compare.tolerances import NUMBERS, mapped, within
+from shadowstream.compare.tolerances import mapped, within
 from shadowstream.compare.watched import NONE_WATCHED, Watched
 from shadowstream.config import Rule
+
+_OF_TEXTS = frozenset(("number", "json"))
 
 
 def compare_rows(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
@@ -64,7 +67,7 @@ def compare_rows(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
     >>> compare_rows({"id": 7, "score": 0.5}, {"id": 8, "score": 0.5}, rules).differences
     (Difference(path='id', kind='value', production='7', shadow='8', delta=1.0),)
     """
-    walk = _Walk(rules.ignores_added, watched=rules.watched)
+    walk = _Walk(rules, watched=rules.watched)
     walk.top(rules.root, production, shadow)
     return walk.result()
 
@@ -74,7 +77,7 @@ def mismatches(production: Any, shadow: Any, rules: RuleSet, ignores_added: bool
 
     `ignores_added`: but for added fields.
     """
-    walk = _Walk(rules.ignores_added or ignores_added, most=sys.maxsize)
+    walk = _Walk(rules, rules.ignores_added or ignores_added, most=sys.maxsize)
     walk.top(rules.root, production, shadow)
     return walk.found(MISMATCH)
 
@@ -93,27 +96,29 @@ def unexplained(level: int, production: Any, shadow: Any, rules: RuleSet) -> Pai
 
 def level_of(rules: RuleSet, name: str, production: Any, shadow: Any) -> int:
     """The level (place in `OUTCOMES`) of one field of the whole value, either side possibly `ABSENT`."""
-    walk = _Walk(rules.ignores_added)
+    walk = _Walk(rules)
     walk.field(rules.root, name, production, shadow)
     return walk.level()
 
 
 def mismatch_of_field(rules: RuleSet, name: str, production: Any, shadow: Any) -> list[Found]:
     """What makes one field of the whole value a mismatch, if anything does."""
-    walk = _Walk(rules.ignores_added)
+    walk = _Walk(rules)
     walk.field(rules.root, name, production, shadow)
     return walk.found(MISMATCH)
 
 
-def scalar_level(production: Any, shadow: Any, rule: Rule | None) -> int:
-    """The level of two scalars of one type, or of an int and a float under a tolerance."""
-    if production == shadow or (production != production and shadow != shadow):
+def scalar_level(production: Any, shadow: Any, rule: Rule | None, decimals: bool = False) -> int:
+    """The level of two scalars of one type, of two floats, or of an int and a float under a tolerance."""
+    if (production == shadow or (production != production and shadow != shadow)) and (
+        ExactFloat not in (type(production), type(shadow)) or equal(production, shadow)
+    ):
         return MATCH
     if rule is None:
         return MISMATCH
     if rule.ignore:
         return IGNORED
-    return TOLERATED if within(production, shadow, rule) or mapped(production, shadow, rule) else MISMATCH
+    return TOLERATED if within(production, shadow, rule, decimals) or mapped(production, shadow, rule) else MISMATCH
 
 
 class _Enough(Exception):
@@ -123,10 +128,20 @@ class _Enough(Exception):
 class _Walk:
     """One walk over a pair: collects what differs, by level, and which watched paths the mismatches touch."""
 
-    __slots__ = ("_at", "_found", "_ignores_added", "_most", "_reason", "_touched", "_unanswered", "_watched")
+    __slots__ = (
+        *("_at", "_decimals", "_found", "_ignores_added", "_most", "_reason", "_rules", "_touched", "_unanswered"),
+        "_watched",
+    )
 
-    def __init__(self, ignores_added: bool, most: int = DIFFERENCES_MAX, watched: Watched = NONE_WATCHED) -> None:
-        self._ignores_added = ignores_added
+    def __init__(
+        self,
+        rules: RuleSet,
+        ignores_added: bool | None = None,
+        most: int = DIFFERENCES_MAX,
+        watched: Watched = NONE_WATCHED,
+    ) -> None:
+        self._rules, self._decimals = rules, rules.decimals
+        self._ignores_added = rules.ignores_added if ignores_added is None else ignores_added
         self._watched = watched
         self._touched: set[str] = set()
         self._most = most
@@ -161,6 +176,11 @@ class _Walk:
         reason = self._unanswered if level == UNCOMPARED else self._reason
         return PairResult(OUTCOMES[level], differences, reason=reason, touched=touched)
 
+    def _another(self) -> _Walk:
+        walk = _Walk(self._rules, self._ignores_added)
+        walk._decimals = self._decimals
+        return walk
+
     # ---------------------------------------------------------------- values
 
     def _step(self, spot: Spot, name: str, production: Any, shadow: Any) -> None:
@@ -177,6 +197,9 @@ class _Walk:
         if own is None:
             self._plainly(spot, production, shadow)
         elif lists.canonical(production) != lists.canonical(shadow):
+            decimals = self._decimals
+            # What these two make of a text are the decimals that stand in it, whatever the value around it is.
+            self._decimals = decimals or not _OF_TEXTS.isdisjoint(own.rule.normalise)
             try:
                 self._by_own_rule(spot, own, production, shadow)
             except Unanswered as error:
@@ -185,6 +208,7 @@ class _Walk:
             except HookError as error:
                 self._reason = self._reason or str(error)
                 self._differ(MISMATCH, "value", production, shadow)
+            self._decimals = decimals
 
     def _by_own_rule(self, spot: Spot, own: Own, production: Any, shadow: Any) -> None:
         if own.normalise is not None:
@@ -218,18 +242,27 @@ class _Walk:
             for index, (value, other) in enumerate(zip(production, shadow, strict=False)):
                 self._step(spot, str(index), value, other)
         else:
-            level = scalar_level(production, shadow, spot.rule)
+            level = scalar_level(production, shadow, spot.rule, self._decimals)
             if level != MATCH:
                 self._differ(level, "value", production, shadow)
 
     def _types(self, spot: Spot, production: Any, shadow: Any) -> None:
+        """Two types; two kinds of float are both fractions, and two of time are both instants."""
         rule = spot.rule
+        types = {type(production), type(shadow)}
+        if types == FLOATS:
+            level = scalar_level(production, shadow, rule, self._decimals)
+            return self._differ(level, "value", production, shadow)
+        if FarTime in types and None not in (instants := (instant_ns(production), instant_ns(shadow))):
+            if instants[0] != instants[1]:
+                self._differ(scalar_level(production, shadow, rule), "value", production, shadow)
+            return None
         kind = "null" if production is None or shadow is None else "type"
         if rule is not None and mapped(production, shadow, rule):
             self._differ(TOLERATED, kind, production, shadow)
-        elif kind == "null" or rule is None or not rule.of_numbers or {type(production), type(shadow)} != NUMBERS:
+        elif kind == "null" or rule is None or not rule.of_numbers or not types <= NUMBERS:
             self._differ(_plain_level(rule), kind, production, shadow)
-        elif scalar_level(production, shadow, rule) == MISMATCH:
+        elif scalar_level(production, shadow, rule, self._decimals) == MISMATCH:
             self._differ(MISMATCH, "value", production, shadow)
         else:
             # 1 and 1.0 without the rule would be two types: the tolerance was needed, even at delta 0.
@@ -242,7 +275,7 @@ class _Walk:
         element = spot.step("*")
 
         def fits(one: Any, other: Any) -> bool:
-            walk = _Walk(self._ignores_added)
+            walk = self._another()
             with suppress(_Enough):
                 walk._values(element, one, other)
             return walk.level() != MISMATCH

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from copy import copy
 from typing import Literal, NamedTuple
 
 from shadowstream.compare.hooks import Hook, Load, fenced, load, normaliser
@@ -152,7 +153,7 @@ class RuleSet:
 
     >>> rules = RuleSet([Rule(path="user", ignore=True), Rule(path="user.*.cm", atol=0.5)])
     >>> rules.for_path("user.name"), rules.for_path("user.height.cm"), rules.for_path("users")
-    (Rule(path='user', ..., ignore=True, ...), Rule(path='user.*.cm', ..., atol=0.5, ...), None)
+    (Rule(path='user', ..., ignore=True, ...), Rule(path='user.*.cm', ..., atol=Decimal('0.5'), ...), None)
     """
 
     def __init__(
@@ -177,12 +178,22 @@ class RuleSet:
             node.rule, node.own = rule, _own(rule, loads)
         self.root = Spot([root], None)
         """Where a walk over a whole value begins."""
+        self.of_numbers = any(rule.of_numbers for rule in rules)
+        """Whether a tolerance of numbers holds anywhere."""
+        self.decimals = False
+        """Whether floats are fractions of JSON, and so decimals."""
         self.watched = NONE_WATCHED
         """Paths that each mismatch is asked for (`PairResult.touched`)."""
 
     def watch(self, paths: Iterable[str]) -> None:
         """Ask each mismatch whether it touches these paths. Raises `ConfigError` for a path that cannot be read."""
         self.watched = Watched({path: parse_path(path) for path in paths})
+
+    def of_json(self) -> RuleSet:
+        """The same rules where the values of both sides are texts of JSON."""
+        same = copy(self)
+        same.decimals = True
+        return same
 
     def for_path(self, path: str) -> Rule | None:
         """The rule that holds at `path`, None where values must be equal."""

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from shadowstream.codecs.numbers import ExactFloat
+
 OTHER = "(other)"
 ABSENT = "(absent)"
 UNDECODABLE = "(undecodable)"
@@ -77,6 +79,8 @@ def text_of(value: Any) -> str:
     """
     if isinstance(value, bytes):
         value = value[: 4 * TEXT_CHARS_MAX].decode("utf-8", "backslashreplace")
+    elif type(value) is ExactFloat:
+        value = str(value.exact)
     if not isinstance(value, str):
         value = json.dumps(value, default=str)
     text: str = value
