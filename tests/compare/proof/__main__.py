@@ -9,7 +9,7 @@ import argparse
 import pprint
 import sys
 
-# from tests.compare.proof.planted import CASES, PLANTED, caught
+from tests.compare.proof.planted import CASES, PLANTED, caught
 from tests.compare.proof.running import Report, run
 from tests.compare.proof.scenes import scene
 

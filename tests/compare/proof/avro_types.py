@@ -12,9 +12,13 @@ from tests.compare.proof.model import Again, Array, Edit, Field, Map, Record, Ty
 Make = Callable[[Random, Iterator[str]], Type]
 
 
-def names() -> Iterator[str]:
-    """Full names for named types, some in a namespace."""
-    return (f"{'org.shop.' if n % 2 else ''}N{n}" for n in itertools.count())
+def names(spaces: tuple[str, ...] = ("", "org.shop.")) -> Iterator[str]:
+    """Names for named types, some in a namespace of their own."""
+    return (f"{spaces[n % len(spaces)]}N{n}" for n in itertools.count())
+
+
+FULL = ("org.shop.", "org.")
+"""Namespaces for names that aliases call: one without a dot would be looked for in the namespace of its alias."""
 
 
 def plain(rng: Random, _: Iterator[str]) -> Type:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from shadowstream.codecs.numbers import ExactFloat
 
-from shadowstream.codecs import avro_types, evolution, json_values, typed
+from shadowstream.codecs import avro_types, evolution, json_values, numbers, typed
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.far_times import FarTime
 from shadowstream.codecs.protobuf import ProtobufReader
@@ -126,7 +126,7 @@ PLANTED = (
     Planted("a decimal becomes a double", decoding(Decimal, lambda d: Decimal(float(d)))),
     Planted("a fraction of JSON becomes a double", decoding(ExactFloat, float)),
     Planted("an int is widened to a double", decoding(int, lambda n: float(n) if abs(n) < 2**1000 else n)),
-    Planted("a promoted int is rounded", replacing(lambda _, n: float(n), "promoted_number", where=evolution)),
+    Planted("a promoted int is rounded", replacing(lambda _, n: float(n), "promoted", where=numbers)),
     Planted("nanoseconds are cut", decoding(FarTime, lambda t: FarTime(int(t) // 1000 * 1000, t.unit_ns))),
     Planted("a text is cut at 64 characters", decoding(str, lambda text: text[:64])),
     Planted("a text is taken in lower case", decoding(str, str.lower)),

@@ -62,7 +62,10 @@ def ruled(rng: Random, of: Type, most: int = 2) -> list[Rule]:
             inner = kind.parts()[0][1] if kind.parts() else None
             if inner is not None and scalar_of(inner) is not None and rng.random() < 0.7:
                 found.setdefault((*at, STAR), said(rng, inner, may_ignore=False))
-    return [Rule({"at": at, "path": written(rng, at), **says}) for at, says in found.items()]
+    ordered = [at for at, says in found.items() if "lists" in says]
+    # Which elements of an unordered list meet is left open, and so is whether what is ignored differs.
+    kept = {at: s for at, s in found.items() if not (s.get("ignore") and any(len(at) > len(one) for one in ordered))}
+    return [Rule({"at": at, "path": written(rng, at), **says}) for at, says in kept.items()]
 
 
 def kinds_of_path(at: Names) -> Iterator[str]:

@@ -41,13 +41,13 @@ def at_the_top(seed: int, number: int, nth: int) -> Scene:
 def two_schemas(seed: int, number: int, nth: int) -> Scene:
     """A scene of two writer schemas."""
     rng = Random(f"{seed}/{number}/types")
-    evolved = two_records(rng, avro_types.names(), 3)
+    evolved = two_records(rng, avro_types.names(avro_types.FULL), 3)
     return pairs_of(in_avro(evolved, (1, 2)), seed, number, f"two schemas: {evolved.label}")
 
 
 def two_of_columns(seed: int, number: int, nth: int) -> Scene:
     """A scene of two writer schemas whose values columns can be made of."""
-    evolved = two_flat_records(Random(f"{seed}/{number}/types"), avro_types.names(), FIELDS)
+    evolved = two_flat_records(Random(f"{seed}/{number}/types"), avro_types.names(avro_types.FULL), FIELDS)
     return pairs_of(in_avro(evolved, (1, 2), is_free=False), seed, number, f"two schemas in columns: {evolved.label}")
 
 
