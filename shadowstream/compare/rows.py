@@ -50,23 +50,25 @@ from shadowstream.compare.result import (
 )
 from shadowstream.compare.rules import Own, RuleSet, Spot
 from shadowstream.compare.telling import ABSENT, difference
-from shadowstream.compare.tolerances import NUMBERS, mapped, within
+from shadowstream.compare.tolerances import NUMBERS, in_one_interval, mapped, within
 from shadowstream.compare.watched import NONE_WATCHED, Watched
 from shadowstream.config import Rule
+from shadowstream.paths import join_path
 
 
 def compare_rows(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
     """Compare one pair of decoded values.
 
-    >>> from shadowstream.config import Rule
-    >>> rules = RuleSet([Rule(path="score", atol=0.01)])
-    >>> compare_rows({"id": 7, "score": 0.5}, {"id": 7, "score": 0.505}, rules).outcome
-    'tolerated'
-    >>> compare_rows({"id": 7, "score": 0.5}, {"id": 8, "score": 0.5}, rules).differences
-    (Difference(path='id', kind='value', production='7', shadow='8', delta=1.0),)
+        >>> from shadowstream.config import Rule
+    from shadowstream.paths import join_path
+        >>> rules = RuleSet([Rule(path="score", atol=0.01)])
+        >>> compare_rows({"id": 7, "score": 0.5}, {"id": 7, "score": 0.505}, rules).outcome
+        'tolerated'
+        >>> compare_rows({"id": 7, "score": 0.5}, {"id": 8, "score": 0.5}, rules).differences
+        (Difference(path='id', kind='value', production='7', shadow='8', delta=1.0),)
     """
     walk = _Walk(rules.ignores_added, watched=rules.watched)
-    walk.top(rules.root, production, shadow)
+    walk.top(rules, production, shadow)
     return walk.result()
 
 
@@ -76,7 +78,7 @@ def mismatches(production: Any, shadow: Any, rules: RuleSet, ignores_added: bool
     `ignores_added`: but for added fields.
     """
     walk = _Walk(rules.ignores_added or ignores_added, most=sys.maxsize)
-    walk.top(rules.root, production, shadow)
+    walk.top(rules, production, shadow)
     return [(at, kind, bare(ours), bare(theirs)) for at, kind, ours, theirs in walk.found(MISMATCH)]
 
 
@@ -117,6 +119,15 @@ def scalar_level(production: Any, shadow: Any, rule: Rule | None) -> int:
     return TOLERATED if within(production, shadow, rule) or mapped(production, shadow, rule) else MISMATCH
 
 
+_NESTED = (dict, list, tuple)
+
+
+_BOUNDED = (
+    "{path}: lists of {one:,} and {other:,} elements in any order: some order may agree, but to hold each element "
+    f"against each is more than the bound of {lists.WORK_MAX:,} comparisons; give the list a key"
+)
+
+
 class _Enough(Exception):
     """Not an error: the outcome is known and its list of differences is full."""
 
@@ -124,7 +135,18 @@ class _Enough(Exception):
 class _Walk:
     """One walk over a pair: collects what differs, by level, and which watched paths the mismatches touch."""
 
-    __slots__ = ("_at", "_found", "_ignores_added", "_most", "_reason", "_touched", "_unanswered", "_watched")
+    __slots__ = (
+        "_at",
+        "_found",
+        "_ignores_added",
+        "_most",
+        "_reason",
+        "_touched",
+        "_unanswered",
+        "_watched",
+        "_work",
+        "_work_of",
+    )
 
     def __init__(self, ignores_added: bool, most: int = DIFFERENCES_MAX, watched: Watched = NONE_WATCHED) -> None:
         self._ignores_added = ignores_added
@@ -135,11 +157,14 @@ class _Walk:
         self._found: tuple[list[Found], ...] = ([], [], [], [], [])
         self._reason: str | None = None
         self._unanswered: str | None = None
+        self._work: lists.Work | None = None
+        self._work_of: str | None = None
 
-    def top(self, spot: Spot, production: Any, shadow: Any) -> None:
+    def top(self, rules: RuleSet, production: Any, shadow: Any) -> None:
         with suppress(_Enough):
             if production is not None and shadow is not None:
-                self._values(spot, production, shadow)
+                nested = _is_nested(production) or _is_nested(shadow)
+                self._values(rules.root if nested else rules.bare, production, shadow)
             elif production is not shadow:
                 self._differ(MISMATCH, "tombstone", _or_absent(production), _or_absent(shadow))
 
@@ -159,7 +184,7 @@ class _Walk:
             return PLAIN_MATCH
         differences = [difference(*found) for found in self._found[level]]
         touched = frozenset(self._touched) if self._touched else NOWHERE
-        reason = self._unanswered if level == UNCOMPARED else self._reason
+        reason = {UNCOMPARED: self._unanswered, MISMATCH: self._reason}.get(level)
         return PairResult(OUTCOMES[level], differences, reason=reason, touched=touched)
 
     # ---------------------------------------------------------------- values
@@ -255,6 +280,9 @@ class _Walk:
         kind = "null" if production is None or shadow is None else "type"
         if rule is not None and mapped(production, shadow, rule):
             self._differ(TOLERATED, kind, production, shadow)
+        elif rule is not None and rule.round_ms and (same := in_one_interval(production, shadow, rule)) is not None:
+            # Two forms of a time would be two types without the rule.
+            self._differ(*((TOLERATED, "type") if same else (MISMATCH, "value")), production, shadow)
         elif kind == "null" or rule is None or not _are_numbers(production, shadow, rule):
             self._differ(_plain_level(rule), kind, production, shadow)
         elif scalar_level(production, shadow, rule) == MISMATCH:
@@ -267,15 +295,18 @@ class _Walk:
 
     def _in_any_order(self, spot: Spot, is_set: bool, production: list[Any], shadow: list[Any]) -> None:
         ours, theirs = (lists.distinct(production), lists.distinct(shadow)) if is_set else (production, shadow)
-        element = spot.step("*")
+        element, work = spot.step("*"), self._work_here(len(ours) + len(theirs))
 
         def fits(one: Any, other: Any) -> bool:
-            walk = _Walk(self._ignores_added)
+            walk = _Walk(self._ignores_added, most=1)
+            walk._work = work
             with suppress(_Enough):
                 walk._values(element, one, other)
             return walk.level() != MISMATCH
 
-        plan = lists.unordered(ours, theirs, fits)
+        plan = lists.unordered(ours, theirs, fits, work, element)
+        if work.reached and (plan.missing or plan.extra) and self._reason is None:
+            self._reason = _BOUNDED.format(path=join_path(self._at), one=len(ours), other=len(theirs))
         if plan.moved or len(ours) != len(production) or len(theirs) != len(shadow):
             self._differ(TOLERATED, "order", production, shadow)
         both = min(len(plan.missing), len(plan.extra))
@@ -286,6 +317,13 @@ class _Walk:
             self._element(element, str(place), ours[place], ABSENT)
         for place in plan.extra[both:]:
             self._element(element, str(place), ABSENT, theirs[place])
+
+    def _work_here(self, elements: int) -> lists.Work:
+        """What may be spent on lists in any order below this field of the whole value; a part shares that."""
+        name = self._at[0] if self._at else ""
+        if self._work is None or (self._work_of is not None and self._work_of != name):
+            self._work, self._work_of = lists.Work(lists.WORK_MAX + lists.PASSES * elements), name
+        return self._work
 
     def _by_key(self, spot: Spot, path: list[str], production: list[Any], shadow: list[Any]) -> None:
         found, moved = lists.by_key(production, shadow, path)
@@ -327,6 +365,10 @@ class _Walk:
 def _are_numbers(production: Any, shadow: Any, rule: Rule) -> bool:
     """Whether the rule takes an int and a float as two numbers."""
     return bool(rule.of_numbers or rule.types) and {type(production), type(shadow)} <= NUMBERS
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value.value if isinstance(value, Typed) else value, _NESTED)
 
 
 def _is_named(production: Typed, shadow: Typed) -> bool:

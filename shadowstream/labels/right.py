@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from decimal import Context, Decimal
 from typing import Any
 
 import orjson
+
+from shadowstream.codecs.json_values import dumps, read
+from shadowstream.errors import CandidateError, RecordError
+from shadowstream.paths import ABSENT, value_at
 
 BOTH, PRODUCTION, CANDIDATE, NEITHER, UNLABELLED = (
     *("label_both_right", "label_production_only", "label_candidate_only"),
     *("label_neither", "label_unlabelled"),
 )
+_NUMBERS = (int, float, Decimal)
+_DIGITS = Context(prec=60, traps=[])
 OUTCOMES = (BOTH, PRODUCTION, CANDIDATE, NEITHER, UNLABELLED)
 """What becomes of a pair that was scored, as stats count it."""
 DIFFER, DIFFER_UNLABELLED = "label_differ", "label_differ_unlabelled"
@@ -18,24 +25,23 @@ DIFFER, DIFFER_UNLABELLED = "label_differ", "label_differ_unlabelled"
 
 
 def at_path(value: Any, path: Sequence[str]) -> str | None:
-    """The value at a path as JSON; None where there is nothing, or nothing that JSON can say.
+    """The value at a path (`paths.parse_one`) as JSON; None where there is nothing, or nothing that JSON can say.
 
     >>> at_path({"risk": {"late": True}}, ["risk", "late"]), at_path({"risk": None}, ["risk", "late"])
     ('true', None)
     """
-    for name in path:
-        if not isinstance(value, Mapping) or name not in value:
-            return None
-        value = value[name]
-    if value is None:
+    value = value_at(value, path)
+    if value is None or value is ABSENT:
         return None
     try:
-        return orjson.dumps(value, default=_plain, option=orjson.OPT_SORT_KEYS).decode()
-    except (TypeError, UnicodeEncodeError):
+        return dumps(value, _plain, orjson.OPT_SORT_KEYS).decode()
+    except (TypeError, ValueError, CandidateError):
         return None
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal) and value.is_finite():
+        return orjson.Fragment(str(value))
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
@@ -66,11 +72,16 @@ def _is_right(said: str | None, label: str, atol: float) -> bool:
     if said == label:
         return True
     try:
-        found, truth = orjson.loads(said), orjson.loads(label)
-    except ValueError:  # nobody of ours wrote it
+        found, truth = read(said.encode()), read(label.encode())
+    except RecordError:  # nobody of ours wrote it
         return False
     if isinstance(found, bool) or isinstance(truth, bool):
         return found is truth
-    if isinstance(found, int | float) and isinstance(truth, int | float):
-        return abs(found - truth) <= atol
+    if isinstance(found, _NUMBERS) and isinstance(truth, _NUMBERS):
+        # In the digits that are written: as doubles two ids beyond 2⁵³ would be one.
+        return abs(_DIGITS.subtract(_decimal(found), _decimal(truth))) <= _decimal(atol)
     return bool(found == truth)
+
+
+def _decimal(number: float | Decimal) -> Decimal:
+    return Decimal(repr(number)) if isinstance(number, float) else Decimal(number)
