@@ -166,7 +166,7 @@ class _Walk:
     def top(self, rules: RuleSet, production: Any, shadow: Any) -> None:
         with suppress(_Enough):
             if production is not None and shadow is not None:
-                nested = isinstance(production, _NESTED) or isinstance(shadow, _NESTED)
+                nested = _is_nested(production) or _is_nested(shadow)
                 self._values(rules.root if nested else rules.bare, production, shadow)
             elif production is not shadow:
                 self._differ(MISMATCH, "tombstone", _or_absent(production), _or_absent(shadow))
@@ -387,6 +387,10 @@ class _Walk:
 def _are_numbers(production: Any, shadow: Any, rule: Rule) -> bool:
     """Whether the rule takes an int and a float as two numbers."""
     return bool(rule.of_numbers or rule.types) and {type(production), type(shadow)} <= NUMBERS
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value.value if isinstance(value, Typed) else value, _NESTED)
 
 
 def _is_named(production: Typed, shadow: Typed) -> bool:
