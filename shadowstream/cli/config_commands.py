@@ -8,12 +8,12 @@ import typer
 import yaml
 
 from shadowstream.cli.output import ConfigPath, ExitCode, Json, put, put_json, say
-from shadowstream.compare.rules import parse_path
 from shadowstream.configfile import ConfigFileError, Problem, Source, load, masked, open_source
 from shadowstream.configschema import json_schema
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.config_paths import wrong_paths
 from shadowstream.kafka.registry import FolderSchemas
+from shadowstream.paths import parse_path
 from shadowstream.revision import revision_of
 from shadowstream.runner.candidate import check_trusted
 from shadowstream.signatures import problems_of
@@ -71,7 +71,7 @@ def _outside(source: Source) -> tuple[str | None, list[Problem]]:
             problems += [source.problem(message, where) for where, message in wrong_paths(source.config)]
     except ConfigError as error:
         problems.append(source.problem(str(error), ("schemas", "dir")))
-    problems += _unreadable_paths(source)
+    problems += _rules_of_one_path(source)
     try:
         revision = revision_of(source.config)
     except ConfigError as error:
@@ -83,26 +83,17 @@ def _outside(source: Source) -> tuple[str | None, list[Problem]]:
     return revision, sorted(problems, key=lambda problem: problem.line)
 
 
-def _unreadable_paths(source: Source) -> list[Problem]:
-    """Two rules that name one path in two ways, and paths that cannot be read."""
+def _rules_of_one_path(source: Source) -> list[Problem]:
+    """Two rules that name one path in two ways."""
     problems, rules = [], source.config.compare.rules
     names: dict[tuple[str | None, ...], str] = {}
     for place, rule in enumerate(rules):
         where = ("compare", "rules", place, "path")
-        try:
-            parsed = tuple(parse_path(rule.path))
-        except ConfigError as error:
-            problems.append(source.problem(str(error), where))
-            continue
+        parsed = tuple(parse_path(rule.path))
         if parsed in names:
             first = names[parsed]
             problems.append(source.problem(f"{rule.path!r} names the path of the rule {first!r}; give one rule", where))
         names.setdefault(parsed, rule.path)
-    for place, criterion in enumerate(source.config.judge.criteria):
-        try:
-            parse_path(criterion.path or "")
-        except ConfigError as error:
-            problems.append(source.problem(str(error), ("judge", "criteria", place, "path")))
     return problems
 
 

@@ -11,6 +11,7 @@ from shadowstream.cli.answer import Answer, MaxAge, Revision, question
 from shadowstream.cli.durations import seconds_of
 from shadowstream.cli.output import ConfigPath, Json, put, put_json, put_wrapped, say
 from shadowstream.config import Config
+from shadowstream.judge.failures import failure_lines
 from shadowstream.judge.notes import notes_beside
 
 POLL_S = 1.0
@@ -47,6 +48,15 @@ def gate(
     raise typer.Exit(answer.exit_code)
 
 
+def lines(answer: Answer) -> list[str]:
+    """As text: the decision, its reasons, the candidate's commonest errors, and what stands beside them."""
+    found = [answer.decision.replace("_", " "), *answer.reasons]
+    if answer.verdict is None:
+        return found
+    notes = notes_beside(answer.verdict, answer.reasons)
+    return [*found, *failure_lines(answer.verdict), *(f"note: {note}" for note in notes)]
+
+
 def _print(answer: Answer, trial: Config, as_json: bool) -> None:
     if as_json:
         # The verdict record, but never a decision that the gate does not stand behind.
@@ -56,9 +66,8 @@ def _print(answer: Answer, trial: Config, as_json: bool) -> None:
         asked = {"exit_code": int(answer.exit_code), "judged": judged, "override": answer.override}
         put_json({**told, "gate": asked})
         return
-    put(answer.decision.replace("_", " "))
-    for reason in answer.reasons:
-        put_wrapped(f"  {reason}")
-    for note in notes_beside(answer.verdict, answer.reasons) if answer.verdict else ():
-        put_wrapped(f"  note: {note}")
+    decision, *rest = lines(answer)
+    put(decision)
+    for line in rest:
+        put_wrapped(f"  {line}")
     say(f"trial {trial.name!r}, revision {answer.revision}")

@@ -21,7 +21,9 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from enum import Enum
 from typing import Any, Literal, NoReturn
 
 import orjson
@@ -97,7 +99,7 @@ def _may_repeat_names(value: bytes, decoded: Any) -> bool:
     if b"\\u003" in value:
         return True
     try:
-        return value.count(b":") != orjson.dumps(decoded, default=_exact_text).count(b":")
+        return value.count(b":") != orjson.dumps(decoded, default=_number).count(b":")
     except TypeError:  # an int beyond 64 bits
         return True
 
@@ -114,25 +116,20 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _exact_text(value: Any) -> Any:
-    """What orjson does not write by itself: an exact number as its digits."""
-    if isinstance(value, ExactFloat):
-        return orjson.Fragment(str(value.exact).encode())
-    raise TypeError(f"Type is not JSON serializable: {type(value).__name__}")
-
-
 def write(value: Any) -> bytes:
     """A JSON text; raises `CandidateError` for what JSON cannot say, among it NaN and infinity.
 
-    >>> write({"score": 0.5})
-    b'{"score":0.5}'
+    Integers of any size and decimals are written digit by digit, as they are read.
+
+    >>> write({"score": 0.5, "id": 101767182266078306730})
+    b'{"score":0.5,"id":101767182266078306730}'
     >>> write({"score": float("nan")})
     Traceback (most recent call last):
     ...
     shadowstream.errors.CandidateError: score: nan has no JSON form; return None or a finite number
     """
     try:
-        text = orjson.dumps(value, default=_exact_text, option=orjson.OPT_SERIALIZE_NUMPY)
+        text = dumps(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise CandidateError(f"output of type {type(value).__name__} has no JSON form: {error}") from error
     if b"null" in text:
@@ -140,6 +137,63 @@ def write(value: Any) -> bytes:
         for path, odd in _not_finite(value, ""):
             raise CandidateError(f"{path or 'output'}: {odd} has no JSON form; return None or a finite number")
     return text
+
+
+def dumps(value: Any, default: Callable[[Any], Any] | None = None, option: int = 0) -> bytes:
+    """A JSON text as orjson writes it, without a bound on integers. `default` is asked for what it has no form for.
+
+    Raises `CandidateError` with the path of what has no form, or `TypeError`, `ValueError`, `RecursionError`.
+    """
+    own, option = default or _number, option | orjson.OPT_SERIALIZE_NUMPY
+    try:
+        return orjson.dumps(value, default=own, option=option)
+    except TypeError:
+        return orjson.dumps(_with_texts(value, "", own), default=own, option=option)
+
+
+def _number(value: Any) -> Any:
+    """What orjson has no form for: numbers that no double holds, as their digits."""
+    if isinstance(value, ExactFloat):
+        return orjson.Fragment(str(value.exact))
+    if isinstance(value, Decimal) and value.is_finite():
+        return orjson.Fragment(str(value))
+    raise TypeError(f"type {type(value).__name__}")
+
+
+def _with_texts(value: Any, path: str, default: Callable[[Any], Any]) -> Any:
+    """The value with the JSON text of whatever orjson cannot write by itself."""
+    if isinstance(value, dict):
+        odd = next((name for name in value if not isinstance(name, str)), None)
+        if odd is not None:
+            raise CandidateError(f"{path or 'output'}: a field is called {odd!r}, and JSON has only texts as names")
+        return {name: _with_texts(inner, f"{path}.{name}" if path else name, default) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_texts(inner, f"{path}.{n}" if path else str(n), default) for n, inner in enumerate(value)]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [one.name for one in dataclasses.fields(value) if not one.name.startswith("_")]
+        return _with_texts({name: getattr(value, name) for name in fields}, path, default)
+    if isinstance(value, Enum):
+        return _with_texts(value.value, path, default)
+    try:
+        if isinstance(value, int) and not -(2**63) <= value < 2**64:
+            return orjson.Fragment(int.__repr__(value))
+        if isinstance(value, str) and not value.isascii():
+            return orjson.Fragment(_text(value))
+        return orjson.Fragment(orjson.dumps(value, default=default, option=orjson.OPT_SERIALIZE_NUMPY))
+    except (TypeError, ValueError) as error:
+        if isinstance(value, Decimal):
+            why = f"{value} has no JSON form; return None or a finite number"
+        else:
+            why = f"{type(value).__name__} has no JSON form: {error}"
+        raise CandidateError(f"{path or 'output'}: {why}") from error
+
+
+def _text(value: str) -> str:
+    """A text that may hold halves of surrogate pairs, which only an escape can write."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return json.dumps(value)
 
 
 def _no_constant(name: str) -> NoReturn:

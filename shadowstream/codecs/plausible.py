@@ -105,6 +105,7 @@ def _range(record: Record) -> str | None:
 
 def _counts(window: Record) -> list[int]:
     found = [*window["outcomes"].values(), *window["fields"].values(), *window.get("checks", {}).values()]
+    found += window.get("evictions", {}).values()
     for one in (*window.get("slices", ()), *window.get("buckets", ())):
         found += [one["n"], one["s"]]
     return found + [mean["n"] for mean in window.get("means", ())]

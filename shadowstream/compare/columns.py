@@ -146,7 +146,7 @@ def field_levels(rules: RuleSet, name: str, ours: Sequence[Any], theirs: Sequenc
 
 def is_numeric(rule: Rule | None) -> bool:
     """Whether a rule says of two doubles nothing but equal, ignored or near."""
-    return rule is None or not (rule.ulp or rule.values)
+    return rule is None or not (rule.ulp or rule.values or rule.round_ms)
 
 
 def float_levels(ours: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64], rule: Rule | None) -> Levels | None:

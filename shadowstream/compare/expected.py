@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from shadowstream.compare.hooks import Hook, HookError, Load, Unanswered, fenced, load
 from shadowstream.compare.lists import canonical
-from shadowstream.compare.rules import parse_path
 from shadowstream.compare.telling import ABSENT
 from shadowstream.config import Expected
+from shadowstream.paths import parse_path
 
 Found = tuple[tuple[str, ...], str, Any, Any]
 """Names of a path, kind, production's value, the candidate's."""

@@ -11,9 +11,10 @@ import pyarrow as pa
 from shadowstream.codecs.columns import as_numpy
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.compare.slices import ABSENT as ABSENT_NAME
-from shadowstream.compare.slices import UNDECODABLE, Coded, coded, text_of
+from shadowstream.compare.slices import UNDECODABLE, Coded, coded, name_of
 from shadowstream.compare.telling import ABSENT
 from shadowstream.errors import RecordError
+from shadowstream.paths import value_at
 
 COLUMNS_FROM = 64
 
@@ -39,23 +40,23 @@ class Fields:
         column = self._column(path)
         if column is not None:
             return column.to_pylist()  # type: ignore[no-any-return]  # pyarrow has no types
-        return [value if isinstance(value, RecordError) else _at(value, path) for value in self._decoded()]
+        return [self._at(raw, value, path) for raw, value in zip(self._values, self._decoded(), strict=True)]
 
     def coded(self, path: Sequence[str]) -> Coded:
-        """The names (`slices.text_of`) of the values at a path."""
+        """The names (`slices.name_of`) of the values at a path."""
         column = self._column(path)
         if column is not None:
             encoded = column.dictionary_encode()
-            names = [text_of(value) for value in encoded.dictionary.to_pylist()]
+            names = [name_of(value) for value in encoded.dictionary.to_pylist()]
             codes = as_numpy(encoded.indices).astype(np.int64)
             if column.null_count:
                 codes[~as_numpy(column.is_valid())] = len(names)
-            return Coded(codes, [*names, text_of(None)])
+            return Coded(codes, [*names, name_of(None)])
         return coded(map(_name, self.at(path)))
 
     def _column(self, path: Sequence[str]) -> pa.Array | None:
         """The column of a path whose values rows would have of the same types."""
-        if self._batch is None or path[0] not in self._batch.schema.names:
+        if self._batch is None or not path or path[0] not in self._batch.schema.names:
             return None
         column = self._batch.column(path[0])
         for name in path[1:]:
@@ -73,19 +74,14 @@ class Fields:
             self._rows = self._decoder.decode_many(self._values)
         return self._rows
 
-
-def _at(value: Any, path: Sequence[str]) -> Any:
-    for name in path:
-        if isinstance(value, dict) and name in value:
-            value = value[name]
-        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
-            value = value[int(name)]
-        else:
-            return ABSENT
-    return value
+    @staticmethod
+    def _at(raw: bytes | None, value: Any, path: Sequence[str]) -> Any:
+        if raw is None or isinstance(value, RecordError):  # a tombstone holds nothing, nor a null
+            return ABSENT if raw is None else value
+        return value_at(value, path)
 
 
 def _name(value: Any) -> str:
     if value is ABSENT:
         return ABSENT_NAME
-    return UNDECODABLE if isinstance(value, RecordError) else text_of(value)
+    return UNDECODABLE if isinstance(value, RecordError) else name_of(value)

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from shadowstream.compare import lists
-from shadowstream.compare.rules import RuleSet, Spot, join_path
+from shadowstream.compare.rules import RuleSet, Spot
 from shadowstream.compare.watched import Names
+from shadowstream.paths import join_path
 
 DEPTH_MAX = 8
 ELEMENTS_MAX = 8
@@ -24,6 +25,8 @@ def holds(value: Any, names: Names, rules: RuleSet) -> bool:
     >>> [holds(value, names, RuleSet()) for names in (["items", None, "price"], ["user", "zip"], ["user", "zpi"])]
     [True, True, False]
     """
+    if names == [None] and not isinstance(value, dict | list | tuple):
+        return True  # a star reaches a bare value too (`RuleSet.bare`)
     return _holds(value, names, rules.root)
 
 

@@ -11,9 +11,9 @@ import hmac
 from collections.abc import Sequence
 
 from shadowstream.compare.result import Difference
-from shadowstream.compare.rules import join_path, parse_path
 from shadowstream.compare.slices import ABSENT, Coded
 from shadowstream.config import Redact, Rule
+from shadowstream.paths import join_path, parse_path
 
 MARK = "redacted:"
 _DIGITS = 16
@@ -43,7 +43,7 @@ class Redactor:
 
     def covers(self, path: str) -> bool:
         """Whether a value at this path holds, or lies in, one that must not be read."""
-        return self._covers(parse_path(path) if path else [])
+        return self._covers(parse_path(path))
 
     def _covers(self, at: Sequence[str | None]) -> bool:
         return any(

@@ -50,9 +50,10 @@ from shadowstream.compare.result import (
 )
 from shadowstream.compare.rules import Own, RuleSet, Spot
 from shadowstream.compare.telling import ABSENT, difference
-from shadowstream.compare.tolerances import mapped, within
+from shadowstream.compare.tolerances import in_one_interval, mapped, within
 from shadowstream.compare.watched import NONE_WATCHED, Watched
 from shadowstream.config import Rule
+from shadowstream.paths import join_path
 
 _OF_TEXTS = frozenset(("number", "json"))
 
@@ -68,7 +69,7 @@ def compare_rows(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
     (Difference(path='id', kind='value', production='7', shadow='8', delta=1.0),)
     """
     walk = _Walk(rules, watched=rules.watched)
-    walk.top(rules.root, production, shadow)
+    walk.top(rules, production, shadow)
     return walk.result()
 
 
@@ -78,7 +79,7 @@ def mismatches(production: Any, shadow: Any, rules: RuleSet, ignores_added: bool
     `ignores_added`: but for added fields.
     """
     walk = _Walk(rules, rules.ignores_added or ignores_added, most=sys.maxsize)
-    walk.top(rules.root, production, shadow)
+    walk.top(rules, production, shadow)
     return walk.found(MISMATCH)
 
 
@@ -121,6 +122,15 @@ def scalar_level(production: Any, shadow: Any, rule: Rule | None, decimals: bool
     return TOLERATED if within(production, shadow, rule, decimals) or mapped(production, shadow, rule) else MISMATCH
 
 
+_NESTED = (dict, list, tuple)
+
+
+_BOUNDED = (
+    "{path}: lists of {one:,} and {other:,} elements in any order: some order may agree, but to hold each element "
+    f"against each is more than the bound of {lists.WORK_MAX:,} comparisons; give the list a key"
+)
+
+
 class _Enough(Exception):
     """Not an error: the outcome is known and its list of differences is full."""
 
@@ -129,8 +139,18 @@ class _Walk:
     """One walk over a pair: collects what differs, by level, and which watched paths the mismatches touch."""
 
     __slots__ = (
-        *("_at", "_decimals", "_found", "_ignores_added", "_most", "_reason", "_rules", "_touched", "_unanswered"),
+        "_at",
+        "_decimals",
+        "_found",
+        "_ignores_added",
+        "_most",
+        "_reason",
+        "_rules",
+        "_touched",
+        "_unanswered",
         "_watched",
+        "_work",
+        "_work_of",
     )
 
     def __init__(
@@ -149,11 +169,14 @@ class _Walk:
         self._found: tuple[list[Found], ...] = ([], [], [], [], [])
         self._reason: str | None = None
         self._unanswered: str | None = None
+        self._work: lists.Work | None = None
+        self._work_of: str | None = None
 
-    def top(self, spot: Spot, production: Any, shadow: Any) -> None:
+    def top(self, rules: RuleSet, production: Any, shadow: Any) -> None:
         with suppress(_Enough):
             if production is not None and shadow is not None:
-                self._values(spot, production, shadow)
+                nested = isinstance(production, _NESTED) or isinstance(shadow, _NESTED)
+                self._values(rules.root if nested else rules.bare, production, shadow)
             elif production is not shadow:
                 self._differ(MISMATCH, "tombstone", _or_absent(production), _or_absent(shadow))
 
@@ -173,11 +196,11 @@ class _Walk:
             return PLAIN_MATCH
         differences = [difference(*found) for found in self._found[level]]
         touched = frozenset(self._touched) if self._touched else NOWHERE
-        reason = self._unanswered if level == UNCOMPARED else self._reason
+        reason = {UNCOMPARED: self._unanswered, MISMATCH: self._reason}.get(level)
         return PairResult(OUTCOMES[level], differences, reason=reason, touched=touched)
 
     def _another(self) -> _Walk:
-        walk = _Walk(self._rules, self._ignores_added)
+        walk = _Walk(self._rules, self._ignores_added, most=1)
         walk._decimals = self._decimals
         return walk
 
@@ -260,6 +283,9 @@ class _Walk:
         kind = "null" if production is None or shadow is None else "type"
         if rule is not None and mapped(production, shadow, rule):
             self._differ(TOLERATED, kind, production, shadow)
+        elif rule is not None and rule.round_ms and (same := in_one_interval(production, shadow, rule)) is not None:
+            # Two forms of a time would be two types without the rule.
+            self._differ(*((TOLERATED, "type") if same else (MISMATCH, "value")), production, shadow)
         elif kind == "null" or rule is None or not rule.of_numbers or not types <= NUMBERS:
             self._differ(_plain_level(rule), kind, production, shadow)
         elif scalar_level(production, shadow, rule, self._decimals) == MISMATCH:
@@ -272,15 +298,18 @@ class _Walk:
 
     def _in_any_order(self, spot: Spot, is_set: bool, production: list[Any], shadow: list[Any]) -> None:
         ours, theirs = (lists.distinct(production), lists.distinct(shadow)) if is_set else (production, shadow)
-        element = spot.step("*")
+        element, work = spot.step("*"), self._work_here(len(ours) + len(theirs))
 
         def fits(one: Any, other: Any) -> bool:
             walk = self._another()
+            walk._work = work
             with suppress(_Enough):
                 walk._values(element, one, other)
             return walk.level() != MISMATCH
 
-        plan = lists.unordered(ours, theirs, fits)
+        plan = lists.unordered(ours, theirs, fits, work, element)
+        if work.reached and (plan.missing or plan.extra) and self._reason is None:
+            self._reason = _BOUNDED.format(path=join_path(self._at), one=len(ours), other=len(theirs))
         if plan.moved or len(ours) != len(production) or len(theirs) != len(shadow):
             self._differ(TOLERATED, "order", production, shadow)
         both = min(len(plan.missing), len(plan.extra))
@@ -291,6 +320,13 @@ class _Walk:
             self._element(element, str(place), ours[place], ABSENT)
         for place in plan.extra[both:]:
             self._element(element, str(place), ABSENT, theirs[place])
+
+    def _work_here(self, elements: int) -> lists.Work:
+        """What may be spent on lists in any order below this field of the whole value; a part shares that."""
+        name = self._at[0] if self._at else ""
+        if self._work is None or (self._work_of is not None and self._work_of != name):
+            self._work, self._work_of = lists.Work(lists.WORK_MAX + lists.PASSES * elements), name
+        return self._work
 
     def _by_key(self, spot: Spot, path: list[str], production: list[Any], shadow: list[Any]) -> None:
         found, moved = lists.by_key(production, shadow, path)

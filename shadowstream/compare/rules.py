@@ -1,9 +1,7 @@
 """Which rule holds at which path.
 
-A path names fields and list indices from the outside in, by dots: ``items.0.price``. In a rule ``*`` stands for any
-one name or index. A dot, a backslash or a lone star inside a name is escaped by a backslash: ``a\\.b`` is one name.
-As in JSONPath ``items[0]`` and ``items[*]`` are ``items.0`` and ``items.*``; ``$`` is the whole value, and before a
-path it may be left out.
+How a path is written: `shadowstream.paths`. A value that is neither an object nor a list is its own only part, so
+``*`` reaches it as ``$`` does.
 
 A rule holds at its path and at every path below it. Of several that hold **the most specific wins**: first the
 longer one (``user.age`` before ``user``), then, of equally long ones, the one that names where the other has a star,
@@ -18,7 +16,6 @@ A difference of a whole object (it is missing, null, of another type) stands at 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from copy import copy
 from typing import Literal, NamedTuple
@@ -27,57 +24,7 @@ from shadowstream.compare.hooks import Hook, Load, fenced, load, normaliser
 from shadowstream.compare.watched import NONE_WATCHED, Watched
 from shadowstream.config import Rule
 from shadowstream.errors import ConfigError
-
-_NAME = re.compile(r"(?:\\.|[^.\\])*", re.DOTALL)
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_TO_ESCAPE = re.compile(r"[.\\]|^\*$|\[(?=(?:\d+|\*)\])")
-_INDEXED = re.compile(r"((?:\\.|[^\\\[])*)((?:\[(?:\d+|\*)\])+)", re.DOTALL)
-ROOT = "$"
-STAR = None
-
-
-def parse_path(text: str) -> list[str | None]:
-    """The names of a path, None for a star. Raises `ConfigError` for a backslash that escapes nothing.
-
-    >>> parse_path(r"items.*.unit\\.price")
-    ['items', None, 'unit.price']
-    >>> parse_path("$.items[0].price"), parse_path("$")
-    (['items', '0', 'price'], [])
-    """
-    names: list[str | None] = []
-    if text == ROOT:
-        return names
-    at = len(ROOT) + (text[1] == ".") if text.startswith((f"{ROOT}.", f"{ROOT}[")) else 0
-    while True:
-        match = _NAME.match(text, at)
-        end = match.end() if match else at
-        if end < len(text) and text[end] != ".":
-            raise ConfigError(f"path {text!r}: ends in a backslash; write \\\\ for a backslash in a name")
-        names += _part(text[at:end])
-        if end == len(text):
-            return names
-        at = end + 1
-
-
-def _part(part: str) -> list[str | None]:
-    """The names between two dots: one, and the indexes in brackets behind it."""
-    indexed = _INDEXED.fullmatch(part)
-    if indexed is None:
-        return [STAR if part == "*" else _ESCAPED.sub(r"\1", part)]
-    found: list[str | None] = [STAR if one == "*" else one for one in indexed[2][1:-1].split("][")]
-    return [*_part(indexed[1]), *found] if indexed[1] else found
-
-
-def join_path(names: Iterable[str]) -> str:
-    """The text of a path, with what would be misread escaped.
-
-    >>> join_path(["items", "0", "unit.price"])
-    'items.0.unit\\\\.price'
-    """
-    escaped = [_TO_ESCAPE.sub(r"\\\g<0>", name) for name in names]
-    if escaped[:1] == [ROOT] or (escaped and escaped[0].startswith(f"{ROOT}[")):
-        escaped[0] = "\\" + escaped[0]
-    return ".".join(escaped)
+from shadowstream.paths import parse_one, parse_path
 
 
 class Own(NamedTuple):
@@ -94,7 +41,7 @@ def _own(rule: Rule, loads: Load) -> Own | None:
     if not (rule.lists or rule.key or rule.call or rule.normalise):
         return None
     call = fenced(rule.call, loads(rule.call, "compare.rules", 2)) if rule.call else None
-    key = ["*" if name is None else name for name in parse_path(rule.key)] if rule.key else None
+    key = parse_one(rule.key) if rule.key else None
     return Own(rule, normaliser(rule.normalise, loads), call, key)
 
 
@@ -178,6 +125,8 @@ class RuleSet:
             node.rule, node.own = rule, _own(rule, loads)
         self.root = Spot([root], None)
         """Where a walk over a whole value begins."""
+        self.bare = self.root.step("*") if root.star is not None else self.root
+        """Where it begins in a value that is neither an object nor a list: its only part is itself."""
         self.of_numbers = any(rule.of_numbers for rule in rules)
         """Whether a tolerance of numbers holds anywhere."""
         self.decimals = False

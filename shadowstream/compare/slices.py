@@ -72,16 +72,35 @@ def _rank(value: str) -> tuple[bytes, str]:
 
 
 def text_of(value: Any) -> str:
-    """A value's name in a slice: a text as it is, all else as JSON; at most `TEXT_CHARS_MAX` characters.
+    """A value as text, of any length: a text as it is, numbers, truth values and what is nested as JSON.
 
     >>> text_of("UA"), text_of(True), text_of(None), text_of(b"UA")
     ('UA', 'true', 'null', 'UA')
     """
+    if isinstance(value, str):
+        return value
     if isinstance(value, bytes):
-        value = value[: 4 * TEXT_CHARS_MAX].decode("utf-8", "backslashreplace")
-    elif type(value) is ExactFloat:
-        value = str(value.exact)
-    if not isinstance(value, str):
-        value = json.dumps(value, default=str)
-    text: str = value
-    return text if len(text) <= TEXT_CHARS_MAX else text[: TEXT_CHARS_MAX - 1] + "…"
+        return value.decode("utf-8", "backslashreplace")
+    if type(value) is ExactFloat:
+        return str(value.exact)
+    if value is None or isinstance(value, dict | list | tuple | bool | int | float):
+        return json.dumps(value, default=str)
+    return str(value)
+
+
+def name_of(value: Any) -> str:
+    """A value's name in a slice: its text, `shortened` to `TEXT_CHARS_MAX` characters."""
+    return shortened(text_of(value), TEXT_CHARS_MAX)
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many characters. A longer one is its beginning, an ellipsis and 16 digits of its hash, so
+    that two texts of one beginning have two names.
+
+    >>> shortened("https://example.org/a", 21), shortened("https://example.org/ab", 21)
+    ('https://example.org/a', 'htt…#eea406c2befe1e89')
+    """
+    if len(text) <= most:
+        return text
+    digits = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return f"{text[: most - len(digits) - 2]}…#{digits}"

@@ -10,11 +10,10 @@ from typing import Any
 
 from shadowstream.codecs.numbers import NUMBERS, ExactFloat
 from shadowstream.compare.result import TEXT_CHARS_MAX, Difference
-from shadowstream.compare.rules import join_path
 from shadowstream.compare.tolerances import DECIMALS, exact
+from shadowstream.paths import ABSENT, join_path
 
-ABSENT = object()
-"""The value of a field that is not there."""
+__all__ = ["ABSENT", "difference"]
 
 
 def difference(at: tuple[str, ...], kind: str, production: Any, shadow: Any) -> Difference:

@@ -9,8 +9,9 @@ atol, rtol     both numbers, finite, |s − p| ≤ atol + rtol·|p|; an int and 
 ulp            both doubles, finite, at most so many doubles apart (a field of Avro's float: its unit is 2²⁹ of them)
 ignore_case    both texts, equal after `str.casefold`
 ignore_space   both texts, equal once runs of white space are one blank and the ends have none
-round_ms       both timestamps, ISO texts or ints of epoch ms, in one interval of that length counted from 1970;
-               without an offset a time is taken as UTC
+round_ms       both times, in one interval of that length counted from 1970: timestamps, dates, ISO texts, or
+               numbers since 1970 in the unit that the rule declares (`epoch`, by default ms; never guessed), one form
+               against another too; without an offset a time is taken as UTC
 values         production's value, as text, stands in the map and the candidate's is the one it maps to
 =============  =====================================================================================================
 
@@ -21,8 +22,9 @@ from __future__ import annotations
 
 import math
 import struct
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from fractions import Fraction
 from typing import Any
 
 from shadowstream.codecs.far_times import FarTime
@@ -37,7 +39,9 @@ _UP = Context(prec=DIGITS_MAX, rounding=ROUND_CEILING, Emax=MAX_EMAX, Emin=MIN_E
 _DOWN = Context(prec=DIGITS_MAX, rounding=ROUND_FLOOR, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 _NOTHING = Decimal(0)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
+_US = timedelta(microseconds=1)
+_NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
+_DIGITS_MAX = 30
 _DOUBLE, _LONG = struct.Struct("<d"), struct.Struct("<q")
 
 
@@ -54,10 +58,10 @@ def within(production: Any, shadow: Any, rule: Rule, decimals: bool = False) -> 
     kind = type(production)
     if rule.ulp and kind in FLOATS and type(shadow) in FLOATS and _apart(production, shadow) <= rule.ulp:
         return True
-    if rule.round_ms and _interval(production, rule.round_ms, shadow) is True:
+    if rule.round_ms and in_one_interval(production, shadow, rule):
         return True
     folds = rule.ignore_case or rule.ignore_space
-    return folds and kind is str and type(shadow) is str and _folded(production, rule) == _folded(shadow, rule)
+    return folds and kind is str and type(shadow) is str and folded(production, rule) == folded(shadow, rule)
 
 
 def mapped(production: Any, shadow: Any, rule: Rule) -> bool:
@@ -137,28 +141,48 @@ def _place(number: float) -> int:
     return bits if bits >= 0 else -(bits & 0x7FFF_FFFF_FFFF_FFFF)
 
 
-def _interval(production: Any, round_ms: int, shadow: Any) -> bool:
-    one, other = _epoch_ms(production), _epoch_ms(shadow)
-    return one is not None and other is not None and one // round_ms == other // round_ms
+def in_one_interval(production: Any, shadow: Any, rule: Rule) -> bool | None:
+    """Whether two times lie in one interval of `round_ms`; None where one of them is no time.
+
+    >>> rule = Rule(path="at", round_ms=1)
+    >>> in_one_interval(1772955000123, "2026-03-08T07:30:00.123Z", rule), in_one_interval("soon", 1, rule)
+    (True, None)
+    """
+    one, other = _epoch_ns(production, rule.epoch), _epoch_ns(shadow, rule.shadow_epoch or rule.epoch)
+    if one is None or other is None:
+        return None
+    return one // (rule.round_ms * _NS["ms"]) == other // (rule.round_ms * _NS["ms"])
 
 
-def _epoch_ms(value: Any) -> int | None:
+def _epoch_ns(value: Any, unit: str) -> int | Fraction | None:
     if type(value) is int:
-        return value
+        return value * _NS[unit]
+    if isinstance(value, float | Decimal):
+        return _number_ns(exact(value), unit)
     if isinstance(value, FarTime):
-        return int(value.ns // 1_000_000)
+        return value.ns
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
             return None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     if not isinstance(value, datetime):
         return None
     aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // _MS
+    return (aware - _EPOCH) // _US * _NS["us"]
 
 
-def _folded(text: str, rule: Rule) -> str:
+def _number_ns(number: Decimal, unit: str) -> int | None:
+    """The digits that are written, not those of the double: 1772955000.123 s are 123 ms past the second."""
+    if not number.is_finite() or number.adjusted() > _DIGITS_MAX:
+        return None
+    return math.floor(DECIMALS.multiply(number, Decimal(_NS[unit])))
+
+
+def folded(text: str, rule: Rule) -> str:
+    """A text without what the rule ignores of texts."""
     if rule.ignore_space:
         text = " ".join(text.split())
     return text.casefold() if rule.ignore_case else text

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from shadowstream.config.model import Millis, Model, PositiveMillis, Rate, Tolerance, names_several
+from shadowstream.config.model import AnyPath, Millis, Model, OnePath, PositiveMillis, Rate, Tolerance
 
 ENTRY_POINT = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 NORMALISERS = ("trim", "lower", "nfc", "number", "json", "utc")
@@ -24,7 +24,7 @@ class Rule(Model):
     `exact`, `ignore`, the tolerances and `values` hold below the path as well, the others at the path alone.
     """
 
-    path: str = Field(
+    path: AnyPath = Field(
         min_length=1, description="dotted path of the field, for example user.address.zip or items.*.price"
     )
     exact: bool = Field(False, description="must be equal, below a path whose rule says otherwise")
@@ -39,7 +39,16 @@ class Rule(Model):
     ignore_case: bool = Field(False, description="texts that differ only in upper and lower case are tolerated")
     ignore_space: bool = Field(False, description="texts that differ only in white space are tolerated")
     round_ms: int = Field(
-        0, ge=0, description="times in the same interval of so many ms are tolerated: timestamps, ISO texts, epoch ms"
+        0,
+        ge=0,
+        description="times in the same interval of so many ms are tolerated, in any two of these forms: timestamps, "
+        "dates, ISO texts, numbers since 1970 in the unit of `epoch`",
+    )
+    epoch: Literal["s", "ms", "us", "ns"] = Field(
+        "ms", description="round_ms: unit of a number that is a time since 1970; it is never guessed from its size"
+    )
+    shadow_epoch: Literal["s", "ms", "us", "ns"] | None = Field(
+        None, description="round_ms: the same of the candidate's values, where it is another; default: as epoch"
     )
     absent_is_null: bool = Field(False, description="a field absent on one side and null on the other is tolerated")
     values: dict[str, Scalar] = Field(
@@ -49,7 +58,7 @@ class Rule(Model):
     lists: Literal["ordered", "unordered", "set"] | None = Field(
         None, description="unordered: elements in any order; set: how often one stands does not matter either"
     )
-    key: str | None = Field(
+    key: OnePath | None = Field(
         None, min_length=1, description="dotted path in a list's elements whose value says which belong together"
     )
     call: str | None = Field(
@@ -101,6 +110,8 @@ class Rule(Model):
             raise ValueError("the rule says nothing; give ignore, atol or rtol, or another of its keys")
         if self.key and self.lists:
             raise ValueError("key says which elements belong together; lists does not go with it")
+        if not self.round_ms and {"epoch", "shadow_epoch"} & self.model_fields_set:
+            raise ValueError("epoch and shadow_epoch are units of round_ms; give round_ms")
         if self.on == "column" and not self.call:
             raise ValueError("on: column goes with call")
         return self
@@ -110,7 +121,7 @@ class Expected(Model):
     """A declared change: pairs that differ in nothing else are expected and no mismatch."""
 
     name: str = Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$", description="how the verdict calls it")
-    paths: list[str] = Field(
+    paths: list[AnyPath] = Field(
         min_length=1, max_length=100, description="dotted paths, as in rules, at or below which the change shows"
     )
     production: Scalar = Field(None, description="only where production's value there is this")
@@ -144,7 +155,7 @@ class Dimension(Model):
     """What pairs are sliced by: a field of production's output, or a header that the runner copies from the input."""
 
     name: str = Field(min_length=1, max_length=64, description="how the verdict calls it, for example carrier")
-    path: str | None = Field(None, min_length=1, description="dotted path of a field of production's output")
+    path: OnePath | None = Field(None, min_length=1, description="dotted path of a field of production's output")
     header: str | None = Field(
         None, min_length=1, description="header of the input; the runner copies it to the candidate's outputs"
     )
@@ -153,15 +164,13 @@ class Dimension(Model):
     def _says_where(self) -> Dimension:
         if (self.path is None) == (self.header is None):
             raise ValueError("give either path or header")
-        if self.path is not None and names_several(self.path):
-            raise ValueError("path: a star names several values, and a dimension has one; name it")
         return self
 
 
 class Redact(Model):
     """What of values, keys and ids must not be read in diff, dead letters and slices. It is compared all the same."""
 
-    paths: list[str] = Field(
+    paths: list[AnyPath] = Field(
         default_factory=list,
         max_length=1000,
         description="dotted paths, as in rules; what lies below or holds them is covered. A field that the candidate "
@@ -202,9 +211,9 @@ class Latency(Model):
 
 
 class Check(Model):
-    """What the candidate's values must be at a path, whatever production says there."""
+    """What the candidate's values must be at a path; where production's fail too, the candidate is no worse."""
 
-    path: str = Field(min_length=1, description="dotted path of the field")
+    path: OnePath = Field(min_length=1, description="dotted path of the field")
     type: Literal["number", "integer", "string", "boolean", "object", "array"] | None = Field(
         None, description="type that a value there must have; a missing field fails, null does not"
     )
@@ -228,8 +237,6 @@ class Check(Model):
     def _asks_something(self) -> Check:
         if not self.kinds:
             raise ValueError("the check asks nothing; give type, not_null, low, high or categories")
-        if names_several(self.path):
-            raise ValueError("path: a star names several values, and a check looks at one; name it")
         return self
 
 

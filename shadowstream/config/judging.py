@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from shadowstream.config.model import DAY_MS, HOUR_MS, Millis, Model, PositiveMillis, Rate, names_several
+from shadowstream.config.model import DAY_MS, HOUR_MS, AnyPath, Millis, Model, PositiveMillis, Rate
+from shadowstream.paths import names_several
 
 RateName = Literal[
     "mismatch", "field", "missing", "extra", "error", "duplicate",
@@ -48,7 +49,7 @@ class Criterion(Model):
         "as declared under `name`. cost: inputs that take the candidate more CPU time than `ratio` times `reference_ms`"
     )
     limit: Rate = Field(description="p0: the rate that must be shown not to be reached, in (0, 1)")
-    path: str | None = Field(None, min_length=1, description="path of the field: for field, mean and check")
+    path: AnyPath | None = Field(None, min_length=1, description="path of the field: for field, mean and check")
     bound: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="for mean: a difference of this size or more counts as 1"
     )

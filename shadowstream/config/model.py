@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from shadowstream.errors import ConfigError
+from shadowstream.paths import parse_one, parse_path
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
 Millis = Annotated[int, Field(ge=0)]
@@ -15,9 +17,26 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
 
-def names_several(path: str) -> bool:
-    """Whether a dotted path has a star for a name or an index, and so may name several values of one record."""
-    return any(part == "*" or part.endswith("[*]") for part in re.split(r"(?<!\\)\.", path)) or "[*][" in path
+def _readable(path: str) -> str:
+    try:
+        parse_path(path)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    return path
+
+
+def _of_one(path: str) -> str:
+    try:
+        parse_one(path)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    return path
+
+
+AnyPath = Annotated[str, AfterValidator(_readable)]
+"""A path that may lead to several values (`shadowstream.paths`)."""
+OnePath = Annotated[str, AfterValidator(_of_one)]
+"""A path that leads to one value, so it has no star."""
 
 
 def _decimal(value: Any) -> Any:

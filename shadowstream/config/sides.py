@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from shadowstream.config.model import DAY_MS, Model, PositiveMillis, Tolerance
+from shadowstream.config.model import DAY_MS, Model, OnePath, PositiveMillis, Tolerance
 
 CANDIDATE_TIMEOUT_MS = 30_000
 
@@ -16,7 +16,7 @@ class Failure(Model):
     """How production says that it failed on an input: by an output with a header or a field, or by writing none."""
 
     header: str | None = Field(None, min_length=1, description="header that such an output carries")
-    path: str | None = Field(None, min_length=1, description="dotted path of a field of such an output")
+    path: OnePath | None = Field(None, min_length=1, description="dotted path of a field of such an output")
     equals: str | None = Field(None, description="only where the header or field, as text, is this")
     silent: bool = Field(
         False,
@@ -140,14 +140,15 @@ class Labels(Model):
     """The truth, which comes later: on the same records it says who was right, production or the candidate."""
 
     topic: str = Field(min_length=1, description="topic of labels; only read")
-    id: str = Field(
+    id: OnePath = Field(
         "key",
         min_length=1,
-        description="where a label names its pair: key (of the label's record), or the dotted path of a field. It is "
-        "the key of production's output, or where identity.kind is id the correlation id",
+        description="where a label names its pair: key (of the label's record), or the dotted path of a field "
+        "($.key for one called key). It is the key of production's output, or "
+        "where identity.kind is id the correlation id",
     )
-    path: str = Field(min_length=1, description="dotted path of the answer in the outputs of both sides")
-    label_path: str | None = Field(
+    path: OnePath = Field(min_length=1, description="dotted path of the answer in the outputs of both sides")
+    label_path: OnePath | None = Field(
         None, min_length=1, description="dotted path of the truth in a label; default: as path"
     )
     atol: Tolerance = Field(
@@ -179,7 +180,12 @@ class Identity(Model):
         description="coordinate: production's header naming the input as topic/partition/offset or .../k; "
         "default: the packed header. id: the header that holds the id on both sides",
     )
-    path: str | None = Field(None, min_length=1, description="id: dotted path of the field that holds the id")
+    path: OnePath | None = Field(None, min_length=1, description="id: dotted path of the field that holds the id")
+    equal_ids: Literal["meaning", "bytes"] = Field(
+        "meaning",
+        description="key, id: what pairs records that would be left alone. meaning: ids in other bytes too, if they "
+        "are one body under two schema ids, or one JSON object in other spacing or order; bytes: equal bytes only",
+    )
     outputs: Literal["one", "many"] = Field(
         "one", description="many: all outputs of one input are compared as a multiset, once both sides are done with it"
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from shadowstream.codecs.framing import headed
-from shadowstream.compare.slices import ABSENT, text_of
+from shadowstream.compare.slices import ABSENT, name_of, text_of
 from shadowstream.config import Config, Failure
 from shadowstream.joiner.formats import needs_headers, side_formats
 from shadowstream.joiner.identity import header, packed_of
@@ -115,4 +115,4 @@ def _millis(headers: Headers, name: str) -> int | None:
 
 def _value(headers: Headers, name: str) -> str:
     found = header(headers, name)
-    return ABSENT if found is None else text_of(found)
+    return ABSENT if found is None else name_of(found)

@@ -28,6 +28,7 @@ from shadowstream.joiner.parts import touched_by
 from shadowstream.joiner.progress import Progress
 from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.said import SaidRow, is_correctable
+from shadowstream.judge.losses import EVICTED
 from shadowstream.records import REVISION_BYTES, Coordinate, Place, Side, Write
 
 PLAIN = frozenset(("match", "tolerated", "ignored"))
@@ -358,6 +359,11 @@ class Book:
         }
         start_ms = first.time_ms - first.time_ms % self._window_ms
         self.slices.reasons.add((start_ms, revision), result.outcome, reason)
+        if result.outcome == EVICTED:
+            self.slices.evictions.add((start_ms, revision), side, reason)
+        if corrects is not None and corrects.outcome == EVICTED:
+            at = corrects.time_ms - corrects.time_ms % self._window_ms, corrects.revision
+            self.slices.evictions.add(at, corrects.side, None, -1)
         self.rows_cut += cut(record)
         partition, key = self._places[Side.PRODUCTION].partition, pair_id.encode()
         self.writes.append(Write(self._topic, partition, key, own.encode_diff(record), first.time_ms))

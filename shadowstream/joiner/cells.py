@@ -19,10 +19,13 @@ from shadowstream.compare.slices import ABSENT, OTHER, UNDECODABLE, Coded, coded
 from shadowstream.config import Config
 from shadowstream.joiner import measures
 from shadowstream.joiner.comparing import Comparing
+from shadowstream.joiner.evictions import Evictions
 from shadowstream.joiner.measures import Measured, Measuring
 from shadowstream.joiner.parts import OF_ONE, UNREAD, Named, Pairs, Parts, Values, fields_of, scopes_of
 from shadowstream.joiner.reasons import ReasonCounts
 from shadowstream.joiner.rows import Row, Rows
+from shadowstream.judge.evictions import of_part
+from shadowstream.judge.losses import EVICTED
 from shadowstream.records import Side
 
 BUCKETS = 1_024
@@ -116,7 +119,7 @@ class Cells:
         self.values: Values | None = None
         """Reads dimensions of records that end alone; None: their slices are not counted."""
         self._tallies: dict[At, _Tally] = {}
-        self.reasons = ReasonCounts()
+        self.reasons, self.evictions = ReasonCounts(), Evictions()
 
     def add(self, pairs: Columns) -> None:
         """Count pairs; those that could not be compared count for the values of dimensions alone."""
@@ -148,7 +151,11 @@ class Cells:
         if not self._names or self.values is None or outcome not in OF_ONE:
             return
         at = (row.time_ms - row.time_ms % self._window_ms, revision)
-        self._tally(at).parts.alone(self.values(side, row), outcome, n)
+        if outcome == EVICTED and (side is Side.TWIN or row.value is None):  # of no part: deleted, or no side's loss
+            return
+        names, parts = self.values(side, row), self._tally(at).parts
+        for name in of_part(outcome, shadow=side is Side.SHADOW):
+            parts.alone(names, name, n)
 
     def _tally(self, at: At) -> _Tally:
         tally = self._tallies.get(at)
@@ -172,12 +179,13 @@ class Cells:
 
     def record(self, at: At) -> dict[str, Any]:
         """What the window holds beside outcomes and fields; only reasons where no pair was compared in it."""
-        tally, reasons = self._tallies.get(at), self.reasons.of(at)
+        tally, reasons, evictions = self._tallies.get(at), self.reasons.of(at), self.evictions.of(at)
+        plain = {name: counts for name, counts in (("reasons", reasons), ("evictions", evictions)) if counts}
         if tally is None:
-            return {"reasons": reasons} if reasons else {}
+            return plain
         n, s = tally.buckets.tolist()
         return {
-            "reasons": reasons,
+            **plain,
             "buckets": [{"bucket": b, "n": n[b], "s": s[b]} for b in range(BUCKETS) if n[b]],
             "slices": self._slices(tally),
             "named": tally.named.record(self._paths),
@@ -221,6 +229,7 @@ class Cells:
         """The counts have been committed."""
         self._tallies.clear()
         self.reasons.clear()
+        self.evictions.clear()
 
 
 def _among(outcomes: Sequence[str], which: frozenset[str]) -> _Mask:

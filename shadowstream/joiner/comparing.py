@@ -15,10 +15,11 @@ from shadowstream.compare.pairs import NONE_DECLARED, Declared, compare_pairs
 from shadowstream.compare.presence import fields, holds
 from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import Results
-from shadowstream.compare.rules import RuleSet, join_path, parse_path
+from shadowstream.compare.rules import RuleSet
 from shadowstream.compare.slices import Coded
 from shadowstream.config import Compare, Config
 from shadowstream.joiner.formats import side_formats
+from shadowstream.paths import join_path, parse_one, parse_path
 from shadowstream.records import Side
 
 Values = Sequence["bytes | None"]
@@ -84,8 +85,7 @@ class Comparer:
         self._rules = RuleSet(compare.rules, compare.added_fields, loads)
         self._redactor = Redactor(compare.redact)
         self._changes = ExpectedChanges(compare.expected, loads)
-        paths = [parse_path(one.path) for one in compare.dimensions if one.path is not None]
-        self._dimensions = [["*" if name is None else name for name in path] for path in paths]
+        self._dimensions = [parse_one(one.path) for one in compare.dimensions if one.path is not None]
         self._decoders = decoders(topic)
         self.evolutions = Evolutions()
 

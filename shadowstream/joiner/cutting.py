@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from shadowstream.compare.slices import shortened
+
 KEY_BYTES_MAX = 16_384
 """A longer key or id does not stand in diff. What cannot be known again by it is not correctable."""
 PATH_CHARS_MAX = 256
@@ -27,8 +29,8 @@ def too_long(key: object) -> bool:
 
 
 def cut_path(path: str) -> str:
-    """A path as records of ours may hold it."""
-    return path if len(path) <= PATH_CHARS_MAX else path[: PATH_CHARS_MAX - 1] + "…"
+    """A path as records of ours may hold it; two long ones of one beginning stay two."""
+    return shortened(path, PATH_CHARS_MAX)
 
 
 class FieldCounts:
@@ -43,7 +45,7 @@ class FieldCounts:
     """
 
     def __init__(self, named: Collection[str]) -> None:
-        self._named = frozenset(named)
+        self._named = frozenset(map(cut_path, named))
         self.clear()
 
     def clear(self) -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from shadowstream.compare.result import Results
 from shadowstream.errors import RegistryError, ShadowstreamBug
+from shadowstream.joiner import evictions
 from shadowstream.joiner.book import PLAIN, Compared, Plainly, Said
 from shadowstream.joiner.cells import Columns, columns_of
 from shadowstream.joiner.comparing import Comparing
@@ -22,13 +23,14 @@ from shadowstream.joiner.rows import Row, Rows
 from shadowstream.joiner.said import MAY_BE_UNREAD, SaidRow
 from shadowstream.joiner.scoring import Scoring
 from shadowstream.joiner.state import TaskState
+from shadowstream.joiner.ties import untied
 from shadowstream.joiner.unread import Unreadable
 from shadowstream.records import Side
 
 COMPARE_AT = 8_192
 WARM_UP = Plainly("warm_up")
 SOME_GONE = Plainly("evicted", "outputs of its input may have been deleted before they were read")
-SHED = Plainly("evicted", "shed: pending_bytes_max")
+SHED = Plainly("evicted", evictions.SHED)
 SOME_UNREAD = Plainly("evicted", "outputs of its input may be among those that could not be read")
 
 
@@ -94,6 +96,16 @@ class Deciding:
                 if self._pairs:
                     self._compare_each()
 
+    def untied(self, decisions: list[Decision]) -> list[Decision]:
+        """Decisions in which records of one time meet those that they agree with (`ties`)."""
+        with suppress(RegistryError):  # what agrees cannot be known now: the order of the log stays
+            return untied(decisions, self._agree)
+        return decisions
+
+    def _agree(self, production: Sequence[Row], shadow: Sequence[Row]) -> list[bool]:
+        results = self._compare([row.value for row in production], [row.value for row in shadow])
+        return [outcome in PLAIN for outcome in results.outcomes]
+
     def put_off(self, decisions: Iterable[Decision | Met]) -> None:
         """Pairs of which a record was read again: how many they are nothing bounds, so `go_on` takes them up."""
         for decision in decisions:
@@ -144,7 +156,7 @@ class Deciding:
         columns = columns_of(self._task.config, production, shadow, self._compare, outcomes, revisions)
         columns = columns._replace(touched=touched_of(self._fields, results, outcomes))
         pairs = [met.pair(i) for i in range(len(met.ids))] if self._task.config.labels else []
-        scored = self.scoring.scored(pairs, outcomes, revisions)
+        scored = self.scoring.scored(pairs, columns) if pairs else []
         self._task.occurring.look(self._compare, production.offsets, production.values, shadow.values)
         book.met(met, results, columns)
         book.changes.update(results.changed())
@@ -159,7 +171,7 @@ class Deciding:
         # Compared before anything is entered: a schema that cannot be had now raises, and the pairs must not be lost.
         results = self._results(counted)
         columns = self._columns(counted, results)
-        scored = self.scoring.scored(counted, results.outcomes, columns.revisions)
+        scored = self.scoring.scored(counted, columns)
         if self._task.occurring.looks:
             offsets = [pair.production.offset for pair in counted]
             values = [pair.production.value for pair in counted], [pair.shadow.value for pair in counted]
@@ -213,28 +225,34 @@ class Deciding:
         more = Side.PRODUCTION if len(production) > len(shadow) else Side.SHADOW
         left = [*production[len(shadow) :], *shadow[len(production) :]]
         production, shadow = production[: len(shadow)], shadow[: len(production)]
-        columns = self._assigned(production, shadow)  # before anything is entered: it may raise
+        columns, bounded = self._assigned(production, shadow)  # before anything is entered: it may raise
         for row in left:
             self._task.book.alone(more, row, WARM_UP)
         self._pairs += [
-            Pair(one, shadow[column], None, False, group.id) for one, column in zip(production, columns, strict=True)
+            Pair(one, shadow[column], None, bounded, group.id) for one, column in zip(production, columns, strict=True)
         ]
 
-    def _assigned(self, production: Sequence[Row], shadow: Sequence[Row]) -> list[int]:
-        """Which shadow record each production record meets: as many as possible that agree."""
-        n = len(production)
-        if n == 1:
-            return [0]
-        if n <= COMPARED_MAX:
-            results = self._compare([p.value for p in production for _ in shadow], [s.value for s in shadow] * n)
-            plain = [result.outcome in PLAIN for result in results]
-            return assign([plain[i * n : (i + 1) * n] for i in range(n)])
-        left: dict[bytes | None, list[int]] = {}
-        for column in reversed(range(n)):
-            left.setdefault(shadow[column].value, []).append(column)
-        equal = [left[row.value].pop() if left.get(row.value) else None for row in production]
-        others = iter(sorted(column for columns in left.values() for column in columns))
-        return [next(others) if column is None else column for column in equal]
+    def _assigned(self, production: Sequence[Row], shadow: Sequence[Row]) -> tuple[list[int], bool]:
+        """Which shadow record each production record meets: as many as possible that agree; and whether there were too
+        many to hold each against each."""
+        rows, columns = list(range(len(production))), list(range(len(shadow)))
+        found: dict[int, int] = {}
+        if len(rows) > COMPARED_MAX:  # equal ones meet first
+            left: dict[bytes | None, list[int]] = {}
+            for column in reversed(columns):
+                left.setdefault(shadow[column].value, []).append(column)
+            found = {row: left[production[row].value].pop() for row in rows if left.get(production[row].value)}
+            rows = [row for row in rows if row not in found]
+            columns = sorted(column for same in left.values() for column in same)
+        if (n := len(rows)) > COMPARED_MAX:
+            order = list(range(n))
+        elif n < 2:
+            order = [0] * n
+        else:
+            plain = self._agree([production[row] for row in rows for _ in columns], [shadow[c] for c in columns] * n)
+            order = assign([plain[i * n : (i + 1) * n] for i in range(n)])
+        found |= {row: columns[place] for row, place in zip(rows, order, strict=True)}
+        return [found[row] for row in range(len(production))], n > COMPARED_MAX
 
     # ---------------------------------------------------------------- one alone
 
@@ -278,7 +296,7 @@ class Deciding:
         tolerance_ms = identity.tolerance_ms if identity.kind == "occurrence" else None
         shown, said = self._shown(end.id), self._task.said
         found = said.take(side, shown, end.row.time_ms, tolerance_ms)
-        if found is None and tolerance_ms is None:
+        if found is None and tolerance_ms is None and identity.equal_ids == "meaning":
             return said.take_alike(side, shown, end.row.time_ms)
         return found
 
@@ -335,7 +353,7 @@ class Deciding:
             (compared,) = self._compare.twin([pair.production.value], [pair.twin.value])
         revision = said.revision if said.side is Side.SHADOW else None
         columns = self._columns([pair], [result], revision)
-        scored = self.scoring.scored([pair], [result.outcome], columns.revisions)
+        scored = self.scoring.scored([pair], columns)
         self._take_back(said, pair, result)
         self._task.book.changes.update(results.changes.get(place, ()))
         self._task.book.slices.add(columns)

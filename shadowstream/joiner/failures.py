@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from shadowstream.compare.rules import parse_path
 from shadowstream.compare.slices import text_of
 from shadowstream.compare.telling import ABSENT
 from shadowstream.config import Config
@@ -10,6 +9,7 @@ from shadowstream.errors import RecordError
 from shadowstream.joiner.book import Plainly
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.rows import Row
+from shadowstream.paths import parse_one
 from shadowstream.records import Side
 
 FAILED = frozenset(("candidate_error", "timeout", "crashed"))
@@ -22,7 +22,7 @@ class Failures:
     def __init__(self, config: Config, compare: Comparing) -> None:
         self._error, self._compare = config.production.error, compare
         path = self._error.path if self._error is not None else None
-        self._names = ["*" if name is None else name for name in parse_path(path)] if path is not None else None
+        self._names = parse_one(path) if path is not None else None
 
     def judged(self, row: Row, result: Plainly) -> Plainly:
         """The outcome of a production record that has no partner. May raise a `RegistryError`."""

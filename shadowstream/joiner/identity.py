@@ -18,15 +18,17 @@ occurrence   shadow: the packed coordinate; production: nothing, a repeat looks 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
+from shadowstream.paths import ABSENT, ROOT, parse_one, value_at
 from shadowstream.records import PACKED_HEADER, Batch, Coordinate, Headers, Packed, Side, unpack
 
 _DIGITS_MAX = 19  # of a 64-bit offset; beyond some thousands of digits Python refuses to read a number at all
 NO_K = -1
+_OF_JSON = (dict, list, tuple, bool, int, float)
 Decode = Callable[[Side, Sequence["bytes | None"]], Sequence[Any]]
 """Values of a side, decoded; an undecodable one is a `RecordError` in its place."""
 
@@ -68,18 +70,20 @@ def text_coordinate(raw: bytes | None, inputs: Sequence[str]) -> Coordinate | No
 
 
 def text_id(value: Any, path: Sequence[str]) -> bytes | None:
-    """The id at a path of a decoded value, as bytes; None where there is none.
+    """The id at a path (`paths.parse_one`) of a decoded value, as bytes; None where there is none.
+
+    A text and a number of the same digits are one id, as are a UUID and its text; objects are by name.
 
     >>> text_id({"order": {"id": 17}}, ["order", "id"]), text_id({"order": None}, ["order", "id"])
     (b'17', None)
     """
-    for name in path:
-        if not isinstance(value, Mapping) or name not in value:
-            return None
-        value = value[name]
-    if value is None or isinstance(value, bytes):
+    value = value_at(value, path)
+    if value is None or value is ABSENT:
+        return None
+    if isinstance(value, bytes):
         return value
-    return value.encode() if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str).encode()
+    text = json.dumps(value, sort_keys=True, default=str) if isinstance(value, _OF_JSON) else str(value)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def found_in_broken(value: bytes | None, path: Sequence[str]) -> bytes | None:
@@ -101,7 +105,7 @@ class Identity:
         self._config = config
         self._kind = config.identity.kind
         self._header = config.identity.header
-        self._path = (config.identity.path or "").split(".")
+        self._path = parse_one(config.identity.path or ROOT)
         self._many = config.identity.outputs == "many"
         self._inputs = config.inputs
         self._decode = decode
@@ -170,7 +174,8 @@ class Identity:
     @property
     def has_meanings(self) -> bool:
         """Whether ids may mean the same in other bytes (`meaning`)."""
-        return self._kind in ("key", "id") and not self._many
+        by_meaning = self._config.identity.equal_ids == "meaning"
+        return by_meaning and self._kind in ("key", "id") and not self._many
 
     @property
     def why_repeated(self) -> str:

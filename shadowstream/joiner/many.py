@@ -16,8 +16,9 @@ from shadowstream.joiner.pairing import Alone, Asks, Decision, Held, Many, Row, 
 from shadowstream.joiner.rows import Rows
 from shadowstream.records import Side
 
-COMPARED_MAX = 32
-"""Up to so many outputs of one input each is compared with each; beyond, equal ones meet first, then the others."""
+COMPARED_MAX = 64
+"""Up to so many outputs of one input each is compared with each. Of more, equal ones meet first; if that leaves more
+than so many, they meet in order and their pairs are ambiguous."""
 
 
 class Groups:
@@ -121,7 +122,7 @@ def assign(fits: Sequence[Sequence[bool]]) -> list[int]:
     [0, 1]
     """
     n = len(fits)
-    column_of = matching(n, n, lambda row, column: fits[row][column])
+    column_of = matching(fits)
     taken = set(column_of)
     left = iter([column for column in range(n) if column not in taken])
     return [next(left) if column is None else column for column in column_of]

@@ -13,15 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from shadowstream.compare.rules import parse_path
-from shadowstream.compare.telling import ABSENT
-from shadowstream.config import Check, Config, Latency
-from shadowstream.errors import RecordError
+from shadowstream.config import Config, Latency
 from shadowstream.joiner.asides import Aside
+from shadowstream.joiner.checks import checked
 from shadowstream.joiner.comparing import Comparing
-from shadowstream.joiner.presence import NEITHER, is_nothing, neither, presence
+from shadowstream.joiner.presence import presence
 from shadowstream.joiner.shifts import Shifts, signed
 from shadowstream.judge.grid import SUMS, grid_sums
+from shadowstream.paths import parse_one
 from shadowstream.records import Side
 
 _GROWTH = math.log(1.01 / 0.99)
@@ -29,23 +28,15 @@ NOTHING = -(2**31)
 """The bucket of a latency of 0 or less."""
 _Mask = npt.NDArray[np.bool_]
 _Asides = Sequence[Aside | None]
-_TYPES: dict[str, tuple[type, ...]] = {
-    "number": (int, float),
-    "integer": (int,),
-    "string": (str,),
-    "boolean": (bool,),
-    "object": (dict,),
-    "array": (list,),
-}
 
 
 class Measured(NamedTuple):
     """Measures of a batch of pairs, one entry a pair each.
 
     `latencies`: production's and the shadow's in ms, NaN where one is unknown. `checks`: by kind:path where it failed,
-    as checked:path where it was looked at, and where a path holds something (`presence`). `means`: by path the scaled
-    difference in [0, 1] (NaN: no number on either side), the mean it is held against, and the difference that counts
-    as 1.
+    what stands beside that (`checks.checked`), and where a path holds something (`presence`). `means`: by path the
+    scaled difference in [0, 1] (NaN: no number on either side), the mean it is held against, and the difference that
+    counts as 1.
     """
 
     latencies: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None
@@ -139,30 +130,17 @@ class Measuring:
             return Measured(latencies, checks)
         shadow = compare.fields(Side.SHADOW, values[1])
         for check in self._checks:
-            column = shadow.at(_names(check.path))
-            readable = np.fromiter((not isinstance(value, RecordError) for value in column), np.bool_, len(column))
-            checks[f"checked:{check.path}"] = readable
-            empty = np.zeros(len(column), np.bool_)
-            if {"range", "category"} & set(check.kinds):
-                empty = neither(compare, values[0], column, _names(check.path)) & readable
-                checks[NEITHER + check.path] = empty
-            for kind in check.kinds:
-                fails = np.fromiter((_fails(check, kind, value) for value in column), np.bool_, len(column))
-                counted = readable & ~empty if kind in ("range", "category") else readable
-                checks[f"{kind}:{check.path}"] = fails & counted
+            names = parse_one(check.path)
+            checks |= checked(check, compare, values[0], shadow.at(names), names)
         means, shifts = {}, {}
         if self._means:
             production = compare.fields(Side.PRODUCTION, values[0])
             for path, (bound, limit) in self._means.items():
-                names = _names(path)
+                names = parse_one(path)
                 ours, theirs = production.at(names), shadow.at(names)
                 means[path] = _scaled(ours, theirs, bound), limit, bound
                 shifts[path] = signed(_doubles(ours), _doubles(theirs), bound)
         return Measured(latencies, checks, means, shifts)
-
-
-def _names(path: str) -> list[str]:
-    return ["*" if name is None else name for name in parse_path(path)]
 
 
 def _latencies(
@@ -173,25 +151,6 @@ def _latencies(
     ours = [aside.emit_ms if aside else time_ms for aside, time_ms in zip(production, times_ms, strict=True)]
     theirs = np.array([aside.emit_ms if aside else None for aside in shadow], np.float64)
     return np.array(ours, np.float64) - inputs, theirs - inputs
-
-
-def _fails(check: Check, kind: str, value: Any) -> bool:
-    """Whether a value fails. A range or category has nothing to allow where there is no value: that fails as well."""
-    nothing = is_nothing(value)
-    if kind == "null":
-        return nothing
-    if kind == "schema":
-        if value is ABSENT:
-            return True
-        wanted = _TYPES[check.type or ""]
-        return value is not None and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted))
-    if nothing:
-        return True
-    if kind == "category":
-        return not any(type(value) is type(one) and value == one for one in check.categories)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return True
-    return not (check.low is None or value >= check.low) or not (check.high is None or value <= check.high)
 
 
 def _scaled(production: Sequence[Any], shadow: Sequence[Any], bound: float) -> npt.NDArray[np.float64]:

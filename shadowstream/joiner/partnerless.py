@@ -8,6 +8,7 @@ from shadowstream.joiner.rows import Row
 from shadowstream.joiner.said import MAY_BE_GONE
 from shadowstream.joiner.state import TaskState
 from shadowstream.joiner.unread import Unreadable
+from shadowstream.judge.losses import PARTNER_UNREAD, WHOSE, WHY_UNREAD
 from shadowstream.records import Place, Side
 
 GONE = Plainly("evicted", MAY_BE_GONE)
@@ -32,9 +33,8 @@ class Partnerless:
             return GONE
         if not task.unread.explains(awaited, side):
             return Plainly(outcome)
-        whose = "production" if awaited is Side.PRODUCTION else "the candidate"
-        why = "was compacted away" if awaited in task.compacted else "could not be read"
-        return Plainly("evicted", f"its partner may be a record of {whose} that {why}")
+        whose, why = WHOSE[awaited is not Side.PRODUCTION], WHY_UNREAD[awaited in task.compacted]
+        return Plainly("evicted", PARTNER_UNREAD.format(whose, why))
 
     def unreadable(self, id_: Unreadable) -> Plainly:
         """The outcome of a candidate's record without a readable identity: production's may have been no better."""

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import PairResult
-from shadowstream.compare.slices import ABSENT, OTHER, UNDECODABLE, Coded, coded, least, text_of
+from shadowstream.compare.slices import ABSENT, OTHER, UNDECODABLE, Coded, coded, least, name_of
 from shadowstream.config import Config, Latency
 from shadowstream.errors import RegistryError
 from shadowstream.joiner import measures
@@ -37,11 +37,10 @@ OF_ONE = frozenset(
     (
         *("missing", "candidate_error", "timeout", "crashed", "both_failed"),
         "extra",
-        *(name for name in LOSSES if name != "evicted"),
+        *LOSSES,
     )
 )
-"""Outcomes of a record alone that are counted by the values that its own side names. Any that was evicted holds a
-promote back, so nobody asks whose it was."""
+"""Outcomes of a record alone that are counted by the values that its own side names."""
 
 
 def fields_of(config: Config) -> list[str]:
@@ -107,7 +106,7 @@ def scopes_of(config: Config) -> list[Scope]:
         values = []
         for name, value in (criterion.where or {}).items():
             place, one = dimensions[name]
-            shown = Coded(np.zeros(1, np.int64), [text_of(value)])
+            shown = Coded(np.zeros(1, np.int64), [name_of(value)])
             if one.header is not None:
                 shown = redactor.by_header(one.header, shown)
             values.append((place, redactor.name(one.path, shown.values[0])))

@@ -30,16 +30,6 @@ def is_nothing(value: Any) -> bool:
     return value is None or value is ABSENT
 
 
-def neither(compare: Comparing, production: Values, shadow: Sequence[Any], names: Sequence[str]) -> Mask:
-    """The pairs in which both sides hold nothing at a path, given the candidate's values there."""
-    found = np.fromiter(map(is_nothing, shadow), np.bool_, len(shadow))
-    rows = np.flatnonzero(found).tolist()
-    if rows:
-        other = compare.fields(Side.PRODUCTION, [production[row] for row in rows]).at(names)
-        found[rows] = [is_nothing(value) for value in other]
-    return found
-
-
 def presence(
     compare: Comparing, values: tuple[Values, Values], times_ms: Sequence[int], paths: Collection[str]
 ) -> dict[str, Mask]:

@@ -14,6 +14,7 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 from shadowstream.joiner.meaning import meaning_of
+from shadowstream.judge.losses import PARTNER_UNREAD, WHOSE, WHY_UNREAD
 from shadowstream.records import Coordinate, Place, Side
 
 CORRECTABLE = frozenset(("missing", "extra"))
@@ -21,14 +22,7 @@ MAY_BE_GONE = "its partner may have been deleted before it was read"
 """Why a record is `evicted` whose partner comes after all now and then: it had not been deleted, it was late."""
 
 
-MAY_BE_UNREAD = frozenset(
-    (
-        "its partner may be a record of production that could not be read",
-        "its partner may be a record of the candidate that could not be read",
-        "its partner may be a record of production that was compacted away",
-        "its partner may be a record of the candidate that was compacted away",
-    )
-)
+MAY_BE_UNREAD = frozenset(PARTNER_UNREAD.format(whose, why) for whose in WHOSE for why in WHY_UNREAD)
 """Why a record is `evicted` whose partner is among those that nobody could read (`unread`), if it is not late."""
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
+from shadowstream.joiner.cells import Columns
 from shadowstream.joiner.comparing import Comparing
 from shadowstream.joiner.pairing import Pair
 from shadowstream.labels.right import at_path
+from shadowstream.paths import parse_one
 from shadowstream.records import Side, Write
 
 COMPARED = frozenset(("match", "tolerated", "ignored", "expected", "mismatch"))
@@ -24,20 +27,21 @@ class Scoring:
         self._topic = config.plan.of("scored")
         self._partition = int(task.rpartition("/")[2])
 
-    def scored(self, pairs: Sequence[Pair], outcomes: Sequence[str], revisions: Sequence[str]) -> list[Write]:
+    def scored(self, pairs: Sequence[Pair], columns: Columns) -> list[Write]:
         """A record a compared pair. May raise as `Comparing.decode` does: call it before anything is entered."""
         if self._labels is None:
             return []
-        told = [(p, r) for p, o, r in zip(pairs, outcomes, revisions, strict=True) if o in COMPARED]
-        path = self._labels.path.split(".")
-        production = self._compare.decode(Side.PRODUCTION, [pair.production.value for pair, _ in told])
-        shadow = self._compare.decode(Side.SHADOW, [pair.shadow.value for pair, _ in told])
+        found = zip(pairs, columns.outcomes, columns.revisions, _parts(columns, len(pairs)), strict=True)
+        told = [(pair, revision, parts) for pair, outcome, revision, parts in found if outcome in COMPARED]
+        path = parse_one(self._labels.path)
+        production = self._compare.decode(Side.PRODUCTION, [pair.production.value for pair, *_ in told])
+        shadow = self._compare.decode(Side.SHADOW, [pair.shadow.value for pair, *_ in told])
         writes = []
-        for (pair, revision), *values in zip(told, production, shadow, strict=True):
+        for (pair, revision, parts), *values in zip(told, production, shadow, strict=True):
             one, other = (None if isinstance(v, RecordError) else at_path(v, path) for v in values)
             id_ = pair.id if self._by_id and isinstance(pair.id, bytes) else pair.production.key
             record = {"id": id_, "task": self._task, "revision": revision, "time_ms": pair.production.time_ms}
-            value = own.encode("scored", {**record, "production": one, "shadow": other, "end": False})
+            value = own.encode("scored", {**record, "production": one, "shadow": other, "end": False, "parts": parts})
             writes.append(Write(self._topic, self._partition, id_, value, pair.production.time_ms))
         return writes
 
@@ -47,3 +51,11 @@ class Scoring:
             return []
         record = {"id": None, "task": self._task, "revision": "", "time_ms": 0, "production": None, "shadow": None}
         return [Write(self._topic, self._partition, None, own.encode("scored", {**record, "end": True}))]
+
+
+def _parts(columns: Columns, size: int) -> Iterable[Sequence[str]]:
+    """Of each pair its value of each dimension."""
+    if not columns.dimensions:
+        return repeat((), size)
+    named = ([one.values[code] for code in one.codes.tolist()] for one in columns.dimensions)
+    return zip(*named, strict=True)

@@ -269,7 +269,11 @@ class Task(TaskState):
         restoring = any(state.announced for state in self.sides)
         if not restoring:
             decided = self.store.settle(self.clocks, most)
-            self._deciding.take(meeting(decided) if self.identity.has_meanings else decided)
+            if self.identity.has_meanings:
+                decided = meeting(decided)
+            elif self.config.identity.kind == "occurrence":
+                decided = self._deciding.untied(decided)
+            self._deciding.take(decided)
         self._deciding.go_on(most)
         self._deciding.compare_pairs()
         lost = any(state.announced and state.read_to >= state.high for state in self.sides)

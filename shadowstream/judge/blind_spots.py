@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shadowstream.config import Config
-from shadowstream.judge.coverage import declared_share, percent
+from shadowstream.judge.coverage import declared_share
 from shadowstream.judge.criteria import LABELS, PAIRS, RATES
 from shadowstream.judge.losses import DECLARED
+from shadowstream.judge.rates import percent
 
 EXCUSED_SHARE = 0.2
 """Share of pairs from which on what rules, tolerances or declared changes excuse is named."""
@@ -26,15 +27,18 @@ _EXCUSED = {
 }
 
 
-def blind_spots(config: Config, outcomes: Mapping[str, int], windows: int, keys: int) -> list[str]:
-    """The caveats. `windows`: closed windows with compared records; `keys`: buckets of keys that hold a pair."""
+def blind_spots(
+    config: Config, outcomes: Mapping[str, int], windows: int, keys: int, *, final: bool = False
+) -> list[str]:
+    """The caveats. `windows`: closed windows with compared records; `keys`: buckets of keys that hold a pair; `final`:
+    the trial has read all that it was to read."""
     return [
         *_excused(outcomes),
         *_unjudged(config, outcomes),
         *_failed(outcomes),
         *_waiting(config, outcomes),
         *_noise(config, outcomes),
-        *_clusters(windows, keys),
+        *_clusters(windows, keys, final=final),
         *_declared(outcomes),
     ]
 
@@ -100,12 +104,13 @@ def _noise(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     ]
 
 
-def _clusters(windows: int, keys: int) -> list[str]:
+def _clusters(windows: int, keys: int, *, final: bool) -> list[str]:
     found = []
+    longer = "run a new trial over more event time" if final else "let it run"
     if 0 < windows < BLOCKS_MIN:
         found.append(
             f"only {windows} windows have closed, at least {BLOCKS_MIN} are needed to see whether bad ones cluster in "
-            "time: let it run, or set a smaller judge.window_ms"
+            f"time: {longer}, or set a smaller judge.window_ms"
         )
     if 0 < keys < KEYS_MIN:
         found.append(

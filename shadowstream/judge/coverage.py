@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from shadowstream.config import Config
 from shadowstream.judge.criteria import RATES, REASON, behind
+from shadowstream.judge.evictions import evicted_of, is_of_evictions, shed_of
 from shadowstream.judge.evidence import critical_n
-from shadowstream.judge.losses import DECLARED, LOSSES, OTHER, LossSide, reason_name, split_name
-from shadowstream.judge.rates import in_percent
+from shadowstream.judge.losses import DECLARED, EVICTED, LOSSES, OTHER, LossSide, reason_name, split_name
+from shadowstream.judge.rates import percent
 
 SIDES: tuple[LossSide, LossSide] = ("production", "candidate")
 SHOWN_MAX = 3
@@ -53,8 +54,15 @@ def share_of(side: LossSide, outcomes: Mapping[str, int]) -> Share:
     >>> share_of("production", {"match": 3, "undecodable_production": 1, "warm_up": 96}).value
     0.75
     """
-    lost = sum(max(0, outcomes.get(name, 0)) for name, loss in LOSSES.items() if loss.side == side)
-    return Share(side, sum(max(0, outcomes.get(name, 0)) for name in _JUDGED[side]), lost)
+    judged = sum(max(0, outcomes.get(name, 0)) for name in _JUDGED[side])
+    return Share(side, judged, sum(losses_of(side, outcomes).values()))
+
+
+def losses_of(side: LossSide, outcomes: Mapping[str, int]) -> dict[str, int]:
+    """Records that lower the coverage of a side, by outcome; each evicted record counts on its own side."""
+    names = [name for name, loss in LOSSES.items() if loss.side == side and name != EVICTED]
+    found = {name: outcomes.get(name, 0) for name in names} | {EVICTED: evicted_of(side, outcomes)}
+    return {name: units for name, units in found.items() if units > 0}
 
 
 def coverage(outcomes: Mapping[str, int]) -> float | None:
@@ -75,19 +83,6 @@ def declared_share(outcomes: Mapping[str, int]) -> dict[str, float]:
     found = {name: outcomes[name] for name in DECLARED if outcomes.get(name, 0) > 0}
     every = share_of("production", outcomes).every + sum(found.values())
     return {name: units / every for name, units in found.items()}
-
-
-def percent(share: float) -> str:
-    """A share in percent, to four digits; what is less than all is never shown as all, nor what is more as nothing.
-
-    >>> percent(0.72), percent(0.999999), percent(0.0000001), percent(1.0)
-    ('72 %', 'over 99.99 %', 'under 0.01 %', '100 %')
-    """
-    if 0.9999 < share < 1.0:
-        return "over 99.99 %"
-    if 0.0 < share < 0.0001:
-        return "under 0.01 %"
-    return in_percent(share)
 
 
 class Lately:
@@ -135,7 +130,7 @@ class Lately:
 
 
 def _kept(figures: Mapping[str, int]) -> dict[str, int]:
-    return {name: units for name, units in figures.items() if name in _KEPT}
+    return {name: units for name, units in figures.items() if name in _KEPT or is_of_evictions(name)}
 
 
 def top_reasons(figures: Mapping[str, int]) -> dict[str, int]:
@@ -177,12 +172,24 @@ def uncovered(
     return found
 
 
+def shed(config: Config, figures: Mapping[str, int]) -> list[str]:
+    """What a limit has evicted, as a reason, where its share of a side is over what `judge.min_coverage` allows."""
+    found = {side: shed_of(side, figures) for side in SIDES}
+    most = 1.0 - config.judge.min_coverage
+    if not any(units > most * share_of(side, figures).every for side, units in found.items()):
+        return []
+    return [
+        f"{sum(found.values()):,} records were evicted before they could be compared: both sides lead by turns, and "
+        "limits.overflow: shed ends what waits (an older joiner names no cause). `shadowstream diff CONFIG --outcome "
+        "evicted` shows them. In a new trial raise limits.pending_bytes_max or add joiners"
+    ]
+
+
 def lowered_by(
     share: Share, outcomes: Mapping[str, int], reasons: Mapping[str, int], advised: Collection[str] = ()
 ) -> list[str]:
     """The outcomes that lower a side's coverage most, each with its share, its commonest reason and what to change."""
-    lost = [(name, outcomes.get(name, 0)) for name, loss in LOSSES.items() if loss.side == share.side]
-    ranked = sorted((one for one in lost if one[1] > 0), key=lambda one: (-one[1], one[0]))
+    ranked = sorted(losses_of(share.side, outcomes).items(), key=lambda one: (-one[1], one[0]))
     return [_sentence(name, units, share, reasons, name in advised) for name, units in ranked[:SHOWN_MAX]]
 
 

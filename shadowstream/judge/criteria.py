@@ -50,6 +50,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config, Criterion
+from shadowstream.judge.evictions import EVICTIONS, is_of_evictions
 from shadowstream.judge.explained import explaining
 from shadowstream.judge.guards import guarded
 from shadowstream.judge.losses import DECLARED, LOSSES, OTHER, REASONS_MAX, reason_name, split_name
@@ -80,7 +81,7 @@ NAMING, UNNAMED = "decided", "unnamed"
 """Pairs that were looked at for the paths of some criteria, and for none."""
 NOISE, SHIFT = "noise/", "shift/"
 """Pairs at which production and its twin differ, by path; which way the differences of a mean lie."""
-_NO_OUTCOMES = (FIELD, CHECK, MEAN, NAMED, DECIDED, NOISE, SHIFT, REASON)
+_NO_OUTCOMES = (FIELD, CHECK, MEAN, NAMED, DECIDED, NOISE, SHIFT, REASON, EVICTIONS)
 
 # What stands beside the outcomes in their map: latencies of pairs, and pairs with a late label by who was right.
 LATENCIES = ("latency_pairs", "latency_slower", "latency_over")
@@ -88,6 +89,8 @@ COST_MEASURED, COST_OVER = "cost_measured:", "cost_over:"
 LABELS = ("label_both_right", "label_production_only", "label_candidate_only", "label_neither", "label_unlabelled")
 # Of these, pairs whose two answers differ, and those of them without a label.
 LABEL_DIFFER, LABEL_DIFFER_UNLABELLED = "label_differ", "label_differ_unlabelled"
+LABEL_PAIRS = "label_pairs"
+"""By value of a dimension: scored pairs whose wait has ended."""
 
 KNOWN = frozenset(
     (
@@ -209,8 +212,8 @@ def _row_of(criterion: Criterion, config: Config) -> Rate:
             (f"{CHECK}checked:{path}",),
             (f"{CHECK}{criterion.check}:{path}",),
             "values checked",
-            # Where neither side has a value there is none to be in a range.
-            no_units=(f"{CHECK}neither:{path}",) if criterion.check in ("range", "category") else (),
+            agreed=agreed_of(criterion),
+            no_units=no_units_of(criterion),
         ),
         "twin": Rate(("joint_shadow", "joint_twin"), ("joint_shadow",), "pairs on which one of the two differs"),
         "labels": Rate(
@@ -221,6 +224,22 @@ def _row_of(criterion: Criterion, config: Config) -> Rate:
         "expected": Rate(PAIRS, (f"{EXPECTED}{criterion.name}", f"{EXPECTED_ALSO}{criterion.name}"), "pairs"),
     }
     return rows[criterion.rate]
+
+
+def agreed_of(criterion: Criterion) -> tuple[str, ...]:
+    """Pairs in which production's value fails a check as the candidate's does: the candidate is no worse there.
+
+    >>> agreed_of(Criterion(rate="check", check="range", path="a", limit=0.01))
+    ('check/both:range:a',)
+    """
+    path = criterion.path
+    return (f"{CHECK}neither:{path}",) if criterion.check == "null" else (f"{CHECK}both:{criterion.check}:{path}",)
+
+
+def no_units_of(criterion: Criterion) -> tuple[str, ...]:
+    """Pairs in which neither side has anything that a check could look at. They lower the check's coverage, so that a
+    path that no record has is never shown good."""
+    return (f"{CHECK}{'absent' if criterion.check == 'schema' else 'neither'}:{criterion.path}",)
 
 
 def figures_of(delta: Mapping[str, Any]) -> dict[str, int]:
@@ -244,6 +263,7 @@ def figures_of(delta: Mapping[str, Any]) -> dict[str, int]:
         figures |= {f"{SHIFT}{mean['path']}/{part}": total for part, total in shift.items() if total}
     figures |= {NOISE + path: pairs for path, pairs in delta.get("noise", {}).items()}
     figures |= {REASON + name: records for name, records in delta.get("reasons", {}).items()}
+    figures |= {EVICTIONS + name: records for name, records in delta.get("evictions", {}).items()}
     return figures | _named(delta) | value_figures(delta) | _of_scopes(delta)
 
 
@@ -330,7 +350,7 @@ def ended(figures: Mapping[str, int]) -> dict[str, int]:
     >>> ended({"match": 2, "evicted": 1, "warm_up": 5, "field/score": 1})
     {'match': 2, 'evicted': 1}
     """
-    return {name: units for name, units in figures.items() if name in _ENDED}
+    return {name: units for name, units in figures.items() if name in _ENDED or is_of_evictions(name)}
 
 
 def behind(prefix: str, figures: Mapping[str, int]) -> dict[str, int]:

@@ -17,6 +17,7 @@ from shadowstream.judge.identities import is_misfit
 from shadowstream.judge.new_trial import NEW_TRIAL
 from shadowstream.judge.notes import coverage_beside, coverage_notes, notes_of
 from shadowstream.judge.outlook import Outlook, duration_left, outlook_of
+from shadowstream.judge.rates import percent
 from shadowstream.judge.slices import slice_name
 from shadowstream.judge.windows import iso
 
@@ -262,8 +263,8 @@ def slice_line(said: Mapping[str, Any]) -> str:
     """A slice of a verdict that holds the excess, in words.
 
     >>> slice_line({"dimensions": ["carrier"], "values": ["UA"], "n": 4000, "s": 1000, "lower": 0.231})
-    'carrier=UA: 1,000 of 4,000 pairs differ (25%), at least 23.1% of all'
+    'carrier=UA: 1,000 of 4,000 pairs differ (25 %), at least 23.1 % of all'
     """
     named = slice_name((tuple(said["dimensions"]), tuple(said["values"])))
-    share = f" ({100 * said['s'] / said['n']:.4g}%)" if said["n"] else ""
-    return f"{named}: {said['s']:,} of {said['n']:,} pairs differ{share}, at least {100 * said['lower']:.4g}% of all"
+    share = f" ({percent(said['s'] / said['n'])})" if said["n"] else ""
+    return f"{named}: {said['s']:,} of {said['n']:,} pairs differ{share}, at least {percent(said['lower'])} of all"

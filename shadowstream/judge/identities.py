@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from shadowstream.config import Config
 from shadowstream.judge.criteria import counts
-from shadowstream.judge.rates import in_percent
+from shadowstream.judge.rates import percent
 from shadowstream.records import Side
 
 SHARE_MAX = 0.01
@@ -99,7 +99,7 @@ def rise_together(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     if config.identity.kind == "occurrence":
         what = "keys, or event times by more than identity.tolerance_ms,"
     return [
-        f"missing and extra rise together: {in_percent(one)} and {in_percent(other)}; {what} may differ in bytes and "
+        f"missing and extra rise together: {percent(one)} and {percent(other)}; {what} may differ in bytes and "
         "mean the same, as with schema ids, spacing or capitals: compare `shadowstream diff CONFIG --outcome missing` "
         "with `--outcome extra`"
     ]
@@ -132,4 +132,4 @@ def _instead(config: Config, side: Side) -> str:
 
 
 def _share(records: int, of: int, whose: str) -> str:
-    return f"{in_percent(records / of)} of {whose} records ({records:,} of {of:,})"
+    return f"{percent(records / of)} of {whose} records ({records:,} of {of:,})"

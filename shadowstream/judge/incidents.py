@@ -39,7 +39,7 @@ from shadowstream.judge.drift import (
     WindowMerger,
 )
 from shadowstream.judge.evidence import log_e_above
-from shadowstream.judge.rates import in_percent
+from shadowstream.judge.rates import percent
 from shadowstream.judge.windows import iso
 
 # Half the limit, and three times: a rate that still stands at the limit of 1 % has no bad unit among 200 in one window
@@ -221,8 +221,8 @@ class Watch:
             return None
         self._armed = False
         reason = (
-            f"{self.subject.name} is over its limit {in_percent(self.subject.limit)}: {s:.12g} of the last {n} "
-            f"{self._units} by {iso(merged.end_ms)}, {in_percent(after)} after {in_percent(before)} (Shiryaev-Roberts, "
+            f"{self.subject.name} is over its limit {percent(self.subject.limit)}: {s:.12g} of the last {n} "
+            f"{self._units} by {iso(merged.end_ms)}, {percent(after)} after {percent(before)} (Shiryaev-Roberts, "
             f"one false alarm in {HORIZON_WINDOWS} windows)"
         )
         return _Flag("sr", "up", before, after, len(self._recent), self._sr.log_evidence, reason)

@@ -1,4 +1,4 @@
-"""Whether labels came for a selected part of the pairs only: by whether both answers agree, or by time.
+"""Whether labels came for a selected part of the pairs only: by whether both answers agree, by time, or by slice.
 
 A share of labels over all pairs hides a part that got none: labels that come for agreeing pairs, or in the first hours.
 Two parts are compared by a caveat. A part that the criterion needs is held against the criterion's `min_coverage`:
@@ -6,7 +6,8 @@ Two parts are compared by a caveat. A part that the criterion needs is held agai
 parts share, so that a part of few pairs holds nothing back by chance. Pairs whose answers agree tell the sides apart
 in no case, so they are named and hold nothing back.
 
-Only pairs whose wait is over count (`settled_ms`): before that a label ends a pair, and its lack does not.
+Only pairs whose wait is over count (`settled_ms`): before that a label ends a pair, and its lack does not. By slice
+they are not told apart by time, so slices are looked at from the first part of time on that has settled.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config
-from shadowstream.judge.coverage import percent
-from shadowstream.judge.criteria import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED, LABELS
+from shadowstream.judge.criteria import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED, LABEL_PAIRS, LABELS
 from shadowstream.judge.evidence import log_e_above
 from shadowstream.judge.measurable import least_of
+from shadowstream.judge.parts import by_value
+from shadowstream.judge.rates import percent
 from shadowstream.judge.tasks import counts_labels
 from shadowstream.judge.windows import END, NEVER, Task, iso
 
@@ -29,6 +31,8 @@ UNEVEN = 0.8
 """A part is named where its labelled share is less than this share of the other part's."""
 _DEVIATIONS = 4.0
 _PARTS = SLOTS_MAX + 1
+NAMED_MAX = 5
+"""Slices that are named one by one."""
 
 
 class Part(NamedTuple):
@@ -40,6 +44,10 @@ class Part(NamedTuple):
     def plus(self, other: Part) -> Part:
         """Both parts as one."""
         return Part(self.labelled + other.labelled, self.ended + other.ended)
+
+    def minus(self, other: Part) -> Part:
+        """What is left without the other part."""
+        return Part(self.labelled - other.labelled, self.ended - other.ended)
 
     @property
     def share(self) -> float:
@@ -122,13 +130,16 @@ def settled_ms(tasks: Mapping[str, Task]) -> int:
     )
 
 
-def selection(config: Config, alpha: float, course: LabelCourse, tasks: Mapping[str, Task]) -> Selection:
-    """Look at all parts. `alpha`: the level that they share."""
+def selection(
+    config: Config, alpha: float, course: LabelCourse, tasks: Mapping[str, Task], figures: Mapping[str, int]
+) -> Selection:
+    """Look at all parts. `alpha`: the level that they share; `figures`: those of all closed windows."""
     criterion = next((one for one in config.judge.criteria if one.rate == "labels" and not one.muted), None)
     if criterion is None:
         return NOT_SELECTED
     slots = course.settled(settled_ms(tasks))
     least = least_of(criterion, config)
+    alpha /= _parts_of(config)
     agreeing, differing = _sum(a for _, a, _ in slots), _sum(d for _, _, d in slots)
     blockers, caveats = [], []
     if _uneven(agreeing, differing):
@@ -148,7 +159,51 @@ def selection(config: Config, alpha: float, course: LabelCourse, tasks: Mapping[
             f"{criterion.id}: {part.words} of the pairs in {len(low)} of {len(slots)} parts of the time got a label, "
             f"first from {iso(low[0][0])}; its min_coverage asks for {percent(least)} in each: {_ADVICE}"
         )
-    return Selection(tuple(blockers), (*caveats, *_by_time(slots)))
+    low_slices, uneven_slices = _by_slice(config, criterion.id, least, alpha, figures) if slots else ([], [])
+    return Selection((*blockers, *low_slices), (*caveats, *_by_time(slots), *uneven_slices))
+
+
+def _parts_of(config: Config) -> int:
+    """How many parts share the level."""
+    return _PARTS + len(config.compare.dimensions) * (config.compare.values_max + 1)
+
+
+def _by_slice(
+    config: Config, criterion: str, least: float, alpha: float, figures: Mapping[str, int]
+) -> tuple[list[str], list[str]]:
+    """Values of dimensions that got too few labels, as reasons; dimensions whose values got them unevenly, as caveats.
+    `judge.slices: show` makes caveats of the reasons."""
+    dimensions = [one.name for one in config.compare.dimensions]
+    blockers: list[str] = []
+    caveats: list[str] = []
+    slices: dict[str, dict[str, Part]] = {}
+    for (dimension, value), counts in sorted(by_value(figures, dimensions, config.compare.values_max).items()):
+        ended, unlabelled = counts[LABEL_PAIRS], counts[LABELS[-1]]
+        if 0 <= unlabelled <= ended and ended > 0:
+            slices.setdefault(dimension, {})[value] = Part(ended - unlabelled, ended)
+    for dimension, parts in slices.items():
+        low = sorted((one for one in parts.items() if _too_low(one[1], least, alpha)), key=lambda one: one[1].share)
+        reasons = [
+            f"{criterion}: {part.words} of the pairs of slice {dimension}={value} got a label; its min_coverage asks "
+            f"for {percent(least)} in each: {_ADVICE}, or judge.slices: show"
+            for value, part in low[:NAMED_MAX]
+        ]
+        if low[NAMED_MAX:]:
+            reasons.append(f"{criterion}: {len(low) - NAMED_MAX} more slices of {dimension} got too few labels")
+        (blockers if config.judge.slices == "guard" else caveats).extend(reasons)
+        whole = _sum(parts.values())
+        uneven = [(part.share, value, part) for value, part in parts.items() if _uneven(part, whole.minus(part))]
+        if uneven:
+            _, value, part = min(uneven)
+            _, other, most = max((one.share, name, one) for name, one in parts.items())
+            if value == other:  # it alone got more than the rest
+                _, value, part = min((one.share, name, one) for name, one in parts.items())
+            caveats.append(
+                f"labels came for {percent(most.share)} of {dimension}={other} and {percent(part.share)} of "
+                f"{dimension}={value} ({most.labelled:,} of {most.ended:,} and {part.labelled:,} of {part.ended:,} "
+                "pairs); see for which slices labels are written"
+            )
+    return blockers, caveats
 
 
 _ADVICE = "see for which pairs no label is written, or set a smaller min_coverage where that is meant"
@@ -190,8 +245,8 @@ def _uneven(one: Part, other: Part) -> bool:
 
 
 def _too_low(part: Part, least: float, alpha: float) -> bool:
-    """Whether less than `least` of a part is labelled, beyond chance."""
+    """Whether less than `least` of a part is labelled, beyond chance at the level `alpha` of one part."""
     unlabelled = part.ended - part.labelled
     if not 0.0 < least < 1.0 or not 0 < unlabelled <= part.ended or part.share >= least:
         return False
-    return log_e_above(part.ended, unlabelled, 1.0 - least) >= math.log(_PARTS / alpha)
+    return log_e_above(part.ended, unlabelled, 1.0 - least) >= math.log(1.0 / alpha)

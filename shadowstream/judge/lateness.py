@@ -9,7 +9,7 @@ would be seen by nobody. Corrections take back as many records as they add and a
 from __future__ import annotations
 
 from shadowstream.judge.covered_time import hours
-from shadowstream.judge.rates import in_percent
+from shadowstream.judge.rates import percent
 from shadowstream.judge.windows import END, Windows, iso
 
 WAITING_MAX = 0.01
@@ -88,4 +88,4 @@ def _late_share(windows: Windows) -> float:
 
 
 def _percent(share: float) -> str:
-    return in_percent(share, 3)
+    return percent(share, 3)

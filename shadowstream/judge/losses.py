@@ -7,7 +7,7 @@ side           compared or judged                       lost
 =============  =======================================  ====================================================
 production     units of missing (`criteria.RATES`)      undecodable (value, input), unpairable, duplicate,
                                                         repeated, evicted, uncompared
-candidate      units of extra                           undecodable, unpairable, duplicate, repeated
+candidate      units of extra                           undecodable, unpairable, duplicate, repeated, evicted
 =============  =======================================  ====================================================
 
 `warm_up`, `filtered` and `sampled_out` are declared. They stand on neither side, so that they neither lower the share
@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 LossSide = Literal["production", "candidate"]
-OTHER = "(other)"
+EVICTED, OTHER = "evicted", "(other)"
 """Reasons for which there was no room, together."""
 REASON_CHARS_MAX = 160
 REASONS_MAX = 400
@@ -47,6 +47,15 @@ _DECODING = {
     "framing": "set schemas.formats of the topic",
     "bounds": "raise limits.decoded_bytes_max",
 }
+PARTNER_UNREAD = "its partner may be a record of {} that {}"
+"""Why a record is evicted whose partner is among those that nobody could read."""
+WHOSE, WHY_UNREAD = ("production", "the candidate"), ("could not be read", "was compacted away")
+_READABLE = "make the records of {} readable: set schemas, or receive.message.max.bytes under kafka.client"
+_LASTING = "raise the retention of the topics, and let compaction delete nothing before it is read"
+_EVICTED = {
+    **{PARTNER_UNREAD.format(whose, WHY_UNREAD[0]): _READABLE.format(whose) for whose in WHOSE},
+    **{PARTNER_UNREAD.format(whose, WHY_UNREAD[1]): _LASTING for whose in WHOSE},
+}
 _REPEATS = "the identity is not unique: use identity.kind occurrence or coordinate, or id with a field that is"
 
 LOSSES: Mapping[str, Loss] = {
@@ -58,7 +67,9 @@ LOSSES: Mapping[str, Loss] = {
     "duplicate_production": Loss("production", _REPEATS),
     "repeated_production": Loss("production", _REPEATS),
     "evicted": Loss(
-        "production", "raise limits.pending_bytes_max or add joiners; raise the retention of topics that delete records"
+        "production",
+        "raise limits.pending_bytes_max or add joiners; raise the retention of topics that delete records",
+        _EVICTED,
     ),
     "uncompared": Loss(
         "production",

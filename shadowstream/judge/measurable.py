@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from shadowstream.config import Config, Criterion
-from shadowstream.judge.coverage import percent
-from shadowstream.judge.criteria import CHECK, LABELS, PAIRS, RATES, behind, cost_names, mean_name
+from shadowstream.judge.criteria import CHECK, LABELS, PAIRS, RATES, behind, cost_names, mean_name, no_units_of
 from shadowstream.judge.parts import scope_of
+from shadowstream.judge.rates import percent
 
 MIN_COVERAGE: Mapping[str, float] = {"labels": 0.5, "slower": 0.9, "over": 0.9, "cost": 0.9, "twin": 0.9}
 """Defaults of a criterion's least coverage where they are not the judge's."""
@@ -62,8 +62,7 @@ def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) 
             return Measurable(figures.get(mean_name(path, criterion.bound or 0.0, criterion.limit), 0), pairs)
         case "check":
             values = figures.get(f"{CHECK}checked:{path}", 0)
-            nothing = figures.get(f"{CHECK}neither:{path}", 0) if criterion.check in ("range", "category") else 0
-            return Measurable(values - nothing, pairs)
+            return Measurable(values - _sum(figures, no_units_of(criterion)), pairs)
         case "field":
             looked, there = (figures.get(f"{CHECK}{name}:{path}", 0) for name in ("looked", "there"))
             return Measurable(there, looked)

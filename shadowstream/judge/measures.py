@@ -34,7 +34,7 @@ from shadowstream.judge.evidence import (
     upper_limit,
 )
 from shadowstream.judge.grid import SUMS, GridSums, critical_grid_n, grid_sums
-from shadowstream.judge.rates import in_percent
+from shadowstream.judge.rates import percent
 
 Numbers: TypeAlias = tuple[int, ...]
 Buckets: TypeAlias = Mapping[int, tuple[int, int]]
@@ -162,8 +162,8 @@ class Measure(ABC):
         if above < self.log_reject_at:
             return None
         return (
-            f"{self.id}: {self.bad(amount):.12g} of {n} {self.units} ({in_percent(self.bad(amount) / n)}) are shown to "
-            f"be over the limit {in_percent(self.limit)} (ln E {above:.4g}, needed {self.log_reject_at:.4g})"
+            f"{self.id}: {self.bad(amount):.12g} of {n} {self.units} ({percent(self.bad(amount) / n)}) are shown to "
+            f"be over the limit {percent(self.limit)} (ln E {above:.4g}, needed {self.log_reject_at:.4g})"
         )
 
 

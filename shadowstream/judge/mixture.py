@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,6 +25,8 @@ _TINY = 1e-290
 _LOGIT_MAX = 100.0
 
 
+# Criteria without a bad unit share their counts, and a bound is searched for where the last window found it.
+@lru_cache(maxsize=16_384)
 def log_e(n: int, s: int, p: float, q: float) -> float:
     """ln E_below with the limit given as p and q = 1 - p, each as precise as the caller has it.
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shadowstream.judge.coverage import declared_share, percent
+from shadowstream.judge.coverage import declared_share
 from shadowstream.judge.losses import DECLARED
+from shadowstream.judge.rates import percent
 
 Verdict = Mapping[str, Any]
 _COVERAGE = "coverage: "

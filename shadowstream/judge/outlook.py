@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from shadowstream.judge.clusters import DEFF_MAX
-from shadowstream.judge.coverage import percent
 from shadowstream.judge.doubt import BEYOND_DOUBT
 from shadowstream.judge.evidence import critical_n
 from shadowstream.judge.forecast import Shares, units_needed, units_that_show
+from shadowstream.judge.rates import percent
 
 HOUR_MS = 3_600_000
 POWER = 0.9
@@ -62,7 +62,8 @@ def outlook_of(said: Record, verdict: Record) -> Outlook:
     n, muted = said["n"], said["muted"]
     needed = _needed(said, -(-n // verdict["windows_closed"]) if verdict["windows_closed"] else 1)
     covered = covered_hours(verdict)
-    per_hour = n / covered if covered and n else None
+    # At the end of a bounded trial no hour brings more.
+    per_hour = n / covered if covered and n and not verdict["final"] else None
     more = None if needed is None else max(0, needed - n)
     state = _state(said)
     return Outlook(

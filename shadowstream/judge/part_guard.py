@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 
 from shadowstream.compare.slices import OTHER, UNDECODABLE
 from shadowstream.config import Config
-from shadowstream.judge.coverage import SIDES, Share, lowered_by, percent, share_of
+from shadowstream.judge.coverage import SIDES, Share, lowered_by, share_of
 from shadowstream.judge.criteria import RATES
 from shadowstream.judge.evidence import log_e_above
 from shadowstream.judge.measures import Measure
 from shadowstream.judge.parts import PAIRS, outcomes_by_topic
+from shadowstream.judge.rates import percent
 
 _LEAST_LOST, _MOST_LOST = 0.001, 0.999
 _OF_TOPIC = {"mismatch": "differ", "missing": "have no partner", "extra": "have no partner"}
@@ -97,6 +98,6 @@ def _over(
         return None
     return (
         f"output topic {topic}: {s:,} of {n:,} {RATES[rate].units} ({percent(s / n)}) {_OF_TOPIC[rate]}, which is "
-        f"shown to be over the limit {measure.limit:g} of {measure.id}. Mend the candidate there, or give {rate} a "
-        f"criterion with topic: {topic} and a limit of its own"
+        f"shown to be over the limit {percent(measure.limit)} of {measure.id}. Mend the candidate there, or give "
+        f"{rate} a criterion with topic: {topic} and a limit of its own"
     )

@@ -107,4 +107,4 @@ def caveats(config: Config, paths: Paths, figures: Mapping[str, int]) -> list[st
     ]
     unmatched = [what for what, path in named if paths.unseen(path)]
     where = f"in {pairs:,} pairs (a sample was looked at); {paths.fields()}"
-    return [f"{what} has met no field {where}" for what in unmatched]
+    return [f"{what} matched no field {where}" for what in unmatched]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shadowstream.config import Config
+from shadowstream.judge.rates import percent
 from shadowstream.judge.windows import Windows
 
 _WORDS = {"schema": "not written by shadowstream", "decode": "broken", "refused": "with impossible contents"}
@@ -21,7 +22,7 @@ def _of_stats(config: Config, windows: Windows) -> list[str]:
     kinds = ", ".join(f"{n} {_WORDS.get(reason, reason)}" for reason, n in sorted(windows.refused.items()))
     return [
         f"{refused} records of {config.plan.of('stats')} were refused and count in nothing ({kinds}; "
-        f"{100 * refused / (refused + taken):.3g}% of its records): see stats_unreadable in the log of the judge, and "
+        f"{percent(refused / (refused + taken), 3)} of its records): see stats_unreadable in the log of the judge, and "
         "let nobody but the roles of this trial write there; statistics that are lost show as a remainder"
     ]
 

@@ -7,14 +7,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from shadowstream.config import Config
-from shadowstream.judge.coverage import percent
-from shadowstream.judge.criteria import NOISE, PAIRS, SHIFT, behind, mean_name
+from shadowstream.judge.criteria import CHECK, NOISE, PAIRS, SHIFT, agreed_of, behind, mean_name
 from shadowstream.judge.evidence import log_e_above
+from shadowstream.judge.parts import scope_of
+from shadowstream.judge.rates import percent
 
 SHIFT_UNIT = 2.0**-32
 """As the joiner sums differences with their sign (joiner/shifts.py)."""
 NOISE_MAX = 20
 NAMED_MAX = 5
+
+
+def side_notes(config: Config, figures: Mapping[str, int]) -> list[str]:
+    """All of these, as caveats."""
+    return [*shifts(config, figures), *noise_caveats(config, figures), *failed_checks(config, figures)]
 
 
 def shifts(config: Config, figures: Mapping[str, int]) -> list[str]:
@@ -35,10 +41,28 @@ def shifts(config: Config, figures: Mapping[str, int]) -> list[str]:
             way = "higher" if higher > lower else "lower"
             said.append(
                 f"{one.id}: the candidate is systematically {way}: in {most} of {differ} pairs that differ "
-                f"({100 * most / differ:.4g}%), by {shift * SHIFT_UNIT * bound / n:+.4g} on average over all {n} pairs "
+                f"({percent(most / differ)}), by {shift * SHIFT_UNIT * bound / n:+.4g} on average over all {n} pairs "
                 f"with numbers (ln E {found:.4g}, {need:.4g} shows it)"
             )
     return said
+
+
+def failed_checks(config: Config, figures: Mapping[str, int]) -> list[str]:
+    """Checks that production's own values fail: what the candidate fails beside them is no fault of it."""
+    found = []
+    for one in config.judge.criteria:
+        if one.rate != "check" or one.muted:
+            continue
+        of = behind(scope_of(one), figures) if scope_of(one) else figures
+        checked = of.get(f"{CHECK}checked:{one.path}", 0)
+        both = sum(of.get(name, 0) for name in agreed_of(one))
+        if 0 < both <= checked:
+            found.append(
+                f"{one.id}: in {both:,} of {checked:,} pairs ({percent(both / checked)}) production fails the same "
+                "check as the candidate; these do not count against the candidate. Mend production there, or correct "
+                "the check"
+            )
+    return found
 
 
 def noise(figures: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -58,14 +82,14 @@ def noise_caveats(config: Config, figures: Mapping[str, int]) -> list[str]:
     under = [one for one in judged if by_path.get(one.path or "", 0) >= n * one.limit]
     said = [
         f"{one.id}: its limit {percent(one.limit)} lies under the noise floor: production's two runs differ there in "
-        f"{by_path[one.path or '']} of {n} pairs ({100 * by_path[one.path or ''] / n:.4g}%). Set a limit above it, a "
+        f"{by_path[one.path or '']} of {n} pairs ({percent(by_path[one.path or ''] / n)}). Set a limit above it, a "
         "tolerance for the field, or judge by rate: twin"
         for one in under
     ]
     named = {one.path for one in under}
     shown = [one for one in noise(figures) if one["path"] not in named][:NAMED_MAX]
     if shown:
-        each = ", ".join(f"{one['path']} in {one['s']} ({100 * one['s'] / n:.3g}%)" for one in shown)
+        each = ", ".join(f"{one['path']} in {one['s']} ({percent(one['s'] / n, 3)})" for one in shown)
         said.append(f"noise floor: of {n} pairs of production and its twin there differ {each}")
     return said
 

@@ -21,12 +21,12 @@ from typing import NamedTuple
 from shadowstream.compare.slices import UNDECODABLE
 from shadowstream.config import Config
 from shadowstream.judge.coverage import share_of
-from shadowstream.judge.criteria import FAILED
+from shadowstream.judge.criteria import FAILED, agreed_of, no_units_of
 from shadowstream.judge.evidence import critical_n, log_e_above
 from shadowstream.judge.measures import Measure
 from shadowstream.judge.part_guard import bad_topics, uncovered_values
 from shadowstream.judge.parts import BAD, PAIRS, by_value
-from shadowstream.judge.rates import in_percent
+from shadowstream.judge.rates import percent
 
 NAMED_MAX = 5
 OF_COVERAGE, OF_TOPIC = 2, 3
@@ -41,6 +41,9 @@ class Row(NamedTuple):
     s: tuple[str, ...]
     units: str
     bad: str
+    agreed: tuple[str, ...] = ()
+    """Figures of bad units that are none, as of `criteria.Rate`."""
+    no_units: tuple[str, ...] = ()
 
 
 class Found(NamedTuple):
@@ -72,6 +75,8 @@ def row_of(measure: Measure) -> Row | None:
             (f"check/{criterion.check}:{criterion.path}",),
             "values checked",
             f"fail the check of {criterion.path}",
+            agreed_of(criterion),
+            no_units_of(criterion),
         ),
         # A part of what the mean adds up: differences of the whole bound, or a number on one side alone.
         "mean": Row(
@@ -129,7 +134,10 @@ def _first(reasons: list[str]) -> list[str]:
 
 
 def _counts(row: Row, counts: Mapping[str, int]) -> tuple[int, int]:
-    return sum(counts.get(name, 0) for name in row.n), sum(counts.get(name, 0) for name in row.s)
+    n, s, agreed, none = (
+        sum(counts.get(name, 0) for name in names) for names in (row.n, row.s, row.agreed, row.no_units)
+    )
+    return n - none, s - agreed
 
 
 def _log_e(measure: Measure, row: Row, counts: Mapping[str, int]) -> float:
@@ -141,8 +149,8 @@ def _log_e(measure: Measure, row: Row, counts: Mapping[str, int]) -> float:
 def _bad(measure: Measure, row: Row, name: tuple[str, str], counts: Counter[str], everything: int) -> str:
     n, s = _counts(row, counts)
     return (
-        f"slice {name[0]}={name[1]}: {s} of {n} {row.units} ({100 * s / n:.4g}%) {row.bad}, which is shown to be over "
-        f"the limit {in_percent(measure.limit)} of {measure.id}; the slice holds {_share(counts[PAIRS], everything)} "
+        f"slice {name[0]}={name[1]}: {s} of {n} {row.units} ({percent(s / n)}) {row.bad}, which is shown to be over "
+        f"the limit {percent(measure.limit)} of {measure.id}; the slice holds {_share(counts[PAIRS], everything)} "
         "of all pairs. Mend the candidate there; judge.slices: show lets slices decide nothing"
     )
 
@@ -166,7 +174,7 @@ def _small(
     found.sort()
     said = [
         f"slice {name}: {n} pairs ({share} of all), too few to be judged by themselves: {needed} are needed at the "
-        f"limit {in_percent(measure.limit)} of {measure.id}; {_how_many(s, n)} {row.bad}"
+        f"limit {percent(measure.limit)} of {measure.id}; {_how_many(s, n)} {row.bad}"
         for _, _, name, n, s, share in found[:NAMED_MAX]
     ]
     if len(found) > NAMED_MAX:
@@ -180,4 +188,4 @@ def _how_many(s: int, n: int) -> str:
 
 
 def _share(n: int, everything: int) -> str:
-    return f"{100 * n / everything:.3g}%" if everything else "none"
+    return percent(n / everything, 3) if everything else "none"

@@ -12,7 +12,7 @@ from shadowstream.judge.explained import doubt
 from shadowstream.judge.levels import Level
 from shadowstream.judge.measurable import Measurable, unmeasured
 from shadowstream.judge.measures import ByRecord, Measure, Numbers
-from shadowstream.judge.rates import in_percent
+from shadowstream.judge.rates import percent
 from shadowstream.judge.tally import Pair
 from shadowstream.judge.trailing import Trailing
 
@@ -45,9 +45,9 @@ class Standing:
         upper = self.said["upper"]
         return (
             f"{self.measure.id}: {_amount(self.said['bad'])} of {self.said['n']} {self.measure.units}; the rate is "
-            f"shown to lie under {in_percent(self.measure.limit)}"
-            + (f" (upper limit {in_percent(upper, 3)})" if upper is not None else "")
-            + (f"; a rate of {in_percent(caught, 3)} would have been caught" if caught is not None else "")
+            f"shown to lie under {percent(self.measure.limit)}"
+            + (f" (upper limit {percent(upper, 3)})" if upper is not None else "")
+            + (f"; a rate of {percent(caught, 3)} would have been caught" if caught is not None else "")
         )
 
 
@@ -140,9 +140,9 @@ def _pooled(measure: Measure, counts: tuple[int, int]) -> list[str]:
         return []
     units = {"key": "keys", "block": "windows"}[measure.criterion.unit]
     return [
-        f"{measure.id}: {s} of {n} {measure.rate.units} ({s / n:.4g}) are bad, at or over the limit {measure.limit:g}, "
-        f"whatever their shares by unit: {measure.criterion.unit} show: a few {units} hold most of the records; look "
-        "at the differences there"
+        f"{measure.id}: {s} of {n} {measure.rate.units} ({percent(s / n)}) are bad, at or over the limit "
+        f"{percent(measure.limit)}, whatever their shares by unit: {measure.criterion.unit} show: a few {units} hold "
+        "most of the records; look at the differences there"
     ]
 
 
@@ -161,12 +161,12 @@ def _not_shown(measure: Measure, said: Mapping[str, Any], possible: bool) -> str
         return f"{measure.id}: {bad} bad of {n} {measure.units} cannot be: the joiner's counts are wrong; report this"
     if n and said["bad"] / n >= measure.limit:
         return (
-            f"{measure.id}: {bad} of {n} {measure.units} ({in_percent(said['bad'] / n)}) lie at or over the limit "
-            f"{in_percent(measure.limit)}; more records alone will not show it good: look at the differences, or set "
+            f"{measure.id}: {bad} of {n} {measure.units} ({percent(said['bad'] / n)}) lie at or over the limit "
+            f"{percent(measure.limit)}; more records alone will not show it good: look at the differences, or set "
             "another limit if this one is not meant"
         )
     return (
-        f"{measure.id}: {bad} of {n} {measure.units} do not show the rate to lie under {in_percent(measure.limit)} "
+        f"{measure.id}: {bad} of {n} {measure.units} do not show the rate to lie under {percent(measure.limit)} "
         f"yet; with {bad} bad ones {said['units_needed']} are needed, {said['units_needed'] - n} more"
     )
 
@@ -203,6 +203,6 @@ def _lately(measure: Measure, said: Mapping[str, Any], trailing: Trailing, held:
     if not bad:
         return [f"{measure.id}: good so far; the last {n} {measure.units} hold no bad one and are too few alone"]
     return [
-        f"{measure.id}: {_amount(bad)} of the last {n} {measure.units} ({in_percent(bad / n if n else 0)}) do not show "
-        f"the rate to lie under {in_percent(measure.limit)} now, whatever came before"
+        f"{measure.id}: {_amount(bad)} of the last {n} {measure.units} ({percent(bad / n if n else 0)}) do not show "
+        f"the rate to lie under {percent(measure.limit)} now, whatever came before"
     ]

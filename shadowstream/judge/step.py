@@ -241,7 +241,9 @@ class JudgeStep:
             standings = [self._standing(one) for one in self.measures]
             standings = [one.blind if is_blind(one.measure.criterion, self.paths) else one for one in standings]
             found = guard(self.config, self._guard_alpha, self.measures, self.windows.figures)
-            labels = selection(self.config, self._guard_alpha, self.label_course, self.windows.tasks)
+            labels = selection(
+                self.config, self._guard_alpha, self.label_course, self.windows.tasks, self.windows.figures
+            )
             standings = [
                 one.held(labels.blockers) if one.measure.criterion.rate == "labels" else one for one in standings
             ]

@@ -16,13 +16,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config
 from shadowstream.judge.blind_spots import blind_spots
 from shadowstream.judge.caveats import caveats_of
 from shadowstream.judge.commands import Said
-from shadowstream.judge.coverage import coverage, share_of, top_reasons, uncovered
+from shadowstream.judge.coverage import coverage, share_of, shed, top_reasons, uncovered
 from shadowstream.judge.criteria import is_known, measured_otherwise, summed_otherwise
 from shadowstream.judge.families import OpenIncident
 from shadowstream.judge.guards import asks_for_error
@@ -34,7 +35,7 @@ from shadowstream.judge.paths import Paths
 from shadowstream.judge.paths import blockers as unseen_blockers
 from shadowstream.judge.paths import caveats as unseen_caveats
 from shadowstream.judge.refusals import refusals_of
-from shadowstream.judge.side_notes import noise, noise_caveats, shifts
+from shadowstream.judge.side_notes import noise, side_notes
 from shadowstream.judge.slice_guard import NOTHING_FOUND, Found
 from shadowstream.judge.slices import LISTED_MAX, Listed
 from shadowstream.judge.standing import Standing
@@ -163,7 +164,7 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     judged = [one for one in case.standings if not one.measure.criterion.muted]
     reasons_by_outcome = top_reasons(windows.figures)
     misfits = {} if case.rejected else misfits_by_outcome(config, outcomes)
-    not_covered = uncovered(config, outcomes, case.lately, reasons_by_outcome, misfits)
+    not_covered = uncovered(config, windows.figures, case.lately, reasons_by_outcome, misfits)
     blockers = [*case.topics, *misfits.values(), *not_covered, *_unproven(case, judged), *_unfit(case, outcomes)]
     if case.rejected:
         decision = "reject"
@@ -185,21 +186,12 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "criteria_hash": case.hash or criteria_hash(config),
         "outcomes": outcomes,
         "fields": {path: pairs for path, pairs in sorted(windows.fields.items()) if pairs > 0},
-        "coverage": coverage(outcomes),
-        "coverage_candidate": share_of("candidate", outcomes).value,
+        "coverage": coverage(windows.figures),
+        "coverage_candidate": share_of("candidate", windows.figures).value,
         "coverage_lately": coverage(case.lately),
         "min_coverage": config.judge.min_coverage,
         "outcome_reasons": reasons_by_outcome,
-        "caveats": [
-            *caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
-            *blind_spots(config, outcomes, windows.closed, case.keys),
-            *unseen_caveats(config, case.paths, windows.figures),
-            *shifts(config, windows.figures),
-            *noise_caveats(config, windows.figures),
-            *(*case.guarded.small, *case.labels.caveats),
-            *caveats_of_time(windows),
-            *refusals_of(config, windows),
-        ],
+        "caveats": _caveats(case, outcomes),
         "remainder": windows.remainder,
         "ledgers": remainders[:_LEDGER_LINES_MAX],
         "incidents_open": sorted(one.id for one in case.incidents),
@@ -225,6 +217,22 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     }
     rounded: dict[str, Any] = _rounded(record)
     return rounded | {"evidence_digest": evidence_digest(rounded)}
+
+
+def _caveats(case: Case, outcomes: Mapping[str, int]) -> list[str]:
+    """What the verdict cannot vouch for, whatever it decides."""
+    config, windows = case.config, case.windows
+    found = [
+        caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
+        blind_spots(config, outcomes, windows.closed, case.keys, final=_final(case)),
+        unseen_caveats(config, case.paths, windows.figures),
+        side_notes(config, windows.figures),
+        case.guarded.small,
+        case.labels.caveats,
+        caveats_of_time(windows),
+        refusals_of(config, windows),
+    ]
+    return [*chain.from_iterable(found)]
 
 
 def _final(case: Case) -> bool:
@@ -317,14 +325,7 @@ def _unfit(case: Case, outcomes: Mapping[str, int]) -> list[str]:
     unread = [name for name, task in windows.tasks.items() if task.seq and not task.ledgers]
     if unread:
         reasons.append(f"conservation: no ledger has come from {', '.join(unread[:5])}")
-    if outcomes.get("evicted"):
-        reasons.append(
-            f"{outcomes['evicted']} records were evicted before they could be compared: their partners may be among "
-            "the records that could not be read or were deleted or compacted away, or they were shed (limits.overflow) "
-            "where both sides lead by turns. `shadowstream diff CONFIG --outcome evicted` shows which. In a new trial "
-            "make production's records readable (schemas, receive.message.max.bytes under kafka.client), raise the "
-            "retention of the output topics, or raise limits.pending_bytes_max or add joiners"
-        )
+    reasons += shed(case.config, windows.figures)
     if asks_for_error(case.config):
         reasons.append(
             "error: judge.criteria asks for it and it cannot be judged: nobody counts the inputs of a candidate that "

@@ -8,10 +8,10 @@ from typing import Any
 
 from shadowstream.codecs.schema_paths import may_hold, paths_in
 from shadowstream.codecs.schemas import is_avro
-from shadowstream.compare.rules import parse_path
 from shadowstream.config import Config
 from shadowstream.configfile import nearest
 from shadowstream.kafka.registry import FolderSchemas
+from shadowstream.paths import parse_path
 from shadowstream.yamlfile import Where
 
 
@@ -47,3 +47,9 @@ def _paths(config: Config) -> Iterator[tuple[Where, str]]:
             yield ("compare", "dimensions", place, "path"), dimension.path
     for place, check in enumerate(config.compare.checks):
         yield ("compare", "checks", place, "path"), check.path
+    if config.identity.path is not None:
+        yield ("identity", "path"), config.identity.path
+    if config.labels is not None:
+        yield ("labels", "path"), config.labels.path
+    if config.production.error is not None and config.production.error.path is not None:
+        yield ("production", "error", "path"), config.production.error.path

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError, StoreError
@@ -22,19 +23,20 @@ from shadowstream.labels.store import Kind, Waiting
 
 Taken = ParamSpec("Taken")
 Given = TypeVar("Given")
-_FORM = 1
+_FORM = 2
 _DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _TABLES = """
 CREATE TABLE IF NOT EXISTS waiting (
-  kind TEXT, id BLOB, time_ms INTEGER, task TEXT, revision TEXT, production TEXT, shadow TEXT, PRIMARY KEY (kind, id)
+  kind TEXT, id BLOB, time_ms INTEGER, task TEXT, revision TEXT, production TEXT, shadow TEXT, parts TEXT,
+  PRIMARY KEY (kind, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_time ON waiting (kind, time_ms, id);
 CREATE TABLE IF NOT EXISTS commits (sequence INTEGER);
 """
 _BESIDE = ("-wal", "-shm", "-journal")
 """Files that SQLite keeps beside the store and trusts as much."""
-_COLUMNS = "id, time_ms, task, revision, production, shadow"
+_COLUMNS = "id, time_ms, task, revision, production, shadow, parts"
 
 
 def path_of(config: Config, instance: str) -> Path:
@@ -44,6 +46,10 @@ def path_of(config: Config, instance: str) -> Path:
     # Two clusters may each have a trial of this name.
     cluster = hashlib.sha256(config.kafka.bootstrap.encode()).hexdigest()[:8]
     return folder / f"{config.name}.{cluster}.{instance}.{_FORM}.sqlite"
+
+
+def _waiting(row: tuple[Any, ...]) -> Waiting:
+    return Waiting(*row)._replace(parts=tuple(json.loads(row[-1])))
 
 
 def _is_disk(error: OSError | sqlite3.DatabaseError) -> bool:
@@ -130,13 +136,16 @@ class LabelStore:
         row = self._db.execute(
             f"DELETE FROM waiting WHERE kind = ? AND id = ? RETURNING {_COLUMNS}", (kind, id_)
         ).fetchone()
-        return None if row is None else Waiting(*row)
+        return None if row is None else _waiting(row)
 
     @_told
     def put(self, kind: Kind, entry: Waiting) -> None:
         """See `Store`."""
         self._begin()
-        self._db.execute("INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?)", (kind, *entry))
+        self._db.execute(
+            "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (kind, *entry[:-1], json.dumps(entry.parts)),
+        )
 
     def waiting(self) -> dict[str, int]:
         """See `Store`."""
@@ -148,7 +157,7 @@ class LabelStore:
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM waiting WHERE kind = ? AND time_ms < ? ORDER BY time_ms, id", (kind, time_ms)
         )
-        return (Waiting(*row) for row in rows)
+        return map(_waiting, rows)
 
     @_told
     def commit(self, sequence: int) -> None:

@@ -36,6 +36,7 @@ from shadowstream.labels.right import at_path
 from shadowstream.labels.step import LabelStep
 from shadowstream.labels.store import Kind, Waiting
 from shadowstream.observe import get_logger
+from shadowstream.paths import parse_one
 from shadowstream.records import Batch, Commit, Place
 from shadowstream.watch import Watch
 
@@ -61,8 +62,8 @@ class LabelsRole:
         self._store, self._client, self._tasks = clients
         names = config.compare.duplicate_names
         self._decoder = Decoder(schema_source(config.schemas), config.schemas.formats, names=names).of(labels.topic)
-        self._path = (labels.label_path or labels.path).split(".")
-        self._id_path = None if labels.id == "key" else labels.id.split(".")
+        self._path = parse_one(labels.label_path or labels.path)
+        self._id_path = None if labels.id == "key" else parse_one(labels.id)
         self._places = offsets.places(offsets.partition_counts(clients.admin, [config.plan.of("scored"), labels.topic]))
         self._positions: dict[Place, int] = {}
         self._at_end: set[Place] = set()
@@ -134,7 +135,7 @@ class LabelsRole:
             time.sleep(0.2)
         if self._store.sequence != sequence:
             waiting: list[tuple[Kind, Waiting]] = [
-                (one["kind"], Waiting(*(one[name] for name in Waiting._fields)))
+                (one["kind"], Waiting(*(one[name] for name in Waiting._fields))._replace(parts=tuple(one["parts"])))
                 for one in records
                 if one["kind"] in ("scored", "label")
             ]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
-from shadowstream.codecs.json_values import read
+from shadowstream.codecs.json_values import dumps, read
 from shadowstream.codecs.numbers import ExactFloat
 from shadowstream.compare.tolerances import exact, exactly_within
-from shadowstream.errors import RecordError
+from shadowstream.errors import CandidateError, RecordError
+from shadowstream.paths import ABSENT, value_at
 
 BOTH, PRODUCTION, CANDIDATE, NEITHER, UNLABELLED = (
     *("label_both_right", "label_production_only", "label_candidate_only"),
@@ -26,26 +27,25 @@ _NOTHING = Decimal(0)
 
 
 def at_path(value: Any, path: Sequence[str]) -> str | None:
-    """The value at a path as JSON; None where there is nothing, or nothing that JSON can say.
+    """The value at a path (`paths.parse_one`) as JSON; None where there is nothing, or nothing that JSON can say.
 
     >>> at_path({"risk": {"late": True}}, ["risk", "late"]), at_path({"risk": None}, ["risk", "late"])
     ('true', None)
     """
-    for name in path:
-        if not isinstance(value, Mapping) or name not in value:
-            return None
-        value = value[name]
-    if value is None:
+    value = value_at(value, path)
+    if value is None or value is ABSENT:
         return None
     try:
-        return orjson.dumps(value, default=_plain, option=orjson.OPT_SORT_KEYS).decode()
-    except (TypeError, UnicodeEncodeError):
+        return dumps(value, _plain, orjson.OPT_SORT_KEYS).decode()
+    except (TypeError, ValueError, CandidateError):
         return None
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, ExactFloat):
-        return orjson.Fragment(str(value.exact).encode())
+        return orjson.Fragment(str(value.exact))
+    if isinstance(value, Decimal) and value.is_finite():
+        return orjson.Fragment(str(value))
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 

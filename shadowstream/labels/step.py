@@ -19,6 +19,7 @@ from shadowstream.codecs.own import encode
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.labels.clock import Clock
+from shadowstream.labels.parts import LabelledParts
 from shadowstream.labels.right import DIFFER, DIFFER_UNLABELLED, UNLABELLED, differ, outcome
 from shadowstream.labels.store import Kind, Store, Waiting
 from shadowstream.records import Place, Write
@@ -70,6 +71,7 @@ class LabelStep:
         self.clock = Clock(self._labels.horizon_ms)
         self.said: Counter[str] = Counter()
         self._cells: dict[str, dict[tuple[int, str], Counter[str]]] = {}
+        self._parts = LabelledParts(config)
         self._changed: dict[tuple[Kind, bytes], Waiting | None] = {}
         self._moved: set[str] = set()
 
@@ -97,6 +99,7 @@ class LabelStep:
         counts.scored_ms = time_ms if counts.scored_ms is None else max(counts.scored_ms, time_ms)
         id_ = record["id"]
         entry = Waiting(id_ or b"", time_ms, task, record["revision"], record["production"], record["shadow"])
+        entry = entry._replace(parts=tuple(record.get("parts", ())))
         if id_ is None:
             self._end(entry, UNLABELLED)
             return
@@ -138,6 +141,7 @@ class LabelStep:
             counts[DIFFER] += 1
             if said == UNLABELLED:
                 counts[DIFFER_UNLABELLED] += 1
+        self._parts.add((entry.task, start_ms, entry.revision), entry.parts, labelled=said != UNLABELLED)
         self.said[said] += 1
 
     def _take(self, kind: Kind, id_: bytes) -> Waiting | None:
@@ -212,7 +216,13 @@ class LabelStep:
             "revision": self._revision,
             "sources": [],
             "windows": [
-                {"start_ms": start_ms, "revision": revision, "outcomes": dict(found), "fields": {}}
+                {
+                    "start_ms": start_ms,
+                    "revision": revision,
+                    "outcomes": dict(found),
+                    "fields": {},
+                    "values": self._parts.of((task, start_ms, revision)),
+                }
                 for (start_ms, revision), found in sorted(self._cells.get(task, {}).items())
             ],
             "ledgers": [{"ledger": 3, "place": str(held), "expected": said.read, "counted": said.ended + waiting}],
@@ -243,6 +253,7 @@ class LabelStep:
         self._moved.clear()
         self.said.clear()
         self._cells.clear()
+        self._parts.clear()
         self._changed.clear()
 
     @property

@@ -18,6 +18,8 @@ class Waiting(NamedTuple):
     revision: str = ""
     production: str | None = None
     shadow: str | None = None
+    parts: tuple[str, ...] = ()
+    """Its value of each of `compare.dimensions`."""
 
 
 class Store(Protocol):

@@ -14,6 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from shadowstream.judge.rates import percent
 from shadowstream.report.facts import Facts, Point, intervals
 
 _SETTINGS: dict[Any, Any] = {
@@ -96,7 +97,7 @@ def rate(facts: Facts, criterion: str) -> str:
         limit = found[-1]["limit"] if found else None
         top = max([one["estimate"] for one in found] + [one.s / one.n for one in dots] + [2 * (limit or 0)], default=1)
         if limit is not None:
-            axes.axhline(limit, color=_LIMIT, lw=1, ls="--", label=f"limit {100 * limit:g}%")
+            axes.axhline(limit, color=_LIMIT, lw=1, ls="--", label=f"limit {percent(limit)}")
         _mark_drift(axes, facts, criterion)
         axes.set_ylim(0, min(1.05, 1.15 * top) or 1)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from shadowstream.judge.rates import percent
+
 
 def number(value: float) -> str:
     """A count for people.
@@ -20,9 +22,9 @@ def rate_text(value: float | None) -> str:
     """A rate in per cent.
 
     >>> rate_text(0.0123456), rate_text(None)
-    ('1.235%', '–')
+    ('1.235 %', '–')
     """
-    return "–" if value is None else f"{100 * value:.4g}%"
+    return "–" if value is None else percent(value)
 
 
 def log_text(value: float) -> str:

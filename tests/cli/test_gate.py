@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.cli.answer import Answer, decide
+from shadowstream.cli.gate import lines
 from shadowstream.codecs import own
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.testing.ports import free_port
@@ -39,6 +40,19 @@ def test_a_fresh_verdict_of_the_revision_is_passed_on(decision: str) -> None:
         [f"because {decision}"],
         CODES[decision],
     )
+
+
+@pytest.mark.parametrize("outcome", ["candidate_error", "timeout", "crashed"])
+@pytest.mark.parametrize("decision", CODES)
+def test_the_commonest_errors_of_the_candidate_stand_after_the_reasons(decision: str, outcome: str) -> None:
+    reasons = {f"{outcome}: TypeError: no q": 4_000, f"{outcome}: KeyError: 'a'": 2}
+    failed = verdict(decision) | {"outcomes": {"match": 9, outcome: 4_002}, "outcome_reasons": reasons}
+    said = lines(decide(encoded(failed), REVISION, NOW_MS + 1, HOUR_MS))
+    (named,) = [line for line in said if line.startswith("top errors: ")]
+    assert named.startswith("top errors: 4,000 x ")
+    assert said.index(f"because {decision}") < said.index(named)
+    good = lines(decide(encoded(verdict(decision)), REVISION, NOW_MS + 1, HOUR_MS))
+    assert not any(line.startswith("top errors: ") for line in good)
 
 
 @pytest.mark.parametrize("verdicts", [None, {}], ids=["no topic", "empty topic"])

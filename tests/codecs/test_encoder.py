@@ -124,7 +124,7 @@ def test_null_is_written_where_it_was_said() -> None:
     assert json.loads(Encoder(NoSchemas(), "x").encode({"a": None}) or b"") == {"a": None}
 
 
-@pytest.mark.parametrize("value", [{1: 2}, object(), {"a": {1, 2}}, 2**70])
+@pytest.mark.parametrize("value", [{1: 2}, object(), {"a": {1, 2}}])
 def test_what_json_cannot_say_is_the_candidates_error(value: Any) -> None:
     with pytest.raises(CandidateError):
         Encoder(NoSchemas(), "x").encode(value)

@@ -3,10 +3,12 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from shadowstream.compare.rules import RuleSet, join_path, parse_path
+from shadowstream.compare.rules import RuleSet
 from shadowstream.config import Rule
 from shadowstream.errors import ConfigError
+from shadowstream.paths import join_path, parse_path
 
 
 def holds(paths: list[str], at: str) -> str | None:
@@ -69,7 +71,9 @@ def test_two_rules_for_one_path_are_a_config_error() -> None:
 
 def test_a_backslash_that_escapes_nothing_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="ends in a backslash"):
-        RuleSet([Rule(path="a\\", ignore=True)])
+        parse_path("a\\")
+    with pytest.raises(ValidationError, match="ends in a backslash"):
+        Rule(path="a\\", ignore=True)
 
 
 def test_a_map_of_many_keys_makes_no_spot_for_each() -> None:

@@ -15,9 +15,10 @@ from shadowstream.compare.pairs import compare_pairs
 from shadowstream.compare.presence import fields, holds
 from shadowstream.compare.result import DIFFERENCES_MAX
 from shadowstream.compare.rows import compare_rows, mismatches
-from shadowstream.compare.rules import RuleSet, join_path, parse_path
+from shadowstream.compare.rules import RuleSet
 from shadowstream.config import Rule
 from shadowstream.errors import ConfigError, RecordError
+from shadowstream.paths import join_path, parse_path
 from tests.compare.avro_cases import Given, pairs_of_one_schema
 from tests.compare.cases import rule_sets
 

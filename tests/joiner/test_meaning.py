@@ -37,6 +37,30 @@ BY_KEY: dict[str, Case] = {
     "capitals are another key": [P("a"), S("A"), *BOTH_DONE, {"missing": 1, "extra": 1}],
     "another number is another key": [P('{"a": 1}'), S('{"a": 2}'), *BOTH_DONE, {"missing": 1, "extra": 1}],
     "a number is no text": [P('{"a": 1}'), S('{"a": "1"}'), *BOTH_DONE, {"missing": 1, "extra": 1}],
+    "JSON under two ids of its JSON Schema": [
+        P('\x00\x00\x00\x00\x01{"a": 1, "b": 2}'), S('\x00\x00\x00\x00\x02{"b":2,"a":1}'), *BOTH_DONE, {"match": 1},
+    ],
+    "framed JSON and JSON": [P('\x00\x00\x00\x00\x01{"a": 1}'), S('{"a":1}'), *BOTH_DONE, {"match": 1}],
+    "a Protobuf message under two schema ids": [
+        P("\x00\x00\x00\x00\x01\x00\x08\x07"), S("\x00\x00\x00\x01\x05\x00\x08\x07"), *BOTH_DONE, {"match": 1},
+    ],
+    "another Protobuf message": [
+        P("\x00\x00\x00\x00\x01\x00\x08\x07"), S("\x00\x00\x00\x00\x02\x02\x02\x08\x07"), *BOTH_DONE,
+        {"missing": 1, "extra": 1},
+    ],
+    "small numbers in eight bytes are no frames": [
+        P("\x00\x00\x00\x00\x00\x00\x00\x11"), S("\x00\x00\x00\x00\x01\x00\x00\x11"), *BOTH_DONE,
+        {"missing": 1, "extra": 1},
+    ],
+    "a fraction is no object that looks like it": [
+        P('{"a": 0.5}'), S('{"a": {"fraction": "0.5"}}'), *BOTH_DONE, {"missing": 1, "extra": 1},
+    ],
+    "nor a text of its digits": [P('{"a": 0.5}'), S('{"a": "0.5"}'), *BOTH_DONE, {"missing": 1, "extra": 1}],
+    "digits of an integer beyond 2⁵³": [
+        P("[9007199254740993]"), S("[ 9007199254740992]"), *BOTH_DONE, {"missing": 1, "extra": 1},
+    ],
+    "true is not 1": [P("[true]"), S("[1]"), *BOTH_DONE, {"missing": 1, "extra": 1}],
+    "a name that comes twice": [P('{"a": 1, "a": 2}'), S('{"a":2}'), *BOTH_DONE, {"missing": 1, "extra": 1}],
     "no JSON after all": [P("{a}"), S("{ a}"), *BOTH_DONE, {"missing": 1, "extra": 1}],
 }  # fmt: skip
 
@@ -55,6 +79,25 @@ def test_the_twin_stays_beside_production() -> None:
     twin = {"topic": "twin", "group": "tg", "commits": "after_output"}
     case: Case = [P(ONE), T(ONE), S(TWO), *BOTH_DONE, {"match": 1, "twin_match": 1, "joint_neither": 1}]
     play(begun(twin=twin), case)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(ONE, TWO), ('{"a": 1, "b": 2}', '{"b":2,"a":1}'), ('\x00\x00\x00\x00\x01{"a": 1}', '{"a":1}')],
+)
+@pytest.mark.parametrize("late", [False, True])
+def test_where_bytes_decide_nothing_else_does(one: str, other: str, late: bool) -> None:
+    world = begun(identity={"kind": "key", "equal_ids": "bytes"})
+    if late:
+        play(world, [P(one), done(10), {"missing": 1}, S(other), committed(10), {"extra": 1}])
+    else:
+        play(world, [P(one), S(other), *BOTH_DONE, {"missing": 1, "extra": 1}])
+
+
+def test_single_objects_of_two_fingerprints() -> None:
+    one, other = (b"\xc3\x01" + bytes([n]) * 8 + b"\x04ab" for n in (1, 2))
+    assert meaning_of(one) == meaning_of(other)
+    assert meaning_of(one) != meaning_of(other + b"c")
 
 
 @given(st.binary(max_size=40))

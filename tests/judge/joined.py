@@ -85,4 +85,6 @@ def _of_records(record: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _text(value: Value, i: int) -> Any:
     value = value(i) if callable(value) else value
+    if isinstance(value, bytes):  # as it is: broken, perhaps
+        return value.decode()
     return value if value is SILENT else json.dumps(value)

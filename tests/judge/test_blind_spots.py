@@ -40,6 +40,13 @@ def test_too_few_windows_or_keys_to_see_clusters_are_named(windows: int, keys: i
     assert blind_spots(PLAIN, {"match": 100}, 12, 30) == []
 
 
+@pytest.mark.parametrize(("final", "said"), [(False, "let it run, or"), (True, "run a new trial over more event time")])
+def test_a_trial_at_its_end_is_promised_nothing_by_waiting(final: bool, said: str) -> None:
+    (found,) = blind_spots(PLAIN, {"match": 100}, 1, 500, final=final)
+    assert said in found
+    assert ("let it run" in found) != final
+
+
 @pytest.mark.parametrize("outcome", ["warm_up", "filtered", "sampled_out"])
 def test_a_large_declared_share_is_named(outcome: str) -> None:
     assert only({"match": 1, outcome: 99}).startswith(f"99 % of production's records were left out as {outcome}")

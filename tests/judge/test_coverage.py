@@ -52,7 +52,7 @@ def test_what_the_candidate_alone_writes_wrong_is_its_own_fault(outcome: str) ->
     assert found["coverage_candidate"] < 0.96
 
 
-@pytest.mark.parametrize("outcome", sorted(LOSSES.keys() - {"evicted"}))
+@pytest.mark.parametrize("outcome", sorted(LOSSES))
 def test_a_loss_within_the_minimum_is_shown_and_holds_nothing_back(outcome: str) -> None:
     found = verdict([{"match": 1_000, "input": 1_000, outcome: 2}] * 24)
     assert found["decision"] == "promote"

@@ -208,6 +208,9 @@ def test_a_trial_at_its_end_is_not_told_to_wait() -> None:
     assert "let it run" in explain(record, "not_yet", record["reasons"]).todo[0]
     over = explain(record | {"final": True}, "not_yet", record["reasons"]).todo
     assert not any("let it run" in one for one in over)
+    ended = explain(record | {"final": True}, "not_yet", record["reasons"]).standings
+    assert any("an hour" in one.sentence for one in explain(record, "not_yet", record["reasons"]).standings)
+    assert not any("hours=" in one.sentence or "an hour" in one.sentence for one in ended)
     assert over[0].startswith("the trial has read all that it was to read, so waiting adds nothing")
     nothing = record | {"final": True, "windows_closed": 0, "reasons": ["no window with compared records has closed"]}
     assert "wait until" not in " ".join(explain(nothing, "not_yet", nothing["reasons"]).todo)
@@ -248,7 +251,7 @@ def test_an_open_incident_is_said_with_its_parts_who_acts_on_it_and_where_the_ex
     (incident,) = found.incidents
     assert "mismatch:carrier=UA since 1970-01-02T" in incident
     assert incident.endswith("; nobody has acknowledged it")
-    assert found.slices[0].startswith("carrier=UA: 400 of 3,000 pairs differ (13.33%)")
+    assert found.slices[0].startswith("carrier=UA: 400 of 3,000 pairs differ (13.33 %)")
     assert "`shadowstream alerts ack CONFIG INCIDENT --by WHO`" in " ".join(found.todo)
     said = {"command": "ack", "subject": incident.split(": ")[0], "by": "ana", "reason": "rolled back", "at_ms": 1}
     run.step.command(0, said)

@@ -84,7 +84,7 @@ def test_a_criterion_of_the_topic_itself_decides_in_place_of_the_guard() -> None
         ({"n": 20, "duplicate_shadow": 20}, "50 % of the candidate's records (480 of 960) were compared"),
         ({"n": 36, "unpairable_production": 4}, "90 % of production's records (864 of 960) were compared"),
         ({"n": 1, "undecodable_input": 1}, "50 % of production's records (24 of 48) were compared"),
-        ({"n": 20, "extra": 20}, "480 of 960 shadow records (50%) have no partner"),
+        ({"n": 20, "extra": 20}, "480 of 960 shadow records (50 %) have no partner"),
     ],
     ids=lambda one: " ".join(one) if isinstance(one, dict) else "",
 )

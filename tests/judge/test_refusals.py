@@ -77,7 +77,7 @@ def test_refused_statistics_are_a_caveat_that_stays_after_a_restart() -> None:
     (said,) = [one for one in verdict["caveats"] if "refused" in one]
     assert said.startswith(
         "4 records of shadow.fraud.stats were refused and count in nothing (1 broken, 2 with impossible contents, "
-        "1 not written by shadowstream; 13.8% of its records)"
+        "1 not written by shadowstream; 13.8 % of its records)"
     )
     bench.restart()
     assert bench.evaluate()["caveats"] == verdict["caveats"]

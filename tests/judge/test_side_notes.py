@@ -25,8 +25,8 @@ def caveats_on(verdict: dict[str, Any], word: str) -> list[str]:
 def test_a_rule_that_matches_nothing_is_named_with_the_fields_that_there_are() -> None:
     rules = [{"path": "scoer", "atol": 0.1}, {"path": "model_version", "ignore": True}]
     said = verdict_of(PAIR, PAIR | {"model_version": "b"}, MISMATCH, rules=rules)
-    assert caveats_on(said, "has met no field") == [
-        "rule 'scoer' has met no field in 1,000 pairs (a sample was looked at); fields seen: model_version, score"
+    assert caveats_on(said, "matched no field") == [
+        "rule 'scoer' matched no field in 1,000 pairs (a sample was looked at); fields seen: model_version, score"
     ]
     assert said["decision"] == "promote", "the rule tolerates nothing, which is the stricter reading"
 
@@ -45,14 +45,14 @@ def test_a_rule_that_matches_nothing_is_named_with_the_fields_that_there_are() -
 )
 def test_other_settings_that_match_nothing_are_named_too(compare: dict[str, Any], named: str) -> None:
     said = verdict_of(PAIR, PAIR, MISMATCH, rules=compare.pop("rules", ()), compare=compare)
-    assert [caveat.partition(" has met")[0] for caveat in caveats_on(said, "has met no field")] == [named]
+    assert [caveat.partition(" matched")[0] for caveat in caveats_on(said, "matched no field")] == [named]
 
 
 def test_a_rule_for_a_field_that_the_candidate_alone_has_matches_it() -> None:
     rules = [{"path": "new", "ignore": True}, {"path": "items.b.p", "atol": 1}, {"path": "items", "key": "id"}]
     production = PAIR | {"items": [{"id": "b", "p": 1}]}
     said = verdict_of(production, production | {"new": 1}, MISMATCH, rules=rules)
-    assert caveats_on(said, "has met no field") == []
+    assert caveats_on(said, "matched no field") == []
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_shift_that_goes_one_way_is_named_with_its_size_and_sign() -> None:
     assert said["decision"] == "promote"
     (caveat,) = caveats_on(said, "systematically")
     assert caveat.startswith(
-        "mean:score: the candidate is systematically higher: in 1000 of 1000 pairs that differ (100%), by +0.01 on "
+        "mean:score: the candidate is systematically higher: in 1000 of 1000 pairs that differ (100 %), by +0.01 on "
         "average over all 1000 pairs with numbers (ln E "
     )
 
@@ -161,7 +161,7 @@ def test_the_noise_floor_of_each_field_stands_in_the_verdict() -> None:
     assert said["noise"] == [{"path": "score", "n": 1_000, "s": 40}]
     assert caveats_on(said, "noise floor") == [
         "field:score: its limit 1 % lies under the noise floor: production's two runs differ there in 40 of 1000 "
-        "pairs (4%). Set a limit above it, a tolerance for the field, or judge by rate: twin"
+        "pairs (4 %). Set a limit above it, a tolerance for the field, or judge by rate: twin"
     ]
 
 
@@ -170,7 +170,7 @@ def test_noise_below_the_limit_and_of_other_fields_is_shown() -> None:
     settings = trial(field_of("user.zip"), **TWIN)
     said = judged(joined(settings, plain, plain, twin=noisy(25)))
     assert caveats_on(said, "noise floor") == [
-        "noise floor: of 1000 pairs of production and its twin there differ score in 40 (4%)"
+        "noise floor: of 1000 pairs of production and its twin there differ score in 40 (4 %)"
     ]
 
 

@@ -24,8 +24,8 @@ def test_a_tenant_of_one_record_in_a_thousand_that_is_wrong_in_all_of_them_holds
     said = said_of({"big": BIG, "tiny": {"n": 5, "s": 5}})
     assert said["decision"] == "not_yet"
     assert said["reasons"] == [
-        "slice tenant=tiny: 360 of 360 pairs (100%) differ, which is shown to be over the limit 1 % of mismatch; the "
-        "slice holds 0.1% of all pairs. Mend the candidate there; judge.slices: show lets slices decide nothing"
+        "slice tenant=tiny: 360 of 360 pairs (100 %) differ, which is shown to be over the limit 1 % of mismatch; the "
+        "slice holds 0.1 % of all pairs. Mend the candidate there; judge.slices: show lets slices decide nothing"
     ]
     assert not any("tenant=tiny" in caveat for caveat in said["caveats"]), "it is a reason already"
     assert any("a slice is over a limit" in todo for todo in explain(said, said["decision"], said["reasons"]).todo)
@@ -52,7 +52,7 @@ def test_a_value_of_a_few_records_is_named_with_its_share_and_does_not_hold_it_b
     said = said_of({"big": BIG, "nano": {"n": 1, "s": 0}})
     assert said["decision"] == "promote"
     assert said["caveats"][-1] == (
-        "slice tenant=nano: 72 pairs (0.02% of all), too few to be judged by themselves: 449 are needed at the limit "
+        "slice tenant=nano: 72 pairs (0.02 % of all), too few to be judged by themselves: 449 are needed at the limit "
         "1 % of mismatch; none of them differ"
     )
 
@@ -68,10 +68,14 @@ def test_many_small_values_are_named_by_their_worst_and_counted() -> None:
 @pytest.mark.parametrize(
     ("rate", "figures", "what"),
     [
-        ("missing", {"n": 5, "missing": 5}, "360 of 720 production records (50%) have no partner"),
-        ("missing", {"missing": 5}, "360 of 360 production records (100%) have no partner"),
-        ("error", {"n": 5, "candidate_error": 5}, "360 of 720 production records (50%) have an error of the candidate"),
-        ("error", {"n": 5, "undecodable_shadow": 5}, "360 of 720 production records (50%) have an error"),
+        ("missing", {"n": 5, "missing": 5}, "360 of 720 production records (50 %) have no partner"),
+        ("missing", {"missing": 5}, "360 of 360 production records (100 %) have no partner"),
+        (
+            "error",
+            {"n": 5, "candidate_error": 5},
+            "360 of 720 production records (50 %) have an error of the candidate",
+        ),
+        ("error", {"n": 5, "undecodable_shadow": 5}, "360 of 720 production records (50 %) have an error"),
     ],
 )
 def test_records_that_ended_alone_count_by_value_too(rate: str, figures: dict[str, int], what: str) -> None:
@@ -90,8 +94,8 @@ def test_latency_and_fields_are_looked_at_by_value() -> None:
     outcomes = {"match": 4_995, "mismatch": 5, "latency_pairs": 5_000, "latency_over": 5}
     said = said_of({"big": big, "tiny": tiny}, settings=settings, **outcomes)
     assert [reason.partition(",")[0] for reason in said["reasons"]] == [
-        "slice tenant=tiny: 360 of 360 pairs (100%) differ at score",
-        "slice tenant=tiny: 360 of 360 pairs with both latencies (100%) are over the latency limit",
+        "slice tenant=tiny: 360 of 360 pairs (100 %) differ at score",
+        "slice tenant=tiny: 360 of 360 pairs with both latencies (100 %) are over the latency limit",
     ]
 
 

@@ -177,10 +177,12 @@ def test_a_lost_stats_record_makes_it_not_yet() -> None:
     assert record["reasons"] == ["conservation: 1 stats records are missing in the joiner's sequence"]
 
 
-def test_evicted_records_make_it_not_yet() -> None:
-    record = build(case(*[GOOD_HOUR] * 23, {**GOOD_HOUR, "evicted": 4}), 7)
-    assert record["decision"] == "not_yet"
-    assert record["reasons"][0].startswith("4 records were evicted")
+@pytest.mark.parametrize(("evicted", "decision"), [(4, "promote"), (240, "promote"), (300, "not_yet")])
+def test_evicted_records_hold_promote_back_by_their_share(evicted: int, decision: str) -> None:
+    record = build(case(*[GOOD_HOUR] * 23, {**GOOD_HOUR, "evicted": evicted}), 7)
+    assert (record["decision"], record["coverage"]) == (decision, pytest.approx(24_000 / (24_000 + evicted)))
+    named = [reason for reason in record["reasons"] if reason.startswith(f"{evicted} records were evicted")]
+    assert bool(named) == (decision == "not_yet")
 
 
 def test_an_outcome_outside_the_closed_table_makes_it_not_yet() -> None:

@@ -57,8 +57,8 @@ def test_the_markdown_has_a_line_a_criterion_and_the_examples_folded() -> None:
     text = markdown(facts())
     assert text.startswith("### ❌ `fraud`: **reject**\n")
     lines = text.splitlines()
-    assert "| `mismatch` | shown bad | 160 | 6,000 | 1% | – |" in lines
-    assert any(line.startswith("| `missing` | shown good | 0 | 6,000 | 1% |") for line in lines)
+    assert "| `mismatch` | shown bad | 160 | 6,000 | 1 % | – |" in lines
+    assert any(line.startswith("| `missing` | shown good | 0 | 6,000 | 1 % |") for line in lines)
     assert "<details><summary>3 of 3 examples</summary>" in lines
     assert "| mismatch | `order-2` | `score` | `0.25` | `0.75` |" in lines
     assert text.startswith("### ⏳ `fraud`: **not yet**\n", 0) is False

@@ -53,7 +53,7 @@ def test_evidence_rate_band_limit_and_drift_are_drawn(late: Facts) -> None:
     assert plots.drawn(late) == ["mismatch"]
     assert len(drawn) == 2
     labels = "".join(said.text)
-    for part in ("limits of the whole", "limit 1%", "incident opens", "shown good from"):
+    for part in ("limits of the whole", "limit 1 %", "incident opens", "shown good from"):
         assert part in labels
 
 
@@ -61,7 +61,7 @@ def test_slices_incidents_and_what_a_criterion_lacks_are_there(late: Facts) -> N
     text = " ".join(" ".join(parsed(page(late)).text).split())
     at = text.index("Slices that hold the excess")
     assert text[at:].startswith("Slices that hold the excess slice differ of rate at least ln E carrier = <script>")
-    assert "]]> 160 3,000 5.333%" in text[at : at + 200]
+    assert "]]> 160 3,000 5.333 %" in text[at : at + 200]
     (incident,) = late.explanation.incidents
     assert "Open incidents " + " ".join(incident.split()) in text
     assert "72 of 900" in text[text.index("Criteria") :], "how it was lately"

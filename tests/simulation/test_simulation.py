@@ -49,6 +49,7 @@ def test_the_oracle_is_short_and_knows_nothing_of_the_joiner() -> None:
     path = Path(oracle.__file__)
     for name in (
         "oracle.py",
+        "failures.py",
         "repeats.py",
         "truth.py",
         "world.py",
@@ -89,10 +90,10 @@ def test_what_cannot_be_and_what_nobody_has_listed_must_not_be_shown() -> None:
 
 
 def test_every_outcome_of_the_judges_closed_table_is_to_be_shown_under_some_identity() -> None:
-    """Who adds an outcome has the simulator show it, or names what shows it."""
+    """Who adds an outcome has the simulator show it."""
     figures = {*LATENCIES, *LABELS, "input", "input_failed", "input_undecodable"}
     figures |= {name for name in KNOWN if name.startswith("label_")}
-    assert KNOWN - figures - set(coverage.OUTCOMES) == set(coverage.NOT_PLAYED)
+    assert KNOWN - figures - set(coverage.OUTCOMES) == set()
     for outcome in coverage.OUTCOMES:
         assert any(coverage.impossible(outcome, identity) is None for identity in IDENTITIES), outcome
 
@@ -104,3 +105,16 @@ def test_a_declared_change_is_expected_unless_something_else_differs_too() -> No
     )
     assert oracle.compared(plain, declared) == oracle.compared(near, declared) == "expected"
     assert oracle.compared(differs, declared) == "mismatch"
+
+
+def test_a_pair_is_uncompared_only_where_nothing_but_a_function_decides() -> None:
+    label = Label(1, Side.PRODUCTION, 0)
+    kinds = ("plain", "unanswered", "unexplained", "answered", "failed", "broken", "tombstone")
+    plain, unanswered, unexplained, answered, failed, broken, tombstone = (
+        Written(label, kind, "", False, False) for kind in kinds
+    )
+    assert oracle.compared(plain, unanswered) == oracle.compared(plain, unexplained) == "uncompared"
+    assert oracle.compared(plain, answered) == "tolerated"
+    assert oracle.compared(failed, unanswered) == oracle.compared(tombstone, unanswered) == "mismatch"
+    assert oracle.compared(broken, unanswered) == "undecodable_production"
+    assert oracle.compared(unanswered, unanswered) == oracle.compared(failed, failed) == "match"

@@ -26,6 +26,7 @@ BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "base", "manager
 RANKS = {
     "shadowstream.ahead": 0,
     "shadowstream.errors": 0,
+    "shadowstream.paths": 0,
     "shadowstream.records": 0,
     "shadowstream.rows": 0,
     "shadowstream.config": 1,
@@ -82,6 +83,7 @@ PURE = (
     "shadowstream.joiner",
     "shadowstream.judge",
     "shadowstream.labels",
+    "shadowstream.paths",
     "shadowstream.records",
     "shadowstream.rows",
     "shadowstream.runner.__init__",

@@ -7,13 +7,17 @@ from typing import Any
 
 from shadowstream.records import Side
 from shadowstream.runner.outputs import Output
-from shadowstream.testing.simulation.history import OUTPUTS, Answer, Input
+from shadowstream.testing.simulation.history import FAILS, FAILURE, OUTPUTS, Answer, Input
 
 CHANGES: dict[str, dict[str, Any]] = {
     "near": {"near": 1.25},
     "noisy": {"noise": 9},
     "declared": {"grade": "new"},
     "differs": {"n": -1},
+    "failed": {FAILURE: FAILS},
+    "answered": {"answered": 1},
+    "unanswered": {"asked": 1},
+    "unexplained": {"unexplained": 1},
 }
 """What an output of each kind holds otherwise than a plain one."""
 UNREADABLE = b"\x00"
@@ -27,7 +31,7 @@ def content(answer: Answer, one: Input, blind: bool) -> bytes | None:
     if answer.kind == "broken":
         return b"\xff" + bytes([answer.k])
     value: dict[str, Any] = {"k": answer.k, "near": 1.0, "noise": 0, "n": one.number, "grade": "old"}
-    value |= CHANGES.get(answer.kind, {})
+    value |= {"answered": 0, "asked": 0, "unexplained": 0} | CHANGES.get(answer.kind, {})
     if not blind:
         value["cid"] = one.id.decode()
     return json.dumps(value).encode()

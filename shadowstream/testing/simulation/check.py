@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from shadowstream.records import Place, Side
+from shadowstream.testing.simulation.failures import ABSENCES
 from shadowstream.testing.simulation.history import DECLARED, WINDOW_MS
 from shadowstream.testing.simulation.logs import Label
 from shadowstream.testing.simulation.losses import LACKING, Losses, is_unread
@@ -19,7 +20,6 @@ Totals = Counter[tuple[int, str, str]]
 """Counts by window, revision and outcome."""
 BLAMES = re.compile(r"(?<!twin_)(missing|extra|mismatch|cardinality)( said, and not expected|', )")
 """Of a trial that was cut short, offences that blame the candidate."""
-FAILED = ("error", "timeout", "crashed")
 
 
 def counted_as(outcome: str) -> str:
@@ -146,6 +146,9 @@ class Verdict:
         if self.trial.setup.identity == "coordinate":
             return True
         levels = [task.shedding for process in self.trial.processes for task in process.step.tasks.values()]
+        labels = self._labels(row)
+        if any(written.label in labels and self.losses.unreadable(written) for written in unit.written[Side.SHADOW]):
+            return any(shedding.level for shedding in levels)  # by an id of its own, which the truth does not know
         by_key = self.trial.setup.identity in ("key", "occurrence")
         id_ = unit.input.key.encode() if by_key else unit.input.id
         return any(shedding.sheds(id_) for shedding in levels)
@@ -205,7 +208,7 @@ class Verdict:
                 window = unit.input.time_ms // WINDOW_MS * WINDOW_MS
                 asked = unit.input.absence != "undecodable"
                 totals[window, unit.revision, "input" if asked else "input_undecodable"] += 1
-                totals[window, unit.revision, "input_failed"] += unit.input.absence in FAILED
+                totals[window, unit.revision, "input_failed"] += unit.input.absence in ABSENCES
         seen: Totals = Counter()
         for record in self.stored.stats:
             for window in record["windows"]:

@@ -23,7 +23,7 @@ OUTCOMES = (
         "candidate_error",
         "filtered",
     ),
-    *("timeout", "crashed", "undecodable_input", "sampled_out", "evicted", "warm_up"),
+    *("timeout", "crashed", "both_failed", "uncompared", "undecodable_input", "sampled_out", "evicted", "warm_up"),
     *(
         f"{kind}_{side}"
         for kind in ("undecodable", "duplicate", "repeated", "unpairable")
@@ -43,11 +43,6 @@ OCCURRENCE = {
     "correction of evicted": "within the disorder that the grace allows nothing is said too early",
 }
 WITHOUT_TWIN = "the config refuses a twin here"
-NOT_PLAYED = {
-    "both_failed": "no trial of the simulator has production.error; shown by tests/joiner",
-    "uncompared": "no trial of the simulator has functions of compare; shown by tests/compare and tests/pipeline",
-}
-"""Outcomes that the simulator cannot show yet, and what shows them."""
 
 
 def impossible(outcome: str, identity: str) -> str | None:

@@ -8,6 +8,7 @@ from random import Random
 
 from shadowstream.records import Side
 from shadowstream.runner.partitioner import partition_for
+from shadowstream.testing.simulation.failures import failing
 from shadowstream.testing.simulation.history import (
     BEGIN_MS,
     FUTURE_MS,
@@ -40,9 +41,17 @@ def history(seed: int) -> History:
     setup = _setup(seed, draw)
     inputs: Sequence[Input] = list(_declared(seed, _inputs(setup, draw)))
     actions = _actions(setup, draw)
+    other, failed = failing(setup, inputs, Random(f"failures of {seed}"))
+    if is_determined(History(other, tuple(failed), ())):
+        setup, inputs = other, failed
     if can_lose(setup):
         setup, inputs = losing(setup, inputs, Random(f"losses of {seed}"))
     return History(setup, tuple(inputs), tuple(actions))
+
+
+def setup_of(seed: int) -> Setup:
+    """The setup of a seed, before anything is drawn for its inputs: what they may lose or fail in is not in it."""
+    return _setup(seed, Random(seed))
 
 
 def _declared(seed: int, inputs: Iterable[Input]) -> Iterator[Input]:

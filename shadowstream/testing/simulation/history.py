@@ -30,13 +30,20 @@ RECORD_BYTES = 500
 ROUNDS = 3
 """Rounds of sentinels by which event time passes everything where nothing but time closes."""
 RULES = [{"path": "near", "atol": 0.5}, {"path": "noise", "ignore": True}]
-DECLARED = {"name": "grade", "paths": ["grade"], "production": "old", "rate_max": 0.5, "until": "2100-01-01T00:00:00Z"}
+UNTIL = "2100-01-01T00:00:00Z"
+DECLARED = {"name": "grade", "paths": ["grade"], "production": "old", "rate_max": 0.5, "until": UNTIL}
 """The change that is expected."""
+FUNCTIONS = "shadowstream.testing.simulation.functions"
+CALLS = [{"path": "asked", "call": f"{FUNCTIONS}:ends"}, {"path": "answered", "call": f"{FUNCTIONS}:tolerates"}]
+ASKS_WHETHER = {"name": "unexplained", "paths": ["unexplained"], "call": f"{FUNCTIONS}:ends", "rate_max": 0.5}
+FAILURE = "failure"
+"""Header or field by which production says that it failed."""
+FAILS = "down"
 
 
 class Answer(NamedTuple):
-    """One output: its kind (plain, near, noisy, declared, differs, tombstone, broken) and its number among those of its
-    input."""
+    """One output: its kind and its number among those of its input. Kinds: plain, near, noisy, declared, differs,
+    failed, answered, unanswered, unexplained, tombstone, broken."""
 
     kind: str
     k: int = 0
@@ -113,6 +120,10 @@ class Setup:
     """About so many records may wait in a joiner's memory; 0: all that there are. Only where the real roles play."""
     at_least_once: bool = False
     """Without transactions; only where the real roles play."""
+    fails_by: str = ""
+    """Where production says that it failed: header or path; nowhere if this is empty."""
+    asks: bool = False
+    """Functions compare some fields."""
 
     @property
     def kind(self) -> str:
@@ -164,6 +175,8 @@ class Setup:
         production: dict[str, Any] = {"outputs": list(OUTPUTS[: self.topics])}
         if self.commits is not None:
             production |= {"group": "prod", "commits": self.commits}
+        if self.fails_by:
+            production["error"] = {self.fails_by: FAILURE, "equals": FAILS}
         candidate: dict[str, Any] = {
             "call": "shadowstream.testing.simulation.candidate:candidate",
             "trusted": True,
@@ -178,7 +191,11 @@ class Setup:
             "production": production,
             "candidate": candidate,
             "identity": identity,
-            "compare": {"match_sample": 1, "rules": RULES, "expected": [DECLARED]},
+            "compare": {
+                "match_sample": 1,
+                "rules": [*RULES, *(CALLS if self.asks else [])],
+                "expected": [DECLARED, *([{**ASKS_WHETHER, "until": UNTIL}] if self.asks else [])],
+            },
             "judge": {"window_ms": WINDOW_MS},
             "start": "production-group" if self.warm else "earliest",
             "bounded": self.bounded,

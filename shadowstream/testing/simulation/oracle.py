@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from shadowstream.records import Side
-from shadowstream.testing.simulation.history import WINDOW_MS, Setup
+from shadowstream.testing.simulation.failures import ABSENCES
+from shadowstream.testing.simulation.history import WINDOW_MS
 from shadowstream.testing.simulation.logs import Label
-from shadowstream.testing.simulation.repeats import of_repeat, partner
+from shadowstream.testing.simulation.repeats import by_itself, partner
 from shadowstream.testing.simulation.truth import Truth, Unit, Written
 
-AGREES = ("match", "tolerated", "ignored", "expected")
+AGREES = ("match", "tolerated", "ignored", "expected", "both_failed")
+DIFFERS = {"tombstone", "differs", "failed"}
+NOT_BESIDE = ("filtered", "sampled_out", "undecodable_input", "warm_up", "uncompared")
 ABSENT = {"error": "candidate_error", "undecodable": "undecodable_input"}
 
 
@@ -32,20 +35,11 @@ def compared(one: Written, other: Written) -> str:
         return "match"
     if "broken" in kinds:
         return f"undecodable_{(one if one.kind == 'broken' else other).label.side.word}"
-    if "tombstone" in kinds or "differs" in kinds or not same:
+    if not (same and DIFFERS.isdisjoint(kinds)):
         return "mismatch"
-    return "expected" if "declared" in kinds else "tolerated" if "near" in kinds else "ignored"
-
-
-def by_itself(setup: Setup, unit: Unit, one: Written, seen: list[Written]) -> tuple[str, ...]:
-    """Outcomes of a record that is not to be paired, `seen` before it on its side; nothing for one that is."""
-    word, by_path = one.label.side.word, setup.identity == "id by path"
-    if one.broken or (by_path and one.kind == "broken"):
-        return (f"undecodable_{word}", *(["warm_up"] if unit.warm and one.label.side is Side.SHADOW else []))
-    if one.label.side in unit.input.blind or (by_path and one.kind == "tombstone"):
-        return (f"unpairable_{word}",)
-    again = tuple(f"{kind}_{word}" for kind in ("duplicate", "repeated", "unpairable"))
-    return again if one.replayed else of_repeat(setup, unit, one, seen)
+    if "unanswered" in kinds or "unexplained" in kinds:
+        return "uncompared"
+    return "expected" if "declared" in kinds else "ignored" if "noisy" in kinds else "tolerated"
 
 
 def alone(unit: Unit, one: Written, truth: Truth) -> tuple[str, tuple[str, ...] | None]:
@@ -56,6 +50,8 @@ def alone(unit: Unit, one: Written, truth: Truth) -> tuple[str, tuple[str, ...] 
     if unit.warm or one.below_e1:
         return "warm_up", None
     if absence := unit.input.absence:
+        if one.kind == "failed" and truth.setup.fails_by and absence in ABSENCES:
+            return "both_failed", (unit.revision,)
         return ABSENT.get(absence, absence), (unit.revision,)
     if truth.setup.identity == "coordinate":
         return "missing", (unit.revision,)
@@ -85,8 +81,8 @@ def words(truth: Truth, unit: Unit) -> Iterator[Word]:
         s, t = partner(p, theirs, n, apart) or (left.pop(0) if left else None), partner(p, twins, n, apart)
         outcome, revisions = (compared(p, s), (s.revision,)) if s else alone(unit, p, truth)
         counts: tuple[str, ...] = ()
-        if setup.twin and outcome not in ("filtered", "sampled_out", "undecodable_input", "warm_up"):
-            beside = compared(p, t) if t else "missing"
+        beside = compared(p, t) if t else "missing"
+        if setup.twin and beside != "uncompared" and outcome not in NOT_BESIDE:
             differ = 2 * (beside not in AGREES) + (outcome not in AGREES)
             counts = (f"twin_{beside}", f"joint_{('neither', 'shadow', 'twin', 'both')[differ]}")
         ends, named = "warm_up" if unit.warm else outcome, tuple(x.label for x in (p, s, t) if x)

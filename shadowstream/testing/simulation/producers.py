@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shadowstream.records import Place, Side
 from shadowstream.runner.partitioner import partition_for
 from shadowstream.testing.simulation.candidate import content, stamped
-from shadowstream.testing.simulation.history import CORRELATION, INPUT, ORIGIN, Answer, Input, Setup
+from shadowstream.testing.simulation.history import CORRELATION, FAILS, FAILURE, INPUT, ORIGIN, Answer, Input, Setup
 from shadowstream.testing.simulation.logs import Label, Logs, Record
 
 
@@ -95,6 +95,8 @@ class Producer:
             headers = [(ORIGIN, f"{place}/{offset}/{answer.k}".encode())]
         elif setup.identity == "id by header" and not blind:
             headers = [(CORRELATION, one.id)]
+        if answer.kind == "failed" and setup.fails_by == "header":
+            headers.append((FAILURE, FAILS.encode()))
         record = Record(key, content(answer, one, blind), one.time_of(self.side), headers)
         partition = partition_for(setup.partitioner, key, place.partition, setup.outputs)
         to, label = Place(self.topics[one.topic], partition), Label(one.number, self.side, answer.k)

@@ -46,6 +46,17 @@ class Repeats:
         return replace(one, stamped=sides)
 
 
+def by_itself(setup: Setup, unit: Unit, one: Written, seen: list[Written]) -> tuple[str, ...]:
+    """Outcomes of a record that is not to be paired, `seen` before it on its side; nothing for one that is."""
+    word, by_path = one.label.side.word, setup.identity == "id by path"
+    if one.broken or (by_path and one.kind == "broken"):
+        return (f"undecodable_{word}", *(["warm_up"] if unit.warm and one.label.side is Side.SHADOW else []))
+    if one.label.side in unit.input.blind or (by_path and one.kind == "tombstone"):
+        return (f"unpairable_{word}",)
+    again = tuple(f"{kind}_{word}" for kind in ("duplicate", "repeated", "unpairable"))
+    return again if one.replayed else of_repeat(setup, unit, one, seen)
+
+
 def of_repeat(setup: Setup, unit: Unit, one: Written, seen: list[Written]) -> tuple[str, ...]:
     """Outcomes of a record that repeats one of its side; nothing where it repeats none. `seen`: those before it."""
     word, all_one = one.label.side.word, not setup.many and setup.identity != "coordinate"

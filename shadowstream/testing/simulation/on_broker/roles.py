@@ -10,10 +10,12 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.kafka import joiner, judge, runner, watcher
 from shadowstream.kafka.clients import Stoppable
+from shadowstream.kafka.hook_process import HookProcess
 from shadowstream.records import Batch, Place
 from shadowstream.runner.step import RunnerStep
 from shadowstream.testing.memory.consumer import MemoryConsumer
 from shadowstream.testing.memory.processes import Process
+from shadowstream.testing.simulation.functions import Functions
 from shadowstream.testing.simulation.on_broker.faults import Faults
 from shadowstream.testing.simulation.on_broker.world import BrokerWorld
 from shadowstream.testing.simulation.running import Retelling
@@ -32,7 +34,8 @@ ENDLESS = 60
 
 @contextlib.contextmanager
 def retelling(world: BrokerWorld) -> Iterator[None]:
-    """Within, the runner's step hears from the inputs what a candidate's call cannot bring about."""
+    """Within, the runner's step hears from the inputs what a candidate's call cannot bring about, and the joiner's
+    functions are called in memory."""
     told = Retelling(world.setup, world.config, world.at)
 
     class Step(RunnerStep):
@@ -45,10 +48,12 @@ def retelling(world: BrokerWorld) -> Iterator[None]:
             return done
 
     setattr(runner, NAME, Step)
+    setattr(joiner, HookProcess.__name__, Functions)
     try:
         yield
     finally:
         setattr(runner, NAME, RunnerStep)
+        setattr(joiner, HookProcess.__name__, HookProcess)
 
 
 class Service:

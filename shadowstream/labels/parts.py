@@ -1,0 +1,49 @@
+"""Scored pairs by value of each declared dimension: those whose wait has ended, and those of them without a label."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from shadowstream.compare.slices import OTHER, least
+from shadowstream.config import Config
+from shadowstream.labels.right import UNLABELLED
+
+PAIRS = "label_pairs"
+At = tuple[str, int, str]
+"""Task, start of a window (ms), revision."""
+
+
+class LabelledParts:
+    """Counts between two commits. At most `compare.values_max` exact values of a dimension are kept in one window."""
+
+    def __init__(self, config: Config) -> None:
+        self._names = [one.name for one in config.compare.dimensions]
+        self._values_max = config.compare.values_max
+        self._cells: dict[At, dict[tuple[str, str], Counter[str]]] = {}
+
+    def add(self, at: At, values: Sequence[str], *, labelled: bool) -> None:
+        """Count a pair whose wait has ended. One that an older joiner scored names no values."""
+        cell = self._cells.setdefault(at, {})
+        # Dimensions belong to the revision: the pair of another may have others.
+        for part in zip(self._names, values, strict=False) if len(values) == len(self._names) else ():
+            counts = cell.setdefault(part, Counter())
+            counts[PAIRS] += 1
+            counts[UNLABELLED] += not labelled
+
+    def of(self, at: At) -> list[dict[str, Any]]:
+        """The values of one window, as in schemas/stats.avsc."""
+        cell = self._cells.get(at, {})
+        exact = {one: least((value for name, value in cell if name == one), self._values_max) for one in self._names}
+        sums: dict[tuple[str, str], Counter[str]] = {}
+        for (name, value), counts in cell.items():
+            sums.setdefault((name, value if value in exact[name] else OTHER), Counter()).update(counts)
+        return [
+            {"dimension": name, "value": value, "figures": {one: n for one, n in sorted(counts.items()) if n}}
+            for (name, value), counts in sorted(sums.items())
+        ]
+
+    def clear(self) -> None:
+        """The counts have been committed."""
+        self._cells.clear()

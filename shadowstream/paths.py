@@ -1,0 +1,110 @@
+r"""The language of paths, wherever a config names a part of a value: rules, identity, labels, dimensions, checks,
+redaction, means, criteria.
+
+A path names fields and list indices from the outside in, by dots: ``items.0.price``. A ``*`` stands for any one name
+or index. A dot, a backslash or a lone star inside a name is escaped by a backslash: ``a\.b`` is one name. As in
+JSONPath ``items[0]`` and ``items[*]`` are ``items.0`` and ``items.*``; ``$`` is the whole value, and before a path it
+may be left out. ``$.`` is the field with the empty name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from shadowstream.errors import ConfigError
+
+_NAME = re.compile(r"(?:\\.|[^.\\])*", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_TO_ESCAPE = re.compile(r"[.\\]|^\*$|\[(?=(?:\d+|\*)\])")
+_INDEXED = re.compile(r"((?:\\.|[^\\\[])*)((?:\[(?:\d+|\*)\])+)", re.DOTALL)
+_INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
+ROOT = "$"
+STAR = None
+ABSENT = object()
+"""The value of a field that is not there."""
+
+
+def parse_path(text: str) -> list[str | None]:
+    """The names of a path, None for a star. Raises `ConfigError` for a backslash that escapes nothing.
+
+    >>> parse_path(r"items.*.unit\\.price")
+    ['items', None, 'unit.price']
+    >>> parse_path("$.items[0].price"), parse_path("$")
+    (['items', '0', 'price'], [])
+    """
+    names: list[str | None] = []
+    if text in ("", ROOT):  # a difference of whole values stands at ""
+        return names
+    at = len(ROOT) + (text[1] == ".") if text.startswith((f"{ROOT}.", f"{ROOT}[")) else 0
+    while True:
+        match = _NAME.match(text, at)
+        end = match.end() if match else at
+        if end < len(text) and text[end] != ".":
+            raise ConfigError(f"path {text!r}: ends in a backslash; write \\\\ for a backslash in a name")
+        names += _part(text[at:end])
+        if end == len(text):
+            return names
+        at = end + 1
+
+
+def _part(part: str) -> list[str | None]:
+    """The names between two dots: one, and the indexes in brackets behind it."""
+    indexed = _INDEXED.fullmatch(part)
+    if indexed is None:
+        return [STAR if part == "*" else _ESCAPED.sub(r"\1", part)]
+    found: list[str | None] = [STAR if one == "*" else one for one in indexed[2][1:-1].split("][")]
+    return [*_part(indexed[1]), *found] if indexed[1] else found
+
+
+def parse_one(text: str) -> list[str]:
+    """The names of a path that leads to one value. Raises `ConfigError` for a star, which leads to several.
+
+    >>> parse_one("items[0].price"), parse_one(r"\\*")
+    (['items', '0', 'price'], ['*'])
+    """
+    parsed = parse_path(text)
+    names = [name for name in parsed if name is not None]
+    if len(names) < len(parsed):
+        raise ConfigError(f"path {text!r}: a star names several values, and one is needed here; name it")
+    return names
+
+
+def names_several(path: str) -> bool:
+    """Whether a path has a star, and so may lead to several values of one record."""
+    return STAR in parse_path(path)
+
+
+def join_path(names: Iterable[str]) -> str:
+    """The text of a path, with what would be misread escaped.
+
+    >>> join_path(["items", "0", "unit.price"])
+    'items.0.unit\\\\.price'
+    """
+    escaped = [_TO_ESCAPE.sub(r"\\\g<0>", name) for name in names]
+    if escaped == [""]:
+        return f"{ROOT}."
+    if escaped[:1] == [ROOT] or (escaped and escaped[0].startswith(f"{ROOT}[")):
+        escaped[0] = "\\" + escaped[0]
+    return ".".join(escaped)
+
+
+def value_at(value: Any, names: Sequence[str]) -> Any:
+    """What a decoded value holds at a path without stars, null included; `ABSENT` where it holds nothing.
+
+    >>> value_at({"items": [{"unit.price": 3}]}, parse_one(r"items[0].unit\\.price"))
+    3
+    >>> [value_at([1, 2], [name]) is ABSENT for name in ("1", "2", "01", "-1", "x")]
+    [False, True, True, True, True]
+    """
+    for name in names:
+        if isinstance(value, Mapping):
+            if name not in value:
+                return ABSENT
+            value = value[name]
+        elif isinstance(value, list | tuple) and _INDEX.fullmatch(name) and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return ABSENT
+    return value

@@ -1,0 +1,116 @@
+"""Texts of any length: whole where they are compared, known by a hash where they are named."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shadowstream.codecs.decoder import Decoder
+from shadowstream.codecs.schemas import NoSchemas
+from shadowstream.compare import RuleSet, compare_columns, compare_rows
+from shadowstream.compare.expected import ExpectedChanges
+from shadowstream.compare.fields import Fields
+from shadowstream.compare.redact import Redactor
+from shadowstream.compare.slices import TEXT_CHARS_MAX, coded, folded, name_of, shortened
+from shadowstream.config import Expected, Failure, Redact, Rule
+from shadowstream.joiner.asides import says_failed
+from shadowstream.joiner.cutting import PATH_CHARS_MAX, FieldCounts, cut_path
+from shadowstream.joiner.parts import scopes_of
+from shadowstream.paths import join_path
+from tests.joiner.world import config
+
+URL = "https://example.org/" + "a" * 60
+OTHER = URL[:-1] + "b"
+LONG = "é" * 100_000
+
+
+@pytest.mark.parametrize("text", [URL, OTHER, "x" * 63, "x" * 64, "x" * 65, LONG])
+def test_values_maps_a_text_of_any_length(text: str) -> None:
+    rules = RuleSet([Rule(path="u", values={text: "x"})])
+    for production, expected in ((text, "tolerated"), (text + "y", "mismatch"), (text[:-1] + "y", "mismatch")):
+        found = compare_rows({"u": production}, {"u": "x"}, rules)
+        assert found.outcome == expected
+        assert compare_columns([{"u": production}] * 3, [{"u": "x"}] * 3, rules) == [found] * 3
+
+
+def test_a_text_that_is_cut_in_its_name_maps_nothing() -> None:
+    assert compare_rows(URL, "x", RuleSet([Rule(path="$", values={name_of(URL): "x"})])).outcome == "mismatch"
+
+
+@given(texts=st.lists(st.text(alphabet="ab", min_size=60, max_size=70), unique=True), most=st.integers(20, 64))
+def test_two_texts_have_two_names_of_a_bounded_length(texts: list[str], most: int) -> None:
+    names = [shortened(text, most) for text in texts]
+    assert len(set(names)) == len(texts)
+    assert all(len(name) <= most for name in names)
+    assert [shortened(name, most) for name in names] == names  # a name names itself, so it may stand in `where`
+
+
+def test_a_short_text_is_its_own_name() -> None:
+    assert [name_of(one) for one in ("UA", URL[:TEXT_CHARS_MAX], 7, None)] == ["UA", URL[:64], "7", "null"]
+    assert name_of(URL).startswith(f"{URL[:46]}…#")
+
+
+def slices(*values: Any, times: int = 1) -> list[str]:
+    raw = [json.dumps({"u": value}).encode() for value in values * times]
+    column = Fields(Decoder(NoSchemas()), raw).coded(["u"])
+    return [column.values[code] for code in column.codes.tolist()]
+
+
+@pytest.mark.parametrize("times", [1, 40])
+def test_two_long_values_are_two_slices(times: int) -> None:
+    found = slices(URL, OTHER, {"a": URL}, {"a": OTHER}, times=times)
+    assert len(set(found)) == 4
+    assert folded(coded(found), np.ones(len(found), np.bool_), 4).values == list(dict.fromkeys(found))
+
+
+def test_a_criterion_of_a_slice_finds_its_long_value() -> None:
+    for where in (URL, name_of(URL)):
+        settings = config(
+            compare={"dimensions": [{"name": "u", "path": "u"}]},
+            judge={"criteria": [{"rate": "mismatch", "limit": 0.1, "where": {"u": where}}]},
+        )
+        (scope,) = scopes_of(settings)
+        assert scope.values == ((0, slices(URL)[0]),)
+
+
+def test_two_long_values_that_must_not_be_read_stay_two() -> None:
+    redactor = Redactor(Redact(paths=["u"], headers=["h"], secret="of the trial"))
+    assert redactor.name("u", name_of(URL)) != redactor.name("u", name_of(OTHER))
+
+
+def test_two_long_headers_are_told_apart() -> None:
+    error = Failure(header="error", equals=URL)
+    assert says_failed(error, [("error", URL.encode())])
+    assert not says_failed(error, [("error", OTHER.encode())])
+
+
+def test_an_expected_change_of_a_long_text() -> None:
+    declared = {"name": "moved", "paths": ["u"], "production": URL, "rate_max": 0.1, "until": "2999-01-01T00:00:00Z"}
+    changes = ExpectedChanges([Expected.model_validate(declared)])
+    assert changes.names([(("u",), "value", URL, "x")], 0) == ["moved"]
+    assert changes.names([(("u",), "value", OTHER, "x")], 0) == []
+
+
+def test_elements_are_called_by_long_keys_and_rules_reach_them() -> None:
+    rules = RuleSet([Rule(path="items", key="id"), Rule(path=join_path(["items", OTHER]), ignore=True)])
+    production = {"items": [{"id": URL, "n": 1}, {"id": OTHER, "n": 1}]}
+    shadow = {"items": [{"id": OTHER, "n": 2}, {"id": URL, "n": 1}]}
+    assert compare_rows(production, shadow, rules).outcome == "tolerated"  # the order; the other element is ignored
+    shadow["items"][1]["n"] = 2
+    (found,) = compare_rows(production, shadow, rules).differences
+    assert found.path.endswith("aa.n")
+
+
+def test_two_long_paths_are_counted_as_two() -> None:
+    one, other = ("m." + "k" * PATH_CHARS_MAX + end for end in "ab")
+    assert cut_path(one) != cut_path(other)
+    assert len(cut_path(one)) == PATH_CHARS_MAX
+    counts, fields = FieldCounts([one]), Counter[str]()
+    counts.add({one, other}, fields)
+    assert sorted(fields.values()) == [1, 1]
