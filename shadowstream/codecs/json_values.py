@@ -152,9 +152,11 @@ def dumps(value: Any, default: Callable[[Any], Any] | None = None, option: int =
 
 
 def _number(value: Any) -> Any:
-    exact = value.exact if isinstance(value, ExactFloat) else value
-    if isinstance(exact, Decimal) and exact.is_finite():
-        return orjson.Fragment(str(exact))
+    """What orjson has no form for: numbers that no double holds, as their digits."""
+    if isinstance(value, ExactFloat):
+        return orjson.Fragment(str(value.exact))
+    if isinstance(value, Decimal) and value.is_finite():
+        return orjson.Fragment(str(value))
     raise TypeError(f"type {type(value).__name__}")
 
 

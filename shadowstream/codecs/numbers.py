@@ -30,6 +30,11 @@ class ExactFloat(float):
         made.exact = exact
         return made
 
+    @property
+    def digits(self) -> str:
+        """The number's text, one for all ways to write it."""
+        return str(self.exact.normalize(_EXACT))
+
     def __reduce__(self) -> tuple[type[ExactFloat], tuple[Decimal]]:
         return type(self), (self.exact,)
 

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from shadowstream.codecs.numbers import ExactFloat
 
 from shadowstream.codecs import avro_types, evolution, json_values, numbers, typed
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.far_times import FarTime
+from shadowstream.codecs.numbers import ExactFloat
 from shadowstream.codecs.protobuf import ProtobufReader
 from shadowstream.compare import arrow, columns, lists, rows, rules, tolerances
 from shadowstream.compare.result import MISMATCH, TOLERATED
