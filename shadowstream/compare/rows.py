@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -124,6 +125,7 @@ def scalar_level(production: Any, shadow: Any, rule: Rule | None, decimals: bool
 
 
 _NESTED = (dict, list, tuple)
+_TIMES = (FarTime, date)
 
 
 _BOUNDED = (
@@ -295,8 +297,9 @@ class _Walk:
         if types == FLOATS:
             level = scalar_level(production, shadow, rule, self._decimals)
             return self._differ(level, "value", production, shadow)
-        if FarTime in types and None not in (instants := (instant_ns(production), instant_ns(shadow))):
-            if instants[0] != instants[1]:
+        if FarTime in types and isinstance(production, _TIMES) and isinstance(shadow, _TIMES):
+            one, other = instant_ns(production), instant_ns(shadow)
+            if one is None or one != other:  # a local time and a date are instants of no zone
                 self._differ(scalar_level(production, shadow, rule), "value", production, shadow)
             return None
         kind = "null" if production is None or shadow is None else "type"

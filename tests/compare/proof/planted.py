@@ -155,7 +155,7 @@ PLANTED = (
     Planted("a backslash in a path is dropped", replacing(_unescaped, "parse_path", where=rules)),
     Planted("a name that stands twice passes", replacing(lambda *_: False, "_may_repeat_names", where=json_values)),
     Planted(
-        "white space ignored means case ignored", replacing(lambda _, t, r: t.casefold(), "_folded", where=tolerances)
+        "white space ignored means case ignored", replacing(lambda _, t, r: t.casefold(), "folded", where=tolerances)
     ),
     Planted("a longer list passes", replacing(_without("length"), "_differ", where=rows._Walk)),
     Planted("a field more passes", replacing(_without("extra"), "_differ", where=rows._Walk)),
