@@ -18,7 +18,7 @@ from tests.compare.proof.pairs import Case, Scene
 from tests.compare.proof.ruling import text_of
 from tests.compare.proof.scenes import scene
 
-REPEATED = 4
+REPEATED = 5
 KEPT = 32
 """Of more differences than this the product keeps so many."""
 WAYS = ("rows", "columns", "joiner")

@@ -1,18 +1,20 @@
-"""Scenes: ten pairs of values each, by kind of format and schema, in an endless row."""
+"""Scenes: six pairs of values each, by kind of format and schema, in an endless row."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from random import Random
 from typing import Any
 
 from tests.compare.proof import avro_types, beside, json_types, proto_types
+from tests.compare.proof import under_rules as under
 from tests.compare.proof.avro_types import COLUMN_TYPES, ROW_TYPES, dealt
 from tests.compare.proof.evolving import Evolved, two_flat_records, two_records
 from tests.compare.proof.model import Field, Record, Type, Union
 from tests.compare.proof.pairs import Made, Scene, framed, in_avro, pairs_of
 
-FIELDS = 6
+FIELDS = 7
 Make = Callable[[int, int, int], Scene]
 """A scene of a seed; its number, and how many of its kind came before."""
 
@@ -41,7 +43,7 @@ def at_the_top(seed: int, number: int, nth: int) -> Scene:
 def two_schemas(seed: int, number: int, nth: int) -> Scene:
     """A scene of two writer schemas."""
     rng = Random(f"{seed}/{number}/types")
-    evolved = two_records(rng, avro_types.names(avro_types.FULL), 3)
+    evolved = two_records(rng, avro_types.names(avro_types.FULL), 4)
     return pairs_of(in_avro(evolved, (1, 2)), seed, number, f"two schemas: {evolved.label}")
 
 
@@ -49,6 +51,25 @@ def two_of_columns(seed: int, number: int, nth: int) -> Scene:
     """A scene of two writer schemas whose values columns can be made of."""
     evolved = two_flat_records(Random(f"{seed}/{number}/types"), avro_types.names(avro_types.FULL), FIELDS)
     return pairs_of(in_avro(evolved, (1, 2), is_free=False), seed, number, f"two schemas in columns: {evolved.label}")
+
+
+def under_rules(makes: tuple[Callable[..., under.Under], ...], is_json: bool) -> Make:
+    """A scene in which each field stands under a rule of its own."""
+
+    def make(seed: int, number: int, nth: int) -> Scene:
+        rng, named = Random(f"{seed}/{number}/types"), avro_types.names()
+        fields = [Field(f"f{n}", one(rng, named)) for n, one in enumerate(dealt(makes, seed, nth * FIELDS, FIELDS))]
+        label, rules = ", ".join(one.type.label for one in fields), under.rules_of(fields)
+        if is_json:
+            of: Type = json_types.Object("", fields)
+            made = Made(unchanged(of), [], lambda _, value, pen: of.raw(value, pen))
+        else:
+            made = in_avro(unchanged(Record("org.shop.Root", fields)))
+        return pairs_of(
+            made._replace(rules=rules), seed, number, f"{'json' if is_json else 'avro'} under rules: {label}"
+        )
+
+    return make
 
 
 def in_json(seed: int, number: int, nth: int) -> Scene:
@@ -107,10 +128,13 @@ ROUND: tuple[Make, ...] = (
     IN_COLUMNS,
     one_schema(COLUMN_TYPES),
     beside_json,
+    under_rules(under.AVRO, False),
+    under_rules(under.JSON, True),
 )
 """What scenes come in which order."""
 
 
+@lru_cache(64)
 def scene(seed: int, number: int) -> Scene:
     """The scene of that number; the same in every process."""
     turn, place = divmod(number, len(ROUND))
