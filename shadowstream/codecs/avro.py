@@ -14,6 +14,7 @@ from typing import Any
 from fastavro import _read_py, schemaless_reader, schemaless_writer
 from fastavro.validation import ValidationError, validate
 
+from shadowstream.codecs.avro_types import as_written, value_in
 from shadowstream.codecs.bounds import check_depth, is_deep
 from shadowstream.codecs.far_times import with_exact_values, with_far_times
 from shadowstream.codecs.schemas import ParsedSchema
@@ -24,10 +25,13 @@ _Read = Callable[[io.BytesIO, ParsedSchema, None], Any]
 
 
 class AvroReader:
-    """Reads bodies of one writer schema; raises `RecordError` (``bounds``) for a schema whose values have no bound."""
+    """Reads bodies of one writer schema; raises `RecordError` (``bounds``) for a schema whose values have no bound.
 
-    def __init__(self, schema: ParsedSchema, named: str) -> None:
-        self._schema = with_exact_values(schema)
+    `typed`: values as they are written, each of a union of several types a `typed.Branch`.
+    """
+
+    def __init__(self, schema: ParsedSchema, named: str, typed: bool = False) -> None:
+        self._schema = as_written(schema) if typed else with_exact_values(schema)
         self._named = named
         try:
             self._recursive = is_deep(schema)
@@ -35,7 +39,8 @@ class AvroReader:
             raise RecordError(f"{named}: {error}", reason=error.reason) from error
         # Only the reader written in Python ends too deep a value with an error and not with the process.
         self._read: _Read = _read_py.schemaless_reader if self._recursive else schemaless_reader
-        self._with_far_times = with_far_times(self._schema)
+        self._with_far_times = None if typed else with_far_times(self._schema)
+        self._typed = typed
 
     def read(self, value: bytes, start: int) -> Any:
         """The value whose body begins at `start`; raises `RecordError` (``decode``, ``bounds``)."""
@@ -55,6 +60,8 @@ class AvroReader:
                 "was it written with another schema?",
                 reason="decode",
             )
+        if self._typed:
+            decoded = value_in(decoded)
         if self._recursive:
             check_depth(decoded)
         return decoded
@@ -71,7 +78,7 @@ class AvroReader:
     def read_all(self, values: Sequence[bytes], start: int) -> list[Any] | None:
         """The values of many bodies; None where one of them must be read alone."""
         read, schema, found = self._read, self._schema, []
-        if self._recursive:
+        if self._recursive or self._typed:
             return None
         try:
             for value in values:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from shadowstream.codecs.typed import Branch
 from shadowstream.errors import RecordError
 
 DEPTH_MAX = 100
@@ -27,6 +28,8 @@ def check_depth(value: Any) -> None:
         # By identity: a candidate's value may hold one list twice on each of 50 levels, or hold itself.
         below: dict[int, Any] = {}
         for one in level:
+            if isinstance(one, Branch):  # of a union, which is no level
+                one = one.value
             if isinstance(one, dict):
                 below.update((id(inner), inner) for inner in one.values())
             elif isinstance(one, list | tuple):

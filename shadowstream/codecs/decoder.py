@@ -13,7 +13,7 @@ from shadowstream.codecs.columns import ColumnReader, Places, are_plain, column_
 from shadowstream.codecs.framing import HEAD_BYTES, Frame, SchemaId, framing_of, head_of, headed
 from shadowstream.codecs.json_values import DuplicateNames
 from shadowstream.codecs.readers import Reader, Unschemed, read_each, reader_of
-from shadowstream.codecs.schemas import JsonSchema, ParsedSchema, SchemaSource, fingerprint_of, is_avro, named
+from shadowstream.codecs.schemas import JsonSchema, Schema, SchemaSource, fingerprint_of, is_avro, named
 from shadowstream.config import Format
 from shadowstream.errors import RecordError, RegistryError
 from shadowstream.records import Headers
@@ -38,15 +38,17 @@ class Decoder:
         bytes_max: int = BYTES_MAX,
         format: Format = _AUTO,
         names: DuplicateNames = "error",
+        is_typed: bool = False,
     ) -> None:
         self._schemas, self._formats, self._bytes_max, self._names = schemas, formats or {}, bytes_max, names
         self.format = format
+        self._is_typed = is_typed
+        self._typed: Decoder | None = None
         self.head = head_of(format)
         """What must be equal of two values for `columns`."""
         self._frame = framing_of(format)
         self._unschemed = Unschemed(format.format if format.format in ("text", "bytes") else "json", names)
         self._readers: dict[SchemaId, Reader | RecordError] = {}
-        self._json_schemas: set[SchemaId] = set()
         self._columns: dict[SchemaId, ColumnReader | None] = {}
         self._last: tuple[Sequence[bytes] | None, tuple[RecordBatch, Places] | None] = (None, None)
         self._fingerprints: dict[bytes, int] | None = None
@@ -64,6 +66,15 @@ class Decoder:
         if key not in self._of:
             self._of[key] = Decoder(self._schemas, self._formats, self._bytes_max, format, self._names)
         return self._of[key]
+
+    @property
+    def typed(self) -> Decoder:
+        """The decoder of the same values with their types: what two schemas are compared by (`codecs.typed`)."""
+        if self._typed is None:
+            self._typed = Decoder(
+                self._schemas, self._formats, self._bytes_max, self.format, self._names, is_typed=True
+            )
+        return self._typed
 
     def decode(self, value: bytes | None, headers: Headers = None) -> Any:
         """One value.
@@ -94,7 +105,11 @@ class Decoder:
                 for place in places:
                     decoded[place] = reader
                 continue
-            if len(places) == len(values) >= ROWS_FROM and (rows := self._by_columns(values)) is not None:
+            if (
+                len(places) == len(values) >= ROWS_FROM
+                and not self._is_typed
+                and (rows := self._by_columns(values)) is not None
+            ):
                 return rows
             bodies = values if len(places) == len(values) else [values[place] for place in places]
             # No tombstone has a frame, so none is among the bodies.
@@ -175,12 +190,9 @@ class Decoder:
         framed = self._frame_or_error(value)
         return None if isinstance(framed, RecordError) else framed.schema_id
 
-    def avro_schema(self, schema_id: SchemaId) -> ParsedSchema | None:
-        """The schema, if it is one of Avro that can be used; it has been had before."""
-        if isinstance(self._reader_or_error(schema_id), RecordError):
-            return None
-        schema = self._by_id(schema_id)
-        return schema if is_avro(schema) else None
+    def schema(self, schema_id: SchemaId) -> Schema | None:
+        """The schema, if it is one that can be used."""
+        return None if isinstance(self._reader_or_error(schema_id), RecordError) else self._by_id(schema_id)
 
     def is_json(self, value: bytes) -> bool:
         """Whether a value, which has been decoded, is a text of JSON."""
@@ -189,7 +201,7 @@ class Decoder:
             return False
         if framed.schema_id is None:
             return self.format.format not in ("text", "bytes")
-        return framed.schema_id in self._json_schemas
+        return isinstance(self.schema(framed.schema_id), JsonSchema)
 
     # ---------------------------------------------------------------- frames
 
@@ -261,11 +273,8 @@ class Decoder:
             except Exception as error:  # noqa: BLE001 - `record_error` raises on what is not the fault of the bytes
                 return record_error(error, f"{named(schema_id)} cannot be used", "schema")
             try:
-                reader = reader_of(schema, named(schema_id), self.format.message, self._names)
+                reader = reader_of(schema, named(schema_id), self.format.message, self._names, self._is_typed)
             except BaseException as error:  # noqa: BLE001 - as above; a schema is written by others, too
                 reader = record_error(error, f"{named(schema_id)} cannot be used", "schema")
-            else:
-                if isinstance(schema, JsonSchema):
-                    self._json_schemas.add(schema_id)
             self._readers[schema_id] = reader
         return reader

@@ -23,11 +23,13 @@ from typing import Any, NamedTuple
 
 from shadowstream.codecs.bounds import DEPTH_MAX
 from shadowstream.codecs.schemas import ProtobufSchema
+from shadowstream.codecs.typed import Message
 from shadowstream.errors import ConfigError, RecordError
 
 NODES_MAX = 1_000_000
 """Values in one message: two bytes of an empty message may stand for as many as its type has fields."""
-_TEXTS = {"google.protobuf.Timestamp", "google.protobuf.Duration"}
+TEXTS = frozenset(("google.protobuf.Timestamp", "google.protobuf.Duration"))
+"""Messages that become texts."""
 _INDEXES_MAX = 64
 _INDEX_BYTES_MAX = 5
 
@@ -45,17 +47,17 @@ class _Field(NamedTuple):
 class ProtobufReader:
     """Reads messages of one schema: framed ones say which of its messages they are, bare ones are `message`.
 
-    Raises `RecordError` (``schema``) for descriptors that cannot be used.
+    `typed`: each as a `typed.Message`. Raises `RecordError` (``schema``) for descriptors that cannot be used.
     """
 
-    def __init__(self, schema: ProtobufSchema, named: str, message: str | None = None) -> None:
+    def __init__(self, schema: ProtobufSchema, named: str, message: str | None = None, typed: bool = False) -> None:
         try:
             from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
             from google.protobuf.message import DecodeError
             from google.protobuf.unknown_fields import UnknownFieldSet
         except ImportError as error:
             raise ConfigError(f"{named} is of Protobuf: install shadowstream[protobuf]") from error
-        self._named, self._message = named, message
+        self._named, self._message, self._typed = named, message, typed
         self._make: Callable[[Any], Any] = message_factory.GetMessageClass
         self._error, self._unknown = DecodeError, UnknownFieldSet
         self._fields: dict[str, list[_Field]] = {}
@@ -88,7 +90,8 @@ class ProtobufReader:
         if not message.IsInitialized():
             raise RecordError(f"{self._named}: a required field is missing", reason="decode")
         self._nodes = 0
-        return self._object(message, 1)
+        found = self._object(message, 1)
+        return Message(message.DESCRIPTOR, found) if self._typed else found
 
     def _indexes(self, value: bytes, start: int) -> tuple[tuple[int, ...], int]:
         """The path of indexes to a message's type, counts and indexes as zigzag varints; a lone 0 is the first."""
@@ -128,7 +131,7 @@ class ProtobufReader:
     # ---------------------------------------------------------------- values
 
     def _object(self, message: Any, depth: int) -> Any:
-        if message.DESCRIPTOR.full_name in _TEXTS:
+        if message.DESCRIPTOR.full_name in TEXTS:
             try:
                 return message.ToJsonString()
             except ValueError as error:  # beyond the years 1 to 9999

@@ -22,9 +22,14 @@ class Reader(Protocol):
 
 
 def reader_of(
-    schema: Schema, named: str, message: str | None = None, names: json_values.DuplicateNames = "error"
+    schema: Schema,
+    named: str,
+    message: str | None = None,
+    names: json_values.DuplicateNames = "error",
+    typed: bool = False,
 ) -> Reader:
-    """The reader of a schema; `message`: of a bare Protobuf body, its full name; `names`: as `json_values.read`.
+    """The reader of a schema; `message`: of a bare Protobuf body, its full name; `names`: as `json_values.read`;
+    `typed`: see `typed`.
 
     Raises `RecordError` (``bounds``, ``schema``) for a schema that cannot be used, `ConfigError` where a package is
     missing that this kind needs.
@@ -36,8 +41,8 @@ def reader_of(
     if isinstance(schema, ProtobufSchema):
         from shadowstream.codecs.protobuf import ProtobufReader
 
-        return ProtobufReader(schema, named, message)
-    return AvroReader(schema, named)
+        return ProtobufReader(schema, named, message, typed)
+    return AvroReader(schema, named, typed)
 
 
 class Unschemed:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 
 from shadowstream.codecs.framing import SchemaId
+from shadowstream.codecs.logical_types import without_invalid
 from shadowstream.errors import RecordError
 
 ParsedSchema = Any
@@ -92,7 +93,7 @@ def parse(text: str, references: dict[str, Any] | None = None) -> ParsedSchema:
     ValueError: not an Avro schema: unknown type 'recrod'...
     """
     try:
-        return parse_schema(json.loads(text), named_schemas=dict(references or {}))
+        return parse_schema(without_invalid(json.loads(text)), named_schemas=dict(references or {}))
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error}") from error
     except RecursionError as error:

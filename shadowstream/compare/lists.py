@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from shadowstream.codecs.numbers import ExactFloat
+from shadowstream.codecs.typed import Typed, bare
 from shadowstream.compare.rules import Spot
 from shadowstream.compare.slices import text_of
 from shadowstream.compare.tolerances import folded
@@ -180,6 +181,8 @@ def _best(everything: tuple[list[int], list[int]], equal: _Pairs, fit: _Fit) -> 
 def rank(value: Any, spot: Spot) -> Any:
     """Where a value stands among others of its list: what must be equal decides first, what may differ a little then,
     and what is ignored does not."""
+    if isinstance(value, Typed):
+        return 7, value.kind.key or value.kind.name, rank(value.value, spot)
     if isinstance(value, dict):
         parts = []
         for name, inner in value.items():
@@ -253,7 +256,7 @@ def _keyed(values: Sequence[Any], path: Sequence[str]) -> list[tuple[Any, str]]:
     seen: Counter[Any] = Counter()
     keyed = []
     for value in values:
-        value = value_at(value, path)
+        value = value_at(bare(value), path)
         value = None if value is ABSENT else value
         key = canonical(value)
         seen[key] += 1
@@ -268,6 +271,8 @@ def canonical(value: Any) -> Any:
     >>> canonical({"a": [1, 2]}) == canonical({"a": [1, 2]}), canonical(1) == canonical(True)
     (True, False)
     """
+    if isinstance(value, Typed):
+        return value.kind.key or value.kind.name, canonical(value.value)
     if isinstance(value, dict):
         return dict, frozenset((name, canonical(inner)) for name, inner in value.items())
     if isinstance(value, list | tuple):

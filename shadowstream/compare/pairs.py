@@ -79,8 +79,9 @@ def compare_pairs(
     evolving.begin()
 
     def explain(place: int) -> PairResult:
-        ours, theirs = _decoded(decoders, ([production[place]], [shadow[place]]), [place], Evolutions())
-        (own,) = _rules_of(decoders, ([production[place]], [shadow[place]]), rules)
+        raw = [production[place]], [shadow[place]]
+        ours, theirs = evolving.apart().decoded(decoders, raw, [place])
+        (own,) = _rules_of(decoders, raw, rules)
         return compare_rows(ours[0], theirs[0], own)
 
     results = Results(np.zeros(count, np.uint8), {}, explain)
@@ -94,7 +95,7 @@ def compare_pairs(
         places = sorted({*places, *np.flatnonzero(results.places == MISMATCH).tolist()})
     if places:
         raw = _at(production, places), _at(shadow, places)
-        ours, theirs = _decoded(decoders, raw, places, evolving)
+        ours, theirs = evolving.decoded(decoders, raw, places)
         own = _rules_of(decoders, raw, rules)
         found = _by_rows(raw, ours, theirs, own)
         for index, (place, result) in enumerate(zip(places, found, strict=True)):
@@ -109,15 +110,6 @@ def compare_pairs(
             results.known[place] = result
     results.changes = evolving.changes
     return results
-
-
-def _decoded(
-    decoders: tuple[Decoder, Decoder], raw: tuple[_Values, _Values], places: Sequence[int], evolving: Evolutions
-) -> tuple[list[Any], list[Any]]:
-    """Values of both sides, comparable."""
-    decoded = decoders[0].decode_many(raw[0]), decoders[1].decode_many(raw[1])
-    evolving.rows(decoders, raw, decoded, places)
-    return decoded
 
 
 def _expected(declared: Declared, place: int, ours: Any, theirs: Any, rules: RuleSet) -> list[str]:
@@ -146,6 +138,10 @@ def _by_columns(
         return list(places)
     left: list[int] = []
     for group in _by_schemas(values, (decoders[0].head, decoders[1].head), places, left):
+        evolution = evolving.of(decoders, values[0][group[0]], values[1][group[0]])  # type: ignore[arg-type]  # framed
+        if evolution.typed:  # a column says nothing of the types of its values
+            left += group
+            continue
         read, also_read = (
             decoder.columns(_at(column, group)) for decoder, column in zip(decoders, values, strict=True)
         )
@@ -159,7 +155,6 @@ def _by_columns(
             ours, theirs = ours.take(np.searchsorted(good, common)), theirs.take(np.searchsorted(also_good, common))
             left += np.delete(at, common).tolist()
             at = at[common]
-        evolution = evolving.of(decoders, values[0][group[0]], values[1][group[0]])  # type: ignore[arg-type]  # framed
         if evolution.changes:
             evolving.note(evolution, at.tolist())
             both = evolution.in_arrow(ours, theirs)

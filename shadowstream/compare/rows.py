@@ -32,7 +32,8 @@ from functools import partial
 from typing import Any
 
 from shadowstream.codecs.far_times import FarTime, instant_ns
-from shadowstream.codecs.numbers import FLOATS, NUMBERS, ExactFloat, equal
+from shadowstream.codecs.numbers import FLOATS
+from shadowstream.codecs.typed import Typed, bare, promoted
 from shadowstream.compare import lists
 from shadowstream.compare.expected import Found
 from shadowstream.compare.hooks import HookError, Unanswered, answers_of
@@ -49,8 +50,9 @@ from shadowstream.compare.result import (
     PairResult,
 )
 from shadowstream.compare.rules import Own, RuleSet, Spot
+from shadowstream.compare.scalars import are_numbers, plain_level, scalar_level
 from shadowstream.compare.telling import ABSENT, difference
-from shadowstream.compare.tolerances import in_one_interval, mapped, within
+from shadowstream.compare.tolerances import in_one_interval, mapped
 from shadowstream.compare.watched import NONE_WATCHED, Watched
 from shadowstream.config import Rule
 from shadowstream.paths import join_path
@@ -80,7 +82,7 @@ def mismatches(production: Any, shadow: Any, rules: RuleSet, ignores_added: bool
     """
     walk = _Walk(rules, rules.ignores_added or ignores_added, most=sys.maxsize)
     walk.top(rules, production, shadow)
-    return walk.found(MISMATCH)
+    return [(at, kind, bare(ours), bare(theirs)) for at, kind, ours, theirs in walk.found(MISMATCH)]
 
 
 def whole(kind: str, production: Any, shadow: Any, rules: RuleSet) -> PairResult:
@@ -107,19 +109,6 @@ def mismatch_of_field(rules: RuleSet, name: str, production: Any, shadow: Any) -
     walk = _Walk(rules)
     walk.field(rules.root, name, production, shadow)
     return walk.found(MISMATCH)
-
-
-def scalar_level(production: Any, shadow: Any, rule: Rule | None, decimals: bool = False) -> int:
-    """The level of two scalars of one type, of two floats, or of an int and a float under a tolerance."""
-    if (production == shadow or (production != production and shadow != shadow)) and (
-        ExactFloat not in (type(production), type(shadow)) or equal(production, shadow)
-    ):
-        return MATCH
-    if rule is None:
-        return MISMATCH
-    if rule.ignore:
-        return IGNORED
-    return TOLERATED if within(production, shadow, rule, decimals) or mapped(production, shadow, rule) else MISMATCH
 
 
 _NESTED = (dict, list, tuple)
@@ -175,7 +164,7 @@ class _Walk:
     def top(self, rules: RuleSet, production: Any, shadow: Any) -> None:
         with suppress(_Enough):
             if production is not None and shadow is not None:
-                nested = isinstance(production, _NESTED) or isinstance(shadow, _NESTED)
+                nested = _is_nested(production) or _is_nested(shadow)
                 self._values(rules.root if nested else rules.bare, production, shadow)
             elif production is not shadow:
                 self._differ(MISMATCH, "tombstone", _or_absent(production), _or_absent(shadow))
@@ -219,21 +208,28 @@ class _Walk:
         own = spot.own
         if own is None:
             self._plainly(spot, production, shadow)
+        elif type(production) is Typed or type(shadow) is Typed:
+            self._typed(spot, production, shadow)
         elif lists.canonical(production) != lists.canonical(shadow):
-            decimals = self._decimals
-            # What these two make of a text are the decimals that stand in it, whatever the value around it is.
-            self._decimals = decimals or not _OF_TEXTS.isdisjoint(own.rule.normalise)
-            try:
-                self._by_own_rule(spot, own, production, shadow)
-            except Unanswered as error:
-                self._unanswered = self._unanswered or str(error)
-                self._differ(UNCOMPARED, "value", production, shadow)
-            except HookError as error:
-                self._reason = self._reason or str(error)
-                self._differ(MISMATCH, "value", production, shadow)
-            self._decimals = decimals
+            self._asked(spot, own, production, shadow)
+
+    def _asked(self, spot: Spot, own: Own, production: Any, shadow: Any) -> None:
+        decimals = self._decimals
+        # What these two make of a text are the decimals that stand in it, whatever the value around it is.
+        self._decimals = decimals or not _OF_TEXTS.isdisjoint(own.rule.normalise)
+        try:
+            self._by_own_rule(spot, own, production, shadow)
+        except Unanswered as error:
+            self._unanswered = self._unanswered or str(error)
+            self._differ(UNCOMPARED, "value", production, shadow)
+        except HookError as error:
+            self._reason = self._reason or str(error)
+            self._differ(MISMATCH, "value", production, shadow)
+        self._decimals = decimals
 
     def _by_own_rule(self, spot: Spot, own: Own, production: Any, shadow: Any) -> None:
+        if own.normalise is not None or own.call is not None:
+            production, shadow = bare(production), bare(shadow)
         if own.normalise is not None:
             production, shadow = own.normalise(production), own.normalise(shadow)
         if own.call is not None:
@@ -251,7 +247,9 @@ class _Walk:
 
     def _plainly(self, spot: Spot, production: Any, shadow: Any) -> None:
         kind = type(production)
-        if kind is not type(shadow):
+        if kind is Typed or type(shadow) is Typed:
+            self._typed(spot, production, shadow)
+        elif kind is not type(shadow):
             self._types(spot, production, shadow)
         elif kind is dict:
             for name, value in production.items():
@@ -261,13 +259,31 @@ class _Walk:
                     self._step(spot, str(name), ABSENT, value)
         elif kind is list or kind is tuple:
             if len(production) != len(shadow):
-                self._differ(_plain_level(spot.rule), "length", production, shadow)
+                self._differ(plain_level(spot.rule), "length", production, shadow)
             for index, (value, other) in enumerate(zip(production, shadow, strict=False)):
                 self._step(spot, str(index), value, other)
         else:
             level = scalar_level(production, shadow, spot.rule, self._decimals)
             if level != MATCH:
                 self._differ(level, "value", production, shadow)
+
+    def _typed(self, spot: Spot, production: Any, shadow: Any) -> None:
+        """Two values at a place where values know their types; either may be null, which has none."""
+        if type(production) is not Typed or type(shadow) is not Typed:
+            self._values(spot, *(one.value if type(one) is Typed else one for one in (production, shadow)))
+            return
+        values = production.value, shadow.value
+        own, rule = spot.own, spot.rule
+        if production.agrees(shadow):
+            self._values(spot, *promoted(*values))
+        elif own is not None and (own.call is not None or (own.normalise and not _is_named(production, shadow))):
+            self._asked(spot, own, *values)
+        elif rule is None or not (rule.types or mapped(*values, rule) or are_numbers(*values, rule)):
+            self._differ(plain_level(rule), "type", production, shadow)
+        else:
+            if type(values[0]) is type(values[1]):  # else it is told there
+                self._differ(TOLERATED, "type", production, shadow)
+            self._values(spot, *values)
 
     def _types(self, spot: Spot, production: Any, shadow: Any) -> None:
         """Two types; two kinds of float are both fractions, and two of time are both instants."""
@@ -286,8 +302,8 @@ class _Walk:
         elif rule is not None and rule.round_ms and (same := in_one_interval(production, shadow, rule)) is not None:
             # Two forms of a time would be two types without the rule.
             self._differ(*((TOLERATED, "type") if same else (MISMATCH, "value")), production, shadow)
-        elif kind == "null" or rule is None or not rule.of_numbers or not types <= NUMBERS:
-            self._differ(_plain_level(rule), kind, production, shadow)
+        elif kind == "null" or rule is None or not are_numbers(production, shadow, rule):
+            self._differ(plain_level(rule), kind, production, shadow)
         elif scalar_level(production, shadow, rule, self._decimals) == MISMATCH:
             self._differ(MISMATCH, "value", production, shadow)
         else:
@@ -339,7 +355,7 @@ class _Walk:
     def _element(self, spot: Spot, name: str, production: Any, shadow: Any) -> None:
         self._at.append(name)
         if production is ABSENT or shadow is ABSENT:
-            self._differ(_plain_level(spot.rule), *_absent(production, shadow))
+            self._differ(plain_level(spot.rule), *_absent(production, shadow))
         else:
             self._values(spot, production, shadow)
         self._at.pop()
@@ -351,7 +367,7 @@ class _Walk:
             return TOLERATED
         if production is ABSENT and self._ignores_added:
             return IGNORED
-        return _plain_level(rule)
+        return plain_level(rule)
 
     def _differ(self, level: int, kind: str, production: Any, shadow: Any) -> None:
         found = self._found[level]
@@ -365,6 +381,14 @@ class _Walk:
                 raise _Enough
 
 
+def _is_nested(value: Any) -> bool:
+    return isinstance(value.value if isinstance(value, Typed) else value, _NESTED)
+
+
+def _is_named(production: Typed, shadow: Typed) -> bool:
+    return production.kind.is_named or shadow.kind.is_named
+
+
 def _absent(production: Any, shadow: Any) -> tuple[str, Any, Any]:
     """Kind and values of a difference of which one side has nothing."""
     return ("missing" if shadow is ABSENT else "extra"), production, shadow
@@ -373,8 +397,3 @@ def _absent(production: Any, shadow: Any) -> tuple[str, Any, Any]:
 def _or_absent(value: Any) -> Any:
     """A tombstone has no JSON form."""
     return ABSENT if value is None else value
-
-
-def _plain_level(rule: Rule | None) -> int:
-    """The level of a difference that no tolerance can cover."""
-    return IGNORED if rule is not None and rule.ignore else MISMATCH

@@ -9,10 +9,13 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from shadowstream.codecs.numbers import NUMBERS, ExactFloat
+from shadowstream.codecs.typed import Typed
 from shadowstream.compare.result import TEXT_CHARS_MAX, Difference
+from shadowstream.compare.slices import HASH_CHARS, hash_of
 from shadowstream.compare.tolerances import DECIMALS, exact
 from shadowstream.paths import ABSENT, join_path
 
+_CUT = "…"
 __all__ = ["ABSENT", "difference"]
 
 
@@ -22,7 +25,15 @@ def difference(at: tuple[str, ...], kind: str, production: Any, shadow: Any) -> 
         delta: float | None = float(len(shadow) - len(production))
     else:
         delta = _delta(production, shadow)
-    return Difference(join_path(at), kind, _text(production), _text(shadow), delta)
+    if kind == "type":  # each by its type's name, as Avro's JSON encoding writes it
+        production, shadow = (
+            {one.kind.name: one.value} if isinstance(one, Typed) else one for one in (production, shadow)
+        )
+    one, other = _text(production), _text(shadow)
+    if one == other and one is not None and one.endswith(_CUT):
+        # What differs lies beyond the cut: a row that shows the same twice would say that nothing does.
+        one, other = _known_by_hash(production, one), _known_by_hash(shadow, other)
+    return Difference(join_path(at), kind, one, other, delta)
 
 
 def _delta(production: Any, shadow: Any) -> float | None:
@@ -63,7 +74,16 @@ def _text(value: Any) -> str | None:
             text = _beginning(value) if isinstance(value, dict | list | tuple) else _JSON.encode(value)
     except (TypeError, ValueError, RecursionError):  # keys that JSON has not, ints beyond what Python prints
         text = json.dumps(f"<{type(value).__name__}>")
-    return text if len(text) <= TEXT_CHARS_MAX else text[: TEXT_CHARS_MAX - 1] + "…"
+    return text if len(text) <= TEXT_CHARS_MAX else text[: TEXT_CHARS_MAX - 1] + _CUT
+
+
+def _known_by_hash(value: Any, text: str | None) -> str:
+    """The beginning of a long value, and digits of the hash of all of it."""
+    try:
+        whole = value if isinstance(value, str | bytes) else _JSON.encode(value)
+    except (TypeError, ValueError, RecursionError):  # beyond the cut there may be what JSON has not
+        whole = repr(value)
+    return f"{(text or '')[: TEXT_CHARS_MAX - 1 - HASH_CHARS]}{_CUT}{hash_of(whole)}"
 
 
 def _beginning(value: Any) -> str:
@@ -76,6 +96,8 @@ def _beginning(value: Any) -> str:
 
 
 def _other_type(value: Any) -> Any:
+    if isinstance(value, Typed):
+        return value.value
     if isinstance(value, bytes | bytearray):
         return "0x" + value[:TEXT_CHARS_MAX].hex()
     return str(value)

@@ -21,7 +21,7 @@ Scalar = str | int | float | bool | None
 class Rule(Model):
     """How one field is compared. The path is dotted, `*` stands for any one name or index.
 
-    `exact`, `ignore`, the tolerances and `values` hold below the path as well, the others at the path alone.
+    `exact`, `ignore`, the tolerances, `types` and `values` hold below the path as well, the others at the path alone.
     """
 
     path: AnyPath = Field(
@@ -51,6 +51,11 @@ class Rule(Model):
         None, description="round_ms: the same of the candidate's values, where it is another; default: as epoch"
     )
     absent_is_null: bool = Field(False, description="a field absent on one side and null on the other is tolerated")
+    types: Literal["loose"] | None = Field(
+        None,
+        description="loose: values of two types that are otherwise equal are tolerated: records, enums, fixed and "
+        "messages of two names, branches of a union, 1 and 1.0",
+    )
     values: dict[str, Scalar] = Field(
         default_factory=dict,
         description="production's value, as text, to the candidate's that stands for it; such pairs are tolerated",
@@ -103,7 +108,16 @@ class Rule(Model):
     @model_validator(mode="after")
     def _does_something(self) -> Rule:
         tolerant = self.atol or self.rtol or self.ulp or self.ignore_case or self.ignore_space or self.round_ms
-        does = tolerant or self.absent_is_null or self.values or self.lists or self.key or self.call or self.normalise
+        does = (
+            tolerant
+            or self.absent_is_null
+            or self.types
+            or self.values
+            or self.lists
+            or self.key
+            or self.call
+            or self.normalise
+        )
         if self.exact + self.ignore + bool(does) > 1:
             raise ValueError("ignore and a tolerance exclude each other; exact, ignore and all else do")
         if not (self.exact or self.ignore or does):

@@ -73,21 +73,27 @@ def records(draw: st.DrawFn, depth: int = 2) -> Type:
 
 
 def _named(schema: Any, numbers: Iterator[int]) -> Any:
-    """The schema with another name for each of its types."""
+    """The schema with another name for each of its types, which one that has been named so keeps."""
     if isinstance(schema, list):
         return [_named(one, numbers) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    named = {key: _named(part, numbers) if key in ("type", "items", "values", "fields") else part
+    parts = {key: _named(part, numbers) if key in ("type", "items", "values", "fields") else part
              for key, part in schema.items()}  # fmt: skip
-    return named | ({"name": f"N{next(numbers)}"} if "symbols" in schema or "fields" in schema else {})
+    is_new = ("symbols" in schema or "fields" in schema) and not schema["name"].startswith("N")
+    return parts | ({"name": f"N{next(numbers)}"} if is_new else {})
+
+
+def named(schema: Any) -> Any:
+    """The schema with a name of its own for each of its types."""
+    return _named(schema, itertools.count())
 
 
 class Given(NoSchemas):
     """These schemas, by their places from 1."""
 
     def __init__(self, *schemas: Any) -> None:
-        self.schemas = [parse(json.dumps(_named(one, itertools.count()))) for one in schemas]
+        self.schemas = [parse(json.dumps(named(one))) for one in schemas]
 
     def by_id(self, schema_id: SchemaId) -> ParsedSchema:
         return self.schemas[int(schema_id) - 1] if isinstance(schema_id, int) else super().by_id(schema_id)

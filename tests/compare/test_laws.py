@@ -18,7 +18,7 @@ from shadowstream.compare import RuleSet, compare_columns, compare_pairs, compar
 from shadowstream.compare.arrow import UNKNOWN, arrow_levels
 from shadowstream.compare.result import MATCH
 from shadowstream.config import Rule
-from tests.compare.avro_cases import Given, records
+from tests.compare.avro_cases import Given, named, records
 from tests.compare.cases import rule as any_rule
 from tests.compare.cases import symmetric_rules, tables, values
 
@@ -71,7 +71,8 @@ def laws_of_columns(table: tuple[list[Any], list[Any]], rules: list[Rule]) -> No
 
 def laws_of_arrow(data: st.DataObject, rules: list[Rule]) -> None:
     both, kind = RuleSet(rules), data.draw(records())
-    source = Given(kind.schema, turned_schema(kind.schema))
+    schema = named(kind.schema)
+    source = Given(schema, turned_schema(schema))
     pairs = data.draw(st.lists(st.tuples(kind.values, kind.values), min_size=1, max_size=4)) * 17
     ours, theirs, reverse = (
         [source.frame(number, pair[side]) for pair in pairs] for side, number in ((0, 1), (1, 1), (1, 2))
