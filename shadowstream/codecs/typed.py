@@ -8,10 +8,10 @@ On the way there a union's value is a `Branch` (from `AvroReader`), a whole mess
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, NamedTuple
 
-from shadowstream.codecs import numbers
-from shadowstream.codecs.numbers import FLOATS
+from shadowstream.codecs.numbers import FLOATS, ExactFloat, equal
 
 
 class Kind(NamedTuple):
@@ -87,7 +87,7 @@ def same(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(same(inner, other[name]) for name, inner in one.items())
     if isinstance(one, list):
         return len(one) == len(other) and all(map(same, one, other))
-    return numbers.equal(one, other) if type(one) in FLOATS else bool(one == other)
+    return equal(one, other) if type(one) in FLOATS else bool(one == other)
 
 
 def promoted(one: Any, other: Any) -> tuple[Any, Any]:
@@ -105,4 +105,8 @@ def as_float(number: Any) -> Any:
     >>> as_float(5), as_float(2**53 + 1).exact
     (5.0, Decimal('9007199254740993'))
     """
-    return numbers.promoted(number) if type(number) is int else number
+    if type(number) is not int:
+        return number
+    exact = Decimal(number)
+    nearest = float(exact)
+    return nearest if nearest == number else ExactFloat(exact)

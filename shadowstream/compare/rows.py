@@ -52,7 +52,7 @@ from shadowstream.compare.result import (
 )
 from shadowstream.compare.rules import Own, RuleSet, Spot
 from shadowstream.compare.scalars import are_numbers, is_nested, plain_level, scalar_level
-from shadowstream.compare.telling import ABSENT, difference
+from shadowstream.compare.telling import ABSENT, difference, one_sided, or_absent
 from shadowstream.compare.tolerances import in_one_interval, mapped
 from shadowstream.compare.watched import NONE_WATCHED, Watched
 from shadowstream.config import Rule
@@ -174,7 +174,7 @@ class _Walk:
             if production is not None and shadow is not None:
                 self.whole(rules, production, shadow)
             elif production is not shadow:
-                self._differ(MISMATCH, "tombstone", _or_absent(production), _or_absent(shadow))
+                self._differ(MISMATCH, "tombstone", or_absent(production), or_absent(shadow))
 
     def whole(self, rules: RuleSet, production: Any, shadow: Any) -> None:
         with suppress(_Enough):
@@ -211,7 +211,7 @@ class _Walk:
         self._at.append(name)
         below = spot.step(name)
         if shadow is ABSENT or production is ABSENT:
-            self._differ(self._absent_level(below.rule, production, shadow), *_absent(production, shadow))
+            self._differ(self._absent_level(below.rule, production, shadow), *one_sided(production, shadow))
         else:
             self._values(below, production, shadow)
         self._at.pop()
@@ -368,7 +368,7 @@ class _Walk:
     def _element(self, spot: Spot, name: str, production: Any, shadow: Any) -> None:
         self._at.append(name)
         if production is ABSENT or shadow is ABSENT:
-            self._differ(plain_level(spot.rule), *_absent(production, shadow))
+            self._differ(plain_level(spot.rule), *one_sided(production, shadow))
         else:
             self._values(spot, production, shadow)
         self._at.pop()
@@ -396,13 +396,3 @@ class _Walk:
 
 def _is_named(production: Typed, shadow: Typed) -> bool:
     return production.kind.is_named or shadow.kind.is_named
-
-
-def _absent(production: Any, shadow: Any) -> tuple[str, Any, Any]:
-    """Kind and values of a difference of which one side has nothing."""
-    return ("missing" if shadow is ABSENT else "extra"), production, shadow
-
-
-def _or_absent(value: Any) -> Any:
-    """A tombstone has no JSON form."""
-    return ABSENT if value is None else value

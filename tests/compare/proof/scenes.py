@@ -113,14 +113,19 @@ def unchanged(of: Type) -> Evolved:
 
 IN_COLUMNS = one_schema(COLUMN_TYPES, is_free=False)
 IN_ROWS = one_schema(ROW_TYPES)
+RULED = under_rules(under.AVRO, False)
+RULED_JSON = under_rules(under.JSON, True)
 ROUND: tuple[Make, ...] = (
     IN_ROWS,
+    RULED,
     two_schemas,
     IN_COLUMNS,
     in_json,
     IN_ROWS,
+    RULED_JSON,
     two_of_columns,
     in_protobuf,
+    RULED,
     IN_ROWS,
     at_the_top,
     two_schemas,
@@ -128,8 +133,6 @@ ROUND: tuple[Make, ...] = (
     IN_COLUMNS,
     one_schema(COLUMN_TYPES),
     beside_json,
-    under_rules(under.AVRO, False),
-    under_rules(under.JSON, True),
 )
 """What scenes come in which order."""
 
