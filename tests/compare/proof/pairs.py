@@ -88,7 +88,15 @@ def pairs_of(made: Made, seed: int, number: int, label: str) -> Scene:
         edit = Edit(carried, "written anew", ())
         # Where a rule holds it is asked alone as well: a mismatch elsewhere would hide its answer.
         asks = bool(under_rules) and place > 2
-        turns = 0 if not place else 1 if asks else max(two.count(), 2) if place < 3 else own.choice((0, 1, 2))
+        turns = (
+            0
+            if not place
+            else 1
+            if asks
+            else max(two.count(), 2)
+            if place < 3 + (not under_rules)
+            else own.choice((0, 1, 2))
+        )
         for turn in range(turns):
             edited = two.edit_part(own, edit.value, own.choice(under_rules) if asks else place + turn)
             edit = edited._replace(places=None) if turn else edited
@@ -113,7 +121,9 @@ def broken(rng: Random, cases: list[Case]) -> list[Case]:
     """Now and then a tombstone, a value that ends too early, or one with a byte too many."""
     found = []
     for case in cases:
-        what = rng.randrange(11)
+        what = (
+            rng.randrange(7) if case.production is None or case.production[:1] != b"{" else rng.choice((3, 6, 6, 7, 8))
+        )
         if what == 0:
             case = case._replace(shadow=None, name="tombstone", must=_only("tombstone"))
         elif what == 1:
