@@ -88,15 +88,8 @@ def pairs_of(made: Made, seed: int, number: int, label: str) -> Scene:
         edit = Edit(carried, "written anew", ())
         # Where a rule holds it is asked alone as well: a mismatch elsewhere would hide its answer.
         asks = bool(under_rules) and place > 2
-        turns = (
-            0
-            if not place
-            else 1
-            if asks
-            else max(two.count(), 2)
-            if place < 3 + (not under_rules)
-            else own.choice((0, 1, 2))
-        )
+        everywhere = 0 < place < 3 + (not under_rules)
+        turns = 1 if asks else max(two.count(), 2) if everywhere else own.choice((0, 1, 2)) if place else 0
         for turn in range(turns):
             edited = two.edit_part(own, edit.value, own.choice(under_rules) if asks else place + turn)
             edit = edited._replace(places=None) if turn else edited
@@ -121,9 +114,8 @@ def broken(rng: Random, cases: list[Case]) -> list[Case]:
     """Now and then a tombstone, a value that ends too early, or one with a byte too many."""
     found = []
     for case in cases:
-        what = (
-            rng.randrange(7) if case.production is None or case.production[:1] != b"{" else rng.choice((3, 6, 6, 7, 8))
-        )
+        is_json = case.production is not None and case.production[:1] == b"{"
+        what = rng.choice((3, 6, 6, 7, 8)) if is_json else rng.randrange(7)
         if what == 0:
             case = case._replace(shadow=None, name="tombstone", must=_only("tombstone"))
         elif what == 1:

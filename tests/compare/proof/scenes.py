@@ -53,21 +53,21 @@ def two_of_columns(seed: int, number: int, nth: int) -> Scene:
     return pairs_of(in_avro(evolved, (1, 2), is_free=False), seed, number, f"two schemas in columns: {evolved.label}")
 
 
-def under_rules(makes: tuple[Callable[..., under.Under], ...], is_json: bool) -> Make:
-    """A scene in which each field stands under a rule of its own."""
+def under_rules(makes: tuple[Callable[..., under.Under], ...], how: str) -> Make:
+    """A scene in which each field stands under a rule of its own; `how`: in rows, columns or json."""
 
     def make(seed: int, number: int, nth: int) -> Scene:
         rng, named = Random(f"{seed}/{number}/types"), avro_types.names()
-        fields = [Field(f"f{n}", one(rng, named)) for n, one in enumerate(dealt(makes, seed, nth * FIELDS, FIELDS))]
-        label, rules = ", ".join(one.type.label for one in fields), under.rules_of(fields)
-        if is_json:
+        drawn = [one(rng, named) for one in dealt(makes, f"{seed}-{how}", nth * FIELDS, FIELDS)]
+        called = rng.sample(json_types.FIELD_NAMES, FIELDS) if how == "json" else [f"f{n}" for n in range(FIELDS)]
+        fields = [Field(name, one) for name, one in zip(called, drawn, strict=True)]
+        if how == "json":
             of: Type = json_types.Object("", fields)
             made = Made(unchanged(of), [], lambda _, value, pen: of.raw(value, pen))
         else:
-            made = in_avro(unchanged(Record("org.shop.Root", fields)))
-        return pairs_of(
-            made._replace(rules=rules), seed, number, f"{'json' if is_json else 'avro'} under rules: {label}"
-        )
+            made = in_avro(unchanged(Record("org.shop.Root", fields)), is_free=how == "rows")
+        label = ", ".join(one.label for one in drawn)
+        return pairs_of(made._replace(rules=under.rules_of(fields, rng)), seed, number, f"{how} under rules: {label}")
 
     return make
 
@@ -113,8 +113,9 @@ def unchanged(of: Type) -> Evolved:
 
 IN_COLUMNS = one_schema(COLUMN_TYPES, is_free=False)
 IN_ROWS = one_schema(ROW_TYPES)
-RULED = under_rules(under.AVRO, False)
-RULED_JSON = under_rules(under.JSON, True)
+RULED = under_rules(under.AVRO, "rows")
+RULED_JSON = under_rules(under.JSON, "json")
+RULED_COLUMNS = under_rules(under.COLUMNS, "columns")
 ROUND: tuple[Make, ...] = (
     IN_ROWS,
     RULED,
@@ -124,6 +125,7 @@ ROUND: tuple[Make, ...] = (
     IN_ROWS,
     RULED_JSON,
     two_of_columns,
+    RULED_COLUMNS,
     in_protobuf,
     RULED,
     IN_ROWS,

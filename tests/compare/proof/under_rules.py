@@ -15,6 +15,7 @@ from tests.compare.proof import json_types, scalars
 from tests.compare.proof.avro_types import keyed_list
 from tests.compare.proof.model import Array, Edit, Field, Scalar, Type
 from tests.compare.proof.oracle import STAR, Node, Rule
+from tests.compare.proof.ruling import written
 
 Change = Callable[[Random, Any, dict[str, Any]], Any]
 _EXACT = Context(prec=2000, Emax=10**6, Emin=-(10**6))
@@ -53,14 +54,13 @@ class Under(Type):
         return self.of.parts()
 
 
-def rules_of(fields: list[Field]) -> list[Rule]:
+def rules_of(fields: list[Field], rng: Random) -> list[Rule]:
     """The rules of fields that are `Under` one."""
     found = []
     for one in fields:
         assert isinstance(one.type, Under)
-        found.append(Rule(at=(one.name,), path=one.name, **one.type.says))
-        if one.type.inner is not None:
-            found.append(Rule(at=(one.name, STAR), path=f"{one.name}[*]", **one.type.inner))
+        for at, says in (((one.name,), one.type.says), ((one.name, STAR), one.type.inner)):
+            found += [Rule(at=at, path=written(rng, at), **says)] if says is not None else []
     return found
 
 
@@ -217,6 +217,16 @@ AVRO: tuple[Callable[[Random, Iterator[str]], Under], ...] = (
     _priced,
     *text_types(scalars.STRING),
 )
+COLUMNS: tuple[Callable[[Random, Iterator[str]], Under], ...] = (
+    lambda rng, _: small(scalars.DOUBLE, REALS, rtol="0.1"),
+    lambda rng, _: small(scalars.DOUBLE, REALS, atol="0.3"),
+    lambda rng, _: small(scalars.LONG, WHOLES, atol="0.5"),
+    lambda rng, _: small(scalars.LONG, WHOLES, atol="3"),
+    lambda rng, _: small(scalars.LONG, WHOLES, rtol="0.1"),
+    lambda rng, _: Under(scalars.LONG, {"ignore": True}, lambda r, v, _: scalars.LONG.near(r, v)),
+    lambda rng, _: Under(scalars.STRING, {"ignore_case": True}, recased, lambda r: r.choice(CASED)),
+)
+"""Of types that columns are made of."""
 JSON: tuple[Callable[[Random, Iterator[str]], Under], ...] = (
     lambda rng, _: small(json_types.FRACTION, AMOUNTS, atol=rng.choice(("0.03", "0.06", "0.3"))),
     lambda rng, _: small(json_types.FRACTION, AMOUNTS, rtol="0.1"),
