@@ -281,7 +281,7 @@ class _Walk:
             self._values(spot, *promoted(*values))
         elif own is not None and (own.call is not None or (own.normalise and not _is_named(production, shadow))):
             self._asked(spot, own, *values)
-        elif rule is None or not (rule.types or mapped(*values, rule) or _are_numbers(*values, rule)):
+        elif rule is None or not (rule.types or mapped(*values, rule) or _are_alike(*values, rule)):
             self._differ(_plain_level(rule), "type", production, shadow)
         else:
             if type(values[0]) is type(values[1]):  # else it is told there
@@ -387,6 +387,12 @@ class _Walk:
 def _are_numbers(production: Any, shadow: Any, rule: Rule) -> bool:
     """Whether the rule takes an int and a float as two numbers."""
     return bool(rule.of_numbers or rule.types) and {type(production), type(shadow)} <= NUMBERS
+
+
+def _are_alike(production: Any, shadow: Any, rule: Rule) -> bool:
+    """Whether the rule takes two values of two types as two numbers, or as two times."""
+    times = bool(rule.round_ms) and in_one_interval(production, shadow, rule) is not None
+    return times or _are_numbers(production, shadow, rule)
 
 
 def _is_nested(value: Any) -> bool:
