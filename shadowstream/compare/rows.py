@@ -51,7 +51,7 @@ from shadowstream.compare.result import (
     PairResult,
 )
 from shadowstream.compare.rules import Own, RuleSet, Spot
-from shadowstream.compare.scalars import are_numbers, is_nested, plain_level, scalar_level
+from shadowstream.compare.scalars import are_alike, are_numbers, is_nested, plain_level, scalar_level
 from shadowstream.compare.telling import ABSENT, difference, one_sided, or_absent
 from shadowstream.compare.tolerances import in_one_interval, mapped
 from shadowstream.compare.watched import NONE_WATCHED, Watched
@@ -290,7 +290,7 @@ class _Walk:
             self._values(spot, *promoted(*values))
         elif own is not None and (own.call is not None or (own.normalise and not _is_named(production, shadow))):
             self._asked(spot, own, *values)
-        elif rule is None or not (rule.types or mapped(*values, rule) or are_numbers(*values, rule)):
+        elif rule is None or not (rule.types or mapped(*values, rule) or are_alike(*values, rule)):
             self._differ(plain_level(rule), "type", production, shadow)
         else:
             if type(values[0]) is type(values[1]):  # else it is told there
