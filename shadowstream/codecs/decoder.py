@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from pyarrow import RecordBatch
 
+from shadowstream.codecs import json_values
 from shadowstream.codecs.blame import is_of_bytes, record_error
 from shadowstream.codecs.columns import ColumnReader, Places, are_plain, column_reader
 from shadowstream.codecs.framing import HEAD_BYTES, Frame, SchemaId, framing_of, head_of, headed
@@ -202,6 +203,12 @@ class Decoder:
         if framed.schema_id is None:
             return self.format.format not in ("text", "bytes")
         return isinstance(self.schema(framed.schema_id), JsonSchema)
+
+    def repeats_names(self, value: bytes | None) -> bool:
+        """Whether a value is a text of JSON in which an object holds a name twice."""
+        if value is None or not self.is_json(value):
+            return False
+        return json_values.repeats_names(value[self._frame(value).start :])
 
     # ---------------------------------------------------------------- frames
 
