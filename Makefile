@@ -22,7 +22,7 @@ BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test proof sim calibrate chaos chaos-broker restart bench helm docs lint lock clean sim-loop eos-cost
+.PHONY: help setup demo test proof resolution sim calibrate chaos chaos-broker restart bench helm docs lint lock clean sim-loop eos-cost
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,9 @@ test: setup ## the tests, lint and types among them (PYTEST_ARGS=... for pytest,
 
 proof: setup ## every must-show of the issues in full: the tests marked long
 	@$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
+
+resolution: setup ## 5,000 pairs of Avro schemas beside Apache Avro's Java reader (needs a JDK: javac)
+	@$(BIN)/python -m pytest -m "long or not long" -rs -s tests/compare/test_resolution.py $(PYTEST_ARGS)
 
 sim: setup ## whole trials from seeds against an oracle (SEEDS=500 FIRST_SEED=0 SIM_ARGS=--shed|--spill)
 	@$(BIN)/python -m shadowstream.testing.simulation --seeds $(SEEDS) --first-seed $(FIRST_SEED) $(SIM_ARGS)

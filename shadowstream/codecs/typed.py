@@ -88,12 +88,23 @@ def same(one: Any, other: Any) -> bool:
 
 
 def promoted(one: Any, other: Any) -> tuple[Any, Any]:
-    """An int and a float as two numbers of one kind, where the int is one that a double can hold; else as they are."""
-    if type(one) is int and type(other) is float:
-        return as_float(one), other
-    if type(one) is float and type(other) is int:
-        return one, as_float(other)
+    """An int and a float as two numbers of one kind, where the int is one that a double can hold; a text and bytes as
+    bytes; all else as it is.
+
+    >>> promoted(1, 1.5), promoted(b"a", "b")
+    ((1.0, 1.5), (b'a', b'b'))
+    """
+    types = type(one), type(other)
+    if types in ((int, float), (float, int)):
+        return as_float(one), as_float(other)
+    if types in ((str, bytes), (bytes, str)):
+        return as_bytes(one), as_bytes(other)
     return one, other
+
+
+def as_bytes(text: str | bytes) -> bytes:
+    """A text as Avro writes it."""
+    return text.encode() if isinstance(text, str) else text
 
 
 def as_float(number: Any) -> Any:

@@ -59,13 +59,12 @@ from shadowstream.paths import join_path
 def compare_rows(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
     """Compare one pair of decoded values.
 
-        >>> from shadowstream.config import Rule
-    from shadowstream.paths import join_path
-        >>> rules = RuleSet([Rule(path="score", atol=0.01)])
-        >>> compare_rows({"id": 7, "score": 0.5}, {"id": 7, "score": 0.505}, rules).outcome
-        'tolerated'
-        >>> compare_rows({"id": 7, "score": 0.5}, {"id": 8, "score": 0.5}, rules).differences
-        (Difference(path='id', kind='value', production='7', shadow='8', delta=1.0),)
+    >>> from shadowstream.config import Rule
+    >>> rules = RuleSet([Rule(path="score", atol=0.01)])
+    >>> compare_rows({"id": 7, "score": 0.5}, {"id": 7, "score": 0.505}, rules).outcome
+    'tolerated'
+    >>> compare_rows({"id": 7, "score": 0.5}, {"id": 8, "score": 0.5}, rules).differences
+    (Difference(path='id', kind='value', production='7', shadow='8', delta=1.0),)
     """
     walk = _Walk(rules.ignores_added, watched=rules.watched)
     walk.top(rules, production, shadow)
