@@ -76,13 +76,13 @@ def names_several(path: str) -> bool:
     return STAR in parse_path(path)
 
 
-def join_path(names: Iterable[str]) -> str:
-    """The text of a path, with what would be misread escaped.
+def join_path(names: Iterable[str | None]) -> str:
+    """The text of a path, with what would be misread escaped; None is a star.
 
     >>> join_path(["items", "0", "unit.price"])
     'items.0.unit\\\\.price'
     """
-    escaped = [_TO_ESCAPE.sub(r"\\\g<0>", name) for name in names]
+    escaped = ["*" if name is STAR else _TO_ESCAPE.sub(r"\\\g<0>", name) for name in names]
     if escaped == [""]:
         return f"{ROOT}."
     if escaped[:1] == [ROOT] or (escaped and escaped[0].startswith(f"{ROOT}[")):

@@ -122,9 +122,15 @@ def test_where_several_may_stand_a_star_is_taken(make: Any) -> None:
     make("items[*].price")
 
 
-@given(names=st.lists(st.text(alphabet="ab.*\\$[0] é", max_size=4), max_size=4))
-def test_any_names_survive_being_written_and_read(names: list[str]) -> None:
+@given(names=st.lists(st.none() | st.text(alphabet="ab.*\\$[0] é", max_size=4), max_size=4))
+def test_any_names_survive_being_written_and_read(names: list[str | None]) -> None:
     assert parse_path(join_path(names)) == names
+
+
+def test_a_star_stays_one_where_keys_of_elements_are_covered() -> None:
+    redactor = Redactor(Redact(paths=["items.*.id"], how="drop"), [Rule(path="items", key="id")])
+    assert redactor.path("items.*.price") == "items.*.price"
+    assert redactor.path(r"items.\*.price") == "items.redacted:----------------.price"
 
 
 def test_a_huge_index_is_no_element() -> None:

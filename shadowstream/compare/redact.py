@@ -63,11 +63,11 @@ class Redactor:
         """A path as it may be shown: without the values by which elements of lists are called, if they are covered."""
         if not self._keyed:
             return path
-        names = ["*" if name is None else name for name in parse_path(path)]
+        names = parse_path(path)
         for keyed in self._keyed:
             holds = all(own is None or own == name for own, name in zip(keyed, names, strict=False))
-            if len(names) > len(keyed) and holds:
-                names[len(keyed)] = self.text(names[len(keyed)])
+            if len(names) > len(keyed) and holds and (name := names[len(keyed)]) is not None:
+                names[len(keyed)] = self.text(name)
         return join_path(names)
 
     def difference(self, found: Difference) -> Difference:

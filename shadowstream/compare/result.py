@@ -29,8 +29,9 @@ class Difference(NamedTuple):
 
     `kind`: value, type, null, missing, extra, length, order or tombstone; missing and extra are fields of the
     candidate's value, or elements of a list that is compared in any order. `production` and `shadow` are JSON of at
-    most 256 characters, the last an ellipsis where it was cut; None where there is nothing. `delta` is shadow minus
-    production for numbers, for kind length that of the lengths; None where it is not finite.
+    most 256 characters, the last an ellipsis where it was cut, with a hash behind it where both begin alike; None
+    where there is nothing. `delta` is shadow minus production for numbers, for kind length that of the lengths; None
+    where it is not finite.
     """
 
     path: str

@@ -20,6 +20,7 @@ OTHER = "(other)"
 ABSENT = "(absent)"
 UNDECODABLE = "(undecodable)"
 TEXT_CHARS_MAX = 64
+HASH_CHARS = 17
 Ints = npt.NDArray[np.int64]
 
 
@@ -98,5 +99,14 @@ def shortened(text: str, most: int) -> str:
     """
     if len(text) <= most:
         return text
-    digits = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-    return f"{text[: most - len(digits) - 2]}…#{digits}"
+    return f"{text[: most - 1 - HASH_CHARS]}…{hash_of(text)}"
+
+
+def hash_of(value: str | bytes) -> str:
+    """A value by 16 digits of its hash: `HASH_CHARS` characters.
+
+    >>> hash_of("a"), len(hash_of("a")) == HASH_CHARS
+    ('#40f89e395b66422f', True)
+    """
+    raw = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
+    return f"#{blake2b(raw, digest_size=8).hexdigest()}"

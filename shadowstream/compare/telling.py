@@ -10,9 +10,11 @@ from typing import Any
 
 from shadowstream.codecs.typed import Typed
 from shadowstream.compare.result import TEXT_CHARS_MAX, Difference
+from shadowstream.compare.slices import HASH_CHARS, hash_of
 from shadowstream.compare.tolerances import DECIMALS, NUMBERS
 from shadowstream.paths import ABSENT, join_path
 
+_CUT = "…"
 __all__ = ["ABSENT", "difference"]
 
 
@@ -26,7 +28,11 @@ def difference(at: tuple[str, ...], kind: str, production: Any, shadow: Any) -> 
         production, shadow = (
             {one.kind.name: one.value} if isinstance(one, Typed) else one for one in (production, shadow)
         )
-    return Difference(join_path(at), kind, _text(production), _text(shadow), delta)
+    one, other = _text(production), _text(shadow)
+    if one == other and one is not None and one.endswith(_CUT):
+        # What differs lies beyond the cut: a row that shows the same twice would say that nothing does.
+        one, other = _known_by_hash(production, one), _known_by_hash(shadow, other)
+    return Difference(join_path(at), kind, one, other, delta)
 
 
 def _delta(production: Any, shadow: Any) -> float | None:
@@ -61,7 +67,16 @@ def _text(value: Any) -> str | None:
             text = _beginning(value) if isinstance(value, dict | list | tuple) else _JSON.encode(value)
     except (TypeError, ValueError, RecursionError):  # keys that JSON has not, ints beyond what Python prints
         text = json.dumps(f"<{type(value).__name__}>")
-    return text if len(text) <= TEXT_CHARS_MAX else text[: TEXT_CHARS_MAX - 1] + "…"
+    return text if len(text) <= TEXT_CHARS_MAX else text[: TEXT_CHARS_MAX - 1] + _CUT
+
+
+def _known_by_hash(value: Any, text: str | None) -> str:
+    """The beginning of a long value, and digits of the hash of all of it."""
+    try:
+        whole = value if isinstance(value, str | bytes) else _JSON.encode(value)
+    except (TypeError, ValueError, RecursionError):  # beyond the cut there may be what JSON has not
+        whole = repr(value)
+    return f"{(text or '')[: TEXT_CHARS_MAX - 1 - HASH_CHARS]}{_CUT}{hash_of(whole)}"
 
 
 def _beginning(value: Any) -> str:

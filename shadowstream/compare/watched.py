@@ -1,7 +1,7 @@
 """The paths that criteria name, and which of them a difference touches.
 
 A difference touches a path where it stands at it, above it (the object around the field is missing, null or of another
-type) or below it (a part of the named object differs). Paths are those of rules, with stars (`rules.parse_path`).
+type) or below it (a part of the named object differs). Paths are those of rules, with stars (`paths.parse_path`).
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class JoinerRole:
         self.topics = TopicChanges(config, clients.admin, topics_of(reads.start))
         self._fetcher = Fetcher(config, clients.admin, clients.received.settings())
         self._holding = Holding(clients.consumer, config.limits.pending_bytes_max)
-        self._slow_hooks = SlowHooks(clients.hooks)
+        self._slow_hooks = SlowHooks(clients.hooks, config.compare)
         self._spilling = Spilling(config.limits) if config.limits.overflow == "spill" else None
         self._cut: dict[str, int] = {}
         self.pending_at_restart = 0

@@ -194,3 +194,34 @@ def test_two_rules_of_one_path_are_told(first: str, second: str, message: str, c
     said = cli("validate", with_paths(make_trial, rules), "--json")
     assert said.code == 2
     assert [problem["message"] for problem in said.json["problems"]] == [message]
+
+
+@pytest.mark.parametrize(
+    ("extra", "key", "message"),
+    [
+        ("identity: {kind: id, path: 'order.*'}", "identity.path", "a star names several values"),
+        ("labels: {topic: truth, path: late, label_path: 'x[*]'}", "labels.label_path", "a star names several values"),
+        ("labels: {topic: truth, path: late, id: 'x.*.y'}", "labels.id", "a star names several values"),
+        ("compare: {redact: {paths: ['a\\'], how: drop}}", "compare.redact.paths[0]", "ends in a backslash"),
+        ("compare: {rules: [{path: a, key: '*.id'}]}", "compare.rules[0].key", "a star names several values"),
+    ],
+)
+def test_a_path_that_cannot_be_read_there_is_told_in_its_line(
+    extra: str, key: str, message: str, cli: Cli, make_trial: MakeTrial
+) -> None:
+    path = make_trial(extra=extra + "\n")
+    line = path.read_text().splitlines().index(extra) + 1
+    (problem,) = cli("validate", path, "--json").json["problems"]
+    assert (problem["line"], problem["key"]) == (line, key)
+    assert message in problem["message"]
+
+
+@pytest.mark.parametrize("path", ["id", "$.id"])
+def test_an_identity_of_a_field_that_the_schema_has_is_valid(path: str, cli: Cli, make_trial: MakeTrial) -> None:
+    schema = '{"type": "record", "name": "S", "fields": [{"name": "id", "type": "string"}]}'
+    trial = with_paths(make_trial, f"identity: {{kind: id, path: {path}}}\n", schema)
+    assert cli("validate", trial, "--json").json["problems"] == []
+    trial.write_text(trial.read_text().replace(f"path: {path}", "path: order.id"))
+    (problem,) = cli("validate", trial, "--json").json["problems"]
+    assert problem["key"] == "identity.path"
+    assert "no schema of scores has a field 'order.id'" in problem["message"]

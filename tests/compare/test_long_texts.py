@@ -18,8 +18,10 @@ from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.fields import Fields
 from shadowstream.compare.redact import Redactor
 from shadowstream.compare.slices import TEXT_CHARS_MAX, coded, folded, name_of, shortened
-from shadowstream.config import Expected, Failure, Redact, Rule
+from shadowstream.compare.telling import difference
+from shadowstream.config import Check, Expected, Failure, Redact, Rule
 from shadowstream.joiner.asides import says_failed
+from shadowstream.joiner.checks import _fails as fails
 from shadowstream.joiner.cutting import PATH_CHARS_MAX, FieldCounts, cut_path
 from shadowstream.joiner.parts import scopes_of
 from shadowstream.paths import join_path
@@ -114,3 +116,28 @@ def test_two_long_paths_are_counted_as_two() -> None:
     counts, fields = FieldCounts([one]), Counter[str]()
     counts.add({one, other}, fields)
     assert sorted(fields.values()) == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x" * 300 + "a", "x" * 300 + "b"),
+        (b"x" * 300 + b"a", b"x" * 300 + b"b"),
+        (["x"] * 300 + ["a"], ["x"] * 300 + ["b"]),
+        ({"k": "x" * 300, "n": 1}, {"k": "x" * 300, "n": 2}),
+        ({"k": "x" * 300, "n": {1: 2}}, {"k": "x" * 300, "n": {(1,): 2}}),
+    ],
+)
+def test_a_row_shows_two_long_values_of_one_beginning_as_two(one: Any, other: Any) -> None:
+    found = difference(("u",), "value", one, other)
+    assert found.production != found.shadow
+    assert [len(text or "") for text in (found.production, found.shadow)] == [256, 256]
+    assert "…#" in (found.production or "")
+    redactor = Redactor(Redact(paths=["u"], secret="of the trial"))
+    shown = redactor.difference(found)
+    assert shown.production != shown.shadow
+
+
+def test_a_check_takes_long_categories_whole() -> None:
+    check = Check(path="u", categories=[URL])
+    assert [fails(check, "category", value) for value in (URL, OTHER, URL[:64])] == [False, True, True]

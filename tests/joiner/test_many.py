@@ -57,6 +57,29 @@ def test_a_large_multiset_pairs_equal_values_in_any_order(n: int) -> None:
     several(values, [*values[:0:-1], "-7"], {"match": n - 1, "mismatch": 1})
 
 
+def test_what_equal_bytes_leave_of_a_large_multiset_is_held_each_against_each() -> None:
+    left = [f"[{number}]" for number in range(COMPARED_MAX)]
+    others = [f"{number}" for number in range(COMPARED_MAX)]
+    spaced = [text.replace("[", "[ ") for text in left]
+    several([*others, *left], [*spaced[::-1], *others], {"match": 2 * COMPARED_MAX})
+
+
+@pytest.mark.parametrize(("n", "mismatches", "ambiguous"), [(COMPARED_MAX, 1, False), (COMPARED_MAX + 1, 65, True)])
+def test_pairs_that_meet_in_order_because_they_are_too_many_are_ambiguous(
+    n: int, mismatches: int, ambiguous: bool
+) -> None:
+    world = begun(identity=MANY)
+    for number in range(n):
+        P("a", f"[{number}]")(world)
+        S("a", f"[ {n - number}]", k=number)(world)
+    for step in BOTH_DONE:
+        step(world)
+    world.turn()
+    rows = [row for row in world.diff if row["outcome"] == "mismatch"]
+    assert len(rows) == mismatches
+    assert {row["ambiguous"] for row in rows} == {ambiguous}
+
+
 def test_one_output_of_one_input_again_is_a_repeat_where_the_value_is_another() -> None:
     again = [S("a", "1", of=3), S("a", "2", of=3), {"repeated_shadow": 1}, S("a", "1", of=3), {"duplicate_shadow": 1}]
     play(begun(identity=MANY), again)
