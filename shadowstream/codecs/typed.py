@@ -11,7 +11,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from shadowstream.codecs.numbers import FLOATS, ExactFloat, equal
+from shadowstream.codecs.numbers import FLOATS, NUMBERS, ExactFloat, equal
 
 
 class Kind(NamedTuple):
@@ -91,12 +91,22 @@ def same(one: Any, other: Any) -> bool:
 
 
 def promoted(one: Any, other: Any) -> tuple[Any, Any]:
-    """An int and a float as two numbers of one kind; all else as it is."""
-    if type(one) is int and type(other) in FLOATS:
-        return as_float(one), other
-    if type(one) in FLOATS and type(other) is int:
-        return one, as_float(other)
+    """An int and a float as two numbers of one kind; a text and bytes as bytes; all else as it is.
+
+    >>> promoted(1, 1.5), promoted(b"a", "b")
+    ((1.0, 1.5), (b'a', b'b'))
+    """
+    types = {type(one), type(other)}
+    if int in types and types <= NUMBERS and len(types) > 1:
+        return as_float(one), as_float(other)
+    if types == {str, bytes}:
+        return as_bytes(one), as_bytes(other)
     return one, other
+
+
+def as_bytes(text: str | bytes) -> bytes:
+    """A text as Avro writes it."""
+    return text.encode() if isinstance(text, str) else text
 
 
 def as_float(number: Any) -> Any:
