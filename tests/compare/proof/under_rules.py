@@ -157,7 +157,7 @@ def text_types(text: Scalar) -> list[Callable[[Random, Iterator[str]], Under]]:
     return [
         lambda rng, _: Under(text, {"ignore_case": True}, recased, cased),
         lambda rng, _: Under(text, {"ignore_space": True}, recased, cased),
-        lambda rng, _: Under(text, {"values": MAPPED}, by_map, lambda r: r.choice(list(MAPPED))),
+        lambda rng, _: Under(text, {"values": MAPPED}, by_map, lambda r: r.choice([*MAPPED][: r.choice((2, 4))])),
         lambda rng, _: Under(text, {"normalise": ["trim"]}, recased, cased),
         lambda rng, _: Under(text, {"normalise": ["nfc", "lower"]}, normal, cased),
         lambda rng, _: Under(text, {"normalise": ["number"]}, among(NUMERALS), lambda r: r.choice(NUMERALS)),
