@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from pyarrow import RecordBatch
 
+from shadowstream.codecs import json_values
 from shadowstream.codecs.blame import is_of_bytes, record_error
 from shadowstream.codecs.columns import ColumnReader, Places, are_plain, column_reader
 from shadowstream.codecs.framing import HEAD_BYTES, Frame, SchemaId, framing_of, head_of, headed
@@ -49,7 +50,6 @@ class Decoder:
         self._frame = framing_of(format)
         self._unschemed = Unschemed(format.format if format.format in ("text", "bytes") else "json", names)
         self._readers: dict[SchemaId, Reader | RecordError] = {}
-        self._json_schemas: set[SchemaId] = set()
         self._columns: dict[SchemaId, ColumnReader | None] = {}
         self._last: tuple[Sequence[bytes] | None, tuple[RecordBatch, Places] | None] = (None, None)
         self._fingerprints: dict[bytes, int] | None = None
@@ -202,7 +202,13 @@ class Decoder:
             return False
         if framed.schema_id is None:
             return self.format.format not in ("text", "bytes")
-        return framed.schema_id in self._json_schemas
+        return isinstance(self.schema(framed.schema_id), JsonSchema)
+
+    def repeats_names(self, value: bytes | None) -> bool:
+        """Whether a value is a text of JSON in which an object holds a name twice."""
+        if value is None or not self.is_json(value):
+            return False
+        return json_values.repeats_names(value[self._frame(value).start :])
 
     # ---------------------------------------------------------------- frames
 
@@ -277,8 +283,5 @@ class Decoder:
                 reader = reader_of(schema, named(schema_id), self.format.message, self._names, self._is_typed)
             except BaseException as error:  # noqa: BLE001 - as above; a schema is written by others, too
                 reader = record_error(error, f"{named(schema_id)} cannot be used", "schema")
-            else:
-                if isinstance(schema, JsonSchema):
-                    self._json_schemas.add(schema_id)
             self._readers[schema_id] = reader
         return reader

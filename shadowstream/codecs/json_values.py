@@ -104,12 +104,30 @@ def _may_repeat_names(value: bytes, decoded: Any) -> bool:
         return True
 
 
+def repeats_names(value: bytes) -> bool:
+    """Whether an object in a text holds a name twice; False where the text is no JSON.
+
+    >>> repeats_names(b'{"a": 1, "a": 1}'), repeats_names(b'{"a": ":"}')
+    (True, False)
+    """
+    try:
+        read(value, "last")
+        read(value)
+    except RecordError as error:
+        return isinstance(error.__cause__, _Repeated)
+    return False
+
+
+class _Repeated(ValueError):
+    """A name stands twice in one object."""
+
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         seen = Counter(name for name, _ in pairs)
         twice = next(name for name, times in seen.items() if times > 1)
-        raise ValueError(
+        raise _Repeated(
             f"the name {twice[:40]!r} stands more than once in one object; "
             "compare.duplicate_names: last takes the last value"
         )
@@ -152,9 +170,11 @@ def dumps(value: Any, default: Callable[[Any], Any] | None = None, option: int =
 
 
 def _number(value: Any) -> Any:
-    exact = value.exact if isinstance(value, ExactFloat) else value
-    if isinstance(exact, Decimal) and exact.is_finite():
-        return orjson.Fragment(str(exact))
+    """What orjson has no form for: numbers that no double holds, as their digits."""
+    if isinstance(value, ExactFloat):
+        return orjson.Fragment(str(value.exact))
+    if isinstance(value, Decimal) and value.is_finite():
+        return orjson.Fragment(str(value))
     raise TypeError(f"type {type(value).__name__}")
 
 

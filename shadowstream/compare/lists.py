@@ -197,7 +197,7 @@ def rank(value: Any, spot: Spot) -> Any:
     if value is None or isinstance(value, bool):
         return 0, repr(value)
     if isinstance(value, int | float | Decimal):
-        return (1, 0) if value != value else (2, value.exact if isinstance(value, ExactFloat) else value)
+        return (1, 0) if value != value else (2, value.exact if type(value) is ExactFloat else value)
     if isinstance(value, str):
         return 3, folded(value, spot.rule) if spot.rule is not None else value
     return 4, type(value).__name__, str(value)

@@ -28,11 +28,12 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from datetime import date
 from functools import partial
 from typing import Any
 
 from shadowstream.codecs.far_times import FarTime, instant_ns
-from shadowstream.codecs.numbers import FLOATS, NUMBERS, ExactFloat, equal
+from shadowstream.codecs.numbers import FLOATS
 from shadowstream.codecs.typed import Typed, bare, promoted
 from shadowstream.compare import lists
 from shadowstream.compare.expected import Found
@@ -50,8 +51,9 @@ from shadowstream.compare.result import (
     PairResult,
 )
 from shadowstream.compare.rules import Own, RuleSet, Spot
-from shadowstream.compare.telling import ABSENT, difference
-from shadowstream.compare.tolerances import in_one_interval, mapped, within
+from shadowstream.compare.scalars import are_alike, are_numbers, is_nested, plain_level, scalar_level
+from shadowstream.compare.telling import ABSENT, difference, one_sided, or_absent
+from shadowstream.compare.tolerances import in_one_interval, mapped
 from shadowstream.compare.watched import NONE_WATCHED, Watched
 from shadowstream.config import Rule
 from shadowstream.paths import join_path
@@ -84,6 +86,13 @@ def mismatches(production: Any, shadow: Any, rules: RuleSet, ignores_added: bool
     return [(at, kind, bare(ours), bare(theirs)) for at, kind, ours, theirs in walk.found(MISMATCH)]
 
 
+def beside_null(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
+    """Compare two values of which one is the null of a JSON text, and no tombstone."""
+    walk = _Walk(rules, watched=rules.watched)
+    walk.whole(rules, production, shadow)
+    return walk.result()
+
+
 def whole(kind: str, production: Any, shadow: Any, rules: RuleSet) -> PairResult:
     """A mismatch of two values as wholes; a side that has none is `ABSENT`."""
     return PairResult("mismatch", [difference((), kind, production, shadow)], touched=rules.watched.every)
@@ -110,20 +119,7 @@ def mismatch_of_field(rules: RuleSet, name: str, production: Any, shadow: Any) -
     return walk.found(MISMATCH)
 
 
-def scalar_level(production: Any, shadow: Any, rule: Rule | None, decimals: bool = False) -> int:
-    """The level of two scalars of one type, of two floats, or of an int and a float under a tolerance."""
-    if (production == shadow or (production != production and shadow != shadow)) and (
-        ExactFloat not in (type(production), type(shadow)) or equal(production, shadow)
-    ):
-        return MATCH
-    if rule is None:
-        return MISMATCH
-    if rule.ignore:
-        return IGNORED
-    return TOLERATED if within(production, shadow, rule, decimals) or mapped(production, shadow, rule) else MISMATCH
-
-
-_NESTED = (dict, list, tuple)
+_TIMES = (FarTime, date)
 
 
 _BOUNDED = (
@@ -140,8 +136,18 @@ class _Walk:
     """One walk over a pair: collects what differs, by level, and which watched paths the mismatches touch."""
 
     __slots__ = (
-        *("_at", "_decimals", "_found", "_ignores_added", "_most", "_reason", "_rules", "_touched", "_unanswered"),
-        *("_watched", "_work", "_work_of"),
+        "_at",
+        "_decimals",
+        "_found",
+        "_ignores_added",
+        "_most",
+        "_reason",
+        "_rules",
+        "_touched",
+        "_unanswered",
+        "_watched",
+        "_work",
+        "_work_of",
     )
 
     def __init__(
@@ -166,10 +172,14 @@ class _Walk:
     def top(self, rules: RuleSet, production: Any, shadow: Any) -> None:
         with suppress(_Enough):
             if production is not None and shadow is not None:
-                nested = _is_nested(production) or _is_nested(shadow)
-                self._values(rules.root if nested else rules.bare, production, shadow)
+                self.whole(rules, production, shadow)
             elif production is not shadow:
-                self._differ(MISMATCH, "tombstone", _or_absent(production), _or_absent(shadow))
+                self._differ(MISMATCH, "tombstone", or_absent(production), or_absent(shadow))
+
+    def whole(self, rules: RuleSet, production: Any, shadow: Any) -> None:
+        with suppress(_Enough):
+            nested = is_nested(production) or is_nested(shadow)
+            self._values(rules.root if nested else rules.bare, production, shadow)
 
     def field(self, spot: Spot, name: str, production: Any, shadow: Any) -> None:
         with suppress(_Enough):
@@ -191,7 +201,6 @@ class _Walk:
         return PairResult(OUTCOMES[level], differences, reason=reason, touched=touched)
 
     def _another(self) -> _Walk:
-        """A walk that only asks whether there is a mismatch."""
         walk = _Walk(self._rules, self._ignores_added, most=1)
         walk._decimals = self._decimals
         return walk
@@ -202,7 +211,7 @@ class _Walk:
         self._at.append(name)
         below = spot.step(name)
         if shadow is ABSENT or production is ABSENT:
-            self._differ(self._absent_level(below.rule, production, shadow), *_absent(production, shadow))
+            self._differ(self._absent_level(below.rule, production, shadow), *one_sided(production, shadow))
         else:
             self._values(below, production, shadow)
         self._at.pop()
@@ -214,13 +223,12 @@ class _Walk:
         elif type(production) is Typed or type(shadow) is Typed:
             self._typed(spot, production, shadow)
         elif lists.canonical(production) != lists.canonical(shadow):
-            decimals = self._decimals
-            # What these two make of a text are the decimals that stand in it, whatever the value around it is.
-            self._decimals = decimals or not _OF_TEXTS.isdisjoint(own.rule.normalise)
             self._asked(spot, own, production, shadow)
-            self._decimals = decimals
 
     def _asked(self, spot: Spot, own: Own, production: Any, shadow: Any) -> None:
+        decimals = self._decimals
+        # What these two make of a text are the decimals that stand in it, whatever the value around it is.
+        self._decimals = decimals or not _OF_TEXTS.isdisjoint(own.rule.normalise)
         try:
             self._by_own_rule(spot, own, production, shadow)
         except Unanswered as error:
@@ -229,6 +237,7 @@ class _Walk:
         except HookError as error:
             self._reason = self._reason or str(error)
             self._differ(MISMATCH, "value", production, shadow)
+        self._decimals = decimals
 
     def _by_own_rule(self, spot: Spot, own: Own, production: Any, shadow: Any) -> None:
         if own.normalise is not None or own.call is not None:
@@ -262,7 +271,7 @@ class _Walk:
                     self._step(spot, str(name), ABSENT, value)
         elif kind is list or kind is tuple:
             if len(production) != len(shadow):
-                self._differ(_plain_level(spot.rule), "length", production, shadow)
+                self._differ(plain_level(spot.rule), "length", production, shadow)
             for index, (value, other) in enumerate(zip(production, shadow, strict=False)):
                 self._step(spot, str(index), value, other)
         else:
@@ -281,8 +290,8 @@ class _Walk:
             self._values(spot, *promoted(*values))
         elif own is not None and (own.call is not None or (own.normalise and not _is_named(production, shadow))):
             self._asked(spot, own, *values)
-        elif rule is None or not (rule.types or mapped(*values, rule) or _are_alike(*values, rule)):
-            self._differ(_plain_level(rule), "type", production, shadow)
+        elif rule is None or not (rule.types or mapped(*values, rule) or are_alike(*values, rule)):
+            self._differ(plain_level(rule), "type", production, shadow)
         else:
             if type(values[0]) is type(values[1]):  # else it is told there
                 self._differ(TOLERATED, "type", production, shadow)
@@ -295,8 +304,9 @@ class _Walk:
         if types == FLOATS:
             level = scalar_level(production, shadow, rule, self._decimals)
             return self._differ(level, "value", production, shadow)
-        if FarTime in types and None not in (instants := (instant_ns(production), instant_ns(shadow))):
-            if instants[0] != instants[1]:
+        if FarTime in types and isinstance(production, _TIMES) and isinstance(shadow, _TIMES):
+            one, other = instant_ns(production), instant_ns(shadow)
+            if one is None or one != other:  # a local time and a date are instants of no zone
                 self._differ(scalar_level(production, shadow, rule), "value", production, shadow)
             return None
         kind = "null" if production is None or shadow is None else "type"
@@ -305,8 +315,8 @@ class _Walk:
         elif rule is not None and rule.round_ms and (same := in_one_interval(production, shadow, rule)) is not None:
             # Two forms of a time would be two types without the rule.
             self._differ(*((TOLERATED, "type") if same else (MISMATCH, "value")), production, shadow)
-        elif kind == "null" or rule is None or not _are_numbers(production, shadow, rule):
-            self._differ(_plain_level(rule), kind, production, shadow)
+        elif kind == "null" or rule is None or not are_numbers(production, shadow, rule):
+            self._differ(plain_level(rule), kind, production, shadow)
         elif scalar_level(production, shadow, rule, self._decimals) == MISMATCH:
             self._differ(MISMATCH, "value", production, shadow)
         else:
@@ -358,7 +368,7 @@ class _Walk:
     def _element(self, spot: Spot, name: str, production: Any, shadow: Any) -> None:
         self._at.append(name)
         if production is ABSENT or shadow is ABSENT:
-            self._differ(_plain_level(spot.rule), *_absent(production, shadow))
+            self._differ(plain_level(spot.rule), *one_sided(production, shadow))
         else:
             self._values(spot, production, shadow)
         self._at.pop()
@@ -370,7 +380,7 @@ class _Walk:
             return TOLERATED
         if production is ABSENT and self._ignores_added:
             return IGNORED
-        return _plain_level(rule)
+        return plain_level(rule)
 
     def _differ(self, level: int, kind: str, production: Any, shadow: Any) -> None:
         found = self._found[level]
@@ -384,35 +394,5 @@ class _Walk:
                 raise _Enough
 
 
-def _are_numbers(production: Any, shadow: Any, rule: Rule) -> bool:
-    """Whether the rule takes an int and a float as two numbers."""
-    return bool(rule.of_numbers or rule.types) and {type(production), type(shadow)} <= NUMBERS
-
-
-def _are_alike(production: Any, shadow: Any, rule: Rule) -> bool:
-    """Whether the rule takes two values of two types as two numbers, or as two times."""
-    times = bool(rule.round_ms) and in_one_interval(production, shadow, rule) is not None
-    return times or _are_numbers(production, shadow, rule)
-
-
-def _is_nested(value: Any) -> bool:
-    return isinstance(value.value if isinstance(value, Typed) else value, _NESTED)
-
-
 def _is_named(production: Typed, shadow: Typed) -> bool:
     return production.kind.is_named or shadow.kind.is_named
-
-
-def _absent(production: Any, shadow: Any) -> tuple[str, Any, Any]:
-    """Kind and values of a difference of which one side has nothing."""
-    return ("missing" if shadow is ABSENT else "extra"), production, shadow
-
-
-def _or_absent(value: Any) -> Any:
-    """A tombstone has no JSON form."""
-    return ABSENT if value is None else value
-
-
-def _plain_level(rule: Rule | None) -> int:
-    """The level of a difference that no tolerance can cover."""
-    return IGNORED if rule is not None and rule.ignore else MISMATCH

@@ -24,6 +24,7 @@ import math
 import struct
 from datetime import UTC, date, datetime, timedelta
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from fractions import Fraction
 from typing import Any
 
 from shadowstream.codecs.far_times import FarTime
@@ -153,13 +154,13 @@ def in_one_interval(production: Any, shadow: Any, rule: Rule) -> bool | None:
     return one // (rule.round_ms * _NS["ms"]) == other // (rule.round_ms * _NS["ms"])
 
 
-def _epoch_ns(value: Any, unit: str) -> int | None:
+def _epoch_ns(value: Any, unit: str) -> int | Fraction | None:
     if type(value) is int:
         return value * _NS[unit]
     if isinstance(value, float | Decimal):
-        return _number_ns(value if isinstance(value, Decimal) else Decimal(repr(value)), unit)
+        return _number_ns(exact(value), unit)
     if isinstance(value, FarTime):
-        return math.floor(value.ns)
+        return value.ns
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)

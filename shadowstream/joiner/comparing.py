@@ -53,6 +53,10 @@ class Comparing(Protocol):
         """Decoded values; an undecodable one is a `RecordError` in its place."""
         ...
 
+    def repeating(self, side: Side, values: Values) -> Sequence[bool]:
+        """Whether each value is JSON in which an object holds a name twice (`compare.duplicate_names`)."""
+        ...
+
     def fields(self, side: Side, values: Values) -> Fields:
         """Values of a side, to be looked at by path."""
         ...
@@ -114,6 +118,10 @@ class Comparer:
         """See `Comparing`."""
         return self._decoders[side].decode_many(values)
 
+    def repeating(self, side: Side, values: Values) -> Sequence[bool]:
+        """See `Comparing`."""
+        return list(map(self._decoders[side].repeats_names, values))
+
     def fields(self, side: Side, values: Values) -> Fields:
         """See `Comparing`."""
         return Fields(self._decoders[side], values)
@@ -147,7 +155,8 @@ class Comparer:
 
 def comparer(schemas: SchemaSource, compare: Compare) -> Comparer:
     """A comparer under these rules, of values that say themselves how they are written."""
-    decoders = Decoder(schemas), Decoder(schemas), Decoder(schemas)
+    one, other, third = (Decoder(schemas, names=compare.duplicate_names) for _ in range(3))
+    decoders = one, other, third
     return Comparer(lambda _: decoders, compare)
 
 

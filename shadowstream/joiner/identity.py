@@ -21,6 +21,7 @@ import json
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
+from shadowstream.codecs.numbers import ExactFloat
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
 from shadowstream.paths import ABSENT, ROOT, parse_one, value_at
@@ -82,6 +83,8 @@ def text_id(value: Any, path: Sequence[str]) -> bytes | None:
         return None
     if isinstance(value, bytes):
         return value
+    if type(value) is ExactFloat:
+        return value.digits.encode()
     text = json.dumps(value, sort_keys=True, default=str) if isinstance(value, _OF_JSON) else str(value)
     return text.encode("utf-8", "surrogatepass")
 

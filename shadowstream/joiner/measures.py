@@ -26,6 +26,8 @@ from shadowstream.records import Side
 _GROWTH = math.log(1.01 / 0.99)
 NOTHING = -(2**31)
 """The bucket of a latency of 0 or less."""
+REPEATED_NAMES = "repeated_names:"
+"""Pairs of which a value is JSON with a name twice in one object, where the last one counts."""
 _Mask = npt.NDArray[np.bool_]
 _Asides = Sequence[Aside | None]
 
@@ -115,6 +117,7 @@ class Measuring:
     def __init__(self, config: Config) -> None:
         self.latency = config.compare.latency
         self._checks = config.compare.checks
+        self._counts_repeated_names = config.compare.duplicate_names == "last"
         wanted = [one.model_dump() for one in config.judge.criteria]
         self._means = {one["path"]: (one["bound"], one["limit"]) for one in wanted if one["rate"] == "mean"}
         self._fields = [one["path"] for one in wanted if one["rate"] == "field"]
@@ -126,6 +129,9 @@ class Measuring:
         `compare` does."""
         latencies = None if self.latency is None else _latencies(times_ms, *asides)
         checks: dict[str, _Mask] = presence(compare, values, times_ms, self._fields) if self._fields else {}
+        if self._counts_repeated_names:
+            one, other = (compare.repeating(side, values[side]) for side in (Side.PRODUCTION, Side.SHADOW))
+            checks[REPEATED_NAMES] = np.array(one, np.bool_) | np.array(other, np.bool_)
         if not (self._checks or self._means):
             return Measured(latencies, checks)
         shadow = compare.fields(Side.SHADOW, values[1])

@@ -9,6 +9,8 @@ from shadowstream.judge.identities import few_repeats, rise_together
 from shadowstream.judge.incidents import BLIND_UP_TO, Watch
 
 NAMED_MAX = 5
+REPEATED_NAMES = "check/repeated_names:"
+"""The figure of pairs of which a value holds a name twice."""
 
 
 def caveats_of(
@@ -95,8 +97,8 @@ def _of_decoding(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     said = []
     if config.compare.duplicate_names == "last":
         said.append(
-            "compare.duplicate_names is last: where a JSON object holds a name more than once, only the last value is "
-            "compared"
+            f"compare.duplicate_names is last: {outcomes.get(REPEATED_NAMES, 0)} pairs have a JSON object that holds a "
+            "name more than once, and only the last value was compared"
         )
     broken = outcomes.get("undecodable_shadow", 0)
     if not broken or "error" in _judged(config):

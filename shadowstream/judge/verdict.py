@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from shadowstream.config import Config
 from shadowstream.judge.blind_spots import blind_spots
-from shadowstream.judge.caveats import caveats_of
+from shadowstream.judge.caveats import REPEATED_NAMES, caveats_of
 from shadowstream.judge.commands import Said
 from shadowstream.judge.coverage import coverage, share_of, shed, top_reasons, uncovered
 from shadowstream.judge.criteria import is_known, measured_otherwise, summed_otherwise
@@ -222,8 +222,9 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
 def _caveats(case: Case, outcomes: Mapping[str, int]) -> list[str]:
     """What the verdict cannot vouch for, whatever it decides."""
     config, windows = case.config, case.windows
+    counted = {REPEATED_NAMES: windows.figures.get(REPEATED_NAMES, 0)}
     found = [
-        caveats_of(config, outcomes, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
+        caveats_of(config, {**outcomes, **counted}, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
         blind_spots(config, outcomes, windows.closed, case.keys, final=_final(case)),
         unseen_caveats(config, case.paths, windows.figures),
         side_notes(config, windows.figures),

@@ -11,6 +11,7 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.config import Rule
+from shadowstream.joiner.identity import text_id
 from tests.compare.written import DECIMAL, MICROS, NANOS, Two, of_avro, of_json, outcome, unscaled
 
 NUMBER = Rule(path="v", normalise=["number"])
@@ -223,6 +224,13 @@ def test_nanoseconds_of_avro_are_instants_like_all_others() -> None:
     text = ((NANOS, "string"), second + 789, "2020-09-13T12:26:40.123456789Z")
     assert of_avro(*text, UTC) == "match"
     assert of_avro(text[0], second + 788, text[2], UTC) == "mismatch"
+
+
+def test_ids_that_differ_beyond_a_double_are_two_ids() -> None:
+    texts = (b'{"id":12345678901234567.89}', b'{"id":12345678901234567.90}', b'{"id":1234567890123456789e-2}')
+    one, other, same = (text_id(Decoder(NoSchemas()).decode(text), ["id"]) for text in texts)
+    assert one != other
+    assert one == same
 
 
 def test_json_beside_avro_is_compared_by_what_both_were_written_as() -> None:

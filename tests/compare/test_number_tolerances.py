@@ -150,7 +150,7 @@ def test_a_tolerance_is_written_as_a_number_or_a_text_and_kept_as_it_is_written(
     written = [Rule.model_validate({"path": "v", "atol": one}) for one in (0.03, "0.03", "3e-2", Decimal("0.03"))]
     assert {rule.atol for rule in written} == {Decimal("0.03")}
     long = Rule.model_validate({"path": "v", "atol": "0.30000000000000000001"})
-    assert Rule.model_validate_json(long.model_dump_json()) == long
+    assert Rule.model_validate_json(long.model_dump_json(exclude_defaults=True)) == long
     assert json.loads(written[1].model_dump_json())["atol"] == 0.03, "the revision is that of the number"
 
 

@@ -112,6 +112,29 @@ def test_the_candidates_values_are_checked_equal_ones_too(value: str, failed: li
     assert window["checks"] == {"checked:kind": 1, "checked:n": 1, **dict.fromkeys(failed, 1)}
 
 
+@pytest.mark.parametrize("names", ["last", "error"])
+def test_pairs_that_hold_a_name_twice_are_counted_where_the_last_value_is_taken(names: str) -> None:
+    world = World(config(compare={"match_sample": 0, "duplicate_names": names}))
+    world.start()
+    world.start_joiner()
+    for key, one, other in (
+        ("both", '{"a":1,"a":2}', '{"a":1,"a":2}'),
+        ("production", '{"a":1,"a":2}', '{"a":2}'),
+        ("candidate", '{"a":{"b":2}}', '{"a":{"b":1,"b":2}}'),
+        ("none", '{"a":"b:c","c":[]}', '{"c":[], "a":"b:c"}'),
+    ):
+        world.production(key, one)
+        world.shadow(key, other, 0)
+    world.turn()
+    (window,) = windows(world)
+    if names == "last":
+        assert window["outcomes"] == {"match": 4}
+        assert window["checks"] == {"repeated_names:": 3}
+    else:
+        assert window["outcomes"] == {"match": 2, "undecodable_production": 1, "undecodable_shadow": 1}
+        assert window["checks"] == {}
+
+
 def test_an_undecodable_value_is_not_checked() -> None:
     world = World(config(compare={"match_sample": 0, "checks": CHECKS}))
     world.start()

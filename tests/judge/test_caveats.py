@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shadowstream.config import Config, Drift
-from shadowstream.judge.caveats import caveats_of
+from shadowstream.judge.caveats import REPEATED_NAMES, caveats_of
 from shadowstream.judge.criteria import counts, rates_of
 from shadowstream.judge.incidents import Subject, Watch
 from shadowstream.judge.measures import measure_of
@@ -54,8 +54,9 @@ def test_what_a_cost_does_not_see_is_said() -> None:
 
 
 def test_that_only_the_last_value_of_a_repeated_name_counts_is_said() -> None:
-    (said,) = caveats_of(trial(compare={"duplicate_names": "last"}), {"match": 5})
-    assert said.startswith("compare.duplicate_names is last: ")
+    settings = trial(compare={"duplicate_names": "last"})
+    (said,) = caveats_of(settings, {"match": 5, REPEATED_NAMES: 3})
+    assert said.startswith("compare.duplicate_names is last: 3 pairs ")
 
 
 def test_at_least_once_is_said() -> None:

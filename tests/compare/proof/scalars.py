@@ -226,7 +226,7 @@ def timestamp(unit: str, local: bool = False, far: bool = True) -> Scalar:
     low, high = -(2**63) * ns, (2**63 - 1) * ns
 
     def near(rng: Random, value: int) -> int:
-        other = value + rng.choice((1, -1, 2, 333, 1000, 60_000)) * ns
+        other = value + rng.choice((1, -1, 2, 333, 1000, 60_000) if ns > 1 else (1, -1, 2, 5, 77, 1000)) * ns
         return other if low <= other <= high else value - ns
 
     return Scalar(
