@@ -16,7 +16,7 @@ from fastavro.validation import ValidationError, validate
 
 from shadowstream.codecs.avro_types import as_written, value_in
 from shadowstream.codecs.bounds import check_depth, is_deep
-from shadowstream.codecs.far_times import with_far_times
+from shadowstream.codecs.far_times import with_exact_values, with_far_times
 from shadowstream.codecs.schemas import ParsedSchema
 from shadowstream.codecs.shapes import fit, shape_of
 from shadowstream.errors import CandidateError, RecordError
@@ -31,7 +31,7 @@ class AvroReader:
     """
 
     def __init__(self, schema: ParsedSchema, named: str, typed: bool = False) -> None:
-        self._schema = schema
+        self._schema = as_written(schema) if typed else with_exact_values(schema)
         self._named = named
         try:
             self._recursive = is_deep(schema)
@@ -39,10 +39,8 @@ class AvroReader:
             raise RecordError(f"{named}: {error}", reason=error.reason) from error
         # Only the reader written in Python ends too deep a value with an error and not with the process.
         self._read: _Read = _read_py.schemaless_reader if self._recursive else schemaless_reader
-        self._with_far_times = None if typed else with_far_times(schema)
+        self._with_far_times = None if typed else with_far_times(self._schema)
         self._typed = typed
-        if typed:
-            self._schema = as_written(schema)
 
     def read(self, value: bytes, start: int) -> Any:
         """The value whose body begins at `start`; raises `RecordError` (``decode``, ``bounds``)."""

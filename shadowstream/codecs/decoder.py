@@ -11,8 +11,9 @@ from pyarrow import RecordBatch
 from shadowstream.codecs.blame import is_of_bytes, record_error
 from shadowstream.codecs.columns import ColumnReader, Places, are_plain, column_reader
 from shadowstream.codecs.framing import HEAD_BYTES, Frame, SchemaId, framing_of, head_of, headed
+from shadowstream.codecs.json_values import DuplicateNames
 from shadowstream.codecs.readers import Reader, Unschemed, read_each, reader_of
-from shadowstream.codecs.schemas import Schema, SchemaSource, fingerprint_of, is_avro, named
+from shadowstream.codecs.schemas import JsonSchema, Schema, SchemaSource, fingerprint_of, is_avro, named
 from shadowstream.config import Format
 from shadowstream.errors import RecordError, RegistryError
 from shadowstream.records import Headers
@@ -26,8 +27,8 @@ class Decoder:
     """Decodes values of one topic, or of those that say themselves how they are written. A bad record costs itself.
 
     Avro gives dict, list, str, bytes, int, float, bool, None and, for logical types, Decimal, datetime, date, time,
-    UUID; JSON gives what JSON has, Protobuf what `codecs.protobuf` says. A tombstone is None. Values of more than
-    `bytes_max` are not decoded.
+    UUID; JSON gives what `codecs.json_values` says (`names`: of a name that an object holds twice), Protobuf what
+    `codecs.protobuf` says. A tombstone is None. Values of more than `bytes_max` are not decoded.
     """
 
     def __init__(
@@ -36,17 +37,19 @@ class Decoder:
         formats: Mapping[str, Format] | None = None,
         bytes_max: int = BYTES_MAX,
         format: Format = _AUTO,
+        names: DuplicateNames = "error",
         is_typed: bool = False,
     ) -> None:
-        self._schemas, self._formats, self._bytes_max = schemas, formats or {}, bytes_max
+        self._schemas, self._formats, self._bytes_max, self._names = schemas, formats or {}, bytes_max, names
         self.format = format
         self._is_typed = is_typed
         self._typed: Decoder | None = None
         self.head = head_of(format)
         """What must be equal of two values for `columns`."""
         self._frame = framing_of(format)
-        self._unschemed = Unschemed(format.format if format.format in ("text", "bytes") else "json")
+        self._unschemed = Unschemed(format.format if format.format in ("text", "bytes") else "json", names)
         self._readers: dict[SchemaId, Reader | RecordError] = {}
+        self._json_schemas: set[SchemaId] = set()
         self._columns: dict[SchemaId, ColumnReader | None] = {}
         self._last: tuple[Sequence[bytes] | None, tuple[RecordBatch, Places] | None] = (None, None)
         self._fingerprints: dict[bytes, int] | None = None
@@ -62,14 +65,16 @@ class Decoder:
             return self
         key = format.model_dump_json()
         if key not in self._of:
-            self._of[key] = Decoder(self._schemas, self._formats, self._bytes_max, format)
+            self._of[key] = Decoder(self._schemas, self._formats, self._bytes_max, format, self._names)
         return self._of[key]
 
     @property
     def typed(self) -> Decoder:
         """The decoder of the same values with their types: what two schemas are compared by (`codecs.typed`)."""
         if self._typed is None:
-            self._typed = Decoder(self._schemas, self._formats, self._bytes_max, self.format, is_typed=True)
+            self._typed = Decoder(
+                self._schemas, self._formats, self._bytes_max, self.format, self._names, is_typed=True
+            )
         return self._typed
 
     def decode(self, value: bytes | None, headers: Headers = None) -> Any:
@@ -190,6 +195,15 @@ class Decoder:
         """The schema, if it is one that can be used."""
         return None if isinstance(self._reader_or_error(schema_id), RecordError) else self._by_id(schema_id)
 
+    def is_json(self, value: bytes) -> bool:
+        """Whether a value, which has been decoded, is a text of JSON."""
+        framed = self._frame_or_error(value)
+        if isinstance(framed, RecordError):
+            return False
+        if framed.schema_id is None:
+            return self.format.format not in ("text", "bytes")
+        return framed.schema_id in self._json_schemas
+
     # ---------------------------------------------------------------- frames
 
     def _groups(self, values: Sequence[bytes | None], decoded: list[Any]) -> dict[Frame, list[int]]:
@@ -260,8 +274,11 @@ class Decoder:
             except Exception as error:  # noqa: BLE001 - `record_error` raises on what is not the fault of the bytes
                 return record_error(error, f"{named(schema_id)} cannot be used", "schema")
             try:
-                reader = reader_of(schema, named(schema_id), self.format.message, self._is_typed)
+                reader = reader_of(schema, named(schema_id), self.format.message, self._names, self._is_typed)
             except BaseException as error:  # noqa: BLE001 - as above; a schema is written by others, too
                 reader = record_error(error, f"{named(schema_id)} cannot be used", "schema")
+            else:
+                if isinstance(schema, JsonSchema):
+                    self._json_schemas.add(schema_id)
             self._readers[schema_id] = reader
         return reader

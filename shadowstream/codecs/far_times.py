@@ -1,18 +1,22 @@
-"""Dates and timestamps that Python's `datetime` has no place for: before year 1 or beyond year 9999.
+"""Dates and timestamps that Python's `datetime` has no place for: before year 1, beyond year 9999, finer than 1 µs.
 
 Databases write their "infinity" so, and one such field would make the whole record undecodable. The number that was
 written is kept instead, exactly, with the length of its unit: equal instants are equal, whatever unit they were written
-in. Time that lies within the years 1 to 9999 stays what it is for every other record.
+in. Other time that lies within the years 1 to 9999 stays what it is for every other record. Nanoseconds, which
+fastavro does not know, are kept so at all times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from fastavro.read import LOGICAL_READERS
 
+from shadowstream.codecs.numbers import unscaled
 from shadowstream.codecs.schemas import ParsedSchema
 
 _OWN = "shadowstream-"
@@ -24,11 +28,14 @@ _UNITS_NS = {
     "long-local-timestamp-millis": _MS_NS,
     "long-local-timestamp-micros": _US_NS,
 }
+_NANOS = ("timestamp-nanos", "local-timestamp-nanos")
 _NAMES = {name.partition("-")[2] for name in _UNITS_NS}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)
 
 
 class FarTime(int):
-    """A number of units since 1970, each of `unit_ns` nanoseconds, that is no `datetime` or `date`.
+    """A number of units since 1970, each of `unit_ns` nanoseconds (or a part of one), that is no `datetime` or `date`.
 
     >>> FarTime(253_402_300_800_000, 1_000_000) == FarTime(253_402_300_800_000_000, 1_000)
     True
@@ -36,18 +43,18 @@ class FarTime(int):
     False
     """
 
-    unit_ns: int
+    unit_ns: int | Fraction
 
-    def __new__(cls, number: int, unit_ns: int) -> FarTime:
+    def __new__(cls, number: int, unit_ns: int | Fraction) -> FarTime:
         made = super().__new__(cls, number)
         made.unit_ns = unit_ns
         return made
 
-    def __getnewargs__(self) -> tuple[int, int]:  # type: ignore[override]  # int takes one argument, this takes two
+    def __getnewargs__(self) -> tuple[int, int | Fraction]:  # type: ignore[override]  # int takes one argument, this takes two
         return int(self), self.unit_ns
 
     @property
-    def ns(self) -> int:
+    def ns(self) -> int | Fraction:
         """Nanoseconds since 1970."""
         return int(self) * self.unit_ns
 
@@ -61,8 +68,45 @@ class FarTime(int):
         return hash(self.ns)
 
 
+def instant_ns(value: Any) -> int | Fraction | None:
+    """Nanoseconds since 1970 of a time that has an offset, or of a `FarTime`; None for all else.
+
+    >>> instant_ns(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)), instant_ns(FarTime(7, 1)), instant_ns(7)
+    (1000000000, 7, None)
+    """
+    if isinstance(value, FarTime):
+        return value.ns
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return (value - _EPOCH) // _US * 1_000
+    return None
+
+
+def instant(ns: int | Fraction) -> datetime | FarTime:
+    """The instant so many nanoseconds after 1970, as a `datetime` where that holds all of it.
+
+    >>> instant(1_500), instant(1_000)
+    (1500, datetime.datetime(1970, 1, 1, 0, 0, 0, 1, tzinfo=datetime.timezone.utc))
+    """
+    if ns % 1_000 == 0:
+        try:
+            return _EPOCH + int(ns // 1_000) * _US
+        except OverflowError:
+            pass
+    return FarTime(ns, 1) if isinstance(ns, int) else FarTime(ns.numerator, Fraction(1, ns.denominator))
+
+
 def with_far_times(schema: ParsedSchema) -> ParsedSchema | None:
     """The schema such that fastavro reads far times as `FarTime`; None where it has no dates and timestamps."""
+    return _with_own(schema, frozenset(_NAMES))
+
+
+def with_exact_values(schema: ParsedSchema) -> ParsedSchema:
+    """The schema such that fastavro reads all digits of a decimal, and nanoseconds as `FarTime`."""
+    return _with_own(schema, frozenset(("decimal", *_NANOS))) or schema
+
+
+def _with_own(schema: ParsedSchema, names: frozenset[str]) -> ParsedSchema | None:
+    """The schema with these logical types under names of our own; None where it has none of them."""
     found = False
 
     def renamed(part: Any) -> Any:
@@ -72,7 +116,7 @@ def with_far_times(schema: ParsedSchema) -> ParsedSchema | None:
         if not isinstance(part, dict):
             return part
         logical = part.get("logicalType")
-        if isinstance(logical, str) and logical in _NAMES:
+        if isinstance(logical, str) and logical in names:
             found = True
             part = part | {"logicalType": _OWN + logical}
         return {name: renamed(one) for name, one in part.items()}
@@ -94,11 +138,19 @@ def _reader(name: str, unit_ns: int) -> Callable[..., Any]:
     return read
 
 
+def _decimal(digits: bytes, schema: Any, *_: Any) -> Decimal:
+    return unscaled(digits, schema.get("scale", 0))
+
+
 def _register() -> None:
     """Under names of their own, so that what others read with fastavro in this process stays as it is."""
     for name, unit_ns in _UNITS_NS.items():
         kind, _, logical = name.partition("-")
         LOGICAL_READERS[f"{kind}-{_OWN}{logical}"] = _reader(name, unit_ns)
+    for logical in _NANOS:
+        LOGICAL_READERS[f"long-{_OWN}{logical}"] = lambda number, *_: FarTime(number, 1)
+    for kind in ("bytes", "fixed"):
+        LOGICAL_READERS[f"{kind}-{_OWN}decimal"] = _decimal
 
 
 _register()

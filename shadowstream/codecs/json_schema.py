@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from shadowstream.codecs import json_values
+from shadowstream.codecs.numbers import ExactFloat
 from shadowstream.codecs.schemas import JsonSchema
 from shadowstream.errors import ConfigError, RecordError
 
@@ -21,12 +22,12 @@ class JsonReader:
     Raises `RecordError` (``schema``) for one that is none or refers to what it does not name: nothing is fetched.
     """
 
-    def __init__(self, schema: JsonSchema, named: str) -> None:
+    def __init__(self, schema: JsonSchema, named: str, names: json_values.DuplicateNames = "error") -> None:
         try:
             import jsonschema_rs
         except ImportError as error:
             raise ConfigError(f"{named} is a JSON Schema: install shadowstream[jsonschema]") from error
-        self._named = named
+        self._named, self._names = named, names
         self._error = jsonschema_rs.ValidationError
         references = dict(schema.references)
 
@@ -44,14 +45,23 @@ class JsonReader:
 
     def read(self, value: bytes, start: int) -> Any:
         """The value of the text that begins at `start`; raises `RecordError` (``decode``, ``bounds``)."""
-        decoded = json_values.read(value[start:])
+        decoded = json_values.read(value[start:], self._names)
         try:
-            self._validator.validate(decoded)
+            self._validator.validate(_doubles(decoded))
         except self._error as error:
             raise RecordError(f"{self._named} does not allow it: {_first(error)}", reason="decode") from error
         except (ValueError, OverflowError) as error:  # an int that the validator has no place for
             raise RecordError(f"{self._named} cannot be held against it: {_first(error)}", reason="decode") from error
         return decoded
+
+
+def _doubles(value: Any) -> Any:
+    """The value with the nearest doubles for exact numbers: the validator takes no subclass of float."""
+    if isinstance(value, dict):
+        return {name: _doubles(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_doubles(inner) for inner in value]
+    return float(value) if isinstance(value, ExactFloat) else value
 
 
 def _first(error: Exception) -> str:

@@ -1,4 +1,18 @@
-"""JSON values, strictly: what has no JSON form is an error, never silently another value."""
+"""JSON values, strictly: what has no JSON form is an error, never silently another value.
+
+What the fast parser would lose is looked for in the bytes first, and read by the exact one:
+
+=====================  ===============================================================================================
+in the text            is
+=====================  ===============================================================================================
+an integer             an int, of any size that Python reads (4,300 digits)
+a fraction, 1e0        the decimal number of its text: a float, or an `ExactFloat` where no float is that number
+1e400                  an `ExactFloat`, too: a number beyond all doubles is a number
+NaN, Infinity          an error: they are not JSON
+a name that an object  an error: which of its values counts, JSON leaves to the reader (RFC 8259, section 4). With
+holds twice            `names` "last" the last one does, as for most readers
+=====================  ===============================================================================================
+"""
 
 from __future__ import annotations
 
@@ -6,35 +20,100 @@ import dataclasses
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from enum import Enum
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import orjson
 
 from shadowstream.codecs.bounds import DEPTH_MAX, check_depth
+from shadowstream.codecs.numbers import ExactFloat, fraction
 from shadowstream.errors import CandidateError, RecordError
 
-# orjson reads an integer beyond 64 bits as a float: two ids that differ in their last digits would be equal.
-_LONG_INTEGER = re.compile(rb"(?<![\d.])\d{19}")
+DuplicateNames = Literal["error", "last"]
+# Digits and points as 0, an exponent's letter as e, its sign as -: digits that a double cannot hold stand out.
+_CLASSES = bytes(
+    48 if chr(one) in "0123456789." else 101 if chr(one) in "eE" else 45 if chr(one) in "+-" else 32
+    for one in range(256)
+)
+_LONG, _LONG_INTEGER = b"0" * 16, 19
+_EXPONENTS = (b"0e000", b"0e-000")
+_NUMBER = re.compile(rb"[\d.]+(?:[eE][-+]?\d+)?")
+_BEFORE = b" \t\n\r:,[-"
 
 
-def read(value: bytes) -> Any:
+def read(value: bytes, names: DuplicateNames = "error") -> Any:
     """The value of a JSON text; raises `RecordError` (``decode``, or ``bounds`` if nested too deep).
 
     >>> read(b'{"id": 123456789012345678901234567890}')
     {'id': 123456789012345678901234567890}
     """
     try:
-        decoded = orjson.loads(value)
-        if _LONG_INTEGER.search(value):
-            decoded = json.loads(value, parse_constant=_no_constant)
+        decoded = _exactly(value) if _has_long_numbers(value) else orjson.loads(value)
+        if value.count(b"{") + value.count(b"[") > DEPTH_MAX:
+            check_depth(decoded)
+        if names == "error" and _may_repeat_names(value, decoded):
+            json.loads(value, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"not JSON: {error}", reason="decode") from error
-    if value.count(b"{") + value.count(b"[") > DEPTH_MAX:
-        check_depth(decoded)
     return decoded
+
+
+def _has_long_numbers(value: bytes) -> bool:
+    """Whether the fast parser would round a number: it makes a double of each fraction and of ints beyond 64 bits."""
+    classes = value.translate(_CLASSES)
+    if any(exponent in classes for exponent in _EXPONENTS):
+        return True
+    at = classes.find(_LONG)
+    while at >= 0:
+        found = _NUMBER.match(value, at)
+        text = found[0] if found else b""
+        # Behind a quote they are digits of a text.
+        if (at == 0 or value[at - 1] in _BEFORE) and _is_long(text):
+            return True
+        at = classes.find(_LONG, at + max(len(text), 1))
+    return False
+
+
+def _is_long(text: bytes) -> bool:
+    if text.isdigit():
+        return len(text) >= _LONG_INTEGER
+    try:
+        return type(fraction(text.decode())) is ExactFloat
+    except ValueError:  # what is wrong with it, the parser says
+        return True
+
+
+def _exactly(value: bytes) -> Any:
+    decoded = json.loads(value.decode(), parse_float=fraction, parse_constant=_no_constant)
+    if b"\\u" in value:
+        # Half of a surrogate pair is no text: the fast parser refuses it, and this one does not.
+        json.dumps(decoded, ensure_ascii=False).encode()
+    return decoded
+
+
+def _may_repeat_names(value: bytes, decoded: Any) -> bool:
+    """Whether the text has more colons than the value has when written again. Escaped ones are looked at as well."""
+    if b"\\u003" in value:
+        return True
+    try:
+        return value.count(b":") != orjson.dumps(decoded, default=_number).count(b":")
+    except TypeError:  # an int beyond 64 bits
+        return True
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen = Counter(name for name, _ in pairs)
+        twice = next(name for name, times in seen.items() if times > 1)
+        raise ValueError(
+            f"the name {twice[:40]!r} stands more than once in one object; "
+            "compare.duplicate_names: last takes the last value"
+        )
+    return found
 
 
 def write(value: Any) -> bytes:
@@ -73,8 +152,9 @@ def dumps(value: Any, default: Callable[[Any], Any] | None = None, option: int =
 
 
 def _number(value: Any) -> Any:
-    if isinstance(value, Decimal) and value.is_finite():
-        return orjson.Fragment(str(value))
+    exact = value.exact if isinstance(value, ExactFloat) else value
+    if isinstance(exact, Decimal) and exact.is_finite():
+        return orjson.Fragment(str(exact))
     raise TypeError(f"type {type(value).__name__}")
 
 

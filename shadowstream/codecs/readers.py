@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Literal, Protocol
 
 from shadowstream.codecs import json_values
@@ -20,8 +21,15 @@ class Reader(Protocol):
         ...
 
 
-def reader_of(schema: Schema, named: str, message: str | None = None, typed: bool = False) -> Reader:
-    """The reader of a schema; `message`: of a bare Protobuf body, its full name; `typed`: see `typed`.
+def reader_of(
+    schema: Schema,
+    named: str,
+    message: str | None = None,
+    names: json_values.DuplicateNames = "error",
+    typed: bool = False,
+) -> Reader:
+    """The reader of a schema; `message`: of a bare Protobuf body, its full name; `names`: as `json_values.read`;
+    `typed`: see `typed`.
 
     Raises `RecordError` (``bounds``, ``schema``) for a schema that cannot be used, `ConfigError` where a package is
     missing that this kind needs.
@@ -29,7 +37,7 @@ def reader_of(schema: Schema, named: str, message: str | None = None, typed: boo
     if isinstance(schema, JsonSchema):
         from shadowstream.codecs.json_schema import JsonReader
 
-        return JsonReader(schema, named)
+        return JsonReader(schema, named, names)
     if isinstance(schema, ProtobufSchema):
         from shadowstream.codecs.protobuf import ProtobufReader
 
@@ -40,8 +48,9 @@ def reader_of(schema: Schema, named: str, message: str | None = None, typed: boo
 class Unschemed:
     """Reads values that no schema wrote: JSON, texts in UTF-8, or bytes as they are."""
 
-    def __init__(self, format: Literal["json", "text", "bytes"]) -> None:
-        readers: dict[str, Callable[[bytes], Any]] = {"json": json_values.read, "text": _text, "bytes": bytes}
+    def __init__(self, format: Literal["json", "text", "bytes"], names: json_values.DuplicateNames = "error") -> None:
+        json: Callable[[bytes], Any] = partial(json_values.read, names=names)
+        readers: dict[str, Callable[[bytes], Any]] = {"json": json, "text": _text, "bytes": bytes}
         self._read = readers[format]
 
     def read(self, value: bytes, start: int) -> Any:

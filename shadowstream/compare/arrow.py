@@ -1,7 +1,8 @@
 """The rules on columns in Arrow: levels of the pairs that columns can decide, and `UNKNOWN` where rows must.
 
 Nothing is decided here that `rows` would decide otherwise: equality of any flat or nested value, ignored paths, and
-tolerances of numbers. Where a pair differs under any other rule, or inside a list or a map, its row is asked.
+tolerances of numbers, of ints where they are far enough from the bound for doubles. Where a pair differs under any
+other rule, or inside a list or a map, its row is asked.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shadowstream.codecs.columns import as_numpy, whole_numbers
-from shadowstream.compare.columns import Levels, float_levels, is_numeric
+from shadowstream.compare.columns import Levels, doubtful, float_levels, is_numeric
 from shadowstream.compare.result import IGNORED, MATCH, MISMATCH
 from shadowstream.compare.rows import level_of
 from shadowstream.compare.rules import RuleSet, Spot
@@ -98,7 +99,7 @@ def _numbers(ours: pa.Array, theirs: pa.Array, unequal: _Mask, rule: Rule) -> Le
     if _class(ours.type) == "int":
         # Ints are exact in rows; beyond 2⁵² their doubles and differences are not.
         large = (np.abs(one) > _EXACT_MAX) | (np.abs(other) > _EXACT_MAX)
-        levels[large & unequal] = UNKNOWN
+        levels[(large | (doubtful(one, other, rule) & both)) & unequal] = UNKNOWN
         levels[~unequal] = MATCH
     return levels
 

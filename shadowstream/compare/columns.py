@@ -33,6 +33,8 @@ _FLAT = frozenset({str, int, float, bool, bytes, datetime, date, UUID})
 _NULL = type(None)
 # Objects used as maps, each with keys of its own, make wide and empty columns; rows are cheaper then.
 _CELLS_PER_FIELD_MAX = 4
+# Of the sum of all that is computed with: far more than a few roundings of doubles come to.
+_SURE = 2.0**-48
 
 
 def compare_columns(production: Sequence[Any], shadow: Sequence[Any], rules: RuleSet) -> list[PairResult]:
@@ -115,7 +117,12 @@ def field_levels(rules: RuleSet, name: str, ours: Sequence[Any], theirs: Sequenc
     spot = rules.root.step(name)
     rule = spot.rule
     if types == {float} and spot.own is None and is_numeric(rule):
-        return float_levels(np.array(ours), np.array(theirs), rule)
+        one, other = np.array(ours), np.array(theirs)
+        found = float_levels(one, other, rule)
+        if found is not None and rules.decimals and rule is not None and rule.of_numbers:
+            for place in np.flatnonzero(doubtful(one, other, rule)).tolist():
+                found[place] = level_of(rules, name, ours[place], theirs[place])
+        return found
     if ours == theirs:
         return None
     unequal = np.fromiter(map(ne, ours, theirs), np.bool_, len(ours))
@@ -156,11 +163,23 @@ def float_levels(ours: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64],
         return _where(unequal, MISMATCH)
     # As in rows, to the last bit: the same operations in the same order on the same doubles.
     with np.errstate(all="ignore"):
-        within = np.abs(theirs - ours) <= rule.atol + rule.rtol * np.abs(ours)
+        atol, rtol = rule.doubles
+        within = np.abs(theirs - ours) <= atol + rtol * np.abs(ours)
     within &= np.isfinite(ours) & np.isfinite(theirs)
     levels: Levels = np.where(within, np.uint8(TOLERATED), np.uint8(MISMATCH))
     levels[~unequal] = MATCH
     return levels
+
+
+def doubtful(ours: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64], rule: Rule) -> npt.NDArray[np.bool_]:
+    """Where doubles are too near to the tolerance's bound to say what exact numbers would."""
+    atol, rtol = rule.doubles
+    with np.errstate(all="ignore"):
+        bound = atol + rtol * np.abs(ours)
+        sum_ = np.abs(ours) + np.abs(theirs) + bound
+        sure = np.abs(np.abs(theirs - ours) - bound) > sum_ * _SURE
+    doubt: npt.NDArray[np.bool_] = ~sure & np.isfinite(ours) & np.isfinite(theirs) & (ours != theirs)
+    return doubt
 
 
 def _where(unequal: npt.NDArray[np.bool_], level: int) -> Levels:

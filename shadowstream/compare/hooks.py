@@ -9,18 +9,27 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import math
+import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Any
 
+from shadowstream.codecs.far_times import FarTime, instant, instant_ns
 from shadowstream.codecs.json_values import read
+from shadowstream.codecs.numbers import number
 from shadowstream.errors import ConfigError
 
 Hook = Callable[..., Any]
 Load = Callable[[str, str, int], Hook]
 """As `load`: the function of an entry point that a key names, which is called with so many arguments."""
 NOT_AWAITED = "it is called, and nobody awaits it; write def, not async def"
+_FINER = re.compile(r"[.,]\d{7}")
+# The time to its microseconds, the finer digits, the offset.
+_FINE = re.compile(r"([^.,]*[.,]\d{6})(\d+)((?:[^\d.,][^.,]*)?)", re.DOTALL)
 NOT_A_LIST = "it would return a generator; return a list, not yield"
 
 
@@ -105,12 +114,14 @@ def _nfc(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """A number as a double, a text that is one too."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    """An int, a decimal, a float or a text that is a number as a float, exact where no float is that number."""
+    if isinstance(value, bool | float | FarTime) or not isinstance(value, int | str | Decimal):
         return value
     try:
-        return float(value)
-    except (ValueError, OverflowError):
+        # Of texts those that Python takes for a float: `Decimal` takes others too.
+        nearest = 0.0 if isinstance(value, int) else float(value)
+        return number(Decimal(value)) if math.isfinite(nearest) or Decimal(value).is_finite() else nearest
+    except (ValueError, InvalidOperation):
         return value
 
 
@@ -119,15 +130,29 @@ def _json(value: Any) -> Any:
 
 
 def _utc(value: Any) -> Any:
-    """A timestamp, or an ISO text that is one, as a timestamp in UTC; one without an offset is taken as UTC."""
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
+    """A timestamp, or an ISO text that is one, as a timestamp in UTC; one without an offset is taken as UTC.
+
+    What is finer than a microsecond is kept: it becomes a `FarTime`.
+    """
+    finer = Fraction(0)
+    try:
+        if isinstance(value, str):
+            text = value
+            if _FINER.search(text):
+                found = _FINE.fullmatch(text)
+                if found is None:
+                    return value
+                finer = Fraction(int(found[2]), 10 ** len(found[2]))
+                text = found[1] + found[3]
+            value = datetime.fromisoformat(text)
+        if isinstance(value, FarTime):
+            return instant(value.ns)
+        if not isinstance(value, datetime):
             return value
-    if not isinstance(value, datetime):
+        value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except (ValueError, OverflowError):
         return value
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return instant((instant_ns(value) or 0) + finer * 1_000) if finer else value
 
 
 _OWN: dict[str, Hook] = {"trim": _trim, "lower": _lower, "nfc": _nfc, "number": _number, "json": _json, "utc": _utc}

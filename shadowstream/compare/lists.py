@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from shadowstream.codecs.numbers import ExactFloat
 from shadowstream.codecs.typed import Typed, bare
 from shadowstream.compare.rules import Spot
 from shadowstream.compare.slices import text_of
@@ -181,7 +182,7 @@ def rank(value: Any, spot: Spot) -> Any:
     """Where a value stands among others of its list: what must be equal decides first, what may differ a little then,
     and what is ignored does not."""
     if isinstance(value, Typed):
-        return 7, value.kind.key or value.kind.name, rank(value.value, spot)
+        return *rank(value.value, spot), value.kind.key or value.kind.name
     if isinstance(value, dict):
         parts = []
         for name, inner in value.items():
@@ -196,7 +197,7 @@ def rank(value: Any, spot: Spot) -> Any:
     if value is None or isinstance(value, bool):
         return 0, repr(value)
     if isinstance(value, int | float | Decimal):
-        return (1, 0) if value != value else (2, value)
+        return (1, 0) if value != value else (2, value.exact if isinstance(value, ExactFloat) else value)
     if isinstance(value, str):
         return 3, folded(value, spot.rule) if spot.rule is not None else value
     return 4, type(value).__name__, str(value)
@@ -276,6 +277,8 @@ def canonical(value: Any) -> Any:
         return dict, frozenset((name, canonical(inner)) for name, inner in value.items())
     if isinstance(value, list | tuple):
         return type(value), tuple(map(canonical, value))
+    if type(value) is ExactFloat:
+        return ExactFloat, value.exact
     if (isinstance(value, float) and value != value) or (isinstance(value, Decimal) and value.is_nan()):
         return type(value), "nan"
     return type(value), value

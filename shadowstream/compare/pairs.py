@@ -79,8 +79,10 @@ def compare_pairs(
     evolving.begin()
 
     def explain(place: int) -> PairResult:
-        ours, theirs = evolving.apart().decoded(decoders, ([production[place]], [shadow[place]]), [place])
-        return compare_rows(ours[0], theirs[0], rules)
+        raw = [production[place]], [shadow[place]]
+        ours, theirs = evolving.apart().decoded(decoders, raw, [place])
+        (own,) = _rules_of(decoders, raw, rules)
+        return compare_rows(ours[0], theirs[0], own)
 
     results = Results(np.zeros(count, np.uint8), {}, explain)
     places: Sequence[int] = range(count)
@@ -94,11 +96,12 @@ def compare_pairs(
     if places:
         raw = _at(production, places), _at(shadow, places)
         ours, theirs = evolving.decoded(decoders, raw, places)
-        found = _by_rows(raw, ours, theirs, rules)
+        own = _rules_of(decoders, raw, rules)
+        found = _by_rows(raw, ours, theirs, own)
         for index, (place, result) in enumerate(zip(places, found, strict=True)):
             if expects and result.outcome == "mismatch":
                 try:
-                    names = _expected(declared, place, ours[index], theirs[index], rules)
+                    names = _expected(declared, place, ours[index], theirs[index], own[index])
                     if names:
                         result = PairResult("expected", result.differences, reason=", ".join(names))
                 except Unanswered as error:
@@ -208,16 +211,36 @@ def _by_schemas(
     return list(large)
 
 
+def _rules_of(decoders: tuple[Decoder, Decoder], raw: tuple[_Values, _Values], rules: RuleSet) -> list[RuleSet]:
+    """The rules of each pair: those of JSON, where fractions are decimals, if both of its values are JSON."""
+    if not rules.of_numbers:
+        return [rules] * len(raw[0])
+    of_json = rules.of_json()
+    kinds = (
+        one is not None and other is not None and decoders[0].is_json(one) and decoders[1].is_json(other)
+        for one, other in zip(*raw, strict=True)
+    )
+    return [of_json if both else rules for both in kinds]
+
+
 def _by_rows(
-    raw: tuple[_Values, _Values], ours: Sequence[Any], theirs: Sequence[Any], rules: RuleSet
+    raw: tuple[_Values, _Values], ours: Sequence[Any], theirs: Sequence[Any], rules: Sequence[RuleSet]
 ) -> list[PairResult | Undecodable]:
     """Results of decoded values, undecodable ones and tombstones among them."""
+    if len(kinds := {id(own): own for own in rules}) > 1:
+        found: list[PairResult | Undecodable | None] = [None] * len(ours)
+        for kind in kinds.values():
+            places = [place for place, own in enumerate(rules) if own is kind]
+            some = (_at(raw[0], places), _at(raw[1], places)), _at(ours, places), _at(theirs, places)
+            for place, result in zip(places, _by_rows(*some, [kind] * len(places)), strict=True):
+                found[place] = result
+        return [result for result in found if result is not None]
     odd = {RecordError, type(None)}
     if odd.isdisjoint(map(type, ours)) and odd.isdisjoint(map(type, theirs)):
-        return list(compare_columns(ours, theirs, rules))
-    settled = [_odd(*row, rules) for row in zip(*raw, ours, theirs, strict=True)]
+        return list(compare_columns(ours, theirs, rules[0]))
+    settled = [_odd(*row, rules[0]) for row in zip(*raw, ours, theirs, strict=True)]
     left = [index for index, result in enumerate(settled) if result is None]
-    results = iter(compare_columns(_at(ours, left), _at(theirs, left), rules))
+    results = iter(compare_columns(_at(ours, left), _at(theirs, left), rules[0]))
     return [next(results) if result is None else result for result in settled]
 
 

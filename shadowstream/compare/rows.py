@@ -4,14 +4,13 @@
 values                                 are
 =====================================  ================================================================
 of two types                           different (type), even 1 and true; 1 and 1.0 too, unless a
-                                       tolerance holds there: then both are numbers
+                                       tolerance holds there: then both are numbers; 1.0 and 1e0 are one
 null and a value                       different (null)
 a field absent and a field null        different (missing, extra)
 NaN and NaN; 0.0 and −0.0              equal
 inf                                    equal to the same inf only, whatever the tolerance
 other numbers p, s                     equal if p = s, tolerated if |s − p| ≤ atol + rtol·|p|
-ints, decimals                         exact, beyond 2⁵³ too, where no tolerance holds; an int that no
-                                       double can hold (1.8e308) is within no tolerance
+ints, decimals, fractions of JSON      exact, with all their digits, under a tolerance too
 lists                                  compared by place; two lengths are a difference (length) of the
                                        list, whatever their common part says
 a tombstone (None) and a value         different (tombstone) at path ""
@@ -32,6 +31,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from shadowstream.codecs.far_times import FarTime, instant_ns
+from shadowstream.codecs.numbers import FLOATS, NUMBERS, ExactFloat, equal
 from shadowstream.codecs.typed import Typed, bare, promoted
 from shadowstream.compare import lists
 from shadowstream.compare.expected import Found
@@ -50,10 +51,12 @@ from shadowstream.compare.result import (
 )
 from shadowstream.compare.rules import Own, RuleSet, Spot
 from shadowstream.compare.telling import ABSENT, difference
-from shadowstream.compare.tolerances import NUMBERS, in_one_interval, mapped, within
+from shadowstream.compare.tolerances import in_one_interval, mapped, within
 from shadowstream.compare.watched import NONE_WATCHED, Watched
 from shadowstream.config import Rule
 from shadowstream.paths import join_path
+
+_OF_TEXTS = frozenset(("number", "json"))
 
 
 def compare_rows(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
@@ -66,7 +69,7 @@ def compare_rows(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
     >>> compare_rows({"id": 7, "score": 0.5}, {"id": 8, "score": 0.5}, rules).differences
     (Difference(path='id', kind='value', production='7', shadow='8', delta=1.0),)
     """
-    walk = _Walk(rules.ignores_added, watched=rules.watched)
+    walk = _Walk(rules, watched=rules.watched)
     walk.top(rules, production, shadow)
     return walk.result()
 
@@ -76,7 +79,7 @@ def mismatches(production: Any, shadow: Any, rules: RuleSet, ignores_added: bool
 
     `ignores_added`: but for added fields.
     """
-    walk = _Walk(rules.ignores_added or ignores_added, most=sys.maxsize)
+    walk = _Walk(rules, rules.ignores_added or ignores_added, most=sys.maxsize)
     walk.top(rules, production, shadow)
     return [(at, kind, bare(ours), bare(theirs)) for at, kind, ours, theirs in walk.found(MISMATCH)]
 
@@ -95,27 +98,29 @@ def unexplained(level: int, production: Any, shadow: Any, rules: RuleSet) -> Pai
 
 def level_of(rules: RuleSet, name: str, production: Any, shadow: Any) -> int:
     """The level (place in `OUTCOMES`) of one field of the whole value, either side possibly `ABSENT`."""
-    walk = _Walk(rules.ignores_added)
+    walk = _Walk(rules)
     walk.field(rules.root, name, production, shadow)
     return walk.level()
 
 
 def mismatch_of_field(rules: RuleSet, name: str, production: Any, shadow: Any) -> list[Found]:
     """What makes one field of the whole value a mismatch, if anything does."""
-    walk = _Walk(rules.ignores_added)
+    walk = _Walk(rules)
     walk.field(rules.root, name, production, shadow)
     return walk.found(MISMATCH)
 
 
-def scalar_level(production: Any, shadow: Any, rule: Rule | None) -> int:
-    """The level of two scalars of one type, or of an int and a float under a tolerance."""
-    if production == shadow or (production != production and shadow != shadow):
+def scalar_level(production: Any, shadow: Any, rule: Rule | None, decimals: bool = False) -> int:
+    """The level of two scalars of one type, of two floats, or of an int and a float under a tolerance."""
+    if (production == shadow or (production != production and shadow != shadow)) and (
+        ExactFloat not in (type(production), type(shadow)) or equal(production, shadow)
+    ):
         return MATCH
     if rule is None:
         return MISMATCH
     if rule.ignore:
         return IGNORED
-    return TOLERATED if within(production, shadow, rule) or mapped(production, shadow, rule) else MISMATCH
+    return TOLERATED if within(production, shadow, rule, decimals) or mapped(production, shadow, rule) else MISMATCH
 
 
 _NESTED = (dict, list, tuple)
@@ -135,20 +140,19 @@ class _Walk:
     """One walk over a pair: collects what differs, by level, and which watched paths the mismatches touch."""
 
     __slots__ = (
-        "_at",
-        "_found",
-        "_ignores_added",
-        "_most",
-        "_reason",
-        "_touched",
-        "_unanswered",
-        "_watched",
-        "_work",
-        "_work_of",
+        *("_at", "_decimals", "_found", "_ignores_added", "_most", "_reason", "_rules", "_touched", "_unanswered"),
+        *("_watched", "_work", "_work_of"),
     )
 
-    def __init__(self, ignores_added: bool, most: int = DIFFERENCES_MAX, watched: Watched = NONE_WATCHED) -> None:
-        self._ignores_added = ignores_added
+    def __init__(
+        self,
+        rules: RuleSet,
+        ignores_added: bool | None = None,
+        most: int = DIFFERENCES_MAX,
+        watched: Watched = NONE_WATCHED,
+    ) -> None:
+        self._rules, self._decimals = rules, rules.decimals
+        self._ignores_added = rules.ignores_added if ignores_added is None else ignores_added
         self._watched = watched
         self._touched: set[str] = set()
         self._most = most
@@ -186,6 +190,12 @@ class _Walk:
         reason = {UNCOMPARED: self._unanswered, MISMATCH: self._reason}.get(level)
         return PairResult(OUTCOMES[level], differences, reason=reason, touched=touched)
 
+    def _another(self) -> _Walk:
+        """A walk that only asks whether there is a mismatch."""
+        walk = _Walk(self._rules, self._ignores_added, most=1)
+        walk._decimals = self._decimals
+        return walk
+
     # ---------------------------------------------------------------- values
 
     def _step(self, spot: Spot, name: str, production: Any, shadow: Any) -> None:
@@ -204,7 +214,11 @@ class _Walk:
         elif type(production) is Typed or type(shadow) is Typed:
             self._typed(spot, production, shadow)
         elif lists.canonical(production) != lists.canonical(shadow):
+            decimals = self._decimals
+            # What these two make of a text are the decimals that stand in it, whatever the value around it is.
+            self._decimals = decimals or not _OF_TEXTS.isdisjoint(own.rule.normalise)
             self._asked(spot, own, production, shadow)
+            self._decimals = decimals
 
     def _asked(self, spot: Spot, own: Own, production: Any, shadow: Any) -> None:
         try:
@@ -252,7 +266,7 @@ class _Walk:
             for index, (value, other) in enumerate(zip(production, shadow, strict=False)):
                 self._step(spot, str(index), value, other)
         else:
-            level = scalar_level(production, shadow, spot.rule)
+            level = scalar_level(production, shadow, spot.rule, self._decimals)
             if level != MATCH:
                 self._differ(level, "value", production, shadow)
 
@@ -267,7 +281,7 @@ class _Walk:
             self._values(spot, *promoted(*values))
         elif own is not None and (own.call is not None or (own.normalise and not _is_named(production, shadow))):
             self._asked(spot, own, *values)
-        elif rule is None or not (rule.types or mapped(*values, rule) or _are_numbers(*values, rule)):
+        elif rule is None or not (rule.types or mapped(*values, rule) or _are_alike(*values, rule)):
             self._differ(_plain_level(rule), "type", production, shadow)
         else:
             if type(values[0]) is type(values[1]):  # else it is told there
@@ -275,7 +289,16 @@ class _Walk:
             self._values(spot, *values)
 
     def _types(self, spot: Spot, production: Any, shadow: Any) -> None:
+        """Two types; two kinds of float are both fractions, and two of time are both instants."""
         rule = spot.rule
+        types = {type(production), type(shadow)}
+        if types == FLOATS:
+            level = scalar_level(production, shadow, rule, self._decimals)
+            return self._differ(level, "value", production, shadow)
+        if FarTime in types and None not in (instants := (instant_ns(production), instant_ns(shadow))):
+            if instants[0] != instants[1]:
+                self._differ(scalar_level(production, shadow, rule), "value", production, shadow)
+            return None
         kind = "null" if production is None or shadow is None else "type"
         if rule is not None and mapped(production, shadow, rule):
             self._differ(TOLERATED, kind, production, shadow)
@@ -284,7 +307,7 @@ class _Walk:
             self._differ(*((TOLERATED, "type") if same else (MISMATCH, "value")), production, shadow)
         elif kind == "null" or rule is None or not _are_numbers(production, shadow, rule):
             self._differ(_plain_level(rule), kind, production, shadow)
-        elif scalar_level(production, shadow, rule) == MISMATCH:
+        elif scalar_level(production, shadow, rule, self._decimals) == MISMATCH:
             self._differ(MISMATCH, "value", production, shadow)
         else:
             # 1 and 1.0 without the rule would be two types: the tolerance was needed, even at delta 0.
@@ -297,7 +320,7 @@ class _Walk:
         element, work = spot.step("*"), self._work_here(len(ours) + len(theirs))
 
         def fits(one: Any, other: Any) -> bool:
-            walk = _Walk(self._ignores_added, most=1)
+            walk = self._another()
             walk._work = work
             with suppress(_Enough):
                 walk._values(element, one, other)
@@ -364,6 +387,12 @@ class _Walk:
 def _are_numbers(production: Any, shadow: Any, rule: Rule) -> bool:
     """Whether the rule takes an int and a float as two numbers."""
     return bool(rule.of_numbers or rule.types) and {type(production), type(shadow)} <= NUMBERS
+
+
+def _are_alike(production: Any, shadow: Any, rule: Rule) -> bool:
+    """Whether the rule takes two values of two types as two numbers, or as two times."""
+    times = bool(rule.round_ms) and in_one_interval(production, shadow, rule) is not None
+    return times or _are_numbers(production, shadow, rule)
 
 
 def _is_nested(value: Any) -> bool:

@@ -17,6 +17,7 @@ A difference of a whole object (it is missing, null, of another type) stands at 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from typing import Literal, NamedTuple
 
 from shadowstream.compare.hooks import Hook, Load, fenced, load, normaliser
@@ -99,7 +100,7 @@ class RuleSet:
 
     >>> rules = RuleSet([Rule(path="user", ignore=True), Rule(path="user.*.cm", atol=0.5)])
     >>> rules.for_path("user.name"), rules.for_path("user.height.cm"), rules.for_path("users")
-    (Rule(path='user', ..., ignore=True, ...), Rule(path='user.*.cm', ..., atol=0.5, ...), None)
+    (Rule(path='user', ..., ignore=True, ...), Rule(path='user.*.cm', ..., atol=Decimal('0.5'), ...), None)
     """
 
     def __init__(
@@ -126,12 +127,22 @@ class RuleSet:
         """Where a walk over a whole value begins."""
         self.bare = self.root.step("*") if root.star is not None else self.root
         """Where it begins in a value that is neither an object nor a list: its only part is itself."""
+        self.of_numbers = any(rule.of_numbers for rule in rules)
+        """Whether a tolerance of numbers holds anywhere."""
+        self.decimals = False
+        """Whether floats are fractions of JSON, and so decimals."""
         self.watched = NONE_WATCHED
         """Paths that each mismatch is asked for (`PairResult.touched`)."""
 
     def watch(self, paths: Iterable[str]) -> None:
         """Ask each mismatch whether it touches these paths. Raises `ConfigError` for a path that cannot be read."""
         self.watched = Watched({path: parse_path(path) for path in paths})
+
+    def of_json(self) -> RuleSet:
+        """The same rules where the values of both sides are texts of JSON."""
+        same = copy(self)
+        same.decimals = True
+        return same
 
     def for_path(self, path: str) -> Rule | None:
         """The rule that holds at `path`, None where values must be equal."""

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from shadowstream.codecs.numbers import ExactFloat
+
 OTHER = "(other)"
 ABSENT = "(absent)"
 UNDECODABLE = "(undecodable)"
@@ -80,6 +82,8 @@ def text_of(value: Any) -> str:
         return value
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
+    if type(value) is ExactFloat:
+        return str(value.exact)
     if value is None or isinstance(value, dict | list | tuple | bool | int | float):
         return json.dumps(value, default=str)
     return str(value)

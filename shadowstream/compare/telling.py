@@ -8,10 +8,11 @@ from decimal import Decimal
 from json.encoder import encode_basestring
 from typing import Any
 
+from shadowstream.codecs.numbers import NUMBERS, ExactFloat
 from shadowstream.codecs.typed import Typed
 from shadowstream.compare.result import TEXT_CHARS_MAX, Difference
 from shadowstream.compare.slices import HASH_CHARS, hash_of
-from shadowstream.compare.tolerances import DECIMALS, NUMBERS
+from shadowstream.compare.tolerances import DECIMALS, exact
 from shadowstream.paths import ABSENT, join_path
 
 _CUT = "…"
@@ -40,7 +41,11 @@ def _delta(production: Any, shadow: Any) -> float | None:
     types = {type(production), type(shadow)}
     try:
         if types <= NUMBERS:
-            delta = float(shadow - production)
+            if ExactFloat in types:
+                production, shadow = exact(production), exact(shadow)
+                delta = float(DECIMALS.subtract(shadow, production))
+            else:
+                delta = float(shadow - production)
         elif types == {Decimal}:
             delta = float(DECIMALS.subtract(shadow, production))
         else:
@@ -61,6 +66,8 @@ def _text(value: Any) -> str | None:
     try:
         if kind is str:
             text = encode_basestring(value)
+        elif kind is ExactFloat:
+            text = str(value.exact)
         elif kind is float and math.isfinite(value):
             text = float.__repr__(value)  # as JSON writes it; most differences are of numbers
         else:

@@ -3,7 +3,9 @@
 =============  =====================================================================================================
 rule           p and s are tolerated if
 =============  =====================================================================================================
-atol, rtol     both numbers, finite, |s − p| ≤ atol + rtol·|p|; an int and a float too, decimals with decimals
+atol, rtol     both numbers, finite, |s − p| ≤ atol + rtol·|p|; an int and a float too, decimals with decimals.
+               Doubles are computed with as doubles, all else exactly: decimals, ints, and fractions of JSON, which
+               are the decimals that their texts are; an int that a double holds is that double beside a double
 ulp            both doubles, finite, at most so many doubles apart (a field of Avro's float: its unit is 2²⁹ of them)
 ignore_case    both texts, equal after `str.casefold`
 ignore_space   both texts, equal once runs of white space are one blank and the ends have none
@@ -21,16 +23,20 @@ from __future__ import annotations
 import math
 import struct
 from datetime import UTC, date, datetime, timedelta
-from decimal import Context, Decimal
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
 from shadowstream.codecs.far_times import FarTime
+from shadowstream.codecs.numbers import FLOATS, NUMBERS, ExactFloat
 from shadowstream.compare.slices import text_of
 from shadowstream.config import Rule
 
 # No traps: what decimal cannot compute becomes a NaN, which is within no tolerance.
 DECIMALS = Context(prec=60, traps=[])
-NUMBERS = frozenset({int, float})
+DIGITS_MAX = 10_000
+_UP = Context(prec=DIGITS_MAX, rounding=ROUND_CEILING, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
+_DOWN = Context(prec=DIGITS_MAX, rounding=ROUND_FLOOR, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
+_NOTHING = Decimal(0)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 _NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
@@ -38,16 +44,18 @@ _DIGITS_MAX = 30
 _DOUBLE, _LONG = struct.Struct("<d"), struct.Struct("<q")
 
 
-def within(production: Any, shadow: Any, rule: Rule) -> bool:
+def within(production: Any, shadow: Any, rule: Rule, decimals: bool = False) -> bool:
     """Whether two scalars of one type that differ (or an int and a float) are tolerated; see the table above.
+
+    `decimals`: floats are fractions of JSON, the decimals that their shortest texts are, and no doubles.
 
     >>> within("UA ", "ua", Rule(path="carrier", ignore_case=True, ignore_space=True))
     True
     """
-    if rule.of_numbers and _numbers_within(production, shadow, rule):
+    if rule.of_numbers and _numbers_within(production, shadow, rule, decimals):
         return True
     kind = type(production)
-    if rule.ulp and kind is float and type(shadow) is float and _apart(production, shadow) <= rule.ulp:
+    if rule.ulp and kind in FLOATS and type(shadow) in FLOATS and _apart(production, shadow) <= rule.ulp:
         return True
     if rule.round_ms and in_one_interval(production, shadow, rule):
         return True
@@ -67,22 +75,56 @@ def mapped(production: Any, shadow: Any, rule: Rule) -> bool:
     return name in rule.values and type(rule.values[name]) is type(shadow) and rule.values[name] == shadow
 
 
-def _numbers_within(production: Any, shadow: Any, rule: Rule) -> bool:
-    if type(production) in NUMBERS and type(shadow) in NUMBERS:
-        try:
-            if not (math.isfinite(production) and math.isfinite(shadow)):
-                return False
-            return bool(abs(shadow - production) <= rule.atol + rule.rtol * abs(production))
-        except OverflowError:  # no bound can be computed for an int that no float can hold
+def _numbers_within(production: Any, shadow: Any, rule: Rule, decimals: bool) -> bool:
+    kinds = type(production), type(shadow)
+    if not NUMBERS.issuperset(kinds):
+        return kinds == (Decimal, Decimal) and exactly_within(production, shadow, rule.atol, rule.rtol)
+    if not decimals and (both := _as_doubles(production, shadow, kinds)) is not None:
+        one, other = both
+        if not (math.isfinite(one) and math.isfinite(other)):
             return False
-    if type(production) is Decimal and type(shadow) is Decimal:
-        if not (production.is_finite() and shadow.is_finite()):
-            return False
-        share = DECIMALS.multiply(Decimal(rule.rtol), DECIMALS.abs(production))
-        bound = DECIMALS.add(Decimal(rule.atol), share)
-        delta = DECIMALS.abs(DECIMALS.subtract(shadow, production))
-        return DECIMALS.compare(delta, bound) in (-1, 0)
-    return False
+        atol, rtol = rule.doubles
+        return abs(other - one) <= atol + rtol * abs(one)
+    found = exact(production, decimals), exact(shadow, decimals)
+    return exactly_within(*found, rule.atol, rule.rtol)
+
+
+def _as_doubles(production: Any, shadow: Any, kinds: tuple[type, type]) -> tuple[float, float] | None:
+    """Two doubles, or a double and an int that is one; None for all other numbers."""
+    if kinds == (float, float):
+        return production, shadow
+    if ExactFloat in kinds or float not in kinds:
+        return None
+    try:
+        both = float(production), float(shadow)
+    except OverflowError:
+        return None
+    return both if both == (production, shadow) else None
+
+
+def exact(value: Any, decimals: bool = True) -> Decimal:
+    """A number exactly: an int, a decimal, a float as the decimal of its shortest text or, without `decimals`, as the
+    double that it is.
+
+    >>> exact(0.1), exact(0.5, decimals=False), exact(2**53 + 1)
+    (Decimal('0.1'), Decimal('0.5'), Decimal('9007199254740993'))
+    """
+    if type(value) is ExactFloat:
+        return value.exact
+    return Decimal(repr(value)) if decimals and type(value) is float else Decimal(value)
+
+
+def exactly_within(production: Decimal, shadow: Decimal, atol: Decimal, rtol: Decimal = _NOTHING) -> bool:
+    """Whether |s − p| ≤ atol + rtol·|p|, of decimals. Numbers that would take more than `DIGITS_MAX` digits to add are
+    rounded so that a doubt is a no.
+
+    >>> exactly_within(Decimal("10.00"), Decimal("10.03"), Decimal("0.03"))
+    True
+    """
+    if not (production.is_finite() and shadow.is_finite()):
+        return False
+    apart = _UP.subtract(max(production, shadow), min(production, shadow))
+    return apart <= _DOWN.add(atol, _DOWN.multiply(rtol, production.copy_abs()))
 
 
 def _apart(production: float, shadow: float) -> float:
@@ -117,7 +159,7 @@ def _epoch_ns(value: Any, unit: str) -> int | None:
     if isinstance(value, float | Decimal):
         return _number_ns(value if isinstance(value, Decimal) else Decimal(repr(value)), unit)
     if isinstance(value, FarTime):
-        return value.ns
+        return math.floor(value.ns)
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)

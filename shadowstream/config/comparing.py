@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from shadowstream.config.model import AnyPath, Millis, Model, OnePath, PositiveMillis, Rate
+from shadowstream.config.model import AnyPath, Millis, Model, OnePath, PositiveMillis, Rate, Tolerance
 
 ENTRY_POINT = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 NORMALISERS = ("trim", "lower", "nfc", "number", "json", "utc")
@@ -27,8 +29,12 @@ class Rule(Model):
     )
     exact: bool = Field(False, description="must be equal, below a path whose rule says otherwise")
     ignore: bool = Field(False, description="differences here are counted as ignored, never as a mismatch")
-    atol: float = Field(0.0, ge=0, allow_inf_nan=False, description="absolute tolerance, in the field's unit")
-    rtol: float = Field(0.0, ge=0, allow_inf_nan=False, description="tolerance relative to production's value")
+    atol: Tolerance = Field(
+        Decimal(0), description="absolute tolerance, in the field's unit; a number or its decimal text"
+    )
+    rtol: Tolerance = Field(
+        Decimal(0), description="tolerance relative to production's value; a number or its decimal text"
+    )
     ulp: int = Field(0, ge=0, description="tolerance in units in the last place of a double")
     ignore_case: bool = Field(False, description="texts that differ only in upper and lower case are tolerated")
     ignore_space: bool = Field(False, description="texts that differ only in white space are tolerated")
@@ -83,6 +89,11 @@ class Rule(Model):
         if unknown:
             raise ValueError(f"no normaliser {unknown[0]!r}; give one of {', '.join(NORMALISERS)} or an entry point")
         return names
+
+    @cached_property
+    def doubles(self) -> tuple[float, float]:
+        """`atol` and `rtol` as doubles, for numbers that are."""
+        return float(self.atol), float(self.rtol)
 
     @property
     def of_numbers(self) -> bool:
@@ -253,6 +264,11 @@ class Compare(Model):
         "expected under the name added_fields, which a criterion may bound",
     )
     expected: list[Expected] = Field(default_factory=list, max_length=100, description="declared expected changes")
+    duplicate_names: Literal["error", "last"] = Field(
+        "error",
+        description="what a JSON object is that holds a name twice; error: undecodable; last: the last value counts, "
+        "as for most readers, and the others are not compared",
+    )
     dimensions: list[Dimension] = Field(
         default_factory=list,
         max_length=8,

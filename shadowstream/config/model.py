@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from shadowstream.errors import ConfigError
 from shadowstream.paths import parse_one, parse_path
@@ -36,6 +45,37 @@ AnyPath = Annotated[str, AfterValidator(_readable)]
 """A path that may lead to several values (`shadowstream.paths`)."""
 OnePath = Annotated[str, AfterValidator(_of_one)]
 """A path that leads to one value, so it has no star."""
+
+
+def _decimal(value: Any) -> Any:
+    """A number of YAML as the decimal that its shortest text is, a text as the decimal that it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise ValueError(f"{value!r} is no number; give one, or its decimal text")
+    try:
+        exact = Decimal(value if isinstance(value, int | Decimal) else str(value))
+    except InvalidOperation:
+        raise ValueError(f"{value!r} is no decimal number, for example 0.03") from None
+    if not exact.is_finite() or abs(exact.adjusted()) > _EXPONENT_MAX:
+        raise ValueError(f"{value!r} is not finite, or beyond 1e{_EXPONENT_MAX}")
+    if exact < 0:
+        raise ValueError(f"{value!r} is below 0")
+    return exact
+
+
+def _shortest(value: Decimal) -> float | str:
+    number = float(value)
+    return number if Decimal(str(number)) == value else str(value)
+
+
+_EXPONENT_MAX = 400
+_DECIMAL_TEXT = r"^\s*\+?[0-9.]+([eE][+-]?[0-9]+)?\s*$"
+Tolerance = Annotated[
+    Decimal,
+    BeforeValidator(_decimal),
+    PlainSerializer(_shortest),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": _DECIMAL_TEXT}]}),
+]
+"""A number that is not below 0, as a decimal: what somebody writes in YAML is what counts, digit by digit."""
 
 
 class Model(BaseModel):

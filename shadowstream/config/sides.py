@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from shadowstream.config.model import DAY_MS, Model, OnePath, PositiveMillis
+from shadowstream.config.model import DAY_MS, Model, OnePath, PositiveMillis, Tolerance
 
 CANDIDATE_TIMEOUT_MS = 30_000
 
@@ -150,7 +151,10 @@ class Labels(Model):
     label_path: OnePath | None = Field(
         None, min_length=1, description="dotted path of the truth in a label; default: as path"
     )
-    atol: float = Field(0.0, ge=0, description="numbers are right within this of the label, in the field's unit")
+    atol: Tolerance = Field(
+        Decimal(0),
+        description="numbers are right within this of the label, in the field's unit; a number or its decimal text",
+    )
     horizon_ms: PositiveMillis = Field(
         7 * DAY_MS, description="event time waited for a label; then the pair counts as unlabelled, ms"
     )

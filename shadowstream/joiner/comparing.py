@@ -153,7 +153,8 @@ def comparer(schemas: SchemaSource, compare: Compare) -> Comparer:
 
 def comparer_of(schemas: SchemaSource, config: Config, loads: Load = load) -> Comparer:
     """The comparer of a trial; ask it for those `of` its topics. `loads`: where its functions are called."""
-    sides = [Decoder(schemas, bytes_max=config.limits.decoded_bytes_max) for _ in Side]
+    names = config.compare.duplicate_names
+    sides = [Decoder(schemas, bytes_max=config.limits.decoded_bytes_max, names=names) for _ in Side]
 
     def decoders(topic: str) -> Decoders:
         formats = side_formats(config, topic)

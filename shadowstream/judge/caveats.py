@@ -92,10 +92,19 @@ def _of_identity(config: Config, outcomes: Mapping[str, int]) -> list[str]:
 
 
 def _of_decoding(config: Config, outcomes: Mapping[str, int]) -> list[str]:
+    said = []
+    if config.compare.duplicate_names == "last":
+        said.append(
+            "compare.duplicate_names is last: where a JSON object holds a name more than once, only the last value is "
+            "compared"
+        )
     broken = outcomes.get("undecodable_shadow", 0)
     if not broken or "error" in _judged(config):
-        return []
-    return [f"{broken} records of the candidate cannot be decoded and count in no rate: judge.criteria has no error"]
+        return said
+    said.append(
+        f"{broken} records of the candidate cannot be decoded and count in no rate: judge.criteria has no error"
+    )
+    return said
 
 
 def _of_cost(config: Config) -> list[str]:

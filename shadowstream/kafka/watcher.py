@@ -222,7 +222,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     try:
         pinned = start.pin(config, revision, client, writer, going)
         log.info("watching", topic=config.candidate.topic, group=config.candidate.group, instance=instance)
-        copies = Copies(config, client, pinned, Decoder(schema_source(config.schemas)).decode_many)
+        copies = Copies(config, client, pinned, Decoder(schema_source(config.schemas), names="last").decode_many)
         watcher = Watcher(config, revision, Edge(client, writer, copies.translated), pinned)
         rechecks = Rechecks(config, client, pinned.partitioners)
         if copies.topics:

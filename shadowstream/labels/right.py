@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any
 
 import orjson
 
 from shadowstream.codecs.json_values import dumps, read
+from shadowstream.codecs.numbers import ExactFloat
+from shadowstream.compare.tolerances import exact, exactly_within
 from shadowstream.errors import CandidateError, RecordError
 from shadowstream.paths import ABSENT, value_at
 
@@ -16,12 +18,12 @@ BOTH, PRODUCTION, CANDIDATE, NEITHER, UNLABELLED = (
     *("label_both_right", "label_production_only", "label_candidate_only"),
     *("label_neither", "label_unlabelled"),
 )
-_NUMBERS = (int, float, Decimal)
-_DIGITS = Context(prec=60, traps=[])
 OUTCOMES = (BOTH, PRODUCTION, CANDIDATE, NEITHER, UNLABELLED)
 """What becomes of a pair that was scored, as stats count it."""
 DIFFER, DIFFER_UNLABELLED = "label_differ", "label_differ_unlabelled"
 """Beside these: pairs whose answers differ, and those of them without a label."""
+
+_NOTHING = Decimal(0)
 
 
 def at_path(value: Any, path: Sequence[str]) -> str | None:
@@ -40,8 +42,9 @@ def at_path(value: Any, path: Sequence[str]) -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal) and value.is_finite():
-        return orjson.Fragment(str(value))
+    number = value.exact if isinstance(value, ExactFloat) else value
+    if isinstance(number, Decimal) and number.is_finite():
+        return orjson.Fragment(str(number))
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
@@ -53,35 +56,43 @@ def differ(production: str | None, shadow: str | None) -> bool:
     """
     if production is None or shadow is None:
         return production is not shadow
-    return not _is_right(production, shadow, 0.0)
+    return not _is_right(production, shadow, _NOTHING)
 
 
-def outcome(production: str | None, shadow: str | None, label: str, atol: float = 0.0) -> str:
-    """The outcome of a pair, all values as JSON.
+def outcome(production: str | None, shadow: str | None, label: str, atol: Decimal | float = _NOTHING) -> str:
+    """The outcome of a pair, all values as JSON, whose numbers are the decimals of their texts.
 
-    >>> outcome("true", "false", "true"), outcome("0.25", "0.5", "0.26", 0.02), outcome("1", "true", "true")
+    >>> outcome("true", "false", "true"), outcome("0.25", "0.5", "0.26", 0.01), outcome("1", "true", "true")
     ('label_production_only', 'label_production_only', 'label_candidate_only')
     """
-    right = _is_right(production, label, atol), _is_right(shadow, label, atol)
+    right = _is_right(production, label, exact(atol)), _is_right(shadow, label, exact(atol))
     return {(True, True): BOTH, (True, False): PRODUCTION, (False, True): CANDIDATE, (False, False): NEITHER}[right]
 
 
-def _is_right(said: str | None, label: str, atol: float) -> bool:
+def _is_right(said: str | None, label: str, atol: Decimal) -> bool:
     if said is None:
         return False
     if said == label:
         return True
     try:
-        found, truth = read(said.encode()), read(label.encode())
+        found, truth = read(said.encode(), "last"), read(label.encode(), "last")
     except RecordError:  # nobody of ours wrote it
         return False
-    if isinstance(found, bool) or isinstance(truth, bool):
-        return found is truth
-    if isinstance(found, _NUMBERS) and isinstance(truth, _NUMBERS):
-        # In the digits that are written: as doubles two ids beyond 2⁵³ would be one.
-        return abs(_DIGITS.subtract(_decimal(found), _decimal(truth))) <= _decimal(atol)
-    return bool(found == truth)
+    if _is_number(found) and _is_number(truth):
+        return exactly_within(exact(truth), exact(found), atol)
+    return _same(found, truth)
 
 
-def _decimal(number: float | Decimal) -> Decimal:
-    return Decimal(repr(number)) if isinstance(number, float) else Decimal(number)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _same(found: Any, truth: Any) -> bool:
+    """Whether two values of JSON are one; 1 and 1.0 are one number."""
+    if isinstance(found, dict) and isinstance(truth, dict):
+        return found.keys() == truth.keys() and all(_same(inner, truth[name]) for name, inner in found.items())
+    if isinstance(found, list) and isinstance(truth, list):
+        return len(found) == len(truth) and all(map(_same, found, truth))
+    if _is_number(found) and _is_number(truth):
+        return exact(found) == exact(truth)
+    return type(found) is type(truth) and bool(found == truth)

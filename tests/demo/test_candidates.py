@@ -124,7 +124,7 @@ def test_the_rules_written_out_offline_are_those_of_the_config(model_file: Path)
     path = Path(flights.__file__).with_name("flights.yaml")
     config = configfile.load(path, {"SHADOWSTREAM_BOOTSTRAP": "here:9092", candidates.MODEL_VARIABLE: str(model_file)})
     rules = {rule.path: rule for rule in config.compare.rules}
-    assert {path: (rule.atol, rule.rtol, rule.ignore) for path, rule in rules.items()} == {
+    assert {path: (*rule.doubles, rule.ignore) for path, rule in rules.items()} == {
         "score": (offline.SCORE_ATOL, 0.0, False),
         "model": (0.0, 0.0, True),
     }

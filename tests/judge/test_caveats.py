@@ -53,6 +53,11 @@ def test_what_a_cost_does_not_see_is_said() -> None:
     assert "without threads and processes of its own" in said
 
 
+def test_that_only_the_last_value_of_a_repeated_name_counts_is_said() -> None:
+    (said,) = caveats_of(trial(compare={"duplicate_names": "last"}), {"match": 5})
+    assert said.startswith("compare.duplicate_names is last: ")
+
+
 def test_at_least_once_is_said() -> None:
     (said,) = caveats_of(trial(delivery="at_least_once"), {})
     assert said.startswith("delivery is at_least_once: a crash repeats records")

@@ -1,0 +1,98 @@
+"""Numbers that a double cannot hold: the double that is nearest, with the exact number beside it.
+
+A fraction of JSON is the decimal number that its text is. It stays a plain float where the shortest text of that float
+is the same number, as it is for all that have at most 15 digits; any other is an `ExactFloat`. So two fractions are one
+number exactly if both are plain and equal, or both are exact and equal.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
+from typing import Any
+
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[InvalidOperation])
+DECIMAL_BYTES_MAX = 4_096
+"""Bytes of one Avro decimal, some 9,800 digits: making a decimal of more takes time by the square of its length."""
+
+
+class ExactFloat(float):
+    """A float for whoever computes with it; `exact` is the number that was written, which the comparison takes.
+
+    >>> ExactFloat(Decimal("12345678901234567.89")).exact, ExactFloat(Decimal("1e400")) / 2
+    (Decimal('12345678901234567.89'), inf)
+    """
+
+    exact: Decimal
+
+    def __new__(cls, exact: Decimal) -> ExactFloat:
+        made = super().__new__(cls, exact)
+        made.exact = exact
+        return made
+
+    def __reduce__(self) -> tuple[type[ExactFloat], tuple[Decimal]]:
+        return type(self), (self.exact,)
+
+
+FLOATS = frozenset({float, ExactFloat})
+NUMBERS = frozenset({int, float, ExactFloat})
+
+
+def number(exact: Decimal) -> float:
+    """A finite decimal number as a plain float, or where that is not it exactly as an `ExactFloat`.
+
+    >>> number(Decimal("0.10")), type(number(Decimal("0.10000000000000000001"))).__name__
+    (0.1, 'ExactFloat')
+    """
+    nearest = float(exact)
+    return nearest if math.isfinite(nearest) and Decimal(repr(nearest)) == exact else ExactFloat(exact)
+
+
+def fraction(text: str) -> float:
+    """The fraction that a text of JSON is. Raises ValueError where no decimal has an exponent that large.
+
+    >>> fraction("1e0"), fraction("0.30000000000000004")
+    (1.0, 0.30000000000000004)
+    """
+    nearest = float(text)
+    if repr(nearest) == text:
+        return nearest
+    try:
+        return number(Decimal(text))
+    except InvalidOperation as error:
+        raise ValueError(f"the number {text[:40]} has an exponent beyond {MAX_EMAX}") from error
+
+
+def promoted(whole: int) -> float:
+    """An int where a float stands on the other side: that float, or an `ExactFloat` where no double is this int.
+
+    >>> promoted(2**53), promoted(2**53 + 1).exact
+    (9007199254740992.0, Decimal('9007199254740993'))
+    """
+    if -(2**53) <= whole <= 2**53:
+        return float(whole)
+    exact = Decimal(whole)
+    nearest = float(exact)
+    return nearest if nearest == whole else ExactFloat(exact)
+
+
+def unscaled(digits: bytes, scale: int) -> Decimal:
+    """The decimal of an Avro value, with all of its digits, whatever precision its schema claims.
+
+    >>> unscaled(b"\\x01\\xe2\\x40", 2)
+    Decimal('1234.56')
+    """
+    if len(digits) > DECIMAL_BYTES_MAX:
+        raise ValueError(f"a decimal of {len(digits)} bytes, at most {DECIMAL_BYTES_MAX} are read")
+    return Decimal(int.from_bytes(digits, "big", signed=True)).scaleb(-scale, _EXACT)
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Whether two floats of any kind are one number; NaN is itself.
+
+    >>> equal(fraction("0.1"), fraction("0.10")), equal(fraction("0.1"), fraction("0.10000000000000000001"))
+    (True, False)
+    """
+    if type(one) is ExactFloat and type(other) is ExactFloat:
+        return one.exact == other.exact
+    return type(one) is type(other) and bool(one == other or (one != one and other != other))
