@@ -11,6 +11,9 @@ FIRST_SEED ?= 0
 SIM_ARGS   ?=
 EOS_ARGS   ?=
 KILLS      ?= 200
+CASES      ?= 20000
+SEED       ?= 1
+PROOF_ARGS ?=
 CHAOS_ARGS ?=
 PYTEST_ARGS ?=
 TESTERS     ?= 2
@@ -22,7 +25,7 @@ BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test proof sim calibrate chaos chaos-broker restart bench helm docs lint lock clean sim-loop eos-cost
+.PHONY: help setup demo test proof compare-proof sim calibrate chaos chaos-broker restart bench helm docs lint lock clean sim-loop eos-cost
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +57,9 @@ test: setup ## the tests, lint and types among them (PYTEST_ARGS=... for pytest,
 
 proof: setup ## every must-show of the issues in full: the tests marked long
 	@$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
+
+compare-proof: setup ## generated pairs of values against an oracle apart; exit 1 on any disagreement (CASES=20000 PROOF_ARGS=--planted)
+	@$(BIN)/python -m tests.compare.proof --cases $(CASES) --seed $(SEED) $(PROOF_ARGS)
 
 sim: setup ## whole trials from seeds against an oracle (SEEDS=500 FIRST_SEED=0 SIM_ARGS=--shed|--spill)
 	@$(BIN)/python -m shadowstream.testing.simulation --seeds $(SEEDS) --first-seed $(FIRST_SEED) $(SIM_ARGS)
@@ -88,6 +94,7 @@ docs: setup ## write what is made from the code anew: metrics, topics, events, t
 	@$(BIN)/python -m shadowstream.metrics > docs/metrics.md
 	@$(BIN)/python -m shadowstream.codecs.described > docs/topics.md
 	@$(BIN)/python -m tests.metrics.events > docs/events.md
+	@$(BIN)/python -m tests.compare.proof.table
 	@$(BIN)/shadowstream schema config > schemas/config.schema.json
 	@$(BIN)/python -m tests.helm.chart
 

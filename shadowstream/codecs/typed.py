@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from shadowstream.codecs import numbers
+from shadowstream.codecs.numbers import FLOATS
+
 
 class Kind(NamedTuple):
     """A type at one place of one side's schema."""
@@ -84,28 +87,22 @@ def same(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(same(inner, other[name]) for name, inner in one.items())
     if isinstance(one, list):
         return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other or (one != one and other != other))
+    return numbers.equal(one, other) if type(one) in FLOATS else bool(one == other)
 
 
 def promoted(one: Any, other: Any) -> tuple[Any, Any]:
-    """An int and a float as two numbers of one kind, where the int is one that a double can hold; else as they are."""
-    if type(one) is int and type(other) is float:
+    """An int and a float as two numbers of one kind; all else as it is."""
+    if type(one) is int and type(other) in FLOATS:
         return as_float(one), other
-    if type(one) is float and type(other) is int:
+    if type(one) in FLOATS and type(other) is int:
         return one, as_float(other)
     return one, other
 
 
 def as_float(number: Any) -> Any:
-    """An int as the float that it equals exactly, unchanged where there is none; all else as it is.
+    """An int as the float that it equals, or an `ExactFloat` where there is none; all else as it is.
 
-    >>> as_float(5), as_float(2**53 + 1)
-    (5.0, 9007199254740993)
+    >>> as_float(5), as_float(2**53 + 1).exact
+    (5.0, Decimal('9007199254740993'))
     """
-    if type(number) is not int:
-        return number
-    try:
-        found = float(number)
-    except OverflowError:
-        return number
-    return found if found == number else number
+    return numbers.promoted(number) if type(number) is int else number

@@ -182,7 +182,7 @@ def rank(value: Any, spot: Spot) -> Any:
     """Where a value stands among others of its list: what must be equal decides first, what may differ a little then,
     and what is ignored does not."""
     if isinstance(value, Typed):
-        return 7, value.kind.key or value.kind.name, rank(value.value, spot)
+        return *rank(value.value, spot), value.kind.key or value.kind.name
     if isinstance(value, dict):
         parts = []
         for name, inner in value.items():

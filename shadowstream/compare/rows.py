@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -50,13 +51,14 @@ from shadowstream.compare.result import (
     PairResult,
 )
 from shadowstream.compare.rules import Own, RuleSet, Spot
-from shadowstream.compare.scalars import are_numbers, plain_level, scalar_level
+from shadowstream.compare.scalars import are_alike, are_numbers, plain_level, scalar_level
 from shadowstream.compare.telling import ABSENT, difference
 from shadowstream.compare.tolerances import in_one_interval, mapped
 from shadowstream.compare.watched import NONE_WATCHED, Watched
 from shadowstream.config import Rule
 from shadowstream.paths import join_path
 
+_TIMES = frozenset((date, datetime))
 _OF_TEXTS = frozenset(("number", "json"))
 
 
@@ -128,18 +130,8 @@ class _Walk:
     """One walk over a pair: collects what differs, by level, and which watched paths the mismatches touch."""
 
     __slots__ = (
-        "_at",
-        "_decimals",
-        "_found",
-        "_ignores_added",
-        "_most",
-        "_reason",
-        "_rules",
-        "_touched",
-        "_unanswered",
-        "_watched",
-        "_work",
-        "_work_of",
+        *("_at", "_decimals", "_found", "_ignores_added", "_most", "_reason", "_rules", "_touched", "_unanswered"),
+        *("_watched", "_work", "_work_of"),
     )
 
     def __init__(
@@ -278,7 +270,7 @@ class _Walk:
             self._values(spot, *promoted(*values))
         elif own is not None and (own.call is not None or (own.normalise and not _is_named(production, shadow))):
             self._asked(spot, own, *values)
-        elif rule is None or not (rule.types or mapped(*values, rule) or are_numbers(*values, rule)):
+        elif rule is None or not (rule.types or mapped(*values, rule) or are_alike(*values, rule)):
             self._differ(plain_level(rule), "type", production, shadow)
         else:
             if type(values[0]) is type(values[1]):  # else it is told there
@@ -292,8 +284,9 @@ class _Walk:
         if types == FLOATS:
             level = scalar_level(production, shadow, rule, self._decimals)
             return self._differ(level, "value", production, shadow)
-        if FarTime in types and None not in (instants := (instant_ns(production), instant_ns(shadow))):
-            if instants[0] != instants[1]:
+        if FarTime in types and not types.isdisjoint(_TIMES):
+            # A day or a time without an offset has no instant: it is none that is far.
+            if (one := instant_ns(production)) is None or one != instant_ns(shadow):
                 self._differ(scalar_level(production, shadow, rule), "value", production, shadow)
             return None
         kind = "null" if production is None or shadow is None else "type"

@@ -6,7 +6,7 @@ from typing import Any
 
 from shadowstream.codecs.numbers import NUMBERS, ExactFloat, equal
 from shadowstream.compare.result import IGNORED, MATCH, MISMATCH, TOLERATED
-from shadowstream.compare.tolerances import mapped, within
+from shadowstream.compare.tolerances import in_one_interval, mapped, within
 from shadowstream.config import Rule
 
 
@@ -26,6 +26,12 @@ def scalar_level(production: Any, shadow: Any, rule: Rule | None, decimals: bool
 def are_numbers(production: Any, shadow: Any, rule: Rule) -> bool:
     """Whether the rule takes an int and a float as two numbers."""
     return bool(rule.of_numbers or rule.types) and {type(production), type(shadow)} <= NUMBERS
+
+
+def are_alike(production: Any, shadow: Any, rule: Rule) -> bool:
+    """Whether the rule takes two values of two types as two numbers, or as two times."""
+    times = bool(rule.round_ms) and in_one_interval(production, shadow, rule) is not None
+    return times or are_numbers(production, shadow, rule)
 
 
 def plain_level(rule: Rule | None) -> int:

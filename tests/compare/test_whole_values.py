@@ -52,6 +52,8 @@ def timed(kind: Any) -> Any:
 
 
 MICROS = timed({"type": "long", "logicalType": "timestamp-micros"})
+IN_MS = Rule(path="t", round_ms=1, epoch="us", shadow_epoch="ms")
+"""Of a logical type on one side only the number that was written counts, so its unit is declared."""
 AT_US = {"t": 1772955000123456}
 
 
@@ -66,7 +68,16 @@ AT_US = {"t": 1772955000123456}
         ((LONGS, LONGS), [3, 1, 1], [1, 3], Rule(path="$", lists="set"), ("tolerated", ["order"])),
         ((LONGS, LONGS), [3, 1], [4, 2], Rule(path="*", atol=1.0), ("tolerated", ["value", "value"])),
         ((MICROS, timed("string")), AT_US, {"t": "2026-03-08T07:30:00.123Z"}, Rule(path="t", round_ms=1), None),
-        ((MICROS, timed("long")), AT_US, {"t": 1772955000123}, Rule(path="t", round_ms=1), None),
+        ((MICROS, timed("long")), AT_US, {"t": 1772955000123}, IN_MS, None),
+        ((MICROS, timed("long")), AT_US, {"t": 1772955000124}, IN_MS, ("mismatch", ["value"])),
+        (
+            (MICROS, timed(["null", "string"])),
+            AT_US,
+            {"t": "2026-03-08T07:30:00.123Z"},
+            Rule(path="t", round_ms=1),
+            None,
+        ),
+        ((MICROS, timed("string")), AT_US, {"t": "soon"}, Rule(path="t", round_ms=1), ("mismatch", ["type"])),
         ((MICROS, timed("long")), AT_US, {"t": 1772955000123999}, Rule(path="t", round_ms=1, epoch="us"), None),
         ((timed("double"), timed("double")), {"t": 5.1231}, {"t": 5.1239}, Rule(path="t", round_ms=1, epoch="s"), None),
     ],

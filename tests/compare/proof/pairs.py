@@ -1,0 +1,140 @@
+"""Pairs of values under one set of schemas and rules, with what each of them must give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any, NamedTuple
+
+from tests.compare.proof import json_types
+from tests.compare.proof.evolving import Evolved
+from tests.compare.proof.model import Edit, Pen
+from tests.compare.proof.oracle import STAR, Node, Rule, Verdict, verdict
+from tests.compare.proof.ruling import kinds_of_path, ruled
+
+PAIRS = 10
+
+
+class Case(NamedTuple):
+    """A pair of raw values. `name`: the kind of edit; `places` what the edit says of itself; `must`: what holds."""
+
+    production: bytes | None
+    shadow: bytes | None
+    name: str
+    must: Verdict
+
+
+class Scene(NamedTuple):
+    """`schemas` by their ids from 1; `rules` as the oracle reads them, each with its `path` as text."""
+
+    number: int
+    label: str
+    schemas: list[Any]
+    rules: list[Rule]
+    added: str
+    cases: list[Case]
+    kinds: tuple[str, ...] = ()
+    """What the scene covers, whatever is edited."""
+
+
+class Made(NamedTuple):
+    """Types, schemas, and how a value of a side (0, 1) is written; `is_free`: in any form that the format allows."""
+
+    evolved: Evolved
+    schemas: list[Any]
+    write: Callable[[int, Any, Random], bytes]
+    is_free: bool = True
+    of_numbers: bool = True
+    """Whether tolerances of numbers are known to mean something there."""
+
+
+class Disputed(Exception):
+    """Generator and oracle do not agree on what an edit does: one of them is wrong."""
+
+
+def judged(edit: Edit, nodes: tuple[Node, Node], plain: Node | None, rules: list[Rule], added: str) -> Verdict:
+    """What the oracle says, once it agrees with what the edit says of itself."""
+    if plain is not None and edit.places is not None and verdict(nodes[0], plain, []).outcome == "match":
+        claimed = frozenset(edit.places)
+        alone = verdict(*nodes, [])
+        if alone.found != claimed:
+            raise Disputed(f"{edit.name}: the edit says {set(claimed)}, the oracle {alone}\n{nodes[0]}\n{nodes[1]}")
+    return verdict(*nodes, rules, added)
+
+
+def framed(schema_id: int, body: bytes) -> bytes:
+    """A value with its schema's id before it."""
+    return b"\0" + schema_id.to_bytes(4, "big") + body
+
+
+def pairs_of(made: Made, seed: int, number: int, label: str) -> Scene:
+    """Pairs of values as `made` writes them."""
+    rng = Random(f"{seed}/{number}")
+    one, two, carry, _ = made.evolved
+    rules = [rule for rule in ruled(rng, one) if made.of_numbers or not rule.keys() & {"atol", "rtol", "ulp"}]
+    under_rules = [
+        n for n, (name, _) in enumerate(one.parts()) for rule in rules if rule["at"][:1] in ((name,), (STAR,))
+    ]
+    added = rng.choice(("mismatch", "mismatch", "ignore"))
+    cases = []
+    for place in range(PAIRS):
+        own, pen = Random(f"{seed}/{number}/{place}"), Pen(f"{seed}/{number}/{place}/written")
+        pen.is_free = made.is_free
+        value = one.draw(own)
+        carried = carry(value)
+        edit = Edit(carried, "written anew", ())
+        # Where a rule holds it is asked in most pairs that differ; one difference elsewhere would hide its answer.
+        asks = bool(under_rules) and place % 3 > 0
+        for turn in range(1 if asks else own.choice((0, 1, 1, 1, 2, 3)) if place else 0):
+            edited = two.edit_part(own, edit.value, own.choice(under_rules) if asks else place + turn)
+            edit = edited._replace(places=None) if turn else edited
+        nodes = one.node(value), two.node(edit.value)
+        must = judged(edit, nodes, two.node(carried), rules, added)
+        cases.append(Case(made.write(0, value, pen), made.write(1, edit.value, pen), edit.name, must))
+    cases[1:4] = broken(Random(f"{seed}/{number}/broken"), cases[1:4])
+    kinds = [f"rule: {name}" for one in rules for name in one if name not in ("at", "path")]
+    kinds += [f"path: {kind}" for one in rules for kind in kinds_of_path(one["at"])]
+    kinds += label.partition(": ")[2].split(", ")
+    return Scene(number, label, made.schemas, rules, added, cases, tuple(sorted({*kinds, label.partition(":")[0]})))
+
+
+def in_avro(evolved: Evolved, ids: tuple[int, int] = (1, 1), is_free: bool = True) -> Made:
+    """Framed Avro under one writer schema or two."""
+    types = evolved.one, evolved.two
+    schemas = [of.schema(set()) for of in types[: len({*ids})]]
+    return Made(evolved, schemas, lambda side, value, rng: framed(ids[side], types[side].raw(value, rng)), is_free)
+
+
+def broken(rng: Random, cases: list[Case]) -> list[Case]:
+    """Now and then a tombstone, a value that ends too early, or one with a byte too many."""
+    found = []
+    for case in cases:
+        what = rng.randrange(14)
+        if what == 0:
+            case = case._replace(shadow=None, name="tombstone", must=_only("tombstone"))
+        elif what == 1:
+            case = case._replace(production=None, name="tombstone", must=_only("tombstone"))
+        elif what == 2:
+            case = case._replace(
+                production=None, shadow=None, name="two tombstones", must=Verdict("match", frozenset())
+            )
+        elif (
+            what == 3
+            and case.shadow is not None
+            and (case.shadow[-1:] in b"]}" or (len(case.shadow) > 5 and not case.shadow[0]))
+        ):
+            case = case._replace(shadow=case.shadow[:-1], name="cut", must=Verdict("undecodable_shadow", None))
+        elif what == 4 and case.production is not None:
+            case = case._replace(
+                production=case.production + b"\x7f",
+                name="a byte too many",
+                must=Verdict("undecodable_production", None),
+            )
+        elif what == 5 and case.shadow is not None and (odd := json_types.spoilt(case.shadow, rng)) is not None:
+            case = case._replace(shadow=odd[0], name=odd[1], must=Verdict("undecodable_shadow", None))
+        found.append(case)
+    return found
+
+
+def _only(kind: str) -> Verdict:
+    return Verdict("mismatch", frozenset([((), kind)]))
