@@ -240,7 +240,7 @@ class _Walk:
         self._decimals = decimals
 
     def _by_own_rule(self, spot: Spot, own: Own, production: Any, shadow: Any) -> None:
-        if own.normalise is not None or own.call is not None:
+        if own.rule.calls:  # a function of the user is given plain values; our own look at no types
             production, shadow = bare(production), bare(shadow)
         if own.normalise is not None:
             production, shadow = own.normalise(production), own.normalise(shadow)

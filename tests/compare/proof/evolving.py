@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from tests.compare.proof import scalars
 from tests.compare.proof.avro_types import COLUMN_TYPES, plain, record_of
 from tests.compare.proof.model import Again, Array, Field, Map, Record, Scalar, Type, Union
+from tests.compare.proof.oracle import Node
 from tests.compare.proof.scalars import single
 
 
@@ -82,10 +83,25 @@ def logical_added(rng: Random) -> Evolved:
     with_one, bare = rng.choice(
         [(scalars.timestamp(unit), "long"), (scalars.DATE, "int"), (scalars.TIME, "long"), (scalars.UUID, "string")]
     )
-    without = replace(with_one, of=bare)
-    both = [with_one, without]
+    kind, scale = ("int", UNITS[with_one.label]) if bare != "string" else ("text", 1)
+    both: list[Scalar] = [_AsWritten(scale, with_one, kind, of) for of in (with_one.of, bare)]
     rng.shuffle(both)
     return Evolved(both[0], both[1], _same, f"logical type {with_one.label}")
+
+
+UNITS = {f"timestamp-{unit}": ns for unit, ns in scalars.UNIT_NS.items()} | {"date": 1, "time-micros": 1}
+"""By which a value is divided for the number that is written."""
+
+
+class _AsWritten(Scalar):
+    """A value at a place where one schema alone has a logical type: both are what was written."""
+
+    def __init__(self, scale: int, like: Scalar, kind: str, of: Any) -> None:
+        super().__init__(like.label, of, kind, like.values, like.near, like.write)
+        self.scale = scale
+
+    def node(self, value: Any) -> Node:
+        return Node(self.kind, value // self.scale if self.kind == "int" else value)
 
 
 def units(rng: Random) -> Evolved:

@@ -25,12 +25,10 @@ At = tuple[str, ...]
 
 
 class Node(NamedTuple):
-    """`name`: what a schema calls the type; `promoted`: both schemas make numbers of two kinds one kind here."""
-
     kind: str
     value: Any = None
-    name: str | None = None
-    promoted: bool = False
+    name: str | None = None  # what a schema calls the type; None where the format has no names
+    promoted: bool = False  # the schemas of both sides make numbers of two kinds one kind here
 
     def is_one_type_with(self, other: Node) -> bool:
         numbers = self.promoted and other.promoted and {self.kind, other.kind} <= NUMBERS
@@ -85,9 +83,10 @@ class Rule(dict[str, Any]):
         kinds, numbers = {one.kind, other.kind}, (one.value, other.value)
         doubles = "double" in kinds <= {"int", "double"} and all(Fraction(n) == float(n) for n in numbers)
         p, s, atol, rtol = map(float if doubles else Fraction, (*numbers, self.get("atol", 0), self.get("rtol", 0)))
-        places = [int.from_bytes(struct.pack(">d", abs(n))) * (1 if n > 0 else -1) for n in numbers if doubles]
-        apart = abs(places[0] - places[1]) if kinds == {"double"} else math.inf
-        return bool((atol or rtol) and abs(s - p) <= atol + rtol * abs(p)) or apart <= self.get("ulp", 0)
+        ulp = "ulp" in self and (kinds == {"double"} or (one.promoted and "double" in kinds))
+        bits = [int.from_bytes(struct.pack(">d", abs(n))) * (1 if n > 0 else -1) for n in numbers if ulp]
+        near = bool(atol or rtol) and abs(s - p) <= atol + rtol * abs(p)
+        return near or (ulp and abs(bits[0] - bits[1]) <= self["ulp"])
 
     def near_times(self, one: Node, other: Node) -> bool | None:
         times = [node.instant_ns() for node in (one, other)] if self.get("round_ms") else [None]
@@ -117,8 +116,7 @@ class _Walk(NamedTuple):
     rules: list[Rule]
     added: str
 
-    def rule(self, at: At) -> tuple[Rule, Rule]:
-        """The rule of a path (the longest, then the one with names first), and what it says of this path alone."""
+    def rule(self, at: At) -> tuple[Rule, Rule]:  # the most specific, and what it says of this path alone
         fits = [((len(r["at"]), [n is not STAR for n in r["at"]]), r) for r in self.rules if r.meets(at)]
         best = max(fits, key=lambda f: f[0])[1] if fits else Rule()
         return (Rule() if best.get("exact") else best), (best if len(best.get("at", "")) == len(at) else Rule())
