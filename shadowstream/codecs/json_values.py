@@ -39,7 +39,7 @@ _CLASSES = bytes(
     for one in range(256)
 )
 _LONG, _LONG_INTEGER = b"0" * 16, 19
-_EXPONENTS = (b"0e000", b"0e-000")
+_EXPONENT, _SIGNED_EXPONENT = b"0e000", b"0e-000"
 _NUMBER = re.compile(rb"[\d.]+(?:[eE][-+]?\d+)?")
 _BEFORE = b" \t\n\r:,[-"
 
@@ -64,7 +64,7 @@ def read(value: bytes, names: DuplicateNames = "error") -> Any:
 def _has_long_numbers(value: bytes) -> bool:
     """Whether the fast parser would round a number: it makes a double of each fraction and of ints beyond 64 bits."""
     classes = value.translate(_CLASSES)
-    if any(exponent in classes for exponent in _EXPONENTS):
+    if _EXPONENT in classes or _SIGNED_EXPONENT in classes:
         return True
     at = classes.find(_LONG)
     while at >= 0:
