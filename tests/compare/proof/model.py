@@ -214,7 +214,9 @@ class Array(Type):
         return {"type": "array", "items": self.items.schema(known)}
 
     def draw(self, rng: Random, depth: int = 0) -> Any:
-        return [self.items.draw(rng, depth + 1) for _ in range(rng.randint(0 if depth else 1, self.most))]
+        least = 0 if depth else 1
+        count = rng.randint(least, min(self.most, 5)) if rng.random() < 0.85 else rng.randint(least, self.most)
+        return [self.items.draw(rng, depth + 1) for _ in range(count)]
 
     def edit(self, rng: Random, value: Any) -> Edit:
         what = rng.choice(["inside", "inside", "inside", "order", "longer", "shorter", "again"])

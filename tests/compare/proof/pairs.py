@@ -33,6 +33,7 @@ class Scene(NamedTuple):
     rules: list[Rule]
     added: str
     cases: list[Case]
+    is_free: bool = True
     kinds: tuple[str, ...] = ()
     """What the scene covers, whatever is edited."""
 
@@ -100,7 +101,9 @@ def pairs_of(made: Made, seed: int, number: int, label: str) -> Scene:
     kinds = [f"rule: {name}" for one in rules for name in one if name not in ("at", "path")]
     kinds += [f"path: {kind}" for one in rules for kind in kinds_of_path(one["at"])]
     kinds += label.partition(": ")[2].split(", ")
-    return Scene(number, label, made.schemas, rules, added, cases, tuple(sorted({*kinds, label.partition(":")[0]})))
+    return Scene(
+        number, label, made.schemas, rules, added, cases, made.is_free, tuple(sorted({*kinds, label.partition(":")[0]}))
+    )
 
 
 def in_avro(evolved: Evolved, ids: tuple[int, int] = (1, 1), is_free: bool = True) -> Made:

@@ -32,7 +32,9 @@ TEXTS = (
     "1.0",
     "2026-03-08T07:30:00.123456789Z",
     LONG_TEXT,
+    LONG_TEXT + "b",
     "x" * 64,
+    "x" * 65,
     "x" * 300,
     "a.b",
     "\U0001f600",
@@ -94,7 +96,7 @@ def single_bytes(value: float, rng: Random) -> bytes:
 
 def near_text(rng: Random, value: str) -> str:
     """Another text: case, white space, its end, or another one."""
-    what = rng.randrange(6)
+    what = 2 if len(value) > 64 and rng.random() < 0.6 else rng.randrange(6)
     if what == 0 and value.upper() != value:
         return value.upper()
     if what == 1:
