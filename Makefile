@@ -25,7 +25,8 @@ BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test proof compare-proof sim calibrate chaos chaos-broker restart bench helm docs lint lock clean sim-loop eos-cost
+.PHONY: help setup demo test proof compare-proof resolution sim calibrate chaos chaos-broker restart bench helm docs lint lock clean
+.PHONY: sim-loop eos-cost
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -60,6 +61,9 @@ proof: setup ## every must-show of the issues in full: the tests marked long
 
 compare-proof: setup ## generated pairs of values against an oracle apart; exit 1 on any disagreement (CASES=20000 PROOF_ARGS=--planted)
 	@$(BIN)/python -m tests.compare.proof --cases $(CASES) --seed $(SEED) $(PROOF_ARGS)
+
+resolution: setup ## 5,000 pairs of Avro schemas beside Apache Avro's Java reader (needs a JDK: javac)
+	@$(BIN)/python -m pytest -m "long or not long" -rs -s tests/compare/test_resolution.py $(PYTEST_ARGS)
 
 sim: setup ## whole trials from seeds against an oracle (SEEDS=500 FIRST_SEED=0 SIM_ARGS=--shed|--spill)
 	@$(BIN)/python -m shadowstream.testing.simulation --seeds $(SEEDS) --first-seed $(FIRST_SEED) $(SIM_ARGS)

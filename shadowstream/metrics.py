@@ -54,8 +54,8 @@ TABLE = (
     Metric(
         "schema_change_pairs_total",
         "counter",
-        "Differing pairs compared across two Avro writer schemas, by what changed between them: added, removed, "
-        "promoted, renamed.",
+        "Differing pairs compared across two writer schemas, by what changed between them: added, removed, promoted, "
+        "renamed, retyped, logical.",
         ("change",),
         ("joiner",),
     ),

@@ -205,6 +205,8 @@ class _Walk:
         (one, several), (other, also_several) = self._types[0].branches(ours), self._types[1].branches(theirs)
         if several or also_several:
             return self._unions((one, several), (other, also_several), path)
+        if not one and not other:
+            return None, None
         if not one or not other:  # null, of which nothing else is compared
             return self._alone(0, ours), self._alone(1, theirs)
         return self._one_type(one[0][1], other[0][1], path)

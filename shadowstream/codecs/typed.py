@@ -8,10 +8,10 @@ On the way there a union's value is a `Branch` (from `AvroReader`), a whole mess
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, NamedTuple
 
-from shadowstream.codecs import numbers
-from shadowstream.codecs.numbers import FLOATS
+from shadowstream.codecs.numbers import FLOATS, NUMBERS, ExactFloat, equal
 
 
 class Kind(NamedTuple):
@@ -87,16 +87,26 @@ def same(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(same(inner, other[name]) for name, inner in one.items())
     if isinstance(one, list):
         return len(one) == len(other) and all(map(same, one, other))
-    return numbers.equal(one, other) if type(one) in FLOATS else bool(one == other)
+    return equal(one, other) if type(one) in FLOATS else bool(one == other)
 
 
 def promoted(one: Any, other: Any) -> tuple[Any, Any]:
-    """An int and a float as two numbers of one kind; all else as it is."""
-    if type(one) is int and type(other) in FLOATS:
-        return as_float(one), other
-    if type(one) in FLOATS and type(other) is int:
-        return one, as_float(other)
+    """An int and a float as two numbers of one kind; a text and bytes as bytes; all else as it is.
+
+    >>> promoted(1, 1.5), promoted(b"a", "b")
+    ((1.0, 1.5), (b'a', b'b'))
+    """
+    types = {type(one), type(other)}
+    if int in types and types <= NUMBERS and len(types) > 1:
+        return as_float(one), as_float(other)
+    if types == {str, bytes}:
+        return as_bytes(one), as_bytes(other)
     return one, other
+
+
+def as_bytes(text: str | bytes) -> bytes:
+    """A text as Avro writes it."""
+    return text.encode() if isinstance(text, str) else text
 
 
 def as_float(number: Any) -> Any:
@@ -105,4 +115,8 @@ def as_float(number: Any) -> Any:
     >>> as_float(5), as_float(2**53 + 1).exact
     (5.0, Decimal('9007199254740993'))
     """
-    return numbers.promoted(number) if type(number) is int else number
+    if type(number) is not int:
+        return number
+    exact = Decimal(number)
+    nearest = float(exact)
+    return nearest if nearest == number else ExactFloat(exact)

@@ -10,7 +10,7 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.evolution import NONE, Evolution, Step, evolution
 from shadowstream.codecs.framing import SchemaId
 from shadowstream.codecs.messages import between
-from shadowstream.codecs.schemas import ProtobufSchema, is_avro
+from shadowstream.codecs.schemas import ProtobufSchema, is_avro, named
 from shadowstream.codecs.typed import Message
 from shadowstream.errors import RecordError
 
@@ -102,7 +102,21 @@ def _between(decoders: tuple[Decoder, Decoder], ours: SchemaId, theirs: SchemaId
         return NONE
     if isinstance(one, ProtobufSchema) and isinstance(other, ProtobufSchema):
         return _MESSAGES
-    return evolution(one, other) if is_avro(one) and is_avro(other) else NONE
+    if not (is_avro(one) and is_avro(other)):
+        return NONE
+    try:
+        return evolution(one, other)
+    except Exception as error:  # noqa: BLE001 - a schema is written by others; `record_error` raises on what is not its
+        return _refused(record_error(error, f"{named(ours)} beside {named(theirs)}", "schema"))
+
+
+def _refused(error: RecordError) -> Evolution:
+    """Of two schemas that cannot be held against each other: their values cannot be compared."""
+
+    def refuse(_: Any) -> Any:
+        raise RecordError(str(error), reason=error.reason)
+
+    return Evolution({}, Step(refuse), Step(refuse))
 
 
 def _decoded(decoder: Decoder, values: _Values, typed: Sequence[int]) -> list[Any]:

@@ -22,7 +22,7 @@ from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.explaining import explained
 from shadowstream.compare.hooks import Unanswered
 from shadowstream.compare.result import MISMATCH, NAMES, PLAIN_MATCH, PairResult, Results, Undecodable
-from shadowstream.compare.rows import compare_rows, mismatches, whole
+from shadowstream.compare.rows import beside_null, compare_rows, mismatches, whole
 from shadowstream.compare.rules import RuleSet
 from shadowstream.compare.telling import ABSENT
 from shadowstream.config import Format
@@ -256,7 +256,7 @@ def _odd(
     if (raw is None) != (other_raw is None):
         # A tombstone deletes, a JSON null does not.
         return whole("tombstone", ABSENT if raw is None else value, ABSENT if other_raw is None else other, rules)
-    return PLAIN_MATCH if value is other else whole("null", value, other, rules)
+    return PLAIN_MATCH if value is other else beside_null(value, other, rules)
 
 
 def _at(column: Sequence[Any], places: Sequence[int]) -> Sequence[Any]:

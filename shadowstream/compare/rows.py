@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -51,14 +51,13 @@ from shadowstream.compare.result import (
     PairResult,
 )
 from shadowstream.compare.rules import Own, RuleSet, Spot
-from shadowstream.compare.scalars import are_alike, are_numbers, plain_level, scalar_level
-from shadowstream.compare.telling import ABSENT, difference
+from shadowstream.compare.scalars import are_alike, are_numbers, is_nested, plain_level, scalar_level
+from shadowstream.compare.telling import ABSENT, difference, one_sided, or_absent
 from shadowstream.compare.tolerances import in_one_interval, mapped
 from shadowstream.compare.watched import NONE_WATCHED, Watched
 from shadowstream.config import Rule
 from shadowstream.paths import join_path
 
-_TIMES = frozenset((date, datetime))
 _OF_TEXTS = frozenset(("number", "json"))
 
 
@@ -87,6 +86,13 @@ def mismatches(production: Any, shadow: Any, rules: RuleSet, ignores_added: bool
     return [(at, kind, bare(ours), bare(theirs)) for at, kind, ours, theirs in walk.found(MISMATCH)]
 
 
+def beside_null(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
+    """Compare two values of which one is the null of a JSON text, and no tombstone."""
+    walk = _Walk(rules, watched=rules.watched)
+    walk.whole(rules, production, shadow)
+    return walk.result()
+
+
 def whole(kind: str, production: Any, shadow: Any, rules: RuleSet) -> PairResult:
     """A mismatch of two values as wholes; a side that has none is `ABSENT`."""
     return PairResult("mismatch", [difference((), kind, production, shadow)], touched=rules.watched.every)
@@ -113,7 +119,7 @@ def mismatch_of_field(rules: RuleSet, name: str, production: Any, shadow: Any) -
     return walk.found(MISMATCH)
 
 
-_NESTED = (dict, list, tuple)
+_TIMES = (FarTime, date)
 
 
 _BOUNDED = (
@@ -130,8 +136,18 @@ class _Walk:
     """One walk over a pair: collects what differs, by level, and which watched paths the mismatches touch."""
 
     __slots__ = (
-        *("_at", "_decimals", "_found", "_ignores_added", "_most", "_reason", "_rules", "_touched", "_unanswered"),
-        *("_watched", "_work", "_work_of"),
+        "_at",
+        "_decimals",
+        "_found",
+        "_ignores_added",
+        "_most",
+        "_reason",
+        "_rules",
+        "_touched",
+        "_unanswered",
+        "_watched",
+        "_work",
+        "_work_of",
     )
 
     def __init__(
@@ -156,10 +172,14 @@ class _Walk:
     def top(self, rules: RuleSet, production: Any, shadow: Any) -> None:
         with suppress(_Enough):
             if production is not None and shadow is not None:
-                nested = _is_nested(production) or _is_nested(shadow)
-                self._values(rules.root if nested else rules.bare, production, shadow)
+                self.whole(rules, production, shadow)
             elif production is not shadow:
-                self._differ(MISMATCH, "tombstone", _or_absent(production), _or_absent(shadow))
+                self._differ(MISMATCH, "tombstone", or_absent(production), or_absent(shadow))
+
+    def whole(self, rules: RuleSet, production: Any, shadow: Any) -> None:
+        with suppress(_Enough):
+            nested = is_nested(production) or is_nested(shadow)
+            self._values(rules.root if nested else rules.bare, production, shadow)
 
     def field(self, spot: Spot, name: str, production: Any, shadow: Any) -> None:
         with suppress(_Enough):
@@ -191,7 +211,7 @@ class _Walk:
         self._at.append(name)
         below = spot.step(name)
         if shadow is ABSENT or production is ABSENT:
-            self._differ(self._absent_level(below.rule, production, shadow), *_absent(production, shadow))
+            self._differ(self._absent_level(below.rule, production, shadow), *one_sided(production, shadow))
         else:
             self._values(below, production, shadow)
         self._at.pop()
@@ -284,9 +304,9 @@ class _Walk:
         if types == FLOATS:
             level = scalar_level(production, shadow, rule, self._decimals)
             return self._differ(level, "value", production, shadow)
-        if FarTime in types and not types.isdisjoint(_TIMES):
-            # A day or a time without an offset has no instant: it is none that is far.
-            if (one := instant_ns(production)) is None or one != instant_ns(shadow):
+        if FarTime in types and isinstance(production, _TIMES) and isinstance(shadow, _TIMES):
+            one, other = instant_ns(production), instant_ns(shadow)
+            if one is None or one != other:  # a local time and a date are instants of no zone
                 self._differ(scalar_level(production, shadow, rule), "value", production, shadow)
             return None
         kind = "null" if production is None or shadow is None else "type"
@@ -348,7 +368,7 @@ class _Walk:
     def _element(self, spot: Spot, name: str, production: Any, shadow: Any) -> None:
         self._at.append(name)
         if production is ABSENT or shadow is ABSENT:
-            self._differ(plain_level(spot.rule), *_absent(production, shadow))
+            self._differ(plain_level(spot.rule), *one_sided(production, shadow))
         else:
             self._values(spot, production, shadow)
         self._at.pop()
@@ -374,19 +394,5 @@ class _Walk:
                 raise _Enough
 
 
-def _is_nested(value: Any) -> bool:
-    return isinstance(value.value if isinstance(value, Typed) else value, _NESTED)
-
-
 def _is_named(production: Typed, shadow: Typed) -> bool:
     return production.kind.is_named or shadow.kind.is_named
-
-
-def _absent(production: Any, shadow: Any) -> tuple[str, Any, Any]:
-    """Kind and values of a difference of which one side has nothing."""
-    return ("missing" if shadow is ABSENT else "extra"), production, shadow
-
-
-def _or_absent(value: Any) -> Any:
-    """A tombstone has no JSON form."""
-    return ABSENT if value is None else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shadowstream.codecs.numbers import NUMBERS, ExactFloat, equal
+from shadowstream.codecs.typed import Typed
 from shadowstream.compare.result import IGNORED, MATCH, MISMATCH, TOLERATED
 from shadowstream.compare.tolerances import in_one_interval, mapped, within
 from shadowstream.config import Rule
@@ -32,6 +33,11 @@ def are_alike(production: Any, shadow: Any, rule: Rule) -> bool:
     """Whether the rule takes two values of two types as two numbers, or as two times."""
     times = bool(rule.round_ms) and in_one_interval(production, shadow, rule) is not None
     return times or are_numbers(production, shadow, rule)
+
+
+def is_nested(value: Any) -> bool:
+    """Whether a value holds others."""
+    return isinstance(value.value if isinstance(value, Typed) else value, dict | list | tuple)
 
 
 def plain_level(rule: Rule | None) -> int:

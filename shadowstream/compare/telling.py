@@ -16,7 +16,7 @@ from shadowstream.compare.tolerances import DECIMALS, exact
 from shadowstream.paths import ABSENT, join_path
 
 _CUT = "…"
-__all__ = ["ABSENT", "difference"]
+__all__ = ["ABSENT", "difference", "one_sided", "or_absent"]
 
 
 def difference(at: tuple[str, ...], kind: str, production: Any, shadow: Any) -> Difference:
@@ -34,6 +34,16 @@ def difference(at: tuple[str, ...], kind: str, production: Any, shadow: Any) -> 
         # What differs lies beyond the cut: a row that shows the same twice would say that nothing does.
         one, other = _known_by_hash(production, one), _known_by_hash(shadow, other)
     return Difference(join_path(at), kind, one, other, delta)
+
+
+def one_sided(production: Any, shadow: Any) -> tuple[str, Any, Any]:
+    """Kind and values of a difference of which one side has nothing."""
+    return ("missing" if shadow is ABSENT else "extra"), production, shadow
+
+
+def or_absent(value: Any) -> Any:
+    """A tombstone has no JSON form."""
+    return ABSENT if value is None else value
 
 
 def _delta(production: Any, shadow: Any) -> float | None:

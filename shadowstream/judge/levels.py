@@ -102,6 +102,12 @@ class Level:
             self._settle(min(horizon_ms, window.labelled_ms) if self.measure.late else horizon_ms)
 
     @property
+    def undone(self) -> str | None:
+        """The reject that corrections have undone, for a caveat. None where losses excuse: whether a reject ever stood
+        there depends on which side was read first, and a verdict says the same in a replay."""
+        return self.withdrawn if self.reason is None and not self.excused else None
+
+    @property
     def amount(self) -> Numbers:
         """All evidence there is, corrections included."""
         total = self._before

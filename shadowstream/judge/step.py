@@ -258,12 +258,7 @@ class JudgeStep:
             standings=self._found[0],
             rejected=rejected,
             incidents=[one.incident for one in self.families.values() if one.incident is not None],
-            # Where losses excuse, whether a reject ever stood depends on which side was read first.
-            withdrawn=[
-                one.withdrawn
-                for one in self.levels.values()
-                if one.withdrawn and one.reason is None and not one.excused
-            ],
+            withdrawn=[one.undone for one in self.levels.values() if one.undone is not None],
             slices=self._found[1],
             guarded=self._found[2],
             labels=self._found[3],

@@ -119,5 +119,5 @@ def test_the_oracle_finds_a_pairing_that_the_first_that_fits_would_miss() -> Non
 
 
 def test_generator_and_oracle_agree_on_what_each_edit_does_and_scenes_come_again() -> None:
-    for number in range(6 * len(ROUND)):
-        assert scene(7, number) == scene(7, number)
+    for number in range(len(ROUND)):
+        assert scene.__wrapped__(7, number) == scene.__wrapped__(7, number)

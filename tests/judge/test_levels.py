@@ -46,6 +46,19 @@ def test_a_reject_that_rested_only_on_what_came_after_all_is_withdrawn_and_told(
     assert (one.reason, one.withdrawn) == (None, said)
 
 
+@pytest.mark.parametrize("early", [True, False])
+def test_a_withdrawn_reject_is_told_alike_whenever_a_loss_becomes_known(early: bool) -> None:
+    one, lost = level(), {"undecodable_shadow": 25}
+    if early:
+        one.excuse(lost)
+    one.close(closed(0, match=70, missing=30), None)
+    one.close(closed(1, {0: came(30)}, match=100), None)
+    if not early:
+        assert one.undone is not None
+        one.excuse(lost)
+    assert (one.reason, one.undone) == (None, None)
+
+
 def test_a_reject_stays_where_what_is_left_is_still_bad_and_says_what_is_left() -> None:
     one = level()
     one.close(closed(0, match=70, missing=30), None)

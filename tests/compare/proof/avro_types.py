@@ -116,6 +116,7 @@ ROW_TYPES: tuple[Make, ...] = (
     lambda rng, _: optional(scalars.decimal(rng), rng),
     lambda rng, _: scalars.bad_decimal(rng),
     lambda rng, _: scalars.timestamp("nanos"),
+    lambda rng, _: optional(scalars.timestamp("nanos"), rng),
     lambda rng, _: scalars.timestamp(rng.choice(("millis", "micros")), local=True),
     lambda rng, _: scalars.timestamp("micros"),
     lambda rng, _: scalars.TIME,

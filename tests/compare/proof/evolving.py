@@ -142,6 +142,7 @@ def field_level(rng: Random, named: Iterator[str]) -> Evolved:
         lambda: units(rng),
         lambda: symbols(rng, named),
         lambda: named_anew(rng, named),
+        lambda: named_anew(rng, named),
         lambda: kept(rng, named),
     ]
     return rng.choice(makes)()

@@ -70,6 +70,10 @@ class Type:
         """As `edit`, of the part whose turn it is."""
         return self.edit(rng, value)
 
+    def count(self) -> int:
+        """How many parts have a turn."""
+        return 1
+
     def node(self, value: Any) -> Node:
         raise NotImplementedError
 
@@ -158,6 +162,9 @@ class Record(Type):
         whole = found.below(f.shown, {**value, f.name: found.value})
         return whole if f.unless is None else whole._replace(places=None)
 
+    def count(self) -> int:
+        return len(self.fields)
+
     def node(self, value: Any) -> Node:
         fields = [f for f in self.fields if f.unless is None or value[f.name] != f.unless]
         return Node("object", {f.shown: f.type.node(value[f.name]) for f in fields}, self.shown or self.name)
@@ -207,12 +214,16 @@ class Array(Type):
         return {"type": "array", "items": self.items.schema(known)}
 
     def draw(self, rng: Random, depth: int = 0) -> Any:
-        return [self.items.draw(rng, depth + 1) for _ in range(rng.randint(0 if depth else 1, self.most))]
+        least = 0 if depth else 1
+        count = rng.randint(least, min(self.most, 5)) if rng.random() < 0.85 else rng.randint(least, self.most)
+        return [self.items.draw(rng, depth + 1) for _ in range(count)]
 
     def edit(self, rng: Random, value: Any) -> Edit:
-        what = rng.choice(["inside", "inside", "inside", "order", "longer", "shorter"])
+        what = rng.choice(["inside", "inside", "inside", "order", "longer", "shorter", "again"])
         if what == "longer" or not value:
             return Edit([*value, self.items.draw(rng, 2)], "length", (((), "length"),))
+        if what == "again":
+            return Edit([*value, rng.choice(value)], "an element twice", (((), "length"),))
         if what == "shorter":
             return Edit(value[:-1], "length", (((), "length"),))
         if what == "order":
@@ -320,7 +331,7 @@ class Union(Type):
 
     def edit_part(self, rng: Random, value: Any, part: int) -> Edit:
         branch = self.branches[value[0]]
-        if branch is None or rng.random() < 0.2:
+        if branch is None or part % 4 == 3:
             return self.edit(rng, value)
         found = branch.edit_part(rng, value[1], part)
         return found._replace(value=(value[0], found.value))

@@ -49,8 +49,8 @@ class Node(NamedTuple):
     def tidied(self, names: Iterable[str]) -> Node:
         node = self
         for name in names:
-            if name == "number" and (node.kind == "int" or (node.kind == "text" and NUMBER.fullmatch(node.value))):
-                node = Node("decimal", Decimal(node.value))
+            if name == "number" and node.kind in {*NUMBERS, "text"} and NUMBER.fullmatch(str(node.value)):
+                node = Node("decimal", Decimal(str(node.value)))
             elif name == "utc" and node.kind == "text" and node.instant_ns() is not None:
                 node = Node("time", node.instant_ns())
             elif name in TIDY and node.kind == "text":

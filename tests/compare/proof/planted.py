@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from shadowstream.codecs import avro_types, evolution, json_values, numbers, typed
+from shadowstream.codecs import avro_types, evolution, far_times, json_values, typed
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.far_times import FarTime
 from shadowstream.codecs.numbers import ExactFloat
@@ -79,6 +79,18 @@ def both(*plants: Plant) -> Plant:
     return plant
 
 
+def _rounded(real: Any, digits: bytes, scale: int) -> Any:
+    return Context(prec=4).plus(real(digits, scale))
+
+
+def _doubled(real: Any, digits: bytes, scale: int) -> Any:
+    return Decimal(float(real(digits, scale)))
+
+
+def _microseconds(self: FarTime) -> Any:
+    return int(self) * self.unit_ns // 1000 * 1000
+
+
 def _swapped(real: Any, one: Any, other: Any, *more: Any) -> Any:
     return real(other, one, *more)
 
@@ -117,23 +129,27 @@ def _without(kind: str) -> Any:
     return differ
 
 
+def _of_one_kind(real: Any, one: Any, other: Any) -> Any:
+    return one["type"] == other["type"]
+
+
 def _one_message(real: Any, self: Any, value: bytes, start: int) -> Any:
     return (0,), real(self, value, start)[1]
 
 
 PLANTED = (
-    Planted("a decimal is rounded to four digits", decoding(Decimal, Context(prec=4).plus)),
-    Planted("a decimal becomes a double", decoding(Decimal, lambda d: Decimal(float(d)))),
+    Planted("a decimal is rounded to four digits", replacing(_rounded, "unscaled", where=far_times)),
+    Planted("a decimal becomes a double", replacing(_doubled, "unscaled", where=far_times)),
     Planted("a fraction of JSON becomes a double", decoding(ExactFloat, float)),
     Planted("an int is widened to a double", decoding(int, lambda n: float(n) if abs(n) < 2**1000 else n)),
-    Planted("a promoted int is rounded", replacing(lambda _, n: float(n), "promoted", where=numbers)),
-    Planted("nanoseconds are cut", decoding(FarTime, lambda t: FarTime(int(t) // 1000 * 1000, t.unit_ns))),
+    Planted("a promoted int is rounded", replacing(lambda _, exact: float(exact), "ExactFloat", where=typed)),
+    Planted("nanoseconds are cut", lambda patch: patch.setattr(FarTime, "ns", property(_microseconds))),
     Planted("a text is cut at 64 characters", decoding(str, lambda text: text[:64])),
     Planted("a text is taken in lower case", decoding(str, str.lower)),
     Planted("bytes are cut at two", decoding(bytes, lambda raw: raw[:2])),
     Planted("a branch is dropped", replacing(lambda *_: True, "agrees", where=typed.Typed)),
     Planted(
-        "a record's name is dropped", replacing(lambda _, a, b: a["type"] == b["type"], "are_one", where=avro_types)
+        "a name is dropped", both(*(replacing(_of_one_kind, "are_one", where=one) for one in (avro_types, evolution)))
     ),
     Planted("a message's index is dropped", replacing(_one_message, "_indexes", where=ProtobufReader)),
     Planted("an alias is not looked at", replacing(_no_alias, "_partner", where=evolution)),

@@ -14,11 +14,11 @@ from shadowstream.compare.evolving import Evolutions
 from shadowstream.config import Compare, Rule
 from shadowstream.joiner.comparing import comparer
 from tests.compare.proof.oracle import Verdict
-from tests.compare.proof.pairs import Case, Scene
+from tests.compare.proof.pairs import PAIRS, Case, Scene
 from tests.compare.proof.ruling import text_of
 from tests.compare.proof.scenes import scene
 
-REPEATED = 4
+REPEATED, REPEATED_IN_COLUMNS = 3, 5
 KEPT = 32
 """Of more differences than this the product keeps so many."""
 WAYS = ("rows", "columns", "joiner")
@@ -65,7 +65,8 @@ def answers(given: Scene) -> dict[str, list[Answer]]:
     ]
     # Repeated, so that those that differ are enough for a batch in Arrow.
     fresh = Decoder(registry), Decoder(registry)
-    batch = list(compare_pairs(production * REPEATED, shadow * REPEATED, *fresh, rule_set, evolutions=Evolutions()))
+    times = REPEATED if given.is_free else REPEATED_IN_COLUMNS
+    batch = list(compare_pairs(production * times, shadow * times, *fresh, rule_set, evolutions=Evolutions()))
     compare = comparer(registry, Compare(rules=rules, added_fields=given.added))  # type: ignore[arg-type]  # drawn
     whole = compare(production, shadow, [0] * len(production))
     found = {"rows": alone, "columns": batch[: len(production)], "joiner": list(whole)}
@@ -163,7 +164,7 @@ def run(seed: int, cases: int, first: int = 0, most_faults: int | None = None) -
     """Scenes until there have been so many cases, or so many faults."""
     report = Report(seed)
     number = first
-    while report.cases < cases and (most_faults is None or len(report.faults) < most_faults):
+    while report.cases + PAIRS <= cases and (most_faults is None or len(report.faults) < most_faults):
         report.add(scene(seed, number))
         number += 1
     return report

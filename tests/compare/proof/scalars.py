@@ -32,7 +32,9 @@ TEXTS = (
     "1.0",
     "2026-03-08T07:30:00.123456789Z",
     LONG_TEXT,
+    LONG_TEXT + "b",
     "x" * 64,
+    "x" * 65,
     "x" * 300,
     "a.b",
     "\U0001f600",
@@ -94,7 +96,7 @@ def single_bytes(value: float, rng: Random) -> bytes:
 
 def near_text(rng: Random, value: str) -> str:
     """Another text: case, white space, its end, or another one."""
-    what = rng.randrange(6)
+    what = 2 if len(value) > 64 and rng.random() < 0.6 else rng.randrange(6)
     if what == 0 and value.upper() != value:
         return value.upper()
     if what == 1:
@@ -226,7 +228,7 @@ def timestamp(unit: str, local: bool = False, far: bool = True) -> Scalar:
     low, high = -(2**63) * ns, (2**63 - 1) * ns
 
     def near(rng: Random, value: int) -> int:
-        other = value + rng.choice((1, -1, 2, 333, 1000, 60_000)) * ns
+        other = value + rng.choice((1, -1, 2, 333, 1000, 60_000) if ns > 1 else (1, -1, 2, 5, 77, 1000)) * ns
         return other if low <= other <= high else value - ns
 
     return Scalar(

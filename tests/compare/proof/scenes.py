@@ -1,18 +1,20 @@
-"""Scenes: ten pairs of values each, by kind of format and schema, in an endless row."""
+"""Scenes: six pairs of values each, by kind of format and schema, in an endless row."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from random import Random
 from typing import Any
 
 from tests.compare.proof import avro_types, beside, json_types, proto_types
+from tests.compare.proof import under_rules as under
 from tests.compare.proof.avro_types import COLUMN_TYPES, ROW_TYPES, dealt
 from tests.compare.proof.evolving import Evolved, two_flat_records, two_records
 from tests.compare.proof.model import Field, Record, Type, Union
 from tests.compare.proof.pairs import Made, Scene, framed, in_avro, pairs_of
 
-FIELDS = 6
+FIELDS = 7
 Make = Callable[[int, int, int], Scene]
 """A scene of a seed; its number, and how many of its kind came before."""
 
@@ -41,7 +43,7 @@ def at_the_top(seed: int, number: int, nth: int) -> Scene:
 def two_schemas(seed: int, number: int, nth: int) -> Scene:
     """A scene of two writer schemas."""
     rng = Random(f"{seed}/{number}/types")
-    evolved = two_records(rng, avro_types.names(avro_types.FULL), 3)
+    evolved = two_records(rng, avro_types.names(avro_types.FULL), 4)
     return pairs_of(in_avro(evolved, (1, 2)), seed, number, f"two schemas: {evolved.label}")
 
 
@@ -49,6 +51,25 @@ def two_of_columns(seed: int, number: int, nth: int) -> Scene:
     """A scene of two writer schemas whose values columns can be made of."""
     evolved = two_flat_records(Random(f"{seed}/{number}/types"), avro_types.names(avro_types.FULL), FIELDS)
     return pairs_of(in_avro(evolved, (1, 2), is_free=False), seed, number, f"two schemas in columns: {evolved.label}")
+
+
+def under_rules(makes: tuple[Callable[..., under.Under], ...], how: str) -> Make:
+    """A scene in which each field stands under a rule of its own; `how`: in rows, columns or json."""
+
+    def make(seed: int, number: int, nth: int) -> Scene:
+        rng, named = Random(f"{seed}/{number}/types"), avro_types.names()
+        drawn = [one(rng, named) for one in dealt(makes, f"{seed}-{how}", nth * FIELDS, FIELDS)]
+        called = rng.sample(json_types.FIELD_NAMES, FIELDS) if how == "json" else [f"f{n}" for n in range(FIELDS)]
+        fields = [Field(name, one) for name, one in zip(called, drawn, strict=True)]
+        if how == "json":
+            of: Type = json_types.Object("", fields)
+            made = Made(unchanged(of), [], lambda _, value, pen: of.raw(value, pen))
+        else:
+            made = in_avro(unchanged(Record("org.shop.Root", fields)), is_free=how == "rows")
+        label = ", ".join(one.label for one in drawn)
+        return pairs_of(made._replace(rules=under.rules_of(fields, rng)), seed, number, f"{how} under rules: {label}")
+
+    return make
 
 
 def in_json(seed: int, number: int, nth: int) -> Scene:
@@ -92,14 +113,21 @@ def unchanged(of: Type) -> Evolved:
 
 IN_COLUMNS = one_schema(COLUMN_TYPES, is_free=False)
 IN_ROWS = one_schema(ROW_TYPES)
+RULED = under_rules(under.AVRO, "rows")
+RULED_JSON = under_rules(under.JSON, "json")
+RULED_COLUMNS = under_rules(under.COLUMNS, "columns")
 ROUND: tuple[Make, ...] = (
     IN_ROWS,
+    RULED,
     two_schemas,
     IN_COLUMNS,
     in_json,
     IN_ROWS,
+    RULED_JSON,
     two_of_columns,
+    RULED_COLUMNS,
     in_protobuf,
+    RULED,
     IN_ROWS,
     at_the_top,
     two_schemas,
@@ -111,6 +139,7 @@ ROUND: tuple[Make, ...] = (
 """What scenes come in which order."""
 
 
+@lru_cache(64)
 def scene(seed: int, number: int) -> Scene:
     """The scene of that number; the same in every process."""
     turn, place = divmod(number, len(ROUND))
