@@ -32,7 +32,9 @@ from shadowstream.codecs.bounds import DEPTH_MAX, check_depth
 from shadowstream.codecs.numbers import ExactFloat, fraction
 from shadowstream.errors import CandidateError, RecordError
 
-DuplicateNames = Literal["error", "last"]
+DuplicateNames = Literal["error", "last", "plain"]
+"""How to read a name that an object holds twice. "plain": the last value counts, and all fractions are floats, as
+Python's own reader has it. That is for candidates: the same code then writes the same value as in production."""
 # Digits and points as 0, an exponent's letter as e, its sign as -: digits that a double cannot hold stand out.
 _CLASSES = bytes(
     48 if chr(one) in "0123456789." else 101 if chr(one) in "eE" else 45 if chr(one) in "+-" else 32
@@ -51,7 +53,8 @@ def read(value: bytes, names: DuplicateNames = "error") -> Any:
     {'id': 123456789012345678901234567890}
     """
     try:
-        decoded = _exactly(value) if _has_long_numbers(value) else orjson.loads(value)
+        parse = float if names == "plain" else fraction
+        decoded = _exactly(value, parse) if _has_long_numbers(value) else orjson.loads(value)
         if value.count(b"{") + value.count(b"[") > DEPTH_MAX:
             check_depth(decoded)
         if names == "error" and _may_repeat_names(value, decoded):
@@ -86,8 +89,8 @@ def _is_long(text: bytes) -> bool:
         return True
 
 
-def _exactly(value: bytes) -> Any:
-    decoded = json.loads(value.decode(), parse_float=fraction, parse_constant=_no_constant)
+def _exactly(value: bytes, parse: Callable[[str], float]) -> Any:
+    decoded = json.loads(value.decode(), parse_float=parse, parse_constant=_no_constant)
     if b"\\u" in value:
         # Half of a surrogate pair is no text: the fast parser refuses it, and this one does not.
         json.dumps(decoded, ensure_ascii=False).encode()
