@@ -32,14 +32,16 @@ from shadowstream.codecs.bounds import DEPTH_MAX, check_depth
 from shadowstream.codecs.numbers import ExactFloat, fraction
 from shadowstream.errors import CandidateError, RecordError
 
-DuplicateNames = Literal["error", "last"]
+DuplicateNames = Literal["error", "last", "plain"]
+"""How to read a name that an object holds twice. "plain": the last value counts, and all fractions are floats, as
+Python's own reader has it. That is for candidates: the same code then writes the same value as in production."""
 # Digits and points as 0, an exponent's letter as e, its sign as -: digits that a double cannot hold stand out.
 _CLASSES = bytes(
     48 if chr(one) in "0123456789." else 101 if chr(one) in "eE" else 45 if chr(one) in "+-" else 32
     for one in range(256)
 )
 _LONG, _LONG_INTEGER = b"0" * 16, 19
-_EXPONENTS = (b"0e000", b"0e-000")
+_EXPONENT, _SIGNED_EXPONENT = b"0e000", b"0e-000"
 _NUMBER = re.compile(rb"[\d.]+(?:[eE][-+]?\d+)?")
 _BEFORE = b" \t\n\r:,[-"
 
@@ -51,7 +53,8 @@ def read(value: bytes, names: DuplicateNames = "error") -> Any:
     {'id': 123456789012345678901234567890}
     """
     try:
-        decoded = _exactly(value) if _has_long_numbers(value) else orjson.loads(value)
+        parse = float if names == "plain" else fraction
+        decoded = _exactly(value, parse) if _has_long_numbers(value) else orjson.loads(value)
         if value.count(b"{") + value.count(b"[") > DEPTH_MAX:
             check_depth(decoded)
         if names == "error" and _may_repeat_names(value, decoded):
@@ -64,7 +67,7 @@ def read(value: bytes, names: DuplicateNames = "error") -> Any:
 def _has_long_numbers(value: bytes) -> bool:
     """Whether the fast parser would round a number: it makes a double of each fraction and of ints beyond 64 bits."""
     classes = value.translate(_CLASSES)
-    if any(exponent in classes for exponent in _EXPONENTS):
+    if _EXPONENT in classes or _SIGNED_EXPONENT in classes:
         return True
     at = classes.find(_LONG)
     while at >= 0:
@@ -86,8 +89,8 @@ def _is_long(text: bytes) -> bool:
         return True
 
 
-def _exactly(value: bytes) -> Any:
-    decoded = json.loads(value.decode(), parse_float=fraction, parse_constant=_no_constant)
+def _exactly(value: bytes, parse: Callable[[str], float]) -> Any:
+    decoded = json.loads(value.decode(), parse_float=parse, parse_constant=_no_constant)
     if b"\\u" in value:
         # Half of a surrogate pair is no text: the fast parser refuses it, and this one does not.
         json.dumps(decoded, ensure_ascii=False).encode()

@@ -320,8 +320,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     sources = own_topics.ensure(client, config)
     rights.check(client, config, sources)
     schemas = schema_source(config.schemas)
-    # Of a name that an input holds twice the candidate gets the last value, as most readers do.
-    decoder = Decoder(schemas, config.schemas.formats, names="last")
+    decoder = Decoder(schemas, config.schemas.formats, names="plain")
     outputs, written_as = config.production.outputs, config.candidate.output_format
     encoders = {topic: Encoder(schemas, f"{topic}-value", written_as) for topic in outputs}
     writer = role_writer(config, "runner", instance)

@@ -42,10 +42,9 @@ def at_path(value: Any, path: Sequence[str]) -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, ExactFloat):
-        return orjson.Fragment(str(value.exact))
-    if isinstance(value, Decimal) and value.is_finite():
-        return orjson.Fragment(str(value))
+    number = value.exact if isinstance(value, ExactFloat) else value
+    if isinstance(number, Decimal) and number.is_finite():
+        return orjson.Fragment(str(number))
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 

@@ -100,3 +100,24 @@ def test_a_value_without_an_end_is_an_error() -> None:
     endless.append(endless)
     with pytest.raises(CandidateError, match="has no JSON form"):
         json_values.write(endless)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "12345678901234567.89",
+        "[0.1000000000000000055, 1e5]",
+        '{"n": 1e400}',
+        "123456789012345678901",
+        '{"a": 1, "a": 2.50}',
+    ],
+)
+def test_a_candidate_is_given_what_pythons_own_reader_gives(text: str) -> None:
+    """So code that runs in production and as the candidate writes one value, on both sides."""
+    found, wanted = json_values.read(text.encode(), "plain"), json.loads(text)
+    assert (repr(found), types_in(found)) == (repr(wanted), types_in(wanted))
+
+
+def types_in(value: object) -> list[type]:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [type(value), *(one for element in inner for one in types_in(element))]
