@@ -48,7 +48,9 @@ class Node(NamedTuple):
         node = self
         for name in names:
             if name == "number" and node.kind in {*NUMBERS, "text"} and NUMBER.fullmatch(str(node.value)):
-                node = Node("decimal", Decimal(str(node.value)))
+                node = Node("decimal", Decimal(str(node.value)), None, True)
+            elif name == "number" and node.kind == "double":
+                node = node._replace(promoted=True)
             elif name == "utc" and node.kind == "text" and node.instant_ns() is not None:
                 node = Node("time", node.instant_ns())
             elif name in TIDY and node.kind == "text":

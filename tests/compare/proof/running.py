@@ -14,7 +14,7 @@ from shadowstream.compare.evolving import Evolutions
 from shadowstream.config import Compare, Rule
 from shadowstream.joiner.comparing import comparer
 from tests.compare.proof.oracle import Verdict
-from tests.compare.proof.pairs import PAIRS, Case, Scene
+from tests.compare.proof.pairs import Case, Scene
 from tests.compare.proof.ruling import text_of
 from tests.compare.proof.scenes import scene
 
@@ -164,7 +164,7 @@ def run(seed: int, cases: int, first: int = 0, most_faults: int | None = None) -
     """Scenes until there have been so many cases, or so many faults."""
     report = Report(seed)
     number = first
-    while report.cases + PAIRS <= cases and (most_faults is None or len(report.faults) < most_faults):
+    while report.cases < cases and (most_faults is None or len(report.faults) < most_faults):
         report.add(scene(seed, number))
         number += 1
     return report
