@@ -47,7 +47,10 @@ class Side(IntEnum):
     @property
     def word(self) -> str:
         """The side's name as it appears in topics, metrics and reports."""
-        return self.name.lower()
+        return _WORDS[self]
+
+
+_WORDS = tuple(side.name.lower() for side in Side)
 
 
 class Place(NamedTuple):
