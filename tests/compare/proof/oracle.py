@@ -102,7 +102,7 @@ class Rule(dict[str, Any]):
 
 class Verdict(NamedTuple):
     outcome: str
-    found: frozenset[tuple[At, str]] | None  # of the gravest level; None where it is open which elements meet
+    found: frozenset[tuple[At, str]]  # of the gravest level; below an "any order" it is open which elements meet
 
 
 def verdict(production: Node, shadow: Node, rules: list[Rule], added: str = "mismatch") -> Verdict:
@@ -111,7 +111,7 @@ def verdict(production: Node, shadow: Node, rules: list[Rule], added: str = "mis
     found = list(_Walk(rules, added).values(("*",) if bare else (), (), production, shadow))
     level = max((one[0] for one in found), default=MATCH)
     places = frozenset((at, kind) for own, at, kind in found if own == level)
-    return Verdict(OUTCOMES[level], None if "any order" in {kind for _, _, kind in found} else places)
+    return Verdict(OUTCOMES[level], places)
 
 
 class _Walk(NamedTuple):

@@ -134,15 +134,15 @@ def broken(rng: Random, cases: list[Case]) -> list[Case]:
             and case.shadow is not None
             and (case.shadow[-1:] in b"]}" or (len(case.shadow) > 5 and not case.shadow[0]))
         ):
-            case = case._replace(shadow=case.shadow[:-1], name="cut", must=Verdict("undecodable_shadow", None))
+            case = case._replace(shadow=case.shadow[:-1], name="cut", must=Verdict("undecodable_shadow", frozenset()))
         elif what == 4 and case.production is not None:
             case = case._replace(
                 production=case.production + b"\x7f",
                 name="a byte too many",
-                must=Verdict("undecodable_production", None),
+                must=Verdict("undecodable_production", frozenset()),
             )
         elif what > 5 and case.shadow is not None and (odd := json_types.spoilt(case.shadow, rng)) is not None:
-            case = case._replace(shadow=odd[0], name=odd[1], must=Verdict("undecodable_shadow", None))
+            case = case._replace(shadow=odd[0], name=odd[1], must=Verdict("undecodable_shadow", frozenset()))
         found.append(case)
     return found
 

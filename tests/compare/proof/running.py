@@ -140,8 +140,8 @@ def faults_of(case: Case, own: dict[str, Answer]) -> set[str]:
 
 
 def shown(must: Verdict) -> frozenset[tuple[str, str]]:
-    """The oracle's places as the product shows them."""
-    return frozenset((text_of(at), kind) for at, kind in must.found or ())
+    """The oracle's places as the product shows them, but those that the rules leave open."""
+    return frozenset((text_of(at), kind) for at, kind in must.found if kind != "any order")
 
 
 AGREEING = ("match", "ignored", "tolerated", "expected")
@@ -153,11 +153,16 @@ def fault(must: Verdict, got: Answer) -> str | None:
         if must.outcome not in AGREEING and got.outcome in AGREEING:
             return "false match"
         return "false mismatch" if must.outcome in AGREEING and got.outcome not in AGREEING else "wrong outcome"
-    if must.found is None:
-        return None
-    places = shown(must)
-    is_whole = places == got.found or (len(places) > KEPT == len(got.found) and places > got.found)
-    return None if is_whole else "wrong place or kind"
+    places, open_ = shown(must), {text_of(at) for at, kind in must.found if kind == "any order"}
+    below = {
+        place
+        for place in got.found
+        if any(place[0] == one or place[0].startswith(f"{one}.") or not one for one in open_)
+    }
+    # Which elements of such a list meet is left open; that it differs is not.
+    found = got.found - below
+    is_whole = places == found or (len(places) > KEPT == len(got.found) and places > found)
+    return None if is_whole and bool(open_) == bool(below) else "wrong place or kind"
 
 
 def run(seed: int, cases: int, first: int = 0, most_faults: int | None = None) -> Report:

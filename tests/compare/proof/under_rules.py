@@ -96,6 +96,7 @@ def small(of: Scalar, values: Sequence[Any], **says: Any) -> Under:
 
 AMOUNTS = tuple(Decimal(text) for text in ("5.00", "10.00", "-2.50", "90.00", "100.00", "0.00", "1234.56"))
 WHOLES = (0, 5, 100, -90, 10**6, 2**53 + 1, 2**62)
+BIG = (2**53, 2**53 + 1, -(2**53) - 1, 2**62)
 REALS = (0.0, 5.0, 10.0, -2.5, 90.0, 0.1, 1e16)
 
 # -------------------------------------------------------------------- texts and times
@@ -225,7 +226,7 @@ AVRO: tuple[Callable[[Random, Iterator[str]], Under], ...] = (
 COLUMNS: tuple[Callable[[Random, Iterator[str]], Under], ...] = (
     lambda rng, _: small(scalars.DOUBLE, REALS, rtol="0.1"),
     lambda rng, _: small(scalars.DOUBLE, REALS, atol="0.3"),
-    lambda rng, _: small(scalars.LONG, WHOLES, atol="0.5"),
+    lambda rng, _: Under(scalars.LONG, {"atol": "0.5"}, lambda r, v, _: v + r.choice((1, -1)), lambda r: r.choice(BIG)),
     lambda rng, _: small(scalars.LONG, WHOLES, atol="3"),
     lambda rng, _: small(scalars.LONG, WHOLES, rtol="0.1"),
     lambda rng, _: Under(scalars.LONG, {"ignore": True}, lambda r, v, _: scalars.LONG.near(r, v)),
