@@ -70,6 +70,10 @@ class ChangingTrial(BrokerTrial):
         self.world.logs.records[new] = []
         self.on_broker.on_broker.moved = lambda place, label: new if self._moves(place, label) else place
 
+    def _is_started(self, revision: str) -> bool:
+        """Whether a runner has begun the revision; where a trial begins is pinned before that."""
+        return any(mark["kind"] != "begin" for mark in records(self.on_broker, revision, "starts"))
+
     def _moves(self, place: Place, label: Label | None) -> bool:
         return place.topic == self.topic and label is not None and label.number % 2 == 0
 
@@ -79,7 +83,7 @@ class ChangingTrial(BrokerTrial):
             others = [one for one in service.offences if "ConfigError" not in one]
             yield from others
             told = len(service.offences) > len(others)
-            if service.role == "joiner" and not records(self.on_broker, service.revision, "starts"):
+            if service.role == "joiner" and not self._is_started(service.revision):
                 continue  # it waits for the start of a revision that no runner can begin any more
             stops = service.starts and service.wanted and service.role != "judge" and not service.finished
             if stops and not told:
