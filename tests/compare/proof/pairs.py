@@ -90,8 +90,8 @@ def pairs_of(made: Made, seed: int, number: int, label: str) -> Scene:
         carried = carry(value)
         edit = Edit(carried, "written anew", ())
         # Where a rule holds it is asked alone as well: a mismatch elsewhere would hide its answer.
-        asks = bool(under_rules) and place > 2
-        everywhere = 0 < place < 3 + (not under_rules)
+        asks = bool(under_rules) and place > 1
+        everywhere = 0 < place < (2 if under_rules else 4)
         turns = 1 if asks else max(two.count(), 2) if everywhere else own.choice((0, 1, 2)) if place else 0
         for turn in range(turns):
             edited = two.edit_part(own, edit.value, own.choice(under_rules) if asks else place + turn)

@@ -223,10 +223,19 @@ AVRO: tuple[Callable[[Random, Iterator[str]], Under], ...] = (
     _priced,
     *text_types(scalars.STRING),
 )
+
+
+def big(rng: Random, named: Iterator[str]) -> Under:
+    """An int that a double holds, or just not, and its neighbours."""
+    return Under(scalars.LONG, {"atol": "0.5"}, lambda r, v, _: v + r.choice((1, -1)), lambda r: r.choice(BIG))
+
+
 COLUMNS: tuple[Callable[[Random, Iterator[str]], Under], ...] = (
     lambda rng, _: small(scalars.DOUBLE, REALS, rtol="0.1"),
     lambda rng, _: small(scalars.DOUBLE, REALS, atol="0.3"),
-    lambda rng, _: Under(scalars.LONG, {"atol": "0.5"}, lambda r, v, _: v + r.choice((1, -1)), lambda r: r.choice(BIG)),
+    big,
+    big,
+    big,
     lambda rng, _: small(scalars.LONG, WHOLES, atol="3"),
     lambda rng, _: small(scalars.LONG, WHOLES, rtol="0.1"),
     lambda rng, _: Under(scalars.LONG, {"ignore": True}, lambda r, v, _: scalars.LONG.near(r, v)),
