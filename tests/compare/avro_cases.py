@@ -80,7 +80,7 @@ def _named(schema: Any, numbers: Iterator[int]) -> Any:
         return schema
     parts = {key: _named(part, numbers) if key in ("type", "items", "values", "fields") else part
              for key, part in schema.items()}  # fmt: skip
-    is_new = ("symbols" in schema or "fields" in schema) and not schema["name"].startswith("N")
+    is_new = ("symbols" in schema or "fields" in schema) and not schema.get("name", "").startswith("N")
     return parts | ({"name": f"N{next(numbers)}"} if is_new else {})
 
 
