@@ -68,19 +68,6 @@ def fraction(text: str) -> float:
         raise ValueError(f"the number {text[:40]} has an exponent beyond {MAX_EMAX}") from error
 
 
-def promoted(whole: int) -> float:
-    """An int where a float stands on the other side: that float, or an `ExactFloat` where no double is this int.
-
-    >>> promoted(2**53), promoted(2**53 + 1).exact
-    (9007199254740992.0, Decimal('9007199254740993'))
-    """
-    if -(2**53) <= whole <= 2**53:
-        return float(whole)
-    exact = Decimal(whole)
-    nearest = float(exact)
-    return nearest if nearest == whole else ExactFloat(exact)
-
-
 def unscaled(digits: bytes, scale: int) -> Decimal:
     """The decimal of an Avro value, with all of its digits, whatever precision its schema claims.
 
