@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.workloads import ATOL, FIRST_MS, SHADOW_LATER_MS, Workload
+from shadowstream.compare import comparer
 from shadowstream.config import Config
-from shadowstream.joiner import comparing
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka.loop import spare_collections
 from shadowstream.kafka.registry import FolderSchemas
@@ -62,7 +62,7 @@ def config_of(headers: bool) -> Config:
 def step_of(config: Config, workload: Workload, folder: Path) -> JoinerStep:
     """The step with its one task at the trial's beginning."""
     workload.write_schema(folder)
-    compare = comparing.comparer(FolderSchemas(folder), config.compare)
+    compare = comparer.comparer(FolderSchemas(folder), config.compare)
     step = JoinerStep(config, REVISION, compare, {"out": 1}, [INPUT])
     task = step.assign("out", 0)
     for side in task.used_sides:

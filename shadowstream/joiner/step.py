@@ -7,16 +7,16 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from shadowstream.ahead import Ahead
+from shadowstream.compare.comparer import Comparing
 from shadowstream.config import Config
-from shadowstream.joiner.book import Book
-from shadowstream.joiner.commits import is_idle, watermark
-from shadowstream.joiner.comparing import Comparing
-from shadowstream.joiner.copied import Copied, Originals
-from shadowstream.joiner.idle import Idleness
-from shadowstream.joiner.progress import Progress, position_of
-from shadowstream.joiner.sides import places_of, side_of
-from shadowstream.joiner.state import Sources
+from shadowstream.joiner.accounting.outcome_counts import Book
+from shadowstream.joiner.completeness.copied_time import Copied, Originals
+from shadowstream.joiner.completeness.idleness import Idleness
+from shadowstream.joiner.completeness.marks_log import Progress, position_of
+from shadowstream.joiner.recovery.task_commit import is_idle, watermark
 from shadowstream.joiner.task import Task
+from shadowstream.joiner.task_state import Sources
+from shadowstream.joiner.task_topics import places_of, side_of
 from shadowstream.records import Batch, Commit, Place, Side, Write
 
 

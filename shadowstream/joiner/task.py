@@ -12,24 +12,25 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from shadowstream.compare.comparer import Comparing
 from shadowstream.config import Config
 from shadowstream.errors import RecordError, ShadowstreamBug
-from shadowstream.joiner import checkpoint, commits, ledgers
-from shadowstream.joiner.book import Plainly
-from shadowstream.joiner.comparing import Comparing
-from shadowstream.joiner.corrections import Corrected, restored
-from shadowstream.joiner.deciding import Deciding
-from shadowstream.joiner.identity import header
-from shadowstream.joiner.meaning import meeting
-from shadowstream.joiner.pairing import Alone, Waiting
-from shadowstream.joiner.progress import Done, Progress
-from shadowstream.joiner.repeats import ends_of_repeats
-from shadowstream.joiner.rows import Row, Rows
-from shadowstream.joiner.side import UNREAD_MS, SideState
-from shadowstream.joiner.spilling import Spill
-from shadowstream.joiner.state import Sources, TaskState
-from shadowstream.joiner.unread import Unreadable
+from shadowstream.joiner.accounting import conservation
+from shadowstream.joiner.accounting.outcome_counts import Plainly
+from shadowstream.joiner.completeness.marks_log import Done, Progress
+from shadowstream.joiner.intake.equal_ids import meeting
+from shadowstream.joiner.intake.repeat_outcome import ends_of_repeats
+from shadowstream.joiner.intake.side_position import UNREAD_MS, SideState
+from shadowstream.joiner.intake.unread_records import Unreadable
+from shadowstream.joiner.matching.by_unique_id import Alone, Waiting
+from shadowstream.joiner.matching.spilled_values import Spill
+from shadowstream.joiner.outcomes.corrections import Corrected, restored
+from shadowstream.joiner.outcomes.resolve import Deciding
+from shadowstream.joiner.pending_record import Row, Rows
+from shadowstream.joiner.recovery import checkpoint, task_commit
+from shadowstream.joiner.task_state import Sources, TaskState
 from shadowstream.judge.identities import no_id
+from shadowstream.protocol.join_id import header
 from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Headers, Packed, Place, Side, Write, unpack_origin
 from shadowstream.runner.marks import Counters
 
@@ -61,7 +62,7 @@ class Task(TaskState):
 
     def restore_counts(self, record: dict[str, Any]) -> None:
         """The state record of the commit's sequence number (schemas/state.avsc)."""
-        commits.restore_counts(self, record)
+        task_commit.restore_counts(self, record)
         self.diff_end = record["counts"].get("diff_from", 0)
 
     def restore_said(self, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -251,7 +252,7 @@ class Task(TaskState):
             return  # counted before a restart; the newest such mark still gives the ledger its line
         self.input_floors[place] = record["floor_ms"]
         ended, by_window = counters.ended(), self.inputs_read[str(place)]
-        self.input_lines[place] = ledgers.inputs_lines(str(place), counters.read, ended, by_window)
+        self.input_lines[place] = conservation.inputs_lines(str(place), counters.read, ended, by_window)
 
     # ---------------------------------------------------------------- deciding
 
@@ -322,22 +323,22 @@ class Task(TaskState):
     def prepare(self, now_ms: int, most: int = sys.maxsize) -> tuple[list[Write], list[Commit]]:
         """Everything of one transaction; empty where there is nothing new to say. `most`: see `settle`."""
         self.settle(most)
-        words = commits.statement(self, now_ms), self.clocks.replays.snapshot(self.config.inputs)
+        words = task_commit.statement(self, now_ms), self.clocks.replays.snapshot(self.config.inputs)
         moved = any(state.high != state.committed_high for state in self.sides)
-        marks = commits.marks_from(self)
+        marks = task_commit.marks_from(self)
         # Others go on and an idle task does not: it would have a restart read again all that was said since.
         behind = marks - self._committed_marks >= MARKS_AGAIN_MAX
         if not moved and not behind and not self.book.cells and words == self._committed_words:
             return [], []
         self._next_words, self._next_marks = words, marks
         sequence = self.sequence + 1
-        offsets, overflow = commits.offsets(self, sequence)
+        offsets, overflow = task_commit.offsets(self, sequence)
         ending = self._deciding.scoring.end() if self.complete and not self.closed else []
         return [
-            *(commits.stamped(self, sequence, write) for write in self.book.writes),
+            *(task_commit.stamped(self, sequence, write) for write in self.book.writes),
             *ending,
-            commits.stats(self, sequence, words[0]),
-            commits.state(self, sequence, overflow, offsets),
+            task_commit.stats(self, sequence, words[0]),
+            task_commit.state(self, sequence, overflow, offsets),
         ], offsets
 
     def committed(self) -> None:

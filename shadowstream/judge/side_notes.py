@@ -13,7 +13,7 @@ from shadowstream.judge.parts import scope_of
 from shadowstream.judge.rates import percent
 
 SHIFT_UNIT = 2.0**-32
-"""As the joiner sums differences with their sign (joiner/shifts.py)."""
+"""As the joiner sums differences with their sign (joiner/accounting/signed_shifts.py)."""
 NOISE_MAX = 20
 NAMED_MAX = 5
 

@@ -18,8 +18,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, RecordError
-from shadowstream.joiner.identity import header
-from shadowstream.joiner.recovery import Committed
+from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka import offsets
 from shadowstream.kafka.clients import reading_consumer
 from shadowstream.kafka.delivery import separated
@@ -27,6 +26,7 @@ from shadowstream.kafka.messages import arrived, is_end, offset_of, place_of
 from shadowstream.kafka.reading import read_of
 from shadowstream.kafka.refusals import Refusals, tell
 from shadowstream.observe import get_logger
+from shadowstream.protocol.join_id import header
 from shadowstream.records import COMMIT_HEADER, Headers, Place, Write
 from shadowstream.runner import marks
 

@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.ahead import Ahead
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.joiner.recovery import Committed
+from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka import offsets
 from shadowstream.kafka.gaps import Commits
 from shadowstream.kafka.marks import last_done

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
-from shadowstream.joiner.recovery import Committed
+from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.clients import Stoppable, group_consumer, transactional_writer
 from shadowstream.kafka.copying import Copies
 from shadowstream.kafka.delivery import start_transactions

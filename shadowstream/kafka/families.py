@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.joiner.sides import places_of, side_of, topics_of
+from shadowstream.joiner.task_topics import places_of, side_of, topics_of
 from shadowstream.kafka import offsets
 from shadowstream.records import Place, Side
 from shadowstream.runner.detect import REPARTITION

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from confluent_kafka.admin import AdminClient
 
+from shadowstream.compare.comparer import comparer_of
 from shadowstream.config import Config
 from shadowstream.errors import RecordError, ShadowstreamError
-from shadowstream.joiner.asides import Asides
-from shadowstream.joiner.comparing import comparer_of
-from shadowstream.joiner.identity import Identity
-from shadowstream.joiner.repeats import ends_of_repeats
-from shadowstream.joiner.seen import Seen
+from shadowstream.joiner.intake.dedupe import Seen
+from shadowstream.joiner.intake.header_fields import Asides
+from shadowstream.joiner.intake.repeat_outcome import ends_of_repeats
 from shadowstream.judge.identities import misfits, no_id
 from shadowstream.kafka import offsets
 from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.sampling import Sampler
 from shadowstream.observe import get_logger
+from shadowstream.protocol.join_id import Identity
 from shadowstream.records import Batch, Place, Side
 
 log = get_logger("start")

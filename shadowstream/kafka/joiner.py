@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 
+from shadowstream.compare.comparer import comparer_of
 from shadowstream.config import Config
-from shadowstream.joiner.asides import asks_headers
-from shadowstream.joiner.checkpoint import Checkpoint
-from shadowstream.joiner.comparing import comparer_of
-from shadowstream.joiner.identity import Identity
-from shadowstream.joiner.recovery import Committed, check_unknown, points_of
+from shadowstream.joiner.intake.header_fields import asks_headers
+from shadowstream.joiner.recovery.checkpoint import Checkpoint
+from shadowstream.joiner.recovery.restore import Committed, check_unknown, points_of
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.joiner.task import Task
 from shadowstream.kafka import bound_topics, offsets, own_topics, rights, starts
@@ -40,6 +39,7 @@ from shadowstream.kafka.states import newest_states, read_states
 from shadowstream.kafka.topic_changes import TopicChanges, compacted, topics_of
 from shadowstream.kafka.undecided import Undecided
 from shadowstream.observe import get_logger
+from shadowstream.protocol.join_id import Identity
 from shadowstream.records import Batch, Place, Side
 from shadowstream.watch import Watch
 

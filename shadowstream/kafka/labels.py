@@ -19,8 +19,7 @@ from shadowstream.codecs import own
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.config import Config, Labels
 from shadowstream.errors import BrokerError, ConfigError, RecordError
-from shadowstream.joiner.identity import text_id
-from shadowstream.joiner.recovery import Committed
+from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.judge.tasks import joined_tasks
 from shadowstream.kafka import bound_topics, offsets, own_topics
 from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transactional_writer
@@ -37,6 +36,7 @@ from shadowstream.labels.step import LabelStep
 from shadowstream.labels.store import Kind, Waiting
 from shadowstream.observe import get_logger
 from shadowstream.paths import parse_one
+from shadowstream.protocol.join_id import text_id
 from shadowstream.records import Batch, Commit, Place
 from shadowstream.watch import Watch
 

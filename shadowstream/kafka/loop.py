@@ -37,7 +37,7 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, RegistryError
-from shadowstream.joiner.recovery import Committed
+from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.broken_batches import BrokenBatches, is_unreadable
 from shadowstream.kafka.client_log import is_outage
 from shadowstream.kafka.clients import GuardedWriter, Stoppable

@@ -14,7 +14,7 @@ copied       where production's outputs reach us through a topic of ours (its pa
              ends of its *own* outputs are read; once the runner's group has committed the copying of those to these
              ends, the ends R of the copies are read: the outputs of inputs below C lie below R
 copy times   the commits of copying, which say the greatest event time copied of each partition, *then* the ends of the
-             copies: what has been copied up to the lowest of these times lies below them (`joiner.copied`)
+             copies: what has been copied up to the lowest of these times lies below them (`joiner.completeness.copied_time`)
 ===========  =====================================================================================================
 
 Born needs no such translation: a copy below an end of today was made of an output, so of an input, of today.
@@ -31,8 +31,8 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
-from shadowstream.joiner.clocks import time_may_decide
-from shadowstream.joiner.copied import Copied
+from shadowstream.joiner.completeness.completeness import time_may_decide
+from shadowstream.joiner.completeness.copied_time import Copied
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka import offsets
 from shadowstream.kafka.client_log import is_outage

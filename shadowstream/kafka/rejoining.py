@@ -14,11 +14,10 @@ from collections.abc import Iterator
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from shadowstream.codecs import own
+from shadowstream.compare.comparer import comparer_of
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.joiner.asides import asks_headers
-from shadowstream.joiner.comparing import comparer_of
-from shadowstream.joiner.identity import Identity
+from shadowstream.joiner.intake.header_fields import asks_headers
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka import offsets, starts
 from shadowstream.kafka.clients import admin, reading_consumer
@@ -32,6 +31,7 @@ from shadowstream.kafka.observing import Observer
 from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.replaying import Stored
 from shadowstream.observe import get_logger
+from shadowstream.protocol.join_id import Identity
 from shadowstream.records import Place, Side
 
 log = get_logger("replay")

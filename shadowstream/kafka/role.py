@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
-from shadowstream.joiner.recovery import Committed
+from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.records import Batch, Commit, Place, Write
 
 

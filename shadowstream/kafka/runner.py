@@ -13,7 +13,7 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.joiner.recovery import Committed
+from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka import bound_topics, offsets, own_topics, rights, start, starts
 from shadowstream.kafka.adopting import ranges_decided
 from shadowstream.kafka.attempting import FirstFailures, log_ended, read_attempts, saying

@@ -14,13 +14,13 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.joiner.identity import Identity
 from shadowstream.kafka import offsets
 from shadowstream.kafka.client_log import is_outage
 from shadowstream.kafka.clients import reading_consumer
 from shadowstream.kafka.failures import event_error
 from shadowstream.kafka.messages import arrived, columns, is_end, is_fatal, offset_of, place_of
 from shadowstream.observe import get_logger
+from shadowstream.protocol.join_id import Identity
 from shadowstream.records import ORIGIN_HEADER, Batch, Place, Side
 from shadowstream.runner.detect import (
     INPUT,

@@ -19,7 +19,7 @@ twice."""
 
 
 class SpillFile:
-    """See `shadowstream.joiner.spilling.Spill`. `bound` in bytes, `folder` None: that of the system.
+    """See `shadowstream.joiner.matching.spilled_values.Spill`. `bound` in bytes, `folder` None: that of the system.
 
     Raises `ConfigError` where no file can be made there.
     """

@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.joiner.progress import Start
+from shadowstream.joiner.completeness.marks_log import Start
 from shadowstream.kafka import bound_topics, identity_sample, offsets, own_topics, starts, warm_up
 from shadowstream.kafka.bound_topics import bound_by, recorded, refuse_others
 from shadowstream.kafka.clients import GuardedWriter, reading_consumer

@@ -11,7 +11,7 @@ from confluent_kafka import TopicPartition
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
-from shadowstream.joiner.commits import is_usable
+from shadowstream.joiner.recovery.task_commit import is_usable
 from shadowstream.kafka.clients import reading_consumer
 from shadowstream.kafka.refusals import Refusals
 from shadowstream.kafka.tail import read_tail

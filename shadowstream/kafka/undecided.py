@@ -9,8 +9,8 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
-from shadowstream.joiner import checkpoint
-from shadowstream.joiner.recovery import Committed, check_unknown
+from shadowstream.joiner.recovery import checkpoint
+from shadowstream.joiner.recovery.restore import Committed, check_unknown
 from shadowstream.joiner.task import Task
 from shadowstream.kafka import offsets
 from shadowstream.kafka.adopting import Head, chained, rows_undone, stats_between

@@ -17,8 +17,8 @@ from shadowstream.ahead import Ahead
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.errors import CandidateError, RecordError, ShadowstreamBug
-from shadowstream.joiner.dead_letters import Failed, dead_letter
-from shadowstream.joiner.identity import header
+from shadowstream.protocol.dead_letters import Failed, dead_letter
+from shadowstream.protocol.join_id import header
 from shadowstream.records import PACKED_HEADER, Batch, Commit, Coordinate, Headers, Place, Write, pack
 from shadowstream.runner import asking, marks, whole
 from shadowstream.runner.absences import Reason, Texts, add_absence, reason_of

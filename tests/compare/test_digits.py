@@ -11,7 +11,7 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.config import Rule
-from shadowstream.joiner.identity import text_id
+from shadowstream.protocol.join_id import text_id
 from tests.compare.written import DECIMAL, MICROS, NANOS, Two, of_avro, of_json, outcome, unscaled
 
 NUMBER = Rule(path="v", normalise=["number"])

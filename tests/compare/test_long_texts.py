@@ -20,11 +20,11 @@ from shadowstream.compare.redact import Redactor
 from shadowstream.compare.slices import TEXT_CHARS_MAX, coded, folded, name_of, shortened
 from shadowstream.compare.telling import difference
 from shadowstream.config import Check, Expected, Failure, Redact, Rule
-from shadowstream.joiner.asides import says_failed
-from shadowstream.joiner.checks import _fails as fails
-from shadowstream.joiner.cutting import PATH_CHARS_MAX, FieldCounts, cut_path
-from shadowstream.joiner.parts import scopes_of
+from shadowstream.joiner.accounting.part_counts import scopes_of
+from shadowstream.joiner.accounting.value_checks import _fails as fails
+from shadowstream.joiner.intake.header_fields import says_failed
 from shadowstream.paths import join_path
+from shadowstream.protocol.size_limits import PATH_CHARS_MAX, FieldCounts, cut_path
 from tests.joiner.world import config
 
 URL = "https://example.org/" + "a" * 60

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from shadowstream.joiner.clocks import Clocks
-from shadowstream.joiner.pairing import Row
-from shadowstream.joiner.progress import Passed, Progress
-from shadowstream.joiner.sides import places_of
+from shadowstream.joiner.completeness.completeness import Clocks
+from shadowstream.joiner.completeness.marks_log import Passed, Progress
+from shadowstream.joiner.matching.by_unique_id import Row
+from shadowstream.joiner.task_topics import places_of
 from shadowstream.records import Place, Side
 from shadowstream.runner import marks
 from shadowstream.runner.marks import Counters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shadowstream.joiner.clocks import STILL
+from shadowstream.joiner.completeness.completeness import STILL
 from shadowstream.records import Side
 from tests.joiner.desk import IN, OTHER, Desk
 

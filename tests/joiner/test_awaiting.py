@@ -8,8 +8,8 @@ import pytest
 
 from shadowstream.codecs.framing import SchemaId
 from shadowstream.codecs.schemas import NoSchemas, parse
+from shadowstream.compare.comparer import comparer
 from shadowstream.errors import RegistryError
-from shadowstream.joiner.comparing import comparer
 from shadowstream.records import Side
 from tests.joiner.cases import P, S, begun, committed, done, play, restart
 from tests.joiner.world import World

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shadowstream.joiner.shedding import Shedding
+from shadowstream.joiner.matching.load_shedding import Shedding
 from shadowstream.records import Side
 from tests.joiner.cases import P, S, begun, committed, deleted, done, play, restart
 from tests.joiner.test_awaiting import KNOWN, UNKNOWN, away, told, waiting

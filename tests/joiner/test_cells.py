@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.compare.slices import OTHER, coded, least
-from shadowstream.joiner.cells import BUCKETS, Cells, Columns
+from shadowstream.joiner.accounting.slice_counts import BUCKETS, Cells, Columns
 from shadowstream.records import Place
 from tests.joiner.trial import RULES, Trial
 from tests.joiner.world import WINDOW_MS, Record, World, config

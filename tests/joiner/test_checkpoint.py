@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.errors import ConfigError
-from shadowstream.joiner.checkpoint import Checkpoint, decode, encode, pending_of, pending_text
+from shadowstream.joiner.recovery.checkpoint import Checkpoint, decode, encode, pending_of, pending_text
 from shadowstream.records import METADATA_CHARS_MAX
 
 offsets = st.frozensets(st.one_of(st.integers(0, 300), st.integers(0, 2**62)), max_size=60)

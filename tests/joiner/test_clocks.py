@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shadowstream.joiner import observed
-from shadowstream.joiner.pairing import Row
-from shadowstream.joiner.progress import Done
+from shadowstream.joiner.completeness import observed_offsets
+from shadowstream.joiner.completeness.marks_log import Done
+from shadowstream.joiner.matching.by_unique_id import Row
 from shadowstream.records import Coordinate, Place, Side
 from shadowstream.runner import marks
 from shadowstream.runner.marks import Counters
@@ -114,7 +114,7 @@ def test_a_record_that_names_its_input_waits_for_that_input_only() -> None:
 
 
 def test_observations_beyond_the_bound_are_thinned_and_the_last_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observed, "OBSERVATIONS_MAX", 8)
+    monkeypatch.setattr(observed_offsets, "OBSERVATIONS_MAX", 8)
     desk = Desk()
     for n in range(1, 101):
         desk.clocks.observe_born(n, {IN: n})

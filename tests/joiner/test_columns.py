@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner import deadlines as deadlines_module
-from shadowstream.joiner.deadlines import Deadlines, Lane
-from shadowstream.joiner.pairing import Alone, Met, Pair, Waiting
-from shadowstream.joiner.rows import Row, Rows
+from shadowstream.joiner.completeness import wait_queue as deadlines_module
+from shadowstream.joiner.completeness.wait_queue import Deadlines, Lane
+from shadowstream.joiner.matching.by_unique_id import Alone, Met, Pair, Waiting
+from shadowstream.joiner.pending_record import Row, Rows
 from shadowstream.records import Coordinate, Side
 from tests.joiner.desk import IN, Desk
 

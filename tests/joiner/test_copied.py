@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shadowstream.joiner import copied as copied_module
-from shadowstream.joiner.copied import Copied, CopiedTime, Originals
+from shadowstream.joiner.completeness import copied_time as copied_module
+from shadowstream.joiner.completeness.copied_time import Copied, CopiedTime, Originals
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.records import Batch, Place, Side
 from tests.joiner.world import NOW_MS, REVISION, World, config

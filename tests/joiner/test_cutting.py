@@ -6,8 +6,8 @@ from typing import Any
 
 from shadowstream.codecs import own
 from shadowstream.compare.result import DIFFERENCES_MAX, TEXT_CHARS_MAX, Difference
-from shadowstream.joiner.cutting import KEY_BYTES_MAX, PATH_CHARS_MAX, REASON_CHARS_MAX, ROW_BYTES_MAX, cut
-from shadowstream.joiner.dead_letters import KEY_HEADER, Failed, dead_letter
+from shadowstream.protocol.dead_letters import KEY_HEADER, Failed, dead_letter
+from shadowstream.protocol.size_limits import KEY_BYTES_MAX, PATH_CHARS_MAX, REASON_CHARS_MAX, ROW_BYTES_MAX, cut
 from shadowstream.records import Place
 from tests.joiner.cases import P, S, begun, committed, done, play
 

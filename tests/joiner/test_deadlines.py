@@ -7,9 +7,9 @@ from collections.abc import Hashable, Sequence
 
 import pytest
 
-from shadowstream.joiner import deadlines as deadlines_module
-from shadowstream.joiner.deadlines import Deadlines, Lane, Lanes
-from shadowstream.joiner.pairing import Row, Waiting
+from shadowstream.joiner.completeness import wait_queue as deadlines_module
+from shadowstream.joiner.completeness.wait_queue import Deadlines, Lane, Lanes
+from shadowstream.joiner.matching.by_unique_id import Row, Waiting
 from shadowstream.records import Side
 from tests.joiner.desk import IN, Desk
 

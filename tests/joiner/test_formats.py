@@ -7,7 +7,7 @@ from typing import Any
 
 from shadowstream.codecs.framing import SchemaId, framed
 from shadowstream.codecs.schemas import NoSchemas, parse
-from shadowstream.joiner.comparing import comparer_of
+from shadowstream.compare.comparer import comparer_of
 from shadowstream.records import Side
 from tests.joiner.cases import restart
 from tests.joiner.test_redaction import Sinks

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.codecs.schemas import NoSchemas
+from shadowstream.compare.comparer import comparer
 from shadowstream.config import Compare
 from shadowstream.errors import RecordError
-from shadowstream.joiner.comparing import comparer
-from shadowstream.joiner.identity import NO_K, Identity, header, packed_of, text_coordinate
+from shadowstream.protocol.join_id import NO_K, Identity, header, packed_of, text_coordinate
 from shadowstream.records import PACKED_HEADER, Batch, Coordinate, Headers, Place, Side, pack
 from tests.joiner.world import REVISION, config
 

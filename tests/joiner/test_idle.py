@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shadowstream.joiner.idle import Idleness
+from shadowstream.joiner.completeness.idleness import Idleness
 from shadowstream.records import Place
 
 QUIET, BUSY, THIRD = Place("out", 0), Place("out", 1), Place("out", 2)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shadowstream.joiner import ledgers
-from shadowstream.joiner.ledgers import Routes, inputs_lines, records_lines, routes_lines
-from shadowstream.joiner.progress import Done
+from shadowstream.joiner.accounting import conservation
+from shadowstream.joiner.accounting.conservation import Routes, inputs_lines, records_lines, routes_lines
+from shadowstream.joiner.completeness.marks_log import Done
 from shadowstream.records import Coordinate, Packed, Place
 from shadowstream.runner.marks import Counters
 from tests.joiner.world import REVISION
@@ -90,7 +90,7 @@ def test_after_a_restart_marks_below_what_was_read_are_left_to_later_ones() -> N
 def test_a_tail_beyond_its_bound_leaves_early_marks_undecided_and_later_ones_right(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ledgers, "_TAIL_MAX", 4)
+    monkeypatch.setattr(conservation, "_TAIL_MAX", 4)
     counted = routes()
     read(counted, *range(10))
     counted.check(mark(3, written=3))

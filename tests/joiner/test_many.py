@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner.many import COMPARED_MAX, Groups, assign
-from shadowstream.joiner.pairing import Alone, Many, Row
+from shadowstream.joiner.matching.by_input import COMPARED_MAX, Groups, assign
+from shadowstream.joiner.matching.by_unique_id import Alone, Many, Row
 from shadowstream.records import Side
 from tests.joiner.cases import Case, P, S, begun, committed, done, play
 from tests.joiner.desk import IN, Desk

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner.meaning import JSON_BYTES_MAX, meaning_of
+from shadowstream.joiner.intake.equal_ids import JSON_BYTES_MAX, meaning_of
 from tests.joiner.cases import Case, P, S, T, begun, committed, done, play, restart
 
 BOTH_DONE = done(10), committed(10)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shadowstream.config import Check, Latency
-from shadowstream.joiner.measures import NOTHING, Measured, Tally
+from shadowstream.joiner.accounting.pair_metrics import NOTHING, Measured, Tally
 from shadowstream.judge.grid import grid_sums
 from shadowstream.records import PACKED_HEADER, Coordinate, Place, pack
 from tests.joiner.world import REVISION, World, config

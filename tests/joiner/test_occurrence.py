@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner import occurrence
-from shadowstream.joiner.occurrence import Occurrences
-from shadowstream.joiner.pairing import Alone, Decision, Pair, Row
+from shadowstream.joiner.matching import by_event_time
+from shadowstream.joiner.matching.by_event_time import Occurrences
+from shadowstream.joiner.matching.by_unique_id import Alone, Decision, Pair, Row
 from shadowstream.records import Side
 from tests.joiner.desk import Desk
 
@@ -223,7 +223,7 @@ def test_the_order_of_arrival_changes_nothing(
     production: list[int], shadow: list[int], bits: list[tuple[bool, int, bool]], cluster_max: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(occurrence, "CLUSTER_MAX", cluster_max)
+        patch.setattr(by_event_time, "CLUSTER_MAX", cluster_max)
         logs = {Side.PRODUCTION: sorted(production), Side.SHADOW: sorted(shadow)}
         table = Table()
         left = {side: list(log) for side, log in logs.items()}
@@ -247,7 +247,7 @@ def test_what_is_left_alone_has_no_partner_left_alone_beside_it(
     production: list[int], shadow: list[int], cluster_max: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(occurrence, "CLUSTER_MAX", cluster_max)
+        patch.setattr(by_event_time, "CLUSTER_MAX", cluster_max)
         found = of(sorted(production), sorted(shadow))
     missing = [one[1] for one in found if one[0] == "missing"]
     extra = [one[2] for one in found if one[0] == "extra"]
@@ -262,13 +262,13 @@ def test_a_record_is_not_passed_over_for_a_better_fit_where_that_costs_a_pair() 
 @pytest.mark.parametrize("late_ms", [0, 8])
 def test_a_cluster_that_is_cut_loses_no_pair_at_the_cut(monkeypatch: pytest.MonkeyPatch, late_ms: int) -> None:
     """A hundred records a millisecond apart are one cluster; with ten a cluster it is cut amid every pair."""
-    monkeypatch.setattr(occurrence, "CLUSTER_MAX", 10)
+    monkeypatch.setattr(by_event_time, "CLUSTER_MAX", 10)
     inputs = range(100, 200)
     assert of([one + late_ms for one in inputs], inputs) == [("pair", one + late_ms, one) for one in inputs]
 
 
 def test_more_records_at_one_instant_than_a_cluster_holds_pair_all_the_same() -> None:
-    n = 3 * occurrence.CLUSTER_MAX
+    n = 3 * by_event_time.CLUSTER_MAX
     assert of([100] * n, [100] * n) == [("pair", 100, 100)] * n
     assert sorted({one[0] for one in of([100] * n, [100] * (n - 1))}) == ["missing", "pair"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner.pairing import ROW_BYTES, Alone, Pair, Row, Waiting
+from shadowstream.joiner.matching.by_unique_id import ROW_BYTES, Alone, Pair, Row, Waiting
 from shadowstream.records import Side
 from tests.joiner.desk import IN, Desk
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shadowstream.joiner import progress as progress_module
-from shadowstream.joiner.progress import Done, Passed, Progress
+from shadowstream.joiner.completeness import marks_log as progress_module
+from shadowstream.joiner.completeness.marks_log import Done, Passed, Progress
 from shadowstream.records import Place
 from shadowstream.runner import marks
 from shadowstream.runner.marks import Counters, identity_hash

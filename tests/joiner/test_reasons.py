@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shadowstream.joiner.reasons import KINDS_MAX, ReasonCounts, kind_of
+from shadowstream.joiner.accounting.reason_counts import KINDS_MAX, ReasonCounts, kind_of
 from shadowstream.judge.losses import OTHER
 from tests.joiner.world import World, config
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shadowstream.errors import ConfigError
-from shadowstream.joiner.checkpoint import Checkpoint, decode, encode
-from shadowstream.joiner.recovery import Committed, check_unknown, points_of
+from shadowstream.joiner.recovery.checkpoint import Checkpoint, decode, encode
+from shadowstream.joiner.recovery.restore import Committed, check_unknown, points_of
 from shadowstream.joiner.task import MARKS_AGAIN_MAX
 from shadowstream.records import Place
 from tests.joiner.cases import P, S, begun, done, play, restart, runs

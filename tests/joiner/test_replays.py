@@ -7,8 +7,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner import replays as replays_module
-from shadowstream.joiner.replays import Replays
+from shadowstream.joiner.completeness import production_replays as replays_module
+from shadowstream.joiner.completeness.production_replays import Replays
 from shadowstream.records import Coordinate, Place
 
 IN, OTHER = Place("in", 0), Place("in", 1)

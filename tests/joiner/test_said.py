@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shadowstream.joiner.said import Said, SaidRow
+from shadowstream.joiner.accounting.correctable import Said, SaidRow
 from shadowstream.records import Place, Side
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from shadowstream.codecs.framing import SchemaId
+from shadowstream.compare.comparer import comparer
 from shadowstream.errors import RegistryError
-from shadowstream.joiner.comparing import comparer
 from shadowstream.records import Side
 from tests.compare.avro_cases import Given
 from tests.joiner.cases import P, S, begun, committed, done, play, restart

@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shadowstream.joiner.seen import Digests, Seen, digests
+from shadowstream.joiner.intake.dedupe import Digests, Seen, digests
 
 SPAN = 6
 firsts = st.sampled_from([1, 3, 4_096])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowstream.config import Config
-from shadowstream.joiner.shedding import LEVEL_MAX, Shedding
+from shadowstream.joiner.matching.load_shedding import LEVEL_MAX, Shedding
 from shadowstream.joiner.task import Task
 from shadowstream.records import Coordinate, Side
 from tests.joiner.cases import P, S, T, begun, committed, done, play, restart

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner import shelf as shelf_module
-from shadowstream.joiner.rows import Row, Rows
-from shadowstream.joiner.shelf import Shelf
+from shadowstream.joiner.matching import column_buffer as shelf_module
+from shadowstream.joiner.matching.column_buffer import Shelf
+from shadowstream.joiner.pending_record import Row, Rows
 
 
 def made(offsets: list[int]) -> list[Row]:

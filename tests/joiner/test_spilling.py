@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowstream.config import Config
-from shadowstream.joiner.pairing import ROW_BYTES, Met, Waiting
-from shadowstream.joiner.rows import Row, Rows
-from shadowstream.joiner.shelf import Shelf
+from shadowstream.joiner.matching.by_unique_id import ROW_BYTES, Met, Waiting
+from shadowstream.joiner.matching.column_buffer import Shelf
+from shadowstream.joiner.pending_record import Row, Rows
 from shadowstream.kafka.spill_file import SpillFile
 from shadowstream.records import Side
 from tests.joiner.cases import P, S, T, begun, play

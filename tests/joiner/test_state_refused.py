@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from shadowstream.joiner import checkpoint
-from shadowstream.joiner.commits import is_usable
-from shadowstream.joiner.progress import Progress
+from shadowstream.joiner.completeness.marks_log import Progress
+from shadowstream.joiner.recovery import checkpoint
+from shadowstream.joiner.recovery.task_commit import is_usable
 
 GOOD: dict[str, Any] = {
     "counts": {"passed:in/0": 7, "input_floor:in/0": 1, "input_read:in/0": 7, "input_ended:in/0": 7, "read:shadow": 3},

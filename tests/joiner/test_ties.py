@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner.pairing import Alone, Decision, Pair
-from shadowstream.joiner.rows import Row
-from shadowstream.joiner.ties import TIED_MAX, untied
+from shadowstream.joiner.matching.by_unique_id import Alone, Decision, Pair
+from shadowstream.joiner.matching.same_millisecond import TIED_MAX, untied
+from shadowstream.joiner.pending_record import Row
 from shadowstream.records import Side
 from tests.joiner.cases import Case, P, S, begun, committed, done, play
 

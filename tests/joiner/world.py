@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 from shadowstream.codecs import own
 from shadowstream.codecs.schemas import NoSchemas
+from shadowstream.compare.comparer import Comparing, comparer
 from shadowstream.config import Config
-from shadowstream.joiner import checkpoint
-from shadowstream.joiner.comparing import Comparing, comparer
-from shadowstream.joiner.sides import topics_of
+from shadowstream.joiner.recovery import checkpoint
 from shadowstream.joiner.step import JoinerStep
+from shadowstream.joiner.task_topics import topics_of
 from shadowstream.records import PACKED_HEADER, Batch, Coordinate, Headers, Place, Side, Write, pack
 from shadowstream.runner import marks
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from shadowstream.compare.slices import coded
 from shadowstream.config import Config
-from shadowstream.joiner.cells import Cells, Columns
-from shadowstream.joiner.measures import Measured
+from shadowstream.joiner.accounting.pair_metrics import Measured
+from shadowstream.joiner.accounting.slice_counts import Cells, Columns
 from shadowstream.labels.step import task_of
 from tests.judge.stats import HOUR_MS, REVISION, config, stats
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from shadowstream.codecs.schemas import NoSchemas
+from shadowstream.compare.comparer import comparer_of
 from shadowstream.compare.hooks import HookError, Unanswered
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.joiner.comparing import comparer_of
 from shadowstream.kafka import hook_process
 from shadowstream.kafka.hook_process import HookProcess
 

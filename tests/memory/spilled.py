@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from shadowstream.joiner.pairing import Met, Waiting
-from shadowstream.joiner.rows import Rows
+from shadowstream.joiner.matching.by_unique_id import Met, Waiting
+from shadowstream.joiner.pending_record import Rows
 from shadowstream.kafka.spill_file import SpillFile
 from shadowstream.records import Side
 from tests.joiner.desk import Desk

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shadowstream.joiner.idle import Idleness
+from shadowstream.joiner.completeness.idleness import Idleness
 from shadowstream.kafka import joiner, runner
 from shadowstream.records import Place
 from shadowstream.testing.memory.inside import inside

@@ -9,7 +9,7 @@ import pytest
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
-from shadowstream.joiner.recovery import Committed
+from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transactional_writer
 from shadowstream.kafka.delivery import start_transactions
 from shadowstream.kafka.loop import BATCH, Loop

@@ -14,8 +14,8 @@ import pytest
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
-from shadowstream.joiner.pairing import ROW_BYTES
-from shadowstream.joiner.shedding import Shedding
+from shadowstream.joiner.matching.by_unique_id import ROW_BYTES
+from shadowstream.joiner.matching.load_shedding import Shedding
 from shadowstream.kafka import holding, joiner, judge, pace, runner
 from shadowstream.kafka.clients import Stoppable
 from shadowstream.records import Place

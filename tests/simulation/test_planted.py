@@ -9,14 +9,15 @@ import pytest
 
 from shadowstream.compare import expected, rules
 from shadowstream.compare.hooks import HookError, Unanswered
-from shadowstream.joiner import commits, state
-from shadowstream.joiner.checkpoint import Checkpoint
-from shadowstream.joiner.clocks import Clocks
-from shadowstream.joiner.failures import FAILED, Failures
-from shadowstream.joiner.pairing import Waiting
-from shadowstream.joiner.progress import Passed
-from shadowstream.joiner.said import Said
-from shadowstream.joiner.seen import Seen
+from shadowstream.joiner import task_state
+from shadowstream.joiner.accounting.correctable import Said
+from shadowstream.joiner.completeness.completeness import Clocks
+from shadowstream.joiner.completeness.marks_log import Passed
+from shadowstream.joiner.intake.dedupe import Seen
+from shadowstream.joiner.intake.production_failures import FAILED, Failures
+from shadowstream.joiner.matching.by_unique_id import Waiting
+from shadowstream.joiner.recovery import task_commit
+from shadowstream.joiner.recovery.checkpoint import Checkpoint
 from shadowstream.joiner.task import Task
 from shadowstream.records import Batch, Place, Side
 from shadowstream.testing.simulation.logs import Logs
@@ -167,14 +168,14 @@ FAULTS: dict[str, tuple[Any, str, Planted]] = {
     "ignore repeats": (Seen, "repeats", never_a_repeat),
     "take every repeat for a re-delivery": (Seen, "repeats", every_repeat_is_equal),
     "take no repeat for a re-delivery": (Seen, "repeats", never_equal),
-    "occurrence on arrival": (state, "_store", on_arrival),
+    "occurrence on arrival": (task_state, "_store", on_arrival),
     "forget what was said": (Said, "take", forgotten),
     "forget what was said at a restart": (Task, "restore_said", forgotten_at_a_restart),
-    "off by one in the committed floor": (commits, "offsets", one_too_high),
-    "off by one in high": (commits.checkpoint, "encode", one_too_low),
+    "off by one in the committed floor": (task_commit, "offsets", one_too_high),
+    "off by one in high": (task_commit.checkpoint, "encode", one_too_low),
     "count by offsets": (Task, "read", by_offsets),
     "believe marks before their outputs are read": (Passed, "advance", before_it_is_read),
-    "forget what was pending": (commits.checkpoint, "decode", without_what_waits),
+    "forget what was pending": (task_commit.checkpoint, "decode", without_what_waits),
     "blame the candidate where production failed too": (Failures, "judged", never_production),
     "excuse the candidate where production did not fail": (Failures, "judged", whatever_production_says),
     "blame the candidate for a rule without an answer": (rules, "fenced", as_raised),

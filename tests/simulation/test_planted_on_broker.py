@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import KafkaException, TopicPartition
 
 from shadowstream.errors import BrokerError
-from shadowstream.joiner.clocks import Clocks
+from shadowstream.joiner.completeness.completeness import Clocks
 from shadowstream.judge.step import JudgeStep
 from shadowstream.kafka import joiner
 from shadowstream.kafka.joiner import JoinerRole

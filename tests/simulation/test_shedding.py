@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shadowstream.joiner import commits
-from shadowstream.joiner.backlog import Backlog
-from shadowstream.joiner.deciding import Deciding
+from shadowstream.joiner.outcomes.deferred import Backlog
+from shadowstream.joiner.outcomes.resolve import Deciding
+from shadowstream.joiner.recovery import task_commit
 from shadowstream.joiner.task import Task
 from shadowstream.records import Side
 from shadowstream.testing.simulation.__main__ import main
@@ -75,7 +75,7 @@ def beside_what_was_said(real: Any) -> Any:
 
 
 FAULTS = {
-    "the level is forgotten at a restart": (commits, "restore_counts", forgotten_at_a_restart),
+    "the level is forgotten at a restart": (task_commit, "restore_counts", forgotten_at_a_restart),
     "one side sheds": (Task, "_kept", on_one_side_only),
     "what is put off is forgotten": (Backlog, "offsets", pending_nowhere),
     "nothing is taken back": (Deciding, "evict", beside_what_was_said),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shadowstream.joiner.seen import Seen
+from shadowstream.joiner.intake.dedupe import Seen
 from shadowstream.judge.criteria import KNOWN, LABELS, LATENCIES
 from shadowstream.records import Side
 from shadowstream.testing.simulation import coverage, oracle, run

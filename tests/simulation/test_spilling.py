@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shadowstream.joiner.spilling import Lying
+from shadowstream.joiner.matching.spilled_values import Lying
 from shadowstream.testing.simulation.run import SPILLING, run, run_seed
 
 SEEDS = 40

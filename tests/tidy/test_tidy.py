@@ -88,7 +88,7 @@ def test_no_committed_text_names_a_registry_a_machine_or_something_unfinished() 
 
 # ---- each rule can fail -------------------------------------------------------------------------------------------
 
-JOINER = "shadowstream/joiner/pairing.py"
+JOINER = "shadowstream/joiner/matching/by_unique_id.py"
 
 
 @pytest.mark.parametrize(
@@ -200,8 +200,10 @@ def test_the_import_rule_knows_up_from_down(path: str, text: str, offends: bool)
 
 
 def test_a_circle_of_imports_is_seen_through_relative_imports() -> None:
-    there = Source("shadowstream/joiner/pairing.py", "from . import clocks")
-    back = Source("shadowstream/joiner/clocks.py", "from shadowstream.joiner.pairing import Pair")
+    there = Source("shadowstream/joiner/matching/by_unique_id.py", "from . import clocks")
+    back = Source(
+        "shadowstream/joiner/completeness/completeness.py", "from shadowstream.joiner.matching.by_unique_id import Pair"
+    )
     assert house.circle(imports_among([there])) == []
     assert len(house.circle(imports_among([there, back]))) == 3
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from shadowstream.codecs import own
 from shadowstream.codecs.schemas import NoSchemas
-from shadowstream.joiner import checkpoint
-from shadowstream.joiner.comparing import comparer
+from shadowstream.compare.comparer import comparer
+from shadowstream.joiner.recovery import checkpoint
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.records import Place, Side
 from shadowstream.testing.simulation.world import World

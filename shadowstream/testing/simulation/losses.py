@@ -8,9 +8,9 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from shadowstream.joiner.deciding import SOME_UNREAD
-from shadowstream.joiner.partnerless import NEITHER_READ
-from shadowstream.joiner.said import MAY_BE_UNREAD
+from shadowstream.joiner.accounting.correctable import MAY_BE_UNREAD
+from shadowstream.joiner.outcomes.resolve import SOME_UNREAD
+from shadowstream.joiner.outcomes.unmatched import NEITHER_READ
 from shadowstream.records import Side
 from shadowstream.testing.simulation.history import OUTPUTS, Input, Setup
 from shadowstream.testing.simulation.logs import Logs

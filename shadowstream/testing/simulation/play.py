@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
-from shadowstream.joiner import checkpoint
+from shadowstream.joiner.recovery import checkpoint
 from shadowstream.kafka.spill_file import SpillFile
 from shadowstream.records import Place, Side
 from shadowstream.testing.simulation.history import IDLE_MS, ROUNDS, Action, History

@@ -10,9 +10,9 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.framing import SchemaId
 from shadowstream.codecs.schemas import NoSchemas, Schema, parse
 from shadowstream.compare import RuleSet, compare_pairs
+from shadowstream.compare.comparer import comparer
 from shadowstream.compare.evolving import Evolutions
 from shadowstream.config import Compare, Rule
-from shadowstream.joiner.comparing import comparer
 from tests.compare.proof.oracle import Verdict
 from tests.compare.proof.pairs import Case, Scene
 from tests.compare.proof.ruling import text_of

@@ -11,7 +11,7 @@ from functools import partial
 from random import Random
 
 from shadowstream.codecs import own
-from shadowstream.joiner import checkpoint
+from shadowstream.joiner.recovery import checkpoint
 from shadowstream.kafka.delivery import separated
 from shadowstream.records import Place, Side
 from shadowstream.testing.memory.broker import MemoryBroker

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from shadowstream.joiner.identity import header
+from shadowstream.protocol.join_id import header
 from shadowstream.records import COMMIT_HEADER
 from shadowstream.testing.memory.log import Entry
 

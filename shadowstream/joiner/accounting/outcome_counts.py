@@ -1,0 +1,399 @@
+"""The books of one task: every outcome is entered once, as a count in its window and, where it is due, a diff row.
+
+A correction takes back one outcome where it was counted and enters another; the record that was corrected has ended
+already, so only the late one is counted as ended now.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from shadowstream.codecs import own
+from shadowstream.codecs.framing import unheaded
+from shadowstream.compare.redact import Redactor
+from shadowstream.config import Config
+from shadowstream.joiner.accounting.correctable import SaidRow, is_correctable
+from shadowstream.joiner.accounting.input_outcomes import outcomes_of_inputs
+from shadowstream.joiner.accounting.part_counts import touched_by
+from shadowstream.joiner.accounting.slice_counts import Cells, Columns
+from shadowstream.joiner.completeness.marks_log import Progress
+from shadowstream.joiner.matching.by_unique_id import Met, Pair
+from shadowstream.joiner.pending_record import Row, Rows
+from shadowstream.judge.losses import EVICTED
+from shadowstream.protocol.dead_letters import Failed, dead_letter
+from shadowstream.protocol.size_limits import FieldCounts, cut, cut_path
+from shadowstream.records import REVISION_BYTES, Coordinate, Place, Side, Write
+
+PLAIN = frozenset(("match", "tolerated", "ignored"))
+AGREES = PLAIN | {"expected", "both_failed"}
+UNJUDGED = frozenset(("warm_up", "filtered", "sampled_out", "evicted", "undecodable_input", "uncompared")) | {
+    f"{kind}_production" for kind in ("duplicate", "repeated", "unpairable")
+}
+"""Outcomes of a production record that say nothing of the candidate, and so nothing of the twin beside it."""
+_HASH_RANGE = 2.0**64
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_JOINT = {(False, False): "neither", (True, False): "shadow", (False, True): "twin", (True, True): "both"}
+"""Which of shadow and twin differ from production."""
+
+
+class Compared(Protocol):
+    """A comparison's result; its differences may be worked out only when they are asked for."""
+
+    @property
+    def outcome(self) -> str: ...
+
+    @property
+    def differences(self) -> Sequence[Any]: ...
+
+    @property
+    def reason(self) -> str | None: ...
+
+
+class Plainly(NamedTuple):
+    """A result without differences: warm-up, cardinality, evicted."""
+
+    outcome: str
+    reason: str | None = None
+    differences: Sequence[Any] = ()
+
+
+@dataclass(slots=True)
+class Cell:
+    """Counts of one window and revision since the last commit."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    fields: Counter[str] = field(default_factory=Counter)
+    noise: Counter[str] = field(default_factory=Counter)
+
+
+class Said(NamedTuple):
+    """What a diff row says beside its records: more than one possible partner, the row that it corrects, its id, and
+    the twin's record that a record of production met which ends without a shadow record."""
+
+    ambiguous: bool = False
+    corrects: SaidRow | None = None
+    id: Hashable = None
+    twin: Row | None = None
+
+
+NOTHING_MORE = Said()
+
+
+def _of_twin(outcome: str) -> str:
+    """What a comparison with production says of the twin: there it stands where the shadow does."""
+    return outcome.replace("_shadow", "_twin")
+
+
+def _counted_as(result: Compared) -> str:
+    """Each declared change has a bound of its own, so its pairs are counted under its name; the first of several."""
+    if result.outcome != "expected":
+        return result.outcome
+    return f"expected:{(result.reason or '').partition(', ')[0]}"
+
+
+def _also(result: Compared) -> list[str]:
+    """The changes that explain a pair beside the first: they have their bounds too, and the pair is one."""
+    if result.outcome != "expected":
+        return []
+    return [f"expected_also:{name}" for name in (result.reason or "").split(", ")[1:]]
+
+
+class Book:
+    """Outcomes of one task since its last commit, and its cumulative counts of ended records by side."""
+
+    def __init__(self, config: Config, revision: str, name: str, places: tuple[Place, ...], progress: Progress) -> None:
+        self._config = config
+        self._window_ms = config.judge.window_ms
+        self._topic = config.plan.of("diff")
+        self._json_topic = config.plan.of("diff.json") if config.compare.diff_json else None
+        self._task = name
+        self._places = places
+        self._progress = progress
+        self._revision = revision
+        self._short = revision[: 2 * REVISION_BYTES]
+        self._seed = np.uint64(zlib.crc32(name.encode()) << 32)
+        self._redactor = Redactor(config.compare.redact, config.compare.rules)
+        self._names_id = config.identity.kind == "id"
+        self.cells: dict[tuple[int, str], Cell] = {}
+        self.slices = Cells(config)
+        self.writes: list[Write] = []
+        self.ended = [0] * len(places)
+        self.records: Counter[tuple[str, str]] = Counter()
+        self.pairs: Counter[str] = Counter()
+        self.paths: Counter[tuple[str, str]] = Counter()
+        self.corrections: Counter[tuple[str, str]] = Counter()
+        self.changes: Counter[str] = Counter()
+        self.rows_cut = 0
+        self._fields = FieldCounts([one.path for one in config.judge.criteria if one.path is not None])
+        self.said: list[tuple[Side, Row, Hashable, str, Compared]] = []
+
+    def revision_of(self, row: Row) -> str:
+        """The revision that a shadow record is evidence for."""
+        return self._whole(row.revision)
+
+    def _whole(self, short: str | None) -> str:
+        return self._revision if short is None or short == self._short else self._progress.whole(short)
+
+    def revisions_of(self, rows: Rows) -> Sequence[str]:
+        """As `revision_of`, of each of these."""
+        if rows.revisions is None:
+            return [self._revision] * len(rows)
+        known = {short: self._whole(short) for short in set(rows.revisions)}
+        return [known[short] for short in rows.revisions]
+
+    def pair(self, pair: Pair, result: Compared, twin: Compared | None = None) -> None:
+        """Enter a pair, with what its twin says where there is one; the window is production's."""
+        revision = self.revision_of(pair.shadow)
+        self._end(Side.PRODUCTION, result.outcome)
+        self._end(Side.SHADOW, result.outcome)
+        self._count(result, pair.production.time_ms, revision)
+        self.twin(pair.production.time_ms, revision, result.outcome, pair.twin, twin)
+        if result.outcome not in PLAIN or self._sampled((pair.production.offset,)).any():
+            self._row(result, revision, (pair.production, pair.shadow, pair.twin), Said(pair.ambiguous, None, pair.id))
+
+    def met(self, met: Met, results: Sequence[Compared], columns: Columns) -> None:
+        """Enter plain pairs as columns; one by one only those that differ or have a row."""
+        outcomes, times, revisions = columns.outcomes, columns.times_ms, columns.revisions
+        counted = Counter(outcomes)
+        for outcome, n in counted.items():
+            self._end(Side.PRODUCTION, outcome, n)
+            self._end(Side.SHADOW, outcome, n)
+        self.pairs.update(counted)
+        names: Sequence[str] = outcomes
+        if "expected" in counted:
+            names = [o if o != "expected" else _counted_as(results[i]) for i, o in enumerate(outcomes)]
+        cell = self._cell_of_all(times, revisions)
+        if cell is not None:
+            cell.outcomes.update(counted if names is outcomes else names)
+        else:
+            window_ms = self._window_ms
+            starts = [time_ms - time_ms % window_ms for time_ms in times]
+            for (start_ms, revision, name), n in Counter(zip(starts, revisions, names, strict=True)).items():
+                self._cell(start_ms, revision).outcomes[name] += n
+        for i, outcome in enumerate(outcomes if "expected" in counted else ()):
+            if outcome == "expected":
+                (cell or self._cell(times[i], revisions[i])).outcomes.update(_also(results[i]))
+        shown = self._sampled(met.production.offsets)
+        if not PLAIN.issuperset(counted):
+            shown |= ~np.fromiter(map(PLAIN.__contains__, outcomes), np.bool_, len(outcomes))
+        for i in np.flatnonzero(shown).tolist():
+            result = results[i]
+            if result.outcome == "mismatch":
+                self._count_paths(result, cell or self._cell(times[i], revisions[i]))
+            rows = met.production.row(i), met.shadow.row(i), None
+            self._row(result, revisions[i], rows, Said(id=met.ids[i]))
+
+    def alone(
+        self, side: Side, row: Row, result: Compared, revision: str | None = None, said: Said = NOTHING_MORE
+    ) -> None:
+        """Enter a record that ends alone; `revision` where it is neither the joiner's nor its own."""
+        self._end(side, result.outcome)
+        revision = revision or (self.revision_of(row) if side is Side.SHADOW else self._revision)
+        self._cell(row.time_ms, revision).outcomes[result.outcome] += 1
+        self.slices.alone(side, row, result.outcome, revision)
+        rows: list[Row | None] = [None, None, None]
+        rows[side] = row
+        rows[Side.TWIN] = rows[Side.TWIN] or said.twin
+        self._row(result, revision, rows, said)
+        if is_correctable(result.outcome, result.reason) and side is not Side.TWIN:
+            self.said.append((side, row, said.id, revision, result))
+
+    def twin(self, time_ms: int, revision: str, outcome: str, row: Row | None, compared: Compared | None) -> None:
+        """Enter what the twin says beside the `outcome` of a production record, and which of the two differs."""
+        if len(self._places) <= Side.TWIN:
+            return
+        if row is not None:
+            self._end(Side.TWIN, f"twin_{_of_twin(compared.outcome)}" if compared else "warm_up")
+        if outcome in UNJUDGED:
+            return
+        twin = _of_twin(compared.outcome) if compared else "missing"
+        if twin == "uncompared":
+            return
+        joint = _JOINT[outcome not in AGREES, twin not in AGREES]
+        cell = self._cell(time_ms, revision)
+        cell.outcomes[f"twin_{twin}"] += 1
+        cell.outcomes[f"joint_{joint}"] += 1
+        if compared is not None and compared.outcome == "mismatch":
+            paths = {self._redactor.path(one.path) for one in compared.differences}
+            self._fields.add(paths | touched_by(compared), cell.noise)
+
+    def cardinality(self, production: Sequence[Row], shadow: Sequence[Row], id_: Hashable) -> None:
+        """Enter n outputs against m of one input: one outcome that ends them all."""
+        result = Plainly("cardinality", f"{len(production)} outputs of production against {len(shadow)}")
+        revision = self.revision_of(shadow[0])
+        self._end(Side.PRODUCTION, result.outcome, len(production))
+        self._end(Side.SHADOW, result.outcome, len(shadow))
+        self._count(result, production[0].time_ms, revision)
+        self._row(result, revision, (production[0], shadow[0], None), Said(id=id_))
+
+    def correct(self, said: SaidRow, pair: Pair, result: Compared) -> None:
+        """Enter the real outcome of a pair of which one record had been said missing or extra."""
+        late = Side(1 - said.side)
+        self._end(late, result.outcome)
+        self.corrections[said.outcome, result.outcome] += 1
+        self._cell(said.time_ms, said.revision).outcomes[said.outcome] -= 1
+        first = pair.production if said.side is Side.PRODUCTION else pair.shadow
+        self.slices.alone(said.side, first, said.outcome, said.revision, -1)
+        revision = self.revision_of(pair.shadow) if late is Side.SHADOW else said.revision
+        self._count(result, pair.production.time_ms, revision)
+        self._row(result, revision, (pair.production, pair.shadow, None), Said(pair.ambiguous, said, said.id))
+
+    def inputs(self, window: Mapping[str, Any], revision: str) -> None:
+        """Enter inputs of one window, from a range mark (schemas/mark.avsc)."""
+        outcomes = self._cell(window["start_ms"], revision).outcomes
+        for outcome, n in outcomes_of_inputs(window):
+            outcomes[outcome] += n
+
+    def windows(self) -> list[dict[str, Any]]:
+        """The deltas as in schemas/stats.avsc."""
+        return [
+            {
+                "start_ms": start,
+                "revision": revision,
+                "outcomes": dict(cell.outcomes) | self.slices.outcomes((start, revision)),
+                "fields": dict(cell.fields),
+                "noise": dict(cell.noise),
+                **self.slices.record((start, revision)),
+            }
+            for (start, revision), cell in sorted(self.cells.items())
+        ]
+
+    def clear(self) -> None:
+        """The deltas have been committed."""
+        self.cells.clear()
+        self.slices.clear()
+        self.writes.clear()
+        self.records.clear()
+        self.pairs.clear()
+        self.paths.clear()
+        self.corrections.clear()
+        self.changes.clear()
+        self.rows_cut = 0
+        self._fields.clear()
+        self.said.clear()
+
+    # ---------------------------------------------------------------- counting
+
+    def _end(self, side: Side, outcome: str, n: int = 1) -> None:
+        self.ended[side] += n
+        self.records[side.word, outcome] += n
+
+    def _count(self, result: Compared, time_ms: int, revision: str) -> None:
+        cell = self._cell(time_ms, revision)
+        cell.outcomes.update([_counted_as(result), *_also(result)])
+        self.pairs[result.outcome] += 1
+        if result.outcome == "mismatch":
+            self._count_paths(result, cell)
+
+    def _count_paths(self, result: Compared, cell: Cell) -> None:
+        found = [(self._redactor.path(one.path), one.kind) for one in result.differences]
+        self.paths.update((cut_path(path), kind) for path, kind in found)
+        self._fields.add({path for path, _ in found}, cell.fields)
+
+    def _cell_of_all(self, times_ms: Sequence[int], revisions: Sequence[str]) -> Cell | None:
+        """The cell of all these where they have one, as most often."""
+        first, last = min(times_ms), max(times_ms)
+        one = first // self._window_ms == last // self._window_ms and revisions.count(revisions[0]) == len(revisions)
+        return self._cell(first, revisions[0]) if one else None
+
+    def _cell(self, time_ms: int, revision: str) -> Cell:
+        at = (time_ms - time_ms % self._window_ms, revision)
+        cell = self.cells.get(at)
+        if cell is None:
+            cell = self.cells[at] = Cell()
+        return cell
+
+    # ---------------------------------------------------------------- rows
+
+    def _sampled(self, offsets: Sequence[int]) -> npt.NDArray[np.bool_]:
+        """Which plain matches are shown, by hash of the pair's task and offset: the same on replay.
+
+        The finaliser of SplitMix64 (Steele, Lea and Flood 2014), on a whole column at once.
+        """
+        x = np.array(offsets, np.uint64) * _GOLDEN + self._seed
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        sampled: npt.NDArray[np.bool_] = (x ^ (x >> np.uint64(31))) / _HASH_RANGE < self._config.compare.match_sample
+        return sampled
+
+    def own_place(self, side: Side, row: Row) -> tuple[Place, int]:
+        """The record's place and offset in the topic that its producer wrote."""
+        return row.origin or (self._places[side], row.offset)
+
+    def pair_id(self, side: Side, row: Row) -> str:
+        """The coordinate of a record, which is the id of the pair that it is the first of."""
+        place, offset = self.own_place(side, row)
+        return f"{place}/{offset}"
+
+    def _row(self, result: Compared, revision: str, rows: Sequence[Row | None], said: Said) -> None:
+        side, first = next((Side(n), row) for n, row in enumerate(rows) if row is not None)
+        corrects = said.corrects
+        pair_id = corrects.pair_id if corrects else self.pair_id(side, first)
+        production, shadow, twin = rows
+        reason = self._reason(result)
+        record = {
+            "pair_id": pair_id,
+            "task": self._task,
+            "outcome": result.outcome,
+            "revision": revision,
+            "time_ms": first.time_ms,
+            "key": self._redactor.key(first.key),
+            "production": self._id(Side.PRODUCTION, production),
+            "shadow": self._id(Side.SHADOW, shadow),
+            "twin": self._id(Side.TWIN, twin),
+            "input": next((self._input(row.at) for row in (shadow, production) if row and row.at), None),
+            "identity": self._config.identity.kind,
+            "id": self._redactor.key(said.id) if self._names_id and isinstance(said.id, bytes) else None,
+            "differences": [one.record() for one in self._redactor.differences(result.differences)],
+            "reason": reason,
+            "late": corrects is not None,
+            "correction_of": corrects.outcome if corrects else None,
+            "ambiguous": said.ambiguous,
+        }
+        start_ms = first.time_ms - first.time_ms % self._window_ms
+        self.slices.reasons.add((start_ms, revision), result.outcome, reason)
+        if result.outcome == EVICTED:
+            self.slices.evictions.add((start_ms, revision), side, reason)
+        if corrects is not None and corrects.outcome == EVICTED:
+            at = corrects.time_ms - corrects.time_ms % self._window_ms, corrects.revision
+            self.slices.evictions.add(at, corrects.side, None, -1)
+        self.rows_cut += cut(record)
+        partition, key = self._places[Side.PRODUCTION].partition, pair_id.encode()
+        self.writes.append(Write(self._topic, partition, key, own.encode_diff(record), first.time_ms))
+        if self._json_topic is not None:
+            self.writes.append(Write(self._json_topic, partition, key, own.as_json(record), first.time_ms))
+
+        for side in Side:
+            if result.outcome == f"undecodable_{side.word}":
+                self._dead_letter(side, rows, result.reason or "")
+
+    def _reason(self, result: Compared) -> str | None:
+        """Names of declared changes and words of ours may be shown; what an error says may quote a value."""
+        quotes = result.outcome == "mismatch" or result.outcome.startswith("undecodable_")
+        return self._redactor.reason(result.reason) if quotes else result.reason
+
+    def _dead_letter(self, side: Side, rows: Sequence[Row | None], reason: str) -> None:
+        row = rows[side]
+        if row is not None:
+            value, named = row.value, None
+            if value is not None and row.aside is not None and row.aside.head:
+                value, named = unheaded(value, row.aside.head)
+            failed = Failed(*self.own_place(side, row), row.key, value, row.time_ms, named)
+            self.writes.append(dead_letter(self._config, "joiner", failed, ("RecordError", reason), "VALUE_CONVERTER"))
+
+    def _id(self, side: Side, row: Row | None) -> dict[str, Any] | None:
+        if row is None:
+            return None
+        place, offset = self.own_place(side, row)
+        return {"topic": place.topic, "partition": place.partition, "offset": offset}
+
+    def _input(self, at: Coordinate) -> str:
+        text = f"{self._config.inputs[at.topic]}/{at.partition}/{at.offset}"
+        return text if at.k < 0 else f"{text}/{at.k}"

@@ -1,0 +1,277 @@
+"""What is counted of the parts of a trial: values of dimensions one by one, and what criteria with `where` name.
+
+Of each value of a dimension everything is counted that a judge of slices needs beside pairs and those that differ:
+records that ended alone, what could not be decoded, latencies, and the pairs that differ where a `field` criterion
+looks. A scope (`where: {tenant: eu}`) is counted as a window of its own: the same figures, of its records only.
+
+All are sums over records, so they do not depend on batches, commits or order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from shadowstream.compare.comparer import Comparing
+from shadowstream.compare.redact import Redactor
+from shadowstream.compare.result import PairResult
+from shadowstream.compare.slices import ABSENT, OTHER, UNDECODABLE, Coded, coded, least, name_of
+from shadowstream.config import Config, Latency
+from shadowstream.errors import RegistryError
+from shadowstream.joiner.accounting import pair_metrics
+from shadowstream.joiner.accounting.pair_metrics import Measured
+from shadowstream.joiner.pending_record import Row
+from shadowstream.judge.losses import LOSSES
+from shadowstream.records import Side
+
+Mask = npt.NDArray[np.bool_]
+OF_FIELDS = ("looked:", "there:")
+"""Figures of `presence` that only the coverage of a `field` criterion needs."""
+UNREAD = frozenset(("undecodable_production", "undecodable_shadow", "uncompared"))
+"""Outcomes of a pair of which nothing could be compared."""
+OF_ONE = frozenset(
+    (
+        *("missing", "candidate_error", "timeout", "crashed", "both_failed"),
+        "extra",
+        *LOSSES,
+    )
+)
+"""Outcomes of a record alone that are counted by the values that its own side names."""
+
+
+def fields_of(config: Config) -> list[str]:
+    """The paths of the `field` criteria."""
+    return list(dict.fromkeys(one.path for one in config.judge.criteria if one.rate == "field" and one.path))
+
+
+def touched_of(paths: Sequence[str], results: Sequence[Any], outcomes: Sequence[str]) -> dict[str, Mask]:
+    """By path of a `field` criterion the pairs that differ at, above or below it. A pair of different numbers of
+    outputs differs everywhere: what one side has not written has no field."""
+    if not paths or not ("mismatch" in outcomes or "cardinality" in outcomes):
+        return {}
+    found = {path: np.zeros(len(outcomes), np.bool_) for path in paths}
+    for place, outcome in enumerate(outcomes):
+        if outcome == "mismatch":
+            for path in touched_by(results[place]):
+                found[path][place] = True
+        elif outcome == "cardinality":
+            for mask in found.values():
+                mask[place] = True
+    return found
+
+
+def touched_by(result: object) -> frozenset[str]:
+    """The paths of criteria that one result touches; none of a pair that was not compared."""
+    return result.touched if isinstance(result, PairResult) else frozenset()
+
+
+class Named:
+    """Pairs compared, and those that differ where a criterion looks, by its path."""
+
+    __slots__ = ("differ", "pairs")
+
+    def __init__(self) -> None:
+        self.pairs = 0
+        self.differ: Counter[str] = Counter()
+
+    def add(self, mask: Mask, touched: Mapping[str, Mask]) -> None:
+        """Add the compared pairs of `mask`."""
+        self.pairs += int(np.count_nonzero(mask))
+        for path, where in touched.items():
+            if n := int(np.count_nonzero(where & mask)):
+                self.differ[path] += n
+
+    def record(self, paths: Sequence[str]) -> list[dict[str, Any]]:
+        """As in schemas/stats.avsc; a path without a difference is there too, so that its pairs are known."""
+        return [{"path": path, "n": self.pairs, "s": self.differ[path]} for path in paths if self.pairs]
+
+
+class Scope(NamedTuple):
+    """What a criterion's `where` names: its text, and the value asked of each dimension, by the dimension's place."""
+
+    name: str
+    values: tuple[tuple[int, str], ...]
+
+
+def scopes_of(config: Config) -> list[Scope]:
+    """The scopes of a config, each once; values that must not be read under the names that slices give them."""
+    redactor = Redactor(config.compare.redact)
+    dimensions = {one.name: (place, one) for place, one in enumerate(config.compare.dimensions)}
+    found: dict[str, Scope] = {}
+    for criterion in config.judge.criteria:
+        values = []
+        for name, value in (criterion.where or {}).items():
+            place, one = dimensions[name]
+            shown = Coded(np.zeros(1, np.int64), [name_of(value)])
+            if one.header is not None:
+                shown = redactor.by_header(one.header, shown)
+            values.append((place, redactor.name(one.path, shown.values[0])))
+        if values:
+            found[criterion.slice] = Scope(criterion.slice, tuple(sorted(values)))
+    return list(found.values())
+
+
+class Pairs(NamedTuple):
+    """Pairs as columns, as `Parts` counts them: outcomes, dimensions, which compared, measures and differences."""
+
+    outcomes: Coded
+    dimensions: Sequence[Coded]
+    compared: Mask
+    measured: Measured
+    touched: Mapping[str, Mask]
+
+
+class _Scoped:
+    """Counts of one scope in one window."""
+
+    __slots__ = ("measures", "named", "outcomes")
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self.named = Named()
+        self.measures = pair_metrics.Tally()
+
+
+class Parts:
+    """Counts of one window and revision by value of a dimension and by scope."""
+
+    __slots__ = ("_scoped", "_scopes", "_values")
+
+    def __init__(self, scopes: Sequence[Scope]) -> None:
+        self._scopes = scopes
+        self._scoped: dict[str, _Scoped] = {}
+        self._values: dict[tuple[int, str], Counter[str]] = {}
+
+    def add(self, pairs: Pairs, window: Mask, folded: Sequence[Coded], latency: Latency | None) -> None:
+        """Add the pairs of `window`. `folded`: the dimensions with as many exact values as slices have."""
+        compared = window & pairs.compared
+        for name, mask in _figures(pairs, window, compared, latency):
+            for place, column in enumerate(folded):
+                counts = np.bincount(column.codes[mask], minlength=len(column.values))
+                for code in np.flatnonzero(counts).tolist():
+                    self._value(place, column.values[code])[name] += int(counts[code])
+        for scope in self._scopes:
+            inside = window & _inside(scope, pairs.dimensions)
+            if not inside.any():
+                continue
+            one = self._of(scope)
+            counts = np.bincount(pairs.outcomes.codes[inside], minlength=len(pairs.outcomes.values))
+            for code in np.flatnonzero(counts).tolist():
+                one.outcomes[pairs.outcomes.values[code]] += int(counts[code])
+            one.named.add(inside & pairs.compared, pairs.touched)
+            one.measures.add(pairs.measured, inside & pairs.compared, latency)
+
+    def alone(self, names: Sequence[str | None], outcome: str, n: int) -> None:
+        """Add a record that ended alone; `names`: its value of each dimension, None where nobody knows it."""
+        for place, value in enumerate(names):
+            if value is not None:
+                self._value(place, value)[outcome] += n
+        for scope in self._scopes:
+            if all(names[place] == value for place, value in scope.values):
+                self._of(scope).outcomes[outcome] += n
+
+    def record(self, paths: Sequence[str]) -> list[dict[str, Any]]:
+        """The scopes as in schemas/stats.avsc."""
+        return [
+            {
+                "scope": name,
+                "outcomes": dict(one.outcomes) | dict(one.measures.outcomes),
+                "named": one.named.record(paths),
+                **{part: found for part, found in one.measures.record().items() if part != "latencies"},
+            }
+            for name, one in sorted(self._scoped.items())
+        ]
+
+    def by_value(
+        self, names: Sequence[str], compared: Sequence[Sequence[str]], values_max: int
+    ) -> list[dict[str, Any]]:
+        """The values as in schemas/stats.avsc, at most `values_max` exact ones of a dimension among these and those of
+        the pairs `compared`."""
+        exact = [
+            least([*others, *(value for at, value in self._values if at == place)], values_max)
+            for place, others in enumerate(compared)
+        ]
+        sums: dict[tuple[str, str], Counter[str]] = {}
+        for (place, value), figures in self._values.items():
+            sums.setdefault((names[place], value if value in exact[place] else OTHER), Counter()).update(figures)
+        return [
+            {"dimension": dimension, "value": value, "figures": dict(sorted(figures.items()))}
+            for (dimension, value), figures in sorted(sums.items())
+        ]
+
+    def _value(self, place: int, value: str) -> Counter[str]:
+        return self._values.setdefault((place, value), Counter())
+
+    def _of(self, scope: Scope) -> _Scoped:
+        return self._scoped.setdefault(scope.name, _Scoped())
+
+
+def _inside(scope: Scope, dimensions: Sequence[Coded]) -> Mask | np.bool_:
+    inside: Any = np.True_
+    for place, value in scope.values:
+        column = dimensions[place]
+        if value not in column.values:
+            return np.False_
+        inside = inside & (column.codes == column.values.index(value))
+    return inside  # type: ignore[no-any-return]  # a mask, or true for all
+
+
+def _figures(pairs: Pairs, window: Mask, compared: Mask, latency: Latency | None) -> Iterator[tuple[str, Mask]]:
+    """Figures of slices beside pairs and those that differ, each with the pairs that count for it."""
+    for outcome in UNREAD & set(pairs.outcomes.values):
+        yield outcome, window & (pairs.outcomes.codes == pairs.outcomes.values.index(outcome))
+    for path, where in pairs.touched.items():
+        yield f"field/{path}", compared & where
+    for name, where in pairs.measured.checks.items():
+        if not name.startswith(OF_FIELDS):
+            yield f"check/{name}", compared & where
+    for path, (values, _, _) in pairs.measured.means.items():
+        yield f"mean/{path}/n", compared & ~np.isnan(values)
+        with np.errstate(invalid="ignore"):
+            yield f"mean/{path}/full", compared & (values >= 1.0)
+    if latency is not None and pairs.measured.latencies is not None:
+        production, shadow = pairs.measured.latencies
+        both = compared & ~(np.isnan(production) | np.isnan(shadow))
+        with np.errstate(invalid="ignore"):
+            yield "latency_pairs", both
+            yield "latency_slower", both & (shadow > production + latency.slower_ms)
+            yield "latency_over", both & (shadow > latency.over_ms)
+
+
+class Values:
+    """Reads the values of the dimensions of one record, as `Parts.alone` takes them.
+
+    Of a record of production the dimensions that are headers are not known: the runner copies them to the candidate's
+    outputs alone. Of one of the candidate those that are fields are its own word.
+    """
+
+    def __init__(self, config: Config, compare: Comparing) -> None:
+        self._dimensions = config.compare.dimensions
+        self._compare = compare
+        self._redactor = Redactor(config.compare.redact)
+
+    def __call__(self, side: Side, row: Row) -> list[str | None]:
+        """Names of the values, as slices have them."""
+        fields = iter(self._fields(side, row))
+        headers = iter(row.aside.values if side is Side.SHADOW and row.aside is not None else ())
+        return [next(fields) if one.header is None else self._header(one.header, headers) for one in self._dimensions]
+
+    def _fields(self, side: Side, row: Row) -> Iterable[str]:
+        asked = sum(one.header is None for one in self._dimensions)
+        if not asked:
+            return ()
+        try:
+            return [column.values[0] for column in self._compare.dimensions([row.value], side)]
+        except RegistryError:
+            # A schema that cannot be had now: the record has ended all the same, and is counted in the whole.
+            return [UNDECODABLE] * asked
+
+    def _header(self, header: str, values: Iterator[str]) -> str | None:
+        value = next(values, None)
+        if value is None:
+            return None
+        return value if value == ABSENT else self._redactor.by_header(header, coded([value])).values[0]

@@ -1,0 +1,103 @@
+"""Which of the paths that a config names occur in values at all: a path with a typing error matches nothing, silently.
+
+Values are looked at until each path has been found: the first `FIRST` pairs of a process, then one pair in
+`ONE_IN`, chosen by its offset. Once all are found nothing is looked at any more, so a match costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from shadowstream.compare.comparer import Comparing, Values
+from shadowstream.compare.redact import Redactor
+from shadowstream.config import Config
+from shadowstream.errors import RecordError, RegistryError
+from shadowstream.protocol.size_limits import cut_path
+from shadowstream.records import Side
+
+FIRST = 256
+ONE_IN = 64
+FIELDS_MAX = 32
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def paths_of(config: Config) -> list[str]:
+    """The paths of values that a config names, each once."""
+    compare = config.compare
+    return list(
+        dict.fromkeys(
+            [
+                *(one.path for one in config.judge.criteria if one.path is not None),
+                *(one.path for one in compare.dimensions if one.path is not None),
+                *(one.path for one in compare.rules),
+                *(one.path for one in compare.checks),
+                *(path for one in compare.expected for path in one.paths),
+                *(compare.redact.paths if compare.redact else ()),
+            ]
+        )
+    )
+
+
+class Occurring:
+    """What one task has found since its last commit, and what it still looks for."""
+
+    def __init__(self, config: Config) -> None:
+        self._unseen = set(paths_of(config))
+        self._redactor = Redactor(config.compare.redact, config.compare.rules)
+        self._first = FIRST
+        self._known: set[str] = set()
+        self.clear()
+
+    @property
+    def looks(self) -> bool:
+        """Whether some path has not been found yet."""
+        return bool(self._unseen)
+
+    def clear(self) -> None:
+        """What was found has been committed."""
+        self._looked = 0
+        self._seen: list[str] = []
+        self._holds: list[str] = []
+
+    def look(self, compare: Comparing, offsets: Sequence[int], production: Values, shadow: Values) -> None:
+        """Look at pairs, given production's offsets and the values of both sides."""
+        if not self._unseen:
+            return
+        places = self._chosen(offsets)
+        if not places:
+            return
+        try:
+            self._look(compare, Side.PRODUCTION, [production[place] for place in places])
+            changed = [shadow[place] for place in places if shadow[place] != production[place]]
+            if changed and self._unseen:
+                self._look(compare, Side.SHADOW, changed)
+        except RegistryError:  # bytes that were equal were not decoded, so their schema may not be there yet
+            return
+        self._looked += len(places)
+
+    def _chosen(self, offsets: Sequence[int]) -> list[int]:
+        first = min(self._first, len(offsets))
+        self._first -= first
+        rest = np.array(offsets[first:], np.uint64) * _GOLDEN >> np.uint64(58)
+        return [*range(first), *(first + np.flatnonzero(rest == 0)).tolist()]
+
+    def _look(self, compare: Comparing, side: Side, values: Values) -> None:
+        decoded = [one for one in compare.decode(side, values) if one is not None and not isinstance(one, RecordError)]
+        found = compare.holding(decoded, self._unseen)
+        self._unseen -= found
+        self._seen += sorted(found)
+        for path in compare.fields_in(decoded):
+            if len(self._known) >= FIELDS_MAX:
+                return
+            # Below a covered path there may be names of a map that must not be read either.
+            shown = cut_path(self._redactor.path(path))
+            if shown not in self._known and not self._redactor.covers(path):
+                self._known.add(shown)
+                self._holds.append(shown)
+
+    def record(self) -> dict[str, Any]:
+        """Fields of a stats record (schemas/stats.avsc)."""
+        return {"looked": self._looked, "seen": list(self._seen), "holds": list(self._holds)}

@@ -1,0 +1,1 @@
+"""When a partner can no longer come: event time, idle partitions, marks, offsets observed on the broker."""

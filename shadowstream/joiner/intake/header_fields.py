@@ -1,0 +1,118 @@
+"""What a record's headers say that outlives its batch: kept beside a row, and only where the config asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from shadowstream.codecs.framing import headed
+from shadowstream.codecs.side_formats import needs_headers, side_formats
+from shadowstream.compare.slices import ABSENT, name_of, text_of
+from shadowstream.config import Config, Failure
+from shadowstream.protocol.join_id import header, packed_of
+from shadowstream.records import Batch, Headers, Side
+
+_DIGITS_MAX = 18
+
+
+class Aside(NamedTuple):
+    """Of a shadow record the values of the dimensions that are headers, in the config's order, and its input's time.
+
+    `emit_ms` is the time at which its side wrote it, as a header says; None where none does. `head` is how many bytes
+    of its value stood in a header (`codecs.framing.headed`). `warm`: the candidate made it in the warm-up of its state.
+    `failed`: a header says that production failed on its input.
+    """
+
+    values: tuple[str, ...] = ()
+    input_ms: int | None = None
+    emit_ms: int | None = None
+    head: int = 0
+    warm: bool = False
+    failed: bool = False
+
+
+_NOTHING = Aside()
+
+
+class Asides:
+    """Reads headers of whole batches of a family: production's output `topic` and what is compared with it."""
+
+    def __init__(self, config: Config, topic: str) -> None:
+        self._formats = side_formats(config, topic)
+        self._latency = config.compare.latency
+        self._error = config.production.error if failed_by_header(config) else None
+        self._has_state = config.candidate.state != "none"
+        self._names = [one.header for one in config.compare.dimensions if one.header is not None]
+
+    def headed(self, side: Side, batch: Batch) -> tuple[Batch, Sequence[Aside] | None]:
+        """The batch with values that say their schemas by themselves, and one aside a record, None for no aside."""
+        format = self._formats[side]
+        found = self._of(side, batch)
+        if not format.header:
+            return batch, found
+        pairs = zip(batch.values, batch.headers or [None] * len(batch), strict=True)
+        values, heads = zip(*(headed(value, headers, format) for value, headers in pairs), strict=True)
+        if any(heads):
+            found = [one._replace(head=n) for one, n in zip(found or [_NOTHING] * len(batch), heads, strict=True)]
+        return replace(batch, values=list(values)), found
+
+    def _of(self, side: Side, batch: Batch) -> Sequence[Aside] | None:
+        latency = self._latency
+        if not batch.headers or side is Side.TWIN:
+            return None
+        if side is Side.PRODUCTION:
+            emitted = latency.production_header if latency is not None else None
+            if emitted is None and self._error is None:
+                return None
+            return [
+                Aside(
+                    emit_ms=_millis(headers, emitted) if emitted else None,
+                    failed=self._error is not None and says_failed(self._error, headers),
+                )
+                for headers in batch.headers
+            ]
+        if not self._names and latency is None and not self._has_state:
+            return None
+        values = [tuple(_value(headers, name) for name in self._names) for headers in batch.headers]
+        if latency is None and not self._has_state:
+            return [Aside(one) for one in values]
+        packed = map(packed_of, batch.headers)
+        own = latency.shadow_header if latency else None
+        return [
+            Aside(
+                one,
+                at.input_time_ms if at else None,
+                _millis(headers, own) if own else at.emit_time_ms if at else None,
+                warm=bool(at and at.warm),
+            )
+            for one, at, headers in zip(values, packed, batch.headers, strict=True)
+        ]
+
+
+def failed_by_header(config: Config) -> bool:
+    """Whether headers of production's records say that production failed."""
+    return config.production.error is not None and config.production.error.header is not None
+
+
+def says_failed(error: Failure, headers: Headers) -> bool:
+    """Whether headers say that production failed."""
+    found = header(headers, error.header or "")
+    return found is not None and (error.equals is None or text_of(found) == error.equals)
+
+
+def asks_headers(config: Config, side: Side) -> bool:
+    """Whether headers of production's or the twin's records are needed; the shadow's are read anyway."""
+    latency = config.compare.latency
+    timed = side is Side.PRODUCTION and latency is not None and latency.production_header is not None
+    return timed or (side is Side.PRODUCTION and failed_by_header(config)) or needs_headers(config, side)
+
+
+def _millis(headers: Headers, name: str) -> int | None:
+    found = header(headers, name)
+    return int(found) if found is not None and found.isdigit() and len(found) <= _DIGITS_MAX else None
+
+
+def _value(headers: Headers, name: str) -> str:
+    found = header(headers, name)
+    return ABSENT if found is None else name_of(found)

@@ -1,0 +1,39 @@
+"""Whether production itself says of an output that it failed on the input (`production.error`)."""
+
+from __future__ import annotations
+
+from shadowstream.compare.comparer import Comparing
+from shadowstream.compare.slices import text_of
+from shadowstream.compare.telling import ABSENT
+from shadowstream.config import Config
+from shadowstream.errors import RecordError
+from shadowstream.joiner.accounting.outcome_counts import Plainly
+from shadowstream.joiner.pending_record import Row
+from shadowstream.paths import parse_one
+from shadowstream.records import Side
+
+FAILED = frozenset(("candidate_error", "timeout", "crashed"))
+"""Outcomes of a production record on whose input the candidate failed."""
+
+
+class Failures:
+    """Recognises failures of both sides on one input."""
+
+    def __init__(self, config: Config, compare: Comparing) -> None:
+        self._error, self._compare = config.production.error, compare
+        path = self._error.path if self._error is not None else None
+        self._names = parse_one(path) if path is not None else None
+
+    def judged(self, row: Row, result: Plainly) -> Plainly:
+        """The outcome of a production record that has no partner. May raise a `RegistryError`."""
+        if self._error is None or result.outcome not in FAILED or not self._says_failed(row):
+            return result
+        return Plainly("both_failed", f"production failed on this input too; the candidate: {result.outcome}")
+
+    def _says_failed(self, row: Row) -> bool:
+        if self._error is None or self._names is None:
+            return row.aside is not None and row.aside.failed
+        (value,) = self._compare.fields(Side.PRODUCTION, [row.value]).at(self._names)
+        if value is None or value is ABSENT or isinstance(value, RecordError):
+            return False
+        return self._error.equals is None or text_of(value) == self._error.equals

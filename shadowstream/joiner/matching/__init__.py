@@ -1,0 +1,1 @@
+"""Which records pair with each other, and where pending records are kept."""

@@ -1,0 +1,216 @@
+"""Pairing under a key that comes again: decided in event-time order, never on arrival.
+
+Why not on arrival: production writes P1 and P2 under one key, the candidate loses S1 and writes S2. If P1 and P2 are
+read first, S2 meets P1; if S2 is read before P2, likewise, unless P1 has been given up before; only event time tells
+that S2 belongs to P2 (tests/joiner/test_occurrence.py, test_a_lost_occurrence_does_not_shift_the_others).
+
+Records of one key of both sides that lie within the tolerance of one another, next to next, are a cluster. It is
+decided as a whole, once both sides have been read past its last record by the tolerance and the grace (which is the
+disorder allowed for). Within it partners keep their order and differ by at most the tolerance, and as many meet as
+can. Where one side has more than can meet, those are passed over first of which the next one of their side fits better.
+A pair with more than one possible partner is `ambiguous`: right in number, not certain in person.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from bisect import bisect, insort
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from heapq import heappop, heappush
+
+from shadowstream.ahead import Ahead
+from shadowstream.joiner.matching.by_unique_id import Alone, Asks, Decision, Held, Pair, Row, Sheds
+from shadowstream.joiner.pending_record import Rows
+from shadowstream.records import Side
+
+CLUSTER_MAX = 1_000
+"""A longer cluster is cut in event-time order: everything up to the cut is decided, its partners may lie beyond."""
+
+Timed = tuple[int, int, Row]
+"""Event time, offset, row."""
+
+
+class Occurrences:
+    """The waiting rows of two sides by key, in event-time order."""
+
+    def __init__(self, window_ms: int, tolerance_ms: int, ahead: Ahead | None = None) -> None:
+        self.held, self.behind = Held(window_ms), False
+        self._ahead = ahead if ahead is not None else Ahead(0)
+        self._tolerance_ms = tolerance_ms
+        self._keys: dict[Hashable, tuple[list[Timed], list[Timed]]] = {}
+        self._due: list[tuple[int, int, Hashable]] = []
+        self._pushed = 0
+
+    def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
+        """Take new rows; nothing is ever decided on arrival."""
+        for id_, row in zip(ids, rows, strict=True):
+            lists = self._keys.get(id_)
+            if lists is None:
+                lists = self._keys[id_] = ([], [])
+            mine = lists[side]
+            first = self._first_ms(lists)
+            insort(mine, (row.time_ms, row.offset, row))
+            due_ms = self._first_ms(lists)
+            if due_ms is not None and due_ms != first:
+                self._push(due_ms, id_)
+            self.held.enter(side, row)
+        return ()
+
+    def meet(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Decision]:
+        """As `add`, of columns."""
+        return self.add(side, ids, rows.rows())
+
+    def _first_ms(self, lists: tuple[list[Timed], list[Timed]]) -> int | None:
+        """The time from which on the first cluster of a key may be due; None of no rows."""
+        heads = [(one[0][0], side, one[0][1]) for side, one in enumerate(lists) if one]
+        if not heads:
+            return None
+        time_ms, side, offset = min(heads)
+        return self._ahead.due_ms(side, offset, time_ms)
+
+    def _push(self, time_ms: int, id_: Hashable) -> None:
+        self._pushed += 1
+        heappush(self._due, (time_ms, self._pushed, id_))  # ids need not have an order
+
+    def settle(self, asks: Asks, most: int = sys.maxsize) -> list[Decision]:
+        """Decide every cluster that nothing can join any more, until it is `most` or, by one cluster, more."""
+        frontier = asks.frontier()
+        decided: list[Decision] = []
+        again: list[tuple[int, Hashable]] = []
+        while frontier is not None and self._due and self._due[0][0] + self._tolerance_ms <= frontier:
+            if len(decided) >= most:
+                break
+            time_ms, _, id_ = heappop(self._due)
+            lists = self._keys.get(id_)
+            # Entries may be stale: another has come before, or this one has gone with an earlier cluster.
+            if lists is None or self._first_ms(lists) != time_ms:
+                continue
+            starts = [0, 0]
+            while len(decided) < most and (found := self._cluster(id_, lists, starts, asks, frontier)) is not None:
+                decided += found
+            for one, start in zip(lists, starts, strict=True):
+                del one[:start]  # once a key and not once a cluster: the rest of a long list is moved
+            if (due_ms := self._first_ms(lists)) is not None:
+                again.append((due_ms, id_))
+            else:
+                del self._keys[id_]
+        for time_ms, id_ in again:
+            self._push(time_ms, id_)
+        self.behind = len(decided) >= most
+        return decided
+
+    def _cluster(
+        self,
+        id_: Hashable,
+        lists: tuple[list[Timed], list[Timed]],
+        starts: list[int],
+        asks: Asks,
+        frontier: float,
+    ) -> list[Decision] | None:
+        """Decide the first cluster of a key from `starts` on, which move; None while it may still grow."""
+        ends, last, due_ms = list(starts), None, 0
+        while sum(ends) - sum(starts) < CLUSTER_MAX:
+            heads = [(one[n][0], side) for side, (one, n) in enumerate(zip(lists, ends, strict=True)) if n < len(one)]
+            if not heads or (last is not None and min(heads)[0] > last + self._tolerance_ms):
+                break
+            last, side = min(heads)
+            due_ms = self._ahead.due_ms(side, lists[side][ends[side]][1], last)
+            ends[side] += 1
+        if last is None or due_ms + self._tolerance_ms > frontier:
+            return None
+        cut = sum(ends) - sum(starts) == CLUSTER_MAX
+        if cut:  # partners of rows up to the cut may lie beyond it
+            ends = [bisect(one, (last + self._tolerance_ms + 1,)) for one in lists]
+        ours, theirs = (one[start:end] for one, start, end in zip(lists, starts, ends, strict=True))
+        pairs, alone = match(ours, theirs, self._tolerance_ms, last if cut else None)
+        # Several inputs feed a partition, and the watermark is that of the one furthest ahead: nobody is given up on
+        # before the marks say that the other side is done with what this one comes from.
+        if any(asks.lanes(side, Side(1 - side), row) for side, row, _ in alone):
+            return None
+        decided: list[Decision] = [pair._replace(id=id_) for pair in pairs]
+        for pair in pairs:
+            self.held.leave(Side.PRODUCTION, pair.production)
+            self.held.leave(Side.SHADOW, pair.shadow)
+        for side, row, ambiguous in alone:
+            self.held.leave(side, row)
+            decided.append(Alone(side, row, id_, None, ambiguous))
+            starts[side] += 1
+        starts[:] = (start + len(pairs) for start in starts)
+        return decided
+
+    def shed(self, sheds: Sheds) -> list[Alone]:
+        """Remove all waiting rows with such ids, each alone."""
+        found: list[Alone] = []
+        for id_ in list(filter(sheds, self._keys)):
+            for side, timed in zip(Side, self._keys.pop(id_), strict=False):
+                for _, _, row in timed:
+                    self.held.leave(side, row)
+                    found.append(Alone(side, row, id_))
+        return found
+
+    def offsets(self, side: Side) -> Iterator[int]:
+        """Offsets of the waiting rows of a side."""
+        for lists in self._keys.values():
+            for _, offset, _ in lists[side]:
+                yield offset
+
+
+def match(
+    ours: Sequence[Timed], theirs: Sequence[Timed], tolerance_ms: int, cut_ms: int | None = None
+) -> tuple[list[Pair], list[tuple[Side, Row, bool]]]:
+    """Pairs of one cluster in order of time, and the rows left alone, each with whether it had a possible partner.
+
+    With `cut_ms`, rows up to that time: the cluster goes on, so which side has more of them nobody can tell yet.
+
+    >>> ours, theirs = [(0, 0, Row(0, 0, b"1", b"k")), (5, 1, Row(1, 5, b"2", b"k"))], [(6, 0, Row(0, 6, b"2", b"k"))]
+    >>> [(p.production.offset, p.shadow.offset) for p in match(ours, theirs, 10)[0]]
+    [(1, 0)]
+    """
+    left = math.inf if cut_ms is not None else _most(ours, 0, theirs, 0, tolerance_ms)  # pairs that there still are
+    pairs: list[Pair] = []
+    alone: list[tuple[Side, Row, bool]] = []
+    i = j = 0
+    while i < len(ours) or j < len(theirs):
+        if cut_ms is not None and min(one[n][0] for one, n in ((ours, i), (theirs, j)) if n < len(one)) > cut_ms:
+            break
+        gap = theirs[j][0] - ours[i][0] if i < len(ours) and j < len(theirs) else None
+        near = gap is not None and abs(gap) <= tolerance_ms
+        ours_goes = i < len(ours) if gap is None else gap > tolerance_ms
+        if near and gap is not None:
+            # Passing a record over must cost no pair.
+            if len(ours) - i > left and abs(theirs[j][0] - ours[min(i + 1, len(ours) - 1)][0]) < abs(gap):
+                near = _most(ours, i + 1, theirs, j, tolerance_ms) < left
+                ours_goes = not near
+            elif len(theirs) - j > left and abs(theirs[min(j + 1, len(theirs) - 1)][0] - ours[i][0]) < abs(gap):
+                near = _most(ours, i, theirs, j + 1, tolerance_ms) < left
+        if near:
+            possible = _possible(theirs, j, ours[i][0], tolerance_ms) + _possible(ours, i, theirs[j][0], tolerance_ms)
+            pairs.append(Pair(ours[i][2], theirs[j][2], None, possible > 2))
+            i, j, left = i + 1, j + 1, left - 1
+        elif ours_goes:
+            alone.append((Side.PRODUCTION, ours[i][2], _possible(theirs, j, ours[i][0], tolerance_ms) > 0))
+            i += 1
+        else:
+            alone.append((Side.SHADOW, theirs[j][2], _possible(ours, i, theirs[j][0], tolerance_ms) > 0))
+            j += 1
+    return pairs, alone
+
+
+def _most(ours: Sequence[Timed], i: int, theirs: Sequence[Timed], j: int, tolerance_ms: int) -> int:
+    """The most pairs that the rows from `i` and `j` on can make: oldest with oldest leaves none out."""
+    pairs = 0
+    while i < len(ours) and j < len(theirs):
+        gap = theirs[j][0] - ours[i][0]
+        if abs(gap) <= tolerance_ms:
+            i, j, pairs = i + 1, j + 1, pairs + 1
+        elif gap > 0:
+            i += 1
+        else:
+            j += 1
+    return pairs
+
+
+def _possible(rows: Sequence[Timed], at: int, time_ms: int, tolerance_ms: int) -> int:
+    """How many of the rows at, before and after position `at` lie within the tolerance of a time; 3 at most."""
+    return sum(abs(rows[n][0] - time_ms) <= tolerance_ms for n in range(max(0, at - 1), min(len(rows), at + 2)))

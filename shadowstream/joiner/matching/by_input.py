@@ -1,0 +1,128 @@
+"""Pairing where one input has many outputs: the outputs of one input are one group, compared as a multiset.
+
+A group is decided once both sides are done with the input: the shadow by its marks, production by its commits. Until
+then another output may come, and an output too few now would be called a cardinality.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+
+from shadowstream.compare.lists import matching
+from shadowstream.joiner.completeness.wait_queue import Deadlines, Lanes
+from shadowstream.joiner.matching.by_unique_id import Alone, Asks, Decision, Held, Many, Row, Sheds
+from shadowstream.joiner.pending_record import Rows
+from shadowstream.records import Side
+
+COMPARED_MAX = 64
+"""Up to so many outputs of one input each is compared with each. Of more, equal ones meet first; if that leaves more
+than so many, they meet in order and their pairs are ambiguous."""
+
+
+class Groups:
+    """The waiting rows of two sides by id of their input."""
+
+    def __init__(self, window_ms: int) -> None:
+        self.held, self.behind = Held(window_ms), False
+        self._groups: dict[Hashable, tuple[list[Row], list[Row]]] = {}
+        self._fresh: OrderedDict[Hashable, None] = OrderedDict()  # emptied from its front, which a dict does slowly
+        self._deadlines = Deadlines(self._alive)
+
+    def _alive(self, side: Side, ids: Sequence[Hashable], offsets: Sequence[int]) -> Iterator[bool]:
+        for id_, offset in zip(ids, offsets, strict=True):
+            group = self._groups.get(id_)
+            yield group is not None and any(row.offset == offset for row in group[side])
+
+    def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
+        """Take new rows; what belongs together is told when both sides are done."""
+        for id_, row in zip(ids, rows, strict=True):
+            group = self._groups.get(id_)
+            if group is None:
+                group = self._groups[id_] = ([], [])
+            group[side].append(row)
+            self.held.enter(side, row)
+            self._fresh[id_] = None
+        return ()
+
+    def meet(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Decision]:
+        """As `add`, of columns."""
+        return self.add(side, ids, rows.rows())
+
+    def settle(self, asks: Asks, most: int = sys.maxsize) -> list[Decision]:
+        """Decide the groups that are whole, until it is `most` or, by one group, more."""
+        decided: list[Decision] = []
+        left = len(self._deadlines)  # each entry comes up once, though what still waits is entered anew
+        while len(decided) < most:
+            if not self._fresh:
+                due = self._deadlines.due(asks.bound, min(most, left))
+                left -= len(due)
+                self._fresh.update((id_, None) for _, id_, _ in due)
+                if not due:
+                    break
+            id_, _ = self._fresh.popitem(last=False)
+            group = self._groups.get(id_)
+            if group is not None and not self._waits(id_, group, asks):
+                del self._groups[id_]
+                decided += self._decide(id_, *group)
+        self.behind = len(decided) >= most
+        return decided
+
+    def _waits(self, id_: Hashable, group: tuple[list[Row], list[Row]], asks: Asks) -> bool:
+        """Whether the group may still grow; if so it has been put into a lane."""
+        production, shadow = group
+        # With one side only, that side's further outputs would end alone like these: only the other side matters.
+        if production and self._put(id_, Side.PRODUCTION, production[0], asks):
+            return True
+        return bool(shadow) and self._put(id_, Side.SHADOW, shadow[0], asks)
+
+    def _put(self, id_: Hashable, side: Side, row: Row, asks: Asks) -> bool:
+        lanes: Lanes = asks.lanes(side, Side(1 - side), row)
+        for lane, threshold in lanes:
+            self._deadlines.push(lane, threshold, side, id_, row.offset)
+        return bool(lanes)
+
+    def _decide(self, id_: Hashable, production: list[Row], shadow: list[Row]) -> list[Decision]:
+        for side, rows in ((Side.PRODUCTION, production), (Side.SHADOW, shadow)):
+            for row in rows:
+                self.held.leave(side, row)
+        if production and shadow:
+            return [Many(production, shadow, id_)]
+        return [
+            *(Alone(Side.PRODUCTION, row, id_) for row in production),
+            *(Alone(Side.SHADOW, row, id_) for row in shadow),
+        ]
+
+    def shed(self, sheds: Sheds) -> list[Alone]:
+        """Remove all waiting rows with such ids, each alone."""
+        found: list[Alone] = []
+        for id_ in list(filter(sheds, self._groups)):
+            for side, rows in zip(Side, self._groups.pop(id_), strict=False):
+                for row in rows:
+                    self.held.leave(side, row)
+                    found.append(Alone(side, row, id_))
+        return found
+
+    def offsets(self, side: Side) -> Iterator[int]:
+        """Offsets of the waiting rows of a side."""
+        for group in self._groups.values():
+            for row in group[side]:
+                yield row.offset
+
+
+def assign(fits: Sequence[Sequence[bool]]) -> list[int]:
+    """For n rows of n columns, a column for each row, as many as possible where it fits (`compare.lists.matching`).
+
+    The rest takes what is left, in order.
+
+    >>> assign([[True, True], [True, False]])
+    [1, 0]
+    >>> assign([[False, False], [False, True]])
+    [0, 1]
+    """
+    n = len(fits)
+    column_of = matching(fits)
+    taken = set(column_of)
+    left = iter([column for column in range(n) if column not in taken])
+    return [next(left) if column is None else column for column in column_of]

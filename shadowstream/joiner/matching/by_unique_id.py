@@ -1,0 +1,392 @@
+"""Unpaired records of all sides under an identity that is unique: matched on arrival.
+
+A record meets its partner as soon as the last of the group is read, whichever side that is. What waits asks the clocks
+for lanes (`deadlines`) and is decided once its partner can no longer come. The stores keep arrival order, which is
+offset order on each side. An id that is used again (beyond the dedupe span) is a record of its own: first come, first
+served, in the order of each log.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain, compress, repeat
+from operator import eq, is_not, not_
+from typing import NamedTuple, Protocol, cast
+
+from shadowstream.joiner.completeness.wait_queue import Deadlines, Lane, Lanes, LanesOfAll
+from shadowstream.joiner.matching.column_buffer import Shelf
+from shadowstream.joiner.matching.spilled_values import Spill
+from shadowstream.joiner.pending_record import Row, Rows
+from shadowstream.records import Side
+
+__all__ = ["ROW_BYTES", "Alone", "Asks", "Decision", "Held", "Many", "Met", "Pair", "Row", "Sheds", "Store", "Waiting"]
+
+
+class Pair(NamedTuple):
+    """A production record and the shadow record with its id; the twin's, where there is one and it came."""
+
+    production: Row
+    shadow: Row
+    twin: Row | None = None
+    ambiguous: bool = False
+    id: Hashable = None
+
+
+class Met(NamedTuple):
+    """Many plain pairs at once, as columns: no twin beside them, and none ambiguous."""
+
+    production: Rows
+    shadow: Rows
+    ids: Sequence[Hashable]
+
+    def pair(self, i: int) -> Pair:
+        """The i-th as a pair."""
+        return Pair(self.production.row(i), self.shadow.row(i), None, False, self.ids[i])
+
+
+class Alone(NamedTuple):
+    """A record whose partner can no longer come; of production it may have met its twin."""
+
+    side: Side
+    row: Row
+    id: Hashable
+    twin: Row | None = None
+    ambiguous: bool = False
+
+
+class Many(NamedTuple):
+    """All outputs of one input, on both sides at least one."""
+
+    production: list[Row]
+    shadow: list[Row]
+    id: Hashable = None
+
+
+Decision = Pair | Alone | Many
+Sheds = Callable[[Hashable], bool]
+"""Whether records with an id are shed."""
+
+
+class Asks(Protocol):
+    """What a store asks of the clocks."""
+
+    def lanes(self, side: Side, awaited: Side, row: Row) -> Lanes:
+        """Where `row` of `side` waits for a record of `awaited`; nothing where none can come any more."""
+        ...
+
+    def lanes_of_all(self, side: Side, awaited: Side, rows: Rows) -> LanesOfAll:
+        """Lanes that all these rows wait in; nothing where that cannot be said of all of them alike."""
+        ...
+
+    def bound(self, lane: Lane) -> float:
+        """What waits in the lane with a threshold below this is due."""
+        ...
+
+    def frontier(self) -> float | None:
+        """Event time up to which everything of all sides has been read, disorder within the grace allowed for."""
+        ...
+
+
+ROW_BYTES = 450  # a row, its id, its places in dict and lane and in the ids seen, beside key and value; measured
+
+
+def row_bytes(row: Row) -> int:
+    """About how much memory a waiting row takes."""
+    return ROW_BYTES + len(row.value or b"") + len(row.key or b"")
+
+
+def _bytes(column: Sequence[bytes | None]) -> int:
+    try:
+        return sum(map(len, column))  # type: ignore[arg-type]  # see below
+    except TypeError:  # some are None, in few topics
+        return sum(map(len, filter(None, column)))
+
+
+class Held:
+    """How much waits: records and bytes by side, and the lowest event-time window among them."""
+
+    def __init__(self, window_ms: int) -> None:
+        self._window_ms = window_ms
+        self.bytes = [0, 0, 0]
+        self.spilled = [0, 0, 0]
+        """Bytes of values that lie outside of memory; not among `bytes`."""
+        self.records = [0, 0, 0]
+        self._windows: Counter[int] = Counter()
+
+    def enter(self, side: Side, row: Row) -> None:
+        """A row begins to wait."""
+        self.bytes[side] += row_bytes(row)
+        self.records[side] += 1
+        self._windows[row.time_ms // self._window_ms] += 1
+
+    def enter_all(self, side: Side, rows: Rows) -> None:
+        """Rows begin to wait."""
+        self._move(side, rows, 1)
+
+    def leave_all(self, side: Side, rows: Rows) -> None:
+        """Rows wait no longer."""
+        self._move(side, rows, -1)
+
+    def spill(self, side: int, size: int) -> None:
+        """So many bytes of values left memory, or came back where negative."""
+        self.bytes[side] -= size
+        self.spilled[side] += size
+
+    def _move(self, side: Side, rows: Rows, sign: int) -> None:
+        self.bytes[side] += sign * (ROW_BYTES * len(rows) + _bytes(rows.values) + _bytes(rows.keys))
+        self.records[side] += sign * len(rows)
+        first, last = min(rows.times_ms) // self._window_ms, max(rows.times_ms) // self._window_ms
+        if first == last:
+            moved = {first: len(rows)}
+        else:
+            moved = Counter(time_ms // self._window_ms for time_ms in rows.times_ms)
+        for window, n in moved.items():
+            self._windows[window] += sign * n
+            if not self._windows[window]:
+                del self._windows[window]
+
+    def leave(self, side: int, row: Row) -> None:
+        """A row waits no longer."""
+        self.bytes[side] -= row_bytes(row)
+        self.records[side] -= 1
+        window = row.time_ms // self._window_ms
+        self._windows[window] -= 1
+        if not self._windows[window]:
+            del self._windows[window]
+
+    def floor_ms(self) -> int | None:
+        """Start of the lowest event-time window that holds a waiting row."""
+        return min(self._windows) * self._window_ms if self._windows else None
+
+
+class Store(Protocol):
+    """What waits under one identity."""
+
+    held: Held
+    behind: bool
+    """Whether the last `settle` may have left what could have been decided."""
+
+    def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
+        """New rows of one side, in offset order; decisions that fall at once."""
+        ...
+
+    def meet(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Decision | Met]:
+        """As `add`, of columns."""
+        ...
+
+    def settle(self, asks: Asks, most: int = sys.maxsize) -> list[Decision]:
+        """What can be decided now, about so much at most; it waits no longer."""
+        ...
+
+    def shed(self, sheds: Sheds) -> list[Alone]:
+        """Remove all waiting rows with such ids, each alone."""
+        ...
+
+    def offsets(self, side: Side) -> Iterator[int]:
+        """Offsets of the waiting rows of a side."""
+        ...
+
+
+class Waiting:
+    """The rows of two or three sides under a unique id.
+
+    >>> waiting = Waiting(1000)
+    >>> one, two = Row(0, 5, b"a", b"k"), Row(9, 6, b"b", b"k")
+    >>> waiting.add(Side.PRODUCTION, [b"k"], [one])
+    []
+    >>> waiting.add(Side.SHADOW, [b"k"], [two]) == [Pair(one, two, id=b"k")]
+    True
+    """
+
+    def __init__(self, window_ms: int, sides: int = 2) -> None:
+        self.held, self.behind = Held(window_ms), False
+        self._ids: tuple[dict[Hashable, int], ...] = tuple({} for _ in range(sides))
+        """Of each waiting id the offset of its row, the earliest of them."""
+        self._shelves = tuple(Shelf(partial(self._back, side)) for side in range(sides))
+        self._again: tuple[dict[Hashable, deque[int]], ...] = tuple({} for _ in range(sides))
+        self._fresh: deque[tuple[Side, Hashable, int]] = deque()
+        self._fresh_runs: list[tuple[Side, Sequence[Hashable], Rows]] = []
+        self._deadlines = Deadlines(self._still)
+
+    def _back(self, side: int, size: int) -> None:
+        self.held.spill(side, -size)
+
+    def spill(self, to: Spill, down_to: int) -> int:
+        """Spill values, of the side with most in memory what has waited longest, until so many bytes are left there,
+        none of them are values or there is no room for more: how many bytes."""
+        done = 0
+        empty: set[int] = set()
+        while sum(self.held.bytes) > down_to and len(empty) < len(self._shelves):
+            side = max((n for n in range(len(self._shelves)) if n not in empty), key=self.held.bytes.__getitem__)
+            size = self._shelves[side].spill(to)
+            if size is None:
+                break
+            if not size:
+                empty.add(side)
+            self.held.spill(side, size)
+            done += size
+        return done
+
+    def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Pair]:
+        """Match new rows of one side; what stays waits."""
+        if len(self._ids) > 2:
+            return self._add_to_three(side, ids, list(rows))
+        other_side = Side(1 - side)
+        other, again = self._ids[other_side], self._again[other_side]
+        pairs: list[Pair] = []
+        left: list[Row] = []
+        for id_, row in zip(ids, rows, strict=True):
+            if id_ not in other:
+                self._wait(side, id_, row)
+                left.append(row)
+                continue
+            hit = self._shelves[other_side].take_row(other.pop(id_))
+            self.held.leave(other_side, hit)
+            both = (row, hit) if side is Side.PRODUCTION else (hit, row)
+            pairs.append(Pair(*both, None, False, id_))
+            if again:
+                self._next(other_side, id_)
+        if left:
+            self._shelves[side].put(Rows.of(left))
+        return pairs
+
+    def meet(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Pair | Met]:
+        """As `add`, of columns: each column moves as a whole, unless others wait for an id that is used again."""
+        if len(self._ids) > 2 or self._again[1 - side]:
+            return self.add(side, ids, rows.rows())
+        other_side = Side(1 - side)
+        hits = list(map(self._ids[other_side].pop, ids, repeat(None)))
+        alone = hits.count(None)
+        if alone == len(hits):
+            self._wait_all(side, ids, rows)
+            return ()
+        if alone:
+            found = list(map(is_not, hits, repeat(None)))
+            new = list(map(not_, found))
+            self._wait_all(side, list(compress(ids, new)), rows.where(new))
+            hits, ids, rows = list(compress(hits, found)), list(compress(ids, found)), rows.where(found)
+        partners = self._shelves[other_side].take(cast("list[int]", hits))
+        self.held.leave_all(other_side, partners)
+        return (Met(rows, partners, ids) if side is Side.PRODUCTION else Met(partners, rows, ids),)
+
+    def _wait_all(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> None:
+        self.held.enter_all(side, rows)
+        first = list(map(self._ids[side].setdefault, ids, rows.offsets))
+        if first != rows.offsets:
+            for id_, offset, earliest in zip(ids, rows.offsets, first, strict=True):
+                if offset != earliest:
+                    self._again[side].setdefault(id_, deque()).append(offset)
+        self._shelves[side].put(rows)
+        self._fresh_runs.append((side, ids, rows.bare()))
+
+    def _add_to_three(self, side: Side, ids: Sequence[Hashable], rows: Sequence[Row]) -> list[Pair]:
+        pairs = []
+        self._shelves[side].put(Rows.of(rows))
+        for id_, row in zip(ids, rows, strict=True):
+            self._wait(side, id_, row)
+            if all(id_ in waiting for waiting in self._ids):
+                production, shadow, twin = (self._take(one, id_) for one in Side)
+                pairs.append(Pair(production, shadow, twin, False, id_))
+        return pairs
+
+    def _wait(self, side: Side, id_: Hashable, row: Row) -> None:
+        """Enter a row that is or will be on the shelf."""
+        mine = self._ids[side]
+        self.held.enter(side, row)
+        if id_ in mine:
+            self._again[side].setdefault(id_, deque()).append(row.offset)
+        else:
+            mine[id_] = row.offset
+            self._fresh.append((side, id_, row.offset))
+
+    def _next(self, side: Side, id_: Hashable) -> None:
+        """The row with this id has gone: the next one with it, if any, steps up."""
+        queue = self._again[side].get(id_)
+        if queue:
+            offset = self._ids[side][id_] = queue.popleft()
+            self._fresh.append((side, id_, offset))
+            if not queue:
+                del self._again[side][id_]
+
+    def _take(self, side: Side, id_: Hashable) -> Row:
+        row = self._shelves[side].take_row(self._ids[side].pop(id_))
+        self.held.leave(side, row)
+        self._next(side, id_)
+        return row
+
+    def _still(self, side: Side, ids: Sequence[Hashable], offsets: Sequence[int]) -> list[bool]:
+        """Which of these rows wait, each as the first of its id."""
+        return list(map(eq, map(self._ids[side].get, ids), offsets))
+
+    def settle(self, asks: Asks, most: int = sys.maxsize) -> list[Decision]:
+        """Decide what can no longer find a partner. The cost is that of what is new and of what is due."""
+        decided: list[Decision] = []
+        self._put_runs(asks)
+        left = len(self._deadlines)  # each entry comes up once, though what still waits is entered anew
+        while len(decided) < most:
+            if not self._fresh:
+                due = self._deadlines.due(asks.bound, min(most, left))
+                left -= len(due)
+                self._fresh.extend(due)
+                if not due:
+                    break
+            side, id_, offset = self._fresh.popleft()
+            if self._ids[side].get(id_) == offset:
+                decision = self._decide(side, id_, self._shelves[side].row(offset), asks)
+                if decision is not None:
+                    decided.append(decision)
+        self.behind = len(decided) >= most
+        return decided
+
+    def _put_runs(self, asks: Asks) -> None:
+        """Rows that came in columns and still wait: into their lanes together, or one by one where lanes differ."""
+        runs, self._fresh_runs = self._fresh_runs, []
+        for side, ids, rows in runs:
+            still = self._still(side, ids, rows.offsets)
+            waiting = still.count(True)
+            if not waiting:
+                continue
+            if waiting < len(still):
+                ids, rows = list(compress(ids, still)), rows.where(still)
+            lanes = asks.lanes_of_all(side, Side(1 - side), rows)
+            for lane, thresholds in lanes:
+                self._deadlines.push_all(lane, thresholds, side, ids, rows.offsets)
+            if not lanes:
+                self._fresh += [(side, id_, offset) for id_, offset in zip(ids, rows.offsets, strict=True)]
+
+    def _decide(self, side: Side, id_: Hashable, row: Row, asks: Asks) -> Decision | None:
+        if side is not Side.PRODUCTION:
+            if id_ in self._ids[Side.PRODUCTION] or self._waits(side, Side.PRODUCTION, id_, row, asks):
+                return None  # with production's record there, that one's deadline decides for all
+            return Alone(side, self._take(side, id_), id_)
+        others = [Side(one) for one in range(1, len(self._ids))]
+        for awaited in others:
+            if id_ not in self._ids[awaited] and self._waits(side, awaited, id_, row, asks):
+                return None
+        self._take(side, id_)
+        met = [self._take(one, id_) if id_ in self._ids[one] else None for one in others]
+        shadow, twin = met[0], met[1] if len(met) > 1 else None
+        return Alone(side, row, id_, twin) if shadow is None else Pair(row, shadow, twin, False, id_)
+
+    def _waits(self, side: Side, awaited: Side, id_: Hashable, row: Row, asks: Asks) -> bool:
+        lanes = asks.lanes(side, awaited, row)
+        for lane, threshold in lanes:
+            self._deadlines.push(lane, threshold, side, id_, row.offset)
+        return bool(lanes)
+
+    def shed(self, sheds: Sheds) -> list[Alone]:
+        """Remove all waiting rows with such ids, each alone."""
+        found: list[Alone] = []
+        for side, ids in zip(Side, self._ids, strict=False):
+            for id_ in list(filter(sheds, ids)):
+                while id_ in ids:  # those that wait behind the first of them step up one by one
+                    found.append(Alone(side, self._take(side, id_), id_))
+        return found
+
+    def offsets(self, side: Side) -> Iterator[int]:
+        """Offsets of the waiting rows of a side."""
+        yield from self._ids[side].values()
+        yield from chain.from_iterable(self._again[side].values())

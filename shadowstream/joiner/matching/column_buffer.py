@@ -1,0 +1,223 @@
+"""Waiting rows of one side by offset, kept in the columns that they came in: a row that waits is no object of its own.
+
+Both sides mostly come in the same order, so what is taken is mostly a slice of one run of rows; anything else is
+gathered at C speed as well. A run of which less than half still waits is packed anew, so what is kept is at most twice
+what waits. Values of whole runs can be spilled; a spilled run is joined to no other, and its values come back with the
+rows that are taken.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from operator import eq, itemgetter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shadowstream.joiner.matching.spilled_values import Lying, Spill, spilled
+from shadowstream.joiner.pending_record import Row, Rows
+
+RUN_MAX = 4_096
+PIECES_MAX = 8
+TIDY_AT = 64
+"""With so many runs, small neighbours are joined; and again once there are twice as many as after that."""
+
+
+class _Run:
+    """Rows in offset order, some of them taken: those before `begin`, or those of the mask. `lying`: their values,
+    where they are spilled."""
+
+    __slots__ = ("at", "begin", "left", "lying", "offsets", "rows", "taken")
+
+    def __init__(self, rows: Rows, lying: Lying | None = None) -> None:
+        self.rows, self.lying = rows, lying
+        self.offsets: list[int] = rows.offsets if type(rows.offsets) is list else list(rows.offsets)
+        self.left = len(self.offsets)
+        self.begin = 0
+        self.taken: npt.NDArray[np.bool_] | None = None
+        self.at: npt.NDArray[np.int64] | None = None
+
+    def place(self, offset: int) -> int:
+        return bisect_left(self.offsets, offset, self.begin)
+
+    def places(self, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        if self.at is None:
+            self.at = np.array(self.offsets, np.int64)
+        return np.searchsorted(self.at, offsets)
+
+    def drop(self, begin: int, n: int) -> None:
+        """So many rows from `begin` on have been taken."""
+        self.left -= n
+        if self.taken is None and begin == self.begin:
+            self.begin += n
+        else:
+            self._mask()[begin : begin + n] = True
+
+    def drop_at(self, places: npt.NDArray[np.int64]) -> None:
+        self.left -= len(places)
+        self._mask()[places] = True
+
+    def _mask(self) -> npt.NDArray[np.bool_]:
+        if self.taken is None:
+            self.taken = np.zeros(len(self.offsets), np.bool_)
+            self.taken[: self.begin] = True
+        return self.taken
+
+    def waiting(self) -> Rows:
+        """The rows that have not been taken."""
+        if self.taken is not None:
+            return self.rows.where((~self.taken).tolist())
+        return self.rows.part(self.begin, len(self.offsets)) if self.begin else self.rows
+
+    def packed(self) -> _Run:
+        """A run of those that have not been taken."""
+        if self.lying is None:
+            return _Run(self.waiting())
+        return _Run(self.waiting(), self.lying.at(slice(self.begin, None) if self.taken is None else ~self.taken))
+
+
+class Shelf:
+    """See the head of this file.
+
+    >>> shelf = Shelf()
+    >>> shelf.put(Rows([3, 4, 6], [1, 2, 3], [b"a", b"b", b"c"], [None] * 3))
+    >>> shelf.take([4, 6]).values, shelf.row(3).value
+    ([b'b', b'c'], b'a')
+    """
+
+    def __init__(self, back: Callable[[int], None] = lambda size: None) -> None:
+        self._runs: list[_Run] = []
+        self._firsts: list[int] = []
+        self._tidy_at = TIDY_AT
+        self._back = back
+        """Told how many spilled bytes come back into memory."""
+
+    def put(self, rows: Rows) -> None:
+        """Rows at offsets beyond all that have been put before."""
+        run = _Run(rows)
+        # As a counter carries: each row is moved a few times at most, however small the batches are.
+        while self._runs and self._runs[-1].left <= 2 * run.left and self._runs[-1].left + run.left <= RUN_MAX:
+            if self._runs[-1].lying is not None:
+                break
+            self._firsts.pop()
+            run = _Run(Rows.joined([self._runs.pop().waiting(), run.rows]))
+        self._runs.append(run)
+        self._firsts.append(run.offsets[0])
+        if len(self._runs) > self._tidy_at:
+            self._tidy()
+
+    def take(self, offsets: list[int]) -> Rows:
+        """Remove rows, all of which wait, and give them in the order that they are asked for."""
+        pieces: list[Rows] = []
+        done, n = 0, len(offsets)
+        while done < n and len(pieces) < PIECES_MAX:
+            index = bisect_right(self._firsts, offsets[done]) - 1
+            run = self._runs[index]
+            begin = run.place(offsets[done])
+            there = run.offsets[begin : begin + n - done]
+            wanted = offsets[done : done + len(there)] if done or len(there) < n else offsets
+            size = len(there) if there == wanted else list(map(eq, there, wanted)).index(False)
+            pieces.append(self._whole(run, run.rows.part(begin, begin + size), slice(begin, begin + size)))
+            run.drop(begin, size)
+            self._settle(index)
+            done += size
+        if done < n:
+            pieces.append(self._gather(np.array(offsets[done:], np.int64)))
+        return Rows.joined(pieces)
+
+    def row(self, offset: int) -> Row:
+        """One waiting row."""
+        run = self._runs[bisect_right(self._firsts, offset) - 1]
+        place = run.place(offset)
+        row = run.rows.row(place)
+        return row if run.lying is None else row._replace(value=run.lying.at(slice(place, place + 1)).values()[0])
+
+    def take_row(self, offset: int) -> Row:
+        """Remove one row."""
+        index = bisect_right(self._firsts, offset) - 1
+        run = self._runs[index]
+        place = run.place(offset)
+        row = self._whole(run, run.rows.part(place, place + 1), slice(place, place + 1)).row(0)
+        run.drop(place, 1)
+        self._settle(index)
+        return row
+
+    def spill(self, to: Spill) -> int | None:
+        """Spill the values of the run that has waited longest of those in memory: how many bytes; 0 where there are
+        none, None where there is no room."""
+        for index, run in enumerate(self._runs):
+            if run.lying is not None or not any(run.rows.values):
+                continue
+            rows = run.waiting()
+            lying = spilled(rows.values, to)
+            if lying is None:
+                return None
+            self._runs[index] = _Run(rows.without_values(), lying)
+            self._firsts[index] = rows.offsets[0]
+            return lying.total()
+        return 0
+
+    def _whole(self, run: _Run, rows: Rows, places: slice | npt.NDArray[np.int64]) -> Rows:
+        """These rows of a run, which are taken, with their values."""
+        if run.lying is None:
+            return rows
+        lying = run.lying.at(places)
+        self._back(lying.total())
+        return rows.with_values(lying.values())
+
+    def _gather(self, offsets: npt.NDArray[np.int64]) -> Rows:
+        """Rows in any order: those of each run at once, then put in order."""
+        of_run = np.searchsorted(np.array(self._firsts, np.int64), offsets, "right") - 1
+        order = np.argsort(of_run, kind="stable")
+        indices, counts = np.unique(of_run, return_counts=True)
+        pieces, touched = [], list(zip(indices.tolist(), np.cumsum(counts).tolist(), counts.tolist(), strict=True))
+        for index, end, n in touched:
+            run = self._runs[index]
+            places = run.places(offsets[order[end - n : end]])
+            pieces.append(self._whole(run, _picked(run.rows, places.tolist()), places))
+            run.drop_at(places)
+        for index, _, _ in reversed(touched):  # from behind: an empty run goes, and moves those after it
+            self._settle(index)
+        found = Rows.joined(pieces)
+        if (np.diff(of_run) >= 0).all():
+            return found
+        back = np.empty(len(order), np.int64)
+        back[order] = np.arange(len(order))
+        return _picked(found, back.tolist())
+
+    def _settle(self, index: int) -> None:
+        """After something was taken of a run: drop it, or pack it anew."""
+        run = self._runs[index]
+        if not run.left:
+            if run.lying is not None:
+                run.lying.extent.free()
+            del self._runs[index], self._firsts[index]
+        elif 2 * run.left < len(run.offsets):
+            self._runs[index] = packed = run.packed()
+            self._firsts[index] = packed.offsets[0]
+
+    def _tidy(self) -> None:
+        runs, self._runs, self._firsts = self._runs, [], []
+        parts: list[Rows] = []
+        for n, run in enumerate(runs):
+            if run.lying is not None:
+                self._runs.append(run)
+                self._firsts.append(self._runs[-1].offsets[0])
+                continue
+            parts.append(run.waiting())
+            last = n + 1 == len(runs) or runs[n + 1].lying is not None
+            if last or sum(map(len, parts)) + runs[n + 1].left > RUN_MAX:
+                self._runs.append(_Run(Rows.joined(parts)))
+                self._firsts.append(self._runs[-1].offsets[0])
+                parts = []
+        self._tidy_at = max(TIDY_AT, 2 * len(self._runs))
+
+
+def _picked(rows: Rows, places: list[int]) -> Rows:
+    """The rows at these places."""
+    if len(places) == 1:
+        return rows.part(places[0], places[0] + 1)
+    pick: Any = itemgetter(*places)
+    return Rows(*(None if column is None else list(pick(column)) for column in rows.columns))

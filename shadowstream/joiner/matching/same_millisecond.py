@@ -1,0 +1,104 @@
+"""Records of one key and one millisecond: which of them meet, where their order says nothing.
+
+A store that pairs by event time keeps the order of the log among records of one time. That order is an accident: two
+inputs of one millisecond may be answered in either order, on either side. So within the pairs that the store has made,
+records of one side, key and time change places until as many pairs as possible agree. How many pairs there are, of
+which times, and how many records are left alone, stays as it was.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+
+from shadowstream.compare.lists import matching
+from shadowstream.joiner.matching.by_unique_id import Alone, Decision, Pair
+from shadowstream.joiner.pending_record import Row
+from shadowstream.records import Side
+
+TIED_MAX = 4_096
+"""Of more combinations of records of one key and time only equal bytes meet first; their pairs are ambiguous anyway."""
+
+Agree = Callable[[Sequence[Row], Sequence[Row]], Sequence[bool]]
+"""Whether production's record and the candidate's agree, pair by pair."""
+_Times = tuple[int | None, int | None]
+
+
+def untied(decisions: list[Decision], agree: Agree) -> list[Decision]:
+    """The decisions, records of one side, id and event time having changed places so that what agrees meets."""
+    seen = Counter((one.id, side, row.time_ms) for one in decisions for side, row in _rows(one))
+    tied = {id_ for (id_, _, _), n in seen.items() if n > 1}
+    if not tied:
+        return decisions
+    by_id: dict[Hashable, list[int]] = defaultdict(list)
+    for place, one in enumerate(decisions):
+        if one.id in tied and isinstance(one, Pair | Alone):
+            by_id[one.id].append(place)
+    found = list(decisions)
+    for places in by_id.values():
+        for place, one in zip(places, _of_one_id([decisions[place] for place in places], agree), strict=True):
+            found[place] = one
+    return found
+
+
+def _rows(one: Decision) -> Iterable[tuple[Side, Row]]:
+    if isinstance(one, Pair):
+        return (Side.PRODUCTION, one.production), (Side.SHADOW, one.shadow)
+    return ((one.side, one.row),) if isinstance(one, Alone) else ()
+
+
+def _of_one_id(decisions: Sequence[Decision], agree: Agree) -> list[Decision]:
+    pools: dict[tuple[Side, int], list[Row]] = defaultdict(list)
+    slots: dict[_Times, list[int]] = defaultdict(list)
+    for place, one in enumerate(decisions):
+        rows = dict(_rows(one))
+        for side, row in rows.items():
+            pools[side, row.time_ms].append(row)
+        ours, theirs = (rows[side].time_ms if side in rows else None for side in (Side.PRODUCTION, Side.SHADOW))
+        slots[ours, theirs].append(place)
+    found = list(decisions)
+    for (ours, theirs), places in slots.items():
+        if ours is None or theirs is None:
+            continue
+        pool = pools[Side.PRODUCTION, ours], pools[Side.SHADOW, theirs]
+        first = [(one.production, one.shadow) for one in (decisions[n] for n in places) if isinstance(one, Pair)]
+        for place, (row, other) in zip(places, _met(pool, first, agree), strict=True):
+            one = found[place]
+            if isinstance(one, Pair) and (row, other) != (one.production, one.shadow):
+                found[place] = one._replace(production=row, shadow=other, ambiguous=True)
+            pool[0].remove(row)
+            pool[1].remove(other)
+    for place, one in enumerate(found):
+        if isinstance(one, Alone):
+            found[place] = one._replace(row=pools[one.side, one.row.time_ms].pop(0))
+    return found
+
+
+def _met(pool: tuple[list[Row], list[Row]], first: Sequence[tuple[Row, Row]], agree: Agree) -> list[tuple[Row, Row]]:
+    """As many pairs as in `first` out of the records of two times; those of `first` where others agree no better."""
+    ours, theirs = pool
+    free = set(ours), set(theirs)
+    if all(row in free[0] and other in free[1] for row, other in first):
+        together = [row for row, _ in first], [other for _, other in first]
+        if len(ours) == len(theirs) == 1 or all(agree(*together)):
+            return list(first)
+    if len(ours) * len(theirs) > TIED_MAX:
+        fits = [[row.value == other.value for other in theirs] for row in ours]
+    else:
+        answers = iter(agree([row for row in ours for _ in theirs], theirs * len(ours)))
+        fits = [[next(answers) for _ in theirs] for _ in ours]
+    places = {row.offset: n for n, row in enumerate(ours)}, {row.offset: n for n, row in enumerate(theirs)}
+    before = [
+        (places[0][row.offset], places[1][other.offset])
+        for row, other in first
+        if row.offset in places[0] and other.offset in places[1]
+    ]
+    found = matching(fits, [at for at in before if fits[at[0]][at[1]]])
+    pairs = [(row, column) for row, column in enumerate(found) if column is not None][: len(first)]
+    taken = {row for row, _ in pairs}, {column for _, column in pairs}
+    left = (
+        [n for n in dict.fromkeys([*(at[0] for at in before), *range(len(ours))]) if n not in taken[0]],
+        [n for n in dict.fromkeys([*(at[1] for at in before), *range(len(theirs))]) if n not in taken[1]],
+    )
+    pairs += zip(*left, strict=False)
+    return [(ours[row], theirs[column]) for row, column in sorted(pairs[: len(first)])]

@@ -1,0 +1,1 @@
+"""From matches to outcomes: comparison, unmatched records, corrections, deferred decisions."""

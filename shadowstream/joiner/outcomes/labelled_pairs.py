@@ -1,0 +1,61 @@
+"""Compared pairs as records of scored, for the labels role: what each side answered where a label will judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+
+from shadowstream.codecs import own
+from shadowstream.compare.comparer import Comparing
+from shadowstream.config import Config
+from shadowstream.errors import RecordError
+from shadowstream.joiner.accounting.slice_counts import Columns
+from shadowstream.joiner.matching.by_unique_id import Pair
+from shadowstream.labels.right import at_path
+from shadowstream.paths import parse_one
+from shadowstream.records import Side, Write
+
+COMPARED = frozenset(("match", "tolerated", "ignored", "expected", "mismatch"))
+
+
+class Scoring:
+    """Of one task ("topic/partition"); says nothing where the config names no labels."""
+
+    def __init__(self, config: Config, task: str, compare: Comparing) -> None:
+        self._labels, self._task, self._compare = config.labels, task, compare
+        self._by_id = config.identity.kind == "id"
+        self._topic = config.plan.of("scored")
+        self._partition = int(task.rpartition("/")[2])
+
+    def scored(self, pairs: Sequence[Pair], columns: Columns) -> list[Write]:
+        """A record a compared pair. May raise as `Comparing.decode` does: call it before anything is entered."""
+        if self._labels is None:
+            return []
+        found = zip(pairs, columns.outcomes, columns.revisions, _parts(columns, len(pairs)), strict=True)
+        told = [(pair, revision, parts) for pair, outcome, revision, parts in found if outcome in COMPARED]
+        path = parse_one(self._labels.path)
+        production = self._compare.decode(Side.PRODUCTION, [pair.production.value for pair, *_ in told])
+        shadow = self._compare.decode(Side.SHADOW, [pair.shadow.value for pair, *_ in told])
+        writes = []
+        for (pair, revision, parts), *values in zip(told, production, shadow, strict=True):
+            one, other = (None if isinstance(v, RecordError) else at_path(v, path) for v in values)
+            id_ = pair.id if self._by_id and isinstance(pair.id, bytes) else pair.production.key
+            record = {"id": id_, "task": self._task, "revision": revision, "time_ms": pair.production.time_ms}
+            value = own.encode("scored", {**record, "production": one, "shadow": other, "end": False, "parts": parts})
+            writes.append(Write(self._topic, self._partition, id_, value, pair.production.time_ms))
+        return writes
+
+    def end(self) -> list[Write]:
+        """Says that the task has ended everything (a bounded run)."""
+        if self._labels is None:
+            return []
+        record = {"id": None, "task": self._task, "revision": "", "time_ms": 0, "production": None, "shadow": None}
+        return [Write(self._topic, self._partition, None, own.encode("scored", {**record, "end": True}))]
+
+
+def _parts(columns: Columns, size: int) -> Iterable[Sequence[str]]:
+    """Of each pair its value of each dimension."""
+    if not columns.dimensions:
+        return repeat((), size)
+    named = ([one.values[code] for code in one.codes.tolist()] for one in columns.dimensions)
+    return zip(*named, strict=True)

@@ -1,0 +1,68 @@
+"""What a group's commits say of one task, or why they cannot be trusted: a state is read whole or refused.
+
+All sides of a task are committed in one transaction, so they have commits all or none, of one sequence number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from shadowstream.errors import ConfigError
+from shadowstream.joiner.recovery import checkpoint
+from shadowstream.records import Place
+
+_ANEW = "Refused to guess: remove the topics and groups of this trial and start anew"
+
+
+class Committed(NamedTuple):
+    """What the group has committed for a place; offset -1 where nothing is."""
+
+    place: Place
+    offset: int
+    metadata: str
+
+
+def points_of(
+    task: str, places: Sequence[Place], committed: Mapping[Place, Committed]
+) -> tuple[checkpoint.Checkpoint | None, ...]:
+    """Checkpoints of a task by side, all None where nothing was committed.
+
+    Raises `ConfigError` where the commits are not all ours and of one transaction.
+    """
+    points: list[checkpoint.Checkpoint | None] = []
+    for place in places:
+        one = committed[place]
+        if one.offset < 0:
+            points.append(None)
+            continue
+        try:
+            point = checkpoint.decode(one.metadata)
+        except ConfigError as error:
+            raise ConfigError(f"{place}: {error}") from error
+        if one.offset > min([point.high, *point.pending]):
+            raise ConfigError(
+                f"{place}: offset {one.offset} is committed beside metadata that needs a lower one; something else has "
+                f"committed to our group. {_ANEW}"
+            )
+        points.append(point)
+    sequences = {point.sequence for point in points if point is not None}
+    if len(sequences) > 1 or (sequences and None in points):
+        found = ", ".join(
+            f"{place} {'nothing' if point is None else point.sequence}"
+            for place, point in zip(places, points, strict=True)
+        )
+        raise ConfigError(
+            f"task {task}: the commits of its sides are not of one transaction ({found}): some have expired "
+            f"(offsets.retention.minutes), were deleted or reset. {_ANEW}"
+        )
+    return tuple(points)
+
+
+def check_unknown(task: str, has_record: bool) -> None:
+    """Raise `ConfigError` where nothing is committed for a task of which state was written."""
+    if has_record:
+        raise ConfigError(
+            f"task {task}: the group has no commit although statistics were written for it: the commits have expired "
+            f"(offsets.retention.minutes) or were deleted, and counting anew would count twice. {_ANEW}"
+        )

@@ -1,0 +1,1 @@
+"""The contract between roles: everything that one role writes and another reads. Pure."""

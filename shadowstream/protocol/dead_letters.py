@@ -1,0 +1,49 @@
+"""Records that could not be used, with the headers of Kafka Connect's dead letter queue (KIP-298)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from shadowstream.codecs.framing import SCHEMA_HEADER
+from shadowstream.compare.redact import Redactor
+from shadowstream.config import Config
+from shadowstream.protocol.size_limits import KEY_BYTES_MAX, too_long
+from shadowstream.records import Place, Write
+
+MESSAGE_BYTES_MAX = 1_000
+KEY_HEADER = "shadowstream.key.bytes"
+"""How long the key was, where it is cut."""
+
+
+class Failed(NamedTuple):
+    """A record that failed: its own place and offset, key, value and time, and what its header said of its schema."""
+
+    place: Place
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    time_ms: int
+    schema_header: bytes | None = None
+
+
+def dead_letter(config: Config, role: str, failed: Failed, error: tuple[str, str], stage: str) -> Write:
+    """The record as a dead letter; `error` is its class and its message. Redacted as the config says."""
+    redactor = Redactor(config.compare.redact)
+    name, message = error
+    headers = [
+        ("__connect.errors.topic", failed.place.topic.encode()),
+        ("__connect.errors.partition", str(failed.place.partition).encode()),
+        ("__connect.errors.offset", str(failed.offset).encode()),
+        ("__connect.errors.stage", stage.encode()),
+        ("__connect.errors.exception.class.name", name.encode()),
+        ("__connect.errors.exception.message", (redactor.reason(message) or "").encode()[:MESSAGE_BYTES_MAX]),
+    ]
+    if failed.schema_header is not None:
+        headers.append((SCHEMA_HEADER, failed.schema_header))
+    key, value = redactor.key(failed.key), redactor.payload(failed.value)
+    if key is not None and too_long(key):
+        headers.append((KEY_HEADER, str(len(key)).encode()))
+        key = key[:KEY_BYTES_MAX]
+    if value is not None:
+        value = value[: max(0, config.limits.value_bytes_max - len(key or b""))]
+    return Write(config.plan.dead_letter(role), 0, key, value, failed.time_ms, headers)
