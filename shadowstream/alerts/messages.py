@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from shadowstream.judge.notes import notes_of
+from shadowstream.judge.verdict.verdict_notes import notes_of
 
 REVISION_CHARS = 16
 KEY_CHARS_MAX = 250

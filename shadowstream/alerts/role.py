@@ -18,7 +18,7 @@ from shadowstream.alerts.messages import alert_of
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, IsolationError, RecordError
-from shadowstream.judge.notes import notes_of
+from shadowstream.judge.verdict.verdict_notes import notes_of
 from shadowstream.kafka import offsets, own_topics
 from shadowstream.kafka.clients import Stoppable, admin
 from shadowstream.kafka.loop import process_seconds

@@ -14,7 +14,7 @@ from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, s
 from shadowstream.cli.roles import Instance, Listen, in_its_place, stop_on_signals
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
-from shadowstream.judge.windows import iso
+from shadowstream.judge.windows.event_windows import iso
 from shadowstream.revision import revision_of
 from shadowstream.watch import Watch
 from shadowstream.web.probes import serve

@@ -16,8 +16,8 @@ from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError, ShadowstreamBug
-from shadowstream.judge.explain import AGED
-from shadowstream.judge.windows import iso
+from shadowstream.judge.verdict.explain import AGED
+from shadowstream.judge.windows.event_windows import iso
 from shadowstream.kafka import bound_topics
 from shadowstream.kafka.commanding import overrides
 from shadowstream.kafka.reading import TopicMissing, read_topic

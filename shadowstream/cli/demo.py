@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from shadowstream.cli.output import Json, put, put_json, say
 from shadowstream.cli.roles import figures_line
-from shadowstream.judge.explain import slice_line
+from shadowstream.judge.verdict.explain import slice_line
 
 TURN_S = 1.0
 TARGET_S = 120.0

@@ -11,8 +11,8 @@ from shadowstream.cli.answer import Answer, MaxAge, Revision, question
 from shadowstream.cli.durations import seconds_of
 from shadowstream.cli.output import ConfigPath, Json, put, put_json, put_wrapped, say
 from shadowstream.config import Config
-from shadowstream.judge.failures import failure_lines
-from shadowstream.judge.notes import notes_beside
+from shadowstream.judge.verdict.candidate_errors import failure_lines
+from shadowstream.judge.verdict.verdict_notes import notes_beside
 
 POLL_S = 1.0
 

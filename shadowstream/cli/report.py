@@ -13,7 +13,7 @@ from shadowstream.cli.answer import READ_TIMEOUT_S, MaxAge, Question, Revision, 
 from shadowstream.cli.explain import explained
 from shadowstream.cli.output import ConfigPath, Json, put_json, say
 from shadowstream.errors import ConfigError
-from shadowstream.judge.course import course
+from shadowstream.judge.replay import course
 from shadowstream.kafka.reading import TopicMissing, stream_topic
 from shadowstream.kafka.refusals import usable
 from shadowstream.report.facts import POINTS_MAX, Examples, Facts, History

@@ -18,7 +18,7 @@ from shadowstream.errors import RecordError
 COUNT_MAX = 2**40
 """Units in one entry of one record."""
 SUM_MAX = 2**62
-"""One of the sums of a mean, in fixed point; and the units of all records together (`judge.windows`)."""
+"""One of the sums of a mean, in fixed point; and the units of all records together (`judge.windows.event_windows`)."""
 OFFSET_MAX = 2**53
 """Offsets, and cumulative counts."""
 SEQUENCE_MAX = 2**40

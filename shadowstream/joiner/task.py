@@ -29,7 +29,7 @@ from shadowstream.joiner.outcomes.resolve import Deciding
 from shadowstream.joiner.pending_record import Row, Rows
 from shadowstream.joiner.recovery import checkpoint, task_commit
 from shadowstream.joiner.task_state import Sources, TaskState
-from shadowstream.judge.identities import no_id
+from shadowstream.judge.verdict.identity_fit import no_id
 from shadowstream.protocol.join_id import header
 from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Headers, Packed, Place, Side, Write, unpack_origin
 from shadowstream.runner.marks import Counters

@@ -50,11 +50,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config, Criterion
-from shadowstream.judge.evictions import EVICTIONS, is_of_evictions
-from shadowstream.judge.explained import explaining
-from shadowstream.judge.guards import guarded
-from shadowstream.judge.losses import DECLARED, LOSSES, OTHER, REASONS_MAX, reason_name, split_name
-from shadowstream.judge.parts import is_part, scope_of, scoped, value_figures
+from shadowstream.judge.coverage.coverage_losses import DECLARED, LOSSES, OTHER, REASONS_MAX, reason_name, split_name
+from shadowstream.judge.coverage.evicted_records import EVICTIONS, is_of_evictions
+from shadowstream.judge.coverage.explained_absences import explaining
+from shadowstream.judge.verdict.guard_criteria import guarded
+from shadowstream.judge.verdict.part_figures import is_part, scope_of, scoped, value_figures
 
 PAIRS = ("match", "tolerated", "ignored", "expected", "mismatch", "cardinality")
 

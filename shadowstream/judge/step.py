@@ -16,13 +16,13 @@ from typing import Any
 from shadowstream.codecs.own import encode
 from shadowstream.config import Config
 from shadowstream.errors import ShadowstreamBug
-from shadowstream.judge.attempts import at_attempt
-from shadowstream.judge.commands import Said
-from shadowstream.judge.coverage import Lately
+from shadowstream.judge.coverage.coverage import Lately
+from shadowstream.judge.coverage.criterion_coverage import least_of, measurable_of
+from shadowstream.judge.coverage.path_sightings import Paths, is_blind
 from shadowstream.judge.criteria import FIELD, behind, declared
-from shadowstream.judge.drift import alarm_level
-from shadowstream.judge.families import Family, Parts
-from shadowstream.judge.incidents import (
+from shadowstream.judge.drift.detectors import alarm_level
+from shadowstream.judge.drift.incident_groups import Family, Parts
+from shadowstream.judge.drift.rate_monitor import (
     FALSE_ALARMS,
     HISTORY_MAX,
     HISTORY_MIN,
@@ -31,20 +31,20 @@ from shadowstream.judge.incidents import (
     Subject,
     Watch,
 )
-from shadowstream.judge.label_selection import LabelCourse, Selection, selection
-from shadowstream.judge.levels import Lasting, Level
-from shadowstream.judge.measurable import least_of, measurable_of
-from shadowstream.judge.measures import Measure, measure_of
-from shadowstream.judge.parts import folded
-from shadowstream.judge.paths import Paths, is_blind
-from shadowstream.judge.slice_guard import Found, guard
-from shadowstream.judge.slices import Cells
-from shadowstream.judge.standing import Seen, Standing, standing_of
-from shadowstream.judge.tally import Pair, Slice, plus
-from shadowstream.judge.tasks import counts_labels
-from shadowstream.judge.trailing import Trailing
-from shadowstream.judge.verdict import NO_SLICES, Case, Slices, build, criteria_hash, digest
-from shadowstream.judge.windows import Closed, Windows
+from shadowstream.judge.evidence.slice_excess import Cells
+from shadowstream.judge.verdict.alpha_spending import at_attempt
+from shadowstream.judge.verdict.criterion_status import Seen, Standing, standing_of
+from shadowstream.judge.verdict.criterion_units import Measure, measure_of
+from shadowstream.judge.verdict.label_selection import LabelCourse, Selection, selection
+from shadowstream.judge.verdict.operator_commands import Said
+from shadowstream.judge.verdict.part_figures import folded
+from shadowstream.judge.verdict.recent_windows import Trailing
+from shadowstream.judge.verdict.reject_latch import Lasting, Level
+from shadowstream.judge.verdict.slice_guard import Found, guard
+from shadowstream.judge.verdict.verdict import NO_SLICES, Case, Slices, build, criteria_hash, digest
+from shadowstream.judge.windows.event_windows import Closed, Windows
+from shadowstream.judge.windows.expected_tasks import counts_labels
+from shadowstream.judge.windows.window_counts import Pair, Slice, plus
 from shadowstream.records import Write
 
 VERSION = 5

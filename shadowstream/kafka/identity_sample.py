@@ -1,6 +1,6 @@
 """Say at the start of a trial what the identity makes of production's newest records: repeats, or no id at all.
 
-The verdict will not be promote then (`judge.identities`), and the log says so before the first pair.
+The verdict will not be promote then (`judge.verdict.identity_fit`), and the log says so before the first pair.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from shadowstream.errors import RecordError, ShadowstreamError
 from shadowstream.joiner.intake.dedupe import Seen
 from shadowstream.joiner.intake.header_fields import Asides
 from shadowstream.joiner.intake.repeat_outcome import ends_of_repeats
-from shadowstream.judge.identities import misfits, no_id
+from shadowstream.judge.verdict.identity_fit import misfits, no_id
 from shadowstream.kafka import offsets
 from shadowstream.kafka.registry import schema_source
 from shadowstream.kafka.sampling import Sampler

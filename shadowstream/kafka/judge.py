@@ -13,9 +13,9 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
-from shadowstream.judge.attempts import attempt_of
 from shadowstream.judge.step import JudgeStep
-from shadowstream.judge.tasks import expected_tasks
+from shadowstream.judge.verdict.alpha_spending import attempt_of
+from shadowstream.judge.windows.expected_tasks import expected_tasks
 from shadowstream.kafka import bound_topics, offsets, own_topics, rights
 from shadowstream.kafka.clients import GuardedWriter, Stoppable, admin, reading_consumer, role_writer
 from shadowstream.kafka.delivery import TRANSACTION_WAIT_S, commit_transaction, hand_over, start_transactions

@@ -20,7 +20,7 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.config import Config, Labels
 from shadowstream.errors import BrokerError, ConfigError, RecordError
 from shadowstream.joiner.recovery.restore import Committed
-from shadowstream.judge.tasks import joined_tasks
+from shadowstream.judge.windows.expected_tasks import joined_tasks
 from shadowstream.kafka import bound_topics, offsets, own_topics
 from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transactional_writer
 from shadowstream.kafka.delivery import start_transactions

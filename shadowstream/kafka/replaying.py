@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError, RecordError
-from shadowstream.judge.course import check_width, widened
+from shadowstream.judge.replay import check_width, widened
 from shadowstream.judge.step import JudgeStep
-from shadowstream.judge.tasks import counts_labels, expected_tasks
+from shadowstream.judge.windows.expected_tasks import counts_labels, expected_tasks
 from shadowstream.kafka import offsets
 from shadowstream.kafka.clients import admin
 from shadowstream.kafka.judge import attempt_at

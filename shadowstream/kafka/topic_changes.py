@@ -22,7 +22,7 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.judge.new_trial import NEW_TRIAL
+from shadowstream.judge.verdict.new_trial_advice import NEW_TRIAL
 from shadowstream.kafka import bound_topics, offsets
 from shadowstream.kafka.failures import advice, code_of, told
 from shadowstream.kafka.own_topics import settings_of, sources_of

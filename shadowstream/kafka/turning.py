@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.judge.windows import iso
+from shadowstream.judge.windows.event_windows import iso
 from shadowstream.kafka import offsets
 from shadowstream.kafka.clients import admin, reading_consumer
 from shadowstream.kafka.failures import told

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from shadowstream.judge.explain import Explanation
+from shadowstream.judge.verdict.explain import Explanation
 
 POINTS_MAX = 400
 PATHS_MAX = 1_000

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as xml
 
-from shadowstream.judge.notes import notes_of
-from shadowstream.judge.rates import percent
+from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.verdict.verdict_notes import notes_of
 from shadowstream.report.facts import Facts
 
 

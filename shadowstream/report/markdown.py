@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from shadowstream.judge.explain import span
-from shadowstream.judge.notes import notes_of
+from shadowstream.judge.verdict.explain import span
+from shadowstream.judge.verdict.verdict_notes import notes_of
 from shadowstream.report.facts import Facts
 from shadowstream.report.words import key_text, number, rate_text, side_text, time_text
 

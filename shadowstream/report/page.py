@@ -12,8 +12,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from shadowstream.judge.explain import span
-from shadowstream.judge.notes import coverage_notes, notes_of
+from shadowstream.judge.verdict.explain import span
+from shadowstream.judge.verdict.verdict_notes import coverage_notes, notes_of
 from shadowstream.report import plots
 from shadowstream.report.facts import Facts
 from shadowstream.report.words import key_text, log_text, number, rate_text, side_text, time_text

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from shadowstream.judge.rates import percent
+from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.report.facts import Facts, Point, intervals
 
 _SETTINGS: dict[Any, Any] = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from shadowstream.judge.rates import percent
+from shadowstream.judge.evidence.rate_bounds import percent
 
 
 def number(value: float) -> str:

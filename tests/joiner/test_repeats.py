@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shadowstream.judge.coverage import coverage
+from shadowstream.judge.coverage.coverage import coverage
 from tests.joiner.cases import GRACE_MS, Case, P, S, T, begun, committed, done, play, restart
 
 BY_KEY: dict[str, Case] = {

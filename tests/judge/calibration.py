@@ -20,7 +20,7 @@ import numpy.typing as npt
 from scipy.stats import binom, binomtest
 
 from shadowstream.config import Config
-from shadowstream.judge.evidence import log_e_above, log_e_below, promotion_probability
+from shadowstream.judge.evidence.rates import log_e_above, log_e_below, promotion_probability
 from shadowstream.judge.step import JudgeStep
 from tests.judge.calibration_of_slices import Slices, at_the_limit_in_slices, one_bad_slice
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats

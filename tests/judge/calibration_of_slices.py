@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shadowstream.judge.slice_guard import guard
 from shadowstream.judge.step import JudgeStep
+from shadowstream.judge.verdict.slice_guard import guard
 from tests.judge.sliced import TASK, hour, sliced
 from tests.judge.stats import HOUR_MS, REVISION, stats
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shadowstream.codecs.own import decode
 from shadowstream.config import Config
 from shadowstream.judge.step import JudgeStep, _unpacked
-from shadowstream.judge.verdict import EVIDENCE
+from shadowstream.judge.verdict.verdict import EVIDENCE
 from tests.judge.pairs import Logs, Pairs, made
 from tests.judge.stats import REVISION
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shadowstream.judge.blind_spots import blind_spots
+from shadowstream.judge.verdict.blind_spots import blind_spots
 from tests.judge.stats import config
 
 PLAIN = config()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shadowstream.judge.evidence import false_promotion
+from shadowstream.judge.evidence.rates import false_promotion
 from tests.judge.calibration import Setting, at_the_limit, in_clusters, within_sixteen
 from tests.judge.calibration_of_slices import Slices, at_the_limit_in_slices, one_bad_slice
 from tests.judge.stats import HOUR_MS

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from shadowstream.config import Config, Drift
-from shadowstream.judge.caveats import REPEATED_NAMES, caveats_of
 from shadowstream.judge.criteria import counts, rates_of
-from shadowstream.judge.incidents import Subject, Watch
-from shadowstream.judge.measures import measure_of
-from shadowstream.judge.verdict import build
+from shadowstream.judge.drift.rate_monitor import Subject, Watch
+from shadowstream.judge.verdict.caveats import REPEATED_NAMES, caveats_of
+from shadowstream.judge.verdict.criterion_units import measure_of
+from shadowstream.judge.verdict.verdict import build
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 from tests.judge.test_step import Bench, judged, told
 from tests.judge.test_verdict import GOOD_HOUR, by_rate, case

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from shadowstream.config import Config
-from shadowstream.judge.coverage import coverage, share_of
+from shadowstream.judge.coverage.coverage import coverage, share_of
+from shadowstream.judge.coverage.coverage_losses import DECLARED, LOSSES, OTHER, REASONS_MAX
 from shadowstream.judge.criteria import REASON, bound_reasons
-from shadowstream.judge.losses import DECLARED, LOSSES, OTHER, REASONS_MAX
-from shadowstream.judge.notes import notes_of
+from shadowstream.judge.verdict.verdict_notes import notes_of
 from tests.judge.stats import HOUR_MS, cell, config, stats
 from tests.judge.test_step import Bench
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.judge.covered_time import SLOTS_MAX, CoveredTime
-from shadowstream.judge.explain import explain
 from shadowstream.judge.step import JudgeStep
+from shadowstream.judge.verdict.explain import explain
+from shadowstream.judge.windows.covered_time import SLOTS_MAX, CoveredTime
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 
 DAY_MS = 24 * HOUR_MS

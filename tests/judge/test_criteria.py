@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shadowstream.judge.coverage import coverage
+from shadowstream.judge.coverage.coverage import coverage
 from shadowstream.judge.criteria import (
     COMPARED,
     KNOWN,

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from river.drift import ADWIN
 
 from shadowstream.errors import ConfigError
-from shadowstream.judge import drift
-from shadowstream.judge.drift import (
+from shadowstream.judge.drift import detectors
+from shadowstream.judge.drift.detectors import (
     AdwinDetector,
     AdwinParams,
     Drift,
@@ -215,7 +215,7 @@ def test_state_that_does_not_fit_is_refused(change: dict[str, object], message: 
     snapshot = detector.snapshot() | change
     if not {"n_seen", "values", "sha256"} & set(change):
         body = {name: item for name, item in snapshot.items() if name != "sha256"}
-        snapshot["sha256"] = drift._digest(body)
+        snapshot["sha256"] = detectors._digest(body)
     fresh = AdwinDetector(AdwinParams(p_ref=0.01))
     with pytest.raises(StateRefused, match=message):
         fresh.restore(snapshot)

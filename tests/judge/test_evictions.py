@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shadowstream.config import Config
-from shadowstream.judge.coverage import coverage, share_of
+from shadowstream.judge.coverage.coverage import coverage, share_of
 from tests.joiner.cases import committed, done, play
 from tests.joiner.world import WINDOW_MS, World
 from tests.joiner.world import config as trial_of

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from shadowstream.judge.evidence import (
+from shadowstream.judge.evidence.rates import (
     GridSums,
     alpha_of_attempt,
     critical_n,

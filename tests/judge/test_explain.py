@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from shadowstream.judge.evidence import critical_n
-from shadowstream.judge.explain import Explanation, explain
-from shadowstream.judge.forecast import units_needed
-from shadowstream.judge.outlook import Outlook
+from shadowstream.judge.evidence.forecast import units_needed
+from shadowstream.judge.evidence.rates import critical_n
 from shadowstream.judge.step import JudgeStep
+from shadowstream.judge.verdict.explain import Explanation, explain
+from shadowstream.judge.verdict.outlook import Outlook
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 
 CONFIRMED_WITHIN = 0.2

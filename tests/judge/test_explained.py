@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowstream.config import Config
-from shadowstream.judge.incidents import WINDOWS
+from shadowstream.judge.drift.rate_monitor import WINDOWS
 from tests.judge.stats import Trial, config
 from tests.judge.test_step import Bench, judged
 

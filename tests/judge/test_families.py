@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from shadowstream.config import Config
-from shadowstream.judge import families, slices
+from shadowstream.judge.drift import incident_groups
+from shadowstream.judge.evidence import slice_excess
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 from tests.judge.test_step import Bench
 
@@ -157,8 +158,8 @@ def test_a_restart_at_any_commit_gives_the_same_events_and_evidence() -> None:
 
 
 def test_what_there_was_no_room_to_watch_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(families, "SLICES_MAX", 2)
-    monkeypatch.setattr(slices, "CELLS_MAX", 3)
+    monkeypatch.setattr(incident_groups, "SLICES_MAX", 2)
+    monkeypatch.setattr(slice_excess, "CELLS_MAX", 3)
     bench = run([{}] * 30 + [{"UA": 6}] * 5)
     caveats = bench.of("verdict")[-1]["caveats"]
     # In order of their names: AA and B6 were there first.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shadowstream.judge.explain import explain
+from shadowstream.judge.verdict.explain import explain
 from tests.judge.joined import counts_of, field_of, joined, judged, trial, verdict_of
 
 ITEMS = {"items": [{"p": 1, "q": 1}, {"p": 2, "q": 2}], "user": {"zip": "a", "age": 3}, "score": 1}

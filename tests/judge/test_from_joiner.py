@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shadowstream.config import Config
-from shadowstream.judge.evidence import log_e_grid
+from shadowstream.judge.evidence.rates import log_e_grid
 from shadowstream.judge.step import JudgeStep
 from tests.joiner.world import REVISION, WINDOW_MS, World, config
 

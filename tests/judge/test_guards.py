@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shadowstream.judge.notes import notes_of
+from shadowstream.judge.verdict.verdict_notes import notes_of
 from tests.judge.stats import config
 from tests.judge.test_coverage import verdict
 

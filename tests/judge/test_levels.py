@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowstream.config import Config
-from shadowstream.judge.levels import Lasting, Level
-from shadowstream.judge.measures import measure_of
-from shadowstream.judge.windows import END, Closed
+from shadowstream.judge.verdict.criterion_units import measure_of
+from shadowstream.judge.verdict.reject_latch import Lasting, Level
+from shadowstream.judge.windows.event_windows import END, Closed
 from tests.judge.stats import HOUR_MS, Trial, cell, config, stats
 from tests.judge.test_step import Bench, judged
 

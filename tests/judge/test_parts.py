@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from shadowstream.config import Config, Criterion
-from shadowstream.judge.course import course
+from shadowstream.judge.replay import course
 from shadowstream.judge.step import JudgeStep
 from tests.joiner.cases import absent
 from tests.joiner.world import config as of_world

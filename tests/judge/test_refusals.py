@@ -4,9 +4,9 @@ import json
 
 from shadowstream.codecs import own
 from shadowstream.codecs.plausible import COUNT_MAX, SUM_MAX
-from shadowstream.judge.course import course
-from shadowstream.judge.sequence import GAPS_MAX, Sequence
-from shadowstream.judge.windows import OTHERS, STRANGERS_MAX, Windows
+from shadowstream.judge.replay import course
+from shadowstream.judge.windows.event_windows import OTHERS, STRANGERS_MAX, Windows
+from shadowstream.judge.windows.sequence_numbers import GAPS_MAX, Sequence
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 from tests.judge.test_step import DAY, A, Bench, judged, told
 

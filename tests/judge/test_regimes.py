@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shadowstream.judge.clusters import DEFF_MAX, deff_of
-from shadowstream.judge.regimes import Regimes
+from shadowstream.judge.evidence.design_effect import DEFF_MAX, deff_of
+from shadowstream.judge.evidence.varying_rate import Regimes
 from shadowstream.judge.step import JudgeStep
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 

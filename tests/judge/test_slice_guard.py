@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shadowstream.config import Config
-from shadowstream.judge.explain import explain
+from shadowstream.judge.verdict.explain import explain
 from tests.judge.sliced import Values, hour, judged, sliced
 
 BIG = {"n": 4_995, "s": 0}

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 import pytest
 
 from shadowstream.compare.slices import OTHER
-from shadowstream.judge import slices
-from shadowstream.judge.slices import Cells, e_bh, listing, slice_name
-from shadowstream.judge.tally import Pair, Slice, plus
+from shadowstream.judge.evidence import slice_excess
+from shadowstream.judge.evidence.slice_excess import Cells, e_bh, listing, slice_name
+from shadowstream.judge.windows.window_counts import Pair, Slice, plus
 
 Flight = tuple[str, str, bool]
 
@@ -91,7 +91,7 @@ def test_values_beyond_the_limit_are_other_whatever_the_order_of_windows() -> No
 
 
 def test_cells_without_room_are_counted_and_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slices, "CELLS_MAX", 2)
+    monkeypatch.setattr(slice_excess, "CELLS_MAX", 2)
     cells = Cells(0.01, 0.05, values_max=64)
     cells.close(0, singles("a", "b", "c"), {})
     assert (len(cells.cells), cells.dropped) == (2, 10)

@@ -11,7 +11,7 @@ from shadowstream.codecs.own import decode, encode
 from shadowstream.config import Config
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.judge.step import STATE_BYTES_MAX, JudgeStep
-from shadowstream.judge.windows import iso
+from shadowstream.judge.windows.event_windows import iso
 from tests.judge.stats import HOUR_MS, REVISION, Trial, cell, config, interleaved, stats
 
 A, B = "scores/0", "scores/1"

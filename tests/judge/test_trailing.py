@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from shadowstream.judge.measures import measure_of
-from shadowstream.judge.trailing import Trailing
+from shadowstream.judge.verdict.criterion_units import measure_of
+from shadowstream.judge.verdict.recent_windows import Trailing
 from tests.judge.stats import config
 
 

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from shadowstream.config import Config
 from shadowstream.config.judging import SHARE_MIN
-from shadowstream.judge.attempts import at_attempt, attempt_of
-from shadowstream.judge.evidence import grid_sums, log_e_grid
-from shadowstream.judge.grid import critical_grid_n
-from shadowstream.judge.outlook import outlook_of
+from shadowstream.judge.evidence.bounded_mean import critical_grid_n
+from shadowstream.judge.evidence.rates import grid_sums, log_e_grid
+from shadowstream.judge.verdict.alpha_spending import at_attempt, attempt_of
+from shadowstream.judge.verdict.outlook import outlook_of
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 from tests.judge.test_step import Bench
 

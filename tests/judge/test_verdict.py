@@ -8,15 +8,15 @@ import pytest
 
 from shadowstream.codecs.own import decode, encode
 from shadowstream.config import Config
-from shadowstream.judge.evidence import log_e_above
-from shadowstream.judge.families import OpenIncident
-from shadowstream.judge.levels import Level
-from shadowstream.judge.measures import measure_of
-from shadowstream.judge.standing import Standing, standing_of
-from shadowstream.judge.tally import Pair, plus
-from shadowstream.judge.trailing import Trailing
-from shadowstream.judge.verdict import Case, build, criteria_hash, digest, evidence_digest
-from shadowstream.judge.windows import Closed, Windows
+from shadowstream.judge.drift.incident_groups import OpenIncident
+from shadowstream.judge.evidence.rates import log_e_above
+from shadowstream.judge.verdict.criterion_status import Standing, standing_of
+from shadowstream.judge.verdict.criterion_units import measure_of
+from shadowstream.judge.verdict.recent_windows import Trailing
+from shadowstream.judge.verdict.reject_latch import Level
+from shadowstream.judge.verdict.verdict import Case, build, criteria_hash, digest, evidence_digest
+from shadowstream.judge.windows.event_windows import Closed, Windows
+from shadowstream.judge.windows.window_counts import Pair, plus
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 from tests.judge.test_step import Bench
 

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shadowstream.judge.tasks import task_of
-from shadowstream.judge.windows import Closed, Windows
+from shadowstream.judge.windows.event_windows import Closed, Windows
+from shadowstream.judge.windows.expected_tasks import task_of
 from tests.judge.stats import HOUR_MS, REVISION, Trial, cell, interleaved, stats
 
 A, B = "scores/0", "scores/1"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from shadowstream.judge.explain import explain
 from shadowstream.judge.step import JudgeStep
-from shadowstream.judge.verdict import EVIDENCE
+from shadowstream.judge.verdict.explain import explain
+from shadowstream.judge.verdict.verdict import EVIDENCE
 from shadowstream.testing.topics import read_all
 from tests.conftest import Say
 from tests.pipeline.demos import OUTPUT, Demo

@@ -13,8 +13,8 @@ from shadowstream.demo import offline
 from shadowstream.demo.candidates import BUG_CARRIER, BUG_FROM_MS
 from shadowstream.demo.model import Frozen
 from shadowstream.demo.orchestrate import CANDIDATES
-from shadowstream.judge.course import course
-from shadowstream.judge.evidence import critical_n
+from shadowstream.judge.evidence.rates import critical_n
+from shadowstream.judge.replay import course
 from tests.conftest import Say
 from tests.pipeline.demos import OUTPUT, Demo, expected_mismatches, run_demo
 from tests.pipeline.evidence import ledgers, outcomes_of_rows, remainders, totals

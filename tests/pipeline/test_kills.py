@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shadowstream.demo import orchestrate
-from shadowstream.judge.verdict import EVIDENCE
+from shadowstream.judge.verdict.verdict import EVIDENCE
 from shadowstream.testing import Broker, EmbeddedKafka
 from tests.conftest import Say
 from tests.pipeline.conftest import DEMOS

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from shadowstream.config import Config
-from shadowstream.judge.explain import explain
 from shadowstream.judge.step import JudgeStep
+from shadowstream.judge.verdict.explain import explain
 from shadowstream.report.facts import Examples, Facts, History
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 

@@ -14,7 +14,7 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 from shadowstream.joiner.intake.equal_ids import meaning_of
-from shadowstream.judge.losses import PARTNER_UNREAD, WHOSE, WHY_UNREAD
+from shadowstream.judge.coverage.coverage_losses import PARTNER_UNREAD, WHOSE, WHY_UNREAD
 from shadowstream.records import Coordinate, Place, Side
 
 CORRECTABLE = frozenset(("missing", "extra"))

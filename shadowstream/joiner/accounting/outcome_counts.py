@@ -26,7 +26,7 @@ from shadowstream.joiner.accounting.slice_counts import Cells, Columns
 from shadowstream.joiner.completeness.marks_log import Progress
 from shadowstream.joiner.matching.by_unique_id import Met, Pair
 from shadowstream.joiner.pending_record import Row, Rows
-from shadowstream.judge.losses import EVICTED
+from shadowstream.judge.coverage.coverage_losses import EVICTED
 from shadowstream.protocol.dead_letters import Failed, dead_letter
 from shadowstream.protocol.size_limits import FieldCounts, cut, cut_path
 from shadowstream.records import REVISION_BYTES, Coordinate, Place, Side, Write

@@ -25,7 +25,7 @@ from shadowstream.errors import RegistryError
 from shadowstream.joiner.accounting import pair_metrics
 from shadowstream.joiner.accounting.pair_metrics import Measured
 from shadowstream.joiner.pending_record import Row
-from shadowstream.judge.losses import LOSSES
+from shadowstream.judge.coverage.coverage_losses import LOSSES
 from shadowstream.records import Side
 
 Mask = npt.NDArray[np.bool_]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from shadowstream.judge.losses import DECLARED, OTHER, REASON_CHARS_MAX, reason_name
+from shadowstream.judge.coverage.coverage_losses import DECLARED, OTHER, REASON_CHARS_MAX, reason_name
 
 KINDS_MAX = 32
 """Kinds of reasons that one window tells apart between two commits."""

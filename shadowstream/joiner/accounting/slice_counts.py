@@ -24,8 +24,8 @@ from shadowstream.joiner.accounting.pair_metrics import Measured, Measuring
 from shadowstream.joiner.accounting.part_counts import OF_ONE, UNREAD, Named, Pairs, Parts, Values, fields_of, scopes_of
 from shadowstream.joiner.accounting.reason_counts import ReasonCounts
 from shadowstream.joiner.pending_record import Row, Rows
-from shadowstream.judge.evictions import of_part
-from shadowstream.judge.losses import EVICTED
+from shadowstream.judge.coverage.coverage_losses import EVICTED
+from shadowstream.judge.coverage.evicted_records import of_part
 from shadowstream.records import Side
 
 BUCKETS = 1_024

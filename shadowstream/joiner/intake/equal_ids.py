@@ -17,7 +17,7 @@ Schema ids begin with 1 and are small. Whole numbers in eight bytes can look lik
 `identity.equal_ids: bytes` leaves it at the bytes.
 
 Pairs meet in one task only: where a partitioner hashes the bytes of a key, such records can lie in partitions of other
-numbers. There the verdict hints at it (`judge.identities`).
+numbers. There the verdict hints at it (`judge.verdict.identity_fit`).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from shadowstream.joiner.completeness.marks_log import Absent
 from shadowstream.joiner.intake.unread_records import Unreadable
 from shadowstream.joiner.pending_record import Row
 from shadowstream.joiner.task_state import TaskState
-from shadowstream.judge.losses import PARTNER_UNREAD, WHOSE, WHY_UNREAD
+from shadowstream.judge.coverage.coverage_losses import PARTNER_UNREAD, WHOSE, WHY_UNREAD
 from shadowstream.records import Place, Side
 
 GONE = Plainly("evicted", MAY_BE_GONE)

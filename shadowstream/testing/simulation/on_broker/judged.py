@@ -10,7 +10,7 @@ from typing import Any
 
 from shadowstream.codecs import own
 from shadowstream.judge.step import JudgeStep
-from shadowstream.judge.tally import Tally
+from shadowstream.judge.windows.window_counts import Tally
 from shadowstream.records import Place
 from shadowstream.testing.simulation.on_broker.world import BrokerWorld
 

@@ -1,0 +1,1 @@
+"""Coverage: the share of records that were compared, and the reasons that lower it."""

@@ -1,0 +1,216 @@
+"""Coverage: the share of what each side wrote that was compared or judged, over the revision and lately.
+
+Promote asks for `judge.min_coverage` on both sides, by all closed windows and by the last of them alone. Rates leave
+out what could not be compared, so without this bound a candidate that is wrong exactly there would be shown good.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from shadowstream.config import Config
+from shadowstream.judge.coverage.coverage_losses import (
+    DECLARED,
+    EVICTED,
+    LOSSES,
+    OTHER,
+    LossSide,
+    reason_name,
+    split_name,
+)
+from shadowstream.judge.coverage.evicted_records import evicted_of, is_of_evictions, shed_of
+from shadowstream.judge.criteria import RATES, REASON, behind
+from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.evidence.rates import critical_n
+
+SIDES: tuple[LossSide, LossSide] = ("production", "candidate")
+SHOWN_MAX = 3
+"""Outcomes that a verdict names as what lowers coverage."""
+REASONS_SHOWN_MAX = 3
+"""Reasons that a verdict holds of one outcome."""
+_JUDGED: Mapping[LossSide, tuple[str, ...]] = {"production": RATES["missing"].n, "candidate": RATES["extra"].n}
+_RECORDS: Mapping[LossSide, str] = {"production": "production's records", "candidate": "the candidate's records"}
+_KEPT = frozenset(name for side in SIDES for name in _JUDGED[side]) | frozenset(LOSSES)
+_NAMES_A_KEY = re.compile(r"\b(schemas|identity|limits|candidate)\.[a-z]")
+_WINDOWS_FACTOR, _LEAST_MISSED = 2, 0.001
+
+
+class Share(NamedTuple):
+    """Records of one side that were compared or judged, and those that were lost."""
+
+    side: LossSide
+    judged: int
+    lost: int
+
+    @property
+    def every(self) -> int:
+        """All of which the trial must give account."""
+        return self.judged + self.lost
+
+    @property
+    def value(self) -> float | None:
+        """The coverage; None where no record has ended."""
+        return self.judged / self.every if self.every > 0 else None
+
+
+def share_of(side: LossSide, outcomes: Mapping[str, int]) -> Share:
+    """The coverage of one side in a map of outcomes.
+
+    >>> share_of("production", {"match": 3, "undecodable_production": 1, "warm_up": 96}).value
+    0.75
+    """
+    judged = sum(max(0, outcomes.get(name, 0)) for name in _JUDGED[side])
+    return Share(side, judged, sum(losses_of(side, outcomes).values()))
+
+
+def losses_of(side: LossSide, outcomes: Mapping[str, int]) -> dict[str, int]:
+    """Records that lower the coverage of a side, by outcome; each evicted record counts on its own side."""
+    names = [name for name, loss in LOSSES.items() if loss.side == side and name != EVICTED]
+    found = {name: outcomes.get(name, 0) for name in names} | {EVICTED: evicted_of(side, outcomes)}
+    return {name: units for name, units in found.items() if units > 0}
+
+
+def coverage(outcomes: Mapping[str, int]) -> float | None:
+    """Share of production's records that were compared or judged missing; None where none has ended.
+
+    >>> coverage({"match": 3, "unpairable_production": 1})
+    0.75
+    """
+    return share_of("production", outcomes).value
+
+
+def declared_share(outcomes: Mapping[str, int]) -> dict[str, float]:
+    """Share of production's records that the trial leaves out by its own declaration, by outcome.
+
+    >>> declared_share({"match": 3, "warm_up": 1})
+    {'warm_up': 0.25}
+    """
+    found = {name: outcomes[name] for name in DECLARED if outcomes.get(name, 0) > 0}
+    every = share_of("production", outcomes).every + sum(found.values())
+    return {name: units / every for name, units in found.items()}
+
+
+class Lately:
+    """The shortest run of last closed windows in which enough of production's records have ended.
+
+    Enough is twice what would show a share of `1 - min_coverage` lost. Give it each closed window, and the corrections.
+    """
+
+    def __init__(self, config: Config) -> None:
+        missed = max(1.0 - config.judge.min_coverage, _LEAST_MISSED)
+        self._least = _WINDOWS_FACTOR * critical_n(0, min(missed, 0.5), config.judge.alpha)
+        self._windows: deque[tuple[int, int, Counter[str]]] = deque()  # start, records on time, outcomes
+        self._held = 0
+
+    def close(self, start_ms: int, outcomes: Mapping[str, int], corrections: Mapping[int, Mapping[str, int]]) -> None:
+        """Append the next closed window; correct those of the run."""
+        for at_ms, figures in corrections.items():
+            for one in self._windows:
+                if one[0] == at_ms:
+                    one[2].update(_kept(figures))
+        kept = Counter(_kept(outcomes))
+        held = max(share_of(side, kept).every for side in SIDES)
+        if held > 0:
+            self._windows.append((start_ms, held, kept))
+            self._held += held
+        while self._windows and self._held - self._windows[0][1] >= self._least:
+            self._held -= self._windows.popleft()[1]
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        """What the windows of the run hold."""
+        total: Counter[str] = Counter()
+        for _, _, kept in self._windows:
+            total.update(kept)
+        return total
+
+    def snapshot(self) -> list[Any]:
+        """The run as JSON."""
+        return [[start, held, dict(kept)] for start, held, kept in self._windows]
+
+    def restore(self, windows: Iterable[Any]) -> None:
+        """Take up a snapshot."""
+        self._windows = deque((start, held, Counter(kept)) for start, held, kept in windows)
+        self._held = sum(one[1] for one in self._windows)
+
+
+def _kept(figures: Mapping[str, int]) -> dict[str, int]:
+    return {name: units for name, units in figures.items() if name in _KEPT or is_of_evictions(name)}
+
+
+def top_reasons(figures: Mapping[str, int]) -> dict[str, int]:
+    """The commonest reasons of each outcome by their names, at most `REASONS_SHOWN_MAX` each."""
+    by_outcome: dict[str, list[tuple[str, int]]] = {}
+    for name, units in behind(REASON, figures).items():
+        outcome, reason = split_name(name)
+        if units > 0:
+            by_outcome.setdefault(outcome, []).append((reason, units))
+    return {
+        reason_name(outcome, reason): units
+        for outcome, found in sorted(by_outcome.items())
+        for reason, units in sorted(found, key=lambda one: (one[0] == OTHER, -one[1], one[0]))[:REASONS_SHOWN_MAX]
+    }
+
+
+def uncovered(
+    config: Config,
+    outcomes: Mapping[str, int],
+    lately: Mapping[str, int],
+    reasons: Mapping[str, int],
+    advised: Collection[str] = (),
+) -> list[str]:
+    """Why coverage holds promote back, as sentences; none where it does not. `reasons`: as of `top_reasons`; `advised`:
+    outcomes for which another reason says what to change."""
+    least = config.judge.min_coverage
+    found: list[str] = []
+    for side in SIDES:
+        for counted, when in ((outcomes, ""), (lately, "lately, ")):
+            share = share_of(side, counted)
+            if share.value is None or share.value >= least:
+                continue
+            found.append(
+                f"coverage: {when}{percent(share.value)} of {_RECORDS[side]} ({share.judged:,} of {share.every:,}) "
+                f"were compared or judged; judge.min_coverage asks for {percent(least)}"
+            )
+            found += [f"coverage: {one}" for one in lowered_by(share, counted, reasons, advised)]
+            break
+    return found
+
+
+def shed(config: Config, figures: Mapping[str, int]) -> list[str]:
+    """What a limit has evicted, as a reason, where its share of a side is over what `judge.min_coverage` allows."""
+    found = {side: shed_of(side, figures) for side in SIDES}
+    most = 1.0 - config.judge.min_coverage
+    if not any(units > most * share_of(side, figures).every for side, units in found.items()):
+        return []
+    return [
+        f"{sum(found.values()):,} records were evicted before they could be compared: both sides lead by turns, and "
+        "limits.overflow: shed ends what waits (an older joiner names no cause). `shadowstream diff CONFIG --outcome "
+        "evicted` shows them. In a new trial raise limits.pending_bytes_max or add joiners"
+    ]
+
+
+def lowered_by(
+    share: Share, outcomes: Mapping[str, int], reasons: Mapping[str, int], advised: Collection[str] = ()
+) -> list[str]:
+    """The outcomes that lower a side's coverage most, each with its share, its commonest reason and what to change."""
+    ranked = sorted(losses_of(share.side, outcomes).items(), key=lambda one: (-one[1], one[0]))
+    return [_sentence(name, units, share, reasons, name in advised) for name, units in ranked[:SHOWN_MAX]]
+
+
+def _sentence(outcome: str, units: int, share: Share, reasons: Mapping[str, int], advised: bool) -> str:
+    named = [split_name(name)[1] for name in reasons if split_name(name)[0] == outcome]
+    common = next((one for one in _ranked(outcome, named, reasons) if one != OTHER), None)
+    why = f": {common}" if common else ""
+    found = f"{percent(units / share.every)} {outcome} ({units:,}){why}"
+    if advised:
+        return f"{found}; change identity as said above"
+    # A reason that names a key of the config has said what to change.
+    return found if _NAMES_A_KEY.search(common or "") else f"{found}; {LOSSES[outcome].advice(common)}"
+
+
+def _ranked(outcome: str, named: Sequence[str], reasons: Mapping[str, int]) -> list[str]:
+    return sorted(named, key=lambda one: (-reasons[reason_name(outcome, one)], one))

@@ -1,0 +1,100 @@
+"""A criterion's own coverage: the share of its eligible units that had what it measures.
+
+A mean counts pairs with numbers, labels count pairs that got one, latencies those whose times are known. The rest is
+in no rate, so below a least share the criterion cannot be shown good: what it did not see may be wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from shadowstream.config import Config, Criterion
+from shadowstream.judge.criteria import CHECK, LABELS, PAIRS, RATES, behind, cost_names, mean_name, no_units_of
+from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.verdict.part_figures import scope_of
+
+MIN_COVERAGE: Mapping[str, float] = {"labels": 0.5, "slower": 0.9, "over": 0.9, "cost": 0.9, "twin": 0.9}
+"""Defaults of a criterion's least coverage where they are not the judge's."""
+_JOINT = ("joint_neither", "joint_shadow", "joint_twin", "joint_both")
+_WORDS: Mapping[str, tuple[str, str]] = {
+    "mean": ("pairs have a number at the path on either side", "see whether the path is right"),
+    "check": ("pairs have a value that could be checked", "see whether the path is right"),
+    "field": ("pairs that were looked at have the field on either side", "see whether the path is right"),
+    "slower": ("pairs have both latencies", "see whether the records have the headers that compare.latency names"),
+    "over": ("pairs have both latencies", "see whether the records have the headers that compare.latency names"),
+    "cost": ("inputs that the candidate answered were measured", "see whether all runners run this config"),
+    "twin": ("production's records were held against the twin", "see whether the twin writes all that production does"),
+    "labels": ("pairs that were scored got a label", "see whether labels come for all pairs, and for which not"),
+    "mismatch": ("pairs have a key", "take unit: block or record where records have no key"),
+}
+
+
+class Measurable(NamedTuple):
+    """Eligible units of one criterion, and those that had what it measures."""
+
+    measured: int
+    eligible: int
+    waiting: int = 0
+    """Eligible units that may still get what is measured."""
+
+    @property
+    def value(self) -> float | None:
+        """The share; None where no unit is eligible."""
+        return min(1.0, self.measured / self.eligible) if self.eligible > 0 else None
+
+
+def least_of(criterion: Criterion, config: Config) -> float:
+    """The least share before a criterion can be shown good."""
+    if criterion.min_coverage is not None:
+        return criterion.min_coverage
+    return min(MIN_COVERAGE.get(criterion.rate, 1.0), config.judge.min_coverage)
+
+
+def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) -> Measurable | None:
+    """A criterion's coverage by the figures of the closed windows; None where all its units are measured as they
+    come. A criterion of a part is asked by what came of that part. `keyed`: pairs compared that have a key."""
+    if scope := scope_of(criterion):
+        figures = behind(scope, figures)
+    pairs, path = _sum(figures, PAIRS), criterion.path or ""
+    match criterion.rate:
+        case "mean":
+            return Measurable(figures.get(mean_name(path, criterion.bound or 0.0, criterion.limit), 0), pairs)
+        case "check":
+            values = figures.get(f"{CHECK}checked:{path}", 0)
+            return Measurable(values - _sum(figures, no_units_of(criterion)), pairs)
+        case "field":
+            looked, there = (figures.get(f"{CHECK}{name}:{path}", 0) for name in ("looked", "there"))
+            return Measurable(there, looked)
+        case "slower" | "over":
+            return Measurable(figures.get("latency_pairs", 0), pairs)
+        case "cost":
+            measured, _ = cost_names(criterion.over_ns or 0)
+            return Measurable(figures.get(measured, 0), figures.get("input", 0) - figures.get("input_failed", 0))
+        case "twin":
+            return Measurable(_sum(figures, _JOINT), _sum(figures, RATES["missing"].n))
+        case "labels":
+            ended = _sum(figures, LABELS)
+            # A pair that waits has no label either: of a long wait only those that came are known at first.
+            waiting = max(0, pairs - figures.get("cardinality", 0) - ended) if criterion.required else 0
+            return Measurable(_sum(figures, LABELS[:-1]), ended + waiting, waiting)
+        case "mismatch" if criterion.unit == "key":
+            return Measurable(keyed, pairs)
+    return None
+
+
+def unmeasured(criterion: Criterion, found: Measurable, least: float) -> str | None:
+    """Why a criterion cannot be shown good though its rate looks good; None where enough was measured."""
+    if found.value is None or found.value >= least:
+        return None
+    words, advice = _WORDS[criterion.rate]
+    if found.waiting:
+        words += f" ({found.waiting:,} wait for theirs)"
+    return (
+        f"{criterion.id}: {percent(found.value)} ({found.measured:,} of {found.eligible:,}) {words}; its min_coverage "
+        f"asks for {percent(least)}: {advice}, or set a smaller min_coverage where that is meant"
+    )
+
+
+def _sum(figures: Mapping[str, int], names: tuple[str, ...]) -> int:
+    return sum(figures.get(name, 0) for name in names)

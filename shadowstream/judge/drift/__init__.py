@@ -1,0 +1,1 @@
+"""Change over time: detectors, monitors of one rate, incidents."""

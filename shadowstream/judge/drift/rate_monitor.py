@@ -1,0 +1,354 @@
+"""One rate watched over time: detectors see each closed window, a change that matters opens an incident.
+
+What is watched is a criterion, a field, or a slice of the mismatch rate; whose incidents are one is `families`' to say.
+
+==========  ====================================================================  ==========
+state       and then                                                              it becomes
+==========  ====================================================================  ==========
+quiet       a detector fires, the rate went up, by `min_effect` x limit or more   open
+quiet       a detector fires otherwise (an improvement, or too small)             quiet
+quiet       the alarm still stands, and the change has grown beyond doubt         open
+open        a detector fires: the first flag of each detector is shown, the       open
+            others only count
+open        `WINDOWS` consecutive windows under `EXIT_SHARE` x limit              quiet
+open        nothing of it has come for a season and `WINDOWS` windows             quiet
+==========  ====================================================================  ==========
+
+A window here is a merged one: consecutive event-time windows that together hold `drift.min_records` records. ADWIN is
+fed the rate over its records; Shiryaev-Roberts the criterion's units, which may be shares (for x in [0, 1] the ratio
+L(x) lies under the chord between L(0) and L(1), so that its expectation is at most 1 all the same).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple
+
+from shadowstream.config import Drift as Settings
+from shadowstream.judge.drift.detectors import (
+    AdwinDetector,
+    AdwinParams,
+    Drift,
+    Merged,
+    ShiryaevRoberts,
+    StateRefused,
+    Trimmed,
+    WindowMerger,
+)
+from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.evidence.rates import log_e_above
+from shadowstream.judge.windows.event_windows import iso
+
+# Half the limit, and three times: a rate that still stands at the limit of 1 % has no bad unit among 200 in one window
+# of seven, so three such windows in a row come by chance once in 400.
+EXIT_SHARE = 0.5
+WINDOWS = 3
+REVISION_DIGITS = 12
+
+# Shiryaev-Roberts may raise one false alarm in this many windows (over a year of hours): one over all criteria, one
+# over all fields, one over all slices.
+HORIZON_WINDOWS = 10_000
+FALSE_ALARMS = 1.0
+# Values that ADWIN keeps, at most, and at least where many criteria share the room of one state record.
+HISTORY_MAX = 10_000
+HISTORY_MIN = 200
+
+BLIND_UP_TO = AdwinParams(p_ref=1.0).grace_period
+"""With so many values or fewer ADWIN looks for no change."""
+
+Detector = Literal["adwin", "sr"]
+
+
+class _Flag(NamedTuple):
+    """A detector fired. `width`, `estimation`: as in schemas/drift.avsc."""
+
+    detector: Detector
+    direction: str
+    before: float
+    after: float
+    width: int
+    estimation: float
+    reason: str
+
+
+@dataclass(slots=True)
+class Incident:
+    """An open incident. `windows`: fed since it opened; `quiet`: the last of them under the exit rate."""
+
+    id: str
+    opened_ms: int
+    detector: Detector
+    before: float
+    after: float
+    reason: str
+    windows: int = 0
+    quiet: int = 0
+    flags: int = 1
+    adwin_shown: bool = False
+    sr_shown: bool = False
+
+
+class Subject(NamedTuple):
+    """What is watched: how it is called, what it counts (in the plural), and the rate that it must stay under."""
+
+    name: str
+    units: str
+    limit: float
+
+
+class Watch:
+    """Watches one subject of one revision. `level`: the alarm level of Shiryaev-Roberts (`drift.alarm_level`).
+
+    >>> watch = Watch(Subject("mismatch", "pairs", 0.01), Settings(), "ab", level=40_000)
+    >>> events = [event for hour in range(90) for event in watch.feed(hour, hour + 1, 500, 0 if hour < 40 else 25)]
+    >>> [(event["event"], event["detector"], event["window_start_ms"]) for event in events]
+    [('flag', 'sr', 40), ('opened', 'sr', 40), ('flag', 'adwin', 63)]
+    """
+
+    def __init__(
+        self, subject: Subject, settings: Settings, revision: str, level: float, history_max: int = HISTORY_MAX
+    ) -> None:
+        self._units = subject.units
+        self.subject = subject
+        self.revision = revision
+        self.incident: Incident | None = None
+        self.merged = False
+        """Whether the last window that was fed completed a merged one."""
+        self._effect = settings.min_effect * subject.limit
+        self._merger = WindowMerger(settings.min_records)
+        self._adwin = AdwinDetector(AdwinParams(p_ref=subject.limit, delta=settings.delta, history_max=history_max))
+        self._sr = ShiryaevRoberts(subject.limit, level)
+        self._armed = True
+        self._counted: list[float] = [0, 0]
+        # Records and bad ones of the last windows, and windows, records, bad ones of all before them.
+        self._recent: deque[list[float]] = deque()
+        self._earlier: list[float] = [0, 0, 0]
+        self._last_ms = [0, 0]
+        # End of the last window that held a record, and how many windows it has not been in since.
+        self._absent = [0, 0]
+
+    @property
+    def past(self) -> tuple[int, float]:
+        """Merged windows so far, and their records."""
+        windows, n, _ = self._earlier
+        return int(windows) + len(self._recent), n + sum(row[0] for row in self._recent)
+
+    def begin_after(self, windows: int, records: float) -> None:
+        """Begin with so many merged windows of so many records behind it, none of them bad: what first goes wrong late
+        has changed."""
+        self._earlier = [windows, records, 0]
+
+    @property
+    def blind(self) -> bool:
+        """Whether ADWIN has too short a history to see any change, though the subject has had records."""
+        return self._adwin.width <= BLIND_UP_TO and (self._last_ms[1] > 0 or self._counted[0] > 0)
+
+    @property
+    def refused(self) -> int:
+        """Values that were kept from ADWIN because they are no finite numbers."""
+        return self._adwin.refused
+
+    @property
+    def log_evidence(self) -> float:
+        """Natural log of what Shiryaev-Roberts holds against the subject now."""
+        return self._sr.log_evidence
+
+    @property
+    def lasting(self) -> str | None:
+        """Why the candidate is shown bad by its incident: Shiryaev-Roberts stands at its alarm and the incident has
+        been open for `WINDOWS` windows. None where it is not so."""
+        if self.incident is None or self.incident.windows < WINDOWS or not self._sr.alarm:
+            return None
+        return f"{self.incident.reason}; it has not gone away in {WINDOWS} windows"
+
+    def feed(
+        self, start_ms: int, end_ms: int, n: int, s: float, counted: tuple[int, float] | None = None
+    ) -> list[dict[str, Any]]:
+        """Take the next closed window, n > 0 records of which s are bad; drift events as in schemas/drift.avsc.
+
+        `counted`: units and bad units where those are no records.
+        """
+        self._absent = [end_ms, 0]
+        units, bad = (n, s) if counted is None else counted
+        self._counted = [self._counted[0] + units, self._counted[1] + bad]
+        merged = self._merger.add(start_ms, end_ms, n, s)
+        self.merged = merged is not None
+        if merged is None:
+            return []
+        self._last_ms = [merged.start_ms, merged.end_ms]
+        self._remember(merged)
+        flags = [flag for flag in (self._feed_adwin(merged), self._feed_sr(merged)) if flag is not None]
+        events = self._age(merged)
+        for flag in flags:
+            events += self._raise(flag)
+        return events
+
+    def _remember(self, merged: Merged) -> None:
+        self._recent.append([merged.n, merged.s])
+        if len(self._recent) > WINDOWS:
+            n, s = self._recent.popleft()
+            self._earlier = [self._earlier[0] + 1, self._earlier[1] + n, self._earlier[2] + s]
+
+    def _feed_adwin(self, merged: Merged) -> _Flag | None:
+        found = self._adwin.update(merged.start_ms, merged.s / merged.n)
+        if isinstance(found, Trimmed) and found.found:
+            found = found.found[-1]  # going through the newer half anew showed a change that the long memory hid
+        if not isinstance(found, Drift):
+            return None
+        # ADWIN's own direction is that of values cut at 1; here the rates themselves count.
+        direction = "up" if found.after > found.before else "down"
+        change = f"{self.subject.name} went {direction} from {found.before:.4g} to {found.after:.4g}"
+        reason = f"{change} since {iso(found.since)} (ADWIN)"
+        return _Flag("adwin", direction, found.before, found.after, found.width, found.estimation, reason)
+
+    def _feed_sr(self, merged: Merged) -> _Flag | None:
+        units, bad = self._counted
+        self._counted = [0, 0]
+        alarm = self._sr.update(int(units), bad)
+        if self._sr.log_evidence < 0:
+            self._armed = True
+        if not alarm:
+            return None
+        n, s = sum(row[0] for row in self._recent), sum(row[1] for row in self._recent)
+        after = s / n
+        windows, n_earlier, s_earlier = self._earlier
+        # What was there from the start is no change: the level criterion answers for it.
+        before = s_earlier / n_earlier if windows >= WINDOWS else after
+        if not (self._armed or self._has_grown(n, s, before)):
+            return None
+        self._armed = False
+        reason = (
+            f"{self.subject.name} is over its limit {percent(self.subject.limit)}: {s:.12g} of the last {n} "
+            f"{self._units} by {iso(merged.end_ms)}, {percent(after)} after {percent(before)} (Shiryaev-Roberts, "
+            f"one false alarm in {HORIZON_WINDOWS} windows)"
+        )
+        return _Flag("sr", "up", before, after, len(self._recent), self._sr.log_evidence, reason)
+
+    def _has_grown(self, n: float, s: float, before: float) -> bool:
+        """Whether an alarm that stands, and had seen too little of a change to open an incident, sees enough by now.
+
+        Not by the rates themselves, which go up and down over any alarm that stands, but by evidence at the alarm's own
+        level: it comes by chance in one window of so many, too.
+        """
+        least = before + self._effect
+        if self.incident is not None or not (0.0 < least < 1.0 and s > n * least):
+            return False
+        return log_e_above(int(n), int(s), least) >= math.log(self._sr.level)
+
+    def _raise(self, flag: _Flag) -> list[dict[str, Any]]:
+        if self.incident is not None:
+            self.incident.flags += 1
+            return [self._event("flag", flag)] if self._shown_first(self.incident, flag.detector) else []
+        if flag.after - flag.before < self._effect:
+            return [self._event("flag", flag)]
+        # With the revision's first digits: two revisions that see the same data must not share an incident.
+        name = f"{self.subject.name}-{self._last_ms[0]}-{self.revision[:REVISION_DIGITS]}"
+        self.incident = Incident(name, self._last_ms[0], flag.detector, flag.before, flag.after, flag.reason)
+        self._shown_first(self.incident, flag.detector)
+        return [self._event("flag", flag), self._event("opened", flag)]
+
+    @staticmethod
+    def _shown_first(incident: Incident, detector: Detector) -> bool:
+        shown = incident.adwin_shown if detector == "adwin" else incident.sr_shown
+        if detector == "adwin":
+            incident.adwin_shown = True
+        else:
+            incident.sr_shown = True
+        return not shown
+
+    def _age(self, merged: Merged) -> list[dict[str, Any]]:
+        """An open incident grows older by a window, and closes when it has been quiet for long enough."""
+        incident = self.incident
+        if incident is None:
+            return []
+        incident.windows += 1
+        exit_rate = EXIT_SHARE * self.subject.limit
+        incident.quiet = incident.quiet + 1 if merged.s / merged.n < exit_rate else 0
+        if incident.quiet < WINDOWS:
+            return []
+        n, s = sum(row[0] for row in self._recent), sum(row[1] for row in self._recent)
+        reason = (
+            f"{self.subject.name} is back: {s:.12g} of the last {n} {self._units}, {WINDOWS} windows each "
+            f"under {exit_rate:g}; open for {incident.windows} windows, {incident.flags} flags"
+        )
+        return [self._closed(incident, reason, [len(self._recent), n, s])]
+
+    def absent(self, end_ms: int, season_ms: int) -> list[dict[str, Any]]:
+        """Another window has closed, at `end_ms` (of a slice: a merged one of the whole), that holds nothing of the
+        subject. An open incident ends where that has been so for a season: nobody would ever see it quiet."""
+        self._absent[1] += 1
+        incident, (heard_ms, windows) = self.incident, self._absent
+        if incident is None or windows < WINDOWS or end_ms - heard_ms < season_ms:
+            return []
+        reason = (
+            f"{self.subject.name} is gone: none of its {self._units} have come since {iso(heard_ms)}, "
+            f"{windows} windows; open for {incident.windows} windows, {incident.flags} flags"
+        )
+        # Should it come back as bad as it went, that is a change from what it was before.
+        n = sum(row[0] for row in self._recent)
+        return [self._closed(incident, reason, [WINDOWS, n, n * incident.before])]
+
+    def _closed(self, incident: Incident, reason: str, quiet: list[float]) -> dict[str, Any]:
+        """The incident's end. `quiet`: windows, records and bad ones that the next alarm is set against."""
+        n, s = sum(row[0] for row in self._recent), sum(row[1] for row in self._recent)
+        flag = _Flag(
+            incident.detector, "down", incident.after, s / n, self._adwin.width, self._adwin.estimation, reason
+        )
+        event = self._event("closed", flag)
+        self.incident = None
+        # The next alarm is counted from here.
+        self._sr.reset()
+        self._armed = True
+        self._earlier, self._recent = quiet, deque()
+        return event
+
+    def _event(self, event: str, flag: _Flag) -> dict[str, Any]:
+        start_ms, end_ms = self._last_ms
+        return {
+            "event": event,
+            "incident": self.incident.id if self.incident is not None else "",
+            "revision": self.revision,
+            "criterion": self.subject.name,
+            "detector": flag.detector,
+            "direction": flag.direction,
+            "window_start_ms": start_ms,
+            "window_end_ms": end_ms,
+            "before": flag.before,
+            "after": flag.after,
+            "width": flag.width,
+            "estimation": flag.estimation,
+            "reason": flag.reason,
+        }
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything as JSON."""
+        return {
+            "merger": self._merger.snapshot(),
+            "adwin": self._adwin.snapshot(),
+            "sr": self._sr.snapshot(),
+            "armed": [self._armed, *self._counted],
+            "recent": [list(row) for row in self._recent],
+            "earlier": self._earlier,
+            "last_ms": self._last_ms,
+            "absent": self._absent,
+            "incident": asdict(self.incident) if self.incident is not None else None,
+        }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Take up a snapshot. A detector whose state cannot be used begins anew; the events then say so."""
+        self._armed, *self._counted = snapshot["armed"]
+        self._recent = deque(list(row) for row in snapshot["recent"])
+        self._earlier, self._last_ms = list(snapshot["earlier"]), list(snapshot["last_ms"])
+        self._absent = list(snapshot.get("absent", [self._last_ms[1], 0]))
+        self.incident = Incident(**snapshot["incident"]) if snapshot["incident"] is not None else None
+        events = []
+        for name, detector in (("merger", self._merger), ("adwin", self._adwin), ("sr", self._sr)):
+            try:
+                detector.restore(snapshot[name])
+            except StateRefused as refused:
+                flag = _Flag("sr" if name == "sr" else "adwin", "up", 0.0, 0.0, 0, 0.0, f"began anew: {refused}")
+                events.append(self._event("restarted", flag))
+        return events

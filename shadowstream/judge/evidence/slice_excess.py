@@ -1,0 +1,221 @@
+"""Which slices hold the excess: the few values of declared dimensions, alone or in pairs, that explain a mismatch rate.
+
+Cells are (dimension values) with n pairs and s that differ, singles and pairs of dimensions. The list is made so:
+
+1. E_above(n, s, limit) for each of K cells, and the e-BH list at alpha: of the cells by falling E the first
+   k* = max{k : E_(k) >= K / (alpha k)} (Wang & Ramdas, "False discovery rate control with e-values", 2022; valid under
+   any dependence, which overlapping cells have).
+2. By falling lower limit of their rates: the worst cell that is sure comes first.
+3. Whatever something that stands before it explains is left out. A cell whose E against its parent's rate stays under
+   K / alpha is no worse than its parent: carrier=UA,month=3 where all of carrier=UA is bad, and carrier=UA where
+   everything is. And a cell that without the pairs of a cell before it is no excess: origin=EWR, from where UA flies.
+
+Worked: UA's scores are wrong and half of what leaves EWR is UA's. Step 1 lists carrier=UA (rate 1), origin=EWR (.5) and
+all pairs with UA (rate 1); step 2 puts carrier=UA first, for its n is the greatest; by step 3 its pairs go with it, and
+EWR, whose other pairs all agree. One line is left (test_one_bad_carrier_is_one_line).
+
+e-BH holds for the evidence of one moment and not for running maxima, so what *latches* is a cell whose E by itself has
+reached K / alpha at some closing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from shadowstream.compare.slices import OTHER, least
+from shadowstream.judge.evidence.rates import log_e_above, lower_limit
+from shadowstream.judge.windows.window_counts import Pair, Slice, plus
+
+CELLS_MAX = 4_000
+LISTED_MAX = 10
+
+
+class Listed(NamedTuple):
+    """A slice that holds an excess. `log_e`: against the limit."""
+
+    name: Slice
+    n: int
+    s: int
+    lower: float
+    log_e: float
+
+
+class Cells:
+    """The cells of one revision: sums over closed windows.
+
+    At most `values_max` exact values per dimension (those with the smallest hashes, so that no order matters) and
+    `CELLS_MAX` cells; pairs of cells for which there is no room are counted in `dropped`, where they stay.
+    """
+
+    def __init__(self, limit: float, alpha: float, values_max: int) -> None:
+        self.limit, self.alpha = limit, alpha
+        self.cells: dict[Slice, Pair] = {}
+        self.latched: dict[Slice, int] = {}
+        """Start of the window at whose closing the E of a cell first reached K / alpha."""
+        self.dropped = 0
+        self._values_max = values_max
+        self._exact: dict[str, frozenset[str]] = {}
+
+    def close(self, start_ms: int, on_time: Mapping[Slice, Pair], late: Mapping[Slice, Pair]) -> dict[Slice, Pair]:
+        """Take a closed window; its singles on time, with the values' names as they are kept."""
+        if not on_time and not late:
+            return {}
+        self._fold([*on_time, *late])
+        singles: dict[Slice, Pair] = {}
+        for name, (n, s) in sorted(on_time.items()):
+            kept = self._kept(name)
+            self._add(kept, n, s)
+            if len(kept[0]) == 1:
+                plus(singles, kept, n, s)
+        for name, (n, s) in sorted(late.items()):
+            self._add(self._kept(name), n, s)
+        need = math.log(max(len(self.cells), 1) / self.alpha)
+        for name in sorted({self._kept(name) for name in (*on_time, *late)}):
+            if name not in self.latched and self._log_e(name, self.limit) >= need:
+                self.latched[name] = start_ms
+        return dict(sorted(singles.items()))
+
+    def _fold(self, names: Iterable[Slice]) -> None:
+        seen: dict[str, set[str]] = {}
+        for dimensions, named in names:
+            if len(dimensions) == 1:
+                seen.setdefault(dimensions[0], set()).add(named[0])
+        shrunk = False
+        for dimension, values in seen.items():
+            before = self._exact.get(dimension, frozenset())
+            after = least(before | values, self._values_max)
+            shrunk |= not before <= after
+            self._exact[dimension] = after
+        if shrunk:
+            cells, self.cells = self.cells, {}
+            for name, (n, s) in cells.items():
+                plus(self.cells, self._kept(name), n, s)
+            self.latched = {name: at for name, at in self.latched.items() if name in self.cells}
+
+    def _kept(self, name: Slice) -> Slice:
+        dimensions, values = name
+        exact = self._exact
+        return dimensions, tuple(
+            value if value in exact.get(dimension, ()) else OTHER
+            for dimension, value in zip(dimensions, values, strict=True)
+        )
+
+    def _add(self, name: Slice, n: int, s: int) -> None:
+        if name not in self.cells and len(self.cells) >= CELLS_MAX:
+            self.dropped += n
+            return
+        plus(self.cells, name, n, s)
+
+    def _log_e(self, name: Slice, rate: float) -> float:
+        return _log_e(self.cells.get(name, (0, 0)), rate)
+
+    def listing(self, everything: Pair) -> list[Listed]:
+        """The slices that hold the excess now, worst first. `everything`: all pairs, and those that differ."""
+        return listing(self.cells, everything, self.limit, self.alpha)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything as JSON."""
+        return {
+            "cells": [[*name, *pair] for name, pair in sorted(self.cells.items())],
+            "latched": [[*name, at] for name, at in sorted(self.latched.items())],
+            "exact": {dimension: sorted(values) for dimension, values in self._exact.items()},
+            "dropped": self.dropped,
+        }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Take up a snapshot."""
+        self.cells = {(tuple(names), tuple(values)): (n, s) for names, values, n, s in snapshot["cells"]}
+        self.latched = {(tuple(names), tuple(values)): at for names, values, at in snapshot["latched"]}
+        self._exact = {dimension: frozenset(values) for dimension, values in snapshot["exact"].items()}
+        self.dropped = snapshot["dropped"]
+
+
+def listing(cells: Mapping[Slice, Pair], everything: Pair, limit: float, alpha: float) -> list[Listed]:
+    """The e-BH list of cells over `limit`, worst first, without what stands before explains; see the head."""
+    log_es = {name: _log_e(pair, limit) for name, pair in cells.items()}
+    found = e_bh(log_es, alpha)
+    listed = [Listed(name, *cells[name], lower_limit(*cells[name], alpha), log_es[name]) for name in found]
+    # Among equals the greater cell, then the simpler one.
+    listed.sort(key=lambda one: (-one.lower, -one.n, len(one.name[0]), one.name))
+    need = math.log(max(len(cells), 1) / alpha)
+    kept: list[Listed] = []
+    for one in listed:
+        if not _as_its_parent(one, kept, cells, everything, need) and not _explained(one, kept, cells, limit, need):
+            kept.append(one)
+    return kept
+
+
+def e_bh(log_es: Mapping[Slice, float], alpha: float) -> list[Slice]:
+    """The cells that e-BH rejects at level `alpha`, by falling E.
+
+    >>> e_bh({(("a",), ("x",)): 9.0, (("a",), ("y",)): 0.0}, 0.05)
+    [(('a',), ('x',))]
+    """
+    ordered = sorted(log_es, key=lambda name: (-log_es[name], name))
+    last = 0
+    for k, name in enumerate(ordered, start=1):
+        if log_es[name] >= math.log(len(ordered) / (alpha * k)):
+            last = k
+    return ordered[:last]
+
+
+def slice_name(name: Slice) -> str:
+    """A slice in words.
+
+    >>> slice_name((("carrier", "origin"), ("UA", "EWR")))
+    'carrier=UA,origin=EWR'
+    """
+    return ",".join(f"{dimension}={value}" for dimension, value in zip(*name, strict=True))
+
+
+def _log_e(pair: Pair, rate: float) -> float:
+    n, s = pair
+    # At or under the rate no evidence speaks for more than it; most cells end here.
+    return log_e_above(n, s, rate) if 0 < s <= n and s > n * rate and rate < 1.0 else 0.0
+
+
+def _as_its_parent(
+    one: Listed, kept: Sequence[Listed], cells: Mapping[Slice, Pair], everything: Pair, need: float
+) -> bool:
+    dimensions, values = one.name
+    if len(dimensions) == 1:
+        # Everything but its worse sisters: beside one that is bad at .5 the one at .2 would be no worse than the whole.
+        sisters = [other for other in kept if other.name[0] == dimensions]
+        n, s = sum(other.n for other in sisters), sum(other.s for other in sisters)
+        parents = [(everything[0] - n, everything[1] - s)]
+    else:
+        parents = [
+            cells[parent]
+            for dimension, value in zip(dimensions, values, strict=True)
+            if (parent := ((dimension,), (value,))) in cells
+        ]
+    return any(n == one.n or _log_e((one.n, one.s), s / n) < need for n, s in parents if n > 0)
+
+
+def _explained(one: Listed, kept: Sequence[Listed], cells: Mapping[Slice, Pair], limit: float, need: float) -> bool:
+    """Whether what is left of a cell without the cells before it is no excess; one by one, then those of one kind."""
+    shared: dict[tuple[str, ...], list[int]] = {}
+    for other in kept:
+        n, s = _overlap(one.name, other.name, cells)
+        total = shared.setdefault(other.name[0], [0, 0])
+        total[0], total[1] = total[0] + n, total[1] + s
+        left = (one.n - n, one.s - s)
+        if n and _log_e(left, limit) < need:
+            return True
+    return any(n and _log_e((one.n - n, one.s - s), limit) < need for n, s in shared.values())
+
+
+def _overlap(one: Slice, other: Slice, cells: Mapping[Slice, Pair]) -> Pair:
+    """Pairs that two cells share, where a cell holds just those."""
+    held = dict(zip(*one, strict=True))
+    extra = dict(zip(*other, strict=True))
+    if any(held.get(dimension, value) != value for dimension, value in extra.items()):
+        return (0, 0)
+    both = held | extra
+    for name in (tuple(sorted(both)), tuple(sorted(both, reverse=True))):
+        pair = cells.get((name, tuple(both[dimension] for dimension in name)))
+        if pair is not None:
+            return pair
+    return (0, 0)

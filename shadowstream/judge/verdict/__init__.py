@@ -1,0 +1,1 @@
+"""From evidence to promote, reject or not yet, with reasons and caveats."""

@@ -1,0 +1,128 @@
+"""Caveats on evidence that is thinner than its counts: excused pairs, a noisy twin, few windows or keys, declared gaps.
+
+Pure: from counts alone. They hold nothing back; each names its share and the next step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shadowstream.config import Config
+from shadowstream.judge.coverage.coverage import declared_share
+from shadowstream.judge.coverage.coverage_losses import DECLARED
+from shadowstream.judge.criteria import LABELS, PAIRS, RATES
+from shadowstream.judge.evidence.rate_bounds import percent
+
+EXCUSED_SHARE = 0.2
+"""Share of pairs from which on what rules, tolerances or declared changes excuse is named."""
+DECLARED_SHARE = 0.1
+NOISE_SHARE = 0.05
+WAITING_SHARE = 0.5
+UNJUDGED_SHARE = 0.01
+BLOCKS_MIN, KEYS_MIN = 12, 30
+_EXCUSED = {
+    "ignored": "differ in ignored fields only: see the rules with ignore, and compare.added_fields",
+    "tolerated": "differ within a tolerance: see the tolerances of compare.rules",
+    "expected": "differ as declared: see compare.expected and compare.added_fields",
+}
+
+
+def blind_spots(
+    config: Config, outcomes: Mapping[str, int], windows: int, keys: int, *, final: bool = False
+) -> list[str]:
+    """The caveats. `windows`: closed windows with compared records; `keys`: buckets of keys that hold a pair; `final`:
+    the trial has read all that it was to read."""
+    return [
+        *_excused(outcomes),
+        *_unjudged(config, outcomes),
+        *_failed(outcomes),
+        *_waiting(config, outcomes),
+        *_noise(config, outcomes),
+        *_clusters(windows, keys, final=final),
+        *_declared(outcomes),
+    ]
+
+
+def _excused(outcomes: Mapping[str, int]) -> list[str]:
+    pairs = sum(outcomes.get(name, 0) for name in PAIRS)
+    return [
+        f"{percent(outcomes[name] / pairs)} of the pairs {advice}"
+        for name, advice in _EXCUSED.items()
+        if pairs and outcomes.get(name, 0) >= EXCUSED_SHARE * pairs
+    ]
+
+
+def _unjudged(config: Config, outcomes: Mapping[str, int]) -> list[str]:
+    """Pairs that differ where nobody asks whether pairs differ."""
+    judged = [one for one in config.judge.criteria if one.rate == "mismatch" and not (one.where or one.topic)]
+    n, s = RATES["mismatch"].counts(outcomes)
+    if any(not one.muted for one in judged) or not s or s < UNJUDGED_SHARE * n:
+        return []
+    why = "mismatch is muted" if judged else "mismatch is not among judge.criteria"
+    return [
+        f"{percent(s / n)} of the pairs ({s:,} of {n:,}) differ, and {why}: only what the other criteria name is "
+        "judged; see `shadowstream diff CONFIG`"
+    ]
+
+
+def _failed(outcomes: Mapping[str, int]) -> list[str]:
+    """Production's own failures: there the candidate is held against nothing."""
+    failed, every = outcomes.get("both_failed", 0), RATES["missing"].counts(outcomes).n
+    if not failed or failed < EXCUSED_SHARE * every:
+        return []
+    return [
+        f"{percent(failed / every)} of production's records say that production failed, and the candidate failed there "
+        "too: nothing was compared in them; see whether production.error names failures only"
+    ]
+
+
+def _waiting(config: Config, outcomes: Mapping[str, int]) -> list[str]:
+    """Pairs whose labels may still come: those that have come first may be of another kind."""
+    if config.labels is None or not any(one.rate == "labels" and not one.muted for one in config.judge.criteria):
+        return []
+    pairs, (*labelled, without) = sum(outcomes.get(name, 0) for name in PAIRS), (outcomes.get(x, 0) for x in LABELS)
+    waiting = pairs - sum(labelled) - without
+    if waiting <= WAITING_SHARE * pairs:
+        return []
+    return [
+        f"labels: {percent(waiting / pairs)} of the pairs still wait for their label, {sum(labelled):,} of {pairs:,} "
+        "have one: labels that come first may be of other pairs than those that come late; wait for labels.horizon_ms, "
+        "or ask for more with min_units"
+    ]
+
+
+def _noise(config: Config, outcomes: Mapping[str, int]) -> list[str]:
+    """How much two runs of production differ: below that no candidate can be told apart."""
+    both, shadow, twin, neither = (outcomes.get(f"joint_{name}", 0) for name in ("both", "shadow", "twin", "neither"))
+    every, noisy = both + shadow + twin + neither, both + twin
+    if config.twin is None or not every or noisy < NOISE_SHARE * every:
+        return []
+    return [
+        f"noise floor: production differs from its own second run in {percent(noisy / every)} of the pairs, "
+        f"the candidate in {percent((both + shadow) / every)}; a fault of that size is not seen: "
+        "look at the fields that differ with the twin, and set rules for what is noise"
+    ]
+
+
+def _clusters(windows: int, keys: int, *, final: bool) -> list[str]:
+    found = []
+    longer = "run a new trial over more event time" if final else "let it run"
+    if 0 < windows < BLOCKS_MIN:
+        found.append(
+            f"only {windows} windows have closed, at least {BLOCKS_MIN} are needed to see whether bad ones cluster in "
+            f"time: {longer}, or set a smaller judge.window_ms"
+        )
+    if 0 < keys < KEYS_MIN:
+        found.append(
+            f"all pairs are of {keys} {'key' if keys == 1 else 'keys'} (by bucket), at least {KEYS_MIN} are needed to "
+            "see whether bad ones cluster by key: judge traffic with more keys"
+        )
+    return found
+
+
+def _declared(outcomes: Mapping[str, int]) -> list[str]:
+    return [
+        f"{percent(share)} of production's records were left out as {name} ({DECLARED[name]}): nothing is known of them"
+        for name, share in sorted(declared_share(outcomes).items())
+        if share >= DECLARED_SHARE
+    ]

@@ -1,0 +1,270 @@
+"""A verdict in words for whoever has to act on it: where each criterion stands, what is missing, how long that takes.
+
+Pure: from a verdict record to what is to be said. Whatever speaks (`explain`, `report`) says the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shadowstream.judge.coverage.explained_absences import is_doubt
+from shadowstream.judge.criteria import LABELS
+from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.evidence.slice_excess import slice_name
+from shadowstream.judge.verdict.candidate_errors import failure_lines
+from shadowstream.judge.verdict.identity_fit import is_misfit
+from shadowstream.judge.verdict.new_trial_advice import NEW_TRIAL
+from shadowstream.judge.verdict.outlook import Outlook, duration_left, outlook_of
+from shadowstream.judge.verdict.verdict_notes import coverage_beside, coverage_notes, notes_of
+from shadowstream.judge.windows.covered_time import covered_sentence
+from shadowstream.judge.windows.event_windows import iso
+
+Verdict = Mapping[str, Any]
+
+AGED = "the newest judged data are of "
+"""How the reason begins of a promote that rests on old data alone."""
+_OVER = "the trial has read all that it was to read, so waiting adds nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What `explain` says. `blockers`: what stands in the way beside the criteria, or why it is rejected. `todo`: what
+    to do about all. `incidents`: what is open and who acts on it; `slices`: where the excess lies, worst first;
+    `notes`: what the verdict rests on. `hours`: of event time until everything that only needs more has enough."""
+
+    decision: str
+    standings: tuple[Outlook, ...]
+    blockers: tuple[str, ...]
+    todo: tuple[str, ...]
+    incidents: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    hours: float | None = None
+
+    @property
+    def unmet(self) -> list[Outlook]:
+        """Criteria that stand in the way of a promote."""
+        return [one for one in self.standings if not one.met]
+
+
+def explain(verdict: Verdict, decision: str, reasons: Sequence[str]) -> Explanation:
+    """Explain a verdict record (schemas/verdict.avsc).
+
+    `decision` and `reasons` are those to be explained: the record's own, or the gate's where it does not stand behind
+    the record (stale, overridden).
+    """
+    standings = tuple(outlook_of(one, verdict) for one in verdict["criteria"])
+    named = tuple(f"{one.criterion}: " for one in standings)
+    blockers: tuple[str, ...] = ()
+    if decision != "promote":
+        # Where each criterion stands says more than its reason; a reject is said as it was decided.
+        blockers = tuple(
+            reason for reason in reasons if decision == "reject" or is_doubt(reason) or not reason.startswith(named)
+        )
+    waits = [one.hours for one in standings if one.more and one.hours is not None and not one.muted]
+    duration = duration_left(verdict)
+    return Explanation(
+        decision,
+        standings,
+        blockers,
+        tuple(_todo(verdict, decision, standings, reasons)),
+        tuple(_incident(one) for one in verdict["incidents"]),
+        tuple(slice_line(one) for one in verdict["slices"]),
+        tuple(_notes(verdict, reasons)),
+        max([*waits, *([duration] if duration else [])], default=None),
+    )
+
+
+def _todo(verdict: Verdict, decision: str, standings: Sequence[Outlook], reasons: Sequence[str]) -> list[str]:
+    if decision != verdict["decision"]:
+        if any(reason.startswith(AGED) for reason in reasons):
+            return [
+                "see that new records come and that runner and joiner go on; for a trial of old records set bounded: "
+                "true, or ask with a larger --max-age"
+            ]
+        return ["see whether the judge runs (`shadowstream judge CONFIG`): it says each 30 s that it lives"]
+    if decision == "promote":
+        return ["promote the candidate: `gate` exits 0 for this revision"]
+    if decision == "reject":
+        return [
+            "do not promote: look at `shadowstream diff CONFIG`, mend the candidate and try again; another revision "
+            "starts at zero"
+        ]
+    if any(reason.endswith(NEW_TRIAL[1:]) for reason in verdict["reasons"]):
+        return [NEW_TRIAL]
+    if any(map(is_misfit, verdict["reasons"])):
+        return ["change identity in the config as said above: more records will not help; it is judged anew from zero"]
+    if verdict["windows_closed"] == 0:
+        return _of_no_window(verdict)
+    judged = [one for one in standings if not one.muted]
+    return [
+        *_to_wait_for(verdict, judged),
+        *_about_evidence(verdict, judged),
+        *_about_slices(verdict),
+        *_about_the_rest(verdict),
+    ]
+
+
+def _of_no_window(verdict: Verdict) -> list[str]:
+    rest = _about_the_rest(verdict)
+    if verdict["final"]:
+        return rest or [f"{_OVER}: see that production and the candidate write outputs, and run it anew"]
+    return rest or [
+        "wait until a window of event time closes; if none does, look whether production, runner and joiner go on "
+        "(their /readyz and the metric lag_records)"
+    ]
+
+
+def _to_wait_for(verdict: Verdict, standings: Sequence[Outlook]) -> list[str]:
+    found = _waits(verdict, standings)
+    if not (found and verdict["final"]):
+        return found
+    return [f"{_OVER}: run a new one over more event time, or see what is asked for in `judge` of the config"]
+
+
+def _waits(verdict: Verdict, standings: Sequence[Outlook]) -> list[str]:
+    waits = [one for one in standings if one.more and not one.met and one.n]
+    duration = duration_left(verdict) or 0.0
+    if not waits:
+        return [f"let it run {duration:.4g} h more of event time with traffic: the least duration"] if duration else []
+    slowest = max(waits, key=lambda one: (one.hours or 0, one.more or 0))
+    if duration > (slowest.hours or 0):
+        return [f"let it run {duration:.4g} h more of event time with traffic: the least duration takes longest"]
+    hours = "" if slowest.hours is None else f", about {slowest.hours:.4g} h of event time as they have come"
+    return [f"let it run: {slowest.criterion} takes longest, {slowest.more} more{hours}"]
+
+
+def _about_evidence(verdict: Verdict, standings: Sequence[Outlook]) -> list[str]:
+    said = []
+    for one in standings:
+        if one.met:
+            continue
+        if any(is_doubt(reason, f"{one.criterion}: ") for reason in verdict["reasons"]):
+            said.append(
+                f"{one.criterion}: see to it that the records are compared that may hold the partners, see above"
+            )
+        elif one.state in ("over the limit", "shown bad"):
+            said.append(
+                f"{one.criterion}: more records alone will not help: look at the differences (`shadowstream diff "
+                "CONFIG`) and mend the candidate, or set another limit if this one is not meant"
+            )
+        elif one.state == "no records":
+            said.append(f"{one.criterion}: {_nothing_came(one.criterion, verdict)}")
+        elif one.state == "no such field":
+            said.append(
+                f"{one.criterion}: correct its path in judge.criteria, which makes it another revision; `shadowstream "
+                "validate CONFIG` checks paths where schemas.dir has the schema of the outputs"
+            )
+        elif one.state == "not seen":
+            said.append(f"{one.criterion}: it saw too few of its units: see above, and the reasons of `gate`")
+        elif one.state == "clustered":
+            said.append(f"{one.criterion}: judge it by another unit, which makes it another revision: see above")
+        elif one.state == "not good lately":
+            # Where the rate as it has been all along would not pass them either, nothing need have changed.
+            other = "; or the last windows are too few for its rate: see above" if one.why[1:] else ""
+            said.append(
+                f"{one.criterion}: it was good and is not now: see what has changed (`shadowstream diff CONFIG`){other}"
+            )
+    return said
+
+
+def _nothing_came(criterion: str, verdict: Verdict) -> str:
+    if criterion != "labels":
+        return "nothing has come that it could be judged by; see what lowers the coverage"
+    labelled, every = _labelled(verdict)
+    if labelled:
+        return (
+            f"of {labelled} labelled pairs there is none on which only one side was right, so nothing tells them apart "
+            "yet; with `required: false` it stands in nobody's way until one comes"
+        )
+    ended = f"{every} pairs ended their wait without one; " if every else ""
+    return (
+        f"no pair has a label yet; {ended}see whether the topic of labels is written and `labels` runs, and whether "
+        "labels.id and labels.label_path name what a label holds"
+    )
+
+
+def _labelled(verdict: Verdict) -> tuple[int, int]:
+    """Pairs with a label, and all whose wait has ended."""
+    every = [verdict["outcomes"].get(name, 0) for name in LABELS]
+    return sum(every[:-1]), sum(every)
+
+
+def _about_slices(verdict: Verdict) -> list[str]:
+    parts = [reason for reason in verdict["reasons"] if reason.startswith(("slice ", "output topic "))]
+    if not any("shown to be over" in reason for reason in parts):
+        return []
+    kind = "a slice" if any(reason.startswith("slice ") for reason in parts) else "an output topic"
+    return [
+        f"{kind} is over a limit while the whole is not: look at its differences (`shadowstream diff CONFIG`) and mend "
+        "the candidate there; another revision starts at zero"
+    ]
+
+
+def _about_the_rest(verdict: Verdict) -> list[str]:
+    said = []
+    if any(reason.startswith("coverage: ") or "judge.min_coverage asks" in reason for reason in verdict["reasons"]):
+        said.append(
+            "coverage: change the keys named above, which makes another revision; more records alone will not help"
+        )
+    if verdict["remainder"]:
+        said.append(
+            f"conservation is broken: {verdict['remainder']} records are unaccounted for, so no count can be trusted; "
+            "read the log of the joiner, and start a new trial where records were deleted"
+        )
+    if verdict["incidents_open"]:
+        said.append(
+            "an incident is open: look at `shadowstream diff CONFIG`; it closes by itself once its rate is quiet, and "
+            "who acts on it says so with `shadowstream alerts ack CONFIG INCIDENT --by WHO`"
+        )
+    return said
+
+
+def _incident(one: Mapping[str, Any]) -> str:
+    if one["acknowledged_by"] is None:
+        whose = "nobody has acknowledged it"
+    else:
+        reason = f": {one['acknowledged_reason']}" if one["acknowledged_reason"] else ""
+        whose = f"{one['acknowledged_by']} acts on it{reason}"
+    if one["muted_by"] is not None:
+        until = "it closes" if one["muted_until_ms"] is None else iso(one["muted_until_ms"])
+        whose += f"; muted by {one['muted_by']} until {until}"
+    members = ", ".join(member for member in one["members"] if member != one["subject"])
+    with_ = f", with {members}" if members else ""
+    return f"{one['id']}: {one['subject']} since {iso(one['opened_ms'])}{with_}; {whose}"
+
+
+def _notes(verdict: Verdict, reasons: Sequence[str]) -> list[str]:
+    said = coverage_beside(verdict, reasons)
+    said += failure_lines(verdict)
+    labelled, every = _labelled(verdict)
+    if every:
+        said.append(f"labels: {labelled} of {every} pairs whose wait has ended were labelled")
+    if verdict["release"] is not None:
+        said.append(
+            f"attempt {verdict['attempt']} at release {verdict['release']}: each is judged more strictly than the last"
+        )
+    covered = covered_sentence(verdict)
+    if covered is not None:
+        said.append(covered)
+    return [*said, *(f"note: {note}" for note in notes_of(verdict)[len(coverage_notes(verdict)) :])]
+
+
+def span(verdict: Verdict) -> str:
+    """What event time a verdict covers, as a part of a sentence."""
+    if verdict["from_ms"] is None:
+        return "no window has closed"
+    return f"{verdict['windows_closed']} windows closed, {iso(verdict['from_ms'])} to {iso(verdict['to_ms'])}"
+
+
+def slice_line(said: Mapping[str, Any]) -> str:
+    """A slice of a verdict that holds the excess, in words.
+
+    >>> slice_line({"dimensions": ["carrier"], "values": ["UA"], "n": 4000, "s": 1000, "lower": 0.231})
+    'carrier=UA: 1,000 of 4,000 pairs differ (25 %), at least 23.1 % of all'
+    """
+    named = slice_name((tuple(said["dimensions"]), tuple(said["values"])))
+    share = f" ({percent(said['s'] / said['n'])})" if said["n"] else ""
+    return f"{named}: {said['s']:,} of {said['n']:,} pairs differ{share}, at least {percent(said['lower'])} of all"

@@ -1,0 +1,135 @@
+"""Whether the identity fits the records: sentences for a verdict whose records repeat an id or have none.
+
+An id that is not unique leaves all but its first record uncompared, and one that is not there leaves all. That is the
+config's fault and not the candidate's, so the verdict is not yet, with the share and what to change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shadowstream.config import Config
+from shadowstream.judge.criteria import counts
+from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.records import Side
+
+SHARE_MAX = 0.01
+"""Share of a side's records without an id, or that repeat one with another value, beyond which nothing is promoted."""
+PRODUCTIONS, CANDIDATES = "production's", "the candidate's"
+TOGETHER_MIN = 0.01
+TOGETHER_RECORDS = 20
+TOGETHER_RATIO = 2.0
+"""Missing and extra rise together where both shares are that large, rest on so many records, and are that near."""
+
+
+def no_id(config: Config, side: Side) -> str:
+    """Why a record of a side has no id, as a part of a sentence; also the reason of its row in diff."""
+    identity = config.identity
+    if identity.kind in ("key", "occurrence"):
+        return "null key"
+    if identity.path:
+        return f"no field {identity.path!r}"
+    name = identity.header if side is not Side.SHADOW or identity.kind == "id" else None
+    return f"no usable header {name or 's'!r}"
+
+
+def misfits(config: Config, outcomes: Mapping[str, int]) -> list[str]:
+    """Why the identity does not fit enough of production's or the candidate's records, as reasons for not yet."""
+    return list(misfits_by_outcome(config, outcomes).values())
+
+
+def misfits_by_outcome(config: Config, outcomes: Mapping[str, int]) -> dict[str, str]:
+    """The same by the outcome that the records have."""
+    production = production_records(outcomes)
+    shadow = sum(counts("extra", outcomes)[:1]) + sum(outcomes.get(name, 0) for name in _SHADOW_ALONE)
+    reasons: dict[str, str] = {}
+    for whose, side, records in (
+        ("production's", Side.PRODUCTION, production),
+        ("the candidate's", Side.SHADOW, shadow),
+    ):
+        repeated, without = (outcomes.get(f"{kind}_{side.word}", 0) for kind in ("repeated", "unpairable"))
+        if without > SHARE_MAX * records:
+            found = f"{_share(without, records, whose)} have {no_id(config, side)}; {_instead(config, side)}"
+            reasons[f"unpairable_{side.word}"] = found
+        if repeated > SHARE_MAX * records:
+            reasons[f"repeated_{side.word}"] = f"{_share(repeated, records, whose)} {_repeat(config, side)}"
+    return reasons
+
+
+def is_misfit(reason: str) -> bool:
+    """Whether a reason of a verdict is one of `misfits`.
+
+    >>> is_misfit("75 % of production's records (3 of 4) repeat a key; use identity: occurrence or coordinate")
+    True
+    >>> is_misfit("coverage: 20 % of production's records (1 of 5) were compared or judged")
+    False
+    """
+    if reason.startswith("coverage: "):
+        return False
+    return any(f" % of {whose} records (" in reason for whose in (PRODUCTIONS, CANDIDATES))
+
+
+_SHADOW_ALONE = ("undecodable_shadow", "unpairable_shadow", "duplicate_shadow", "repeated_shadow")
+
+
+def production_records(outcomes: Mapping[str, int]) -> int:
+    """Records of production that have ended, but those of the warm-up and those that were left out on purpose."""
+    alone = ("undecodable", "unpairable", "duplicate", "repeated")
+    return counts("missing", outcomes).n + sum(outcomes.get(f"{kind}_production", 0) for kind in alone)
+
+
+def few_repeats(config: Config, outcomes: Mapping[str, int]) -> list[str]:
+    """Repeats that hold nothing back, as caveats."""
+    records, repeated = production_records(outcomes), outcomes.get("repeated_production", 0)
+    if not 0 < repeated <= SHARE_MAX * records:
+        return []
+    return [f"{_share(repeated, records, PRODUCTIONS)} {_repeat(config, Side.PRODUCTION)}"]
+
+
+def rise_together(config: Config, outcomes: Mapping[str, int]) -> list[str]:
+    """A hint that ids may mean the same in other bytes: missing and extra in like shares, as a caveat."""
+    (records, _), (written, extra) = counts("missing", outcomes), counts("extra", outcomes)
+    missing = outcomes.get("missing", 0)
+    if min(missing, extra) < TOGETHER_RECORDS:
+        return []
+    one, other = missing / records, extra / written
+    if min(one, other) < TOGETHER_MIN or max(one, other) > TOGETHER_RATIO * min(one, other):
+        return []
+    what = {"coordinate": "inputs"}.get(config.identity.kind, f"{config.identity.kind}s")
+    if config.identity.kind == "occurrence":
+        what = "keys, or event times by more than identity.tolerance_ms,"
+    return [
+        f"missing and extra rise together: {percent(one)} and {percent(other)}; {what} may differ in bytes and "
+        "mean the same, as with schema ids, spacing or capitals: compare `shadowstream diff CONFIG --outcome missing` "
+        "with `--outcome extra`"
+    ]
+
+
+def _repeat(config: Config, side: Side) -> str:
+    kind = config.identity.kind
+    if kind == "key" and config.identity.outputs == "one":
+        return "repeat a key; use identity: occurrence or coordinate"
+    if kind == "id" and config.identity.outputs == "one":
+        named = f"at {config.identity.path!r}" if config.identity.path else f"in header {config.identity.header!r}"
+        return f"repeat an id {named}; use one that is unique, or identity: coordinate"
+    if side is Side.SHADOW:
+        return "are an output again that differs; the candidate's answer to one input is not the same each time"
+    return (
+        "name an input and output that another of them names; write identity.header as topic/partition/offset/k, or "
+        "use identity.outputs: many"
+    )
+
+
+def _instead(config: Config, side: Side) -> str:
+    identity = config.identity
+    if identity.kind in ("key", "occurrence"):
+        return "use identity: id or coordinate"
+    if identity.path:
+        return "set identity.path to a field that every output has, or use identity: key or occurrence"
+    if side is Side.PRODUCTION and identity.header is None:
+        return "set identity.header to the one by which production names its input, or use identity: key or occurrence"
+    return "set identity.header to one that every output has, or use identity: key or occurrence"
+
+
+def _share(records: int, of: int, whose: str) -> str:
+    return f"{percent(records / of)} of {whose} records ({records:,} of {of:,})"

@@ -1,0 +1,252 @@
+"""Whether labels came for a selected part of the pairs only: by whether both answers agree, by time, or by slice.
+
+A share of labels over all pairs hides a part that got none: labels that come for agreeing pairs, or in the first hours.
+Two parts are compared by a caveat. A part that the criterion needs is held against the criterion's `min_coverage`:
+"less than that share of it is labelled" must be shown by E_above of the pairs without a label, at a level that all
+parts share, so that a part of few pairs holds nothing back by chance. Pairs whose answers agree tell the sides apart
+in no case, so they are named and hold nothing back.
+
+Only pairs whose wait is over count (`settled_ms`): before that a label ends a pair, and its lack does not. By slice
+they are not told apart by time, so slices are looked at from the first part of time on that has settled.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from shadowstream.config import Config
+from shadowstream.judge.coverage.criterion_coverage import least_of
+from shadowstream.judge.criteria import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED, LABEL_PAIRS, LABELS
+from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.evidence.rates import log_e_above
+from shadowstream.judge.verdict.part_figures import by_value
+from shadowstream.judge.windows.event_windows import END, NEVER, Task, iso
+from shadowstream.judge.windows.expected_tasks import counts_labels
+
+SLOTS_MAX = 64
+"""Parts of time; beyond so many two neighbours become one."""
+UNEVEN = 0.8
+"""A part is named where its labelled share is less than this share of the other part's."""
+_DEVIATIONS = 4.0
+_PARTS = SLOTS_MAX + 1
+NAMED_MAX = 5
+"""Slices that are named one by one."""
+
+
+class Part(NamedTuple):
+    """Pairs whose wait is over, and how many of them got a label."""
+
+    labelled: int = 0
+    ended: int = 0
+
+    def plus(self, other: Part) -> Part:
+        """Both parts as one."""
+        return Part(self.labelled + other.labelled, self.ended + other.ended)
+
+    def minus(self, other: Part) -> Part:
+        """What is left without the other part."""
+        return Part(self.labelled - other.labelled, self.ended - other.ended)
+
+    @property
+    def share(self) -> float:
+        """The labelled share; 0 of no pair."""
+        return self.labelled / self.ended if self.ended > 0 else 0.0
+
+    @property
+    def words(self) -> str:
+        """The share with its counts."""
+        return f"{percent(self.share)} ({self.labelled:,} of {self.ended:,})"
+
+
+NOTHING = Part()
+
+
+class LabelCourse:
+    """Labels by slot of event time: of pairs whose answers agree, and of those whose answers differ.
+
+    >>> course = LabelCourse(1000)
+    >>> course.add(0, {"label_both_right": 3, "label_unlabelled": 2, "label_differ": 1, "label_differ_unlabelled": 1})
+    >>> course.settled(1000)
+    [(0, Part(labelled=3, ended=4), Part(labelled=0, ended=1))]
+    """
+
+    def __init__(self, window_ms: int) -> None:
+        self._slot_ms = window_ms
+        self._slots: dict[int, tuple[Part, Part]] = {}
+
+    def add(self, start_ms: int, figures: Mapping[str, int]) -> None:
+        """Add the labels of a window, or of a correction to it."""
+        ended = sum(figures.get(name, 0) for name in LABELS)
+        if not ended:
+            return
+        labelled = ended - figures.get(LABELS[-1], 0)
+        differ, unlabelled = figures.get(LABEL_DIFFER, 0), figures.get(LABEL_DIFFER_UNLABELLED, 0)
+        differing = Part(differ - unlabelled, differ)
+        agreeing = Part(labelled - differing.labelled, ended - differ)
+        self._put(start_ms // self._slot_ms, agreeing, differing)
+        while len(self._slots) > SLOTS_MAX:
+            slots, self._slots, self._slot_ms = self._slots, {}, 2 * self._slot_ms
+            for slot, parts in slots.items():
+                self._put(slot // 2, *parts)
+
+    def _put(self, slot: int, agreeing: Part, differing: Part) -> None:
+        before = self._slots.get(slot, (NOTHING, NOTHING))
+        self._slots[slot] = (before[0].plus(agreeing), before[1].plus(differing))
+
+    def settled(self, settled_ms: int) -> list[tuple[int, Part, Part]]:
+        """Start, agreeing and differing pairs of the slots that end at or before `settled_ms`, in order."""
+        return [
+            (slot * self._slot_ms, *parts)
+            for slot, parts in sorted(self._slots.items())
+            if (slot + 1) * self._slot_ms <= settled_ms
+        ]
+
+    def snapshot(self) -> list[Any]:
+        """Everything as JSON."""
+        return [self._slot_ms, [[slot, *a, *b] for slot, (a, b) in sorted(self._slots.items())]]
+
+    def restore(self, snapshot: list[Any]) -> None:
+        """Take up a snapshot."""
+        self._slot_ms, slots = snapshot
+        self._slots = {slot: (Part(*counts[:2]), Part(*counts[2:])) for slot, *counts in slots}
+
+
+class Selection(NamedTuple):
+    """What labels of a selected part hold against a promote, and what is named beside the verdict."""
+
+    blockers: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
+
+
+NOT_SELECTED = Selection()
+
+
+def settled_ms(tasks: Mapping[str, Task]) -> int:
+    """Event time before which the wait of every pair is over."""
+    return min(
+        (NEVER if not one.seq else one.watermark_ms for n, one in tasks.items() if counts_labels(n)), default=END
+    )
+
+
+def selection(
+    config: Config, alpha: float, course: LabelCourse, tasks: Mapping[str, Task], figures: Mapping[str, int]
+) -> Selection:
+    """Look at all parts. `alpha`: the level that they share; `figures`: those of all closed windows."""
+    criterion = next((one for one in config.judge.criteria if one.rate == "labels" and not one.muted), None)
+    if criterion is None:
+        return NOT_SELECTED
+    slots = course.settled(settled_ms(tasks))
+    least = least_of(criterion, config)
+    alpha /= _parts_of(config)
+    agreeing, differing = _sum(a for _, a, _ in slots), _sum(d for _, _, d in slots)
+    blockers, caveats = [], []
+    if _uneven(agreeing, differing):
+        caveats.append(
+            f"labels came for a selected part: {differing.words} of the pairs whose answers differ are labelled, and "
+            f"{agreeing.words} of those whose answers agree; see for which pairs labels are written"
+        )
+    if _too_low(differing, least, alpha):
+        blockers.append(
+            f"{criterion.id}: {differing.words} of the pairs whose answers differ got a label, and {agreeing.words} of "
+            f"those whose answers agree; its min_coverage asks for {percent(least)} of those that differ too: {_ADVICE}"
+        )
+    low = [(start_ms, part) for start_ms, *both in slots if _too_low(part := _sum(both), least, alpha)]
+    if low:
+        part = _sum(part for _, part in low)
+        blockers.append(
+            f"{criterion.id}: {part.words} of the pairs in {len(low)} of {len(slots)} parts of the time got a label, "
+            f"first from {iso(low[0][0])}; its min_coverage asks for {percent(least)} in each: {_ADVICE}"
+        )
+    low_slices, uneven_slices = _by_slice(config, criterion.id, least, alpha, figures) if slots else ([], [])
+    return Selection((*blockers, *low_slices), (*caveats, *_by_time(slots), *uneven_slices))
+
+
+def _parts_of(config: Config) -> int:
+    """How many parts share the level."""
+    return _PARTS + len(config.compare.dimensions) * (config.compare.values_max + 1)
+
+
+def _by_slice(
+    config: Config, criterion: str, least: float, alpha: float, figures: Mapping[str, int]
+) -> tuple[list[str], list[str]]:
+    """Values of dimensions that got too few labels, as reasons; dimensions whose values got them unevenly, as caveats.
+    `judge.slices: show` makes caveats of the reasons."""
+    dimensions = [one.name for one in config.compare.dimensions]
+    blockers: list[str] = []
+    caveats: list[str] = []
+    slices: dict[str, dict[str, Part]] = {}
+    for (dimension, value), counts in sorted(by_value(figures, dimensions, config.compare.values_max).items()):
+        ended, unlabelled = counts[LABEL_PAIRS], counts[LABELS[-1]]
+        if 0 <= unlabelled <= ended and ended > 0:
+            slices.setdefault(dimension, {})[value] = Part(ended - unlabelled, ended)
+    for dimension, parts in slices.items():
+        low = sorted((one for one in parts.items() if _too_low(one[1], least, alpha)), key=lambda one: one[1].share)
+        reasons = [
+            f"{criterion}: {part.words} of the pairs of slice {dimension}={value} got a label; its min_coverage asks "
+            f"for {percent(least)} in each: {_ADVICE}, or judge.slices: show"
+            for value, part in low[:NAMED_MAX]
+        ]
+        if low[NAMED_MAX:]:
+            reasons.append(f"{criterion}: {len(low) - NAMED_MAX} more slices of {dimension} got too few labels")
+        (blockers if config.judge.slices == "guard" else caveats).extend(reasons)
+        whole = _sum(parts.values())
+        uneven = [(part.share, value, part) for value, part in parts.items() if _uneven(part, whole.minus(part))]
+        if uneven:
+            _, value, part = min(uneven)
+            _, other, most = max((one.share, name, one) for name, one in parts.items())
+            if value == other:  # it alone got more than the rest
+                _, value, part = min((one.share, name, one) for name, one in parts.items())
+            caveats.append(
+                f"labels came for {percent(most.share)} of {dimension}={other} and {percent(part.share)} of "
+                f"{dimension}={value} ({most.labelled:,} of {most.ended:,} and {part.labelled:,} of {part.ended:,} "
+                "pairs); see for which slices labels are written"
+            )
+    return blockers, caveats
+
+
+_ADVICE = "see for which pairs no label is written, or set a smaller min_coverage where that is meant"
+
+
+def _by_time(slots: list[tuple[int, Part, Part]]) -> list[str]:
+    """The earlier half of the pairs against the later one."""
+    every, early, late = _sum(_sum(both) for _, *both in slots).ended, NOTHING, NOTHING
+    since_ms = None
+    for start_ms, *both in slots:
+        if 2 * early.ended < every and since_ms is None:
+            early = early.plus(_sum(both))
+            continue
+        since_ms = start_ms if since_ms is None else since_ms
+        late = late.plus(_sum(both))
+    if since_ms is None or not _uneven(early, late):
+        return []
+    return [
+        f"labels came for a selected part: {early.words} of the pairs before {iso(since_ms)} are labelled, and "
+        f"{late.words} since then; see whether labels are still written, and whether labels.horizon_ms is long enough"
+    ]
+
+
+def _sum(parts: Any) -> Part:
+    total = NOTHING
+    for part in parts:
+        total = total.plus(part)
+    return total
+
+
+def _uneven(one: Part, other: Part) -> bool:
+    """Whether the labelled shares differ by much, and by more than chance."""
+    if not (one.ended > 0 and other.ended > 0):
+        return False
+    both = one.plus(other)
+    deviation = math.sqrt(both.share * (1.0 - both.share) * (1 / one.ended + 1 / other.ended))
+    low, high = sorted((one.share, other.share))
+    return low < UNEVEN * high and high - low > _DEVIATIONS * deviation
+
+
+def _too_low(part: Part, least: float, alpha: float) -> bool:
+    """Whether less than `least` of a part is labelled, beyond chance at the level `alpha` of one part."""
+    unlabelled = part.ended - part.labelled
+    if not 0.0 < least < 1.0 or not 0 < unlabelled <= part.ended or part.share >= least:
+        return False
+    return log_e_above(part.ended, unlabelled, 1.0 - least) >= math.log(1.0 / alpha)

@@ -1,0 +1,103 @@
+"""What holds a promote back in a part of the trial: coverage of each declared value and output topic, rates by topic.
+
+The whole may be covered to 99.5 % while one tenant, or one output topic, is never compared at all. So each value of a
+dimension and each output topic is asked whether its own coverage lies under `judge.min_coverage`, on either side, and
+each output topic whether it lies over the limit of a criterion of whole records. The questions share the level of the
+slice guard (`slice_guard.level_of`): a part must be shown to be bad, by E_above of its own records.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from shadowstream.compare.slices import OTHER, UNDECODABLE
+from shadowstream.config import Config
+from shadowstream.judge.coverage.coverage import SIDES, Share, lowered_by, share_of
+from shadowstream.judge.criteria import RATES
+from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.evidence.rates import log_e_above
+from shadowstream.judge.verdict.criterion_units import Measure
+from shadowstream.judge.verdict.part_figures import PAIRS, outcomes_by_topic
+
+_LEAST_LOST, _MOST_LOST = 0.001, 0.999
+_OF_TOPIC = {"mismatch": "differ", "missing": "have no partner", "extra": "have no partner"}
+OTHERS_SHARE = 0.01
+
+
+def uncovered_values(
+    config: Config, need: float, values: Mapping[tuple[str, str], Counter[str]]
+) -> tuple[list[str], list[str]]:
+    """Values of dimensions whose records were not compared, as reasons; what is not known of others, as caveats."""
+    reasons, caveats = [], []
+    for (dimension, value), counts in sorted(values.items()):
+        if value == UNDECODABLE:
+            continue  # no value of anything: the coverage of the whole says so
+        found = _uncovered(config, need, f"slice {dimension}={value}", Counter(counts) + Counter(match=counts[PAIRS]))
+        reasons += [f"{one}; judge.slices: show lets slices decide nothing" for one in found]
+        everything = sum(one[PAIRS] for name, one in values.items() if name[0] == dimension)
+        if value == OTHER and counts[PAIRS] >= OTHERS_SHARE * everything > 0:
+            caveats.append(
+                f"dimension {dimension}: {percent(counts[PAIRS] / everything)} of the pairs have values beyond the "
+                f"{config.compare.values_max} of compare.values_max and are judged together: one that is bad may hide "
+                "among them; raise compare.values_max, or name it in a criterion with where"
+            )
+    return reasons, caveats
+
+
+def bad_topics(
+    config: Config, need: float, measures: Sequence[Measure], figures: Mapping[str, int]
+) -> tuple[list[str], list[str]]:
+    """Output topics that were not compared or are over a limit, as reasons; those without any record, as caveats."""
+    if len(config.production.outputs) < 2:
+        return [], []
+    reasons, caveats = [], []
+    by_topic = outcomes_by_topic(figures)
+    for topic in config.production.outputs:
+        outcomes = by_topic.get(topic, Counter())
+        if not any(share_of(side, outcomes).every for side in SIDES):
+            caveats.append(f"output topic {topic}: no record of it has been compared, so nothing is known of it")
+            continue
+        reasons += _uncovered(config, need, f"output topic {topic}", outcomes)
+        reasons += [one for measure in measures if (one := _over(measure, need, topic, outcomes, measures)) is not None]
+    return reasons, caveats
+
+
+def _uncovered(config: Config, need: float, part: str, outcomes: Mapping[str, int]) -> list[str]:
+    least = config.judge.min_coverage
+    lost_max = min(max(1.0 - least, _LEAST_LOST), _MOST_LOST)
+    for side in SIDES:
+        share = share_of(side, outcomes)
+        if share.value is None or share.value >= least or log_e_above(share.every, share.lost, lost_max) < need:
+            continue
+        return [f"{part}: {_covered(share)}; judge.min_coverage asks for {percent(least)}: {_why(share, outcomes)}"]
+    return []
+
+
+def _covered(share: Share) -> str:
+    whose = "production's" if share.side == "production" else "the candidate's"
+    return f"{percent(share.value or 0.0)} of {whose} records ({share.judged:,} of {share.every:,}) were compared"
+
+
+def _why(share: Share, outcomes: Mapping[str, int]) -> str:
+    return lowered_by(share, outcomes, {})[0]
+
+
+def _over(
+    measure: Measure, need: float, topic: str, outcomes: Mapping[str, int], measures: Sequence[Measure]
+) -> str | None:
+    """Why a topic is over the limit of a criterion of all topics; None where it is not, or has one of its own."""
+    rate, one = measure.criterion.rate, measure.criterion
+    own = any(other.criterion.rate == rate and other.criterion.topic == topic for other in measures)
+    if rate not in _OF_TOPIC or own or one.muted or one.where or one.topic:
+        return None
+    n, s = RATES[rate].counts(outcomes)
+    # What the other side lost may be the partners: then coverage is what is wrong there.
+    s -= {"extra": share_of("production", outcomes).lost, "missing": share_of("candidate", outcomes).lost}.get(rate, 0)
+    if not 0 < s <= n or s <= n * measure.limit or log_e_above(n, s, measure.limit) < need:
+        return None
+    return (
+        f"output topic {topic}: {s:,} of {n:,} {RATES[rate].units} ({percent(s / n)}) {_OF_TOPIC[rate]}, which is "
+        f"shown to be over the limit {percent(measure.limit)} of {measure.id}. Mend the candidate there, or give "
+        f"{rate} a criterion with topic: {topic} and a limit of its own"
+    )

@@ -1,0 +1,223 @@
+"""Whether a criterion has been shown bad, by its level or by an incident that stays, by what is known now.
+
+A reject is latched: whoever was shown to be bad at any closing stays so for this revision, whatever good comes later.
+But a record that was said missing may come after all; its correction says that the candidate was not bad there. So
+what is latched is not the sentence but the closings: the running totals of each closing are kept for as long as a
+correction may still reach its windows (`correctable_ms`), and are looked at again with what has been corrected.
+
+Worked: at 11:00 the totals hold 30 missing of 100, an excess, and the candidate is rejected. At 14:00 the 30 have come
+and were equal. The totals at 11:00 are now 0 of 100: no closing shows an excess, and the reject is withdrawn, as in a
+run in which they had come in order (tests/judge/test_levels.py). Had 20 of them come, 10 of 100 would stay a reject.
+
+Why this is the safer of the two ways: a promote needs every criterion shown good over the corrected totals and over
+the trailing windows, whether or not there was a reject, so withdrawing one lets nothing pass that is not proven; while
+keeping it would hold a fault against the candidate that it does not have. What has left the horizon is settled.
+
+Detectors are never fed again, so an incident that rests on such records stays open until it is quiet. Its reject is
+withdrawn where corrections have brought the windows since it opened under the rate at which an incident ends.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from shadowstream.config import Config
+from shadowstream.judge.coverage.explained_absences import EXCUSED_MAX
+from shadowstream.judge.drift.rate_monitor import EXIT_SHARE
+from shadowstream.judge.evidence.design_effect import NO_SQUARES, Squares, design_effect, squared
+from shadowstream.judge.evidence.varying_rate import Regimes
+from shadowstream.judge.verdict.criterion_units import Measure, Numbers, added
+from shadowstream.judge.windows.event_windows import END, NEVER, Closed, iso
+
+
+class Lasting(NamedTuple):
+    """An incident that has not gone away: why that rejects, and the windows from its opening to that closing."""
+
+    why: str
+    opened_ms: int
+    end_ms: int
+
+
+class Level:
+    """One criterion's evidence over the revision. Give it each closed window, in the order in which they close."""
+
+    def __init__(self, measure: Measure, config: Config) -> None:
+        self.reason: str | None = None
+        """Why the candidate is rejected, by what is known now."""
+        self.withdrawn: str | None = None
+        """The last reject that corrections have undone."""
+        self.measure = measure
+        self._rejects = measure.criterion.critical and not measure.criterion.muted
+        self._kept_ms = config.correctable_ms + 2 * config.judge.window_ms
+        self._window_ms = config.judge.window_ms
+        # Start, whether corrected, raw numbers; sorted. What came before them is one amount, which nothing undoes.
+        self._windows: list[tuple[int, bool, Numbers]] = []
+        self._before: Numbers = measure.nothing
+        self._squares: Squares = NO_SQUARES
+        self._regimes = Regimes(measure.limit)
+        self._counted = [0, 0]
+        self._from_ms = NEVER
+        self._settled: str | None = None
+        self._lasting: Lasting | None = None
+        self.excused = 0
+        """Bad records that need not be the candidate's fault, of all that has come."""
+
+    def excuse(self, lost: Mapping[str, int]) -> None:
+        """Take the records that could not be read, paired or kept, of all windows: their partners may be what is bad.
+
+        A loss may stand in a later window than its partner, so each closing is looked at again with all of them.
+        """
+        excused = self.measure.excused(lost)
+        if excused == self.excused:
+            return
+        self.excused = excused
+        if self._lasting is not None and not self._stands(self._lasting):
+            self._lasting = None
+        if self._rejects and self.reason is not None:
+            # No caveat says so: whether a reject stood for a moment depends on which side was read first.
+            self.reason = self._judged(whole=True)
+
+    def close(self, window: Closed, lasting: Lasting | None) -> None:
+        """Take a window with the corrections that close with it, and what an incident says now."""
+        for figures in (window.outcomes, *window.corrections.values()):
+            n, s = self.measure.counts(figures)
+            self._counted = [self._counted[0] + n, self._counted[1] + s]
+        self._add(window.start_ms, self.measure.raw(window.outcomes, window.buckets), corrected=False)
+        for start_ms, figures in window.corrections.items():
+            late = window.late_buckets.get(start_ms, {})
+            self._add(start_ms, self.measure.raw(figures, late), corrected=True)
+        if self._lasting is None or not self._stands(self._lasting):
+            self._lasting = lasting if lasting is not None and self._stands(lasting) else None
+        if self._rejects:
+            said, self.reason = self.reason, self._judged(whole=bool(window.corrections))
+            # Labels of one window that come before those of another correct nothing.
+            if said is not None and self.reason is None and not self.measure.late:
+                self.withdrawn = said
+        # A window that holds corrections alone is there because of when they came.
+        if window.start_ms != END and window.outcomes:
+            horizon_ms = window.start_ms - self._kept_ms
+            self._settle(min(horizon_ms, window.labelled_ms) if self.measure.late else horizon_ms)
+
+    @property
+    def undone(self) -> str | None:
+        """The reject that corrections have undone, for a caveat. None where losses excuse: whether a reject ever stood
+        there depends on which side was read first, and a verdict says the same in a replay."""
+        return self.withdrawn if self.reason is None and not self.excused else None
+
+    @property
+    def amount(self) -> Numbers:
+        """All evidence there is, corrections included."""
+        total = self._before
+        for _, _, raw in self._windows:
+            total = added(total, self.measure.amount(raw))
+        return total
+
+    def excess(self, amount: Numbers) -> str | None:
+        """Why an amount shows the criterion bad; None where it does not, or where what is bad is excused."""
+        return None if self._is_excused() else self.measure.excess(amount, self.excused)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Records and bad ones, whatever the unit."""
+        return self._counted[0], self._counted[1]
+
+    def deff(self, counts: Numbers) -> float:
+        """The design effect by window of the counts (units, bad units) that `amount` holds; see `regimes`."""
+        squares, regimes = self._squares, self._regimes.copy()
+        for _, _, raw in self._windows:
+            squares = squared(squares, raw)
+            regimes.add(raw)
+        n, s = counts[:2]
+        return regimes.design_effect(design_effect(n, s, squares), n, s)
+
+    def _add(self, start_ms: int, raw: Numbers, *, corrected: bool) -> None:
+        if not any(raw):
+            return
+        if start_ms < self._from_ms:
+            # Beyond the horizon nobody corrects; where someone does, counts still add up, and shares stay as they are.
+            if len(raw) == len(self._before):
+                self._before = added(self._before, raw)
+            return
+        at = bisect_left(self._windows, start_ms, key=itemgetter(0))
+        if at < len(self._windows) and self._windows[at][0] == start_ms:
+            _, before, held = self._windows[at]
+            self._windows[at] = (start_ms, before or corrected, added(held, raw))
+        else:
+            self._windows.insert(at, (start_ms, corrected, raw))
+
+    def _judged(self, *, whole: bool) -> str | None:
+        """The first closing that shows an excess; without corrections only the newest can be new."""
+        if self._settled is not None:
+            return self._settled
+        if self._is_excused():
+            return None
+        if self.reason is not None and not whole:
+            return self.reason
+        total = self._before
+        for index, (_, _, raw) in enumerate(self._windows, start=1):
+            total = added(total, self.measure.amount(raw))
+            if whole or index == len(self._windows):
+                shown = self.measure.excess(total, self.excused)
+                if shown is not None:
+                    end_ms = self._windows[index - 1][0] + self._window_ms
+                    return f"{shown}, as of {iso(end_ms)}"
+        return self._lasting.why if self._lasting is not None else None
+
+    def _is_excused(self) -> bool:
+        """Whether all records together are under the limit without those that are excused.
+
+        Shares of windows cannot be taken back one by one: by block a tenth of the bad records may be excused.
+        """
+        n, s = self._counted
+        if self.measure.criterion.unit == "block":
+            return self.excused > EXCUSED_MAX * s
+        return bool(self.excused) and s - self.excused <= n * self.measure.limit
+
+    def _stands(self, lasting: Lasting) -> bool:
+        """Whether corrections and excuses have left the windows of an incident bad."""
+        if self._is_excused():
+            return False
+        if lasting.opened_ms < self._from_ms:
+            return True
+        inside = [window for window in self._windows if lasting.opened_ms <= window[0] < lasting.end_ms]
+        total = self.measure.nothing
+        for _, _, raw in inside:
+            total = added(total, self.measure.amount(raw))
+        bad = self.measure.bad(self.measure.without(total, self.excused))
+        as_it_was = bad == self.measure.bad(total) and not any(window[1] for window in inside)
+        return as_it_was or bad >= total[0] * EXIT_SHARE * self.measure.limit
+
+    def _settle(self, horizon_ms: int) -> None:
+        """Forget windows that no correction reaches any more; what they showed stays."""
+        while self._windows and self._windows[0][0] < horizon_ms:
+            start_ms, _, raw = self._windows.pop(0)
+            self._before = added(self._before, self.measure.amount(raw))
+            self._squares = squared(self._squares, raw)
+            self._regimes.add(raw)
+            if self._rejects and self._settled is None and (shown := self.excess(self._before)) is not None:
+                self._settled = f"{shown}, as of {iso(start_ms + self._window_ms)}"
+        self._from_ms = max(self._from_ms, horizon_ms)
+        if self._rejects and self._lasting is not None and self._lasting.opened_ms < self._from_ms:
+            self._settled = self._settled or self._lasting.why
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything as JSON."""
+        return {
+            "windows": [list(window) for window in self._windows],
+            "before": [self._from_ms, list(self._before), list(self._squares), self._counted],
+            "regimes": self._regimes.snapshot(),
+            "said": [self.reason, self.withdrawn, self._settled, self.excused],
+            "lasting": self._lasting,
+        }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Take up a snapshot."""
+        self._windows = [(start, corrected, tuple(raw)) for start, corrected, raw in snapshot["windows"]]
+        self._from_ms, before, squares, self._counted = snapshot["before"]
+        self._before, self._squares = tuple(before), tuple(squares)
+        self._regimes.restore(snapshot["regimes"])
+        self.reason, self.withdrawn, self._settled, self.excused = snapshot["said"]
+        self._lasting = Lasting(*snapshot["lasting"]) if snapshot["lasting"] is not None else None

@@ -1,0 +1,191 @@
+"""Whether some value of a declared dimension is bad while the whole is good: what holds a promote back.
+
+A tenant of one record in a thousand can be wrong in all of them and move no rate of the whole. So each value of each
+dimension is held against the limit of each criterion that can be counted by value, by E_above of its own units: "this
+value lies over the limit". With K = (criteria + 2) * dimensions * (values_max + 1) such questions, two of them about
+coverage, and five for each of several output topics (`part_guard`), each asks for E >= K/alpha,
+so that of all of them together one errs with a probability of at most alpha, looked at as often as one likes (Ville for
+each, Boole over all; K does not depend on the values that come). tests/judge/calibration.py measures it.
+
+Nothing is asked to be *shown good*: a value with few records could not be, and would hold every promote back. What is
+too small to be judged either way is named beside the verdict.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from shadowstream.compare.slices import UNDECODABLE
+from shadowstream.config import Config
+from shadowstream.judge.coverage.coverage import share_of
+from shadowstream.judge.criteria import FAILED, agreed_of, no_units_of
+from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.evidence.rates import critical_n, log_e_above
+from shadowstream.judge.verdict.criterion_units import Measure
+from shadowstream.judge.verdict.part_figures import BAD, PAIRS, by_value
+from shadowstream.judge.verdict.part_guard import bad_topics, uncovered_values
+
+NAMED_MAX = 5
+OF_COVERAGE, OF_TOPIC = 2, 3
+"""Questions asked of each part beside the rates of slices: the coverage of either side, rates of an output topic."""
+_ENDED = (PAIRS, "both_failed", "missing", *FAILED)
+
+
+class Row(NamedTuple):
+    """Which figures of a value are units of a rate, which are bad ones, and what they are called."""
+
+    n: tuple[str, ...]
+    s: tuple[str, ...]
+    units: str
+    bad: str
+    agreed: tuple[str, ...] = ()
+    """Figures of bad units that are none, as of `criteria.Rate`."""
+    no_units: tuple[str, ...] = ()
+
+
+class Found(NamedTuple):
+    """What the guard holds against a promote, and which values are too small to be judged, as sentences."""
+
+    bad: tuple[str, ...] = ()
+    small: tuple[str, ...] = ()
+
+
+NOTHING_FOUND = Found()
+
+
+def row_of(measure: Measure) -> Row | None:
+    """How a criterion is counted by value of a dimension; None where it is not."""
+    criterion = measure.criterion
+    rows = {
+        "mismatch": Row((PAIRS,), (BAD,), "pairs", "differ"),
+        "field": Row((PAIRS,), (f"field/{criterion.path}",), "pairs", f"differ at {criterion.path}"),
+        "missing": Row(_ENDED, _ENDED[2:], "production records", "have no partner"),
+        "extra": Row((PAIRS, "extra"), ("extra",), "shadow records", "have no partner"),
+        "error": Row(
+            (*_ENDED, "undecodable_shadow"),
+            (*FAILED, "undecodable_shadow"),
+            "production records",
+            "have an error of the candidate",
+        ),
+        "check": Row(
+            (f"check/checked:{criterion.path}",),
+            (f"check/{criterion.check}:{criterion.path}",),
+            "values checked",
+            f"fail the check of {criterion.path}",
+            agreed_of(criterion),
+            no_units_of(criterion),
+        ),
+        # A part of what the mean adds up: differences of the whole bound, or a number on one side alone.
+        "mean": Row(
+            (f"mean/{criterion.path}/n",),
+            (f"mean/{criterion.path}/full",),
+            "pairs with numbers",
+            f"differ at {criterion.path} by the whole bound",
+        ),
+        "slower": Row(("latency_pairs",), ("latency_slower",), "pairs with both latencies", "are slower"),
+        "over": Row(("latency_pairs",), ("latency_over",), "pairs with both latencies", "are over the latency limit"),
+    }
+    return None if criterion.muted or criterion.where or criterion.topic else rows.get(criterion.rate)
+
+
+def guard(config: Config, alpha: float, measures: Sequence[Measure], figures: Mapping[str, int]) -> Found:
+    """Look at all values. `alpha`: the level that they share; `figures`: those of all closed windows."""
+    dimensions = [one.name for one in config.compare.dimensions]
+    rows = [(measure, row) for measure in measures if (row := row_of(measure)) is not None]
+    need = level_of(config, alpha, len(rows))
+    bad_parts, unknown = bad_topics(config, need, measures, figures)
+    if config.judge.slices != "guard" or not dimensions:
+        return Found(tuple(bad_parts), tuple(unknown))
+    values = by_value(figures, dimensions, config.compare.values_max)
+    reasons, caveats = uncovered_values(config, need, values)
+    bad_parts, unknown = _first([*bad_parts, *reasons]), [*unknown, *caveats]
+    lost = share_of("production", figures).lost  # of no known value, so any extra may have its partner there
+    everything = {one: sum(counts[PAIRS] for (name, _), counts in values.items() if name == one) for one in dimensions}
+    bad = [
+        (evidence, _bad(measure, row, name, counts, everything[name[0]]), name)
+        for name, counts in values.items()
+        if name[1] != UNDECODABLE
+        for measure, row in rows
+        if not (row.s == ("extra",) and counts["extra"] <= lost)
+        if (evidence := _log_e(measure, row, counts)) >= need
+    ]
+    over = {name for _, _, name in bad}
+    small = _small(rows, {name: counts for name, counts in values.items() if name not in over}, everything)
+    bad.sort(key=lambda one: (-one[0], one[1]))
+    more = [f"{len(bad) - NAMED_MAX} more slices are shown to be over a limit"] if len(bad) > NAMED_MAX else []
+    return Found((*bad_parts, *(sentence for _, sentence, _ in bad[:NAMED_MAX]), *more), (*unknown, *small))
+
+
+def level_of(config: Config, alpha: float, rates: int) -> float:
+    """ln E from which on a part is shown to be bad: all questions of all parts share `alpha`."""
+    dimensions, topics = len(config.compare.dimensions), len(config.production.outputs)
+    values = dimensions * (config.compare.values_max + 1) if config.judge.slices == "guard" else 0
+    questions = (rates + OF_COVERAGE) * values + ((OF_TOPIC + OF_COVERAGE) * topics if topics > 1 else 0)
+    return math.log(max(1, questions) / alpha)
+
+
+def _first(reasons: list[str]) -> list[str]:
+    left = len(reasons) - NAMED_MAX
+    more = [f"{left} more parts were not compared or are over a limit"] if left > 0 else []
+    return [*reasons[:NAMED_MAX], *more]
+
+
+def _counts(row: Row, counts: Mapping[str, int]) -> tuple[int, int]:
+    n, s, agreed, none = (
+        sum(counts.get(name, 0) for name in names) for names in (row.n, row.s, row.agreed, row.no_units)
+    )
+    return n - none, s - agreed
+
+
+def _log_e(measure: Measure, row: Row, counts: Mapping[str, int]) -> float:
+    n, s = _counts(row, counts)
+    # A correction whose record could not be read again leaves a count of one too few; that proves nothing.
+    return log_e_above(n, s, measure.limit) if 0 < s <= n and s > n * measure.limit else 0.0
+
+
+def _bad(measure: Measure, row: Row, name: tuple[str, str], counts: Counter[str], everything: int) -> str:
+    n, s = _counts(row, counts)
+    return (
+        f"slice {name[0]}={name[1]}: {s} of {n} {row.units} ({percent(s / n)}) {row.bad}, which is shown to be over "
+        f"the limit {percent(measure.limit)} of {measure.id}; the slice holds {_share(counts[PAIRS], everything)} "
+        "of all pairs. Mend the candidate there; judge.slices: show lets slices decide nothing"
+    )
+
+
+def _small(
+    rows: Sequence[tuple[Measure, Row]],
+    values: Mapping[tuple[str, str], Counter[str]],
+    everything: Mapping[str, int],
+) -> list[str]:
+    """The values with fewer pairs than show a perfect candidate good, worst first."""
+    of_pairs = [(measure, row) for measure, row in rows if row.n == (PAIRS,)]
+    if not of_pairs:
+        return []
+    measure, row = min(of_pairs, key=lambda one: (one[0].criterion.rate != "mismatch", one[0].id))
+    needed = critical_n(0, measure.limit, measure.alpha)
+    found = []
+    for (dimension, value), counts in sorted(values.items()):
+        n, s = _counts(row, counts)
+        if 0 < n < needed:
+            found.append((-s / n, -n, f"{dimension}={value}", n, s, _share(n, everything[dimension])))
+    found.sort()
+    said = [
+        f"slice {name}: {n} pairs ({share} of all), too few to be judged by themselves: {needed} are needed at the "
+        f"limit {percent(measure.limit)} of {measure.id}; {_how_many(s, n)} {row.bad}"
+        for _, _, name, n, s, share in found[:NAMED_MAX]
+    ]
+    if len(found) > NAMED_MAX:
+        rest = sum(one[3] for one in found[NAMED_MAX:])
+        said.append(f"{len(found) - NAMED_MAX} more slices are too small to be judged by themselves: {rest} pairs")
+    return said
+
+
+def _how_many(s: int, n: int) -> str:
+    return "all of them" if s == n else f"{s} of them" if s else "none of them"
+
+
+def _share(n: int, everything: int) -> str:
+    return percent(n / everything, 3) if everything else "none"

@@ -1,0 +1,358 @@
+"""The verdict: promote, reject or not yet, with the evidence it rests on and reasons a person can act on.
+
+Promote needs all of: every criterion shown good, the least duration of event time, no open incident, ledgers without
+remainder, at least one closed window, and every criterion shown good over the trailing windows alone (the candidate
+as it is now). A reject is latched: whoever was shown to be bad once stays so for this revision, unless what showed it
+has been corrected (`levels`). All else is not yet.
+
+A remainder forbids promote and never undoes or hinders a reject: a reject only blocks the release, so with records
+unaccounted for it is the safe answer of the two; the reasons then say both. What the verdict cannot vouch for stands
+beside the reasons (`caveats`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, NamedTuple
+
+from shadowstream.config import Config
+from shadowstream.judge.coverage.coverage import coverage, share_of, shed, top_reasons, uncovered
+from shadowstream.judge.coverage.path_sightings import Paths
+from shadowstream.judge.coverage.path_sightings import blockers as unseen_blockers
+from shadowstream.judge.coverage.path_sightings import caveats as unseen_caveats
+from shadowstream.judge.coverage.refused_records import refusals_of
+from shadowstream.judge.criteria import is_known, measured_otherwise, summed_otherwise
+from shadowstream.judge.drift.incident_groups import OpenIncident
+from shadowstream.judge.drift.rate_monitor import Watch
+from shadowstream.judge.evidence.slice_excess import LISTED_MAX, Listed
+from shadowstream.judge.verdict.blind_spots import blind_spots
+from shadowstream.judge.verdict.caveats import REPEATED_NAMES, caveats_of
+from shadowstream.judge.verdict.criterion_status import Standing
+from shadowstream.judge.verdict.guard_criteria import asks_for_error
+from shadowstream.judge.verdict.identity_fit import misfits_by_outcome
+from shadowstream.judge.verdict.label_selection import NOT_SELECTED, Selection
+from shadowstream.judge.verdict.operator_commands import Said
+from shadowstream.judge.verdict.side_notes import noise, side_notes
+from shadowstream.judge.verdict.slice_guard import NOTHING_FOUND, Found
+from shadowstream.judge.windows.event_windows import Windows
+from shadowstream.judge.windows.lateness import caveats_of_time, reasons_of_time
+from shadowstream.judge.windows.window_counts import Slice
+
+# What the digest covers: no wall clock, no offsets, nothing that depends on how records were split.
+EVIDENCE = (
+    "revision",
+    "decision",
+    "criteria",
+    "criteria_hash",
+    "outcomes",
+    "fields",
+    "coverage",
+    "coverage_candidate",
+    "coverage_lately",
+    "min_coverage",
+    "caveats",
+    "remainder",
+    "incidents_open",
+    "slices",
+    "windows_closed",
+    "from_ms",
+    "to_ms",
+    "warm_up",
+    "release",
+    "attempt",
+)
+_DIGITS = 12
+_LEDGER_LINES_MAX = 20
+
+
+class Slices(NamedTuple):
+    """The slices that hold the excess, worst first; since when their evidence stands by itself (`Cells.latched`); how
+    many cells there are, and pairs of cells for which there was no room."""
+
+    listed: Sequence[Listed]
+    latched: Mapping[Slice, int]
+    cells: int
+    dropped: int
+
+
+NO_SLICES = Slices((), {}, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What one verdict is built from.
+
+    `config` is that of the attempt (`attempts.at_attempt`); `hash` the `criteria_hash` of the one that was written.
+    `standings`: where each criterion stands, in the config's order. `rejected`: sentence by criterion that has been
+    shown bad, latched. `incidents`: what is open. `withdrawn`: sentences of rejects that corrections have undone.
+    `slices`: those that hold the excess. `watches`: of each criterion that is watched for change; `unwatched`: fields
+    and slices that there was no room to watch. `said`: what people said of it. `topics`: what has happened to topics of
+    the trial, so that nobody can read on. `lately`: outcomes of the last closed windows (`coverage.Lately`). `guarded`:
+    slices that are bad, or too small; `paths`: which of the config's paths values hold. `keys`: buckets of
+    keys that hold a pair. `labels`: what labels of a selected part hold against a promote.
+    """
+
+    config: Config
+    revision: str
+    windows: Windows
+    standings: Sequence[Standing]
+    rejected: Mapping[str, str]
+    incidents: Sequence[OpenIncident] = ()
+    withdrawn: Sequence[str] = ()
+    slices: Slices = NO_SLICES
+    watches: Sequence[Watch] = ()
+    unwatched: Sequence[str] = ()
+    said: Said | None = None
+    guarded: Found = NOTHING_FOUND
+    labels: Selection = NOT_SELECTED
+    paths: Paths = field(default_factory=Paths)
+    hash: str = ""
+    attempt: int = 1
+    topics: Sequence[str] = ()
+    lately: Mapping[str, int] = field(default_factory=dict)
+    keys: int = 0
+
+
+def criteria_hash(config: Config) -> str:
+    """SHA-256 over all that decides: the judge's settings, the rules of comparison, what else is counted of a pair."""
+    counted = config.compare.model_dump(mode="json", include={"checks", "latency"})
+    return digest(
+        {
+            "judge": config.judge.model_dump(mode="json"),
+            "rules": [rule.model_dump(mode="json") for rule in config.compare.rules],
+            "expected": [one.model_dump(mode="json") for one in config.compare.expected],
+            "added_fields": config.compare.added_fields,
+            **{name: item for name, item in counted.items() if item},
+        }
+    )
+
+
+def evidence_digest(verdict: Mapping[str, Any]) -> str:
+    """SHA-256 over the evidence of a verdict record; floats count with 12 significant digits.
+
+    The same for any order of records inside windows, any split into partitions and any restart.
+    """
+    return digest({name: verdict[name] for name in EVIDENCE})
+
+
+def digest(value: Any) -> str:
+    """SHA-256 over the canonical JSON of `value`: keys sorted, floats with 12 significant digits."""
+    canonical = json.dumps(_rounded(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        # -0.0 would be another text than 0.0.
+        return float(f"{value:.{_DIGITS - 1}e}") + 0.0
+    if isinstance(value, Mapping):
+        return {name: _rounded(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value
+
+
+def build(case: Case, now_ms: int) -> dict[str, Any]:
+    """The verdict record, as in schemas/verdict.avsc. `now_ms` is the wall clock and no part of the evidence."""
+    config, windows = case.config, case.windows
+    # What adds up to less than nothing is told as a reason: it is no count of anything.
+    outcomes = {name: units for name, units in sorted(windows.outcomes.items()) if units > 0}
+    judged = [one for one in case.standings if not one.measure.criterion.muted]
+    reasons_by_outcome = top_reasons(windows.figures)
+    misfits = {} if case.rejected else misfits_by_outcome(config, outcomes)
+    not_covered = uncovered(config, windows.figures, case.lately, reasons_by_outcome, misfits)
+    blockers = [*case.topics, *misfits.values(), *not_covered, *_unproven(case, judged), *_unfit(case, outcomes)]
+    if case.rejected:
+        decision = "reject"
+        reasons = [*_rejected(case), *case.topics, *_conservation(windows), *_incidents(case), *not_covered]
+    elif blockers:
+        decision, reasons = "not_yet", blockers
+    else:
+        decision, reasons = "promote", [one.good for one in judged]
+    remainders = windows.remainders()
+    record = {
+        "name": config.name,
+        "revision": case.revision,
+        "release": config.release,
+        "attempt": case.attempt,
+        "decision": decision,
+        "final": _final(case),
+        "reasons": reasons,
+        "criteria": [one.said for one in case.standings],
+        "criteria_hash": case.hash or criteria_hash(config),
+        "outcomes": outcomes,
+        "fields": {path: pairs for path, pairs in sorted(windows.fields.items()) if pairs > 0},
+        "coverage": coverage(windows.figures),
+        "coverage_candidate": share_of("candidate", windows.figures).value,
+        "coverage_lately": coverage(case.lately),
+        "min_coverage": config.judge.min_coverage,
+        "outcome_reasons": reasons_by_outcome,
+        "caveats": _caveats(case, outcomes),
+        "remainder": windows.remainder,
+        "ledgers": remainders[:_LEDGER_LINES_MAX],
+        "incidents_open": sorted(one.id for one in case.incidents),
+        "slices": _slices(case.slices),
+        "slices_counted": case.slices.cells,
+        "slices_dropped": case.slices.dropped,
+        "windows_closed": windows.closed,
+        "windows_open": windows.open,
+        "from_ms": windows.from_ms,
+        "to_ms": windows.to_ms,
+        "warm_up": outcomes.get("warm_up", 0),
+        "candidate_isolation": _ran(config),
+        "incidents": [_incident(one, case.said) for one in case.incidents],
+        "override": case.said.override if case.said is not None else None,
+        "min_duration_ms": config.judge.min_duration_ms,
+        "covered_ms": windows.covered.covered_ms,
+        "evaluated_at_ms": now_ms,
+        "sources": [
+            {"topic": topic, "partition": partition, "from_offset": low, "to_offset": high}
+            for (topic, partition), (low, high) in sorted(windows.sources.items())
+        ],
+        "noise": noise(windows.figures),
+    }
+    rounded: dict[str, Any] = _rounded(record)
+    return rounded | {"evidence_digest": evidence_digest(rounded)}
+
+
+def _caveats(case: Case, outcomes: Mapping[str, int]) -> list[str]:
+    """What the verdict cannot vouch for, whatever it decides."""
+    config, windows = case.config, case.windows
+    counted = {REPEATED_NAMES: windows.figures.get(REPEATED_NAMES, 0)}
+    found = [
+        caveats_of(config, {**outcomes, **counted}, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
+        blind_spots(config, outcomes, windows.closed, case.keys, final=_final(case)),
+        unseen_caveats(config, case.paths, windows.figures),
+        side_notes(config, windows.figures),
+        case.guarded.small,
+        case.labels.caveats,
+        caveats_of_time(windows),
+        refusals_of(config, windows),
+    ]
+    return [*chain.from_iterable(found)]
+
+
+def _final(case: Case) -> bool:
+    return case.config.bounded and case.windows.all_complete
+
+
+def _rejected(case: Case) -> list[str]:
+    """Why it is rejected, as it was first shown, beside what the criterion counts by now."""
+    now = {one.said["rate"]: one.said for one in case.standings}
+    return [
+        f"{why}; by now {now[name]['bad']:.6g} of {now[name]['n']} {now[name]['units']}" if name in now else why
+        for name, why in case.rejected.items()
+    ]
+
+
+def _slices(slices: Slices) -> list[dict[str, Any]]:
+    return [
+        {
+            "dimensions": list(one.name[0]),
+            "values": list(one.name[1]),
+            "n": one.n,
+            "s": one.s,
+            "lower": one.lower,
+            "log_e": one.log_e,
+            "latched_ms": slices.latched.get(one.name),
+        }
+        for one in slices.listed[:LISTED_MAX]
+    ]
+
+
+def _incident(one: OpenIncident, said: Said | None) -> dict[str, Any]:
+    ack = said.acks.get(one.id) if said is not None else None
+    mute = said.mutes.get(one.id) if said is not None else None
+    return {
+        "id": one.id,
+        "subject": one.subject,
+        "opened_ms": one.opened_ms,
+        "reason": one.reason,
+        "members": list(one.members),
+        "absorbed": one.absorbed,
+        "acknowledged_by": ack["by"] if ack else None,
+        "acknowledged_reason": ack["reason"] if ack else None,
+        "muted_by": mute["by"] if mute else None,
+        "muted_until_ms": mute["until_ms"] if mute else None,
+    }
+
+
+def _ran(config: Config) -> str:
+    if config.candidate.topic is not None:
+        return "external"
+    return "in-process" if config.candidate.trusted else "process"
+
+
+def _unproven(case: Case, standings: Sequence[Standing]) -> list[str]:
+    """What the evidence does not show yet: criteria, the trailing windows, duration."""
+    windows, judge = case.windows, case.config.judge
+    if windows.closed == 0:
+        return [f"no window with compared records has closed: {windows.holding()}"]
+    reasons = [reason for one in standings for reason in one.why]
+    return [*reasons, *reasons_of_time(windows, judge.min_duration_ms, _final(case))]
+
+
+def _conservation(windows: Windows) -> list[str]:
+    reasons = []
+    if windows.gaps:
+        reasons.append(f"conservation: {windows.gaps} stats records are missing in the joiner's sequence")
+    lines = windows.remainders()
+    for line in lines[:3]:
+        reasons.append(
+            f"conservation: ledger {line['ledger']}, {line['place']}: {line['expected']} expected, "
+            f"{line['counted']} counted"
+        )
+    if lines[3:]:
+        reasons.append(f"conservation: {len(lines) - 3} more ledger lines do not balance")
+    return reasons
+
+
+def _incidents(case: Case) -> list[str]:
+    return [
+        f"incident {one.id} is open: {one.reason}"
+        for one in sorted(case.incidents, key=lambda one: (one.opened_ms, one.id))
+    ]
+
+
+def _unfit(case: Case, outcomes: Mapping[str, int]) -> list[str]:
+    """What makes the evidence unfit to promote, whatever it shows."""
+    windows = case.windows
+    reasons = [*_conservation(windows), *_incidents(case), *case.guarded.bad]
+    reasons += unseen_blockers(case.config, case.paths, windows.figures)
+    unread = [name for name, task in windows.tasks.items() if task.seq and not task.ledgers]
+    if unread:
+        reasons.append(f"conservation: no ledger has come from {', '.join(unread[:5])}")
+    reasons += shed(case.config, windows.figures)
+    if asks_for_error(case.config):
+        reasons.append(
+            "error: judge.criteria asks for it and it cannot be judged: nobody counts the inputs of a candidate that "
+            "is a job of its own. Take error out of judge.criteria; where that is left out as a whole, the share of "
+            "the candidate's records that cannot be decoded is judged"
+        )
+    for one in case.config.judge.criteria:
+        for otherwise in summed_otherwise(one, windows.figures) if one.rate == "mean" else ():
+            reasons.append(
+                f"{one.id}: the joiner's sums are for {otherwise}, and say nothing of bound {one.bound!r} and limit "
+                f"{one.limit!r}; `replay --from-topics` adds them up anew"
+            )
+    for one in case.config.judge.criteria:
+        for otherwise in measured_otherwise(one, windows.figures) if one.rate == "cost" else ():
+            reasons.append(
+                f"{one.id}: the runner counted inputs over {otherwise}, which says nothing of reference_ms "
+                f"{one.reference_ms!r} and ratio {one.ratio!r}; only a trial under this config counts them"
+            )
+    for name, units in sorted(windows.outcomes.items()):
+        if units < 0:
+            reasons.append(f"outcome {name!r} adds up to {units}: a correction came without what it corrects")
+    for name in sorted(name for name in outcomes if not is_known(name)):
+        reasons.append(f"outcome {name!r} is not in the closed table; are joiner and judge of the same release?")
+    for task, records in sorted(windows.strangers.items()):
+        reasons.append(
+            f"{records} stats records came from {task}, which is no task of this trial; were partitions added? "
+            "Restart the judge"
+        )
+    return reasons

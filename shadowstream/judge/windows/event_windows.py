@@ -1,0 +1,399 @@
+"""Event-time windows over the statistics of all tasks: when one closes, and what it held.
+
+Theory of operation. Each task (output topic, partition) says in numbered records what it adds to which window, and a
+watermark below which it has ended everything. A window closes when every task has its watermark at or past the
+window's end; windows close in time order and never open again.
+
+A task's word on a window is final when its own watermark passes the window, and nothing else makes it so. A task that
+has nothing to read says a watermark too: the joiner takes it from the partitions that go on (`joiner.completeness.idleness`). So what is
+on time and what is late stands in the stats themselves, and is the same live, after a restart and in `replay`. Were the
+judge to let windows close without a task that is idle, it would depend on which partition of stats is read first:
+with B idle, A at 03:00, then B back at 00:00, B's records are late if A was read first and on time if B was.
+
+The trap is lateness. A correction (a `missing` that arrives after all) belongs to a window that its task has passed.
+Were "late" to mean "the window has closed already", this would depend on how fast the *other* tasks happen to be
+read: with tasks A and B at 12:00 and A then correcting 10:00-11:00, the correction would be on time if A is read
+first and late if B is. So a delta is late when *its own task's* watermark, as it stood before the record, had passed
+the window. Late deltas are evidence and never reach a detector. They are added when the window closes in which
+their task stood when it spoke (at once, after the last), so that the evidence after each closing, too, is the same
+for every interleaving (test_the_arrival_order_across_tasks_changes_nothing).
+
+Labels are late by nature, whoever is read first: what a task of the labels role says is a correction always, of its own
+window as it closes or with the next that does.
+
+========================  =========================================================
+a task is                 and holds open
+========================  =========================================================
+not heard of              everything
+heard of, idle or not     what ends after its watermark
+of the labels role        nothing
+complete                  nothing; all complete: everything closes
+========================  =========================================================
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from shadowstream.codecs.plausible import SUM_MAX, units
+from shadowstream.judge.coverage.coverage_losses import LOSSES
+from shadowstream.judge.criteria import COMPARED, FIELD, behind, bound_reasons, ended, figures_of, outcomes_of
+from shadowstream.judge.verdict.part_figures import of_topic
+from shadowstream.judge.windows.covered_time import CoveredTime
+from shadowstream.judge.windows.expected_tasks import counts_labels
+from shadowstream.judge.windows.sequence_numbers import Sequence
+from shadowstream.judge.windows.window_counts import Pair, Slice, Tally
+from shadowstream.records import REVISION_BYTES
+
+NEVER = -(2**63)
+END = 2**63 - 1
+STRANGERS_MAX, OTHERS = 20, "others"
+"""Tasks that are not expected and are named, and what the others are counted as."""
+
+
+@dataclass(slots=True)
+class Task:
+    """Where one task stands. `ledgers` by (ledger, place): expected, counted. `numbers`: its records that were taken.
+
+    `refused_marks`: marks that its joiner refused; `ahead`: records dated too far ahead of its clock.
+    """
+
+    numbers: Sequence = field(default_factory=Sequence)
+    watermark_ms: int = NEVER
+    idle: bool = False
+    complete: bool = False
+    pending: int = 0
+    refused_marks: int = 0
+    ahead: int = 0
+    ledgers: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def seq(self) -> int:
+        """The greatest sequence number taken, 0 for none."""
+        return self.numbers.last
+
+
+@dataclass(slots=True)
+class _Cell:
+    """An open window: what came on time, and the late deltas (by the window they correct) that close with it."""
+
+    on_time: Tally = field(default_factory=Tally)
+    late: dict[int, Tally] = field(default_factory=dict)
+
+
+@dataclass(slots=True, frozen=True)
+class Closed:
+    """A window that has just closed.
+
+    `outcomes` is what it held on time, all its figures: what detectors see. `corrections` are late deltas by the start
+    of the window that they correct, an earlier one. Either may be empty. `totals` is all evidence up to and with this
+    window. `buckets` and `slices` are of what came on time, `late_buckets` and `late_slices` of the corrections.
+    """
+
+    start_ms: int
+    end_ms: int
+    outcomes: dict[str, int]
+    corrections: dict[int, dict[str, int]]
+    totals: dict[str, int]
+    buckets: dict[int, Pair] = field(default_factory=dict)
+    late_buckets: dict[int, dict[int, Pair]] = field(default_factory=dict)
+    slices: dict[Slice, Pair] = field(default_factory=dict)
+    late_slices: dict[Slice, Pair] = field(default_factory=dict)
+    labelled_ms: int = END
+
+
+class Windows:
+    """Adds up the statistics of one revision and closes windows.
+
+    `expected` are the tasks that must be heard ("topic/partition"). Counted apart: `duplicates` (records seen
+    already), `foreign` (records or cells of other revisions), `strangers` (records of tasks that are not expected),
+    `late` (units that came late), `added_late` (compared records that came late and correct nothing), `refused`
+    (records that cannot be meant, by the reason of their `RecordError`). `least_ms` is the duration that must be
+    covered.
+
+    >>> windows = Windows("ab", 1000, ["t/0"])
+    >>> cell = {"start_ms": 0, "revision": "ab", "outcomes": {"match": 2}, "fields": {}}
+    >>> record = {"task": "t/0", "seq": 1, "revision": "ab", "sources": [], "windows": [cell], "ledgers": [],
+    ...           "pending": 0, "watermark_ms": 1000, "idle": False, "complete": False}
+    >>> [(window.start_ms, window.outcomes, window.totals) for window in windows.add(record)]
+    [(0, {'match': 2}, {'match': 2})]
+    """
+
+    def __init__(self, revision: str, window_ms: int, expected: Iterable[str], least_ms: int = 0) -> None:
+        self.revision = revision
+        self.window_ms = window_ms
+        self.tasks = {task: Task() for task in sorted(expected)}
+        self.figures: Counter[str] = Counter()
+        self.sources: dict[tuple[str, int], tuple[int, int]] = {}
+        self.closed = 0
+        self.from_ms: int | None = None
+        self.to_ms: int | None = None
+        self.duplicates = 0
+        self.foreign = 0
+        self.late = 0
+        self.added_late = 0
+        self.covered = CoveredTime(window_ms, least_ms)
+        self.strangers: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.held = 0
+        """Units of all records that were taken, without their signs: no total is larger."""
+        self.topics: frozenset[str] = frozenset()
+        """Output topics that some criterion counts by themselves."""
+        self.outputs: frozenset[str] = frozenset()  # each is a part of the trial (`part_guard`)
+        self.lost: Counter[str] = Counter()
+        """Records that lower coverage, by outcome, of all windows that anything has come of, open ones too."""
+        self._closed_to_ms = NEVER
+        self._cells: dict[int, _Cell] = {}
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        """Outcomes of the closed windows, corrections included."""
+        return Counter(outcomes_of(self.figures))
+
+    @property
+    def fields(self) -> Counter[str]:
+        """Mismatching pairs of the closed windows by path."""
+        return Counter(behind(FIELD, self.figures))
+
+    @property
+    def open(self) -> int:
+        """Windows that hold something and are not closed."""
+        return sum(1 for cell in self._cells.values() if +cell.on_time.figures)
+
+    @property
+    def all_complete(self) -> bool:
+        """Whether every expected task has ended everything; then every window is closed too."""
+        return bool(self.tasks) and all(task.complete for task in self.tasks.values())
+
+    def holding(self) -> str:
+        """Who holds the next window open, as a part of a sentence."""
+        tasks = {name: task for name, task in self.tasks.items() if not (task.complete or counts_labels(name))}
+        if not tasks:
+            return "all has been read to its end" if self.all_complete else "no task goes on: all are at their end"
+        if all(task.idle for task in tasks.values()):
+            return "no task goes on: all are idle or at their end"
+        silent = [name for name, task in tasks.items() if task.watermark_ms == NEVER]
+        ahead = [name for name in silent if tasks[name].ahead]
+        if ahead:
+            return (
+                f"all {tasks[ahead[0]].ahead} records of {ahead[0]} that tell a time are dated further ahead of the "
+                "joiner's clock than future_ms_max; set the clocks right, or raise future_ms_max"
+            )
+        if silent:
+            return f"nothing is known yet of {', '.join(silent[:5])}{' and others' if silent[5:] else ''}"
+        watermark_ms, name = min((task.watermark_ms, name) for name, task in tasks.items())
+        return f"{name} is the slowest, at {iso(watermark_ms)}"
+
+    def waiting_late(self) -> dict[int, int]:
+        """Compared records that came late and wait to be counted, by the start of the window that they close with:
+        where their task stood when it spoke of them."""
+        waiting = {
+            start_ms: sum(_compared(late.figures) for late in cell.late.values())
+            for start_ms, cell in sorted(self._cells.items())
+        }
+        return {start_ms: records for start_ms, records in waiting.items() if records > 0}
+
+    def add(self, record: Mapping[str, Any]) -> list[Closed]:
+        """Take one stats record (as in schemas/stats.avsc); the windows that it closes, in time order.
+
+        Records of one task come in the order of their `seq`; one that was seen already changes nothing, and one that is
+        left out leaves a gap in which it may still come (`sequence`).
+        """
+        task = self.tasks.get(record["task"])
+        if task is None:
+            known = record["task"] in self.strangers or len(self.strangers) < STRANGERS_MAX
+            self.strangers[record["task"] if known else OTHERS] += 1
+            return []
+        if (held := self.held + units(record)) > SUM_MAX:
+            self.refused["refused"] += 1
+            return []
+        if not task.numbers.take(record["seq"]):
+            self.duplicates += 1
+            return []
+        self.held = held
+        topic = record["task"].rpartition("/")[0]
+        labels = counts_labels(record["task"])
+        self._take_deltas(task, record["windows"], topic, labels=labels)
+        if record["revision"] == self.revision:
+            self._take_place(task, record)
+        else:
+            # Another revision's joiner: how far it is says nothing about ours.
+            self.foreign += 1
+        return self._close()
+
+    def _take_deltas(self, task: Task, deltas: Iterable[Mapping[str, Any]], topic: str, *, labels: bool) -> None:
+        # How far labels have come says nothing of where the judge stands.
+        passed_ms = self._closed_to_ms if labels else max(task.watermark_ms, self._closed_to_ms)
+        for delta in deltas:
+            # A joiner that has not yet read a mark of a revision knows it by the short name in the packed header only.
+            if delta["revision"] not in (self.revision, self.revision[: 2 * REVISION_BYTES]):
+                self.foreign += 1
+                continue
+            start_ms = delta["start_ms"]
+            figures = figures_of(delta)
+            if (of := delta.get("topic", topic)) in self.topics:
+                figures |= of_topic(of, figures)
+            elif of in self.outputs:
+                figures |= of_topic(of, ended(figures))
+            self.lost.update({name: figures[name] for name in LOSSES if name in figures})
+            if start_ms + self.window_ms > passed_ms and not labels:
+                self._cells.setdefault(start_ms, _Cell()).on_time.add(delta, figures)
+                continue
+            self.late += sum(abs(units) for units in delta["outcomes"].values())
+            speaks_in_ms = END if passed_ms == END else passed_ms // self.window_ms * self.window_ms
+            if labels:
+                speaks_in_ms = max(speaks_in_ms, start_ms)
+            cell = self._cells.setdefault(speaks_in_ms, _Cell())
+            cell.late.setdefault(start_ms, Tally()).add(delta, figures)
+
+    def _take_place(self, task: Task, record: Mapping[str, Any]) -> None:
+        if record["watermark_ms"] is not None:
+            task.watermark_ms = max(task.watermark_ms, record["watermark_ms"])
+        task.refused_marks = max(task.refused_marks, record.get("refused_marks", 0))
+        task.idle = record["idle"]
+        task.pending = record["pending"]
+        task.ahead = record.get("ahead", 0)
+        if record["complete"]:
+            task.complete = True
+            task.watermark_ms = END
+        for line in record["ledgers"]:
+            task.ledgers[line["ledger"], line["place"]] = (line["expected"], line["counted"])
+        for source in record["sources"]:
+            place = (source["topic"], source["partition"])
+            low, high = self.sources.get(place, (source["from_offset"], source["to_offset"]))
+            self.sources[place] = (min(low, source["from_offset"]), max(high, source["to_offset"]))
+
+    def _boundary_ms(self) -> int:
+        """Event time below which windows close; see the table at the head."""
+        if all(task.complete for task in self.tasks.values()):
+            return END if self.tasks else self._closed_to_ms
+        marks = [task.watermark_ms for name, task in self.tasks.items() if not (task.complete or counts_labels(name))]
+        return min(marks, default=self._closed_to_ms)
+
+    def _close(self) -> list[Closed]:
+        boundary_ms = self._boundary_ms()
+        # After the end only corrections come, and those count at once.
+        if boundary_ms <= self._closed_to_ms and boundary_ms != END:
+            return []
+        self._closed_to_ms = boundary_ms
+        due = sorted(
+            start_ms for start_ms in self._cells if boundary_ms == END or start_ms + self.window_ms <= boundary_ms
+        )
+        return [self._close_one(start_ms, self._cells.pop(start_ms)) for start_ms in due]
+
+    def _close_one(self, start_ms: int, cell: _Cell) -> Closed:
+        on_time = _nonzero(cell.on_time.figures)
+        if any(name in COMPARED for name in on_time):
+            self.closed += 1
+            self.from_ms = start_ms if self.from_ms is None else self.from_ms
+            self.to_ms = start_ms + self.window_ms
+        self.covered.add(start_ms, _compared(on_time))
+        self.figures.update(on_time)
+        late = {at_ms: cell.late[at_ms] for at_ms in sorted(cell.late)}
+        for at_ms, correction in late.items():
+            self.figures.update(correction.figures)
+            self.added_late += _compared(correction.figures)
+            self.covered.add(at_ms, _compared(correction.figures))
+        bound_reasons(self.figures)
+        return Closed(
+            start_ms,
+            start_ms + self.window_ms,
+            on_time,
+            {at_ms: _nonzero(correction.figures) for at_ms, correction in late.items()},
+            _nonzero(self.figures),
+            dict(cell.on_time.buckets),
+            {at_ms: dict(correction.buckets) for at_ms, correction in late.items() if correction.buckets},
+            dict(cell.on_time.slices),
+            Tally.sum_of_slices(late.values()),
+            self._labelled_ms(),
+        )
+
+    def _labelled_ms(self) -> int:
+        said = [task.watermark_ms for name, task in self.tasks.items() if counts_labels(name)]
+        return min(said, default=END)
+
+    def remainders(self) -> list[dict[str, Any]]:
+        """Ledger lines that do not balance, as in schemas/verdict.avsc, in order of ledger and place."""
+        lines = [
+            {"ledger": ledger, "place": place, "expected": expected, "counted": counted}
+            for task in self.tasks.values()
+            for (ledger, place), (expected, counted) in task.ledgers.items()
+            if expected != counted
+        ]
+        return sorted(lines, key=lambda line: (line["ledger"], line["place"]))
+
+    @property
+    def gaps(self) -> int:
+        """Stats records that were never seen: the next sequence number was a later one."""
+        return sum(task.numbers.missing for task in self.tasks.values())
+
+    @property
+    def remainder(self) -> int:
+        """What conservation leaves over: all ledger differences without their sign, and the lost stats records."""
+        lines = (line for task in self.tasks.values() for line in task.ledgers.values())
+        return min(SUM_MAX, self.gaps + sum(abs(expected - counted) for expected, counted in lines))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything as JSON."""
+        return {
+            "tasks": {
+                name: asdict(task) | {"ledgers": [[*line, *counted] for line, counted in sorted(task.ledgers.items())]}
+                for name, task in self.tasks.items()
+            },
+            "figures": dict(self.figures),
+            "sources": [[*place, *span] for place, span in sorted(self.sources.items())],
+            "closed": [self.closed, self.from_ms, self.to_ms, self._closed_to_ms],
+            "counted": [self.duplicates, self.foreign, self.late, dict(self.strangers), self.added_late],
+            "covered": self.covered.snapshot(),
+            "refused": [dict(self.refused), self.held],
+            "lost": dict(self.lost),
+            "cells": [
+                [start_ms, cell.on_time.snapshot(), [[at_ms, late.snapshot()] for at_ms, late in cell.late.items()]]
+                for start_ms, cell in sorted(self._cells.items())
+            ],
+        }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Take up a snapshot. Expected tasks that it does not know begin anew; others are forgotten."""
+        for name in self.tasks:
+            said = dict(snapshot["tasks"].get(name, asdict(Task()) | {"ledgers": []}))
+            lines, numbers = said.pop("ledgers"), Sequence.of(said)
+            self.tasks[name] = Task(numbers, **said, ledgers={(line[0], line[1]): (line[2], line[3]) for line in lines})
+        self.figures = Counter(snapshot["figures"])
+        self.sources = {(topic, partition): (low, high) for topic, partition, low, high in snapshot["sources"]}
+        self.closed, self.from_ms, self.to_ms, self._closed_to_ms = snapshot["closed"]
+        self.duplicates, self.foreign, self.late, strangers, self.added_late = snapshot["counted"]
+        self.covered.restore(snapshot["covered"])
+        self.strangers = Counter(strangers)
+        refused, self.held = snapshot.get("refused", ({}, 0))
+        self.refused = Counter(refused)
+        self.lost = Counter(snapshot["lost"])
+        self._cells = {
+            start_ms: _Cell(Tally.of(on_time), {at_ms: Tally.of(late) for at_ms, late in lates})
+            for start_ms, on_time, lates in snapshot["cells"]
+        }
+
+
+def iso(time_ms: int) -> str:
+    """An event time for sentences.
+
+    >>> iso(1_356_998_400_000)
+    '2013-01-01T00:00:00Z'
+    """
+    try:
+        return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    except (OverflowError, ValueError, OSError):  # a year that the calendar does not have
+        return f"{time_ms} ms"
+
+
+def _compared(figures: Mapping[str, int]) -> int:
+    """Compared records among the figures of a window; of a correction that takes back as much as it adds, 0."""
+    return sum(figures.get(name, 0) for name in COMPARED)
+
+
+def _nonzero(counter: Mapping[str, int]) -> dict[str, int]:
+    return {name: counter[name] for name in sorted(counter) if counter[name]}

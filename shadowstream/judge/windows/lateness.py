@@ -1,0 +1,91 @@
+"""What the time of evidence is worth: how much of the least duration it covers, and how much of it came late.
+
+Late is what a task says of a window that its own watermark has passed (`windows`). It is evidence like any other and is
+counted with the window in which its task stands. No detector sees it, and it moves the trailing windows only where it
+belongs to one of them. So a few late records are named, and many hold promote back: most of what the candidate does now
+would be seen by nobody. Corrections take back as many records as they add and are no late records here.
+"""
+
+from __future__ import annotations
+
+from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.judge.windows.covered_time import hours
+from shadowstream.judge.windows.event_windows import END, Windows, iso
+
+WAITING_MAX = 0.01
+"""Beyond this share late records that no window holds yet may hide a rate that matters."""
+NAMED_FROM = 0.01
+LATE_MAX = 0.25
+
+
+def reasons_of_time(windows: Windows, least_ms: int, final: bool = False) -> list[str]:
+    """Why the time of the evidence does not suffice for a promote; empty where it does. `final`: nothing more comes."""
+    return [*_duration(windows, least_ms, final), *_waiting(windows), *_late(windows)]
+
+
+def caveats_of_time(windows: Windows) -> list[str]:
+    """What a verdict should say of records that came late, and of those dated ahead of the clock."""
+    said = []
+    share = _late_share(windows)
+    if NAMED_FROM <= share <= LATE_MAX:
+        said.append(
+            f"{windows.added_late} compared records ({_percent(share)}) came after their task had passed their window: "
+            "they count as evidence, and no detector of change has seen them"
+        )
+    ahead = sum(task.ahead for task in windows.tasks.values())
+    if ahead:
+        said.append(
+            f"{ahead} records are dated further ahead of the joiner's clock than future_ms_max: they count in the "
+            "window of their own time, and no window closes by them"
+        )
+    return said
+
+
+def _duration(windows: Windows, least_ms: int, final: bool) -> list[str]:
+    covered_ms, span_ms = windows.covered.covered_ms, windows.covered.span_ms
+    if covered_ms >= least_ms:
+        return []
+    how = (
+        "the trial is at its end: run one over more of it, or set a smaller judge.min_duration_ms"
+        if final
+        else "let it run, or set judge.min_duration_ms"
+    )
+    return [
+        f"covered {hours(covered_ms)} of the {hours(least_ms)} needed (span {hours(span_ms)}): only event time with "
+        f"traffic counts; {how}"
+    ]
+
+
+def _waiting(windows: Windows) -> list[str]:
+    waiting = windows.waiting_late()
+    records = sum(waiting.values())
+    total = sum(windows.covered.counts()) + records
+    if records <= WAITING_MAX * total:
+        return []
+    at_ms = max(waiting)
+    when = "at the end" if at_ms == END else f"with the window of {iso(at_ms)}"
+    return [
+        f"{records} compared records ({_percent(records / total)}) came late and are counted {when}: their task had "
+        "passed their window before they came; wait for that window, and see whether records are dated ahead "
+        "(future_ms_max)"
+    ]
+
+
+def _late(windows: Windows) -> list[str]:
+    share = _late_share(windows)
+    if share <= LATE_MAX:
+        return []
+    return [
+        f"{windows.added_late} compared records ({_percent(share)}) came after their task had passed their window, at "
+        f"most {_percent(LATE_MAX)} may: no detector of change has seen them; see whether records are dated ahead "
+        "(future_ms_max), partitions are written one after the other, or idle_ms is too short"
+    ]
+
+
+def _late_share(windows: Windows) -> float:
+    total = sum(windows.covered.counts())
+    return windows.added_late / total if total > 0 else 0.0
+
+
+def _percent(share: float) -> str:
+    return percent(share, 3)
