@@ -13,9 +13,9 @@ from confluent_kafka import Consumer, TopicPartition
 from bench.workloads import ATOL, PARTITIONS, SCHEMA_ID, Topics
 from shadowstream.codecs import own
 from shadowstream.configfile import load
-from shadowstream.kafka import watcher
-from shadowstream.kafka.clients import Stoppable
-from shadowstream.kafka.marks import MarksReader
+from shadowstream.kafka.client.consumers import Stoppable
+from shadowstream.kafka.reading.marks import MarksReader
+from shadowstream.kafka.roles import external_candidate
 from shadowstream.revision import revision_of
 from shadowstream.testing.topics import read_all
 from shadowstream.watch import Watch
@@ -97,7 +97,7 @@ def say_start(bootstrap: str, config_path: Path, topics: Topics) -> None:
             finally:
                 reader.close()
 
-    watcher.run(config, revision_of(config), UntilSaid(), Watch(config.name, "runner"))
+    external_candidate.run(config, revision_of(config), UntilSaid(), Watch(config.name, "runner"))
 
 
 def committed_outcomes(bootstrap: str, name: str) -> Counter[str]:

@@ -21,7 +21,7 @@ from shadowstream.compare import comparer
 from shadowstream.config import Config
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka.loop import spare_collections
-from shadowstream.kafka.registry import FolderSchemas
+from shadowstream.kafka.schemas.registry import FolderSchemas
 from shadowstream.records import PACKED_HEADER, Batch, Coordinate, Headers, Place, pack
 from shadowstream.runner import marks
 

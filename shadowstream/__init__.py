@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shadowstream.kafka.subscribing import subscribe
+    from shadowstream.kafka.subscription import subscribe
     from shadowstream.rows import DiffRow, DriftEvent, Verdict
     from shadowstream.runner.outputs import Output
 
@@ -17,7 +17,7 @@ _ROOMS = {
     "DriftEvent": "shadowstream.rows",
     "Output": "shadowstream.runner.outputs",
     "Verdict": "shadowstream.rows",
-    "subscribe": "shadowstream.kafka.subscribing",
+    "subscribe": "shadowstream.kafka.subscription",
 }
 
 

@@ -14,7 +14,7 @@ the client; its offsets are with the coordinator; the commit has been called; it
 
 
 class Claim(Protocol):
-    """A process's claim to its place among the trial's processes (`kafka.claims`)."""
+    """A process's claim to its place among the trial's processes (`kafka.ownership`)."""
 
     def take(self) -> None:
         """Claim the place, before anybody is fenced."""

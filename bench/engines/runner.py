@@ -8,8 +8,8 @@ import time
 from bench.engines import noop
 from bench.engines.telling import Telling, spec
 from shadowstream.configfile import load
-from shadowstream.kafka import runner
-from shadowstream.kafka.clients import Stoppable
+from shadowstream.kafka.client.consumers import Stoppable
+from shadowstream.kafka.roles import runner
 from shadowstream.revision import revision_of
 from shadowstream.watch import Watch
 

@@ -13,8 +13,8 @@ from collections import Counter
 
 from bench.engines.telling import Telling, spec
 from shadowstream.configfile import load
-from shadowstream.kafka import joiner
-from shadowstream.kafka.clients import Stoppable
+from shadowstream.kafka.client.consumers import Stoppable
+from shadowstream.kafka.roles import joiner
 from shadowstream.revision import revision_of
 from shadowstream.watch import Watch
 

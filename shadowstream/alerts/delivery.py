@@ -23,9 +23,9 @@ from shadowstream.alerts.stating import Statements
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, IsolationError
-from shadowstream.kafka.commanding import muted
 from shadowstream.kafka.loop import now_ms
-from shadowstream.kafka.reading import read_topic
+from shadowstream.kafka.operator_commands import muted
+from shadowstream.kafka.reading.topic_reader import read_topic
 from shadowstream.observe import get_logger
 from shadowstream.records import Write
 from shadowstream.watch import Watch

@@ -11,8 +11,8 @@ from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.loop import now_ms
-from shadowstream.kafka.reading import TopicMissing, read_topic
-from shadowstream.kafka.refusals import usable
+from shadowstream.kafka.reading.topic_reader import TopicMissing, read_topic
+from shadowstream.kafka.refused_records import usable
 from shadowstream.records import Write
 
 READ_TIMEOUT_S = 30.0

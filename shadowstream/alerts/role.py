@@ -19,12 +19,13 @@ from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, IsolationError, RecordError
 from shadowstream.judge.verdict.verdict_notes import notes_of
-from shadowstream.kafka import offsets, own_topics
-from shadowstream.kafka.clients import Stoppable, admin
+from shadowstream.kafka.client import offsets
+from shadowstream.kafka.client.consumers import Stoppable, admin
 from shadowstream.kafka.loop import process_seconds
-from shadowstream.kafka.reading import read_topic
-from shadowstream.kafka.refusals import FURTHER, Refusals
-from shadowstream.kafka.settled import await_settled
+from shadowstream.kafka.reading.stable import await_settled
+from shadowstream.kafka.reading.topic_reader import read_topic
+from shadowstream.kafka.refused_records import FURTHER, Refusals
+from shadowstream.kafka.trial import topic_admin
 from shadowstream.observe import get_logger
 from shadowstream.watch import Claim, Watch
 
@@ -110,7 +111,7 @@ def _topics_are_there(config: Config) -> bool:
     """Whether the topics that we need exist; creates them where production's are there to go by."""
     client = admin(config.kafka)
     ours = [config.plan.of(kind) for kind in (*KINDS, "deliveries")]
-    for topics, then in (([*config.inputs, *config.production.outputs], own_topics.ensure), (ours, None)):
+    for topics, then in (([*config.inputs, *config.production.outputs], topic_admin.ensure), (ours, None)):
         try:
             offsets.partition_counts(client, topics)
         except ConfigError:

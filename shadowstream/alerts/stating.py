@@ -6,7 +6,7 @@ from typing import Any
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
-from shadowstream.kafka.clients import GuardedWriter
+from shadowstream.kafka.client.consumers import GuardedWriter
 from shadowstream.records import Write
 
 # Short, so that a process that is told to stop while no broker answers still ends in time.

@@ -144,7 +144,7 @@ def _is_reported(error: Exception, code: ExitCode, message: str) -> bool:
         role_report.send(_REPORTED[code], message)
         return code == ExitCode.TAKEN_OVER
     if isinstance(error, BrokerError):
-        from shadowstream.kafka.failures import is_unreachable  # here, for it loads the client
+        from shadowstream.kafka.client.errors import is_unreachable  # here, for it loads the client
 
         if is_unreachable(error):
             role_report.send(Report.BROKER_UNREACHABLE, message)

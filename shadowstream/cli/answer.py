@@ -18,9 +18,9 @@ from shadowstream.configfile import load
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.judge.verdict.explain import AGED
 from shadowstream.judge.windows.event_windows import iso
-from shadowstream.kafka import bound_topics
-from shadowstream.kafka.commanding import overrides
-from shadowstream.kafka.reading import TopicMissing, read_topic
+from shadowstream.kafka.operator_commands import overrides
+from shadowstream.kafka.reading.topic_reader import TopicMissing, read_topic
+from shadowstream.kafka.trial import bound_topics
 from shadowstream.revision import revision_of
 
 READ_TIMEOUT_S = 30.0

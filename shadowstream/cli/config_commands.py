@@ -11,8 +11,8 @@ from shadowstream.cli.output import ConfigPath, ExitCode, Json, put, put_json, s
 from shadowstream.configfile import ConfigFileError, Problem, Source, load, masked, open_source
 from shadowstream.configschema import json_schema
 from shadowstream.errors import ConfigError
-from shadowstream.kafka.config_paths import wrong_paths
-from shadowstream.kafka.registry import FolderSchemas
+from shadowstream.kafka.schemas.registry import FolderSchemas
+from shadowstream.kafka.trial.config_paths import wrong_paths
 from shadowstream.paths import parse_path
 from shadowstream.revision import revision_of
 from shadowstream.runner.candidate import check_trusted

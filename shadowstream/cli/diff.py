@@ -14,9 +14,9 @@ from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, s
 from shadowstream.config import Config
 from shadowstream.configfile import load, nearest
 from shadowstream.errors import ConfigError
-from shadowstream.kafka import bound_topics
-from shadowstream.kafka.reading import Read, read_topic, stream_topic
-from shadowstream.kafka.refusals import usable
+from shadowstream.kafka.reading.topic_reader import Read, read_topic, stream_topic
+from shadowstream.kafka.refused_records import usable
+from shadowstream.kafka.trial import bound_topics
 
 READ_TIMEOUT_S = 30.0
 DIFFERENCES_SHOWN = 4

@@ -11,8 +11,8 @@ import typer
 from shadowstream.cli.answer import READ_TIMEOUT_S, Answer, MaxAge, Revision, question
 from shadowstream.cli.output import ConfigPath, Json, put, put_json, put_wrapped, say
 from shadowstream.judge.verdict.explain import Explanation, explain, span
-from shadowstream.kafka.began import began_of
-from shadowstream.kafka.turning import look
+from shadowstream.kafka.role_progress import look
+from shadowstream.kafka.trial.trial_begin import began_of
 
 
 def register(app: typer.Typer) -> None:

@@ -11,8 +11,8 @@ from shadowstream.cli.durations import seconds_of
 from shadowstream.cli.output import ConfigPath, Json, put_json, say
 from shadowstream.errors import ConfigError
 from shadowstream.judge.windows.event_windows import iso
-from shadowstream.kafka.commanding import say_command
 from shadowstream.kafka.loop import now_ms
+from shadowstream.kafka.operator_commands import say_command
 
 
 def register(app: typer.Typer) -> None:

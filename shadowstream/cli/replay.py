@@ -12,11 +12,11 @@ from shadowstream.cli.explain import explained, lines
 from shadowstream.cli.output import ConfigPath, Json, put, put_json, say
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
-from shadowstream.kafka import bound_topics
 from shadowstream.kafka.loop import now_ms
-from shadowstream.kafka.refusals import Refusals
-from shadowstream.kafka.rejoining import rejoined
-from shadowstream.kafka.replaying import judged, revision_in, statistics, within
+from shadowstream.kafka.refused_records import Refusals
+from shadowstream.kafka.replay.rejoin import rejoined
+from shadowstream.kafka.replay.stored_stats import judged, revision_in, statistics, within
+from shadowstream.kafka.trial import bound_topics
 from shadowstream.labels.step import task_of
 from shadowstream.revision import revision_of
 

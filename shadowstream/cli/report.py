@@ -14,8 +14,8 @@ from shadowstream.cli.explain import explained
 from shadowstream.cli.output import ConfigPath, Json, put_json, say
 from shadowstream.errors import ConfigError
 from shadowstream.judge.replay import course
-from shadowstream.kafka.reading import TopicMissing, stream_topic
-from shadowstream.kafka.refusals import usable
+from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_topic
+from shadowstream.kafka.refused_records import usable
 from shadowstream.report.facts import POINTS_MAX, Examples, Facts, History
 from shadowstream.revision import revision_of
 

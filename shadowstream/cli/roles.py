@@ -19,13 +19,14 @@ from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_json, say
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import BrokerError, CandidateError
-from shadowstream.kafka import bound_topics, own_topics, role_report
-from shadowstream.kafka.claims import SESSION, Claim, begin_session
-from shadowstream.kafka.clients import Stoppable, admin
-from shadowstream.kafka.failures import is_unreachable
-from shadowstream.kafka.outage import Outage
+from shadowstream.kafka import role_report
+from shadowstream.kafka.client.consumers import Stoppable, admin
+from shadowstream.kafka.client.errors import is_unreachable
+from shadowstream.kafka.outage_log import Outage
+from shadowstream.kafka.ownership import SESSION, Claim, begin_session
 from shadowstream.kafka.role_report import Report
 from shadowstream.kafka.supervisor import BACK_OFF_S, Supervisor, end_with_supervisor
+from shadowstream.kafka.trial import bound_topics, topic_admin
 from shadowstream.observe import get_logger
 from shadowstream.revision import revision_of
 from shadowstream.watch import Watch
@@ -129,7 +130,7 @@ def begin(trial: Config, stop: Stoppable) -> str | None:
         try:
             client = admin(trial.kafka, CONNECT_S)
             bound_topics.check(trial, client)
-            own_topics.source_counts(client, trial)
+            topic_admin.source_counts(client, trial)
             return begin_session(trial, client)
         except BrokerError as error:
             if not is_unreachable(error):

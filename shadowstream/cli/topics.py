@@ -13,9 +13,9 @@ from shadowstream.cli.output import ConfigPath, Json, cell, console, put, put_js
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
-from shadowstream.kafka import bound_topics
-from shadowstream.kafka.clients import admin
-from shadowstream.kafka.own_topics import Standing, create, planned, source_counts, sources_of, survey
+from shadowstream.kafka.client.consumers import admin
+from shadowstream.kafka.trial import bound_topics
+from shadowstream.kafka.trial.topic_admin import Standing, create, planned, source_counts, sources_of, survey
 from shadowstream.topics import TopicSpec
 
 Row = dict[str, Any]

@@ -33,7 +33,7 @@ Schema = ParsedSchema | JsonSchema | ProtobufSchema
 
 
 class SchemaSource(Protocol):
-    """Writer schemas by id. Sources with I/O stand at the edge (`shadowstream.kafka.registry`)."""
+    """Writer schemas by id. Sources with I/O stand at the edge (`shadowstream.kafka.schemas.registry`)."""
 
     def by_id(self, schema_id: SchemaId) -> Schema:
         """The schema of that id, GUID or fingerprint.

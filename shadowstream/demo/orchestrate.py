@@ -22,7 +22,7 @@ from shadowstream.demo import flights
 from shadowstream.demo.candidates import MODEL_VARIABLE
 from shadowstream.demo.model import train
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.kafka.reading import read_topic
+from shadowstream.kafka.reading.topic_reader import read_topic
 from shadowstream.kafka.supervisor import Supervisor
 from shadowstream.observe import get_logger
 from shadowstream.testing.choice import Broker, broker

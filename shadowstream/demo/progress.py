@@ -8,7 +8,7 @@ from confluent_kafka import TopicPartition
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
-from shadowstream.kafka.clients import reading_consumer
+from shadowstream.kafka.client.consumers import reading_consumer
 
 PAIRED = ("match", "tolerated", "ignored", "mismatch")
 

@@ -38,14 +38,14 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, RegistryError
 from shadowstream.joiner.recovery.restore import Committed
-from shadowstream.kafka.broken_batches import BrokenBatches, is_unreadable
-from shadowstream.kafka.client_log import is_outage
-from shadowstream.kafka.clients import GuardedWriter, Stoppable
-from shadowstream.kafka.delivery import TRANSACTION_WAIT_S, Deciding, commit_at_least_once, commit_transaction
-from shadowstream.kafka.events import check_event
-from shadowstream.kafka.failures import broker_error, code_of, told
-from shadowstream.kafka.lag import Lag
-from shadowstream.kafka.messages import (
+from shadowstream.kafka.batch_size import CommitPace
+from shadowstream.kafka.client.broken_batches import BrokenBatches, is_unreadable
+from shadowstream.kafka.client.client_log import is_outage
+from shadowstream.kafka.client.consumer_events import check_event
+from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable
+from shadowstream.kafka.client.errors import broker_error, code_of, told
+from shadowstream.kafka.client.lag import Lag
+from shadowstream.kafka.client.messages import (
     columns,
     is_end,
     new_of,
@@ -54,10 +54,10 @@ from shadowstream.kafka.messages import (
     split,
     split_at,
 )
-from shadowstream.kafka.pace import CommitPace
-from shadowstream.kafka.putting_off import PutOff
+from shadowstream.kafka.paused_partitions import PutOff
 from shadowstream.kafka.role import Role
 from shadowstream.kafka.step_time import StepTime
+from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, Deciding, commit_at_least_once, commit_transaction
 from shadowstream.kafka.watchdog import CALL_MAX_S, Watchdog
 from shadowstream.observe import get_logger
 from shadowstream.records import Commit, Place, Write

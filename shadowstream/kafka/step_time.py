@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from shadowstream.kafka.pace import Pace
+from shadowstream.kafka.batch_size import Pace
 from shadowstream.runner.calls import Calls
 from shadowstream.runner.outputs import Call
 from shadowstream.watch import Watch

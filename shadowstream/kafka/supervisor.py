@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from shadowstream.kafka import role_report
-from shadowstream.kafka.outage import Outage
+from shadowstream.kafka.outage_log import Outage
 from shadowstream.kafka.role_report import Report, Reports
 from shadowstream.observe import get_logger
 

@@ -13,8 +13,8 @@ from typing import Any
 from confluent_kafka import Producer
 
 from shadowstream.codecs import own
-from shadowstream.kafka import offsets
-from shadowstream.kafka.clients import admin
+from shadowstream.kafka.client import offsets
+from shadowstream.kafka.client.consumers import admin
 from shadowstream.testing.ports import free_port
 from tests.alerts.webhook import Webhook
 from tests.pipeline.evidence import await_that

@@ -127,7 +127,7 @@ def test_every_command_is_found_in_the_module_that_the_table_names() -> None:
 
 def test_a_role_loads_nothing_that_only_other_commands_need() -> None:
     loading = (
-        "import sys; from shadowstream import cli; cli.app(['join']); import shadowstream.kafka.joiner; "
+        "import sys; from shadowstream import cli; cli.app(['join']); import shadowstream.kafka.roles.joiner; "
         "loaded = {name.partition('.')[0] for name in sys.modules}; "
         "print(sorted(loaded & {'scipy', 'river', 'matplotlib', 'faust'}))"
     )

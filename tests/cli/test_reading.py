@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import Producer
 
 from shadowstream.config import Kafka
-from shadowstream.kafka.reading import Read, TopicMissing, read_topic, stream_topic
+from shadowstream.kafka.reading.topic_reader import Read, TopicMissing, read_topic, stream_topic
 from shadowstream.testing.choice import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from shadowstream.kafka import outage, role_report, supervisor
-from shadowstream.kafka.outage import Outage
+from shadowstream.kafka import outage_log, role_report, supervisor
+from shadowstream.kafka.outage_log import Outage
 from shadowstream.kafka.role_report import LINE_MAX, Report, Reports
 from shadowstream.kafka.supervisor import Child, Supervisor
 
@@ -146,7 +146,7 @@ def test_an_outage_is_said_again_after_waits_that_grow_and_at_once_when_it_is_a_
     events: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1_000.0]
-    monkeypatch.setattr(outage, "time", type("Clock", (), {"monotonic": staticmethod(lambda: now[0])}))
+    monkeypatch.setattr(outage_log, "time", type("Clock", (), {"monotonic": staticmethod(lambda: now[0])}))
     one = Outage()
     lines = []
     for second in range(500):

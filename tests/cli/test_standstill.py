@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shadowstream.config import Config
-from shadowstream.kafka.turning import Turning, look, sentences
+from shadowstream.kafka.role_progress import Turning, look, sentences
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 

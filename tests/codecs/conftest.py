@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shadowstream.kafka.registry import FolderSchemas
+from shadowstream.kafka.schemas.registry import FolderSchemas
 
 SCORE = {
     "type": "record",

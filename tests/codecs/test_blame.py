@@ -20,7 +20,7 @@ from shadowstream.compare.pairs import compare_pairs
 from shadowstream.compare.rules import RuleSet
 from shadowstream.config import Format
 from shadowstream.errors import ConfigError, RecordError, RegistryError
-from shadowstream.kafka.protoc import compiled
+from shadowstream.kafka.schemas.protoc import compiled
 from shadowstream.records import Headers, unpack, unpack_origin
 from tests.codecs.conftest import SCORE
 

@@ -19,7 +19,7 @@ from shadowstream.codecs.framing import framed
 from shadowstream.codecs.schemas import NoSchemas, parse
 from shadowstream.config import Format
 from shadowstream.errors import RecordError, RegistryError
-from shadowstream.kafka.registry import FolderSchemas
+from shadowstream.kafka.schemas.registry import FolderSchemas
 
 Folder = Callable[..., FolderSchemas]
 NODE = {"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]}

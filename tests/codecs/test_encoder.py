@@ -15,7 +15,7 @@ from shadowstream.codecs.encoder import Encoder
 from shadowstream.codecs.framing import framed
 from shadowstream.codecs.schemas import NoSchemas, parse
 from shadowstream.errors import CandidateError, ConfigError
-from shadowstream.kafka.registry import FolderSchemas
+from shadowstream.kafka.schemas.registry import FolderSchemas
 from tests.compare.avro_cases import Given, Type, records
 
 Folder = Callable[..., FolderSchemas]

@@ -20,8 +20,8 @@ from shadowstream.codecs.schemas import NoSchemas, ProtobufSchema, fingerprint_o
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.config import Format, Rule, Schemas
 from shadowstream.errors import CandidateError, ConfigError, RecordError
-from shadowstream.kafka.protoc import compiled
-from shadowstream.kafka.registry import FolderSchemas
+from shadowstream.kafka.schemas.protoc import compiled
+from shadowstream.kafka.schemas.registry import FolderSchemas
 
 SCORE = {
     "type": "record",

@@ -13,7 +13,7 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.framing import framed
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.errors import BrokerError, ConfigError, RecordError, RegistryError
-from shadowstream.kafka.registry import FolderSchemas, RegistrySchemas, schema_source
+from shadowstream.kafka.schemas.registry import FolderSchemas, RegistrySchemas, schema_source
 from tests.codecs.registry_server import Registry
 
 # ---------------------------------------------------------------- folder

@@ -16,7 +16,7 @@ from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.compare import Difference, PairResult, RuleSet, Undecodable, compare_pairs
 from shadowstream.config import Format, Rule
 from shadowstream.errors import ShadowstreamBug
-from shadowstream.kafka.registry import FolderSchemas
+from shadowstream.kafka.schemas.registry import FolderSchemas
 from shadowstream.records import Side
 
 FIELDS: list[dict[str, Any]] = [

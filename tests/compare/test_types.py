@@ -16,7 +16,7 @@ from shadowstream.codecs.schemas import NoSchemas, Schema, parse
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.compare.pairs import COLUMNS_FROM
 from shadowstream.config import Format, Rule
-from shadowstream.kafka.protoc import compiled
+from shadowstream.kafka.schemas.protoc import compiled
 from tests.compare.test_evolution import record
 
 HERE = "tests.compare.test_types"

@@ -196,7 +196,7 @@ def test_the_rendered_trial_loads_and_is_what_was_given(helm: Path, values: Path
 
 
 def test_the_mounted_schemas_are_found_where_the_config_says(everything: list[dict[str, Any]], tmp_path: Path) -> None:
-    from shadowstream.kafka.registry import FolderSchemas
+    from shadowstream.kafka.schemas.registry import FolderSchemas
 
     trial = trial_of(everything, tmp_path)
     assert trial.schemas.dir is not None

@@ -12,7 +12,7 @@ from shadowstream.config import Config
 from shadowstream.joiner.matching.by_unique_id import ROW_BYTES, Met, Waiting
 from shadowstream.joiner.matching.column_buffer import Shelf
 from shadowstream.joiner.pending_record import Row, Rows
-from shadowstream.kafka.spill_file import SpillFile
+from shadowstream.kafka.joining.spill_file import SpillFile
 from shadowstream.records import Side
 from tests.joiner.cases import P, S, T, begun, play
 from tests.joiner.test_recovery import BY_COORDINATE, BY_KEY, do, histories, sides

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shadowstream.errors import ConfigError
-from shadowstream.kafka.label_store import LabelStore, path_of
+from shadowstream.kafka.roles.label_store import LabelStore, path_of
 from tests.labels.test_step import config
 from tests.labels.test_store import ENTRY
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shadowstream.errors import ConfigError
-from shadowstream.kafka.label_store import LabelStore, path_of
+from shadowstream.kafka.roles.label_store import LabelStore, path_of
 from shadowstream.labels.store import MemoryStore, Store, Waiting
 from tests.chaos.tight import MOUNT, Refused, tight_disk
 from tests.labels.test_step import config
@@ -72,7 +72,7 @@ FULL = """
 import pathlib, sys
 import pytest
 from shadowstream.errors import StoreError
-from shadowstream.kafka.label_store import LabelStore
+from shadowstream.kafka.roles.label_store import LabelStore
 from tests.chaos.tight import Disk
 from tests.labels.test_store import ENTRY
 

@@ -1,4 +1,4 @@
-"""What the client's errors ask for, row by row of the table in `shadowstream.kafka.failures`."""
+"""What the client's errors ask for, row by row of the table in `shadowstream.kafka.client.errors`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.kafka.clients import admin, group_consumer, plain_writer, reading_consumer, transactional_writer
-from shadowstream.kafka.failures import Follows, Told, broker_error, code_of, follows, told
-from shadowstream.kafka.reading import extent
+from shadowstream.kafka.client.consumers import (
+    admin,
+    group_consumer,
+    plain_writer,
+    reading_consumer,
+    transactional_writer,
+)
+from shadowstream.kafka.client.errors import Follows, Told, broker_error, code_of, follows, told
+from shadowstream.kafka.reading.topic_reader import extent
 from shadowstream.testing.ports import free_port
 
 SEND, COMMIT = "send_offsets_to_transaction", "commit_transaction"

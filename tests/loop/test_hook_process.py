@@ -16,8 +16,8 @@ from shadowstream.compare.comparer import comparer_of
 from shadowstream.compare.hooks import HookError, Unanswered
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.kafka import hook_process
-from shadowstream.kafka.hook_process import HookProcess
+from shadowstream.kafka.joining import hook_process
+from shadowstream.kafka.joining.hook_process import HookProcess
 
 HERE = "tests.loop.hooks"
 TIMEOUT_MS = 400

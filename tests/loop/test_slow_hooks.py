@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from shadowstream.kafka.hook_process import HookProcess
-from shadowstream.kafka.slow_hooks import SlowHooks
+from shadowstream.kafka.joining.hook_process import HookProcess
+from shadowstream.kafka.joining.timed_comparison import SlowHooks
 from shadowstream.kafka.step_time import STEP_S
 from shadowstream.records import Batch, Place
 from tests.joiner.world import config

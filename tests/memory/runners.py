@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 
 from shadowstream.config import Config
-from shadowstream.kafka import runner
-from shadowstream.kafka.clients import Stoppable
+from shadowstream.kafka.client.consumers import Stoppable
+from shadowstream.kafka.roles import runner
 from shadowstream.records import Place
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from shadowstream.joiner.matching.by_unique_id import Met, Waiting
 from shadowstream.joiner.pending_record import Rows
-from shadowstream.kafka.spill_file import SpillFile
+from shadowstream.kafka.joining.spill_file import SpillFile
 from shadowstream.records import Side
 from tests.joiner.desk import Desk
 

@@ -8,8 +8,8 @@ import pytest
 
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.kafka.bound_topics import refuse_others, topics_field
-from shadowstream.kafka.starts import Starts
+from shadowstream.kafka.trial.bound_topics import refuse_others, topics_field
+from shadowstream.kafka.trial.start_log import Starts
 from shadowstream.runner import marks
 from tests.memory.runners import REVISION
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shadowstream.joiner.completeness.idleness import Idleness
-from shadowstream.kafka import joiner, runner
+from shadowstream.kafka.roles import joiner, runner
 from shadowstream.records import Place
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry

@@ -10,10 +10,10 @@ import pytest
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.joiner.recovery.restore import Committed
-from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transactional_writer
-from shadowstream.kafka.delivery import start_transactions
+from shadowstream.kafka.client.consumers import Stoppable, admin, group_consumer, transactional_writer
 from shadowstream.kafka.loop import BATCH, Loop
 from shadowstream.kafka.role import Prepared
+from shadowstream.kafka.transaction import start_transactions
 from shadowstream.records import Batch, Commit, Place, Write
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock

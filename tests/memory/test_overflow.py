@@ -10,8 +10,8 @@ import pytest
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
-from shadowstream.kafka import runner
-from shadowstream.kafka.snapshots import WAIT_S
+from shadowstream.kafka.reading.runner_snapshots import WAIT_S
+from shadowstream.kafka.roles import runner
 from shadowstream.records import PACKED_HEADER, Place, unpack
 from shadowstream.runner import marks
 from shadowstream.testing.memory.inside import inside

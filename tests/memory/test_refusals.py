@@ -9,9 +9,9 @@ from types import ModuleType
 import pytest
 
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.kafka import joiner, judge, runner
-from shadowstream.kafka.clients import admin
-from shadowstream.kafka.families import Families
+from shadowstream.kafka.client.consumers import admin
+from shadowstream.kafka.joining.task_partitions import Families
+from shadowstream.kafka.roles import joiner, judge, runner
 from shadowstream.records import Place
 from shadowstream.testing.memory.groups import Group, Kept
 from shadowstream.testing.memory.inside import inside

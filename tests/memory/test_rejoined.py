@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from shadowstream.kafka import joiner, runner
-from shadowstream.kafka.clients import Stoppable
-from shadowstream.kafka.rejoining import rejoined
+from shadowstream.kafka.client.consumers import Stoppable
+from shadowstream.kafka.replay.rejoin import rejoined
+from shadowstream.kafka.roles import joiner, runner
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process

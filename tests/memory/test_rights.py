@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from shadowstream.errors import BrokerError
-from shadowstream.kafka import own_topics, rights
-from shadowstream.kafka.clients import admin
+from shadowstream.kafka.client.consumers import admin
+from shadowstream.kafka.trial import rights, topic_admin
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.processes import Process
 from tests.memory.runners import Runners, latest
@@ -32,7 +32,7 @@ def test_a_topic_that_the_broker_does_not_know_yet_is_asked_for_again(world: Run
     asks = asking(world)
     world.turn(asks, 10)
     assert not asks.ended
-    makes = Process("makes", world.broker.clock, lambda: own_topics.ensure(admin(CONFIG.kafka), CONFIG))
+    makes = Process("makes", world.broker.clock, lambda: topic_admin.ensure(admin(CONFIG.kafka), CONFIG))
     world.turn(makes, 50)
     assert makes.ended
     world.turn(asks, 10)

@@ -16,8 +16,10 @@ from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.joiner.matching.by_unique_id import ROW_BYTES
 from shadowstream.joiner.matching.load_shedding import Shedding
-from shadowstream.kafka import holding, joiner, judge, pace, runner
-from shadowstream.kafka.clients import Stoppable
+from shadowstream.kafka import batch_size
+from shadowstream.kafka.client.consumers import Stoppable
+from shadowstream.kafka.joining import backpressure
+from shadowstream.kafka.roles import joiner, judge, runner
 from shadowstream.records import Place
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock
@@ -149,13 +151,13 @@ class Seen:
 
 @contextmanager
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
-    seen, turn = Seen(), holding.Holding.turn
+    seen, turn = Seen(), backpressure.Holding.turn
 
-    def look(self: holding.Holding, tasks: list[holding.Waiting]) -> list[Place]:
+    def look(self: backpressure.Holding, tasks: list[backpressure.Waiting]) -> list[Place]:
         seen.pending.append(sum(sum(pending) for _, pending, *_ in tasks))
         return turn(self, tasks)
 
-    monkeypatch.setattr(holding.Holding, "turn", look)
+    monkeypatch.setattr(backpressure.Holding, "turn", look)
     monkeypatch.setattr(joiner, "BATCH", BATCH)
     yield seen
 
@@ -193,7 +195,7 @@ def test_shed_keeps_to_the_bound_says_so_and_every_record_ends_once(
     assert last > 0
     assert len(before) == restarts
     assert not before or 0 < before[0] <= last, "no restart has found a level"
-    assert BOUND < max(seen.pending) <= BOUND * (1 + 1 / holding.OVER) + 2 * BATCH_BYTES
+    assert BOUND < max(seen.pending) <= BOUND * (1 + 1 / backpressure.OVER) + 2 * BATCH_BYTES
     found = world.ended()
     assert found.keys() == {"match", "evicted"}
     assert found["match"] * 2 + found["evicted"] == 2 * ORDERS
@@ -227,13 +229,13 @@ def test_a_batch_that_overshoots_a_small_share_sheds_nothing(monkeypatch: pytest
     world = World("shed")
     with watched(monkeypatch) as seen, inside(world.broker, world.host):
         monkeypatch.setattr(joiner, "BATCH", 20 * BATCH)
-        monkeypatch.setattr(pace, "FIRST_RECORDS", 20 * BATCH)
+        monkeypatch.setattr(batch_size, "FIRST_RECORDS", 20 * BATCH)
         world.answer(turned=False)
         world.broker.logs[SHADOW].held = 0
         process = world.process(joiner.run, world.watch)
         world.turn(process, 20_000, lambda: max(seen.pending, default=0) > 0)
         world.turn(process, 200)
-        assert max(seen.pending) > BOUND * (1 + 1 / holding.OVER)
+        assert max(seen.pending) > BOUND * (1 + 1 / backpressure.OVER)
         world.broker.logs[SHADOW].held = None
         world.turn(process, 20_000, world.asked_over)
         assert world.over()

@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 
 from shadowstream.errors import ConfigError, StoreError
-from shadowstream.kafka import holding, spill_file
-from shadowstream.kafka.spill_file import SpillFile
+from shadowstream.kafka.joining import backpressure, spill_file
+from shadowstream.kafka.joining.spill_file import SpillFile
 from tests.memory import spilled
 from tests.memory.test_shedding import BATCH, ORDERS, World, played, watched
 
@@ -72,7 +72,7 @@ def test_spill_keeps_to_the_bound_says_so_and_pairs_every_record(
         print(f"{overflow}: at most {peaks[overflow]:,} bytes wait in memory, {cpu:.2f} s CPU of the whole trial")
         assert world.ended() == {"match": ORDERS}
         assert (shown.most["spilled_bytes"] > BOUND) == (overflow == "spill")
-    assert peaks["spill"] <= BOUND * (1 + 1 / holding.OVER) + 2 * BATCH * (SIZE + 500)
+    assert peaks["spill"] <= BOUND * (1 + 1 / backpressure.OVER) + 2 * BATCH * (SIZE + 500)
     assert peaks["hold"] > 2 * peaks["spill"]
     assert (shown.last["spilled_bytes"], shown.most["spill_full"]) == (0, 0)
     assert "values_spilled" in caplog.text

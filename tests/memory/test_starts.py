@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from shadowstream.codecs import own
-from shadowstream.kafka import joiner, own_topics, start
-from shadowstream.kafka.clients import Stoppable, admin, plain_writer
-from shadowstream.kafka.marks import last_done
+from shadowstream.kafka.client.consumers import Stoppable, admin, plain_writer
+from shadowstream.kafka.reading.marks import last_done
+from shadowstream.kafka.roles import joiner
+from shadowstream.kafka.trial import start_mark, topic_admin
 from shadowstream.records import Place
 from shadowstream.runner import marks
 from shadowstream.testing.memory.inside import inside
@@ -32,16 +33,16 @@ class World(Runners):
         super().__init__(CONFIG, 2, 1)
 
     def pinning(self, revision: str = REVISION) -> Process:
-        def pin() -> start.Pinned:
+        def pin() -> start_mark.Pinned:
             client = admin(CONFIG.kafka)
-            own_topics.ensure(client, CONFIG)
-            return start.pin(CONFIG, revision, client, plain_writer(CONFIG))
+            topic_admin.ensure(client, CONFIG)
+            return start_mark.pin(CONFIG, revision, client, plain_writer(CONFIG))
 
         return Process("0", self.broker.clock, pin)
 
     def joining(self, revision: str = REVISION) -> Process:
         def wait() -> dict[str, Any] | None:
-            own_topics.ensure(admin(CONFIG.kafka), CONFIG)
+            topic_admin.ensure(admin(CONFIG.kafka), CONFIG)
             found = joiner.await_start(CONFIG, revision, Stoppable(), Watch("begun", "joiner"))
             return found and found.of[revision]
 
@@ -72,7 +73,7 @@ class World(Runners):
         """Whoever starts from now on, runner or joiner, gets the first that was written, and marks name no other."""
         pinned = self.ended(self.pinning())
         first = self.said("starts")[0]
-        assert pinned.start == start.Start.of(first)
+        assert pinned.start == start_mark.Start.of(first)
         assert self.ended(self.joining()) == first
         assert self.said("progress")
         assert all(one == first for one in self.said("progress"))
@@ -132,7 +133,7 @@ def test_of_processes_that_pin_at_once_and_die_one_is_first_for_all(seed: int) -
         for process in processes:
             process.kill()
         world.check()
-        assert all(one.start == start.Start.of(world.said("starts")[0]) for one in found)
+        assert all(one.start == start_mark.Start.of(world.said("starts")[0]) for one in found)
 
 
 def test_what_an_earlier_release_has_begun_goes_on_as_it_was_pinned() -> None:
@@ -150,10 +151,10 @@ def test_what_an_earlier_release_has_begun_goes_on_as_it_was_pinned() -> None:
         before = world.joining()
         assert world.ended(before) == world.said("progress")[0], "a joiner needs no newer runner"
         pinned = world.ended(world.pinning())
-        assert (pinned.start, pinned.warm) == (start.Start.of(begin(REVISION, 5)), False)
+        assert (pinned.start, pinned.warm) == (start_mark.Start.of(begin(REVISION, 5)), False)
         earlier = world.ended(world.pinning(OTHER))
         assert (earlier.start, earlier.warm, earlier.partitioners) == (
-            start.Start.of(begin(OTHER, 1)),
+            start_mark.Start.of(begin(OTHER, 1)),
             True,
             {"out": "crc32"},
         )
@@ -185,7 +186,7 @@ def test_a_revision_that_begins_within_the_warm_up_of_another_goes_on_with_it(cl
         group.set_back({Place("in", 0): 4, Place("in", 1): 12})
         pinned = world.ended(world.pinning())
         assert pinned.start.committed == {Place("in", 0): 4, Place("in", 1): 12}
-        assert pinned.start.warm_below == {Place("in", 0): 10, Place("in", 1): start.NO_WARM_UP}
+        assert pinned.start.warm_below == {Place("in", 0): 10, Place("in", 1): start_mark.NO_WARM_UP}
         assert (pinned.start.floor_ms, pinned.warm) == (77, closed)
         said = [
             own.decode(entry.value or b"")[1]

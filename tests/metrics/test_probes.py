@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 
 from shadowstream.errors import ConfigError
-from shadowstream.kafka import runner
-from shadowstream.kafka.clients import Stoppable
+from shadowstream.kafka.client.consumers import Stoppable
+from shadowstream.kafka.roles import runner
 from shadowstream.records import Batch
 from shadowstream.revision import revision_of
 from shadowstream.testing import Broker

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from uuid import uuid4
 
-from shadowstream.kafka.pace import FIRST_RECORDS, GROWTH
+from shadowstream.kafka.batch_size import FIRST_RECORDS, GROWTH
 from shadowstream.testing import Broker
 from shadowstream.testing.home import alive
 from shadowstream.testing.ports import free_port

@@ -16,7 +16,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.errors import IsolationError
-from shadowstream.kafka.clients import plain_writer
+from shadowstream.kafka.client.consumers import plain_writer
 from shadowstream.records import Write
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import create_topics, read_all

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from shadowstream.kafka.sampling import check
+from shadowstream.kafka.trial.partitioner_check import check
 from shadowstream.runner.detect import SAME
 from shadowstream.runner.partitioner import partition_for
 from shadowstream.testing import Broker

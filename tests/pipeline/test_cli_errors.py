@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shadowstream.errors import IsolationError
-from shadowstream.kafka.clients import plain_writer
+from shadowstream.kafka.client.consumers import plain_writer
 from shadowstream.records import Write
 from shadowstream.testing import Broker
 from shadowstream.testing.ports import free_port

@@ -11,7 +11,7 @@ ASKS = """
 import sys
 from shadowstream.config import Config
 from shadowstream.kafka import offsets
-from shadowstream.kafka.clients import admin
+from shadowstream.kafka.client.consumers import admin
 from shadowstream.records import Place
 
 config = {"name": "t", "kafka": {"bootstrap": sys.argv[1]}, "inputs": ["in"], "production": {"outputs": ["out"]}}

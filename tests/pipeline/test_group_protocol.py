@@ -11,8 +11,8 @@ from confluent_kafka import Consumer
 
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.kafka import delivery, loop
-from shadowstream.kafka.clients import Stoppable, admin, group_consumer, transactional_writer
+from shadowstream.kafka import loop, transaction
+from shadowstream.kafka.client.consumers import Stoppable, admin, group_consumer, transactional_writer
 from shadowstream.records import Place
 from shadowstream.testing import Broker, EmbeddedKafka
 from shadowstream.testing.topics import create_topics
@@ -115,7 +115,7 @@ def test_a_task_of_which_another_member_keeps_a_side_is_not_begun_and_after_a_ti
         await_that("the alien has all of a", lambda: alien.poll(0.2) is None and len(alien.assignment()) == 2)
         watch = Watch(name, "joiner")
         writer = transactional_writer(config, "joiner", "0")
-        delivery.start_transactions(writer, watch)
+        transaction.start_transactions(writer, watch)
         made = loop.Loop(config, role, group_consumer(config, "joiner", "0"), writer, admin(config.kafka), watch)
         turn, handed = role.turn, []
         monkeypatch.setattr(

@@ -15,7 +15,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.codecs import own
-from shadowstream.kafka import offsets
+from shadowstream.kafka.client import offsets
 from shadowstream.records import PACKED_HEADER, Place, unpack
 from shadowstream.runner import marks
 from shadowstream.testing import Broker

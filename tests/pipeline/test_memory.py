@@ -15,7 +15,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from shadowstream.joiner.matching.by_unique_id import ROW_BYTES
-from shadowstream.kafka.joiner import BATCH
+from shadowstream.kafka.roles.joiner import BATCH
 from shadowstream.testing import Broker, EmbeddedKafka
 from tests.conftest import Say
 from tests.pipeline.evidence import await_that, ended, records, remainders

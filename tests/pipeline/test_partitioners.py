@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from shadowstream.errors import ConfigError
-from shadowstream.kafka.clients import admin
-from shadowstream.kafka.sampling import Rechecks
+from shadowstream.kafka.client.consumers import admin
+from shadowstream.kafka.trial.partitioner_check import Rechecks
 from shadowstream.records import ORIGIN_HEADER, Coordinate, unpack, unpack_origin
 from shadowstream.runner.partitioner import partition_for
 from shadowstream.testing import Broker

@@ -12,10 +12,10 @@ from confluent_kafka import Producer, TopicPartition
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
-from shadowstream.kafka import offsets
-from shadowstream.kafka.clients import admin
-from shadowstream.kafka.fetching import Fetcher
-from shadowstream.kafka.said import read_said
+from shadowstream.kafka.client import offsets
+from shadowstream.kafka.client.consumers import admin
+from shadowstream.kafka.reading.correctable_rows import read_said
+from shadowstream.kafka.reading.refetch import Fetcher
 from shadowstream.records import Place
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all

@@ -9,9 +9,10 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from shadowstream.config import Config
-from shadowstream.kafka import joiner, own_topics, start
-from shadowstream.kafka.clients import Stoppable, admin, plain_writer
-from shadowstream.kafka.marks import last_done
+from shadowstream.kafka.client.consumers import Stoppable, admin, plain_writer
+from shadowstream.kafka.reading.marks import last_done
+from shadowstream.kafka.roles import joiner
+from shadowstream.kafka.trial import start_mark, topic_admin
 from shadowstream.records import Place
 from shadowstream.runner import marks
 from shadowstream.testing import Broker
@@ -47,20 +48,20 @@ def test_an_older_trials_start_is_found_among_its_marks_once_and_then_without_th
 ) -> None:
     create_topics(kafka.bootstrap, {config.inputs[0]: 2, config.production.outputs[0]: 2})
     client, writer, watch = admin(config.kafka), plain_writer(config), Watch(config.name, "joiner")
-    own_topics.ensure(client, config)
+    topic_admin.ensure(client, config)
     progress = config.plan.of("progress")
     produce_all(kafka.bootstrap, progress, said(config))
     took = []
     found = []
     for _ in range(3):
         began = time.monotonic()
-        found.append(start.pin(config, REVISION, client, writer))
+        found.append(start_mark.pin(config, REVISION, client, writer))
         took.append(time.monotonic() - began)
         began = time.monotonic()
         known = joiner.await_start(config, REVISION, Stoppable(), watch)
         took.append(time.monotonic() - began)
         assert known is not None
-        assert start.Start.of(known.of[REVISION]) == found[0].start
+        assert start_mark.Start.of(known.of[REVISION]) == found[0].start
         places = [Place(config.inputs[0], p) for p in range(2)]
         if len(found) == 1:
             assert last_done(config, client, places) == dict.fromkeys(places, 9)

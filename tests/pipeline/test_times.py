@@ -6,7 +6,7 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 
-from shadowstream.kafka.times import LastTimes
+from shadowstream.kafka.reading.event_times import LastTimes
 from shadowstream.records import Place
 from shadowstream.testing import Broker
 from tests.pipeline.evidence import await_that

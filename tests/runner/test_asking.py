@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shadowstream.kafka.pace import Pace
+from shadowstream.kafka.batch_size import Pace
 from shadowstream.kafka.step_time import timed
 from shadowstream.records import Batch
 from shadowstream.runner.attempts import Attempts

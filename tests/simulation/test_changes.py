@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shadowstream.kafka.topic_changes import TopicChanges
+from shadowstream.kafka.trial.topic_changes import TopicChanges
 from shadowstream.testing.simulation.on_broker.changes import CHANGING
 from shadowstream.testing.simulation.run import results
 

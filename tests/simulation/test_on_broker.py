@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from shadowstream.config import Config
-from shadowstream.kafka import runner
-from shadowstream.kafka.snapshots import read_counters
+from shadowstream.kafka.reading.runner_snapshots import read_counters
+from shadowstream.kafka.roles import runner
 from shadowstream.records import Place
 from shadowstream.runner import marks
 from shadowstream.testing.simulation import run
@@ -126,5 +126,5 @@ def test_a_failing_seed_prints_its_shrunk_history_and_how_to_repeat_it(
 
 
 def test_an_error_that_a_role_does_not_expect_is_an_offence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shadowstream.kafka.joiner.JoinerRole.turn", lambda self, now_ms: 1 // 0)
+    monkeypatch.setattr("shadowstream.kafka.roles.joiner.JoinerRole.turn", lambda self, now_ms: 1 // 0)
     assert any("ZeroDivisionError" in offence for offence in run.run_seed(9, ON_BROKER).offences)

@@ -12,10 +12,10 @@ from confluent_kafka import KafkaException, TopicPartition
 from shadowstream.errors import BrokerError
 from shadowstream.joiner.completeness.completeness import Clocks
 from shadowstream.judge.step import JudgeStep
-from shadowstream.kafka import joiner
-from shadowstream.kafka.joiner import JoinerRole
 from shadowstream.kafka.loop import TRANSACTION_WAIT_S, Loop, now_ms
-from shadowstream.kafka.runner import RunnerRole
+from shadowstream.kafka.roles import joiner
+from shadowstream.kafka.roles.joiner import JoinerRole
+from shadowstream.kafka.roles.runner import RunnerRole
 from shadowstream.records import Commit, Side, Write
 from shadowstream.testing.memory.consumer import MemoryConsumer
 from shadowstream.testing.simulation.on_broker.play import ON_BROKER

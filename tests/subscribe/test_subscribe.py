@@ -22,8 +22,8 @@ from shadowstream import DriftEvent, Verdict, subscribe
 from shadowstream.codecs import own
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError, IsolationError, RecordError
-from shadowstream.kafka.reading import TopicMissing
-from shadowstream.kafka.subscribing import Subscription
+from shadowstream.kafka.reading.topic_reader import TopicMissing
+from shadowstream.kafka.subscription import Subscription
 from shadowstream.rows import ROWS, RecordId, row_of
 from tests.subscribe.conftest import Cluster, event
 

@@ -6,7 +6,7 @@ import pickle
 from typing import Any
 
 from shadowstream.compare.hooks import Unanswered, load
-from shadowstream.kafka.hook_process import HookProcess
+from shadowstream.kafka.joining.hook_process import HookProcess
 
 
 def tolerates(production: Any, shadow: Any) -> bool:

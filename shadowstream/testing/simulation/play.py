@@ -8,7 +8,7 @@ from dataclasses import replace
 from random import Random
 
 from shadowstream.joiner.recovery import checkpoint
-from shadowstream.kafka.spill_file import SpillFile
+from shadowstream.kafka.joining.spill_file import SpillFile
 from shadowstream.records import Place, Side
 from shadowstream.testing.simulation.history import IDLE_MS, ROUNDS, Action, History
 from shadowstream.testing.simulation.joiners import Process, Stored

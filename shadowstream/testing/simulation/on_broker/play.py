@@ -12,7 +12,7 @@ from random import Random
 
 from shadowstream.codecs import own
 from shadowstream.joiner.recovery import checkpoint
-from shadowstream.kafka.delivery import separated
+from shadowstream.kafka.transaction import separated
 from shadowstream.records import Place, Side
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock

@@ -8,9 +8,9 @@ from typing import Any
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
-from shadowstream.kafka import joiner, judge, runner, watcher
-from shadowstream.kafka.clients import Stoppable
-from shadowstream.kafka.hook_process import HookProcess
+from shadowstream.kafka.client.consumers import Stoppable
+from shadowstream.kafka.joining.hook_process import HookProcess
+from shadowstream.kafka.roles import external_candidate, joiner, judge, runner
 from shadowstream.records import Batch, Place
 from shadowstream.runner.step import RunnerStep
 from shadowstream.testing.memory.consumer import MemoryConsumer
@@ -23,7 +23,7 @@ from shadowstream.watch import Watch
 
 RUN: dict[str, Callable[..., dict[str, Any]]] = {
     "runner": runner.run,
-    "watcher": watcher.run,
+    "watcher": external_candidate.run,
     "joiner": joiner.run,
     "judge": judge.run,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shadowstream.codecs import own
-from shadowstream.kafka.topic_changes import Known, compared, topics_field
+from shadowstream.kafka.trial.topic_changes import Known, compared, topics_field
 from shadowstream.records import PACKED_HEADER, Place, Side, Write, unpack
 from shadowstream.runner import marks
 from shadowstream.testing.memory.broker import MemoryBroker

@@ -1,0 +1,1 @@
+"""Recovery without transactions: commits decided before a restart."""

@@ -1,0 +1,104 @@
+"""The joiner's start and commit without transactions: what its stats records have decided (docs/decisions/0015)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.config import Config
+from shadowstream.errors import BrokerError
+from shadowstream.joiner.recovery import checkpoint
+from shadowstream.joiner.recovery.restore import Committed, check_unknown
+from shadowstream.joiner.task import Task
+from shadowstream.kafka.at_least_once.decided_commits import Head, chained, rows_undone, stats_between
+from shadowstream.kafka.client import offsets
+from shadowstream.kafka.client.consumers import GuardedWriter
+from shadowstream.kafka.reading.state_records import newest_states, read_states
+from shadowstream.kafka.transaction import FLUSH_S, separated
+from shadowstream.observe import get_logger
+from shadowstream.records import Place, Side
+
+log = get_logger("joiner")
+
+
+class Undecided:
+    """Of the tasks of one joiner: what was decided, what was not, and whether it is still us who decide."""
+
+    def __init__(self, config: Config, client: AdminClient, writer: GuardedWriter) -> None:
+        self._config, self._client, self._writer = config, client, writer
+        self._heads: dict[str, Head] = {}
+        self._ends: dict[Place, int] = {}
+
+    def adopt(self, tasks: Sequence[Task], committed: dict[Place, Committed]) -> dict[str, dict[str, Any]]:
+        """Move the commits of these tasks on to what was decided after them; the state records by task.
+
+        Raises `ConfigError` where the statistics of a task have lost their beginning and nothing is committed.
+        """
+        self._heads = {}
+        begins: dict[Place, int] = {}
+        for task in tasks:
+            at, points = -1, []
+            for place in task.places:
+                own, at = separated(committed[place].metadata)
+                committed[place] = committed[place]._replace(metadata=own)
+                points.append(checkpoint.decode(own).sequence if committed[place].offset >= 0 else 0)
+            self._heads[task.name] = Head(max(points), "")
+            stats = self._stats_of(task)
+            begins[stats] = min(max(at, 0), begins.get(stats, max(at, 0)))
+        lows = offsets.beginnings(self._client, begins)
+        self._ends = offsets.ends(self._client, begins)
+        known = {name: head.sequence for name, head in self._heads.items()}
+        begins = {place: max(begin, lows[place]) for place, begin in begins.items()}
+        chained(self._heads, stats_between(self._config, begins, self._ends))
+        states = self._states(tasks)
+        for task in tasks:
+            if self._heads[task.name].sequence > known[task.name]:
+                log.info("decided_before", task=task.name, sequence=self._heads[task.name].sequence)
+                for place in task.places:
+                    offset, _, metadata = states[task.name]["commits"][str(place)].partition(" ")
+                    committed[place] = Committed(place, int(offset), metadata)
+        return states
+
+    def _states(self, tasks: Sequence[Task]) -> dict[str, dict[str, Any]]:
+        partitions = {task.name: task.places[Side.PRODUCTION].partition for task in tasks}
+        begun = {name: head for name, head in self._heads.items() if head.sequence}
+        fresh = {name: partition for name, partition in partitions.items() if name not in begun}
+        for name, record in newest_states(self._config, fresh).items():
+            check_unknown(name, record["seq"] > 1)
+        sequences = {name: head.sequence for name, head in begun.items()}
+        return read_states(self._config, partitions, sequences, {n: head.incarnation for n, head in begun.items()})
+
+    def take_back(self, tasks: Sequence[Task], states: Mapping[str, dict[str, Any]]) -> None:
+        """Take back rows of commits that were never decided, before anything else is said; see `rows_undone`."""
+        begins = {}
+        for task in tasks:
+            counts = states[task.name]["counts"] if task.name in states else {}
+            begin = counts.get("diff_from", 0)
+            begin = begin if task.said_from is None else min(begin, task.said_from)
+            begins[task.name] = task.places[Side.PRODUCTION].partition, begin
+        undone = rows_undone(self._config, self._client, self._heads, begins)
+        if undone:
+            log.info("rows_taken_back", rows=len(undone))
+            self._writer.write(undone)
+            self._writer.flush(FLUSH_S)
+
+    def check(self, tasks: Sequence[Task], delivered: Mapping[Place, Sequence[int]]) -> None:
+        """Whether our stats records are the first of their number. Where nobody else has written they lie one after
+        the other; else what lies between is read."""
+        for place, ours in delivered.items():
+            known = self._ends.get(place, 0)
+            mine = {task.name: task for task in tasks if self._stats_of(task) == place}
+            if ours[-1] + 1 - known != len(ours):
+                heads = {name: Head(task.sequence, "-") for name, task in mine.items()}
+                chained(heads, stats_between(self._config, {place: known}, {place: ours[-1] + 1}))
+                lost = sorted(n for n, head in heads.items() if head.incarnation != mine[n].incarnation)
+                if lost:
+                    raise BrokerError(f"another process has counted for {', '.join(lost)} already", abortable=True)
+            self._ends[place] = ours[-1] + 1
+        for task in tasks:
+            self._heads[task.name] = Head(task.sequence + 1, task.incarnation)
+
+    def _stats_of(self, task: Task) -> Place:
+        return Place(self._config.plan.of("stats"), task.places[Side.PRODUCTION].partition)

@@ -1,0 +1,1 @@
+"""The Kafka client: consumers, producers, errors, offsets and the messages it hands over."""

@@ -1,0 +1,70 @@
+"""Where a batch ends that the client cannot decompress.
+
+A producer compresses many records as one batch, and a consumer that seeks into the middle of a broken one is told of
+its begin again. One seek a record would take an hour for 10,000 records. So the end is searched by doubling and
+halving, with a consumer of its own: an offset lies in the batch if the error that reading there gives names the same
+begin.
+"""
+
+from __future__ import annotations
+
+import time
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from shadowstream.config import Config
+from shadowstream.errors import BrokerError
+from shadowstream.kafka.client.consumers import reading_consumer
+from shadowstream.kafka.client.messages import is_begin_gone, is_end, offset_of
+from shadowstream.observe import get_logger
+from shadowstream.records import Place
+
+log = get_logger("loop")
+LIMIT_S = 20.0
+PROBE_S = 5.0
+RECORDS_MAX = 1_000_000
+
+
+class BrokenBatches:
+    """Looks for the ends of broken batches for one role."""
+
+    def __init__(self, config: Config, purpose: str) -> None:
+        self._config, self._purpose = config, purpose
+
+    def end(self, place: Place, begin: int, offset: int) -> int:
+        """The offset after the last one of the batch that begins at `begin` and holds `offset`, or one before it where
+        looking takes too long."""
+        consumer = reading_consumer(self._config.kafka, self._config.plan, f"{self._purpose}.broken")
+        inside, outside, step = offset, offset + RECORDS_MAX, 1
+        deadline = time.monotonic() + LIMIT_S
+        try:
+            while outside - inside > 1 and time.monotonic() < deadline:
+                probe = min(inside + step, (inside + outside) // 2)
+                if _holds(consumer, place, begin, probe):
+                    inside, step = probe, 2 * step
+                else:
+                    outside = probe
+        except BrokerError as error:
+            log.info("end_of_batch_not_found", place=str(place), offset=inside, error=str(error))
+        finally:
+            consumer.close()
+        return inside + 1
+
+
+def _holds(consumer: Consumer, place: Place, begin: int, offset: int) -> bool:
+    """Whether reading at an offset fails on the batch that begins at `begin`."""
+    consumer.assign([TopicPartition(*place, offset)])
+    deadline = time.monotonic() + PROBE_S
+    while time.monotonic() < deadline:
+        for message in consumer.consume(1, 0.2):
+            error = message.error()
+            if error is None or is_end(error) or is_begin_gone(error):
+                return False
+            if is_unreadable(error):
+                return offset_of(message) == begin
+    raise BrokerError(f"nothing was heard of offset {offset} within {PROBE_S:.0f} s", retriable=True)
+
+
+def is_unreadable(error: KafkaError) -> bool:
+    """Whether this says that records at an offset can never be read."""
+    return error.code() == KafkaError._BAD_COMPRESSION

@@ -1,0 +1,81 @@
+"""How far a role is behind the ends of what it reads.
+
+The ends are asked of the broker, without waiting for the answer: those that the consumer has seen while fetching stand
+still while a side is held back or its queue is full, so that a lag told from them would fall while the real one grows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.kafka.client import offsets
+from shadowstream.records import Place
+from shadowstream.watch import Watch
+
+ASK_EVERY_S = 1.0
+
+
+class Lag:
+    """Read positions of the assigned places, the ends last heard of, and the metrics made of both."""
+
+    def __init__(self, client: AdminClient, side_word: Callable[[str], str], watch: Watch) -> None:
+        self._client, self._side_word, self._watch = client, side_word, watch
+        self._positions: dict[Place, int] = {}
+        self._newest_ms: dict[Place, int] = {}
+        self._ends: dict[Place, int] = {}
+        self._asked: offsets.Asked = {}
+        self._next_ask = 0.0
+
+    def assigned(self, starts: Mapping[Place, int]) -> None:
+        """Reading goes on from these offsets."""
+        self._positions = dict(starts)
+        self._newest_ms.clear()
+        self._next_ask = 0.0
+        self.show(0)
+
+    def forgotten(self) -> None:
+        """Nothing is assigned any more: whoever reads these places now shows their lag."""
+        for side in {self._side_word(place.topic) for place in self._positions}:
+            self._show(side, 0, 0)
+        self._positions.clear()
+        self._newest_ms.clear()
+
+    def read(self, place: Place, position: int, time_ms: int | None = None) -> None:
+        """A place has been read to `position`; `time_ms` is the time of the last record there was."""
+        self._positions[place] = max(position, self._positions.get(place, 0))
+        if time_ms is not None:
+            self._newest_ms[place] = time_ms
+
+    def show(self, now_ms: int) -> None:
+        """Set the metrics, once the ends are known."""
+        self._hear()
+        if not self._ends.keys() >= self._positions.keys():
+            return
+        behind: Counter[str] = Counter()
+        age_ms: Counter[str] = Counter()
+        for place, position in self._positions.items():
+            side = self._side_word(place.topic)
+            lag = max(0, self._ends[place] - position)
+            behind[side] += lag
+            age_ms[side] = max(age_ms[side], now_ms - self._newest_ms.get(place, now_ms) if lag else 0)
+        for side, lag in behind.items():
+            self._show(side, lag, age_ms[side])
+
+    def _show(self, side: str, lag: int, age_ms: int) -> None:
+        self._watch.metrics.set("lag_records", lag, role=self._watch.role, side=side)
+        self._watch.metrics.set("lag_seconds", age_ms / 1000, role=self._watch.role, side=side)
+
+    def _hear(self) -> None:
+        """Take the answer if it has come, and ask anew when it is time."""
+        if self._asked and all(future.done() for future in self._asked.values()):
+            # What could not be had now keeps its last value: the next answer is a second away.
+            self._ends |= offsets.answered(self._asked)
+            self._asked = {}
+        at = time.monotonic()
+        if not self._asked and self._positions and at >= self._next_ask:
+            self._next_ask = at + ASK_EVERY_S
+            self._asked = offsets.ask_ends(self._client, self._positions)

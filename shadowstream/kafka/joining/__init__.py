@@ -1,0 +1,1 @@
+"""Services of the joiner role: broker observations, back-pressure, spilling, hook processes."""

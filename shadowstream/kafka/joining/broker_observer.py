@@ -1,0 +1,149 @@
+"""What the joiner observes of the broker each second. Each observation is true because of what was read before what.
+
+All ends are high watermarks: a reader's own end may still hide what a transaction has written already.
+
+===========  =====================================================================================================
+observation  order, and why
+===========  =====================================================================================================
+done         production's commits C, *then* the ends E of its outputs: outputs of inputs below C were acknowledged
+             before C was committed, so they lie below E. The twin likewise
+born         the ends E of every side's outputs, *then* the ends I of the inputs: what lies below E was made from
+             inputs that lie below I
+diff         the ends of diff before the next commit: its rows will lie at or after them
+copied       where production's outputs reach us through a topic of ours (its partitioner is not known), C and the
+             ends of its *own* outputs are read; once the runner's group has committed the copying of those to these
+             ends, the ends R of the copies are read: the outputs of inputs below C lie below R
+copy times   the commits of copying, which say the greatest event time copied of each partition, *then* the ends of the
+             copies: what has been copied up to the lowest of these times lies below them (`joiner.completeness.copied_time`)
+===========  =====================================================================================================
+
+Born needs no such translation: a copy below an end of today was made of an output, so of an input, of today.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.config import Config
+from shadowstream.errors import BrokerError
+from shadowstream.joiner.completeness.completeness import time_may_decide
+from shadowstream.joiner.completeness.copied_time import Copied
+from shadowstream.joiner.step import JoinerStep
+from shadowstream.kafka.client import offsets
+from shadowstream.kafka.client.client_log import is_outage
+from shadowstream.kafka.client.control_records import Commits
+from shadowstream.kafka.joining.task_partitions import Families
+from shadowstream.kafka.reading.event_times import LastTimes
+from shadowstream.observe import get_logger
+from shadowstream.records import Place, Side
+from shadowstream.runner.copying import copied_to_ms
+
+log = get_logger("joiner")
+EVERY_S = 1.0
+COPYING_MAX = 1_000
+
+
+class Copying(NamedTuple):
+    """Production has committed `committed`, as raised and as stored; its outputs of these lie below `ends` of its own
+    topics."""
+
+    committed: dict[Place, int]
+    stored: dict[Place, int]
+    ends: dict[Place, int]
+
+
+class Observer:
+    """Asks the broker and tells the step; see the head of this file."""
+
+    def __init__(self, config: Config, step: JoinerStep, client: AdminClient, families: Families) -> None:
+        self._config, self._step, self._client, self._families = config, step, client, families
+        self._inputs = sorted(step.inputs)
+        self._sides = [families.places(side) for side in Side]
+        self._places = [place for side in self._sides for place in side]
+        self._diff = offsets.places(offsets.partition_counts(client, [config.plan.of("diff")]))
+        self._copying: deque[Copying] = deque()
+        self._by_time = time_may_decide(config)
+        self._commits = Commits(config, client, "joiner")
+        self._times = LastTimes(config)
+        self._next_at = 0.0
+
+    def restart(self) -> None:
+        """Observe at the next turn. What waits for the copying stays true whoever reads which partition."""
+        self._next_at = 0.0
+
+    def turn(self, now_ms: int) -> bool:
+        """Observe, if it is time; whether it was."""
+        if time.monotonic() < self._next_at:
+            return False
+        self._next_at = time.monotonic() + EVERY_S
+        try:
+            self._observe(now_ms)
+        except BrokerError as error:  # what is not observed now is decided a little later
+            if not error.retriable:
+                raise
+            if not is_outage(error):
+                log.warning("observation_put_off", error=str(error))
+        return True
+
+    def _observe(self, now_ms: int) -> None:
+        production, twin = self._config.production.group, self._config.twin and self._config.twin.group
+        # Commits before any end: see `done` above.
+        committed = self._commits.of(production, self._inputs) if production else None
+        stored = self._commits.stored(production) if production else {}
+        by_twin = self._commits.of(twin, self._inputs) if twin else None
+        ends = offsets.ends(self._client, [*self._places, *self._diff, *self._families.copied])
+        # Inputs after all outputs: see `born` above.
+        inputs = offsets.ends(self._client, self._inputs)
+        self._commits.look(inputs)
+        self._step.observe_diff({place.partition: ends[place] for place in self._diff})
+        of_production = _only(ends, self._sides[Side.PRODUCTION])
+        self._step.observe_born(_only(ends, self._places), inputs)
+        if committed is not None and not self._families.copied:
+            self._step.observe_production(committed, of_production, stored)
+        elif committed is not None:
+            self._copying.append(Copying(committed, stored, _only(ends, self._families.copied)))
+            self._observe_copied()
+        if by_twin is not None:
+            self._step.observe_twin(by_twin, _only(ends, self._sides[Side.TWIN]))
+        for (side, _), originals in self._families.originals.items():
+            self._observe_copy_times(side, originals, now_ms)
+        self._observe_times(ends, now_ms)
+
+    def _observe_copied(self) -> None:
+        """Production's progress in terms of our copies of its outputs, as far as these have been committed."""
+        copied = offsets.committed(self._client, self._config.plan.group("runner"), self._families.copied)
+        ripe = []
+        while self._copying and all(copied.get(p, -1) >= end for p, end in self._copying[0].ends.items()):
+            ripe.append(self._copying.popleft())
+        if ripe:
+            # Of families that are not copied any later end holds as well.
+            ends = offsets.ends(self._client, self._sides[Side.PRODUCTION])
+            for one in ripe:
+                self._step.observe_production(one.committed, ends, one.stored)
+        if len(self._copying) > COPYING_MAX:  # a later one says the same, only later
+            self._copying = deque([*list(self._copying)[:-1:2], self._copying[-1]])
+
+    def _observe_copy_times(self, side: Side, originals: list[Place], now_ms: int) -> None:
+        ends = offsets.ends(self._client, originals)
+        self._step.observe_originals(ends, self._times.of(ends), now_ms)
+        commits = offsets.commits(self._client, self._config.plan.group("runner"), originals)
+        copied = {place: Copied(offset, copied_to_ms(metadata)) for place, (offset, metadata) in commits.items()}
+        if len(copied) == len(originals):
+            self._step.observe_copied(side, copied, offsets.ends(self._client, self._sides[side]), now_ms)
+
+    def _observe_times(self, ends: dict[Place, int], now_ms: int) -> None:
+        """Who goes on, and newest event times, for the idle rule: these are asked for only where something waits and
+        time may decide, or where a task has nothing to read while another may."""
+        outputs = _only(ends, self._places)
+        waits = self._by_time and any(records for records, _, _ in self._step.sides().values())
+        others = len(self._sides[Side.PRODUCTION]) > 1 and self._step.has_idle(now_ms)
+        self._step.observe_times(outputs, self._times.of(outputs) if waits or others else {}, now_ms)
+
+
+def _only(ends: dict[Place, int], places: Iterable[Place]) -> dict[Place, int]:
+    return {place: ends[place] for place in places}

@@ -1,0 +1,174 @@
+"""Functions of `compare` called in a process beside the joiner: what they raise, hang in or end is one pair's outcome.
+
+A function that raises makes its pair a difference with that reason. One that does not answer within
+`compare.call_timeout_ms`, or ends its process, has compared nothing: its pair is `uncompared`, which lowers coverage.
+The process is started anew for the next call. A function that goes on like that would hold the joiner up longer than
+its group waits, so after `FAILURES_MAX` of these it rests for `REST_S`, and each pair that asks for it is `uncompared`
+at once. So are the pairs that one turn of the loop has no time left for (`TURN_SHARE`).
+"""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import pickle
+import subprocess
+import sys
+import time
+from collections import deque
+from multiprocessing.connection import Connection
+from typing import Any
+
+from shadowstream.compare.hooks import Hook, HookError, Unanswered
+from shadowstream.config import Config
+from shadowstream.errors import ConfigError
+from shadowstream.observe import get_logger
+
+log = get_logger("joiner")
+LOAD_S = 60.0
+"""So long the import of a function's module may take."""
+FAILURES_MAX = 5
+REST_S = 60.0
+TURN_SHARE = 3
+"""All calls of one turn of the loop may take this part of max.poll.interval.ms."""
+KNOWN_MAX = 64
+"""Calls that failed and are known to: they are not tried again."""
+_PLAIN = frozenset(("builtins", "datetime", "decimal", "uuid", "_codecs", "collections", "fractions"))
+_EXACT = frozenset((("shadowstream.codecs.numbers", "ExactFloat"), ("shadowstream.codecs.far_times", "FarTime")))
+"""Values that a decoder makes, and that a function may hand back."""
+
+
+class _Plain(pickle.Unpickler):
+    """Takes values of the standard library alone: a class of the function's own would be code that runs here."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _EXACT:
+            return super().find_class(module, name)
+        if module not in _PLAIN or (module == "builtins" and name in ("eval", "exec", "getattr", "open", "__import__")):
+            raise pickle.UnpicklingError(f"{module}.{name} is no plain value")
+        return super().find_class(module, name)
+
+
+class HookProcess:
+    """Loads and calls functions of the config in one process of their own, which is made when it is needed."""
+
+    def __init__(self, config: Config) -> None:
+        self._timeout_ms = config.compare.call_timeout_ms
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._failures: dict[str, deque[float]] = {}
+        self._loaded: set[tuple[str, int]] = set()
+        self._known: dict[bytes, str] = {}
+        self._turn_s = config.kafka.poll_interval_ms / 1000 / TURN_SHARE
+        self._left_s = self._turn_s
+        self.in_use = False
+
+    def turn(self) -> None:
+        """A turn of the loop begins."""
+        self._left_s = self._turn_s
+
+    def load(self, entry: str, key: str = "compare.rules", arguments: int = 2) -> Hook:
+        """The function of an entry point, as `compare.hooks.load` gives it. Raises `ConfigError` where it cannot be."""
+        self.in_use = True
+        what, said = self._loads(entry, arguments)
+        if what == "refused":
+            raise ConfigError(f"{key}: {said}")
+        if what != "returned":
+            raise ConfigError(f"{key}: cannot load {entry!r}: its module {said}")
+
+        def call(*values: Any) -> Any:
+            return self._call(entry, arguments, values)
+
+        return call
+
+    def _call(self, entry: str, takes: int, values: tuple[Any, ...]) -> Any:
+        try:
+            request = pickle.dumps((entry, takes, values))
+        except (pickle.PickleError, AttributeError, TypeError) as error:
+            raise HookError(f"{entry}: {type(error).__name__}: its arguments are no plain values") from error
+        if request in self._known:  # what differs is compared again to say how
+            raise Unanswered(f"{entry}: {self._known[request]}")
+        self._check_rest(entry)
+        what, said = self._loads(entry, takes)
+        began = time.monotonic()
+        if what == "returned":
+            what, said = self._ask(request, self._timeout_ms / 1000)
+        self._left_s -= time.monotonic() - began
+        if what == "returned":
+            return said
+        if what == "raised":
+            raise HookError(said)
+        self._failed(entry, said, request)
+        raise Unanswered(f"{entry}: {said}")
+
+    def _loads(self, entry: str, takes: int) -> tuple[str, Any]:
+        """Have the process that runs now load a function, if it has not yet."""
+        if (entry, takes) in self._loaded:
+            return "returned", None
+        what, said = self._ask(pickle.dumps((entry, takes, None)), LOAD_S)
+        if what == "returned":
+            self._loaded.add((entry, takes))
+        return what, said
+
+    def close(self) -> None:
+        """End the process."""
+        if self._connection is not None:
+            self._connection.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._process = self._connection = None
+        self._loaded.clear()
+
+    def _check_rest(self, entry: str) -> None:
+        failures = self._failures.get(entry)
+        if failures and len(failures) == FAILURES_MAX and time.monotonic() - failures[-1] < REST_S:
+            raise Unanswered(f"{entry}: rests, after it did not answer or ended its process {FAILURES_MAX} times")
+
+        if self._left_s <= 0:
+            raise Unanswered(f"{entry}: calls of one turn took a third of max.poll.interval.ms; it is not asked now")
+
+    def _failed(self, entry: str, said: str, request: bytes) -> None:
+        while len(self._known) >= KNOWN_MAX:
+            del self._known[next(iter(self._known))]
+        self._known[request] = said
+        failures = self._failures.setdefault(entry, deque(maxlen=FAILURES_MAX))
+        failures.append(time.monotonic())
+        log.error("hook_failed", call=entry, reason=said, restarted=True)
+
+    def _started(self) -> Connection:
+        if self._connection is None:
+            ours, others = multiprocessing.Pipe()
+            with others:
+                fd = others.fileno()
+                command = [sys.executable, "-m", "shadowstream.kafka.joining.hook_worker", str(fd)]
+                self._process = subprocess.Popen(command, pass_fds=(fd,), stdin=subprocess.DEVNULL)
+            self._connection = ours
+        return self._connection
+
+    def _ask(self, request: bytes, limit_s: float) -> tuple[str, Any]:
+        """The worker's answer; (`ended`, why) where there is none, after which there is no worker either."""
+        try:
+            connection = self._started()
+            connection.send_bytes(request)
+            if not connection.poll(limit_s):
+                self.close()
+                return "ended", f"no answer within compare.call_timeout_ms: {self._timeout_ms}"
+            what, value = _Plain(io.BytesIO(connection.recv_bytes())).load()
+            return what, value
+        except (EOFError, OSError):
+            return "ended", self._ended()
+        except (pickle.PickleError, AttributeError, TypeError):
+            entry = pickle.loads(request)[0]
+            return "raised", f"{entry}: UnpicklingError: what it returned is no plain value"
+
+    def _ended(self) -> str:
+        """How the process ended, which has closed its end."""
+        code: int | None = None
+        if self._process is not None:
+            try:
+                code = self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                code = None
+        self.close()
+        return f"ended its process (exit code {code})"

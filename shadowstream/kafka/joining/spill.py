@@ -1,0 +1,68 @@
+"""What the joiner does where holding does not keep to the bound and `limits.overflow` is `spill`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from shadowstream.config import Limits
+from shadowstream.joiner.task import Task
+from shadowstream.kafka.joining.backpressure import TELL_EVERY_S
+from shadowstream.kafka.joining.spill_file import SpillFile
+from shadowstream.observe import get_logger
+from shadowstream.records import Place
+
+log = get_logger("joiner")
+AGAIN_S = 1.0
+"""So long after the file had no room it is not tried again: a full disk costs writes that come to nothing."""
+
+
+class Spilling:
+    """Relieves tasks of values; raises `ConfigError` where there can be no file."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._bound = limits.pending_bytes_max
+        self._file = SpillFile(limits.spill_dir, limits.spill_bytes_max)
+        self._again_at = self._tell_at = self._tell_refused_at = 0.0
+        self._told = False
+        self.full = False
+        """Whether there is no room for what should be spilled."""
+
+    def dropped(self) -> None:
+        """Every task has been forgotten."""
+        self._file.clear()
+        self._told, self._tell_at = False, 0.0
+
+    def turn(self, tasks: Mapping[Place, Task], over: Sequence[Place]) -> list[Place]:
+        """Spill values of the tasks at production's places `over`; those of them that it does not relieve.
+
+        Down to half of the share: little at a time would be many small pieces.
+        """
+        still: list[Place] = []
+        share = self._bound // max(1, len(tasks))
+        size = 0
+        for place in over:
+            if time.monotonic() >= self._again_at:
+                size += tasks[place].spill(self._file, share // 2)
+                if self._file.refused:
+                    self._again_at = time.monotonic() + AGAIN_S
+                    self._tell_refused()
+            if sum(tasks[place].store.held.bytes) > share:
+                still.append(place)
+        self.full = bool(over and self._file.refused)
+        self._tell(sum(sum(task.store.held.spilled) for task in tasks.values()), size)
+        return still
+
+    def _tell(self, lying: int, size: int) -> None:
+        if size and time.monotonic() >= self._tell_at:
+            self._tell_at = time.monotonic() + TELL_EVERY_S
+            log.warning("values_spilled", spilled_bytes=lying, file_bytes=self._file.size, bound=self._bound)
+            self._told = True
+        elif self._told and not lying:
+            log.info("spilled_values_back")
+            self._told, self._tell_at = False, 0.0
+
+    def _tell_refused(self) -> None:
+        if time.monotonic() >= self._tell_refused_at:
+            self._tell_refused_at = time.monotonic() + TELL_EVERY_S
+            log.warning("spill_refused", reason=self._file.refused, file_bytes=self._file.size)

@@ -1,0 +1,129 @@
+"""The topics of the joiner's tasks: for each production output a family of two or three topics, equally partitioned."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.config import Config
+from shadowstream.errors import ConfigError
+from shadowstream.joiner.task_topics import places_of, side_of, topics_of
+from shadowstream.kafka.client import offsets
+from shadowstream.records import Place, Side
+from shadowstream.runner.detect import REPARTITION
+from shadowstream.runner.marks import partitioners_of
+
+FOUND_WITHIN_S = 5.0
+"""A topic that another role has just made may not stand in everybody's metadata yet."""
+
+
+def repartitioned_of(start: dict[str, Any]) -> frozenset[str]:
+    """Production's output topics that go through a topic of ours, as the start mark says."""
+    return frozenset(topic for topic, kind in partitioners_of(start).items() if kind == REPARTITION)
+
+
+class Families:
+    """All tasks there are. `counts` are partitions by production's logical output topic."""
+
+    def __init__(self, config: Config, repartitioned: Collection[str], client: AdminClient) -> None:
+        self._config = config
+        self.repartitioned = frozenset(repartitioned)
+        if config.twin is not None and self.repartitioned:
+            raise ConfigError(
+                f"twin: the partitioner of {', '.join(sorted(self.repartitioned))} is not known, so both sides go "
+                "through topics of ours; a twin's records would stay where they are and never meet them. Remove twin, "
+                "or let production choose partitions by murmur2, CRC32 or as its input's"
+            )
+        self._of = {topic: topics_of(config, topic, repartitioned) for topic in config.production.outputs}
+        self.counts = self._counted(client)
+        self.copied = offsets.places(_counts(client, sorted(self.repartitioned)))
+        """Partitions of production's own topics of which we read a copy; as many as production has."""
+        adopted = config.candidate.topic if self.repartitioned else None
+        theirs = offsets.places(_counts(client, [adopted])) if adopted else []
+        self.originals: dict[tuple[Side, str], list[Place]] = {}
+        """Partitions of every topic that is copied, by the side that it is and its name."""
+        for side, places in ((Side.PRODUCTION, self.copied), (Side.SHADOW, theirs)):
+            for place in places:
+                self.originals.setdefault((side, place.topic), []).append(place)
+        self._tasks = {
+            topic: [places_of(config, topic, partition, repartitioned) for partition in range(count)]
+            for topic, count in self.counts.items()
+        }
+        self._task_of = {
+            place: (topic, partition, task)
+            for topic, tasks in self._tasks.items()
+            for partition, task in enumerate(tasks)
+            for place in task
+        }
+
+    def _counted(self, client: AdminClient) -> dict[str, int]:
+        """Partition counts, refused where the topics of a family differ: pairs would silently never meet."""
+        found = _counts(client, self.topics)
+        for topics in self._of.values():
+            for other in topics[1:]:
+                if found[other] != found[topics[0]]:
+                    raise ConfigError(
+                        f"topic {topics[0]} has {found[topics[0]]} partitions and {other} has {found[other]}: the "
+                        "records of a pair would lie in partitions of different numbers and never meet. Give "
+                        f"{other} {found[topics[0]]} partitions, or, where production's count has changed, remove "
+                        "the topics of this trial and start anew"
+                    )
+        return {topic: found[topics[0]] for topic, topics in self._of.items()}
+
+    @property
+    def topics(self) -> list[str]:
+        """Every topic to subscribe to."""
+        return [name for topics in self._of.values() for name in topics]
+
+    def places(self, side: Side) -> list[Place]:
+        """All partitions of a side; none of the twin where there is none."""
+        return [task[side] for tasks in self._tasks.values() for task in tasks if side < len(task)]
+
+    def side_of(self, topic: str) -> Side:
+        """The side that a topic belongs to."""
+        return side_of(self._config, topic)
+
+    def whole(self, places: Collection[Place]) -> list[Place]:
+        """Places of those tasks of which all sides are among these."""
+        known = set(places)
+        return [place for place in places if known.issuperset(self._task(place)[2])]
+
+    def tasks_in(self, places: Collection[Place]) -> list[tuple[str, int]]:
+        """The tasks that these places are, as (production's logical output topic, partition).
+
+        Raises `ConfigError` where a task's places are not all among them: no pair would ever meet; and where a topic
+        has got more partitions since we started.
+        """
+        tasks = set()
+        for place in places:
+            topic, partition, task = self._task(place)
+            lacking = [other for other in task if other not in places]
+            if lacking:
+                raise ConfigError(
+                    f"assigned {place} without {', '.join(map(str, lacking))}: the group's assignor tears tasks "
+                    "apart; every member must use partition.assignment.strategy=range and subscribe to the same topics"
+                )
+            tasks.add((topic, partition))
+        return sorted(tasks)
+
+    def _task(self, place: Place) -> tuple[str, int, tuple[Place, ...]]:
+        if place not in self._task_of:
+            raise ConfigError(
+                f"{place} was not there when this process started: the topic has got more partitions. Keys may lie in "
+                "others from now on, so that pairs would never meet. Remove the topics of this trial and start anew"
+            )
+        return self._task_of[place]
+
+
+def _counts(client: AdminClient, topics: Iterable[str]) -> dict[str, int]:
+    deadline = time.monotonic() + FOUND_WITHIN_S
+    while True:
+        try:
+            return offsets.partition_counts(client, topics)
+        except ConfigError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)

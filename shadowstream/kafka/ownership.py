@@ -1,0 +1,155 @@
+"""Whose a role's place is: which of two runs of one trial and instance ends for good when one fences the other.
+
+A fenced client proves little: a broker fences a producer whose transaction has lasted too long as well. So a run
+commits a claim before it fences anybody, as the metadata of an offset in a group of its own, and who is fenced looks
+whose the newest claim is:
+
+========================  =========================================================================================
+the newest claim is       then
+========================  =========================================================================================
+its own                   nobody has taken over: it ends as after any broker error, and is started again
+another run's             it ends for good (`TakenOver`, exit code 5): started again it would throw the other out
+========================  =========================================================================================
+
+The roles of one `up` share a session with a claim of its own, which decides among them: two `up` that start at the
+same moment would otherwise each lose one role to the other, and both would end. The judge and the labels role are one
+process a trial, whatever their instance, and have one claim.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.config import Config
+from shadowstream.errors import BrokerError, TakenOver
+from shadowstream.kafka.client import offsets
+from shadowstream.kafka.client.consumers import admin
+from shadowstream.observe import get_logger
+from shadowstream.records import Place
+
+log = get_logger("claims")
+SESSION = "SHADOWSTREAM_SESSION"
+"""The variable that names, to the roles of one `up`, their session."""
+NO_SESSION = "-"
+SINGLE = ("judge", "labels")
+"""Roles of one process a trial."""
+CHECK_EVERY_S = 5.0
+
+
+class Claim:
+    """The claim of one run of a role.
+
+    Args:
+        config: the trial's.
+        role: as `Watch` names it.
+        instance: the process's stable name.
+    """
+
+    def __init__(self, config: Config, role: str, instance: str) -> None:
+        self._config, self._role, self._instance = config, role, instance
+        self._session = os.environ.get(SESSION, NO_SESSION)
+        self._mine = f"{self._session} {uuid.uuid4().hex}"
+        self._client: AdminClient | None = None
+        self._taken = False
+        self._next_check = 0.0
+
+    def take(self) -> None:
+        """Claim the place, before anybody is fenced. Raises `TakenOver` where a later `up` runs this trial."""
+        if self._session_is_lost():
+            raise self._taken_over()
+        _write(self._admin(), self._config, self._group(), self._mine)
+        self._taken = True
+        self._client = None  # most roles never ask again: no connection is kept for it
+
+    def is_lost(self) -> bool:
+        """Whether another run has claimed the place since. Raises `BrokerError` where the broker does not answer."""
+        if not self._taken:
+            return False
+        newest = _read(self._admin(), self._config, self._group())
+        if newest is None or newest == self._mine:
+            return False
+        if self._session == NO_SESSION or newest.startswith(f"{NO_SESSION} "):
+            return True
+        return self._session_is_lost()
+
+    def check(self, *, now: bool = False) -> None:
+        """Raise `TakenOver` where the place is lost; asks every `CHECK_EVERY_S`, or `now`. A broker that does not
+        answer says nothing about it."""
+        if not now and time.monotonic() < self._next_check:
+            return
+        self._next_check = time.monotonic() + CHECK_EVERY_S
+        try:
+            lost = self.is_lost()
+        except BrokerError as error:
+            log.debug("claim_unknown", error=str(error))
+            return
+        if lost:
+            raise self._taken_over()
+
+    def _session_is_lost(self) -> bool:
+        if self._session == NO_SESSION:
+            return False
+        newest = _read(self._admin(), self._config, _session_group(self._config))
+        return newest is not None and newest != self._session
+
+    def _group(self) -> str:
+        instance = "0" if self._role in SINGLE else self._instance
+        return self._config.plan.group(f"owner.{self._role}.{instance}")
+
+    def _admin(self) -> AdminClient:
+        if self._client is None:
+            self._client = admin(self._config.kafka)
+        return self._client
+
+    def _taken_over(self) -> TakenOver:
+        name = self._config.name
+        if self._role in SINGLE:
+            return TakenOver(
+                f"another run of the {self._role} role of trial {name!r} has taken over: a trial has one, whatever its "
+                "--instance; stop one of the two"
+            )
+        return TakenOver(
+            f"another run of trial {name!r}, instance {self._instance}, has taken over; stop one of the two, or give "
+            "--instance"
+        )
+
+
+def begin_session(config: Config, client: AdminClient) -> str:
+    """Claim a trial for the roles of one `up`, and give the session's name."""
+    session = uuid.uuid4().hex
+    _write(client, config, _session_group(config), session)
+    return session
+
+
+def _session_group(config: Config) -> str:
+    return config.plan.group("owner.up")
+
+
+def _place(config: Config) -> Place:
+    """Where claims are committed: a partition that surely exists; no record of it is meant."""
+    return Place(config.inputs[0], 0)
+
+
+def _write(client: AdminClient, config: Config, group: str, claim: str) -> None:
+    config.plan.check_group(group, [config.production.group] if config.production.group else [])
+    offset = TopicPartition(*_place(config), 0, claim)
+    request = [ConsumerGroupTopicPartitions(group, [offset])]
+
+    def commit() -> None:
+        asked = client.alter_consumer_group_offsets(request, request_timeout=offsets.TIMEOUT_S)
+        (found,) = asked[group].result(offsets.TIMEOUT_S).topic_partitions
+        if found.error is not None:
+            raise KafkaException(found.error)
+
+    offsets.once_settled(commit, f"cannot claim this trial (group {group})")
+
+
+def _read(client: AdminClient, config: Config, group: str) -> str | None:
+    place = _place(config)
+    found = offsets.commits(client, group, [place]).get(place)
+    return None if found is None else found[1]

@@ -1,0 +1,75 @@
+"""Places of the loop that cannot be read on for now, and records that can never be read.
+
+What needs a schema that nobody can tell now is read again later. A record that the client cannot decompress (a bomb of
+more than its `receive.message.max.bytes`, or broken data) would hold its partition up for ever: librdkafka fetches it
+again and again. It is passed by with what is in a batch with it, and handed to the role as lost.
+"""
+
+from __future__ import annotations
+
+import time
+
+from confluent_kafka import Consumer, Message, TopicPartition
+
+from shadowstream.errors import RegistryError
+from shadowstream.kafka.client.broken_batches import BrokenBatches
+from shadowstream.kafka.client.messages import offset_of, place_of
+from shadowstream.observe import get_logger
+from shadowstream.records import Batch, Place
+
+log = get_logger("loop")
+PUT_OFF_S = 1.0
+QUIET_S = 0.3
+"""An error that comes sooner after a seek may be one of before; what is broken still says so again."""
+
+
+class PutOff:
+    """Pauses and seeks of one consumer; true while a place waits."""
+
+    def __init__(self, consumer: Consumer, broken: BrokenBatches | None = None) -> None:
+        self._consumer, self._broken = consumer, broken
+        self._until: dict[Place, float] = {}
+        self._passed: dict[Place, tuple[int, float]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._until)
+
+    def wait(self, place: Place, offset: int, error: RegistryError) -> None:
+        """What needs a schema that cannot be had now is read again later; of other places all goes on."""
+        log.warning("place_put_off", place=str(place), offset=offset, error=str(error))
+        self._until[place] = time.monotonic() + PUT_OFF_S
+        self._consumer.pause([TopicPartition(*place)])
+        self._consumer.seek(TopicPartition(*place, offset))
+
+    def take_up(self, everything: bool = False) -> None:
+        """Read on where the time has come."""
+        now = time.monotonic()
+        due = [place for place, until in self._until.items() if everything or until <= now]
+        for place in due:
+            del self._until[place]
+        if due:
+            self._consumer.resume([TopicPartition(*place) for place in due])
+
+    def passed_by(self, events: list[Message], now_ms: int) -> list[Batch]:
+        """Lost records, at most one batch a place: each is passed by, and what follows it is read."""
+        lost: dict[Place, Batch] = {}
+        for message in events:
+            place, error = place_of(message), message.error()
+            wanted, at = self._passed.get(place, (-1, 0.0))
+            if place in lost or error is None or time.monotonic() - at < QUIET_S:
+                continue
+            # Of a broken batch of several records each fetch says where the batch begins.
+            begin = offset_of(message)
+            offset = max(begin, wanted)
+            end = self._broken.end(place, begin, offset) if self._broken is not None else offset + 1
+            n = end - offset
+            log.error("record_unreadable", place=str(place), offset=offset, records=n, error=error.str())
+            self._passed[place] = end, time.monotonic()
+            self._consumer.seek(TopicPartition(*place, end))
+            reason = (
+                f"the client cannot decompress it: {error.str()}; a larger receive.message.max.bytes under "
+                "kafka.client may read it"
+            )
+            nothing: list[None] = [None] * n
+            lost[place] = Batch(place, range(offset, end), [now_ms] * n, nothing, nothing, nothing, reason)
+        return list(lost.values())

@@ -1,0 +1,69 @@
+"""Event times of the newest records of partitions, for the idle rule.
+
+Not by `list_offsets` with the greatest timestamp: that counts the markers of transactions, whose time is the wall
+clock's (tests/contracts/test_reading.py). Of replayed data it gives about now, and what waits there for its partner
+would be given up at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from confluent_kafka import Consumer, TopicPartition
+
+from shadowstream.config import Config
+from shadowstream.kafka.client.consumers import reading_consumer
+from shadowstream.kafka.client.messages import arrived, is_end, offset_of, place_of
+from shadowstream.records import Place
+
+BACK = 10
+LIMIT_S = 2.0
+
+
+class LastTimes:
+    """Reads the last records of partitions; what has not grown is not read again."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._consumer: Consumer | None = None
+        self._known: dict[Place, tuple[int, int | None]] = {}
+
+    def of(self, ends: Mapping[Place, int]) -> dict[Place, int]:
+        """Greatest time (ms) among the `BACK` offsets before each end; places left out that show no record there."""
+        grown = {place: end for place, end in ends.items() if end and self._known.get(place, (-1,))[0] != end}
+        if grown:
+            self._read(grown)
+        known = {place: self._known[place][1] for place in ends if place in self._known}
+        return {place: time_ms for place, time_ms in known.items() if time_ms is not None}
+
+    def _read(self, ends: Mapping[Place, int]) -> None:
+        consumer = self._consumer = self._consumer or self._connected()
+        found: dict[Place, int | None] = dict.fromkeys(ends)
+        left, whole = set(ends), set()
+        consumer.assign([TopicPartition(p.topic, p.partition, max(0, end - BACK)) for p, end in ends.items()])
+        deadline = time.monotonic() + LIMIT_S
+        while left and time.monotonic() < deadline:
+            for message in arrived(consumer, 500, 0.05):
+                place, error = place_of(message), message.error()
+                if error is not None and not is_end(error):
+                    continue
+                if error is None:
+                    found[place] = max(found[place] or 0, message.timestamp()[1])
+                reached = offset_of(message) + (error is None) >= ends[place]
+                if reached:
+                    whole.add(place)
+                if reached or error is not None:  # beyond an open transaction nobody reads
+                    left.discard(place)
+        consumer.unassign()
+        # What lies in an open transaction, or did not come in time, is asked for again.
+        self._known |= {place: (ends[place], found[place]) for place in whole}
+
+    def _connected(self) -> Consumer:
+        return reading_consumer(
+            self._config.kafka,
+            self._config.plan,
+            "joiner.times",
+            # Retention may take the place to begin at.
+            **{"auto.offset.reset": "earliest", "queued.max.messages.kbytes": 1_024},
+        )

@@ -1,0 +1,196 @@
+"""Read a whole topic, or follow it, outside any group: nothing is joined, committed or created."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from shadowstream.config import Kafka
+from shadowstream.errors import BrokerError
+from shadowstream.kafka.client.consumers import CONNECT_S, client_config, made
+from shadowstream.kafka.client.errors import code_of, told
+from shadowstream.kafka.client.messages import arrived
+
+_BATCH = 1_000
+_POLL_S = 0.1
+_ASK_S = 2.5
+_COMPLAINTS_MAX = 8
+_ABSENT = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
+_MOVING = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._UNKNOWN_PARTITION}
+_DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
+
+
+class TopicMissing(BrokerError):
+    """The cluster answers and has no such topic, or does not show it to us."""
+
+
+class Read(NamedTuple):
+    """One record. `time_ms` is its timestamp, -1 where it has none."""
+
+    partition: int
+    offset: int
+    time_ms: int
+    key: bytes | None
+    value: bytes | None
+
+
+def read_topic(kafka: Kafka, topic: str, timeout_s: float) -> list[Read]:
+    """Every committed record of a topic, to the ends that its partitions have at the call, in order by partition.
+
+    `timeout_s` is the longest time without progress.
+
+    Raises:
+        TopicMissing: there is no such topic.
+        BrokerError: no broker answers (within 10 s), we may not read, or nothing came for `timeout_s`.
+    """
+    return list(stream_topic(kafka, topic, timeout_s))
+
+
+def stream_topic(kafka: Kafka, topic: str, timeout_s: float, *, follow: bool = False) -> Generator[Read, None, None]:
+    """As `read_topic`, one record after the other; `follow` goes on with what is written later, until closed."""
+    said: list[str] = []
+    consumer = made(
+        Consumer,
+        client_config(
+            kafka,
+            **{
+                "group.id": _group(topic),
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
+                "allow.auto.create.topics": False,
+                # Between asking for its beginning and reading it, a partition may lose it to retention.
+                "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 50,
+                "fetch.queue.backoff.ms": 10,
+                # What goes wrong is said once, in the error that we raise.
+                "error_cb": lambda error: said.append(error.str()),
+                "log_level": 2,
+            },
+        ),
+    )
+    with told(f"close ({topic})"), contextlib.closing(consumer):
+        try:
+            found = ranges(consumer, topic, min(timeout_s, CONNECT_S))
+            consumer.assign([TopicPartition(topic, partition, low) for partition, (low, _) in found.items()])
+            ends = {partition: high for partition, (low, high) in found.items() if low < high}
+            yield from _until(consumer, ends, timeout_s)
+            while follow:
+                yield from map(read_of, _usable(consumer.consume(_BATCH, _POLL_S), {}))
+        except KafkaException as error:
+            raise explained(kafka, topic, error.args[0], consumer, said) from error
+
+
+def _group(topic: str) -> str:
+    """A group of the same trial: its rights reach that far, and its name is nobody else's."""
+    parts = topic.split(".")
+    return ".".join([*parts[:2], "reading"]) if parts[0] == "shadow" and len(parts) > 2 else "shadow.reading"
+
+
+def ranges(consumer: Consumer, topic: str, timeout_s: float) -> dict[int, tuple[int, int]]:
+    """First offset and last stable offset of each partition. Raises KafkaException; `explained` says what it means."""
+    deadline = time.monotonic() + timeout_s
+    return {
+        partition: _extent(consumer, TopicPartition(topic, partition), deadline)
+        for partition in _partitions(consumer, topic, deadline)
+    }
+
+
+def extent(consumer: Consumer, place: TopicPartition, timeout_s: float = 15.0) -> tuple[int, int]:
+    """First offset and last stable offset of one partition; raises `BrokerError` where nobody says."""
+    try:
+        return _extent(consumer, place, time.monotonic() + timeout_s)
+    except (KafkaException, BrokerError) as error:
+        raise BrokerError(f"{place.topic}/{place.partition}: no offsets: {error}", retriable=True) from error
+
+
+def _extent(consumer: Consumer, place: TopicPartition, deadline: float) -> tuple[int, int]:
+    """A leader that has just been chosen needs a moment before it answers."""
+    while True:
+        left = max(deadline - time.monotonic(), 0.1)
+        try:
+            return consumer.get_watermark_offsets(place, timeout=left)
+        except (KafkaException, BrokerError) as error:
+            if code_of(error) not in _MOVING or left <= _POLL_S:
+                raise
+            time.sleep(_POLL_S)
+
+
+def _partitions(consumer: Consumer, topic: str, deadline: float) -> list[int]:
+    """Asks in slices, for Ctrl-C is heard only between two calls of the client."""
+    while True:
+        left = max(deadline - time.monotonic(), 0.1)
+        try:
+            found = consumer.list_topics(topic, timeout=min(left, _ASK_S)).topics[topic]
+            break
+        except KafkaException:
+            if left <= _ASK_S:
+                raise
+    if found.error is not None:
+        raise KafkaException(found.error)
+    return sorted(found.partitions)
+
+
+def _until(consumer: Consumer, ends: dict[int, int], timeout_s: float) -> Iterator[Read]:
+    """Records below `ends`, which empties as partitions get there: by a record, or where only control records follow,
+    by the client's word that this is the end."""
+    quiet_since = time.monotonic()
+    while ends:
+        messages = arrived(consumer, _BATCH, _POLL_S)
+        if messages:
+            quiet_since = time.monotonic()
+        elif time.monotonic() - quiet_since > timeout_s:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"nothing read for {timeout_s:g} s"))
+        goals = dict(ends)
+        for message in _usable(messages, ends):
+            read = read_of(message)
+            if read.offset < goals.get(read.partition, -1):
+                yield read
+            if read.offset + 1 >= goals.get(read.partition, -1):
+                ends.pop(read.partition, None)
+
+
+def _usable(messages: list[Message], ends: dict[int, int]) -> Iterator[Message]:
+    """Messages that are records; strikes partitions off `ends` that are read to their end, raises other errors."""
+    for message in messages:
+        error = message.error()
+        if error is None:
+            yield message
+        elif error.code() != KafkaError._PARTITION_EOF:
+            raise KafkaException(error)
+        elif (message.offset() or 0) >= ends.get(message.partition() or 0, 0):
+            ends.pop(message.partition() or 0, None)
+
+
+def read_of(message: Message) -> Read:
+    """A consumed record."""
+    partition, offset = message.partition(), message.offset()
+    if partition is None or offset is None:
+        raise AssertionError("a consumed record has a place")
+    key: Any = message.key()
+    value: Any = message.value()
+    return Read(partition, offset, message.timestamp()[1], key, value)
+
+
+def explained(kafka: Kafka, topic: str, error: KafkaError, consumer: Consumer, said: Iterable[str]) -> BrokerError:
+    """The client's error in words; `said` is what it complained of before."""
+    code = error.code()
+    if code in _ABSENT:
+        return TopicMissing(f"there is no topic {topic!r} on {kafka.bootstrap!r}; has the role that writes it run?")
+    if code in _DENIED:
+        return BrokerError(f"not allowed to read {topic!r} ({error.str()}); grant Read and Describe on it", fatal=True)
+    with contextlib.suppress(KafkaException):
+        for _ in range(_COMPLAINTS_MAX):  # the client hands over here, one by one, why it could not connect
+            consumer.poll(0)
+    causes = [one.partition(" (after")[0] for one in said if "brokers are down" not in one]
+    why = "; ".join(dict.fromkeys(causes)) or error.str()
+    return BrokerError(
+        f"cannot read {topic!r} from kafka.bootstrap {kafka.bootstrap!r} ({why}); check the address, the network "
+        "and the security settings",
+        retriable=error.retriable(),
+    )

@@ -1,0 +1,1 @@
+"""Read-only replays: stored statistics judged again, stored records compared again."""

@@ -1,0 +1,383 @@
+"""The joiner at its edge: all sides in one group, marks beside it, observations of the broker."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from confluent_kafka import Consumer
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.compare.comparer import comparer_of
+from shadowstream.config import Config
+from shadowstream.joiner.intake.header_fields import asks_headers
+from shadowstream.joiner.recovery.checkpoint import Checkpoint
+from shadowstream.joiner.recovery.restore import Committed, check_unknown, points_of
+from shadowstream.joiner.step import JoinerStep
+from shadowstream.joiner.task import Task
+from shadowstream.kafka.at_least_once.joiner_recovery import Undecided
+from shadowstream.kafka.client import offsets
+from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, group_consumer, role_writer
+from shadowstream.kafka.client.traffic import Received
+from shadowstream.kafka.joining.backpressure import Holding
+from shadowstream.kafka.joining.broker_observer import Observer
+from shadowstream.kafka.joining.hook_process import HookProcess
+from shadowstream.kafka.joining.spill import Spilling
+from shadowstream.kafka.joining.task_partitions import Families, repartitioned_of
+from shadowstream.kafka.joining.timed_comparison import SlowHooks
+from shadowstream.kafka.loop import Loop, process_seconds
+from shadowstream.kafka.reading.correctable_rows import read_said
+from shadowstream.kafka.reading.marks import MarksReader
+from shadowstream.kafka.reading.refetch import Fetcher
+from shadowstream.kafka.reading.state_records import newest_states, read_states
+from shadowstream.kafka.role import Prepared
+from shadowstream.kafka.schemas.registry import schema_source
+from shadowstream.kafka.transaction import start_transactions
+from shadowstream.kafka.trial import bound_topics, rights, start_log, topic_admin
+from shadowstream.kafka.trial.topic_changes import TopicChanges, compacted, topics_of
+from shadowstream.observe import get_logger
+from shadowstream.protocol.join_id import Identity
+from shadowstream.records import Batch, Place, Side
+from shadowstream.watch import Watch
+
+log = get_logger("joiner")
+BATCH = 2_000
+"""What is done once a batch costs as much as some hundred records; larger ones leave the processor's cache."""
+ABSENT = frozenset(("missing", "extra", "cardinality", "twin_extra"))
+"""Outcomes that say that a record did not come."""
+NAMED_WITHIN_S = 5.0
+"""So long the marks are waited for that name a revision, once for each that none names."""
+
+
+class Clients(NamedTuple):
+    """The joiner's clients of the broker."""
+
+    admin: AdminClient
+    consumer: Consumer
+    writer: GuardedWriter
+    received: Received
+    hooks: HookProcess
+
+
+class Reads(NamedTuple):
+    """The start mark of the revision, where production's outputs begin for the trial, and the topics of its tasks."""
+
+    start: dict[str, Any]
+    begins: Mapping[Place, int]
+    families: Families
+
+
+class JoinerRole:
+    """The joiner's step between the loop and the broker."""
+
+    def __init__(self, config: Config, step: JoinerStep, reads: Reads, clients: Clients, watch: Watch) -> None:
+        self._config, self._step, self._watch = config, step, watch
+        self._start, self._begins, self._families = reads
+        families = reads.families
+        self._client = clients.admin
+        self._undecided = None if clients.writer.transactional else Undecided(config, clients.admin, clients.writer)
+        self._marks = MarksReader(config, "joiner")
+        self._identity = Identity(config)
+        self._observer = Observer(config, step, clients.admin, families)
+        self.topics = TopicChanges(config, clients.admin, topics_of(reads.start))
+        self._fetcher = Fetcher(config, clients.admin, clients.received.settings())
+        self._holding = Holding(clients.consumer, config.limits.pending_bytes_max)
+        self._slow_hooks = SlowHooks(clients.hooks, config.compare)
+        self._spilling = Spilling(config.limits) if config.limits.overflow == "spill" else None
+        self._cut: dict[str, int] = {}
+        self.pending_at_restart = 0
+        self.finished = False
+
+    def most(self) -> int:
+        """Whole batches."""
+        return BATCH
+
+    def high(self, place: Place) -> int:
+        """Where the task had been before the restart."""
+        return self._step.high(place)
+
+    def wants_headers(self, topic: str) -> bool:
+        """Production's and the twin's headers only where they hold the id; of a copy, to know where it comes from."""
+        copied = topic.startswith(self._config.plan.repartition(""))
+        side = self._families.side_of(topic)
+        return copied or self._identity.needs_headers(side) or asks_headers(self._config, side)
+
+    def side_word(self, topic: str) -> str:
+        """production, shadow or twin."""
+        return self._families.side_of(topic).word
+
+    def whole(self, places: Collection[Place]) -> list[Place]:
+        """Places of those tasks of which all sides are among these."""
+        return self._families.whole(places)
+
+    def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
+        """Take tasks: all sides of each, from the lower of what is pending and the log's start."""
+        by_place = {one.place: one for one in committed}
+        lows = offsets.beginnings(self._client, by_place)
+        self._step.incarnation = "" if self._undecided is None else uuid.uuid4().hex[:12]
+        tasks = [self._step.assign(topic, partition) for topic, partition in self._families.tasks_in(by_place)]
+        if self._undecided is not None:
+            states = self._undecided.adopt(tasks, by_place)
+            points = {task.name: points_of(task.name, task.places, by_place) for task in tasks}
+        else:
+            points = {task.name: points_of(task.name, task.places, by_place) for task in tasks}
+            states = self._states(tasks, points)
+        self._marks.restart(
+            self._step.resume_marks(states, {name: p.progress for name, (p, *_) in points.items() if p})
+        )
+        starts: dict[Place, int] = {}
+        for task in tasks:
+            for side, point in zip(Side, points[task.name], strict=False):
+                at = task.places[side]
+                first = self._begins.get(at, 0) if point is None else by_place[at].offset
+                starts[at] = max(first, lows[at])
+                task.restore(side, point, starts[at])
+                if point is not None and starts[at] > point.high:
+                    log.error("source_records_lost", place=str(at), offsets=starts[at] - point.high, to=starts[at])
+            if task.name in states:
+                task.restore_counts(states[task.name])
+        if self._undecided is not None:
+            self._undecided.take_back(tasks, states)
+        self._restore_said(tasks)
+        read = 0
+        for mark in self._marks.to_end(self._watch.turned):
+            self._step.mark(mark.record, mark.at)
+            read += 1
+        if self._step.progress.start is None:
+            # It stands in `starts`; whoever wrote it there has died before it said so in `progress`.
+            self._step.progress.begin(self._start)
+        self.pending_at_restart = sum(len(side.announced) for task in tasks for side in task.sides)
+        log.info("restored", tasks=len(tasks), pending=self.pending_at_restart, committed=len(states), marks=read)
+        for task in tasks:
+            if task.shedding.level:
+                log.warning("identities_shed", task=task.name, all_but_one_in=2**task.shedding.level, records=0)
+        self._observer.restart()
+        self._fetcher.restart()
+        self._holding.assigned()
+        return starts
+
+    def _states(
+        self, tasks: list[Task], points: Mapping[str, tuple[Checkpoint | None, ...]]
+    ) -> dict[str, dict[str, Any]]:
+        """State records of the tasks' commits; refused where there are records of a task and no commit."""
+        partitions = {task.name: task.places[Side.PRODUCTION].partition for task in tasks}
+        sequences = {name: point.sequence for name, (point, *_) in points.items() if point is not None}
+        fresh = {name: partition for name, partition in partitions.items() if name not in sequences}
+        known = newest_states(self._config, fresh)
+        places = [place for task in tasks if task.name in known for place in task.places]
+        if known:
+            offsets.check_not_ahead(self._client, self._config.plan.group("joiner"), places)
+        for name in fresh:
+            check_unknown(name, name in known)
+        return read_states(self._config, partitions, sequences)
+
+    def _restore_said(self, tasks: list[Task]) -> None:
+        wanted = {
+            task.name: (task.places[Side.PRODUCTION].partition, task.said_from)
+            for task in tasks
+            if task.said_from is not None
+        }
+        said = read_said(self._config, self._client, wanted)
+        for task in tasks:
+            if task.name in said:
+                task.restore_said(said[task.name])
+
+    def dropped(self) -> None:
+        """Forget every task."""
+        self._holding.dropped()
+        self._fetcher.restart()
+        self._step.drop()
+        if self._spilling is not None:
+            self._spilling.dropped()
+
+    def restored(self) -> bool:
+        """Whether all sides of each task have been read again to where they had been, and nothing awaits a schema."""
+        tasks = self._step.tasks.values()
+        read = all(side.read_to >= side.high for task in tasks for side in task.sides)
+        return read and not any(len(task.awaiting) for task in tasks)
+
+    def batch(self, batch: Batch, now_ms: int) -> int:
+        """A batch of one side of one task."""
+        read, compare = partial(self._read, now_ms=now_ms), partial(self._step.compare_gathered, batch.place)
+        return self._slow_hooks.take(batch, read, compare)
+
+    def _read(self, batch: Batch, now_ms: int) -> None:
+        deadline = time.monotonic() + NAMED_WITHIN_S
+        while unnamed := self._step.read(batch, now_ms):
+            # The runner has flushed the start mark of a revision before it writes anything for it.
+            for mark in self._marks.poll(0.05):
+                self._step.mark(mark.record, mark.at)
+            if self._config.candidate.topic is not None or time.monotonic() > deadline:
+                log.warning("revisions_not_named", revisions=sorted(unnamed), place=str(batch.place))
+                self._step.progress.take_as_named(unnamed)
+
+    def entered(self, new: int) -> int:
+        """What meets its partner; the others wait and write nothing, however many they are."""
+        return self._step.entered()
+
+    def end(self, place: Place, offset: int, now_ms: int) -> None:
+        """A place was read to its present end."""
+        self._step.end(place, offset, now_ms)
+
+    def turn(self, now_ms: int) -> None:
+        """Marks, observations, what is to be read again, and back-pressure."""
+        self.topics.turn()
+        self._slow_hooks.turn()
+        if not self._step.tasks:
+            return
+        self._observer.turn(now_ms)
+        for mark in self._marks.poll():
+            self._step.mark(mark.record, mark.at)
+        for place, batch, gone in self._fetcher.turn(self._step.wanted):
+            self._step.fetched(place, batch, gone)
+        tasks = self._step.tasks.values()
+        waits = [(task.places, task.store.held, len(task.places), task.awaited) for task in tasks]
+        over = self._holding.turn([(places, one.bytes[:n], one.spilled[:n], on) for places, one, n, on in waits])
+        if self._spilling is not None:
+            over = self._spilling.turn(self._step.tasks, over)
+        if over:
+            self._overflow(over)
+
+    def _overflow(self, over: Sequence[Place]) -> None:
+        """What to do about tasks that holding does not keep to the bound."""
+        if self._config.limits.overflow != "shed":
+            self._holding.tell_over(over, sum(self._step.pending_bytes()))
+            return
+        for place in over:
+            task = self._step.tasks[place]
+            records = task.shed_more()
+            log.warning("identities_shed", task=task.name, all_but_one_in=2**task.shedding.level, records=records)
+
+    def prepare(self, now_ms: int, most: int) -> Prepared:
+        """Everything of one transaction, but for what is left to the next. What rests on an absence is committed only
+        once the topics are known to be as they were, after it was decided."""
+        writes, commits = self._step.prepare(now_ms, self._slow_hooks.most(most))
+        rests = any(outcome in ABSENT for book in self._step.books() for _, outcome in book.records)
+        if rests and not self.topics.unchanged():
+            return Prepared([], [])
+        return Prepared(writes, commits, self._step.behind())
+
+    def committed(self, now_ms: int) -> None:
+        """After the commit has returned."""
+        self._show()
+        self._warn()
+        self._step.committed()
+        self.finished = self._step.finished()
+
+    def deciding(self) -> dict[str, int | None]:
+        """The stats records, of which each is written after the rows and the state that it speaks of."""
+        return {self._config.plan.of("stats"): None}
+
+    def decided(self, delivered: Mapping[Place, Sequence[int]]) -> None:
+        """Whether it was us who decided; raises an abortable `BrokerError` where not."""
+        if self._undecided is not None:
+            self._undecided.check(self._step.prepared(), delivered)
+
+    def _warn(self) -> None:
+        """Say what bounds have cut since the last commit: it may change outcomes or evidence."""
+        tasks = self._step.tasks.values()
+        awaiting = sum(len(task.awaiting) for task in tasks)
+        if awaiting:
+            log.warning("schemas_awaited", pairs=awaiting)
+        elif self._cut.get("schemas_awaited"):
+            log.info("schemas_came")
+        self._cut["schemas_awaited"] = awaiting
+        if cut := sum(book.rows_cut for book in self._step.books()):
+            log.warning("rows_cut", rows=cut)
+        self._warn_of("event_times_ahead", sum(task.ahead.records for task in tasks))
+        self._warn_of("corrections_dropped", sum(task.said.dropped for task in tasks))
+        self._warn_of("absences_dropped", self._step.progress.absences_dropped)
+
+    def _warn_of(self, event: str, records: int) -> None:
+        if records > self._cut.get(event, 0):
+            log.warning(event, records=records)
+        self._cut[event] = records
+
+    def _show(self) -> None:
+        """Metrics of what has just been committed."""
+        metrics = self._watch.metrics
+        for book in self._step.books():
+            for (word, outcome), n in book.records.items():
+                metrics.add("records_total", n, role="joiner", side=word, outcome=outcome)
+            for outcome, n in book.pairs.items():
+                metrics.add("pairs_total", n, outcome=outcome)
+            metrics.add("rows_cut_total", book.rows_cut)
+            for (before, outcome), n in book.corrections.items():
+                metrics.add("corrections_total", n, from_outcome=before, outcome=outcome)
+            for (path, kind), n in book.paths.items():
+                metrics.add("difference_total", n, path=path, kind=kind)
+            for change, n in book.changes.items():
+                metrics.add("schema_change_pairs_total", n, change=change)
+        met = self._step.compare.evolutions.met
+        for one in met:
+            log.warning("schemas_differ", production=str(one.production), shadow=str(one.shadow), **one.changes)
+        met.clear()
+        for side, (records, size, watermark_ms) in self._step.sides().items():
+            metrics.set("pending_records", records, side=side.word)
+            metrics.set("pending_bytes", size, side=side.word)
+            metrics.set("spilled_bytes", self._step.spilled_bytes()[side], side=side.word)
+            if watermark_ms is not None:
+                metrics.set("watermark_seconds", watermark_ms / 1000, side=side.word)
+        metrics.set("spill_full", int(self._spilling is not None and self._spilling.full))
+        metrics.set("shed_level", max((task.shedding.level for task in self._step.tasks.values()), default=0))
+
+
+def await_start(config: Config, revision: str, stop: Stoppable, watch: Watch) -> start_log.Starts | None:
+    """Wait for the start mark of this revision, which the runner writes; the starts that stand there then, None when
+    stopped before. Until a runner has moved what an earlier release has left, it may stand in `progress` alone."""
+    known, waiting = start_log.Starts(), False
+    with contextlib.ExitStack() as open_:
+        readers = [open_.enter_context(contextlib.closing(MarksReader(config, "joiner.start", "starts")))]
+        while not stop.stopped:
+            watch.turned()
+            for reader in readers:
+                for _, record in reader.poll(0.2 / len(readers)):
+                    known.add(record)
+            if revision in known.of:
+                bound_topics.refuse_others(config, known, revision)
+                return known
+            if not all(reader.caught_up for reader in readers):
+                continue
+            if not known.moved and len(readers) == 1:
+                older = MarksReader(config, "joiner.start", keys=start_log.MOVED)
+                readers.append(open_.enter_context(contextlib.closing(older)))
+            elif not waiting:
+                waiting = True
+                log.info("waiting_for_start_mark", revision=revision)
+    return None
+
+
+def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
+    """Run the joiner until it has finished or is stopped; returns its figures."""
+    began = time.monotonic()
+    client = admin(config.kafka)
+    bound_topics.check(config, client)
+    sources = topic_admin.ensure(client, config)
+    rights.check(client, config, sources)
+    inputs = offsets.places({topic: sources[topic] for topic in config.inputs})
+    hooks = HookProcess(config)
+    compare = comparer_of(schema_source(config.schemas), config, hooks.load)
+    writer = role_writer(config, "joiner", instance)
+    start_transactions(writer, watch)
+    figures: dict[str, Any] = {"role": "joiner", "records": 0, "commits": 0}
+    begun = await_start(config, revision, stop, watch)
+    if begun is not None:
+        start = begun.of[revision]
+        families = Families(config, repartitioned_of(start), client)
+        step = JoinerStep(config, revision, compare, families.counts, inputs, families.repartitioned)
+        step.compacted = compacted(client, families.topics)
+        received = Received(watch)
+        consumer = group_consumer(config, "joiner", instance, **received.settings())
+        clients = Clients(client, consumer, writer, received, hooks)
+        role = JoinerRole(config, step, Reads(start, begun.ends(), families), clients, watch)
+        loop = Loop(config, role, consumer, writer, client, watch)
+        with role.topics.explaining(), contextlib.closing(hooks):
+            loop.run(families.topics, stop)
+        figures |= {"records": loop.records, "commits": loop.commits, "pending_at_restart": role.pending_at_restart}
+        figures["received_bytes"] = received.total
+    wall = time.monotonic() - began
+    return {**figures, "wall_s": round(wall, 2), "records_per_s": round(figures["records"] / wall), **process_seconds()}

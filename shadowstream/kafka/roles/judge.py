@@ -1,0 +1,270 @@
+"""The judge at its edge: one owner, fenced by its transactional id; all stats partitions, assigned by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
+from shadowstream.codecs import own
+from shadowstream.config import Config
+from shadowstream.errors import RecordError
+from shadowstream.judge.step import JudgeStep
+from shadowstream.judge.verdict.alpha_spending import attempt_of
+from shadowstream.judge.windows.expected_tasks import expected_tasks
+from shadowstream.kafka.client import offsets
+from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, reading_consumer, role_writer
+from shadowstream.kafka.client.errors import event_error, told
+from shadowstream.kafka.client.messages import is_begin_gone, is_end, is_fatal, offset_of, place_of
+from shadowstream.kafka.loop import (
+    now_ms,
+    process_seconds,
+)
+from shadowstream.kafka.reading.newest import read_tail
+from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_topic
+from shadowstream.kafka.refused_records import FURTHER, Refusals, usable
+from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, commit_transaction, hand_over, start_transactions
+from shadowstream.kafka.trial import bound_topics, rights, topic_admin
+from shadowstream.kafka.trial.judged_topics import JudgedTopics
+from shadowstream.kafka.watchdog import Watchdog
+from shadowstream.metrics import DECISIONS
+from shadowstream.observe import get_logger
+from shadowstream.records import Place, Write
+from shadowstream.watch import Watch
+
+log = get_logger("judge")
+FIRST_STEP = 20
+HEARTBEAT_S = 30.0
+READ_TIMEOUT_S = 30.0
+ERROR_CHARS_MAX = 200
+
+
+def resumed(config: Config, revision: str, tasks: Collection[str], attempt: int) -> JudgeStep:
+    """The judge as the newest of the revision's judge-state records that can be taken up has left it.
+
+    Where none can be it begins anew: the statistics keep everything, so that only time is lost.
+    """
+    topic, refusals = config.plan.of("judge-state"), Refusals()
+    back, whole, tried = FIRST_STEP, False, 0
+    with contextlib.closing(reading_consumer(config.kafka, config.plan, "judge.state")) as consumer:
+        while not whole:
+            records, whole = read_tail(consumer, TopicPartition(topic, 0), back, "judge_state", refusals)
+            mine = [record for record in records if record["revision"] == revision]
+            for record in reversed(mine[: len(mine) - tried]):
+                step = JudgeStep(config, revision, tasks, attempt)
+                try:
+                    step.restore(record)
+                except Exception as error:  # noqa: BLE001 - a half state is thrown away, whatever was wrong with it
+                    log.error("state_refused", topic=topic, error=repr(error)[:ERROR_CHARS_MAX])
+                    continue
+                log.info("restored", offsets=record["offsets"])
+                return step
+            tried = len(mine)
+            back *= 8
+    return JudgeStep(config, revision, tasks, attempt)
+
+
+def attempt_at(config: Config, revision: str) -> int:
+    """Which attempt at its release the revision is, counted in the topic audit: read to the revision's first verdict,
+    and never held whole, for it gets a record with every evaluation."""
+    if config.release is None:
+        return 1
+    rows = stream_topic(config.kafka, config.plan.of("audit"), READ_TIMEOUT_S)
+    with contextlib.closing(rows), contextlib.suppress(TopicMissing):
+        topic = config.plan.of("audit")
+        return attempt_of(config, revision, (one.record for one in usable(rows, topic, "verdict")))
+    return 1
+
+
+class JudgeLoop:
+    """Consume stats, evaluate, and write verdict, events and snapshot in one transaction with the offsets.
+
+    `check_topics` is called before the first record counts, where the trial had not begun when the judge started.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        step: JudgeStep,
+        clients: tuple[Consumer, GuardedWriter],
+        watch: Watch,
+        topics: JudgedTopics | None = None,
+        check_topics: Callable[[], object] | None = None,
+    ) -> None:
+        self._check_topics = check_topics
+        self._watch, self._topics = watch, topics
+        self._config, self._step = config, step
+        self._consumer, self._writer = clients
+        self._watchdog = Watchdog(watch)
+        self.records = 0
+        self.commits = 0
+        self._refusals = {kind: Refusals() for kind in ("stats", "command")}
+        self._commands = config.plan.of("commands")
+        self._shown = 0
+        self._next_heartbeat = 0.0
+
+    def run(self, stop: Stoppable) -> None:
+        """Turn until every task is complete (bounded run) or the end is asked for."""
+        stop.begin()
+        next_commit = time.monotonic() + self._config.limits.commit_ms / 1000
+        while not stop.stopped and not self._step.finished:
+            self._consume()
+            self._watch.turned()
+            self._watch.claim.check()
+            if time.monotonic() >= next_commit:
+                self._commit()
+                next_commit = time.monotonic() + self._config.limits.commit_ms / 1000
+        self._commit(last=True)
+
+    def _consume(self) -> None:
+        with self._watchdog.call("consume"), told("consume"):
+            messages = self._consumer.consume(500, 0.05)
+        for message in messages:
+            error = message.error()
+            if error is None:
+                self._take(place_of(message), offset_of(message), message.value())
+            elif not is_end(error):
+                if is_fatal(error) or is_begin_gone(error):
+                    raise event_error(error, f"{message.topic()}/{message.partition()}")
+                log.warning("consume_error", error=error.str())
+
+    def _take(self, place: Place, offset: int, value: bytes | None) -> None:
+        # By the topic and not by what the record is: offsets of the one say nothing of the other.
+        kind = "command" if place.topic == self._commands else "stats"
+        try:
+            record = own.read(kind, value)
+        except RecordError as broken:
+            # A lost delta shows as a gap in the task's sequence, which is a remainder: nothing is hidden.
+            if kind == "stats":
+                self._step.refuse(place.partition, offset, broken.reason)
+            if self._refusals[kind].is_first(broken):
+                if kind == "stats":
+                    _tell("stats_unreadable", place, offset, broken)
+                else:
+                    _tell("command_unreadable", place, offset, broken)
+            return
+        if kind == "command":
+            self._step.command(offset, record)
+        else:
+            if self._check_topics is not None:
+                self._check_topics()
+                self._check_topics = None
+            self._step.step(place.partition, offset, record)
+            self.records += 1
+
+    def _commit(self, *, last: bool = False) -> None:
+        at = time.monotonic()
+        if self._topics is not None:
+            self._step.topics = self._topics.look(now=last)
+        force = at >= self._next_heartbeat
+        if force:
+            # A verdict that is written anew says that the judge lives: the gate refuses a stale one.
+            self._next_heartbeat = at + HEARTBEAT_S
+        effects = self._step.evaluate(now_ms(), force=force)
+        writes = effects.writes
+        if effects.unsaved:
+            log.warning(
+                "state_too_large",
+                bytes=effects.unsaved,
+                why="too many windows are open; a restart reads statistics anew from the last state",
+            )
+        if not writes:
+            return
+        began = time.monotonic()
+        # The judge's state is small and its own: after any failure the supervisor starts it anew from judge-state.
+        with self._watchdog.call("transaction"), told("transaction"):
+            self._transaction(writes)
+        self.commits += 1
+        self._show(effects.verdict, time.monotonic() - began)
+        for write in writes:
+            if write.topic == self._config.plan.of("drift"):
+                event = own.decode(write.value or b"")[1]
+                log.info("drift", drift=event["event"], criterion=event["criterion"], reason=event["reason"])
+        self._watch.reached("consuming")
+
+    def _show(self, verdict: dict[str, Any], seconds: float) -> None:
+        """Metrics of what has just been committed."""
+        metrics = self._watch.metrics
+        metrics.observe("commit_seconds", seconds, role="judge")
+        metrics.add("records_total", self.records - self._shown, role="judge", side="stats", outcome="added")
+        self._shown = self.records
+        for decision in DECISIONS:
+            metrics.set("verdict", decision == verdict["decision"], decision=decision)
+        for one in verdict["criteria"]:
+            metrics.set("evidence", one["log_e_below"], criterion=one["rate"])
+            if one["estimate"] is not None:
+                metrics.set("rate", one["estimate"], criterion=one["rate"])
+        for side, share in (("production", verdict["coverage"]), ("candidate", verdict["coverage_candidate"])):
+            if share is not None:
+                metrics.set("coverage", share, side=side)
+        metrics.set("incidents_open", len(verdict["incidents_open"]))
+        metrics.set("conservation_remainder", verdict["remainder"])
+
+    def _transaction(self, writes: list[Write]) -> None:
+        producer, topic = self._writer.producer, self._config.plan.of("stats")
+        reached = self._watch.reached
+        ends = [TopicPartition(topic, partition, offset) for partition, offset in self._step.offsets().items()]
+        if not self._writer.transactional:
+            # Its own state decides and is a function of the statistics: whoever has an older one says the same again.
+            hand_over(self._writer, writes, frozenset([self._config.plan.of("judge-state")]), reached)
+            reached("committing")
+            if ends:
+                self._consumer.commit(offsets=ends, asynchronous=False)
+            reached("committed")
+            return
+        producer.begin_transaction()
+        reached("begun")
+        self._writer.write(writes)
+        reached("produced")
+        if ends:
+            metadata = self._consumer.consumer_group_metadata()
+            producer.send_offsets_to_transaction(ends, metadata, TRANSACTION_WAIT_S)
+        reached("offsets_sent")
+        reached("committing")
+        commit_transaction(self._writer)
+        reached("committed")
+
+
+def _tell(event: str, place: Place, offset: int, error: RecordError) -> None:
+    log.error(event, partition=place.partition, offset=offset, error=str(error), further=FURTHER)
+
+
+def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
+    """Run the judge until it has finished or is stopped; returns its figures."""
+    began = time.monotonic()
+    client = admin(config.kafka)
+    bound = bound_topics.check(config, client)
+    sources = topic_admin.ensure(client, config)
+    rights.check(client, config, sources)
+    writer = role_writer(config, "judge", instance)
+    start_transactions(writer, watch)  # fences a predecessor before its state is read
+    step = resumed(config, revision, expected_tasks(config, sources), attempt_at(config, revision))
+    stats = offsets.partition_counts(client, [config.plan.of("stats")])
+    consumer = reading_consumer(config.kafka, config.plan, "judge")
+    begin = offsets.beginnings(client, offsets.places(stats))
+    known = step.offsets()
+    places = [TopicPartition(p.topic, p.partition, known.get(p.partition, offset)) for p, offset in begin.items()]
+    # Commands change no evidence, so their place is kept in the snapshot alone and not among the group's offsets.
+    commands = TopicPartition(config.plan.of("commands"), 0, step.commands_offset or OFFSET_BEGINNING)
+    consumer.assign([*places, commands])
+    check_topics = None if bound else partial(bound_topics.check, config, client)
+    topics = JudgedTopics(config, revision, client)
+    loop = JudgeLoop(config, step, (consumer, writer), watch, topics, check_topics)
+    watch.ready = True
+    try:
+        loop.run(stop)
+    finally:
+        consumer.close()
+    wall = time.monotonic() - began
+    return {
+        "role": "judge",
+        "records": loop.records,
+        "commits": loop.commits,
+        "wall_s": round(wall, 2),
+        "records_per_s": round(loop.records / wall),
+        **process_seconds(),
+    }

@@ -1,0 +1,268 @@
+"""The labels role at its edge: scored and labels in one group, its store on disk, what waits in labels-state.
+
+One process a trial, like the judge, whatever its instance: a later one takes over. A label lies in a partition that
+production's partitioner of labels chose, its pair in that of the output, and nobody says that the two agree.
+
+Each commit writes what has begun and ceased to wait to labels-state, in the transaction of its offsets, whose metadata
+names its number. The disk store commits after that; at the start it is used only if it holds that very number.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.codecs import own
+from shadowstream.codecs.decoder import Decoder
+from shadowstream.config import Config, Labels
+from shadowstream.errors import BrokerError, ConfigError, RecordError
+from shadowstream.joiner.recovery.restore import Committed
+from shadowstream.judge.windows.expected_tasks import joined_tasks
+from shadowstream.kafka.client import offsets
+from shadowstream.kafka.client.consumers import Stoppable, admin, group_consumer, transactional_writer
+from shadowstream.kafka.client.traffic import Received
+from shadowstream.kafka.loop import BATCH, Loop, process_seconds
+from shadowstream.kafka.reading.topic_reader import Read, stream_topic
+from shadowstream.kafka.refused_records import FURTHER, Refusals, usable
+from shadowstream.kafka.role import Prepared
+from shadowstream.kafka.roles.label_store import LabelStore, path_of
+from shadowstream.kafka.schemas.registry import schema_source
+from shadowstream.kafka.transaction import start_transactions
+from shadowstream.kafka.trial import bound_topics, topic_admin
+from shadowstream.labels.right import at_path
+from shadowstream.labels.step import LabelStep
+from shadowstream.labels.store import Kind, Waiting
+from shadowstream.observe import get_logger
+from shadowstream.paths import parse_one
+from shadowstream.protocol.join_id import text_id
+from shadowstream.records import Batch, Commit, Place
+from shadowstream.watch import Watch
+
+log = get_logger("labels")
+READ_TIMEOUT_S = 30.0
+SETTLE_S = 30.0
+SINGLE_INSTANCE = "0"
+
+
+class Clients(NamedTuple):
+    """What the role works with beside the loop's clients: its store, the admin client; and the joiner's tasks."""
+
+    store: LabelStore
+    admin: AdminClient
+    tasks: set[str]
+
+
+class LabelsRole:
+    """The labels' step between the loop and the broker."""
+
+    def __init__(self, config: Config, labels: Labels, revision: str, clients: Clients, watch: Watch) -> None:
+        self._config, self._labels, self._revision, self._watch = config, labels, revision, watch
+        self._store, self._client, self._tasks = clients
+        names = config.compare.duplicate_names
+        self._decoder = Decoder(schema_source(config.schemas), config.schemas.formats, names=names).of(labels.topic)
+        self._path = parse_one(labels.label_path or labels.path)
+        self._id_path = None if labels.id == "key" else parse_one(labels.id)
+        self._places = offsets.places(offsets.partition_counts(clients.admin, [config.plan.of("scored"), labels.topic]))
+        self._positions: dict[Place, int] = {}
+        self._at_end: set[Place] = set()
+        self._step: LabelStep | None = None
+        self.unreadable = 0
+        self._refusals = Refusals()
+        self.rebuilt = 0
+        self.finished = False
+
+    def most(self) -> int:
+        """Whole batches."""
+        return BATCH
+
+    def high(self, place: Place) -> int:
+        """Nothing is read again."""
+        return 0
+
+    def wants_headers(self, topic: str) -> bool:
+        """Only where headers of labels name their schemas."""
+        formats = self._config.schemas.formats
+        return topic in formats and formats[topic].header
+
+    def side_word(self, topic: str) -> str:
+        """scored or labels."""
+        return "labels" if topic == self._labels.topic else "scored"
+
+    def whole(self, places: Collection[Place]) -> list[Place]:
+        """All or nothing: the role is one process."""
+        return list(places) if set(self._places) <= set(places) else []
+
+    def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
+        """Take every partition of both topics, and what the last commit left waiting."""
+        by_place = {one.place: one for one in committed}
+        missing = [place for place in self._places if place not in by_place]
+        if missing:
+            raise BrokerError(
+                f"{', '.join(map(str, missing[:3]))} went to another process of the labels role: it is one process, "
+                "stop the other",
+                fatal=True,
+            )
+        sequence = max((int(one.metadata or 0) for one in committed if one.offset >= 0), default=0)
+        counts = self._restore(sequence)
+        self._step = LabelStep(self._config, self._revision, self._store, self._tasks)
+        self._step.restore(sequence, counts)
+        self._step.clock.behind = frozenset(self._places)
+        begin = offsets.beginnings(self._client, by_place)
+        self._positions = {place: max(one.offset, begin[place]) for place, one in by_place.items()}
+        self._at_end.clear()
+        log.info("restored", sequence=sequence, rebuilt=self.rebuilt)
+        return dict(self._positions)
+
+    def _restore(self, sequence: int) -> dict[str, dict[str, int]]:
+        """Counts of the tasks as of commit `sequence`, and the store as it was then."""
+        self._store.forget()
+        if sequence == 0:
+            self._store.rebuild([], 0)
+            return {}
+        deadline = time.monotonic() + SETTLE_S
+        while True:
+            topic, last = self._config.plan.of("labels-state"), dict[bytes, Read]()
+            for row in stream_topic(self._config.kafka, topic, READ_TIMEOUT_S):
+                last[row.key or b""] = row
+            records = [one.record for one in usable(last.values(), topic, "label_state")]
+            # Markers of one transaction land at different times: wait until those of the last commit have.
+            if max((record["sequence"] for record in records), default=0) >= sequence:
+                break
+            if time.monotonic() > deadline:
+                raise BrokerError(f"labels-state does not hold commit {sequence}; was the topic deleted?", fatal=True)
+            time.sleep(0.2)
+        if self._store.sequence != sequence:
+            waiting: list[tuple[Kind, Waiting]] = [
+                (one["kind"], Waiting(*(one[name] for name in Waiting._fields))._replace(parts=tuple(one["parts"])))
+                for one in records
+                if one["kind"] in ("scored", "label")
+            ]
+            self._store.rebuild(waiting, sequence)
+            self.rebuilt += 1
+            log.warning("store_rebuilt", waiting=len(waiting), sequence=sequence)
+        return {one["id"].decode("utf-8", "replace"): one["counts"] for one in records if one["kind"] == "task"}
+
+    def dropped(self) -> None:
+        """Forget everything uncommitted."""
+        self._store.forget()
+        self._positions.clear()
+        self._step = None
+
+    def restored(self) -> bool:
+        """Whether the store is that of the last commit."""
+        return self._step is not None
+
+    def batch(self, batch: Batch, now_ms: int) -> int:
+        """Scored pairs, or labels."""
+        step = self._step
+        if step is None:
+            return len(batch)
+        self._positions[batch.place] = batch.offsets[-1] + 1
+        self._at_end.discard(batch.place)
+        if batch.place.topic == self._labels.topic:
+            self._take_labels(step, batch)
+        else:
+            for value in batch.values:
+                self._take_scored(step, value, batch.place)
+        self._tell(step)
+        return len(batch)
+
+    def _take_scored(self, step: LabelStep, value: bytes | None, place: Place) -> None:
+        try:
+            record = own.read("scored", value)
+        except RecordError as error:
+            self.unreadable += 1
+            if self._refusals.is_first(error):
+                log.error("scored_unreadable", place=str(place), error=str(error), further=FURTHER)
+            return
+        step.scored(record)
+
+    def _take_labels(self, step: LabelStep, batch: Batch) -> None:
+        if batch.lost is not None:
+            self.unreadable += len(batch)
+            log.warning("label_unreadable", place=str(batch.place), error=batch.lost)
+            return
+        values = self._decoder.decode_many(batch.values, batch.headers)
+        for key, value, time_ms in zip(batch.keys, values, batch.times_ms, strict=True):
+            if isinstance(value, RecordError):
+                self.unreadable += 1
+                log.warning("label_unreadable", place=str(batch.place), error=str(value))
+                continue
+            id_ = key if self._id_path is None else text_id(value, self._id_path)
+            step.label(batch.place, id_, at_path(value, self._path), time_ms)
+
+    def entered(self, new: int) -> int:
+        """What is read ends at once."""
+        return new
+
+    def end(self, place: Place, offset: int, now_ms: int) -> None:
+        """A place was read to its present end."""
+        self._positions[place] = max(offset, self._positions.get(place, 0))
+        self._at_end.add(place)
+        if self._step is not None:
+            self._tell(self._step)
+
+    def _tell(self, step: LabelStep) -> None:
+        step.clock.behind = frozenset(self._places) - self._at_end
+
+    def turn(self, now_ms: int) -> None:
+        """Nothing to observe."""
+
+    def prepare(self, now_ms: int, most: int) -> Prepared:
+        """Everything of one transaction."""
+        if self._step is None:
+            return Prepared([], [])
+        writes = self._step.prepare()
+        if not writes:
+            return Prepared([], [])
+        metadata = str(self._step.sequence + 1)
+        return Prepared(writes, [Commit(place, offset, metadata) for place, offset in sorted(self._positions.items())])
+
+    def committed(self, now_ms: int) -> None:
+        """After the commit has returned."""
+        if self._step is not None:
+            for outcome, pairs in self._step.said.items():
+                self._watch.metrics.add("records_total", pairs, role="labels", side="scored", outcome=outcome)
+            self._watch.metrics.set("pending_records", self._step.waiting, side="scored")
+            self._step.committed()
+            self._store.commit(self._step.sequence)
+            self.finished = self._step.finished
+
+
+def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
+    """Run the labels role until it has finished or is stopped; returns its figures.
+
+    Raises `ConfigError` where the config names no labels.
+    """
+    if config.labels is None:
+        raise ConfigError("labels: the config has none; name the topic of labels there, or leave this role out")
+    began = time.monotonic()
+    client = admin(config.kafka)
+    bound_topics.check(config, client)
+    counts = topic_admin.ensure(client, config)
+    writer = transactional_writer(config, "labels", SINGLE_INSTANCE)
+    start_transactions(writer, watch)
+    given = config.labels is not None and config.labels.store_dir is not None
+    store = LabelStore(path_of(config, instance), given=given)
+    try:
+        clients = Clients(store, client, joined_tasks(config, counts))
+        role = LabelsRole(config, config.labels, revision, clients, watch)
+        consumer = group_consumer(config, "labels", SINGLE_INSTANCE, **Received(watch).settings())
+        loop = Loop(config, role, consumer, writer, client, watch)
+        loop.run([config.plan.of("scored"), config.labels.topic], stop)
+    finally:
+        store.close()
+    wall = time.monotonic() - began
+    return {
+        "role": "labels",
+        "records": loop.records,
+        "commits": loop.commits,
+        "unreadable": role.unreadable,
+        "rebuilt": role.rebuilt,
+        "wall_s": round(wall, 2),
+        "records_per_s": round(loop.records / wall),
+        **process_seconds(),
+    }

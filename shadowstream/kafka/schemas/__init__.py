@@ -1,0 +1,1 @@
+"""Writer schemas: folder, registry, and the Protobuf compiler."""

@@ -1,0 +1,295 @@
+"""`shadowstream.subscribe`: rows of diff, drift and verdict as they come, for programs of yours.
+
+Only committed rows are given. Without a `group` nothing is joined or committed, and every subscription begins anew.
+With one, members share the partitions and go on where they stopped: **at least once**. A row counts as taken when the
+next one is asked for, or when the `with` block ends without an exception; taken rows are committed once a second and on
+closing. A row whose handling raised or was killed comes again, and so may those of the last second: `row.at` tells.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Generic, Literal, Self, TypedDict, TypeVar, Unpack, cast, overload
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from pydantic import ValidationError
+
+from shadowstream.codecs import own
+from shadowstream.config import Config, Kafka
+from shadowstream.configfile import load, nearest
+from shadowstream.errors import ConfigError, RecordError
+from shadowstream.kafka.client.consumers import CONNECT_S, client_config, made
+from shadowstream.kafka.client.errors import told
+from shadowstream.kafka.client.messages import is_end, is_fatal, offset_of, place_of
+from shadowstream.kafka.reading.topic_reader import explained, ranges
+from shadowstream.observe import get_logger
+from shadowstream.rows import ROWS, DiffRow, DriftEvent, RecordId, Row, Verdict, row_of
+from shadowstream.topics import TopicPlan
+
+log = get_logger("subscribe")
+COMMIT_MS = 1_000
+QUIET_S = 30.0
+_POLL_S = 0.1
+_GROUP = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_FATAL = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+}
+
+Trial = Config | str | os.PathLike[str]
+R = TypeVar("R", bound=Row)
+
+
+class Options(TypedDict, total=False):
+    """How to subscribe; each has a default, see `subscribe`."""
+
+    bootstrap: str
+    name: str
+    client: Mapping[str, str | int | float | bool]
+    group: str | None
+    from_beginning: bool
+    follow: bool
+    timeout_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """`Options` with the defaults; an unknown one is a TypeError, as of any call."""
+
+    bootstrap: str | None = None
+    name: str | None = None
+    client: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    group: str | None = None
+    from_beginning: bool = True
+    follow: bool = True
+    timeout_s: float | None = None
+
+
+@overload
+def subscribe(
+    trial: Trial | None = None, topic: Literal["diff"] = "diff", **options: Unpack[Options]
+) -> Subscription[DiffRow]: ...
+@overload
+def subscribe(trial: Trial | None, topic: Literal["drift"], **options: Unpack[Options]) -> Subscription[DriftEvent]: ...
+@overload
+def subscribe(
+    trial: None = None, *, topic: Literal["drift"], **options: Unpack[Options]
+) -> Subscription[DriftEvent]: ...
+@overload
+def subscribe(trial: Trial | None, topic: Literal["verdict"], **options: Unpack[Options]) -> Subscription[Verdict]: ...
+@overload
+def subscribe(
+    trial: None = None, *, topic: Literal["verdict"], **options: Unpack[Options]
+) -> Subscription[Verdict]: ...
+def subscribe(trial: Trial | None = None, topic: str = "diff", **options: Unpack[Options]) -> Subscription[Any]:
+    """Iterate over the rows of one topic of a trial; use it in a `with` block.
+
+    `trial` is a config or the path of one; without it `bootstrap` (host:port), `name` (of the trial) and, where the
+    cluster asks for it, `client` (librdkafka properties) say the same. `topic` is diff, drift or verdict.
+
+    - `group`: share the rows among all subscribers of this name and go on where they stopped (see the head of this
+      file); the consumer group is ``shadow.<name>.sub.<group>``. None: read alone, commit nothing.
+    - `from_beginning`: with stored rows first; False: only what is written from now on. A group that has a
+      position goes on from there either way.
+    - `follow`: wait for further rows; False: end once every partition was read to its end.
+    - `timeout_s`: the longest wait for a row. Following, the iteration ends then (None: never); else it is a
+      `BrokerError`, for rows known to be there do not come (None: 30 s).
+
+    Raises:
+        ConfigError: what was given does not name a trial, a topic or a group.
+        TopicMissing: the cluster has no such topic, or does not show it.
+        BrokerError: no broker answers, or we may not read.
+        RecordError: while iterating: a row that cannot be read, of a newer release for instance; the next call goes on
+            behind it.
+    """
+    how = _How(**options)
+    if topic not in ROWS:
+        raise ConfigError(f"subscribe: topic {topic!r} has no rows to give; {nearest(topic, ROWS)}")
+    kafka, plan, production = _trial(trial, how)
+    group = None
+    if how.group is not None:
+        if not _GROUP.fullmatch(how.group):
+            raise ConfigError(f"subscribe: group {how.group!r}: use 1-100 of letters, digits, '.', '_' and '-'")
+        group = plan.group(f"sub.{how.group}")
+        plan.check_group(group, production)
+    return Subscription(kafka, plan, topic, group, how)
+
+
+def _trial(trial: Trial | None, how: _How) -> tuple[Kafka, TopicPlan, list[str]]:
+    """The cluster, the names, and production's group where it is known."""
+    if trial is None:
+        if not how.bootstrap or not how.name:
+            raise ConfigError("subscribe: give a config (or its path), or bootstrap=host:port and name=trial")
+        try:
+            return Kafka(bootstrap=how.bootstrap, client=dict(how.client)), TopicPlan(how.name), []
+        except ValidationError as error:
+            raise ConfigError(f"subscribe: {'; '.join(one['msg'] for one in error.errors())}") from error
+    if how.bootstrap or how.name or how.client:
+        raise ConfigError("subscribe: the config says bootstrap, name and client; give them or a config, not both")
+    config = trial if isinstance(trial, Config) else load(trial)
+    return config.kafka, config.plan, [config.production.group] if config.production.group else []
+
+
+class Subscription(Generic[R]):
+    """Rows of one topic, one after the other; made by `subscribe`. For one thread. Closed when it ends or is left."""
+
+    def __init__(self, kafka: Kafka, plan: TopicPlan, topic: str, group: str | None, how: _How) -> None:
+        self.topic = plan.of(topic)
+        self.group = group
+        self._kafka, self._kind, self._how = kafka, topic, how
+        self._said: deque[str] = deque(maxlen=8)
+        self._last: Message | None = None
+        self._open: set[int] | None = None
+        self._consumer: Consumer | None = made(Consumer, self._settings(plan))
+        try:
+            found = ranges(self._consumer, self.topic, CONNECT_S)
+            self._starts = {p: low if how.from_beginning else high for p, (low, high) in found.items()}
+            if group is None:
+                self._consumer.assign([TopicPartition(self.topic, p, start) for p, start in self._starts.items()])
+                self._open = set(self._starts)
+            else:
+                self._consumer.subscribe([self.topic], on_assign=self._on_assign, on_revoke=self._on_revoke)
+        except KafkaException as error:
+            raise self._failed(error) from error
+
+    def _settings(self, plan: TopicPlan) -> dict[str, Any]:
+        return client_config(
+            self._kafka,
+            **{
+                "group.id": self.group or plan.group("reading"),
+                "isolation.level": "read_committed",
+                # What is stored for a commit is said by `_take_last` alone: a row in hand has not been taken.
+                "enable.auto.commit": self.group is not None,
+                "auto.commit.interval.ms": COMMIT_MS,
+                "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
+                "allow.auto.create.topics": False,
+                "auto.offset.reset": "earliest",
+                "partition.assignment.strategy": "range",
+                "session.timeout.ms": 10_000,
+                "heartbeat.interval.ms": 1_000,
+                "fetch.wait.max.ms": 50,
+                "fetch.queue.backoff.ms": 10,
+                "error_cb": lambda error: self._said.append(error.str()),
+                "log_level": 2,
+            },
+        )
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> R:
+        self._take_last()
+        if self._consumer is None:
+            raise StopIteration
+        try:
+            message = self._wait(self._consumer)
+        except KafkaException as error:
+            raise self._failed(error) from error
+        if message is None:
+            self.close()
+            raise StopIteration
+        row = self._row(message)
+        self._last = message
+        return row
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        if kind is None:
+            self._take_last()
+        self.close()
+
+    def close(self) -> None:
+        """Commit what was taken and leave the group. The row given last stays untaken; a second call does nothing."""
+        self._last = None
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            with told(f"close ({self.topic})"):
+                consumer.close()
+
+    def _failed(self, error: KafkaException) -> Exception:
+        consumer = cast(Consumer, self._consumer)
+        told = explained(self._kafka, self.topic, error.args[0], consumer, list(self._said))
+        self.close()
+        return told
+
+    # ---------------------------------------------------------------- reading
+
+    def _wait(self, consumer: Consumer) -> Message | None:
+        """The next message with a value, or None where the iteration ends."""
+        limit_s = self._how.timeout_s if self._how.follow or self._how.timeout_s is not None else QUIET_S
+        deadline = None if limit_s is None else time.monotonic() + limit_s
+        while self._how.follow or self._open is None or self._open:
+            message = consumer.poll(_POLL_S)
+            if message is not None:
+                error = message.error()
+                if error is None and message.value() is not None:
+                    return message
+                self._event(message, error)
+            elif deadline is not None and time.monotonic() >= deadline:
+                if self._how.follow:
+                    return None
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"nothing read for {limit_s:g} s"))
+        return None
+
+    def _event(self, message: Message, error: KafkaError | None) -> None:
+        """What is no row: the end of a partition, a tombstone, or an error, which most of the time passes."""
+        if error is None:
+            return
+        if is_end(error):
+            if self._open is not None:
+                self._open.discard(place_of(message).partition)
+        elif is_fatal(error) or error.code() in _FATAL:
+            raise KafkaException(error)
+        else:
+            log.warning("consume_error", topic=self.topic, error=error.str())
+
+    def _row(self, message: Message) -> R:
+        place, offset = place_of(message), offset_of(message)
+        try:
+            name, record = own.decode(cast(bytes, message.value()))
+            if name != self._kind:
+                raise RecordError(f"a record of {name}, not of {self._kind}", reason="schema")
+        except RecordError as error:
+            raise RecordError(f"{place}/{offset}: {error}", reason=error.reason) from error
+        return cast(R, row_of(self._kind, record, RecordId(place.topic, place.partition, offset)))
+
+    # ---------------------------------------------------------------- the group
+
+    def _take_last(self) -> None:
+        """The row given last has been taken: its offset may be committed."""
+        last, self._last = self._last, None
+        if last is None or self._consumer is None or self.group is None:
+            return
+        try:
+            self._consumer.store_offsets(last)
+        except KafkaException as error:
+            # The partition went to another member meanwhile, which gives this row again.
+            log.info("row_not_taken", topic=self.topic, error=error.args[0].str())
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Go on from what is committed; a group that has committed nothing begins where the subscription began, and
+        says so at once, for else rows that come before its first commit would be lost to it."""
+        found = consumer.committed(partitions, timeout=CONNECT_S) if partitions else []
+        for tp in found:
+            if tp.error is not None:
+                raise KafkaException(tp.error)
+        new = [
+            TopicPartition(tp.topic, tp.partition, self._starts.get(tp.partition, 0)) for tp in found if tp.offset < 0
+        ]
+        consumer.assign([*(tp for tp in found if tp.offset >= 0), *new])
+        if new:
+            consumer.store_offsets(offsets=new)
+        self._open = {tp.partition for tp in partitions}
+
+    def _on_revoke(self, _: Consumer, __: list[TopicPartition]) -> None:
+        self._open = None

@@ -1,0 +1,89 @@
+"""The topic `attempts` at the edge: read at each assignment, written as `runner.attempts` asks. And what the candidate
+raised, in the log once a kind."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from shadowstream.compare.redact import Redactor
+from shadowstream.config import Config
+from shadowstream.errors import CandidateError
+from shadowstream.kafka.client.consumers import GuardedWriter
+from shadowstream.kafka.reading.marks import MarksReader
+from shadowstream.observe import get_logger
+from shadowstream.records import Place, Write
+from shadowstream.runner.absences import short
+from shadowstream.runner.attempts import EndedInput, Say
+from shadowstream.runner.marks import key_of
+
+log = get_logger("runner")
+FLUSH_S = 20.0
+KINDS_MAX = 32
+"""Kinds of failure that one process logs with a traceback."""
+STACK_CHARS_MAX = 4_000
+
+
+def read_attempts(config: Config, places: Collection[Place]) -> dict[Place, dict[str, Any]]:
+    """The newest record of `attempts` of each of these input partitions."""
+    found: dict[Place, dict[str, Any]] = {}
+    if places:
+        keys = {key_of(place) for place in places}
+        with contextlib.closing(MarksReader(config, "runner.attempts", "attempts", keys)) as reader:
+            for _, record in reader.to_end():
+                if record is None:  # it cannot be a mark, and the reader has said so
+                    continue
+                found[Place(record["input_topic"], record["input_partition"])] = record
+    return found
+
+
+def saying(writer: GuardedWriter) -> Say:
+    """Writes records of attempts with this writer."""
+
+    def say(writes: Sequence[Write], wait: bool) -> None:
+        writer.write(writes)
+        if wait:
+            writer.flush(FLUSH_S)
+
+    return say
+
+
+def log_ended(news: list[EndedInput]) -> None:
+    """Log inputs that the candidate was found not to survive."""
+    for place, offset, reason in news:
+        log.error(
+            "candidate_crashed",
+            topic=place.topic,
+            partition=place.partition,
+            offset=offset,
+            reason=reason.text,
+        )
+    news.clear()
+
+
+class FirstFailures:
+    """Logs what the candidate raised: the first of each kind, with its traceback. A kind is a type and the line that
+    raised it. Where values are redacted the text of the exception stays out."""
+
+    def __init__(self, config: Config) -> None:
+        self._redactor = Redactor(config.compare.redact)
+        self._known: set[tuple[str, str, int]] = set()
+
+    def raised(self, error: BaseException, failure: CandidateError) -> None:
+        """The candidate raised this, which is that failure of one input."""
+        last = error.__traceback__
+        while last is not None and last.tb_next is not None:
+            last = last.tb_next
+        at = ("", 0) if last is None else (last.tb_frame.f_code.co_filename, last.tb_lineno)
+        kind = (type(error).__name__, *at)
+        if kind in self._known or len(self._known) >= KINDS_MAX:
+            return
+        self._known.add(kind)
+        frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the call itself
+        log.error(
+            "candidate_raised",
+            reason=short(self._redactor.reason(str(failure)) or ""),
+            stack="".join(traceback.format_list(frames))[-STACK_CHARS_MAX:],
+        )

@@ -1,0 +1,55 @@
+"""Paths of a config that no value of production's outputs can have, by the schemas of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from shadowstream.codecs.schema_paths import may_hold, paths_in
+from shadowstream.codecs.schemas import is_avro
+from shadowstream.config import Config
+from shadowstream.configfile import nearest
+from shadowstream.kafka.schemas.registry import FolderSchemas
+from shadowstream.paths import parse_path
+from shadowstream.yamlfile import Where
+
+
+def wrong_paths(config: Config) -> Iterator[tuple[Where, str]]:
+    """Where a path stands that no schema of an output has, and what is wrong with it.
+
+    Nothing is said of outputs whose subject `<topic>-value` is not in the folder, or is no Avro: their values may have
+    any path.
+    """
+    if config.schemas.dir is None:
+        return
+    source = FolderSchemas(Path(config.schemas.dir))
+    schemas: list[Any] = []
+    for topic in config.production.outputs:
+        found = source.versions(f"{topic}-value")
+        if not found or not all(map(is_avro, found)):
+            return
+        schemas += found
+    known = list(dict.fromkeys(path for schema in schemas for path in paths_in(schema)))
+    for where, path in _paths(config):
+        names = parse_path(path)
+        if not any(may_hold(schema, names) for schema in schemas):
+            outputs = ", ".join(config.production.outputs)
+            yield where, f"no schema of {outputs} has a field {path!r}; {nearest(path, known)}"
+
+
+def _paths(config: Config) -> Iterator[tuple[Where, str]]:
+    for place, criterion in enumerate(config.judge.criteria):
+        if criterion.path is not None:
+            yield ("judge", "criteria", place, "path"), criterion.path
+    for place, dimension in enumerate(config.compare.dimensions):
+        if dimension.path is not None:
+            yield ("compare", "dimensions", place, "path"), dimension.path
+    for place, check in enumerate(config.compare.checks):
+        yield ("compare", "checks", place, "path"), check.path
+    if config.identity.path is not None:
+        yield ("identity", "path"), config.identity.path
+    if config.labels is not None:
+        yield ("labels", "path"), config.labels.path
+    if config.production.error is not None and config.production.error.path is not None:
+        yield ("production", "error", "path"), config.production.error.path

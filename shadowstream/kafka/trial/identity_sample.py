@@ -1,0 +1,87 @@
+"""Say at the start of a trial what the identity makes of production's newest records: repeats, or no id at all.
+
+The verdict will not be promote then (`judge.verdict.identity_fit`), and the log says so before the first pair.
+"""
+
+from __future__ import annotations
+
+from confluent_kafka.admin import AdminClient
+
+from shadowstream.compare.comparer import comparer_of
+from shadowstream.config import Config
+from shadowstream.errors import RecordError, ShadowstreamError
+from shadowstream.joiner.intake.dedupe import Seen
+from shadowstream.joiner.intake.header_fields import Asides
+from shadowstream.joiner.intake.repeat_outcome import ends_of_repeats
+from shadowstream.judge.verdict.identity_fit import misfits, no_id
+from shadowstream.kafka.client import offsets
+from shadowstream.kafka.schemas.registry import schema_source
+from shadowstream.kafka.trial.partitioner_check import Sampler
+from shadowstream.observe import get_logger
+from shadowstream.protocol.join_id import Identity
+from shadowstream.records import Batch, Place, Side
+
+log = get_logger("start")
+PER_PARTITION = 500
+IN_ALL = 2_000
+LIMIT_S = 2.0
+
+
+def look(config: Config, client: AdminClient) -> None:
+    """Read the newest records of each of production's output topics, and warn of what does not fit the identity.
+
+    It is advice: a topic that cannot be read or decoded now ends it without a word, for the joiner reads it too.
+    """
+    sampler = Sampler(config, client, limit_s=LIMIT_S)
+    try:
+        for topic in config.production.outputs:
+            _warn(config, topic, _outcomes(config, sampler, client, topic))
+    except ShadowstreamError as error:
+        log.info("identity_not_sampled", reason=str(error))
+    finally:
+        sampler.close()
+
+
+def _warn(config: Config, topic: str, outcomes: dict[str, int]) -> None:
+    records = sum(outcomes.values())
+    for reason in misfits(config, outcomes):
+        if no_id(config, Side.PRODUCTION) in reason:
+            without = outcomes["unpairable_production"]
+            log.warning("identity_finds_nothing", topic=topic, records=records, without=without, reason=reason)
+        else:
+            repeated = outcomes["repeated_production"]
+            log.warning("identity_repeats", topic=topic, records=records, repeated=repeated, reason=reason)
+
+
+def _outcomes(config: Config, sampler: Sampler, client: AdminClient, topic: str) -> dict[str, int]:
+    """How the newest records of a topic would end, those that can be paired as matches."""
+    identity = Identity(config, comparer_of(schema_source(config.schemas), config).decode)
+    asides = Asides(config, topic)
+    places = offsets.places({topic: sampler.counts[topic]})
+    ends, lows = offsets.ends(client, places), offsets.beginnings(client, places)
+    most = max(20, min(PER_PARTITION, IN_ALL // max(1, len(places))))
+    wanted = {place: (max(lows[place], end - most), end) for place, end in ends.items()}
+    seen: dict[Place, Seen] = {}
+    outcomes = {"match": 0, "repeated_production": 0, "unpairable_production": 0}
+    for batch in sampler.read(wanted, True):
+        plain, _ = asides.headed(Side.PRODUCTION, batch)
+        log_of = seen.setdefault(batch.place, Seen(max(1, config.identity.dedupe_span)))
+        for outcome in _ends(identity, log_of, plain):
+            outcomes[outcome] = outcomes.get(outcome, 0) + 1
+    return outcomes
+
+
+def _ends(identity: Identity, seen: Seen, batch: Batch) -> list[str]:
+    packed = [identity.packed(headers) for headers in batch.headers]
+    coordinates = identity.coordinates(Side.PRODUCTION, batch, packed)
+    ids = identity.ids(Side.PRODUCTION, batch, coordinates)
+    repeats = ends_of_repeats(identity, seen, Side.PRODUCTION, batch, ids, coordinates)
+    found = []
+    for i, id_ in enumerate(ids):
+        if isinstance(id_, RecordError):
+            found.append("undecodable_production")
+        elif id_ is None:
+            found.append("unpairable_production")
+        else:
+            found.append(repeats[i].outcome if i in repeats else "match")
+    return found

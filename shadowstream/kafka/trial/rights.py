@@ -1,0 +1,57 @@
+"""What we may do, asked before the first record is written: a right that lacks is named, not met as a failed commit."""
+
+from __future__ import annotations
+
+import time
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr-defined]  # public, not in __all__
+
+from shadowstream.config import Config
+from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.kafka.client import offsets
+from shadowstream.kafka.client.errors import code_of, told
+from shadowstream.kafka.trial.topic_admin import LEADERS_WAIT_S, planned, sources_of
+from shadowstream.observe import get_logger
+
+log = get_logger("rights")
+
+
+def check(client: AdminClient, config: Config, counts: dict[str, int]) -> None:
+    """Raise `ConfigError` where a topic that we read or write may not be read or written; `counts` are the partitions
+    of the topics that the trial only reads.
+
+    Without an authorizer everything shows as allowed, production's topics too: that is said.
+    """
+    ours = [spec.name for spec in planned(config, counts)]
+    theirs = list(sources_of(config))
+    found = _operations(client, [*ours, *theirs])
+    lacking = [f"Write on {topic}" for topic in ours if not {AclOperation.WRITE, AclOperation.ALL} & found[topic]]
+    lacking += [f"Read on {topic}" for topic in theirs if not {AclOperation.READ, AclOperation.ALL} & found[topic]]
+    if lacking:
+        raise ConfigError(
+            f"rights: the principal lacks {', '.join(lacking)}; `shadowstream topics acls` lists what the trial needs"
+        )
+    writable = sorted(topic for topic in theirs if {AclOperation.WRITE, AclOperation.ALL} & found[topic])
+    if writable:
+        log.info("production_writable", topics=writable, reason="isolation rests on our own checks alone")
+
+
+def _operations(client: AdminClient, topics: list[str]) -> dict[str, set[AclOperation]]:
+    """By topic; one that was made just now may not be known yet to the broker that is asked, which is waited for."""
+    deadline = time.monotonic() + LEADERS_WAIT_S
+    found: dict[str, set[AclOperation]] = {}
+    while asked := [topic for topic in topics if topic not in found]:
+        with told("describe_topics"):
+            futures = client.describe_topics(
+                TopicCollection(asked), include_authorized_operations=True, request_timeout=offsets.TIMEOUT_S
+            )
+        for topic, future in futures.items():
+            try:
+                found[topic] = set(future.result(offsets.TIMEOUT_S).authorized_operations or ())
+            except (KafkaException, TimeoutError) as error:
+                if code_of(error) != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
+                    raise BrokerError(f"cannot ask for the rights on {topic}: {error}", retriable=True) from error
+        if len(found) < len(topics):
+            time.sleep(0.1)
+    return found
