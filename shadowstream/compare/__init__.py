@@ -6,10 +6,10 @@
 'tolerated'
 """
 
-from shadowstream.compare.columns import compare_columns
+from shadowstream.compare.by_column import compare_columns
+from shadowstream.compare.by_value import compare_rows
 from shadowstream.compare.pairs import compare_pairs
 from shadowstream.compare.result import Difference, PairResult, Undecodable
-from shadowstream.compare.rows import compare_rows
 from shadowstream.compare.rules import RuleSet
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import SchemaSource
 from shadowstream.codecs.side_formats import side_formats
-from shadowstream.compare.evolving import Evolutions
+from shadowstream.compare.dimension_codes import Coded
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.fields import Fields
 from shadowstream.compare.hooks import Load, load
@@ -17,7 +17,7 @@ from shadowstream.compare.presence import fields, holds
 from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import Results
 from shadowstream.compare.rules import RuleSet
-from shadowstream.compare.slices import Coded
+from shadowstream.compare.schema_changes import Evolutions
 from shadowstream.config import Compare, Config
 from shadowstream.paths import join_path, parse_one, parse_path
 from shadowstream.records import Side

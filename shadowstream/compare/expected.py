@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from shadowstream.compare.differences import ABSENT
 from shadowstream.compare.hooks import Hook, HookError, Load, Unanswered, fenced, load
 from shadowstream.compare.lists import canonical
-from shadowstream.compare.telling import ABSENT
 from shadowstream.config import Expected
 from shadowstream.paths import parse_path
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from shadowstream.codecs.columns import as_numpy
 from shadowstream.codecs.decoder import Decoder
-from shadowstream.compare.slices import ABSENT as ABSENT_NAME
-from shadowstream.compare.slices import UNDECODABLE, Coded, coded, name_of
-from shadowstream.compare.telling import ABSENT
+from shadowstream.compare.differences import ABSENT
+from shadowstream.compare.dimension_codes import ABSENT as ABSENT_NAME
+from shadowstream.compare.dimension_codes import UNDECODABLE, Coded, coded, name_of
 from shadowstream.errors import RecordError
 from shadowstream.paths import value_at
 

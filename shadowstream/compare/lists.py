@@ -18,8 +18,8 @@ import numpy as np
 
 from shadowstream.codecs.numbers import ExactFloat
 from shadowstream.codecs.typed import Typed, bare
+from shadowstream.compare.dimension_codes import text_of
 from shadowstream.compare.rules import Spot
-from shadowstream.compare.slices import text_of
 from shadowstream.compare.tolerances import folded
 from shadowstream.paths import ABSENT, value_at
 

@@ -15,16 +15,16 @@ import numpy as np
 
 from shadowstream.codecs.blame import is_of_bytes
 from shadowstream.codecs.decoder import Decoder
-from shadowstream.compare.arrow import UNKNOWN, arrow_levels
-from shadowstream.compare.columns import compare_columns
-from shadowstream.compare.evolving import Evolutions
+from shadowstream.compare.by_arrow import UNKNOWN, arrow_levels
+from shadowstream.compare.by_column import compare_columns
+from shadowstream.compare.by_value import beside_null, compare_rows, mismatches, whole
+from shadowstream.compare.column_differences import explained
+from shadowstream.compare.differences import ABSENT
 from shadowstream.compare.expected import ExpectedChanges
-from shadowstream.compare.explaining import explained
 from shadowstream.compare.hooks import Unanswered
 from shadowstream.compare.result import MISMATCH, NAMES, PLAIN_MATCH, PairResult, Results, Undecodable
-from shadowstream.compare.rows import beside_null, compare_rows, mismatches, whole
 from shadowstream.compare.rules import RuleSet
-from shadowstream.compare.telling import ABSENT
+from shadowstream.compare.schema_changes import Evolutions
 from shadowstream.config import Format
 from shadowstream.errors import RecordError, ShadowstreamBug
 from shadowstream.records import Side

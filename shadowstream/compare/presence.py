@@ -10,7 +10,7 @@ from typing import Any
 
 from shadowstream.compare import lists
 from shadowstream.compare.rules import RuleSet, Spot
-from shadowstream.compare.watched import Names
+from shadowstream.compare.watched_paths import Names
 from shadowstream.paths import join_path
 
 DEPTH_MAX = 8

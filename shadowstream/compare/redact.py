@@ -10,8 +10,8 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 
+from shadowstream.compare.dimension_codes import ABSENT, Coded
 from shadowstream.compare.result import Difference
-from shadowstream.compare.slices import ABSENT, Coded
 from shadowstream.config import Redact, Rule
 from shadowstream.paths import join_path, parse_path
 

@@ -21,7 +21,7 @@ from copy import copy
 from typing import Literal, NamedTuple
 
 from shadowstream.compare.hooks import Hook, Load, fenced, load, normaliser
-from shadowstream.compare.watched import NONE_WATCHED, Watched
+from shadowstream.compare.watched_paths import NONE_WATCHED, Watched
 from shadowstream.config import Rule
 from shadowstream.errors import ConfigError
 from shadowstream.paths import parse_one, parse_path

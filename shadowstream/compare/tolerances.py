@@ -29,7 +29,7 @@ from typing import Any
 
 from shadowstream.codecs.far_times import FarTime
 from shadowstream.codecs.numbers import FLOATS, NUMBERS, ExactFloat
-from shadowstream.compare.slices import text_of
+from shadowstream.compare.dimension_codes import text_of
 from shadowstream.config import Rule
 
 # No traps: what decimal cannot compute becomes a NaN, which is within no tolerance.

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from shadowstream.compare.slices import OTHER, least
+from shadowstream.compare.dimension_codes import OTHER, least
 from shadowstream.config import Config
 from shadowstream.labels.right import UNLABELLED
 

@@ -3,7 +3,7 @@ it, and would fail it again after each restart.
 
 Each part has a bound of its own, so that a row is always smaller than `ROW_BYTES_MAX`, as Avro and as JSON: the client
 takes 1,000,000 bytes a record and no setting of ours lets it take fewer. Values are cut where they are told
-(`compare.telling`); a path is as long as the keys of a map, and a key as long as its writer wanted.
+(`compare.differences`); a path is as long as the keys of a map, and a key as long as its writer wanted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from shadowstream.compare.slices import shortened
+from shadowstream.compare.dimension_codes import shortened
 
 KEY_BYTES_MAX = 16_384
 """A longer key or id does not stand in diff. What cannot be known again by it is not correctable."""

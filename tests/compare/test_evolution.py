@@ -11,9 +11,9 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.evolution import evolution
 from shadowstream.codecs.schemas import parse
 from shadowstream.compare import RuleSet, compare_pairs
-from shadowstream.compare.evolving import Evolutions
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.pairs import Declared
+from shadowstream.compare.schema_changes import Evolutions
 from shadowstream.config import Expected, Rule
 from tests.compare.avro_cases import Given
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.compare import RuleSet, compare_columns, compare_pairs, compare_rows
-from shadowstream.compare.arrow import UNKNOWN, arrow_levels
+from shadowstream.compare.by_arrow import UNKNOWN, arrow_levels
 from shadowstream.compare.result import MATCH
 from shadowstream.config import Rule
 from tests.compare.avro_cases import Given, named, records

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.compare import RuleSet, compare_columns, compare_rows
+from shadowstream.compare.differences import difference
+from shadowstream.compare.dimension_codes import TEXT_CHARS_MAX, coded, folded, name_of, shortened
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.fields import Fields
 from shadowstream.compare.redact import Redactor
-from shadowstream.compare.slices import TEXT_CHARS_MAX, coded, folded, name_of, shortened
-from shadowstream.compare.telling import difference
 from shadowstream.config import Check, Expected, Failure, Redact, Rule
 from shadowstream.joiner.accounting.part_counts import scopes_of
 from shadowstream.joiner.accounting.value_checks import _fails as fails

@@ -12,7 +12,7 @@ import pytest
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.evolution import evolution
 from shadowstream.compare import RuleSet, compare_pairs
-from shadowstream.compare.evolving import Evolutions
+from shadowstream.compare.schema_changes import Evolutions
 from tests.compare.test_evolution import parse_named, record
 from tests.compare.test_types import Registry, at, avro, body, framed, told
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import NoSchemas
+from shadowstream.compare.by_value import compare_rows, mismatches
 from shadowstream.compare.pairs import compare_pairs
 from shadowstream.compare.presence import fields, holds
 from shadowstream.compare.result import DIFFERENCES_MAX
-from shadowstream.compare.rows import compare_rows, mismatches
 from shadowstream.compare.rules import RuleSet
 from shadowstream.config import Rule
 from shadowstream.errors import ConfigError, RecordError

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.compare.slices import OTHER, coded, least
+from shadowstream.compare.dimension_codes import OTHER, coded, least
 from shadowstream.joiner.accounting.slice_counts import BUCKETS, Cells, Columns
 from shadowstream.records import Place
 from tests.joiner.trial import RULES, Trial

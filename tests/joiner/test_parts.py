@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.compare.slices import OTHER, coded
+from shadowstream.compare.dimension_codes import OTHER, coded
 from shadowstream.joiner.accounting.slice_counts import Cells, Columns
 from tests.joiner.cases import inputs
 from tests.joiner.world import WINDOW_MS, World, config

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from shadowstream.compare.slices import coded
+from shadowstream.compare.dimension_codes import coded
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.pair_metrics import Measured
 from shadowstream.joiner.accounting.slice_counts import Cells, Columns

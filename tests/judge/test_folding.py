@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.compare.slices import OTHER
+from shadowstream.compare.dimension_codes import OTHER
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.verdict.part_figures import by_value, folded, value_figures
 from tests.judge.sliced import TASK, hour, sliced

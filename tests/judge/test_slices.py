@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from shadowstream.compare.slices import OTHER
+from shadowstream.compare.dimension_codes import OTHER
 from shadowstream.judge.evidence import slice_excess
 from shadowstream.judge.evidence.slice_excess import Cells, e_bh, listing, slice_name
 from shadowstream.judge.windows.window_counts import Pair, Slice, plus

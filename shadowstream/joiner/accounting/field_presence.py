@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shadowstream.compare.comparer import Comparing
-from shadowstream.compare.telling import ABSENT
+from shadowstream.compare.differences import ABSENT
 from shadowstream.errors import RecordError
 from shadowstream.records import Side
 

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from shadowstream.compare.comparer import Comparing
+from shadowstream.compare.dimension_codes import ABSENT, OTHER, UNDECODABLE, Coded, coded, least, name_of
 from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import PairResult
-from shadowstream.compare.slices import ABSENT, OTHER, UNDECODABLE, Coded, coded, least, name_of
 from shadowstream.config import Config, Latency
 from shadowstream.errors import RegistryError
 from shadowstream.joiner.accounting import pair_metrics

@@ -1,6 +1,6 @@
 """Compared pairs counted by slice and by bucket of their key, column by column, window by window.
 
-The counts of a window and revision add up, whatever the batches and commits: see `compare.slices` for the values that
+The counts of a window and revision add up, whatever the batches and commits: see `compare.dimension_codes` for the values that
 have no cell of their own. The sum over the cells of one dimension is the window's n and s of the mismatch rate.
 """
 
@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from shadowstream.compare.comparer import Comparing
+from shadowstream.compare.dimension_codes import ABSENT, OTHER, UNDECODABLE, Coded, coded, folded, least
 from shadowstream.compare.redact import Redactor
-from shadowstream.compare.slices import ABSENT, OTHER, UNDECODABLE, Coded, coded, folded, least
 from shadowstream.config import Config
 from shadowstream.joiner.accounting import pair_metrics
 from shadowstream.joiner.accounting.eviction_counts import Evictions

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shadowstream.compare.comparer import Comparing
-from shadowstream.compare.telling import ABSENT
+from shadowstream.compare.differences import ABSENT
 from shadowstream.config import Check
 from shadowstream.errors import RecordError
 from shadowstream.joiner.accounting.field_presence import NEITHER, is_nothing

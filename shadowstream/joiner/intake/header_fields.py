@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from shadowstream.codecs.framing import headed
 from shadowstream.codecs.side_formats import needs_headers, side_formats
-from shadowstream.compare.slices import ABSENT, name_of, text_of
+from shadowstream.compare.dimension_codes import ABSENT, name_of, text_of
 from shadowstream.config import Config, Failure
 from shadowstream.protocol.join_id import header, packed_of
 from shadowstream.records import Batch, Headers, Side

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shadowstream.compare.comparer import Comparing
-from shadowstream.compare.slices import text_of
-from shadowstream.compare.telling import ABSENT
+from shadowstream.compare.differences import ABSENT
+from shadowstream.compare.dimension_codes import text_of
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
 from shadowstream.joiner.accounting.outcome_counts import Plainly

@@ -24,7 +24,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from shadowstream.compare.slices import OTHER, least
+from shadowstream.compare.dimension_codes import OTHER, least
 from shadowstream.judge.evidence.rates import log_e_above, lower_limit
 from shadowstream.judge.windows.window_counts import Pair, Slice, plus
 

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from shadowstream.compare.slices import OTHER, least
+from shadowstream.compare.dimension_codes import OTHER, least
 from shadowstream.config import Criterion
 
 _UNIT, _RECORD = "\x1f", "\x1e"
@@ -114,7 +114,7 @@ def _parsed(name: str) -> tuple[str, str, str]:
 def by_value(
     figures: Mapping[str, int], dimensions: Collection[str], values_max: int
 ) -> dict[tuple[str, str], Counter[str]]:
-    """Figures by dimension and value, with at most `values_max` exact values of a dimension (see `compare.slices`)."""
+    """Figures by dimension and value, with at most `values_max` exact values of a dimension (see `compare.dimension_codes`)."""
     found: dict[tuple[str, str], Counter[str]] = {}
     for name, n in figures.items():
         if _is_value(name):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from shadowstream.compare.slices import OTHER, UNDECODABLE
+from shadowstream.compare.dimension_codes import OTHER, UNDECODABLE
 from shadowstream.config import Config
 from shadowstream.judge.coverage.coverage import SIDES, Share, lowered_by, share_of
 from shadowstream.judge.criteria import RATES

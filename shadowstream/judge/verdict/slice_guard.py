@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from shadowstream.compare.slices import UNDECODABLE
+from shadowstream.compare.dimension_codes import UNDECODABLE
 from shadowstream.config import Config
 from shadowstream.judge.coverage.coverage import share_of
 from shadowstream.judge.criteria import FAILED, agreed_of, no_units_of

@@ -15,7 +15,7 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.far_times import FarTime
 from shadowstream.codecs.numbers import ExactFloat
 from shadowstream.codecs.protobuf import ProtobufReader
-from shadowstream.compare import arrow, columns, lists, rows, rules, scalars, tolerances
+from shadowstream.compare import by_arrow, by_column, by_value, lists, rules, scalars, tolerances
 from shadowstream.compare.result import MISMATCH, TOLERATED
 from tests.compare.proof.pairs import PAIRS
 from tests.compare.proof.running import Report, run
@@ -157,25 +157,25 @@ PLANTED = (
     Planted("rtol looks at the candidate", replacing(_swapped, "within", where=scalars)),
     Planted(
         "rtol looks at the candidate in columns",
-        both(*(replacing(_swapped, "float_levels", where=one) for one in (arrow, columns))),
+        both(*(replacing(_swapped, "float_levels", where=one) for one in (by_arrow, by_column))),
     ),
     Planted("atol is a binary double", replacing(_binary, "exactly_within", where=tolerances)),
-    Planted("NaN is not itself", replacing(_no_nan, "scalar_level", where=rows)),
-    Planted("a zero has a sign", replacing(_signed_zero, "scalar_level", where=rows)),
+    Planted("NaN is not itself", replacing(_no_nan, "scalar_level", where=by_value)),
+    Planted("a zero has a sign", replacing(_signed_zero, "scalar_level", where=by_value)),
     Planted(
         "ints are doubles in columns",
-        replacing(lambda real, c: real(c).astype(np.float64), "whole_numbers", where=arrow),
+        replacing(lambda real, c: real(c).astype(np.float64), "whole_numbers", where=by_arrow),
     ),
     Planted("unordered lists meet by place", replacing(_by_place, "unordered", where=lists)),
     Planted("a set counts", replacing(lambda _, values: list(values), "distinct", where=lists)),
-    Planted("an absent field is null", replacing(lambda *_: TOLERATED, "_absent_level", where=rows._Walk)),
+    Planted("an absent field is null", replacing(lambda *_: TOLERATED, "_absent_level", where=by_value._Walk)),
     Planted("a backslash in a path is dropped", replacing(_unescaped, "parse_path", where=rules)),
     Planted("a name that stands twice passes", replacing(lambda *_: False, "_may_repeat_names", where=json_values)),
     Planted(
         "white space ignored means case ignored", replacing(lambda _, t, r: t.casefold(), "folded", where=tolerances)
     ),
-    Planted("a longer list passes", replacing(_without("length"), "_differ", where=rows._Walk)),
-    Planted("a field more passes", replacing(_without("extra"), "_differ", where=rows._Walk)),
+    Planted("a longer list passes", replacing(_without("length"), "_differ", where=by_value._Walk)),
+    Planted("a field more passes", replacing(_without("extra"), "_differ", where=by_value._Walk)),
 )
 
 

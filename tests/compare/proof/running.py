@@ -11,7 +11,7 @@ from shadowstream.codecs.framing import SchemaId
 from shadowstream.codecs.schemas import NoSchemas, Schema, parse
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.compare.comparer import comparer
-from shadowstream.compare.evolving import Evolutions
+from shadowstream.compare.schema_changes import Evolutions
 from shadowstream.config import Compare, Rule
 from tests.compare.proof.oracle import Verdict
 from tests.compare.proof.pairs import Case, Scene

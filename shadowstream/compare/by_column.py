@@ -17,11 +17,11 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
+from shadowstream.compare.by_value import compare_rows, level_of, unexplained
+from shadowstream.compare.differences import ABSENT
 from shadowstream.compare.hooks import Hook, HookError, answers_of
 from shadowstream.compare.result import IGNORED, MATCH, MISMATCH, TOLERATED, PairResult
-from shadowstream.compare.rows import compare_rows, level_of, unexplained
 from shadowstream.compare.rules import RuleSet
-from shadowstream.compare.telling import ABSENT
 from shadowstream.config import Rule
 from shadowstream.errors import ShadowstreamBug
 

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shadowstream.codecs.columns import as_numpy, whole_numbers
-from shadowstream.compare.columns import Levels, doubtful, float_levels, is_numeric
+from shadowstream.compare.by_column import Levels, doubtful, float_levels, is_numeric
+from shadowstream.compare.by_value import level_of
+from shadowstream.compare.differences import ABSENT
 from shadowstream.compare.result import IGNORED, MATCH, MISMATCH
-from shadowstream.compare.rows import level_of
 from shadowstream.compare.rules import RuleSet, Spot
-from shadowstream.compare.telling import ABSENT
 from shadowstream.config import Rule
 
 UNKNOWN = 255

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from shadowstream.compare.by_value import mismatch_of_field
+from shadowstream.compare.differences import difference
 from shadowstream.compare.result import DIFFERENCES_MAX, Difference, PairResult
-from shadowstream.compare.rows import mismatch_of_field
 from shadowstream.compare.rules import RuleSet
-from shadowstream.compare.telling import difference
 
 
 def explained(

@@ -36,6 +36,7 @@ from shadowstream.codecs.far_times import FarTime, instant_ns
 from shadowstream.codecs.numbers import FLOATS
 from shadowstream.codecs.typed import Typed, bare, promoted
 from shadowstream.compare import lists
+from shadowstream.compare.differences import ABSENT, difference, one_sided, or_absent
 from shadowstream.compare.expected import Found
 from shadowstream.compare.hooks import HookError, Unanswered, answers_of
 from shadowstream.compare.result import (
@@ -52,9 +53,8 @@ from shadowstream.compare.result import (
 )
 from shadowstream.compare.rules import Own, RuleSet, Spot
 from shadowstream.compare.scalars import are_alike, are_numbers, is_nested, plain_level, scalar_level
-from shadowstream.compare.telling import ABSENT, difference, one_sided, or_absent
 from shadowstream.compare.tolerances import in_one_interval, mapped
-from shadowstream.compare.watched import NONE_WATCHED, Watched
+from shadowstream.compare.watched_paths import NONE_WATCHED, Watched
 from shadowstream.config import Rule
 from shadowstream.paths import join_path
 

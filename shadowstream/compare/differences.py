@@ -10,8 +10,8 @@ from typing import Any
 
 from shadowstream.codecs.numbers import NUMBERS, ExactFloat
 from shadowstream.codecs.typed import Typed
+from shadowstream.compare.dimension_codes import HASH_CHARS, hash_of
 from shadowstream.compare.result import TEXT_CHARS_MAX, Difference
-from shadowstream.compare.slices import HASH_CHARS, hash_of
 from shadowstream.compare.tolerances import DECIMALS, exact
 from shadowstream.paths import ABSENT, join_path
 
