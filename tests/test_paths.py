@@ -15,7 +15,7 @@ from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.presence import holds
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Check, Criterion, Dimension, Expected, Failure, Identity, Labels, Redact, Rule
-from shadowstream.labels.right import at_path
+from shadowstream.labels.correctness import at_path
 from shadowstream.paths import ABSENT, join_path, parse_one, parse_path, value_at
 from shadowstream.protocol.join_id import text_id
 from tests.joiner.cases import P, S, begun, committed, done

@@ -31,8 +31,8 @@ from shadowstream.joiner.recovery import checkpoint, task_commit
 from shadowstream.joiner.task_state import Sources, TaskState
 from shadowstream.judge.verdict.identity_fit import no_id
 from shadowstream.protocol.join_id import header
+from shadowstream.protocol.marks import Counters
 from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Headers, Packed, Place, Side, Write, unpack_origin
-from shadowstream.runner.marks import Counters
 
 MARKS_AGAIN_MAX = 10_000
 """So many marks a restart reads again for a task that has nothing to commit: a fraction of a second."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from shadowstream.kafka.batch_size import Pace
-from shadowstream.runner.calls import Calls
+from shadowstream.runner.current_call import Calls
 from shadowstream.runner.outputs import Call
 from shadowstream.watch import Watch
 

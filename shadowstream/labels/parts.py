@@ -8,7 +8,7 @@ from typing import Any
 
 from shadowstream.compare.dimension_codes import OTHER, least
 from shadowstream.config import Config
-from shadowstream.labels.right import UNLABELLED
+from shadowstream.labels.correctness import UNLABELLED
 
 PAIRS = "label_pairs"
 At = tuple[str, int, str]

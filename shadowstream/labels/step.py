@@ -18,9 +18,9 @@ from typing import Any
 from shadowstream.codecs.own import encode
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.labels.clock import Clock
+from shadowstream.labels.correctness import DIFFER, DIFFER_UNLABELLED, UNLABELLED, differ, outcome
+from shadowstream.labels.event_clock import Clock
 from shadowstream.labels.parts import LabelledParts
-from shadowstream.labels.right import DIFFER, DIFFER_UNLABELLED, UNLABELLED, differ, outcome
 from shadowstream.labels.store import Kind, Store, Waiting
 from shadowstream.records import Place, Write
 

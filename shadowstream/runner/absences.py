@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from shadowstream.compare.redact import Redactor
-from shadowstream.runner.marks import identity_hash
+from shadowstream.protocol.marks import identity_hash
 
 TEXT_CHARS_MAX = 200
 TEXTS_MAX = 32

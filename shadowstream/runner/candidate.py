@@ -15,10 +15,10 @@ from typing import Any
 from shadowstream.compare.hooks import refusal
 from shadowstream.config import Candidate
 from shadowstream.errors import CandidateError, ConfigError, ShadowstreamBug
-from shadowstream.runner.calls import Calls, never
-from shadowstream.runner.cost import Meter
+from shadowstream.runner.candidate_state import Made
+from shadowstream.runner.cpu_cost import Meter
+from shadowstream.runner.current_call import Calls, never
 from shadowstream.runner.outputs import Call, Output, outputs_of, outputs_of_each
-from shadowstream.runner.stateful import Made
 
 
 def failure_of(error: BaseException) -> CandidateError:

@@ -17,18 +17,19 @@ from shadowstream.ahead import Ahead
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.errors import CandidateError, RecordError, ShadowstreamBug
+from shadowstream.protocol import marks
 from shadowstream.protocol.dead_letters import Failed, dead_letter
 from shadowstream.protocol.join_id import header
 from shadowstream.records import PACKED_HEADER, Batch, Commit, Coordinate, Headers, Place, Write, pack
-from shadowstream.runner import asking, marks, whole
+from shadowstream.runner import candidate_batch, fast_path
 from shadowstream.runner.absences import Reason, Texts, add_absence, reason_of
-from shadowstream.runner.attempts import Attempts
-from shadowstream.runner.cost import Costs, Meter
-from shadowstream.runner.detect import REPARTITION
-from shadowstream.runner.homes import Homes
+from shadowstream.runner.candidate_attempts import Attempts
+from shadowstream.runner.candidate_state import Stateful
+from shadowstream.runner.cpu_cost import Costs, Meter
+from shadowstream.runner.identity_partitioner import Homes
 from shadowstream.runner.outputs import BARE, Call, Output, key_of
 from shadowstream.runner.partitioner import partition_for
-from shadowstream.runner.stateful import Stateful
+from shadowstream.runner.partitioner_detection import REPARTITION
 
 
 class DecodesMany(Protocol):
@@ -191,7 +192,7 @@ class RunnerStep:
         if batch.lost is not None:
             return [RecordError(batch.lost, reason="bounds") for _ in batch.offsets]
         decoded = self.decoder.of(batch.place.topic).decode_many(batch.values, batch.headers)
-        return asking.results_of(batch, decoded, partial(self._answers, batch.place))
+        return candidate_batch.results_of(batch, decoded, partial(self._answers, batch.place))
 
     def _answers(self, place: Place, offsets: Sequence[int], values: Sequence[Any]) -> list[Any]:
         call = partial(self.call.call, place) if isinstance(self.call, Stateful) else self.call
@@ -200,15 +201,15 @@ class RunnerStep:
     def _end_whole(self, state: Progress, batch: Batch, results: list[Any], now_ms: int) -> bool:
         """End all inputs of a batch at once; whether that could be done (`whole`)."""
         topic = self._only
-        if topic is None or self._carried or self.kinds[topic] == REPARTITION or not whole.is_whole(results):
+        if topic is None or self._carried or self.kinds[topic] == REPARTITION or not fast_path.is_whole(results):
             return False
         values = self.encoders[topic].encode_many(results)
-        if values is None or not whole.sizes_fit(batch, values, self.config.limits.value_bytes_max):
+        if values is None or not fast_path.sizes_fit(batch, values, self.config.limits.value_bytes_max):
             return False
-        route = whole.Route(self._out[topic], self.kinds[topic], self.partitions[topic])
-        partitions = whole.partitions_of(route, batch)
+        route = fast_path.Route(self._out[topic], self.kinds[topic], self.partitions[topic])
+        partitions = fast_path.partitions_of(route, batch)
         header = self.revision, self.config.inputs.index(batch.place.topic), now_ms
-        self.writes += whole.writes_of(batch, values, route, partitions, header)
+        self.writes += fast_path.writes_of(batch, values, route, partitions, header)
         self._count_read(state, batch.times_ms, now_ms)
         self.ended["with_output"] += len(batch)
         state.counters.with_output += len(batch)

@@ -10,9 +10,9 @@ import shadowstream
 from shadowstream.codecs import own
 from shadowstream.codecs.plausible import ABSENT_MAX, COUNT_MAX, MARKS, SEQUENCE_MAX, check, units
 from shadowstream.errors import RecordError
+from shadowstream.protocol import marks
+from shadowstream.protocol.marks import Counters
 from shadowstream.records import Place
-from shadowstream.runner import marks
-from shadowstream.runner.marks import Counters
 from tests.judge.stats import cell, stats
 
 A = "scores/0"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shadowstream.config import Compare, Labels, Rule
-from shadowstream.labels.right import differ, outcome
+from shadowstream.labels.correctness import differ, outcome
 from tests.compare.written import DECIMAL, of_avro, of_json
 
 MONEY = DECIMAL | {"precision": 30}

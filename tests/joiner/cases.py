@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from shadowstream.protocol.marks import ends_field, identity_hash
 from shadowstream.records import Side
-from shadowstream.runner.marks import ends_field, identity_hash
 from tests.joiner.world import Record, World, config
 
 INPUTS = 10

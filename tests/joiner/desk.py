@@ -8,9 +8,9 @@ from shadowstream.joiner.completeness.completeness import Clocks
 from shadowstream.joiner.completeness.marks_log import Passed, Progress
 from shadowstream.joiner.matching.by_unique_id import Row
 from shadowstream.joiner.task_topics import places_of
+from shadowstream.protocol import marks
+from shadowstream.protocol.marks import Counters
 from shadowstream.records import Place, Side
-from shadowstream.runner import marks
-from shadowstream.runner.marks import Counters
 from tests.joiner.world import REVISION, config
 
 IN, OTHER = Place("in", 0), Place("in", 1)

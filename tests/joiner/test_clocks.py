@@ -7,9 +7,9 @@ import pytest
 from shadowstream.joiner.completeness import observed_offsets
 from shadowstream.joiner.completeness.marks_log import Done
 from shadowstream.joiner.matching.by_unique_id import Row
+from shadowstream.protocol import marks
+from shadowstream.protocol.marks import Counters
 from shadowstream.records import Coordinate, Place, Side
-from shadowstream.runner import marks
-from shadowstream.runner.marks import Counters
 from tests.joiner.desk import GRACE_MS, IN, OTHER, OUT, SECOND_MS, SHADOW, Desk
 from tests.joiner.world import REVISION
 

@@ -8,9 +8,9 @@ import pytest
 
 from shadowstream.joiner.completeness import marks_log as progress_module
 from shadowstream.joiner.completeness.marks_log import Done, Passed, Progress
+from shadowstream.protocol import marks
+from shadowstream.protocol.marks import Counters, identity_hash
 from shadowstream.records import Place
-from shadowstream.runner import marks
-from shadowstream.runner.marks import Counters, identity_hash
 from tests.joiner.world import REVISION
 
 IN, SHADOW = Place("in", 0), Place("shadow.t.out.out", 0)

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowstream.config import Config
+from shadowstream.protocol import marks
 from shadowstream.records import Side
-from shadowstream.runner import marks
 from tests.joiner.trial import KINDS, RULES, Trial
 from tests.joiner.world import WINDOW_MS, config
 

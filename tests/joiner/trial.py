@@ -11,8 +11,8 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.config import Config
+from shadowstream.protocol import marks
 from shadowstream.records import Place, Side
-from shadowstream.runner import marks
 from shadowstream.runner.candidate import load
 from shadowstream.runner.outputs import Output
 from shadowstream.runner.step import RunnerStep

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from shadowstream.labels.right import BOTH, NEITHER, PRODUCTION, at_path, differ, outcome
+from shadowstream.labels.correctness import BOTH, NEITHER, PRODUCTION, at_path, differ, outcome
 
 LARGE = 101767182266078306730
 

@@ -11,7 +11,7 @@ import pytest
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.labels.right import OUTCOMES, outcome
+from shadowstream.labels.correctness import OUTCOMES, outcome
 from shadowstream.labels.step import LabelStep
 from shadowstream.labels.store import MemoryStore, Waiting
 from shadowstream.records import Place

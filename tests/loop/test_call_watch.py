@@ -9,7 +9,7 @@ import urllib.request
 from shadowstream.config import Config
 from shadowstream.kafka.call_watch import EXIT_TIMEOUT, CallWatch
 from shadowstream.records import Place
-from shadowstream.runner.calls import Asked, Calls
+from shadowstream.runner.current_call import Asked, Calls
 from shadowstream.testing.ports import free_port
 from shadowstream.watch import Watch
 from shadowstream.web.probes import serve

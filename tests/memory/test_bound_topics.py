@@ -10,7 +10,7 @@ from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.trial.bound_topics import refuse_others, topics_field
 from shadowstream.kafka.trial.start_log import Starts
-from shadowstream.runner import marks
+from shadowstream.protocol import marks
 from tests.memory.runners import REVISION
 
 DOCUMENT: dict[str, Any] = {

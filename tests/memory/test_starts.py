@@ -12,8 +12,8 @@ from shadowstream.kafka.client.consumers import Stoppable, admin, plain_writer
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.roles import joiner
 from shadowstream.kafka.trial import start_mark, topic_admin
+from shadowstream.protocol import marks
 from shadowstream.records import Place
-from shadowstream.runner import marks
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process

@@ -10,8 +10,8 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.kafka.trial.partitioner_check import check
-from shadowstream.runner.detect import SAME
 from shadowstream.runner.partitioner import partition_for
+from shadowstream.runner.partitioner_detection import SAME
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import create_topics, read_all
 from tests.pipeline.candidates import OUT_OF

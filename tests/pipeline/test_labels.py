@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shadowstream.kafka.roles.label_store import path_of
-from shadowstream.labels.right import OUTCOMES
+from shadowstream.labels.correctness import OUTCOMES
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.conftest import Say

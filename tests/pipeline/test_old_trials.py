@@ -18,7 +18,7 @@ import pytest
 from confluent_kafka import Producer
 
 from shadowstream.codecs import own
-from shadowstream.runner import marks
+from shadowstream.protocol import marks
 from shadowstream.testing import EmbeddedKafka
 from tests.conftest import Say
 from tests.pipeline.evidence import await_that, ended, records, remainders

@@ -13,8 +13,8 @@ from shadowstream.kafka.client.consumers import Stoppable, admin, plain_writer
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.roles import joiner
 from shadowstream.kafka.trial import start_mark, topic_admin
+from shadowstream.protocol import marks
 from shadowstream.records import Place
-from shadowstream.runner import marks
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from shadowstream.watch import Watch

@@ -11,9 +11,9 @@ import pytest
 from shadowstream.kafka.batch_size import Pace
 from shadowstream.kafka.step_time import timed
 from shadowstream.records import Batch
-from shadowstream.runner.attempts import Attempts
-from shadowstream.runner.calls import Calls
 from shadowstream.runner.candidate import Told, load
+from shadowstream.runner.candidate_attempts import Attempts
+from shadowstream.runner.current_call import Calls
 from shadowstream.runner.step import RunnerStep
 from shadowstream.watch import Watch
 from tests.runner.test_step import IN, NOW_MS, batch, commit, config, runner

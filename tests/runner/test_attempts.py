@@ -11,8 +11,8 @@ import pytest
 from shadowstream.codecs import own
 from shadowstream.errors import CandidateError
 from shadowstream.records import Place, Write
-from shadowstream.runner.attempts import CRASHED, Attempts
-from shadowstream.runner.calls import Asked
+from shadowstream.runner.candidate_attempts import CRASHED, Attempts
+from shadowstream.runner.current_call import Asked
 
 IN, TOPIC, REVISION = Place("in", 0), "shadow.t.attempts", "ab" * 16
 

@@ -12,8 +12,8 @@ from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Headers, Place, Side, Write, unpack_origin
-from shadowstream.runner.copying import CopyStep, Route, copied_to_ms
-from shadowstream.runner.homes import Homes
+from shadowstream.runner.copy_step import CopyStep, Route, copied_to_ms
+from shadowstream.runner.identity_partitioner import Homes
 from shadowstream.runner.partitioner import partition_for
 
 OUT = Place("out", 2)

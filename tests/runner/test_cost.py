@@ -11,10 +11,10 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.config import Candidate, Config
-from shadowstream.runner import marks
+from shadowstream.protocol import marks
 from shadowstream.runner.candidate import load, load_stateful
-from shadowstream.runner.cost import Meter, meter_of
-from shadowstream.runner.stateful import Stateful
+from shadowstream.runner.candidate_state import Stateful
+from shadowstream.runner.cpu_cost import Meter, meter_of
 from shadowstream.runner.step import RunnerStep
 from tests.runner.test_step import IN, REVISION, batch, commit, config
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.records import Place
-from shadowstream.runner.detect import Choice, Evidence, Sampled, beside, choose, contradiction, weigh
 from shadowstream.runner.partitioner import partition_for
+from shadowstream.runner.partitioner_detection import Choice, Evidence, Sampled, beside, choose, contradiction, weigh
 
 Rule = Callable[[bytes, int, int], int]
 """Key, input partition, partitions to an output's partition."""

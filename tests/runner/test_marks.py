@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from shadowstream.codecs import own
 from shadowstream.errors import ConfigError, ShadowstreamBug
+from shadowstream.protocol import marks
+from shadowstream.protocol.marks import Counters, Kept, Overflow
 from shadowstream.records import Place
-from shadowstream.runner import marks
-from shadowstream.runner.marks import Counters, Kept, Overflow
 
 REVISION = "00112233445566778899aabbccddeeff"
 numbers = st.integers(0, 2**62)

@@ -10,8 +10,8 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.errors import ShadowstreamBug
+from shadowstream.protocol import marks
 from shadowstream.records import Batch, Headers, unpack
-from shadowstream.runner import marks
 from shadowstream.runner.candidate import load
 from shadowstream.runner.partitioner import partition_for
 from shadowstream.runner.step import RunnerStep

@@ -16,10 +16,10 @@ from shadowstream.codecs.encoder import Encoder
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
+from shadowstream.protocol import marks
 from shadowstream.records import Batch, Commit, Place, Write, unpack
-from shadowstream.runner import marks
 from shadowstream.runner.candidate import load_stateful
-from shadowstream.runner.stateful import Stateful, WarmUp
+from shadowstream.runner.candidate_state import Stateful, WarmUp
 from shadowstream.runner.step import RunnerStep
 
 REVISION = "00112233445566778899aabbccddeeff"

@@ -17,8 +17,8 @@ from shadowstream.codecs.encoder import Encoder
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.config import Config
 from shadowstream.errors import CandidateError, ShadowstreamBug
+from shadowstream.protocol import marks
 from shadowstream.records import PACKED_HEADER, Batch, Coordinate, Place, Write, unpack
-from shadowstream.runner import marks
 from shadowstream.runner.candidate import load
 from shadowstream.runner.outputs import Output, outputs_of
 from shadowstream.runner.partitioner import partition_for

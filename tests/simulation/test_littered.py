@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from shadowstream.codecs import own
+from shadowstream.protocol import marks
 from shadowstream.records import Place
-from shadowstream.runner import marks
 from shadowstream.testing.memory.log import Entry, Log
 from shadowstream.testing.simulation.generator import history
 from shadowstream.testing.simulation.history import INPUT, Action, History

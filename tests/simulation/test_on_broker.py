@@ -14,8 +14,8 @@ import pytest
 from shadowstream.config import Config
 from shadowstream.kafka.reading.runner_snapshots import read_counters
 from shadowstream.kafka.roles import runner
+from shadowstream.protocol import marks
 from shadowstream.records import Place
-from shadowstream.runner import marks
 from shadowstream.testing.simulation import run
 from shadowstream.testing.simulation.__main__ import main
 from shadowstream.testing.simulation.generator import history

@@ -167,7 +167,7 @@ HOUSE = (
     Source("shadowstream/kafka/loop.py", ""),
     Source("shadowstream/runner/__init__.py", ""),
     Source("shadowstream/runner/candidate.py", ""),
-    Source("shadowstream/runner/marks.py", ""),
+    Source("shadowstream/protocol/marks.py", ""),
     Source("shadowstream/cli/__init__.py", ""),
 )
 
@@ -185,7 +185,7 @@ HOUSE = (
         (JOINER, "import shadowstream", True),
         ("shadowstream/records.py", "from shadowstream.joiner import pairing", True),
         ("shadowstream/kafka/loop.py", "import shadowstream.cli", True),
-        ("shadowstream/runner/marks.py", "from shadowstream.runner import candidate", True),
+        ("shadowstream/protocol/marks.py", "from shadowstream.runner import candidate", True),
         ("shadowstream/runner/__init__.py", "from .candidate import load", True),
         ("shadowstream/attic.py", "", True),
         (JOINER, "from shadowstream.records import Batch\nfrom shadowstream import records", False),

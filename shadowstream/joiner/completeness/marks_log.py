@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
+from shadowstream.protocol.marks import Counters, ends_of, identity_hash
 from shadowstream.records import REVISION_BYTES, Place
-from shadowstream.runner.marks import Counters, ends_of, identity_hash
 
 MARKS_MAX = 10_000
 ABSENCES_MAX = 300_000

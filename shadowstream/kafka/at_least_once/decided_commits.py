@@ -26,9 +26,9 @@ from shadowstream.kafka.reading.topic_reader import read_of
 from shadowstream.kafka.refused_records import Refusals, tell
 from shadowstream.kafka.transaction import separated
 from shadowstream.observe import get_logger
+from shadowstream.protocol import marks
 from shadowstream.protocol.join_id import header
 from shadowstream.records import COMMIT_HEADER, Headers, Place, Write
-from shadowstream.runner import marks
 
 log = get_logger("adopting")
 QUIET_MAX_S = 30.0

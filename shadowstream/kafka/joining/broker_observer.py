@@ -41,7 +41,7 @@ from shadowstream.kafka.joining.task_partitions import Families
 from shadowstream.kafka.reading.event_times import LastTimes
 from shadowstream.observe import get_logger
 from shadowstream.records import Place, Side
-from shadowstream.runner.copying import copied_to_ms
+from shadowstream.runner.copy_step import copied_to_ms
 
 log = get_logger("joiner")
 EVERY_S = 1.0

@@ -12,9 +12,9 @@ from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.joiner.task_topics import places_of, side_of, topics_of
 from shadowstream.kafka.client import offsets
+from shadowstream.protocol.marks import partitioners_of
 from shadowstream.records import Place, Side
-from shadowstream.runner.detect import REPARTITION
-from shadowstream.runner.marks import partitioners_of
+from shadowstream.runner.partitioner_detection import REPARTITION
 
 FOUND_WITHIN_S = 5.0
 """A topic that another role has just made may not stand in everybody's metadata yet."""

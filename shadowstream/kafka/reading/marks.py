@@ -21,8 +21,8 @@ from shadowstream.kafka.client.messages import arrived, is_end, is_fatal, offset
 from shadowstream.kafka.reading.topic_reader import extent
 from shadowstream.kafka.refused_records import FURTHER, Refusals
 from shadowstream.observe import get_logger
+from shadowstream.protocol.marks import key_of
 from shadowstream.records import Place
-from shadowstream.runner.marks import key_of
 
 log = get_logger("marks")
 QUIET_MAX_S = 60.0

@@ -21,8 +21,8 @@ from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.trial.start_mark import Pinned
 from shadowstream.observe import get_logger
 from shadowstream.records import Place, Side
-from shadowstream.runner.copying import CopyStep, Route
-from shadowstream.runner.homes import DecodeMany, Homes
+from shadowstream.runner.copy_step import CopyStep, Route
+from shadowstream.runner.identity_partitioner import DecodeMany, Homes
 from shadowstream.watch import Watch
 
 log = get_logger("runner")

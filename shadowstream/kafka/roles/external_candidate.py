@@ -50,8 +50,8 @@ from shadowstream.kafka.trial import bound_topics, start_log, start_mark, topic_
 from shadowstream.kafka.trial.partitioner_check import Rechecks
 from shadowstream.kafka.trial.topic_changes import TopicChanges
 from shadowstream.observe import get_logger
+from shadowstream.protocol import marks
 from shadowstream.records import Place
-from shadowstream.runner import marks
 from shadowstream.watch import Watch
 
 log = get_logger("watcher")

@@ -32,7 +32,7 @@ from shadowstream.kafka.roles.label_store import LabelStore, path_of
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial import bound_topics, topic_admin
-from shadowstream.labels.right import at_path
+from shadowstream.labels.correctness import at_path
 from shadowstream.labels.step import LabelStep
 from shadowstream.labels.store import Kind, Waiting
 from shadowstream.observe import get_logger

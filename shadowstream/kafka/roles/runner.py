@@ -42,12 +42,13 @@ from shadowstream.kafka.trial.attempt_log import FirstFailures, log_ended, read_
 from shadowstream.kafka.trial.partitioner_check import Rechecks
 from shadowstream.kafka.trial.topic_changes import TopicChanges
 from shadowstream.observe import get_logger
+from shadowstream.protocol import marks
 from shadowstream.records import Batch, Place
-from shadowstream.runner import candidate, marks
-from shadowstream.runner.attempts import Attempts
-from shadowstream.runner.cost import Meter, meter_of
+from shadowstream.runner import candidate
+from shadowstream.runner.candidate_attempts import Attempts
+from shadowstream.runner.candidate_state import Made, Stateful
+from shadowstream.runner.cpu_cost import Meter, meter_of
 from shadowstream.runner.outputs import Call
-from shadowstream.runner.stateful import Made, Stateful
 from shadowstream.runner.step import RunnerStep
 from shadowstream.watch import Watch
 

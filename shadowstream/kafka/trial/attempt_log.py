@@ -1,4 +1,4 @@
-"""The topic `attempts` at the edge: read at each assignment, written as `runner.attempts` asks. And what the candidate
+"""The topic `attempts` at the edge: read at each assignment, written as `runner.candidate_attempts` asks. And what the candidate
 raised, in the log once a kind."""
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from shadowstream.errors import CandidateError
 from shadowstream.kafka.client.consumers import GuardedWriter
 from shadowstream.kafka.reading.marks import MarksReader
 from shadowstream.observe import get_logger
+from shadowstream.protocol.marks import key_of
 from shadowstream.records import Place, Write
 from shadowstream.runner.absences import short
-from shadowstream.runner.attempts import EndedInput, Say
-from shadowstream.runner.marks import key_of
+from shadowstream.runner.candidate_attempts import EndedInput, Say
 
 log = get_logger("runner")
 FLUSH_S = 20.0

@@ -20,7 +20,7 @@ from shadowstream.kafka.client.errors import told
 from shadowstream.kafka.reading.topic_reader import TopicMissing, read_topic
 from shadowstream.kafka.trial import start_log
 from shadowstream.kafka.trial.start_log import Starts
-from shadowstream.runner import marks
+from shadowstream.protocol import marks
 
 KEYS = {
     "input": "inputs",

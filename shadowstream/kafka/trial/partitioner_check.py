@@ -22,7 +22,7 @@ from shadowstream.kafka.client.messages import arrived, columns, is_end, is_fata
 from shadowstream.observe import get_logger
 from shadowstream.protocol.join_id import Identity
 from shadowstream.records import ORIGIN_HEADER, Batch, Place, Side
-from shadowstream.runner.detect import (
+from shadowstream.runner.partitioner_detection import (
     INPUT,
     REPARTITION,
     SAME,

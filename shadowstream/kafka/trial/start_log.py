@@ -25,8 +25,8 @@ from shadowstream.config import Config
 from shadowstream.kafka.client.consumers import GuardedWriter
 from shadowstream.kafka.reading.marks import MarksReader
 from shadowstream.observe import get_logger
+from shadowstream.protocol import marks
 from shadowstream.records import Place
-from shadowstream.runner import marks
 
 log = get_logger("start")
 FLUSH_S = 30.0

@@ -28,9 +28,9 @@ from shadowstream.kafka.trial.bound_topics import bound_by, recorded, refuse_oth
 from shadowstream.kafka.trial.partitioner_check import Going, check, settle
 from shadowstream.kafka.trial.topic_changes import Known, TopicChanges, compared, describe, topics_field, topics_of
 from shadowstream.observe import get_logger
+from shadowstream.protocol import marks
 from shadowstream.records import Place
-from shadowstream.runner import marks
-from shadowstream.runner.detect import INPUT, REPARTITION
+from shadowstream.runner.partitioner_detection import INPUT, REPARTITION
 
 log = get_logger("start")
 NO_WARM_UP = -1  # in place of S: every pair counts

@@ -16,7 +16,7 @@ from shadowstream.config import Config
 from shadowstream.kafka.client.consumers import GuardedWriter
 from shadowstream.kafka.reading.marks import MarksReader
 from shadowstream.kafka.trial import start_log
-from shadowstream.runner import marks
+from shadowstream.protocol import marks
 
 WARM = frozenset((b"warm",))
 

@@ -9,8 +9,8 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.config import Config
+from shadowstream.protocol import marks
 from shadowstream.records import PACKED_HEADER, Batch, Place, Side, Write, unpack
-from shadowstream.runner import marks
 from shadowstream.runner.candidate import load
 from shadowstream.runner.step import RunnerStep
 from shadowstream.testing.simulation.candidate import stamped

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from shadowstream.codecs import own
+from shadowstream.protocol import marks
 from shadowstream.records import Place, Side, Write
-from shadowstream.runner import marks
 from shadowstream.testing.simulation.candidate import told
 from shadowstream.testing.simulation.history import (
     BEGIN_MS,

@@ -25,10 +25,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from shadowstream.errors import CandidateError
+from shadowstream.protocol import marks
 from shadowstream.records import Place, Write
-from shadowstream.runner import marks
 from shadowstream.runner.absences import Reason
-from shadowstream.runner.calls import Asked, Calls, never
+from shadowstream.runner.current_call import Asked, Calls, never
 
 ALONE_MAX = 2
 CRASHED = "the process ended while the candidate worked on this input alone, twice"

@@ -14,7 +14,7 @@ from shadowstream.ahead import Ahead
 from shadowstream.config import HOUR_MS
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Place, Side, Write, pack_origin
-from shadowstream.runner.homes import Homes
+from shadowstream.runner.identity_partitioner import Homes
 
 METADATA = "copy2"
 """Version of what a commit of a copied place means: every record below its offset has been copied. After a colon
