@@ -13,12 +13,12 @@ from confluent_kafka import Consumer, TopicPartition
 from bench.workloads import ATOL, PARTITIONS, SCHEMA_ID, Topics
 from shadowstream.codecs import own
 from shadowstream.configfile import load
+from shadowstream.health import Watch
 from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.reading.marks import MarksReader
 from shadowstream.kafka.roles import external_candidate
 from shadowstream.revision import revision_of
 from shadowstream.testing.topics import read_all
-from shadowstream.watch import Watch
 
 
 def write_config(bootstrap: str, topics: Topics, name: str, folder: Path) -> Path:

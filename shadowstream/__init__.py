@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shadowstream.kafka.subscription import subscribe
-    from shadowstream.rows import DiffRow, DriftEvent, Verdict
+    from shadowstream.public_records import DiffRow, DriftEvent, Verdict
     from shadowstream.runner.outputs import Output
 
 __all__ = ["DiffRow", "DriftEvent", "Output", "Verdict", "subscribe"]
@@ -13,10 +13,10 @@ __all__ = ["DiffRow", "DriftEvent", "Output", "Verdict", "subscribe"]
 # Each name is loaded by whoever asks for it: a candidate needs no Kafka client for `Output`, and a program that has
 # just been started can be interrupted without a traceback.
 _ROOMS = {
-    "DiffRow": "shadowstream.rows",
-    "DriftEvent": "shadowstream.rows",
+    "DiffRow": "shadowstream.public_records",
+    "DriftEvent": "shadowstream.public_records",
     "Output": "shadowstream.runner.outputs",
-    "Verdict": "shadowstream.rows",
+    "Verdict": "shadowstream.public_records",
     "subscribe": "shadowstream.kafka.subscription",
 }
 

@@ -13,10 +13,10 @@ from collections import Counter
 
 from bench.engines.telling import Telling, spec
 from shadowstream.configfile import load
+from shadowstream.health import Watch
 from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.roles import joiner
 from shadowstream.revision import revision_of
-from shadowstream.watch import Watch
 
 LOOK_S = 0.1
 

@@ -23,12 +23,12 @@ from shadowstream.alerts.stating import Statements
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, IsolationError
+from shadowstream.health import Watch
 from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.operator_commands import muted
 from shadowstream.kafka.reading.topic_reader import read_topic
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.records import Write
-from shadowstream.watch import Watch
 
 log = get_logger("alerts")
 BACK_OFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)

@@ -18,6 +18,7 @@ from shadowstream.alerts.messages import alert_of
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, IsolationError, RecordError
+from shadowstream.health import Claim, Watch
 from shadowstream.judge.verdict.verdict_notes import notes_of
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import Stoppable, admin
@@ -26,8 +27,7 @@ from shadowstream.kafka.reading.stable import await_settled
 from shadowstream.kafka.reading.topic_reader import read_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals
 from shadowstream.kafka.trial import topic_admin
-from shadowstream.observe import get_logger
-from shadowstream.watch import Claim, Watch
+from shadowstream.logs import get_logger
 
 log = get_logger("alerts")
 TURN_S = 0.1

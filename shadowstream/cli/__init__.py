@@ -20,7 +20,7 @@ from shadowstream.cli.output import ExitCode, error_object, put_json, say
 from shadowstream.errors import BrokerError, ConfigError, ShadowstreamBug, ShadowstreamError, TakenOver
 from shadowstream.kafka import role_report
 from shadowstream.kafka.role_report import Report
-from shadowstream.observe import configure_logging
+from shadowstream.logs import configure_logging
 
 _ROOMS = {
     "roles": ("run", "join", "judge", "labels", "up"),

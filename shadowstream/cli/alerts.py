@@ -14,9 +14,9 @@ from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, s
 from shadowstream.cli.roles import Instance, Listen, in_its_place, stop_on_signals
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
+from shadowstream.health import Watch
 from shadowstream.judge.windows.event_windows import iso
 from shadowstream.revision import revision_of
-from shadowstream.watch import Watch
 from shadowstream.web.probes import serve
 
 _alerts = typer.Typer(help="Deliver incidents and rejects; list, acknowledge and mute incidents.", no_args_is_help=True)

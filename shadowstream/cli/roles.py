@@ -19,6 +19,7 @@ from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_json, say
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import BrokerError, CandidateError
+from shadowstream.health import Watch
 from shadowstream.kafka import role_report
 from shadowstream.kafka.client.consumers import Stoppable, admin
 from shadowstream.kafka.client.errors import is_unreachable
@@ -27,9 +28,8 @@ from shadowstream.kafka.ownership import SESSION, Claim, begin_session
 from shadowstream.kafka.role_report import Report
 from shadowstream.kafka.supervisor import BACK_OFF_S, Supervisor, end_with_supervisor
 from shadowstream.kafka.trial import bound_topics, topic_admin
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.revision import revision_of
-from shadowstream.watch import Watch
 from shadowstream.web.probes import serve, split
 
 Instance = Annotated[str, typer.Option(help="stable name of this process among those of its role")]

@@ -24,7 +24,7 @@ from shadowstream.demo.model import train
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.reading.topic_reader import read_topic
 from shadowstream.kafka.supervisor import Supervisor
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.testing.choice import Broker, broker
 
 log = get_logger("demo")

@@ -1,9 +1,10 @@
 """Watches the candidate's calls: one that takes longer than `candidate.timeout_ms` ends the process, by name.
 
-The thread that asks cannot be interrupted, so a second one looks at what it asks (`runner.current_call`). Before the process
-ends it says durably which input that was, so that whoever goes on leaves it out with the outcome `timeout`; of a batch,
-that its inputs are to be asked for one by one. A call that holds the interpreter's lock lets no second thread run:
-there the timer of `faulthandler`, which needs no lock, ends the process, and the input is found as one that crashes.
+The thread that asks cannot be interrupted, so a second one looks at what it asks (`runner.current_call`).
+Before the process ends it says durably which input that was, so that whoever goes on leaves it out with the
+outcome `timeout`; of a batch, that its inputs are to be asked for one by one. A call that holds the interpreter's
+lock lets no second thread run: there the timer of `faulthandler`, which needs no lock, ends the process, and the
+input is found as one that crashes.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from collections.abc import Callable
 from types import ModuleType
 
 from shadowstream.config import Config
-from shadowstream.observe import get_logger
+from shadowstream.health import Watch
+from shadowstream.logs import get_logger
 from shadowstream.runner.current_call import Asked, Calls
-from shadowstream.watch import Watch
 
 log = get_logger("runner")
 EXIT_TIMEOUT = 71

@@ -37,6 +37,7 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, RegistryError
+from shadowstream.health import Watch
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.batch_size import CommitPace
 from shadowstream.kafka.client.broken_batches import BrokenBatches, is_unreadable
@@ -59,9 +60,8 @@ from shadowstream.kafka.role import Role
 from shadowstream.kafka.step_time import StepTime
 from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, Deciding, commit_at_least_once, commit_transaction
 from shadowstream.kafka.watchdog import CALL_MAX_S, Watchdog
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.records import Commit, Place, Write
-from shadowstream.watch import Watch
 
 log = get_logger("loop")
 BATCH = 1_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 
 log = get_logger("kafka")
 WAITS_S = (10.0, 30.0, 60.0, 300.0)

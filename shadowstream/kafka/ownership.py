@@ -29,7 +29,7 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, TakenOver
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.records import Place
 
 log = get_logger("claims")

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from shadowstream.errors import RegistryError
 from shadowstream.kafka.client.broken_batches import BrokenBatches
 from shadowstream.kafka.client.messages import offset_of, place_of
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.records import Batch, Place
 
 log = get_logger("loop")

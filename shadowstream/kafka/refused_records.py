@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from shadowstream.codecs import own
 from shadowstream.errors import RecordError
 from shadowstream.kafka.reading.topic_reader import Read
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 
 log = get_logger("own")
 KINDS_MAX = 100

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from shadowstream.health import Watch
 from shadowstream.kafka.batch_size import Pace
 from shadowstream.runner.current_call import Calls
 from shadowstream.runner.outputs import Call
-from shadowstream.watch import Watch
 
 STEP_S = 1.0
 

@@ -28,8 +28,8 @@ from shadowstream.kafka.client.consumers import CONNECT_S, client_config, made
 from shadowstream.kafka.client.errors import told
 from shadowstream.kafka.client.messages import is_end, is_fatal, offset_of, place_of
 from shadowstream.kafka.reading.topic_reader import explained, ranges
-from shadowstream.observe import get_logger
-from shadowstream.rows import ROWS, DiffRow, DriftEvent, RecordId, Row, Verdict, row_of
+from shadowstream.logs import get_logger
+from shadowstream.public_records import ROWS, DiffRow, DriftEvent, RecordId, Row, Verdict, row_of
 from shadowstream.topics import TopicPlan
 
 log = get_logger("subscribe")

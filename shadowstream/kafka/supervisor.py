@@ -17,7 +17,7 @@ from typing import Any
 from shadowstream.kafka import role_report
 from shadowstream.kafka.outage_log import Outage
 from shadowstream.kafka.role_report import Report, Reports
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 
 log = get_logger("supervisor")
 BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)

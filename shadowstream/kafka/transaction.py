@@ -14,11 +14,11 @@ from typing import Protocol
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.health import Phase, Watch
 from shadowstream.kafka.client.consumers import GuardedWriter
 from shadowstream.kafka.client.errors import broker_error, code_of, follows, told
 from shadowstream.kafka.watchdog import Watchdog
 from shadowstream.records import Commit, Place, Write
-from shadowstream.watch import Phase, Watch
 
 FLUSH_S = TRANSACTION_WAIT_S = 20.0
 INIT_WAIT_S = 30.0

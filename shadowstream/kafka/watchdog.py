@@ -14,8 +14,8 @@ import time
 from collections.abc import Iterator
 from types import ModuleType
 
-from shadowstream.observe import get_logger
-from shadowstream.watch import Watch
+from shadowstream.health import Watch
+from shadowstream.logs import get_logger
 
 log = get_logger("watchdog")
 CALL_MAX_S = 25.0

@@ -5,7 +5,8 @@ the same id is scored again before its label has come, or where the horizon has 
 by whatever is behind (`clock`). Whatever was scored is counted: read = ended + waiting is the ledger of each task.
 
 A task here speaks for one of the joiner's and is always idle: windows are closed by what is compared and not by what is
-labelled days later, so a label counts as a correction of its window, as evidence and never as drift (`judge.windows.event_windows`).
+labelled days later, so a label counts as a correction of its window, as evidence and never as drift
+(`judge.windows.event_windows`).
 """
 
 from __future__ import annotations

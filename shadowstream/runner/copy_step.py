@@ -18,7 +18,8 @@ from shadowstream.runner.identity_partitioner import Homes
 
 METADATA = "copy2"
 """Version of what a commit of a copied place means: every record below its offset has been copied. After a colon
-follows the greatest event time (ms) of these, -1 for none: readers of the copies need it, see `joiner.completeness.copied_time`."""
+follows the greatest event time (ms) of these, -1 for none: readers of the copies need it,
+see `joiner.completeness.copied_time`."""
 
 
 def copied_to_ms(metadata: str) -> int | None:

@@ -15,8 +15,8 @@ from prometheus_client import make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
 from shadowstream.errors import ConfigError
-from shadowstream.observe import get_logger
-from shadowstream.watch import Watch
+from shadowstream.health import Watch
+from shadowstream.logs import get_logger
 
 log = get_logger("probes")
 

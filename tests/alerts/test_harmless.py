@@ -13,7 +13,7 @@ from shadowstream.alerts.role import Role
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, IsolationError
-from shadowstream.watch import Watch
+from shadowstream.health import Watch
 from tests.alerts.stage import REVISION, drift, verdict
 from tests.alerts.webhook import Webhook
 

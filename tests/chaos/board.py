@@ -11,7 +11,7 @@ import struct
 from pathlib import Path
 from typing import Literal, get_args
 
-from shadowstream.watch import Phase
+from shadowstream.health import Phase
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
 Waiting = Literal["not", "stopped", "held"]

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from shadowstream.health import Phase
 from shadowstream.kafka.supervisor import BACK_OFF_S, STEADY_S
-from shadowstream.watch import Phase
 from tests.chaos.board import Board
 from tests.chaos.member import Fate
 from tests.pipeline.trial import Trial

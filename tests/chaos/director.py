@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from shadowstream.watch import Phase
+from shadowstream.health import Phase
 from tests.chaos.board import PHASES
 from tests.chaos.cast import ROLES, Cast
 from tests.chaos.member import Fate

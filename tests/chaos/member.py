@@ -19,9 +19,9 @@ from typing import Literal, cast
 
 from shadowstream.cli.roles import COMMANDS, stop_on_signals
 from shadowstream.configfile import load
-from shadowstream.observe import configure_logging, get_logger
+from shadowstream.health import Phase, Watch
+from shadowstream.logs import configure_logging, get_logger
 from shadowstream.revision import revision_of
-from shadowstream.watch import Phase, Watch
 from tests.chaos import sabotage
 from tests.chaos.board import Board
 

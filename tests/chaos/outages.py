@@ -18,10 +18,10 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from shadowstream.health import Phase
 from shadowstream.testing import EmbeddedKafka
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.proxy import Proxy, proxied
-from shadowstream.watch import Phase
 from tests.chaos import checker
 from tests.chaos.cast import ROLES, Member
 from tests.chaos.run import Say, Stage, staged

@@ -15,7 +15,7 @@ from shadowstream.masking import is_secret, masked
 ROOT = Path(__file__).resolve().parents[2]
 SPEAK = """
 import logging
-from shadowstream.observe import configure_logging, get_logger
+from shadowstream.logs import configure_logging, get_logger
 configure_logging(LEVEL)
 configure_logging(LEVEL)
 log = get_logger("kafka")

@@ -7,11 +7,11 @@ import time
 import urllib.request
 
 from shadowstream.config import Config
+from shadowstream.health import Watch
 from shadowstream.kafka.call_watch import EXIT_TIMEOUT, CallWatch
 from shadowstream.records import Place
 from shadowstream.runner.current_call import Asked, Calls
 from shadowstream.testing.ports import free_port
-from shadowstream.watch import Watch
 from shadowstream.web.probes import serve
 
 TIMEOUT_MS = 2_000

@@ -11,7 +11,7 @@ CALL_MAX_S = 1.5
 HEAD = f"""
 import time
 from shadowstream.kafka.watchdog import Watchdog
-from shadowstream.watch import Watch
+from shadowstream.health import Watch
 
 LONG = {CALL_MAX_S} + 1
 dog = Watchdog(Watch("trial", "joiner"), {CALL_MAX_S})

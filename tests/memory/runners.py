@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from shadowstream.config import Config
+from shadowstream.health import Watch
 from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.roles import runner
 from shadowstream.records import Place
@@ -12,7 +13,6 @@ from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process
-from shadowstream.watch import Watch
 
 REVISION = "00112233445566778899aabbccddeeff"
 

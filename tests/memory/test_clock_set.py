@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from shadowstream.health import Watch
 from shadowstream.joiner.completeness.idleness import Idleness
 from shadowstream.kafka.roles import joiner, runner
 from shadowstream.records import Place
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
-from shadowstream.watch import Watch
 from tests.memory.test_shedding import ORDERS, OUT, World
 
 SILENT = 10

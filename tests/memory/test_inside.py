@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
+from shadowstream.health import Watch
 from shadowstream.kafka import watchdog
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.inside import inside
-from shadowstream.watch import Watch
 
 
 def test_the_thread_of_a_watchdog_of_before_moves_no_clock_in_memory() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
+from shadowstream.health import Watch
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.client.consumers import Stoppable, admin, group_consumer, transactional_writer
 from shadowstream.kafka.loop import BATCH, Loop
@@ -20,7 +21,6 @@ from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process
-from shadowstream.watch import Watch
 
 CONFIG = Config.model_validate(
     {

@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.health import Watch
 from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.joining.task_partitions import Families
 from shadowstream.kafka.roles import joiner, judge, runner
@@ -16,7 +17,6 @@ from shadowstream.records import Place
 from shadowstream.testing.memory.groups import Group, Kept
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.processes import Process
-from shadowstream.watch import Watch
 from tests.memory.test_shedding import BATCH, ORDERS, OUT, SHADOW, World
 
 LOST = 100

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from shadowstream.health import Watch
 from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.replay.rejoin import rejoined
 from shadowstream.kafka.roles import joiner, runner
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process
-from shadowstream.watch import Watch
 from tests.memory.test_shedding import ORDERS, OUT, REVISION, SHADOW, World
 
 LATER = "ff" * 16

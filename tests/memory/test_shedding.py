@@ -14,6 +14,7 @@ import pytest
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
+from shadowstream.health import Watch
 from shadowstream.joiner.matching.by_unique_id import ROW_BYTES
 from shadowstream.joiner.matching.load_shedding import Shedding
 from shadowstream.kafka import batch_size
@@ -26,7 +27,6 @@ from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process
-from shadowstream.watch import Watch
 
 REVISION = "00112233445566778899aabbccddeeff"
 ORDERS = 3_000

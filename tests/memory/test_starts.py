@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shadowstream.codecs import own
+from shadowstream.health import Watch
 from shadowstream.kafka.client.consumers import Stoppable, admin, plain_writer
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.roles import joiner
@@ -17,7 +18,6 @@ from shadowstream.records import Place
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process
-from shadowstream.watch import Watch
 from tests.memory.runners import REVISION, Runners, latest
 
 CONFIG = latest("begun")

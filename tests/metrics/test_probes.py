@@ -11,13 +11,13 @@ from uuid import uuid4
 import pytest
 
 from shadowstream.errors import ConfigError
+from shadowstream.health import Watch
 from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.roles import runner
 from shadowstream.records import Batch
 from shadowstream.revision import revision_of
 from shadowstream.testing import Broker
 from shadowstream.testing.ports import free_port
-from shadowstream.watch import Watch
 from shadowstream.web.probes import serve, split
 from tests.metrics.scraping import Probed
 from tests.pipeline.candidates import SAME

@@ -11,12 +11,12 @@ from confluent_kafka import Consumer
 
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
+from shadowstream.health import Watch
 from shadowstream.kafka import loop, transaction
 from shadowstream.kafka.client.consumers import Stoppable, admin, group_consumer, transactional_writer
 from shadowstream.records import Place
 from shadowstream.testing import Broker, EmbeddedKafka
 from shadowstream.testing.topics import create_topics
-from shadowstream.watch import Watch
 from tests.memory.test_loop import Copier
 from tests.pipeline.evidence import await_that, outcomes_of_rows, remainders
 from tests.pipeline.roles import UNBOUNDED, Running

@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from shadowstream.config import Config
+from shadowstream.health import Watch
 from shadowstream.kafka.client.consumers import Stoppable, admin, plain_writer
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.roles import joiner
@@ -17,7 +18,6 @@ from shadowstream.protocol import marks
 from shadowstream.records import Place
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
-from shadowstream.watch import Watch
 from tests.conftest import Say
 from tests.pipeline.trial import config_under
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shadowstream.health import Watch
 from shadowstream.kafka.batch_size import Pace
 from shadowstream.kafka.step_time import timed
 from shadowstream.records import Batch
@@ -15,7 +16,6 @@ from shadowstream.runner.candidate import Told, load
 from shadowstream.runner.candidate_attempts import Attempts
 from shadowstream.runner.current_call import Calls
 from shadowstream.runner.step import RunnerStep
-from shadowstream.watch import Watch
 from tests.runner.test_step import IN, NOW_MS, batch, commit, config, runner
 
 VALUES = ("undecodable", "plain", "two", "undecodable", "silent", "raises", "plain", "undecodable", "plain", "two")

@@ -12,9 +12,9 @@ import pytest
 from fastavro.schema import parse_schema
 from fastavro.utils import generate_many
 
-from shadowstream import rows, shipped
+from shadowstream import public_records, shipped
 from shadowstream.codecs import own
-from shadowstream.rows import ROWS, RecordId, row_of
+from shadowstream.public_records import ROWS, RecordId, row_of
 
 _PRIMITIVES = {"string": str, "int": int, "long": int, "double": float, "boolean": bool, "bytes": bytes}
 _CLASSES = {"Diff": "DiffRow", "Drift": "DriftEvent"}
@@ -27,7 +27,7 @@ def python_type(kind: Any) -> Any:
         (inner,) = (one for one in kind if one != "null")
         return python_type(inner) | None
     if isinstance(kind, str):
-        return _PRIMITIVES[kind] if kind in _PRIMITIVES else getattr(rows, _CLASSES.get(kind, kind), kind)
+        return _PRIMITIVES[kind] if kind in _PRIMITIVES else getattr(public_records, _CLASSES.get(kind, kind), kind)
     if kind["type"] == "array":
         return tuple[python_type(kind["items"]), ...]
     if kind["type"] == "map":

@@ -24,7 +24,7 @@ from shadowstream.configfile import load
 from shadowstream.errors import ConfigError, IsolationError, RecordError
 from shadowstream.kafka.reading.topic_reader import TopicMissing
 from shadowstream.kafka.subscription import Subscription
-from shadowstream.rows import ROWS, RecordId, row_of
+from shadowstream.public_records import ROWS, RecordId, row_of
 from tests.subscribe.conftest import Cluster, event
 
 LIMIT_S = 30.0

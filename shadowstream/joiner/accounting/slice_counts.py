@@ -1,7 +1,8 @@
 """Compared pairs counted by slice and by bucket of their key, column by column, window by window.
 
-The counts of a window and revision add up, whatever the batches and commits: see `compare.dimension_codes` for the values that
-have no cell of their own. The sum over the cells of one dimension is the window's n and s of the mismatch rate.
+The counts of a window and revision add up, whatever the batches and commits: see `compare.dimension_codes` for
+the values that have no cell of their own. The sum over the cells of one dimension is the window's n
+and s of the mismatch rate.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def _parsed(name: str) -> tuple[str, str, str]:
 def by_value(
     figures: Mapping[str, int], dimensions: Collection[str], values_max: int
 ) -> dict[tuple[str, str], Counter[str]]:
-    """Figures by dimension and value, with at most `values_max` exact values of a dimension (see `compare.dimension_codes`)."""
+    """Figures by dimension and value: at most `values_max` exact values of a dimension (`compare.dimension_codes`)."""
     found: dict[tuple[str, str], Counter[str]] = {}
     for name, n in figures.items():
         if _is_value(name):

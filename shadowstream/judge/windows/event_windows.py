@@ -5,10 +5,11 @@ watermark below which it has ended everything. A window closes when every task h
 window's end; windows close in time order and never open again.
 
 A task's word on a window is final when its own watermark passes the window, and nothing else makes it so. A task that
-has nothing to read says a watermark too: the joiner takes it from the partitions that go on (`joiner.completeness.idleness`). So what is
-on time and what is late stands in the stats themselves, and is the same live, after a restart and in `replay`. Were the
-judge to let windows close without a task that is idle, it would depend on which partition of stats is read first:
-with B idle, A at 03:00, then B back at 00:00, B's records are late if A was read first and on time if B was.
+has nothing to read says a watermark too: the joiner takes it from the partitions that go on
+(`joiner.completeness.idleness`). So what is on time and what is late stands in the stats themselves,
+and is the same live, after a restart and in `replay`. Were the judge to let windows close without a task that is
+idle, it would depend on which partition of stats is read first: with B idle, A at 03:00, then B back at 00:00, B's
+records are late if A was read first and on time if B was.
 
 The trap is lateness. A correction (a `missing` that arrives after all) belongs to a window that its task has passed.
 Were "late" to mean "the window has closed already", this would depend on how fast the *other* tasks happen to be

@@ -25,7 +25,7 @@ from shadowstream.kafka.client.messages import arrived, is_end, offset_of, place
 from shadowstream.kafka.reading.topic_reader import read_of
 from shadowstream.kafka.refused_records import Refusals, tell
 from shadowstream.kafka.transaction import separated
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
 from shadowstream.protocol.join_id import header
 from shadowstream.records import COMMIT_HEADER, Headers, Place, Write

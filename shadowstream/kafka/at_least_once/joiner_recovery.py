@@ -17,7 +17,7 @@ from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter
 from shadowstream.kafka.reading.state_records import newest_states, read_states
 from shadowstream.kafka.transaction import FLUSH_S, separated
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.records import Place, Side
 
 log = get_logger("joiner")

@@ -16,7 +16,7 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError
 from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.client.messages import is_begin_gone, is_end, offset_of
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.records import Place
 
 log = get_logger("loop")

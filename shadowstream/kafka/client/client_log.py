@@ -16,7 +16,7 @@ from shadowstream.kafka import role_report
 from shadowstream.kafka.client.errors import UNREACHABLE, is_unreachable
 from shadowstream.kafka.outage_log import Outage
 from shadowstream.kafka.role_report import Report
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 
 log = get_logger("kafka")
 _outage = Outage()

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, Message
 from shadowstream.errors import BrokerError
 from shadowstream.kafka.client.errors import event_error
 from shadowstream.kafka.client.messages import is_begin_gone, is_fatal
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 
 log = get_logger("loop")
 

@@ -18,7 +18,7 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client import client_log
 from shadowstream.kafka.client.errors import Told, told
 from shadowstream.kafka.client.messages import offset_of, place_of
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.records import Place, Write
 from shadowstream.topics import TopicPlan
 

@@ -18,7 +18,7 @@ from shadowstream.config import Config
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.client.messages import arrived, is_end, offset_of, place_of
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.records import Place
 
 log = get_logger("kafka")

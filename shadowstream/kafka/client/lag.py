@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 
 from confluent_kafka.admin import AdminClient
 
+from shadowstream.health import Watch
 from shadowstream.kafka.client import offsets
 from shadowstream.records import Place
-from shadowstream.watch import Watch
 
 ASK_EVERY_S = 1.0
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from shadowstream.watch import Watch
+from shadowstream.health import Watch
 
 EVERY_MS = 2_000
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from confluent_kafka import Consumer, TopicPartition
 
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.records import Place, Side
 
 log = get_logger("joiner")

@@ -14,7 +14,8 @@ copied       where production's outputs reach us through a topic of ours (its pa
              ends of its *own* outputs are read; once the runner's group has committed the copying of those to these
              ends, the ends R of the copies are read: the outputs of inputs below C lie below R
 copy times   the commits of copying, which say the greatest event time copied of each partition, *then* the ends of the
-             copies: what has been copied up to the lowest of these times lies below them (`joiner.completeness.copied_time`)
+             copies: what has been copied up to the lowest of these times lies below them
+             (`joiner.completeness.copied_time`)
 ===========  =====================================================================================================
 
 Born needs no such translation: a copy below an end of today was made of an output, so of an input, of today.
@@ -39,7 +40,7 @@ from shadowstream.kafka.client.client_log import is_outage
 from shadowstream.kafka.client.control_records import Commits
 from shadowstream.kafka.joining.task_partitions import Families
 from shadowstream.kafka.reading.event_times import LastTimes
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.records import Place, Side
 from shadowstream.runner.copy_step import copied_to_ms
 

@@ -22,7 +22,7 @@ from typing import Any
 from shadowstream.compare.hooks import Hook, HookError, Unanswered
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 
 log = get_logger("joiner")
 LOAD_S = 60.0

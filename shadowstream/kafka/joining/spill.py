@@ -9,7 +9,7 @@ from shadowstream.config import Limits
 from shadowstream.joiner.task import Task
 from shadowstream.kafka.joining.backpressure import TELL_EVERY_S
 from shadowstream.kafka.joining.spill_file import SpillFile
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.records import Place
 
 log = get_logger("joiner")

@@ -15,7 +15,7 @@ from shadowstream.kafka.at_least_once.decided_commits import between
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.messages import offset_of, place_of
 from shadowstream.kafka.refused_records import FURTHER, Refusals
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.records import Place
 
 log = get_logger("joiner")

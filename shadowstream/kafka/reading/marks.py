@@ -20,7 +20,7 @@ from shadowstream.kafka.client.errors import event_error
 from shadowstream.kafka.client.messages import arrived, is_end, is_fatal, offset_of
 from shadowstream.kafka.reading.topic_reader import extent
 from shadowstream.kafka.refused_records import FURTHER, Refusals
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.protocol.marks import key_of
 from shadowstream.records import Place
 

@@ -20,7 +20,7 @@ from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.client_log import is_outage
 from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.client.messages import columns, is_begin_gone, is_end, offset_of, place_of
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.records import Batch, Place
 
 log = get_logger("joiner")

@@ -15,7 +15,7 @@ from shadowstream.joiner.recovery.task_commit import is_usable
 from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.reading.newest import read_tail
 from shadowstream.kafka.refused_records import Refusals
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 
 log = get_logger("joiner")
 FIRST_STEP = 500

@@ -31,7 +31,7 @@ from shadowstream.kafka.reading.refetch import Fetcher
 from shadowstream.kafka.replay.stored_stats import Stored
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.trial import start_log
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity
 from shadowstream.records import Place, Side
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
+from shadowstream.health import Watch
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.client.consumers import Stoppable, group_consumer, transactional_writer
 from shadowstream.kafka.loop import BATCH, Loop
@@ -19,7 +20,6 @@ from shadowstream.kafka.role import Prepared
 from shadowstream.kafka.roles.copy_progress import Copies
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.records import Batch, Place
-from shadowstream.watch import Watch
 
 EVERY_S = 1.0
 

@@ -14,16 +14,16 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.ahead import Ahead
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
+from shadowstream.health import Watch
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.control_records import Commits
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.trial.start_mark import Pinned
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.records import Place, Side
 from shadowstream.runner.copy_step import CopyStep, Route
 from shadowstream.runner.identity_partitioner import DecodeMany, Homes
-from shadowstream.watch import Watch
 
 log = get_logger("runner")
 

@@ -38,6 +38,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.health import Watch
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.client_log import is_outage
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, plain_writer
@@ -49,10 +50,9 @@ from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.trial import bound_topics, start_log, start_mark, topic_admin
 from shadowstream.kafka.trial.partitioner_check import Rechecks
 from shadowstream.kafka.trial.topic_changes import TopicChanges
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
 from shadowstream.records import Place
-from shadowstream.watch import Watch
 
 log = get_logger("watcher")
 EVERY_S = 1.0

@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.compare.comparer import comparer_of
 from shadowstream.config import Config
+from shadowstream.health import Watch
 from shadowstream.joiner.intake.header_fields import asks_headers
 from shadowstream.joiner.recovery.checkpoint import Checkpoint
 from shadowstream.joiner.recovery.restore import Committed, check_unknown, points_of
@@ -39,10 +40,9 @@ from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial import bound_topics, rights, start_log, topic_admin
 from shadowstream.kafka.trial.topic_changes import TopicChanges, compacted, topics_of
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity
 from shadowstream.records import Batch, Place, Side
-from shadowstream.watch import Watch
 
 log = get_logger("joiner")
 BATCH = 2_000

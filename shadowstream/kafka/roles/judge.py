@@ -13,6 +13,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
+from shadowstream.health import Watch
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.verdict.alpha_spending import attempt_of
 from shadowstream.judge.windows.expected_tasks import expected_tasks
@@ -31,10 +32,9 @@ from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, commit_transactio
 from shadowstream.kafka.trial import bound_topics, rights, topic_admin
 from shadowstream.kafka.trial.judged_topics import JudgedTopics
 from shadowstream.kafka.watchdog import Watchdog
+from shadowstream.logs import get_logger
 from shadowstream.metrics import DECISIONS
-from shadowstream.observe import get_logger
 from shadowstream.records import Place, Write
-from shadowstream.watch import Watch
 
 log = get_logger("judge")
 FIRST_STEP = 20

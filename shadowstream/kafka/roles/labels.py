@@ -19,6 +19,7 @@ from shadowstream.codecs import own
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.config import Config, Labels
 from shadowstream.errors import BrokerError, ConfigError, RecordError
+from shadowstream.health import Watch
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.judge.windows.expected_tasks import joined_tasks
 from shadowstream.kafka.client import offsets
@@ -35,11 +36,10 @@ from shadowstream.kafka.trial import bound_topics, topic_admin
 from shadowstream.labels.correctness import at_path
 from shadowstream.labels.step import LabelStep
 from shadowstream.labels.store import Kind, Waiting
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.paths import parse_one
 from shadowstream.protocol.join_id import text_id
 from shadowstream.records import Batch, Commit, Place
-from shadowstream.watch import Watch
 
 log = get_logger("labels")
 READ_TIMEOUT_S = 30.0

@@ -13,6 +13,7 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.health import Watch
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.at_least_once.decided_commits import ranges_decided
 from shadowstream.kafka.batch_size import Pace
@@ -41,7 +42,7 @@ from shadowstream.kafka.trial import bound_topics, rights, start_log, start_mark
 from shadowstream.kafka.trial.attempt_log import FirstFailures, log_ended, read_attempts, saying
 from shadowstream.kafka.trial.partitioner_check import Rechecks
 from shadowstream.kafka.trial.topic_changes import TopicChanges
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
 from shadowstream.records import Batch, Place
 from shadowstream.runner import candidate
@@ -50,7 +51,6 @@ from shadowstream.runner.candidate_state import Made, Stateful
 from shadowstream.runner.cpu_cost import Meter, meter_of
 from shadowstream.runner.outputs import Call
 from shadowstream.runner.step import RunnerStep
-from shadowstream.watch import Watch
 
 log = get_logger("runner")
 MARKS_EVERY_S = 1.0

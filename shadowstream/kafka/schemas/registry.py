@@ -25,7 +25,7 @@ from shadowstream.codecs.schemas import (
 )
 from shadowstream.errors import BrokerError, ConfigError, RecordError, RegistryError
 from shadowstream.kafka.schemas.protoc import compiled
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 
 log = get_logger("registry")
 _FILE = re.compile(r"(\d+)\.(.+)\.(avsc|json|proto)")

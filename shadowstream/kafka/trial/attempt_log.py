@@ -1,5 +1,5 @@
-"""The topic `attempts` at the edge: read at each assignment, written as `runner.candidate_attempts` asks. And what the candidate
-raised, in the log once a kind."""
+"""The topic `attempts` at the edge: read at each assignment, written as `runner.candidate_attempts` asks.
+And what the candidate raised, in the log once a kind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shadowstream.config import Config
 from shadowstream.errors import CandidateError
 from shadowstream.kafka.client.consumers import GuardedWriter
 from shadowstream.kafka.reading.marks import MarksReader
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.protocol.marks import key_of
 from shadowstream.records import Place, Write
 from shadowstream.runner.absences import short

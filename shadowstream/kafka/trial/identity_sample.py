@@ -17,7 +17,7 @@ from shadowstream.judge.verdict.identity_fit import misfits, no_id
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.trial.partitioner_check import Sampler
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity
 from shadowstream.records import Batch, Place, Side
 

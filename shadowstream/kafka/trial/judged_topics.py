@@ -17,7 +17,7 @@ from shadowstream.kafka.client import offsets
 from shadowstream.kafka.trial import start_log
 from shadowstream.kafka.trial.topic_admin import sources_of
 from shadowstream.kafka.trial.topic_changes import WHAT_TO_DO, TopicChanges, topics_of
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.records import Place
 
 log = get_logger("judge")

@@ -19,7 +19,7 @@ from shadowstream.kafka.client.client_log import is_outage
 from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.client.errors import event_error
 from shadowstream.kafka.client.messages import arrived, columns, is_end, is_fatal, offset_of, place_of
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity
 from shadowstream.records import ORIGIN_HEADER, Batch, Place, Side
 from shadowstream.runner.partitioner_detection import (

@@ -12,7 +12,7 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.errors import code_of, told
 from shadowstream.kafka.trial.topic_admin import LEADERS_WAIT_S, planned, sources_of
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 
 log = get_logger("rights")
 

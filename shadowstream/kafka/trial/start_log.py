@@ -24,7 +24,7 @@ from typing import Any
 from shadowstream.config import Config
 from shadowstream.kafka.client.consumers import GuardedWriter
 from shadowstream.kafka.reading.marks import MarksReader
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
 from shadowstream.records import Place
 

@@ -27,7 +27,7 @@ from shadowstream.kafka.trial import bound_topics, identity_sample, start_log, t
 from shadowstream.kafka.trial.bound_topics import bound_by, recorded, refuse_others
 from shadowstream.kafka.trial.partitioner_check import Going, check, settle
 from shadowstream.kafka.trial.topic_changes import Known, TopicChanges, compared, describe, topics_field, topics_of
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
 from shadowstream.records import Place
 from shadowstream.runner.partitioner_detection import INPUT, REPARTITION

@@ -20,7 +20,7 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.errors import advice, told
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 from shadowstream.records import Place
 from shadowstream.topics import TIMESTAMP_AFTER, TopicSpec
 

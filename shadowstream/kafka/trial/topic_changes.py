@@ -27,7 +27,7 @@ from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.errors import advice, code_of, told
 from shadowstream.kafka.trial import bound_topics
 from shadowstream.kafka.trial.topic_admin import settings_of, sources_of
-from shadowstream.observe import get_logger
+from shadowstream.logs import get_logger
 
 log = get_logger("topics")
 EVERY_S = 2.0

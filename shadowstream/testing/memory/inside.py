@@ -25,7 +25,7 @@ from shadowstream.testing.memory.hosts import Host
 from shadowstream.testing.memory.producer import MemoryProducer
 
 ROOM = "shadowstream.kafka"
-ALSO = ("shadowstream.watch",)
+ALSO = ("shadowstream.health",)
 
 
 class Silent(threading.Thread):

@@ -8,6 +8,7 @@ from typing import Any
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
+from shadowstream.health import Watch
 from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.joining.hook_process import HookProcess
 from shadowstream.kafka.roles import external_candidate, joiner, judge, runner
@@ -19,7 +20,6 @@ from shadowstream.testing.simulation.functions import Functions
 from shadowstream.testing.simulation.on_broker.faults import Faults
 from shadowstream.testing.simulation.on_broker.world import BrokerWorld
 from shadowstream.testing.simulation.running import Retelling
-from shadowstream.watch import Watch
 
 RUN: dict[str, Callable[..., dict[str, Any]]] = {
     "runner": runner.run,
