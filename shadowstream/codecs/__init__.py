@@ -1,1 +1,2 @@
-"""Bytes to values and back: framing, Avro, JSON, writer schemas by id. Pure: schemas are handed in as objects."""
+"""Conversion between bytes and values: framing, Avro, JSON, Protobuf, writer schemas by id. Pure: the caller passes
+schemas in as objects."""

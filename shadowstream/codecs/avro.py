@@ -1,7 +1,8 @@
-"""Avro bodies of one writer schema, read and written by fastavro.
+"""Reader and writer of Avro bodies of one writer schema, by fastavro.
 
-fastavro raises EOFError, IndexError, UnicodeDecodeError, OverflowError and more on broken bytes, so everything is
-caught, record by record. Its compiled reader has no bound on recursion; see `bounds`.
+fastavro raises EOFError, IndexError, UnicodeDecodeError, OverflowError and more on broken bytes. The reader
+therefore catches every exception, record by record. fastavro's compiled reader has no bound on recursion; see
+`bounds`.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ _Read = Callable[[io.BytesIO, ParsedSchema, None], Any]
 
 
 class AvroReader:
-    """Reads bodies of one writer schema; raises `RecordError` (``bounds``) for a schema whose values have no bound.
+    """Reader of bodies of one writer schema.
 
-    `typed`: values as they are written, each of a union of several types a `typed.Branch`.
+    Raises `RecordError` (``bounds``) for a schema whose values have no bound. With `typed`, values keep their
+    written form, and each value of a union of several types is a `typed.Branch`.
     """
 
     def __init__(self, schema: ParsedSchema, named: str, typed: bool = False) -> None:
@@ -37,13 +39,13 @@ class AvroReader:
             self._recursive = is_deep(schema)
         except RecordError as error:
             raise RecordError(f"{named}: {error}", reason=error.reason) from error
-        # Only the reader written in Python ends too deep a value with an error and not with the process.
+        # On a value that nests too deep, the Python reader raises an error; the compiled one ends the process.
         self._read: _Read = _read_py.schemaless_reader if self._recursive else schemaless_reader
         self._with_far_times = None if typed else with_far_times(self._schema)
         self._typed = typed
 
     def read(self, value: bytes, start: int) -> Any:
-        """The value whose body begins at `start`; raises `RecordError` (``decode``, ``bounds``)."""
+        """Decode the body that begins at `start`; raise `RecordError` (``decode``, ``bounds``)."""
         buffer = io.BytesIO(value)
         buffer.seek(start)
         try:
@@ -52,7 +54,7 @@ class AvroReader:
             raise RecordError(f"{self._named}: nested too deep", reason="bounds") from error
         except Exception as error:
             raise RecordError(
-                f"{self._named}: broken at byte {buffer.tell()} of {len(value)}: {_said(error)}", reason="decode"
+                f"{self._named}: broken at byte {buffer.tell()} of {len(value)}: {_error_text(error)}", reason="decode"
             ) from error
         if buffer.tell() != len(value):
             raise RecordError(
@@ -76,32 +78,32 @@ class AvroReader:
         return self._read(buffer, self._with_far_times, None)
 
     def read_all(self, values: Sequence[bytes], start: int) -> list[Any] | None:
-        """The values of many bodies; None where one of them must be read alone."""
-        read, schema, found = self._read, self._schema, []
+        """Decode many bodies; None if at least one of them must be read individually by `read`."""
+        read, schema, decoded = self._read, self._schema, []
         if self._recursive or self._typed:
             return None
         try:
             for value in values:
                 buffer = io.BytesIO(value)
                 buffer.seek(start)
-                found.append(read(buffer, schema, None))
+                decoded.append(read(buffer, schema, None))
                 if buffer.tell() != len(value):
                     return None
-        except Exception:  # noqa: BLE001 - which, and why, `read` says
+        except Exception:  # noqa: BLE001 - `read` reports which body is broken, and why
             return None
-        return found
+        return decoded
 
 
-def _said(error: Exception) -> str:
-    # fastavro prints its buffer by address; the same bytes must give the same text in every run.
+def _error_text(error: Exception) -> str:
+    # fastavro prints the memory address of its buffer; the same bytes must give the same text in every run.
     return type(error).__name__ if " at 0x" in str(error) else f"{type(error).__name__}: {error}".rstrip(": ")
 
 
 class AvroWriter:
-    """Writes bodies of one schema, strictly.
+    """Strict writer of bodies of one schema.
 
-    fastavro alone writes 1.5 into an int field as 1 and "no" into a boolean field as true; here a value that does not
-    fit is an error, and a field that the schema does not have too. Scalars of numpy count as Python's.
+    fastavro by itself writes 1.5 into an int field as 1, and "no" into a boolean field as true. Here a value that
+    does not fit is an error, and so is a field that the schema does not have. numpy scalars count as Python's.
     """
 
     def __init__(self, schema: ParsedSchema, named: str, prefix: bytes) -> None:
@@ -110,7 +112,7 @@ class AvroWriter:
         self._shape = None if self._recursive else shape_of(schema)
 
     def write(self, value: Any) -> bytes:
-        """Prefix and body of one value; raises `CandidateError` that names the field where it can."""
+        """Encode one value as prefix and body; raise `CandidateError` that names the field if it is known."""
         try:
             if self._recursive:
                 check_depth(value)
@@ -127,7 +129,8 @@ class AvroWriter:
         return buffer.getvalue()
 
     def write_many(self, values: Sequence[Any]) -> list[bytes] | None:
-        """Prefix and body of each value; None where not all of them surely fit, so that each is to be written alone."""
+        """Encode each value as prefix and body; None unless all surely fit, so that the caller writes them
+        individually."""
         if self._shape is None or not fit(values, self._shape):
             return None
         buffer, ends = io.BytesIO(), [0]
@@ -137,14 +140,14 @@ class AvroWriter:
                 write(prefix)
                 schemaless_writer(buffer, schema, value)
                 ends.append(tell())
-        except Exception:  # noqa: BLE001 - a text that is no UTF-8, a float beyond 32 bits: whose it is, `write` says
+        except Exception:  # noqa: BLE001 - a text that is no UTF-8, a float beyond 32 bits: `write` names the value
             return None
         whole = buffer.getvalue()
         return [whole[begin:end] for begin, end in pairwise(ends)]
 
 
 def _plain(value: Any) -> Any:
-    """The value with numpy's scalars and arrays as Python's; `tolist` is what both have and nothing else has."""
+    """Replace numpy scalars and arrays by Python's. Only numpy values have `tolist`."""
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -153,5 +156,5 @@ def _plain(value: Any) -> Any:
 
 
 def _sentence(error: ValidationError) -> str:
-    # fastavro keeps a list of errors, each with the dotted path that begins with the record's full name.
-    return "; ".join(str(one) for one in error.errors) or str(error)
+    # fastavro keeps a list of errors; each holds the dotted path, which begins with the record's full name.
+    return "; ".join(str(field_error) for field_error in error.errors) or str(error)

@@ -1,19 +1,19 @@
-"""Whose fault it is that reading foreign bytes failed: one rule for every decoder and parser.
+"""Attribution of decoding errors: one rule for every decoder and parser.
 
-Whatever a decoder raises on a record's bytes is that record's fault: it costs the record and nothing else. Decoders are
-other people's code, and their documentation does not name all that they raise: fastavro raises IndexError and
-OverflowError, a library in Rust panics with a class that is no `Exception`, a deep value ends in RecursionError, and a
-few bytes may ask for more memory than there is.
+An exception that a decoder raises on a record's bytes is that record's fault: it costs the record and nothing else.
+Decoders are foreign code, and their documentation does not list all exceptions: fastavro raises IndexError and
+OverflowError, a library in Rust panics with a class that is no `Exception`, a deep value ends in RecursionError, and
+a few bytes may request more memory than the machine has.
 
 =====================================  ======================================================
-what is raised                         becomes
+exception                              result
 =====================================  ======================================================
 `RecordError`                          itself
-another error of shadowstream          itself, raised on: a registry that is away, a package
-                                       that is missing, a rule of ours that is broken
+another error of shadowstream          re-raised: an unreachable registry, a missing package,
+                                       a broken invariant of shadowstream
 RecursionError, MemoryError            `RecordError` of reason ``bounds``
 any other Exception, a panic of Rust   `RecordError` of the caller's reason, mostly ``decode``
-SystemExit, KeyboardInterrupt          itself, raised on
+SystemExit, KeyboardInterrupt          re-raised
 =====================================  ======================================================
 """
 
@@ -23,22 +23,22 @@ from shadowstream.errors import RecordError, ShadowstreamError
 
 
 def is_of_bytes(error: BaseException) -> bool:
-    """Whether an error that a decoder raised is the fault of the bytes that it was given.
+    """Whether the decoded bytes are the cause of an error that a decoder raised.
 
     >>> is_of_bytes(IndexError()), is_of_bytes(KeyboardInterrupt())
     (True, False)
     """
     if isinstance(error, ShadowstreamError):
         return isinstance(error, RecordError)
-    # The class of a panic has no module that it could be imported from.
+    # The class of a panic belongs to no module, so it cannot be imported.
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 def record_error(error: BaseException, what: str, reason: str = "decode") -> RecordError:
-    """The error as a `RecordError` without a traceback, which would keep the whole batch alive; raises it where it is
-    not the fault of the bytes. `what`: whose value it was.
+    """Convert an error to a `RecordError` without a traceback, which would keep the whole batch alive.
 
-    The text names the error's type alone: its message may hold an address, or the value.
+    If the bytes are not the cause, the error is re-raised. `what` names the value. The text holds only the error's
+    type: its message may hold a memory address, or the value.
 
     >>> record_error(OverflowError("int too large"), "schema 7")
     RecordError('schema 7: OverflowError while reading the value')
@@ -55,6 +55,6 @@ def record_error(error: BaseException, what: str, reason: str = "decode") -> Rec
 
 
 def bare(error: RecordError) -> RecordError:
-    """The error as a value: without its traceback, which would keep the whole batch alive."""
+    """The error as a value, without its traceback, which would keep the whole batch alive."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)

@@ -1,8 +1,9 @@
-"""What a few bytes may not do: blow up memory, or the stack.
+"""Bounds on the memory and the stack that a few bytes can claim.
 
-Two shapes do it. A list whose items take no bytes (``array<null>``): five bytes say 20 million items. And depth: a
-recursive schema needs one byte a level, JSON one bracket, while fastavro's compiled reader ends the whole process
-with a segmentation fault somewhere between 900 and 5,000 levels, and comparison is recursive too.
+Two shapes need a bound. The first is a list whose items take no bytes (``array<null>``): five bytes can claim 20
+million items. The second is depth: a recursive schema needs one byte a level, JSON one bracket. fastavro's compiled
+reader ends the whole process with a segmentation fault somewhere between 900 and 5,000 levels, and comparison is
+recursive too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from shadowstream.codecs.typed import Branch
 from shadowstream.errors import RecordError
 
 DEPTH_MAX = 100
-"""Levels of lists and objects in one value."""
+"""Maximum levels of lists and objects in one value."""
 
 _LEAST_BYTES = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1}
 
@@ -25,15 +26,15 @@ def check_depth(value: Any) -> None:
     """
     level = [value]
     for _ in range(DEPTH_MAX + 1):
-        # By identity: a candidate's value may hold one list twice on each of 50 levels, or hold itself.
+        # Keyed by identity: a candidate's value may hold the same list twice on each of 50 levels, or hold itself.
         below: dict[int, Any] = {}
-        for one in level:
-            if isinstance(one, Branch):  # of a union, which is no level
-                one = one.value
-            if isinstance(one, dict):
-                below.update((id(inner), inner) for inner in one.values())
-            elif isinstance(one, list | tuple):
-                below.update((id(inner), inner) for inner in one)
+        for part in level:
+            if isinstance(part, Branch):  # the union around it adds no level
+                part = part.value
+            if isinstance(part, dict):
+                below.update((id(inner), inner) for inner in part.values())
+            elif isinstance(part, list | tuple):
+                below.update((id(inner), inner) for inner in part)
         if not below:
             return
         level = list(below.values())
@@ -41,7 +42,7 @@ def check_depth(value: Any) -> None:
 
 
 def is_recursive(schema: Any) -> bool:
-    """Whether values of a parsed schema can nest without end; raises `RecordError` (``bounds``) for empty items.
+    """Whether values of a parsed schema can nest without end; raise `RecordError` (``bounds``) for empty items.
 
     >>> is_recursive({"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]})
     True
@@ -56,7 +57,7 @@ def is_recursive(schema: Any) -> bool:
 
 
 def is_deep(schema: Any) -> bool:
-    """Whether values of a parsed schema may nest deeper than `DEPTH_MAX`; raises as `is_recursive`.
+    """Whether values of a parsed schema may nest deeper than `DEPTH_MAX`; raises like `is_recursive`.
 
     >>> is_deep({"type": "array", "items": "long"})
     False
@@ -69,14 +70,14 @@ def is_deep(schema: Any) -> bool:
 class _SchemaWalk:
     def __init__(self, schema: Any) -> None:
         self.recursive = False
-        # Types of other files (references of a registry) stand only here.
+        # Only this dict holds types of other files (references of a registry).
         self._named: dict[str, Any] = dict(schema.get("__named_schemas", {})) if isinstance(schema, dict) else {}
         self._sizes: dict[str, int] = {}
         self._open: set[str] = set()
         self._levels: dict[str, int] = {}
 
     def least_bytes(self, schema: Any) -> int:
-        """The fewest bytes that a value of `schema` takes."""
+        """The minimum number of bytes that a value of `schema` takes."""
         if isinstance(schema, list):
             return 1 + min((self.least_bytes(branch) for branch in schema), default=0)
         if isinstance(schema, str):
@@ -99,7 +100,7 @@ class _SchemaWalk:
         return self.least_bytes(kind)
 
     def levels(self, schema: Any) -> int:
-        """How deep lists and objects of a value may nest; only of a schema that is not recursive."""
+        """The maximum depth of lists and objects in a value; only for a schema that is not recursive."""
         if isinstance(schema, list):
             return max(map(self.levels, schema), default=0)
         if isinstance(schema, str):
@@ -118,8 +119,8 @@ class _SchemaWalk:
 
     def _by_name(self, name: str) -> int:
         if name in self._open:
-            # A record that comes back to itself does so through a union, array or map, each at least one byte;
-            # one that does not can never be read at all.
+            # A record contains itself through a union, array or map, each of at least one byte.
+            # If it contains itself directly, it can never be read.
             self.recursive = True
             return 1
         if name not in self._sizes:

@@ -1,13 +1,14 @@
-"""Avro bodies of one writer schema as Arrow columns, by pyruhvro, where it has been shown to agree with fastavro.
+"""Arrow columns of Avro bodies of one writer schema, by pyruhvro, if proven to agree with fastavro.
 
-pyruhvro decodes a whole batch at some 0.2 µs a record, and is less careful: it panics on types that it does not know,
-takes bytes left over without a word, hands on texts that are no UTF-8, and loses a batch for one bad record. So:
+pyruhvro decodes a whole batch at some 0.2 µs a record, but it is less careful than fastavro. It panics on unknown
+types, ignores trailing bytes, passes on texts that are no UTF-8, and fails a whole batch for one bad record. Three
+rules correct this:
 
-- only schemas made of types in `_kind` are given to it, and only after `proven`: generated samples of the schema, whole
-  and broken, must come out as from fastavro;
-- of each batch the bytes that its values take are added up again from the columns. No value takes more bytes than
-  its shortest form, so equal sums mean that every record was read to its last byte; texts and times are checked too;
-- what does not pass is halved until the bad records are found, and those are left to fastavro, one by one.
+- Only schemas made of the types in `_kind` are given to pyruhvro, and only after `proven`: generated samples of the
+  schema, whole and broken, must decode as by fastavro.
+- For each batch, the reader adds up the bytes of its values from the columns. No value takes fewer bytes than its
+  shortest form, so equal sums mean that every record was read to its last byte. Texts and times are checked too.
+- A batch that fails a check is halved until the bad records are isolated; fastavro then reads those individually.
 """
 
 from __future__ import annotations
@@ -30,32 +31,32 @@ from shadowstream.codecs.schemas import ParsedSchema
 _WHOLE = {"int", "long"}
 _PLAIN = {"boolean", "int", "long", "float", "double", "string"}
 _LOGICAL = {("int", "date"), ("long", "timestamp-millis"), ("long", "timestamp-micros")}
-_SYMBOLS_MAX = 64  # an index beyond takes two bytes, and the column no longer says which it was
+_SYMBOLS_MAX = 64  # a larger index takes two bytes, and the column does not hold its size
 _DAYS = (-719_162, 2_932_896)
 _SECONDS = (-62_135_596_800, 253_402_300_799)
 _PER_SECOND = {"ms": 1_000, "us": 1_000_000}
 _BAD_SHARE_MAX = 4
 SAMPLES = 24
 _PROVEN: dict[str, bool] = {}
-"""By a schema's text whether it has been proven: a tenth of a second, which both sides of a trial share."""
+"""Proof results by schema text. A proof takes a tenth of a second; both sides of a trial share its result."""
 _ANY = 2**31
 
-Places = npt.NDArray[np.int64]
+Indexes = npt.NDArray[np.int64]
 
 
 class _Kind(NamedTuple):
-    """A type that both decoders know, as far as its size needs it."""
+    """A type that both decoders support, with the details that its size depends on."""
 
     name: str
     parts: tuple[_Kind, ...] = ()
 
 
 class _Refused(Exception):
-    """Of this type no column is made."""
+    """pyruhvro gets no values of this type."""
 
 
 class _Bad(Exception):
-    """A batch holds a record that must not be read as a column."""
+    """The batch holds a record that must not be read as a column."""
 
 
 def _kind(schema: Any, top: bool = False) -> _Kind:
@@ -85,16 +86,16 @@ def _kind(schema: Any, top: bool = False) -> _Kind:
 
 
 class ColumnReader:
-    """Reads batches of bodies of one writer schema; made by `column_reader` only."""
+    """Reader of batches of bodies of one writer schema. Only `column_reader` creates it."""
 
     def __init__(self, schema: ParsedSchema, kind: _Kind) -> None:
         self.text = json.dumps(_bare(schema))
         self._kind = kind
 
-    def read(self, bodies: Sequence[bytes], bytes_max: int) -> tuple[pa.RecordBatch, Places] | None:
-        """The records that can be read, and their places among `bodies`; None where too many cannot.
+    def read(self, bodies: Sequence[bytes], bytes_max: int) -> tuple[pa.RecordBatch, Indexes] | None:
+        """Decode the readable records; return them and their indexes in `bodies`, or None if too many are unreadable.
 
-        One of more than `bytes_max` cannot.
+        A body of more than `bytes_max` bytes is unreadable.
         """
         try:
             return self._batch(bodies, bytes_max), np.arange(len(bodies))
@@ -102,7 +103,7 @@ class ColumnReader:
             good = self._good(bodies, bytes_max)
         if len(good) == 0 or (len(bodies) - len(good)) * _BAD_SHARE_MAX > len(bodies):
             return None
-        return self._batch([bodies[place] for place in good], bytes_max), np.array(good)
+        return self._batch([bodies[index] for index in good], bytes_max), np.array(good)
 
     def _good(self, bodies: Sequence[bytes], bytes_max: int) -> list[int]:
         good: list[int] = []
@@ -128,7 +129,7 @@ class ColumnReader:
         except (ValueError, pa.ArrowException) as error:
             raise _Bad from error
         except BaseException as error:
-            # A panic of Rust is no Exception; its class has no module to be imported from.
+            # A panic of Rust is no Exception; its class belongs to no module, so it cannot be imported.
             if type(error).__name__ != "PanicException":
                 raise
             raise _Bad from error
@@ -139,7 +140,7 @@ class ColumnReader:
 
 
 def column_reader(schema: ParsedSchema) -> ColumnReader | None:
-    """A reader of columns for a parsed writer schema, None where there is none or it is not proven."""
+    """A column reader of a parsed writer schema; None if the schema is unsupported or not proven."""
     try:
         kind = _kind(schema, top=True)
     except _Refused:
@@ -151,7 +152,7 @@ def column_reader(schema: ParsedSchema) -> ColumnReader | None:
 
 
 def are_plain(fields: Iterable[pa.Field]) -> bool:
-    """Whether Python values of these fields are from Arrow what they are from fastavro: no times, maps or enums."""
+    """Whether Arrow and fastavro give the same Python values for these fields: no times, maps or enums."""
     return all(_is_plain(field.type) for field in fields)
 
 
@@ -165,19 +166,19 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 
 def proven(reader: ColumnReader, schema: ParsedSchema) -> bool:
-    """Whether generated samples of the schema, whole, cut and with a byte too many, are read as fastavro reads them."""
+    """Whether generated samples of the schema (whole, cut, with an extra byte) are read as by fastavro."""
     samples = [_sample(schema, n) for n in range(SAMPLES)]
     bodies = [_encoded(schema, sample) for sample in samples]
-    found = reader.read(bodies, _ANY)
-    if found is None or len(found[1]) != len(bodies):
+    read = reader.read(bodies, _ANY)
+    if read is None or len(read[1]) != len(bodies):
         return False
     expected = [fastavro.schemaless_reader(io.BytesIO(body), schema, None) for body in bodies]
-    if [_comparable(row) for row in found[0].to_pylist()] != [_comparable(row) for row in expected]:
+    if [_comparable(row) for row in read[0].to_pylist()] != [_comparable(row) for row in expected]:
         return False
     for broken in ([body[:-1] for body in bodies], [body + b"\0" for body in bodies]):
         if any(reader.read([body], _ANY) is not None for body in broken):
             return False
-        # Beside whole ones it is found among them, and alone left out.
+        # Among whole records, only the broken one is left out.
         left = reader.read([*bodies, broken[-1]], _ANY)
         if left is None or left[1].tolist() != list(range(len(bodies))):
             return False
@@ -191,13 +192,13 @@ def _encoded(schema: ParsedSchema, value: Any) -> bytes:
 
 
 def _bare(schema: Any) -> Any:
-    """The schema without what fastavro has noted in it."""
+    """The schema without the entries that fastavro has added."""
     if isinstance(schema, dict):
         return {name: _bare(part) for name, part in schema.items() if not name.startswith("__")}
     return [_bare(part) for part in schema] if isinstance(schema, list) else schema
 
 
-# ---------------------------------------------------------------- how many bytes values take
+# ---------------------------------------------------------------- byte counts of values
 
 
 def _bytes(column: pa.Array, kind: _Kind) -> int:
@@ -240,7 +241,8 @@ _DTYPES = {"halffloat": np.float16, "float": np.float32, "double": np.float64, "
 
 
 def as_numpy(column: pa.Array) -> npt.NDArray[Any]:
-    """A column of numbers or booleans, of nulls anything; pyarrow's own `to_numpy` would import pandas where it is."""
+    """A numpy view of a column of numbers or booleans; nulls hold any value. pyarrow's `to_numpy` would import pandas
+    if installed."""
     kind, begin = str(column.type), column.offset
     buffer = column.buffers()[1]
     if buffer is None or not len(column):
@@ -254,7 +256,7 @@ def as_numpy(column: pa.Array) -> npt.NDArray[Any]:
 
 
 def whole_numbers(column: pa.Array) -> npt.NDArray[np.int64]:
-    """A column of ints, dates or timestamps as it is in Avro; raises for a time that Python's has no place for."""
+    """The Avro numbers of a column of ints, dates or timestamps; raises for a time that Python cannot represent."""
     kind = column.type
     if pa.types.is_timestamp(kind):
         numbers = as_numpy(column.view(pa.int64()))
@@ -290,7 +292,7 @@ _OF = {
 
 
 def _sample(schema: Any, n: int) -> Any:
-    """The n-th sample: every branch, symbol, length and odd number comes within `SAMPLES`."""
+    """The n-th sample. `SAMPLES` samples cover every branch, symbol, length and odd number."""
     if isinstance(schema, list):
         return _sample(schema[n % len(schema)], n // len(schema))
     if isinstance(schema, str):
@@ -313,14 +315,14 @@ def _sample(schema: Any, n: int) -> Any:
 
 
 def _comparable(value: Any) -> Any:
-    """A value such that those of both decoders are equal if they mean the same, and NaN is itself."""
+    """A form in which values of both decoders are equal if they have the same meaning, and NaN equals itself."""
     if isinstance(value, dict):
         return dict(_items(value))
     if isinstance(value, list):
-        if value and all(isinstance(one, tuple) for one in value):  # Arrow's map
+        if value and all(isinstance(item, tuple) for item in value):  # Arrow's map
             return dict(_items(dict(value)))
         # An empty map is an empty list in Arrow's rows.
-        return [_comparable(one) for one in value] or {}
+        return [_comparable(item) for item in value] or {}
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, datetime):

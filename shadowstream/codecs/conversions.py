@@ -1,4 +1,4 @@
-"""How values of two logical types, as they are written, are made comparable."""
+"""Conversions that make values of two logical types, in their written form, comparable."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ _UNITS_NS = {"millis": 1_000_000, "micros": 1_000, "nanos": 1}
 _Convert = Callable[[Any], Any]
 
 
-def conversions(ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[_Convert | None, _Convert | None, bool]:
-    """What makes comparable two values as they are written, at least one of a logical type; and whether the same is
-    not had from the values as they are read."""
-    one, other = logical_of(ours), logical_of(theirs)
-    if one is None or other is None:
+def conversions(production: dict[str, Any], shadow: dict[str, Any]) -> tuple[_Convert | None, _Convert | None, bool]:
+    """The converters of production's and the candidate's values, and whether they need values in their written form.
+
+    At least one of the two types is a logical type.
+    """
+    logical, shadow_logical = logical_of(production), logical_of(shadow)
+    if logical is None or shadow_logical is None:
         return None, None, True
-    (family, _, unit), (other_family, _, other_unit) = one.rpartition("-"), other.rpartition("-")
-    if family == other_family and unit != other_unit and "nanos" in (unit, other_unit):
-        return _instant(unit), _instant(other_unit), True
-    return _reader(ours), _reader(theirs), False
+    (family, _, unit), (shadow_family, _, shadow_unit) = logical.rpartition("-"), shadow_logical.rpartition("-")
+    if family == shadow_family and unit != shadow_unit and "nanos" in (unit, shadow_unit):
+        return _instant(unit), _instant(shadow_unit), True
+    return _reader(production), _reader(shadow), False
 
 
 def _instant(unit: str) -> _Convert:
@@ -32,7 +34,7 @@ def _instant(unit: str) -> _Convert:
 
 
 def _reader(schema: dict[str, Any]) -> _Convert | None:
-    """fastavro's reader of a logical type, of dates and timestamps that of `far_times`; None where it has none."""
+    """fastavro's reader of a logical type, or that of `far_times` for dates and timestamps; None if there is none."""
     kind, logical = schema["type"], schema["logicalType"]
     read = LOGICAL_READERS.get(f"{kind}-shadowstream-{logical}") or LOGICAL_READERS.get(f"{kind}-{logical}")
     return None if read is None else partial(_read, read, schema)

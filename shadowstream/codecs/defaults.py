@@ -1,4 +1,4 @@
-"""Defaults of fields, from the JSON that a schema has to the values that a writer would have written."""
+"""Field defaults: from the JSON in a schema to the values that a writer would have written."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _JSON_TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def default_of(schema: Any, default: Any, types: Types) -> Any:
-    """The value that a default stands for, as it is written: a `Branch` where several types may stand.
+    """The value of a default, in its written form: a `Branch` if the schema has several types.
 
-    Raises KeyError, TypeError, ValueError or AttributeError for one that does not fit the schema.
+    Raises KeyError, TypeError, ValueError or AttributeError for a default that does not fit the schema.
     """
     branches, several = types.branches(schema)
     if default is None:
         return None
-    for place, one in branches:
-        if _fits(one, default):
-            value = _value(one, default, types)
-            return Branch(place, value) if several else value
+    for index, branch in branches:
+        if _fits(branch, default):
+            value = _value(branch, default, types)
+            return Branch(index, value) if several else value
     raise ValueError(f"no default of this type: {default!r}")
 
 
@@ -52,13 +52,13 @@ def _value(schema: dict[str, Any], default: Any, types: Types) -> Any:
     if kind in ("float", "double"):
         return float(default)
     if kind == "array":
-        return [default_of(schema["items"], one, types) for one in default]
+        return [default_of(schema["items"], item, types) for item in default]
     if kind == "map":
-        return {name: default_of(schema["values"], one, types) for name, one in default.items()}
+        return {name: default_of(schema["values"], item, types) for name, item in default.items()}
     if kind == "record":
-        fields = {one["name"]: one for one in schema["fields"]}
+        fields = {field["name"]: field for field in schema["fields"]}
         return {
-            name: default_of(one["type"], default[name] if name in default else one["default"], types)
-            for name, one in fields.items()
+            name: default_of(field["type"], default[name] if name in default else field["default"], types)
+            for name, field in fields.items()
         }
     return default

@@ -1,4 +1,5 @@
-"""docs/topics.md, from the topic plan and the schemas: the topics of a trial, then every field of every record.
+"""Generator of docs/topics.md from the topic plan and the schemas: the topics of a trial, then every field of every
+record.
 
 ``python -m shadowstream.codecs.described > docs/topics.md``; a test compares.
 """
@@ -21,7 +22,7 @@ _TOPICS = {
     "label_state": "labels-state",
     "runner_state": "runner-state",
 }
-"""The topic of a schema that has another name than its topic."""
+"""The topic of each schema whose name differs from its topic."""
 _HOLDS = {
     "starts": "`mark`: the start marks alone, and what goes with them (docs/decisions/0016)",
     "attempts": "`mark`: inputs that the candidate was asked for and did not survive (docs/decisions/0019)",
@@ -58,14 +59,14 @@ def page() -> str:
 
 
 def _topics() -> Iterator[str]:
-    """A line a topic. Two plans with different counts tell which partitions follow production's."""
+    """One table line a topic. Two plans with different partition counts show which topics follow production's."""
     plan = TopicPlan("name")
     plans = [
         plan.specs({"TOPIC": partitions}, diff_json=True, repartitioned=["TOPIC"], labels=True) for partitions in (2, 3)
     ]
-    for spec, other in zip(*plans, strict=True):
+    for spec, wider in zip(*plans, strict=True):
         name = spec.name.removeprefix(plan.prefix)
-        partitions = str(spec.partitions) if spec.partitions == other.partitions else "as production's output"
+        partitions = str(spec.partitions) if spec.partitions == wider.partitions else "as production's output"
         settings = ", ".join(f"`{key}={value}`" for key, value in spec.config)
         yield f"| `{name.replace('TOPIC', '<topic>')}` | {partitions} | {settings} | {_holds(name)} |\n"
 
@@ -77,32 +78,33 @@ def _holds(topic: str) -> str:
     for name in NAMES:
         if _TOPICS.get(name, name) == topic:
             return f"`{name}`"
-    raise KeyError(f"nobody says what {topic} holds: add it to _HOLDS or _TOPICS")
+    raise KeyError(f"the contents of {topic} are not described: add it to _HOLDS or _TOPICS")
 
 
 def _record(name: str) -> str:
     parsed = json.loads(shipped.text(f"{name}.avsc"))
     _, *nested = _records(parsed)
-    inner = "".join(f"\n`{one['name']}`: {one['doc']}\n{_fields(one)}" for one in nested)
+    inner = "".join(f"\n`{record['name']}`: {record['doc']}\n{_fields(record)}" for record in nested)
     return f"\n## {name}\n\n{parsed['doc']}\n{_fields(parsed)}{inner}"
 
 
 def _fields(record: dict[str, Any]) -> str:
     lines = [
-        f"| `{one['name']}` | {_type(one['type'])} | {_default(one)} | {one['doc'].replace('|', chr(92) + '|')} |"
-        for one in record["fields"]
+        f"| `{field['name']}` | {_type(field['type'])} | {_default(field)} "
+        f"| {field['doc'].replace('|', chr(92) + '|')} |"
+        for field in record["fields"]
     ]
     return "\n| field | type | default | meaning |\n|---|---|---|---|\n" + "".join(f"{line}\n" for line in lines)
 
 
 def _type(kind: Any) -> str:
-    """A type in a few words.
+    """A short description of a type.
 
     >>> _type(["null", {"type": "array", "items": "long"}])
     'list of long, or null'
     """
     if isinstance(kind, list):
-        return ", ".join(_type(one) for one in kind if one != "null") + ", or null" * ("null" in kind)
+        return ", ".join(_type(branch) for branch in kind if branch != "null") + ", or null" * ("null" in kind)
     if not isinstance(kind, dict):
         return str(kind)
     if kind["type"] == "array":
@@ -112,24 +114,24 @@ def _type(kind: Any) -> str:
     return f"`{kind['name']}`" if kind["type"] == "record" else _type(kind["type"])
 
 
-def _default(one: dict[str, Any]) -> str:
-    return f"`{json.dumps(one['default'])}`" if "default" in one else ""
+def _default(field: dict[str, Any]) -> str:
+    return f"`{json.dumps(field['default'])}`" if "default" in field else ""
 
 
 def _records(kind: Any) -> Iterator[dict[str, Any]]:
-    """Every record that is defined in a type, outer ones first."""
+    """Every record defined in a type, outer ones first."""
     if isinstance(kind, list):
         inner = kind
     elif isinstance(kind, dict):
         if kind["type"] == "record":
             yield kind
-        inner = [one["type"] for one in kind.get("fields", [])] + [
+        inner = [field["type"] for field in kind.get("fields", [])] + [
             kind[key] for key in ("items", "values") if key in kind
         ]
     else:
         inner = []
-    for one in inner:
-        yield from _records(one)
+    for part in inner:
+        yield from _records(part)
 
 
 if __name__ == "__main__":

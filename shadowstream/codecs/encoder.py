@@ -1,4 +1,4 @@
-"""Values of the candidate to the bytes of one output topic."""
+"""Encoder of the candidate's values to the bytes of one output topic."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Written = Literal["avro", "json", "bytes"]
 
 
 class Encoder:
-    """Encodes for one subject (``<topic>-value``). The schema is the subject's latest when the encoder is made.
+    """Encoder for one subject (``<topic>-value``). The schema is the subject's latest when the encoder is created.
 
-    `format` as `config.Candidate.output_format`: None takes Avro where the subject has a schema of it, else JSON.
-    Raises `ConfigError` where Avro is asked for and the subject has no schema that can be used, and a retriable
-    `BrokerError` while that cannot be known.
+    `format` is `config.Candidate.output_format`: None selects Avro if the subject has an Avro schema, else JSON.
+    Raises `ConfigError` if Avro is requested and the subject has no usable Avro schema, and a retriable
+    `BrokerError` while the registry cannot answer.
     """
 
     def __init__(
@@ -35,15 +35,16 @@ class Encoder:
 
     @property
     def format(self) -> Written:
-        """What is written."""
+        """The format of the encoded values."""
         if self._bytes_only:
             return "bytes"
         return "json" if self._writer is None else "avro"
 
     def encode(self, value: Any) -> bytes | None:
-        """The bytes to write: bytes as they are, None as a tombstone, all else in the encoder's format.
+        """Encode a value: bytes pass unchanged, None is a tombstone, everything else is written in the encoder's
+        format.
 
-        Raises `CandidateError` for a value of the wrong shape, with the field's name where it can be told.
+        Raises `CandidateError` for a value of the wrong shape, with the field's name if it is known.
         """
         if value is None or isinstance(value, bytes):
             return value
@@ -52,7 +53,8 @@ class Encoder:
         return json_values.write(value) if self._writer is None else self._writer.write(value)
 
     def encode_many(self, values: Sequence[Any]) -> list[bytes] | None:
-        """As `encode`, of each of these; None where that must be asked of each alone: one may be an error."""
+        """Encode each value as `encode` does; None if one may be an error, so that the caller encodes them
+        individually."""
         if {bytes}.issuperset(map(type, values)):
             return list(values)
         if self._bytes_only:
@@ -60,7 +62,9 @@ class Encoder:
         if self._writer is not None:
             return self._writer.write_many(values)
         try:
-            return None if {bytes, type(None)} & set(map(type, values)) else [json_values.write(one) for one in values]
+            return (
+                None if {bytes, type(None)} & set(map(type, values)) else [json_values.write(value) for value in values]
+            )
         except CandidateError:
             return None
 

@@ -1,9 +1,8 @@
-"""Dates and timestamps that Python's `datetime` has no place for: before year 1, beyond year 9999, finer than 1 µs.
+"""Dates and timestamps that Python's `datetime` cannot represent: before year 1, beyond year 9999, finer than 1 µs.
 
-Databases write their "infinity" so, and one such field would make the whole record undecodable. The number that was
-written is kept instead, exactly, with the length of its unit: equal instants are equal, whatever unit they were written
-in. Other time that lies within the years 1 to 9999 stays what it is for every other record. Nanoseconds, which
-fastavro does not know, are kept so at all times.
+Databases write "infinity" as such times, and a single field of this kind would make the whole record undecodable.
+The reader keeps the written number exactly, with its unit: equal instants are equal in any unit. Times within the
+years 1 to 9999 remain `datetime` or `date`. Nanoseconds, which fastavro does not support, always become a `FarTime`.
 """
 
 from __future__ import annotations
@@ -35,7 +34,8 @@ _US = timedelta(microseconds=1)
 
 
 class FarTime(int):
-    """A number of units since 1970, each of `unit_ns` nanoseconds (or a part of one), that is no `datetime` or `date`.
+    """A time that is no `datetime` or `date`: a number of units since 1970, each of `unit_ns` nanoseconds (or a
+    fraction of one).
 
     >>> FarTime(253_402_300_800_000, 1_000_000) == FarTime(253_402_300_800_000_000, 1_000)
     True
@@ -69,7 +69,7 @@ class FarTime(int):
 
 
 def instant_ns(value: Any) -> int | Fraction | None:
-    """Nanoseconds since 1970 of a time that has an offset, or of a `FarTime`; None for all else.
+    """Nanoseconds since 1970 of a time with an offset, or of a `FarTime`; None for any other value.
 
     >>> instant_ns(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)), instant_ns(FarTime(7, 1)), instant_ns(7)
     (1000000000, 7, None)
@@ -82,7 +82,7 @@ def instant_ns(value: Any) -> int | Fraction | None:
 
 
 def instant(ns: int | Fraction) -> datetime | FarTime:
-    """The instant so many nanoseconds after 1970, as a `datetime` where that holds all of it.
+    """The instant `ns` nanoseconds after 1970; a `datetime` if it represents all digits.
 
     >>> instant(1_500), instant(1_000)
     (1500, datetime.datetime(1970, 1, 1, 0, 0, 0, 1, tzinfo=datetime.timezone.utc))
@@ -96,33 +96,33 @@ def instant(ns: int | Fraction) -> datetime | FarTime:
 
 
 def with_far_times(schema: ParsedSchema) -> ParsedSchema | None:
-    """The schema such that fastavro reads far times as `FarTime`; None where it has no dates and timestamps."""
+    """The schema with which fastavro reads far times as `FarTime`; None if it has no dates and timestamps."""
     return _with_own(schema, frozenset(_NAMES))
 
 
 def with_exact_values(schema: ParsedSchema) -> ParsedSchema:
-    """The schema such that fastavro reads all digits of a decimal, and nanoseconds as `FarTime`."""
+    """The schema with which fastavro reads all digits of a decimal, and nanoseconds as `FarTime`."""
     return _with_own(schema, frozenset(("decimal", *_NANOS))) or schema
 
 
 def _with_own(schema: ParsedSchema, names: frozenset[str]) -> ParsedSchema | None:
-    """The schema with these logical types under names of our own; None where it has none of them."""
-    found = False
+    """The schema with these logical types under shadowstream's names; None if it has none of them."""
+    has_any = False
 
     def renamed(part: Any) -> Any:
-        nonlocal found
+        nonlocal has_any
         if isinstance(part, list):
-            return [renamed(one) for one in part]
+            return [renamed(branch) for branch in part]
         if not isinstance(part, dict):
             return part
         logical = part.get("logicalType")
         if isinstance(logical, str) and logical in names:
-            found = True
+            has_any = True
             part = part | {"logicalType": _OWN + logical}
-        return {name: renamed(one) for name, one in part.items()}
+        return {name: renamed(inner) for name, inner in part.items()}
 
-    other = renamed(schema)
-    return other if found else None
+    own = renamed(schema)
+    return own if has_any else None
 
 
 def _reader(name: str, unit_ns: int) -> Callable[..., Any]:
@@ -143,7 +143,7 @@ def _decimal(digits: bytes, schema: Any, *_: Any) -> Decimal:
 
 
 def _register() -> None:
-    """Under names of their own, so that what others read with fastavro in this process stays as it is."""
+    """Register readers under separate names, so that other users of fastavro in this process are not affected."""
     for name, unit_ns in _UNITS_NS.items():
         kind, _, logical = name.partition("-")
         LOGICAL_READERS[f"{kind}-{_OWN}{logical}"] = _reader(name, unit_ns)

@@ -1,18 +1,18 @@
-"""Which schema wrote a value: said per record, by a header, by a prefix, or by nothing.
+"""Identification of a value's writer schema: by a header, by a prefix, or by nothing.
 
 =============================  ======================================================================
-what a value has               is read as
+a value has                    it is read as
 =============================  ======================================================================
 header ``__value_schema_id``   ``00`` and a 4-byte id, or ``01`` and a 16-byte GUID; the value is bare
 first byte ``00``              Confluent framing: a 4-byte big-endian id follows, then the body
 first bytes ``C3 01``          Avro single-object encoding: 8 bytes of CRC-64-AVRO follow, then the body
 the start of a JSON text       JSON
-anything else, or no byte      an error of reason ``framing``, also ``FE``, by which `headed` says: a broken header
+anything else, or no byte      an error of reason ``framing``; also ``FE``, which `headed` writes for a broken header
 =============================  ======================================================================
 
-That is `auto`; a topic's `config.Format` may say what a value without a header or prefix is. A header is looked at
-where its topic's format says `header`. Such a value is from there on handled as `headed` gives it: what stood in the
-header stands before it, as in the prefix form, so that a value says its schema by itself wherever it goes.
+This is the format `auto`. A topic's `config.Format` may give the format of values without a header or prefix.
+Headers are used only if the topic's format has `header`. `headed` then puts the content of the header before the
+value, as in the prefix form, so that the value identifies its schema by itself from there on.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from shadowstream.records import Headers
 
 SCHEMA_HEADER = "__value_schema_id"
 HEAD_BYTES = 5
-"""What `frame` looks at in Confluent framing: values with the same first five bytes have the same frame."""
+"""The bytes that `frame` examines in Confluent framing: values with the same first five bytes have the same frame."""
 
 SchemaId = int | UUID | bytes
 """The id or GUID of a registry, or the 8 bytes of an Avro fingerprint."""
@@ -39,7 +39,8 @@ _MAGIC_ID, _MAGIC_GUID, _BROKEN = 0, 1, 0xFE
 _GUID_BYTES = 17
 _SENTINEL = bytes((_BROKEN,))
 _NO_HEADER = bytes((_BROKEN, 0xFF))
-"""Stands before a value that had no header and begins with our own sentinel: no header is cut to that length."""
+"""Prefix of a value that had no header and begins with shadowstream's sentinel. No header content is cut to this
+length."""
 SINGLE_OBJECT = b"\xc3\x01"
 SINGLE_OBJECT_BYTES = 10
 _JSON_STARTS = frozenset(b'{["-0123456789tfn \t\r\n')
@@ -47,7 +48,7 @@ _CUT = _GUID_BYTES
 
 
 class Frame(NamedTuple):
-    """The writer schema's id, None where there is none, and the index of the first byte of the value itself."""
+    """The writer schema's id (None if there is none) and the index of the first byte of the body."""
 
     schema_id: SchemaId | None
     start: int
@@ -58,9 +59,9 @@ Framing = Callable[[bytes], Frame]
 
 
 def frame(value: bytes, headed_too: bool = False) -> Frame:
-    """How `value` is framed; raises `RecordError` (reason ``framing``) where nothing fits.
+    """Parse the frame of `value`; raise `RecordError` (reason ``framing``) if none fits.
 
-    `headed_too`: it may come from `headed`.
+    `headed_too`: the value may come from `headed`.
 
     >>> frame(bytes.fromhex("0000000007") + b"avro")
     Frame(schema_id=7, start=5)
@@ -83,7 +84,7 @@ def frame(value: bytes, headed_too: bool = False) -> Frame:
     if headed_too and first == _MAGIC_GUID and len(value) >= _GUID_BYTES:
         return Frame(UUID(bytes=value[1:_GUID_BYTES]), _GUID_BYTES)
     if headed_too and value.startswith(_NO_HEADER):
-        # A producer may write our own sentinel: `headed` has put another before it, which only says that.
+        # A producer may write the sentinel itself: `headed` has put another one before it as an escape.
         return frame(value[len(_NO_HEADER) :])
     if headed_too and first == _BROKEN and len(value) > 1:
         raise RecordError(
@@ -93,13 +94,13 @@ def frame(value: bytes, headed_too: bool = False) -> Frame:
         )
     raise RecordError(
         f"begins with {value[:HEAD_BYTES].hex()}: neither Confluent framing (00 and a 4-byte schema id) nor JSON; "
-        "if a header or the config says what it is, say so in schemas.formats",
+        "if a header or the config identifies the schema, set schemas.formats for this topic",
         reason="framing",
     )
 
 
 def framing_of(format: Format) -> Framing:
-    """How values of a topic of that format are framed, after `headed` where it says `header`."""
+    """The parser of frames for values of a topic with this format, after `headed` if the format has `header`."""
     if format.format in ("bytes", "text"):
         return lambda value: _PLAIN
     if format.format in ("avro", "protobuf") and not format.header:
@@ -114,16 +115,17 @@ def _json_framing(format: Format) -> Framing:
     bare = Frame(format.schema_ids[0], 0) if format.schema_ids else _PLAIN
 
     def framing(value: bytes) -> Frame:
-        found = frame(value, format.header)
-        if isinstance(found.schema_id, bytes):
+        framed = frame(value, format.header)
+        if isinstance(framed.schema_id, bytes):
             raise RecordError(f"begins with {value[:HEAD_BYTES].hex()}: neither framed nor JSON", reason="framing")
-        return bare if found.schema_id is None else found
+        return bare if framed.schema_id is None else framed
 
     return framing
 
 
 def head_of(format: Format) -> Callable[[bytes], bytes]:
-    """What tells frames apart: values with equal heads have equal frames, `C3 01` and GUIDs (longer) set apart."""
+    """The function that returns the head of a value. Equal heads mean equal frames, except for `C3 01` and GUIDs, which
+    are longer."""
     bare = format.format in ("bytes", "text") or (format.format in ("avro", "protobuf") and not format.header)
     return itemgetter(slice(0 if bare else HEAD_BYTES))
 
@@ -137,9 +139,9 @@ def schema_header(headers: Headers) -> bytes | None:
 
 
 def headed(value: bytes | None, headers: Headers, format: Format) -> tuple[bytes | None, int]:
-    """The value with what its header says before it, and how many bytes were put there.
+    """Put the content of the schema header before the value; return the value and the number of added bytes.
 
-    A tombstone stays one. Of a bare Avro body without a header the configured schema is put there.
+    A tombstone remains None. A bare Avro body without a header gets the configured schema.
 
     >>> headed(b"avro", [("__value_schema_id", bytes.fromhex("0000000007"))], Format(header=True))
     (b'\\x00\\x00\\x00\\x00\\x07avro', 5)
@@ -151,7 +153,7 @@ def headed(value: bytes | None, headers: Headers, format: Format) -> tuple[bytes
         if format.format != "avro":
             return (_NO_HEADER + value, len(_NO_HEADER)) if value[:1] == _SENTINEL else (value, 0)
         content = framed(format.schema_ids[0])
-    # A registry client writes more than id or GUID there for Protobuf: which message of the schema it is.
+    # For Protobuf, a registry client also writes the index of the message after the id or GUID.
     elif not (len(content) >= HEAD_BYTES and content[0] == _MAGIC_ID) and not (
         len(content) >= _GUID_BYTES and content[0] == _MAGIC_GUID
     ):
@@ -160,7 +162,7 @@ def headed(value: bytes | None, headers: Headers, format: Format) -> tuple[bytes
 
 
 def unheaded(value: bytes, head: int) -> tuple[bytes, bytes | None]:
-    """What `headed` was given: the value, and what stood in its header, None where there was none.
+    """Undo `headed`: return the value and the content of its header, None if there was none.
 
     >>> unheaded(bytes.fromhex("0000000007") + b"avro", 5)
     (b'avro', b'\\x00\\x00\\x00\\x00\\x07')
@@ -172,7 +174,7 @@ def unheaded(value: bytes, head: int) -> tuple[bytes, bytes | None]:
 
 
 def framed(schema_id: int) -> bytes:
-    """The five bytes that stand before a value of that schema.
+    """The five bytes before a value of this schema.
 
     >>> framed(7).hex()
     '0000000007'

@@ -1,6 +1,7 @@
-"""JSON values of a JSON Schema: read as JSON, and held against the schema.
+"""Reader of JSON values with a JSON Schema: parse, then validate.
 
-By jsonschema-rs (docs/decisions/0013): the validator in Python takes longer for a value than all of the rest.
+The validator is jsonschema-rs (docs/decisions/0013): validation in Python takes longer than all other work on a
+value.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from shadowstream.codecs.numbers import ExactFloat
 from shadowstream.codecs.schemas import JsonSchema
 from shadowstream.errors import ConfigError, RecordError
 
-_SAID_MAX = 200
+_ERROR_CHARS_MAX = 200
 
 
 class JsonReader:
-    """Reads texts that must fit one schema.
+    """Reader of texts that must conform to one schema.
 
-    Raises `RecordError` (``schema``) for one that is none or refers to what it does not name: nothing is fetched.
+    Raises `RecordError` (``schema``) for an invalid schema or a missing reference. Nothing is fetched.
     """
 
     def __init__(self, schema: JsonSchema, named: str, names: json_values.DuplicateNames = "error") -> None:
@@ -32,31 +33,31 @@ class JsonReader:
         references = dict(schema.references)
 
         def retrieve(uri: str) -> Any:
-            # A relative name has been made absolute by the validator before it asks.
-            name = next((one for one in references if uri == one or uri.endswith(f"/{one}")), None)
+            # The validator makes a relative name absolute before it calls this function.
+            name = next((known for known in references if uri == known or uri.endswith(f"/{known}")), None)
             if name is None:
                 raise KeyError(f"{uri} is no reference of the schema")
             return json.loads(references[name])
 
         try:
             self._validator = jsonschema_rs.validator_for(json.loads(schema.text), retriever=retrieve)
-        except Exception as error:  # ValueError, ReferencingError, ValidationError, and what `retrieve` raises
-            raise RecordError(f"{named} is no usable JSON Schema: {_first(error)}", reason="schema") from error
+        except Exception as error:  # ValueError, ReferencingError, ValidationError, and errors of `retrieve`
+            raise RecordError(f"{named} is no usable JSON Schema: {_first_line(error)}", reason="schema") from error
 
     def read(self, value: bytes, start: int) -> Any:
-        """The value of the text that begins at `start`; raises `RecordError` (``decode``, ``bounds``)."""
+        """Parse and validate the text that begins at `start`; raise `RecordError` (``decode``, ``bounds``)."""
         decoded = json_values.read(value[start:], self._names)
         try:
             self._validator.validate(_doubles(decoded))
         except self._error as error:
-            raise RecordError(f"{self._named} does not allow it: {_first(error)}", reason="decode") from error
-        except (ValueError, OverflowError) as error:  # an int that the validator has no place for
-            raise RecordError(f"{self._named} cannot be held against it: {_first(error)}", reason="decode") from error
+            raise RecordError(f"{self._named} does not allow it: {_first_line(error)}", reason="decode") from error
+        except (ValueError, OverflowError) as error:  # an int that the validator cannot represent
+            raise RecordError(f"{self._named} cannot validate it: {_first_line(error)}", reason="decode") from error
         return decoded
 
 
 def _doubles(value: Any) -> Any:
-    """The value with the nearest doubles for exact numbers: the validator takes no subclass of float."""
+    """Replace exact numbers by the nearest doubles: the validator accepts no subclass of float."""
     if isinstance(value, dict):
         return {name: _doubles(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -64,5 +65,5 @@ def _doubles(value: Any) -> Any:
     return float(value) if isinstance(value, ExactFloat) else value
 
 
-def _first(error: Exception) -> str:
-    return (str(error) or type(error).__name__).partition("\n")[0][:_SAID_MAX]
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).partition("\n")[0][:_ERROR_CHARS_MAX]

@@ -1,16 +1,17 @@
-"""JSON values, strictly: what has no JSON form is an error, never silently another value.
+"""Strict JSON values: a value without a JSON form is an error, never silently another value.
 
-What the fast parser would lose is looked for in the bytes first, and read by the exact one:
+Before parsing, the reader searches the bytes for content that the fast parser would lose. The exact parser reads
+such texts:
 
 =====================  ===============================================================================================
-in the text            is
+in the text            result
 =====================  ===============================================================================================
 an integer             an int, of any size that Python reads (4,300 digits)
-a fraction, 1e0        the decimal number of its text: a float, or an `ExactFloat` where no float is that number
+a fraction, 1e0        the decimal number of its text: a float, or an `ExactFloat` if no float is that number
 1e400                  an `ExactFloat`, too: a number beyond all doubles is a number
 NaN, Infinity          an error: they are not JSON
-a name that an object  an error: which of its values counts, JSON leaves to the reader (RFC 8259, section 4). With
-holds twice            `names` "last" the last one does, as for most readers
+a duplicate name in    an error: JSON leaves the choice of the value to the reader (RFC 8259, section 4). With
+one object             `names` "last", the last value counts, as for most readers
 =====================  ===============================================================================================
 """
 
@@ -33,12 +34,12 @@ from shadowstream.codecs.numbers import ExactFloat, fraction
 from shadowstream.errors import CandidateError, RecordError
 
 DuplicateNames = Literal["error", "last", "plain"]
-"""How to read a name that an object holds twice. "plain": the last value counts, and all fractions are floats, as
-Python's own reader has it. That is for candidates: the same code then writes the same value as in production."""
-# Digits and points as 0, an exponent's letter as e, its sign as -: digits that a double cannot hold stand out.
+"""The treatment of a duplicate name in an object. With "plain", the last value counts and all fractions are floats, as
+in Python's own reader. Candidates get this: the same code then writes the same value as in production."""
+# Digits and points become 0, an exponent's letter e, its sign -. A search then finds digits that no double can hold.
 _CLASSES = bytes(
-    48 if chr(one) in "0123456789." else 101 if chr(one) in "eE" else 45 if chr(one) in "+-" else 32
-    for one in range(256)
+    48 if chr(byte) in "0123456789." else 101 if chr(byte) in "eE" else 45 if chr(byte) in "+-" else 32
+    for byte in range(256)
 )
 _LONG, _LONG_INTEGER = b"0" * 16, 19
 _EXPONENT, _SIGNED_EXPONENT = b"0e000", b"0e-000"
@@ -47,7 +48,7 @@ _BEFORE = b" \t\n\r:,[-"
 
 
 def read(value: bytes, names: DuplicateNames = "error") -> Any:
-    """The value of a JSON text; raises `RecordError` (``decode``, or ``bounds`` if nested too deep).
+    """Parse a JSON text; raise `RecordError` (``decode``, or ``bounds`` if nested too deep).
 
     >>> read(b'{"id": 123456789012345678901234567890}')
     {'id': 123456789012345678901234567890}
@@ -69,14 +70,14 @@ def _has_long_numbers(value: bytes) -> bool:
     classes = value.translate(_CLASSES)
     if _EXPONENT in classes or _SIGNED_EXPONENT in classes:
         return True
-    at = classes.find(_LONG)
-    while at >= 0:
-        found = _NUMBER.match(value, at)
-        text = found[0] if found else b""
-        # Behind a quote they are digits of a text.
-        if (at == 0 or value[at - 1] in _BEFORE) and _is_long(text):
+    start = classes.find(_LONG)
+    while start >= 0:
+        number = _NUMBER.match(value, start)
+        text = number[0] if number else b""
+        # After a quote they are digits of a text.
+        if (start == 0 or value[start - 1] in _BEFORE) and _is_long(text):
             return True
-        at = classes.find(_LONG, at + max(len(text), 1))
+        start = classes.find(_LONG, start + max(len(text), 1))
     return False
 
 
@@ -85,20 +86,20 @@ def _is_long(text: bytes) -> bool:
         return len(text) >= _LONG_INTEGER
     try:
         return type(fraction(text.decode())) is ExactFloat
-    except ValueError:  # what is wrong with it, the parser says
+    except ValueError:  # the parser reports the error
         return True
 
 
 def _exactly(value: bytes, parse: Callable[[str], float]) -> Any:
     decoded = json.loads(value.decode(), parse_float=parse, parse_constant=_no_constant)
     if b"\\u" in value:
-        # Half of a surrogate pair is no text: the fast parser refuses it, and this one does not.
+        # Half of a surrogate pair is no text. The fast parser rejects it; this one does not.
         json.dumps(decoded, ensure_ascii=False).encode()
     return decoded
 
 
 def _may_repeat_names(value: bytes, decoded: Any) -> bool:
-    """Whether the text has more colons than the value has when written again. Escaped ones are looked at as well."""
+    """Whether the text has more colons than the parsed value has when written again. Also true for escaped colons."""
     if b"\\u003" in value:
         return True
     try:
@@ -108,7 +109,7 @@ def _may_repeat_names(value: bytes, decoded: Any) -> bool:
 
 
 def repeats_names(value: bytes) -> bool:
-    """Whether an object in a text holds a name twice; False where the text is no JSON.
+    """Whether an object in a text has a duplicate name; False if the text is no JSON.
 
     >>> repeats_names(b'{"a": 1, "a": 1}'), repeats_names(b'{"a": ":"}')
     (True, False)
@@ -122,25 +123,25 @@ def repeats_names(value: bytes) -> bool:
 
 
 class _Repeated(ValueError):
-    """A name stands twice in one object."""
+    """An object has a duplicate name."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
         seen = Counter(name for name, _ in pairs)
         twice = next(name for name, times in seen.items() if times > 1)
         raise _Repeated(
-            f"the name {twice[:40]!r} stands more than once in one object; "
-            "compare.duplicate_names: last takes the last value"
+            f"the name {twice[:40]!r} occurs more than once in one object; "
+            "set compare.duplicate_names: last to take the last value"
         )
-    return found
+    return unique
 
 
 def write(value: Any) -> bytes:
-    """A JSON text; raises `CandidateError` for what JSON cannot say, among it NaN and infinity.
+    """Write a JSON text; raise `CandidateError` for a value without a JSON form, including NaN and infinity.
 
-    Integers of any size and decimals are written digit by digit, as they are read.
+    Integers of any size and decimals keep all their digits.
 
     >>> write({"score": 0.5, "id": 101767182266078306730})
     b'{"score":0.5,"id":101767182266078306730}'
@@ -154,16 +155,18 @@ def write(value: Any) -> bytes:
     except (TypeError, ValueError, RecursionError) as error:
         raise CandidateError(f"output of type {type(value).__name__} has no JSON form: {error}") from error
     if b"null" in text:
-        # orjson writes NaN and infinity as null: the candidate would seem to have said nothing.
+        # orjson writes NaN and infinity as null: the output would look like an absent value.
         for path, odd in _not_finite(value, ""):
             raise CandidateError(f"{path or 'output'}: {odd} has no JSON form; return None or a finite number")
     return text
 
 
 def dumps(value: Any, default: Callable[[Any], Any] | None = None, option: int = 0) -> bytes:
-    """A JSON text as orjson writes it, without a bound on integers. `default` is asked for what it has no form for.
+    """Write a JSON text with orjson, without a bound on integers. `default` converts values that orjson does not
+    support.
 
-    Raises `CandidateError` with the path of what has no form, or `TypeError`, `ValueError`, `RecursionError`.
+    Raises `CandidateError` with the path of a value without a JSON form, or `TypeError`, `ValueError`,
+    `RecursionError`.
     """
     own, option = default or _number, option | orjson.OPT_SERIALIZE_NUMPY
     try:
@@ -173,7 +176,7 @@ def dumps(value: Any, default: Callable[[Any], Any] | None = None, option: int =
 
 
 def _number(value: Any) -> Any:
-    """What orjson has no form for: numbers that no double holds, as their digits."""
+    """The digits of a number that no double holds and orjson does not support."""
     if isinstance(value, ExactFloat):
         return orjson.Fragment(str(value.exact))
     if isinstance(value, Decimal) and value.is_finite():
@@ -182,16 +185,16 @@ def _number(value: Any) -> Any:
 
 
 def _with_texts(value: Any, path: str, default: Callable[[Any], Any]) -> Any:
-    """The value with the JSON text of whatever orjson cannot write by itself."""
+    """The value, with the JSON text in place of each part that orjson cannot write by itself."""
     if isinstance(value, dict):
         odd = next((name for name in value if not isinstance(name, str)), None)
         if odd is not None:
-            raise CandidateError(f"{path or 'output'}: a field is called {odd!r}, and JSON has only texts as names")
+            raise CandidateError(f"{path or 'output'}: the field name {odd!r} is no text; JSON names must be texts")
         return {name: _with_texts(inner, f"{path}.{name}" if path else name, default) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_with_texts(inner, f"{path}.{n}" if path else str(n), default) for n, inner in enumerate(value)]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = [one.name for one in dataclasses.fields(value) if not one.name.startswith("_")]
+        fields = [field.name for field in dataclasses.fields(value) if not field.name.startswith("_")]
         return _with_texts({name: getattr(value, name) for name in fields}, path, default)
     if isinstance(value, Enum):
         return _with_texts(value.value, path, default)
@@ -210,7 +213,7 @@ def _with_texts(value: Any, path: str, default: Callable[[Any], Any]) -> Any:
 
 
 def _text(value: str) -> str:
-    """A text that may hold halves of surrogate pairs, which only an escape can write."""
+    """A text that may contain halves of surrogate pairs, which need an escape."""
     try:
         return orjson.dumps(value).decode()
     except TypeError:
@@ -222,7 +225,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _not_finite(value: Any, path: str) -> Iterable[tuple[str, Any]]:
-    # Depth is bounded: orjson has written the value, and it refuses more than 254 levels.
+    # Depth is bounded: orjson has written the value, and orjson rejects more than 254 levels.
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from _not_finite(inner, f"{path}.{name}" if path else str(name))

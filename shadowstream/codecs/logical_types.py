@@ -1,6 +1,6 @@
-"""Logical types of Avro: which of a schema are none.
+"""Logical types of Avro, and the detection of invalid ones.
 
-The specification has an invalid logical type ignored: the value is of the type that is written.
+Under the specification, readers ignore an invalid logical type: the value keeps its underlying type.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SIZES = {"uuid": 16, "duration": 12}
 
 
 def logical_of(schema: dict[str, Any]) -> str | None:
-    """The logical type of a definition; None where there is none, an unknown or an invalid one."""
+    """The logical type of a definition; None if it is absent, unknown or invalid."""
     name = schema.get("logicalType")
     if not isinstance(name, str) or schema["type"] not in _WRITTEN_AS.get(name, ()):
         return None
@@ -43,7 +43,7 @@ def _is_decimal(schema: dict[str, Any]) -> bool:
 
 
 def _digits(size: Any) -> int:
-    """The digits that every number of so many bytes has room for."""
+    """The number of digits for which every number fits into `size` bytes."""
     return math.floor(math.log10(2) * (8 * size - 1)) if type(size) is int and size > 0 else 0
 
 
@@ -54,14 +54,14 @@ def without_invalid(schema: Any) -> Any:
     {'type': 'array', 'items': {'type': 'bytes'}}
     """
     if isinstance(schema, list):
-        return [without_invalid(one) for one in schema]
+        return [without_invalid(branch) for branch in schema]
     if not isinstance(schema, dict):
         return schema
-    found = {name: without_invalid(one) if name in _INSIDE else one for name, one in schema.items()}
-    kind = found.get("type")
-    if "logicalType" in found and isinstance(kind, str) and logical_of(found) is None:
-        del found["logicalType"]
-    return found
+    valid = {name: without_invalid(part) if name in _INSIDE else part for name, part in schema.items()}
+    kind = valid.get("type")
+    if "logicalType" in valid and isinstance(kind, str) and logical_of(valid) is None:
+        del valid["logicalType"]
+    return valid
 
 
 _INSIDE = ("type", "items", "values", "fields")

@@ -1,6 +1,7 @@
-"""Two types of Protobuf messages: where the types of their fields differ by name, each value there is `typed.Typed`.
+"""Differences between two Protobuf message types. If the types of their fields differ by name, each value there is a
+`typed.Typed`.
 
-A message is known by its full name, and so is an enum. Fields meet by their names, as in all else of the comparison.
+The full name identifies a message or an enum. Fields are matched by name, as everywhere in the comparison.
 """
 
 from __future__ import annotations
@@ -15,63 +16,66 @@ _Steps = tuple[Step | None, Step | None]
 
 
 def between(production: Any, shadow: Any) -> Evolution:
-    """What lies between the messages of two descriptors."""
+    """The evolution between the messages of two descriptors."""
     walk = _Walk()
-    ours, theirs = map(pruned, walk.messages(production, shadow, ""))
-    return Evolution({"retyped": walk.retyped} if walk.retyped else {}, ours, theirs)
+    production_step, shadow_step = map(pruned, walk.messages(production, shadow, ""))
+    return Evolution({"retyped": walk.retyped} if walk.retyped else {}, production_step, shadow_step)
 
 
 class _Walk:
-    """One walk over two types of messages, side by side."""
+    """A parallel walk over two message types."""
 
     def __init__(self) -> None:
         self.retyped: list[str] = []
         self._known: dict[tuple[str, str], tuple[Step, Step]] = {}
 
-    def messages(self, ours: Any, theirs: Any, path: str) -> _Steps:
-        """The steps of two types of messages at one place."""
-        key = ours.full_name, theirs.full_name
+    def messages(self, production: Any, shadow: Any, path: str) -> _Steps:
+        """The steps of two message types at the same place."""
+        key = production.full_name, shadow.full_name
         if key not in self._known:
-            one, other = self._known[key] = Step(), Step()
-            for field in () if TEXTS.intersection(key) else ours.fields:
-                partner = theirs.fields_by_name.get(field.name)
+            production_step, shadow_step = self._known[key] = Step(), Step()
+            for field in () if TEXTS.intersection(key) else production.fields:
+                partner = shadow.fields_by_name.get(field.name)
                 if partner is not None:
                     steps = self._fields(field, partner, f"{path}.{field.name}" if path else field.name)
-                    one.fields[field.name], other.fields[field.name] = (field.name, steps[0]), (field.name, steps[1])
+                    production_step.fields[field.name], shadow_step.fields[field.name] = (
+                        (field.name, steps[0]),
+                        (field.name, steps[1]),
+                    )
         return self._named(key, path, self._known[key])
 
-    def _fields(self, ours: Any, theirs: Any, path: str) -> _Steps:
-        """The steps of two fields; of lists and maps around those of what they hold."""
-        one, other = _held(ours), _held(theirs)
-        within = f"{path}.*" if ours.is_repeated else path
-        if one.message_type is not None and other.message_type is not None:
-            steps = self.messages(one.message_type, other.message_type, within)
+    def _fields(self, production: Any, shadow: Any, path: str) -> _Steps:
+        """The steps of two fields. Lists and maps get a step around the step of their elements."""
+        content, shadow_content = _content_field(production), _content_field(shadow)
+        within = f"{path}.*" if production.is_repeated else path
+        if content.message_type is not None and shadow_content.message_type is not None:
+            steps = self.messages(content.message_type, shadow_content.message_type, within)
         else:
-            steps = self._named((_name(one), _name(other)), within, (None, None))
+            steps = self._named((_name(content), _name(shadow_content)), within, (None, None))
         return tuple(  # type: ignore[return-value]  # two of two
             Step(inner=step) if field.is_repeated and step is not None else step
-            for field, step in zip((ours, theirs), steps, strict=True)
+            for field, step in zip((production, shadow), steps, strict=True)
         )
 
     def _named(self, names: tuple[str, str], path: str, steps: _Steps) -> _Steps:
-        """The steps as they are for two types of one name; else such that each value bears its own."""
+        """The given steps if both types have the same name; else steps that attach the type to each value."""
         if names[0] == names[1]:
             return steps
         self.retyped.append(path)
         return Step(None, steps[0], Kind(names[0])), Step(None, steps[1], Kind(names[1]))
 
 
-def _held(field: Any) -> Any:
-    """The field that says what a map holds; any other field itself."""
+def _content_field(field: Any) -> Any:
+    """The field of a map's values; any other field itself."""
     entry = field.message_type
     return entry.fields_by_name["value"] if entry is not None and entry.GetOptions().map_entry else field
 
 
 def _name(field: Any) -> str:
-    """The full name of a message or an enum; all numbers have one name, for of them the values are compared."""
+    """The full name of a message or an enum. All numbers share one name, because their values are compared."""
     named = field.message_type or field.enum_type
     return named.full_name if named is not None else _SCALARS.get(field.type, "number")
 
 
 _SCALARS = {8: "bool", 9: "string", 12: "bytes"}
-"""By the numbers that the descriptors have for them."""
+"""Names by the type numbers of descriptors."""

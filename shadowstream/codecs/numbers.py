@@ -1,8 +1,8 @@
-"""Numbers that a double cannot hold: the double that is nearest, with the exact number beside it.
+"""Numbers that a double cannot hold: the nearest double, together with the exact number.
 
-A fraction of JSON is the decimal number that its text is. It stays a plain float where the shortest text of that float
-is the same number, as it is for all that have at most 15 digits; any other is an `ExactFloat`. So two fractions are one
-number exactly if both are plain and equal, or both are exact and equal.
+A fraction in JSON is the decimal number of its text. It stays a plain float if the shortest text of that float is
+the same number, which holds for all with at most 15 digits. Any other fraction is an `ExactFloat`. So two fractions
+are the same number exactly if both are plain and equal, or both are exact and equal.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Any
 
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[InvalidOperation])
 DECIMAL_BYTES_MAX = 4_096
-"""Bytes of one Avro decimal, some 9,800 digits: making a decimal of more takes time by the square of its length."""
+"""Maximum bytes of one Avro decimal, some 9,800 digits. The time to create a longer decimal grows with the square of
+its length."""
 
 
 class ExactFloat(float):
-    """A float for whoever computes with it; `exact` is the number that was written, which the comparison takes.
+    """A float for computation; `exact` is the written number, which the comparison uses.
 
     >>> ExactFloat(Decimal("12345678901234567.89")).exact, ExactFloat(Decimal("1e400")) / 2
     (Decimal('12345678901234567.89'), inf)
@@ -32,7 +33,7 @@ class ExactFloat(float):
 
     @property
     def digits(self) -> str:
-        """The number's text, one for all ways to write it."""
+        """The number's text; the same for all spellings of the number."""
         return str(self.exact.normalize(_EXACT))
 
     def __reduce__(self) -> tuple[type[ExactFloat], tuple[Decimal]]:
@@ -44,7 +45,7 @@ NUMBERS = frozenset({int, float, ExactFloat})
 
 
 def number(exact: Decimal) -> float:
-    """A finite decimal number as a plain float, or where that is not it exactly as an `ExactFloat`.
+    """A finite decimal number as a plain float if the float is exact, else as an `ExactFloat`.
 
     >>> number(Decimal("0.10")), type(number(Decimal("0.10000000000000000001"))).__name__
     (0.1, 'ExactFloat')
@@ -54,7 +55,7 @@ def number(exact: Decimal) -> float:
 
 
 def fraction(text: str) -> float:
-    """The fraction that a text of JSON is. Raises ValueError where no decimal has an exponent that large.
+    """Parse a fraction of JSON. Raises ValueError if its exponent is beyond all decimals.
 
     >>> fraction("1e0"), fraction("0.30000000000000004")
     (1.0, 0.30000000000000004)
@@ -69,7 +70,7 @@ def fraction(text: str) -> float:
 
 
 def unscaled(digits: bytes, scale: int) -> Decimal:
-    """The decimal of an Avro value, with all of its digits, whatever precision its schema claims.
+    """The decimal of an Avro value, with all of its digits, independent of the precision in the schema.
 
     >>> unscaled(b"\\x01\\xe2\\x40", 2)
     Decimal('1234.56')
@@ -79,12 +80,14 @@ def unscaled(digits: bytes, scale: int) -> Decimal:
     return Decimal(int.from_bytes(digits, "big", signed=True)).scaleb(-scale, _EXACT)
 
 
-def equal(one: Any, other: Any) -> bool:
-    """Whether two floats of any kind are one number; NaN is itself.
+def equal(production: Any, shadow: Any) -> bool:
+    """Whether two floats of any kind are the same number; NaN equals itself.
 
     >>> equal(fraction("0.1"), fraction("0.10")), equal(fraction("0.1"), fraction("0.10000000000000000001"))
     (True, False)
     """
-    if type(one) is ExactFloat and type(other) is ExactFloat:
-        return one.exact == other.exact
-    return type(one) is type(other) and bool(one == other or (one != one and other != other))
+    if type(production) is ExactFloat and type(shadow) is ExactFloat:
+        return production.exact == shadow.exact
+    return type(production) is type(shadow) and bool(
+        production == shadow or (production != production and shadow != shadow)
+    )

@@ -1,8 +1,9 @@
-"""Records of our own topics: Avro single-object encoding with the schemas that the package ships.
+"""Records of shadowstream's own topics: Avro single-object encoding with the schemas in the package.
 
-A record says which schema wrote it by that schema's fingerprint (``C3 01`` and eight bytes of CRC-64-AVRO), so
-subscribers need no registry (docs/decisions/0002). Records of every released version can be read: the package ships
-their schemas as well (``schemas/released/``), and what an older one lacks gets the default of the present schema.
+A record names its writer schema by the schema's fingerprint (``C3 01`` and eight bytes of CRC-64-AVRO), so
+subscribers need no registry (docs/decisions/0002). The package also ships the schemas of every released version
+(``schemas/released/``), so their records remain readable. A field that an older record lacks gets the default of the
+present schema.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ NAMES = (
     "runner_state",
 )
 JSON_BYTES_MAX = 100_000
-"""Of bytes in JSON, where one may become five: a row of diff stays below what a broker takes as one message."""
+"""Maximum bytes of a key in JSON, where one byte may become five: a row of diff stays below the broker's message
+limit."""
 
 
 @cache
@@ -58,7 +60,7 @@ def _head(name: str) -> bytes:
 
 @cache
 def _writers() -> dict[bytes, tuple[str, Any]]:
-    """Writer schemas by their heads: those of the released versions, and last, so that they win, the present ones."""
+    """Writer schemas by head: released versions first, then the present ones, which take precedence."""
     released = [(name, parse_schema(json.loads(text))) for name, text in shipped.released()]
     return {_head_of(parsed): (name, parsed) for name, parsed in [*released, *((n, schema(n)) for n in NAMES)]}
 
@@ -85,36 +87,37 @@ _DIFFERENCE_BRANCHES = ("production", "string"), ("shadow", "string"), ("delta",
 
 
 def encode_diff(row: Mapping[str, Any]) -> bytes:
-    """As `encode("diff", row)`, each union's branch named: fastavro would try them all on every value, which takes as
-    long again as writing."""
+    """Encode a row of diff, each union's branch named. Otherwise fastavro would try all branches of every value, which
+    doubles the time."""
     differences = [_named(difference, _DIFFERENCE_BRANCHES) for difference in row["differences"]]
     return encode("diff", {**_named(row, _DIFF_BRANCHES), "differences": differences})
 
 
 def _named(record: Mapping[str, Any], branches: tuple[tuple[str, str], ...]) -> dict[str, Any]:
-    found = dict(record)
+    branched = dict(record)
     for field, branch in branches:
         if (value := record[field]) is not None:
-            found[field] = branch, value
-    return found
+            branched[field] = branch, value
+    return branched
 
 
 def decode(raw: bytes) -> tuple[str, dict[str, Any]]:
-    """The schema's name and the record in its present form; raises `RecordError` for anything that we did not write.
+    """Decode a record; return its schema's name and the record. Raises `RecordError` for bytes that no release of
+    shadowstream wrote.
 
-    Whatever released version wrote it, the record has the fields of the present schema.
+    The record has the fields of the present schema, whichever released version wrote it.
 
     >>> decode(encode("state", {"task": "t/0", "seq": 1, "counts": {}, "inputs_counted": {}, "overflow": {}}))[0]
     'state'
     """
     head = raw[:SINGLE_OBJECT_BYTES]
-    found = _writers().get(head)
-    if found is None:
+    written_by = _writers().get(head)
+    if written_by is None:
         raise RecordError(
             f"not a record of ours: begins with {head.hex() or 'nothing'}; is a newer release writing?",
             reason="schema",
         )
-    name, writer = found
+    name, writer = written_by
     # Resolving costs time that records of this release need not spend.
     reader = None if writer is schema(name) else schema(name)
     try:
@@ -125,26 +128,28 @@ def decode(raw: bytes) -> tuple[str, dict[str, Any]]:
 
 
 def read(name: str, raw: bytes | None) -> dict[str, Any]:
-    """The record of schema `name` for whoever acts on it: as `decode`, and raises `RecordError` also for a record of
-    another schema (reason ``schema``) and for one that cannot be meant (``refused``, see `plausible`).
+    """Decode a record of schema `name` for processing.
+
+    Raises `RecordError` like `decode`, for a record of another schema (reason ``schema``), and for an implausible
+    record (``refused``, see `plausible`).
 
     >>> read("stats", encode("state", {"task": "t/0", "seq": 1, "counts": {}, "inputs_counted": {}, "overflow": {}}))
     Traceback (most recent call last):
     ...
     shadowstream.errors.RecordError: a record of state, not of stats
     """
-    found, record = decode(raw or b"")
-    if found != name:
-        raise RecordError(f"a record of {found}, not of {name}", reason="schema")
+    schema_name, record = decode(raw or b"")
+    if schema_name != name:
+        raise RecordError(f"a record of {schema_name}, not of {name}", reason="schema")
     check(name, record)
     return record
 
 
 def as_json(record: dict[str, Any]) -> bytes:
-    r"""One record as JSON for readers without Avro: fields as in its schema, not finite numbers as null.
+    r"""One record as JSON for readers without Avro: the fields of its schema, and null for numbers that are not finite.
 
-    Bytes are text: as UTF-8, what is none as ``\xNN``, cut at `JSON_BYTES_MAX`. That is to be read by people; whoever
-    needs a key's very bytes takes the Avro record.
+    Bytes become text: UTF-8, other bytes as ``\xNN``, cut at `JSON_BYTES_MAX`. The text is for people; a program
+    that needs a key's exact bytes reads the Avro record.
 
     >>> print(as_json({"key": b"a\xff", "delta": float("nan")}).decode())
     {"key":"a\\xff","delta":null}

@@ -1,11 +1,12 @@
-"""Which records of our own topics can be meant: what no process of ours writes is refused before anybody acts on it.
+"""Plausibility checks of records in shadowstream's own topics. A role rejects a record that no shadowstream process
+writes, before it acts on it.
 
-A topic of ours is kept for ever, and whoever has the rights of the prefix can write into it. One record that nobody
-can act on must not stop a role, now or after a restart. So it is refused where it is read (`own.read`): `RecordError`
-of reason ``refused``, with a sentence without numbers, so that equal causes are one kind.
+These topics are kept forever, and anyone with the rights of the prefix can write into them. One unusable record must
+not stop a role, now or after a restart. So the reader (`own.read`) rejects it with a `RecordError` of reason
+``refused``. Its message has no numbers, so that equal causes are grouped.
 
-The bounds are far beyond what a trial writes, whose commits cover minutes at most. They are so narrow that sums over
-them stay within 64 bits and walks over them end.
+The bounds are far beyond the values of a real trial, whose commits cover minutes at most. They are narrow enough
+that sums stay within 64 bits and loops over them end.
 """
 
 from __future__ import annotations
@@ -16,29 +17,31 @@ from typing import Any
 from shadowstream.errors import RecordError
 
 COUNT_MAX = 2**40
-"""Units in one entry of one record."""
+"""Maximum units in one entry of one record."""
 SUM_MAX = 2**62
-"""One of the sums of a mean, in fixed point; and the units of all records together (`judge.windows.event_windows`)."""
+"""Maximum of one of the sums of a mean, in fixed point, and of the units of all records together
+(`judge.windows.event_windows`)."""
 OFFSET_MAX = 2**53
-"""Offsets, and cumulative counts."""
+"""Maximum of offsets and cumulative counts."""
 SEQUENCE_MAX = 2**40
-"""Commits of one task: one a millisecond for 34 years."""
+"""Maximum number of commits of one task: one a millisecond for 34 years."""
 TIME_MS_MAX = 2**62
-"""Event times, either way: a producer may have written any, and a window's end is beyond its begin."""
+"""Maximum magnitude of event times, also below zero: a producer may write any, and a window's end is beyond its
+begin."""
 ABSENT_MAX = 2**31
-"""Inputs without output of one transaction."""
+"""Maximum inputs without output of one transaction."""
 TEXT_CHARS_MAX = 10_000
-"""A text that a person gives to a command."""
+"""Maximum characters of a text that a person gives to a command."""
 BUCKETS = 1024
 DIGITS_MAX = 9
-"""Of the number of a partition."""
+"""Maximum digits of a partition number."""
 MARKS = frozenset(("begin", "start", "range", "done", "end", "warm", "tried", "said", "moved"))
 
 Record = Mapping[str, Any]
 
 
 def check(name: str, record: Record) -> None:
-    """Raise `RecordError` (``refused``) for a decoded record of schema `name` that cannot be meant.
+    """Raise `RecordError` (``refused``) for an implausible decoded record of schema `name`.
 
     >>> check("mark", {"kind": "nonsense"})
     Traceback (most recent call last):
@@ -52,7 +55,8 @@ def check(name: str, record: Record) -> None:
 
 
 def units(record: Record) -> int:
-    """All units that a stats record counts, without their signs: no total of many records is larger than their sum."""
+    """All units that a stats record counts, without their signs. No total over many records exceeds the sum of
+    these."""
     return sum(abs(n) for window in record["windows"] for n in _counts(window))
 
 
@@ -64,8 +68,8 @@ def _mark(record: Record) -> str | None:
     if record["kind"] not in MARKS:
         return "its kind is unknown; is a newer release writing?"
     begins = record["begins"]
-    offsets = [record["from_offset"], record["to_offset"], *(one["offset"] for one in record["ends"])]
-    offsets += [one[name] for one in begins for name in ("committed", "end", "bound")]
+    offsets = [record["from_offset"], record["to_offset"], *(end["offset"] for end in record["ends"])]
+    offsets += [begin[name] for begin in begins for name in ("committed", "end", "bound")]
     if not _within(offsets, -OFFSET_MAX, OFFSET_MAX):
         return "an offset is beyond all that a topic can hold"
     if not _within(_of_counters(record["counters"]), 0, OFFSET_MAX):
@@ -87,11 +91,16 @@ def _of_counters(counters: Record | None) -> list[int]:
 def _range(record: Record) -> str | None:
     if record["counters"] is None:
         return "a range without counters"
-    counts = [n for one in record["windows"] for n in (one["read"], one["failed"])]
-    counts += [n for one in record["windows"] if one["cost"] for n in (one["cost"]["measured"], one["cost"]["over"])]
+    counts = [n for window in record["windows"] for n in (window["read"], window["failed"])]
+    counts += [
+        n
+        for window in record["windows"]
+        if window["cost"]
+        for n in (window["cost"]["measured"], window["cost"]["over"])
+    ]
     if not _within(counts, 0, COUNT_MAX):
         return "a window of more inputs than a transaction can hold"
-    if not _within([one["start_ms"] for one in record["windows"]], -TIME_MS_MAX, TIME_MS_MAX):
+    if not _within([window["start_ms"] for window in record["windows"]], -TIME_MS_MAX, TIME_MS_MAX):
         return "a time is beyond all calendars"
     for run in record["absences"]:
         if not (run["count"] >= 1 and 0 <= run["offset"] <= OFFSET_MAX):
@@ -104,11 +113,11 @@ def _range(record: Record) -> str | None:
 
 
 def _counts(window: Record) -> list[int]:
-    found = [*window["outcomes"].values(), *window["fields"].values(), *window.get("checks", {}).values()]
-    found += window.get("evictions", {}).values()
-    for one in (*window.get("slices", ()), *window.get("buckets", ())):
-        found += [one["n"], one["s"]]
-    return found + [mean["n"] for mean in window.get("means", ())]
+    counts = [*window["outcomes"].values(), *window["fields"].values(), *window.get("checks", {}).values()]
+    counts += window.get("evictions", {}).values()
+    for cell in (*window.get("slices", ()), *window.get("buckets", ())):
+        counts += [cell["n"], cell["s"]]
+    return counts + [mean["n"] for mean in window.get("means", ())]
 
 
 def _stats(record: Record) -> str | None:
@@ -119,7 +128,7 @@ def _stats(record: Record) -> str | None:
     cumulative = [*lines, *offsets, record["pending"], record["refused_marks"]]
     if not _within(cumulative, -OFFSET_MAX, OFFSET_MAX):
         return "a ledger, an offset or what is pending is beyond all that a topic can hold"
-    if not _within([one["start_ms"] for one in record["windows"]], -TIME_MS_MAX, TIME_MS_MAX):
+    if not _within([window["start_ms"] for window in record["windows"]], -TIME_MS_MAX, TIME_MS_MAX):
         return "a time is beyond all calendars"
     for window in record["windows"]:
         if why := _window(window):
@@ -130,9 +139,9 @@ def _stats(record: Record) -> str | None:
 def _window(window: Record) -> str | None:
     if not _within(_counts(window), -COUNT_MAX, COUNT_MAX):
         return "a count is beyond all that a commit can hold"
-    if any(len(one["values"]) != len(one["dimensions"]) or not one["values"] for one in window["slices"]):
+    if any(len(cell["values"]) != len(cell["dimensions"]) or not cell["values"] for cell in window["slices"]):
         return "a slice that has not one value for each of its dimensions"
-    if not _within([one["bucket"] for one in window["buckets"]], 0, BUCKETS - 1):
+    if not _within([cell["bucket"] for cell in window["buckets"]], 0, BUCKETS - 1):
         return "a bucket of keys that there is not"
     if not _within([total for mean in window["means"] for total in mean["sums"]], -SUM_MAX, SUM_MAX):
         return "the sums of a mean are beyond all that a commit can hold"

@@ -1,19 +1,19 @@
-"""Protobuf messages of a registered schema as Python values, by protobuf's own dynamic messages.
+"""Reader of Protobuf messages of a registered schema as Python values, by protobuf's dynamic messages.
 
-What a message becomes, so that the rules of comparison mean the same on it as on Avro and JSON:
+The values have the types for which the rules of comparison mean the same as for Avro and JSON:
 
 ==========================================  ==========================================================
-a field                                     is
+field                                       value
 ==========================================  ==========================================================
-with presence (message, optional, oneof)    null where it is not set
-without presence                            its default where it is not set: both are the same bytes
+with presence (message, optional, oneof)    null if it is not set
+without presence                            its default if it is not set: both have the same bytes
 repeated; a map                             a list; an object, its keys as text
-an enum                                     the name of its value, its number where it has none
+an enum                                     the name of its value, its number if it has no name
 ``google.protobuf.Timestamp``, `Duration`   its JSON text (RFC 3339, to the nanosecond; ``1.5s``)
 float, double, bytes, all integers          float, bytes, int
 ==========================================  ==========================================================
 
-Fields that the writer schema does not have are an error: they would go uncompared.
+Fields that the writer schema does not have are an error: they would not be compared.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from shadowstream.codecs.typed import Message
 from shadowstream.errors import ConfigError, RecordError
 
 NODES_MAX = 1_000_000
-"""Values in one message: two bytes of an empty message may stand for as many as its type has fields."""
+"""Maximum values in one message: two bytes of an empty message may stand for as many values as its type has fields."""
 TEXTS = frozenset(("google.protobuf.Timestamp", "google.protobuf.Duration"))
-"""Messages that become texts."""
+"""Message types whose values become texts."""
 _INDEXES_MAX = 64
 _INDEX_BYTES_MAX = 5
 
@@ -37,7 +37,7 @@ _INDEX_BYTES_MAX = 5
 class _Field(NamedTuple):
     name: str
     kind: str
-    """scalar, enum, message; for a map that of its values."""
+    """scalar, enum or message; for a map, the kind of its values."""
     is_map: bool
     is_list: bool
     has_presence: bool
@@ -45,9 +45,9 @@ class _Field(NamedTuple):
 
 
 class ProtobufReader:
-    """Reads messages of one schema: framed ones say which of its messages they are, bare ones are `message`.
+    """Reader of messages of one schema. Framed values name their message type; bare values are of type `message`.
 
-    `typed`: each as a `typed.Message`. Raises `RecordError` (``schema``) for descriptors that cannot be used.
+    With `typed`, each value is a `typed.Message`. Raises `RecordError` (``schema``) for unusable descriptors.
     """
 
     def __init__(self, schema: ProtobufSchema, named: str, message: str | None = None, typed: bool = False) -> None:
@@ -64,18 +64,18 @@ class ProtobufReader:
         self._classes: dict[tuple[int, ...] | None, Any] = {}
         self._nodes = 0
         try:
-            # A pool of its own: two schemas may call two messages by one name.
+            # Each schema has its own pool: two schemas may use one name for two messages.
             self._pool = descriptor_pool.DescriptorPool()
             for file in descriptor_pb2.FileDescriptorSet.FromString(schema.descriptors).file:
                 self._pool.Add(file)
             self._file = self._pool.FindFileByName(schema.file)
-        except Exception as error:  # DecodeError, TypeError, KeyError: the pool says them all
+        except Exception as error:  # the pool raises DecodeError, TypeError or KeyError
             raise RecordError(f"{named} has no usable descriptors: {error}", reason="schema") from error
 
     def read(self, value: bytes, start: int) -> Any:
-        """The message that begins at `start`, where framed after the indexes that say which it is.
+        """Decode the message that begins at `start`; in a framed value, the indexes of its type come first.
 
-        Raises `RecordError` (``decode``, ``bounds``, ``schema`` where there is no such message).
+        Raises `RecordError` (``decode``, ``bounds``, or ``schema`` if there is no such message).
         """
         indexes = None
         if start:
@@ -90,11 +90,12 @@ class ProtobufReader:
         if not message.IsInitialized():
             raise RecordError(f"{self._named}: a required field is missing", reason="decode")
         self._nodes = 0
-        found = self._object(message, 1)
-        return Message(message.DESCRIPTOR, found) if self._typed else found
+        decoded = self._object(message, 1)
+        return Message(message.DESCRIPTOR, decoded) if self._typed else decoded
 
     def _indexes(self, value: bytes, start: int) -> tuple[tuple[int, ...], int]:
-        """The path of indexes to a message's type, counts and indexes as zigzag varints; a lone 0 is the first."""
+        """Read the path of indexes to a message's type: count and indexes are zigzag varints; a single 0 is the first
+        type."""
         count, start = self._varint(value, start)
         if not 0 <= count <= _INDEXES_MAX:
             raise RecordError(f"{self._named}: {count} indexes of a message type", reason="framing")
@@ -119,14 +120,14 @@ class ProtobufReader:
             first, *rest = indexes or (0,)
             if min(first, *rest, 0) < 0:
                 raise IndexError(first)
-            found = list(self._file.message_types_by_name.values())[first]
+            descriptor = list(self._file.message_types_by_name.values())[first]
             for index in rest:
-                # As Confluent's serializer for Java counts: entries of maps, which no text has, are not among them.
-                found = [one for one in found.nested_types if not one.GetOptions().map_entry][index]
+                # Count like Confluent's serializer for Java: without map entries, which no schema text contains.
+                descriptor = [nested for nested in descriptor.nested_types if not nested.GetOptions().map_entry][index]
         except (KeyError, IndexError) as error:
             asked = self._message if indexes is None else f"at {list(indexes)}"
             raise RecordError(f"{self._named} has no message {asked}", reason="schema") from error
-        return found
+        return descriptor
 
     # ---------------------------------------------------------------- values
 
@@ -154,13 +155,13 @@ class ProtobufReader:
         value = getattr(message, field.name)
         if field.is_map:
             self._count(len(value))
-            return {_key(name): self._one(field, value[name], depth) for name in value}
+            return {_key(name): self._single(field, value[name], depth) for name in value}
         if field.is_list:
             self._count(len(value))
-            return [self._one(field, one, depth) for one in value]
-        return self._one(field, value, depth)
+            return [self._single(field, item, depth) for item in value]
+        return self._single(field, value, depth)
 
-    def _one(self, field: _Field, value: Any, depth: int) -> Any:
+    def _single(self, field: _Field, value: Any, depth: int) -> Any:
         if field.kind == "message":
             return self._object(value, depth + 1)
         return field.names.get(value, value) if field.kind == "enum" else value
@@ -173,7 +174,7 @@ class ProtobufReader:
     def _fields_of(self, descriptor: Any) -> list[_Field]:
         fields = self._fields.get(descriptor.full_name)
         if fields is None:
-            fields = self._fields[descriptor.full_name] = [_field(one) for one in descriptor.fields]
+            fields = self._fields[descriptor.full_name] = [_field(field) for field in descriptor.fields]
         return fields
 
 
@@ -182,7 +183,7 @@ def _field(field: Any) -> _Field:
     is_map = entry is not None and entry.GetOptions().map_entry
     holds = entry.fields_by_name["value"] if is_map else field
     kind = "message" if holds.message_type is not None else "enum" if holds.enum_type is not None else "scalar"
-    names = {one.number: one.name for one in holds.enum_type.values} if kind == "enum" else {}
+    names = {value.number: value.name for value in holds.enum_type.values} if kind == "enum" else {}
     return _Field(field.name, kind, is_map, field.is_repeated and not is_map, field.has_presence, names)
 
 

@@ -1,4 +1,4 @@
-"""One reader for each writer schema, of whatever kind it is, and one for values without a schema."""
+"""One reader for each writer schema, of any kind, and one for values without a schema."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from shadowstream.errors import RecordError
 
 
 class Reader(Protocol):
-    """Reads bodies of one schema."""
+    """Reader of bodies of one schema."""
 
     def read(self, value: bytes, start: int) -> Any:
-        """The value whose body begins at `start`; raises `RecordError` (``decode``, ``bounds``)."""
+        """Decode the body that begins at `start`; raise `RecordError` (``decode``, ``bounds``)."""
         ...
 
 
@@ -28,11 +28,11 @@ def reader_of(
     names: json_values.DuplicateNames = "error",
     typed: bool = False,
 ) -> Reader:
-    """The reader of a schema; `message`: of a bare Protobuf body, its full name; `names`: as `json_values.read`;
-    `typed`: see `typed`.
+    """Create the reader of a schema.
 
-    Raises `RecordError` (``bounds``, ``schema``) for a schema that cannot be used, `ConfigError` where a package is
-    missing that this kind needs.
+    `message` is the full name of a bare Protobuf body's type; for `names` see `json_values.read`; for `typed` see
+    the module `typed`. Raises `RecordError` (``bounds``, ``schema``) for an unusable schema, and `ConfigError` if
+    the package for this kind of schema is missing.
     """
     if isinstance(schema, JsonSchema):
         from shadowstream.codecs.json_schema import JsonReader
@@ -46,7 +46,7 @@ def reader_of(
 
 
 class Unschemed:
-    """Reads values that no schema wrote: JSON, texts in UTF-8, or bytes as they are."""
+    """Reader of values without a schema: JSON, texts in UTF-8, or bytes."""
 
     def __init__(self, format: Literal["json", "text", "bytes"], names: json_values.DuplicateNames = "error") -> None:
         json: Callable[[bytes], Any] = partial(json_values.read, names=names)
@@ -66,16 +66,16 @@ def _text(value: bytes) -> str:
 
 
 def read_each(reader: Reader, values: Iterable[bytes], start: int, what: str = "the value") -> list[Any]:
-    """One value or `RecordError` for each of `values`; `what`: how an error names them."""
+    """Decode each of `values` to its value or a `RecordError`; `what` names the values in errors."""
     values = list(values)
-    if isinstance(reader, AvroReader) and (found := reader.read_all(values, start)) is not None:
-        return found
+    if isinstance(reader, AvroReader) and (decoded := reader.read_all(values, start)) is not None:
+        return decoded
     return [read_or_error(reader, value, start, what) for value in values]
 
 
 def read_or_error(reader: Reader, value: bytes, start: int, what: str = "the value") -> Any:
-    """The value, or what is wrong with it; see `blame` for what else a reader may raise."""
+    """Decode a value, or return its `RecordError`; `blame` describes which other errors are raised."""
     try:
         return reader.read(value, start)
-    except BaseException as error:  # noqa: BLE001 - `record_error` raises on what is not the fault of the bytes
+    except BaseException as error:  # noqa: BLE001 - `record_error` re-raises errors that the bytes do not cause
         return record_error(error, what)

@@ -1,4 +1,5 @@
-"""Which paths the values of an Avro schema may have: what a path of the config is held against before anything runs."""
+"""The paths that values of an Avro schema can have. Paths in the config are checked against them before a trial
+runs."""
 
 from __future__ import annotations
 
@@ -13,9 +14,9 @@ _NAMED = ("record", "error", "enum", "fixed")
 
 
 def may_hold(schema: ParsedSchema, names: Sequence[str | None]) -> bool:
-    """Whether some value of the schema may have anything at a path; None stands for a star.
+    """Whether some value of the schema can have a part at a path; None stands for a star.
 
-    Elements of lists may be called by any name, since a rule may call them by a key.
+    Elements of lists may have any name, since a rule may name them by a key.
 
     >>> array = {"type": "array", "items": {"type": "record", "name": "I", "fields": [{"name": "p", "type": "int"}]}}
     >>> order = {"type": "record", "name": "O", "fields": [{"name": "items", "type": array}]}
@@ -46,25 +47,26 @@ def _may_hold(schema: ParsedSchema, names: Sequence[str | None], types: dict[str
 
 
 def paths_in(schema: ParsedSchema) -> list[str]:
-    """Paths of the schema's fields, elements of lists and maps under a star; not those of deep or endless types."""
+    """Paths of the schema's fields; elements of lists and maps appear as a star. Deep and recursive types are cut
+    off."""
     return list(dict.fromkeys(_paths(schema, (), dict(_types(schema)))))[:PATHS_MAX]
 
 
-def _paths(schema: ParsedSchema, at: tuple[str, ...], types: dict[str, Any]) -> Iterator[str]:
-    if at:
-        yield ".".join(at)
-    if len(at) >= DEPTH_MAX:
+def _paths(schema: ParsedSchema, path: tuple[str, ...], types: dict[str, Any]) -> Iterator[str]:
+    if path:
+        yield ".".join(path)
+    if len(path) >= DEPTH_MAX:
         return
     schema = types.get(schema, schema) if isinstance(schema, str) else schema
     if isinstance(schema, list):
         for branch in schema:
-            yield from _paths(branch, at, types)
+            yield from _paths(branch, path, types)
     elif isinstance(schema, dict):
         for field in schema.get("fields", ()):
-            yield from _paths(field["type"], (*at, field["name"]), types)
+            yield from _paths(field["type"], (*path, field["name"]), types)
         for inner in ("items", "values"):
             if inner in schema:
-                yield from _paths(schema[inner], (*at, "*"), types)
+                yield from _paths(schema[inner], (*path, "*"), types)
 
 
 def _types(schema: ParsedSchema) -> Iterator[tuple[str, Any]]:

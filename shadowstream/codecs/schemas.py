@@ -1,4 +1,4 @@
-"""Writer schemas: where they come from (handed in), and one way to parse them."""
+"""Writer schemas: the protocol of their sources, and their parser."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from shadowstream.codecs.logical_types import without_invalid
 from shadowstream.errors import RecordError
 
 ParsedSchema = Any
-"""What `fastavro.parse_schema` returns: a dict, for a bare type a str, for a union a list."""
+"""The result of `fastavro.parse_schema`: a dict, for a bare type a str, for a union a list."""
 
 
 class JsonSchema(NamedTuple):
-    """A JSON Schema: its text, and the texts of those that it refers to, by the names it calls them."""
+    """A JSON Schema: its text, and the texts of the schemas that it refers to, by the names in its references."""
 
     text: str
     references: tuple[tuple[str, str], ...] = ()
 
 
 class ProtobufSchema(NamedTuple):
-    """Protobuf: a serialized FileDescriptorSet, imports before their users, and the name of the schema's own file."""
+    """A Protobuf schema: a serialized FileDescriptorSet, imports before their users, and the name of the schema's own
+    file."""
 
     descriptors: bytes
     file: str
@@ -33,38 +34,38 @@ Schema = ParsedSchema | JsonSchema | ProtobufSchema
 
 
 class SchemaSource(Protocol):
-    """Writer schemas by id. Sources with I/O stand at the edge (`shadowstream.kafka.schemas.registry`)."""
+    """Source of writer schemas by id. Sources with I/O are at the edge (`shadowstream.kafka.schemas.registry`)."""
 
     def by_id(self, schema_id: SchemaId) -> Schema:
-        """The schema of that id, GUID or fingerprint.
+        """The schema of an id, GUID or fingerprint.
 
-        Raises `RecordError` (reason ``schema``) where there is none or it cannot be used, and a `RegistryError`
-        where that cannot be known now.
+        Raises `RecordError` (reason ``schema``) if it does not exist or is unusable, and `RegistryError` while the
+        registry cannot answer.
         """
         ...
 
     def latest_id(self, subject: str) -> int | None:
-        """The newest schema of a subject, None where the subject has none."""
+        """The id of a subject's newest schema; None if the subject has none."""
         ...
 
 
 class NoSchemas:
-    """No schema at all, for topics that are all JSON."""
+    """An empty source, for topics that are all JSON."""
 
     def by_id(self, schema_id: SchemaId) -> Schema:
-        """Raises `RecordError`: there is none."""
+        """Raise `RecordError`: no schema exists."""
         raise RecordError(
             f"{named(schema_id)} is unknown: the config names no source; set schemas.dir or schemas.registry",
             reason="schema",
         )
 
     def latest_id(self, subject: str) -> int | None:
-        """None: there is none."""
+        """None: no schema exists."""
         return None
 
 
 def named(schema_id: SchemaId) -> str:
-    """How messages call a schema.
+    """The description of a schema in messages.
 
     >>> named(7), named(bytes(8))
     ('schema 7', 'schema of fingerprint 0000000000000000')
@@ -73,19 +74,20 @@ def named(schema_id: SchemaId) -> str:
 
 
 def fingerprint_of(schema: ParsedSchema) -> bytes:
-    """CRC-64-AVRO of the canonical form, 8 bytes as they stand in a value (Avro specification, single-object)."""
+    """CRC-64-AVRO of the canonical form: 8 bytes, in the order of a value's prefix (Avro specification, single-
+    object)."""
     return bytes.fromhex(fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO"))
 
 
 def is_avro(schema: Schema) -> bool:
-    """Whether it is a parsed Avro schema, and none of the other kinds."""
+    """Whether a schema is a parsed Avro schema."""
     return not isinstance(schema, JsonSchema | ProtobufSchema)
 
 
 def parse(text: str, references: dict[str, Any] | None = None) -> ParsedSchema:
     """Parse the text of an Avro schema; `references` are parsed types of other files, by full name.
 
-    Raises ValueError with what is wrong.
+    Raises ValueError that describes the error.
 
     >>> parse('{"type": "recrod", "name": "Score", "fields": []}')
     Traceback (most recent call last):

@@ -1,8 +1,8 @@
-"""Whether many values surely fit an Avro schema, told from columns of their types.
+"""Fast check whether many values surely fit an Avro schema, from columns of their types.
 
-fastavro's `validate` looks at one value after another, at the cost of writing it. Here each field of all values is one
-column, and a column fits if the set of its types does (and its ints are in range). A yes is final; a no only means that
-each value has to be validated by itself: of schemas or values beyond what is known here nothing is said.
+fastavro's `validate` checks one value after another, at the cost of writing it. Here each field of all values is a
+column. A column fits if the set of its types fits, and its ints are in range. A yes is final. A no only means that
+each value must be validated individually: the check does not cover all schemas and values.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BITS = {"int": 31, "long": 63}
 
 
 class Shape(NamedTuple):
-    """What is known of a schema: a primitive by its types, or a record, an array or a map by its parts."""
+    """The known part of a schema: a primitive by its types; a record, an array or a map by its parts."""
 
     kind: str
     types: frozenset[type]
@@ -39,7 +39,8 @@ class Shape(NamedTuple):
 
 
 def shape_of(schema: ParsedSchema, optional: bool = False) -> Shape | None:
-    """The shape of a schema that is made of primitives, records, arrays, maps and optional ones of these; else None."""
+    """The shape of a schema of primitives, records, arrays, maps and optional ones of these; None for any other
+    schema."""
     null = frozenset({_NULL}) if optional else frozenset[type]()
     if isinstance(schema, list):
         branches = [branch for branch in schema if branch != "null"]
@@ -79,10 +80,10 @@ def fit(values: Sequence[Any], shape: Shape) -> bool:
         if not values:
             return True
     if shape.kind in _BITS:
-        most = 1 << _BITS[shape.kind]
-        return bool(-most <= min(values) and max(values) < most)
+        limit = 1 << _BITS[shape.kind]
+        return bool(-limit <= min(values) and max(values) < limit)
     if shape.kind == "record":
-        # With each of the names found in each value, the sum tells whether any has more.
+        # Each value has all the names below, so a larger sum of lengths means that some value has other fields.
         if sum(map(len, values)) != len(shape.names) * len(values):
             return False
         try:

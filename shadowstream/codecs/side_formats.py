@@ -1,24 +1,24 @@
-"""How the values of each side of a family of topics are written."""
+"""Formats of the values of each side, for one production output topic."""
 
 from __future__ import annotations
 
 from shadowstream.config import Config, Format
 from shadowstream.records import Side
 
-_SELF_TELLING = Format()
+_SELF_DESCRIBING = Format()
 
 
 def side_formats(config: Config, topic: str) -> tuple[Format, Format, Format]:
-    """By `Side`, of production's output `topic` and what is compared with it."""
+    """The formats of production's output `topic` and of the topics compared with it, indexed by `Side`."""
     formats, candidate, twin = config.schemas.formats, config.candidate, config.twin
-    production = formats.get(topic, _SELF_TELLING)
-    shadow = _SELF_TELLING
+    production = formats.get(topic, _SELF_DESCRIBING)
+    shadow = _SELF_DESCRIBING
     if candidate.topic is not None:
-        shadow = formats.get(candidate.topic, _SELF_TELLING)
+        shadow = formats.get(candidate.topic, _SELF_DESCRIBING)
     elif candidate.output_format == "bytes":
-        # Written by our runner, which puts no header of a registry there.
+        # shadowstream's runner writes this topic, without registry headers.
         shadow = production.model_copy(update={"header": False})
-    return production, shadow, formats.get(twin.topic, _SELF_TELLING) if twin else _SELF_TELLING
+    return production, shadow, formats.get(twin.topic, _SELF_DESCRIBING) if twin else _SELF_DESCRIBING
 
 
 def needs_headers(config: Config, side: Side) -> bool:

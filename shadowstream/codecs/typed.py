@@ -1,9 +1,9 @@
-"""Values that know their type, where two values of equal fields may be of two types.
+"""Values with their types, for places where two values of equal fields may have different types.
 
-A decoded value is plain Python everywhere but in the comparison of two Avro or Protobuf values, and plain there too
-but at the places where the schemas leave open which type stands there, or name two. At such a place stands a `Typed`:
-its value and its `Kind`, which says by what the schemas call it and with which types of the other side it is one type.
-On the way there a union's value is a `Branch` (from `AvroReader`), a whole message a `Message` (`ProtobufReader`).
+Decoded values are plain Python, with one exception: the comparison of two Avro or Protobuf values. There too they
+are plain, except where the schemas allow several types or name two different types. At such a place the value is a
+`Typed`: a value and its `Kind`. The kind holds the type's name and its matching types on the other side. Before that
+step, a union's value is a `Branch` (from `AvroReader`), and a whole message a `Message` (from `ProtobufReader`).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ class Kind(NamedTuple):
     """A type at one place of one side's schema."""
 
     name: str
-    """By what differences show it: its full name, or its primitive type."""
+    """The name in differences: the full name, or the primitive type."""
     is_named: bool = True
     place: int = 0
-    """Among the types that its side has there: the index in a union, else 0."""
+    """The index in a union of its own side, else 0."""
     partners: frozenset[int] = frozenset()
-    """Places of the other side's types there that are the same type."""
+    """Indexes of the other side's types that are the same type."""
     key: str = ""
-    """Equal for two types of which any two equal values agree; without one its name is."""
+    """Equal for two types of which any two equal values agree; if empty, the name is used."""
 
 
 class Typed:
@@ -37,7 +37,7 @@ class Typed:
         self.kind, self.value = kind, value
 
     def agrees(self, other: Typed) -> bool:
-        """Whether the other side's value is of the same type."""
+        """Whether the other side's value has the same type."""
         return other.kind.place in self.kind.partners
 
     def __repr__(self) -> str:
@@ -61,7 +61,7 @@ class Message(NamedTuple):
 
 
 def bare(value: Any) -> Any:
-    """The value as plain Python, to its last element: what functions of the config and declared changes are given.
+    """The value as plain Python at every level, for functions of the config and declared changes.
 
     >>> bare({"events": [Typed(Kind("Placed"), {"id": 1})]})
     {'events': [{'id': 1}]}
@@ -73,44 +73,47 @@ def bare(value: Any) -> Any:
     return [bare(inner) for inner in value] if isinstance(value, list) else value
 
 
-def same(one: Any, other: Any) -> bool:
+def same(production: Any, shadow: Any) -> bool:
     """Whether two values are strictly equal: types before values, NaN equal to itself.
 
     >>> same([1, float("nan")], [1, float("nan")]), same(1, 1.0), same({"a": 0}, {"a": False})
     (True, False, False)
     """
-    if isinstance(one, Typed) and isinstance(other, Typed):
-        return one.agrees(other) and same(one.value, other.value)
-    if type(one) is not type(other):
+    if isinstance(production, Typed) and isinstance(shadow, Typed):
+        return production.agrees(shadow) and same(production.value, shadow.value)
+    if type(production) is not type(shadow):
         return False
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(inner, other[name]) for name, inner in one.items())
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return equal(one, other) if type(one) in FLOATS else bool(one == other)
+    if isinstance(production, dict):
+        return production.keys() == shadow.keys() and all(
+            same(inner, shadow[name]) for name, inner in production.items()
+        )
+    if isinstance(production, list):
+        return len(production) == len(shadow) and all(map(same, production, shadow))
+    return equal(production, shadow) if type(production) in FLOATS else bool(production == shadow)
 
 
-def promoted(one: Any, other: Any) -> tuple[Any, Any]:
-    """An int and a float as two numbers of one kind; a text and bytes as bytes; all else as it is.
+def promoted(production: Any, shadow: Any) -> tuple[Any, Any]:
+    """Convert an int and a float to two numbers of one kind, and a text and bytes to bytes; other values stay
+    unchanged.
 
     >>> promoted(1, 1.5), promoted(b"a", "b")
     ((1.0, 1.5), (b'a', b'b'))
     """
-    types = {type(one), type(other)}
+    types = {type(production), type(shadow)}
     if int in types and types <= NUMBERS and len(types) > 1:
-        return as_float(one), as_float(other)
+        return as_float(production), as_float(shadow)
     if types == {str, bytes}:
-        return as_bytes(one), as_bytes(other)
-    return one, other
+        return as_bytes(production), as_bytes(shadow)
+    return production, shadow
 
 
 def as_bytes(text: str | bytes) -> bytes:
-    """A text as Avro writes it."""
+    """A text in its Avro encoding; bytes stay unchanged."""
     return text.encode() if isinstance(text, str) else text
 
 
 def as_float(number: Any) -> Any:
-    """An int as the float that it equals, or an `ExactFloat` where there is none; all else as it is.
+    """The float that equals an int, or an `ExactFloat` if there is none; other values stay unchanged.
 
     >>> as_float(5), as_float(2**53 + 1).exact
     (5.0, Decimal('9007199254740993'))

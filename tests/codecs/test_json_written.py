@@ -82,7 +82,7 @@ def test_what_orjson_knows_is_known_beside_a_large_number() -> None:
     [
         ({"a": [1, {2}]}, "a.1: set has no JSON form"),
         ({"a": [LARGE, {"b": b"x"}]}, "a.1.b: bytes has no JSON form"),
-        ({"a": {1: 2}}, "a: a field is called 1"),
+        ({"a": {1: 2}}, "a: the field name 1"),
         ({"a": Decimal("NaN")}, "a: NaN has no JSON form"),
         ({"a": Decimal("Infinity"), "b": LARGE}, "a: Infinity has no JSON form"),
         ({"a": 10**5000}, "a: int has no JSON form"),

@@ -150,7 +150,8 @@ PLANTED = (
     Planted("bytes are cut at two", decoding(bytes, lambda raw: raw[:2])),
     Planted("a branch is dropped", replacing(lambda *_: True, "agrees", where=typed.Typed)),
     Planted(
-        "a name is dropped", both(*(replacing(_of_one_kind, "are_one", where=one) for one in (avro_types, evolution)))
+        "a name is dropped",
+        both(*(replacing(_of_one_kind, "is_same_type", where=one) for one in (avro_types, evolution))),
     ),
     Planted("a message's index is dropped", replacing(_one_message, "_indexes", where=ProtobufReader)),
     Planted("an alias is not looked at", replacing(_no_alias, "_partner", where=evolution)),
