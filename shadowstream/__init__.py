@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DiffRow", "DriftEvent", "Output", "Verdict", "subscribe"]
 
-# Each name is loaded by whoever asks for it: a candidate needs no Kafka client for `Output`, and a program that has
-# just been started can be interrupted without a traceback.
+# Names are imported on first access: a candidate needs no Kafka client for `Output`, and a program can be interrupted
+# without a traceback right after its start.
 _ROOMS = {
     "DiffRow": "shadowstream.public_records",
     "DriftEvent": "shadowstream.public_records",

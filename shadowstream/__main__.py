@@ -1,7 +1,7 @@
 """``python -m shadowstream``, and the program of that name: the command line, which Ctrl-C may end at any moment.
 
-Importing takes a second, and an exception in the middle of it would be a traceback. Until the command has handlers of
-its own, SIGINT and SIGTERM therefore end the process at once and without a word: nothing has begun.
+Importing takes a second, and an exception during that time would print a traceback. Until the command has installed
+its own handlers, SIGINT and SIGTERM therefore end the process at once and silently: nothing has begun.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 from types import FrameType
 
 ROLES = ("run", "join", "judge", "labels", "alerts", "up")
-"""Commands that run until they are asked to end: to be asked is no failure."""
+"""Commands that run until they are asked to end: such a request is no failure."""
 INTERRUPTED = 128  # plus the signal's number, as shells have it
 
 
@@ -22,7 +22,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
 def main() -> None:
     """Run the program."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Whoever starts us in the background with SIGINT ignored has meant it.
+        # A parent that starts this process in the background with SIGINT ignored has done so on purpose.
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _end)
     from shadowstream.cli import main as command_line

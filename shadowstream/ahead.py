@@ -1,15 +1,15 @@
-"""Records dated ahead of the clock: which they are, and how long one of them is waited for.
+"""Records with a time ahead of the clock: their detection, and the bound on waiting for their partners.
 
-Event time is believed for what it says of the record, and not for what it says of the others. A record dated a day
-ahead counts in the window of its own time, like any other: were it moved to another window, the window would depend on
-the clock of whoever reads it. But it moves no watermark, or a single one of them would close the windows of a day.
+The event time of a record is trusted for that record, not for other records. A record dated a day ahead counts in
+the window of its own time, like any other: in another window, the result would depend on the reader's clock. But it
+moves no watermark; otherwise a single one would close the windows of a day.
 
-The clock that decides begins with the wall's, or with the watermark of before a restart if that is later, and goes on
-as the wall's does. Where that is set back it stands still for a moment. Where it is set forward it follows, so that a
-wrong date may pass.
+The deciding clock starts at wall time, or at the watermark from before a restart if that is later, and runs with the
+wall clock. If the wall clock is set back, the deciding clock stops for a moment. If it is set forward, the deciding
+clock follows, and wrong dates may pass.
 
-Where nothing but time ends what waits, a record dated ahead is waited for until the watermark reaches the limit as it
-was when the record was read. So a date of the year 9999 does not keep it open for ever.
+Where only time ends the wait for a partner, a record dated ahead waits until the watermark reaches the limit that
+held when the record was read. So a date in the year 9999 does not keep it open forever.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ NEVER = -(2**63)
 
 
 class Ahead:
-    """The limit beyond which event times move nothing. `records` counts the records beyond it.
+    """The limit beyond which event times move no watermark. `records` counts the records beyond it.
 
     >>> ahead = Ahead(1_000)
     >>> ahead.newest([5, 7_000, 9], 100), ahead.newest([2_000], 100), ahead.newest([1_090], 50)
     (9, None, 1090)
     """
 
-    def __init__(self, most_ms: int) -> None:
-        self._most_ms = most_ms
+    def __init__(self, ahead_max_ms: int) -> None:
+        self._ahead_max_ms = ahead_max_ms
         self._clock_ms = self._wall_ms = NEVER
         self._due_ms: dict[tuple[int, int], int] = {}
         self.records = 0
@@ -40,23 +40,24 @@ class Ahead:
         else:
             self._clock_ms += max(0, now_ms - self._wall_ms)
         self._wall_ms = now_ms
-        return self._clock_ms + self._most_ms
+        return self._clock_ms + self._ahead_max_ms
 
     def reached(self, watermark_ms: int) -> None:
-        """Take a watermark of before a restart for a wall time that has been: the clock may be set back since."""
+        """Treat a watermark from before a restart as an earlier wall time: the wall clock may have been set back
+        since."""
         self._clock_ms = max(self._clock_ms, watermark_ms)
 
     def newest(self, times_ms: Sequence[int], now_ms: int) -> int | None:
-        """The greatest of these event times that is not too far ahead; None where all are."""
+        """The greatest of these event times within the limit; None if all are beyond it."""
         limit, newest = self.limit_ms(now_ms), max(times_ms)
         if newest <= limit:
             return newest
         return max((time_ms for time_ms in times_ms if time_ms <= limit), default=None)
 
     def note(self, side: int, offsets: Sequence[int], times_ms: Sequence[int], old: int = 0) -> None:
-        """Remember until when those of these records are waited for that are dated beyond the limit. The first `old` of
-        them have been counted before."""
-        limit = self._clock_ms + self._most_ms
+        """Remember the limit for those of these records that are beyond it. The first `old` of them have been counted
+        before."""
+        limit = self._clock_ms + self._ahead_max_ms
         if max(times_ms) <= limit:
             return
         beyond = [i for i, time_ms in enumerate(times_ms) if time_ms > limit]
@@ -64,11 +65,11 @@ class Ahead:
         self.records += sum(i >= old for i in beyond)
 
     def due_ms(self, side: int, offset: int, time_ms: int) -> int:
-        """The event time that stands for a record where only time ends its wait."""
+        """The event time that counts for a record if only time ends its wait."""
         return self._due_ms.get((side, offset), time_ms) if self._due_ms else time_ms
 
     def due_of_all(self, side: int, offsets: Sequence[int], times_ms: Sequence[int]) -> Sequence[int]:
-        """As `due_ms`, of many."""
+        """`due_ms` of many records."""
         if not self._due_ms:
             return times_ms
         return [self.due_ms(side, offset, time_ms) for offset, time_ms in zip(offsets, times_ms, strict=True)]
@@ -79,6 +80,6 @@ class Ahead:
         return bool(self._due_ms)
 
     def keep(self, side: int, offsets: Collection[int]) -> None:
-        """Forget the records of a side but these."""
+        """Forget the records of a side except these."""
         waiting = set(offsets)
         self._due_ms = {name: due for name, due in self._due_ms.items() if name[0] != side or name[1] in waiting}

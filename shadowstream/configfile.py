@@ -1,11 +1,11 @@
-"""The config of a trial from its YAML file: every error at once, each with file, line, key and what to do.
+"""Loader of a trial's config from its YAML file: reports every error at once, each with file, line, key and remedy.
 
-What YAML is understood, and how ``${VAR}`` works, stands in `shadowstream.yamlfile`; what the keys mean, in
-`shadowstream.config`. Two things are done between them:
+`shadowstream.yamlfile` defines the supported YAML and ``${VAR}``; `shadowstream.config` defines the keys. This
+module adds two steps:
 
-- `schemas.dir` and `candidate.files` are relative to the config file and come out absolute;
-- below `kafka.client` every scalar is taken as it is written, since librdkafka reads text: a password of ``0123``
-  keeps its zero.
+- `schemas.dir` and `candidate.files` are relative to the config file and become absolute.
+- Below `kafka.client` every scalar keeps its text, since librdkafka reads text: a password of ``0123`` keeps its
+  zero.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _KEY_IN_MESSAGE = re.compile(r"([a-z_]+(?:\.[a-z_]+)*): ")
 
 
 class ConfigFileError(ConfigError):
-    """Everything that is wrong with a config file; `problems` are in the order of its lines."""
+    """All errors of a config file; `problems` are in the order of its lines."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = sorted(problems, key=lambda problem: problem.line)
@@ -54,19 +54,19 @@ class ConfigFileError(ConfigError):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A config and the file that it came from."""
+    """A config and its file."""
 
     file: str
     config: Config
     lines: Mapping[Where, int]
 
     def problem(self, message: str, where: Where = ()) -> Problem:
-        """A problem that only a look outside shows; its key is the message's beginning, ``key.path: …``, or `where`."""
+        """A problem found outside the file; its key is the message's beginning, ``key.path: …``, or `where`."""
         return _locate(self.file, self.lines, where, message)
 
 
 def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> Config:
-    """The config of a YAML file; `environ` is where ``${VAR}`` is looked up, by default the process's.
+    """Load the config of a YAML file; `environ` holds the values of ``${VAR}``, by default the process's environment.
 
     Raises:
         ConfigFileError: with every problem of the file.
@@ -76,23 +76,23 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None)
 
 
 def open_source(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> Source:
-    """As `load`, with the lines of the keys, for problems that only a look outside the file shows."""
+    """Load like `load`, and keep the lines of the keys for problems found outside the file."""
     document = read(Path(path), os.environ if environ is None else environ)
     file = os.fspath(path)
-    found = [_problem(file, document.lines, where, message, line) for line, where, message in document.problems]
+    problems = [_problem(file, document.lines, where, message, line) for line, where, message in document.problems]
     config = None
-    if not found or isinstance(document.data, dict):
+    if not problems or isinstance(document.data, dict):
         _take_as_written(document)
         _make_absolute(document.data, Path(path).absolute().parent)
         try:
-            # Strict: what an editor's JSON Schema check refuses is refused here too.
+            # Strict: reject everything that an editor's JSON Schema check rejects.
             config = Config.model_validate(document.data, strict=True)
         except ValidationError as error:
-            found += _explained(file, document, error.errors(include_url=False))
+            problems += _explained(file, document, error.errors(include_url=False))
         except ConfigError as error:
-            found.append(_locate(file, document.lines, (), str(error)))
-    if found or config is None:
-        raise ConfigFileError(found)
+            problems.append(_locate(file, document.lines, (), str(error)))
+    if problems or config is None:
+        raise ConfigFileError(problems)
     return Source(file, config, document.lines)
 
 
@@ -102,7 +102,7 @@ def masked(config: Config) -> dict[str, Any]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """What to do about an unknown name: the nearest known one, else all of them.
+    """The hint for an unknown name: the nearest known one, else all known ones.
 
     >>> nearest("boostrap", ["bootstrap", "client"])
     "did you mean 'bootstrap'?"
@@ -156,7 +156,7 @@ def _locate(file: str, lines: Mapping[Where, int], where: Where, message: str) -
 
 
 def _known(where: Where, lines: Mapping[Where, int]) -> Where:
-    """The nearest place above that has a line."""
+    """The nearest enclosing place that has a line."""
     while where not in lines:
         where = where[:-1]
     return where
@@ -164,46 +164,46 @@ def _known(where: Where, lines: Mapping[Where, int]) -> Where:
 
 def _explained(file: str, document: Document, errors: list[ErrorDetails]) -> list[Problem]:
     problems: list[Problem] = []
-    told: set[Where] = set()
+    reported: set[Where] = set()
     for error in errors:
-        # Of a value that may be of several types pydantic tells an error for each, below a place that does not exist.
+        # For a value of several possible types, pydantic reports an error for each, below a place that does not exist.
         where = error["loc"] if error["type"] == "missing" else _known(error["loc"], document.lines)
-        if where in told or isinstance(error["input"], Unusable):
+        if where in reported or isinstance(error["input"], Unusable):
             continue
         several = len(where) < len(error["loc"])
         if not several and error["type"] == "value_error":
             problems.append(_locate(file, document.lines, where, str(error.get("ctx", {}).get("error", error["msg"]))))
             continue
-        told.add(where)
+        reported.add(where)
         message = _message(error, where, document, several)
         problems.append(_problem(file, document.lines, where, message))
     return problems
 
 
 def _message(error: ErrorDetails, where: Where, document: Document, several: bool) -> str:
-    kind, found = error["type"], _shown(error["input"], where, document)
+    kind, shown = error["type"], _shown(error["input"], where, document)
     about = _about(where)
     if kind == "extra_forbidden":
         return f"unknown key; {nearest(str(where[-1]), _names(where[:-1]))}"
     if kind == "missing":
         return f"is missing; add it{about}"
     if several:
-        return f"expected a text, a number or true/false, found {found}{about}"
+        return f"expected a text, a number or true/false, found {shown}{about}"
     if kind in _KINDS:
         wanted, hint = _KINDS[kind]
-        return f"expected {wanted}, found {found}; {hint}{about}"
+        return f"expected {wanted}, found {shown}; {hint}{about}"
     if kind == "literal_error":
         choices = _choices(_field(where))
         close = difflib.get_close_matches(str(error["input"]), choices, n=1)
-        return f"{found} is not one of {', '.join(choices)}" + (f"; did you mean {close[0]!r}?" if close else "")
+        return f"{shown} is not one of {', '.join(choices)}" + (f"; did you mean {close[0]!r}?" if close else "")
     if kind == "string_pattern_mismatch":
-        return f"{found} does not look right; write it{about}"
-    said = error["msg"].replace("Input should be", "must be").replace(" after validation", "")
-    return f"{said[0].lower()}{said[1:]}, found {found}{about}"
+        return f"{shown} does not look right; write it{about}"
+    message = error["msg"].replace("Input should be", "must be").replace(" after validation", "")
+    return f"{message[0].lower()}{message[1:]}, found {shown}{about}"
 
 
 def _shown(value: Any, where: Where, document: Document) -> str:
-    """What stands in the file, and never what a variable holds or what may be a password."""
+    """The text in the file; never the content of a variable or a possible password."""
     if value is None:
         return "nothing"
     if isinstance(value, Mapping):
@@ -217,24 +217,24 @@ def _shown(value: Any, where: Where, document: Document) -> str:
 
 
 def _model_in(annotation: Any) -> type[Model] | None:
-    """The model that a field's type is or holds: itself, in a list, or optional."""
+    """The model in a field's type: itself, in a list, or optional."""
     if isinstance(annotation, type) and issubclass(annotation, Model):
         return annotation
     return next(filter(None, map(_model_in, typing.get_args(annotation))), None)
 
 
 def _field(where: Where) -> FieldInfo | None:
-    """The field of the config at a place; None where there is none, as below `kafka.client`."""
+    """The field of the config at a place; None if there is none, as below `kafka.client`."""
     model: type[Model] | None = Config
-    found: FieldInfo | None = None
+    field: FieldInfo | None = None
     for part in where:
         if isinstance(part, int):
             continue
-        found = model.model_fields.get(part) if model else None
-        if found is None:
+        field = model.model_fields.get(part) if model else None
+        if field is None:
             return None
-        model = _model_in(found.annotation)
-    return found
+        model = _model_in(field.annotation)
+    return field
 
 
 def _names(where: Where) -> Iterable[str]:
@@ -253,6 +253,6 @@ def _choices(field: FieldInfo | None) -> list[str]:
 
 
 def _about(where: Where) -> str:
-    """What the key is for: its own description, or the part's that it stands in."""
+    """The purpose of the key: its own description, or that of the enclosing part."""
     field = _field(where)
     return f" ({field.description})" if field and field.description else ""

@@ -1,7 +1,7 @@
-"""The JSON Schema (draft 7) of the config file, for editors: ``# yaml-language-server: $schema=config.schema.json``.
+"""JSON Schema (draft 7) of the config file, for editors: ``# yaml-language-server: $schema=config.schema.json``.
 
-Made from the models, so that it cannot say other things than they do; `shadowstream schema config` prints it, and a
-test compares the copy in `schemas/`. It knows keys, types and ranges. Rules between keys are the models' alone.
+It is generated from the models, so that both always agree. `shadowstream schema config` prints it, and a test
+compares the copy in `schemas/`. It covers keys, types and ranges. Only the models check rules between keys.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from shadowstream.config import Config
-from shadowstream.topics import NAME_PATTERN  # the only place that knows what a trial may be called
+from shadowstream.topics import NAME_PATTERN  # the only definition of a valid trial name
 
 _DIALECT = "http://json-schema.org/draft-07/schema#"
 _VARIABLE = {
@@ -30,7 +30,7 @@ class _Draft7(GenerateJsonSchema):
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of the config file, in draft 7.
 
-    A ``${VAR}`` may stand wherever a scalar may, whatever the scalar's type.
+    A ``${VAR}`` is allowed in place of any scalar, of any type.
     """
     made = Config.model_json_schema(ref_template="#/definitions/{model}", schema_generator=_Draft7)
     definitions = made.pop("$defs")
@@ -46,7 +46,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _with_variable(part: dict[str, Any]) -> dict[str, Any]:
-    """`part` such that a variable fits too; draft 7 ignores what stands beside a `$ref`, so that goes below allOf."""
+    """Allow a variable in `part`. Draft 7 ignores keys beside a `$ref`, so the reference moves below allOf."""
     outer = {key: part[key] for key in _OUTER if key in part}
     inner = {key: value for key, value in part.items() if key not in _OUTER}
     if "$ref" in inner:

@@ -1,17 +1,17 @@
-"""Whose fault an error is, and what the caller must do about it.
+"""Errors by cause and by the caller's reaction.
 
 =====================  =====================================================  =========
-error                  whose, and what follows                                exit code
+error                  cause, and reaction                                    exit code
 =====================  =====================================================  =========
-`ConfigError`          the operator's: say what, where, what to do            2
-`IsolationError`       the plan would touch production: never caught          1
-`RecordError`          this record's: dead letter, counted, stream goes on    none
-`BrokerError`          the broker's: retry, abort and rewind, or exit         1
-`TakenOver`            nobody's: another run has this place, exit for good    5
-`StoreError`           the disk's here: exit, and its supervisor tries again    1
-`RegistryError`        the schema registry's: what needs the schema waits     none
-`CandidateError`       the candidate's: an outcome, never a crash             none
-`ShadowstreamBug`      ours: please report                                    1
+`ConfigError`          the operator's input: report what, where, remedy       2
+`IsolationError`       a plan that would affect production: never caught      1
+`RecordError`          this record: dead letter, counted, stream continues    none
+`BrokerError`          the broker: retry, abort and rewind, or exit           1
+`TakenOver`            another run has taken this place: exit for good        5
+`StoreError`           the local disk: exit, and the supervisor tries again   1
+`RegistryError`        the schema registry: records wait for their schema     none
+`CandidateError`       the candidate: an outcome, never a crash               none
+`ShadowstreamBug`      shadowstream itself: please report                     1
 =====================  =====================================================  =========
 """
 
@@ -19,19 +19,19 @@ from __future__ import annotations
 
 
 class ShadowstreamError(Exception):
-    """Root of every error that shadowstream raises on purpose."""
+    """Root of all errors that shadowstream raises deliberately."""
 
 
 class ConfigError(ShadowstreamError):
-    """What the operator gave cannot be used; the message says what, where and what to do."""
+    """The operator's input is unusable; the message names the problem, the place and the remedy."""
 
 
 class IsolationError(ShadowstreamError):
-    """Going on could write to production, commit to its group or slow it down. Never caught."""
+    """Continuing could write to production, commit to its group or slow it down. Never caught."""
 
 
 class RecordError(ShadowstreamError):
-    """One record cannot be used. It ends in the dead letter and in exactly one outcome.
+    """One record is unusable. It gets a dead letter and exactly one outcome.
 
     `reason` is a short stable word (``framing``, ``schema``, ``decode``, ``bounds``) for counting.
     """
@@ -44,8 +44,8 @@ class RecordError(ShadowstreamError):
 class BrokerError(ShadowstreamError):
     """The broker or the client failed.
 
-    `retriable`: the same call again. `abortable`: abort the transaction, load the committed state, seek, go on.
-    Neither: the process ends and its supervisor starts it again.
+    `retriable`: repeat the same call. `abortable`: abort the transaction, load the committed state, seek, continue.
+    Neither: the process ends and its supervisor restarts it.
     """
 
     def __init__(self, message: str, *, retriable: bool = False, abortable: bool = False, fatal: bool = False) -> None:
@@ -56,19 +56,21 @@ class BrokerError(ShadowstreamError):
 
 
 class TakenOver(BrokerError):
-    """A later run of the same trial and instance has this process's place. Started again, it would throw that one
-    out, and so on for ever: it ends for good."""
+    """A later run of the same trial and instance has taken this process's place.
+
+    After a restart, this process would evict the later run in turn, and so on forever. So it ends for good.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(message, fatal=True)
 
 
 class StoreError(ShadowstreamError):
-    """This machine's disk is full or fails. What was kept on it can be had again from the broker."""
+    """The local disk is full or fails. Its content can be restored from the broker."""
 
 
 class RegistryError(BrokerError):
-    """The schema registry cannot be asked now: what needs a schema that is not known yet waits, all else goes on."""
+    """The schema registry is unavailable: records that need an unknown schema wait, all others continue."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retriable=True)
@@ -86,4 +88,4 @@ class CandidateError(ShadowstreamError):
 
 
 class ShadowstreamBug(ShadowstreamError):
-    """A state that our own rules forbid. The message says which rule."""
+    """A violated invariant of shadowstream. The message names the rule."""

@@ -1,4 +1,4 @@
-"""What a role lets others watch: its metrics, and whether it turns and is ready."""
+"""Metrics, liveness and readiness of one role."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from shadowstream.metrics import Metrics
 
 TURN_MAX_S = 30.0
 Phase = Literal["consuming", "begun", "produced", "offsets_sent", "committing", "committed"]
-"""Where between two commits a process stands, in this order: reading; the transaction has begun; its records are with
-the client; its offsets are with the coordinator; the commit has been called; it has returned. One can die in each."""
+"""The phase of a process between two commits, in this order: reading; the transaction has begun; its records are with
+the client; its offsets are with the coordinator; the commit has been called; it has returned. A process can die in
+each."""
 
 
 class Claim(Protocol):
     """A process's claim to its place among the trial's processes (`kafka.ownership`)."""
 
     def take(self) -> None:
-        """Claim the place, before anybody is fenced."""
+        """Claim the place, before any other process is fenced."""
         ...
 
     def check(self, *, now: bool = False) -> None:
-        """Raise `TakenOver` where another run has claimed it since."""
+        """Raise `TakenOver` if another run has claimed it since."""
         ...
 
 
 class Unclaimed:
-    """In the place of a claim where nobody else can be there."""
+    """A claim for roles of which no second process can exist."""
 
     def take(self) -> None:
         """Do nothing."""
@@ -51,17 +52,17 @@ class Watch:
         self.phase: Phase = "consuming"
         self.claim: Claim = Unclaimed()
         self.busy = ""
-        """What the role is at, where that takes long: a sentence for whoever asks for its health."""
+        """The long operation that the role is performing: a sentence for health checks."""
         self.own_process = False
-        """Whether the role has the process for itself, and may set what counts for the whole of it."""
+        """Whether the role has the process to itself, and may change process-wide settings."""
         self._turned = time.monotonic()
 
     def turned(self) -> None:
-        """The loop has turned once more."""
+        """Record that the loop has completed a turn."""
         self._turned = time.monotonic()
 
     def reached(self, phase: Phase) -> None:
-        """The process has come so far in its commit; the watchdog names the phase, and a chaos test kills in it."""
+        """Record the commit phase of the process; the watchdog names the phase, and a chaos test kills in it."""
         self.phase = phase
 
     @property

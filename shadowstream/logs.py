@@ -1,9 +1,9 @@
-"""Logging in one place: one event a line, named by a fixed word, with its data beside it and no secret in it.
+"""Logging: one event a line, with a fixed name, data beside it, and no secrets.
 
-Off a terminal a line is a JSON object ``{"event": "client_error", "level": "warning", "room": "kafka",
-"timestamp": "2013-01-01T05:00:00.000000Z", …}``; on one it is readable, and coloured unless ``NO_COLOR`` is set.
-Lines go to stderr, for stdout is for data. An event's name is a fixed lower-case word that dashboards may rely on:
-whatever varies is data. Lines of other libraries (the standard `logging`) take the same road.
+Outside a terminal, a line is a JSON object ``{"event": "client_error", "level": "warning", "room": "kafka",
+"timestamp": "2013-01-01T05:00:00.000000Z", …}``. On a terminal it is readable, and coloured unless ``NO_COLOR`` is
+set. Lines go to stderr, because stdout is for data. The name of an event is a fixed lower-case word that dashboards
+may rely on; everything variable is data. Lines of other libraries (the standard `logging`) are handled the same way.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def get_logger(room: str) -> Logger:
 
     >>> get_logger("joiner").debug("partition_assigned", partition=3)
     """
-    # Not by structlog.configure: a program that has us as a library keeps its own settings.
+    # Not by structlog.configure: a program that uses shadowstream as a library keeps its own settings.
     logger: Logger = structlog.wrap_logger(
         logging.getLogger(f"shadowstream.{room}"),
         processors=[structlog.stdlib.filter_by_level, *_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -61,13 +61,13 @@ def configure_logging(json: bool | None = None, level: str = "info") -> None:
     for old in [old for old in root.handlers if isinstance(old, _Stderr)]:
         root.removeHandler(old)
     root.addHandler(handler)
-    # Other libraries speak to developers: what they say below a warning is noise to an operator.
+    # Other libraries log for developers: below a warning, their lines are noise to an operator.
     root.setLevel(logging.DEBUG if level == "debug" else max(logging.WARNING, _number(level)))
     logging.getLogger("shadowstream").setLevel(_number(level))
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Writes to what `sys.stderr` is at that time, so that whoever replaces it sees the lines."""
+    """A handler that writes to the current `sys.stderr`, so that a replacement of it receives the lines."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
@@ -78,7 +78,7 @@ class _Stderr(logging.StreamHandler[TextIO]):
 
     @stream.setter
     def stream(self, _: TextIO) -> None:
-        """Whatever is set, stderr it is."""
+        """Ignore the value: the stream is always stderr."""
 
 
 def _number(level: str) -> int:
@@ -86,7 +86,7 @@ def _number(level: str) -> int:
 
 
 def _room(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Lines of other libraries say which one spoke."""
+    """Add the name of the library to lines of other libraries."""
     record = event.get("_record")
     if record is not None:
         event["room"] = record.name
@@ -110,8 +110,8 @@ _SHARED: list[Any] = [
 
 
 def _rendering(as_json: bool, *, colors: bool) -> list[Any]:
-    # Redaction stands last before rendering, behind whatever adds data. No tracebacks with local variables: they
-    # hold records and passwords.
+    # Redaction is the last step before rendering, after all steps that add data. Tracebacks omit local variables,
+    # which hold records and passwords.
     if as_json:
         without_locals = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         return [

@@ -1,4 +1,4 @@
-"""What must never be shown: which names hold secrets, and how a value looks without them."""
+"""Masking of secrets: the names that hold secrets, and values without them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 MASK = "***"
 _DEPTH_MAX = 16
 _SECRET = re.compile(
-    r"(?:^|[._-])sasl[._-]"  # the mechanism is no secret, but one rule is easier to trust than two
+    r"(?:^|[._-])sasl[._-]"  # the mechanism is no secret, but a single rule is easier to trust
     r"|(?:^|[._-])ssl[._-]key(?:[._-]|$)"
     r"|passw(?:or)?d|passphrase|secret|credential|token|api[._-]?key|private[._-]?key|authorization|user[._-]info",
     re.IGNORECASE,
@@ -18,7 +18,7 @@ _USERINFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
 def is_secret(name: str) -> bool:
-    """Whether values under this name are secret: all of ``sasl.*`` and ``ssl.key.*``, passwords, tokens and their kin.
+    """Whether values under this name are secret: all of ``sasl.*`` and ``ssl.key.*``, passwords, tokens and similar.
 
     >>> is_secret("sasl.password"), is_secret("ssl.key.location"), is_secret("ssl.keystore.password")
     (True, True, True)

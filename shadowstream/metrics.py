@@ -1,6 +1,6 @@
-"""Every metric in one table: what roles set, what `/metrics` shows and what docs/metrics.md says come from here.
+"""Table of all metrics: the source of the metrics of roles, of `/metrics` and of docs/metrics.md.
 
-Each metric has the label ``shadow`` (the trial's name) besides its own, and none has a label without a bound.
+In addition to its own labels, each metric has the label ``shadow`` (the trial's name). Every label is bounded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 class Metric(NamedTuple):
-    """One row of the table. `roles` are those that show it."""
+    """One row of the table. `roles` are the roles with this metric."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
@@ -112,7 +112,7 @@ DECISIONS = ("promote", "reject", "not_yet")
 
 
 class Metrics:
-    """The metrics of one role in one process, in a registry of their own.
+    """The metrics of one role in one process, in a separate registry.
 
     >>> metrics = Metrics("fraud", "joiner")
     >>> metrics.add("pairs_total", 3, outcome="match")
@@ -145,7 +145,7 @@ class Metrics:
                     name, metric.help, labels, registry=self.registry, buckets=SECONDS
                 )
             if set(metric.labels) <= {"role"}:
-                # Shown at 0 from the start: a series that begins with its first event hides it from `increase()`.
+                # Export 0 from the start: `increase()` misses the first event of a series that begins with it.
                 made.labels(shadow=shadow, **dict.fromkeys(metric.labels, role))
 
     def add(self, name: str, amount: float = 1, **labels: str) -> None:
@@ -162,12 +162,12 @@ class Metrics:
         self._gauges[name].labels(shadow=self._shadow, **labels).set(value)
 
     def observe(self, name: str, seconds: float, **labels: str) -> None:
-        """Add to a histogram."""
+        """Add an observation to a histogram."""
         self._histograms[name].labels(shadow=self._shadow, **labels).observe(seconds)
 
 
 def page() -> str:
-    """docs/metrics.md."""
+    """The text of docs/metrics.md."""
     lines = [
         "# Metrics",
         "",

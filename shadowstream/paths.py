@@ -1,10 +1,10 @@
-r"""The language of paths, wherever a config names a part of a value: rules, identity, labels, dimensions, checks,
-redaction, means, criteria.
+r"""Paths to parts of a value, as a config names them in rules, identity, labels, dimensions, checks, redaction, means
+and criteria.
 
 A path names fields and list indices from the outside in, by dots: ``items.0.price``. A ``*`` stands for any one name
 or index. A dot, a backslash or a lone star inside a name is escaped by a backslash: ``a\.b`` is one name. As in
-JSONPath ``items[0]`` and ``items[*]`` are ``items.0`` and ``items.*``; ``$`` is the whole value, and before a path it
-may be left out. ``$.`` is the field with the empty name.
+JSONPath ``items[0]`` and ``items[*]`` are ``items.0`` and ``items.*``; ``$`` is the whole value, and is optional before
+a path. ``$.`` is the field with the empty name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
 ROOT = "$"
 STAR = None
 ABSENT = object()
-"""The value of a field that is not there."""
+"""The value of an absent field."""
 
 
 def parse_path(text: str) -> list[str | None]:
@@ -35,31 +35,31 @@ def parse_path(text: str) -> list[str | None]:
     (['items', '0', 'price'], [])
     """
     names: list[str | None] = []
-    if text in ("", ROOT):  # a difference of whole values stands at ""
+    if text in ("", ROOT):  # a difference of whole values has the path ""
         return names
-    at = len(ROOT) + (text[1] == ".") if text.startswith((f"{ROOT}.", f"{ROOT}[")) else 0
+    begin = len(ROOT) + (text[1] == ".") if text.startswith((f"{ROOT}.", f"{ROOT}[")) else 0
     while True:
-        match = _NAME.match(text, at)
-        end = match.end() if match else at
+        match = _NAME.match(text, begin)
+        end = match.end() if match else begin
         if end < len(text) and text[end] != ".":
             raise ConfigError(f"path {text!r}: ends in a backslash; write \\\\ for a backslash in a name")
-        names += _part(text[at:end])
+        names += _part(text[begin:end])
         if end == len(text):
             return names
-        at = end + 1
+        begin = end + 1
 
 
 def _part(part: str) -> list[str | None]:
-    """The names between two dots: one, and the indexes in brackets behind it."""
+    """The names between two dots: a name, and the indexes in brackets after it."""
     indexed = _INDEXED.fullmatch(part)
     if indexed is None:
         return [STAR if part == "*" else _ESCAPED.sub(r"\1", part)]
-    found: list[str | None] = [STAR if one == "*" else one for one in indexed[2][1:-1].split("][")]
-    return [*_part(indexed[1]), *found] if indexed[1] else found
+    indexes: list[str | None] = [STAR if index == "*" else index for index in indexed[2][1:-1].split("][")]
+    return [*_part(indexed[1]), *indexes] if indexed[1] else indexes
 
 
 def parse_one(text: str) -> list[str]:
-    """The names of a path that leads to one value. Raises `ConfigError` for a star, which leads to several.
+    """The names of a path that leads to a single value. Raises `ConfigError` for a star, which leads to several.
 
     >>> parse_one("items[0].price"), parse_one(r"\\*")
     (['items', '0', 'price'], ['*'])
@@ -67,7 +67,7 @@ def parse_one(text: str) -> list[str]:
     parsed = parse_path(text)
     names = [name for name in parsed if name is not None]
     if len(names) < len(parsed):
-        raise ConfigError(f"path {text!r}: a star names several values, and one is needed here; name it")
+        raise ConfigError(f"path {text!r}: a star names several values, and a single one is needed here; name it")
     return names
 
 
@@ -77,7 +77,7 @@ def names_several(path: str) -> bool:
 
 
 def join_path(names: Iterable[str | None]) -> str:
-    """The text of a path, with what would be misread escaped; None is a star.
+    """The text of a path, with escapes for ambiguous names; None is a star.
 
     >>> join_path(["items", "0", "unit.price"])
     'items.0.unit\\\\.price'
@@ -91,7 +91,7 @@ def join_path(names: Iterable[str | None]) -> str:
 
 
 def value_at(value: Any, names: Sequence[str]) -> Any:
-    """What a decoded value holds at a path without stars, null included; `ABSENT` where it holds nothing.
+    """The part of a decoded value at a path without stars, null included; `ABSENT` if there is none.
 
     >>> value_at({"items": [{"unit.price": 3}]}, parse_one(r"items[0].unit\\.price"))
     3

@@ -1,7 +1,7 @@
-"""What subscribers get: the records of diff, drift and verdict as frozen classes, field by field as in ``schemas/``.
+"""Records for subscribers: diff, drift and verdict as frozen classes, field by field as in ``schemas/``.
 
-The meaning of each field stands in its schema and in docs/topics.md. Every row also has `at`, its own place: under
-at-least-once a row may come again, and then it has the same `at`.
+The schemas and docs/topics.md define each field. Every row also has `at`, its own coordinate. Under at_least_once a
+row may be delivered again, with the same `at`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class DiffRow:
-    """One outcome that is not a plain match (of those a sample). The last row of a pair id wins."""
+    """One outcome; plain matches appear only as a sample. The last row of a pair id is valid."""
 
     at: RecordId
     pair_id: str
@@ -78,7 +78,7 @@ class DriftEvent:
 
 @dataclass(frozen=True, slots=True)
 class CriterionVerdict:
-    """Where one criterion stands."""
+    """The state of one criterion."""
 
     rate: str
     unit: str
@@ -117,7 +117,7 @@ class CriterionVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """How much production differs from itself at a path: pairs with its twin, and those that differ there."""
+    """The difference of production from itself at a path: pairs with its twin, and those that differ there."""
 
     path: str
     n: int
@@ -126,7 +126,7 @@ class Noise:
 
 @dataclass(frozen=True, slots=True)
 class SliceExcess:
-    """A slice that holds an excess of mismatches."""
+    """A slice with an excess of mismatches."""
 
     dimensions: tuple[str, ...]
     values: tuple[str, ...]
@@ -139,7 +139,7 @@ class SliceExcess:
 
 @dataclass(frozen=True, slots=True)
 class OpenIncident:
-    """An open incident, with what people said of it."""
+    """An open incident, with the operators' acknowledgements and mutes."""
 
     id: str
     subject: str
@@ -155,7 +155,7 @@ class OpenIncident:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A person's word that stands before the evidence."""
+    """An operator's decision that takes precedence over the evidence."""
 
     decision: str
     by: str
@@ -166,7 +166,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """One line of conservation: what must be equal."""
+    """One line of conservation: two numbers that must be equal."""
 
     ledger: int
     place: str
@@ -186,7 +186,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One evaluation; the last of a revision counts."""
+    """One evaluation; the last of a revision is valid."""
 
     at: RecordId
     name: str
@@ -230,7 +230,7 @@ class Verdict:
 
 Row = DiffRow | DriftEvent | Verdict
 ROWS: Mapping[str, type[Row]] = {"diff": DiffRow, "drift": DriftEvent, "verdict": Verdict}
-"""The class of each topic's rows; the topic's name is also its schema's."""
+"""The class of each topic's rows; the topic's name is also its schema's name."""
 
 
 def row_of(topic: str, record: Mapping[str, Any], at: RecordId) -> Row:
@@ -247,18 +247,18 @@ def row_of(topic: str, record: Mapping[str, Any], at: RecordId) -> Row:
 
 
 def _maker(kind: type[Any]) -> Callable[[Mapping[str, Any]], Any]:
-    """From a mapping with a value for each field of a class of ours to an object of it."""
+    """A function from a mapping with a value for each field to an object of the class."""
     hints = get_type_hints(kind)
     parts = [(field.name, _converter(hints[field.name])) for field in fields(kind)]
-    return lambda values: kind(*(values[name] if turn is None else turn(values[name]) for name, turn in parts))
+    return lambda values: kind(*(values[name] if convert is None else convert(values[name]) for name, convert in parts))
 
 
 def _converter(hint: Any) -> Callable[[Any], Any] | None:
-    """What turns a decoded value into what the type says; None where the value is that already."""
+    """The function that converts a decoded value to the type; None if the value has it already."""
     if isinstance(hint, UnionType):
-        (inner,) = (one for one in get_args(hint) if one is not NoneType)
-        there = _converter(inner)
-        return None if there is None else lambda value: None if value is None else there(value)
+        (inner,) = (kind for kind in get_args(hint) if kind is not NoneType)
+        convert = _converter(inner)
+        return None if convert is None else lambda value: None if value is None else convert(value)
     if get_origin(hint) is tuple:
         each = _converter(get_args(hint)[0])
         return tuple if each is None else lambda values: tuple(map(each, values))

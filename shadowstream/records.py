@@ -38,7 +38,7 @@ COMMIT_HEADER = "c"
 
 
 class Side(IntEnum):
-    """Where a record stands in a comparison. A task has the first two or, with a twin, all three."""
+    """The side of a record in a comparison. A task has the first two or, with a twin, all three."""
 
     PRODUCTION = 0
     SHADOW = 1
@@ -46,7 +46,7 @@ class Side(IntEnum):
 
     @property
     def word(self) -> str:
-        """The side's name as it appears in topics, metrics and reports."""
+        """The side's name in topics, metrics and reports."""
         return _WORDS[self]
 
 
@@ -159,11 +159,11 @@ Headers = list[tuple[str, bytes]] | None
 
 @dataclass(slots=True, frozen=True)
 class Batch:
-    """Columns of records of one place, in offset order. All columns have one length.
+    """Columns of records of one partition, in offset order. All columns have the same length.
 
-    `times_ms` are the records' timestamps (event time). `headers` is empty where nobody asked for them
-    (reading headers is dear), else one entry a record. `lost` says why none of its records can be read, where that is
-    so: nothing but their offsets is known then.
+    `times_ms` are the records' timestamps (event time). `headers` has one entry a record, or is empty if no reader
+    needs them (reading headers is expensive). `lost` is the reason why none of the records can be read; then only
+    their offsets are known.
     """
 
     place: Place
@@ -178,11 +178,11 @@ class Batch:
         return len(self.offsets)
 
     def below(self, offset: int) -> Batch:
-        """Those of the records that lie below an offset."""
-        return self.part(0, sum(one < offset for one in self.offsets))
+        """The records below an offset."""
+        return self.part(0, sum(record_offset < offset for record_offset in self.offsets))
 
     def part(self, begin: int, end: int) -> Batch:
-        """Its records from the one at `begin` to before that at `end`."""
+        """The records from index `begin` to before index `end`."""
         offsets, times_ms = self.offsets[begin:end], self.times_ms[begin:end]
         keys, values = self.keys[begin:end], self.values[begin:end]
         return Batch(self.place, offsets, times_ms, keys, values, self.headers[begin:end], self.lost)

@@ -1,25 +1,27 @@
-"""The revision: a digest of everything that evidence is bound to. Two trials with one revision try the same candidate.
+"""The revision: a digest of everything that evidence depends on. Two trials with the same revision test the same
+candidate.
 
-In it: the candidate's files, `candidate.files`, what of the config changes what the candidate writes or how it is
-judged, and the writer schemas of `schemas.dir`. Not in it: where Kafka is, secrets, limits, paths of this machine.
+It includes the candidate's files, `candidate.files`, all config that affects the candidate's output or its
+judgement, and the writer schemas of `schemas.dir`. It excludes the address of Kafka, secrets, limits and paths of
+this machine.
 
 The candidate's files are found and read **without importing it**, so that a gate needs none of its dependencies:
 
 ====================================  =========================================================================
 `candidate.call` names                hashed
 ====================================  =========================================================================
-a module that stands alone            that file
-a module in a package                 every file below the package's top, but caches and hidden ones
-a module below a namespace package    the same of the first real package on the way, else of the module's folder
-a part of shadowstream (the demo)     every file of that part, so that a release of ours is no new candidate
+a single module                       that file
+a module in a package                 every file below the top package, except caches and hidden files
+a module below a namespace package    the same for the first real package on the way, else the module's folder
+a part of shadowstream (the demo)     every file of that part, so that a release of shadowstream is no new candidate
 ====================================  =========================================================================
 
-A package beyond `FILES_MAX` files or `BYTES_MAX` bytes is not hashed silently: the files that matter must be named in
-`candidate.files`, and the module itself is hashed with them. What a candidate imports from other distributions is not
-seen: name its lock file in `candidate.files`.
+A package beyond `FILES_MAX` files or `BYTES_MAX` bytes is not hashed silently: `candidate.files` must name the
+relevant files, and the module itself is hashed with them. Imports from other distributions are not covered: name the
+candidate's lock file in `candidate.files`.
 
-A candidate that is a job of its own (`candidate.topic`) has no code here: `candidate.version` stands for it, and
-whoever deploys that job must change the version with it; `candidate.files` are hashed as well where they are given.
+An external candidate (`candidate.topic`) has no code here: `candidate.version` represents it, and each deployment of
+the job must change the version. `candidate.files`, if given, are hashed as well.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ from shadowstream.errors import ConfigError
 FILES_MAX = 2_000
 BYTES_MAX = 100_000_000
 _FORMAT = 1
-_OURS = "shadowstream"
+_OWN_PACKAGE = "shadowstream"
 _ANY_NAME = "*"
 _CACHES = {"__pycache__", "node_modules"}
 _STATE = ("state", "warm_up_records", "warm_up_ms")
@@ -51,7 +53,7 @@ _COMPILED = {".pyc", ".pyo"}
 
 
 class Located(NamedTuple):
-    """Where a candidate's code is: the module's own file, and the file or folder that is hashed."""
+    """The place of a candidate's code: the module's own file, and the file or folder that is hashed."""
 
     module: Path
     root: Path
@@ -70,9 +72,9 @@ def revision_of(config: Config) -> str:
         "files": sorted(digest for name in config.candidate.files for digest in _declared(name)),
         "schemas": _schemas(config.schemas.dir) if config.schemas.dir else [],
         "config": {
-            **_what_runs(config.candidate),
+            **_candidate_config(config.candidate),
             "identity": config.identity.model_dump(mode="json"),
-            **_what_compares(config.compare),
+            **_compare_config(config.compare),
             "judge": config.judge.model_dump(mode="json"),
             **_labels(config),
             **({"twin": config.twin.topic} if config.twin else {}),
@@ -83,50 +85,50 @@ def revision_of(config: Config) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _what_compares(compare: Compare) -> dict[str, Any]:
-    """What the config says of comparison, with the files of the functions that it names."""
+def _compare_config(compare: Compare) -> dict[str, Any]:
+    """The config of the comparison, with the files of the functions that it names."""
     called = sorted(set(compare.calls))
     return {
         "rules": [rule.model_dump(mode="json") for rule in compare.rules],
         "added_fields": compare.added_fields,
-        "expected": [one.model_dump(mode="json") for one in compare.expected],
+        "expected": [change.model_dump(mode="json") for change in compare.expected],
         "calls": [(call, _function_files(call)) for call in called],
-        **_what_counts(compare),
+        **_counted_config(compare),
     }
 
 
-def _what_counts(compare: Compare) -> dict[str, Any]:
-    """What is counted of a pair beside its outcome, where anything is: other bounds would add up to one rate."""
-    said = compare.model_dump(mode="json", include={"checks", "latency", "dimensions"})
-    found = {name: item for name, item in said.items() if item}
-    return found | ({"values_max": compare.values_max} if compare.dimensions else {})
+def _counted_config(compare: Compare) -> dict[str, Any]:
+    """Additional counts of a pair, if configured: other bounds would add up to the same rate."""
+    config = compare.model_dump(mode="json", include={"checks", "latency", "dimensions"})
+    counted = {name: item for name, item in config.items() if item}
+    return counted | ({"values_max": compare.values_max} if compare.dimensions else {})
 
 
 def _function_files(call: str) -> list[tuple[str, str]]:
-    """The files of a function of the config, as of a candidate."""
+    """The files of a function of the config, found like those of a candidate."""
     try:
         located = locate(call)
         return _digests(located.root, "compare")
     except ConfigError as error:
         raise ConfigError(str(error).replace("candidate.call", "compare", 1)) from error
     except _TooLarge:
-        # What decides is its module; files beside it can be named in candidate.files.
+        # Only its module is hashed; candidate.files can name further files.
         return [(located.module.name, _digest("compare", located.module))]
 
 
 def _labels(config: Config) -> dict[str, Any]:
-    """What makes an answer right; not where the store is."""
+    """The definition of a correct answer, without the place of the store."""
     return {"labels": config.labels.model_dump(mode="json", exclude={"store_dir"})} if config.labels else {}
 
 
 def _formats(config: Config) -> dict[str, Any]:
-    """How values are read that do not say it themselves."""
-    formats = {topic: one.model_dump(mode="json") for topic, one in config.schemas.formats.items()}
+    """The formats of values that do not describe themselves."""
+    formats = {topic: format.model_dump(mode="json") for topic, format in config.schemas.formats.items()}
     return {"formats": formats} if formats else {}
 
 
-def _what_runs(candidate: Candidate) -> dict[str, str | int | None]:
-    """What the config says of the candidate beside its files."""
+def _candidate_config(candidate: Candidate) -> dict[str, str | int | None]:
+    """The config of the candidate, in addition to its files."""
     if candidate.topic is not None:
         return {"topic": candidate.topic, "group": candidate.group, "version": candidate.version}
     return {
@@ -141,14 +143,14 @@ def _what_runs(candidate: Candidate) -> dict[str, str | int | None]:
 def locate(call: str) -> Located:
     """Find the module of an entry point ``package.module:callable`` without importing it, and prove the callable.
 
-    Raises `ConfigError` where there is no such module, or its source does not define the name at its top level.
+    Raises `ConfigError` if there is no such module, or its source does not define the name at its top level.
     """
     module_name, _, name = call.partition(":")
     located = _find_module(module_name)
     if located.module.suffix == ".py":
         known = set(_top_level_names(located.module))
         if name not in known and not known & {_ANY_NAME, "__getattr__"}:
-            public = [one for one in known if not one.startswith("_")]
+            public = [known_name for known_name in known if not known_name.startswith("_")]
             raise ConfigError(f"candidate.call: {located.module} defines no {name!r}; {nearest(name, public)}")
     return located
 
@@ -172,13 +174,13 @@ def _find_module(module_name: str) -> Located:
         if not folders:
             raise ConfigError(f"candidate.call: {'.'.join([top, *rest][:depth])!r} is a module, not a package")
         here, folders = _step_into(folders, part, ".".join([top, *rest[: depth - 1]]))
-        # Our own top is no candidate: its releases must not make a new one of the demo's.
-        if root is None or (top == _OURS and depth == 1):
+        # shadowstream itself is no candidate: its releases must not change the revision of the demo's candidate.
+        if root is None or (top == _OWN_PACKAGE and depth == 1):
             root = _root(here)
     if here is None:
         raise ConfigError(f"candidate.call: {module_name!r} is a folder without __init__.py; name a module in it")
-    # In a namespace package a module's neighbours are all that can be told to belong to it.
-    in_namespace = bool(rest) and root == here and here.name != "__init__.py" and top != _OURS
+    # In a namespace package, only the files in the same folder certainly belong to a module.
+    in_namespace = bool(rest) and root == here and here.name != "__init__.py" and top != _OWN_PACKAGE
     return Located(here, here.parent if in_namespace else root or here)
 
 
@@ -187,20 +189,20 @@ def _root(file: Path | None) -> Path | None:
 
 
 def _find_top(top: str) -> ModuleSpec | None:
-    """As an import with the working folder first on the path would find it: the runner imports so."""
+    """Find a top-level module like an import with the working folder first on the path, as in the runner."""
     importlib.invalidate_caches()
     spec = PathFinder.find_spec(top, ["", *(folder for folder in sys.path if folder)])
     if spec is not None and spec.origin is not None:
         return spec
     try:
-        # Built-in modules, and what an editable install finds by a hook of its own.
+        # Built-in modules, and modules of editable installs with their own import hook.
         return importlib.util.find_spec(top) or spec
     except ValueError:  # a module that was loaded without a spec, such as __main__
         return spec
 
 
 def _step_into(folders: list[Path], part: str, parent: str) -> tuple[Path | None, list[Path]]:
-    """The file of a submodule and, of a package, its folders; by the import system's order of preference."""
+    """The file of a submodule and, of a package, its folders; in the import system's order of preference."""
     for folder in folders:
         package = folder / part / "__init__.py"
         if package.is_file():
@@ -224,13 +226,13 @@ def _top_level_names(file: Path) -> Iterator[str]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"candidate.call: {file} cannot be read: {error}") from error
     yield from _bound(tree.body)
-    # Names made while it runs: only an import could tell them, and the runner's will.
+    # Names created at run time are only known after an import, which the runner performs.
     if any(isinstance(node, ast.Name) and node.id in ("globals", "exec") for node in ast.walk(tree)):
         yield _ANY_NAME
 
 
 def _bound(statements: Iterable[ast.stmt]) -> Iterator[str]:
-    """Names that statements bind, those inside of if, try, with, for and while too; `*` where nobody can tell."""
+    """Names that statements bind, also inside if, try, with, for and while; `*` if they are unknown."""
     for statement in statements:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield statement.name
@@ -280,8 +282,10 @@ def _declared(name: str) -> list[tuple[str, str]]:
 
 
 def _schemas(folder: str) -> list[tuple[str, str]]:
-    at = Path(folder)
-    files = sorted(one for kind in ("avsc", "json", "proto") for one in at.glob(f"*.{kind}")) if at.is_dir() else []
+    path = Path(folder)
+    files = (
+        sorted(file for kind in ("avsc", "json", "proto") for file in path.glob(f"*.{kind}")) if path.is_dir() else []
+    )
     if not files:
         raise ConfigError(
             f"schemas.dir: {folder} is no folder with <id>.<subject>.avsc files; it is relative to the config file"
@@ -290,7 +294,7 @@ def _schemas(folder: str) -> list[tuple[str, str]]:
 
 
 class _TooLarge(Exception):
-    """Says by what."""
+    """The folder exceeds a limit; the message names the limit."""
 
 
 def _digests(root: Path, key: str = "candidate.call") -> list[tuple[str, str]]:

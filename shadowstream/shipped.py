@@ -1,4 +1,4 @@
-"""Files that the package ships: the schemas of our own topics and of the config."""
+"""Files in the package: the schemas of shadowstream's topics and of the config."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def schema_dir() -> Path:
-    """The folder of our schemas: the top of a checkout, or inside an installed package."""
+    """The folder of the schemas: the top of a checkout, or inside an installed package."""
     package = Path(str(resources.files("shadowstream")))
     checkout = package.parent / "schemas"
     return checkout if (checkout / "stats.avsc").is_file() else package / "_schemas"

@@ -1,8 +1,8 @@
-"""Whether the functions that a config names can be called as they will be, read from their files, never imported.
+"""Check whether the functions named in a config can be called as intended. Reads their files, and never imports them.
 
-Refused is what is sure: a coroutine function, a generator function, a wrong number of arguments. What only an import
-could tell (a decorated function, a name bound twice, one that another module defines) is left to whoever loads it
-(`runner.candidate`, `compare.hooks`), which asks the same of the object.
+Only certain errors are rejected: a coroutine function, a generator function, a wrong number of arguments. Cases that
+need an import (a decorated function, a name bound twice, a name from another module) are left to the loaders
+(`runner.candidate`, `compare.hooks`), which check the object in the same way.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class Called(NamedTuple):
-    """A function of the config: its key, its entry point, how many arguments it gets, and which, in words."""
+    """A function of the config: its key, its entry point, the number of its arguments, and their description."""
 
     key: str
     call: str
@@ -30,19 +30,19 @@ class Called(NamedTuple):
 
 
 def problems_of(config: Config) -> Iterator[str]:
-    """What is wrong with the functions of a config, each with its key first."""
+    """The errors in the functions of a config, each with its key first."""
     candidate = config.candidate
     if candidate.call is not None:
-        found = _definition(candidate.call)
-        if found is not None and candidate.state != "none":
-            yield from _of_class(candidate, *found)
-        elif found is not None:
+        definition = _definition(candidate.call)
+        if definition is not None and candidate.state != "none":
+            yield from _of_class(candidate, *definition)
+        elif definition is not None:
             what = "one decoded value" if candidate.takes == "value" else "one list of decoded values"
-            yield from _of(Called("candidate.call", candidate.call, 1, what), *found)
-    for one in _hooks(config):
-        found = _definition(one.call)
-        if found is not None:
-            yield from _of(one, *found)
+            yield from _of(Called("candidate.call", candidate.call, 1, what), *definition)
+    for hook in _hooks(config):
+        definition = _definition(hook.call)
+        if definition is not None:
+            yield from _of(hook, *definition)
 
 
 def _hooks(config: Config) -> Iterator[Called]:
@@ -54,22 +54,22 @@ def _hooks(config: Config) -> Iterator[Called]:
         for entry in rule.normalise:
             if ":" in entry:
                 yield Called("compare.rules", entry, 1, "one value")
-    for one in config.compare.expected:
-        if one.call is not None:
-            yield Called("compare.expected", one.call, 2, pair)
+    for change in config.compare.expected:
+        if change.call is not None:
+            yield Called("compare.expected", change.call, 2, pair)
 
 
 def _definition(call: str) -> tuple[Path, ast.stmt] | None:
-    """The one statement that binds an entry point's name at its module's top level; None where that is not sure."""
+    """The single statement that binds an entry point's name at its module's top level; None unless certain."""
     module, _, name = call.partition(":")
     try:
         file = locate(f"{module}:{name}").module
         tree = ast.parse(file.read_bytes()) if file.suffix == ".py" else None
-    except (ConfigError, SyntaxError, ValueError, OSError):  # the revision tells of it
+    except (ConfigError, SyntaxError, ValueError, OSError):  # the revision reports it
         return None
     if tree is None:
         return None
-    bound = [one for one in tree.body if _binds(one, name)]
+    bound = [statement for statement in tree.body if _binds(statement, name)]
     mentioned = sum(
         isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Load) for node in ast.walk(tree)
     )
@@ -85,16 +85,16 @@ def _binds(statement: ast.stmt, name: str) -> bool:
     return False
 
 
-def _of(one: Called, file: Path, statement: ast.stmt) -> Iterator[str]:
+def _of(called: Called, file: Path, statement: ast.stmt) -> Iterator[str]:
     if isinstance(statement, _Function) and not statement.decorator_list:
-        yield from _of_function(one, file, statement, bound=0)
+        yield from _of_function(called, file, statement, bound=0)
     elif isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Lambda):
-        name = one.call.partition(":")[2]
-        yield from _of_arguments(one, f"{file}:{statement.lineno}: {name}", statement.value.args, bound=0)
+        name = called.call.partition(":")[2]
+        yield from _of_arguments(called, f"{file}:{statement.lineno}: {name}", statement.value.args, bound=0)
 
 
 def _of_class(candidate: Candidate, file: Path, statement: ast.stmt) -> Iterator[str]:
-    """Of a candidate with state: its objects are made without arguments, one for each input partition."""
+    """Check a candidate with state: its objects are created without arguments, one for each input partition."""
     call = candidate.call or ""
     if isinstance(statement, _Function):
         if not statement.decorator_list:
@@ -102,27 +102,27 @@ def _of_class(candidate: Candidate, file: Path, statement: ast.stmt) -> Iterator
         return
     if not isinstance(statement, ast.ClassDef):
         return
-    asked = {"__init__": (0, "nothing"), "__call__": (1, "one decoded value")}
+    required = {"__init__": (0, "nothing"), "__call__": (1, "one decoded value")}
     if candidate.state == "snapshot":
-        asked |= {"snapshot": (0, "nothing"), "restore": (1, "one snapshot")}
+        required |= {"snapshot": (0, "nothing"), "restore": (1, "one snapshot")}
     for method in statement.body:
-        if isinstance(method, _Function) and method.name in asked and not method.decorator_list:
-            arguments, what = asked[method.name]
+        if isinstance(method, _Function) and method.name in required and not method.decorator_list:
+            arguments, what = required[method.name]
             yield from _of_function(Called("candidate.call", call, arguments, what), file, method, bound=1)
 
 
-def _of_function(one: Called, file: Path, function: _Function, bound: int) -> Iterator[str]:
+def _of_function(called: Called, file: Path, function: _Function, bound: int) -> Iterator[str]:
     where = f"{file}:{function.lineno}: {function.name}"
     if isinstance(function, ast.AsyncFunctionDef):
-        yield f"{one.key}: {where} is a coroutine function: {NOT_AWAITED}"
+        yield f"{called.key}: {where} is a coroutine function: {NOT_AWAITED}"
     elif _is_generator(function):
-        yield f"{one.key}: {where} is a generator function: {NOT_A_LIST}"
+        yield f"{called.key}: {where} is a generator function: {NOT_A_LIST}"
     else:
-        yield from _of_arguments(one, where, function.args, bound)
+        yield from _of_arguments(called, where, function.args, bound)
 
 
 def _is_generator(function: _Function) -> bool:
-    """Whether a function yields itself, and not one that it defines."""
+    """Whether the function itself yields, and not only a nested one."""
     left: list[ast.AST] = list(function.body)
     while left:
         node = left.pop()
@@ -133,14 +133,15 @@ def _is_generator(function: _Function) -> bool:
     return False
 
 
-def _of_arguments(one: Called, where: str, args: ast.arguments, bound: int) -> Iterator[str]:
+def _of_arguments(called: Called, where: str, args: ast.arguments, bound: int) -> Iterator[str]:
     positional = [*args.posonlyargs, *args.args][bound:]
-    least = len(positional) - len(args.defaults)
+    needed = len(positional) - len(args.defaults)
     keywords = [arg.arg for arg, default in zip(args.kwonlyargs, args.kw_defaults, strict=True) if default is None]
     if keywords:
-        yield f"{one.key}: {where} needs the keyword {keywords[0]!r}; it is called with {one.what} alone"
-    elif one.arguments < least or (args.vararg is None and one.arguments > len(positional)):
-        takes = f"at least {least}" if args.vararg else str(least)
-        takes = takes if len(positional) <= max(least, 0) else f"{max(least, 0)} to {len(positional)}"
+        yield f"{called.key}: {where} needs the keyword {keywords[0]!r}; it is called with {called.what} only"
+    elif called.arguments < needed or (args.vararg is None and called.arguments > len(positional)):
+        takes = f"at least {needed}" if args.vararg else str(needed)
+        takes = takes if len(positional) <= max(needed, 0) else f"{max(needed, 0)} to {len(positional)}"
         plural = "" if takes == "1" else "s"
-        yield f"{one.key}: {where} takes {takes} argument{plural}; it is called with {one.arguments}: {one.what}"
+        given = f"{called.arguments}: {called.what}"
+        yield f"{called.key}: {where} takes {takes} argument{plural}; it is called with {given}"

@@ -1,7 +1,7 @@
-"""The isolation rules, pure: which topics and groups a trial owns, and what may never be written.
+"""Isolation rules: the topics and groups that a trial owns, and the topics that it must never write. Pure.
 
-Every produced topic lies under ``shadow.<name>.`` and every consumer group too. The plan is checked when
-it is made, and each write is checked again by the writer that the edge wraps around the client.
+Every produced topic and every consumer group is under ``shadow.<name>.``. The plan is checked on creation, and the
+writer around the client checks each write again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ANY_SIZE = str(100 * 1024 * 1024)
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """A topic of ours: name, partitions and the broker settings that matter."""
+    """A topic of the trial: name, partitions and relevant broker settings."""
 
     name: str
     partitions: int
@@ -29,7 +29,7 @@ class TopicSpec:
 
 @dataclass(frozen=True, slots=True)
 class TopicPlan:
-    """Names of everything one trial owns.
+    """Names of all topics and groups of one trial.
 
     >>> plan = TopicPlan("fraud")
     >>> plan.out("scores")
@@ -52,7 +52,7 @@ class TopicPlan:
 
     @property
     def prefix(self) -> str:
-        """What every topic and group of this trial begins with; ends in a separator on purpose."""
+        """The common prefix of this trial's topics and groups; it ends in a separator on purpose."""
         return f"shadow.{self.name}."
 
     def out(self, topic: str) -> str:
@@ -60,11 +60,11 @@ class TopicPlan:
         return f"{self.prefix}out.{topic}"
 
     def repartition(self, topic: str) -> str:
-        """Our copy of production's `topic` by identity, where its partitioner is not known."""
+        """The copy of production's `topic` by identity, for an unknown partitioner."""
         return f"{self.prefix}repartition.{topic}"
 
     def of(self, kind: str) -> str:
-        """One of our own topics: progress, starts, diff, stats, state, judge-state, drift, verdict, ..."""
+        """A topic of the trial: progress, starts, diff, stats, state, judge-state, drift, verdict, ..."""
         return f"{self.prefix}{kind}"
 
     def dead_letter(self, role: str) -> str:
@@ -76,7 +76,7 @@ class TopicPlan:
         return f"{self.prefix}{role}"
 
     def check_write(self, topic: str) -> None:
-        """Raise `IsolationError` unless `topic` lies under this trial's prefix."""
+        """Raise `IsolationError` unless `topic` is under this trial's prefix."""
         if not topic.startswith(self.prefix) or len(topic) <= len(self.prefix) or len(topic) > _TOPIC_CHARS_MAX:
             raise IsolationError(
                 f"refused to write to {topic!r}: trial {self.name!r} may write only to topics under {self.prefix!r} "
@@ -84,23 +84,23 @@ class TopicPlan:
             )
 
     def check_group(self, group: str, production_groups: Iterable[str] = ()) -> None:
-        """Raise `IsolationError` if `group` is not ours or is one of production's."""
+        """Raise `IsolationError` if `group` is not the trial's or is one of production's."""
         if not group.startswith(self.prefix):
-            raise IsolationError(f"refused to use group {group!r}: ours begin with {self.prefix!r}")
+            raise IsolationError(f"refused to use group {group!r}: groups of this trial begin with {self.prefix!r}")
         if group in set(production_groups):
             raise IsolationError(f"refused to use group {group!r}: production uses it")
 
     def check_reads(self, inputs: Iterable[str], outputs: Iterable[str], production_groups: Iterable[str]) -> None:
-        """Check what a config wants to read: no topic of a trial as production's, no trial group as production's."""
+        """Check the topics and groups that a config reads: none of a trial may stand in for production's."""
         for topic in [*inputs, *outputs]:
             if topic.startswith("shadow."):
                 raise IsolationError(
-                    f"{topic!r} lies under 'shadow.': inputs and production outputs must be production's own topics"
+                    f"{topic!r} is under 'shadow.': inputs and production outputs must be production's own topics"
                 )
         for group in production_groups:
             if group.startswith(self.prefix):
                 raise IsolationError(
-                    f"production.group {group!r} lies under {self.prefix!r}: that is a group of this trial"
+                    f"production.group {group!r} is under {self.prefix!r}: that is a group of this trial"
                 )
 
     def specs(
@@ -111,16 +111,16 @@ class TopicPlan:
         repartitioned: Collection[str] = (),
         labels: bool = False,
     ) -> list[TopicSpec]:
-        """Every topic of the trial, given production's output topics and their partition counts.
+        """All topics of the trial, given production's output topics and their partition counts.
 
-        `diff_json` as in the config: the topic diff.json is there only where it was asked for. `repartitioned` are the
-        output topics of which we keep a copy by identity. `labels`: whether late labels are waited for.
-        Cleanup and retention follow the topic table of the design (docs/architecture.md).
+        `diff_json` is the config's: the topic diff.json exists only if requested. `repartitioned` are the output
+        topics copied by identity. `labels`: whether the trial has late labels. Cleanup and retention follow the
+        topic table of the design (docs/architecture.md).
         """
         forever = ("retention.ms", "-1")
-        # Segments are rolled by the records' time: replaying a year would make hundreds of files a partition.
+        # The broker rolls segments by the records' time: replaying a year would create hundreds of files a partition.
         long_segments = ("segment.ms", str(10 * 365 * 86_400_000))
-        # The broker refuses event times over an hour ahead; production's record was taken, so ours must be.
+        # The broker rejects event times over an hour ahead. It accepted production's record, so it must accept a copy.
         any_time = (TIMESTAMP_AFTER, str(2**63 - 1))
         widest = max(outputs.values(), default=1)
         specs = [
@@ -128,7 +128,7 @@ class TopicPlan:
             TopicSpec(self.out(topic), partitions, (forever, long_segments, any_time, ("cleanup.policy", "delete")))
             for topic, partitions in outputs.items()
         ]
-        # Copies keep production's timestamps and, whatever its topic allows, production's sizes.
+        # Copies keep production's timestamps and sizes, independent of the limits of its topic.
         copies = (forever, long_segments, any_time, ("cleanup.policy", "delete"), ("max.message.bytes", _ANY_SIZE))
         specs += [TopicSpec(self.repartition(t), n, copies) for t, n in outputs.items() if t in repartitioned]
         compact = ("cleanup.policy", "compact")

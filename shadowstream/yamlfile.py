@@ -1,12 +1,12 @@
-"""YAML text to plain data, with the line of every value and every error of the text at once.
+"""Parser of YAML text to plain data, with the line of every value and all errors of the text at once.
 
-A closed subset of YAML 1.2, since a config needs no more and an error should name its line:
+It supports a closed subset of YAML 1.2, since a config needs no more and an error should name its line:
 
 - scalars by the 1.2 core schema: ``yes`` and ``1:30`` are texts, ``1e-6`` is a number; only finite numbers;
 - no anchors, aliases, merge keys or tags, one document, no key twice;
 - ``${VAR}``, ``${VAR:-default}`` and ``${VAR:?message}`` in values, never in keys; ``$$`` is a dollar sign. As in a
-  shell, the forms with a colon take an empty variable as unset. A plain (unquoted) scalar that is one variable and
-  nothing else is read again as a scalar, so ``grace_ms: ${GRACE}`` is a number; it never becomes a list or mapping.
+  shell, the forms with a colon treat an empty variable as unset. A plain (unquoted) scalar that consists of a single
+  variable is parsed again as a scalar, so ``grace_ms: ${GRACE}`` is a number; it never becomes a list or mapping.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _TEXT_TAGS = {None, "!", "tag:yaml.org,2002:str"}
 
 
 class Problem(NamedTuple):
-    """One error of a config: where, and what is wrong and what to do about it."""
+    """One error of a config: its place, its description and the remedy."""
 
     file: str
     line: int
@@ -51,7 +51,7 @@ class Problem(NamedTuple):
 
 
 def dotted(where: Where) -> str:
-    """A place as a person writes it.
+    """The notation of a place for people.
 
     >>> dotted(("compare", "rules", 0, "path"))
     'compare.rules[0].path'
@@ -64,8 +64,8 @@ def dotted(where: Where) -> str:
 
 @dataclass(slots=True)
 class Document:
-    """What a file says. By place, ``()`` being the root: `lines`, and scalars before (`raw`) and after (`texts`)
-    substitution."""
+    """The content of a file. Keyed by place, with ``()`` as the root: `lines`, and scalars before (`raw`) and after
+    (`texts`) substitution."""
 
     data: Any = None
     lines: dict[Where, int] = field(default_factory=dict)
@@ -75,15 +75,15 @@ class Document:
 
 
 class _Unreadable(Exception):
-    """The text cannot be read on from here."""
+    """The text cannot be parsed beyond this point."""
 
     def __init__(self, line: int, where: Where, message: str) -> None:
         super().__init__(message)
-        self.found = (line, where, message)
+        self.problem = (line, where, message)
 
 
 def read(path: Path, environ: Mapping[str, str]) -> Document:
-    """Read a file of at most 1 MB. Never raises for what the file says: see `Document.problems`."""
+    """Read a file of at most 1 MB. Never raises for the content of the file: see `Document.problems`."""
     document = Document(lines={(): 1})
     try:
         with path.open("rb") as file:
@@ -92,7 +92,7 @@ def read(path: Path, environ: Mapping[str, str]) -> Document:
             raise _Unreadable(1, (), f"is larger than {BYTES_MAX} bytes; a config is a few kB, is this the right file?")
         document = parse(content.decode("utf-8-sig"), environ)
     except _Unreadable as unreadable:
-        document.problems.append(unreadable.found)
+        document.problems.append(unreadable.problem)
     except OSError as error:
         document.problems.append((1, (), f"cannot be read: {error.strerror}; give the path of the trial's YAML file"))
     except UnicodeDecodeError as error:
@@ -113,14 +113,14 @@ def parse(text: str, environ: Mapping[str, str]) -> Document:
     try:
         document.data = builder.document()
     except _Unreadable as unreadable:
-        document.problems.append(unreadable.found)
+        document.problems.append(unreadable.problem)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        told = ", ".join(part for part in (error.context, error.problem) if part)
+        message = ", ".join(part for part in (error.context, error.problem) if part)
         line = mark.line + 1 if mark else 1
-        if any("${" in found for found in text.split("\n")[line - 1 : line]):
-            told += "; inside { } or [ ] a ${VAR} needs quotes, or a line of its own outside of them"
-        document.problems.append((line, (), f"is not YAML: {told}"))
+        if any("${" in source_line for source_line in text.split("\n")[line - 1 : line]):
+            message += "; inside { } or [ ] a ${VAR} needs quotes, or a line of its own outside of them"
+        document.problems.append((line, (), f"is not YAML: {message}"))
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
         document.problems.append((line, (), f"is not YAML: character U+{error.character:04X} is not allowed"))
@@ -133,7 +133,7 @@ def _line(event: yaml.Event) -> int:
 
 
 class _Builder:
-    """Events to data by recursive descent; `DEPTH_MAX` bounds the descent, `BYTES_MAX` everything else."""
+    """Builder of data from events by recursive descent; `DEPTH_MAX` bounds the descent, `BYTES_MAX` all else."""
 
     def __init__(self, document: Document, environ: Mapping[str, str], events: Iterator[yaml.Event]) -> None:
         self._document = document
@@ -191,7 +191,7 @@ class _Builder:
                 self._problem(event, here, "variables are not allowed in keys; write the key out")
             if key in mapping:
                 first = self._document.lines[here]
-                self._problem(event, here, f"stands twice, first in line {first}; remove one of them")
+                self._problem(event, here, f"occurs twice, first in line {first}; remove one of them")
                 self._skip(next(self._events))
                 continue
             self._document.lines[here] = _line(event)
@@ -221,11 +221,11 @@ class _Builder:
 
 
 class Unusable:
-    """Stands for a value whose problem has been told; whatever else is wrong with it follows from that."""
+    """Placeholder for a value with a reported problem; further problems of it are consequences."""
 
 
 def _substitute(text: str, environ: Mapping[str, str]) -> tuple[str, bool]:
-    """The text with its variables, and whether it was one variable and nothing else. Raises ValueError."""
+    """The text with its variables substituted, and whether it was a single variable. Raises ValueError."""
 
     def value(match: re.Match[str]) -> str:
         if match.group() == "$$":
@@ -235,23 +235,23 @@ def _substitute(text: str, environ: Mapping[str, str]) -> tuple[str, bool]:
             raise ValueError(
                 "has a broken ${…}; use ${VAR}, ${VAR:-default} or ${VAR:?message}, and $$ for a dollar sign"
             )
-        found = environ.get(name)
-        if how and not found:
+        content = environ.get(name)
+        if how and not content:
             if how == ":?":
                 raise ValueError(f"variable {name} is not set: {rest or 'it is required'}")
-            found = rest
-        if found is None:
+            content = rest
+        if content is None:
             raise ValueError(f"variable {name} is not set; set it, or write ${{{name}:-default}}")
-        if len(found.splitlines()) > 1 or found.endswith(("\n", "\r")):
-            raise ValueError(f"variable {name} holds a line break, which is refused; use one line")
-        return found
+        if len(content.splitlines()) > 1 or content.endswith(("\n", "\r")):
+            raise ValueError(f"variable {name} contains a line break, which is not allowed; use one line")
+        return content
 
     match = _VARIABLE.fullmatch(text)
     return _VARIABLE.sub(value, text), match is not None and match.group() != "$$"
 
 
 def _resolve(text: str) -> Any:
-    """A plain scalar by the core schema of YAML 1.2. Raises ValueError for what is no finite, usable number."""
+    """A plain scalar by the core schema of YAML 1.2. Raises ValueError for an infinite or unusable number."""
     if text in _WORDS:
         return _WORDS[text]
     if _NOT_FINITE.fullmatch(text):

@@ -112,7 +112,7 @@ def test_a_group_of_ours_that_production_uses_is_refused() -> None:
 def test_a_trials_own_topics_and_groups_are_never_taken_for_productions(
     inputs: list[str], outputs: list[str], groups: list[str]
 ) -> None:
-    with pytest.raises(IsolationError, match=r"lies under 'shadow\."):
+    with pytest.raises(IsolationError, match=r"is under 'shadow\."):
         TopicPlan("fraud").check_reads(inputs, outputs, groups)
 
 

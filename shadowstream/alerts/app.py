@@ -1,7 +1,7 @@
-"""The Faust app: subscribes to drift and verdict and hands each record over, one at a time.
+"""The Faust app: subscribes to drift and verdict and passes each record on, one at a time.
 
-What Faust needs to be told here: concurrency 1 and no noack (records must not overlap or get lost), no tables, no
-producer, nothing on disk, no leader topic, and read_committed by a transport of our own: a plain app reads aborted
+Deviations from Faust's defaults: concurrency 1 and no noack (records must not overlap or get lost), no tables, no
+producer, nothing on disk, no leader topic. A custom transport provides read_committed: a plain app reads aborted
 records.
 """
 
@@ -28,24 +28,24 @@ Take = Callable[[bytes | None, str], Awaitable[None]]
 
 
 class _Seldom(logging.Filter):
-    """Lets one complaint through once in `SAME_COMPLAINT_S`: without a broker aiokafka makes dozens a second."""
+    """Passes each message once in `SAME_COMPLAINT_S`: without a broker, aiokafka logs dozens of lines a second."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: dict[str, float] = {}
+        self._last_logged: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """By the message before its data are put in, so that there are few of them."""
-        at, said = time.monotonic(), self._said.get(str(record.msg))
-        if said is not None and at - said < SAME_COMPLAINT_S:
+        """Group records by the message without its data, so that there are few groups."""
+        now, last = time.monotonic(), self._last_logged.get(str(record.msg))
+        if last is not None and now - last < SAME_COMPLAINT_S:
             return False
-        self._said[str(record.msg)] = at
+        self._last_logged[str(record.msg)] = now
         return True
 
 
 def quiet_logs() -> None:
-    """Faust and aiokafka speak to operators when something is wrong, and not in floods."""
-    # A service of Faust's logs under the module of its class: ours would speak as a part of shadowstream.
+    """Make Faust and aiokafka log only problems, and not in floods."""
+    # A Faust service logs under the module of its class: this one would appear as a part of shadowstream.
     logging.getLogger(__name__).setLevel(logging.WARNING)
     seldom = _Seldom()
     for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "aiokafka"]:
@@ -53,19 +53,21 @@ def quiet_logs() -> None:
 
 
 class App(faust.App):
-    """An app that never commits past a record whose handling was broken off, nor while `owes` says that an alert of
-    those handled has not been taken by anybody yet."""
+    """An app that never commits past a record whose handling was broken off.
+
+    It also commits nothing while `owes` reports an undelivered alert among the handled records.
+    """
 
     broken_off: BaseException | None = None
     owes: Callable[[], bool] = staticmethod(lambda: False)
 
     class BootStrategy(FaustBootStrategy):
-        """We write with a guarded writer, never with Faust's own producer."""
+        """Disables Faust's producer: the role writes with a guarded writer."""
 
         enable_kafka_producer = False
 
     def _create_directories(self) -> None:
-        """Nothing is stored: the image's file system is read-only."""
+        """Create nothing: the image's file system is read-only."""
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
@@ -80,7 +82,7 @@ class _Consumer(driver.Consumer):
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
     async def commit(self, *arguments: Any, **named: Any) -> bool:
-        # Faust acknowledges the event in hand also when its handler is cancelled or fails.
+        # Faust acknowledges the current event even if its handler is cancelled or fails.
         if isinstance(self.app, App) and (self.app.broken_off is not None or self.app.owes()):
             return False
         done: bool = await super().commit(*arguments, **named)
@@ -92,9 +94,9 @@ class _ReadCommitted(driver.Transport):
 
 
 def brokers(config: Config) -> list[URL]:
-    """The bootstrap servers as Faust wants them.
+    """The bootstrap servers in Faust's form.
 
-    Raises `ConfigError` for security settings: this role speaks plaintext only, so far.
+    Raises `ConfigError` for security settings: this role supports only plaintext so far.
     """
     problem = config.alerts_problem
     if problem is not None:
@@ -103,9 +105,10 @@ def brokers(config: Config) -> list[URL]:
 
 
 def make_app(config: Config, take: Take, instance: str, ready: Callable[[], None]) -> App:
-    """The app of a trial: `take` gets each record's value and place, `ready` is called once partitions are assigned.
+    """The app of a trial: `take` gets each record's value and coordinate; `ready` is called once partitions are
+    assigned.
 
-    An exception of `take` ends up in `App.broken_off`; nothing is committed from then on.
+    An exception of `take` is stored in `App.broken_off`; nothing is committed from then on.
     """
     quiet_logs()
     urls = brokers(config)
@@ -121,7 +124,7 @@ def make_app(config: Config, take: Take, instance: str, ready: Callable[[], None
         topic_allow_declare=False,
         stream_wait_empty=False,
         consumer_auto_offset_reset="earliest",
-        # Static membership: who is killed and comes back need not wait until the session of its former self ends.
+        # Static membership: a killed and restarted process does not wait for the end of its former session.
         consumer_group_instance_id=f"{group}.{instance}",
         broker_session_timeout=SESSION_S,
         broker_heartbeat_interval=1.0,

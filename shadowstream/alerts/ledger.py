@@ -1,4 +1,5 @@
-"""Every incident with what became of it: from the topics drift, commands and deliveries. Acknowledging writes one."""
+"""Incidents with their history, from the topics drift, commands and deliveries. Also writes acknowledgements and
+mutes."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ _NAMES = {"commands": "command", "deliveries": "delivery"}
 
 
 class Row(NamedTuple):
-    """An incident; what has not happened is None."""
+    """An incident; None stands for events that have not occurred."""
 
     incident: str
     revision: str
@@ -42,7 +43,7 @@ class Row(NamedTuple):
 
 
 def incidents(drift: Records, commands: Records, deliveries: Records) -> list[Row]:
-    """Incidents in the order of their opening; the last acknowledgement and the last mute count."""
+    """Incidents in the order of their opening; the last acknowledgement and the last mute are valid."""
     opened: dict[tuple[str, str], dict[str, Any]] = {}
     closed: dict[tuple[str, str], int] = {}
     for event in drift:
@@ -51,13 +52,13 @@ def incidents(drift: Records, commands: Records, deliveries: Records) -> list[Ro
             opened.setdefault(name, event)
         elif event["event"] == "closed":
             closed[name] = event["window_end_ms"]
-    said: dict[str, dict[str, dict[str, Any]]] = {"ack": {}, "mute": {}}
+    last_commands: dict[str, dict[str, dict[str, Any]]] = {"ack": {}, "mute": {}}
     for command in commands:
-        said.get(command["command"], {})[command["subject"]] = command
+        last_commands.get(command["command"], {})[command["subject"]] = command
     delivered = {delivery["alert"]: delivery for delivery in deliveries}
     rows = []
     for (revision, incident), event in opened.items():
-        ack, mute = said["ack"].get(incident, {}), said["mute"].get(incident, {})
+        ack, mute = last_commands["ack"].get(incident, {}), last_commands["mute"].get(incident, {})
         delivery = delivered.get(incident_alert_id(revision, incident), {})
         rows.append(
             Row(
@@ -83,30 +84,33 @@ def incidents(drift: Records, commands: Records, deliveries: Records) -> list[Ro
 
 
 def rows_of(config: Config) -> list[Row]:
-    """All incidents of a trial; foreign records are left out. Raises `BrokerError` where drift cannot be read."""
+    """All incidents of a trial, without foreign records. Raises `BrokerError` if drift cannot be read."""
     return incidents(_records(config, "drift"), _if_there(config, "commands"), _if_there(config, "deliveries"))
 
 
 def acknowledge(config: Config, incident: str, by: str, reason: str) -> dict[str, Any]:
-    """Write the command that acknowledges an incident; returns it once the broker has it.
+    """Write the command that acknowledges an incident; return it once the broker has it.
 
-    Raises `ConfigError` for an incident that there is not, or for an empty `by`.
+    Raises `ConfigError` for an unknown incident, or for an empty `by`.
     """
-    return _said(config, {"command": "ack", "subject": incident, "by": by, "reason": reason, "at_ms": now_ms()})
+    return _write_command(
+        config, {"command": "ack", "subject": incident, "by": by, "reason": reason, "at_ms": now_ms()}
+    )
 
 
 def mute(config: Config, incident: str, by: str, reason: str, lasting_ms: int | None) -> dict[str, Any]:
-    """Write the command that rests an incident's alerts for so long, None: until it closes; raises as `acknowledge`."""
+    """Write the command that mutes an incident's alerts for a time, None: until it closes; raises like
+    `acknowledge`."""
     at_ms = now_ms()
     until_ms = None if lasting_ms is None else at_ms + lasting_ms
     record = {"command": "mute", "subject": incident, "by": by, "reason": reason, "at_ms": at_ms}
-    return _said(config, record | {"until_ms": until_ms})
+    return _write_command(config, record | {"until_ms": until_ms})
 
 
-def _said(config: Config, record: dict[str, Any]) -> dict[str, Any]:
+def _write_command(config: Config, record: dict[str, Any]) -> dict[str, Any]:
     incident = record["subject"]
     if not record["by"].strip():
-        raise ConfigError("--by: say who says so")
+        raise ConfigError("--by: must not be empty; give your name")
     rows = rows_of(config)
     if incident not in {row.incident for row in rows}:
         still = [row.incident for row in rows if row.state == "open"]
@@ -119,7 +123,7 @@ def _said(config: Config, record: dict[str, Any]) -> dict[str, Any]:
 def _records(config: Config, kind: str) -> list[dict[str, Any]]:
     topic = config.plan.of(kind)
     rows = read_topic(config.kafka, topic, READ_TIMEOUT_S)
-    return [one.record for one in usable(rows, topic, _NAMES.get(kind, kind))]
+    return [row.record for row in usable(rows, topic, _NAMES.get(kind, kind))]
 
 
 def _if_there(config: Config, kind: str) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
-"""Which records of drift and verdict are alerts, and what an alert says.
+"""Selection of the records of drift and verdict that become alerts, and the content of alerts.
 
-One alert an incident (when it opens) and one a rejected revision. Closings and flags are logged, not delivered.
+There is one alert an incident (when it opens) and one a rejected revision. Closings and flags are logged, not
+delivered.
 """
 
 from __future__ import annotations
@@ -21,15 +22,16 @@ _OUTCOMES = {"mismatch": "mismatch", "missing": "missing", "extra": "extra", "er
 
 
 class Alert(NamedTuple):
-    """`id` is stable: the same incident or reject has the same id, whoever reads it and how often."""
+    """An alert. Its `id` is stable: the same incident or reject always has the same id."""
 
     id: str
     payload: dict[str, Any]
 
     @property
     def key(self) -> str:
-        r"""The id as a webhook gets it: in a header, where no control character may stand and no header has room for a
-        slice's whole value. Two ids never have one key.
+        r"""The id in the form for the webhook's header, which allows no control characters and no long slice values.
+
+        Two ids never have the same key.
 
         >>> Alert("incident/ab/mismatch:tenant=a\r\nb-7", {}).key
         'incident/ab/mismatch:tenant=a%0D%0Ab-7'
@@ -41,13 +43,13 @@ class Alert(NamedTuple):
 
     @property
     def incident(self) -> str | None:
-        """The incident that it tells of; None for a reject."""
+        """The incident of the alert; None for a reject."""
         named: str | None = self.payload.get("incident")
         return named
 
 
 def incident_alert_id(revision: str, incident: str) -> str:
-    """The id of an incident's alert. An incident is named by rate and window: two revisions may share its name.
+    """The id of an incident's alert. Incidents are named by rate and window, so two revisions may share a name.
 
     >>> incident_alert_id("ab" * 32, "mismatch-1372651200000")
     'incident/abababababababab/mismatch-1372651200000'
@@ -56,7 +58,7 @@ def incident_alert_id(revision: str, incident: str) -> str:
 
 
 def alert_of(name: str, kind: str, record: dict[str, Any], notes: Sequence[str] = ()) -> Alert | None:
-    """The alert that a drift or verdict record of trial `name` calls for, if any.
+    """The alert for a drift or verdict record of trial `name`, if it needs one.
 
     >>> alert_of("fraud", "verdict", {"decision": "not_yet", "revision": "ab", "reasons": []}) is None
     True
@@ -69,7 +71,7 @@ def alert_of(name: str, kind: str, record: dict[str, Any], notes: Sequence[str] 
 
 
 def _incident(name: str, record: dict[str, Any], notes: Sequence[str]) -> Alert:
-    # A slice or a field of a criterion is named behind it, and so is the part of the trial that it counts.
+    # The name of a criterion ends with its slice or field, and the part of the trial that it counts.
     outcome = _OUTCOMES.get(re.split("[:@]", record["criterion"], maxsplit=1)[0])
     return Alert(
         incident_alert_id(record["revision"], record["incident"]),
@@ -102,7 +104,7 @@ def _reject(name: str, record: dict[str, Any]) -> Alert:
             "coverage": record.get("coverage"),
             "candidate_isolation": record.get("candidate_isolation"),
             "notes": notes_of(record) if "caveats" in record else [],
-            "criteria": [{field: one[field] for field in fields} for one in record["criteria"]],
+            "criteria": [{field: criterion[field] for field in fields} for criterion in record["criteria"]],
             "look": f"shadowstream gate CONFIG --revision {record['revision'][:REVISION_CHARS]} --json",
         },
     )

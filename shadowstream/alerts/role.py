@@ -1,8 +1,8 @@
 """The alerts role from start to end: wait for its topics, catch up, follow with Faust, stop in time.
 
-Records are taken by the ids of their alerts, so that it does not matter how often one is read. At its start the role
-goes through drift and verdict as they stand, by a reader without a group: whatever an earlier process left undelivered
-goes out at once, whoever has the group's partitions. Faust brings what is written from then on.
+Alerts are identified by id, so a record may be read any number of times. At its start the role reads the existing
+records of drift and verdict without a consumer group: alerts that an earlier process left undelivered are sent at
+once, whichever process has the group's partitions. Faust delivers all later records.
 """
 
 from __future__ import annotations
@@ -36,28 +36,28 @@ REST_LOOK_S = 2.0
 FAUST_STOP_S = 5.0
 SETTLE_S = 30.0
 REVISIONS_MAX = 8
-"""Revisions whose last notes are kept for alerts of their incidents."""
+"""Maximum revisions whose last notes are kept for alerts of their incidents."""
 ERROR_CHARS_MAX = 200
 
 
 class Role:
-    """What is done with each record of drift and verdict. No record ends the role, whatever it holds."""
+    """The handling of each record of drift and verdict. No content of a record ends the role."""
 
     def __init__(self, config: Config, revision: str, watch: Watch) -> None:
         self._config, self._revision = config, revision
         self.deliverer = Deliverer(config, Delivered(config), watch)
         self._refusals = Refusals()
         self._final = False
-        self._notes: dict[str, list[str]] = {}  # of the last verdict by revision
+        self._notes: dict[str, list[str]] = {}  # notes of the last verdict, by revision
         self.records = 0
 
     @property
     def finished(self) -> bool:
-        """In a bounded trial: its final verdict has been read, and every alert is taken or rests."""
+        """Whether a bounded trial's final verdict has been read, and every alert is delivered or muted."""
         return self._final and not self.deliverer.open
 
     async def take(self, value: bytes | None, place: str) -> None:
-        """Deliver the alert that a record calls for, if any; returns once that has been tried."""
+        """Deliver the alert of a record, if it needs one; return after the first attempt."""
         self.records += 1
         if value is None:
             return
@@ -68,14 +68,14 @@ class Role:
                 log.error("record_unreadable", place=place, error=str(error), further=FURTHER)
         except (BrokerError, IsolationError):
             raise
-        except Exception as error:  # noqa: BLE001 - what a record holds must not keep those behind it from anybody
+        except Exception as error:  # noqa: BLE001 - the content of a record must not block the following ones
             log.error("record_refused", place=place, error=repr(error)[:ERROR_CHARS_MAX])
 
     async def _take(self, value: bytes) -> None:
         kind, record = own.decode(value)
-        found = alert_of(self._config.name, kind, record, self._notes.get(record.get("revision", ""), ()))
-        if found is not None:
-            await self.deliverer.deliver(found)
+        alert = alert_of(self._config.name, kind, record, self._notes.get(record.get("revision", ""), ()))
+        if alert is not None:
+            await self.deliverer.deliver(alert)
         elif kind == "drift" and record["event"] == "closed":
             self.deliverer.closed(record["incident"])
             log.info("incident_closed", incident=record["incident"], reason=record["reason"])
@@ -85,19 +85,19 @@ class Role:
             while len(self._notes) > REVISIONS_MAX:
                 del self._notes[next(iter(self._notes))]
         if kind == "verdict" and self._config.bounded and record["final"] and record["revision"] == self._revision:
-            # Drift of the same transaction may reach us later than the verdict, or not before we end.
+            # Drift of the same transaction may arrive later than the verdict, even after the role's end.
             await asyncio.to_thread(await_settled, self._config, self._config.plan.of("drift"), SETTLE_S)
             await self._read("drift")
             self._final = True
 
     async def look_after_rest(self) -> None:
-        """Deliver, for as long as the role runs, what was muted and is not any more."""
+        """Deliver alerts whose mute has ended, as long as the role runs."""
         while True:
             await asyncio.sleep(REST_LOOK_S)
             await self.deliverer.rested()
 
     async def catch_up(self) -> None:
-        """Take every record that there is."""
+        """Handle all existing records."""
         for kind in KINDS:
             await self._read(kind)
 
@@ -108,26 +108,26 @@ class Role:
 
 
 def _topics_are_there(config: Config) -> bool:
-    """Whether the topics that we need exist; creates them where production's are there to go by."""
+    """Whether the needed topics exist; creates them if production's topics exist."""
     client = admin(config.kafka)
-    ours = [config.plan.of(kind) for kind in (*KINDS, "deliveries")]
-    for topics, then in (([*config.inputs, *config.production.outputs], topic_admin.ensure), (ours, None)):
+    needed = [config.plan.of(kind) for kind in (*KINDS, "deliveries")]
+    for topics, create in (([*config.inputs, *config.production.outputs], topic_admin.ensure), (needed, None)):
         try:
             offsets.partition_counts(client, topics)
         except ConfigError:
             continue
-        if then is not None:
-            then(client, config)
+        if create is not None:
+            create(client, config)
         return True
     return False
 
 
 async def _start(config: Config, role: Role, app: App, claim: Claim) -> None:
-    told = False
+    is_logged = False
     while not await asyncio.to_thread(_topics_are_there, config):
-        if not told:
+        if not is_logged:
             log.warning("waiting_for_topics", inputs=config.inputs, outputs=config.production.outputs)
-            told = True
+            is_logged = True
         await asyncio.sleep(LOOK_S)
     await asyncio.to_thread(claim.take)
     await role.catch_up()
@@ -148,7 +148,7 @@ async def _play(config: Config, revision: str, stop: Stoppable, watch: Watch, in
     resting = asyncio.create_task(role.look_after_rest())
     try:
         while not (stop.stopped or role.finished):
-            # Deliveries wait and retry beside this loop, which shows that the process lives.
+            # Deliveries wait and retry concurrently; this loop reports that the process is alive.
             watch.turned()
             if resting.done():
                 resting.result()
@@ -172,7 +172,7 @@ async def _play(config: Config, revision: str, stop: Stoppable, watch: Watch, in
 def _check(app: App) -> None:
     cause = app.broken_off or app.crash_reason
     if cause is not None or app.crashed or app.should_stop:
-        raise BrokerError(f"alerts: the stream broke off: {cause!r}; started again, it goes on where it was") from cause
+        raise BrokerError(f"alerts: the stream broke off: {cause!r}; after a restart it resumes there") from cause
 
 
 async def _stopped(app: App) -> None:
@@ -181,18 +181,18 @@ async def _stopped(app: App) -> None:
     stopping = asyncio.ensure_future(app.stop())
     await asyncio.wait({stopping}, timeout=FAUST_STOP_S)
     if not stopping.done():
-        # Nothing is lost by it: offsets that are not committed are read again.
+        # Nothing is lost: records above the committed offsets are read again.
         log.warning("stop_slow", after_s=FAUST_STOP_S)
         stopping.cancel()
 
 
 def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
-    """Run the role until `stop`, or in a bounded trial until everything is delivered; returns its figures.
+    """Run the role until `stop`, or in a bounded trial until all alerts are delivered; return its figures.
 
-    Raises `ConfigError` for security settings, which this role cannot use yet, and `BrokerError` where the stream
-    breaks off: the supervisor starts it again and it goes on.
+    Raises `ConfigError` for security settings, which this role does not support yet, and `BrokerError` if the stream
+    breaks off: the supervisor restarts the role, which then resumes.
     """
-    brokers(config)  # refuses before any client is made
+    brokers(config)  # raises before any client is created
     began = time.monotonic()
     role = asyncio.run(_play(config, revision, stop, watch, instance))
     return {

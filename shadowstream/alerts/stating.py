@@ -1,4 +1,4 @@
-"""Write single records to topics of ours, and know that the broker has them."""
+"""Acknowledged writes of single records to topics of the trial."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shadowstream.errors import BrokerError
 from shadowstream.kafka.client.consumers import GuardedWriter
 from shadowstream.records import Write
 
-# Short, so that a process that is told to stop while no broker answers still ends in time.
+# Short, so that a process that is stopped while no broker answers still ends in time.
 _TIMEOUT_MS = 5_000
 
 
@@ -26,14 +26,14 @@ class Statements:
         }
         self._writer = GuardedWriter(config, settings)
 
-    def write(self, one: Write) -> None:
-        """Write a record. Raises `BrokerError` unless the broker has it, `IsolationError` for a topic not ours."""
+    def write(self, record: Write) -> None:
+        """Write a record. Raises `BrokerError` unless the broker has it, `IsolationError` for a foreign topic."""
         self._refused.clear()
-        self._writer.write([one])
+        self._writer.write([record])
         left = self._writer.producer.flush(_TIMEOUT_MS / 1000 + 1)
         if left or self._refused:
             why = self._refused[0] if self._refused else "no answer"
-            raise BrokerError(f"{one.topic}: not written: {why}", retriable=True)
+            raise BrokerError(f"{record.topic}: not written: {why}", retriable=True)
 
     def _answered(self, error: Any, _message: Any) -> None:
         if error is not None:

@@ -1,4 +1,4 @@
-"""The command line: parse, call, print, exit code. A command's own module registers it."""
+"""The command line: parse, call, print, exit code. Each command's module registers it."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ _ROOMS = {
     "demo": ("demo",),
     "topics": ("topics",),
 }
-"""Modules by the words that they add, in the order of the help. Only what is called is loaded: a role that comes back
-from a crash must not first load what the report draws with."""
+"""Modules by the commands that they add, in the order of the help. Only the called module is loaded: a restarted role
+must not load the drawing libraries of the report first."""
 _LEVEL = "--log-level"
 _REPORTED = {ExitCode.USAGE: Report.CONFIG_ERROR, ExitCode.TAKEN_OVER: Report.TAKEN_OVER}
-"""What a role reports of an error that another start would not mend."""
+"""The supervisor report for errors that a restart would not solve."""
 _SIGNALS_OF_ITS_OWN = ("run", "join", "judge", "labels", "alerts", "up")
-"""Commands that install handlers before they begin anything, and end in order when they are asked to."""
+"""Commands that install handlers before they begin, and end in order on request."""
 
 
 def command_of(arguments: Sequence[str]) -> str | None:
-    """The word that names the command; None where none is named."""
+    """The word that names the command; None without a command."""
     words = iter(arguments)
     for word in words:
         if word == _LEVEL:
@@ -57,7 +57,8 @@ def command_of(arguments: Sequence[str]) -> str | None:
 
 
 def app(arguments: Sequence[str]) -> typer.Typer:
-    """The program as far as these arguments need it: the module of their command, all of them where none is named."""
+    """The program for these arguments: with the module of their command, or with all modules if they name no
+    command."""
     word = command_of(arguments)
     return _app(*(room for room, commands in _ROOMS.items() if word in commands))
 
@@ -87,15 +88,15 @@ def _every_command(
 
 def main() -> None:
     """The program `shadowstream`."""
-    faulthandler.enable()  # where a client's C code dies, stderr shows in which call
+    faulthandler.enable()  # if a client's C code crashes, stderr shows the call
     role_report.connect()
     if command_of(sys.argv[1:]) not in _SIGNALS_OF_ITS_OWN and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
-        # From here on what is open is closed on the way out.
+        # From here on, open resources are closed on the way out.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     code = run(sys.argv[1:])
-    # All is committed, closed and said. Taking the interpreter down under the clients' threads has crashed (SIGSEGV).
-    # What a candidate has left to be done at exit is done.
+    # Everything is committed, closed and printed. Interpreter shutdown under the clients' threads has crashed
+    # (SIGSEGV). Exit functions of the candidate still run.
     with suppress(KeyboardInterrupt):
         atexit._run_exitfuncs()
     with suppress(OSError, KeyboardInterrupt):
@@ -105,10 +106,10 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and give its exit code; whatever it raises becomes ``error: …`` on stderr, never a traceback.
+    """Run one command and return its exit code. Exceptions become ``error: …`` on stderr, never a traceback.
 
-    With ``--json`` stdout gets ``{"error": {"kind", "message", "exit_code"}}`` as well. `SHADOWSTREAM_TRACEBACK=1`
-    shows where an error came from.
+    With ``--json`` stdout also gets ``{"error": {"kind", "message", "exit_code"}}``. `SHADOWSTREAM_TRACEBACK=1`
+    prints the traceback of an error.
     """
     try:
         result = app(arguments)(list(arguments) or ["--help"], prog_name="shadowstream", standalone_mode=False)
@@ -117,15 +118,15 @@ def run(arguments: Sequence[str]) -> int:
         say("stopped")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read us has seen enough. What Python still holds for stdout must not fail at exit.
+        # The reader has closed the pipe. Python's buffer for stdout must not fail at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.BROKE
-    except Exception as error:  # noqa: BLE001 - the last line of defence: an error has to end in an exit code
-        return _told(error, as_json="--json" in arguments)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: every error must give an exit code
+        return _report_error(error, as_json="--json" in arguments)
     return result if isinstance(result, int) else ExitCode.OK
 
 
-def _told(error: Exception, *, as_json: bool) -> ExitCode:
+def _report_error(error: Exception, *, as_json: bool) -> ExitCode:
     code, message = _judged(error)
     if os.environ.get("SHADOWSTREAM_TRACEBACK") == "1":
         traceback.print_exception(error)
@@ -137,14 +138,15 @@ def _told(error: Exception, *, as_json: bool) -> ExitCode:
 
 
 def _is_reported(error: Exception, code: ExitCode, message: str) -> bool:
-    """Report an error to the supervisor, if there is one; whether that says it, once for all its roles."""
+    """Report an error to the supervisor, if there is one; return whether the supervisor prints it, once for all
+    roles."""
     if not role_report.is_supervised():
         return False
     if code in _REPORTED:
         role_report.send(_REPORTED[code], message)
         return code == ExitCode.TAKEN_OVER
     if isinstance(error, BrokerError):
-        from shadowstream.kafka.client.errors import is_unreachable  # here, for it loads the client
+        from shadowstream.kafka.client.errors import is_unreachable  # a local import, because it loads the client
 
         if is_unreachable(error):
             role_report.send(Report.BROKER_UNREACHABLE, message)
@@ -153,7 +155,7 @@ def _is_reported(error: Exception, code: ExitCode, message: str) -> bool:
 
 
 def _judged(error: Exception) -> tuple[ExitCode, str]:
-    """Whose fault it is, by the table of `shadowstream.errors`."""
+    """The exit code and the message of an error, by the table of `shadowstream.errors`."""
     if isinstance(error, ConfigError):
         return ExitCode.USAGE, str(error)
     if isinstance(error, TakenOver):
@@ -162,15 +164,15 @@ def _judged(error: Exception) -> tuple[ExitCode, str]:
         return ExitCode.BROKE, str(error)
     if type(error).__name__ == "KafkaException":  # by name: the client is imported at the edge only
         return ExitCode.BROKE, f"the broker or its client failed: {error.args[0].str() if error.args else error}"
-    if isinstance(error, typer.Abort):  # Typer's word for Ctrl-C
+    if isinstance(error, typer.Abort):  # Typer's exception for Ctrl-C
         return ExitCode.INTERRUPTED, "stopped"
-    # A wrong command line. Typer's releases differ in the class that they raise for it, not in its shape.
+    # A wrong command line. Typer's releases raise different classes for it, with the same attributes.
     usage = getattr(error, "format_message", None)
     if usage is not None:
         context = getattr(error, "ctx", None)
         where = f"; see `{context.command_path} --help`" if context else ""
-        told = usage().rstrip(".").replace(": Value error, ", ": ")
-        return ExitCode.USAGE, f"{told}{where}"
+        message = usage().rstrip(".").replace(": Value error, ", ": ")
+        return ExitCode.USAGE, f"{message}{where}"
     return ExitCode.BROKE, (
         f"this is a bug of shadowstream, please report it: {type(error).__name__}: {error} "
         "(SHADOWSTREAM_TRACEBACK=1 shows where)"

@@ -1,4 +1,4 @@
-"""`alerts run`: the role that delivers. `alerts list`, `ack`, `mute`: what stands open, who acts on it, what rests."""
+"""`alerts run`: the role that delivers. `alerts list`, `ack`, `mute`: open incidents, acknowledgements, mutes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.table import Table
 from shadowstream.alerts.ledger import Row, acknowledge, mute, rows_of
 from shadowstream.cli.durations import seconds_of
 from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, say
-from shadowstream.cli.roles import Instance, Listen, in_its_place, stop_on_signals
+from shadowstream.cli.roles import Instance, Listen, as_role, stop_on_signals
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
 from shadowstream.health import Watch
@@ -35,7 +35,7 @@ def run(config: ConfigPath, instance: Instance = "0", listen: Listen = None, as_
     """Deliver each incident and each reject once, to the webhook and the log, until Ctrl-C (bounded: to the end)."""
     trial = load(config)
     try:
-        importlib.import_module("faust")  # not find_spec: Faust puts a module without a spec in its own place
+        importlib.import_module("faust")  # not find_spec: Faust replaces itself by a module without a spec
     except ImportError as error:
         raise ConfigError(
             "`alerts run` needs faust-streaming, which is not installed: pip install 'shadowstream[alerts]'"
@@ -44,9 +44,9 @@ def run(config: ConfigPath, instance: Instance = "0", listen: Listen = None, as_
     watch = Watch(trial.name, "alerts")
     server = serve(listen, watch) if listen else None
     try:
-        # Faust is loaded only where this role runs.
+        # Faust is loaded only for this role.
         module = importlib.import_module("shadowstream.alerts.role")
-        with in_its_place(trial, instance, stop, watch):
+        with as_role(trial, instance, stop, watch):
             figures: dict[str, Any] = module.run(trial, revision_of(trial), stop, watch, instance)
     finally:
         if server is not None:

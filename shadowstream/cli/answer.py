@@ -1,4 +1,4 @@
-"""What the gate, `explain` and `report` rest on: the last verdict of the revision asked for, if it still counts."""
+"""Basis of the gate, `explain` and `report`: the last verdict of a revision, if it is still valid."""
 
 from __future__ import annotations
 
@@ -41,8 +41,11 @@ MaxAge = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the gate says. `verdict` is the record that it rests on, None where there is none for the revision;
-    `override` the command of a person who has decided instead (schemas/command.avsc)."""
+    """The answer of the gate.
+
+    `verdict` is the record behind it, None if the revision has none. `override` is the command of an operator who
+    has decided instead (schemas/command.avsc).
+    """
 
     decision: str
     reasons: list[str]
@@ -57,7 +60,7 @@ class Answer:
 
     @property
     def settled(self) -> bool:
-        """Whether waiting cannot change it: a decision, or the last word of a bounded run."""
+        """Whether waiting cannot change the answer: it is a decision, or the final verdict of a bounded run."""
         return self.decision != "not_yet" or bool(
             self.verdict and self.verdict["final"] and self.verdict["decision"] == "not_yet"
         )
@@ -65,21 +68,21 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of a trial's verdicts: one revision or its beginning, and how old they may be."""
+    """A question about a trial's verdicts: a revision or its first digits, and the maximum age."""
 
     trial: Config
     revision: str
     max_age_ms: int
 
     def ask(self) -> Answer:
-        """The answer as of now."""
+        """The current answer."""
         now_ms = round(time.time() * 1000)
-        said = decide(verdicts_of(self.trial), self.revision, now_ms, self.max_age_ms)
-        return overridden(aged(said, self.trial, now_ms, self.max_age_ms), overrides(self.trial), now_ms)
+        answer = decide(verdicts_of(self.trial), self.revision, now_ms, self.max_age_ms)
+        return overridden(aged(answer, self.trial, now_ms, self.max_age_ms), overrides(self.trial), now_ms)
 
 
 def question(config: str, revision: str | None, max_age: str) -> Question:
-    """From a command's arguments. Raises `ConfigError` for a config, a revision or an age that cannot be one."""
+    """The question in a command's arguments. Raises `ConfigError` for an invalid config, revision or age."""
     max_age_ms = round(seconds_of("--max-age", max_age) * 1000)
     trial = load(config)
     return Question(trial, _checked(revision) if revision is not None else revision_of(trial), max_age_ms)
@@ -92,8 +95,11 @@ def _checked(revision: str) -> str:
 
 
 def verdicts_of(trial: Config) -> dict[str, bytes] | None:
-    """The last verdict of each revision, still encoded; None where the topic does not exist. Raises `ConfigError` where
-    the trial of that name began with other topics than this config's: its verdicts say nothing of these."""
+    """The last verdict of each revision, still encoded; None if the topic does not exist.
+
+    Raises `ConfigError` if the trial of that name began with other topics than this config's: its verdicts do not
+    apply to these.
+    """
     try:
         rows = read_topic(trial.kafka, trial.plan.of("verdict"), READ_TIMEOUT_S)
     except TopicMissing:
@@ -106,7 +112,7 @@ def verdicts_of(trial: Config) -> dict[str, bytes] | None:
 def decide(verdicts: dict[str, bytes] | None, wanted: str, now_ms: int, max_age_ms: int) -> Answer:
     """The gate's answer from the last verdicts by revision; `wanted` is a revision or its beginning.
 
-    Raises `ConfigError` where `wanted` fits several, `RecordError` where its verdict cannot be read.
+    Raises `ConfigError` if `wanted` fits several, `RecordError` if its verdict cannot be decoded.
     """
     if not verdicts:
         why = "there is no verdict topic" if verdicts is None else "the verdict topic is empty"
@@ -120,48 +126,50 @@ def decide(verdicts: dict[str, bytes] | None, wanted: str, now_ms: int, max_age_
     verdict = _decoded(verdicts[fitting[0]], fitting[0])
     age_ms = now_ms - verdict["evaluated_at_ms"]
     if abs(age_ms) > max_age_ms:
-        told = f"{age_ms / 1000:.0f} s old" if age_ms > 0 else f"{-age_ms / 1000:.0f} s ahead of this machine's clock"
-        reason = f"the verdict ({verdict['decision']}) is {told}; at most {max_age_ms / 1000:g} s count (--max-age)"
+        age = f"{age_ms / 1000:.0f} s old" if age_ms > 0 else f"{-age_ms / 1000:.0f} s ahead of this machine's clock"
+        reason = f"the verdict ({verdict['decision']}) is {age}; at most {max_age_ms / 1000:g} s count (--max-age)"
         return Answer("not_yet", [reason], fitting[0], verdict)
     return Answer(verdict["decision"], list(verdict["reasons"]), fitting[0], verdict)
 
 
 def aged(answer: Answer, trial: Config, now_ms: int, max_age_ms: int) -> Answer:
-    """The answer where the newest data are too old for a promote: a judge that goes on judging makes no evidence new.
+    """The answer, without a promote if the newest data are too old: a judge that keeps running creates no new evidence.
 
-    Of an unbounded trial the last closed window may end `max_age_ms` ago, and two windows and the grace more, which a
-    window takes to close. A bounded trial judges records of any age, so only its evaluation has an age.
+    In an unbounded trial, the last closed window must have ended within `max_age_ms` plus two windows and the grace,
+    which a window takes to close. A bounded trial judges records of any age, so only its evaluation has an age.
     """
     verdict = answer.verdict
     if answer.decision != "promote" or verdict is None or trial.bounded or verdict["final"] or verdict["to_ms"] is None:
         return answer
-    age_ms, most_ms = now_ms - verdict["to_ms"], max_age_ms + 2 * trial.judge.window_ms + trial.grace_ms
-    if age_ms <= most_ms:
+    age_ms, limit_ms = now_ms - verdict["to_ms"], max_age_ms + 2 * trial.judge.window_ms + trial.grace_ms
+    if age_ms <= limit_ms:
         return answer
     reason = (
         f"{AGED}{iso(verdict['to_ms'])}, {age_ms / 3_600_000:.4g} h ago; at most "
-        f"{most_ms / 3_600_000:.4g} h count (--max-age, two windows and the grace): see whether runner and joiner go "
-        "on; for a trial of old records set bounded: true or a larger --max-age"
+        f"{limit_ms / 3_600_000:.4g} h count (--max-age, two windows and the grace): check that runner and joiner are "
+        "running; for a trial of old records set bounded: true or a larger --max-age"
     )
     return replace(answer, decision="not_yet", reasons=[reason, *answer.reasons])
 
 
-def overridden(answer: Answer, found: Mapping[str, dict[str, Any]], now_ms: int) -> Answer:
-    """The answer with what a person has decided for this very revision, where somebody has and it has not ended.
+def overridden(answer: Answer, commands: Mapping[str, dict[str, Any]], now_ms: int) -> Answer:
+    """The answer with an operator's valid decision for this revision, if there is one.
 
-    Without a verdict of the revision nothing is overridden: there would be no evidence for whoever decides to look at.
+    Without a verdict of the revision, nothing is overridden: the operator would have no evidence to look at.
     """
-    said = found.get(answer.revision)
-    if said is None or answer.verdict is None:
+    command = commands.get(answer.revision)
+    if command is None or answer.verdict is None:
         return answer
-    if said["until_ms"] is not None and said["until_ms"] <= now_ms:
-        ended = f"the override to {said['decision']} by {said['by']} ended at {iso(said['until_ms'])}"
+    if command["until_ms"] is not None and command["until_ms"] <= now_ms:
+        ended = f"the override to {command['decision']} by {command['by']} ended at {iso(command['until_ms'])}"
         return replace(answer, reasons=[*answer.reasons, ended])
-    until = "" if said["until_ms"] is None else f" until {iso(said['until_ms'])}"
-    reason = f"overridden to {said['decision']} by {said['by']} at {iso(said['at_ms'])}{until}: {said['reason']}"
+    until = "" if command["until_ms"] is None else f" until {iso(command['until_ms'])}"
+    reason = (
+        f"overridden to {command['decision']} by {command['by']} at {iso(command['at_ms'])}{until}: {command['reason']}"
+    )
     instead = f"without it: {answer.decision.replace('_', ' ')}"
-    reasons = [reason, *(f"{instead}: {one}" for one in answer.reasons)]
-    return Answer(said["decision"], reasons, answer.revision, answer.verdict, said)
+    reasons = [reason, *(f"{instead}: {text}" for text in answer.reasons)]
+    return Answer(command["decision"], reasons, answer.revision, answer.verdict, command)
 
 
 def _decoded(raw: bytes, revision: str) -> dict[str, Any]:

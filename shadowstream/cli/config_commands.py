@@ -1,4 +1,4 @@
-"""`validate`, `config show` and `schema config`: everything that needs the config file and no cluster."""
+"""`validate`, `config show` and `schema config`: the commands that need the config file and no cluster."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def validate(config: ConfigPath, as_json: Json = False) -> None:
 
 
 def _outside(source: Source) -> tuple[str | None, list[Problem]]:
-    """The revision, and what is wrong with the files that the config names, or would be refused by a role."""
+    """The revision, and the errors in the files that the config names, including those that a role would reject."""
     revision, problems = None, []
     try:
         check_trusted(source.config.candidate)
@@ -71,20 +71,20 @@ def _outside(source: Source) -> tuple[str | None, list[Problem]]:
             problems += [source.problem(message, where) for where, message in wrong_paths(source.config)]
     except ConfigError as error:
         problems.append(source.problem(str(error), ("schemas", "dir")))
-    problems += _rules_of_one_path(source)
+    problems += _duplicate_rules(source)
     try:
         revision = revision_of(source.config)
     except ConfigError as error:
         problem = source.problem(str(error))
-        # The revision reads the schemas too, and what is wrong with them has been told.
-        if problem.key != "schemas.dir" or problem.key not in [one.key for one in problems]:
+        # The revision reads the schemas too, and their errors have already been reported.
+        if problem.key != "schemas.dir" or problem.key not in [known.key for known in problems]:
             problems.append(problem)
     problems += map(source.problem, problems_of(source.config))
     return revision, sorted(problems, key=lambda problem: problem.line)
 
 
-def _rules_of_one_path(source: Source) -> list[Problem]:
-    """Two rules that name one path in two ways."""
+def _duplicate_rules(source: Source) -> list[Problem]:
+    """Pairs of rules with the same path in two notations."""
     problems, rules = [], source.config.compare.rules
     names: dict[tuple[str | None, ...], str] = {}
     for place, rule in enumerate(rules):
@@ -99,11 +99,11 @@ def _rules_of_one_path(source: Source) -> list[Problem]:
 
 def show(config: ConfigPath, as_json: Json = False) -> None:
     """Print a config with every default and variable filled in and every secret masked."""
-    told = masked(load(config))
+    shown = masked(load(config))
     if as_json:
-        put_json(told)
+        put_json(shown)
     else:
-        put(yaml.safe_dump(told, sort_keys=False, allow_unicode=True).rstrip())
+        put(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True).rstrip())
 
 
 def schema_config(as_json: Json = False) -> None:

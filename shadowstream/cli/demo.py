@@ -1,4 +1,4 @@
-"""`demo`: a real Kafka, a year of real flights, production, the candidate, a verdict."""
+"""`demo`: from a real Kafka and a year of real flights to a verdict, with production and a candidate."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class _watch:
         self._follower.close()
 
     def turn(self, _supervisor: object) -> None:
-        """Look at what has been counted so far, once a second, where somebody watches."""
+        """Read the counts so far, once a second, if the progress bar is visible."""
         if self._bar is None or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + TURN_S
@@ -103,27 +103,28 @@ def _day(time_ms: int | None) -> str:
 
 
 def lines(verdict: dict[str, Any], examples: list[dict[str, Any]]) -> list[str]:
-    """What the demo says at its end, as text."""
+    """The final report of the demo, as text."""
     ran = verdict["candidate_isolation"]
-    said = [
+    printed = [
         f"verdict: {verdict['decision']}   (revision {verdict['revision'][:12]}, candidate ran {ran})",
         f"  {MEANS[verdict['decision']]}",
     ]
-    said += [f"  - {reason}" for reason in verdict["reasons"]]
-    said += [f"  note: {caveat}" for caveat in verdict["caveats"]]
+    printed += [f"  - {reason}" for reason in verdict["reasons"]]
+    printed += [f"  note: {caveat}" for caveat in verdict["caveats"]]
     windows = f"{verdict['windows_closed']:,} windows"
-    said.append(f"flights of {_day(verdict['from_ms'])} to {_day(verdict['to_ms'])}, {windows}")
-    for one in verdict["criteria"]:
-        estimate = "-" if one["estimate"] is None else f"{one['estimate']:.4%}"
-        said.append(f"  {one['rate']:<9} {one['s']:>7,} of {one['n']:>8,} = {estimate:>9}, limit {one['limit']:.2%}")
-    for one in verdict["incidents"]:
-        said.append(f"incident: {one['subject']}, open since {_day(one['opened_ms'])}")
-    said += [f"slice: {slice_line(one)}" for one in verdict["slices"]]
+    printed.append(f"flights of {_day(verdict['from_ms'])} to {_day(verdict['to_ms'])}, {windows}")
+    for rate in verdict["criteria"]:
+        estimate = "-" if rate["estimate"] is None else f"{rate['estimate']:.4%}"
+        counts = f"{rate['s']:>7,} of {rate['n']:>8,} = {estimate:>9}"
+        printed.append(f"  {rate['rate']:<9} {counts}, limit {rate['limit']:.2%}")
+    for incident in verdict["incidents"]:
+        printed.append(f"incident: {incident['subject']}, open since {_day(incident['opened_ms'])}")
+    printed += [f"slice: {slice_line(excess)}" for excess in verdict["slices"]]
     outcomes = ", ".join(f"{name} {n:,}" for name, n in sorted(verdict["outcomes"].items()))
-    said.append(f"outcomes: {outcomes}; conservation remainder {verdict['remainder']}")
+    printed.append(f"outcomes: {outcomes}; conservation remainder {verdict['remainder']}")
     for example in examples:
-        said.append(f"example: {(example['key'] or b'').decode('utf-8', 'replace')} ({_day(example['time_ms'])})")
+        printed.append(f"example: {(example['key'] or b'').decode('utf-8', 'replace')} ({_day(example['time_ms'])})")
         for difference in example["differences"]:
             sides = f"production {difference['production']}, candidate {difference['shadow']}"
-            said.append(f"  {difference['path']}: {sides}")
-    return said
+            printed.append(f"  {difference['path']}: {sides}")
+    return printed

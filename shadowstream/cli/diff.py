@@ -1,4 +1,4 @@
-"""`diff`: look at stored differences, the newest last; the last row of a pair wins."""
+"""`diff`: show stored differences, the newest last; the last row of a pair is valid."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def diff(
         _follow(trial, outcome, limit, as_json)
         return
     topic = trial.plan.of("diff")
-    found = read_topic(trial.kafka, topic, READ_TIMEOUT_S)
-    rows = sorted(_decoded(_last_words(found), topic, outcome), key=lambda row: (row["time_ms"], row["pair_id"]))
+    rows_read = read_topic(trial.kafka, topic, READ_TIMEOUT_S)
+    rows = sorted(_decoded(_last_words(rows_read), topic, outcome), key=lambda row: (row["time_ms"], row["pair_id"]))
     shown = rows[-limit:] if limit else rows
     if as_json:
         for row in shown:
@@ -65,7 +65,7 @@ def diff(
 
 
 def _follow(trial: Config, outcome: str | None, limit: int, as_json: bool) -> None:
-    """Print rows as they come, the stored ones first, until `limit` rows or Ctrl-C."""
+    """Print rows as they arrive, the stored ones first, until `limit` rows or Ctrl-C."""
     say(f"rows of {trial.plan.of('diff')!r} as they come{f', {limit} at most' if limit else ''}; Ctrl-C ends")
     topic = trial.plan.of("diff")
     rows = _decoded(stream_topic(trial.kafka, topic, READ_TIMEOUT_S, follow=True), topic, outcome)
@@ -81,9 +81,9 @@ def _last_words(rows: Iterable[Read]) -> Iterable[Read]:
 
 
 def _decoded(rows: Iterable[Read], topic: str, outcome: str | None) -> Iterator[dict[str, Any]]:
-    for one in usable(rows, topic, "diff"):
-        if outcome is None or one.record["outcome"] == outcome:
-            yield one.record
+    for row in usable(rows, topic, "diff"):
+        if outcome is None or row.record["outcome"] == outcome:
+            yield row.record
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
@@ -96,8 +96,8 @@ def _table(rows: list[dict[str, Any]]) -> Table:
         if len(lines) > DIFFERENCES_SHOWN:
             lines[DIFFERENCES_SHOWN:] = [f"and {len(lines) - DIFFERENCES_SHOWN} more"]
         style = "red" if row["outcome"] in _BAD else ""
-        said = cell("\n".join(lines))
-        table.add_row(cell(_time(row)), cell(_outcome(row), style), cell(row["pair_id"]), cell(_key(row)), said)
+        differences = cell("\n".join(lines))
+        table.add_row(cell(_time(row)), cell(_outcome(row), style), cell(row["pair_id"]), cell(_key(row)), differences)
     return table
 
 
@@ -119,8 +119,8 @@ def _key(row: dict[str, Any]) -> str:
 
 def _differences(row: dict[str, Any]) -> list[str]:
     lines = [
-        f"{one['path'] or '(whole value)'}: {_side(one['production'])} → {_side(one['shadow'])}"
-        for one in row["differences"]
+        f"{difference['path'] or '(whole value)'}: {_side(difference['production'])} → {_side(difference['shadow'])}"
+        for difference in row["differences"]
     ]
     return [*([row["reason"]] if row["reason"] else []), *lines]
 

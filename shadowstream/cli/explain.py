@@ -1,4 +1,5 @@
-"""`explain`: why the candidate is not promoted, and what would be needed. Exit code 0 when it could say so."""
+"""`explain`: the obstacles to a promote, and the evidence that is still needed. Exit code 0 if it could explain
+them."""
 
 from __future__ import annotations
 
@@ -30,7 +31,13 @@ def explain_(config: ConfigPath, revision: Revision = None, max_age: MaxAge = "1
     if as_json:
         where = None if began is None else {**began._asdict(), "sentence": began.sentence}
         put_json(
-            {"name": trial.name, "revision": answer.revision, "began": where, **told(explanation), "standstill": still}
+            {
+                "name": trial.name,
+                "revision": answer.revision,
+                "began": where,
+                **as_data(explanation),
+                "standstill": still,
+            }
         )
         return
     decision, *rest = lines(explanation, answer.verdict, still)
@@ -45,7 +52,7 @@ def explain_(config: ConfigPath, revision: Revision = None, max_age: MaxAge = "1
 
 
 def explained(answer: Answer) -> Explanation:
-    """The gate's answer explained, also where there is no verdict."""
+    """The explanation of the gate's answer, also without a verdict."""
     if answer.verdict is None:
         todo = (
             "start the roles with this very config (`shadowstream up CONFIG`), or ask with --revision for what has run",
@@ -53,30 +60,33 @@ def explained(answer: Answer) -> Explanation:
         return Explanation(answer.decision, (), tuple(answer.reasons), todo)
     if answer.override is None:
         return explain(answer.verdict, answer.decision, answer.reasons)
-    # What the evidence says is explained all the same: an override does not change it.
-    found = explain(answer.verdict, answer.verdict["decision"], answer.verdict["reasons"])
+    # The evidence is explained even under an override, which does not change it.
+    explanation = explain(answer.verdict, answer.verdict["decision"], answer.verdict["reasons"])
     back = "`shadowstream override CONFIG --decision none --by WHO --reason WHY` takes the override back"
-    blockers = (answer.reasons[0], *found.blockers)
-    return replace(found, decision=answer.decision, blockers=blockers, todo=(back, *found.todo))
+    blockers = (answer.reasons[0], *explanation.blockers)
+    return replace(explanation, decision=answer.decision, blockers=blockers, todo=(back, *explanation.todo))
 
 
-def told(explanation: Explanation) -> dict[str, Any]:
-    """As --json prints it."""
-    criteria = [asdict(one) for one in explanation.standings]
+def as_data(explanation: Explanation) -> dict[str, Any]:
+    """The explanation as --json prints it."""
+    criteria = [asdict(standing) for standing in explanation.standings]
     parts = asdict(explanation)
     del parts["standings"]
     return {**parts, "criteria": criteria}
 
 
 def lines(explanation: Explanation, verdict: dict[str, Any] | None, still: Sequence[str] = ()) -> list[str]:
-    """As text: the decision, what it rests on, a line a criterion, what else is in the way, who does not go on, what
-    to do."""
-    said = [explanation.decision.replace("_", " ")]
+    """The explanation as text.
+
+    In this order: the decision and its basis, a line a criterion, the other obstacles, the roles without progress,
+    and the remedies.
+    """
+    printed = [explanation.decision.replace("_", " ")]
     if verdict is not None:
-        said += [f"  {span(verdict)}", *(f"  {note}" for note in explanation.notes)]
-    for one in explanation.standings:
-        said.append(f"  {one.sentence}")
-        said += [f"    {why}" for why in one.why]
+        printed += [f"  {span(verdict)}", *(f"  {note}" for note in explanation.notes)]
+    for standing in explanation.standings:
+        printed.append(f"  {standing.sentence}")
+        printed += [f"    {why}" for why in standing.why]
     why = "why it is rejected:" if explanation.decision == "reject" else "in the way:"
     for title, parts in (
         (why, explanation.blockers),
@@ -85,5 +95,5 @@ def lines(explanation: Explanation, verdict: dict[str, Any] | None, still: Seque
         ("where the excess lies:", explanation.slices),
         ("what to do:", explanation.todo),
     ):
-        said += [title, *(f"  {one}" for one in parts)] if parts else []
-    return said
+        printed += [title, *(f"  {part}" for part in parts)] if parts else []
+    return printed

@@ -1,4 +1,4 @@
-"""`gate`: one question, one exit code. It asks for proof of "good": whatever is not a fresh promote is no promote."""
+"""`gate`: one question, one exit code. It requires proof of "good": anything but a fresh promote is no promote."""
 
 from __future__ import annotations
 
@@ -49,22 +49,22 @@ def gate(
 
 
 def lines(answer: Answer) -> list[str]:
-    """As text: the decision, its reasons, the candidate's commonest errors, and what stands beside them."""
-    found = [answer.decision.replace("_", " "), *answer.reasons]
+    """The answer as text: the decision, its reasons, the candidate's most frequent errors, and notes."""
+    printed = [answer.decision.replace("_", " "), *answer.reasons]
     if answer.verdict is None:
-        return found
+        return printed
     notes = notes_beside(answer.verdict, answer.reasons)
-    return [*found, *failure_lines(answer.verdict), *(f"note: {note}" for note in notes)]
+    return [*printed, *failure_lines(answer.verdict), *(f"note: {note}" for note in notes)]
 
 
 def _print(answer: Answer, trial: Config, as_json: bool) -> None:
     if as_json:
-        # The verdict record, but never a decision that the gate does not stand behind.
+        # The verdict record, with the gate's decision instead of its own.
         judged = answer.verdict["decision"] if answer.verdict else None
-        told = {"name": trial.name, "revision": answer.revision, **(answer.verdict or {})}
-        told |= {"decision": answer.decision, "reasons": answer.reasons}
+        record = {"name": trial.name, "revision": answer.revision, **(answer.verdict or {})}
+        record |= {"decision": answer.decision, "reasons": answer.reasons}
         asked = {"exit_code": int(answer.exit_code), "judged": judged, "override": answer.override}
-        put_json({**told, "gate": asked})
+        put_json({**record, "gate": asked})
         return
     decision, *rest = lines(answer)
     put(decision)

@@ -1,4 +1,4 @@
-"""`kafka`: a real local broker for people without one."""
+"""`kafka`: a real local broker for users without one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def kafka(
     as_json: Json = False,
 ) -> None:
     """Run a real Apache Kafka on this machine until Ctrl-C; the first line on stdout is its bootstrap address."""
-    # Here and not above: only this command needs the broker's room.
+    # A local import: only this command needs the broker.
     from shadowstream.testing.serve import serve
 
     if not as_json:
@@ -37,7 +37,7 @@ def kafka(
 
 
 class _Announced(io.TextIOBase):
-    """Takes the lines that `serve` prints, the bootstrap alone, and prints each as JSON."""
+    """Converts each line that `serve` prints, which holds only the bootstrap address, to JSON."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out

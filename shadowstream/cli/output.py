@@ -1,4 +1,5 @@
-"""How every command speaks: data on stdout, talk on stderr, one exit code; nothing that a terminal would obey."""
+"""Output of all commands: data on stdout, messages on stderr, exit codes, and no control characters for the
+terminal."""
 
 from __future__ import annotations
 
@@ -25,8 +26,7 @@ ConfigPath = Annotated[str, typer.Argument(metavar="CONFIG", help="the trial's Y
 
 
 class ExitCode(IntEnum):
-    """What the process says to whoever started it (docs/exit-codes.md). Only `gate` turns a decision into REJECT or
-    NOT_YET."""
+    """The exit codes of the process (docs/exit-codes.md). Only `gate` turns a decision into REJECT or NOT_YET."""
 
     OK = 0
     BROKE = 1
@@ -38,7 +38,7 @@ class ExitCode(IntEnum):
 
 
 def say(text: str) -> None:
-    """Tell the person at the terminal something, on stderr."""
+    """Print a message to the user on stderr."""
     print(printable(text), file=sys.stderr, flush=True)
 
 
@@ -48,7 +48,7 @@ def put(text: str) -> None:
 
 
 def put_wrapped(text: str) -> None:
-    """Write a line of sentences on stdout; on a terminal in its width, whole words only, what follows indented more."""
+    """Write a line of text to stdout; on a terminal, wrap it at whole words and indent continuation lines."""
     if not sys.stdout.isatty():
         put(text)
         return
@@ -62,19 +62,19 @@ def put_wrapped(text: str) -> None:
 def put_json(value: Any, out: TextIO | None = None) -> None:
     """Write one line of JSON on `out`, by default stdout: bytes as UTF-8, NaN and infinities as null."""
     stream = out or sys.stdout
-    # In one piece: roles that end together share a pipe, and unbuffered `print` writes the end of the line apart.
+    # In one write: roles that end together share a pipe, and unbuffered `print` writes the line end separately.
     stream.write(orjson.dumps(value, default=_plain).decode() + "\n")
     stream.flush()
 
 
 def console() -> Console:
-    """Where tables go: stdout, coloured on a terminal unless NO_COLOR is set, wide where nobody looks at columns."""
+    """The console for tables: stdout, coloured on a terminal unless NO_COLOR is set, wide outside a terminal."""
     width = None if sys.stdout.isatty() else _WIDTH_OFF_TERMINAL
     return Console(file=sys.stdout, width=width, no_color=bool(os.environ.get("NO_COLOR")), highlight=False)
 
 
 def cell(text: str, style: str = "") -> Text:
-    """Text of a table that is shown as it is: no markup, no control characters."""
+    """The text of a table cell, printed literally: no markup, no control characters."""
     return Text(printable(text), style=style)
 
 
@@ -89,12 +89,12 @@ def printable(text: str) -> str:
 
 def error_object(error: BaseException, code: ExitCode, message: str) -> dict[str, Any]:
     """An error as ``--json`` prints it."""
-    told: dict[str, Any] = {"kind": type(error).__name__, "message": message, "exit_code": int(code)}
+    shown: dict[str, Any] = {"kind": type(error).__name__, "message": message, "exit_code": int(code)}
     if isinstance(error, ConfigError):
-        told["kind"] = "ConfigError"
+        shown["kind"] = "ConfigError"
     if isinstance(error, ConfigFileError):
-        told["problems"] = [problem._asdict() for problem in error.problems]
-    return {"error": told}
+        shown["problems"] = [problem._asdict() for problem in error.problems]
+    return {"error": shown}
 
 
 def _plain(value: Any) -> str:

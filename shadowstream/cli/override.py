@@ -1,4 +1,4 @@
-"""`override`: a person decides for one revision, with a name and a reason; the gate honours it and says so."""
+"""`override`: an operator decides for one revision, with a name and a reason; the gate applies and shows it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def override(
     """
     for option, text in (("--by", by), ("--reason", reason)):
         if not text.strip():
-            raise ConfigError(f"{option}: say who decides and why; an override without is none")
+            raise ConfigError(f"{option}: must not be empty; give who decides (--by) and why (--reason)")
     lasting_s = None if lasting is None else seconds_of("--for", lasting)
     asked = question(config, revision, "1h")
     answer = asked.ask()

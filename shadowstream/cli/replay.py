@@ -1,4 +1,4 @@
-"""`replay`: what is stored, judged by the criteria of this config. Nothing is written or committed."""
+"""`replay`: judges the stored records by the criteria of this config. Nothing is written or committed."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def replay(
     records = statistics(trial, refusals)
     chosen = revision_in(records, revision, revision_of(trial))
     if from_topics:
-        # Labels are not compared: what they have said stays.
-        labelled = [one for one in records if one.record["task"].startswith(LABELS)]
+        # Labels are not compared again: their stored results remain.
+        labelled = [row for row in records if row.record["task"].startswith(LABELS)]
         records = [*rejoined(trial, chosen), *labelled]
     verdict = judged(trial, list(within(records, *span)), chosen, refusals).evaluate(now_ms()).verdict
     _print(verdict, config, as_json)
@@ -64,10 +64,10 @@ def _time_ms(option: str, text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError as error:
         raise ConfigError(f"{option} {text!r}: give an ISO 8601 time, for example 2013-07-01T00:00") from error
-    return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
+    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _print(verdict: dict[str, Any], config: str, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`report`: a verdict as a page for people, Markdown for a pull request, JUnit XML for a pipeline."""
+"""`report`: a verdict as an HTML page, as Markdown for a pull request, or as JUnit XML for a pipeline."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def report(
     asked = question(config, revision, max_age)
     facts = facts_of(asked, examples, config)
     if as_json and out is None:
-        put_json(_told(facts))
+        put_json(_as_data(facts))
         return
     text = _written(form, facts)
     if out is None:
@@ -57,7 +57,7 @@ def report(
 
 
 def facts_of(asked: Question, examples: int, command: str) -> Facts:
-    """Everything that a report shows, read from verdict, audit, drift and diff."""
+    """The content of a report, read from verdict, audit, drift and diff."""
     answer = asked.ask()
     history, kept = History(answer.revision), Examples(answer.revision, examples, asked.trial.compare.examples)
     attempt = answer.verdict["attempt"] if answer.verdict else 1
@@ -80,8 +80,11 @@ def facts_of(asked: Question, examples: int, command: str) -> Facts:
 
 
 def _evaluations(asked: Question, revision: str, attempt: int) -> Iterator[dict[str, Any]]:
-    """How the evidence grew: window by window from the statistics where the criteria are those of this config; else as
-    the judge has said it, however many windows lay between two of its evaluations."""
+    """The growth of the evidence.
+
+    If the criteria are those of this config, window by window from the statistics; otherwise by the judge's
+    evaluations, however many windows lie between two of them.
+    """
     if revision == revision_of(asked.trial):
         yield from course(asked.trial, revision, _records(asked, "stats"), POINTS_MAX, attempt)
     else:
@@ -89,11 +92,11 @@ def _evaluations(asked: Question, revision: str, attempt: int) -> Iterator[dict[
 
 
 def _records(asked: Question, kind: str) -> Iterator[dict[str, Any]]:
-    """Records of one of the trial's topics; none where the topic is not there yet."""
+    """Records of one of the trial's topics; none if the topic does not exist yet."""
     try:
         topic = asked.trial.plan.of(kind)
         rows = stream_topic(asked.trial.kafka, topic, READ_TIMEOUT_S)
-        yield from (one.record for one in usable(rows, topic, "verdict" if kind == "audit" else kind))
+        yield from (row.record for row in usable(rows, topic, "verdict" if kind == "audit" else kind))
     except TopicMissing:
         return
 
@@ -111,14 +114,16 @@ def _written(form: str, facts: Facts) -> str:
     return text
 
 
-def _told(facts: Facts) -> dict[str, Any]:
+def _as_data(facts: Facts) -> dict[str, Any]:
     return {
         "name": facts.name,
         "revision": facts.revision,
         "decision": facts.explanation.decision,
         "verdict": facts.verdict,
         "override": facts.override,
-        "history": [{"time_ms": one.time_ms, "decision": one.decision, **one.criteria} for one in facts.history],
+        "history": [
+            {"time_ms": point.time_ms, "decision": point.decision, **point.criteria} for point in facts.history
+        ],
         "drift": facts.drift,
         "examples": facts.examples,
         "examples_left": facts.examples_left,

@@ -1,4 +1,4 @@
-"""`run`, `join`, `judge`, `labels`: one role in this process. `up`: all of them here, supervised."""
+"""`run`, `join`, `judge`, `labels`: one role in this process. `up`: all roles as supervised processes."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ Listen = Annotated[
 log = get_logger("up")
 GRACE_S = 1.0
 CONNECT_S = 2.0
-"""So long `up` waits for one answer of a broker: Ctrl-C is heard in between."""
+"""Time for which `up` waits for one answer of a broker; it handles Ctrl-C between two waits."""
 COMMANDS = {"run": "runner", "join": "joiner", "judge": "judge"}
-"""Roles that every trial has."""
+"""Roles of every trial."""
 
 
 def register(app: typer.Typer) -> None:
@@ -81,14 +81,14 @@ def up(context: typer.Context, config: ConfigPath, listen: Listen = None, as_jso
     cannot run the others go on without.
     """
     trial = load(config)
-    revision_of(trial)  # said once, and not by each role that cannot find the candidate
+    revision_of(trial)  # reports a missing candidate once, instead of once a role
     stop = stop_on_signals()
     session = begin(trial, stop)
     if session is None:
         return ExitCode.OK
     stop.begin()
     commands = _commands(context, trial, config, listen, as_json)
-    # Whoever is told nothing can still look; without evidence there would be nothing to look at.
+    # A trial without alerts still collects evidence; so a failed alerts role does not end the others.
     supervisor = Supervisor(commands, {**os.environ, SESSION: session}, spared=["alerts"])
     well = supervisor.run(lambda: stop.stopped)
     failed = [child for child in supervisor.children.values() if child.failed and not child.spared]
@@ -123,7 +123,7 @@ def _commands(
 
 
 def begin(trial: Config, stop: Stoppable) -> str | None:
-    """Begin the session of an `up` once a broker answers; None where it was stopped before."""
+    """Begin the session of an `up` once a broker answers; None if it was stopped before that."""
     outage = Outage()
     wait_s = iter(BACK_OFF_S)
     while not stop.stopped:
@@ -141,10 +141,10 @@ def begin(trial: Config, stop: Stoppable) -> str | None:
 
 
 def stop_on_signals() -> Stoppable:
-    """SIGTERM and SIGINT ask for the end after the next commit, and so does the end of a supervisor that started us.
+    """Install handlers: SIGTERM, SIGINT and the end of a supervising parent request the end after the next commit.
 
-    A handler runs only between two calls of the client, and one may wait for a broker that does not answer. Where the
-    work has not begun, the process ends `GRACE_S` later at the latest.
+    A handler runs only between two calls of the client, and a call may wait for a broker that does not answer. If
+    the work has not begun, the process ends at most `GRACE_S` later.
     """
     stop = Stoppable()
     read_end, write_end = os.pipe()
@@ -170,10 +170,10 @@ def _end_before_it_begins(signals: int, stop: Stoppable) -> None:
 
 
 @contextmanager
-def in_its_place(config: Config, instance: str, stop: Stoppable, watch: Watch) -> Iterator[None]:
-    """Run a role within, to its end. A role that gets there without having been stopped has finished, and reports it.
+def as_role(config: Config, instance: str, stop: Stoppable, watch: Watch) -> Iterator[None]:
+    """Run a role in this context, to its end. A role that ends without a stop request has finished, and reports it.
 
-    Raises `TakenOver` where the role failed because another run has its place.
+    Raises `TakenOver` if the role failed because another run has its place.
     """
     watch.claim = Claim(config, watch.role, instance)
     try:
@@ -183,10 +183,10 @@ def in_its_place(config: Config, instance: str, stop: Stoppable, watch: Watch) -
             watch.claim.check(now=True)
         raise
     except SystemExit as error:
-        # Foreign code runs in a role. This one has not finished, whatever code it was given.
+        # Foreign code runs in a role. The role has not finished, whatever exit code that code requested.
         raise CandidateError(
             f"a function of the candidate or of the comparison has asked the {watch.role} to exit ({error.code!r}); "
-            "the role ends unfinished, and is to be started again"
+            "the role ends unfinished; start it again"
         ) from error
     if not stop.stopped:
         role_report.send(Report.FINISHED)
@@ -199,10 +199,10 @@ def _play(role: str, path: str, instance: str, listen: str | None, as_json: bool
     watch.own_process = True
     server = serve(listen, watch) if listen else None
     try:
-        # A role's dependencies are loaded only where it runs.
-        adopted = role == "runner" and config.candidate.topic is not None
-        module = importlib.import_module(f"shadowstream.kafka.{'watcher' if adopted else role}")
-        with in_its_place(config, instance, stop, watch):
+        # A role's dependencies are loaded only for that role.
+        is_external = role == "runner" and config.candidate.topic is not None
+        module = importlib.import_module(f"shadowstream.kafka.roles.{'external_candidate' if is_external else role}")
+        with as_role(config, instance, stop, watch):
             figures: dict[str, Any] = module.run(config, revision_of(config), stop, watch, instance)
     finally:
         if server is not None:

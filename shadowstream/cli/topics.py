@@ -1,4 +1,4 @@
-"""`topics plan|apply|acls`: the trial's own topics and the rights that it needs, for whoever keeps the cluster."""
+"""`topics plan|apply|acls`: the trial's own topics and the rights that it needs, for the cluster's administrators."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def plan(
     client = admin(trial.kafka)
     bound_topics.check(trial, client)
     counts = source_counts(client, trial)
-    found = survey(client, trial)
-    _print(trial, [_standing(one) for one in found], as_json, _summary(found), counts)
+    surveyed = survey(client, trial)
+    _print(trial, [_standing(topic) for topic in surveyed], as_json, _summary(surveyed), counts)
 
 
 def apply(
@@ -66,16 +66,16 @@ def apply(
     trial = load(config)
     client = admin(trial.kafka)
     bound_topics.check(trial, client)
-    found = survey(client, trial)
-    misfits = [f"topic {one.spec.name} {problem}" for one in found for problem in one.problems]
+    surveyed = survey(client, trial)
+    misfits = [f"topic {topic.spec.name} {problem}" for topic in surveyed for problem in topic.problems]
     if misfits:
         raise ConfigError("\n".join([*misfits, "nothing was created; topics are never altered here"]))
-    missing = [one.spec for one in found if one.partitions is None]
+    missing = [topic.spec for topic in surveyed if topic.partitions is None]
     if not dry_run:
         create(client, missing, replication)
     word = "would be created" if dry_run else "created"
-    rows = [_row(one.spec, word) if one.partitions is None else _standing(one) for one in found]
-    _print(trial, rows, as_json, f"{len(missing)} topics {word}, {len(found) - len(missing)} were there")
+    rows = [_row(topic.spec, word) if topic.partitions is None else _standing(topic) for topic in surveyed]
+    _print(trial, rows, as_json, f"{len(missing)} topics {word}, {len(surveyed) - len(missing)} were there")
 
 
 def acls(
@@ -101,8 +101,11 @@ def acls(
 
 
 def grants(trial: Config) -> list[list[str]]:
-    """What the trial must be allowed, as arguments of kafka-acls: to read the topics of others, to look at their
-    groups, and everything under the trial's own prefix (which ends in a dot, so that it covers no other trial)."""
+    """The rights that the trial needs, as arguments of kafka-acls.
+
+    It reads foreign topics, describes their groups, and has all rights under its own prefix (which ends in a dot, so
+    that it covers no other trial).
+    """
     looks = [["--operation", "Read", "--operation", "Describe", "--topic", topic] for topic in sources_of(trial)]
     groups = [trial.production.group, trial.candidate.group, trial.twin and trial.twin.group]
     looks += [["--operation", "Describe", "--group", group] for group in groups if group]
@@ -115,13 +118,13 @@ def grants(trial: Config) -> list[list[str]]:
 
 def _counts(trial: Config, given: Sequence[str]) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for one in given:
-        topic, _, number = one.rpartition("=")
+    for option in given:
+        topic, _, number = option.rpartition("=")
         if topic not in trial.production.outputs:
             known = ", ".join(trial.production.outputs)
-            raise ConfigError(f"--partitions {one!r}: give TOPIC=N, the topic one of production.outputs: {known}")
+            raise ConfigError(f"--partitions {option!r}: give TOPIC=N, the topic one of production.outputs: {known}")
         if not (number.isascii() and number.isdigit() and int(number)):
-            raise ConfigError(f"--partitions {one!r}: {number!r} is no number of partitions; give 1 or more")
+            raise ConfigError(f"--partitions {option!r}: {number!r} is no number of partitions; give 1 or more")
         counts[topic] = int(number)
     left = [topic for topic in trial.production.outputs if topic not in counts]
     if left:
@@ -140,14 +143,14 @@ def _row(spec: TopicSpec, state: str, notes: Sequence[str] = ()) -> Row:
     }
 
 
-def _standing(one: Standing) -> Row:
-    found = None if one.partitions is None else {"partitions": one.partitions, "config": one.config}
-    return {**_row(one.spec, one.state, [*one.problems, *one.notes]), "found": found}
+def _standing(standing: Standing) -> Row:
+    existing = None if standing.partitions is None else {"partitions": standing.partitions, "config": standing.config}
+    return {**_row(standing.spec, standing.state, [*standing.problems, *standing.notes]), "found": existing}
 
 
-def _summary(found: Sequence[Standing]) -> str:
-    states: list[str] = [one.state for one in found]
-    return f"{len(found)} topics: " + ", ".join(
+def _summary(surveyed: Sequence[Standing]) -> str:
+    states: list[str] = [standing.state for standing in surveyed]
+    return f"{len(surveyed)} topics: " + ", ".join(
         f"{states.count(state)} {words}"
         for state, words in (("exists", "exist"), ("missing", "missing"), ("does not fit", "do not fit"))
     )
@@ -156,7 +159,7 @@ def _summary(found: Sequence[Standing]) -> str:
 def _print(
     trial: Config, rows: Sequence[Row], as_json: bool, summary: str, counts: Mapping[str, int] | None = None
 ) -> None:
-    """Print topics of ours and, where their partitions are in `counts`, those that are only read."""
+    """Print the trial's topics and, if their partitions are in `counts`, the topics that are only read."""
     sources = [
         {"name": topic, "partitions": (counts or {}).get(topic), "side": side}
         for topic, side in sources_of(trial).items()

@@ -1,4 +1,4 @@
-"""Compares what production and the candidate said. Pure.
+"""Comparison of production's and the candidate's values. Pure.
 
 >>> from shadowstream.config import Rule
 >>> rules = RuleSet([Rule(path="model", ignore=True), Rule(path="score", atol=0.001)])

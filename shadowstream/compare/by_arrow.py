@@ -1,8 +1,8 @@
-"""The rules on columns in Arrow: levels of the pairs that columns can decide, and `UNKNOWN` where rows must.
+"""Rules on Arrow columns: the level of each pair that columns can decide, and `UNKNOWN` for the others.
 
-Nothing is decided here that `rows` would decide otherwise: equality of any flat or nested value, ignored paths, and
-tolerances of numbers, of ints where they are far enough from the bound for doubles. Where a pair differs under any
-other rule, or inside a list or a map, its row is asked.
+Every decision here equals the decision of `by_value`. Columns decide equality of any flat or nested value, ignored
+paths, and tolerances of numbers (for ints, only far enough from the bound for doubles). A pair that differs under
+any other rule, or inside a list or a map, is left to `by_value`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from shadowstream.compare.rules import RuleSet, Spot
 from shadowstream.config import Rule
 
 UNKNOWN = 255
-"""Above every level, so that the gravest of a pair's fields stays unknown if one is."""
+"""Above every level, so the maximum over a pair's fields stays unknown if one field is unknown."""
 _EXACT_MAX = 2**52
 _Mask = npt.NDArray[np.bool_]
 
@@ -31,75 +31,75 @@ _Mask = npt.NDArray[np.bool_]
 def arrow_levels(production: pa.RecordBatch, shadow: pa.RecordBatch, rules: RuleSet) -> Levels:
     """The level of each pair of records, or `UNKNOWN`."""
     levels = np.zeros(production.num_rows, np.uint8)
-    ours, theirs = production.schema.names, shadow.schema.names
-    for name in (*ours, *(name for name in theirs if name not in ours)):
-        if name in ours and name in theirs:
-            found = _field(rules.root.step(name), production.column(name), shadow.column(name))
-            if found is not None:
-                np.maximum(levels, found, out=levels)
+    production_names, shadow_names = production.schema.names, shadow.schema.names
+    for name in (*production_names, *(name for name in shadow_names if name not in production_names)):
+        if name in production_names and name in shadow_names:
+            field_levels = _field(rules.root.step(name), production.column(name), shadow.column(name))
+            if field_levels is not None:
+                np.maximum(levels, field_levels, out=levels)
         else:
-            np.maximum(levels, _one_sided(rules, name, name in ours), out=levels)
+            np.maximum(levels, _one_sided(rules, name, name in production_names), out=levels)
     return levels
 
 
 def _one_sided(rules: RuleSet, name: str, in_production: bool) -> int:
-    """The level of a field of one schema only."""
+    """The level of a field that only one schema has."""
     rule = rules.root.step(name).rule
     if rule is not None and rule.absent_is_null:
         return UNKNOWN
     return level_of(rules, name, *((0, ABSENT) if in_production else (ABSENT, 0)))
 
 
-def _field(spot: Spot, ours: pa.Array, theirs: pa.Array) -> Levels | None:
-    """The levels of one field, None for all match. Whole columns that are equal, as most are, cost next to nothing."""
-    if pa.types.is_struct(ours.type) and pa.types.is_struct(theirs.type) and spot.own is None:
-        return _struct(spot, ours, theirs)
-    if ours.equals(theirs):
+def _field(spot: Spot, production: pa.Array, shadow: pa.Array) -> Levels | None:
+    """The levels of one field; None if all match. Equal whole columns, the usual case, cost next to nothing."""
+    if pa.types.is_struct(production.type) and pa.types.is_struct(shadow.type) and spot.own is None:
+        return _struct(spot, production, shadow)
+    if production.equals(shadow):
         return None
-    unequal = _unequal(ours, theirs)
+    unequal = _unequal(production, shadow)
     if not unequal.any():
         return None
     rule = spot.rule
-    flat = _class(ours.type) == _class(theirs.type) in _FLAT
+    flat = _class(production.type) == _class(shadow.type) in _FLAT
     if not flat or spot.own is not None or not is_numeric(rule):
         return _where(unequal, UNKNOWN)
     if rule is None:
         return _where(unequal, MISMATCH)
     if rule.ignore:
         return _where(unequal, IGNORED)
-    if rule.of_numbers and _class(ours.type) in ("float", "int"):
-        return _numbers(ours, theirs, unequal, rule)
-    # A tolerance of texts or times: few pairs need it, or the field would be ignored.
+    if rule.of_numbers and _class(production.type) in ("float", "int"):
+        return _numbers(production, shadow, unequal, rule)
+    # A tolerance of texts or times. Few pairs need it; otherwise the field would be ignored.
     return _where(unequal, UNKNOWN)
 
 
-def _struct(spot: Spot, ours: pa.Array, theirs: pa.Array) -> Levels | None:
-    names = [field.name for field in ours.type]
-    if names != [field.name for field in theirs.type]:
-        return _where(_valid(ours) | _valid(theirs), UNKNOWN)
-    levels = np.zeros(len(ours), np.uint8)
-    for place, name in enumerate(names):
-        found = _field(spot.step(name), ours.field(place), theirs.field(place))
-        if found is not None:
-            np.maximum(levels, found, out=levels)
-    if ours.null_count or theirs.null_count:
-        one, other = _valid(ours), _valid(theirs)
-        levels[~one & ~other] = MATCH
-        levels[one != other] = UNKNOWN
+def _struct(spot: Spot, production: pa.Array, shadow: pa.Array) -> Levels | None:
+    names = [field.name for field in production.type]
+    if names != [field.name for field in shadow.type]:
+        return _where(_valid(production) | _valid(shadow), UNKNOWN)
+    levels = np.zeros(len(production), np.uint8)
+    for index, name in enumerate(names):
+        field_levels = _field(spot.step(name), production.field(index), shadow.field(index))
+        if field_levels is not None:
+            np.maximum(levels, field_levels, out=levels)
+    if production.null_count or shadow.null_count:
+        production_valid, shadow_valid = _valid(production), _valid(shadow)
+        levels[~production_valid & ~shadow_valid] = MATCH
+        levels[production_valid != shadow_valid] = UNKNOWN
     return levels
 
 
-def _numbers(ours: pa.Array, theirs: pa.Array, unequal: _Mask, rule: Rule) -> Levels:
-    both = _valid(ours) & _valid(theirs)
-    one, other = _doubles(ours), _doubles(theirs)
-    found = float_levels(one, other, rule)
+def _numbers(production: pa.Array, shadow: pa.Array, unequal: _Mask, rule: Rule) -> Levels:
+    both_valid = _valid(production) & _valid(shadow)
+    production_doubles, shadow_doubles = _doubles(production), _doubles(shadow)
+    of_doubles = float_levels(production_doubles, shadow_doubles, rule)
     levels = _where(unequal, MISMATCH)
-    if found is not None:
-        levels[both] = found[both]
-    if _class(ours.type) == "int":
-        # Ints are exact in rows; beyond 2⁵² their doubles and differences are not.
-        large = (np.abs(one) > _EXACT_MAX) | (np.abs(other) > _EXACT_MAX)
-        levels[(large | (doubtful(one, other, rule) & both)) & unequal] = UNKNOWN
+    if of_doubles is not None:
+        levels[both_valid] = of_doubles[both_valid]
+    if _class(production.type) == "int":
+        # `by_value` compares ints exactly; beyond 2⁵² their doubles and differences are not exact.
+        large = (np.abs(production_doubles) > _EXACT_MAX) | (np.abs(shadow_doubles) > _EXACT_MAX)
+        levels[(large | (doubtful(production_doubles, shadow_doubles, rule) & both_valid)) & unequal] = UNKNOWN
         levels[~unequal] = MATCH
     return levels
 
@@ -119,7 +119,7 @@ _FLAT = frozenset(("int", "float", "text", "bool", "bytes", "date", "time"))
 
 
 def _class(kind: pa.DataType) -> str:
-    """The Python type that rows have for an Arrow type, or the shape of a nested one."""
+    """The Python type that `by_value` sees for an Arrow type, or the shape of a nested type."""
     types = pa.types
     for name, is_it in (
         ("int", types.is_integer),
@@ -145,71 +145,76 @@ def _valid(column: pa.Array) -> _Mask:
     return valid
 
 
-def _unequal(ours: pa.Array, theirs: pa.Array) -> _Mask:
-    """Where two columns differ: exactly so if they are flat; of nested ones perhaps more (a map's keys in order)."""
-    one, other = _class(ours.type), _class(theirs.type)
-    valid, also = _valid(ours), _valid(theirs)
-    if one != other or one == "other":
-        return valid | also
-    if one == "struct":
-        found = _unequal_structs(ours, theirs)
-    elif one in ("list", "map"):
-        found = _unequal_lists(ours, theirs, valid & also)
+def _unequal(production: pa.Array, shadow: pa.Array) -> _Mask:
+    """Mask of the rows that differ: exact for flat columns; for nested ones it may hold more (order of a map's
+    keys)."""
+    kind, shadow_kind = _class(production.type), _class(shadow.type)
+    valid, shadow_valid = _valid(production), _valid(shadow)
+    if kind != shadow_kind or kind == "other":
+        return valid | shadow_valid
+    if kind == "struct":
+        unequal = _unequal_structs(production, shadow)
+    elif kind in ("list", "map"):
+        unequal = _unequal_lists(production, shadow, valid & shadow_valid)
     else:
-        found = _unequal_flat(one, ours, theirs)
-    differ: _Mask = (found & valid & also) | (valid != also)
+        unequal = _unequal_flat(kind, production, shadow)
+    differ: _Mask = (unequal & valid & shadow_valid) | (valid != shadow_valid)
     return differ
 
 
-def _unequal_flat(kind: str, ours: pa.Array, theirs: pa.Array) -> _Mask:
+def _unequal_flat(kind: str, production: pa.Array, shadow: pa.Array) -> _Mask:
     if kind == "float":
-        one, other = _doubles(ours), _doubles(theirs)
-        found: _Mask = (one != other) & ~(np.isnan(one) & np.isnan(other))
-        return found
-    if kind == "time" and ours.type != theirs.type:
-        ours, theirs = ours.cast(pa.timestamp("us")), theirs.cast(pa.timestamp("us"))
-    if kind in ("int", "date", "time") and not (ours.null_count or theirs.null_count):
-        differ: _Mask = whole_numbers(ours) != whole_numbers(theirs)
+        production_doubles, shadow_doubles = _doubles(production), _doubles(shadow)
+        unequal: _Mask = (production_doubles != shadow_doubles) & ~(
+            np.isnan(production_doubles) & np.isnan(shadow_doubles)
+        )
+        return unequal
+    if kind == "time" and production.type != shadow.type:
+        production, shadow = production.cast(pa.timestamp("us")), shadow.cast(pa.timestamp("us"))
+    if kind in ("int", "date", "time") and not (production.null_count or shadow.null_count):
+        differ: _Mask = whole_numbers(production) != whole_numbers(shadow)
     else:
-        differ = as_numpy(pc.not_equal(ours, theirs))
+        differ = as_numpy(pc.not_equal(production, shadow))
     return differ
 
 
-def _unequal_structs(ours: pa.Array, theirs: pa.Array) -> _Mask:
-    if [field.name for field in ours.type] != [field.name for field in theirs.type]:
-        return np.ones(len(ours), np.bool_)
-    found = np.zeros(len(ours), np.bool_)
-    for place in range(ours.type.num_fields):
-        found |= _unequal(ours.field(place), theirs.field(place))
-    return found
+def _unequal_structs(production: pa.Array, shadow: pa.Array) -> _Mask:
+    if [field.name for field in production.type] != [field.name for field in shadow.type]:
+        return np.ones(len(production), np.bool_)
+    unequal = np.zeros(len(production), np.bool_)
+    for index in range(production.type.num_fields):
+        unequal |= _unequal(production.field(index), shadow.field(index))
+    return unequal
 
 
-def _unequal_lists(ours: pa.Array, theirs: pa.Array, both: _Mask) -> _Mask:
-    counts, other_counts = _counts(ours), _counts(theirs)
-    found: _Mask = (counts != other_counts) & both
-    keep = both & ~found
+def _unequal_lists(production: pa.Array, shadow: pa.Array, both_valid: _Mask) -> _Mask:
+    counts, shadow_counts = _counts(production), _counts(shadow)
+    unequal: _Mask = (counts != shadow_counts) & both_valid
+    keep = both_valid & ~unequal
     if not keep.all():
-        found[keep] = _unequal_lists_of(ours.filter(_mask_of(keep)), theirs.filter(_mask_of(keep)), counts[keep])
-        return found
-    return _unequal_lists_of(ours, theirs, counts)
+        unequal[keep] = _unequal_lists_of(
+            production.filter(_mask_of(keep)), shadow.filter(_mask_of(keep)), counts[keep]
+        )
+        return unequal
+    return _unequal_lists_of(production, shadow, counts)
 
 
 def _mask_of(keep: _Mask) -> pa.Array:
-    """As `pa.array`, which would import pandas where it is installed."""
+    """An Arrow mask. `pa.array` would import pandas if installed."""
     bits = np.packbits(keep, bitorder="little")
     return pa.BooleanArray.from_buffers(pa.bool_(), len(keep), [None, pa.py_buffer(bits)])
 
 
-def _unequal_lists_of(ours: pa.Array, theirs: pa.Array, counts: npt.NDArray[Any]) -> _Mask:
-    """Of lists of equal lengths, one by one, and none of them null."""
-    if pa.types.is_map(ours.type):
-        inner = _unequal(ours.keys, theirs.keys) | _unequal(ours.items, theirs.items)
+def _unequal_lists_of(production: pa.Array, shadow: pa.Array, counts: npt.NDArray[Any]) -> _Mask:
+    """Mask of unequal lists, for lists of pairwise equal lengths without nulls."""
+    if pa.types.is_map(production.type):
+        inner = _unequal(production.keys, shadow.keys) | _unequal(production.items, shadow.items)
     else:
-        inner = _unequal(ours.values, theirs.values)
-    until = np.concatenate([[0], np.cumsum(inner)])
+        inner = _unequal(production.values, shadow.values)
+    unequal_before = np.concatenate([[0], np.cumsum(inner)])
     ends = np.cumsum(counts)
-    found: _Mask = until[ends] != until[ends - counts]
-    return found
+    unequal: _Mask = unequal_before[ends] != unequal_before[ends - counts]
+    return unequal
 
 
 def _counts(column: pa.Array) -> npt.NDArray[Any]:

@@ -1,8 +1,9 @@
-"""The same rules on many pairs at once, field by field.
+"""Rules on many pairs at once, field by field.
 
-A field whose values are all of one flat type (or null) on both sides is compared as two columns; any other field, and
-any pair that is not two objects, falls back to `rows` for just that field or pair. Only levels (places in `OUTCOMES`)
-are computed here. Differences and their texts come from `rows`, when somebody asks, so that they have one source.
+A field is compared as two columns if all its values on both sides have the same flat type (or null). Any other
+field, and any pair that is not two objects, falls back to `by_value`, for that field or pair only. This module
+computes only levels (indexes in `OUTCOMES`). Differences and their texts always come from `by_value`, on request, so
+that they have a single source.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from shadowstream.errors import ShadowstreamBug
 Levels = npt.NDArray[np.uint8]
 _Value = dict[Any, Any]
 
-# Of these, two of one type are equal exactly if `==` says so (NaN apart). Decimal is not here: it may raise.
+# Two values of one of these types are equal exactly if `==` is true (except NaN). Decimal is missing: it may raise.
 _FLAT = frozenset({str, int, float, bool, bytes, datetime, date, UUID})
 _NULL = type(None)
-# Objects used as maps, each with keys of its own, make wide and empty columns; rows are cheaper then.
+# Objects used as maps, each with different keys, make wide and empty columns; `by_value` is cheaper for them.
 _CELLS_PER_FIELD_MAX = 4
-# Of the sum of all that is computed with: far more than a few roundings of doubles come to.
+# Relative to the sum of all operands: far more than a few roundings of doubles add up to.
 _SURE = 2.0**-48
 
 
@@ -48,58 +49,64 @@ def compare_columns(production: Sequence[Any], shadow: Sequence[Any], rules: Rul
     if not production:
         return []
     if rules.root.own is not None:
-        return [compare_rows(one, other, rules) for one, other in zip(production, shadow, strict=True)]
+        return [
+            compare_rows(production_value, shadow_value, rules)
+            for production_value, shadow_value in zip(production, shadow, strict=True)
+        ]
     if {*map(type, production)} == {dict} == {*map(type, shadow)}:
         return _objects(production, shadow, rules)
     results: list[PairResult | None] = [None] * len(production)
     flat = []
-    for place, (one, other) in enumerate(zip(production, shadow, strict=True)):
-        if type(one) is dict and type(other) is dict:
-            flat.append(place)
+    for index, (production_value, shadow_value) in enumerate(zip(production, shadow, strict=True)):
+        if type(production_value) is dict and type(shadow_value) is dict:
+            flat.append(index)
         else:
-            results[place] = compare_rows(one, other, rules)
+            results[index] = compare_rows(production_value, shadow_value, rules)
     if flat:
-        both = _objects([production[place] for place in flat], [shadow[place] for place in flat], rules)
-        for place, result in zip(flat, both, strict=True):
-            results[place] = result
+        object_results = _objects([production[index] for index in flat], [shadow[index] for index in flat], rules)
+        for index, result in zip(flat, object_results, strict=True):
+            results[index] = result
     return [result for result in results if result is not None]
 
 
 def _objects(production: Sequence[_Value], shadow: Sequence[_Value], rules: RuleSet) -> list[PairResult]:
     fields = _fields(production, shadow)
     if fields is None:
-        return [compare_rows(one, other, rules) for one, other in zip(production, shadow, strict=True)]
+        return [
+            compare_rows(production_value, shadow_value, rules)
+            for production_value, shadow_value in zip(production, shadow, strict=True)
+        ]
     levels = np.zeros(len(production), np.uint8)
-    for name, ours, theirs in fields:
-        found = field_levels(rules, str(name), ours, theirs)
-        if found is not None:
-            np.maximum(levels, found, out=levels)
+    for name, production_column, shadow_column in fields:
+        levels_of_field = field_levels(rules, str(name), production_column, shadow_column)
+        if levels_of_field is not None:
+            np.maximum(levels, levels_of_field, out=levels)
     return [
-        unexplained(level, one, other, rules)
-        for level, one, other in zip(levels.tolist(), production, shadow, strict=True)
+        unexplained(level, production_value, shadow_value, rules)
+        for level, production_value, shadow_value in zip(levels.tolist(), production, shadow, strict=True)
     ]
 
 
 def _fields(
     production: Sequence[_Value], shadow: Sequence[_Value]
 ) -> list[tuple[Any, Sequence[Any], Sequence[Any]]] | None:
-    """Name and both columns of every field; None where columns would be mostly empty."""
+    """Name and both columns of every field; None if the columns would be mostly empty."""
     names = list(production[0])
-    ours, theirs = _full_columns(production, names), _full_columns(shadow, names)
-    if ours is None or theirs is None:
+    production_columns, shadow_columns = _full_columns(production, names), _full_columns(shadow, names)
+    if production_columns is None or shadow_columns is None:
         every = dict.fromkeys(chain(chain.from_iterable(production), chain.from_iterable(shadow)))
         cells = sum(map(len, production)) + sum(map(len, shadow))
         if 2 * len(every) * len(production) > _CELLS_PER_FIELD_MAX * cells:
             return None
         names = list(every)
-        ours = [[value.get(name, ABSENT) for value in production] for name in names]
-        theirs = [[value.get(name, ABSENT) for value in shadow] for name in names]
-    return list(zip(names, ours, theirs, strict=True))
+        production_columns = [[value.get(name, ABSENT) for value in production] for name in names]
+        shadow_columns = [[value.get(name, ABSENT) for value in shadow] for name in names]
+    return list(zip(names, production_columns, shadow_columns, strict=True))
 
 
 def _full_columns(values: Sequence[_Value], names: list[Any]) -> list[list[Any]] | None:
-    """Columns of `names` if every value has these fields and no other."""
-    # With each of the names found in each value, the sum tells whether any has more.
+    """Columns of `names`; None unless every value has exactly these fields."""
+    # Each value has all the names below, so a larger sum of lengths means that some value has other fields.
     if sum(map(len, values)) != len(names) * len(values):
         return None
     try:
@@ -108,51 +115,55 @@ def _full_columns(values: Sequence[_Value], names: list[Any]) -> list[list[Any]]
         return None
 
 
-def field_levels(rules: RuleSet, name: str, ours: Sequence[Any], theirs: Sequence[Any]) -> Levels | None:
-    """The levels of one field of whole values, None for all match."""
-    types = {*map(type, ours), *map(type, theirs)}
+def field_levels(rules: RuleSet, name: str, production: Sequence[Any], shadow: Sequence[Any]) -> Levels | None:
+    """The levels of one field of whole values; None if all match."""
+    types = {*map(type, production), *map(type, shadow)}
     flat = types - {_NULL}
     if len(flat) > 1 or not flat <= _FLAT:
-        return _by_rows(rules, name, ours, theirs)
+        return _by_rows(rules, name, production, shadow)
     spot = rules.root.step(name)
     rule = spot.rule
     if types == {float} and spot.own is None and is_numeric(rule):
-        one, other = np.array(ours), np.array(theirs)
-        found = float_levels(one, other, rule)
-        if found is not None and rules.decimals and rule is not None and rule.of_numbers:
-            for place in np.flatnonzero(doubtful(one, other, rule)).tolist():
-                found[place] = level_of(rules, name, ours[place], theirs[place])
-        return found
-    if ours == theirs:
+        production_doubles, shadow_doubles = np.array(production), np.array(shadow)
+        levels = float_levels(production_doubles, shadow_doubles, rule)
+        if levels is not None and rules.decimals and rule is not None and rule.of_numbers:
+            for index in np.flatnonzero(doubtful(production_doubles, shadow_doubles, rule)).tolist():
+                levels[index] = level_of(rules, name, production[index], shadow[index])
+        return levels
+    if production == shadow:
         return None
-    unequal = np.fromiter(map(ne, ours, theirs), np.bool_, len(ours))
+    unequal = np.fromiter(map(ne, production, shadow), np.bool_, len(production))
     if float in flat:
-        # NaN is unequal to itself, and to nothing else equal.
-        for place in np.flatnonzero(unequal).tolist():
-            unequal[place] = ours[place] == ours[place] or theirs[place] == theirs[place]
-    places = np.flatnonzero(unequal).tolist()
+        # NaN is unequal to itself and to every other value; two NaN count as equal.
+        for index in np.flatnonzero(unequal).tolist():
+            unequal[index] = production[index] == production[index] or shadow[index] == shadow[index]
+    indexes = np.flatnonzero(unequal).tolist()
     if spot.own is None and (rule is None or rule.ignore):
         return _where(unequal, MISMATCH if rule is None else IGNORED)
-    levels = np.zeros(len(ours), np.uint8)
+    levels = np.zeros(len(production), np.uint8)
     if spot.own is not None and spot.own.call is not None and spot.own.rule.on == "column" and not spot.own.normalise:
-        called = _called(spot.own.call, [ours[place] for place in places], [theirs[place] for place in places])
-        if called is not None:
-            levels[places] = called
+        answered = _called(
+            spot.own.call, [production[index] for index in indexes], [shadow[index] for index in indexes]
+        )
+        if answered is not None:
+            levels[indexes] = answered
             return levels
-    for place in places:
-        levels[place] = level_of(rules, name, ours[place], theirs[place])
+    for index in indexes:
+        levels[index] = level_of(rules, name, production[index], shadow[index])
     return levels
 
 
 def is_numeric(rule: Rule | None) -> bool:
-    """Whether a rule says of two doubles nothing but equal, ignored or near."""
+    """Whether the only verdicts of a rule on two doubles are equal, ignored or near."""
     return rule is None or not (rule.ulp or rule.values or rule.round_ms)
 
 
-def float_levels(ours: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64], rule: Rule | None) -> Levels | None:
-    """The levels of two columns of doubles under an `is_numeric` rule, None for all match."""
-    unequal = ours != theirs
-    unequal &= ~(np.isnan(ours) & np.isnan(theirs))
+def float_levels(
+    production: npt.NDArray[np.float64], shadow: npt.NDArray[np.float64], rule: Rule | None
+) -> Levels | None:
+    """The levels of two columns of doubles under an `is_numeric` rule; None if all match."""
+    unequal = production != shadow
+    unequal &= ~(np.isnan(production) & np.isnan(shadow))
     if not unequal.any():
         return None
     if rule is None:
@@ -161,24 +172,24 @@ def float_levels(ours: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64],
         return _where(unequal, IGNORED)
     if not rule.of_numbers:
         return _where(unequal, MISMATCH)
-    # As in rows, to the last bit: the same operations in the same order on the same doubles.
+    # Bit by bit as in `by_value`: the same operations in the same order on the same doubles.
     with np.errstate(all="ignore"):
         atol, rtol = rule.doubles
-        within = np.abs(theirs - ours) <= atol + rtol * np.abs(ours)
-    within &= np.isfinite(ours) & np.isfinite(theirs)
+        within = np.abs(shadow - production) <= atol + rtol * np.abs(production)
+    within &= np.isfinite(production) & np.isfinite(shadow)
     levels: Levels = np.where(within, np.uint8(TOLERATED), np.uint8(MISMATCH))
     levels[~unequal] = MATCH
     return levels
 
 
-def doubtful(ours: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64], rule: Rule) -> npt.NDArray[np.bool_]:
-    """Where doubles are too near to the tolerance's bound to say what exact numbers would."""
+def doubtful(production: npt.NDArray[np.float64], shadow: npt.NDArray[np.float64], rule: Rule) -> npt.NDArray[np.bool_]:
+    """Mask of doubles so near to the tolerance's bound that exact numbers may decide otherwise."""
     atol, rtol = rule.doubles
     with np.errstate(all="ignore"):
-        bound = atol + rtol * np.abs(ours)
-        sum_ = np.abs(ours) + np.abs(theirs) + bound
-        sure = np.abs(np.abs(theirs - ours) - bound) > sum_ * _SURE
-    doubt: npt.NDArray[np.bool_] = ~sure & np.isfinite(ours) & np.isfinite(theirs) & (ours != theirs)
+        bound = atol + rtol * np.abs(production)
+        sum_ = np.abs(production) + np.abs(shadow) + bound
+        sure = np.abs(np.abs(shadow - production) - bound) > sum_ * _SURE
+    doubt: npt.NDArray[np.bool_] = ~sure & np.isfinite(production) & np.isfinite(shadow) & (production != shadow)
     return doubt
 
 
@@ -187,19 +198,21 @@ def _where(unequal: npt.NDArray[np.bool_], level: int) -> Levels:
     return levels
 
 
-def _called(call: Hook, ours: list[Any], theirs: list[Any]) -> Levels | None:
-    """Levels by a function of columns; None where it fails on them: then each pair is asked alone."""
+def _called(call: Hook, production: list[Any], shadow: list[Any]) -> Levels | None:
+    """Levels from a function of columns; None if it fails, so that the caller asks for each pair individually."""
     try:
-        answers = answers_of(call, ours, theirs)
+        answers = answers_of(call, production, shadow)
     except HookError:
         return None
-    return np.fromiter((TOLERATED if answer else MISMATCH for answer in answers), np.uint8, len(ours))
+    return np.fromiter((TOLERATED if answer else MISMATCH for answer in answers), np.uint8, len(production))
 
 
-def _by_rows(rules: RuleSet, name: str, ours: Sequence[Any], theirs: Sequence[Any]) -> Levels:
-    # A pair of which neither side has the field has no difference there.
+def _by_rows(rules: RuleSet, name: str, production: Sequence[Any], shadow: Sequence[Any]) -> Levels:
+    # If neither side has the field, the pair has no difference there.
     levels = (
-        MATCH if one is ABSENT and other is ABSENT else level_of(rules, name, one, other)
-        for one, other in zip(ours, theirs, strict=True)
+        MATCH
+        if production_value is ABSENT and shadow_value is ABSENT
+        else level_of(rules, name, production_value, shadow_value)
+        for production_value, shadow_value in zip(production, shadow, strict=True)
     )
-    return np.fromiter(levels, np.uint8, len(ours))
+    return np.fromiter(levels, np.uint8, len(production))

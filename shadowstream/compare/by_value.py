@@ -1,27 +1,27 @@
-"""The rules on any nested value, pair by pair. What is equal, and what is not:
+"""Rules on any nested values, pair by pair. Equality is:
 
 =====================================  ================================================================
-values                                 are
+values                                 result
 =====================================  ================================================================
-of two types                           different (type), even 1 and true; 1 and 1.0 too, unless a
-                                       tolerance holds there: then both are numbers; 1.0 and 1e0 are one
+two types                              different (type), even 1 and true; 1 and 1.0 too, unless a
+                                       tolerance holds there: then both are numbers; 1.0 and 1e0 are equal
 null and a value                       different (null)
 a field absent and a field null        different (missing, extra)
 NaN and NaN; 0.0 and −0.0              equal
-inf                                    equal to the same inf only, whatever the tolerance
+inf                                    equal only to the same inf, under any tolerance
 other numbers p, s                     equal if p = s, tolerated if |s − p| ≤ atol + rtol·|p|
 ints, decimals, fractions of JSON      exact, with all their digits, under a tolerance too
-lists                                  compared by place; two lengths are a difference (length) of the
-                                       list, whatever their common part says
+lists                                  compared by index; two lengths are a difference (length) of the
+                                       list, in addition to those of the common part
 a tombstone (None) and a value         different (tombstone) at path ""
 strings, bytes, times, UUIDs           equal if `==`
 =====================================  ================================================================
 
-What a rule can change of that: `tolerances` for scalars, `lists` for lists, `hooks` for functions. A rule is asked only
-where two values differ, so that whatever it says a value agrees with itself (equal bytes are never even decoded).
+Rules can change this: `tolerances` for scalars, `lists` for lists, `hooks` for functions. A rule applies only to two
+values that differ, so a value always agrees with itself (equal bytes are never even decoded).
 
-The outcome is mismatch if any path differs by its rules, else tolerated if a tolerance was needed, else ignored if only
-ignored paths differ, else match. Values come from a `codecs.decoder.Decoder`, which bounds their depth.
+The outcome is mismatch if any path differs by its rules, else tolerated if a tolerance was needed, else ignored if
+only ignored paths differ, else match. Values come from a `codecs.decoder.Decoder`, which bounds their depth.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from shadowstream.codecs.numbers import FLOATS
 from shadowstream.codecs.typed import Typed, bare, promoted
 from shadowstream.compare import lists
 from shadowstream.compare.differences import ABSENT, difference, one_sided, or_absent
-from shadowstream.compare.expected import Found
+from shadowstream.compare.expected import RawDifference
 from shadowstream.compare.hooks import HookError, Unanswered, answers_of
 from shadowstream.compare.result import (
     DIFFERENCES_MAX,
@@ -76,71 +76,72 @@ def compare_rows(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
     return walk.result()
 
 
-def mismatches(production: Any, shadow: Any, rules: RuleSet, ignores_added: bool = False) -> list[Found]:
-    """Everything that makes a pair a mismatch, with the values themselves and without a bound on their number.
+def mismatches(production: Any, shadow: Any, rules: RuleSet, ignores_added: bool = False) -> list[RawDifference]:
+    """All differences that make a pair a mismatch, with their raw values and without a limit.
 
-    `ignores_added`: but for added fields.
+    With `ignores_added`, added fields do not count.
     """
-    walk = _Walk(rules, rules.ignores_added or ignores_added, most=sys.maxsize)
+    walk = _Walk(rules, rules.ignores_added or ignores_added, differences_max=sys.maxsize)
     walk.top(rules, production, shadow)
-    return [(at, kind, bare(ours), bare(theirs)) for at, kind, ours, theirs in walk.found(MISMATCH)]
+    return [
+        (path, kind, bare(production_value), bare(shadow_value))
+        for path, kind, production_value, shadow_value in walk.differing(MISMATCH)
+    ]
 
 
 def beside_null(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
-    """Compare two values of which one is the null of a JSON text, and no tombstone."""
+    """Compare two values of which one is the null of a JSON text and none is a tombstone."""
     walk = _Walk(rules, watched=rules.watched)
     walk.whole(rules, production, shadow)
     return walk.result()
 
 
-def whole(kind: str, production: Any, shadow: Any, rules: RuleSet) -> PairResult:
-    """A mismatch of two values as wholes; a side that has none is `ABSENT`."""
+def mismatch_of_wholes(kind: str, production: Any, shadow: Any, rules: RuleSet) -> PairResult:
+    """A mismatch of two whole values; an absent side is `ABSENT`."""
     return PairResult("mismatch", [difference((), kind, production, shadow)], touched=rules.watched.every)
 
 
 def unexplained(level: int, production: Any, shadow: Any, rules: RuleSet) -> PairResult:
-    """The result of a pair whose level is known; its differences are worked out here when asked for."""
+    """The result of a pair whose level is known; its differences are computed on first access."""
     if level == MATCH:
         return PLAIN_MATCH
     return PairResult(OUTCOMES[level], explain=partial(compare_rows, production, shadow, rules))
 
 
 def level_of(rules: RuleSet, name: str, production: Any, shadow: Any) -> int:
-    """The level (place in `OUTCOMES`) of one field of the whole value, either side possibly `ABSENT`."""
+    """The level (index in `OUTCOMES`) of one field of the whole value; either side may be `ABSENT`."""
     walk = _Walk(rules)
     walk.field(rules.root, name, production, shadow)
     return walk.level()
 
 
-def mismatch_of_field(rules: RuleSet, name: str, production: Any, shadow: Any) -> list[Found]:
-    """What makes one field of the whole value a mismatch, if anything does."""
+def mismatch_of_field(rules: RuleSet, name: str, production: Any, shadow: Any) -> list[RawDifference]:
+    """The differences that make one field of the whole value a mismatch."""
     walk = _Walk(rules)
     walk.field(rules.root, name, production, shadow)
-    return walk.found(MISMATCH)
+    return walk.differing(MISMATCH)
 
 
 _TIMES = (FarTime, date)
-
-
 _BOUNDED = (
-    "{path}: lists of {one:,} and {other:,} elements in any order: some order may agree, but to hold each element "
-    f"against each is more than the bound of {lists.WORK_MAX:,} comparisons; give the list a key"
+    "{path}: lists of {0:,} and {1:,} elements in any order: some order may agree, but comparing all "
+    f"pairs of elements exceeds the bound of {lists.WORK_MAX:,} comparisons; give the list a key"
 )
 
 
 class _Enough(Exception):
-    """Not an error: the outcome is known and its list of differences is full."""
+    """Control flow, no error: outcome known, list of differences full."""
 
 
 class _Walk:
-    """One walk over a pair: collects what differs, by level, and which watched paths the mismatches touch."""
+    """One walk over a pair. Collects the differences by level, and the watched paths that mismatches touch."""
 
     __slots__ = (
-        "_at",
         "_decimals",
-        "_found",
+        "_differences_max",
+        "_differing",
         "_ignores_added",
-        "_most",
+        "_path",
         "_reason",
         "_rules",
         "_touched",
@@ -154,16 +155,16 @@ class _Walk:
         self,
         rules: RuleSet,
         ignores_added: bool | None = None,
-        most: int = DIFFERENCES_MAX,
+        differences_max: int = DIFFERENCES_MAX,
         watched: Watched = NONE_WATCHED,
     ) -> None:
         self._rules, self._decimals = rules, rules.decimals
         self._ignores_added = rules.ignores_added if ignores_added is None else ignores_added
         self._watched = watched
         self._touched: set[str] = set()
-        self._most = most
-        self._at: list[str] = []
-        self._found: tuple[list[Found], ...] = ([], [], [], [], [])
+        self._differences_max = differences_max
+        self._path: list[str] = []
+        self._differing: tuple[list[RawDifference], ...] = ([], [], [], [], [])
         self._reason: str | None = None
         self._unanswered: str | None = None
         self._work: lists.Work | None = None
@@ -186,35 +187,35 @@ class _Walk:
             self._step(spot, name, production, shadow)
 
     def level(self) -> int:
-        return next((level for level in (MISMATCH, UNCOMPARED, TOLERATED, IGNORED) if self._found[level]), MATCH)
+        return next((level for level in (MISMATCH, UNCOMPARED, TOLERATED, IGNORED) if self._differing[level]), MATCH)
 
-    def found(self, level: int) -> list[Found]:
-        return self._found[level]
+    def differing(self, level: int) -> list[RawDifference]:
+        return self._differing[level]
 
     def result(self) -> PairResult:
         level = self.level()
         if level == MATCH:
             return PLAIN_MATCH
-        differences = [difference(*found) for found in self._found[level]]
+        differences = [difference(*raw) for raw in self._differing[level]]
         touched = frozenset(self._touched) if self._touched else NOWHERE
         reason = {UNCOMPARED: self._unanswered, MISMATCH: self._reason}.get(level)
         return PairResult(OUTCOMES[level], differences, reason=reason, touched=touched)
 
-    def _another(self) -> _Walk:
-        walk = _Walk(self._rules, self._ignores_added, most=1)
+    def _nested_walk(self) -> _Walk:
+        walk = _Walk(self._rules, self._ignores_added, differences_max=1)
         walk._decimals = self._decimals
         return walk
 
     # ---------------------------------------------------------------- values
 
     def _step(self, spot: Spot, name: str, production: Any, shadow: Any) -> None:
-        self._at.append(name)
+        self._path.append(name)
         below = spot.step(name)
         if shadow is ABSENT or production is ABSENT:
             self._differ(self._absent_level(below.rule, production, shadow), *one_sided(production, shadow))
         else:
             self._values(below, production, shadow)
-        self._at.pop()
+        self._path.pop()
 
     def _values(self, spot: Spot, production: Any, shadow: Any) -> None:
         own = spot.own
@@ -227,7 +228,7 @@ class _Walk:
 
     def _asked(self, spot: Spot, own: Own, production: Any, shadow: Any) -> None:
         decimals = self._decimals
-        # What these two make of a text are the decimals that stand in it, whatever the value around it is.
+        # The normalisers of `_OF_TEXTS` turn a text into the decimals in it, independent of the surrounding value.
         self._decimals = decimals or not _OF_TEXTS.isdisjoint(own.rule.normalise)
         try:
             self._by_own_rule(spot, own, production, shadow)
@@ -240,7 +241,7 @@ class _Walk:
         self._decimals = decimals
 
     def _by_own_rule(self, spot: Spot, own: Own, production: Any, shadow: Any) -> None:
-        if own.rule.calls:  # a function of the user is given plain values; our own look at no types
+        if own.rule.calls:  # functions of the user get plain values; built-in ones ignore types
             production, shadow = bare(production), bare(shadow)
         if own.normalise is not None:
             production, shadow = own.normalise(production), own.normalise(shadow)
@@ -272,17 +273,17 @@ class _Walk:
         elif kind is list or kind is tuple:
             if len(production) != len(shadow):
                 self._differ(plain_level(spot.rule), "length", production, shadow)
-            for index, (value, other) in enumerate(zip(production, shadow, strict=False)):
-                self._step(spot, str(index), value, other)
+            for index, (value, shadow_value) in enumerate(zip(production, shadow, strict=False)):
+                self._step(spot, str(index), value, shadow_value)
         else:
             level = scalar_level(production, shadow, spot.rule, self._decimals)
             if level != MATCH:
                 self._differ(level, "value", production, shadow)
 
     def _typed(self, spot: Spot, production: Any, shadow: Any) -> None:
-        """Two values at a place where values know their types; either may be null, which has none."""
+        """Compare two values at a place with typed values; either may be null, which has no type."""
         if type(production) is not Typed or type(shadow) is not Typed:
-            self._values(spot, *(one.value if type(one) is Typed else one for one in (production, shadow)))
+            self._values(spot, *(side.value if type(side) is Typed else side for side in (production, shadow)))
             return
         values = production.value, shadow.value
         own, rule = spot.own, spot.rule
@@ -293,87 +294,87 @@ class _Walk:
         elif rule is None or not (rule.types or mapped(*values, rule) or are_alike(*values, rule)):
             self._differ(plain_level(rule), "type", production, shadow)
         else:
-            if type(values[0]) is type(values[1]):  # else it is told there
+            if type(values[0]) is type(values[1]):  # otherwise `_values` reports the type
                 self._differ(TOLERATED, "type", production, shadow)
             self._values(spot, *values)
 
     def _types(self, spot: Spot, production: Any, shadow: Any) -> None:
-        """Two types; two kinds of float are both fractions, and two of time are both instants."""
+        """Compare values of two types. Two kinds of float are both fractions, and two kinds of time both instants."""
         rule = spot.rule
         types = {type(production), type(shadow)}
         if types == FLOATS:
             level = scalar_level(production, shadow, rule, self._decimals)
             return self._differ(level, "value", production, shadow)
         if FarTime in types and isinstance(production, _TIMES) and isinstance(shadow, _TIMES):
-            one, other = instant_ns(production), instant_ns(shadow)
-            if one is None or one != other:  # a local time and a date are instants of no zone
+            production_ns, shadow_ns = instant_ns(production), instant_ns(shadow)
+            if production_ns is None or production_ns != shadow_ns:  # a local time and a date have no zone
                 self._differ(scalar_level(production, shadow, rule), "value", production, shadow)
             return None
         kind = "null" if production is None or shadow is None else "type"
         if rule is not None and mapped(production, shadow, rule):
             self._differ(TOLERATED, kind, production, shadow)
         elif rule is not None and rule.round_ms and (same := in_one_interval(production, shadow, rule)) is not None:
-            # Two forms of a time would be two types without the rule.
+            # Without the rule, two forms of a time would be two types.
             self._differ(*((TOLERATED, "type") if same else (MISMATCH, "value")), production, shadow)
         elif kind == "null" or rule is None or not are_numbers(production, shadow, rule):
             self._differ(plain_level(rule), kind, production, shadow)
         elif scalar_level(production, shadow, rule, self._decimals) == MISMATCH:
             self._differ(MISMATCH, "value", production, shadow)
         else:
-            # 1 and 1.0 without the rule would be two types: the tolerance was needed, even at delta 0.
+            # Without the rule, 1 and 1.0 would be two types: the tolerance was needed, even at delta 0.
             self._differ(TOLERATED, "type", production, shadow)
 
     # ---------------------------------------------------------------- lists in another order
 
     def _in_any_order(self, spot: Spot, is_set: bool, production: list[Any], shadow: list[Any]) -> None:
-        ours, theirs = (lists.distinct(production), lists.distinct(shadow)) if is_set else (production, shadow)
-        element, work = spot.step("*"), self._work_here(len(ours) + len(theirs))
+        items, shadow_items = (lists.distinct(production), lists.distinct(shadow)) if is_set else (production, shadow)
+        element, work = spot.step("*"), self._work_here(len(items) + len(shadow_items))
 
-        def fits(one: Any, other: Any) -> bool:
-            walk = self._another()
+        def fits(item: Any, shadow_item: Any) -> bool:
+            walk = self._nested_walk()
             walk._work = work
             with suppress(_Enough):
-                walk._values(element, one, other)
+                walk._values(element, item, shadow_item)
             return walk.level() != MISMATCH
 
-        plan = lists.unordered(ours, theirs, fits, work, element)
+        plan = lists.unordered(items, shadow_items, fits, work, element)
         if work.reached and (plan.missing or plan.extra) and self._reason is None:
-            self._reason = _BOUNDED.format(path=join_path(self._at), one=len(ours), other=len(theirs))
-        if plan.moved or len(ours) != len(production) or len(theirs) != len(shadow):
+            self._reason = _BOUNDED.format(len(items), len(shadow_items), path=join_path(self._path))
+        if plan.moved or len(items) != len(production) or len(shadow_items) != len(shadow):
             self._differ(TOLERATED, "order", production, shadow)
-        both = min(len(plan.missing), len(plan.extra))
-        # Of those that agree with nothing each meets the next: what differs inside says more than one list too many.
-        for one, other in (*plan.pairs, *zip(plan.missing[:both], plan.extra[:both], strict=True)):
-            self._element(element, str(one), ours[one], theirs[other])
-        for place in plan.missing[both:]:
-            self._element(element, str(place), ours[place], ABSENT)
-        for place in plan.extra[both:]:
-            self._element(element, str(place), ABSENT, theirs[place])
+        paired = min(len(plan.missing), len(plan.extra))
+        # Elements without a partner are compared in order: inner differences say more than missing and extra elements.
+        for index, shadow_index in (*plan.pairs, *zip(plan.missing[:paired], plan.extra[:paired], strict=True)):
+            self._element(element, str(index), items[index], shadow_items[shadow_index])
+        for index in plan.missing[paired:]:
+            self._element(element, str(index), items[index], ABSENT)
+        for index in plan.extra[paired:]:
+            self._element(element, str(index), ABSENT, shadow_items[index])
 
     def _work_here(self, elements: int) -> lists.Work:
-        """What may be spent on lists in any order below this field of the whole value; a part shares that."""
-        name = self._at[0] if self._at else ""
+        """The budget for lists in any order below this field of the whole value; nested lists share it."""
+        name = self._path[0] if self._path else ""
         if self._work is None or (self._work_of is not None and self._work_of != name):
             self._work, self._work_of = lists.Work(lists.WORK_MAX + lists.PASSES * elements), name
         return self._work
 
     def _by_key(self, spot: Spot, path: list[str], production: list[Any], shadow: list[Any]) -> None:
-        found, moved = lists.by_key(production, shadow, path)
+        pairs, moved = lists.by_key(production, shadow, path)
         if moved:
             self._differ(TOLERATED, "order", production, shadow)
-        for name, one, other in found:
-            ours = ABSENT if one is None else production[one]
-            self._element(spot.step(name), name, ours, ABSENT if other is None else shadow[other])
+        for name, index, shadow_index in pairs:
+            item = ABSENT if index is None else production[index]
+            self._element(spot.step(name), name, item, ABSENT if shadow_index is None else shadow[shadow_index])
 
     def _element(self, spot: Spot, name: str, production: Any, shadow: Any) -> None:
-        self._at.append(name)
+        self._path.append(name)
         if production is ABSENT or shadow is ABSENT:
             self._differ(plain_level(spot.rule), *one_sided(production, shadow))
         else:
             self._values(spot, production, shadow)
-        self._at.pop()
+        self._path.pop()
 
-    # ---------------------------------------------------------------- what differs
+    # ---------------------------------------------------------------- differences
 
     def _absent_level(self, rule: Rule | None, production: Any, shadow: Any) -> int:
         if rule is not None and rule.absent_is_null and (production is None or shadow is None):
@@ -383,14 +384,14 @@ class _Walk:
         return plain_level(rule)
 
     def _differ(self, level: int, kind: str, production: Any, shadow: Any) -> None:
-        found = self._found[level]
-        if len(found) < self._most:
-            found.append((tuple(self._at), kind, production, shadow))
+        differing = self._differing[level]
+        if len(differing) < self._differences_max:
+            differing.append((tuple(self._path), kind, production, shadow))
         if level == MISMATCH:
             if len(self._touched) < len(self._watched):
-                self._touched.update(self._watched.touched(self._at))
-            # A watched path may differ beyond the differences that are kept, so the walk goes on for it.
-            if len(found) == self._most and len(self._touched) == len(self._watched):
+                self._touched.update(self._watched.touched(self._path))
+            # A watched path may differ beyond the kept differences, so the walk continues for it.
+            if len(differing) == self._differences_max and len(self._touched) == len(self._watched):
                 raise _Enough
 
 

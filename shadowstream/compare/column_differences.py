@@ -1,6 +1,7 @@
-"""Differences of pairs that columns have found to be mismatches, from these columns: no value is decoded again.
+"""Differences of mismatched pairs, read from the columns that found them: no value is decoded again.
 
-Only of fields that rows would see as the same plain Python values; a pair that differs anywhere else is left to rows.
+Covers only fields that `by_value` would see as the same plain Python values. A pair that differs anywhere else is
+left to `by_value`.
 """
 
 from __future__ import annotations
@@ -20,37 +21,37 @@ from shadowstream.compare.rules import RuleSet
 def explained(
     production: pa.RecordBatch, shadow: pa.RecordBatch, places: npt.NDArray[np.int64], rules: RuleSet
 ) -> dict[int, PairResult]:
-    """Whole results of the mismatches at these places, as `compare_rows` gives them; of some there may be none."""
+    """Results of the mismatches at `places`, equal to those of `compare_rows`; some may be missing."""
     if not len(places) or production.schema.names != shadow.schema.names:
         return {}
     differences: list[list[Difference]] = [[] for _ in places]
     touched: list[set[str]] = [set() for _ in places]
-    left = np.ones(len(places), np.bool_)
+    complete = np.ones(len(places), np.bool_)
     # `pa.array` would import pandas where it is installed.
-    at = pa.Int64Array.from_buffers(pa.int64(), len(places), [None, pa.py_buffer(places)])
-    for name, ours, theirs in zip(production.schema.names, production.columns, shadow.columns, strict=True):
+    indexes = pa.Int64Array.from_buffers(pa.int64(), len(places), [None, pa.py_buffer(places)])
+    for name, column, shadow_column in zip(production.schema.names, production.columns, shadow.columns, strict=True):
         spot = rules.root.step(name)
         if spot.own is None and not spot.open and spot.rule is not None and spot.rule.ignore:
             continue
-        if ours.equals(theirs):
+        if column.equals(shadow_column):
             continue
-        one, other = ours.take(at), theirs.take(at)
-        if one.equals(other):
+        values, shadow_values = column.take(indexes), shadow_column.take(indexes)
+        if values.equals(shadow_values):
             continue
-        pairs = list(zip(one.to_pylist(), other.to_pylist(), strict=True))
-        plain = spot.own is None and ours.type == theirs.type and _is_plain(ours.type)
-        for n, (value, also) in enumerate(pairs):
-            if value != also:
+        pairs = list(zip(values.to_pylist(), shadow_values.to_pylist(), strict=True))
+        plain = spot.own is None and column.type == shadow_column.type and _is_plain(column.type)
+        for n, (value, shadow_value) in enumerate(pairs):
+            if value != shadow_value:
                 if plain:
-                    for found in mismatch_of_field(rules, name, value, also):
-                        differences[n].append(difference(*found))
-                        touched[n].update(rules.watched.touched(found[0]))
+                    for raw in mismatch_of_field(rules, name, value, shadow_value):
+                        differences[n].append(difference(*raw))
+                        touched[n].update(rules.watched.touched(raw[0]))
                 else:
-                    left[n] = False
+                    complete[n] = False
     return {
-        int(place): PairResult("mismatch", found[:DIFFERENCES_MAX], touched=frozenset(paths))
-        for place, found, paths, whole in zip(places.tolist(), differences, touched, left.tolist(), strict=True)
-        if whole and found
+        int(place): PairResult("mismatch", listed[:DIFFERENCES_MAX], touched=frozenset(paths))
+        for place, listed, paths, whole in zip(places.tolist(), differences, touched, complete.tolist(), strict=True)
+        if whole and listed
     }
 
 

@@ -1,4 +1,4 @@
-"""From pairs of raw values to outcomes: the comparison room's results in the words of the outcome table."""
+"""From pairs of raw values to outcomes: the comparison as the joiner uses it."""
 
 from __future__ import annotations
 
@@ -24,63 +24,64 @@ from shadowstream.records import Side
 
 Values = Sequence["bytes | None"]
 Decoders = tuple[Decoder, Decoder, Decoder]
-"""By `Side`."""
+"""One decoder for each `Side`."""
 
 
 class Comparing(Protocol):
-    """Values of production and of another side to one result a pair: `.outcome`, `.differences`, `.reason`."""
+    """Comparison of production's values with another side's: one result a pair, with `.outcome`, `.differences`,
+    `.reason`."""
 
     evolutions: Evolutions
-    """What lies between writer schemas, that of the whole trial."""
+    """The differences between writer schemas, shared by the whole trial."""
 
     def __call__(self, production: Values, shadow: Values, times_ms: Sequence[int] = ()) -> Results:
-        """`times_ms` are production's, by which declared changes expire; without them none is expected."""
+        """Compare pairs. Declared changes expire by production's `times_ms`; without times, no change is expected."""
         ...
 
     def of(self, topic: str) -> Comparing:
-        """The same of one output topic of production, as its values and those of the other sides are written."""
+        """The comparer for one output topic of production, with the formats of its values on each side."""
         ...
 
     def twin(self, production: Values, twin: Values) -> Results:
-        """Values of production and of its twin."""
+        """Compare values of production and of its twin."""
         ...
 
     def available(self, side: Side, values: Values) -> Sequence[bool]:
-        """Whether each value can be decoded now, or never: False while its schema cannot be had."""
+        """Whether each value can be decided on now: False while its schema is unavailable."""
         ...
 
     def decode(self, side: Side, values: Values) -> Sequence[Any]:
-        """Decoded values; an undecodable one is a `RecordError` in its place."""
+        """Decode values; an undecodable value gives its `RecordError`."""
         ...
 
     def repeating(self, side: Side, values: Values) -> Sequence[bool]:
-        """Whether each value is JSON in which an object holds a name twice (`compare.duplicate_names`)."""
+        """Whether each value is JSON with a duplicate name in an object (`compare.duplicate_names`)."""
         ...
 
     def fields(self, side: Side, values: Values) -> Fields:
-        """Values of a side, to be looked at by path."""
+        """A view of a side's values by path."""
         ...
 
     def dimensions(self, values: Values, side: Side = Side.PRODUCTION) -> Sequence[Coded]:
-        """Columns of the dimensions that are fields of values, production's if nothing else is asked for, in the
-        config's order."""
+        """Columns of the dimensions that are fields of values, in the config's order; by default production's
+        values."""
         ...
 
     def watch(self, paths: Sequence[str]) -> None:
-        """Ask each mismatch whether it touches these paths (`PairResult.touched`)."""
+        """Record for each mismatch which of these paths it touches (`PairResult.touched`)."""
         ...
 
     def holding(self, decoded: Sequence[Any], paths: Iterable[str]) -> set[str]:
-        """The paths at which some decoded value holds anything."""
+        """The paths at which at least one decoded value has a part."""
         ...
 
     def fields_in(self, decoded: Sequence[Any]) -> Iterable[str]:
-        """The paths of the fields that decoded values hold."""
+        """The paths of the fields in decoded values."""
         ...
 
 
 class Comparer:
-    """Compares under rules. Differences are worked out when they are first asked for: most pairs never are."""
+    """Comparison under rules. Differences are computed on first access: most are never accessed."""
 
     def __init__(
         self, decoders: Callable[[str], Decoders], compare: Compare, topic: str = "", loads: Load = load
@@ -89,7 +90,7 @@ class Comparer:
         self._rules = RuleSet(compare.rules, compare.added_fields, loads)
         self._redactor = Redactor(compare.redact)
         self._changes = ExpectedChanges(compare.expected, loads)
-        self._dimensions = [parse_one(one.path) for one in compare.dimensions if one.path is not None]
+        self._dimensions = [parse_one(dimension.path) for dimension in compare.dimensions if dimension.path is not None]
         self._decoders = decoders(topic)
         self.evolutions = Evolutions()
 
@@ -102,9 +103,9 @@ class Comparer:
         """See `Comparing`."""
         if topic == self._topic:
             return self
-        one = Comparer(self._of, self._compare, topic, self._loads)
-        one.evolutions = self.evolutions
-        return one
+        of_topic = Comparer(self._of, self._compare, topic, self._loads)
+        of_topic.evolutions = self.evolutions
+        return of_topic
 
     def twin(self, production: Values, twin: Values) -> Results:
         """See `Comparing`."""
@@ -133,18 +134,18 @@ class Comparer:
     def holding(self, decoded: Sequence[Any], paths: Iterable[str]) -> set[str]:
         """See `Comparing`."""
         named = {path: parse_path(path) for path in paths}
-        return {path for path, names in named.items() if any(holds(one, names, self._rules) for one in decoded)}
+        return {path for path, names in named.items() if any(holds(value, names, self._rules) for value in decoded)}
 
     def fields_in(self, decoded: Sequence[Any]) -> Iterable[str]:
         """See `Comparing`."""
-        return (path for one in decoded for path in fields(one))
+        return (path for value in decoded for path in fields(value))
 
     def dimensions(self, values: Values, side: Side = Side.PRODUCTION) -> Sequence[Coded]:
-        """See `Comparing`. Values are decoded only where a field is asked for, those of equal pairs as well."""
+        """See `Comparing`. Values, also those of equal pairs, are decoded only if a dimension is a field."""
         if not self._dimensions:
             return ()
-        found = self.fields(side, values)
-        columns = [found.coded(path) for path in self._dimensions]
+        fields = self.fields(side, values)
+        columns = [fields.coded(path) for path in self._dimensions]
         if not self._redactor:
             return columns
         return [
@@ -154,20 +155,20 @@ class Comparer:
 
 
 def comparer(schemas: SchemaSource, compare: Compare) -> Comparer:
-    """A comparer under these rules, of values that say themselves how they are written."""
-    one, other, third = (Decoder(schemas, names=compare.duplicate_names) for _ in range(3))
-    decoders = one, other, third
+    """A comparer under these rules, for self-describing values."""
+    production, shadow, twin = (Decoder(schemas, names=compare.duplicate_names) for _ in range(3))
+    decoders = production, shadow, twin
     return Comparer(lambda _: decoders, compare)
 
 
 def comparer_of(schemas: SchemaSource, config: Config, loads: Load = load) -> Comparer:
-    """The comparer of a trial; ask it for those `of` its topics. `loads`: where its functions are called."""
+    """The comparer of a trial; use its `of` for each topic. `loads` loads the functions of the config."""
     names = config.compare.duplicate_names
     sides = [Decoder(schemas, bytes_max=config.limits.decoded_bytes_max, names=names) for _ in Side]
 
     def decoders(topic: str) -> Decoders:
         formats = side_formats(config, topic)
-        one, other, third = (decoder.formatted(format) for decoder, format in zip(sides, formats, strict=True))
-        return one, other, third
+        production, shadow, twin = (decoder.formatted(format) for decoder, format in zip(sides, formats, strict=True))
+        return production, shadow, twin
 
     return Comparer(decoders, config.compare, loads=loads)

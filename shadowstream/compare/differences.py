@@ -1,4 +1,4 @@
-"""How a difference is said: its path, both values as bounded JSON, and by how much they differ."""
+"""Representation of a difference: its path, both values as bounded JSON, and their numeric distance."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ _CUT = "…"
 __all__ = ["ABSENT", "difference", "one_sided", "or_absent"]
 
 
-def difference(at: tuple[str, ...], kind: str, production: Any, shadow: Any) -> Difference:
+def difference(path: tuple[str, ...], kind: str, production: Any, shadow: Any) -> Difference:
     """The difference of two values at a path."""
     if kind == "length":
         delta: float | None = float(len(shadow) - len(production))
     else:
         delta = _delta(production, shadow)
-    if kind == "type":  # each by its type's name, as Avro's JSON encoding writes it
+    if kind == "type":  # name each value's type, as Avro's JSON encoding does
         production, shadow = (
-            {one.kind.name: one.value} if isinstance(one, Typed) else one for one in (production, shadow)
+            {value.kind.name: value.value} if isinstance(value, Typed) else value for value in (production, shadow)
         )
-    one, other = _text(production), _text(shadow)
-    if one == other and one is not None and one.endswith(_CUT):
-        # What differs lies beyond the cut: a row that shows the same twice would say that nothing does.
-        one, other = _known_by_hash(production, one), _known_by_hash(shadow, other)
-    return Difference(join_path(at), kind, one, other, delta)
+    production_text, shadow_text = _text(production), _text(shadow)
+    if production_text == shadow_text and production_text is not None and production_text.endswith(_CUT):
+        # The values differ beyond the cut. Showing the same text twice would look like equality.
+        production_text, shadow_text = _with_hash(production, production_text), _with_hash(shadow, shadow_text)
+    return Difference(join_path(path), kind, production_text, shadow_text, delta)
 
 
 def one_sided(production: Any, shadow: Any) -> tuple[str, Any, Any]:
-    """Kind and values of a difference of which one side has nothing."""
+    """Kind and values of a difference in which one side is absent."""
     return ("missing" if shadow is ABSENT else "extra"), production, shadow
 
 
 def or_absent(value: Any) -> Any:
-    """A tombstone has no JSON form."""
+    """`ABSENT` for a tombstone, which has no JSON form; any other value itself."""
     return ABSENT if value is None else value
 
 
 def _delta(production: Any, shadow: Any) -> float | None:
-    """Shadow minus production where both are numbers and it is finite."""
+    """Shadow minus production, if both are numbers and the result is finite."""
     types = {type(production), type(shadow)}
     try:
         if types <= NUMBERS:
@@ -71,7 +71,7 @@ def _text(value: Any) -> str | None:
         return None
     kind = type(value)
     if kind is str:
-        # Cut first: a value may have a megabyte.
+        # Cut first: a value may be a megabyte long.
         value = value[: TEXT_CHARS_MAX + 1]
     try:
         if kind is str:
@@ -82,16 +82,16 @@ def _text(value: Any) -> str | None:
             text = float.__repr__(value)  # as JSON writes it; most differences are of numbers
         else:
             text = _beginning(value) if isinstance(value, dict | list | tuple) else _JSON.encode(value)
-    except (TypeError, ValueError, RecursionError):  # keys that JSON has not, ints beyond what Python prints
+    except (TypeError, ValueError, RecursionError):  # keys that are no JSON names, ints too long to print
         text = json.dumps(f"<{type(value).__name__}>")
     return text if len(text) <= TEXT_CHARS_MAX else text[: TEXT_CHARS_MAX - 1] + _CUT
 
 
-def _known_by_hash(value: Any, text: str | None) -> str:
-    """The beginning of a long value, and digits of the hash of all of it."""
+def _with_hash(value: Any, text: str | None) -> str:
+    """The beginning of a long value, and digits of the hash of the whole value."""
     try:
         whole = value if isinstance(value, str | bytes) else _JSON.encode(value)
-    except (TypeError, ValueError, RecursionError):  # beyond the cut there may be what JSON has not
+    except (TypeError, ValueError, RecursionError):  # the part beyond the cut may have no JSON form
         whole = repr(value)
     return f"{(text or '')[: TEXT_CHARS_MAX - 1 - HASH_CHARS]}{_CUT}{hash_of(whole)}"
 
@@ -105,7 +105,7 @@ def _beginning(value: Any) -> str:
     return text
 
 
-def _other_type(value: Any) -> Any:
+def _json_default(value: Any) -> Any:
     if isinstance(value, Typed):
         return value.value
     if isinstance(value, bytes | bytearray):
@@ -113,4 +113,4 @@ def _other_type(value: Any) -> Any:
     return str(value)
 
 
-_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=_other_type)
+_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=_json_default)

@@ -1,9 +1,10 @@
-"""Columns of a dimension's values as codes, and which values a slice names.
+"""Columns of a dimension's values as codes, and the selection of the values that slices name.
 
-A dimension may have any number of values, a verdict may not. The exact values are those with the smallest hashes, not
-those seen first: of two parts of a stream each keeps at least the values that the whole keeps, whatever its order,
-so counts may be added and folded again, and a replay in other commits ends in the same cells. (First come, first
-served: with room for one value, the commits [a, b] and [b, a] would keep a and b, and the sum neither.)
+A dimension may have any number of values, a verdict may not. The named values are those with the smallest hashes,
+not the first ones. If a stream is split, each part keeps at least the values that the whole keeps, in any order. So
+counts may be added and folded again, and a replay with other commits ends in the same cells. Counter-example for
+first come, first served, with room for one value: the commits [a, b] and [b, a] would keep a and b, and their sum
+neither.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ Ints = npt.NDArray[np.int64]
 
 
 class Coded(NamedTuple):
-    """A column: `values[codes[i]]` is the i-th."""
+    """A column of texts: `values[codes[i]]` is the i-th."""
 
     codes: Ints
     values: list[str]
 
 
 def coded(column: Iterable[Any]) -> Coded:
-    """A column of texts as codes, in order of first appearance.
+    """Encode a column of texts, with codes in order of first appearance.
 
     >>> coded(["b", "a", "b"])
     Coded(codes=array([0, 1, 0]), values=['b', 'a'])
@@ -43,29 +44,29 @@ def coded(column: Iterable[Any]) -> Coded:
     values = list(dict.fromkeys(column))
     if len(values) <= 1:
         return Coded(np.zeros(len(column), np.int64), values)
-    places = {value: place for place, value in enumerate(values)}
-    return Coded(np.fromiter(map(places.__getitem__, column), np.int64, len(column)), values)
+    codes = {value: code for code, value in enumerate(values)}
+    return Coded(np.fromiter(map(codes.__getitem__, column), np.int64, len(column)), values)
 
 
-def folded(column: Coded, mask: npt.NDArray[np.bool_], most: int) -> Coded:
-    """The column with at most `most` exact values among those of `mask`, all others as `OTHER`.
+def folded(column: Coded, mask: npt.NDArray[np.bool_], limit: int) -> Coded:
+    """The column with at most `limit` named values among the rows of `mask`; all other values become `OTHER`.
 
     >>> folded(coded(["a", "b", "a", "c"]), np.array([True, True, True, False]), 1).values
     ['a', '(other)']
     """
-    if len(column.values) <= most:
+    if len(column.values) <= limit:
         return column
-    keep = least((column.values[code] for code in np.unique(column.codes[mask]).tolist()), most)
+    keep = least((column.values[code] for code in np.unique(column.codes[mask]).tolist()), limit)
     new = coded(value if value in keep else OTHER for value in column.values)
     return Coded(new.codes[column.codes], new.values)
 
 
-def least(values: Iterable[str], most: int) -> frozenset[str]:
-    """The `most` values with the smallest hashes; `OTHER` is none of them."""
+def least(values: Iterable[str], limit: int) -> frozenset[str]:
+    """The `limit` values with the smallest hashes, without `OTHER`."""
     exact = {value for value in values if value != OTHER}
-    if len(exact) <= most:
+    if len(exact) <= limit:
         return frozenset(exact)
-    return frozenset(sorted(exact, key=_rank)[:most])
+    return frozenset(sorted(exact, key=_rank)[:limit])
 
 
 def _rank(value: str) -> tuple[bytes, str]:
@@ -73,7 +74,7 @@ def _rank(value: str) -> tuple[bytes, str]:
 
 
 def text_of(value: Any) -> str:
-    """A value as text, of any length: a text as it is, numbers, truth values and what is nested as JSON.
+    """A value as text of any length: a text unchanged; numbers, truth values and nested values as JSON.
 
     >>> text_of("UA"), text_of(True), text_of(None), text_of(b"UA")
     ('UA', 'true', 'null', 'UA')
@@ -94,20 +95,22 @@ def name_of(value: Any) -> str:
     return shortened(text_of(value), TEXT_CHARS_MAX)
 
 
-def shortened(text: str, most: int) -> str:
-    """A text of at most so many characters. A longer one is its beginning, an ellipsis and 16 digits of its hash, so
-    that two texts of one beginning have two names.
+def shortened(text: str, limit: int) -> str:
+    """A text of at most `limit` characters.
+
+    A longer text becomes its beginning, an ellipsis and 16 digits of its hash, so that two texts with the same
+    beginning have two names.
 
     >>> shortened("https://example.org/a", 21), shortened("https://example.org/ab", 21)
     ('https://example.org/a', 'htt…#eea406c2befe1e89')
     """
-    if len(text) <= most:
+    if len(text) <= limit:
         return text
-    return f"{text[: most - 1 - HASH_CHARS]}…{hash_of(text)}"
+    return f"{text[: limit - 1 - HASH_CHARS]}…{hash_of(text)}"
 
 
 def hash_of(value: str | bytes) -> str:
-    """A value by 16 digits of its hash: `HASH_CHARS` characters.
+    """16 digits of a value's hash, in `HASH_CHARS` characters.
 
     >>> hash_of("a"), len(hash_of("a")) == HASH_CHARS
     ('#40f89e395b66422f', True)

@@ -1,8 +1,8 @@
-"""Declared expected changes: when a mismatch is one that was asked for.
+"""Declared expected changes: the decision whether a mismatch was announced.
 
-A pair is expected if every path in which it differs lies at or below a path of a declared change whose predicate holds
-there, and the change has not expired at production's event time. Several changes may explain one pair together. One
-difference that nothing explains makes it a mismatch, with all its differences.
+A pair is expected if every differing path is at or below a path of a declared change whose predicate holds there,
+and the change has not expired at production's event time. Several changes may together explain one pair. A single
+unexplained difference makes the pair a mismatch, with all its differences.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from shadowstream.compare.lists import canonical
 from shadowstream.config import Expected
 from shadowstream.paths import parse_path
 
-Found = tuple[tuple[str, ...], str, Any, Any]
-"""Names of a path, kind, production's value, the candidate's."""
+RawDifference = tuple[tuple[str, ...], str, Any, Any]
+"""The names of a path, the kind, production's value, the candidate's value."""
 
 
 class _Change(NamedTuple):
@@ -27,10 +27,10 @@ class _Change(NamedTuple):
     wanted: dict[str, Any]
     call: Hook | None
 
-    def explains(self, found: Found) -> bool:
+    def explains(self, difference: RawDifference) -> bool:
         """Whether one difference is this change; raises `HookError`."""
-        at, _, production, shadow = found
-        if not any(_is_at_or_below(at, path) for path in self.paths):
+        path, _, production, shadow = difference
+        if not any(_is_below(path, declared) for declared in self.paths):
             return False
         for side, value in (("production", production), ("shadow", shadow)):
             if side in self.wanted and (value is ABSENT or canonical(value) != canonical(self.wanted[side])):
@@ -40,8 +40,9 @@ class _Change(NamedTuple):
         return bool(self.call(None if production is ABSENT else production, None if shadow is ABSENT else shadow))
 
 
-def _is_at_or_below(at: Sequence[str], path: Sequence[str | None]) -> bool:
-    return len(at) >= len(path) and all(name in (None, own) for name, own in zip(path, at, strict=False))
+def _is_below(path: Sequence[str], declared: Sequence[str | None]) -> bool:
+    """Whether `path` is the declared path or below it."""
+    return len(path) >= len(declared) and all(name in (None, own) for name, own in zip(declared, path, strict=False))
 
 
 class ExpectedChanges:
@@ -50,27 +51,29 @@ class ExpectedChanges:
     def __init__(self, declared: Iterable[Expected] = (), loads: Load = load) -> None:
         self._changes = [
             _Change(
-                one.name,
-                [parse_path(path) for path in one.paths],
-                one.until.timestamp() * 1000,
-                {side: getattr(one, side) for side in ("production", "shadow") if side in one.model_fields_set},
-                fenced(one.call, loads(one.call, "compare.expected", 2)) if one.call else None,
+                change.name,
+                [parse_path(path) for path in change.paths],
+                change.until.timestamp() * 1000,
+                {side: getattr(change, side) for side in ("production", "shadow") if side in change.model_fields_set},
+                fenced(change.call, loads(change.call, "compare.expected", 2)) if change.call else None,
             )
-            for one in declared
+            for change in declared
         ]
 
     def __bool__(self) -> bool:
         return bool(self._changes)
 
-    def names(self, found: Iterable[Found], time_ms: int) -> list[str]:
-        """Names of the changes that explain all that was found, in the config's order; empty where they do not. Raises
-        `Unanswered` where that depends on a function that did not answer."""
+    def names(self, differences: Iterable[RawDifference], time_ms: int) -> list[str]:
+        """Names of the changes that together explain all differences, in the config's order; empty if they do not.
+
+        Raises `Unanswered` if that depends on a function that did not answer.
+        """
         alive = [change for change in self._changes if time_ms < change.until_ms]
         used = set()
         unanswered: Unanswered | None = None
-        for one in found:
+        for difference in differences:
             try:
-                name = next((change.name for change in alive if change.explains(one)), None)
+                name = next((change.name for change in alive if change.explains(difference)), None)
             except Unanswered as error:
                 unanswered = unanswered or error
                 continue

@@ -1,4 +1,5 @@
-"""Values of one side looked at by path, as columns where the decoder has them: what slices, checks and means count."""
+"""A view of one side's values by path, as columns if the decoder has them. Slices, checks and means read values through
+it."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ COLUMNS_FROM = 64
 
 
 class Fields:
-    """Decoded values of one side, each by its own schema. Raises a `RegistryError` as a decoder does."""
+    """Decoded values of one side, each by its own schema. Raises `RegistryError` like a decoder."""
 
     def __init__(self, decoder: Decoder, values: Sequence[bytes | None]) -> None:
         self._decoder, self._values = decoder, values
@@ -28,22 +29,23 @@ class Fields:
         self._batch: pa.RecordBatch | None = None
         if len(values) >= COLUMNS_FROM and None not in values:
             framed = cast("Sequence[bytes]", values)
-            one_head = decoder.has_columns(framed) or len({*map(decoder.head, framed)}) == 1
-            read = decoder.columns(framed) if one_head else None
+            has_equal_heads = decoder.has_columns(framed) or len({*map(decoder.head, framed)}) == 1
+            read = decoder.columns(framed) if has_equal_heads else None
             if read is not None and len(read[1]) == len(values):
                 self._batch = read[0]
         if self._batch is None:
             self._rows = decoder.decode_many(values)
 
     def at(self, path: Sequence[str]) -> Sequence[Any]:
-        """The value at a path of each, `telling.ABSENT` where there is none, its `RecordError` if it is undecodable."""
+        """Each value's part at a path: `differences.ABSENT` if there is none, a `RecordError` if the value is
+        undecodable."""
         column = self._column(path)
         if column is not None:
             return column.to_pylist()  # type: ignore[no-any-return]  # pyarrow has no types
-        return [self._at(raw, value, path) for raw, value in zip(self._values, self._decoded(), strict=True)]
+        return [self._part(raw, value, path) for raw, value in zip(self._values, self._decoded(), strict=True)]
 
     def coded(self, path: Sequence[str]) -> Coded:
-        """The names (`slices.name_of`) of the values at a path."""
+        """The names (`dimension_codes.name_of`) of the values at a path."""
         column = self._column(path)
         if column is not None:
             encoded = column.dictionary_encode()
@@ -55,7 +57,7 @@ class Fields:
         return coded(map(_name, self.at(path)))
 
     def _column(self, path: Sequence[str]) -> pa.Array | None:
-        """The column of a path whose values rows would have of the same types."""
+        """The column of a path; None unless rows give values of the same types."""
         if self._batch is None or not path or path[0] not in self._batch.schema.names:
             return None
         column = self._batch.column(path[0])
@@ -75,8 +77,8 @@ class Fields:
         return self._rows
 
     @staticmethod
-    def _at(raw: bytes | None, value: Any, path: Sequence[str]) -> Any:
-        if raw is None or isinstance(value, RecordError):  # a tombstone holds nothing, nor a null
+    def _part(raw: bytes | None, value: Any, path: Sequence[str]) -> Any:
+        if raw is None or isinstance(value, RecordError):  # a tombstone has no parts
             return ABSENT if raw is None else value
         return value_at(value, path)
 

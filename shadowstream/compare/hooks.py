@@ -1,7 +1,7 @@
-"""Functions that the config names: loaded once, before anything is compared, and fenced by their name.
+"""Functions named in the config: loaded once, before the first comparison, and wrapped so that errors name them.
 
-What one raises is a difference with a reason, never a crash of the joiner: a rule that fails on one value in a
-million must not stop the other pairs, and must not pass as an agreement either.
+An exception in such a function becomes a difference with a reason, never a crash of the joiner. A rule that fails on
+one value in a million must not stop the other pairs, and must not pass as an agreement either.
 """
 
 from __future__ import annotations
@@ -25,48 +25,52 @@ from shadowstream.errors import ConfigError
 
 Hook = Callable[..., Any]
 Load = Callable[[str, str, int], Hook]
-"""As `load`: the function of an entry point that a key names, which is called with so many arguments."""
-NOT_AWAITED = "it is called, and nobody awaits it; write def, not async def"
+"""A loader like `load`: from an entry point, the config key that names it, and the number of arguments."""
+NOT_AWAITED = "shadowstream calls it without awaiting it; write def, not async def"
 _FINER = re.compile(r"[.,]\d{7}")
-# The time to its microseconds, the finer digits, the offset.
+# Three groups: the time to microseconds, the finer digits, the offset.
 _FINE = re.compile(r"([^.,]*[.,]\d{6})(\d+)((?:[^\d.,][^.,]*)?)", re.DOTALL)
 NOT_A_LIST = "it would return a generator; return a list, not yield"
 
 
 class HookError(Exception):
-    """A hook has raised; the message names it."""
+    """A hook has raised an exception; the message names the hook."""
 
 
 class Unanswered(HookError):
-    """A hook has not answered: it took too long, ended its process, or is not asked for a while. Nobody has compared
-    the pair, so it is no difference of the candidate."""
+    """A hook has not answered: it took too long, ended its process, or is suspended.
+
+    The pair was not compared, so it does not count as a difference of the candidate.
+    """
 
 
 def refusal(function: Any, arguments: int) -> str | None:
-    """Why calling a function with so many arguments cannot work, as the end of a sentence; None where it may.
+    """The reason why a function cannot be called with this number of arguments, as the end of a sentence; None if it
+    may work.
 
     >>> refusal(lambda value: value, 1)
     >>> refusal(lambda value, other: value, 1)
     "cannot be called with 1 argument: missing a required argument: 'other'"
     """
     called = function.func if isinstance(function, functools.partial) else function
-    for one in (called, getattr(called, "__call__", None)):  # noqa: B004 - an object's, to be looked at
-        if inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one):
+    for part in (called, getattr(called, "__call__", None)):  # noqa: B004 - the method is inspected, not called
+        if inspect.iscoroutinefunction(part) or inspect.isasyncgenfunction(part):
             return f"is a coroutine function: {NOT_AWAITED}"
-        if inspect.isgeneratorfunction(one):
+        if inspect.isgeneratorfunction(part):
             return f"is a generator function: {NOT_A_LIST}"
     try:
         inspect.signature(function).bind(*[None] * arguments)
     except TypeError as error:
         plural = "" if arguments == 1 else "s"
         return f"cannot be called with {arguments} argument{plural}: {error}"
-    except ValueError:  # one of C says nothing of its arguments
+    except ValueError:  # a function in C has no signature
         return None
     return None
 
 
 def load(entry: str, key: str = "compare.rules", arguments: int = 2) -> Hook:
-    """The function of an entry point ``package.module:callable``, called with so many; raises `ConfigError`."""
+    """Load the function of an entry point ``package.module:callable`` with a number of arguments; raise
+    `ConfigError`."""
     module_name, _, name = entry.partition(":")
     try:
         function = getattr(importlib.import_module(module_name), name)
@@ -76,11 +80,11 @@ def load(entry: str, key: str = "compare.rules", arguments: int = 2) -> Hook:
         raise ConfigError(f"{key}: {entry!r} is not callable")
     if (refused := refusal(function, arguments)) is not None:
         raise ConfigError(f"{key}: {entry!r} {refused}")
-    return function  # type: ignore[no-any-return]  # callable, as has just been seen
+    return function  # type: ignore[no-any-return]  # callable, as checked above
 
 
 def fenced(entry: str, function: Hook) -> Hook:
-    """The function with whatever it raises as a `HookError` that names it."""
+    """Wrap a function so that each exception becomes a `HookError` that names the function."""
 
     def call(*values: Any) -> Any:
         try:
@@ -94,7 +98,7 @@ def fenced(entry: str, function: Hook) -> Hook:
 
 
 def answers_of(column_call: Hook, production: list[Any], shadow: list[Any]) -> list[bool]:
-    """What a (fenced) function of two columns says of each pair; raises `HookError` for another number of answers."""
+    """Call a (wrapped) function of two columns; raise `HookError` if the number of answers is wrong."""
     answers = column_call(production, shadow)
     if not hasattr(answers, "__len__") or len(answers) != len(production):
         raise HookError(f"{len(production)} pairs, and the function of columns returned {type(answers).__name__}")
@@ -114,11 +118,11 @@ def _nfc(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """An int, a decimal, a float or a text that is a number as a float, exact where no float is that number."""
+    """Convert an int, a decimal, or a text that is a number to a float, an `ExactFloat` if no float is that number."""
     if isinstance(value, bool | float | FarTime) or not isinstance(value, int | str | Decimal):
         return value
     try:
-        # Of texts those that Python takes for a float: `Decimal` takes others too.
+        # Only texts that `float` parses: `Decimal` parses more.
         nearest = 0.0 if isinstance(value, int) else float(value)
         return number(Decimal(value)) if math.isfinite(nearest) or Decimal(value).is_finite() else nearest
     except (ValueError, InvalidOperation):
@@ -130,20 +134,20 @@ def _json(value: Any) -> Any:
 
 
 def _utc(value: Any) -> Any:
-    """A timestamp, or an ISO text that is one, as a timestamp in UTC; one without an offset is taken as UTC.
+    """Convert a timestamp, or an ISO text of one, to UTC; without an offset it is taken as UTC.
 
-    What is finer than a microsecond is kept: it becomes a `FarTime`.
+    A time finer than a microsecond becomes a `FarTime`.
     """
     finer = Fraction(0)
     try:
         if isinstance(value, str):
             text = value
             if _FINER.search(text):
-                found = _FINE.fullmatch(text)
-                if found is None:
+                digits = _FINE.fullmatch(text)
+                if digits is None:
                     return value
-                finer = Fraction(int(found[2]), 10 ** len(found[2]))
-                text = found[1] + found[3]
+                finer = Fraction(int(digits[2]), 10 ** len(digits[2]))
+                text = digits[1] + digits[3]
             value = datetime.fromisoformat(text)
         if isinstance(value, FarTime):
             return instant(value.ns)
@@ -159,7 +163,7 @@ _OWN: dict[str, Hook] = {"trim": _trim, "lower": _lower, "nfc": _nfc, "number": 
 
 
 def normaliser(names: Iterable[str], loads: Load = load) -> Hook | None:
-    """One function of these, in their order; None for none.
+    """Combine the named functions into one, in their order; None without names.
 
     >>> normaliser(["trim", "lower"])(" A  b ")
     'a b'

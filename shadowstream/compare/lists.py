@@ -1,9 +1,9 @@
-"""Which elements of two lists belong together: by place of any other, by a key of their own, or as sets.
+"""Matching of the elements of two lists: in any order, by a key, or as sets.
 
-A matching is sought that pairs as many elements as possible, each with one that it agrees with under the rules below
-the list (an assignment, `scipy.optimize.linear_sum_assignment`). Taking the first that agrees would not do: with a
-tolerance of 1 and production's [1, 2] against [1, 0] the 1 would take the 1, and 2 and 0 be left over, though 1 with 0
-and 2 with 1 agree.
+A maximum matching is sought: as many pairs as possible, each of two elements that agree under the rules below the
+list (an assignment, `scipy.optimize.linear_sum_assignment`). Counter-example for taking the first element that
+agrees, with a tolerance of 1: in production's [1, 2] against [1, 0], 1 would take 1, and 2 and 0 would be left over.
+Yet 1 agrees with 0, and 2 with 1.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from shadowstream.compare.tolerances import folded
 from shadowstream.paths import ABSENT, value_at
 
 WORK_MAX = 65_536
-"""So many pairs of elements may be held each against each for one field of a pair of values, lists in lists too."""
+"""Maximum pairs of elements to compare for one field of a pair of values, nested lists included."""
 PASSES = 32
-"""Beside these each element may be compared with so many."""
+"""Additional comparisons for each element."""
 EXACT_CELLS = 4_096
-"""Lists of so many pairs of elements are held against each other at once: as little as can be is left over."""
+"""Lists with at most this many pairs of elements are matched exactly at once: as few elements as possible are left
+over."""
 NEAR = 4
 
 
 class Plan(NamedTuple):
-    """Pairs of indices, and of those left over. `moved`: the order differs."""
+    """Pairs of indexes, and the indexes left over. `moved`: the order differs."""
 
     pairs: list[tuple[int, int]]
     missing: list[int]
@@ -42,17 +43,17 @@ class Plan(NamedTuple):
 
 
 class Work:
-    """How many more pairs of elements may be compared, for one field of one pair of values."""
+    """The remaining budget of element comparisons, for one field of one pair of values."""
 
     __slots__ = ("left", "reached")
 
-    def __init__(self, most: int) -> None:
-        self.left = most
+    def __init__(self, pairs_max: int) -> None:
+        self.left = pairs_max
         self.reached = False
         """Whether a matching was given up that might have been there."""
 
     def take(self, pairs: int) -> bool:
-        """Whether so many may be compared; if so they count."""
+        """Take `pairs` comparisons from the budget; return whether it had enough left."""
         if pairs > self.left:
             return False
         self.left -= pairs
@@ -60,52 +61,56 @@ class Work:
 
 
 def matching(fits: Sequence[Sequence[bool]], equal: Collection[tuple[int, int]] = ()) -> list[int | None]:
-    """For each row a column that it fits, or None: as many as possible, and of those as many of `equal` as possible.
+    """For each row a fitting column or None: as many as possible, and among those as many of `equal` as possible.
 
     >>> matching([[True, True], [True, False]]), matching([[True, True], [True, True]], [(0, 1)])
     ([1, 0], [1, 0])
     """
     from scipy.optimize import linear_sum_assignment  # slow to import, and most joiners never get here
 
-    # One pair less must cost more than any number of pairs that are not equal.
+    # One pair fewer must cost more than any number of unequal pairs.
     costs = np.where(np.array(fits, np.bool_), 1, 2 + min(len(fits), len(fits[0]))) if fits and fits[0] else None
-    found: list[int | None] = [None] * len(fits)
+    columns: list[int | None] = [None] * len(fits)
     if costs is None:
-        return found
-    for at in equal:
-        costs[at] = 0
-    for row, column in zip(*(one.tolist() for one in linear_sum_assignment(costs)), strict=True):
+        return columns
+    for cell in equal:
+        costs[cell] = 0
+    for row, column in zip(*(indexes.tolist() for indexes in linear_sum_assignment(costs)), strict=True):
         if fits[row][column] or costs[row, column] == 0:
-            found[row] = column
-    return found
+            columns[row] = column
+    return columns
 
 
 def unordered(
     production: Sequence[Any], shadow: Sequence[Any], fits: Callable[[Any, Any], bool], work: Work, spot: Spot
 ) -> Plan:
-    """The elements of two lists in any order; `fits` says whether two agree, `spot` is that of an element.
+    """Match the elements of two lists in any order. `fits` says whether two agree; `spot` is the spot of an element.
 
-    Where one order lets all agree it is found, or `work` says that the bound was reached; short lists, and those that
-    the bound allows, leave as few over as any order. Tried are, from cheap to dear: equal elements; those of one rank
-    (`rank`), which is exact for numbers under a tolerance; near ranks; and then each with each.
+    If some order lets all elements agree, it is found, unless `work` reports that the bound was reached. Short
+    lists, and lists within the bound, leave over as few elements as possible. The attempts, from cheap to expensive:
+
+    1. Equal elements.
+    2. Elements of equal rank (`rank`), which is exact for numbers under a tolerance.
+    3. Elements of near ranks.
+    4. All pairs.
     """
-    pairs, ours, theirs = _equal(production, shadow)
-    if ours and theirs and not work.take(len(ours) + len(theirs)):  # of many lists in a list
-        work.reached = True
-        pairs += zip(ours, theirs, strict=False)
-    elif ours and theirs:
+    pairs, production_left, shadow_left = _equal(production, shadow)
+    if production_left and shadow_left and not work.take(len(production_left) + len(shadow_left)):
+        work.reached = True  # many lists in a list
+        pairs += zip(production_left, shadow_left, strict=False)
+    elif production_left and shadow_left:
 
-        def fit(one: int, other: int) -> bool:
-            return fits(production[one], shadow[other])
+        def fit(index: int, shadow_index: int) -> bool:
+            return fits(production[index], shadow[shadow_index])
 
         ranks = [{n: rank(values[n], spot) for n in range(len(values))} for values in (production, shadow)]
-        pairs = _not_equal(pairs, (ours, theirs), (len(production), len(shadow)), ranks, fit, work)
-    met = {one for one, _ in pairs}, {other for _, other in pairs}
+        pairs = _not_equal(pairs, (production_left, shadow_left), (len(production), len(shadow)), ranks, fit, work)
+    matched = {index for index, _ in pairs}, {shadow_index for _, shadow_index in pairs}
     missing, extra = (
-        [n for n in range(len(values)) if n not in taken]
-        for values, taken in zip((production, shadow), met, strict=True)
+        [n for n in range(len(values)) if n not in of_side]
+        for values, of_side in zip((production, shadow), matched, strict=True)
     )
-    return Plan(sorted(pairs), missing, extra, any(one != other for one, other in pairs))
+    return Plan(sorted(pairs), missing, extra, any(index != shadow_index for index, shadow_index in pairs))
 
 
 _Pairs = list[tuple[int, int]]
@@ -116,12 +121,12 @@ _Ranks = Sequence[Mapping[int, Any]]
 def _not_equal(
     equal: _Pairs, left: tuple[list[int], list[int]], sizes: tuple[int, int], ranks: _Ranks, fit: _Fit, work: Work
 ) -> _Pairs:
-    """The pairs of two lists, given those that are strictly equal and the indices of the others."""
-    ours, theirs = left
+    """Pairs of two lists, given the strictly equal pairs and the indexes of the other elements."""
+    production, shadow = left
     everything = list(range(sizes[0])), list(range(sizes[1]))
-    if len(ours) == len(theirs):
-        for pairs, (one, other) in ((equal, left), ([], everything)):
-            ranked = _of_one_rank(one, other, ranks, fit, work)
+    if len(production) == len(shadow):
+        for pairs, (indexes, shadow_indexes) in ((equal, left), ([], everything)):
+            ranked = _of_equal_ranks(indexes, shadow_indexes, ranks, fit, work)
             if ranked is not None:
                 return [*pairs, *ranked]
             if not equal:
@@ -129,8 +134,8 @@ def _not_equal(
     cells = sizes[0] * sizes[1]
     if cells <= EXACT_CELLS and work.take(cells):
         return _best(everything, equal, fit)
-    near, certain = _of_near_ranks(ours, theirs, ranks, fit, work)
-    if certain:  # some element agrees with none, so no order lets all agree
+    near, certain = _of_near_ranks(production, shadow, ranks, fit, work)
+    if certain:  # an element without any partner: no order lets all agree
         return [*equal, *near]
     if work.take(cells):
         return _best(everything, equal, fit)
@@ -138,49 +143,56 @@ def _not_equal(
     return [*equal, *near]
 
 
-def _of_one_rank(ours: list[int], theirs: list[int], ranks: _Ranks, fit: _Fit, work: Work) -> _Pairs | None:
-    """The elements in order of their ranks, if each agrees with that of its place."""
-    if not work.take(len(ours)):
+def _of_equal_ranks(production: list[int], shadow: list[int], ranks: _Ranks, fit: _Fit, work: Work) -> _Pairs | None:
+    """The elements paired in order of rank, if each pair agrees; else None."""
+    if not work.take(len(production)):
         return None
-    pairs = list(zip(sorted(ours, key=ranks[0].__getitem__), sorted(theirs, key=ranks[1].__getitem__), strict=True))
-    return pairs if all(fit(one, other) for one, other in pairs) else None
+    pairs = list(
+        zip(sorted(production, key=ranks[0].__getitem__), sorted(shadow, key=ranks[1].__getitem__), strict=True)
+    )
+    return pairs if all(fit(index, shadow_index) for index, shadow_index in pairs) else None
 
 
-def _of_near_ranks(ours: list[int], theirs: list[int], ranks: _Ranks, fit: _Fit, work: Work) -> tuple[_Pairs, bool]:
-    """Each element with the first near one that it agrees with; and whether one of those left over agrees with none
-    at all, or the lengths differ."""
-    free = sorted(theirs, key=ranks[1].__getitem__)
+def _of_near_ranks(
+    production: list[int], shadow: list[int], ranks: _Ranks, fit: _Fit, work: Work
+) -> tuple[_Pairs, bool]:
+    """Each element paired with the first near one that agrees; and whether the rest certainly has no complete order."""
+    free = sorted(shadow, key=ranks[1].__getitem__)
     pairs: _Pairs = []
-    alone: list[int] = []
-    for one in sorted(ours, key=ranks[0].__getitem__):
-        at = bisect_left(free, ranks[0][one], key=ranks[1].__getitem__)
-        near = sorted(range(max(0, at - NEAR), min(len(free), at + NEAR)), key=lambda place: abs(place - at))
-        found = next((n for n in near if work.take(1) and fit(one, free[n])), None)
-        if found is None:
-            alone.append(one)
+    unpaired: list[int] = []
+    for index in sorted(production, key=ranks[0].__getitem__):
+        position = bisect_left(free, ranks[0][index], key=ranks[1].__getitem__)
+        near = sorted(
+            range(max(0, position - NEAR), min(len(free), position + NEAR)), key=lambda place: abs(place - position)
+        )
+        partner = next((n for n in near if work.take(1) and fit(index, free[n])), None)
+        if partner is None:
+            unpaired.append(index)
         else:
-            pairs.append((one, free.pop(found)))
+            pairs.append((index, free.pop(partner)))
     if len(ranks[0]) != len(ranks[1]):
         return pairs, True
-    for one in alone[:NEAR]:
+    for index in unpaired[:NEAR]:
         if not work.take(len(ranks[1])):
             return pairs, False
-        if not any(fit(one, other) for other in ranks[1]):
+        if not any(fit(index, shadow_index) for shadow_index in ranks[1]):
             return pairs, True
     return pairs, False
 
 
 def _best(everything: tuple[list[int], list[int]], equal: _Pairs, fit: _Fit) -> _Pairs:
-    """As many pairs as possible, each element held against each."""
+    """As many pairs as possible, from comparing all pairs of elements."""
     rows, columns = everything
     known = set(equal)
-    found = matching([[(r, c) in known or fit(r, c) for c in columns] for r in rows], equal)
-    return [(row, column) for row, column in enumerate(found) if column is not None]
+    partners = matching([[(r, c) in known or fit(r, c) for c in columns] for r in rows], equal)
+    return [(row, column) for row, column in enumerate(partners) if column is not None]
 
 
 def rank(value: Any, spot: Spot) -> Any:
-    """Where a value stands among others of its list: what must be equal decides first, what may differ a little then,
-    and what is ignored does not."""
+    """The sort key of a value among the elements of its list.
+
+    Parts that must be equal come first, parts under a tolerance next; ignored parts do not count.
+    """
     if isinstance(value, Typed):
         return *rank(value.value, spot), value.kind.key or value.kind.name
     if isinstance(value, dict):
@@ -204,22 +216,22 @@ def rank(value: Any, spot: Spot) -> Any:
 
 
 def _equal(production: Sequence[Any], shadow: Sequence[Any]) -> tuple[list[tuple[int, int]], list[int], list[int]]:
-    """Pairs of strictly equal elements, and the indices that are left on both sides."""
-    places: dict[Any, list[int]] = {}
-    for place in reversed(range(len(shadow))):
-        places.setdefault(canonical(shadow[place]), []).append(place)
+    """Pairs of strictly equal elements, and the remaining indexes of both sides."""
+    indexes: dict[Any, list[int]] = {}
+    for index in reversed(range(len(shadow))):
+        indexes.setdefault(canonical(shadow[index]), []).append(index)
     pairs, left = [], []
-    for place, value in enumerate(production):
-        same = places.get(canonical(value))
+    for index, value in enumerate(production):
+        same = indexes.get(canonical(value))
         if same:
-            pairs.append((place, same.pop()))
+            pairs.append((index, same.pop()))
         else:
-            left.append(place)
-    return pairs, left, sorted(place for rest in places.values() for place in rest)
+            left.append(index)
+    return pairs, left, sorted(index for rest in indexes.values() for index in rest)
 
 
 def distinct(values: Sequence[Any]) -> list[Any]:
-    """The values without those that are strictly equal to an earlier one.
+    """The values without those strictly equal to an earlier one.
 
     >>> distinct([1, 1.0, 1, True])
     [1, 1.0, True]
@@ -233,23 +245,24 @@ def distinct(values: Sequence[Any]) -> list[Any]:
 def by_key(
     production: Sequence[Any], shadow: Sequence[Any], path: Sequence[str]
 ) -> tuple[list[tuple[str, int | None, int | None]], bool]:
-    """(name, index, index) of elements with one key, None where a side has none; and whether their order differs.
+    """Match elements by key: (name, index, index), None for an absent side; and whether their order differs.
 
-    The n-th element of a key meets the n-th; those without a key are taken as one key. A name is the key as text, the
-    second of a key has `#2` behind it; an element without a key is `?`.
+    The n-th element of a key is matched with the n-th on the other side; elements without a key share one key. A
+    name is the key as text, with `#2` appended for the second element of a key; the name of an element without a key
+    is `?`.
 
     >>> by_key([{"id": 7}, {"id": 8}], [{"id": 8}], ["id"])
     ([('7', 0, None), ('8', 1, 0)], False)
     """
-    ours, theirs = _keyed(production, path), _keyed(shadow, path)
-    places = {key: place for place, (key, _) in enumerate(theirs)}
-    own = {key for key, _ in ours}
-    found: list[tuple[str, int | None, int | None]] = [
-        (name, place, places.get(key)) for place, (key, name) in enumerate(ours)
+    production_keys, shadow_keys = _keyed(production, path), _keyed(shadow, path)
+    shadow_indexes = {key: index for index, (key, _) in enumerate(shadow_keys)}
+    own = {key for key, _ in production_keys}
+    pairs: list[tuple[str, int | None, int | None]] = [
+        (name, index, shadow_indexes.get(key)) for index, (key, name) in enumerate(production_keys)
     ]
-    order = [other for _, _, other in found if other is not None]
-    found += [(name, None, place) for place, (key, name) in enumerate(theirs) if key not in own]
-    return found, order != sorted(order)
+    order = [index for _, _, index in pairs if index is not None]
+    pairs += [(name, None, index) for index, (key, name) in enumerate(shadow_keys) if key not in own]
+    return pairs, order != sorted(order)
 
 
 def _keyed(values: Sequence[Any], path: Sequence[str]) -> list[tuple[Any, str]]:
@@ -266,7 +279,7 @@ def _keyed(values: Sequence[Any], path: Sequence[str]) -> list[tuple[Any, str]]:
 
 
 def canonical(value: Any) -> Any:
-    """A hashable stand-in of a value: equal ones have equal stand-ins, and other types others.
+    """A hashable stand-in of a value. Stand-ins are equal exactly for strictly equal values.
 
     >>> canonical({"a": [1, 2]}) == canonical({"a": [1, 2]}), canonical(1) == canonical(True)
     (True, False)

@@ -1,7 +1,7 @@
-"""Pairs of raw values to results: the one door of the comparison for the joiner.
+"""From pairs of raw values to results: the entry point of the comparison for the joiner.
 
-Values that differ and are Avro are compared as columns in Arrow, pair of writer schemas by pair of writer schemas; what
-columns cannot decide (`arrow`), and all else, is decoded and compared by rows.
+Differing Avro values are compared as Arrow columns, one pair of writer schemas at a time. Pairs that columns cannot
+decide (`by_arrow`), and all other values, are decoded and compared by `by_value` and `by_column`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from shadowstream.codecs.blame import is_of_bytes
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.compare.by_arrow import UNKNOWN, arrow_levels
 from shadowstream.compare.by_column import compare_columns
-from shadowstream.compare.by_value import beside_null, compare_rows, mismatches, whole
+from shadowstream.compare.by_value import beside_null, compare_rows, mismatch_of_wholes, mismatches
 from shadowstream.compare.column_differences import explained
 from shadowstream.compare.differences import ABSENT
 from shadowstream.compare.expected import ExpectedChanges
@@ -32,11 +32,11 @@ from shadowstream.records import Side
 _Values = Sequence[bytes | None]
 _HeadOf = Callable[[Any], bytes]
 COLUMNS_FROM = 16
-"""With fewer pairs of two schemas a batch in Arrow costs more than their rows."""
+"""With fewer pairs of the same two schemas, an Arrow batch costs more than rows."""
 SCHEMAS_MAX = 16
-"""With more pairs of schemas than this in one batch what looks like frames is something else."""
+"""With more pairs of schemas in one batch, the apparent frames are probably other bytes."""
 ADDED_FIELDS = "added_fields"
-"""What pairs are expected under that differ in added fields only, where `compare.added_fields` says so."""
+"""The reason of expected pairs that differ in added fields only, under `compare.added_fields`."""
 
 
 class Declared(NamedTuple):
@@ -58,12 +58,12 @@ def compare_pairs(
     declared: Declared = NONE_DECLARED,
     evolutions: Evolutions | None = None,
 ) -> Results:
-    """One result a pair, in order.
+    """Compare pairs of raw values: one result a pair, in order.
 
-    Equal bytes are a match and are not decoded, broken or not: both sides said the same, but where the config says that
-    they are written in two ways. All others are decoded, each side by the schema that its own frame names; a value that
-    cannot be is `Undecodable`, also beside a tombstone. `evolutions` keeps what lies between their writer schemas.
-    Raises a `RegistryError` while a schema cannot be had; nothing is lost by calling again.
+    Equal bytes are a match and are not decoded, broken or not, unless the config declares two formats. All other
+    values are decoded, each side by the schema that its own frame names. An undecodable value gives `Undecodable`,
+    also beside a tombstone. `evolutions` keeps the differences between the writer schemas. Raises `RegistryError`
+    while a schema is unavailable; the call can be repeated without loss.
 
     >>> from shadowstream.codecs.schemas import NoSchemas
     >>> json = Decoder(NoSchemas())
@@ -78,50 +78,50 @@ def compare_pairs(
     evolving = Evolutions() if evolutions is None else evolutions
     evolving.begin()
 
-    def explain(place: int) -> PairResult:
-        raw = [production[place]], [shadow[place]]
-        ours, theirs = evolving.apart().decoded(decoders, raw, [place])
+    def explain(index: int) -> PairResult:
+        raw = [production[index]], [shadow[index]]
+        production_values, shadow_values = evolving.uncounted().decoded(decoders, raw, [index])
         (own,) = _rules_of(decoders, raw, rules)
-        return compare_rows(ours[0], theirs[0], own)
+        return compare_rows(production_values[0], shadow_values[0], own)
 
     results = Results(np.zeros(count, np.uint8), {}, explain)
-    places: Sequence[int] = range(count)
+    indexes: Sequence[int] = range(count)
     if _mean_the_same(production_decoder.format, shadow_decoder.format):
-        places = list(compress(places, map(ne, production, shadow)))
-    places = _by_columns(results, (production, shadow), decoders, places, rules, evolving)
+        indexes = list(compress(indexes, map(ne, production, shadow)))
+    indexes = _by_columns(results, (production, shadow), decoders, indexes, rules, evolving)
     expects = bool(declared.changes) or (rules.expects_added and len(declared.times_ms) > 0)
     if expects:
-        # Whether a declared change explains a mismatch, its row must say.
-        places = sorted({*places, *np.flatnonzero(results.places == MISMATCH).tolist()})
-    if places:
-        raw = _at(production, places), _at(shadow, places)
-        ours, theirs = evolving.decoded(decoders, raw, places)
+        # Only the whole values show whether a declared change explains a mismatch.
+        indexes = sorted({*indexes, *np.flatnonzero(results.places == MISMATCH).tolist()})
+    if indexes:
+        raw = _values_at(production, indexes), _values_at(shadow, indexes)
+        production_values, shadow_values = evolving.decoded(decoders, raw, indexes)
         own = _rules_of(decoders, raw, rules)
-        found = _by_rows(raw, ours, theirs, own)
-        for index, (place, result) in enumerate(zip(places, found, strict=True)):
+        row_results = _by_rows(raw, production_values, shadow_values, own)
+        for n, (index, result) in enumerate(zip(indexes, row_results, strict=True)):
             if expects and result.outcome == "mismatch":
                 try:
-                    names = _expected(declared, place, ours[index], theirs[index], own[index])
+                    names = _expected(declared, index, production_values[n], shadow_values[n], own[n])
                     if names:
                         result = PairResult("expected", result.differences, reason=", ".join(names))
                 except Unanswered as error:
                     result = PairResult("uncompared", result.differences, reason=str(error))
-            results.places[place] = NAMES.index(result.outcome)
-            results.known[place] = result
+            results.places[index] = NAMES.index(result.outcome)
+            results.known[index] = result
     results.changes = evolving.changes
     return results
 
 
-def _expected(declared: Declared, place: int, ours: Any, theirs: Any, rules: RuleSet) -> list[str]:
-    """Names of the changes that explain all of a mismatch, that of added fields last; empty where they do not."""
-    rest, names = mismatches(ours, theirs, rules), []
+def _expected(declared: Declared, index: int, production: Any, shadow: Any, rules: RuleSet) -> list[str]:
+    """Names of the changes that together explain a mismatch, added fields last; empty if they do not."""
+    rest, names = mismatches(production, shadow, rules), []
     if rules.expects_added:
-        without = mismatches(ours, theirs, rules, ignores_added=True)
-        names = [ADDED_FIELDS] if len(without) < len(rest) else []
-        rest = without
+        without_added = mismatches(production, shadow, rules, ignores_added=True)
+        names = [ADDED_FIELDS] if len(without_added) < len(rest) else []
+        rest = without_added
     if not rest:
         return names
-    explaining = declared.changes.names(rest, declared.times_ms[place])
+    explaining = declared.changes.names(rest, declared.times_ms[index])
     return [*explaining, *names] if explaining else []
 
 
@@ -129,138 +129,154 @@ def _by_columns(
     results: Results,
     values: tuple[_Values, _Values],
     decoders: tuple[Decoder, Decoder],
-    places: Sequence[int],
+    indexes: Sequence[int],
     rules: RuleSet,
     evolving: Evolutions,
 ) -> list[int]:
-    """Enter what columns can decide; the places that are left."""
-    if rules.root.own is not None:  # of whole values rows alone ask a rule
-        return list(places)
+    """Enter the results that columns can decide; return the indexes that are left."""
+    if rules.root.own is not None:  # only rows apply a rule to whole values
+        return list(indexes)
     left: list[int] = []
-    for group in _by_schemas(values, (decoders[0].head, decoders[1].head), places, left):
+    for group in _by_schemas(values, (decoders[0].head, decoders[1].head), indexes, left):
         evolution = evolving.of(decoders, values[0][group[0]], values[1][group[0]])  # type: ignore[arg-type]  # framed
-        if evolution.typed:  # a column says nothing of the types of its values
+        if evolution.typed:  # a column does not hold the types of its values
             left += group
             continue
-        read, also_read = (
-            decoder.columns(_at(column, group)) for decoder, column in zip(decoders, values, strict=True)
+        read, shadow_read = (
+            decoder.columns(_values_at(column, group)) for decoder, column in zip(decoders, values, strict=True)
         )
-        if read is None or also_read is None:
+        if read is None or shadow_read is None:
             left += group
             continue
-        (ours, good), (theirs, also_good) = read, also_read
-        at = np.array(group)
-        if len(good) < len(group) or len(also_good) < len(group):
-            common = np.intersect1d(good, also_good)
-            ours, theirs = ours.take(np.searchsorted(good, common)), theirs.take(np.searchsorted(also_good, common))
-            left += np.delete(at, common).tolist()
-            at = at[common]
+        (production, good), (shadow, shadow_good) = read, shadow_read
+        batch_indexes = np.array(group)
+        if len(good) < len(group) or len(shadow_good) < len(group):
+            common = np.intersect1d(good, shadow_good)
+            production, shadow = (
+                production.take(np.searchsorted(good, common)),
+                shadow.take(np.searchsorted(shadow_good, common)),
+            )
+            left += np.delete(batch_indexes, common).tolist()
+            batch_indexes = batch_indexes[common]
         if evolution.changes:
-            evolving.note(evolution, at.tolist())
-            both = evolution.in_arrow(ours, theirs)
-            if both is None:
-                left += at.tolist()
+            evolving.note(evolution, batch_indexes.tolist())
+            in_arrow = evolution.in_arrow(production, shadow)
+            if in_arrow is None:
+                left += batch_indexes.tolist()
                 continue
-            ours, theirs = both
+            production, shadow = in_arrow
         try:
-            levels = arrow_levels(ours, theirs, rules)
+            levels = arrow_levels(production, shadow, rules)
             unknown = levels == UNKNOWN
             levels[unknown] = 0
-            found = explained(ours, theirs, np.flatnonzero(levels == MISMATCH), rules)
+            results_by_row = explained(production, shadow, np.flatnonzero(levels == MISMATCH), rules)
         except Exception as error:
             if not is_of_bytes(error):
                 raise
-            left += at.tolist()  # which pair it is, and what it gives, the rows say
+            left += batch_indexes.tolist()  # rows find the pair that causes the error, and its result
             continue
-        results.places[at] = levels
-        results.known.update((int(at[place]), result) for place, result in found.items())
-        left += at[unknown].tolist()
+        results.places[batch_indexes] = levels
+        results.known.update((int(batch_indexes[row]), result) for row, result in results_by_row.items())
+        left += batch_indexes[unknown].tolist()
     return sorted(left)
 
 
 def _mean_the_same(production: Format, shadow: Format) -> bool:
     """Whether equal bytes are equal values on both sides."""
-    if production is shadow or (production.is_telling and shadow.is_telling):
+    if production is shadow or (production.is_self_describing and shadow.is_self_describing):
         return True
-    one, other = ((own.format, own.schema_ids, own.message) for own in (production, shadow))
-    return one == other
+    meaning, shadow_meaning = ((own.format, own.schema_ids, own.message) for own in (production, shadow))
+    return meaning == shadow_meaning
 
 
 def _by_schemas(
-    values: tuple[_Values, _Values], head_of: tuple[_HeadOf, _HeadOf], places: Sequence[int], left: list[int]
+    values: tuple[_Values, _Values], head_of: tuple[_HeadOf, _HeadOf], indexes: Sequence[int], left: list[int]
 ) -> list[Sequence[int]]:
-    """Places by what the two values begin with, tombstones and small groups put to what is `left`."""
-    if len(places) < COLUMNS_FROM:
-        left += places
+    """Group indexes by the heads of both values; tombstones and small groups go to `left`."""
+    if len(indexes) < COLUMNS_FROM:
+        left += indexes
         return []
-    production, shadow = _at(values[0], places), _at(values[1], places)
+    production, shadow = _values_at(values[0], indexes), _values_at(values[1], indexes)
     try:
         heads = {*map(head_of[0], production)}, {*map(head_of[1], shadow)}
     except TypeError:  # a tombstone on either side
-        left += [p for p, one, other in zip(places, production, shadow, strict=True) if one is None or other is None]
-        both = [p for p in places if values[0][p] is not None and values[1][p] is not None]
-        return _by_schemas(values, head_of, both, left)
+        left += [
+            index
+            for index, head, shadow_head in zip(indexes, production, shadow, strict=True)
+            if head is None or shadow_head is None
+        ]
+        both_present = [index for index in indexes if values[0][index] is not None and values[1][index] is not None]
+        return _by_schemas(values, head_of, both_present, left)
     if len(heads[0]) == len(heads[1]) == 1:
-        return [places]
+        return [indexes]
     groups: dict[Any, list[int]] = {}
-    for place, one, other in zip(places, map(head_of[0], production), map(head_of[1], shadow), strict=True):
-        groups.setdefault((one, other), []).append(place)
+    for index, head, shadow_head in zip(indexes, map(head_of[0], production), map(head_of[1], shadow), strict=True):
+        groups.setdefault((head, shadow_head), []).append(index)
     large = [group for group in groups.values() if len(group) >= COLUMNS_FROM and len(groups) <= SCHEMAS_MAX]
-    kept = {place for group in large for place in group}
-    left += [place for place in places if place not in kept]
+    kept = {index for group in large for index in group}
+    left += [index for index in indexes if index not in kept]
     return list(large)
 
 
 def _rules_of(decoders: tuple[Decoder, Decoder], raw: tuple[_Values, _Values], rules: RuleSet) -> list[RuleSet]:
-    """The rules of each pair: those of JSON, where fractions are decimals, if both of its values are JSON."""
+    """The rules of each pair. If both values are JSON, these are the rules of JSON, where fractions are decimals."""
     if not rules.of_numbers:
         return [rules] * len(raw[0])
     of_json = rules.of_json()
     kinds = (
-        one is not None and other is not None and decoders[0].is_json(one) and decoders[1].is_json(other)
-        for one, other in zip(*raw, strict=True)
+        production is not None
+        and shadow is not None
+        and decoders[0].is_json(production)
+        and decoders[1].is_json(shadow)
+        for production, shadow in zip(*raw, strict=True)
     )
-    return [of_json if both else rules for both in kinds]
+    return [of_json if both_json else rules for both_json in kinds]
 
 
 def _by_rows(
-    raw: tuple[_Values, _Values], ours: Sequence[Any], theirs: Sequence[Any], rules: Sequence[RuleSet]
+    raw: tuple[_Values, _Values], production: Sequence[Any], shadow: Sequence[Any], rules: Sequence[RuleSet]
 ) -> list[PairResult | Undecodable]:
-    """Results of decoded values, undecodable ones and tombstones among them."""
+    """Results of decoded values, including undecodable ones and tombstones."""
     if len(kinds := {id(own): own for own in rules}) > 1:
-        found: list[PairResult | Undecodable | None] = [None] * len(ours)
+        by_rules: list[PairResult | Undecodable | None] = [None] * len(production)
         for kind in kinds.values():
-            places = [place for place, own in enumerate(rules) if own is kind]
-            some = (_at(raw[0], places), _at(raw[1], places)), _at(ours, places), _at(theirs, places)
-            for place, result in zip(places, _by_rows(*some, [kind] * len(places)), strict=True):
-                found[place] = result
-        return [result for result in found if result is not None]
+            indexes = [index for index, own in enumerate(rules) if own is kind]
+            some = (
+                (_values_at(raw[0], indexes), _values_at(raw[1], indexes)),
+                _values_at(production, indexes),
+                _values_at(shadow, indexes),
+            )
+            for index, result in zip(indexes, _by_rows(*some, [kind] * len(indexes)), strict=True):
+                by_rules[index] = result
+        return [result for result in by_rules if result is not None]
     odd = {RecordError, type(None)}
-    if odd.isdisjoint(map(type, ours)) and odd.isdisjoint(map(type, theirs)):
-        return list(compare_columns(ours, theirs, rules[0]))
-    settled = [_odd(*row, rules[0]) for row in zip(*raw, ours, theirs, strict=True)]
+    if odd.isdisjoint(map(type, production)) and odd.isdisjoint(map(type, shadow)):
+        return list(compare_columns(production, shadow, rules[0]))
+    settled = [_odd(*row, rules[0]) for row in zip(*raw, production, shadow, strict=True)]
     left = [index for index, result in enumerate(settled) if result is None]
-    results = iter(compare_columns(_at(ours, left), _at(theirs, left), rules[0]))
-    return [next(results) if result is None else result for result in settled]
+    compared = iter(compare_columns(_values_at(production, left), _values_at(shadow, left), rules[0]))
+    return [next(compared) if result is None else result for result in settled]
 
 
 def _odd(
-    raw: bytes | None, other_raw: bytes | None, value: Any, other: Any, rules: RuleSet
+    raw: bytes | None, shadow_raw: bytes | None, production: Any, shadow: Any, rules: RuleSet
 ) -> PairResult | Undecodable | None:
     """The result of a pair with an undecodable value, a tombstone or a JSON null; None for any other pair."""
-    for side, decoded in ((Side.PRODUCTION, value), (Side.SHADOW, other)):
+    for side, decoded in ((Side.PRODUCTION, production), (Side.SHADOW, shadow)):
         if isinstance(decoded, RecordError):
             return Undecodable(side, decoded.reason, str(decoded))
-    if value is not None and other is not None:
+    if production is not None and shadow is not None:
         return None
-    if (raw is None) != (other_raw is None):
+    if (raw is None) != (shadow_raw is None):
         # A tombstone deletes, a JSON null does not.
-        return whole("tombstone", ABSENT if raw is None else value, ABSENT if other_raw is None else other, rules)
-    return PLAIN_MATCH if value is other else beside_null(value, other, rules)
+        return mismatch_of_wholes(
+            "tombstone", ABSENT if raw is None else production, ABSENT if shadow_raw is None else shadow, rules
+        )
+    return PLAIN_MATCH if production is shadow else beside_null(production, shadow, rules)
 
 
-def _at(column: Sequence[Any], places: Sequence[int]) -> Sequence[Any]:
-    """The column at these places."""
-    if len(places) == len(column):
+def _values_at(column: Sequence[Any], indexes: Sequence[int]) -> Sequence[Any]:
+    """The values of a column at the given indexes."""
+    if len(indexes) == len(column):
         return column
-    return [column[place] for place in places]
+    return [column[index] for index in indexes]

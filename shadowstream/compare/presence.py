@@ -1,6 +1,6 @@
-"""Whether a decoded value holds a path, as rules read it, and which fields a value holds.
+"""Presence of a path in a decoded value, as rules read it, and the fields of a value.
 
-Elements of a list that a rule compares by a key are called by that key, as in the paths of their differences.
+Elements of a list that a rule compares by key are named by that key, as in the paths of their differences.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from shadowstream.paths import join_path
 
 DEPTH_MAX = 8
 ELEMENTS_MAX = 8
-"""So many elements of a list are looked at for the names of their fields."""
+"""Maximum elements of a list that are examined for names of fields."""
 
 
 def holds(value: Any, names: Names, rules: RuleSet) -> bool:
-    """Whether there is anything at a path, null included; a star stands for any name that there is.
+    """Whether a value has a part at a path, null included; a star stands for any existing name.
 
     >>> value = {"items": [{"price": 1}], "user": {"zip": None}}
     >>> [holds(value, names, RuleSet()) for names in (["items", None, "price"], ["user", "zip"], ["user", "zpi"])]
@@ -46,16 +46,16 @@ def _children(value: Any, spot: Spot) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list | tuple):
         keyed = spot.own.key if spot.own is not None and isinstance(value, list) else None
         if keyed is not None:
-            found, _ = lists.by_key(value, [], keyed)
-            for name, place, _ in found:
-                if place is not None:
-                    yield name, value[place]
-        for place, child in enumerate(value):
-            yield str(place), child
+            elements, _ = lists.by_key(value, [], keyed)
+            for name, index, _ in elements:
+                if index is not None:
+                    yield name, value[index]
+        for index, child in enumerate(value):
+            yield str(index), child
 
 
 def fields(value: Any) -> Iterator[str]:
-    """The paths of the fields that hold no further ones; elements of lists under a star.
+    """The paths of the innermost fields; elements of lists appear as a star.
 
     >>> list(fields({"user": {"zip": "a"}, "items": [{"price": 1}, {"price": 2}], "score": 0.5}))
     ['user.zip', 'items.*.price', 'score']
@@ -63,14 +63,14 @@ def fields(value: Any) -> Iterator[str]:
     return iter(dict.fromkeys(_leaves(value, ())))
 
 
-def _leaves(value: Any, at: tuple[str, ...]) -> Iterator[str]:
+def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[str]:
     inner: Sequence[tuple[str, Any]] = ()
-    if len(at) < DEPTH_MAX:
+    if len(path) < DEPTH_MAX:
         if isinstance(value, dict):
             inner = [(join_path([str(name)]), child) for name, child in value.items()]
         elif isinstance(value, list | tuple):
             inner = [("*", child) for child in value[:ELEMENTS_MAX]]
     for name, child in inner:
-        yield from _leaves(child, (*at, name))
-    if not inner and at:
-        yield ".".join(at)
+        yield from _leaves(child, (*path, name))
+    if not inner and path:
+        yield ".".join(path)

@@ -1,8 +1,9 @@
-"""What leaves the process of values that must not be read: a keyed hash or nothing. Comparison sees the real ones.
+"""Redaction of values that must not leave the process: a keyed hash or nothing. The comparison sees the original
+values.
 
-A hash is HMAC-SHA-256 (RFC 2104) with the trial's secret, cut to 16 hex digits and marked: equal values can be told as
-equal, and without the secret no list of guesses finds them. A marked text is left as it is, so what was redacted
-before a restart and comes back from `diff` is not hashed again.
+A hash is HMAC-SHA-256 (RFC 2104) with the trial's secret, cut to 16 hex digits and marked. Equal values remain
+recognisable as equal, and without the secret no list of guesses finds them. A marked text stays unchanged, so a
+redacted value that is restored from `diff` after a restart is not hashed again.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ DROPPED = f"{MARK}{'-' * _DIGITS}"
 
 
 class Redactor:
-    """The redaction of one trial; None leaves everything as it is.
+    """The redaction of one trial; None changes nothing.
 
-    `rules` are those of comparison: where lists are compared by a key that must not be read, its values must not stand
-    in paths either.
+    `rules` are those of the comparison: the redactor must also hide the values of a secret key by which lists are
+    compared, because they occur in paths.
     """
 
     def __init__(self, redact: Redact | None, rules: Sequence[Rule] = ()) -> None:
@@ -42,17 +43,17 @@ class Redactor:
         return self._redact is not None
 
     def covers(self, path: str) -> bool:
-        """Whether a value at this path holds, or lies in, one that must not be read."""
+        """Whether a value at this path contains, or is part of, a redacted value."""
         return self._covers(parse_path(path))
 
-    def _covers(self, at: Sequence[str | None]) -> bool:
+    def _covers(self, path: Sequence[str | None]) -> bool:
         return any(
-            all(own is None or name is None or own == name for own, name in zip(wanted, at, strict=False))
+            all(own is None or name is None or own == name for own, name in zip(wanted, path, strict=False))
             for wanted in self._paths
         )
 
     def text(self, value: str) -> str:
-        """A text in its place."""
+        """The replacement of a text."""
         if value.startswith(MARK) and len(value) == _LENGTH:
             return value
         if self._redact is not None and self._redact.how == "drop":
@@ -60,7 +61,7 @@ class Redactor:
         return MARK + hmac.new(self._secret, value.encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:_DIGITS]
 
     def path(self, path: str) -> str:
-        """A path as it may be shown: without the values by which elements of lists are called, if they are covered."""
+        """A path as it may be shown: without covered keys of list elements."""
         if not self._keyed:
             return path
         names = parse_path(path)
@@ -70,20 +71,20 @@ class Redactor:
                 names[len(keyed)] = self.text(name)
         return join_path(names)
 
-    def difference(self, found: Difference) -> Difference:
+    def difference(self, difference: Difference) -> Difference:
         """A difference as it may be shown; a whole object is covered if a part of it is."""
         if not self:
-            return found
-        if not self.covers(found.path):
-            return found._replace(path=self.path(found.path)) if self._keyed else found
+            return difference
+        if not self.covers(difference.path):
+            return difference._replace(path=self.path(difference.path)) if self._keyed else difference
         production, shadow = (
-            None if one is None else f'"{self.text(one)}"' for one in (found.production, found.shadow)
+            None if text is None else f'"{self.text(text)}"' for text in (difference.production, difference.shadow)
         )
-        return Difference(self.path(found.path), found.kind, production, shadow, None)
+        return Difference(self.path(difference.path), difference.kind, production, shadow, None)
 
-    def differences(self, found: Sequence[Difference]) -> Sequence[Difference]:
-        """As `difference`, of each."""
-        return [self.difference(one) for one in found] if self else found
+    def differences(self, differences: Sequence[Difference]) -> Sequence[Difference]:
+        """Each difference as `difference` shows it."""
+        return [self.difference(difference) for difference in differences] if self else differences
 
     def key(self, key: bytes | None) -> bytes | None:
         """A record's key or correlation id as it may be shown."""
@@ -92,11 +93,11 @@ class Redactor:
         return self.text(key.decode("latin-1")).encode()
 
     def reason(self, reason: str | None) -> str | None:
-        """A reason may quote a value: only its first word is kept."""
+        """The part of a reason before the first colon: the rest may quote a value."""
         return reason.partition(":")[0] if self and reason is not None and ":" in reason else reason
 
     def payload(self, value: bytes | None) -> bytes | None:
-        """A whole value that cannot be read, so that nobody knows what of it may be shown: its length and its hash."""
+        """The length and the hash of an undecodable value, whose covered parts are unknown."""
         if value is None or not self:
             return value
         return f"{len(value)} bytes, {self.text(value.decode('latin-1'))}".encode()
@@ -106,7 +107,7 @@ class Redactor:
         return self.text(value) if self and path is not None and self.covers(path) else value
 
     def by_header(self, header: str, column: Coded) -> Coded:
-        """A column of a dimension that is a header; that there was none may be read."""
+        """A column of a dimension that is a header; absence remains visible."""
         if self._redact is None or header not in self._redact.headers:
             return column
-        return Coded(column.codes, [one if one == ABSENT else self.text(one) for one in column.values])
+        return Coded(column.codes, [value if value == ABSENT else self.text(value) for value in column.values])

@@ -1,4 +1,4 @@
-"""What comparing a pair gives: an outcome, and the paths that made it."""
+"""Result of comparing a pair: an outcome, and the differing paths that cause it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from shadowstream.records import Side
 
 Outcome = Literal["match", "ignored", "tolerated", "uncompared", "mismatch", "expected"]
 OUTCOMES: tuple[Outcome, ...] = ("match", "ignored", "tolerated", "uncompared", "mismatch")
-"""By precedence: the outcome of a pair is the last of these that any of its paths has."""
+"""By precedence: a pair's outcome is the last of these among its paths."""
 MATCH, IGNORED, TOLERATED, UNCOMPARED, MISMATCH = range(5)
-"""Places in `OUTCOMES`: the levels that both executions of the rules compute."""
+"""Indexes in `OUTCOMES`: the levels that both executions of the rules compute."""
 
 DIFFERENCES_MAX = 32
 TEXT_CHARS_MAX = 256
@@ -25,13 +25,13 @@ NOWHERE: frozenset[str] = frozenset()
 
 
 class Difference(NamedTuple):
-    """One path that differs in one pair, as in schemas/diff.avsc.
+    """One differing path of one pair, as in schemas/diff.avsc.
 
-    `kind`: value, type, null, missing, extra, length, order or tombstone; missing and extra are fields of the
+    `kind`: value, type, null, missing, extra, length, order or tombstone. Missing and extra are fields of the
     candidate's value, or elements of a list that is compared in any order. `production` and `shadow` are JSON of at
-    most 256 characters, the last an ellipsis where it was cut, with a hash behind it where both begin alike; None
-    where there is nothing. `delta` is shadow minus production for numbers, for kind length that of the lengths; None
-    where it is not finite.
+    most 256 characters; None if absent. A cut text ends in an ellipsis, followed by a hash if both begin alike.
+    `delta` is shadow minus production for numbers, and for kind length the difference of the lengths; None if not
+    finite.
     """
 
     path: str
@@ -46,11 +46,11 @@ class Difference(NamedTuple):
 
 
 class PairResult:
-    """How a pair compares. Equal results have equal outcomes, differences and reasons.
+    """Result of comparing a pair. Equal results have equal outcomes, differences and reasons.
 
-    `differences` are those that made the outcome, at most 32: of a mismatch the real ones only, of a tolerated pair
+    `differences` are the causes of the outcome, at most 32: of a mismatch only the real ones, of a tolerated pair
     the tolerated, of an ignored one the ignored, of an uncompared one those that a function did not answer for. They
-    are worked out when first asked for.
+    are computed on first access.
     """
 
     __slots__ = ("_differences", "_explain", "_reason", "_touched", "outcome")
@@ -77,28 +77,29 @@ class PairResult:
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """Paths, in production's field order, then those that only the shadow has."""
+        """Differing paths, in production's field order, then those that only the shadow has."""
         self._explained()
         return self._differences
 
     @property
     def reason(self) -> str | None:
-        """Why, where outcome and differences do not say: a function of the config that failed, a declared change."""
+        """The reason, in addition to outcome and differences: a failed function of the config, or a declared change."""
         self._explained()
         return self._reason
 
     @property
     def touched(self) -> frozenset[str]:
-        """The watched paths (`RuleSet.watch`) at, above or below which a mismatch differs, found among all its
-        differences and not only the first 32."""
+        """The watched paths (`RuleSet.watch`) at, above or below which a mismatch differs.
+
+        All differences count, not only the first 32.
+        """
         self._explained()
         return self._touched
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PairResult):
             return NotImplemented
-        ours, theirs = (self.outcome, self.differences, self.reason), (other.outcome, other.differences, other.reason)
-        return ours == theirs
+        return (self.outcome, self.differences, self.reason) == (other.outcome, other.differences, other.reason)
 
     def __hash__(self) -> int:
         return hash((self.outcome, self.differences))
@@ -108,19 +109,20 @@ class PairResult:
 
 
 PLAIN_MATCH = PairResult("match")
-"""Every plain match: one object for all of them."""
+"""The result of every plain match: a single shared object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Undecodable:
-    """A pair that cannot be compared because a value cannot be decoded. If neither can, production's is named.
+    """A pair with an undecodable value, which cannot be compared. If neither value is decodable, production's is named.
 
-    Blaming the candidate for what production cannot do either would be wrong: only the shadow's counts as an error.
+    The candidate is not blamed for a record that production fails on too: only `undecodable_shadow` counts as an
+    error.
     """
 
     side: Side
     why: str
-    """As `RecordError.reason`: framing, schema, decode or bounds."""
+    """`RecordError.reason`: framing, schema, decode or bounds."""
     message: str
 
     @property
@@ -130,26 +132,26 @@ class Undecodable:
 
     @property
     def reason(self) -> str:
-        """Why, in at most 500 characters."""
+        """The reason, in at most 500 characters."""
         return f"{self.why}: {self.message}"[:500]
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """None: nothing was compared."""
+        """Empty: nothing was compared."""
         return ()
 
 
 NAMES = (*OUTCOMES, "expected", "undecodable_production", "undecodable_shadow")
-"""Outcomes of a comparison by their places in `Results.places`: the levels first."""
+"""Outcomes of a comparison by their codes in `Results.places`: the levels first."""
 _NAMES = np.array(NAMES, object)
 
 
 class Results(Sequence["PairResult | Undecodable"]):
-    """One result a pair. Most are never looked at, so a result is made when it is first asked for.
+    """One result a pair. Most are never accessed, so each result is created on first access.
 
-    `places` says the outcome of each as its place in `NAMES`; `known` holds results that are made already; `explain`
-    makes the whole result of the pair at a place that is not among them. `changes` says by place what had changed
-    between the writer schemas of a pair: whoever enters the pair counts it.
+    `places` holds each pair's outcome as an index in `NAMES`. `known` holds finished results. `explain` computes the
+    complete result of a pair that is not in `known`. `changes` holds, by index, the kinds of change between the
+    writer schemas of a pair, to be counted by the caller.
     """
 
     __slots__ = ("_explain", "changes", "known", "places")
@@ -164,7 +166,7 @@ class Results(Sequence["PairResult | Undecodable"]):
         self.changes: dict[int, tuple[str, ...]] = {}
 
     def changed(self) -> Counter[str]:
-        """How many pairs were compared across each kind of change."""
+        """The number of pairs compared across each kind of schema change."""
         counts: Counter[str] = Counter()
         for kinds, n in Counter(self.changes.values()).items():
             counts.update(dict.fromkeys(kinds, n))
@@ -178,19 +180,19 @@ class Results(Sequence["PairResult | Undecodable"]):
     def __len__(self) -> int:
         return len(self.places)
 
-    def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, slice):
-            return [self[i] for i in range(*place.indices(len(self)))]
-        if not -len(self) <= place < len(self):
-            raise IndexError(place)
-        place %= len(self)
-        level = int(self.places[place])
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        index %= len(self)
+        level = int(self.places[index])
         if level == MATCH:
             return PLAIN_MATCH
-        found = self.known.get(place)
-        if found is None:
-            found = self.known[place] = PairResult(OUTCOMES[level], explain=partial(self._explain, place))
-        return found
+        result = self.known.get(index)
+        if result is None:
+            result = self.known[index] = PairResult(OUTCOMES[level], explain=partial(self._explain, index))
+        return result
 
     def __eq__(self, other: object) -> bool:
         return list(self) == other if isinstance(other, list) else self is other

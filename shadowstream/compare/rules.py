@@ -1,17 +1,17 @@
-"""Which rule holds at which path.
+"""Selection of the rule for each path.
 
-How a path is written: `shadowstream.paths`. A value that is neither an object nor a list is its own only part, so
-``*`` reaches it as ``$`` does.
+The syntax of paths is in `shadowstream.paths`. A value that is neither an object nor a list is its own only part, so
+both ``*`` and ``$`` select it.
 
-A rule holds at its path and at every path below it. Of several that hold **the most specific wins**: first the
-longer one (``user.age`` before ``user``), then, of equally long ones, the one that names where the other has a star,
-at the first place where they differ (``a.*`` before ``*.b`` at ``a.b``).
+A rule holds at its path and at every path below it. **The most specific rule wins**: first the longer path
+(``user.age`` before ``user``). Between paths of equal length, the first name that differs decides: a name wins over
+a star (``a.*`` before ``*.b`` at ``a.b``).
 
-So with ``user`` ignored and a tolerance for ``user.age``, every difference in ``user`` is ignored but that of the age.
-What a rule says of lists (`lists`, `key`), its `call` and its normalisers hold at its own path alone.
+So with ``user`` ignored and a tolerance for ``user.age``, every difference in ``user`` is ignored except that of the
+age. The options for lists (`lists`, `key`), `call` and normalisers of a rule hold only at its own path.
 
-A difference of a whole object (it is missing, null, of another type) stands at the object's own path: a rule for
-``user.name`` says nothing about a missing ``user``.
+A difference of a whole object (missing, null, of another type) belongs to the object's own path: a rule for
+``user.name`` does not apply to a missing ``user``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from shadowstream.paths import parse_one, parse_path
 
 
 class Own(NamedTuple):
-    """What a rule says of its own path alone, its functions loaded."""
+    """The options of a rule that hold only at its own path, with loaded functions."""
 
     rule: Rule
     normalise: Hook | None
@@ -37,7 +37,7 @@ class Own(NamedTuple):
 
 
 def _own(rule: Rule, loads: Load) -> Own | None:
-    """Raises `ConfigError` for a function that cannot be loaded."""
+    """Load the functions of a rule; raise `ConfigError` for a function that cannot be loaded."""
     if not (rule.lists or rule.key or rule.call or rule.normalise):
         return None
     call = fenced(rule.call, loads(rule.call, "compare.rules", 2)) if rule.call else None
@@ -46,7 +46,7 @@ def _own(rule: Rule, loads: Load) -> Own | None:
 
 
 class _Node:
-    """A place in the tree of rule paths."""
+    """A node in the tree of rule paths."""
 
     __slots__ = ("named", "own", "rule", "star")
 
@@ -58,45 +58,45 @@ class _Node:
 
 
 class Spot:
-    """Where a walk over a value stands among the rules. Steps are cached, so a walk costs a lookup a name."""
+    """The current position of a walk among the rules. Steps are cached, so each name costs one lookup."""
 
-    __slots__ = ("_nodes", "_other", "_steps", "open", "own", "rule")
+    __slots__ = ("_nodes", "_steps", "_unnamed", "open", "own", "rule")
 
     def __init__(self, nodes: Sequence[_Node], rule: Rule | None) -> None:
-        # Sorted: the node that comes first has a name where the others have a star.
+        # Sorted by specificity: an earlier node has a name where later nodes have a star.
         self._nodes = nodes
         here = next((node for node in nodes if node.rule is not None), None)
-        found = here.rule if here else rule
-        self.rule: Rule | None = None if found is not None and found.exact else found
-        """The rule that holds here; None where values must be equal."""
+        holding = here.rule if here else rule
+        self.rule: Rule | None = None if holding is not None and holding.exact else holding
+        """The rule that holds here; None if values must be equal."""
         self.own: Own | None = here.own if here else None
-        """What the rule of this very path says beside that."""
+        """The options of the rule at exactly this path."""
         self.open = any(node.named or node.star for node in nodes)
         """Whether another rule may hold further down."""
         self._steps: dict[str, Spot | None] = {name: None for node in nodes for name in node.named}
-        self._other: Spot | None = None
+        self._unnamed: Spot | None = None
 
     def step(self, name: str) -> Spot:
-        """The spot of a field or an index (as text) below."""
+        """The spot of a field, or of an index (as text), below this one."""
         if not self.open and self.own is None:
             return self
         if name not in self._steps:
-            # What this rule says of its own path alone ends here, also where no other rule holds further down.
-            # All names that no rule says share one spot, so that a map of a million keys makes none of its own.
-            if self._other is None:
-                self._other = Spot([node.star for node in self._nodes if node.star], self.rule)
-            return self._other
+            # `own` ends here, also if no other rule holds further down. All names without a rule share one spot:
+            # otherwise a map of a million keys would create a million spots.
+            if self._unnamed is None:
+                self._unnamed = Spot([node.star for node in self._nodes if node.star], self.rule)
+            return self._unnamed
         spot = self._steps[name]
         if spot is None:
-            below = [found for node in self._nodes for found in (node.named.get(name), node.star) if found]
+            below = [child for node in self._nodes for child in (node.named.get(name), node.star) if child]
             spot = self._steps[name] = Spot(below, self.rule)
         return spot
 
 
 class RuleSet:
-    """The rules of one trial, and what a field is that only the candidate has (`compare.added_fields`).
+    """The rules of one trial, and the treatment of fields that only the candidate has (`compare.added_fields`).
 
-    Raises `ConfigError` where two rules have one path, and for a function that cannot be loaded.
+    Raises `ConfigError` for two rules with the same path, and for a function that cannot be loaded.
 
     >>> rules = RuleSet([Rule(path="user", ignore=True), Rule(path="user.*.cm", atol=0.5)])
     >>> rules.for_path("user.name"), rules.for_path("user.height.cm"), rules.for_path("users")
@@ -124,28 +124,28 @@ class RuleSet:
                 raise ConfigError(f"compare.rules: two rules for path {rule.path!r}; give one")
             node.rule, node.own = rule, _own(rule, loads)
         self.root = Spot([root], None)
-        """Where a walk over a whole value begins."""
+        """The start of a walk over a whole value."""
         self.bare = self.root.step("*") if root.star is not None else self.root
-        """Where it begins in a value that is neither an object nor a list: its only part is itself."""
+        """The start in a value that is neither an object nor a list: its only part is itself."""
         self.of_numbers = any(rule.of_numbers for rule in rules)
-        """Whether a tolerance of numbers holds anywhere."""
+        """Whether a tolerance of numbers holds at any path."""
         self.decimals = False
         """Whether floats are fractions of JSON, and so decimals."""
         self.watched = NONE_WATCHED
-        """Paths that each mismatch is asked for (`PairResult.touched`)."""
+        """Paths that are looked for in each mismatch (`PairResult.touched`)."""
 
     def watch(self, paths: Iterable[str]) -> None:
-        """Ask each mismatch whether it touches these paths. Raises `ConfigError` for a path that cannot be read."""
+        """Look for these paths in each mismatch. Raises `ConfigError` for a path that cannot be parsed."""
         self.watched = Watched({path: parse_path(path) for path in paths})
 
     def of_json(self) -> RuleSet:
-        """The same rules where the values of both sides are texts of JSON."""
+        """The same rules, for pairs of JSON texts."""
         same = copy(self)
         same.decimals = True
         return same
 
     def for_path(self, path: str) -> Rule | None:
-        """The rule that holds at `path`, None where values must be equal."""
+        """The rule that holds at `path`; None if values must be equal."""
         spot = self.root
         for name in parse_path(path):
             spot = spot.step("*" if name is None else name)

@@ -1,4 +1,4 @@
-"""The level (place in `result.OUTCOMES`) of two values that hold no others, under the rule of their place."""
+"""The level (index in `result.OUTCOMES`) of two values without parts, under the rule of their path."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def scalar_level(production: Any, shadow: Any, rule: Rule | None, decimals: bool
 
 
 def are_numbers(production: Any, shadow: Any, rule: Rule) -> bool:
-    """Whether the rule takes an int and a float as two numbers."""
+    """Whether the rule treats an int and a float as two numbers."""
     return bool(rule.of_numbers or rule.types) and {type(production), type(shadow)} <= NUMBERS
 
 
 def are_alike(production: Any, shadow: Any, rule: Rule) -> bool:
-    """Whether the rule takes two values of two types as two numbers, or as two times."""
+    """Whether the rule treats two values of different types as two numbers, or as two times."""
     times = bool(rule.round_ms) and in_one_interval(production, shadow, rule) is not None
     return times or are_numbers(production, shadow, rule)
 
 
 def is_nested(value: Any) -> bool:
-    """Whether a value holds others."""
+    """Whether a value has parts."""
     return isinstance(value.value if isinstance(value, Typed) else value, dict | list | tuple)
 
 

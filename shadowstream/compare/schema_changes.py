@@ -1,4 +1,5 @@
-"""Pairs of two writer schemas made comparable (`codecs.evolution`), and what changed between them."""
+"""Conversion of pairs with two writer schemas to comparable values (`codecs.evolution`), and the record of schema
+changes."""
 
 from __future__ import annotations
 
@@ -16,11 +17,11 @@ from shadowstream.errors import RecordError
 
 _Values = Sequence[bytes | None]
 _MESSAGES = Evolution({}, None, None, typed=True)
-"""Of two Protobuf schemas: what lies between two messages depends on which of the schema's they are."""
+"""The evolution of two Protobuf schemas. The actual changes depend on the message types of a pair."""
 
 
-class Met(NamedTuple):
-    """Two schemas that met for the first time, and the paths of what changed, by kind."""
+class SchemaPair(NamedTuple):
+    """Two schemas compared for the first time, and the paths of their changes, by kind."""
 
     production: SchemaId
     shadow: SchemaId
@@ -28,90 +29,97 @@ class Met(NamedTuple):
 
 
 class Evolutions:
-    """What lies between the schemas of two sides, each pair of schemas looked at once.
+    """The changes between the schemas of two sides, computed once for each pair of schemas.
 
-    `changes` says of the latest batch which places were compared across a change, and its kinds; `met` tells of pairs
-    of schemas that are new, for whoever shows them, and to be emptied by it.
+    `changes` holds, for the latest batch, the indexes of pairs compared across a change, and its kinds. `new_pairs`
+    collects new pairs of schemas; its reader empties it.
     """
 
     def __init__(self) -> None:
         self.changes: dict[int, tuple[str, ...]] = {}
-        self.met: list[Met] = []
+        self.new_pairs: list[SchemaPair] = []
         self._known: dict[tuple[Any, Any], Evolution] = {}
 
     def begin(self) -> None:
-        """Another batch of pairs, or the same again where a schema could not be had."""
+        """Start another batch of pairs, or repeat one whose schema was unavailable."""
         self.changes = {}
 
-    def apart(self) -> Evolutions:
-        """The same knowledge, for pairs that are not counted: one that is explained later."""
-        found = Evolutions()
-        found._known = dict(self._known)
-        return found
+    def uncounted(self) -> Evolutions:
+        """A copy of the known evolutions, for pairs that are not counted: a pair that is explained later."""
+        copy = Evolutions()
+        copy._known = dict(self._known)
+        return copy
 
     def of(self, decoders: tuple[Decoder, Decoder], production: bytes, shadow: bytes) -> Evolution:
-        """What lies between the schemas of two values; `NONE` where they have none, or schemas of two formats."""
-        ours, theirs = decoders[0].schema_id(production), decoders[1].schema_id(shadow)
-        if ours is None or theirs is None:
+        """The changes between the schemas of two values; `NONE` without schemas, or for schemas of two formats."""
+        production_id, shadow_id = decoders[0].schema_id(production), decoders[1].schema_id(shadow)
+        if production_id is None or shadow_id is None:
             return NONE
-        found = self._known.get((ours, theirs))
-        if found is None:
-            found = self._known[ours, theirs] = _between(decoders, ours, theirs)
-            if found.changes:
-                self.met.append(Met(ours, theirs, found.changes))
-        return found
+        known = self._known.get((production_id, shadow_id))
+        if known is None:
+            known = self._known[production_id, shadow_id] = _between(decoders, production_id, shadow_id)
+            if known.changes:
+                self.new_pairs.append(SchemaPair(production_id, shadow_id, known.changes))
+        return known
 
-    def note(self, found: Evolution, places: Sequence[int]) -> None:
-        """Note at each place all kinds of change that there are between the two schemas."""
-        self.changes.update(dict.fromkeys(places, tuple(found.changes)))
+    def note(self, evolution: Evolution, indexes: Sequence[int]) -> None:
+        """Enter at each index all kinds of change between the two schemas."""
+        self.changes.update(dict.fromkeys(indexes, tuple(evolution.changes)))
 
     def decoded(
         self, decoders: tuple[Decoder, Decoder], raw: tuple[_Values, _Values], places: Sequence[int]
     ) -> tuple[list[Any], list[Any]]:
-        """Values of both sides, comparable; of the values `raw`, whose places among all pairs are `places`."""
-        lain = [
-            NONE if one is None or other is None else self.of(decoders, one, other)
-            for one, other in zip(*raw, strict=True)
+        """Decode `raw` to comparable values of both sides; `places` are the indexes of the pairs in the batch."""
+        of_pairs = [
+            NONE if production is None or shadow is None else self.of(decoders, production, shadow)
+            for production, shadow in zip(*raw, strict=True)
         ]
-        if all(found is NONE for found in lain):
+        if all(between_pair is NONE for between_pair in of_pairs):
             return decoders[0].decode_many(raw[0]), decoders[1].decode_many(raw[1])
-        typed = [index for index, found in enumerate(lain) if found.typed]
-        ours, theirs = (_decoded(decoder, column, typed) for decoder, column in zip(decoders, raw, strict=True))
-        for index, (found, one, other) in enumerate(zip(lain, ours, theirs, strict=True)):
-            if isinstance(one, RecordError) or isinstance(other, RecordError):
+        typed = [index for index, between_pair in enumerate(of_pairs) if between_pair.typed]
+        production_values, shadow_values = (
+            _decoded(decoder, column, typed) for decoder, column in zip(decoders, raw, strict=True)
+        )
+        for index, (between_pair, production, shadow) in enumerate(
+            zip(of_pairs, production_values, shadow_values, strict=True)
+        ):
+            if isinstance(production, RecordError) or isinstance(shadow, RecordError):
                 continue
-            if isinstance(one, Message) and isinstance(other, Message):
-                found = self._of_messages(one, other)
-                one, other = one.value, other.value
-            if found.changes:
-                self.note(found, places[index : index + 1])
-            ours[index], theirs[index] = _stepped(found.production, one), _stepped(found.shadow, other)
-        return ours, theirs
+            if isinstance(production, Message) and isinstance(shadow, Message):
+                between_pair = self._of_messages(production, shadow)
+                production, shadow = production.value, shadow.value
+            if between_pair.changes:
+                self.note(between_pair, places[index : index + 1])
+            production_values[index], shadow_values[index] = (
+                _stepped(between_pair.production, production),
+                _stepped(between_pair.shadow, shadow),
+            )
+        return production_values, shadow_values
 
-    def _of_messages(self, ours: Message, theirs: Message) -> Evolution:
-        pair = ours.descriptor, theirs.descriptor
-        found = self._known.get(pair)
-        if found is None:
-            found = self._known[pair] = between(*pair)
-        return found
+    def _of_messages(self, production: Message, shadow: Message) -> Evolution:
+        pair = production.descriptor, shadow.descriptor
+        known = self._known.get(pair)
+        if known is None:
+            known = self._known[pair] = between(*pair)
+        return known
 
 
-def _between(decoders: tuple[Decoder, Decoder], ours: SchemaId, theirs: SchemaId) -> Evolution:
-    one, other = decoders[0].schema(ours), decoders[1].schema(theirs)
-    if one is None or other is None:
+def _between(decoders: tuple[Decoder, Decoder], production_id: SchemaId, shadow_id: SchemaId) -> Evolution:
+    production, shadow = decoders[0].schema(production_id), decoders[1].schema(shadow_id)
+    if production is None or shadow is None:
         return NONE
-    if isinstance(one, ProtobufSchema) and isinstance(other, ProtobufSchema):
+    if isinstance(production, ProtobufSchema) and isinstance(shadow, ProtobufSchema):
         return _MESSAGES
-    if not (is_avro(one) and is_avro(other)):
+    if not (is_avro(production) and is_avro(shadow)):
         return NONE
     try:
-        return evolution(one, other)
-    except Exception as error:  # noqa: BLE001 - a schema is written by others; `record_error` raises on what is not its
-        return _refused(record_error(error, f"{named(ours)} beside {named(theirs)}", "schema"))
+        return evolution(production, shadow)
+    except Exception as error:  # noqa: BLE001 - schemas are foreign input; `record_error` re-raises other errors
+        return _refused(record_error(error, f"{named(production_id)} beside {named(shadow_id)}", "schema"))
 
 
 def _refused(error: RecordError) -> Evolution:
-    """Of two schemas that cannot be held against each other: their values cannot be compared."""
+    """The evolution of two schemas that cannot be compared: it raises an error for each value."""
 
     def refuse(_: Any) -> Any:
         raise RecordError(str(error), reason=error.reason)
@@ -120,21 +128,21 @@ def _refused(error: RecordError) -> Evolution:
 
 
 def _decoded(decoder: Decoder, values: _Values, typed: Sequence[int]) -> list[Any]:
-    """The values, those at some places with their types."""
+    """Decode values; those at the indexes `typed` with their types."""
     if not typed:
         return decoder.decode_many(values)
     if len(typed) == len(values):
         return decoder.typed.decode_many(values)
-    found: list[Any] = [None] * len(values)
+    decoded: list[Any] = [None] * len(values)
     plain = sorted({*range(len(values))} - {*typed})
-    for one, places in ((decoder.typed, typed), (decoder, plain)):
-        for place, value in zip(places, one.decode_many([values[place] for place in places]), strict=True):
-            found[place] = value
-    return found
+    for reader, indexes in ((decoder.typed, typed), (decoder, plain)):
+        for index, value in zip(indexes, reader.decode_many([values[index] for index in indexes]), strict=True):
+            decoded[index] = value
+    return decoded
 
 
 def _stepped(step: Step | None, value: Any) -> Any:
     try:
         return value if step is None else step.of(value)
-    except Exception as error:  # noqa: BLE001 - a value that its logical type has no place for; others are raised
+    except Exception as error:  # noqa: BLE001 - no value of its logical type; `record_error` re-raises others
         return record_error(error, "the value")

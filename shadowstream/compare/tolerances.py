@@ -1,21 +1,22 @@
-"""When two different scalars are near enough under a rule. Every tolerance is declared; none is assumed.
+"""Tolerances: whether two different scalars are close enough under a rule. Every tolerance is declared; none is
+assumed.
 
 =============  =====================================================================================================
 rule           p and s are tolerated if
 =============  =====================================================================================================
 atol, rtol     both numbers, finite, |s − p| ≤ atol + rtol·|p|; an int and a float too, decimals with decimals.
-               Doubles are computed with as doubles, all else exactly: decimals, ints, and fractions of JSON, which
-               are the decimals that their texts are; an int that a double holds is that double beside a double
-ulp            both doubles, finite, at most so many doubles apart (a field of Avro's float: its unit is 2²⁹ of them)
+               Doubles use double arithmetic; decimals, ints and fractions of JSON (the decimals of their texts) use
+               exact arithmetic; an int beside a double is a double if a double holds it
+ulp            both doubles, finite, at most this many doubles apart (an Avro float's unit is 2²⁹ doubles)
 ignore_case    both texts, equal after `str.casefold`
-ignore_space   both texts, equal once runs of white space are one blank and the ends have none
+ignore_space   both texts, equal after each run of white space becomes one blank and the ends are stripped
 round_ms       both times, in one interval of that length counted from 1970: timestamps, dates, ISO texts, or
-               numbers since 1970 in the unit that the rule declares (`epoch`, by default ms; never guessed), one form
-               against another too; without an offset a time is taken as UTC
-values         production's value, as text, stands in the map and the candidate's is the one it maps to
+               numbers since 1970 in the unit that the rule declares (`epoch`, by default ms; never guessed), also one
+               form against another; a time without an offset is taken as UTC
+values         the map has production's value, as text, and maps it to the candidate's value
 =============  =====================================================================================================
 
-Of several in one rule each suffices; `ignore_case` and `ignore_space` hold together.
+If a rule has several tolerances, each suffices; `ignore_case` and `ignore_space` combine.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from shadowstream.codecs.numbers import FLOATS, NUMBERS, ExactFloat
 from shadowstream.compare.dimension_codes import text_of
 from shadowstream.config import Rule
 
-# No traps: what decimal cannot compute becomes a NaN, which is within no tolerance.
+# No traps: a result that decimal cannot compute becomes NaN, which is within no tolerance.
 DECIMALS = Context(prec=60, traps=[])
 DIGITS_MAX = 10_000
 _UP = Context(prec=DIGITS_MAX, rounding=ROUND_CEILING, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
@@ -46,9 +47,9 @@ _DOUBLE, _LONG = struct.Struct("<d"), struct.Struct("<q")
 
 
 def within(production: Any, shadow: Any, rule: Rule, decimals: bool = False) -> bool:
-    """Whether two scalars of one type that differ (or an int and a float) are tolerated; see the table above.
+    """Whether two different scalars of one type (or an int and a float) are tolerated; see the table above.
 
-    `decimals`: floats are fractions of JSON, the decimals that their shortest texts are, and no doubles.
+    With `decimals`, floats are fractions of JSON: the decimals of their shortest texts, and no doubles.
 
     >>> within("UA ", "ua", Rule(path="carrier", ignore_case=True, ignore_space=True))
     True
@@ -65,7 +66,7 @@ def within(production: Any, shadow: Any, rule: Rule, decimals: bool = False) -> 
 
 
 def mapped(production: Any, shadow: Any, rule: Rule) -> bool:
-    """Whether the rule maps production's value to the candidate's, which may be of another type.
+    """Whether the rule maps production's value to the candidate's, which may have another type.
 
     >>> mapped("NEW", 1, Rule(path="state", values={"NEW": 1}))
     True
@@ -80,32 +81,33 @@ def _numbers_within(production: Any, shadow: Any, rule: Rule, decimals: bool) ->
     kinds = type(production), type(shadow)
     if not NUMBERS.issuperset(kinds):
         return kinds == (Decimal, Decimal) and exactly_within(production, shadow, rule.atol, rule.rtol)
-    if not decimals and (both := _as_doubles(production, shadow, kinds)) is not None:
-        one, other = both
-        if not (math.isfinite(one) and math.isfinite(other)):
+    if not decimals and (doubles := _as_doubles(production, shadow, kinds)) is not None:
+        production_double, shadow_double = doubles
+        if not (math.isfinite(production_double) and math.isfinite(shadow_double)):
             return False
         atol, rtol = rule.doubles
-        return abs(other - one) <= atol + rtol * abs(one)
-    found = exact(production, decimals), exact(shadow, decimals)
-    return exactly_within(*found, rule.atol, rule.rtol)
+        return abs(shadow_double - production_double) <= atol + rtol * abs(production_double)
+    exact_values = exact(production, decimals), exact(shadow, decimals)
+    return exactly_within(*exact_values, rule.atol, rule.rtol)
 
 
 def _as_doubles(production: Any, shadow: Any, kinds: tuple[type, type]) -> tuple[float, float] | None:
-    """Two doubles, or a double and an int that is one; None for all other numbers."""
+    """Two doubles, or a double and an int that equals a double; None for all other numbers."""
     if kinds == (float, float):
         return production, shadow
     if ExactFloat in kinds or float not in kinds:
         return None
     try:
-        both = float(production), float(shadow)
+        doubles = float(production), float(shadow)
     except OverflowError:
         return None
-    return both if both == (production, shadow) else None
+    return doubles if doubles == (production, shadow) else None
 
 
 def exact(value: Any, decimals: bool = True) -> Decimal:
-    """A number exactly: an int, a decimal, a float as the decimal of its shortest text or, without `decimals`, as the
-    double that it is.
+    """A number as an exact decimal.
+
+    A float is the decimal of its shortest text or, without `decimals`, the exact value of the double.
 
     >>> exact(0.1), exact(0.5, decimals=False), exact(2**53 + 1)
     (Decimal('0.1'), Decimal('0.5'), Decimal('9007199254740993'))
@@ -116,8 +118,9 @@ def exact(value: Any, decimals: bool = True) -> Decimal:
 
 
 def exactly_within(production: Decimal, shadow: Decimal, atol: Decimal, rtol: Decimal = _NOTHING) -> bool:
-    """Whether |s − p| ≤ atol + rtol·|p|, of decimals. Numbers that would take more than `DIGITS_MAX` digits to add are
-    rounded so that a doubt is a no.
+    """Whether |s − p| ≤ atol + rtol·|p|, for decimals.
+
+    If a sum would take more than `DIGITS_MAX` digits, rounding makes a doubtful result False.
 
     >>> exactly_within(Decimal("10.00"), Decimal("10.03"), Decimal("0.03"))
     True
@@ -129,29 +132,29 @@ def exactly_within(production: Decimal, shadow: Decimal, atol: Decimal, rtol: De
 
 
 def _apart(production: float, shadow: float) -> float:
-    """How many doubles lie between two, both zeros being one."""
+    """The number of doubles between two; both zeros count as one."""
     if not (math.isfinite(production) and math.isfinite(shadow)):
         return math.inf
     return abs(_place(production) - _place(shadow))
 
 
 def _place(number: float) -> int:
-    # The bits of doubles, read as sign and magnitude, are in the doubles' own order.
+    # The bits of doubles, read as sign and magnitude, have the same order as the doubles.
     bits: int = _LONG.unpack(_DOUBLE.pack(number))[0]
     return bits if bits >= 0 else -(bits & 0x7FFF_FFFF_FFFF_FFFF)
 
 
 def in_one_interval(production: Any, shadow: Any, rule: Rule) -> bool | None:
-    """Whether two times lie in one interval of `round_ms`; None where one of them is no time.
+    """Whether two times are in one interval of `round_ms`; None if one of them is no time.
 
     >>> rule = Rule(path="at", round_ms=1)
     >>> in_one_interval(1772955000123, "2026-03-08T07:30:00.123Z", rule), in_one_interval("soon", 1, rule)
     (True, None)
     """
-    one, other = _epoch_ns(production, rule.epoch), _epoch_ns(shadow, rule.shadow_epoch or rule.epoch)
-    if one is None or other is None:
+    production_ns, shadow_ns = _epoch_ns(production, rule.epoch), _epoch_ns(shadow, rule.shadow_epoch or rule.epoch)
+    if production_ns is None or shadow_ns is None:
         return None
-    return one // (rule.round_ms * _NS["ms"]) == other // (rule.round_ms * _NS["ms"])
+    return production_ns // (rule.round_ms * _NS["ms"]) == shadow_ns // (rule.round_ms * _NS["ms"])
 
 
 def _epoch_ns(value: Any, unit: str) -> int | Fraction | None:
@@ -175,14 +178,14 @@ def _epoch_ns(value: Any, unit: str) -> int | Fraction | None:
 
 
 def _number_ns(number: Decimal, unit: str) -> int | None:
-    """The digits that are written, not those of the double: 1772955000.123 s are 123 ms past the second."""
+    """Nanoseconds by the written digits, not by those of the double: 1772955000.123 s are 123 ms past the second."""
     if not number.is_finite() or number.adjusted() > _DIGITS_MAX:
         return None
     return math.floor(DECIMALS.multiply(number, Decimal(_NS[unit])))
 
 
 def folded(text: str, rule: Rule) -> str:
-    """A text without what the rule ignores of texts."""
+    """A text without the details that the rule ignores."""
     if rule.ignore_space:
         text = " ".join(text.split())
     return text.casefold() if rule.ignore_case else text

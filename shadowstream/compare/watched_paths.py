@@ -1,7 +1,8 @@
-"""The paths that criteria name, and which of them a difference touches.
+"""Paths named by criteria, and the detection which of them a difference touches.
 
-A difference touches a path where it stands at it, above it (the object around the field is missing, null or of another
-type) or below it (a part of the named object differs). Paths are those of rules, with stars (`paths.parse_path`).
+A difference touches a path in three cases. It is at the path; above it (the object around the field is missing, null
+or of another type); or below it (a part of the named object differs). Paths are those of rules, with stars
+(`paths.parse_path`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ Names = Sequence[str | None]
 
 
 class Watched:
-    """Paths to be looked for among the differences of pairs.
+    """Paths to look for among the differences of pairs.
 
     >>> watched = Watched({"user.zip": ["user", "zip"], "r.*.s": ["r", None, "s"]})
     >>> [sorted(watched.touched(at)) for at in (["user"], ["r", "7", "s", "x"], ["r2"], [])]
@@ -25,15 +26,15 @@ class Watched:
     def __init__(self, paths: dict[str, Names]) -> None:
         self._paths = [(text, tuple(names)) for text, names in paths.items()]
         self.every = frozenset(paths)
-        """All of them: what a difference of whole values touches."""
+        """All watched paths, which a difference of whole values touches."""
 
     def __len__(self) -> int:
         return len(self._paths)
 
-    def touched(self, at: Sequence[str]) -> Iterable[str]:
-        """The paths that a difference at `at` touches."""
+    def touched(self, path: Sequence[str]) -> Iterable[str]:
+        """The paths that a difference at `path` touches."""
         for text, names in self._paths:
-            if all(name is None or name == found for name, found in zip(names, at, strict=False)):
+            if all(name is None or name == differing for name, differing in zip(names, path, strict=False)):
                 yield text
 
 

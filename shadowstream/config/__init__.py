@@ -1,7 +1,7 @@
-"""The config of one trial: frozen, closed models; every field says its unit.
+"""Config of one trial: frozen, closed models; every field names its unit.
 
-Unknown keys are errors. Everything has a default except `name`, `inputs`, `production.outputs` and
-`candidate.call` (or `candidate.topic`). Reading the YAML file (variables, line numbers) is `shadowstream.configfile`.
+Unknown keys are errors. All fields have defaults except `name`, `inputs`, `production.outputs` and `candidate.call`
+(or `candidate.topic`). `shadowstream.configfile` reads the YAML file (variables, line numbers).
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class Config(Model):
     release: str | None = Field(
         None,
         min_length=1,
-        description="what the candidate is an attempt at; each further revision of one release is judged more strictly",
+        description="name of the release that the candidate is an attempt at; each further revision of one release is "
+        "judged more strictly",
     )
     kafka: Kafka = Field(default_factory=Kafka)
     schemas: Schemas = Field(default_factory=Schemas)
@@ -97,7 +98,7 @@ class Config(Model):
 
     @property
     def alerts_problem(self) -> str | None:
-        """Why the alerts role cannot run under this config, and what to do; None where it can."""
+        """The reason why the alerts role cannot run under this config, and the remedy; None if it can run."""
         if not self.kafka.security:
             return None
         return (
@@ -108,19 +109,19 @@ class Config(Model):
 
     @property
     def starts(self) -> Literal["production-group", "latest", "earliest"]:
-        """Where the candidate begins, with the default resolved."""
+        """The start of the candidate, with the default resolved."""
         return self.start or ("production-group" if self.production.group else "latest")
 
     @property
     def candidate_timeout_ms(self) -> int:
-        """Longest time of one call of the candidate, with the default resolved."""
+        """Maximum time of one call of the candidate, with the default resolved."""
         if "timeout_ms" in self.candidate.model_fields_set:
             return self.candidate.timeout_ms
         return min(self.candidate.timeout_ms, self.kafka.poll_interval_ms * 2 // 3)
 
     @model_validator(mode="after")
     def _calls_between_polls(self) -> Config:
-        """A call that outlasts the poll interval takes the runner out of its group before anybody can name it."""
+        """A call longer than the poll interval removes the runner from its group before its input can be reported."""
         if self.candidate_timeout_ms >= self.kafka.poll_interval_ms:
             raise ValueError(
                 f"candidate.timeout_ms: {self.candidate.timeout_ms} must be below max.poll.interval.ms of kafka.client "
@@ -130,42 +131,42 @@ class Config(Model):
 
     @model_validator(mode="after")
     def _counts_what_it_judges(self) -> Config:
-        """A criterion of which nothing is ever counted would wait for ever."""
-        checked = {(one.path, kind) for one in self.compare.checks for kind in one.kinds}
-        declared = {one.name for one in self.compare.expected}
+        """A criterion for which nothing is counted would wait forever."""
+        checked = {(check.path, kind) for check in self.compare.checks for kind in check.kinds}
+        declared = {change.name for change in self.compare.expected}
         declared |= {"added_fields"} if self.compare.added_fields == "expected" else set()
-        for one in self.judge.criteria:
+        for criterion in self.judge.criteria:
             needs = {
                 "twin": (self.twin, "twin, a second run of production"),
                 "labels": (self.labels, "labels, a topic of them"),
                 "slower": (self.compare.latency, "compare.latency"),
                 "over": (self.compare.latency, "compare.latency"),
                 "check": (
-                    (one.path, one.check) in checked,
-                    f"that check of {one.path} in compare.checks",
+                    (criterion.path, criterion.check) in checked,
+                    f"that check of {criterion.path} in compare.checks",
                 ),
-                "expected": (one.name in declared, f"a declared change {one.name} in compare.expected"),
+                "expected": (criterion.name in declared, f"a declared change {criterion.name} in compare.expected"),
             }
-            if reason := parts.unknown(one, self.compare, self.production.outputs):
-                raise ValueError(f"judge.criteria: {one.id} {reason}")
-            there, what = needs.get(one.rate, (True, ""))
-            if not there:
-                raise ValueError(f"judge.criteria: {one.id} needs {what}; nothing would be counted for it")
+            if reason := parts.unknown(criterion, self.compare, self.production.outputs):
+                raise ValueError(f"judge.criteria: {criterion.id} {reason}")
+            is_counted, requirement = needs.get(criterion.rate, (True, ""))
+            if not is_counted:
+                raise ValueError(f"judge.criteria: {criterion.id} needs {requirement}; nothing would be counted for it")
         return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> Config:
-        others = [one for one in (self.production, self.candidate, self.twin) if one is not None]
+        others = [side for side in (self.production, self.candidate, self.twin) if side is not None]
         further = (self.candidate.topic, self.twin and self.twin.topic, self.labels and self.labels.topic)
         written = [topic for topic in further if topic]
-        groups = [one.group for one in others if one.group]
+        groups = [side.group for side in others if side.group]
         self.plan.check_reads(self.inputs, [*self.production.outputs, *written], groups)
         if self.delivery == "at_least_once" and self.labels:
             raise ValueError("labels needs transactions: delivery: exactly_once")
         if self.delivery == "at_least_once" and self.candidate.state == "snapshot":
             raise ValueError("candidate.state: snapshot needs transactions: delivery: exactly_once")
         if self.bounded and not self.production.group:
-            raise ValueError("bounded: needs production.group, else nobody knows when production is done")
+            raise ValueError("bounded: needs production.group; without it the end of production is unknown")
         if self.production.commits == "after_output" and not self.production.group:
             raise ValueError("production.commits: after_output needs production.group")
         if self.start == "production-group" and not self.production.group:
@@ -174,14 +175,14 @@ class Config(Model):
         if several and self.candidate.topic:
             raise ValueError("candidate.topic goes with one production output; run one trial per output topic")
         if self.candidate.topic and self.bounded:
-            raise ValueError("bounded: needs candidate.call; nobody says when a job of its own has come to its end")
+            raise ValueError("bounded: needs candidate.call; the end of an external candidate is unknown")
         if self.twin:
             if several:
                 raise ValueError("twin goes with one production output; run one trial per output topic")
             if self.identity.kind == "occurrence" or self.identity.outputs == "many":
                 raise ValueError("twin goes with identity.kind key, coordinate or id, and identity.outputs: one")
             if self.bounded and not self.twin.group:
-                raise ValueError("bounded: needs twin.group, else nobody knows when the twin is done")
+                raise ValueError("bounded: needs twin.group; without it the end of the twin is unknown")
         paired_late = self.identity.kind == "occurrence" or self.identity.outputs == "many"
         if self.limits.overflow == "spill" and paired_late:
             raise ValueError(
@@ -189,20 +190,22 @@ class Config(Model):
             )
         cost = [criterion for criterion in self.judge.criteria if criterion.rate == "cost"]
         if cost and self.candidate.topic:
-            raise ValueError("judge.criteria: cost needs candidate.call; nobody measures a job of its own for us")
+            raise ValueError(
+                "judge.criteria: cost needs candidate.call; the cost of an external candidate is not measured"
+            )
         if any(criterion.unit == "record" for criterion in cost) and self.candidate.takes == "batch":
             raise ValueError(
                 "judge.criteria: cost of a candidate that takes batches needs unit: block; all inputs of a batch share "
-                "one measurement, so records would prove far more than was seen"
+                "one measurement, so unit: record would overstate the evidence"
             )
         reads = [*self.inputs, *self.production.outputs]
-        reads += [one.topic for one in (self.candidate, self.twin, self.labels) if one and one.topic]
+        reads += [side.topic for side in (self.candidate, self.twin, self.labels) if side and side.topic]
         if len(set(reads)) < len(reads):
-            raise ValueError("a topic stands in more than one place of inputs, outputs, candidate, twin and labels")
+            raise ValueError("a topic is named more than once among inputs, outputs, candidate, twin and labels")
         unread = sorted(self.schemas.formats.keys() - set(reads))
         if unread:
             raise ValueError(f"schemas.formats: {', '.join(unread)} is no topic that this trial reads")
         compared = {*self.production.outputs, self.candidate.topic, self.twin and self.twin.topic}
         if self.identity.path and compared & self.schemas.formats.keys():
-            raise ValueError("identity.path needs outputs that say themselves how they are written: no schemas.formats")
+            raise ValueError("identity.path needs self-describing outputs; remove their topics from schemas.formats")
         return self

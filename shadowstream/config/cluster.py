@@ -1,4 +1,4 @@
-"""How the cluster and the writer schemas are reached."""
+"""Access to the cluster and the writer schemas."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ POLL_INTERVAL_MS = 300_000
 
 
 class Kafka(Model):
-    """How to reach the cluster. One cluster holds everything; two are not supported."""
+    """Access to the cluster. One cluster holds all topics; two clusters are not supported."""
 
     bootstrap: str = Field("localhost:9092", min_length=1, description="host:port of one or more brokers, by comma")
     client: dict[str, str | int | float | bool] = Field(
@@ -44,18 +44,18 @@ class Kafka(Model):
 
     group_protocol: Literal["classic", "consumer"] = Field(
         "classic",
-        description="how our groups share partitions: classic, by range among the members; consumer, by the broker's "
-        "range assignor (KIP-848, Kafka 4). All members of a trial use the same",
+        description="group protocol of the trial: classic, partitions by range among the members; consumer, by the "
+        "broker's range assignor (KIP-848, Kafka 4). All members of a trial use the same",
     )
 
     @property
     def poll_interval_ms(self) -> int:
-        """After so long without a poll the group takes a member's partitions away, ms."""
+        """After this time without a poll, the group revokes a member's partitions, ms."""
         return int(self.client.get("max.poll.interval.ms", POLL_INTERVAL_MS))
 
     @property
     def security(self) -> list[str]:
-        """Names of the client properties that ask for TLS or SASL.
+        """Names of the client properties that request TLS or SASL.
 
         >>> Kafka(client={"security.protocol": "SASL_SSL", "linger.ms": 5}).security
         ['security.protocol']
@@ -65,20 +65,22 @@ class Kafka(Model):
         return [] if plain else named
 
     @model_validator(mode="after")
-    def _leaves_ours(self) -> Kafka:
-        ours = sorted(name for name in self.client if name in OWNED_PROPERTIES)
-        if ours:
-            raise ValueError(f"client: {', '.join(ours)} cannot be set: the guarantees and the isolation rest on it")
+    def _keeps_owned_properties(self) -> Kafka:
+        owned = sorted(name for name in self.client if name in OWNED_PROPERTIES)
+        if owned:
+            raise ValueError(
+                f"client: {', '.join(owned)} cannot be set: shadowstream sets it itself for its guarantees"
+            )
         if int(self.client.get("message.max.bytes", MESSAGE_BYTES_MIN)) < MESSAGE_BYTES_MIN:
             raise ValueError(
-                f"client: message.max.bytes must be at least {MESSAGE_BYTES_MIN}, librdkafka's default: what we write "
-                "of one commit is bounded below that, and a record that the client refuses would fail each commit"
+                f"client: message.max.bytes must be at least {MESSAGE_BYTES_MIN}, librdkafka's default: shadowstream "
+                "bounds its records below that, and a record that the client rejects would fail each commit"
             )
         return self
 
 
 class Format(Model):
-    """How the values of one topic are written. Without one each value says it itself (`auto`)."""
+    """Format of the values of one topic. Without one, each value describes itself (`auto`)."""
 
     format: Literal["auto", "avro", "json", "protobuf", "bytes", "text"] = Field(
         "auto",
@@ -101,16 +103,18 @@ class Format(Model):
     )
 
     @property
-    def is_telling(self) -> bool:
-        """Whether equal bytes of two such topics mean the same."""
+    def is_self_describing(self) -> bool:
+        """Whether equal bytes in two topics of this format have the same meaning."""
         return self.format == "auto" or (self.format == "json" and not self.schema_ids)
 
     @model_validator(mode="after")
     def _fits(self) -> Format:
-        least, most = {"avro": (1, 1), "protobuf": (1, 1), "json": (0, 1), "auto": (0, 1000)}.get(self.format, (0, 0))
-        if not least <= len(self.schema_ids) <= most:
-            asked = "exactly one id" if least else "at most one id" if most else "none"
-            raise ValueError(f"schema_ids: format {self.format} takes {asked}")
+        ids_min, ids_max = {"avro": (1, 1), "protobuf": (1, 1), "json": (0, 1), "auto": (0, 1000)}.get(
+            self.format, (0, 0)
+        )
+        if not ids_min <= len(self.schema_ids) <= ids_max:
+            expected = "exactly one id" if ids_min else "at most one id" if ids_max else "none"
+            raise ValueError(f"schema_ids: format {self.format} takes {expected}")
         if self.header and self.format not in ("auto", "avro", "json"):
             raise ValueError(f"header does not go with format {self.format}; take auto")
         if self.message and self.format != "protobuf":
@@ -119,7 +123,7 @@ class Format(Model):
 
 
 class Schemas(Model):
-    """Where writer schemas come from (a folder of `<id>.<subject>.avsc`, or a schema registry), and who uses them."""
+    """Source of writer schemas (a folder of `<id>.<subject>.avsc`, or a schema registry), and the formats of topics."""
 
     dir: str | None = Field(
         None,
@@ -134,9 +138,9 @@ class Schemas(Model):
     )
 
     @model_validator(mode="after")
-    def _one_source(self) -> Schemas:
+    def _single_source(self) -> Schemas:
         if self.dir and self.registry:
             raise ValueError("give either dir or registry, not both")
-        if not (self.dir or self.registry) and any(one.schema_ids for one in self.formats.values()):
+        if not (self.dir or self.registry) and any(format.schema_ids for format in self.formats.values()):
             raise ValueError("formats: schema_ids name schemas of dir or registry; give one of them")
         return self

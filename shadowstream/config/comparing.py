@@ -1,4 +1,4 @@
-"""How values are compared."""
+"""Config of the comparison of values."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from shadowstream.config.model import AnyPath, Millis, Model, OnePath, PositiveMillis, Rate, Tolerance
+from shadowstream.config.model import AnyPath, Millis, Model, PositiveMillis, Rate, SinglePath, Tolerance
 
 ENTRY_POINT = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 NORMALISERS = ("trim", "lower", "nfc", "number", "json", "utc")
-"""Normalisers that need no code; `shadowstream.compare.hooks` says what each does."""
+"""Built-in normalisers; see `shadowstream.compare.hooks`."""
 
 Scalar = str | int | float | bool | None
 
 
 class Rule(Model):
-    """How one field is compared. The path is dotted, `*` stands for any one name or index.
+    """Comparison of one field. The path is dotted; `*` stands for any one name or index.
 
-    `exact`, `ignore`, the tolerances, `types` and `values` hold below the path as well, the others at the path alone.
+    `exact`, `ignore`, the tolerances, `types` and `values` also hold below the path; the other keys hold only at the
+    path.
     """
 
     path: AnyPath = Field(
@@ -63,7 +64,7 @@ class Rule(Model):
     lists: Literal["ordered", "unordered", "set"] | None = Field(
         None, description="unordered: elements in any order; set: how often one stands does not matter either"
     )
-    key: OnePath | None = Field(
+    key: SinglePath | None = Field(
         None, min_length=1, description="dotted path in a list's elements whose value says which belong together"
     )
     call: str | None = Field(
@@ -92,7 +93,7 @@ class Rule(Model):
 
     @cached_property
     def doubles(self) -> tuple[float, float]:
-        """`atol` and `rtol` as doubles, for numbers that are."""
+        """`atol` and `rtol` as doubles, for fields of doubles."""
         return float(self.atol), float(self.rtol)
 
     @property
@@ -103,7 +104,7 @@ class Rule(Model):
     @property
     def calls(self) -> list[str]:
         """Entry points that the rule names."""
-        return [one for one in (self.call, *self.normalise) if one is not None and ":" in one]
+        return [entry for entry in (self.call, *self.normalise) if entry is not None and ":" in entry]
 
     @model_validator(mode="after")
     def _does_something(self) -> Rule:
@@ -119,11 +120,11 @@ class Rule(Model):
             or self.normalise
         )
         if self.exact + self.ignore + bool(does) > 1:
-            raise ValueError("ignore and a tolerance exclude each other; exact, ignore and all else do")
+            raise ValueError("ignore and a tolerance exclude each other; exact excludes all other keys too")
         if not (self.exact or self.ignore or does):
-            raise ValueError("the rule says nothing; give ignore, atol or rtol, or another of its keys")
+            raise ValueError("the rule has no effect; give ignore, atol or rtol, or another of its keys")
         if self.key and self.lists:
-            raise ValueError("key says which elements belong together; lists does not go with it")
+            raise ValueError("key already determines which elements are compared; remove lists")
         if not self.round_ms and {"epoch", "shadow_epoch"} & self.model_fields_set:
             raise ValueError("epoch and shadow_epoch are units of round_ms; give round_ms")
         if self.on == "column" and not self.call:
@@ -151,7 +152,7 @@ class Expected(Model):
     @field_validator("until", mode="before")
     @classmethod
     def _written(cls, until: object) -> object:
-        """YAML is read without times of its own, and strict validation takes no text for one."""
+        """Parse the time. The YAML reader has no times, and strict validation accepts no text for one."""
         try:
             return datetime.fromisoformat(until) if isinstance(until, str) else until
         except ValueError:
@@ -166,10 +167,10 @@ class Expected(Model):
 
 
 class Dimension(Model):
-    """What pairs are sliced by: a field of production's output, or a header that the runner copies from the input."""
+    """A dimension of slices: a field of production's output, or a header that the runner copies from the input."""
 
     name: str = Field(min_length=1, max_length=64, description="how the verdict calls it, for example carrier")
-    path: OnePath | None = Field(None, min_length=1, description="dotted path of a field of production's output")
+    path: SinglePath | None = Field(None, min_length=1, description="dotted path of a field of production's output")
     header: str | None = Field(
         None, min_length=1, description="header of the input; the runner copies it to the candidate's outputs"
     )
@@ -182,13 +183,14 @@ class Dimension(Model):
 
 
 class Redact(Model):
-    """What of values, keys and ids must not be read in diff, dead letters and slices. It is compared all the same."""
+    """Parts of values, keys and ids that diff, dead letters and slices must not show. The comparison still covers
+    them."""
 
     paths: list[AnyPath] = Field(
         default_factory=list,
         max_length=1000,
-        description="dotted paths, as in rules; what lies below or holds them is covered. A field that the candidate "
-        "has renamed is told of under the name that production gives it: that one counts here",
+        description="dotted paths, as in rules; values below or around them are covered. A field that the candidate "
+        "has renamed is reported under production's name, so give that name here",
     )
     keys: bool = Field(False, description="record keys and correlation ids too")
     headers: list[str] = Field(
@@ -202,14 +204,14 @@ class Redact(Model):
     @model_validator(mode="after")
     def _has_a_secret(self) -> Redact:
         if self.how == "hash" and self.secret is None:
-            raise ValueError("how: hash needs secret, else anybody could try values; give it as ${VARIABLE}")
+            raise ValueError("how: hash needs secret, otherwise guesses could be tested; give it as ${VARIABLE}")
         if not (self.paths or self.keys or self.headers):
             raise ValueError("nothing is named; give paths, headers or keys: true")
         return self
 
 
 class Latency(Model):
-    """How long each side took from the input's time, which our header on the candidate's outputs says."""
+    """Time that each side took from the input's time, which the header of the candidate's outputs contains."""
 
     over_ms: PositiveMillis = Field(description="a candidate's latency above this is over the limit, ms")
     slower_ms: Millis = Field(0, description="slower than production is slower by more than this, ms")
@@ -220,14 +222,14 @@ class Latency(Model):
         "default: the record's timestamp, which must then be that of writing",
     )
     shadow_header: str | None = Field(
-        None, min_length=1, description="the same of the candidate; default: the time in our own header"
+        None, min_length=1, description="the same of the candidate; default: the time in shadowstream's header"
     )
 
 
 class Check(Model):
-    """What the candidate's values must be at a path; where production's fail too, the candidate is no worse."""
+    """Condition on the candidate's values at a path. If production's value fails too, the candidate is no worse."""
 
-    path: OnePath = Field(min_length=1, description="dotted path of the field")
+    path: SinglePath = Field(min_length=1, description="dotted path of the field")
     type: Literal["number", "integer", "string", "boolean", "object", "array"] | None = Field(
         None, description="type that a value there must have; a missing field fails, null does not"
     )
@@ -238,24 +240,24 @@ class Check(Model):
 
     @property
     def kinds(self) -> list[str]:
-        """schema, null, range, category: those that are asked for."""
-        asked = {
+        """The requested kinds: schema, null, range, category."""
+        requested = {
             "schema": self.type is not None,
             "null": self.not_null,
             "range": self.low is not None or self.high is not None,
             "category": bool(self.categories),
         }
-        return [kind for kind, is_asked in asked.items() if is_asked]
+        return [kind for kind, is_requested in requested.items() if is_requested]
 
     @model_validator(mode="after")
     def _asks_something(self) -> Check:
         if not self.kinds:
-            raise ValueError("the check asks nothing; give type, not_null, low, high or categories")
+            raise ValueError("the check has no condition; give type, not_null, low, high or categories")
         return self
 
 
 class Compare(Model):
-    """How values are compared; a field without a rule must be equal."""
+    """Comparison of values; a field without a rule must be equal."""
 
     rules: list[Rule] = Field(default_factory=list, max_length=1000)
     added_fields: Literal["mismatch", "ignore", "expected"] = Field(
@@ -277,7 +279,7 @@ class Compare(Model):
     values_max: int = Field(
         64, ge=1, le=1000, description="exact values of a dimension; those with the greatest hashes are (other)"
     )
-    redact: Redact | None = Field(None, description="what must not be read in our topics")
+    redact: Redact | None = Field(None, description="values that shadowstream's topics must not show")
     latency: Latency | None = Field(None, description="latencies of both sides are compared pair by pair")
     checks: list[Check] = Field(
         default_factory=list, max_length=100, description="checks of the candidate's values, equal ones included"
@@ -301,20 +303,20 @@ class Compare(Model):
 
     @model_validator(mode="after")
     def _names_once(self) -> Compare:
-        for what, names in (
-            ("dimensions", [one.name for one in self.dimensions]),
-            ("expected", [one.name for one in self.expected]),
-            ("checks", [one.path for one in self.checks]),
-            ("rules", [one.path for one in self.rules]),
+        for section, names in (
+            ("dimensions", [item.name for item in self.dimensions]),
+            ("expected", [item.name for item in self.expected]),
+            ("checks", [item.path for item in self.checks]),
+            ("rules", [item.path for item in self.rules]),
         ):
             twice = {name for name in names if names.count(name) > 1}
             if twice:
-                hint = "; put everything into one rule" if what == "rules" else ""
-                raise ValueError(f"{what}: {', '.join(sorted(twice))} stands more than once{hint}")
+                hint = "; put everything into one rule" if section == "rules" else ""
+                raise ValueError(f"{section}: {', '.join(sorted(twice))} is named more than once{hint}")
         return self
 
     @property
     def calls(self) -> list[str]:
         """Entry points that decide how values compare."""
         named = [entry for rule in self.rules for entry in rule.calls]
-        return [*named, *(one.call for one in self.expected if one.call is not None)]
+        return [*named, *(change.call for change in self.expected if change.call is not None)]

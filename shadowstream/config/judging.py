@@ -1,4 +1,4 @@
-"""What decides: criteria, drift, and how long."""
+"""Config of the decision: criteria, drift, and durations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RateName = Literal[
     "slower", "over", "mean", "check", "twin", "expected", "labels", "cost",
 ]  # fmt: skip
 
-# What a rate asks to be named besides itself, and which rates may be counted by key.
+# Keys that a rate requires, and the rates that may be counted by key.
 _NAMES = {
     "field": ("path",),
     "mean": ("path", "bound"),
@@ -30,15 +30,15 @@ OF_INPUTS = ("error", "cost", "labels")
 """Rates that are not counted by output topic."""
 
 Level = Annotated[float, Field(gt=0, le=0.25)]
-"""A greater one is no level at all: at .999 five pairs would do."""
+"""A significance level. A greater one would be meaningless: at .999, five pairs would suffice."""
 LIMIT_MAX = 0.99
-"""What watches a rate over time knows no worse one."""
+"""The worst rate that the detectors over time support."""
 SHARE_MIN = 1e-6
-"""Sums of shares are kept in units of 2**-32: against a mean as small as that none would ever add up."""
+"""Sums of shares are kept in units of 2**-32: for a smaller mean, no sum would ever grow."""
 
 
 class Criterion(Model):
-    """One rule of the gate: promote only while the rate is shown to lie under the limit."""
+    """One rule of the gate: promote only while the rate is shown to be under the limit."""
 
     rate: RateName = Field(
         description="what is judged. mismatch, missing, extra, error, duplicate: outcomes, as the table of outcomes "
@@ -59,8 +59,8 @@ class Criterion(Model):
         None,
         ge=0.001,
         allow_inf_nan=False,
-        description="for cost: CPU time that production takes for one input, ms, as you have measured it there: nobody "
-        "measures production here",
+        description="for cost: CPU time that production takes for one input, ms, as you have measured it there; "
+        "shadowstream does not measure production",
     )
     ratio: float | None = Field(
         None,
@@ -104,24 +104,26 @@ class Criterion(Model):
 
     @property
     def id(self) -> str:
-        """What the criterion is called in the verdict, in drift and in metrics; unique within the judge.
+        """The criterion's name in the verdict, in drift and in metrics; unique within the judge.
 
         >>> Criterion(rate="check", check="null", path="user.zip", limit=0.01).id
         'check:null:user.zip'
         """
-        named = ":".join(one for one in (self.rate, self.check, self.name, self.path) if one)
+        named = ":".join(part for part in (self.rate, self.check, self.name, self.path) if part)
         parts = [*([f"topic={self.topic}"] if self.topic else []), *([self.slice] if self.slice else [])]
         return f"{named}@{','.join(parts)}" if parts else named
 
     @property
     def slice(self) -> str:
-        """The values that `where` asks for, in the order of the dimensions' names; empty without it.
+        """The values in `where`, in the order of the dimensions' names; empty without it.
 
         >>> Criterion(rate="mismatch", limit=0.01, where={"tenant": "eu", "paid": True}).slice
         'paid=true,tenant=eu'
         """
-        named = {name: one if isinstance(one, str) else json.dumps(one) for name, one in (self.where or {}).items()}
-        return ",".join(f"{name}={value}" for name, value in sorted(named.items()))
+        named = {
+            name: value if isinstance(value, str) else json.dumps(value) for name, value in (self.where or {}).items()
+        }
+        return ",".join(f"{name}={text}" for name, text in sorted(named.items()))
 
     @property
     def over_ns(self) -> int | None:
@@ -135,19 +137,19 @@ class Criterion(Model):
         return round(self.reference_ms * self.ratio * 1e6)
 
     @model_validator(mode="after")
-    def _named_as_its_rate_asks(self) -> Criterion:
-        asked = _NAMES.get(self.rate, ())
+    def _has_the_keys_of_its_rate(self) -> Criterion:
+        required = _NAMES.get(self.rate, ())
         if self.rate == "cost" and self.reference_ms is None:
             raise ValueError(
-                "rate: cost needs reference_ms: nobody measures production here, so measure its CPU time there "
+                "rate: cost needs reference_ms: shadowstream cannot measure production, so measure its CPU time there "
                 "(seconds of its process over records that it answered) and give it in ms per input"
             )
         for part in ("path", "bound", "check", "name", "reference_ms", "ratio"):
             given = getattr(self, part) is not None
-            if given and part not in asked:
+            if given and part not in required:
                 raise ValueError(f"{part} does not go with rate: {self.rate}")
-            if part in asked and not given:
-                # YAML's null without quotes is no text.
+            if part in required and not given:
+                # In YAML, null without quotes is no text.
                 which = ': schema, "null" in quotes, range or category' if part == "check" else ""
                 raise ValueError(f"rate: {self.rate} needs {part}{which}")
         if self.rate in ("mean", "check") and names_several(self.path or ""):
@@ -170,11 +172,11 @@ class Criterion(Model):
 
 
 GUARDS = ("missing", "extra", "error", "duplicate")
-"""Rates that are judged also where `criteria` does not name them."""
+"""Rates that are judged even if `criteria` does not name them."""
 
 
 def default_criteria() -> list[Criterion]:
-    """The criteria of a config that writes none."""
+    """The criteria of a config without `criteria`."""
     return [
         Criterion(rate="mismatch", limit=0.01),
         Criterion(rate="missing", limit=0.01),
@@ -185,7 +187,7 @@ def default_criteria() -> list[Criterion]:
 
 
 class Drift(Model):
-    """When a change over time is an incident."""
+    """Config of the detection of changes over time."""
 
     delta: float = Field(0.002, gt=0, lt=1, description="ADWIN's confidence parameter, per step")
     min_records: int = Field(200, ge=1, description="windows are merged until they hold this many records")
@@ -195,7 +197,7 @@ class Drift(Model):
 
 
 class Judge(Model):
-    """What decides."""
+    """Config of the decision."""
 
     window_ms: PositiveMillis = Field(HOUR_MS, description="length of an event-time window, ms")
     min_duration_ms: Millis = Field(DAY_MS, description="least event time with traffic before promote, ms")
@@ -225,10 +227,14 @@ class Judge(Model):
     @model_validator(mode="after")
     def _each_once(self) -> Judge:
         ids = [criterion.id for criterion in self.criteria]
-        twice = {one for one in ids if ids.count(one) > 1}
+        twice = {id_ for id_ in ids if ids.count(id_) > 1}
         if twice:
             raise ValueError(f"criteria: {', '.join(sorted(twice))} is judged more than once")
-        means = {(one.path, one.bound, one.limit) for one in self.criteria if one.rate == "mean"}
+        means = {
+            (criterion.path, criterion.bound, criterion.limit)
+            for criterion in self.criteria
+            if criterion.rate == "mean"
+        }
         paths = [path for path, _, _ in means]
         if len(paths) > len(set(paths)):
             raise ValueError("criteria: the criteria mean of one path need one bound and one limit")

@@ -1,4 +1,4 @@
-"""Bounds, and where alerts go."""
+"""Config of bounds and of the alerts' target."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shadowstream.config.model import Model, PositiveMillis
 
 
 class Limits(Model):
-    """Bounds. Reaching one is an outcome that is reported, never a crash or a silent loss."""
+    """Bounds. Reaching one is a reported outcome, never a crash or a silent loss."""
 
     commit_ms: PositiveMillis = Field(500, description="longest time between two commits, ms")
     commit_records: int = Field(50_000, ge=1, description="most records between two commits")

@@ -1,4 +1,4 @@
-"""What every part of the config has in common: closed and frozen, and the units of its numbers."""
+"""Base of all parts of the config: closed and frozen models, and the units of their numbers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _readable(path: str) -> str:
     return path
 
 
-def _of_one(path: str) -> str:
+def _single(path: str) -> str:
     try:
         parse_one(path)
     except ConfigError as error:
@@ -35,12 +35,12 @@ def _of_one(path: str) -> str:
 
 AnyPath = Annotated[str, AfterValidator(_readable)]
 """A path that may lead to several values (`shadowstream.paths`)."""
-OnePath = Annotated[str, AfterValidator(_of_one)]
-"""A path that leads to one value, so it has no star."""
+SinglePath = Annotated[str, AfterValidator(_single)]
+"""A path that leads to a single value, so it has no star."""
 
 
 def _decimal(value: Any) -> Any:
-    """A number of YAML as the decimal that its shortest text is, a text as the decimal that it is."""
+    """The decimal of a YAML number's shortest text, or of a decimal text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise ValueError(f"{value!r} is no number; give one, or its decimal text")
     try:
@@ -67,7 +67,7 @@ Tolerance = Annotated[
     PlainSerializer(_shortest),
     WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": _DECIMAL_TEXT}]}),
 ]
-"""A number that is not below 0, as a decimal: what somebody writes in YAML is what counts, digit by digit."""
+"""A decimal number of at least 0: the text in the YAML file counts, digit by digit."""
 
 
 class Model(BaseModel):

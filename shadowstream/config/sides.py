@@ -1,4 +1,4 @@
-"""The sides of a trial, and what makes a pair of them."""
+"""Config of the sides of a trial, and of the identity that pairs their records."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from shadowstream.config.model import DAY_MS, Model, OnePath, PositiveMillis, Tolerance
+from shadowstream.config.model import DAY_MS, Model, PositiveMillis, SinglePath, Tolerance
 
 CANDIDATE_TIMEOUT_MS = 30_000
 
 
 class Failure(Model):
-    """How production says that it failed on an input: by an output with a header or a field, or by writing none."""
+    """Production's signal that it failed on an input: an output with a header or a field, or no output."""
 
     header: str | None = Field(None, min_length=1, description="header that such an output carries")
-    path: OnePath | None = Field(None, min_length=1, description="dotted path of a field of such an output")
+    path: SinglePath | None = Field(None, min_length=1, description="dotted path of a field of such an output")
     equals: str | None = Field(None, description="only where the header or field, as text, is this")
     silent: bool = Field(
         False,
@@ -34,7 +34,7 @@ class Failure(Model):
 
 
 class Production(Model):
-    """What production writes, and how far its word can be trusted."""
+    """Production's outputs, and how reliable its commits are."""
 
     outputs: list[str] = Field(min_length=1, description="topics that production writes")
     group: str | None = Field(None, description="production's consumer group, read only for its committed offsets")
@@ -44,13 +44,13 @@ class Production(Model):
     )
     error: Failure | None = Field(
         None,
-        description="how an output says that production failed on its input; where the candidate fails on that input "
+        description="signal in an output that production failed on its input; if the candidate fails on that input "
         "too, this is no difference (outcome both_failed)",
     )
 
 
 class Candidate(Model):
-    """The code under trial: a function that the runner calls, or somebody's own job that writes a topic of its own."""
+    """The code under trial: a function that the runner calls, or an external job that writes its own topic."""
 
     call: str | None = Field(
         None,
@@ -103,33 +103,33 @@ class Candidate(Model):
     )
 
     @model_validator(mode="after")
-    def _one_kind(self) -> Candidate:
+    def _single_kind(self) -> Candidate:
         if (self.call is None) == (self.topic is None):
-            raise ValueError("give either call (the runner calls it) or topic (a job of its own writes it)")
+            raise ValueError("give either call (the runner calls it) or topic (an external job writes it)")
         if self.topic is None and (self.group or self.version or self.commits != "unknown"):
             raise ValueError("group, commits and version go with topic")
         if self.topic is not None and "timeout_ms" in self.model_fields_set:
-            raise ValueError("timeout_ms goes with call; nobody calls a job of its own")
+            raise ValueError("timeout_ms goes with call; the runner does not call an external candidate")
         if self.topic is not None and not (self.group and self.version):
             raise ValueError("topic needs group (its commits say how far it is) and version (evidence is bound to it)")
         return self
 
     @model_validator(mode="after")
-    def _says_how_state_comes_back(self) -> Candidate:
-        lengths = [one for one in (self.warm_up_records, self.warm_up_ms) if one is not None]
+    def _says_how_state_is_restored(self) -> Candidate:
+        lengths = [length for length in (self.warm_up_records, self.warm_up_ms) if length is not None]
         if self.state == "none" and lengths:
             raise ValueError("warm_up_records and warm_up_ms go with state: snapshot or warm_up")
         if len(lengths) > 1 or (self.state == "warm_up" and not lengths):
             raise ValueError("state: warm_up needs one of warm_up_records and warm_up_ms, state: snapshot at most one")
         if self.state != "none" and self.call is None:
-            raise ValueError("state goes with call; a job of its own keeps its own state")
+            raise ValueError("state goes with call; an external candidate keeps its own state")
         if self.state != "none" and self.takes != "value":
             raise ValueError("state goes with takes: value; a batch that fails is called again, one value at a time")
         return self
 
 
 class Twin(Model):
-    """A second run of production beside it (A/A): how much production differs from itself."""
+    """A second run of production beside it (A/A), which shows how much production differs from itself."""
 
     topic: str = Field(min_length=1, description="topic that the twin writes, with as many partitions as production's")
     group: str | None = Field(None, description="the twin's consumer group, read only for its committed offsets")
@@ -137,18 +137,18 @@ class Twin(Model):
 
 
 class Labels(Model):
-    """The truth, which comes later: on the same records it says who was right, production or the candidate."""
+    """The truth, which arrives later: for the same records it shows whether production or the candidate was right."""
 
     topic: str = Field(min_length=1, description="topic of labels; only read")
-    id: OnePath = Field(
+    id: SinglePath = Field(
         "key",
         min_length=1,
         description="where a label names its pair: key (of the label's record), or the dotted path of a field "
         "($.key for one called key). It is the key of production's output, or "
         "where identity.kind is id the correlation id",
     )
-    path: OnePath = Field(min_length=1, description="dotted path of the answer in the outputs of both sides")
-    label_path: OnePath | None = Field(
+    path: SinglePath = Field(min_length=1, description="dotted path of the answer in the outputs of both sides")
+    label_path: SinglePath | None = Field(
         None, min_length=1, description="dotted path of the truth in a label; default: as path"
     )
     atol: Tolerance = Field(
@@ -168,7 +168,7 @@ class Labels(Model):
 
 
 class Identity(Model):
-    """What makes a production output and a candidate output a pair."""
+    """The property that makes a production output and a candidate output a pair."""
 
     kind: Literal["key", "coordinate", "id", "occurrence"] = Field(
         "key",
@@ -180,7 +180,7 @@ class Identity(Model):
         description="coordinate: production's header naming the input as topic/partition/offset or .../k; "
         "default: the packed header. id: the header that holds the id on both sides",
     )
-    path: OnePath | None = Field(None, min_length=1, description="id: dotted path of the field that holds the id")
+    path: SinglePath | None = Field(None, min_length=1, description="id: dotted path of the field that holds the id")
     equal_ids: Literal["meaning", "bytes"] = Field(
         "meaning",
         description="key, id: what pairs records that would be left alone. meaning: ids in other bytes too, if they "

@@ -1,12 +1,12 @@
-"""Three candidates for production's place, each a function of one flight and an entry point of this module.
+"""Three candidates, each a function of one flight and an entry point of this module.
 
-All score with production's frozen model, whose file the environment variable `SHADOWSTREAM_DEMO_MODEL` names, and sign
-with another name, so that no output is byte-equal to production's and every pair is compared.
+All score with production's frozen model, whose file the environment variable `SHADOWSTREAM_DEMO_MODEL` names, and
+sign with another name, so that no output is byte-equal to production's and every pair is compared.
 
-- `same` says what production says.
+- `same` gives production's answers.
 - `worse` calls a flight late from a score of 0.35 on instead of 0.5: wrong from the first day.
-- `late_bug` says what production says until 1 July. From then on it expects United's new feed, which was announced to
-  give delays in seconds, and divides by 60; the feed never changed, so the minutes become sixtieths.
+- `late_bug` gives production's answers until 1 July. From then on it expects United's new feed, which was announced
+  to give delays in seconds, and divides by 60. The feed never changed, so the minutes become sixtieths.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ Value = Mapping[str, Any]
 
 
 def judge_same(model: Frozen, flight: Value) -> dict[str, Any]:
-    """What `same` says, of a model in hand."""
+    """The answer of `same` with a given model."""
     return model.judge(flight, NAME)
 
 
 def judge_worse(model: Frozen, flight: Value) -> dict[str, Any]:
-    """What `worse` says, of a model in hand."""
+    """The answer of `worse` with a given model."""
     return model.judge(flight, NAME, late_from=WORSE_LATE_FROM)
 
 
 def judge_late_bug(model: Frozen, flight: Value) -> dict[str, Any]:
-    """What `late_bug` says, of a model in hand."""
+    """The answer of `late_bug` with a given model."""
     if flight["carrier"] == BUG_CARRIER and flight["scheduled_ms"] >= BUG_FROM_MS and flight["dep_delay"] is not None:
         flight = {**flight, "dep_delay": flight["dep_delay"] / 60}
     return model.judge(flight, NAME)
@@ -56,7 +56,7 @@ JUDGES: Mapping[str, Callable[[Frozen, Value], dict[str, Any]]] = MappingProxyTy
 
 @cache
 def model() -> Frozen:
-    """The model that `SHADOWSTREAM_DEMO_MODEL` names, read once. Raises ConfigError where there is none."""
+    """The model that `SHADOWSTREAM_DEMO_MODEL` names, read once. Raises ConfigError without one."""
     path = os.environ.get(MODEL_VARIABLE)
     if not path:
         raise ConfigError(f"{MODEL_VARIABLE} is not set: it names the JSON file of the demo's model")
@@ -64,7 +64,7 @@ def model() -> Frozen:
 
 
 def same(value: dict[str, Any]) -> dict[str, Any]:
-    """A candidate that changes nothing but the name it signs with."""
+    """A candidate that changes only the name it signs with."""
     return judge_same(model(), value)
 
 

@@ -1,7 +1,6 @@
-"""What the joiner must find: both models run over the same file without Kafka, and compared by hand.
+"""The result that the joiner must find: both models applied to the same file without Kafka, and compared by hand.
 
-The rules of `flights.yaml` are written out here a second time: `shadowstream.compare` has no part in it, so an error
-there cannot hide here.
+The rules of `flights.yaml` are repeated here without `shadowstream.compare`, so an error there cannot hide here.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ CANDIDATES = {"same": "same", "worse": "worse", "late-bug": "late_bug"}
 PARTITIONS = 4
 EXAMPLES = 3
 FAILURES_MAX = 4
-"""A role that fails more often than this has a fault that no restart mends: nobody waits for a demo for ever."""
+"""A role that fails more often has a fault that no restart solves, so the demo ends."""
 Say = Callable[[str], None]
 
 
@@ -47,7 +47,7 @@ class Stage:
     loaded: int
 
     def commands(self) -> dict[str, list[str]]:
-        """One process a role; production is a program of its own that knows nothing of shadowstream's roles."""
+        """The command line of each role's process; production is a separate program without shadowstream's roles."""
         module = [sys.executable, "-m", "shadowstream"]
         production = [
             sys.executable,
@@ -69,13 +69,13 @@ class Stage:
         return {"production": production, **roles}
 
     def figures(self) -> list[dict[str, Any]]:
-        """What each role printed at its end."""
-        found = []
+        """The final figures of each role."""
+        figures = []
         for role in ("run", "join", "judge"):
             path = self.folder / f"{role}.out"
             lines = path.read_text().splitlines() if path.exists() else []
-            found += [json.loads(line) for line in lines[-1:]]
-        return found
+            figures += [json.loads(line) for line in lines[-1:]]
+        return figures
 
 
 @contextlib.contextmanager
@@ -117,7 +117,7 @@ def write_config(folder: Path, candidate: str) -> Path:
 
 
 def run(staged: Stage, each_turn: Callable[[Supervisor], None] | None = None) -> Supervisor:
-    """Run production and the roles to their end; raises `BrokerError` with the last words of a role that failed."""
+    """Run production and the roles to their end; raise `BrokerError` with the last output of a role that failed."""
     supervisor = Supervisor(staged.commands(), staged.environment, staged.folder)
     turn = (lambda: each_turn(supervisor)) if each_turn else None
 
@@ -139,9 +139,9 @@ def verdict_of(config: Config) -> dict[str, Any]:
     return own.decode(rows[-1].value or b"")[1]
 
 
-def examples_of(config: Config, most: int = EXAMPLES) -> list[dict[str, Any]]:
-    """The first mismatches by event time, for people."""
+def examples_of(config: Config, limit: int = EXAMPLES) -> list[dict[str, Any]]:
+    """The first mismatches by event time, for display."""
     rows = read_topic(config.kafka, config.plan.of("diff"), 30.0)
-    found = (own.decode(row.value or b"")[1] for row in rows)
-    mismatches = [row for row in found if row["outcome"] == "mismatch"]
-    return sorted(mismatches, key=lambda row: (row["time_ms"], row["pair_id"]))[:most]
+    rows_read = (own.decode(row.value or b"")[1] for row in rows)
+    mismatches = [row for row in rows_read if row["outcome"] == "mismatch"]
+    return sorted(mismatches, key=lambda row: (row["time_ms"], row["pair_id"]))[:limit]

@@ -1,4 +1,4 @@
-"""The demo's production: reads flights, scores them, writes what it says, flushes, commits. `python -m` runs it.
+"""The demo's production: reads flights, scores them, writes the scores, flushes, commits. `python -m` runs it.
 
 It knows nothing of shadowstream, as a team's own job would: no header, no transaction, no mark. Offsets are committed
 only after the outputs of all records below them have been acknowledged, so a crash repeats outputs and loses none.
@@ -36,7 +36,7 @@ TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to read, what to write, and as whom."""
+    """The input, the output and the identity of a production process."""
 
     bootstrap: str
     input: str
@@ -80,7 +80,7 @@ class Production:
         )
 
     def stop(self, *_: int | FrameType | None) -> None:
-        """End after the batch in hand, with its outputs flushed and its offsets committed. A signal handler."""
+        """End after the current batch, with its outputs flushed and its offsets committed. A signal handler."""
         self.stopping = True
 
     def run(self) -> None:
@@ -133,23 +133,25 @@ class Production:
             assert partition is not None
             assert offset is not None
             assert value is not None, "flights has no tombstones"
-            said = model.judge(decode(value), PRODUCTION)
+            scored = model.judge(decode(value), PRODUCTION)
             _, timestamp = message.timestamp()
-            produce(self._producer, output, encode(said), key=message.key(), partition=partition, timestamp=timestamp)
+            produce(self._producer, output, encode(scored), key=message.key(), partition=partition, timestamp=timestamp)
             self._next[partition] = offset + 1
         self._producer.poll(0)
         self.records += len(batch)
         self._uncommitted += len(batch)
 
     def _commit(self, also_untouched: bool = False) -> None:
-        """Flush, then commit what was flushed; `also_untouched`: partitions without a new record too, so that an empty
-        one shows a committed offset."""
+        """Flush, then commit the flushed records; `also_untouched` includes partitions without new records, so that an
+        empty partition also gets a committed offset."""
         if not self._uncommitted and not also_untouched:
             return
         unsent = self._producer.flush(TIMEOUT_S)
         if unsent or self._failures:
-            said = self._failures[0] if self._failures else f"no answer within {TIMEOUT_S:.0f} s"
-            raise BrokerError(f"{unsent + len(self._failures)} outputs were not written to {self.job.output!r}: {said}")
+            problem = self._failures[0] if self._failures else f"no answer within {TIMEOUT_S:.0f} s"
+            raise BrokerError(
+                f"{unsent + len(self._failures)} outputs were not written to {self.job.output!r}: {problem}"
+            )
         if self._next:
             places = [TopicPartition(self.job.input, partition, offset) for partition, offset in self._next.items()]
             self._consumer.commit(offsets=places, asynchronous=False)
@@ -157,7 +159,7 @@ class Production:
 
     def _assigned(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         for place in consumer.committed(places, TIMEOUT_S):
-            # Where nothing is committed the partition is read from its start.
+            # A partition without a committed offset is read from its start.
             start = place.offset if place.offset >= 0 else consumer.get_watermark_offsets(place, TIMEOUT_S)[0]
             self._next[place.partition] = start
 

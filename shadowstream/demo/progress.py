@@ -1,4 +1,4 @@
-"""How far the demo is, read from the stats topic."""
+"""Progress of the demo, from the stats topic."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAIRED = ("match", "tolerated", "ignored", "mismatch")
 
 
 class Follower:
-    """Follows the stats topic. `total` are the pairs to come."""
+    """A reader of the stats topic. `total` is the expected number of pairs."""
 
     def __init__(self, config: Config, total: int) -> None:
         self.total, self.pairs = total, 0
@@ -29,13 +29,13 @@ class Follower:
         return datetime.fromtimestamp(self._latest_ms / 1000, UTC).date().isoformat() if self._latest_ms else None
 
     def look(self) -> None:
-        """Take what has been written since the last look."""
+        """Read the records since the last call."""
         topic = self._config.plan.of("stats")
         if not self._assigned:
-            found = self._consumer.list_topics(timeout=5).topics.get(topic)
-            if found is None or found.error is not None:
+            metadata = self._consumer.list_topics(timeout=5).topics.get(topic)
+            if metadata is None or metadata.error is not None:
                 return
-            self._consumer.assign([TopicPartition(topic, p, 0) for p in found.partitions])
+            self._consumer.assign([TopicPartition(topic, p, 0) for p in metadata.partitions])
             self._assigned = True
         while messages := self._consumer.consume(1_000, 0.05):
             for message in messages:

@@ -1,1 +1,2 @@
-"""The runner: reads the inputs in a group of its own, calls the candidate, says how far it is."""
+"""The runner role: reads the inputs in its own consumer group, calls the candidate, and reports its progress in
+marks."""

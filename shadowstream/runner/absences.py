@@ -1,7 +1,7 @@
-"""Inputs without output, as runs of consecutive offsets, and why: the class of the reason, and its text.
+"""Inputs without output, as runs of consecutive offsets, with the class and the text of the reason.
 
-A text is the same for many inputs, or it holds a value and is another for each. A mark bounds what it holds of them:
-beyond `TEXTS_MAX` texts only what stands before the colon is kept, the type of an exception say.
+The text of a reason is either the same for many inputs, or it contains a value and differs for each input. A mark
+bounds its texts: beyond `TEXTS_MAX` texts it keeps only the part before the colon, such as the type of an exception.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ KINDS_MAX = 64
 
 
 class Reason(NamedTuple):
-    """Why an input has no output: its class (`marks.ABSENT_REASONS`), and in words."""
+    """The reason why an input has no output: its class (`marks.ABSENT_REASONS`), and a text."""
 
     absence: str
     text: str = ""
 
 
 def short(text: str) -> str:
-    """A text of user code on one line and bounded.
+    """A text of user code on a single line, with bounded length.
 
     >>> short("ValueError: two\\nlines")
     'ValueError: two lines'
@@ -34,7 +34,7 @@ def short(text: str) -> str:
 
 
 def reason_of(absence: str, error: Exception, redactor: Redactor) -> Reason:
-    """The reason of one input; where values are redacted, the text keeps what stands before the colon."""
+    """The reason of one input. If values are redacted, the text ends at the colon."""
     head = f"{reason}: " if (reason := getattr(error, "reason", "")) else ""
     return Reason(absence, short(redactor.reason(f"{head}{error}") or ""))
 
@@ -46,18 +46,18 @@ class Texts:
         self.known: dict[str, int] = {}
 
     def index(self, text: str) -> int:
-        """The place of a text, or of what stands before its colon where there is no room; -1 for none."""
-        for one, room in ((text, TEXTS_MAX), (text.partition(":")[0], KINDS_MAX)):
-            if one in self.known or (one and len(self.known) < room):
-                return self.known.setdefault(one, len(self.known))
+        """The index of a text, or of its part before the colon if the mark is full; -1 for neither."""
+        for candidate, limit in ((text, TEXTS_MAX), (text.partition(":")[0], KINDS_MAX)):
+            if candidate in self.known or (candidate and len(self.known) < limit):
+                return self.known.setdefault(candidate, len(self.known))
         return -1
 
 
 def add_absence(runs: list[dict[str, Any]], offset: int, key: bytes | None, reason: str, why: int) -> None:
-    """Add an input to runs of absences (schemas/mark.avsc). `why`: the place of its text."""
+    """Add an input to runs of absences (schemas/mark.avsc). `why`: the index of its text."""
     ids = [] if key is None else [identity_hash(key)]
     last = runs[-1] if runs else None
-    # In a run every input has an id or none has, so that ids stay aligned with the offsets.
+    # In a run, either every input has an id or none has, so that ids stay aligned with the offsets.
     if (
         last is not None
         and (last["reason"], last["why"], last["offset"] + last["count"]) == (reason, why, offset)

@@ -1,8 +1,8 @@
-"""Load the candidate and call it so that whatever it does is an observation.
+"""Loading and calling of the candidate. Every behaviour of the candidate becomes an observation.
 
 The callable takes one decoded value, or a list of them (`takes: batch`). It returns, per value: ``None`` (no
-output), a value (one output with the input's key), an `Output`, or a list of these. A candidate with state is a class:
-its objects, one for each input partition, are what is called (`stateful`).
+output), a value (one output with the input's key), an `Output`, or a list of these. A candidate with state is a
+class: the runner creates and calls one object for each input partition (`candidate_state`).
 """
 
 from __future__ import annotations
@@ -22,20 +22,23 @@ from shadowstream.runner.outputs import Call, Output, outputs_of, outputs_of_eac
 
 
 def failure_of(error: BaseException) -> CandidateError:
-    """What was raised as its type and its text, whatever that text does when it is asked for."""
+    """Convert an exception to its type and text, even if its `__str__` raises."""
     if isinstance(error, CandidateError):
         return CandidateError(f"output refused: {error}")
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001 - a class of the candidate's may raise here too
+    except Exception:  # noqa: BLE001 - an exception class of the candidate may raise here too
         text = ""
     kind = type(error).__name__
     return CandidateError(f"{kind}: {text}"[:500] if text else kind)
 
 
-class Told:
-    """Hears of what goes on within a call. `enough`: whether a call that asks for values one by one ends after this
-    one, and leaves the rest to the next."""
+class CallObserver:
+    """Observer of the events within a call.
+
+    `enough`: whether a call that asks for values one by one ends after this value, and leaves the rest to the next
+    call.
+    """
 
     def __init__(
         self,
@@ -46,23 +49,23 @@ class Told:
         self._calls, self._raised, self.enough = calls, raised, enough
 
     def answer(self, answers: Sequence[Any]) -> None:
-        """Values are asked for one by one, each answer is added to these."""
+        """The call asks for values one by one from now on, and appends each answer to `answers`."""
         if self._calls is not None:
             self._calls.answer(answers)
 
     def failure(self, error: BaseException) -> CandidateError:
-        """What the candidate raised, as the error of one value."""
+        """Convert an exception of the candidate to the error of one value."""
         failure = failure_of(error)
         if self._raised is not None:
             self._raised(error, failure)
         return failure
 
 
-NOBODY = Told()
+NO_OBSERVER = CallObserver()
 
 
 def check_trusted(candidate: Candidate) -> None:
-    """Raises `ConfigError` where the candidate would run inside the runner and nobody has said that it may."""
+    """Raise `ConfigError` if the candidate would run inside the runner without `trusted: true` in the config."""
     if candidate.call is not None and not candidate.trusted:
         raise ConfigError(
             f"candidate.trusted: {candidate.call} would run inside the runner's process, with its credentials; "
@@ -71,17 +74,17 @@ def check_trusted(candidate: Candidate) -> None:
 
 
 def _imported(candidate: Candidate) -> Callable[..., Any]:
-    """What `candidate.call` names.
+    """Import the callable named by `candidate.call`.
 
-    Raises `ConfigError` where it cannot be imported, is not callable, or is not declared trusted: a process of
-    its own comes with the sandbox, until then running it here must be said out loud.
+    Raises `ConfigError` if it cannot be imported, is not callable, or is not declared trusted: it runs in the
+    runner's own process, so the operator must accept that explicitly.
     """
     if candidate.call is None:
-        raise ShadowstreamBug("a candidate that is a job of its own is watched, not called")
+        raise ShadowstreamBug("an external candidate cannot be called: candidate.call is not set")
     check_trusted(candidate)
     module_name, _, name = candidate.call.partition(":")
     if "" not in sys.path:
-        sys.path.insert(0, "")  # a candidate beside the config, as `python -m` would find it
+        sys.path.insert(0, "")  # finds a candidate next to the config, like `python -m`
     try:
         function = getattr(importlib.import_module(module_name), name)
     except Exception as error:  # importing user code can raise anything
@@ -89,34 +92,39 @@ def _imported(candidate: Candidate) -> Callable[..., Any]:
     if not callable(function):
         raise ConfigError(f"candidate.call: {candidate.call!r} is not callable")
     check_callable(candidate, function)
-    found: Callable[..., Any] = function
-    return found
+    imported: Callable[..., Any] = function
+    return imported
 
 
 def check_callable(candidate: Candidate, function: Any) -> None:
-    """Raises `ConfigError` where each call would fail, or give what nobody awaits."""
+    """Raise `ConfigError` for a function whose calls would all fail, or return an awaitable."""
     refused = refusal(function, 0 if candidate.state != "none" else 1)
     if refused is not None:
         raise ConfigError(f"candidate.call: {candidate.call!r} {refused}")
 
 
-def load(candidate: Candidate, meter: Meter | None = None, told: Told = NOBODY) -> Call:
-    """Import the candidate and return a function from values to outputs or errors, one entry a value, or for the first
-    of them where `told` says that it is enough. `meter` takes the cost of its calls, `told` is told of each value that
-    is asked for and of what the candidate raises.
+def load(candidate: Candidate, meter: Meter | None = None, observer: CallObserver = NO_OBSERVER) -> Call:
+    """Import the candidate and return a function from values to outputs or errors.
 
-    Raises `ConfigError` as `_imported` does.
+    The function returns one entry a value, or only the first entries if `observer` says that it is enough. `meter`
+    measures the cost of the calls. `observer` is notified of each value that the call asks for and of exceptions.
+    Raises `ConfigError` like `_imported`.
     """
     function = _imported(candidate)
-    return _call_batches(function, meter, told) if candidate.takes == "batch" else _call_values(function, meter, told)
+    return (
+        _call_batches(function, meter, observer)
+        if candidate.takes == "batch"
+        else _call_values(function, meter, observer)
+    )
 
 
-def load_stateful(candidate: Candidate, meter: Meter | None = None, told: Told = NOBODY) -> Callable[[], Made]:
-    """Import a candidate with state and return what makes a new object of it, called for each input partition. `meter`
-    takes the cost of all their calls.
+def load_stateful(
+    candidate: Candidate, meter: Meter | None = None, observer: CallObserver = NO_OBSERVER
+) -> Callable[[], Made]:
+    """Import a candidate with state and return a factory of its objects, one for each input partition.
 
-    Raises `ConfigError` as `_imported` does, or where an object cannot be made or lacks what its kind of state asks
-    for; one is made now to see that.
+    `meter` measures the cost of all their calls. Raises `ConfigError` like `_imported`, and if an object cannot be
+    created or lacks a method that `candidate.state` requires; one object is created at once to check this.
     """
     function = _imported(candidate)
 
@@ -125,35 +133,35 @@ def load_stateful(candidate: Candidate, meter: Meter | None = None, told: Told =
             made = function()
         except Exception as error:  # user code can raise anything
             raise ConfigError(
-                f"candidate.call: {candidate.call}() raised {error!r}; under candidate.state: {candidate.state} it is "
-                "a class, made without arguments for each input partition"
+                f"candidate.call: {candidate.call}() raised {error!r}; under candidate.state: {candidate.state} it "
+                "must be a class that can be created without arguments, once for each input partition"
             ) from error
-        asked = ("__call__", "snapshot", "restore") if candidate.state == "snapshot" else ("__call__",)
-        lacking = [name for name in asked if not callable(getattr(made, name, None))]
+        required = ("__call__", "snapshot", "restore") if candidate.state == "snapshot" else ("__call__",)
+        lacking = [name for name in required if not callable(getattr(made, name, None))]
         if lacking:
             raise ConfigError(
                 f"candidate.call: {candidate.call}() gave a {type(made).__name__} without {', '.join(lacking)}; "
-                f"candidate.state: {candidate.state} asks for {', '.join(asked)}"
+                f"candidate.state: {candidate.state} requires {', '.join(required)}"
             )
-        return Made(made, _call_values(made, meter, told))
+        return Made(made, _call_values(made, meter, observer))
 
     make()
     return make
 
 
-def _call_values(function: Callable[[Any], Any], meter: Meter | None, told: Told) -> Call:
-    asked, enough = function if meter is None else meter.of_values(function), told.enough
+def _call_values(function: Callable[[Any], Any], meter: Meter | None, observer: CallObserver) -> Call:
+    measured, enough = function if meter is None else meter.of_values(function), observer.enough
 
     def call(values: Sequence[Any]) -> list[list[Output] | CandidateError]:
         results: list[list[Output] | CandidateError] = []
-        told.answer(results)
+        observer.answer(results)
         for value in values:
             try:
-                results.append(outputs_of(asked(value)))
+                results.append(outputs_of(measured(value)))
             except KeyboardInterrupt:
                 raise
-            except BaseException as error:  # noqa: BLE001 - whatever it raises, sys.exit too, is a value like any other
-                results.append(told.failure(error))
+            except BaseException as error:  # noqa: BLE001 - any exception, sys.exit too, is an observation
+                results.append(observer.failure(error))
             if enough():
                 break
         return results
@@ -161,11 +169,11 @@ def _call_values(function: Callable[[Any], Any], meter: Meter | None, told: Told
     return call
 
 
-def _call_batches(function: Callable[[list[Any]], Any], meter: Meter | None, told: Told) -> Call:
-    asked = function if meter is None else meter.of_batches(function)
+def _call_batches(function: Callable[[list[Any]], Any], meter: Meter | None, observer: CallObserver) -> Call:
+    measured = function if meter is None else meter.of_batches(function)
 
     def once(values: list[Any]) -> list[Any]:
-        returned = asked(values)
+        returned = measured(values)
         if not isinstance(returned, list) or len(returned) != len(values):
             size = len(returned) if isinstance(returned, list) else type(returned).__name__
             raise CandidateError(f"a batch of {len(values)} values must return a list of that length, got {size}")
@@ -176,19 +184,19 @@ def _call_batches(function: Callable[[list[Any]], Any], meter: Meter | None, tol
             return once(list(values))
         except KeyboardInterrupt:
             raise
-        except BaseException:  # noqa: BLE001 - one of them failed: one by one, so that the error names its input
+        except BaseException:  # noqa: BLE001 - ask again one by one, so that the error names its input
             if meter is not None:
                 meter.forget(len(values))
             results: list[Any] = []
-            told.answer(results)
+            observer.answer(results)
             for value in values:
                 try:
                     results += once([value])
                 except KeyboardInterrupt:
                     raise
                 except BaseException as error:  # noqa: BLE001 - as above
-                    results.append(told.failure(error))
-                if told.enough():
+                    results.append(observer.failure(error))
+                if observer.enough():
                     break
             return results
 

@@ -1,7 +1,7 @@
-"""Ask the candidate for a batch of inputs: those that can be decoded, in order.
+"""Calls of the candidate with a batch of inputs: the decodable ones, in order.
 
-A call may end before all of them are answered, where they take long together: what is left is asked for later. Then
-the results are those of the first inputs, up to the first that was not answered.
+A call that takes long may end before all inputs are answered; the rest is asked for later. Then the results are
+those of the first inputs, up to the first unanswered one.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from shadowstream.errors import RecordError
 from shadowstream.records import Batch
 
 Ask = Callable[[Sequence[int], Sequence[Any]], list[Any]]
-"""Offsets and decoded values to answers, of all or of the first of them; of one at least."""
+"""From offsets and decoded values to answers: of all, or of the first of them, but at least one."""
 
 
 def results_of(batch: Batch, decoded: Sequence[Any], ask: Ask) -> list[Any]:
-    """The candidate's answer to each input, a `RecordError` where it cannot be asked."""
+    """The candidate's answer to each input; a `RecordError` for an undecodable input."""
     if RecordError not in set(map(type, decoded)):
         return ask(batch.offsets, decoded)
     good = [i for i, value in enumerate(decoded) if not isinstance(value, RecordError)]

@@ -1,7 +1,8 @@
-"""Copying records of a topic to one of ours by identity, pure: batches in; copies and offsets out.
+"""Copying of a topic's records to one of shadowstream's topics by identity. Pure: batches in; copies and offsets out.
 
-A copy has everything of its original, and a header that says where that lies: pair ids are production's own
-coordinates wherever a record was read. Offsets are committed with the copies in one transaction.
+A copy has all parts of its original, and a header with the original's coordinate: pair ids are production's own
+coordinates, independent of the topic from which a record is read. Offsets are committed with the copies in one
+transaction.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from shadowstream.ahead import Ahead
 from shadowstream.config import HOUR_MS
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Place, Side, Write, pack_origin
-from shadowstream.runner.identity_partitioner import Homes
+from shadowstream.runner.identity_partitioner import IdentityPartitioner
 
 METADATA = "copy2"
-"""Version of what a commit of a copied place means: every record below its offset has been copied. After a colon
-follows the greatest event time (ms) of these, -1 for none: readers of the copies need it,
-see `joiner.completeness.copied_time`."""
+"""The version of a copied partition's commit metadata. All records below its offset have been copied. After a colon
+follows the greatest event time (ms) of these records, -1 for none; readers of the copies need it, see
+`joiner.completeness.copied_time`."""
 
 
 def copied_to_ms(metadata: str) -> int | None:
-    """Greatest event time of what a commit says has been copied, ms; None where there was no record.
+    """The greatest event time (ms) of the copied records of a commit; None if there are none.
 
-    Raises `ConfigError` for a commit that we did not write.
+    Raises `ConfigError` for metadata of a foreign commit.
 
     >>> copied_to_ms("copy2:1370000000000"), copied_to_ms("copy2:-1")
     (1370000000000, None)
@@ -33,14 +34,14 @@ def copied_to_ms(metadata: str) -> int | None:
     version, _, text = metadata.partition(":")
     if version != METADATA or not text.removeprefix("-").isdigit():
         raise ConfigError(
-            f"commit metadata {metadata[:20]!r} of a copied topic is of an unknown form: did something else commit to "
-            "our group?"
+            f"commit metadata {metadata[:20]!r} of a copied topic is of an unknown form: did another program commit "
+            "to this group?"
         )
     return int(text) if int(text) >= 0 else None
 
 
 class Route(NamedTuple):
-    """Where copies of a topic go: to this topic of ours with so many partitions, as records of a side."""
+    """The target of a topic's copies: a topic of shadowstream, its partition count, and the side of the records."""
 
     topic: str
     partitions: int
@@ -49,8 +50,10 @@ class Route(NamedTuple):
 
 @dataclass(slots=True)
 class Copied:
-    """How far a place has been copied, and the greatest event time of that; `committed` is -1 until that has been
-    committed once."""
+    """The progress of a copied partition, and the greatest event time of its copied records.
+
+    `committed` is -1 until the first commit.
+    """
 
     position: int
     committed: int
@@ -59,47 +62,49 @@ class Copied:
 
 @dataclass(slots=True)
 class CopyStep:
-    """State of all assigned places that are copied; `routes` by the topic that is read."""
+    """The state of all assigned partitions that are copied; `routes` by source topic."""
 
-    homes: Homes
+    partitioner: IdentityPartitioner
     routes: Mapping[str, Route]
     places: dict[Place, Copied] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
     ahead: Ahead = field(default_factory=lambda: Ahead(HOUR_MS))
 
     def assign(self, place: Place, position: int, metadata: str | None) -> None:
-        """Take a place from `position` on; `metadata` is that of its commit, None where there is none.
+        """Start a partition at `position`; `metadata` is that of its commit, None without a commit.
 
-        Raises `ConfigError` for a commit that we did not write.
+        Raises `ConfigError` for metadata of a foreign commit.
         """
         time_ms = None if metadata is None else copied_to_ms(metadata)
-        # A place without a commit gets one even if nothing is there to copy: later, none means that it was lost.
+        # A partition without a commit gets one even if it is empty: later, a missing commit means that it was lost.
         self.places[place] = Copied(position, -1 if metadata is None else position, -1 if time_ms is None else time_ms)
 
     def drop(self) -> None:
-        """Forget everything: state comes back from what is committed only."""
+        """Forget everything: only committed state is restored."""
         self.places.clear()
         self.writes.clear()
 
     def copy(self, batch: Batch, now_ms: int) -> None:
-        """Copy a batch; the copies gather in `writes`. Records dated ahead say nothing of how far it is."""
+        """Copy a batch into `writes`. Records with a time in the future do not move the event time."""
         state, place = self.places[batch.place], batch.place
         if batch.offsets[0] < state.position:
             raise ShadowstreamBug(f"{place}: offset {batch.offsets[0]} read again at {state.position}")
         route = self.routes[place.topic]
-        homes = self.homes.of_copies(route.side, batch, route.partitions)
-        for i, home in enumerate(homes):
+        partitions = self.partitioner.of_copies(route.side, batch, route.partitions)
+        for i, partition in enumerate(partitions):
             offset = batch.offsets[i]
-            # Ours last: of several headers of one name the last one counts.
+            # The origin header comes last: among several headers of one name, the last counts.
             headers = [*(batch.headers[i] or ()), (ORIGIN_HEADER, pack_origin(place.partition, offset))]
-            self.writes.append(Write(route.topic, home, batch.keys[i], batch.values[i], batch.times_ms[i], headers))
+            self.writes.append(
+                Write(route.topic, partition, batch.keys[i], batch.values[i], batch.times_ms[i], headers)
+            )
         state.position = batch.offsets[-1] + 1
         newest_ms = self.ahead.newest(batch.times_ms, now_ms)
         if newest_ms is not None:
             state.time_ms = max(state.time_ms, newest_ms)
 
     def end(self, place: Place, offset: int) -> None:
-        """The place was read to `offset`, control records included."""
+        """The partition was read to `offset`, control records included."""
         state = self.places[place]
         state.position = max(state.position, offset)
 
@@ -119,5 +124,5 @@ class CopyStep:
         self.writes.clear()
 
     def reached(self, ends: Mapping[Place, int]) -> bool:
-        """Whether the copying of our places has been committed to these ends."""
+        """Whether the copies of all assigned partitions are committed up to these ends."""
         return all(state.committed >= ends[place] for place, state in self.places.items())

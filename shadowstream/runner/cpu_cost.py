@@ -1,12 +1,13 @@
-"""What the candidate costs: the CPU time of each call, by a clock that is handed in, counted by event-time window.
+"""CPU cost of the candidate: the CPU time of each call, by an injected clock, counted by event-time window.
 
-A criterion on cost asks for a share of inputs, so two integers a window are all that is kept: how many inputs were
-measured, and how many of these took more than the threshold. They travel in the range marks, as the inputs do.
+A cost criterion needs only the share of costly inputs. So each window keeps two integers: the number of measured
+inputs, and how many of these exceeded the threshold. The range marks carry them, as they do the inputs.
 
-Measured are the inputs that the candidate answered, silence included: what it raised on is judged by the criterion
-error. A batch's time is shared out evenly among its inputs; of one that fails, the calls that follow value by value
-count. With `time.thread_time_ns` as the clock, threads and processes that the candidate starts are not seen: the
-process's clock would see them, and our own client's threads with them.
+The meter counts the inputs that the candidate answered, silent ones included; an input on which it raised is judged
+by the criterion error. The time of a batch is divided evenly among its inputs. For a failed batch, the following
+calls with single values count instead. With `time.thread_time_ns` as the clock, threads and processes that the
+candidate starts are not measured: a process-wide clock would include them, but also the threads of shadowstream's
+Kafka client.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from shadowstream.config import Config
 from shadowstream.errors import CandidateError, RecordError
 
 Costs = dict[int, list[int]]
-"""By start of the window: inputs measured, and those over the threshold."""
+"""By start of the window: the number of measured inputs, and of those over the threshold."""
 
 
 class Meter:
-    """Takes the CPU time of calls. `clock`: CPU time, ns; `over_ns`: what a costly input takes more than.
+    """Measures the CPU time of calls. `clock`: CPU time, ns; `over_ns`: a costly input takes more than this.
 
     >>> ticks, costs = iter([0, 7, 10, 12]), {}
     >>> meter = Meter(lambda: next(ticks), 5)
@@ -38,7 +39,7 @@ class Meter:
         self._ns: list[int] = []
 
     def of_values(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """The function of one value, measured: one entry a call, whatever comes of it."""
+        """Wrap a function of one value: one entry a call, with any result."""
 
         def measured(value: Any) -> Any:
             began = self._clock()
@@ -50,7 +51,7 @@ class Meter:
         return measured
 
     def of_batches(self, function: Callable[[list[Any]], Any]) -> Callable[[list[Any]], Any]:
-        """The function of a list, measured: one entry a value, each an equal share."""
+        """Wrap a function of a list: one entry a value, each an equal share."""
 
         def measured(values: list[Any]) -> Any:
             n = len(values)
@@ -63,16 +64,18 @@ class Meter:
         return measured
 
     def forget(self, entries: int) -> None:
-        """Take back the last entries: their values are asked for again."""
+        """Remove the last entries: their values will be asked for again."""
         del self._ns[len(self._ns) - entries :]
 
     def drop(self) -> None:
-        """Forget what has not been counted."""
+        """Forget the entries that have not been counted."""
         self._ns.clear()
 
     def count(self, costs: Costs, times_ms: Sequence[int], results: Sequence[Any], window_ms: int) -> None:
-        """Enter the calls since the last time into `costs`. `results`: what came of each input, a `RecordError` where
-        the candidate was not asked."""
+        """Count the calls since the last time into `costs`.
+
+        `results`: the result of each input, a `RecordError` if the candidate was not asked.
+        """
         asked = [i for i, result in enumerate(results) if not isinstance(result, RecordError) and _was_asked(result)]
         for i, ns in zip(asked, self._ns, strict=True):
             if not isinstance(results[i], CandidateError):
@@ -89,11 +92,11 @@ class Meter:
 
 
 def _was_asked(result: Any) -> bool:
-    """Whether the candidate was asked for it, and not left out as one that had ended a process."""
+    """Whether the candidate was asked for the input, and not skipped because it had ended a process."""
     return not isinstance(result, CandidateError) or result.absence == "error"
 
 
 def meter_of(config: Config, clock: Callable[[], int]) -> Meter | None:
-    """The meter that the criteria ask for; None where nobody judges what the candidate costs."""
-    wanted = next((one.over_ns for one in config.judge.criteria if one.over_ns is not None), None)
-    return None if wanted is None else Meter(clock, wanted)
+    """The meter for the cost criterion; None without such a criterion."""
+    over_ns = next((criterion.over_ns for criterion in config.judge.criteria if criterion.over_ns is not None), None)
+    return None if over_ns is None else Meter(clock, over_ns)

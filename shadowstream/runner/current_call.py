@@ -1,6 +1,7 @@
-"""Which input the candidate works on now, kept so that a second thread can look at it and the hot path pays nothing.
+"""The input that the candidate currently works on, readable by a second thread at no cost to the hot path.
 
-The list that a loop over values fills says by its length which value is asked, so nothing is counted for each value.
+A loop over values fills a list; the list's length is the index of the current value. So nothing is counted for each
+value.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ def never() -> bool:
 
 
 class Asked(NamedTuple):
-    """Inputs that one call of the candidate works on: one, or those of a batch. `serial`: another for each call."""
+    """The inputs of one call of the candidate: one, or those of a batch. `serial` differs for each call."""
 
     serial: tuple[int, int]
     place: Place
@@ -30,7 +31,7 @@ class Asked(NamedTuple):
 
 
 class Calls:
-    """The call that goes on, if one does.
+    """The current call, if there is one.
 
     >>> calls, answers = Calls(), []
     >>> calls.begin(Place("in", 0), [5, 7, 9]); calls.part(1, 2); calls.answer(answers); answers.append("first")
@@ -40,36 +41,39 @@ class Calls:
     """
 
     def __init__(self) -> None:
-        self._at: tuple[Place, Sequence[int]] | None = None
+        self._inputs: tuple[Place, Sequence[int]] | None = None
         self._part: tuple[int, int] = (0, 0)
         self._answers: Sequence[Any] | None = None
         self._serial = 0
 
     def begin(self, place: Place, offsets: Sequence[int]) -> None:
-        """The candidate is asked for these inputs, all of them at once unless `part` and `answer` say otherwise."""
+        """The candidate is asked for these inputs, all at once unless `part` or `answer` is called."""
         self._serial += 1
         self._part, self._answers = (0, len(offsets)), None
-        self._at = place, offsets
+        self._inputs = place, offsets
 
     def part(self, begin: int, length: int) -> None:
-        """Now for so many of them, from the one at `begin` on."""
+        """The call now covers `length` of the inputs, from index `begin` on."""
         self._serial += 1
         self._answers, self._part = None, (begin, length)
 
     def answer(self, answers: Sequence[Any]) -> None:
-        """From now on one by one: the next is the one that `answers` lacks."""
+        """From now on the inputs are asked for one by one: the next is the first without an entry in `answers`."""
         self._answers = answers
 
     def end(self) -> None:
         """The candidate has answered."""
-        self._at = None
+        self._inputs = None
 
     def now(self) -> Asked | None:
-        """What the candidate works on; None between two calls. For another thread: it is a guess until it lasts."""
-        at, (begin, length), answers, serial = self._at, self._part, self._answers, self._serial
-        if at is None:
+        """The inputs that the candidate works on; None between two calls.
+
+        Called by another thread, so a single reading is a guess: only an unchanged repeated reading is reliable.
+        """
+        inputs, (begin, length), answers, serial = self._inputs, self._part, self._answers, self._serial
+        if inputs is None:
             return None
-        place, offsets = at
+        place, offsets = inputs
         if answers is None:
             asked, n = offsets[begin : begin + length], -1
         else:

@@ -1,7 +1,7 @@
-"""Batches of which every input has just one output, which most candidates give: written as columns.
+"""Batches in which every input has exactly one output, the common case: written as columns.
 
-Whatever is not so (no output or several, an error, keys of their own, headers carried on, a repartition topic) is ended
-input by input, in `step`.
+All other inputs (no output or several, an error, own keys, carried headers, a repartition topic) are handled one by
+one, in `step`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _write = partial(tuple.__new__, Write)  # a third of the cost of calling the cla
 
 
 class Route(NamedTuple):
-    """Where the outputs go: our topic, how its partitions are chosen, and how many there are."""
+    """The target of the outputs: shadowstream's topic, its kind of partitioner, and its partition count."""
 
     topic: str
     kind: str
@@ -38,19 +38,22 @@ def partitions_of(route: Route, batch: Batch) -> list[int]:
     return [partition_for(route.kind, key, batch.place.partition, route.partitions) for key in batch.keys]
 
 
-def sizes_fit(batch: Batch, values: Sequence[bytes], most: int) -> bool:
-    """Whether surely no output, its key included, has more than `most` bytes."""
+def sizes_fit(batch: Batch, values: Sequence[bytes], bytes_max: int) -> bool:
+    """Whether surely no output, key included, is larger than `bytes_max`."""
     keys = max((len(key) for key in batch.keys if key is not None), default=0)
-    return max(map(len, values)) + keys <= most
+    return max(map(len, values)) + keys <= bytes_max
 
 
 def writes_of(
     batch: Batch, values: Sequence[bytes], route: Route, partitions: Sequence[int], header: tuple[str, int, int]
 ) -> list[Write]:
-    """The outputs of a batch, each stamped with its input's time, so that both sides of a pair fall into the same
-    event-time window. `header`: the revision, the input topic's index and the time of emission, ms."""
+    """The outputs of a batch. Each gets its input's time, so that both sides of a pair fall into the same event-time
+    window.
+
+    `header`: the revision, the input topic's index and the time of emission, ms.
+    """
     revision, index, now_ms = header
     packed = pack_many(revision, (index, batch.place.partition), batch.offsets, batch.times_ms, now_ms)
-    headers = [[(PACKED_HEADER, one)] for one in packed]
+    headers = [[(PACKED_HEADER, content)] for content in packed]
     columns = zip(repeat(route.topic), partitions, batch.keys, values, batch.times_ms, headers)
     return list(map(_write, columns))

@@ -1,7 +1,7 @@
-"""The partition of a record by its identity, where production's partitioner is not known; pure.
+"""Partitioner by identity, for an unknown partitioner of production. Pure.
 
-Production's copy and the candidate's output get the same one: for ``coordinate`` their input's partition, else the
-murmur2 hash of the id. A record without an id keeps its partition number and ends there as unpairable.
+Production's copy and the candidate's output get the same partition: for ``coordinate`` the input's partition, else
+the murmur2 hash of the id. A record without an id keeps its partition number and gets the outcome unpairable there.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from shadowstream.records import Batch, Headers, Place, Side
 from shadowstream.runner.partitioner import partition_for
 
 DecodeMany = Callable[[Sequence["bytes | None"]], Sequence[Any]]
-"""Values to decoded values; an undecodable one is a `RecordError` in its place."""
+"""Decodes values; an undecodable value gives its `RecordError`."""
 
 
-class Homes:
+class IdentityPartitioner:
     """Partitions by identity under a config."""
 
     def __init__(self, config: Config, decode: DecodeMany) -> None:
@@ -28,18 +28,20 @@ class Homes:
         self._by_value = config.identity.kind == "id" and config.identity.header is None
 
     def of_copies(self, side: Side, batch: Batch, partitions: int) -> list[int]:
-        """Partition of each record of a side's own topic."""
+        """The partition of each record of a side's own topic."""
         own = batch.place.partition % partitions
         packed = [self._identity.packed(headers) for headers in batch.headers]
         coordinates = self._identity.coordinates(side, batch, packed)
         if self._kind == "coordinate":
-            return [own if at is None else at.partition % partitions for at in coordinates or ()]
-        return [self._of(one, own, partitions) for one in self._identity.ids(side, batch, coordinates)]
+            return [
+                own if coordinate is None else coordinate.partition % partitions for coordinate in coordinates or ()
+            ]
+        return [self._of(id_, own, partitions) for id_ in self._identity.ids(side, batch, coordinates)]
 
     def of_output(
         self, key: bytes | None, value: bytes | None, headers: Headers, input_partition: int, partitions: int
     ) -> int:
-        """Partition of an output of the candidate."""
+        """The partition of an output of the candidate."""
         own = input_partition % partitions
         if self._kind == "coordinate":
             return own
@@ -47,13 +49,13 @@ class Homes:
             return self._of(key, own, partitions)
         if not self._by_value:
             return self._of(header(headers, self._header or ""), own, partitions)
-        # Read as the joiner will read it, so that both see the same id.
-        (found,) = self._identity.ids(Side.SHADOW, _alone(value), None)
-        return self._of(found, own, partitions)
+        # Decode like the joiner, so that both see the same id.
+        (id_,) = self._identity.ids(Side.SHADOW, _single_record(value), None)
+        return self._of(id_, own, partitions)
 
-    def _of(self, one: object, own: int, partitions: int) -> int:
-        return partition_for("murmur2", one, own, partitions) if isinstance(one, bytes) else own
+    def _of(self, id_: object, own: int, partitions: int) -> int:
+        return partition_for("murmur2", id_, own, partitions) if isinstance(id_, bytes) else own
 
 
-def _alone(value: bytes | None) -> Batch:
+def _single_record(value: bytes | None) -> Batch:
     return Batch(Place("", 0), [0], [0], [None], [value])

@@ -1,4 +1,4 @@
-"""What a candidate returns for one input, as values."""
+"""Outputs of a candidate for one input, as values."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from shadowstream.errors import CandidateError
 
 Call = Callable[[Sequence[Any]], "list[Any]"]
-"""Values to outputs (a list of `Output`) or a `CandidateError`, one entry a value; an entry of a type in `BARE` is the
-value of one output with the input's key."""
+"""From values to outputs (a list of `Output`) or a `CandidateError`, one entry a value. An entry of a type in `BARE`
+is the value of one output with the input's key."""
 BARE = frozenset((dict, bytes, str, int, float, bool))
 
 
@@ -18,7 +18,7 @@ BARE = frozenset((dict, bytes, str, int, float, bool))
 class Output:
     """One output of a candidate; `key` None keeps the input's key, `drop_key` writes a null key.
 
-    `topic` is one of production's output topics; it can be left out where there is only one.
+    `topic` is one of production's output topics; it is optional if there is only one.
     """
 
     value: Any
@@ -28,15 +28,14 @@ class Output:
 
 
 def outputs_of_each(returned: list[Any]) -> list[Any]:
-    """As `outputs_of`, of what was returned for each of many inputs; values in `BARE`, if there are no others, as they
-    are."""
+    """Convert the return value of each input like `outputs_of`; if all are in `BARE`, return them unchanged."""
     if BARE.issuperset(map(type, returned)):
         return returned
-    return [outputs_of(one) for one in returned]
+    return [outputs_of(value) for value in returned]
 
 
 def outputs_of(returned: Any) -> list[Output]:
-    """What a candidate returned for one input, as a list of outputs; raises `CandidateError` for an odd key or topic.
+    """Convert a candidate's return value to a list of outputs; raise `CandidateError` for a wrong key or topic.
 
     >>> [o.value for o in outputs_of([1, Output(2)])]
     [1, 2]
@@ -46,17 +45,17 @@ def outputs_of(returned: Any) -> list[Output]:
     if returned is None:
         return []
     many = returned if isinstance(returned, list) else [returned]
-    outputs = [one if isinstance(one, Output) else Output(one) for one in many]
-    for one in outputs:
-        if not isinstance(one.key, bytes | None):
-            raise CandidateError(f"an output's key is bytes or None, not {type(one.key).__name__}")
-        if not isinstance(one.topic, str | None):
-            raise CandidateError(f"an output's topic is str or None, not {type(one.topic).__name__}")
+    outputs = [output if isinstance(output, Output) else Output(output) for output in many]
+    for output in outputs:
+        if not isinstance(output.key, bytes | None):
+            raise CandidateError(f"an output's key is bytes or None, not {type(output.key).__name__}")
+        if not isinstance(output.topic, str | None):
+            raise CandidateError(f"an output's topic is str or None, not {type(output.topic).__name__}")
     return outputs
 
 
 def key_of(output: Output, input_key: bytes | None) -> bytes | None:
-    """The key that an output is written with.
+    """The key with which an output is written.
 
     >>> key_of(Output(1), b"k"), key_of(Output(1, b"own"), b"k"), key_of(Output(1, drop_key=True), b"k")
     (b'k', b'own', None)

@@ -1,7 +1,7 @@
-"""Which partition a key goes to, as production's client would choose it.
+"""Partition of a key, as production's client computes it.
 
-Java's default is murmur2, librdkafka's is CRC32; a candidate output must lie where production's lies, so the
-partition is computed here and written explicitly.
+Java's default is murmur2, librdkafka's is CRC32. A candidate's output must be in the same partition as production's,
+so the runner computes the partition and writes to it explicitly.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The runner's step, pure: a batch of inputs in; candidate outputs, marks and offsets out.
+"""The runner's step. Pure: a batch of inputs in; candidate outputs, marks and offsets out.
 
-Every input ends in exactly one of three: with output, silent (the candidate returned nothing), or absent with a
-reason. Silence in the warm-up of a candidate's state is an absence too, so that nobody is said to be missing for it.
-``read`` is counted apart from these, so that the first ledger compares two paths.
+Every input gets exactly one of three results: with output, silent (the candidate returned nothing), or absent with a
+reason. Silence during the warm-up of a candidate's state is an absence too, so that no output counts as missing for
+it. ``read`` is counted separately, so that the first ledger compares two paths.
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ from shadowstream.runner.absences import Reason, Texts, add_absence, reason_of
 from shadowstream.runner.candidate_attempts import Attempts
 from shadowstream.runner.candidate_state import Stateful
 from shadowstream.runner.cpu_cost import Costs, Meter
-from shadowstream.runner.identity_partitioner import Homes
+from shadowstream.runner.identity_partitioner import IdentityPartitioner
 from shadowstream.runner.outputs import BARE, Call, Output, key_of
 from shadowstream.runner.partitioner import partition_for
 from shadowstream.runner.partitioner_detection import REPARTITION
 
 
 class DecodesMany(Protocol):
-    """Decodes values; an undecodable one is a `RecordError` in its place."""
+    """Decodes values; an undecodable value gives its `RecordError`."""
 
     def decode_many(self, values: Sequence[bytes | None], headers: Sequence[Headers] = ()) -> list[Any]: ...
 
     def of(self, topic: str) -> DecodesMany:
-        """The same for one topic, as the config says that it is written."""
+        """The decoder of one topic, in its configured format."""
         ...
 
 
 class Encodes(Protocol):
-    """Encodes an output value; raises `CandidateError` where it does not fit its schema."""
+    """Encodes an output value; raises `CandidateError` if it does not fit its schema."""
 
     def encode(self, value: Any) -> bytes | None: ...
 
     def encode_many(self, values: Sequence[Any]) -> list[bytes] | None:
-        """As `encode`, of each; None where each is to be asked for alone."""
+        """Encode each value as `encode` does; None if the caller must encode them individually."""
         ...
 
 
 @dataclass(slots=True)
-class Progress:
-    """One input partition: how far it is, and what has happened since the last commit."""
+class InputProgress:
+    """One input partition: its position, and the results since the last commit."""
 
     position: int
     committed: int
@@ -65,17 +65,17 @@ class Progress:
     texts: Texts = field(default_factory=Texts)
     windows: dict[int, list[int]] = field(default_factory=dict)
     costs: Costs = field(default_factory=dict)
-    said: int = -1
-    """Up to here done marks have said it."""
+    announced: int = -1
+    """The position in the last done mark."""
 
     @property
     def ended(self) -> bool:
-        """A bounded input whose end has been committed."""
+        """Whether the end of a bounded input has been committed."""
         return 0 <= self.bound <= self.committed
 
 
 class Encoded(NamedTuple):
-    """An output that can be written: to which of production's topics it belongs, its key and its bytes."""
+    """An output ready to be written: its production topic, its key and its bytes."""
 
     topic: str
     key: bytes | None
@@ -84,12 +84,12 @@ class Encoded(NamedTuple):
 
 @dataclass(slots=True)
 class RunnerStep:
-    """State of all assigned input partitions.
+    """The state of all assigned input partitions.
 
-    By production output topic: `encoders`, `partitions` (its partition count) and `kinds` (how its partitions are
-    chosen: input, murmur2, crc32 or repartition; left out, as the config says). `clock` tells the time (ms since the
-    epoch) once the candidate has returned, for its latency; without it outputs bear the time of their batch. `meter`
-    is the one that `call` was loaded with. `attempts` asks in its place, where inputs may end the process.
+    By production output topic: `encoders`, `partitions` (its partition count) and `kinds` (its partitioner: input,
+    murmur2, crc32 or repartition; by default, as in the config). `clock` gives the time (ms since the epoch) after
+    the candidate has returned, for its latency; without it outputs get the time of their batch. `meter` is the one
+    that `call` was loaded with. `attempts`, if given, makes the calls, for candidates that may end the process.
     """
 
     config: Config
@@ -102,14 +102,14 @@ class RunnerStep:
     clock: Callable[[], int] | None = None
     meter: Meter | None = None
     attempts: Attempts | None = None
-    inputs: dict[Place, Progress] = field(default_factory=dict)
+    inputs: dict[Place, InputProgress] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
     records: int = 0
     ended: Counter[str] = field(default_factory=Counter)
     _ahead: Ahead = field(init=False)
     _out: dict[str, str] = field(init=False)
     _only: str | None = field(init=False)
-    _homes: Homes = field(init=False)
+    _partitioner: IdentityPartitioner = field(init=False)
     _redactor: Redactor = field(init=False)
     _carried: tuple[str, ...] = field(init=False)
 
@@ -117,28 +117,27 @@ class RunnerStep:
         outputs, identity = self.config.production.outputs, self.config.identity
         self.kinds = {topic: self.kinds.get(topic, self.config.candidate.partitioner) for topic in outputs}
         if "auto" in self.kinds.values():
-            raise ShadowstreamBug(f"the partitioner is to be found before the runner's step is made: {self.kinds}")
+            raise ShadowstreamBug(f"the partitioner must be detected before the runner's step is created: {self.kinds}")
         self._out = {topic: self.config.plan.out(topic) for topic in outputs}
         self._only = outputs[0] if len(outputs) == 1 else None
         self._redactor = Redactor(self.config.compare.redact)
-        self._homes = Homes(self.config, self.decoder.decode_many)
+        self._partitioner = IdentityPartitioner(self.config, self.decoder.decode_many)
         self._ahead = Ahead(self.config.future_ms_max)
         ids = [identity.header] if identity.kind == "id" and identity.header else []
-        sliced = [one.header for one in self.config.compare.dimensions if one.header]
+        sliced = [dimension.header for dimension in self.config.compare.dimensions if dimension.header]
         self._carried = tuple(dict.fromkeys([*ids, *sliced]))
 
     def wants_headers(self) -> bool:
-        """Whether inputs must come with their headers: where outputs carry on some of them (id, dimensions)
-        or they name schemas."""
+        """Whether inputs need their headers: outputs carry some of them (id, dimensions), or they name schemas."""
         formats = self.config.schemas.formats
         return bool(self._carried) or any(formats[topic].header for topic in self.config.inputs if topic in formats)
 
     def assign(self, place: Place, position: int, counters: marks.Counters, bound: int) -> None:
-        """Take an input partition from `position` on; `bound` is -1 where the run is unbounded."""
-        self.inputs[place] = Progress(position, position, counters, bound)
+        """Start an input partition at `position`; `bound` is -1 for an unbounded run."""
+        self.inputs[place] = InputProgress(position, position, counters, bound)
 
     def drop(self) -> None:
-        """Forget everything: state comes back from what is committed only."""
+        """Forget everything: only committed state is restored."""
         self.inputs.clear()
         if isinstance(self.call, Stateful):
             self.call.drop()
@@ -151,8 +150,10 @@ class RunnerStep:
         self.records = 0
 
     def step(self, batch: Batch, now_ms: int) -> int:
-        """Run the candidate on a batch; what it wants written gathers in `writes`. Returns how many of the records are
-        done: the first of them, where they take long together."""
+        """Run the candidate on a batch and collect its records in `writes`.
+
+        Returns the number of completed records: fewer than all if they take long together.
+        """
         state, whole_batch = self.inputs[batch.place], len(batch)
         crossed = 0 <= state.bound <= batch.offsets[-1]
         if crossed:
@@ -164,11 +165,11 @@ class RunnerStep:
             state.position = max(state.position, state.bound)
         return whole_batch
 
-    def _run(self, state: Progress, batch: Batch, now_ms: int) -> int:
+    def _run(self, state: InputProgress, batch: Batch, now_ms: int) -> int:
         if batch.offsets[0] < state.position:
             raise ShadowstreamBug(f"{batch.place}: offset {batch.offsets[0]} read again at {state.position}")
         if batch.lost is not None:
-            # No time of its own, so it moves none.
+            # Lost records have no time of their own, so they move no clock.
             batch = replace(batch, times_ms=[now_ms if state.floor_ms is None else state.floor_ms] * len(batch))
         results, warm = self._results(batch), 0
         if len(results) < len(batch):
@@ -188,7 +189,7 @@ class RunnerStep:
         return len(batch)
 
     def _results(self, batch: Batch) -> list[Any]:
-        """What the candidate says to each input, a `RecordError` where it cannot be asked."""
+        """The candidate's answer to each input; a `RecordError` if it cannot be asked."""
         if batch.lost is not None:
             return [RecordError(batch.lost, reason="bounds") for _ in batch.offsets]
         decoded = self.decoder.of(batch.place.topic).decode_many(batch.values, batch.headers)
@@ -198,8 +199,8 @@ class RunnerStep:
         call = partial(self.call.call, place) if isinstance(self.call, Stateful) else self.call
         return call(values) if self.attempts is None else self.attempts.call(place, offsets, values, call)
 
-    def _end_whole(self, state: Progress, batch: Batch, results: list[Any], now_ms: int) -> bool:
-        """End all inputs of a batch at once; whether that could be done (`whole`)."""
+    def _end_whole(self, state: InputProgress, batch: Batch, results: list[Any], now_ms: int) -> bool:
+        """Complete all inputs of a batch at once; False if that is impossible (`fast_path`)."""
         topic = self._only
         if topic is None or self._carried or self.kinds[topic] == REPARTITION or not fast_path.is_whole(results):
             return False
@@ -217,8 +218,8 @@ class RunnerStep:
             state.counters.written[f"{topic}/{partition}"] += n
         return True
 
-    def _count_read(self, state: Progress, times_ms: Sequence[int], now_ms: int) -> None:
-        # As in the joiner: one that is dated ahead would stand in the marks' floor for ever.
+    def _count_read(self, state: InputProgress, times_ms: Sequence[int], now_ms: int) -> None:
+        # As in the joiner: a time in the future would remain in the marks' floor forever.
         newest_ms = self._ahead.newest(times_ms, now_ms)
         if newest_ms is not None:
             state.floor_ms = newest_ms if state.floor_ms is None else max(state.floor_ms, newest_ms)
@@ -232,16 +233,10 @@ class RunnerStep:
         reached = offset if state.bound < 0 else min(offset, state.bound)
         state.position = max(state.position, reached)
 
-    def _end(
-        self,
-        state: Progress,
-        batch: Batch,
-        i: int,
-        result: Any,
-        at: tuple[int, bool],
-    ) -> None:
-        """End input `i` of the batch in exactly one class; `at` is the present time and whether this is warm-up."""
-        time_ms, (now_ms, warm) = batch.times_ms[i], at
+    def _end(self, state: InputProgress, batch: Batch, i: int, result: Any, clock: tuple[int, bool]) -> None:
+        """Complete input `i` of the batch in exactly one class; `clock` holds the current time and whether this is
+        warm-up."""
+        time_ms, (now_ms, warm) = batch.times_ms[i], clock
         self._count_read(state, (time_ms,), now_ms)
         if type(result) in BARE:
             result = [Output(result)]
@@ -257,7 +252,7 @@ class RunnerStep:
                 self.ended["with_output" if encoded else "silent"] += 1
                 state.counters.with_output += bool(encoded)
                 state.counters.silent += not encoded
-                self._write_outputs(state, batch, i, encoded, at)
+                self._write_outputs(state, batch, i, encoded, clock)
                 return
         absence = "undecodable" if isinstance(result, RecordError) else result.absence
         window = state.windows[time_ms - time_ms % self.config.judge.window_ms]
@@ -270,20 +265,22 @@ class RunnerStep:
         topic = self._only if output.topic is None else output.topic
         if topic not in self._out:
             known = ", ".join(self._out)
-            said = "names no topic and there are several" if topic is None else f"names topic {topic!r}"
-            raise CandidateError(f"an output {said}; give one of production.outputs: Output(..., topic=...) of {known}")
+            problem = "names no topic and there are several" if topic is None else f"names topic {topic!r}"
+            raise CandidateError(
+                f"an output {problem}; give one of production.outputs: Output(..., topic=...) of {known}"
+            )
         value = self.encoders[topic].encode(output.value)
         key = key_of(output, input_key)
         # Too large a message would surface only at the commit, and fail it again after each restart.
-        size, most = len(value or b"") + len(key or b""), self.config.limits.value_bytes_max
-        if size > most:
-            raise CandidateError(f"output of {size} bytes, its key included; limits.value_bytes_max is {most}")
+        size, bytes_max = len(value or b"") + len(key or b""), self.config.limits.value_bytes_max
+        if size > bytes_max:
+            raise CandidateError(f"output of {size} bytes, its key included; limits.value_bytes_max is {bytes_max}")
         return Encoded(topic, key, value)
 
     def _write_outputs(
-        self, state: Progress, batch: Batch, i: int, encoded: Sequence[Encoded], at: tuple[int, bool]
+        self, state: InputProgress, batch: Batch, i: int, encoded: Sequence[Encoded], clock: tuple[int, bool]
     ) -> None:
-        place, time_ms, (now_ms, warm) = batch.place, batch.times_ms[i], at
+        place, time_ms, (now_ms, warm) = batch.place, batch.times_ms[i], clock
         index, offset = self.config.inputs.index(place.topic), batch.offsets[i]
         carried = self._carried_on(batch, i)
         ks: dict[str, int] = {}
@@ -292,7 +289,7 @@ class RunnerStep:
             ks[topic] = k + 1
             kind, partitions = self.kinds[topic], self.partitions[topic]
             if kind == REPARTITION:
-                partition = self._homes.of_output(key, value, carried, place.partition, partitions)
+                partition = self._partitioner.of_output(key, value, carried, place.partition, partitions)
             else:
                 partition = partition_for(kind, key, place.partition, partitions)
             coordinate = Coordinate(index, place.partition, offset, k)
@@ -302,11 +299,11 @@ class RunnerStep:
             state.counters.written[f"{topic}/{partition}"] += 1
 
     def _carried_on(self, batch: Batch, i: int) -> list[tuple[str, bytes]]:
-        """The input's correlation id, which an output keeps as production's own does, and its dimensions."""
-        found = ((name, header(batch.headers[i], name)) for name in self._carried if batch.headers)
-        return [(name, content) for name, content in found if content is not None]
+        """The input's correlation id, which an output keeps like production's, and its dimensions."""
+        headers = ((name, header(batch.headers[i], name)) for name in self._carried if batch.headers)
+        return [(name, content) for name, content in headers if content is not None]
 
-    def _count_absent(self, state: Progress, batch: Batch, i: int, reason: Reason) -> None:
+    def _count_absent(self, state: InputProgress, batch: Batch, i: int, reason: Reason) -> None:
         self.ended[reason.absence] += 1
         state.counters.absent[reason.absence] += 1
         why = state.texts.index(reason.text)
@@ -318,11 +315,11 @@ class RunnerStep:
         return dead_letter(self.config, "runner", failed, (type(error).__name__, str(error)), stage)
 
     def dirty(self) -> bool:
-        """Whether a commit would say anything new."""
+        """Whether a commit would contain anything new."""
         return any(state.position > state.committed for state in self.inputs.values())
 
     def prepare(self) -> tuple[list[Write], list[Commit]]:
-        """Everything of one transaction: outputs, range marks, and the offsets with their counters."""
+        """The content of one transaction: outputs, range marks, and the offsets with their counters."""
         writes = list(self.writes)
         commits = []
         for place, state in self.inputs.items():
@@ -342,14 +339,14 @@ class RunnerStep:
                 writes += snapshots
             metadata = marks.to_metadata(self.revision, state.counters, kept)
             overflow = marks.overflow_of(metadata, state.position)
-            # Without transactions the range mark holds the counters, and it alone tells whose count.
+            # Without transactions, the counters are in the range mark, and only the mark identifies valid counters.
             if overflow is not None and self.config.delivery == "exactly_once":
                 writes.append(overflow.write(self.kept_in(place), state.counters, place))
             commits.append(Commit(place, state.position, metadata))
         return writes, commits
 
     def kept_in(self, place: Place) -> Place:
-        """The partition of runner-state of an input partition: the topic has as many as the widest output."""
+        """The runner-state partition of an input partition; the topic has as many as the widest output topic."""
         return Place(self.config.plan.of("runner-state"), place.partition % max(self.partitions.values()))
 
     def committed(self) -> None:
@@ -363,27 +360,29 @@ class RunnerStep:
         self.records = 0
 
     def done_marks(self, ends: dict[Place, int], *, again: bool = True) -> list[Write]:
-        """Done marks of every partition, and end marks where a bounded input is done; unless `again`, done marks only
-        of partitions that have got further: what is done is so below its first ends already.
+        """Done marks of the partitions, and end marks of completed bounded inputs.
 
-        `ends` are the high watermarks of the candidate's output partitions, read after the last commit returned.
-        Call only while nothing is uncommitted: a mark states what is committed.
+        Unless `again`, done marks are only for partitions that have advanced: an unchanged position is already done
+        below its first ends. `ends` are the high watermarks of the candidate's output partitions, read after the
+        last commit returned. Call only while nothing is uncommitted: a mark states what is committed.
         """
         if self.dirty():
-            raise ShadowstreamBug("done marks asked for with uncommitted inputs")
+            raise ShadowstreamBug("done marks requested while inputs are uncommitted")
         topic = self.config.plan.of("progress")
-        at = marks.ends_field(ends)
-        grown = [place for place, state in self.inputs.items() if again or state.position != state.said]
-        writes = [marks.write(topic, self._mark("done", place, ends=at)) for place in grown]
-        for place in grown:
-            self.inputs[place].said = self.inputs[place].position
+        ends_field = marks.ends_field(ends)
+        advanced = [place for place, state in self.inputs.items() if again or state.position != state.announced]
+        writes = [marks.write(topic, self._mark("done", place, ends=ends_field)) for place in advanced]
+        for place in advanced:
+            self.inputs[place].announced = self.inputs[place].position
         writes += [
-            marks.write(topic, self._mark("end", place, ends=at)) for place, state in self.inputs.items() if state.ended
+            marks.write(topic, self._mark("end", place, ends=ends_field))
+            for place, state in self.inputs.items()
+            if state.ended
         ]
         return writes
 
     def finished(self) -> bool:
-        """Every assigned partition is bounded and done (and there is one)."""
+        """Whether at least one partition is assigned, and all are bounded and completed."""
         return bool(self.inputs) and all(state.ended for state in self.inputs.values())
 
     def _mark(self, kind: str, place: Place, **fields: Any) -> dict[str, Any]:

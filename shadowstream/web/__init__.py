@@ -1,1 +1,1 @@
-"""What a role shows over HTTP."""
+"""HTTP endpoints of a role."""

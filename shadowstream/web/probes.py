@@ -1,6 +1,6 @@
 """`/metrics`, `/healthz` and `/readyz` of one role, served beside its loop.
 
-prometheus-client's own WSGI app and threading server do the work; two more paths are all that is ours.
+The work is done by prometheus-client's WSGI app and threading server; this module adds two paths.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = get_logger("probes")
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: probes come every few seconds."""
+        """Log nothing: probes come every few seconds."""
 
 
 class _V6(ThreadingWSGIServer):
@@ -31,7 +31,7 @@ class _V6(ThreadingWSGIServer):
 
 
 def split(listen: str) -> tuple[str, int]:
-    """HOST:PORT as host and port; raises `ConfigError` for another form.
+    """Split HOST:PORT into host and port; raise `ConfigError` for another form.
 
     >>> split("127.0.0.1:9464")
     ('127.0.0.1', 9464)
@@ -43,9 +43,9 @@ def split(listen: str) -> tuple[str, int]:
 
 
 def serve(listen: str, watch: Watch) -> ThreadingWSGIServer:
-    """Serve in a thread of its own; `listen` is HOST:PORT, port 0 takes a free one. `shutdown()` ends it.
+    """Serve in a separate thread; `listen` is HOST:PORT, port 0 chooses a free port. `shutdown()` ends it.
 
-    Raises `ConfigError` where the address cannot be taken.
+    Raises `ConfigError` if the address is unavailable.
     """
     host, port = split(listen)
     try:

@@ -183,7 +183,7 @@ def test_a_path_of_an_older_version_is_valid_and_without_a_schema_any_is(cli: Cl
 @pytest.mark.parametrize(
     ("first", "second", "message"),
     [
-        ("score", "score", "score stands more than once; put everything into one rule"),
+        ("score", "score", "score is named more than once; put everything into one rule"),
         ("score", "$.score", "'$.score' names the path of the rule 'score'; give one rule"),
         ("items.0.p", "items[0].p", "'items[0].p' names the path of the rule 'items.0.p'; give one rule"),
         ("items.*", "items[*]", "'items[*]' names the path of the rule 'items.*'; give one rule"),

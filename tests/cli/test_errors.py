@@ -67,7 +67,7 @@ def test_taking_a_shadow_topic_for_productions_ends_with_1_and_names_it(
     said = cli(*command, path, "--json")
     assert said.code == 1
     assert said.json["error"]["kind"] == "IsolationError"
-    assert said.err.startswith("error: 'shadow.fraud.out.scores' lies under 'shadow.'")
+    assert said.err.startswith("error: 'shadow.fraud.out.scores' is under 'shadow.'")
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,6 @@ def test_both_sides_change_in_mid_stream_and_pairs_are_counted_by_change() -> No
     assert {d.path for one in results for d in one.differences} == {"x"}
     assert results.changed() == {"removed": 70, "promoted": 70, "renamed": 70}
     assert results.changes.keys() == set(range(50, 120))
-    assert [(one.production, one.shadow, one.changes) for one in evolutions.met] == [
+    assert [(pair.production, pair.shadow, pair.changes) for pair in evolutions.new_pairs] == [
         (2, 1, {"removed": ["x"], "promoted": ["n"], "renamed": ["number"]})
     ]

@@ -332,7 +332,7 @@ def test_pairs_are_told_of_by_what_changed_between_their_schemas() -> None:
     evolutions, source = Evolutions(), Registry(one, other)
     raw = framed(1, body(one, value)), framed(2, body(other, value | {"u": 1.0}))
     results = compare_pairs([raw[0]], [raw[1]], Decoder(source), Decoder(source), RuleSet(), evolutions=evolutions)
-    assert evolutions.met[0].changes == {"promoted": ["u"], "retyped": ["o"], "logical": ["t"]}
+    assert evolutions.new_pairs[0].changes == {"promoted": ["u"], "retyped": ["o"], "logical": ["t"]}
     assert results.changed() == {"promoted": 1, "retyped": 1, "logical": 1}
 
 

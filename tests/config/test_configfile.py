@@ -87,7 +87,7 @@ def test_a_missing_key_inside_another_is_named_in_its_line(write: Write) -> None
         ("identity: {kind: id}", "identity.kind", "id needs either header or path"),
         ("identity: {kind: id, header: h, path: p}", "identity.kind", "id needs either header or path"),
         ("identity: {kind: occurrence, outputs: many}", "identity.outputs", "many needs an id of the input"),
-        ("twin: {topic: scores}", "", "a topic stands in more than one place"),
+        ("twin: {topic: scores}", "", "a topic is named more than once"),
         (
             "twin: {topic: again}\nidentity: {kind: occurrence}",
             "",
@@ -105,7 +105,7 @@ def test_a_missing_key_inside_another_is_named_in_its_line(write: Write) -> None
         ),
         ("kafka: {client: {a.b: [1]}}", "kafka.client.a.b", "expected a text, a number or true/false, found a list"),
         ("kafka: {client: {a.b: }}", "kafka.client.a.b", "expected a text, a number or true/false, found nothing"),
-        ("compare: {rules: [{path: a}]}", "compare.rules[0]", "the rule says nothing; give ignore, atol or rtol"),
+        ("compare: {rules: [{path: a}]}", "compare.rules[0]", "the rule has no effect; give ignore, atol or rtol"),
         ("judge: {alpha: 0.999}", "judge.alpha", "must be less than or equal to 0.25, found '0.999'"),
         ("judge: {min_coverage: 1.1}", "judge.min_coverage", "must be less than or equal to 1, found '1.1'"),
         ("judge: {drift: {min_effect: .inf}}", "judge.drift.min_effect", ".inf is not a finite number; give one"),
@@ -118,7 +118,7 @@ def test_a_missing_key_inside_another_is_named_in_its_line(write: Write) -> None
         (
             "judge: {criteria: [{rate: cost, ratio: 1.5, limit: 0.01}]}",
             "judge.criteria[0].rate",
-            "cost needs reference_ms: nobody measures production here, so measure its CPU time there",
+            "cost needs reference_ms: shadowstream cannot measure production, so measure its CPU time there",
         ),
         (
             "judge: {criteria: [{rate: cost, reference_ms: 2, limit: 0.01}]}",
@@ -157,8 +157,8 @@ ADOPTED = "candidate: {topic: next, group: next-scorer, version: '7'}"
             f"candidate: {{call: 'a:b', takes: batch}}\n{COST}",
             *(5, "judge.criteria", "cost of a candidate that takes batches needs unit: block"),
         ),
-        (ADOPTED.replace("next,", "payments,"), 1, "", "a topic stands in more than one place"),
-        (ADOPTED + "\ntwin: {topic: next}", 1, "", "a topic stands in more than one place"),
+        (ADOPTED.replace("next,", "payments,"), 1, "", "a topic is named more than once"),
+        (ADOPTED + "\ntwin: {topic: next}", 1, "", "a topic is named more than once"),
     ],
 )
 def test_a_candidate_is_either_called_or_a_job_of_its_own(

@@ -118,7 +118,7 @@ def test_a_required_variable_says_its_own_message() -> None:
 @pytest.mark.parametrize("breaking", ["a\nb", "a\n", "a\rb", "\u2028b: 1"])
 def test_a_variable_with_a_line_break_is_refused_and_not_shown(breaking: str) -> None:
     message = the_problem("a: ${V}", V=breaking)[2]
-    assert message == "variable V holds a line break, which is refused; use one line"
+    assert message == "variable V contains a line break, which is not allowed; use one line"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_variable_in_a_comment_is_nobodys_business() -> None:
 def test_a_key_that_stands_twice_names_both_lines_and_other_problems_are_still_told() -> None:
     found = problems("a: 1\nb: [1, {c: 2}]\nb: [3, {c: [4]}]\nd: ${NOPE}")
     assert [(line, key) for line, key, _ in found] == [(3, "b"), (4, "d")]
-    assert found[0][2] == "stands twice, first in line 2; remove one of them"
+    assert found[0][2] == "occurs twice, first in line 2; remove one of them"
     assert parse("b: [1]\nb: [2]", {}).data == {"b": [1]}
 
 

@@ -102,7 +102,7 @@ def test_an_output_topic_that_lies_among_shadow_topics_is_refused_with_1(trial: 
     trial.write_config(production={"outputs": [output], "group": trial.group})
     for command, code, kind, message in endings(trial, *ROLES):
         assert (code, kind) == (1, "IsolationError"), command
-        assert message.startswith(f"{output!r} lies under 'shadow.'")
+        assert message.startswith(f"{output!r} is under 'shadow.'")
 
 
 def test_a_source_topic_that_is_not_there_ends_every_role_with_2_and_is_not_created(trial: Trial) -> None:

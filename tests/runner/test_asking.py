@@ -12,7 +12,7 @@ from shadowstream.health import Watch
 from shadowstream.kafka.batch_size import Pace
 from shadowstream.kafka.step_time import timed
 from shadowstream.records import Batch
-from shadowstream.runner.candidate import Told, load
+from shadowstream.runner.candidate import CallObserver, load
 from shadowstream.runner.candidate_attempts import Attempts
 from shadowstream.runner.current_call import Calls
 from shadowstream.runner.step import RunnerStep
@@ -56,7 +56,9 @@ def test_it_is_enough_after_the_value_in_hand(takes: str, attempted: bool) -> No
 
     settings = config(candidate={"call": "tests.runner.test_step:answer", "trusted": True, "partitioner": "input"})
     calls, pace = Calls(), Pace(1_000)
-    call = timed(load(settings.candidate, told=Told(calls, enough=enough)), Watch("t", "runner"), pace, calls, enough)
+    call = timed(
+        load(settings.candidate, observer=CallObserver(calls, enough=enough)), Watch("t", "runner"), pace, calls, enough
+    )
     if takes == "batch":  # between two calls, each of as many as the pace allows
         whole = load(settings.candidate)
         call = timed(lambda some: whole(some), Watch("t", "runner"), pace, calls, enough)

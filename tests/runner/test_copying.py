@@ -13,7 +13,7 @@ from shadowstream.config import Config
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Headers, Place, Side, Write, unpack_origin
 from shadowstream.runner.copy_step import CopyStep, Route, copied_to_ms
-from shadowstream.runner.identity_partitioner import Homes
+from shadowstream.runner.identity_partitioner import IdentityPartitioner
 from shadowstream.runner.partitioner import partition_for
 
 OUT = Place("out", 2)
@@ -22,7 +22,7 @@ NOTHING = "copy2:-1"
 NOW_MS = 1_000_000
 
 
-def homes(**identity: Any) -> Homes:
+def homes(**identity: Any) -> IdentityPartitioner:
     config = Config.model_validate(
         {
             "name": "t",
@@ -32,7 +32,7 @@ def homes(**identity: Any) -> Homes:
             "identity": identity,
         }
     )
-    return Homes(config, Decoder(NoSchemas()).decode_many)
+    return IdentityPartitioner(config, Decoder(NoSchemas()).decode_many)
 
 
 def copier(position: int = 0, metadata: str | None = NOTHING, **identity: Any) -> CopyStep:
@@ -149,9 +149,9 @@ def test_a_place_without_a_commit_gets_one_though_there_is_nothing_to_copy() -> 
 
 
 def test_a_commit_that_is_not_ours_is_a_bug_and_so_is_reading_an_offset_twice() -> None:
-    with pytest.raises(ConfigError, match="did something else commit"):
+    with pytest.raises(ConfigError, match="did another program commit"):
         copier(0, "1abc")
-    with pytest.raises(ConfigError, match="did something else commit"):
+    with pytest.raises(ConfigError, match="did another program commit"):
         copier(0, "copy1")
     step = copier(11)
     with pytest.raises(ShadowstreamBug, match="read again"):

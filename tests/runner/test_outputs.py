@@ -71,7 +71,7 @@ class Shouting:
 
 
 def test_a_step_is_not_made_before_the_partitioner_is_known() -> None:
-    with pytest.raises(ShadowstreamBug, match="partitioner is to be found"):
+    with pytest.raises(ShadowstreamBug, match="partitioner must be detected"):
         runner(candidate={"call": "tests.runner.test_step:answer", "trusted": True})
 
 

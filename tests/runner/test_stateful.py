@@ -240,7 +240,7 @@ def test_a_poison_timestamp_makes_no_endless_warm_up() -> None:
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        ("making_none", "gave a NoneType without __call__, snapshot, restore; candidate.state: snapshot asks for"),
+        ("making_none", "gave a NoneType without __call__, snapshot, restore; candidate.state: snapshot requires"),
         ("config", r"config\(\) gave a Config without __call__, snapshot, restore"),
         ("Runner.nothing", "cannot load"),
         ("IN", "is not callable"),

@@ -23,7 +23,7 @@ from shadowstream.kafka.trial.start_mark import Pinned
 from shadowstream.logs import get_logger
 from shadowstream.records import Place, Side
 from shadowstream.runner.copy_step import CopyStep, Route
-from shadowstream.runner.identity_partitioner import DecodeMany, Homes
+from shadowstream.runner.identity_partitioner import DecodeMany, IdentityPartitioner
 
 log = get_logger("runner")
 
@@ -47,7 +47,7 @@ class Copies:
                 self._routes[config.candidate.topic] = Route(config.plan.out(topic), n, Side.SHADOW)
         self.topics = list(self._routes)
         self._originals = offsets.places(offsets.partition_counts(client, self.topics) if self.topics else {})
-        self.step = CopyStep(Homes(config, decode), self._routes, ahead=Ahead(config.future_ms_max))
+        self.step = CopyStep(IdentityPartitioner(config, decode), self._routes, ahead=Ahead(config.future_ms_max))
         self._goal: dict[Place, int] | None = None
         self._commits = Commits(config, client, "runner")
 

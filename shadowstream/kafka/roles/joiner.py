@@ -312,10 +312,10 @@ class JoinerRole:
                 metrics.add("difference_total", n, path=path, kind=kind)
             for change, n in book.changes.items():
                 metrics.add("schema_change_pairs_total", n, change=change)
-        met = self._step.compare.evolutions.met
-        for one in met:
-            log.warning("schemas_differ", production=str(one.production), shadow=str(one.shadow), **one.changes)
-        met.clear()
+        new_pairs = self._step.compare.evolutions.new_pairs
+        for pair in new_pairs:
+            log.warning("schemas_differ", production=str(pair.production), shadow=str(pair.shadow), **pair.changes)
+        new_pairs.clear()
         for side, (records, size, watermark_ms) in self._step.sides().items():
             metrics.set("pending_records", records, side=side.word)
             metrics.set("pending_bytes", size, side=side.word)

@@ -317,8 +317,8 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     step_time = StepTime()
     enough = step_time.up
     attempts = Attempts(config.plan.of("attempts"), revision, saying(marks_writer), enough)
-    told = candidate.Told(attempts.calls, FirstFailures(config).raised, enough)
-    loaded = _loaded(config, revision, lambda call: timed(call, watch, pace, attempts.calls, enough), (meter, told))
+    observer = candidate.CallObserver(attempts.calls, FirstFailures(config).raised, enough)
+    loaded = _loaded(config, revision, lambda call: timed(call, watch, pace, attempts.calls, enough), (meter, observer))
     sources = topic_admin.ensure(client, config)
     rights.check(client, config, sources)
     schemas = schema_source(config.schemas)
@@ -357,7 +357,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
 
 
 def _loaded(
-    config: Config, revision: str, timing: Callable[[Call], Call], told: tuple[Meter | None, candidate.Told]
+    config: Config, revision: str, timing: Callable[[Call], Call], told: tuple[Meter | None, candidate.CallObserver]
 ) -> Callable[[dict[str, int]], Call | Stateful]:
     """The candidate, given the partitions of production's outputs; said at once where it cannot be loaded."""
     if config.candidate.state == "none":

@@ -17,7 +17,7 @@ from shadowstream.logs import get_logger
 from shadowstream.protocol.marks import key_of
 from shadowstream.records import Place, Write
 from shadowstream.runner.absences import short
-from shadowstream.runner.candidate_attempts import EndedInput, Say
+from shadowstream.runner.candidate_attempts import EndedInput, WriteRecords
 
 log = get_logger("runner")
 FLUSH_S = 20.0
@@ -39,7 +39,7 @@ def read_attempts(config: Config, places: Collection[Place]) -> dict[Place, dict
     return found
 
 
-def saying(writer: GuardedWriter) -> Say:
+def saying(writer: GuardedWriter) -> WriteRecords:
     """Writes records of attempts with this writer."""
 
     def say(writes: Sequence[Write], wait: bool) -> None:

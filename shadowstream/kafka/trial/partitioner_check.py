@@ -326,7 +326,7 @@ class Sampler:
             found = self._sample(other, side)
             if found:
                 samples[other] = found
-        named = any(one.home is not None for sample in samples.values() for one in sample)
+        named = any(one.input_partition is not None for sample in samples.values() for one in sample)
         keys = {one.key for sample in samples.values() for one in sample if one.key is not None}
         inputs = {} if named or not keys else self._homes_of(keys)
         by_key = self._config.identity.kind in ("key", "occurrence")
