@@ -154,8 +154,8 @@ def load(bootstrap: str, topic: str, partitions: int, limit: int | None = None) 
             producer.poll(0)
     unsent = producer.flush(FLUSH_TIMEOUT_S)
     if unsent or failures:
-        said = failures[0] if failures else f"no answer within {FLUSH_TIMEOUT_S:.0f} s"
-        raise BrokerError(f"{unsent + len(failures)} of {count} flights were not written to {topic!r}: {said}")
+        problem = failures[0] if failures else f"no answer within {FLUSH_TIMEOUT_S:.0f} s"
+        raise BrokerError(f"{unsent + len(failures)} of {count} flights were not written to {topic!r}: {problem}")
     return Loaded(count, time.monotonic() - started, time.process_time() - cpu_started)
 
 

@@ -84,9 +84,9 @@ class Frozen:
     @classmethod
     def from_json(cls, text: str) -> Frozen:
         """The model that `to_json` wrote. Raises ValueError, KeyError or TypeError on anything else."""
-        said = json.loads(text)
-        numbers = {name: Scaled(*parameters) for name, parameters in said["numbers"].items()}
-        return cls(said["bias"], numbers, said["carriers"])
+        document = json.loads(text)
+        numbers = {name: Scaled(*parameters) for name, parameters in document["numbers"].items()}
+        return cls(document["bias"], numbers, document["carriers"])
 
     @classmethod
     def from_file(cls, path: Path) -> Frozen:

@@ -99,7 +99,7 @@ async def until(condition: Callable[[], bool], limit_s: float = 5.0) -> None:
 
 
 @pytest.mark.parametrize("value", ODD)
-def test_a_slice_of_any_value_is_delivered_under_a_key_that_a_header_holds(webhook: Webhook, value: str) -> None:
+def test_a_slice_of_any_value_has_a_key_that_fits_a_header(webhook: Webhook, value: str) -> None:
     async def play(deliverer: Deliverer) -> None:
         await deliverer.deliver(alert(value))
         await deliverer.deliver(alert("behind"))
@@ -164,7 +164,7 @@ def test_an_alert_that_is_refused_for_ever_holds_up_no_other(webhook: Webhook, s
     ]
 
 
-def test_a_webhook_that_answers_one_alert_too_late_holds_the_next_up_by_one_timeout(webhook: Webhook) -> None:
+def test_a_late_answer_delays_the_next_alert_by_one_timeout(webhook: Webhook) -> None:
     webhook.statuses["slow"], webhook.late_s = 0, 1.0
 
     async def play(deliverer: Deliverer) -> None:
@@ -175,7 +175,7 @@ def test_a_webhook_that_answers_one_alert_too_late_holds_the_next_up_by_one_time
     assert played(play, webhook.url).count == 1
 
 
-def test_an_alert_that_is_told_twice_is_sent_once_also_while_it_is_refused(webhook: Webhook) -> None:
+def test_a_repeated_alert_is_sent_once_even_while_it_is_rejected(webhook: Webhook) -> None:
     webhook.status = 503
 
     async def play(deliverer: Deliverer) -> None:
@@ -190,7 +190,7 @@ def test_an_alert_that_is_told_twice_is_sent_once_also_while_it_is_refused(webho
     assert len(webhook.calls) == 1
 
 
-def test_what_the_webhook_has_taken_is_not_sent_again_while_the_note_of_it_fails(webhook: Webhook) -> None:
+def test_an_accepted_alert_is_not_resent_while_its_note_fails(webhook: Webhook) -> None:
     noted = Noted()
     noted.fails = 3
 

@@ -19,7 +19,7 @@ def test_only_a_reject_is_an_alert(decision: str) -> None:
     assert alert_of("t", "verdict", verdict("reject")) is not None
 
 
-def test_an_incident_says_what_changed_since_when_by_how_much_and_where_to_look() -> None:
+def test_an_incident_alert_names_change_begin_size_and_command() -> None:
     found = alert_of("t", "drift", drift("opened", "mismatch-1"))
     assert found is not None
     said = found.payload

@@ -41,7 +41,7 @@ def test_every_problem_is_a_line_with_file_line_and_key(cli: Cli, make_trial: Ma
         ('score"}', 'score", files: [gone.bin]}', 6, "candidate.files", "there is no"),
     ],
 )
-def test_what_the_config_names_and_is_not_there_is_told_once_in_its_line(
+def test_missing_files_of_a_config_are_reported_once_with_their_line(
     old: str, new: str, line: int, key: str, part: str, cli: Cli, make_trial: MakeTrial
 ) -> None:
     path = make_trial()
@@ -104,7 +104,7 @@ def test_the_json_schema_is_printed(cli: Cli) -> None:
     assert cli("schema", "config", "--json").json == json_schema()
 
 
-def test_a_candidate_that_is_a_job_of_its_own_has_a_revision_by_its_version(cli: Cli, make_trial: MakeTrial) -> None:
+def test_an_external_candidate_has_a_revision_by_its_version(cli: Cli, make_trial: MakeTrial) -> None:
     path = make_trial()
     text = path.read_text()
     revisions = set()
@@ -170,7 +170,7 @@ def test_a_path_that_no_schema_has_is_told_in_its_line(
     assert hint in problem["message"]
 
 
-def test_a_path_of_an_older_version_is_valid_and_without_a_schema_any_is(cli: Cli, make_trial: MakeTrial) -> None:
+def test_paths_of_older_schemas_are_valid_and_without_schemas_all_are(cli: Cli, make_trial: MakeTrial) -> None:
     path = with_paths(make_trial, PATHS.replace("PATH", "gone"), SCORES)
     older = '{"type": "record", "name": "Scored", "fields": [{"name": "gone", "type": "int"}]}'
     (path.parent / "schemas" / "80.scores-value.avsc").write_text(older)

@@ -83,7 +83,7 @@ def test_rows_are_json_lines_whole_and_in_order_of_event_time(cli: Cli, stored: 
     assert said.err == f"3 of 3 rows in '{stored.topic}'\n"
 
 
-def test_bytes_that_are_no_text_and_numbers_that_are_none_are_still_json(cli: Cli, stored: Stored) -> None:
+def test_bytes_without_text_and_nan_are_still_json(cli: Cli, stored: Stored) -> None:
     difference = {"path": "", "kind": "value", "production": None, "shadow": "1", "delta": float("nan")}
     stored.store(row("a", key=b"\xff\x00", differences=[difference]))
     found = cli("diff", stored.path, "--json").json
@@ -176,9 +176,7 @@ def test_an_unknown_outcome_is_2_and_gets_the_nearest(cli: Cli, make_trial: Make
     assert "did you mean 'mismatch'?" in said.err
 
 
-def test_a_diff_topic_that_is_not_there_is_1_and_says_who_writes_it(
-    cli: Cli, kafka: Broker, make_trial: MakeTrial
-) -> None:
+def test_a_missing_diff_topic_is_1_and_names_its_writer(cli: Cli, kafka: Broker, make_trial: MakeTrial) -> None:
     said = cli("diff", make_trial(name="never-joined", bootstrap=kafka.bootstrap))
     assert said.code == 1
     assert "there is no topic 'shadow.never-joined.diff'" in said.err

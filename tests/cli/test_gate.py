@@ -218,7 +218,7 @@ def test_a_deleted_verdict_is_no_verdict(cli: Cli, judged: Judged) -> None:
     assert cli("gate", judged.path).code == 4
 
 
-def test_bytes_that_are_no_verdict_of_ours_break_the_gate_and_never_open_it(cli: Cli, judged: Judged) -> None:
+def test_foreign_bytes_break_the_gate_and_never_open_it(cli: Cli, judged: Judged) -> None:
     judged.create()
     produce_all(judged.bootstrap, judged.topic, [Write(b"promote", judged.revision.encode())])
     said = cli("gate", judged.path, "--json")
@@ -300,7 +300,7 @@ def test_a_revision_that_cannot_be_one_is_2(revision: str, cli: Cli, make_trial:
     assert "8 to 64 digits" in said.err
 
 
-def test_a_candidate_that_is_not_here_is_2_unless_the_revision_is_given(cli: Cli, judged: Judged) -> None:
+def test_a_missing_candidate_is_2_unless_the_revision_is_given(cli: Cli, judged: Judged) -> None:
     (judged.path.parent / "fraud_candidate.py").unlink()
     said = cli("gate", judged.path)
     assert said.code == 2

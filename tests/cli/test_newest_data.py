@@ -30,7 +30,7 @@ def asked(decision: str, age_ms: int, settings: Config, max_age_ms: int = HOUR_M
     return aged(Answer(decision, ["because"], REVISION, record), settings, TO_MS + age_ms, max_age_ms)
 
 
-def test_a_judge_that_lives_on_beside_a_joiner_that_is_dead_promotes_nothing() -> None:
+def test_a_judge_without_a_live_joiner_promotes_nothing() -> None:
     found = asked("promote", YEAR_MS, trial())
     assert found.decision == "not_yet"
     assert "8760 h ago; at most 3.017 h count (--max-age, two windows and the grace)" in found.reasons[0]

@@ -103,7 +103,7 @@ def test_topics_are_planned_then_made_as_planned_and_then_left_alone(cli: Cli, t
     assert states(cli("topics", "plan", trial, "--json").json) == {"exists": count}
 
 
-def test_what_does_not_fit_is_shown_and_refused_and_nothing_is_made_or_altered(
+def test_misfitting_topics_are_shown_and_nothing_is_created_or_altered(
     cli: Cli, trial: Path, kafka: Broker, name: str
 ) -> None:
     prefix = f"shadow.{name}."
@@ -138,7 +138,7 @@ def test_what_does_not_fit_is_shown_and_refused_and_nothing_is_made_or_altered(
     assert on_cluster(kafka.bootstrap, prefix) == before
 
 
-def test_a_replication_that_the_cluster_cannot_give_is_1_and_0_is_2(cli: Cli, trial: Path) -> None:
+def test_an_impossible_replication_is_1_and_zero_is_2(cli: Cli, trial: Path) -> None:
     said = cli("topics", "apply", trial, "--replication", "99")
     assert said.code == 1
     assert "cannot create topic" in said.err
@@ -151,9 +151,7 @@ def test_inputs_that_do_not_exist_are_2_by_name(cli: Cli, kafka: Broker, make_tr
     assert "topics not found on the cluster: payments, scores" in said.err
 
 
-def test_the_rights_are_reading_production_and_everything_of_its_own_prefix_and_no_more(
-    cli: Cli, make_trial: MakeTrial
-) -> None:
+def test_the_rights_are_reading_production_and_the_own_prefix_only(cli: Cli, make_trial: MakeTrial) -> None:
     said = cli("topics", "acls", make_trial(), "--principal", "User:CN=shadow, O=x", "--json")
     assert said.code == 0
     begin = ["kafka-acls", "--bootstrap-server", "localhost:1", "--add", "--allow-principal", "User:CN=shadow, O=x"]
@@ -183,9 +181,7 @@ def adopt(path: Path) -> Path:
     return path
 
 
-def test_topics_of_a_job_of_its_own_and_of_the_twin_are_sources_and_nothing_is_made_for_them(
-    cli: Cli, make_trial: MakeTrial
-) -> None:
+def test_topics_of_external_candidate_and_twin_are_sources_and_not_created(cli: Cli, make_trial: MakeTrial) -> None:
     path = adopt(make_trial())
     said = cli("topics", "plan", path, "--partitions", "scores=6", "--json").json
     names = {one["name"] for one in said["topics"]}
@@ -202,9 +198,7 @@ def test_topics_of_a_job_of_its_own_and_of_the_twin_are_sources_and_nothing_is_m
     assert "only read: candidate" in table
 
 
-def test_the_groups_of_a_job_of_its_own_and_of_the_twin_may_be_looked_at_and_no_more(
-    cli: Cli, make_trial: MakeTrial
-) -> None:
+def test_groups_of_external_candidate_and_twin_are_only_described(cli: Cli, make_trial: MakeTrial) -> None:
     said = cli("topics", "acls", adopt(make_trial()), "--principal", "User:shadow").out
     lines = [line for line in said.splitlines() if "prefixed" not in line]
     assert [line.partition("User:shadow ")[2] for line in lines] == [
@@ -214,7 +208,7 @@ def test_the_groups_of_a_job_of_its_own_and_of_the_twin_may_be_looked_at_and_no_
     ]
 
 
-def test_a_twin_with_another_number_of_partitions_than_production_is_2_and_both_are_named(
+def test_a_twin_with_other_partition_counts_than_production_is_2(
     cli: Cli, trial: Path, kafka: Broker, name: str
 ) -> None:
     adopt(trial)
@@ -228,7 +222,7 @@ def test_a_twin_with_another_number_of_partitions_than_production_is_2_and_both_
     assert on_cluster(kafka.bootstrap, f"shadow.{name}.") == {}
 
 
-def test_a_topic_of_a_job_of_its_own_that_does_not_exist_is_2_by_name(cli: Cli, trial: Path) -> None:
+def test_a_missing_topic_of_an_external_candidate_is_2_by_name(cli: Cli, trial: Path) -> None:
     said = cli("topics", "plan", adopt(trial))
     assert said.code == 2
     assert "topics not found on the cluster: scores-next, scores-twin" in said.err

@@ -202,7 +202,7 @@ class BrokenSource(Source):
         raise RecursionError
 
 
-def test_a_schema_that_cannot_be_had_for_whatever_reason_costs_its_own_records() -> None:
+def test_an_unavailable_schema_costs_only_its_own_records() -> None:
     good, broken = Decoder(BrokenSource()).decode_many([b"1", framed(7) + b"x"])
     assert good == 1
     assert (broken.reason, str(broken)) == ("bounds", "schema 7 cannot be used: nested too deep")
@@ -224,7 +224,7 @@ def test_columns_that_fail_in_any_way_leave_the_records_to_rows(
     assert [type(one) for one in decoder.decode_many([value] * 80)] == [dict] * 80
 
 
-def test_a_schema_deeper_than_values_may_be_is_held_to_the_bound_though_it_is_not_recursive() -> None:
+def test_a_deep_schema_that_is_not_recursive_is_bounded_too() -> None:
     inner: Any = "long"
     for n in range(150):
         inner = {"type": "record", "name": f"R{n}", "fields": [{"name": "f", "type": inner}]}

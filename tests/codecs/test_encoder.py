@@ -39,7 +39,7 @@ def test_bytes_pass_through_and_none_is_a_tombstone(scores: FolderSchemas) -> No
         assert encoder.encode(None) is None
 
 
-def test_the_default_is_avro_where_the_subject_has_a_schema_and_json_elsewhere(scores: FolderSchemas) -> None:
+def test_the_default_format_is_avro_with_a_schema_and_json_without(scores: FolderSchemas) -> None:
     assert Encoder(scores, "scores-value").format == "avro"
     assert Encoder(scores, "others-value").format == "json"
     assert Encoder(scores, "scores-value", "json").format == "json"
@@ -130,7 +130,7 @@ def test_what_json_cannot_say_is_the_candidates_error(value: Any) -> None:
         Encoder(NoSchemas(), "x").encode(value)
 
 
-def test_a_value_that_holds_itself_is_an_error_and_not_the_end_of_the_process(folder: Folder) -> None:
+def test_a_recursive_value_is_an_error_and_does_not_end_the_process(folder: Folder) -> None:
     node: dict[str, Any] = {}
     node["next"] = node
     schema = {"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]}

@@ -19,7 +19,7 @@ from tests.codecs.registry_server import Registry
 # ---------------------------------------------------------------- folder
 
 
-def test_a_folder_knows_its_schemas_by_id_and_the_latest_of_a_subject(tmp_path: Path) -> None:
+def test_a_folder_finds_schemas_by_id_and_the_latest_by_subject(tmp_path: Path) -> None:
     for name in ("2.a-value.avsc", "10.a-value.avsc", "3.b.c-value.avsc"):
         (tmp_path / name).write_text('"string"')
     (tmp_path / "README.md").write_text("left alone")
@@ -51,9 +51,7 @@ def test_an_id_that_no_file_has_is_a_record_error(tmp_path: Path) -> None:
         ({"1.a.avsc": "[" * 100_000}, "nested too deep"),
     ],
 )
-def test_a_folder_that_cannot_be_used_is_a_config_error_that_says_why(
-    tmp_path: Path, files: dict[str, str], says: str
-) -> None:
+def test_an_unusable_folder_is_a_config_error_with_its_reason(tmp_path: Path, files: dict[str, str], says: str) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(ConfigError) as caught:
@@ -109,7 +107,7 @@ def test_the_latest_version_of_a_subject_is_its_schema(registry: Registry) -> No
     assert source.latest_id("b-value") is None
 
 
-def test_a_schema_that_the_registry_does_not_have_is_a_record_error_and_not_asked_for_at_every_batch(
+def test_a_missing_schema_is_a_record_error_and_not_requested_again(
     registry: Registry,
 ) -> None:
     source = RegistrySchemas(url(registry))
@@ -160,7 +158,7 @@ def test_a_schema_may_take_types_from_other_subjects(registry: Registry) -> None
     assert Decoder(RegistrySchemas(url(registry))).decode(framed(3) + b"\4") == {"x": {"x": {"x": 2}}}
 
 
-def test_while_the_registry_is_down_known_schemas_go_on_and_an_unknown_one_waits(registry: Registry) -> None:
+def test_while_the_registry_is_down_only_unknown_schemas_wait(registry: Registry) -> None:
     registry.answers = {"/schemas/ids/7": {"schema": '"string"'}, "/schemas/ids/8": {"schema": '"int"'}}
     decoder = Decoder(RegistrySchemas(url(registry)))
     decoder.decode(framed(7) + b"\2x")
@@ -185,7 +183,7 @@ def test_while_the_registry_is_down_known_schemas_go_on_and_an_unknown_one_waits
             time.sleep(0.05)
 
 
-def test_a_registry_that_nobody_answers_for_is_a_retriable_error_that_says_so() -> None:
+def test_an_unreachable_registry_is_a_retriable_error() -> None:
     gone = Registry()
     gone.close()
     with pytest.raises(RegistryError, match=r"cannot be reached for schema 1\b") as caught:

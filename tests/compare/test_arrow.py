@@ -104,7 +104,7 @@ def record(kind: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", REFUSED, ids=str)
-def test_types_that_the_fast_decoder_reads_otherwise_or_not_at_all_have_no_columns(kind: Any) -> None:
+def test_types_that_the_fast_decoder_misreads_have_no_columns(kind: Any) -> None:
     assert column_reader(record(kind)) is None
     assert column_reader(record({"type": "array", "items": "int"})) is not None
 
@@ -147,7 +147,7 @@ def only_few(decode: Any, most: int) -> Any:
     return decode_many
 
 
-def test_a_time_that_python_has_no_place_for_is_left_to_the_rows() -> None:
+def test_a_time_that_python_cannot_represent_is_left_to_rows() -> None:
     kind = {"type": "long", "logicalType": "timestamp-millis"}
     plain, times = (
         Given({"type": "record", "name": "R", "fields": [{"name": "a", "type": one}]}) for one in ("long", kind)
@@ -158,7 +158,7 @@ def test_a_time_that_python_has_no_place_for_is_left_to_the_rows() -> None:
     assert outcomes == ["match" if i == 6 else "mismatch" for i in range(40)]
 
 
-def test_where_schemas_change_in_mid_stream_each_pair_is_compared_by_its_own() -> None:
+def test_each_pair_is_compared_by_its_own_schemas_after_a_change() -> None:
     old = {"type": "record", "name": "R", "fields": [{"name": "id", "type": "int"}, {"name": "gone", "type": "int"}]}
     new = {"type": "record", "name": "R", "fields": [{"name": "id", "type": "long"}, {"name": "more", "type": "int"}]}
     source = Given(old, new)

@@ -55,7 +55,7 @@ def test_two_scales_of_one_number_are_equal_beyond_the_precision_too() -> None:
     assert of_avro((DECIMAL, finer), unscaled(123456), unscaled(1234561)) == "mismatch"
 
 
-def test_a_decimal_of_more_bytes_than_are_read_costs_its_record_and_says_the_bound() -> None:
+def test_a_too_long_decimal_costs_its_record_and_names_the_bound() -> None:
     one, other = (b"\xc0\x3e" + bytes([number]) * 4_000 for number in (1, 2))
     assert of_avro((DECIMAL, DECIMAL), one, other) == "mismatch"
     one, other = (b"\x90\x4e" + bytes([number]) * 5_000 for number in (1, 2))
@@ -127,9 +127,7 @@ def test_elements_in_any_order_are_told_apart_by_their_last_digits(lists: Any) -
         ('{"a":12345678901234567890,"a":0.5}', '{"a":0.5}', "undecodable_production"),
     ],
 )
-def test_an_object_that_holds_a_name_twice_is_undecodable_unless_the_config_takes_the_last(
-    one: str, other: str, expected: str
-) -> None:
+def test_a_duplicate_name_is_undecodable_unless_the_config_takes_the_last(one: str, other: str, expected: str) -> None:
     assert of_json(one, other) == expected
     if expected != "match":
         assert of_json(one, other, names="last") in ("match", "mismatch")

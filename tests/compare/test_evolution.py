@@ -81,7 +81,7 @@ def test_numbers_of_logical_types_are_not_promoted() -> None:
 
 
 @pytest.mark.parametrize("turned", [False, True], ids=["the candidate's schema says it", "production's does"])
-def test_a_field_renamed_by_alias_is_compared_under_the_name_that_production_has(turned: bool) -> None:
+def test_a_field_renamed_by_alias_is_compared_under_productions_name(turned: bool) -> None:
     old, new = ("count", LONG), ("number", LONG, "count")
     schemas = record(old, ("s", "string")), record(("s", "string"), new)
     if turned:
@@ -143,7 +143,7 @@ POLICIES: list[tuple[Any, str, str]] = [
 
 
 @pytest.mark.parametrize(("policy", "added", "removed"), POLICIES)
-def test_an_added_field_has_a_policy_and_a_removed_one_is_a_mismatch(policy: Any, added: str, removed: str) -> None:
+def test_added_fields_have_a_policy_and_removed_ones_are_mismatches(policy: Any, added: str, removed: str) -> None:
     small, large = record(("n", LONG)), record(("n", LONG), ("more", "string"))
     rules, changes = RuleSet((), policy), ExpectedChanges()
     pairs = [({"n": 1}, {"n": n, "more": "x"}) for n in (1, 2)]

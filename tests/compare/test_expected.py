@@ -90,7 +90,7 @@ def test_without_an_offset_from_utc_nobody_knows_when_it_expires() -> None:
         change(until="2030-01-01T00:00:00")
 
 
-def test_in_a_trial_pairs_are_counted_under_the_name_and_the_row_says_it() -> None:
+def test_a_trial_counts_expected_pairs_and_names_them_in_rows() -> None:
     declared = [change().model_dump(mode="json", exclude_unset=True)]
     world = World(config(compare={"match_sample": 0, "expected": declared}))
     world.start()

@@ -146,7 +146,7 @@ def test_doubles_are_computed_with_as_doubles() -> None:
     assert of_avro(("string", "string"), "5.00", "5.03", texts) == "tolerated"
 
 
-def test_a_tolerance_is_written_as_a_number_or_a_text_and_kept_as_it_is_written() -> None:
+def test_a_tolerance_keeps_its_written_number_or_text() -> None:
     written = [Rule.model_validate({"path": "v", "atol": one}) for one in (0.03, "0.03", "3e-2", Decimal("0.03"))]
     assert {rule.atol for rule in written} == {Decimal("0.03")}
     long = Rule.model_validate({"path": "v", "atol": "0.30000000000000000001"})

@@ -118,6 +118,6 @@ def test_the_oracle_finds_a_pairing_that_the_first_that_fits_would_miss() -> Non
     assert verdict(listed(1, 2, 1), listed(2, 1), [rule(lists="set")]).outcome == "tolerated"
 
 
-def test_generator_and_oracle_agree_on_what_each_edit_does_and_scenes_come_again() -> None:
+def test_generator_and_oracle_agree_on_every_edit_and_scenes_repeat() -> None:
     for number in range(len(ROUND)):
         assert scene.__wrapped__(7, number) == scene.__wrapped__(7, number)

@@ -137,7 +137,7 @@ def test_columns_of_two_lengths_are_our_bug(source: FolderSchemas) -> None:
         compare_pairs([None], [], Decoder(source), Decoder(source), RULES)
 
 
-def test_five_fields_of_which_two_differ_cost_at_most_24_microseconds_a_pair(source: FolderSchemas) -> None:
+def test_five_fields_with_two_differences_cost_at_most_24_microseconds_a_pair(source: FolderSchemas) -> None:
     # 7 CPU µs on the machine that this was written on, against a target of 12; the rest is room for a slower one.
     encoder = Encoder(source, "outputs-value")
 

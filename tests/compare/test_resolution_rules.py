@@ -148,9 +148,7 @@ def test_a_field_that_only_one_schema_has_is_told_and_not_dropped() -> None:
     ],
     ids=str,
 )
-def test_a_default_stands_for_a_field_that_the_other_schema_does_not_have(
-    kind: Any, default: Any, value: Any, other: Any
-) -> None:
+def test_a_default_equals_a_field_that_the_other_schema_lacks(kind: Any, default: Any, value: Any, other: Any) -> None:
     small, large = record(("a", "int")), record(("a", "int"), ("b", kind))
     large["fields"][1]["default"] = default
     assert avro(small, large, {"a": 1}, {"a": 1, "b": value}) == MATCH
@@ -162,7 +160,7 @@ def test_a_default_stands_for_a_field_that_the_other_schema_does_not_have(
 # ---------------------------------------------------------------- enums
 
 
-def test_a_symbol_is_not_taken_for_the_default_of_a_schema_that_does_not_have_it() -> None:
+def test_an_unknown_symbol_does_not_equal_the_enums_default() -> None:
     less = ENUM | {"symbols": ["A", "B"], "default": "B"}
     for (one, value, _), (other, also, path) in zip(places(ENUM, "C"), places(less, "B"), strict=True):
         outcome, found = avro(one, other, value, also)
@@ -173,7 +171,7 @@ def test_a_symbol_is_not_taken_for_the_default_of_a_schema_that_does_not_have_it
 # ---------------------------------------------------------------- unions
 
 
-def test_a_type_is_resolved_against_the_first_of_a_union_that_is_the_same() -> None:
+def test_a_type_resolves_to_the_first_same_type_of_a_union() -> None:
     assert told(("int", ["double", "long", "int"]), (b"\x0a", b"\x04\x0a")) == MATCH
     for branch in (b"\x02\x0a", b"\x00\0\0\0\0\0\0\x14@"):
         assert told(("int", ["double", "long", "int"]), (b"\x0a", branch)) == at("")

@@ -110,7 +110,7 @@ def test_exact_holds_below_a_path_that_tolerates_or_ignores() -> None:
     assert compare_rows({"user": {"id": 1}}, {"user": {"id": 2}}, rules).outcome == "mismatch"
 
 
-def test_a_field_that_only_the_candidate_has_is_a_mismatch_or_by_policy_ignored() -> None:
+def test_an_added_field_is_a_mismatch_or_ignored_by_policy() -> None:
     for policy, expected in (("mismatch", "mismatch"), ("ignore", "ignored")):
         rules = RuleSet([], policy)  # type: ignore[arg-type]  # the literals stand in the loop
         assert compare_rows({"a": 1}, {"a": 1, "b": 1}, rules).outcome == expected
@@ -130,7 +130,7 @@ def test_a_field_that_only_the_candidate_has_is_a_mismatch_or_by_policy_ignored(
     ],
 )
 @pytest.mark.parametrize("more", [[], [Rule(path="x.*.other", ignore=True)]], ids=["alone", "beside a rule below"])
-def test_what_a_rule_says_of_its_own_path_alone_does_not_hold_below_it(
+def test_options_of_a_rules_own_path_do_not_hold_below_it(
     rule: dict[str, Any], production: Any, shadow: Any, more: list[Rule]
 ) -> None:
     rules = RuleSet([Rule(path="x", **rule), *more])
@@ -155,7 +155,7 @@ def test_of_lists_in_any_order_what_is_left_over_is_named() -> None:
     assert (moved.path, moved.kind) == ("x", "order")
 
 
-def test_of_lists_by_key_the_key_is_the_name_in_the_path_and_in_rules() -> None:
+def test_list_elements_are_named_by_key_in_paths_and_rules() -> None:
     rules = RuleSet([Rule(path="x", key="id"), Rule(path="x.*.v", atol=1), Rule(path="x.7", ignore=True)])
     production = [{"id": 7, "v": 1.0}, {"id": 8, "v": 1.0}, {"id": 9, "v": 1.0}]
     assert compare_rows({"x": production}, {"x": production[1:]}, rules).outcome == "ignored"
@@ -165,7 +165,7 @@ def test_of_lists_by_key_the_key_is_the_name_in_the_path_and_in_rules() -> None:
 
 
 @pytest.mark.parametrize("rule", [{"call": f"{HERE}:near"}, {"normalise": [f"{HERE}:shortened"]}])
-def test_a_function_that_fails_makes_a_mismatch_that_names_it_and_no_crash(rule: dict[str, Any]) -> None:
+def test_a_failing_function_is_a_mismatch_that_names_it(rule: dict[str, Any]) -> None:
     rules = RuleSet([Rule(path="x", **rule)])
     found = compare_columns([{"x": 1}, {"x": "a"}], [{"x": 2}, {"x": "a"}], rules)
     assert [one.outcome for one in found] == ["mismatch", "match"]

@@ -133,9 +133,7 @@ def test_a_missing_key_inside_another_is_named_in_its_line(write: Write) -> None
         ("judge: {alpha: .nan}", "judge.alpha", ".nan is not a finite number; give one"),
     ],
 )
-def test_a_wrong_value_is_told_with_what_stands_there_and_what_to_write(
-    write: Write, line: str, key: str, message: str
-) -> None:
+def test_a_wrong_value_is_reported_with_its_text_and_a_remedy(write: Write, line: str, key: str, message: str) -> None:
     found = the_message(write(GOOD + line + "\n"), 5 if key else 1, key)
     assert found.startswith(message)
 
@@ -168,7 +166,7 @@ def test_a_candidate_is_either_called_or_a_job_of_its_own(
     assert the_message(write(text), line, key).startswith(message)
 
 
-def test_a_job_of_its_own_is_read_and_none_of_its_things_may_be_ours(write: Write) -> None:
+def test_an_external_candidate_must_not_use_the_trials_topics(write: Write) -> None:
     text = "\n".join([*GOOD.splitlines()[:-1], ADOPTED])
     config = load(write(text), {})
     assert (config.candidate.call, config.candidate.topic, config.candidate.commits) == (None, "next", "unknown")
@@ -180,7 +178,7 @@ def test_a_job_of_its_own_is_read_and_none_of_its_things_may_be_ours(write: Writ
             load(write(wrong), {})
 
 
-def test_every_problem_of_a_file_is_told_at_once_in_the_order_of_lines(write: Write) -> None:
+def test_all_problems_of_a_file_are_reported_in_line_order(write: Write) -> None:
     path = write(
         "nam: a\nname: b\nname: c\ninputs: []\nproduction: {outputs: 1}\ncandidate: {call: x}\ngrace_ms: ${G}\n"
     )
@@ -223,9 +221,7 @@ def test_a_rule_between_keys_is_told_in_the_line_of_its_key(
         ("group: scorer", "group: shadow.fraud.runner"),
     ],
 )
-def test_a_config_that_takes_a_trials_own_things_for_productions_is_an_isolation_error(
-    write: Write, old: str, new: str
-) -> None:
+def test_a_trials_topics_as_productions_are_an_isolation_error(write: Write, old: str, new: str) -> None:
     with pytest.raises(IsolationError, match="shadow"):
         load(write(GOOD.replace(old, new)), {})
 

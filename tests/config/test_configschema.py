@@ -156,7 +156,7 @@ def models() -> list[dict[str, Any]]:
     return [SCHEMA, *(part for part in SCHEMA["definitions"].values() if part["type"] == "object")]
 
 
-def test_every_model_has_a_title_and_says_what_it_is_and_is_closed() -> None:
+def test_every_model_has_a_title_and_a_description_and_is_closed() -> None:
     assert len(models()) == len(Model.__subclasses__())
     for model in models():
         assert model["title"]
@@ -164,7 +164,7 @@ def test_every_model_has_a_title_and_says_what_it_is_and_is_closed() -> None:
         assert model["additionalProperties"] is False
 
 
-def test_every_key_says_what_it_is_and_nothing_stands_idle_beside_a_reference() -> None:
+def test_every_key_has_a_description_and_no_reference_has_siblings() -> None:
     for model in models():
         for name, part in model["properties"].items():
             if "$ref" in part:

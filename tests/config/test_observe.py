@@ -68,7 +68,7 @@ def lines() -> list[dict[str, Any]]:
     return [json.loads(line) for line in stderr.splitlines()]
 
 
-def test_off_a_terminal_each_event_is_one_json_line_with_a_fixed_name(lines: list[dict[str, Any]]) -> None:
+def test_outside_a_terminal_each_event_is_a_json_line(lines: list[dict[str, Any]]) -> None:
     assert [line["event"] for line in lines] == ["client_made", "url_used", "library says this", "broke"]
     assert [line["level"] for line in lines] == ["info", "warning", "warning", "error"]
     assert [line["room"] for line in lines] == ["kafka", "kafka", "library", "kafka"]
@@ -107,7 +107,7 @@ def test_readable_lines_can_be_asked_for_off_a_terminal() -> None:
         json.loads(stderr.splitlines()[0])
 
 
-def test_on_a_terminal_lines_are_readable_and_coloured_unless_no_color_is_set() -> None:
+def test_terminal_lines_are_readable_and_coloured_unless_no_color() -> None:
     coloured = on_a_terminal(NO_COLOR="")
     assert "\x1b[" in coloured
     assert "client_made" in coloured

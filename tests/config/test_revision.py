@@ -204,7 +204,7 @@ def test_other_bounds_of_what_is_counted_are_another_revision() -> None:
     assert len({revision_of(one) for one in twins}) == 2
 
 
-def test_declared_files_and_schemas_change_the_revision_by_content_and_not_by_order(home: Path) -> None:
+def test_declared_files_and_schemas_count_by_content_not_by_order(home: Path) -> None:
     files = [str(home / "neighbour.py"), str(home / "loose")]
     found = {revision_of(trial()), revision_of(trial(candidate={"files": files}))}
     assert revision_of(trial(candidate={"files": files[::-1]})) in found
@@ -229,7 +229,7 @@ def test_declared_files_and_schemas_change_the_revision_by_content_and_not_by_or
         ("sys:exit", ["is part of Python itself"]),
     ],
 )
-def test_a_candidate_that_is_not_there_is_a_config_error_with_what_to_do(call: str, parts: list[str]) -> None:
+def test_a_missing_candidate_is_a_config_error_with_a_remedy(call: str, parts: list[str]) -> None:
     message = refusal(call)
     assert message.startswith("candidate.call: ")
     for part in parts:
@@ -332,7 +332,7 @@ def adopted(candidate: dict[str, Any] | None = None, **parts: Any) -> Config:
     return trial(candidate={"call": None, **ADOPTED, **(candidate or {})}, **parts)
 
 
-def test_a_candidate_that_is_a_job_of_its_own_needs_no_code_here() -> None:
+def test_an_external_candidate_needs_no_code_here() -> None:
     assert len(bytes.fromhex(revision_of(adopted()))) == 32
 
 
@@ -379,7 +379,7 @@ def test_a_function_that_decides_how_values_compare_is_part_of_the_revision(home
 
 
 @pytest.mark.usefixtures("home")
-def test_a_declared_change_and_the_policy_of_added_fields_are_part_of_the_revision() -> None:
+def test_expected_changes_and_added_fields_are_part_of_the_revision() -> None:
     declared = {"name": "new", "paths": ["a"], "rate_max": 0.1, "until": "2030-01-01T00:00:00Z"}
     settings: list[dict[str, Any]] = [{}, {"expected": [declared]}, {"added_fields": "ignore"}]
     assert len({revision_of(trial("fraudpkg.model:score", compare=one)) for one in settings}) == 3

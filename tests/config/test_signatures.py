@@ -77,7 +77,7 @@ def loaded(candidate: Candidate) -> object:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_candidate_that_cannot_be_called_is_told_offline_and_where_it_is_loaded(name: str, write: Any) -> None:
+def test_an_uncallable_candidate_is_reported_offline_and_on_loading(name: str, write: Any) -> None:
     text, settings, said = REFUSED[name]
     module = write(name, text)
     trial = config({"call": f"{module}:score", **settings})

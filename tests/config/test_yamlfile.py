@@ -136,7 +136,7 @@ def test_a_variable_in_a_comment_is_nobodys_business() -> None:
     assert value("1 # ${NOPE}") == 1
 
 
-def test_a_key_that_stands_twice_names_both_lines_and_other_problems_are_still_told() -> None:
+def test_a_duplicate_key_names_both_lines_beside_other_problems() -> None:
     found = problems("a: 1\nb: [1, {c: 2}]\nb: [3, {c: [4]}]\nd: ${NOPE}")
     assert [(line, key) for line, key, _ in found] == [(3, "b"), (4, "d")]
     assert found[0][2] == "occurs twice, first in line 2; remove one of them"

@@ -66,7 +66,7 @@ def test_worse_keeps_the_score_and_moves_the_threshold(
         assert said["late"] is (said["score"] >= candidates.WORSE_LATE_FROM)
 
 
-def test_late_bug_waits_for_its_carrier_and_its_date_and_leaves_the_flight_as_it_was(model_file: Path) -> None:
+def test_late_bug_affects_only_its_carrier_after_its_date(model_file: Path) -> None:
     flight = {"id": "x", "carrier": "UA", "distance": 1400, "hour": 9, "dep_delay": 60}
     before, after = candidates.BUG_FROM_MS - 1, candidates.BUG_FROM_MS
 

@@ -26,7 +26,7 @@ def test_the_closed_form_equals_rivers_own_probability(
         assert abs(frozen.score(flight) - learnt.predict_proba_one(features(flight))[True]) <= 1e-12, flight
 
 
-def test_a_cancelled_flight_scores_as_river_scores_a_feature_that_is_not_there(
+def test_a_cancelled_flight_scores_like_a_missing_feature_in_river(
     learnt: "Pipeline", frozen: Frozen, first_flights: list[dict[str, Any]]
 ) -> None:
     cancelled = [flight for flight in first_flights if flight["dep_delay"] is None]
@@ -80,7 +80,7 @@ def test_a_file_that_is_no_model_is_said_by_its_path(tmp_path: Path) -> None:
         Frozen.from_file(tmp_path / "absent.json")
 
 
-def test_on_a_month_it_has_not_seen_the_model_beats_saying_never_late(frozen: Frozen) -> None:
+def test_on_an_unseen_month_the_model_beats_always_answering_no(frozen: Frozen) -> None:
     judged = [(frozen.judge(flight, PRODUCTION)["late"], late) for flight, late in flights.labelled(month=2)]
     right = sum(said == late for said, late in judged)
     never_late = sum(not late for _, late in judged)

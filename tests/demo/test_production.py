@@ -113,7 +113,7 @@ def murmur2(key: bytes) -> int:
     return (h ^ h >> 15) & 0x7FFFFFFF
 
 
-def test_the_loaded_topic_holds_every_flight_once_where_java_would_have_put_it(bootstrap: str, loaded: str) -> None:
+def test_the_topic_holds_every_flight_once_in_javas_partition(bootstrap: str, loaded: str) -> None:
     wire = Wire(flights.SUBJECT)
     expected = {flight["id"]: flight for flight in flights.records(FLIGHTS)}
     for partition, messages in enumerate(read_all(bootstrap, loaded)):
@@ -141,7 +141,7 @@ def test_loading_twice_into_one_topic_is_refused(bootstrap: str, loaded: str) ->
         load(bootstrap, loaded, PARTITIONS, 10)
 
 
-def test_production_answers_every_flight_once_in_its_place_and_commits_to_the_end(
+def test_production_answers_every_flight_once_and_commits_to_the_end(
     bootstrap: str, loaded: str, output: str, model_file: Path, frozen: Frozen
 ) -> None:
     process = start(bootstrap, loaded, output, model_file, "--until-end")

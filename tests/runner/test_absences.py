@@ -76,7 +76,7 @@ def test_the_reason_is_the_type_and_the_text_of_what_was_raised(
     assert reason_of("error", error, REDACTED) == Reason("error", redacted)
 
 
-def test_the_reason_of_an_input_that_cannot_be_decoded_begins_with_the_decoders_word() -> None:
+def test_an_undecodable_inputs_reason_begins_with_the_decoders_word() -> None:
     error = RecordError("ends before its schema id", reason="framing")
     assert reason_of("undecodable", error, CLEAR) == Reason("undecodable", "framing: ends before its schema id")
     assert reason_of("undecodable", error, REDACTED) == Reason("undecodable", "framing")

@@ -31,7 +31,7 @@ def in_parts(step: RunnerStep, whole: Batch) -> list[int]:
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_a_batch_in_parts_of_any_size_says_what_the_whole_batch_says(seed: int) -> None:
+def test_a_batch_in_parts_gives_the_same_as_the_whole_batch(seed: int) -> None:
     draw = Random(seed)
     values = [draw.choice(VALUES) for _ in range(20)]
     one, parts = runner(bound=17), runner(bound=17)
@@ -74,7 +74,7 @@ def test_it_is_enough_after_the_value_in_hand(takes: str, attempted: bool) -> No
     assert (len(writes), mark["counters"]["with_output"]) == (40, 40)
 
 
-def test_of_what_is_said_beforehand_nothing_is_passed_by_and_nothing_asked_twice() -> None:
+def test_recorded_inputs_are_neither_skipped_nor_asked_twice() -> None:
     """A call that ends early leaves inputs that were said beforehand: they are said, and asked for, again."""
     draw = Random(3)
     asked: list[int] = []

@@ -97,7 +97,7 @@ def test_each_input_that_ends_the_process_is_found_and_no_other(seed: int) -> No
     assert {n for n, one in world.results.items() if one == f"answer {n}"} == set(range(60)) - expected.keys()
 
 
-def test_an_input_alone_ends_after_three_deaths_and_is_not_asked_for_a_fourth_time() -> None:
+def test_a_single_input_is_given_up_after_three_deaths() -> None:
     world = World(40, [17])
     world.play(Random(1), most=4)
     assert (world.deaths, world.asked.count(17)) == (3, 3)
@@ -111,7 +111,7 @@ def test_an_input_that_came_after_the_start_is_found_as_well() -> None:
     assert world.ended() == {30: ("crashed", CRASHED)}
 
 
-def test_a_call_that_takes_too_long_ends_one_process_for_one_input_and_two_for_one_of_a_batch() -> None:
+def test_a_timeout_ends_one_process_or_two_for_a_batch() -> None:
     for batch, deaths in ((False, 1), (True, 2)):
         world = World(40, hang=[17], batch=batch)
         world.play(Random(1), most=4)

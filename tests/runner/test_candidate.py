@@ -62,7 +62,7 @@ def said(results: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize(("name", "takes"), [("odd", "value"), ("odd_batch", "batch")])
-def test_an_error_of_one_input_is_that_inputs_and_the_others_go_on(name: str, takes: str) -> None:
+def test_an_error_of_one_input_does_not_affect_the_others(name: str, takes: str) -> None:
     call = load(candidate(name, takes=takes))
     values = ["a", "exit", "nothing", 5, "deep", "list", "memory", "b"]
     assert said(call(values)) == [
@@ -84,7 +84,7 @@ def test_a_batch_of_another_length_is_called_one_by_one() -> None:
     assert said(load(candidate("too_few", takes="batch"))([1, 2, 3])) == [[1], [2], [3]]
 
 
-def test_a_batch_that_is_no_list_is_an_error_of_each_value_that_says_so() -> None:
+def test_a_batch_result_that_is_no_list_fails_each_value() -> None:
     results = load(candidate("no_list", takes="batch"))([1, 2])
     assert [str(one) for one in results] == [
         "output refused: a batch of 1 values must return a list of that length, got int"

@@ -84,7 +84,7 @@ def test_by_coordinate_both_sides_meet_in_their_inputs_partition() -> None:
     assert found == [homes(**identity).of_output(None, b"{}", [], home, PARTITIONS) for home in range(8)]
 
 
-def test_by_id_in_a_header_both_sides_meet_where_its_hash_puts_it() -> None:
+def test_both_sides_are_partitioned_by_the_hash_of_a_header_id() -> None:
     identity: dict[str, Any] = {"kind": "id", "header": "trace"}
     step = copier(**identity)
     ids = [b"id-%d" % i for i in range(20)]
@@ -94,7 +94,7 @@ def test_by_id_in_a_header_both_sides_meet_where_its_hash_puts_it() -> None:
     assert found == [homes(**identity).of_output(b"k", b"{}", [("trace", one)], 1, PARTITIONS) for one in ids]
 
 
-def test_by_id_at_a_path_both_sides_meet_though_they_are_written_differently() -> None:
+def test_both_sides_are_partitioned_by_a_field_id_in_any_format() -> None:
     identity: dict[str, Any] = {"kind": "id", "path": "order.id"}
     step = copier(**identity)
     step.copy(batch([None] * 20, [{"order": {"id": i}} for i in range(20)]), NOW_MS)
@@ -134,7 +134,7 @@ def test_offsets_are_committed_with_the_copies_and_control_records_are_passed() 
     assert step.prepare() == ([], [Commit(OUT, 14, "copy2:5001")])
 
 
-def test_a_commit_says_the_greatest_event_time_copied_and_a_new_owner_goes_on_from_it() -> None:
+def test_a_new_owner_resumes_from_the_committed_greatest_event_time() -> None:
     step = copier(10, "copy2:9000")
     step.copy(batch([b"a", b"b"]), NOW_MS)
     assert step.prepare()[1] == [Commit(OUT, 12, "copy2:9000")], "times 5000 and 5001 are out of order"
@@ -143,12 +143,12 @@ def test_a_commit_says_the_greatest_event_time_copied_and_a_new_owner_goes_on_fr
     assert [copied_to_ms(commit.metadata) for commit in later.prepare()[1]] == [5_001]
 
 
-def test_a_place_without_a_commit_gets_one_though_there_is_nothing_to_copy() -> None:
+def test_an_empty_partition_gets_a_commit_too() -> None:
     assert copier(7, None).prepare() == ([], [Commit(OUT, 7, NOTHING)])
     assert copier(7).prepare() == ([], [])
 
 
-def test_a_commit_that_is_not_ours_is_a_bug_and_so_is_reading_an_offset_twice() -> None:
+def test_foreign_commits_and_offsets_read_twice_are_errors() -> None:
     with pytest.raises(ConfigError, match="did another program commit"):
         copier(0, "1abc")
     with pytest.raises(ConfigError, match="did another program commit"):

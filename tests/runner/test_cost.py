@@ -90,7 +90,7 @@ def test_inputs_are_counted_by_window_and_costly_above_the_threshold_only() -> N
     assert costs(step, "4", first=5) == [(3 * MS, 1, 1)]
 
 
-def test_what_the_candidate_did_not_answer_is_no_unit_and_silence_is_an_answer() -> None:
+def test_unanswered_inputs_are_no_units_and_silence_is_an_answer() -> None:
     values = ("9 raise", "9 nothing", "undecodable", "9 nan")
     assert costs(runner(settings("spend")), *values) == [(3 * MS, 1, 1), (3 * MS, 1, 1)]
     assert costs(runner(settings("spend")), "9 raise", "undecodable") == [None]

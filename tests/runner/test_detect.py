@@ -54,7 +54,7 @@ def test_what_production_does_is_never_refuted(partitions: int, keys: list[bytes
 
 
 @pytest.mark.parametrize(("partitions", "enough"), [(2, 20), (3, 13), (4, 10), (32, 4)])
-def test_an_accident_is_excluded_by_so_many_keys_and_not_by_one_less(partitions: int, enough: int) -> None:
+def test_an_accident_is_excluded_by_exactly_enough_keys(partitions: int, enough: int) -> None:
     for n, certain in ((enough - 1, False), (enough, True)):
         assert partitions**-n <= 1e-6 or not certain
         keys = KEYS[:n]
@@ -67,7 +67,7 @@ def test_a_key_seen_a_hundred_times_is_one_piece_of_evidence() -> None:
     assert (found.checked, found.certain) == (1, False)
 
 
-def test_with_few_keys_the_first_that_explains_anything_is_taken_and_called_uncertain() -> None:
+def test_with_few_keys_the_first_explanation_is_chosen_as_uncertain() -> None:
     key = next(k for k in KEYS if len({RULES[kind](k, 1, 3) for kind in ("murmur2", "crc32")}) == 1)
     at = Place("out", RULES["crc32"](key, 0, 3))
     assert choose([weigh([Sampled(at, 0, key)], {}, 3, by_key=True)]) == Choice("murmur2", 1, False)
@@ -84,7 +84,7 @@ def test_no_rule_and_no_inputs_found_may_be_due_to_the_moment() -> None:
     assert choose([weighed]) == Choice("repartition", 200, False)
 
 
-def test_a_key_in_several_partitions_of_the_inputs_says_nothing_of_any_output() -> None:
+def test_a_key_in_several_input_partitions_is_no_evidence() -> None:
     inputs = {**homes(KEYS), KEYS[0]: [0, 1]}
     found = weigh(sample(RULES["input"], KEYS, 3), inputs, 3, by_key=True)["input"]
     assert (found.checked, found.against) == (0, ())
@@ -113,7 +113,7 @@ def test_records_without_a_key_are_evidence_where_a_header_names_their_input() -
     assert choose([weigh(sticky, {}, 3, by_key=False)]) == Choice("repartition", 60, True)
 
 
-def test_records_without_a_key_refute_a_hash_where_pairs_do_not_go_by_key() -> None:
+def test_records_without_a_key_refute_a_hash_unless_paired_by_key() -> None:
     keyed = sample(RULES["murmur2"], KEYS, 3)
     loose = Sampled(Place("out", 2), 1_000, None)
     assert weigh([*keyed, loose], {}, 3, by_key=True)["murmur2"].certain
@@ -148,7 +148,7 @@ def test_a_stray_is_no_change_and_two_of_a_hundred_are() -> None:
     assert Evidence("murmur2", 3, 20, (stray,)).contradicted
 
 
-def test_a_production_that_changes_is_noticed_before_half_of_the_sample_is_new() -> None:
+def test_a_changed_partitioner_is_noticed_before_half_the_sample_is_new() -> None:
     before, after = sample(RULES["input"], KEYS[:140], 2), sample(RULES["murmur2"], KEYS, 2)[140:]
     assert weigh(before, homes(KEYS), 2, by_key=True)["input"].survives
     assert not weigh(before + after[:20], homes(KEYS), 2, by_key=True)["input"].survives

@@ -57,7 +57,7 @@ def test_counters_of_two_hundred_output_partitions_fit_the_metadata() -> None:
     assert len(text) <= marks.METADATA_CHARS_MAX
 
 
-def test_counters_of_thousands_of_output_partitions_come_back_from_the_record_that_the_metadata_names() -> None:
+def test_counters_of_thousands_of_partitions_are_restored_from_their_record() -> None:
     written = Counter({f"out/{p}": p * 48_271**5 % 10**18 for p in range(5_000)})
     said = Counters(10**12, 10**12, 0, Counter(error=10**9), written)
     text = marks.to_metadata(REVISION, said, Kept(70, [2, 9]))

@@ -139,7 +139,7 @@ def test_what_was_not_committed_is_forgotten_within_a_process_too() -> None:
     assert one.run("a") == [(["a", 2], False)]
 
 
-def test_a_snapshot_that_has_not_changed_is_not_written_again_and_still_found() -> None:
+def test_an_unchanged_snapshot_is_not_rewritten_and_still_restored() -> None:
     one = Runner()
     one.run("a")
     one.commit()
@@ -158,9 +158,7 @@ def test_a_snapshot_that_has_not_changed_is_not_written_again_and_still_found() 
         ("text", "failed", "snapshot() returned str, not bytes"),
     ],
 )
-def test_without_a_snapshot_the_work_goes_on_and_the_next_assignment_is_warm_up(
-    word: str, result: str, reason: str
-) -> None:
+def test_without_a_snapshot_the_next_assignment_is_warm_up(word: str, result: str, reason: str) -> None:
     one = Runner()
     one.run("a")
     one.commit()
@@ -218,7 +216,7 @@ def test_without_hooks_each_assignment_begins_with_a_warm_up() -> None:
     ]  # fmt: skip
 
 
-def test_silence_in_warm_up_is_an_absence_and_an_error_stays_an_error() -> None:
+def test_silence_in_warm_up_is_an_absence_but_errors_stay() -> None:
     one = Runner(state="warm_up", warm_up_records=2)
     one.run("silent", "raise", "silent")
     (mark,) = [own.decode(w.value or b"")[1] for w in one.commit() if w.topic == "shadow.t.progress"]
@@ -246,7 +244,7 @@ def test_a_poison_timestamp_makes_no_endless_warm_up() -> None:
         ("IN", "is not callable"),
     ],
 )
-def test_a_candidate_that_lacks_what_its_state_asks_for_is_refused_at_the_start(call: str, said: str) -> None:
+def test_a_candidate_without_its_states_methods_is_rejected_at_the_start(call: str, said: str) -> None:
     candidate = config().candidate.model_copy(update={"call": f"{__name__}:{call}"})
     with pytest.raises(ConfigError, match=said):
         load_stateful(candidate)
@@ -277,9 +275,7 @@ def test_a_warm_up_of_records_is_as_long_however_batches_cut_it(records: int, ba
 
 
 @given(st.integers(1, 50), st.lists(st.integers(0, 100), min_size=1), st.integers(0, 99))
-def test_a_warm_up_of_event_time_ends_with_the_first_record_that_has_passed_it(
-    lasts: int, times: list[int], cut: int
-) -> None:
+def test_a_warm_up_of_event_time_ends_with_the_first_later_record(lasts: int, times: list[int], cut: int) -> None:
     whole, parts = WarmUp(None, lasts), WarmUp(None, lasts)
     at = next((i for i, time_ms in enumerate(times) if time_ms >= times[0] + lasts), len(times))
     assert whole.take(times) == at

@@ -84,7 +84,7 @@ def commit(step: RunnerStep) -> tuple[list[Write], list[dict[str, Any]], list[An
     return [w for w in writes if w.topic != "shadow.t.progress"], said, commits
 
 
-def test_an_output_lies_in_our_topic_with_the_inputs_key_time_and_coordinate() -> None:
+def test_an_output_has_its_inputs_key_time_and_coordinate() -> None:
     step = runner()
     step.step(batch("plain", first=5), NOW_MS)
     ((write,), _, (offset,)) = commit(step)
@@ -193,7 +193,7 @@ def test_the_mark_of_a_full_transaction_of_failures_fits_a_message() -> None:
     assert len(mark.value or b"") < 300_000
 
 
-def test_marks_of_one_transaction_say_only_what_is_new_and_count_from_the_beginning() -> None:
+def test_a_transactions_marks_hold_new_ranges_and_cumulative_counters() -> None:
     step = runner()
     step.step(batch("raise", "plain"), NOW_MS)
     commit(step)
@@ -262,7 +262,7 @@ def test_a_bounded_input_ends_at_its_bound_and_reads_nothing_beyond() -> None:
     assert not step.dirty()
 
 
-def test_a_bound_behind_a_control_record_is_reached_by_the_end_of_the_partition() -> None:
+def test_a_bound_after_a_control_record_is_reached_at_the_end() -> None:
     step = runner(bound=3)
     step.step(batch("plain", "plain"), NOW_MS)
     step.end(IN, 7)
@@ -384,7 +384,7 @@ class OneByOne(Encoder):
     ),
     kind=st.sampled_from(["input", "murmur2", "crc32"]),
 )
-def test_a_batch_written_as_a_whole_is_as_one_written_input_by_input(
+def test_the_fast_path_writes_the_same_as_input_by_input(
     batches: list[list[tuple[str, bytes | None]]], kind: str
 ) -> None:
     more: dict[str, Any] = {"candidate": WHOLE["candidate"] | {"partitioner": kind}}
