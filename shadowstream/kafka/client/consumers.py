@@ -38,8 +38,8 @@ def made(make: Callable[[dict[str, Any]], Client], settings: dict[str, Any]) -> 
         return make(settings)
     except KafkaException as error:
         raise ConfigError(
-            f"kafka.client: {error.args[0].str()}; what may stand there are librdkafka's properties, without those "
-            "that the guarantees rest on"
+            f"kafka.client: {error.args[0].str()}; give librdkafka properties, except those that shadowstream sets "
+            "itself"
         ) from error
 
 
