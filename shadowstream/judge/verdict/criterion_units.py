@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -284,7 +285,7 @@ class ByBlock(_ByShare):
     def amount(self, raw: Numbers) -> Numbers:
         """One unit, if the window holds a record."""
         n, s = raw[:2]
-        return self._of_shares([s / n] if 0 <= s <= n and n else [])
+        return (1, *_share_sums(s / n, self.limit)) if 0 <= s <= n and n else self.nothing
 
 
 class ByKey(_ByShare):
@@ -302,6 +303,12 @@ class ByKey(_ByShare):
     def raw(self, figures: Mapping[str, int], buckets: Buckets) -> Numbers:
         """A unit per bucket that holds a pair; buckets in order, though no order matters."""
         return self._of_shares([s / n for n, s in buckets.values() if 0 <= s <= n and n])
+
+
+@lru_cache(maxsize=8192)
+def _share_sums(share: float, m: float) -> Numbers:
+    """Give the sums of one share. Each verdict adds up all windows anew, and most windows have the same share: 0."""
+    return grid_sums(np.array([share]), m)
 
 
 def measure_of(criterion: Criterion, config: Config) -> Measure:
