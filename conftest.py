@@ -31,8 +31,11 @@ _TOGETHER = {
 _FIRST = (
     "chaos",
     "demos",
+    "tests/tidy/test_lint.py",
+    "tests/simulation/test_simulation.py",
     "tests/pipeline/test_partitioners.py",
     "tests/simulation/test_planted_on_broker.py",
+    "tests/simulation/test_interleavings.py",
     "metrics",
     "tests/demo/test_production.py",
     "tests/memory/test_overflow.py",

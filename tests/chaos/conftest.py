@@ -11,7 +11,7 @@ from tests.chaos.director import Plan
 from tests.chaos.run import Stage, Told, play, staged
 
 KILLS = 20
-PER_S = 100
+PER_S = 200
 SEED = 11
 LIMIT_S = 240.0
 

@@ -12,7 +12,7 @@ from tests.chaos.director import Plan
 from tests.chaos.run import play, staged
 
 KILLS = 10
-PER_S = 100
+PER_S = 150
 SEED = 23
 LIMIT_S = 120.0
 
