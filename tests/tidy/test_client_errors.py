@@ -1,8 +1,8 @@
 """No exception of the Kafka client leaves `shadowstream/kafka`: consumers translate by themselves, all else is told.
 
-Consumers that `client.consumers` gives out are `client.errors.Told`. Calls on a producer or an admin client, waits for an
-answer, and the consumers that `reading.topic_reader` and `subscription` make stand within `told(...)`, or in a `try`
-that catches the client's exception.
+Consumers that `client.consumers` gives out are `client.errors.Told`. Calls on a producer or an admin client, waits
+for an answer, and the consumers that `reading.topic_reader` and `subscription` make stand within `told(...)`, or in a
+`try` that catches the client's exception.
 """
 
 from __future__ import annotations
@@ -89,10 +89,7 @@ def test_every_call_of_a_client_is_told() -> None:
 
 def test_what_is_caught_outside_still_exists() -> None:
     there = {
-        (file, node.name)
-        for file, tree in modules()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef)
+        (file, node.name) for file, tree in modules() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
     }
     assert there >= CAUGHT_OUTSIDE
 
