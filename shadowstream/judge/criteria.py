@@ -223,7 +223,8 @@ def _row_of(criterion: Criterion, config: Config) -> Rate:
         ),
         "expected": Rate(PAIRS, (f"{EXPECTED}{criterion.name}", f"{EXPECTED_ALSO}{criterion.name}"), "pairs"),
     }
-    return rows[criterion.rate]
+    row = rows[criterion.rate]
+    return row if row.excused else row._replace(excused=explaining(criterion.rate, config))
 
 
 def agreed_of(criterion: Criterion) -> tuple[str, ...]:

@@ -147,6 +147,11 @@ class Measure(ABC):
     def _trailing_least(self) -> int:
         """The least that can be asked for."""
 
+    @property
+    def is_of_shares(self) -> bool:
+        """Whether a unit is a number in [0, 1], and not a record that is good or bad."""
+        return False
+
     def without(self, amount: Numbers, excused: int) -> Numbers:
         """The amount without so many bad records that are excused; as it is where units are no records."""
         return amount
@@ -220,6 +225,11 @@ class ByRecord(Measure):
 
 class _ByShare(Measure):
     """Each unit is a number in [0, 1], and its mean is judged."""
+
+    @property
+    def is_of_shares(self) -> bool:
+        """Always."""
+        return True
 
     @property
     def nothing(self) -> Numbers:

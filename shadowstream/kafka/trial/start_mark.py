@@ -197,13 +197,8 @@ def _new(config: Config, revision: str, client: AdminClient) -> dict[str, Any]:
         committed = {place: ours.get(place, begin[place]) for place in inputs}
         ends, warm = offsets.ends(client, outputs), no_warm_up
     elif config.starts == "earliest":
+        _refuse_deleted(config, client)
         committed = offsets.beginnings(client, inputs)
-        gone = [str(place) for place, offset in committed.items() if offset > 0]
-        if gone:
-            raise ConfigError(
-                f"start: earliest needs complete inputs, but retention has deleted the beginning of {', '.join(gone)}; "
-                "use start: production-group or latest"
-            )
         ends, warm = offsets.beginnings(client, outputs), no_warm_up
     else:
         committed = {}
@@ -238,6 +233,23 @@ def _new(config: Config, revision: str, client: AdminClient) -> dict[str, Any]:
         "topics": bound_topics.topics_field(config),
     }
     return marks.mark("begin", revision, **fields)
+
+
+def _refuse_deleted(config: Config, client: AdminClient) -> None:
+    """ConfigError where the beginning of a topic that is read from its beginning has been deleted.
+
+    An input that is left would be answered by the candidate alone where production's output to it is gone, and the
+    other way round: extra and missing, and no fault of the candidate.
+    """
+    topics = [topic for topic, kind in topic_admin.sources_of(config).items() if kind != "labels"]
+    there = describe(client, topics)
+    places = offsets.places({topic: known.partitions for topic, known in there.items()})
+    gone = [str(place) for place, offset in sorted(offsets.beginnings(client, places).items()) if offset > 0]
+    if gone:
+        raise ConfigError(
+            "start: earliest needs complete inputs and outputs, but retention has deleted the beginning of "
+            f"{', '.join(gone)}; use start: production-group or latest"
+        )
 
 
 def _floor_ms(config: Config, ends: dict[Place, int]) -> int | None:
