@@ -37,8 +37,8 @@ from shadowstream.joiner.completeness.copied_time import Copied
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.client_log import is_outage
-from shadowstream.kafka.client.control_records import Commits
 from shadowstream.kafka.joining.task_partitions import Families
+from shadowstream.kafka.reading.control_records import Commits
 from shadowstream.kafka.reading.event_times import LastTimes
 from shadowstream.logs import get_logger
 from shadowstream.records import Place, Side

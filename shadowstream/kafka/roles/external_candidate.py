@@ -42,8 +42,8 @@ from shadowstream.health import Watch
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.client_log import is_outage
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, plain_writer
-from shadowstream.kafka.client.control_records import Commits
 from shadowstream.kafka.loop import process_seconds
+from shadowstream.kafka.reading.control_records import Commits
 from shadowstream.kafka.roles.copier import CopyingRole, copy
 from shadowstream.kafka.roles.copy_progress import Copies
 from shadowstream.kafka.schemas.registry import schema_source

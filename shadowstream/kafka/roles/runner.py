@@ -28,9 +28,9 @@ from shadowstream.kafka.client.consumers import (
     plain_writer,
     role_writer,
 )
-from shadowstream.kafka.client.control_records import Commits
 from shadowstream.kafka.client.traffic import Received
 from shadowstream.kafka.loop import BATCH, Loop, now_ms, process_seconds
+from shadowstream.kafka.reading.control_records import Commits
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.reading.runner_snapshots import read_counters, read_snapshots
 from shadowstream.kafka.role import Prepared
