@@ -29,6 +29,7 @@ RANKS = {
     "shadowstream.paths": 0,
     "shadowstream.records": 0,
     "shadowstream.public_records": 0,
+    "shadowstream.thinned_queue": 0,
     "shadowstream.config": 1,
     "shadowstream.shipped": 1,
     "shadowstream.topics": 1,
@@ -86,6 +87,7 @@ PURE = (
     "shadowstream.runner.outputs",
     "shadowstream.runner.partitioner",
     "shadowstream.runner.step",
+    "shadowstream.thinned_queue",
     "shadowstream.topics",
 )
 
