@@ -22,9 +22,10 @@ from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.client.errors import event_error
 from shadowstream.kafka.client.messages import arrived, is_end, is_fatal, offset_of, place_of
-from shadowstream.logs import Logger
+from shadowstream.logs import get_logger
 from shadowstream.records import Place
 
+log = get_logger("reading")
 BATCH = 1_000
 WAIT_S = 0.1
 QUIET_S = 30.0
@@ -78,7 +79,7 @@ def ignore(message: Message, error: KafkaError) -> None:
     """Continue after any error: what does not come in time is read another time."""
 
 
-def fail_if_fatal(log: Logger, where: str) -> OnError:
+def fail_if_fatal(where: str) -> OnError:
     """Raise an error that ends the client, naming `where`; log any other, which the client gets over."""
 
     def on_error(message: Message, error: KafkaError) -> None:

@@ -46,7 +46,7 @@ class MarksReader:
         self._topic, self._keys = config.plan.of(kind), keys
         self._consumer = reading_consumer(config.kafka, config.plan, f"{purpose}.marks")
         self._ends: dict[Place, int | None] = {Place(self._topic, 0): None}
-        self._on_error = fail_if_fatal(log, self._topic)
+        self._on_error = fail_if_fatal(self._topic)
         self._refusals = Refusals()
         self.restart()
 

@@ -39,12 +39,12 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.health import Watch
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.client_log import is_outage
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, plain_writer
 from shadowstream.kafka.loop import process_seconds
 from shadowstream.kafka.reading.control_records import Commits
 from shadowstream.kafka.roles.copier import CopyingRole, copy
 from shadowstream.kafka.roles.copy_progress import Copies
+from shadowstream.kafka.roles.mark_publishing import publish_marks
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.trial import bound_topics, start_log, start_mark, topic_admin
 from shadowstream.kafka.trial.partitioner_check import Rechecks
@@ -250,14 +250,7 @@ def _watch(watcher: Watcher, rechecks: Rechecks, stop: Stoppable, watch: Watch) 
 
 
 def _turn(watcher: Watcher, watch: Watch) -> None:
-    """Say the marks; a broker that does not answer now is asked again in a second: marks only come later."""
-    try:
-        behind = watcher.say()
-    except BrokerError as error:
-        if not error.retriable:
-            raise
-        if not is_outage(error):
-            log.warning("marks_put_off", error=str(error))
-        return
-    watch.metrics.set("lag_records", behind, role=watch.role, side="input")
-    watch.ready = True
+    lag = publish_marks(watcher.say)
+    if lag is not None:
+        watch.metrics.set("lag_records", lag, role=watch.role, side="input")
+        watch.ready = True

@@ -16,12 +16,10 @@ from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.client.messages import columns, split
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, fail_if_fatal, read_spans, within
-from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity
 from shadowstream.records import Batch, Place, Side
 from shadowstream.runner.partitioner_detection import SAME, Sampled, Weighed, beside, weigh
 
-log = get_logger("start")
 PER_PARTITION = 1_000
 """So many of the newest records of each partition, as long as all of them are not more than `IN_ALL`."""
 IN_ALL = 50_000
@@ -52,7 +50,7 @@ class Sampler:
         self.counts = offsets.partition_counts(client, topics)
         self._inputs = offsets.places({topic: self.counts[topic] for topic in config.inputs})
         self._most = min(per_partition, max(20, IN_ALL // max(self.counts.values())))
-        self._on_error = fail_if_fatal(log, "sampling")
+        self._on_error = fail_if_fatal("sampling")
         self._consumer = reading_consumer(
             config.kafka,
             config.plan,
