@@ -6,9 +6,7 @@ Everything that decides happens as windows close, one by one in time order, so i
 
 from __future__ import annotations
 
-import base64
 import json
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +43,7 @@ from shadowstream.judge.verdict.verdict import NO_SLICES, Case, Slices, build, c
 from shadowstream.judge.windows.event_windows import Closed, Windows
 from shadowstream.judge.windows.expected_tasks import counts_labels
 from shadowstream.judge.windows.window_counts import Pair, Slice, plus
+from shadowstream.protocol.metadata_codec import pack, unpack
 from shadowstream.records import Write
 
 VERSION = 5
@@ -352,8 +351,8 @@ def _lasting(family: Family | None, window: Closed) -> Lasting | None:
 
 def _packed(body: Mapping[str, Any]) -> str:
     # A year of open hours is a megabyte of JSON, more than a broker takes; deflated it is a tenth of that.
-    return base64.b85encode(zlib.compress(json.dumps(body, separators=(",", ":")).encode())).decode()
+    return pack(json.dumps(body, separators=(",", ":")).encode())
 
 
 def _unpacked(text: str) -> Any:
-    return json.loads(zlib.decompress(base64.b85decode(text)))
+    return json.loads(unpack(text))

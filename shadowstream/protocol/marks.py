@@ -10,10 +10,8 @@ same transaction; without transactions in the range mark that decides.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
-import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +19,7 @@ from typing import Any, NamedTuple
 
 from shadowstream.codecs import own
 from shadowstream.errors import ConfigError, ShadowstreamBug
+from shadowstream.protocol.metadata_codec import OVERFLOW, WHOLE, opened, overflows, pack
 from shadowstream.records import METADATA_CHARS_MAX, Place, Write
 
 ABSENT_REASONS = ("error", "timeout", "crashed", "undecodable", "filtered", "sampled_out", "warm_up")
@@ -88,13 +87,12 @@ def to_metadata(revision: str, counters: Counters, kept: Kept | None = None) -> 
     body: dict[str, Any] = {"revision": revision}
     if kept is not None:
         body["kept"] = kept[:2]
-    text = _text("1", body | counters.record())
-    return text if len(text) <= METADATA_CHARS_MAX else _text("2", body)
+    text = WHOLE + _packed(body | counters.record())
+    return text if len(text) <= METADATA_CHARS_MAX else OVERFLOW + _packed(body)
 
 
-def _text(form: str, body: dict[str, Any]) -> str:
-    packed = zlib.compress(json.dumps(body, separators=(",", ":")).encode(), 6)
-    return form + base64.b85encode(packed).decode()
+def _packed(body: dict[str, Any]) -> str:
+    return pack(json.dumps(body, separators=(",", ":")).encode())
 
 
 class Overflow(NamedTuple):
@@ -116,7 +114,7 @@ def overflow_of(metadata: str, offset: int) -> Overflow | None:
 
     >>> overflow_of(to_metadata("00", Counters(read=3)), 7)
     """
-    return Overflow(offset, _body(metadata)["revision"]) if metadata.startswith("2") else None
+    return Overflow(offset, _body(metadata)["revision"]) if overflows(metadata) else None
 
 
 def of_metadata(metadata: str) -> Counters:
@@ -126,7 +124,7 @@ def of_metadata(metadata: str) -> Counters:
     3
     """
     body = _body(metadata)
-    if metadata.startswith("2"):
+    if overflows(metadata):
         raise ShadowstreamBug("the counters of this commit are not in its metadata but in the record that it names")
     try:
         return Counters.of(body)
@@ -148,16 +146,8 @@ def kept_of(metadata: str) -> Kept | None:
 
 
 def _body(metadata: str) -> dict[str, Any]:
-    if metadata[:1] not in ("1", "2"):
-        raise ConfigError(
-            f"commit metadata {metadata[:20]!r} is of an unknown form: something else has committed to our group, or a "
-            "newer release has. Run the newer release, or remove the topics and groups of this trial and start anew"
-        )
-    try:
-        body: dict[str, Any] = json.loads(zlib.decompress(base64.b85decode(metadata[1:])))
-        return body
-    except (ValueError, zlib.error) as error:
-        raise ConfigError(f"commit metadata {metadata[:20]!r} cannot be read ({error})") from error
+    body: dict[str, Any] = opened(metadata, json.loads)
+    return body
 
 
 def mark(kind: str, revision: str, **fields: Any) -> dict[str, Any]:

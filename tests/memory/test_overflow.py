@@ -10,7 +10,7 @@ import pytest
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
-from shadowstream.kafka.reading.runner_snapshots import WAIT_S
+from shadowstream.kafka.reading.newest import WAIT_S
 from shadowstream.kafka.roles import runner
 from shadowstream.protocol import marks
 from shadowstream.records import PACKED_HEADER, Place, unpack

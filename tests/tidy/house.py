@@ -29,7 +29,10 @@ RANKS = {
     "shadowstream.paths": 0,
     "shadowstream.records": 0,
     "shadowstream.public_records": 0,
+    "shadowstream.thinned_queue": 0,
     "shadowstream.config": 1,
+    # It loads the user's code.
+    "shadowstream.entry_points": 1,
     "shadowstream.shipped": 1,
     "shadowstream.topics": 1,
     "shadowstream.codecs": 2,
@@ -39,7 +42,7 @@ RANKS = {
     "shadowstream.judge": 5,
     "shadowstream.labels": 5,
     "shadowstream.runner": 5,
-    # It loads the user's code.
+    # It calls the user's code.
     "shadowstream.runner.candidate": 6,
     "shadowstream.configfile": 6,
     "shadowstream.configschema": 6,
@@ -86,6 +89,7 @@ PURE = (
     "shadowstream.runner.outputs",
     "shadowstream.runner.partitioner",
     "shadowstream.runner.step",
+    "shadowstream.thinned_queue",
     "shadowstream.topics",
 )
 

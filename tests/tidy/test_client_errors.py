@@ -32,7 +32,7 @@ CAUGHT_OUTSIDE = {
     ("client/offsets.py", "answered"),
     ("ownership.py", "commit"),
     # Told, or within a generator whose body is told; callbacks of a poll that is caught.
-    ("reading/topic_reader.py", "_partitions"), ("reading/topic_reader.py", "_until"),
+    ("reading/topic_reader.py", "_partitions"),
     ("subscription.py", "_wait"), ("subscription.py", "_on_assign"),
     ("trial/topic_admin.py", "_leaderless"), ("roles/judge.py", "_transaction"),
 }  # fmt: skip

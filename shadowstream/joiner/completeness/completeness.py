@@ -38,13 +38,12 @@ warm                  1 once the end of the warm-up is known              0
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Collection, Sequence
 
 from shadowstream.ahead import Ahead
 from shadowstream.config import Config
 from shadowstream.joiner.completeness.marks_log import Passed, Progress
-from shadowstream.joiner.completeness.observed_offsets import DoneByCommits, Observed, keep_few, lowest
+from shadowstream.joiner.completeness.observed_offsets import DoneByCommits, Observed, lowest, observed_queue
 from shadowstream.joiner.completeness.production_replays import Replays
 from shadowstream.joiner.completeness.wait_queue import Lane, Lanes, LanesOfAll
 from shadowstream.joiner.pending_record import Row, Rows
@@ -77,7 +76,7 @@ class Clocks:
         others = [Side(n) for n in range(1, len(places))]
         # By the side whose outputs they are and the side that must be done with their inputs.
         ways = [way for side in others for way in ((Side.PRODUCTION, side), (side, Side.PRODUCTION))]
-        self._born: dict[tuple[Side, Side], deque[Observed]] = {way: deque() for way in ways}
+        self._born = {way: observed_queue() for way in ways}
         self.born_below = dict.fromkeys(self._born, 0)
         self.production = DoneByCommits()
         self.twin = DoneByCommits()
@@ -114,7 +113,6 @@ class Clocks:
         for (of, _), queue in self._born.items():
             if of is side and (not queue or end > queue[-1].end):
                 queue.append(Observed(end, inputs))
-                keep_few(queue)
 
     def observe_production(self, end: int, inputs: dict[Place, int], stored: dict[Place, int] | None = None) -> None:
         """Production's committed offsets `inputs`, read before `end`; `stored`: the same as its group has them, where

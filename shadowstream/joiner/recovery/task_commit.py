@@ -10,6 +10,7 @@ from shadowstream.joiner.accounting import conservation
 from shadowstream.joiner.completeness.marks_log import Progress
 from shadowstream.joiner.recovery import checkpoint
 from shadowstream.joiner.task_state import TaskState
+from shadowstream.protocol.metadata_codec import overflows
 from shadowstream.records import COMMIT_HEADER, Commit, Place, Side, Write
 
 
@@ -222,7 +223,7 @@ def offsets(task: TaskState, sequence: int) -> tuple[list[Commit], dict[str, str
             low = min(low, max(state.first, state.high - task.config.identity.dedupe_span))
         said = 0 if said_from is None or side is not Side.PRODUCTION else said_from + 1
         text = checkpoint.encode(checkpoint.Checkpoint(sequence, state.high, pending, needed, said))
-        if checkpoint.overflows(text):
+        if overflows(text):
             overflow[side.word] = checkpoint.pending_text(pending)
         commits.append(Commit(task.places[side], low, text))
     return commits, overflow

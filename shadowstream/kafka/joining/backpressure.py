@@ -13,11 +13,11 @@ need keep two sides from being held by turns too often.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 
 from confluent_kafka import Consumer, TopicPartition
 
+from shadowstream.kafka.throttle import Throttle
 from shadowstream.logs import get_logger
 from shadowstream.records import Place, Side
 
@@ -102,7 +102,7 @@ class Holding:
         self._waited: dict[Place, Sequence[int]] = {}
         self._paused: set[Place] = set()
         self._overflow = Overflow()
-        self._tell_at = self._tell_over_at = 0.0
+        self._held_warning, self._over_warning = Throttle(TELL_EVERY_S), Throttle(TELL_EVERY_S)
         self._told = False
 
     def assigned(self) -> None:
@@ -145,8 +145,7 @@ class Holding:
 
     def tell_over(self, over: Sequence[Place], pending: int) -> None:
         """Say that these tasks take more memory than their share."""
-        if over and time.monotonic() >= self._tell_over_at:
-            self._tell_over_at = time.monotonic() + TELL_EVERY_S
+        if over and self._over_warning.is_due():
             places = [str(place) for place in sorted(over)]
             log.warning("pending_over_bound", places=places, pending_bytes=pending, bound=self._bound)
 
@@ -155,8 +154,7 @@ class Holding:
             self._consumer.pause(_partitions(pause))
         self._resume(resume)
         self._paused = self._paused - resume | pause
-        if self._paused and time.monotonic() >= self._tell_at:
-            self._tell_at = time.monotonic() + TELL_EVERY_S
+        if self._paused and self._held_warning.is_due():
             named = [str(place) for place in sorted(self._paused)]
             log.warning("side_held_back", places=named, pending_bytes=pending, bound=self._bound)
             self._told = True

@@ -24,7 +24,6 @@ Born needs no such translation: a copy below an end of today was made of an outp
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -37,12 +36,13 @@ from shadowstream.joiner.completeness.copied_time import Copied
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.client_log import is_outage
-from shadowstream.kafka.client.control_records import Commits
 from shadowstream.kafka.joining.task_partitions import Families
+from shadowstream.kafka.reading.control_records import Commits
 from shadowstream.kafka.reading.event_times import LastTimes
 from shadowstream.logs import get_logger
 from shadowstream.records import Place, Side
 from shadowstream.runner.copy_step import copied_to_ms
+from shadowstream.thinned_queue import ThinnedQueue
 
 log = get_logger("joiner")
 EVERY_S = 1.0
@@ -67,7 +67,7 @@ class Observer:
         self._sides = [families.places(side) for side in Side]
         self._places = [place for side in self._sides for place in side]
         self._diff = offsets.places(offsets.partition_counts(client, [config.plan.of("diff")]))
-        self._copying: deque[Copying] = deque()
+        self._copying: ThinnedQueue[Copying] = ThinnedQueue(COPYING_MAX)
         self._by_time = time_may_decide(config)
         self._commits = Commits(config, client, "joiner")
         self._times = LastTimes(config)
@@ -126,8 +126,6 @@ class Observer:
             ends = offsets.ends(self._client, self._sides[Side.PRODUCTION])
             for one in ripe:
                 self._step.observe_production(one.committed, ends, one.stored)
-        if len(self._copying) > COPYING_MAX:  # a later one says the same, only later
-            self._copying = deque([*list(self._copying)[:-1:2], self._copying[-1]])
 
     def _observe_copy_times(self, side: Side, originals: list[Place], now_ms: int) -> None:
         ends = offsets.ends(self._client, originals)

@@ -11,9 +11,8 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
-from shadowstream.kafka.at_least_once.decided_commits import between
-from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.messages import offset_of, place_of
+from shadowstream.kafka.reading.bounded import read_since
 from shadowstream.kafka.refused_records import FURTHER, Refusals
 from shadowstream.logs import get_logger
 from shadowstream.records import Place
@@ -41,11 +40,8 @@ def read_said(
         begins[place] = min(begin, begins.get(place, begin))
     if not begins:
         return found
-    lows = offsets.beginnings(client, begins)
-    ends = offsets.ends(client, begins)
-    begins = {place: max(begin, lows[place]) for place, begin in begins.items()}
     refusals = Refusals()
-    for message in between(config, "joiner.said", begins, ends):
+    for message in read_since(config, client, "joiner.said", begins):
         if message.value() is None:  # a row was taken back (rows_undone)
             pair_id = (message.key() or b"").decode("utf-8", "replace")
             found = {task: [row for row in rows if row["pair_id"] != pair_id] for task, rows in found.items()}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
@@ -25,9 +25,9 @@ from shadowstream.kafka.loop import (
     now_ms,
     process_seconds,
 )
-from shadowstream.kafka.reading.newest import read_tail
+from shadowstream.kafka.reading.newest import Backwards
 from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_topic
-from shadowstream.kafka.refused_records import FURTHER, Refusals, usable
+from shadowstream.kafka.refused_records import FURTHER, Refusals, own_record, usable
 from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, commit_transaction, hand_over, start_transactions
 from shadowstream.kafka.trial import bound_topics, rights, topic_admin
 from shadowstream.kafka.trial.judged_topics import JudgedTopics
@@ -49,12 +49,15 @@ def resumed(config: Config, revision: str, tasks: Collection[str], attempt: int)
     Where none can be it begins anew: the statistics keep everything, so that only time is lost.
     """
     topic, refusals = config.plan.of("judge-state"), Refusals()
-    back, whole, tried = FIRST_STEP, False, 0
+
+    def pick(message: Message) -> tuple[int, dict[str, Any]] | None:
+        record = own_record("judge_state", message, refusals)
+        return (offset_of(message), record) if record is not None and record["revision"] == revision else None
+
     with contextlib.closing(reading_consumer(config.kafka, config.plan, "judge.state")) as consumer:
-        while not whole:
-            records, whole = read_tail(consumer, TopicPartition(topic, 0), back, "judge_state", refusals)
-            mine = [record for record in records if record["revision"] == revision]
-            for record in reversed(mine[: len(mine) - tried]):
+        reader = Backwards(consumer, Place(topic, 0), FIRST_STEP)
+        while not reader.whole:
+            for record in reversed(reader.block(pick).values()):
                 step = JudgeStep(config, revision, tasks, attempt)
                 try:
                     step.restore(record)
@@ -63,8 +66,6 @@ def resumed(config: Config, revision: str, tasks: Collection[str], attempt: int)
                     continue
                 log.info("restored", offsets=record["offsets"])
                 return step
-            tried = len(mine)
-            back *= 8
     return JudgeStep(config, revision, tasks, attempt)
 
 

@@ -12,14 +12,13 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.errors import ConfigError
 from shadowstream.health import Watch
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.at_least_once.decided_commits import ranges_decided
 from shadowstream.kafka.batch_size import Pace
 from shadowstream.kafka.call_watch import CallWatch
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.client_log import is_outage
 from shadowstream.kafka.client.consumers import (
     GuardedWriter,
     Stoppable,
@@ -28,13 +27,14 @@ from shadowstream.kafka.client.consumers import (
     plain_writer,
     role_writer,
 )
-from shadowstream.kafka.client.control_records import Commits
 from shadowstream.kafka.client.traffic import Received
 from shadowstream.kafka.loop import BATCH, Loop, now_ms, process_seconds
+from shadowstream.kafka.reading.control_records import Commits
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.reading.runner_snapshots import read_counters, read_snapshots
 from shadowstream.kafka.role import Prepared
 from shadowstream.kafka.roles.copy_progress import Copies
+from shadowstream.kafka.roles.mark_publishing import publish_marks
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.step_time import StepTime, timed
 from shadowstream.kafka.transaction import start_transactions
@@ -234,7 +234,7 @@ class RunnerRole:
     def turn(self, now_ms: int) -> None:
         """Repeat the marks each second, while nothing is uncommitted."""
         if time.monotonic() >= self._next_marks_at and not self._step.dirty() and self._step.inputs:
-            self._try_marks()
+            publish_marks(self._say_marks)
         self._rechecks.turn(time.monotonic())
         self.topics.turn()
 
@@ -252,7 +252,7 @@ class RunnerRole:
         self._step.committed()
         if isinstance(self._step.call, Stateful):
             self._tell_of_snapshots(self._step.call)
-        self._try_marks()
+        publish_marks(self._say_marks)
 
     def deciding(self) -> dict[str, int | None]:
         """The range marks, of which each is written after the outputs that it speaks of."""
@@ -260,16 +260,6 @@ class RunnerRole:
 
     def decided(self, delivered: Mapping[Place, Sequence[int]]) -> None:
         """Who was first is told when the next one starts."""
-
-    def _try_marks(self) -> None:
-        """Say the marks; a broker that does not answer now is asked again in a second: marks only come later."""
-        try:
-            self._say_marks()
-        except BrokerError as error:
-            if not error.retriable:
-                raise
-            if not is_outage(error):
-                log.warning("marks_put_off", error=str(error))
 
     def _say_marks(self) -> None:
         self._next_marks_at = time.monotonic() + MARKS_EVERY_S

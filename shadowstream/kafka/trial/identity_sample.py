@@ -16,7 +16,7 @@ from shadowstream.joiner.intake.repeat_outcome import ends_of_repeats
 from shadowstream.judge.verdict.identity_fit import misfits, no_id
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.schemas.registry import schema_source
-from shadowstream.kafka.trial.partitioner_check import Sampler
+from shadowstream.kafka.trial.topic_sampler import Sampler
 from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity
 from shadowstream.records import Batch, Place, Side
