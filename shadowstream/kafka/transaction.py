@@ -25,8 +25,8 @@ INIT_WAIT_S = 30.0
 Reached = Callable[[Phase], None]
 
 
-class Deciding(Protocol):
-    """What a role says where there are no transactions."""
+class DecidingRole(Protocol):
+    """The part of a role that a commit without transactions needs."""
 
     def deciding(self) -> dict[str, int | None]:
         """Topics of the records that decide, and the partition in which they lie (None: that of the place itself)."""
@@ -99,7 +99,7 @@ def commit_at_least_once(
     writer: GuardedWriter,
     consumer: Consumer,
     effects: tuple[Sequence[Write], Sequence[Commit]],
-    role: Deciding,
+    role: DecidingRole,
     reached: Reached,
 ) -> None:
     """All of one commit."""

@@ -43,7 +43,7 @@ from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.client_log import is_outage
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, plain_writer
 from shadowstream.kafka.client.control_records import Commits
-from shadowstream.kafka.loop import process_seconds
+from shadowstream.kafka.role import RoleFigures
 from shadowstream.kafka.roles.copier import CopyingRole, copy
 from shadowstream.kafka.roles.copy_progress import Copies
 from shadowstream.kafka.schemas.registry import schema_source
@@ -209,7 +209,7 @@ def _merged(looks: list[Look]) -> list[Look]:
 
 def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
     """Watch the candidate's job until stopped; returns figures. Instances do not differ: each says the same."""
-    began = time.monotonic()
+    figures = RoleFigures("watcher")
     client = admin(config.kafka)
     bound_topics.check(config, client)
     topic_admin.ensure(client, config)
@@ -219,7 +219,6 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
         watch.turned()
         return not stop.stopped
 
-    done = 0
     try:
         pinned = start_mark.pin(config, revision, client, writer, going)
         log.info("watching", topic=config.candidate.topic, group=config.candidate.group, instance=instance)
@@ -232,12 +231,10 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
             _turn(watcher, watch)
         else:
             _watch(watcher, rechecks, stop, watch)
-        done = watcher.inputs_done
+        figures.add(records=watcher.inputs_done)
     except start_mark.Stopped:
         pass  # before anybody had written anything
-    wall = time.monotonic() - began
-    figures = {"role": "watcher", "records": done, "commits": 0, "wall_s": round(wall, 2)}
-    return {**figures, "records_per_s": round(done / wall), **process_seconds()}
+    return figures.ended()
 
 
 def _watch(watcher: Watcher, rechecks: Rechecks, stop: Stoppable, watch: Watch) -> None:

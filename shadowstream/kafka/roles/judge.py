@@ -21,13 +21,11 @@ from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, reading_consumer, role_writer
 from shadowstream.kafka.client.errors import event_error, told
 from shadowstream.kafka.client.messages import is_begin_gone, is_end, is_fatal, offset_of, place_of
-from shadowstream.kafka.loop import (
-    now_ms,
-    process_seconds,
-)
+from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.reading.newest import read_tail
 from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals, usable
+from shadowstream.kafka.role import RoleFigures
 from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, commit_transaction, hand_over, start_transactions
 from shadowstream.kafka.trial import bound_topics, rights, topic_admin
 from shadowstream.kafka.trial.judged_topics import JudgedTopics
@@ -235,7 +233,7 @@ def _tell(event: str, place: Place, offset: int, error: RecordError) -> None:
 
 def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
     """Run the judge until it has finished or is stopped; returns its figures."""
-    began = time.monotonic()
+    figures = RoleFigures("judge")
     client = admin(config.kafka)
     bound = bound_topics.check(config, client)
     sources = topic_admin.ensure(client, config)
@@ -259,12 +257,5 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
         loop.run(stop)
     finally:
         consumer.close()
-    wall = time.monotonic() - began
-    return {
-        "role": "judge",
-        "records": loop.records,
-        "commits": loop.commits,
-        "wall_s": round(wall, 2),
-        "records_per_s": round(loop.records / wall),
-        **process_seconds(),
-    }
+    figures.add(records=loop.records, commits=loop.commits)
+    return figures.ended()
