@@ -24,7 +24,7 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, RegistryError
 from shadowstream.health import Watch
 from shadowstream.joiner.recovery.restore import Committed
-from shadowstream.kafka.batch_size import CommitPace
+from shadowstream.kafka.batch_size import CommitSize
 from shadowstream.kafka.client.broken_batches import BrokenBatches, is_unreadable
 from shadowstream.kafka.client.client_log import is_outage
 from shadowstream.kafka.client.consumer_events import check_event
@@ -76,7 +76,7 @@ class Loop:
         timeout_s = config.limits.transaction_timeout_ms / 1000
         self._transaction_max_s = max(CALL_MAX_S, timeout_s + SETTLE_S)
         self._step_time = StepTime()
-        self._pace = CommitPace(config.limits.commit_records, timeout_s / COMMIT_SHARE)
+        self._commit_size = CommitSize(config.limits.commit_records, timeout_s / COMMIT_SHARE)
         self._paused = PausedPartitions(consumer, BrokenBatches(config, watch.role))
         self._incremental = config.kafka.group_protocol == "consumer"
 
@@ -117,7 +117,7 @@ class Loop:
     def _full(self) -> bool:
         """Return whether the next transaction holds as many records as it may."""
         read = self._since_commit >= self._config.limits.commit_records
-        return read or self._role.records_in_transaction(self._since_commit) >= self._pace.most
+        return read or self._role.records_in_transaction(self._since_commit) >= self._commit_size.limit
 
     def _close(self) -> None:
         with self._watchdog.call("close"):
@@ -181,7 +181,7 @@ class Loop:
 
     def _next(self) -> Turn:
         """Fetch; return the messages of this turn, with no more new records than the transaction has room for."""
-        room = max(1, self._pace.most - self._role.records_in_transaction(self._since_commit))
+        room = max(1, self._commit_size.limit - self._role.records_in_transaction(self._since_commit))
         restoring = self._assignment.owned and not self._assignment.restored
         limit = max(1, self._role.limit() if restoring else min(self._role.limit(), room))
         fetched = self._fetch(max(1, limit - len(self._read_ahead)))
@@ -290,7 +290,7 @@ class Loop:
         if not self._assignment.owned:
             return
         self._lag.show(now_ms())
-        writes, commits, self._has_more = self._role.prepare(now_ms(), self._pace.most)
+        writes, commits, self._has_more = self._role.prepare(now_ms(), self._commit_size.limit)
         records, self._since_commit = self._role.records_in_transaction(self._since_commit), 0
         if not commits:
             return
@@ -304,12 +304,12 @@ class Loop:
                     commit_at_least_once(self._writer, self._consumer, (writes, commits), role, reached)
         except BrokerError as error:
             self._watch.metrics.add("aborts_total", role=self._watch.role)
-            self._pace.failed()
+            self._commit_size.failed()
             self._failed(error)
             return
         seconds = time.monotonic() - began
         self._watch.metrics.observe("commit_seconds", seconds, role=self._watch.role)
-        self._pace.took(records, seconds)
+        self._commit_size.took(records, seconds)
         self.commits += 1
         self._role.committed(now_ms())
         self._watch.reached("consuming")

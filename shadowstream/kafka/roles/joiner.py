@@ -226,7 +226,7 @@ class JoinerRole:
     def tick(self, now_ms: int) -> None:
         """Marks, observations, what is to be read again, and back-pressure."""
         self.topics.turn()
-        self._slow_hooks.turn()
+        self._slow_hooks.tick()
         if not self._step.tasks:
             return
         self._observer.turn(now_ms)
@@ -255,7 +255,7 @@ class JoinerRole:
     def prepare(self, now_ms: int, limit: int) -> Prepared:
         """Everything of one transaction, but for what is left to the next. What rests on an absence is committed only
         once the topics are known to be as they were, after it was decided."""
-        writes, commits = self._step.prepare(now_ms, self._slow_hooks.most(limit))
+        writes, commits = self._step.prepare(now_ms, self._slow_hooks.pairs_limit(limit))
         rests = any(outcome in ABSENT for book in self._step.books() for _, outcome in book.records)
         if rests and not self.topics.unchanged():
             return Prepared([], [])

@@ -16,7 +16,7 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.health import Watch
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.at_least_once.decided_commits import ranges_decided
-from shadowstream.kafka.batch_size import Pace
+from shadowstream.kafka.batch_size import CallSize
 from shadowstream.kafka.call_watch import CallWatch
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.client_log import is_outage
@@ -65,7 +65,7 @@ class Edge(NamedTuple):
     marks: GuardedWriter
     copies: Copies
     rechecks: Rechecks
-    pace: Pace
+    call_size: CallSize
     step_time: StepTime
 
 
@@ -76,7 +76,7 @@ class RunnerRole(PlainRole):
         self._watch = watch
         self._config, self._step, self._client = config, step, edge.admin
         self._marks, self._pinned = edge.marks, pinned
-        self._copies, self._rechecks, self._pace = edge.copies, edge.rechecks, edge.pace
+        self._copies, self._rechecks, self._call_size = edge.copies, edge.rechecks, edge.call_size
         self._step_time = edge.step_time
         client = edge.admin
         outputs = offsets.partition_counts(client, [config.plan.out(t) for t in config.production.outputs])
@@ -93,7 +93,7 @@ class RunnerRole(PlainRole):
 
         While the loop only copies, and does not call the candidate yet, it takes whole batches.
         """
-        return self._pace.most if self._step.records or not self._copies.topics else BATCH
+        return self._call_size.limit if self._step.records or not self._copies.topics else BATCH
 
     def wants_headers(self, topic: str) -> bool:
         """The inputs' only where one of them is the id; of what is copied all."""
@@ -296,7 +296,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     """Run the runner until it has finished or is stopped; returns its figures."""
     figures = RoleFigures("runner")
     client = admin(config.kafka)
-    pace = Pace(BATCH)
+    call_size = CallSize(BATCH)
     meter = meter_of(config, time.thread_time_ns)
     bound_topics.check(config, client)
     marks_writer = plain_writer(config)
@@ -304,7 +304,9 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     enough = step_time.up
     attempts = Attempts(config.plan.of("attempts"), revision, saying(marks_writer), enough)
     told = candidate.Told(attempts.calls, FirstFailures(config).raised, enough)
-    loaded = _loaded(config, revision, lambda call: timed(call, watch, pace, attempts.calls, enough), (meter, told))
+    loaded = _loaded(
+        config, revision, lambda call: timed(call, watch, call_size, attempts.calls, enough), (meter, told)
+    )
     sources = topic_admin.ensure(client, config)
     rights.check(client, config, sources)
     schemas = schema_source(config.schemas)
@@ -329,7 +331,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
             attempts,
         )
         copies = Copies(config, client, pinned, decoder.decode_many)
-        edge = Edge(client, marks_writer, copies, Rechecks(config, client, pinned.partitioners), pace, step_time)
+        edge = Edge(client, marks_writer, copies, Rechecks(config, client, pinned.partitioners), call_size, step_time)
         role = RunnerRole(config, step, edge, pinned, watch)
         consumer = group_consumer(config, "runner", instance, **Received(watch).settings())
         loop = Loop(config, role, consumer, writer, client, watch)
