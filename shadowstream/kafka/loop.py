@@ -275,7 +275,7 @@ class Loop:
             return
         complete = self._role.complete_tasks(assigned)
         if gated := sorted(set(assigned) - set(complete)):
-            log.info("gated", partitions=[str(place) for place in gated])
+            log.info("task_incomplete", partitions=[str(place) for place in gated])
             self._assignment.gate(gated, time.monotonic())
             self._consumer.pause([TopicPartition(*place) for place in gated])
         if complete:

@@ -37,7 +37,7 @@ class PausedPartitions:
 
     def pause(self, place: Place, offset: int, error: RegistryError) -> None:
         """Pause a partition for `PAUSE_S`, then read it from `offset` again."""
-        log.warning("place_put_off", place=str(place), offset=offset, error=str(error))
+        log.warning("partition_paused", place=str(place), offset=offset, error=str(error))
         self._until[place] = time.monotonic() + PAUSE_S
         self._consumer.pause([TopicPartition(*place)])
         self._consumer.seek(TopicPartition(*place, offset))

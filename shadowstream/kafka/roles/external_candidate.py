@@ -40,7 +40,7 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.health import Watch
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.client_log import is_outage
+from shadowstream.kafka.client.client_log import repeated_later
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, plain_writer
 from shadowstream.kafka.client.control_records import Commits
 from shadowstream.kafka.role import RoleFigures
@@ -251,14 +251,7 @@ def _watch(watcher: Watcher, rechecks: Rechecks, stop: Stoppable, watch: Watch) 
 
 
 def _turn(watcher: Watcher, watch: Watch) -> None:
-    """Say the marks; a broker that does not answer now is asked again in a second: marks only come later."""
-    try:
-        behind = watcher.say()
-    except BrokerError as error:
-        if not error.retriable:
-            raise
-        if not is_outage(error):
-            log.warning("marks_put_off", error=str(error))
-        return
-    watch.metrics.set("lag_records", behind, role=watch.role, side="input")
-    watch.ready = True
+    """Publish the marks; if the broker does not answer now, they come a second later."""
+    with repeated_later(lambda error: log.warning("marks_delayed", error=error)):
+        watch.metrics.set("lag_records", watcher.say(), role=watch.role, side="input")
+        watch.ready = True

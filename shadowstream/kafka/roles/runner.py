@@ -12,14 +12,14 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.errors import ConfigError
 from shadowstream.health import Watch
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.at_least_once.decided_commits import ranges_decided
 from shadowstream.kafka.batch_size import CallSize
 from shadowstream.kafka.call_watch import CallWatch
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.client_log import is_outage
+from shadowstream.kafka.client.client_log import repeated_later
 from shadowstream.kafka.client.consumers import (
     GuardedWriter,
     Stoppable,
@@ -248,16 +248,11 @@ class RunnerRole(PlainRole):
         """Who was first is told when the next one starts."""
 
     def _try_marks(self) -> None:
-        """Say the marks; a broker that does not answer now is asked again in a second: marks only come later."""
-        try:
-            self._say_marks()
-        except BrokerError as error:
-            if not error.retriable:
-                raise
-            if not is_outage(error):
-                log.warning("marks_put_off", error=str(error))
+        """Publish the marks; if the broker does not answer now, they come a second later."""
+        with repeated_later(lambda error: log.warning("marks_delayed", error=error)):
+            self._publish_marks()
 
-    def _say_marks(self) -> None:
+    def _publish_marks(self) -> None:
         self._next_marks_at = time.monotonic() + MARKS_EVERY_S
         if not self._warm:
             self._close_warm_up()
@@ -270,7 +265,7 @@ class RunnerRole(PlainRole):
         # everything that production has written for these inputs has been copied.
         if self._step.finished() and self._warm and self._copies.ended():
             if self._copies.topics:
-                log.info("copied_to_the_end", topics=self._copies.topics)
+                log.info("copy_finished", topics=self._copies.topics)
             self._marks.flush(30)
             self.finished = True
 
