@@ -1,7 +1,7 @@
-"""The role that copies both sides where the candidate is a job of its own and its topic does not fit production's.
+"""Role that copies both sides, if the candidate is an external job and its topic does not fit production's.
 
-The copies are made in the runner's group with the loop that runner and joiner have, so exactly once. Whoever says marks
-is called beside it, each second.
+It copies exactly once: in the runner's group, with the loop of runner and joiner. The publisher of marks is called each
+second.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class CopyingRole(PlainRole):
         self.topics = copies.topics
 
     def wants_headers(self, topic: str) -> bool:
-        """A copy has all headers of its original."""
+        """Return True: a copy has all headers of its original."""
         return True
 
     def side_word(self, topic: str) -> str:
-        """production or shadow."""
+        """Return production or shadow."""
         return self._copies.step.routes[topic].side.word
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
-        """Go on from what is committed."""
+        """Continue from the committed offsets."""
         return {one.place: self._copies.begin(one) for one in committed}
 
     def dropped(self) -> None:
@@ -54,7 +54,7 @@ class CopyingRole(PlainRole):
         return len(batch)
 
     def end(self, place: Place, offset: int, now_ms: int) -> None:
-        """A place was read to its end."""
+        """Note that a partition was read to its end."""
         self._copies.step.end(place, offset)
 
     def tick(self, now_ms: int) -> None:
@@ -64,11 +64,11 @@ class CopyingRole(PlainRole):
             self._each_second(now_ms)
 
     def prepare(self, now_ms: int, limit: int) -> Prepared:
-        """Everything of one transaction."""
+        """Return all copies since the last commit."""
         return Prepared(*self._copies.step.prepare())
 
     def committed(self, now_ms: int) -> None:
-        """After the commit has returned."""
+        """Show metrics of the committed copies."""
         self._copies.committed(self.watch)
 
 

@@ -26,7 +26,7 @@ from shadowstream.kafka.reading.newest import read_tail
 from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals, usable
 from shadowstream.kafka.role import RoleFigures
-from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, commit_transaction, hand_over, start_transactions
+from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, commit_transaction, publish_in_order, start_transactions
 from shadowstream.kafka.trial import bound_topics, rights, topic_admin
 from shadowstream.kafka.trial.judged_topics import JudgedTopics
 from shadowstream.kafka.watchdog import Watchdog
@@ -207,8 +207,8 @@ class JudgeLoop:
         reached = self._watch.reached
         ends = [TopicPartition(topic, partition, offset) for partition, offset in self._step.offsets().items()]
         if not self._writer.transactional:
-            # Its own state decides and is a function of the statistics: whoever has an older one says the same again.
-            hand_over(self._writer, writes, frozenset([self._config.plan.of("judge-state")]), reached)
+            # The judge-state record decides. It is a function of the statistics: an older one leads to the same again.
+            publish_in_order(self._writer, writes, frozenset([self._config.plan.of("judge-state")]), reached)
             reached("committing")
             if ends:
                 self._consumer.commit(offsets=ends, asynchronous=False)
