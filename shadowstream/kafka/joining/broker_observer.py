@@ -30,12 +30,11 @@ from typing import NamedTuple
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError
 from shadowstream.joiner.completeness.completeness import time_may_decide
 from shadowstream.joiner.completeness.copied_time import Copied
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.client_log import is_outage
+from shadowstream.kafka.client.client_log import repeated_later
 from shadowstream.kafka.joining.task_partitions import Families
 from shadowstream.kafka.reading.control_records import Commits
 from shadowstream.kafka.reading.event_times import LastTimes
@@ -82,13 +81,9 @@ class Observer:
         if time.monotonic() < self._next_at:
             return False
         self._next_at = time.monotonic() + EVERY_S
-        try:
+        # Without this observation the joiner only decides a little later.
+        with repeated_later(lambda error: log.warning("observation_delayed", error=error)):
             self._observe(now_ms)
-        except BrokerError as error:  # what is not observed now is decided a little later
-            if not error.retriable:
-                raise
-            if not is_outage(error):
-                log.warning("observation_put_off", error=str(error))
         return True
 
     def _observe(self, now_ms: int) -> None:

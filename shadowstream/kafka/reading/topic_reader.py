@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from shadowstream.config import Kafka
 from shadowstream.errors import BrokerError
-from shadowstream.kafka.client.consumers import CONNECT_S, client_config, made
+from shadowstream.kafka.client.consumers import BASE_CONSUMER, CONNECT_S, client_config, made
 from shadowstream.kafka.client.errors import code_of, told
 from shadowstream.kafka.reading.bounded import BATCH, WAIT_S, NotReadToEnd, quiet, read_on, sort_out
 from shadowstream.records import Place
@@ -58,16 +58,11 @@ def stream_topic(kafka: Kafka, topic: str, timeout_s: float, *, follow: bool = F
         client_config(
             kafka,
             **{
+                **BASE_CONSUMER,
                 "group.id": _group(topic),
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "enable.partition.eof": True,
                 "allow.auto.create.topics": False,
                 # Between asking for its beginning and reading it, a partition may lose it to retention.
                 "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": 50,
-                "fetch.queue.backoff.ms": 10,
                 # What goes wrong is said once, in the error that we raise.
                 "error_cb": lambda error: said.append(error.str()),
                 "log_level": 2,

@@ -40,8 +40,8 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.health import Watch
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, plain_writer
-from shadowstream.kafka.loop import process_seconds
 from shadowstream.kafka.reading.control_records import Commits
+from shadowstream.kafka.role import RoleFigures
 from shadowstream.kafka.roles.copier import CopyingRole, copy
 from shadowstream.kafka.roles.copy_progress import Copies
 from shadowstream.kafka.roles.mark_publishing import publish_marks
@@ -205,7 +205,7 @@ def _merged(earlier: Look, later: Look) -> Look:
 
 def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
     """Watch the candidate's job until stopped; returns figures. Instances do not differ: each says the same."""
-    began = time.monotonic()
+    figures = RoleFigures("watcher")
     client = admin(config.kafka)
     bound_topics.check(config, client)
     topic_admin.ensure(client, config)
@@ -215,7 +215,6 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
         watch.turned()
         return not stop.stopped
 
-    done = 0
     try:
         pinned = start_mark.pin(config, revision, client, writer, going)
         log.info("watching", topic=config.candidate.topic, group=config.candidate.group, instance=instance)
@@ -228,12 +227,10 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
             _turn(watcher, watch)
         else:
             _watch(watcher, rechecks, stop, watch)
-        done = watcher.inputs_done
+        figures.add(records=watcher.inputs_done)
     except start_mark.Stopped:
         pass  # before anybody had written anything
-    wall = time.monotonic() - began
-    figures = {"role": "watcher", "records": done, "commits": 0, "wall_s": round(wall, 2)}
-    return {**figures, "records_per_s": round(done / wall), **process_seconds()}
+    return figures.ended()
 
 
 def _watch(watcher: Watcher, rechecks: Rechecks, stop: Stoppable, watch: Watch) -> None:

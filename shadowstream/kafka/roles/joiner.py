@@ -30,12 +30,12 @@ from shadowstream.kafka.joining.hook_process import HookProcess
 from shadowstream.kafka.joining.spill import Spilling
 from shadowstream.kafka.joining.task_partitions import Families, repartitioned_of
 from shadowstream.kafka.joining.timed_comparison import SlowHooks
-from shadowstream.kafka.loop import Loop, process_seconds
+from shadowstream.kafka.loop import Loop
 from shadowstream.kafka.reading.correctable_rows import read_said
 from shadowstream.kafka.reading.marks import MarksReader
 from shadowstream.kafka.reading.refetch import Fetcher
 from shadowstream.kafka.reading.state_records import newest_states, read_states
-from shadowstream.kafka.role import Prepared
+from shadowstream.kafka.role import Prepared, RoleFigures
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial import bound_topics, rights, start_log, topic_admin
@@ -92,12 +92,12 @@ class JoinerRole:
         self.pending_at_restart = 0
         self.finished = False
 
-    def most(self) -> int:
-        """Whole batches."""
+    def limit(self) -> int:
+        """Return the size of a whole batch."""
         return BATCH
 
-    def high(self, place: Place) -> int:
-        """Where the task had been before the restart."""
+    def accounted_to(self, place: Place) -> int:
+        """Return the offset that the task had read to at its last commit."""
         return self._step.high(place)
 
     def wants_headers(self, topic: str) -> bool:
@@ -110,8 +110,8 @@ class JoinerRole:
         """production, shadow or twin."""
         return self._families.side_of(topic).word
 
-    def whole(self, places: Collection[Place]) -> list[Place]:
-        """Places of those tasks of which all sides are among these."""
+    def complete_tasks(self, places: Collection[Place]) -> list[Place]:
+        """Return the partitions of those tasks that have all their sides among `places`."""
         return self._families.whole(places)
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
@@ -200,7 +200,7 @@ class JoinerRole:
         read = all(side.read_to >= side.high for task in tasks for side in task.sides)
         return read and not any(len(task.awaiting) for task in tasks)
 
-    def batch(self, batch: Batch, now_ms: int) -> int:
+    def consume(self, batch: Batch, now_ms: int) -> int:
         """A batch of one side of one task."""
         read, compare = partial(self._read, now_ms=now_ms), partial(self._step.compare_gathered, batch.place)
         return self._slow_hooks.take(batch, read, compare)
@@ -215,18 +215,18 @@ class JoinerRole:
                 log.warning("revisions_not_named", revisions=sorted(unnamed), place=str(batch.place))
                 self._step.progress.take_as_named(unnamed)
 
-    def entered(self, new: int) -> int:
-        """What meets its partner; the others wait and write nothing, however many they are."""
+    def records_in_transaction(self, new: int) -> int:
+        """Return the number of records that have met their partner; the others wait and write nothing."""
         return self._step.entered()
 
     def end(self, place: Place, offset: int, now_ms: int) -> None:
         """A place was read to its present end."""
         self._step.end(place, offset, now_ms)
 
-    def turn(self, now_ms: int) -> None:
+    def tick(self, now_ms: int) -> None:
         """Marks, observations, what is to be read again, and back-pressure."""
         self.topics.turn()
-        self._slow_hooks.turn()
+        self._slow_hooks.tick()
         if not self._step.tasks:
             return
         self._observer.turn(now_ms)
@@ -252,10 +252,10 @@ class JoinerRole:
             records = task.shed_more()
             log.warning("identities_shed", task=task.name, all_but_one_in=2**task.shedding.level, records=records)
 
-    def prepare(self, now_ms: int, most: int) -> Prepared:
+    def prepare(self, now_ms: int, limit: int) -> Prepared:
         """Everything of one transaction, but for what is left to the next. What rests on an absence is committed only
         once the topics are known to be as they were, after it was decided."""
-        writes, commits = self._step.prepare(now_ms, self._slow_hooks.most(most))
+        writes, commits = self._step.prepare(now_ms, self._slow_hooks.pairs_limit(limit))
         rests = any(outcome in ABSENT for book in self._step.books() for _, outcome in book.records)
         if rests and not self.topics.unchanged():
             return Prepared([], [])
@@ -353,7 +353,7 @@ def await_start(config: Config, revision: str, stop: Stoppable, watch: Watch) ->
 
 def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
     """Run the joiner until it has finished or is stopped; returns its figures."""
-    began = time.monotonic()
+    figures = RoleFigures("joiner")
     client = admin(config.kafka)
     bound_topics.check(config, client)
     sources = topic_admin.ensure(client, config)
@@ -363,7 +363,6 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     compare = comparer_of(schema_source(config.schemas), config, hooks.load)
     writer = role_writer(config, "joiner", instance)
     start_transactions(writer, watch)
-    figures: dict[str, Any] = {"role": "joiner", "records": 0, "commits": 0}
     begun = await_start(config, revision, stop, watch)
     if begun is not None:
         start = begun.of[revision]
@@ -377,7 +376,6 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
         loop = Loop(config, role, consumer, writer, client, watch)
         with role.topics.explaining(), contextlib.closing(hooks):
             loop.run(families.topics, stop)
-        figures |= {"records": loop.records, "commits": loop.commits, "pending_at_restart": role.pending_at_restart}
-        figures["received_bytes"] = received.total
-    wall = time.monotonic() - began
-    return {**figures, "wall_s": round(wall, 2), "records_per_s": round(figures["records"] / wall), **process_seconds()}
+        figures.add(records=loop.records, commits=loop.commits, pending_at_restart=role.pending_at_restart)
+        figures.add(received_bytes=received.total)
+    return figures.ended()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from shadowstream.errors import BrokerError
-from shadowstream.kafka.client.client_log import is_outage
+from shadowstream.kafka.client.client_log import repeated_later
 from shadowstream.logs import get_logger
 
 log = get_logger("marks")
@@ -20,11 +19,7 @@ def publish_marks(publish: Callable[[], T]) -> T | None:
     The caller repeats the call about each second, so nothing is lost: marks only come later. Raises a `BrokerError`
     that is not retriable.
     """
-    try:
-        return publish()
-    except BrokerError as error:
-        if not error.retriable:
-            raise
-        if not is_outage(error):
-            log.warning("marks_put_off", error=str(error))
-        return None
+    result: T | None = None
+    with repeated_later(lambda error: log.warning("marks_delayed", error=error)):
+        result = publish()
+    return result

@@ -212,7 +212,7 @@ class Rechecks:
             if not error.retriable:
                 raise
             if not is_outage(error):
-                log.warning("partitioner_check_put_off", error=str(error))
+                log.warning("partitioner_check_delayed", error=str(error))
         else:
             self._next_at = now_s + (CHECK_EVERY_S if certain else CHECK_SOON_S)
 
