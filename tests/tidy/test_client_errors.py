@@ -89,10 +89,7 @@ def test_every_call_of_a_client_is_told() -> None:
 
 def test_what_is_caught_outside_still_exists() -> None:
     there = {
-        (file, node.name)
-        for file, tree in modules()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef)
+        (file, node.name) for file, tree in modules() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
     }
     assert there >= CAUGHT_OUTSIDE
 
