@@ -7,7 +7,10 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 ALONE = re.compile(r"`(test_\w+)(?:\.py)?`")
 PLACE = re.compile(r"`((?:tests|shadowstream|bench|helm|docs|schemas)/[\w/-][\w./-]*)[`:]")
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
