@@ -26,7 +26,7 @@ PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
 .PHONY: help setup demo test proof compare-proof resolution sim calibrate chaos chaos-broker restart bench helm docs lint lock clean
-.PHONY: sim-loop eos-cost
+.PHONY: sim-loop eos-cost banned-names
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -99,8 +99,12 @@ docs: setup ## write what is made from the code anew: metrics, topics, events, t
 	@$(BIN)/python -m shadowstream.codecs.described > docs/topics.md
 	@$(BIN)/python -m tests.metrics.events > docs/events.md
 	@$(BIN)/python -m tests.compare.proof.table
+	@$(BIN)/python -m tests.tidy.tree
 	@$(BIN)/shadowstream schema config > schemas/config.schema.json
 	@$(BIN)/python -m tests.helm.chart
+
+banned-names: setup ## record the shrunk counts of banned words in identifiers; refuses counts that have grown
+	@$(BIN)/python -m tests.tidy.banned_names
 
 lint: setup ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -82,7 +82,7 @@ def ranges_decided(
         counters[place] = marks.Counters.of(record["counters"])
         metadata = marks.to_metadata(record["revision"], counters[place])
         found[place] = Committed(place, record["to_offset"], metadata)
-        log.info("decided_before", place=str(place), to=record["to_offset"])
+        log.info("commit_recovered", place=str(place), to=record["to_offset"])
     if named:
         place, overflow = min(named.items())
         raise BrokerError(

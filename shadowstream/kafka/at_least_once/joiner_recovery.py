@@ -55,7 +55,7 @@ class Undecided:
         states = self._states(tasks)
         for task in tasks:
             if self._heads[task.name].sequence > known[task.name]:
-                log.info("decided_before", task=task.name, sequence=self._heads[task.name].sequence)
+                log.info("commit_recovered", task=task.name, sequence=self._heads[task.name].sequence)
                 for place in task.places:
                     offset, _, metadata = states[task.name]["commits"][str(place)].partition(" ")
                     committed[place] = Committed(place, int(offset), metadata)

@@ -49,7 +49,7 @@ def read_said(
         at = tasks.get(record["task"]) if record else None
         if record and at and at[0] == message.partition() and offset_of(message) >= at[1]:
             found[record["task"]].append(record)
-    log.info("said_restored", tasks=len(tasks), rows=sum(map(len, found.values())))
+    log.info("correctable_restored", tasks=len(tasks), rows=sum(map(len, found.values())))
     return found
 
 
