@@ -198,3 +198,14 @@ class Identity:
             return text_coordinate(header(headers, self._header), self._inputs)
         packed = self.packed(headers)
         return packed.coordinate if packed else None
+
+
+def no_id(config: Config, side: Side) -> str:
+    """Why a record of a side has no id, as a part of a sentence; also the reason of its row in diff."""
+    identity = config.identity
+    if identity.kind in ("key", "occurrence"):
+        return "null key"
+    if identity.path:
+        return f"no field {identity.path!r}"
+    name = identity.header if side is not Side.SHADOW or identity.kind == "id" else None
+    return f"no usable header {name or 's'!r}"

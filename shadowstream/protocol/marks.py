@@ -23,10 +23,6 @@ from shadowstream.codecs import own
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.records import METADATA_CHARS_MAX, Place, Write
 
-ABSENT_REASONS = ("error", "timeout", "crashed", "undecodable", "filtered", "sampled_out", "warm_up")
-FAILED_REASONS = frozenset(("error", "timeout", "crashed"))
-"""The candidate's fault. An input that cannot be decoded is not: the candidate was not asked."""
-
 
 def identity_hash(key: bytes) -> int:
     """64-bit signed hash under which an absence names the identity of its input.

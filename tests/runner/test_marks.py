@@ -12,6 +12,7 @@ from shadowstream.codecs import own
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.protocol import marks
 from shadowstream.protocol.marks import Counters, Kept, Overflow
+from shadowstream.protocol.outcomes import BY_CAUSE
 from shadowstream.records import Place
 
 REVISION = "00112233445566778899aabbccddeeff"
@@ -22,7 +23,7 @@ counters = st.builds(
     numbers,
     numbers,
     numbers,
-    st.dictionaries(st.sampled_from(marks.ABSENT_REASONS), numbers).map(Counter),
+    st.dictionaries(st.sampled_from(sorted(BY_CAUSE)), numbers).map(Counter),
     st.dictionaries(names, numbers, max_size=8).map(Counter),
 )
 

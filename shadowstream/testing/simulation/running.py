@@ -10,6 +10,7 @@ from shadowstream.codecs.encoder import Encoder
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.config import Config
 from shadowstream.protocol import marks
+from shadowstream.protocol.outcomes import FAILED_CAUSES
 from shadowstream.records import PACKED_HEADER, Batch, Place, Side, Write, unpack
 from shadowstream.runner.candidate import load
 from shadowstream.runner.step import RunnerStep
@@ -46,7 +47,7 @@ class Retelling:
             state.counters.absent[reason] += 1
             time_ms = self.at[batch.place, offset].time_ms
             window = state.windows[time_ms - time_ms % self.config.judge.window_ms]
-            window[1] -= reason not in marks.FAILED_REASONS
+            window[1] -= reason not in FAILED_CAUSES
         self._repeat(step, batch)
 
     def _repeat(self, step: RunnerStep, batch: Batch) -> None:
