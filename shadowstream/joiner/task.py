@@ -28,10 +28,11 @@ from shadowstream.joiner.outcomes.resolve import Deciding
 from shadowstream.joiner.pending_record import Row, Rows
 from shadowstream.joiner.recovery import checkpoint, task_commit
 from shadowstream.joiner.task_state import Sources, TaskState
-from shadowstream.protocol.join_id import header, no_id
+from shadowstream.protocol.headers import ORIGIN_HEADER, Packed, header, unpack_origin
+from shadowstream.protocol.join_id import no_id
 from shadowstream.protocol.marks import Counters
 from shadowstream.protocol.outcomes import Outcome, Result, undecodable, unpairable
-from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Headers, Packed, Place, Side, Write, unpack_origin
+from shadowstream.records import Batch, Commit, Headers, Place, Side, Write
 
 MARKS_AGAIN_MAX = 10_000
 """So many marks a restart reads again for a task that has nothing to commit: a fraction of a second."""

@@ -19,10 +19,10 @@ from shadowstream.config import Config
 from shadowstream.errors import CandidateError, RecordError, ShadowstreamBug
 from shadowstream.protocol import marks
 from shadowstream.protocol.dead_letters import Failed, dead_letter
-from shadowstream.protocol.join_id import header
+from shadowstream.protocol.headers import PACKED_HEADER, header, pack
 from shadowstream.protocol.outcomes import FAILED_CAUSES
-from shadowstream.records import PACKED_HEADER, Batch, Commit, Coordinate, Headers, Place, Write, pack
-from shadowstream.runner import candidate_batch, fast_path
+from shadowstream.records import Batch, Commit, Coordinate, Headers, Place, Write
+from shadowstream.runner import candidate_batch, commit_metadata, fast_path
 from shadowstream.runner.absences import Reason, Texts, add_absence, reason_of
 from shadowstream.runner.candidate_attempts import Attempts
 from shadowstream.runner.candidate_state import Stateful
@@ -340,8 +340,8 @@ class RunnerStep:
             if isinstance(self.call, Stateful):
                 kept, snapshots = self.call.prepare(place, state.position)
                 writes += snapshots
-            metadata = marks.to_metadata(self.revision, state.counters, kept)
-            overflow = marks.overflow_of(metadata, state.position)
+            metadata = commit_metadata.to_metadata(self.revision, state.counters, kept)
+            overflow = commit_metadata.overflow_of(metadata, state.position)
             # Without transactions the range mark holds the counters, and it alone tells whose count.
             if overflow is not None and self.config.delivery == "exactly_once":
                 writes.append(overflow.write(self.kept_in(place), state.counters, place))

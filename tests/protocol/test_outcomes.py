@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from shadowstream import shipped
 from shadowstream.protocol import outcome_page
 from shadowstream.protocol.outcomes import (
     BAD,
@@ -81,8 +80,3 @@ def test_an_outcome_is_its_text_in_every_form() -> None:
     assert f"{Outcome.TWIN_EXTRA}|{Outcome.TWIN_EXTRA!r}" == "twin_extra|'twin_extra'"
     assert json.dumps({Outcome.MATCH: Outcome.EXTRA}) == '{"match": "extra"}'
     assert {"match": 1}[Outcome.MATCH] == {Outcome.MATCH: 1}["match"]
-
-
-def test_the_schema_of_diff_names_every_outcome() -> None:
-    fields = {one["name"]: one for one in json.loads(shipped.text("diff.avsc"))["fields"]}
-    assert [one for one in Outcome if one not in fields["outcome"]["doc"]] == []

@@ -9,7 +9,8 @@ from shadowstream.config import Config
 from shadowstream.joiner.accounting.correctable import MAY_BE_UNREAD, Said, SaidRow, is_correctable
 from shadowstream.joiner.intake.header_fields import Aside, Asides
 from shadowstream.joiner.matching.by_unique_id import Pair, Row, Sheds
-from shadowstream.protocol.join_id import Identity, text_coordinate
+from shadowstream.protocol.headers import text_coordinate
+from shadowstream.protocol.join_id import Identity
 from shadowstream.protocol.outcomes import Result
 from shadowstream.records import Batch, Place, Side
 

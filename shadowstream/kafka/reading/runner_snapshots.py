@@ -19,8 +19,9 @@ from shadowstream.errors import BrokerError
 from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.reading.newest import read_tail
 from shadowstream.kafka.refused_records import Refusals
-from shadowstream.protocol.marks import Counters, Overflow
+from shadowstream.protocol.marks import Counters
 from shadowstream.records import Place
+from shadowstream.runner.commit_metadata import Overflow
 
 FIRST_STEP = 16
 """Few at first: a snapshot may be large, and the newest one of a partition is among the last records."""

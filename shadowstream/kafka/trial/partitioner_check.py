@@ -20,8 +20,9 @@ from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.client.errors import event_error
 from shadowstream.kafka.client.messages import arrived, columns, is_end, is_fatal, offset_of, place_of
 from shadowstream.logs import get_logger
+from shadowstream.protocol.headers import ORIGIN_HEADER
 from shadowstream.protocol.join_id import Identity
-from shadowstream.records import ORIGIN_HEADER, Batch, Place, Side
+from shadowstream.records import Batch, Place, Side
 from shadowstream.runner.partitioner_detection import (
     INPUT,
     REPARTITION,
