@@ -23,7 +23,8 @@ from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka.loop import spare_collections
 from shadowstream.kafka.schemas.registry import FolderSchemas
 from shadowstream.protocol import marks
-from shadowstream.records import PACKED_HEADER, Batch, Coordinate, Headers, Place, pack
+from shadowstream.protocol.headers import PACKED_HEADER, pack
+from shadowstream.records import Batch, Coordinate, Headers, Place
 
 BATCH = 2_000
 COMMIT_RECORDS = 100_000

@@ -16,7 +16,6 @@ from shadowstream.compare.comparer import Comparing
 from shadowstream.config import Config
 from shadowstream.errors import RecordError, ShadowstreamBug
 from shadowstream.joiner.accounting import conservation
-from shadowstream.joiner.accounting.outcome_counts import Plainly
 from shadowstream.joiner.completeness.marks_log import Done, Progress
 from shadowstream.joiner.intake.equal_ids import meeting
 from shadowstream.joiner.intake.repeat_outcome import ends_of_repeats
@@ -29,10 +28,11 @@ from shadowstream.joiner.outcomes.resolve import Deciding
 from shadowstream.joiner.pending_record import Row, Rows
 from shadowstream.joiner.recovery import checkpoint, task_commit
 from shadowstream.joiner.task_state import Sources, TaskState
-from shadowstream.judge.verdict.identity_fit import no_id
-from shadowstream.protocol.join_id import header
+from shadowstream.protocol.headers import ORIGIN_HEADER, Packed, header, unpack_origin
+from shadowstream.protocol.join_id import no_id
 from shadowstream.protocol.marks import Counters
-from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Headers, Packed, Place, Side, Write, unpack_origin
+from shadowstream.protocol.outcomes import Outcome, Result, undecodable, unpairable
+from shadowstream.records import Batch, Commit, Headers, Place, Side, Write
 
 MARKS_AGAIN_MAX = 10_000
 """So many marks a restart reads again for a task that has nothing to commit: a fraction of a second."""
@@ -170,11 +170,11 @@ class Task(TaskState):
         return Rows(batch.offsets, times, batch.values, batch.keys, coordinates, revisions, origins, asides)
 
     def _kept(
-        self, side: Side, ids: Sequence[Hashable], rows: Rows, old: int, repeats: Mapping[int, Plainly]
+        self, side: Side, ids: Sequence[Hashable], rows: Rows, old: int, repeats: Mapping[int, Result]
     ) -> tuple[list[Hashable], list[bool]]:
         """Ids of the rows that wait for a partner, and which these are; the others end here. Of those read again, the
         announced ones wait."""
-        state, word, shed = self.sides[side], side.word, self.shedding.level > 0
+        state, shed = self.sides[side], self.shedding.level > 0
         kept: tuple[list[Hashable], list[bool]] = ([], [])
         for i, (id_, offset) in enumerate(zip(ids, rows.offsets, strict=True)):
             waits = False
@@ -187,9 +187,9 @@ class Task(TaskState):
                         waits = True
                         kept[0].append(Unreadable(side, offset, reason))
                     else:
-                        self.book.alone(side, rows.row(i), Plainly(f"undecodable_{word}", reason))
+                        self.book.alone(side, rows.row(i), Result(undecodable(side), reason))
                 elif id_ is None:
-                    self.book.alone(side, rows.row(i), Plainly(f"unpairable_{word}", no_id(self.config, side)))
+                    self.book.alone(side, rows.row(i), Result(unpairable(side), no_id(self.config, side)))
                 elif shed and self.shedding.sheds(id_):
                     evict = self._deciding.evict if i >= old else self.backlog.evict
                     evict(Alone(side, rows.row(i), id_))
@@ -225,7 +225,7 @@ class Task(TaskState):
         if state.announced and state.gone_ms is None:  # not from the log's beginning on, as compaction does it
             state.gone_ms = time_ms
         for offset in sorted(state.announced)[:most]:
-            result = Plainly("evicted", "deleted from the source topic")
+            result = Result(Outcome.EVICTED, "deleted from the source topic")
             self.book.alone(side, Row(offset, time_ms, None, None), result)
             state.announced.discard(offset)
 
@@ -295,7 +295,7 @@ class Task(TaskState):
         if batch is not None:
             for found in self.corrections.fetched(batch, self.asides):
                 self.backlog.correct(found)
-        deleted = Plainly("evicted", "the corrected record was deleted from its topic")
+        deleted = Result(Outcome.EVICTED, "the corrected record was deleted from its topic")
         for one in self.corrections.gone(place, gone):
             self.backlog.correct(Corrected(one.said, one.pair(None), deleted))
 

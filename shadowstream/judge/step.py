@@ -30,12 +30,12 @@ from shadowstream.judge.drift.rate_monitor import (
     Watch,
 )
 from shadowstream.judge.evidence.slice_excess import Cells
+from shadowstream.judge.part_figures import folded
 from shadowstream.judge.verdict.alpha_spending import at_attempt
 from shadowstream.judge.verdict.criterion_status import Seen, Standing, standing_of
 from shadowstream.judge.verdict.criterion_units import Measure, measure_of
 from shadowstream.judge.verdict.label_selection import LabelCourse, Selection, selection
 from shadowstream.judge.verdict.operator_commands import Said
-from shadowstream.judge.verdict.part_figures import folded
 from shadowstream.judge.verdict.recent_windows import Trailing
 from shadowstream.judge.verdict.reject_latch import Lasting, Level
 from shadowstream.judge.verdict.slice_guard import Found, guard

@@ -21,7 +21,8 @@ from shadowstream.joiner.recovery import checkpoint
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.joiner.task_topics import topics_of
 from shadowstream.protocol import marks
-from shadowstream.records import PACKED_HEADER, Batch, Coordinate, Headers, Place, Side, Write, pack
+from shadowstream.protocol.headers import PACKED_HEADER, pack
+from shadowstream.records import Batch, Coordinate, Headers, Place, Side, Write
 
 REVISION = "00112233445566778899aabbccddeeff"
 WINDOW_MS = 1_000

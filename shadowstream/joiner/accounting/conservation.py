@@ -15,7 +15,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from shadowstream.joiner.completeness.marks_log import Done
-from shadowstream.records import Packed, Place
+from shadowstream.protocol.headers import Packed
+from shadowstream.records import Place
 
 _TAIL_MAX = 1_000_000
 

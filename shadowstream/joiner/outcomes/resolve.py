@@ -11,7 +11,7 @@ from shadowstream.compare.result import Results
 from shadowstream.errors import RegistryError, ShadowstreamBug
 from shadowstream.joiner.accounting import eviction_counts
 from shadowstream.joiner.accounting.correctable import MAY_BE_UNREAD, SaidRow
-from shadowstream.joiner.accounting.outcome_counts import PLAIN, Compared, Plainly, Said
+from shadowstream.joiner.accounting.outcome_counts import Compared, Said
 from shadowstream.joiner.accounting.part_counts import Values, fields_of, touched_of
 from shadowstream.joiner.accounting.slice_counts import Columns, columns_of
 from shadowstream.joiner.intake.production_failures import Failures
@@ -24,14 +24,15 @@ from shadowstream.joiner.outcomes.labelled_pairs import Scoring
 from shadowstream.joiner.outcomes.unmatched import Partnerless
 from shadowstream.joiner.pending_record import Row, Rows
 from shadowstream.joiner.task_state import TaskState
+from shadowstream.protocol.outcomes import PLAIN, Outcome, Result
 from shadowstream.protocol.size_limits import too_long
 from shadowstream.records import Side
 
 COMPARE_AT = 8_192
-WARM_UP = Plainly("warm_up")
-SOME_GONE = Plainly("evicted", "outputs of its input may have been deleted before they were read")
-SHED = Plainly("evicted", eviction_counts.SHED)
-SOME_UNREAD = Plainly("evicted", "outputs of its input may be among those that could not be read")
+WARM_UP = Result(Outcome.WARM_UP)
+SOME_GONE = Result(Outcome.EVICTED, "outputs of its input may have been deleted before they were read")
+SHED = Result(Outcome.EVICTED, eviction_counts.SHED)
+SOME_UNREAD = Result(Outcome.EVICTED, "outputs of its input may be among those that could not be read")
 
 
 class Deciding:
@@ -218,7 +219,7 @@ class Deciding:
                     for row in rows:
                         self._task.book.alone(side, row, SOME_GONE if gone else SOME_UNREAD)
                 return
-            told = self._columns([Pair(production[0], shadow[0])], [Plainly("cardinality")])
+            told = self._columns([Pair(production[0], shadow[0])], [Result(Outcome.CARDINALITY)])
             self._task.book.cardinality(production, shadow, group.id)
             self._task.book.slices.add(told)
             return
@@ -265,7 +266,7 @@ class Deciding:
         if is_warm and not row.warm:
             task.book.alone(end.side, row, WARM_UP)
         elif end.side is Side.TWIN:
-            task.book.alone(end.side, row, self._partnerless.lacking(end.side, row, "twin_extra"), task.revision)
+            task.book.alone(end.side, row, self._partnerless.lacking(end.side, row, Outcome.TWIN_EXTRA), task.revision)
         elif isinstance(end.id, Unreadable):
             task.book.alone(end.side, row, WARM_UP if is_warm else self._partnerless.unreadable(end.id))
         elif (said := self._said(Side.PRODUCTION, end)) is not None:
@@ -273,7 +274,7 @@ class Deciding:
         elif is_warm:
             task.book.alone(end.side, row, WARM_UP)
         else:
-            result = self._partnerless.lacking(end.side, row, "extra")
+            result = self._partnerless.lacking(end.side, row, Outcome.EXTRA)
             task.book.alone(end.side, row, result, None, Said(end.ambiguous, None, end.id))
 
     def _production_alone(self, end: Alone) -> None:
@@ -362,7 +363,7 @@ class Deciding:
         if pair.twin is not None:
             self._task.book.twin(pair.production.time_ms, said.revision, result.outcome, pair.twin, compared)
 
-    def end_correction(self, said: SaidRow, pair: Pair, result: Plainly) -> None:
+    def end_correction(self, said: SaidRow, pair: Pair, result: Result) -> None:
         """End a correction whose value will not come, and the twin's record that waited with it."""
         self._take_back(said, pair, result)
         self._task.corrections.drop(said)

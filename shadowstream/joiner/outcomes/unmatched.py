@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from shadowstream.joiner.accounting.correctable import MAY_BE_GONE
-from shadowstream.joiner.accounting.outcome_counts import Plainly
 from shadowstream.joiner.completeness.marks_log import Absent
 from shadowstream.joiner.intake.unread_records import Unreadable
 from shadowstream.joiner.pending_record import Row
 from shadowstream.joiner.task_state import TaskState
-from shadowstream.judge.coverage.coverage_losses import PARTNER_UNREAD, WHOSE, WHY_UNREAD
+from shadowstream.protocol.outcomes import BY_CAUSE, Outcome, Result
+from shadowstream.protocol.reasons import PARTNER_UNREAD, WHOSE, WHY_UNREAD
 from shadowstream.records import Place, Side
 
-GONE = Plainly("evicted", MAY_BE_GONE)
-NEITHER_READ = Plainly("evicted", "neither its identity nor that of a record of production could be read")
-ABSENT = {
-    **{one: one for one in ("timeout", "crashed", "filtered", "sampled_out", "warm_up")},
-    "undecodable": "undecodable_input",
-}
-"""Outcome of production's record by why the candidate has no output for its input; `candidate_error` for any other."""
+GONE = Result(Outcome.EVICTED, MAY_BE_GONE)
+NEITHER_READ = Result(Outcome.EVICTED, "neither its identity nor that of a record of production could be read")
 
 
 class Partnerless:
@@ -26,30 +21,30 @@ class Partnerless:
     def __init__(self, task: TaskState) -> None:
         self._task = task
 
-    def lacking(self, side: Side, row: Row, outcome: str) -> Plainly:
+    def lacking(self, side: Side, row: Row, outcome: Outcome) -> Result:
         """The outcome of a row of `side` that lacks its partner, or that nobody can tell."""
         task, awaited = self._task, Side.SHADOW if side is Side.PRODUCTION else Side.PRODUCTION
         if task.may_be_gone(awaited, row):
             return GONE
         if not task.unread.explains(awaited, side):
-            return Plainly(outcome)
+            return Result(outcome)
         whose, why = WHOSE[awaited is not Side.PRODUCTION], WHY_UNREAD[awaited in task.compacted]
-        return Plainly("evicted", PARTNER_UNREAD.format(whose, why))
+        return Result(Outcome.EVICTED, PARTNER_UNREAD.format(whose, why))
 
-    def unreadable(self, id_: Unreadable) -> Plainly:
+    def unreadable(self, id_: Unreadable) -> Result:
         """The outcome of a candidate's record without a readable identity: production's may have been no better."""
         unread = self._task.unread
         if not unread.explains(Side.PRODUCTION, Side.SHADOW):
-            return Plainly("undecodable_shadow", id_.reason)
+            return Result(Outcome.UNDECODABLE_SHADOW, id_.reason)
         unread.settled(Side.SHADOW)
         return NEITHER_READ
 
-    def reason(self, row: Row) -> tuple[Plainly, str]:
+    def reason(self, row: Row) -> tuple[Result, str]:
         """The outcome of a production record that no shadow record will meet, and the revision that it speaks of."""
         task, progress = self._task, self._task.progress
         replay = task.clocks.replays.verdict(row.offset, row.at, task.config.inputs)
         if replay is not None:
-            return Plainly(replay, "production replays: its committed offset went back"), task.revision
+            return Result(replay, "production replays: its committed offset went back"), task.revision
         absence: Absent | None = None
         if row.at is not None:
             place = Place(task.config.inputs[row.at.topic], row.at.partition)
@@ -63,6 +58,6 @@ class Partnerless:
             else:
                 revision = progress.revision_at_time(task.places[Side.PRODUCTION].partition, row.time_ms)
         if absence is None:
-            return self.lacking(Side.PRODUCTION, row, "missing"), revision
-        outcome = ABSENT.get(absence.reason, "candidate_error")
-        return Plainly(outcome, absence.text or absence.reason), revision
+            return self.lacking(Side.PRODUCTION, row, Outcome.MISSING), revision
+        outcome = BY_CAUSE.get(absence.reason, Outcome.CANDIDATE_ERROR)
+        return Result(outcome, absence.text or absence.reason), revision

@@ -10,8 +10,9 @@ from shadowstream.joiner.accounting import conservation
 from shadowstream.joiner.completeness.marks_log import Progress
 from shadowstream.joiner.recovery import checkpoint
 from shadowstream.joiner.task_state import TaskState
+from shadowstream.protocol.headers import COMMIT_HEADER
 from shadowstream.protocol.metadata_codec import overflows
-from shadowstream.records import COMMIT_HEADER, Commit, Place, Side, Write
+from shadowstream.records import Commit, Place, Side, Write
 
 
 def watermark(task: TaskState, *, idle: bool = False) -> int | None:

@@ -32,15 +32,17 @@ pairs counts for a reject; the verdict asks for another identity.
 from __future__ import annotations
 
 from shadowstream.config import Config
+from shadowstream.protocol.outcomes import Outcome, duplicate, repeated, undecodable, unpairable
+from shadowstream.records import Side
 
 EXCUSED_MAX = 0.1
 """Share of the bad records that may be explained under unit block, for shares to count for a reject."""
 NOT_FOR_A_REJECT = "were never compared; those do not count for a reject"
-OF_MISSING = ("undecodable_shadow", "unpairable_shadow", "repeated_shadow", "evicted")
-OF_EXTRA = ("undecodable_production", "unpairable_production", "repeated_production", "evicted")
-REPEATED = ("repeated_production", "repeated_shadow")
+REPEATED = (repeated(Side.PRODUCTION), repeated(Side.SHADOW))
 OF_PAIRS = frozenset(("mismatch", "field", "expected", "mean", "check", "slower", "over", "labels", "twin"))
 """Rates whose units are pairs."""
+OF_MISSING = (*(kind(Side.SHADOW) for kind in (undecodable, unpairable, repeated)), Outcome.EVICTED)
+OF_EXTRA = (*(kind(Side.PRODUCTION) for kind in (undecodable, unpairable, repeated)), Outcome.EVICTED)
 
 
 def explaining(rate: str, config: Config) -> tuple[str, ...]:
@@ -53,10 +55,10 @@ def explaining(rate: str, config: Config) -> tuple[str, ...]:
     if rate in OF_PAIRS:
         return REPEATED
     if rate == "extra":
-        return (*OF_EXTRA, "duplicate_production") if config.identity.kind == "coordinate" else OF_EXTRA
+        return (*OF_EXTRA, duplicate(Side.PRODUCTION)) if config.identity.kind == "coordinate" else OF_EXTRA
     if rate != "missing":
         return ()
-    return (*OF_MISSING, "duplicate_shadow") if config.candidate.topic is not None else OF_MISSING
+    return (*OF_MISSING, duplicate(Side.SHADOW)) if config.candidate.topic is not None else OF_MISSING
 
 
 def is_doubt(reason: str, criterion: str = "") -> bool:

@@ -26,7 +26,7 @@ import numpy as np
 
 from shadowstream.config import Config, Criterion
 from shadowstream.judge.criteria import Counts, rate_of
-from shadowstream.judge.evidence.bounded_mean import SUMS, GridSums, critical_grid_n, grid_sums
+from shadowstream.judge.evidence.bounded_mean import GridSums, critical_grid_n
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import (
     critical_n,
@@ -36,6 +36,7 @@ from shadowstream.judge.evidence.rates import (
     lower_limit,
     upper_limit,
 )
+from shadowstream.protocol.mean_sums import SUMS, grid_sums
 
 Numbers: TypeAlias = tuple[int, ...]
 Buckets: TypeAlias = Mapping[int, tuple[int, int]]

@@ -22,8 +22,9 @@ from shadowstream.kafka.refused_records import Refusals, own_record
 from shadowstream.kafka.transaction import separated
 from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
-from shadowstream.protocol.join_id import header
-from shadowstream.records import COMMIT_HEADER, Headers, Place, Write
+from shadowstream.protocol.headers import COMMIT_HEADER, header
+from shadowstream.records import Headers, Place, Write
+from shadowstream.runner import commit_metadata
 
 log = get_logger("adopting")
 
@@ -51,7 +52,7 @@ def ranges_decided(
     topic = Place(config.plan.of("progress"), 0)
     found: dict[Place, Committed] = {}
     begin: dict[Place, int] = {}
-    named: dict[Place, marks.Overflow] = {}
+    named: dict[Place, commit_metadata.Overflow] = {}
     counters: dict[Place, marks.Counters] = {}
     for one in committed:
         own_part, at = separated(one.metadata)
@@ -59,7 +60,7 @@ def ranges_decided(
         if one.offset < 0 and one.place not in fresh:
             continue
         begin[one.place] = max(at, 0)
-        overflow = marks.overflow_of(own_part, one.offset)
+        overflow = commit_metadata.overflow_of(own_part, one.offset)
         if overflow is not None:
             named[one.place] = overflow
     reached = {place: found[place].offset if found[place].offset >= 0 else fresh[place] for place in begin}
@@ -72,7 +73,7 @@ def ranges_decided(
         if record is None or record["kind"] != "range":
             continue
         place = Place(record["input_topic"], record["input_partition"])
-        said = marks.Overflow(record["to_offset"], record["revision"])
+        said = commit_metadata.Overflow(record["to_offset"], record["revision"])
         if named.get(place) == said and offset_of(message) >= begin[place]:
             del named[place]  # of several the first counts
             counters[place] = marks.Counters.of(record["counters"])
@@ -80,7 +81,7 @@ def ranges_decided(
             continue
         reached[place] = record["to_offset"]
         counters[place] = marks.Counters.of(record["counters"])
-        metadata = marks.to_metadata(record["revision"], counters[place])
+        metadata = commit_metadata.to_metadata(record["revision"], counters[place])
         found[place] = Committed(place, record["to_offset"], metadata)
         log.info("commit_recovered", place=str(place), to=record["to_offset"])
     if named:

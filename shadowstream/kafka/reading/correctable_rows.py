@@ -15,10 +15,11 @@ from shadowstream.kafka.client.messages import offset_of, place_of
 from shadowstream.kafka.reading.bounded import read_since
 from shadowstream.kafka.refused_records import FURTHER, Refusals
 from shadowstream.logs import get_logger
+from shadowstream.protocol.outcomes import MAY_BE_CORRECTED
 from shadowstream.records import Place
 
 log = get_logger("joiner")
-SAYING = (b"missing", b"extra", b"evicted")
+SAYING = tuple(one.encode() for one in MAY_BE_CORRECTED)
 """A row that says one of these, or corrects one, holds the word; decoding all others would be most of the work."""
 
 

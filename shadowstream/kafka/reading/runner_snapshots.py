@@ -11,8 +11,9 @@ from confluent_kafka import Message
 from shadowstream.config import Config
 from shadowstream.kafka.reading.newest import named_records
 from shadowstream.kafka.refused_records import Refusals, own_record
-from shadowstream.protocol.marks import Counters, Overflow
+from shadowstream.protocol.marks import Counters
 from shadowstream.records import Place
+from shadowstream.runner.commit_metadata import Overflow
 
 FIRST_STEP = 16
 """Few at first: a snapshot may be large, and the newest one of a partition is among the last records."""

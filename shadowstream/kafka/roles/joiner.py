@@ -42,13 +42,12 @@ from shadowstream.kafka.trial import bound_topics, rights, start_log, topic_admi
 from shadowstream.kafka.trial.topic_changes import TopicChanges, compacted, topics_of
 from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity
+from shadowstream.protocol.outcomes import OF_ABSENCE
 from shadowstream.records import Batch, Place, Side
 
 log = get_logger("joiner")
 BATCH = 2_000
 """What is done once a batch costs as much as some hundred records; larger ones leave the processor's cache."""
-ABSENT = frozenset(("missing", "extra", "cardinality", "twin_extra"))
-"""Outcomes that say that a record did not come."""
 NAMED_WITHIN_S = 5.0
 """So long the marks are waited for that name a revision, once for each that none names."""
 
@@ -256,7 +255,7 @@ class JoinerRole:
         """Everything of one transaction, but for what is left to the next. What rests on an absence is committed only
         once the topics are known to be as they were, after it was decided."""
         writes, commits = self._step.prepare(now_ms, self._slow_hooks.pairs_limit(limit))
-        rests = any(outcome in ABSENT for book in self._step.books() for _, outcome in book.records)
+        rests = any(outcome in OF_ABSENCE for book in self._step.books() for _, outcome in book.records)
         if rests and not self.topics.unchanged():
             return Prepared([], [])
         return Prepared(writes, commits, self._step.behind())

@@ -33,12 +33,12 @@ from shadowstream.kafka.roles.label_store import LabelStore, path_of
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial import bound_topics, topic_admin
-from shadowstream.labels.correctness import at_path
 from shadowstream.labels.step import LabelStep
 from shadowstream.labels.store import Kind, Waiting
 from shadowstream.logs import get_logger
 from shadowstream.paths import parse_one
 from shadowstream.protocol.join_id import text_id
+from shadowstream.protocol.scored_value import at_path
 from shadowstream.records import Batch, Commit, Place
 
 log = get_logger("labels")

@@ -45,7 +45,7 @@ from shadowstream.kafka.trial.topic_changes import TopicChanges
 from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
 from shadowstream.records import Batch, Place
-from shadowstream.runner import candidate
+from shadowstream.runner import candidate, commit_metadata
 from shadowstream.runner.candidate_attempts import Attempts
 from shadowstream.runner.candidate_state import Made, Stateful
 from shadowstream.runner.cpu_cost import Meter, meter_of
@@ -119,7 +119,7 @@ class RunnerRole(PlainRole):
                 begins[place] = self._copies.begin(one)
                 continue
             if one.offset >= 0:
-                position, counters = one.offset, counted.get(place) or marks.of_metadata(one.metadata)
+                position, counters = one.offset, counted.get(place) or commit_metadata.of_metadata(one.metadata)
             else:
                 position, counters = self._pinned.start.committed.get(place, 0), marks.Counters()
                 if done.get(place, 0) > position:
@@ -166,7 +166,7 @@ class RunnerRole(PlainRole):
     def _overflows(self, committed: Sequence[Committed]) -> dict[Place, marks.Counters]:
         """The counters of those commits whose metadata could not hold them."""
         inputs = [one for one in committed if one.offset >= 0 and one.place.topic not in self._copies.topics]
-        named = {one.place: marks.overflow_of(one.metadata, one.offset) for one in inputs}
+        named = {one.place: commit_metadata.overflow_of(one.metadata, one.offset) for one in inputs}
         wanted = {place: overflow for place, overflow in named.items() if overflow is not None}
         return read_counters(self._config, wanted, self._kept_in(wanted))
 
@@ -179,7 +179,7 @@ class RunnerRole(PlainRole):
         if not isinstance(stateful, Stateful):
             return
         kept = {
-            one.place: marks.kept_of(one.metadata) if one.offset >= 0 else None
+            one.place: commit_metadata.kept_of(one.metadata) if one.offset >= 0 else None
             for one in committed
             if one.place.topic not in self._copies.topics
         }

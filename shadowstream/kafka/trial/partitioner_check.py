@@ -13,7 +13,7 @@ from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.client_log import is_outage
 from shadowstream.kafka.trial.topic_sampler import LIMIT_S, PER_PARTITION, Sampler
 from shadowstream.logs import get_logger
-from shadowstream.records import ORIGIN_HEADER
+from shadowstream.protocol.headers import ORIGIN_HEADER
 from shadowstream.runner.partitioner_detection import (
     INPUT,
     REPARTITION,
