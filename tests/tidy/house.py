@@ -194,7 +194,7 @@ def rank_of(module: str) -> int | None:
     """The rank of a module of ours by the longest name in the table, None if it has no place.
 
     >>> rank_of("shadowstream.runner.step"), rank_of("shadowstream.runner.candidate"), rank_of("shadowstream.attic")
-    (2, 3, None)
+    (5, 6, None)
     """
     known = [name for name in RANKS if _below(module, name)]
     return RANKS[max(known, key=len)] if known else None
