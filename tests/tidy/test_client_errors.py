@@ -1,8 +1,8 @@
 """No exception of the Kafka client leaves `shadowstream/kafka`: consumers translate by themselves, all else is told.
 
-Consumers that `client.consumers` gives out are `client.errors.Told`. What is called on a producer or an admin client, an answer that
-is waited for, and the consumers that `reading.topic_reader` and `subscription` have of their own stand within `told(...)`, or in a
-`try` that catches the client's exception.
+Consumers that `client.consumers` gives out are `client.errors.Told`. What is called on a producer or an admin client,
+an answer that is waited for, and the consumers that `reading.topic_reader` and `subscription` have of their own stand
+within `told(...)`, or in a `try` that catches the client's exception.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ OF_A_CONSUMER = {
 RAW_CONSUMERS = {"reading/topic_reader.py", "subscription.py"}
 CAUGHT_OUTSIDE = {
     # Their callers catch: `once_settled` asks again or tells.
-    ("client/offsets.py", "_ask"), ("client/offsets.py", "_list"), ("client/offsets.py", "ask"), ("client/offsets.py", "answered"),
+    ("client/offsets.py", "_ask"), ("client/offsets.py", "_list"),
+    ("client/offsets.py", "ask"), ("client/offsets.py", "answered"),
     ("ownership.py", "commit"),
     # Told, or within a generator whose body is told; callbacks of a poll that is caught.
     ("reading/topic_reader.py", "_partitions"), ("reading/topic_reader.py", "_until"),
