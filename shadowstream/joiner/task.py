@@ -127,9 +127,9 @@ class Task(TaskState):
             ids, mask = self._kept(side, ids, rows, old, repeats)
             rows = rows.where(mask)
         if ids and old:
-            self._deciding.put_off(self.store.meet(side, ids, rows))
+            self._deciding.put_off(self.store.match_columns(side, ids, rows))
         elif ids:
-            self._deciding.take(self.store.meet(side, ids, rows))
+            self._deciding.take(self.store.match_columns(side, ids, rows))
         self._reached(side, state.read_to)
         return set()
 
@@ -267,9 +267,9 @@ class Task(TaskState):
         self.clocks.advance()
         for side in self.used_sides:
             self._lost(side, most)
-        restoring = any(state.announced for state in self.sides)
-        if not restoring:
-            decided = self.store.settle(self.clocks, most)
+        more_matches = False
+        if not any(state.announced for state in self.sides):
+            decided, more_matches = self.store.take_decidable(self.clocks, most)
             if self.identity.has_meanings:
                 decided = meeting(decided)
             elif self.config.identity.kind == "occurrence":
@@ -278,8 +278,7 @@ class Task(TaskState):
         self._deciding.go_on(most)
         self._deciding.compare_pairs()
         lost = any(state.announced and state.read_to >= state.high for state in self.sides)
-        left = lost or (not restoring and self.store.behind)
-        self.behind = left or self.awaiting.behind or len(self.backlog) > 0
+        self.behind = lost or more_matches or self.awaiting.behind or len(self.backlog) > 0
         watermark = self.clocks.watermark()
         if watermark is not None:
             self.said.expire(watermark - self.config.correctable_ms)

@@ -34,11 +34,11 @@ def main(overflow: str) -> None:
             numbers = offsets if side is Side.PRODUCTION else [RECORDS - 1 - n for n in offsets]
             ids = [b"%d" % n for n in numbers]
             rows = Rows(offsets, [0] * BATCH, [b"%0*d" % (SIZE, n) for n in numbers], ids)
-            for met in waiting.meet(side, ids, rows):
+            for met in waiting.match_columns(side, ids, rows):
                 assert isinstance(met, Met)
                 assert met.production.values == met.shadow.values
                 pairs += len(met.ids)
-            waiting.settle(desk.clocks)
+            waiting.take_decidable(desk.clocks)
             if overflow == "spill" and sum(waiting.held.bytes) > BOUND:
                 spilled += waiting.spill(spill, BOUND // 2)
             most = max(most, resident())

@@ -1,6 +1,6 @@
 """Unpaired records of all sides under an identity that is unique: matched on arrival.
 
-A record meets its partner as soon as the last of the group is read, whichever side that is. What waits asks the clocks
+A record meets its partner as soon as the last of the group is read, whichever side that is. What waits rules the clocks
 for lanes (`deadlines`) and is decided once its partner can no longer come. The stores keep arrival order, which is
 offset order on each side. An id that is used again (beyond the dedupe span) is a record of its own: first come, first
 served, in the order of each log.
@@ -22,7 +22,21 @@ from shadowstream.joiner.matching.spilled_values import Spill
 from shadowstream.joiner.pending_record import Row, Rows
 from shadowstream.records import Side
 
-__all__ = ["ROW_BYTES", "Alone", "Asks", "Decision", "Held", "Many", "Met", "Pair", "Row", "Sheds", "Store", "Waiting"]
+__all__ = [
+    "ROW_BYTES",
+    "Alone",
+    "Asks",
+    "Decided",
+    "Decision",
+    "Held",
+    "Many",
+    "Met",
+    "Pair",
+    "Row",
+    "Sheds",
+    "Store",
+    "Waiting",
+]
 
 
 class Pair(NamedTuple):
@@ -66,12 +80,21 @@ class Many(NamedTuple):
 
 
 Decision = Pair | Alone | Many
+
+
+class Decided(NamedTuple):
+    """The matches that a store has made for one commit. `has_more`: it may have left some for the next one."""
+
+    matches: list[Decision]
+    has_more: bool
+
+
 Sheds = Callable[[Hashable], bool]
 """Whether records with an id are shed."""
 
 
 class Asks(Protocol):
-    """What a store asks of the clocks."""
+    """What a store rules of the clocks."""
 
     def lanes(self, side: Side, awaited: Side, row: Row) -> Lanes:
         """Where `row` of `side` waits for a record of `awaited`; nothing where none can come any more."""
@@ -166,19 +189,17 @@ class Store(Protocol):
     """What waits under one identity."""
 
     held: Held
-    behind: bool
-    """Whether the last `settle` may have left what could have been decided."""
 
-    def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
-        """New rows of one side, in offset order; decisions that fall at once."""
+    def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
+        """Store new records of one side, in offset order; return the matches that are certain on arrival."""
         ...
 
-    def meet(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Decision | Met]:
-        """As `add`, of columns."""
+    def match_columns(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Decision | Met]:
+        """Do as `match_rows` with columns."""
         ...
 
-    def settle(self, asks: Asks, most: int = sys.maxsize) -> list[Decision]:
-        """What can be decided now, about so much at most; it waits no longer."""
+    def take_decidable(self, rules: Asks, limit: int = sys.maxsize) -> Decided:
+        """Remove and return the matches that can be decided now, about `limit` of them at most."""
         ...
 
     def shed(self, sheds: Sheds) -> list[Alone]:
@@ -195,14 +216,14 @@ class Waiting:
 
     >>> waiting = Waiting(1000)
     >>> one, two = Row(0, 5, b"a", b"k"), Row(9, 6, b"b", b"k")
-    >>> waiting.add(Side.PRODUCTION, [b"k"], [one])
+    >>> waiting.match_rows(Side.PRODUCTION, [b"k"], [one])
     []
-    >>> waiting.add(Side.SHADOW, [b"k"], [two]) == [Pair(one, two, id=b"k")]
+    >>> waiting.match_rows(Side.SHADOW, [b"k"], [two]) == [Pair(one, two, id=b"k")]
     True
     """
 
     def __init__(self, window_ms: int, sides: int = 2) -> None:
-        self.held, self.behind = Held(window_ms), False
+        self.held = Held(window_ms)
         self._ids: tuple[dict[Hashable, int], ...] = tuple({} for _ in range(sides))
         """Of each waiting id the offset of its row, the earliest of them."""
         self._shelves = tuple(Shelf(partial(self._back, side)) for side in range(sides))
@@ -230,8 +251,8 @@ class Waiting:
             done += size
         return done
 
-    def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Pair]:
-        """Match new rows of one side; what stays waits."""
+    def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Pair]:
+        """Match new records of one side; store those without a partner."""
         if len(self._ids) > 2:
             return self._add_to_three(side, ids, list(rows))
         other_side = Side(1 - side)
@@ -253,10 +274,10 @@ class Waiting:
             self._shelves[side].put(Rows.of(left))
         return pairs
 
-    def meet(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Pair | Met]:
-        """As `add`, of columns: each column moves as a whole, unless others wait for an id that is used again."""
+    def match_columns(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Pair | Met]:
+        """Do as `match_rows` with columns: each moves as a whole, unless others wait for an id that is used again."""
         if len(self._ids) > 2 or self._again[1 - side]:
-            return self.add(side, ids, rows.rows())
+            return self.match_rows(side, ids, rows.rows())
         other_side = Side(1 - side)
         hits = list(map(self._ids[other_side].pop, ids, repeat(None)))
         alone = hits.count(None)
@@ -321,27 +342,26 @@ class Waiting:
         """Which of these rows wait, each as the first of its id."""
         return list(map(eq, map(self._ids[side].get, ids), offsets))
 
-    def settle(self, asks: Asks, most: int = sys.maxsize) -> list[Decision]:
-        """Decide what can no longer find a partner. The cost is that of what is new and of what is due."""
+    def take_decidable(self, rules: Asks, limit: int = sys.maxsize) -> Decided:
+        """Decide the records that can no longer find a partner. The cost is that of new and of due records."""
         decided: list[Decision] = []
-        self._put_runs(asks)
+        self._put_runs(rules)
         left = len(self._deadlines)  # each entry comes up once, though what still waits is entered anew
-        while len(decided) < most:
+        while len(decided) < limit:
             if not self._fresh:
-                due = self._deadlines.due(asks.bound, min(most, left))
+                due = self._deadlines.due(rules.bound, min(limit, left))
                 left -= len(due)
                 self._fresh.extend(due)
                 if not due:
                     break
             side, id_, offset = self._fresh.popleft()
             if self._ids[side].get(id_) == offset:
-                decision = self._decide(side, id_, self._shelves[side].row(offset), asks)
+                decision = self._decide(side, id_, self._shelves[side].row(offset), rules)
                 if decision is not None:
                     decided.append(decision)
-        self.behind = len(decided) >= most
-        return decided
+        return Decided(decided, len(decided) >= limit)
 
-    def _put_runs(self, asks: Asks) -> None:
+    def _put_runs(self, rules: Asks) -> None:
         """Rows that came in columns and still wait: into their lanes together, or one by one where lanes differ."""
         runs, self._fresh_runs = self._fresh_runs, []
         for side, ids, rows in runs:
@@ -351,28 +371,28 @@ class Waiting:
                 continue
             if waiting < len(still):
                 ids, rows = list(compress(ids, still)), rows.where(still)
-            lanes = asks.lanes_of_all(side, Side(1 - side), rows)
+            lanes = rules.lanes_of_all(side, Side(1 - side), rows)
             for lane, thresholds in lanes:
                 self._deadlines.push_all(lane, thresholds, side, ids, rows.offsets)
             if not lanes:
                 self._fresh += [(side, id_, offset) for id_, offset in zip(ids, rows.offsets, strict=True)]
 
-    def _decide(self, side: Side, id_: Hashable, row: Row, asks: Asks) -> Decision | None:
+    def _decide(self, side: Side, id_: Hashable, row: Row, rules: Asks) -> Decision | None:
         if side is not Side.PRODUCTION:
-            if id_ in self._ids[Side.PRODUCTION] or self._waits(side, Side.PRODUCTION, id_, row, asks):
+            if id_ in self._ids[Side.PRODUCTION] or self._waits(side, Side.PRODUCTION, id_, row, rules):
                 return None  # with production's record there, that one's deadline decides for all
             return Alone(side, self._take(side, id_), id_)
         others = [Side(one) for one in range(1, len(self._ids))]
         for awaited in others:
-            if id_ not in self._ids[awaited] and self._waits(side, awaited, id_, row, asks):
+            if id_ not in self._ids[awaited] and self._waits(side, awaited, id_, row, rules):
                 return None
         self._take(side, id_)
         met = [self._take(one, id_) if id_ in self._ids[one] else None for one in others]
         shadow, twin = met[0], met[1] if len(met) > 1 else None
         return Alone(side, row, id_, twin) if shadow is None else Pair(row, shadow, twin, False, id_)
 
-    def _waits(self, side: Side, awaited: Side, id_: Hashable, row: Row, asks: Asks) -> bool:
-        lanes = asks.lanes(side, awaited, row)
+    def _waits(self, side: Side, awaited: Side, id_: Hashable, row: Row, rules: Asks) -> bool:
+        lanes = rules.lanes(side, awaited, row)
         for lane, threshold in lanes:
             self._deadlines.push(lane, threshold, side, id_, row.offset)
         return bool(lanes)
