@@ -22,7 +22,8 @@ from shadowstream.joiner.intake.equal_ids import meeting
 from shadowstream.joiner.intake.repeat_outcome import ends_of_repeats
 from shadowstream.joiner.intake.side_position import UNREAD_MS, SideState
 from shadowstream.joiner.intake.unread_records import Unreadable
-from shadowstream.joiner.matching.by_unique_id import Alone, Waiting
+from shadowstream.joiner.matching.by_unique_id import Waiting
+from shadowstream.joiner.matching.matches import Alone
 from shadowstream.joiner.matching.spilled_values import Spill
 from shadowstream.joiner.outcomes.corrections import Corrected, restored
 from shadowstream.joiner.outcomes.resolve import Deciding

@@ -25,8 +25,9 @@ from shadowstream.joiner.intake.side_position import SideState
 from shadowstream.joiner.intake.unread_records import Unread
 from shadowstream.joiner.matching.by_event_time import Occurrences
 from shadowstream.joiner.matching.by_input import Groups
-from shadowstream.joiner.matching.by_unique_id import Store, Waiting
+from shadowstream.joiner.matching.by_unique_id import Waiting
 from shadowstream.joiner.matching.load_shedding import Shedding
+from shadowstream.joiner.matching.matches import Store
 from shadowstream.joiner.outcomes.awaited_schemas import Awaiting
 from shadowstream.joiner.outcomes.corrections import Corrections
 from shadowstream.joiner.outcomes.deferred import Backlog

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from shadowstream.joiner.completeness import wait_queue as deadlines_module
 from shadowstream.joiner.completeness.wait_queue import Deadlines, Lane
-from shadowstream.joiner.matching.by_unique_id import Alone, Met, Pair, Waiting
+from shadowstream.joiner.matching.by_unique_id import Waiting
+from shadowstream.joiner.matching.matches import Alone, Met, Pair
 from shadowstream.joiner.pending_record import Row, Rows
 from shadowstream.records import Coordinate, Side
 from tests.joiner.desk import IN, Desk

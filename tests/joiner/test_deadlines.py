@@ -9,7 +9,8 @@ import pytest
 
 from shadowstream.joiner.completeness import wait_queue as deadlines_module
 from shadowstream.joiner.completeness.wait_queue import Deadlines, Lane, Lanes
-from shadowstream.joiner.matching.by_unique_id import Row, Waiting
+from shadowstream.joiner.matching.by_unique_id import Waiting
+from shadowstream.joiner.pending_record import Row
 from shadowstream.records import Side
 from tests.joiner.desk import IN, Desk
 

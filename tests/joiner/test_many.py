@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.joiner.matching.by_input import COMPARED_MAX, Groups, assign
-from shadowstream.joiner.matching.by_unique_id import Alone, Many, Row
+from shadowstream.joiner.matching.matches import Alone, Many
+from shadowstream.joiner.pending_record import Row
 from shadowstream.records import Side
 from tests.joiner.cases import Case, P, S, begun, committed, done, play
 from tests.joiner.desk import IN, Desk

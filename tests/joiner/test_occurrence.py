@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from shadowstream.joiner.matching import by_event_time
 from shadowstream.joiner.matching.by_event_time import Occurrences
-from shadowstream.joiner.matching.by_unique_id import Alone, Decision, Pair, Row
+from shadowstream.joiner.matching.matches import Alone, Decision, Pair
+from shadowstream.joiner.pending_record import Row
 from shadowstream.records import Side
 from tests.joiner.desk import Desk
 

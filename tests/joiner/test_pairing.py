@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner.matching.by_unique_id import ROW_BYTES, Alone, Pair, Row, Waiting
+from shadowstream.joiner.matching.by_unique_id import Waiting
+from shadowstream.joiner.matching.matches import Alone, Pair
+from shadowstream.joiner.matching.pending import ROW_BYTES
+from shadowstream.joiner.pending_record import Row
 from shadowstream.records import Side
 from tests.joiner.desk import IN, Desk
 

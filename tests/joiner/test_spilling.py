@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowstream.config import Config
-from shadowstream.joiner.matching.by_unique_id import ROW_BYTES, Met, Waiting
+from shadowstream.joiner.matching.by_unique_id import Waiting
 from shadowstream.joiner.matching.column_buffer import Shelf
+from shadowstream.joiner.matching.matches import Met
+from shadowstream.joiner.matching.pending import ROW_BYTES
 from shadowstream.joiner.pending_record import Row, Rows
 from shadowstream.kafka.joining.spill_file import SpillFile
 from shadowstream.records import Side

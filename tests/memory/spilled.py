@@ -7,7 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from shadowstream.joiner.matching.by_unique_id import Met, Waiting
+from shadowstream.joiner.matching.by_unique_id import Waiting
+from shadowstream.joiner.matching.matches import Met
 from shadowstream.joiner.pending_record import Rows
 from shadowstream.kafka.joining.spill_file import SpillFile
 from shadowstream.records import Side

@@ -20,8 +20,9 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 
 from shadowstream.ahead import Ahead
-from shadowstream.joiner.matching.by_unique_id import Alone, Asks, Decided, Decision, Held, Pair, Row, Sheds
-from shadowstream.joiner.pending_record import Rows
+from shadowstream.joiner.matching.matches import Alone, Asks, Decided, Decision, Pair, Sheds
+from shadowstream.joiner.matching.pending import Held
+from shadowstream.joiner.pending_record import Row, Rows
 from shadowstream.records import Side
 
 CLUSTER_MAX = 1_000

@@ -12,8 +12,9 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from shadowstream.compare.lists import matching
 from shadowstream.joiner.completeness.wait_queue import Deadlines, Lanes
-from shadowstream.joiner.matching.by_unique_id import Alone, Asks, Decided, Decision, Held, Many, Row, Sheds
-from shadowstream.joiner.pending_record import Rows
+from shadowstream.joiner.matching.matches import Alone, Asks, Decided, Decision, Many, Sheds
+from shadowstream.joiner.matching.pending import Held
+from shadowstream.joiner.pending_record import Row, Rows
 from shadowstream.records import Side
 
 COMPARED_MAX = 64

@@ -1,6 +1,6 @@
 """Unpaired records of all sides under an identity that is unique: matched on arrival.
 
-A record meets its partner as soon as the last of the group is read, whichever side that is. What waits rules the clocks
+A record meets its partner as soon as the last of the group is read, whichever side that is. What waits asks the clocks
 for lanes (`deadlines`) and is decided once its partner can no longer come. The stores keep arrival order, which is
 offset order on each side. An id that is used again (beyond the dedupe span) is a record of its own: first come, first
 served, in the order of each log.
@@ -9,206 +9,20 @@ served, in the order of each log.
 from __future__ import annotations
 
 import sys
-from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, compress, repeat
 from operator import eq, is_not, not_
-from typing import NamedTuple, Protocol, cast
+from typing import cast
 
-from shadowstream.joiner.completeness.wait_queue import Deadlines, Lane, Lanes, LanesOfAll
+from shadowstream.joiner.completeness.wait_queue import Deadlines
 from shadowstream.joiner.matching.column_buffer import Shelf
+from shadowstream.joiner.matching.matches import Alone, Asks, Decided, Decision, Met, Pair, Sheds
+from shadowstream.joiner.matching.pending import Held
 from shadowstream.joiner.matching.spilled_values import Spill
 from shadowstream.joiner.pending_record import Row, Rows
 from shadowstream.records import Side
-
-__all__ = [
-    "ROW_BYTES",
-    "Alone",
-    "Asks",
-    "Decided",
-    "Decision",
-    "Held",
-    "Many",
-    "Met",
-    "Pair",
-    "Row",
-    "Sheds",
-    "Store",
-    "Waiting",
-]
-
-
-class Pair(NamedTuple):
-    """A production record and the shadow record with its id; the twin's, where there is one and it came."""
-
-    production: Row
-    shadow: Row
-    twin: Row | None = None
-    ambiguous: bool = False
-    id: Hashable = None
-
-
-class Met(NamedTuple):
-    """Many plain pairs at once, as columns: no twin beside them, and none ambiguous."""
-
-    production: Rows
-    shadow: Rows
-    ids: Sequence[Hashable]
-
-    def pair(self, i: int) -> Pair:
-        """The i-th as a pair."""
-        return Pair(self.production.row(i), self.shadow.row(i), None, False, self.ids[i])
-
-
-class Alone(NamedTuple):
-    """A record whose partner can no longer come; of production it may have met its twin."""
-
-    side: Side
-    row: Row
-    id: Hashable
-    twin: Row | None = None
-    ambiguous: bool = False
-
-
-class Many(NamedTuple):
-    """All outputs of one input, on both sides at least one."""
-
-    production: list[Row]
-    shadow: list[Row]
-    id: Hashable = None
-
-
-Decision = Pair | Alone | Many
-
-
-class Decided(NamedTuple):
-    """The matches that a store has made for one commit. `has_more`: it may have left some for the next one."""
-
-    matches: list[Decision]
-    has_more: bool
-
-
-Sheds = Callable[[Hashable], bool]
-"""Whether records with an id are shed."""
-
-
-class Asks(Protocol):
-    """What a store rules of the clocks."""
-
-    def lanes(self, side: Side, awaited: Side, row: Row) -> Lanes:
-        """Where `row` of `side` waits for a record of `awaited`; nothing where none can come any more."""
-        ...
-
-    def lanes_of_all(self, side: Side, awaited: Side, rows: Rows) -> LanesOfAll:
-        """Lanes that all these rows wait in; nothing where that cannot be said of all of them alike."""
-        ...
-
-    def bound(self, lane: Lane) -> float:
-        """What waits in the lane with a threshold below this is due."""
-        ...
-
-    def frontier(self) -> float | None:
-        """Event time up to which everything of all sides has been read, disorder within the grace allowed for."""
-        ...
-
-
-ROW_BYTES = 450  # a row, its id, its places in dict and lane and in the ids seen, beside key and value; measured
-
-
-def row_bytes(row: Row) -> int:
-    """About how much memory a waiting row takes."""
-    return ROW_BYTES + len(row.value or b"") + len(row.key or b"")
-
-
-def _bytes(column: Sequence[bytes | None]) -> int:
-    try:
-        return sum(map(len, column))  # type: ignore[arg-type]  # see below
-    except TypeError:  # some are None, in few topics
-        return sum(map(len, filter(None, column)))
-
-
-class Held:
-    """How much waits: records and bytes by side, and the lowest event-time window among them."""
-
-    def __init__(self, window_ms: int) -> None:
-        self._window_ms = window_ms
-        self.bytes = [0, 0, 0]
-        self.spilled = [0, 0, 0]
-        """Bytes of values that lie outside of memory; not among `bytes`."""
-        self.records = [0, 0, 0]
-        self._windows: Counter[int] = Counter()
-
-    def enter(self, side: Side, row: Row) -> None:
-        """A row begins to wait."""
-        self.bytes[side] += row_bytes(row)
-        self.records[side] += 1
-        self._windows[row.time_ms // self._window_ms] += 1
-
-    def enter_all(self, side: Side, rows: Rows) -> None:
-        """Rows begin to wait."""
-        self._move(side, rows, 1)
-
-    def leave_all(self, side: Side, rows: Rows) -> None:
-        """Rows wait no longer."""
-        self._move(side, rows, -1)
-
-    def spill(self, side: int, size: int) -> None:
-        """So many bytes of values left memory, or came back where negative."""
-        self.bytes[side] -= size
-        self.spilled[side] += size
-
-    def _move(self, side: Side, rows: Rows, sign: int) -> None:
-        self.bytes[side] += sign * (ROW_BYTES * len(rows) + _bytes(rows.values) + _bytes(rows.keys))
-        self.records[side] += sign * len(rows)
-        first, last = min(rows.times_ms) // self._window_ms, max(rows.times_ms) // self._window_ms
-        if first == last:
-            moved = {first: len(rows)}
-        else:
-            moved = Counter(time_ms // self._window_ms for time_ms in rows.times_ms)
-        for window, n in moved.items():
-            self._windows[window] += sign * n
-            if not self._windows[window]:
-                del self._windows[window]
-
-    def leave(self, side: int, row: Row) -> None:
-        """A row waits no longer."""
-        self.bytes[side] -= row_bytes(row)
-        self.records[side] -= 1
-        window = row.time_ms // self._window_ms
-        self._windows[window] -= 1
-        if not self._windows[window]:
-            del self._windows[window]
-
-    def floor_ms(self) -> int | None:
-        """Start of the lowest event-time window that holds a waiting row."""
-        return min(self._windows) * self._window_ms if self._windows else None
-
-
-class Store(Protocol):
-    """What waits under one identity."""
-
-    held: Held
-
-    def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
-        """Store new records of one side, in offset order; return the matches that are certain on arrival."""
-        ...
-
-    def match_columns(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Decision | Met]:
-        """Do as `match_rows` with columns."""
-        ...
-
-    def take_decidable(self, rules: Asks, limit: int = sys.maxsize) -> Decided:
-        """Remove and return the matches that can be decided now, about `limit` of them at most."""
-        ...
-
-    def shed(self, sheds: Sheds) -> list[Alone]:
-        """Remove all waiting rows with such ids, each alone."""
-        ...
-
-    def offsets(self, side: Side) -> Iterator[int]:
-        """Offsets of the waiting rows of a side."""
-        ...
 
 
 class Waiting:

@@ -12,8 +12,10 @@ from itertools import chain
 from typing import TypeVar
 
 from shadowstream.compare.comparer import Comparing
-from shadowstream.joiner.matching.by_unique_id import Alone, Decision, Held, Many, Row, Sheds
+from shadowstream.joiner.matching.matches import Alone, Decision, Many, Sheds
+from shadowstream.joiner.matching.pending import Held
 from shadowstream.joiner.outcomes.corrections import Corrected
+from shadowstream.joiner.pending_record import Row
 from shadowstream.records import Place, Side
 
 T = TypeVar("T")

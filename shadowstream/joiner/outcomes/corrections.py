@@ -9,7 +9,8 @@ from shadowstream.config import Config
 from shadowstream.joiner.accounting.correctable import MAY_BE_UNREAD, Said, SaidRow, is_correctable
 from shadowstream.joiner.accounting.outcome_counts import Plainly
 from shadowstream.joiner.intake.header_fields import Aside, Asides
-from shadowstream.joiner.matching.by_unique_id import Pair, Row, Sheds
+from shadowstream.joiner.matching.matches import Pair, Sheds
+from shadowstream.joiner.pending_record import Row
 from shadowstream.protocol.join_id import Identity, text_coordinate
 from shadowstream.records import Batch, Place, Side
 

@@ -17,7 +17,7 @@ from shadowstream.joiner.accounting.slice_counts import Columns, columns_of
 from shadowstream.joiner.intake.production_failures import Failures
 from shadowstream.joiner.intake.unread_records import Unreadable
 from shadowstream.joiner.matching.by_input import COMPARED_MAX, assign
-from shadowstream.joiner.matching.by_unique_id import Alone, Decision, Many, Met, Pair
+from shadowstream.joiner.matching.matches import Alone, Decision, Many, Met, Pair
 from shadowstream.joiner.matching.same_millisecond import untied
 from shadowstream.joiner.outcomes.corrections import Corrected, Correction
 from shadowstream.joiner.outcomes.labelled_pairs import Scoring
