@@ -84,6 +84,12 @@ def _places(plain: Iterable[list[Any]]) -> dict[Place, Any]:
     return {Place(topic, partition): value for topic, partition, value in plain}
 
 
+def place_of(text: str) -> Place:
+    """Return the place that is written as topic/partition."""
+    topic, _, partition = text.rpartition("/")
+    return Place(topic, int(partition))
+
+
 def position_of(snapshot: bytes) -> int:
     """Up to where marks had been read when this snapshot was taken."""
     position: int = json.loads(zlib.decompress(snapshot))["position"]
@@ -321,6 +327,16 @@ class Passed:
         waiting.append(done)
         if len(waiting) > MARKS_MAX:
             self._waiting[done.input] = deque([*list(waiting)[:-1:2], waiting[-1]])
+
+    def snapshot(self) -> dict[str, int]:
+        """Counts for the state record: marks that will not be read again have said how far the shadow side is done."""
+        return {f"passed:{place}": offset for place, offset in self.offsets.items()}
+
+    def restore(self, counts: Mapping[str, int]) -> None:
+        """Take the counts of the state record."""
+        for name, offset in counts.items():
+            if name.startswith("passed:"):
+                self.offsets[place_of(name.removeprefix("passed:"))] = offset
 
     def first_at(self) -> int | None:
         """Offset in the topic of the oldest mark that waits; None where none does."""

@@ -100,7 +100,7 @@ def _assigned(
     starts: dict[Place, int] = {}
     for topic, partition in families.tasks_in(lows):
         task = step.assign(topic, partition)
-        for side in task.used_sides:
+        for side in task.sources.sides:
             place = task.places[side]
             starts[place] = max(begins.get(place, 0), lows[place])
             task.restore(side, None, starts[place])
