@@ -7,7 +7,7 @@ knows the task. The order of the stages stands here and nowhere else:
 2. match (a store of `matching`): on arrival or, by the rules of `completeness`, once a partner can no longer come;
 3. resolve (`outcomes.resolve`): unmatched records and groups become outcomes;
 4. compare (`outcomes.compare_stage`): pairs become outcomes, column by column;
-5. count (`accounting`): each outcome is counted once, in its window, and has its diff row where one is due;
+5. count (`accounting`): each outcome is counted once, in its window;
 6. commit (`recovery.task_commit`): `prepare` gives everything of one transaction, `committed` says that it holds.
 """
 
@@ -74,30 +74,28 @@ class Task:
         self.comparing = CompareStage(config, comparer, self.clocks, self.book, paths, scoring, awaiting)
         positions, failures = [one.position for one in self.sides], Failures(config, comparer)
         unmatched = Partnerless(config, sources, positions, self.clocks, marks, unread, failures)
-        self.resolver = OutcomeResolver(
-            revision, self.clocks, unmatched, self.comparing, self.late, self.deferred, self.book
-        )
+        stages = (self.clocks, unmatched, self.comparing, self.late, self.deferred, self.book)
+        self.resolver = OutcomeResolver(revision, *stages)
         pending = PendingRecords(self.store, self.late.corrections, awaiting, self.deferred, self.sides)
         kept: tuple[Stage, ...] = (*self.sides, self.routes, self.clocks, self.inputs, unread, self.shedding, ahead)
-        self.commit = TaskCommit(
-            CommitParts(
-                config=config,
-                revision=revision,
-                sources=sources,
-                identity=self.identity,
-                marks=marks,
-                completeness=self.clocks,
-                sides=self.sides,
-                inputs=self.inputs,
-                routes=self.routes,
-                pending=pending,
-                late=self.late,
-                counts=self.book,
-                paths=paths,
-                scoring=scoring,
-                stages=kept,
-            )
+        parts = CommitParts(
+            config=config,
+            revision=revision,
+            sources=sources,
+            identity=self.identity,
+            marks=marks,
+            completeness=self.clocks,
+            sides=self.sides,
+            inputs=self.inputs,
+            routes=self.routes,
+            pending=pending,
+            late=self.late,
+            counts=self.book,
+            paths=paths,
+            scoring=scoring,
+            stages=kept,
         )
+        self.commit = TaskCommit(parts)
 
     @property
     def name(self) -> str:
@@ -106,7 +104,7 @@ class Task:
 
     @property
     def places(self) -> tuple[Place, ...]:
-        """The places of the task, indexed by `Side`."""
+        """The places of the task, by side."""
         return self.sources.places
 
     # ---------------------------------------------------------------- reading
@@ -197,8 +195,6 @@ class Task:
         return all(one.position.is_reread for one in self.sides) and not len(self.comparing.awaiting)
 
     def sides_that_must_progress(self) -> frozenset[Side]:
-        """Sides that must not all be paused, see `Clocks.sides_that_must_progress`. A side that is read again has not
-        answered anything here yet."""
-        return self.clocks.sides_that_must_progress(
-            [side for side in self.sources.sides if not self.sides[side].position.is_reread]
-        )
+        """Sides that must not all be paused, see `Clocks`; a side that is read again has not answered anything yet."""
+        rereading = [side for side in self.sources.sides if not self.sides[side].position.is_reread]
+        return self.clocks.sides_that_must_progress(rereading)

@@ -18,7 +18,7 @@ from shadowstream.kafka.client.consumers import GuardedWriter
 from shadowstream.kafka.reading.state_records import newest_states, read_states
 from shadowstream.kafka.transaction import FLUSH_S, separated
 from shadowstream.logs import get_logger
-from shadowstream.records import Place, Side
+from shadowstream.records import Place
 
 log = get_logger("joiner")
 
@@ -93,7 +93,7 @@ class Undecided:
             if ours[-1] + 1 - known != len(ours):
                 heads = {name: Head(task.commit.sequence, "-") for name, task in mine.items()}
                 chained(heads, stats_between(self._config, {place: known}, {place: ours[-1] + 1}))
-                lost = sorted(n for n, head in heads.items() if head.incarnation != mine[n].incarnation)
+                lost = sorted(n for n, head in heads.items() if head.incarnation != mine[n].sources.incarnation)
                 if lost:
                     raise BrokerError(f"another process has counted for {', '.join(lost)} already", abortable=True)
             self._ends[place] = ours[-1] + 1

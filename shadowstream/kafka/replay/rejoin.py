@@ -111,7 +111,7 @@ def _assigned(
 
 def said(step: JoinerStep) -> Iterator[Stored]:
     """What the step says now, as if it had been committed."""
-    writes, commits = step.prepare(now_ms())
+    writes, commits, _ = step.prepare(now_ms())
     topic = step.config.plan.of("stats")
     for write in writes:
         if write.topic == topic:
