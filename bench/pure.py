@@ -66,7 +66,7 @@ def step_of(config: Config, workload: Workload, folder: Path) -> JoinerStep:
     compare = comparer.comparer(FolderSchemas(folder), config.compare)
     step = JoinerStep(config, REVISION, compare, {"out": 1}, [INPUT])
     task = step.assign("out", 0)
-    for side in task.used_sides:
+    for side in task.sources.sides:
         task.restore(side, None, 0)
     begins = [{"topic": "in", "partition": 0, "committed": 0, "end": -1, "bound": -1}]
     step.mark(marks.mark("start", REVISION, begins=begins))

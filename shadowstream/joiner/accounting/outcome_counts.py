@@ -24,7 +24,7 @@ from shadowstream.joiner.accounting.input_outcomes import outcomes_of_inputs
 from shadowstream.joiner.accounting.part_counts import touched_by
 from shadowstream.joiner.accounting.slice_counts import Cells, Columns
 from shadowstream.joiner.completeness.marks_log import Progress
-from shadowstream.joiner.matching.by_unique_id import Met, Pair
+from shadowstream.joiner.matching.matches import Met, Pair
 from shadowstream.joiner.pending_record import Row, Rows
 from shadowstream.protocol.count_names import EXPECTED, EXPECTED_ALSO, JOINT, TWIN
 from shadowstream.protocol.dead_letters import Failed, dead_letter

@@ -85,6 +85,12 @@ def _places(plain: Iterable[list[Any]]) -> dict[Place, Any]:
     return {Place(topic, partition): value for topic, partition, value in plain}
 
 
+def place_of(text: str) -> Place:
+    """Return the place that is written as topic/partition."""
+    topic, _, partition = text.rpartition("/")
+    return Place(topic, int(partition))
+
+
 def position_of(snapshot: bytes) -> int:
     """Up to where marks had been read when this snapshot was taken."""
     position: int = json.loads(zlib.decompress(snapshot))["position"]
@@ -317,6 +323,16 @@ class Passed:
         """Add a new mark; one that does not name our place says nothing about it."""
         if self._shadow in done.ends:
             self._waiting.setdefault(done.input, ThinnedQueue(MARKS_MAX)).append(done)
+
+    def snapshot(self) -> dict[str, int]:
+        """Counts for the state record: marks that will not be read again have said how far the shadow side is done."""
+        return {f"passed:{place}": offset for place, offset in self.offsets.items()}
+
+    def restore(self, counts: Mapping[str, int]) -> None:
+        """Take the counts of the state record."""
+        for name, offset in counts.items():
+            if name.startswith("passed:"):
+                self.offsets[place_of(name.removeprefix("passed:"))] = offset
 
     def first_at(self) -> int | None:
         """Offset in the topic of the oldest mark that waits; None where none does."""

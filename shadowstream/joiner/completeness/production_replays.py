@@ -7,6 +7,7 @@ before the offset went back to the end observed once the old offset was reached 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shadowstream.protocol.outcomes import Outcome
@@ -83,7 +84,7 @@ class Replays:
             counts["replay_seen_to"] = self._end
         return counts
 
-    def restore(self, counts: dict[str, int], names: list[str]) -> None:
+    def restore(self, counts: Mapping[str, int], names: list[str]) -> None:
         """From the counts of the state record."""
         self._end = counts.get("replay_seen_to", 0)
         for name, value in counts.items():

@@ -10,7 +10,7 @@ from shadowstream.compare.comparer import Comparing
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
 from shadowstream.joiner.accounting.slice_counts import Columns
-from shadowstream.joiner.matching.by_unique_id import Pair
+from shadowstream.joiner.matching.matches import Pair
 from shadowstream.paths import parse_one
 from shadowstream.protocol.outcomes import VALUES_COMPARED
 from shadowstream.protocol.scored_value import at_path

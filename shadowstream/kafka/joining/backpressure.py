@@ -3,8 +3,9 @@
 Pairs meet within one task only, and the client reads one partition after the other, so each task has its share of the
 bound: a bound for all of them would hold production's partition 0 while partition 1 is what the candidate's waits for.
 Held is the leading side of a task, never the one on which it waits, or nothing would ever end again. Mostly that is the
-side with least in memory, but not where time ends what waits (`Clocks.awaited`): of an order that one side answers
-thrice and the other once, three quarters wait on the side that is behind. Nor where that side has no more to bring.
+side with least in memory, but not where time ends what waits (`Clocks.sides_that_must_progress`): of an order that one
+side answers thrice and the other once, three quarters wait on the side that is behind. Nor where that side has no more
+to bring.
 
 Pausing throws away what was fetched already and the first record after resuming takes most of a second, hence the wide
 gap between the share at which a side is held and the half of it at which it is resumed. That second is also why nothing
@@ -26,8 +27,8 @@ TELL_EVERY_S = 10.0
 OVER = 4
 """A task overflows once this part of its share has come on top although all sides but one are held."""
 Waiting = tuple[Sequence[Place], Sequence[int], Sequence[int], Callable[[], frozenset[Side]]]
-"""A task's places, the bytes that wait there in memory and those that are spilled, all by side; and `Task.awaited`,
-asked only where something is to be held."""
+"""A task's places, the bytes that wait there in memory and those that are spilled, all by side; and
+`Task.sides_that_must_progress`, asked only where something is to be held."""
 ALL = frozenset(Side)
 
 

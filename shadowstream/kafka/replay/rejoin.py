@@ -96,7 +96,7 @@ def _assigned(
     starts: dict[Place, int] = {}
     for topic, partition in families.tasks_in(lows):
         task = step.assign(topic, partition)
-        for side in task.used_sides:
+        for side in task.sources.sides:
             place = task.places[side]
             starts[place] = max(begins.get(place, 0), lows[place])
             task.restore(side, None, starts[place])
@@ -107,7 +107,7 @@ def _assigned(
 
 def said(step: JoinerStep) -> Iterator[Stored]:
     """What the step says now, as if it had been committed."""
-    writes, commits = step.prepare(now_ms())
+    writes, commits, _ = step.prepare(now_ms())
     topic = step.config.plan.of("stats")
     for write in writes:
         if write.topic == topic:

@@ -138,7 +138,7 @@ class JoinerRole:
                 if point is not None and starts[at] > point.high:
                     log.error("source_records_lost", place=str(at), offsets=starts[at] - point.high, to=starts[at])
             if task.name in states:
-                task.restore_counts(states[task.name])
+                task.commit.restore(states[task.name])
         if self._undecided is not None:
             self._undecided.take_back(tasks, states)
         self._restore_said(tasks)
@@ -149,7 +149,7 @@ class JoinerRole:
         if self._step.progress.start is None:
             # It stands in `starts`; whoever wrote it there has died before it said so in `progress`.
             self._step.progress.begin(self._start)
-        self.pending_at_restart = sum(len(side.announced) for task in tasks for side in task.sides)
+        self.pending_at_restart = sum(len(side.position.to_reread) for task in tasks for side in task.sides)
         log.info("restored", tasks=len(tasks), pending=self.pending_at_restart, committed=len(states), marks=read)
         for task in tasks:
             if task.shedding.level:
@@ -163,7 +163,7 @@ class JoinerRole:
         self, tasks: list[Task], points: Mapping[str, tuple[Checkpoint | None, ...]]
     ) -> dict[str, dict[str, Any]]:
         """State records of the tasks' commits; refused where there are records of a task and no commit."""
-        partitions = {task.name: task.places[Side.PRODUCTION].partition for task in tasks}
+        partitions = {task.name: task.sources.partition for task in tasks}
         sequences = {name: point.sequence for name, (point, *_) in points.items() if point is not None}
         fresh = {name: partition for name, partition in partitions.items() if name not in sequences}
         known = newest_states(self._config, fresh)
@@ -176,14 +176,14 @@ class JoinerRole:
 
     def _restore_said(self, tasks: list[Task]) -> None:
         wanted = {
-            task.name: (task.places[Side.PRODUCTION].partition, task.said_from)
+            task.name: (task.sources.partition, task.late.correctable_from)
             for task in tasks
-            if task.said_from is not None
+            if task.late.correctable_from is not None
         }
         said = read_said(self._config, self._client, wanted)
         for task in tasks:
             if task.name in said:
-                task.restore_said(said[task.name])
+                task.late.restore(said[task.name])
 
     def dropped(self) -> None:
         """Forget every task."""
@@ -195,9 +195,7 @@ class JoinerRole:
 
     def restored(self) -> bool:
         """Whether all sides of each task have been read again to where they had been, and nothing awaits a schema."""
-        tasks = self._step.tasks.values()
-        read = all(side.read_to >= side.high for task in tasks for side in task.sides)
-        return read and not any(len(task.awaiting) for task in tasks)
+        return all(task.is_reread() for task in self._step.tasks.values())
 
     def consume(self, batch: Batch, now_ms: int) -> int:
         """A batch of one side of one task."""
@@ -234,7 +232,7 @@ class JoinerRole:
         for place, batch, gone in self._fetcher.turn(self._step.wanted):
             self._step.fetched(place, batch, gone)
         tasks = self._step.tasks.values()
-        waits = [(task.places, task.store.held, len(task.places), task.awaited) for task in tasks]
+        waits = [(task.places, task.store.held, len(task.places), task.sides_that_must_progress) for task in tasks]
         over = self._holding.turn([(places, one.bytes[:n], one.spilled[:n], on) for places, one, n, on in waits])
         if self._spilling is not None:
             over = self._spilling.turn(self._step.tasks, over)
@@ -254,11 +252,11 @@ class JoinerRole:
     def prepare(self, now_ms: int, limit: int) -> Prepared:
         """Everything of one transaction, but for what is left to the next. What rests on an absence is committed only
         once the topics are known to be as they were, after it was decided."""
-        writes, commits = self._step.prepare(now_ms, self._slow_hooks.pairs_limit(limit))
+        prepared = self._step.prepare(now_ms, self._slow_hooks.pairs_limit(limit))
         rests = any(outcome in OF_ABSENCE for book in self._step.books() for _, outcome in book.records)
         if rests and not self.topics.unchanged():
             return Prepared([], [])
-        return Prepared(writes, commits, self._step.behind())
+        return Prepared(*prepared)
 
     def committed(self, now_ms: int) -> None:
         """After the commit has returned."""
@@ -279,7 +277,7 @@ class JoinerRole:
     def _warn(self) -> None:
         """Say what bounds have cut since the last commit: it may change outcomes or evidence."""
         tasks = self._step.tasks.values()
-        awaiting = sum(len(task.awaiting) for task in tasks)
+        awaiting = sum(len(task.comparing.awaiting) for task in tasks)
         if awaiting:
             log.warning("schemas_awaited", pairs=awaiting)
         elif self._cut.get("schemas_awaited"):
@@ -287,8 +285,8 @@ class JoinerRole:
         self._cut["schemas_awaited"] = awaiting
         if cut := sum(book.rows_cut for book in self._step.books()):
             log.warning("rows_cut", rows=cut)
-        self._warn_of("event_times_ahead", sum(task.ahead.records for task in tasks))
-        self._warn_of("corrections_dropped", sum(task.said.dropped for task in tasks))
+        self._warn_of("event_times_ahead", sum(task.clocks.ahead.records for task in tasks))
+        self._warn_of("corrections_dropped", sum(task.late.dropped for task in tasks))
         self._warn_of("absences_dropped", self._step.progress.absences_dropped)
 
     def _warn_of(self, event: str, records: int) -> None:
