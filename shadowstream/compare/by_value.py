@@ -57,6 +57,7 @@ from shadowstream.compare.tolerances import in_one_interval, mapped
 from shadowstream.compare.watched_paths import NONE_WATCHED, Watched
 from shadowstream.config import Rule
 from shadowstream.paths import join_path
+from shadowstream.protocol.outcomes import Outcome
 
 _OF_TEXTS = frozenset(("number", "json"))
 
@@ -98,7 +99,7 @@ def beside_null(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
 
 def mismatch_of_wholes(kind: str, production: Any, shadow: Any, rules: RuleSet) -> PairResult:
     """A mismatch of two whole values; an absent side is `ABSENT`."""
-    return PairResult("mismatch", [difference((), kind, production, shadow)], touched=rules.watched.every)
+    return PairResult(Outcome.MISMATCH, [difference((), kind, production, shadow)], touched=rules.watched.every)
 
 
 def unexplained(level: int, production: Any, shadow: Any, rules: RuleSet) -> PairResult:

@@ -16,6 +16,7 @@ from shadowstream.compare.by_value import mismatch_of_field
 from shadowstream.compare.differences import difference
 from shadowstream.compare.result import DIFFERENCES_MAX, Difference, PairResult
 from shadowstream.compare.rules import RuleSet
+from shadowstream.protocol.outcomes import Outcome
 
 
 def explained(
@@ -49,7 +50,7 @@ def explained(
                 else:
                     complete[n] = False
     return {
-        int(place): PairResult("mismatch", listed[:DIFFERENCES_MAX], touched=frozenset(paths))
+        int(place): PairResult(Outcome.MISMATCH, listed[:DIFFERENCES_MAX], touched=frozenset(paths))
         for place, listed, paths, whole in zip(places.tolist(), differences, touched, complete.tolist(), strict=True)
         if whole and listed
     }

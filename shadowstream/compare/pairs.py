@@ -27,6 +27,7 @@ from shadowstream.compare.rules import RuleSet
 from shadowstream.compare.schema_changes import Evolutions
 from shadowstream.config import Format
 from shadowstream.errors import RecordError, ShadowstreamBug
+from shadowstream.protocol.outcomes import Outcome
 from shadowstream.records import Side
 
 _Values = Sequence[bytes | None]
@@ -99,13 +100,13 @@ def compare_pairs(
         own = _rules_of(decoders, raw, rules)
         row_results = _by_rows(raw, production_values, shadow_values, own)
         for n, (index, result) in enumerate(zip(indexes, row_results, strict=True)):
-            if expects and result.outcome == "mismatch":
+            if expects and result.outcome == Outcome.MISMATCH:
                 try:
                     names = _expected(declared, index, production_values[n], shadow_values[n], own[n])
                     if names:
-                        result = PairResult("expected", result.differences, reason=", ".join(names))
+                        result = PairResult(Outcome.EXPECTED, result.differences, declared=tuple(names))
                 except Unanswered as error:
-                    result = PairResult("uncompared", result.differences, reason=str(error))
+                    result = PairResult(Outcome.UNCOMPARED, result.differences, reason=str(error))
             results.places[index] = NAMES.index(result.outcome)
             results.known[index] = result
     results.changes = evolving.changes

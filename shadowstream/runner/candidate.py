@@ -7,13 +7,13 @@ class: the runner creates and calls one object for each input partition (`candid
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from shadowstream.compare.hooks import refusal
 from shadowstream.config import Candidate
+from shadowstream.entry_points import load_entry_point
 from shadowstream.errors import CandidateError, ConfigError, ShadowstreamBug
 from shadowstream.runner.candidate_state import Made
 from shadowstream.runner.cpu_cost import Meter
@@ -82,18 +82,11 @@ def _imported(candidate: Candidate) -> Callable[..., Any]:
     if candidate.call is None:
         raise ShadowstreamBug("an external candidate cannot be called: candidate.call is not set")
     check_trusted(candidate)
-    module_name, _, name = candidate.call.partition(":")
     if "" not in sys.path:
         sys.path.insert(0, "")  # finds a candidate next to the config, like `python -m`
-    try:
-        function = getattr(importlib.import_module(module_name), name)
-    except Exception as error:  # importing user code can raise anything
-        raise ConfigError(f"candidate.call: cannot load {candidate.call!r}: {error!r}") from error
-    if not callable(function):
-        raise ConfigError(f"candidate.call: {candidate.call!r} is not callable")
+    function = load_entry_point(candidate.call, "candidate.call")
     check_callable(candidate, function)
-    imported: Callable[..., Any] = function
-    return imported
+    return function
 
 
 def check_callable(candidate: Candidate, function: Any) -> None:

@@ -18,7 +18,7 @@ from shadowstream.compare.dimension_codes import coded
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.pair_metrics import Measured
 from shadowstream.joiner.accounting.slice_counts import Cells, Columns
-from shadowstream.labels.step import task_of
+from shadowstream.protocol.task_names import task_of
 from tests.judge.stats import HOUR_MS, REVISION, config, stats
 
 Array: TypeAlias = npt.NDArray[Any]

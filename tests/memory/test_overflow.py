@@ -10,10 +10,11 @@ import pytest
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
-from shadowstream.kafka.reading.runner_snapshots import WAIT_S
+from shadowstream.kafka.reading.newest import WAIT_S
 from shadowstream.kafka.roles import runner
 from shadowstream.protocol import marks
-from shadowstream.records import PACKED_HEADER, Place, unpack
+from shadowstream.protocol.headers import PACKED_HEADER, unpack
+from shadowstream.records import Place
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process

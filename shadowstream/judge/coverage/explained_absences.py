@@ -1,4 +1,4 @@
-"""How much of what one side lacks records of the other side may explain that were never compared.
+"""Bad units that need not be the candidate's fault, because records that were never compared may explain them.
 
 A record of production that could not be read, paired or kept may have been the partner of any extra. So an extra counts
 for a reject only beyond the number of such records; likewise a missing one beyond those of the candidate. Promote is
@@ -11,6 +11,8 @@ extra      undecodable, unpairable and repeated production; evicted; duplicate p
            input, of which a second output may be equal
 missing    undecodable shadow, which error counts; unpairable and repeated shadow; evicted; duplicate shadow of
            a job of its own, whose records do not name their input
+of pairs   repeated production and repeated shadow: where an id is not unique, a pair may hold two records that do
+           not belong together (`OF_PAIRS`: mismatch, field, mean, check, latency, labels, twin, expected)
 =========  ==================================================================================================
 
 So an identity that finds nothing in the candidate's records is no reject either: their coverage holds promote back.
@@ -21,31 +23,42 @@ may explain it comes later (`levels`).
 
 Worked: production writes 4,000 records without the header that names their input, the candidate 4,000 good ones. All
 4,000 are extra and all may be explained: none counts for a reject (tests/judge/test_explained.py).
+
+Worked: production writes the two records of each of 600 keys in the other order than an identical candidate. Identity
+is the key, so the first of each side are compared: 600 of 600 pairs differ, and 1,200 records repeat a key. None of the
+pairs counts for a reject; the verdict asks for another identity.
 """
 
 from __future__ import annotations
 
 from shadowstream.config import Config
+from shadowstream.protocol.outcomes import Outcome, duplicate, repeated, undecodable, unpairable
+from shadowstream.records import Side
 
 EXCUSED_MAX = 0.1
 """Share of the bad records that may be explained under unit block, for shares to count for a reject."""
 NOT_FOR_A_REJECT = "were never compared; those do not count for a reject"
-OF_MISSING = ("undecodable_shadow", "unpairable_shadow", "repeated_shadow", "evicted")
-OF_EXTRA = ("undecodable_production", "unpairable_production", "repeated_production", "evicted")
+REPEATED = (repeated(Side.PRODUCTION), repeated(Side.SHADOW))
+OF_PAIRS = frozenset(("mismatch", "field", "expected", "mean", "check", "slower", "over", "labels", "twin"))
+"""Rates whose units are pairs."""
+OF_MISSING = (*(kind(Side.SHADOW) for kind in (undecodable, unpairable, repeated)), Outcome.EVICTED)
+OF_EXTRA = (*(kind(Side.PRODUCTION) for kind in (undecodable, unpairable, repeated)), Outcome.EVICTED)
 
 
 def explaining(rate: str, config: Config) -> tuple[str, ...]:
-    """Outcomes of records that may be partners of what a rate counts as bad.
+    """Outcomes of records that may explain the bad units of a rate.
 
     >>> from shadowstream.config import Config
-    >>> explaining("mismatch", Config.model_construct())
-    ()
+    >>> explaining("mismatch", Config.model_construct()), explaining("error", Config.model_construct())
+    (('repeated_production', 'repeated_shadow'), ())
     """
+    if rate in OF_PAIRS:
+        return REPEATED
     if rate == "extra":
-        return (*OF_EXTRA, "duplicate_production") if config.identity.kind == "coordinate" else OF_EXTRA
+        return (*OF_EXTRA, duplicate(Side.PRODUCTION)) if config.identity.kind == "coordinate" else OF_EXTRA
     if rate != "missing":
         return ()
-    return (*OF_MISSING, "duplicate_shadow") if config.candidate.topic is not None else OF_MISSING
+    return (*OF_MISSING, duplicate(Side.SHADOW)) if config.candidate.topic is not None else OF_MISSING
 
 
 def is_doubt(reason: str, criterion: str = "") -> bool:
@@ -54,13 +67,18 @@ def is_doubt(reason: str, criterion: str = "") -> bool:
 
 
 def doubt(criterion: str, rate: str, bad: int, explained: int) -> list[str]:
-    """How many bad records may be explained, as a sentence; none where there is no doubt.
+    """A sentence with the number of bad units that may be explained; empty where there is no doubt.
 
     >>> doubt("extra", "extra", 30, 40)[0][:50]
     'extra: up to 30 of 30 may have their partner among'
     """
-    if bad <= 0 or explained <= 0 or rate not in ("missing", "extra"):
+    if bad <= 0 or explained <= 0 or rate not in {"missing", "extra", *OF_PAIRS}:
         return []
+    if rate in OF_PAIRS:
+        return [
+            f"{criterion}: up to {min(bad, explained)} of {bad} may be pairs of records that do not belong together: "
+            f"{explained} records repeat an id with another value or input and {NOT_FOR_A_REJECT}"
+        ]
     side = "production" if rate == "extra" else "the candidate"
     return [
         f"{criterion}: up to {min(bad, explained)} of {bad} may have their partner among {explained} records of {side} "

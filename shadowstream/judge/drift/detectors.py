@@ -20,15 +20,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from river.__version__ import __version__ as RIVER_VERSION
-from river.drift import ADWIN
 
 from shadowstream.errors import ConfigError
+from shadowstream.judge.drift.adwin import ADWIN
 
 VERSION = 1
 _SR_RATES = 8
-
-# river publishes no signatures for its detectors.
-_Adwin: Any = ADWIN
 
 
 class StateRefused(ConfigError):
@@ -202,7 +199,7 @@ class AdwinDetector:
 
     def _new(self) -> Any:
         params = self.params
-        return _Adwin(
+        return ADWIN(
             delta=params.delta,
             clock=params.clock,
             max_buckets=params.max_buckets,

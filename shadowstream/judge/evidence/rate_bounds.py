@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 
-def check_rate(name: str, rate: float) -> None:
-    """ValueError unless 0 < rate < 1."""
-    if not 0.0 < rate < 1.0:
-        raise ValueError(f"{name} must lie between 0 and 1, both excluded, got {rate!r}")
-
-
 def percent(share: float, digits: int = 4) -> str:
     """A share in percent, as every sentence prints it. What is less than all is never shown as all.
 

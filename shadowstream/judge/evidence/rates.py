@@ -27,8 +27,8 @@ import numpy.typing as npt
 from scipy import special
 
 from shadowstream.judge.evidence.binomial_mixture import Count, Rate, check, each, expit, limit_logit, log_e
-from shadowstream.judge.evidence.bounded_mean import GridSums, grid_sums, log_e_grid
-from shadowstream.judge.evidence.rate_bounds import check_rate
+from shadowstream.judge.evidence.bounded_mean import GridSums, log_e_grid
+from shadowstream.protocol.mean_sums import check_rate, grid_sums
 
 __all__ = [
     "GridSums",

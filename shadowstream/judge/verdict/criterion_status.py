@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -114,7 +115,7 @@ def standing_of(level: Level, trailing: Trailing, buckets: Mapping[int, Pair], s
     said["shown_good"] = good and unseen is None and not pooled
     why = [*([unseen] if unseen else []), *pooled, *_why(measure, said, trailing, held, possible)]
     if why:
-        why += doubt(measure.id, criterion.rate, level.counts[1], level.excused)
+        why += doubt(measure.id, criterion.rate, math.ceil(level.bad), level.excused)
     return Standing(measure, said | {"passed": not why}, why)
 
 

@@ -19,13 +19,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 
 from shadowstream.config import Config, Criterion
 from shadowstream.judge.criteria import Counts, rate_of
-from shadowstream.judge.evidence.bounded_mean import SUMS, GridSums, critical_grid_n, grid_sums
+from shadowstream.judge.evidence.bounded_mean import GridSums, critical_grid_n
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import (
     critical_n,
@@ -35,6 +36,7 @@ from shadowstream.judge.evidence.rates import (
     lower_limit,
     upper_limit,
 )
+from shadowstream.protocol.mean_sums import SUMS, grid_sums
 
 Numbers: TypeAlias = tuple[int, ...]
 Buckets: TypeAlias = Mapping[int, tuple[int, int]]
@@ -146,6 +148,11 @@ class Measure(ABC):
     def _trailing_least(self) -> int:
         """The least that can be asked for."""
 
+    @property
+    def is_of_shares(self) -> bool:
+        """Whether a unit is a number in [0, 1], and not a record that is good or bad."""
+        return False
+
     def without(self, amount: Numbers, excused: int) -> Numbers:
         """The amount without so many bad records that are excused; as it is where units are no records."""
         return amount
@@ -221,6 +228,11 @@ class _ByShare(Measure):
     """Each unit is a number in [0, 1], and its mean is judged."""
 
     @property
+    def is_of_shares(self) -> bool:
+        """Always."""
+        return True
+
+    @property
     def nothing(self) -> Numbers:
         """No unit, and the sums of none."""
         return (0,) * (1 + SUMS)
@@ -284,7 +296,7 @@ class ByBlock(_ByShare):
     def amount(self, raw: Numbers) -> Numbers:
         """One unit, if the window holds a record."""
         n, s = raw[:2]
-        return self._of_shares([s / n] if 0 <= s <= n and n else [])
+        return (1, *_share_sums(s / n, self.limit)) if 0 <= s <= n and n else self.nothing
 
 
 class ByKey(_ByShare):
@@ -302,6 +314,12 @@ class ByKey(_ByShare):
     def raw(self, figures: Mapping[str, int], buckets: Buckets) -> Numbers:
         """A unit per bucket that holds a pair; buckets in order, though no order matters."""
         return self._of_shares([s / n for n, s in buckets.values() if 0 <= s <= n and n])
+
+
+@lru_cache(maxsize=8192)
+def _share_sums(share: float, m: float) -> Numbers:
+    """Give the sums of one share. Each verdict adds up all windows anew, and most windows have the same share: 0."""
+    return grid_sums(np.array([share]), m)
 
 
 def measure_of(criterion: Criterion, config: Config) -> Measure:

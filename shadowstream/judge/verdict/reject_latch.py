@@ -169,12 +169,19 @@ class Level:
     def _is_excused(self) -> bool:
         """Whether all records together are under the limit without those that are excused.
 
-        Shares of windows cannot be taken back one by one: by block a tenth of the bad records may be excused.
+        Shares cannot be taken back one by one: of a mean, by block or by key a tenth of the bad may be excused.
         """
+        if not self.excused:
+            return False
+        if self.measure.is_of_shares:
+            return self.excused > EXCUSED_MAX * self.bad
         n, s = self._counted
-        if self.measure.criterion.unit == "block":
-            return self.excused > EXCUSED_MAX * s
-        return bool(self.excused) and s - self.excused <= n * self.measure.limit
+        return s - self.excused <= n * self.measure.limit
+
+    @property
+    def bad(self) -> float:
+        """Bad records; of a mean, which has none, the sum of its values."""
+        return self._counted[1] if self.measure.rate.s else self.measure.bad(self.amount)
 
     def _stands(self, lasting: Lasting) -> bool:
         """Whether corrections and excuses have left the windows of an incident bad."""

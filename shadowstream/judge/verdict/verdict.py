@@ -41,6 +41,7 @@ from shadowstream.judge.verdict.slice_guard import NOTHING_FOUND, Found
 from shadowstream.judge.windows.event_windows import Windows
 from shadowstream.judge.windows.lateness import caveats_of_time, reasons_of_time
 from shadowstream.judge.windows.window_counts import Slice
+from shadowstream.protocol.outcomes import Outcome
 
 # What the digest covers: no wall clock, no offsets, nothing that depends on how records were split.
 EVIDENCE = (
@@ -202,7 +203,7 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
         "windows_open": windows.open,
         "from_ms": windows.from_ms,
         "to_ms": windows.to_ms,
-        "warm_up": outcomes.get("warm_up", 0),
+        "warm_up": outcomes.get(Outcome.WARM_UP, 0),
         "candidate_isolation": _ran(config),
         "incidents": [_incident(one, case.said) for one in case.incidents],
         "override": case.said.override if case.said is not None else None,
