@@ -42,8 +42,7 @@ PER_PARTITION = 1_000
 """So many of the newest records of each partition, as long as all of them are not more than `IN_ALL`."""
 IN_ALL = 50_000
 INPUT_SPAN = 3
-"""Inputs are looked for that many times further around what production has committed: outputs of a batch come before
-its commit."""
+"""Inputs are looked for that many times further around production's commits: outputs of a batch come before these."""
 LIMIT_S = 10.0
 SETTLE_S = 3.0
 """Where a sample is too small to be certain, so long the next records are waited for."""
