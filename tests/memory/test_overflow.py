@@ -15,6 +15,7 @@ from shadowstream.kafka.roles import runner
 from shadowstream.protocol import marks
 from shadowstream.protocol.headers import PACKED_HEADER, unpack
 from shadowstream.records import Place
+from shadowstream.runner import commit_metadata
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process
@@ -94,7 +95,7 @@ class World(Runners):
 @pytest.fixture(autouse=True)
 def _no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with thousands of output partitions: the counters of no commit fit."""
-    monkeypatch.setattr(marks, "METADATA_CHARS_MAX", 0)
+    monkeypatch.setattr(commit_metadata, "METADATA_CHARS_MAX", 0)
 
 
 @pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])

@@ -76,7 +76,7 @@ def test_counters_of_thousands_of_partitions_are_restored_from_their_record() ->
 
 
 def test_metadata_without_its_counters_is_not_taken_for_a_new_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(marks, "METADATA_CHARS_MAX", 0)
+    monkeypatch.setattr(commit_metadata, "METADATA_CHARS_MAX", 0)
     with pytest.raises(ShadowstreamBug, match="in the record that it names"):
         commit_metadata.of_metadata(commit_metadata.to_metadata(REVISION, Counters(read=3)))
 

@@ -26,9 +26,7 @@ from shadowstream.runner.outputs import Output, outputs_of
 from shadowstream.runner.partitioner import partition_for
 from shadowstream.runner.step import RunnerStep
 
-REVISION = "00112233445566778899aabbccddeeff"
-IN = Place("in", 1)
-NOW_MS = 77
+REVISION, IN, NOW_MS = "00112233445566778899aabbccddeeff", Place("in", 1), 77
 
 
 def answer(value: Any) -> Any:

@@ -70,7 +70,7 @@ def offences_without_room(
         named += len(wanted)
         return read(config, wanted, at)
 
-    monkeypatch.setattr(marks, "METADATA_CHARS_MAX", 0)
+    monkeypatch.setattr(commit_metadata, "METADATA_CHARS_MAX", 0)
     monkeypatch.setattr(runner, "read_counters", reading)
     wrong = [f"{seed}: {offence}" for seed in seeds for offence in run.run_seed(seed, way).offences]
     return wrong, named

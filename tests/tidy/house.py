@@ -81,6 +81,7 @@ PURE = (
     "shadowstream.runner.copy_step",
     "shadowstream.runner.absences",
     "shadowstream.runner.candidate_attempts",
+    "shadowstream.runner.commit_metadata",
     "shadowstream.runner.current_call",
     "shadowstream.runner.candidate_batch",
     "shadowstream.runner.cpu_cost",
