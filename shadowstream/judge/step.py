@@ -20,7 +20,6 @@ from shadowstream.judge.coverage.coverage import Lately
 from shadowstream.judge.coverage.criterion_coverage import least_of, measurable_of
 from shadowstream.judge.coverage.path_sightings import Paths, is_blind
 from shadowstream.judge.criteria import FIELD, behind, declared
-from shadowstream.judge.drift.detectors import alarm_level
 from shadowstream.judge.drift.incident_groups import Family, Parts
 from shadowstream.judge.drift.rate_monitor import (
     FALSE_ALARMS,
@@ -31,6 +30,7 @@ from shadowstream.judge.drift.rate_monitor import (
     Subject,
     Watch,
 )
+from shadowstream.judge.drift.shiryaev_roberts import alarm_level
 from shadowstream.judge.evidence.slice_excess import Cells
 from shadowstream.judge.verdict.alpha_spending import at_attempt
 from shadowstream.judge.verdict.criterion_status import Seen, Standing, standing_of

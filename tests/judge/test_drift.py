@@ -14,18 +14,11 @@ from hypothesis import strategies as st
 from river.drift import ADWIN
 
 from shadowstream.errors import ConfigError
-from shadowstream.judge.drift import detectors
-from shadowstream.judge.drift.detectors import (
-    AdwinDetector,
-    AdwinParams,
-    Drift,
-    Merged,
-    ShiryaevRoberts,
-    StateRefused,
-    Trimmed,
-    WindowMerger,
-    alarm_level,
-)
+from shadowstream.judge.drift import sealed_state
+from shadowstream.judge.drift.adwin import AdwinDetector, AdwinParams, Drift, Trimmed
+from shadowstream.judge.drift.sealed_state import StateRefused
+from shadowstream.judge.drift.shiryaev_roberts import ShiryaevRoberts, alarm_level
+from shadowstream.judge.drift.window_merger import Merged, WindowMerger
 
 
 def through_json(snapshot: dict[str, object]) -> dict[str, object]:
@@ -215,7 +208,7 @@ def test_state_that_does_not_fit_is_refused(change: dict[str, object], message: 
     snapshot = detector.snapshot() | change
     if not {"n_seen", "values", "sha256"} & set(change):
         body = {name: item for name, item in snapshot.items() if name != "sha256"}
-        snapshot["sha256"] = detectors._digest(body)
+        snapshot["sha256"] = sealed_state._digest(body)
     fresh = AdwinDetector(AdwinParams(p_ref=0.01))
     with pytest.raises(StateRefused, match=message):
         fresh.restore(snapshot)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from shadowstream.codecs.own import decode, encode
 from shadowstream.config import Drift
-from shadowstream.judge.drift.detectors import alarm_level
 from shadowstream.judge.drift.rate_monitor import EXIT_SHARE, HORIZON_WINDOWS, WINDOWS, Subject, Watch
+from shadowstream.judge.drift.shiryaev_roberts import alarm_level
 from tests.judge.stats import HOUR_MS, REVISION
 
 

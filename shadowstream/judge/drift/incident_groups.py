@@ -22,7 +22,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from shadowstream.config import Drift as Settings
-from shadowstream.judge.drift.detectors import alarm_level
 from shadowstream.judge.drift.rate_monitor import (
     FALSE_ALARMS,
     HORIZON_WINDOWS,
@@ -31,6 +30,7 @@ from shadowstream.judge.drift.rate_monitor import (
     Subject,
     Watch,
 )
+from shadowstream.judge.drift.shiryaev_roberts import alarm_level
 from shadowstream.judge.evidence.slice_excess import listing, slice_name
 from shadowstream.judge.windows.window_counts import Pair, Slice, plus
 

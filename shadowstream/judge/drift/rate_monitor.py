@@ -28,16 +28,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 from shadowstream.config import Drift as Settings
-from shadowstream.judge.drift.detectors import (
-    AdwinDetector,
-    AdwinParams,
-    Drift,
-    Merged,
-    ShiryaevRoberts,
-    StateRefused,
-    Trimmed,
-    WindowMerger,
-)
+from shadowstream.judge.drift.adwin import AdwinDetector, AdwinParams, Drift, Trimmed
+from shadowstream.judge.drift.sealed_state import StateRefused
+from shadowstream.judge.drift.shiryaev_roberts import ShiryaevRoberts
+from shadowstream.judge.drift.window_merger import Merged, WindowMerger
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import log_e_above
 from shadowstream.judge.windows.event_windows import iso

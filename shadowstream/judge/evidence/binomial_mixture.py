@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, TypeAlias
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,8 @@ from scipy import special
 from shadowstream.judge.evidence.rate_bounds import check_rate
 
 Array: TypeAlias = npt.NDArray[Any]
-Count: TypeAlias = int | Array
-Rate: TypeAlias = float | Array
+P = ParamSpec("P")
+Scalar_co = TypeVar("Scalar_co", covariant=True)
 
 # Below this the incomplete beta function is near the end of the doubles and its continued fraction takes over.
 _TINY = 1e-290
@@ -111,13 +111,34 @@ def expit(x: float) -> float:
     return 1.0 / (1.0 + math.exp(-x)) if x > -_LOGIT_MAX else math.exp(x)
 
 
-def each(one: Callable[..., Any], *arguments: Count | Rate) -> Any:
-    """`one` for scalars, or for each element of the arguments broadcast against each other: the same bits in both."""
-    if all(isinstance(argument, int | float) for argument in arguments):
-        return one(*arguments)
-    arrays = np.broadcast_arrays(*arguments)
-    found = [one(*elements) for elements in zip(*(array.ravel().tolist() for array in arrays), strict=True)]
-    return np.array(found).reshape(arrays[0].shape) if arrays[0].ndim else found[0]
+class Vectorised(Protocol[P, Scalar_co]):
+    """Function of scalars that also takes arrays, broadcast against each other."""
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Scalar_co: ...
+    @overload
+    def __call__(self, *args: int | float | Array, **kwargs: int | float | Array) -> Array: ...
+
+
+def vectorised(function: Callable[P, Scalar_co]) -> Vectorised[P, Scalar_co]:
+    """Let a function of scalars take arrays too, element by element: the same bits in both.
+
+    Arrays without a dimension, and scalars, give a scalar.
+    """
+
+    @wraps(function)
+    def broadcasting(*args: Any, **kwargs: Any) -> Any:
+        arguments = (*args, *kwargs.values())
+        if all(isinstance(argument, int | float) for argument in arguments):
+            return function(*args, **kwargs)
+        arrays = np.broadcast_arrays(*arguments)
+        values = []
+        for elements in zip(*(array.ravel().tolist() for array in arrays), strict=True):
+            named = dict(zip(kwargs, elements[len(args) :], strict=True))
+            values.append(cast(Any, function)(*elements[: len(args)], **named))
+        return np.array(values).reshape(arrays[0].shape) if arrays[0].ndim else values[0]
+
+    return cast(Vectorised[P, Scalar_co], broadcasting)
 
 
 def check(n: int, s: int, name: str, rate: float) -> None:
