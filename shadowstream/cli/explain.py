@@ -62,9 +62,12 @@ def explained(answer: Answer) -> Explanation:
 
 def told(explanation: Explanation) -> dict[str, Any]:
     """As --json prints it."""
-    criteria = [asdict(one) for one in explanation.standings]
+    criteria = [
+        {"met" if name == "passed" else name: item for name, item in asdict(one).items()}
+        for one in explanation.outlooks
+    ]
     parts = asdict(explanation)
-    del parts["standings"]
+    del parts["outlooks"]
     return {**parts, "criteria": criteria}
 
 
@@ -74,7 +77,7 @@ def lines(explanation: Explanation, verdict: dict[str, Any] | None, still: Seque
     said = [explanation.decision.replace("_", " ")]
     if verdict is not None:
         said += [f"  {span(verdict)}", *(f"  {note}" for note in explanation.notes)]
-    for one in explanation.standings:
+    for one in explanation.outlooks:
         said.append(f"  {one.sentence}")
         said += [f"    {why}" for why in one.why]
     why = "why it is rejected:" if explanation.decision == "reject" else "in the way:"

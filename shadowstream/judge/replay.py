@@ -54,12 +54,12 @@ def course(
     """
     windows: dict[int, list[Record]] = {}
     seen: dict[str, Sequence] = {}
-    ours = (revision, revision[: 2 * REVISION_BYTES])
+    revision_names = (revision, revision[: 2 * REVISION_BYTES])
     for record in records:
         if not seen.setdefault(record["task"], Sequence()).take(record["seq"]):
             continue
         for window in record["windows"]:
-            if window["revision"] in ours:
+            if window["revision"] in revision_names:
                 # All tasks together: which topic a window is of must stand in it.
                 of_topic = {**window, "topic": record["task"].rpartition("/")[0]}
                 windows.setdefault(window["start_ms"], []).append(of_topic)

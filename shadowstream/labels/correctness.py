@@ -69,30 +69,30 @@ def outcome(production: str | None, shadow: str | None, label: str, atol: Decima
     return {(True, True): BOTH, (True, False): PRODUCTION, (False, True): CANDIDATE, (False, False): NEITHER}[right]
 
 
-def _is_right(said: str | None, label: str, atol: Decimal) -> bool:
-    if said is None:
+def _is_right(answer: str | None, label: str, atol: Decimal) -> bool:
+    if answer is None:
         return False
-    if said == label:
+    if answer == label:
         return True
     try:
-        found, truth = read(said.encode(), "last"), read(label.encode(), "last")
+        answered, truth = read(answer.encode(), "last"), read(label.encode(), "last")
     except RecordError:  # nobody of ours wrote it
         return False
-    if _is_number(found) and _is_number(truth):
-        return exactly_within(exact(truth), exact(found), atol)
-    return _same(found, truth)
+    if _is_number(answered) and _is_number(truth):
+        return exactly_within(exact(truth), exact(answered), atol)
+    return _same(answered, truth)
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _same(found: Any, truth: Any) -> bool:
+def _same(answered: Any, truth: Any) -> bool:
     """Whether two values of JSON are one; 1 and 1.0 are one number."""
-    if isinstance(found, dict) and isinstance(truth, dict):
-        return found.keys() == truth.keys() and all(_same(inner, truth[name]) for name, inner in found.items())
-    if isinstance(found, list) and isinstance(truth, list):
-        return len(found) == len(truth) and all(map(_same, found, truth))
-    if _is_number(found) and _is_number(truth):
-        return exact(found) == exact(truth)
-    return type(found) is type(truth) and bool(found == truth)
+    if isinstance(answered, dict) and isinstance(truth, dict):
+        return answered.keys() == truth.keys() and all(_same(inner, truth[name]) for name, inner in answered.items())
+    if isinstance(answered, list) and isinstance(truth, list):
+        return len(answered) == len(truth) and all(map(_same, answered, truth))
+    if _is_number(answered) and _is_number(truth):
+        return exact(answered) == exact(truth)
+    return type(answered) is type(truth) and bool(answered == truth)

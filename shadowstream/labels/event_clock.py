@@ -23,11 +23,11 @@ from collections.abc import Collection, Mapping
 from shadowstream.records import Place
 
 
-class Clock:
+class EventClock:
     """The clock of one labels role. `behind`: places that are not read to their present end."""
 
     def __init__(self, horizon_ms: int) -> None:
-        self.behind: frozenset[Place] = frozenset()
+        self.unread: frozenset[Place] = frozenset()
         self._horizon_ms = horizon_ms
         self._labels_ms: dict[Place, int] = {}
 
@@ -41,11 +41,11 @@ class Clock:
         if not scored_ms or self.unheard({places[task] for task in scored_ms}):
             return None
         furthest_ms = max(scored_ms.values())
-        held = [self._labels_ms[place] for place in self.behind if place in self._labels_ms]
+        held = [self._labels_ms[place] for place in self.unread if place in self._labels_ms]
         for task, time_ms in scored_ms.items():
-            held.append(time_ms if places[task] in self.behind else max(time_ms, furthest_ms - self._horizon_ms))
+            held.append(time_ms if places[task] in self.unread else max(time_ms, furthest_ms - self._horizon_ms))
         return min(held)
 
     def unheard(self, scored: Collection[Place]) -> bool:
         """Whether something is still to come from a place of which nothing has been read."""
-        return any(place not in scored and place not in self._labels_ms for place in self.behind)
+        return any(place not in scored and place not in self._labels_ms for place in self.unread)

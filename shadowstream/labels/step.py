@@ -20,7 +20,7 @@ from shadowstream.codecs.own import encode
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.labels.correctness import DIFFER, DIFFER_UNLABELLED, UNLABELLED, differ, outcome
-from shadowstream.labels.event_clock import Clock
+from shadowstream.labels.event_clock import EventClock
 from shadowstream.labels.parts import LabelledParts
 from shadowstream.labels.store import Kind, Store, Waiting
 from shadowstream.records import Place, Write
@@ -52,9 +52,9 @@ class Counts:
 
     def record(self) -> dict[str, int]:
         """As in schemas/label_state.avsc."""
-        said = {"seq": self.seq, "read": self.read, "ended": self.ended}
-        said |= {"all_scored": int(self.all_scored), "complete": int(self.complete)}
-        return said if self.scored_ms is None else said | {"scored_ms": self.scored_ms}
+        fields = {"seq": self.seq, "read": self.read, "ended": self.ended}
+        fields |= {"all_scored": int(self.all_scored), "complete": int(self.complete)}
+        return fields if self.scored_ms is None else fields | {"scored_ms": self.scored_ms}
 
 
 class LabelStep:
@@ -69,8 +69,8 @@ class LabelStep:
         self._waiting = Counter(store.waiting())
         self._topic = config.plan.of("labels-state")
         self.sequence = 0
-        self.clock = Clock(self._labels.horizon_ms)
-        self.said: Counter[str] = Counter()
+        self.clock = EventClock(self._labels.horizon_ms)
+        self.ended_counts: Counter[str] = Counter()
         self._cells: dict[str, dict[tuple[int, str], Counter[str]]] = {}
         self._parts = LabelledParts(config)
         self._changed: dict[tuple[Kind, bytes], Waiting | None] = {}
@@ -79,10 +79,10 @@ class LabelStep:
     def restore(self, sequence: int, counts: Mapping[str, Mapping[str, int]]) -> None:
         """Take up the counts of the last commit, as `Counts.record` gives them, by task."""
         self.sequence = sequence
-        for task, said in counts.items():
-            flags = {name: bool(said.get(name)) for name in ("all_scored", "complete")}
+        for task, fields in counts.items():
+            flags = {name: bool(fields.get(name)) for name in ("all_scored", "complete")}
             self.tasks[task] = Counts(
-                said["seq"], said["read"], said["ended"], **flags, scored_ms=said.get("scored_ms")
+                fields["seq"], fields["read"], fields["ended"], **flags, scored_ms=fields.get("scored_ms")
             )
 
     # ---------------------------------------------------------------- what comes
@@ -131,19 +131,19 @@ class LabelStep:
     def _judge(self, entry: Waiting, label: Waiting) -> None:
         self._end(entry, outcome(entry.production, entry.shadow, label.shadow or "null", self._labels.atol))
 
-    def _end(self, entry: Waiting, said: str) -> None:
+    def _end(self, entry: Waiting, outcome_name: str) -> None:
         self.tasks[entry.task].ended += 1
         self._moved.add(entry.task)
         start_ms = entry.time_ms - entry.time_ms % self._config.judge.window_ms
         cells = self._cells.setdefault(entry.task, {})
         counts = cells.setdefault((start_ms, entry.revision), Counter())
-        counts[said] += 1
+        counts[outcome_name] += 1
         if differ(entry.production, entry.shadow):
             counts[DIFFER] += 1
-            if said == UNLABELLED:
+            if outcome_name == UNLABELLED:
                 counts[DIFFER_UNLABELLED] += 1
-        self._parts.add((entry.task, start_ms, entry.revision), entry.parts, labelled=said != UNLABELLED)
-        self.said[said] += 1
+        self._parts.add((entry.task, start_ms, entry.revision), entry.parts, labelled=outcome_name != UNLABELLED)
+        self.ended_counts[outcome_name] += 1
 
     def _take(self, kind: Kind, id_: bytes) -> Waiting | None:
         entry = self._store.take(kind, id_)
@@ -160,7 +160,7 @@ class LabelStep:
     # ---------------------------------------------------------------- what goes
 
     def _clock_ms(self) -> int | None:
-        scored_ms = {task: one.scored_ms for task, one in self.tasks.items() if one.scored_ms is not None}
+        scored_ms = {task: counts.scored_ms for task, counts in self.tasks.items() if counts.scored_ms is not None}
         return self.clock.now_ms(scored_ms, {task: self._place(task) for task in scored_ms})
 
     def _place(self, task: str) -> Place:
@@ -170,11 +170,15 @@ class LabelStep:
     @property
     def labels_at_end(self) -> bool:
         """Whether every label that there is has been read."""
-        return not any(place.topic == self._labels.topic for place in self.clock.behind)
+        return not any(place.topic == self._labels.topic for place in self.clock.unread)
 
     def _expire(self) -> None:
         """End what the horizon has passed; at the end of a bounded run everything."""
-        done = self._config.bounded and self.labels_at_end and all(one.all_scored for one in self.tasks.values())
+        done = (
+            self._config.bounded
+            and self.labels_at_end
+            and all(task_counts.all_scored for task_counts in self.tasks.values())
+        )
         clock_ms = self._clock_ms()
         if clock_ms is None and not done:
             return
@@ -208,34 +212,36 @@ class LabelStep:
 
     def _task_writes(self, task: str, sequence: int) -> list[Write]:
         counts = self.tasks[task]
-        held = self._place(task)
-        said = replace(counts, seq=counts.seq + 1)
+        place = self._place(task)
+        committed = replace(counts, seq=counts.seq + 1)
         waiting = self._waiting[task]
         record = {
             "task": task_of(task),
-            "seq": said.seq,
+            "seq": committed.seq,
             "revision": self._revision,
             "sources": [],
             "windows": [
                 {
                     "start_ms": start_ms,
                     "revision": revision,
-                    "outcomes": dict(found),
+                    "outcomes": dict(outcomes),
                     "fields": {},
                     "values": self._parts.of((task, start_ms, revision)),
                 }
-                for (start_ms, revision), found in sorted(self._cells.get(task, {}).items())
+                for (start_ms, revision), outcomes in sorted(self._cells.get(task, {}).items())
             ],
-            "ledgers": [{"ledger": 3, "place": str(held), "expected": said.read, "counted": said.ended + waiting}],
+            "ledgers": [
+                {"ledger": 3, "place": str(place), "expected": committed.read, "counted": committed.ended + waiting}
+            ],
             "pending": waiting,
             "watermark_ms": self._labelled_ms(counts),
             "idle": True,
-            "complete": said.complete,
+            "complete": committed.complete,
         }
-        state = {"kind": "task", "sequence": sequence, "id": task.encode(), "counts": said.record()}
-        key = f"{task_of(task)}:{said.seq}".encode()
+        state = {"kind": "task", "sequence": sequence, "id": task.encode(), "counts": committed.record()}
+        key = f"{task_of(task)}:{committed.seq}".encode()
         return [
-            Write(self._config.plan.of("stats"), held.partition, key, encode("stats", record)),
+            Write(self._config.plan.of("stats"), place.partition, key, encode("stats", record)),
             Write(self._topic, 0, state_key("task", task.encode()), encode("label_state", state)),
         ]
 
@@ -252,7 +258,7 @@ class LabelStep:
         for task in self._moved:
             self.tasks[task].seq += 1
         self._moved.clear()
-        self.said.clear()
+        self.ended_counts.clear()
         self._cells.clear()
         self._parts.clear()
         self._changed.clear()
@@ -265,7 +271,7 @@ class LabelStep:
     @property
     def finished(self) -> bool:
         """Bounded run: everything has ended and is committed."""
-        return bool(self.tasks) and not self._moved and all(one.complete for one in self.tasks.values())
+        return bool(self.tasks) and not self._moved and all(task_counts.complete for task_counts in self.tasks.values())
 
 
 def state_key(kind: str, id_: bytes) -> bytes:

@@ -68,5 +68,5 @@ class MemoryStore:
 
     def before(self, kind: Kind, time_ms: int) -> Iterator[Waiting]:
         """See `Store`."""
-        found = [entry for (one, _), entry in self.entries.items() if one == kind and entry.time_ms < time_ms]
-        return iter(sorted(found, key=lambda entry: (entry.time_ms, entry.id)))
+        expired = [entry for (of, _), entry in self.entries.items() if of == kind and entry.time_ms < time_ms]
+        return iter(sorted(expired, key=lambda entry: (entry.time_ms, entry.id)))

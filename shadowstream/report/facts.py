@@ -61,7 +61,7 @@ class Facts:
     @property
     def todo(self) -> list[str]:
         """What to do, with the command's own config."""
-        return [one.replace("CONFIG", self.command) for one in self.explanation.todo]
+        return [sentence.replace("CONFIG", self.command) for sentence in self.explanation.todo]
 
 
 class History:
@@ -77,7 +77,7 @@ class History:
         """Take a record of audit, in the topic's order."""
         if verdict["revision"] != self._revision or verdict["to_ms"] is None:
             return
-        criteria = {one["rate"]: one for one in verdict["criteria"]}
+        criteria = {criterion["rate"]: criterion for criterion in verdict["criteria"]}
         self._last = Point(verdict["to_ms"], verdict["decision"], criteria)
         if self._seen % self._every == 0:
             self._points.append(self._last)
@@ -88,8 +88,8 @@ class History:
     @property
     def points(self) -> list[Point]:
         """In order of evaluation."""
-        whole = self._last is None or (self._points and self._points[-1] is self._last)
-        return list(self._points) if whole or self._last is None else [*self._points, self._last]
+        last_is_kept = self._last is None or (self._points and self._points[-1] is self._last)
+        return list(self._points) if last_is_kept or self._last is None else [*self._points, self._last]
 
 
 class Examples:
@@ -99,8 +99,8 @@ class Examples:
     `rows` are at most `most` of them, the first of each path before the second of any.
     """
 
-    def __init__(self, revision: str, most: int, each: int) -> None:
-        self._revision, self._most, self._each = revision, most, each
+    def __init__(self, revision: str, rows_max: int, per_path: int) -> None:
+        self._revision, self._most, self._each = revision, rows_max, per_path
         self._kept: dict[str, Record] = {}
         self._by_path: dict[str, list[_Ranked]] = {}
         self._paths: list[_Ranked] = []
@@ -117,30 +117,30 @@ class Examples:
         if row["revision"] != self._revision or row["outcome"] not in BAD:
             return
         self._bad += 1
-        one = _ranked(id_)
+        newcomer = _ranked(id_)
         self._kept[id_] = row
-        gone = [one]
+        gone = [newcomer]
         for path in _paths(row):
             if path not in self._by_path:
                 self._by_path[path] = []
                 insort(self._paths, _ranked(path))
             ranked = self._by_path[path]
-            insort(ranked, one)
+            insort(ranked, newcomer)
             if len(ranked) > self._each:
                 gone.append(ranked.pop())
             if len(self._paths) > PATHS_MAX:
                 gone += self._by_path.pop(self._paths.pop()[1])
-        for other in gone:
-            self._let_go(other)
+        for released in gone:
+            self._let_go(released)
 
     def _lists(self, row: Record) -> list[list[_Ranked]]:
         return [self._by_path[path] for path in _paths(row) if path in self._by_path]
 
-    def _let_go(self, one: _Ranked) -> None:
+    def _let_go(self, evicted: _Ranked) -> None:
         """Keep the row only while it is an example of some path."""
-        row = self._kept.get(one[1])
-        if row is not None and not any(one in ranked for ranked in self._lists(row)):
-            del self._kept[one[1]]
+        row = self._kept.get(evicted[1])
+        if row is not None and not any(evicted in ranked for ranked in self._lists(row)):
+            del self._kept[evicted[1]]
 
     @property
     def rows(self) -> list[Record]:
@@ -168,7 +168,7 @@ def _ranked(id_: str) -> _Ranked:
 
 
 def _paths(row: Record) -> list[str]:
-    return list(dict.fromkeys(one["path"] for one in row["differences"])) or [f"({row['outcome']})"]
+    return list(dict.fromkeys(difference["path"] for difference in row["differences"])) or [f"({row['outcome']})"]
 
 
 class Interval(NamedTuple):
@@ -179,17 +179,17 @@ class Interval(NamedTuple):
     s: int
 
 
-def intervals(history: Iterable[Point], criterion: str, least: int) -> list[Interval]:
+def intervals(history: Iterable[Point], criterion: str, units_min: int) -> list[Interval]:
     """What came from evaluation to evaluation, merged until each holds `least` units.
 
     Where corrections have taken more back than came, the interval waits for the next.
     """
-    found: list[Interval] = []
+    stretches: list[Interval] = []
     n = s = 0
     for point in history:
-        one = point.criteria.get(criterion)
-        if one is None or one["n"] - n < least or one["s"] < s:
+        record = point.criteria.get(criterion)
+        if record is None or record["n"] - n < units_min or record["s"] < s:
             continue
-        found.append(Interval(point.time_ms, one["n"] - n, one["s"] - s))
-        n, s = one["n"], one["s"]
-    return found
+        stretches.append(Interval(point.time_ms, record["n"] - n, record["s"] - s))
+        n, s = record["n"], record["s"]
+    return stretches

@@ -15,10 +15,10 @@ from shadowstream.report.facts import Facts
 def junit(facts: Facts) -> str:
     """The report as one test suite."""
     suite = xml.Element("testsuite", name=f"shadowstream.{facts.name}")
-    for one in facts.explanation.standings:
-        case = _case(suite, "criteria", one.criterion)
-        if not one.met:
-            _failure(case, one.state, "\n".join([one.sentence, *one.why]))
+    for outlook in facts.explanation.outlooks:
+        case = _case(suite, "criteria", outlook.criterion)
+        if not outlook.passed:
+            _failure(case, outlook.state, "\n".join([outlook.sentence, *outlook.why]))
     if facts.verdict is not None:
         ledgers = _case(suite, "verdict", "conservation")
         if facts.verdict["remainder"]:
@@ -27,9 +27,9 @@ def junit(facts: Facts) -> str:
         if facts.verdict["incidents_open"]:
             _failure(incidents, "open", "\n".join(facts.verdict["incidents_open"]))
         covered = _case(suite, "verdict", "coverage")
-        held = [reason for reason in facts.verdict["reasons"] if reason.startswith("coverage: ")]
-        if held:
-            _failure(covered, "not covered", "\n".join(held))
+        blocking = [reason for reason in facts.verdict["reasons"] if reason.startswith("coverage: ")]
+        if blocking:
+            _failure(covered, "not covered", "\n".join(blocking))
         xml.SubElement(covered, "system-out").text = _allowed("\n".join(notes_of(facts.verdict)))
     decision = _case(suite, "verdict", "decision")
     if facts.explanation.decision != "promote":

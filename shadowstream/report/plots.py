@@ -53,15 +53,15 @@ def evidence(facts: Facts) -> str:
             width = 1.2 + 1.2 * (len(names) - 1 - number)
             levels = [p.criteria[name]["log_e_below"] for p in points]
             axes.plot(_times(points), levels, color=colour, label=name, lw=width)
-        at = next((p.criteria[name]["log_promote_at"] for p in facts.history for name in p.criteria), None)
-        if at is not None:
-            axes.axhline(at, color=_LIMIT, lw=1, ls="--", label=f"shown good from {at:.3g} on")
-            threshold = max(1.0, 2 * at)
+        promote_at = next((p.criteria[name]["log_promote_at"] for p in facts.history for name in p.criteria), None)
+        if promote_at is not None:
+            axes.axhline(promote_at, color=_LIMIT, lw=1, ls="--", label=f"shown good from {promote_at:.3g} on")
+            threshold = max(1.0, 2 * promote_at)
             axes.set_yscale("symlog", linthresh=threshold)
             # Between the thresholds the scale's own ticks crowd, and its labels are formulas, which are not drawn here.
             low, high = axes.get_ylim()
             powers = [10.0**power for power in range(1, 12) if 10.0**power > threshold]
-            axes.set_yticks([y for y in (*(-one for one in powers), 0.0, *powers) if low <= y <= high], minor=False)
+            axes.set_yticks([y for y in (*(-power for power in powers), 0.0, *powers) if low <= y <= high], minor=False)
             axes.yaxis.set_major_formatter("{x:,g}")
         axes.set_ylabel("ln E (against: rate ≥ limit)")
         return _svg(figure, axes, "evidence per criterion over event time")
@@ -73,29 +73,38 @@ def rate(facts: Facts, criterion: str) -> str:
         figure, axes = _figure(2.4)
         points = [p for p in _of(facts.history, criterion) if p.criteria[criterion]["estimate"] is not None]
         times = _times(points)
-        found = [p.criteria[criterion] for p in points]
-        banded = [one["lower"] is not None and one["upper"] is not None for one in found]
+        drawn_points = [p.criteria[criterion] for p in points]
+        banded = [figures["lower"] is not None and figures["upper"] is not None for figures in drawn_points]
         axes.fill_between(
             times,
-            [one["lower"] if there else math.nan for one, there in zip(found, banded, strict=True)],
-            [one["upper"] if there else math.nan for one, there in zip(found, banded, strict=True)],
+            [point["lower"] if there else math.nan for point, there in zip(drawn_points, banded, strict=True)],
+            [point["upper"] if there else math.nan for point, there in zip(drawn_points, banded, strict=True)],
             color="#bee3f8",
             lw=0,
             label="limits of the whole",
         )
-        axes.plot(times, [one["estimate"] for one in found], color=_COLOURS[0], lw=1.6, label="the whole so far")
-        dots = [one for one in intervals(facts.history, criterion, INTERVAL_LEAST) if _drawable(one.time_ms)]
         axes.plot(
-            [_time(one.time_ms) for one in dots],
-            [one.s / one.n for one in dots],
+            times,
+            [figures["estimate"] for figures in drawn_points],
+            color=_COLOURS[0],
+            lw=1.6,
+            label="the whole so far",
+        )
+        dots = [window for window in intervals(facts.history, criterion, INTERVAL_LEAST) if _drawable(window.time_ms)]
+        axes.plot(
+            [_time(dot.time_ms) for dot in dots],
+            [dot.s / dot.n for dot in dots],
             ls="",
             marker=".",
             ms=4,
             color="#4a5568",
             label=f"each stretch of {INTERVAL_LEAST} units or more",
         )
-        limit = found[-1]["limit"] if found else None
-        top = max([one["estimate"] for one in found] + [one.s / one.n for one in dots] + [2 * (limit or 0)], default=1)
+        limit = drawn_points[-1]["limit"] if drawn_points else None
+        top = max(
+            [figures["estimate"] for figures in drawn_points] + [dot.s / dot.n for dot in dots] + [2 * (limit or 0)],
+            default=1,
+        )
         if limit is not None:
             axes.axhline(limit, color=_LIMIT, lw=1, ls="--", label=f"limit {percent(limit)}")
         _mark_drift(axes, facts, criterion)
@@ -120,12 +129,12 @@ def _mark_drift(axes: Any, facts: Facts, criterion: str) -> None:
 
 
 def _names(facts: Facts) -> list[str]:
-    return [one["rate"] for one in facts.verdict["criteria"]] if facts.verdict else []
+    return [criterion["rate"] for criterion in facts.verdict["criteria"]] if facts.verdict else []
 
 
 def drawn(facts: Facts) -> list[str]:
     """The criteria whose rate is drawn, where there is a history: the first, and those that are bad anywhere."""
-    unmet = {one.criterion for one in facts.explanation.unmet}
+    unmet = {outlook.criterion for outlook in facts.explanation.not_passed}
     names = [name for name in _names(facts) if any(p.criteria[name]["n"] for p in _of(facts.history, name))]
     shown = [name for name in names if name in unmet or any(p.criteria[name]["s"] for p in _of(facts.history, name))]
     return sorted({*names[:1], *shown}, key=lambda name: (name not in unmet, names.index(name)))[:DRAWN_MAX]

@@ -6,7 +6,7 @@ import pytest
 
 from shadowstream.judge.evidence.rates import false_promotion
 from tests.judge.calibration import Setting, at_the_limit, in_clusters, within_sixteen
-from tests.judge.calibration_of_slices import Slices, at_the_limit_in_slices, one_bad_slice
+from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
 from tests.judge.stats import HOUR_MS
 
 AT_THE_LIMIT = Setting(0.05, 0.05, units=100, windows=20, runs=120)
@@ -27,12 +27,12 @@ def test_a_candidate_at_a_quarter_of_the_limit_is_shown_good_soon() -> None:
 
 
 def test_slices_at_the_limit_hold_a_promote_back_at_most_as_often_as_alpha() -> None:
-    setting = Slices(0.05, values=6, units=40, windows=10, runs=60)
+    setting = SliceSummary(0.05, values=6, units=40, windows=10, runs=60)
     assert [line for line, holds in at_the_limit_in_slices(setting, seed=1) if not holds] == []
 
 
 def test_one_bad_slice_holds_a_promote_back() -> None:
-    setting = Slices(0.01, values=10, units=5, windows=12, runs=15, rate=0.0, bad_value=0.5)
+    setting = SliceSummary(0.01, values=10, units=5, windows=12, runs=15, rate=0.0, bad_value=0.5)
     assert [line for line, holds in one_bad_slice(setting, seed=1) if not holds] == []
 
 

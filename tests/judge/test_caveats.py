@@ -9,7 +9,7 @@ import pytest
 
 from shadowstream.config import Config, Drift
 from shadowstream.judge.criteria import counts, rates_of
-from shadowstream.judge.drift.rate_monitor import Subject, Watch
+from shadowstream.judge.drift.rate_monitor import RateMonitor, Subject
 from shadowstream.judge.verdict.caveats import REPEATED_NAMES, caveats_of
 from shadowstream.judge.verdict.criterion_units import measure_of
 from shadowstream.judge.verdict.verdict import build
@@ -182,7 +182,7 @@ def test_a_history_too_short_for_adwin_is_said_until_it_is_long_enough() -> None
 
 
 def test_values_that_are_no_number_are_counted_in_the_verdict() -> None:
-    watch = Watch(Subject("mean:score", "pairs", 0.1), Drift(min_records=1), REVISION, 1000.0)
+    watch = RateMonitor(Subject("mean:score", "pairs", 0.1), Drift(min_records=1), REVISION, 1000.0)
     for hour in range(12):
         watch.feed(hour * HOUR_MS, (hour + 1) * HOUR_MS, 10, 1)
     watch._adwin.update(0, math.nan)  # counts cannot give one; a rate that could would come this way

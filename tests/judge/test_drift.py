@@ -184,7 +184,7 @@ def test_a_change_seen_only_with_the_shorter_memory_is_not_lost(
     trimmed = [detector.update(index, x) for index, x in enumerate(values[: trimmed_at + 1])][-1]
     assert isinstance(trimmed, Trimmed)
     assert (trimmed.window, trimmed.dropped, trimmed.kept) == (trimmed_at, 200 - kept, kept)
-    assert [(flag.index, flag.window) for flag in trimmed.found] == [(flag_at, flag_at)]
+    assert [(flag.index, flag.window) for flag in trimmed.drifts] == [(flag_at, flag_at)]
     assert detector.snapshot()["values"] == values[trimmed_at + 1 - kept : trimmed_at + 1]
     assert detector.snapshot()["n_seen"] == trimmed_at + 1
 

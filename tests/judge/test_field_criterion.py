@@ -88,8 +88,8 @@ def test_a_path_that_no_record_has_is_not_yet_and_names_what_there_is(path: str)
         "fields seen: items.*.p, items.*.q, score, user.age, user.zip. Correct its path in judge.criteria"
     )
     explained = explain(said, said["decision"], said["reasons"])
-    standing = explained.standings[0]
-    assert (standing.state, standing.met, explained.blockers) == ("no such field", False, (reason,))
+    standing = explained.outlooks[0]
+    assert (standing.state, standing.passed, explained.blockers) == ("no such field", False, (reason,))
     assert any("correct its path" in todo for todo in explained.todo)
 
 

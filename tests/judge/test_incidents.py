@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from shadowstream.codecs.own import decode, encode
 from shadowstream.config import Drift
-from shadowstream.judge.drift.rate_monitor import EXIT_SHARE, HORIZON_WINDOWS, WINDOWS, Subject, Watch
+from shadowstream.judge.drift.rate_monitor import EXIT_SHARE, HORIZON_WINDOWS, WINDOWS, RateMonitor, Subject
 from shadowstream.judge.drift.shiryaev_roberts import alarm_level
 from tests.judge.stats import HOUR_MS, REVISION
 
 
-def watch(**drift: Any) -> Watch:
+def watch(**drift: Any) -> RateMonitor:
     settings = Drift.model_validate(drift)
-    return Watch(Subject("mismatch", "pairs", 0.01), settings, REVISION, alarm_level(4, HORIZON_WINDOWS, 1.0))
+    return RateMonitor(Subject("mismatch", "pairs", 0.01), settings, REVISION, alarm_level(4, HORIZON_WINDOWS, 1.0))
 
 
-def fed(watching: Watch, rates: list[tuple[int, int]], first_hour: int = 0) -> list[dict[str, Any]]:
+def fed(watching: RateMonitor, rates: list[tuple[int, int]], first_hour: int = 0) -> list[dict[str, Any]]:
     """Events of windows of (n, s), an hour each."""
     events: list[dict[str, Any]] = []
     for hour, (n, s) in enumerate(rates, start=first_hour):

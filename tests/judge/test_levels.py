@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from shadowstream.config import Config
 from shadowstream.judge.verdict.criterion_units import measure_of
-from shadowstream.judge.verdict.reject_latch import Lasting, Level
-from shadowstream.judge.windows.event_windows import END, Closed
+from shadowstream.judge.verdict.reject_latch import LastingIncident, RejectLatch
+from shadowstream.judge.windows.event_windows import END, ClosedWindow
 from tests.judge.stats import HOUR_MS, Trial, cell, config, stats
 from tests.judge.test_step import Bench, judged
 
@@ -22,14 +22,14 @@ DAYS_MS = 40 * 24 * HOUR_MS
 """Long enough for every correction of these tests to be in time."""
 
 
-def level(correctable_ms: int = DAYS_MS, rate: str = "missing") -> Level:
+def level(correctable_ms: int = DAYS_MS, rate: str = "missing") -> RejectLatch:
     trial = config().model_copy(update={"correctable_ms": correctable_ms})
-    return Level(measure_of(next(one for one in trial.judge.criteria if one.rate == rate), trial), trial)
+    return RejectLatch(measure_of(next(one for one in trial.judge.criteria if one.rate == rate), trial), trial)
 
 
-def closed(hour: int, corrections: dict[int, dict[str, int]] | None = None, **outcomes: int) -> Closed:
+def closed(hour: int, corrections: dict[int, dict[str, int]] | None = None, **outcomes: int) -> ClosedWindow:
     at = {of * HOUR_MS: deltas for of, deltas in (corrections or {}).items()}
-    return Closed(hour * HOUR_MS, (hour + 1) * HOUR_MS, outcomes, at, {})
+    return ClosedWindow(hour * HOUR_MS, (hour + 1) * HOUR_MS, outcomes, at, {})
 
 
 def came(n: int) -> dict[str, int]:
@@ -101,9 +101,9 @@ def test_what_no_correction_reaches_any_more_is_settled() -> None:
 def test_a_correction_after_the_end_of_a_bounded_run_counts_and_settles_nothing() -> None:
     one = level(correctable_ms=HOUR_MS)
     one.close(closed(0, match=70, missing=30), None)
-    one.close(Closed(END, END + HOUR_MS, {}, {0: came(15)}, {}), None)
+    one.close(ClosedWindow(END, END + HOUR_MS, {}, {0: came(15)}, {}), None)
     assert one.reason is not None
-    one.close(Closed(END, END + HOUR_MS, {}, {0: came(15)}, {}), None)
+    one.close(ClosedWindow(END, END + HOUR_MS, {}, {0: came(15)}, {}), None)
     assert one.reason is None
 
 
@@ -115,7 +115,7 @@ def test_counts_that_cannot_be_reject_nobody() -> None:
 
 def test_a_lasting_incident_rejects_until_corrections_have_emptied_its_windows() -> None:
     one = level()
-    lasting = Lasting("it has not gone away", 0, 4 * HOUR_MS)
+    lasting = LastingIncident("it has not gone away", 0, 4 * HOUR_MS)
     for hour in range(3):
         one.close(closed(hour, match=2000, missing=20), None)
     assert one.reason is None
@@ -131,7 +131,7 @@ def test_a_lasting_incident_rejects_until_corrections_have_emptied_its_windows()
 
 def test_a_lasting_incident_that_nothing_corrects_stays_a_reject_when_it_is_over() -> None:
     one = level()
-    one.close(closed(0, match=2000, missing=20), Lasting("it has not gone away", 0, HOUR_MS))
+    one.close(closed(0, match=2000, missing=20), LastingIncident("it has not gone away", 0, HOUR_MS))
     for hour in range(1, 9):
         one.close(closed(hour, match=100_000), None)
     assert one.reason == "it has not gone away"
@@ -163,7 +163,7 @@ def trials(draw: st.DrawFn) -> Trial:
     return Trial(hours, corrections)
 
 
-def fed(one: Level, trial: Trial) -> Level:
+def fed(one: RejectLatch, trial: Trial) -> RejectLatch:
     for hour, outcomes in enumerate(trial.windows):
         deltas: dict[int, dict[str, int]] = {}
         for said, of, was, now in trial.corrections:
@@ -232,8 +232,8 @@ def test_corrected_totals_are_those_of_the_run_in_order_and_no_total_is_ever_neg
 def test_no_correction_is_fed_to_a_detector(trial: Trial, seed: int) -> None:
     corrected = judged(trial.told(random.Random(seed))[0], every=10**6)
     left = judged(Trial(trial.windows).told(random.Random(seed))[0], every=10**6)
-    for rate, family in corrected.step.families.items():
-        assert family.snapshot() == left.step.families[rate].snapshot()
+    for rate, family in corrected.step.incident_groups.items():
+        assert family.snapshot() == left.step.incident_groups[rate].snapshot()
     assert corrected.of("drift") == left.of("drift")
 
 

@@ -5,14 +5,14 @@ import json
 import pytest
 
 from shadowstream.judge.verdict.criterion_units import measure_of
-from shadowstream.judge.verdict.recent_windows import Trailing
+from shadowstream.judge.verdict.recent_windows import RecentWindows
 from tests.judge.stats import config
 
 
-def trailing(units: int, rate: str = "missing", **more: object) -> Trailing:
+def trailing(units: int, rate: str = "missing", **more: object) -> RecentWindows:
     """A run that must hold `units` units."""
     settings = config(criteria=[{"rate": rate, "limit": 0.01, **more}])
-    run = Trailing(measure_of(settings.judge.criteria[0], settings))
+    run = RecentWindows(measure_of(settings.judge.criteria[0], settings))
     run.units = units
     return run
 

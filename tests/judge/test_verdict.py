@@ -10,12 +10,12 @@ from shadowstream.codecs.own import decode, encode
 from shadowstream.config import Config
 from shadowstream.judge.drift.incident_groups import OpenIncident
 from shadowstream.judge.evidence.rates import log_e_above
-from shadowstream.judge.verdict.criterion_status import Standing, standing_of
+from shadowstream.judge.verdict.criterion_status import CriterionStatus, status_of
 from shadowstream.judge.verdict.criterion_units import measure_of
-from shadowstream.judge.verdict.recent_windows import Trailing
-from shadowstream.judge.verdict.reject_latch import Level
-from shadowstream.judge.verdict.verdict import Case, build, criteria_hash, digest, evidence_digest
-from shadowstream.judge.windows.event_windows import Closed, Windows
+from shadowstream.judge.verdict.recent_windows import RecentWindows
+from shadowstream.judge.verdict.reject_latch import RejectLatch
+from shadowstream.judge.verdict.verdict import VerdictInput, build, criteria_hash, digest, evidence_digest
+from shadowstream.judge.windows.event_windows import ClosedWindow, Windows
 from shadowstream.judge.windows.window_counts import Pair, plus
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 from tests.judge.test_step import Bench
@@ -30,17 +30,17 @@ def case(
     last: Mapping[str, Any] | None = None,
     rejected: Mapping[str, str] | None = None,
     incidents: Mapping[str, str] | None = None,
-) -> Case:
+) -> VerdictInput:
     """A trial of one task, hour by hour, all closed unless `last` (parts of the last stats record) says otherwise."""
     settings = settings or config()
     windows = Windows(REVISION, HOUR_MS, [TASK])
     cells = [cell(hour * HOUR_MS) | {"outcomes": dict(outcomes)} for hour, outcomes in enumerate(hours)]
     closed = windows.add(stats(TASK, 1, *cells, **(last or {"complete": True})))
     open_now = [OpenIncident(name, "mismatch", 0, why, []) for name, why in (incidents or {}).items()]
-    return Case(settings, REVISION, windows, standings(settings, closed), rejected or {}, open_now)
+    return VerdictInput(settings, REVISION, windows, standings(settings, closed), rejected or {}, open_now)
 
 
-def standings(settings: Config, closed: list[Closed]) -> list[Standing]:
+def standings(settings: Config, closed: list[ClosedWindow]) -> list[CriterionStatus]:
     """Where the criteria stand after these windows, as the step finds it."""
     found = []
     buckets: dict[int, Pair] = {}
@@ -49,11 +49,11 @@ def standings(settings: Config, closed: list[Closed]) -> list[Standing]:
             plus(buckets, bucket, *pair)
     for criterion in settings.judge.criteria:
         measure = measure_of(criterion, settings)
-        level, trailing = Level(measure, settings), Trailing(measure)
+        level, trailing = RejectLatch(measure, settings), RecentWindows(measure)
         for window in closed:
             level.close(window, None)
             trailing.close(window.start_ms, measure.raw(window.outcomes, window.buckets))
-        found.append(standing_of(level, trailing, buckets))
+        found.append(status_of(level, trailing, buckets))
     return found
 
 
@@ -95,7 +95,7 @@ def test_no_data_at_all_is_not_yet_and_says_who_is_silent() -> None:
     settings = config()
     windows = Windows(REVISION, HOUR_MS, ["scores/0", "scores/1"])
     windows.add(stats("scores/0", 1, complete=True))
-    record = build(Case(settings, REVISION, windows, standings(settings, []), {}), 7)
+    record = build(VerdictInput(settings, REVISION, windows, standings(settings, []), {}), 7)
     assert record["decision"] == "not_yet"
     assert record["reasons"] == ["no window with compared records has closed: nothing is known yet of scores/1"]
     assert record["criteria"][0]["estimate"] is None

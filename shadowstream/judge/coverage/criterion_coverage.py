@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from shadowstream.config import Config, Criterion
-from shadowstream.judge.criteria import CHECK, LABELS, PAIRS, RATES, behind, cost_names, mean_name, no_units_of
+from shadowstream.judge.criteria import CHECK, LABELS, PAIRS, RATES, by_prefix, cost_names, mean_name, no_units_of
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.verdict.part_figures import scope_of
 
@@ -55,7 +55,7 @@ def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) 
     """A criterion's coverage by the figures of the closed windows; None where all its units are measured as they
     come. A criterion of a part is asked by what came of that part. `keyed`: pairs compared that have a key."""
     if scope := scope_of(criterion):
-        figures = behind(scope, figures)
+        figures = by_prefix(scope, figures)
     pairs, path = _sum(figures, PAIRS), criterion.path or ""
     match criterion.rate:
         case "mean":
@@ -83,16 +83,17 @@ def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) 
     return None
 
 
-def unmeasured(criterion: Criterion, found: Measurable, least: float) -> str | None:
+def unmeasured(criterion: Criterion, measurable: Measurable, min_coverage: float) -> str | None:
     """Why a criterion cannot be shown good though its rate looks good; None where enough was measured."""
-    if found.value is None or found.value >= least:
+    if measurable.value is None or measurable.value >= min_coverage:
         return None
     words, advice = _WORDS[criterion.rate]
-    if found.waiting:
-        words += f" ({found.waiting:,} wait for theirs)"
+    if measurable.waiting:
+        words += f" ({measurable.waiting:,} wait for theirs)"
     return (
-        f"{criterion.id}: {percent(found.value)} ({found.measured:,} of {found.eligible:,}) {words}; its min_coverage "
-        f"asks for {percent(least)}: {advice}, or set a smaller min_coverage where that is meant"
+        f"{criterion.id}: {percent(measurable.value)} ({measurable.measured:,} of {measurable.eligible:,}) {words}; "
+        "its min_coverage "
+        f"asks for {percent(min_coverage)}: {advice}, or set a smaller min_coverage where that is meant"
     )
 
 

@@ -62,27 +62,29 @@ def blockers(config: Config, paths: Paths, figures: Mapping[str, int]) -> list[s
     pairs = sum(figures.get(name, 0) for name in PAIRS)
     if not pairs:
         return []
-    said = []
-    for one in config.judge.criteria:
-        if one.muted:
+    reasons = []
+    for criterion in config.judge.criteria:
+        if criterion.muted:
             continue
-        if is_blind(one, paths):
-            said.append(
-                f"criterion {one.id} can see no fault: {one.path} occurs in none of {pairs:,} pairs (a sample was "
+        if is_blind(criterion, paths):
+            reasons.append(
+                f"criterion {criterion.id} can see no fault: {criterion.path} occurs in none of {pairs:,} pairs (a "
+                "sample was "
                 f"looked at); {paths.fields()}. Correct its path in judge.criteria"
             )
-        elif one.rate == "field" and (left := _undecided(one, figures)):
-            said.append(
-                f"criterion {one.id}: the joiner did not look at its path in {left:,} pairs; `replay --from-topics` "
+        elif criterion.rate == "field" and (left := _undecided(criterion, figures)):
+            reasons.append(
+                f"criterion {criterion.id}: the joiner did not look at its path in {left:,} pairs; `replay "
+                "--from-topics` "
                 "compares them again"
             )
     for dimension in config.compare.dimensions:
         if config.judge.slices == "guard" and paths.unseen(dimension.path):
-            said.append(
+            reasons.append(
                 f"dimension {dimension.name} has no value: {dimension.path} occurs in none of {pairs:,} pairs (a "
                 f"sample was looked at); {paths.fields()}. Correct its path in compare.dimensions"
             )
-    return said
+    return reasons
 
 
 def _undecided(criterion: Criterion, figures: Mapping[str, int]) -> int:
@@ -98,13 +100,17 @@ def caveats(config: Config, paths: Paths, figures: Mapping[str, int]) -> list[st
     if not pairs:
         return []
     compare = config.compare
-    asked = {one.path for one in config.judge.criteria if one.rate in _OF_VALUES}
+    asked = {criterion.path for criterion in config.judge.criteria if criterion.rate in _OF_VALUES}
     named = [
-        *((f"rule {one.path!r}", one.path) for one in compare.rules),
-        *((f"check of {one.path!r}", one.path) for one in compare.checks if one.path not in asked),
-        *((f"expected change {one.name!r}, path {path!r},", path) for one in compare.expected for path in one.paths),
+        *((f"rule {rule.path!r}", rule.path) for rule in compare.rules),
+        *((f"check of {check.path!r}", check.path) for check in compare.checks if check.path not in asked),
+        *(
+            (f"expected change {expected.name!r}, path {path!r},", path)
+            for expected in compare.expected
+            for path in expected.paths
+        ),
         *((f"redact path {path!r}", path) for path in (compare.redact.paths if compare.redact else ())),
     ]
-    unmatched = [what for what, path in named if paths.unseen(path)]
-    where = f"in {pairs:,} pairs (a sample was looked at); {paths.fields()}"
-    return [f"{what} matched no field {where}" for what in unmatched]
+    unmatched = [subject for subject, path in named if paths.unseen(path)]
+    seen_in = f"in {pairs:,} pairs (a sample was looked at); {paths.fields()}"
+    return [f"{subject} matched no field {seen_in}" for subject in unmatched]

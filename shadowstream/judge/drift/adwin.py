@@ -92,7 +92,7 @@ class Trimmed:
     window: int
     dropped: int
     kept: int
-    found: tuple[Drift, ...]
+    drifts: tuple[Drift, ...]
 
 
 class AdwinDetector:
@@ -173,16 +173,16 @@ class AdwinDetector:
         )
 
     def _trim(self) -> Trimmed:
-        held = len(self._history)
+        length = len(self._history)
         window = self._history[-1][0]
-        found = self._rebuild(self._history[held - held // 2 :])
+        drifts = self._rebuild(self._history[length - length // 2 :])
         kept = len(self._history)
-        return Trimmed(window, held - kept, kept, tuple(found))
+        return Trimmed(window, length - kept, kept, tuple(drifts))
 
     def _rebuild(self, history: list[tuple[int, float]]) -> list[Drift]:
         self._history, self._adwin = [], self._new()
         first = self.n_seen - len(history)
-        return [self._drift(first + at) for at, (window, x) in enumerate(history) if self._feed(window, x)]
+        return [self._drift(first + index) for index, (window, x) in enumerate(history) if self._feed(window, x)]
 
     def snapshot(self) -> dict[str, Any]:
         """State as JSON, of at most `history_max` values."""
@@ -208,11 +208,11 @@ class AdwinDetector:
         self.n_seen, self.refused = state["n_seen"], state["refused"]
 
 
-def _best_cut(values: npt.NDArray[np.float64], least: int) -> int:
+def _best_cut(values: npt.NDArray[np.float64], least_length: int) -> int:
     """Where to cut `values` in two, each of at least `least`, for the greatest sum of squares between the sides."""
     n = len(values)
     sizes = np.arange(1, n)
     sums = np.cumsum(values)[:-1]
     between = (sums - sizes * values.mean()) ** 2 * (n / (sizes * (n - sizes)))
-    allowed = between[least - 1 : n - least]
-    return least + int(np.argmax(allowed))
+    allowed = between[least_length - 1 : n - least_length]
+    return least_length + int(np.argmax(allowed))

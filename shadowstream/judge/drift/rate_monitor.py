@@ -93,7 +93,7 @@ class Subject(NamedTuple):
     limit: float
 
 
-class Watch:
+class RateMonitor:
     """Watches one subject of one revision. `level`: the alarm level of Shiryaev-Roberts (`drift.alarm_level`).
 
     >>> watch = Watch(Subject("mismatch", "pairs", 0.01), Settings(), "ab", level=40_000)
@@ -187,16 +187,16 @@ class Watch:
             self._earlier = [self._earlier[0] + 1, self._earlier[1] + n, self._earlier[2] + s]
 
     def _feed_adwin(self, merged: Merged) -> _Flag | None:
-        found = self._adwin.update(merged.start_ms, merged.s / merged.n)
-        if isinstance(found, Trimmed) and found.found:
-            found = found.found[-1]  # going through the newer half anew showed a change that the long memory hid
-        if not isinstance(found, Drift):
+        change = self._adwin.update(merged.start_ms, merged.s / merged.n)
+        if isinstance(change, Trimmed) and change.drifts:
+            change = change.drifts[-1]  # going through the newer half anew showed a change that the long memory hid
+        if not isinstance(change, Drift):
             return None
         # ADWIN's own direction is that of values cut at 1; here the rates themselves count.
-        direction = "up" if found.after > found.before else "down"
-        change = f"{self.subject.name} went {direction} from {found.before:.4g} to {found.after:.4g}"
-        reason = f"{change} since {iso(found.since)} (ADWIN)"
-        return _Flag("adwin", direction, found.before, found.after, found.width, found.estimation, reason)
+        direction = "up" if change.after > change.before else "down"
+        text = f"{self.subject.name} went {direction} from {change.before:.4g} to {change.after:.4g}"
+        reason = f"{text} since {iso(change.since)} (ADWIN)"
+        return _Flag("adwin", direction, change.before, change.after, change.width, change.estimation, reason)
 
     def _feed_sr(self, merged: Merged) -> _Flag | None:
         units, bad = self._counted
@@ -227,10 +227,10 @@ class Watch:
         Not by the rates themselves, which go up and down over any alarm that stands, but by evidence at the alarm's own
         level: it comes by chance in one window of so many, too.
         """
-        least = before + self._effect
-        if self.incident is not None or not (0.0 < least < 1.0 and s > n * least):
+        raised_limit = before + self._effect
+        if self.incident is not None or not (0.0 < raised_limit < 1.0 and s > n * raised_limit):
             return False
-        return log_e_above(int(n), int(s), least) >= math.log(self._sr.level)
+        return log_e_above(int(n), int(s), raised_limit) >= math.log(self._sr.level)
 
     def _raise(self, flag: _Flag) -> list[dict[str, Any]]:
         if self.incident is not None:

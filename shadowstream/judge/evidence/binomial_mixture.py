@@ -92,18 +92,18 @@ def limit_logit(n: int, s: int, need: float) -> float:
     if n == s:
         return math.inf
     low, high = -_LOGIT_MAX, _LOGIT_MAX
-    at = math.log((s + 0.5) / (n - s + 0.5)) + 0.5
+    logit = math.log((s + 0.5) / (n - s + 0.5)) + 0.5
     while True:
-        p, q = expit(at), expit(-at)
-        found = log_e(n, s, p, q)
-        low, high = (at, high) if found < need else (low, at)
-        slope = q * math.exp(-found) - (s + 1.0) * q + (n - s) * p
-        after = at - (found - need) / slope if slope > 0.0 else math.nan
-        if not low < after < high:
-            after = (low + high) / 2.0
-        if abs(after - at) <= 1e-14 * (1.0 + abs(at)):
-            return after
-        at = after
+        p, q = expit(logit), expit(-logit)
+        evidence = log_e(n, s, p, q)
+        low, high = (logit, high) if evidence < need else (low, logit)
+        slope = q * math.exp(-evidence) - (s + 1.0) * q + (n - s) * p
+        next_logit = logit - (evidence - need) / slope if slope > 0.0 else math.nan
+        if not low < next_logit < high:
+            next_logit = (low + high) / 2.0
+        if abs(next_logit - logit) <= 1e-14 * (1.0 + abs(logit)):
+            return next_logit
+        logit = next_logit
 
 
 def expit(x: float) -> float:

@@ -103,18 +103,21 @@ class GridSums:
         return self.sums[-1] / float(1 << _STORED_BITS)
 
 
-def critical_grid_n(m: float, alpha: float, held: GridSums | None = None) -> int:
+def critical_grid_n(m: float, alpha: float, collected: GridSums | None = None) -> int:
     """The least number of values at which the mean is shown below `m` if all that come after `held` are 0.
 
     >>> critical_grid_n(0.05, 0.05), critical_grid_n(0.01, 0.05)
     (83, 424)
     """
     check_rate("alpha", alpha)
-    held = held or GridSums(m, 0, (0,) * SUMS)
+    collected = collected or GridSums(m, 0, (0,) * SUMS)
     (zero,) = (grid_sums(np.zeros(1), m),)
 
     def shown(more: int) -> bool:
-        return _mixed([a + more * b for a, b in zip(held.sums[:BETS], zero[:BETS], strict=True)], _STORED_BITS) >= need
+        return (
+            _mixed([a + more * b for a, b in zip(collected.sums[:BETS], zero[:BETS], strict=True)], _STORED_BITS)
+            >= need
+        )
 
     need = -math.log(alpha)
     low, high = -1, 1
@@ -123,13 +126,13 @@ def critical_grid_n(m: float, alpha: float, held: GridSums | None = None) -> int
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if shown(middle) else (middle, high)
-    return held.n + high
+    return collected.n + high
 
 
 def bets(m: float) -> npt.NDArray[np.float64]:
     """What is put on each value's being less than `m`: the lambda_j of the head."""
-    found: npt.NDArray[np.float64] = (0.999 / (1.0 - m)) * np.linspace(0.1, 1.0, BETS)
-    return found
+    fractions: npt.NDArray[np.float64] = (0.999 / (1.0 - m)) * np.linspace(0.1, 1.0, BETS)
+    return fractions
 
 
 def _checked(y: Array, m: float) -> npt.NDArray[np.float64]:

@@ -28,10 +28,10 @@ def units_needed(n: int, s: int, limit: float, alpha: float, every: int = 1) -> 
     >>> units_needed(400, 1, 0.01, 0.05, every=200)
     1000
     """
-    found = _needed(n, s, limit, alpha)
-    if found is None or every <= 1 or found <= n:
-        return found
-    units = n + -(-(found - n) // every) * every
+    needed = _needed(n, s, limit, alpha)
+    if needed is None or every <= 1 or needed <= n:
+        return needed
+    units = n + -(-(needed - n) // every) * every
     while critical_n(s * units // n if n else 0, limit, alpha) > units:
         units += every
     return units
@@ -104,8 +104,8 @@ class Shares:
             units * (bad * math.log1p(-bet * (c - limit)) + (1.0 - bad) * math.log1p(bet * limit))
             for bet in bets(limit).tolist()
         ]
-        most = max(logs)
-        return most + math.log(sum(math.exp(one - most) for one in logs) / len(logs))
+        greatest = max(logs)
+        return greatest + math.log(sum(math.exp(log - greatest) for log in logs) / len(logs))
 
     def log_e(self, units: int) -> float:
         """ln E against "the mean reaches the limit" of so many units."""

@@ -42,7 +42,7 @@ class Listed(NamedTuple):
     log_e: float
 
 
-class Cells:
+class SliceEvidence:
     """The cells of one revision: sums over closed windows.
 
     At most `values_max` exact values per dimension (those with the smallest hashes, so that no order matters) and
@@ -92,7 +92,7 @@ class Cells:
             cells, self.cells = self.cells, {}
             for name, (n, s) in cells.items():
                 plus(self.cells, self._kept(name), n, s)
-            self.latched = {name: at for name, at in self.latched.items() if name in self.cells}
+            self.latched = {name: start_ms for name, start_ms in self.latched.items() if name in self.cells}
 
     def _kept(self, name: Slice) -> Slice:
         dimensions, values = name
@@ -119,7 +119,7 @@ class Cells:
         """Everything as JSON."""
         return {
             "cells": [[*name, *pair] for name, pair in sorted(self.cells.items())],
-            "latched": [[*name, at] for name, at in sorted(self.latched.items())],
+            "latched": [[*name, start_ms] for name, start_ms in sorted(self.latched.items())],
             "exact": {dimension: sorted(values) for dimension, values in self._exact.items()},
             "dropped": self.dropped,
         }
@@ -127,7 +127,7 @@ class Cells:
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take up a snapshot."""
         self.cells = {(tuple(names), tuple(values)): (n, s) for names, values, n, s in snapshot["cells"]}
-        self.latched = {(tuple(names), tuple(values)): at for names, values, at in snapshot["latched"]}
+        self.latched = {(tuple(names), tuple(values)): start_ms for names, values, start_ms in snapshot["latched"]}
         self._exact = {dimension: frozenset(values) for dimension, values in snapshot["exact"].items()}
         self.dropped = snapshot["dropped"]
 
@@ -135,15 +135,17 @@ class Cells:
 def listing(cells: Mapping[Slice, Pair], everything: Pair, limit: float, alpha: float) -> list[Listed]:
     """The e-BH list of cells over `limit`, worst first, without what stands before explains; see the head."""
     log_es = {name: _log_e(pair, limit) for name, pair in cells.items()}
-    found = e_bh(log_es, alpha)
-    listed = [Listed(name, *cells[name], lower_limit(*cells[name], alpha), log_es[name]) for name in found]
+    rejected = e_bh(log_es, alpha)
+    listed = [Listed(name, *cells[name], lower_limit(*cells[name], alpha), log_es[name]) for name in rejected]
     # Among equals the greater cell, then the simpler one.
-    listed.sort(key=lambda one: (-one.lower, -one.n, len(one.name[0]), one.name))
+    listed.sort(key=lambda item: (-item.lower, -item.n, len(item.name[0]), item.name))
     need = math.log(max(len(cells), 1) / alpha)
     kept: list[Listed] = []
-    for one in listed:
-        if not _as_its_parent(one, kept, cells, everything, need) and not _explained(one, kept, cells, limit, need):
-            kept.append(one)
+    for candidate in listed:
+        if not _as_its_parent(candidate, kept, cells, everything, need) and not _explained(
+            candidate, kept, cells, limit, need
+        ):
+            kept.append(candidate)
     return kept
 
 
@@ -177,13 +179,13 @@ def _log_e(pair: Pair, rate: float) -> float:
 
 
 def _as_its_parent(
-    one: Listed, kept: Sequence[Listed], cells: Mapping[Slice, Pair], everything: Pair, need: float
+    listed: Listed, kept: Sequence[Listed], cells: Mapping[Slice, Pair], everything: Pair, need: float
 ) -> bool:
-    dimensions, values = one.name
+    dimensions, values = listed.name
     if len(dimensions) == 1:
         # Everything but its worse sisters: beside one that is bad at .5 the one at .2 would be no worse than the whole.
-        sisters = [other for other in kept if other.name[0] == dimensions]
-        n, s = sum(other.n for other in sisters), sum(other.s for other in sisters)
+        sisters = [sister for sister in kept if sister.name[0] == dimensions]
+        n, s = sum(sister.n for sister in sisters), sum(sister.s for sister in sisters)
         parents = [(everything[0] - n, everything[1] - s)]
     else:
         parents = [
@@ -191,31 +193,31 @@ def _as_its_parent(
             for dimension, value in zip(dimensions, values, strict=True)
             if (parent := ((dimension,), (value,))) in cells
         ]
-    return any(n == one.n or _log_e((one.n, one.s), s / n) < need for n, s in parents if n > 0)
+    return any(n == listed.n or _log_e((listed.n, listed.s), s / n) < need for n, s in parents if n > 0)
 
 
-def _explained(one: Listed, kept: Sequence[Listed], cells: Mapping[Slice, Pair], limit: float, need: float) -> bool:
+def _explained(listed: Listed, kept: Sequence[Listed], cells: Mapping[Slice, Pair], limit: float, need: float) -> bool:
     """Whether what is left of a cell without the cells before it is no excess; one by one, then those of one kind."""
     shared: dict[tuple[str, ...], list[int]] = {}
-    for other in kept:
-        n, s = _overlap(one.name, other.name, cells)
-        total = shared.setdefault(other.name[0], [0, 0])
+    for earlier in kept:
+        n, s = _overlap(listed.name, earlier.name, cells)
+        total = shared.setdefault(earlier.name[0], [0, 0])
         total[0], total[1] = total[0] + n, total[1] + s
-        left = (one.n - n, one.s - s)
+        left = (listed.n - n, listed.s - s)
         if n and _log_e(left, limit) < need:
             return True
-    return any(n and _log_e((one.n - n, one.s - s), limit) < need for n, s in shared.values())
+    return any(n and _log_e((listed.n - n, listed.s - s), limit) < need for n, s in shared.values())
 
 
-def _overlap(one: Slice, other: Slice, cells: Mapping[Slice, Pair]) -> Pair:
+def _overlap(first: Slice, second: Slice, cells: Mapping[Slice, Pair]) -> Pair:
     """Pairs that two cells share, where a cell holds just those."""
-    held = dict(zip(*one, strict=True))
-    extra = dict(zip(*other, strict=True))
-    if any(held.get(dimension, value) != value for dimension, value in extra.items()):
+    first_values = dict(zip(*first, strict=True))
+    second_values = dict(zip(*second, strict=True))
+    if any(first_values.get(dimension, value) != value for dimension, value in second_values.items()):
         return (0, 0)
-    both = held | extra
-    for name in (tuple(sorted(both)), tuple(sorted(both, reverse=True))):
-        pair = cells.get((name, tuple(both[dimension] for dimension in name)))
+    joint = first_values | second_values
+    for name in (tuple(sorted(joint)), tuple(sorted(joint, reverse=True))):
+        pair = cells.get((name, tuple(joint[dimension] for dimension in name)))
         if pair is not None:
             return pair
     return (0, 0)

@@ -31,7 +31,7 @@ NEIGHBOURS_MIN = 6
 
 
 @dataclass(slots=True)
-class Regimes:
+class VaryingRate:
     """The sums over closed windows, in time order. `limit`: the rate that must not be reached."""
 
     limit: float
@@ -70,10 +70,10 @@ class Regimes:
         local = self._spread / self._pairs / (p * (1.0 - p)) - math.sqrt(3.0 / self._pairs)
         return min(whole, max(0.0, local))
 
-    def copy(self) -> Regimes:
+    def copy(self) -> VaryingRate:
         """The same sums, to be added to."""
-        stretches = [list(one) for one in self._stretches]
-        return Regimes(self.limit, self.over, self._spread, self._pairs, self._last, stretches)
+        stretches = [list(stretch) for stretch in self._stretches]
+        return VaryingRate(self.limit, self.over, self._spread, self._pairs, self._last, stretches)
 
     def snapshot(self) -> dict[str, Any]:
         """Everything as JSON."""
@@ -88,4 +88,4 @@ class Regimes:
         self.over = snapshot["over"]
         self._spread, self._pairs, last = snapshot["spread"]
         self._last = None if last is None else (last[0], last[1])
-        self._stretches = [list(one) for one in snapshot["stretches"]]
+        self._stretches = [list(stretch) for stretch in snapshot["stretches"]]

@@ -34,7 +34,9 @@ def at_attempt(config: Config, attempt: int) -> Config:
         return config
     judge = config.judge
     criteria = [
-        one.model_copy(update={"alpha": alpha_of_attempt(one.alpha, attempt)}) if one.alpha else one
-        for one in judge.criteria
+        criterion.model_copy(update={"alpha": alpha_of_attempt(criterion.alpha, attempt)})
+        if criterion.alpha
+        else criterion
+        for criterion in judge.criteria
     ]
     return with_judge(config, {"alpha": alpha_of_attempt(judge.alpha, attempt), "criteria": criteria})

@@ -54,9 +54,13 @@ def _excused(outcomes: Mapping[str, int]) -> list[str]:
 
 def _unjudged(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     """Pairs that differ where nobody asks whether pairs differ."""
-    judged = [one for one in config.judge.criteria if one.rate == "mismatch" and not (one.where or one.topic)]
+    judged = [
+        criterion
+        for criterion in config.judge.criteria
+        if criterion.rate == "mismatch" and not (criterion.where or criterion.topic)
+    ]
     n, s = RATES["mismatch"].counts(outcomes)
-    if any(not one.muted for one in judged) or not s or s < UNJUDGED_SHARE * n:
+    if any(not criterion.muted for criterion in judged) or not s or s < UNJUDGED_SHARE * n:
         return []
     why = "mismatch is muted" if judged else "mismatch is not among judge.criteria"
     return [
@@ -67,18 +71,20 @@ def _unjudged(config: Config, outcomes: Mapping[str, int]) -> list[str]:
 
 def _failed(outcomes: Mapping[str, int]) -> list[str]:
     """Production's own failures: there the candidate is held against nothing."""
-    failed, every = outcomes.get("both_failed", 0), RATES["missing"].counts(outcomes).n
-    if not failed or failed < EXCUSED_SHARE * every:
+    failed, total = outcomes.get("both_failed", 0), RATES["missing"].counts(outcomes).n
+    if not failed or failed < EXCUSED_SHARE * total:
         return []
     return [
-        f"{percent(failed / every)} of production's records say that production failed, and the candidate failed there "
+        f"{percent(failed / total)} of production's records say that production failed, and the candidate failed there "
         "too: nothing was compared in them; see whether production.error names failures only"
     ]
 
 
 def _waiting(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     """Pairs whose labels may still come: those that have come first may be of another kind."""
-    if config.labels is None or not any(one.rate == "labels" and not one.muted for one in config.judge.criteria):
+    if config.labels is None or not any(
+        criterion.rate == "labels" and not criterion.muted for criterion in config.judge.criteria
+    ):
         return []
     pairs, (*labelled, without) = sum(outcomes.get(name, 0) for name in PAIRS), (outcomes.get(x, 0) for x in LABELS)
     waiting = pairs - sum(labelled) - without
@@ -93,31 +99,33 @@ def _waiting(config: Config, outcomes: Mapping[str, int]) -> list[str]:
 
 def _noise(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     """How much two runs of production differ: below that no candidate can be told apart."""
-    both, shadow, twin, neither = (outcomes.get(f"joint_{name}", 0) for name in ("both", "shadow", "twin", "neither"))
-    every, noisy = both + shadow + twin + neither, both + twin
-    if config.twin is None or not every or noisy < NOISE_SHARE * every:
+    both_differ, shadow, twin, neither = (
+        outcomes.get(f"joint_{name}", 0) for name in ("both", "shadow", "twin", "neither")
+    )
+    total, noisy = both_differ + shadow + twin + neither, both_differ + twin
+    if config.twin is None or not total or noisy < NOISE_SHARE * total:
         return []
     return [
-        f"noise floor: production differs from its own second run in {percent(noisy / every)} of the pairs, "
-        f"the candidate in {percent((both + shadow) / every)}; a fault of that size is not seen: "
+        f"noise floor: production differs from its own second run in {percent(noisy / total)} of the pairs, "
+        f"the candidate in {percent((both_differ + shadow) / total)}; a fault of that size is not seen: "
         "look at the fields that differ with the twin, and set rules for what is noise"
     ]
 
 
 def _clusters(windows: int, keys: int, *, final: bool) -> list[str]:
-    found = []
+    caveats = []
     longer = "run a new trial over more event time" if final else "let it run"
     if 0 < windows < BLOCKS_MIN:
-        found.append(
+        caveats.append(
             f"only {windows} windows have closed, at least {BLOCKS_MIN} are needed to see whether bad ones cluster in "
             f"time: {longer}, or set a smaller judge.window_ms"
         )
     if 0 < keys < KEYS_MIN:
-        found.append(
+        caveats.append(
             f"all pairs are of {keys} {'key' if keys == 1 else 'keys'} (by bucket), at least {KEYS_MIN} are needed to "
             "see whether bad ones cluster by key: judge traffic with more keys"
         )
-    return found
+    return caveats
 
 
 def _declared(outcomes: Mapping[str, int]) -> list[str]:

@@ -19,16 +19,16 @@ def failure_lines(verdict: Mapping[str, Any]) -> list[str]:
     >>> failure_lines({"outcomes": {"candidate_error": 5000, "crashed": 1}})
     ['top errors: 5,000 x candidate_error; 1 x crashed; `shadowstream diff CONFIG` shows the reason of each']
     """
-    found: list[tuple[int, str]] = []
+    errors: list[tuple[int, str]] = []
     for outcome in FAILED:
         head = f"{outcome}: "
         named = {n: c for n, c in (verdict.get("outcome_reasons") or {}).items() if n.startswith(head)}
-        found += [(n, name.removeprefix("candidate_error: ")) for name, n in named.items()]
+        errors += [(n, name.removeprefix("candidate_error: ")) for name, n in named.items()]
         if not named and verdict["outcomes"].get(outcome, 0) > 0:
-            found.append((verdict["outcomes"][outcome], outcome))
-    if not found:
+            errors.append((verdict["outcomes"][outcome], outcome))
+    if not errors:
         return []
-    found.sort(key=lambda one: (-one[0], one[1]))
-    shown = "; ".join(f"{n:,} x {text}" for n, text in found[:SHOWN_MAX])
-    told = any(text not in FAILED for _, text in found)
-    return [f"top errors: {shown}" + ("" if told else "; `shadowstream diff CONFIG` shows the reason of each")]
+    errors.sort(key=lambda item: (-item[0], item[1]))
+    shown = "; ".join(f"{n:,} x {text}" for n, text in errors[:SHOWN_MAX])
+    explained = any(text not in FAILED for _, text in errors)
+    return [f"top errors: {shown}" + ("" if explained else "; `shadowstream diff CONFIG` shows the reason of each")]

@@ -44,9 +44,9 @@ POWER = 0.9
 _TRAILING_FACTOR = 2
 
 
-def added(one: Numbers, other: Numbers) -> Numbers:
+def added(first: Numbers, second: Numbers) -> Numbers:
     """Number by number."""
-    return tuple(a + b for a, b in zip(one, other, strict=True))
+    return tuple(a + b for a, b in zip(first, second, strict=True))
 
 
 class Measure(ABC):
@@ -61,7 +61,7 @@ class Measure(ABC):
         self.alpha = criterion.alpha or judge.alpha
         self.late = criterion.rate == "labels"
         """Whether all its units come as corrections, days after their windows."""
-        judged = sum(not one.muted for one in judge.criteria)
+        judged = sum(not criterion.muted for criterion in judge.criteria)
         self.log_promote_at = -math.log(self.alpha)
         self.log_reject_at = math.log(max(judged, 1) / self.alpha)
 

@@ -22,12 +22,12 @@ def guarded(criteria: Sequence[Criterion]) -> list[Criterion]:
     >>> [one.id for one in guarded([Criterion(rate="mismatch", limit=0.01)])]
     ['mismatch', 'missing', 'extra', 'error', 'duplicate']
     """
-    written = {one.rate for one in criteria}
+    written = {criterion.rate for criterion in criteria}
     # Inputs are counted by marks: a trial that has none has no pair either, and missing then says so.
     added = [
-        Guard(**{**one.model_dump(exclude_unset=True), "required": one.rate != "error"})
-        for one in default_criteria()
-        if one.rate in GUARDS and one.rate not in written
+        Guard(**{**criterion.model_dump(exclude_unset=True), "required": criterion.rate != "error"})
+        for criterion in default_criteria()
+        if criterion.rate in GUARDS and criterion.rate not in written
     ]
     return [*criteria, *added]
 
@@ -35,5 +35,9 @@ def guarded(criteria: Sequence[Criterion]) -> list[Criterion]:
 def asks_for_error(config: Config) -> bool:
     """Whether the config itself, and neither its default nor a guard, names the criterion error for a candidate whose
     inputs nobody counts here."""
-    named = [one for one in config.judge.criteria if one.rate == "error" and not isinstance(one, Guard)]
+    named = [
+        criterion
+        for criterion in config.judge.criteria
+        if criterion.rate == "error" and not isinstance(criterion, Guard)
+    ]
     return config.candidate.topic is not None and "criteria" in config.judge.model_fields_set and bool(named)

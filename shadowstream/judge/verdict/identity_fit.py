@@ -49,8 +49,8 @@ def misfits_by_outcome(config: Config, outcomes: Mapping[str, int]) -> dict[str,
     ):
         repeated, without = (outcomes.get(f"{kind}_{side.word}", 0) for kind in ("repeated", "unpairable"))
         if without > SHARE_MAX * records:
-            found = f"{_share(without, records, whose)} have {no_id(config, side)}; {_instead(config, side)}"
-            reasons[f"unpairable_{side.word}"] = found
+            sentence = f"{_share(without, records, whose)} have {no_id(config, side)}; {_instead(config, side)}"
+            reasons[f"unpairable_{side.word}"] = sentence
         if repeated > SHARE_MAX * records:
             reasons[f"repeated_{side.word}"] = f"{_share(repeated, records, whose)} {_repeat(config, side)}"
     return reasons
@@ -74,8 +74,8 @@ _SHADOW_ALONE = ("undecodable_shadow", "unpairable_shadow", "duplicate_shadow", 
 
 def production_records(outcomes: Mapping[str, int]) -> int:
     """Records of production that have ended, but those of the warm-up and those that were left out on purpose."""
-    alone = ("undecodable", "unpairable", "duplicate", "repeated")
-    return counts("missing", outcomes).n + sum(outcomes.get(f"{kind}_production", 0) for kind in alone)
+    unmatched_kinds = ("undecodable", "unpairable", "duplicate", "repeated")
+    return counts("missing", outcomes).n + sum(outcomes.get(f"{kind}_production", 0) for kind in unmatched_kinds)
 
 
 def few_repeats(config: Config, outcomes: Mapping[str, int]) -> list[str]:
@@ -92,14 +92,17 @@ def rise_together(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     missing = outcomes.get("missing", 0)
     if min(missing, extra) < TOGETHER_RECORDS:
         return []
-    one, other = missing / records, extra / written
-    if min(one, other) < TOGETHER_MIN or max(one, other) > TOGETHER_RATIO * min(one, other):
+    missing_share, extra_share = missing / records, extra / written
+    if min(missing_share, extra_share) < TOGETHER_MIN or max(missing_share, extra_share) > TOGETHER_RATIO * min(
+        missing_share, extra_share
+    ):
         return []
-    what = {"coordinate": "inputs"}.get(config.identity.kind, f"{config.identity.kind}s")
+    subject = {"coordinate": "inputs"}.get(config.identity.kind, f"{config.identity.kind}s")
     if config.identity.kind == "occurrence":
-        what = "keys, or event times by more than identity.tolerance_ms,"
+        subject = "keys, or event times by more than identity.tolerance_ms,"
     return [
-        f"missing and extra rise together: {percent(one)} and {percent(other)}; {what} may differ in bytes and "
+        f"missing and extra rise together: {percent(missing_share)} and {percent(extra_share)}; {subject} may differ "
+        "in bytes and "
         "mean the same, as with schema ids, spacing or capitals: compare `shadowstream diff CONFIG --outcome missing` "
         "with `--outcome extra`"
     ]
@@ -131,5 +134,5 @@ def _instead(config: Config, side: Side) -> str:
     return "set identity.header to one that every output has, or use identity: key or occurrence"
 
 
-def _share(records: int, of: int, whose: str) -> str:
-    return f"{percent(records / of)} of {whose} records ({records:,} of {of:,})"
+def _share(records: int, total: int, whose: str) -> str:
+    return f"{percent(records / total)} of {whose} records ({records:,} of {total:,})"

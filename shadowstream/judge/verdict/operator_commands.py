@@ -22,7 +22,7 @@ SUBJECTS_MAX = 200
 _KEPT = ("by", "reason", "at_ms")
 
 
-class Said:
+class OperatorCommands:
     """The last words of people about one revision and its incidents."""
 
     def __init__(self, revision: str) -> None:
@@ -34,15 +34,15 @@ class Said:
     def take(self, record: Mapping[str, Any]) -> None:
         """Take a record as in schemas/command.avsc; commands that are not known are left to others."""
         subject = record["subject"]
-        words = {name: record[name] for name in _KEPT}
+        command = {name: record[name] for name in _KEPT}
         ending = {"until_ms": record.get("until_ms")}
         if record["command"] == "ack":
-            _last(self.acks, subject, words)
+            _last(self.acks, subject, command)
         elif record["command"] == "mute":
-            _last(self.mutes, subject, words | ending)
+            _last(self.mutes, subject, command | ending)
         elif record["command"] == "override" and subject == self._revision:
             decision = record.get("decision", "")
-            self.override = {"decision": decision, **words, **ending} if decision else None
+            self.override = {"decision": decision, **command, **ending} if decision else None
 
     def snapshot(self) -> list[Any]:
         """Everything as JSON."""
@@ -53,8 +53,8 @@ class Said:
         self.acks, self.mutes, self.override = snapshot
 
 
-def _last(words: dict[str, dict[str, Any]], subject: str, said: dict[str, Any]) -> None:
-    words.pop(subject, None)
-    words[subject] = said
-    while len(words) > SUBJECTS_MAX:
-        words.pop(next(iter(words)))
+def _last(commands: dict[str, dict[str, Any]], subject: str, command: dict[str, Any]) -> None:
+    commands.pop(subject, None)
+    commands[subject] = command
+    while len(commands) > SUBJECTS_MAX:
+        commands.pop(next(iter(commands)))

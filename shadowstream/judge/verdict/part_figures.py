@@ -29,15 +29,15 @@ PAIRS, BAD = "n", "s"
 
 def value_figures(delta: Mapping[str, Any]) -> dict[str, int]:
     """Figures by value of a dimension of one window of a stats record (schemas/stats.avsc)."""
-    found: dict[str, int] = {}
-    for one in delta.get("slices", ()):
-        if len(one["dimensions"]) == 1:
-            head = f"{VALUE}{one['dimensions'][0]}{_UNIT}{one['values'][0]}{_UNIT}"
-            found[head + PAIRS], found[head + BAD] = one["n"], one["s"]
-    for one in delta.get("values", ()):
-        head = f"{VALUE}{one['dimension']}{_UNIT}{one['value']}{_UNIT}"
-        found |= {head + name: n for name, n in one["figures"].items()}
-    return found
+    figures: dict[str, int] = {}
+    for entry in delta.get("slices", ()):
+        if len(entry["dimensions"]) == 1:
+            head = f"{VALUE}{entry['dimensions'][0]}{_UNIT}{entry['values'][0]}{_UNIT}"
+            figures[head + PAIRS], figures[head + BAD] = entry["n"], entry["s"]
+    for entry in delta.get("values", ()):
+        head = f"{VALUE}{entry['dimension']}{_UNIT}{entry['value']}{_UNIT}"
+        figures |= {head + name: n for name, n in entry["figures"].items()}
+    return figures
 
 
 def scope_of(criterion: Criterion) -> str:
@@ -59,13 +59,13 @@ def scoped(scope: str, figures: Mapping[str, int]) -> dict[str, int]:
 def of_topic(topic: str, figures: Mapping[str, int]) -> dict[str, int]:
     """The figures of one task once more, as those of its topic."""
     head = SCOPE + _RECORD
-    found = {}
+    topic_figures = {}
     for name, n in figures.items():
         if name.startswith(head):
-            found[f"{SCOPE}{topic}{_RECORD}{name.removeprefix(head)}"] = n
+            topic_figures[f"{SCOPE}{topic}{_RECORD}{name.removeprefix(head)}"] = n
         elif not _is_value(name):
-            found[f"{SCOPE}{topic}{_RECORD}{_UNIT}{name}"] = n
-    return found
+            topic_figures[f"{SCOPE}{topic}{_RECORD}{_UNIT}{name}"] = n
+    return topic_figures
 
 
 def outcomes_by_topic(figures: Mapping[str, int]) -> dict[str, Counter[str]]:
@@ -74,12 +74,12 @@ def outcomes_by_topic(figures: Mapping[str, int]) -> dict[str, Counter[str]]:
     >>> outcomes_by_topic(of_topic("out", {"match": 2}))
     {'out': Counter({'match': 2})}
     """
-    found: dict[str, Counter[str]] = {}
+    outcomes: dict[str, Counter[str]] = {}
     for name, n in figures.items():
         topic, of_all, figure = name.removeprefix(SCOPE).partition(_RECORD + _UNIT)
         if of_all and topic and name.startswith(SCOPE):
-            found.setdefault(topic, Counter())[figure] += n
-    return found
+            outcomes.setdefault(topic, Counter())[figure] += n
+    return outcomes
 
 
 def is_part(name: str) -> bool:
@@ -91,8 +91,8 @@ def folded(figures: Mapping[str, int], dimensions: Collection[str], values_max: 
     """All figures with no more exact values of a dimension than `by_value` keeps, so that a dimension of any number of
     values takes a bounded room; None where there are no more. It does not matter when this is done: a value that is
     left out now has a greater hash than all that are kept, and would be left out later as well."""
-    values = {(one, value) for one, value, _ in map(_parsed, filter(_is_value, figures))}
-    if all(sum(name == one for name, _ in values) <= values_max + 1 for one in dimensions):
+    values = {(name, value) for name, value, _ in map(_parsed, filter(_is_value, figures))}
+    if all(sum(name == dimension for name, _ in values) <= values_max + 1 for dimension in dimensions):
         return None
     kept = Counter({name: n for name, n in figures.items() if not _is_value(name)})
     for (dimension, value), counts in by_value(figures, dimensions, values_max).items():
@@ -115,15 +115,18 @@ def by_value(
     figures: Mapping[str, int], dimensions: Collection[str], values_max: int
 ) -> dict[tuple[str, str], Counter[str]]:
     """Figures by dimension and value: at most `values_max` exact values of a dimension (`compare.dimension_codes`)."""
-    found: dict[tuple[str, str], Counter[str]] = {}
+    exact_counts: dict[tuple[str, str], Counter[str]] = {}
     for name, n in figures.items():
         if _is_value(name):
             dimension, value, figure = _parsed(name)
             if dimension in dimensions:
-                found.setdefault((dimension, value), Counter())[figure] += n
-    exact = {one: least((value for name, value in found if name == one), values_max) for one in dimensions}
+                exact_counts.setdefault((dimension, value), Counter())[figure] += n
+    exact = {
+        dimension: least((value for name, value in exact_counts if name == dimension), values_max)
+        for dimension in dimensions
+    }
     folded: dict[tuple[str, str], Counter[str]] = {}
-    for (dimension, value), counts in found.items():
+    for (dimension, value), counts in exact_counts.items():
         kept = value if value in exact[dimension] else OTHER
         folded.setdefault((dimension, kept), Counter()).update(counts)
     return folded

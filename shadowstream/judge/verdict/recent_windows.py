@@ -12,7 +12,7 @@ from shadowstream.judge.verdict.criterion_units import Measure, Numbers, added
 from shadowstream.judge.windows.event_windows import END
 
 
-class Trailing:
+class RecentWindows:
     """The shortest run of last closed windows that holds at least `measure.trailing_units` units.
 
     Which windows belong to it follows from what they held on time, so a correction that comes sooner or later
@@ -29,10 +29,10 @@ class Trailing:
     def close(self, start_ms: int, raw: Numbers, settled_ms: int = END) -> None:
         """Append the next closed window with what it held on time. `settled_ms`: event time below which no label comes
         any more."""
-        held = self.measure.amount(raw)[0]
-        if held > 0:
-            self._windows.append((start_ms, held, raw))
-            self._held += held
+        window_units = self.measure.amount(raw)[0]
+        if window_units > 0:
+            self._windows.append((start_ms, window_units, raw))
+            self._held += window_units
         while self._windows and self._held - self._windows[0][1] >= self.units:
             if self.measure.late and self._windows[0][0] >= settled_ms:
                 break
@@ -40,20 +40,20 @@ class Trailing:
 
     def correct(self, start_ms: int, raw: Numbers) -> None:
         """Add a correction to a window of the run; corrections of forgotten windows do nothing."""
-        at = bisect_left(self._windows, start_ms, key=itemgetter(0))
-        known = at < len(self._windows) and self._windows[at][0] == start_ms
+        index = bisect_left(self._windows, start_ms, key=itemgetter(0))
+        known = index < len(self._windows) and self._windows[index][0] == start_ms
         if self.measure.late:
-            _, held, before = self._windows[at] if known else (start_ms, 0, self.measure.untouched)
+            _, units, before = self._windows[index] if known else (start_ms, 0, self.measure.untouched)
             raw = added(before, raw)
             more = self.measure.amount(raw)[0]
-            self._held += more - held
+            self._held += more - units
             if known:
-                self._windows[at] = (start_ms, more, raw)
+                self._windows[index] = (start_ms, more, raw)
             elif more > 0:
-                self._windows.insert(at, (start_ms, more, raw))
+                self._windows.insert(index, (start_ms, more, raw))
         elif known:
-            _, held, before = self._windows[at]
-            self._windows[at] = (start_ms, held, added(before, raw))
+            _, units, before = self._windows[index]
+            self._windows[index] = (start_ms, units, added(before, raw))
 
     @property
     def full(self) -> bool:
@@ -63,11 +63,11 @@ class Trailing:
     @property
     def amount(self) -> Numbers:
         """What the windows of the run add up to, corrections included."""
-        total, held = self.measure.nothing, 0
+        total, total_units = self.measure.nothing, 0
         for _, units, raw in reversed(self._windows):
-            if held >= self.units:
+            if total_units >= self.units:
                 break
-            total, held = added(total, self.measure.amount(raw)), held + units
+            total, total_units = added(total, self.measure.amount(raw)), total_units + units
         return total
 
     def snapshot(self) -> list[list[Any]]:
@@ -76,5 +76,5 @@ class Trailing:
 
     def restore(self, windows: Iterable[Any]) -> None:
         """Take up a snapshot."""
-        self._windows = deque((start, held, tuple(raw)) for start, held, raw in windows)
+        self._windows = deque((start, units, tuple(raw)) for start, units, raw in windows)
         self._held = sum(window[1] for window in self._windows)

@@ -28,12 +28,12 @@ from shadowstream.config import Config
 from shadowstream.judge.coverage.explained_absences import EXCUSED_MAX
 from shadowstream.judge.drift.rate_monitor import EXIT_SHARE
 from shadowstream.judge.evidence.design_effect import NO_SQUARES, Squares, design_effect, squared
-from shadowstream.judge.evidence.varying_rate import Regimes
+from shadowstream.judge.evidence.varying_rate import VaryingRate
 from shadowstream.judge.verdict.criterion_units import Measure, Numbers, added
-from shadowstream.judge.windows.event_windows import END, NEVER, Closed, iso
+from shadowstream.judge.windows.event_windows import END, NEVER, ClosedWindow, iso
 
 
-class Lasting(NamedTuple):
+class LastingIncident(NamedTuple):
     """An incident that has not gone away: why that rejects, and the windows from its opening to that closing."""
 
     why: str
@@ -41,7 +41,7 @@ class Lasting(NamedTuple):
     end_ms: int
 
 
-class Level:
+class RejectLatch:
     """One criterion's evidence over the revision. Give it each closed window, in the order in which they close."""
 
     def __init__(self, measure: Measure, config: Config) -> None:
@@ -57,11 +57,11 @@ class Level:
         self._windows: list[tuple[int, bool, Numbers]] = []
         self._before: Numbers = measure.nothing
         self._squares: Squares = NO_SQUARES
-        self._regimes = Regimes(measure.limit)
+        self._regimes = VaryingRate(measure.limit)
         self._counted = [0, 0]
         self._from_ms = NEVER
         self._settled: str | None = None
-        self._lasting: Lasting | None = None
+        self._lasting: LastingIncident | None = None
         self.excused = 0
         """Bad records that need not be the candidate's fault, of all that has come."""
 
@@ -78,9 +78,9 @@ class Level:
             self._lasting = None
         if self._rejects and self.reason is not None:
             # No caveat says so: whether a reject stood for a moment depends on which side was read first.
-            self.reason = self._judged(whole=True)
+            self.reason = self._judged(all_closings=True)
 
-    def close(self, window: Closed, lasting: Lasting | None) -> None:
+    def close(self, window: ClosedWindow, lasting: LastingIncident | None) -> None:
         """Take a window with the corrections that close with it, and what an incident says now."""
         for figures in (window.outcomes, *window.corrections.values()):
             n, s = self.measure.counts(figures)
@@ -92,10 +92,10 @@ class Level:
         if self._lasting is None or not self._stands(self._lasting):
             self._lasting = lasting if lasting is not None and self._stands(lasting) else None
         if self._rejects:
-            said, self.reason = self.reason, self._judged(whole=bool(window.corrections))
+            former_reason, self.reason = self.reason, self._judged(all_closings=bool(window.corrections))
             # Labels of one window that come before those of another correct nothing.
-            if said is not None and self.reason is None and not self.measure.late:
-                self.withdrawn = said
+            if former_reason is not None and self.reason is None and not self.measure.late:
+                self.withdrawn = former_reason
         # A window that holds corrections alone is there because of when they came.
         if window.start_ms != END and window.outcomes:
             horizon_ms = window.start_ms - self._kept_ms
@@ -141,25 +141,25 @@ class Level:
             if len(raw) == len(self._before):
                 self._before = added(self._before, raw)
             return
-        at = bisect_left(self._windows, start_ms, key=itemgetter(0))
-        if at < len(self._windows) and self._windows[at][0] == start_ms:
-            _, before, held = self._windows[at]
-            self._windows[at] = (start_ms, before or corrected, added(held, raw))
+        index = bisect_left(self._windows, start_ms, key=itemgetter(0))
+        if index < len(self._windows) and self._windows[index][0] == start_ms:
+            _, before, former_raw = self._windows[index]
+            self._windows[index] = (start_ms, before or corrected, added(former_raw, raw))
         else:
-            self._windows.insert(at, (start_ms, corrected, raw))
+            self._windows.insert(index, (start_ms, corrected, raw))
 
-    def _judged(self, *, whole: bool) -> str | None:
+    def _judged(self, *, all_closings: bool) -> str | None:
         """The first closing that shows an excess; without corrections only the newest can be new."""
         if self._settled is not None:
             return self._settled
         if self._is_excused():
             return None
-        if self.reason is not None and not whole:
+        if self.reason is not None and not all_closings:
             return self.reason
         total = self._before
         for index, (_, _, raw) in enumerate(self._windows, start=1):
             total = added(total, self.measure.amount(raw))
-            if whole or index == len(self._windows):
+            if all_closings or index == len(self._windows):
                 shown = self.measure.excess(total, self.excused)
                 if shown is not None:
                     end_ms = self._windows[index - 1][0] + self._window_ms
@@ -176,7 +176,7 @@ class Level:
             return self.excused > EXCUSED_MAX * s
         return bool(self.excused) and s - self.excused <= n * self.measure.limit
 
-    def _stands(self, lasting: Lasting) -> bool:
+    def _stands(self, lasting: LastingIncident) -> bool:
         """Whether corrections and excuses have left the windows of an incident bad."""
         if self._is_excused():
             return False
@@ -220,4 +220,4 @@ class Level:
         self._before, self._squares = tuple(before), tuple(squares)
         self._regimes.restore(snapshot["regimes"])
         self.reason, self.withdrawn, self._settled, self.excused = snapshot["said"]
-        self._lasting = Lasting(*snapshot["lasting"]) if snapshot["lasting"] is not None else None
+        self._lasting = LastingIncident(*snapshot["lasting"]) if snapshot["lasting"] is not None else None

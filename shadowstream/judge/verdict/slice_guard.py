@@ -46,14 +46,14 @@ class Row(NamedTuple):
     no_units: tuple[str, ...] = ()
 
 
-class Found(NamedTuple):
+class SliceFindings(NamedTuple):
     """What the guard holds against a promote, and which values are too small to be judged, as sentences."""
 
     bad: tuple[str, ...] = ()
     small: tuple[str, ...] = ()
 
 
-NOTHING_FOUND = Found()
+NO_FINDINGS = SliceFindings()
 
 
 def row_of(measure: Measure) -> Row | None:
@@ -91,19 +91,22 @@ def row_of(measure: Measure) -> Row | None:
     return None if criterion.muted or criterion.where or criterion.topic else rows.get(criterion.rate)
 
 
-def guard(config: Config, alpha: float, measures: Sequence[Measure], figures: Mapping[str, int]) -> Found:
+def guard(config: Config, alpha: float, measures: Sequence[Measure], figures: Mapping[str, int]) -> SliceFindings:
     """Look at all values. `alpha`: the level that they share; `figures`: those of all closed windows."""
-    dimensions = [one.name for one in config.compare.dimensions]
+    dimensions = [dimension.name for dimension in config.compare.dimensions]
     rows = [(measure, row) for measure in measures if (row := row_of(measure)) is not None]
     need = level_of(config, alpha, len(rows))
     bad_parts, unknown = bad_topics(config, need, measures, figures)
     if config.judge.slices != "guard" or not dimensions:
-        return Found(tuple(bad_parts), tuple(unknown))
+        return SliceFindings(tuple(bad_parts), tuple(unknown))
     values = by_value(figures, dimensions, config.compare.values_max)
     reasons, caveats = uncovered_values(config, need, values)
     bad_parts, unknown = _first([*bad_parts, *reasons]), [*unknown, *caveats]
     lost = share_of("production", figures).lost  # of no known value, so any extra may have its partner there
-    everything = {one: sum(counts[PAIRS] for (name, _), counts in values.items() if name == one) for one in dimensions}
+    everything = {
+        dimension: sum(counts[PAIRS] for (name, _), counts in values.items() if name == dimension)
+        for dimension in dimensions
+    }
     bad = [
         (evidence, _bad(measure, row, name, counts, everything[name[0]]), name)
         for name, counts in values.items()
@@ -114,9 +117,9 @@ def guard(config: Config, alpha: float, measures: Sequence[Measure], figures: Ma
     ]
     over = {name for _, _, name in bad}
     small = _small(rows, {name: counts for name, counts in values.items() if name not in over}, everything)
-    bad.sort(key=lambda one: (-one[0], one[1]))
+    bad.sort(key=lambda item: (-item[0], item[1]))
     more = [f"{len(bad) - NAMED_MAX} more slices are shown to be over a limit"] if len(bad) > NAMED_MAX else []
-    return Found((*bad_parts, *(sentence for _, sentence, _ in bad[:NAMED_MAX]), *more), (*unknown, *small))
+    return SliceFindings((*bad_parts, *(sentence for _, sentence, _ in bad[:NAMED_MAX]), *more), (*unknown, *small))
 
 
 def level_of(config: Config, alpha: float, rates: int) -> float:
@@ -164,23 +167,25 @@ def _small(
     of_pairs = [(measure, row) for measure, row in rows if row.n == (PAIRS,)]
     if not of_pairs:
         return []
-    measure, row = min(of_pairs, key=lambda one: (one[0].criterion.rate != "mismatch", one[0].id))
+    measure, row = min(of_pairs, key=lambda item: (item[0].criterion.rate != "mismatch", item[0].id))
     needed = critical_n(0, measure.limit, measure.alpha)
-    found = []
+    too_small = []
     for (dimension, value), counts in sorted(values.items()):
         n, s = _counts(row, counts)
         if 0 < n < needed:
-            found.append((-s / n, -n, f"{dimension}={value}", n, s, _share(n, everything[dimension])))
-    found.sort()
-    said = [
+            too_small.append((-s / n, -n, f"{dimension}={value}", n, s, _share(n, everything[dimension])))
+    too_small.sort()
+    caveats = [
         f"slice {name}: {n} pairs ({share} of all), too few to be judged by themselves: {needed} are needed at the "
         f"limit {percent(measure.limit)} of {measure.id}; {_how_many(s, n)} {row.bad}"
-        for _, _, name, n, s, share in found[:NAMED_MAX]
+        for _, _, name, n, s, share in too_small[:NAMED_MAX]
     ]
-    if len(found) > NAMED_MAX:
-        rest = sum(one[3] for one in found[NAMED_MAX:])
-        said.append(f"{len(found) - NAMED_MAX} more slices are too small to be judged by themselves: {rest} pairs")
-    return said
+    if len(too_small) > NAMED_MAX:
+        rest = sum(entry[3] for entry in too_small[NAMED_MAX:])
+        caveats.append(
+            f"{len(too_small) - NAMED_MAX} more slices are too small to be judged by themselves: {rest} pairs"
+        )
+    return caveats
 
 
 def _how_many(s: int, n: int) -> str:

@@ -42,24 +42,24 @@ def _is_in(reasons: Sequence[str], note: str) -> bool:
 
 def coverage_notes(verdict: Verdict) -> list[str]:
     """What was covered, and what the trial left out by its own declaration."""
-    found = []
+    notes = []
     if verdict["coverage"] is not None:
         line = f"coverage: {percent(verdict['coverage'])} of production's records were compared or judged missing"
-        candidate, lately = verdict.get("coverage_candidate"), verdict.get("coverage_lately")
+        candidate, recent = verdict.get("coverage_candidate"), verdict.get("coverage_lately")
         if candidate is not None:
             line += f", {percent(candidate)} of the candidate's compared or judged extra"
-        if lately is not None and lately != verdict["coverage"]:
-            line += f"; in the last closed windows {percent(lately)} of production's"
-        least = verdict.get("min_coverage")
-        found.append(line if least is None else f"{line} (judge.min_coverage: {percent(least)})")
+        if recent is not None and recent != verdict["coverage"]:
+            line += f"; in the last closed windows {percent(recent)} of production's"
+        min_coverage = verdict.get("min_coverage")
+        notes.append(line if min_coverage is None else f"{line} (judge.min_coverage: {percent(min_coverage)})")
     shares = declared_share(verdict["outcomes"])
     if shares:
         named = ", ".join(
             f"{percent(share)} {name} ({verdict['outcomes'][name]:,}; {DECLARED[name]})"
             for name, share in sorted(shares.items())
         )
-        found.append(f"left out as declared, and no part of the coverage: {named}")
-    return found
+        notes.append(f"left out as declared, and no part of the coverage: {named}")
+    return notes
 
 
 def _isolation(verdict: Verdict) -> list[str]:
@@ -68,5 +68,5 @@ def _isolation(verdict: Verdict) -> list[str]:
 
 
 def _muted(verdict: Verdict) -> list[str]:
-    muted = [one["rate"] for one in verdict["criteria"] if one.get("muted")]
+    muted = [criterion["rate"] for criterion in verdict["criteria"] if criterion.get("muted")]
     return [f"muted, so they decide nothing: {', '.join(muted)}"] if muted else []

@@ -42,12 +42,12 @@ from typing import Any
 
 from shadowstream.codecs.plausible import SUM_MAX, units
 from shadowstream.judge.coverage.coverage_losses import LOSSES
-from shadowstream.judge.criteria import COMPARED, FIELD, behind, bound_reasons, ended, figures_of, outcomes_of
+from shadowstream.judge.criteria import COMPARED, FIELD, bound_reasons, by_prefix, ended, figures_of, outcomes_of
 from shadowstream.judge.verdict.part_figures import of_topic
 from shadowstream.judge.windows.covered_time import CoveredTime
 from shadowstream.judge.windows.expected_tasks import counts_labels
 from shadowstream.judge.windows.sequence_numbers import Sequence
-from shadowstream.judge.windows.window_counts import Pair, Slice, Tally
+from shadowstream.judge.windows.window_counts import Pair, Slice, WindowCounts
 from shadowstream.records import REVISION_BYTES
 
 NEVER = -(2**63)
@@ -79,15 +79,15 @@ class Task:
 
 
 @dataclass(slots=True)
-class _Cell:
+class _OpenWindow:
     """An open window: what came on time, and the late deltas (by the window they correct) that close with it."""
 
-    on_time: Tally = field(default_factory=Tally)
-    late: dict[int, Tally] = field(default_factory=dict)
+    on_time: WindowCounts = field(default_factory=WindowCounts)
+    late: dict[int, WindowCounts] = field(default_factory=dict)
 
 
 @dataclass(slots=True, frozen=True)
-class Closed:
+class ClosedWindow:
     """A window that has just closed.
 
     `outcomes` is what it held on time, all its figures: what detectors see. `corrections` are late deltas by the start
@@ -148,7 +148,7 @@ class Windows:
         self.lost: Counter[str] = Counter()
         """Records that lower coverage, by outcome, of all windows that anything has come of, open ones too."""
         self._closed_to_ms = NEVER
-        self._cells: dict[int, _Cell] = {}
+        self._cells: dict[int, _OpenWindow] = {}
 
     @property
     def outcomes(self) -> Counter[str]:
@@ -158,7 +158,7 @@ class Windows:
     @property
     def fields(self) -> Counter[str]:
         """Mismatching pairs of the closed windows by path."""
-        return Counter(behind(FIELD, self.figures))
+        return Counter(by_prefix(FIELD, self.figures))
 
     @property
     def open(self) -> int:
@@ -198,7 +198,7 @@ class Windows:
         }
         return {start_ms: records for start_ms, records in waiting.items() if records > 0}
 
-    def add(self, record: Mapping[str, Any]) -> list[Closed]:
+    def add(self, record: Mapping[str, Any]) -> list[ClosedWindow]:
         """Take one stats record (as in schemas/stats.avsc); the windows that it closes, in time order.
 
         Records of one task come in the order of their `seq`; one that was seen already changes nothing, and one that is
@@ -236,20 +236,20 @@ class Windows:
                 continue
             start_ms = delta["start_ms"]
             figures = figures_of(delta)
-            if (of := delta.get("topic", topic)) in self.topics:
-                figures |= of_topic(of, figures)
-            elif of in self.outputs:
-                figures |= of_topic(of, ended(figures))
+            if (output_topic := delta.get("topic", topic)) in self.topics:
+                figures |= of_topic(output_topic, figures)
+            elif output_topic in self.outputs:
+                figures |= of_topic(output_topic, ended(figures))
             self.lost.update({name: figures[name] for name in LOSSES if name in figures})
             if start_ms + self.window_ms > passed_ms and not labels:
-                self._cells.setdefault(start_ms, _Cell()).on_time.add(delta, figures)
+                self._cells.setdefault(start_ms, _OpenWindow()).on_time.add(delta, figures)
                 continue
             self.late += sum(abs(units) for units in delta["outcomes"].values())
             speaks_in_ms = END if passed_ms == END else passed_ms // self.window_ms * self.window_ms
             if labels:
                 speaks_in_ms = max(speaks_in_ms, start_ms)
-            cell = self._cells.setdefault(speaks_in_ms, _Cell())
-            cell.late.setdefault(start_ms, Tally()).add(delta, figures)
+            cell = self._cells.setdefault(speaks_in_ms, _OpenWindow())
+            cell.late.setdefault(start_ms, WindowCounts()).add(delta, figures)
 
     def _take_place(self, task: Task, record: Mapping[str, Any]) -> None:
         if record["watermark_ms"] is not None:
@@ -275,7 +275,7 @@ class Windows:
         marks = [task.watermark_ms for name, task in self.tasks.items() if not (task.complete or counts_labels(name))]
         return min(marks, default=self._closed_to_ms)
 
-    def _close(self) -> list[Closed]:
+    def _close(self) -> list[ClosedWindow]:
         boundary_ms = self._boundary_ms()
         # After the end only corrections come, and those count at once.
         if boundary_ms <= self._closed_to_ms and boundary_ms != END:
@@ -286,7 +286,7 @@ class Windows:
         )
         return [self._close_one(start_ms, self._cells.pop(start_ms)) for start_ms in due]
 
-    def _close_one(self, start_ms: int, cell: _Cell) -> Closed:
+    def _close_one(self, start_ms: int, cell: _OpenWindow) -> ClosedWindow:
         on_time = _nonzero(cell.on_time.figures)
         if any(name in COMPARED for name in on_time):
             self.closed += 1
@@ -300,7 +300,7 @@ class Windows:
             self.added_late += _compared(correction.figures)
             self.covered.add(at_ms, _compared(correction.figures))
         bound_reasons(self.figures)
-        return Closed(
+        return ClosedWindow(
             start_ms,
             start_ms + self.window_ms,
             on_time,
@@ -309,13 +309,13 @@ class Windows:
             dict(cell.on_time.buckets),
             {at_ms: dict(correction.buckets) for at_ms, correction in late.items() if correction.buckets},
             dict(cell.on_time.slices),
-            Tally.sum_of_slices(late.values()),
+            WindowCounts.sum_of_slices(late.values()),
             self._labelled_ms(),
         )
 
     def _labelled_ms(self) -> int:
-        said = [task.watermark_ms for name, task in self.tasks.items() if counts_labels(name)]
-        return min(said, default=END)
+        watermarks = [task.watermark_ms for name, task in self.tasks.items() if counts_labels(name)]
+        return min(watermarks, default=END)
 
     def remainders(self) -> list[dict[str, Any]]:
         """Ledger lines that do not balance, as in schemas/verdict.avsc, in order of ledger and place."""
@@ -361,9 +361,11 @@ class Windows:
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take up a snapshot. Expected tasks that it does not know begin anew; others are forgotten."""
         for name in self.tasks:
-            said = dict(snapshot["tasks"].get(name, asdict(Task()) | {"ledgers": []}))
-            lines, numbers = said.pop("ledgers"), Sequence.of(said)
-            self.tasks[name] = Task(numbers, **said, ledgers={(line[0], line[1]): (line[2], line[3]) for line in lines})
+            fields = dict(snapshot["tasks"].get(name, asdict(Task()) | {"ledgers": []}))
+            lines, numbers = fields.pop("ledgers"), Sequence.of(fields)
+            self.tasks[name] = Task(
+                numbers, **fields, ledgers={(line[0], line[1]): (line[2], line[3]) for line in lines}
+            )
         self.figures = Counter(snapshot["figures"])
         self.sources = {(topic, partition): (low, high) for topic, partition, low, high in snapshot["sources"]}
         self.closed, self.from_ms, self.to_ms, self._closed_to_ms = snapshot["closed"]
@@ -374,7 +376,7 @@ class Windows:
         self.refused = Counter(refused)
         self.lost = Counter(snapshot["lost"])
         self._cells = {
-            start_ms: _Cell(Tally.of(on_time), {at_ms: Tally.of(late) for at_ms, late in lates})
+            start_ms: _OpenWindow(WindowCounts.of(on_time), {at_ms: WindowCounts.of(late) for at_ms, late in lates})
             for start_ms, on_time, lates in snapshot["cells"]
         }
 

@@ -25,20 +25,20 @@ def reasons_of_time(windows: Windows, least_ms: int, final: bool = False) -> lis
 
 def caveats_of_time(windows: Windows) -> list[str]:
     """What a verdict should say of records that came late, and of those dated ahead of the clock."""
-    said = []
+    caveats = []
     share = _late_share(windows)
     if NAMED_FROM <= share <= LATE_MAX:
-        said.append(
+        caveats.append(
             f"{windows.added_late} compared records ({_percent(share)}) came after their task had passed their window: "
             "they count as evidence, and no detector of change has seen them"
         )
     ahead = sum(task.ahead for task in windows.tasks.values())
     if ahead:
-        said.append(
+        caveats.append(
             f"{ahead} records are dated further ahead of the joiner's clock than future_ms_max: they count in the "
             "window of their own time, and no window closes by them"
         )
-    return said
+    return caveats
 
 
 def _duration(windows: Windows, least_ms: int, final: bool) -> list[str]:

@@ -36,9 +36,11 @@ class Sequence:
                 self.gaps = [*self.gaps, [self.last + 1, number - 1]][-GAPS_MAX:]
             self.last = number
             return True
-        for at, (low, high) in enumerate(self.gaps):
+        for index, (low, high) in enumerate(self.gaps):
             if low <= number <= high:
-                self.gaps[at : at + 1] = [one for one in ([low, number - 1], [number + 1, high]) if one[0] <= one[1]]
+                self.gaps[index : index + 1] = [
+                    gap for gap in ([low, number - 1], [number + 1, high]) if gap[0] <= gap[1]
+                ]
                 self.missing -= 1
                 return True
         return False

@@ -16,7 +16,7 @@ Slice: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(slots=True)
-class Tally:
+class WindowCounts:
     """Sums over deltas; free of their order."""
 
     figures: Counter[str] = field(default_factory=Counter)
@@ -27,13 +27,13 @@ class Tally:
         """Take the window of a stats record, and what `criteria.figures_of` makes of it."""
         self.figures.update(figures)
         bound_reasons(self.figures)
-        for one in delta.get("buckets", ()):
-            plus(self.buckets, one["bucket"], one["n"], one["s"])
-        for one in delta.get("slices", ()):
-            plus(self.slices, (tuple(one["dimensions"]), tuple(one["values"])), one["n"], one["s"])
+        for bucket in delta.get("buckets", ()):
+            plus(self.buckets, bucket["bucket"], bucket["n"], bucket["s"])
+        for entry in delta.get("slices", ()):
+            plus(self.slices, (tuple(entry["dimensions"]), tuple(entry["values"])), entry["n"], entry["s"])
 
     @staticmethod
-    def sum_of_slices(tallies: Iterable[Tally]) -> dict[Slice, Pair]:
+    def sum_of_slices(tallies: Iterable[WindowCounts]) -> dict[Slice, Pair]:
         """Slices of several tallies together."""
         total: dict[Slice, Pair] = {}
         for tally in tallies:
@@ -50,7 +50,7 @@ class Tally:
         ]
 
     @classmethod
-    def of(cls, snapshot: Iterable[Any]) -> Tally:
+    def of(cls, snapshot: Iterable[Any]) -> WindowCounts:
         """A tally from its snapshot."""
         figures, buckets, slices = snapshot
         return cls(
@@ -62,5 +62,5 @@ class Tally:
 
 def plus(sums: dict[Any, Pair], name: Any, n: int, s: int) -> None:
     """Add to an entry."""
-    held = sums.get(name, (0, 0))
-    sums[name] = (held[0] + n, held[1] + s)
+    former = sums.get(name, (0, 0))
+    sums[name] = (former[0] + n, former[1] + s)

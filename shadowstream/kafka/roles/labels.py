@@ -109,7 +109,7 @@ class LabelsRole:
         counts = self._restore(sequence)
         self._step = LabelStep(self._config, self._revision, self._store, self._tasks)
         self._step.restore(sequence, counts)
-        self._step.clock.behind = frozenset(self._places)
+        self._step.clock.unread = frozenset(self._places)
         begin = offsets.beginnings(self._client, by_place)
         self._positions = {place: max(one.offset, begin[place]) for place, one in by_place.items()}
         self._at_end.clear()
@@ -206,7 +206,7 @@ class LabelsRole:
             self._tell(self._step)
 
     def _tell(self, step: LabelStep) -> None:
-        step.clock.behind = frozenset(self._places) - self._at_end
+        step.clock.unread = frozenset(self._places) - self._at_end
 
     def turn(self, now_ms: int) -> None:
         """Nothing to observe."""
@@ -224,7 +224,7 @@ class LabelsRole:
     def committed(self, now_ms: int) -> None:
         """After the commit has returned."""
         if self._step is not None:
-            for outcome, pairs in self._step.said.items():
+            for outcome, pairs in self._step.ended_counts.items():
                 self._watch.metrics.add("records_total", pairs, role="labels", side="scored", outcome=outcome)
             self._watch.metrics.set("pending_records", self._step.waiting, side="scored")
             self._step.committed()
