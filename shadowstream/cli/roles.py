@@ -201,7 +201,7 @@ def _play(role: str, path: str, instance: str, listen: str | None, as_json: bool
     try:
         # A role's dependencies are loaded only where it runs.
         adopted = role == "runner" and config.candidate.topic is not None
-        module = importlib.import_module(f"shadowstream.kafka.{'watcher' if adopted else role}")
+        module = importlib.import_module(f"shadowstream.kafka.roles.{'external_candidate' if adopted else role}")
         with in_its_place(config, instance, stop, watch):
             figures: dict[str, Any] = module.run(config, revision_of(config), stop, watch, instance)
     finally:

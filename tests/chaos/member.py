@@ -111,7 +111,7 @@ def main() -> None:
     config = load(said.config, dict(os.environ))
     role = COMMANDS[said.command]
     watch = Fated(config.name, role, Board(said.board), said.fate, config.limits.commit_ms / 1000)
-    module = importlib.import_module(f"shadowstream.kafka.{role}")
+    module = importlib.import_module(f"shadowstream.kafka.roles.{role}")
     figures = module.run(config, revision_of(config), stop, watch, said.instance)
     log.info("ended", **{f"figure_{name}": value for name, value in figures.items()})
 
