@@ -1,7 +1,7 @@
 """The judge's step: statistics in; drift events, verdicts and its own state out. Pure: no client, no clock.
 
-Everything that decides happens as windows close, one by one in time order, so it does not matter how often
-`evaluate` is called: after each record or once at the end, the drift events and the evidence are the same.
+Decisions happen only as windows close, one by one in time order. So the drift events and the evidence do not depend on
+how often `evaluate` is called: after each record, or once at the end.
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ from shadowstream.records import Write
 
 VERSION = 5
 STATE_BYTES_MAX = 1_000_000
-"""A broker takes a message of 1 MiB by default. Many open windows with all their buckets may be more than that."""
+"""A broker accepts messages of 1 MiB by default. Many open windows with all their buckets may be larger."""
 _ALWAYS_NEW = ("evaluated_at_ms", "sources")
 
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What one evaluation wants written, in this order, in one transaction with `JudgeStep.offsets`.
+    """Writes of one evaluation, in order, for one transaction with `JudgeStep.offsets`.
 
-    `verdict` is the present verdict record whether or not it is written; `changed` says whether it differs from the
-    last one in more than wall clock and offset ranges. `unsaved`: bytes of a state too large to be written, else 0; the
-    last one that was written stands, and a restart goes on from there, reading stats and telling drift once more.
+    `verdict`: the present verdict record, written or not. `changed`: whether it differs from the last one in more than
+    wall clock and offset ranges. `unsaved`: bytes of a state that is too large to be written, else 0. The last written
+    state then stays; after a restart the judge reads the stats since then again and repeats their drift events.
     """
 
     writes: list[Write]
@@ -69,11 +69,11 @@ class Effects:
 
 
 class JudgeStep:
-    """Judges one revision. One owner: every stats partition of the trial comes here.
+    """Judge of one revision. It owns every stats partition of the trial.
 
-    `expected_tasks` are all "topic/partition" of production's outputs. Call `restore` once, seek each stats partition
-    to `offsets` (to the beginning where it is not named), then `step` for each record and `evaluate` at each commit.
-    `attempt` is the revision's number among those of its release (`attempts.attempt_of`).
+    `expected_tasks`: all "topic/partition" of production's outputs. `attempt`: the number of the revision among those
+    of its release (`alpha_spending.attempt_of`). The caller calls `restore` once, seeks each stats partition to
+    `offsets` (to the beginning if it is not in there), then calls `step` for each record and `evaluate` at each commit.
     """
 
     def __init__(self, config: Config, revision: str, expected_tasks: Iterable[str], attempt: int = 1) -> None:
@@ -82,7 +82,7 @@ class JudgeStep:
         self._attempt = attempt
         self._hash = criteria_hash(config)
         self.paths = Paths()
-        # A later attempt is judged at a smaller level; what holds it back is not.
+        # Only the criteria use the smaller level of a later attempt; reasons against promote use the full one.
         self._guard_alpha = config.judge.alpha
         dimensions = [dimension.name for dimension in config.compare.dimensions]
         self._dimensions = (dimensions, config.compare.values_max) if dimensions else None
@@ -107,7 +107,7 @@ class JudgeStep:
         self.slice_evidence = self._new_slice_evidence()
         self.commands = OperatorCommands(revision)
         self.topics: list[str] = []
-        """What has happened to topics of the trial, as sentences; set from outside, and no part of the state."""
+        """Changes of the trial's topics as sentences; set by the caller, and no part of the state."""
         self._buckets: dict[int, Pair] = {}
         self._offsets: dict[int, int] = {}
         self._commands_offset = 0
@@ -121,7 +121,7 @@ class JudgeStep:
         subject = Subject(measure.id, measure.rate.units, measure.limit)
         judge = self.config.judge
         settings = judge.drift
-        # All histories together stay within what one criterion may remember, twice over.
+        # All histories together are at most twice as long as that of a single criterion.
         history_max = max(HISTORY_MIN, 2 * HISTORY_MAX // max(2, len(self.measures)))
         criterion_monitor = RateMonitor(subject, settings, self.revision, level, history_max)
         return IncidentGroup(criterion_monitor, settings, measure.alpha, judge.min_duration_ms)
@@ -141,11 +141,11 @@ class JudgeStep:
         return self.windows.all_complete
 
     def offsets(self) -> dict[int, int]:
-        """Next offset of the stats topic by partition; what the last `evaluate` holds unless `step` came after it."""
+        """Return the next offset of the stats topic by partition; `evaluate` writes a state as of these offsets."""
         return dict(self._offsets)
 
     def step(self, partition: int, offset: int, record: Mapping[str, Any]) -> None:
-        """Take one decoded stats record (schemas/stats.avsc) and its place in the stats topic."""
+        """Read one decoded stats record (schemas/stats.avsc) from its position in the stats topic."""
         if offset < self._offsets.get(partition, 0):
             return
         self._offsets[partition] = offset + 1
@@ -153,7 +153,7 @@ class JudgeStep:
         if record["revision"] == self.revision:
             self.paths.add(record)
         if counts_labels(record["task"]):
-            self._evaluation = None  # how far labels have come may have changed, though no window closes
+            self._evaluation = None  # the watermark of labels may have changed, although no window closes
         closed = self.windows.add(record)
         for latch in self.reject_latches.values():
             latch.excuse(self.windows.lost)
@@ -161,7 +161,7 @@ class JudgeStep:
             self._close(window)
 
     def refuse(self, partition: int, offset: int, reason: str) -> None:
-        """Count a record of the stats topic that cannot be one, by the reason of its `RecordError`."""
+        """Count an implausible record of the stats topic, by the reason of its `RecordError`."""
         if offset < self._offsets.get(partition, 0):
             return
         self._offsets[partition] = offset + 1
@@ -169,7 +169,7 @@ class JudgeStep:
         self.windows.refused[reason] += 1
 
     def command(self, offset: int, record: Mapping[str, Any]) -> None:
-        """Take one decoded record of the topic commands (schemas/command.avsc) and its offset there."""
+        """Read one decoded record of the topic commands (schemas/command.avsc) from its offset there."""
         if offset < self._commands_offset:
             return
         self._commands_offset = offset + 1
@@ -200,7 +200,7 @@ class JudgeStep:
             for start_ms, figures in window.corrections.items():
                 recent.correct(start_ms, measure.raw(figures, window.late_buckets.get(start_ms, {})))
             recent.close(window.start_ms, raw, window.labelled_ms)
-            # A window of corrections alone is there because of when they came.
+            # A window with corrections only exists because of their time of arrival.
             if group is not None and window.outcomes:
                 self._feed_monitors(measure, group, window, singles)
             self.reject_latches[measure.id].close(window, _lasting(group, window))
@@ -211,17 +211,17 @@ class JudgeStep:
         counts, units = measure.watched(window.outcomes, window.buckets)
         parts = WindowParts()
         if measure.id == "mismatch":
-            # What has a criterion of its own is watched there.
+            # A field with a criterion of its own has its monitor there.
             own = {measure.criterion.path for measure in self.measures if measure.criterion.rate == "field"}
             fields = {path: s for path, s in by_prefix(FIELD, window.outcomes).items() if path not in own}
             parts = WindowParts(int(counts[0]), fields, singles)
         self._events += group.feed(window.start_ms, window.end_ms, counts, units, parts)
 
     def evaluate(self, now_ms: int, *, force: bool = False) -> Effects:
-        """The present verdict, and what is to be written. `now_ms` is the wall clock, ms since the epoch.
+        """Return the present verdict and the records to write. `now_ms`: wall clock, ms since the epoch.
 
-        The verdict is written when it changed, and with `force` (so that the gate sees that it is not stale); only a
-        changed one goes to audit. State is written when anything was taken in or said.
+        The verdict is written if it changed, and with `force`, so that the gate sees that it is not stale. Only a
+        changed one is written to audit. The state is written if any record was read or any event is written.
         """
         verdict = build(self._verdict_input(), now_ms)
         content = digest({name: item for name, item in verdict.items() if name not in _ALWAYS_NEW})
@@ -291,7 +291,7 @@ class JudgeStep:
 
     def _status(self, measure: Measure) -> CriterionStatus:
         keyed = sum(pair[0] for pair in self._buckets.values()) if measure.criterion.unit == "key" else 0
-        blind = is_blind(measure.criterion, self.paths)  # then that is said, and not how few units it saw
+        blind = is_blind(measure.criterion, self.paths)  # a blind criterion is reported as such, not with its few units
         measurable = None if blind else measurable_of(measure.criterion, self.windows.figures, keyed)
         coverage = CriterionCoverage(measurable, least_of(measure.criterion, self.config))
         return status_of(self.reject_latches[measure.id], self.recent_windows[measure.id], self._buckets, coverage)
@@ -308,7 +308,7 @@ class JudgeStep:
         )
 
     def state(self) -> dict[str, Any]:
-        """The judge-state record (schemas/judge_state.avsc) as of now; events not yet given out are not in it."""
+        """Return the present judge-state record (schemas/judge_state.avsc), without events not yet written."""
         body = {
             "criteria": self._hash,
             "attempt": self._attempt,
@@ -332,10 +332,10 @@ class JudgeStep:
         }
 
     def restore(self, snapshot: Mapping[str, Any] | None) -> None:
-        """Take up the last judge-state record of this revision; None begins anew.
+        """Restore the last judge-state record of this revision; None starts anew.
 
-        A record of another version of the form cannot be read: the judge then begins anew as well, and since stats
-        keep everything it comes to the same verdict, saying its drift events a second time.
+        A record of another version of the format cannot be read, and the judge starts anew as well. The stats topic
+        keeps everything, so it reaches the same verdict and writes its drift events a second time.
         """
         if snapshot is None or snapshot["version"] != VERSION:
             return
@@ -364,7 +364,7 @@ class JudgeStep:
 
 
 def _lasting(group: IncidentGroup | None, window: ClosedWindow) -> LastingIncident | None:
-    """The incident of a group whose criterion itself has stayed bad, as what may reject."""
+    """Return the lasting incident of a group whose criterion itself stayed bad; only that may reject."""
     if group is None or group.criterion_monitor.incident is None or group.criterion_monitor.lasting is None:
         return None
     why = group.criterion_monitor.lasting
@@ -374,7 +374,7 @@ def _lasting(group: IncidentGroup | None, window: ClosedWindow) -> LastingIncide
 
 
 def _packed(body: Mapping[str, Any]) -> str:
-    # A year of open hours is a megabyte of JSON, more than a broker takes; deflated it is a tenth of that.
+    # A year of open hours is a megabyte of JSON, more than a broker accepts; deflated it is a tenth of that.
     return base64.b85encode(zlib.compress(json.dumps(body, separators=(",", ":")).encode())).decode()
 
 

@@ -1,4 +1,4 @@
-"""Who was right: two answers against a label."""
+"""Correctness: two answers compared with a label."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ BOTH, PRODUCTION, CANDIDATE, NEITHER, UNLABELLED = (
     *("label_neither", "label_unlabelled"),
 )
 OUTCOMES = (BOTH, PRODUCTION, CANDIDATE, NEITHER, UNLABELLED)
-"""What becomes of a pair that was scored, as stats count it."""
+"""Outcomes of a scored pair, as stats name them."""
 DIFFER, DIFFER_UNLABELLED = "label_differ", "label_differ_unlabelled"
-"""Beside these: pairs whose answers differ, and those of them without a label."""
+"""Beside the outcomes: pairs whose answers differ, and the unlabelled ones among them."""
 
 _NOTHING = Decimal(0)
 
 
 def at_path(value: Any, path: Sequence[str]) -> str | None:
-    """The value at a path (`paths.parse_one`) as JSON; None where there is nothing, or nothing that JSON can say.
+    """Return the value at a path (`paths.parse_one`) as JSON; None if there is none, or none that JSON can express.
 
     >>> at_path({"risk": {"late": True}}, ["risk", "late"]), at_path({"risk": None}, ["risk", "late"])
     ('true', None)
@@ -49,7 +49,7 @@ def _plain(value: Any) -> Any:
 
 
 def differ(production: str | None, shadow: str | None) -> bool:
-    """Whether two answers as JSON are not the same value; only such a pair can tell the sides apart.
+    """Return whether two answers as JSON are different values; only such a pair can tell the sides apart.
 
     >>> differ("1", "1.0"), differ("true", "1"), differ(None, None), differ(None, "1")
     (False, True, False, True)
@@ -60,7 +60,7 @@ def differ(production: str | None, shadow: str | None) -> bool:
 
 
 def outcome(production: str | None, shadow: str | None, label: str, atol: Decimal | float = _NOTHING) -> str:
-    """The outcome of a pair, all values as JSON, whose numbers are the decimals of their texts.
+    """Return the outcome of a pair. All values are JSON; numbers are compared as decimals of their texts.
 
     >>> outcome("true", "false", "true"), outcome("0.25", "0.5", "0.26", 0.01), outcome("1", "true", "true")
     ('label_production_only', 'label_production_only', 'label_candidate_only')
@@ -76,7 +76,7 @@ def _is_right(answer: str | None, label: str, atol: Decimal) -> bool:
         return True
     try:
         answered, truth = read(answer.encode(), "last"), read(label.encode(), "last")
-    except RecordError:  # nobody of ours wrote it
+    except RecordError:  # not written by shadowstream
         return False
     if _is_number(answered) and _is_number(truth):
         return exactly_within(exact(truth), exact(answered), atol)
@@ -88,7 +88,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _same(answered: Any, truth: Any) -> bool:
-    """Whether two values of JSON are one; 1 and 1.0 are one number."""
+    """Return whether two values of JSON are equal; 1 and 1.0 are the same number."""
     if isinstance(answered, dict) and isinstance(truth, dict):
         return answered.keys() == truth.keys() and all(_same(inner, truth[name]) for name, inner in answered.items())
     if isinstance(answered, list) and isinstance(truth, list):

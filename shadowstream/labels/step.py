@@ -1,11 +1,11 @@
-"""The step of the labels role: scored pairs and labels in; statistics and what still waits out.
+"""The step of the labels role: scored pairs and labels in; statistics and the waiting entries out.
 
-A pair that was scored ends once: with its label, as one of four outcomes; or as unlabelled, where it names no id, where
-the same id is scored again before its label has come, or where the horizon has passed it. The clock is event time, held
-by whatever is behind (`clock`). Whatever was scored is counted: read = ended + waiting is the ledger of each task.
+A scored pair ends once: with its label, as one of four outcomes; or as unlabelled, if it has no id, if the same id is
+scored again before its label comes, or if the horizon passes it. The clock is event time and never passes an unread
+record (`event_clock`). Every scored pair is counted: read = ended + waiting is the ledger of each task.
 
-A task here speaks for one of the joiner's and is always idle: windows are closed by what is compared and not by what is
-labelled days later, so a label counts as a correction of its window, as evidence and never as drift
+A labels task stands for one task of the joiner and is always idle: compared records close windows, not labels that come
+days later. So a label counts as a correction of its window, as evidence and never as drift
 (`judge.windows.event_windows`).
 """
 
@@ -29,7 +29,7 @@ FOREVER = 2**63 - 1
 
 
 def task_of(task: str) -> str:
-    """The task that counts the labels of one of the joiner's.
+    """Return the labels task of one of the joiner's tasks.
 
     >>> task_of("scores/3")
     'labels/scores/3'
@@ -39,8 +39,10 @@ def task_of(task: str) -> str:
 
 @dataclass(slots=True)
 class Counts:
-    """Cumulative counts of one task. `all_scored`: the joiner's task has ended everything (a bounded run),
-    `complete`: and so have its labels."""
+    """Cumulative counts of one task.
+
+    `all_scored`: the joiner's task has resolved everything (a bounded run). `complete`: its labels task as well.
+    """
 
     seq: int = 0
     read: int = 0
@@ -48,18 +50,20 @@ class Counts:
     all_scored: bool = False
     complete: bool = False
     scored_ms: int | None = None
-    """How far its pairs have been scored."""
+    """Event time of the last scored pair."""
 
     def record(self) -> dict[str, int]:
-        """As in schemas/label_state.avsc."""
+        """Return the counts as in schemas/label_state.avsc."""
         fields = {"seq": self.seq, "read": self.read, "ended": self.ended}
         fields |= {"all_scored": int(self.all_scored), "complete": int(self.complete)}
         return fields if self.scored_ms is None else fields | {"scored_ms": self.scored_ms}
 
 
 class LabelStep:
-    """One owner of all tasks ("topic/partition" of production's outputs). `store` holds what waits; `said` counts what
-    has ended since the last commit."""
+    """Owner of all labels tasks ("topic/partition" of production's outputs).
+
+    `store`: waiting pairs and labels. `ended_counts`: outcomes since the last commit.
+    """
 
     def __init__(self, config: Config, revision: str, store: Store, tasks: Iterable[str]) -> None:
         if config.labels is None:
@@ -77,7 +81,7 @@ class LabelStep:
         self._moved: set[str] = set()
 
     def restore(self, sequence: int, counts: Mapping[str, Mapping[str, int]]) -> None:
-        """Take up the counts of the last commit, as `Counts.record` gives them, by task."""
+        """Restore the counts of the last commit, as `Counts.record` returns them, by task."""
         self.sequence = sequence
         for task, fields in counts.items():
             flags = {name: bool(fields.get(name)) for name in ("all_scored", "complete")}
@@ -88,7 +92,7 @@ class LabelStep:
     # ---------------------------------------------------------------- what comes
 
     def scored(self, record: Mapping[str, Any]) -> None:
-        """Take a record of scored (schemas/scored.avsc)."""
+        """Read a record of the topic scored (schemas/scored.avsc)."""
         task = record["task"]
         counts = self.tasks.setdefault(task, Counts())
         self._moved.add(task)
@@ -114,7 +118,7 @@ class LabelStep:
             self._judge(entry, label)
 
     def label(self, place: Place, id_: bytes | None, value: str | None, time_ms: int) -> None:
-        """Take a label: its value as JSON; None for a label that is taken back or holds none. The last one counts."""
+        """Read a label: its value as JSON; None if it is empty or taken back. The last label of an id counts."""
         self.clock.label(place, time_ms)
         if id_ is None:
             return
@@ -164,16 +168,16 @@ class LabelStep:
         return self.clock.now_ms(scored_ms, {task: self._place(task) for task in scored_ms})
 
     def _place(self, task: str) -> Place:
-        """Where the joiner writes a task's pairs."""
+        """Return the partition in which the joiner writes a task's pairs."""
         return Place(self._config.plan.of("scored"), int(task.rpartition("/")[2]))
 
     @property
     def labels_at_end(self) -> bool:
-        """Whether every label that there is has been read."""
+        """Whether all existing labels have been read."""
         return not any(place.topic == self._labels.topic for place in self.clock.unread)
 
     def _expire(self) -> None:
-        """End what the horizon has passed; at the end of a bounded run everything."""
+        """End all pairs that the horizon has passed; at the end of a bounded run all pairs."""
         done = (
             self._config.bounded
             and self.labels_at_end
@@ -195,9 +199,9 @@ class LabelStep:
                     self._moved.add(task)
 
     def prepare(self) -> list[Write]:
-        """What the next commit writes; empty where nothing has changed. `committed` says that it holds."""
+        """Return the writes of the next commit; empty without changes. `committed` confirms them."""
         self._expire()
-        # A task that nobody has heard of would hold every window open.
+        # A task without any record would hold every window open.
         self._moved |= {task for task, counts in self.tasks.items() if not counts.seq}
         if not (self._moved or self._changed):
             return []
@@ -206,7 +210,7 @@ class LabelStep:
         for (kind, id_), entry in self._changed.items():
             value = None if entry is None else encode("label_state", _state(kind, sequence, entry))
             writes.append(Write(self._topic, 0, state_key(kind, id_), value))
-        # Tombstones have no number: this says which commit the rest is of.
+        # Tombstones have no sequence number: this entry names the commit of the others.
         commit = {"kind": "commit", "sequence": sequence, "id": b""}
         return [*writes, Write(self._topic, 0, state_key("commit", b""), encode("label_state", commit))]
 
@@ -246,14 +250,14 @@ class LabelStep:
         ]
 
     def _labelled_ms(self, counts: Counts) -> int | None:
-        """Event time below which everything that was scored has ended, so that the judge may settle it."""
+        """Return the event time below which every scored pair has ended, so that the judge may settle it."""
         clock_ms = self._clock_ms()
         if clock_ms is None or counts.scored_ms is None:
             return None
         return min(clock_ms, counts.scored_ms) - self._labels.horizon_ms
 
     def committed(self) -> None:
-        """The transaction of the last `prepare` holds."""
+        """Confirm that the transaction of the last `prepare` is committed."""
         self.sequence += 1
         for task in self._moved:
             self.tasks[task].seq += 1
@@ -265,17 +269,17 @@ class LabelStep:
 
     @property
     def waiting(self) -> int:
-        """Pairs that wait for their label."""
+        """Number of pairs that wait for their label."""
         return self._waiting.total()
 
     @property
     def finished(self) -> bool:
-        """Bounded run: everything has ended and is committed."""
+        """Whether everything of a bounded run has ended and is committed."""
         return bool(self.tasks) and not self._moved and all(task_counts.complete for task_counts in self.tasks.values())
 
 
 def state_key(kind: str, id_: bytes) -> bytes:
-    """The key of labels-state."""
+    """Return the key of an entry in labels-state."""
     return kind.encode() + b"/" + id_
 
 

@@ -1,6 +1,6 @@
-"""JUnit XML, for pipelines that show test results: a case a criterion, and those of the verdict as a whole.
+"""JUnit XML for pipelines that show test results: one case per criterion, and cases of the whole verdict.
 
-What is not shown fails: a case that is left out or skipped would pass as green, and no data is no pass.
+A criterion that is not shown good fails. A skipped case would pass as green, and missing data is no pass.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from shadowstream.report.facts import Facts
 
 
 def junit(facts: Facts) -> str:
-    """The report as one test suite."""
+    """Render the report as one test suite."""
     suite = xml.Element("testsuite", name=f"shadowstream.{facts.name}")
     for outlook in facts.explanation.outlooks:
         case = _case(suite, "criteria", outlook.criterion)
@@ -66,7 +66,7 @@ def _failure(case: xml.Element, kind: str, text: str) -> None:
 
 
 def _allowed(text: str) -> str:
-    """Without the characters that XML 1.0 cannot hold, which a field's name may."""
+    """Remove characters that XML 1.0 cannot hold; names of fields may contain them."""
     return "".join(
         c if c in "\t\n" or (c >= " " and not "\ud800" <= c <= "\udfff" and c < "\ufffe") else "�" for c in text
     )

@@ -1,6 +1,6 @@
-"""Markdown for a pull request: the decision, a line a criterion, what to do, a few examples.
+"""Markdown for a pull request: the decision, one line per criterion, next steps, a few examples.
 
-What comes from records stands in code spans, where Markdown, mentions and HTML mean nothing.
+Text from records is set in code spans, where Markdown, mentions and HTML have no effect.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from shadowstream.report.facts import Facts
 from shadowstream.report.words import key_text, number, rate_text, side_text, time_text
 
 CHARS_MAX = 60_000
-"""GitHub takes 65,536 characters for one comment."""
+"""GitHub accepts 65,536 characters in one comment."""
 VALUE_CHARS_MAX = 120
 INCIDENT_CHARS_MAX = 500
 EXAMPLES_MAX = 10
@@ -23,7 +23,7 @@ _SIGNS = {"promote": "✅", "reject": "❌", "not_yet": "⏳"}
 
 
 def markdown(facts: Facts) -> str:
-    """The report as Markdown, at most `CHARS_MAX` characters; examples give way first."""
+    """Render the report as Markdown of at most `CHARS_MAX` characters; examples are dropped first."""
     examples = min(EXAMPLES_MAX, len(facts.examples))
     while len(text := _written(facts, examples)) > CHARS_MAX and examples:
         examples //= 2
@@ -120,7 +120,7 @@ def _examples(facts: Facts, examples_max: int) -> list[str]:
 
 
 def code(text: str, max_chars: int = VALUE_CHARS_MAX) -> str:
-    r"""Text as a code span that also stands in a table: no line ends, no bar, no backtick that would end it.
+    r"""Format text as a code span that fits a table: no line ends, no bar, no backtick that would end it.
 
     >>> print(code("a|b"), code("``x"), code(""))
     `a\|b` ``` ``x ```
@@ -136,6 +136,6 @@ def code(text: str, max_chars: int = VALUE_CHARS_MAX) -> str:
 
 
 def _plain(sentence: str) -> str:
-    """A sentence of ours, which may name fields and topics: what would be HTML, a table or a mention is escaped."""
+    """Escape HTML, tables and mentions in a generated sentence, which may contain names of fields and topics."""
     one_line = re.sub(r"\s+", " ", sentence)
     return re.sub(r"([\\<>|@#*_\[\]])", r"\\\1", one_line)

@@ -1,7 +1,7 @@
-"""Coverage: the share of what each side wrote that was compared or judged, over the revision and lately.
+"""Coverage: the share of each side's records that were compared or judged, over the revision and recently.
 
-Promote asks for `judge.min_coverage` on both sides, by all closed windows and by the last of them alone. Rates leave
-out what could not be compared, so without this bound a candidate that is wrong exactly there would be shown good.
+Promote needs `judge.min_coverage` on both sides, over all closed windows and over the last ones. Rates exclude records
+that could not be compared. Without this bound, a candidate that is wrong exactly there would be shown good.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Share(NamedTuple):
 
     @property
     def total(self) -> int:
-        """All of which the trial must give account."""
+        """All records that the trial must account for."""
         return self.judged + self.lost
 
     @property
@@ -57,7 +57,7 @@ class Share(NamedTuple):
 
 
 def share_of(side: LossSide, outcomes: Mapping[str, int]) -> Share:
-    """The coverage of one side in a map of outcomes.
+    """Return the coverage of one side in a map of outcomes.
 
     >>> share_of("production", {"match": 3, "undecodable_production": 1, "warm_up": 96}).value
     0.75
@@ -67,14 +67,14 @@ def share_of(side: LossSide, outcomes: Mapping[str, int]) -> Share:
 
 
 def losses_of(side: LossSide, outcomes: Mapping[str, int]) -> dict[str, int]:
-    """Records that lower the coverage of a side, by outcome; each evicted record counts on its own side."""
+    """Return the records that lower a side's coverage, by outcome; each evicted record counts on its own side."""
     names = [name for name, loss in LOSSES.items() if loss.side == side and name != EVICTED]
     losses = {name: outcomes.get(name, 0) for name in names} | {EVICTED: evicted_of(side, outcomes)}
     return {name: units for name, units in losses.items() if units > 0}
 
 
 def coverage(outcomes: Mapping[str, int]) -> float | None:
-    """Share of production's records that were compared or judged missing; None where none has ended.
+    """Return the share of production's records that were compared or judged missing; None if none has ended.
 
     >>> coverage({"match": 3, "unpairable_production": 1})
     0.75
@@ -83,7 +83,7 @@ def coverage(outcomes: Mapping[str, int]) -> float | None:
 
 
 def declared_share(outcomes: Mapping[str, int]) -> dict[str, float]:
-    """Share of production's records that the trial leaves out by its own declaration, by outcome.
+    """Return the share of production's records that the trial leaves out by declaration, by outcome.
 
     >>> declared_share({"match": 3, "warm_up": 1})
     {'warm_up': 0.25}
@@ -94,9 +94,9 @@ def declared_share(outcomes: Mapping[str, int]) -> dict[str, float]:
 
 
 class RecentOutcomes:
-    """The shortest run of last closed windows in which enough of production's records have ended.
+    """Shortest run of the last closed windows in which enough of production's records have ended.
 
-    Enough is twice what would show a share of `1 - min_coverage` lost. Give it each closed window, and the corrections.
+    Enough is twice the number that would show a share of `1 - min_coverage` lost.
     """
 
     def __init__(self, config: Config) -> None:
@@ -106,7 +106,7 @@ class RecentOutcomes:
         self._held = 0
 
     def close(self, start_ms: int, outcomes: Mapping[str, int], corrections: Mapping[int, Mapping[str, int]]) -> None:
-        """Append the next closed window; correct those of the run."""
+        """Append the next closed window and correct the earlier ones of the run."""
         for at_ms, figures in corrections.items():
             for window in self._windows:
                 if window[0] == at_ms:
@@ -121,18 +121,18 @@ class RecentOutcomes:
 
     @property
     def outcomes(self) -> Counter[str]:
-        """What the windows of the run hold."""
+        """Outcomes of the windows of the run."""
         total: Counter[str] = Counter()
         for _, _, kept in self._windows:
             total.update(kept)
         return total
 
     def snapshot(self) -> list[Any]:
-        """The run as JSON."""
+        """Return the run as JSON."""
         return [[start, held, dict(kept)] for start, held, kept in self._windows]
 
     def restore(self, windows: Iterable[Any]) -> None:
-        """Take up a snapshot."""
+        """Restore the state from a snapshot."""
         self._windows = deque((start, held, Counter(kept)) for start, held, kept in windows)
         self._held = sum(window[1] for window in self._windows)
 
@@ -142,7 +142,7 @@ def _kept(figures: Mapping[str, int]) -> dict[str, int]:
 
 
 def top_reasons(figures: Mapping[str, int]) -> dict[str, int]:
-    """The commonest reasons of each outcome by their names, at most `REASONS_SHOWN_MAX` each."""
+    """Return the most frequent reasons of each outcome by name, at most `REASONS_SHOWN_MAX` each."""
     by_outcome: dict[str, list[tuple[str, int]]] = {}
     for name, units in by_prefix(REASON, figures).items():
         outcome, reason = split_name(name)
@@ -164,8 +164,10 @@ def uncovered(
     reasons: Mapping[str, int],
     advised: Collection[str] = (),
 ) -> list[str]:
-    """Why coverage holds promote back, as sentences; none where it does not. `reasons`: as of `top_reasons`; `advised`:
-    outcomes for which another reason says what to change."""
+    """Return the sentences by which coverage blocks promote.
+
+    `reasons`: as of `top_reasons`. `advised`: outcomes for which another reason already gives advice.
+    """
     min_coverage = config.judge.min_coverage
     blockers: list[str] = []
     for side in SIDES:
@@ -183,7 +185,7 @@ def uncovered(
 
 
 def shed(config: Config, figures: Mapping[str, int]) -> list[str]:
-    """What a limit has evicted, as a reason, where its share of a side is over what `judge.min_coverage` allows."""
+    """Return a reason if evictions by a limit exceed the share that `judge.min_coverage` allows."""
     shed_records = {side: shed_of(side, figures) for side in SIDES}
     lost_max = 1.0 - config.judge.min_coverage
     if not any(units > lost_max * share_of(side, figures).total for side, units in shed_records.items()):
@@ -199,7 +201,7 @@ def shed(config: Config, figures: Mapping[str, int]) -> list[str]:
 def lowered_by(
     share: Share, outcomes: Mapping[str, int], reasons: Mapping[str, int], advised: Collection[str] = ()
 ) -> list[str]:
-    """The outcomes that lower a side's coverage most, each with its share, its commonest reason and what to change."""
+    """Return the outcomes that lower a side's coverage most, with share, most frequent reason and advice."""
     ranked = sorted(losses_of(share.side, outcomes).items(), key=lambda item: (-item[1], item[0]))
     return [_sentence(name, units, share, reasons, name in advised) for name, units in ranked[:SHOWN_MAX]]
 

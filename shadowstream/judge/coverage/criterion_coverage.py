@@ -1,7 +1,7 @@
-"""A criterion's own coverage: the share of its eligible units that had what it measures.
+"""Coverage of one criterion: the share of its eligible units that could be measured.
 
-A mean counts pairs with numbers, labels count pairs that got one, latencies those whose times are known. The rest is
-in no rate, so below a least share the criterion cannot be shown good: what it did not see may be wrong.
+A mean needs numbers, labels need a label, latencies need known times. Units without them are in no rate. Below a least
+share the criterion cannot be shown good, because the unmeasured units may be wrong.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.verdict.part_figures import scope_of
 
 MIN_COVERAGE: Mapping[str, float] = {"labels": 0.5, "slower": 0.9, "over": 0.9, "cost": 0.9, "twin": 0.9}
-"""Defaults of a criterion's least coverage where they are not the judge's."""
+"""Default minimum coverage of criteria whose default is not that of the judge."""
 _JOINT = ("joint_neither", "joint_shadow", "joint_twin", "joint_both")
 _WORDS: Mapping[str, tuple[str, str]] = {
     "mean": ("pairs have a number at the path on either side", "see whether the path is right"),
@@ -31,12 +31,12 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 
 
 class Measurable(NamedTuple):
-    """Eligible units of one criterion, and those that had what it measures."""
+    """Eligible units of one criterion, and the measured ones among them."""
 
     measured: int
     eligible: int
     waiting: int = 0
-    """Eligible units that may still get what is measured."""
+    """Eligible units that may still be measured."""
 
     @property
     def value(self) -> float | None:
@@ -45,15 +45,17 @@ class Measurable(NamedTuple):
 
 
 def least_of(criterion: Criterion, config: Config) -> float:
-    """The least share before a criterion can be shown good."""
+    """Return the minimum coverage without which a criterion cannot be shown good."""
     if criterion.min_coverage is not None:
         return criterion.min_coverage
     return min(MIN_COVERAGE.get(criterion.rate, 1.0), config.judge.min_coverage)
 
 
 def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) -> Measurable | None:
-    """A criterion's coverage by the figures of the closed windows; None where all its units are measured as they
-    come. A criterion of a part is asked by what came of that part. `keyed`: pairs compared that have a key."""
+    """Return a criterion's coverage over the closed windows; None if all its units are measured at once.
+
+    A criterion of a part uses the figures of that part. `keyed`: compared pairs with a key.
+    """
     if scope := scope_of(criterion):
         figures = by_prefix(scope, figures)
     pairs, path = _sum(figures, PAIRS), criterion.path or ""
@@ -75,7 +77,7 @@ def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) 
             return Measurable(_sum(figures, _JOINT), _sum(figures, RATES["missing"].n))
         case "labels":
             ended = _sum(figures, LABELS)
-            # A pair that waits has no label either: of a long wait only those that came are known at first.
+            # A waiting pair has no label either: while the wait is long, only early labels are known.
             waiting = max(0, pairs - figures.get("cardinality", 0) - ended) if criterion.required else 0
             return Measurable(_sum(figures, LABELS[:-1]), ended + waiting, waiting)
         case "mismatch" if criterion.unit == "key":
@@ -84,7 +86,7 @@ def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) 
 
 
 def unmeasured(criterion: Criterion, measurable: Measurable, min_coverage: float) -> str | None:
-    """Why a criterion cannot be shown good though its rate looks good; None where enough was measured."""
+    """Return the reason why too few units were measured for a good rate to count, or None."""
     if measurable.value is None or measurable.value >= min_coverage:
         return None
     words, advice = _WORDS[criterion.rate]

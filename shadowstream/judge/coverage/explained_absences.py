@@ -1,8 +1,8 @@
-"""How much of what one side lacks records of the other side may explain that were never compared.
+"""Explained absences: extra or missing records whose partner may be a record that was never compared.
 
-A record of production that could not be read, paired or kept may have been the partner of any extra. So an extra counts
-for a reject only beyond the number of such records; likewise a missing one beyond those of the candidate. Promote is
-decided by the whole number, as ever: nothing here makes a criterion good.
+A record of production that could not be read, paired or kept may be the partner of any extra record. So extra records
+count for a reject only beyond the number of such records. The same holds for missing records and lost records of the
+candidate. Promote uses all records as before: an explanation never makes a criterion good.
 
 =========  ==================================================================================================
 criterion  explained by
@@ -13,14 +13,15 @@ missing    undecodable shadow, which error counts; unpairable and repeated shado
            a job of its own, whose records do not name their input
 =========  ==================================================================================================
 
-So an identity that finds nothing in the candidate's records is no reject either: their coverage holds promote back.
+So an identity that finds no id in the candidate's records does not cause a reject either; their coverage blocks
+promote.
 
-The explained are subtracted from totals and not window by window: a record without a partner and what may be its
-partner can differ in event time. So all that has come counts, of open windows too, and a reject is withdrawn if what
-may explain it comes later (`levels`).
+Explained records are subtracted from totals, not window by window: the event times of two partners may differ. All
+records read so far count, those of open windows included. A reject is withdrawn if its explanation comes later
+(`reject_latch`).
 
-Worked: production writes 4,000 records without the header that names their input, the candidate 4,000 good ones. All
-4,000 are extra and all may be explained: none counts for a reject (tests/judge/test_explained.py).
+Worked: production writes 4,000 records without the header that names their input, and the candidate 4,000 good ones.
+All 4,000 are extra and all may be explained: none counts for a reject (tests/judge/test_explained.py).
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from __future__ import annotations
 from shadowstream.config import Config
 
 EXCUSED_MAX = 0.1
-"""Share of the bad records that may be explained under unit block, for shares to count for a reject."""
+"""Greatest explained share of the bad records at which shares of unit block still count for a reject."""
 NOT_FOR_A_REJECT = "were never compared; those do not count for a reject"
 OF_MISSING = ("undecodable_shadow", "unpairable_shadow", "repeated_shadow", "evicted")
 OF_EXTRA = ("undecodable_production", "unpairable_production", "repeated_production", "evicted")
 
 
 def explaining(rate: str, config: Config) -> tuple[str, ...]:
-    """Outcomes of records that may be partners of what a rate counts as bad.
+    """Return the outcomes of records that may be partners of a rate's bad units.
 
     >>> from shadowstream.config import Config
     >>> explaining("mismatch", Config.model_construct())
@@ -49,12 +50,12 @@ def explaining(rate: str, config: Config) -> tuple[str, ...]:
 
 
 def is_doubt(reason: str, criterion: str = "") -> bool:
-    """Whether a reason of a verdict says that bad units of a criterion, or of any, may be explained."""
+    """Return whether a reason says that bad units of a criterion, or of any, may be explained."""
     return reason.startswith(criterion) and reason.endswith(NOT_FOR_A_REJECT)
 
 
 def doubt(criterion: str, rate: str, bad: int, explained: int) -> list[str]:
-    """How many bad records may be explained, as a sentence; none where there is no doubt.
+    """Return the number of bad records that may be explained, as a list of at most one sentence.
 
     >>> doubt("extra", "extra", 30, 40)[0][:50]
     'extra: up to 30 of 30 may have their partner among'

@@ -53,22 +53,22 @@ class AdwinParams:
             raise ConfigError(f"ADWIN: history_max {self.history_max} is too short for a grace of {self.grace_period}")
 
     def scaled(self, x: float) -> float:
-        """What ADWIN is fed for the value `x`."""
+        """Return the value that ADWIN reads for `x`."""
         return min(max(x / (self.scale * self.p_ref), 0.0), 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """ADWIN found a change.
+    """Change found by ADWIN.
 
-    `since` names the window with which the later side begins and `window` the one at which the change was seen, as
-    they were named to `update`. The sides are cut where their means explain most of the values' spread, because ADWIN
-    cuts at its buckets: it drops old values only until nothing is left to flag, and the mean of what it keeps holds
-    much of the old state still. `before` and `after` are the sides' means of the values as given, not scaled and not
-    cut, windows counted alike; `direction` is that of the scaled values, which ADWIN sees.
+    `since`: name of the window with which the later side begins. `window`: name of the window at which ADWIN saw the
+    change. Names are those given to `update`. The detector cuts the sides where their means explain most of the values'
+    spread, because ADWIN cuts at its buckets: it drops old values only until nothing is left to flag, and the mean of
+    the rest still holds much of the old state. `before` and `after`: means of the sides over the given values, neither
+    scaled nor cut, each window counted once. `direction`: that of the scaled values, which ADWIN reads.
 
-    `index` counts values from 0. `width` (values kept) and `estimation` (their scaled mean) are river's at the flag,
-    copied because river forgets both on the next update.
+    `index` counts values from 0. `width` (values kept) and `estimation` (their scaled mean) are river's at the flag;
+    river forgets both on the next update.
     """
 
     direction: Literal["up", "down"]
@@ -83,10 +83,10 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Trimmed:
-    """The history reached its limit: the oldest `dropped` values are forgotten, by the detector too; `kept` stay.
+    """Cut of a history that reached its limit: the oldest `dropped` values are forgotten, `kept` stay.
 
-    `found`: changes that ADWIN saw on going through the newer half anew and had not seen with its longer memory (its
-    buckets and its threshold depend on the length); after such a change the values before it are forgotten as well.
+    `drifts`: changes that ADWIN detects in the newer half and had not detected with its longer memory, because its
+    buckets and its threshold depend on the length. After such a change the values before it are forgotten as well.
     """
 
     window: int
@@ -98,13 +98,13 @@ class Trimmed:
 class AdwinDetector:
     """river's ADWIN (Bifet & Gavalda, "Learning from time-changing data with adaptive windowing", SDM 2007), guarded.
 
-    State is the values fed since river last reset itself, and a restored detector goes through them again. That is
-    exact: on the update after a flag river throws its whole window away, so nothing older has any influence, and until
-    then its window is everything it was fed. Values that are not finite would poison it for ever; they are refused and
-    counted in `refused`. `n_seen` counts the values that were fed.
+    The state is the list of values since river last reset itself, and a restored detector reads them again. That is
+    exact: on the update after a flag river drops its whole window, so older values have no influence, and until then
+    its window is everything it has read. Values that are not finite would make all later results NaN; the detector
+    refuses them and counts them in `refused`. `n_seen` counts the accepted values.
 
-    A history at `history_max` is cut to its newer half and the detector rebuilt from that (`Trimmed`), whether it was
-    restored or never interrupted: the same values give the same detector.
+    A history at `history_max` is cut to its newer half, and the detector is rebuilt from that (`Trimmed`), whether it
+    was restored or never interrupted: the same values give the same detector.
 
     >>> detector = AdwinDetector(AdwinParams(p_ref=0.01))
     >>> found = [detector.update(hour, 0.002 if hour < 200 else 0.03) for hour in range(300)]
@@ -130,7 +130,7 @@ class AdwinDetector:
         return float(self._adwin.estimation)
 
     def update(self, window: int, x: float) -> Drift | Trimmed | None:
-        """Feed the value `x` of the window named `window` (its start in ms, or its number); what came of it."""
+        """Read the value `x` of the window named `window` (its start in ms, or its number) and return the result."""
         if not math.isfinite(x):
             self.refused += 1
             return None
@@ -185,7 +185,7 @@ class AdwinDetector:
         return [self._drift(first + index) for index, (window, x) in enumerate(history) if self._feed(window, x)]
 
     def snapshot(self) -> dict[str, Any]:
-        """State as JSON, of at most `history_max` values."""
+        """Return the state as JSON, of at most `history_max` values."""
         return sealed(
             "adwin",
             asdict(self.params),
@@ -197,7 +197,10 @@ class AdwinDetector:
         )
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Take up a snapshot. StateRefused where it is of another river, of other parameters, or damaged."""
+        """Restore the state from a snapshot.
+
+        Raises StateRefused if it is of another river, of other parameters, or damaged.
+        """
         state = unsealed("adwin", asdict(self.params), snapshot)
         if state["river"] != RIVER_VERSION:
             raise StateRefused(
@@ -209,7 +212,9 @@ class AdwinDetector:
 
 
 def _best_cut(values: npt.NDArray[np.float64], least_length: int) -> int:
-    """Where to cut `values` in two, each of at least `least`, for the greatest sum of squares between the sides."""
+    """Return where to cut `values` in two, each of at least `least_length`, for the greatest sum of squares between the
+    sides.
+    """
     n = len(values)
     sizes = np.arange(1, n)
     sums = np.cumsum(values)[:-1]

@@ -1,17 +1,19 @@
-"""Whose incidents are one: a criterion with its fields and slices is a family, and a family has one incident at a time.
+"""Incident groups: the monitors of one criterion, its fields and its slices share one incident at a time.
 
-A unit error for one carrier makes the mismatch rate rise, that of two fields, of the carrier, of the airports it flies
-from and of the months after. That is one cause, and it shall be one incident that names it. So:
+A unit error for one carrier raises the mismatch rate of the whole, of two fields, of the carrier, of the airports it
+flies from and of later months. This is one cause, and the group reports it as one incident that names it. The rules:
 
-- the first member that opens, opens the family's incident; what opens while it is open is *absorbed*: it is a flag of
-  that incident, and becomes a member of it;
-- of those that open in one closing the most narrow that is bad speaks: a slice before the criterion before a field;
-- where the criterion speaks first (it has more records, so it often does), the incident is named after the slice that
-  holds the excess of the windows the criterion looks back on, if there is one (`slices.listing`);
-- it closes when all members that were bad are quiet, or gone: what has had no unit for a season (the least duration) of
-  event time would stay as it was for ever, be it a slice or a criterion (with a twin, once neither differs any more).
+- The first monitor that opens, opens the incident of the group. A monitor that opens while the incident is open is
+  *absorbed*: it adds a flag and becomes a member of the incident.
+- If several monitors open in the same window, the incident is named after the narrowest one: slice, then criterion,
+  then field.
+- The criterion often opens first, because it has more records. The incident is then named after the slice that holds
+  the excess of the recent windows, if there is one (`slice_excess.listing`).
+- The incident closes when each member is quiet or gone. A member is gone after a season (the least duration) of event
+  time without a unit; otherwise it would stay open for ever. This holds for slices and for criteria (with a twin, once
+  neither side differs any more).
 
-Two causes at once are one incident, then, that lists both as members: better than dozens that are one.
+Two causes at the same time are one incident with two members. That is better than dozens of incidents with one cause.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from shadowstream.judge.windows.window_counts import Pair, Slice, plus
 
 FIELDS_MAX = 32
 SLICES_MAX = 64
-# A field's or a slice's detector remembers less than a criterion's: there are many, and all go into one record.
+# Detectors of fields and slices keep a shorter history than those of criteria, because all share one state record.
 HISTORY_MAX = 400
 MEMBERS_MAX = 10
 
@@ -45,8 +47,11 @@ Events = list[dict[str, Any]]
 
 @dataclass(slots=True)
 class OpenIncident:
-    """A family's incident. `members`: who was bad, in order, the first `MEMBERS_MAX`; `absorbed`: openings beside the
-    first."""
+    """Open incident of a group.
+
+    `members`: names of the bad monitors in the order in which they opened, at most `MEMBERS_MAX`. `absorbed`: openings
+    after the first.
+    """
 
     id: str
     subject: str
@@ -58,8 +63,11 @@ class OpenIncident:
 
 @dataclass(slots=True)
 class WindowParts:
-    """What a closed window holds for a family beside its criterion, on time: all pairs, those that differ by field, and
-    both by slice (singles)."""
+    """Counts of a closed window for a group beside its criterion, on time only.
+
+    `pairs`: all pairs. `fields`: differing pairs by field. `slices`: pairs and differing pairs by single-dimension
+    slice.
+    """
 
     pairs: int = 0
     fields: Mapping[str, int] = field(default_factory=dict)
@@ -78,18 +86,22 @@ class IncidentGroup:
         self.field_monitors: dict[str, RateMonitor] = {}
         self.slice_monitors: dict[Slice, RateMonitor] = {}
         self.unwatched: set[str] = set()
-        """Fields and slices for which there was no room."""
+        """Fields and slices without a monitor, because the limit was reached."""
         self._settings, self._alpha, self._season_ms = settings, alpha, season_ms
-        # Slices of the merged windows that the criterion looks back on; the last is not complete yet.
+        # Slices of the last merged windows of the criterion; the last entry is still incomplete.
         self._recent_slices: deque[dict[Slice, Pair]] = deque([{}])
 
     def feed(
         self, start_ms: int, end_ms: int, counts: tuple[int, float], counted: tuple[int, float], parts: WindowParts
     ) -> Events:
-        """Take the next closed window: records and bad ones, the same as units, and its parts."""
+        """Feed the next closed window to all monitors and return the drift events of the group.
+
+        `counts`: records and bad records. `counted`: the same as units of the criterion. `parts`: counts by field and
+        slice.
+        """
         for name, (n, s) in parts.slices.items():
             plus(self._recent_slices[-1], name, n, s)
-        # Before this window: a field that differs in it has not agreed in it.
+        # Agreeing records before this window. A field that differs in this window has not agreed in it.
         agreed = self.criterion_monitor.past[1]
         rounds: list[tuple[int, RateMonitor, Events]] = []
         rounds += [
@@ -114,12 +126,12 @@ class IncidentGroup:
 
     @property
     def monitors(self) -> Iterable[RateMonitor]:
-        """All of them."""
+        """All monitors of the group."""
         return (self.criterion_monitor, *self.field_monitors.values(), *self.slice_monitors.values())
 
     @property
     def unwatched_names(self) -> list[str]:
-        """Names of the fields and slices for which there was no room, as a verdict calls them."""
+        """Names of the fields and slices without a monitor, as verdicts print them."""
         return [f"{self.criterion_monitor.subject.name}:{name}" for name in sorted(self.unwatched)]
 
     def _feed_slices(self, slices: Mapping[Slice, Pair]) -> Iterable[tuple[RateMonitor, Pair]]:
@@ -134,7 +146,7 @@ class IncidentGroup:
             yield self.slice_monitors[name], pair
 
     def _feed_fields(self, parts: WindowParts, agreed: float) -> Iterable[tuple[RateMonitor, Pair]]:
-        # A field that once differed is fed ever after: windows in which it agrees are what its change stands against.
+        # A field that differed once is always fed: the windows in which it agrees are the baseline of its change.
         for path in sorted({*parts.fields, *self.field_monitors}):
             pair = (parts.pairs, parts.fields.get(path, 0))
             if pair[0] <= 0 or not 0 <= pair[1] <= pair[0]:
@@ -154,7 +166,7 @@ class IncidentGroup:
         return RateMonitor(subject, self._settings, self.criterion_monitor.revision, level, HISTORY_MAX)
 
     def _merged(self, rounds: list[tuple[int, RateMonitor, Events]]) -> Events:
-        """Events of one closing as those of the family."""
+        """Merge the events of all monitors in one window into the events of the group."""
         opened = [
             (rank, -monitor.log_evidence, monitor.subject.name, monitor, event)
             for rank, monitor, events in rounds
@@ -186,7 +198,7 @@ class IncidentGroup:
         self.incident = OpenIncident(name, subject, start_ms, reason, [])
 
     def _excess_slice(self) -> str | None:
-        """The slice that holds the excess of the windows that the criterion looks back on."""
+        """Return the slice that holds the excess of the recent windows, if there is one."""
         cells: dict[Slice, Pair] = {}
         for window_slices in self._recent_slices:
             for name, pair in window_slices.items():
@@ -202,7 +214,7 @@ class IncidentGroup:
     def _event_of(self, rank: int, monitor: RateMonitor, event: dict[str, Any], opens: bool) -> Events:
         incident = self.incident
         if event["event"] == "opened" and incident is not None:
-            # One that was quiet for a while and is bad again has been named already.
+            # A member that was quiet for a while and is bad again is already named.
             if monitor.subject.name not in incident.members and len(incident.members) < MEMBERS_MAX:
                 incident.members.append(monitor.subject.name)
             if opens:
@@ -212,8 +224,8 @@ class IncidentGroup:
         if event["event"] == "closed":
             return []
         if event["event"] == "flag":
-            # Of fields and slices only the one that the incident is about is told: a hundred detectors flag all the
-            # time, and whom an incident holds besides stands in the verdict.
+            # Report flags of a field or slice only if the incident is named after it: a hundred detectors flag all the
+            # time, and the verdict lists the other members.
             if monitor.incident is None:
                 return [event] if rank == 1 else []
             if rank != 1 and (incident is None or incident.subject != monitor.subject.name):
@@ -222,7 +234,7 @@ class IncidentGroup:
         return [event]
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything as JSON."""
+        """Return the state as JSON."""
         return {
             "whole": self.criterion_monitor.snapshot(),
             "fields": [[path, monitor.snapshot()] for path, monitor in self.field_monitors.items()],
@@ -233,7 +245,7 @@ class IncidentGroup:
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> Events:
-        """Take up a snapshot; events as `RateMonitor.restore`."""
+        """Restore the state from a snapshot and return events as `RateMonitor.restore` does."""
         events = self.criterion_monitor.restore(snapshot["whole"])
         for path, state in snapshot["fields"]:
             self.field_monitors[path] = self._new_monitor(path, FIELDS_MAX)

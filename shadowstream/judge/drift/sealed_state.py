@@ -16,7 +16,10 @@ VERSION = 1
 
 
 class StateRefused(ConfigError):
-    """A detector's stored state does not fit this detector. Restart the detector, and say so in an event."""
+    """Refusal of a stored state that does not fit its detector.
+
+    The caller starts the detector anew and reports it in an event.
+    """
 
 
 def sealed(kind: str, params: Mapping[str, Any], **state: Any) -> dict[str, Any]:

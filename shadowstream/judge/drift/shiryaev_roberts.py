@@ -44,7 +44,7 @@ class ShiryaevRoberts:
         self._log_m = [-math.inf] * _SR_RATES
 
     def update(self, n: int, s: float) -> bool:
-        """Take a window of `n` units of which `s` are bad (or shares that add up to it); whether it is an alarm."""
+        """Read a window of `n` units, `s` of them bad (or shares that add up to it); return whether it alarms."""
         if not 0 <= s <= n:
             raise ValueError(f"not a window: {s} bad of {n} units")
         log_w = -math.log(_SR_RATES)
@@ -61,15 +61,15 @@ class ShiryaevRoberts:
 
     @property
     def alarm(self) -> bool:
-        """Whether the evidence stands at the alarm level or over it."""
+        """Whether the evidence has reached the alarm level."""
         return self.log_evidence >= math.log(self.level)
 
     def reset(self) -> None:
-        """Begin anew, as after an alarm that has been dealt with: the next alarm is counted from here."""
+        """Drop all evidence, as after a handled alarm: the next alarm is counted from here."""
         self._log_m = [-math.inf] * _SR_RATES
 
     def snapshot(self) -> dict[str, Any]:
-        """State as JSON; null stands for no evidence at all, since JSON has no infinity."""
+        """Return the state as JSON; null means no evidence, since JSON has no infinity."""
         return sealed(
             "shiryaev-roberts",
             {"p1": self.p1, "level": self.level},
@@ -77,13 +77,13 @@ class ShiryaevRoberts:
         )
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Take up a snapshot. StateRefused where it is another's, of other parameters, or damaged."""
+        """Restore the state; StateRefused if it is of another kind, of other parameters, or damaged."""
         state = unsealed("shiryaev-roberts", {"p1": self.p1, "level": self.level}, snapshot)
         self._log_m = [-math.inf if log_m is None else log_m for log_m in state["log_m"]]
 
 
 def alarm_level(detectors: int, windows: float, false_alarms: float) -> float:
-    """Alarm level c = K T / B: K `detectors` over T `windows` each raise at most B `false_alarms` on average.
+    """Return the alarm level c = K T / B: K `detectors` over T `windows` each raise at most B `false_alarms` on average.
 
     >>> alarm_level(detectors=4, windows=1000, false_alarms=0.5)
     8000.0

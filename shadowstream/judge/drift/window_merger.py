@@ -10,7 +10,10 @@ from shadowstream.judge.drift.sealed_state import sealed, unsealed
 
 
 class Merged(NamedTuple):
-    """Consecutive windows as one: start of the first, end of the last, ms; units, bad ones or their shares; windows."""
+    """Consecutive windows as one.
+
+    Start of the first and end of the last in ms; units; bad units or sum of shares; number of windows.
+    """
 
     start_ms: int
     end_ms: int
@@ -20,9 +23,9 @@ class Merged(NamedTuple):
 
 
 class WindowMerger:
-    """Merges consecutive windows until they hold `min_records` units, since a rate over three units is noise.
+    """Merger of consecutive windows until they hold `min_records` units: a rate over three units is noise.
 
-    Windows come in time order and hold n >= s >= 0 units; empty ones before the first unit are left out.
+    Windows come in time order with n >= s >= 0 units. Empty ones before the first unit are dropped.
 
     >>> merger = WindowMerger(10)
     >>> merger.add(0, 1000, 6, 0), merger.add(1000, 2000, 7, 1)
@@ -36,7 +39,7 @@ class WindowMerger:
         self.pending: Merged | None = None
 
     def add(self, start_ms: int, end_ms: int, n: int, s: float) -> Merged | None:
-        """The merged window that this one completes; None while there is too little. ValueError out of time order."""
+        """Return the merged window that this one completes, or None. Raises ValueError out of time order."""
         if not 0 <= s <= n or end_ms <= start_ms:
             raise ValueError(f"not a window: [{start_ms}, {end_ms}) ms with {s} bad of {n} units")
         held = self.pending
@@ -50,10 +53,10 @@ class WindowMerger:
         return held if full else None
 
     def snapshot(self) -> dict[str, Any]:
-        """State as JSON."""
+        """Return the state as JSON."""
         return sealed("merger", {"min_records": self.min_records}, pending=self.pending and list(self.pending))
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Take up a snapshot. StateRefused where it is another's, of other parameters, or damaged."""
+        """Restore the state; StateRefused if it is of another kind, of other parameters, or damaged."""
         state = unsealed("merger", {"min_records": self.min_records}, snapshot)
         self.pending = None if state["pending"] is None else Merged(*state["pending"])

@@ -24,17 +24,17 @@ Array: TypeAlias = npt.NDArray[Any]
 
 BETS = 10
 SUMS = 2 * BETS + 1
-"""How many sums there are: ten for evidence below m, ten for evidence above it, and that of the values."""
+"""Number of sums: ten for evidence below m, ten for evidence above it, and the sum of the values."""
 
 # 2**-32 of a nat: 300 million of the worst values fit 64 bits, and a million values lose less than 3e-4 nats.
 _STORED_BITS = 32
-# Where nothing is stored, as fine as 64 bits hold for a chunk: a term is under 40 nats.
+# For sums that are not stored: as fine as 64 bits hold for a chunk; a term is under 40 nats.
 _FINE_BITS = 42
 _CHUNK = 50_000
 
 
 def grid_sums(y: Array, m: float) -> tuple[int, ...]:
-    """The sums of the values `y` (shape (n,), each in [0, 1]) against the mean `m`, as stats records carry them.
+    """Return the sums of the values `y` (shape (n,), each in [0, 1]) against the mean `m`, as stats records carry them.
 
     `SUMS` integers, each in units of 2**-32: per bet the sum of its log wealth below `m`, the same above it, and the
     sum of the values. Sums of parts are added number by number; order and split change no bit. ValueError on values
@@ -51,7 +51,7 @@ def grid_sums(y: Array, m: float) -> tuple[int, ...]:
 
 
 def log_e_grid(y: Array, m: float) -> float:
-    """Natural log of the evidence that the mean of values in [0, 1] lies below `m`. H0: E[y | past] >= m.
+    """Return the natural log of the evidence that the mean of values in [0, 1] lies below `m`. H0: E[y | past] >= m.
 
     >>> round(log_e_grid(np.tile([0, .02, 0, 0, .01, 0, .05, 0, 0, 0], 40), 0.05), 10)
     15.1403996184
@@ -72,12 +72,12 @@ class GridSums:
 
     @classmethod
     def of(cls, y: Array, m: float) -> GridSums:
-        """State after the values `y`; raises as `grid_sums`."""
+        """Return the state after the values `y`; raises as `grid_sums`."""
         return cls(m, int(np.size(y)), grid_sums(y, m))
 
     @classmethod
     def stored(cls, m: float, n: int, sums: Sequence[int]) -> GridSums:
-        """State from a stats record. ValueError where it does not have `SUMS` sums."""
+        """Return the state from a stats record. ValueError if it does not have `SUMS` sums."""
         if len(sums) != SUMS:
             raise ValueError(f"a grid has {SUMS} sums, got {len(sums)}")
         return cls(m, n, tuple(sums))
@@ -104,7 +104,7 @@ class GridSums:
 
 
 def critical_grid_n(m: float, alpha: float, collected: GridSums | None = None) -> int:
-    """The least number of values at which the mean is shown below `m` if all that come after `held` are 0.
+    """Return the least number of values that shows the mean below `m` if all values after `collected` are 0.
 
     >>> critical_grid_n(0.05, 0.05), critical_grid_n(0.01, 0.05)
     (83, 424)
@@ -130,7 +130,7 @@ def critical_grid_n(m: float, alpha: float, collected: GridSums | None = None) -
 
 
 def bets(m: float) -> npt.NDArray[np.float64]:
-    """What is put on each value's being less than `m`: the lambda_j of the head."""
+    """Return the fractions lambda_j bet on each value's being less than `m`."""
     fractions: npt.NDArray[np.float64] = (0.999 / (1.0 - m)) * np.linspace(0.1, 1.0, BETS)
     return fractions
 
@@ -153,7 +153,7 @@ def _log_wealth(values: npt.NDArray[np.float64], m: float, bits: int) -> list[in
 
 
 def _mixed(sums: Sequence[int], bits: int) -> float:
-    from scipy import special  # a third of the joiner's imports, which never gets here
+    from scipy import special  # SciPy is a third of the joiner's import time, and the joiner never gets here
 
     wealth = np.array([total / 2**bits for total in sums])
     return float(special.logsumexp(wealth) - math.log(BETS))

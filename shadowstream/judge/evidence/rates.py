@@ -48,7 +48,7 @@ __all__ = [
 
 @vectorised
 def log_e_below(n: int, s: int, p0: float) -> float:
-    """Natural log of the evidence that the rate lies below `p0`, after `s` bad units in `n`.
+    """Return natural log of the evidence that the rate lies below `p0`, after `s` bad units in `n`.
 
     H0: rate >= p0. E = (1/p0) * integral over p in (0, p0) of (p/p0)^s ((1-p)/(1-p0))^(n-s).
     Grows with `n` and `p0`, falls with `s`; 0 at n = 0. Raises ValueError unless 0 <= s <= n and 0 < p0 < 1.
@@ -64,7 +64,7 @@ def log_e_below(n: int, s: int, p0: float) -> float:
 
 @vectorised
 def log_e_above(n: int, s: int, p1: float) -> float:
-    """Natural log of the evidence that the rate lies above `p1`: the mirror image of `log_e_below` on (p1, 1).
+    """Return natural log of the evidence that the rate lies above `p1`: the mirror image of `log_e_below` on (p1, 1).
 
     H0: rate <= p1. Raises ValueError unless 0 <= s <= n and 0 < p1 < 1.
 
@@ -77,7 +77,7 @@ def log_e_above(n: int, s: int, p1: float) -> float:
 
 @vectorised
 def upper_limit(n: int, s: int, alpha: float) -> float:
-    """One-sided upper limit of the rate, valid at all times at once: sup{p : E_below(n, s, p) < 1/alpha}.
+    """Return One-sided upper limit of the rate, valid at all times at once: sup{p : E_below(n, s, p) < 1/alpha}.
 
     1 where no rate can be excluded (n = s). Under `p0` exactly when `log_e_below` reaches ln(1/alpha) there.
 
@@ -90,7 +90,7 @@ def upper_limit(n: int, s: int, alpha: float) -> float:
 
 @vectorised
 def lower_limit(n: int, s: int, alpha: float) -> float:
-    """One-sided lower limit of the rate, valid at all times at once: inf{p : E_above(n, s, p) < 1/alpha}; 0 at s = 0.
+    """Return One-sided lower limit of the rate, valid at all times at once: inf{p : E_above(n, s, p) < 1/alpha}; 0 at s = 0.
 
     >>> round(lower_limit(50, 15, 0.05), 9)
     0.133398249
@@ -101,7 +101,7 @@ def lower_limit(n: int, s: int, alpha: float) -> float:
 
 @vectorised
 def critical_n(s: int, p0: float, alpha: float) -> int:
-    """The least n at which `s` bad units show a rate below `p0`: E_below(n, s, p0) >= 1/alpha from there on.
+    """Return the least n at which `s` bad units show a rate below `p0`: E_below(n, s, p0) >= 1/alpha from there on.
 
     >>> critical_n(0, 0.01, 0.05), critical_n(10, 0.01, 0.05)
     (449, 2174)
@@ -120,7 +120,7 @@ def critical_n(s: int, p0: float, alpha: float) -> int:
 
 @vectorised
 def false_promotion(p0: float, alpha: float, n_max: int) -> float:
-    """The exact probability that a candidate *at* the limit is ever shown below it within `n_max` units. <= alpha.
+    """Return the exact probability that a candidate *at* the limit is ever shown below it within `n_max` units. <= alpha.
 
     >>> round(false_promotion(0.05, 0.05, 2000), 8)
     0.03810178
@@ -130,7 +130,7 @@ def false_promotion(p0: float, alpha: float, n_max: int) -> float:
 
 @vectorised
 def promotion_probability(p: float, p0: float, alpha: float, n_max: int) -> float:
-    """The exact probability that E_below(., ., p0) reaches 1/alpha within `n_max` units of independent rate `p`.
+    """Return the exact probability that E_below(., ., p0) reaches 1/alpha within `n_max` units of independent rate `p`.
 
     Dynamic programming over (n, s), which only adds and so loses nothing. A path ends at the cells
     (critical_n(s), s); one with more bad units than the last of them cannot end within `n_max` and is dropped.
@@ -158,7 +158,7 @@ def promotion_probability(p: float, p0: float, alpha: float, n_max: int) -> floa
 
 @vectorised
 def planned_n(p: float, p0: float, alpha: float) -> float:
-    """About how many units it takes to show a true rate `p` below `p0`: (ln(1/alpha) + 0.7) / KL(p || p0), rounded up.
+    """Return about how many units it takes to show a true rate `p` below `p0`: (ln(1/alpha) + 0.7) / KL(p || p0), rounded up.
 
     For plans only, and low for small counts: `critical_n` is the exact number for a given s. Infinite where p >= p0.
 
@@ -177,10 +177,10 @@ def planned_n(p: float, p0: float, alpha: float) -> float:
 
 @vectorised
 def least_caught_rate(n: int, p1: float, alpha: float, power: float = 0.9) -> float:
-    """What a verdict could have missed: the least true rate whose excess over `p1` E_above shows at this n.
+    """Return the least true rate whose excess over `p1` E_above shows at n: smaller ones a verdict may miss.
 
-    "Shows" means E_above(n, s, p1) >= 1/alpha with a probability of at least `power` when s ~ Binomial(n, rate),
-    looking once, at n; who looked all along had at least this power. NaN where no count would have been enough.
+    "Shows" means E_above(n, s, p1) >= 1/alpha with a probability of at least `power` when s ~ Binomial(n, rate), in a
+    single look at n. Repeated looks have at least this power. NaN if no count would have been enough.
 
     >>> round(least_caught_rate(1000, 0.01, 0.05), 4)
     0.0315
@@ -197,9 +197,9 @@ def least_caught_rate(n: int, p1: float, alpha: float, power: float = 0.9) -> fl
 
 @vectorised
 def log_e_mcnemar(b: int, c: int) -> float:
-    """Paired evidence that the candidate is better: H0 "the share of b among discordant pairs is at least 1/2".
+    """Return the paired evidence for the candidate: H0 "the share of b among discordant pairs is at least 1/2".
 
-    b: production right and candidate wrong; c: the reverse. Concordant pairs carry nothing (McNemar 1947); the
+    b: production right and candidate wrong; c: the reverse. Concordant pairs carry no evidence (McNemar 1947). The
     discordant ones are Bernoulli(1/2) under equality, so this is `log_e_below` at 1/2. Swap b and c for "worse".
 
     >>> round(log_e_mcnemar(10, 25), 8)
@@ -210,7 +210,7 @@ def log_e_mcnemar(b: int, c: int) -> float:
 
 @vectorised
 def alpha_of_attempt(alpha: float, attempt: int) -> float:
-    """Level for the k-th attempt at one release: alpha * 6 / (pi^2 k^2), which adds up to alpha over all attempts.
+    """Return level for the k-th attempt at one release: alpha * 6 / (pi^2 k^2), which adds up to alpha over all attempts.
 
     The sum of 1/k^2 is pi^2/6 (Euler), and wrong promotes add up over attempts at most (Boole). ValueError unless
     attempts are counted from 1.

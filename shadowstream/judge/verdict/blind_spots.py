@@ -1,6 +1,6 @@
-"""Caveats on evidence that is thinner than its counts: excused pairs, a noisy twin, few windows or keys, declared gaps.
+"""Caveats on evidence that is thinner than its counts: excused pairs, a noisy twin, few windows or keys.
 
-Pure: from counts alone. They hold nothing back; each names its share and the next step.
+They use counts alone and block nothing; each names its share and the next step.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from shadowstream.judge.criteria import LABELS, PAIRS, RATES
 from shadowstream.judge.evidence.rate_bounds import percent
 
 EXCUSED_SHARE = 0.2
-"""Share of pairs from which on what rules, tolerances or declared changes excuse is named."""
+"""Share of pairs excused by rules, tolerances or declared changes from which on a caveat names it."""
 DECLARED_SHARE = 0.1
 NOISE_SHARE = 0.05
 WAITING_SHARE = 0.5
@@ -30,8 +30,10 @@ _EXCUSED = {
 def blind_spots(
     config: Config, outcomes: Mapping[str, int], windows: int, keys: int, *, final: bool = False
 ) -> list[str]:
-    """The caveats. `windows`: closed windows with compared records; `keys`: buckets of keys that hold a pair; `final`:
-    the trial has read all that it was to read."""
+    """Return the caveats.
+
+    `windows`: closed windows with compared records. `keys`: buckets of keys with a pair. `final`: the trial has ended.
+    """
     return [
         *_excused(outcomes),
         *_unjudged(config, outcomes),
@@ -53,7 +55,7 @@ def _excused(outcomes: Mapping[str, int]) -> list[str]:
 
 
 def _unjudged(config: Config, outcomes: Mapping[str, int]) -> list[str]:
-    """Pairs that differ where nobody asks whether pairs differ."""
+    """Name differing pairs that no criterion judges."""
     judged = [
         criterion
         for criterion in config.judge.criteria
@@ -70,7 +72,7 @@ def _unjudged(config: Config, outcomes: Mapping[str, int]) -> list[str]:
 
 
 def _failed(outcomes: Mapping[str, int]) -> list[str]:
-    """Production's own failures: there the candidate is held against nothing."""
+    """Name production's own failures, where the candidate is compared with nothing."""
     failed, total = outcomes.get("both_failed", 0), RATES["missing"].counts(outcomes).n
     if not failed or failed < EXCUSED_SHARE * total:
         return []
@@ -81,7 +83,7 @@ def _failed(outcomes: Mapping[str, int]) -> list[str]:
 
 
 def _waiting(config: Config, outcomes: Mapping[str, int]) -> list[str]:
-    """Pairs whose labels may still come: those that have come first may be of another kind."""
+    """Name pairs whose labels may still come: early labels may be of another kind."""
     if config.labels is None or not any(
         criterion.rate == "labels" and not criterion.muted for criterion in config.judge.criteria
     ):
@@ -98,7 +100,7 @@ def _waiting(config: Config, outcomes: Mapping[str, int]) -> list[str]:
 
 
 def _noise(config: Config, outcomes: Mapping[str, int]) -> list[str]:
-    """How much two runs of production differ: below that no candidate can be told apart."""
+    """Name the difference of two runs of production: no candidate can be told apart below it."""
     both_differ, shadow, twin, neither = (
         outcomes.get(f"joint_{name}", 0) for name in ("both", "shadow", "twin", "neither")
     )

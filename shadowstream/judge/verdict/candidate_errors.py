@@ -1,4 +1,4 @@
-"""What the candidate failed on, in words: the commonest errors of a verdict."""
+"""The most frequent errors of the candidate, as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SHOWN_MAX = 3
 
 
 def failure_lines(verdict: Mapping[str, Any]) -> list[str]:
-    """The commonest failures of the candidate, as one line; none where it failed on nothing.
+    """Return the most frequent failures of the candidate as one line; none without failures.
 
     >>> failure_lines({"outcomes": {"candidate_error": 5, "timeout": 1}, "outcome_reasons": {
     ...     "candidate_error: TypeError: no q": 4, "candidate_error: KeyError: 'a'": 1, "timeout: no answer": 1}})

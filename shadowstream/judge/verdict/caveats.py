@@ -1,4 +1,4 @@
-"""What a verdict cannot know or vouch for, as sentences: it rests on them as much as on its counts."""
+"""Caveats: the limits of a verdict as sentences. A verdict rests on them as much as on its counts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shadowstream.judge.verdict.identity_fit import few_repeats, rise_together
 
 NAMED_MAX = 5
 REPEATED_NAMES = "check/repeated_names:"
-"""The figure of pairs of which a value holds a name twice."""
+"""Figure of pairs with a value that contains a name twice."""
 
 
 def caveats_of(
@@ -21,9 +21,11 @@ def caveats_of(
     unwatched: Sequence[str] = (),
     dropped: int = 0,
 ) -> list[str]:
-    """What limits the word of a verdict, whatever it says. `withdrawn`: rejects that corrections have undone.
-    `watches`: those of the criteria whose change over time is looked for; `unwatched`: fields and slices that there was
-    no room to watch; `dropped`: pairs of slices that there was no room to count."""
+    """Return the limits of a verdict, whatever it decides.
+
+    `withdrawn`: rejects that corrections have withdrawn. `monitors`: those of the criteria. `unwatched`: fields and
+    slices beyond the limit of monitors. `dropped`: pairs of slices beyond the limit of cells.
+    """
     return [
         *_of_exactness(config),
         *_of_a_job_of_its_own(config),

@@ -1,4 +1,4 @@
-"""Where one criterion stands: what its evidence shows, what it could have missed, and why it holds promote back."""
+"""Status of one criterion: its evidence, the rate it could have missed, and its reasons against promote."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from shadowstream.judge.windows.window_counts import Pair
 
 @dataclass(frozen=True, slots=True)
 class CriterionStatus:
-    """One criterion. `said` is its part of the verdict record; `why` are the reasons, empty where it is met."""
+    """Status of one criterion.
+
+    `record`: its part of the verdict record. `why`: reasons against promote, empty if it passed.
+    """
 
     measure: Measure
     record: dict[str, Any]
@@ -27,18 +30,18 @@ class CriterionStatus:
 
     @property
     def without_field(self) -> CriterionStatus:
-        """The same of a criterion whose path no value has."""
+        """The same status if no value contains the criterion's path."""
         return replace(self, record=self.record | {"path_seen": False, "passed": False})
 
     def blocked_by(self, why: Sequence[str]) -> CriterionStatus:
-        """The same of a criterion that did not see what it must."""
+        """Add reasons why the criterion did not see enough."""
         if not why:
             return self
         return replace(self, record=self.record | {"shown_good": False, "passed": False}, why=[*why, *self.why])
 
     @property
     def passed_sentence(self) -> str:
-        """The sentence of a criterion that is met."""
+        """Sentence of a passed criterion."""
         if not self.record["n"]:
             return f"{self.measure.id}: no {self.measure.units} have come, and it is not required"
         caught = self.record["least_caught"]
@@ -52,7 +55,7 @@ class CriterionStatus:
 
 
 class CriterionCoverage(NamedTuple):
-    """What a criterion could see: its own coverage, None where it sees all its units, and the least it asks for."""
+    """Coverage of a criterion: None if it sees all its units, and the minimum it asks for."""
 
     measurable: Measurable | None = None
     min_coverage: float = 0.0
@@ -64,8 +67,7 @@ FULL_COVERAGE = CriterionCoverage()
 def status_of(
     latch: RejectLatch, recent: RecentWindows, buckets: Mapping[int, Pair], coverage: CriterionCoverage = FULL_COVERAGE
 ) -> CriterionStatus:
-    """Where a criterion stands by all its evidence, its trailing windows, what it could see, and how its bad units
-    cluster."""
+    """Return the status of a criterion by all its evidence, its recent windows, its coverage and its clusters."""
     measure, amount = latch.measure, latch.amount
     criterion = measure.criterion
     possible, n = measure.possible(amount), amount[0]
@@ -136,10 +138,11 @@ def _why(
 
 
 def _pooled(measure: Measure, counts: tuple[int, int]) -> list[str]:
-    """Why all records together speak against a criterion by key or block; empty where they do not.
+    """Return the reason why all records together speak against a criterion by key or block, if they do.
 
-    A share counts as much whether it is of one record or of a million: one key, or one hour, that holds half of all
-    records may be wrong in each of them and be one bad unit among thousands."""
+    A share counts the same for one record as for a million. One key, or one hour, with half of all records may be wrong
+    in each of them and still be one bad unit among thousands.
+    """
     n, s = counts
     if measure.criterion.unit not in ("key", "block") or not 0 < s <= n or s < n * measure.limit:
         return []
@@ -152,7 +155,7 @@ def _pooled(measure: Measure, counts: tuple[int, int]) -> list[str]:
 
 
 def _amount(bad: float) -> str:
-    """A count as it is, a sum of shares to six digits."""
+    """Format a count as it is and a sum of shares with six digits."""
     return f"{bad:.0f}" if bad == round(bad) else f"{bad:.6g}"
 
 

@@ -1,6 +1,6 @@
-"""A verdict in words for whoever has to act on it: where each criterion stands, what is missing, how long that takes.
+"""Explanation of a verdict for operators: the outlook of each criterion, what is missing and how long it takes.
 
-Pure: from a verdict record to what is to be said. Whatever speaks (`explain`, `report`) says the same.
+It is computed from a verdict record alone. `explain` and `report` show the same sentences.
 """
 
 from __future__ import annotations
@@ -24,15 +24,18 @@ from shadowstream.judge.windows.event_windows import iso
 Verdict = Mapping[str, Any]
 
 AGED = "the newest judged data are of "
-"""How the reason begins of a promote that rests on old data alone."""
+"""Beginning of the reason of a promote that rests on old data only."""
 _OVER = "the trial has read all that it was to read, so waiting adds nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What `explain` says. `blockers`: what stands in the way beside the criteria, or why it is rejected. `todo`: what
-    to do about all. `incidents`: what is open and who acts on it; `slices`: where the excess lies, worst first;
-    `notes`: what the verdict rests on. `hours`: of event time until everything that only needs more has enough."""
+    """Explanation of a verdict.
+
+    `blockers`: obstacles beside the criteria, or the reasons of a reject. `todo`: next steps. `incidents`: open
+    incidents and who works on them. `slices`: slices that hold the excess, worst first. `notes`: what the verdict rests
+    on. `hours`: event time until every criterion that only needs more units has enough.
+    """
 
     decision: str
     outlooks: tuple[Outlook, ...]
@@ -45,21 +48,21 @@ class Explanation:
 
     @property
     def not_passed(self) -> list[Outlook]:
-        """Criteria that stand in the way of a promote."""
+        """Criteria that block promote."""
         return [outlook for outlook in self.outlooks if not outlook.passed]
 
 
 def explain(verdict: Verdict, decision: str, reasons: Sequence[str]) -> Explanation:
     """Explain a verdict record (schemas/verdict.avsc).
 
-    `decision` and `reasons` are those to be explained: the record's own, or the gate's where it does not stand behind
-    the record (stale, overridden).
+    `decision` and `reasons`: those of the record, or those of the gate if it does not follow the record (stale,
+    overridden).
     """
     outlooks = tuple(outlook_of(criterion, verdict) for criterion in verdict["criteria"])
     named = tuple(f"{outlook.criterion}: " for outlook in outlooks)
     blockers: tuple[str, ...] = ()
     if decision != "promote":
-        # Where each criterion stands says more than its reason; a reject is said as it was decided.
+        # The outlook of a criterion says more than its reason; a reject is shown as it was decided.
         blockers = tuple(
             reason for reason in reasons if decision == "reject" or is_doubt(reason) or not reason.startswith(named)
         )
@@ -163,7 +166,7 @@ def _about_evidence(verdict: Verdict, outlooks: Sequence[Outlook]) -> list[str]:
         elif outlook.state == "clustered":
             advice.append(f"{outlook.criterion}: judge it by another unit, which makes it another revision: see above")
         elif outlook.state == "not good lately":
-            # Where the rate as it has been all along would not pass them either, nothing need have changed.
+            # If the recent windows would not pass at the overall rate either, nothing need have changed.
             or_too_few = "; or the last windows are too few for its rate: see above" if outlook.why[1:] else ""
             advice.append(
                 f"{outlook.criterion}: it was good and is not now: see what has changed (`shadowstream diff "
@@ -189,7 +192,7 @@ def _nothing_came(criterion: str, verdict: Verdict) -> str:
 
 
 def _labelled(verdict: Verdict) -> tuple[int, int]:
-    """Pairs with a label, and all whose wait has ended."""
+    """Return the pairs with a label, and all pairs whose wait has ended."""
     counts = [verdict["outcomes"].get(name, 0) for name in LABELS]
     return sum(counts[:-1]), sum(counts)
 
@@ -255,14 +258,14 @@ def _notes(verdict: Verdict, reasons: Sequence[str]) -> list[str]:
 
 
 def span(verdict: Verdict) -> str:
-    """What event time a verdict covers, as a part of a sentence."""
+    """Describe the event time that a verdict covers, as a part of a sentence."""
     if verdict["from_ms"] is None:
         return "no window has closed"
     return f"{verdict['windows_closed']} windows closed, {iso(verdict['from_ms'])} to {iso(verdict['to_ms'])}"
 
 
 def slice_line(listed: Mapping[str, Any]) -> str:
-    """A slice of a verdict that holds the excess, in words.
+    """Describe a slice of a verdict that holds the excess.
 
     >>> slice_line({"dimensions": ["carrier"], "values": ["UA"], "n": 4000, "s": 1000, "lower": 0.231})
     'carrier=UA: 1,000 of 4,000 pairs differ (25 %), at least 23.1 % of all'

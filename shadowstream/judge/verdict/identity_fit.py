@@ -1,7 +1,7 @@
-"""Whether the identity fits the records: sentences for a verdict whose records repeat an id or have none.
+"""Fit of the identity: sentences for a verdict whose records repeat an id or have none.
 
-An id that is not unique leaves all but its first record uncompared, and one that is not there leaves all. That is the
-config's fault and not the candidate's, so the verdict is not yet, with the share and what to change.
+With an id that is not unique, all but its first record stay uncompared; with a missing id, all do. That is a fault of
+the config and not of the candidate, so the verdict is not yet, with the share and the change to make.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.records import Side
 
 SHARE_MAX = 0.01
-"""Share of a side's records without an id, or that repeat one with another value, beyond which nothing is promoted."""
+"""Share of a side's records without an id, or with a repeated id and another value, above which nothing is promoted."""
 PRODUCTIONS, CANDIDATES = "production's", "the candidate's"
 TOGETHER_MIN = 0.01
 TOGETHER_RECORDS = 20
 TOGETHER_RATIO = 2.0
-"""Missing and extra rise together where both shares are that large, rest on so many records, and are that near."""
+"""Missing and extra rise together if both shares are at least that large, rest on so many records, and are that close.
+"""
 
 
 def no_id(config: Config, side: Side) -> str:
-    """Why a record of a side has no id, as a part of a sentence; also the reason of its row in diff."""
+    """Name the cause of a missing id as a part of a sentence; it is also the reason of the row in diff."""
     identity = config.identity
     if identity.kind in ("key", "occurrence"):
         return "null key"
@@ -34,12 +35,12 @@ def no_id(config: Config, side: Side) -> str:
 
 
 def misfits(config: Config, outcomes: Mapping[str, int]) -> list[str]:
-    """Why the identity does not fit enough of production's or the candidate's records, as reasons for not yet."""
+    """Return the reasons why the identity does not fit enough records of a side."""
     return list(misfits_by_outcome(config, outcomes).values())
 
 
 def misfits_by_outcome(config: Config, outcomes: Mapping[str, int]) -> dict[str, str]:
-    """The same by the outcome that the records have."""
+    """Return the same by outcome of the records."""
     production = production_records(outcomes)
     shadow = sum(counts("extra", outcomes)[:1]) + sum(outcomes.get(name, 0) for name in _SHADOW_ALONE)
     reasons: dict[str, str] = {}
@@ -57,7 +58,7 @@ def misfits_by_outcome(config: Config, outcomes: Mapping[str, int]) -> dict[str,
 
 
 def is_misfit(reason: str) -> bool:
-    """Whether a reason of a verdict is one of `misfits`.
+    """Return whether a reason of a verdict is one of `misfits`.
 
     >>> is_misfit("75 % of production's records (3 of 4) repeat a key; use identity: occurrence or coordinate")
     True
@@ -73,13 +74,13 @@ _SHADOW_ALONE = ("undecodable_shadow", "unpairable_shadow", "duplicate_shadow", 
 
 
 def production_records(outcomes: Mapping[str, int]) -> int:
-    """Records of production that have ended, but those of the warm-up and those that were left out on purpose."""
+    """Count production's ended records, without those of the warm-up and those left out on purpose."""
     unmatched_kinds = ("undecodable", "unpairable", "duplicate", "repeated")
     return counts("missing", outcomes).n + sum(outcomes.get(f"{kind}_production", 0) for kind in unmatched_kinds)
 
 
 def few_repeats(config: Config, outcomes: Mapping[str, int]) -> list[str]:
-    """Repeats that hold nothing back, as caveats."""
+    """Return caveats for repeated ids that block nothing."""
     records, repeated = production_records(outcomes), outcomes.get("repeated_production", 0)
     if not 0 < repeated <= SHARE_MAX * records:
         return []
@@ -87,7 +88,7 @@ def few_repeats(config: Config, outcomes: Mapping[str, int]) -> list[str]:
 
 
 def rise_together(config: Config, outcomes: Mapping[str, int]) -> list[str]:
-    """A hint that ids may mean the same in other bytes: missing and extra in like shares, as a caveat."""
+    """Return a caveat if missing and extra have similar shares: equal ids may differ in bytes."""
     (records, _), (written, extra) = counts("missing", outcomes), counts("extra", outcomes)
     missing = outcomes.get("missing", 0)
     if min(missing, extra) < TOGETHER_RECORDS:

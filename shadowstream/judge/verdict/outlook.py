@@ -1,6 +1,6 @@
-"""Where one criterion stands by a verdict record, and what it takes until it stands in nobody's way.
+"""Outlook of one criterion: its state by a verdict record, and what it still needs to pass.
 
-Pure: from the record alone, so that whoever has the verdict can be told the same.
+It is computed from the record alone, so every reader of the verdict gets the same outlook.
 """
 
 from __future__ import annotations
@@ -27,9 +27,12 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """One criterion. `needed`: units in all from which on it is met, if they go on as they came: shown good, as many as
-    the last windows must hold and as its min_units asks for; None where no number is enough. `more` and `hours` (of
-    event time) are what is left of that; `per_hour` is the observed rate of units. `why`: what no such count says."""
+    """Outlook of one criterion.
+
+    `needed`: total units at which it passes if further units are like the present ones: shown good, enough for the
+    recent windows, and at least its min_units; None if no number is enough. `more` and `hours` (of event time): the
+    rest of that. `per_hour`: observed rate of units. `why`: obstacles that no number of units expresses.
+    """
 
     criterion: str
     unit: str
@@ -48,7 +51,7 @@ class Outlook:
 
     @property
     def sentence(self) -> str:
-        """One line, whose numbers are `name=value`."""
+        """One line with numbers as `name=value`."""
         unit = f"{self.unit}; muted: it decides nothing" if self.muted else self.unit
         counted = f"{self.criterion}: {self.state}: n={self.n} s={self.s:.6g} limit={self.limit:g} (unit: {unit})"
         if self.needed is None or not self.more:
@@ -58,11 +61,11 @@ class Outlook:
 
 
 def outlook_of(record: Record, verdict: Record) -> Outlook:
-    """The outlook of one of a verdict's criteria (schemas/verdict.avsc)."""
+    """Return the outlook of one criterion of a verdict (schemas/verdict.avsc)."""
     n, muted = record["n"], record["muted"]
     needed = _needed(record, -(-n // verdict["windows_closed"]) if verdict["windows_closed"] else 1)
     covered = covered_hours(verdict)
-    # At the end of a bounded trial no hour brings more.
+    # A bounded trial at its end gets no more records.
     per_hour = n / covered if covered and n and not verdict["final"] else None
     more = None if needed is None else max(0, needed - n)
     state = _state(record)
@@ -85,7 +88,7 @@ def outlook_of(record: Record, verdict: Record) -> Outlook:
 
 
 def covered_hours(verdict: Record) -> float | None:
-    """Hours of event time that the closed windows span; None where that is nothing."""
+    """Return the hours of event time that the closed windows span; None if they span nothing."""
     if verdict["from_ms"] is None or verdict["to_ms"] is None:
         return None
     hours: float = (verdict["to_ms"] - verdict["from_ms"]) / HOUR_MS
@@ -93,7 +96,7 @@ def covered_hours(verdict: Record) -> float | None:
 
 
 def duration_left(verdict: Record) -> float | None:
-    """Hours of event time with traffic until the least duration is covered; None where it is not known."""
+    """Return the hours of event time with traffic that the least duration still needs; None if it is not known."""
     least_ms = verdict["min_duration_ms"]
     if least_ms is None or not verdict["windows_closed"]:
         return None
@@ -103,7 +106,7 @@ def duration_left(verdict: Record) -> float | None:
 
 
 def _of_shares(record: Record) -> bool:
-    """Whether a unit is a number in [0, 1] and not good or bad."""
+    """Return whether units are numbers in [0, 1], not good or bad."""
     return record["unit"] != "record" or str(record["rate"]).startswith("mean:")
 
 
@@ -127,7 +130,7 @@ def _clusters(record: Record) -> list[str]:
 
 
 def _is_unseen(record: Record) -> bool:
-    """Whether it measured too few of its eligible units."""
+    """Return whether too few of the eligible units were measured."""
     share = record.get("coverage")
     return share is not None and bool(share < record["min_coverage"])
 
@@ -137,7 +140,7 @@ def _is_over(record: Record) -> bool:
 
 
 def _is_over_by_records(record: Record) -> bool:
-    """Whether the shares show it good and all records together do not (`standing`)."""
+    """Return whether the shares show the criterion good and all records together do not (`criterion_status`)."""
     proven = record["log_e_below"] >= record["log_promote_at"]
     return proven and not record["shown_good"] and _of_shares(record) and not _is_unseen(record)
 
@@ -161,12 +164,12 @@ def _state(record: Record) -> State:
         return "not shown yet"
     if record["n"] < _least(record):
         return "too few yet"
-    # Of no bad one nothing got worse: the last windows are only too small.
+    # Without a bad unit nothing got worse: the recent windows are only too small.
     return "not good lately" if record["trailing_bad"] else "good so far"
 
 
 def _least(record: Record) -> int:
-    """Units that must have come however good they are."""
+    """Return the units that must come in any case."""
     least: int = max(record["trailing_needed"], record["min_units"])
     return least
 
@@ -182,7 +185,7 @@ def _needed(record: Record, per_window: int) -> int | None:
     else:
         units = _shares(record).needed(record["log_promote_at"])
         if units is not None:
-            # It is looked at as windows close.
+            # The judge evaluates when windows close.
             units = n + -(-(units - n) // per_window) * per_window
     return None if units is None else max(units, _least(record))
 
@@ -219,7 +222,7 @@ def _why(record: Record, state: State, needed: int | None) -> list[str]:
 
 
 def _lately(record: Record) -> list[str]:
-    """Where the last windows are not likely to show it, however many records come: they hold a bounded number."""
+    """Return the obstacle if the recent windows, which hold a bounded number of units, are unlikely to pass."""
     n, s, limit, units = record["n"], record["s"], record["limit"], record["trailing_needed"]
     if not n or not record["bad"] or record["passed"]:
         return []

@@ -1,9 +1,9 @@
-"""What holds a promote back in a part of the trial: coverage of each declared value and output topic, rates by topic.
+"""Guard of the parts of a trial: coverage of each declared value and output topic, and rates by topic.
 
-The whole may be covered to 99.5 % while one tenant, or one output topic, is never compared at all. So each value of a
-dimension and each output topic is asked whether its own coverage lies under `judge.min_coverage`, on either side, and
-each output topic whether it lies over the limit of a criterion of whole records. The questions share the level of the
-slice guard (`slice_guard.level_of`): a part must be shown to be bad, by E_above of its own records.
+The whole may be covered to 99.5 % while one tenant, or one output topic, is never compared at all. So the guard tests
+the coverage of each value of a dimension and of each output topic against `judge.min_coverage` on either side, and each
+output topic against the limit of each criterion of whole records. The tests share the level of the slice guard
+(`slice_guard.level_of`): E_above of a part's own records must show it bad.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ OTHERS_SHARE = 0.01
 def uncovered_values(
     config: Config, need: float, values: Mapping[tuple[str, str], Counter[str]]
 ) -> tuple[list[str], list[str]]:
-    """Values of dimensions whose records were not compared, as reasons; what is not known of others, as caveats."""
+    """Return reasons for values whose records were not compared, and caveats for values of unknown coverage."""
     reasons, caveats = [], []
     for (dimension, value), counts in sorted(values.items()):
         if value == UNDECODABLE:
-            continue  # no value of anything: the coverage of the whole says so
+            continue  # records without any value: the coverage of the whole covers them
         sentences = _uncovered(
             config, need, f"slice {dimension}={value}", Counter(counts) + Counter(match=counts[PAIRS])
         )
@@ -50,7 +50,7 @@ def uncovered_values(
 def bad_topics(
     config: Config, need: float, measures: Sequence[Measure], figures: Mapping[str, int]
 ) -> tuple[list[str], list[str]]:
-    """Output topics that were not compared or are over a limit, as reasons; those without any record, as caveats."""
+    """Return reasons for output topics that were not compared or are over a limit, and caveats for empty ones."""
     if len(config.production.outputs) < 2:
         return [], []
     reasons, caveats = [], []
@@ -94,13 +94,16 @@ def _why(share: Share, outcomes: Mapping[str, int]) -> str:
 def _over(
     measure: Measure, need: float, topic: str, outcomes: Mapping[str, int], measures: Sequence[Measure]
 ) -> str | None:
-    """Why a topic is over the limit of a criterion of all topics; None where it is not, or has one of its own."""
+    """Return the reason why a topic is over the limit of a criterion of all topics.
+
+    None if it is not, or if the topic has a criterion of its own.
+    """
     rate, criterion = measure.criterion.rate, measure.criterion
     own = any(each.criterion.rate == rate and each.criterion.topic == topic for each in measures)
     if rate not in _OF_TOPIC or own or criterion.muted or criterion.where or criterion.topic:
         return None
     n, s = RATES[rate].counts(outcomes)
-    # What the other side lost may be the partners: then coverage is what is wrong there.
+    # Lost records of the other side may be the partners: then coverage is the fault there.
     s -= {"extra": share_of("production", outcomes).lost, "missing": share_of("candidate", outcomes).lost}.get(rate, 0)
     if not 0 < s <= n or s <= n * measure.limit or log_e_above(n, s, measure.limit) < need:
         return None

@@ -1,4 +1,7 @@
-"""The candidate as it is now: the shortest run of last closed windows that holds enough units of one criterion."""
+"""Recent windows: the shortest run of last closed windows with enough units of one criterion.
+
+They show the candidate as it is now.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ from shadowstream.judge.windows.event_windows import END
 class RecentWindows:
     """The shortest run of last closed windows that holds at least `measure.trailing_units` units.
 
-    Which windows belong to it follows from what they held on time, so a correction that comes sooner or later
-    changes the counts and never the choice. Windows before the run are forgotten: memory is bounded by the units.
-    Labels are never on time, so there it follows from what has come, and nothing is forgotten that may still get more.
+    On-time units determine which windows belong to the run, so a correction at any time changes the counts and never
+    the choice. Earlier windows are dropped: the units bound the memory. Labels are never on time, so for them all units
+    so far determine the run, and no window is dropped that may still get labels.
     """
 
     def __init__(self, measure: Measure) -> None:
@@ -27,8 +30,10 @@ class RecentWindows:
         self._held = 0
 
     def close(self, start_ms: int, raw: Numbers, settled_ms: int = END) -> None:
-        """Append the next closed window with what it held on time. `settled_ms`: event time below which no label comes
-        any more."""
+        """Append the next closed window with its on-time counts.
+
+        `settled_ms`: event time below which no more labels come.
+        """
         window_units = self.measure.amount(raw)[0]
         if window_units > 0:
             self._windows.append((start_ms, window_units, raw))
@@ -39,7 +44,7 @@ class RecentWindows:
             self._held -= self._windows.popleft()[1]
 
     def correct(self, start_ms: int, raw: Numbers) -> None:
-        """Add a correction to a window of the run; corrections of forgotten windows do nothing."""
+        """Add a correction to a window of the run; ignore corrections of dropped windows."""
         index = bisect_left(self._windows, start_ms, key=itemgetter(0))
         known = index < len(self._windows) and self._windows[index][0] == start_ms
         if self.measure.late:
@@ -57,12 +62,12 @@ class RecentWindows:
 
     @property
     def full(self) -> bool:
-        """Whether the run holds as many units as it must."""
+        """Whether the run has enough units."""
         return self._held >= self.units
 
     @property
     def amount(self) -> Numbers:
-        """What the windows of the run add up to, corrections included."""
+        """Sum of the windows of the run, corrections included."""
         total, total_units = self.measure.nothing, 0
         for _, units, raw in reversed(self._windows):
             if total_units >= self.units:
@@ -71,10 +76,10 @@ class RecentWindows:
         return total
 
     def snapshot(self) -> list[list[Any]]:
-        """The run as JSON."""
+        """Return the run as JSON."""
         return [list(window) for window in self._windows]
 
     def restore(self, windows: Iterable[Any]) -> None:
-        """Take up a snapshot."""
+        """Restore the state from a snapshot."""
         self._windows = deque((start, units, tuple(raw)) for start, units, raw in windows)
         self._held = sum(window[1] for window in self._windows)

@@ -1,4 +1,4 @@
-"""What the evidence shows beside the rates of criteria: a shift that goes one way, and the twin's noise by field."""
+"""Observations beside the rates of criteria: a one-sided shift, failing checks of production, the noise by field."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from shadowstream.judge.evidence.rates import log_e_above
 from shadowstream.judge.verdict.part_figures import scope_of
 
 SHIFT_UNIT = 2.0**-32
-"""As the joiner sums differences with their sign (joiner/accounting/signed_shifts.py)."""
+"""Unit in which the joiner sums signed differences (joiner/accounting/signed_shifts.py)."""
 NOISE_MAX = 20
 NAMED_MAX = 5
 
 
 def side_notes(config: Config, figures: Mapping[str, int]) -> list[str]:
-    """All of these, as caveats."""
+    """Return all of them as caveats."""
     return [*shifts(config, figures), *noise_caveats(config, figures), *failed_checks(config, figures)]
 
 
 def shifts(config: Config, figures: Mapping[str, int]) -> list[str]:
-    """Means whose differences go one way: among the pairs that differ the candidate is the higher (or lower) one far
-    more often than every second time, by a sign test that may be looked at as often as one likes."""
+    """Return caveats for means whose differences mostly have one sign.
+
+    The sign test over the differing pairs is valid however often it is looked at.
+    """
     means = [
         criterion
         for criterion in config.judge.criteria
@@ -53,7 +55,7 @@ def shifts(config: Config, figures: Mapping[str, int]) -> list[str]:
 
 
 def failed_checks(config: Config, figures: Mapping[str, int]) -> list[str]:
-    """Checks that production's own values fail: what the candidate fails beside them is no fault of it."""
+    """Return caveats for checks that production's own values fail; the candidate is not blamed for these pairs."""
     caveats = []
     for criterion in config.judge.criteria:
         if criterion.rate != "check" or criterion.muted:
@@ -72,15 +74,14 @@ def failed_checks(config: Config, figures: Mapping[str, int]) -> list[str]:
 
 
 def noise(figures: Mapping[str, int]) -> list[dict[str, Any]]:
-    """By path the pairs of production and its twin, and those that differ there, the greatest share first; as in
-    schemas/verdict.avsc."""
+    """Return pairs of production and its twin that differ, by path, most first (schemas/verdict.avsc)."""
     n = _twin_pairs(figures)
     ranked = sorted((-s, path) for path, s in by_prefix(NOISE, figures).items() if s > 0 and n > 0)
     return [{"path": path, "n": n, "s": -less} for less, path in ranked[:NOISE_MAX]]
 
 
 def noise_caveats(config: Config, figures: Mapping[str, int]) -> list[str]:
-    """The noise floor of production by field, and criteria whose limit lies under it."""
+    """Return the noise floor of production by field, and criteria whose limit is under it."""
     n, by_path = _twin_pairs(figures), by_prefix(NOISE, figures)
     if n <= 0:
         return []

@@ -1,14 +1,14 @@
-"""Whether some value of a declared dimension is bad while the whole is good: what holds a promote back.
+"""Slice guard: a value of a declared dimension that is bad while the whole is good blocks promote.
 
-A tenant of one record in a thousand can be wrong in all of them and move no rate of the whole. So each value of each
-dimension is held against the limit of each criterion that can be counted by value, by E_above of its own units: "this
-value lies over the limit". With K = (criteria + 2) * dimensions * (values_max + 1) such questions, two of them about
-coverage, and five for each of several output topics (`part_guard`), each asks for E >= K/alpha,
-so that of all of them together one errs with a probability of at most alpha, looked at as often as one likes (Ville for
-each, Boole over all; K does not depend on the values that come). tests/judge/calibration.py measures it.
+A tenant with one record in a thousand can be wrong in all of them and move no rate of the whole. So the guard tests
+each value of each dimension against the limit of each criterion that can be counted by value, by E_above of the value's
+own units: "this value is over the limit". There are K = (criteria + 2) * dimensions * (values_max + 1) such tests, two
+of them about coverage, and five for each of several output topics (`part_guard`). Each needs E >= K/alpha, so that any
+of them errs with a probability of at most alpha, however often they are looked at (Ville for each, Boole over all; K
+does not depend on the observed values). tests/judge/calibration.py measures it.
 
-Nothing is asked to be *shown good*: a value with few records could not be, and would hold every promote back. What is
-too small to be judged either way is named beside the verdict.
+No value must be *shown good*: a value with few records could not be, and would block every promote. A caveat names
+values that are too small for either.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ from shadowstream.judge.verdict.part_guard import bad_topics, uncovered_values
 
 NAMED_MAX = 5
 OF_COVERAGE, OF_TOPIC = 2, 3
-"""Questions asked of each part beside the rates of slices: the coverage of either side, rates of an output topic."""
+"""Tests of each part beside the rates of slices: coverage of either side, and rates of an output topic."""
 _ENDED = (PAIRS, "both_failed", "missing", *FAILED)
 
 
 class Row(NamedTuple):
-    """Which figures of a value are units of a rate, which are bad ones, and what they are called."""
+    """Figures of a value that are units of a rate, those that are bad units, and their names."""
 
     n: tuple[str, ...]
     s: tuple[str, ...]
     units: str
     bad: str
     agreed: tuple[str, ...] = ()
-    """Figures of bad units that are none, as of `criteria.Rate`."""
+    """Figures of bad units that do not count as bad (`criteria.Rate`)."""
     no_units: tuple[str, ...] = ()
 
 
 class SliceFindings(NamedTuple):
-    """What the guard holds against a promote, and which values are too small to be judged, as sentences."""
+    """Findings of the guard as sentences: reasons against promote, and values that are too small to judge."""
 
     bad: tuple[str, ...] = ()
     small: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ NO_FINDINGS = SliceFindings()
 
 
 def row_of(measure: Measure) -> Row | None:
-    """How a criterion is counted by value of a dimension; None where it is not."""
+    """Return the row by which a criterion is counted by value; None if it cannot be."""
     criterion = measure.criterion
     rows = {
         "mismatch": Row((PAIRS,), (BAD,), "pairs", "differ"),
@@ -78,7 +78,7 @@ def row_of(measure: Measure) -> Row | None:
             agreed_of(criterion),
             no_units_of(criterion),
         ),
-        # A part of what the mean adds up: differences of the whole bound, or a number on one side alone.
+        # A part of the mean: differences of the whole bound, or a number on one side only.
         "mean": Row(
             (f"mean/{criterion.path}/n",),
             (f"mean/{criterion.path}/full",),
@@ -92,7 +92,7 @@ def row_of(measure: Measure) -> Row | None:
 
 
 def guard(config: Config, alpha: float, measures: Sequence[Measure], figures: Mapping[str, int]) -> SliceFindings:
-    """Look at all values. `alpha`: the level that they share; `figures`: those of all closed windows."""
+    """Test all values. `alpha`: their shared level; `figures`: those of all closed windows."""
     dimensions = [dimension.name for dimension in config.compare.dimensions]
     rows = [(measure, row) for measure in measures if (row := row_of(measure)) is not None]
     need = level_of(config, alpha, len(rows))
@@ -102,7 +102,7 @@ def guard(config: Config, alpha: float, measures: Sequence[Measure], figures: Ma
     values = by_value(figures, dimensions, config.compare.values_max)
     reasons, caveats = uncovered_values(config, need, values)
     bad_parts, unknown = _first([*bad_parts, *reasons]), [*unknown, *caveats]
-    lost = share_of("production", figures).lost  # of no known value, so any extra may have its partner there
+    lost = share_of("production", figures).lost  # their value is unknown, so any extra may be their partner
     everything = {
         dimension: sum(counts[PAIRS] for (name, _), counts in values.items() if name == dimension)
         for dimension in dimensions
@@ -123,7 +123,7 @@ def guard(config: Config, alpha: float, measures: Sequence[Measure], figures: Ma
 
 
 def level_of(config: Config, alpha: float, rates: int) -> float:
-    """ln E from which on a part is shown to be bad: all questions of all parts share `alpha`."""
+    """Return the ln E that shows a part bad: all tests of all parts share `alpha`."""
     dimensions, topics = len(config.compare.dimensions), len(config.production.outputs)
     values = dimensions * (config.compare.values_max + 1) if config.judge.slices == "guard" else 0
     questions = (rates + OF_COVERAGE) * values + ((OF_TOPIC + OF_COVERAGE) * topics if topics > 1 else 0)
@@ -145,7 +145,7 @@ def _counts(row: Row, counts: Mapping[str, int]) -> tuple[int, int]:
 
 def _log_e(measure: Measure, row: Row, counts: Mapping[str, int]) -> float:
     n, s = _counts(row, counts)
-    # A correction whose record could not be read again leaves a count of one too few; that proves nothing.
+    # A correction whose record could not be read again leaves a count one too low; that proves nothing.
     return log_e_above(n, s, measure.limit) if 0 < s <= n and s > n * measure.limit else 0.0
 
 
@@ -163,7 +163,7 @@ def _small(
     values: Mapping[tuple[str, str], Counter[str]],
     everything: Mapping[str, int],
 ) -> list[str]:
-    """The values with fewer pairs than show a perfect candidate good, worst first."""
+    """Name values with too few pairs to show a perfect candidate good, worst first."""
     of_pairs = [(measure, row) for measure, row in rows if row.n == (PAIRS,)]
     if not of_pairs:
         return []

@@ -1,13 +1,12 @@
-"""The verdict: promote, reject or not yet, with the evidence it rests on and reasons a person can act on.
+"""The verdict: promote, reject or not yet, with its evidence and with reasons an operator can act on.
 
-Promote needs all of: every criterion shown good, the least duration of event time, no open incident, ledgers without
-remainder, at least one closed window, and every criterion shown good over the trailing windows alone (the candidate
-as it is now). A reject is latched: whoever was shown to be bad once stays so for this revision, unless what showed it
-has been corrected (`levels`). All else is not yet.
+Promote needs all of these: every criterion shown good, the least duration of event time, no open incident, ledgers
+without remainder, at least one closed window, and every criterion shown good over the recent windows alone. A reject is
+latched: a candidate that was shown bad once stays rejected for this revision, unless corrections remove the evidence
+for it (`reject_latch`). In all other cases the verdict is not yet.
 
-A remainder forbids promote and never undoes or hinders a reject: a reject only blocks the release, so with records
-unaccounted for it is the safe answer of the two; the reasons then say both. What the verdict cannot vouch for stands
-beside the reasons (`caveats`).
+A remainder blocks promote and never a reject: a reject only blocks the release, so it is the safe answer while records
+are unaccounted for. The reasons then name both. `caveats` name the limits of the verdict beside its reasons.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ from shadowstream.judge.windows.event_windows import Windows
 from shadowstream.judge.windows.lateness import caveats_of_time, reasons_of_time
 from shadowstream.judge.windows.window_counts import Slice
 
-# What the digest covers: no wall clock, no offsets, nothing that depends on how records were split.
+# Fields of the digest: no wall clock, no offsets, nothing that depends on how records were split.
 EVIDENCE = (
     "revision",
     "decision",
@@ -87,16 +86,16 @@ NO_SLICES = SliceSummary((), {}, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class VerdictInput:
-    """What one verdict is built from.
+    """Everything from which one verdict is built.
 
-    `config` is that of the attempt (`attempts.at_attempt`); `hash` the `criteria_hash` of the one that was written.
-    `standings`: where each criterion stands, in the config's order. `rejected`: sentence by criterion that has been
-    shown bad, latched. `incidents`: what is open. `withdrawn`: sentences of rejects that corrections have undone.
-    `slices`: those that hold the excess. `watches`: of each criterion that is watched for change; `unwatched`: fields
-    and slices that there was no room to watch. `said`: what people said of it. `topics`: what has happened to topics of
-    the trial, so that nobody can read on. `lately`: outcomes of the last closed windows (`coverage.Lately`). `guarded`:
-    slices that are bad, or too small; `paths`: which of the config's paths values hold. `keys`: buckets of
-    keys that hold a pair. `labels`: what labels of a selected part hold against a promote.
+    `config`: that of the attempt (`alpha_spending.at_attempt`). `hash`: `criteria_hash` of the config as written.
+    `statuses`: status of each criterion in the config's order. `rejected`: latched sentence by criterion that was shown
+    bad. `incidents`: open incidents. `withdrawn`: sentences of rejects that corrections have withdrawn. `slices`:
+    slices that hold the excess. `monitors`: those of criteria that are watched for change; `unwatched`: fields and
+    slices beyond the limit of monitors. `commands`: commands of operators. `guarded`: slices that are bad or too small.
+    `labels`: findings about selective labels. `paths`: configured paths seen in values. `topics`: changes of the
+    trial's topics that stop reading. `recent_outcomes`: outcomes of the last closed windows
+    (`coverage.RecentOutcomes`). `keys`: buckets of keys with a pair.
     """
 
     config: Config
@@ -121,7 +120,7 @@ class VerdictInput:
 
 
 def criteria_hash(config: Config) -> str:
-    """SHA-256 over all that decides: the judge's settings, the rules of comparison, what else is counted of a pair."""
+    """Return the SHA-256 of all settings that decide: the judge's, the rules, and what is counted of a pair."""
     counted = config.compare.model_dump(mode="json", include={"checks", "latency"})
     return digest(
         {
@@ -135,22 +134,22 @@ def criteria_hash(config: Config) -> str:
 
 
 def evidence_digest(verdict: Mapping[str, Any]) -> str:
-    """SHA-256 over the evidence of a verdict record; floats count with 12 significant digits.
+    """Return the SHA-256 of the evidence of a verdict record; floats count with 12 significant digits.
 
-    The same for any order of records inside windows, any split into partitions and any restart.
+    It is the same for any order of records inside windows, any split into partitions and any restart.
     """
     return digest({name: verdict[name] for name in EVIDENCE})
 
 
 def digest(value: Any) -> str:
-    """SHA-256 over the canonical JSON of `value`: keys sorted, floats with 12 significant digits."""
+    """Return the SHA-256 of the canonical JSON of `value`: keys sorted, floats with 12 significant digits."""
     canonical = json.dumps(_rounded(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        # -0.0 would be another text than 0.0.
+        # -0.0 would have another text than 0.0.
         return float(f"{value:.{_DIGITS - 1}e}") + 0.0
     if isinstance(value, Mapping):
         return {name: _rounded(item) for name, item in value.items()}
@@ -160,9 +159,9 @@ def _rounded(value: Any) -> Any:
 
 
 def build(given: VerdictInput, now_ms: int) -> dict[str, Any]:
-    """The verdict record, as in schemas/verdict.avsc. `now_ms` is the wall clock and no part of the evidence."""
+    """Build the verdict record (schemas/verdict.avsc). `now_ms`: wall clock, no part of the evidence."""
     config, windows = given.config, given.windows
-    # What adds up to less than nothing is told as a reason: it is no count of anything.
+    # A negative sum is no count; it becomes a reason.
     outcomes = {name: units for name, units in sorted(windows.outcomes.items()) if units > 0}
     judged = [status for status in given.statuses if not status.measure.criterion.muted]
     reasons_by_outcome = top_reasons(windows.figures)
@@ -223,7 +222,7 @@ def build(given: VerdictInput, now_ms: int) -> dict[str, Any]:
 
 
 def _caveats(given: VerdictInput, outcomes: Mapping[str, int]) -> list[str]:
-    """What the verdict cannot vouch for, whatever it decides."""
+    """Return the limits of the verdict, whatever it decides."""
     config, windows = given.config, given.windows
     counted = {REPEATED_NAMES: windows.figures.get(REPEATED_NAMES, 0)}
     sources = [
@@ -246,7 +245,7 @@ def _final(given: VerdictInput) -> bool:
 
 
 def _rejected(given: VerdictInput) -> list[str]:
-    """Why it is rejected, as it was first shown, beside what the criterion counts by now."""
+    """Return the reasons of a reject as first shown, with the criterion's present counts."""
     now = {status.record["rate"]: status.record for status in given.statuses}
     return [
         f"{why}; by now {now[name]['bad']:.6g} of {now[name]['n']} {now[name]['units']}" if name in now else why
@@ -293,7 +292,7 @@ def _ran(config: Config) -> str:
 
 
 def _unproven(given: VerdictInput, statuses: Sequence[CriterionStatus]) -> list[str]:
-    """What the evidence does not show yet: criteria, the trailing windows, duration."""
+    """Return the gaps of the evidence: criteria, recent windows, duration."""
     windows, judge = given.windows, given.config.judge
     if windows.closed == 0:
         return [f"no window with compared records has closed: {windows.holding()}"]
@@ -324,7 +323,7 @@ def _incidents(given: VerdictInput) -> list[str]:
 
 
 def _unfit(given: VerdictInput, outcomes: Mapping[str, int]) -> list[str]:
-    """What makes the evidence unfit to promote, whatever it shows."""
+    """Return the reasons why the evidence is unfit for a promote, whatever it shows."""
     windows = given.windows
     reasons = [*_conservation(windows), *_incidents(given), *given.guarded.bad]
     reasons += unseen_blockers(given.config, given.paths, windows.figures)

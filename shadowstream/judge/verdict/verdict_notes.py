@@ -22,17 +22,17 @@ _ISOLATION = {
 
 
 def notes_of(verdict: Verdict) -> list[str]:
-    """All notes of a verdict record (schemas/verdict.avsc), coverage first, caveats last."""
+    """Return all notes of a verdict record (schemas/verdict.avsc), coverage first, caveats last."""
     return [*coverage_notes(verdict), *_isolation(verdict), *_muted(verdict), *verdict["caveats"]]
 
 
 def notes_beside(verdict: Verdict, reasons: Sequence[str]) -> list[str]:
-    """All notes but those of coverage that the shown reasons say already."""
+    """Return all notes except those of coverage that the shown reasons contain."""
     return [note for note in notes_of(verdict) if not _is_in(reasons, note)]
 
 
 def coverage_beside(verdict: Verdict, reasons: Sequence[str]) -> list[str]:
-    """The notes of coverage that the shown reasons do not say already."""
+    """Return the notes of coverage that the shown reasons do not contain."""
     return [note for note in coverage_notes(verdict) if not _is_in(reasons, note)]
 
 
@@ -41,7 +41,7 @@ def _is_in(reasons: Sequence[str], note: str) -> bool:
 
 
 def coverage_notes(verdict: Verdict) -> list[str]:
-    """What was covered, and what the trial left out by its own declaration."""
+    """Return notes about the covered share, and about records the trial leaves out by declaration."""
     notes = []
     if verdict["coverage"] is not None:
         line = f"coverage: {percent(verdict['coverage'])} of production's records were compared or judged missing"
