@@ -83,7 +83,7 @@ class ShiryaevRoberts:
 
 
 def alarm_level(detectors: int, windows: float, false_alarms: float) -> float:
-    """Return the alarm level c = K T / B: K `detectors` over T `windows` each raise at most B `false_alarms` on average.
+    """Return the alarm level c = K T / B: K `detectors` over T `windows` raise at most B `false_alarms` on average.
 
     >>> alarm_level(detectors=4, windows=1000, false_alarms=0.5)
     8000.0

@@ -48,10 +48,10 @@ __all__ = [
 
 @vectorised
 def log_e_below(n: int, s: int, p0: float) -> float:
-    """Return natural log of the evidence that the rate lies below `p0`, after `s` bad units in `n`.
+    """Return the natural log of the evidence that the rate lies below `p0`, after `s` bad units in `n`.
 
-    H0: rate >= p0. E = (1/p0) * integral over p in (0, p0) of (p/p0)^s ((1-p)/(1-p0))^(n-s).
-    Grows with `n` and `p0`, falls with `s`; 0 at n = 0. Raises ValueError unless 0 <= s <= n and 0 < p0 < 1.
+    H0: rate >= p0. E = (1/p0) * integral over p in (0, p0) of (p/p0)^s ((1-p)/(1-p0))^(n-s). It grows with `n` and
+    `p0`, falls with `s`, and is 0 at n = 0. Raises ValueError unless 0 <= s <= n and 0 < p0 < 1.
 
     >>> round(log_e_below(1000, 3, 0.01), 10)
     2.5935579004
@@ -64,7 +64,7 @@ def log_e_below(n: int, s: int, p0: float) -> float:
 
 @vectorised
 def log_e_above(n: int, s: int, p1: float) -> float:
-    """Return natural log of the evidence that the rate lies above `p1`: the mirror image of `log_e_below` on (p1, 1).
+    """Return the natural log of the evidence that the rate lies above `p1`: mirror image of `log_e_below` on (p1, 1).
 
     H0: rate <= p1. Raises ValueError unless 0 <= s <= n and 0 < p1 < 1.
 
@@ -77,9 +77,9 @@ def log_e_above(n: int, s: int, p1: float) -> float:
 
 @vectorised
 def upper_limit(n: int, s: int, alpha: float) -> float:
-    """Return One-sided upper limit of the rate, valid at all times at once: sup{p : E_below(n, s, p) < 1/alpha}.
+    """Return the one-sided upper limit of the rate, valid at all times at once: sup{p : E_below(n, s, p) < 1/alpha}.
 
-    1 where no rate can be excluded (n = s). Under `p0` exactly when `log_e_below` reaches ln(1/alpha) there.
+    It is 1 if no rate can be excluded (n = s), and under `p0` exactly when `log_e_below` reaches ln(1/alpha) there.
 
     >>> round(upper_limit(1000, 0, 0.05), 9)
     0.004502094
@@ -90,7 +90,9 @@ def upper_limit(n: int, s: int, alpha: float) -> float:
 
 @vectorised
 def lower_limit(n: int, s: int, alpha: float) -> float:
-    """Return One-sided lower limit of the rate, valid at all times at once: inf{p : E_above(n, s, p) < 1/alpha}; 0 at s = 0.
+    """Return the one-sided lower limit of the rate, valid at all times at once: inf{p : E_above(n, s, p) < 1/alpha}.
+
+    It is 0 at s = 0.
 
     >>> round(lower_limit(50, 15, 0.05), 9)
     0.133398249
@@ -120,7 +122,9 @@ def critical_n(s: int, p0: float, alpha: float) -> int:
 
 @vectorised
 def false_promotion(p0: float, alpha: float, n_max: int) -> float:
-    """Return the exact probability that a candidate *at* the limit is ever shown below it within `n_max` units. <= alpha.
+    """Return the exact probability that a candidate *at* the limit is ever shown below it within `n_max` units.
+
+    It is at most alpha.
 
     >>> round(false_promotion(0.05, 0.05, 2000), 8)
     0.03810178
@@ -158,9 +162,9 @@ def promotion_probability(p: float, p0: float, alpha: float, n_max: int) -> floa
 
 @vectorised
 def planned_n(p: float, p0: float, alpha: float) -> float:
-    """Return about how many units it takes to show a true rate `p` below `p0`: (ln(1/alpha) + 0.7) / KL(p || p0), rounded up.
+    """Return about how many units show a true rate `p` below `p0`: (ln(1/alpha) + 0.7) / KL(p || p0), rounded up.
 
-    For plans only, and low for small counts: `critical_n` is the exact number for a given s. Infinite where p >= p0.
+    For plans only, and low for small counts: `critical_n` is the exact number for a given s. Infinite if p >= p0.
 
     >>> planned_n(0.0025, 0.01, 0.05)
     910.0
@@ -210,10 +214,10 @@ def log_e_mcnemar(b: int, c: int) -> float:
 
 @vectorised
 def alpha_of_attempt(alpha: float, attempt: int) -> float:
-    """Return level for the k-th attempt at one release: alpha * 6 / (pi^2 k^2), which adds up to alpha over all attempts.
+    """Return the level of the k-th attempt at one release: alpha * 6 / (pi^2 k^2).
 
-    The sum of 1/k^2 is pi^2/6 (Euler), and wrong promotes add up over attempts at most (Boole). ValueError unless
-    attempts are counted from 1.
+    The levels add up to alpha over all attempts: the sum of 1/k^2 is pi^2/6 (Euler), and wrong promotes add up over
+    attempts at most (Boole). Raises ValueError unless attempts are counted from 1.
 
     >>> round(alpha_of_attempt(0.05, 1), 6), round(alpha_of_attempt(0.05, 2), 6)
     (0.030396, 0.007599)

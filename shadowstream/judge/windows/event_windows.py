@@ -60,7 +60,7 @@ STRANGERS_MAX, OTHERS = 20, "others"
 class Task:
     """State of one task.
 
-    `numbers`: sequence numbers of the accepted records. `ledgers`: expected and counted records by (ledger, place).
+    `numbers`: numbers of the accepted records. `ledgers`: expected and counted records by (ledger, place).
     `refused_marks`: marks that its joiner refused. `ahead`: records dated too far ahead of its joiner's clock.
     """
 
@@ -92,8 +92,8 @@ class ClosedWindow:
     """Closed window with its counts and the corrections that close with it.
 
     `outcomes`: all figures that came on time; detectors read only these. `corrections`: late deltas by the start of the
-    earlier window that they correct. Either may be empty. `totals`: all evidence up to this window. `buckets` and
-    `slices` came on time; `late_buckets` and `late_slices` belong to the corrections.
+    earlier window that they correct. `totals`: all evidence up to this window. `buckets` and `slices` came on time;
+    `late_buckets` and `late_slices` belong to the corrections.
     """
 
     start_ms: int
@@ -313,8 +313,7 @@ class Windows:
         )
 
     def _labelled_ms(self) -> int:
-        watermarks = [task.watermark_ms for name, task in self.tasks.items() if counts_labels(name)]
-        return min(watermarks, default=END)
+        return min((task.watermark_ms for name, task in self.tasks.items() if counts_labels(name)), default=END)
 
     def remainders(self) -> list[dict[str, Any]]:
         """Return the ledger lines that do not balance, as in schemas/verdict.avsc, by ledger and place."""
