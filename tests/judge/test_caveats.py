@@ -64,7 +64,7 @@ def test_at_least_once_is_said() -> None:
     assert said.startswith("delivery is at_least_once: a crash repeats records")
 
 
-def test_a_job_of_its_own_has_no_ledgers_1_and_2_and_no_code_here() -> None:
+def test_an_external_candidate_has_no_ledgers_1_and_2() -> None:
     version, ledgers, error = caveats_of(adopted(), {})
     assert "version '7'" in version
     assert ledgers.startswith("ledgers 1 and 2 do not exist")
@@ -103,7 +103,7 @@ def test_what_cannot_be_decoded_is_said_where_no_criterion_judges_it() -> None:
     assert caveats_of(trial(), {"undecodable_shadow": 3}) == []
 
 
-def test_a_job_of_its_own_that_agrees_is_promoted_though_nobody_counts_its_inputs() -> None:
+def test_an_external_candidate_that_agrees_is_promoted_without_counted_inputs() -> None:
     record = last([HOUR] * 24, adopted())
     assert record["decision"] == "promote"
     assert record["candidate_isolation"] == "external"
@@ -119,7 +119,7 @@ def test_a_job_of_its_own_that_writes_what_nobody_can_decode_is_rejected() -> No
     assert (few["decision"], by_rate(few, "error")["n"], by_rate(few, "error")["s"]) == ("promote", 24_000, 1)
 
 
-def test_where_the_config_itself_asks_for_error_it_is_not_yet_and_says_how_to_go_on() -> None:
+def test_a_config_that_asks_for_error_is_not_yet_with_advice() -> None:
     record = last([HOUR] * 24, adopted(judge={"criteria": CRITERIA}))
     assert record["decision"] == "not_yet"
     (reason,) = record["reasons"]

@@ -82,7 +82,7 @@ KINDS: dict[str, tuple[dict[str, Any], Hour, int]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_units_needed_are_those_at_which_a_run_that_goes_on_is_met(kind: str) -> None:
+def test_the_units_needed_are_those_at_which_the_run_passes(kind: str) -> None:
     criterion, hour, asked_after = KINDS[kind]
     run = Run(criterion)
     for number in range(asked_after):
@@ -238,7 +238,7 @@ def test_a_criterion_of_no_units_is_no_good_one_so_far() -> None:
     assert said == ["mismatch: no pairs could be judged yet; 449 without a bad one are needed"]
 
 
-def test_an_open_incident_is_said_with_its_parts_who_acts_on_it_and_where_the_excess_lies() -> None:
+def test_an_open_incident_shows_members_acknowledgement_and_excess() -> None:
     from shadowstream.config import Config
 
     trial = config(criteria=[MISMATCH | {"critical": False}]).model_dump(exclude_unset=True)
@@ -275,7 +275,7 @@ def test_a_reject_is_said_as_it_was_decided() -> None:
     assert found.outlooks[0].needed is None
 
 
-def test_shares_that_the_last_windows_will_not_show_are_said_to_pass_only_by_luck() -> None:
+def test_shares_the_recent_windows_cannot_show_pass_only_by_luck() -> None:
     run = Run({**BLOCK, "limit": 0.05})
     for hour in range(40):
         run.go_on(pairs(9 * (hour % 5 == 2), 50))

@@ -255,7 +255,7 @@ def test_a_year_of_open_windows_fits_one_message() -> None:
     assert len(encode("judge_state", bench.state)) < 500_000
 
 
-def test_a_state_too_large_for_a_message_is_not_written_and_a_restart_comes_to_the_same() -> None:
+def test_a_state_too_large_for_a_message_survives_a_restart_unwritten() -> None:
     draw = random.Random(6)
     records = []
     for hour in range(400):

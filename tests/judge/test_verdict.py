@@ -113,7 +113,7 @@ def test_too_few_records_are_not_yet_and_it_says_how_many_more() -> None:
     )
 
 
-def test_a_rate_over_the_limit_that_is_not_shown_bad_says_that_waiting_will_not_do() -> None:
+def test_a_rate_over_the_limit_not_shown_bad_advises_against_waiting() -> None:
     record = build(case(*[{"match": 98, "mismatch": 2, "input": 100}] * 24, settings=config(alpha=1e-9)), 7)
     assert record["decision"] == "not_yet"
     assert any("mismatch: 48 of 2400 pairs (2 %) lie at or over the limit 1 %" in why for why in record["reasons"])
@@ -213,7 +213,7 @@ def test_a_latched_reject_stands_whatever_came_later() -> None:
     assert record["reasons"] == ["mismatch: 30 of 100 pairs; by now 0 of 24000 pairs"]
 
 
-def test_a_latched_reject_says_as_of_when_it_was_shown_and_what_is_counted_by_now() -> None:
+def test_a_latched_reject_shows_its_time_and_the_present_counts() -> None:
     bench = Bench()
     bad = cell(HOUR_MS, match=60, mismatch=40, input=100)
     bench.give(stats(TASK, 1, cell(0, match=100, input=100), bad, watermark_ms=2 * HOUR_MS))

@@ -21,7 +21,7 @@ records read so far count, those of open windows included. A reject is withdrawn
 (`reject_latch`).
 
 Worked: production writes 4,000 records without the header that names their input, and the candidate 4,000 good ones.
-All 4,000 are extra and all may be explained: none counts for a reject (tests/judge/test_explained.py).
+All 4,000 are extra and all may be explained: none counts for a reject (tests/judge/test_explained_absences.py).
 """
 
 from __future__ import annotations

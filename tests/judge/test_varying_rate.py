@@ -118,7 +118,7 @@ def test_the_sums_survive_a_restart_and_numbers_of_other_units_are_none() -> Non
     assert whole.copy() == whole
 
 
-def test_a_rate_that_is_over_the_limit_now_is_not_good_lately_however_good_it_was() -> None:
+def test_a_rate_over_the_limit_now_is_not_good_lately() -> None:
     last = verdicts([1] * 100 + [18])[-1]
     (mismatch,) = (one for one in last["criteria"] if one["rate"] == "mismatch")
     assert (last["decision"], mismatch["shown_good"]) == ("not_yet", True)

@@ -36,7 +36,7 @@ def came(n: int) -> dict[str, int]:
     return {"missing": -n, "match": n}
 
 
-def test_a_reject_that_rested_only_on_what_came_after_all_is_withdrawn_and_told() -> None:
+def test_a_reject_resting_on_corrected_records_is_withdrawn_with_a_caveat() -> None:
     one = level()
     one.close(closed(0, match=70, missing=30), None)
     said = one.reason
@@ -59,7 +59,7 @@ def test_a_withdrawn_reject_is_told_alike_whenever_a_loss_becomes_known(early: b
     assert (one.reason, one.undone) == (None, None)
 
 
-def test_a_reject_stays_where_what_is_left_is_still_bad_and_says_what_is_left() -> None:
+def test_a_reject_stays_while_the_rest_is_bad_and_counts_the_rest() -> None:
     one = level()
     one.close(closed(0, match=70, missing=30), None)
     one.close(closed(1, {0: came(20)}, match=100_000), None)
@@ -176,7 +176,7 @@ def fed(one: RejectLatch, trial: Trial) -> RejectLatch:
 
 @settings(max_examples=60, deadline=None)
 @given(trial=trials(), rate=st.sampled_from(["missing", "mismatch", "extra"]))
-def test_after_all_corrections_a_level_says_what_it_says_of_the_run_in_order(trial: Trial, rate: str) -> None:
+def test_a_latch_after_all_corrections_equals_that_of_the_ordered_run(trial: Trial, rate: str) -> None:
     assert fed(level(rate=rate), trial).reason == fed(level(rate=rate), in_order(trial)).reason
 
 
@@ -202,9 +202,7 @@ def test_a_restart_anywhere_changes_nothing(trial: Trial, at: int) -> None:
 
 @settings(max_examples=10, deadline=None)
 @given(trial=trials(), tasks=st.integers(1, 3), seed=st.integers(0, 2**32))
-def test_corrected_totals_are_those_of_the_run_in_order_and_no_total_is_ever_negative(
-    trial: Trial, tasks: int, seed: int
-) -> None:
+def test_corrected_totals_equal_the_ordered_run_and_are_never_negative(trial: Trial, tasks: int, seed: int) -> None:
     bench = Bench(tasks)
     for records in zip(*trial.told(random.Random(seed), tasks, commits_max=1), strict=False):
         for record in records:
@@ -245,7 +243,7 @@ def verdict_with(corrections: list[tuple[int, int, str, str]], first: dict[str, 
     return judged(Trial(hours, corrections).told(random.Random(1))[0], every=10**6).of("verdict")[-1]
 
 
-def test_a_candidate_whose_records_all_came_late_is_promoted_and_the_verdict_says_that_it_was_rejected() -> None:
+def test_a_candidate_with_all_records_late_is_promoted_with_a_caveat() -> None:
     kept = verdict_with([])
     assert (kept["decision"], kept["caveats"]) == ("reject", [])
     corrected = verdict_with([(5, 0, "missing", "match")] * 40)

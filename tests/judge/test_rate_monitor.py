@@ -69,7 +69,7 @@ def test_a_small_change_that_lasts_is_found_by_adwin() -> None:
     assert events[1]["after"] - events[1]["before"] >= 0.5 * 0.01
 
 
-def test_a_change_that_was_too_small_when_the_alarm_came_opens_once_it_has_grown() -> None:
+def test_a_change_too_small_at_the_alarm_opens_once_it_has_grown() -> None:
     """The alarm is there already and does not come a second time."""
     watching = watch(min_effect=2.0)
     assert kinds(fed(watching, [(500, 0)] * 100 + [(500, 7)] * 60)) == [("flag", "sr", "up"), ("flag", "adwin", "up")]
@@ -79,7 +79,7 @@ def test_a_change_that_was_too_small_when_the_alarm_came_opens_once_it_has_grown
     assert fed(watching, [(500, 60)] * 3, first_hour=163) == []
 
 
-def test_ups_and_downs_of_what_was_wrong_from_the_first_record_are_no_change() -> None:
+def test_ups_and_downs_of_a_fault_from_the_start_are_no_change() -> None:
     draw = random.Random(11)
     watching = watch()
     events = fed(watching, [(300, sum(draw.random() < 0.1 for _ in range(300))) for _ in range(3_000)])

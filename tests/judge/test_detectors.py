@@ -99,7 +99,7 @@ def test_means_are_of_the_values_as_given_and_not_of_what_was_cut() -> None:
     assert first.estimation <= 1.0
 
 
-def test_a_candidate_that_is_wrong_from_the_first_record_never_flags_and_alarms_at_once() -> None:
+def test_a_candidate_wrong_from_the_start_alarms_at_once_and_never_flags() -> None:
     values = rates(5, (2000, 0.3), units=100)
     assert found(AdwinDetector(AdwinParams(p_ref=0.01)), values) == []
     assert ShiryaevRoberts(0.01, 1e6).update(100, round(100 * values[0]))
@@ -135,7 +135,7 @@ def wandering(seed: int, length: int = 500) -> list[float]:
 
 
 @pytest.mark.parametrize("seed", [0, 4])
-def test_a_detector_rebuilt_from_its_history_at_any_index_goes_on_bit_for_bit(seed: int) -> None:
+def test_a_detector_rebuilt_at_any_index_continues_bit_for_bit(seed: int) -> None:
     values = wandering(seed)
     params = AdwinParams(p_ref=0.01, history_max=200)
     whole = AdwinDetector(params)

@@ -79,7 +79,7 @@ def test_what_every_task_has_passed_closes_though_all_are_idle() -> None:
     assert (windows.open, windows.holding()) == (1, "no task goes on: all are idle or at their end")
 
 
-def test_partitions_that_return_from_a_quiet_time_count_the_same_whoever_is_read_first() -> None:
+def test_partitions_returning_from_quiet_count_the_same_in_any_order() -> None:
     def returning(task: str) -> list[dict[str, Any]]:
         cells = [cell(hour * HOUR_MS, match=10) for hour in range(3)]
         return [stats(task, 1), stats(task, 2, idle=True), stats(task, 3, *cells, watermark_ms=3 * HOUR_MS)]
@@ -115,7 +115,7 @@ def test_a_task_that_comes_back_from_idleness_below_its_own_word_is_late() -> No
     assert (windows.added_late, windows.waiting_late(), dict(windows.outcomes)) == (1, {}, {"match": 4})
 
 
-def test_a_late_correction_is_evidence_and_is_no_part_of_a_window_on_time() -> None:
+def test_a_late_correction_is_evidence_and_never_on_time() -> None:
     windows = Windows(REVISION, HOUR_MS, [A])
     windows.add(stats(A, 1, cell(0, missing=2, match=1), watermark_ms=HOUR_MS))
     windows.add(stats(A, 2, cell(0, missing=-1, mismatch=1, fields={"score": 1}), cell(HOUR_MS, match=5)))
