@@ -169,7 +169,7 @@ def test_a_history_at_its_limit_is_halved_and_says_so() -> None:
     values = rates(9, (205, 0.004), (60, 0.03))
     results = [detector.update(index, x) for index, x in enumerate(values)]
     trims = [result for result in results if isinstance(result, Trimmed)]
-    assert trims[:3] == [Trimmed(window, dropped=50, kept=50, found=()) for window in (99, 149, 199)]
+    assert trims[:3] == [Trimmed(window, dropped=50, kept=50, drifts=()) for window in (99, 149, 199)]
     assert max(len(detector.snapshot()["values"]), detector.width) <= 100
     assert [result.since for result in results if isinstance(result, Drift)] == [205], "what is kept sees what follows"
 
