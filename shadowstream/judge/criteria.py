@@ -29,7 +29,7 @@ A pair compared is one unit however many records or fields it has. Where the tab
   of its records that cannot be decoded: n is pairs compared, extra and undecodable shadow, s undecodable shadow.
 - A record that no pair can hold (`unpairable`) and one that was never compared because its id came before (a
   re-delivery is `duplicate`, another value or input `repeated`) count in no rate of these and lower coverage on either
-  side (`losses`, `coverage`).
+  side (`coverage_losses`, `coverage`).
 - The twin's outcomes (`twin_*`), the joint ones (`joint_*`) and those of its records alone count in none of these and
   lower no coverage: what differs between two runs of production is no fault of the candidate. The criterion twin is
   the excess over that noise: of the ids at which exactly one of candidate and twin differs, the share
@@ -118,7 +118,7 @@ class Rate(NamedTuple):
 
     `agreed`: outcomes that say of a bad unit that it is none. `excused`: outcomes that may be why a unit is bad without
     being the candidate's fault. They take nothing from the evidence for promote; only bad units beyond as many excuses
-    count for a reject (`explained`). `no_units`: outcomes that are among `n` and no units.
+    count for a reject (`explained_absences`). `no_units`: outcomes that are among `n` and no units.
     """
 
     n: tuple[str, ...]
