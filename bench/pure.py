@@ -23,7 +23,8 @@ from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka.loop import spare_collections
 from shadowstream.kafka.schemas.registry import FolderSchemas
 from shadowstream.protocol import marks
-from shadowstream.records import PACKED_HEADER, Batch, Coordinate, Headers, Place, pack
+from shadowstream.protocol.headers import PACKED_HEADER, pack
+from shadowstream.records import Batch, Coordinate, Headers, Place
 
 BATCH = 2_000
 COMMIT_RECORDS = 100_000
@@ -65,7 +66,7 @@ def step_of(config: Config, workload: Workload, folder: Path) -> JoinerStep:
     compare = comparer.comparer(FolderSchemas(folder), config.compare)
     step = JoinerStep(config, REVISION, compare, {"out": 1}, [INPUT])
     task = step.assign("out", 0)
-    for side in task.used_sides:
+    for side in task.sources.sides:
         task.restore(side, None, 0)
     begins = [{"topic": "in", "partition": 0, "committed": 0, "end": -1, "bound": -1}]
     step.mark(marks.mark("start", REVISION, begins=begins))

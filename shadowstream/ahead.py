@@ -14,7 +14,7 @@ was when the record was read. So a date of the year 9999 does not keep it open f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 NEVER = -(2**63)
 
@@ -72,6 +72,14 @@ class Ahead:
         if not self._due_ms:
             return times_ms
         return [self.due_ms(side, offset, time_ms) for offset, time_ms in zip(offsets, times_ms, strict=True)]
+
+    def snapshot(self) -> dict[str, int]:
+        """Counts for the state record."""
+        return {"ahead": self.records} if self.records else {}
+
+    def restore(self, counts: Mapping[str, int]) -> None:
+        """Take the counts of the state record."""
+        self.records = counts.get("ahead", 0)
 
     @property
     def noted(self) -> bool:

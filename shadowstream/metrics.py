@@ -1,6 +1,6 @@
-"""Every metric in one table: what roles set, what `/metrics` shows and what docs/metrics.md says come from here.
+"""The table of all metrics, for the roles that set them, for `/metrics` and for docs/metrics.md.
 
-Each metric has the label ``shadow`` (the trial's name) besides its own, and none has a label without a bound.
+Each metric has the label ``shadow`` (the trial's name) besides its own. The values of every label are bounded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 class Metric(NamedTuple):
-    """One row of the table. `roles` are those that show it."""
+    """One row of the table. `roles` are the roles that show it."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
@@ -40,7 +40,7 @@ TABLE = (
     Metric(
         "corrections_total",
         "counter",
-        "Outcomes missing, extra, evicted taken back for a partner that came late after all, by outcome of the pair.",
+        "Outcomes missing, extra, evicted that a late partner corrected, by outcome of the pair.",
         ("from_outcome", "outcome"),
         ("joiner",),
     ),
@@ -59,12 +59,12 @@ TABLE = (
         ("change",),
         ("joiner",),
     ),
-    Metric("rows_cut_total", "counter", "Rows of diff of which something too long was cut.", (), ("joiner",)),
-    Metric("lag_records", "gauge", "Offsets between what was read and the end.", ("role", "side"), _LOOPS),
+    Metric("rows_cut_total", "counter", "Rows of diff that were truncated to fit their topic.", (), ("joiner",)),
+    Metric("lag_records", "gauge", "Offsets between the position and the end.", ("role", "side"), _LOOPS),
     Metric(
         "lag_seconds",
         "gauge",
-        "Age of the newest record read, while anything is left to read; 0 at the end.",
+        "Age of the newest record read, while records are left to read; 0 at the end.",
         ("role", "side"),
         _LOOPS,
     ),
@@ -72,7 +72,11 @@ TABLE = (
     Metric("pending_records", "gauge", "Records without a partner yet.", ("side",), ("joiner", "labels")),
     Metric("pending_bytes", "gauge", "Memory of records without a partner yet.", ("side",), ("joiner",)),
     Metric(
-        "spilled_bytes", "gauge", "Values of such records in the spill file, not in memory.", ("side",), ("joiner",)
+        "spilled_bytes",
+        "gauge",
+        "Bytes of values of pending records in the spill file, not in memory.",
+        ("side",),
+        ("joiner",),
     ),
     Metric("spill_full", "gauge", "1 while the spill file has no room: memory grows instead.", (), ("joiner",)),
     Metric("shed_level", "gauge", "All but 1 in 2^n identities are shed: the highest n of a task.", (), ("joiner",)),
@@ -80,7 +84,7 @@ TABLE = (
     Metric(
         "received_bytes_total",
         "counter",
-        "Bytes that the consumers of what is judged have received from brokers, as librdkafka counts them.",
+        "Bytes that the consumers of judged topics have received from brokers, as librdkafka counts them.",
         ("role",),
         _LOOPS,
     ),
@@ -89,12 +93,12 @@ TABLE = (
     Metric(
         "snapshots_total",
         "counter",
-        "Snapshots of a candidate's state by what became of them: written, unchanged, too_large, failed, restored, "
+        "Snapshots of a candidate's state by result: written, unchanged, too_large, failed, restored, "
         "refused (another revision's), restore_failed.",
         ("result",),
         ("runner",),
     ),
-    Metric("evidence", "gauge", "ln E that the rate lies under its limit.", ("criterion",), ("judge",)),
+    Metric("evidence", "gauge", "ln E that the rate is under its limit.", ("criterion",), ("judge",)),
     Metric("rate", "gauge", "Estimate of the criterion's rate over closed windows.", ("criterion",), ("judge",)),
     Metric("verdict", "gauge", "1 for the present decision, 0 for the others.", ("decision",), ("judge",)),
     Metric(
@@ -167,13 +171,13 @@ class Metrics:
 
 
 def page() -> str:
-    """docs/metrics.md."""
+    """Return docs/metrics.md."""
     lines = [
         "# Metrics",
         "",
         "Made from the table in `shadowstream/metrics.py` by `python -m shadowstream.metrics`; a test compares.",
         "Every metric has the label `shadow`, the trial's name. With `--listen HOST:PORT` a role serves `/metrics`,",
-        "beside `/healthz` (the loop turned lately) and `/readyz` (assigned and restored).",
+        "`/healthz` (the loop turned lately) and `/readyz` (assigned and restored).",
         "",
         "| metric | type | labels | roles | meaning |",
         "|---|---|---|---|---|",

@@ -11,6 +11,9 @@ Say = Callable[[str], None]
 # What the CLI prints is asserted: no colours, and no line broken by the width of someone's terminal.
 os.environ.update(NO_COLOR="1", TERM="dumb", COLUMNS="200")
 
+# Dozens of brokers live for seconds each: the optimizing compiler costs each of them more than it gives.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+
 # A busy machine is not a fault of the code under test.
 settings.register_profile("shadowstream", deadline=None, print_blob=True)
 settings.load_profile("shadowstream")

@@ -15,9 +15,9 @@ from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.presence import holds
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Check, Criterion, Dimension, Expected, Failure, Identity, Labels, Redact, Rule
-from shadowstream.labels.correctness import at_path
 from shadowstream.paths import ABSENT, join_path, parse_one, parse_path, value_at
 from shadowstream.protocol.join_id import text_id
+from shadowstream.protocol.scored_value import at_path
 from tests.joiner.cases import P, S, begun, committed, done
 from tests.joiner.world import World
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.errors import RecordError
-from shadowstream.records import Batch, Coordinate, Place, Side, pack, unpack
+from shadowstream.protocol.headers import pack, unpack
+from shadowstream.records import Batch, Coordinate, Place, Side
 
 REVISIONS = st.from_regex(r"[0-9a-f]{16,64}", fullmatch=True)
 COORDINATES = st.builds(

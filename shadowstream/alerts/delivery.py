@@ -182,7 +182,7 @@ class Deliverer:
             self.resting.pop(incident, None)
             return False
         if incident not in self.resting:
-            log.info("alert_rests", alert=alert.id, incident=incident)
+            log.info("alert_muted", alert=alert.id, incident=incident)
             self._metrics.add("deliveries_total", target=self.target, result="muted")
         self.resting[incident] = alert
         return True

@@ -12,12 +12,18 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from shadowstream.judge.verdict.verdict_notes import notes_of
+from shadowstream.protocol.outcomes import Outcome
 
 REVISION_CHARS = 16
 KEY_CHARS_MAX = 250
 _KEY_CHARS_CUT = 180
 _KEY_SAFE = "/:=,+@()[]!$&*;|^'?"
-_OUTCOMES = {"mismatch": "mismatch", "missing": "missing", "extra": "extra", "error": "candidate_error"}
+_OUTCOMES = {
+    "mismatch": Outcome.MISMATCH,
+    "missing": Outcome.MISSING,
+    "extra": Outcome.EXTRA,
+    "error": Outcome.CANDIDATE_ERROR,
+}
 
 
 class Alert(NamedTuple):

@@ -22,10 +22,10 @@ from shadowstream.health import Claim, Watch
 from shadowstream.judge.verdict.verdict_notes import notes_of
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import Stoppable, admin
-from shadowstream.kafka.loop import process_seconds
 from shadowstream.kafka.reading.stable import await_settled
 from shadowstream.kafka.reading.topic_reader import read_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals
+from shadowstream.kafka.role import process_seconds
 from shadowstream.kafka.trial import topic_admin
 from shadowstream.logs import get_logger
 

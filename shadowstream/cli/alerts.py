@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -11,13 +11,11 @@ from rich.table import Table
 from shadowstream.alerts.ledger import Row, acknowledge, mute, rows_of
 from shadowstream.cli.durations import seconds_of
 from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, say
-from shadowstream.cli.roles import Instance, Listen, in_its_place, stop_on_signals
+from shadowstream.cli.roles import Instance, Listen, play
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
 from shadowstream.health import Watch
 from shadowstream.judge.windows.event_windows import iso
-from shadowstream.revision import revision_of
-from shadowstream.web.probes import serve
 
 _alerts = typer.Typer(help="Deliver incidents and rejects; list, acknowledge and mute incidents.", no_args_is_help=True)
 
@@ -40,17 +38,7 @@ def run(config: ConfigPath, instance: Instance = "0", listen: Listen = None, as_
         raise ConfigError(
             "`alerts run` needs faust-streaming, which is not installed: pip install 'shadowstream[alerts]'"
         ) from error
-    stop = stop_on_signals()
-    watch = Watch(trial.name, "alerts")
-    server = serve(listen, watch) if listen else None
-    try:
-        # Faust is loaded only where this role runs.
-        module = importlib.import_module("shadowstream.alerts.role")
-        with in_its_place(trial, instance, stop, watch):
-            figures: dict[str, Any] = module.run(trial, revision_of(trial), stop, watch, instance)
-    finally:
-        if server is not None:
-            server.shutdown()
+    figures = play(Watch(trial.name, "alerts"), "shadowstream.alerts.role", trial, instance, listen)
     if as_json:
         put_json(figures)
     else:

@@ -17,19 +17,10 @@ from shadowstream.errors import ConfigError
 from shadowstream.kafka.reading.topic_reader import Read, read_topic, stream_topic
 from shadowstream.kafka.refused_records import usable
 from shadowstream.kafka.trial import bound_topics
+from shadowstream.protocol.outcomes import BAD, Outcome
 
 READ_TIMEOUT_S = 30.0
 DIFFERENCES_SHOWN = 4
-OUTCOMES = (
-    *("match", "tolerated", "ignored", "expected", "mismatch", "cardinality", "missing", "extra", "candidate_error"),
-    *("timeout", "crashed", "undecodable_input", "both_failed"),
-    *("undecodable_production", "undecodable_shadow", "duplicate_production", "duplicate_shadow"),
-    *("repeated_production", "repeated_shadow", "unpairable_production", "unpairable_shadow", "warm_up", "twin_extra"),
-    *("duplicate_twin", "repeated_twin", "unpairable_twin", "undecodable_twin", "sampled_out"),
-    *("evicted", "filtered", "uncompared"),
-)
-"""The closed table of outcomes, as the schema of diff states it."""
-_BAD = {"mismatch", "cardinality", "missing", "extra", "candidate_error", "timeout", "crashed", "undecodable_shadow"}
 
 
 def register(app: typer.Typer) -> None:
@@ -45,8 +36,8 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Show differences between production and the candidate: a table, or a JSON object a line."""
-    if outcome is not None and outcome not in OUTCOMES:
-        raise ConfigError(f"--outcome {outcome!r} is not an outcome; {nearest(outcome, OUTCOMES)}")
+    if outcome is not None and outcome not in tuple(Outcome):
+        raise ConfigError(f"--outcome {outcome!r} is not an outcome; {nearest(outcome, tuple(Outcome))}")
     trial = load(config)
     bound_topics.refuse_others(trial, bound_topics.read_starts(trial, READ_TIMEOUT_S))
     if follow:
@@ -95,7 +86,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
         lines = _differences(row)
         if len(lines) > DIFFERENCES_SHOWN:
             lines[DIFFERENCES_SHOWN:] = [f"and {len(lines) - DIFFERENCES_SHOWN} more"]
-        style = "red" if row["outcome"] in _BAD else ""
+        style = "red" if row["outcome"] in BAD else ""
         said = cell("\n".join(lines))
         table.add_row(cell(_time(row)), cell(_outcome(row), style), cell(row["pair_id"]), cell(_key(row)), said)
     return table

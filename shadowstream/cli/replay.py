@@ -17,7 +17,7 @@ from shadowstream.kafka.refused_records import Refusals
 from shadowstream.kafka.replay.rejoin import rejoined
 from shadowstream.kafka.replay.stored_stats import judged, revision_in, statistics, within
 from shadowstream.kafka.trial import bound_topics
-from shadowstream.labels.step import task_of
+from shadowstream.protocol.task_names import task_of
 from shadowstream.revision import revision_of
 
 LABELS = task_of("")

@@ -192,21 +192,30 @@ def in_its_place(config: Config, instance: str, stop: Stoppable, watch: Watch) -
         role_report.send(Report.FINISHED)
 
 
-def _play(role: str, path: str, instance: str, listen: str | None, as_json: bool) -> None:
-    config = load(path)
+def play(watch: Watch, module: str, config: Config, instance: str, listen: str | None) -> dict[str, Any]:
+    """Run one role in this process, to its end; return its figures.
+
+    The role's module is loaded only here, so that a process has the dependencies of its own role alone.
+    """
     stop = stop_on_signals()
-    watch = Watch(config.name, role)
-    watch.own_process = True
     server = serve(listen, watch) if listen else None
     try:
-        # A role's dependencies are loaded only where it runs.
-        adopted = role == "runner" and config.candidate.topic is not None
-        module = importlib.import_module(f"shadowstream.kafka.roles.{'external_candidate' if adopted else role}")
+        role = importlib.import_module(module)
         with in_its_place(config, instance, stop, watch):
-            figures: dict[str, Any] = module.run(config, revision_of(config), stop, watch, instance)
+            figures: dict[str, Any] = role.run(config, revision_of(config), stop, watch, instance)
     finally:
         if server is not None:
             server.shutdown()
+    return figures
+
+
+def _play(role: str, path: str, instance: str, listen: str | None, as_json: bool) -> None:
+    config = load(path)
+    watch = Watch(config.name, role)
+    watch.own_process = True
+    adopted = role == "runner" and config.candidate.topic is not None
+    module = f"shadowstream.kafka.roles.{'external_candidate' if adopted else role}"
+    figures = play(watch, module, config, instance, listen)
     if as_json:
         put_json(figures)
     else:

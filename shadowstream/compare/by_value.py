@@ -57,6 +57,7 @@ from shadowstream.compare.tolerances import in_one_interval, mapped
 from shadowstream.compare.watched_paths import NONE_WATCHED, Watched
 from shadowstream.config import Rule
 from shadowstream.paths import join_path
+from shadowstream.protocol.outcomes import Outcome
 
 _OF_TEXTS = frozenset(("number", "json"))
 
@@ -95,7 +96,7 @@ def beside_null(production: Any, shadow: Any, rules: RuleSet) -> PairResult:
 
 def whole(kind: str, production: Any, shadow: Any, rules: RuleSet) -> PairResult:
     """A mismatch of two values as wholes; a side that has none is `ABSENT`."""
-    return PairResult("mismatch", [difference((), kind, production, shadow)], touched=rules.watched.every)
+    return PairResult(Outcome.MISMATCH, [difference((), kind, production, shadow)], touched=rules.watched.every)
 
 
 def unexplained(level: int, production: Any, shadow: Any, rules: RuleSet) -> PairResult:

@@ -15,6 +15,7 @@ from shadowstream.compare.by_value import mismatch_of_field
 from shadowstream.compare.differences import difference
 from shadowstream.compare.result import DIFFERENCES_MAX, Difference, PairResult
 from shadowstream.compare.rules import RuleSet
+from shadowstream.protocol.outcomes import Outcome
 
 
 def explained(
@@ -48,7 +49,7 @@ def explained(
                 else:
                     left[n] = False
     return {
-        int(place): PairResult("mismatch", found[:DIFFERENCES_MAX], touched=frozenset(paths))
+        int(place): PairResult(Outcome.MISMATCH, found[:DIFFERENCES_MAX], touched=frozenset(paths))
         for place, found, paths, whole in zip(places.tolist(), differences, touched, left.tolist(), strict=True)
         if whole and found
     }

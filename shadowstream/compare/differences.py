@@ -10,10 +10,10 @@ from typing import Any
 
 from shadowstream.codecs.numbers import NUMBERS, ExactFloat
 from shadowstream.codecs.typed import Typed
-from shadowstream.compare.dimension_codes import HASH_CHARS, hash_of
 from shadowstream.compare.result import TEXT_CHARS_MAX, Difference
 from shadowstream.compare.tolerances import DECIMALS, exact
 from shadowstream.paths import ABSENT, join_path
+from shadowstream.protocol.size_limits import HASH_CHARS, hash_of
 
 _CUT = "…"
 __all__ = ["ABSENT", "difference", "one_sided", "or_absent"]

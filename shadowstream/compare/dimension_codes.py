@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from shadowstream.codecs.numbers import ExactFloat
+from shadowstream.protocol.size_limits import shortened
 
 OTHER = "(other)"
 ABSENT = "(absent)"
 UNDECODABLE = "(undecodable)"
 TEXT_CHARS_MAX = 64
-HASH_CHARS = 17
 Ints = npt.NDArray[np.int64]
 
 
@@ -92,25 +92,3 @@ def text_of(value: Any) -> str:
 def name_of(value: Any) -> str:
     """A value's name in a slice: its text, `shortened` to `TEXT_CHARS_MAX` characters."""
     return shortened(text_of(value), TEXT_CHARS_MAX)
-
-
-def shortened(text: str, most: int) -> str:
-    """A text of at most so many characters. A longer one is its beginning, an ellipsis and 16 digits of its hash, so
-    that two texts of one beginning have two names.
-
-    >>> shortened("https://example.org/a", 21), shortened("https://example.org/ab", 21)
-    ('https://example.org/a', 'htt…#eea406c2befe1e89')
-    """
-    if len(text) <= most:
-        return text
-    return f"{text[: most - 1 - HASH_CHARS]}…{hash_of(text)}"
-
-
-def hash_of(value: str | bytes) -> str:
-    """A value by 16 digits of its hash: `HASH_CHARS` characters.
-
-    >>> hash_of("a"), len(hash_of("a")) == HASH_CHARS
-    ('#40f89e395b66422f', True)
-    """
-    raw = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
-    return f"#{blake2b(raw, digest_size=8).hexdigest()}"

@@ -7,7 +7,6 @@ million must not stop the other pairs, and must not pass as an agreement either.
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
 import math
 import re
@@ -21,6 +20,7 @@ from typing import Any
 from shadowstream.codecs.far_times import FarTime, instant, instant_ns
 from shadowstream.codecs.json_values import read
 from shadowstream.codecs.numbers import number
+from shadowstream.entry_points import load_entry_point
 from shadowstream.errors import ConfigError
 
 Hook = Callable[..., Any]
@@ -67,16 +67,10 @@ def refusal(function: Any, arguments: int) -> str | None:
 
 def load(entry: str, key: str = "compare.rules", arguments: int = 2) -> Hook:
     """The function of an entry point ``package.module:callable``, called with so many; raises `ConfigError`."""
-    module_name, _, name = entry.partition(":")
-    try:
-        function = getattr(importlib.import_module(module_name), name)
-    except Exception as error:  # importing user code can raise anything
-        raise ConfigError(f"{key}: cannot load {entry!r}: {error!r}") from error
-    if not callable(function):
-        raise ConfigError(f"{key}: {entry!r} is not callable")
+    function = load_entry_point(entry, key)
     if (refused := refusal(function, arguments)) is not None:
         raise ConfigError(f"{key}: {entry!r} {refused}")
-    return function  # type: ignore[no-any-return]  # callable, as has just been seen
+    return function
 
 
 def fenced(entry: str, function: Hook) -> Hook:

@@ -27,6 +27,7 @@ from shadowstream.compare.rules import RuleSet
 from shadowstream.compare.schema_changes import Evolutions
 from shadowstream.config import Format
 from shadowstream.errors import RecordError, ShadowstreamBug
+from shadowstream.protocol.outcomes import Outcome
 from shadowstream.records import Side
 
 _Values = Sequence[bytes | None]
@@ -99,13 +100,13 @@ def compare_pairs(
         own = _rules_of(decoders, raw, rules)
         found = _by_rows(raw, ours, theirs, own)
         for index, (place, result) in enumerate(zip(places, found, strict=True)):
-            if expects and result.outcome == "mismatch":
+            if expects and result.outcome == Outcome.MISMATCH:
                 try:
                     names = _expected(declared, place, ours[index], theirs[index], own[index])
                     if names:
-                        result = PairResult("expected", result.differences, reason=", ".join(names))
+                        result = PairResult(Outcome.EXPECTED, result.differences, declared=tuple(names))
                 except Unanswered as error:
-                    result = PairResult("uncompared", result.differences, reason=str(error))
+                    result = PairResult(Outcome.UNCOMPARED, result.differences, reason=str(error))
             results.places[place] = NAMES.index(result.outcome)
             results.known[place] = result
     results.changes = evolving.changes

@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from shadowstream.protocol.outcomes import Outcome, undecodable
 from shadowstream.records import Side
 
-Outcome = Literal["match", "ignored", "tolerated", "uncompared", "mismatch", "expected"]
-OUTCOMES: tuple[Outcome, ...] = ("match", "ignored", "tolerated", "uncompared", "mismatch")
+OUTCOMES = (Outcome.MATCH, Outcome.IGNORED, Outcome.TOLERATED, Outcome.UNCOMPARED, Outcome.MISMATCH)
 """By precedence: the outcome of a pair is the last of these that any of its paths has."""
 MATCH, IGNORED, TOLERATED, UNCOMPARED, MISMATCH = range(5)
 """Places in `OUTCOMES`: the levels that both executions of the rules compute."""
@@ -53,7 +53,7 @@ class PairResult:
     are worked out when first asked for.
     """
 
-    __slots__ = ("_differences", "_explain", "_reason", "_touched", "outcome")
+    __slots__ = ("_differences", "_explain", "_reason", "_touched", "declared", "outcome")
 
     def __init__(
         self,
@@ -62,11 +62,14 @@ class PairResult:
         explain: Callable[[], PairResult] | None = None,
         reason: str | None = None,
         touched: frozenset[str] = NOWHERE,
+        declared: tuple[str, ...] = (),
     ) -> None:
-        self.outcome: Outcome = outcome
+        self.outcome = outcome
         self._touched = touched
         self._differences = tuple(differences)
-        self._reason = reason
+        self._reason = ", ".join(declared) if declared else reason
+        self.declared = declared
+        """Names of the declared changes that explain the pair, each of which has a bound of its own."""
         self._explain = explain
 
     def _explained(self) -> None:
@@ -107,7 +110,7 @@ class PairResult:
         return f"PairResult({self.outcome!r}, {list(self.differences)!r})"
 
 
-PLAIN_MATCH = PairResult("match")
+PLAIN_MATCH = PairResult(Outcome.MATCH)
 """Every plain match: one object for all of them."""
 
 
@@ -124,9 +127,9 @@ class Undecodable:
     message: str
 
     @property
-    def outcome(self) -> str:
+    def outcome(self) -> Outcome:
         """undecodable_production or undecodable_shadow."""
-        return f"undecodable_{self.side.word}"
+        return undecodable(self.side)
 
     @property
     def reason(self) -> str:
@@ -138,8 +141,13 @@ class Undecodable:
         """None: nothing was compared."""
         return ()
 
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """None: no declared change explains it."""
+        return ()
 
-NAMES = (*OUTCOMES, "expected", "undecodable_production", "undecodable_shadow")
+
+NAMES = (*OUTCOMES, Outcome.EXPECTED, undecodable(Side.PRODUCTION), undecodable(Side.SHADOW))
 """Outcomes of a comparison by their places in `Results.places`: the levels first."""
 _NAMES = np.array(NAMES, object)
 
@@ -171,7 +179,7 @@ class Results(Sequence["PairResult | Undecodable"]):
         return counts
 
     @property
-    def outcomes(self) -> list[str]:
+    def outcomes(self) -> list[Outcome]:
         """The outcome of each pair."""
         return _NAMES[self.places].tolist()  # type: ignore[no-any-return]  # an array of objects
 

@@ -25,6 +25,7 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.reading.topic_reader import read_topic
 from shadowstream.kafka.supervisor import Supervisor
 from shadowstream.logs import get_logger
+from shadowstream.protocol.outcomes import Outcome
 from shadowstream.testing.choice import Broker, broker
 
 log = get_logger("demo")
@@ -143,5 +144,5 @@ def examples_of(config: Config, most: int = EXAMPLES) -> list[dict[str, Any]]:
     """The first mismatches by event time, for people."""
     rows = read_topic(config.kafka, config.plan.of("diff"), 30.0)
     found = (own.decode(row.value or b"")[1] for row in rows)
-    mismatches = [row for row in found if row["outcome"] == "mismatch"]
+    mismatches = [row for row in found if row["outcome"] == Outcome.MISMATCH]
     return sorted(mismatches, key=lambda row: (row["time_ms"], row["pair_id"]))[:most]

@@ -13,10 +13,9 @@ from shadowstream.joiner.accounting.outcome_counts import Book
 from shadowstream.joiner.completeness.copied_time import Copied, Originals
 from shadowstream.joiner.completeness.idleness import Idleness
 from shadowstream.joiner.completeness.marks_log import Progress, position_of
-from shadowstream.joiner.recovery.task_commit import is_idle, watermark
+from shadowstream.joiner.recovery.task_commit import PreparedCommit
 from shadowstream.joiner.task import Task
-from shadowstream.joiner.task_state import Sources
-from shadowstream.joiner.task_topics import places_of, side_of
+from shadowstream.joiner.task_topics import Sources, places_of, side_of
 from shadowstream.records import Batch, Commit, Place, Side, Write
 
 
@@ -60,12 +59,11 @@ class JoinerStep:
         copied = {Side.PRODUCTION} if topic in self.repartitioned else set()
         if copied and self.config.candidate.topic is not None:
             copied.add(Side.SHADOW)
-        sources = Sources(topic, places, own, frozenset(copied))
+        compacted = frozenset(side for side, place in zip(Side, places, strict=False) if place.topic in self.compacted)
+        sources = Sources(topic, places, own, frozenset(copied), compacted, self.incarnation)
         task = Task(self.config, self.revision, sources, self.progress, self.compare.of(topic))
-        task.incarnation = self.incarnation
-        task.compacted = frozenset(side for side in task.used_sides if places[side].topic in self.compacted)
         self.tasks[places[Side.PRODUCTION]] = task
-        for side in task.used_sides:
+        for side in sources.sides:
             self._by_place[places[side]] = (task, side)
         for place in own:
             self._by_input[place] = task
@@ -93,17 +91,17 @@ class JoinerStep:
     def compare_gathered(self, place: Place) -> None:
         """Compare the pairs gathered so far of the task of a place."""
         task, _ = self._by_place[place]
-        task.compare_gathered()
+        task.comparing.compare_gathered()
 
     def high(self, place: Place) -> int:
         """Below this offset the place had been read before the restart."""
         task, side = self._by_place[place]
-        return task.sides[side].high
+        return task.sides[side].position.accounted_to
 
     def end(self, place: Place, offset: int, now_ms: int) -> None:
         """A place was read to its present end."""
         task, side = self._by_place[place]
-        task.end(side, offset, now_ms)
+        task.sides[side].end(offset, now_ms)
 
     def resume_marks(self, states: Mapping[str, Mapping[str, Any]], begins: Mapping[str, int]) -> int:
         """Take up what marks had said when the tasks assigned were last committed; the offset of the progress topic to
@@ -128,18 +126,18 @@ class JoinerStep:
         done = self.progress.add(record, at)
         if done is not None:
             for task in self.tasks.values():
-                task.mark(done)
+                task.clocks.passed.add(done)
         elif record["kind"] == "range":
             task_of = self._by_input.get(Place(record["input_topic"], record["input_partition"]))
             if task_of is not None:
-                task_of.input_range(record)
+                task_of.inputs.count_range(record)
 
     # ---------------------------------------------------------------- observations; all ends are high watermarks
 
     def observe_born(self, ends: dict[Place, int], inputs: dict[Place, int]) -> None:
         """Ends of all sides' outputs, read *before* the ends of the inputs."""
         for task in self.tasks.values():
-            for side in task.used_sides:
+            for side in task.sources.sides:
                 task.clocks.observe_born(ends[task.places[side]], inputs, side)
 
     def observe_production(
@@ -161,15 +159,15 @@ class JoinerStep:
         self._idleness.observe(ends, {place: at for place, at in times.items() if at <= limit_ms}, now_ms)
         sides = {side: [place for place in ends if side_of(self.config, place.topic) is side] for side in Side}
         for task in self.tasks.values():
-            for side in task.used_sides:
+            for side in task.sources.sides:
                 place, position = task.places[side], task.clocks.positions[side]
                 task.clocks.idle_watermarks[side] = self._idleness.watermark(place, position, now_ms)
-                if side not in task.copied:  # there the time of all originals is each task's own
+                if side not in task.clocks.copied:  # there the time of all originals is each task's own
                     task.clocks.stated_ms[side] = self._idleness.stated(place, position, sides[side], now_ms)
 
     def has_idle(self, now_ms: int) -> bool:
         """Whether any task of ours has nothing to read, so that the times of the others are its own."""
-        return any(is_idle(task, now_ms) for task in self.tasks.values())
+        return any(task.commit.is_idle(now_ms) for task in self.tasks.values())
 
     def observe_originals(self, ends: dict[Place, int], times: dict[Place, int], now_ms: int) -> None:
         """End and greatest event time of the partitions of one topic that we read as a copy: which of them are idle."""
@@ -183,13 +181,13 @@ class JoinerStep:
         if low_ms is None or low_ms > self._ahead.limit_ms(now_ms):
             return
         for task in self.tasks.values():
-            if side in task.copied and topic in (task.topic, self.config.candidate.topic):
-                task.copied[side].observe(ends[task.places[side]], low_ms)
+            if side in task.clocks.copied and topic in (task.sources.topic, self.config.candidate.topic):
+                task.clocks.copied[side].observe(ends[task.places[side]], low_ms)
 
     def observe_diff(self, ends: dict[int, int]) -> None:
         """Ends of the diff topic's partitions: no row of a later commit lies below."""
         for task in self.tasks.values():
-            task.diff_end = max(task.diff_end, ends.get(task.places[Side.PRODUCTION].partition, 0))
+            task.late.observe_diff_end(ends.get(task.sources.partition, 0))
 
     # ---------------------------------------------------------------- corrections
 
@@ -197,7 +195,7 @@ class JoinerStep:
         """Records of source topics to be read again, offsets in order."""
         found: dict[Place, list[int]] = {}
         for task in self.tasks.values():
-            for place, offsets in task.corrections.wanted().items():
+            for place, offsets in task.late.corrections.wanted().items():
                 found[place] = sorted({*found.get(place, ()), *offsets})
         return found
 
@@ -209,45 +207,46 @@ class JoinerStep:
 
     # ---------------------------------------------------------------- committing
 
-    def prepare(self, now_ms: int, most: int = sys.maxsize) -> tuple[list[Write], list[Commit]]:
-        """Everything of one transaction, of all tasks that have something to say. `most`: what ends at once because of
-        a mark, a restart or a bound may be more than one transaction can hold, so about so much of it goes into this
-        one, and the rest into the next (`behind`)."""
-        share = max(1, most // max(1, len(self.tasks)))
+    def prepare(self, now_ms: int, limit: int = sys.maxsize) -> PreparedCommit:
+        """Return everything of one transaction, of all tasks that have something new to commit.
+
+        `limit`: what ends at once because of a mark, a restart or a bound may be more than one transaction can hold.
+        About `limit` records of it go into this one, and the rest into the next (`has_more`).
+        """
+        share = max(1, limit // max(1, len(self.tasks)))
         writes: list[Write] = []
         commits: list[Commit] = []
+        has_more = False
         self._prepared = []
         for task in self.tasks.values():
-            task_writes, task_commits = task.prepare(now_ms, share)
-            if task_commits:
-                writes += task_writes
-                commits += task_commits
+            prepared = task.prepare(now_ms, share)
+            has_more |= prepared.has_more
+            if prepared.commits:
+                writes += prepared.writes
+                commits += prepared.commits
                 self._prepared.append(task)
-        return writes, commits
+        return PreparedCommit(writes, commits, has_more)
 
     def committed(self) -> None:
         """The transaction of the last `prepare` has been committed."""
         for task in self._prepared:
-            task.committed()
+            task.commit.committed()
         self._prepared = []
         # By what has ended, not by what has been read: a record that waits for marks may be much older than that.
-        marks = [watermark(task) for task in self.tasks.values()]
+        marks = [task.commit.watermark() for task in self.tasks.values()]
         known = [mark for mark in marks if mark is not None]
         if known and len(known) == len(marks):
             self.progress.forget_absences_before(int(min(known)) - self.config.correctable_ms - self.config.grace_ms)
         if self.config.production.commits != "after_output":
             return  # its commits do not say that an input's outputs are all there: another may ask yet
-        ended = [t.clocks.production.end_below(t.sides[Side.PRODUCTION].low) for t in self.tasks.values()]
+        floors = [(task.clocks, task.sides[Side.PRODUCTION].position.pending_from) for task in self.tasks.values()]
+        ended = [clocks.production.end_below(floor) for clocks, floor in floors]
         if ended:
             self.progress.forget_absences({place: min(e.get(place, 0) for e in ended) for place in ended[0]})
 
     def entered(self) -> int:
         """How many records have ended since the last commit."""
         return sum(task.entered() for task in self.tasks.values())
-
-    def behind(self) -> bool:
-        """Whether the last `prepare` has left what the next one can say at once."""
-        return any(task.behind for task in self.tasks.values())
 
     def prepared(self) -> list[Task]:
         """The tasks of the last `prepare`, until `committed`."""
@@ -266,7 +265,7 @@ class JoinerStep:
             if not tasks:
                 continue
             known = [mark for task in tasks if (mark := task.clocks.watermarks[side]) is not None]
-            records = sum(task.store.held.records[side] + task.backlog.held.records[side] for task in tasks)
+            records = sum(task.commit.pending.in_memory(side) for task in tasks)
             shown[side] = (records, size[side], min(known, default=None))
         return shown
 
@@ -281,4 +280,4 @@ class JoinerStep:
 
     def finished(self) -> bool:
         """Bounded run: every task of ours has ended everything and committed it."""
-        return bool(self.tasks) and all(task.closed for task in self.tasks.values())
+        return bool(self.tasks) and all(task.commit.closed for task in self.tasks.values())

@@ -3,9 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 from shadowstream.config import Config
 from shadowstream.records import Place, Side
+
+
+class Sources(NamedTuple):
+    """What a task reads and whose commits it makes.
+
+    `places` by `Side`; `own_inputs`: the inputs that this task counts; `copied`: sides whose topic is a copy of ours;
+    `compacted`: sides whose topic is compacted, so that a gap in their offsets may be records that nobody has read;
+    `incarnation` of the joiner under at_least_once, else empty.
+    """
+
+    topic: str
+    places: tuple[Place, ...]
+    own_inputs: frozenset[Place] = frozenset()
+    copied: frozenset[Side] = frozenset()
+    compacted: frozenset[Side] = frozenset()
+    incarnation: str = ""
+
+    @property
+    def partition(self) -> int:
+        """Number of the partition on production's side, and of what is written for the task."""
+        return self.places[Side.PRODUCTION].partition
+
+    @property
+    def name(self) -> str:
+        """Production's output topic and the partition."""
+        return f"{self.topic}/{self.partition}"
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The sides of the task: two, or three with a twin."""
+        return tuple(Side(n) for n in range(len(self.places)))
 
 
 def topics_of(config: Config, topic: str, repartitioned: Collection[str]) -> tuple[str, ...]:

@@ -50,28 +50,41 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config, Criterion
-from shadowstream.judge.coverage.coverage_losses import DECLARED, LOSSES, OTHER, REASONS_MAX, reason_name, split_name
-from shadowstream.judge.coverage.evicted_records import EVICTIONS, is_of_evictions
+from shadowstream.judge.coverage.coverage_losses import REASONS_MAX
+from shadowstream.judge.coverage.evicted_records import is_of_evictions
 from shadowstream.judge.coverage.explained_absences import explaining
+from shadowstream.judge.part_figures import is_part, scope_of, scoped, value_figures
 from shadowstream.judge.verdict.guard_criteria import guarded
-from shadowstream.judge.verdict.part_figures import is_part, scope_of, scoped, value_figures
+from shadowstream.protocol.count_names import (
+    COST_MEASURED,
+    COST_OVER,
+    EVICTIONS,
+    EXPECTED,
+    EXPECTED_ALSO,
+    JOINT,
+    LABEL_DIFFER,
+    LABEL_DIFFER_UNLABELLED,
+    LABELS,
+    LATENCIES,
+    TWIN,
+    cost_names,
+)
+from shadowstream.protocol.outcomes import (
+    FAILED,
+    IN_RATES,
+    LOWERS_COVERAGE,
+    PAIRS,
+    Outcome,
+    bad_unit_of,
+    duplicate,
+    repeated,
+    unit_of,
+)
+from shadowstream.protocol.reasons import OTHER, reason_name, split_name
+from shadowstream.records import Side
 
-PAIRS = ("match", "tolerated", "ignored", "expected", "mismatch", "cardinality")
+_ENDED = frozenset((*IN_RATES, *LOWERS_COVERAGE))
 
-# The candidate's fault on an input: it ends the production record of that input.
-FAILED = ("candidate_error", "timeout", "crashed")
-
-# An outcome of the comparison itself: what a window must hold to count as evidence over time. Warm-up does not, or a
-# backlog of days would pass for days of trial.
-COMPARED = (*PAIRS, "missing", "extra", *FAILED, "both_failed", "undecodable_shadow")
-
-_ENDED = frozenset((*COMPARED, *LOSSES))
-
-# What only a twin brings: how production's two runs compare, which of the two differ, and its records alone.
-OF_TWIN = ("duplicate_twin", "repeated_twin", "unpairable_twin", "undecodable_twin")
-OF_TWIN_PREFIXES = ("twin_", "joint_")
-
-EXPECTED, EXPECTED_ALSO = "expected:", "expected_also:"
 FIELD, CHECK, MEAN, REASON = "field/", "check/", "mean/", "reason/"
 """Prefixes of figures that are no outcomes: pairs that differ at a path, checks, the sums of a mean, and reasons."""
 NAMED, DECIDED = "named/", "decided/"
@@ -83,18 +96,10 @@ NOISE, SHIFT = "noise/", "shift/"
 """Pairs at which production and its twin differ, by path; which way the differences of a mean lie."""
 _NO_OUTCOMES = (FIELD, CHECK, MEAN, NAMED, DECIDED, NOISE, SHIFT, REASON, EVICTIONS)
 
-# What stands beside the outcomes in their map: latencies of pairs, and pairs with a late label by who was right.
-LATENCIES = ("latency_pairs", "latency_slower", "latency_over")
-COST_MEASURED, COST_OVER = "cost_measured:", "cost_over:"
-LABELS = ("label_both_right", "label_production_only", "label_candidate_only", "label_neither", "label_unlabelled")
-# Of these, pairs whose two answers differ, and those of them without a label.
-LABEL_DIFFER, LABEL_DIFFER_UNLABELLED = "label_differ", "label_differ_unlabelled"
-LABEL_PAIRS = "label_pairs"
-"""By value of a dimension: scored pairs whose wait has ended."""
 
 KNOWN = frozenset(
     (
-        *(*COMPARED, *LOSSES, *DECLARED, *OF_TWIN, *LATENCIES, *LABELS),
+        *(*Outcome, *LATENCIES, *LABELS),
         *(LABEL_DIFFER, LABEL_DIFFER_UNLABELLED),
         *("input", "input_failed", "input_undecodable"),
     )
@@ -137,23 +142,27 @@ class Rate(NamedTuple):
 
 
 # A candidate that does as production does repeats as often as production repeats, on either side.
-_REPEATED = ("duplicate_shadow", "repeated_shadow", "duplicate_production", "repeated_production")
+_REPEATED_PRODUCTION = duplicate(Side.PRODUCTION), repeated(Side.PRODUCTION)
+_REPEATED = duplicate(Side.SHADOW), repeated(Side.SHADOW), *_REPEATED_PRODUCTION
 
 RATES: dict[str, Rate] = {
-    "mismatch": Rate(PAIRS, ("mismatch", "cardinality"), "pairs"),
-    "missing": Rate((*PAIRS, "both_failed", "missing", *FAILED), ("missing", *FAILED), "production records"),
-    "extra": Rate((*PAIRS, "extra"), ("extra",), "shadow records"),
+    "mismatch": Rate(unit_of("mismatch"), bad_unit_of("mismatch"), "pairs"),
+    "missing": Rate(unit_of("missing"), bad_unit_of("missing"), "production records"),
+    "extra": Rate(unit_of("extra"), bad_unit_of("extra"), "shadow records"),
     "error": Rate(
-        ("input", "undecodable_shadow"), ("input_failed", "undecodable_shadow"), "inputs", agreed=("both_failed",)
+        ("input", *unit_of("error")),
+        ("input_failed", *bad_unit_of("error")),
+        "inputs",
+        agreed=(Outcome.BOTH_FAILED,),
     ),
 }
 UNCOUNTED_INPUTS = RATES | {
-    "error": Rate((*PAIRS, "extra", "undecodable_shadow"), ("undecodable_shadow",), "shadow records")
+    "error": Rate((*unit_of("extra"), *unit_of("error")), bad_unit_of("error"), "shadow records")
 }
 """The rates of a candidate whose inputs nobody counts for us."""
 OF_ANSWERED = Rate(
-    (*PAIRS, "both_failed", "missing", *FAILED, "undecodable_shadow"),
-    (*FAILED, "undecodable_shadow"),
+    (*unit_of("missing"), *unit_of("error")),
+    (*FAILED, *bad_unit_of("error")),
     "production records",
 )
 """Errors on the inputs that production has answered."""
@@ -177,7 +186,7 @@ def is_known(outcome: str) -> bool:
     >>> is_known("joint_both"), is_known("vanished")
     (True, False)
     """
-    prefixes = (*OF_TWIN_PREFIXES, EXPECTED, EXPECTED_ALSO, COST_MEASURED, COST_OVER)
+    prefixes = (TWIN, JOINT, EXPECTED, EXPECTED_ALSO, COST_MEASURED, COST_OVER)
     return outcome in KNOWN or outcome.startswith(prefixes)
 
 
@@ -203,7 +212,7 @@ def _row_of(criterion: Criterion, config: Config) -> Rate:
     measured, costly = cost_names(criterion.over_ns or 0)
     rows = {
         "field": Rate(PAIRS, (FIELD + path, NAMED + path), "pairs"),
-        "duplicate": Rate((*PAIRS, "extra", *_REPEATED), _REPEATED, "records", excused=2 * _REPEATED[2:]),
+        "duplicate": Rate((*unit_of("extra"), *_REPEATED), _REPEATED, "records", excused=2 * _REPEATED_PRODUCTION),
         "slower": Rate(("latency_pairs",), ("latency_slower",), "pairs with both latencies"),
         "over": Rate(("latency_pairs",), ("latency_over",), "pairs with both latencies"),
         "cost": Rate((measured,), (costly,), "inputs answered"),
@@ -223,7 +232,8 @@ def _row_of(criterion: Criterion, config: Config) -> Rate:
         ),
         "expected": Rate(PAIRS, (f"{EXPECTED}{criterion.name}", f"{EXPECTED_ALSO}{criterion.name}"), "pairs"),
     }
-    return rows[criterion.rate]
+    row = rows[criterion.rate]
+    return row if row.excused else row._replace(excused=explaining(criterion.rate, config))
 
 
 def agreed_of(criterion: Criterion) -> tuple[str, ...]:
@@ -252,7 +262,7 @@ def figures_of(delta: Mapping[str, Any]) -> dict[str, int]:
     figures: dict[str, int] = dict(delta["outcomes"])
     for name, pairs in delta["outcomes"].items():
         if name.startswith(EXPECTED):
-            figures["expected"] = figures.get("expected", 0) + pairs
+            figures[Outcome.EXPECTED.value] = figures.get(Outcome.EXPECTED, 0) + pairs
     figures |= {FIELD + path: pairs for path, pairs in delta["fields"].items()}
     figures |= {CHECK + name: values for name, values in delta.get("checks", {}).items()}
     for mean in delta.get("means", ()):
@@ -303,16 +313,6 @@ def mean_name(path: str, bound: float, limit: float) -> str:
     'mean/score/2.0/0.05'
     """
     return f"{MEAN}{path}/{bound!r}/{limit!r}"
-
-
-def cost_names(over_ns: int) -> tuple[str, str]:
-    """The outcomes that count a candidate's cost against a threshold: they speak for no other.
-
-    >>> cost_names(3_000_000)
-    ('cost_measured:3ms', 'cost_over:3ms')
-    """
-    named = f"{over_ns / 1e6:.12g}ms"
-    return COST_MEASURED + named, COST_OVER + named
 
 
 def measured_otherwise(criterion: Criterion, figures: Mapping[str, int]) -> list[str]:

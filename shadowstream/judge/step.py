@@ -6,9 +6,7 @@ how often `evaluate` is called: after each record, or once at the end.
 
 from __future__ import annotations
 
-import base64
 import json
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,12 +30,12 @@ from shadowstream.judge.drift.rate_monitor import (
 )
 from shadowstream.judge.drift.shiryaev_roberts import alarm_level
 from shadowstream.judge.evidence.slice_excess import SliceEvidence
+from shadowstream.judge.part_figures import folded
 from shadowstream.judge.verdict.alpha_spending import at_attempt
 from shadowstream.judge.verdict.criterion_status import CriterionCoverage, CriterionStatus, status_of
 from shadowstream.judge.verdict.criterion_units import Measure, measure_of
 from shadowstream.judge.verdict.label_selection import LabelCourse, Selection, selection
 from shadowstream.judge.verdict.operator_commands import OperatorCommands
-from shadowstream.judge.verdict.part_figures import folded
 from shadowstream.judge.verdict.recent_windows import RecentWindows
 from shadowstream.judge.verdict.reject_latch import LastingIncident, RejectLatch
 from shadowstream.judge.verdict.slice_guard import SliceFindings, guard
@@ -45,6 +43,7 @@ from shadowstream.judge.verdict.verdict import NO_SLICES, SliceSummary, VerdictI
 from shadowstream.judge.windows.event_windows import ClosedWindow, Windows
 from shadowstream.judge.windows.expected_tasks import counts_labels
 from shadowstream.judge.windows.window_counts import Pair, Slice, plus
+from shadowstream.protocol.metadata_codec import pack, unpack
 from shadowstream.records import Write
 
 VERSION = 5
@@ -375,8 +374,8 @@ def _lasting(group: IncidentGroup | None, window: ClosedWindow) -> LastingIncide
 
 def _packed(body: Mapping[str, Any]) -> str:
     # A year of open hours is a megabyte of JSON, more than a broker accepts; deflated it is a tenth of that.
-    return base64.b85encode(zlib.compress(json.dumps(body, separators=(",", ":")).encode())).decode()
+    return pack(json.dumps(body, separators=(",", ":")).encode())
 
 
 def _unpacked(text: str) -> Any:
-    return json.loads(zlib.decompress(base64.b85decode(text)))
+    return json.loads(unpack(text))

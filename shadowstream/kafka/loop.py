@@ -1,23 +1,8 @@
-"""The one loop of runner and joiner: consume -> step -> produce -> transaction -> commit.
+"""The loop of runner, joiner and labels: consume -> step -> produce -> transaction -> commit.
 
-States of a partition, as the loop sees it:
+`kafka.partition_state` holds the states of a partition and their transitions; `kafka.role` holds the order of calls.
 
-=========  ==========================================================  =======================================
-state      entered                                                     left
-=========  ==========================================================  =======================================
-assigned   by the group's assignment                                   its committed state has been loaded
-restoring  reading from the committed offset to ``high`` again         position >= high (the step knows)
-live       every record read is new                                    revoked or lost
-revoked    the group takes it away: commit if dirty, then forget       at once
-lost       the group has taken it already: abort, forget               at once
-gated      `group.protocol: consumer` only: ours, but another side of  the task is whole: assigned
-           its task is still with another member                       never, for `TORN_MAX_S`: refused
-=========  ==========================================================  =======================================
-
-The classic protocol takes everything away and gives everything anew. Under the other one partitions come and go one by
-one; at each such change what is there is committed and forgotten, and what is whole then is loaded as after a start.
-
-Rules that each cost somebody a loss or a double count (docs/exactly-once.md; the numbers are theirs):
+Each of these rules once cost a loss or a double count (docs/exactly-once.md; the numbers are its numbers):
 1 ``init_transactions`` before the consumer subscribes. 2 State comes from committed metadata only, never from memory
 after an abort. 5 Never an empty offset list; group metadata fresh each time; commit only after
 ``send_offsets_to_transaction`` returned in this very transaction. 6 Retry, abort and rewind, or exit.
@@ -29,8 +14,8 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -39,50 +24,43 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, RegistryError
 from shadowstream.health import Watch
 from shadowstream.joiner.recovery.restore import Committed
-from shadowstream.kafka.batch_size import CommitPace
+from shadowstream.kafka.batch_size import CommitSize
 from shadowstream.kafka.client.broken_batches import BrokenBatches, is_unreadable
 from shadowstream.kafka.client.client_log import is_outage
 from shadowstream.kafka.client.consumer_events import check_event
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable
 from shadowstream.kafka.client.errors import broker_error, code_of, told
 from shadowstream.kafka.client.lag import Lag
-from shadowstream.kafka.client.messages import (
-    columns,
-    is_end,
-    new_of,
-    offset_of,
-    place_of,
-    split,
-    split_at,
-)
-from shadowstream.kafka.paused_partitions import PutOff
+from shadowstream.kafka.client.messages import columns, is_end, offset_of, place_of
+from shadowstream.kafka.partition_state import Assignment, Event, State
+from shadowstream.kafka.paused_partitions import PausedPartitions
+from shadowstream.kafka.read_ahead import ReadAhead, Turn
 from shadowstream.kafka.role import Role
 from shadowstream.kafka.step_time import StepTime
-from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, Deciding, commit_at_least_once, commit_transaction
+from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, DecidingRole, commit_at_least_once, commit_transaction
 from shadowstream.kafka.watchdog import CALL_MAX_S, Watchdog
 from shadowstream.logs import get_logger
 from shadowstream.records import Commit, Place, Write
 
 log = get_logger("loop")
-BATCH = 1_000
 IDLE_WAIT_S = 0.02
-TURN_MAX_S = 90.0
-"""A turn asks the broker several things, each of which may take its whole timeout."""
+TICK_MAX_S = 90.0
+"""A role's `tick` asks the broker several things, each of which may take its whole timeout."""
 COMMIT_SHARE = 4
 """Transactions grow while they take less than this part of their timeout: the sink may become so many times slower."""
 SETTLE_S = 15.0
-"""So long after its timeout a transaction has ended, whatever the broker has made of it; else a call is stuck."""
-TORN_MAX_S = 120.0
-"""So long a member that is slow, or dead but not yet known to be, may keep one side of a task from us."""
+"""A transaction has ended this long after its timeout, whatever the broker has made of it; else a call is stuck."""
+GATED_MAX_S = 120.0
+"""A member that is slow, or dead and not known to be, may keep one side of a task for this long."""
 
 
 def now_ms() -> int:
-    """Wall clock, ms since the epoch: the edge hands time to steps."""
+    """Return the wall clock in ms since the epoch: the edge passes time to steps as an argument."""
     return time.time_ns() // 1_000_000
 
 
 class Loop:
-    """Runs one role until it has finished or is asked to stop; see the head of this file."""
+    """The loop around one role; see the head of this file."""
 
     def __init__(
         self, config: Config, role: Role, consumer: Consumer, writer: GuardedWriter, client: AdminClient, watch: Watch
@@ -91,24 +69,22 @@ class Loop:
         self._watch = watch
         self._lag = Lag(client, role.side_word, watch)
         self._watchdog = Watchdog(watch)
-        self._ours: set[Place] = set()
+        self._assignment = Assignment()
+        self._read_ahead = ReadAhead()
         self.records = self.commits = self._since_commit = 0
-        self._left_over: list[Message] = []
-        self._behind = False
-        self._forgotten = 0
-        self._leaving = False
+        self._has_more = False
         timeout_s = config.limits.transaction_timeout_ms / 1000
         self._transaction_max_s = max(CALL_MAX_S, timeout_s + SETTLE_S)
         self._step_time = StepTime()
-        self._pace = CommitPace(config.limits.commit_records, timeout_s / COMMIT_SHARE)
-        self._restored = False
-        self._put_off = PutOff(consumer, BrokenBatches(config, watch.role))
+        self._commit_size = CommitSize(config.limits.commit_records, timeout_s / COMMIT_SHARE)
+        self._paused = PausedPartitions(consumer, BrokenBatches(config, watch.role))
         self._incremental = config.kafka.group_protocol == "consumer"
-        self._changed = False
-        self._torn: tuple[float, Sequence[Place]] | None = None
 
     def run(self, topics: list[str], stop: Stoppable) -> None:
-        """Subscribe and turn until the role has finished. The caller has called `init_transactions` (rule 1)."""
+        """Subscribe and turn until the role has finished or `stop` is set.
+
+        The caller has called `init_transactions` (rule 1).
+        """
         spare_collections()
         stop.begin()
         consumer = self._consumer
@@ -120,15 +96,15 @@ class Loop:
             while not stop.stopped and not self._role.finished:
                 self._consume()
                 self._settle()
-                with self._watchdog.call("turn", TURN_MAX_S):
-                    self._role.turn(now_ms())
-                if self._incremental:  # no static membership: nothing else tells who has nothing to commit
+                with self._watchdog.call("turn", TICK_MAX_S):
+                    self._role.tick(now_ms())
+                if self._incremental:  # no static membership: a member that commits nothing is not fenced otherwise
                     self._watch.claim.check()
-                self._put_off.take_up()
-                self._restored = bool(self._ours) and self._role.restored()
-                self._watch.ready = self._restored and not self._put_off
+                self._paused.resume()
+                self._assignment.follow(self._role.restored())
+                self._watch.ready = self._assignment.restored and not self._paused
                 self._watch.turned()
-                if time.monotonic() >= next_commit or self._behind or self._full():
+                if time.monotonic() >= next_commit or self._has_more or self._full():
                     self._commit()
                     next_commit = time.monotonic() + commit_s
             if stop.stopped:
@@ -139,13 +115,13 @@ class Loop:
             self._close()
 
     def _full(self) -> bool:
-        """Whether the next transaction holds as much as it may."""
+        """Return whether the next transaction holds as many records as it may."""
         read = self._since_commit >= self._config.limits.commit_records
-        return read or self._role.entered(self._since_commit) >= self._pace.most
+        return read or self._role.records_in_transaction(self._since_commit) >= self._commit_size.limit
 
     def _close(self) -> None:
         with self._watchdog.call("close"):
-            self._ours.clear()  # what is uncommitted now stays uncommitted: closing must not commit half a turn
+            self._assignment.close()  # closing revokes, and must not commit half a turn
             self._consumer.close()
 
     # ---------------------------------------------------------------- consuming
@@ -162,164 +138,148 @@ class Loop:
                 unreadable.append(message)
             elif error is not None:
                 check_event(message, error)
-        at = now_ms()
-        left = self._take(groups, ends, at)
+        time_ms = now_ms()
+        left = self._hand_over(groups, ends, time_ms)
         waiting = {place_of(message) for message in left}
-        # A place has ended once all of it was taken; what is unreadable there says so again.
-        ended = [one for one in events if place_of(one) in waiting and is_end(cast(KafkaError, one.error()))]
-        ends = {place: offset for place, offset in ends.items() if place not in waiting}
-        self._left_over = [*left, *ended, *self._left_over]
+        # A partition has ended once all of it was consumed. An unreadable record is reported again.
+        ended = [event for event in events if place_of(event) in waiting and is_end(cast(KafkaError, event.error()))]
+        self._read_ahead.put_back([*left, *ended])
         unreadable = [message for message in unreadable if place_of(message) not in waiting]
-        for lost in self._put_off.passed_by(unreadable, at):
-            if lost.place in self._ours:
-                self._role.batch(lost, at)
+        for lost in self._paused.passed_by(unreadable, time_ms):
+            if lost.place in self._assignment.owned:
+                self._role.consume(lost, time_ms)
                 self._since_commit += len(lost)
         for place, offset in ends.items():
-            if place in self._ours:
+            if place in self._assignment.owned and place not in waiting:
                 self._lag.read(place, offset)
-                self._role.end(place, offset, at)
+                self._role.end(place, offset, time_ms)
 
-    def _take(self, groups: Mapping[Place, Sequence[Message]], ends: dict[Place, int], at: int) -> list[Message]:
-        """Hand records to the role; returns those that are left because the step would take too long."""
+    def _hand_over(
+        self, groups: Mapping[Place, Sequence[Message]], ends: dict[Place, int], time_ms: int
+    ) -> list[Message]:
+        """Pass records to the role; return those that are left because the turn would take too long."""
         left: list[Message] = []
         self._step_time.begin()
         for place, group in groups.items():
-            if place not in self._ours:
+            if place not in self._assignment.owned:
                 continue
             if left or self._step_time.up():
                 left += group
                 continue
-            high = self._role.high(place)  # before they are taken, which moves what has been read
             try:
-                n = self._role.batch(columns(place, group, self._role.wants_headers(place.topic)), at)
+                n = self._role.consume(columns(place, group, self._role.wants_headers(place.topic)), time_ms)
             except RegistryError as error:
                 ends.pop(place, None)
-                self._left_over = [message for message in self._left_over if place_of(message) != place]
-                self._put_off.wait(place, offset_of(group[0]), error)
+                self._read_ahead.drop(place)
+                self._paused.pause(place, offset_of(group[0]), error)
                 continue
             left += group[n:]
             self._lag.read(place, offset_of(group[n - 1]) + 1, group[n - 1].timestamp()[1])
             self.records += n
-            self._since_commit += new_of(group[:n], high)
+            self._since_commit += self._assignment.new_records(place, group[:n])
         return left
 
-    def _next(self) -> tuple[dict[Place, Sequence[Message]], list[Message]]:
-        """Records and events of this turn, of which no more are new than the transaction has room for."""
-        room = max(1, self._pace.most - self._role.entered(self._since_commit))
-        again = self._ours and not self._restored
-        most = self._role.most() if again else min(self._role.most(), room)
-        fetched = self._fetch(max(1, most - len(self._left_over)))
-        messages, later = split_at(self._left_over + fetched, max(1, most))
-        self._left_over = later
-        groups, events = split(messages)
-        if sum(self._new(place, group) for place, group in groups.items()) <= room:
-            return groups, events
-        new = 0
-        for n, message in enumerate(messages):
-            if message.error() is None:
-                new += self._new(place_of(message), [message])
-            if new > room:
-                self._left_over = messages[n:] + later
-                return split(messages[:n])
-        return groups, events
+    def _next(self) -> Turn:
+        """Fetch; return the messages of this turn, with no more new records than the transaction has room for."""
+        room = max(1, self._commit_size.limit - self._role.records_in_transaction(self._since_commit))
+        restoring = self._assignment.owned and not self._assignment.restored
+        limit = max(1, self._role.limit() if restoring else min(self._role.limit(), room))
+        fetched = self._fetch(max(1, limit - len(self._read_ahead)))
+        return self._read_ahead.next(fetched, limit, room, self._assignment.new_records)
 
-    def _new(self, place: Place, messages: Sequence[Message]) -> int:
-        """How many of these records of one place have not been read before a restart."""
-        return new_of(messages, self._role.high(place)) if place in self._ours else 0
-
-    def _fetch(self, most: int) -> list[Message]:
+    def _fetch(self, limit: int) -> list[Message]:
         consumer = self._consumer
         with self._watchdog.call("consume"):
-            messages = consumer.consume(most, 0)
-            if not messages and not self._left_over and not self._behind:
+            messages = consumer.consume(limit, 0)
+            if not messages and not self._read_ahead and not self._has_more:
                 messages = consumer.consume(1, IDLE_WAIT_S)
-                if messages and most > 1:
-                    before = self._forgotten
-                    further = consumer.consume(most - 1, 0)
-                    # A rebalance within this call has set us back to what is committed: the first one comes again.
-                    messages = messages + further if before == self._forgotten else further
+                if messages and limit > 1:
+                    generation = self._assignment.generation
+                    further = consumer.consume(limit - 1, 0)
+                    # A rebalance within this call has set us back to the committed offsets: the first comes again.
+                    messages = messages + further if generation == self._assignment.generation else further
         return messages
 
     # ---------------------------------------------------------------- assignment
 
-    def _load(self, partitions: Sequence[TopicPartition]) -> list[TopicPartition]:
-        """Committed state of the partitions into the role; rule 2."""
+    def _load(self, places: Iterable[Place]) -> list[TopicPartition]:
+        """Load the committed state of the partitions into the role; return where to read from (rule 2)."""
         wait_s = self._config.limits.transaction_timeout_ms / 1000 + 10  # a predecessor's open transaction
         with self._watchdog.call("committed", wait_s + 5):
-            found = self._consumer.committed(list(partitions), timeout=wait_s)
+            found = self._consumer.committed([TopicPartition(*place) for place in places], timeout=wait_s)
         for tp in found:
             if tp.error is not None:
                 raise KafkaException(tp.error)
         states = [Committed(Place(tp.topic, tp.partition), max(tp.offset, -1), tp.metadata or "") for tp in found]
         starts = self._role.assigned(states)
-        self._ours = set(starts)
+        self._assignment.load({place: self._role.accounted_to(place) for place in starts})
         self._lag.assigned(starts)
-        self._restored = self._watch.ready = self._role.restored()
+        self._assignment.follow(self._role.restored())
+        self._watch.ready = self._assignment.restored
         log.info("assigned", partitions=[str(place) for place in sorted(starts)])
         return [TopicPartition(place.topic, place.partition, offset) for place, offset in starts.items()]
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         with self._watchdog.unwatched():
-            consumer.assign(self._load(partitions) if partitions else [])
+            places = places_of(partitions)
+            self._assignment.move(places, Event.ASSIGN)
+            consumer.assign(self._load(places) if places else [])
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         log.info("revoked", partitions=len(partitions))
-        self._leave_off()
-
-    def _leave_off(self) -> None:
-        """Commit what has been done so far, then forget all of it."""
-        self._leaving = True
-        try:
-            self._commit()
-        finally:
-            self._leaving = False
-            self._forget()
+        self._assignment.move(places_of(partitions), Event.REVOKE)
+        self._commit_and_drop()
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         log.warning("lost", partitions=len(partitions))
-        self._forget()
+        self._assignment.move(places_of(partitions), Event.LOSE)
+        self._drop()
 
-    def _forget(self) -> None:
-        self._ours.clear()
-        self._forgotten += 1
-        self._put_off.take_up(everything=True)  # a place that stays ours would stay paused
-        self._restored = self._watch.ready = False
+    def _commit_and_drop(self) -> None:
+        try:
+            self._commit()
+        finally:
+            self._drop()
+
+    def _drop(self) -> None:
+        """Drop all uncommitted work, of every partition."""
+        self._assignment.reset()
+        self._paused.resume(everything=True)  # a partition that stays assigned would stay paused
+        self._watch.ready = False
         self._lag.forgotten()
         self._role.dropped()
         self._since_commit = 0
-        self._left_over = []
-        self._behind = False
-        self._changed = self._incremental
+        self._read_ahead.clear()
+        self._has_more = False
 
     # ---------------------------------------------------------------- partitions that come and go one by one
 
     def _on_added(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Held still until `_settle` says from where they are read."""
+        """Add partitions, paused until `_settle` sets the offset to read each of them from."""
         with self._watchdog.unwatched():
-            self._leave_off()
+            self._commit_and_drop()
+            self._assignment.move(places_of(partitions), Event.ASSIGN)
             consumer.incremental_assign([TopicPartition(tp.topic, tp.partition, OFFSET_BEGINNING) for tp in partitions])
             consumer.pause(partitions)
 
     def _settle(self) -> None:
-        """After a change: load what is whole and read on there; the rest is gated."""
-        if self._torn is not None and time.monotonic() - self._torn[0] > TORN_MAX_S:
+        """Load the complete tasks after a change of the assignment and read on there; gate the partitions of others."""
+        if stuck := self._assignment.gated_longer_than(GATED_MAX_S, time.monotonic()):
             raise ConfigError(
-                f"assigned {', '.join(map(str, self._torn[1][:3]))} without the other sides of the task for "
-                f"{TORN_MAX_S:.0f} s: the group's assignor tears tasks apart. Every member must use the same "
-                "kafka.group_protocol, and none but ours may be in the group"
+                f"assigned {', '.join(map(str, sorted(stuck)[:3]))} without the other sides of the task for "
+                f"{GATED_MAX_S:.0f} s: the group's assignor tears tasks apart. Every member must use the same "
+                "kafka.group_protocol, and no consumer but the members of this role may be in the group"
             )
-        if not self._changed:
+        assigned = self._assignment.those(State.ASSIGNED) if self._incremental else []
+        if not assigned:
             return
-        self._changed = False
-        assigned = {Place(tp.topic, tp.partition): tp for tp in self._consumer.assignment()}
-        whole = self._role.whole(assigned.keys())
-        gated = sorted(assigned.keys() - set(whole))
-        self._torn = (time.monotonic(), gated) if gated else None
-        if gated:
-            log.info("gated", partitions=[str(place) for place in gated])
-            self._consumer.pause([assigned[place] for place in gated])
-        if whole:
-            starts = self._load([TopicPartition(*place) for place in whole])
+        complete = self._role.complete_tasks(assigned)
+        if gated := sorted(set(assigned) - set(complete)):
+            log.info("task_incomplete", partitions=[str(place) for place in gated])
+            self._assignment.gate(gated, time.monotonic())
+            self._consumer.pause([TopicPartition(*place) for place in gated])
+        if complete:
+            starts = self._load(complete)
             for tp in starts:
                 self._consumer.seek(tp)
             self._consumer.resume(starts)
@@ -327,11 +287,11 @@ class Loop:
     # ---------------------------------------------------------------- the transaction
 
     def _commit(self) -> None:
-        if not self._ours:
+        if not self._assignment.owned:
             return
         self._lag.show(now_ms())
-        writes, commits, self._behind = self._role.prepare(now_ms(), self._pace.most)
-        records, self._since_commit = self._role.entered(self._since_commit), 0
+        writes, commits, self._has_more = self._role.prepare(now_ms(), self._commit_size.limit)
+        records, self._since_commit = self._role.records_in_transaction(self._since_commit), 0
         if not commits:
             return
         began = time.monotonic()
@@ -340,16 +300,16 @@ class Loop:
                 if self._writer.transactional:
                     self._transaction(writes, commits)
                 else:
-                    role, reached = cast(Deciding, self._role), self._watch.reached
+                    role, reached = cast(DecidingRole, self._role), self._watch.reached
                     commit_at_least_once(self._writer, self._consumer, (writes, commits), role, reached)
         except BrokerError as error:
             self._watch.metrics.add("aborts_total", role=self._watch.role)
-            self._pace.failed()
+            self._commit_size.failed()
             self._failed(error)
             return
         seconds = time.monotonic() - began
         self._watch.metrics.observe("commit_seconds", seconds, role=self._watch.role)
-        self._pace.took(records, seconds)
+        self._commit_size.took(records, seconds)
         self.commits += 1
         self._role.committed(now_ms())
         self._watch.reached("consuming")
@@ -371,8 +331,8 @@ class Loop:
         reached("committed")
 
     def _failed(self, error: BrokerError) -> None:
-        """Abort and rewind within the process where the client says so; else end it for the supervisor."""
-        # A transaction that took too long is a slow broker, and needs its own line.
+        """Abort and rewind within the process where the client allows it; else raise, which ends the process."""
+        # A transaction that took too long means a slow broker, and needs its own line.
         if code_of(error) == KafkaError._TIMED_OUT or not is_outage(error):
             log.warning("commit_failed", error=str(error), abortable=error.abortable, fatal=error.fatal)
         if not error.abortable:
@@ -381,20 +341,22 @@ class Loop:
             with self._watchdog.call("abort_transaction"), told("abort_transaction"):
                 self._writer.producer.abort_transaction(TRANSACTION_WAIT_S)
         self._watch.reached("consuming")
-        assignment = self._consumer.assignment()
-        self._forget()
-        if assignment and not self._leaving and not self._incremental:
-            for tp in self._load(assignment):
+        self._drop()
+        # Partitions that are revoked have gone with this; under the other protocol `_settle` loads what is left.
+        if not self._incremental and (assigned := self._assignment.those(State.ASSIGNED)):
+            for tp in self._load(assigned):
                 self._consumer.seek(tp)
 
 
+def places_of(partitions: Iterable[TopicPartition]) -> list[Place]:
+    """Return the partitions of the client's callbacks as places."""
+    return [Place(tp.topic, tp.partition) for tp in partitions]
+
+
 def spare_collections() -> None:
-    """Look for cycles seldom: a role holds many long-lived tuples and makes next to none. By Python's own thresholds a
-    third of the joiner's time went into looking (docs/benchmarks.md)."""
+    """Make the garbage collector search seldom: a role holds many long-lived tuples and makes next to no cycles.
+
+    With Python's own thresholds the search took a third of the joiner's time (docs/benchmarks.md).
+    """
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-
-
-def process_seconds() -> dict[str, Any]:
-    """CPU seconds of this process, for the figures at a role's end."""
-    return {"cpu_s": round(time.process_time(), 2)}

@@ -1,8 +1,9 @@
-"""Places of the loop that cannot be read on for now, and records that can never be read.
+"""Partitions that the loop pauses for a missing schema, and records that the client can never read.
 
-What needs a schema that nobody can tell now is read again later. A record that the client cannot decompress (a bomb of
-more than its `receive.message.max.bytes`, or broken data) would hold its partition up for ever: librdkafka fetches it
-again and again. It is passed by with what is in a batch with it, and handed to the role as lost.
+A batch whose schema cannot be had now is read again later; the other partitions go on. A record that the client cannot
+decompress would block its partition for ever, because librdkafka fetches it again and again. Such a record is a bomb
+of more than `receive.message.max.bytes`, or broken data. The loop skips it with the rest of its batch, and hands it to
+the role as lost.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from shadowstream.logs import get_logger
 from shadowstream.records import Batch, Place
 
 log = get_logger("loop")
-PUT_OFF_S = 1.0
+PAUSE_S = 1.0
 QUIET_S = 0.3
-"""An error that comes sooner after a seek may be one of before; what is broken still says so again."""
+"""An error that comes sooner after a seek may belong to before it; a broken record is reported again."""
 
 
-class PutOff:
-    """Pauses and seeks of one consumer; true while a place waits."""
+class PausedPartitions:
+    """Pauses and seeks of one consumer; true while a partition is paused."""
 
     def __init__(self, consumer: Consumer, broken: BrokenBatches | None = None) -> None:
         self._consumer, self._broken = consumer, broken
@@ -34,15 +35,15 @@ class PutOff:
     def __bool__(self) -> bool:
         return bool(self._until)
 
-    def wait(self, place: Place, offset: int, error: RegistryError) -> None:
-        """What needs a schema that cannot be had now is read again later; of other places all goes on."""
-        log.warning("place_put_off", place=str(place), offset=offset, error=str(error))
-        self._until[place] = time.monotonic() + PUT_OFF_S
+    def pause(self, place: Place, offset: int, error: RegistryError) -> None:
+        """Pause a partition for `PAUSE_S`, then read it from `offset` again."""
+        log.warning("partition_paused", place=str(place), offset=offset, error=str(error))
+        self._until[place] = time.monotonic() + PAUSE_S
         self._consumer.pause([TopicPartition(*place)])
         self._consumer.seek(TopicPartition(*place, offset))
 
-    def take_up(self, everything: bool = False) -> None:
-        """Read on where the time has come."""
+    def resume(self, everything: bool = False) -> None:
+        """Resume the partitions whose pause is over; with `everything` all of them."""
         now = time.monotonic()
         due = [place for place, until in self._until.items() if everything or until <= now]
         for place in due:
@@ -51,14 +52,14 @@ class PutOff:
             self._consumer.resume([TopicPartition(*place) for place in due])
 
     def passed_by(self, events: list[Message], now_ms: int) -> list[Batch]:
-        """Lost records, at most one batch a place: each is passed by, and what follows it is read."""
+        """Skip unreadable records; return them as lost, at most one batch a partition."""
         lost: dict[Place, Batch] = {}
         for message in events:
             place, error = place_of(message), message.error()
             wanted, at = self._passed.get(place, (-1, 0.0))
             if place in lost or error is None or time.monotonic() - at < QUIET_S:
                 continue
-            # Of a broken batch of several records each fetch says where the batch begins.
+            # Each fetch of a broken batch of several records reports the first offset of the batch.
             begin = offset_of(message)
             offset = max(begin, wanted)
             end = self._broken.end(place, begin, offset) if self._broken is not None else offset + 1

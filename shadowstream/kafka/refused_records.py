@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from confluent_kafka import Message
+
 from shadowstream.codecs import own
 from shadowstream.errors import RecordError
-from shadowstream.kafka.reading.topic_reader import Read
+from shadowstream.kafka.reading.topic_reader import Read, read_of
 from shadowstream.logs import get_logger
 
 log = get_logger("own")
@@ -62,6 +64,15 @@ def usable(rows: Iterable[Read], topic: str, name: str) -> Iterator[Usable]:
             tell(refusals, error, topic, row)
             continue
         yield Usable(row.partition, row.offset, record)
+
+
+def own_record(name: str, message: Message, refusals: Refusals) -> dict[str, Any] | None:
+    """Decode a message as a record of schema `name`; None for a refused one, of which each kind is logged once."""
+    try:
+        return own.read(name, message.value())
+    except RecordError as error:
+        tell(refusals, error, str(message.topic()), read_of(message))
+        return None
 
 
 def tell(refusals: Refusals, error: RecordError, topic: str, row: Read) -> None:

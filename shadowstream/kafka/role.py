@@ -1,75 +1,203 @@
-"""What the loop needs of the role that it runs."""
+"""The contract between the loop and the role that it runs.
+
+The loop calls a role from one thread, in this order. "Turn" is one pass of the loop; a commit ends many turns.
+
+====================================  ===========================================================================
+call                                  when
+====================================  ===========================================================================
+complete_tasks                        `group.protocol: consumer` only: after each change of the assignment
+assigned, accounted_to, restored      partitions have come; before any of their records
+records_in_transaction, limit         each turn, before records are fetched
+wants_headers, consume                each turn, once for each partition that has records
+end                                   the turn in which a partition was read to its present end, after `consume`
+tick, restored                        each turn, after all records
+records_in_transaction, prepare       a commit begins: by time, by number of records, or before partitions go
+committed                             the transaction of the last `prepare` has been committed
+dropped                               a transaction was aborted, or partitions come or go; `assigned` follows if any
+                                      partition is left
+====================================  ===========================================================================
+
+`finished` is read each turn. Between `dropped` and `assigned` the role gets no records.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.records import Batch, Commit, Place, Write
 
+BATCH = 1_000
+"""Records that a role takes in one turn, if it has no reason for another number."""
+
 
 class Prepared(NamedTuple):
-    """One transaction. `behind`: there is more to say, which did not go into it."""
+    """Effects of one transaction. `has_more`: the role has more effects ready, which did not fit into it."""
 
     writes: list[Write]
     commits: list[Commit]
-    behind: bool = False
+    has_more: bool = False
 
 
 class Role(Protocol):
-    """What the loop needs of a role: its step, with the edge that the step must not touch."""
+    """A pure step with its edge, as the loop sees it. The head of this file gives the order of calls."""
 
     finished: bool
+    """Whether the role has committed everything of a bounded trial. The loop then ends."""
 
-    def whole(self, places: Collection[Place]) -> list[Place]:
-        """Those of these places that can be worked on with no other than these: whole tasks."""
+    def complete_tasks(self, places: Collection[Place]) -> list[Place]:
+        """Return the partitions of those tasks that have all their partitions among `places`.
+
+        The loop loads these and pauses the others. It calls this only under `group.protocol: consumer`, after
+        `dropped`, with everything that the group has assigned.
+        """
         ...
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
-        """Take partitions; returns the offset to read each from."""
+        """Take partitions with their committed state; return the offset to read each of them from.
+
+        `committed` holds all partitions that the role will have; an offset of -1 means that nothing is committed.
+        The role holds no partition when this is called. It may block for as long as it restores its state.
+
+        Raises `ConfigError` where the committed state and the topics contradict each other, and `BrokerError`.
+        """
         ...
 
     def dropped(self) -> None:
-        """Forget every partition and everything uncommitted."""
+        """Forget every partition and all uncommitted work. May be called twice in a row."""
         ...
 
     def restored(self) -> bool:
-        """Whether every partition is live: everything below ``high`` has been read again."""
+        """Return whether the state of every partition is as it was at its last commit.
+
+        Called each turn. False may follow True: a pair may wait for its schema. While it is False the process is not
+        ready, and a transaction does not bound the number of records in a turn.
+        """
         ...
 
-    def most(self) -> int:
-        """So many records it takes in one turn, at most a batch of the loop."""
+    def limit(self) -> int:
+        """Return the number of records that the role takes in the next turn at most. Called each turn."""
         ...
 
-    def high(self, place: Place) -> int:
-        """Below this offset a record is read again: by itself it adds nothing to the transaction."""
+    def accounted_to(self, place: Place) -> int:
+        """Return the offset below which the last commit accounts for every record of a partition.
+
+        Called once for each partition, directly after `assigned`. Records below are read again, and by themselves add
+        nothing to a transaction.
+        """
         ...
 
-    def wants_headers(self, topic: str) -> bool: ...
+    def wants_headers(self, topic: str) -> bool:
+        """Return whether batches of this topic need their headers. Reading them costs time for each record."""
+        ...
 
     def side_word(self, topic: str) -> str:
-        """What a topic is to the role: input, production or shadow."""
+        """Return the label of a topic in the metrics of lag: input, production, shadow, twin, scored or labels."""
         ...
 
-    def batch(self, batch: Batch, now_ms: int) -> int:
-        """Take a batch; returns how many of its records were taken, one at least: the others come again."""
+    def consume(self, batch: Batch, now_ms: int) -> int:
+        """Process records of one partition; return the number of those that were processed, one at least.
+
+        The loop offers the others again, in the next turn. Offsets rise from call to call and may have gaps. Nothing
+        is written here: effects are buffered until `prepare`.
+
+        Raises `RegistryError` where a schema cannot be had now. Nothing of the batch may have been processed then; the
+        loop pauses the partition and offers the batch again.
+        """
         ...
 
-    def entered(self, new: int) -> int:
-        """How many records the next transaction ends so far; `new` have been read since the last for the first time."""
+    def records_in_transaction(self, new: int) -> int:
+        """Return the number of records that the next transaction would account for.
+
+        `new` is the number of records that were read for the first time since the last commit. Called each turn; the
+        loop commits early once this reaches the size that the sink can take.
+        """
         ...
 
-    def end(self, place: Place, offset: int, now_ms: int) -> None: ...
+    def end(self, place: Place, offset: int, now_ms: int) -> None:
+        """Note that a partition was read to its present end, control records included.
 
-    def turn(self, now_ms: int) -> None:
-        """Called each turn of the loop: marks, observations."""
+        Every record below `offset` has been consumed. The call may repeat, and records may follow.
+        """
         ...
 
-    def prepare(self, now_ms: int, most: int) -> Prepared:
-        """One transaction: of what was read everything, of what else may end about so many records at most."""
+    def tick(self, now_ms: int) -> None:
+        """Do the work that depends on time: marks, observations of the broker, back-pressure. Called each turn.
+
+        The watchdog ends the process if this takes more than `TICK_MAX_S`.
+        """
+        ...
+
+    def prepare(self, now_ms: int, limit: int) -> Prepared:
+        """Return the effects of one transaction.
+
+        The transaction holds everything that was consumed. Of the rest, as pairs that became decidable without a new
+        record, it holds about `limit` records at most. No commits means that there is nothing to commit. A call is
+        followed by `committed` or `dropped`, or by another `prepare` if it returned no commits.
+        """
         ...
 
     def committed(self, now_ms: int) -> None:
-        """The transaction of the last `prepare` has been committed."""
+        """Note that the transaction of the last `prepare` has been committed: show metrics, publish marks."""
         ...
+
+
+class PlainRole:
+    """Base of a role whose partitions are independent, whose records end at once, and that restores nothing."""
+
+    finished = False
+
+    def complete_tasks(self, places: Collection[Place]) -> list[Place]:
+        """Return all: each partition is worked on by itself."""
+        return list(places)
+
+    def restored(self) -> bool:
+        """Return True: a commit accounts for everything that was read."""
+        return True
+
+    def limit(self) -> int:
+        """Return the size of a whole batch."""
+        return BATCH
+
+    def accounted_to(self, place: Place) -> int:
+        """Return 0: no record is read again."""
+        return 0
+
+    def records_in_transaction(self, new: int) -> int:
+        """Return `new`: each record ends in the transaction after it was read."""
+        return new
+
+    def tick(self, now_ms: int) -> None:
+        """Do nothing."""
+
+    def committed(self, now_ms: int) -> None:
+        """Do nothing."""
+
+
+class RoleFigures:
+    """Figures that a process prints when its role ends: records, commits, time and throughput."""
+
+    def __init__(self, role: str) -> None:
+        self._began_s = time.monotonic()
+        self._figures: dict[str, Any] = {"role": role, "records": 0, "commits": 0}
+
+    def add(self, **figures: Any) -> None:
+        """Set figures by name; `records` and `commits` are 0 until they are set."""
+        self._figures |= figures
+
+    def ended(self) -> dict[str, Any]:
+        """Return all figures, with the wall time since this object was made and the process's CPU time."""
+        wall_s = time.monotonic() - self._began_s
+        return {
+            **self._figures,
+            "wall_s": round(wall_s, 2),
+            "records_per_s": round(self._figures["records"] / wall_s),
+            **process_seconds(),
+        }
+
+
+def process_seconds() -> dict[str, Any]:
+    """Return the CPU seconds of this process, as a figure."""
+    return {"cpu_s": round(time.process_time(), 2)}

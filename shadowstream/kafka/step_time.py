@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from shadowstream.health import Watch
-from shadowstream.kafka.batch_size import Pace
+from shadowstream.kafka.batch_size import CallSize
 from shadowstream.runner.current_call import Calls
 from shadowstream.runner.outputs import Call
 
@@ -35,14 +35,16 @@ class StepTime:
         return time.monotonic() >= self._until
 
 
-def timed(call: Call, watch: Watch, pace: Pace, calls: Calls, enough: Callable[[], bool]) -> Call:
-    """The candidate's call, of so many values at once as `pace` allows; ended with a part of the values where it is
-    enough."""
+def timed(call: Call, watch: Watch, call_size: CallSize, calls: Calls, enough: Callable[[], bool]) -> Call:
+    """Wrap the candidate's call: at most `call_size` values at once, and no further call once `enough` returns True.
+
+    The answers are then those of the first values only.
+    """
 
     def timed_call(values: Sequence[Any]) -> list[Any]:
         results: list[Any] = []
         while len(results) < len(values):
-            some = values[len(results) : len(results) + pace.most]
+            some = values[len(results) : len(results) + call_size.limit]
             calls.part(len(results), len(some))
             began = time.monotonic()
             answers = call(some)
@@ -50,7 +52,7 @@ def timed(call: Call, watch: Watch, pace: Pace, calls: Calls, enough: Callable[[
             results += answers
             watch.metrics.observe("candidate_seconds", seconds)
             watch.turned()
-            pace.took(len(answers), seconds)
+            call_size.took(len(answers), seconds)
             if len(answers) < len(some) or enough():
                 break
         return results

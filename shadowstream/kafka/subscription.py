@@ -24,7 +24,7 @@ from shadowstream.codecs import own
 from shadowstream.config import Config, Kafka
 from shadowstream.configfile import load, nearest
 from shadowstream.errors import ConfigError, RecordError
-from shadowstream.kafka.client.consumers import CONNECT_S, client_config, made
+from shadowstream.kafka.client.consumers import BASE_CONSUMER, CONNECT_S, client_config, made
 from shadowstream.kafka.client.errors import told
 from shadowstream.kafka.client.messages import is_end, is_fatal, offset_of, place_of
 from shadowstream.kafka.reading.topic_reader import explained, ranges
@@ -163,20 +163,16 @@ class Subscription(Generic[R]):
         return client_config(
             self._kafka,
             **{
+                **BASE_CONSUMER,
                 "group.id": self.group or plan.group("reading"),
-                "isolation.level": "read_committed",
                 # What is stored for a commit is said by `_take_last` alone: a row in hand has not been taken.
                 "enable.auto.commit": self.group is not None,
                 "auto.commit.interval.ms": COMMIT_MS,
-                "enable.auto.offset.store": False,
-                "enable.partition.eof": True,
                 "allow.auto.create.topics": False,
                 "auto.offset.reset": "earliest",
                 "partition.assignment.strategy": "range",
                 "session.timeout.ms": 10_000,
                 "heartbeat.interval.ms": 1_000,
-                "fetch.wait.max.ms": 50,
-                "fetch.queue.backoff.ms": 10,
                 "error_cb": lambda error: self._said.append(error.str()),
                 "log_level": 2,
             },

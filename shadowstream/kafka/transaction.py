@@ -1,9 +1,10 @@
-"""How the effects of one commit get to the broker: in a transaction, or at least once.
+"""Delivery of the effects of one commit: in a transaction, or at least once.
 
-Without transactions a crash can come between any two records, so one record of each task decides: the stats record of
-the joiner, the range mark of the runner. Everything that it speaks of is on the broker before it is handed over, and
-of several that bear one number the first in the log is the one that counts. The group's commit comes last and only
-saves reading: who starts goes on from the deciding record (docs/decisions/0015).
+Without transactions a crash can come between any two records. Therefore one record of each task decides: the stats
+record of the joiner, the range mark of the runner. The producer hands it over only after the broker has acknowledged
+every record that it refers to. Of several deciding records with one number, the first in the log counts. The group's
+commit comes last and only saves reading: a process that starts continues from the deciding record
+(docs/decisions/0015).
 """
 
 from __future__ import annotations
@@ -25,23 +26,31 @@ INIT_WAIT_S = 30.0
 Reached = Callable[[Phase], None]
 
 
-class Deciding(Protocol):
-    """What a role says where there are no transactions."""
+class DecidingRole(Protocol):
+    """The part of a role that a commit without transactions needs."""
 
     def deciding(self) -> dict[str, int | None]:
-        """Topics of the records that decide, and the partition in which they lie (None: that of the place itself)."""
+        """Return the topics of the deciding records, each with its partition.
+
+        None stands for the number of the partition that is committed.
+        """
         ...
 
     def decided(self, delivered: Mapping[Place, Sequence[int]]) -> None:
-        """These offsets hold the deciding records of the last `prepare`; raises an abortable `BrokerError` where
-        another process was there first."""
+        """Take the offsets of the deciding records of the last `prepare`, by partition.
+
+        Raises an abortable `BrokerError` if another process has written its deciding record first.
+        """
         ...
 
 
 def start_transactions(writer: GuardedWriter, watch: Watch) -> None:
-    """Claim the role's place, then `init_transactions`, which fences a predecessor and waits for its open transaction
-    (rule 1 of the loop); without transactions the claim alone. Raises `ConfigError` where the broker takes no
-    transactions that may last so long."""
+    """Claim the role's place, then call `init_transactions` (rule 1 of the loop).
+
+    The call fences a predecessor and waits for its open transaction. Without transactions there is only the claim.
+
+    Raises `ConfigError` if the broker does not accept a transaction timeout as long as the configured one.
+    """
     watch.claim.take()
     if not writer.transactional:
         return
@@ -58,7 +67,7 @@ def start_transactions(writer: GuardedWriter, watch: Watch) -> None:
 
 
 def commit_transaction(writer: GuardedWriter) -> None:
-    """`commit_transaction`, again and again where the client says so; the watchdog ends that."""
+    """Commit, and retry for as long as the client asks for it; the watchdog bounds the time."""
     while True:
         try:
             writer.producer.commit_transaction(TRANSACTION_WAIT_S)
@@ -69,7 +78,7 @@ def commit_transaction(writer: GuardedWriter) -> None:
 
 
 def separated(metadata: str) -> tuple[str, int]:
-    """The role's own metadata of a commit, and where its deciding record lies; -1 where there is none.
+    """Split commit metadata into the role's own and the offset of its deciding record, -1 if there is none.
 
     >>> separated("1abc 17"), separated("1abc")
     (('1abc', 17), ('1abc', -1))
@@ -78,10 +87,13 @@ def separated(metadata: str) -> tuple[str, int]:
     return own, int(at) if at.isdecimal() else -1
 
 
-def hand_over(writer: GuardedWriter, writes: Sequence[Write], deciding: frozenset[str], reached: Reached) -> None:
-    """Without a transaction: write, wait for every delivery report, and only then write what decides, and wait again.
+def publish_in_order(
+    writer: GuardedWriter, writes: Sequence[Write], deciding: frozenset[str], reached: Reached
+) -> None:
+    """Write the records of all topics but `deciding` and wait for their delivery; then do the same for `deciding`.
 
-    Raises `BrokerError` where something was not delivered: what decides is then not there, or all else is.
+    Raises `BrokerError` if a record was not delivered. Either no deciding record was then written, or all others were
+    delivered.
     """
     reached("begun")
     with told("produce"):
@@ -99,13 +111,13 @@ def commit_at_least_once(
     writer: GuardedWriter,
     consumer: Consumer,
     effects: tuple[Sequence[Write], Sequence[Commit]],
-    role: Deciding,
+    role: DecidingRole,
     reached: Reached,
 ) -> None:
-    """All of one commit."""
+    """Deliver one commit without a transaction: its records, its deciding records, its offsets."""
     writes, commits = effects
     deciding = role.deciding()
-    hand_over(writer, writes, frozenset(deciding), reached)
+    publish_in_order(writer, writes, frozenset(deciding), reached)
     role.decided(writer.delivered)
     first = {place.partition: min(offsets) for place, offsets in writer.delivered.items()}
     (fixed,) = set(deciding.values())

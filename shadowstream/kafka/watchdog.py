@@ -1,7 +1,7 @@
-"""Ends the process when a client call never returns.
+"""Watchdog that ends the process when a client call never returns.
 
-A real client defect: after a broker's restart calls hung for minutes beyond their timeouts (librdkafka 5511), and no
-exception ever told. The process ends, its supervisor starts it again, and it goes on from what is committed.
+A real client defect: after a broker's restart calls hung for minutes beyond their timeouts (librdkafka 5511), without
+an exception. The process ends, its supervisor starts it again, and it continues from what is committed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EXIT_STUCK = 70
 
 
 class Watchdog:
-    """Watches one thread's client calls: each within a `with watchdog.call(...)`, calls within calls included."""
+    """A watch over one thread's client calls, each within `with watchdog.call(...)`; calls may be nested."""
 
     def __init__(self, watch: Watch, call_max_s: float = CALL_MAX_S) -> None:
         self._watched = watch
@@ -33,12 +33,15 @@ class Watchdog:
         threading.Thread(target=self._watch, args=(time,), name="watchdog", daemon=True).start()
 
     @contextlib.contextmanager
-    def call(self, name: str, most_s: float | None = None) -> Iterator[None]:
-        """Within, the process ends after `most_s` (default: that of the watchdog). A call around it starts anew after
-        it: callbacks run within the client's calls, and what they do takes its own time."""
-        most_s = self._call_max_s if most_s is None else most_s
+    def call(self, name: str, limit_s: float | None = None) -> Iterator[None]:
+        """End the process if the block takes longer than `limit_s` (default: the watchdog's own limit).
+
+        The time of an outer call starts anew afterwards: callbacks run within the client's calls, and take their own
+        time.
+        """
+        limit_s = self._call_max_s if limit_s is None else limit_s
         outer = self._calls
-        self._calls = [*outer, (name, time.monotonic() + most_s)]
+        self._calls = [*outer, (name, time.monotonic() + limit_s)]
         try:
             yield
         finally:
@@ -46,7 +49,7 @@ class Watchdog:
 
     @contextlib.contextmanager
     def unwatched(self) -> Iterator[None]:
-        """Within, only calls of their own are watched."""
+        """Suspend the outer calls in the block; calls within it are watched by themselves."""
         outer, self._calls = self._calls, []
         try:
             yield

@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-import orjson
-
-from shadowstream.codecs.json_values import dumps, read
-from shadowstream.codecs.numbers import ExactFloat
+from shadowstream.codecs.json_values import read
 from shadowstream.compare.tolerances import exact, exactly_within
-from shadowstream.errors import CandidateError, RecordError
-from shadowstream.paths import ABSENT, value_at
+from shadowstream.errors import RecordError
+from shadowstream.protocol.count_names import LABELS
 
-BOTH, PRODUCTION, CANDIDATE, NEITHER, UNLABELLED = (
-    *("label_both_right", "label_production_only", "label_candidate_only"),
-    *("label_neither", "label_unlabelled"),
-)
-OUTCOMES = (BOTH, PRODUCTION, CANDIDATE, NEITHER, UNLABELLED)
-"""Outcomes of a scored pair, as stats name them."""
-DIFFER, DIFFER_UNLABELLED = "label_differ", "label_differ_unlabelled"
-"""Beside the outcomes: pairs whose answers differ, and the unlabelled ones among them."""
+BOTH, PRODUCTION, CANDIDATE, NEITHER, UNLABELLED = LABELS
 
 _NOTHING = Decimal(0)
-
-
-def at_path(value: Any, path: Sequence[str]) -> str | None:
-    """Return the value at a path (`paths.parse_one`) as JSON; None if there is none, or none that JSON can express.
-
-    >>> at_path({"risk": {"late": True}}, ["risk", "late"]), at_path({"risk": None}, ["risk", "late"])
-    ('true', None)
-    """
-    value = value_at(value, path)
-    if value is None or value is ABSENT:
-        return None
-    try:
-        return dumps(value, _plain, orjson.OPT_SORT_KEYS).decode()
-    except (TypeError, ValueError, CandidateError):
-        return None
-
-
-def _plain(value: Any) -> Any:
-    number = value.exact if isinstance(value, ExactFloat) else value
-    if isinstance(number, Decimal) and number.is_finite():
-        return orjson.Fragment(str(number))
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 def differ(production: str | None, shadow: str | None) -> bool:

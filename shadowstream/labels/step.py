@@ -19,22 +19,15 @@ from typing import Any
 from shadowstream.codecs.own import encode
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.labels.correctness import DIFFER, DIFFER_UNLABELLED, UNLABELLED, differ, outcome
+from shadowstream.labels.correctness import UNLABELLED, differ, outcome
 from shadowstream.labels.event_clock import EventClock
 from shadowstream.labels.parts import LabelledParts
 from shadowstream.labels.store import Kind, Store, Waiting
+from shadowstream.protocol.count_names import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED
+from shadowstream.protocol.task_names import task_of
 from shadowstream.records import Place, Write
 
 FOREVER = 2**63 - 1
-
-
-def task_of(task: str) -> str:
-    """Return the labels task of one of the joiner's tasks.
-
-    >>> task_of("scores/3")
-    'labels/scores/3'
-    """
-    return f"labels/{task}"
 
 
 @dataclass(slots=True)
@@ -143,9 +136,9 @@ class LabelStep:
         counts = cells.setdefault((start_ms, entry.revision), Counter())
         counts[outcome_name] += 1
         if differ(entry.production, entry.shadow):
-            counts[DIFFER] += 1
+            counts[LABEL_DIFFER] += 1
             if outcome_name == UNLABELLED:
-                counts[DIFFER_UNLABELLED] += 1
+                counts[LABEL_DIFFER_UNLABELLED] += 1
         self._parts.add((entry.task, start_ms, entry.revision), entry.parts, labelled=outcome_name != UNLABELLED)
         self.ended_counts[outcome_name] += 1
 

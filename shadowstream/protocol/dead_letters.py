@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from shadowstream.codecs.framing import SCHEMA_HEADER
-from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.protocol.size_limits import KEY_BYTES_MAX, too_long
 from shadowstream.records import Place, Write
@@ -26,9 +25,20 @@ class Failed(NamedTuple):
     schema_header: bytes | None = None
 
 
-def dead_letter(config: Config, role: str, failed: Failed, error: tuple[str, str], stage: str) -> Write:
+class Redacts(Protocol):
+    """The redaction of one trial, as far as a dead letter needs it."""
+
+    def reason(self, reason: str | None) -> str | None: ...
+
+    def key(self, key: bytes | None) -> bytes | None: ...
+
+    def payload(self, value: bytes | None) -> bytes | None: ...
+
+
+def dead_letter(
+    config: Config, redactor: Redacts, role: str, failed: Failed, error: tuple[str, str], stage: str
+) -> Write:
     """The record as a dead letter; `error` is its class and its message. Redacted as the config says."""
-    redactor = Redactor(config.compare.redact)
     name, message = error
     headers = [
         ("__connect.errors.topic", failed.place.topic.encode()),

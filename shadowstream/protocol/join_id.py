@@ -25,49 +25,12 @@ from shadowstream.codecs.numbers import ExactFloat
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
 from shadowstream.paths import ABSENT, ROOT, parse_one, value_at
-from shadowstream.records import PACKED_HEADER, Batch, Coordinate, Headers, Packed, Side, unpack
+from shadowstream.protocol.headers import NO_K, Packed, header, packed_of, text_coordinate
+from shadowstream.records import Batch, Coordinate, Headers, Side
 
-_DIGITS_MAX = 19  # of a 64-bit offset; beyond some thousands of digits Python refuses to read a number at all
-NO_K = -1
 _OF_JSON = (dict, list, tuple, bool, int, float)
 Decode = Callable[[Side, Sequence["bytes | None"]], Sequence[Any]]
 """Values of a side, decoded; an undecodable one is a `RecordError` in its place."""
-
-
-def header(headers: Headers, name: str) -> bytes | None:
-    """The last header of that name, as Kafka clients read it."""
-    for key, value in reversed(headers or ()):
-        if key == name:
-            return value
-    return None
-
-
-def packed_of(headers: Headers) -> Packed | None:
-    """The packed header, or None where there is none or it is broken."""
-    raw = header(headers, PACKED_HEADER)
-    if raw is None:
-        return None
-    try:
-        return unpack(raw)
-    except RecordError:
-        return None
-
-
-def text_coordinate(raw: bytes | None, inputs: Sequence[str]) -> Coordinate | None:
-    """Production's own header ``topic/partition/offset`` or ``topic/partition/offset/k``; k is `NO_K` in the first.
-
-    >>> text_coordinate(b"clicks/3/17/0", ["clicks"])
-    Coordinate(topic=0, partition=3, offset=17, k=0)
-    >>> text_coordinate(b"other/3/17", ["clicks"]) is None
-    True
-    """
-    parts = (raw or b"").decode("utf-8", "replace").split("/")
-    if len(parts) not in (3, 4) or parts[0] not in inputs:
-        return None
-    if not all(p.isdecimal() and len(p) <= _DIGITS_MAX for p in parts[1:]):
-        return None
-    numbers = [int(p) for p in parts[1:]]
-    return Coordinate(inputs.index(parts[0]), numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else NO_K)
 
 
 def text_id(value: Any, path: Sequence[str]) -> bytes | None:
@@ -198,3 +161,14 @@ class Identity:
             return text_coordinate(header(headers, self._header), self._inputs)
         packed = self.packed(headers)
         return packed.coordinate if packed else None
+
+
+def no_id(config: Config, side: Side) -> str:
+    """Why a record of a side has no id, as a part of a sentence; also the reason of its row in diff."""
+    identity = config.identity
+    if identity.kind in ("key", "occurrence"):
+        return "null key"
+    if identity.path:
+        return f"no field {identity.path!r}"
+    name = identity.header if side is not Side.SHADOW or identity.kind == "id" else None
+    return f"no usable header {name or 's'!r}"

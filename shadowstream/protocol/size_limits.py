@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
+from hashlib import blake2b
 from typing import Any
-
-from shadowstream.compare.dimension_codes import shortened
 
 KEY_BYTES_MAX = 16_384
 """A longer key or id does not stand in diff. What cannot be known again by it is not correctable."""
@@ -20,6 +19,7 @@ PATH_CHARS_MAX = 256
 REASON_CHARS_MAX = 2_000
 ROW_BYTES_MAX = 600_000
 FIELDS_BYTES_MAX = 200_000
+HASH_CHARS = 17
 OTHER = "(other)"
 
 
@@ -89,3 +89,25 @@ def cut(row: dict[str, Any]) -> bool:
     if gone:
         row["reason"] = "; ".join(filter(None, [reason, f"cut: {', '.join(gone)}"]))
     return bool(gone)
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many characters. A longer one is its beginning, an ellipsis and 16 digits of its hash, so
+    that two texts of one beginning have two names.
+
+    >>> shortened("https://example.org/a", 21), shortened("https://example.org/ab", 21)
+    ('https://example.org/a', 'htt…#eea406c2befe1e89')
+    """
+    if len(text) <= most:
+        return text
+    return f"{text[: most - 1 - HASH_CHARS]}…{hash_of(text)}"
+
+
+def hash_of(value: str | bytes) -> str:
+    """A value by 16 digits of its hash: `HASH_CHARS` characters.
+
+    >>> hash_of("a"), len(hash_of("a")) == HASH_CHARS
+    ('#40f89e395b66422f', True)
+    """
+    raw = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
+    return f"#{blake2b(raw, digest_size=8).hexdigest()}"

@@ -9,11 +9,11 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from shadowstream.judge.verdict.explain import Explanation
+from shadowstream.protocol.outcomes import BAD
 
 POINTS_MAX = 400
 PATHS_MAX = 1_000
 """Paths with examples: those with the smallest hashes."""
-BAD = ("mismatch", "cardinality", "missing", "extra", "candidate_error", "timeout", "crashed", "undecodable_shadow")
 """Outcomes with examples in a report."""
 Record = Mapping[str, Any]
 

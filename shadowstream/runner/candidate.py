@@ -7,13 +7,13 @@ its objects, one for each input partition, are what is called (`stateful`).
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from shadowstream.compare.hooks import refusal
 from shadowstream.config import Candidate
+from shadowstream.entry_points import load_entry_point
 from shadowstream.errors import CandidateError, ConfigError, ShadowstreamBug
 from shadowstream.runner.candidate_state import Made
 from shadowstream.runner.cpu_cost import Meter
@@ -79,18 +79,11 @@ def _imported(candidate: Candidate) -> Callable[..., Any]:
     if candidate.call is None:
         raise ShadowstreamBug("a candidate that is a job of its own is watched, not called")
     check_trusted(candidate)
-    module_name, _, name = candidate.call.partition(":")
     if "" not in sys.path:
         sys.path.insert(0, "")  # a candidate beside the config, as `python -m` would find it
-    try:
-        function = getattr(importlib.import_module(module_name), name)
-    except Exception as error:  # importing user code can raise anything
-        raise ConfigError(f"candidate.call: cannot load {candidate.call!r}: {error!r}") from error
-    if not callable(function):
-        raise ConfigError(f"candidate.call: {candidate.call!r} is not callable")
+    function = load_entry_point(candidate.call, "candidate.call")
     check_callable(candidate, function)
-    found: Callable[..., Any] = function
-    return found
+    return function
 
 
 def check_callable(candidate: Candidate, function: Any) -> None:

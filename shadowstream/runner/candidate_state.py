@@ -27,8 +27,8 @@ from typing import Any, NamedTuple, Protocol
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
-from shadowstream.protocol.marks import Kept
 from shadowstream.records import Place, Write
+from shadowstream.runner.commit_metadata import Kept
 from shadowstream.runner.outputs import Call
 
 _FOR_GOOD, _RECORDS, _UNTIL, _LASTS = 0, 1, 2, 3

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from shadowstream.ahead import Ahead
 from shadowstream.config import HOUR_MS
 from shadowstream.errors import ConfigError, ShadowstreamBug
-from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Place, Side, Write, pack_origin
+from shadowstream.protocol.headers import ORIGIN_HEADER, pack_origin
+from shadowstream.records import Batch, Commit, Place, Side, Write
 from shadowstream.runner.identity_partitioner import Homes
 
 METADATA = "copy2"

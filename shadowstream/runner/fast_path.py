@@ -11,7 +11,8 @@ from functools import partial
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from shadowstream.records import PACKED_HEADER, Batch, Write, pack_many
+from shadowstream.protocol.headers import PACKED_HEADER, pack_many
+from shadowstream.records import Batch, Write
 from shadowstream.runner.outputs import BARE
 from shadowstream.runner.partitioner import partition_for
 

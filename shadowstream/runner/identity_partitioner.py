@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from shadowstream.config import Config
-from shadowstream.protocol.join_id import Identity, header
+from shadowstream.protocol.headers import header
+from shadowstream.protocol.join_id import Identity
 from shadowstream.records import Batch, Headers, Place, Side
 from shadowstream.runner.partitioner import partition_for
 

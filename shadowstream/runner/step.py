@@ -19,9 +19,10 @@ from shadowstream.config import Config
 from shadowstream.errors import CandidateError, RecordError, ShadowstreamBug
 from shadowstream.protocol import marks
 from shadowstream.protocol.dead_letters import Failed, dead_letter
-from shadowstream.protocol.join_id import header
-from shadowstream.records import PACKED_HEADER, Batch, Commit, Coordinate, Headers, Place, Write, pack
-from shadowstream.runner import candidate_batch, fast_path
+from shadowstream.protocol.headers import PACKED_HEADER, header, pack
+from shadowstream.protocol.outcomes import FAILED_CAUSES
+from shadowstream.records import Batch, Commit, Coordinate, Headers, Place, Write
+from shadowstream.runner import candidate_batch, commit_metadata, fast_path
 from shadowstream.runner.absences import Reason, Texts, add_absence, reason_of
 from shadowstream.runner.candidate_attempts import Attempts
 from shadowstream.runner.candidate_state import Stateful
@@ -261,7 +262,7 @@ class RunnerStep:
                 return
         absence = "undecodable" if isinstance(result, RecordError) else result.absence
         window = state.windows[time_ms - time_ms % self.config.judge.window_ms]
-        window[1] += absence in marks.FAILED_REASONS
+        window[1] += absence in FAILED_CAUSES
         window[2] += absence == "undecodable"
         self._count_absent(state, batch, i, reason_of(absence, result, self._redactor))
         self.writes.append(self._dead_letter(batch, i, absence, result))
@@ -309,13 +310,12 @@ class RunnerStep:
     def _count_absent(self, state: Progress, batch: Batch, i: int, reason: Reason) -> None:
         self.ended[reason.absence] += 1
         state.counters.absent[reason.absence] += 1
-        why = state.texts.index(reason.text)
-        add_absence(state.absences, batch.offsets[i], batch.keys[i], reason.absence, why)
+        add_absence(state.absences, batch.offsets[i], batch.keys[i], reason.absence, state.texts.index(reason.text))
 
     def _dead_letter(self, batch: Batch, i: int, reason: str, error: Exception) -> Write:
         failed = Failed(batch.place, batch.offsets[i], batch.keys[i], batch.values[i], batch.times_ms[i])
         stage = "VALUE_CONVERTER" if reason == "undecodable" else "TRANSFORMATION"
-        return dead_letter(self.config, "runner", failed, (type(error).__name__, str(error)), stage)
+        return dead_letter(self.config, self._redactor, "runner", failed, (type(error).__name__, str(error)), stage)
 
     def dirty(self) -> bool:
         """Whether a commit would say anything new."""
@@ -340,8 +340,8 @@ class RunnerStep:
             if isinstance(self.call, Stateful):
                 kept, snapshots = self.call.prepare(place, state.position)
                 writes += snapshots
-            metadata = marks.to_metadata(self.revision, state.counters, kept)
-            overflow = marks.overflow_of(metadata, state.position)
+            metadata = commit_metadata.to_metadata(self.revision, state.counters, kept)
+            overflow = commit_metadata.overflow_of(metadata, state.position)
             # Without transactions the range mark holds the counters, and it alone tells whose count.
             if overflow is not None and self.config.delivery == "exactly_once":
                 writes.append(overflow.write(self.kept_in(place), state.counters, place))

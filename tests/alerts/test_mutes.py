@@ -16,7 +16,7 @@ def mute(stage: Stage, incident: str, *options: str) -> None:
 
 def rests(stage: Stage) -> list[str]:
     """Incidents whose alerts were said to rest, in order."""
-    return [line["incident"] for line in stage.trial.logged("alerts") if line["event"] == "alert_rests"]
+    return [line["incident"] for line in stage.trial.logged("alerts") if line["event"] == "alert_muted"]
 
 
 def test_a_muted_alert_rests_until_the_mute_ends_and_holds_up_nobody(set_stage: SetStage) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from shadowstream.cli.diff import OUTCOMES
 from shadowstream.codecs import own
 from shadowstream.configfile import load
+from shadowstream.protocol.outcomes import Outcome
 from shadowstream.testing.choice import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.cli.conftest import Cli, MakeTrial
@@ -70,7 +70,7 @@ def pairs(out: str) -> list[str]:
 
 def test_the_outcomes_are_those_that_the_schema_of_diff_states() -> None:
     field = next(field for field in own.schema("diff")["fields"] if field["name"] == "outcome")
-    assert field["doc"] == f"From the closed table: {', '.join(OUTCOMES)}."
+    assert field["doc"] == f"From the closed table: {', '.join(Outcome)}."
 
 
 def test_rows_are_json_lines_whole_and_in_order_of_event_time(cli: Cli, stored: Stored) -> None:

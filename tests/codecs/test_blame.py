@@ -21,7 +21,8 @@ from shadowstream.compare.rules import RuleSet
 from shadowstream.config import Format
 from shadowstream.errors import ConfigError, RecordError, RegistryError
 from shadowstream.kafka.schemas.protoc import compiled
-from shadowstream.records import Headers, unpack, unpack_origin
+from shadowstream.protocol.headers import unpack, unpack_origin
+from shadowstream.records import Headers
 from tests.codecs.conftest import SCORE
 
 EVERY_KIND = {

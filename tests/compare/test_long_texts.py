@@ -15,7 +15,7 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.compare import RuleSet, compare_columns, compare_rows
 from shadowstream.compare.differences import difference
-from shadowstream.compare.dimension_codes import TEXT_CHARS_MAX, coded, folded, name_of, shortened
+from shadowstream.compare.dimension_codes import TEXT_CHARS_MAX, coded, folded, name_of
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.fields import Fields
 from shadowstream.compare.redact import Redactor
@@ -24,7 +24,7 @@ from shadowstream.joiner.accounting.part_counts import scopes_of
 from shadowstream.joiner.accounting.value_checks import _fails as fails
 from shadowstream.joiner.intake.header_fields import says_failed
 from shadowstream.paths import join_path
-from shadowstream.protocol.size_limits import PATH_CHARS_MAX, FieldCounts, cut_path
+from shadowstream.protocol.size_limits import PATH_CHARS_MAX, FieldCounts, cut_path, shortened
 from tests.joiner.world import config
 
 URL = "https://example.org/" + "a" * 60

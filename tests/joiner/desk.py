@@ -6,7 +6,7 @@ from typing import Any
 
 from shadowstream.joiner.completeness.completeness import Clocks
 from shadowstream.joiner.completeness.marks_log import Passed, Progress
-from shadowstream.joiner.matching.by_unique_id import Row
+from shadowstream.joiner.pending_record import Row
 from shadowstream.joiner.task_topics import places_of
 from shadowstream.protocol import marks
 from shadowstream.protocol.marks import Counters

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from shadowstream.judge.step import JudgeStep
-from shadowstream.records import PACKED_HEADER, Coordinate, Side, pack
+from shadowstream.protocol.headers import PACKED_HEADER, pack
+from shadowstream.records import Coordinate, Side
 from tests.joiner.cases import GRACE_MS, INPUTS, P, S, begun, counted, done, inputs, play, restart
 from tests.joiner.world import NOW_MS, REVISION, Record, World, config
 from tests.judge.stats import HOUR_MS

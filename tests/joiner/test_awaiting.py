@@ -46,7 +46,7 @@ def told(value: str, schema: str = KNOWN) -> str:
 
 def waiting(world: World) -> list[int]:
     (task,) = world.joiner.tasks.values()
-    return [task.pending_count(side) for side in task.used_sides]
+    return [task.commit.pending.count(side) for side in task.sources.sides]
 
 
 def test_pairs_with_known_schemas_go_on_and_the_others_wait_and_are_pending() -> None:
@@ -119,7 +119,7 @@ def test_outputs_many_wait_as_one_group() -> None:
         world.production("a", told(value, UNKNOWN), origin="in/0/0")
         world.shadow("a", told("yx"[k], UNKNOWN), of=0, k=k)
     play(world, [done(10), committed(10), lambda one: one.turn()])
-    assert len(next(iter(world.joiner.tasks.values())).awaiting) == 1
+    assert len(next(iter(world.joiner.tasks.values())).comparing.awaiting) == 1
     assert (world.outcomes(), waiting(world)) == ({}, [2, 2])
     registry.away = False
     world.turn()

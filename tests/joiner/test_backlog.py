@@ -31,7 +31,7 @@ def commits(world: World, each: Callable[[World], None] = lambda world: None) ->
         if outcomes := world.outcomes(said):
             found.append(outcomes)
             each(world)
-        elif not world.joiner.behind() and not world.joiner.wanted():
+        elif not world.has_more and not world.joiner.wanted():
             return found
 
 

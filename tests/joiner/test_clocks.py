@@ -6,7 +6,7 @@ import pytest
 
 from shadowstream.joiner.completeness import observed_offsets
 from shadowstream.joiner.completeness.marks_log import Done
-from shadowstream.joiner.matching.by_unique_id import Row
+from shadowstream.joiner.pending_record import Row
 from shadowstream.protocol import marks
 from shadowstream.protocol.marks import Counters
 from shadowstream.records import Coordinate, Place, Side

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from shadowstream.joiner.completeness import wait_queue as deadlines_module
 from shadowstream.joiner.completeness.wait_queue import Deadlines, Lane
-from shadowstream.joiner.matching.by_unique_id import Alone, Met, Pair, Waiting
+from shadowstream.joiner.matching.by_unique_id import Waiting
+from shadowstream.joiner.matching.matches import Alone, Met, Pair
 from shadowstream.joiner.pending_record import Row, Rows
 from shadowstream.records import Coordinate, Side
 from tests.joiner.desk import IN, Desk
@@ -56,14 +57,16 @@ def test_columns_pair_wait_and_end_as_rows_do(
     for n, (side, ids) in enumerate(batches):
         rows = made(side, read[side], ids, with_inputs)
         read[side] += len(ids)
-        one = list(flat(by_rows.add(side, ids, rows)))
-        assert list(flat(by_columns.meet(side, ids, Rows.of(rows)))) == one
+        one = list(flat(by_rows.match_rows(side, ids, rows)))
+        assert list(flat(by_columns.match_columns(side, ids, Rows.of(rows)))) == one
         if n % settle == 0:
             desk.done(IN, read[1] // 2, read[1])
             desk.clocks.observe_born(read[0] // 2, {IN: read[1] // 3})
             desk.read(*read)
             desk.read_to_ms(read[0] * 400, read[1] * 400)
-            assert sorted(map(_key, by_columns.settle(desk.clocks))) == sorted(map(_key, by_rows.settle(desk.clocks)))
+            assert sorted(map(_key, by_columns.take_decidable(desk.clocks).matches)) == sorted(
+                map(_key, by_rows.take_decidable(desk.clocks).matches)
+            )
         for of in (Side.PRODUCTION, Side.SHADOW):
             assert sorted(by_columns.offsets(of)) == sorted(by_rows.offsets(of))
         assert vars(by_columns.held) == vars(by_rows.held)

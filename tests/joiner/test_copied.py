@@ -67,7 +67,7 @@ def test_the_task_goes_by_what_has_been_copied_and_not_by_the_copies_own_times()
     step = JoinerStep(world.config, REVISION, world.compare, {"out": 1}, world.inputs, ["out"])
     task = step.assign("out", 0)
     copy = task.places[Side.PRODUCTION]
-    for side in task.used_sides:
+    for side in task.sources.sides:
         task.restore(side, None, 0)
     step.read(Batch(copy, [0, 1], [17, 9], [b"a", b"b"], [b"1", b"1"], [None, None]), NOW_MS)
     step.observe_originals({A: 1, B: 1}, {A: 17, B: 9}, NOW_MS)

@@ -95,7 +95,7 @@ def test_beyond_the_cap_the_oldest_can_no_longer_be_corrected_and_is_counted() -
     world = begun(limits={"corrections_max": 2})
     play(world, [P("a"), P("b"), P("c"), done(10), {"missing": 3}, S("a"), S("b"), S("c"), committed(10),
                  {"extra": 1}, {"missing": -2, "match": 2}])  # fmt: skip
-    assert world.joiner.tasks[Place("out", 0)].said.dropped == 1
+    assert world.joiner.tasks[Place("out", 0)].late.dropped == 1
 
 
 @pytest.mark.parametrize(("horizon_ms", "corrected"), [(4_999, False), (5_000, True)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shadowstream.codecs import own
+from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import DIFFERENCES_MAX, TEXT_CHARS_MAX, Difference
 from shadowstream.protocol.dead_letters import KEY_HEADER, Failed, dead_letter
 from shadowstream.protocol.size_limits import KEY_BYTES_MAX, PATH_CHARS_MAX, REASON_CHARS_MAX, ROW_BYTES_MAX, cut
@@ -75,7 +76,12 @@ def test_a_dead_letter_is_never_larger_than_a_value_may_be() -> None:
     world = begun()
     most = world.config.limits.value_bytes_max
     write = dead_letter(
-        world.config, "joiner", Failed(Place("t", 0), 1, b"k" * 2_000_000, b"v" * 2_000_000, 5), ("E", "m"), "s"
+        world.config,
+        Redactor(None),
+        "joiner",
+        Failed(Place("t", 0), 1, b"k" * 2_000_000, b"v" * 2_000_000, 5),
+        ("E", "m"),
+        "s",
     )
     assert len(write.key or b"") + len(write.value or b"") == most
     assert (KEY_HEADER, b"2000000") in (write.headers or [])

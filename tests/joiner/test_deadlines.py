@@ -9,7 +9,8 @@ import pytest
 
 from shadowstream.joiner.completeness import wait_queue as deadlines_module
 from shadowstream.joiner.completeness.wait_queue import Deadlines, Lane, Lanes
-from shadowstream.joiner.matching.by_unique_id import Row, Waiting
+from shadowstream.joiner.matching.by_unique_id import Waiting
+from shadowstream.joiner.pending_record import Row
 from shadowstream.records import Side
 from tests.joiner.desk import IN, Desk
 
@@ -104,14 +105,16 @@ def test_rows_that_wait_are_asked_for_when_they_come_and_when_they_are_due_and_n
         bound = desk.clocks.bound
         frontier = desk.clocks.frontier
 
-    waiting.add(Side.PRODUCTION, [b"%d" % n for n in range(2_000)], [Row(n, 0, b"v", None) for n in range(2_000)])
+    waiting.match_rows(
+        Side.PRODUCTION, [b"%d" % n for n in range(2_000)], [Row(n, 0, b"v", None) for n in range(2_000)]
+    )
     desk.clocks.observe_born(1_000, {IN: 10})
     ended = 0
     for step in range(100):
         if step == 50:
             desk.done(IN, 10, end=0)
         desk.read(shadow=0)
-        ended += len(waiting.settle(Asks()))
+        ended += len(waiting.take_decidable(Asks()).matches)
     assert ended == 1_000
     assert {asked[n] for n in range(1_000)} == {2}
     assert {asked[n] for n in range(1_000, 2_000)} == {1}

@@ -13,8 +13,9 @@ from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.compare.comparer import comparer
 from shadowstream.config import Compare
 from shadowstream.errors import RecordError
-from shadowstream.protocol.join_id import NO_K, Identity, header, packed_of, text_coordinate
-from shadowstream.records import PACKED_HEADER, Batch, Coordinate, Headers, Place, Side, pack
+from shadowstream.protocol.headers import NO_K, PACKED_HEADER, header, pack, packed_of, text_coordinate
+from shadowstream.protocol.join_id import Identity
+from shadowstream.records import Batch, Coordinate, Headers, Place, Side
 from tests.joiner.world import REVISION, config
 
 AT = Coordinate(0, 3, 17, 2)

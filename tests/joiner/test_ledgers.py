@@ -9,8 +9,9 @@ import pytest
 from shadowstream.joiner.accounting import conservation
 from shadowstream.joiner.accounting.conservation import Routes, inputs_lines, records_lines, routes_lines
 from shadowstream.joiner.completeness.marks_log import Done
+from shadowstream.protocol.headers import Packed
 from shadowstream.protocol.marks import Counters
-from shadowstream.records import Coordinate, Packed, Place
+from shadowstream.records import Coordinate, Place
 from tests.joiner.world import REVISION
 
 IN, OTHER, OUT, SHADOW = Place("in", 0), Place("in", 1), Place("out", 0), Place("shadow.t.out.out", 0)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.joiner.matching.by_input import COMPARED_MAX, Groups, assign
-from shadowstream.joiner.matching.by_unique_id import Alone, Many, Row
+from shadowstream.joiner.matching.matches import Alone, Many
+from shadowstream.joiner.pending_record import Row
 from shadowstream.records import Side
 from tests.joiner.cases import Case, P, S, begun, committed, done, play
 from tests.joiner.desk import IN, Desk
@@ -96,22 +97,26 @@ def test_a_group_waits_until_both_sides_are_done_with_its_input() -> None:
 
 def test_each_group_is_given_whole_and_once() -> None:
     desk, groups = Desk(), Groups(1_000)
-    groups.add(Side.PRODUCTION, [b"a", b"a", b"b"], [Row(n, 0, b"v", None) for n in range(3)])
-    groups.add(Side.SHADOW, [b"a"], [Row(0, 0, b"v", None)])
-    assert groups.settle(desk.clocks) == []
+    groups.match_rows(Side.PRODUCTION, [b"a", b"a", b"b"], [Row(n, 0, b"v", None) for n in range(3)])
+    groups.match_rows(Side.SHADOW, [b"a"], [Row(0, 0, b"v", None)])
+    assert groups.take_decidable(desk.clocks).matches == []
     desk.clocks.observe_born(3, {IN: 10})
     desk.done(IN, 10, end=0)
     desk.read(production=3, shadow=1)
-    (alone,) = groups.settle(desk.clocks)
+    (alone,) = groups.take_decidable(desk.clocks).matches
     assert isinstance(alone, Alone), "of b the candidate has nothing; production may still add to a"
     assert list(groups.offsets(Side.PRODUCTION)) == [0, 1]
     desk.clocks.observe_born(1, {IN: 10}, Side.SHADOW)
     desk.clocks.observe_production(3, {IN: 10})
     desk.read()
-    (group,) = groups.settle(desk.clocks)
+    (group,) = groups.take_decidable(desk.clocks).matches
     assert isinstance(group, Many)
     assert (len(group.production), len(group.shadow)) == (2, 1)
-    assert (groups.settle(desk.clocks), groups.held.records, groups.held.bytes) == ([], [0, 0, 0], [0, 0, 0])
+    assert (groups.take_decidable(desk.clocks).matches, groups.held.records, groups.held.bytes) == (
+        [],
+        [0, 0, 0],
+        [0, 0, 0],
+    )
 
 
 @given(st.integers(1, 5).flatmap(lambda n: st.lists(st.lists(st.booleans(), min_size=n, max_size=n), min_size=n,

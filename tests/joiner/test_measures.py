@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from shadowstream.config import Check, Latency
 from shadowstream.joiner.accounting.pair_metrics import NOTHING, Measured, Tally
-from shadowstream.judge.evidence.bounded_mean import grid_sums
-from shadowstream.records import PACKED_HEADER, Coordinate, Place, pack
+from shadowstream.protocol.headers import PACKED_HEADER, pack
+from shadowstream.protocol.mean_sums import grid_sums
+from shadowstream.records import Coordinate, Place
 from tests.joiner.world import REVISION, World, config
 
 IN = Place("in", 0)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from shadowstream.joiner.matching import by_event_time
 from shadowstream.joiner.matching.by_event_time import Occurrences
-from shadowstream.joiner.matching.by_unique_id import Alone, Decision, Pair, Row
+from shadowstream.joiner.matching.matches import Alone, Decision, Pair
+from shadowstream.joiner.pending_record import Row
 from shadowstream.records import Side
 from tests.joiner.desk import Desk
 
@@ -57,7 +58,7 @@ class Table:
         """Records with these event times are read from one side."""
         rows = [Row(self.read[side] + n, time_ms, b"v", key) for n, time_ms in enumerate(times_ms)]
         self.read[side] += len(rows)
-        self.decided += self.store.add(side, [key] * len(rows), rows)
+        self.decided += self.store.match_rows(side, [key] * len(rows), rows)
         self.marks[side] = max([self.marks[side], *times_ms])
         self.desk.read_to_ms(*self.marks)
 
@@ -68,7 +69,7 @@ class Table:
 
     def settle(self) -> list[Said]:
         """What is decided now."""
-        found = self.store.settle(self.desk.clocks)
+        found = self.store.take_decidable(self.desk.clocks).matches
         self.decided += found
         return said(found)
 
@@ -156,13 +157,13 @@ def test_a_record_that_comes_out_of_order_is_waited_for_by_the_grace() -> None:
 
 def test_nothing_is_decided_before_the_start_of_the_trial_is_known() -> None:
     desk, store = Desk(started=False, grace_ms=GRACE_MS), Occurrences(1_000, TOLERANCE_MS)
-    store.add(Side.PRODUCTION, [KEY], [Row(0, 100, b"v", KEY)])
+    store.match_rows(Side.PRODUCTION, [KEY], [Row(0, 100, b"v", KEY)])
     desk.read_to_ms(FAR_MS, FAR_MS)
     desk.clocks.observe_born(10**12, {})
     desk.clocks.advance()
-    assert store.settle(desk.clocks) == []
+    assert store.take_decidable(desk.clocks).matches == []
     desk.start()
-    assert said(store.settle(desk.clocks)) == [("missing", 100, -1)]
+    assert said(store.take_decidable(desk.clocks).matches) == [("missing", 100, -1)]
 
 
 def test_a_pair_is_ambiguous_where_another_partner_was_possible_and_only_there() -> None:

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner.matching.by_unique_id import ROW_BYTES, Alone, Pair, Row, Waiting
+from shadowstream.joiner.matching.by_unique_id import Waiting
+from shadowstream.joiner.matching.matches import Alone, Pair
+from shadowstream.joiner.matching.pending import ROW_BYTES
+from shadowstream.joiner.pending_record import Row
 from shadowstream.records import Side
 from tests.joiner.desk import IN, Desk
 
@@ -17,7 +20,7 @@ def rows(first: int, ids: Sequence[bytes], time_ms: int = 0) -> list[Row]:
 
 
 def add(waiting: Waiting, side: Side, *ids: bytes, first: int = 0) -> list[Pair]:
-    return list(waiting.add(side, ids, rows(first, ids)))
+    return list(waiting.match_rows(side, ids, rows(first, ids)))
 
 
 def unique(most: int) -> st.SearchStrategy[list[bytes]]:
@@ -37,7 +40,7 @@ def test_the_pairs_are_the_same_for_every_interleaving_of_the_sides(
         side = Side(int(take_shadow))
         ids, left[side] = left[side][:n], left[side][n:]
         read = (production, shadow)[side].index(ids[0]) if ids else 0
-        met += waiting.add(side, ids, rows(read, ids))
+        met += waiting.match_rows(side, ids, rows(read, ids))
     assert {(p.production.key, p.shadow.key) for p in met} == {(id_, id_) for id_ in set(production) & set(shadow)}
     assert len(met) == len(set(production) & set(shadow))
     assert sum(waiting.held.records) == len(set(production) ^ set(shadow))
@@ -107,15 +110,15 @@ def test_with_a_twin_a_pair_is_whole_once_all_three_have_come_in_any_order() -> 
 def test_what_can_no_longer_meet_ends_alone_and_what_can_goes_on_waiting() -> None:
     desk, waiting = Desk(), Waiting(1_000)
     add(waiting, Side.PRODUCTION, b"a", b"b", b"c")
-    assert waiting.settle(desk.clocks) == []
+    assert waiting.take_decidable(desk.clocks).matches == []
     desk.clocks.observe_born(2, {IN: 10})
     desk.done(IN, 10, end=0)
     desk.read(shadow=0)
-    assert [(one.side, one.id) for one in waiting.settle(desk.clocks) if isinstance(one, Alone)] == [
+    assert [(one.side, one.id) for one in waiting.take_decidable(desk.clocks).matches if isinstance(one, Alone)] == [
         (Side.PRODUCTION, b"a"), (Side.PRODUCTION, b"b"),
     ]  # fmt: skip
     assert list(waiting.offsets(Side.PRODUCTION)) == [2]
-    assert waiting.settle(desk.clocks) == [], "what was decided is not decided again"
+    assert waiting.take_decidable(desk.clocks).matches == [], "what was decided is not decided again"
 
 
 def test_a_record_that_steps_up_behind_one_with_its_id_is_asked_for_as_well() -> None:
@@ -124,22 +127,22 @@ def test_a_record_that_steps_up_behind_one_with_its_id_is_asked_for_as_well() ->
     desk.clocks.observe_born(2, {IN: 10})
     desk.done(IN, 10, end=0)
     desk.read(shadow=0)
-    assert [one.row.offset for one in waiting.settle(desk.clocks) if isinstance(one, Alone)] == [0, 1]
+    assert [one.row.offset for one in waiting.take_decidable(desk.clocks).matches if isinstance(one, Alone)] == [0, 1]
     assert waiting.held.records == [0, 0, 0]
 
 
 def test_the_floor_is_the_start_of_the_lowest_window_in_which_a_row_waits() -> None:
     desk, waiting = Desk(), Waiting(1_000)
     assert waiting.held.floor_ms() is None
-    waiting.add(Side.PRODUCTION, [b"a", b"b"], [Row(0, 2_999, None, b"a"), Row(1, 2_000, None, b"b")])
-    waiting.add(Side.SHADOW, [b"c"], [Row(0, 5_001, None, b"c")])
+    waiting.match_rows(Side.PRODUCTION, [b"a", b"b"], [Row(0, 2_999, None, b"a"), Row(1, 2_000, None, b"b")])
+    waiting.match_rows(Side.SHADOW, [b"c"], [Row(0, 5_001, None, b"c")])
     assert waiting.held.floor_ms() == 2_000
-    waiting.add(Side.SHADOW, [b"a"], [Row(1, 0, None, b"a")])
+    waiting.match_rows(Side.SHADOW, [b"a"], [Row(1, 0, None, b"a")])
     assert waiting.held.floor_ms() == 2_000
     desk.clocks.observe_born(2, {IN: 10})
     desk.done(IN, 10, end=0)
     desk.read(shadow=0)
-    assert len(waiting.settle(desk.clocks)) == 1
+    assert len(waiting.take_decidable(desk.clocks).matches) == 1
     assert waiting.held.floor_ms() == 5_000
     add(waiting, Side.PRODUCTION, b"c", first=2)
     assert waiting.held.floor_ms() is None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shadowstream.joiner.accounting.reason_counts import KINDS_MAX, ReasonCounts, kind_of
-from shadowstream.judge.coverage.coverage_losses import OTHER
+from shadowstream.protocol.reasons import OTHER
 from tests.joiner.world import World, config
 
 AT = (0, "ab")

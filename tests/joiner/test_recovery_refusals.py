@@ -7,7 +7,7 @@ import pytest
 from shadowstream.errors import ConfigError
 from shadowstream.joiner.recovery.checkpoint import Checkpoint, decode, encode
 from shadowstream.joiner.recovery.restore import Committed, check_unknown, points_of
-from shadowstream.joiner.task import MARKS_AGAIN_MAX
+from shadowstream.joiner.recovery.task_commit import MARKS_AGAIN_MAX
 from shadowstream.records import Place
 from tests.joiner.cases import P, S, begun, done, play, restart, runs
 from tests.joiner.world import REVISION
@@ -111,7 +111,7 @@ def test_a_restart_reads_only_marks_that_are_still_needed_and_decides_as_if_it_h
     task = world.joiner.tasks[PRODUCTION]
     assert world.joiner.progress.start is not None
     assert world.joiner.progress.position == read
-    assert task.passed.offsets == {world.inputs[0]: 10}
+    assert task.clocks.passed.offsets == {world.inputs[0]: 10}
     assert decode(world.commits[PRODUCTION][1]).progress == read, "no mark was to be read again"
     P("b")(world)
     world.production_committed[world.inputs[0]] = 10

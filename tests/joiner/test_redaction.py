@@ -27,9 +27,9 @@ class Sinks(World):
         prepare = self.joiner.prepare
 
         def kept(now_ms: int, most: int) -> Any:
-            writes, commits = prepare(now_ms, most)
-            self.left += writes
-            return writes, commits
+            prepared = prepare(now_ms, most)
+            self.left += prepared.writes
+            return prepared
 
         self.joiner.prepare = kept  # type: ignore[method-assign]  # its writes pass through here
         super().commit()

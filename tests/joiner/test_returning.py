@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from shadowstream.judge.step import JudgeStep
-from shadowstream.records import PACKED_HEADER, Coordinate, Side, pack
+from shadowstream.protocol.headers import PACKED_HEADER, pack
+from shadowstream.records import Coordinate, Side
 from tests.joiner.cases import INPUTS, counted, inputs
 from tests.joiner.world import REVISION, WINDOW_MS, Record, World, config
 

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowstream.config import Config
-from shadowstream.joiner.matching.by_unique_id import ROW_BYTES, Met, Waiting
+from shadowstream.joiner.matching.by_unique_id import Waiting
 from shadowstream.joiner.matching.column_buffer import Shelf
+from shadowstream.joiner.matching.matches import Met
+from shadowstream.joiner.matching.pending import ROW_BYTES
 from shadowstream.joiner.pending_record import Row, Rows
 from shadowstream.kafka.joining.spill_file import SpillFile
 from shadowstream.records import Side
@@ -84,7 +86,7 @@ def test_what_is_counted_is_what_is_in_memory_and_what_has_waited_longest_on_the
     for side, ids in ((Side.PRODUCTION, range(6_000)), (Side.SHADOW, range(6_000, 8_000))):
         for at in range(0, len(ids), 4_000):
             some = list(ids)[at : at + 4_000]
-            waiting.meet(side, some, Rows(some, [0] * len(some), [value] * len(some), [b"k"] * len(some)))
+            waiting.match_columns(side, some, Rows(some, [0] * len(some), [value] * len(some), [b"k"] * len(some)))
     row = ROW_BYTES + 1
     spill = SpillFile(None, BOUND)
     assert waiting.spill(spill, sum(waiting.held.bytes) - 1) == 4_000_000
@@ -93,18 +95,18 @@ def test_what_is_counted_is_what_is_in_memory_and_what_has_waited_longest_on_the
     assert waiting.spill(spill, 0) == 4_000_000
     assert waiting.held.bytes == [6_000 * row, 2_000 * row, 0]
     assert waiting.spill(spill, 0) == 0
-    waiting.meet(Side.SHADOW, [17, 5_999], Rows.of([Row(9_000 + n, 0, value, b"k") for n in range(2)]))
+    waiting.match_columns(Side.SHADOW, [17, 5_999], Rows.of([Row(9_000 + n, 0, value, b"k") for n in range(2)]))
     assert waiting.held.spilled == [5_998_000, 2_000_000, 0]
     assert waiting.held.bytes == [5_998 * row, 2_000 * row, 0]
 
 
 def test_without_room_everything_stays_in_memory() -> None:
     waiting = Waiting(1000)
-    waiting.meet(Side.PRODUCTION, [1], Rows.of([Row(1, 0, b"value", b"k")]))
+    waiting.match_columns(Side.PRODUCTION, [1], Rows.of([Row(1, 0, b"value", b"k")]))
     before = list(waiting.held.bytes)
     assert waiting.spill(NoRoom(), 0) == 0
     assert (waiting.held.bytes, waiting.held.spilled) == (before, [0, 0, 0])
-    (met,) = waiting.meet(Side.SHADOW, [1], Rows.of([Row(7, 0, b"value", b"k")]))
+    (met,) = waiting.match_columns(Side.SHADOW, [1], Rows.of([Row(7, 0, b"value", b"k")]))
     assert isinstance(met, Met)
     assert met.production.row(0).value == b"value"
 

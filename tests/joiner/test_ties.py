@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner.matching.by_unique_id import Alone, Decision, Pair
+from shadowstream.joiner.matching.matches import Alone, Decision, Pair
 from shadowstream.joiner.matching.same_millisecond import TIED_MAX, untied
 from shadowstream.joiner.pending_record import Row
 from shadowstream.records import Side

@@ -13,6 +13,7 @@ from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.config import Config
 from shadowstream.protocol import marks
 from shadowstream.records import Place, Side
+from shadowstream.runner import commit_metadata
 from shadowstream.runner.candidate import load
 from shadowstream.runner.outputs import Output
 from shadowstream.runner.step import RunnerStep
@@ -115,7 +116,7 @@ class Trial(World):
         begins = {Place(b["topic"], b["partition"]): b for b in self.progress[0]["begins"]}
         for place in self.inputs:
             offset, metadata = self.commits.get(place, (begins[place]["committed"], ""))
-            counters = marks.of_metadata(metadata) if metadata else marks.Counters()
+            counters = commit_metadata.of_metadata(metadata) if metadata else marks.Counters()
             self.runner.assign(place, offset, counters, begins[place]["bound"])
 
     def run(self, place: Place, n: int) -> None:

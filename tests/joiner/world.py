@@ -21,7 +21,8 @@ from shadowstream.joiner.recovery import checkpoint
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.joiner.task_topics import topics_of
 from shadowstream.protocol import marks
-from shadowstream.records import PACKED_HEADER, Batch, Coordinate, Headers, Place, Side, Write, pack
+from shadowstream.protocol.headers import PACKED_HEADER, pack
+from shadowstream.records import Batch, Coordinate, Headers, Place, Side, Write
 
 REVISION = "00112233445566778899aabbccddeeff"
 WINDOW_MS = 1_000
@@ -64,6 +65,7 @@ class World:
         self.logs: dict[Place, list[Record | None]] = {place: [] for place in places}
         self.frozen: dict[Place, int] = {}
         self.most = sys.maxsize
+        self.has_more = False
         self.hidden: set[tuple[Place, int]] = set()
         self.broken: set[tuple[Place, int]] = set()
         """Records that the client cannot decompress."""
@@ -173,7 +175,7 @@ class World:
         begins: dict[str, int] = {}
         for partition in range(self.partitions):
             task = self.joiner.assign("out", partition)
-            for side in task.used_sides:
+            for side in task.sources.sides:
                 place = task.places[side]
                 offset, metadata = self.commits.get(place, (0, ""))
                 start = self.positions[place] = max(offset, self.lows.get(place, 0))
@@ -182,10 +184,10 @@ class World:
                 task.restore(side, point, start)
             state = self.states.get(f"out/{partition}")
             if state is not None:
-                assert state["seq"] == task.sequence
-                task.restore_counts(state)
-            if task.said_from is not None:
-                task.restore_said([row for row in self.diff[task.said_from :] if row["task"] == task.name])
+                assert state["seq"] == task.commit.sequence
+                task.commit.restore(state)
+            if task.late.correctable_from is not None:
+                task.late.restore([row for row in self.diff[task.late.correctable_from :] if row["task"] == task.name])
         self.marks_read = self.joiner.resume_marks(self.states, begins)
         self.poll(len(self.progress))
 
@@ -237,7 +239,7 @@ class World:
             for offset in offsets:
                 batch, _ = self.batch(place, offset, 1)
                 self.joiner.fetched(place, batch, () if batch else (offset,))
-        writes, commits = self.joiner.prepare(self.now_ms, self.most)
+        writes, commits, self.has_more = self.joiner.prepare(self.now_ms, self.most)
         for write in writes:
             if write.topic == self.config.plan.dead_letter("joiner"):
                 continue  # no record of ours: what could not be read, as it was

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from shadowstream.compare.dimension_codes import coded
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.pair_metrics import Measured
-from shadowstream.joiner.accounting.slice_counts import Columns, SliceEvidence
-from shadowstream.labels.step import task_of
+from shadowstream.joiner.accounting.slice_counts import Cells, Columns
+from shadowstream.protocol.task_names import task_of
 from tests.judge.stats import HOUR_MS, REVISION, config, stats
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -79,7 +79,7 @@ class Pairs:
 
     def cells(self, chosen: Array, outcomes: Array) -> list[dict[str, Any]]:
         """The windows of a stats record that tells of these pairs as these outcomes."""
-        cells = SliceEvidence(self.settings)
+        cells = Cells(self.settings)
         times = self.hour[chosen] * HOUR_MS
         measured = Measured(
             (self.latency[chosen], self.latency[chosen] + self.late_by[chosen]),

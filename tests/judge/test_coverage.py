@@ -10,9 +10,12 @@ import pytest
 
 from shadowstream.config import Config
 from shadowstream.judge.coverage.coverage import coverage, share_of
-from shadowstream.judge.coverage.coverage_losses import DECLARED, LOSSES, OTHER, REASONS_MAX
+from shadowstream.judge.coverage.coverage_losses import ADVICE, REASONS_MAX
 from shadowstream.judge.criteria import REASON, bound_reasons
 from shadowstream.judge.verdict.verdict_notes import notes_of
+from shadowstream.protocol.outcomes import DECLARED, LOWERS_COVERAGE, Outcome
+from shadowstream.protocol.reasons import OTHER
+from shadowstream.records import Side
 from tests.judge.stats import HOUR_MS, cell, config, stats
 from tests.judge.test_step import Bench
 
@@ -32,7 +35,7 @@ def verdict(hours: Hours, settings: Config = SETTINGS, reasons: dict[str, int] |
 
 
 @pytest.mark.parametrize(
-    "outcome", sorted(name for name in LOSSES if not name.endswith("_shadow") or name == "unpairable_shadow")
+    "outcome", sorted(name for name in LOWERS_COVERAGE if not name.endswith("_shadow") or name == "unpairable_shadow")
 )
 @pytest.mark.parametrize("lost", [99_000, 4_000, 50])
 def test_each_loss_beyond_the_minimum_is_not_yet_with_advice(outcome: str, lost: int) -> None:
@@ -42,7 +45,7 @@ def test_each_loss_beyond_the_minimum_is_not_yet_with_advice(outcome: str, lost:
     assert "judge.min_coverage asks for 99 %" in least
     assert outcome in named
     misfit = outcome.startswith(("unpairable", "repeated"))
-    assert named.endswith("change identity as said above" if misfit else LOSSES[outcome].change)
+    assert named.endswith("change identity as said above" if misfit else ADVICE[Outcome(outcome)].change)
 
 
 @pytest.mark.parametrize("outcome", ["undecodable_shadow", "duplicate_shadow", "repeated_shadow"])
@@ -52,11 +55,15 @@ def test_what_the_candidate_alone_writes_wrong_is_its_own_fault(outcome: str) ->
     assert found["coverage_candidate"] < 0.96
 
 
-@pytest.mark.parametrize("outcome", sorted(LOSSES))
+def test_exactly_the_outcomes_that_lower_coverage_have_advice() -> None:
+    assert ADVICE.keys() == LOWERS_COVERAGE.keys()
+
+
+@pytest.mark.parametrize("outcome", sorted(LOWERS_COVERAGE))
 def test_a_loss_within_the_minimum_is_shown_and_holds_nothing_back(outcome: str) -> None:
     found = verdict([{"match": 1_000, "input": 1_000, outcome: 2}] * 24)
     assert found["decision"] == "promote"
-    of_side = {"production": "coverage", "candidate": "coverage_candidate"}[LOSSES[outcome].side]
+    of_side = {Side.PRODUCTION: "coverage", Side.SHADOW: "coverage_candidate"}[LOWERS_COVERAGE[Outcome(outcome)]]
     assert found[of_side] == pytest.approx(1_000 / 1_002)
 
 

@@ -3,18 +3,9 @@ from __future__ import annotations
 import pytest
 
 from shadowstream.judge.coverage.coverage import coverage
-from shadowstream.judge.criteria import (
-    COMPARED,
-    KNOWN,
-    LABEL_DIFFER,
-    LABEL_DIFFER_UNLABELLED,
-    LABELS,
-    LATENCIES,
-    PAIRS,
-    RATES,
-    Counts,
-    counts,
-)
+from shadowstream.judge.criteria import KNOWN, RATES, Counts, counts
+from shadowstream.protocol.count_names import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED, LABELS, LATENCIES
+from shadowstream.protocol.outcomes import IN_RATES, PAIRS
 
 # The design's closed table, row by row: outcome -> rates where it counts in n, rates where it counts in s.
 TABLE = [
@@ -42,6 +33,7 @@ TABLE = [
     ("duplicate_twin", set(), set()),
     ("unpairable_twin", set(), set()),
     ("undecodable_twin", set(), set()),
+    ("twin_extra", set(), set()),
     ("warm_up", set(), set()),
     ("sampled_out", set(), set()),
     ("evicted", set(), set()),
@@ -61,7 +53,7 @@ def test_each_outcome_counts_in_the_rates_of_the_closed_table(outcome: str, unit
 
 def test_the_table_here_names_every_known_outcome_once() -> None:
     assert sorted(row[0] for row in TABLE) == sorted(KNOWN)
-    assert set(PAIRS) < set(COMPARED) < KNOWN
+    assert set(PAIRS) < set(IN_RATES) < KNOWN
 
 
 def test_the_rates_of_a_mixed_trial() -> None:

@@ -1,4 +1,4 @@
-"""Extra and missing reject only beyond what records that were never compared may explain."""
+"""Extra, missing and pairs reject only beyond what records that were never compared may explain."""
 
 from __future__ import annotations
 
@@ -132,3 +132,53 @@ def test_an_identical_candidate_is_never_rejected_whatever_became_of_productions
         where, kind = windows[min(hours - 1, at + draw.randint(0, 1))], draw.choice(kinds)
         where[kind] = where.get(kind, 0) + lost
     assert verdict_of(windows)["decision"] != "reject"
+
+
+BY_KEY = configured(identity={"kind": "key"})
+
+
+def test_pairs_of_an_id_that_repeats_do_not_reject() -> None:
+    record = verdict_of([{"mismatch": 50, "repeated_production": 50, "input": 100}] * 14, BY_KEY)
+    assert record["decision"] == "not_yet"
+    (doubt,) = (one for one in record["reasons"] if "do not belong together" in one)
+    assert doubt == (
+        "mismatch: up to 700 of 700 may be pairs of records that do not belong together: 700 records repeat an id with "
+        "another value or input and were never compared; those do not count for a reject"
+    )
+
+
+def test_what_the_candidate_alone_repeats_is_its_fault_and_the_pairs_are_not() -> None:
+    record = verdict_of([{"mismatch": 50, "repeated_shadow": 50, "input": 100}] * 14, BY_KEY)
+    assert record["decision"] == "reject"
+    assert {one.partition(":")[0] for one in record["reasons"] if "shown to be over" in one} == {"duplicate"}
+
+
+def test_pairs_that_differ_beyond_the_repeats_reject() -> None:
+    hour = {"match": 700, "mismatch": 300, "repeated_production": 2, "repeated_shadow": 2, "input": 1_000}
+    assert verdict_of([hour] * 24, BY_KEY)["decision"] == "reject"
+
+
+def test_a_redelivery_excuses_no_pair() -> None:
+    hour = {"match": 700, "mismatch": 300, "duplicate_production": 500, "input": 1_000}
+    assert verdict_of([hour] * 24, BY_KEY)["decision"] == "reject"
+
+
+@pytest.mark.parametrize(
+    ("criterion", "bad"),
+    [
+        ({"rate": "field", "path": "score", "limit": 0.01}, {"mismatch": 300, "field/score": 300}),
+        (
+            {"rate": "check", "check": "null", "path": "score", "limit": 0.01},
+            {"match": 300, "check/checked:score": 1_000, "check/null:score": 300},
+        ),
+        ({"rate": "mismatch", "limit": 0.01, "unit": "block"}, {"mismatch": 300}),
+        ({"rate": "slower", "limit": 0.6}, {"match": 300, "latency_pairs": 1_000, "latency_slower": 900}),
+    ],
+)
+def test_the_repeats_excuse_pairs_of_every_criterion(criterion: dict[str, Any], bad: dict[str, int]) -> None:
+    compare = {"latency": {"over_ms": 100}, "checks": [{"path": "score", "not_null": True}]}
+    settings = configured(identity={"kind": "key"}, judge={"criteria": [criterion]}, compare=compare)
+    hour = {"match": 700, "input": 1_000} | bad
+    hour["match"] = 1_000 - bad.get("mismatch", 0)
+    assert verdict_of([hour] * 30, settings)["decision"] == "reject"
+    assert verdict_of([hour | {"repeated_production": 900}] * 30, settings)["decision"] == "not_yet"

@@ -10,7 +10,7 @@ import pytest
 
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.verdict.label_selection import SLOTS_MAX, LabelCourse
-from shadowstream.labels.step import task_of
+from shadowstream.protocol.task_names import task_of
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 from tests.judge.test_step import Bench
 

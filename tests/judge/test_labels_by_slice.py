@@ -11,8 +11,9 @@ from shadowstream.codecs.own import decode
 from shadowstream.config import Config
 from shadowstream.judge.step import JudgeStep
 from shadowstream.labels.parts import LabelledParts
-from shadowstream.labels.step import LabelStep, task_of
+from shadowstream.labels.step import LabelStep
 from shadowstream.labels.store import MemoryStore
+from shadowstream.protocol.task_names import task_of
 from shadowstream.records import Place
 from tests.judge.joined import joined, trial
 from tests.judge.stats import HOUR_MS, REVISION, cell, stats

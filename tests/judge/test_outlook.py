@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shadowstream.judge.evidence.bounded_mean import grid_sums
 from shadowstream.judge.evidence.rates import critical_n, log_e_below
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.verdict.explain import AGED, Explanation, explain
 from shadowstream.judge.verdict.outlook import Outlook
 from shadowstream.judge.verdict.verdict_notes import notes_beside
+from shadowstream.protocol.mean_sums import grid_sums
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 
 CONFIRMED_WITHIN = 0.2

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.compare.dimension_codes import OTHER
+from shadowstream.judge.part_figures import by_value, folded, value_figures
 from shadowstream.judge.step import JudgeStep
-from shadowstream.judge.verdict.part_figures import by_value, folded, value_figures
 from tests.judge.sliced import TASK, hour, sliced
 from tests.judge.stats import HOUR_MS, REVISION, stats
 

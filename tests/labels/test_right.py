@@ -8,7 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from shadowstream.labels.correctness import BOTH, NEITHER, PRODUCTION, at_path, differ, outcome
+from shadowstream.labels.correctness import BOTH, NEITHER, PRODUCTION, differ, outcome
+from shadowstream.protocol.scored_value import at_path
 
 LARGE = 101767182266078306730
 

@@ -11,9 +11,10 @@ import pytest
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.labels.correctness import OUTCOMES, outcome
+from shadowstream.labels.correctness import outcome
 from shadowstream.labels.step import LabelStep
 from shadowstream.labels.store import MemoryStore, Waiting
+from shadowstream.protocol.count_names import LABELS as LABEL_OUTCOMES
 from shadowstream.records import Place
 
 HOUR_MS = 3_600_000
@@ -76,7 +77,7 @@ class Desk:
         return sum((Counter(w["outcomes"]) for one in self.stats for w in one["windows"]), Counter())
 
     def counted(self) -> Counter[str]:
-        return Counter({name: n for name, n in self.everything().items() if name in OUTCOMES})
+        return Counter({name: n for name, n in self.everything().items() if name in LABEL_OUTCOMES})
 
     def restarted(self) -> Desk:
         """Another process with nothing but what was written."""

@@ -7,7 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from shadowstream.joiner.matching.by_unique_id import Met, Waiting
+from shadowstream.joiner.matching.by_unique_id import Waiting
+from shadowstream.joiner.matching.matches import Met
 from shadowstream.joiner.pending_record import Rows
 from shadowstream.kafka.joining.spill_file import SpillFile
 from shadowstream.records import Side
@@ -34,11 +35,11 @@ def main(overflow: str) -> None:
             numbers = offsets if side is Side.PRODUCTION else [RECORDS - 1 - n for n in offsets]
             ids = [b"%d" % n for n in numbers]
             rows = Rows(offsets, [0] * BATCH, [b"%0*d" % (SIZE, n) for n in numbers], ids)
-            for met in waiting.meet(side, ids, rows):
+            for met in waiting.match_columns(side, ids, rows):
                 assert isinstance(met, Met)
                 assert met.production.values == met.shadow.values
                 pairs += len(met.ids)
-            waiting.settle(desk.clocks)
+            waiting.take_decidable(desk.clocks)
             if overflow == "spill" and sum(waiting.held.bytes) > BOUND:
                 spilled += waiting.spill(spill, BOUND // 2)
             most = max(most, resident())

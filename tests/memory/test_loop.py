@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -12,8 +12,8 @@ from shadowstream.errors import BrokerError
 from shadowstream.health import Watch
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.client.consumers import Stoppable, admin, group_consumer, transactional_writer
-from shadowstream.kafka.loop import BATCH, Loop
-from shadowstream.kafka.role import Prepared
+from shadowstream.kafka.loop import Loop
+from shadowstream.kafka.role import PlainRole, Prepared
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.records import Batch, Commit, Place, Write
 from shadowstream.testing.memory.broker import MemoryBroker
@@ -33,16 +33,12 @@ CONFIG = Config.model_validate(
 TOPIC = "shadow.loop.copy"
 
 
-class Copier:
+class Copier(PlainRole):
     """The smallest role: writes each record of `in` anew."""
 
     def __init__(self) -> None:
-        self.finished = False
         self.positions: dict[Place, int] = {}
         self.writes: list[Write] = []
-
-    def whole(self, places: Collection[Place]) -> list[Place]:
-        return list(places)
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
         self.positions = {one.place: max(one.offset, 0) for one in committed}
@@ -51,40 +47,23 @@ class Copier:
     def dropped(self) -> None:
         self.positions, self.writes = {}, []
 
-    def restored(self) -> bool:
-        return True
-
-    def most(self) -> int:
-        """Whole batches."""
-        return BATCH
-
-    def high(self, place: Place) -> int:
-        return 0
-
     def wants_headers(self, topic: str) -> bool:
         return False
 
     def side_word(self, topic: str) -> str:
         return "input"
 
-    def batch(self, batch: Batch, now_ms: int) -> int:
+    def consume(self, batch: Batch, now_ms: int) -> int:
         self.writes += [Write(TOPIC, 0, None, value) for value in batch.values]
         self.positions[batch.place] = batch.offsets[-1] + 1
         return len(batch)
 
-    def entered(self, new: int) -> int:
-        return new
-
     def end(self, place: Place, offset: int, now_ms: int) -> None:
         self.positions[place] = offset
 
-    def turn(self, now_ms: int) -> None: ...
-
-    def prepare(self, now_ms: int, most: int) -> Prepared:
+    def prepare(self, now_ms: int, limit: int) -> Prepared:
         writes, self.writes = self.writes, []
         return Prepared(writes, [Commit(place, offset, "") for place, offset in self.positions.items() if writes])
-
-    def committed(self, now_ms: int) -> None: ...
 
 
 class World:
@@ -180,7 +159,7 @@ def test_a_member_that_has_lost_all_forgets_what_it_had_not_committed(world: Wor
 
 
 def test_the_test_before_would_see_it_remember(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Loop, "_on_lost", lambda self, consumer, partitions: None)
+    monkeypatch.setattr(Copier, "dropped", lambda self: None)
     assert sleeps_past_its_session(world) == [b"a", b"a", b"b", b"b", b"c", b"d"]
 
 
@@ -211,10 +190,10 @@ class Slow(Copier):
         self.taken: list[int] = []
         self.commits = 0
 
-    def batch(self, batch: Batch, now_ms: int) -> int:
+    def consume(self, batch: Batch, now_ms: int) -> int:
         self.clock.advance(1.0)
         self.taken.append(len(batch))
-        return super().batch(batch.part(0, 1), now_ms)
+        return super().consume(batch.part(0, 1), now_ms)
 
     def end(self, place: Place, offset: int, now_ms: int) -> None:
         assert self.positions[place] == offset, "an end is no end while records before it are left"

@@ -10,10 +10,12 @@ import pytest
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
-from shadowstream.kafka.reading.runner_snapshots import WAIT_S
+from shadowstream.kafka.reading.newest import WAIT_S
 from shadowstream.kafka.roles import runner
 from shadowstream.protocol import marks
-from shadowstream.records import PACKED_HEADER, Place, unpack
+from shadowstream.protocol.headers import PACKED_HEADER, unpack
+from shadowstream.records import Place
+from shadowstream.runner import commit_metadata
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process
@@ -93,7 +95,7 @@ class World(Runners):
 @pytest.fixture(autouse=True)
 def _no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with thousands of output partitions: the counters of no commit fit."""
-    monkeypatch.setattr(marks, "METADATA_CHARS_MAX", 0)
+    monkeypatch.setattr(commit_metadata, "METADATA_CHARS_MAX", 0)
 
 
 @pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])

@@ -15,8 +15,8 @@ import pytest
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.health import Watch
-from shadowstream.joiner.matching.by_unique_id import ROW_BYTES
 from shadowstream.joiner.matching.load_shedding import Shedding
+from shadowstream.joiner.matching.pending import ROW_BYTES
 from shadowstream.kafka import batch_size
 from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.joining import backpressure

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from shadowstream.codecs import own
+from shadowstream.config import Config
+from shadowstream.errors import ConfigError
 from shadowstream.health import Watch
 from shadowstream.kafka.client.consumers import Stoppable, admin, plain_writer
 from shadowstream.kafka.reading.marks import last_done
@@ -32,11 +34,11 @@ class World(Runners):
     def __init__(self) -> None:
         super().__init__(CONFIG, 2, 1)
 
-    def pinning(self, revision: str = REVISION) -> Process:
+    def pinning(self, revision: str = REVISION, config: Config = CONFIG) -> Process:
         def pin() -> start_mark.Pinned:
-            client = admin(CONFIG.kafka)
-            topic_admin.ensure(client, CONFIG)
-            return start_mark.pin(CONFIG, revision, client, plain_writer(CONFIG))
+            client = admin(config.kafka)
+            topic_admin.ensure(client, config)
+            return start_mark.pin(config, revision, client, plain_writer(config))
 
         return Process("0", self.broker.clock, pin)
 
@@ -206,3 +208,24 @@ def test_a_revision_that_begins_behind_the_warm_up_of_another_has_none() -> None
         pinned = world.ended(world.pinning())
         assert not pinned.start.has_warm_up
         assert pinned.start.floor_ms is None
+
+
+@pytest.mark.parametrize("topic", ["in", "out", "candidate", "twin"])
+def test_a_trial_from_the_beginning_refuses_topics_that_lack_theirs(topic: str) -> None:
+    """Of an input or an output that is left, the other has been deleted: no fault of the candidate."""
+    document = CONFIG.model_dump(mode="json", exclude_unset=True) | {"start": "earliest"}
+    if topic == "candidate":
+        document["candidate"] = {"topic": topic, "group": "candidates", "version": "2", "commits": "after_output"}
+    if topic == "twin":
+        document["twin"] = {"topic": topic, "group": "twins", "commits": "after_output"}
+    config = Config.model_validate(document)
+    world = World()
+    with inside(world.broker, world.host):
+        world.arrive(3)
+        for one in {topic} & {"candidate", "twin"}:
+            world.broker.create(one, 1)
+        world.broker.logs[Place(topic, 0)].low = 1
+        process = world.pinning(config=config)
+        world.turn(process, ENOUGH)
+    assert isinstance(process.error, ConfigError), process.error
+    assert f"beginning of {topic}/0; use start: production-group or latest" in str(process.error)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from shadowstream.config import Config
-from shadowstream.records import PACKED_HEADER, Place, unpack
+from shadowstream.protocol.headers import PACKED_HEADER, unpack
+from shadowstream.records import Place
 from shadowstream.testing.memory.inside import inside
 from tests.memory.runners import Runners
 

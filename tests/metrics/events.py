@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from shadowstream.logs import LEVELS
+from tests.metrics.event_notes import NOTES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "events.md"
@@ -91,6 +93,7 @@ def _is_logger(value: ast.expr) -> bool:
     return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "get_logger"
 
 
+@cache
 def all_events() -> list[Event]:
     found = []
     for path in sorted((ROOT / "shadowstream").rglob("*.py")):
@@ -99,18 +102,21 @@ def all_events() -> list[Event]:
 
 
 def page() -> str:
-    """docs/events.md."""
+    """Return docs/events.md."""
     lines = [
         "# Log events",
         "",
-        "Made from the code by `python -m tests.metrics.events`; a test compares. Off a terminal each is a JSON object",
-        "on stderr with `event`, `room`, `level` and `timestamp` beside its data. Names are stable: rely on them.",
+        "Made from the code and `tests/metrics/event_notes.py` by `python -m tests.metrics.events`; a test compares.",
+        "Off a terminal each event is a JSON object on stderr with `event`, `room`, `level` and `timestamp` beside its",
+        "data. Names are stable: rely on them.",
         "",
-        "| event | room | level |",
-        "|---|---|---|",
+        "| event | room | level | means | what to do |",
+        "|---|---|---|---|---|",
     ]
     rows = sorted({(event.name or "", event.room, event.level) for event in all_events()})
-    lines += [f"| `{name}` | {room} | {level} |" for name, room, level in rows]
+    for name, room, level in rows:
+        means, action = NOTES.get(name, ("", ""))
+        lines.append(f"| `{name}` | {room} | {level} | {means} | {action} |")
     return "\n".join(lines) + "\n"
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.metrics import events
+from tests.metrics import event_notes, events
 
 WORD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -37,3 +37,10 @@ def test_the_page_has_the_events_of_the_code() -> None:
         "the names of events are for dashboards: a new one goes into the page (python -m tests.metrics.events > "
         "docs/events.md), an old one keeps its name"
     )
+
+
+def test_each_event_has_a_meaning_and_an_action_and_no_other_has() -> None:
+    names = {event.name for event in events.all_events() if event.name is not None}
+    assert sorted(names - event_notes.NOTES.keys()) == [], "write what it means and what to do"
+    assert sorted(event_notes.NOTES.keys() - names) == [], "no event of the code; was it renamed?"
+    assert [name for name, note in event_notes.NOTES.items() if not all(note) or "|" in "".join(note)] == []

@@ -1,8 +1,7 @@
 """explain, report and replay on the demo: what they say is what was judged, and stays true when judged again."""
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,22 +9,35 @@ from typing import Any
 import pytest
 import yaml
 
+from shadowstream.cli import report, run
+from shadowstream.cli.answer import Question
+from shadowstream.demo.candidates import MODEL_VARIABLE
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.verdict.explain import explain
 from shadowstream.judge.verdict.verdict import EVIDENCE
+from shadowstream.report.facts import Facts
 from shadowstream.testing.topics import read_all
 from tests.conftest import Say
 from tests.pipeline.demos import OUTPUT, Demo
 
 CONFIRMED_WITHIN = 0.2
+Ask = Callable[..., str]
 
 
-def ask(demo: Demo, *words: str, config: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """A command of the program on this demo's config, or another."""
-    command = [sys.executable, "-m", "shadowstream", words[0], str(config or demo.config_path), *words[1:]]
-    done = subprocess.run(command, env=demo.environment, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr[-2_000:]
-    return done
+@pytest.fixture
+def ask(demo: Demo, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """Run a command in this process on this demo's config, or another; gives its stdout."""
+    for name in (MODEL_VARIABLE, "SHADOWSTREAM_BOOTSTRAP"):
+        monkeypatch.setenv(name, demo.environment[name])
+
+    def answer(*words: str, config: Path | None = None) -> str:
+        capsys.readouterr()
+        code = run([words[0], str(config or demo.config_path), *words[1:]])
+        out, err = capsys.readouterr()
+        assert code == 0, err[-2_000:]
+        return out
+
+    return answer
 
 
 def written(demo: Demo) -> dict[str, int]:
@@ -34,23 +46,23 @@ def written(demo: Demo) -> dict[str, int]:
     return {kind: len(read_all(demo.bootstrap, demo.config.plan.of(kind))) for kind in kinds}
 
 
-def test_the_same_criteria_judge_the_same_evidence_and_write_nothing(demo: Demo) -> None:
+def test_the_same_criteria_judge_the_same_evidence_and_write_nothing(demo: Demo, ask: Ask) -> None:
     before = written(demo)
-    again = json.loads(ask(demo, "replay", "--json").stdout)
+    again = json.loads(ask("replay", "--json"))
     assert again["evidence_digest"] == demo.said["evidence_digest"]
     assert {name: again[name] for name in EVIDENCE} == {name: demo.said[name] for name in EVIDENCE}
     assert written(demo) == before
 
 
-def test_the_same_rules_compare_the_same_from_the_topics_and_write_nothing(demo: Demo) -> None:
+def test_the_same_rules_compare_the_same_from_the_topics_and_write_nothing(demo: Demo, ask: Ask) -> None:
     before = written(demo)
-    again = json.loads(ask(demo, "replay", "--from-topics", "--json").stdout)
+    again = json.loads(ask("replay", "--from-topics", "--json"))
     assert {name: again[name] for name in EVIDENCE} == {name: demo.said[name] for name in EVIDENCE}
     assert again["evidence_digest"] == demo.said["evidence_digest"]
     assert written(demo) == before
 
 
-def test_other_rules_are_compared_from_the_topics_over_a_range(demo: Demo, tmp_path: Path) -> None:
+def test_other_rules_are_compared_from_the_topics_over_a_range(demo: Demo, tmp_path: Path, ask: Ask) -> None:
     if demo.candidate != "worse":
         pytest.skip("one candidate is enough")
     document = yaml.safe_load(demo.config_path.read_text("utf-8"))
@@ -58,18 +70,18 @@ def test_other_rules_are_compared_from_the_topics_over_a_range(demo: Demo, tmp_p
     document["schemas"]["dir"] = str(Path(demo.config_path.parent, document["schemas"]["dir"]).resolve())
     other = tmp_path / "other.yaml"
     other.write_text(yaml.safe_dump(document), "utf-8")
-    again = json.loads(ask(demo, "replay", "--from-topics", "--json", config=other).stdout)
+    again = json.loads(ask("replay", "--from-topics", "--json", config=other))
     assert again["decision"] == "promote", again["reasons"]
     assert again["outcomes"] == {"ignored": len(demo.flights), "input": len(demo.flights)}
     week = ("--from", "2013-07-01T00:00", "--to", "2013-07-08T00:00")
-    part = json.loads(ask(demo, "replay", "--from-topics", *week, "--json", config=other).stdout)
+    part = json.loads(ask("replay", "--from-topics", *week, "--json", config=other))
     first_ms, end_ms = (int(datetime.fromisoformat(day + "+00:00").timestamp() * 1000) for day in week[1::2])
     flights = sum(first_ms <= flight["scheduled_ms"] < end_ms for flight in demo.flights)
     assert part["outcomes"] == {"ignored": flights, "input": flights}
     assert first_ms <= part["from_ms"] < part["to_ms"] <= end_ms
 
 
-def test_other_criteria_are_judged_from_what_is_stored(demo: Demo, tmp_path: Path) -> None:
+def test_other_criteria_are_judged_from_what_is_stored(demo: Demo, tmp_path: Path, ask: Ask) -> None:
     if demo.candidate != "worse":
         pytest.skip("one candidate is enough")
     document = yaml.safe_load(demo.config_path.read_text("utf-8"))
@@ -80,7 +92,7 @@ def test_other_criteria_are_judged_from_what_is_stored(demo: Demo, tmp_path: Pat
     document["schemas"]["dir"] = str(Path(demo.config_path.parent, document["schemas"]["dir"]).resolve())
     other = tmp_path / "other.yaml"
     other.write_text(yaml.safe_dump(document), "utf-8")
-    again = json.loads(ask(demo, "replay", "--json", config=other).stdout)
+    again = json.loads(ask("replay", "--json", config=other))
     assert demo.said["decision"] == "reject"
     assert again["decision"] == "promote", again["reasons"]
     assert again["revision"] == demo.said["revision"]
@@ -116,16 +128,28 @@ def test_the_records_needed_are_what_the_demo_then_takes(demo: Demo, say: Say) -
         assert abs(shown[name] - one.needed) <= CONFIRMED_WITHIN * shown[name]
 
 
-def test_the_report_shows_what_was_judged_in_every_form(demo: Demo, tmp_path: Path) -> None:
-    said = " ".join(ask(demo, "report", "--format", "markdown", "--max-age", "1d").stdout.split())
+def test_the_report_shows_what_was_judged_in_every_form(
+    demo: Demo, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Facts] = []
+    facts_of = report.facts_of
+
+    def once(asked: Question, examples: int, command: str) -> Facts:
+        """The facts, made once for the four forms: all evidence is judged anew for them, which takes seconds."""
+        if not made:
+            made.append(facts_of(asked, examples, command))
+        return made[0]
+
+    monkeypatch.setattr(report, "facts_of", once)
+    said = " ".join(ask("report", "--format", "markdown", "--max-age", "1d").split())
     assert f"**{demo.said['decision']}**" in said
-    ask(demo, "report", "--out", str(tmp_path / "report.html"), "--max-age", "1d")
+    ask("report", "--out", str(tmp_path / "report.html"), "--max-age", "1d")
     text = (tmp_path / "report.html").read_text("utf-8")
     assert demo.said["evidence_digest"] in text
     assert text.count("<svg") >= 2
-    xml = ask(demo, "report", "--format", "junit", "--max-age", "1d").stdout
+    xml = ask("report", "--format", "junit", "--max-age", "1d")
     assert ('<failure type="reject"' in xml) == (demo.said["decision"] == "reject")
-    facts = json.loads(ask(demo, "report", "--json", "--max-age", "1d").stdout)
+    facts = json.loads(ask("report", "--json", "--max-age", "1d"))
     examples = facts["examples"]
     assert text.count("<details") == len(examples)
     # Of each field that differs there are some, and few.

@@ -90,14 +90,14 @@ class Paired(Copier):
 
     topics: tuple[str, ...] = ()
 
-    def whole(self, places: Collection[Place]) -> list[Place]:
+    def complete_tasks(self, places: Collection[Place]) -> list[Place]:
         return [place for place in places if all(Place(topic, place.partition) in places for topic in self.topics)]
 
 
 def test_a_task_of_which_another_member_keeps_a_side_is_not_begun_and_after_a_time_refused(
     kafka: Broker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "TORN_MAX_S", 12.0)
+    monkeypatch.setattr(loop, "GATED_MAX_S", 12.0)
     role, name = Paired(), f"torn-{topic_prefix[-9:-1]}"
     role.topics = (f"{topic_prefix}a", f"{topic_prefix}b")
     create_topics(kafka.bootstrap, dict.fromkeys(role.topics, 2))
@@ -117,9 +117,9 @@ def test_a_task_of_which_another_member_keeps_a_side_is_not_begun_and_after_a_ti
         writer = transactional_writer(config, "joiner", "0")
         transaction.start_transactions(writer, watch)
         made = loop.Loop(config, role, group_consumer(config, "joiner", "0"), writer, admin(config.kafka), watch)
-        turn, handed = role.turn, []
+        tick, handed = role.tick, []
         monkeypatch.setattr(
-            role, "turn", lambda now_ms: (alien.poll(0), handed.append(set(role.positions)), turn(now_ms))
+            role, "tick", lambda now_ms: (alien.poll(0), handed.append(set(role.positions)), tick(now_ms))
         )
         with pytest.raises(ConfigError, match=r"without the other sides of the task for 12 s: .* tears tasks apart"):
             made.run(list(role.topics), Stoppable())

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shadowstream.kafka.roles.label_store import path_of
-from shadowstream.labels.correctness import OUTCOMES
+from shadowstream.protocol.count_names import LABELS
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.conftest import Say
@@ -51,7 +51,7 @@ def expected(labelled: Iterable[int]) -> Counter[str]:
 
 def label_totals(trial: Trial) -> Counter[str]:
     found = totals(records(trial.bootstrap, trial.topic("stats")))
-    return Counter({name: n for name, n in found.items() if name in OUTCOMES})
+    return Counter({name: n for name, n in found.items() if name in LABELS})
 
 
 def replayed(trial: Trial) -> dict[str, Any]:
@@ -99,13 +99,13 @@ def test_each_labelled_pair_is_scored_once_and_the_rest_is_said(trial: Trial) ->
     assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
     said: dict[str, Any] = verdict(trial.bootstrap, trial.topic("verdict"))
     assert (said["final"], said["remainder"]) == (True, 0)
-    assert {name: n for name, n in said["outcomes"].items() if name in OUTCOMES} == known
+    assert {name: n for name, n in said["outcomes"].items() if name in LABELS} == known
     again = replayed(trial)
     assert again["evidence_digest"] == said["evidence_digest"]
     trial.write_config(labels=None)
     without = replayed(trial)
     assert not any("no task of this trial" in reason for reason in without["reasons"])
-    assert not set(OUTCOMES) & without["outcomes"].keys()
+    assert not set(LABELS) & without["outcomes"].keys()
     assert (without["outcomes"]["mismatch"], without["remainder"]) == (said["outcomes"]["mismatch"], 0)
 
 

@@ -17,7 +17,8 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs import own
 from shadowstream.kafka.client import offsets
 from shadowstream.protocol import marks
-from shadowstream.records import PACKED_HEADER, Place, unpack
+from shadowstream.protocol.headers import PACKED_HEADER, unpack
+from shadowstream.records import Place
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import create_topics, read_all
 from tests.conftest import Say

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from shadowstream.joiner.matching.by_unique_id import ROW_BYTES
+from shadowstream.joiner.matching.pending import ROW_BYTES
 from shadowstream.kafka.roles.joiner import BATCH
 from shadowstream.testing import Broker, EmbeddedKafka
 from tests.conftest import Say

@@ -14,7 +14,8 @@ import pytest
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.trial.partitioner_check import Rechecks
-from shadowstream.records import ORIGIN_HEADER, Coordinate, unpack, unpack_origin
+from shadowstream.protocol.headers import ORIGIN_HEADER, unpack, unpack_origin
+from shadowstream.records import Coordinate
 from shadowstream.runner.partitioner import partition_for
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Read, read_all

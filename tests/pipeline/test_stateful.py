@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from shadowstream.codecs import own
-from shadowstream.records import PACKED_HEADER, unpack
+from shadowstream.protocol.headers import PACKED_HEADER, unpack
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import read_all
 from tests.conftest import Say

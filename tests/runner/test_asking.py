@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shadowstream.health import Watch
-from shadowstream.kafka.batch_size import Pace
+from shadowstream.kafka.batch_size import CallSize
 from shadowstream.kafka.step_time import timed
 from shadowstream.records import Batch
 from shadowstream.runner.candidate import Told, load
@@ -55,11 +55,13 @@ def test_it_is_enough_after_the_value_in_hand(takes: str, attempted: bool) -> No
         return asked % (4 if takes == "value" else 2) == 0
 
     settings = config(candidate={"call": "tests.runner.test_step:answer", "trusted": True, "partitioner": "input"})
-    calls, pace = Calls(), Pace(1_000)
-    call = timed(load(settings.candidate, told=Told(calls, enough=enough)), Watch("t", "runner"), pace, calls, enough)
-    if takes == "batch":  # between two calls, each of as many as the pace allows
+    calls, call_size = Calls(), CallSize(1_000)
+    call = timed(
+        load(settings.candidate, told=Told(calls, enough=enough)), Watch("t", "runner"), call_size, calls, enough
+    )
+    if takes == "batch":  # between two calls, each of as many as the size allows
         whole = load(settings.candidate)
-        call = timed(lambda some: whole(some), Watch("t", "runner"), pace, calls, enough)
+        call = timed(lambda some: whole(some), Watch("t", "runner"), call_size, calls, enough)
     step = runner()
     step.call = call
     if attempted:  # inputs that are said beforehand

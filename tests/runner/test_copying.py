@@ -11,7 +11,8 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError, ShadowstreamBug
-from shadowstream.records import ORIGIN_HEADER, Batch, Commit, Headers, Place, Side, Write, unpack_origin
+from shadowstream.protocol.headers import ORIGIN_HEADER, unpack_origin
+from shadowstream.records import Batch, Commit, Headers, Place, Side, Write
 from shadowstream.runner.copy_step import CopyStep, Route, copied_to_ms
 from shadowstream.runner.identity_partitioner import Homes
 from shadowstream.runner.partitioner import partition_for

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from shadowstream.codecs import own
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.protocol import marks
-from shadowstream.protocol.marks import Counters, Kept, Overflow
-from shadowstream.records import Place
+from shadowstream.protocol.marks import Counters
+from shadowstream.protocol.outcomes import BY_CAUSE
+from shadowstream.records import METADATA_CHARS_MAX, Place
+from shadowstream.runner import commit_metadata
+from shadowstream.runner.commit_metadata import Kept, Overflow
 
 REVISION = "00112233445566778899aabbccddeeff"
 numbers = st.integers(0, 2**62)
@@ -22,14 +25,14 @@ counters = st.builds(
     numbers,
     numbers,
     numbers,
-    st.dictionaries(st.sampled_from(marks.ABSENT_REASONS), numbers).map(Counter),
+    st.dictionaries(st.sampled_from(sorted(BY_CAUSE)), numbers).map(Counter),
     st.dictionaries(names, numbers, max_size=8).map(Counter),
 )
 
 
 @given(said=counters)
 def test_counters_come_back_from_the_commit_metadata(said: Counters) -> None:
-    assert marks.of_metadata(marks.to_metadata(REVISION, said)) == said
+    assert commit_metadata.of_metadata(commit_metadata.to_metadata(REVISION, said)) == said
 
 
 @given(said=counters, ends=st.dictionaries(st.builds(Place, names, st.integers(0, 2**31 - 1)), numbers, max_size=5))
@@ -53,17 +56,17 @@ def test_a_mark_comes_back_from_the_progress_topic(said: Counters, ends: dict[Pl
 
 def test_counters_of_two_hundred_output_partitions_fit_the_metadata() -> None:
     written = Counter({f"a-topic-with-a-long-name/{p}": 10**12 + 7919 * p**3 % 10**9 for p in range(200)})
-    text = marks.to_metadata(REVISION, Counters(10**12, 10**12, 0, Counter(error=10**9), written))
-    assert len(text) <= marks.METADATA_CHARS_MAX
+    text = commit_metadata.to_metadata(REVISION, Counters(10**12, 10**12, 0, Counter(error=10**9), written))
+    assert len(text) <= METADATA_CHARS_MAX
 
 
 def test_counters_of_thousands_of_output_partitions_come_back_from_the_record_that_the_metadata_names() -> None:
     written = Counter({f"out/{p}": p * 48_271**5 % 10**18 for p in range(5_000)})
     said = Counters(10**12, 10**12, 0, Counter(error=10**9), written)
-    text = marks.to_metadata(REVISION, said, Kept(70, [2, 9]))
+    text = commit_metadata.to_metadata(REVISION, said, Kept(70, [2, 9]))
     assert len(text) <= 200
-    assert marks.kept_of(text) == Kept(70, [2, 9], REVISION)
-    overflow = marks.overflow_of(text, 77)
+    assert commit_metadata.kept_of(text) == Kept(70, [2, 9], REVISION)
+    overflow = commit_metadata.overflow_of(text, 77)
     assert overflow == Overflow(77, REVISION)
     write = overflow.write(Place("shadow.t.runner-state", 1), said, Place("in", 5))
     assert (write.topic, write.partition, write.key) == ("shadow.t.runner-state", 1, b"counters in/5")
@@ -73,9 +76,9 @@ def test_counters_of_thousands_of_output_partitions_come_back_from_the_record_th
 
 
 def test_metadata_without_its_counters_is_not_taken_for_a_new_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(marks, "METADATA_CHARS_MAX", 0)
+    monkeypatch.setattr(commit_metadata, "METADATA_CHARS_MAX", 0)
     with pytest.raises(ShadowstreamBug, match="in the record that it names"):
-        marks.of_metadata(marks.to_metadata(REVISION, Counters(read=3)))
+        commit_metadata.of_metadata(commit_metadata.to_metadata(REVISION, Counters(read=3)))
 
 
 def test_metadata_that_fits_is_as_it_was_before_there_were_others() -> None:
@@ -84,16 +87,16 @@ def test_metadata_that_fits_is_as_it_was_before_there_were_others() -> None:
         "1c$^)JOA5mv6aeq?)<UDk__<05MdJ&V77c3JMabRz+TAeBoKW$dS}GYF3<KvvNI8y5O_SEfSnGWV>l!2CwgIEsM{t("
         "GC-uj@9DP4JIK!Z&7iL1vz=!t76R_4&!HJ9dntI3lvvl1gO=O?AQ#fljbEcN%`T|j;EMN"
     )
-    assert marks.of_metadata(before) == said
-    assert marks.kept_of(before) == Kept(7, [1, 5], REVISION)
-    assert marks.overflow_of(before, 9) is None
-    assert marks.overflow_of(marks.to_metadata(REVISION, said), 9) is None
+    assert commit_metadata.of_metadata(before) == said
+    assert commit_metadata.kept_of(before) == Kept(7, [1, 5], REVISION)
+    assert commit_metadata.overflow_of(before, 9) is None
+    assert commit_metadata.overflow_of(commit_metadata.to_metadata(REVISION, said), 9) is None
 
 
 @pytest.mark.parametrize("text", ["", "3abc", "{}"])
 def test_metadata_that_we_did_not_write_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="unknown form"):
-        marks.of_metadata(text)
+        commit_metadata.of_metadata(text)
 
 
 def test_a_mark_without_an_input_is_keyed_by_its_kind() -> None:

@@ -11,7 +11,8 @@ from shadowstream.codecs.encoder import Encoder
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.protocol import marks
-from shadowstream.records import Batch, Headers, unpack
+from shadowstream.protocol.headers import unpack
+from shadowstream.records import Batch, Headers
 from shadowstream.runner.candidate import load
 from shadowstream.runner.partitioner import partition_for
 from shadowstream.runner.step import RunnerStep

@@ -17,7 +17,9 @@ from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.protocol import marks
-from shadowstream.records import Batch, Commit, Place, Write, unpack
+from shadowstream.protocol.headers import unpack
+from shadowstream.records import Batch, Commit, Place, Write
+from shadowstream.runner import commit_metadata
 from shadowstream.runner.candidate import load_stateful
 from shadowstream.runner.candidate_state import Stateful, WarmUp
 from shadowstream.runner.step import RunnerStep
@@ -82,7 +84,7 @@ class Runner:
         self.take_over()
 
     def take_over(self) -> None:
-        kept = marks.kept_of(self.committed.metadata) if self.committed.metadata else None
+        kept = commit_metadata.kept_of(self.committed.metadata) if self.committed.metadata else None
         at = self.stateful.wanted(IN, kept)
         self.step.assign(IN, self.committed.offset, marks.Counters(), -1)
         self.stateful.assign(IN, kept, None if at is None else self.snapshots[at])

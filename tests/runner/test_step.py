@@ -18,15 +18,15 @@ from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.config import Config
 from shadowstream.errors import CandidateError, ShadowstreamBug
 from shadowstream.protocol import marks
-from shadowstream.records import PACKED_HEADER, Batch, Coordinate, Place, Write, unpack
+from shadowstream.protocol.headers import PACKED_HEADER, unpack
+from shadowstream.records import Batch, Coordinate, Place, Write
+from shadowstream.runner import commit_metadata
 from shadowstream.runner.candidate import load
 from shadowstream.runner.outputs import Output, outputs_of
 from shadowstream.runner.partitioner import partition_for
 from shadowstream.runner.step import RunnerStep
 
-REVISION = "00112233445566778899aabbccddeeff"
-IN = Place("in", 1)
-NOW_MS = 77
+REVISION, IN, NOW_MS = "00112233445566778899aabbccddeeff", Place("in", 1), 77
 
 
 def answer(value: Any) -> Any:
@@ -316,7 +316,7 @@ def test_every_input_ends_once_whatever_the_batches_and_the_crashes(
     step, position = runner(), 0
     written: Counter[str] = Counter()
     windows = 0
-    saved = (0, marks.to_metadata(REVISION, marks.Counters()))
+    saved = (0, commit_metadata.to_metadata(REVISION, marks.Counters()))
     for n, then in [*cuts, (len(values), "commit")]:
         if position < len(values):
             step.step(batch(*values[position : position + n], first=position), NOW_MS)
@@ -329,8 +329,8 @@ def test_every_input_ends_once_whatever_the_batches_and_the_crashes(
                 saved = (one.offset, one.metadata)
         elif then == "crash":
             position = saved[0]
-            step = runner(position, marks.of_metadata(saved[1]))
-    counters = marks.of_metadata(saved[1])
+            step = runner(position, commit_metadata.of_metadata(saved[1]))
+    counters = commit_metadata.of_metadata(saved[1])
     assert counters.read == windows == len(values)
     assert counters.read == counters.with_output + counters.silent + sum(counters.absent.values())
     assert counters.written == written

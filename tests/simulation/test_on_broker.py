@@ -16,6 +16,7 @@ from shadowstream.kafka.reading.runner_snapshots import read_counters
 from shadowstream.kafka.roles import runner
 from shadowstream.protocol import marks
 from shadowstream.records import Place
+from shadowstream.runner import commit_metadata
 from shadowstream.testing.simulation import run
 from shadowstream.testing.simulation.__main__ import main
 from shadowstream.testing.simulation.generator import history
@@ -64,12 +65,12 @@ def offences_without_room(
     """What was wrong where the counters of no commit of the runner fit its metadata; and how many were read back."""
     named = 0
 
-    def reading(config: Config, wanted: Mapping[Place, marks.Overflow], at: Mapping[Place, int]) -> Any:
+    def reading(config: Config, wanted: Mapping[Place, commit_metadata.Overflow], at: Mapping[Place, int]) -> Any:
         nonlocal named
         named += len(wanted)
         return read(config, wanted, at)
 
-    monkeypatch.setattr(marks, "METADATA_CHARS_MAX", 0)
+    monkeypatch.setattr(commit_metadata, "METADATA_CHARS_MAX", 0)
     monkeypatch.setattr(runner, "read_counters", reading)
     wrong = [f"{seed}: {offence}" for seed in seeds for offence in run.run_seed(seed, way).offences]
     return wrong, named
@@ -82,7 +83,7 @@ def test_counters_that_fit_no_commit_come_back_whatever_dies_and_wherever(monkey
 
 
 def test_the_test_before_would_see_counters_that_do_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forgets(_: Config, wanted: Mapping[Place, marks.Overflow], __: Mapping[Place, int]) -> Any:
+    def forgets(_: Config, wanted: Mapping[Place, commit_metadata.Overflow], __: Mapping[Place, int]) -> Any:
         return dict.fromkeys(wanted, marks.Counters())
 
     assert offences_without_room(monkeypatch, ON_BROKER, range(SEEDS // 10), forgets)[0]

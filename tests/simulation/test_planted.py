@@ -9,15 +9,17 @@ import pytest
 
 from shadowstream.compare import expected, rules
 from shadowstream.compare.hooks import HookError, Unanswered
-from shadowstream.joiner import task_state
+from shadowstream.joiner import task
 from shadowstream.joiner.accounting.correctable import Said
 from shadowstream.joiner.completeness.completeness import Clocks
 from shadowstream.joiner.completeness.marks_log import Passed
 from shadowstream.joiner.intake.dedupe import Seen
 from shadowstream.joiner.intake.production_failures import FAILED, Failures
 from shadowstream.joiner.matching.by_unique_id import Waiting
+from shadowstream.joiner.outcomes.late_records import LateRecords
 from shadowstream.joiner.recovery import task_commit
 from shadowstream.joiner.recovery.checkpoint import Checkpoint
+from shadowstream.joiner.recovery.task_commit import TaskCommit
 from shadowstream.joiner.task import Task
 from shadowstream.records import Batch, Place, Side
 from shadowstream.testing.simulation.logs import Logs
@@ -52,11 +54,12 @@ def stable_ends(real: Any) -> Any:
 
 
 def without_tombstones(real: Any) -> Any:
-    def read(self: Task, side: Side, batch: Batch, now_ms: int) -> None:
+    def read(self: Task, side: Side, batch: Batch, now_ms: int) -> Any:
         kept = [i for i, value in enumerate(batch.values) if value is not None]
         columns = (batch.offsets, batch.times_ms, batch.keys, batch.values, batch.headers)
-        if kept:
-            real(self, side, Batch(batch.place, *([column[i] for i in kept] for column in columns)), now_ms)
+        if not kept:
+            return set()
+        return real(self, side, Batch(batch.place, *([column[i] for i in kept] for column in columns)), now_ms)
 
     return read
 
@@ -75,8 +78,8 @@ def never_equal(real: Any) -> Any:
 
 
 def on_arrival(real: Any) -> Any:
-    def store(config: Any, sides: int) -> Any:
-        made = real(config, sides)
+    def store(config: Any, sides: int, ahead: Any) -> Any:
+        made = real(config, sides, ahead)
         return Waiting(config.judge.window_ms, sides) if config.identity.kind == "occurrence" else made
 
     return store
@@ -93,9 +96,9 @@ def forgotten_at_a_restart(real: Any) -> Any:
 def one_too_high(real: Any) -> Any:
     """The committed offset is the lowest pending one, plus one."""
 
-    def offsets(of: Task, sequence: int) -> Any:
+    def offsets(of: TaskCommit, sequence: int) -> Any:
         committed, overflow = real(of, sequence)
-        waits = [bool(of.pending(side)) for side in of.used_sides]
+        waits = [len(of.pending.offsets(side)) > 0 for side in map(Side, range(len(committed)))]
         return [one._replace(offset=one.offset + wait) for one, wait in zip(committed, waits, strict=True)], overflow
 
     return offsets
@@ -113,9 +116,11 @@ def one_too_low(real: Any) -> Any:
 def by_offsets(real: Any) -> Any:
     """The third ledger is computed: positions instead of records."""
 
-    def read(self: Task, side: Side, batch: Batch, now_ms: int) -> None:
-        real(self, side, batch, now_ms)
-        self.sides[side].read = self.sides[side].read_to
+    def read(self: Task, side: Side, batch: Batch, now_ms: int) -> Any:
+        unknown = real(self, side, batch, now_ms)
+        position = self.sides[side].position
+        position.records_read = position.read_to
+        return unknown
 
     return read
 
@@ -168,10 +173,10 @@ FAULTS: dict[str, tuple[Any, str, Planted]] = {
     "ignore repeats": (Seen, "repeats", never_a_repeat),
     "take every repeat for a re-delivery": (Seen, "repeats", every_repeat_is_equal),
     "take no repeat for a re-delivery": (Seen, "repeats", never_equal),
-    "occurrence on arrival": (task_state, "_store", on_arrival),
+    "occurrence on arrival": (task, "store_of", on_arrival),
     "forget what was said": (Said, "take", forgotten),
-    "forget what was said at a restart": (Task, "restore_said", forgotten_at_a_restart),
-    "off by one in the committed floor": (task_commit, "offsets", one_too_high),
+    "forget what was said at a restart": (LateRecords, "restore", forgotten_at_a_restart),
+    "off by one in the committed floor": (TaskCommit, "_offsets", one_too_high),
     "off by one in high": (task_commit.checkpoint, "encode", one_too_low),
     "count by offsets": (Task, "read", by_offsets),
     "believe marks before their outputs are read": (Passed, "advance", before_it_is_read),

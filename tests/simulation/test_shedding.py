@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from shadowstream.joiner.intake.side import SideIntake
+from shadowstream.joiner.matching.load_shedding import Shedding
 from shadowstream.joiner.outcomes.deferred import Backlog
-from shadowstream.joiner.outcomes.resolve import Deciding
-from shadowstream.joiner.recovery import task_commit
-from shadowstream.joiner.task import Task
+from shadowstream.joiner.outcomes.late_records import LateRecords
+from shadowstream.joiner.outcomes.resolve import OutcomeResolver
 from shadowstream.records import Side
 from shadowstream.testing.simulation.__main__ import main
 from shadowstream.testing.simulation.run import SHEDDING, run_seed
@@ -37,25 +38,22 @@ def test_three_thousand_seeds_show_nothing_wrong(capsys: pytest.CaptureFixture[s
 
 
 def forgotten_at_a_restart(real: Any) -> Any:
-    def restore(task: Task, record: Any) -> None:
-        real(task, record)
-        task.shedding.level = 0
-
-    return restore
+    return lambda self, counts: None
 
 
 def on_one_side_only(real: Any) -> Any:
     """A partner that comes later waits all the same."""
 
-    def kept(self: Task, side: Side, *rest: Any) -> Any:
-        level = self.shedding.level
-        self.shedding.level = 0 if side is Side.SHADOW else level
+    def separated(self: SideIntake, *rest: Any) -> Any:
+        shedder = self._parts.shedder
+        level = shedder.level
+        shedder.level = 0 if self._side is Side.SHADOW else level
         try:
-            return real(self, side, *rest)
+            return real(self, *rest)
         finally:
-            self.shedding.level = level
+            shedder.level = level
 
-    return kept
+    return separated
 
 
 def pending_nowhere(real: Any) -> Any:
@@ -66,19 +64,19 @@ def pending_nowhere(real: Any) -> Any:
 def beside_what_was_said(real: Any) -> Any:
     """What was said of a partner stays: it is missing, and the record that came for it evicted."""
 
-    def evict(self: Deciding, end: Any) -> None:
+    def evict(self: OutcomeResolver, end: Any) -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(self, "_said", lambda *_: None)
+            patch.setattr(LateRecords, "take", lambda *_: None)
             real(self, end)
 
     return evict
 
 
 FAULTS = {
-    "the level is forgotten at a restart": (task_commit, "restore_counts", forgotten_at_a_restart),
-    "one side sheds": (Task, "_kept", on_one_side_only),
+    "the level is forgotten at a restart": (Shedding, "restore", forgotten_at_a_restart),
+    "one side sheds": (SideIntake, "_separated", on_one_side_only),
     "what is put off is forgotten": (Backlog, "offsets", pending_nowhere),
-    "nothing is taken back": (Deciding, "evict", beside_what_was_said),
+    "nothing is taken back": (OutcomeResolver, "evict", beside_what_was_said),
 }
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from shadowstream.joiner.intake.dedupe import Seen
-from shadowstream.judge.criteria import KNOWN, LABELS, LATENCIES
+from shadowstream.judge.criteria import KNOWN
+from shadowstream.protocol.count_names import LABELS, LATENCIES
 from shadowstream.records import Side
 from shadowstream.testing.simulation import coverage, oracle, run
 from shadowstream.testing.simulation.__main__ import main

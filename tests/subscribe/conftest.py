@@ -35,7 +35,7 @@ class Joined(Trial):
         self.transactions: list[list[JoinerWrite]] = []
 
     def commit(self) -> None:
-        writes, _ = self.joiner.prepare(self.now_ms)
+        writes = self.joiner.prepare(self.now_ms).writes
         self.transactions.append(writes)
         self.joiner.committed()
 

@@ -29,17 +29,20 @@ RANKS = {
     "shadowstream.paths": 0,
     "shadowstream.records": 0,
     "shadowstream.public_records": 0,
+    "shadowstream.thinned_queue": 0,
     "shadowstream.config": 1,
+    # It loads the user's code.
+    "shadowstream.entry_points": 1,
     "shadowstream.shipped": 1,
     "shadowstream.topics": 1,
     "shadowstream.codecs": 2,
-    "shadowstream.compare": 3,
-    "shadowstream.protocol": 4,
+    "shadowstream.protocol": 3,
+    "shadowstream.compare": 4,
     "shadowstream.joiner": 5,
     "shadowstream.judge": 5,
     "shadowstream.labels": 5,
     "shadowstream.runner": 5,
-    # It loads the user's code.
+    # It calls the user's code.
     "shadowstream.runner.candidate": 6,
     "shadowstream.configfile": 6,
     "shadowstream.configschema": 6,
@@ -60,6 +63,7 @@ RANKS = {
     "shadowstream.__main__": 13,
 }
 
+
 # The door re-exports; nobody inside goes through it.
 DOOR = "shadowstream"
 
@@ -77,6 +81,7 @@ PURE = (
     "shadowstream.runner.copy_step",
     "shadowstream.runner.absences",
     "shadowstream.runner.candidate_attempts",
+    "shadowstream.runner.commit_metadata",
     "shadowstream.runner.current_call",
     "shadowstream.runner.candidate_batch",
     "shadowstream.runner.cpu_cost",
@@ -86,6 +91,7 @@ PURE = (
     "shadowstream.runner.outputs",
     "shadowstream.runner.partitioner",
     "shadowstream.runner.step",
+    "shadowstream.thinned_queue",
     "shadowstream.topics",
 )
 
@@ -186,7 +192,7 @@ class Source:
         return f"{self.path}:{line}: {what}"
 
 
-def _below(name: str, roof: str) -> bool:
+def below(name: str, roof: str) -> bool:
     return name == roof or name.startswith(roof + ".")
 
 
@@ -194,9 +200,9 @@ def rank_of(module: str) -> int | None:
     """The rank of a module of ours by the longest name in the table, None if it has no place.
 
     >>> rank_of("shadowstream.runner.step"), rank_of("shadowstream.runner.candidate"), rank_of("shadowstream.attic")
-    (2, 3, None)
+    (5, 6, None)
     """
-    known = [name for name in RANKS if _below(module, name)]
+    known = [name for name in RANKS if below(module, name)]
     return RANKS[max(known, key=len)] if known else None
 
 
@@ -242,7 +248,7 @@ def imports_of(source: Source) -> Iterator[tuple[int, str, str | None]]:
 def ours_imported(source: Source, modules: set[str]) -> Iterator[tuple[int, str]]:
     """The modules of ours that a source imports; `from shadowstream import topics` is a module, not the door."""
     for line, module, name in imports_of(source):
-        if not _below(module, DOOR):
+        if not below(module, DOOR):
             continue
         inner = f"{module}.{name}" if name else module
         target = inner if inner in modules or f"{inner}.__init__" in modules else module
@@ -286,13 +292,13 @@ def clients(source: Source) -> Iterator[str]:
         return
     for line, module, _ in imports_of(source):
         rooms = CLIENT_ROOMS.get(module.split(".")[0])
-        if rooms is not None and not any(_below(source.module, room) for room in rooms):
+        if rooms is not None and not any(below(source.module, room) for room in rooms):
             yield source.at(line, f"{module} is known only in {', '.join(rooms)}")
 
 
 def pure(source: Source) -> Iterator[str]:
     """A pure room holds no clock, chance, thread or I/O, under whatever name it was imported."""
-    if not any(_below(source.module, room) for room in PURE):
+    if not any(below(source.module, room) for room in PURE):
         return
     origin: dict[str, str] = {"open": "open"}
     for node in ast.walk(source.tree):
@@ -315,7 +321,7 @@ def pure(source: Source) -> Iterator[str]:
 
 
 def _impure(source: Source, line: int, dotted: str) -> Iterator[str]:
-    if any(_below(dotted, banned) for banned in IMPURE):
+    if any(below(dotted, banned) for banned in IMPURE):
         yield source.at(line, f"{dotted} in a pure room: take it as an argument, or do it at the edge")
 
 

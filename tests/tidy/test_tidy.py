@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.tidy import house
+from tests.tidy import house, rooms
 from tests.tidy.house import Source
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_COMMITTED = {"__pycache__", "build", "dist", "node_modules"}
 PYTHON_FOLDERS = ("shadowstream", "tests", "bench")
-RULES = (house.sizes, house.names, house.door, house.clients, house.pure, house.suppressions)
+RULES = (house.sizes, house.names, house.door, house.clients, house.pure, house.suppressions, rooms.side_by_side)
 
 
 def committed_files(folder: Path) -> Iterator[Path]:
@@ -128,6 +128,17 @@ JOINER = "shadowstream/joiner/matching/by_unique_id.py"
         (house.suppressions, JOINER, "x = 1  # why it is so  # noqa"),
         (house.suppressions, JOINER, "# ruff: noqa: E501  lines are long"),
         (house.suppressions, JOINER, "# mypy: ignore-errors"),
+        (rooms.side_by_side, JOINER, "from shadowstream.judge.criteria import cost_names"),
+        (rooms.side_by_side, JOINER, "from shadowstream import labels"),
+        (rooms.side_by_side, JOINER, "import shadowstream.runner.step"),
+        (rooms.side_by_side, JOINER, "from ...judge import criteria"),
+        (
+            rooms.side_by_side,
+            "shadowstream/judge/step.py",
+            "def f():\n    from shadowstream.labels.step import task_of",
+        ),
+        (rooms.side_by_side, "shadowstream/runner/step.py", "from shadowstream.joiner.intake.dedupe import Seen"),
+        (rooms.side_by_side, "shadowstream/labels/step.py", "from shadowstream.judge import step"),
     ],
 )
 def test_a_rule_catches_what_offends(rule: Callable[[Source], Iterator[str]], path: str, text: str) -> None:
@@ -153,6 +164,13 @@ def test_a_rule_catches_what_offends(rule: Callable[[Source], Iterator[str]], pa
         (house.suppressions, JOINER, "x = 1  # noqa: E501, F401 - a URL cannot be broken"),
         (house.suppressions, JOINER, "x = 1  # type: ignore[attr-defined]  # the stub lacks it"),
         (house.suppressions, JOINER, "x = '# noqa'"),
+        (
+            rooms.side_by_side,
+            JOINER,
+            "from shadowstream.joiner.intake import dedupe\nfrom shadowstream.protocol import marks",
+        ),
+        (rooms.side_by_side, "shadowstream/kafka/loop.py", "from shadowstream import joiner, judge"),
+        (rooms.side_by_side, "shadowstream/judges/step.py", "from shadowstream.joiner import step"),
     ],
 )
 def test_a_rule_lets_pass_what_does_not_offend(rule: Callable[[Source], Iterator[str]], path: str, text: str) -> None:
@@ -206,6 +224,26 @@ def test_a_circle_of_imports_is_seen_through_relative_imports() -> None:
     )
     assert house.circle(imports_among([there])) == []
     assert len(house.circle(imports_among([there, back]))) == 3
+
+
+def test_the_rooms_of_a_package_form_no_circle() -> None:
+    assert house.circle(rooms.rooms(imports_among(sources()), rooms.ARROWS_LEFT)) == []
+
+
+def test_every_arrow_left_still_closes_a_circle() -> None:
+    imports = imports_among(sources())
+    for arrow in sorted(rooms.ARROWS_LEFT):
+        assert house.circle(rooms.rooms(imports, rooms.ARROWS_LEFT - {arrow})), f"take {arrow} from ARROWS_LEFT"
+
+
+def test_a_circle_of_rooms_is_seen_where_no_modules_form_one() -> None:
+    there = Source("shadowstream/joiner/matching/by_input.py", "from shadowstream.joiner.intake import dedupe")
+    back = Source("shadowstream/joiner/intake/equal_ids.py", "from shadowstream.joiner.matching import pending")
+    rest = [Source("shadowstream/joiner/matching/pending.py", ""), Source("shadowstream/joiner/intake/dedupe.py", "")]
+    imports = imports_among([there, back, *rest])
+    assert house.circle(imports) == []
+    assert len(house.circle(rooms.rooms(imports))) == 3
+    assert house.circle(rooms.rooms(imports, {("shadowstream.joiner.intake", "shadowstream.joiner.matching")})) == []
 
 
 @pytest.mark.parametrize("host", house.REGISTRY_HOSTS)

@@ -11,11 +11,12 @@ A ledger line is (ledger, place, expected, counted); any difference is a remaind
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shadowstream.joiner.completeness.marks_log import Done
-from shadowstream.records import Packed, Place
+from shadowstream.protocol.headers import Packed
+from shadowstream.records import Place
 
 _TAIL_MAX = 1_000_000
 
@@ -26,9 +27,6 @@ class Routes:
     def __init__(self, inputs: Sequence[str], output: Place, *, once: bool = True) -> None:
         self._inputs = inputs
         self._once = once
-        self._reached: dict[str, tuple[int, int]] = {}
-        self._again: dict[str, tuple[int, int]] = {}
-        self._staged = self._again, self._reached
         self._output = str(output)
         self.read: Counter[str] = Counter()
         self.last: dict[str, int] = {}
@@ -49,29 +47,6 @@ class Routes:
             if len(tail) == _TAIL_MAX:
                 self._tail_from[place] = tail[0] + 1
             tail.append(at.offset)
-
-    def repeats(self, packed: Sequence[Packed | None], old: int) -> set[int]:
-        """Positions of records that a runner has written once more after a crash. The first `old` are read again.
-
-        Within one log the outputs of one input partition come in the order of offset and k, as its runner writes them,
-        until a crash sets it back. So what is not above everything before it was there already, and no span bounds it.
-        """
-        found: set[int] = set()
-        self._staged = (dict(self._again), dict(self._reached))
-        for i, one in enumerate(packed):
-            if one is None:
-                continue
-            at, reached = one.coordinate, self._staged[i >= old]
-            place = f"{self._inputs[at.topic]}/{at.partition}"
-            if (at.offset, at.k) > reached.get(place, (-1, -1)):
-                reached[place] = at.offset, at.k
-            else:
-                found.add(i)
-        return found
-
-    def repeats_left_out(self) -> None:
-        """The records last asked of have been taken, without the repeats among them."""
-        self._again, self._reached = self._staged
 
     def check(self, done: Done) -> None:
         """Compare with a mark that the shadow position has passed.
@@ -96,12 +71,11 @@ class Routes:
         """Counts for the state record."""
         counts = {f"route:{place}": n for place, n in self.read.items()}
         counts |= {f"route_last:{place}": offset for place, offset in self.last.items()}
-        counts |= {f"route_k:{place}": k for place, (_, k) in self._reached.items()}
         for place, (expected, counted) in self.lines.items():
             counts |= {f"route_expected:{place}": expected, f"route_counted:{place}": counted}
         return counts
 
-    def restore(self, counts: dict[str, int]) -> None:
+    def restore(self, counts: Mapping[str, int]) -> None:
         """Counts of the state record; marks below what was read before are left to later ones."""
         for name, value in counts.items():
             kind, _, place = name.partition(":")
@@ -110,8 +84,6 @@ class Routes:
             elif kind == "route_last":
                 self.last[place] = value
                 self._tail_from[place] = value
-            elif kind == "route_k":
-                self._reached[place] = counts[f"route_last:{place}"], value
             elif kind == "route_expected":
                 self.lines[place] = (value, counts[f"route_counted:{place}"])
 

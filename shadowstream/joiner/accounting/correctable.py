@@ -14,10 +14,10 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 from shadowstream.joiner.intake.equal_ids import meaning_of
-from shadowstream.judge.coverage.coverage_losses import PARTNER_UNREAD, WHOSE, WHY_UNREAD
+from shadowstream.protocol.outcomes import CORRECTABLE
+from shadowstream.protocol.reasons import PARTNER_UNREAD, WHOSE, WHY_UNREAD
 from shadowstream.records import Coordinate, Place, Side
 
-CORRECTABLE = frozenset(("missing", "extra"))
 MAY_BE_GONE = "its partner may have been deleted before it was read"
 """Why a record is `evicted` whose partner comes after all now and then: it had not been deleted, it was late."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from shadowstream.judge.coverage.evicted_records import BY_LIMIT
+from shadowstream.protocol.count_names import BY_LIMIT
 from shadowstream.records import Side
 
 SHED = "shed: pending_bytes_max"

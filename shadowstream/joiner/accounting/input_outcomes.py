@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shadowstream.judge.criteria import cost_names
+from shadowstream.protocol.count_names import cost_names
 
 
 def outcomes_of_inputs(window: Mapping[str, Any]) -> Iterator[tuple[str, int]]:

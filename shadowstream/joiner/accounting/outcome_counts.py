@@ -24,19 +24,23 @@ from shadowstream.joiner.accounting.input_outcomes import outcomes_of_inputs
 from shadowstream.joiner.accounting.part_counts import touched_by
 from shadowstream.joiner.accounting.slice_counts import Cells, Columns
 from shadowstream.joiner.completeness.marks_log import Progress
-from shadowstream.joiner.matching.by_unique_id import Met, Pair
+from shadowstream.joiner.matching.matches import Met, Pair
 from shadowstream.joiner.pending_record import Row, Rows
-from shadowstream.judge.coverage.coverage_losses import EVICTED
+from shadowstream.protocol.count_names import EXPECTED, EXPECTED_ALSO, JOINT, TWIN
 from shadowstream.protocol.dead_letters import Failed, dead_letter
+from shadowstream.protocol.outcomes import (
+    AGREES,
+    NOT_BESIDE_TWIN,
+    PLAIN,
+    QUOTES,
+    UNDECODABLE,
+    Outcome,
+    Result,
+    of_twin,
+)
 from shadowstream.protocol.size_limits import FieldCounts, cut, cut_path
 from shadowstream.records import REVISION_BYTES, Coordinate, Place, Side, Write
 
-PLAIN = frozenset(("match", "tolerated", "ignored"))
-AGREES = PLAIN | {"expected", "both_failed"}
-UNJUDGED = frozenset(("warm_up", "filtered", "sampled_out", "evicted", "undecodable_input", "uncompared")) | {
-    f"{kind}_production" for kind in ("duplicate", "repeated", "unpairable")
-}
-"""Outcomes of a production record that say nothing of the candidate, and so nothing of the twin beside it."""
 _HASH_RANGE = 2.0**64
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _JOINT = {(False, False): "neither", (True, False): "shadow", (False, True): "twin", (True, True): "both"}
@@ -47,7 +51,7 @@ class Compared(Protocol):
     """A comparison's result; its differences may be worked out only when they are asked for."""
 
     @property
-    def outcome(self) -> str: ...
+    def outcome(self) -> Outcome: ...
 
     @property
     def differences(self) -> Sequence[Any]: ...
@@ -55,13 +59,8 @@ class Compared(Protocol):
     @property
     def reason(self) -> str | None: ...
 
-
-class Plainly(NamedTuple):
-    """A result without differences: warm-up, cardinality, evicted."""
-
-    outcome: str
-    reason: str | None = None
-    differences: Sequence[Any] = ()
+    @property
+    def declared(self) -> tuple[str, ...]: ...
 
 
 @dataclass(slots=True)
@@ -86,23 +85,14 @@ class Said(NamedTuple):
 NOTHING_MORE = Said()
 
 
-def _of_twin(outcome: str) -> str:
-    """What a comparison with production says of the twin: there it stands where the shadow does."""
-    return outcome.replace("_shadow", "_twin")
-
-
 def _counted_as(result: Compared) -> str:
     """Each declared change has a bound of its own, so its pairs are counted under its name; the first of several."""
-    if result.outcome != "expected":
-        return result.outcome
-    return f"expected:{(result.reason or '').partition(', ')[0]}"
+    return EXPECTED + result.declared[0] if result.declared else result.outcome
 
 
 def _also(result: Compared) -> list[str]:
     """The changes that explain a pair beside the first: they have their bounds too, and the pair is one."""
-    if result.outcome != "expected":
-        return []
-    return [f"expected_also:{name}" for name in (result.reason or "").split(", ")[1:]]
+    return [EXPECTED_ALSO + name for name in result.declared[1:]]
 
 
 class Book:
@@ -167,8 +157,8 @@ class Book:
             self._end(Side.SHADOW, outcome, n)
         self.pairs.update(counted)
         names: Sequence[str] = outcomes
-        if "expected" in counted:
-            names = [o if o != "expected" else _counted_as(results[i]) for i, o in enumerate(outcomes)]
+        if Outcome.EXPECTED in counted:
+            names = [o if o != Outcome.EXPECTED else _counted_as(results[i]) for i, o in enumerate(outcomes)]
         cell = self._cell_of_all(times, revisions)
         if cell is not None:
             cell.outcomes.update(counted if names is outcomes else names)
@@ -177,15 +167,15 @@ class Book:
             starts = [time_ms - time_ms % window_ms for time_ms in times]
             for (start_ms, revision, name), n in Counter(zip(starts, revisions, names, strict=True)).items():
                 self._cell(start_ms, revision).outcomes[name] += n
-        for i, outcome in enumerate(outcomes if "expected" in counted else ()):
-            if outcome == "expected":
+        for i, outcome in enumerate(outcomes if Outcome.EXPECTED in counted else ()):
+            if outcome == Outcome.EXPECTED:
                 (cell or self._cell(times[i], revisions[i])).outcomes.update(_also(results[i]))
         shown = self._sampled(met.production.offsets)
         if not PLAIN.issuperset(counted):
             shown |= ~np.fromiter(map(PLAIN.__contains__, outcomes), np.bool_, len(outcomes))
         for i in np.flatnonzero(shown).tolist():
             result = results[i]
-            if result.outcome == "mismatch":
+            if result.outcome == Outcome.MISMATCH:
                 self._count_paths(result, cell or self._cell(times[i], revisions[i]))
             rows = met.production.row(i), met.shadow.row(i), None
             self._row(result, revisions[i], rows, Said(id=met.ids[i]))
@@ -205,28 +195,28 @@ class Book:
         if is_correctable(result.outcome, result.reason) and side is not Side.TWIN:
             self.said.append((side, row, said.id, revision, result))
 
-    def twin(self, time_ms: int, revision: str, outcome: str, row: Row | None, compared: Compared | None) -> None:
+    def twin(self, time_ms: int, revision: str, outcome: Outcome, row: Row | None, compared: Compared | None) -> None:
         """Enter what the twin says beside the `outcome` of a production record, and which of the two differs."""
         if len(self._places) <= Side.TWIN:
             return
         if row is not None:
-            self._end(Side.TWIN, f"twin_{_of_twin(compared.outcome)}" if compared else "warm_up")
-        if outcome in UNJUDGED:
+            self._end(Side.TWIN, TWIN + of_twin(compared.outcome) if compared else Outcome.WARM_UP)
+        if outcome in NOT_BESIDE_TWIN:
             return
-        twin = _of_twin(compared.outcome) if compared else "missing"
-        if twin == "uncompared":
+        twin = of_twin(compared.outcome) if compared else Outcome.MISSING
+        if twin == Outcome.UNCOMPARED:
             return
         joint = _JOINT[outcome not in AGREES, twin not in AGREES]
         cell = self._cell(time_ms, revision)
-        cell.outcomes[f"twin_{twin}"] += 1
-        cell.outcomes[f"joint_{joint}"] += 1
-        if compared is not None and compared.outcome == "mismatch":
+        cell.outcomes[TWIN + twin] += 1
+        cell.outcomes[JOINT + joint] += 1
+        if compared is not None and compared.outcome == Outcome.MISMATCH:
             paths = {self._redactor.path(one.path) for one in compared.differences}
             self._fields.add(paths | touched_by(compared), cell.noise)
 
     def cardinality(self, production: Sequence[Row], shadow: Sequence[Row], id_: Hashable) -> None:
         """Enter n outputs against m of one input: one outcome that ends them all."""
-        result = Plainly("cardinality", f"{len(production)} outputs of production against {len(shadow)}")
+        result = Result(Outcome.CARDINALITY, f"{len(production)} outputs of production against {len(shadow)}")
         revision = self.revision_of(shadow[0])
         self._end(Side.PRODUCTION, result.outcome, len(production))
         self._end(Side.SHADOW, result.outcome, len(shadow))
@@ -289,7 +279,7 @@ class Book:
         cell = self._cell(time_ms, revision)
         cell.outcomes.update([_counted_as(result), *_also(result)])
         self.pairs[result.outcome] += 1
-        if result.outcome == "mismatch":
+        if result.outcome == Outcome.MISMATCH:
             self._count_paths(result, cell)
 
     def _count_paths(self, result: Compared, cell: Cell) -> None:
@@ -359,9 +349,9 @@ class Book:
         }
         start_ms = first.time_ms - first.time_ms % self._window_ms
         self.slices.reasons.add((start_ms, revision), result.outcome, reason)
-        if result.outcome == EVICTED:
+        if result.outcome == Outcome.EVICTED:
             self.slices.evictions.add((start_ms, revision), side, reason)
-        if corrects is not None and corrects.outcome == EVICTED:
+        if corrects is not None and corrects.outcome == Outcome.EVICTED:
             at = corrects.time_ms - corrects.time_ms % self._window_ms, corrects.revision
             self.slices.evictions.add(at, corrects.side, None, -1)
         self.rows_cut += cut(record)
@@ -370,14 +360,12 @@ class Book:
         if self._json_topic is not None:
             self.writes.append(Write(self._json_topic, partition, key, own.as_json(record), first.time_ms))
 
-        for side in Side:
-            if result.outcome == f"undecodable_{side.word}":
-                self._dead_letter(side, rows, result.reason or "")
+        if (broken := UNDECODABLE.get(result.outcome)) is not None:
+            self._dead_letter(broken, rows, result.reason or "")
 
     def _reason(self, result: Compared) -> str | None:
         """Names of declared changes and words of ours may be shown; what an error says may quote a value."""
-        quotes = result.outcome == "mismatch" or result.outcome.startswith("undecodable_")
-        return self._redactor.reason(result.reason) if quotes else result.reason
+        return self._redactor.reason(result.reason) if result.outcome in QUOTES else result.reason
 
     def _dead_letter(self, side: Side, rows: Sequence[Row | None], reason: str) -> None:
         row = rows[side]
@@ -386,7 +374,9 @@ class Book:
             if value is not None and row.aside is not None and row.aside.head:
                 value, named = unheaded(value, row.aside.head)
             failed = Failed(*self.own_place(side, row), row.key, value, row.time_ms, named)
-            self.writes.append(dead_letter(self._config, "joiner", failed, ("RecordError", reason), "VALUE_CONVERTER"))
+            self.writes.append(
+                dead_letter(self._config, self._redactor, "joiner", failed, ("RecordError", reason), "VALUE_CONVERTER")
+            )
 
     def _id(self, side: Side, row: Row | None) -> dict[str, Any] | None:
         if row is None:

@@ -19,8 +19,8 @@ from shadowstream.joiner.accounting.field_presence import presence
 from shadowstream.joiner.accounting.signed_shifts import Shifts, signed
 from shadowstream.joiner.accounting.value_checks import checked
 from shadowstream.joiner.intake.header_fields import Aside
-from shadowstream.judge.evidence.bounded_mean import SUMS, grid_sums
 from shadowstream.paths import parse_one
+from shadowstream.protocol.mean_sums import SUMS, grid_sums
 from shadowstream.records import Side
 
 _GROWTH = math.log(1.01 / 0.99)

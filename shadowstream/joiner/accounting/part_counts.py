@@ -25,22 +25,12 @@ from shadowstream.errors import RegistryError
 from shadowstream.joiner.accounting import pair_metrics
 from shadowstream.joiner.accounting.pair_metrics import Measured
 from shadowstream.joiner.pending_record import Row
-from shadowstream.judge.coverage.coverage_losses import LOSSES
+from shadowstream.protocol.outcomes import DIFFERS, PAIRS_UNREAD, Outcome
 from shadowstream.records import Side
 
 Mask = npt.NDArray[np.bool_]
 OF_FIELDS = ("looked:", "there:")
 """Figures of `presence` that only the coverage of a `field` criterion needs."""
-UNREAD = frozenset(("undecodable_production", "undecodable_shadow", "uncompared"))
-"""Outcomes of a pair of which nothing could be compared."""
-OF_ONE = frozenset(
-    (
-        *("missing", "candidate_error", "timeout", "crashed", "both_failed"),
-        "extra",
-        *LOSSES,
-    )
-)
-"""Outcomes of a record alone that are counted by the values that its own side names."""
 
 
 def fields_of(config: Config) -> list[str]:
@@ -51,14 +41,14 @@ def fields_of(config: Config) -> list[str]:
 def touched_of(paths: Sequence[str], results: Sequence[Any], outcomes: Sequence[str]) -> dict[str, Mask]:
     """By path of a `field` criterion the pairs that differ at, above or below it. A pair of different numbers of
     outputs differs everywhere: what one side has not written has no field."""
-    if not paths or not ("mismatch" in outcomes or "cardinality" in outcomes):
+    if not paths or DIFFERS.isdisjoint(outcomes):
         return {}
     found = {path: np.zeros(len(outcomes), np.bool_) for path in paths}
     for place, outcome in enumerate(outcomes):
-        if outcome == "mismatch":
+        if outcome == Outcome.MISMATCH:
             for path in touched_by(results[place]):
                 found[path][place] = True
-        elif outcome == "cardinality":
+        elif outcome == Outcome.CARDINALITY:
             for mask in found.values():
                 mask[place] = True
     return found
@@ -222,7 +212,7 @@ def _inside(scope: Scope, dimensions: Sequence[Coded]) -> Mask | np.bool_:
 
 def _figures(pairs: Pairs, window: Mask, compared: Mask, latency: Latency | None) -> Iterator[tuple[str, Mask]]:
     """Figures of slices beside pairs and those that differ, each with the pairs that count for it."""
-    for outcome in UNREAD & set(pairs.outcomes.values):
+    for outcome in PAIRS_UNREAD & set(pairs.outcomes.values):
         yield outcome, window & (pairs.outcomes.codes == pairs.outcomes.values.index(outcome))
     for path, where in pairs.touched.items():
         yield f"field/{path}", compared & where

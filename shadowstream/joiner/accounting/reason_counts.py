@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from shadowstream.judge.coverage.coverage_losses import DECLARED, OTHER, REASON_CHARS_MAX, reason_name
+from shadowstream.protocol.outcomes import REASON_UNCOUNTED
+from shadowstream.protocol.reasons import OTHER, REASON_CHARS_MAX, reason_name
 
 KINDS_MAX = 32
 """Kinds of reasons that one window tells apart between two commits."""
 BYTES_MAX = 100_000
 """Of all kinds between two commits: a stats record must stay below what a broker takes."""
-UNCOUNTED = frozenset(("match", "tolerated", "ignored", "expected", *DECLARED))
 _POSITION = re.compile(r"\b(byte|bytes|char|character|characters|column|line|offset|position|at|of) \d+")
 _BYTES = re.compile(r"\b[0-9a-f]{8,}\b")
 
@@ -49,7 +49,7 @@ class ReasonCounts:
 
     def add(self, at: At, outcome: str, reason: str | None) -> None:
         """Enter one record or pair that ended with an outcome, for a reason."""
-        if reason is None or outcome in UNCOUNTED:
+        if reason is None or outcome in REASON_UNCOUNTED:
             return
         cell = self._cells.setdefault(at, Counter())
         name = reason_name(outcome, kind_of(reason))

@@ -22,19 +22,18 @@ from shadowstream.config import Config
 from shadowstream.joiner.accounting import pair_metrics
 from shadowstream.joiner.accounting.eviction_counts import Evictions
 from shadowstream.joiner.accounting.pair_metrics import Measured, Measuring
-from shadowstream.joiner.accounting.part_counts import OF_ONE, UNREAD, Named, Pairs, Parts, Values, fields_of, scopes_of
+from shadowstream.joiner.accounting.part_counts import Named, Pairs, Parts, Values, fields_of, scopes_of
 from shadowstream.joiner.accounting.reason_counts import ReasonCounts
 from shadowstream.joiner.pending_record import Row, Rows
-from shadowstream.judge.coverage.coverage_losses import EVICTED
-from shadowstream.judge.coverage.evicted_records import of_part
+from shadowstream.protocol.count_names import of_part
+from shadowstream.protocol.outcomes import DIFFERS, ENDS_ALONE, PAIRS, PAIRS_UNREAD, Outcome
 from shadowstream.records import Side
 
 BUCKETS = 1_024
 CELLS_MAX = 65_536
 """Up to so many combinations of values are counted by a table, more by sorting."""
-COMPARED = frozenset(("match", "tolerated", "ignored", "expected", "mismatch", "cardinality"))
-BAD = frozenset(("mismatch", "cardinality"))
 
+_COMPARED = frozenset(PAIRS)
 At = tuple[int, str]
 """Start of a window, ms, and revision."""
 _Mask = npt.NDArray[np.bool_]
@@ -124,11 +123,11 @@ class Cells:
 
     def add(self, pairs: Columns) -> None:
         """Count pairs; those that could not be compared count for the values of dimensions alone."""
-        compared = _among(pairs.outcomes, COMPARED)
-        counted = compared | _among(pairs.outcomes, UNREAD) if self._names else compared
+        compared = _among(pairs.outcomes, _COMPARED)
+        counted = compared | _among(pairs.outcomes, PAIRS_UNREAD) if self._names else compared
         if not counted.any():
             return
-        bad, buckets = _among(pairs.outcomes, BAD), _buckets(pairs.keys)
+        bad, buckets = _among(pairs.outcomes, DIFFERS), _buckets(pairs.keys)
         outcomes = coded(pairs.outcomes if self._names else ())
         of_parts = Pairs(outcomes, pairs.dimensions, compared, pairs.measured, pairs.touched)
         for at, window in self._windows(pairs, counted):
@@ -149,10 +148,12 @@ class Cells:
 
     def alone(self, side: Side, row: Row, outcome: str, revision: str, n: int = 1) -> None:
         """Count a record that ended alone by its values of the dimensions; -1: it did not after all."""
-        if not self._names or self.values is None or outcome not in OF_ONE:
+        if not self._names or self.values is None or outcome not in ENDS_ALONE:
             return
         at = (row.time_ms - row.time_ms % self._window_ms, revision)
-        if outcome == EVICTED and (side is Side.TWIN or row.value is None):  # of no part: deleted, or no side's loss
+        if outcome == Outcome.EVICTED and (
+            side is Side.TWIN or row.value is None
+        ):  # of no part: deleted, or no side's loss
             return
         names, parts = self.values(side, row), self._tally(at).parts
         for name in of_part(outcome, shadow=side is Side.SHADOW):

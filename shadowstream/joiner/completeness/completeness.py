@@ -38,13 +38,13 @@ warm                  1 once the end of the warm-up is known              0
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from shadowstream.ahead import Ahead
 from shadowstream.config import Config
+from shadowstream.joiner.completeness.copied_time import CopiedTime
 from shadowstream.joiner.completeness.marks_log import Passed, Progress
-from shadowstream.joiner.completeness.observed_offsets import DoneByCommits, Observed, keep_few, lowest
+from shadowstream.joiner.completeness.observed_offsets import DoneByCommits, Observed, lowest, observed_queue
 from shadowstream.joiner.completeness.production_replays import Replays
 from shadowstream.joiner.completeness.wait_queue import Lane, Lanes, LanesOfAll
 from shadowstream.joiner.pending_record import Row, Rows
@@ -65,19 +65,26 @@ class Clocks:
     """What one task knows of its sides' progress. Positions are read positions, control records included."""
 
     def __init__(
-        self, config: Config, progress: Progress, passed: Passed, places: tuple[Place, ...], ahead: Ahead | None = None
+        self,
+        config: Config,
+        progress: Progress,
+        passed: Passed,
+        places: tuple[Place, ...],
+        ahead: Ahead | None = None,
+        copied: Iterable[Side] = (),
     ) -> None:
         self._config = config
-        self._ahead = ahead if ahead is not None else Ahead(config.future_ms_max)
+        self.ahead = ahead if ahead is not None else Ahead(config.future_ms_max)
+        self.copied = {side: CopiedTime() for side in copied}
         self._places = places
         self._has_state = config.candidate.state != "none"
         self._has_twin = len(places) > Side.TWIN
         self._progress = progress
-        self._passed = passed
+        self.passed = passed
         others = [Side(n) for n in range(1, len(places))]
         # By the side whose outputs they are and the side that must be done with their inputs.
         ways = [way for side in others for way in ((Side.PRODUCTION, side), (side, Side.PRODUCTION))]
-        self._born: dict[tuple[Side, Side], deque[Observed]] = {way: deque() for way in ways}
+        self._born = {way: observed_queue() for way in ways}
         self.born_below = dict.fromkeys(self._born, 0)
         self.production = DoneByCommits()
         self.twin = DoneByCommits()
@@ -89,6 +96,7 @@ class Clocks:
         self.watermarks: list[int | None] = [None] * len(places)
         self.idle_watermarks: list[int | None] = [None] * len(places)
         self.stated_ms: list[int | None] = [None] * len(places)
+        self.last_read_ms = 0
         self._finished = False
         adopted = config.candidate.topic is not None
         twin = config.twin
@@ -104,6 +112,26 @@ class Clocks:
         }
         self._by_time = time_may_decide(config)
 
+    # ---------------------------------------------------------------- movements
+
+    def move(self, side: Side, position: int) -> None:
+        """A side has been read to a position, control records included."""
+        self.positions[side] = position
+
+    def advance_watermark(self, side: Side, time_ms: int) -> None:
+        """A side has reached an event time; its watermark never goes back."""
+        before = self.watermarks[side]
+        self.watermarks[side] = time_ms if before is None else max(before, time_ms)
+
+    def snapshot(self) -> dict[str, int]:
+        """Counts for the state record: replays of production, and how far the shadow side is done."""
+        return self.replays.snapshot(self._config.inputs) | self.passed.snapshot()
+
+    def restore(self, counts: Mapping[str, int]) -> None:
+        """Take the counts of the state record."""
+        self.replays.restore(counts, self._config.inputs)
+        self.passed.restore(counts)
+
     # ---------------------------------------------------------------- observations
 
     def observe_born(self, end: int, inputs: dict[Place, int], side: Side = Side.PRODUCTION) -> None:
@@ -114,7 +142,6 @@ class Clocks:
         for (of, _), queue in self._born.items():
             if of is side and (not queue or end > queue[-1].end):
                 queue.append(Observed(end, inputs))
-                keep_few(queue)
 
     def observe_production(self, end: int, inputs: dict[Place, int], stored: dict[Place, int] | None = None) -> None:
         """Production's committed offsets `inputs`, read before `end`; `stored`: the same as its group has them, where
@@ -129,6 +156,9 @@ class Clocks:
 
     def advance(self) -> None:
         """Take what the positions have passed since the last call. `Passed` has been advanced before."""
+        for side, copied in self.copied.items():
+            if (time_ms := copied.passed(self.positions[side])) is not None:
+                self.advance_watermark(side, time_ms)
         self.production.advance(self.positions[Side.PRODUCTION])
         if self._has_twin:
             self.twin.advance(self.positions[Side.TWIN])
@@ -141,7 +171,7 @@ class Clocks:
     def _done(self, side: Side) -> dict[Place, int]:
         """Inputs that a side is done with, its outputs of them read."""
         if side is Side.SHADOW:
-            return self._passed.offsets
+            return self.passed.offsets
         return self.production.done if side is Side.PRODUCTION else self.twin.done
 
     def finished(self) -> bool:
@@ -180,7 +210,7 @@ class Clocks:
             lane = Lane("time", awaited)
         else:
             lane = Lane("joint", side if awaited is Side.PRODUCTION else awaited)
-        due_ms = self._ahead.due_ms(side, row.offset, row.time_ms)
+        due_ms = self.ahead.due_ms(side, row.offset, row.time_ms)
         return () if due_ms < self.bound(lane) else ((lane, due_ms),)
 
     def lanes_of_all(self, side: Side, awaited: Side, rows: Rows) -> LanesOfAll:
@@ -189,7 +219,7 @@ class Clocks:
             return ()
         lanes: list[tuple[Lane, Sequence[int]]] = []
         if not self._has_marks[awaited]:
-            due_ms = self._ahead.due_of_all(side, rows.offsets, rows.times_ms)
+            due_ms = self.ahead.due_of_all(side, rows.offsets, rows.times_ms)
             lanes.append((Lane("joint", side if awaited is Side.PRODUCTION else awaited), due_ms))
         elif rows.ats is not None:
             known = [at for at in rows.ats if at is not None]
@@ -272,7 +302,7 @@ class Clocks:
         pairs = zip(self.watermarks, taken, strict=True)
         return lowest([max((mark for mark in pair if mark is not None), default=None) for pair in pairs])
 
-    def awaited(self, again: Collection[Side] = ()) -> frozenset[Side]:
+    def sides_that_must_progress(self, again: Collection[Side] = ()) -> frozenset[Side]:
         """Sides of which one must be read on, whatever waits in memory, or nothing may ever end again; `again`: those
         that are read again after a restart.
 

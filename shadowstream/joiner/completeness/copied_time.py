@@ -13,12 +13,12 @@ after these commits. An original partition that is idle does not hold the others
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from shadowstream.joiner.completeness.idleness import Idleness
 from shadowstream.records import Place
+from shadowstream.thinned_queue import ThinnedQueue
 
 OBSERVATIONS_MAX = 1_000
 
@@ -56,14 +56,12 @@ class CopiedTime:
     """What one task has read of a copied side, as event time."""
 
     def __init__(self) -> None:
-        self._observed: deque[tuple[int, int]] = deque()
+        self._observed: ThinnedQueue[tuple[int, int]] = ThinnedQueue(OBSERVATIONS_MAX)
 
     def observe(self, end: int, low_ms: int) -> None:
         """Everything up to `low_ms` has been copied; its copies lie below `end`."""
         if not self._observed or low_ms > self._observed[-1][1]:
             self._observed.append((end, low_ms))
-        if len(self._observed) > OBSERVATIONS_MAX:  # a later one says the same, only later
-            self._observed = deque([*list(self._observed)[:-1:2], self._observed[-1]])
 
     def passed(self, position: int) -> int | None:
         """The newest event time whose copies all lie below `position`; None where nothing new has been passed."""

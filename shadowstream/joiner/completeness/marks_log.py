@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from shadowstream.protocol.marks import Counters, ends_of, identity_hash
 from shadowstream.records import REVISION_BYTES, Place
+from shadowstream.thinned_queue import ThinnedQueue
 
 MARKS_MAX = 10_000
 ABSENCES_MAX = 300_000
@@ -82,6 +83,12 @@ def _plain(by_place: Mapping[Place, int | None]) -> list[list[Any]]:
 
 def _places(plain: Iterable[list[Any]]) -> dict[Place, Any]:
     return {Place(topic, partition): value for topic, partition, value in plain}
+
+
+def place_of(text: str) -> Place:
+    """Return the place that is written as topic/partition."""
+    topic, _, partition = text.rpartition("/")
+    return Place(topic, int(partition))
 
 
 def position_of(snapshot: bytes) -> int:
@@ -309,18 +316,23 @@ class Passed:
 
     def __init__(self, shadow: Place) -> None:
         self._shadow = shadow
-        self._waiting: dict[Place, deque[Done]] = {}
+        self._waiting: dict[Place, ThinnedQueue[Done]] = {}
         self.offsets: dict[Place, int] = {}
 
     def add(self, done: Done) -> None:
-        """A new mark; one that does not name our place says nothing about it. Beyond `MARKS_MAX` waiting ones every
-        other is dropped: a later mark says all that an earlier one says, only later."""
-        if self._shadow not in done.ends:
-            return
-        waiting = self._waiting.setdefault(done.input, deque())
-        waiting.append(done)
-        if len(waiting) > MARKS_MAX:
-            self._waiting[done.input] = deque([*list(waiting)[:-1:2], waiting[-1]])
+        """Add a new mark; one that does not name our place says nothing about it."""
+        if self._shadow in done.ends:
+            self._waiting.setdefault(done.input, ThinnedQueue(MARKS_MAX)).append(done)
+
+    def snapshot(self) -> dict[str, int]:
+        """Counts for the state record: marks that will not be read again have said how far the shadow side is done."""
+        return {f"passed:{place}": offset for place, offset in self.offsets.items()}
+
+    def restore(self, counts: Mapping[str, int]) -> None:
+        """Take the counts of the state record."""
+        for name, offset in counts.items():
+            if name.startswith("passed:"):
+                self.offsets[place_of(name.removeprefix("passed:"))] = offset
 
     def first_at(self) -> int | None:
         """Offset in the topic of the oldest mark that waits; None where none does."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from shadowstream.records import Place
+from shadowstream.thinned_queue import ThinnedQueue
 
 OBSERVATIONS_MAX = 1_000
 
@@ -25,12 +25,9 @@ def lowest(marks: Sequence[int | None]) -> int | None:
     return min(known) if len(known) == len(marks) else None
 
 
-def keep_few(queue: deque[Observed]) -> None:
-    """Drop every other one beyond the bound: a later observation says the same, only later."""
-    if len(queue) > OBSERVATIONS_MAX:
-        kept = [one for i, one in enumerate(queue) if i % 2 == 0 or i == len(queue) - 1]
-        queue.clear()
-        queue.extend(kept)
+def observed_queue() -> ThinnedQueue[Observed]:
+    """A bounded queue of observations of one side."""
+    return ThinnedQueue(OBSERVATIONS_MAX)
 
 
 class DoneByCommits:
@@ -39,13 +36,12 @@ class DoneByCommits:
     def __init__(self) -> None:
         self.done: dict[Place, int] = {}
         self.ended: dict[Place, int] = {}
-        self._observed: deque[Observed] = deque()
-        self._unended: deque[Observed] = deque()
+        self._observed = observed_queue()
+        self._unended = observed_queue()
 
     def observe(self, end: int, inputs: dict[Place, int]) -> None:
         """Committed `inputs`, read before `end`."""
         self._observed.append(Observed(end, inputs))
-        keep_few(self._observed)
 
     def advance(self, position: int) -> None:
         """Outputs below `position` have been read."""
@@ -54,7 +50,6 @@ class DoneByCommits:
             for place, offset in observed.inputs.items():
                 self.done[place] = max(self.done.get(place, 0), offset)
             self._unended.append(observed)
-            keep_few(self._unended)
 
     def end_below(self, low: int) -> dict[Place, int]:
         """Inputs all of whose outputs here have ended, given that every one below offset `low` has."""

@@ -7,8 +7,10 @@ before the offset went back to the end observed once the old offset was reached 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shadowstream.protocol.outcomes import Outcome
 from shadowstream.records import Coordinate, Place
 
 RANGES_MAX = 100
@@ -53,7 +55,7 @@ class Replays:
                 running.low = min(running.low, offset)
         self._end = max(self._end, end)
 
-    def verdict(self, offset: int, at: Coordinate | None, inputs: list[str]) -> str | None:
+    def verdict(self, offset: int, at: Coordinate | None, inputs: list[str]) -> Outcome | None:
         """What an unpaired production output is by the replays: a repeat, nobody can tell, or None: not of a replay."""
         if not self.ranges:
             return None
@@ -61,9 +63,9 @@ class Replays:
             if not one.holds(offset):
                 continue
             if at is None:
-                return "unpairable_production"
+                return Outcome.UNPAIRABLE_PRODUCTION
             if Place(inputs[at.topic], at.partition) == one.input and one.low <= at.offset < one.high:
-                return "duplicate_production"
+                return Outcome.DUPLICATE_PRODUCTION
         return None
 
     def snapshot(self, names: list[str]) -> dict[str, int]:
@@ -82,7 +84,7 @@ class Replays:
             counts["replay_seen_to"] = self._end
         return counts
 
-    def restore(self, counts: dict[str, int], names: list[str]) -> None:
+    def restore(self, counts: Mapping[str, int], names: list[str]) -> None:
         """From the counts of the state record."""
         self._end = counts.get("replay_seen_to", 0)
         for name, value in counts.items():

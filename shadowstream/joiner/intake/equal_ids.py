@@ -28,7 +28,7 @@ from collections.abc import Hashable, Iterable
 from typing import Any, NoReturn
 
 from shadowstream.compare.lists import canonical
-from shadowstream.joiner.matching.by_unique_id import Alone, Decision, Pair
+from shadowstream.joiner.matching.matches import Alone, Decision, Pair
 from shadowstream.records import Side
 
 FRAME_BYTES = 5

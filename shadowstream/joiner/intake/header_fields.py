@@ -10,7 +10,7 @@ from shadowstream.codecs.framing import headed
 from shadowstream.codecs.side_formats import needs_headers, side_formats
 from shadowstream.compare.dimension_codes import ABSENT, name_of, text_of
 from shadowstream.config import Config, Failure
-from shadowstream.protocol.join_id import header, packed_of
+from shadowstream.protocol.headers import header, packed_of
 from shadowstream.records import Batch, Headers, Side
 
 _DIGITS_MAX = 18

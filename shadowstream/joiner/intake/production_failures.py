@@ -7,13 +7,10 @@ from shadowstream.compare.differences import ABSENT
 from shadowstream.compare.dimension_codes import text_of
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
-from shadowstream.joiner.accounting.outcome_counts import Plainly
 from shadowstream.joiner.pending_record import Row
 from shadowstream.paths import parse_one
+from shadowstream.protocol.outcomes import FAILED, Outcome, Result
 from shadowstream.records import Side
-
-FAILED = frozenset(("candidate_error", "timeout", "crashed"))
-"""Outcomes of a production record on whose input the candidate failed."""
 
 
 class Failures:
@@ -24,11 +21,11 @@ class Failures:
         path = self._error.path if self._error is not None else None
         self._names = parse_one(path) if path is not None else None
 
-    def judged(self, row: Row, result: Plainly) -> Plainly:
+    def judged(self, row: Row, result: Result) -> Result:
         """The outcome of a production record that has no partner. May raise a `RegistryError`."""
         if self._error is None or result.outcome not in FAILED or not self._says_failed(row):
             return result
-        return Plainly("both_failed", f"production failed on this input too; the candidate: {result.outcome}")
+        return Result(Outcome.BOTH_FAILED, f"production failed on this input too; the candidate: {result.outcome}")
 
     def _says_failed(self, row: Row) -> bool:
         if self._error is None or self._names is None:

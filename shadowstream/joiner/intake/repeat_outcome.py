@@ -17,13 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 
-from shadowstream.joiner.accounting.outcome_counts import Plainly
 from shadowstream.joiner.intake.dedupe import Seen, digests
 from shadowstream.protocol.join_id import Identity
+from shadowstream.protocol.outcomes import Result, duplicate, repeated
 from shadowstream.records import Batch, Coordinate, Side
 
 _DELETED = hash(None)
-NOTHING: Mapping[int, Plainly] = {}
+NOTHING: Mapping[int, Result] = {}
 
 
 def ends_of_repeats(
@@ -33,7 +33,7 @@ def ends_of_repeats(
     batch: Batch,
     ids: Sequence[Hashable],
     coordinates: Sequence[Coordinate | None] | None,
-) -> Mapping[int, Plainly]:
+) -> Mapping[int, Result]:
     """What the repeats of a batch end as, by position; records of a batch that are read again count as seen."""
     by = identity.repeats_by(side, ids, coordinates)
     if by is None:
@@ -47,10 +47,10 @@ def ends_of_repeats(
     found = seen.repeats(by, contents, batch.offsets)
     if not found:
         return NOTHING
-    duplicate = Plainly(f"duplicate_{side.word}")
-    repeated = Plainly(f"repeated_{side.word}", identity.why_repeated)
+    written_twice = Result(duplicate(side))
+    differs = Result(repeated(side), identity.why_repeated)
     return {
-        i: duplicate if equal else repeated
+        i: written_twice if equal else differs
         for i, equal in found.items()
         if equal or not (own and batch.values[i] is None)
     }

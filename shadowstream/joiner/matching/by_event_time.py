@@ -20,8 +20,9 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 
 from shadowstream.ahead import Ahead
-from shadowstream.joiner.matching.by_unique_id import Alone, Asks, Decision, Held, Pair, Row, Sheds
-from shadowstream.joiner.pending_record import Rows
+from shadowstream.joiner.matching.matches import Alone, Asks, Decided, Decision, Pair, Sheds
+from shadowstream.joiner.matching.pending import Held
+from shadowstream.joiner.pending_record import Row, Rows
 from shadowstream.records import Side
 
 CLUSTER_MAX = 1_000
@@ -35,15 +36,15 @@ class Occurrences:
     """The waiting rows of two sides by key, in event-time order."""
 
     def __init__(self, window_ms: int, tolerance_ms: int, ahead: Ahead | None = None) -> None:
-        self.held, self.behind = Held(window_ms), False
+        self.held = Held(window_ms)
         self._ahead = ahead if ahead is not None else Ahead(0)
         self._tolerance_ms = tolerance_ms
         self._keys: dict[Hashable, tuple[list[Timed], list[Timed]]] = {}
         self._due: list[tuple[int, int, Hashable]] = []
         self._pushed = 0
 
-    def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
-        """Take new rows; nothing is ever decided on arrival."""
+    def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
+        """Store new records; nothing is ever decided on arrival."""
         for id_, row in zip(ids, rows, strict=True):
             lists = self._keys.get(id_)
             if lists is None:
@@ -57,9 +58,9 @@ class Occurrences:
             self.held.enter(side, row)
         return ()
 
-    def meet(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Decision]:
-        """As `add`, of columns."""
-        return self.add(side, ids, rows.rows())
+    def match_columns(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Decision]:
+        """Do as `match_rows` with columns."""
+        return self.match_rows(side, ids, rows.rows())
 
     def _first_ms(self, lists: tuple[list[Timed], list[Timed]]) -> int | None:
         """The time from which on the first cluster of a key may be due; None of no rows."""
@@ -73,13 +74,13 @@ class Occurrences:
         self._pushed += 1
         heappush(self._due, (time_ms, self._pushed, id_))  # ids need not have an order
 
-    def settle(self, asks: Asks, most: int = sys.maxsize) -> list[Decision]:
-        """Decide every cluster that nothing can join any more, until it is `most` or, by one cluster, more."""
-        frontier = asks.frontier()
+    def take_decidable(self, rules: Asks, limit: int = sys.maxsize) -> Decided:
+        """Decide every cluster that nothing can join any more, until they are `limit` or, by one cluster, more."""
+        frontier = rules.frontier()
         decided: list[Decision] = []
         again: list[tuple[int, Hashable]] = []
         while frontier is not None and self._due and self._due[0][0] + self._tolerance_ms <= frontier:
-            if len(decided) >= most:
+            if len(decided) >= limit:
                 break
             time_ms, _, id_ = heappop(self._due)
             lists = self._keys.get(id_)
@@ -87,7 +88,7 @@ class Occurrences:
             if lists is None or self._first_ms(lists) != time_ms:
                 continue
             starts = [0, 0]
-            while len(decided) < most and (found := self._cluster(id_, lists, starts, asks, frontier)) is not None:
+            while len(decided) < limit and (found := self._cluster(id_, lists, starts, rules, frontier)) is not None:
                 decided += found
             for one, start in zip(lists, starts, strict=True):
                 del one[:start]  # once a key and not once a cluster: the rest of a long list is moved
@@ -97,15 +98,14 @@ class Occurrences:
                 del self._keys[id_]
         for time_ms, id_ in again:
             self._push(time_ms, id_)
-        self.behind = len(decided) >= most
-        return decided
+        return Decided(decided, len(decided) >= limit)
 
     def _cluster(
         self,
         id_: Hashable,
         lists: tuple[list[Timed], list[Timed]],
         starts: list[int],
-        asks: Asks,
+        rules: Asks,
         frontier: float,
     ) -> list[Decision] | None:
         """Decide the first cluster of a key from `starts` on, which move; None while it may still grow."""
@@ -126,7 +126,7 @@ class Occurrences:
         pairs, alone = match(ours, theirs, self._tolerance_ms, last if cut else None)
         # Several inputs feed a partition, and the watermark is that of the one furthest ahead: nobody is given up on
         # before the marks say that the other side is done with what this one comes from.
-        if any(asks.lanes(side, Side(1 - side), row) for side, row, _ in alone):
+        if any(rules.lanes(side, Side(1 - side), row) for side, row, _ in alone):
             return None
         decided: list[Decision] = [pair._replace(id=id_) for pair in pairs]
         for pair in pairs:

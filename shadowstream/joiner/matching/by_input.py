@@ -12,8 +12,9 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from shadowstream.compare.lists import matching
 from shadowstream.joiner.completeness.wait_queue import Deadlines, Lanes
-from shadowstream.joiner.matching.by_unique_id import Alone, Asks, Decision, Held, Many, Row, Sheds
-from shadowstream.joiner.pending_record import Rows
+from shadowstream.joiner.matching.matches import Alone, Asks, Decided, Decision, Many, Sheds
+from shadowstream.joiner.matching.pending import Held
+from shadowstream.joiner.pending_record import Row, Rows
 from shadowstream.records import Side
 
 COMPARED_MAX = 64
@@ -25,7 +26,7 @@ class Groups:
     """The waiting rows of two sides by id of their input."""
 
     def __init__(self, window_ms: int) -> None:
-        self.held, self.behind = Held(window_ms), False
+        self.held = Held(window_ms)
         self._groups: dict[Hashable, tuple[list[Row], list[Row]]] = {}
         self._fresh: OrderedDict[Hashable, None] = OrderedDict()  # emptied from its front, which a dict does slowly
         self._deadlines = Deadlines(self._alive)
@@ -35,8 +36,8 @@ class Groups:
             group = self._groups.get(id_)
             yield group is not None and any(row.offset == offset for row in group[side])
 
-    def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
-        """Take new rows; what belongs together is told when both sides are done."""
+    def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
+        """Store new records; a group is decided once both sides are done with its input."""
         for id_, row in zip(ids, rows, strict=True):
             group = self._groups.get(id_)
             if group is None:
@@ -46,39 +47,38 @@ class Groups:
             self._fresh[id_] = None
         return ()
 
-    def meet(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Decision]:
-        """As `add`, of columns."""
-        return self.add(side, ids, rows.rows())
+    def match_columns(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Decision]:
+        """Do as `match_rows` with columns."""
+        return self.match_rows(side, ids, rows.rows())
 
-    def settle(self, asks: Asks, most: int = sys.maxsize) -> list[Decision]:
-        """Decide the groups that are whole, until it is `most` or, by one group, more."""
+    def take_decidable(self, rules: Asks, limit: int = sys.maxsize) -> Decided:
+        """Decide the groups that are whole, until they are `limit` or, by one group, more."""
         decided: list[Decision] = []
         left = len(self._deadlines)  # each entry comes up once, though what still waits is entered anew
-        while len(decided) < most:
+        while len(decided) < limit:
             if not self._fresh:
-                due = self._deadlines.due(asks.bound, min(most, left))
+                due = self._deadlines.due(rules.bound, min(limit, left))
                 left -= len(due)
                 self._fresh.update((id_, None) for _, id_, _ in due)
                 if not due:
                     break
             id_, _ = self._fresh.popitem(last=False)
             group = self._groups.get(id_)
-            if group is not None and not self._waits(id_, group, asks):
+            if group is not None and not self._waits(id_, group, rules):
                 del self._groups[id_]
                 decided += self._decide(id_, *group)
-        self.behind = len(decided) >= most
-        return decided
+        return Decided(decided, len(decided) >= limit)
 
-    def _waits(self, id_: Hashable, group: tuple[list[Row], list[Row]], asks: Asks) -> bool:
+    def _waits(self, id_: Hashable, group: tuple[list[Row], list[Row]], rules: Asks) -> bool:
         """Whether the group may still grow; if so it has been put into a lane."""
         production, shadow = group
         # With one side only, that side's further outputs would end alone like these: only the other side matters.
-        if production and self._put(id_, Side.PRODUCTION, production[0], asks):
+        if production and self._put(id_, Side.PRODUCTION, production[0], rules):
             return True
-        return bool(shadow) and self._put(id_, Side.SHADOW, shadow[0], asks)
+        return bool(shadow) and self._put(id_, Side.SHADOW, shadow[0], rules)
 
-    def _put(self, id_: Hashable, side: Side, row: Row, asks: Asks) -> bool:
-        lanes: Lanes = asks.lanes(side, Side(1 - side), row)
+    def _put(self, id_: Hashable, side: Side, row: Row, rules: Asks) -> bool:
+        lanes: Lanes = rules.lanes(side, Side(1 - side), row)
         for lane, threshold in lanes:
             self._deadlines.push(lane, threshold, side, id_, row.offset)
         return bool(lanes)

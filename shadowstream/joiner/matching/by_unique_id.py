@@ -9,185 +9,20 @@ served, in the order of each log.
 from __future__ import annotations
 
 import sys
-from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, compress, repeat
 from operator import eq, is_not, not_
-from typing import NamedTuple, Protocol, cast
+from typing import cast
 
-from shadowstream.joiner.completeness.wait_queue import Deadlines, Lane, Lanes, LanesOfAll
+from shadowstream.joiner.completeness.wait_queue import Deadlines
 from shadowstream.joiner.matching.column_buffer import Shelf
+from shadowstream.joiner.matching.matches import Alone, Asks, Decided, Decision, Met, Pair, Sheds
+from shadowstream.joiner.matching.pending import Held
 from shadowstream.joiner.matching.spilled_values import Spill
 from shadowstream.joiner.pending_record import Row, Rows
 from shadowstream.records import Side
-
-__all__ = ["ROW_BYTES", "Alone", "Asks", "Decision", "Held", "Many", "Met", "Pair", "Row", "Sheds", "Store", "Waiting"]
-
-
-class Pair(NamedTuple):
-    """A production record and the shadow record with its id; the twin's, where there is one and it came."""
-
-    production: Row
-    shadow: Row
-    twin: Row | None = None
-    ambiguous: bool = False
-    id: Hashable = None
-
-
-class Met(NamedTuple):
-    """Many plain pairs at once, as columns: no twin beside them, and none ambiguous."""
-
-    production: Rows
-    shadow: Rows
-    ids: Sequence[Hashable]
-
-    def pair(self, i: int) -> Pair:
-        """The i-th as a pair."""
-        return Pair(self.production.row(i), self.shadow.row(i), None, False, self.ids[i])
-
-
-class Alone(NamedTuple):
-    """A record whose partner can no longer come; of production it may have met its twin."""
-
-    side: Side
-    row: Row
-    id: Hashable
-    twin: Row | None = None
-    ambiguous: bool = False
-
-
-class Many(NamedTuple):
-    """All outputs of one input, on both sides at least one."""
-
-    production: list[Row]
-    shadow: list[Row]
-    id: Hashable = None
-
-
-Decision = Pair | Alone | Many
-Sheds = Callable[[Hashable], bool]
-"""Whether records with an id are shed."""
-
-
-class Asks(Protocol):
-    """What a store asks of the clocks."""
-
-    def lanes(self, side: Side, awaited: Side, row: Row) -> Lanes:
-        """Where `row` of `side` waits for a record of `awaited`; nothing where none can come any more."""
-        ...
-
-    def lanes_of_all(self, side: Side, awaited: Side, rows: Rows) -> LanesOfAll:
-        """Lanes that all these rows wait in; nothing where that cannot be said of all of them alike."""
-        ...
-
-    def bound(self, lane: Lane) -> float:
-        """What waits in the lane with a threshold below this is due."""
-        ...
-
-    def frontier(self) -> float | None:
-        """Event time up to which everything of all sides has been read, disorder within the grace allowed for."""
-        ...
-
-
-ROW_BYTES = 450  # a row, its id, its places in dict and lane and in the ids seen, beside key and value; measured
-
-
-def row_bytes(row: Row) -> int:
-    """About how much memory a waiting row takes."""
-    return ROW_BYTES + len(row.value or b"") + len(row.key or b"")
-
-
-def _bytes(column: Sequence[bytes | None]) -> int:
-    try:
-        return sum(map(len, column))  # type: ignore[arg-type]  # see below
-    except TypeError:  # some are None, in few topics
-        return sum(map(len, filter(None, column)))
-
-
-class Held:
-    """How much waits: records and bytes by side, and the lowest event-time window among them."""
-
-    def __init__(self, window_ms: int) -> None:
-        self._window_ms = window_ms
-        self.bytes = [0, 0, 0]
-        self.spilled = [0, 0, 0]
-        """Bytes of values that lie outside of memory; not among `bytes`."""
-        self.records = [0, 0, 0]
-        self._windows: Counter[int] = Counter()
-
-    def enter(self, side: Side, row: Row) -> None:
-        """A row begins to wait."""
-        self.bytes[side] += row_bytes(row)
-        self.records[side] += 1
-        self._windows[row.time_ms // self._window_ms] += 1
-
-    def enter_all(self, side: Side, rows: Rows) -> None:
-        """Rows begin to wait."""
-        self._move(side, rows, 1)
-
-    def leave_all(self, side: Side, rows: Rows) -> None:
-        """Rows wait no longer."""
-        self._move(side, rows, -1)
-
-    def spill(self, side: int, size: int) -> None:
-        """So many bytes of values left memory, or came back where negative."""
-        self.bytes[side] -= size
-        self.spilled[side] += size
-
-    def _move(self, side: Side, rows: Rows, sign: int) -> None:
-        self.bytes[side] += sign * (ROW_BYTES * len(rows) + _bytes(rows.values) + _bytes(rows.keys))
-        self.records[side] += sign * len(rows)
-        first, last = min(rows.times_ms) // self._window_ms, max(rows.times_ms) // self._window_ms
-        if first == last:
-            moved = {first: len(rows)}
-        else:
-            moved = Counter(time_ms // self._window_ms for time_ms in rows.times_ms)
-        for window, n in moved.items():
-            self._windows[window] += sign * n
-            if not self._windows[window]:
-                del self._windows[window]
-
-    def leave(self, side: int, row: Row) -> None:
-        """A row waits no longer."""
-        self.bytes[side] -= row_bytes(row)
-        self.records[side] -= 1
-        window = row.time_ms // self._window_ms
-        self._windows[window] -= 1
-        if not self._windows[window]:
-            del self._windows[window]
-
-    def floor_ms(self) -> int | None:
-        """Start of the lowest event-time window that holds a waiting row."""
-        return min(self._windows) * self._window_ms if self._windows else None
-
-
-class Store(Protocol):
-    """What waits under one identity."""
-
-    held: Held
-    behind: bool
-    """Whether the last `settle` may have left what could have been decided."""
-
-    def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
-        """New rows of one side, in offset order; decisions that fall at once."""
-        ...
-
-    def meet(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Decision | Met]:
-        """As `add`, of columns."""
-        ...
-
-    def settle(self, asks: Asks, most: int = sys.maxsize) -> list[Decision]:
-        """What can be decided now, about so much at most; it waits no longer."""
-        ...
-
-    def shed(self, sheds: Sheds) -> list[Alone]:
-        """Remove all waiting rows with such ids, each alone."""
-        ...
-
-    def offsets(self, side: Side) -> Iterator[int]:
-        """Offsets of the waiting rows of a side."""
-        ...
 
 
 class Waiting:
@@ -195,14 +30,14 @@ class Waiting:
 
     >>> waiting = Waiting(1000)
     >>> one, two = Row(0, 5, b"a", b"k"), Row(9, 6, b"b", b"k")
-    >>> waiting.add(Side.PRODUCTION, [b"k"], [one])
+    >>> waiting.match_rows(Side.PRODUCTION, [b"k"], [one])
     []
-    >>> waiting.add(Side.SHADOW, [b"k"], [two]) == [Pair(one, two, id=b"k")]
+    >>> waiting.match_rows(Side.SHADOW, [b"k"], [two]) == [Pair(one, two, id=b"k")]
     True
     """
 
     def __init__(self, window_ms: int, sides: int = 2) -> None:
-        self.held, self.behind = Held(window_ms), False
+        self.held = Held(window_ms)
         self._ids: tuple[dict[Hashable, int], ...] = tuple({} for _ in range(sides))
         """Of each waiting id the offset of its row, the earliest of them."""
         self._shelves = tuple(Shelf(partial(self._back, side)) for side in range(sides))
@@ -230,8 +65,8 @@ class Waiting:
             done += size
         return done
 
-    def add(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Pair]:
-        """Match new rows of one side; what stays waits."""
+    def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Pair]:
+        """Match new records of one side; store those without a partner."""
         if len(self._ids) > 2:
             return self._add_to_three(side, ids, list(rows))
         other_side = Side(1 - side)
@@ -253,10 +88,10 @@ class Waiting:
             self._shelves[side].put(Rows.of(left))
         return pairs
 
-    def meet(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Pair | Met]:
-        """As `add`, of columns: each column moves as a whole, unless others wait for an id that is used again."""
+    def match_columns(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Pair | Met]:
+        """Do as `match_rows` with columns: each moves as a whole, unless others wait for an id that is used again."""
         if len(self._ids) > 2 or self._again[1 - side]:
-            return self.add(side, ids, rows.rows())
+            return self.match_rows(side, ids, rows.rows())
         other_side = Side(1 - side)
         hits = list(map(self._ids[other_side].pop, ids, repeat(None)))
         alone = hits.count(None)
@@ -321,27 +156,26 @@ class Waiting:
         """Which of these rows wait, each as the first of its id."""
         return list(map(eq, map(self._ids[side].get, ids), offsets))
 
-    def settle(self, asks: Asks, most: int = sys.maxsize) -> list[Decision]:
-        """Decide what can no longer find a partner. The cost is that of what is new and of what is due."""
+    def take_decidable(self, rules: Asks, limit: int = sys.maxsize) -> Decided:
+        """Decide the records that can no longer find a partner. The cost is that of new and of due records."""
         decided: list[Decision] = []
-        self._put_runs(asks)
+        self._put_runs(rules)
         left = len(self._deadlines)  # each entry comes up once, though what still waits is entered anew
-        while len(decided) < most:
+        while len(decided) < limit:
             if not self._fresh:
-                due = self._deadlines.due(asks.bound, min(most, left))
+                due = self._deadlines.due(rules.bound, min(limit, left))
                 left -= len(due)
                 self._fresh.extend(due)
                 if not due:
                     break
             side, id_, offset = self._fresh.popleft()
             if self._ids[side].get(id_) == offset:
-                decision = self._decide(side, id_, self._shelves[side].row(offset), asks)
+                decision = self._decide(side, id_, self._shelves[side].row(offset), rules)
                 if decision is not None:
                     decided.append(decision)
-        self.behind = len(decided) >= most
-        return decided
+        return Decided(decided, len(decided) >= limit)
 
-    def _put_runs(self, asks: Asks) -> None:
+    def _put_runs(self, rules: Asks) -> None:
         """Rows that came in columns and still wait: into their lanes together, or one by one where lanes differ."""
         runs, self._fresh_runs = self._fresh_runs, []
         for side, ids, rows in runs:
@@ -351,28 +185,28 @@ class Waiting:
                 continue
             if waiting < len(still):
                 ids, rows = list(compress(ids, still)), rows.where(still)
-            lanes = asks.lanes_of_all(side, Side(1 - side), rows)
+            lanes = rules.lanes_of_all(side, Side(1 - side), rows)
             for lane, thresholds in lanes:
                 self._deadlines.push_all(lane, thresholds, side, ids, rows.offsets)
             if not lanes:
                 self._fresh += [(side, id_, offset) for id_, offset in zip(ids, rows.offsets, strict=True)]
 
-    def _decide(self, side: Side, id_: Hashable, row: Row, asks: Asks) -> Decision | None:
+    def _decide(self, side: Side, id_: Hashable, row: Row, rules: Asks) -> Decision | None:
         if side is not Side.PRODUCTION:
-            if id_ in self._ids[Side.PRODUCTION] or self._waits(side, Side.PRODUCTION, id_, row, asks):
+            if id_ in self._ids[Side.PRODUCTION] or self._waits(side, Side.PRODUCTION, id_, row, rules):
                 return None  # with production's record there, that one's deadline decides for all
             return Alone(side, self._take(side, id_), id_)
         others = [Side(one) for one in range(1, len(self._ids))]
         for awaited in others:
-            if id_ not in self._ids[awaited] and self._waits(side, awaited, id_, row, asks):
+            if id_ not in self._ids[awaited] and self._waits(side, awaited, id_, row, rules):
                 return None
         self._take(side, id_)
         met = [self._take(one, id_) if id_ in self._ids[one] else None for one in others]
         shadow, twin = met[0], met[1] if len(met) > 1 else None
         return Alone(side, row, id_, twin) if shadow is None else Pair(row, shadow, twin, False, id_)
 
-    def _waits(self, side: Side, awaited: Side, id_: Hashable, row: Row, asks: Asks) -> bool:
-        lanes = asks.lanes(side, awaited, row)
+    def _waits(self, side: Side, awaited: Side, id_: Hashable, row: Row, rules: Asks) -> bool:
+        lanes = rules.lanes(side, awaited, row)
         for lane, threshold in lanes:
             self._deadlines.push(lane, threshold, side, id_, row.offset)
         return bool(lanes)

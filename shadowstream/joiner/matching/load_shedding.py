@@ -8,7 +8,7 @@ lower level it would be called missing or extra.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from hashlib import blake2b
 
 LEVEL_MAX = 32
@@ -42,6 +42,14 @@ class Shedding:
             return False
         self.level += 1
         return True
+
+    def snapshot(self) -> dict[str, int]:
+        """Counts for the state record."""
+        return {"shed_level": self.level} if self.level else {}
+
+    def restore(self, counts: Mapping[str, int]) -> None:
+        """Take the counts of the state record."""
+        self.level = counts.get("shed_level", 0)
 
     def sheds(self, id_: Hashable) -> bool:
         """Whether records with this id are shed."""

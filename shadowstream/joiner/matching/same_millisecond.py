@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from shadowstream.compare.lists import matching
-from shadowstream.joiner.matching.by_unique_id import Alone, Decision, Pair
+from shadowstream.joiner.matching.matches import Alone, Decision, Pair
 from shadowstream.joiner.pending_record import Row
 from shadowstream.records import Side
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterator
 from itertools import chain
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from shadowstream.compare.comparer import Comparing
-from shadowstream.joiner.matching.by_unique_id import Alone, Decision, Held, Many, Row, Sheds
+from shadowstream.joiner.matching.matches import Alone, Decision, Many, Sheds
+from shadowstream.joiner.matching.pending import Held
 from shadowstream.joiner.outcomes.corrections import Corrected
+from shadowstream.joiner.pending_record import Row
 from shadowstream.records import Place, Side
 
 T = TypeVar("T")
@@ -34,6 +36,14 @@ def rows_of(decision: Decision) -> Iterator[tuple[Side, Row]]:
         yield Side.TWIN, decision.twin
 
 
+class Resumed(NamedTuple):
+    """Decisions and corrections whose schemas can be had now. `has_more`: more of them may be left."""
+
+    decisions: list[Decision]
+    corrected: list[Corrected]
+    has_more: bool
+
+
 class Awaiting:
     """What waits of one task, in the order in which it came."""
 
@@ -41,8 +51,6 @@ class Awaiting:
         self._held, self._compare = held, compare
         self._decisions: list[Decision] = []
         self._corrected: list[Corrected] = []
-        self.behind = False
-        """Whether the last `take` may have left what could go on."""
 
     def __len__(self) -> int:
         return len(self._decisions) + len(self._corrected)
@@ -57,19 +65,20 @@ class Awaiting:
         """A correction; its rows are pending as such already."""
         self._corrected.append(corrected)
 
-    def can_go_on(self, decision: Decision) -> bool:
+    def can_resume(self, decision: Decision) -> bool:
         """Whether all values of a decision can be decoded now, or never."""
         return all(all(self._compare.available(side, [row.value])) for side, row in rows_of(decision))
 
-    def take(self, most: int = sys.maxsize) -> tuple[list[Decision], list[Corrected]]:
-        """What can go on, so much of each kind at most; nothing while the first of each kind cannot, so that a registry
-        is asked about few."""
-        decisions, self._decisions = _split(self._decisions, self.can_go_on, most)
-        corrected, self._corrected = _split(self._corrected, lambda one: self.can_go_on(one.pair), most)
-        self.behind = len(decisions) >= most or len(corrected) >= most
+    def take(self, limit: int = sys.maxsize) -> Resumed:
+        """Remove and return what can be resumed, at most `limit` of each kind.
+
+        While the first of a kind cannot be resumed none of it is, so that a registry is asked about few.
+        """
+        decisions, self._decisions = _split(self._decisions, self.can_resume, limit)
+        corrected, self._corrected = _split(self._corrected, lambda one: self.can_resume(one.pair), limit)
         for side, row in chain(*map(rows_of, decisions)):
             self._held.leave(side, row)
-        return decisions, corrected
+        return Resumed(decisions, corrected, len(decisions) >= limit or len(corrected) >= limit)
 
     def shed(self, sheds: Sheds, corrected: Collection[tuple[Place, int]]) -> list[Alone]:
         """Remove all rows with such ids, each alone, and the corrections of these records."""
@@ -93,14 +102,14 @@ class Awaiting:
                     yield row.offset
 
 
-def _split(waiting: list[T], can_go_on: Callable[[T], bool], most: int) -> tuple[list[T], list[T]]:
+def _split(waiting: list[T], can_resume: Callable[[T], bool], limit: int) -> tuple[list[T], list[T]]:
     """The first that can go on and the rest, both in order; all wait while the first does."""
     gone: list[T] = []
-    if not waiting or not can_go_on(waiting[0]):
+    if not waiting or not can_resume(waiting[0]):
         return gone, waiting
     left: list[T] = []
     for n, one in enumerate(waiting):
-        if len(gone) >= most:
+        if len(gone) >= limit:
             return gone, left + waiting[n:]
-        (gone if can_go_on(one) else left).append(one)
+        (gone if can_resume(one) else left).append(one)
     return gone, left

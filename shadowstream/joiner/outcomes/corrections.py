@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.correctable import MAY_BE_UNREAD, Said, SaidRow, is_correctable
-from shadowstream.joiner.accounting.outcome_counts import Plainly
 from shadowstream.joiner.intake.header_fields import Aside, Asides
-from shadowstream.joiner.matching.by_unique_id import Pair, Row, Sheds
-from shadowstream.protocol.join_id import Identity, text_coordinate
+from shadowstream.joiner.matching.matches import Pair, Sheds
+from shadowstream.joiner.pending_record import Row
+from shadowstream.protocol.headers import text_coordinate
+from shadowstream.protocol.join_id import Identity
+from shadowstream.protocol.outcomes import Result
 from shadowstream.records import Batch, Place, Side
 
 
@@ -35,7 +37,7 @@ class Corrected(NamedTuple):
 
     said: SaidRow
     pair: Pair
-    result: Plainly | None = None
+    result: Result | None = None
 
 
 class Corrections:

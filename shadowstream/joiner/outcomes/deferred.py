@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import NamedTuple, TypeVar
 
-from shadowstream.joiner.matching.by_unique_id import Alone, Held, Pair, Row
+from shadowstream.joiner.matching.matches import Alone, Pair
+from shadowstream.joiner.matching.pending import Held
 from shadowstream.joiner.outcomes.corrections import Corrected
+from shadowstream.joiner.pending_record import Row
 from shadowstream.records import Side
 
 T = TypeVar("T")

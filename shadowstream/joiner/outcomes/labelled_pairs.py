@@ -10,12 +10,11 @@ from shadowstream.compare.comparer import Comparing
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
 from shadowstream.joiner.accounting.slice_counts import Columns
-from shadowstream.joiner.matching.by_unique_id import Pair
-from shadowstream.labels.correctness import at_path
+from shadowstream.joiner.matching.matches import Pair
 from shadowstream.paths import parse_one
+from shadowstream.protocol.outcomes import VALUES_COMPARED
+from shadowstream.protocol.scored_value import at_path
 from shadowstream.records import Side, Write
-
-COMPARED = frozenset(("match", "tolerated", "ignored", "expected", "mismatch"))
 
 
 class Scoring:
@@ -32,7 +31,7 @@ class Scoring:
         if self._labels is None:
             return []
         found = zip(pairs, columns.outcomes, columns.revisions, _parts(columns, len(pairs)), strict=True)
-        told = [(pair, revision, parts) for pair, outcome, revision, parts in found if outcome in COMPARED]
+        told = [(pair, revision, parts) for pair, outcome, revision, parts in found if outcome in VALUES_COMPARED]
         path = parse_one(self._labels.path)
         production = self._compare.decode(Side.PRODUCTION, [pair.production.value for pair, *_ in told])
         shadow = self._compare.decode(Side.SHADOW, [pair.shadow.value for pair, *_ in told])

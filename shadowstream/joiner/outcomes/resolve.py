@@ -1,389 +1,268 @@
-"""From decisions of a store to outcomes in the book: warm-up, absences, replays, corrections, comparison."""
+"""From the matches of a store to outcomes: warm-up, absences, groups, shed records, late records that correct.
+
+Pairs go on to the comparison (`compare_stage`). What needs a schema that cannot be had now is deferred
+(`awaited_schemas`), and so is what would make one commit too large (`deferred`); `resume_deferred` takes both up again.
+"""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from shadowstream.compare.comparer import Comparing
 from shadowstream.compare.result import Results
 from shadowstream.errors import RegistryError, ShadowstreamBug
 from shadowstream.joiner.accounting import eviction_counts
-from shadowstream.joiner.accounting.correctable import MAY_BE_UNREAD, SaidRow
-from shadowstream.joiner.accounting.outcome_counts import PLAIN, Compared, Plainly, Said
-from shadowstream.joiner.accounting.part_counts import Values, fields_of, touched_of
-from shadowstream.joiner.accounting.slice_counts import Columns, columns_of
-from shadowstream.joiner.intake.production_failures import Failures
+from shadowstream.joiner.accounting.correctable import SaidRow
+from shadowstream.joiner.accounting.outcome_counts import Book, Compared, Said
+from shadowstream.joiner.completeness.completeness import Clocks
+from shadowstream.joiner.intake.side import Ended
 from shadowstream.joiner.intake.unread_records import Unreadable
 from shadowstream.joiner.matching.by_input import COMPARED_MAX, assign
-from shadowstream.joiner.matching.by_unique_id import Alone, Decision, Many, Met, Pair
-from shadowstream.joiner.matching.same_millisecond import untied
+from shadowstream.joiner.matching.matches import Alone, Decision, Many, Met, Pair, Sheds
+from shadowstream.joiner.outcomes.compare_stage import WARM_UP, CompareStage
 from shadowstream.joiner.outcomes.corrections import Corrected, Correction
-from shadowstream.joiner.outcomes.labelled_pairs import Scoring
+from shadowstream.joiner.outcomes.deferred import Backlog
+from shadowstream.joiner.outcomes.late_records import LateRecords
 from shadowstream.joiner.outcomes.unmatched import Partnerless
-from shadowstream.joiner.pending_record import Row, Rows
-from shadowstream.joiner.task_state import TaskState
-from shadowstream.protocol.size_limits import too_long
+from shadowstream.joiner.pending_record import Row
+from shadowstream.protocol.outcomes import Outcome, Result
 from shadowstream.records import Side
 
-COMPARE_AT = 8_192
-WARM_UP = Plainly("warm_up")
-SOME_GONE = Plainly("evicted", "outputs of its input may have been deleted before they were read")
-SHED = Plainly("evicted", eviction_counts.SHED)
-SOME_UNREAD = Plainly("evicted", "outputs of its input may be among those that could not be read")
+SHED = Result(Outcome.EVICTED, eviction_counts.SHED)
 
 
-class Deciding:
-    """What one task makes of decisions. Pairs are gathered and compared as columns."""
+class OutcomeResolver:
+    """Resolves the matches of one task; `revision` is the joiner's own."""
 
-    def __init__(self, task: TaskState, compare: Comparing) -> None:
-        self._task = task
-        self._partnerless = Partnerless(task)
-        self._compare = compare
-        self.scoring = Scoring(task.config, task.name, compare)
-        self._failures = Failures(task.config, compare)
-        self._fields = fields_of(task.config)
-        compare.watch(self._fields)
-        task.book.slices.values = Values(task.config, compare)
-        self._pairs: list[Pair] = []
-        self._met: list[Met] = []
-        self._others: deque[Alone | Many] = deque()
+    def __init__(
+        self,
+        revision: str,
+        completeness: Clocks,
+        unmatched: Partnerless,
+        comparing: CompareStage,
+        late: LateRecords,
+        deferred: Backlog,
+        counts: Book,
+    ) -> None:
+        self._revision, self._completeness, self._unmatched = revision, completeness, unmatched
+        self._comparing, self._awaiting = comparing, comparing.awaiting
+        self._late, self._deferred, self._counts = late, deferred, counts
 
-    def take(self, decisions: Iterable[Decision | Met]) -> None:
-        """Enter decisions, or gather them until it is worth comparing.
-
-        What needs a schema that cannot be had now is set aside (`awaiting`) and tried at each `compare_pairs`.
-        """
-        for decision in decisions:
-            if isinstance(decision, Met):
-                self._met.append(decision)
-            elif isinstance(decision, Pair):
-                self._pairs.append(decision)
+    def end(self, side: Side, ended: Iterable[Ended]) -> None:
+        """Count records of a side that have their outcome at intake. A shed one that is read again is deferred: nothing
+        bounds how many there are."""
+        for row, id_, result, is_reread in ended:
+            if result is not None:
+                self._counts.alone(side, row, result)
+            elif is_reread:
+                self._deferred.evict(Alone(side, row, id_))
             else:
-                self._others.append(decision)
-        while self._others:
-            first = self._others.popleft()
+                self.evict(Alone(side, row, id_))
+
+    def resolve(self, matches: Iterable[Decision | Met]) -> None:
+        """Gather pairs for the comparison; resolve everything else at once."""
+        unpaired: list[Alone | Many] = []
+        for match in matches:
+            if isinstance(match, Met):
+                self._comparing.gather_batch(match)
+            elif isinstance(match, Pair):
+                self._comparing.gather((match,))
+            else:
+                unpaired.append(match)
+        for one in unpaired:
             try:
-                if isinstance(first, Alone):
-                    self._alone(first)
+                if isinstance(one, Alone):
+                    self._resolve_unmatched(one)
                 else:
-                    self._many(first)
+                    self._resolve_group(one)
             except RegistryError:
-                self._task.awaiting.add(first)
-        if self.gathered() >= 2 * COMPARE_AT:
-            self.compare_pairs()
+                self._awaiting.add(one)
+        self._comparing.compare_if_full()
 
-    def gathered(self) -> int:
-        """Records of pairs that are to be compared."""
-        return 2 * (len(self._pairs) + sum(len(met.ids) for met in self._met))
-
-    # ---------------------------------------------------------------- both
-
-    def compare_pairs(self) -> None:
-        """Compare the pairs gathered so far and enter their outcomes."""
-        if self._met:
-            try:
-                self._compare_met(self._met)
-            except RegistryError:
-                self._pairs += [met.pair(i) for met in self._met for i in range(len(met.ids))]
-            self._met = []
-        if self._pairs:
-            try:
-                self._compare_each()
-            except RegistryError:
-                self._set_aside()
-                if self._pairs:
-                    self._compare_each()
-
-    def untied(self, decisions: list[Decision]) -> list[Decision]:
-        """Decisions in which records of one time meet those that they agree with (`ties`)."""
-        with suppress(RegistryError):  # what agrees cannot be known now: the order of the log stays
-            return untied(decisions, self._agree)
-        return decisions
-
-    def _agree(self, production: Sequence[Row], shadow: Sequence[Row]) -> list[bool]:
-        results = self._compare([row.value for row in production], [row.value for row in shadow])
-        return [outcome in PLAIN for outcome in results.outcomes]
-
-    def put_off(self, decisions: Iterable[Decision | Met]) -> None:
-        """Pairs of which a record was read again: how many they are nothing bounds, so `go_on` takes them up."""
-        for decision in decisions:
-            if isinstance(decision, Met):
-                for i in range(len(decision.ids)):
-                    self._task.backlog.pair(decision.pair(i))
-            elif isinstance(decision, Pair):
-                self._task.backlog.pair(decision)
+    def defer(self, matches: Iterable[Decision | Met]) -> None:
+        """Defer pairs of which a record was read again: nothing bounds how many, so `resume_deferred` takes them up."""
+        for match in matches:
+            if isinstance(match, Met):
+                for i in range(len(match.ids)):
+                    self._deferred.pair(match.pair(i))
+            elif isinstance(match, Pair):
+                self._deferred.pair(match)
             else:
-                raise ShadowstreamBug(f"decided on arrival without a partner: {decision}")
+                raise ShadowstreamBug(f"decided on arrival without a partner: {match}")
 
-    def go_on(self, most: int) -> None:
-        """Take up what is in the backlog, and what waited for a schema that can be had now; so much of each at most."""
-        task = self._task
-        due = task.backlog.take(most)
+    def resume_deferred(self, limit: int) -> bool:
+        """Resolve deferred matches, and those whose schema can be had now, about `limit` of each kind at most.
+
+        Returns whether more of those that awaited a schema may be resumed; what else is left, `deferred` counts.
+        """
+        corrections, due = self._late.corrections, self._deferred.take(limit)
         for end in due.evicted:
             self.evict(end)
-        self.take(due.pairs)
-        decisions, corrected = task.awaiting.take(most)
-        self.take(decisions)
+        self.resolve(due.pairs)
+        resumed = self._awaiting.take(limit)
+        self.resolve(resumed.decisions)
         for said, pair, result in due.corrected:
-            if result is not None and task.corrections.waits(said):  # shed at two levels it stands here twice
-                self.end_correction(said, pair, result)
-        corrected += [one for one in due.corrected if one.result is None and task.corrections.waits(one.said)]
-        if corrected:
-            self.correct(corrected)
+            if result is not None and corrections.waits(said):  # shed at two levels it stands here twice
+                self._end_correction(said, pair, result)
+        corrected = [one for one in due.corrected if one.result is None and corrections.waits(one.said)]
+        if resumed.corrected or corrected:
+            self._correct_all([*resumed.corrected, *corrected])
+        return resumed.has_more
 
-    def _set_aside(self) -> None:
-        """Of the pairs gathered those wait that need a schema which cannot be had now."""
-        awaiting, pairs = self._task.awaiting, self._pairs
-        self._pairs = []
-        for pair in pairs:
-            if awaiting.can_go_on(pair):
-                self._pairs.append(pair)
-            else:
-                awaiting.add(pair)
+    # ---------------------------------------------------------------- groups: many outputs of one input
 
-    def _compare_met(self, parts: Sequence[Met]) -> None:
-        """Pairs that came as columns: entered as columns, but for warm-up."""
-        production, shadow = Rows.joined([met.production for met in parts]), Rows.joined([met.shadow for met in parts])
-        met = Met(production, shadow, [id_ for one in parts for id_ in one.ids])
-        if self._task.clocks.may_be_warm_up(shadow):
-            self._pairs += map(met.pair, range(len(met.ids)))
-            return
-        # Compared before anything is entered: a schema that cannot be had now raises, and the pairs must not be lost.
-        results, book = self._compare(production.values, shadow.values, production.times_ms), self._task.book
-        outcomes, revisions = results.outcomes, book.revisions_of(shadow)
-        columns = columns_of(self._task.config, production, shadow, self._compare, outcomes, revisions)
-        columns = columns._replace(touched=touched_of(self._fields, results, outcomes))
-        pairs = [met.pair(i) for i in range(len(met.ids))] if self._task.config.labels else []
-        scored = self.scoring.scored(pairs, columns) if pairs else []
-        self._task.occurring.look(self._compare, production.offsets, production.values, shadow.values)
-        book.met(met, results, columns)
-        book.changes.update(results.changed())
-        book.slices.add(columns)
-        book.writes += scored
-
-    def _compare_each(self) -> None:
-        counted: list[Pair] = []
-        warm: list[Pair] = []
-        for pair in self._pairs:
-            (warm if self._is_warm(pair.shadow) else counted).append(pair)
-        # Compared before anything is entered: a schema that cannot be had now raises, and the pairs must not be lost.
-        results = self._results(counted)
-        columns = self._columns(counted, results)
-        scored = self.scoring.scored(counted, columns)
-        if self._task.occurring.looks:
-            offsets = [pair.production.offset for pair in counted]
-            values = [pair.production.value for pair in counted], [pair.shadow.value for pair in counted]
-            self._task.occurring.look(self._compare, offsets, *values)
-        met = [pair for pair in counted if pair.twin is not None]
-        twins = iter(self._compare.twin([p.production.value for p in met], [p.twin.value for p in met if p.twin]))
-        self._pairs = []
-        book = self._task.book
-        for pair in warm:
-            book.pair(pair, WARM_UP)
-        for pair, result in zip(counted, results, strict=True):
-            book.pair(pair, result, next(twins) if pair.twin is not None else None)
-        book.changes.update(results.changed())
-        book.slices.add(columns)
-        book.writes += scored
-
-    def _columns(
-        self, pairs: Sequence[Pair], results: Results | Sequence[Compared], revision: str | None = None
-    ) -> Columns:
-        """Compared pairs as columns; `revision` where it is not that of the shadow's record."""
-        book = self._task.book
-        outcomes = results.outcomes if isinstance(results, Results) else [result.outcome for result in results]
-        revisions = [revision or book.revision_of(pair.shadow) for pair in pairs]
-        production, shadow = Rows.of([pair.production for pair in pairs]), Rows.of([pair.shadow for pair in pairs])
-        columns = columns_of(self._task.config, production, shadow, self._compare, outcomes, revisions)
-        return columns._replace(touched=touched_of(self._fields, results, outcomes))
-
-    def _results(self, pairs: Sequence[Pair]) -> Results:
-        production = [pair.production for pair in pairs]
-        times_ms = [row.time_ms for row in production]
-        return self._compare([row.value for row in production], [p.shadow.value for p in pairs], times_ms)
-
-    def _is_warm(self, shadow: Row) -> bool:
-        return shadow.warm or (shadow.at is not None and self._task.clocks.input_is_warm_up(shadow.at))
-
-    def _many(self, group: Many) -> None:
+    def _resolve_group(self, group: Many) -> None:
         production, shadow = group.production, group.shadow
-        if len(production) != len(shadow) and not self._is_warm(shadow[0]):
+        if len(production) != len(shadow) and not self._comparing.in_warm_up(shadow[0]):
             fewer = Side.PRODUCTION if len(production) < len(shadow) else Side.SHADOW
-            lacking = abs(len(production) - len(shadow))
-            gone = self._task.may_be_gone(fewer, production[0])
-            if gone or self._task.unread.explains(fewer, Side(1 - fewer), lacking):
+            lacking = self._unmatched.lacking_in_group(fewer, production[0], abs(len(production) - len(shadow)))
+            if lacking is not None:
                 for side, rows in ((Side.PRODUCTION, production), (Side.SHADOW, shadow)):
                     for row in rows:
-                        self._task.book.alone(side, row, SOME_GONE if gone else SOME_UNREAD)
+                        self._counts.alone(side, row, lacking)
                 return
-            told = self._columns([Pair(production[0], shadow[0])], [Plainly("cardinality")])
-            self._task.book.cardinality(production, shadow, group.id)
-            self._task.book.slices.add(told)
+            columns = self._comparing.columns([Pair(production[0], shadow[0])], [Result(Outcome.CARDINALITY)])
+            self._counts.cardinality(production, shadow, group.id)
+            self._counts.slices.add(columns)
             return
         more = Side.PRODUCTION if len(production) > len(shadow) else Side.SHADOW
-        left = [*production[len(shadow) :], *shadow[len(production) :]]
+        surplus = [*production[len(shadow) :], *shadow[len(production) :]]
         production, shadow = production[: len(shadow)], shadow[: len(production)]
-        columns, bounded = self._assigned(production, shadow)  # before anything is entered: it may raise
-        for row in left:
-            self._task.book.alone(more, row, WARM_UP)
-        self._pairs += [
-            Pair(one, shadow[column], None, bounded, group.id) for one, column in zip(production, columns, strict=True)
-        ]
+        partners, is_bounded = self._assigned(production, shadow)  # before anything is counted: it may raise
+        for row in surplus:
+            self._counts.alone(more, row, WARM_UP)
+        self._comparing.gather(
+            Pair(row, shadow[partner], None, is_bounded, group.id)
+            for row, partner in zip(production, partners, strict=True)
+        )
 
     def _assigned(self, production: Sequence[Row], shadow: Sequence[Row]) -> tuple[list[int], bool]:
-        """Which shadow record each production record meets: as many as possible that agree; and whether there were too
-        many to hold each against each."""
+        """Choose a shadow record for each production record, so that as many as possible agree.
+
+        Returns also whether there were too many to compare each with each.
+        """
         rows, columns = list(range(len(production))), list(range(len(shadow)))
-        found: dict[int, int] = {}
-        if len(rows) > COMPARED_MAX:  # equal ones meet first
+        chosen: dict[int, int] = {}
+        if len(rows) > COMPARED_MAX:  # equal ones are paired first
             left: dict[bytes | None, list[int]] = {}
             for column in reversed(columns):
                 left.setdefault(shadow[column].value, []).append(column)
-            found = {row: left[production[row].value].pop() for row in rows if left.get(production[row].value)}
-            rows = [row for row in rows if row not in found]
+            chosen = {row: left[production[row].value].pop() for row in rows if left.get(production[row].value)}
+            rows = [row for row in rows if row not in chosen]
             columns = sorted(column for same in left.values() for column in same)
         if (n := len(rows)) > COMPARED_MAX:
             order = list(range(n))
         elif n < 2:
             order = [0] * n
         else:
-            plain = self._agree([production[row] for row in rows for _ in columns], [shadow[c] for c in columns] * n)
-            order = assign([plain[i * n : (i + 1) * n] for i in range(n)])
-        found |= {row: columns[place] for row, place in zip(rows, order, strict=True)}
-        return [found[row] for row in range(len(production))], n > COMPARED_MAX
+            each = [production[row] for row in rows for _ in columns], [shadow[column] for column in columns] * n
+            agrees = self._comparing.agree(*each)
+            order = assign([agrees[i * n : (i + 1) * n] for i in range(n)])
+        chosen |= {row: columns[place] for row, place in zip(rows, order, strict=True)}
+        return [chosen[row] for row in range(len(production))], n > COMPARED_MAX
 
-    # ---------------------------------------------------------------- one alone
+    # ---------------------------------------------------------------- unmatched records
 
-    def _alone(self, end: Alone) -> None:
-        task, row = self._task, end.row
+    def _resolve_unmatched(self, end: Alone) -> None:
+        row, counts = end.row, self._counts
         if end.side is Side.PRODUCTION:
-            self._production_alone(end)
+            self._resolve_production(end)
             return
-        is_warm = task.clocks.is_warm_up(row, end.side)
-        if is_warm and not row.warm:
-            task.book.alone(end.side, row, WARM_UP)
+        in_warm_up = self._completeness.is_warm_up(row, end.side)
+        if in_warm_up and not row.warm:
+            counts.alone(end.side, row, WARM_UP)
         elif end.side is Side.TWIN:
-            task.book.alone(end.side, row, self._partnerless.lacking(end.side, row, "twin_extra"), task.revision)
+            counts.alone(end.side, row, self._unmatched.lacking(end.side, row, Outcome.TWIN_EXTRA), self._revision)
         elif isinstance(end.id, Unreadable):
-            task.book.alone(end.side, row, WARM_UP if is_warm else self._partnerless.unreadable(end.id))
-        elif (said := self._said(Side.PRODUCTION, end)) is not None:
-            task.corrections.add(Correction(said, row, end.id))
-        elif is_warm:
-            task.book.alone(end.side, row, WARM_UP)
+            counts.alone(end.side, row, WARM_UP if in_warm_up else self._unmatched.unreadable(end.id))
+        elif (said := self._late.take(Side.PRODUCTION, end)) is not None:
+            self._late.corrections.add(Correction(said, row, end.id))
+        elif in_warm_up:
+            counts.alone(end.side, row, WARM_UP)
         else:
-            result = self._partnerless.lacking(end.side, row, "extra")
-            task.book.alone(end.side, row, result, None, Said(end.ambiguous, None, end.id))
+            result = self._unmatched.lacking(end.side, row, Outcome.EXTRA)
+            counts.alone(end.side, row, result, None, Said(end.ambiguous, None, end.id))
 
-    def _production_alone(self, end: Alone) -> None:
-        task, row = self._task, end.row
-        result, revision, compared = WARM_UP, task.revision, None
-        if not task.clocks.is_warm_up(row):
-            said = self._said(Side.SHADOW, end)
+    def _resolve_production(self, end: Alone) -> None:
+        row, result, revision = end.row, WARM_UP, self._revision
+        compared: Compared | None = None
+        if not self._completeness.is_warm_up(row):
+            said = self._late.take(Side.SHADOW, end)
             if said is not None:
-                task.corrections.add(Correction(said, row, end.id, end.twin))
+                self._late.corrections.add(Correction(said, row, end.id, end.twin))
                 return
-            if end.twin is not None:  # before anything is entered: it may raise
-                (compared,) = self._compare.twin([row.value], [end.twin.value])
-            result, revision = self._partnerless.reason(row)
-            result = self._failures.judged(row, result)
-        task.book.alone(Side.PRODUCTION, row, result, revision, Said(end.ambiguous, None, end.id, end.twin))
-        task.book.twin(row.time_ms, revision, result.outcome, end.twin, compared)
+            if end.twin is not None:  # before anything is counted: it may raise
+                compared = self._comparing.result_of_twin(row, end.twin)
+            result, revision = self._unmatched.of_production(row)
+        self._counts.alone(Side.PRODUCTION, row, result, revision, Said(end.ambiguous, None, end.id, end.twin))
+        self._counts.twin(row.time_ms, revision, result.outcome, end.twin, compared)
 
-    def _said(self, side: Side, end: Alone) -> SaidRow | None:
-        identity = self._task.config.identity
-        tolerance_ms = identity.tolerance_ms if identity.kind == "occurrence" else None
-        shown, said = self._shown(end.id), self._task.said
-        found = said.take(side, shown, end.row.time_ms, tolerance_ms)
-        if found is None and tolerance_ms is None and identity.equal_ids == "meaning":
-            return said.take_alike(side, shown, end.row.time_ms)
-        return found
+    # ---------------------------------------------------------------- shed records
 
-    def _shown(self, id_: Hashable) -> Hashable:
-        """An id as diff shows it: what was said is known by that, for after a restart it comes back from there."""
-        return self._task.redactor.key(id_) if isinstance(id_, bytes) else id_
+    def shed(self, sheds: Sheds, pending: Iterable[Alone]) -> int:
+        """Defer the end of everything pending with an id that is shed now; return how many records that ends.
 
-    # ---------------------------------------------------------------- shed
-
-    def shed(self) -> int:
-        """Put all that waits with an id that is shed now into the backlog; how many records these are."""
-        task, sheds = self._task, self._task.shedding.sheds
-        self.compare_pairs()  # they have met: none of them waits, unless it is for a schema
-        corrections = task.corrections.shed(sheds)
+        `pending` are the records that the store has given up for it. Pairs must have been compared: none of them is
+        pending, unless it awaits a schema.
+        """
+        corrections = self._late.corrections.shed(sheds)
         corrected = {(one.said.place, one.said.offset) for one in corrections}
-        ends = [*task.store.shed(sheds), *task.awaiting.shed(sheds, corrected)]
+        ends = [*pending, *self._awaiting.shed(sheds, corrected)]
         for end in ends:
-            task.backlog.evict(end)
+            self._deferred.evict(end)
         for one in corrections:
-            task.backlog.correct(Corrected(one.said, one.pair(None), SHED))
+            self._deferred.correct(Corrected(one.said, one.pair(None), SHED))
         return len(ends) + len(corrections)
 
     def evict(self, end: Alone) -> None:
-        """Enter a record that is shed. What was said of its partner is taken back: it is not missing, nor extra."""
-        said = None if end.side is Side.TWIN else self._said(Side(1 - end.side), end)
+        """Count a record that is shed. The outcome of its partner is taken back: it is not missing, nor extra."""
+        said = None if end.side is Side.TWIN else self._late.take(Side(1 - end.side), end)
         if said is None:
-            self._task.book.alone(end.side, end.row, SHED)
+            self._counts.alone(end.side, end.row, SHED)
         else:
             self._take_back(said, Correction(said, end.row, end.id).pair(None), SHED)
 
-    # ---------------------------------------------------------------- what was said
+    # ---------------------------------------------------------------- corrections
 
-    def correct(self, found: Sequence[Corrected]) -> None:
-        """Compare and enter corrections whose values have come."""
+    def _correct_all(self, corrected: Sequence[Corrected]) -> None:
+        """Compare and count corrections whose values have been read again."""
         results: Results | None = None
         with suppress(RegistryError):
-            results = self._results([one.pair for one in found])
-        for place, (said, pair, _) in enumerate(found):
+            results = self._comparing.results([one.pair for one in corrected])
+        for place, (said, pair, _) in enumerate(corrected):
             try:
                 if results is None:
-                    self._correct(said, pair, self._results([pair]), 0)
+                    self._correct(said, pair, self._comparing.results([pair]), 0)
                 else:
                     self._correct(said, pair, results, place)
             except RegistryError:
-                self._task.awaiting.add_corrected(Corrected(said, pair))
+                self._awaiting.add_corrected(Corrected(said, pair))
 
     def _correct(self, said: SaidRow, pair: Pair, results: Results, place: int) -> None:
         if pair.shadow.warm:
             self._take_back(said, pair, WARM_UP)
-            self._task.corrections.drop(said)
+            self._late.corrections.drop(said)
             return
-        result, compared = results[place], None
-        if pair.twin is not None:
-            (compared,) = self._compare.twin([pair.production.value], [pair.twin.value])
-        revision = said.revision if said.side is Side.SHADOW else None
-        columns = self._columns([pair], [result], revision)
-        scored = self.scoring.scored([pair], columns)
+        result = results[place]
+        compared = None if pair.twin is None else self._comparing.result_of_twin(pair.production, pair.twin)
+        columns = self._comparing.columns([pair], [result], said.revision if said.side is Side.SHADOW else None)
+        scored = self._comparing.scored(pair, columns)
         self._take_back(said, pair, result)
-        self._task.book.changes.update(results.changes.get(place, ()))
-        self._task.book.slices.add(columns)
-        self._task.book.writes += scored
-        self._task.corrections.drop(said)
+        self._counts.changes.update(results.changes.get(place, ()))
+        self._counts.slices.add(columns)
+        self._counts.writes += scored
+        self._late.corrections.drop(said)
         if pair.twin is not None:
-            self._task.book.twin(pair.production.time_ms, said.revision, result.outcome, pair.twin, compared)
+            self._counts.twin(pair.production.time_ms, said.revision, result.outcome, pair.twin, compared)
 
-    def end_correction(self, said: SaidRow, pair: Pair, result: Plainly) -> None:
+    def _end_correction(self, said: SaidRow, pair: Pair, result: Result) -> None:
         """End a correction whose value will not come, and the twin's record that waited with it."""
         self._take_back(said, pair, result)
-        self._task.corrections.drop(said)
+        self._late.corrections.drop(said)
         if pair.twin is not None:
-            self._task.book.alone(Side.TWIN, pair.twin, result)
+            self._counts.alone(Side.TWIN, pair.twin, result)
 
     def _take_back(self, said: SaidRow, pair: Pair, result: Compared) -> None:
-        """Enter a correction; what could not be read explains another record in place of this one."""
-        self._task.book.correct(said, pair, result)
-        if said.unread:
-            self._task.unread.take_back(said.side)
-
-    def keep_said(self, floor: int) -> None:
-        """What the book has said missing or extra is committed now, and correctable."""
-        book, task = self._task.book, self._task
-        for side, row, id_, revision, result in book.said:
-            place, offset = book.own_place(side, row)
-            pair_id = book.pair_id(side, row)
-            key, shown = task.redactor.key(row.key), self._shown(id_)
-            if too_long(key) or too_long(shown):  # it does not stand in diff, so no restart would know it
-                task.said.dropped += 1
-                continue
-            said = (side, shown, place, offset, row.time_ms, key, row.at, revision, pair_id, floor, result.outcome)
-            task.said.add(SaidRow(*said, result.reason in MAY_BE_UNREAD))
+        """Count a correction."""
+        self._counts.correct(said, pair, result)
+        self._unmatched.take_back(said)

@@ -2,67 +2,105 @@
 
 from __future__ import annotations
 
-from shadowstream.joiner.accounting.correctable import MAY_BE_GONE
-from shadowstream.joiner.accounting.outcome_counts import Plainly
-from shadowstream.joiner.completeness.marks_log import Absent
-from shadowstream.joiner.intake.unread_records import Unreadable
+from collections.abc import Sequence
+
+from shadowstream.config import Config
+from shadowstream.joiner.accounting.correctable import MAY_BE_GONE, SaidRow
+from shadowstream.joiner.completeness.completeness import Clocks
+from shadowstream.joiner.completeness.marks_log import Absent, Progress
+from shadowstream.joiner.intake.production_failures import Failures
+from shadowstream.joiner.intake.side_position import SidePosition
+from shadowstream.joiner.intake.unread_records import Unread, Unreadable
 from shadowstream.joiner.pending_record import Row
-from shadowstream.joiner.task_state import TaskState
-from shadowstream.judge.coverage.coverage_losses import PARTNER_UNREAD, WHOSE, WHY_UNREAD
+from shadowstream.joiner.task_topics import Sources
+from shadowstream.protocol.outcomes import BY_CAUSE, Outcome, Result
+from shadowstream.protocol.reasons import PARTNER_UNREAD, WHOSE, WHY_UNREAD
 from shadowstream.records import Place, Side
 
-GONE = Plainly("evicted", MAY_BE_GONE)
-NEITHER_READ = Plainly("evicted", "neither its identity nor that of a record of production could be read")
-ABSENT = {
-    **{one: one for one in ("timeout", "crashed", "filtered", "sampled_out", "warm_up")},
-    "undecodable": "undecodable_input",
-}
-"""Outcome of production's record by why the candidate has no output for its input; `candidate_error` for any other."""
+GONE = Result(Outcome.EVICTED, MAY_BE_GONE)
+NEITHER_READ = Result(Outcome.EVICTED, "neither its identity nor that of a record of production could be read")
+SOME_GONE = Result(Outcome.EVICTED, "outputs of its input may have been deleted before they were read")
+SOME_UNREAD = Result(Outcome.EVICTED, "outputs of its input may be among those that could not be read")
 
 
 class Partnerless:
     """Outcomes of the records of one task that lack a partner."""
 
-    def __init__(self, task: TaskState) -> None:
-        self._task = task
+    def __init__(
+        self,
+        config: Config,
+        sources: Sources,
+        positions: Sequence[SidePosition],
+        completeness: Clocks,
+        marks: Progress,
+        unread: Unread,
+        failures: Failures,
+    ) -> None:
+        self._config, self._sources, self._positions = config, sources, positions
+        self._completeness, self._marks, self._unread, self._failures = completeness, marks, unread, failures
 
-    def lacking(self, side: Side, row: Row, outcome: str) -> Plainly:
+    def lacking(self, side: Side, row: Row, outcome: Outcome) -> Result:
         """The outcome of a row of `side` that lacks its partner, or that nobody can tell."""
-        task, awaited = self._task, Side.SHADOW if side is Side.PRODUCTION else Side.PRODUCTION
-        if task.may_be_gone(awaited, row):
+        awaited = Side.SHADOW if side is Side.PRODUCTION else Side.PRODUCTION
+        if self._may_be_gone(awaited, row):
             return GONE
-        if not task.unread.explains(awaited, side):
-            return Plainly(outcome)
-        whose, why = WHOSE[awaited is not Side.PRODUCTION], WHY_UNREAD[awaited in task.compacted]
-        return Plainly("evicted", PARTNER_UNREAD.format(whose, why))
+        if not self._unread.explains(awaited, side):
+            return Result(outcome)
+        whose, why = WHOSE[awaited is not Side.PRODUCTION], WHY_UNREAD[awaited in self._sources.compacted]
+        return Result(Outcome.EVICTED, PARTNER_UNREAD.format(whose, why))
 
-    def unreadable(self, id_: Unreadable) -> Plainly:
+    def lacking_in_group(self, side: Side, row: Row, records: int) -> Result | None:
+        """The outcome of a group that lacks `records` outputs of `side`, where they may have been there; else None.
+
+        `row` is the first record of production.
+        """
+        if self._may_be_gone(side, row):
+            return SOME_GONE
+        return SOME_UNREAD if self._unread.explains(side, Side(1 - side), records) else None
+
+    def _may_be_gone(self, side: Side, row: Row) -> bool:
+        """Whether the partner that a row lacks on a side may have been deleted before it was read: nobody knows."""
+        until_ms = self._positions[side].retention_gap_until_ms
+        return until_ms is not None and row.time_ms <= until_ms + self._config.grace_ms
+
+    def unreadable(self, id_: Unreadable) -> Result:
         """The outcome of a candidate's record without a readable identity: production's may have been no better."""
-        unread = self._task.unread
-        if not unread.explains(Side.PRODUCTION, Side.SHADOW):
-            return Plainly("undecodable_shadow", id_.reason)
-        unread.settled(Side.SHADOW)
+        if not self._unread.explains(Side.PRODUCTION, Side.SHADOW):
+            return Result(Outcome.UNDECODABLE_SHADOW, id_.reason)
+        self._unread.settled(Side.SHADOW)
         return NEITHER_READ
 
-    def reason(self, row: Row) -> tuple[Plainly, str]:
-        """The outcome of a production record that no shadow record will meet, and the revision that it speaks of."""
-        task, progress = self._task, self._task.progress
-        replay = task.clocks.replays.verdict(row.offset, row.at, task.config.inputs)
+    def take_back(self, said: SaidRow) -> None:
+        """A late partner has come: where an unread record explained its absence, it explains another one now."""
+        if said.unread:
+            self._unread.take_back(said.side)
+
+    def of_production(self, row: Row) -> tuple[Result, str]:
+        """The outcome of a production record that no shadow record will meet, and the revision that it speaks of.
+
+        May raise a `RegistryError` where production's value says whether production failed too.
+        """
+        result, revision = self._reason(row)
+        return self._failures.judged(row, result), revision
+
+    def _reason(self, row: Row) -> tuple[Result, str]:
+        marks, inputs = self._marks, self._config.inputs
+        replay = self._completeness.replays.verdict(row.offset, row.at, inputs)
         if replay is not None:
-            return Plainly(replay, "production replays: its committed offset went back"), task.revision
+            return Result(replay, "production replays: its committed offset went back"), marks.revision
         absence: Absent | None = None
         if row.at is not None:
-            place = Place(task.config.inputs[row.at.topic], row.at.partition)
-            absence = progress.absence_of_input(place, row.at.offset)
-            revision = progress.revision_at(place, row.at.offset)
+            place = Place(inputs[row.at.topic], row.at.partition)
+            absence = marks.absence_of_input(place, row.at.offset)
+            revision = marks.revision_at(place, row.at.offset)
         else:
-            found = progress.absence_of_key(row.key) if row.key is not None else None
+            found = marks.absence_of_key(row.key) if row.key is not None else None
             # Under occurrence the key says nothing of which of its inputs that was: missing, rather than excused.
-            if found is not None and not (found[0].reason == "warm_up" and task.config.identity.kind == "occurrence"):
-                absence, revision = found[0], progress.revision_at(*found[1:])
+            if found is not None and not (found[0].reason == "warm_up" and self._config.identity.kind == "occurrence"):
+                absence, revision = found[0], marks.revision_at(*found[1:])
             else:
-                revision = progress.revision_at_time(task.places[Side.PRODUCTION].partition, row.time_ms)
+                revision = marks.revision_at_time(self._sources.partition, row.time_ms)
         if absence is None:
-            return self.lacking(Side.PRODUCTION, row, "missing"), revision
-        outcome = ABSENT.get(absence.reason, "candidate_error")
-        return Plainly(outcome, absence.text or absence.reason), revision
+            return self.lacking(Side.PRODUCTION, row, Outcome.MISSING), revision
+        outcome = BY_CAUSE.get(absence.reason, Outcome.CANDIDATE_ERROR)
+        return Result(outcome, absence.text or absence.reason), revision

@@ -9,14 +9,13 @@ not fit and stands in the task's state record of the same sequence number.
 
 from __future__ import annotations
 
-import base64
-import zlib
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from shadowstream.errors import ConfigError
+from shadowstream.protocol.metadata_codec import OVERFLOW, WHOLE, opened, overflows, pack, unpack
 from shadowstream.records import METADATA_CHARS_MAX
 
 PENDING_MAX = 100_000_000
@@ -67,22 +66,18 @@ def _numbers(data: bytes) -> list[int]:
     return numbers
 
 
-def _text(form: str, numbers: Iterable[int]) -> str:
-    return form + base64.b85encode(zlib.compress(_varints(numbers), 6)).decode()
-
-
 def pending_text(pending: Iterable[int]) -> str:
     """A pending set as text of any length, for the state record.
 
     >>> sorted(pending_of(pending_text([7, 3, 4])))
     [3, 4, 7]
     """
-    return _text("", (number for run in _runs(pending) for number in run))
+    return pack(_varints(number for run in _runs(pending) for number in run))
 
 
 def pending_of(text: str) -> frozenset[int]:
     """The pending set of `pending_text`."""
-    return _spread(_numbers(zlib.decompress(base64.b85decode(text))))
+    return _spread(_numbers(unpack(text)))
 
 
 def _spread(numbers: list[int]) -> frozenset[int]:
@@ -105,31 +100,20 @@ def encode(checkpoint: Checkpoint) -> str:
     head = [checkpoint.sequence, checkpoint.high, checkpoint.progress, checkpoint.said_from]
     runs = _runs(checkpoint.pending)
     if len(runs) <= METADATA_CHARS_MAX:  # a run costs at least one character
-        text = _text("1", [*head, len(runs), *(number for run in runs for number in run)])
+        text = WHOLE + pack(_varints([*head, len(runs), *(number for run in runs for number in run)]))
         if len(text) <= METADATA_CHARS_MAX:
             return text
-    return _text("2", [*head, 0])
+    return OVERFLOW + pack(_varints([*head, 0]))
 
 
-def overflows(metadata: str) -> bool:
-    """Whether the pending set did not fit and belongs into the state record."""
-    return metadata.startswith("2")
+def _fields(data: bytes) -> tuple[int, int, int, int, int, list[int]]:
+    sequence, high, progress, said_from, runs, *rest = _numbers(data)
+    return sequence, high, progress, said_from, runs, rest
 
 
 def decode(metadata: str) -> Checkpoint:
     """Read metadata back; raises `ConfigError` for a form that this release did not write: nothing is guessed."""
-    if metadata[:1] not in ("1", "2"):
-        raise ConfigError(
-            f"commit metadata {metadata[:20]!r} is of an unknown form: something else has committed to our group "
-            "(kafka-consumer-groups --reset-offsets, say), or a newer release has. Run the newer release, or remove "
-            "the topics and groups of this trial and start anew"
-        )
-    try:
-        sequence, high, progress, said_from, runs, *rest = _numbers(zlib.decompress(base64.b85decode(metadata[1:])))
-    except (ValueError, zlib.error) as error:
-        raise ConfigError(
-            f"commit metadata {metadata[:20]!r} cannot be read: {error}; did something alter it?"
-        ) from error
+    sequence, high, progress, said_from, runs, rest = opened(metadata, _fields)
     if len(rest) != 2 * runs:
         raise ConfigError(f"commit metadata announces {runs} runs and holds {len(rest) // 2}; did something alter it?")
     return Checkpoint(sequence, high, _spread(rest), progress, said_from, overflows(metadata))

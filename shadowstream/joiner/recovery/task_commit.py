@@ -1,187 +1,265 @@
-"""What one commit of a task says: the statement of its stats record, its state record, its offsets with metadata."""
+"""The commit of a task: its stats record, its state record, and the offsets of its sides with their metadata."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from shadowstream.codecs import own
+from shadowstream.config import Config
 from shadowstream.joiner.accounting import conservation
-from shadowstream.joiner.completeness.marks_log import Progress
+from shadowstream.joiner.accounting.conservation import Routes
+from shadowstream.joiner.accounting.input_ledger import InputLedger
+from shadowstream.joiner.accounting.outcome_counts import Book
+from shadowstream.joiner.accounting.path_sightings import Occurring
+from shadowstream.joiner.completeness.completeness import Clocks
+from shadowstream.joiner.completeness.marks_log import Progress, place_of
+from shadowstream.joiner.intake.side import SideIntake
+from shadowstream.joiner.outcomes.labelled_pairs import Scoring
+from shadowstream.joiner.outcomes.late_records import LateRecords
 from shadowstream.joiner.recovery import checkpoint
-from shadowstream.joiner.task_state import TaskState
-from shadowstream.records import COMMIT_HEADER, Commit, Place, Side, Write
+from shadowstream.joiner.recovery.pending_records import PendingRecords
+from shadowstream.joiner.task_topics import Sources
+from shadowstream.protocol.headers import COMMIT_HEADER
+from shadowstream.protocol.join_id import Identity
+from shadowstream.protocol.metadata_codec import overflows
+from shadowstream.records import Commit, Side, Write
+
+MARKS_AGAIN_MAX = 10_000
+"""So many marks a restart reads again for a task that has nothing to commit: a fraction of a second."""
+OF_MARKS = ("passed", "input_floor", "input_read", "input_ended")
+"""Kinds of counts that stand for marks; they count only beside a snapshot of the marks."""
 
 
-def watermark(task: TaskState, *, idle: bool = False) -> int | None:
-    """Event time below which the task has ended everything; None while nobody can tell. `idle`: with what it takes
-    from the partitions that go on."""
-    mark = task.clocks.watermark_of_idle() if idle else task.clocks.watermark()
-    if mark is None or any(state.announced for state in task.sides):
-        return None
-    floors = [mark, task.store.held.floor_ms(), task.backlog.held.floor_ms()]
-    for place in task.own_inputs:
-        # Inputs are counted from marks, on a path of their own; a window must not close before its inputs are in.
-        end = task.clocks.input_ends.get(place)
-        if end is None or task.counted_to(place) < end:
-            floor = task.input_floors.get(place)
-            if floor is None:
-                return None
-            floors.append(floor)
-    return min(floor for floor in floors if floor is not None)
+class PreparedCommit(NamedTuple):
+    """One transaction; nothing is written without offsets. `has_more`: more can be committed at once."""
+
+    writes: list[Write]
+    commits: list[Commit]
+    has_more: bool
 
 
-def is_idle(task: TaskState, now_ms: int) -> bool:
-    """At the end of all sides, with nothing waiting, for `idle_ms`."""
-    at_end = all(state.ended_at is not None and state.ended_at >= state.read_to for state in task.sides)
-    waits = any(task.store.held.records) or len(task.corrections) or len(task.backlog)
-    # A clock that was set back makes it idle: that costs one commit.
-    return at_end and not waits and not 0 <= now_ms - task.last_read_ms < task.config.idle_ms
+class Stage(Protocol):
+    """A stage whose state a commit keeps."""
+
+    def snapshot(self) -> dict[str, int]:
+        """Counts for the state record, by names of its own."""
+        ...
+
+    def restore(self, counts: Mapping[str, int]) -> None:
+        """Take the counts of a state record; names of other stages are among them."""
+        ...
 
 
-def statement(task: TaskState, now_ms: int) -> dict[str, Any]:
-    """What a stats record says beside its deltas."""
-    pending, idle = [task.pending_count(side) for side in task.used_sides], is_idle(task, now_ms)
-    lines = [
-        *(one for place in sorted(task.input_lines) for one in task.input_lines[place]),
-        *conservation.routes_lines(task.routes, task.places[Side.SHADOW]),
-        *conservation.records_lines(task.places, [state.read for state in task.sides], task.book.ended, pending),
-        *conservation.lost_lines(task.places, [state.lost for state in task.sides]),
-    ]
-    return {
-        "ledgers": lines,
-        "pending": sum(pending),
-        "watermark_ms": watermark(task, idle=idle),
-        "idle": idle,
-        "complete": task.complete,
-        "refused_marks": task.progress.refused,
-        "ahead": task.ahead.records,
-    }
+class CommitParts(NamedTuple):
+    """What a commit of a task reads. `stages`: all those whose counts the state record keeps."""
+
+    config: Config
+    revision: str
+    sources: Sources
+    identity: Identity
+    marks: Progress
+    completeness: Clocks
+    sides: Sequence[SideIntake]
+    inputs: InputLedger
+    routes: Routes
+    pending: PendingRecords
+    late: LateRecords
+    counts: Book
+    paths: Occurring
+    scoring: Scoring
+    stages: Sequence[Stage]
 
 
-def stats(task: TaskState, sequence: int, words: dict[str, Any]) -> Write:
-    """The stats record (schemas/stats.avsc)."""
-    record = {
-        "task": task.name,
-        "seq": sequence,
-        "revision": task.revision,
-        "sources": [
-            {"topic": p.topic, "partition": p.partition, "from_offset": s.committed_high, "to_offset": s.high}
-            for p, s in zip(task.places, task.sides, strict=True)
-        ],
-        "windows": task.book.windows(),
-        "incarnation": task.incarnation,
-        **words,
-        **task.occurring.record(),
-    }
-    topic = task.config.plan.of("stats")
-    return Write(topic, _partition(task), f"{task.name}:{sequence}".encode(), own.encode("stats", record))
+class TaskCommit:
+    """The commits of one task. `sequence`: number of the last one; `closed`: it was the last of a bounded run."""
 
+    def __init__(self, parts: CommitParts) -> None:
+        self._parts = parts
+        self.pending = parts.pending
+        self.sequence = 0
+        self.closed = False
+        self._committed: tuple[Any, int] = (None, 0)
+        self._prepared: tuple[Any, int] = (None, 0)
 
-def stamped(task: TaskState, sequence: int, write: Write) -> Write:
-    """A row with the commit that it belongs to, where a crash may leave rows of commits that never were."""
-    if not task.incarnation or not write.topic.startswith(task.config.plan.of("diff")):
-        return write
-    return write._replace(headers=[(COMMIT_HEADER, f"{sequence} {task.incarnation} {task.name}".encode())])
+    def prepare(self, now_ms: int, *, complete: bool) -> tuple[list[Write], list[Commit]]:
+        """Return everything of one transaction; nothing where there is nothing new to commit.
 
+        `complete`: the task has ended everything. The commit holds once `committed` is called.
+        """
+        parts = self._parts
+        statement = self._statement(now_ms, complete), parts.completeness.replays.snapshot(parts.config.inputs)
+        moved = any(one.position.accounted_to != one.position.committed_to for one in parts.sides)
+        marks_from = self._marks_from()
+        # Others go on and an idle task does not: a restart would read again all the marks that were written since.
+        late = marks_from - self._committed[1] >= MARKS_AGAIN_MAX
+        if not moved and not late and not parts.counts.cells and statement == self._committed[0]:
+            return [], []
+        self._prepared = statement, marks_from
+        sequence = self.sequence + 1
+        offsets, overflow = self._offsets(sequence)
+        ending = parts.scoring.end() if complete and not self.closed else []
+        return [
+            *(self._stamped(sequence, write) for write in parts.counts.writes),
+            *ending,
+            self._stats(sequence, statement[0]),
+            self._state(sequence, overflow, offsets),
+        ], offsets
 
-def state(task: TaskState, sequence: int, overflow: dict[str, str], commits: Sequence[Commit]) -> Write:
-    """The state record (schemas/state.avsc)."""
-    counts = task.routes.snapshot() | task.clocks.replays.snapshot(task.config.inputs)
-    counts |= {f"inputs:{name}": n for name, n in task.inputs_read.items()}
-    counts |= _of_marks(task) | task.unread.snapshot()
-    if task.ahead.records:
-        counts["ahead"] = task.ahead.records
-    if task.shedding.level:
-        counts["shed_level"] = task.shedding.level
-    for side in task.used_sides:
-        counts[f"read:{side.word}"] = task.sides[side].read
-        counts[f"ended:{side.word}"] = task.book.ended[side]
-        if task.sides[side].lost:
-            counts[f"lost:{side.word}"] = task.sides[side].lost
-        gone_ms = task.sides[side].gone_ms
-        if gone_ms is not None:
-            counts[f"gone_ms:{side.word}"] = gone_ms
-        watermarks = [t for t in (task.clocks.watermarks[side], task.sides[side].watermark_ms) if t is not None]
-        if watermarks:
-            counts[f"watermark_ms:{side.word}"] = max(watermarks)
-    record = {
-        "task": task.name,
-        "seq": sequence,
-        "counts": counts,
-        "inputs_counted": {str(p): offset for p, offset in sorted(task.inputs_counted.items())},
-        "overflow": overflow,
-        "marks": task.progress.snapshot(),
-        "incarnation": task.incarnation,
-        "commits": {},
-    }
-    topic, key = task.config.plan.of("state"), task.name
-    if task.incarnation:
-        counts["diff_from"] = task.diff_end
-        record["commits"] = {str(one.place): f"{one.offset} {one.metadata}" for one in commits}
-        # Compaction must not take the record of the last commit for one that a crash leaves undone.
-        key = f"{task.name} {task.incarnation} {sequence % 2}"
-    return Write(topic, _partition(task), key.encode(), own.encode("state", record))
+    def committed(self) -> None:
+        """The transaction of the last `prepare` has been committed: begin the next one."""
+        parts = self._parts
+        self.sequence += 1
+        self._committed = self._prepared
+        self.closed = bool(self._prepared[0][0]["complete"])
+        for one in parts.sides:
+            one.position.committed_to = one.position.accounted_to
+        parts.late.remember(parts.counts)
+        ahead = parts.completeness.ahead
+        if ahead.noted:
+            for side in parts.sources.sides:
+                ahead.keep(side, self.pending.offsets(side).tolist())
+        parts.counts.clear()
+        parts.paths.clear()
 
+    def restore(self, record: Mapping[str, Any]) -> None:
+        """Take the state record of the last commit's sequence number (schemas/state.avsc)."""
+        parts, counts = self._parts, record["counts"]
+        for side in parts.sources.sides:
+            text = record["overflow"].get(side.word)
+            if text is not None:
+                parts.sides[side].position.to_reread = set(checkpoint.pending_of(text))
+            parts.counts.ended[side] = counts.get(f"ended:{side.word}", 0)
+        parts.inputs.restore_counted(record["inputs_counted"])
+        if not record["marks"]:
+            counts = {name: n for name, n in counts.items() if name.partition(":")[0] not in OF_MARKS}
+        for stage in parts.stages:
+            stage.restore(counts)
+        parts.late.diff_end = counts.get("diff_from", 0)
 
-def _of_marks(task: TaskState) -> dict[str, int]:
-    """What marks that will not be read again have said to this task: how far the shadow side is done, and of the inputs
-    that it counts the first ledger and the event time reached."""
-    counts = {f"passed:{place}": offset for place, offset in task.passed.offsets.items()}
-    for place, lines in task.input_lines.items():
-        counts |= {f"input_read:{place}": lines[0]["expected"], f"input_ended:{place}": lines[0]["counted"]}
-    counts |= {f"input_floor:{place}": floor for place, floor in task.input_floors.items() if floor is not None}
-    return counts
+    # ---------------------------------------------------------------- event time
 
+    def watermark(self, *, idle: bool = False) -> int | None:
+        """Event time below which the task has ended everything; None while nobody can tell.
 
-def _restore_marks(task: TaskState, counts: Mapping[str, int]) -> None:
-    for name, value in counts.items():
-        kind, _, text = name.partition(":")
-        if kind == "passed":
-            task.passed.offsets[_place(text)] = value
-        elif kind == "input_floor":
-            task.input_floors[_place(text)] = value
-        elif kind == "input_read":
-            ended = counts[f"input_ended:{text}"]
-            task.input_lines[_place(text)] = conservation.inputs_lines(text, value, ended, task.inputs_read[text])
+        `idle`: with what it takes from the partitions that go on.
+        """
+        parts = self._parts
+        mark = parts.completeness.watermark_of_idle() if idle else parts.completeness.watermark()
+        if mark is None or any(one.position.to_reread for one in parts.sides):
+            return None
+        floors = parts.inputs.floors_ms(parts.completeness.input_ends)
+        return None if floors is None else min((mark, *self.pending.floors_ms(), *floors))
 
+    def is_idle(self, now_ms: int) -> bool:
+        """Whether the task has been at the end of all sides, with nothing waiting, for `idle_ms`."""
+        parts = self._parts
+        if not all(one.position.is_at_end for one in parts.sides) or self.pending.has_waiting():
+            return False
+        # A clock that was set back makes it idle: that costs one commit.
+        return not 0 <= now_ms - parts.completeness.last_read_ms < parts.config.idle_ms
 
-def _place(text: str) -> Place:
-    topic, _, partition = text.rpartition("/")
-    return Place(topic, int(partition))
+    # ---------------------------------------------------------------- records
 
+    def _statement(self, now_ms: int, complete: bool) -> dict[str, Any]:
+        """What a stats record says beside its deltas."""
+        parts, places = self._parts, self._parts.sources.places
+        pending, idle = [self.pending.count(side) for side in parts.sources.sides], self.is_idle(now_ms)
+        positions = [one.position for one in parts.sides]
+        read, lost = [one.records_read for one in positions], [one.lost for one in positions]
+        lines = [
+            *parts.inputs.lines(),
+            *conservation.routes_lines(parts.routes, places[Side.SHADOW]),
+            *conservation.records_lines(places, read, parts.counts.ended, pending),
+            *conservation.lost_lines(places, lost),
+        ]
+        return {
+            "ledgers": lines,
+            "pending": sum(pending),
+            "watermark_ms": self.watermark(idle=idle),
+            "idle": idle,
+            "complete": complete,
+            "refused_marks": parts.marks.refused,
+            "ahead": parts.completeness.ahead.records,
+        }
 
-def restore_counts(task: TaskState, record: dict[str, Any]) -> None:
-    """Take up the state record of the commit's sequence number."""
-    counts: dict[str, int] = record["counts"]
-    for side in task.used_sides:
-        task.sides[side].read = counts.get(f"read:{side.word}", 0)
-        task.book.ended[side] = counts.get(f"ended:{side.word}", 0)
-        task.sides[side].lost += counts.get(f"lost:{side.word}", 0)
-        task.sides[side].watermark_ms = mark = counts.get(f"watermark_ms:{side.word}")
-        if mark is not None:
-            task.ahead.reached(mark)
-        text = record["overflow"].get(side.word)
-        if text is not None:
-            task.sides[side].announced = set(checkpoint.pending_of(text))
-        task.sides[side].gone_ms = counts.get(f"gone_ms:{side.word}")
-        task.sides[side].note_gone()
-    task.shedding.level = counts.get("shed_level", 0)
-    task.ahead.records = counts.get("ahead", 0)
-    task.routes.restore(counts)
-    task.unread.restore(counts)
-    task.clocks.replays.restore(counts, task.config.inputs)
-    for name, value in counts.items():
-        if name.startswith("inputs:"):
-            task.inputs_read[name.removeprefix("inputs:")] = value
-    for text, offset in record["inputs_counted"].items():
-        task.inputs_counted[_place(text)] = offset
-    if record["marks"]:
-        _restore_marks(task, counts)
+    def _stats(self, sequence: int, statement: dict[str, Any]) -> Write:
+        """The stats record (schemas/stats.avsc)."""
+        parts, sources = self._parts, self._parts.sources
+        ranges = [(one.position.committed_to, one.position.accounted_to) for one in parts.sides]
+        record = {
+            "task": sources.name,
+            "seq": sequence,
+            "revision": parts.revision,
+            "sources": [
+                {"topic": place.topic, "partition": place.partition, "from_offset": begin, "to_offset": end}
+                for place, (begin, end) in zip(sources.places, ranges, strict=True)
+            ],
+            "windows": parts.counts.windows(),
+            "incarnation": sources.incarnation,
+            **statement,
+            **parts.paths.record(),
+        }
+        topic, key = parts.config.plan.of("stats"), f"{sources.name}:{sequence}".encode()
+        return Write(topic, sources.partition, key, own.encode("stats", record))
+
+    def _stamped(self, sequence: int, write: Write) -> Write:
+        """A row with the commit that it belongs to, where a crash may leave rows of commits that never were."""
+        sources = self._parts.sources
+        if not sources.incarnation or not write.topic.startswith(self._parts.config.plan.of("diff")):
+            return write
+        return write._replace(headers=[(COMMIT_HEADER, f"{sequence} {sources.incarnation} {sources.name}".encode())])
+
+    def _state(self, sequence: int, overflow: dict[str, str], commits: Sequence[Commit]) -> Write:
+        """The state record (schemas/state.avsc)."""
+        parts, sources = self._parts, self._parts.sources
+        counts = {f"ended:{side.word}": parts.counts.ended[side] for side in sources.sides}
+        for stage in parts.stages:
+            counts |= stage.snapshot()
+        record = {
+            "task": sources.name,
+            "seq": sequence,
+            "counts": counts,
+            "inputs_counted": parts.inputs.counted(),
+            "overflow": overflow,
+            "marks": parts.marks.snapshot(),
+            "incarnation": sources.incarnation,
+            "commits": {},
+        }
+        topic, key = parts.config.plan.of("state"), sources.name
+        if sources.incarnation:
+            counts["diff_from"] = parts.late.diff_end
+            record["commits"] = {str(one.place): f"{one.offset} {one.metadata}" for one in commits}
+            # Compaction must not take the record of the last commit for one that a crash leaves undone.
+            key = f"{sources.name} {sources.incarnation} {sequence % 2}"
+        return Write(topic, sources.partition, key.encode(), own.encode("state", record))
+
+    def _marks_from(self) -> int:
+        """Offset of the progress topic from which on a restart must read, beside the snapshot of the state record."""
+        waits_at, needed = self._parts.completeness.passed.first_at(), self._parts.marks.needed_from()
+        return needed if waits_at is None else min(waits_at, needed)
+
+    def _offsets(self, sequence: int) -> tuple[list[Commit], dict[str, str]]:
+        """Offsets to commit with their metadata, and the pending sets that did not fit into it."""
+        parts, commits, overflow = self._parts, [], {}
+        marks_from, diff_from = self._marks_from(), parts.late.read_again_from(parts.counts)
+        for side in parts.sources.sides:
+            position, pending = parts.sides[side].position, self.pending.offsets(side)
+            position.pending_from = low = int(pending[0]) if len(pending) else position.accounted_to
+            if parts.identity.repeats(side):
+                # What was seen within the span must be seen again after a restart.
+                low = min(low, max(position.read_from, position.accounted_to - parts.config.identity.dedupe_span))
+            again_from = 0 if diff_from is None or side is not Side.PRODUCTION else diff_from + 1
+            point = checkpoint.Checkpoint(sequence, position.accounted_to, pending, marks_from, again_from)
+            text = checkpoint.encode(point)
+            if overflows(text):
+                overflow[side.word] = checkpoint.pending_text(pending)
+            commits.append(Commit(parts.sources.places[side], low, text))
+        return commits, overflow
 
 
 def is_usable(record: Mapping[str, Any]) -> bool:
-    """Whether a state record can be taken up: one that somebody else wrote must not end whoever tries to."""
+    """Whether a state record can be restored: one that somebody else wrote must not end whoever tries to."""
     counts: Mapping[str, int] = record["counts"]
     try:
         if record["marks"]:
@@ -190,43 +268,11 @@ def is_usable(record: Mapping[str, Any]) -> bool:
             checkpoint.pending_of(text)
         for kind, _, text in (name.partition(":") for name in counts):
             if kind in ("passed", "input_floor", "input_read"):
-                _place(text)
+                place_of(text)
             if kind == "input_read" and f"input_ended:{text}" not in counts:
                 return False
         for text in record["inputs_counted"]:
-            _place(text)
-    except Exception:  # noqa: BLE001 - whatever is raised in taking it up would be raised later
+            place_of(text)
+    except Exception:  # noqa: BLE001 - whatever is raised in restoring it would be raised later
         return False
     return True
-
-
-def marks_from(task: TaskState) -> int:
-    """Offset of the progress topic from which on a restart must read, beside the snapshot of the state record."""
-    waits_at, needed = task.passed.first_at(), task.progress.needed_from()
-    return needed if waits_at is None else min(waits_at, needed)
-
-
-def offsets(task: TaskState, sequence: int) -> tuple[list[Commit], dict[str, str]]:
-    """Offsets to commit with their metadata, and the pending sets that did not fit into it."""
-    commits, overflow = [], {}
-    needed = marks_from(task)
-    # What waits for a value, and what this very commit says, is not in `said` (any more, or yet).
-    floors = (task.said.said_from(), task.corrections.floor(), task.diff_end if task.book.said else None)
-    said_from = min((floor for floor in floors if floor is not None), default=None)
-    for side in task.used_sides:
-        state, pending = task.sides[side], task.pending(side)
-        state.low = int(pending[0]) if len(pending) else state.high
-        low = state.low
-        if task.identity.repeats(side):
-            # What was seen within the span must be seen again after a restart.
-            low = min(low, max(state.first, state.high - task.config.identity.dedupe_span))
-        said = 0 if said_from is None or side is not Side.PRODUCTION else said_from + 1
-        text = checkpoint.encode(checkpoint.Checkpoint(sequence, state.high, pending, needed, said))
-        if checkpoint.overflows(text):
-            overflow[side.word] = checkpoint.pending_text(pending)
-        commits.append(Commit(task.places[side], low, text))
-    return commits, overflow
-
-
-def _partition(task: TaskState) -> int:
-    return task.places[Side.PRODUCTION].partition

@@ -12,19 +12,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shadowstream.config import Config
-from shadowstream.judge.coverage.coverage_losses import (
-    DECLARED,
-    EVICTED,
-    LOSSES,
-    OTHER,
-    LossSide,
-    reason_name,
-    split_name,
-)
+from shadowstream.judge.coverage.coverage_losses import ADVICE, LossSide
 from shadowstream.judge.coverage.evicted_records import evicted_of, is_of_evictions, shed_of
 from shadowstream.judge.criteria import RATES, REASON, by_prefix
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import critical_n
+from shadowstream.protocol.outcomes import DECLARED, LOWERS_COVERAGE, Outcome
+from shadowstream.protocol.reasons import OTHER, reason_name, split_name
+from shadowstream.records import Side
 
 SIDES: tuple[LossSide, LossSide] = ("production", "candidate")
 SHOWN_MAX = 3
@@ -32,8 +27,9 @@ SHOWN_MAX = 3
 REASONS_SHOWN_MAX = 3
 """Reasons that a verdict holds of one outcome."""
 _JUDGED: Mapping[LossSide, tuple[str, ...]] = {"production": RATES["missing"].n, "candidate": RATES["extra"].n}
+_SIDE_OF: Mapping[LossSide, Side] = {"production": Side.PRODUCTION, "candidate": Side.SHADOW}
 _RECORDS: Mapping[LossSide, str] = {"production": "production's records", "candidate": "the candidate's records"}
-_KEPT = frozenset(name for side in SIDES for name in _JUDGED[side]) | frozenset(LOSSES)
+_KEPT = frozenset(name for side in SIDES for name in _JUDGED[side]) | frozenset(LOWERS_COVERAGE)
 _NAMES_A_KEY = re.compile(r"\b(schemas|identity|limits|candidate)\.[a-z]")
 _WINDOWS_FACTOR, _LEAST_MISSED = 2, 0.001
 
@@ -68,8 +64,9 @@ def share_of(side: LossSide, outcomes: Mapping[str, int]) -> Share:
 
 def losses_of(side: LossSide, outcomes: Mapping[str, int]) -> dict[str, int]:
     """Return the records that lower a side's coverage, by outcome; each evicted record counts on its own side."""
-    names = [name for name, loss in LOSSES.items() if loss.side == side and name != EVICTED]
-    losses = {name: outcomes.get(name, 0) for name in names} | {EVICTED: evicted_of(side, outcomes)}
+    lowering = [one for one, of in LOWERS_COVERAGE.items() if of is _SIDE_OF[side] and one is not Outcome.EVICTED]
+    losses = {one.value: outcomes.get(one, 0) for one in lowering}
+    losses[Outcome.EVICTED.value] = evicted_of(side, outcomes)
     return {name: units for name, units in losses.items() if units > 0}
 
 
@@ -88,7 +85,7 @@ def declared_share(outcomes: Mapping[str, int]) -> dict[str, float]:
     >>> declared_share({"match": 3, "warm_up": 1})
     {'warm_up': 0.25}
     """
-    declared = {name: outcomes[name] for name in DECLARED if outcomes.get(name, 0) > 0}
+    declared = {name.value: outcomes[name] for name in DECLARED if outcomes.get(name, 0) > 0}
     ended = share_of("production", outcomes).total + sum(declared.values())
     return {name: units / ended for name, units in declared.items()}
 
@@ -214,7 +211,7 @@ def _sentence(outcome: str, units: int, share: Share, reasons: Mapping[str, int]
     if advised:
         return f"{sentence}; change identity as said above"
     # A reason that names a key of the config has said what to change.
-    return sentence if _NAMES_A_KEY.search(common or "") else f"{sentence}; {LOSSES[outcome].advice(common)}"
+    return sentence if _NAMES_A_KEY.search(common or "") else f"{sentence}; {ADVICE[outcome].of(common)}"
 
 
 def _ranked(outcome: str, named: Sequence[str], reasons: Mapping[str, int]) -> list[str]:

@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from shadowstream.config import Config, Criterion
-from shadowstream.judge.criteria import CHECK, LABELS, PAIRS, RATES, by_prefix, cost_names, mean_name, no_units_of
+from shadowstream.judge.criteria import CHECK, RATES, by_prefix, mean_name, no_units_of
 from shadowstream.judge.evidence.rate_bounds import percent
-from shadowstream.judge.verdict.part_figures import scope_of
+from shadowstream.judge.part_figures import scope_of
+from shadowstream.protocol.count_names import JOINT, LABELS, cost_names
+from shadowstream.protocol.outcomes import PAIRS, Outcome
 
 MIN_COVERAGE: Mapping[str, float] = {"labels": 0.5, "slower": 0.9, "over": 0.9, "cost": 0.9, "twin": 0.9}
 """Default minimum coverage of criteria whose default is not that of the judge."""
-_JOINT = ("joint_neither", "joint_shadow", "joint_twin", "joint_both")
+_JOINT = tuple(JOINT + differs for differs in ("neither", "shadow", "twin", "both"))
 _WORDS: Mapping[str, tuple[str, str]] = {
     "mean": ("pairs have a number at the path on either side", "see whether the path is right"),
     "check": ("pairs have a value that could be checked", "see whether the path is right"),
@@ -78,7 +80,7 @@ def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) 
         case "labels":
             ended = _sum(figures, LABELS)
             # A waiting pair has no label either: while the wait is long, only early labels are known.
-            waiting = max(0, pairs - figures.get("cardinality", 0) - ended) if criterion.required else 0
+            waiting = max(0, pairs - figures.get(Outcome.CARDINALITY, 0) - ended) if criterion.required else 0
             return Measurable(_sum(figures, LABELS[:-1]), ended + waiting, waiting)
         case "mismatch" if criterion.unit == "key":
             return Measurable(keyed, pairs)

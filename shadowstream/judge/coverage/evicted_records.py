@@ -11,12 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shadowstream.judge.coverage.coverage_losses import EVICTED, LossSide
+from shadowstream.judge.coverage.coverage_losses import LossSide
+from shadowstream.protocol.count_names import BY_LIMIT, EVICTIONS
+from shadowstream.protocol.outcomes import Outcome
 
-EVICTIONS = "evicted/"
-"""Prefix of the figures that say whose of the outcome `evicted` the records were."""
-BY_LIMIT = ":limit"
-"""Ends the name of those that a limit shed; they are contained in those of their side."""
 _WORDS: Mapping[LossSide, str] = {"production": "production", "candidate": "shadow"}
 
 
@@ -29,7 +27,7 @@ def evicted_of(side: LossSide, figures: Mapping[str, int]) -> int:
     3
     """
     named = {word: figures.get(EVICTIONS + word, 0) for word in ("shadow", "twin")}
-    of_side = named["shadow"] if side == "candidate" else figures.get(EVICTED, 0) - sum(named.values())
+    of_side = named["shadow"] if side == "candidate" else figures.get(Outcome.EVICTED, 0) - sum(named.values())
     return max(0, of_side)
 
 
@@ -42,15 +40,6 @@ def shed_of(side: LossSide, figures: Mapping[str, int]) -> int:
     word = _WORDS[side]
     unnamed = evicted_of(side, figures) - figures.get(EVICTIONS + word, 0)
     return max(0, figures.get(EVICTIONS + word + BY_LIMIT, 0)) + max(0, unnamed)
-
-
-def of_part(outcome: str, *, shadow: bool) -> tuple[str, ...]:
-    """The figures by which a part counts a record that ended alone.
-
-    >>> of_part("evicted", shadow=True), of_part("extra", shadow=True)
-    (('evicted', 'evicted/shadow'), ('extra',))
-    """
-    return (outcome, EVICTIONS + _WORDS["candidate"]) if shadow and outcome == EVICTED else (outcome,)
 
 
 def is_of_evictions(name: str) -> bool:

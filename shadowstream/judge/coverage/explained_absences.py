@@ -1,4 +1,4 @@
-"""Explained absences: extra or missing records whose partner may be a record that was never compared.
+"""Explained absences: bad units that may not be the candidate's fault, because of records that were never compared.
 
 A record of production that could not be read, paired or kept may be the partner of any extra record. So extra records
 count for a reject only beyond the number of such records. The same holds for missing records and lost records of the
@@ -11,6 +11,8 @@ extra      undecodable, unpairable and repeated production; evicted; duplicate p
            input, of which a second output may be equal
 missing    undecodable shadow, which error counts; unpairable and repeated shadow; evicted; duplicate shadow of
            a job of its own, whose records do not name their input
+of pairs   repeated production and repeated shadow: where an id is not unique, a pair may hold two records that do
+           not belong together (`OF_PAIRS`: mismatch, field, mean, check, latency, labels, twin, expected)
 =========  ==================================================================================================
 
 So an identity that finds no id in the candidate's records does not cause a reject either; their coverage blocks
@@ -22,31 +24,42 @@ records read so far count, those of open windows included. A reject is withdrawn
 
 Worked: production writes 4,000 records without the header that names their input, and the candidate 4,000 good ones.
 All 4,000 are extra and all may be explained: none counts for a reject (tests/judge/test_explained_absences.py).
+
+Worked: production writes the two records of each of 600 keys in the other order than an identical candidate. Identity
+is the key, so the first of each side are compared: 600 of 600 pairs differ, and 1,200 records repeat a key. None of the
+pairs counts for a reject; the verdict asks for another identity.
 """
 
 from __future__ import annotations
 
 from shadowstream.config import Config
+from shadowstream.protocol.outcomes import Outcome, duplicate, repeated, undecodable, unpairable
+from shadowstream.records import Side
 
 EXCUSED_MAX = 0.1
 """Greatest explained share of the bad records at which shares of unit block still count for a reject."""
 NOT_FOR_A_REJECT = "were never compared; those do not count for a reject"
-OF_MISSING = ("undecodable_shadow", "unpairable_shadow", "repeated_shadow", "evicted")
-OF_EXTRA = ("undecodable_production", "unpairable_production", "repeated_production", "evicted")
+REPEATED = (repeated(Side.PRODUCTION), repeated(Side.SHADOW))
+OF_PAIRS = frozenset(("mismatch", "field", "expected", "mean", "check", "slower", "over", "labels", "twin"))
+"""Rates whose units are pairs."""
+OF_MISSING = (*(kind(Side.SHADOW) for kind in (undecodable, unpairable, repeated)), Outcome.EVICTED)
+OF_EXTRA = (*(kind(Side.PRODUCTION) for kind in (undecodable, unpairable, repeated)), Outcome.EVICTED)
 
 
 def explaining(rate: str, config: Config) -> tuple[str, ...]:
-    """Return the outcomes of records that may be partners of a rate's bad units.
+    """Return the outcomes of records that may explain the bad units of a rate.
 
     >>> from shadowstream.config import Config
-    >>> explaining("mismatch", Config.model_construct())
-    ()
+    >>> explaining("mismatch", Config.model_construct()), explaining("error", Config.model_construct())
+    (('repeated_production', 'repeated_shadow'), ())
     """
+    if rate in OF_PAIRS:
+        return REPEATED
     if rate == "extra":
-        return (*OF_EXTRA, "duplicate_production") if config.identity.kind == "coordinate" else OF_EXTRA
+        return (*OF_EXTRA, duplicate(Side.PRODUCTION)) if config.identity.kind == "coordinate" else OF_EXTRA
     if rate != "missing":
         return ()
-    return (*OF_MISSING, "duplicate_shadow") if config.candidate.topic is not None else OF_MISSING
+    return (*OF_MISSING, duplicate(Side.SHADOW)) if config.candidate.topic is not None else OF_MISSING
 
 
 def is_doubt(reason: str, criterion: str = "") -> bool:
@@ -55,13 +68,18 @@ def is_doubt(reason: str, criterion: str = "") -> bool:
 
 
 def doubt(criterion: str, rate: str, bad: int, explained: int) -> list[str]:
-    """Return the number of bad records that may be explained, as a list of at most one sentence.
+    """Return the number of bad units that may be explained, as a list of at most one sentence.
 
     >>> doubt("extra", "extra", 30, 40)[0][:50]
     'extra: up to 30 of 30 may have their partner among'
     """
-    if bad <= 0 or explained <= 0 or rate not in ("missing", "extra"):
+    if bad <= 0 or explained <= 0 or rate not in {"missing", "extra", *OF_PAIRS}:
         return []
+    if rate in OF_PAIRS:
+        return [
+            f"{criterion}: up to {min(bad, explained)} of {bad} may be pairs of records that do not belong together: "
+            f"{explained} records repeat an id with another value or input and {NOT_FOR_A_REJECT}"
+        ]
     side = "production" if rate == "extra" else "the candidate"
     return [
         f"{criterion}: up to {min(bad, explained)} of {bad} may have their partner among {explained} records of {side} "

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from shadowstream.config import Config, Criterion
-from shadowstream.judge.criteria import DECIDED, NAMING, PAIRS, UNNAMED
-from shadowstream.judge.verdict.part_figures import scope_of
+from shadowstream.judge.criteria import DECIDED, NAMING, UNNAMED
+from shadowstream.judge.part_figures import scope_of
+from shadowstream.protocol.outcomes import PAIRS
 
 SHOWN_MAX = 12
 HELD_MAX = 256

@@ -15,13 +15,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from river.__version__ import __version__ as RIVER_VERSION
-from river.drift import ADWIN
 
 from shadowstream.errors import ConfigError
+from shadowstream.judge.drift.river_adwin import ADWIN
 from shadowstream.judge.drift.sealed_state import StateRefused, sealed, unsealed
-
-# river publishes no signatures for its detectors.
-_Adwin: Any = ADWIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +138,7 @@ class AdwinDetector:
 
     def _new(self) -> Any:
         params = self.params
-        return _Adwin(
+        return ADWIN(
             delta=params.delta,
             clock=params.clock,
             max_buckets=params.max_buckets,

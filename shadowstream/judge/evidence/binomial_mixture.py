@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from shadowstream.judge.evidence.rate_bounds import check_rate
+from shadowstream.protocol.mean_sums import check_rate
 
 Array: TypeAlias = npt.NDArray[Any]
 P = ParamSpec("P")

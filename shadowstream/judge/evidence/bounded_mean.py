@@ -13,41 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from shadowstream.judge.evidence.rate_bounds import check_rate
+from shadowstream.protocol.mean_sums import BETS, STORED_BITS, SUMS, Array, check_rate, checked, grid_sums, log_wealth
 
-Array: TypeAlias = npt.NDArray[Any]
-
-BETS = 10
-SUMS = 2 * BETS + 1
-"""Number of sums: ten for evidence below m, ten for evidence above it, and the sum of the values."""
-
-# 2**-32 of a nat: 300 million of the worst values fit 64 bits, and a million values lose less than 3e-4 nats.
-_STORED_BITS = 32
 # For sums that are not stored: as fine as 64 bits hold for a chunk; a term is under 40 nats.
 _FINE_BITS = 42
-_CHUNK = 50_000
-
-
-def grid_sums(y: Array, m: float) -> tuple[int, ...]:
-    """Return the sums of the values `y` (shape (n,), each in [0, 1]) against the mean `m`, as stats records carry them.
-
-    `SUMS` integers, each in units of 2**-32: per bet the sum of its log wealth below `m`, the same above it, and the
-    sum of the values. Sums of parts are added number by number; order and split change no bit. ValueError on values
-    outside [0, 1], NaN among them: scale them, and drop and count what is no number, beforehand.
-
-    >>> one, other = grid_sums(np.array([0.0, 0.3]), 0.1), grid_sums(np.array([1.0]), 0.1)
-    >>> tuple(map(sum, zip(one, other))) == grid_sums(np.array([1.0, 0.0, 0.3]), 0.1)
-    True
-    """
-    values = _checked(y, m)
-    below, above = _log_wealth(values, m, _STORED_BITS), _log_wealth(1.0 - values, 1.0 - m, _STORED_BITS)
-    total = int(np.rint(np.ldexp(values, _STORED_BITS)).astype(np.int64).sum())
-    return (*below, *above, total)
 
 
 def log_e_grid(y: Array, m: float) -> float:
@@ -56,7 +28,7 @@ def log_e_grid(y: Array, m: float) -> float:
     >>> round(log_e_grid(np.tile([0, .02, 0, 0, .01, 0, .05, 0, 0, 0], 40), 0.05), 10)
     15.1403996184
     """
-    return _mixed(_log_wealth(_checked(y, m), m, _FINE_BITS), _FINE_BITS)
+    return _mixed(log_wealth(checked(y, m), m, _FINE_BITS), _FINE_BITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +62,17 @@ class GridSums:
     @property
     def log_e_below(self) -> float:
         """Natural log of the evidence that the mean lies below `m`; 0 at n = 0."""
-        return _mixed(self.sums[:BETS], _STORED_BITS)
+        return _mixed(self.sums[:BETS], STORED_BITS)
 
     @property
     def log_e_above(self) -> float:
         """Natural log of the evidence that the mean lies above `m`; 0 at n = 0."""
-        return _mixed(self.sums[BETS : 2 * BETS], _STORED_BITS)
+        return _mixed(self.sums[BETS : 2 * BETS], STORED_BITS)
 
     @property
     def total(self) -> float:
         """Sum of the values."""
-        return self.sums[-1] / float(1 << _STORED_BITS)
+        return self.sums[-1] / float(1 << STORED_BITS)
 
 
 def critical_grid_n(m: float, alpha: float, collected: GridSums | None = None) -> int:
@@ -115,8 +87,7 @@ def critical_grid_n(m: float, alpha: float, collected: GridSums | None = None) -
 
     def shown(more: int) -> bool:
         return (
-            _mixed([a + more * b for a, b in zip(collected.sums[:BETS], zero[:BETS], strict=True)], _STORED_BITS)
-            >= need
+            _mixed([a + more * b for a, b in zip(collected.sums[:BETS], zero[:BETS], strict=True)], STORED_BITS) >= need
         )
 
     need = -math.log(alpha)
@@ -127,29 +98,6 @@ def critical_grid_n(m: float, alpha: float, collected: GridSums | None = None) -
         middle = (low + high) // 2
         low, high = (low, middle) if shown(middle) else (middle, high)
     return collected.n + high
-
-
-def bets(m: float) -> npt.NDArray[np.float64]:
-    """Return the fractions lambda_j bet on each value's being less than `m`."""
-    fractions: npt.NDArray[np.float64] = (0.999 / (1.0 - m)) * np.linspace(0.1, 1.0, BETS)
-    return fractions
-
-
-def _checked(y: Array, m: float) -> npt.NDArray[np.float64]:
-    check_rate("m", m)
-    values = np.asarray(y, dtype=np.float64).ravel()
-    if not ((values >= 0.0) & (values <= 1.0)).all():
-        raise ValueError("values of a bounded mean must lie in [0, 1]; scale them and drop NaN (and count it) first")
-    return values
-
-
-def _log_wealth(values: npt.NDArray[np.float64], m: float, bits: int) -> list[int]:
-    sums = [0] * BETS
-    for start in range(0, len(values), _CHUNK):
-        excess = values[start : start + _CHUNK] - m
-        for j, bet in enumerate(bets(m)):
-            sums[j] += int(np.floor(np.ldexp(np.log1p(-bet * excess), bits)).astype(np.int64).sum())
-    return sums
 
 
 def _mixed(sums: Sequence[int], bits: int) -> float:

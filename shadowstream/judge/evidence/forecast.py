@@ -6,8 +6,8 @@ import math
 
 from scipy import special
 
-from shadowstream.judge.evidence.bounded_mean import bets
 from shadowstream.judge.evidence.rates import critical_n
+from shadowstream.protocol.mean_sums import bets
 
 _HALVINGS = 50
 _UNITS_MAX = 10**12

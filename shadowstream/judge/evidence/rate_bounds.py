@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 
-def check_rate(name: str, rate: float) -> None:
-    """Raise ValueError unless 0 < rate < 1."""
-    if not 0.0 < rate < 1.0:
-        raise ValueError(f"{name} must lie between 0 and 1, both excluded, got {rate!r}")
-
-
 def percent(share: float, digits: int = 4) -> str:
     """Format a share in percent for sentences. A share below all is never shown as all.
 

@@ -25,8 +25,8 @@ import numpy as np
 from scipy import special
 
 from shadowstream.judge.evidence.binomial_mixture import check, expit, limit_logit, log_e, vectorised
-from shadowstream.judge.evidence.bounded_mean import GridSums, grid_sums, log_e_grid
-from shadowstream.judge.evidence.rate_bounds import check_rate
+from shadowstream.judge.evidence.bounded_mean import GridSums, log_e_grid
+from shadowstream.protocol.mean_sums import check_rate, grid_sums
 
 __all__ = [
     "GridSums",

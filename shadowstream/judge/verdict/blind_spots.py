@@ -9,9 +9,10 @@ from collections.abc import Mapping
 
 from shadowstream.config import Config
 from shadowstream.judge.coverage.coverage import declared_share
-from shadowstream.judge.coverage.coverage_losses import DECLARED
-from shadowstream.judge.criteria import LABELS, PAIRS, RATES
+from shadowstream.judge.criteria import RATES
 from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.protocol.count_names import LABELS
+from shadowstream.protocol.outcomes import DECLARED, PAIRS, Outcome
 
 EXCUSED_SHARE = 0.2
 """Share of pairs excused by rules, tolerances or declared changes from which on a caveat names it."""
@@ -21,9 +22,9 @@ WAITING_SHARE = 0.5
 UNJUDGED_SHARE = 0.01
 BLOCKS_MIN, KEYS_MIN = 12, 30
 _EXCUSED = {
-    "ignored": "differ in ignored fields only: see the rules with ignore, and compare.added_fields",
-    "tolerated": "differ within a tolerance: see the tolerances of compare.rules",
-    "expected": "differ as declared: see compare.expected and compare.added_fields",
+    Outcome.IGNORED: "differ in ignored fields only: see the rules with ignore, and compare.added_fields",
+    Outcome.TOLERATED: "differ within a tolerance: see the tolerances of compare.rules",
+    Outcome.EXPECTED: "differ as declared: see compare.expected and compare.added_fields",
 }
 
 
@@ -73,7 +74,7 @@ def _unjudged(config: Config, outcomes: Mapping[str, int]) -> list[str]:
 
 def _failed(outcomes: Mapping[str, int]) -> list[str]:
     """Name production's own failures, where the candidate is compared with nothing."""
-    failed, total = outcomes.get("both_failed", 0), RATES["missing"].counts(outcomes).n
+    failed, total = outcomes.get(Outcome.BOTH_FAILED, 0), RATES["missing"].counts(outcomes).n
     if not failed or failed < EXCUSED_SHARE * total:
         return []
     return [
@@ -132,7 +133,8 @@ def _clusters(windows: int, keys: int, *, final: bool) -> list[str]:
 
 def _declared(outcomes: Mapping[str, int]) -> list[str]:
     return [
-        f"{percent(share)} of production's records were left out as {name} ({DECLARED[name]}): nothing is known of them"
+        f"{percent(share)} of production's records were left out as {name} ({DECLARED[Outcome(name)]}): nothing is "
+        "known of them"
         for name, share in sorted(declared_share(outcomes).items())
         if share >= DECLARED_SHARE
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shadowstream.judge.criteria import FAILED
+from shadowstream.protocol.outcomes import FAILED, Outcome
 
 SHOWN_MAX = 3
 
@@ -23,7 +23,7 @@ def failure_lines(verdict: Mapping[str, Any]) -> list[str]:
     for outcome in FAILED:
         head = f"{outcome}: "
         named = {n: c for n, c in (verdict.get("outcome_reasons") or {}).items() if n.startswith(head)}
-        errors += [(n, name.removeprefix("candidate_error: ")) for name, n in named.items()]
+        errors += [(n, name.removeprefix(f"{Outcome.CANDIDATE_ERROR}: ")) for name, n in named.items()]
         if not named and verdict["outcomes"].get(outcome, 0) > 0:
             errors.append((verdict["outcomes"][outcome], outcome))
     if not errors:

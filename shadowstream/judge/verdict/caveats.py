@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from shadowstream.config import Config
 from shadowstream.judge.drift.rate_monitor import BLIND_UP_TO, RateMonitor
 from shadowstream.judge.verdict.identity_fit import few_repeats, rise_together
+from shadowstream.protocol.outcomes import duplicate, undecodable
+from shadowstream.records import Side
 
 NAMED_MAX = 5
 REPEATED_NAMES = "check/repeated_names:"
@@ -91,7 +93,7 @@ def _of_identity(config: Config, outcomes: Mapping[str, int]) -> list[str]:
             "identity is occurrence: a record that production wrote twice cannot be told from two real ones, so its "
             "repeats count as missing where the candidate did not repeat them"
         )
-    repeated = outcomes.get("duplicate_production", 0)
+    repeated = outcomes.get(duplicate(Side.PRODUCTION), 0)
     if repeated:
         caveats.append(f"{repeated} records of production came twice, as where it was set back and wrote them again")
     return [*caveats, *few_repeats(config, outcomes), *rise_together(config, outcomes)]
@@ -104,7 +106,7 @@ def _of_decoding(config: Config, outcomes: Mapping[str, int]) -> list[str]:
             f"compare.duplicate_names is last: {outcomes.get(REPEATED_NAMES, 0)} pairs have a JSON object that holds a "
             "name more than once, and only the last value was compared"
         )
-    broken = outcomes.get("undecodable_shadow", 0)
+    broken = outcomes.get(undecodable(Side.SHADOW), 0)
     if not broken or "error" in _judged(config):
         return caveats
     caveats.append(

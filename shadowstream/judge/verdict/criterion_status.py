@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -118,7 +119,7 @@ def status_of(
     record["shown_good"] = good and unseen is None and not pooled
     why = [*([unseen] if unseen else []), *pooled, *_why(measure, record, recent, recent_amount, possible)]
     if why:
-        why += doubt(measure.id, criterion.rate, latch.counts[1], latch.excused)
+        why += doubt(measure.id, criterion.rate, math.ceil(latch.bad), latch.excused)
     return CriterionStatus(measure, record | {"passed": not why}, why)
 
 

@@ -19,13 +19,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 
 from shadowstream.config import Config, Criterion
 from shadowstream.judge.criteria import Counts, rate_of
-from shadowstream.judge.evidence.bounded_mean import SUMS, GridSums, critical_grid_n, grid_sums
+from shadowstream.judge.evidence.bounded_mean import GridSums, critical_grid_n
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import (
     critical_n,
@@ -35,6 +36,7 @@ from shadowstream.judge.evidence.rates import (
     lower_limit,
     upper_limit,
 )
+from shadowstream.protocol.mean_sums import SUMS, grid_sums
 
 Numbers: TypeAlias = tuple[int, ...]
 Buckets: TypeAlias = Mapping[int, tuple[int, int]]
@@ -146,6 +148,11 @@ class Measure(ABC):
     def _trailing_least(self) -> int:
         """Minimum of `trailing_units`."""
 
+    @property
+    def is_of_shares(self) -> bool:
+        """Whether a unit is a number in [0, 1], and not a record that is good or bad."""
+        return False
+
     def without(self, amount: Numbers, excused: int) -> Numbers:
         """Return the amount without `excused` bad records; unchanged if units are not records."""
         return amount
@@ -223,6 +230,11 @@ class _ByShare(Measure):
     """Units of which each is a number in [0, 1]; their mean is judged."""
 
     @property
+    def is_of_shares(self) -> bool:
+        """Always."""
+        return True
+
+    @property
     def nothing(self) -> Numbers:
         """No unit, and zero sums."""
         return (0,) * (1 + SUMS)
@@ -286,7 +298,7 @@ class ByBlock(_ByShare):
     def amount(self, raw: Numbers) -> Numbers:
         """Return one unit if the window has a record."""
         n, s = raw[:2]
-        return self._of_shares([s / n] if 0 <= s <= n and n else [])
+        return (1, *_share_sums(s / n, self.limit)) if 0 <= s <= n and n else self.nothing
 
 
 class ByKey(_ByShare):
@@ -304,6 +316,12 @@ class ByKey(_ByShare):
     def raw(self, figures: Mapping[str, int], buckets: Buckets) -> Numbers:
         """Return a unit for each bucket with a pair, in the order of buckets, although order does not matter."""
         return self._of_shares([s / n for n, s in buckets.values() if 0 <= s <= n and n])
+
+
+@lru_cache(maxsize=8192)
+def _share_sums(share: float, m: float) -> Numbers:
+    """Give the sums of one share. Each verdict adds up all windows anew, and most windows have the same share: 0."""
+    return grid_sums(np.array([share]), m)
 
 
 def measure_of(criterion: Criterion, config: Config) -> Measure:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from shadowstream.judge.coverage.explained_absences import is_doubt
-from shadowstream.judge.criteria import LABELS
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.slice_excess import slice_name
 from shadowstream.judge.verdict.candidate_errors import failure_lines
@@ -20,6 +19,7 @@ from shadowstream.judge.verdict.outlook import Outlook, duration_left, outlook_o
 from shadowstream.judge.verdict.verdict_notes import coverage_beside, coverage_notes, notes_of
 from shadowstream.judge.windows.covered_time import covered_sentence
 from shadowstream.judge.windows.event_windows import iso
+from shadowstream.protocol.count_names import LABELS
 
 Verdict = Mapping[str, Any]
 

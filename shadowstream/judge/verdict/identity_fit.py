@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from shadowstream.config import Config
 from shadowstream.judge.criteria import counts
 from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.protocol.join_id import no_id
+from shadowstream.protocol.outcomes import duplicate, repeated, undecodable, unpairable
 from shadowstream.records import Side
 
 SHARE_MAX = 0.01
@@ -23,17 +25,6 @@ TOGETHER_RATIO = 2.0
 """
 
 
-def no_id(config: Config, side: Side) -> str:
-    """Name the cause of a missing id as a part of a sentence; it is also the reason of the row in diff."""
-    identity = config.identity
-    if identity.kind in ("key", "occurrence"):
-        return "null key"
-    if identity.path:
-        return f"no field {identity.path!r}"
-    name = identity.header if side is not Side.SHADOW or identity.kind == "id" else None
-    return f"no usable header {name or 's'!r}"
-
-
 def misfits(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     """Return the reasons why the identity does not fit enough records of a side."""
     return list(misfits_by_outcome(config, outcomes).values())
@@ -42,18 +33,18 @@ def misfits(config: Config, outcomes: Mapping[str, int]) -> list[str]:
 def misfits_by_outcome(config: Config, outcomes: Mapping[str, int]) -> dict[str, str]:
     """Return the same by outcome of the records."""
     production = production_records(outcomes)
-    shadow = sum(counts("extra", outcomes)[:1]) + sum(outcomes.get(name, 0) for name in _SHADOW_ALONE)
+    shadow = counts("extra", outcomes).n + _unmatched(Side.SHADOW, outcomes)
     reasons: dict[str, str] = {}
     for whose, side, records in (
         ("production's", Side.PRODUCTION, production),
         ("the candidate's", Side.SHADOW, shadow),
     ):
-        repeated, without = (outcomes.get(f"{kind}_{side.word}", 0) for kind in ("repeated", "unpairable"))
+        again, without = outcomes.get(repeated(side), 0), outcomes.get(unpairable(side), 0)
         if without > SHARE_MAX * records:
             sentence = f"{_share(without, records, whose)} have {no_id(config, side)}; {_instead(config, side)}"
-            reasons[f"unpairable_{side.word}"] = sentence
-        if repeated > SHARE_MAX * records:
-            reasons[f"repeated_{side.word}"] = f"{_share(repeated, records, whose)} {_repeat(config, side)}"
+            reasons[unpairable(side)] = sentence
+        if again > SHARE_MAX * records:
+            reasons[repeated(side)] = f"{_share(again, records, whose)} {_repeat(config, side)}"
     return reasons
 
 
@@ -70,21 +61,21 @@ def is_misfit(reason: str) -> bool:
     return any(f" % of {whose} records (" in reason for whose in (PRODUCTIONS, CANDIDATES))
 
 
-_SHADOW_ALONE = ("undecodable_shadow", "unpairable_shadow", "duplicate_shadow", "repeated_shadow")
-
-
 def production_records(outcomes: Mapping[str, int]) -> int:
     """Count production's ended records, without those of the warm-up and those left out on purpose."""
-    unmatched_kinds = ("undecodable", "unpairable", "duplicate", "repeated")
-    return counts("missing", outcomes).n + sum(outcomes.get(f"{kind}_production", 0) for kind in unmatched_kinds)
+    return counts("missing", outcomes).n + _unmatched(Side.PRODUCTION, outcomes)
+
+
+def _unmatched(side: Side, outcomes: Mapping[str, int]) -> int:
+    return sum(outcomes.get(kind(side), 0) for kind in (undecodable, unpairable, duplicate, repeated))
 
 
 def few_repeats(config: Config, outcomes: Mapping[str, int]) -> list[str]:
     """Return caveats for repeated ids that block nothing."""
-    records, repeated = production_records(outcomes), outcomes.get("repeated_production", 0)
-    if not 0 < repeated <= SHARE_MAX * records:
+    records, again = production_records(outcomes), outcomes.get(repeated(Side.PRODUCTION), 0)
+    if not 0 < again <= SHARE_MAX * records:
         return []
-    return [f"{_share(repeated, records, PRODUCTIONS)} {_repeat(config, Side.PRODUCTION)}"]
+    return [f"{_share(again, records, PRODUCTIONS)} {_repeat(config, Side.PRODUCTION)}"]
 
 
 def rise_together(config: Config, outcomes: Mapping[str, int]) -> list[str]:

@@ -17,8 +17,8 @@ from shadowstream.judge.coverage.coverage import SIDES, Share, lowered_by, share
 from shadowstream.judge.criteria import RATES
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import log_e_above
+from shadowstream.judge.part_figures import PAIRS, outcomes_by_topic
 from shadowstream.judge.verdict.criterion_units import Measure
-from shadowstream.judge.verdict.part_figures import PAIRS, outcomes_by_topic
 
 _LEAST_LOST, _MOST_LOST = 0.001, 0.999
 _OF_TOPIC = {"mismatch": "differ", "missing": "have no partner", "extra": "have no partner"}

@@ -177,12 +177,19 @@ class RejectLatch:
     def _is_excused(self) -> bool:
         """Return whether all records together are under the limit without the excused ones.
 
-        Shares of windows cannot be subtracted one by one: by block a tenth of the bad records may be excused.
+        Shares cannot be subtracted one by one: of a mean, by block or by key a tenth of the bad may be excused.
         """
+        if not self.excused:
+            return False
+        if self.measure.is_of_shares:
+            return self.excused > EXCUSED_MAX * self.bad
         n, s = self._counted
-        if self.measure.criterion.unit == "block":
-            return self.excused > EXCUSED_MAX * s
-        return bool(self.excused) and s - self.excused <= n * self.measure.limit
+        return s - self.excused <= n * self.measure.limit
+
+    @property
+    def bad(self) -> float:
+        """Bad records; of a mean, which has none, the sum of its values."""
+        return self._counted[1] if self.measure.rate.s else self.measure.bad(self.amount)
 
     def _stands(self, lasting: LastingIncident) -> bool:
         """Return whether the windows of an incident are still bad after corrections and excuses."""

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from shadowstream.config import Config
-from shadowstream.judge.criteria import CHECK, NOISE, PAIRS, SHIFT, agreed_of, by_prefix, mean_name
+from shadowstream.judge.criteria import CHECK, NOISE, SHIFT, agreed_of, by_prefix, mean_name
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import log_e_above
-from shadowstream.judge.verdict.part_figures import scope_of
+from shadowstream.judge.part_figures import scope_of
+from shadowstream.protocol.count_names import TWIN
+from shadowstream.protocol.outcomes import PAIRS
 
 SHIFT_UNIT = 2.0**-32
 """Unit in which the joiner sums signed differences (joiner/accounting/signed_shifts.py)."""
@@ -104,4 +106,4 @@ def noise_caveats(config: Config, figures: Mapping[str, int]) -> list[str]:
 
 
 def _twin_pairs(figures: Mapping[str, int]) -> int:
-    return sum(figures.get(f"twin_{name}", 0) for name in PAIRS)
+    return sum(figures.get(TWIN + name, 0) for name in PAIRS)

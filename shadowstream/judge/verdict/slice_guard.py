@@ -21,17 +21,19 @@ from typing import NamedTuple
 from shadowstream.compare.dimension_codes import UNDECODABLE
 from shadowstream.config import Config
 from shadowstream.judge.coverage.coverage import share_of
-from shadowstream.judge.criteria import FAILED, agreed_of, no_units_of
+from shadowstream.judge.criteria import agreed_of, no_units_of
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import critical_n, log_e_above
+from shadowstream.judge.part_figures import BAD, PAIRS, by_value
 from shadowstream.judge.verdict.criterion_units import Measure
-from shadowstream.judge.verdict.part_figures import BAD, PAIRS, by_value
 from shadowstream.judge.verdict.part_guard import bad_topics, uncovered_values
+from shadowstream.protocol.outcomes import FAILED, Outcome, bad_unit_of
 
 NAMED_MAX = 5
 OF_COVERAGE, OF_TOPIC = 2, 3
 """Tests of each part beside the rates of slices: coverage of either side, and rates of an output topic."""
-_ENDED = (PAIRS, "both_failed", "missing", *FAILED)
+_LACKING = bad_unit_of("missing")
+_ENDED = (PAIRS, Outcome.BOTH_FAILED, *_LACKING)
 
 
 class Row(NamedTuple):
@@ -62,11 +64,11 @@ def row_of(measure: Measure) -> Row | None:
     rows = {
         "mismatch": Row((PAIRS,), (BAD,), "pairs", "differ"),
         "field": Row((PAIRS,), (f"field/{criterion.path}",), "pairs", f"differ at {criterion.path}"),
-        "missing": Row(_ENDED, _ENDED[2:], "production records", "have no partner"),
-        "extra": Row((PAIRS, "extra"), ("extra",), "shadow records", "have no partner"),
+        "missing": Row(_ENDED, _LACKING, "production records", "have no partner"),
+        "extra": Row((PAIRS, Outcome.EXTRA), (Outcome.EXTRA,), "shadow records", "have no partner"),
         "error": Row(
-            (*_ENDED, "undecodable_shadow"),
-            (*FAILED, "undecodable_shadow"),
+            (*_ENDED, *bad_unit_of("error")),
+            (*FAILED, *bad_unit_of("error")),
             "production records",
             "have an error of the candidate",
         ),
@@ -112,7 +114,7 @@ def guard(config: Config, alpha: float, measures: Sequence[Measure], figures: Ma
         for name, counts in values.items()
         if name[1] != UNDECODABLE
         for measure, row in rows
-        if not (row.s == ("extra",) and counts["extra"] <= lost)
+        if not (row.s == (Outcome.EXTRA,) and counts[Outcome.EXTRA] <= lost)
         if (evidence := _log_e(measure, row, counts)) >= need
     ]
     over = {name for _, _, name in bad}

@@ -40,6 +40,7 @@ from shadowstream.judge.verdict.slice_guard import NO_FINDINGS, SliceFindings
 from shadowstream.judge.windows.event_windows import Windows
 from shadowstream.judge.windows.lateness import caveats_of_time, reasons_of_time
 from shadowstream.judge.windows.window_counts import Slice
+from shadowstream.protocol.outcomes import Outcome
 
 # Fields of the digest: no wall clock, no offsets, nothing that depends on how records were split.
 EVIDENCE = (
@@ -204,7 +205,7 @@ def build(given: VerdictInput, now_ms: int) -> dict[str, Any]:
         "windows_open": windows.open,
         "from_ms": windows.from_ms,
         "to_ms": windows.to_ms,
-        "warm_up": outcomes.get("warm_up", 0),
+        "warm_up": outcomes.get(Outcome.WARM_UP, 0),
         "candidate_isolation": _ran(config),
         "incidents": [_incident(incident, given.commands) for incident in given.incidents],
         "override": given.commands.override if given.commands is not None else None,

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shadowstream.judge.coverage.coverage import declared_share
-from shadowstream.judge.coverage.coverage_losses import DECLARED
 from shadowstream.judge.evidence.rate_bounds import percent
+from shadowstream.protocol.outcomes import DECLARED, Outcome
 
 Verdict = Mapping[str, Any]
 _COVERAGE = "coverage: "
@@ -55,7 +55,7 @@ def coverage_notes(verdict: Verdict) -> list[str]:
     shares = declared_share(verdict["outcomes"])
     if shares:
         named = ", ".join(
-            f"{percent(share)} {name} ({verdict['outcomes'][name]:,}; {DECLARED[name]})"
+            f"{percent(share)} {name} ({verdict['outcomes'][name]:,}; {DECLARED[Outcome(name)]})"
             for name, share in sorted(shares.items())
         )
         notes.append(f"left out as declared, and no part of the coverage: {named}")

@@ -41,13 +41,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shadowstream.codecs.plausible import SUM_MAX, units
-from shadowstream.judge.coverage.coverage_losses import LOSSES
-from shadowstream.judge.criteria import COMPARED, FIELD, bound_reasons, by_prefix, ended, figures_of, outcomes_of
-from shadowstream.judge.verdict.part_figures import of_topic
+from shadowstream.judge.criteria import FIELD, bound_reasons, by_prefix, ended, figures_of, outcomes_of
+from shadowstream.judge.part_figures import of_topic
 from shadowstream.judge.windows.covered_time import CoveredTime
 from shadowstream.judge.windows.expected_tasks import counts_labels
 from shadowstream.judge.windows.sequence_numbers import Sequence
 from shadowstream.judge.windows.window_counts import Pair, Slice, WindowCounts
+from shadowstream.protocol.outcomes import IN_RATES, LOWERS_COVERAGE
 from shadowstream.records import REVISION_BYTES
 
 NEVER = -(2**63)
@@ -239,7 +239,7 @@ class Windows:
                 figures |= of_topic(output_topic, figures)
             elif output_topic in self.outputs:
                 figures |= of_topic(output_topic, ended(figures))
-            self.lost.update({name: figures[name] for name in LOSSES if name in figures})
+            self.lost.update({one.value: figures[one] for one in LOWERS_COVERAGE if one in figures})
             if start_ms + self.window_ms > passed_ms and not labels:
                 self._cells.setdefault(start_ms, _OpenWindow()).on_time.add(delta, figures)
                 continue
@@ -287,7 +287,7 @@ class Windows:
 
     def _close_one(self, start_ms: int, cell: _OpenWindow) -> ClosedWindow:
         on_time = _nonzero(cell.on_time.figures)
-        if any(name in COMPARED for name in on_time):
+        if any(name in IN_RATES for name in on_time):
             self.closed += 1
             self.from_ms = start_ms if self.from_ms is None else self.from_ms
             self.to_ms = start_ms + self.window_ms
@@ -393,7 +393,7 @@ def iso(time_ms: int) -> str:
 
 def _compared(figures: Mapping[str, int]) -> int:
     """Count the compared records among the figures of a window. A correction that moves records counts 0."""
-    return sum(figures.get(name, 0) for name in COMPARED)
+    return sum(figures.get(name, 0) for name in IN_RATES)
 
 
 def _nonzero(counter: Mapping[str, int]) -> dict[str, int]:

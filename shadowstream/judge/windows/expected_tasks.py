@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shadowstream.config import Config
-from shadowstream.labels.step import task_of
+from shadowstream.protocol.task_names import task_of
 
 
 def joined_tasks(config: Config, counts: Mapping[str, int]) -> set[str]:

@@ -7,32 +7,26 @@ repeated: outputs are told by their coordinate, and rows are taken back (`rows_u
 
 from __future__ import annotations
 
-import contextlib
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
 
-from shadowstream.codecs import own
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError, RecordError
+from shadowstream.errors import BrokerError
 from shadowstream.joiner.recovery.restore import Committed
-from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.consumers import reading_consumer
-from shadowstream.kafka.client.messages import arrived, is_end, offset_of, place_of
-from shadowstream.kafka.reading.topic_reader import read_of
-from shadowstream.kafka.refused_records import Refusals, tell
+from shadowstream.kafka.client.messages import offset_of, place_of
+from shadowstream.kafka.reading.bounded import read_range, read_since
+from shadowstream.kafka.refused_records import Refusals, own_record
 from shadowstream.kafka.transaction import separated
 from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
-from shadowstream.protocol.join_id import header
-from shadowstream.records import COMMIT_HEADER, Headers, Place, Write
+from shadowstream.protocol.headers import COMMIT_HEADER, header
+from shadowstream.records import Headers, Place, Write
+from shadowstream.runner import commit_metadata
 
 log = get_logger("adopting")
-QUIET_MAX_S = 30.0
-BATCH = 2_000
 
 
 class Head(NamedTuple):
@@ -40,39 +34,6 @@ class Head(NamedTuple):
 
     sequence: int
     incarnation: str
-
-
-def between(config: Config, purpose: str, begins: Mapping[Place, int], ends: Mapping[Place, int]) -> Iterator[Message]:
-    """Records of each place from its begin to its end; raises `BrokerError` when nothing comes for `QUIET_MAX_S`."""
-    waiting = {place for place, begin in begins.items() if begin < ends[place]}
-    with contextlib.closing(reading_consumer(config.kafka, config.plan, purpose)) as consumer:
-        consumer.assign([TopicPartition(*place, begins[place]) for place in waiting])
-        deadline = time.monotonic() + QUIET_MAX_S
-        while waiting:
-            messages = arrived(consumer, BATCH, 0.1)
-            if messages:
-                deadline = time.monotonic() + QUIET_MAX_S
-            elif time.monotonic() > deadline:
-                named = ", ".join(map(str, sorted(waiting)))
-                raise BrokerError(f"{named}: not read to its end, nothing came for {QUIET_MAX_S:.0f} s", retriable=True)
-            for message in messages:
-                place, error = place_of(message), message.error()
-                reached = offset_of(message)
-                if error is None:
-                    reached += 1
-                    if reached <= ends[place]:
-                        yield message
-                elif not is_end(error):
-                    raise BrokerError(f"{place}: {error.str()}", retriable=True)
-                if reached >= ends[place]:
-                    waiting.discard(place)
-
-
-def _since(config: Config, client: AdminClient, purpose: str, wanted: Mapping[Place, int]) -> Iterator[Message]:
-    """Records of each place from an offset, or its log's start, to its present end."""
-    lows, ends = offsets.beginnings(client, wanted), offsets.ends(client, wanted)
-    begins = {place: max(begin, lows[place]) for place, begin in wanted.items()}
-    return between(config, purpose, begins, ends)
 
 
 class Ranges(NamedTuple):
@@ -91,7 +52,7 @@ def ranges_decided(
     topic = Place(config.plan.of("progress"), 0)
     found: dict[Place, Committed] = {}
     begin: dict[Place, int] = {}
-    named: dict[Place, marks.Overflow] = {}
+    named: dict[Place, commit_metadata.Overflow] = {}
     counters: dict[Place, marks.Counters] = {}
     for one in committed:
         own_part, at = separated(one.metadata)
@@ -99,20 +60,20 @@ def ranges_decided(
         if one.offset < 0 and one.place not in fresh:
             continue
         begin[one.place] = max(at, 0)
-        overflow = marks.overflow_of(own_part, one.offset)
+        overflow = commit_metadata.overflow_of(own_part, one.offset)
         if overflow is not None:
             named[one.place] = overflow
     reached = {place: found[place].offset if found[place].offset >= 0 else fresh[place] for place in begin}
     keys = {marks.key_of(place) for place in begin}
     wanted, refusals = {topic: min(begin.values())} if begin else {}, Refusals()
-    for message in _since(config, client, "runner.decided", wanted):
+    for message in read_since(config, client, "runner.decided", wanted):
         if message.key() not in keys:
             continue
-        record = _read("mark", message, refusals)
+        record = own_record("mark", message, refusals)
         if record is None or record["kind"] != "range":
             continue
         place = Place(record["input_topic"], record["input_partition"])
-        said = marks.Overflow(record["to_offset"], record["revision"])
+        said = commit_metadata.Overflow(record["to_offset"], record["revision"])
         if named.get(place) == said and offset_of(message) >= begin[place]:
             del named[place]  # of several the first counts
             counters[place] = marks.Counters.of(record["counters"])
@@ -120,9 +81,9 @@ def ranges_decided(
             continue
         reached[place] = record["to_offset"]
         counters[place] = marks.Counters.of(record["counters"])
-        metadata = marks.to_metadata(record["revision"], counters[place])
+        metadata = commit_metadata.to_metadata(record["revision"], counters[place])
         found[place] = Committed(place, record["to_offset"], metadata)
-        log.info("decided_before", place=str(place), to=record["to_offset"])
+        log.info("commit_recovered", place=str(place), to=record["to_offset"])
     if named:
         place, overflow = min(named.items())
         raise BrokerError(
@@ -146,19 +107,11 @@ def chained(heads: dict[str, Head], records: Iterator[dict[str, Any]]) -> None:
 def stats_between(config: Config, begins: Mapping[Place, int], ends: Mapping[Place, int]) -> Iterator[dict[str, Any]]:
     """Stats records of these stretches."""
     refusals = Refusals()
-    for message in between(config, "joiner.decided", begins, ends):
-        record = _read("stats", message, refusals)
+    spans = {place: (begin, ends[place]) for place, begin in begins.items()}
+    for message in read_range(config, "joiner.decided", spans):
+        record = own_record("stats", message, refusals)
         if record is not None:
             yield record
-
-
-def _read(name: str, message: Message, refusals: Refusals) -> dict[str, Any] | None:
-    """A record of schema `name`; None for what is refused, which has decided nothing."""
-    try:
-        return own.read(name, message.value())
-    except RecordError as error:
-        tell(refusals, error, place_of(message).topic, read_of(message))
-        return None
 
 
 class Row(NamedTuple):
@@ -183,7 +136,7 @@ def rows_undone(
             place = Place(topic, partition)
             wanted[place] = min(at, wanted.get(place, at))
     rows: dict[tuple[Place, bytes], Row] = {}
-    for message in _since(config, client, "joiner.rows", wanted) if wanted else ():
+    for message in read_since(config, client, "joiner.rows", wanted) if wanted else ():
         which = place_of(message), message.key() or b""
         before = rows[which].counted if which in rows else None
         rows[which] = Row(message, message if _counts(message, heads) else before)

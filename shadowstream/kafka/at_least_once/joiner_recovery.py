@@ -18,7 +18,7 @@ from shadowstream.kafka.client.consumers import GuardedWriter
 from shadowstream.kafka.reading.state_records import newest_states, read_states
 from shadowstream.kafka.transaction import FLUSH_S, separated
 from shadowstream.logs import get_logger
-from shadowstream.records import Place, Side
+from shadowstream.records import Place
 
 log = get_logger("joiner")
 
@@ -55,14 +55,14 @@ class Undecided:
         states = self._states(tasks)
         for task in tasks:
             if self._heads[task.name].sequence > known[task.name]:
-                log.info("decided_before", task=task.name, sequence=self._heads[task.name].sequence)
+                log.info("commit_recovered", task=task.name, sequence=self._heads[task.name].sequence)
                 for place in task.places:
                     offset, _, metadata = states[task.name]["commits"][str(place)].partition(" ")
                     committed[place] = Committed(place, int(offset), metadata)
         return states
 
     def _states(self, tasks: Sequence[Task]) -> dict[str, dict[str, Any]]:
-        partitions = {task.name: task.places[Side.PRODUCTION].partition for task in tasks}
+        partitions = {task.name: task.sources.partition for task in tasks}
         begun = {name: head for name, head in self._heads.items() if head.sequence}
         fresh = {name: partition for name, partition in partitions.items() if name not in begun}
         for name, record in newest_states(self._config, fresh).items():
@@ -76,8 +76,8 @@ class Undecided:
         for task in tasks:
             counts = states[task.name]["counts"] if task.name in states else {}
             begin = counts.get("diff_from", 0)
-            begin = begin if task.said_from is None else min(begin, task.said_from)
-            begins[task.name] = task.places[Side.PRODUCTION].partition, begin
+            begin = begin if task.late.correctable_from is None else min(begin, task.late.correctable_from)
+            begins[task.name] = task.sources.partition, begin
         undone = rows_undone(self._config, self._client, self._heads, begins)
         if undone:
             log.info("rows_taken_back", rows=len(undone))
@@ -91,14 +91,14 @@ class Undecided:
             known = self._ends.get(place, 0)
             mine = {task.name: task for task in tasks if self._stats_of(task) == place}
             if ours[-1] + 1 - known != len(ours):
-                heads = {name: Head(task.sequence, "-") for name, task in mine.items()}
+                heads = {name: Head(task.commit.sequence, "-") for name, task in mine.items()}
                 chained(heads, stats_between(self._config, {place: known}, {place: ours[-1] + 1}))
-                lost = sorted(n for n, head in heads.items() if head.incarnation != mine[n].incarnation)
+                lost = sorted(n for n, head in heads.items() if head.incarnation != mine[n].sources.incarnation)
                 if lost:
                     raise BrokerError(f"another process has counted for {', '.join(lost)} already", abortable=True)
             self._ends[place] = ours[-1] + 1
         for task in tasks:
-            self._heads[task.name] = Head(task.sequence + 1, task.incarnation)
+            self._heads[task.name] = Head(task.commit.sequence + 1, task.sources.incarnation)
 
     def _stats_of(self, task: Task) -> Place:
-        return Place(self._config.plan.of("stats"), task.places[Side.PRODUCTION].partition)
+        return Place(self._config.plan.of("stats"), task.sources.partition)

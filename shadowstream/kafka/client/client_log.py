@@ -7,6 +7,8 @@ by the supervisor for all its roles where there is one (`role_report`).
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka import KafkaError
@@ -68,6 +70,22 @@ def is_outage(error: BrokerError) -> bool:
         return False
     _say_outage(str(error))
     return True
+
+
+@contextmanager
+def repeated_later(log_delay: Callable[[str], object]) -> Iterator[None]:
+    """Run work that the caller repeats at its next turn: a broker that does not answer now is no error.
+
+    `log_delay` gets the text of the error. An outage is not passed to it: it has a log line of its own.
+    Raises the `BrokerError` if it is not retriable.
+    """
+    try:
+        yield
+    except BrokerError as error:
+        if not error.retriable:
+            raise
+        if not is_outage(error):
+            log_delay(str(error))
 
 
 def _say_outage(reason: str) -> None:

@@ -25,6 +25,16 @@ from shadowstream.topics import TopicPlan
 log = get_logger("kafka")
 Client = TypeVar("Client")
 CONNECT_S = 10.0
+BASE_CONSUMER: dict[str, Any] = {
+    "isolation.level": "read_committed",
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+    "enable.partition.eof": True,
+    "fetch.wait.max.ms": 50,
+    "fetch.queue.backoff.ms": 10,
+}
+"""Settings of every consumer: committed records only, no commit by itself, no jump, and an event at each end."""
 
 
 def client_config(kafka: KafkaConfig, **extra: Any) -> dict[str, Any]:
@@ -66,13 +76,8 @@ def group_consumer(config: Config, role: str, instance: str | None = None, **set
     group = plan.group(role)
     plan.check_group(group, [config.production.group] if config.production.group else [])
     extra: dict[str, Any] = {
+        **BASE_CONSUMER,
         "group.id": group,
-        "isolation.level": "read_committed",
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "auto.offset.reset": "error",
-        "enable.partition.eof": True,
-        "fetch.wait.max.ms": 50,
         "fetch.queue.backoff.ms": 20,
         **settings,
     }
@@ -96,24 +101,8 @@ def group_consumer(config: Config, role: str, instance: str | None = None, **set
 
 def reading_consumer(kafka: KafkaConfig, plan: TopicPlan, purpose: str, **extra: Any) -> Consumer:
     """A consumer outside any group protocol: assigns by itself and never commits."""
-    return _telling(
-        Consumer,
-        client_config(
-            kafka,
-            **{
-                "group.id": plan.group(purpose),
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "auto.offset.reset": "error",
-                "enable.partition.eof": True,
-                "fetch.wait.max.ms": 50,
-                "fetch.queue.backoff.ms": 10,
-                **extra,
-            },
-        ),
-        plan.group(purpose),
-    )
+    group = plan.group(purpose)
+    return _telling(Consumer, client_config(kafka, **{**BASE_CONSUMER, "group.id": group, **extra}), group)
 
 
 class GuardedWriter:

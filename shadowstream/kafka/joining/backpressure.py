@@ -3,8 +3,9 @@
 Pairs meet within one task only, and the client reads one partition after the other, so each task has its share of the
 bound: a bound for all of them would hold production's partition 0 while partition 1 is what the candidate's waits for.
 Held is the leading side of a task, never the one on which it waits, or nothing would ever end again. Mostly that is the
-side with least in memory, but not where time ends what waits (`Clocks.awaited`): of an order that one side answers
-thrice and the other once, three quarters wait on the side that is behind. Nor where that side has no more to bring.
+side with least in memory, but not where time ends what waits (`Clocks.sides_that_must_progress`): of an order that one
+side answers thrice and the other once, three quarters wait on the side that is behind. Nor where that side has no more
+to bring.
 
 Pausing throws away what was fetched already and the first record after resuming takes most of a second, hence the wide
 gap between the share at which a side is held and the half of it at which it is resumed. That second is also why nothing
@@ -13,11 +14,11 @@ need keep two sides from being held by turns too often.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 
 from confluent_kafka import Consumer, TopicPartition
 
+from shadowstream.kafka.throttle import Throttle
 from shadowstream.logs import get_logger
 from shadowstream.records import Place, Side
 
@@ -26,8 +27,8 @@ TELL_EVERY_S = 10.0
 OVER = 4
 """A task overflows once this part of its share has come on top although all sides but one are held."""
 Waiting = tuple[Sequence[Place], Sequence[int], Sequence[int], Callable[[], frozenset[Side]]]
-"""A task's places, the bytes that wait there in memory and those that are spilled, all by side; and `Task.awaited`,
-asked only where something is to be held."""
+"""A task's places, the bytes that wait there in memory and those that are spilled, all by side; and
+`Task.sides_that_must_progress`, asked only where something is to be held."""
 ALL = frozenset(Side)
 
 
@@ -102,7 +103,7 @@ class Holding:
         self._waited: dict[Place, Sequence[int]] = {}
         self._paused: set[Place] = set()
         self._overflow = Overflow()
-        self._tell_at = self._tell_over_at = 0.0
+        self._held_warning, self._over_warning = Throttle(TELL_EVERY_S), Throttle(TELL_EVERY_S)
         self._told = False
 
     def assigned(self) -> None:
@@ -145,8 +146,7 @@ class Holding:
 
     def tell_over(self, over: Sequence[Place], pending: int) -> None:
         """Say that these tasks take more memory than their share."""
-        if over and time.monotonic() >= self._tell_over_at:
-            self._tell_over_at = time.monotonic() + TELL_EVERY_S
+        if over and self._over_warning.is_due():
             places = [str(place) for place in sorted(over)]
             log.warning("pending_over_bound", places=places, pending_bytes=pending, bound=self._bound)
 
@@ -155,8 +155,7 @@ class Holding:
             self._consumer.pause(_partitions(pause))
         self._resume(resume)
         self._paused = self._paused - resume | pause
-        if self._paused and time.monotonic() >= self._tell_at:
-            self._tell_at = time.monotonic() + TELL_EVERY_S
+        if self._paused and self._held_warning.is_due():
             named = [str(place) for place in sorted(self._paused)]
             log.warning("side_held_back", places=named, pending_bytes=pending, bound=self._bound)
             self._told = True

@@ -24,25 +24,24 @@ Born needs no such translation: a copy below an end of today was made of an outp
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError
 from shadowstream.joiner.completeness.completeness import time_may_decide
 from shadowstream.joiner.completeness.copied_time import Copied
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.client_log import is_outage
-from shadowstream.kafka.client.control_records import Commits
+from shadowstream.kafka.client.client_log import repeated_later
 from shadowstream.kafka.joining.task_partitions import Families
+from shadowstream.kafka.reading.control_records import Commits
 from shadowstream.kafka.reading.event_times import LastTimes
 from shadowstream.logs import get_logger
 from shadowstream.records import Place, Side
 from shadowstream.runner.copy_step import copied_to_ms
+from shadowstream.thinned_queue import ThinnedQueue
 
 log = get_logger("joiner")
 EVERY_S = 1.0
@@ -67,7 +66,7 @@ class Observer:
         self._sides = [families.places(side) for side in Side]
         self._places = [place for side in self._sides for place in side]
         self._diff = offsets.places(offsets.partition_counts(client, [config.plan.of("diff")]))
-        self._copying: deque[Copying] = deque()
+        self._copying: ThinnedQueue[Copying] = ThinnedQueue(COPYING_MAX)
         self._by_time = time_may_decide(config)
         self._commits = Commits(config, client, "joiner")
         self._times = LastTimes(config)
@@ -82,13 +81,9 @@ class Observer:
         if time.monotonic() < self._next_at:
             return False
         self._next_at = time.monotonic() + EVERY_S
-        try:
+        # Without this observation the joiner only decides a little later.
+        with repeated_later(lambda error: log.warning("observation_delayed", error=error)):
             self._observe(now_ms)
-        except BrokerError as error:  # what is not observed now is decided a little later
-            if not error.retriable:
-                raise
-            if not is_outage(error):
-                log.warning("observation_put_off", error=str(error))
         return True
 
     def _observe(self, now_ms: int) -> None:
@@ -126,8 +121,6 @@ class Observer:
             ends = offsets.ends(self._client, self._sides[Side.PRODUCTION])
             for one in ripe:
                 self._step.observe_production(one.committed, ends, one.stored)
-        if len(self._copying) > COPYING_MAX:  # a later one says the same, only later
-            self._copying = deque([*list(self._copying)[:-1:2], self._copying[-1]])
 
     def _observe_copy_times(self, side: Side, originals: list[Place], now_ms: int) -> None:
         ends = offsets.ends(self._client, originals)

@@ -9,6 +9,7 @@ from shadowstream.config import Limits
 from shadowstream.joiner.task import Task
 from shadowstream.kafka.joining.backpressure import TELL_EVERY_S
 from shadowstream.kafka.joining.spill_file import SpillFile
+from shadowstream.kafka.throttle import Throttle
 from shadowstream.logs import get_logger
 from shadowstream.records import Place
 
@@ -23,7 +24,8 @@ class Spilling:
     def __init__(self, limits: Limits) -> None:
         self._bound = limits.pending_bytes_max
         self._file = SpillFile(limits.spill_dir, limits.spill_bytes_max)
-        self._again_at = self._tell_at = self._tell_refused_at = 0.0
+        self._again_at = 0.0
+        self._spilled_warning, self._refused_warning = Throttle(TELL_EVERY_S), Throttle(TELL_EVERY_S)
         self._told = False
         self.full = False
         """Whether there is no room for what should be spilled."""
@@ -31,7 +33,8 @@ class Spilling:
     def dropped(self) -> None:
         """Every task has been forgotten."""
         self._file.clear()
-        self._told, self._tell_at = False, 0.0
+        self._told = False
+        self._spilled_warning.reset()
 
     def turn(self, tasks: Mapping[Place, Task], over: Sequence[Place]) -> list[Place]:
         """Spill values of the tasks at production's places `over`; those of them that it does not relieve.
@@ -46,7 +49,8 @@ class Spilling:
                 size += tasks[place].spill(self._file, share // 2)
                 if self._file.refused:
                     self._again_at = time.monotonic() + AGAIN_S
-                    self._tell_refused()
+                    if self._refused_warning.is_due():
+                        log.warning("spill_refused", reason=self._file.refused, file_bytes=self._file.size)
             if sum(tasks[place].store.held.bytes) > share:
                 still.append(place)
         self.full = bool(over and self._file.refused)
@@ -54,15 +58,10 @@ class Spilling:
         return still
 
     def _tell(self, lying: int, size: int) -> None:
-        if size and time.monotonic() >= self._tell_at:
-            self._tell_at = time.monotonic() + TELL_EVERY_S
+        if size and self._spilled_warning.is_due():
             log.warning("values_spilled", spilled_bytes=lying, file_bytes=self._file.size, bound=self._bound)
             self._told = True
         elif self._told and not lying:
             log.info("spilled_values_back")
-            self._told, self._tell_at = False, 0.0
-
-    def _tell_refused(self) -> None:
-        if time.monotonic() >= self._tell_refused_at:
-            self._tell_refused_at = time.monotonic() + TELL_EVERY_S
-            log.warning("spill_refused", reason=self._file.refused, file_bytes=self._file.size)
+            self._told = False
+            self._spilled_warning.reset()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from shadowstream.config import Compare
 from shadowstream.errors import RegistryError
-from shadowstream.kafka.batch_size import Pace
+from shadowstream.kafka.batch_size import CallSize
 from shadowstream.kafka.joining.hook_process import HookProcess
 from shadowstream.kafka.step_time import StepTime
 from shadowstream.records import Batch
@@ -28,7 +28,7 @@ class SlowHooks:
     def __init__(self, hooks: HookProcess, compare: Compare) -> None:
         self._hooks, self._step_time = hooks, StepTime()
         self._any_order = any(rule.lists in ("unordered", "set") for rule in compare.rules)
-        self._pace = Pace(PART_MAX if compare.calls else LISTS_MAX)
+        self._call_size = CallSize(PART_MAX if compare.calls else LISTS_MAX)
 
     @property
     def _in_parts(self) -> bool:
@@ -42,7 +42,7 @@ class SlowHooks:
         self._step_time.begin()
         done = 0
         while done < len(batch) and not (done and self._step_time.up()):
-            part = batch.part(done, done + self._pace.most)
+            part = batch.part(done, done + self._call_size.limit)
             began = time.monotonic()
             try:
                 read(part)
@@ -51,14 +51,14 @@ class SlowHooks:
                     raise
                 break  # what was read before stands; the rest says so again
             compare()
-            self._pace.took(len(part), time.monotonic() - began)
+            self._call_size.took(len(part), time.monotonic() - began)
             done += len(part)
         return done
 
-    def most(self, most: int) -> int:
-        """Of so many pairs that one transaction may end, those that can be compared within a step."""
-        return min(most, self._pace.most) if self._in_parts else most
+    def pairs_limit(self, limit: int) -> int:
+        """Lower the limit of pairs in one transaction to the number that can be compared within a step."""
+        return min(limit, self._call_size.limit) if self._in_parts else limit
 
-    def turn(self) -> None:
-        """A turn of the loop begins: the functions may take their time anew."""
+    def tick(self) -> None:
+        """Note that a turn of the loop begins: the functions may take their time anew."""
         self._hooks.turn()

@@ -11,15 +11,15 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
-from shadowstream.kafka.at_least_once.decided_commits import between
-from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.messages import offset_of, place_of
+from shadowstream.kafka.reading.bounded import read_since
 from shadowstream.kafka.refused_records import FURTHER, Refusals
 from shadowstream.logs import get_logger
+from shadowstream.protocol.outcomes import MAY_BE_CORRECTED
 from shadowstream.records import Place
 
 log = get_logger("joiner")
-SAYING = (b"missing", b"extra", b"evicted")
+SAYING = tuple(one.encode() for one in MAY_BE_CORRECTED)
 """A row that says one of these, or corrects one, holds the word; decoding all others would be most of the work."""
 
 
@@ -41,11 +41,8 @@ def read_said(
         begins[place] = min(begin, begins.get(place, begin))
     if not begins:
         return found
-    lows = offsets.beginnings(client, begins)
-    ends = offsets.ends(client, begins)
-    begins = {place: max(begin, lows[place]) for place, begin in begins.items()}
     refusals = Refusals()
-    for message in between(config, "joiner.said", begins, ends):
+    for message in read_since(config, client, "joiner.said", begins):
         if message.value() is None:  # a row was taken back (rows_undone)
             pair_id = (message.key() or b"").decode("utf-8", "replace")
             found = {task: [row for row in rows if row["pair_id"] != pair_id] for task, rows in found.items()}
@@ -53,7 +50,7 @@ def read_said(
         at = tasks.get(record["task"]) if record else None
         if record and at and at[0] == message.partition() and offset_of(message) >= at[1]:
             found[record["task"]].append(record)
-    log.info("said_restored", tasks=len(tasks), rows=sum(map(len, found.values())))
+    log.info("correctable_restored", tasks=len(tasks), rows=sum(map(len, found.values())))
     return found
 
 

@@ -7,14 +7,15 @@ would be given up at once.
 
 from __future__ import annotations
 
-import time
+import contextlib
 from collections.abc import Mapping
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer
 
 from shadowstream.config import Config
 from shadowstream.kafka.client.consumers import reading_consumer
-from shadowstream.kafka.client.messages import arrived, is_end, offset_of, place_of
+from shadowstream.kafka.client.messages import place_of
+from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, ignore, read_spans, within
 from shadowstream.records import Place
 
 BACK = 10
@@ -40,21 +41,14 @@ class LastTimes:
     def _read(self, ends: Mapping[Place, int]) -> None:
         consumer = self._consumer = self._consumer or self._connected()
         found: dict[Place, int | None] = dict.fromkeys(ends)
-        left, whole = set(ends), set()
-        consumer.assign([TopicPartition(p.topic, p.partition, max(0, end - BACK)) for p, end in ends.items()])
-        deadline = time.monotonic() + LIMIT_S
-        while left and time.monotonic() < deadline:
-            for message in arrived(consumer, 500, 0.05):
-                place, error = place_of(message), message.error()
-                if error is not None and not is_end(error):
-                    continue
-                if error is None:
+        whole: set[Place] = set()
+        spans: dict[Place, Span] = {place: (max(0, end - BACK), end) for place, end in ends.items()}
+        with contextlib.suppress(NotReadToEnd):
+            for turn in read_spans(consumer, spans, within(LIMIT_S), ignore, short=True):
+                for message in turn.records:
+                    place = place_of(message)
                     found[place] = max(found[place] or 0, message.timestamp()[1])
-                reached = offset_of(message) + (error is None) >= ends[place]
-                if reached:
-                    whole.add(place)
-                if reached or error is not None:  # beyond an open transaction nobody reads
-                    left.discard(place)
+                whole.update(place for place, reached in turn.ended.items() if reached >= ends[place])
         consumer.unassign()
         # What lies in an open transaction, or did not come in time, is asked for again.
         self._known |= {place: (ends[place], found[place]) for place in whole}

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError, RecordError
-from shadowstream.kafka.at_least_once.decided_commits import between
+from shadowstream.errors import RecordError
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import reading_consumer
-from shadowstream.kafka.client.errors import event_error
-from shadowstream.kafka.client.messages import arrived, is_end, is_fatal, offset_of
+from shadowstream.kafka.client.messages import arrived, offset_of
+from shadowstream.kafka.reading.bounded import BATCH, QUIET_S, Turn, fail_if_fatal, quiet, read_on, sort_out
+from shadowstream.kafka.reading.newest import Backwards
 from shadowstream.kafka.reading.topic_reader import extent
 from shadowstream.kafka.refused_records import FURTHER, Refusals
 from shadowstream.logs import get_logger
@@ -46,7 +45,8 @@ class MarksReader:
     ) -> None:
         self._topic, self._keys = config.plan.of(kind), keys
         self._consumer = reading_consumer(config.kafka, config.plan, f"{purpose}.marks")
-        self._arrived = 0
+        self._ends: dict[Place, int | None] = {Place(self._topic, 0): None}
+        self._on_error = fail_if_fatal(self._topic)
         self._refusals = Refusals()
         self.restart()
 
@@ -58,25 +58,20 @@ class MarksReader:
 
     def poll(self, wait_s: float = 0.0) -> list[Mark]:
         """Marks that have arrived. `caught_up` turns true when the end was reached once."""
+        return self._taken(sort_out(arrived(self._consumer, BATCH, wait_s), self._ends, self._on_error))
+
+    def _taken(self, turn: Turn) -> list[Mark]:
         marks = []
-        for message in arrived(self._consumer, 1_000, wait_s):
-            error = message.error()
-            self._arrived += 1
-            if error is None:
-                if self._keys is not None and message.key() not in self._keys:
-                    continue
-                try:
-                    marks.append(Mark(offset_of(message), own.read("mark", message.value())))
-                except RecordError as broken:
-                    marks.append(Mark(offset_of(message), None))
-                    if self._refusals.is_first(broken):
-                        log.error("mark_unreadable", offset=message.offset(), error=str(broken), further=FURTHER)
-            elif is_end(error):
-                self.caught_up = True
-            elif is_fatal(error):
-                raise event_error(error, self._topic)
-            else:
-                log.warning("consume_error", topic=self._topic, error=error.str())
+        for message in turn.records:
+            if self._keys is not None and message.key() not in self._keys:
+                continue
+            try:
+                marks.append(Mark(offset_of(message), own.read("mark", message.value())))
+            except RecordError as broken:
+                marks.append(Mark(offset_of(message), None))
+                if self._refusals.is_first(broken):
+                    log.error("mark_unreadable", offset=message.offset(), error=str(broken), further=FURTHER)
+        self.caught_up = self.caught_up or bool(turn.ended)
         return marks
 
     def to_end(self, turned: Callable[[], object] = lambda: None) -> Iterator[Mark]:
@@ -84,17 +79,11 @@ class MarksReader:
 
         Raises `BrokerError` when nothing comes for `QUIET_MAX_S`.
         """
-        deadline = time.monotonic() + QUIET_MAX_S
-        while not self.caught_up:
-            before = self._arrived
-            yield from self.poll(0.05)
+        if self.caught_up:
+            return
+        for turn in read_on(self._consumer, self._ends, quiet(QUIET_MAX_S), self._on_error):
+            yield from self._taken(turn)
             turned()
-            if self._arrived > before:
-                deadline = time.monotonic() + QUIET_MAX_S
-            elif time.monotonic() > deadline:
-                raise BrokerError(
-                    f"{self._topic}: not read to its end, nothing came for {QUIET_MAX_S:.0f} s", retriable=True
-                )
 
     def close(self) -> None:
         """Close the client."""
@@ -111,19 +100,20 @@ def last_done(config: Config, client: AdminClient, wanted: Collection[Place]) ->
     found: dict[Place, int] = {}
     if not keys:
         return found
-    low, end = offsets.beginnings(client, [topic])[topic], offsets.ends(client, [topic])[topic]
-    step = FIRST_STEP
-    while end > low and len(found) < len(keys):
-        begin = max(low, end - step)
-        newest: dict[Place, int] = {}
-        for message in between(config, "runner.done", {topic: begin}, {topic: end}):
-            place = keys.get(message.key() or b"")
-            if place is None or place in found:
-                continue
+
+    def pick(message: Message) -> tuple[Place, int] | None:
+        place = keys.get(message.key() or b"")
+        if place is not None and place not in found:
             with contextlib.suppress(RecordError):  # told where marks are followed
                 record = own.read("mark", message.value())
                 if record["kind"] in ("done", "end"):
-                    newest[place] = record["to_offset"]
-        found |= newest
-        end, step = begin, step * 8
+                    return place, record["to_offset"]
+        return None
+
+    # To the high watermark: a mark may stand behind an open transaction.
+    end = offsets.ends(client, [topic])[topic]
+    with contextlib.closing(reading_consumer(config.kafka, config.plan, "runner.done")) as consumer:
+        reader = Backwards(consumer, topic, FIRST_STEP, end=end, limit=quiet(QUIET_S))
+        while not reader.whole and len(found) < len(keys):
+            found |= reader.block(pick)
     return found

@@ -1,44 +1,114 @@
-"""The end of a topic of ours, read backwards in growing steps: for the newest record of a key in a compacted topic."""
+"""Newest records of keys, read from the ends of partitions backwards in growing steps.
+
+The newest record of a key in a compacted topic is mostly near the end; the whole topic is read only for a key that has
+none. No offset is read twice: each step reads the next older block, and what was written since the last step.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import time
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
-from shadowstream.codecs import own
-from shadowstream.errors import BrokerError, RecordError
-from shadowstream.kafka.client.messages import arrived, is_end
-from shadowstream.kafka.reading.topic_reader import extent, read_of
-from shadowstream.kafka.refused_records import Refusals, tell
+from shadowstream.config import Config
+from shadowstream.errors import BrokerError
+from shadowstream.kafka.client.consumers import reading_consumer
+from shadowstream.kafka.reading.bounded import Limit, read_spans, within
+from shadowstream.kafka.reading.topic_reader import extent
+from shadowstream.records import Place
 
-LIMIT_S = 30.0
+LIMIT = within(30.0)
+"""The time in which one step is to be read."""
+GROWTH = 8
+WAIT_S = 30.0
+AGAIN_S = 0.1
+
+K = TypeVar("K")
+V = TypeVar("V")
+Pick = Callable[[Message], "tuple[K, V] | None"]
+"""The key and the value of a wanted record; None for any other. Called with records of a block, oldest first."""
 
 
-def read_tail(
-    consumer: Consumer, place: TopicPartition, back: int, name: str, refusals: Refusals
-) -> tuple[list[dict[str, Any]], bool]:
-    """Records of schema `name` of the last `back` offsets, oldest first, and whether that was the whole partition. What
-    is refused is left out, and logged where it is the first of its kind among `refusals`.
+class Backwards:
+    """One partition read backwards, from `end` or its last stable offset. `whole`: whether its first offset has been
+    reached."""
 
-    Raises `BrokerError` when the end is not reached within `LIMIT_S`.
+    def __init__(
+        self, consumer: Consumer, place: Place, step: int, *, end: int | None = None, limit: Limit = LIMIT
+    ) -> None:
+        self._consumer, self._place, self._step, self._limit = consumer, place, step, limit
+        self._span = None if end is None else (end, end)
+        self.whole = False
+
+    def block(self, pick: Pick[K, V]) -> dict[K, V]:
+        """The newest wanted record of each key in the next older block and in what was written since, in that order.
+
+        Raises `BrokerError` when that is not read within the limit.
+        """
+        low, high = extent(self._consumer, TopicPartition(*self._place))
+        begin, end = self._span or (high, high)
+        older = max(low, begin - self._step)
+        found: dict[K, V] = {}
+        for span in ((older, begin), (end, high)):
+            for turn in read_spans(self._consumer, {self._place: span}, self._limit):
+                found.update(picked for message in turn.records if (picked := pick(message)) is not None)
+        self._span = min(older, begin), max(end, high)
+        self._step *= GROWTH
+        self.whole = older == low
+        return found
+
+
+def newest_records(
+    config: Config, purpose: str, topic: str, partitions: Mapping[K, int], pick: Pick[K, V], step: int
+) -> dict[K, V]:
+    """The newest wanted record by key, of keys that have one; `partitions` holds each key's."""
+    found: dict[K, V] = {}
+    if not partitions:
+        return found
+    with contextlib.closing(reading_consumer(config.kafka, config.plan, purpose)) as consumer:
+        for partition in sorted(set(partitions.values())):
+            wanted = {key for key, at in partitions.items() if at == partition}
+            reader = Backwards(consumer, Place(topic, partition), step)
+            while not reader.whole and not wanted <= found.keys():
+                found = {key: one for key, one in reader.block(pick).items() if key in wanted} | found
+    return found
+
+
+def named_records(
+    config: Config,
+    purpose: str,
+    topic: str,
+    partitions: Mapping[K, int],
+    names: Mapping[K, str],
+    pick: Pick[K, V],
+    step: int,
+) -> dict[K, V]:
+    """The wanted record of every key, which a commit names; `names` has it in words.
+
+    Markers of one transaction land at different times, so the record of a commit that can be read already may not be
+    visible yet: it is waited for. Raises a fatal `BrokerError` where it does not come within `WAIT_S`.
     """
-    low, high = extent(consumer, place)
-    begin = max(low, high - back)
-    consumer.assign([TopicPartition(place.topic, place.partition, begin)])
-    deadline = time.monotonic() + LIMIT_S
-    records: list[dict[str, Any]] = []
-    while time.monotonic() < deadline:
-        for message in arrived(consumer, 1_000, 0.5):
-            error = message.error()
-            if error is None:
-                try:
-                    records.append(own.read(name, message.value()))
-                except RecordError as broken:
-                    tell(refusals, broken, place.topic, read_of(message))
-            elif is_end(error):
-                return records, begin == low
-            else:
-                raise BrokerError(f"{place.topic}: {error.str()}", retriable=True)
-    raise BrokerError(f"{place.topic}/{place.partition}: not read to its end within {LIMIT_S:.0f} s", retriable=True)
+    found: dict[K, V] = {}
+    if not names:
+        return found
+    deadline = time.monotonic() + WAIT_S
+    with contextlib.closing(reading_consumer(config.kafka, config.plan, purpose)) as consumer:
+        readers = {n: Backwards(consumer, Place(topic, n), step) for n in {partitions[key] for key in names}}
+        while True:
+            left = sorted({partitions[key] for key in names if key not in found})
+            for n in left:
+                found = readers[n].block(pick) | found
+            missing = [key for key in names if key not in found]
+            if not missing:
+                return found
+            if time.monotonic() > deadline:
+                raise BrokerError(
+                    f"{topic}: no {min(names[key] for key in missing)} within {WAIT_S:.0f} s, although the group's "
+                    "commit names it; was the topic changed? Its cleanup.policy must be compact",
+                    fatal=True,
+                )
+            if all(readers[n].whole for n in left):
+                time.sleep(AGAIN_S)

@@ -90,7 +90,7 @@ class Fetcher:
             if not error.retriable:
                 raise
             if not is_outage(error):
-                log.warning("fetch_put_off", error=str(error))
+                log.warning("fetch_delayed", error=str(error))
             return []
         answers: list[Answer] = []
         for place, all_wanted in wanted.items():

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from shadowstream.config import Kafka
 from shadowstream.errors import BrokerError
-from shadowstream.kafka.client.consumers import CONNECT_S, client_config, made
+from shadowstream.kafka.client.consumers import BASE_CONSUMER, CONNECT_S, client_config, made
 from shadowstream.kafka.client.errors import code_of, told
-from shadowstream.kafka.client.messages import arrived
+from shadowstream.kafka.reading.bounded import BATCH, WAIT_S, NotReadToEnd, quiet, read_on, sort_out
+from shadowstream.records import Place
 
-_BATCH = 1_000
 _POLL_S = 0.1
 _ASK_S = 2.5
 _COMPLAINTS_MAX = 8
@@ -58,16 +58,11 @@ def stream_topic(kafka: Kafka, topic: str, timeout_s: float, *, follow: bool = F
         client_config(
             kafka,
             **{
+                **BASE_CONSUMER,
                 "group.id": _group(topic),
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "enable.partition.eof": True,
                 "allow.auto.create.topics": False,
                 # Between asking for its beginning and reading it, a partition may lose it to retention.
                 "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": 50,
-                "fetch.queue.backoff.ms": 10,
                 # What goes wrong is said once, in the error that we raise.
                 "error_cb": lambda error: said.append(error.str()),
                 "log_level": 2,
@@ -78,12 +73,17 @@ def stream_topic(kafka: Kafka, topic: str, timeout_s: float, *, follow: bool = F
         try:
             found = ranges(consumer, topic, min(timeout_s, CONNECT_S))
             consumer.assign([TopicPartition(topic, partition, low) for partition, (low, _) in found.items()])
-            ends = {partition: high for partition, (low, high) in found.items() if low < high}
-            yield from _until(consumer, ends, timeout_s)
+            ends = {Place(topic, partition): high for partition, (low, high) in found.items() if low < high}
+            for turn in read_on(consumer, ends, quiet(timeout_s), _raise):
+                yield from map(read_of, turn.records)
+            places = {Place(topic, partition): None for partition in found}
             while follow:
-                yield from map(read_of, _usable(consumer.consume(_BATCH, _POLL_S), {}))
+                yield from map(read_of, sort_out(consumer.consume(BATCH, WAIT_S), places, _raise).records)
         except KafkaException as error:
             raise explained(kafka, topic, error.args[0], consumer, said) from error
+        except NotReadToEnd as error:
+            timed_out = KafkaError(KafkaError._TIMED_OUT, f"nothing read for {timeout_s:g} s")
+            raise explained(kafka, topic, timed_out, consumer, said) from error
 
 
 def _group(topic: str) -> str:
@@ -136,35 +136,8 @@ def _partitions(consumer: Consumer, topic: str, deadline: float) -> list[int]:
     return sorted(found.partitions)
 
 
-def _until(consumer: Consumer, ends: dict[int, int], timeout_s: float) -> Iterator[Read]:
-    """Records below `ends`, which empties as partitions get there: by a record, or where only control records follow,
-    by the client's word that this is the end."""
-    quiet_since = time.monotonic()
-    while ends:
-        messages = arrived(consumer, _BATCH, _POLL_S)
-        if messages:
-            quiet_since = time.monotonic()
-        elif time.monotonic() - quiet_since > timeout_s:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"nothing read for {timeout_s:g} s"))
-        goals = dict(ends)
-        for message in _usable(messages, ends):
-            read = read_of(message)
-            if read.offset < goals.get(read.partition, -1):
-                yield read
-            if read.offset + 1 >= goals.get(read.partition, -1):
-                ends.pop(read.partition, None)
-
-
-def _usable(messages: list[Message], ends: dict[int, int]) -> Iterator[Message]:
-    """Messages that are records; strikes partitions off `ends` that are read to their end, raises other errors."""
-    for message in messages:
-        error = message.error()
-        if error is None:
-            yield message
-        elif error.code() != KafkaError._PARTITION_EOF:
-            raise KafkaException(error)
-        elif (message.offset() or 0) >= ends.get(message.partition() or 0, 0):
-            ends.pop(message.partition() or 0, None)
+def _raise(_: Message, error: KafkaError) -> None:
+    raise KafkaException(error)
 
 
 def read_of(message: Message) -> Read:

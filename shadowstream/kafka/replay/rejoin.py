@@ -8,24 +8,24 @@ What retention has deleted since then cannot be compared again: its partner is m
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer
 
 from shadowstream.codecs import own
 from shadowstream.compare.comparer import comparer_of
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.errors import ConfigError
 from shadowstream.joiner.intake.header_fields import asks_headers
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin, reading_consumer
-from shadowstream.kafka.client.messages import columns, is_end, offset_of, place_of
+from shadowstream.kafka.client.messages import columns, split
 from shadowstream.kafka.joining.broker_observer import Observer
 from shadowstream.kafka.joining.hook_process import HookProcess
 from shadowstream.kafka.joining.task_partitions import Families, repartitioned_of
 from shadowstream.kafka.loop import now_ms
+from shadowstream.kafka.reading.bounded import Turn, quiet, read_spans
 from shadowstream.kafka.reading.marks import MarksReader
 from shadowstream.kafka.reading.refetch import Fetcher
 from shadowstream.kafka.replay.stored_stats import Stored
@@ -38,7 +38,6 @@ from shadowstream.records import Place, Side
 log = get_logger("replay")
 QUIET_S = 60.0
 PREPARE_AT = 50_000
-BATCH = 1_000
 
 
 def rejoined(config: Config, revision: str) -> Iterator[Stored]:
@@ -67,11 +66,8 @@ def rejoined(config: Config, revision: str) -> Iterator[Stored]:
     # Before anything is read: what is observed holds once it has been read to there.
     Observer(config, step, client, families).turn(now_ms())
     consumer = reading_consumer(config.kafka, config.plan, "replay")
-    try:
-        consumer.assign([TopicPartition(*place, offset) for place, offset in read_from.items()])
-        yield from _Reading(config, step, families, consumer).to_the_end(set(read_from))
-    finally:
-        consumer.close()
+    with contextlib.closing(consumer):
+        yield from _Reading(config, step, families, consumer).to_the_end(read_from)
     fetcher = Fetcher(config, client)
     while step.wanted():
         for place, batch, gone in fetcher.turn(step.wanted):
@@ -100,7 +96,7 @@ def _assigned(
     starts: dict[Place, int] = {}
     for topic, partition in families.tasks_in(lows):
         task = step.assign(topic, partition)
-        for side in task.used_sides:
+        for side in task.sources.sides:
             place = task.places[side]
             starts[place] = max(begins.get(place, 0), lows[place])
             task.restore(side, None, starts[place])
@@ -111,7 +107,7 @@ def _assigned(
 
 def said(step: JoinerStep) -> Iterator[Stored]:
     """What the step says now, as if it had been committed."""
-    writes, commits = step.prepare(now_ms())
+    writes, commits, _ = step.prepare(now_ms())
     topic = step.config.plan.of("stats")
     for write in writes:
         if write.topic == topic:
@@ -129,35 +125,20 @@ class _Reading:
         self._step, self._families, self._consumer = step, families, consumer
         self._identity, self._copies = Identity(config), config.plan.repartition("")
 
-    def to_the_end(self, left: set[Place]) -> Iterator[Stored]:
+    def to_the_end(self, read_from: dict[Place, int]) -> Iterator[Stored]:
         """Statistics as they come, until each place has been read to its end."""
-        since, deadline = 0, time.monotonic() + QUIET_S
-        while left:
-            messages = self._consumer.consume(BATCH, 0.1)
-            if messages:
-                deadline = time.monotonic() + QUIET_S
-            elif time.monotonic() > deadline:
-                raise BrokerError(f"nothing came for {QUIET_S:.0f} s from {', '.join(map(str, sorted(left)[:3]))}")
-            since += len(messages)
-            left -= self._taken(messages)
+        since = 0
+        for turn in read_spans(self._consumer, {p: (at, None) for p, at in read_from.items()}, quiet(QUIET_S)):
+            since += len(turn.records)
+            self._take(turn)
             if since >= PREPARE_AT:
                 since = 0
                 yield from said(self._step)
         yield from said(self._step)
 
-    def _taken(self, messages: list[Message]) -> set[Place]:
-        """Give the step what has come; the places that are read to their end."""
-        groups: dict[Place, list[Message]] = {}
-        ends: dict[Place, int] = {}
-        for message in messages:
-            error = message.error()
-            if error is None:
-                groups.setdefault(place_of(message), []).append(message)
-            elif is_end(error):
-                ends[place_of(message)] = offset_of(message)
-            else:
-                raise BrokerError(f"{message.topic()}/{message.partition()}: {error.str()}")
-        for place, group in groups.items():
+    def _take(self, turn: Turn) -> None:
+        """Give the step what has come."""
+        for place, group in split(turn.records)[0].items():
             side = self._families.side_of(place.topic)
             headers = self._identity.needs_headers(side) or asks_headers(self._step.config, side)
             headers = headers or place.topic.startswith(self._copies)
@@ -166,6 +147,5 @@ class _Reading:
             if unnamed:  # all marks there are have been read
                 self._step.progress.take_as_named(unnamed)
                 self._step.read(batch, now_ms())
-        for place, offset in ends.items():
+        for place, offset in turn.ended.items():
             self._step.end(place, offset, now_ms())
-        return set(ends)

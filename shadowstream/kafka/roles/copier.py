@@ -1,13 +1,13 @@
-"""The role that copies both sides where the candidate is a job of its own and its topic does not fit production's.
+"""Role that copies both sides, if the candidate is an external job and its topic does not fit production's.
 
-The copies are made in the runner's group with the loop that runner and joiner have, so exactly once. Whoever says marks
-is called beside it, each second.
+It copies exactly once: in the runner's group, with the loop of runner and joiner. The publisher of marks is called each
+second.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 from confluent_kafka.admin import AdminClient
 
@@ -15,8 +15,8 @@ from shadowstream.config import Config
 from shadowstream.health import Watch
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.client.consumers import Stoppable, group_consumer, transactional_writer
-from shadowstream.kafka.loop import BATCH, Loop
-from shadowstream.kafka.role import Prepared
+from shadowstream.kafka.loop import Loop
+from shadowstream.kafka.role import PlainRole, Prepared
 from shadowstream.kafka.roles.copy_progress import Copies
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.records import Batch, Place
@@ -24,72 +24,51 @@ from shadowstream.records import Batch, Place
 EVERY_S = 1.0
 
 
-class CopyingRole:
-    """Copies, and calls `each_second` with the wall time in ms."""
+class CopyingRole(PlainRole):
+    """A role that copies, and calls `each_second` with the wall time in ms."""
 
     def __init__(self, copies: Copies, each_second: Callable[[int], None], watch: Watch) -> None:
         self._copies, self._each_second, self.watch = copies, each_second, watch
         self._next_at = 0.0
         self.topics = copies.topics
-        self.finished = False
-
-    def most(self) -> int:
-        """Whole batches."""
-        return BATCH
-
-    def high(self, place: Place) -> int:
-        """Nothing is read again."""
-        return 0
 
     def wants_headers(self, topic: str) -> bool:
-        """A copy has all headers of its original."""
+        """Return True: a copy has all headers of its original."""
         return True
 
     def side_word(self, topic: str) -> str:
-        """production or shadow."""
+        """Return production or shadow."""
         return self._copies.step.routes[topic].side.word
 
-    def whole(self, places: Collection[Place]) -> list[Place]:
-        """Each partition is copied by itself."""
-        return list(places)
-
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
-        """Go on from what is committed."""
+        """Continue from the committed offsets."""
         return {one.place: self._copies.begin(one) for one in committed}
 
     def dropped(self) -> None:
         """Forget every partition."""
         self._copies.step.drop()
 
-    def restored(self) -> bool:
-        """What is committed has been copied: nothing is read again."""
-        return True
-
-    def batch(self, batch: Batch, now_ms: int) -> int:
+    def consume(self, batch: Batch, now_ms: int) -> int:
         """Copy a batch."""
         self._copies.step.copy(batch, now_ms)
         return len(batch)
 
-    def entered(self, new: int) -> int:
-        """What is read ends at once."""
-        return new
-
     def end(self, place: Place, offset: int, now_ms: int) -> None:
-        """A place was read to its end."""
+        """Note that a partition was read to its end."""
         self._copies.step.end(place, offset)
 
-    def turn(self, now_ms: int) -> None:
-        """Marks each second."""
+    def tick(self, now_ms: int) -> None:
+        """Call `each_second` if a second has passed."""
         if time.monotonic() >= self._next_at:
             self._next_at = time.monotonic() + EVERY_S
             self._each_second(now_ms)
 
-    def prepare(self, now_ms: int, most: int) -> Prepared:
-        """Everything of one transaction."""
+    def prepare(self, now_ms: int, limit: int) -> Prepared:
+        """Return all copies since the last commit."""
         return Prepared(*self._copies.step.prepare())
 
     def committed(self, now_ms: int) -> None:
-        """After the commit has returned."""
+        """Show metrics of the committed copies."""
         self._copies.committed(self.watch)
 
 

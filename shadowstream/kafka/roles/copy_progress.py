@@ -17,7 +17,7 @@ from shadowstream.errors import ConfigError
 from shadowstream.health import Watch
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.control_records import Commits
+from shadowstream.kafka.reading.control_records import Commits
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.trial.start_mark import Pinned
 from shadowstream.logs import get_logger

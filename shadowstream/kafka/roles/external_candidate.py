@@ -29,7 +29,6 @@ whose commits go back (a replay) takes nothing back.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -40,12 +39,12 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.health import Watch
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.client_log import is_outage
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, plain_writer
-from shadowstream.kafka.client.control_records import Commits
-from shadowstream.kafka.loop import process_seconds
+from shadowstream.kafka.reading.control_records import Commits
+from shadowstream.kafka.role import RoleFigures
 from shadowstream.kafka.roles.copier import CopyingRole, copy
 from shadowstream.kafka.roles.copy_progress import Copies
+from shadowstream.kafka.roles.mark_publishing import publish_marks
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.trial import bound_topics, start_log, start_mark, topic_admin
 from shadowstream.kafka.trial.partitioner_check import Rechecks
@@ -53,6 +52,7 @@ from shadowstream.kafka.trial.topic_changes import TopicChanges
 from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
 from shadowstream.records import Place
+from shadowstream.thinned_queue import ThinnedQueue
 
 log = get_logger("watcher")
 EVERY_S = 1.0
@@ -102,7 +102,7 @@ class Watcher:
         self._without: list[Place] = []
         self._commits = Commits(config, client, "runner")
         self._topics = TopicChanges(config, client, pinned.topics)
-        self._looks: deque[Look] = deque()
+        self._looks: ThinnedQueue[Look] = ThinnedQueue(LOOKS_MAX, _merged)
         self._looked: dict[Place, int] = {}
         self._warm_ends: dict[Place, int] | None = None
         self._first: dict[Place, int] = {}
@@ -145,9 +145,7 @@ class Watcher:
             start_log.close_warm_up(self._config, self._writer, warm)
         for look in told:
             self._said |= look.done
-            self._looks.remove(look)
-        if len(self._looks) > LOOKS_MAX:  # a later one says the same, only later
-            self._looks = deque(_merged([*self._looks]))
+            self._looks.popleft()
         if warm is not None:
             self._warm = True
             log.info("warm_up_closed", revision=self._revision)
@@ -201,15 +199,13 @@ class Watcher:
                 )
 
 
-def _merged(looks: list[Look]) -> list[Look]:
-    """Half as many looks: of two that follow each other what both say, by the ends of the later."""
-    pairs = zip(looks[::2], looks[1::2], strict=False)
-    return [*(Look(one.done | two.done, two.ends) for one, two in pairs), *looks[len(looks) // 2 * 2 :]]
+def _merged(earlier: Look, later: Look) -> Look:
+    return Look(earlier.done | later.done, later.ends)
 
 
 def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
     """Watch the candidate's job until stopped; returns figures. Instances do not differ: each says the same."""
-    began = time.monotonic()
+    figures = RoleFigures("watcher")
     client = admin(config.kafka)
     bound_topics.check(config, client)
     topic_admin.ensure(client, config)
@@ -219,7 +215,6 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
         watch.turned()
         return not stop.stopped
 
-    done = 0
     try:
         pinned = start_mark.pin(config, revision, client, writer, going)
         log.info("watching", topic=config.candidate.topic, group=config.candidate.group, instance=instance)
@@ -232,12 +227,10 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
             _turn(watcher, watch)
         else:
             _watch(watcher, rechecks, stop, watch)
-        done = watcher.inputs_done
+        figures.add(records=watcher.inputs_done)
     except start_mark.Stopped:
         pass  # before anybody had written anything
-    wall = time.monotonic() - began
-    figures = {"role": "watcher", "records": done, "commits": 0, "wall_s": round(wall, 2)}
-    return {**figures, "records_per_s": round(done / wall), **process_seconds()}
+    return figures.ended()
 
 
 def _watch(watcher: Watcher, rechecks: Rechecks, stop: Stoppable, watch: Watch) -> None:
@@ -254,14 +247,7 @@ def _watch(watcher: Watcher, rechecks: Rechecks, stop: Stoppable, watch: Watch) 
 
 
 def _turn(watcher: Watcher, watch: Watch) -> None:
-    """Say the marks; a broker that does not answer now is asked again in a second: marks only come later."""
-    try:
-        behind = watcher.say()
-    except BrokerError as error:
-        if not error.retriable:
-            raise
-        if not is_outage(error):
-            log.warning("marks_put_off", error=str(error))
-        return
-    watch.metrics.set("lag_records", behind, role=watch.role, side="input")
-    watch.ready = True
+    lag = publish_marks(watcher.say)
+    if lag is not None:
+        watch.metrics.set("lag_records", lag, role=watch.role, side="input")
+        watch.ready = True

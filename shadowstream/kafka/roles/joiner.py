@@ -30,25 +30,24 @@ from shadowstream.kafka.joining.hook_process import HookProcess
 from shadowstream.kafka.joining.spill import Spilling
 from shadowstream.kafka.joining.task_partitions import Families, repartitioned_of
 from shadowstream.kafka.joining.timed_comparison import SlowHooks
-from shadowstream.kafka.loop import Loop, process_seconds
+from shadowstream.kafka.loop import Loop
 from shadowstream.kafka.reading.correctable_rows import read_said
 from shadowstream.kafka.reading.marks import MarksReader
 from shadowstream.kafka.reading.refetch import Fetcher
 from shadowstream.kafka.reading.state_records import newest_states, read_states
-from shadowstream.kafka.role import Prepared
+from shadowstream.kafka.role import Prepared, RoleFigures
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial import bound_topics, rights, start_log, topic_admin
 from shadowstream.kafka.trial.topic_changes import TopicChanges, compacted, topics_of
 from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity
+from shadowstream.protocol.outcomes import OF_ABSENCE
 from shadowstream.records import Batch, Place, Side
 
 log = get_logger("joiner")
 BATCH = 2_000
 """What is done once a batch costs as much as some hundred records; larger ones leave the processor's cache."""
-ABSENT = frozenset(("missing", "extra", "cardinality", "twin_extra"))
-"""Outcomes that say that a record did not come."""
 NAMED_WITHIN_S = 5.0
 """So long the marks are waited for that name a revision, once for each that none names."""
 
@@ -92,12 +91,12 @@ class JoinerRole:
         self.pending_at_restart = 0
         self.finished = False
 
-    def most(self) -> int:
-        """Whole batches."""
+    def limit(self) -> int:
+        """Return the size of a whole batch."""
         return BATCH
 
-    def high(self, place: Place) -> int:
-        """Where the task had been before the restart."""
+    def accounted_to(self, place: Place) -> int:
+        """Return the offset that the task had read to at its last commit."""
         return self._step.high(place)
 
     def wants_headers(self, topic: str) -> bool:
@@ -110,8 +109,8 @@ class JoinerRole:
         """production, shadow or twin."""
         return self._families.side_of(topic).word
 
-    def whole(self, places: Collection[Place]) -> list[Place]:
-        """Places of those tasks of which all sides are among these."""
+    def complete_tasks(self, places: Collection[Place]) -> list[Place]:
+        """Return the partitions of those tasks that have all their sides among `places`."""
         return self._families.whole(places)
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
@@ -139,7 +138,7 @@ class JoinerRole:
                 if point is not None and starts[at] > point.high:
                     log.error("source_records_lost", place=str(at), offsets=starts[at] - point.high, to=starts[at])
             if task.name in states:
-                task.restore_counts(states[task.name])
+                task.commit.restore(states[task.name])
         if self._undecided is not None:
             self._undecided.take_back(tasks, states)
         self._restore_said(tasks)
@@ -150,7 +149,7 @@ class JoinerRole:
         if self._step.progress.start is None:
             # It stands in `starts`; whoever wrote it there has died before it said so in `progress`.
             self._step.progress.begin(self._start)
-        self.pending_at_restart = sum(len(side.announced) for task in tasks for side in task.sides)
+        self.pending_at_restart = sum(len(side.position.to_reread) for task in tasks for side in task.sides)
         log.info("restored", tasks=len(tasks), pending=self.pending_at_restart, committed=len(states), marks=read)
         for task in tasks:
             if task.shedding.level:
@@ -164,7 +163,7 @@ class JoinerRole:
         self, tasks: list[Task], points: Mapping[str, tuple[Checkpoint | None, ...]]
     ) -> dict[str, dict[str, Any]]:
         """State records of the tasks' commits; refused where there are records of a task and no commit."""
-        partitions = {task.name: task.places[Side.PRODUCTION].partition for task in tasks}
+        partitions = {task.name: task.sources.partition for task in tasks}
         sequences = {name: point.sequence for name, (point, *_) in points.items() if point is not None}
         fresh = {name: partition for name, partition in partitions.items() if name not in sequences}
         known = newest_states(self._config, fresh)
@@ -177,14 +176,14 @@ class JoinerRole:
 
     def _restore_said(self, tasks: list[Task]) -> None:
         wanted = {
-            task.name: (task.places[Side.PRODUCTION].partition, task.said_from)
+            task.name: (task.sources.partition, task.late.correctable_from)
             for task in tasks
-            if task.said_from is not None
+            if task.late.correctable_from is not None
         }
         said = read_said(self._config, self._client, wanted)
         for task in tasks:
             if task.name in said:
-                task.restore_said(said[task.name])
+                task.late.restore(said[task.name])
 
     def dropped(self) -> None:
         """Forget every task."""
@@ -196,11 +195,9 @@ class JoinerRole:
 
     def restored(self) -> bool:
         """Whether all sides of each task have been read again to where they had been, and nothing awaits a schema."""
-        tasks = self._step.tasks.values()
-        read = all(side.read_to >= side.high for task in tasks for side in task.sides)
-        return read and not any(len(task.awaiting) for task in tasks)
+        return all(task.is_reread() for task in self._step.tasks.values())
 
-    def batch(self, batch: Batch, now_ms: int) -> int:
+    def consume(self, batch: Batch, now_ms: int) -> int:
         """A batch of one side of one task."""
         read, compare = partial(self._read, now_ms=now_ms), partial(self._step.compare_gathered, batch.place)
         return self._slow_hooks.take(batch, read, compare)
@@ -215,18 +212,18 @@ class JoinerRole:
                 log.warning("revisions_not_named", revisions=sorted(unnamed), place=str(batch.place))
                 self._step.progress.take_as_named(unnamed)
 
-    def entered(self, new: int) -> int:
-        """What meets its partner; the others wait and write nothing, however many they are."""
+    def records_in_transaction(self, new: int) -> int:
+        """Return the number of records that have met their partner; the others wait and write nothing."""
         return self._step.entered()
 
     def end(self, place: Place, offset: int, now_ms: int) -> None:
         """A place was read to its present end."""
         self._step.end(place, offset, now_ms)
 
-    def turn(self, now_ms: int) -> None:
+    def tick(self, now_ms: int) -> None:
         """Marks, observations, what is to be read again, and back-pressure."""
         self.topics.turn()
-        self._slow_hooks.turn()
+        self._slow_hooks.tick()
         if not self._step.tasks:
             return
         self._observer.turn(now_ms)
@@ -235,7 +232,7 @@ class JoinerRole:
         for place, batch, gone in self._fetcher.turn(self._step.wanted):
             self._step.fetched(place, batch, gone)
         tasks = self._step.tasks.values()
-        waits = [(task.places, task.store.held, len(task.places), task.awaited) for task in tasks]
+        waits = [(task.places, task.store.held, len(task.places), task.sides_that_must_progress) for task in tasks]
         over = self._holding.turn([(places, one.bytes[:n], one.spilled[:n], on) for places, one, n, on in waits])
         if self._spilling is not None:
             over = self._spilling.turn(self._step.tasks, over)
@@ -252,14 +249,14 @@ class JoinerRole:
             records = task.shed_more()
             log.warning("identities_shed", task=task.name, all_but_one_in=2**task.shedding.level, records=records)
 
-    def prepare(self, now_ms: int, most: int) -> Prepared:
+    def prepare(self, now_ms: int, limit: int) -> Prepared:
         """Everything of one transaction, but for what is left to the next. What rests on an absence is committed only
         once the topics are known to be as they were, after it was decided."""
-        writes, commits = self._step.prepare(now_ms, self._slow_hooks.most(most))
-        rests = any(outcome in ABSENT for book in self._step.books() for _, outcome in book.records)
+        prepared = self._step.prepare(now_ms, self._slow_hooks.pairs_limit(limit))
+        rests = any(outcome in OF_ABSENCE for book in self._step.books() for _, outcome in book.records)
         if rests and not self.topics.unchanged():
             return Prepared([], [])
-        return Prepared(writes, commits, self._step.behind())
+        return Prepared(*prepared)
 
     def committed(self, now_ms: int) -> None:
         """After the commit has returned."""
@@ -280,7 +277,7 @@ class JoinerRole:
     def _warn(self) -> None:
         """Say what bounds have cut since the last commit: it may change outcomes or evidence."""
         tasks = self._step.tasks.values()
-        awaiting = sum(len(task.awaiting) for task in tasks)
+        awaiting = sum(len(task.comparing.awaiting) for task in tasks)
         if awaiting:
             log.warning("schemas_awaited", pairs=awaiting)
         elif self._cut.get("schemas_awaited"):
@@ -288,8 +285,8 @@ class JoinerRole:
         self._cut["schemas_awaited"] = awaiting
         if cut := sum(book.rows_cut for book in self._step.books()):
             log.warning("rows_cut", rows=cut)
-        self._warn_of("event_times_ahead", sum(task.ahead.records for task in tasks))
-        self._warn_of("corrections_dropped", sum(task.said.dropped for task in tasks))
+        self._warn_of("event_times_ahead", sum(task.clocks.ahead.records for task in tasks))
+        self._warn_of("corrections_dropped", sum(task.late.dropped for task in tasks))
         self._warn_of("absences_dropped", self._step.progress.absences_dropped)
 
     def _warn_of(self, event: str, records: int) -> None:
@@ -353,7 +350,7 @@ def await_start(config: Config, revision: str, stop: Stoppable, watch: Watch) ->
 
 def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
     """Run the joiner until it has finished or is stopped; returns its figures."""
-    began = time.monotonic()
+    figures = RoleFigures("joiner")
     client = admin(config.kafka)
     bound_topics.check(config, client)
     sources = topic_admin.ensure(client, config)
@@ -363,7 +360,6 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     compare = comparer_of(schema_source(config.schemas), config, hooks.load)
     writer = role_writer(config, "joiner", instance)
     start_transactions(writer, watch)
-    figures: dict[str, Any] = {"role": "joiner", "records": 0, "commits": 0}
     begun = await_start(config, revision, stop, watch)
     if begun is not None:
         start = begun.of[revision]
@@ -377,7 +373,6 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
         loop = Loop(config, role, consumer, writer, client, watch)
         with role.topics.explaining(), contextlib.closing(hooks):
             loop.run(families.topics, stop)
-        figures |= {"records": loop.records, "commits": loop.commits, "pending_at_restart": role.pending_at_restart}
-        figures["received_bytes"] = received.total
-    wall = time.monotonic() - began
-    return {**figures, "wall_s": round(wall, 2), "records_per_s": round(figures["records"] / wall), **process_seconds()}
+        figures.add(records=loop.records, commits=loop.commits, pending_at_restart=role.pending_at_restart)
+        figures.add(received_bytes=received.total)
+    return figures.ended()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
@@ -23,12 +23,17 @@ from shadowstream.kafka.client.errors import event_error, told
 from shadowstream.kafka.client.messages import is_begin_gone, is_end, is_fatal, offset_of, place_of
 from shadowstream.kafka.loop import (
     now_ms,
-    process_seconds,
 )
-from shadowstream.kafka.reading.newest import read_tail
+from shadowstream.kafka.reading.newest import Backwards
 from shadowstream.kafka.reading.topic_reader import TopicMissing, stream_topic
-from shadowstream.kafka.refused_records import FURTHER, Refusals, usable
-from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, commit_transaction, hand_over, start_transactions
+from shadowstream.kafka.refused_records import FURTHER, Refusals, own_record, usable
+from shadowstream.kafka.role import RoleFigures
+from shadowstream.kafka.transaction import (
+    TRANSACTION_WAIT_S,
+    commit_transaction,
+    publish_in_order,
+    start_transactions,
+)
 from shadowstream.kafka.trial import bound_topics, rights, topic_admin
 from shadowstream.kafka.trial.judged_topics import JudgedTopics
 from shadowstream.kafka.watchdog import Watchdog
@@ -49,12 +54,15 @@ def resumed(config: Config, revision: str, tasks: Collection[str], attempt: int)
     Where none can be it begins anew: the statistics keep everything, so that only time is lost.
     """
     topic, refusals = config.plan.of("judge-state"), Refusals()
-    back, whole, tried = FIRST_STEP, False, 0
+
+    def pick(message: Message) -> tuple[int, dict[str, Any]] | None:
+        record = own_record("judge_state", message, refusals)
+        return (offset_of(message), record) if record is not None and record["revision"] == revision else None
+
     with contextlib.closing(reading_consumer(config.kafka, config.plan, "judge.state")) as consumer:
-        while not whole:
-            records, whole = read_tail(consumer, TopicPartition(topic, 0), back, "judge_state", refusals)
-            mine = [record for record in records if record["revision"] == revision]
-            for record in reversed(mine[: len(mine) - tried]):
+        reader = Backwards(consumer, Place(topic, 0), FIRST_STEP)
+        while not reader.whole:
+            for record in reversed(reader.block(pick).values()):
                 step = JudgeStep(config, revision, tasks, attempt)
                 try:
                     step.restore(record)
@@ -63,8 +71,6 @@ def resumed(config: Config, revision: str, tasks: Collection[str], attempt: int)
                     continue
                 log.info("restored", offsets=record["offsets"])
                 return step
-            tried = len(mine)
-            back *= 8
     return JudgeStep(config, revision, tasks, attempt)
 
 
@@ -209,8 +215,8 @@ class JudgeLoop:
         reached = self._watch.reached
         ends = [TopicPartition(topic, partition, offset) for partition, offset in self._step.offsets().items()]
         if not self._writer.transactional:
-            # Its own state decides and is a function of the statistics: whoever has an older one says the same again.
-            hand_over(self._writer, writes, frozenset([self._config.plan.of("judge-state")]), reached)
+            # The judge-state record decides. It is a function of the statistics: an older one leads to the same again.
+            publish_in_order(self._writer, writes, frozenset([self._config.plan.of("judge-state")]), reached)
             reached("committing")
             if ends:
                 self._consumer.commit(offsets=ends, asynchronous=False)
@@ -235,7 +241,7 @@ def _tell(event: str, place: Place, offset: int, error: RecordError) -> None:
 
 def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
     """Run the judge until it has finished or is stopped; returns its figures."""
-    began = time.monotonic()
+    figures = RoleFigures("judge")
     client = admin(config.kafka)
     bound = bound_topics.check(config, client)
     sources = topic_admin.ensure(client, config)
@@ -259,12 +265,5 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
         loop.run(stop)
     finally:
         consumer.close()
-    wall = time.monotonic() - began
-    return {
-        "role": "judge",
-        "records": loop.records,
-        "commits": loop.commits,
-        "wall_s": round(wall, 2),
-        "records_per_s": round(loop.records / wall),
-        **process_seconds(),
-    }
+    figures.add(records=loop.records, commits=loop.commits)
+    return figures.ended()

@@ -25,20 +25,20 @@ from shadowstream.judge.windows.expected_tasks import joined_tasks
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import Stoppable, admin, group_consumer, transactional_writer
 from shadowstream.kafka.client.traffic import Received
-from shadowstream.kafka.loop import BATCH, Loop, process_seconds
+from shadowstream.kafka.loop import Loop
 from shadowstream.kafka.reading.topic_reader import Read, stream_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals, usable
-from shadowstream.kafka.role import Prepared
+from shadowstream.kafka.role import PlainRole, Prepared, RoleFigures
 from shadowstream.kafka.roles.label_store import LabelStore, path_of
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial import bound_topics, topic_admin
-from shadowstream.labels.correctness import at_path
 from shadowstream.labels.step import LabelStep
 from shadowstream.labels.store import Kind, Waiting
 from shadowstream.logs import get_logger
 from shadowstream.paths import parse_one
 from shadowstream.protocol.join_id import text_id
+from shadowstream.protocol.scored_value import at_path
 from shadowstream.records import Batch, Commit, Place
 
 log = get_logger("labels")
@@ -55,7 +55,7 @@ class Clients(NamedTuple):
     tasks: set[str]
 
 
-class LabelsRole:
+class LabelsRole(PlainRole):
     """The labels' step between the loop and the broker."""
 
     def __init__(self, config: Config, labels: Labels, revision: str, clients: Clients, watch: Watch) -> None:
@@ -72,15 +72,6 @@ class LabelsRole:
         self.unreadable = 0
         self._refusals = Refusals()
         self.rebuilt = 0
-        self.finished = False
-
-    def most(self) -> int:
-        """Whole batches."""
-        return BATCH
-
-    def high(self, place: Place) -> int:
-        """Nothing is read again."""
-        return 0
 
     def wants_headers(self, topic: str) -> bool:
         """Only where headers of labels name their schemas."""
@@ -91,8 +82,8 @@ class LabelsRole:
         """scored or labels."""
         return "labels" if topic == self._labels.topic else "scored"
 
-    def whole(self, places: Collection[Place]) -> list[Place]:
-        """All or nothing: the role is one process."""
+    def complete_tasks(self, places: Collection[Place]) -> list[Place]:
+        """Return all partitions of both topics, or none: the role is one process."""
         return list(places) if set(self._places) <= set(places) else []
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
@@ -155,7 +146,7 @@ class LabelsRole:
         """Whether the store is that of the last commit."""
         return self._step is not None
 
-    def batch(self, batch: Batch, now_ms: int) -> int:
+    def consume(self, batch: Batch, now_ms: int) -> int:
         """Scored pairs, or labels."""
         step = self._step
         if step is None:
@@ -194,10 +185,6 @@ class LabelsRole:
             id_ = key if self._id_path is None else text_id(value, self._id_path)
             step.label(batch.place, id_, at_path(value, self._path), time_ms)
 
-    def entered(self, new: int) -> int:
-        """What is read ends at once."""
-        return new
-
     def end(self, place: Place, offset: int, now_ms: int) -> None:
         """A place was read to its present end."""
         self._positions[place] = max(offset, self._positions.get(place, 0))
@@ -208,10 +195,7 @@ class LabelsRole:
     def _tell(self, step: LabelStep) -> None:
         step.clock.unread = frozenset(self._places) - self._at_end
 
-    def turn(self, now_ms: int) -> None:
-        """Nothing to observe."""
-
-    def prepare(self, now_ms: int, most: int) -> Prepared:
+    def prepare(self, now_ms: int, limit: int) -> Prepared:
         """Everything of one transaction."""
         if self._step is None:
             return Prepared([], [])
@@ -239,7 +223,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     """
     if config.labels is None:
         raise ConfigError("labels: the config has none; name the topic of labels there, or leave this role out")
-    began = time.monotonic()
+    figures = RoleFigures("labels")
     client = admin(config.kafka)
     bound_topics.check(config, client)
     counts = topic_admin.ensure(client, config)
@@ -255,14 +239,5 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
         loop.run([config.plan.of("scored"), config.labels.topic], stop)
     finally:
         store.close()
-    wall = time.monotonic() - began
-    return {
-        "role": "labels",
-        "records": loop.records,
-        "commits": loop.commits,
-        "unreadable": role.unreadable,
-        "rebuilt": role.rebuilt,
-        "wall_s": round(wall, 2),
-        "records_per_s": round(loop.records / wall),
-        **process_seconds(),
-    }
+    figures.add(records=loop.records, commits=loop.commits, unreadable=role.unreadable, rebuilt=role.rebuilt)
+    return figures.ended()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from confluent_kafka.admin import AdminClient
@@ -12,14 +12,13 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.config import Config
-from shadowstream.errors import BrokerError, ConfigError
+from shadowstream.errors import ConfigError
 from shadowstream.health import Watch
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.at_least_once.decided_commits import ranges_decided
-from shadowstream.kafka.batch_size import Pace
+from shadowstream.kafka.batch_size import CallSize
 from shadowstream.kafka.call_watch import CallWatch
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.client_log import is_outage
 from shadowstream.kafka.client.consumers import (
     GuardedWriter,
     Stoppable,
@@ -28,13 +27,14 @@ from shadowstream.kafka.client.consumers import (
     plain_writer,
     role_writer,
 )
-from shadowstream.kafka.client.control_records import Commits
 from shadowstream.kafka.client.traffic import Received
-from shadowstream.kafka.loop import BATCH, Loop, now_ms, process_seconds
+from shadowstream.kafka.loop import Loop, now_ms
+from shadowstream.kafka.reading.control_records import Commits
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.reading.runner_snapshots import read_counters, read_snapshots
-from shadowstream.kafka.role import Prepared
+from shadowstream.kafka.role import BATCH, PlainRole, Prepared, RoleFigures
 from shadowstream.kafka.roles.copy_progress import Copies
+from shadowstream.kafka.roles.mark_publishing import publish_marks
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.step_time import StepTime, timed
 from shadowstream.kafka.transaction import start_transactions
@@ -45,7 +45,7 @@ from shadowstream.kafka.trial.topic_changes import TopicChanges
 from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
 from shadowstream.records import Batch, Place
-from shadowstream.runner import candidate
+from shadowstream.runner import candidate, commit_metadata
 from shadowstream.runner.candidate_attempts import Attempts
 from shadowstream.runner.candidate_state import Made, Stateful
 from shadowstream.runner.cpu_cost import Meter, meter_of
@@ -65,18 +65,18 @@ class Edge(NamedTuple):
     marks: GuardedWriter
     copies: Copies
     rechecks: Rechecks
-    pace: Pace
+    call_size: CallSize
     step_time: StepTime
 
 
-class RunnerRole:
+class RunnerRole(PlainRole):
     """The runner's step between the loop and the broker."""
 
     def __init__(self, config: Config, step: RunnerStep, edge: Edge, pinned: start_mark.Pinned, watch: Watch) -> None:
         self._watch = watch
         self._config, self._step, self._client = config, step, edge.admin
         self._marks, self._pinned = edge.marks, pinned
-        self._copies, self._rechecks, self._pace = edge.copies, edge.rechecks, edge.pace
+        self._copies, self._rechecks, self._call_size = edge.copies, edge.rechecks, edge.call_size
         self._step_time = edge.step_time
         client = edge.admin
         outputs = offsets.partition_counts(client, [config.plan.out(t) for t in config.production.outputs])
@@ -86,16 +86,14 @@ class RunnerRole:
         self._warm_ends: dict[Place, int] | None = None
         self._commits = Commits(config, client, "runner")
         self.topics = TopicChanges(config, client, pinned.topics)
-        self._snapshots_said: set[tuple[Place, str]] = set()
-        self.finished = False
+        self._snapshots_reported: set[tuple[Place, str]] = set()
 
-    def most(self) -> int:
-        """As many as the candidate takes in a fraction of a second; whole batches where it is not called yet."""
-        return self._pace.most if self._step.records or not self._copies.topics else BATCH
+    def limit(self) -> int:
+        """Return the number of records that the candidate takes in a fraction of a second.
 
-    def high(self, place: Place) -> int:
-        """Nothing is read again."""
-        return 0
+        While the loop only copies, and does not call the candidate yet, it takes whole batches.
+        """
+        return self._call_size.limit if self._step.records or not self._copies.topics else BATCH
 
     def wants_headers(self, topic: str) -> bool:
         """The inputs' only where one of them is the id; of what is copied all."""
@@ -104,10 +102,6 @@ class RunnerRole:
     def side_word(self, topic: str) -> str:
         """What the runner reads is input, or production's to be copied."""
         return "production" if topic in self._copies.topics else "input"
-
-    def whole(self, places: Collection[Place]) -> list[Place]:
-        """Each input partition is worked on by itself."""
-        return list(places)
 
     def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
         """Go on from what is committed, with its counters; from the start mark where nothing is."""
@@ -125,7 +119,7 @@ class RunnerRole:
                 begins[place] = self._copies.begin(one)
                 continue
             if one.offset >= 0:
-                position, counters = one.offset, counted.get(place) or marks.of_metadata(one.metadata)
+                position, counters = one.offset, counted.get(place) or commit_metadata.of_metadata(one.metadata)
             else:
                 position, counters = self._pinned.start.committed.get(place, 0), marks.Counters()
                 if done.get(place, 0) > position:
@@ -172,7 +166,7 @@ class RunnerRole:
     def _overflows(self, committed: Sequence[Committed]) -> dict[Place, marks.Counters]:
         """The counters of those commits whose metadata could not hold them."""
         inputs = [one for one in committed if one.offset >= 0 and one.place.topic not in self._copies.topics]
-        named = {one.place: marks.overflow_of(one.metadata, one.offset) for one in inputs}
+        named = {one.place: commit_metadata.overflow_of(one.metadata, one.offset) for one in inputs}
         wanted = {place: overflow for place, overflow in named.items() if overflow is not None}
         return read_counters(self._config, wanted, self._kept_in(wanted))
 
@@ -185,7 +179,7 @@ class RunnerRole:
         if not isinstance(stateful, Stateful):
             return
         kept = {
-            one.place: marks.kept_of(one.metadata) if one.offset >= 0 else None
+            one.place: commit_metadata.kept_of(one.metadata) if one.offset >= 0 else None
             for one in committed
             if one.place.topic not in self._copies.topics
         }
@@ -199,8 +193,8 @@ class RunnerRole:
         news, stateful.news = stateful.news, []
         for result, place, reason in news:
             self._watch.metrics.add("snapshots_total", result=result)
-            if reason and (place, result) not in self._snapshots_said:
-                self._snapshots_said.add((place, result))  # each commit would say it again; the metric counts them all
+            if reason and (place, result) not in self._snapshots_reported:
+                self._snapshots_reported.add((place, result))  # each commit repeats it; the metric counts all
                 log.error("snapshot_not_kept", input=str(place), result=result, reason=reason)
 
     def dropped(self) -> None:
@@ -208,21 +202,13 @@ class RunnerRole:
         self._step.drop()
         self._copies.step.drop()
 
-    def restored(self) -> bool:
-        """The runner reads nothing again: what it commits has ended."""
-        return True
-
-    def batch(self, batch: Batch, now_ms: int) -> int:
+    def consume(self, batch: Batch, now_ms: int) -> int:
         """Run the candidate, or copy what production has written."""
         if batch.place.topic in self._copies.topics:
             self._copies.step.copy(batch, now_ms)
             return len(batch)
         self._step_time.begin()
         return self._step.step(batch, now_ms)
-
-    def entered(self, new: int) -> int:
-        """What is read ends at once."""
-        return new
 
     def end(self, place: Place, offset: int, now_ms: int) -> None:
         """A place was read to its end."""
@@ -231,14 +217,14 @@ class RunnerRole:
         else:
             self._step.end(place, offset)
 
-    def turn(self, now_ms: int) -> None:
+    def tick(self, now_ms: int) -> None:
         """Repeat the marks each second, while nothing is uncommitted."""
         if time.monotonic() >= self._next_marks_at and not self._step.dirty() and self._step.inputs:
-            self._try_marks()
+            publish_marks(self._say_marks)
         self._rechecks.turn(time.monotonic())
         self.topics.turn()
 
-    def prepare(self, now_ms: int, most: int) -> Prepared:
+    def prepare(self, now_ms: int, limit: int) -> Prepared:
         """Everything of one transaction."""
         writes, commits = self._step.prepare()
         copies, copied = self._copies.step.prepare()
@@ -252,7 +238,7 @@ class RunnerRole:
         self._step.committed()
         if isinstance(self._step.call, Stateful):
             self._tell_of_snapshots(self._step.call)
-        self._try_marks()
+        publish_marks(self._say_marks)
 
     def deciding(self) -> dict[str, int | None]:
         """The range marks, of which each is written after the outputs that it speaks of."""
@@ -260,16 +246,6 @@ class RunnerRole:
 
     def decided(self, delivered: Mapping[Place, Sequence[int]]) -> None:
         """Who was first is told when the next one starts."""
-
-    def _try_marks(self) -> None:
-        """Say the marks; a broker that does not answer now is asked again in a second: marks only come later."""
-        try:
-            self._say_marks()
-        except BrokerError as error:
-            if not error.retriable:
-                raise
-            if not is_outage(error):
-                log.warning("marks_put_off", error=str(error))
 
     def _say_marks(self) -> None:
         self._next_marks_at = time.monotonic() + MARKS_EVERY_S
@@ -284,7 +260,7 @@ class RunnerRole:
         # everything that production has written for these inputs has been copied.
         if self._step.finished() and self._warm and self._copies.ended():
             if self._copies.topics:
-                log.info("copied_to_the_end", topics=self._copies.topics)
+                log.info("copy_finished", topics=self._copies.topics)
             self._marks.flush(30)
             self.finished = True
 
@@ -308,9 +284,9 @@ class RunnerRole:
 
 def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
     """Run the runner until it has finished or is stopped; returns its figures."""
-    began = time.monotonic()
+    figures = RoleFigures("runner")
     client = admin(config.kafka)
-    pace = Pace(BATCH)
+    call_size = CallSize(BATCH)
     meter = meter_of(config, time.thread_time_ns)
     bound_topics.check(config, client)
     marks_writer = plain_writer(config)
@@ -318,7 +294,9 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     enough = step_time.up
     attempts = Attempts(config.plan.of("attempts"), revision, saying(marks_writer), enough)
     told = candidate.Told(attempts.calls, FirstFailures(config).raised, enough)
-    loaded = _loaded(config, revision, lambda call: timed(call, watch, pace, attempts.calls, enough), (meter, told))
+    loaded = _loaded(
+        config, revision, lambda call: timed(call, watch, call_size, attempts.calls, enough), (meter, told)
+    )
     sources = topic_admin.ensure(client, config)
     rights.check(client, config, sources)
     schemas = schema_source(config.schemas)
@@ -328,7 +306,6 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     writer = role_writer(config, "runner", instance)
     start_transactions(writer, watch)
     call = loaded({topic: sources[topic] for topic in outputs})
-    figures: dict[str, Any] = {"role": "runner", "records": 0, "commits": 0}
     pinned = _pin(config, revision, (client, marks_writer), stop, watch)
     if pinned is not None:
         step = RunnerStep(
@@ -344,16 +321,15 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
             attempts,
         )
         copies = Copies(config, client, pinned, decoder.decode_many)
-        edge = Edge(client, marks_writer, copies, Rechecks(config, client, pinned.partitioners), pace, step_time)
+        edge = Edge(client, marks_writer, copies, Rechecks(config, client, pinned.partitioners), call_size, step_time)
         role = RunnerRole(config, step, edge, pinned, watch)
         consumer = group_consumer(config, "runner", instance, **Received(watch).settings())
         loop = Loop(config, role, consumer, writer, client, watch)
         calls = CallWatch(attempts.calls, config, watch, attempts.timed_out)
         with role.topics.explaining(), contextlib.closing(calls):
             loop.run([*config.inputs, *copies.topics], stop)
-        figures |= {"records": loop.records, "commits": loop.commits, "partitioners": pinned.partitioners}
-    wall = time.monotonic() - began
-    return {**figures, "wall_s": round(wall, 2), "records_per_s": round(figures["records"] / wall), **process_seconds()}
+        figures.add(records=loop.records, commits=loop.commits, partitioners=pinned.partitioners)
+    return figures.ended()
 
 
 def _loaded(

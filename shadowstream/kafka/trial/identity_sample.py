@@ -5,6 +5,8 @@ The verdict will not be promote then (`judge.verdict.identity_fit`), and the log
 
 from __future__ import annotations
 
+from collections import Counter
+
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.compare.comparer import comparer_of
@@ -13,12 +15,13 @@ from shadowstream.errors import RecordError, ShadowstreamError
 from shadowstream.joiner.intake.dedupe import Seen
 from shadowstream.joiner.intake.header_fields import Asides
 from shadowstream.joiner.intake.repeat_outcome import ends_of_repeats
-from shadowstream.judge.verdict.identity_fit import misfits, no_id
+from shadowstream.judge.verdict.identity_fit import misfits
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.schemas.registry import schema_source
-from shadowstream.kafka.trial.partitioner_check import Sampler
+from shadowstream.kafka.trial.topic_sampler import Sampler
 from shadowstream.logs import get_logger
-from shadowstream.protocol.join_id import Identity
+from shadowstream.protocol.join_id import Identity, no_id
+from shadowstream.protocol.outcomes import Outcome, repeated, undecodable, unpairable
 from shadowstream.records import Batch, Place, Side
 
 log = get_logger("start")
@@ -42,18 +45,18 @@ def look(config: Config, client: AdminClient) -> None:
         sampler.close()
 
 
-def _warn(config: Config, topic: str, outcomes: dict[str, int]) -> None:
+def _warn(config: Config, topic: str, outcomes: Counter[str]) -> None:
     records = sum(outcomes.values())
     for reason in misfits(config, outcomes):
         if no_id(config, Side.PRODUCTION) in reason:
-            without = outcomes["unpairable_production"]
+            without = outcomes[unpairable(Side.PRODUCTION)]
             log.warning("identity_finds_nothing", topic=topic, records=records, without=without, reason=reason)
         else:
-            repeated = outcomes["repeated_production"]
-            log.warning("identity_repeats", topic=topic, records=records, repeated=repeated, reason=reason)
+            again = outcomes[repeated(Side.PRODUCTION)]
+            log.warning("identity_repeats", topic=topic, records=records, repeated=again, reason=reason)
 
 
-def _outcomes(config: Config, sampler: Sampler, client: AdminClient, topic: str) -> dict[str, int]:
+def _outcomes(config: Config, sampler: Sampler, client: AdminClient, topic: str) -> Counter[str]:
     """How the newest records of a topic would end, those that can be paired as matches."""
     identity = Identity(config, comparer_of(schema_source(config.schemas), config).decode)
     asides = Asides(config, topic)
@@ -62,16 +65,16 @@ def _outcomes(config: Config, sampler: Sampler, client: AdminClient, topic: str)
     most = max(20, min(PER_PARTITION, IN_ALL // max(1, len(places))))
     wanted = {place: (max(lows[place], end - most), end) for place, end in ends.items()}
     seen: dict[Place, Seen] = {}
-    outcomes = {"match": 0, "repeated_production": 0, "unpairable_production": 0}
+    outcomes: Counter[str] = Counter()
     for batch in sampler.read(wanted, True):
         plain, _ = asides.headed(Side.PRODUCTION, batch)
         log_of = seen.setdefault(batch.place, Seen(max(1, config.identity.dedupe_span)))
         for outcome in _ends(identity, log_of, plain):
-            outcomes[outcome] = outcomes.get(outcome, 0) + 1
+            outcomes[outcome] += 1
     return outcomes
 
 
-def _ends(identity: Identity, seen: Seen, batch: Batch) -> list[str]:
+def _ends(identity: Identity, seen: Seen, batch: Batch) -> list[Outcome]:
     packed = [identity.packed(headers) for headers in batch.headers]
     coordinates = identity.coordinates(Side.PRODUCTION, batch, packed)
     ids = identity.ids(Side.PRODUCTION, batch, coordinates)
@@ -79,9 +82,9 @@ def _ends(identity: Identity, seen: Seen, batch: Batch) -> list[str]:
     found = []
     for i, id_ in enumerate(ids):
         if isinstance(id_, RecordError):
-            found.append("undecodable_production")
+            found.append(undecodable(Side.PRODUCTION))
         elif id_ is None:
-            found.append("unpairable_production")
+            found.append(unpairable(Side.PRODUCTION))
         else:
-            found.append(repeats[i].outcome if i in repeats else "match")
+            found.append(repeats[i].outcome if i in repeats else Outcome.MATCH)
     return found

@@ -1,49 +1,31 @@
-"""Sample production's outputs to find out which partitioner it uses, and later whether it still does.
-
-Reads beside any group and commits nothing. Bounded in records, in bytes that wait, and in time: what is read by then
-is judged, and the next sample sees the rest.
-"""
+"""Which partitioner production uses, found from samples of its outputs, and later whether it still does."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
-from confluent_kafka import Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.client_log import is_outage
-from shadowstream.kafka.client.consumers import reading_consumer
-from shadowstream.kafka.client.errors import event_error
-from shadowstream.kafka.client.messages import arrived, columns, is_end, is_fatal, offset_of, place_of
+from shadowstream.kafka.trial.topic_sampler import LIMIT_S, PER_PARTITION, Sampler
 from shadowstream.logs import get_logger
-from shadowstream.protocol.join_id import Identity
-from shadowstream.records import ORIGIN_HEADER, Batch, Place, Side
+from shadowstream.protocol.headers import ORIGIN_HEADER
 from shadowstream.runner.partitioner_detection import (
     INPUT,
     REPARTITION,
     SAME,
     Choice,
     Evidence,
-    Sampled,
     Weighed,
-    beside,
     choose,
     contradiction,
-    weigh,
 )
 
 log = get_logger("start")
-PER_PARTITION = 1_000
-"""So many of the newest records of each partition, as long as all of them are not more than `IN_ALL`."""
-IN_ALL = 50_000
-INPUT_SPAN = 3
-"""Inputs are looked for that many times further around what production has committed: outputs of a batch come before
-its commit."""
-LIMIT_S = 10.0
 SETTLE_S = 3.0
 """Where a sample is too small to be certain, so long the next records are waited for."""
 LOOK_S = 0.5
@@ -230,7 +212,7 @@ class Rechecks:
             if not error.retriable:
                 raise
             if not is_outage(error):
-                log.warning("partitioner_check_put_off", error=str(error))
+                log.warning("partitioner_check_delayed", error=str(error))
         else:
             self._next_at = now_s + (CHECK_EVERY_S if certain else CHECK_SOON_S)
 
@@ -272,129 +254,3 @@ def _changed(config: Config, name: str, kind: str, found: Evidence) -> str:
         f"{why}, but {contradiction(name, found)}. Their pairs would never meet, so nothing more is counted; "
         "start anew under another name with partitioner: auto"
     )
-
-
-class Sampler:
-    """Reads samples of the topics whose partitions must agree.
-
-    `counts` are the partitions of every topic read, `others` the topics whose keys must lie where production's do.
-    """
-
-    def __init__(
-        self, config: Config, client: AdminClient, per_partition: int = PER_PARTITION, limit_s: float = LIMIT_S
-    ) -> None:
-        self._config, self._client, self._limit_s = config, client, limit_s
-        self._identity = Identity(config)
-        self._others = [
-            (one.topic, side)
-            for one, side in ((config.candidate, Side.SHADOW), (config.twin, Side.TWIN))
-            if one is not None and one.topic is not None
-        ]
-        self.others = {topic for topic, _ in self._others}
-        topics = [*config.inputs, *config.production.outputs, *self.others]
-        self.counts = offsets.partition_counts(client, topics)
-        self._inputs = offsets.places({topic: self.counts[topic] for topic in config.inputs})
-        self._most = min(per_partition, max(20, IN_ALL // max(self.counts.values())))
-        self._consumer = reading_consumer(
-            config.kafka,
-            config.plan,
-            "runner.sampling",
-            # Between asking for its beginning and reading it, a partition may lose it to retention.
-            **{"auto.offset.reset": "earliest", "queued.max.messages.kbytes": 16_384},
-        )
-
-    def close(self) -> None:
-        """Close the client."""
-        self._consumer.close()
-
-    def production_is_done(self) -> bool:
-        """Whether a bounded run's production has committed all inputs: then what it has written is all there is."""
-        group = self._config.production.group
-        if not self._config.bounded or not group:
-            return False
-        # Committed first: what grows in between only says that it is not done.
-        committed = offsets.committed(self._client, group, self._inputs)
-        return all(committed.get(place, 0) >= end for place, end in offsets.ends(self._client, self._inputs).items())
-
-    def weighed(self, topic: str) -> dict[str, Weighed]:
-        """What samples of an output topic and of those that must agree with it say of each kind, by topic.
-
-        A job or twin that has written nothing yet is left out: it may start much later, and is checked again.
-        """
-        samples = {topic: self._sample(topic, Side.PRODUCTION)}
-        for other, side in self._others:
-            found = self._sample(other, side)
-            if found:
-                samples[other] = found
-        named = any(one.home is not None for sample in samples.values() for one in sample)
-        keys = {one.key for sample in samples.values() for one in sample if one.key is not None}
-        inputs = {} if named or not keys else self._homes_of(keys)
-        by_key = self._config.identity.kind in ("key", "occurrence")
-        weighed = {name: weigh(sample, inputs, self.counts[name], by_key) for name, sample in samples.items()}
-        if self._config.candidate.topic is not None:  # what we run ourselves needs a rule that we can follow
-            for name in [name for name in samples if name != topic]:
-                weighed[name][SAME] = beside(samples[name], samples[topic], self.counts[name])
-        return weighed
-
-    def _sample(self, topic: str, side: Side) -> list[Sampled]:
-        """The newest records of each partition."""
-        places = offsets.places({topic: self.counts[topic]})
-        ends, lows = offsets.ends(self._client, places), offsets.beginnings(self._client, places)
-        wanted = {place: (max(lows[place], end - self._most), end) for place, end in ends.items()}
-        found: list[Sampled] = []
-        for batch in self.read(wanted, self._identity.is_coordinate):
-            packed = [self._identity.packed(headers) for headers in batch.headers]
-            coordinates = self._identity.coordinates(side, batch, packed) if self._identity.is_coordinate else None
-            for i, (offset, key) in enumerate(zip(batch.offsets, batch.keys, strict=True)):
-                at = coordinates[i] if coordinates is not None else None
-                if coordinates is not None and at is None and key is None:
-                    continue  # without a coordinate it pairs nowhere
-                found.append(Sampled(batch.place, offset, key, None if at is None else at.partition))
-        return found
-
-    def _homes_of(self, keys: set[bytes]) -> dict[bytes, set[int]]:
-        """The partitions of the inputs in which these keys are found near what production has committed."""
-        ends, lows = offsets.ends(self._client, self._inputs), offsets.beginnings(self._client, self._inputs)
-        group, span = self._config.production.group, INPUT_SPAN * self._most
-        committed = offsets.committed(self._client, group, self._inputs) if group else {}
-        wanted = {}
-        for place, end in ends.items():
-            middle = committed.get(place, end)
-            wanted[place] = (max(lows[place], middle - span), min(end, middle + span))
-        homes: dict[bytes, set[int]] = {}
-        for batch in self.read(wanted, False):
-            for key in keys.intersection(key for key in batch.keys if key is not None):
-                homes.setdefault(key, set()).add(batch.place.partition)
-        return homes
-
-    def read(self, wanted: Mapping[Place, tuple[int, int]], with_headers: bool) -> Iterator[Batch]:
-        """Records of these ranges, as far as they come within the limit."""
-        left = {place: end for place, (begin, end) in wanted.items() if begin < end}
-        self._consumer.assign([TopicPartition(place.topic, place.partition, wanted[place][0]) for place in left])
-        deadline = time.monotonic() + self._limit_s
-        while left and time.monotonic() < deadline:
-            yield from self._take(arrived(self._consumer, 1_000, 0.1), left, with_headers)
-        self._consumer.unassign()
-
-    def _take(self, messages: Iterable[Message], left: dict[Place, int], with_headers: bool) -> Iterator[Batch]:
-        """Batches of the messages below the ends in `left`, from which places go that are read to them."""
-        groups: dict[Place, list[Message]] = {}
-        ended = set()
-        for message in messages:
-            error = message.error()
-            if error is None:
-                place, offset = place_of(message), offset_of(message)
-                if offset < left.get(place, -1):
-                    groups.setdefault(place, []).append(message)
-                if offset + 1 >= left.get(place, -1):
-                    ended.add(place)
-            elif is_end(error):
-                ended.add(place_of(message))
-            elif is_fatal(error):
-                raise event_error(error, "sampling")
-            else:
-                log.warning("consume_error", topic=message.topic(), partition=message.partition(), error=error.str())
-        for place, group in groups.items():
-            yield columns(place, group, with_headers)
-        for place in ended:
-            left.pop(place, None)

@@ -119,7 +119,7 @@ def move(config: Config, writer: GuardedWriter, going: Callable[[], bool]) -> St
     write(config, writer, *old.of.values(), *said, *warm)
     write(config, writer, marks.mark("moved", ""))
     if old.of:
-        log.info("starts_moved", revisions=len(old.of))
+        log.info("start_marks_migrated", revisions=len(old.of))
     return read(config, "runner")
 
 

@@ -9,6 +9,7 @@ S = ends of the inputs. Outputs of inputs from C on may lie below E0, none of in
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,7 @@ from shadowstream.errors import ConfigError
 from shadowstream.joiner.completeness.marks_log import Start
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter, reading_consumer
-from shadowstream.kafka.client.messages import arrived, is_end, offset_of
+from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, ignore, quiet, read_spans
 from shadowstream.kafka.reading.topic_reader import extent
 from shadowstream.kafka.trial import bound_topics, identity_sample, start_log, topic_admin, warm_up
 from shadowstream.kafka.trial.bound_topics import bound_by, recorded, refuse_others
@@ -33,6 +34,7 @@ from shadowstream.records import Place
 from shadowstream.runner.partitioner_detection import INPUT, REPARTITION
 
 log = get_logger("start")
+QUIET_S = 1.0
 NO_WARM_UP = -1  # in place of S: every pair counts
 
 
@@ -197,13 +199,8 @@ def _new(config: Config, revision: str, client: AdminClient) -> dict[str, Any]:
         committed = {place: ours.get(place, begin[place]) for place in inputs}
         ends, warm = offsets.ends(client, outputs), no_warm_up
     elif config.starts == "earliest":
+        _refuse_deleted(config, client)
         committed = offsets.beginnings(client, inputs)
-        gone = [str(place) for place, offset in committed.items() if offset > 0]
-        if gone:
-            raise ConfigError(
-                f"start: earliest needs complete inputs, but retention has deleted the beginning of {', '.join(gone)}; "
-                "use start: production-group or latest"
-            )
         ends, warm = offsets.beginnings(client, outputs), no_warm_up
     else:
         committed = {}
@@ -240,6 +237,23 @@ def _new(config: Config, revision: str, client: AdminClient) -> dict[str, Any]:
     return marks.mark("begin", revision, **fields)
 
 
+def _refuse_deleted(config: Config, client: AdminClient) -> None:
+    """ConfigError where the beginning of a topic that is read from its beginning has been deleted.
+
+    An input that is left would be answered by the candidate alone where production's output to it is gone, and the
+    other way round: extra and missing, and no fault of the candidate.
+    """
+    topics = [topic for topic, kind in topic_admin.sources_of(config).items() if kind != "labels"]
+    there = describe(client, topics)
+    places = offsets.places({topic: known.partitions for topic, known in there.items()})
+    gone = [str(place) for place, offset in sorted(offsets.beginnings(client, places).items()) if offset > 0]
+    if gone:
+        raise ConfigError(
+            "start: earliest needs complete inputs and outputs, but retention has deleted the beginning of "
+            f"{', '.join(gone)}; use start: production-group or latest"
+        )
+
+
 def _floor_ms(config: Config, ends: dict[Place, int]) -> int | None:
     """Greatest event time of the last records below `ends`: before it plus grace, unpaired is warm-up."""
     consumer = reading_consumer(config.kafka, config.plan, "runner.start")
@@ -255,21 +269,16 @@ def _last_time(consumer: Consumer, place: Place, end: int) -> int | None:
     low, _ = extent(consumer, TopicPartition(place.topic, place.partition))
     for back in (1, 10, 1_000):
         begin = max(low, end - back)
-        consumer.assign([TopicPartition(place.topic, place.partition, begin)])
-        time_ms = _greatest_time(consumer, end)
+        time_ms = _greatest_time(consumer, place, (begin, end))
         if time_ms is not None or begin == low:
             return time_ms
     return None
 
 
-def _greatest_time(consumer: Consumer, end: int) -> int | None:
-    """Greatest timestamp of the records from where the consumer stands up to `end`."""
-    found: int | None = None
-    while messages := arrived(consumer, 1_000, 1.0):
-        for message in messages:
-            error = message.error()
-            if error is None and offset_of(message) < end:
-                found = max(message.timestamp()[1], found or 0)
-            elif error is None or is_end(error):
-                return found
-    return found
+def _greatest_time(consumer: Consumer, place: Place, span: Span) -> int | None:
+    """Greatest timestamp of the records of a span, as far as they come."""
+    times: list[int] = []
+    with contextlib.suppress(NotReadToEnd):
+        for turn in read_spans(consumer, {place: span}, quiet(QUIET_S), ignore, short=True):
+            times += [message.timestamp()[1] for message in turn.records]
+    return max(*times, 0) if times else None

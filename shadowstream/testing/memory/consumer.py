@@ -261,7 +261,7 @@ class MemoryConsumer:
         return any(
             self._assigned[place] < self._end(place, log)
             for place in self._assigned
-            if place not in self._paused and (log := self._log(place)) is not None
+            if place not in self._paused | self._stuck and (log := self._log(place)) is not None
         )
 
     def _fetch(self, most: int) -> list[Message]:

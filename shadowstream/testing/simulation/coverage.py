@@ -5,34 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 
+from shadowstream.protocol.outcomes import Outcome
 from shadowstream.testing.simulation.history import IDENTITIES
 
 TWIN = tuple(
     f"twin_{one}" for one in ("match", "mismatch", "undecodable_twin", "undecodable_production", "missing", "extra")
 )
-OUTCOMES = (
-    *(
-        "match",
-        "tolerated",
-        "ignored",
-        "expected",
-        "mismatch",
-        "cardinality",
-        "missing",
-        "extra",
-        "candidate_error",
-        "filtered",
-    ),
-    *("timeout", "crashed", "both_failed", "uncompared", "undecodable_input", "sampled_out", "evicted", "warm_up"),
-    *(
-        f"{kind}_{side}"
-        for kind in ("undecodable", "duplicate", "repeated", "unpairable")
-        for side in ("production", "shadow")
-    ),
-    *("correction of missing", "correction of extra", "correction of evicted"),
-    *TWIN,
-    *("duplicate_twin", "repeated_twin", "unpairable_twin", "undecodable_twin"),
-    *(f"joint_{one}" for one in ("neither", "shadow", "twin", "both")),
+OUTCOMES = tuple(
+    dict.fromkeys(
+        (
+            *Outcome,
+            *("correction of missing", "correction of extra", "correction of evicted"),
+            *TWIN,
+            *(f"joint_{one}" for one in ("neither", "shadow", "twin", "both")),
+        )
+    )
 )
 OCCURRENCE = {
     "cardinality": "outputs: many needs an id of the input, so the config refuses it here",

@@ -75,11 +75,11 @@ class Process:
                 begins[task.name] = point.progress if point else 0
                 task.restore(Side(side), point, begin)
             if task.name in states:
-                task.restore_counts(states[task.name])
-            if task.said_from is not None:
-                partition = task.places[Side.PRODUCTION].partition
-                rows = [row for row in self.stored.diff[partition][task.said_from :] if row is not None]
-                task.restore_said([row for row in rows if row["task"] == task.name])
+                task.commit.restore(states[task.name])
+            if task.late.correctable_from is not None:
+                partition = task.sources.partition
+                rows = [row for row in self.stored.diff[partition][task.late.correctable_from :] if row is not None]
+                task.late.restore([row for row in rows if row["task"] == task.name])
         self.marks_read = self.step.resume_marks(states, begins)
         self.poll(len(self.world.progress))
 
@@ -149,17 +149,17 @@ class Process:
 
     def commit_all(self) -> None:
         """As many transactions as it takes."""
-        self.commit()
-        while self.step.behind():
-            self.commit()
+        while self.commit():
+            pass
 
-    def commit(self, *, torn: bool = False) -> None:
-        """One transaction. Torn: the process dies before it has been committed, and nothing is stored."""
+    def commit(self, *, torn: bool = False) -> bool:
+        """One transaction; whether there is more to commit. Torn: the process dies before it has been committed, and
+        nothing is stored."""
         stored = self.stored
         self.step.observe_diff({p: len(rows) for p, rows in enumerate(stored.diff)})
-        writes, commits = self.step.prepare(self.world.now_ms, self.world.setup.most or sys.maxsize)
+        writes, commits, has_more = self.step.prepare(self.world.now_ms, self.world.setup.most or sys.maxsize)
         if torn:
-            return
+            return has_more
         plan = self.world.config.plan
         for write in writes:
             if write.topic == plan.dead_letter("joiner"):
@@ -176,3 +176,4 @@ class Process:
                 rows.append(None)
         stored.commits |= {commit.place: (commit.offset, commit.metadata) for commit in commits}
         self.step.committed()
+        return has_more

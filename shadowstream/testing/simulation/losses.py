@@ -9,8 +9,7 @@ from random import Random
 from typing import Any
 
 from shadowstream.joiner.accounting.correctable import MAY_BE_UNREAD
-from shadowstream.joiner.outcomes.resolve import SOME_UNREAD
-from shadowstream.joiner.outcomes.unmatched import NEITHER_READ
+from shadowstream.joiner.outcomes.unmatched import NEITHER_READ, SOME_UNREAD
 from shadowstream.records import Side
 from shadowstream.testing.simulation.history import OUTPUTS, Input, Setup
 from shadowstream.testing.simulation.logs import Logs

@@ -10,7 +10,10 @@ from shadowstream.codecs.encoder import Encoder
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.config import Config
 from shadowstream.protocol import marks
-from shadowstream.records import PACKED_HEADER, Batch, Place, Side, Write, unpack
+from shadowstream.protocol.headers import PACKED_HEADER, unpack
+from shadowstream.protocol.outcomes import FAILED_CAUSES
+from shadowstream.records import Batch, Place, Side, Write
+from shadowstream.runner import commit_metadata
 from shadowstream.runner.candidate import load
 from shadowstream.runner.step import RunnerStep
 from shadowstream.testing.simulation.candidate import stamped
@@ -46,7 +49,7 @@ class Retelling:
             state.counters.absent[reason] += 1
             time_ms = self.at[batch.place, offset].time_ms
             window = state.windows[time_ms - time_ms % self.config.judge.window_ms]
-            window[1] -= reason not in marks.FAILED_REASONS
+            window[1] -= reason not in FAILED_CAUSES
         self._repeat(step, batch)
 
     def _repeat(self, step: RunnerStep, batch: Batch) -> None:
@@ -109,7 +112,7 @@ class Running:
         self.step = RunnerStep(self.config, revision, self._call, Decoder(schemas), encoders, counts)
         for place, begin in self.begins.items():
             offset, metadata = self.commits.get(place, (begin["committed"], ""))
-            counters = marks.of_metadata(metadata) if metadata else marks.Counters()
+            counters = commit_metadata.of_metadata(metadata) if metadata else marks.Counters()
             self.step.assign(place, offset, counters, begin["bound"])
             self.position[place] = offset
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from shadowstream.protocol.join_id import header
-from shadowstream.records import COMMIT_HEADER
+from shadowstream.protocol.headers import COMMIT_HEADER, header
 from shadowstream.testing.memory.log import Entry
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from shadowstream.codecs import own
 from shadowstream.kafka.trial.topic_changes import Known, compared, topics_field
 from shadowstream.protocol import marks
-from shadowstream.records import PACKED_HEADER, Place, Side, Write, unpack
+from shadowstream.protocol.headers import PACKED_HEADER, unpack
+from shadowstream.records import Place, Side, Write
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.simulation.history import INPUT, REVISIONS, History

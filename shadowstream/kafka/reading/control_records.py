@@ -8,16 +8,16 @@ looked up by reading there, uncommitted records included: what some reader may s
 
 from __future__ import annotations
 
-import time
+import contextlib
 from collections.abc import Iterable, Mapping
 
-from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import reading_consumer
-from shadowstream.kafka.client.messages import arrived, is_end, offset_of, place_of
+from shadowstream.kafka.client.messages import place_of
+from shadowstream.kafka.reading.bounded import NotReadToEnd, ignore, read_spans, within
 from shadowstream.logs import get_logger
 from shadowstream.records import Place
 
@@ -54,31 +54,24 @@ class Gaps:
             self._probe(fresh)
 
     def _probe(self, gaps: list[tuple[Place, int, int]]) -> None:
-        consumer = reading_consumer(
-            self._config.kafka,
-            self._config.plan,
-            self._purpose,
-            **{"isolation.level": "read_uncommitted", "queued.max.messages.kbytes": 1_024},
-        )
+        """Read each gap to its first record or its end; what does not come in time is read while the gap stands."""
+        settings = {"isolation.level": "read_uncommitted", "queued.max.messages.kbytes": 1_024}
+        kafka, plan = self._config.kafka, self._config.plan
         left = {place: (at, end) for place, at, end in gaps}
-        try:
-            consumer.assign([TopicPartition(place.topic, place.partition, at) for place, at, _ in gaps])
-            deadline = time.monotonic() + LIMIT_S
-            while left and time.monotonic() < deadline:
-                for message in arrived(consumer, 100, 0.1):
-                    error = message.error()
-                    if error is not None and not is_end(error):
-                        continue  # asked again while the gap stands
-                    gap = left.pop(place_of(message), None)
-                    if gap is None:
-                        continue
-                    at, end = gap
-                    self._read.add((place_of(message), at, end))
-                    if error is not None and offset_of(message) >= end:
-                        self._found[place_of(message), at] = end
-                        log.info("only_control_records_follow", place=str(place_of(message)), commit=at, end=end)
-        finally:
-            consumer.close()
+        with (
+            contextlib.closing(reading_consumer(kafka, plan, self._purpose, **settings)) as consumer,
+            contextlib.suppress(NotReadToEnd),
+        ):
+            for turn in read_spans(consumer, left, within(LIMIT_S), ignore, short=True):
+                with_record = {place_of(message) for message in turn.records}
+                for place in left.keys() & (with_record | turn.ended.keys()):
+                    at, end = left.pop(place)
+                    self._read.add((place, at, end))
+                    if place not in with_record and turn.ended[place] >= end:
+                        self._found[place, at] = end
+                        log.info("only_control_records_follow", place=str(place), commit=at, end=end)
+                if not left:
+                    break
 
 
 class Commits:

@@ -1,0 +1,209 @@
+"""State machine of one partition in the loop: states and transitions as data; any other move is a bug.
+
+==========  ==========  ==========
+state       event       next state
+==========  ==========  ==========
+unassigned  assign      assigned
+unassigned  revoke      unassigned
+unassigned  lose        unassigned
+assigned    load        restoring
+assigned    gate        gated
+assigned    reset       assigned
+assigned    revoke      unassigned
+assigned    lose        unassigned
+gated       reset       assigned
+gated       revoke      unassigned
+gated       lose        unassigned
+restoring   catch_up    live
+restoring   reset       assigned
+restoring   revoke      revoked
+restoring   lose        unassigned
+live        fall_back   restoring
+live        reset       assigned
+live        revoke      revoked
+live        lose        unassigned
+revoked     reset       unassigned
+revoked     lose        unassigned
+==========  ==========  ==========
+
+The table is generated from `TRANSITIONS`; `tests/loop/test_partition_state.py` compares the two.
+
+The classic group protocol takes all partitions away and assigns all anew. Under `group.protocol: consumer` partitions
+come and go one by one. At each such change the loop commits, resets the partitions that stay, and loads complete tasks
+as after a start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from enum import StrEnum
+
+from confluent_kafka import Message
+
+from shadowstream.errors import ShadowstreamBug
+from shadowstream.kafka.client.messages import new_of
+from shadowstream.records import Place
+
+
+class State(StrEnum):
+    """The relation of the loop to one partition."""
+
+    UNASSIGNED = "unassigned"
+    """Another member has it, or nobody. The first and the last state of every partition."""
+    ASSIGNED = "assigned"
+    """The group has assigned it; the role does not have its committed state yet."""
+    GATED = "gated"
+    """Paused: other partitions of its task are with another member. Under `group.protocol: consumer` only."""
+    RESTORING = "restoring"
+    """The role has its committed state and reads records again, up to `accounted_to`."""
+    LIVE = "live"
+    """Every record that the role reads is new."""
+    REVOKED = "revoked"
+    """The group takes it away. The role still holds its uncommitted work, for one last commit."""
+
+
+class Event(StrEnum):
+    """An event that moves a partition from one state to the next."""
+
+    ASSIGN = "assign"
+    """The group has assigned the partition to this member."""
+    LOAD = "load"
+    """The role has taken the partition with its committed state."""
+    GATE = "gate"
+    """The role cannot work on the partition, because its task is incomplete here."""
+    CATCH_UP = "catch_up"
+    """The role reports that everything it holds is restored."""
+    FALL_BACK = "fall_back"
+    """The role reports restored work that is incomplete again: a pair waits for its schema."""
+    RESET = "reset"
+    """The role has dropped everything: a transaction was aborted, or the assignment has changed."""
+    REVOKE = "revoke"
+    """The group takes the partition away. Its last commit is still accepted."""
+    LOSE = "lose"
+    """The partition is gone before a commit: the group has given it away, or this process closes its consumer."""
+
+
+TRANSITIONS: dict[State, dict[Event, State]] = {
+    # A consumer that closes reports as revoked what the loop has given up before.
+    State.UNASSIGNED: {
+        Event.ASSIGN: State.ASSIGNED,
+        Event.REVOKE: State.UNASSIGNED,
+        Event.LOSE: State.UNASSIGNED,
+    },
+    State.ASSIGNED: {
+        Event.LOAD: State.RESTORING,
+        Event.GATE: State.GATED,
+        Event.RESET: State.ASSIGNED,
+        Event.REVOKE: State.UNASSIGNED,
+        Event.LOSE: State.UNASSIGNED,
+    },
+    State.GATED: {
+        Event.RESET: State.ASSIGNED,
+        Event.REVOKE: State.UNASSIGNED,
+        Event.LOSE: State.UNASSIGNED,
+    },
+    State.RESTORING: {
+        Event.CATCH_UP: State.LIVE,
+        Event.RESET: State.ASSIGNED,
+        Event.REVOKE: State.REVOKED,
+        Event.LOSE: State.UNASSIGNED,
+    },
+    State.LIVE: {
+        Event.FALL_BACK: State.RESTORING,
+        Event.RESET: State.ASSIGNED,
+        Event.REVOKE: State.REVOKED,
+        Event.LOSE: State.UNASSIGNED,
+    },
+    State.REVOKED: {
+        Event.RESET: State.UNASSIGNED,
+        Event.LOSE: State.UNASSIGNED,
+    },
+}
+
+OWNED = frozenset((State.RESTORING, State.LIVE, State.REVOKED))
+"""States in which the role holds the partition, and the loop may commit for it."""
+
+
+def after(state: State, event: Event) -> State:
+    """Return the next state. Raises `ShadowstreamBug` for a move that `TRANSITIONS` does not hold.
+
+    >>> after(State.ASSIGNED, Event.LOAD)
+    <State.RESTORING: 'restoring'>
+    """
+    if event not in TRANSITIONS[state]:
+        raise ShadowstreamBug(f"a partition that is {state} cannot {event}; please report this, with the log before it")
+    return TRANSITIONS[state][event]
+
+
+class Assignment:
+    """States of all partitions that this member has, and the offsets up to which the role's work is committed."""
+
+    def __init__(self) -> None:
+        self._states: dict[Place, State] = {}
+        self._accounted_to: dict[Place, int] = {}
+        self._gated_since = 0.0
+        self.owned: frozenset[Place] = frozenset()
+        """Partitions that the role holds: the loop hands over their records and commits for them."""
+        self.restored = False
+        """Whether the role holds partitions and all of them are live."""
+        self.generation = 0
+        """Number of resets so far: a message that was fetched under an earlier one comes again."""
+
+    def state_of(self, place: Place) -> State:
+        """Return the state of a partition."""
+        return self._states.get(place, State.UNASSIGNED)
+
+    def those(self, state: State) -> list[Place]:
+        """Return the partitions in a state, in the order of their assignment."""
+        return [place for place, its_state in self._states.items() if its_state is state]
+
+    def move(self, places: Iterable[Place], event: Event) -> None:
+        """Apply an event to these partitions, all or none. Raises `ShadowstreamBug` where it is illegal for one."""
+        moved = {}
+        for place in places:
+            try:
+                moved[place] = after(self.state_of(place), event)
+            except ShadowstreamBug as error:
+                raise ShadowstreamBug(f"{place}: {error}") from None
+        self._states |= moved
+        for place, state in moved.items():
+            if state is State.UNASSIGNED:
+                del self._states[place]
+        self._derive()
+
+    def load(self, accounted_to: Mapping[Place, int]) -> None:
+        """Note that the role has taken these partitions; it re-reads the records below these offsets."""
+        self.move(accounted_to, Event.LOAD)
+        self._accounted_to |= accounted_to
+
+    def gate(self, places: Collection[Place], now_s: float) -> None:
+        """Note that the tasks of these partitions are incomplete here, from `now_s` on (monotonic seconds)."""
+        self.move(places, Event.GATE)
+        self._gated_since = now_s
+
+    def gated_longer_than(self, seconds: float, now_s: float) -> list[Place]:
+        """Return the gated partitions if they have been gated for more than so many seconds."""
+        return self.those(State.GATED) if now_s - self._gated_since > seconds else []
+
+    def follow(self, restored: bool) -> None:
+        """Apply the role's report whether everything it holds is restored."""
+        if self.owned and restored != self.restored:
+            self.move(self.owned, Event.CATCH_UP if restored else Event.FALL_BACK)
+
+    def reset(self) -> None:
+        """Note that the role has dropped everything: what stays assigned is loaded anew."""
+        self.generation += 1
+        self._accounted_to.clear()
+        self.move(list(self._states), Event.RESET)
+
+    def close(self) -> None:
+        """Give up every partition without a commit."""
+        self.move(list(self._states), Event.LOSE)
+
+    def new_records(self, place: Place, messages: Sequence[Message]) -> int:
+        """Return the number of these records of one partition that were never read before."""
+        return new_of(messages, self._accounted_to[place]) if place in self.owned else 0
+
+    def _derive(self) -> None:
+        self.owned = frozenset(place for place, state in self._states.items() if state in OWNED)
+        self.restored = bool(self.owned) and all(self._states[place] is State.LIVE for place in self.owned)

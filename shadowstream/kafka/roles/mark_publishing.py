@@ -1,0 +1,25 @@
+"""Publish marks, whoever makes them: the runner, or the watcher of an external candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from shadowstream.kafka.client.client_log import repeated_later
+from shadowstream.logs import get_logger
+
+log = get_logger("marks")
+
+T = TypeVar("T")
+
+
+def publish_marks(publish: Callable[[], T]) -> T | None:
+    """Call `publish` and return its result; None where the broker does not answer now.
+
+    The caller repeats the call about each second, so nothing is lost: marks only come later. Raises a `BrokerError`
+    that is not retriable.
+    """
+    result: T | None = None
+    with repeated_later(lambda error: log.warning("marks_delayed", error=error)):
+        result = publish()
+    return result

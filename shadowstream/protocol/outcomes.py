@@ -1,0 +1,329 @@
+"""The closed list of outcomes and the table of their rules. Each record of each side ends in exactly one outcome.
+
+The runner names causes of absence, the joiner emits outcomes, the judge counts them in rates, diff and the report show
+them. All of them read this table; docs/outcomes.md is rendered from it. A new outcome is one member and one row here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+from shadowstream.errors import ShadowstreamBug
+from shadowstream.records import Side
+
+RateName = Literal["mismatch", "missing", "extra", "error"]
+
+
+class Outcome(StrEnum):
+    """The end of a record or a pair, as topics, metrics and reports name it."""
+
+    MATCH = "match"
+    TOLERATED = "tolerated"
+    IGNORED = "ignored"
+    EXPECTED = "expected"
+    MISMATCH = "mismatch"
+    CARDINALITY = "cardinality"
+    MISSING = "missing"
+    EXTRA = "extra"
+    CANDIDATE_ERROR = "candidate_error"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+    UNDECODABLE_INPUT = "undecodable_input"
+    BOTH_FAILED = "both_failed"
+    UNDECODABLE_PRODUCTION = "undecodable_production"
+    UNDECODABLE_SHADOW = "undecodable_shadow"
+    DUPLICATE_PRODUCTION = "duplicate_production"
+    DUPLICATE_SHADOW = "duplicate_shadow"
+    REPEATED_PRODUCTION = "repeated_production"
+    REPEATED_SHADOW = "repeated_shadow"
+    UNPAIRABLE_PRODUCTION = "unpairable_production"
+    UNPAIRABLE_SHADOW = "unpairable_shadow"
+    WARM_UP = "warm_up"
+    TWIN_EXTRA = "twin_extra"
+    DUPLICATE_TWIN = "duplicate_twin"
+    REPEATED_TWIN = "repeated_twin"
+    UNPAIRABLE_TWIN = "unpairable_twin"
+    UNDECODABLE_TWIN = "undecodable_twin"
+    SAMPLED_OUT = "sampled_out"
+    EVICTED = "evicted"
+    FILTERED = "filtered"
+    UNCOMPARED = "uncompared"
+
+    def __repr__(self) -> str:
+        """The text in quotes, as topics and reports show it."""
+        return repr(self.value)
+
+
+class Pair(Enum):
+    """The part of a pair that was compared."""
+
+    VALUES = "values"
+    """The values of both records."""
+    NUMBERS = "numbers of outputs"
+    """Only how many outputs each side has."""
+    NOTHING = "nothing"
+    """Nothing: a value could not be decoded, or a function of the config did not answer."""
+
+
+class Corrected(Enum):
+    """Whether a late partner takes an outcome back."""
+
+    NEVER = "no"
+    ALWAYS = "yes"
+    BY_REASON = "for some reasons"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One row of the table.
+
+    `ends`: sides of which it may end a record. `pair`: what was compared, where it may end a pair. `agrees`: the
+    candidate does as production does. `units`, `bad`: rates in which it is a unit, and a bad unit. `lowers`: the side
+    whose coverage it lowers. `corrected`: whether a late partner takes it back. `sampled`: only a sample of its rows is
+    written to diff; of all others each is. `beside_twin`: the twin is counted beside it. `declared`: the config key by
+    which the trial leaves such records out. `cause`: the cause in the runner's marks that leads to it. `undecodable`:
+    the side whose record goes to the dead letters. `quotes`: its reason may quote a value and is redacted.
+    `of_absence`: it says that a record did not come.
+    """
+
+    means: str
+    ends: tuple[Side, ...]
+    pair: Pair | None = None
+    agrees: bool = False
+    units: tuple[RateName, ...] = ()
+    bad: tuple[RateName, ...] = ()
+    lowers: Side | None = None
+    corrected: Corrected = Corrected.NEVER
+    sampled: bool = False
+    beside_twin: bool = False
+    declared: str | None = None
+    cause: str | None = None
+    candidate_failed: bool = False
+    undecodable: Side | None = None
+    quotes: bool = False
+    of_absence: bool = False
+
+
+_P, _S, _T = (Side.PRODUCTION,), (Side.SHADOW,), (Side.TWIN,)
+_BOTH: tuple[Side, ...] = (Side.PRODUCTION, Side.SHADOW)
+_ANY: tuple[Side, ...] = tuple(Side)
+_OF_PAIRS: tuple[RateName, ...] = ("mismatch", "missing", "extra")
+
+
+def _compared(means: str, *, agrees: bool, sampled: bool = False, quotes: bool = False) -> Rule:
+    bad: tuple[RateName, ...] = () if agrees else ("mismatch",)
+    return Rule(
+        means=means, ends=_BOTH, pair=Pair.VALUES, agrees=agrees, units=_OF_PAIRS, bad=bad, sampled=sampled,
+        beside_twin=True, quotes=quotes,
+    )  # fmt: skip
+
+
+def _failed(means: str, cause: str) -> Rule:
+    return Rule(
+        means=means, ends=_P, units=("missing",), bad=("missing",), beside_twin=True, cause=cause, candidate_failed=True
+    )
+
+
+def _again(means: str, side: Side) -> Rule:
+    return Rule(means=means, ends=(side,), lowers=None if side is Side.TWIN else side)
+
+
+_DUPLICATE = "the same id, value and input as an earlier record of its side: written twice"
+_REPEATED = "the id of an earlier record of its side with another value or input"
+_UNPAIRABLE = "a record without an id, or that nobody can pair"
+
+RULES: Mapping[Outcome, Rule] = MappingProxyType({
+    Outcome.MATCH: _compared("equal values", agrees=True, sampled=True),
+    Outcome.TOLERATED: _compared("values equal within a tolerance of `compare.rules`", agrees=True, sampled=True),
+    Outcome.IGNORED: _compared("values that differ in ignored fields only", agrees=True, sampled=True),
+    Outcome.EXPECTED: _compared("a difference that a declared change explains", agrees=True),
+    Outcome.MISMATCH: _compared("values that differ", agrees=False, quotes=True),
+    Outcome.CARDINALITY: Rule(
+        means="another number of outputs of one input", ends=_BOTH, pair=Pair.NUMBERS, units=_OF_PAIRS,
+        bad=("mismatch",), beside_twin=True, of_absence=True,
+    ),
+    Outcome.MISSING: Rule(
+        means="production's record without one of the candidate", ends=_P, units=("missing",), bad=("missing",),
+        corrected=Corrected.ALWAYS, beside_twin=True, of_absence=True,
+    ),
+    Outcome.EXTRA: Rule(
+        means="the candidate's record without one of production", ends=_S, units=("extra",), bad=("extra",),
+        corrected=Corrected.ALWAYS, of_absence=True,
+    ),
+    Outcome.CANDIDATE_ERROR: _failed("the candidate raised, or its output was refused", "error"),
+    Outcome.TIMEOUT: _failed("no answer of the candidate within `candidate.timeout_ms`", "timeout"),
+    Outcome.CRASHED: _failed("the candidate ended its process on the input", "crashed"),
+    Outcome.UNDECODABLE_INPUT: Rule(
+        means="an input that could not be decoded, so the candidate was not asked", ends=_P, lowers=Side.PRODUCTION,
+        cause="undecodable", quotes=True,
+    ),
+    Outcome.BOTH_FAILED: Rule(
+        means="production failed on the input (`production.error`), and the candidate too", ends=_P, agrees=True,
+        units=("missing",), beside_twin=True,
+    ),
+    Outcome.UNDECODABLE_PRODUCTION: Rule(
+        means="production's value cannot be decoded, paired or not", ends=_BOTH, pair=Pair.NOTHING,
+        lowers=Side.PRODUCTION, beside_twin=True, undecodable=Side.PRODUCTION, quotes=True,
+    ),
+    Outcome.UNDECODABLE_SHADOW: Rule(
+        means="the candidate's value cannot be decoded, paired or not", ends=_BOTH, pair=Pair.NOTHING,
+        units=("error",), bad=("error",), lowers=Side.SHADOW, beside_twin=True, undecodable=Side.SHADOW, quotes=True,
+    ),
+    Outcome.DUPLICATE_PRODUCTION: _again(_DUPLICATE, Side.PRODUCTION),
+    Outcome.DUPLICATE_SHADOW: _again(_DUPLICATE, Side.SHADOW),
+    Outcome.REPEATED_PRODUCTION: _again(_REPEATED, Side.PRODUCTION),
+    Outcome.REPEATED_SHADOW: _again(_REPEATED, Side.SHADOW),
+    Outcome.UNPAIRABLE_PRODUCTION: _again(_UNPAIRABLE, Side.PRODUCTION),
+    Outcome.UNPAIRABLE_SHADOW: _again(_UNPAIRABLE, Side.SHADOW),
+    Outcome.WARM_UP: Rule(
+        means="before the trial's start, or while the candidate regains its state", ends=_ANY,
+        declared="candidate.warm_up_records or warm_up_ms", cause="warm_up",
+    ),
+    Outcome.TWIN_EXTRA: Rule(means="the twin's record without one of production", ends=_T, of_absence=True),
+    Outcome.DUPLICATE_TWIN: _again(_DUPLICATE, Side.TWIN),
+    Outcome.REPEATED_TWIN: _again(_REPEATED, Side.TWIN),
+    Outcome.UNPAIRABLE_TWIN: _again(_UNPAIRABLE, Side.TWIN),
+    Outcome.UNDECODABLE_TWIN: Rule(
+        means="the twin's value cannot be decoded", ends=_T, undecodable=Side.TWIN, quotes=True
+    ),
+    Outcome.SAMPLED_OUT: Rule(
+        means="not sampled", ends=_P, declared="the candidate's sampling", cause="sampled_out"
+    ),
+    Outcome.EVICTED: Rule(
+        means="a limit shed it, it was deleted before it was read, or its partner was or could not be read", ends=_ANY,
+        lowers=Side.PRODUCTION, corrected=Corrected.BY_REASON,
+    ),
+    Outcome.FILTERED: Rule(means="filtered", ends=_P, declared="the candidate's filter", cause="filtered"),
+    Outcome.UNCOMPARED: Rule(
+        means="a function of the config raised or did not answer for this pair", ends=_BOTH, pair=Pair.NOTHING,
+        lowers=Side.PRODUCTION,
+    ),
+})  # fmt: skip
+
+
+class Result(NamedTuple):
+    """An outcome without differences: of a record alone, of a number of outputs, or of the warm-up."""
+
+    outcome: Outcome
+    reason: str | None = None
+    differences: Sequence[Any] = ()
+    declared: tuple[str, ...] = ()
+    """Names of the declared changes that explain a pair; none of these outcomes has one."""
+
+
+# By side.
+_DUPLICATES = Outcome.DUPLICATE_PRODUCTION, Outcome.DUPLICATE_SHADOW, Outcome.DUPLICATE_TWIN
+_REPEATS = Outcome.REPEATED_PRODUCTION, Outcome.REPEATED_SHADOW, Outcome.REPEATED_TWIN
+_UNPAIRABLES = Outcome.UNPAIRABLE_PRODUCTION, Outcome.UNPAIRABLE_SHADOW, Outcome.UNPAIRABLE_TWIN
+_UNDECODABLES = Outcome.UNDECODABLE_PRODUCTION, Outcome.UNDECODABLE_SHADOW, Outcome.UNDECODABLE_TWIN
+
+
+def duplicate(side: Side) -> Outcome:
+    """Return the outcome of a record of a side that was written twice."""
+    return _DUPLICATES[side]
+
+
+def repeated(side: Side) -> Outcome:
+    """Return the outcome of a record of a side that repeats an id with another value or input."""
+    return _REPEATS[side]
+
+
+def unpairable(side: Side) -> Outcome:
+    """Return the outcome of a record of a side that cannot be paired.
+
+    >>> unpairable(Side.TWIN)
+    'unpairable_twin'
+    """
+    return _UNPAIRABLES[side]
+
+
+def undecodable(side: Side) -> Outcome:
+    """Return the outcome of a record of a side that cannot be decoded."""
+    return _UNDECODABLES[side]
+
+
+def of_twin(outcome: Outcome) -> Outcome:
+    """Return the outcome of production against its twin, given that of the comparison, in which the twin is the shadow.
+
+    >>> of_twin(Outcome.UNDECODABLE_SHADOW), of_twin(Outcome.MATCH)
+    ('undecodable_twin', 'match')
+    """
+    return undecodable(Side.TWIN) if RULES[outcome].undecodable is Side.SHADOW else outcome
+
+
+def unit_of(rate: RateName) -> tuple[Outcome, ...]:
+    """Return the outcomes that are units of a rate.
+
+    >>> unit_of("extra")[-1]
+    'extra'
+    """
+    return tuple(one for one in Outcome if rate in RULES[one].units)
+
+
+def bad_unit_of(rate: RateName) -> tuple[Outcome, ...]:
+    """Return the outcomes that are bad units of a rate."""
+    return tuple(one for one in Outcome if rate in RULES[one].bad)
+
+
+if RULES.keys() != set(Outcome):
+    raise ShadowstreamBug("each outcome has exactly one rule")
+
+# Sets of the table, made once: they are looked up for each record.
+PLAIN = frozenset(one for one in Outcome if RULES[one].sampled)
+"""Outcomes of which diff holds a sample."""
+AGREES = frozenset(one for one in Outcome if RULES[one].agrees)
+"""Outcomes in which the candidate does as production does."""
+VALUES_COMPARED = frozenset(one for one in Outcome if RULES[one].pair is Pair.VALUES)
+"""Outcomes of pairs whose values were compared."""
+PAIRS = unit_of("mismatch")
+"""Outcomes of compared pairs, of values or of numbers of outputs."""
+PAIRS_UNREAD = frozenset(one for one in Outcome if RULES[one].pair is Pair.NOTHING)
+"""Outcomes of pairs of which nothing could be compared."""
+DIFFERS = frozenset(bad_unit_of("mismatch"))
+"""Outcomes of compared pairs that differ."""
+FAILED = tuple(one for one in Outcome if RULES[one].candidate_failed)
+"""Outcomes of a production record on whose input the candidate failed."""
+FAILED_CAUSES = frozenset(RULES[one].cause for one in FAILED)
+"""Causes of absence that are the candidate's fault."""
+BY_CAUSE: Mapping[str, Outcome] = MappingProxyType(
+    {cause: one for one, rule in RULES.items() if (cause := rule.cause) is not None}
+)
+"""The outcome of production's record by the cause of absence in the runner's marks."""
+IN_RATES = tuple(one for one in Outcome if RULES[one].units)
+"""Outcomes that are units of a rate: the evidence over time. The warm-up is none."""
+BAD = frozenset(one for one in Outcome if RULES[one].bad)
+"""Outcomes that are bad units of a rate."""
+LOWERS_COVERAGE: Mapping[Outcome, Side] = MappingProxyType(
+    {one: side for one, rule in RULES.items() if (side := rule.lowers) is not None}
+)
+"""The side whose coverage an outcome lowers."""
+DECLARED: Mapping[Outcome, str] = MappingProxyType(
+    {one: asks for one, rule in RULES.items() if (asks := rule.declared) is not None}
+)
+"""Outcomes that are no loss because the trial asks for them, and what asks for them."""
+CORRECTABLE = frozenset(one for one in Outcome if RULES[one].corrected is Corrected.ALWAYS)
+"""Outcomes that a late partner always takes back."""
+MAY_BE_CORRECTED = tuple(one for one in Outcome if RULES[one].corrected is not Corrected.NEVER)
+"""Outcomes that a late partner takes back, always or for some reasons."""
+NOT_BESIDE_TWIN = frozenset(one for one in Outcome if Side.PRODUCTION in RULES[one].ends and not RULES[one].beside_twin)
+"""Outcomes of a production record that do not judge the candidate, and so not the twin beside it."""
+ENDS_ALONE = frozenset(
+    one
+    for one, rule in RULES.items()
+    if rule.lowers is not None or (one not in PAIRS and {"missing", "extra"} & set(rule.units))
+)
+"""Outcomes of a record alone that are counted by the values that its own side names."""
+REASON_UNCOUNTED = frozenset(one for one in Outcome if one in DECLARED or (one in PAIRS and one in AGREES))
+"""Outcomes whose reasons are not counted."""
+OF_ABSENCE = frozenset(one for one in Outcome if RULES[one].of_absence)
+"""Outcomes that say that a record did not come."""
+QUOTES = frozenset(one for one in Outcome if RULES[one].quotes)
+"""Outcomes whose reason may quote a value."""
+UNDECODABLE: Mapping[Outcome, Side] = MappingProxyType(
+    {one: side for one, rule in RULES.items() if (side := rule.undecodable) is not None}
+)
+"""The side whose record cannot be decoded and goes to the dead letters."""

@@ -1,0 +1,170 @@
+"""What a bounded read gives and when it ends, on both brokers."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from confluent_kafka import Message
+
+from shadowstream.errors import BrokerError
+from shadowstream.kafka.reading import bounded
+from shadowstream.kafka.reading.bounded import Limit, NotReadToEnd, Span, ignore, quiet, read_on, read_spans, within
+from shadowstream.kafka.reading.newest import Backwards
+from shadowstream.records import Place
+from tests.contracts.benches import LIMIT_S, Bench
+
+LIMIT = quiet(LIMIT_S)
+
+
+@pytest.fixture(autouse=True)
+def _clock(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits are by the broker's clock."""
+    monkeypatch.setattr(bounded, "time", SimpleNamespace(monotonic=bench.now))
+
+
+def text(message: Message) -> str:
+    return (message.value() or b"").decode()
+
+
+def read(
+    consumer: Any, spans: dict[Place, Span], limit: Limit = LIMIT, **how: Any
+) -> tuple[list[str], dict[Place, int]]:
+    """The values in order, and where each place has ended."""
+    values: list[str] = []
+    ended: dict[Place, int] = {}
+    for turn in read_spans(consumer, spans, limit, **how):
+        values += map(text, turn.records)
+        ended |= turn.ended
+    return values, ended
+
+
+def hidden(bench: Bench, topic: str) -> Any:
+    """A record within a transaction that is open."""
+    producer = bench.begun("open")
+    producer.produce(topic, b"hidden", partition=0)
+    producer.flush(LIMIT_S)
+    return producer
+
+
+def test_a_span_ends_with_its_last_record_and_what_lies_behind_it_is_left_out(bench: Bench) -> None:
+    topic = bench.topic()
+    bench.write(topic, "a", "b", "c", "d")
+    values, ended = read(bench.consumer(), {Place(topic, 0): (1, 3)})
+    assert values == ["b", "c"]
+    assert ended[Place(topic, 0)] >= 3
+
+
+def test_a_span_ends_where_only_control_records_lie_before_its_end(bench: Bench) -> None:
+    topic = bench.topic()
+    bench.write(topic, "a")
+    bench.write(topic, "lost", commit=False)
+    assert read(bench.consumer(), {Place(topic, 0): (0, 4)}) == (["a"], {Place(topic, 0): 4})
+
+
+def test_a_record_behind_the_end_ends_a_span_whose_last_offset_is_a_control_record(bench: Bench) -> None:
+    topic = bench.topic()
+    bench.write(topic, "a")
+    bench.write(topic, "b")
+    values, ended = read(bench.consumer(), {Place(topic, 0): (0, 2)})
+    assert values == ["a"]
+    assert ended[Place(topic, 0)] >= 2
+
+
+def test_empty_spans_are_not_read_and_the_others_are_read_side_by_side(bench: Bench) -> None:
+    topic = bench.topic(partitions=3)
+    bench.write(topic, "a", partition=0)
+    bench.write(topic, "b", partition=1)
+    places = [Place(topic, n) for n in range(3)]
+    spans: dict[Place, Span] = {places[0]: (0, 2), places[1]: (2, 2), places[2]: (0, 0)}
+    assert read(bench.consumer(), spans) == (["a"], {places[0]: 2})
+    assert read(bench.consumer(), {places[2]: (0, 0)}) == ([], {})
+
+
+def test_a_span_without_an_end_is_read_to_the_present_end(bench: Bench) -> None:
+    topic = bench.topic(partitions=2)
+    bench.write(topic, "a", "b")
+    spans: dict[Place, Span] = {Place(topic, 0): (1, None), Place(topic, 1): (0, None)}
+    assert read(bench.consumer(), spans) == (["b"], {Place(topic, 0): 3, Place(topic, 1): 0})
+
+
+def test_behind_an_open_transaction_a_read_waits_and_a_short_one_ends(bench: Bench) -> None:
+    topic = bench.topic()
+    bench.write(topic, "a")
+    producer = hidden(bench, topic)
+    spans: dict[Place, Span] = {Place(topic, 0): (0, 3)}
+    assert read(bench.consumer(), spans, short=True) == (["a"], {Place(topic, 0): 2})
+    with pytest.raises(NotReadToEnd, match=f"{topic}/0: not read to its end, nothing came for 1 s") as raised:
+        read(bench.consumer(), spans, quiet(1.0))
+    assert raised.value.retriable
+    reading = read_spans(bench.consumer(), spans, LIMIT)
+    values = list(map(text, next(reading).records))
+    producer.commit_transaction(LIMIT_S)
+    for turn in reading:
+        values += map(text, turn.records)
+    assert values == ["a", "hidden"]
+
+
+def test_a_limit_in_all_ends_a_read_whatever_comes(bench: Bench) -> None:
+    topic = bench.topic()
+    hidden(bench, topic)
+    began = bench.now()
+    with pytest.raises(NotReadToEnd, match=r"not read to its end within 0\.5 s"):
+        read(bench.consumer(), {Place(topic, 0): (0, 1)}, within(0.5))
+    assert 0.5 <= bench.now() - began < LIMIT_S
+
+
+def test_an_error_event_is_raised_unless_it_is_to_be_ignored(bench: Bench) -> None:
+    topic = bench.topic()
+    bench.write(topic, "a")
+    with pytest.raises(BrokerError, match=f"^{topic}/0: ") as raised:
+        read(bench.consumer(), {Place(topic, 0): (50, 60)})
+    assert raised.value.retriable
+    assert not isinstance(raised.value, NotReadToEnd)
+    with pytest.raises(NotReadToEnd):
+        read(bench.consumer(), {Place(topic, 0): (50, 60)}, quiet(1.0), on_error=ignore)
+
+
+def test_a_consumer_that_was_assigned_is_read_on_from_where_it_stands(bench: Bench) -> None:
+    topic = bench.topic()
+    bench.write(topic, "a", "b")
+    consumer = bench.assigned(topic, 1)
+    turns = [*read_on(consumer, {Place(topic, 0): None}, LIMIT)]
+    assert [text(message) for turn in turns for message in turn.records] == ["b"]
+
+
+def test_backwards_gives_each_offset_once_in_growing_blocks_and_what_was_written_since(bench: Bench) -> None:
+    topic = bench.topic()
+    bench.write(topic, *(f"{n}" for n in range(30)))  # and a control record at 30
+    reader = Backwards(bench.consumer(), Place(topic, 0), 2)
+    seen: list[str] = []
+
+    def pick(message: Message) -> tuple[str, str]:
+        seen.append(text(message))
+        return text(message)[-1], text(message)
+
+    assert reader.block(pick) == {"9": "29"}
+    bench.write(topic, "since")
+    assert reader.block(pick) == {"e": "since"} | {str(n % 10): str(n) for n in range(13, 29)}
+    whole = [reader.whole]
+    assert reader.block(pick) == {str(n % 10): str(n) for n in range(13)}
+    assert [*whole, reader.whole] == [False, True]
+    assert sorted(seen) == sorted([*(str(n) for n in range(30)), "since"])
+    assert reader.block(pick) == {}
+
+
+def test_backwards_from_an_end_of_its_own_waits_for_what_lies_below_it(bench: Bench) -> None:
+    topic = bench.topic()
+    bench.write(topic, "a")
+    producer = hidden(bench, topic)
+    consumer = bench.consumer()
+
+    def pick(message: Message) -> tuple[str, int]:
+        return text(message), 1
+
+    assert Backwards(consumer, Place(topic, 0), 10).block(pick) == {"a": 1}
+    with pytest.raises(NotReadToEnd):
+        Backwards(consumer, Place(topic, 0), 10, end=3, limit=quiet(1.0)).block(pick)
+    producer.commit_transaction(LIMIT_S)
+    assert Backwards(consumer, Place(topic, 0), 10, end=3).block(pick) == {"a": 1, "hidden": 1}

@@ -1,0 +1,62 @@
+"""What earlier releases have committed is read, and what this one commits has the same form."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections import Counter
+
+import pytest
+
+from shadowstream.errors import ConfigError
+from shadowstream.joiner.recovery import checkpoint
+from shadowstream.joiner.recovery.checkpoint import Checkpoint
+from shadowstream.protocol import marks
+from shadowstream.protocol.marks import Counters, Kept
+from shadowstream.protocol.metadata_codec import opened, overflows, pack, unpack
+
+COUNTERS = Counters(3, 1, 1, Counter(error=1), Counter({"out/0": 2}))
+CHECKPOINT = Checkpoint(3, 20, frozenset([5, 6, 9]), 7, 2)
+SCATTERED = range(0, 20_000, 2)
+
+JOINER = "1c${MvVP|4uWny9k00AlhEd"
+JOINER_OVERFLOW = "2c%0*G=&WL4WB>pM=>d`"
+PENDING = "c${NqVqydU02=@a"
+RUNNER = (
+    "1c$_86!3uyN5QO1(nX{19ZC@sglomo`UF#sedserfkC_Vb7iUfp1ZzWp>EbrfY;d#gODcL61&s!o4<G+@YyPsrizMmR`d(Po$5;Dnu%M~62Pe@V?f"
+)
+RUNNER_OVERFLOW = "2c$}+NDoQQOEY8f&Q?gPrFi1;N(oxDzEhtg4iZ<7YHi(U_1pvZC3bz"
+"""Recorded before there was this codec."""
+
+
+def test_metadata_of_earlier_releases_is_read() -> None:
+    assert checkpoint.decode(JOINER) == CHECKPOINT
+    assert checkpoint.decode(JOINER_OVERFLOW) == Checkpoint(9, 2_000_000, frozenset(), 4, 1, overflow=True)
+    assert checkpoint.pending_of(PENDING) == {3, 4, 7}
+    assert marks.of_metadata(RUNNER) == COUNTERS
+    assert marks.overflow_of(RUNNER_OVERFLOW, 9) == marks.Overflow(9, "00ff")
+    assert marks.kept_of(RUNNER_OVERFLOW) == Kept(7, [0], "00ff")
+
+
+def test_metadata_is_written_in_the_recorded_form() -> None:
+    """The body to the byte, and the packing: how zlib finds its matches is not ours."""
+    large = Counters(3, 1, 1, Counter(), Counter({f"{n * 7919 % 9973}/{n}": n * n for n in range(3_000)}))
+    for written, recorded in (
+        (checkpoint.encode(CHECKPOINT), JOINER),
+        (checkpoint.encode(Checkpoint(9, 2_000_000, frozenset(n * n for n in SCATTERED), 4, 1)), JOINER_OVERFLOW),
+        (marks.to_metadata("00ff", COUNTERS), RUNNER),
+        (marks.to_metadata("00ff", large, Kept(7, [0])), RUNNER_OVERFLOW),
+    ):
+        assert written[0] == recorded[0]
+        assert unpack(written[1:]) == unpack(recorded[1:])
+        assert written[1:] == base64.b85encode(zlib.compress(unpack(written[1:]), 6)).decode()
+        assert overflows(written) == (recorded[0] == "2")
+    assert unpack(checkpoint.pending_text([7, 3, 4])) == unpack(PENDING)
+
+
+@pytest.mark.parametrize(("text", "why"), [("", "unknown form"), ("3abc", "unknown form"), ("1zzz", "cannot be read")])
+def test_what_nobody_of_this_release_wrote_is_refused_with_what_to_do(text: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        opened(text, bytes.decode)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        opened("1" + pack(b"\xff"), bytes.decode)

@@ -1,0 +1,51 @@
+"""Rules of packages: roles stand side by side, and the rooms of a package form no circle."""
+
+from collections.abc import Collection, Iterator
+
+from tests.tidy.house import Source, below, imports_of
+
+# Roles that stand side by side: none imports another. What two of them share is in shadowstream.protocol.
+SIDE_BY_SIDE = ("shadowstream.runner", "shadowstream.joiner", "shadowstream.judge", "shadowstream.labels")
+# Imports between the rooms of one package that close a circle of rooms. The list only shrinks.
+ARROWS_LEFT = {
+    ("shadowstream.judge.evidence", "shadowstream.judge.windows"),
+    ("shadowstream.kafka.reading", "shadowstream.kafka.at_least_once"),
+}
+
+
+def side_by_side(source: Source) -> Iterator[str]:
+    """No role imports another."""
+    own = next((role for role in SIDE_BY_SIDE if below(source.module, role)), None)
+    if own is None:
+        return
+    for line, module, name in imports_of(source):
+        target = f"{module}.{name}" if name else module
+        other = next((role for role in SIDE_BY_SIDE if role != own and below(target, role)), None)
+        if other is not None:
+            yield source.at(line, f"{own} imports {other}: move what both need into shadowstream.protocol")
+
+
+def room_of(module: str) -> str | None:
+    """The room of a module: the package inside a package of the house. None for a module that is in no room.
+
+    >>> room_of("shadowstream.joiner.intake.dedupe"), room_of("shadowstream.joiner.task")
+    ('shadowstream.joiner.intake', None)
+    """
+    parts = module.split(".")
+    return ".".join(parts[:3]) if len(parts) > 3 else None
+
+
+def rooms(imports: dict[str, set[str]], without: Collection[tuple[str, str]] = ()) -> dict[str, set[str]]:
+    """Imports between rooms of one package, given those between modules.
+
+    >>> rooms({"s.a.b.x": {"s.a.c.y", "s.a.z", "s.d.e.f"}, "s.a.c.y": set()})
+    {'s.a.b': {'s.a.c'}, 's.a.c': set()}
+    """
+    found: dict[str, set[str]] = {}
+    for module, targets in imports.items():
+        if (room := room_of(module)) is None:
+            continue
+        there = {other for target in targets if (other := room_of(target)) not in (None, room)}
+        near = {other for other in there if other and other.rpartition(".")[0] == room.rpartition(".")[0]}
+        found.setdefault(room, set()).update(other for other in near if (room, other) not in without)
+    return found
