@@ -14,7 +14,6 @@ from shadowstream.protocol.outcomes import BAD
 POINTS_MAX = 400
 PATHS_MAX = 1_000
 """Paths with examples: those with the smallest hashes."""
-"""Outcomes with examples in a report."""
 Record = Mapping[str, Any]
 
 

@@ -128,7 +128,7 @@ def test_each_banned_word_has_a_better_one() -> None:
         ("shadowstream.judge.step", True),
         ("shadowstream.judge.step.JudgeStep", True),
         ("shadowstream.judge.step.JudgeStep.evaluate", True),
-        ("shadowstream.records.PACKED_HEADER", True),
+        ("shadowstream.protocol.headers.PACKED_HEADER", True),
         ("shadowstream.judge.attic", False),
         ("shadowstream.judge.step.Attic", False),
         ("shadowstream.judge.step.JudgeStep.attic", False),

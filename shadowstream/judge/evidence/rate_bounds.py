@@ -1,4 +1,4 @@
-"""Bounds of a rate and its text, separate from code that needs SciPy, because the joiner imports this."""
+"""Rates as text, separate from code that needs SciPy."""
 
 from __future__ import annotations
 
