@@ -9,7 +9,6 @@ SIDE_BY_SIDE = ("shadowstream.runner", "shadowstream.joiner", "shadowstream.judg
 # Imports between the rooms of one package that close a circle of rooms. The list only shrinks.
 ARROWS_LEFT = {
     ("shadowstream.judge.evidence", "shadowstream.judge.windows"),
-    ("shadowstream.kafka.reading", "shadowstream.kafka.at_least_once"),
 }
 
 

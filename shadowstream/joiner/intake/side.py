@@ -14,14 +14,13 @@ The steps of `SideIntake.admit`, in order:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from shadowstream.ahead import Ahead
 from shadowstream.config import Config
 from shadowstream.errors import RecordError, ShadowstreamBug
-from shadowstream.joiner.accounting.conservation import Routes
 from shadowstream.joiner.completeness.marks_log import Progress
 from shadowstream.joiner.intake.dedupe import Seen
 from shadowstream.joiner.intake.header_fields import Aside, Asides
@@ -95,7 +94,7 @@ class IntakeParts(NamedTuple):
     ahead: Ahead
     unread: Unread
     shedder: Shedding
-    routes: Routes
+    count_routes: Callable[[Sequence[Packed | None]], None]
     """Counts the candidate's records by input partition; of the shadow side only."""
 
 
@@ -144,7 +143,7 @@ class SideIntake:
         self._take_times(batch, now_ms, reread)
         position.records_read += len(batch) - reread
         if side is Side.SHADOW:
-            parts.routes.count(packed[reread:])
+            parts.count_routes(packed[reread:])
         rows = self._columns(batch, coordinates, header_fields, packed)
         repeats = ends_of_repeats(parts.identity, self._dedupe, side, batch, ids, coordinates)
         ended: list[Ended] = []
