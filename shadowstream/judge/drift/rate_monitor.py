@@ -102,7 +102,7 @@ class RateMonitor:
 
     `level`: alarm level of Shiryaev-Roberts (`shiryaev_roberts.alarm_level`).
 
-    >>> watch = Watch(Subject("mismatch", "pairs", 0.01), Settings(), "ab", level=40_000)
+    >>> watch = RateMonitor(Subject("mismatch", "pairs", 0.01), Settings(), "ab", level=40_000)
     >>> events = [event for hour in range(90) for event in watch.feed(hour, hour + 1, 500, 0 if hour < 40 else 25)]
     >>> [(event["event"], event["detector"], event["window_start_ms"]) for event in events]
     [('flag', 'sr', 40), ('opened', 'sr', 40), ('flag', 'adwin', 63)]
