@@ -69,9 +69,12 @@ def explained(answer: Answer) -> Explanation:
 
 def as_data(explanation: Explanation) -> dict[str, Any]:
     """The explanation as --json prints it."""
-    criteria = [asdict(standing) for standing in explanation.standings]
+    criteria = [
+        {"met" if name == "passed" else name: item for name, item in asdict(outlook).items()}
+        for outlook in explanation.outlooks
+    ]
     parts = asdict(explanation)
-    del parts["standings"]
+    del parts["outlooks"]
     return {**parts, "criteria": criteria}
 
 
@@ -84,9 +87,9 @@ def lines(explanation: Explanation, verdict: dict[str, Any] | None, still: Seque
     printed = [explanation.decision.replace("_", " ")]
     if verdict is not None:
         printed += [f"  {span(verdict)}", *(f"  {note}" for note in explanation.notes)]
-    for standing in explanation.standings:
-        printed.append(f"  {standing.sentence}")
-        printed += [f"    {why}" for why in standing.why]
+    for outlook in explanation.outlooks:
+        printed.append(f"  {outlook.sentence}")
+        printed += [f"    {why}" for why in outlook.why]
     why = "why it is rejected:" if explanation.decision == "reject" else "in the way:"
     for title, parts in (
         (why, explanation.blockers),

@@ -29,7 +29,7 @@ A pair compared is one unit however many records or fields it has. Where the tab
   of its records that cannot be decoded: n is pairs compared, extra and undecodable shadow, s undecodable shadow.
 - A record that no pair can hold (`unpairable`) and one that was never compared because its id came before (a
   re-delivery is `duplicate`, another value or input `repeated`) count in no rate of these and lower coverage on either
-  side (`losses`, `coverage`).
+  side (`coverage_losses`, `coverage`).
 - The twin's outcomes (`twin_*`), the joint ones (`joint_*`) and those of its records alone count in none of these and
   lower no coverage: what differs between two runs of production is no fault of the candidate. The criterion twin is
   the excess over that noise: of the ids at which exactly one of candidate and twin differs, the share
@@ -123,7 +123,7 @@ class Rate(NamedTuple):
 
     `agreed`: outcomes that say of a bad unit that it is none. `excused`: outcomes that may be why a unit is bad without
     being the candidate's fault. They take nothing from the evidence for promote; only bad units beyond as many excuses
-    count for a reject (`explained`). `no_units`: outcomes that are among `n` and no units.
+    count for a reject (`explained_absences`). `no_units`: outcomes that are among `n` and no units.
     """
 
     n: tuple[str, ...]
@@ -283,16 +283,16 @@ def _named(delta: Mapping[str, Any]) -> dict[str, int]:
     if not delta["named"]:
         pairs = sum(n for name, n in delta["outcomes"].items() if name in PAIRS or name.startswith(EXPECTED))
         return {UNNAMED: pairs} if pairs else {}
-    found = {NAMING: delta["named"][0]["n"]}
-    found |= {NAMED + one["path"]: one["s"] - delta["fields"].get(one["path"], 0) for one in delta["named"]}
-    return found | {DECIDED + one["path"]: one["n"] for one in delta["named"]}
+    figures = {NAMING: delta["named"][0]["n"]}
+    figures |= {NAMED + entry["path"]: entry["s"] - delta["fields"].get(entry["path"], 0) for entry in delta["named"]}
+    return figures | {DECIDED + entry["path"]: entry["n"] for entry in delta["named"]}
 
 
 def _of_scopes(delta: Mapping[str, Any]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for one in delta.get("scopes", ()):
-        found |= scoped(one["scope"], figures_of({**one, "fields": {}, "scopes": ()}))
-    return found
+    figures: dict[str, int] = {}
+    for entry in delta.get("scopes", ()):
+        figures |= scoped(entry["scope"], figures_of({**entry, "fields": {}, "scopes": ()}))
+    return figures
 
 
 def bound_reasons(figures: Counter[str]) -> None:
@@ -322,17 +322,17 @@ def measured_otherwise(criterion: Criterion, figures: Mapping[str, int]) -> list
     >>> measured_otherwise(one, {"cost_measured:4ms": 9}), measured_otherwise(one, {"cost_measured:3ms": 9})
     (['4ms'], [])
     """
-    found = sorted(behind(COST_MEASURED, figures))
+    measured = sorted(by_prefix(COST_MEASURED, figures))
     mine = cost_names(criterion.over_ns or 0)[0].removeprefix(COST_MEASURED)
-    return [] if mine in found else found
+    return [] if mine in measured else measured
 
 
 def summed_otherwise(criterion: Criterion, figures: Mapping[str, int]) -> list[str]:
     """Bound and limit of sums at a mean's path that are not the criterion's, in words."""
     head = f"{MEAN}{criterion.path}/"
-    found = {tuple(name.removeprefix(head).split("/")[:2]) for name in figures if name.startswith(head)}
+    summed = {tuple(name.removeprefix(head).split("/")[:2]) for name in figures if name.startswith(head)}
     mine = (repr(criterion.bound), repr(criterion.limit))
-    return [f"bound {bound} and limit {limit}" for bound, limit in sorted(found - {mine})]
+    return [f"bound {bound} and limit {limit}" for bound, limit in sorted(summed - {mine})]
 
 
 def outcomes_of(figures: Mapping[str, int]) -> dict[str, int]:
@@ -353,7 +353,7 @@ def ended(figures: Mapping[str, int]) -> dict[str, int]:
     return {name: units for name, units in figures.items() if name in _ENDED or is_of_evictions(name)}
 
 
-def behind(prefix: str, figures: Mapping[str, int]) -> dict[str, int]:
+def by_prefix(prefix: str, figures: Mapping[str, int]) -> dict[str, int]:
     """The figures behind a prefix, without it."""
     return {name.removeprefix(prefix): units for name, units in figures.items() if name.startswith(prefix)}
 
@@ -373,11 +373,14 @@ def declared(config: Config) -> Config:
 
     A change beyond its bound holds promote back and is no reject by itself: the change was declared.
     """
-    judge, judged = config.judge, {one.name for one in config.judge.criteria if one.rate == "expected"}
+    judge, judged = (
+        config.judge,
+        {criterion.name for criterion in config.judge.criteria if criterion.rate == "expected"},
+    )
     bounds = [
-        Criterion(rate="expected", name=one.name, limit=one.rate_max, critical=False)
-        for one in config.compare.expected
-        if one.name not in judged
+        Criterion(rate="expected", name=expected.name, limit=expected.rate_max, critical=False)
+        for expected in config.compare.expected
+        if expected.name not in judged
     ]
     return with_judge(config, {"criteria": [*guarded(judge.criteria), *bounds]})
 

@@ -1,7 +1,7 @@
-"""Stored statistics judged again: under other criteria, or window by window to see how a verdict came about.
+"""Judge stored statistics again: under other criteria, or window by window to see how a verdict came about.
 
-Pure: stats records in, verdicts out. With the criteria of the live judge the evidence is the same to the byte, for the
-step is the same and the order of arrival changes nothing (`windows`).
+Stats records in, verdicts out. With the criteria of the live judge the evidence is the same to the byte: the step is
+the same, and the order of arrival changes nothing (`event_windows`).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _COURSE = "course/0"
 
 
 def widened(records: Iterable[Record], window_ms: int) -> Iterator[Record]:
-    """The records with their windows put together to `window_ms` where they were stored narrower.
+    """Merge the stored windows of each record to `window_ms` where they are narrower.
 
-    Raises `ConfigError` where a stored window would lie in two. Stored windows that are wider stay as they are.
+    Raises `ConfigError` if a stored window would lie in two. Wider stored windows stay as they are.
     """
     for record in records:
         moved = []
@@ -34,7 +34,7 @@ def widened(records: Iterable[Record], window_ms: int) -> Iterator[Record]:
 
 
 def check_width(starts_ms: Iterable[int], window_ms: int) -> None:
-    """Raise `ConfigError` where windows that start there cannot be put together to `window_ms`."""
+    """Raise `ConfigError` if windows with these starts cannot be merged to `window_ms`."""
     step_ms = math.gcd(*starts_ms)
     if step_ms and window_ms % step_ms and step_ms % window_ms:
         raise ConfigError(
@@ -46,21 +46,21 @@ def check_width(starts_ms: Iterable[int], window_ms: int) -> None:
 def course(
     config: Config, revision: str, records: Iterable[Record], points_max: int, attempt: int = 1
 ) -> Iterator[dict[str, Any]]:
-    """Verdicts as windows close in event time, all tasks together and every correction in its own window.
+    """Yield verdicts as windows close in event time, all tasks together and each correction in its own window.
 
-    At most `points_max` of them, evenly spread, the last one with everything. What the ledgers say is left out: this
-    shows how evidence has grown, not whether it may be trusted. `attempt`: the revision's number among those of its
-    release, by which it is judged.
+    There are at most `points_max`, evenly spread; the last one has all windows. Ledgers are left out: the course shows
+    how evidence grew, not whether it can be trusted. `attempt`: number of the revision among those of its release,
+    which sets its level.
     """
     windows: dict[int, list[Record]] = {}
     seen: dict[str, Sequence] = {}
-    ours = (revision, revision[: 2 * REVISION_BYTES])
+    revision_names = (revision, revision[: 2 * REVISION_BYTES])
     for record in records:
         if not seen.setdefault(record["task"], Sequence()).take(record["seq"]):
             continue
         for window in record["windows"]:
-            if window["revision"] in ours:
-                # All tasks together: which topic a window is of must stand in it.
+            if window["revision"] in revision_names:
+                # The windows of all tasks go into one task, so each must name its topic.
                 of_topic = {**window, "topic": record["task"].rpartition("/")[0]}
                 windows.setdefault(window["start_ms"], []).append(of_topic)
     step = JudgeStep(config, revision, [_COURSE], attempt)
@@ -72,7 +72,7 @@ def course(
 
 
 def _closing(revision: str, seq: int, windows: list[Record], watermark_ms: int) -> Record:
-    """A stats record of one task that has ended everything below a watermark."""
+    """Build a stats record of one task that has resolved everything below a watermark."""
     return {
         "task": _COURSE,
         "seq": seq,

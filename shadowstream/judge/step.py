@@ -1,7 +1,7 @@
 """The judge's step: statistics in; drift events, verdicts and its own state out. Pure: no client, no clock.
 
-Everything that decides happens as windows close, one by one in time order, so it does not matter how often
-`evaluate` is called: after each record or once at the end, the drift events and the evidence are the same.
+Decisions happen only as windows close, one by one in time order. So the drift events and the evidence do not depend on
+how often `evaluate` is called: after each record, or once at the end.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from typing import Any
 from shadowstream.codecs.own import encode
 from shadowstream.config import Config
 from shadowstream.errors import ShadowstreamBug
-from shadowstream.judge.coverage.coverage import Lately
+from shadowstream.judge.coverage.coverage import RecentOutcomes
 from shadowstream.judge.coverage.criterion_coverage import least_of, measurable_of
 from shadowstream.judge.coverage.path_sightings import Paths, is_blind
-from shadowstream.judge.criteria import FIELD, behind, declared
-from shadowstream.judge.drift.detectors import alarm_level
-from shadowstream.judge.drift.incident_groups import Family, Parts
+from shadowstream.judge.criteria import FIELD, by_prefix, declared
+from shadowstream.judge.drift.incident_groups import IncidentGroup, WindowParts
 from shadowstream.judge.drift.rate_monitor import (
     FALSE_ALARMS,
     HISTORY_MAX,
     HISTORY_MIN,
     HORIZON_WINDOWS,
     WINDOWS,
+    RateMonitor,
     Subject,
-    Watch,
 )
-from shadowstream.judge.evidence.slice_excess import Cells
+from shadowstream.judge.drift.shiryaev_roberts import alarm_level
+from shadowstream.judge.evidence.slice_excess import SliceEvidence
 from shadowstream.judge.part_figures import folded
 from shadowstream.judge.verdict.alpha_spending import at_attempt
-from shadowstream.judge.verdict.criterion_status import Seen, Standing, standing_of
+from shadowstream.judge.verdict.criterion_status import CriterionCoverage, CriterionStatus, status_of
 from shadowstream.judge.verdict.criterion_units import Measure, measure_of
 from shadowstream.judge.verdict.label_selection import LabelCourse, Selection, selection
-from shadowstream.judge.verdict.operator_commands import Said
-from shadowstream.judge.verdict.recent_windows import Trailing
-from shadowstream.judge.verdict.reject_latch import Lasting, Level
-from shadowstream.judge.verdict.slice_guard import Found, guard
-from shadowstream.judge.verdict.verdict import NO_SLICES, Case, Slices, build, criteria_hash, digest
-from shadowstream.judge.windows.event_windows import Closed, Windows
+from shadowstream.judge.verdict.operator_commands import OperatorCommands
+from shadowstream.judge.verdict.recent_windows import RecentWindows
+from shadowstream.judge.verdict.reject_latch import LastingIncident, RejectLatch
+from shadowstream.judge.verdict.slice_guard import SliceFindings, guard
+from shadowstream.judge.verdict.verdict import NO_SLICES, SliceSummary, VerdictInput, build, criteria_hash, digest
+from shadowstream.judge.windows.event_windows import ClosedWindow, Windows
 from shadowstream.judge.windows.expected_tasks import counts_labels
 from shadowstream.judge.windows.window_counts import Pair, Slice, plus
 from shadowstream.protocol.metadata_codec import pack, unpack
@@ -48,17 +48,17 @@ from shadowstream.records import Write
 
 VERSION = 5
 STATE_BYTES_MAX = 1_000_000
-"""A broker takes a message of 1 MiB by default. Many open windows with all their buckets may be more than that."""
+"""A broker accepts messages of 1 MiB by default. Many open windows with all their buckets may be larger."""
 _ALWAYS_NEW = ("evaluated_at_ms", "sources")
 
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What one evaluation wants written, in this order, in one transaction with `JudgeStep.offsets`.
+    """Writes of one evaluation, in order, for one transaction with `JudgeStep.offsets`.
 
-    `verdict` is the present verdict record whether or not it is written; `changed` says whether it differs from the
-    last one in more than wall clock and offset ranges. `unsaved`: bytes of a state too large to be written, else 0; the
-    last one that was written stands, and a restart goes on from there, reading stats and telling drift once more.
+    `verdict`: the present verdict record, written or not. `changed`: whether it differs from the last one in more than
+    wall clock and offset ranges. `unsaved`: bytes of a state that is too large to be written, else 0. The last written
+    state then stays; after a restart the judge reads the stats since then again and repeats their drift events.
     """
 
     writes: list[Write]
@@ -68,11 +68,11 @@ class Effects:
 
 
 class JudgeStep:
-    """Judges one revision. One owner: every stats partition of the trial comes here.
+    """Judge of one revision. It owns every stats partition of the trial.
 
-    `expected_tasks` are all "topic/partition" of production's outputs. Call `restore` once, seek each stats partition
-    to `offsets` (to the beginning where it is not named), then `step` for each record and `evaluate` at each commit.
-    `attempt` is the revision's number among those of its release (`attempts.attempt_of`).
+    `expected_tasks`: all "topic/partition" of production's outputs. `attempt`: the number of the revision among those
+    of its release (`alpha_spending.attempt_of`). The caller calls `restore` once, seeks each stats partition to
+    `offsets` (to the beginning if it is not in there), then calls `step` for each record and `evaluate` at each commit.
     """
 
     def __init__(self, config: Config, revision: str, expected_tasks: Iterable[str], attempt: int = 1) -> None:
@@ -81,48 +81,58 @@ class JudgeStep:
         self._attempt = attempt
         self._hash = criteria_hash(config)
         self.paths = Paths()
-        # A later attempt is judged at a smaller level; what holds it back is not.
+        # Only the criteria use the smaller level of a later attempt; reasons against promote use the full one.
         self._guard_alpha = config.judge.alpha
-        dimensions = [one.name for one in config.compare.dimensions]
+        dimensions = [dimension.name for dimension in config.compare.dimensions]
         self._dimensions = (dimensions, config.compare.values_max) if dimensions else None
         judge = self.config.judge
         self.windows = Windows(revision, judge.window_ms, expected_tasks, judge.min_duration_ms)
-        self.windows.topics = frozenset(one.topic for one in config.judge.criteria if one.topic is not None)
+        self.windows.topics = frozenset(
+            criterion.topic for criterion in config.judge.criteria if criterion.topic is not None
+        )
         self.windows.outputs = frozenset(config.production.outputs if len(config.production.outputs) > 1 else ())
-        self.measures: list[Measure] = [measure_of(one, self.config) for one in judge.criteria]
-        self.trailing: dict[str, Trailing] = {one.id: Trailing(one) for one in self.measures}
-        self.levels: dict[str, Level] = {one.id: Level(one, self.config) for one in self.measures}
-        self.lately = Lately(self.config)
-        self.label_course = LabelCourse(judge.window_ms)
-        self.families: dict[str, Family] = {
-            one.id: self._family(one) for one in self.measures if not one.criterion.muted
+        self.measures: list[Measure] = [measure_of(criterion, self.config) for criterion in judge.criteria]
+        self.recent_windows: dict[str, RecentWindows] = {
+            measure.id: RecentWindows(measure) for measure in self.measures
         }
-        self.cells = self._cells()
-        self.said = Said(revision)
+        self.reject_latches: dict[str, RejectLatch] = {
+            measure.id: RejectLatch(measure, self.config) for measure in self.measures
+        }
+        self.recent_outcomes = RecentOutcomes(self.config)
+        self.label_course = LabelCourse(judge.window_ms)
+        self.incident_groups: dict[str, IncidentGroup] = {
+            measure.id: self._new_incident_group(measure) for measure in self.measures if not measure.criterion.muted
+        }
+        self.slice_evidence = self._new_slice_evidence()
+        self.commands = OperatorCommands(revision)
         self.topics: list[str] = []
-        """What has happened to topics of the trial, as sentences; set from outside, and no part of the state."""
+        """Changes of the trial's topics as sentences; set by the caller, and no part of the state."""
         self._buckets: dict[int, Pair] = {}
         self._offsets: dict[int, int] = {}
-        self._commands = 0
+        self._commands_offset = 0
         self._events: list[dict[str, Any]] = []
-        self._found: tuple[list[Standing], Slices, Found, Selection] | None = None
+        self._evaluation: tuple[list[CriterionStatus], SliceSummary, SliceFindings, Selection] | None = None
         self._written = ""
         self._stepped = False
 
-    def _family(self, measure: Measure) -> Family:
+    def _new_incident_group(self, measure: Measure) -> IncidentGroup:
         level = alarm_level(len(self.measures), HORIZON_WINDOWS, FALSE_ALARMS)
         subject = Subject(measure.id, measure.rate.units, measure.limit)
         judge = self.config.judge
         settings = judge.drift
-        # All histories together stay within what one criterion may remember, twice over.
+        # All histories together are at most twice as long as that of a single criterion.
         history_max = max(HISTORY_MIN, 2 * HISTORY_MAX // max(2, len(self.measures)))
-        whole = Watch(subject, settings, self.revision, level, history_max)
-        return Family(whole, settings, measure.alpha, judge.min_duration_ms)
+        criterion_monitor = RateMonitor(subject, settings, self.revision, level, history_max)
+        return IncidentGroup(criterion_monitor, settings, measure.alpha, judge.min_duration_ms)
 
-    def _cells(self) -> Cells | None:
-        mismatch = next((one for one in self.measures if one.id == "mismatch"), None)
+    def _new_slice_evidence(self) -> SliceEvidence | None:
+        mismatch = next((measure for measure in self.measures if measure.id == "mismatch"), None)
         compare = self.config.compare
-        return Cells(mismatch.limit, mismatch.alpha, compare.values_max) if mismatch and compare.dimensions else None
+        return (
+            SliceEvidence(mismatch.limit, mismatch.alpha, compare.values_max)
+            if mismatch and compare.dimensions
+            else None
+        )
 
     @property
     def finished(self) -> bool:
@@ -130,11 +140,11 @@ class JudgeStep:
         return self.windows.all_complete
 
     def offsets(self) -> dict[int, int]:
-        """Next offset of the stats topic by partition; what the last `evaluate` holds unless `step` came after it."""
+        """Return the next offset of the stats topic by partition; `evaluate` writes a state as of these offsets."""
         return dict(self._offsets)
 
     def step(self, partition: int, offset: int, record: Mapping[str, Any]) -> None:
-        """Take one decoded stats record (schemas/stats.avsc) and its place in the stats topic."""
+        """Read one decoded stats record (schemas/stats.avsc) from its position in the stats topic."""
         if offset < self._offsets.get(partition, 0):
             return
         self._offsets[partition] = offset + 1
@@ -142,15 +152,15 @@ class JudgeStep:
         if record["revision"] == self.revision:
             self.paths.add(record)
         if counts_labels(record["task"]):
-            self._found = None  # how far labels have come may have changed, though no window closes
+            self._evaluation = None  # the watermark of labels may have changed, although no window closes
         closed = self.windows.add(record)
-        for level in self.levels.values():
-            level.excuse(self.windows.lost)
+        for latch in self.reject_latches.values():
+            latch.excuse(self.windows.lost)
         for window in closed:
             self._close(window)
 
     def refuse(self, partition: int, offset: int, reason: str) -> None:
-        """Count a record of the stats topic that cannot be one, by the reason of its `RecordError`."""
+        """Count an implausible record of the stats topic, by the reason of its `RecordError`."""
         if offset < self._offsets.get(partition, 0):
             return
         self._offsets[partition] = offset + 1
@@ -158,21 +168,21 @@ class JudgeStep:
         self.windows.refused[reason] += 1
 
     def command(self, offset: int, record: Mapping[str, Any]) -> None:
-        """Take one decoded record of the topic commands (schemas/command.avsc) and its offset there."""
-        if offset < self._commands:
+        """Read one decoded record of the topic commands (schemas/command.avsc) from its offset there."""
+        if offset < self._commands_offset:
             return
-        self._commands = offset + 1
+        self._commands_offset = offset + 1
         self._stepped = True
-        self.said.take(record)
+        self.commands.take(record)
 
     @property
     def commands_offset(self) -> int:
         """Next offset of the topic commands."""
-        return self._commands
+        return self._commands_offset
 
-    def _close(self, window: Closed) -> None:
-        self._found = None
-        self.lately.close(window.start_ms, window.outcomes, window.corrections)
+    def _close(self, window: ClosedWindow) -> None:
+        self._evaluation = None
+        self.recent_outcomes.close(window.start_ms, window.outcomes, window.corrections)
         for start_ms, figures in ((window.start_ms, window.outcomes), *window.corrections.items()):
             self.label_course.add(start_ms, figures)
         for buckets in (window.buckets, *window.late_buckets.values()):
@@ -180,38 +190,42 @@ class JudgeStep:
                 plus(self._buckets, bucket, n, s)
         if self._dimensions:
             self.windows.figures = folded(self.windows.figures, *self._dimensions) or self.windows.figures
-        singles = self.cells.close(window.start_ms, window.slices, window.late_slices) if self.cells else {}
+        singles = (
+            self.slice_evidence.close(window.start_ms, window.slices, window.late_slices) if self.slice_evidence else {}
+        )
         for measure in self.measures:
-            trailing, family = self.trailing[measure.id], self.families.get(measure.id)
+            recent, group = self.recent_windows[measure.id], self.incident_groups.get(measure.id)
             raw = measure.raw(window.outcomes, window.buckets)
             for start_ms, figures in window.corrections.items():
-                trailing.correct(start_ms, measure.raw(figures, window.late_buckets.get(start_ms, {})))
-            trailing.close(window.start_ms, raw, window.labelled_ms)
-            # A window of corrections alone is there because of when they came.
-            if family is not None and window.outcomes:
-                self._watch(measure, family, window, singles)
-            self.levels[measure.id].close(window, _lasting(family, window))
+                recent.correct(start_ms, measure.raw(figures, window.late_buckets.get(start_ms, {})))
+            recent.close(window.start_ms, raw, window.labelled_ms)
+            # A window with corrections only exists because of their time of arrival.
+            if group is not None and window.outcomes:
+                self._feed_monitors(measure, group, window, singles)
+            self.reject_latches[measure.id].close(window, _lasting(group, window))
 
-    def _watch(self, measure: Measure, family: Family, window: Closed, singles: Mapping[Slice, Pair]) -> None:
+    def _feed_monitors(
+        self, measure: Measure, group: IncidentGroup, window: ClosedWindow, singles: Mapping[Slice, Pair]
+    ) -> None:
         counts, units = measure.watched(window.outcomes, window.buckets)
-        parts = Parts()
+        parts = WindowParts()
         if measure.id == "mismatch":
-            # What has a criterion of its own is watched there.
-            own = {one.criterion.path for one in self.measures if one.criterion.rate == "field"}
-            fields = {path: s for path, s in behind(FIELD, window.outcomes).items() if path not in own}
-            parts = Parts(int(counts[0]), fields, singles)
-        self._events += family.feed(window.start_ms, window.end_ms, counts, units, parts)
+            # A field with a criterion of its own has its monitor there.
+            own = {measure.criterion.path for measure in self.measures if measure.criterion.rate == "field"}
+            fields = {path: s for path, s in by_prefix(FIELD, window.outcomes).items() if path not in own}
+            parts = WindowParts(int(counts[0]), fields, singles)
+        self._events += group.feed(window.start_ms, window.end_ms, counts, units, parts)
 
     def evaluate(self, now_ms: int, *, force: bool = False) -> Effects:
-        """The present verdict, and what is to be written. `now_ms` is the wall clock, ms since the epoch.
+        """Return the present verdict and the records to write. `now_ms`: wall clock, ms since the epoch.
 
-        The verdict is written when it changed, and with `force` (so that the gate sees that it is not stale); only a
-        changed one goes to audit. State is written when anything was taken in or said.
+        The verdict is written if it changed, and with `force`, so that the gate sees that it is not stale. Only a
+        changed one is written to audit. The state is written if any record was read or any event is written.
         """
-        verdict = build(self._case(), now_ms)
-        said = digest({name: item for name, item in verdict.items() if name not in _ALWAYS_NEW})
-        changed = said != self._written
-        self._written = said
+        verdict = build(self._verdict_input(), now_ms)
+        content = digest({name: item for name, item in verdict.items() if name not in _ALWAYS_NEW})
+        changed = content != self._written
+        self._written = content
         plan = self.config.plan
         key = self.revision.encode()
         writes = [
@@ -235,66 +249,75 @@ class JudgeStep:
         self._events, self._stepped = [], False
         return Effects(writes, verdict, changed, unsaved)
 
-    def _case(self) -> Case:
-        if self._found is None:
-            standings = [self._standing(one) for one in self.measures]
-            standings = [one.blind if is_blind(one.measure.criterion, self.paths) else one for one in standings]
-            found = guard(self.config, self._guard_alpha, self.measures, self.windows.figures)
+    def _verdict_input(self) -> VerdictInput:
+        if self._evaluation is None:
+            statuses = [self._status(measure) for measure in self.measures]
+            statuses = [
+                status.without_field if is_blind(status.measure.criterion, self.paths) else status
+                for status in statuses
+            ]
+            findings = guard(self.config, self._guard_alpha, self.measures, self.windows.figures)
             labels = selection(
                 self.config, self._guard_alpha, self.label_course, self.windows.tasks, self.windows.figures
             )
-            standings = [
-                one.held(labels.blockers) if one.measure.criterion.rate == "labels" else one for one in standings
+            statuses = [
+                status.blocked_by(labels.blockers) if status.measure.criterion.rate == "labels" else status
+                for status in statuses
             ]
-            self._found = (standings, self._slices(), found, labels)
-        rejected = {name: level.reason for name, level in self.levels.items() if level.reason is not None}
-        return Case(
+            self._evaluation = (statuses, self._slices(), findings, labels)
+        rejected = {name: latch.reason for name, latch in self.reject_latches.items() if latch.reason is not None}
+        return VerdictInput(
             config=self.config,
             revision=self.revision,
             windows=self.windows,
-            lately=self.lately.outcomes,
+            recent_outcomes=self.recent_outcomes.outcomes,
             keys=sum(1 for n, _ in self._buckets.values() if n),
-            standings=self._found[0],
+            statuses=self._evaluation[0],
             rejected=rejected,
-            incidents=[one.incident for one in self.families.values() if one.incident is not None],
-            withdrawn=[one.undone for one in self.levels.values() if one.undone is not None],
-            slices=self._found[1],
-            guarded=self._found[2],
-            labels=self._found[3],
+            incidents=[group.incident for group in self.incident_groups.values() if group.incident is not None],
+            withdrawn=[latch.undone for latch in self.reject_latches.values() if latch.undone is not None],
+            slices=self._evaluation[1],
+            guarded=self._evaluation[2],
+            labels=self._evaluation[3],
             paths=self.paths,
-            watches=[one.whole for one in self.families.values()],
-            unwatched=[name for one in self.families.values() for name in one.told_unwatched],
-            said=self.said,
+            monitors=[group.criterion_monitor for group in self.incident_groups.values()],
+            unwatched=[name for group in self.incident_groups.values() for name in group.unwatched_names],
+            commands=self.commands,
             hash=self._hash,
             attempt=self._attempt,
             topics=self.topics,
         )
 
-    def _standing(self, measure: Measure) -> Standing:
+    def _status(self, measure: Measure) -> CriterionStatus:
         keyed = sum(pair[0] for pair in self._buckets.values()) if measure.criterion.unit == "key" else 0
-        blind = is_blind(measure.criterion, self.paths)  # then that is said, and not how few units it saw
-        found = None if blind else measurable_of(measure.criterion, self.windows.figures, keyed)
-        seen = Seen(found, least_of(measure.criterion, self.config))
-        return standing_of(self.levels[measure.id], self.trailing[measure.id], self._buckets, seen)
+        blind = is_blind(measure.criterion, self.paths)  # a blind criterion is reported as such, not with its few units
+        measurable = None if blind else measurable_of(measure.criterion, self.windows.figures, keyed)
+        coverage = CriterionCoverage(measurable, least_of(measure.criterion, self.config))
+        return status_of(self.reject_latches[measure.id], self.recent_windows[measure.id], self._buckets, coverage)
 
-    def _slices(self) -> Slices:
-        if self.cells is None:
+    def _slices(self) -> SliceSummary:
+        if self.slice_evidence is None:
             return NO_SLICES
-        n, s = self.levels["mismatch"].counts
-        return Slices(self.cells.listing((n, s)), self.cells.latched, len(self.cells.cells), self.cells.dropped)
+        n, s = self.reject_latches["mismatch"].counts
+        return SliceSummary(
+            self.slice_evidence.listing((n, s)),
+            self.slice_evidence.latched,
+            len(self.slice_evidence.cells),
+            self.slice_evidence.dropped,
+        )
 
     def state(self) -> dict[str, Any]:
-        """The judge-state record (schemas/judge_state.avsc) as of now; events not yet given out are not in it."""
+        """Return the present judge-state record (schemas/judge_state.avsc), without events not yet written."""
         body = {
             "criteria": self._hash,
             "attempt": self._attempt,
             "windows": self.windows.snapshot(),
-            "trailing": {rate: trailing.snapshot() for rate, trailing in self.trailing.items()},
-            "families": {name: family.snapshot() for name, family in self.families.items()},
-            "cells": self.cells.snapshot() if self.cells is not None else None,
-            "commands": [self._commands, self.said.snapshot()],
-            "levels": {rate: level.snapshot() for rate, level in self.levels.items()},
-            "lately": self.lately.snapshot(),
+            "trailing": {rate: recent.snapshot() for rate, recent in self.recent_windows.items()},
+            "families": {name: group.snapshot() for name, group in self.incident_groups.items()},
+            "cells": self.slice_evidence.snapshot() if self.slice_evidence is not None else None,
+            "commands": [self._commands_offset, self.commands.snapshot()],
+            "levels": {rate: latch.snapshot() for rate, latch in self.reject_latches.items()},
+            "lately": self.recent_outcomes.snapshot(),
             "labels": self.label_course.snapshot(),
             "buckets": [[bucket, *pair] for bucket, pair in sorted(self._buckets.items())],
             "paths": self.paths.snapshot(),
@@ -308,10 +331,10 @@ class JudgeStep:
         }
 
     def restore(self, snapshot: Mapping[str, Any] | None) -> None:
-        """Take up the last judge-state record of this revision; None begins anew.
+        """Restore the last judge-state record of this revision; None starts anew.
 
-        A record of another version of the form cannot be read: the judge then begins anew as well, and since stats
-        keep everything it comes to the same verdict, saying its drift events a second time.
+        A record of another version of the format cannot be read, and the judge starts anew as well. The stats topic
+        keeps everything, so it reaches the same verdict and writes its drift events a second time.
         """
         if snapshot is None or snapshot["version"] != VERSION:
             return
@@ -321,17 +344,17 @@ class JudgeStep:
         if body["criteria"] != self._hash:
             raise ShadowstreamBug(f"criteria or rules changed and the revision did not: {self.revision}")
         self.windows.restore(body["windows"])
-        for rate, trailing in self.trailing.items():
-            trailing.restore(body["trailing"][rate])
-        for name, family in self.families.items():
-            self._events += family.restore(body["families"][name])
-        if self.cells is not None:
-            self.cells.restore(body["cells"])
-        self._commands, said = body["commands"]
-        self.said.restore(said)
-        for rate, level in self.levels.items():
-            level.restore(body["levels"][rate])
-        self.lately.restore(body["lately"])
+        for rate, recent in self.recent_windows.items():
+            recent.restore(body["trailing"][rate])
+        for name, group in self.incident_groups.items():
+            self._events += group.restore(body["families"][name])
+        if self.slice_evidence is not None:
+            self.slice_evidence.restore(body["cells"])
+        self._commands_offset, operator_commands = body["commands"]
+        self.commands.restore(operator_commands)
+        for rate, latch in self.reject_latches.items():
+            latch.restore(body["levels"][rate])
+        self.recent_outcomes.restore(body["lately"])
         self.label_course.restore(body["labels"])
         self._buckets = {bucket: (n, s) for bucket, n, s in body["buckets"]}
         self.paths.restore(body["paths"])
@@ -339,18 +362,18 @@ class JudgeStep:
         self._offsets = {int(partition): offset for partition, offset in snapshot["offsets"].items()}
 
 
-def _lasting(family: Family | None, window: Closed) -> Lasting | None:
-    """The incident of a family whose criterion itself has stayed bad, as what may reject."""
-    if family is None or family.whole.incident is None or family.whole.lasting is None:
+def _lasting(group: IncidentGroup | None, window: ClosedWindow) -> LastingIncident | None:
+    """Return the lasting incident of a group whose criterion itself stayed bad; only that may reject."""
+    if group is None or group.criterion_monitor.incident is None or group.criterion_monitor.lasting is None:
         return None
-    why = family.whole.lasting
-    if family.incident is not None and family.incident.subject != family.whole.subject.name:
-        why = f"{family.incident.reason}; it has not gone away in {WINDOWS} windows"
-    return Lasting(why, family.whole.incident.opened_ms, window.end_ms)
+    why = group.criterion_monitor.lasting
+    if group.incident is not None and group.incident.subject != group.criterion_monitor.subject.name:
+        why = f"{group.incident.reason}; it has not gone away in {WINDOWS} windows"
+    return LastingIncident(why, group.criterion_monitor.incident.opened_ms, window.end_ms)
 
 
 def _packed(body: Mapping[str, Any]) -> str:
-    # A year of open hours is a megabyte of JSON, more than a broker takes; deflated it is a tenth of that.
+    # A year of open hours is a megabyte of JSON, more than a broker accepts; deflated it is a tenth of that.
     return pack(json.dumps(body, separators=(",", ":")).encode())
 
 

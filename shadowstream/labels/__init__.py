@@ -1,5 +1,5 @@
-"""Late ground truth: which of production and the candidate was right, once somebody knows. Pure.
+"""Late ground truth: whether production or the candidate was right, known once a label arrives. Pure.
 
-Pairs wait here and not in the joiner, so that days of waiting never hold the joiner's offsets back. The disk store is
-the edge's business (`kafka/roles/label_store.py`); the step knows only what it can do.
+Pairs wait here and not in the joiner, so that days of waiting never hold the joiner's offsets back. The disk store
+belongs to the edge (`kafka/roles/label_store.py`); the step knows only its interface.
 """

@@ -1,4 +1,4 @@
-"""Who was right: two answers against a label."""
+"""Correctness: two answers compared with a label."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOTHING = Decimal(0)
 
 
 def differ(production: str | None, shadow: str | None) -> bool:
-    """Whether two answers as JSON are not the same value; only such a pair can tell the sides apart.
+    """Return whether two answers as JSON are different values; only such a pair can tell the sides apart.
 
     >>> differ("1", "1.0"), differ("true", "1"), differ(None, None), differ(None, "1")
     (False, True, False, True)
@@ -27,7 +27,7 @@ def differ(production: str | None, shadow: str | None) -> bool:
 
 
 def outcome(production: str | None, shadow: str | None, label: str, atol: Decimal | float = _NOTHING) -> str:
-    """The outcome of a pair, all values as JSON, whose numbers are the decimals of their texts.
+    """Return the outcome of a pair. All values are JSON; numbers are compared as decimals of their texts.
 
     >>> outcome("true", "false", "true"), outcome("0.25", "0.5", "0.26", 0.01), outcome("1", "true", "true")
     ('label_production_only', 'label_production_only', 'label_candidate_only')
@@ -36,30 +36,30 @@ def outcome(production: str | None, shadow: str | None, label: str, atol: Decima
     return {(True, True): BOTH, (True, False): PRODUCTION, (False, True): CANDIDATE, (False, False): NEITHER}[right]
 
 
-def _is_right(said: str | None, label: str, atol: Decimal) -> bool:
-    if said is None:
+def _is_right(answer: str | None, label: str, atol: Decimal) -> bool:
+    if answer is None:
         return False
-    if said == label:
+    if answer == label:
         return True
     try:
-        found, truth = read(said.encode(), "last"), read(label.encode(), "last")
-    except RecordError:  # nobody of ours wrote it
+        answered, truth = read(answer.encode(), "last"), read(label.encode(), "last")
+    except RecordError:  # not written by shadowstream
         return False
-    if _is_number(found) and _is_number(truth):
-        return exactly_within(exact(truth), exact(found), atol)
-    return _same(found, truth)
+    if _is_number(answered) and _is_number(truth):
+        return exactly_within(exact(truth), exact(answered), atol)
+    return _same(answered, truth)
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _same(found: Any, truth: Any) -> bool:
-    """Whether two values of JSON are one; 1 and 1.0 are one number."""
-    if isinstance(found, dict) and isinstance(truth, dict):
-        return found.keys() == truth.keys() and all(_same(inner, truth[name]) for name, inner in found.items())
-    if isinstance(found, list) and isinstance(truth, list):
-        return len(found) == len(truth) and all(map(_same, found, truth))
-    if _is_number(found) and _is_number(truth):
-        return exact(found) == exact(truth)
-    return type(found) is type(truth) and bool(found == truth)
+def _same(answered: Any, truth: Any) -> bool:
+    """Return whether two values of JSON are equal; 1 and 1.0 are the same number."""
+    if isinstance(answered, dict) and isinstance(truth, dict):
+        return answered.keys() == truth.keys() and all(_same(inner, truth[name]) for name, inner in answered.items())
+    if isinstance(answered, list) and isinstance(truth, list):
+        return len(answered) == len(truth) and all(map(_same, answered, truth))
+    if _is_number(answered) and _is_number(truth):
+        return exact(answered) == exact(truth)
+    return type(answered) is type(truth) and bool(answered == truth)

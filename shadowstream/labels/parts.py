@@ -1,4 +1,4 @@
-"""Scored pairs by value of each declared dimension: those whose wait has ended, and those of them without a label."""
+"""Scored pairs by value of each declared dimension: pairs whose wait has ended, and unlabelled ones among them."""
 
 from __future__ import annotations
 
@@ -16,34 +16,37 @@ At = tuple[str, int, str]
 
 
 class LabelledParts:
-    """Counts between two commits. At most `compare.values_max` exact values of a dimension are kept in one window."""
+    """Counts since the last commit, with at most `compare.values_max` exact values of a dimension in one window."""
 
     def __init__(self, config: Config) -> None:
-        self._names = [one.name for one in config.compare.dimensions]
+        self._names = [dimension.name for dimension in config.compare.dimensions]
         self._values_max = config.compare.values_max
         self._cells: dict[At, dict[tuple[str, str], Counter[str]]] = {}
 
-    def add(self, at: At, values: Sequence[str], *, labelled: bool) -> None:
-        """Count a pair whose wait has ended. One that an older joiner scored names no values."""
-        cell = self._cells.setdefault(at, {})
-        # Dimensions belong to the revision: the pair of another may have others.
+    def add(self, window: At, values: Sequence[str], *, labelled: bool) -> None:
+        """Count a pair whose wait has ended. A pair scored by an older joiner has no values."""
+        cell = self._cells.setdefault(window, {})
+        # Dimensions belong to the revision: a pair of another revision may have others.
         for part in zip(self._names, values, strict=False) if len(values) == len(self._names) else ():
             counts = cell.setdefault(part, Counter())
             counts[PAIRS] += 1
             counts[UNLABELLED] += not labelled
 
-    def of(self, at: At) -> list[dict[str, Any]]:
-        """The values of one window, as in schemas/stats.avsc."""
-        cell = self._cells.get(at, {})
-        exact = {one: least((value for name, value in cell if name == one), self._values_max) for one in self._names}
+    def of(self, window: At) -> list[dict[str, Any]]:
+        """Return the values of one window, as in schemas/stats.avsc."""
+        cell = self._cells.get(window, {})
+        exact = {
+            dimension: least((value for name, value in cell if name == dimension), self._values_max)
+            for dimension in self._names
+        }
         sums: dict[tuple[str, str], Counter[str]] = {}
         for (name, value), counts in cell.items():
             sums.setdefault((name, value if value in exact[name] else OTHER), Counter()).update(counts)
         return [
-            {"dimension": name, "value": value, "figures": {one: n for one, n in sorted(counts.items()) if n}}
+            {"dimension": name, "value": value, "figures": {figure: n for figure, n in sorted(counts.items()) if n}}
             for (name, value), counts in sorted(sums.items())
         ]
 
     def clear(self) -> None:
-        """The counts have been committed."""
+        """Drop the counts after their commit."""
         self._cells.clear()

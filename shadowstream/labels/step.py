@@ -1,11 +1,11 @@
-"""The step of the labels role: scored pairs and labels in; statistics and what still waits out.
+"""The step of the labels role: scored pairs and labels in; statistics and the waiting entries out.
 
-A pair that was scored ends once: with its label, as one of four outcomes; or as unlabelled, where it names no id, where
-the same id is scored again before its label has come, or where the horizon has passed it. The clock is event time, held
-by whatever is behind (`clock`). Whatever was scored is counted: read = ended + waiting is the ledger of each task.
+A scored pair ends once: with its label, as one of four outcomes; or as unlabelled, if it has no id, if the same id is
+scored again before its label comes, or if the horizon passes it. The clock is event time and never passes an unread
+record (`event_clock`). Every scored pair is counted: read = ended + waiting is the ledger of each task.
 
-A task here speaks for one of the joiner's and is always idle: windows are closed by what is compared and not by what is
-labelled days later, so a label counts as a correction of its window, as evidence and never as drift
+A labels task stands for one task of the joiner and is always idle: compared records close windows, not labels that come
+days later. So a label counts as a correction of its window, as evidence and never as drift
 (`judge.windows.event_windows`).
 """
 
@@ -20,7 +20,7 @@ from shadowstream.codecs.own import encode
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.labels.correctness import UNLABELLED, differ, outcome
-from shadowstream.labels.event_clock import Clock
+from shadowstream.labels.event_clock import EventClock
 from shadowstream.labels.parts import LabelledParts
 from shadowstream.labels.store import Kind, Store, Waiting
 from shadowstream.protocol.count_names import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED
@@ -32,8 +32,10 @@ FOREVER = 2**63 - 1
 
 @dataclass(slots=True)
 class Counts:
-    """Cumulative counts of one task. `all_scored`: the joiner's task has ended everything (a bounded run),
-    `complete`: and so have its labels."""
+    """Cumulative counts of one task.
+
+    `all_scored`: the joiner's task has resolved everything (a bounded run). `complete`: its labels task as well.
+    """
 
     seq: int = 0
     read: int = 0
@@ -41,18 +43,20 @@ class Counts:
     all_scored: bool = False
     complete: bool = False
     scored_ms: int | None = None
-    """How far its pairs have been scored."""
+    """Event time of the last scored pair."""
 
     def record(self) -> dict[str, int]:
-        """As in schemas/label_state.avsc."""
-        said = {"seq": self.seq, "read": self.read, "ended": self.ended}
-        said |= {"all_scored": int(self.all_scored), "complete": int(self.complete)}
-        return said if self.scored_ms is None else said | {"scored_ms": self.scored_ms}
+        """Return the counts as in schemas/label_state.avsc."""
+        fields = {"seq": self.seq, "read": self.read, "ended": self.ended}
+        fields |= {"all_scored": int(self.all_scored), "complete": int(self.complete)}
+        return fields if self.scored_ms is None else fields | {"scored_ms": self.scored_ms}
 
 
 class LabelStep:
-    """One owner of all tasks ("topic/partition" of production's outputs). `store` holds what waits; `said` counts what
-    has ended since the last commit."""
+    """Owner of all labels tasks ("topic/partition" of production's outputs).
+
+    `store`: waiting pairs and labels. `ended_counts`: outcomes since the last commit.
+    """
 
     def __init__(self, config: Config, revision: str, store: Store, tasks: Iterable[str]) -> None:
         if config.labels is None:
@@ -62,26 +66,26 @@ class LabelStep:
         self._waiting = Counter(store.waiting())
         self._topic = config.plan.of("labels-state")
         self.sequence = 0
-        self.clock = Clock(self._labels.horizon_ms)
-        self.said: Counter[str] = Counter()
+        self.clock = EventClock(self._labels.horizon_ms)
+        self.ended_counts: Counter[str] = Counter()
         self._cells: dict[str, dict[tuple[int, str], Counter[str]]] = {}
         self._parts = LabelledParts(config)
         self._changed: dict[tuple[Kind, bytes], Waiting | None] = {}
         self._moved: set[str] = set()
 
     def restore(self, sequence: int, counts: Mapping[str, Mapping[str, int]]) -> None:
-        """Take up the counts of the last commit, as `Counts.record` gives them, by task."""
+        """Restore the counts of the last commit, as `Counts.record` returns them, by task."""
         self.sequence = sequence
-        for task, said in counts.items():
-            flags = {name: bool(said.get(name)) for name in ("all_scored", "complete")}
+        for task, fields in counts.items():
+            flags = {name: bool(fields.get(name)) for name in ("all_scored", "complete")}
             self.tasks[task] = Counts(
-                said["seq"], said["read"], said["ended"], **flags, scored_ms=said.get("scored_ms")
+                fields["seq"], fields["read"], fields["ended"], **flags, scored_ms=fields.get("scored_ms")
             )
 
     # ---------------------------------------------------------------- what comes
 
     def scored(self, record: Mapping[str, Any]) -> None:
-        """Take a record of scored (schemas/scored.avsc)."""
+        """Read a record of the topic scored (schemas/scored.avsc)."""
         task = record["task"]
         counts = self.tasks.setdefault(task, Counts())
         self._moved.add(task)
@@ -107,7 +111,7 @@ class LabelStep:
             self._judge(entry, label)
 
     def label(self, place: Place, id_: bytes | None, value: str | None, time_ms: int) -> None:
-        """Take a label: its value as JSON; None for a label that is taken back or holds none. The last one counts."""
+        """Read a label: its value as JSON; None if it is empty or taken back. The last label of an id counts."""
         self.clock.label(place, time_ms)
         if id_ is None:
             return
@@ -124,19 +128,19 @@ class LabelStep:
     def _judge(self, entry: Waiting, label: Waiting) -> None:
         self._end(entry, outcome(entry.production, entry.shadow, label.shadow or "null", self._labels.atol))
 
-    def _end(self, entry: Waiting, said: str) -> None:
+    def _end(self, entry: Waiting, outcome_name: str) -> None:
         self.tasks[entry.task].ended += 1
         self._moved.add(entry.task)
         start_ms = entry.time_ms - entry.time_ms % self._config.judge.window_ms
         cells = self._cells.setdefault(entry.task, {})
         counts = cells.setdefault((start_ms, entry.revision), Counter())
-        counts[said] += 1
+        counts[outcome_name] += 1
         if differ(entry.production, entry.shadow):
             counts[LABEL_DIFFER] += 1
-            if said == UNLABELLED:
+            if outcome_name == UNLABELLED:
                 counts[LABEL_DIFFER_UNLABELLED] += 1
-        self._parts.add((entry.task, start_ms, entry.revision), entry.parts, labelled=said != UNLABELLED)
-        self.said[said] += 1
+        self._parts.add((entry.task, start_ms, entry.revision), entry.parts, labelled=outcome_name != UNLABELLED)
+        self.ended_counts[outcome_name] += 1
 
     def _take(self, kind: Kind, id_: bytes) -> Waiting | None:
         entry = self._store.take(kind, id_)
@@ -153,21 +157,25 @@ class LabelStep:
     # ---------------------------------------------------------------- what goes
 
     def _clock_ms(self) -> int | None:
-        scored_ms = {task: one.scored_ms for task, one in self.tasks.items() if one.scored_ms is not None}
+        scored_ms = {task: counts.scored_ms for task, counts in self.tasks.items() if counts.scored_ms is not None}
         return self.clock.now_ms(scored_ms, {task: self._place(task) for task in scored_ms})
 
     def _place(self, task: str) -> Place:
-        """Where the joiner writes a task's pairs."""
+        """Return the partition in which the joiner writes a task's pairs."""
         return Place(self._config.plan.of("scored"), int(task.rpartition("/")[2]))
 
     @property
     def labels_at_end(self) -> bool:
-        """Whether every label that there is has been read."""
-        return not any(place.topic == self._labels.topic for place in self.clock.behind)
+        """Whether all existing labels have been read."""
+        return not any(place.topic == self._labels.topic for place in self.clock.unread)
 
     def _expire(self) -> None:
-        """End what the horizon has passed; at the end of a bounded run everything."""
-        done = self._config.bounded and self.labels_at_end and all(one.all_scored for one in self.tasks.values())
+        """End all pairs that the horizon has passed; at the end of a bounded run all pairs."""
+        done = (
+            self._config.bounded
+            and self.labels_at_end
+            and all(task_counts.all_scored for task_counts in self.tasks.values())
+        )
         clock_ms = self._clock_ms()
         if clock_ms is None and not done:
             return
@@ -184,9 +192,9 @@ class LabelStep:
                     self._moved.add(task)
 
     def prepare(self) -> list[Write]:
-        """What the next commit writes; empty where nothing has changed. `committed` says that it holds."""
+        """Return the writes of the next commit; empty without changes. `committed` confirms them."""
         self._expire()
-        # A task that nobody has heard of would hold every window open.
+        # A task without any record would hold every window open.
         self._moved |= {task for task, counts in self.tasks.items() if not counts.seq}
         if not (self._moved or self._changed):
             return []
@@ -195,74 +203,76 @@ class LabelStep:
         for (kind, id_), entry in self._changed.items():
             value = None if entry is None else encode("label_state", _state(kind, sequence, entry))
             writes.append(Write(self._topic, 0, state_key(kind, id_), value))
-        # Tombstones have no number: this says which commit the rest is of.
+        # Tombstones have no sequence number: this entry names the commit of the others.
         commit = {"kind": "commit", "sequence": sequence, "id": b""}
         return [*writes, Write(self._topic, 0, state_key("commit", b""), encode("label_state", commit))]
 
     def _task_writes(self, task: str, sequence: int) -> list[Write]:
         counts = self.tasks[task]
-        held = self._place(task)
-        said = replace(counts, seq=counts.seq + 1)
+        place = self._place(task)
+        committed = replace(counts, seq=counts.seq + 1)
         waiting = self._waiting[task]
         record = {
             "task": task_of(task),
-            "seq": said.seq,
+            "seq": committed.seq,
             "revision": self._revision,
             "sources": [],
             "windows": [
                 {
                     "start_ms": start_ms,
                     "revision": revision,
-                    "outcomes": dict(found),
+                    "outcomes": dict(outcomes),
                     "fields": {},
                     "values": self._parts.of((task, start_ms, revision)),
                 }
-                for (start_ms, revision), found in sorted(self._cells.get(task, {}).items())
+                for (start_ms, revision), outcomes in sorted(self._cells.get(task, {}).items())
             ],
-            "ledgers": [{"ledger": 3, "place": str(held), "expected": said.read, "counted": said.ended + waiting}],
+            "ledgers": [
+                {"ledger": 3, "place": str(place), "expected": committed.read, "counted": committed.ended + waiting}
+            ],
             "pending": waiting,
             "watermark_ms": self._labelled_ms(counts),
             "idle": True,
-            "complete": said.complete,
+            "complete": committed.complete,
         }
-        state = {"kind": "task", "sequence": sequence, "id": task.encode(), "counts": said.record()}
-        key = f"{task_of(task)}:{said.seq}".encode()
+        state = {"kind": "task", "sequence": sequence, "id": task.encode(), "counts": committed.record()}
+        key = f"{task_of(task)}:{committed.seq}".encode()
         return [
-            Write(self._config.plan.of("stats"), held.partition, key, encode("stats", record)),
+            Write(self._config.plan.of("stats"), place.partition, key, encode("stats", record)),
             Write(self._topic, 0, state_key("task", task.encode()), encode("label_state", state)),
         ]
 
     def _labelled_ms(self, counts: Counts) -> int | None:
-        """Event time below which everything that was scored has ended, so that the judge may settle it."""
+        """Return the event time below which every scored pair has ended, so that the judge may settle it."""
         clock_ms = self._clock_ms()
         if clock_ms is None or counts.scored_ms is None:
             return None
         return min(clock_ms, counts.scored_ms) - self._labels.horizon_ms
 
     def committed(self) -> None:
-        """The transaction of the last `prepare` holds."""
+        """Confirm that the transaction of the last `prepare` is committed."""
         self.sequence += 1
         for task in self._moved:
             self.tasks[task].seq += 1
         self._moved.clear()
-        self.said.clear()
+        self.ended_counts.clear()
         self._cells.clear()
         self._parts.clear()
         self._changed.clear()
 
     @property
     def waiting(self) -> int:
-        """Pairs that wait for their label."""
+        """Number of pairs that wait for their label."""
         return self._waiting.total()
 
     @property
     def finished(self) -> bool:
-        """Bounded run: everything has ended and is committed."""
-        return bool(self.tasks) and not self._moved and all(one.complete for one in self.tasks.values())
+        """Whether everything of a bounded run has ended and is committed."""
+        return bool(self.tasks) and not self._moved and all(task_counts.complete for task_counts in self.tasks.values())
 
 
 def state_key(kind: str, id_: bytes) -> bytes:
-    """The key of labels-state."""
+    """Return the key of an entry in labels-state."""
     return kind.encode() + b"/" + id_
 
 

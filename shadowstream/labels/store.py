@@ -1,4 +1,4 @@
-"""What the step asks of a store of what waits, and one in memory that does it."""
+"""Store of waiting pairs and labels: its interface, and an implementation in memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Kind = Literal["scored", "label"]
 
 
 class Waiting(NamedTuple):
-    """A pair that waits for its label, or a label (its value in `shadow`) that waits for its pair."""
+    """Pair that waits for its label, or label (its value in `shadow`) that waits for its pair."""
 
     id: bytes
     time_ms: int
@@ -19,31 +19,31 @@ class Waiting(NamedTuple):
     production: str | None = None
     shadow: str | None = None
     parts: tuple[str, ...] = ()
-    """Its value of each of `compare.dimensions`."""
+    """Value of each of `compare.dimensions`."""
 
 
 class Store(Protocol):
-    """One entry a kind and id."""
+    """Store with one entry per kind and id."""
 
     def take(self, kind: Kind, id_: bytes) -> Waiting | None:
-        """Remove an entry and return it; None where there is none."""
+        """Remove an entry and return it; None if there is none."""
         ...
 
     def put(self, kind: Kind, entry: Waiting) -> None:
-        """Keep an entry, in the place of another of the same kind and id."""
+        """Store an entry, replacing another of the same kind and id."""
         ...
 
     def waiting(self) -> dict[str, int]:
-        """How many pairs wait, by task."""
+        """Return the number of waiting pairs by task."""
         ...
 
     def before(self, kind: Kind, time_ms: int) -> Iterator[Waiting]:
-        """Entries of an event time below `time_ms`, in order of time and id."""
+        """Yield the entries with an event time below `time_ms`, in order of time and id."""
         ...
 
 
 class MemoryStore:
-    """A store for tests and small trials.
+    """Store in memory, for tests and small trials.
 
     >>> store = MemoryStore()
     >>> store.put("scored", Waiting(b"a", 5))
@@ -68,5 +68,5 @@ class MemoryStore:
 
     def before(self, kind: Kind, time_ms: int) -> Iterator[Waiting]:
         """See `Store`."""
-        found = [entry for (one, _), entry in self.entries.items() if one == kind and entry.time_ms < time_ms]
-        return iter(sorted(found, key=lambda entry: (entry.time_ms, entry.id)))
+        expired = [entry for (of, _), entry in self.entries.items() if of == kind and entry.time_ms < time_ms]
+        return iter(sorted(expired, key=lambda entry: (entry.time_ms, entry.id)))

@@ -164,7 +164,7 @@ class Identity:
 
 
 def no_id(config: Config, side: Side) -> str:
-    """Why a record of a side has no id, as a part of a sentence; also the reason of its row in diff."""
+    """Name the cause of a missing id as a part of a sentence; it is also the reason of the row in diff."""
     identity = config.identity
     if identity.kind in ("key", "occurrence"):
         return "null key"

@@ -10,14 +10,14 @@ import numpy.typing as npt
 Array: TypeAlias = npt.NDArray[Any]
 BETS = 10
 SUMS = 2 * BETS + 1
-"""How many sums there are: ten for evidence below m, ten for evidence above it, and that of the values."""
+"""Number of sums: ten for evidence below m, ten for evidence above it, and the sum of the values."""
 # 2**-32 of a nat: 300 million of the worst values fit 64 bits, and a million values lose less than 3e-4 nats.
 STORED_BITS = 32
 _CHUNK = 50_000
 
 
 def grid_sums(y: Array, m: float) -> tuple[int, ...]:
-    """The sums of the values `y` (shape (n,), each in [0, 1]) against the mean `m`, as stats records carry them.
+    """Return the sums of the values `y` (shape (n,), each in [0, 1]) against the mean `m`, as stats records carry them.
 
     `SUMS` integers, each in units of 2**-32: per bet the sum of its log wealth below `m`, the same above it, and the
     sum of the values. Sums of parts are added number by number; order and split change no bit. ValueError on values
@@ -34,9 +34,9 @@ def grid_sums(y: Array, m: float) -> tuple[int, ...]:
 
 
 def bets(m: float) -> npt.NDArray[np.float64]:
-    """What is put on each value's being less than `m`: the lambda_j of the head."""
-    found: npt.NDArray[np.float64] = (0.999 / (1.0 - m)) * np.linspace(0.1, 1.0, BETS)
-    return found
+    """Return the fractions lambda_j bet on each value's being less than `m` (`judge.evidence.bounded_mean`)."""
+    fractions: npt.NDArray[np.float64] = (0.999 / (1.0 - m)) * np.linspace(0.1, 1.0, BETS)
+    return fractions
 
 
 def checked(y: Array, m: float) -> npt.NDArray[np.float64]:
@@ -57,6 +57,6 @@ def log_wealth(values: npt.NDArray[np.float64], m: float, bits: int) -> list[int
 
 
 def check_rate(name: str, rate: float) -> None:
-    """ValueError unless 0 < rate < 1."""
+    """Raise ValueError unless 0 < rate < 1."""
     if not 0.0 < rate < 1.0:
         raise ValueError(f"{name} must lie between 0 and 1, both excluded, got {rate!r}")

@@ -15,7 +15,7 @@ from shadowstream.paths import ABSENT, value_at
 
 
 def at_path(value: Any, path: Sequence[str]) -> str | None:
-    """The value at a path (`paths.parse_one`) as JSON; None where there is nothing, or nothing that JSON can say.
+    """Return the value at a path (`paths.parse_one`) as JSON; None if there is none, or none that JSON can express.
 
     >>> at_path({"risk": {"late": True}}, ["risk", "late"]), at_path({"risk": None}, ["risk", "late"])
     ('true', None)

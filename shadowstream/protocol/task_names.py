@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def task_of(task: str) -> str:
-    """The task that counts the labels of one of the joiner's.
+    """Return the labels task of one of the joiner's tasks.
 
     >>> task_of("scores/3")
     'labels/scores/3'

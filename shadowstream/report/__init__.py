@@ -1,5 +1,5 @@
-"""A verdict for people and pipelines: an HTML page with plots, Markdown for a pull request, JUnit XML.
+"""Reports of a verdict: an HTML page with plots, Markdown for a pull request, JUnit XML.
 
-`facts` gathers what the topics say, each form is made from that alone: no form reads a topic, none sees a value that
-was not in diff, so whatever was redacted there stays so.
+`facts` collects the data from the topics, and each form is rendered from it alone. No form reads a topic or sees a
+value that is not in diff, so redacted values stay redacted.
 """

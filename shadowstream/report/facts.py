@@ -1,4 +1,4 @@
-"""What a report is made of: the last verdict, how it came about, what drifted, and examples of what differs."""
+"""Facts of a report: the last verdict, its history, drift events, and examples of differences."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from shadowstream.protocol.outcomes import BAD
 POINTS_MAX = 400
 PATHS_MAX = 1_000
 """Paths with examples: those with the smallest hashes."""
-"""Outcomes that a report shows examples of."""
 Record = Mapping[str, Any]
 
 
 class Point(NamedTuple):
-    """One evaluation: `time_ms` is the event time up to which it had seen everything; by criterion the counts, the
-    estimate with its limits, and ln E against "the rate reaches the limit"."""
+    """One evaluation.
+
+    `time_ms`: event time up to which it had read everything. `criteria`: by criterion the counts, the estimate with its
+    limits, and ln E against "the rate reaches the limit".
+    """
 
     time_ms: int
     decision: str
@@ -29,10 +31,11 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that a report shows. `verdict` is None where there is none for the revision; the rest is empty then.
-    `override`: what a person has decided instead (schemas/command.avsc).
+    """All data of a report.
 
-    `decision` is the gate's, in `explanation` too. `drift`: events of the revision. `examples`: rows of diff.
+    `verdict`: None without one for the revision; the rest is empty then. `decision`: that of the gate, as in
+    `explanation`. `override`: decision of an operator instead (schemas/command.avsc). `drift`: events of the revision.
+    `examples`: rows of diff.
     """
 
     name: str
@@ -48,24 +51,24 @@ class Facts:
 
     @property
     def decision(self) -> str:
-        """In words."""
+        """Decision as text."""
         return self.explanation.decision.replace("_", " ")
 
     @property
     def reasons(self) -> list[str]:
-        """Why: those of the verdict where the gate stands behind it, the gate's otherwise."""
+        """Reasons of the verdict if the gate follows it, those of the gate otherwise."""
         if self.verdict and not self.override and self.verdict["decision"] == self.explanation.decision:
             return list(self.verdict["reasons"])
         return list(self.explanation.blockers)
 
     @property
     def todo(self) -> list[str]:
-        """What to do, with the command's own config."""
-        return [one.replace("CONFIG", self.command) for one in self.explanation.todo]
+        """Next steps, with the config path of the command."""
+        return [sentence.replace("CONFIG", self.command) for sentence in self.explanation.todo]
 
 
 class History:
-    """The evaluations of one revision, at most `POINTS_MAX` of them, evenly thinned; the last is always there."""
+    """Evaluations of one revision, at most `POINTS_MAX`, evenly thinned; the last one is always kept."""
 
     def __init__(self, revision: str) -> None:
         self._revision = revision
@@ -77,7 +80,7 @@ class History:
         """Take a record of audit, in the topic's order."""
         if verdict["revision"] != self._revision or verdict["to_ms"] is None:
             return
-        criteria = {one["rate"]: one for one in verdict["criteria"]}
+        criteria = {criterion["rate"]: criterion for criterion in verdict["criteria"]}
         self._last = Point(verdict["to_ms"], verdict["decision"], criteria)
         if self._seen % self._every == 0:
             self._points.append(self._last)
@@ -87,27 +90,27 @@ class History:
 
     @property
     def points(self) -> list[Point]:
-        """In order of evaluation."""
-        whole = self._last is None or (self._points and self._points[-1] is self._last)
-        return list(self._points) if whole or self._last is None else [*self._points, self._last]
+        """Evaluations in order."""
+        last_is_kept = self._last is None or (self._points and self._points[-1] is self._last)
+        return list(self._points) if last_is_kept or self._last is None else [*self._points, self._last]
 
 
 class Examples:
-    """Rows of diff whose last word is bad: of each path those with the smallest hashes of their pair ids, `each` of
-    them, so that a replay shows the same in whatever order it reads. A row without a path stands under its outcome.
+    """Rows of diff whose last outcome is bad: for each path those with the smallest hashes of their pair ids.
 
-    `rows` are at most `most` of them, the first of each path before the second of any.
+    So a replay shows the same rows in any order of reading. A row without a path is kept under its outcome. `per_path`:
+    rows kept for each path. `rows` returns at most `rows_max`, the first of each path before the second of any.
     """
 
-    def __init__(self, revision: str, most: int, each: int) -> None:
-        self._revision, self._most, self._each = revision, most, each
+    def __init__(self, revision: str, rows_max: int, per_path: int) -> None:
+        self._revision, self._most, self._each = revision, rows_max, per_path
         self._kept: dict[str, Record] = {}
         self._by_path: dict[str, list[_Ranked]] = {}
         self._paths: list[_Ranked] = []
         self._bad = 0
 
     def take(self, row: Record) -> None:
-        """Take a row of diff; the last of a pair id wins."""
+        """Take a row of diff; the last row of a pair id wins."""
         id_ = row["pair_id"]
         if (before := self._kept.pop(id_, None)) is not None:
             self._bad -= 1
@@ -117,34 +120,34 @@ class Examples:
         if row["revision"] != self._revision or row["outcome"] not in BAD:
             return
         self._bad += 1
-        one = _ranked(id_)
+        newcomer = _ranked(id_)
         self._kept[id_] = row
-        gone = [one]
+        gone = [newcomer]
         for path in _paths(row):
             if path not in self._by_path:
                 self._by_path[path] = []
                 insort(self._paths, _ranked(path))
             ranked = self._by_path[path]
-            insort(ranked, one)
+            insort(ranked, newcomer)
             if len(ranked) > self._each:
                 gone.append(ranked.pop())
             if len(self._paths) > PATHS_MAX:
                 gone += self._by_path.pop(self._paths.pop()[1])
-        for other in gone:
-            self._let_go(other)
+        for released in gone:
+            self._let_go(released)
 
     def _lists(self, row: Record) -> list[list[_Ranked]]:
         return [self._by_path[path] for path in _paths(row) if path in self._by_path]
 
-    def _let_go(self, one: _Ranked) -> None:
-        """Keep the row only while it is an example of some path."""
-        row = self._kept.get(one[1])
-        if row is not None and not any(one in ranked for ranked in self._lists(row)):
-            del self._kept[one[1]]
+    def _let_go(self, evicted: _Ranked) -> None:
+        """Drop a row unless it is an example of another path."""
+        row = self._kept.get(evicted[1])
+        if row is not None and not any(evicted in ranked for ranked in self._lists(row)):
+            del self._kept[evicted[1]]
 
     @property
     def rows(self) -> list[Record]:
-        """The newest event time first."""
+        """Return the rows, the newest event time first."""
         wanted: dict[str, None] = {}
         for turn in range(self._each):
             for _, ranked in sorted(self._by_path.items()):
@@ -155,7 +158,7 @@ class Examples:
 
     @property
     def left(self) -> int:
-        """Bad rows beyond those of `rows`."""
+        """Return the number of bad rows beyond those of `rows`."""
         return self._bad - len(self.rows)
 
 
@@ -168,28 +171,28 @@ def _ranked(id_: str) -> _Ranked:
 
 
 def _paths(row: Record) -> list[str]:
-    return list(dict.fromkeys(one["path"] for one in row["differences"])) or [f"({row['outcome']})"]
+    return list(dict.fromkeys(difference["path"] for difference in row["differences"])) or [f"({row['outcome']})"]
 
 
 class Interval(NamedTuple):
-    """Units that came between two evaluations."""
+    """Units between two evaluations."""
 
     time_ms: int
     n: int
     s: int
 
 
-def intervals(history: Iterable[Point], criterion: str, least: int) -> list[Interval]:
-    """What came from evaluation to evaluation, merged until each holds `least` units.
+def intervals(history: Iterable[Point], criterion: str, units_min: int) -> list[Interval]:
+    """Split the history into intervals of at least `units_min` units each.
 
-    Where corrections have taken more back than came, the interval waits for the next.
+    If corrections have taken back more units than came, the interval is extended to the next evaluation.
     """
-    found: list[Interval] = []
+    stretches: list[Interval] = []
     n = s = 0
     for point in history:
-        one = point.criteria.get(criterion)
-        if one is None or one["n"] - n < least or one["s"] < s:
+        record = point.criteria.get(criterion)
+        if record is None or record["n"] - n < units_min or record["s"] < s:
             continue
-        found.append(Interval(point.time_ms, one["n"] - n, one["s"] - s))
-        n, s = one["n"], one["s"]
-    return found
+        stretches.append(Interval(point.time_ms, record["n"] - n, record["s"] - s))
+        n, s = record["n"], record["s"]
+    return stretches

@@ -1,6 +1,6 @@
-"""JUnit XML, for pipelines that show test results: a case a criterion, and those of the verdict as a whole.
+"""JUnit XML for pipelines that show test results: one case per criterion, and cases of the whole verdict.
 
-What is not shown fails: a case that is left out or skipped would pass as green, and no data is no pass.
+A criterion that is not shown good fails. A skipped case would pass as green, and missing data is no pass.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from shadowstream.report.facts import Facts
 
 
 def junit(facts: Facts) -> str:
-    """The report as one test suite."""
+    """Render the report as one test suite."""
     suite = xml.Element("testsuite", name=f"shadowstream.{facts.name}")
-    for one in facts.explanation.standings:
-        case = _case(suite, "criteria", one.criterion)
-        if not one.met:
-            _failure(case, one.state, "\n".join([one.sentence, *one.why]))
+    for outlook in facts.explanation.outlooks:
+        case = _case(suite, "criteria", outlook.criterion)
+        if not outlook.passed:
+            _failure(case, outlook.state, "\n".join([outlook.sentence, *outlook.why]))
     if facts.verdict is not None:
         ledgers = _case(suite, "verdict", "conservation")
         if facts.verdict["remainder"]:
@@ -27,9 +27,9 @@ def junit(facts: Facts) -> str:
         if facts.verdict["incidents_open"]:
             _failure(incidents, "open", "\n".join(facts.verdict["incidents_open"]))
         covered = _case(suite, "verdict", "coverage")
-        held = [reason for reason in facts.verdict["reasons"] if reason.startswith("coverage: ")]
-        if held:
-            _failure(covered, "not covered", "\n".join(held))
+        blocking = [reason for reason in facts.verdict["reasons"] if reason.startswith("coverage: ")]
+        if blocking:
+            _failure(covered, "not covered", "\n".join(blocking))
         xml.SubElement(covered, "system-out").text = _allowed("\n".join(notes_of(facts.verdict)))
     decision = _case(suite, "verdict", "decision")
     if facts.explanation.decision != "promote":
@@ -66,7 +66,7 @@ def _failure(case: xml.Element, kind: str, text: str) -> None:
 
 
 def _allowed(text: str) -> str:
-    """Without the characters that XML 1.0 cannot hold, which a field's name may."""
+    """Remove characters that XML 1.0 cannot hold; names of fields may contain them."""
     return "".join(
         c if c in "\t\n" or (c >= " " and not "\ud800" <= c <= "\udfff" and c < "\ufffe") else "�" for c in text
     )

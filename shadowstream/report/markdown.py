@@ -1,6 +1,6 @@
-"""Markdown for a pull request: the decision, a line a criterion, what to do, a few examples.
+"""Markdown for a pull request: the decision, one line per criterion, next steps, a few examples.
 
-What comes from records stands in code spans, where Markdown, mentions and HTML mean nothing.
+Text from records is set in code spans, where Markdown, mentions and HTML have no effect.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from shadowstream.report.facts import Facts
 from shadowstream.report.words import key_text, number, rate_text, side_text, time_text
 
 CHARS_MAX = 60_000
-"""GitHub takes 65,536 characters for one comment."""
+"""GitHub accepts 65,536 characters in one comment."""
 VALUE_CHARS_MAX = 120
 INCIDENT_CHARS_MAX = 500
 EXAMPLES_MAX = 10
@@ -23,10 +23,10 @@ _SIGNS = {"promote": "✅", "reject": "❌", "not_yet": "⏳"}
 
 
 def markdown(facts: Facts) -> str:
-    """The report as Markdown, at most `CHARS_MAX` characters; examples give way first."""
-    most = min(EXAMPLES_MAX, len(facts.examples))
-    while len(text := _written(facts, most)) > CHARS_MAX and most:
-        most //= 2
+    """Render the report as Markdown of at most `CHARS_MAX` characters; examples are dropped first."""
+    examples = min(EXAMPLES_MAX, len(facts.examples))
+    while len(text := _written(facts, examples)) > CHARS_MAX and examples:
+        examples //= 2
     return text if len(text) <= CHARS_MAX else text[: CHARS_MAX - 2] + "…\n"
 
 
@@ -35,38 +35,47 @@ def _written(facts: Facts, examples: int) -> str:
     lines = [f"### {_SIGNS[decision]} {code(facts.name)}: **{facts.decision}**", ""]
     lines.append(f"Revision {code(facts.revision[:16])}{f' · {span(verdict)}' if verdict else ''}")
     if facts.override:
-        said = facts.override
-        lines += ["", f"**Overridden** to {said['decision']} by {code(said['by'])}: {code(said['reason'])}"]
+        override = facts.override
+        lines += ["", f"**Overridden** to {override['decision']} by {code(override['by'])}: {code(override['reason'])}"]
     lines += ["", *(f"- {_plain(reason)}" for reason in facts.reasons[:LISTED_MAX]), ""]
     lines += _criteria(facts)
     if verdict:
         lines += ["**What it rests on**", "", *(f"- {_plain(note)}" for note in notes_of(verdict)), ""]
     if decision != "promote" or facts.override:
         lines += ["**What to do**", ""]
-        lines += [f"- {_plain(one)}" for one in facts.todo]
+        lines += [f"- {_plain(sentence)}" for sentence in facts.todo]
         lines.append("")
     if verdict:
         lines += _table("field", verdict["fields"]) + _slices(verdict["slices"])
-        lines += [f"- open: {code(one, INCIDENT_CHARS_MAX)}" for one in facts.explanation.incidents]
+        lines += [f"- open: {code(incident, INCIDENT_CHARS_MAX)}" for incident in facts.explanation.incidents]
     if facts.drift:
         events = [event for event in facts.drift if event["event"] in ("opened", "closed")][-LISTED_MAX:]
-        lines += [f"- {time_text(one['window_end_ms'])} {one['event']}: {_plain(one['reason'])}" for one in events]
+        lines += [
+            f"- {time_text(event['window_end_ms'])} {event['event']}: {_plain(event['reason'])}" for event in events
+        ]
         lines.append("")
     return "\n".join([*lines, *_examples(facts, examples)]).rstrip() + "\n"
 
 
 def _criteria(facts: Facts) -> list[str]:
-    if not facts.explanation.standings:
+    if not facts.explanation.outlooks:
         return []
     lines = ["| criterion | stands | bad | of | limit | needed |", "|---|---|--:|--:|--:|--:|"]
-    for one in facts.explanation.standings:
-        hours = "" if one.hours is None else f", {one.hours:.3g} h"
-        needed = f"{number(one.more)} more{hours}" if one.more else "–"
-        cells = (code(one.criterion), one.state, number(one.s), number(one.n), rate_text(one.limit), needed)
+    for outlook in facts.explanation.outlooks:
+        hours = "" if outlook.hours is None else f", {outlook.hours:.3g} h"
+        needed = f"{number(outlook.more)} more{hours}" if outlook.more else "–"
+        cells = (
+            code(outlook.criterion),
+            outlook.state,
+            number(outlook.s),
+            number(outlook.n),
+            rate_text(outlook.limit),
+            needed,
+        )
         lines.append(f"| {' | '.join(cells)} |")
     lines.append("")
-    for one in facts.explanation.standings:
-        lines += [f"- {code(one.criterion)}: {_plain(why)}" for why in one.why]
+    for outlook in facts.explanation.outlooks:
+        lines += [f"- {code(outlook.criterion)}: {_plain(why)}" for why in outlook.why]
     return [*lines, ""] if lines[-1] else lines
 
 
@@ -80,41 +89,45 @@ def _table(title: str, counts: dict[str, int]) -> list[str]:
 
 def _slices(slices: Sequence[dict[str, object]]) -> list[str]:
     rows = []
-    for one in slices[:LISTED_MAX]:
-        names, values = one["dimensions"], one["values"]
+    for listed in slices[:LISTED_MAX]:
+        names, values = listed["dimensions"], listed["values"]
         assert isinstance(names, list)
         assert isinstance(values, list)
         named = ", ".join(f"{name} = {value}" for name, value in zip(names, values, strict=True))
-        rows.append(f"| {code(named)} | {one['s']} | {one['n']} |")
+        rows.append(f"| {code(named)} | {listed['s']} | {listed['n']} |")
     return ["| slice that holds the excess | differ | of |", "|---|--:|--:|", *rows, ""] if rows else []
 
 
-def _examples(facts: Facts, most: int) -> list[str]:
-    if not most:
+def _examples(facts: Facts, examples_max: int) -> list[str]:
+    if not examples_max:
         return []
-    every = len(facts.examples) + facts.examples_left
-    lines = [f"<details><summary>{most} of {number(every)} examples</summary>", ""]
+    total = len(facts.examples) + facts.examples_left
+    lines = [f"<details><summary>{examples_max} of {number(total)} examples</summary>", ""]
     lines += ["| outcome | key | path | production | candidate |", "|---|---|---|---|---|"]
-    for row in facts.examples[:most]:
+    for row in facts.examples[:examples_max]:
         first = f"| {row['outcome']} | {code(key_text(row))} |"
         if not row["differences"]:
             lines.append(f"{first} {code(row['reason'] or '')} | | |")
-        for one in row["differences"][:LISTED_MAX]:
-            cells = (one["path"] or "(whole value)", side_text(one["production"]), side_text(one["shadow"]))
+        for difference in row["differences"][:LISTED_MAX]:
+            cells = (
+                difference["path"] or "(whole value)",
+                side_text(difference["production"]),
+                side_text(difference["shadow"]),
+            )
             lines.append(f"{first} {' | '.join(map(code, cells))} |")
             first = "| | |"
     return [*lines, "", "</details>"]
 
 
-def code(text: str, most: int = VALUE_CHARS_MAX) -> str:
-    r"""Text as a code span that also stands in a table: no line ends, no bar, no backtick that would end it.
+def code(text: str, max_chars: int = VALUE_CHARS_MAX) -> str:
+    r"""Format text as a code span that fits a table: no line ends, no bar, no backtick that would end it.
 
     >>> print(code("a|b"), code("``x"), code(""))
     `a\|b` ``` ``x ```
     """
     text = re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in text)).strip()
-    if len(text) > most:
-        text = text[: most - 1] + "…"
+    if len(text) > max_chars:
+        text = text[: max_chars - 1] + "…"
     if not text:
         return ""
     fence = "`" * (1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
@@ -123,6 +136,6 @@ def code(text: str, most: int = VALUE_CHARS_MAX) -> str:
 
 
 def _plain(sentence: str) -> str:
-    """A sentence of ours, which may name fields and topics: what would be HTML, a table or a mention is escaped."""
-    kept = re.sub(r"\s+", " ", sentence)
-    return re.sub(r"([\\<>|@#*_\[\]])", r"\\\1", kept)
+    """Escape HTML, tables and mentions in a generated sentence, which may contain names of fields and topics."""
+    one_line = re.sub(r"\s+", " ", sentence)
+    return re.sub(r"([\\<>|@#*_\[\]])", r"\\\1", one_line)

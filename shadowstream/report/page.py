@@ -1,6 +1,7 @@
-"""The HTML page: one file without scripts that loads nothing, so that it can be mailed, archived and printed.
+"""The HTML page: one file without scripts or external resources, to be mailed, archived and printed.
 
-Everything that comes from records is escaped by the template engine; only our own plots are let through as they are.
+The template engine escapes everything from records; only the plots, which shadowstream renders itself, are inserted as
+they are.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ DRIFT_MAX = 200
 
 
 def page(facts: Facts) -> str:
-    """The page as text."""
+    """Render the page as text."""
     verdict = facts.verdict
-    said = {one["rate"]: one for one in verdict["criteria"]} if verdict else {}
+    by_rate = {criterion["rate"]: criterion for criterion in verdict["criteria"]} if verdict else {}
     drawn = plots.drawn(facts) if facts.history else []
     drift = sorted(facts.drift, key=lambda event: event["window_end_ms"])
     text: str = _template().render(
@@ -33,13 +34,13 @@ def page(facts: Facts) -> str:
         verdict=verdict,
         span=span(verdict) if verdict else "",
         reasons=facts.reasons,
-        todo=[_with_code(one) for one in facts.todo],
+        todo=[_with_code(sentence) for sentence in facts.todo],
         evidence_notes=coverage_notes(verdict) if verdict else [],
         other_notes=notes_of(verdict)[len(coverage_notes(verdict)) : -len(verdict["caveats"]) or None]
         if verdict
         else [],
-        notes=[one for one in facts.explanation.notes if not one.startswith(("note: ", "attempt "))],
-        standings=[(one, said[one.criterion]) for one in facts.explanation.standings],
+        notes=[note for note in facts.explanation.notes if not note.startswith(("note: ", "attempt "))],
+        outlooks=[(outlook, by_rate[outlook.criterion]) for outlook in facts.explanation.outlooks],
         plots={
             "evidence": Markup(plots.evidence(facts)) if drawn else "",
             "rates": [(name, Markup(plots.rate(facts, name))) for name in drawn],
@@ -58,17 +59,17 @@ def page(facts: Facts) -> str:
 
 
 def _with_code(sentence: str) -> Markup:
-    """A sentence whose commands, in backticks, are set as code; all of it escaped."""
+    """Escape a sentence and set its commands, in backticks, as code."""
     forms = (Markup("{}"), Markup("<code>{}</code>"))
     parts = [forms[number % 2].format(part) for number, part in enumerate(sentence.split("`"))]
     return Markup("").join(parts)
 
 
 def _fields(fields: dict[str, int]) -> list[tuple[str, int, float]]:
-    """Paths, pairs that differ there, and that as a share of the most, in per cent; the most first."""
-    most = max(fields.values(), default=0)
+    """Return paths, differing pairs, and these as percent of the greatest count; the greatest first."""
+    greatest = max(fields.values(), default=0)
     ranked = sorted(fields.items(), key=lambda item: (-item[1], item[0]))
-    return [(path, pairs, 100 * pairs / most) for path, pairs in ranked[:FIELDS_MAX]]
+    return [(path, pairs, 100 * pairs / greatest) for path, pairs in ranked[:FIELDS_MAX]]
 
 
 @cache
@@ -79,4 +80,4 @@ def _template() -> Any:
 
 
 class _Absent(jinja2.ChainableUndefined):
-    """What an older verdict lacks is empty, as the schemas' defaults are."""
+    """Undefined value for fields that an older verdict lacks: empty, as the schemas' defaults are."""

@@ -1,4 +1,4 @@
-"""Plots as SVG to stand inside a page: no script, nothing from elsewhere, the same bytes for the same facts."""
+"""Plots as SVG inside a page: no script, no external resource, the same bytes for the same facts."""
 
 from __future__ import annotations
 
@@ -36,66 +36,76 @@ _SETTINGS: dict[Any, Any] = {
 _COLOURS = ("#2b6cb0", "#b7791f", "#2f855a", "#805ad5", "#c05621", "#2c7a7b", "#b83280", "#4a5568")
 _BAD, _LIMIT = "#c53030", "#1a202c"
 INTERVAL_LEAST = 200
-"""Units of one dot: of fewer, single bad units would look like a change."""
+"""Units of one dot: with fewer, single bad units would look like a change."""
 DRAWN_MAX = len(_COLOURS)
 """Criteria in one plot; the table has all of them."""
 _BEFORE, _AFTER = -62_135_596_800_000, 253_402_300_799_000
 
 
 def evidence(facts: Facts) -> str:
-    """ln E of each criterion over event time, and the line at which it is shown good."""
+    """Plot ln E of each criterion over event time, and the line at which it is shown good."""
     with mpl.rc_context(_SETTINGS):
         figure, axes = _figure(2.9)
         names = _names(facts)[:DRAWN_MAX]
         for number, (name, colour) in enumerate(zip(names, _COLOURS, strict=False)):
             points = _of(facts.history, name)
-            # Thinner and thinner, so that lines that lie on one another are all seen.
+            # Each line is thinner than the one before, so that overlapping lines are all visible.
             width = 1.2 + 1.2 * (len(names) - 1 - number)
             levels = [p.criteria[name]["log_e_below"] for p in points]
             axes.plot(_times(points), levels, color=colour, label=name, lw=width)
-        at = next((p.criteria[name]["log_promote_at"] for p in facts.history for name in p.criteria), None)
-        if at is not None:
-            axes.axhline(at, color=_LIMIT, lw=1, ls="--", label=f"shown good from {at:.3g} on")
-            threshold = max(1.0, 2 * at)
+        promote_at = next((p.criteria[name]["log_promote_at"] for p in facts.history for name in p.criteria), None)
+        if promote_at is not None:
+            axes.axhline(promote_at, color=_LIMIT, lw=1, ls="--", label=f"shown good from {promote_at:.3g} on")
+            threshold = max(1.0, 2 * promote_at)
             axes.set_yscale("symlog", linthresh=threshold)
-            # Between the thresholds the scale's own ticks crowd, and its labels are formulas, which are not drawn here.
+            # Between the thresholds the ticks of the scale overlap, and its labels are formulas, which are not rendered
+            # here.
             low, high = axes.get_ylim()
             powers = [10.0**power for power in range(1, 12) if 10.0**power > threshold]
-            axes.set_yticks([y for y in (*(-one for one in powers), 0.0, *powers) if low <= y <= high], minor=False)
+            axes.set_yticks([y for y in (*(-power for power in powers), 0.0, *powers) if low <= y <= high], minor=False)
             axes.yaxis.set_major_formatter("{x:,g}")
         axes.set_ylabel("ln E (against: rate ≥ limit)")
         return _svg(figure, axes, "evidence per criterion over event time")
 
 
 def rate(facts: Facts, criterion: str) -> str:
-    """The rate of one criterion over event time: each stretch, the whole with its band, limit, drift."""
+    """Plot the rate of one criterion over event time: each interval, the whole with its band, limit, drift."""
     with mpl.rc_context(_SETTINGS):
         figure, axes = _figure(2.4)
         points = [p for p in _of(facts.history, criterion) if p.criteria[criterion]["estimate"] is not None]
         times = _times(points)
-        found = [p.criteria[criterion] for p in points]
-        banded = [one["lower"] is not None and one["upper"] is not None for one in found]
+        drawn_points = [p.criteria[criterion] for p in points]
+        banded = [figures["lower"] is not None and figures["upper"] is not None for figures in drawn_points]
         axes.fill_between(
             times,
-            [one["lower"] if there else math.nan for one, there in zip(found, banded, strict=True)],
-            [one["upper"] if there else math.nan for one, there in zip(found, banded, strict=True)],
+            [point["lower"] if there else math.nan for point, there in zip(drawn_points, banded, strict=True)],
+            [point["upper"] if there else math.nan for point, there in zip(drawn_points, banded, strict=True)],
             color="#bee3f8",
             lw=0,
             label="limits of the whole",
         )
-        axes.plot(times, [one["estimate"] for one in found], color=_COLOURS[0], lw=1.6, label="the whole so far")
-        dots = [one for one in intervals(facts.history, criterion, INTERVAL_LEAST) if _drawable(one.time_ms)]
         axes.plot(
-            [_time(one.time_ms) for one in dots],
-            [one.s / one.n for one in dots],
+            times,
+            [figures["estimate"] for figures in drawn_points],
+            color=_COLOURS[0],
+            lw=1.6,
+            label="the whole so far",
+        )
+        dots = [window for window in intervals(facts.history, criterion, INTERVAL_LEAST) if _drawable(window.time_ms)]
+        axes.plot(
+            [_time(dot.time_ms) for dot in dots],
+            [dot.s / dot.n for dot in dots],
             ls="",
             marker=".",
             ms=4,
             color="#4a5568",
             label=f"each stretch of {INTERVAL_LEAST} units or more",
         )
-        limit = found[-1]["limit"] if found else None
-        top = max([one["estimate"] for one in found] + [one.s / one.n for one in dots] + [2 * (limit or 0)], default=1)
+        limit = drawn_points[-1]["limit"] if drawn_points else None
+        top = max(
+            [figures["estimate"] for figures in drawn_points] + [dot.s / dot.n for dot in dots] + [2 * (limit or 0)],
+            default=1,
+        )
         if limit is not None:
             axes.axhline(limit, color=_LIMIT, lw=1, ls="--", label=f"limit {percent(limit)}")
         _mark_drift(axes, facts, criterion)
@@ -110,7 +120,7 @@ def _mark_drift(axes: Any, facts: Facts, criterion: str) -> None:
     for event in facts.drift:
         about = event["criterion"]
         word = {"opened": "incident opens", "closed": "incident closes"}.get(event["event"])
-        # What is about a field or a slice of a criterion is named behind it.
+        # Events of a field or slice have its name after that of the criterion.
         of_this = about == criterion or about.startswith(f"{criterion}:")
         if word is None or not of_this or not _drawable(event["window_end_ms"]):
             continue
@@ -120,12 +130,12 @@ def _mark_drift(axes: Any, facts: Facts, criterion: str) -> None:
 
 
 def _names(facts: Facts) -> list[str]:
-    return [one["rate"] for one in facts.verdict["criteria"]] if facts.verdict else []
+    return [criterion["rate"] for criterion in facts.verdict["criteria"]] if facts.verdict else []
 
 
 def drawn(facts: Facts) -> list[str]:
-    """The criteria whose rate is drawn, where there is a history: the first, and those that are bad anywhere."""
-    unmet = {one.criterion for one in facts.explanation.unmet}
+    """Return the criteria whose rate is plotted: the first with a history, and those with bad units."""
+    unmet = {outlook.criterion for outlook in facts.explanation.not_passed}
     names = [name for name in _names(facts) if any(p.criteria[name]["n"] for p in _of(facts.history, name))]
     shown = [name for name in names if name in unmet or any(p.criteria[name]["s"] for p in _of(facts.history, name))]
     return sorted({*names[:1], *shown}, key=lambda name: (name not in unmet, names.index(name)))[:DRAWN_MAX]
@@ -136,7 +146,7 @@ def _of(history: Sequence[Point], criterion: str) -> list[Point]:
 
 
 def _drawable(time_ms: int) -> bool:
-    """A record's timestamp may be any number, a calendar's axis may not."""
+    """Return whether a calendar axis can show a time; timestamps of records may be any number."""
     return _BEFORE < time_ms < _AFTER
 
 
@@ -163,7 +173,7 @@ def _svg(figure: Figure, axes: Any, title: str) -> str:
     out = io.StringIO()
     figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Title": title})
     text = out.getvalue()
-    # Inside a page the document's own head is in the way, and the page decides how wide it is.
+    # The page needs no XML head, and it decides the width.
     svg = text[text.index("<svg") :]
     return svg.replace("<svg ", f'<svg role="img" aria-label="{_attribute(title)}" ', 1)
 

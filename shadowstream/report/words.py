@@ -1,4 +1,4 @@
-"""Numbers, times and values as a report words them, in every form alike."""
+"""Texts of numbers, times and values, the same in every form of a report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shadowstream.judge.evidence.rate_bounds import percent
 
 
 def number(value: float) -> str:
-    """A count for people.
+    """Format a count.
 
     >>> number(1234567), number(1.33333333302)
     ('1,234,567', '1.333')
@@ -19,7 +19,7 @@ def number(value: float) -> str:
 
 
 def rate_text(value: float | None) -> str:
-    """A rate in per cent.
+    """Format a rate in percent.
 
     >>> rate_text(0.0123456), rate_text(None)
     ('1.235 %', '–')
@@ -28,7 +28,7 @@ def rate_text(value: float | None) -> str:
 
 
 def log_text(value: float) -> str:
-    """A natural logarithm, to three digits.
+    """Format a natural logarithm with three digits.
 
     >>> log_text(-10.1234), log_text(3379.6)
     ('-10.1', '3,380')
@@ -37,7 +37,7 @@ def log_text(value: float) -> str:
 
 
 def time_text(time_ms: int) -> str:
-    """An event time for people, in UTC; as the bare number where the calendar has no such year.
+    """Format an event time in UTC; as the bare number if the calendar has no such year.
 
     >>> time_text(1_356_998_400_000)
     '2013-01-01 00:00:00'
@@ -49,11 +49,11 @@ def time_text(time_ms: int) -> str:
 
 
 def key_text(row: Mapping[str, Any]) -> str:
-    """A row's key as text; a dash where it has none."""
+    """Return a row's key as text; a dash if it has none."""
     key = row["key"]
     return "-" if key is None else key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else str(key)
 
 
 def side_text(value: str | None) -> str:
-    """One side of a difference: JSON as diff holds it."""
+    """Return one side of a difference: JSON as in diff."""
     return "(nothing)" if value is None else value

@@ -22,7 +22,7 @@ from scipy.stats import binom, binomtest
 from shadowstream.config import Config
 from shadowstream.judge.evidence.rates import log_e_above, log_e_below, promotion_probability
 from shadowstream.judge.step import JudgeStep
-from tests.judge.calibration_of_slices import Slices, at_the_limit_in_slices, one_bad_slice
+from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 
 TASK = "scores/0"
@@ -253,9 +253,11 @@ PARTS: tuple[Callable[[int], Iterator[tuple[str, bool]]], ...] = (
     lambda seed: in_clusters(replace(IN_CLUSTERS, units=500), seed),
     lambda seed: in_clusters(replace(IN_CLUSTERS, units=200), seed, never=False),
     lambda seed: within_sixteen(Setting(0.01, 0.0025, units=100, windows=16, runs=2_000), seed),
-    lambda seed: at_the_limit_in_slices(Slices(0.01, values=8, units=200, windows=24, runs=2_000), seed),
-    lambda seed: at_the_limit_in_slices(Slices(0.05, values=40, units=20, windows=24, runs=2_000), seed),
-    lambda seed: one_bad_slice(Slices(0.01, values=20, units=5, windows=24, runs=200, rate=0.0, bad_value=0.5), seed),
+    lambda seed: at_the_limit_in_slices(SliceSummary(0.01, values=8, units=200, windows=24, runs=2_000), seed),
+    lambda seed: at_the_limit_in_slices(SliceSummary(0.05, values=40, units=20, windows=24, runs=2_000), seed),
+    lambda seed: one_bad_slice(
+        SliceSummary(0.01, values=20, units=5, windows=24, runs=200, rate=0.0, bad_value=0.5), seed
+    ),
 )
 
 

@@ -15,7 +15,7 @@ from tests.judge.stats import HOUR_MS, REVISION, stats
 
 
 @dataclass(frozen=True)
-class Slices:
+class SliceSummary:
     """Runs of one kind: so many values of one dimension with so many pairs each in every window."""
 
     limit: float
@@ -55,7 +55,7 @@ class Slices:
         return False
 
 
-def at_the_limit_in_slices(setting: Slices, seed: int) -> Iterator[tuple[str, bool]]:
+def at_the_limit_in_slices(setting: SliceSummary, seed: int) -> Iterator[tuple[str, bool]]:
     """Where every slice lies exactly at the limit, one of them is shown bad in at most alpha of all runs."""
     from tests.judge.calibration import DOUBT, at_most
 
@@ -69,7 +69,7 @@ def at_the_limit_in_slices(setting: Slices, seed: int) -> Iterator[tuple[str, bo
     )
 
 
-def one_bad_slice(setting: Slices, seed: int) -> Iterator[tuple[str, bool]]:
+def one_bad_slice(setting: SliceSummary, seed: int) -> Iterator[tuple[str, bool]]:
     """Where one slice is wrong and the others are good, it holds the promote back."""
     held = setting.held(seed)
     yield (
@@ -79,5 +79,5 @@ def one_bad_slice(setting: Slices, seed: int) -> Iterator[tuple[str, bool]]:
     )
 
 
-def _size(setting: Slices) -> str:
+def _size(setting: SliceSummary) -> str:
     return f"{setting.runs} runs of {setting.windows} windows of {setting.units} pairs a value"

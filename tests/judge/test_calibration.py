@@ -6,7 +6,7 @@ import pytest
 
 from shadowstream.judge.evidence.rates import false_promotion
 from tests.judge.calibration import Setting, at_the_limit, in_clusters, within_sixteen
-from tests.judge.calibration_of_slices import Slices, at_the_limit_in_slices, one_bad_slice
+from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
 from tests.judge.stats import HOUR_MS
 
 AT_THE_LIMIT = Setting(0.05, 0.05, units=100, windows=20, runs=120)
@@ -14,7 +14,7 @@ IN_CLUSTERS = Setting(0.01, 0.01, units=500, windows=30, runs=40, clusters=True,
 A_QUARTER = Setting(0.01, 0.0025, units=200, windows=8, runs=100)
 
 
-def test_a_candidate_at_the_limit_is_promoted_and_rejected_at_most_as_often_as_alpha() -> None:
+def test_at_the_limit_promote_and_reject_are_as_rare_as_alpha() -> None:
     assert [line for line, holds in at_the_limit(AT_THE_LIMIT, seed=1) if not holds] == []
 
 
@@ -26,13 +26,13 @@ def test_a_candidate_at_a_quarter_of_the_limit_is_shown_good_soon() -> None:
     assert [line for line, holds in within_sixteen(A_QUARTER, seed=1) if not holds] == []
 
 
-def test_slices_at_the_limit_hold_a_promote_back_at_most_as_often_as_alpha() -> None:
-    setting = Slices(0.05, values=6, units=40, windows=10, runs=60)
+def test_slices_at_the_limit_block_promote_as_rarely_as_alpha() -> None:
+    setting = SliceSummary(0.05, values=6, units=40, windows=10, runs=60)
     assert [line for line, holds in at_the_limit_in_slices(setting, seed=1) if not holds] == []
 
 
 def test_one_bad_slice_holds_a_promote_back() -> None:
-    setting = Slices(0.01, values=10, units=5, windows=12, runs=15, rate=0.0, bad_value=0.5)
+    setting = SliceSummary(0.01, values=10, units=5, windows=12, runs=15, rate=0.0, bad_value=0.5)
     assert [line for line, holds in one_bad_slice(setting, seed=1) if not holds] == []
 
 

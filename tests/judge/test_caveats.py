@@ -9,7 +9,7 @@ import pytest
 
 from shadowstream.config import Config, Drift
 from shadowstream.judge.criteria import counts, rates_of
-from shadowstream.judge.drift.rate_monitor import Subject, Watch
+from shadowstream.judge.drift.rate_monitor import RateMonitor, Subject
 from shadowstream.judge.verdict.caveats import REPEATED_NAMES, caveats_of
 from shadowstream.judge.verdict.criterion_units import measure_of
 from shadowstream.judge.verdict.verdict import build
@@ -64,7 +64,7 @@ def test_at_least_once_is_said() -> None:
     assert said.startswith("delivery is at_least_once: a crash repeats records")
 
 
-def test_a_job_of_its_own_has_no_ledgers_1_and_2_and_no_code_here() -> None:
+def test_an_external_candidate_has_no_ledgers_1_and_2() -> None:
     version, ledgers, error = caveats_of(adopted(), {})
     assert "version '7'" in version
     assert ledgers.startswith("ledgers 1 and 2 do not exist")
@@ -103,7 +103,7 @@ def test_what_cannot_be_decoded_is_said_where_no_criterion_judges_it() -> None:
     assert caveats_of(trial(), {"undecodable_shadow": 3}) == []
 
 
-def test_a_job_of_its_own_that_agrees_is_promoted_though_nobody_counts_its_inputs() -> None:
+def test_an_external_candidate_that_agrees_is_promoted_without_counted_inputs() -> None:
     record = last([HOUR] * 24, adopted())
     assert record["decision"] == "promote"
     assert record["candidate_isolation"] == "external"
@@ -119,7 +119,7 @@ def test_a_job_of_its_own_that_writes_what_nobody_can_decode_is_rejected() -> No
     assert (few["decision"], by_rate(few, "error")["n"], by_rate(few, "error")["s"]) == ("promote", 24_000, 1)
 
 
-def test_where_the_config_itself_asks_for_error_it_is_not_yet_and_says_how_to_go_on() -> None:
+def test_a_config_that_asks_for_error_is_not_yet_with_advice() -> None:
     record = last([HOUR] * 24, adopted(judge={"criteria": CRITERIA}))
     assert record["decision"] == "not_yet"
     (reason,) = record["reasons"]
@@ -182,7 +182,7 @@ def test_a_history_too_short_for_adwin_is_said_until_it_is_long_enough() -> None
 
 
 def test_values_that_are_no_number_are_counted_in_the_verdict() -> None:
-    watch = Watch(Subject("mean:score", "pairs", 0.1), Drift(min_records=1), REVISION, 1000.0)
+    watch = RateMonitor(Subject("mean:score", "pairs", 0.1), Drift(min_records=1), REVISION, 1000.0)
     for hour in range(12):
         watch.feed(hour * HOUR_MS, (hour + 1) * HOUR_MS, 10, 1)
     watch._adwin.update(0, math.nan)  # counts cannot give one; a rate that could would come this way

@@ -38,7 +38,7 @@ def verdict(hours: Hours, settings: Config = SETTINGS, reasons: dict[str, int] |
     "outcome", sorted(name for name in LOWERS_COVERAGE if not name.endswith("_shadow") or name == "unpairable_shadow")
 )
 @pytest.mark.parametrize("lost", [99_000, 4_000, 50])
-def test_each_loss_beyond_the_minimum_is_not_yet_with_its_share_and_what_to_change(outcome: str, lost: int) -> None:
+def test_each_loss_beyond_the_minimum_is_not_yet_with_advice(outcome: str, lost: int) -> None:
     found = verdict([{"match": 1_000, "input": 1_000, outcome: lost}] * 24)
     assert found["decision"] == "not_yet"
     least, named = (one for one in found["reasons"] if one.startswith("coverage: "))
@@ -117,7 +117,7 @@ def test_windows_that_hold_nothing_but_losses_are_among_the_last(last: dict[str,
     assert found["reasons"][0].startswith("coverage: lately, 0 % of ")
 
 
-def test_a_trial_that_was_blind_at_first_and_has_covered_enough_since_is_promoted() -> None:
+def test_a_trial_that_was_blind_at_first_is_promoted_later() -> None:
     blind = {"match": 500, "input": 500, "undecodable_production": 500}
     assert verdict([blind] * 2 + [{"match": 1_000, "input": 1_000}] * 24)["decision"] == "not_yet"
     assert verdict([blind] * 2 + [{"match": 10_000, "input": 10_000}] * 24)["decision"] == "promote"

@@ -41,7 +41,7 @@ class Run:
 
 
 def of(explanation: Explanation, criterion: str) -> Outlook:
-    return next(one for one in explanation.standings if one.criterion == criterion)
+    return next(one for one in explanation.outlooks if one.criterion == criterion)
 
 
 @pytest.mark.parametrize("bad_each", [None, 160, 250, 400, 1_000], ids=lambda each: f"one bad of {each}")
@@ -96,8 +96,8 @@ def test_each_criterion_says_where_it_stands_and_what_to_do() -> None:
     for _ in range(60):
         run.go_on(bad=0, missing=2)
     found = run.explained()
-    assert [one.criterion for one in found.standings] == [*RATES, "duplicate"]
-    assert (of(found, "mismatch").state, of(found, "mismatch").met) == ("shown good", True)
+    assert [one.criterion for one in found.outlooks] == [*RATES, "duplicate"]
+    assert (of(found, "mismatch").state, of(found, "mismatch").passed) == ("shown good", True)
     assert of(found, "missing").state == "shown bad"
     assert of(found, "missing").needed is None
     assert found.decision == "reject"
@@ -111,7 +111,7 @@ def test_shown_good_over_all_and_not_over_the_last_windows_is_said() -> None:
     for hour in range(50):
         run.go_on(bad=hour % 2)
     said = of(run.explained(), "mismatch")
-    assert (said.state, said.met) == ("not good lately", False)
+    assert (said.state, said.passed) == ("not good lately", False)
     assert "of the last" in said.why[0]
     assert "it was good and is not now" in " ".join(run.explained().todo)
 
@@ -134,7 +134,7 @@ def test_what_makes_it_not_yet_beside_the_criteria_is_said() -> None:
     )
     run.step.step(0, 51, said)
     found = run.explained()
-    assert found.unmet == []
+    assert found.not_passed == []
     assert found.blockers == ("conservation: ledger 2, x: 9 expected, 7 counted",)
     assert "2 records are unaccounted for" in found.todo[0]
 
@@ -144,7 +144,7 @@ def test_before_any_window_has_closed_it_says_what_is_waited_for() -> None:
     assert found.decision == "not_yet"
     assert "no window with compared records has closed" in found.blockers[0]
     assert "wait until a window of event time closes" in found.todo[0]
-    assert {one.state for one in found.standings} == {"no records"}
+    assert {one.state for one in found.outlooks} == {"no records"}
 
 
 def test_a_share_at_the_limit_needs_more_than_any_number() -> None:

@@ -79,7 +79,7 @@ def test_elements_that_a_rule_knows_by_a_key_are_called_by_it() -> None:
 
 
 @pytest.mark.parametrize("path", ["scroe", "user.zpi", "items.*.price", "items.7.p"])
-def test_a_path_that_no_record_has_is_not_yet_and_names_what_there_is(path: str) -> None:
+def test_a_path_in_no_record_is_not_yet_and_lists_the_fields(path: str) -> None:
     said = verdict_of(ITEMS, changed(score=2), field_of(path))
     assert said["decision"] == "not_yet"
     (reason,) = said["reasons"]
@@ -88,8 +88,8 @@ def test_a_path_that_no_record_has_is_not_yet_and_names_what_there_is(path: str)
         "fields seen: items.*.p, items.*.q, score, user.age, user.zip. Correct its path in judge.criteria"
     )
     explained = explain(said, said["decision"], said["reasons"])
-    standing = explained.standings[0]
-    assert (standing.state, standing.met, explained.blockers) == ("no such field", False, (reason,))
+    standing = explained.outlooks[0]
+    assert (standing.state, standing.passed, explained.blockers) == ("no such field", False, (reason,))
     assert any("correct its path" in todo for todo in explained.todo)
 
 

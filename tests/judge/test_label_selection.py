@@ -118,7 +118,7 @@ def test_pairs_that_wait_have_no_label_yet() -> None:
     ]
 
 
-def test_before_the_wait_is_over_a_part_is_not_judged_by_the_labels_that_came_first() -> None:
+def test_a_part_is_not_judged_by_labels_before_the_wait_is_over() -> None:
     settings = config(criteria=[LABELS, {"rate": "mismatch", "limit": 0.5}])
     bench = Bench(1, settings)
     bench.step = JudgeStep(settings, REVISION, ["scores/0", task_of("scores/0")])

@@ -104,7 +104,7 @@ def test_a_smaller_min_coverage_means_that_it_is_meant() -> None:
     assert judged({"eu": (460, 500), "us": (15, 500)}, settings)["decision"] == "promote"
 
 
-def test_values_beyond_the_limit_are_one_slice_and_many_low_ones_are_named_as_a_number() -> None:
+def test_values_beyond_the_limit_are_one_slice_and_low_ones_a_number() -> None:
     shares: Shares = {f"t{n}": (1, 40) for n in range(30)} | {"eu": (900, 900)}
     found = judged(shares)
     low = [one for one in found["reasons"] if "slice tenant=" in one or "more slices of tenant" in one]
@@ -130,7 +130,7 @@ def test_the_role_keeps_at_most_so_many_values_and_loses_no_pair(values_max: int
     assert parts.of(("scores/0", 0, "ab")) == []
 
 
-def test_a_pair_of_an_older_joiner_names_no_slice_and_is_counted_all_the_same() -> None:
+def test_a_pair_of_an_older_joiner_counts_without_a_slice() -> None:
     parts = LabelledParts(config())
     parts.add(("scores/0", 0, "ab"), (), labelled=True)
     assert parts.of(("scores/0", 0, "ab")) == []

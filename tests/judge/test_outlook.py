@@ -42,7 +42,7 @@ class Run:
         return explain(verdict, verdict["decision"], verdict["reasons"])
 
     def first(self) -> Outlook:
-        return self.explained().standings[0]
+        return self.explained().outlooks[0]
 
 
 def pairs(bad: int, of: int) -> dict[str, Any]:
@@ -82,17 +82,17 @@ KINDS: dict[str, tuple[dict[str, Any], Hour, int]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_units_needed_are_those_at_which_a_run_that_goes_on_is_met(kind: str) -> None:
+def test_the_units_needed_are_those_at_which_the_run_passes(kind: str) -> None:
     criterion, hour, asked_after = KINDS[kind]
     run = Run(criterion)
     for number in range(asked_after):
         run.go_on(hour(number))
     said = run.first()
-    assert not said.met
+    assert not said.passed
     assert said.needed is not None
     assert said.more == said.needed - said.n > 0
     assert said.hours == pytest.approx(said.more / (said.n / asked_after))
-    while not (now := run.first()).met:
+    while not (now := run.first()).passed:
         assert run.hours < HOURS_MAX
         run.go_on(hour(run.hours))
     assert abs(now.n - said.needed) <= CONFIRMED_WITHIN * now.n, (said, now)
@@ -104,7 +104,7 @@ def test_bad_ones_that_cluster_need_another_unit_and_no_number() -> None:
     for number in range(100):
         run.go_on(pairs(10 * (number == 50), 50))
     said = run.first()
-    assert (said.state, said.met, said.needed) == ("clustered", False, None)
+    assert (said.state, said.passed, said.needed) == ("clustered", False, None)
     assert "so no number of them is enough: set unit: key or block" in said.why[0]
     assert any("judge it by another unit" in one for one in run.explained().todo)
 
@@ -114,7 +114,12 @@ def test_shown_good_by_too_few_says_how_many_the_last_windows_must_hold() -> Non
     for _ in range(10):
         run.go_on(pairs(0, 50))
     said = run.first()
-    assert (said.state, said.met, said.needed, said.more) == ("too few yet", False, 2 * critical_n(0, 0.01, 0.05), 398)
+    assert (said.state, said.passed, said.needed, said.more) == (
+        "too few yet",
+        False,
+        2 * critical_n(0, 0.01, 0.05),
+        398,
+    )
 
 
 def test_a_muted_criterion_is_shown_and_stands_in_nobodys_way() -> None:
@@ -122,8 +127,8 @@ def test_a_muted_criterion_is_shown_and_stands_in_nobodys_way() -> None:
     for _ in range(40):
         run.go_on(cell(0, match=50, missing=25, input=75))
     found = run.explained()
-    missing = found.standings[1]
-    assert (found.decision, missing.state, missing.met, missing.muted) == ("promote", "shown bad", True, True)
+    missing = found.outlooks[1]
+    assert (found.decision, missing.state, missing.passed, missing.muted) == ("promote", "shown bad", True, True)
     assert "(unit: record; muted: it decides nothing)" in missing.sentence
 
 
@@ -132,7 +137,7 @@ def test_where_only_the_least_duration_is_lacking_it_says_the_hours() -> None:
     for _ in range(20):
         run.go_on(pairs(0, 50))
     found = run.explained()
-    assert found.unmet == []
+    assert found.not_passed == []
     assert found.hours == 4
     assert found.todo == ("let it run 4 h more of event time with traffic: the least duration",)
     assert found.blockers[0].startswith("covered 20 h of the 24 h needed (span 20 h): ")
@@ -146,7 +151,7 @@ def test_the_hours_are_those_of_what_takes_longest() -> None:
     for _ in range(2):
         run.go_on(pairs(0, 20))
     slow = run.explained()
-    assert slow.hours == slow.standings[0].hours == pytest.approx(858 / 20)
+    assert slow.hours == slow.outlooks[0].hours == pytest.approx(858 / 20)
     assert "mismatch takes longest, 858 more, about 42.9 h of event time" in slow.todo[0]
     run = Run(MISMATCH)
     for _ in range(2):
@@ -161,7 +166,7 @@ def test_without_labels_it_is_not_yet_and_says_what_to_look_at() -> None:
         run.go_on(cell(0, match=50, input=50, label_unlabelled=20))
     found = run.explained()
     assert found.decision == "not_yet"
-    assert (found.standings[0].state, found.standings[0].n, found.standings[0].met) == ("no records", 0, False)
+    assert (found.outlooks[0].state, found.outlooks[0].n, found.outlooks[0].passed) == ("no records", 0, False)
     assert "no pair has a label yet; 800 pairs ended their wait without one" in " ".join(found.todo)
     assert "labels: 0 of 800 pairs whose wait has ended were labelled" in found.notes
 
@@ -208,8 +213,8 @@ def test_a_trial_at_its_end_is_not_told_to_wait() -> None:
     assert "let it run" in explain(record, "not_yet", record["reasons"]).todo[0]
     over = explain(record | {"final": True}, "not_yet", record["reasons"]).todo
     assert not any("let it run" in one for one in over)
-    ended = explain(record | {"final": True}, "not_yet", record["reasons"]).standings
-    assert any("an hour" in one.sentence for one in explain(record, "not_yet", record["reasons"]).standings)
+    ended = explain(record | {"final": True}, "not_yet", record["reasons"]).outlooks
+    assert any("an hour" in one.sentence for one in explain(record, "not_yet", record["reasons"]).outlooks)
     assert not any("hours=" in one.sentence or "an hour" in one.sentence for one in ended)
     assert over[0].startswith("the trial has read all that it was to read, so waiting adds nothing")
     nothing = record | {"final": True, "windows_closed": 0, "reasons": ["no window with compared records has closed"]}
@@ -233,7 +238,7 @@ def test_a_criterion_of_no_units_is_no_good_one_so_far() -> None:
     assert said == ["mismatch: no pairs could be judged yet; 449 without a bad one are needed"]
 
 
-def test_an_open_incident_is_said_with_its_parts_who_acts_on_it_and_where_the_excess_lies() -> None:
+def test_an_open_incident_shows_members_acknowledgement_and_excess() -> None:
     from shadowstream.config import Config
 
     trial = config(criteria=[MISMATCH | {"critical": False}]).model_dump(exclude_unset=True)
@@ -267,10 +272,10 @@ def test_a_reject_is_said_as_it_was_decided() -> None:
     found = run.explained()
     assert found.decision == "reject"
     assert "pairs (10 %) are shown to be over the limit 1 %" in found.blockers[0]
-    assert found.standings[0].needed is None
+    assert found.outlooks[0].needed is None
 
 
-def test_shares_that_the_last_windows_will_not_show_are_said_to_pass_only_by_luck() -> None:
+def test_shares_the_recent_windows_cannot_show_pass_only_by_luck() -> None:
     run = Run({**BLOCK, "limit": 0.05})
     for hour in range(40):
         run.go_on(pairs(9 * (hour % 5 == 2), 50))

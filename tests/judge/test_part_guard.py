@@ -99,7 +99,7 @@ def test_a_value_that_was_not_compared_holds_it_back(figures: dict[str, int], wh
     assert judged(sliced(slices="show"), hours)["decision"] == "promote"
 
 
-def test_a_value_with_as_much_loss_as_the_whole_may_have_holds_nothing_back() -> None:
+def test_a_value_with_an_allowed_loss_blocks_nothing() -> None:
     values = {"big": {"n": 6_000}, "eu": {"n": 99, "undecodable_production": 1}}
     hours = [hour(index, values, match=6_099, undecodable_production=1, input=6_100) for index in range(HOURS)]
     assert judged(sliced(), hours)["decision"] == "promote"
@@ -114,7 +114,7 @@ def test_values_beyond_those_that_are_told_apart_are_named() -> None:
     )
 
 
-def test_the_joiner_counts_what_was_not_compared_by_the_value_that_the_record_names() -> None:
+def test_the_joiner_counts_uncompared_records_by_their_value() -> None:
     judge = {"window_ms": 1_000, "min_duration_ms": 0}
     settings = of_world(judge=judge, compare={"dimensions": [{"name": "tenant", "path": "tenant"}]})
     world = World(settings)
@@ -137,7 +137,7 @@ def test_the_joiner_counts_what_was_not_compared_by_the_value_that_the_record_na
     assert found["us", "unpairable_production"] == found["us", "unpairable_shadow"] == 1
 
 
-def test_a_pair_that_production_cannot_be_read_of_counts_by_the_value_of_the_candidate() -> None:
+def test_a_pair_with_unreadable_production_counts_by_the_candidates_value() -> None:
     judge = {"window_ms": 1_000, "min_duration_ms": 0}
     dimensions = [{"name": "tenant", "path": "tenant"}, {"name": "size", "path": "size"}]
     world = World(of_world(judge=judge, compare={"dimensions": dimensions}))

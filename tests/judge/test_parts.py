@@ -58,7 +58,7 @@ def test_a_part_sees_its_own_records_and_no_others(criterion: dict[str, Any]) ->
     assert said["decision"] == "reject"
 
 
-def test_a_criterion_of_the_whole_and_one_of_a_part_stand_beside_each_other() -> None:
+def test_a_criterion_of_the_whole_stands_beside_one_of_a_part() -> None:
     settings = trial(
         [of("mismatch", {}, limit=0.5), of("mismatch", EU), of("mismatch", US)],
         compare=TENANTS,

@@ -74,7 +74,7 @@ def test_other_criteria_of_a_path_that_no_value_has_promote_nothing(
     assert said["decision"] != "promote"
 
 
-def test_a_dimension_of_a_path_that_no_value_has_is_not_yet_while_slices_guard() -> None:
+def test_a_dimension_with_an_unseen_path_is_not_yet_under_guard() -> None:
     compare = {"dimensions": [{"name": "tenant", "path": "tennant"}]}
     said = verdict_of(PAIR, PAIR, MISMATCH, compare=compare)
     assert said["decision"] == "not_yet"

@@ -20,7 +20,7 @@ def said_of(values: Values, hours: int = DAYS, settings: Config | None = None, *
     return judged(settings or sliced(), [hour(index, values, **outcomes) for index in range(hours)])
 
 
-def test_a_tenant_of_one_record_in_a_thousand_that_is_wrong_in_all_of_them_holds_it_back() -> None:
+def test_a_tenant_wrong_in_all_its_few_records_blocks_promote() -> None:
     said = said_of({"big": BIG, "tiny": {"n": 5, "s": 5}})
     assert said["decision"] == "not_yet"
     assert said["reasons"] == [
@@ -48,7 +48,7 @@ def test_what_a_value_shows_decides_and_not_its_size(small: dict[str, int], held
     assert any(reason.startswith("slice tenant=small") for reason in said["reasons"]) == held
 
 
-def test_a_value_of_a_few_records_is_named_with_its_share_and_does_not_hold_it_back() -> None:
+def test_a_value_with_few_records_is_named_and_blocks_nothing() -> None:
     said = said_of({"big": BIG, "nano": {"n": 1, "s": 0}})
     assert said["decision"] == "promote"
     assert said["caveats"][-1] == (

@@ -255,7 +255,7 @@ def test_a_year_of_open_windows_fits_one_message() -> None:
     assert len(encode("judge_state", bench.state)) < 500_000
 
 
-def test_a_state_too_large_for_a_message_is_not_written_and_a_restart_comes_to_the_same() -> None:
+def test_a_state_too_large_for_a_message_survives_a_restart_unwritten() -> None:
     draw = random.Random(6)
     records = []
     for hour in range(400):
@@ -281,7 +281,7 @@ def test_a_state_too_large_for_a_message_is_not_written_and_a_restart_comes_to_t
 def test_memory_is_bounded_by_what_is_open_and_trailing() -> None:
     bench = judged(told([{"match": 90, "mismatch": 1, "input": 91}] * 3000), every=500)
     assert bench.state is not None
-    kept = sum(len(trailing.snapshot()) for trailing in bench.step.trailing.values())
+    kept = sum(len(trailing.snapshot()) for trailing in bench.step.recent_windows.values())
     # 898 units at 91 an hour: ten hours for each of the five criteria.
     assert kept == 5 * 10
     assert len(encode("judge_state", bench.state)) < 100_000

@@ -10,12 +10,12 @@ from shadowstream.codecs.own import decode, encode
 from shadowstream.config import Config
 from shadowstream.judge.drift.incident_groups import OpenIncident
 from shadowstream.judge.evidence.rates import log_e_above
-from shadowstream.judge.verdict.criterion_status import Standing, standing_of
+from shadowstream.judge.verdict.criterion_status import CriterionStatus, status_of
 from shadowstream.judge.verdict.criterion_units import measure_of
-from shadowstream.judge.verdict.recent_windows import Trailing
-from shadowstream.judge.verdict.reject_latch import Level
-from shadowstream.judge.verdict.verdict import Case, build, criteria_hash, digest, evidence_digest
-from shadowstream.judge.windows.event_windows import Closed, Windows
+from shadowstream.judge.verdict.recent_windows import RecentWindows
+from shadowstream.judge.verdict.reject_latch import RejectLatch
+from shadowstream.judge.verdict.verdict import VerdictInput, build, criteria_hash, digest, evidence_digest
+from shadowstream.judge.windows.event_windows import ClosedWindow, Windows
 from shadowstream.judge.windows.window_counts import Pair, plus
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 from tests.judge.test_step import Bench
@@ -30,17 +30,17 @@ def case(
     last: Mapping[str, Any] | None = None,
     rejected: Mapping[str, str] | None = None,
     incidents: Mapping[str, str] | None = None,
-) -> Case:
+) -> VerdictInput:
     """A trial of one task, hour by hour, all closed unless `last` (parts of the last stats record) says otherwise."""
     settings = settings or config()
     windows = Windows(REVISION, HOUR_MS, [TASK])
     cells = [cell(hour * HOUR_MS) | {"outcomes": dict(outcomes)} for hour, outcomes in enumerate(hours)]
     closed = windows.add(stats(TASK, 1, *cells, **(last or {"complete": True})))
     open_now = [OpenIncident(name, "mismatch", 0, why, []) for name, why in (incidents or {}).items()]
-    return Case(settings, REVISION, windows, standings(settings, closed), rejected or {}, open_now)
+    return VerdictInput(settings, REVISION, windows, standings(settings, closed), rejected or {}, open_now)
 
 
-def standings(settings: Config, closed: list[Closed]) -> list[Standing]:
+def standings(settings: Config, closed: list[ClosedWindow]) -> list[CriterionStatus]:
     """Where the criteria stand after these windows, as the step finds it."""
     found = []
     buckets: dict[int, Pair] = {}
@@ -49,11 +49,11 @@ def standings(settings: Config, closed: list[Closed]) -> list[Standing]:
             plus(buckets, bucket, *pair)
     for criterion in settings.judge.criteria:
         measure = measure_of(criterion, settings)
-        level, trailing = Level(measure, settings), Trailing(measure)
+        level, trailing = RejectLatch(measure, settings), RecentWindows(measure)
         for window in closed:
             level.close(window, None)
             trailing.close(window.start_ms, measure.raw(window.outcomes, window.buckets))
-        found.append(standing_of(level, trailing, buckets))
+        found.append(status_of(level, trailing, buckets))
     return found
 
 
@@ -95,7 +95,7 @@ def test_no_data_at_all_is_not_yet_and_says_who_is_silent() -> None:
     settings = config()
     windows = Windows(REVISION, HOUR_MS, ["scores/0", "scores/1"])
     windows.add(stats("scores/0", 1, complete=True))
-    record = build(Case(settings, REVISION, windows, standings(settings, []), {}), 7)
+    record = build(VerdictInput(settings, REVISION, windows, standings(settings, []), {}), 7)
     assert record["decision"] == "not_yet"
     assert record["reasons"] == ["no window with compared records has closed: nothing is known yet of scores/1"]
     assert record["criteria"][0]["estimate"] is None
@@ -113,7 +113,7 @@ def test_too_few_records_are_not_yet_and_it_says_how_many_more() -> None:
     )
 
 
-def test_a_rate_over_the_limit_that_is_not_shown_bad_says_that_waiting_will_not_do() -> None:
+def test_a_rate_over_the_limit_not_shown_bad_advises_against_waiting() -> None:
     record = build(case(*[{"match": 98, "mismatch": 2, "input": 100}] * 24, settings=config(alpha=1e-9)), 7)
     assert record["decision"] == "not_yet"
     assert any("mismatch: 48 of 2400 pairs (2 %) lie at or over the limit 1 %" in why for why in record["reasons"])
@@ -213,7 +213,7 @@ def test_a_latched_reject_stands_whatever_came_later() -> None:
     assert record["reasons"] == ["mismatch: 30 of 100 pairs; by now 0 of 24000 pairs"]
 
 
-def test_a_latched_reject_says_as_of_when_it_was_shown_and_what_is_counted_by_now() -> None:
+def test_a_latched_reject_shows_its_time_and_the_present_counts() -> None:
     bench = Bench()
     bad = cell(HOUR_MS, match=60, mismatch=40, input=100)
     bench.give(stats(TASK, 1, cell(0, match=100, input=100), bad, watermark_ms=2 * HOUR_MS))

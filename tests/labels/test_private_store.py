@@ -64,7 +64,7 @@ WHY = {
 @pytest.mark.parametrize("beside", ["", "-wal", "-shm", "-journal"])
 @pytest.mark.parametrize("made", FILES)
 @pytest.mark.parametrize("given", [True, False])
-def test_a_file_that_is_not_ours_alone_is_refused_and_left_as_it_was(
+def test_a_file_of_another_owner_is_refused_and_left_unchanged(
     made: Callable[[Path], None], beside: str, given: bool, tmp_path: Path
 ) -> None:
     folder = tmp_path / "store"
@@ -118,7 +118,7 @@ def test_the_folder_in_the_temporary_one_must_be_ours_alone(
     assert list(path.parent.iterdir()) == []
 
 
-def test_a_folder_that_was_named_is_its_operators_choice_and_the_files_are_ours_alone(tmp_path: Path) -> None:
+def test_a_named_folder_keeps_its_mode_and_the_files_are_private(tmp_path: Path) -> None:
     """A volume in a pod is for all to write."""
     volume = tmp_path / "volume"
     volume.mkdir()
@@ -143,7 +143,7 @@ def test_folder_and_files_that_we_make_are_for_nobody_else_whatever_the_mask(tmp
     assert {stat.S_IMODE(one.stat().st_mode) for one in (tmp_path / "new").iterdir()} == {0o600}
 
 
-def test_no_store_is_made_where_a_link_leads_even_if_it_is_put_there_between_two_calls(
+def test_no_store_is_made_behind_a_link_even_placed_between_calls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The check before and the call itself both refuse."""

@@ -42,7 +42,7 @@ class Desk:
     def __init__(self, **labels: Any) -> None:
         self.config, self.store = config(**labels), MemoryStore()
         self.step = LabelStep(self.config, REVISION, self.store, ["scores/0", "scores/1"])
-        self.behind(LABELS)
+        self.leave_unread(LABELS)
         self.stats: list[dict[str, Any]] = []
         self.state: dict[bytes, dict[str, Any] | None] = {}
 
@@ -52,9 +52,9 @@ class Desk:
         record = {"id": id_, "task": f"scores/{p}", "revision": REVISION, "time_ms": round(hour * HOUR_MS)}
         self.step.scored({**record, "production": production, "shadow": shadow, "end": False})
 
-    def behind(self, *places: Place) -> None:
+    def leave_unread(self, *places: Place) -> None:
         """All but these places are read to their end."""
-        self.step.clock.behind = frozenset(places)
+        self.step.clock.unread = frozenset(places)
 
     def end(self, p: int) -> None:
         record = {"id": None, "task": f"scores/{p}", "revision": "", "time_ms": 0}
@@ -88,7 +88,7 @@ class Desk:
             if row["kind"] in ("scored", "label"):
                 other.store.put(row["kind"], Waiting(*(row[name] for name in Waiting._fields)))
         other.step = LabelStep(other.config, REVISION, other.store, ["scores/0", "scores/1"])
-        other.behind(*self.step.clock.behind)
+        other.leave_unread(*self.step.clock.unread)
         counts = {row["id"].decode(): row["counts"] for row in rows if row["kind"] == "task"}
         other.step.restore(max((row["sequence"] for row in rows), default=0), counts)
         return other
@@ -143,7 +143,7 @@ def test_beyond_the_horizon_a_pair_is_unlabelled_and_a_later_label_changes_nothi
     desk.scored(b"b", 10.1)
     desk.commit()
     assert desk.counted() == Counter(), "the labels stand at 10 h, one ms before the horizon has passed"
-    desk.behind()
+    desk.leave_unread()
     desk.commit()
     assert desk.counted() == Counter(label_unlabelled=1)
     desk.label(b"a", 10.2)
@@ -167,7 +167,7 @@ def test_while_labels_are_being_read_the_clock_does_not_run_ahead_of_them() -> N
 def test_a_partition_of_pairs_that_lags_loses_no_label(label_first: bool, restart: bool) -> None:
     """The other is far beyond the horizon, as in a backlog that nobody reads evenly."""
     desk = Desk()
-    desk.behind(SCORED[1])
+    desk.leave_unread(SCORED[1])
     desk.scored(b"early", 0, p=1)
     if label_first:
         desk.label(b"late", 2)
@@ -182,7 +182,7 @@ def test_a_partition_of_pairs_that_lags_loses_no_label(label_first: bool, restar
     desk.commit()
     assert desk.counted() == Counter(label_both_right=1)
     # Once it has been read it is waited for one horizon more: the joiner may be behind there.
-    desk.behind()
+    desk.leave_unread()
     desk.scored(b"further", 85)
     desk.commit()
     assert desk.counted() == Counter(label_both_right=1, label_unlabelled=1), "early, and not what came 5 h after 80"
@@ -190,7 +190,7 @@ def test_a_partition_of_pairs_that_lags_loses_no_label(label_first: bool, restar
 
 def test_a_task_that_says_nothing_any_more_is_waited_for_one_horizon() -> None:
     desk = Desk()
-    desk.behind()
+    desk.leave_unread()
     desk.scored(b"last", 0, p=1)
     for hour, ended in ((10, 0), (19.9, 0), (20.1, 1)):
         desk.scored(b"%d" % (10 * hour), hour)
@@ -200,26 +200,26 @@ def test_a_task_that_says_nothing_any_more_is_waited_for_one_horizon() -> None:
 
 def test_before_anything_is_read_of_a_place_nothing_is_past_the_horizon() -> None:
     desk = Desk()
-    desk.behind(SCORED[0])
+    desk.leave_unread(SCORED[0])
     desk.scored(b"a", 0, p=1)
     desk.scored(b"b", 100, p=1)
     desk.commit()
     assert desk.counted() == Counter(), "who knows what the other holds"
-    desk.behind()
+    desk.leave_unread()
     desk.commit()
     assert desk.counted() == Counter(label_unlabelled=1)
 
 
 def test_a_partition_of_labels_that_lags_loses_no_label() -> None:
     desk = Desk()
-    desk.behind(LABELS, OTHER_LABELS)
+    desk.leave_unread(LABELS, OTHER_LABELS)
     desk.scored(b"a", 0)
     desk.scored(b"b", 100)
     desk.label(b"b", 100)
     desk.commit()
     desk.label(b"x", 1, place=OTHER_LABELS)
     desk.commit()
-    desk.behind(OTHER_LABELS)
+    desk.leave_unread(OTHER_LABELS)
     desk.commit()
     desk.label(b"a", 2, place=OTHER_LABELS)
     desk.commit()
@@ -244,7 +244,7 @@ def test_pairs_whose_answers_differ_are_counted_with_and_without_a_label() -> No
     desk.label(b"0", 1)
     desk.label(b"3", 1, "0.5")
     desk.scored(b"late", 100)
-    desk.behind()
+    desk.leave_unread()
     desk.commit()
     desk.end(0)
     desk.end(1)
@@ -285,7 +285,7 @@ def test_at_the_end_of_a_bounded_run_everything_has_ended() -> None:
     desk = Desk()
     desk.scored(b"a", 0)
     desk.end(0)
-    desk.behind()
+    desk.leave_unread()
     desk.commit()
     assert not desk.step.finished
     desk.end(1)
@@ -323,7 +323,7 @@ def test_any_order_and_any_restarts_come_to_the_same_counts(seed: int) -> None:
                 desk = desk.restarted()
     desk.end(0)
     desk.end(1)
-    desk.behind()
+    desk.leave_unread()
     desk.commit()
     assert desk.counted() == expected
     assert desk.step.finished

@@ -93,7 +93,7 @@ assert (again.sequence, again.waiting()) == (3, {"scores/0": 1})
 """
 
 
-def test_a_full_disk_is_told_until_there_is_room_again_and_what_was_committed_is_there() -> None:
+def test_a_full_disk_is_reported_until_space_returns_without_losing_commits() -> None:
     """It must not end the other roles, as the operator's mistakes do, nor be taken for a bug or a broken store."""
     with ExitStack() as stack:
         try:

@@ -44,7 +44,7 @@ def test_no_data_fails_and_says_why() -> None:
     assert "no window has been judged" in (failure.text or "")
 
 
-def test_a_criterion_named_as_no_xml_can_hold_stands_in_it_all_the_same() -> None:
+def test_a_criterion_with_characters_outside_xml_is_still_in_junit() -> None:
     found = facts()
     assert found.verdict is not None
     found.verdict["incidents_open"].append(HOSTILE)  # type: ignore[attr-defined]  # a list in the record

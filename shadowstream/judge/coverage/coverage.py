@@ -1,7 +1,7 @@
-"""Coverage: the share of what each side wrote that was compared or judged, over the revision and lately.
+"""Coverage: the share of each side's records that were compared or judged, over the revision and recently.
 
-Promote asks for `judge.min_coverage` on both sides, by all closed windows and by the last of them alone. Rates leave
-out what could not be compared, so without this bound a candidate that is wrong exactly there would be shown good.
+Promote needs `judge.min_coverage` on both sides, over all closed windows and over the last ones. Rates exclude records
+that could not be compared. Without this bound, a candidate that is wrong exactly there would be shown good.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from shadowstream.config import Config
 from shadowstream.judge.coverage.coverage_losses import ADVICE, LossSide
 from shadowstream.judge.coverage.evicted_records import evicted_of, is_of_evictions, shed_of
-from shadowstream.judge.criteria import RATES, REASON, behind
+from shadowstream.judge.criteria import RATES, REASON, by_prefix
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import critical_n
 from shadowstream.protocol.outcomes import DECLARED, LOWERS_COVERAGE, Outcome
@@ -42,18 +42,18 @@ class Share(NamedTuple):
     lost: int
 
     @property
-    def every(self) -> int:
-        """All of which the trial must give account."""
+    def total(self) -> int:
+        """All records that the trial must account for."""
         return self.judged + self.lost
 
     @property
     def value(self) -> float | None:
         """The coverage; None where no record has ended."""
-        return self.judged / self.every if self.every > 0 else None
+        return self.judged / self.total if self.total > 0 else None
 
 
 def share_of(side: LossSide, outcomes: Mapping[str, int]) -> Share:
-    """The coverage of one side in a map of outcomes.
+    """Return the coverage of one side in a map of outcomes.
 
     >>> share_of("production", {"match": 3, "undecodable_production": 1, "warm_up": 96}).value
     0.75
@@ -63,15 +63,15 @@ def share_of(side: LossSide, outcomes: Mapping[str, int]) -> Share:
 
 
 def losses_of(side: LossSide, outcomes: Mapping[str, int]) -> dict[str, int]:
-    """Records that lower the coverage of a side, by outcome; each evicted record counts on its own side."""
+    """Return the records that lower a side's coverage, by outcome; each evicted record counts on its own side."""
     lowering = [one for one, of in LOWERS_COVERAGE.items() if of is _SIDE_OF[side] and one is not Outcome.EVICTED]
-    found = {one.value: outcomes.get(one, 0) for one in lowering}
-    found[Outcome.EVICTED.value] = evicted_of(side, outcomes)
-    return {name: units for name, units in found.items() if units > 0}
+    losses = {one.value: outcomes.get(one, 0) for one in lowering}
+    losses[Outcome.EVICTED.value] = evicted_of(side, outcomes)
+    return {name: units for name, units in losses.items() if units > 0}
 
 
 def coverage(outcomes: Mapping[str, int]) -> float | None:
-    """Share of production's records that were compared or judged missing; None where none has ended.
+    """Return the share of production's records that were compared or judged missing; None if none has ended.
 
     >>> coverage({"match": 3, "unpairable_production": 1})
     0.75
@@ -80,20 +80,20 @@ def coverage(outcomes: Mapping[str, int]) -> float | None:
 
 
 def declared_share(outcomes: Mapping[str, int]) -> dict[str, float]:
-    """Share of production's records that the trial leaves out by its own declaration, by outcome.
+    """Return the share of production's records that the trial leaves out by declaration, by outcome.
 
     >>> declared_share({"match": 3, "warm_up": 1})
     {'warm_up': 0.25}
     """
-    found = {name.value: outcomes[name] for name in DECLARED if outcomes.get(name, 0) > 0}
-    every = share_of("production", outcomes).every + sum(found.values())
-    return {name: units / every for name, units in found.items()}
+    declared = {name.value: outcomes[name] for name in DECLARED if outcomes.get(name, 0) > 0}
+    ended = share_of("production", outcomes).total + sum(declared.values())
+    return {name: units / ended for name, units in declared.items()}
 
 
-class Lately:
-    """The shortest run of last closed windows in which enough of production's records have ended.
+class RecentOutcomes:
+    """Shortest run of the last closed windows in which enough of production's records have ended.
 
-    Enough is twice what would show a share of `1 - min_coverage` lost. Give it each closed window, and the corrections.
+    Enough is twice the number that would show a share of `1 - min_coverage` lost.
     """
 
     def __init__(self, config: Config) -> None:
@@ -103,35 +103,35 @@ class Lately:
         self._held = 0
 
     def close(self, start_ms: int, outcomes: Mapping[str, int], corrections: Mapping[int, Mapping[str, int]]) -> None:
-        """Append the next closed window; correct those of the run."""
+        """Append the next closed window and correct the earlier ones of the run."""
         for at_ms, figures in corrections.items():
-            for one in self._windows:
-                if one[0] == at_ms:
-                    one[2].update(_kept(figures))
-        kept = Counter(_kept(outcomes))
-        held = max(share_of(side, kept).every for side in SIDES)
-        if held > 0:
-            self._windows.append((start_ms, held, kept))
-            self._held += held
+            for window in self._windows:
+                if window[0] == at_ms:
+                    window[2].update(_kept(figures))
+        counted = Counter(_kept(outcomes))
+        records = max(share_of(side, counted).total for side in SIDES)
+        if records > 0:
+            self._windows.append((start_ms, records, counted))
+            self._held += records
         while self._windows and self._held - self._windows[0][1] >= self._least:
             self._held -= self._windows.popleft()[1]
 
     @property
     def outcomes(self) -> Counter[str]:
-        """What the windows of the run hold."""
+        """Outcomes of the windows of the run."""
         total: Counter[str] = Counter()
         for _, _, kept in self._windows:
             total.update(kept)
         return total
 
     def snapshot(self) -> list[Any]:
-        """The run as JSON."""
+        """Return the run as JSON."""
         return [[start, held, dict(kept)] for start, held, kept in self._windows]
 
     def restore(self, windows: Iterable[Any]) -> None:
-        """Take up a snapshot."""
+        """Restore the state from a snapshot."""
         self._windows = deque((start, held, Counter(kept)) for start, held, kept in windows)
-        self._held = sum(one[1] for one in self._windows)
+        self._held = sum(window[1] for window in self._windows)
 
 
 def _kept(figures: Mapping[str, int]) -> dict[str, int]:
@@ -139,52 +139,57 @@ def _kept(figures: Mapping[str, int]) -> dict[str, int]:
 
 
 def top_reasons(figures: Mapping[str, int]) -> dict[str, int]:
-    """The commonest reasons of each outcome by their names, at most `REASONS_SHOWN_MAX` each."""
+    """Return the most frequent reasons of each outcome by name, at most `REASONS_SHOWN_MAX` each."""
     by_outcome: dict[str, list[tuple[str, int]]] = {}
-    for name, units in behind(REASON, figures).items():
+    for name, units in by_prefix(REASON, figures).items():
         outcome, reason = split_name(name)
         if units > 0:
             by_outcome.setdefault(outcome, []).append((reason, units))
     return {
         reason_name(outcome, reason): units
-        for outcome, found in sorted(by_outcome.items())
-        for reason, units in sorted(found, key=lambda one: (one[0] == OTHER, -one[1], one[0]))[:REASONS_SHOWN_MAX]
+        for outcome, reasons_of_outcome in sorted(by_outcome.items())
+        for reason, units in sorted(reasons_of_outcome, key=lambda item: (item[0] == OTHER, -item[1], item[0]))[
+            :REASONS_SHOWN_MAX
+        ]
     }
 
 
 def uncovered(
     config: Config,
     outcomes: Mapping[str, int],
-    lately: Mapping[str, int],
+    recent: Mapping[str, int],
     reasons: Mapping[str, int],
     advised: Collection[str] = (),
 ) -> list[str]:
-    """Why coverage holds promote back, as sentences; none where it does not. `reasons`: as of `top_reasons`; `advised`:
-    outcomes for which another reason says what to change."""
-    least = config.judge.min_coverage
-    found: list[str] = []
+    """Return the sentences by which coverage blocks promote.
+
+    `reasons`: as of `top_reasons`. `advised`: outcomes for which another reason already gives advice.
+    """
+    min_coverage = config.judge.min_coverage
+    blockers: list[str] = []
     for side in SIDES:
-        for counted, when in ((outcomes, ""), (lately, "lately, ")):
+        for counted, when in ((outcomes, ""), (recent, "lately, ")):
             share = share_of(side, counted)
-            if share.value is None or share.value >= least:
+            if share.value is None or share.value >= min_coverage:
                 continue
-            found.append(
-                f"coverage: {when}{percent(share.value)} of {_RECORDS[side]} ({share.judged:,} of {share.every:,}) "
-                f"were compared or judged; judge.min_coverage asks for {percent(least)}"
+            blockers.append(
+                f"coverage: {when}{percent(share.value)} of {_RECORDS[side]} ({share.judged:,} of {share.total:,}) "
+                f"were compared or judged; judge.min_coverage asks for {percent(min_coverage)}"
             )
-            found += [f"coverage: {one}" for one in lowered_by(share, counted, reasons, advised)]
+            blockers += [f"coverage: {sentence}" for sentence in lowered_by(share, counted, reasons, advised)]
             break
-    return found
+    return blockers
 
 
 def shed(config: Config, figures: Mapping[str, int]) -> list[str]:
-    """What a limit has evicted, as a reason, where its share of a side is over what `judge.min_coverage` allows."""
-    found = {side: shed_of(side, figures) for side in SIDES}
-    most = 1.0 - config.judge.min_coverage
-    if not any(units > most * share_of(side, figures).every for side, units in found.items()):
+    """Return a reason if evictions by a limit exceed the share that `judge.min_coverage` allows."""
+    shed_records = {side: shed_of(side, figures) for side in SIDES}
+    lost_max = 1.0 - config.judge.min_coverage
+    if not any(units > lost_max * share_of(side, figures).total for side, units in shed_records.items()):
         return []
     return [
-        f"{sum(found.values()):,} records were evicted before they could be compared: both sides lead by turns, and "
+        f"{sum(shed_records.values()):,} records were evicted before they could be compared: both sides lead by "
+        "turns, and "
         "limits.overflow: shed ends what waits (an older joiner names no cause). `shadowstream diff CONFIG --outcome "
         "evicted` shows them. In a new trial raise limits.pending_bytes_max or add joiners"
     ]
@@ -193,21 +198,21 @@ def shed(config: Config, figures: Mapping[str, int]) -> list[str]:
 def lowered_by(
     share: Share, outcomes: Mapping[str, int], reasons: Mapping[str, int], advised: Collection[str] = ()
 ) -> list[str]:
-    """The outcomes that lower a side's coverage most, each with its share, its commonest reason and what to change."""
-    ranked = sorted(losses_of(share.side, outcomes).items(), key=lambda one: (-one[1], one[0]))
+    """Return the outcomes that lower a side's coverage most, with share, most frequent reason and advice."""
+    ranked = sorted(losses_of(share.side, outcomes).items(), key=lambda item: (-item[1], item[0]))
     return [_sentence(name, units, share, reasons, name in advised) for name, units in ranked[:SHOWN_MAX]]
 
 
 def _sentence(outcome: str, units: int, share: Share, reasons: Mapping[str, int], advised: bool) -> str:
     named = [split_name(name)[1] for name in reasons if split_name(name)[0] == outcome]
-    common = next((one for one in _ranked(outcome, named, reasons) if one != OTHER), None)
+    common = next((reason for reason in _ranked(outcome, named, reasons) if reason != OTHER), None)
     why = f": {common}" if common else ""
-    found = f"{percent(units / share.every)} {outcome} ({units:,}){why}"
+    sentence = f"{percent(units / share.total)} {outcome} ({units:,}){why}"
     if advised:
-        return f"{found}; change identity as said above"
+        return f"{sentence}; change identity as said above"
     # A reason that names a key of the config has said what to change.
-    return found if _NAMES_A_KEY.search(common or "") else f"{found}; {ADVICE[outcome].of(common)}"
+    return sentence if _NAMES_A_KEY.search(common or "") else f"{sentence}; {ADVICE[outcome].of(common)}"
 
 
 def _ranked(outcome: str, named: Sequence[str], reasons: Mapping[str, int]) -> list[str]:
-    return sorted(named, key=lambda one: (-reasons[reason_name(outcome, one)], one))
+    return sorted(named, key=lambda item: (-reasons[reason_name(outcome, item)], item))

@@ -1,7 +1,7 @@
-"""A criterion's own coverage: the share of its eligible units that had what it measures.
+"""Coverage of one criterion: the share of its eligible units that could be measured.
 
-A mean counts pairs with numbers, labels count pairs that got one, latencies those whose times are known. The rest is
-in no rate, so below a least share the criterion cannot be shown good: what it did not see may be wrong.
+A mean needs numbers, labels need a label, latencies need known times. Units without them are in no rate. Below a least
+share the criterion cannot be shown good, because the unmeasured units may be wrong.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from shadowstream.config import Config, Criterion
-from shadowstream.judge.criteria import CHECK, RATES, behind, mean_name, no_units_of
+from shadowstream.judge.criteria import CHECK, RATES, by_prefix, mean_name, no_units_of
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.part_figures import scope_of
 from shadowstream.protocol.count_names import JOINT, LABELS, cost_names
 from shadowstream.protocol.outcomes import PAIRS, Outcome
 
 MIN_COVERAGE: Mapping[str, float] = {"labels": 0.5, "slower": 0.9, "over": 0.9, "cost": 0.9, "twin": 0.9}
-"""Defaults of a criterion's least coverage where they are not the judge's."""
+"""Default minimum coverage of criteria whose default is not that of the judge."""
 _JOINT = tuple(JOINT + differs for differs in ("neither", "shadow", "twin", "both"))
 _WORDS: Mapping[str, tuple[str, str]] = {
     "mean": ("pairs have a number at the path on either side", "see whether the path is right"),
@@ -33,12 +33,12 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 
 
 class Measurable(NamedTuple):
-    """Eligible units of one criterion, and those that had what it measures."""
+    """Eligible units of one criterion, and the measured ones among them."""
 
     measured: int
     eligible: int
     waiting: int = 0
-    """Eligible units that may still get what is measured."""
+    """Eligible units that may still be measured."""
 
     @property
     def value(self) -> float | None:
@@ -47,17 +47,19 @@ class Measurable(NamedTuple):
 
 
 def least_of(criterion: Criterion, config: Config) -> float:
-    """The least share before a criterion can be shown good."""
+    """Return the minimum coverage without which a criterion cannot be shown good."""
     if criterion.min_coverage is not None:
         return criterion.min_coverage
     return min(MIN_COVERAGE.get(criterion.rate, 1.0), config.judge.min_coverage)
 
 
 def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) -> Measurable | None:
-    """A criterion's coverage by the figures of the closed windows; None where all its units are measured as they
-    come. A criterion of a part is asked by what came of that part. `keyed`: pairs compared that have a key."""
+    """Return a criterion's coverage over the closed windows; None if all its units are measured at once.
+
+    A criterion of a part uses the figures of that part. `keyed`: compared pairs with a key.
+    """
     if scope := scope_of(criterion):
-        figures = behind(scope, figures)
+        figures = by_prefix(scope, figures)
     pairs, path = _sum(figures, PAIRS), criterion.path or ""
     match criterion.rate:
         case "mean":
@@ -77,7 +79,7 @@ def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) 
             return Measurable(_sum(figures, _JOINT), _sum(figures, RATES["missing"].n))
         case "labels":
             ended = _sum(figures, LABELS)
-            # A pair that waits has no label either: of a long wait only those that came are known at first.
+            # A waiting pair has no label either: while the wait is long, only early labels are known.
             waiting = max(0, pairs - figures.get(Outcome.CARDINALITY, 0) - ended) if criterion.required else 0
             return Measurable(_sum(figures, LABELS[:-1]), ended + waiting, waiting)
         case "mismatch" if criterion.unit == "key":
@@ -85,16 +87,17 @@ def measurable_of(criterion: Criterion, figures: Mapping[str, int], keyed: int) 
     return None
 
 
-def unmeasured(criterion: Criterion, found: Measurable, least: float) -> str | None:
-    """Why a criterion cannot be shown good though its rate looks good; None where enough was measured."""
-    if found.value is None or found.value >= least:
+def unmeasured(criterion: Criterion, measurable: Measurable, min_coverage: float) -> str | None:
+    """Return the reason why too few units were measured for a good rate to count, or None."""
+    if measurable.value is None or measurable.value >= min_coverage:
         return None
     words, advice = _WORDS[criterion.rate]
-    if found.waiting:
-        words += f" ({found.waiting:,} wait for theirs)"
+    if measurable.waiting:
+        words += f" ({measurable.waiting:,} wait for theirs)"
     return (
-        f"{criterion.id}: {percent(found.value)} ({found.measured:,} of {found.eligible:,}) {words}; its min_coverage "
-        f"asks for {percent(least)}: {advice}, or set a smaller min_coverage where that is meant"
+        f"{criterion.id}: {percent(measurable.value)} ({measurable.measured:,} of {measurable.eligible:,}) {words}; "
+        "its min_coverage "
+        f"asks for {percent(min_coverage)}: {advice}, or set a smaller min_coverage where that is meant"
     )
 
 

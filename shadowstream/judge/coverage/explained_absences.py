@@ -1,8 +1,8 @@
-"""Bad units that need not be the candidate's fault, because records that were never compared may explain them.
+"""Explained absences: bad units that may not be the candidate's fault, because of records that were never compared.
 
-A record of production that could not be read, paired or kept may have been the partner of any extra. So an extra counts
-for a reject only beyond the number of such records; likewise a missing one beyond those of the candidate. Promote is
-decided by the whole number, as ever: nothing here makes a criterion good.
+A record of production that could not be read, paired or kept may be the partner of any extra record. So extra records
+count for a reject only beyond the number of such records. The same holds for missing records and lost records of the
+candidate. Promote uses all records as before: an explanation never makes a criterion good.
 
 =========  ==================================================================================================
 criterion  explained by
@@ -15,14 +15,15 @@ of pairs   repeated production and repeated shadow: where an id is not unique, a
            not belong together (`OF_PAIRS`: mismatch, field, mean, check, latency, labels, twin, expected)
 =========  ==================================================================================================
 
-So an identity that finds nothing in the candidate's records is no reject either: their coverage holds promote back.
+So an identity that finds no id in the candidate's records does not cause a reject either; their coverage blocks
+promote.
 
-The explained are subtracted from totals and not window by window: a record without a partner and what may be its
-partner can differ in event time. So all that has come counts, of open windows too, and a reject is withdrawn if what
-may explain it comes later (`levels`).
+Explained records are subtracted from totals, not window by window: the event times of two partners may differ. All
+records read so far count, those of open windows included. A reject is withdrawn if its explanation comes later
+(`reject_latch`).
 
-Worked: production writes 4,000 records without the header that names their input, the candidate 4,000 good ones. All
-4,000 are extra and all may be explained: none counts for a reject (tests/judge/test_explained.py).
+Worked: production writes 4,000 records without the header that names their input, and the candidate 4,000 good ones.
+All 4,000 are extra and all may be explained: none counts for a reject (tests/judge/test_explained_absences.py).
 
 Worked: production writes the two records of each of 600 keys in the other order than an identical candidate. Identity
 is the key, so the first of each side are compared: 600 of 600 pairs differ, and 1,200 records repeat a key. None of the
@@ -36,7 +37,7 @@ from shadowstream.protocol.outcomes import Outcome, duplicate, repeated, undecod
 from shadowstream.records import Side
 
 EXCUSED_MAX = 0.1
-"""Share of the bad records that may be explained under unit block, for shares to count for a reject."""
+"""Greatest explained share of the bad records at which shares of unit block still count for a reject."""
 NOT_FOR_A_REJECT = "were never compared; those do not count for a reject"
 REPEATED = (repeated(Side.PRODUCTION), repeated(Side.SHADOW))
 OF_PAIRS = frozenset(("mismatch", "field", "expected", "mean", "check", "slower", "over", "labels", "twin"))
@@ -46,7 +47,7 @@ OF_EXTRA = (*(kind(Side.PRODUCTION) for kind in (undecodable, unpairable, repeat
 
 
 def explaining(rate: str, config: Config) -> tuple[str, ...]:
-    """Outcomes of records that may explain the bad units of a rate.
+    """Return the outcomes of records that may explain the bad units of a rate.
 
     >>> from shadowstream.config import Config
     >>> explaining("mismatch", Config.model_construct()), explaining("error", Config.model_construct())
@@ -62,12 +63,12 @@ def explaining(rate: str, config: Config) -> tuple[str, ...]:
 
 
 def is_doubt(reason: str, criterion: str = "") -> bool:
-    """Whether a reason of a verdict says that bad units of a criterion, or of any, may be explained."""
+    """Return whether a reason says that bad units of a criterion, or of any, may be explained."""
     return reason.startswith(criterion) and reason.endswith(NOT_FOR_A_REJECT)
 
 
 def doubt(criterion: str, rate: str, bad: int, explained: int) -> list[str]:
-    """A sentence with the number of bad units that may be explained; empty where there is no doubt.
+    """Return the number of bad units that may be explained, as a list of at most one sentence.
 
     >>> doubt("extra", "extra", 30, 40)[0][:50]
     'extra: up to 30 of 30 may have their partner among'

@@ -1,4 +1,4 @@
-"""What a verdict says of records of our own topics that were refused: they count in nothing, and are named."""
+"""Caveats about refused records of shadowstream's own topics, which count in nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _WORDS = {"schema": "not written by shadowstream", "decode": "broken", "refused"
 
 
 def refusals_of(config: Config, windows: Windows) -> list[str]:
-    """Caveats of refused records; whether statistics are missing for them, the remainder says."""
+    """Return the caveats about refused records. The remainder shows whether statistics are missing for them."""
     return [*_of_stats(config, windows), *_of_marks(config, windows)]
 
 

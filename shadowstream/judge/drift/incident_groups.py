@@ -1,17 +1,19 @@
-"""Whose incidents are one: a criterion with its fields and slices is a family, and a family has one incident at a time.
+"""Incident groups: the monitors of one criterion, its fields and its slices share one incident at a time.
 
-A unit error for one carrier makes the mismatch rate rise, that of two fields, of the carrier, of the airports it flies
-from and of the months after. That is one cause, and it shall be one incident that names it. So:
+A unit error for one carrier raises the mismatch rate of the whole, of two fields, of the carrier, of the airports it
+flies from and of later months. This is one cause, and the group reports it as one incident that names it. The rules:
 
-- the first member that opens, opens the family's incident; what opens while it is open is *absorbed*: it is a flag of
-  that incident, and becomes a member of it;
-- of those that open in one closing the most narrow that is bad speaks: a slice before the criterion before a field;
-- where the criterion speaks first (it has more records, so it often does), the incident is named after the slice that
-  holds the excess of the windows the criterion looks back on, if there is one (`slices.listing`);
-- it closes when all members that were bad are quiet, or gone: what has had no unit for a season (the least duration) of
-  event time would stay as it was for ever, be it a slice or a criterion (with a twin, once neither differs any more).
+- The first monitor that opens, opens the incident of the group. A monitor that opens while the incident is open is
+  *absorbed*: it adds a flag and becomes a member of the incident.
+- If several monitors open in the same window, the incident is named after the narrowest one: slice, then criterion,
+  then field.
+- The criterion often opens first, because it has more records. The incident is then named after the slice that holds
+  the excess of the recent windows, if there is one (`slice_excess.listing`).
+- The incident closes when each member is quiet or gone. A member is gone after a season (the least duration) of event
+  time without a unit; otherwise it would stay open for ever. This holds for slices and for criteria (with a twin, once
+  neither side differs any more).
 
-Two causes at once are one incident, then, that lists both as members: better than dozens that are one.
+Two causes at the same time are one incident with two members. That is better than dozens of incidents with one cause.
 """
 
 from __future__ import annotations
@@ -22,21 +24,21 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from shadowstream.config import Drift as Settings
-from shadowstream.judge.drift.detectors import alarm_level
 from shadowstream.judge.drift.rate_monitor import (
     FALSE_ALARMS,
     HORIZON_WINDOWS,
     REVISION_DIGITS,
     WINDOWS,
+    RateMonitor,
     Subject,
-    Watch,
 )
+from shadowstream.judge.drift.shiryaev_roberts import alarm_level
 from shadowstream.judge.evidence.slice_excess import listing, slice_name
 from shadowstream.judge.windows.window_counts import Pair, Slice, plus
 
 FIELDS_MAX = 32
 SLICES_MAX = 64
-# A field's or a slice's detector remembers less than a criterion's: there are many, and all go into one record.
+# Detectors of fields and slices keep a shorter history than those of criteria, because all share one state record.
 HISTORY_MAX = 400
 MEMBERS_MAX = 10
 
@@ -45,8 +47,11 @@ Events = list[dict[str, Any]]
 
 @dataclass(slots=True)
 class OpenIncident:
-    """A family's incident. `members`: who was bad, in order, the first `MEMBERS_MAX`; `absorbed`: openings beside the
-    first."""
+    """Open incident of a group.
+
+    `members`: names of the bad monitors in the order in which they opened, at most `MEMBERS_MAX`. `absorbed`: openings
+    after the first.
+    """
 
     id: str
     subject: str
@@ -57,148 +62,161 @@ class OpenIncident:
 
 
 @dataclass(slots=True)
-class Parts:
-    """What a closed window holds for a family beside its criterion, on time: all pairs, those that differ by field, and
-    both by slice (singles)."""
+class WindowParts:
+    """Counts of a closed window for a group beside its criterion, on time only.
+
+    `pairs`: all pairs. `fields`: differing pairs by field. `slices`: pairs and differing pairs by single-dimension
+    slice.
+    """
 
     pairs: int = 0
     fields: Mapping[str, int] = field(default_factory=dict)
     slices: Mapping[Slice, Pair] = field(default_factory=dict)
 
 
-class Family:
-    """A criterion's watch with those of its fields and slices. `whole`: the watch of the criterion itself; `season_ms`:
-    event time after which what has no unit any more is gone."""
+class IncidentGroup:
+    """Monitors of one criterion, its fields and its slices, which share one incident.
 
-    def __init__(self, whole: Watch, settings: Settings, alpha: float, season_ms: int) -> None:
-        self.whole = whole
+    `season_ms`: event time without a unit after which a field, slice or criterion counts as gone.
+    """
+
+    def __init__(self, criterion_monitor: RateMonitor, settings: Settings, alpha: float, season_ms: int) -> None:
+        self.criterion_monitor = criterion_monitor
         self.incident: OpenIncident | None = None
-        self.fields: dict[str, Watch] = {}
-        self.slices: dict[Slice, Watch] = {}
+        self.field_monitors: dict[str, RateMonitor] = {}
+        self.slice_monitors: dict[Slice, RateMonitor] = {}
         self.unwatched: set[str] = set()
-        """Fields and slices for which there was no room."""
+        """Fields and slices without a monitor, because the limit was reached."""
         self._settings, self._alpha, self._season_ms = settings, alpha, season_ms
-        # Slices of the merged windows that the criterion looks back on; the last is not complete yet.
-        self._lately: deque[dict[Slice, Pair]] = deque([{}])
+        # Slices of the last merged windows of the criterion; the last entry is still incomplete.
+        self._recent_slices: deque[dict[Slice, Pair]] = deque([{}])
 
     def feed(
-        self, start_ms: int, end_ms: int, counts: tuple[int, float], counted: tuple[int, float], parts: Parts
+        self, start_ms: int, end_ms: int, counts: tuple[int, float], counted: tuple[int, float], parts: WindowParts
     ) -> Events:
-        """Take the next closed window: records and bad ones, the same as units, and its parts."""
+        """Feed the next closed window to all monitors and return the drift events of the group.
+
+        `counts`: records and bad records. `counted`: the same as units of the criterion. `parts`: counts by field and
+        slice.
+        """
         for name, (n, s) in parts.slices.items():
-            plus(self._lately[-1], name, n, s)
-        # Before this window: a field that differs in it has not agreed in it.
-        agreed = self.whole.past[1]
-        rounds: list[tuple[int, Watch, Events]] = []
-        rounds += [(0, watch, watch.feed(start_ms, end_ms, *pair)) for watch, pair in self._slices_of(parts.slices)]
+            plus(self._recent_slices[-1], name, n, s)
+        # Agreeing records before this window. A field that differs in this window has not agreed in it.
+        agreed = self.criterion_monitor.past[1]
+        rounds: list[tuple[int, RateMonitor, Events]] = []
+        rounds += [
+            (0, monitor, monitor.feed(start_ms, end_ms, *pair)) for monitor, pair in self._feed_slices(parts.slices)
+        ]
         if counts[0] > 0:
-            rounds.append((1, self.whole, self.whole.feed(start_ms, end_ms, *counts, counted)))
+            rounds.append((1, self.criterion_monitor, self.criterion_monitor.feed(start_ms, end_ms, *counts, counted)))
         else:
-            rounds.append((1, self.whole, self.whole.absent(end_ms, self._season_ms)))
-        rounds += [(2, watch, watch.feed(start_ms, end_ms, *pair)) for watch, pair in self._fields_of(parts, agreed)]
-        if counts[0] > 0 and self.whole.merged:
-            gone = [watch for name, watch in self.slices.items() if parts.slices.get(name, (0, 0))[0] <= 0]
-            rounds += [(0, watch, watch.absent(end_ms, self._season_ms)) for watch in gone]
-        events = self._united(rounds)
-        if counts[0] > 0 and self.whole.merged:
-            self._lately.append({})
-            while len(self._lately) > WINDOWS:
-                self._lately.popleft()
+            rounds.append((1, self.criterion_monitor, self.criterion_monitor.absent(end_ms, self._season_ms)))
+        rounds += [
+            (2, monitor, monitor.feed(start_ms, end_ms, *pair)) for monitor, pair in self._feed_fields(parts, agreed)
+        ]
+        if counts[0] > 0 and self.criterion_monitor.merged:
+            gone = [monitor for name, monitor in self.slice_monitors.items() if parts.slices.get(name, (0, 0))[0] <= 0]
+            rounds += [(0, monitor, monitor.absent(end_ms, self._season_ms)) for monitor in gone]
+        events = self._merged(rounds)
+        if counts[0] > 0 and self.criterion_monitor.merged:
+            self._recent_slices.append({})
+            while len(self._recent_slices) > WINDOWS:
+                self._recent_slices.popleft()
         return events
 
     @property
-    def watches(self) -> Iterable[Watch]:
-        """All of them."""
-        return (self.whole, *self.fields.values(), *self.slices.values())
+    def monitors(self) -> Iterable[RateMonitor]:
+        """All monitors of the group."""
+        return (self.criterion_monitor, *self.field_monitors.values(), *self.slice_monitors.values())
 
     @property
-    def told_unwatched(self) -> list[str]:
-        """Names of the fields and slices for which there was no room, as a verdict calls them."""
-        return [f"{self.whole.subject.name}:{name}" for name in sorted(self.unwatched)]
+    def unwatched_names(self) -> list[str]:
+        """Names of the fields and slices without a monitor, as verdicts print them."""
+        return [f"{self.criterion_monitor.subject.name}:{name}" for name in sorted(self.unwatched)]
 
-    def _slices_of(self, slices: Mapping[Slice, Pair]) -> Iterable[tuple[Watch, Pair]]:
+    def _feed_slices(self, slices: Mapping[Slice, Pair]) -> Iterable[tuple[RateMonitor, Pair]]:
         for name, pair in sorted(slices.items()):
             if pair[0] <= 0 or not 0 <= pair[1] <= pair[0]:
                 continue
-            if name not in self.slices:
-                if len(self.slices) >= SLICES_MAX:
+            if name not in self.slice_monitors:
+                if len(self.slice_monitors) >= SLICES_MAX:
                     self.unwatched.add(slice_name(name))
                     continue
-                self.slices[name] = self._part(slice_name(name), SLICES_MAX)
-            yield self.slices[name], pair
+                self.slice_monitors[name] = self._new_monitor(slice_name(name), SLICES_MAX)
+            yield self.slice_monitors[name], pair
 
-    def _fields_of(self, parts: Parts, agreed: float) -> Iterable[tuple[Watch, Pair]]:
-        # A field that once differed is fed ever after: windows in which it agrees are what its change stands against.
-        for path in sorted({*parts.fields, *self.fields}):
+    def _feed_fields(self, parts: WindowParts, agreed: float) -> Iterable[tuple[RateMonitor, Pair]]:
+        # A field that differed once is always fed: the windows in which it agrees are the baseline of its change.
+        for path in sorted({*parts.fields, *self.field_monitors}):
             pair = (parts.pairs, parts.fields.get(path, 0))
             if pair[0] <= 0 or not 0 <= pair[1] <= pair[0]:
                 continue
-            if path not in self.fields:
-                if len(self.fields) >= FIELDS_MAX:
+            if path not in self.field_monitors:
+                if len(self.field_monitors) >= FIELDS_MAX:
                     self.unwatched.add(path)
                     continue
-                self.fields[path] = self._part(path, FIELDS_MAX)
-                self.fields[path].begin_after(self.whole.past[0], agreed)
-            yield self.fields[path], pair
+                self.field_monitors[path] = self._new_monitor(path, FIELDS_MAX)
+                self.field_monitors[path].begin_after(self.criterion_monitor.past[0], agreed)
+            yield self.field_monitors[path], pair
 
-    def _part(self, name: str, detectors: int) -> Watch:
-        whole = self.whole.subject
+    def _new_monitor(self, name: str, detectors: int) -> RateMonitor:
+        of_criterion = self.criterion_monitor.subject
         level = alarm_level(detectors, HORIZON_WINDOWS, FALSE_ALARMS)
-        subject = Subject(f"{whole.name}:{name}", whole.units, whole.limit)
-        return Watch(subject, self._settings, self.whole.revision, level, HISTORY_MAX)
+        subject = Subject(f"{of_criterion.name}:{name}", of_criterion.units, of_criterion.limit)
+        return RateMonitor(subject, self._settings, self.criterion_monitor.revision, level, HISTORY_MAX)
 
-    def _united(self, rounds: list[tuple[int, Watch, Events]]) -> Events:
-        """Events of one closing as those of the family."""
+    def _merged(self, rounds: list[tuple[int, RateMonitor, Events]]) -> Events:
+        """Merge the events of all monitors in one window into the events of the group."""
         opened = [
-            (rank, -watch.log_evidence, watch.subject.name, watch, event)
-            for rank, watch, events in rounds
+            (rank, -monitor.log_evidence, monitor.subject.name, monitor, event)
+            for rank, monitor, events in rounds
             for event in events
             if event["event"] == "opened"
         ]
-        said: Events = []
+        merged_events: Events = []
         opener: dict[str, Any] | None = None
         if opened and self.incident is None:
-            _, _, _, watch, opener = min(opened, key=lambda one: one[:3])
-            self._open(watch, opener)
-        for rank, watch, events in rounds:
+            _, _, _, monitor, opener = min(opened, key=lambda item: item[:3])
+            self._open(monitor, opener)
+        for rank, monitor, events in rounds:
             for event in events:
-                said += self._told(rank, watch, event, event is opener)
-        if self.incident is not None and all(watch.incident is None for watch in self.watches):
+                merged_events += self._event_of(rank, monitor, event, event is opener)
+        if self.incident is not None and all(monitor.incident is None for monitor in self.monitors):
             last = next(event for _, _, events in reversed(rounds) for event in events if event["event"] == "closed")
-            said.append(last | {"incident": self.incident.id})
+            merged_events.append(last | {"incident": self.incident.id})
             self.incident = None
-        return said
+        return merged_events
 
-    def _open(self, watch: Watch, event: Mapping[str, Any]) -> None:
-        subject, reason = watch.subject.name, event["reason"]
-        if watch is self.whole:
-            where = self._where()
-            if where is not None:
-                subject, reason = f"{subject}:{where}", f"{reason}; the excess is in {where}"
+    def _open(self, monitor: RateMonitor, event: Mapping[str, Any]) -> None:
+        subject, reason = monitor.subject.name, event["reason"]
+        if monitor is self.criterion_monitor:
+            excess_slice = self._excess_slice()
+            if excess_slice is not None:
+                subject, reason = f"{subject}:{excess_slice}", f"{reason}; the excess is in {excess_slice}"
         start_ms = event["window_start_ms"]
-        name = f"{subject}-{start_ms}-{watch.revision[:REVISION_DIGITS]}"
+        name = f"{subject}-{start_ms}-{monitor.revision[:REVISION_DIGITS]}"
         self.incident = OpenIncident(name, subject, start_ms, reason, [])
 
-    def _where(self) -> str | None:
-        """The slice that holds the excess of the windows that the criterion looks back on."""
+    def _excess_slice(self) -> str | None:
+        """Return the slice that holds the excess of the recent windows, if there is one."""
         cells: dict[Slice, Pair] = {}
-        for lately in self._lately:
-            for name, pair in lately.items():
+        for window_slices in self._recent_slices:
+            for name, pair in window_slices.items():
                 plus(cells, name, *pair)
         if not cells:
             return None
         dimension = min(name[0] for name in cells)
         of_one = [pair for name, pair in cells.items() if name[0] == dimension]
         everything = (sum(n for n, _ in of_one), sum(s for _, s in of_one))
-        found = listing(cells, everything, self.whole.subject.limit, self._alpha)
-        return slice_name(found[0].name) if found else None
+        listed = listing(cells, everything, self.criterion_monitor.subject.limit, self._alpha)
+        return slice_name(listed[0].name) if listed else None
 
-    def _told(self, rank: int, watch: Watch, event: dict[str, Any], opens: bool) -> Events:
+    def _event_of(self, rank: int, monitor: RateMonitor, event: dict[str, Any], opens: bool) -> Events:
         incident = self.incident
         if event["event"] == "opened" and incident is not None:
-            # One that was quiet for a while and is bad again has been named already.
-            if watch.subject.name not in incident.members and len(incident.members) < MEMBERS_MAX:
-                incident.members.append(watch.subject.name)
+            # A member that was quiet for a while and is bad again is already named.
+            if monitor.subject.name not in incident.members and len(incident.members) < MEMBERS_MAX:
+                incident.members.append(monitor.subject.name)
             if opens:
                 return [event | {"incident": incident.id, "reason": incident.reason}]
             incident.absorbed += 1
@@ -206,37 +224,37 @@ class Family:
         if event["event"] == "closed":
             return []
         if event["event"] == "flag":
-            # Of fields and slices only the one that the incident is about is told: a hundred detectors flag all the
-            # time, and whom an incident holds besides stands in the verdict.
-            if watch.incident is None:
+            # Report flags of a field or slice only if the incident is named after it: a hundred detectors flag all the
+            # time, and the verdict lists the other members.
+            if monitor.incident is None:
                 return [event] if rank == 1 else []
-            if rank != 1 and (incident is None or incident.subject != watch.subject.name):
+            if rank != 1 and (incident is None or incident.subject != monitor.subject.name):
                 return []
             return [event | {"incident": incident.id if incident is not None else ""}]
         return [event]
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything as JSON."""
+        """Return the state as JSON."""
         return {
-            "whole": self.whole.snapshot(),
-            "fields": [[path, watch.snapshot()] for path, watch in self.fields.items()],
-            "slices": [[*name, watch.snapshot()] for name, watch in self.slices.items()],
-            "lately": [[[*name, *pair] for name, pair in sorted(cells.items())] for cells in self._lately],
+            "whole": self.criterion_monitor.snapshot(),
+            "fields": [[path, monitor.snapshot()] for path, monitor in self.field_monitors.items()],
+            "slices": [[*name, monitor.snapshot()] for name, monitor in self.slice_monitors.items()],
+            "lately": [[[*name, *pair] for name, pair in sorted(cells.items())] for cells in self._recent_slices],
             "incident": asdict(self.incident) if self.incident is not None else None,
             "unwatched": sorted(self.unwatched),
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> Events:
-        """Take up a snapshot; events as `Watch.restore`."""
-        events = self.whole.restore(snapshot["whole"])
+        """Restore the state from a snapshot and return events as `RateMonitor.restore` does."""
+        events = self.criterion_monitor.restore(snapshot["whole"])
         for path, state in snapshot["fields"]:
-            self.fields[path] = self._part(path, FIELDS_MAX)
-            events += self.fields[path].restore(state)
+            self.field_monitors[path] = self._new_monitor(path, FIELDS_MAX)
+            events += self.field_monitors[path].restore(state)
         for names, values, state in snapshot["slices"]:
             name = (tuple(names), tuple(values))
-            self.slices[name] = self._part(slice_name(name), SLICES_MAX)
-            events += self.slices[name].restore(state)
-        self._lately = deque(
+            self.slice_monitors[name] = self._new_monitor(slice_name(name), SLICES_MAX)
+            events += self.slice_monitors[name].restore(state)
+        self._recent_slices = deque(
             {(tuple(names), tuple(values)): (n, s) for names, values, n, s in cells} for cells in snapshot["lately"]
         )
         self.incident = OpenIncident(**snapshot["incident"]) if snapshot["incident"] is not None else None

@@ -1,22 +1,23 @@
-"""One rate watched over time: detectors see each closed window, a change that matters opens an incident.
+"""Monitor of one rate: detectors read each closed window, and a change that matters opens an incident.
 
-What is watched is a criterion, a field, or a slice of the mismatch rate; whose incidents are one is `families`' to say.
+The subject is a criterion, a field, or a slice of the mismatch rate. `incident_groups` decides which monitors share an
+incident.
 
 ==========  ====================================================================  ==========
-state       and then                                                              it becomes
+state       event                                                                 next state
 ==========  ====================================================================  ==========
 quiet       a detector fires, the rate went up, by `min_effect` x limit or more   open
 quiet       a detector fires otherwise (an improvement, or too small)             quiet
-quiet       the alarm still stands, and the change has grown beyond doubt         open
-open        a detector fires: the first flag of each detector is shown, the       open
-            others only count
+quiet       the alarm persists, and the change has grown beyond doubt             open
+open        a detector fires: the first flag of each detector is reported, the    open
+            others are only counted
 open        `WINDOWS` consecutive windows under `EXIT_SHARE` x limit              quiet
-open        nothing of it has come for a season and `WINDOWS` windows             quiet
+open        no unit of the subject for a season and `WINDOWS` windows             quiet
 ==========  ====================================================================  ==========
 
-A window here is a merged one: consecutive event-time windows that together hold `drift.min_records` records. ADWIN is
-fed the rate over its records; Shiryaev-Roberts the criterion's units, which may be shares (for x in [0, 1] the ratio
-L(x) lies under the chord between L(0) and L(1), so that its expectation is at most 1 all the same).
+A window is here a merged one: consecutive event-time windows that together hold `drift.min_records` records. ADWIN
+reads the rate over these records. Shiryaev-Roberts reads the units of the criterion, which may be shares: for x in [0,
+1] the ratio L(x) lies under the chord between L(0) and L(1), so its expectation is at most 1 all the same.
 """
 
 from __future__ import annotations
@@ -28,22 +29,16 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 from shadowstream.config import Drift as Settings
-from shadowstream.judge.drift.detectors import (
-    AdwinDetector,
-    AdwinParams,
-    Drift,
-    Merged,
-    ShiryaevRoberts,
-    StateRefused,
-    Trimmed,
-    WindowMerger,
-)
+from shadowstream.judge.drift.adwin import AdwinDetector, AdwinParams, Drift, Trimmed
+from shadowstream.judge.drift.sealed_state import StateRefused
+from shadowstream.judge.drift.shiryaev_roberts import ShiryaevRoberts
+from shadowstream.judge.drift.window_merger import Merged, WindowMerger
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import log_e_above
 from shadowstream.judge.windows.event_windows import iso
 
-# Half the limit, and three times: a rate that still stands at the limit of 1 % has no bad unit among 200 in one window
-# of seven, so three such windows in a row come by chance once in 400.
+# Half the limit, in three windows: a rate at the limit of 1 % has no bad unit among 200 in one window of seven, so
+# three such windows in a row happen by chance once in 400.
 EXIT_SHARE = 0.5
 WINDOWS = 3
 REVISION_DIGITS = 12
@@ -52,18 +47,18 @@ REVISION_DIGITS = 12
 # over all fields, one over all slices.
 HORIZON_WINDOWS = 10_000
 FALSE_ALARMS = 1.0
-# Values that ADWIN keeps, at most, and at least where many criteria share the room of one state record.
+# Values kept by ADWIN: the maximum, and the minimum when many criteria share one state record.
 HISTORY_MAX = 10_000
 HISTORY_MIN = 200
 
 BLIND_UP_TO = AdwinParams(p_ref=1.0).grace_period
-"""With so many values or fewer ADWIN looks for no change."""
+"""With at most this many values ADWIN cannot detect a change."""
 
 Detector = Literal["adwin", "sr"]
 
 
 class _Flag(NamedTuple):
-    """A detector fired. `width`, `estimation`: as in schemas/drift.avsc."""
+    """Alarm of a detector. `width` and `estimation` are as in schemas/drift.avsc."""
 
     detector: Detector
     direction: str
@@ -76,7 +71,10 @@ class _Flag(NamedTuple):
 
 @dataclass(slots=True)
 class Incident:
-    """An open incident. `windows`: fed since it opened; `quiet`: the last of them under the exit rate."""
+    """Open incident of one monitor.
+
+    `windows`: windows fed since it opened. `quiet`: consecutive last windows under the exit rate.
+    """
 
     id: str
     opened_ms: int
@@ -92,17 +90,19 @@ class Incident:
 
 
 class Subject(NamedTuple):
-    """What is watched: how it is called, what it counts (in the plural), and the rate that it must stay under."""
+    """Monitored rate: its name, the plural of its units, and its limit."""
 
     name: str
     units: str
     limit: float
 
 
-class Watch:
-    """Watches one subject of one revision. `level`: the alarm level of Shiryaev-Roberts (`drift.alarm_level`).
+class RateMonitor:
+    """Monitor of one subject of one revision.
 
-    >>> watch = Watch(Subject("mismatch", "pairs", 0.01), Settings(), "ab", level=40_000)
+    `level`: alarm level of Shiryaev-Roberts (`shiryaev_roberts.alarm_level`).
+
+    >>> watch = RateMonitor(Subject("mismatch", "pairs", 0.01), Settings(), "ab", level=40_000)
     >>> events = [event for hour in range(90) for event in watch.feed(hour, hour + 1, 500, 0 if hour < 40 else 25)]
     >>> [(event["event"], event["detector"], event["window_start_ms"]) for event in events]
     [('flag', 'sr', 40), ('opened', 'sr', 40), ('flag', 'adwin', 63)]
@@ -116,50 +116,54 @@ class Watch:
         self.revision = revision
         self.incident: Incident | None = None
         self.merged = False
-        """Whether the last window that was fed completed a merged one."""
+        """Whether the last window completed a merged window."""
         self._effect = settings.min_effect * subject.limit
         self._merger = WindowMerger(settings.min_records)
         self._adwin = AdwinDetector(AdwinParams(p_ref=subject.limit, delta=settings.delta, history_max=history_max))
         self._sr = ShiryaevRoberts(subject.limit, level)
         self._armed = True
         self._counted: list[float] = [0, 0]
-        # Records and bad ones of the last windows, and windows, records, bad ones of all before them.
+        # Records and bad records of the last windows; windows, records and bad records of all earlier ones.
         self._recent: deque[list[float]] = deque()
         self._earlier: list[float] = [0, 0, 0]
         self._last_ms = [0, 0]
-        # End of the last window that held a record, and how many windows it has not been in since.
+        # End of the last window with a record, and the number of windows without one since then.
         self._absent = [0, 0]
 
     @property
     def past(self) -> tuple[int, float]:
-        """Merged windows so far, and their records."""
+        """Number of merged windows so far, and their records."""
         windows, n, _ = self._earlier
         return int(windows) + len(self._recent), n + sum(row[0] for row in self._recent)
 
     def begin_after(self, windows: int, records: float) -> None:
-        """Begin with so many merged windows of so many records behind it, none of them bad: what first goes wrong late
-        has changed."""
+        """Start with a history of `windows` merged windows and `records` records without a bad one.
+
+        A subject that first goes bad later has then changed.
+        """
         self._earlier = [windows, records, 0]
 
     @property
     def blind(self) -> bool:
-        """Whether ADWIN has too short a history to see any change, though the subject has had records."""
+        """Whether ADWIN's history is too short to detect a change, although the subject has had records."""
         return self._adwin.width <= BLIND_UP_TO and (self._last_ms[1] > 0 or self._counted[0] > 0)
 
     @property
     def refused(self) -> int:
-        """Values that were kept from ADWIN because they are no finite numbers."""
+        """Number of values withheld from ADWIN because they are not finite."""
         return self._adwin.refused
 
     @property
     def log_evidence(self) -> float:
-        """Natural log of what Shiryaev-Roberts holds against the subject now."""
+        """Natural log of the evidence of Shiryaev-Roberts against the subject now."""
         return self._sr.log_evidence
 
     @property
     def lasting(self) -> str | None:
-        """Why the candidate is shown bad by its incident: Shiryaev-Roberts stands at its alarm and the incident has
-        been open for `WINDOWS` windows. None where it is not so."""
+        """Reason by which the open incident shows the candidate bad, or None.
+
+        There is one if Shiryaev-Roberts is at its alarm level and the incident has been open for `WINDOWS` windows.
+        """
         if self.incident is None or self.incident.windows < WINDOWS or not self._sr.alarm:
             return None
         return f"{self.incident.reason}; it has not gone away in {WINDOWS} windows"
@@ -167,9 +171,9 @@ class Watch:
     def feed(
         self, start_ms: int, end_ms: int, n: int, s: float, counted: tuple[int, float] | None = None
     ) -> list[dict[str, Any]]:
-        """Take the next closed window, n > 0 records of which s are bad; drift events as in schemas/drift.avsc.
+        """Feed the next closed window and return drift events as in schemas/drift.avsc.
 
-        `counted`: units and bad units where those are no records.
+        The window has n > 0 records, s of them bad. `counted`: units and bad units if units are not records.
         """
         self._absent = [end_ms, 0]
         units, bad = (n, s) if counted is None else counted
@@ -193,16 +197,16 @@ class Watch:
             self._earlier = [self._earlier[0] + 1, self._earlier[1] + n, self._earlier[2] + s]
 
     def _feed_adwin(self, merged: Merged) -> _Flag | None:
-        found = self._adwin.update(merged.start_ms, merged.s / merged.n)
-        if isinstance(found, Trimmed) and found.found:
-            found = found.found[-1]  # going through the newer half anew showed a change that the long memory hid
-        if not isinstance(found, Drift):
+        change = self._adwin.update(merged.start_ms, merged.s / merged.n)
+        if isinstance(change, Trimmed) and change.drifts:
+            change = change.drifts[-1]  # the shorter memory has detected a change that the longer one hid
+        if not isinstance(change, Drift):
             return None
-        # ADWIN's own direction is that of values cut at 1; here the rates themselves count.
-        direction = "up" if found.after > found.before else "down"
-        change = f"{self.subject.name} went {direction} from {found.before:.4g} to {found.after:.4g}"
-        reason = f"{change} since {iso(found.since)} (ADWIN)"
-        return _Flag("adwin", direction, found.before, found.after, found.width, found.estimation, reason)
+        # ADWIN computes its direction from values cut at 1; here the rates themselves count.
+        direction = "up" if change.after > change.before else "down"
+        text = f"{self.subject.name} went {direction} from {change.before:.4g} to {change.after:.4g}"
+        reason = f"{text} since {iso(change.since)} (ADWIN)"
+        return _Flag("adwin", direction, change.before, change.after, change.width, change.estimation, reason)
 
     def _feed_sr(self, merged: Merged) -> _Flag | None:
         units, bad = self._counted
@@ -215,7 +219,7 @@ class Watch:
         n, s = sum(row[0] for row in self._recent), sum(row[1] for row in self._recent)
         after = s / n
         windows, n_earlier, s_earlier = self._earlier
-        # What was there from the start is no change: the level criterion answers for it.
+        # A rate that was high from the start is no change; the criterion's reject latch covers it.
         before = s_earlier / n_earlier if windows >= WINDOWS else after
         if not (self._armed or self._has_grown(n, s, before)):
             return None
@@ -228,15 +232,15 @@ class Watch:
         return _Flag("sr", "up", before, after, len(self._recent), self._sr.log_evidence, reason)
 
     def _has_grown(self, n: float, s: float, before: float) -> bool:
-        """Whether an alarm that stands, and had seen too little of a change to open an incident, sees enough by now.
+        """Return whether a persisting alarm now shows a change large enough to open an incident.
 
-        Not by the rates themselves, which go up and down over any alarm that stands, but by evidence at the alarm's own
-        level: it comes by chance in one window of so many, too.
+        The rates themselves do not decide this, because they go up and down during any alarm. The evidence against the
+        raised limit must reach the alarm level, which by chance happens as rarely as an alarm.
         """
-        least = before + self._effect
-        if self.incident is not None or not (0.0 < least < 1.0 and s > n * least):
+        raised_limit = before + self._effect
+        if self.incident is not None or not (0.0 < raised_limit < 1.0 and s > n * raised_limit):
             return False
-        return log_e_above(int(n), int(s), least) >= math.log(self._sr.level)
+        return log_e_above(int(n), int(s), raised_limit) >= math.log(self._sr.level)
 
     def _raise(self, flag: _Flag) -> list[dict[str, Any]]:
         if self.incident is not None:
@@ -244,7 +248,8 @@ class Watch:
             return [self._event("flag", flag)] if self._shown_first(self.incident, flag.detector) else []
         if flag.after - flag.before < self._effect:
             return [self._event("flag", flag)]
-        # With the revision's first digits: two revisions that see the same data must not share an incident.
+        # The name contains the revision's first digits: two revisions that read the same data must not share an
+        # incident.
         name = f"{self.subject.name}-{self._last_ms[0]}-{self.revision[:REVISION_DIGITS]}"
         self.incident = Incident(name, self._last_ms[0], flag.detector, flag.before, flag.after, flag.reason)
         self._shown_first(self.incident, flag.detector)
@@ -260,7 +265,7 @@ class Watch:
         return not shown
 
     def _age(self, merged: Merged) -> list[dict[str, Any]]:
-        """An open incident grows older by a window, and closes when it has been quiet for long enough."""
+        """Count a window of the open incident, and close the incident after enough quiet windows."""
         incident = self.incident
         if incident is None:
             return []
@@ -277,8 +282,11 @@ class Watch:
         return [self._closed(incident, reason, [len(self._recent), n, s])]
 
     def absent(self, end_ms: int, season_ms: int) -> list[dict[str, Any]]:
-        """Another window has closed, at `end_ms` (of a slice: a merged one of the whole), that holds nothing of the
-        subject. An open incident ends where that has been so for a season: nobody would ever see it quiet."""
+        """Count a window, ending at `end_ms`, without a unit of the subject.
+
+        For a slice this is a merged window of the criterion. An open incident closes after a season of such windows,
+        because no window could ever show it quiet.
+        """
         self._absent[1] += 1
         incident, (heard_ms, windows) = self.incident, self._absent
         if incident is None or windows < WINDOWS or end_ms - heard_ms < season_ms:
@@ -287,12 +295,12 @@ class Watch:
             f"{self.subject.name} is gone: none of its {self._units} have come since {iso(heard_ms)}, "
             f"{windows} windows; open for {incident.windows} windows, {incident.flags} flags"
         )
-        # Should it come back as bad as it went, that is a change from what it was before.
+        # If the rate becomes as bad again, that is a change against its baseline before the incident.
         n = sum(row[0] for row in self._recent)
         return [self._closed(incident, reason, [WINDOWS, n, n * incident.before])]
 
     def _closed(self, incident: Incident, reason: str, quiet: list[float]) -> dict[str, Any]:
-        """The incident's end. `quiet`: windows, records and bad ones that the next alarm is set against."""
+        """Close the incident. `quiet`: windows, records and bad records as the baseline of the next alarm."""
         n, s = sum(row[0] for row in self._recent), sum(row[1] for row in self._recent)
         flag = _Flag(
             incident.detector, "down", incident.after, s / n, self._adwin.width, self._adwin.estimation, reason
@@ -324,7 +332,7 @@ class Watch:
         }
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything as JSON."""
+        """Return the state as JSON."""
         return {
             "merger": self._merger.snapshot(),
             "adwin": self._adwin.snapshot(),
@@ -338,7 +346,10 @@ class Watch:
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Take up a snapshot. A detector whose state cannot be used begins anew; the events then say so."""
+        """Restore the state from a snapshot.
+
+        A detector whose state is refused starts anew, and the returned events report it.
+        """
         self._armed, *self._counted = snapshot["armed"]
         self._recent = deque(list(row) for row in snapshot["recent"])
         self._earlier, self._last_ms = list(snapshot["earlier"]), list(snapshot["last_ms"])

@@ -1,4 +1,4 @@
-"""The uniform prior cut to one side of a limit, in numbers: `shadowstream.judge.evidence.rates` says what it is for.
+"""Numerics of the uniform prior cut to one side of a limit; `rates` explains its use.
 
 Counts are exact up to n = 1e9 and more, since nothing is computed as a difference of large logarithms.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, TypeAlias
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -17,22 +17,22 @@ from scipy import special
 from shadowstream.protocol.mean_sums import check_rate
 
 Array: TypeAlias = npt.NDArray[Any]
-Count: TypeAlias = int | Array
-Rate: TypeAlias = float | Array
+P = ParamSpec("P")
+Scalar_co = TypeVar("Scalar_co", covariant=True)
 
 # Below this the incomplete beta function is near the end of the doubles and its continued fraction takes over.
 _TINY = 1e-290
 _LOGIT_MAX = 100.0
 
 
-# Criteria without a bad unit share their counts, and a bound is searched for where the last window found it.
+# Criteria without a bad unit share their counts, and the search for a bound repeats the steps of the last window.
 @lru_cache(maxsize=16_384)
 def log_e(n: int, s: int, p: float, q: float) -> float:
-    """ln E_below with the limit given as p and q = 1 - p, each as precise as the caller has it.
+    """Return ln E_below with the limit given as p and q = 1 - p, each as precise as the caller has it.
 
-    Two forms of one integral. Where the beta function is ordinary, with pmf the binomial probability of s:
-    E = I_p(s+1, n-s+1) / (p (n+1) pmf). Where it underflows, its continued fraction (DLMF 8.17.22), in which every
-    power cancels: E = q / (s+1) * CF. That is far out in the tail, where the fraction converges in a few terms.
+    There are two forms of one integral. If the beta function is ordinary, with pmf the binomial probability of s: E =
+    I_p(s+1, n-s+1) / (p (n+1) pmf). If it underflows, its continued fraction (DLMF 8.17.22), in which every power
+    cancels: E = q / (s+1) * CF. That is far out in the tail, where the fraction converges in a few terms.
     """
     a, b = s + 1.0, n - s + 1.0
     inside = float(special.betainc(a, b, p) if p <= 0.5 else special.betaincc(b, a, q))
@@ -42,7 +42,7 @@ def log_e(n: int, s: int, p: float, q: float) -> float:
 
 
 def _fraction(a: float, b: float, x: float) -> float:
-    """The continued fraction of the incomplete beta function for x below its mean, by Lentz's method."""
+    """Return the continued fraction of the incomplete beta function for x below its mean, by Lentz's method."""
     c, d = 1.0, 1.0 / (1.0 - (a + b) * x / (a + 1.0))
     value, m = d, 0
     while abs(c * d - 1.0) > 1e-14:
@@ -57,7 +57,7 @@ def _fraction(a: float, b: float, x: float) -> float:
 
 
 def _log_pmf(n: int, s: int, p: float, q: float) -> float:
-    """ln of the binomial probability of s in n, by Loader's saddle-point form ("Fast and accurate computation of
+    """Return ln of the binomial probability of s in n, by Loader's saddle-point form ("Fast and accurate computation of
     binomial probabilities", 2000): the deviance is computed as such, not as a difference of log-gammas."""
     good = n - s
     if s == 0:
@@ -71,13 +71,13 @@ def _log_pmf(n: int, s: int, p: float, q: float) -> float:
 
 
 def _deviance(mean: float, excess: float) -> float:
-    """x ln(x / mean) - x + mean for x = mean + excess > 0, without their difference."""
+    """Return x ln(x / mean) - x + mean for x = mean + excess > 0, without their difference."""
     t = excess / mean
     return mean * ((1.0 + t) * math.log1p(t) - t) if t > -1.0 else mean
 
 
 def _stirling_error(k: int) -> float:
-    """ln k! less Stirling's formula."""
+    """Return ln k! less Stirling's formula."""
     if k < 16:
         return math.lgamma(k + 1.0) - (k + 0.5) * math.log(k) + k - 0.5 * math.log(2.0 * math.pi)
     r = 1.0 / k
@@ -85,43 +85,64 @@ def _stirling_error(k: int) -> float:
 
 
 def limit_logit(n: int, s: int, need: float) -> float:
-    """The logit of the p at which ln E_below reaches `need`; infinite where none does.
+    """Return the logit of the p at which ln E_below reaches `need`; infinite if none does.
 
     E_below grows with p and d ln E / d logit p = q/E - (s+1) q + (n-s) p, so Newton inside a bracket finds it.
     """
     if n == s:
         return math.inf
     low, high = -_LOGIT_MAX, _LOGIT_MAX
-    at = math.log((s + 0.5) / (n - s + 0.5)) + 0.5
+    logit = math.log((s + 0.5) / (n - s + 0.5)) + 0.5
     while True:
-        p, q = expit(at), expit(-at)
-        found = log_e(n, s, p, q)
-        low, high = (at, high) if found < need else (low, at)
-        slope = q * math.exp(-found) - (s + 1.0) * q + (n - s) * p
-        after = at - (found - need) / slope if slope > 0.0 else math.nan
-        if not low < after < high:
-            after = (low + high) / 2.0
-        if abs(after - at) <= 1e-14 * (1.0 + abs(at)):
-            return after
-        at = after
+        p, q = expit(logit), expit(-logit)
+        evidence = log_e(n, s, p, q)
+        low, high = (logit, high) if evidence < need else (low, logit)
+        slope = q * math.exp(-evidence) - (s + 1.0) * q + (n - s) * p
+        next_logit = logit - (evidence - need) / slope if slope > 0.0 else math.nan
+        if not low < next_logit < high:
+            next_logit = (low + high) / 2.0
+        if abs(next_logit - logit) <= 1e-14 * (1.0 + abs(logit)):
+            return next_logit
+        logit = next_logit
 
 
 def expit(x: float) -> float:
-    """The logistic function, precise at both ends."""
+    """Return the logistic function, precise at both ends."""
     return 1.0 / (1.0 + math.exp(-x)) if x > -_LOGIT_MAX else math.exp(x)
 
 
-def each(one: Callable[..., Any], *arguments: Count | Rate) -> Any:
-    """`one` for scalars, or for each element of the arguments broadcast against each other: the same bits in both."""
-    if all(isinstance(argument, int | float) for argument in arguments):
-        return one(*arguments)
-    arrays = np.broadcast_arrays(*arguments)
-    found = [one(*elements) for elements in zip(*(array.ravel().tolist() for array in arrays), strict=True)]
-    return np.array(found).reshape(arrays[0].shape) if arrays[0].ndim else found[0]
+class Vectorised(Protocol[P, Scalar_co]):
+    """Function of scalars that also takes arrays, broadcast against each other."""
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Scalar_co: ...
+    @overload
+    def __call__(self, *args: int | float | Array, **kwargs: int | float | Array) -> Array: ...
+
+
+def vectorised(function: Callable[P, Scalar_co]) -> Vectorised[P, Scalar_co]:
+    """Let a function of scalars take arrays too, element by element: the same bits in both.
+
+    Arrays without a dimension, and scalars, give a scalar.
+    """
+
+    @wraps(function)
+    def broadcasting(*args: Any, **kwargs: Any) -> Any:
+        arguments = (*args, *kwargs.values())
+        if all(isinstance(argument, int | float) for argument in arguments):
+            return function(*args, **kwargs)
+        arrays = np.broadcast_arrays(*arguments)
+        values = []
+        for elements in zip(*(array.ravel().tolist() for array in arrays), strict=True):
+            named = dict(zip(kwargs, elements[len(args) :], strict=True))
+            values.append(cast(Any, function)(*elements[: len(args)], **named))
+        return np.array(values).reshape(arrays[0].shape) if arrays[0].ndim else values[0]
+
+    return cast(Vectorised[P, Scalar_co], broadcasting)
 
 
 def check(n: int, s: int, name: str, rate: float) -> None:
-    """ValueError unless counts and rate are possible."""
+    """Raise ValueError unless counts and rate are possible."""
     check_rate(name, rate)
     if not (isinstance(n, int) and isinstance(s, int) and 0 <= s <= n):
         raise ValueError(f"counts must be whole numbers with 0 <= s (bad units) <= n (units), got s={s!r}, n={n!r}")

@@ -18,12 +18,12 @@ import numpy as np
 
 from shadowstream.protocol.mean_sums import BETS, STORED_BITS, SUMS, Array, check_rate, checked, grid_sums, log_wealth
 
-# Where nothing is stored, as fine as 64 bits hold for a chunk: a term is under 40 nats.
+# For sums that are not stored: as fine as 64 bits hold for a chunk; a term is under 40 nats.
 _FINE_BITS = 42
 
 
 def log_e_grid(y: Array, m: float) -> float:
-    """Natural log of the evidence that the mean of values in [0, 1] lies below `m`. H0: E[y | past] >= m.
+    """Return the natural log of the evidence that the mean of values in [0, 1] lies below `m`. H0: E[y | past] >= m.
 
     >>> round(log_e_grid(np.tile([0, .02, 0, 0, .01, 0, .05, 0, 0, 0], 40), 0.05), 10)
     15.1403996184
@@ -44,12 +44,12 @@ class GridSums:
 
     @classmethod
     def of(cls, y: Array, m: float) -> GridSums:
-        """State after the values `y`; raises as `grid_sums`."""
+        """Return the state after the values `y`; raises as `grid_sums`."""
         return cls(m, int(np.size(y)), grid_sums(y, m))
 
     @classmethod
     def stored(cls, m: float, n: int, sums: Sequence[int]) -> GridSums:
-        """State from a stats record. ValueError where it does not have `SUMS` sums."""
+        """Return the state from a stats record. ValueError if it does not have `SUMS` sums."""
         if len(sums) != SUMS:
             raise ValueError(f"a grid has {SUMS} sums, got {len(sums)}")
         return cls(m, n, tuple(sums))
@@ -75,18 +75,20 @@ class GridSums:
         return self.sums[-1] / float(1 << STORED_BITS)
 
 
-def critical_grid_n(m: float, alpha: float, held: GridSums | None = None) -> int:
-    """The least number of values at which the mean is shown below `m` if all that come after `held` are 0.
+def critical_grid_n(m: float, alpha: float, collected: GridSums | None = None) -> int:
+    """Return the least number of values that shows the mean below `m` if all values after `collected` are 0.
 
     >>> critical_grid_n(0.05, 0.05), critical_grid_n(0.01, 0.05)
     (83, 424)
     """
     check_rate("alpha", alpha)
-    held = held or GridSums(m, 0, (0,) * SUMS)
+    collected = collected or GridSums(m, 0, (0,) * SUMS)
     (zero,) = (grid_sums(np.zeros(1), m),)
 
     def shown(more: int) -> bool:
-        return _mixed([a + more * b for a, b in zip(held.sums[:BETS], zero[:BETS], strict=True)], STORED_BITS) >= need
+        return (
+            _mixed([a + more * b for a, b in zip(collected.sums[:BETS], zero[:BETS], strict=True)], STORED_BITS) >= need
+        )
 
     need = -math.log(alpha)
     low, high = -1, 1
@@ -95,11 +97,11 @@ def critical_grid_n(m: float, alpha: float, held: GridSums | None = None) -> int
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if shown(middle) else (middle, high)
-    return held.n + high
+    return collected.n + high
 
 
 def _mixed(sums: Sequence[int], bits: int) -> float:
-    from scipy import special  # a third of the joiner's imports, which never gets here
+    from scipy import special  # SciPy is a third of the joiner's import time, and the joiner never gets here
 
     wealth = np.array([total / 2**bits for total in sums])
     return float(special.logsumexp(wealth) - math.log(BETS))

@@ -1,11 +1,12 @@
-"""Whether mismatches cluster: the design effect, by window and by bucket of keys.
+"""Design effect: whether mismatches cluster, by window and by bucket of keys.
 
-deff = sum_b (s_b - n_b p)^2 / (p (1-p) sum_b n_b) over blocks b, with p = s/n over all of them: 1 where units are bad
-independently of their block, m where they come in blocks of m that are bad as a whole (Kish, "Survey sampling", 1965).
+deff = sum_b (s_b - n_b p)^2 / (p (1-p) sum_b n_b) over blocks b, with p = s/n over all of them. It is 1 if units are
+bad independently of their block, and m if they come in blocks of m that are bad as a whole (Kish, "Survey sampling",
+1965).
 
 Above `DEFF_MAX` a criterion with `unit: record` cannot promote: its units are the wrong ones, and mismatches that come
-in tens make a gate at 5 % promote wrongly 70 % of the time. It still rejects, for a real fault is clustered by nature.
-Dividing n by an estimated deff does not mend it: that promotes wrongly 26-37 % of the time.
+in tens make a gate at 5 % promote wrongly 70 % of the time. It still rejects, because a real fault is clustered by
+nature. Dividing n by an estimated deff does not repair it: that promotes wrongly 26-37 % of the time.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ NO_SQUARES: Squares = (0, 0, 0)
 
 
 def squared(squares: Squares, counts: Sequence[int]) -> Squares:
-    """With one more block of `counts`, units and bad units."""
+    """Return the sums with one more block of `counts` (units and bad units)."""
     n, s = counts[:2]
     return squares[0] + s * s, squares[1] + s * n, squares[2] + n * n
 
 
 def design_effect(n: int, s: int, squares: Squares) -> float:
-    """deff of n units of which s are bad, from the sums over their blocks; 1 where none or all are bad.
+    """Return the deff of n units, s of them bad, from the sums over their blocks; 1 if none or all are bad.
 
     >>> design_effect(100, 10, squared(squared(NO_SQUARES, (50, 10)), (50, 0)))
     5.555555555555555
@@ -38,7 +39,7 @@ def design_effect(n: int, s: int, squares: Squares) -> float:
 
 
 def deff_of(blocks: Iterable[Sequence[int]]) -> float:
-    """deff of blocks, each units and bad units.
+    """Return the deff of blocks, each units and bad units.
 
     >>> deff_of([(100, 1)] * 50)
     0.0

@@ -1,4 +1,4 @@
-"""What it takes until a criterion is shown good: how many units, where they go on to come as they have come."""
+"""Forecast: how many units a criterion needs to be shown good if further units are like the present ones."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ BAD_MAX = 2_000
 
 
 def units_needed(n: int, s: int, limit: float, alpha: float, every: int = 1) -> int | None:
-    """Least number of units at which s bad ones in n, coming on evenly, are shown to lie under `limit`.
+    """Return the least number of units that shows s bad ones in n, coming on evenly, under `limit`.
 
-    `every`: it is looked at each time that so many more have come (a window's worth).
-
-    That is the least N >= n with E_below(N, floor(s N / n), limit) >= 1/alpha: between two bad units the evidence
-    only grows, so for each number of bad units k it is `critical_n(k)`, unless the next bad one comes before. None
-    where the share itself reaches the limit (no number is enough then) or n is 0 with s above it.
+    The judge evaluates after each `every` further units (one window). The result is the least N >= n with E_below(N,
+    floor(s N / n), limit) >= 1/alpha. Between two bad units the evidence only grows, so for each number of bad units k
+    it is `critical_n(k)`, unless the next bad one comes before. None if the share itself reaches the limit (no number
+    is enough then), or if n is 0 with s above it.
 
     >>> units_needed(100, 0, 0.01, 0.05), units_needed(400, 1, 0.01, 0.05), units_needed(400, 4, 0.01, 0.05)
     (449, 683, None)
     >>> units_needed(400, 1, 0.01, 0.05, every=200)
     1000
     """
-    found = _needed(n, s, limit, alpha)
-    if found is None or every <= 1 or found <= n:
-        return found
-    units = n + -(-(found - n) // every) * every
+    needed = _needed(n, s, limit, alpha)
+    if needed is None or every <= 1 or needed <= n:
+        return needed
+    units = n + -(-(needed - n) // every) * every
     while critical_n(s * units // n if n else 0, limit, alpha) > units:
         units += every
     return units
@@ -46,7 +45,7 @@ def _needed(n: int, s: int, limit: float, alpha: float) -> int | None:
     def in_time(k: int) -> bool:
         return critical_n(k, limit, alpha) < _bad_at(k + 1, n, s)
 
-    # How long the k-th wait may be less what it must be is convex in k: once it is too short it is so up to one k only.
+    # The slack of the k-th wait is convex in k: once it is too short, it stays so up to a single k.
     low, step = s, 1
     if not in_time(low):
         while not in_time(low + step):
@@ -60,15 +59,15 @@ def _needed(n: int, s: int, limit: float, alpha: float) -> int | None:
 
 
 def _bad_at(k: int, n: int, s: int) -> int:
-    """After how many units the k-th bad one has come."""
+    """Return the number of units at which the k-th bad one comes."""
     return -(-k * n // s)
 
 
 def units_that_show(rate: float, limit: float, alpha: float, power: float) -> int | None:
-    """Units of which a run at `rate` shows the rate under `limit` with at least this probability, looked at once.
+    """Return the units of which a run at `rate` shows the rate under `limit` with this probability, in a single look.
 
     With k bad ones it is shown from `critical_n(k)` on, so at that many units by k or fewer: the first of those N (k
-    growing by a tenth) with P(Binomial(N, rate) <= k) >= power. None where that takes more than `BAD_MAX` bad ones.
+    growing by a tenth) with P(Binomial(N, rate) <= k) >= power. None if that takes more than `BAD_MAX` bad ones.
 
     >>> units_that_show(0.004, 0.01, 0.05, 0.9), units_that_show(0.0099, 0.01, 0.05, 0.9)
     (3302, None)
@@ -83,10 +82,10 @@ def units_that_show(rate: float, limit: float, alpha: float, power: float) -> in
 
 
 class Shares:
-    """Evidence from shares (`grid`) that go on as they came.
+    """Forecast of evidence from shares (`bounded_mean`) that continue like the present ones.
 
-    A verdict has n shares, their mean and ln E, and not each share. They are taken for shares that are c or 0 with that
-    mean, where c is what gives n of them this very ln E: the more the bad ones cluster, the greater c is and the slower
+    A verdict holds n shares, their mean and ln E, and not each share. The forecast assumes shares that are c or 0 with
+    that mean, where c gives n of them exactly this ln E. The more the bad ones cluster, the greater c is and the slower
     ln E grows.
     """
 
@@ -104,16 +103,15 @@ class Shares:
             units * (bad * math.log1p(-bet * (c - limit)) + (1.0 - bad) * math.log1p(bet * limit))
             for bet in bets(limit).tolist()
         ]
-        most = max(logs)
-        return most + math.log(sum(math.exp(one - most) for one in logs) / len(logs))
+        greatest = max(logs)
+        return greatest + math.log(sum(math.exp(log - greatest) for log in logs) / len(logs))
 
     def log_e(self, units: int) -> float:
-        """ln E against "the mean reaches the limit" of so many units."""
+        """Return ln E against "the mean reaches the limit" at `units` units."""
         return self._log_e(units, self._mean, self._c)
 
     def needed(self, log_at: float) -> int | None:
-        """The least number of units, and at least as many as there are, with ln E >= `log_at`; None where it does not
-        grow.
+        """Return the least number of units, at least the present, with ln E >= `log_at`; None if ln E does not grow.
 
         >>> Shares(40, 0.0, 1.6, 0.05).needed(3.0), Shares(100, 0.06, -1.0, 0.05).needed(3.0)
         (83, None)

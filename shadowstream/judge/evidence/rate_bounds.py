@@ -1,10 +1,10 @@
-"""The bounds of a rate, apart from what needs SciPy: the joiner imports `grid` too."""
+"""Rates as text, separate from code that needs SciPy."""
 
 from __future__ import annotations
 
 
 def percent(share: float, digits: int = 4) -> str:
-    """A share in percent, as every sentence prints it. What is less than all is never shown as all.
+    """Format a share in percent for sentences. A share below all is never shown as all.
 
     >>> percent(0.01), percent(0.02571, 3), percent(0.72), percent(0.999999), percent(0.9996, 3), percent(1.0)
     ('1 %', '2.57 %', '72 %', 'over 99.99 %', '99.96 %', '100 %')

@@ -20,13 +20,11 @@ and more: nothing is computed as a difference of large logarithms.
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias, overload
 
 import numpy as np
-import numpy.typing as npt
 from scipy import special
 
-from shadowstream.judge.evidence.binomial_mixture import Count, Rate, check, each, expit, limit_logit, log_e
+from shadowstream.judge.evidence.binomial_mixture import check, expit, limit_logit, log_e, vectorised
 from shadowstream.judge.evidence.bounded_mean import GridSums, log_e_grid
 from shadowstream.protocol.mean_sums import check_rate, grid_sums
 
@@ -47,90 +45,86 @@ __all__ = [
     "upper_limit",
 ]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
-Ints: TypeAlias = npt.NDArray[np.int64]
 
+@vectorised
+def log_e_below(n: int, s: int, p0: float) -> float:
+    """Return the natural log of the evidence that the rate lies below `p0`, after `s` bad units in `n`.
 
-@overload
-def log_e_below(n: int, s: int, p0: float) -> float: ...  # type: ignore[overload-overlap]  # scalars fit both
-@overload
-def log_e_below(n: Count, s: Count, p0: Rate) -> Floats: ...
-def log_e_below(n: Count, s: Count, p0: Rate) -> Any:
-    """Natural log of the evidence that the rate lies below `p0`, after `s` bad units in `n`.
-
-    H0: rate >= p0. E = (1/p0) * integral over p in (0, p0) of (p/p0)^s ((1-p)/(1-p0))^(n-s).
-    Grows with `n` and `p0`, falls with `s`; 0 at n = 0. Raises ValueError unless 0 <= s <= n and 0 < p0 < 1.
+    H0: rate >= p0. E = (1/p0) * integral over p in (0, p0) of (p/p0)^s ((1-p)/(1-p0))^(n-s). It grows with `n` and
+    `p0`, falls with `s`, and is 0 at n = 0. Raises ValueError unless 0 <= s <= n and 0 < p0 < 1.
 
     >>> round(log_e_below(1000, 3, 0.01), 10)
     2.5935579004
     >>> bool(log_e_below(449, 0, 0.01) >= math.log(1 / 0.05) > log_e_below(448, 0, 0.01))
     True
     """
-    return each(_log_e_below, n, s, p0)
+    check(n, s, "p0", p0)
+    return log_e(n, s, p0, 1.0 - p0)
 
 
-@overload
-def log_e_above(n: int, s: int, p1: float) -> float: ...  # type: ignore[overload-overlap]  # scalars fit both
-@overload
-def log_e_above(n: Count, s: Count, p1: Rate) -> Floats: ...
-def log_e_above(n: Count, s: Count, p1: Rate) -> Any:
-    """Natural log of the evidence that the rate lies above `p1`: the mirror image of `log_e_below` on (p1, 1).
+@vectorised
+def log_e_above(n: int, s: int, p1: float) -> float:
+    """Return the natural log of the evidence that the rate lies above `p1`: mirror image of `log_e_below` on (p1, 1).
 
     H0: rate <= p1. Raises ValueError unless 0 <= s <= n and 0 < p1 < 1.
 
     >>> round(log_e_above(1000, 3, 0.01), 9)
     -6.596810844
     """
-    return each(_log_e_above, n, s, p1)
+    check(n, s, "p1", p1)
+    return log_e(n, n - s, 1.0 - p1, p1)
 
 
-@overload
-def upper_limit(n: int, s: int, alpha: float) -> float: ...  # type: ignore[overload-overlap]  # scalars fit both
-@overload
-def upper_limit(n: Count, s: Count, alpha: Rate) -> Floats: ...
-def upper_limit(n: Count, s: Count, alpha: Rate) -> Any:
-    """One-sided upper limit of the rate, valid at all times at once: sup{p : E_below(n, s, p) < 1/alpha}.
+@vectorised
+def upper_limit(n: int, s: int, alpha: float) -> float:
+    """Return the one-sided upper limit of the rate, valid at all times at once: sup{p : E_below(n, s, p) < 1/alpha}.
 
-    1 where no rate can be excluded (n = s). Under `p0` exactly when `log_e_below` reaches ln(1/alpha) there.
+    It is 1 if no rate can be excluded (n = s), and under `p0` exactly when `log_e_below` reaches ln(1/alpha) there.
 
     >>> round(upper_limit(1000, 0, 0.05), 9)
     0.004502094
     """
-    return each(_upper_limit, n, s, alpha)
+    check(n, s, "alpha", alpha)
+    return expit(limit_logit(n, s, -math.log(alpha)))
 
 
-@overload
-def lower_limit(n: int, s: int, alpha: float) -> float: ...  # type: ignore[overload-overlap]  # scalars fit both
-@overload
-def lower_limit(n: Count, s: Count, alpha: Rate) -> Floats: ...
-def lower_limit(n: Count, s: Count, alpha: Rate) -> Any:
-    """One-sided lower limit of the rate, valid at all times at once: inf{p : E_above(n, s, p) < 1/alpha}; 0 at s = 0.
+@vectorised
+def lower_limit(n: int, s: int, alpha: float) -> float:
+    """Return the one-sided lower limit of the rate, valid at all times at once: inf{p : E_above(n, s, p) < 1/alpha}.
+
+    It is 0 at s = 0.
 
     >>> round(lower_limit(50, 15, 0.05), 9)
     0.133398249
     """
-    return each(_lower_limit, n, s, alpha)
+    check(n, s, "alpha", alpha)
+    return expit(-limit_logit(n, n - s, -math.log(alpha)))
 
 
-@overload
-def critical_n(s: int, p0: float, alpha: float) -> int: ...  # type: ignore[overload-overlap]  # scalars fit both
-@overload
-def critical_n(s: Count, p0: Rate, alpha: Rate) -> Ints: ...
-def critical_n(s: Count, p0: Rate, alpha: Rate) -> Any:
-    """The least n at which `s` bad units show a rate below `p0`: E_below(n, s, p0) >= 1/alpha from there on.
+@vectorised
+def critical_n(s: int, p0: float, alpha: float) -> int:
+    """Return the least n at which `s` bad units show a rate below `p0`: E_below(n, s, p0) >= 1/alpha from there on.
 
     >>> critical_n(0, 0.01, 0.05), critical_n(10, 0.01, 0.05)
     (449, 2174)
     """
-    return each(_critical_n, s, p0, alpha)
+    check_rate("alpha", alpha)
+    check(s + 1, s, "p0", p0)
+    need = -math.log(alpha)
+    low, high = s, s + 1
+    while log_e(high, s, p0, 1.0 - p0) < need:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if log_e(middle, s, p0, 1.0 - p0) < need else (low, middle)
+    return high
 
 
-@overload
-def false_promotion(p0: float, alpha: float, n_max: int) -> float: ...  # type: ignore[overload-overlap]  # scalars fit both
-@overload
-def false_promotion(p0: Rate, alpha: Rate, n_max: Count) -> Floats: ...
-def false_promotion(p0: Rate, alpha: Rate, n_max: Count) -> Any:
-    """The exact probability that a candidate *at* the limit is ever shown below it within `n_max` units. <= alpha.
+@vectorised
+def false_promotion(p0: float, alpha: float, n_max: int) -> float:
+    """Return the exact probability that a candidate *at* the limit is ever shown below it within `n_max` units.
+
+    It is at most alpha.
 
     >>> round(false_promotion(0.05, 0.05, 2000), 8)
     0.03810178
@@ -138,14 +132,9 @@ def false_promotion(p0: Rate, alpha: Rate, n_max: Count) -> Any:
     return promotion_probability(p0, p0, alpha, n_max)
 
 
-@overload
-def promotion_probability(  # type: ignore[overload-overlap]  # scalars fit both
-    p: float, p0: float, alpha: float, n_max: int
-) -> float: ...
-@overload
-def promotion_probability(p: Rate, p0: Rate, alpha: Rate, n_max: Count) -> Floats: ...
-def promotion_probability(p: Rate, p0: Rate, alpha: Rate, n_max: Count) -> Any:
-    """The exact probability that E_below(., ., p0) reaches 1/alpha within `n_max` units of independent rate `p`.
+@vectorised
+def promotion_probability(p: float, p0: float, alpha: float, n_max: int) -> float:
+    """Return the exact probability that E_below(., ., p0) reaches 1/alpha within `n_max` units of independent rate `p`.
 
     Dynamic programming over (n, s), which only adds and so loses nothing. A path ends at the cells
     (critical_n(s), s); one with more bad units than the last of them cannot end within `n_max` and is dropped.
@@ -154,107 +143,6 @@ def promotion_probability(p: Rate, p0: Rate, alpha: Rate, n_max: Count) -> Any:
     >>> promotion_probability(0.0025, 0.01, 0.05, 1600) > 0.92
     True
     """
-    return each(_promotion_probability, p, p0, alpha, n_max)
-
-
-@overload
-def planned_n(p: float, p0: float, alpha: float) -> float: ...  # type: ignore[overload-overlap]  # scalars fit both
-@overload
-def planned_n(p: Rate, p0: Rate, alpha: Rate) -> Floats: ...
-def planned_n(p: Rate, p0: Rate, alpha: Rate) -> Any:
-    """About how many units it takes to show a true rate `p` below `p0`: (ln(1/alpha) + 0.7) / KL(p || p0), rounded up.
-
-    For plans only, and low for small counts: `critical_n` is the exact number for a given s. Infinite where p >= p0.
-
-    >>> planned_n(0.0025, 0.01, 0.05)
-    910.0
-    """
-    return each(_planned_n, p, p0, alpha)
-
-
-@overload
-def least_caught_rate(  # type: ignore[overload-overlap]  # scalars fit both
-    n: int, p1: float, alpha: float, power: float = 0.9
-) -> float: ...
-@overload
-def least_caught_rate(n: Count, p1: Rate, alpha: Rate, power: Rate = 0.9) -> Floats: ...
-def least_caught_rate(n: Count, p1: Rate, alpha: Rate, power: Rate = 0.9) -> Any:
-    """What a verdict could have missed: the least true rate whose excess over `p1` E_above shows at this n.
-
-    "Shows" means E_above(n, s, p1) >= 1/alpha with a probability of at least `power` when s ~ Binomial(n, rate),
-    looking once, at n; who looked all along had at least this power. NaN where no count would have been enough.
-
-    >>> round(least_caught_rate(1000, 0.01, 0.05), 4)
-    0.0315
-    """
-    return each(_least_caught_rate, n, p1, alpha, power)
-
-
-@overload
-def log_e_mcnemar(b: int, c: int) -> float: ...  # type: ignore[overload-overlap]  # scalars fit both
-@overload
-def log_e_mcnemar(b: Count, c: Count) -> Floats: ...
-def log_e_mcnemar(b: Count, c: Count) -> Any:
-    """Paired evidence that the candidate is better: H0 "the share of b among discordant pairs is at least 1/2".
-
-    b: production right and candidate wrong; c: the reverse. Concordant pairs carry nothing (McNemar 1947); the
-    discordant ones are Bernoulli(1/2) under equality, so this is `log_e_below` at 1/2. Swap b and c for "worse".
-
-    >>> round(log_e_mcnemar(10, 25), 8)
-    2.33594015
-    """
-    return log_e_below(b + c, b, 0.5)
-
-
-@overload
-def alpha_of_attempt(alpha: float, attempt: int) -> float: ...  # type: ignore[overload-overlap]  # scalars fit both
-@overload
-def alpha_of_attempt(alpha: Rate, attempt: Count) -> Floats: ...
-def alpha_of_attempt(alpha: Rate, attempt: Count) -> Any:
-    """Level for the k-th attempt at one release: alpha * 6 / (pi^2 k^2), which adds up to alpha over all attempts.
-
-    The sum of 1/k^2 is pi^2/6 (Euler), and wrong promotes add up over attempts at most (Boole). ValueError unless
-    attempts are counted from 1.
-
-    >>> round(alpha_of_attempt(0.05, 1), 6), round(alpha_of_attempt(0.05, 2), 6)
-    (0.030396, 0.007599)
-    """
-    return each(_alpha_of_attempt, alpha, attempt)
-
-
-def _log_e_below(n: int, s: int, p0: float) -> float:
-    check(n, s, "p0", p0)
-    return log_e(n, s, p0, 1.0 - p0)
-
-
-def _log_e_above(n: int, s: int, p1: float) -> float:
-    check(n, s, "p1", p1)
-    return log_e(n, n - s, 1.0 - p1, p1)
-
-
-def _upper_limit(n: int, s: int, alpha: float) -> float:
-    check(n, s, "alpha", alpha)
-    return expit(limit_logit(n, s, -math.log(alpha)))
-
-
-def _lower_limit(n: int, s: int, alpha: float) -> float:
-    check(n, s, "alpha", alpha)
-    return expit(-limit_logit(n, n - s, -math.log(alpha)))
-
-
-def _critical_n(s: int, p0: float, alpha: float) -> int:
-    check_rate("alpha", alpha)
-    need = -math.log(alpha)
-    low, high = s, s + 1
-    while _log_e_below(high, s, p0) < need:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if _log_e_below(middle, s, p0) < need else (low, middle)
-    return high
-
-
-def _promotion_probability(p: float, p0: float, alpha: float, n_max: int) -> float:
     check_rate("p", p)
     ends = critical_n(np.arange(int(n_max * p0) + 1), p0, alpha)
     ends = ends[ends <= n_max]
@@ -272,7 +160,15 @@ def _promotion_probability(p: float, p0: float, alpha: float, n_max: int) -> flo
     return promoted
 
 
-def _planned_n(p: float, p0: float, alpha: float) -> float:
+@vectorised
+def planned_n(p: float, p0: float, alpha: float) -> float:
+    """Return about how many units show a true rate `p` below `p0`: (ln(1/alpha) + 0.7) / KL(p || p0), rounded up.
+
+    For plans only, and low for small counts: `critical_n` is the exact number for a given s. Infinite if p >= p0.
+
+    >>> planned_n(0.0025, 0.01, 0.05)
+    910.0
+    """
     check_rate("alpha", alpha)
     check_rate("p0", p0)
     if not 0.0 <= p <= 1.0:
@@ -283,18 +179,49 @@ def _planned_n(p: float, p0: float, alpha: float) -> float:
     return float(math.ceil((0.7 - math.log(alpha)) / divergence))
 
 
-def _least_caught_rate(n: int, p1: float, alpha: float, power: float) -> float:
+@vectorised
+def least_caught_rate(n: int, p1: float, alpha: float, power: float = 0.9) -> float:
+    """Return the least true rate whose excess over `p1` E_above shows at n: smaller ones a verdict may miss.
+
+    "Shows" means E_above(n, s, p1) >= 1/alpha with a probability of at least `power` when s ~ Binomial(n, rate), in a
+    single look at n. Repeated looks have at least this power. NaN if no count would have been enough.
+
+    >>> round(least_caught_rate(1000, 0.01, 0.05), 4)
+    0.0315
+    """
     check_rate("alpha", alpha)
     check_rate("power", power)
     low, high = -1, n + 1
     while high - low > 1:
         middle = (low + high) // 2
-        shown = _log_e_above(n, middle, p1) >= -math.log(alpha)
+        shown = log_e_above(n, middle, p1) >= -math.log(alpha)
         low, high = (low, middle) if shown else (middle, high)
     return math.nan if high > n else float(special.betaincinv(high, n - high + 1, power))
 
 
-def _alpha_of_attempt(alpha: float, attempt: int) -> float:
+@vectorised
+def log_e_mcnemar(b: int, c: int) -> float:
+    """Return the paired evidence for the candidate: H0 "the share of b among discordant pairs is at least 1/2".
+
+    b: production right and candidate wrong; c: the reverse. Concordant pairs carry no evidence (McNemar 1947). The
+    discordant ones are Bernoulli(1/2) under equality, so this is `log_e_below` at 1/2. Swap b and c for "worse".
+
+    >>> round(log_e_mcnemar(10, 25), 8)
+    2.33594015
+    """
+    return log_e_below(b + c, b, 0.5)
+
+
+@vectorised
+def alpha_of_attempt(alpha: float, attempt: int) -> float:
+    """Return the level of the k-th attempt at one release: alpha * 6 / (pi^2 k^2).
+
+    The levels add up to alpha over all attempts: the sum of 1/k^2 is pi^2/6 (Euler), and wrong promotes add up over
+    attempts at most (Boole). Raises ValueError unless attempts are counted from 1.
+
+    >>> round(alpha_of_attempt(0.05, 1), 6), round(alpha_of_attempt(0.05, 2), 6)
+    (0.030396, 0.007599)
+    """
     if attempt < 1:
         raise ValueError(f"attempts are counted from 1, got {attempt}")
     check_rate("alpha", alpha)

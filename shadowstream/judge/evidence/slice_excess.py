@@ -1,21 +1,22 @@
-"""Which slices hold the excess: the few values of declared dimensions, alone or in pairs, that explain a mismatch rate.
+"""Slices that hold the excess: the few values of declared dimensions, or pairs of them, that explain a mismatch rate.
 
-Cells are (dimension values) with n pairs and s that differ, singles and pairs of dimensions. The list is made so:
+A cell is a value of one dimension or of a pair of dimensions, with n pairs of which s differ. Three steps make the
+list:
 
-1. E_above(n, s, limit) for each of K cells, and the e-BH list at alpha: of the cells by falling E the first
-   k* = max{k : E_(k) >= K / (alpha k)} (Wang & Ramdas, "False discovery rate control with e-values", 2022; valid under
-   any dependence, which overlapping cells have).
-2. By falling lower limit of their rates: the worst cell that is sure comes first.
-3. Whatever something that stands before it explains is left out. A cell whose E against its parent's rate stays under
-   K / alpha is no worse than its parent: carrier=UA,month=3 where all of carrier=UA is bad, and carrier=UA where
-   everything is. And a cell that without the pairs of a cell before it is no excess: origin=EWR, from where UA flies.
+1. E_above(n, s, limit) for each of K cells, and the e-BH list at alpha: of the cells by falling E the first k* = max{k
+   : E_(k) >= K / (alpha k)} (Wang & Ramdas, "False discovery rate control with e-values", 2022; valid under any
+   dependence, which overlapping cells have).
+2. Order by falling lower limit of the rate: the worst certain cell comes first.
+3. Drop a cell that an earlier one explains. A cell whose E against its parent's rate stays under K / alpha is no worse
+   than its parent: carrier=UA,month=3 if all of carrier=UA is bad, and carrier=UA if everything is. A cell is also
+   dropped if it has no excess without the pairs of an earlier cell: origin=EWR, from where UA flies.
 
-Worked: UA's scores are wrong and half of what leaves EWR is UA's. Step 1 lists carrier=UA (rate 1), origin=EWR (.5) and
-all pairs with UA (rate 1); step 2 puts carrier=UA first, for its n is the greatest; by step 3 its pairs go with it, and
-EWR, whose other pairs all agree. One line is left (test_one_bad_carrier_is_one_line).
+Worked: UA's scores are wrong, and half of the departures of EWR are UA's. Step 1 lists carrier=UA (rate 1), origin=EWR
+(.5) and all pairs with UA (rate 1). Step 2 puts carrier=UA first, because its n is the greatest. Step 3 drops its
+pairs, and EWR, whose other pairs all agree. One line is left (test_one_bad_carrier_is_one_line).
 
-e-BH holds for the evidence of one moment and not for running maxima, so what *latches* is a cell whose E by itself has
-reached K / alpha at some closing.
+e-BH holds for the evidence of one moment and not for running maxima, so a cell *latches* only when its own E reaches K
+/ alpha at some closing.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ LISTED_MAX = 10
 
 
 class Listed(NamedTuple):
-    """A slice that holds an excess. `log_e`: against the limit."""
+    """Slice with an excess. `log_e`: ln E against the limit."""
 
     name: Slice
     n: int
@@ -42,11 +43,11 @@ class Listed(NamedTuple):
     log_e: float
 
 
-class Cells:
-    """The cells of one revision: sums over closed windows.
+class SliceEvidence:
+    """Cells of one revision: sums over closed windows.
 
-    At most `values_max` exact values per dimension (those with the smallest hashes, so that no order matters) and
-    `CELLS_MAX` cells; pairs of cells for which there is no room are counted in `dropped`, where they stay.
+    It keeps at most `values_max` exact values per dimension (those with the smallest hashes, so that no order matters)
+    and `CELLS_MAX` cells. `dropped` counts the pairs of cells beyond the limit; they are never restored.
     """
 
     def __init__(self, limit: float, alpha: float, values_max: int) -> None:
@@ -59,7 +60,7 @@ class Cells:
         self._exact: dict[str, frozenset[str]] = {}
 
     def close(self, start_ms: int, on_time: Mapping[Slice, Pair], late: Mapping[Slice, Pair]) -> dict[Slice, Pair]:
-        """Take a closed window; its singles on time, with the values' names as they are kept."""
+        """Add a closed window and return its on-time single-dimension cells, with values named as they are kept."""
         if not on_time and not late:
             return {}
         self._fold([*on_time, *late])
@@ -92,7 +93,7 @@ class Cells:
             cells, self.cells = self.cells, {}
             for name, (n, s) in cells.items():
                 plus(self.cells, self._kept(name), n, s)
-            self.latched = {name: at for name, at in self.latched.items() if name in self.cells}
+            self.latched = {name: start_ms for name, start_ms in self.latched.items() if name in self.cells}
 
     def _kept(self, name: Slice) -> Slice:
         dimensions, values = name
@@ -112,43 +113,45 @@ class Cells:
         return _log_e(self.cells.get(name, (0, 0)), rate)
 
     def listing(self, everything: Pair) -> list[Listed]:
-        """The slices that hold the excess now, worst first. `everything`: all pairs, and those that differ."""
+        """Return the slices that hold the excess now, worst first. `everything`: all pairs and differing pairs."""
         return listing(self.cells, everything, self.limit, self.alpha)
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything as JSON."""
+        """Return the state as JSON."""
         return {
             "cells": [[*name, *pair] for name, pair in sorted(self.cells.items())],
-            "latched": [[*name, at] for name, at in sorted(self.latched.items())],
+            "latched": [[*name, start_ms] for name, start_ms in sorted(self.latched.items())],
             "exact": {dimension: sorted(values) for dimension, values in self._exact.items()},
             "dropped": self.dropped,
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Take up a snapshot."""
+        """Restore the state from a snapshot."""
         self.cells = {(tuple(names), tuple(values)): (n, s) for names, values, n, s in snapshot["cells"]}
-        self.latched = {(tuple(names), tuple(values)): at for names, values, at in snapshot["latched"]}
+        self.latched = {(tuple(names), tuple(values)): start_ms for names, values, start_ms in snapshot["latched"]}
         self._exact = {dimension: frozenset(values) for dimension, values in snapshot["exact"].items()}
         self.dropped = snapshot["dropped"]
 
 
 def listing(cells: Mapping[Slice, Pair], everything: Pair, limit: float, alpha: float) -> list[Listed]:
-    """The e-BH list of cells over `limit`, worst first, without what stands before explains; see the head."""
+    """Return the e-BH list of cells over `limit`, worst first, without explained cells (see the steps above)."""
     log_es = {name: _log_e(pair, limit) for name, pair in cells.items()}
-    found = e_bh(log_es, alpha)
-    listed = [Listed(name, *cells[name], lower_limit(*cells[name], alpha), log_es[name]) for name in found]
-    # Among equals the greater cell, then the simpler one.
-    listed.sort(key=lambda one: (-one.lower, -one.n, len(one.name[0]), one.name))
+    rejected = e_bh(log_es, alpha)
+    listed = [Listed(name, *cells[name], lower_limit(*cells[name], alpha), log_es[name]) for name in rejected]
+    # Among equals the larger cell comes first, then the simpler one.
+    listed.sort(key=lambda item: (-item.lower, -item.n, len(item.name[0]), item.name))
     need = math.log(max(len(cells), 1) / alpha)
     kept: list[Listed] = []
-    for one in listed:
-        if not _as_its_parent(one, kept, cells, everything, need) and not _explained(one, kept, cells, limit, need):
-            kept.append(one)
+    for candidate in listed:
+        if not _as_its_parent(candidate, kept, cells, everything, need) and not _explained(
+            candidate, kept, cells, limit, need
+        ):
+            kept.append(candidate)
     return kept
 
 
 def e_bh(log_es: Mapping[Slice, float], alpha: float) -> list[Slice]:
-    """The cells that e-BH rejects at level `alpha`, by falling E.
+    """Return the cells that e-BH rejects at level `alpha`, by falling E.
 
     >>> e_bh({(("a",), ("x",)): 9.0, (("a",), ("y",)): 0.0}, 0.05)
     [(('a',), ('x',))]
@@ -162,7 +165,7 @@ def e_bh(log_es: Mapping[Slice, float], alpha: float) -> list[Slice]:
 
 
 def slice_name(name: Slice) -> str:
-    """A slice in words.
+    """Format a slice.
 
     >>> slice_name((("carrier", "origin"), ("UA", "EWR")))
     'carrier=UA,origin=EWR'
@@ -172,18 +175,19 @@ def slice_name(name: Slice) -> str:
 
 def _log_e(pair: Pair, rate: float) -> float:
     n, s = pair
-    # At or under the rate no evidence speaks for more than it; most cells end here.
+    # At or under the rate no evidence supports more than it; most cells return here.
     return log_e_above(n, s, rate) if 0 < s <= n and s > n * rate and rate < 1.0 else 0.0
 
 
 def _as_its_parent(
-    one: Listed, kept: Sequence[Listed], cells: Mapping[Slice, Pair], everything: Pair, need: float
+    listed: Listed, kept: Sequence[Listed], cells: Mapping[Slice, Pair], everything: Pair, need: float
 ) -> bool:
-    dimensions, values = one.name
+    dimensions, values = listed.name
     if len(dimensions) == 1:
-        # Everything but its worse sisters: beside one that is bad at .5 the one at .2 would be no worse than the whole.
-        sisters = [other for other in kept if other.name[0] == dimensions]
-        n, s = sum(other.n for other in sisters), sum(other.s for other in sisters)
+        # The parent of a single value is everything but its worse sisters: beside one that is bad at .5, the one at .2
+        # would be no worse than the whole.
+        sisters = [sister for sister in kept if sister.name[0] == dimensions]
+        n, s = sum(sister.n for sister in sisters), sum(sister.s for sister in sisters)
         parents = [(everything[0] - n, everything[1] - s)]
     else:
         parents = [
@@ -191,31 +195,31 @@ def _as_its_parent(
             for dimension, value in zip(dimensions, values, strict=True)
             if (parent := ((dimension,), (value,))) in cells
         ]
-    return any(n == one.n or _log_e((one.n, one.s), s / n) < need for n, s in parents if n > 0)
+    return any(n == listed.n or _log_e((listed.n, listed.s), s / n) < need for n, s in parents if n > 0)
 
 
-def _explained(one: Listed, kept: Sequence[Listed], cells: Mapping[Slice, Pair], limit: float, need: float) -> bool:
-    """Whether what is left of a cell without the cells before it is no excess; one by one, then those of one kind."""
+def _explained(listed: Listed, kept: Sequence[Listed], cells: Mapping[Slice, Pair], limit: float, need: float) -> bool:
+    """Return whether a cell has no excess without earlier cells, one by one or all of one kind."""
     shared: dict[tuple[str, ...], list[int]] = {}
-    for other in kept:
-        n, s = _overlap(one.name, other.name, cells)
-        total = shared.setdefault(other.name[0], [0, 0])
+    for earlier in kept:
+        n, s = _overlap(listed.name, earlier.name, cells)
+        total = shared.setdefault(earlier.name[0], [0, 0])
         total[0], total[1] = total[0] + n, total[1] + s
-        left = (one.n - n, one.s - s)
+        left = (listed.n - n, listed.s - s)
         if n and _log_e(left, limit) < need:
             return True
-    return any(n and _log_e((one.n - n, one.s - s), limit) < need for n, s in shared.values())
+    return any(n and _log_e((listed.n - n, listed.s - s), limit) < need for n, s in shared.values())
 
 
-def _overlap(one: Slice, other: Slice, cells: Mapping[Slice, Pair]) -> Pair:
-    """Pairs that two cells share, where a cell holds just those."""
-    held = dict(zip(*one, strict=True))
-    extra = dict(zip(*other, strict=True))
-    if any(held.get(dimension, value) != value for dimension, value in extra.items()):
+def _overlap(first: Slice, second: Slice, cells: Mapping[Slice, Pair]) -> Pair:
+    """Return the pairs that two cells share, if a cell holds exactly those."""
+    first_values = dict(zip(*first, strict=True))
+    second_values = dict(zip(*second, strict=True))
+    if any(first_values.get(dimension, value) != value for dimension, value in second_values.items()):
         return (0, 0)
-    both = held | extra
-    for name in (tuple(sorted(both)), tuple(sorted(both, reverse=True))):
-        pair = cells.get((name, tuple(both[dimension] for dimension in name)))
+    joint = first_values | second_values
+    for name in (tuple(sorted(joint)), tuple(sorted(joint, reverse=True))):
+        pair = cells.get((name, tuple(joint[dimension] for dimension in name)))
         if pair is not None:
             return pair
     return (0, 0)

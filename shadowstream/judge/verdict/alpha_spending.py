@@ -1,6 +1,7 @@
-"""Attempts at one release: who tries often enough is promoted by luck, so each attempt is judged more strictly.
+"""Alpha spending over the attempts at one release: each attempt is judged at a stricter level.
 
-The k-th revision of a `release` is judged at alpha_k = alpha * 6 / (pi^2 k^2), which adds up to alpha over all.
+Without it, enough attempts would be promoted by luck. The k-th revision of a `release` is judged at alpha_k = alpha * 6
+/ (pi^2 k^2), which adds up to alpha over all attempts.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from shadowstream.judge.evidence.rates import alpha_of_attempt
 
 
 def attempt_of(config: Config, revision: str, audit: Iterable[Mapping[str, Any]]) -> int:
-    """Which attempt at its release a revision is, from all verdicts so far (topic audit); 1 without a release.
+    """Return the number of a revision among the attempts at its release, from the topic audit; 1 without a release.
 
-    A revision keeps the number under which it was judged first, so that a restart judges as before.
+    A revision keeps the number of its first verdict, so that a restart judges as before.
     """
     others: set[str] = set()
     for verdict in audit:
@@ -29,12 +30,14 @@ def attempt_of(config: Config, revision: str, audit: Iterable[Mapping[str, Any]]
 
 
 def at_attempt(config: Config, attempt: int) -> Config:
-    """The config with every level lowered to that of the attempt; as it is without a release."""
+    """Return the config with every level lowered to that of the attempt; unchanged without a release."""
     if config.release is None:
         return config
     judge = config.judge
     criteria = [
-        one.model_copy(update={"alpha": alpha_of_attempt(one.alpha, attempt)}) if one.alpha else one
-        for one in judge.criteria
+        criterion.model_copy(update={"alpha": alpha_of_attempt(criterion.alpha, attempt)})
+        if criterion.alpha
+        else criterion
+        for criterion in judge.criteria
     ]
     return with_judge(config, {"alpha": alpha_of_attempt(judge.alpha, attempt), "criteria": criteria})

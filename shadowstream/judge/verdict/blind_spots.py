@@ -1,6 +1,6 @@
-"""Caveats on evidence that is thinner than its counts: excused pairs, a noisy twin, few windows or keys, declared gaps.
+"""Caveats on evidence that is thinner than its counts: excused pairs, a noisy twin, few windows or keys.
 
-Pure: from counts alone. They hold nothing back; each names its share and the next step.
+They use counts alone and block nothing; each names its share and the next step.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from shadowstream.protocol.count_names import LABELS
 from shadowstream.protocol.outcomes import DECLARED, PAIRS, Outcome
 
 EXCUSED_SHARE = 0.2
-"""Share of pairs from which on what rules, tolerances or declared changes excuse is named."""
+"""Share of pairs excused by rules, tolerances or declared changes from which on a caveat names it."""
 DECLARED_SHARE = 0.1
 NOISE_SHARE = 0.05
 WAITING_SHARE = 0.5
@@ -31,8 +31,10 @@ _EXCUSED = {
 def blind_spots(
     config: Config, outcomes: Mapping[str, int], windows: int, keys: int, *, final: bool = False
 ) -> list[str]:
-    """The caveats. `windows`: closed windows with compared records; `keys`: buckets of keys that hold a pair; `final`:
-    the trial has read all that it was to read."""
+    """Return the caveats.
+
+    `windows`: closed windows with compared records. `keys`: buckets of keys with a pair. `final`: the trial has ended.
+    """
     return [
         *_excused(outcomes),
         *_unjudged(config, outcomes),
@@ -54,10 +56,14 @@ def _excused(outcomes: Mapping[str, int]) -> list[str]:
 
 
 def _unjudged(config: Config, outcomes: Mapping[str, int]) -> list[str]:
-    """Pairs that differ where nobody asks whether pairs differ."""
-    judged = [one for one in config.judge.criteria if one.rate == "mismatch" and not (one.where or one.topic)]
+    """Name differing pairs that no criterion judges."""
+    judged = [
+        criterion
+        for criterion in config.judge.criteria
+        if criterion.rate == "mismatch" and not (criterion.where or criterion.topic)
+    ]
     n, s = RATES["mismatch"].counts(outcomes)
-    if any(not one.muted for one in judged) or not s or s < UNJUDGED_SHARE * n:
+    if any(not criterion.muted for criterion in judged) or not s or s < UNJUDGED_SHARE * n:
         return []
     why = "mismatch is muted" if judged else "mismatch is not among judge.criteria"
     return [
@@ -67,19 +73,21 @@ def _unjudged(config: Config, outcomes: Mapping[str, int]) -> list[str]:
 
 
 def _failed(outcomes: Mapping[str, int]) -> list[str]:
-    """Production's own failures: there the candidate is held against nothing."""
-    failed, every = outcomes.get(Outcome.BOTH_FAILED, 0), RATES["missing"].counts(outcomes).n
-    if not failed or failed < EXCUSED_SHARE * every:
+    """Name production's own failures, where the candidate is compared with nothing."""
+    failed, total = outcomes.get(Outcome.BOTH_FAILED, 0), RATES["missing"].counts(outcomes).n
+    if not failed or failed < EXCUSED_SHARE * total:
         return []
     return [
-        f"{percent(failed / every)} of production's records say that production failed, and the candidate failed there "
+        f"{percent(failed / total)} of production's records say that production failed, and the candidate failed there "
         "too: nothing was compared in them; see whether production.error names failures only"
     ]
 
 
 def _waiting(config: Config, outcomes: Mapping[str, int]) -> list[str]:
-    """Pairs whose labels may still come: those that have come first may be of another kind."""
-    if config.labels is None or not any(one.rate == "labels" and not one.muted for one in config.judge.criteria):
+    """Name pairs whose labels may still come: early labels may be of another kind."""
+    if config.labels is None or not any(
+        criterion.rate == "labels" and not criterion.muted for criterion in config.judge.criteria
+    ):
         return []
     pairs, (*labelled, without) = sum(outcomes.get(name, 0) for name in PAIRS), (outcomes.get(x, 0) for x in LABELS)
     waiting = pairs - sum(labelled) - without
@@ -93,32 +101,34 @@ def _waiting(config: Config, outcomes: Mapping[str, int]) -> list[str]:
 
 
 def _noise(config: Config, outcomes: Mapping[str, int]) -> list[str]:
-    """How much two runs of production differ: below that no candidate can be told apart."""
-    both, shadow, twin, neither = (outcomes.get(f"joint_{name}", 0) for name in ("both", "shadow", "twin", "neither"))
-    every, noisy = both + shadow + twin + neither, both + twin
-    if config.twin is None or not every or noisy < NOISE_SHARE * every:
+    """Name the difference of two runs of production: no candidate can be told apart below it."""
+    both_differ, shadow, twin, neither = (
+        outcomes.get(f"joint_{name}", 0) for name in ("both", "shadow", "twin", "neither")
+    )
+    total, noisy = both_differ + shadow + twin + neither, both_differ + twin
+    if config.twin is None or not total or noisy < NOISE_SHARE * total:
         return []
     return [
-        f"noise floor: production differs from its own second run in {percent(noisy / every)} of the pairs, "
-        f"the candidate in {percent((both + shadow) / every)}; a fault of that size is not seen: "
+        f"noise floor: production differs from its own second run in {percent(noisy / total)} of the pairs, "
+        f"the candidate in {percent((both_differ + shadow) / total)}; a fault of that size is not seen: "
         "look at the fields that differ with the twin, and set rules for what is noise"
     ]
 
 
 def _clusters(windows: int, keys: int, *, final: bool) -> list[str]:
-    found = []
+    caveats = []
     longer = "run a new trial over more event time" if final else "let it run"
     if 0 < windows < BLOCKS_MIN:
-        found.append(
+        caveats.append(
             f"only {windows} windows have closed, at least {BLOCKS_MIN} are needed to see whether bad ones cluster in "
             f"time: {longer}, or set a smaller judge.window_ms"
         )
     if 0 < keys < KEYS_MIN:
-        found.append(
+        caveats.append(
             f"all pairs are of {keys} {'key' if keys == 1 else 'keys'} (by bucket), at least {KEYS_MIN} are needed to "
             "see whether bad ones cluster by key: judge traffic with more keys"
         )
-    return found
+    return caveats
 
 
 def _declared(outcomes: Mapping[str, int]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the candidate failed on, in words: the commonest errors of a verdict."""
+"""The most frequent errors of the candidate, as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SHOWN_MAX = 3
 
 
 def failure_lines(verdict: Mapping[str, Any]) -> list[str]:
-    """The commonest failures of the candidate, as one line; none where it failed on nothing.
+    """Return the most frequent failures of the candidate as one line; none without failures.
 
     >>> failure_lines({"outcomes": {"candidate_error": 5, "timeout": 1}, "outcome_reasons": {
     ...     "candidate_error: TypeError: no q": 4, "candidate_error: KeyError: 'a'": 1, "timeout: no answer": 1}})
@@ -19,16 +19,16 @@ def failure_lines(verdict: Mapping[str, Any]) -> list[str]:
     >>> failure_lines({"outcomes": {"candidate_error": 5000, "crashed": 1}})
     ['top errors: 5,000 x candidate_error; 1 x crashed; `shadowstream diff CONFIG` shows the reason of each']
     """
-    found: list[tuple[int, str]] = []
+    errors: list[tuple[int, str]] = []
     for outcome in FAILED:
         head = f"{outcome}: "
         named = {n: c for n, c in (verdict.get("outcome_reasons") or {}).items() if n.startswith(head)}
-        found += [(n, name.removeprefix(f"{Outcome.CANDIDATE_ERROR}: ")) for name, n in named.items()]
+        errors += [(n, name.removeprefix(f"{Outcome.CANDIDATE_ERROR}: ")) for name, n in named.items()]
         if not named and verdict["outcomes"].get(outcome, 0) > 0:
-            found.append((verdict["outcomes"][outcome], outcome))
-    if not found:
+            errors.append((verdict["outcomes"][outcome], outcome))
+    if not errors:
         return []
-    found.sort(key=lambda one: (-one[0], one[1]))
-    shown = "; ".join(f"{n:,} x {text}" for n, text in found[:SHOWN_MAX])
-    told = any(text not in FAILED for _, text in found)
-    return [f"top errors: {shown}" + ("" if told else "; `shadowstream diff CONFIG` shows the reason of each")]
+    errors.sort(key=lambda item: (-item[0], item[1]))
+    shown = "; ".join(f"{n:,} x {text}" for n, text in errors[:SHOWN_MAX])
+    explained = any(text not in FAILED for _, text in errors)
+    return [f"top errors: {shown}" + ("" if explained else "; `shadowstream diff CONFIG` shows the reason of each")]

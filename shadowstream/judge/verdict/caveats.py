@@ -1,31 +1,33 @@
-"""What a verdict cannot know or vouch for, as sentences: it rests on them as much as on its counts."""
+"""Caveats: the limits of a verdict as sentences. A verdict rests on them as much as on its counts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from shadowstream.config import Config
-from shadowstream.judge.drift.rate_monitor import BLIND_UP_TO, Watch
+from shadowstream.judge.drift.rate_monitor import BLIND_UP_TO, RateMonitor
 from shadowstream.judge.verdict.identity_fit import few_repeats, rise_together
 from shadowstream.protocol.outcomes import duplicate, undecodable
 from shadowstream.records import Side
 
 NAMED_MAX = 5
 REPEATED_NAMES = "check/repeated_names:"
-"""The figure of pairs of which a value holds a name twice."""
+"""Figure of pairs with a value that contains a name twice."""
 
 
 def caveats_of(
     config: Config,
     outcomes: Mapping[str, int],
     withdrawn: Iterable[str] = (),
-    watches: Iterable[Watch] = (),
+    monitors: Iterable[RateMonitor] = (),
     unwatched: Sequence[str] = (),
     dropped: int = 0,
 ) -> list[str]:
-    """What limits the word of a verdict, whatever it says. `withdrawn`: rejects that corrections have undone.
-    `watches`: those of the criteria whose change over time is looked for; `unwatched`: fields and slices that there was
-    no room to watch; `dropped`: pairs of slices that there was no room to count."""
+    """Return the limits of a verdict, whatever it decides.
+
+    `withdrawn`: rejects that corrections have withdrawn. `monitors`: those of the criteria. `unwatched`: fields and
+    slices beyond the limit of monitors. `dropped`: pairs of slices beyond the limit of cells.
+    """
     return [
         *_of_exactness(config),
         *_of_a_job_of_its_own(config),
@@ -33,7 +35,7 @@ def caveats_of(
         *_of_decoding(config, outcomes),
         *_of_cost(config),
         *_of_functions(config),
-        *_of_drift(config, list(watches)),
+        *_of_drift(config, list(monitors)),
         *_of_room(unwatched, dropped),
         *(
             "a reject was withdrawn, since records said missing or extra have come after all, or may have their "
@@ -48,75 +50,78 @@ def _judged(config: Config) -> set[str]:
 
 
 def _of_exactness(config: Config) -> list[str]:
-    said = []
+    caveats = []
     if config.delivery == "at_least_once":
-        said.append(
+        caveats.append(
             "delivery is at_least_once: a crash repeats records, and an input after it may be answered twice; of two "
             "answers the first counts"
         )
     if config.production.commits == "unknown" and "extra" in _judged(config):
-        said.append("extra is not exact: production.commits is unknown, so time and grace decide it")
+        caveats.append("extra is not exact: production.commits is unknown, so time and grace decide it")
     if config.candidate.topic is not None and config.candidate.commits == "unknown" and "missing" in _judged(config):
-        said.append(
+        caveats.append(
             "missing is not exact: candidate.commits is unknown, so the grace is waited beyond the commits of its group"
         )
     if config.twin is not None and config.twin.commits == "unknown":
-        said.append("the twin's counts are not exact: twin.commits is unknown, so time and grace decide what it lacks")
-    return said
+        caveats.append(
+            "the twin's counts are not exact: twin.commits is unknown, so time and grace decide what it lacks"
+        )
+    return caveats
 
 
 def _of_a_job_of_its_own(config: Config) -> list[str]:
     if config.candidate.topic is None:
         return []
-    said = [
+    caveats = [
         f"the candidate is a job of its own: that version {config.candidate.version!r} is what runs there is its "
         "operator's word, nothing of it was hashed",
         "ledgers 1 and 2 do not exist: nobody tells us which inputs the candidate read and what it wrote, so an output "
         "that it lost, filtered or failed on is missing, and why is not known",
     ]
     if "error" in _judged(config):
-        said.append(
+        caveats.append(
             "error: inputs on which the candidate failed are not judged, because nobody counts the inputs of a job of "
             "its own; judged is the share of its records that cannot be decoded"
         )
-    return said
+    return caveats
 
 
 def _of_identity(config: Config, outcomes: Mapping[str, int]) -> list[str]:
-    said = []
+    caveats = []
     if config.identity.kind == "occurrence":
-        said.append(
+        caveats.append(
             "identity is occurrence: a record that production wrote twice cannot be told from two real ones, so its "
             "repeats count as missing where the candidate did not repeat them"
         )
     repeated = outcomes.get(duplicate(Side.PRODUCTION), 0)
     if repeated:
-        said.append(f"{repeated} records of production came twice, as where it was set back and wrote them again")
-    return [*said, *few_repeats(config, outcomes), *rise_together(config, outcomes)]
+        caveats.append(f"{repeated} records of production came twice, as where it was set back and wrote them again")
+    return [*caveats, *few_repeats(config, outcomes), *rise_together(config, outcomes)]
 
 
 def _of_decoding(config: Config, outcomes: Mapping[str, int]) -> list[str]:
-    said = []
+    caveats = []
     if config.compare.duplicate_names == "last":
-        said.append(
+        caveats.append(
             f"compare.duplicate_names is last: {outcomes.get(REPEATED_NAMES, 0)} pairs have a JSON object that holds a "
             "name more than once, and only the last value was compared"
         )
     broken = outcomes.get(undecodable(Side.SHADOW), 0)
     if not broken or "error" in _judged(config):
-        return said
-    said.append(
+        return caveats
+    caveats.append(
         f"{broken} records of the candidate cannot be decoded and count in no rate: judge.criteria has no error"
     )
-    return said
+    return caveats
 
 
 def _of_cost(config: Config) -> list[str]:
     return [
-        f"cost: that production takes {one.reference_ms:g} ms of CPU time an input is the config's word, nothing here "
+        f"cost: that production takes {criterion.reference_ms:g} ms of CPU time an input is the config's word, "
+        "nothing here "
         "measures it; the candidate's is that of the thread which calls it, without threads and processes of its own"
-        for one in config.judge.criteria
-        if one.rate == "cost"
+        for criterion in config.judge.criteria
+        if criterion.rate == "cost"
     ]
 
 
@@ -129,31 +134,31 @@ def _of_functions(config: Config) -> list[str]:
     return [f"functions of compare decide what agrees, and run with the joiner's rights: {named}{more}"]
 
 
-def _of_drift(config: Config, watches: list[Watch]) -> list[str]:
-    said = []
-    blind = [watch.subject.name for watch in watches if watch.blind]
+def _of_drift(config: Config, monitors: list[RateMonitor]) -> list[str]:
+    caveats = []
+    blind = [watch.subject.name for watch in monitors if watch.blind]
     if blind:
-        said.append(
+        caveats.append(
             f"no change over time can be seen yet in {', '.join(blind)}: ADWIN needs more than {BLIND_UP_TO} windows "
             f"of at least {config.judge.drift.min_records} records since it began or last found one; until then only "
             "the alarm over the limit watches"
         )
-    refused = {watch.subject.name: watch.refused for watch in watches if watch.refused}
+    refused = {watch.subject.name: watch.refused for watch in monitors if watch.refused}
     if refused:
         left_out = ", ".join(f"{values} of {name}" for name, values in refused.items())
-        said.append(f"values that are no finite number were kept from ADWIN: {left_out}")
-    return said
+        caveats.append(f"values that are no finite number were kept from ADWIN: {left_out}")
+    return caveats
 
 
 def _of_room(unwatched: Sequence[str], dropped: int) -> list[str]:
-    said = []
+    caveats = []
     if unwatched:
         named = ", ".join(unwatched[:NAMED_MAX])
         others = f" and {len(unwatched) - NAMED_MAX} others" if len(unwatched) > NAMED_MAX else ""
-        said.append(f"there was no room to look for change over time in {named}{others}; the whole is watched")
+        caveats.append(f"there was no room to look for change over time in {named}{others}; the whole is watched")
     if dropped:
-        said.append(
+        caveats.append(
             f"{dropped} pairs are in slices for which there was no room: fewer dimensions, or a smaller "
             "compare.values_max, count every slice"
         )
-    return said
+    return caveats

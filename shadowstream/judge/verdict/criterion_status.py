@@ -1,4 +1,4 @@
-"""Where one criterion stands: what its evidence shows, what it could have missed, and why it holds promote back."""
+"""Status of one criterion: its evidence, the rate it could have missed, and its reasons against promote."""
 
 from __future__ import annotations
 
@@ -13,59 +13,63 @@ from shadowstream.judge.evidence.design_effect import DEFF_MAX, deff_of
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.verdict.beyond_doubt import BEYOND_DOUBT, speaks_against
 from shadowstream.judge.verdict.criterion_units import ByRecord, Measure, Numbers
-from shadowstream.judge.verdict.recent_windows import Trailing
-from shadowstream.judge.verdict.reject_latch import Level
+from shadowstream.judge.verdict.recent_windows import RecentWindows
+from shadowstream.judge.verdict.reject_latch import RejectLatch
 from shadowstream.judge.windows.window_counts import Pair
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """One criterion. `said` is its part of the verdict record; `why` are the reasons, empty where it is met."""
+class CriterionStatus:
+    """Status of one criterion.
+
+    `record`: its part of the verdict record. `why`: reasons against promote, empty if it passed.
+    """
 
     measure: Measure
-    said: dict[str, Any]
+    record: dict[str, Any]
     why: list[str]
 
     @property
-    def blind(self) -> Standing:
-        """The same of a criterion whose path no value has."""
-        return replace(self, said=self.said | {"path_seen": False, "passed": False})
+    def without_field(self) -> CriterionStatus:
+        """The same status if no value contains the criterion's path."""
+        return replace(self, record=self.record | {"path_seen": False, "passed": False})
 
-    def held(self, why: Sequence[str]) -> Standing:
-        """The same of a criterion that did not see what it must."""
+    def blocked_by(self, why: Sequence[str]) -> CriterionStatus:
+        """Add reasons why the criterion did not see enough."""
         if not why:
             return self
-        return replace(self, said=self.said | {"shown_good": False, "passed": False}, why=[*why, *self.why])
+        return replace(self, record=self.record | {"shown_good": False, "passed": False}, why=[*why, *self.why])
 
     @property
-    def good(self) -> str:
-        """The sentence of a criterion that is met."""
-        if not self.said["n"]:
+    def passed_sentence(self) -> str:
+        """Sentence of a passed criterion."""
+        if not self.record["n"]:
             return f"{self.measure.id}: no {self.measure.units} have come, and it is not required"
-        caught = self.said["least_caught"]
-        upper = self.said["upper"]
+        caught = self.record["least_caught"]
+        upper = self.record["upper"]
         return (
-            f"{self.measure.id}: {_amount(self.said['bad'])} of {self.said['n']} {self.measure.units}; the rate is "
+            f"{self.measure.id}: {_amount(self.record['bad'])} of {self.record['n']} {self.measure.units}; the rate is "
             f"shown to lie under {percent(self.measure.limit)}"
             + (f" (upper limit {percent(upper, 3)})" if upper is not None else "")
             + (f"; a rate of {percent(caught, 3)} would have been caught" if caught is not None else "")
         )
 
 
-class Seen(NamedTuple):
-    """What a criterion could see: its own coverage, None where it sees all its units, and the least it asks for."""
+class CriterionCoverage(NamedTuple):
+    """Coverage of a criterion: None if it sees all its units, and the minimum it asks for."""
 
-    found: Measurable | None = None
-    least: float = 0.0
-
-
-ALL_SEEN = Seen()
+    measurable: Measurable | None = None
+    min_coverage: float = 0.0
 
 
-def standing_of(level: Level, trailing: Trailing, buckets: Mapping[int, Pair], seen: Seen = ALL_SEEN) -> Standing:
-    """Where a criterion stands by all its evidence, its trailing windows, what it could see, and how its bad units
-    cluster."""
-    measure, amount = level.measure, level.amount
+FULL_COVERAGE = CriterionCoverage()
+
+
+def status_of(
+    latch: RejectLatch, recent: RecentWindows, buckets: Mapping[int, Pair], coverage: CriterionCoverage = FULL_COVERAGE
+) -> CriterionStatus:
+    """Return the status of a criterion by all its evidence, its recent windows, its coverage and its clusters."""
+    measure, amount = latch.measure, latch.amount
     criterion = measure.criterion
     possible, n = measure.possible(amount), amount[0]
     below, above = measure.log_e(amount) if possible else (0.0, 0.0)
@@ -73,10 +77,10 @@ def standing_of(level: Level, trailing: Trailing, buckets: Mapping[int, Pair], s
     lower, upper = (measure.limits(amount) if known else None) or (None, None)
     bad = float(measure.bad(amount))
     good = below >= measure.log_promote_at
-    by_window = level.deff(amount) if known and isinstance(measure, ByRecord) else None
+    by_window = latch.deff(amount) if known and isinstance(measure, ByRecord) else None
     by_key = deff_of(buckets.values()) if known and measure.id == "mismatch" else None
-    held = trailing.amount
-    said: dict[str, Any] = {
+    recent_amount = recent.amount
+    record: dict[str, Any] = {
         "rate": measure.id,
         "unit": criterion.unit,
         "units": measure.units,
@@ -97,45 +101,49 @@ def standing_of(level: Level, trailing: Trailing, buckets: Mapping[int, Pair], s
         "log_promote_at": measure.log_promote_at,
         "log_reject_at": measure.log_reject_at,
         "shown_good": good,
-        "shown_bad": above >= measure.log_reject_at and level.excess(amount) is not None,
+        "shown_bad": above >= measure.log_reject_at and latch.excess(amount) is not None,
         "least_caught": measure.least_caught(n) if known else None,
         "units_needed": measure.units_needed(amount) if possible and not good else None,
         "deff_window": by_window,
         "deff_key": by_key,
-        "trailing_n": held[0],
-        "trailing_bad": float(measure.bad(held)),
-        "trailing_needed": trailing.units,
+        "trailing_n": recent_amount[0],
+        "trailing_bad": float(measure.bad(recent_amount)),
+        "trailing_needed": recent.units,
         "path_seen": True,
-        "coverage": seen.found.value if seen.found else None,
-        "eligible": seen.found.eligible if seen.found else 0,
-        "min_coverage": seen.least if seen.found else 0.0,
+        "coverage": coverage.measurable.value if coverage.measurable else None,
+        "eligible": coverage.measurable.eligible if coverage.measurable else 0,
+        "min_coverage": coverage.min_coverage if coverage.measurable else 0.0,
     }
-    unseen = unmeasured(criterion, seen.found, seen.least) if seen.found else None
-    pooled = _pooled(measure, level.counts)
-    said["shown_good"] = good and unseen is None and not pooled
-    why = [*([unseen] if unseen else []), *pooled, *_why(measure, said, trailing, held, possible)]
+    unseen = unmeasured(criterion, coverage.measurable, coverage.min_coverage) if coverage.measurable else None
+    pooled = _pooled(measure, latch.counts)
+    record["shown_good"] = good and unseen is None and not pooled
+    why = [*([unseen] if unseen else []), *pooled, *_why(measure, record, recent, recent_amount, possible)]
     if why:
-        why += doubt(measure.id, criterion.rate, math.ceil(level.bad), level.excused)
-    return Standing(measure, said | {"passed": not why}, why)
+        why += doubt(measure.id, criterion.rate, math.ceil(latch.bad), latch.excused)
+    return CriterionStatus(measure, record | {"passed": not why}, why)
 
 
-def _why(measure: Measure, said: Mapping[str, Any], trailing: Trailing, held: Numbers, possible: bool) -> list[str]:
-    if possible and not said["n"] and not measure.criterion.required:
+def _why(
+    measure: Measure, record: Mapping[str, Any], recent: RecentWindows, recent_amount: Numbers, possible: bool
+) -> list[str]:
+    if possible and not record["n"] and not measure.criterion.required:
         return []
-    why = [] if said["log_e_below"] >= measure.log_promote_at else [_not_shown(measure, said, possible)]
-    if said["n"] < said["min_units"]:
+    why = [] if record["log_e_below"] >= measure.log_promote_at else [_not_shown(measure, record, possible)]
+    if record["n"] < record["min_units"]:
         why.append(
-            f"{measure.id}: {said['n']} {measure.units} have come; its min_units asks for {said['min_units']} however "
+            f"{measure.id}: {record['n']} {measure.units} have come; its min_units asks for {record['min_units']} "
+            "however "
             "good they are"
         )
-    return [*why, *_clustered(measure, said), *_lately(measure, said, trailing, held)]
+    return [*why, *_clustered(measure, record), *_lately(measure, record, recent, recent_amount)]
 
 
 def _pooled(measure: Measure, counts: tuple[int, int]) -> list[str]:
-    """Why all records together speak against a criterion by key or block; empty where they do not.
+    """Return the reason why all records together speak against a criterion by key or block, if they do.
 
-    A share counts as much whether it is of one record or of a million: one key, or one hour, that holds half of all
-    records may be wrong in each of them and be one bad unit among thousands."""
+    A share counts the same for one record as for a million. One key, or one hour, with half of all records may be wrong
+    in each of them and still be one bad unit among thousands.
+    """
     n, s = counts
     if measure.criterion.unit not in ("key", "block") or not 0 < s <= n or s < n * measure.limit:
         return []
@@ -148,58 +156,60 @@ def _pooled(measure: Measure, counts: tuple[int, int]) -> list[str]:
 
 
 def _amount(bad: float) -> str:
-    """A count as it is, a sum of shares to six digits."""
+    """Format a count as it is and a sum of shares with six digits."""
     return f"{bad:.0f}" if bad == round(bad) else f"{bad:.6g}"
 
 
-def _not_shown(measure: Measure, said: Mapping[str, Any], possible: bool) -> str:
-    n, bad = said["n"], _amount(said["bad"])
+def _not_shown(measure: Measure, record: Mapping[str, Any], possible: bool) -> str:
+    n, bad = record["n"], _amount(record["bad"])
     if possible and not n:
         return (
-            f"{measure.id}: no {measure.units} could be judged yet; {said['units_needed']} without a bad one are needed"
+            f"{measure.id}: no {measure.units} could be judged yet; {record['units_needed']} without a bad one are "
+            "needed"
         )
     if not possible:
         return f"{measure.id}: {bad} bad of {n} {measure.units} cannot be: the joiner's counts are wrong; report this"
-    if n and said["bad"] / n >= measure.limit:
+    if n and record["bad"] / n >= measure.limit:
         return (
-            f"{measure.id}: {bad} of {n} {measure.units} ({percent(said['bad'] / n)}) lie at or over the limit "
+            f"{measure.id}: {bad} of {n} {measure.units} ({percent(record['bad'] / n)}) lie at or over the limit "
             f"{percent(measure.limit)}; more records alone will not show it good: look at the differences, or set "
             "another limit if this one is not meant"
         )
     return (
         f"{measure.id}: {bad} of {n} {measure.units} do not show the rate to lie under {percent(measure.limit)} "
-        f"yet; with {bad} bad ones {said['units_needed']} are needed, {said['units_needed'] - n} more"
+        f"yet; with {bad} bad ones {record['units_needed']} are needed, {record['units_needed'] - n} more"
     )
 
 
-def _clustered(measure: Measure, said: Mapping[str, Any]) -> list[str]:
+def _clustered(measure: Measure, record: Mapping[str, Any]) -> list[str]:
     if not isinstance(measure, ByRecord):
         return []
-    found = [
-        f"{said[name]:.3g} by {block}"
+    effects = [
+        f"{record[name]:.3g} by {block}"
         for name, block in (("deff_window", "window"), ("deff_key", "key"))
-        if said[name] is not None and said[name] > DEFF_MAX
+        if record[name] is not None and record[name] > DEFF_MAX
     ]
-    if not found:
+    if not effects:
         return []
-    other = "key or block" if measure.id == "mismatch" else "block"
+    other_unit = "key or block" if measure.id == "mismatch" else "block"
     return [
-        f"{measure.id}: bad ones cluster (design effect {' and '.join(found)}, at most {DEFF_MAX:g} for unit: record), "
-        f"so the records do not count for as many; set unit: {other}"
+        f"{measure.id}: bad ones cluster (design effect {' and '.join(effects)}, at most {DEFF_MAX:g} for unit: "
+        "record), "
+        f"so the records do not count for as many; set unit: {other_unit}"
     ]
 
 
-def _lately(measure: Measure, said: Mapping[str, Any], trailing: Trailing, held: Numbers) -> list[str]:
-    n, bad = held[0], measure.bad(held)
-    if not trailing.full:
-        if not said["n"]:
+def _lately(measure: Measure, record: Mapping[str, Any], recent: RecentWindows, recent_amount: Numbers) -> list[str]:
+    n, bad = recent_amount[0], measure.bad(recent_amount)
+    if not recent.full:
+        if not record["n"]:
             return []
         so_far = "good so far; " if not bad else ""
-        return [f"{measure.id}: {so_far}the last closed windows hold {n} {measure.units}; {trailing.units} are needed"]
-    if measure.possible(held) and measure.log_e(held)[0] >= measure.log_promote_at:
+        return [f"{measure.id}: {so_far}the last closed windows hold {n} {measure.units}; {recent.units} are needed"]
+    if measure.possible(recent_amount) and measure.log_e(recent_amount)[0] >= measure.log_promote_at:
         return []
-    beyond_doubt = said["log_e_below"] >= measure.log_promote_at + BEYOND_DOUBT
-    if beyond_doubt and measure.possible(held) and not speaks_against(n, bad, measure.limit):
+    beyond_doubt = record["log_e_below"] >= measure.log_promote_at + BEYOND_DOUBT
+    if beyond_doubt and measure.possible(recent_amount) and not speaks_against(n, bad, measure.limit):
         return []
     if not bad:
         return [f"{measure.id}: good so far; the last {n} {measure.units} hold no bad one and are too few alone"]

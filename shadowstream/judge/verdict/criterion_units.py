@@ -1,16 +1,16 @@
-"""How a criterion's units are counted, and what they prove: one measure per criterion.
+"""Units of criteria: how they are counted and which evidence they give, as one measure per criterion.
 
 ====================  =================  ============================================  ==========================
 unit                  raw, per window    amount, over windows                          evidence
 ====================  =================  ============================================  ==========================
-record                n, s               n, s                                          mixture (`evidence`)
+record                n, s               n, s                                          mixture (`rates`)
 block                 n, s               windows, sums of their shares s/n             grid against m = limit
 key                   buckets of keys    buckets with pairs, sums of their shares      grid against m = limit
 record, of a mean     pairs, their sums  the same                                      grid against m = limit
 ====================  =================  ============================================  ==========================
 
-*Raw* is what corrections are added to, *amount* what windows add up to; both are tuples of integers, so that no order
-and no split changes a bit. A share cannot be corrected once its window is folded into an amount: `levels` keeps raw
+Corrections are added to *raw* numbers; windows add up to an *amount*. Both are tuples of integers, so that no order and
+no split changes a bit. A share cannot be corrected once its window is part of an amount, so `reject_latch` keeps raw
 numbers for as long as corrections may come.
 """
 
@@ -42,17 +42,17 @@ Numbers: TypeAlias = tuple[int, ...]
 Buckets: TypeAlias = Mapping[int, tuple[int, int]]
 
 POWER = 0.9
-# The trailing windows hold this many times the units that can just prove a candidate without a single bad one.
+# The recent windows hold this many times the units that just prove a candidate without a bad one.
 _TRAILING_FACTOR = 2
 
 
-def added(one: Numbers, other: Numbers) -> Numbers:
-    """Number by number."""
-    return tuple(a + b for a, b in zip(one, other, strict=True))
+def added(first: Numbers, second: Numbers) -> Numbers:
+    """Add two tuples element by element."""
+    return tuple(a + b for a, b in zip(first, second, strict=True))
 
 
 class Measure(ABC):
-    """One criterion's units. `alpha` is its level; `critical_e` and `reject_e` the ln E from which it is shown."""
+    """Units of one criterion. `alpha`: its level; `log_promote_at` and `log_reject_at`: the ln E that decide."""
 
     def __init__(self, criterion: Criterion, config: Config) -> None:
         judge = config.judge
@@ -63,45 +63,45 @@ class Measure(ABC):
         self.alpha = criterion.alpha or judge.alpha
         self.late = criterion.rate == "labels"
         """Whether all its units come as corrections, days after their windows."""
-        judged = sum(not one.muted for one in judge.criteria)
+        judged = sum(not criterion.muted for criterion in judge.criteria)
         self.log_promote_at = -math.log(self.alpha)
         self.log_reject_at = math.log(max(judged, 1) / self.alpha)
 
     @property
     @abstractmethod
     def units(self) -> str:
-        """What is counted, in the plural."""
+        """Name of the units in the plural."""
 
     @property
     @abstractmethod
     def nothing(self) -> Numbers:
-        """The amount of no window."""
+        """Amount of no window."""
 
     @property
     def untouched(self) -> Numbers:
-        """The raw numbers of a window that holds nothing."""
+        """Raw numbers of an empty window."""
         return self.nothing
 
     def raw(self, figures: Mapping[str, int], buckets: Buckets) -> Numbers:
-        """What a window or a correction of it holds."""
+        """Return the raw numbers of a window or of a correction."""
         return self.counts(figures)
 
     def amount(self, raw: Numbers) -> Numbers:
-        """What one window adds to the evidence."""
+        """Return the evidence of one window."""
         return raw
 
     def counts(self, figures: Mapping[str, int]) -> Counts:
-        """Units and bad ones by record, whatever the unit."""
+        """Return records and bad records, whatever the unit."""
         return self.rate.counts(figures)
 
     def excused(self, lost: Mapping[str, int]) -> int:
-        """Bad records that need not be the candidate's fault, given outcomes (`criteria.Rate.excused`)."""
+        """Return the number of bad records that need not be the candidate's fault (`criteria.Rate.excused`)."""
         return sum(max(0, lost.get(name, 0)) for name in self.rate.excused)
 
     def watched(self, figures: Mapping[str, int], buckets: Buckets) -> tuple[tuple[int, float], tuple[int, float]]:
-        """Records and bad ones of a window, and the same as units, as detectors take them; none if impossible.
+        """Return records and bad records of a window for the detectors, and the same as units; 0 if impossible.
 
-        What the window itself excuses is no change of the candidate.
+        Bad records that the window itself excuses are no change of the candidate.
         """
         excused = self.excused(figures)
         if excused and (bad := self.counts(figures).s) > 0:
@@ -116,37 +116,37 @@ class Measure(ABC):
 
     @abstractmethod
     def possible(self, amount: Numbers) -> bool:
-        """Whether a trial can hold such numbers; anything else is a writer's error and carries no evidence."""
+        """Return whether a trial can have such numbers; others are a writer's error and carry no evidence."""
 
     @abstractmethod
     def bad(self, amount: Numbers) -> float:
-        """Bad units: a count, or a sum of shares."""
+        """Return the bad units: a count, or a sum of shares."""
 
     @abstractmethod
     def log_e(self, amount: Numbers) -> tuple[float, float]:
-        """ln E below and above the limit."""
+        """Return ln E below and above the limit."""
 
     def limits(self, amount: Numbers) -> tuple[float, float] | None:
-        """Lower and upper limit of the rate at `alpha`; None where the evidence is about the limit alone."""
+        """Return lower and upper limit of the rate at `alpha`; None if the evidence is about the limit only."""
         return None
 
     @abstractmethod
     def units_needed(self, amount: Numbers) -> int | None:
-        """Least number of units that shows the rate under the limit, if no further bad one comes."""
+        """Return the least number of units that shows the rate under the limit without further bad units."""
 
     def least_caught(self, n: int) -> float | None:
-        """Least rate that would have been shown bad with probability `POWER` at n units; None where it is not known."""
+        """Return the least rate that n units show bad with probability `POWER`; None if it is not known."""
         return None
 
     @property
     def trailing_units(self) -> int:
-        """Units that the trailing windows must hold."""
+        """Number of units that the recent windows must hold."""
         return max(self.criterion.trailing_units, self._trailing_least)
 
     @property
     @abstractmethod
     def _trailing_least(self) -> int:
-        """The least that can be asked for."""
+        """Minimum of `trailing_units`."""
 
     @property
     def is_of_shares(self) -> bool:
@@ -154,15 +154,17 @@ class Measure(ABC):
         return False
 
     def without(self, amount: Numbers, excused: int) -> Numbers:
-        """The amount without so many bad records that are excused; as it is where units are no records."""
+        """Return the amount without `excused` bad records; unchanged if units are not records."""
         return amount
 
     def excess(self, amount: Numbers, excused: int = 0) -> str | None:
-        """Why an amount shows the criterion bad, as a sentence; None where it does not. `excused`: bad records that
-        need not be the candidate's fault."""
+        """Return the sentence by which an amount shows the criterion bad, or None.
+
+        `excused`: bad records that need not be the candidate's fault.
+        """
         amount = self.without(amount, excused)
         n = amount[0]
-        # At or under the limit no evidence can speak for more than the limit.
+        # At or under the limit no evidence can support a rate above it.
         if not self.possible(amount) or n == 0 or self.bad(amount) <= n * self.limit:
             return None
         above = self.log_e(amount)[1]
@@ -175,46 +177,46 @@ class Measure(ABC):
 
 
 class ByRecord(Measure):
-    """Each record or pair is a unit."""
+    """Units of which each is a record or a pair."""
 
     @property
     def units(self) -> str:
-        """As the row of the rate says."""
+        """Name as in the row of the rate."""
         return self.rate.units
 
     @property
     def nothing(self) -> Numbers:
-        """No unit, none bad."""
+        """No unit and no bad unit."""
         return (0, 0)
 
     def without(self, amount: Numbers, excused: int) -> Numbers:
-        """As many bad ones fewer, of as many units."""
+        """Subtract the excused bad records; the number of units stays."""
         return (amount[0], max(0, amount[1] - excused)) if excused and amount[1] > 0 else amount
 
     def possible(self, amount: Numbers) -> bool:
-        """0 <= s <= n."""
+        """Return whether 0 <= s <= n."""
         return 0 <= amount[1] <= amount[0]
 
     def bad(self, amount: Numbers) -> float:
-        """A whole number."""
+        """Return the count of bad units."""
         return amount[1]
 
     def log_e(self, amount: Numbers) -> tuple[float, float]:
-        """The mixture's."""
+        """Return the ln E of the mixture."""
         n, s = amount
         return log_e_below(n, s, self.limit), log_e_above(n, s, self.limit)
 
     def limits(self, amount: Numbers) -> tuple[float, float] | None:
-        """The mixture's."""
+        """Return the limits of the mixture."""
         n, s = amount
         return lower_limit(n, s, self.alpha), upper_limit(n, s, self.alpha)
 
     def units_needed(self, amount: Numbers) -> int | None:
-        """`critical_n` at the present number of bad ones."""
+        """Return `critical_n` at the present number of bad units."""
         return critical_n(amount[1], self.limit, self.alpha)
 
     def least_caught(self, n: int) -> float | None:
-        """Looking once, at n."""
+        """Return the rate for a single look at n units."""
         caught = least_caught_rate(n, self.limit, math.exp(-self.log_reject_at), POWER)
         return None if math.isnan(caught) else caught
 
@@ -225,7 +227,7 @@ class ByRecord(Measure):
 
 
 class _ByShare(Measure):
-    """Each unit is a number in [0, 1], and its mean is judged."""
+    """Units of which each is a number in [0, 1]; their mean is judged."""
 
     @property
     def is_of_shares(self) -> bool:
@@ -234,29 +236,29 @@ class _ByShare(Measure):
 
     @property
     def nothing(self) -> Numbers:
-        """No unit, and the sums of none."""
+        """No unit, and zero sums."""
         return (0,) * (1 + SUMS)
 
     def possible(self, amount: Numbers) -> bool:
-        """As many units as there may be shares."""
+        """Return whether the sum of the shares fits the number of units."""
         return amount[0] >= 0 and -1e-6 <= self.bad(amount) <= amount[0] + 1e-6
 
     def bad(self, amount: Numbers) -> float:
-        """The sum of the shares."""
+        """Return the sum of the shares."""
         return self._grid(amount).total
 
     def log_e(self, amount: Numbers) -> tuple[float, float]:
-        """The grid's."""
+        """Return the ln E of the grid."""
         grid = self._grid(amount)
         return grid.log_e_below, grid.log_e_above
 
     def units_needed(self, amount: Numbers) -> int | None:
-        """As many more as would do at no share at all."""
+        """Return the units needed if all further shares are 0."""
         return critical_grid_n(self.limit, self.alpha, self._grid(amount))
 
     @property
     def _trailing_least(self) -> int:
-        """Twice what can just prove a candidate without a single bad share."""
+        """Twice the units that just prove a candidate without a bad share."""
         return _TRAILING_FACTOR * critical_grid_n(self.limit, self.alpha)
 
     def _grid(self, amount: Numbers) -> GridSums:
@@ -267,21 +269,21 @@ class _ByShare(Measure):
 
 
 class ByMean(_ByShare):
-    """Each pair's bounded difference is a unit; the joiner has added up its sums."""
+    """Units of which each is a pair's bounded difference, summed by the joiner."""
 
     @property
     def units(self) -> str:
-        """Pairs of which both sides have a number at the path."""
+        """Pairs with a number on both sides at the path."""
         return self.rate.units
 
     def raw(self, figures: Mapping[str, int], buckets: Buckets) -> Numbers:
-        """The sums of the window as they came."""
+        """Return the sums of the window unchanged."""
         name = self.rate.n[0]
         return (figures.get(name, 0), *(figures.get(f"{name}/{index}", 0) for index in range(SUMS)))
 
 
 class ByBlock(_ByShare):
-    """The share of bad records of each window is a unit."""
+    """Units of which each is the share of bad records of one window."""
 
     @property
     def units(self) -> str:
@@ -294,25 +296,25 @@ class ByBlock(_ByShare):
         return (0, 0)
 
     def amount(self, raw: Numbers) -> Numbers:
-        """One unit, if the window holds a record."""
+        """Return one unit if the window has a record."""
         n, s = raw[:2]
         return (1, *_share_sums(s / n, self.limit)) if 0 <= s <= n and n else self.nothing
 
 
 class ByKey(_ByShare):
-    """The share of bad pairs of each bucket of keys in each window is a unit.
+    """Units of which each is the share of bad pairs of one bucket of keys in one window.
 
-    Pairs that come late are units of their own, of the window in which they were said: only records said missing or
-    extra come late, they were in no bucket before, and so no share that stands is ever changed.
+    Late pairs are units of the window in which they were reported. Only records reported missing or extra come late.
+    They were in no bucket before, so no existing share changes.
     """
 
     @property
     def units(self) -> str:
-        """Buckets, once per window."""
+        """Buckets, counted once per window."""
         return "buckets of keys and windows"
 
     def raw(self, figures: Mapping[str, int], buckets: Buckets) -> Numbers:
-        """A unit per bucket that holds a pair; buckets in order, though no order matters."""
+        """Return a unit for each bucket with a pair, in the order of buckets, although order does not matter."""
         return self._of_shares([s / n for n, s in buckets.values() if 0 <= s <= n and n])
 
 
@@ -323,7 +325,7 @@ def _share_sums(share: float, m: float) -> Numbers:
 
 
 def measure_of(criterion: Criterion, config: Config) -> Measure:
-    """The measure of a criterion."""
+    """Return the measure of a criterion."""
     if criterion.rate == "mean":
         return ByMean(criterion, config)
     units: dict[str, type[ByRecord | ByBlock | ByKey]] = {"record": ByRecord, "block": ByBlock, "key": ByKey}

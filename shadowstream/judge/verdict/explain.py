@@ -1,6 +1,6 @@
-"""A verdict in words for whoever has to act on it: where each criterion stands, what is missing, how long that takes.
+"""Explanation of a verdict for operators: the outlook of each criterion, what is missing and how long it takes.
 
-Pure: from a verdict record to what is to be said. Whatever speaks (`explain`, `report`) says the same.
+It is computed from a verdict record alone. `explain` and `report` show the same sentences.
 """
 
 from __future__ import annotations
@@ -24,18 +24,21 @@ from shadowstream.protocol.count_names import LABELS
 Verdict = Mapping[str, Any]
 
 AGED = "the newest judged data are of "
-"""How the reason begins of a promote that rests on old data alone."""
+"""Beginning of the reason of a promote that rests on old data only."""
 _OVER = "the trial has read all that it was to read, so waiting adds nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What `explain` says. `blockers`: what stands in the way beside the criteria, or why it is rejected. `todo`: what
-    to do about all. `incidents`: what is open and who acts on it; `slices`: where the excess lies, worst first;
-    `notes`: what the verdict rests on. `hours`: of event time until everything that only needs more has enough."""
+    """Explanation of a verdict.
+
+    `blockers`: obstacles beside the criteria, or the reasons of a reject. `todo`: next steps. `incidents`: open
+    incidents and who works on them. `slices`: slices that hold the excess, worst first. `notes`: what the verdict rests
+    on. `hours`: event time until every criterion that only needs more units has enough.
+    """
 
     decision: str
-    standings: tuple[Outlook, ...]
+    outlooks: tuple[Outlook, ...]
     blockers: tuple[str, ...]
     todo: tuple[str, ...]
     incidents: tuple[str, ...] = ()
@@ -44,40 +47,40 @@ class Explanation:
     hours: float | None = None
 
     @property
-    def unmet(self) -> list[Outlook]:
-        """Criteria that stand in the way of a promote."""
-        return [one for one in self.standings if not one.met]
+    def not_passed(self) -> list[Outlook]:
+        """Criteria that block promote."""
+        return [outlook for outlook in self.outlooks if not outlook.passed]
 
 
 def explain(verdict: Verdict, decision: str, reasons: Sequence[str]) -> Explanation:
     """Explain a verdict record (schemas/verdict.avsc).
 
-    `decision` and `reasons` are those to be explained: the record's own, or the gate's where it does not stand behind
-    the record (stale, overridden).
+    `decision` and `reasons`: those of the record, or those of the gate if it does not follow the record (stale,
+    overridden).
     """
-    standings = tuple(outlook_of(one, verdict) for one in verdict["criteria"])
-    named = tuple(f"{one.criterion}: " for one in standings)
+    outlooks = tuple(outlook_of(criterion, verdict) for criterion in verdict["criteria"])
+    named = tuple(f"{outlook.criterion}: " for outlook in outlooks)
     blockers: tuple[str, ...] = ()
     if decision != "promote":
-        # Where each criterion stands says more than its reason; a reject is said as it was decided.
+        # The outlook of a criterion says more than its reason; a reject is shown as it was decided.
         blockers = tuple(
             reason for reason in reasons if decision == "reject" or is_doubt(reason) or not reason.startswith(named)
         )
-    waits = [one.hours for one in standings if one.more and one.hours is not None and not one.muted]
+    waits = [outlook.hours for outlook in outlooks if outlook.more and outlook.hours is not None and not outlook.muted]
     duration = duration_left(verdict)
     return Explanation(
         decision,
-        standings,
+        outlooks,
         blockers,
-        tuple(_todo(verdict, decision, standings, reasons)),
-        tuple(_incident(one) for one in verdict["incidents"]),
-        tuple(slice_line(one) for one in verdict["slices"]),
+        tuple(_todo(verdict, decision, outlooks, reasons)),
+        tuple(_incident(incident) for incident in verdict["incidents"]),
+        tuple(slice_line(entry) for entry in verdict["slices"]),
         tuple(_notes(verdict, reasons)),
         max([*waits, *([duration] if duration else [])], default=None),
     )
 
 
-def _todo(verdict: Verdict, decision: str, standings: Sequence[Outlook], reasons: Sequence[str]) -> list[str]:
+def _todo(verdict: Verdict, decision: str, outlooks: Sequence[Outlook], reasons: Sequence[str]) -> list[str]:
     if decision != verdict["decision"]:
         if any(reason.startswith(AGED) for reason in reasons):
             return [
@@ -98,7 +101,7 @@ def _todo(verdict: Verdict, decision: str, standings: Sequence[Outlook], reasons
         return ["change identity in the config as said above: more records will not help; it is judged anew from zero"]
     if verdict["windows_closed"] == 0:
         return _of_no_window(verdict)
-    judged = [one for one in standings if not one.muted]
+    judged = [outlook for outlook in outlooks if not outlook.muted]
     return [
         *_to_wait_for(verdict, judged),
         *_about_evidence(verdict, judged),
@@ -117,69 +120,71 @@ def _of_no_window(verdict: Verdict) -> list[str]:
     ]
 
 
-def _to_wait_for(verdict: Verdict, standings: Sequence[Outlook]) -> list[str]:
-    found = _waits(verdict, standings)
-    if not (found and verdict["final"]):
-        return found
+def _to_wait_for(verdict: Verdict, outlooks: Sequence[Outlook]) -> list[str]:
+    waits = _waits(verdict, outlooks)
+    if not (waits and verdict["final"]):
+        return waits
     return [f"{_OVER}: run a new one over more event time, or see what is asked for in `judge` of the config"]
 
 
-def _waits(verdict: Verdict, standings: Sequence[Outlook]) -> list[str]:
-    waits = [one for one in standings if one.more and not one.met and one.n]
+def _waits(verdict: Verdict, outlooks: Sequence[Outlook]) -> list[str]:
+    waits = [outlook for outlook in outlooks if outlook.more and not outlook.passed and outlook.n]
     duration = duration_left(verdict) or 0.0
     if not waits:
         return [f"let it run {duration:.4g} h more of event time with traffic: the least duration"] if duration else []
-    slowest = max(waits, key=lambda one: (one.hours or 0, one.more or 0))
+    slowest = max(waits, key=lambda item: (item.hours or 0, item.more or 0))
     if duration > (slowest.hours or 0):
         return [f"let it run {duration:.4g} h more of event time with traffic: the least duration takes longest"]
     hours = "" if slowest.hours is None else f", about {slowest.hours:.4g} h of event time as they have come"
     return [f"let it run: {slowest.criterion} takes longest, {slowest.more} more{hours}"]
 
 
-def _about_evidence(verdict: Verdict, standings: Sequence[Outlook]) -> list[str]:
-    said = []
-    for one in standings:
-        if one.met:
+def _about_evidence(verdict: Verdict, outlooks: Sequence[Outlook]) -> list[str]:
+    advice = []
+    for outlook in outlooks:
+        if outlook.passed:
             continue
-        if any(is_doubt(reason, f"{one.criterion}: ") for reason in verdict["reasons"]):
-            said.append(
-                f"{one.criterion}: see to it that the records are compared that may hold the partners, see above"
+        if any(is_doubt(reason, f"{outlook.criterion}: ") for reason in verdict["reasons"]):
+            advice.append(
+                f"{outlook.criterion}: see to it that the records are compared that may hold the partners, see above"
             )
-        elif one.state in ("over the limit", "shown bad"):
-            said.append(
-                f"{one.criterion}: more records alone will not help: look at the differences (`shadowstream diff "
+        elif outlook.state in ("over the limit", "shown bad"):
+            advice.append(
+                f"{outlook.criterion}: more records alone will not help: look at the differences (`shadowstream diff "
                 "CONFIG`) and mend the candidate, or set another limit if this one is not meant"
             )
-        elif one.state == "no records":
-            said.append(f"{one.criterion}: {_nothing_came(one.criterion, verdict)}")
-        elif one.state == "no such field":
-            said.append(
-                f"{one.criterion}: correct its path in judge.criteria, which makes it another revision; `shadowstream "
+        elif outlook.state == "no records":
+            advice.append(f"{outlook.criterion}: {_nothing_came(outlook.criterion, verdict)}")
+        elif outlook.state == "no such field":
+            advice.append(
+                f"{outlook.criterion}: correct its path in judge.criteria, which makes it another revision; "
+                "`shadowstream "
                 "validate CONFIG` checks paths where schemas.dir has the schema of the outputs"
             )
-        elif one.state == "not seen":
-            said.append(f"{one.criterion}: it saw too few of its units: see above, and the reasons of `gate`")
-        elif one.state == "clustered":
-            said.append(f"{one.criterion}: judge it by another unit, which makes it another revision: see above")
-        elif one.state == "not good lately":
-            # Where the rate as it has been all along would not pass them either, nothing need have changed.
-            other = "; or the last windows are too few for its rate: see above" if one.why[1:] else ""
-            said.append(
-                f"{one.criterion}: it was good and is not now: see what has changed (`shadowstream diff CONFIG`){other}"
+        elif outlook.state == "not seen":
+            advice.append(f"{outlook.criterion}: it saw too few of its units: see above, and the reasons of `gate`")
+        elif outlook.state == "clustered":
+            advice.append(f"{outlook.criterion}: judge it by another unit, which makes it another revision: see above")
+        elif outlook.state == "not good lately":
+            # If the recent windows would not pass at the overall rate either, nothing need have changed.
+            or_too_few = "; or the last windows are too few for its rate: see above" if outlook.why[1:] else ""
+            advice.append(
+                f"{outlook.criterion}: it was good and is not now: see what has changed (`shadowstream diff "
+                f"CONFIG`){or_too_few}"
             )
-    return said
+    return advice
 
 
 def _nothing_came(criterion: str, verdict: Verdict) -> str:
     if criterion != "labels":
         return "nothing has come that it could be judged by; see what lowers the coverage"
-    labelled, every = _labelled(verdict)
+    labelled, total = _labelled(verdict)
     if labelled:
         return (
             f"of {labelled} labelled pairs there is none on which only one side was right, so nothing tells them apart "
             "yet; with `required: false` it stands in nobody's way until one comes"
         )
-    ended = f"{every} pairs ended their wait without one; " if every else ""
+    ended = f"{total} pairs ended their wait without one; " if total else ""
     return (
         f"no pair has a label yet; {ended}see whether the topic of labels is written and `labels` runs, and whether "
         "labels.id and labels.label_path name what a label holds"
@@ -187,9 +192,9 @@ def _nothing_came(criterion: str, verdict: Verdict) -> str:
 
 
 def _labelled(verdict: Verdict) -> tuple[int, int]:
-    """Pairs with a label, and all whose wait has ended."""
-    every = [verdict["outcomes"].get(name, 0) for name in LABELS]
-    return sum(every[:-1]), sum(every)
+    """Return the pairs with a label, and all pairs whose wait has ended."""
+    counts = [verdict["outcomes"].get(name, 0) for name in LABELS]
+    return sum(counts[:-1]), sum(counts)
 
 
 def _about_slices(verdict: Verdict) -> list[str]:
@@ -204,67 +209,69 @@ def _about_slices(verdict: Verdict) -> list[str]:
 
 
 def _about_the_rest(verdict: Verdict) -> list[str]:
-    said = []
+    advice = []
     if any(reason.startswith("coverage: ") or "judge.min_coverage asks" in reason for reason in verdict["reasons"]):
-        said.append(
+        advice.append(
             "coverage: change the keys named above, which makes another revision; more records alone will not help"
         )
     if verdict["remainder"]:
-        said.append(
+        advice.append(
             f"conservation is broken: {verdict['remainder']} records are unaccounted for, so no count can be trusted; "
             "read the log of the joiner, and start a new trial where records were deleted"
         )
     if verdict["incidents_open"]:
-        said.append(
+        advice.append(
             "an incident is open: look at `shadowstream diff CONFIG`; it closes by itself once its rate is quiet, and "
             "who acts on it says so with `shadowstream alerts ack CONFIG INCIDENT --by WHO`"
         )
-    return said
+    return advice
 
 
-def _incident(one: Mapping[str, Any]) -> str:
-    if one["acknowledged_by"] is None:
+def _incident(incident: Mapping[str, Any]) -> str:
+    if incident["acknowledged_by"] is None:
         whose = "nobody has acknowledged it"
     else:
-        reason = f": {one['acknowledged_reason']}" if one["acknowledged_reason"] else ""
-        whose = f"{one['acknowledged_by']} acts on it{reason}"
-    if one["muted_by"] is not None:
-        until = "it closes" if one["muted_until_ms"] is None else iso(one["muted_until_ms"])
-        whose += f"; muted by {one['muted_by']} until {until}"
-    members = ", ".join(member for member in one["members"] if member != one["subject"])
+        reason = f": {incident['acknowledged_reason']}" if incident["acknowledged_reason"] else ""
+        whose = f"{incident['acknowledged_by']} acts on it{reason}"
+    if incident["muted_by"] is not None:
+        until = "it closes" if incident["muted_until_ms"] is None else iso(incident["muted_until_ms"])
+        whose += f"; muted by {incident['muted_by']} until {until}"
+    members = ", ".join(member for member in incident["members"] if member != incident["subject"])
     with_ = f", with {members}" if members else ""
-    return f"{one['id']}: {one['subject']} since {iso(one['opened_ms'])}{with_}; {whose}"
+    return f"{incident['id']}: {incident['subject']} since {iso(incident['opened_ms'])}{with_}; {whose}"
 
 
 def _notes(verdict: Verdict, reasons: Sequence[str]) -> list[str]:
-    said = coverage_beside(verdict, reasons)
-    said += failure_lines(verdict)
-    labelled, every = _labelled(verdict)
-    if every:
-        said.append(f"labels: {labelled} of {every} pairs whose wait has ended were labelled")
+    notes = coverage_beside(verdict, reasons)
+    notes += failure_lines(verdict)
+    labelled, total = _labelled(verdict)
+    if total:
+        notes.append(f"labels: {labelled} of {total} pairs whose wait has ended were labelled")
     if verdict["release"] is not None:
-        said.append(
+        notes.append(
             f"attempt {verdict['attempt']} at release {verdict['release']}: each is judged more strictly than the last"
         )
     covered = covered_sentence(verdict)
     if covered is not None:
-        said.append(covered)
-    return [*said, *(f"note: {note}" for note in notes_of(verdict)[len(coverage_notes(verdict)) :])]
+        notes.append(covered)
+    return [*notes, *(f"note: {note}" for note in notes_of(verdict)[len(coverage_notes(verdict)) :])]
 
 
 def span(verdict: Verdict) -> str:
-    """What event time a verdict covers, as a part of a sentence."""
+    """Describe the event time that a verdict covers, as a part of a sentence."""
     if verdict["from_ms"] is None:
         return "no window has closed"
     return f"{verdict['windows_closed']} windows closed, {iso(verdict['from_ms'])} to {iso(verdict['to_ms'])}"
 
 
-def slice_line(said: Mapping[str, Any]) -> str:
-    """A slice of a verdict that holds the excess, in words.
+def slice_line(listed: Mapping[str, Any]) -> str:
+    """Describe a slice of a verdict that holds the excess.
 
     >>> slice_line({"dimensions": ["carrier"], "values": ["UA"], "n": 4000, "s": 1000, "lower": 0.231})
     'carrier=UA: 1,000 of 4,000 pairs differ (25 %), at least 23.1 % of all'
     """
-    named = slice_name((tuple(said["dimensions"]), tuple(said["values"])))
-    share = f" ({percent(said['s'] / said['n'])})" if said["n"] else ""
-    return f"{named}: {said['s']:,} of {said['n']:,} pairs differ{share}, at least {percent(said['lower'])} of all"
+    named = slice_name((tuple(listed["dimensions"]), tuple(listed["values"])))
+    share = f" ({percent(listed['s'] / listed['n'])})" if listed["n"] else ""
+    return (
+        f"{named}: {listed['s']:,} of {listed['n']:,} pairs differ{share}, at least {percent(listed['lower'])} of all"
+    )

@@ -1,7 +1,7 @@
-"""Criteria that stay in force whatever a config judges besides: nobody forgets them, and only a name mutes them.
+"""Guard criteria: they stay in force beside the criteria of any config, unless the config mutes them by name.
 
-A config that writes `criteria` says what it judges as well. The guards are added to that at their default limit, each
-unless it is written itself: with a limit of its own, or muted, which every verdict then shows.
+A config that writes `criteria` adds to the guards. Each guard has its default limit, unless the config writes it with
+another limit or muted; every verdict then shows that.
 """
 
 from __future__ import annotations
@@ -13,27 +13,33 @@ from shadowstream.config.judging import GUARDS, default_criteria
 
 
 class Guard(Criterion):
-    """A criterion that the config has not written."""
+    """Criterion that the config has not written."""
 
 
 def guarded(criteria: Sequence[Criterion]) -> list[Criterion]:
-    """The criteria with the guards that are not among them.
+    """Return the criteria and the guards that are not among them.
 
     >>> [one.id for one in guarded([Criterion(rate="mismatch", limit=0.01)])]
     ['mismatch', 'missing', 'extra', 'error', 'duplicate']
     """
-    written = {one.rate for one in criteria}
-    # Inputs are counted by marks: a trial that has none has no pair either, and missing then says so.
+    written = {criterion.rate for criterion in criteria}
+    # Marks count inputs: a trial without marks has no pair either, and the criterion missing reports that.
     added = [
-        Guard(**{**one.model_dump(exclude_unset=True), "required": one.rate != "error"})
-        for one in default_criteria()
-        if one.rate in GUARDS and one.rate not in written
+        Guard(**{**criterion.model_dump(exclude_unset=True), "required": criterion.rate != "error"})
+        for criterion in default_criteria()
+        if criterion.rate in GUARDS and criterion.rate not in written
     ]
     return [*criteria, *added]
 
 
 def asks_for_error(config: Config) -> bool:
-    """Whether the config itself, and neither its default nor a guard, names the criterion error for a candidate whose
-    inputs nobody counts here."""
-    named = [one for one in config.judge.criteria if one.rate == "error" and not isinstance(one, Guard)]
+    """Return whether the config itself asks for the criterion error although the candidate's inputs are not counted.
+
+    Its default and the guards do not count as asking.
+    """
+    named = [
+        criterion
+        for criterion in config.judge.criteria
+        if criterion.rate == "error" and not isinstance(criterion, Guard)
+    ]
     return config.candidate.topic is not None and "criteria" in config.judge.model_fields_set and bool(named)

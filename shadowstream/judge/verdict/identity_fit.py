@@ -1,7 +1,7 @@
-"""Whether the identity fits the records: sentences for a verdict whose records repeat an id or have none.
+"""Fit of the identity: sentences for a verdict whose records repeat an id or have none.
 
-An id that is not unique leaves all but its first record uncompared, and one that is not there leaves all. That is the
-config's fault and not the candidate's, so the verdict is not yet, with the share and what to change.
+With an id that is not unique, all but its first record stay uncompared; with a missing id, all do. That is a fault of
+the config and not of the candidate, so the verdict is not yet, with the share and the change to make.
 """
 
 from __future__ import annotations
@@ -16,23 +16,24 @@ from shadowstream.protocol.outcomes import duplicate, repeated, undecodable, unp
 from shadowstream.records import Side
 
 SHARE_MAX = 0.01
-"""Share of a side's records without an id, or that repeat one with another value, beyond which nothing is promoted."""
+"""Share of a side's records without an id, or with a repeated id and another value, above which nothing is promoted."""
 PRODUCTIONS, CANDIDATES = "production's", "the candidate's"
 TOGETHER_MIN = 0.01
 TOGETHER_RECORDS = 20
 TOGETHER_RATIO = 2.0
-"""Missing and extra rise together where both shares are that large, rest on so many records, and are that near."""
+"""Missing and extra rise together if both shares are at least that large, rest on so many records, and are that close.
+"""
 
 
 def misfits(config: Config, outcomes: Mapping[str, int]) -> list[str]:
-    """Why the identity does not fit enough of production's or the candidate's records, as reasons for not yet."""
+    """Return the reasons why the identity does not fit enough records of a side."""
     return list(misfits_by_outcome(config, outcomes).values())
 
 
 def misfits_by_outcome(config: Config, outcomes: Mapping[str, int]) -> dict[str, str]:
-    """The same by the outcome that the records have."""
+    """Return the same by outcome of the records."""
     production = production_records(outcomes)
-    shadow = counts("extra", outcomes).n + _alone(Side.SHADOW, outcomes)
+    shadow = counts("extra", outcomes).n + _unmatched(Side.SHADOW, outcomes)
     reasons: dict[str, str] = {}
     for whose, side, records in (
         ("production's", Side.PRODUCTION, production),
@@ -40,15 +41,15 @@ def misfits_by_outcome(config: Config, outcomes: Mapping[str, int]) -> dict[str,
     ):
         again, without = outcomes.get(repeated(side), 0), outcomes.get(unpairable(side), 0)
         if without > SHARE_MAX * records:
-            found = f"{_share(without, records, whose)} have {no_id(config, side)}; {_instead(config, side)}"
-            reasons[unpairable(side)] = found
+            sentence = f"{_share(without, records, whose)} have {no_id(config, side)}; {_instead(config, side)}"
+            reasons[unpairable(side)] = sentence
         if again > SHARE_MAX * records:
             reasons[repeated(side)] = f"{_share(again, records, whose)} {_repeat(config, side)}"
     return reasons
 
 
 def is_misfit(reason: str) -> bool:
-    """Whether a reason of a verdict is one of `misfits`.
+    """Return whether a reason of a verdict is one of `misfits`.
 
     >>> is_misfit("75 % of production's records (3 of 4) repeat a key; use identity: occurrence or coordinate")
     True
@@ -61,16 +62,16 @@ def is_misfit(reason: str) -> bool:
 
 
 def production_records(outcomes: Mapping[str, int]) -> int:
-    """Records of production that have ended, but those of the warm-up and those that were left out on purpose."""
-    return counts("missing", outcomes).n + _alone(Side.PRODUCTION, outcomes)
+    """Count production's ended records, without those of the warm-up and those left out on purpose."""
+    return counts("missing", outcomes).n + _unmatched(Side.PRODUCTION, outcomes)
 
 
-def _alone(side: Side, outcomes: Mapping[str, int]) -> int:
+def _unmatched(side: Side, outcomes: Mapping[str, int]) -> int:
     return sum(outcomes.get(kind(side), 0) for kind in (undecodable, unpairable, duplicate, repeated))
 
 
 def few_repeats(config: Config, outcomes: Mapping[str, int]) -> list[str]:
-    """Repeats that hold nothing back, as caveats."""
+    """Return caveats for repeated ids that block nothing."""
     records, again = production_records(outcomes), outcomes.get(repeated(Side.PRODUCTION), 0)
     if not 0 < again <= SHARE_MAX * records:
         return []
@@ -78,19 +79,22 @@ def few_repeats(config: Config, outcomes: Mapping[str, int]) -> list[str]:
 
 
 def rise_together(config: Config, outcomes: Mapping[str, int]) -> list[str]:
-    """A hint that ids may mean the same in other bytes: missing and extra in like shares, as a caveat."""
+    """Return a caveat if missing and extra have similar shares: equal ids may differ in bytes."""
     (records, _), (written, extra) = counts("missing", outcomes), counts("extra", outcomes)
     missing = outcomes.get("missing", 0)
     if min(missing, extra) < TOGETHER_RECORDS:
         return []
-    one, other = missing / records, extra / written
-    if min(one, other) < TOGETHER_MIN or max(one, other) > TOGETHER_RATIO * min(one, other):
+    missing_share, extra_share = missing / records, extra / written
+    if min(missing_share, extra_share) < TOGETHER_MIN or max(missing_share, extra_share) > TOGETHER_RATIO * min(
+        missing_share, extra_share
+    ):
         return []
-    what = {"coordinate": "inputs"}.get(config.identity.kind, f"{config.identity.kind}s")
+    subject = {"coordinate": "inputs"}.get(config.identity.kind, f"{config.identity.kind}s")
     if config.identity.kind == "occurrence":
-        what = "keys, or event times by more than identity.tolerance_ms,"
+        subject = "keys, or event times by more than identity.tolerance_ms,"
     return [
-        f"missing and extra rise together: {percent(one)} and {percent(other)}; {what} may differ in bytes and "
+        f"missing and extra rise together: {percent(missing_share)} and {percent(extra_share)}; {subject} may differ "
+        "in bytes and "
         "mean the same, as with schema ids, spacing or capitals: compare `shadowstream diff CONFIG --outcome missing` "
         "with `--outcome extra`"
     ]
@@ -122,5 +126,5 @@ def _instead(config: Config, side: Side) -> str:
     return "set identity.header to one that every output has, or use identity: key or occurrence"
 
 
-def _share(records: int, of: int, whose: str) -> str:
-    return f"{percent(records / of)} of {whose} records ({records:,} of {of:,})"
+def _share(records: int, total: int, whose: str) -> str:
+    return f"{percent(records / total)} of {whose} records ({records:,} of {total:,})"

@@ -1,13 +1,12 @@
-"""Whether labels came for a selected part of the pairs only: by whether both answers agree, by time, or by slice.
+"""Selective labels: whether only a part of the pairs got labels, by agreement, by time or by slice.
 
-A share of labels over all pairs hides a part that got none: labels that come for agreeing pairs, or in the first hours.
-Two parts are compared by a caveat. A part that the criterion needs is held against the criterion's `min_coverage`:
-"less than that share of it is labelled" must be shown by E_above of the pairs without a label, at a level that all
-parts share, so that a part of few pairs holds nothing back by chance. Pairs whose answers agree tell the sides apart
-in no case, so they are named and hold nothing back.
+A share of labels over all pairs hides a part without labels: labels may come for agreeing pairs only, or in the first
+hours only. A caveat compares two parts. A part that the criterion needs is tested against its `min_coverage`: E_above
+of the unlabelled pairs must show a smaller labelled share, at a level that all parts share, so that a small part blocks
+nothing by chance. Agreeing pairs never tell the sides apart, so they are named and block nothing.
 
-Only pairs whose wait is over count (`settled_ms`): before that a label ends a pair, and its lack does not. By slice
-they are not told apart by time, so slices are looked at from the first part of time on that has settled.
+Only pairs whose wait is over count (`settled_ms`): before that a label ends a pair, and a missing label does not.
+Slices are not split by time, so they are tested from the first settled slot on.
 """
 
 from __future__ import annotations
@@ -26,37 +25,37 @@ from shadowstream.judge.windows.expected_tasks import counts_labels
 from shadowstream.protocol.count_names import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED, LABEL_PAIRS, LABELS
 
 SLOTS_MAX = 64
-"""Parts of time; beyond so many two neighbours become one."""
+"""Limit of slots of time; above it two neighbours are merged."""
 UNEVEN = 0.8
-"""A part is named where its labelled share is less than this share of the other part's."""
+"""A part is named if its labelled share is below this multiple of the other part's."""
 _DEVIATIONS = 4.0
 _PARTS = SLOTS_MAX + 1
 NAMED_MAX = 5
-"""Slices that are named one by one."""
+"""Slices that are named individually."""
 
 
 class Part(NamedTuple):
-    """Pairs whose wait is over, and how many of them got a label."""
+    """Pairs whose wait is over, and the labelled ones among them."""
 
     labelled: int = 0
     ended: int = 0
 
     def plus(self, other: Part) -> Part:
-        """Both parts as one."""
+        """Return the union of both parts."""
         return Part(self.labelled + other.labelled, self.ended + other.ended)
 
     def minus(self, other: Part) -> Part:
-        """What is left without the other part."""
+        """Return this part without the other."""
         return Part(self.labelled - other.labelled, self.ended - other.ended)
 
     @property
     def share(self) -> float:
-        """The labelled share; 0 of no pair."""
+        """The labelled share; 0 without pairs."""
         return self.labelled / self.ended if self.ended > 0 else 0.0
 
     @property
     def words(self) -> str:
-        """The share with its counts."""
+        """The share with its counts, as text."""
         return f"{percent(self.share)} ({self.labelled:,} of {self.ended:,})"
 
 
@@ -64,7 +63,7 @@ NOTHING = Part()
 
 
 class LabelCourse:
-    """Labels by slot of event time: of pairs whose answers agree, and of those whose answers differ.
+    """Labels by slot of event time, of agreeing and of differing pairs.
 
     >>> course = LabelCourse(1000)
     >>> course.add(0, {"label_both_right": 3, "label_unlabelled": 2, "label_differ": 1, "label_differ_unlabelled": 1})
@@ -96,7 +95,7 @@ class LabelCourse:
         self._slots[slot] = (before[0].plus(agreeing), before[1].plus(differing))
 
     def settled(self, settled_ms: int) -> list[tuple[int, Part, Part]]:
-        """Start, agreeing and differing pairs of the slots that end at or before `settled_ms`, in order."""
+        """Return start, agreeing and differing pairs of the slots that end at or before `settled_ms`, in order."""
         return [
             (slot * self._slot_ms, *parts)
             for slot, parts in sorted(self._slots.items())
@@ -104,17 +103,17 @@ class LabelCourse:
         ]
 
     def snapshot(self) -> list[Any]:
-        """Everything as JSON."""
+        """Return the state as JSON."""
         return [self._slot_ms, [[slot, *a, *b] for slot, (a, b) in sorted(self._slots.items())]]
 
     def restore(self, snapshot: list[Any]) -> None:
-        """Take up a snapshot."""
+        """Restore the state from a snapshot."""
         self._slot_ms, slots = snapshot
         self._slots = {slot: (Part(*counts[:2]), Part(*counts[2:])) for slot, *counts in slots}
 
 
 class Selection(NamedTuple):
-    """What labels of a selected part hold against a promote, and what is named beside the verdict."""
+    """Findings about selective labels: reasons against promote, and caveats."""
 
     blockers: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
@@ -124,21 +123,23 @@ NOT_SELECTED = Selection()
 
 
 def settled_ms(tasks: Mapping[str, Task]) -> int:
-    """Event time before which the wait of every pair is over."""
+    """Return the event time below which the wait of every pair is over."""
     return min(
-        (NEVER if not one.seq else one.watermark_ms for n, one in tasks.items() if counts_labels(n)), default=END
+        (NEVER if not task.seq else task.watermark_ms for n, task in tasks.items() if counts_labels(n)), default=END
     )
 
 
 def selection(
     config: Config, alpha: float, course: LabelCourse, tasks: Mapping[str, Task], figures: Mapping[str, int]
 ) -> Selection:
-    """Look at all parts. `alpha`: the level that they share; `figures`: those of all closed windows."""
-    criterion = next((one for one in config.judge.criteria if one.rate == "labels" and not one.muted), None)
+    """Test all parts. `alpha`: their shared level; `figures`: those of all closed windows."""
+    criterion = next(
+        (criterion for criterion in config.judge.criteria if criterion.rate == "labels" and not criterion.muted), None
+    )
     if criterion is None:
         return NOT_SELECTED
     slots = course.settled(settled_ms(tasks))
-    least = least_of(criterion, config)
+    min_coverage = least_of(criterion, config)
     alpha /= _parts_of(config)
     agreeing, differing = _sum(a for _, a, _ in slots), _sum(d for _, _, d in slots)
     blockers, caveats = [], []
@@ -147,33 +148,36 @@ def selection(
             f"labels came for a selected part: {differing.words} of the pairs whose answers differ are labelled, and "
             f"{agreeing.words} of those whose answers agree; see for which pairs labels are written"
         )
-    if _too_low(differing, least, alpha):
+    if _too_low(differing, min_coverage, alpha):
         blockers.append(
             f"{criterion.id}: {differing.words} of the pairs whose answers differ got a label, and {agreeing.words} of "
-            f"those whose answers agree; its min_coverage asks for {percent(least)} of those that differ too: {_ADVICE}"
+            f"those whose answers agree; its min_coverage asks for {percent(min_coverage)} of those that differ too: "
+            f"{_ADVICE}"
         )
-    low = [(start_ms, part) for start_ms, *both in slots if _too_low(part := _sum(both), least, alpha)]
+    low = [(start_ms, part) for start_ms, *parts in slots if _too_low(part := _sum(parts), min_coverage, alpha)]
     if low:
         part = _sum(part for _, part in low)
         blockers.append(
             f"{criterion.id}: {part.words} of the pairs in {len(low)} of {len(slots)} parts of the time got a label, "
-            f"first from {iso(low[0][0])}; its min_coverage asks for {percent(least)} in each: {_ADVICE}"
+            f"first from {iso(low[0][0])}; its min_coverage asks for {percent(min_coverage)} in each: {_ADVICE}"
         )
-    low_slices, uneven_slices = _by_slice(config, criterion.id, least, alpha, figures) if slots else ([], [])
+    low_slices, uneven_slices = _by_slice(config, criterion.id, min_coverage, alpha, figures) if slots else ([], [])
     return Selection((*blockers, *low_slices), (*caveats, *_by_time(slots), *uneven_slices))
 
 
 def _parts_of(config: Config) -> int:
-    """How many parts share the level."""
+    """Count the parts that share the level."""
     return _PARTS + len(config.compare.dimensions) * (config.compare.values_max + 1)
 
 
 def _by_slice(
-    config: Config, criterion: str, least: float, alpha: float, figures: Mapping[str, int]
+    config: Config, criterion: str, min_coverage: float, alpha: float, figures: Mapping[str, int]
 ) -> tuple[list[str], list[str]]:
-    """Values of dimensions that got too few labels, as reasons; dimensions whose values got them unevenly, as caveats.
-    `judge.slices: show` makes caveats of the reasons."""
-    dimensions = [one.name for one in config.compare.dimensions]
+    """Return reasons for values with too few labels, and caveats for dimensions with uneven labels.
+
+    `judge.slices: show` turns the reasons into caveats.
+    """
+    dimensions = [dimension.name for dimension in config.compare.dimensions]
     blockers: list[str] = []
     caveats: list[str] = []
     slices: dict[str, dict[str, Part]] = {}
@@ -182,10 +186,13 @@ def _by_slice(
         if 0 <= unlabelled <= ended and ended > 0:
             slices.setdefault(dimension, {})[value] = Part(ended - unlabelled, ended)
     for dimension, parts in slices.items():
-        low = sorted((one for one in parts.items() if _too_low(one[1], least, alpha)), key=lambda one: one[1].share)
+        low = sorted(
+            (entry for entry in parts.items() if _too_low(entry[1], min_coverage, alpha)),
+            key=lambda item: item[1].share,
+        )
         reasons = [
             f"{criterion}: {part.words} of the pairs of slice {dimension}={value} got a label; its min_coverage asks "
-            f"for {percent(least)} in each: {_ADVICE}, or judge.slices: show"
+            f"for {percent(min_coverage)} in each: {_ADVICE}, or judge.slices: show"
             for value, part in low[:NAMED_MAX]
         ]
         if low[NAMED_MAX:]:
@@ -195,12 +202,12 @@ def _by_slice(
         uneven = [(part.share, value, part) for value, part in parts.items() if _uneven(part, whole.minus(part))]
         if uneven:
             _, value, part = min(uneven)
-            _, other, most = max((one.share, name, one) for name, one in parts.items())
-            if value == other:  # it alone got more than the rest
-                _, value, part = min((one.share, name, one) for name, one in parts.items())
+            _, best_value, best = max((entry.share, name, entry) for name, entry in parts.items())
+            if value == best_value:  # only this value got more than the rest
+                _, value, part = min((entry.share, name, entry) for name, entry in parts.items())
             caveats.append(
-                f"labels came for {percent(most.share)} of {dimension}={other} and {percent(part.share)} of "
-                f"{dimension}={value} ({most.labelled:,} of {most.ended:,} and {part.labelled:,} of {part.ended:,} "
+                f"labels came for {percent(best.share)} of {dimension}={best_value} and {percent(part.share)} of "
+                f"{dimension}={value} ({best.labelled:,} of {best.ended:,} and {part.labelled:,} of {part.ended:,} "
                 "pairs); see for which slices labels are written"
             )
     return blockers, caveats
@@ -210,15 +217,15 @@ _ADVICE = "see for which pairs no label is written, or set a smaller min_coverag
 
 
 def _by_time(slots: list[tuple[int, Part, Part]]) -> list[str]:
-    """The earlier half of the pairs against the later one."""
-    every, early, late = _sum(_sum(both) for _, *both in slots).ended, NOTHING, NOTHING
+    """Compare the earlier half of the pairs with the later one."""
+    total, early, late = _sum(_sum(parts) for _, *parts in slots).ended, NOTHING, NOTHING
     since_ms = None
-    for start_ms, *both in slots:
-        if 2 * early.ended < every and since_ms is None:
-            early = early.plus(_sum(both))
+    for start_ms, *parts in slots:
+        if 2 * early.ended < total and since_ms is None:
+            early = early.plus(_sum(parts))
             continue
         since_ms = start_ms if since_ms is None else since_ms
-        late = late.plus(_sum(both))
+        late = late.plus(_sum(parts))
     if since_ms is None or not _uneven(early, late):
         return []
     return [
@@ -234,19 +241,19 @@ def _sum(parts: Any) -> Part:
     return total
 
 
-def _uneven(one: Part, other: Part) -> bool:
-    """Whether the labelled shares differ by much, and by more than chance."""
-    if not (one.ended > 0 and other.ended > 0):
+def _uneven(first: Part, second: Part) -> bool:
+    """Return whether the labelled shares differ by much, and by more than chance."""
+    if not (first.ended > 0 and second.ended > 0):
         return False
-    both = one.plus(other)
-    deviation = math.sqrt(both.share * (1.0 - both.share) * (1 / one.ended + 1 / other.ended))
-    low, high = sorted((one.share, other.share))
+    joint = first.plus(second)
+    deviation = math.sqrt(joint.share * (1.0 - joint.share) * (1 / first.ended + 1 / second.ended))
+    low, high = sorted((first.share, second.share))
     return low < UNEVEN * high and high - low > _DEVIATIONS * deviation
 
 
-def _too_low(part: Part, least: float, alpha: float) -> bool:
-    """Whether less than `least` of a part is labelled, beyond chance at the level `alpha` of one part."""
+def _too_low(part: Part, min_coverage: float, alpha: float) -> bool:
+    """Return whether less than `min_coverage` of a part is labelled, beyond chance at the level `alpha` of one part."""
     unlabelled = part.ended - part.labelled
-    if not 0.0 < least < 1.0 or not 0 < unlabelled <= part.ended or part.share >= least:
+    if not 0.0 < min_coverage < 1.0 or not 0 < unlabelled <= part.ended or part.share >= min_coverage:
         return False
-    return log_e_above(part.ended, unlabelled, 1.0 - least) >= math.log(1.0 / alpha)
+    return log_e_above(part.ended, unlabelled, 1.0 - min_coverage) >= math.log(1.0 / alpha)

@@ -1,7 +1,7 @@
-"""The advice to begin a new trial, apart: roles that judge nothing give it too."""
+"""Advice to begin a new trial, in a module of its own because roles without a judge give it too."""
 
 NEW_TRIAL = (
     "begin a new trial: give it another `name`, or remove the topics and groups of this one (`shadowstream topics "
     "plan` lists them) and start it again"
 )
-"""What to do where topics have changed; it ends the reason that says so."""
+"""Advice at the end of a reason about changed topics."""

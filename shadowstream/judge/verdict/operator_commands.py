@@ -1,15 +1,15 @@
-"""What people say to the judge: records of the topic commands. They are shown beside the evidence and never change it.
+"""Commands of operators: records of the topic commands. Verdicts show them; they never change the evidence.
 
 =========  ==================================================================================================
-command    what it does
+command    effect
 =========  ==================================================================================================
-ack        somebody acts on the incident; it stays open, and holds promote back, until its rate is quiet
-mute       the incident's alerts rest until `until_ms`; likewise
-override   the gate answers `decision` for the revision until `until_ms`, whatever the evidence says; an empty one
-           takes it back
+ack        names who works on the incident; it stays open and blocks promote until its rate is quiet
+mute       the incident's alerts are muted until `until_ms`; it stays open and blocks promote as well
+override   the gate answers `decision` for the revision until `until_ms`, whatever the evidence shows; an empty
+           decision takes the override back
 =========  ==================================================================================================
 
-The last word on a subject counts. Commands of other revisions change nothing here.
+The last command on a subject counts. Commands for other revisions have no effect.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# Incidents are few; who acknowledges more than this many of one revision loses the oldest words.
+# Incidents are few; above this limit the oldest commands of a revision are dropped.
 SUBJECTS_MAX = 200
 _KEPT = ("by", "reason", "at_ms")
 
 
-class Said:
-    """The last words of people about one revision and its incidents."""
+class OperatorCommands:
+    """Last commands of operators on one revision and its incidents."""
 
     def __init__(self, revision: str) -> None:
         self._revision = revision
@@ -32,29 +32,29 @@ class Said:
         self.override: dict[str, Any] | None = None
 
     def take(self, record: Mapping[str, Any]) -> None:
-        """Take a record as in schemas/command.avsc; commands that are not known are left to others."""
+        """Take a record (schemas/command.avsc); ignore unknown commands."""
         subject = record["subject"]
-        words = {name: record[name] for name in _KEPT}
+        command = {name: record[name] for name in _KEPT}
         ending = {"until_ms": record.get("until_ms")}
         if record["command"] == "ack":
-            _last(self.acks, subject, words)
+            _last(self.acks, subject, command)
         elif record["command"] == "mute":
-            _last(self.mutes, subject, words | ending)
+            _last(self.mutes, subject, command | ending)
         elif record["command"] == "override" and subject == self._revision:
             decision = record.get("decision", "")
-            self.override = {"decision": decision, **words, **ending} if decision else None
+            self.override = {"decision": decision, **command, **ending} if decision else None
 
     def snapshot(self) -> list[Any]:
-        """Everything as JSON."""
+        """Return the state as JSON."""
         return [self.acks, self.mutes, self.override]
 
     def restore(self, snapshot: list[Any]) -> None:
-        """Take up a snapshot."""
+        """Restore the state from a snapshot."""
         self.acks, self.mutes, self.override = snapshot
 
 
-def _last(words: dict[str, dict[str, Any]], subject: str, said: dict[str, Any]) -> None:
-    words.pop(subject, None)
-    words[subject] = said
-    while len(words) > SUBJECTS_MAX:
-        words.pop(next(iter(words)))
+def _last(commands: dict[str, dict[str, Any]], subject: str, command: dict[str, Any]) -> None:
+    commands.pop(subject, None)
+    commands[subject] = command
+    while len(commands) > SUBJECTS_MAX:
+        commands.pop(next(iter(commands)))

@@ -1,6 +1,6 @@
-"""Where one criterion stands by a verdict record, and what it takes until it stands in nobody's way.
+"""Outlook of one criterion: its state by a verdict record, and what it still needs to pass.
 
-Pure: from the record alone, so that whoever has the verdict can be told the same.
+It is computed from the record alone, so every reader of the verdict gets the same outlook.
 """
 
 from __future__ import annotations
@@ -27,9 +27,12 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """One criterion. `needed`: units in all from which on it is met, if they go on as they came: shown good, as many as
-    the last windows must hold and as its min_units asks for; None where no number is enough. `more` and `hours` (of
-    event time) are what is left of that; `per_hour` is the observed rate of units. `why`: what no such count says."""
+    """Outlook of one criterion.
+
+    `needed`: total units at which it passes if further units are like the present ones: shown good, enough for the
+    recent windows, and at least its min_units; None if no number is enough. `more` and `hours` (of event time): the
+    rest of that. `per_hour`: observed rate of units. `why`: obstacles that no number of units expresses.
+    """
 
     criterion: str
     unit: str
@@ -38,7 +41,7 @@ class Outlook:
     s: float
     limit: float
     state: State
-    met: bool
+    passed: bool
     muted: bool = False
     needed: int | None = None
     more: int | None = None
@@ -48,7 +51,7 @@ class Outlook:
 
     @property
     def sentence(self) -> str:
-        """One line, whose numbers are `name=value`."""
+        """One line with numbers as `name=value`."""
         unit = f"{self.unit}; muted: it decides nothing" if self.muted else self.unit
         counted = f"{self.criterion}: {self.state}: n={self.n} s={self.s:.6g} limit={self.limit:g} (unit: {unit})"
         if self.needed is None or not self.more:
@@ -57,35 +60,35 @@ class Outlook:
         return f"{counted}; needed={self.needed} more={self.more}{hours}"
 
 
-def outlook_of(said: Record, verdict: Record) -> Outlook:
-    """The outlook of one of a verdict's criteria (schemas/verdict.avsc)."""
-    n, muted = said["n"], said["muted"]
-    needed = _needed(said, -(-n // verdict["windows_closed"]) if verdict["windows_closed"] else 1)
+def outlook_of(record: Record, verdict: Record) -> Outlook:
+    """Return the outlook of one criterion of a verdict (schemas/verdict.avsc)."""
+    n, muted = record["n"], record["muted"]
+    needed = _needed(record, -(-n // verdict["windows_closed"]) if verdict["windows_closed"] else 1)
     covered = covered_hours(verdict)
-    # At the end of a bounded trial no hour brings more.
+    # A bounded trial at its end gets no more records.
     per_hour = n / covered if covered and n and not verdict["final"] else None
     more = None if needed is None else max(0, needed - n)
-    state = _state(said)
+    state = _state(record)
     return Outlook(
-        said["rate"],
-        said["unit"],
-        said["units"],
+        record["rate"],
+        record["unit"],
+        record["units"],
         n,
-        said["bad"] if _of_shares(said) else said["s"],
-        said["limit"],
+        record["bad"] if _of_shares(record) else record["s"],
+        record["limit"],
         state,
-        said["passed"] or muted,
+        record["passed"] or muted,
         muted,
         needed,
         more,
         None if more is None or per_hour is None else more / per_hour,
         per_hour,
-        tuple(_why(said, state, needed)),
+        tuple(_why(record, state, needed)),
     )
 
 
 def covered_hours(verdict: Record) -> float | None:
-    """Hours of event time that the closed windows span; None where that is nothing."""
+    """Return the hours of event time that the closed windows span; None if they span nothing."""
     if verdict["from_ms"] is None or verdict["to_ms"] is None:
         return None
     hours: float = (verdict["to_ms"] - verdict["from_ms"]) / HOUR_MS
@@ -93,7 +96,7 @@ def covered_hours(verdict: Record) -> float | None:
 
 
 def duration_left(verdict: Record) -> float | None:
-    """Hours of event time with traffic until the least duration is covered; None where it is not known."""
+    """Return the hours of event time with traffic that the least duration still needs; None if it is not known."""
     least_ms = verdict["min_duration_ms"]
     if least_ms is None or not verdict["windows_closed"]:
         return None
@@ -102,138 +105,147 @@ def duration_left(verdict: Record) -> float | None:
     return max(0.0, float(least_ms / HOUR_MS - covered))
 
 
-def _of_shares(said: Record) -> bool:
-    """Whether a unit is a number in [0, 1] and not good or bad."""
-    return said["unit"] != "record" or str(said["rate"]).startswith("mean:")
+def _of_shares(record: Record) -> bool:
+    """Return whether units are numbers in [0, 1], not good or bad."""
+    return record["unit"] != "record" or str(record["rate"]).startswith("mean:")
 
 
-def _alpha(said: Record) -> float:
-    return math.exp(-said["log_promote_at"])
+def _alpha(record: Record) -> float:
+    return math.exp(-record["log_promote_at"])
 
 
-def _shares(said: Record) -> Shares:
-    return Shares(said["n"], said["bad"] / said["n"], said["log_e_below"], said["limit"])
+def _shares(record: Record) -> Shares:
+    return Shares(record["n"], record["bad"] / record["n"], record["log_e_below"], record["limit"])
 
 
-def _clusters(said: Record) -> list[str]:
+def _clusters(record: Record) -> list[str]:
     named = (("deff_window", "window"), ("deff_key", "key"))
-    if _of_shares(said):
+    if _of_shares(record):
         return []
-    return [f"{said[name]:.3g} by {what}" for name, what in named if said[name] is not None and said[name] > DEFF_MAX]
+    return [
+        f"{record[name]:.3g} by {block}"
+        for name, block in named
+        if record[name] is not None and record[name] > DEFF_MAX
+    ]
 
 
-def _is_unseen(said: Record) -> bool:
-    """Whether it measured too few of its eligible units."""
-    share = said.get("coverage")
-    return share is not None and bool(share < said["min_coverage"])
+def _is_unseen(record: Record) -> bool:
+    """Return whether too few of the eligible units were measured."""
+    share = record.get("coverage")
+    return share is not None and bool(share < record["min_coverage"])
 
 
-def _is_over(said: Record) -> bool:
-    return bool(said["n"] and said["bad"] >= said["n"] * said["limit"]) or _is_over_by_records(said)
+def _is_over(record: Record) -> bool:
+    return bool(record["n"] and record["bad"] >= record["n"] * record["limit"]) or _is_over_by_records(record)
 
 
-def _is_over_by_records(said: Record) -> bool:
-    """Whether the shares show it good and all records together do not (`standing`)."""
-    proven = said["log_e_below"] >= said["log_promote_at"]
-    return proven and not said["shown_good"] and _of_shares(said) and not _is_unseen(said)
+def _is_over_by_records(record: Record) -> bool:
+    """Return whether the shares show the criterion good and all records together do not (`criterion_status`)."""
+    proven = record["log_e_below"] >= record["log_promote_at"]
+    return proven and not record["shown_good"] and _of_shares(record) and not _is_unseen(record)
 
 
-def _state(said: Record) -> State:
-    if said["shown_bad"]:
+def _state(record: Record) -> State:
+    if record["shown_bad"]:
         return "shown bad"
-    if not said.get("path_seen", True):
+    if not record.get("path_seen", True):
         return "no such field"
-    if not said["n"]:
+    if not record["n"]:
         return "no records"
-    if said["passed"]:
+    if record["passed"]:
         return "shown good"
-    if _is_over(said):
+    if _is_over(record):
         return "over the limit"
-    if _is_unseen(said):
+    if _is_unseen(record):
         return "not seen"
-    if _clusters(said):
+    if _clusters(record):
         return "clustered"
-    if not said["shown_good"]:
+    if not record["shown_good"]:
         return "not shown yet"
-    if said["n"] < _least(said):
+    if record["n"] < _least(record):
         return "too few yet"
-    # Of no bad one nothing got worse: the last windows are only too small.
-    return "not good lately" if said["trailing_bad"] else "good so far"
+    # Without a bad unit nothing got worse: the recent windows are only too small.
+    return "not good lately" if record["trailing_bad"] else "good so far"
 
 
-def _least(said: Record) -> int:
-    """Units that must have come however good they are."""
-    least: int = max(said["trailing_needed"], said["min_units"])
+def _least(record: Record) -> int:
+    """Return the units that must come in any case."""
+    least: int = max(record["trailing_needed"], record["min_units"])
     return least
 
 
-def _needed(said: Record, per_window: int) -> int | None:
-    n = said["n"]
-    if said["shown_bad"] or _clusters(said) or _is_unseen(said) or _is_over_by_records(said):
+def _needed(record: Record, per_window: int) -> int | None:
+    n = record["n"]
+    if record["shown_bad"] or _clusters(record) or _is_unseen(record) or _is_over_by_records(record):
         return None
-    if not _of_shares(said):
-        found = units_needed(n, said["s"], said["limit"], _alpha(said), per_window)
-    elif said["shown_good"] or not n:
-        found = said["units_needed"] or n
+    if not _of_shares(record):
+        units = units_needed(n, record["s"], record["limit"], _alpha(record), per_window)
+    elif record["shown_good"] or not n:
+        units = record["units_needed"] or n
     else:
-        found = _shares(said).needed(said["log_promote_at"])
-        if found is not None:
-            # It is looked at as windows close.
-            found = n + -(-(found - n) // per_window) * per_window
-    return None if found is None else max(found, _least(said))
+        units = _shares(record).needed(record["log_promote_at"])
+        if units is not None:
+            # The judge evaluates when windows close.
+            units = n + -(-(units - n) // per_window) * per_window
+    return None if units is None else max(units, _least(record))
 
 
-def _why(said: Record, state: State, needed: int | None) -> list[str]:
-    found = []
-    if _is_unseen(said) and not said["muted"]:
-        found.append(
-            f"it measured {percent(said['coverage'])} of {said['eligible']:,} eligible units; its min_coverage asks "
-            f"for {percent(said['min_coverage'])}"
+def _why(record: Record, state: State, needed: int | None) -> list[str]:
+    reasons = []
+    if _is_unseen(record) and not record["muted"]:
+        reasons.append(
+            f"it measured {percent(record['coverage'])} of {record['eligible']:,} eligible units; its min_coverage "
+            "asks "
+            f"for {percent(record['min_coverage'])}"
         )
-    if said["n"] < said["min_units"]:
-        found.append(f"its min_units asks for {said['min_units']} however good they are")
+    if record["n"] < record["min_units"]:
+        reasons.append(f"its min_units asks for {record['min_units']} however good they are")
     if state == "clustered":
-        other = "key or block" if said["rate"] == "mismatch" else "block"
-        found.append(
-            f"bad ones cluster (design effect {' and '.join(_clusters(said))}; at most {DEFF_MAX:g} for unit: record), "
-            f"so no number of them is enough: set unit: {other}"
+        other_unit = "key or block" if record["rate"] == "mismatch" else "block"
+        reasons.append(
+            f"bad ones cluster (design effect {' and '.join(_clusters(record))}; at most {DEFF_MAX:g} for unit: "
+            "record), "
+            f"so no number of them is enough: set unit: {other_unit}"
         )
     if state == "good so far":
-        found.append(
-            f"good so far; the last closed windows hold {said['trailing_n']:,} {said['units']}, "
-            f"{said['trailing_needed']:,} are needed"
+        reasons.append(
+            f"good so far; the last closed windows hold {record['trailing_n']:,} {record['units']}, "
+            f"{record['trailing_needed']:,} are needed"
         )
     if state == "not good lately":
-        found.append(
-            f"of the last {said['trailing_n']} {said['units']} {said['trailing_bad']:.6g} are bad, which do not show "
+        reasons.append(
+            f"of the last {record['trailing_n']} {record['units']} {record['trailing_bad']:.6g} are bad, which do "
+            "not show "
             "the rate to lie under the limit now, whatever came before"
         )
-    return found if needed is None else [*found, *_lately(said)]
+    return reasons if needed is None else [*reasons, *_lately(record)]
 
 
-def _lately(said: Record) -> list[str]:
-    """Where the last windows are not likely to show it, however many records come: they hold a bounded number."""
-    n, s, limit, units = said["n"], said["s"], said["limit"], said["trailing_needed"]
-    if not n or not said["bad"] or said["passed"]:
+def _lately(record: Record) -> list[str]:
+    """Return the obstacle if the recent windows, which hold a bounded number of units, are unlikely to pass."""
+    n, s, limit, units = record["n"], record["s"], record["limit"], record["trailing_needed"]
+    if not n or not record["bad"] or record["passed"]:
         return []
-    if _of_shares(said):
-        if _shares(said).log_e(units) >= said["log_promote_at"]:
+    if _of_shares(record):
+        if _shares(record).log_e(units) >= record["log_promote_at"]:
             return []
         return [
-            f"the last windows must show it as well: of a mean of {said['bad'] / n:.4g} their {units} {said['units']} "
+            f"the last windows must show it as well: of a mean of {record['bad'] / n:.4g} their {units} "
+            f"{record['units']} "
             "do not, so it passes only in a stretch that is better than the rest"
         ]
-    most = 0
-    while critical_n(most + 1, limit, _alpha(said)) <= units:
-        most += 1
-    if s * units <= most * n:
+    bad_max = 0
+    while critical_n(bad_max + 1, limit, _alpha(record)) <= units:
+        bad_max += 1
+    if s * units <= bad_max * n:
         return []
-    enough = units_that_show(s / n, limit, _alpha(said), POWER)
+    enough = units_that_show(s / n, limit, _alpha(record), POWER)
     remedy = "" if enough is None else f"; with trailing_units: {enough} nine stretches in ten of that rate do"
     remedy += (
-        f"; from ln E {said['log_promote_at'] + BEYOND_DOUBT:.3g} on it is enough that they do not speak against it"
+        f"; from ln E {record['log_promote_at'] + BEYOND_DOUBT:.3g} on it is enough that they do not speak against it"
     )
     return [
-        f"the last windows must show it as well: of their {units} at most {most} may be bad, and at {s / n:.4g} about "
+        f"the last windows must show it as well: of their {units} at most {bad_max} may be bad, and at {s / n:.4g} "
+        "about "
         f"{s / n * units:.1f} are, so it passes only in a stretch that is better than the rest{remedy}"
     ]

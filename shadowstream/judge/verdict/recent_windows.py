@@ -1,4 +1,7 @@
-"""The candidate as it is now: the shortest run of last closed windows that holds enough units of one criterion."""
+"""Recent windows: the shortest run of last closed windows with enough units of one criterion.
+
+They show the candidate as it is now.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ from shadowstream.judge.verdict.criterion_units import Measure, Numbers, added
 from shadowstream.judge.windows.event_windows import END
 
 
-class Trailing:
+class RecentWindows:
     """The shortest run of last closed windows that holds at least `measure.trailing_units` units.
 
-    Which windows belong to it follows from what they held on time, so a correction that comes sooner or later
-    changes the counts and never the choice. Windows before the run are forgotten: memory is bounded by the units.
-    Labels are never on time, so there it follows from what has come, and nothing is forgotten that may still get more.
+    On-time units determine which windows belong to the run, so a correction at any time changes the counts and never
+    the choice. Earlier windows are dropped: the units bound the memory. Labels are never on time, so for them all units
+    so far determine the run, and no window is dropped that may still get labels.
     """
 
     def __init__(self, measure: Measure) -> None:
@@ -27,54 +30,56 @@ class Trailing:
         self._held = 0
 
     def close(self, start_ms: int, raw: Numbers, settled_ms: int = END) -> None:
-        """Append the next closed window with what it held on time. `settled_ms`: event time below which no label comes
-        any more."""
-        held = self.measure.amount(raw)[0]
-        if held > 0:
-            self._windows.append((start_ms, held, raw))
-            self._held += held
+        """Append the next closed window with its on-time counts.
+
+        `settled_ms`: event time below which no more labels come.
+        """
+        window_units = self.measure.amount(raw)[0]
+        if window_units > 0:
+            self._windows.append((start_ms, window_units, raw))
+            self._held += window_units
         while self._windows and self._held - self._windows[0][1] >= self.units:
             if self.measure.late and self._windows[0][0] >= settled_ms:
                 break
             self._held -= self._windows.popleft()[1]
 
     def correct(self, start_ms: int, raw: Numbers) -> None:
-        """Add a correction to a window of the run; corrections of forgotten windows do nothing."""
-        at = bisect_left(self._windows, start_ms, key=itemgetter(0))
-        known = at < len(self._windows) and self._windows[at][0] == start_ms
+        """Add a correction to a window of the run; ignore corrections of dropped windows."""
+        index = bisect_left(self._windows, start_ms, key=itemgetter(0))
+        known = index < len(self._windows) and self._windows[index][0] == start_ms
         if self.measure.late:
-            _, held, before = self._windows[at] if known else (start_ms, 0, self.measure.untouched)
+            _, units, before = self._windows[index] if known else (start_ms, 0, self.measure.untouched)
             raw = added(before, raw)
             more = self.measure.amount(raw)[0]
-            self._held += more - held
+            self._held += more - units
             if known:
-                self._windows[at] = (start_ms, more, raw)
+                self._windows[index] = (start_ms, more, raw)
             elif more > 0:
-                self._windows.insert(at, (start_ms, more, raw))
+                self._windows.insert(index, (start_ms, more, raw))
         elif known:
-            _, held, before = self._windows[at]
-            self._windows[at] = (start_ms, held, added(before, raw))
+            _, units, before = self._windows[index]
+            self._windows[index] = (start_ms, units, added(before, raw))
 
     @property
     def full(self) -> bool:
-        """Whether the run holds as many units as it must."""
+        """Whether the run has enough units."""
         return self._held >= self.units
 
     @property
     def amount(self) -> Numbers:
-        """What the windows of the run add up to, corrections included."""
-        total, held = self.measure.nothing, 0
+        """Sum of the windows of the run, corrections included."""
+        total, total_units = self.measure.nothing, 0
         for _, units, raw in reversed(self._windows):
-            if held >= self.units:
+            if total_units >= self.units:
                 break
-            total, held = added(total, self.measure.amount(raw)), held + units
+            total, total_units = added(total, self.measure.amount(raw)), total_units + units
         return total
 
     def snapshot(self) -> list[list[Any]]:
-        """The run as JSON."""
+        """Return the run as JSON."""
         return [list(window) for window in self._windows]
 
     def restore(self, windows: Iterable[Any]) -> None:
-        """Take up a snapshot."""
-        self._windows = deque((start, held, tuple(raw)) for start, held, raw in windows)
+        """Restore the state from a snapshot."""
+        self._windows = deque((start, units, tuple(raw)) for start, units, raw in windows)
         self._held = sum(window[1] for window in self._windows)

@@ -1,20 +1,21 @@
-"""Whether a criterion has been shown bad, by its level or by an incident that stays, by what is known now.
+"""Reject latch: whether a criterion has been shown bad, by its evidence or by a lasting incident.
 
-A reject is latched: whoever was shown to be bad at any closing stays so for this revision, whatever good comes later.
-But a record that was said missing may come after all; its correction says that the candidate was not bad there. So
-what is latched is not the sentence but the closings: the running totals of each closing are kept for as long as a
-correction may still reach its windows (`correctable_ms`), and are looked at again with what has been corrected.
+A reject is latched: a candidate that was shown bad at any closing stays rejected for this revision, whatever good comes
+later. But a record that was reported missing may still arrive, and its correction then removes the fault. So the latch
+holds the closings and not the sentence: it keeps the running totals of each closing for as long as corrections may
+reach its windows (`correctable_ms`), and evaluates them again after each correction.
 
-Worked: at 11:00 the totals hold 30 missing of 100, an excess, and the candidate is rejected. At 14:00 the 30 have come
-and were equal. The totals at 11:00 are now 0 of 100: no closing shows an excess, and the reject is withdrawn, as in a
-run in which they had come in order (tests/judge/test_levels.py). Had 20 of them come, 10 of 100 would stay a reject.
+Worked: at 11:00 the totals hold 30 missing of 100, an excess, and the candidate is rejected. At 14:00 the 30 have
+arrived and were equal. The totals at 11:00 are now 0 of 100: no closing shows an excess, and the reject is withdrawn,
+as in a run in which the records came in order (tests/judge/test_reject_latch.py). If only 20 had arrived, 10 of
+100 would remain a reject.
 
-Why this is the safer of the two ways: a promote needs every criterion shown good over the corrected totals and over
-the trailing windows, whether or not there was a reject, so withdrawing one lets nothing pass that is not proven; while
-keeping it would hold a fault against the candidate that it does not have. What has left the horizon is settled.
+This is the safer of the two ways. A promote needs every criterion shown good over the corrected totals and over the
+recent windows, with or without an earlier reject, so withdrawing one promotes nothing unproven. Keeping it would hold a
+fault against the candidate that it does not have. Beyond the horizon of corrections a reject is final.
 
-Detectors are never fed again, so an incident that rests on such records stays open until it is quiet. Its reject is
-withdrawn where corrections have brought the windows since it opened under the rate at which an incident ends.
+Detectors do not read corrections, so an incident that rests on corrected records stays open until it is quiet. Its
+reject is withdrawn once corrections bring the windows since its opening under the rate at which incidents close.
 """
 
 from __future__ import annotations
@@ -28,47 +29,48 @@ from shadowstream.config import Config
 from shadowstream.judge.coverage.explained_absences import EXCUSED_MAX
 from shadowstream.judge.drift.rate_monitor import EXIT_SHARE
 from shadowstream.judge.evidence.design_effect import NO_SQUARES, Squares, design_effect, squared
-from shadowstream.judge.evidence.varying_rate import Regimes
+from shadowstream.judge.evidence.varying_rate import VaryingRate
 from shadowstream.judge.verdict.criterion_units import Measure, Numbers, added
-from shadowstream.judge.windows.event_windows import END, NEVER, Closed, iso
+from shadowstream.judge.windows.event_windows import END, NEVER, ClosedWindow, iso
 
 
-class Lasting(NamedTuple):
-    """An incident that has not gone away: why that rejects, and the windows from its opening to that closing."""
+class LastingIncident(NamedTuple):
+    """Lasting incident: the reason by which it rejects, and its windows from the opening to this closing."""
 
     why: str
     opened_ms: int
     end_ms: int
 
 
-class Level:
-    """One criterion's evidence over the revision. Give it each closed window, in the order in which they close."""
+class RejectLatch:
+    """Evidence of one criterion over the revision. Its caller closes each window in the order of closing."""
 
     def __init__(self, measure: Measure, config: Config) -> None:
         self.reason: str | None = None
-        """Why the candidate is rejected, by what is known now."""
+        """Reason of the reject by the present evidence."""
         self.withdrawn: str | None = None
-        """The last reject that corrections have undone."""
+        """Last reject that corrections have withdrawn."""
         self.measure = measure
         self._rejects = measure.criterion.critical and not measure.criterion.muted
         self._kept_ms = config.correctable_ms + 2 * config.judge.window_ms
         self._window_ms = config.judge.window_ms
-        # Start, whether corrected, raw numbers; sorted. What came before them is one amount, which nothing undoes.
+        # Sorted tuples: start, whether corrected, raw numbers. Earlier windows are one amount that no correction
+        # changes.
         self._windows: list[tuple[int, bool, Numbers]] = []
         self._before: Numbers = measure.nothing
         self._squares: Squares = NO_SQUARES
-        self._regimes = Regimes(measure.limit)
+        self._regimes = VaryingRate(measure.limit)
         self._counted = [0, 0]
         self._from_ms = NEVER
         self._settled: str | None = None
-        self._lasting: Lasting | None = None
+        self._lasting: LastingIncident | None = None
         self.excused = 0
-        """Bad records that need not be the candidate's fault, of all that has come."""
+        """Number of bad records so far that need not be the candidate's fault."""
 
     def excuse(self, lost: Mapping[str, int]) -> None:
-        """Take the records that could not be read, paired or kept, of all windows: their partners may be what is bad.
+        """Update the lost records of all windows: their partners may be the bad records.
 
-        A loss may stand in a later window than its partner, so each closing is looked at again with all of them.
+        A lost record may be in a later window than its partner, so each closing is evaluated again with all of them.
         """
         excused = self.measure.excused(lost)
         if excused == self.excused:
@@ -77,11 +79,11 @@ class Level:
         if self._lasting is not None and not self._stands(self._lasting):
             self._lasting = None
         if self._rejects and self.reason is not None:
-            # No caveat says so: whether a reject stood for a moment depends on which side was read first.
-            self.reason = self._judged(whole=True)
+            # This is no caveat: whether a reject existed for a moment depends on which side was read first.
+            self.reason = self._judged(all_closings=True)
 
-    def close(self, window: Closed, lasting: Lasting | None) -> None:
-        """Take a window with the corrections that close with it, and what an incident says now."""
+    def close(self, window: ClosedWindow, lasting: LastingIncident | None) -> None:
+        """Add a closed window with its corrections, and the present lasting incident."""
         for figures in (window.outcomes, *window.corrections.values()):
             n, s = self.measure.counts(figures)
             self._counted = [self._counted[0] + n, self._counted[1] + s]
@@ -92,31 +94,34 @@ class Level:
         if self._lasting is None or not self._stands(self._lasting):
             self._lasting = lasting if lasting is not None and self._stands(lasting) else None
         if self._rejects:
-            said, self.reason = self.reason, self._judged(whole=bool(window.corrections))
-            # Labels of one window that come before those of another correct nothing.
-            if said is not None and self.reason is None and not self.measure.late:
-                self.withdrawn = said
-        # A window that holds corrections alone is there because of when they came.
+            former_reason, self.reason = self.reason, self._judged(all_closings=bool(window.corrections))
+            # Labels of one window that come before those of another are no correction.
+            if former_reason is not None and self.reason is None and not self.measure.late:
+                self.withdrawn = former_reason
+        # A window with corrections only exists because of their time of arrival.
         if window.start_ms != END and window.outcomes:
             horizon_ms = window.start_ms - self._kept_ms
             self._settle(min(horizon_ms, window.labelled_ms) if self.measure.late else horizon_ms)
 
     @property
     def undone(self) -> str | None:
-        """The reject that corrections have undone, for a caveat. None where losses excuse: whether a reject ever stood
-        there depends on which side was read first, and a verdict says the same in a replay."""
+        """The reject that corrections have withdrawn, for a caveat.
+
+        None if lost records excuse it: whether that reject ever existed depends on the order of reading, and a replay
+        must give the same verdict.
+        """
         return self.withdrawn if self.reason is None and not self.excused else None
 
     @property
     def amount(self) -> Numbers:
-        """All evidence there is, corrections included."""
+        """All evidence, corrections included."""
         total = self._before
         for _, _, raw in self._windows:
             total = added(total, self.measure.amount(raw))
         return total
 
     def excess(self, amount: Numbers) -> str | None:
-        """Why an amount shows the criterion bad; None where it does not, or where what is bad is excused."""
+        """Return the reason why an amount shows the criterion bad; None if it does not, or if it is excused."""
         return None if self._is_excused() else self.measure.excess(amount, self.excused)
 
     @property
@@ -125,7 +130,7 @@ class Level:
         return self._counted[0], self._counted[1]
 
     def deff(self, counts: Numbers) -> float:
-        """The design effect by window of the counts (units, bad units) that `amount` holds; see `regimes`."""
+        """Return the design effect by window of the counts (units, bad units) of `amount`; see `varying_rate`."""
         squares, regimes = self._squares, self._regimes.copy()
         for _, _, raw in self._windows:
             squares = squared(squares, raw)
@@ -137,29 +142,32 @@ class Level:
         if not any(raw):
             return
         if start_ms < self._from_ms:
-            # Beyond the horizon nobody corrects; where someone does, counts still add up, and shares stay as they are.
+            # Beyond the horizon no corrections are expected. If one comes, counts are still added, and shares stay.
             if len(raw) == len(self._before):
                 self._before = added(self._before, raw)
             return
-        at = bisect_left(self._windows, start_ms, key=itemgetter(0))
-        if at < len(self._windows) and self._windows[at][0] == start_ms:
-            _, before, held = self._windows[at]
-            self._windows[at] = (start_ms, before or corrected, added(held, raw))
+        index = bisect_left(self._windows, start_ms, key=itemgetter(0))
+        if index < len(self._windows) and self._windows[index][0] == start_ms:
+            _, before, former_raw = self._windows[index]
+            self._windows[index] = (start_ms, before or corrected, added(former_raw, raw))
         else:
-            self._windows.insert(at, (start_ms, corrected, raw))
+            self._windows.insert(index, (start_ms, corrected, raw))
 
-    def _judged(self, *, whole: bool) -> str | None:
-        """The first closing that shows an excess; without corrections only the newest can be new."""
+    def _judged(self, *, all_closings: bool) -> str | None:
+        """Return the reason of the first closing that shows an excess.
+
+        Without corrections only the newest closing can be new; `all_closings` evaluates every one.
+        """
         if self._settled is not None:
             return self._settled
         if self._is_excused():
             return None
-        if self.reason is not None and not whole:
+        if self.reason is not None and not all_closings:
             return self.reason
         total = self._before
         for index, (_, _, raw) in enumerate(self._windows, start=1):
             total = added(total, self.measure.amount(raw))
-            if whole or index == len(self._windows):
+            if all_closings or index == len(self._windows):
                 shown = self.measure.excess(total, self.excused)
                 if shown is not None:
                     end_ms = self._windows[index - 1][0] + self._window_ms
@@ -167,9 +175,9 @@ class Level:
         return self._lasting.why if self._lasting is not None else None
 
     def _is_excused(self) -> bool:
-        """Whether all records together are under the limit without those that are excused.
+        """Return whether all records together are under the limit without the excused ones.
 
-        Shares cannot be taken back one by one: of a mean, by block or by key a tenth of the bad may be excused.
+        Shares cannot be subtracted one by one: of a mean, by block or by key a tenth of the bad may be excused.
         """
         if not self.excused:
             return False
@@ -183,8 +191,8 @@ class Level:
         """Bad records; of a mean, which has none, the sum of its values."""
         return self._counted[1] if self.measure.rate.s else self.measure.bad(self.amount)
 
-    def _stands(self, lasting: Lasting) -> bool:
-        """Whether corrections and excuses have left the windows of an incident bad."""
+    def _stands(self, lasting: LastingIncident) -> bool:
+        """Return whether the windows of an incident are still bad after corrections and excuses."""
         if self._is_excused():
             return False
         if lasting.opened_ms < self._from_ms:
@@ -198,7 +206,7 @@ class Level:
         return as_it_was or bad >= total[0] * EXIT_SHARE * self.measure.limit
 
     def _settle(self, horizon_ms: int) -> None:
-        """Forget windows that no correction reaches any more; what they showed stays."""
+        """Drop windows beyond the reach of corrections and keep their result."""
         while self._windows and self._windows[0][0] < horizon_ms:
             start_ms, _, raw = self._windows.pop(0)
             self._before = added(self._before, self.measure.amount(raw))
@@ -211,7 +219,7 @@ class Level:
             self._settled = self._settled or self._lasting.why
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything as JSON."""
+        """Return the state as JSON."""
         return {
             "windows": [list(window) for window in self._windows],
             "before": [self._from_ms, list(self._before), list(self._squares), self._counted],
@@ -221,10 +229,10 @@ class Level:
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Take up a snapshot."""
+        """Restore the state from a snapshot."""
         self._windows = [(start, corrected, tuple(raw)) for start, corrected, raw in snapshot["windows"]]
         self._from_ms, before, squares, self._counted = snapshot["before"]
         self._before, self._squares = tuple(before), tuple(squares)
         self._regimes.restore(snapshot["regimes"])
         self.reason, self.withdrawn, self._settled, self.excused = snapshot["said"]
-        self._lasting = Lasting(*snapshot["lasting"]) if snapshot["lasting"] is not None else None
+        self._lasting = LastingIncident(*snapshot["lasting"]) if snapshot["lasting"] is not None else None

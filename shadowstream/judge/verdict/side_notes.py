@@ -1,4 +1,4 @@
-"""What the evidence shows beside the rates of criteria: a shift that goes one way, and the twin's noise by field."""
+"""Observations beside the rates of criteria: a one-sided shift, failing checks of production, the noise by field."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shadowstream.config import Config
-from shadowstream.judge.criteria import CHECK, NOISE, SHIFT, agreed_of, behind, mean_name
+from shadowstream.judge.criteria import CHECK, NOISE, SHIFT, agreed_of, by_prefix, mean_name
 from shadowstream.judge.evidence.rate_bounds import percent
 from shadowstream.judge.evidence.rates import log_e_above
 from shadowstream.judge.part_figures import scope_of
@@ -15,85 +15,94 @@ from shadowstream.protocol.count_names import TWIN
 from shadowstream.protocol.outcomes import PAIRS
 
 SHIFT_UNIT = 2.0**-32
-"""As the joiner sums differences with their sign (joiner/accounting/signed_shifts.py)."""
+"""Unit in which the joiner sums signed differences (joiner/accounting/signed_shifts.py)."""
 NOISE_MAX = 20
 NAMED_MAX = 5
 
 
 def side_notes(config: Config, figures: Mapping[str, int]) -> list[str]:
-    """All of these, as caveats."""
+    """Return all of them as caveats."""
     return [*shifts(config, figures), *noise_caveats(config, figures), *failed_checks(config, figures)]
 
 
 def shifts(config: Config, figures: Mapping[str, int]) -> list[str]:
-    """Means whose differences go one way: among the pairs that differ the candidate is the higher (or lower) one far
-    more often than every second time, by a sign test that may be looked at as often as one likes."""
-    means = [one for one in config.judge.criteria if one.rate == "mean" and not (one.where or one.topic or one.muted)]
-    said = []
-    for one in means:
-        path, bound = one.path or "", one.bound or 0.0
-        n = figures.get(mean_name(path, bound, one.limit), 0)
+    """Return caveats for means whose differences mostly have one sign.
+
+    The sign test over the differing pairs is valid however often it is looked at.
+    """
+    means = [
+        criterion
+        for criterion in config.judge.criteria
+        if criterion.rate == "mean" and not (criterion.where or criterion.topic or criterion.muted)
+    ]
+    caveats = []
+    for criterion in means:
+        path, bound = criterion.path or "", criterion.bound or 0.0
+        n = figures.get(mean_name(path, bound, criterion.limit), 0)
         higher, lower, shift = (figures.get(f"{SHIFT}{path}/{name}", 0) for name in ("higher", "lower", "shift"))
-        differ, most = higher + lower, max(higher, lower)
-        if n <= 0 or min(higher, lower) < 0 or 2 * most <= differ:
+        differ, majority = higher + lower, max(higher, lower)
+        if n <= 0 or min(higher, lower) < 0 or 2 * majority <= differ:
             continue
         need = math.log(2 * len(means) / config.judge.alpha)
-        found = log_e_above(differ, most, 0.5)
-        if found >= need:
+        evidence = log_e_above(differ, majority, 0.5)
+        if evidence >= need:
             way = "higher" if higher > lower else "lower"
-            said.append(
-                f"{one.id}: the candidate is systematically {way}: in {most} of {differ} pairs that differ "
-                f"({percent(most / differ)}), by {shift * SHIFT_UNIT * bound / n:+.4g} on average over all {n} pairs "
-                f"with numbers (ln E {found:.4g}, {need:.4g} shows it)"
+            caveats.append(
+                f"{criterion.id}: the candidate is systematically {way}: in {majority} of {differ} pairs that differ "
+                f"({percent(majority / differ)}), by {shift * SHIFT_UNIT * bound / n:+.4g} on average over all {n} "
+                "pairs "
+                f"with numbers (ln E {evidence:.4g}, {need:.4g} shows it)"
             )
-    return said
+    return caveats
 
 
 def failed_checks(config: Config, figures: Mapping[str, int]) -> list[str]:
-    """Checks that production's own values fail: what the candidate fails beside them is no fault of it."""
-    found = []
-    for one in config.judge.criteria:
-        if one.rate != "check" or one.muted:
+    """Return caveats for checks that production's own values fail; the candidate is not blamed for these pairs."""
+    caveats = []
+    for criterion in config.judge.criteria:
+        if criterion.rate != "check" or criterion.muted:
             continue
-        of = behind(scope_of(one), figures) if scope_of(one) else figures
-        checked = of.get(f"{CHECK}checked:{one.path}", 0)
-        both = sum(of.get(name, 0) for name in agreed_of(one))
-        if 0 < both <= checked:
-            found.append(
-                f"{one.id}: in {both:,} of {checked:,} pairs ({percent(both / checked)}) production fails the same "
+        part_figures = by_prefix(scope_of(criterion), figures) if scope_of(criterion) else figures
+        checked = part_figures.get(f"{CHECK}checked:{criterion.path}", 0)
+        both_fail = sum(part_figures.get(name, 0) for name in agreed_of(criterion))
+        if 0 < both_fail <= checked:
+            caveats.append(
+                f"{criterion.id}: in {both_fail:,} of {checked:,} pairs ({percent(both_fail / checked)}) production "
+                "fails the same "
                 "check as the candidate; these do not count against the candidate. Mend production there, or correct "
                 "the check"
             )
-    return found
+    return caveats
 
 
 def noise(figures: Mapping[str, int]) -> list[dict[str, Any]]:
-    """By path the pairs of production and its twin, and those that differ there, the greatest share first; as in
-    schemas/verdict.avsc."""
+    """Return pairs of production and its twin that differ, by path, most first (schemas/verdict.avsc)."""
     n = _twin_pairs(figures)
-    found = sorted((-s, path) for path, s in behind(NOISE, figures).items() if s > 0 and n > 0)
-    return [{"path": path, "n": n, "s": -less} for less, path in found[:NOISE_MAX]]
+    ranked = sorted((-s, path) for path, s in by_prefix(NOISE, figures).items() if s > 0 and n > 0)
+    return [{"path": path, "n": n, "s": -less} for less, path in ranked[:NOISE_MAX]]
 
 
 def noise_caveats(config: Config, figures: Mapping[str, int]) -> list[str]:
-    """The noise floor of production by field, and criteria whose limit lies under it."""
-    n, by_path = _twin_pairs(figures), behind(NOISE, figures)
+    """Return the noise floor of production by field, and criteria whose limit is under it."""
+    n, by_path = _twin_pairs(figures), by_prefix(NOISE, figures)
     if n <= 0:
         return []
-    judged = [one for one in config.judge.criteria if one.rate == "field" and not one.muted]
-    under = [one for one in judged if by_path.get(one.path or "", 0) >= n * one.limit]
-    said = [
-        f"{one.id}: its limit {percent(one.limit)} lies under the noise floor: production's two runs differ there in "
-        f"{by_path[one.path or '']} of {n} pairs ({percent(by_path[one.path or ''] / n)}). Set a limit above it, a "
+    judged = [criterion for criterion in config.judge.criteria if criterion.rate == "field" and not criterion.muted]
+    under = [criterion for criterion in judged if by_path.get(criterion.path or "", 0) >= n * criterion.limit]
+    caveats = [
+        f"{criterion.id}: its limit {percent(criterion.limit)} lies under the noise floor: production's two runs "
+        "differ there in "
+        f"{by_path[criterion.path or '']} of {n} pairs ({percent(by_path[criterion.path or ''] / n)}). Set a limit "
+        "above it, a "
         "tolerance for the field, or judge by rate: twin"
-        for one in under
+        for criterion in under
     ]
-    named = {one.path for one in under}
-    shown = [one for one in noise(figures) if one["path"] not in named][:NAMED_MAX]
+    named = {criterion.path for criterion in under}
+    shown = [row for row in noise(figures) if row["path"] not in named][:NAMED_MAX]
     if shown:
-        each = ", ".join(f"{one['path']} in {one['s']} ({percent(one['s'] / n, 3)})" for one in shown)
-        said.append(f"noise floor: of {n} pairs of production and its twin there differ {each}")
-    return said
+        listed = ", ".join(f"{row['path']} in {row['s']} ({percent(row['s'] / n, 3)})" for row in shown)
+        caveats.append(f"noise floor: of {n} pairs of production and its twin there differ {listed}")
+    return caveats
 
 
 def _twin_pairs(figures: Mapping[str, int]) -> int:

@@ -1,14 +1,14 @@
-"""Whether some value of a declared dimension is bad while the whole is good: what holds a promote back.
+"""Slice guard: a value of a declared dimension that is bad while the whole is good blocks promote.
 
-A tenant of one record in a thousand can be wrong in all of them and move no rate of the whole. So each value of each
-dimension is held against the limit of each criterion that can be counted by value, by E_above of its own units: "this
-value lies over the limit". With K = (criteria + 2) * dimensions * (values_max + 1) such questions, two of them about
-coverage, and five for each of several output topics (`part_guard`), each asks for E >= K/alpha,
-so that of all of them together one errs with a probability of at most alpha, looked at as often as one likes (Ville for
-each, Boole over all; K does not depend on the values that come). tests/judge/calibration.py measures it.
+A tenant with one record in a thousand can be wrong in all of them and move no rate of the whole. So the guard tests
+each value of each dimension against the limit of each criterion that can be counted by value, by E_above of the value's
+own units: "this value is over the limit". There are K = (criteria + 2) * dimensions * (values_max + 1) such tests, two
+of them about coverage, and five for each of several output topics (`part_guard`). Each needs E >= K/alpha, so that any
+of them errs with a probability of at most alpha, however often they are looked at (Ville for each, Boole over all; K
+does not depend on the observed values). tests/judge/calibration.py measures it.
 
-Nothing is asked to be *shown good*: a value with few records could not be, and would hold every promote back. What is
-too small to be judged either way is named beside the verdict.
+No value must be *shown good*: a value with few records could not be, and would block every promote. A caveat names
+values that are too small for either.
 """
 
 from __future__ import annotations
@@ -31,35 +31,35 @@ from shadowstream.protocol.outcomes import FAILED, Outcome, bad_unit_of
 
 NAMED_MAX = 5
 OF_COVERAGE, OF_TOPIC = 2, 3
-"""Questions asked of each part beside the rates of slices: the coverage of either side, rates of an output topic."""
+"""Tests of each part beside the rates of slices: coverage of either side, and rates of an output topic."""
 _LACKING = bad_unit_of("missing")
 _ENDED = (PAIRS, Outcome.BOTH_FAILED, *_LACKING)
 
 
 class Row(NamedTuple):
-    """Which figures of a value are units of a rate, which are bad ones, and what they are called."""
+    """Figures of a value that are units of a rate, those that are bad units, and their names."""
 
     n: tuple[str, ...]
     s: tuple[str, ...]
     units: str
     bad: str
     agreed: tuple[str, ...] = ()
-    """Figures of bad units that are none, as of `criteria.Rate`."""
+    """Figures of bad units that do not count as bad (`criteria.Rate`)."""
     no_units: tuple[str, ...] = ()
 
 
-class Found(NamedTuple):
-    """What the guard holds against a promote, and which values are too small to be judged, as sentences."""
+class SliceFindings(NamedTuple):
+    """Findings of the guard as sentences: reasons against promote, and values that are too small to judge."""
 
     bad: tuple[str, ...] = ()
     small: tuple[str, ...] = ()
 
 
-NOTHING_FOUND = Found()
+NO_FINDINGS = SliceFindings()
 
 
 def row_of(measure: Measure) -> Row | None:
-    """How a criterion is counted by value of a dimension; None where it is not."""
+    """Return the row by which a criterion is counted by value; None if it cannot be."""
     criterion = measure.criterion
     rows = {
         "mismatch": Row((PAIRS,), (BAD,), "pairs", "differ"),
@@ -80,7 +80,7 @@ def row_of(measure: Measure) -> Row | None:
             agreed_of(criterion),
             no_units_of(criterion),
         ),
-        # A part of what the mean adds up: differences of the whole bound, or a number on one side alone.
+        # A part of the mean: differences of the whole bound, or a number on one side only.
         "mean": Row(
             (f"mean/{criterion.path}/n",),
             (f"mean/{criterion.path}/full",),
@@ -93,19 +93,22 @@ def row_of(measure: Measure) -> Row | None:
     return None if criterion.muted or criterion.where or criterion.topic else rows.get(criterion.rate)
 
 
-def guard(config: Config, alpha: float, measures: Sequence[Measure], figures: Mapping[str, int]) -> Found:
-    """Look at all values. `alpha`: the level that they share; `figures`: those of all closed windows."""
-    dimensions = [one.name for one in config.compare.dimensions]
+def guard(config: Config, alpha: float, measures: Sequence[Measure], figures: Mapping[str, int]) -> SliceFindings:
+    """Test all values. `alpha`: their shared level; `figures`: those of all closed windows."""
+    dimensions = [dimension.name for dimension in config.compare.dimensions]
     rows = [(measure, row) for measure in measures if (row := row_of(measure)) is not None]
     need = level_of(config, alpha, len(rows))
     bad_parts, unknown = bad_topics(config, need, measures, figures)
     if config.judge.slices != "guard" or not dimensions:
-        return Found(tuple(bad_parts), tuple(unknown))
+        return SliceFindings(tuple(bad_parts), tuple(unknown))
     values = by_value(figures, dimensions, config.compare.values_max)
     reasons, caveats = uncovered_values(config, need, values)
     bad_parts, unknown = _first([*bad_parts, *reasons]), [*unknown, *caveats]
-    lost = share_of("production", figures).lost  # of no known value, so any extra may have its partner there
-    everything = {one: sum(counts[PAIRS] for (name, _), counts in values.items() if name == one) for one in dimensions}
+    lost = share_of("production", figures).lost  # their value is unknown, so any extra may be their partner
+    everything = {
+        dimension: sum(counts[PAIRS] for (name, _), counts in values.items() if name == dimension)
+        for dimension in dimensions
+    }
     bad = [
         (evidence, _bad(measure, row, name, counts, everything[name[0]]), name)
         for name, counts in values.items()
@@ -116,13 +119,13 @@ def guard(config: Config, alpha: float, measures: Sequence[Measure], figures: Ma
     ]
     over = {name for _, _, name in bad}
     small = _small(rows, {name: counts for name, counts in values.items() if name not in over}, everything)
-    bad.sort(key=lambda one: (-one[0], one[1]))
+    bad.sort(key=lambda item: (-item[0], item[1]))
     more = [f"{len(bad) - NAMED_MAX} more slices are shown to be over a limit"] if len(bad) > NAMED_MAX else []
-    return Found((*bad_parts, *(sentence for _, sentence, _ in bad[:NAMED_MAX]), *more), (*unknown, *small))
+    return SliceFindings((*bad_parts, *(sentence for _, sentence, _ in bad[:NAMED_MAX]), *more), (*unknown, *small))
 
 
 def level_of(config: Config, alpha: float, rates: int) -> float:
-    """ln E from which on a part is shown to be bad: all questions of all parts share `alpha`."""
+    """Return the ln E that shows a part bad: all tests of all parts share `alpha`."""
     dimensions, topics = len(config.compare.dimensions), len(config.production.outputs)
     values = dimensions * (config.compare.values_max + 1) if config.judge.slices == "guard" else 0
     questions = (rates + OF_COVERAGE) * values + ((OF_TOPIC + OF_COVERAGE) * topics if topics > 1 else 0)
@@ -144,7 +147,7 @@ def _counts(row: Row, counts: Mapping[str, int]) -> tuple[int, int]:
 
 def _log_e(measure: Measure, row: Row, counts: Mapping[str, int]) -> float:
     n, s = _counts(row, counts)
-    # A correction whose record could not be read again leaves a count of one too few; that proves nothing.
+    # A correction whose record could not be read again leaves a count one too low; that proves nothing.
     return log_e_above(n, s, measure.limit) if 0 < s <= n and s > n * measure.limit else 0.0
 
 
@@ -162,27 +165,29 @@ def _small(
     values: Mapping[tuple[str, str], Counter[str]],
     everything: Mapping[str, int],
 ) -> list[str]:
-    """The values with fewer pairs than show a perfect candidate good, worst first."""
+    """Name values with too few pairs to show a perfect candidate good, worst first."""
     of_pairs = [(measure, row) for measure, row in rows if row.n == (PAIRS,)]
     if not of_pairs:
         return []
-    measure, row = min(of_pairs, key=lambda one: (one[0].criterion.rate != "mismatch", one[0].id))
+    measure, row = min(of_pairs, key=lambda item: (item[0].criterion.rate != "mismatch", item[0].id))
     needed = critical_n(0, measure.limit, measure.alpha)
-    found = []
+    too_small = []
     for (dimension, value), counts in sorted(values.items()):
         n, s = _counts(row, counts)
         if 0 < n < needed:
-            found.append((-s / n, -n, f"{dimension}={value}", n, s, _share(n, everything[dimension])))
-    found.sort()
-    said = [
+            too_small.append((-s / n, -n, f"{dimension}={value}", n, s, _share(n, everything[dimension])))
+    too_small.sort()
+    caveats = [
         f"slice {name}: {n} pairs ({share} of all), too few to be judged by themselves: {needed} are needed at the "
         f"limit {percent(measure.limit)} of {measure.id}; {_how_many(s, n)} {row.bad}"
-        for _, _, name, n, s, share in found[:NAMED_MAX]
+        for _, _, name, n, s, share in too_small[:NAMED_MAX]
     ]
-    if len(found) > NAMED_MAX:
-        rest = sum(one[3] for one in found[NAMED_MAX:])
-        said.append(f"{len(found) - NAMED_MAX} more slices are too small to be judged by themselves: {rest} pairs")
-    return said
+    if len(too_small) > NAMED_MAX:
+        rest = sum(entry[3] for entry in too_small[NAMED_MAX:])
+        caveats.append(
+            f"{len(too_small) - NAMED_MAX} more slices are too small to be judged by themselves: {rest} pairs"
+        )
+    return caveats
 
 
 def _how_many(s: int, n: int) -> str:

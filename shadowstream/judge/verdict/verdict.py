@@ -1,13 +1,12 @@
-"""The verdict: promote, reject or not yet, with the evidence it rests on and reasons a person can act on.
+"""The verdict: promote, reject or not yet, with its evidence and with reasons an operator can act on.
 
-Promote needs all of: every criterion shown good, the least duration of event time, no open incident, ledgers without
-remainder, at least one closed window, and every criterion shown good over the trailing windows alone (the candidate
-as it is now). A reject is latched: whoever was shown to be bad once stays so for this revision, unless what showed it
-has been corrected (`levels`). All else is not yet.
+Promote needs all of these: every criterion shown good, the least duration of event time, no open incident, ledgers
+without remainder, at least one closed window, and every criterion shown good over the recent windows alone. A reject is
+latched: a candidate that was shown bad once stays rejected for this revision, unless corrections remove the evidence
+for it (`reject_latch`). In all other cases the verdict is not yet.
 
-A remainder forbids promote and never undoes or hinders a reject: a reject only blocks the release, so with records
-unaccounted for it is the safe answer of the two; the reasons then say both. What the verdict cannot vouch for stands
-beside the reasons (`caveats`).
+A remainder blocks promote and never a reject: a reject only blocks the release, so it is the safe answer while records
+are unaccounted for. The reasons then name both. `caveats` name the limits of the verdict beside its reasons.
 """
 
 from __future__ import annotations
@@ -27,23 +26,23 @@ from shadowstream.judge.coverage.path_sightings import caveats as unseen_caveats
 from shadowstream.judge.coverage.refused_records import refusals_of
 from shadowstream.judge.criteria import is_known, measured_otherwise, summed_otherwise
 from shadowstream.judge.drift.incident_groups import OpenIncident
-from shadowstream.judge.drift.rate_monitor import Watch
+from shadowstream.judge.drift.rate_monitor import RateMonitor
 from shadowstream.judge.evidence.slice_excess import LISTED_MAX, Listed
 from shadowstream.judge.verdict.blind_spots import blind_spots
 from shadowstream.judge.verdict.caveats import REPEATED_NAMES, caveats_of
-from shadowstream.judge.verdict.criterion_status import Standing
+from shadowstream.judge.verdict.criterion_status import CriterionStatus
 from shadowstream.judge.verdict.guard_criteria import asks_for_error
 from shadowstream.judge.verdict.identity_fit import misfits_by_outcome
 from shadowstream.judge.verdict.label_selection import NOT_SELECTED, Selection
-from shadowstream.judge.verdict.operator_commands import Said
+from shadowstream.judge.verdict.operator_commands import OperatorCommands
 from shadowstream.judge.verdict.side_notes import noise, side_notes
-from shadowstream.judge.verdict.slice_guard import NOTHING_FOUND, Found
+from shadowstream.judge.verdict.slice_guard import NO_FINDINGS, SliceFindings
 from shadowstream.judge.windows.event_windows import Windows
 from shadowstream.judge.windows.lateness import caveats_of_time, reasons_of_time
 from shadowstream.judge.windows.window_counts import Slice
 from shadowstream.protocol.outcomes import Outcome
 
-# What the digest covers: no wall clock, no offsets, nothing that depends on how records were split.
+# Fields of the digest: no wall clock, no offsets, nothing that depends on how records were split.
 EVIDENCE = (
     "revision",
     "decision",
@@ -70,9 +69,12 @@ _DIGITS = 12
 _LEDGER_LINES_MAX = 20
 
 
-class Slices(NamedTuple):
-    """The slices that hold the excess, worst first; since when their evidence stands by itself (`Cells.latched`); how
-    many cells there are, and pairs of cells for which there was no room."""
+class SliceSummary(NamedTuple):
+    """Slices that hold the excess, worst first.
+
+    `latched`: since when the evidence of a slice suffices by itself (`SliceEvidence.latched`). `cells`: number of
+    cells. `dropped`: pairs of cells for which there was no room.
+    """
 
     listed: Sequence[Listed]
     latched: Mapping[Slice, int]
@@ -80,52 +82,52 @@ class Slices(NamedTuple):
     dropped: int
 
 
-NO_SLICES = Slices((), {}, 0, 0)
+NO_SLICES = SliceSummary((), {}, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """What one verdict is built from.
+class VerdictInput:
+    """Everything from which one verdict is built.
 
-    `config` is that of the attempt (`attempts.at_attempt`); `hash` the `criteria_hash` of the one that was written.
-    `standings`: where each criterion stands, in the config's order. `rejected`: sentence by criterion that has been
-    shown bad, latched. `incidents`: what is open. `withdrawn`: sentences of rejects that corrections have undone.
-    `slices`: those that hold the excess. `watches`: of each criterion that is watched for change; `unwatched`: fields
-    and slices that there was no room to watch. `said`: what people said of it. `topics`: what has happened to topics of
-    the trial, so that nobody can read on. `lately`: outcomes of the last closed windows (`coverage.Lately`). `guarded`:
-    slices that are bad, or too small; `paths`: which of the config's paths values hold. `keys`: buckets of
-    keys that hold a pair. `labels`: what labels of a selected part hold against a promote.
+    `config`: that of the attempt (`alpha_spending.at_attempt`). `hash`: `criteria_hash` of the config as written.
+    `statuses`: status of each criterion in the config's order. `rejected`: latched sentence by criterion that was shown
+    bad. `incidents`: open incidents. `withdrawn`: sentences of rejects that corrections have withdrawn. `slices`:
+    slices that hold the excess. `monitors`: those of criteria that are watched for change; `unwatched`: fields and
+    slices beyond the limit of monitors. `commands`: commands of operators. `guarded`: slices that are bad or too small.
+    `labels`: findings about selective labels. `paths`: configured paths seen in values. `topics`: changes of the
+    trial's topics that stop reading. `recent_outcomes`: outcomes of the last closed windows
+    (`coverage.RecentOutcomes`). `keys`: buckets of keys with a pair.
     """
 
     config: Config
     revision: str
     windows: Windows
-    standings: Sequence[Standing]
+    statuses: Sequence[CriterionStatus]
     rejected: Mapping[str, str]
     incidents: Sequence[OpenIncident] = ()
     withdrawn: Sequence[str] = ()
-    slices: Slices = NO_SLICES
-    watches: Sequence[Watch] = ()
+    slices: SliceSummary = NO_SLICES
+    monitors: Sequence[RateMonitor] = ()
     unwatched: Sequence[str] = ()
-    said: Said | None = None
-    guarded: Found = NOTHING_FOUND
+    commands: OperatorCommands | None = None
+    guarded: SliceFindings = NO_FINDINGS
     labels: Selection = NOT_SELECTED
     paths: Paths = field(default_factory=Paths)
     hash: str = ""
     attempt: int = 1
     topics: Sequence[str] = ()
-    lately: Mapping[str, int] = field(default_factory=dict)
+    recent_outcomes: Mapping[str, int] = field(default_factory=dict)
     keys: int = 0
 
 
 def criteria_hash(config: Config) -> str:
-    """SHA-256 over all that decides: the judge's settings, the rules of comparison, what else is counted of a pair."""
+    """Return the SHA-256 of all settings that decide: the judge's, the rules, and what is counted of a pair."""
     counted = config.compare.model_dump(mode="json", include={"checks", "latency"})
     return digest(
         {
             "judge": config.judge.model_dump(mode="json"),
             "rules": [rule.model_dump(mode="json") for rule in config.compare.rules],
-            "expected": [one.model_dump(mode="json") for one in config.compare.expected],
+            "expected": [expected.model_dump(mode="json") for expected in config.compare.expected],
             "added_fields": config.compare.added_fields,
             **{name: item for name, item in counted.items() if item},
         }
@@ -133,22 +135,22 @@ def criteria_hash(config: Config) -> str:
 
 
 def evidence_digest(verdict: Mapping[str, Any]) -> str:
-    """SHA-256 over the evidence of a verdict record; floats count with 12 significant digits.
+    """Return the SHA-256 of the evidence of a verdict record; floats count with 12 significant digits.
 
-    The same for any order of records inside windows, any split into partitions and any restart.
+    It is the same for any order of records inside windows, any split into partitions and any restart.
     """
     return digest({name: verdict[name] for name in EVIDENCE})
 
 
 def digest(value: Any) -> str:
-    """SHA-256 over the canonical JSON of `value`: keys sorted, floats with 12 significant digits."""
+    """Return the SHA-256 of the canonical JSON of `value`: keys sorted, floats with 12 significant digits."""
     canonical = json.dumps(_rounded(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        # -0.0 would be another text than 0.0.
+        # -0.0 would have another text than 0.0.
         return float(f"{value:.{_DIGITS - 1}e}") + 0.0
     if isinstance(value, Mapping):
         return {name: _rounded(item) for name, item in value.items()}
@@ -157,56 +159,56 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-def build(case: Case, now_ms: int) -> dict[str, Any]:
-    """The verdict record, as in schemas/verdict.avsc. `now_ms` is the wall clock and no part of the evidence."""
-    config, windows = case.config, case.windows
-    # What adds up to less than nothing is told as a reason: it is no count of anything.
+def build(given: VerdictInput, now_ms: int) -> dict[str, Any]:
+    """Build the verdict record (schemas/verdict.avsc). `now_ms`: wall clock, no part of the evidence."""
+    config, windows = given.config, given.windows
+    # A negative sum is no count; it becomes a reason.
     outcomes = {name: units for name, units in sorted(windows.outcomes.items()) if units > 0}
-    judged = [one for one in case.standings if not one.measure.criterion.muted]
+    judged = [status for status in given.statuses if not status.measure.criterion.muted]
     reasons_by_outcome = top_reasons(windows.figures)
-    misfits = {} if case.rejected else misfits_by_outcome(config, outcomes)
-    not_covered = uncovered(config, windows.figures, case.lately, reasons_by_outcome, misfits)
-    blockers = [*case.topics, *misfits.values(), *not_covered, *_unproven(case, judged), *_unfit(case, outcomes)]
-    if case.rejected:
+    misfits = {} if given.rejected else misfits_by_outcome(config, outcomes)
+    not_covered = uncovered(config, windows.figures, given.recent_outcomes, reasons_by_outcome, misfits)
+    blockers = [*given.topics, *misfits.values(), *not_covered, *_unproven(given, judged), *_unfit(given, outcomes)]
+    if given.rejected:
         decision = "reject"
-        reasons = [*_rejected(case), *case.topics, *_conservation(windows), *_incidents(case), *not_covered]
+        reasons = [*_rejected(given), *given.topics, *_conservation(windows), *_incidents(given), *not_covered]
     elif blockers:
         decision, reasons = "not_yet", blockers
     else:
-        decision, reasons = "promote", [one.good for one in judged]
+        decision, reasons = "promote", [criterion.passed_sentence for criterion in judged]
     remainders = windows.remainders()
     record = {
         "name": config.name,
-        "revision": case.revision,
+        "revision": given.revision,
         "release": config.release,
-        "attempt": case.attempt,
+        "attempt": given.attempt,
         "decision": decision,
-        "final": _final(case),
+        "final": _final(given),
         "reasons": reasons,
-        "criteria": [one.said for one in case.standings],
-        "criteria_hash": case.hash or criteria_hash(config),
+        "criteria": [status.record for status in given.statuses],
+        "criteria_hash": given.hash or criteria_hash(config),
         "outcomes": outcomes,
         "fields": {path: pairs for path, pairs in sorted(windows.fields.items()) if pairs > 0},
         "coverage": coverage(windows.figures),
         "coverage_candidate": share_of("candidate", windows.figures).value,
-        "coverage_lately": coverage(case.lately),
+        "coverage_lately": coverage(given.recent_outcomes),
         "min_coverage": config.judge.min_coverage,
         "outcome_reasons": reasons_by_outcome,
-        "caveats": _caveats(case, outcomes),
+        "caveats": _caveats(given, outcomes),
         "remainder": windows.remainder,
         "ledgers": remainders[:_LEDGER_LINES_MAX],
-        "incidents_open": sorted(one.id for one in case.incidents),
-        "slices": _slices(case.slices),
-        "slices_counted": case.slices.cells,
-        "slices_dropped": case.slices.dropped,
+        "incidents_open": sorted(incident.id for incident in given.incidents),
+        "slices": _slices(given.slices),
+        "slices_counted": given.slices.cells,
+        "slices_dropped": given.slices.dropped,
         "windows_closed": windows.closed,
         "windows_open": windows.open,
         "from_ms": windows.from_ms,
         "to_ms": windows.to_ms,
         "warm_up": outcomes.get(Outcome.WARM_UP, 0),
         "candidate_isolation": _ran(config),
-        "incidents": [_incident(one, case.said) for one in case.incidents],
-        "override": case.said.override if case.said is not None else None,
+        "incidents": [_incident(incident, given.commands) for incident in given.incidents],
+        "override": given.commands.override if given.commands is not None else None,
         "min_duration_ms": config.judge.min_duration_ms,
         "covered_ms": windows.covered.covered_ms,
         "evaluated_at_ms": now_ms,
@@ -220,61 +222,63 @@ def build(case: Case, now_ms: int) -> dict[str, Any]:
     return rounded | {"evidence_digest": evidence_digest(rounded)}
 
 
-def _caveats(case: Case, outcomes: Mapping[str, int]) -> list[str]:
-    """What the verdict cannot vouch for, whatever it decides."""
-    config, windows = case.config, case.windows
+def _caveats(given: VerdictInput, outcomes: Mapping[str, int]) -> list[str]:
+    """Return the limits of the verdict, whatever it decides."""
+    config, windows = given.config, given.windows
     counted = {REPEATED_NAMES: windows.figures.get(REPEATED_NAMES, 0)}
-    found = [
-        caveats_of(config, {**outcomes, **counted}, case.withdrawn, case.watches, case.unwatched, case.slices.dropped),
-        blind_spots(config, outcomes, windows.closed, case.keys, final=_final(case)),
-        unseen_caveats(config, case.paths, windows.figures),
+    sources = [
+        caveats_of(
+            config, {**outcomes, **counted}, given.withdrawn, given.monitors, given.unwatched, given.slices.dropped
+        ),
+        blind_spots(config, outcomes, windows.closed, given.keys, final=_final(given)),
+        unseen_caveats(config, given.paths, windows.figures),
         side_notes(config, windows.figures),
-        case.guarded.small,
-        case.labels.caveats,
+        given.guarded.small,
+        given.labels.caveats,
         caveats_of_time(windows),
         refusals_of(config, windows),
     ]
-    return [*chain.from_iterable(found)]
+    return [*chain.from_iterable(sources)]
 
 
-def _final(case: Case) -> bool:
-    return case.config.bounded and case.windows.all_complete
+def _final(given: VerdictInput) -> bool:
+    return given.config.bounded and given.windows.all_complete
 
 
-def _rejected(case: Case) -> list[str]:
-    """Why it is rejected, as it was first shown, beside what the criterion counts by now."""
-    now = {one.said["rate"]: one.said for one in case.standings}
+def _rejected(given: VerdictInput) -> list[str]:
+    """Return the reasons of a reject as first shown, with the criterion's present counts."""
+    now = {status.record["rate"]: status.record for status in given.statuses}
     return [
         f"{why}; by now {now[name]['bad']:.6g} of {now[name]['n']} {now[name]['units']}" if name in now else why
-        for name, why in case.rejected.items()
+        for name, why in given.rejected.items()
     ]
 
 
-def _slices(slices: Slices) -> list[dict[str, Any]]:
+def _slices(slices: SliceSummary) -> list[dict[str, Any]]:
     return [
         {
-            "dimensions": list(one.name[0]),
-            "values": list(one.name[1]),
-            "n": one.n,
-            "s": one.s,
-            "lower": one.lower,
-            "log_e": one.log_e,
-            "latched_ms": slices.latched.get(one.name),
+            "dimensions": list(listed.name[0]),
+            "values": list(listed.name[1]),
+            "n": listed.n,
+            "s": listed.s,
+            "lower": listed.lower,
+            "log_e": listed.log_e,
+            "latched_ms": slices.latched.get(listed.name),
         }
-        for one in slices.listed[:LISTED_MAX]
+        for listed in slices.listed[:LISTED_MAX]
     ]
 
 
-def _incident(one: OpenIncident, said: Said | None) -> dict[str, Any]:
-    ack = said.acks.get(one.id) if said is not None else None
-    mute = said.mutes.get(one.id) if said is not None else None
+def _incident(incident: OpenIncident, commands: OperatorCommands | None) -> dict[str, Any]:
+    ack = commands.acks.get(incident.id) if commands is not None else None
+    mute = commands.mutes.get(incident.id) if commands is not None else None
     return {
-        "id": one.id,
-        "subject": one.subject,
-        "opened_ms": one.opened_ms,
-        "reason": one.reason,
-        "members": list(one.members),
-        "absorbed": one.absorbed,
+        "id": incident.id,
+        "subject": incident.subject,
+        "opened_ms": incident.opened_ms,
+        "reason": incident.reason,
+        "members": list(incident.members),
+        "absorbed": incident.absorbed,
         "acknowledged_by": ack["by"] if ack else None,
         "acknowledged_reason": ack["reason"] if ack else None,
         "muted_by": mute["by"] if mute else None,
@@ -288,13 +292,13 @@ def _ran(config: Config) -> str:
     return "in-process" if config.candidate.trusted else "process"
 
 
-def _unproven(case: Case, standings: Sequence[Standing]) -> list[str]:
-    """What the evidence does not show yet: criteria, the trailing windows, duration."""
-    windows, judge = case.windows, case.config.judge
+def _unproven(given: VerdictInput, statuses: Sequence[CriterionStatus]) -> list[str]:
+    """Return the gaps of the evidence: criteria, recent windows, duration."""
+    windows, judge = given.windows, given.config.judge
     if windows.closed == 0:
         return [f"no window with compared records has closed: {windows.holding()}"]
-    reasons = [reason for one in standings for reason in one.why]
-    return [*reasons, *reasons_of_time(windows, judge.min_duration_ms, _final(case))]
+    reasons = [reason for status in statuses for reason in status.why]
+    return [*reasons, *reasons_of_time(windows, judge.min_duration_ms, _final(given))]
 
 
 def _conservation(windows: Windows) -> list[str]:
@@ -312,39 +316,40 @@ def _conservation(windows: Windows) -> list[str]:
     return reasons
 
 
-def _incidents(case: Case) -> list[str]:
+def _incidents(given: VerdictInput) -> list[str]:
     return [
-        f"incident {one.id} is open: {one.reason}"
-        for one in sorted(case.incidents, key=lambda one: (one.opened_ms, one.id))
+        f"incident {incident.id} is open: {incident.reason}"
+        for incident in sorted(given.incidents, key=lambda item: (item.opened_ms, item.id))
     ]
 
 
-def _unfit(case: Case, outcomes: Mapping[str, int]) -> list[str]:
-    """What makes the evidence unfit to promote, whatever it shows."""
-    windows = case.windows
-    reasons = [*_conservation(windows), *_incidents(case), *case.guarded.bad]
-    reasons += unseen_blockers(case.config, case.paths, windows.figures)
+def _unfit(given: VerdictInput, outcomes: Mapping[str, int]) -> list[str]:
+    """Return the reasons why the evidence is unfit for a promote, whatever it shows."""
+    windows = given.windows
+    reasons = [*_conservation(windows), *_incidents(given), *given.guarded.bad]
+    reasons += unseen_blockers(given.config, given.paths, windows.figures)
     unread = [name for name, task in windows.tasks.items() if task.seq and not task.ledgers]
     if unread:
         reasons.append(f"conservation: no ledger has come from {', '.join(unread[:5])}")
-    reasons += shed(case.config, windows.figures)
-    if asks_for_error(case.config):
+    reasons += shed(given.config, windows.figures)
+    if asks_for_error(given.config):
         reasons.append(
             "error: judge.criteria asks for it and it cannot be judged: nobody counts the inputs of a candidate that "
             "is a job of its own. Take error out of judge.criteria; where that is left out as a whole, the share of "
             "the candidate's records that cannot be decoded is judged"
         )
-    for one in case.config.judge.criteria:
-        for otherwise in summed_otherwise(one, windows.figures) if one.rate == "mean" else ():
+    for criterion in given.config.judge.criteria:
+        for otherwise in summed_otherwise(criterion, windows.figures) if criterion.rate == "mean" else ():
             reasons.append(
-                f"{one.id}: the joiner's sums are for {otherwise}, and say nothing of bound {one.bound!r} and limit "
-                f"{one.limit!r}; `replay --from-topics` adds them up anew"
+                f"{criterion.id}: the joiner's sums are for {otherwise}, and say nothing of bound "
+                f"{criterion.bound!r} and limit "
+                f"{criterion.limit!r}; `replay --from-topics` adds them up anew"
             )
-    for one in case.config.judge.criteria:
-        for otherwise in measured_otherwise(one, windows.figures) if one.rate == "cost" else ():
+    for criterion in given.config.judge.criteria:
+        for otherwise in measured_otherwise(criterion, windows.figures) if criterion.rate == "cost" else ():
             reasons.append(
-                f"{one.id}: the runner counted inputs over {otherwise}, which says nothing of reference_ms "
-                f"{one.reference_ms!r} and ratio {one.ratio!r}; only a trial under this config counts them"
+                f"{criterion.id}: the runner counted inputs over {otherwise}, which says nothing of reference_ms "
+                f"{criterion.reference_ms!r} and ratio {criterion.ratio!r}; only a trial under this config counts them"
             )
     for name, units in sorted(windows.outcomes.items()):
         if units < 0:

@@ -22,17 +22,17 @@ _ISOLATION = {
 
 
 def notes_of(verdict: Verdict) -> list[str]:
-    """All notes of a verdict record (schemas/verdict.avsc), coverage first, caveats last."""
+    """Return all notes of a verdict record (schemas/verdict.avsc), coverage first, caveats last."""
     return [*coverage_notes(verdict), *_isolation(verdict), *_muted(verdict), *verdict["caveats"]]
 
 
 def notes_beside(verdict: Verdict, reasons: Sequence[str]) -> list[str]:
-    """All notes but those of coverage that the shown reasons say already."""
+    """Return all notes except those of coverage that the shown reasons contain."""
     return [note for note in notes_of(verdict) if not _is_in(reasons, note)]
 
 
 def coverage_beside(verdict: Verdict, reasons: Sequence[str]) -> list[str]:
-    """The notes of coverage that the shown reasons do not say already."""
+    """Return the notes of coverage that the shown reasons do not contain."""
     return [note for note in coverage_notes(verdict) if not _is_in(reasons, note)]
 
 
@@ -41,25 +41,25 @@ def _is_in(reasons: Sequence[str], note: str) -> bool:
 
 
 def coverage_notes(verdict: Verdict) -> list[str]:
-    """What was covered, and what the trial left out by its own declaration."""
-    found = []
+    """Return notes about the covered share, and about records the trial leaves out by declaration."""
+    notes = []
     if verdict["coverage"] is not None:
         line = f"coverage: {percent(verdict['coverage'])} of production's records were compared or judged missing"
-        candidate, lately = verdict.get("coverage_candidate"), verdict.get("coverage_lately")
+        candidate, recent = verdict.get("coverage_candidate"), verdict.get("coverage_lately")
         if candidate is not None:
             line += f", {percent(candidate)} of the candidate's compared or judged extra"
-        if lately is not None and lately != verdict["coverage"]:
-            line += f"; in the last closed windows {percent(lately)} of production's"
-        least = verdict.get("min_coverage")
-        found.append(line if least is None else f"{line} (judge.min_coverage: {percent(least)})")
+        if recent is not None and recent != verdict["coverage"]:
+            line += f"; in the last closed windows {percent(recent)} of production's"
+        min_coverage = verdict.get("min_coverage")
+        notes.append(line if min_coverage is None else f"{line} (judge.min_coverage: {percent(min_coverage)})")
     shares = declared_share(verdict["outcomes"])
     if shares:
         named = ", ".join(
             f"{percent(share)} {name} ({verdict['outcomes'][name]:,}; {DECLARED[Outcome(name)]})"
             for name, share in sorted(shares.items())
         )
-        found.append(f"left out as declared, and no part of the coverage: {named}")
-    return found
+        notes.append(f"left out as declared, and no part of the coverage: {named}")
+    return notes
 
 
 def _isolation(verdict: Verdict) -> list[str]:
@@ -68,5 +68,5 @@ def _isolation(verdict: Verdict) -> list[str]:
 
 
 def _muted(verdict: Verdict) -> list[str]:
-    muted = [one["rate"] for one in verdict["criteria"] if one.get("muted")]
+    muted = [criterion["rate"] for criterion in verdict["criteria"] if criterion.get("muted")]
     return [f"muted, so they decide nothing: {', '.join(muted)}"] if muted else []

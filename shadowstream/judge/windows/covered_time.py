@@ -1,9 +1,9 @@
-"""How much event time has been covered: time with traffic, not the time from the first window to the last.
+"""Covered event time: time with traffic, not the time from the first window to the last.
 
-Compared records are counted by slots of event time. A slot is a window, or a 24th of the least duration where that is
-longer, so that a stream of few records and short windows is not taken for one with gaps. A slot counts in full from a
-tenth (`FULL_SHARE`) of the typical slot's records on, and in proportion below, so that one stray record makes no hour.
-The typical slot is the one in which the middle record of all lies: strays move it as little as they move the records.
+Compared records are counted by slots of event time. A slot is one window, or a 24th of the least duration if that is
+longer, so that a stream of few records and short windows does not appear to have gaps. A slot counts fully from a tenth
+(`FULL_SHARE`) of the records of the typical slot on, and in proportion below, so that one stray record does not cover
+an hour. The typical slot contains the middle one of all records, so strays hardly move it.
 
 ==========================================  =======  ======================================================
 traffic                                     span     covered
@@ -14,7 +14,7 @@ one record of 1970, 1,500 in an hour        45 yr    the same
 16 h of 1,500, 8 h of 75 at night           24 h     20 h (a night slot counts 75/150)
 ==========================================  =======  ======================================================
 
-Late records count where their event time lies, so the sums are free of the order in which anything came.
+Late records count at their own event time, so the sums do not depend on the order of arrival.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 FULL_SHARE = 0.1
 SLOTS_OF_LEAST = 24
 SLOTS_MAX = 4_096
-"""Beyond so many slots two neighbours become one: a trial so long has long covered what is asked for."""
+"""Limit of slots; above it neighbours are merged. So long a trial has covered the least duration long ago."""
 
 
 class CoveredTime:
@@ -46,7 +46,7 @@ class CoveredTime:
         self._last_ms = 0
 
     def add(self, start_ms: int, records: int) -> None:
-        """Add the compared records of a window, or of a correction to it, which may take records back."""
+        """Add the compared records of a window, or of a correction to it, which may be negative."""
         if not records:
             return
         slot = start_ms // self._slot_ms
@@ -64,7 +64,7 @@ class CoveredTime:
         self._slots, self._slot_ms = slots, 2 * self._slot_ms
 
     def counts(self) -> list[int]:
-        """Compared records by slot."""
+        """Return the compared records by slot."""
         return list(self._slots.values())
 
     @property
@@ -81,22 +81,22 @@ class CoveredTime:
         return min(int(covered), self.span_ms)
 
     def _length_ms(self, slot: int) -> int:
-        """The part of a slot that lies between the first window and the last."""
+        """Return the length of the part of a slot between the first window and the last."""
         low = max(slot * self._slot_ms, self._first_ms or 0)
         return max(0, min((slot + 1) * self._slot_ms, self._last_ms) - low)
 
     def snapshot(self) -> list[Any]:
-        """Everything as JSON."""
+        """Return the state as JSON."""
         return [self._slot_ms, self._first_ms, self._last_ms, sorted(self._slots.items())]
 
     def restore(self, snapshot: list[Any]) -> None:
-        """Take up a snapshot."""
+        """Restore the state from a snapshot."""
         self._slot_ms, self._first_ms, self._last_ms, slots = snapshot
         self._slots = dict(slots)
 
 
 def _typical(counts: Any) -> int:
-    """The size of the slot in which the middle record of all lies; 1 of none."""
+    """Return the size of the slot that contains the middle one of all records; 1 without records."""
     ordered = sorted(counts)
     left = sum(ordered) / 2
     for records in ordered:
@@ -107,7 +107,7 @@ def _typical(counts: Any) -> int:
 
 
 def covered_sentence(verdict: Mapping[str, Any]) -> str | None:
-    """How much of the least duration a verdict has covered, as a part of a sentence; None where it is not known.
+    """Describe the covered share of the least duration as a part of a sentence; None if it is not known.
 
     >>> covered_sentence({"covered_ms": 3_600_000, "min_duration_ms": 86_400_000, "from_ms": 0, "to_ms": 79_200_000})
     'covered 1 h of the 24 h needed (span 22 h)'
@@ -120,7 +120,7 @@ def covered_sentence(verdict: Mapping[str, Any]) -> str | None:
 
 
 def hours(length_ms: int) -> str:
-    """A length of time in hours, to four digits.
+    """Format a duration in hours with four digits.
 
     >>> hours(5_400_000)
     '1.5 h'

@@ -1,34 +1,34 @@
-"""Event-time windows over the statistics of all tasks: when one closes, and what it held.
+"""Event-time windows over the statistics of all tasks: when a window closes, and its counts.
 
-Theory of operation. Each task (output topic, partition) says in numbered records what it adds to which window, and a
-watermark below which it has ended everything. A window closes when every task has its watermark at or past the
-window's end; windows close in time order and never open again.
+Theory of operation. Each task (output topic, partition) writes numbered stats records. A record holds counts to add to
+windows, and a watermark: the task has resolved all records below it. A window closes when the watermark of every task
+has reached its end. Windows close in time order and never open again.
 
-A task's word on a window is final when its own watermark passes the window, and nothing else makes it so. A task that
-has nothing to read says a watermark too: the joiner takes it from the partitions that go on
-(`joiner.completeness.idleness`). So what is on time and what is late stands in the stats themselves,
-and is the same live, after a restart and in `replay`. Were the judge to let windows close without a task that is
-idle, it would depend on which partition of stats is read first: with B idle, A at 03:00, then B back at 00:00, B's
-records are late if A was read first and on time if B was.
+A task's counts for a window are final once its own watermark passes the window; nothing else makes them final. A task
+without input has a watermark too: the joiner derives it from the active partitions (`joiner.completeness.idleness`). So
+the stats alone determine which counts are late, in the same way live, after a restart and in `replay`. If the judge
+closed windows without waiting for idle tasks, the order in which it reads stats partitions would matter: with B idle, A
+at 03:00, then B active again at 00:00, B's records would be late if the judge read A first, and on time if it read B
+first.
 
-The trap is lateness. A correction (a `missing` that arrives after all) belongs to a window that its task has passed.
-Were "late" to mean "the window has closed already", this would depend on how fast the *other* tasks happen to be
-read: with tasks A and B at 12:00 and A then correcting 10:00-11:00, the correction would be on time if A is read
-first and late if B is. So a delta is late when *its own task's* watermark, as it stood before the record, had passed
-the window. Late deltas are evidence and never reach a detector. They are added when the window closes in which
-their task stood when it spoke (at once, after the last), so that the evidence after each closing, too, is the same
-for every interleaving (test_the_arrival_order_across_tasks_changes_nothing).
+The trap is lateness. A correction (a `missing` record that arrives after all) belongs to a window that its task has
+already passed. If "late" meant "the window is closed", lateness would depend on how fast the judge reads the *other*
+tasks. Let A and B be at 12:00, and let A correct 10:00-11:00: the correction would be on time if the judge read A
+first, and late if it read B first. Therefore a delta is late if the watermark of *its own task* had passed the window
+before the record. Late deltas are evidence and never reach a detector. The judge adds a late delta when the window
+closes in which the task was when it wrote the delta, or at once after the last window. So the evidence after each
+closing is the same for every interleaving (test_the_arrival_order_across_tasks_changes_nothing).
 
-Labels are late by nature, whoever is read first: what a task of the labels role says is a correction always, of its own
-window as it closes or with the next that does.
+Labels are always late, in any order of reading. Counts of a task of the labels role are always corrections. They close
+with their own window, or with the next one if it is closed.
 
 ========================  =========================================================
-a task is                 and holds open
+state of a task           windows that it holds open
 ========================  =========================================================
-not heard of              everything
-heard of, idle or not     what ends after its watermark
-of the labels role        nothing
-complete                  nothing; all complete: everything closes
+no record read yet        all
+read, idle or not         those that end after its watermark
+of the labels role        none
+complete                  none; if all are complete, all windows close
 ========================  =========================================================
 """
 
@@ -41,26 +41,27 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shadowstream.codecs.plausible import SUM_MAX, units
-from shadowstream.judge.criteria import FIELD, behind, bound_reasons, ended, figures_of, outcomes_of
+from shadowstream.judge.criteria import FIELD, bound_reasons, by_prefix, ended, figures_of, outcomes_of
 from shadowstream.judge.part_figures import of_topic
 from shadowstream.judge.windows.covered_time import CoveredTime
 from shadowstream.judge.windows.expected_tasks import counts_labels
 from shadowstream.judge.windows.sequence_numbers import Sequence
-from shadowstream.judge.windows.window_counts import Pair, Slice, Tally
+from shadowstream.judge.windows.window_counts import Pair, Slice, WindowCounts
 from shadowstream.protocol.outcomes import IN_RATES, LOWERS_COVERAGE
 from shadowstream.records import REVISION_BYTES
 
 NEVER = -(2**63)
 END = 2**63 - 1
 STRANGERS_MAX, OTHERS = 20, "others"
-"""Tasks that are not expected and are named, and what the others are counted as."""
+"""Number of unexpected tasks that are named, and the name under which the rest are counted."""
 
 
 @dataclass(slots=True)
 class Task:
-    """Where one task stands. `ledgers` by (ledger, place): expected, counted. `numbers`: its records that were taken.
+    """State of one task.
 
-    `refused_marks`: marks that its joiner refused; `ahead`: records dated too far ahead of its clock.
+    `numbers`: numbers of the accepted records. `ledgers`: expected and counted records by (ledger, place).
+    `refused_marks`: marks that its joiner refused. `ahead`: records dated too far ahead of its joiner's clock.
     """
 
     numbers: Sequence = field(default_factory=Sequence)
@@ -74,25 +75,25 @@ class Task:
 
     @property
     def seq(self) -> int:
-        """The greatest sequence number taken, 0 for none."""
+        """The greatest accepted sequence number, 0 for none."""
         return self.numbers.last
 
 
 @dataclass(slots=True)
-class _Cell:
-    """An open window: what came on time, and the late deltas (by the window they correct) that close with it."""
+class _OpenWindow:
+    """Open window: its counts on time, and the late deltas that close with it, by the window that they correct."""
 
-    on_time: Tally = field(default_factory=Tally)
-    late: dict[int, Tally] = field(default_factory=dict)
+    on_time: WindowCounts = field(default_factory=WindowCounts)
+    late: dict[int, WindowCounts] = field(default_factory=dict)
 
 
 @dataclass(slots=True, frozen=True)
-class Closed:
-    """A window that has just closed.
+class ClosedWindow:
+    """Closed window with its counts and the corrections that close with it.
 
-    `outcomes` is what it held on time, all its figures: what detectors see. `corrections` are late deltas by the start
-    of the window that they correct, an earlier one. Either may be empty. `totals` is all evidence up to and with this
-    window. `buckets` and `slices` are of what came on time, `late_buckets` and `late_slices` of the corrections.
+    `outcomes`: all figures that came on time; detectors read only these. `corrections`: late deltas by the start of the
+    earlier window that they correct. `totals`: all evidence up to this window. `buckets` and `slices` came on time;
+    `late_buckets` and `late_slices` belong to the corrections.
     """
 
     start_ms: int
@@ -108,13 +109,12 @@ class Closed:
 
 
 class Windows:
-    """Adds up the statistics of one revision and closes windows.
+    """Sums of the statistics of one revision, by window.
 
-    `expected` are the tasks that must be heard ("topic/partition"). Counted apart: `duplicates` (records seen
-    already), `foreign` (records or cells of other revisions), `strangers` (records of tasks that are not expected),
-    `late` (units that came late), `added_late` (compared records that came late and correct nothing), `refused`
-    (records that cannot be meant, by the reason of their `RecordError`). `least_ms` is the duration that must be
-    covered.
+    `expected`: the tasks ("topic/partition") that hold windows open. `least_ms`: the duration that must be covered.
+    Counted separately: `duplicates` (records read before), `foreign` (records or windows of other revisions),
+    `strangers` (records of unexpected tasks), `late` (units that came late), `added_late` (compared records that came
+    late and correct nothing), `refused` (implausible records, by the reason of their `RecordError`).
 
     >>> windows = Windows("ab", 1000, ["t/0"])
     >>> cell = {"start_ms": 0, "revision": "ab", "outcomes": {"match": 2}, "fields": {}}
@@ -141,14 +141,14 @@ class Windows:
         self.strangers: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.held = 0
-        """Units of all records that were taken, without their signs: no total is larger."""
+        """Units of all accepted records without their signs: an upper bound of every total."""
         self.topics: frozenset[str] = frozenset()
-        """Output topics that some criterion counts by themselves."""
+        """Output topics that a criterion counts separately."""
         self.outputs: frozenset[str] = frozenset()  # each is a part of the trial (`part_guard`)
         self.lost: Counter[str] = Counter()
-        """Records that lower coverage, by outcome, of all windows that anything has come of, open ones too."""
+        """Records that lower coverage by outcome, of all windows with records, open ones included."""
         self._closed_to_ms = NEVER
-        self._cells: dict[int, _Cell] = {}
+        self._cells: dict[int, _OpenWindow] = {}
 
     @property
     def outcomes(self) -> Counter[str]:
@@ -158,20 +158,20 @@ class Windows:
     @property
     def fields(self) -> Counter[str]:
         """Mismatching pairs of the closed windows by path."""
-        return Counter(behind(FIELD, self.figures))
+        return Counter(by_prefix(FIELD, self.figures))
 
     @property
     def open(self) -> int:
-        """Windows that hold something and are not closed."""
+        """Number of windows with counts that are still open."""
         return sum(1 for cell in self._cells.values() if +cell.on_time.figures)
 
     @property
     def all_complete(self) -> bool:
-        """Whether every expected task has ended everything; then every window is closed too."""
+        """Whether every expected task is complete; then every window is closed."""
         return bool(self.tasks) and all(task.complete for task in self.tasks.values())
 
     def holding(self) -> str:
-        """Who holds the next window open, as a part of a sentence."""
+        """Name the task that holds the next window open, as a part of a sentence."""
         tasks = {name: task for name, task in self.tasks.items() if not (task.complete or counts_labels(name))}
         if not tasks:
             return "all has been read to its end" if self.all_complete else "no task goes on: all are at their end"
@@ -190,19 +190,18 @@ class Windows:
         return f"{name} is the slowest, at {iso(watermark_ms)}"
 
     def waiting_late(self) -> dict[int, int]:
-        """Compared records that came late and wait to be counted, by the start of the window that they close with:
-        where their task stood when it spoke of them."""
+        """Return the late compared records that are not counted yet, by the window with which they close."""
         waiting = {
             start_ms: sum(_compared(late.figures) for late in cell.late.values())
             for start_ms, cell in sorted(self._cells.items())
         }
         return {start_ms: records for start_ms, records in waiting.items() if records > 0}
 
-    def add(self, record: Mapping[str, Any]) -> list[Closed]:
-        """Take one stats record (as in schemas/stats.avsc); the windows that it closes, in time order.
+    def add(self, record: Mapping[str, Any]) -> list[ClosedWindow]:
+        """Add one stats record (schemas/stats.avsc) and return the windows that it closes, in time order.
 
-        Records of one task come in the order of their `seq`; one that was seen already changes nothing, and one that is
-        left out leaves a gap in which it may still come (`sequence`).
+        The records of a task come in the order of their `seq`; repeated ones are ignored. A skipped number leaves a
+        gap.
         """
         task = self.tasks.get(record["task"])
         if task is None:
@@ -222,34 +221,34 @@ class Windows:
         if record["revision"] == self.revision:
             self._take_place(task, record)
         else:
-            # Another revision's joiner: how far it is says nothing about ours.
+            # The watermark belongs to the joiner of another revision.
             self.foreign += 1
         return self._close()
 
     def _take_deltas(self, task: Task, deltas: Iterable[Mapping[str, Any]], topic: str, *, labels: bool) -> None:
-        # How far labels have come says nothing of where the judge stands.
+        # The watermark of labels does not say where the judge is.
         passed_ms = self._closed_to_ms if labels else max(task.watermark_ms, self._closed_to_ms)
         for delta in deltas:
-            # A joiner that has not yet read a mark of a revision knows it by the short name in the packed header only.
+            # A joiner that has not read a mark of the revision knows only its short name from the packed header.
             if delta["revision"] not in (self.revision, self.revision[: 2 * REVISION_BYTES]):
                 self.foreign += 1
                 continue
             start_ms = delta["start_ms"]
             figures = figures_of(delta)
-            if (of := delta.get("topic", topic)) in self.topics:
-                figures |= of_topic(of, figures)
-            elif of in self.outputs:
-                figures |= of_topic(of, ended(figures))
+            if (output_topic := delta.get("topic", topic)) in self.topics:
+                figures |= of_topic(output_topic, figures)
+            elif output_topic in self.outputs:
+                figures |= of_topic(output_topic, ended(figures))
             self.lost.update({one.value: figures[one] for one in LOWERS_COVERAGE if one in figures})
             if start_ms + self.window_ms > passed_ms and not labels:
-                self._cells.setdefault(start_ms, _Cell()).on_time.add(delta, figures)
+                self._cells.setdefault(start_ms, _OpenWindow()).on_time.add(delta, figures)
                 continue
             self.late += sum(abs(units) for units in delta["outcomes"].values())
             speaks_in_ms = END if passed_ms == END else passed_ms // self.window_ms * self.window_ms
             if labels:
                 speaks_in_ms = max(speaks_in_ms, start_ms)
-            cell = self._cells.setdefault(speaks_in_ms, _Cell())
-            cell.late.setdefault(start_ms, Tally()).add(delta, figures)
+            cell = self._cells.setdefault(speaks_in_ms, _OpenWindow())
+            cell.late.setdefault(start_ms, WindowCounts()).add(delta, figures)
 
     def _take_place(self, task: Task, record: Mapping[str, Any]) -> None:
         if record["watermark_ms"] is not None:
@@ -269,15 +268,15 @@ class Windows:
             self.sources[place] = (min(low, source["from_offset"]), max(high, source["to_offset"]))
 
     def _boundary_ms(self) -> int:
-        """Event time below which windows close; see the table at the head."""
+        """Return the event time below which windows close (see the table above)."""
         if all(task.complete for task in self.tasks.values()):
             return END if self.tasks else self._closed_to_ms
         marks = [task.watermark_ms for name, task in self.tasks.items() if not (task.complete or counts_labels(name))]
         return min(marks, default=self._closed_to_ms)
 
-    def _close(self) -> list[Closed]:
+    def _close(self) -> list[ClosedWindow]:
         boundary_ms = self._boundary_ms()
-        # After the end only corrections come, and those count at once.
+        # After the end only corrections come, and they count at once.
         if boundary_ms <= self._closed_to_ms and boundary_ms != END:
             return []
         self._closed_to_ms = boundary_ms
@@ -286,7 +285,7 @@ class Windows:
         )
         return [self._close_one(start_ms, self._cells.pop(start_ms)) for start_ms in due]
 
-    def _close_one(self, start_ms: int, cell: _Cell) -> Closed:
+    def _close_one(self, start_ms: int, cell: _OpenWindow) -> ClosedWindow:
         on_time = _nonzero(cell.on_time.figures)
         if any(name in IN_RATES for name in on_time):
             self.closed += 1
@@ -300,7 +299,7 @@ class Windows:
             self.added_late += _compared(correction.figures)
             self.covered.add(at_ms, _compared(correction.figures))
         bound_reasons(self.figures)
-        return Closed(
+        return ClosedWindow(
             start_ms,
             start_ms + self.window_ms,
             on_time,
@@ -309,16 +308,15 @@ class Windows:
             dict(cell.on_time.buckets),
             {at_ms: dict(correction.buckets) for at_ms, correction in late.items() if correction.buckets},
             dict(cell.on_time.slices),
-            Tally.sum_of_slices(late.values()),
+            WindowCounts.sum_of_slices(late.values()),
             self._labelled_ms(),
         )
 
     def _labelled_ms(self) -> int:
-        said = [task.watermark_ms for name, task in self.tasks.items() if counts_labels(name)]
-        return min(said, default=END)
+        return min((task.watermark_ms for name, task in self.tasks.items() if counts_labels(name)), default=END)
 
     def remainders(self) -> list[dict[str, Any]]:
-        """Ledger lines that do not balance, as in schemas/verdict.avsc, in order of ledger and place."""
+        """Return the ledger lines that do not balance, as in schemas/verdict.avsc, by ledger and place."""
         lines = [
             {"ledger": ledger, "place": place, "expected": expected, "counted": counted}
             for task in self.tasks.values()
@@ -329,17 +327,17 @@ class Windows:
 
     @property
     def gaps(self) -> int:
-        """Stats records that were never seen: the next sequence number was a later one."""
+        """Number of skipped stats records."""
         return sum(task.numbers.missing for task in self.tasks.values())
 
     @property
     def remainder(self) -> int:
-        """What conservation leaves over: all ledger differences without their sign, and the lost stats records."""
+        """Remainder of conservation: the absolute ledger differences, and the skipped stats records."""
         lines = (line for task in self.tasks.values() for line in task.ledgers.values())
         return min(SUM_MAX, self.gaps + sum(abs(expected - counted) for expected, counted in lines))
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything as JSON."""
+        """Return the state as JSON."""
         return {
             "tasks": {
                 name: asdict(task) | {"ledgers": [[*line, *counted] for line, counted in sorted(task.ledgers.items())]}
@@ -359,11 +357,13 @@ class Windows:
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Take up a snapshot. Expected tasks that it does not know begin anew; others are forgotten."""
+        """Restore the state from a snapshot. Missing tasks start anew; unexpected ones are dropped."""
         for name in self.tasks:
-            said = dict(snapshot["tasks"].get(name, asdict(Task()) | {"ledgers": []}))
-            lines, numbers = said.pop("ledgers"), Sequence.of(said)
-            self.tasks[name] = Task(numbers, **said, ledgers={(line[0], line[1]): (line[2], line[3]) for line in lines})
+            fields = dict(snapshot["tasks"].get(name, asdict(Task()) | {"ledgers": []}))
+            lines, numbers = fields.pop("ledgers"), Sequence.of(fields)
+            self.tasks[name] = Task(
+                numbers, **fields, ledgers={(line[0], line[1]): (line[2], line[3]) for line in lines}
+            )
         self.figures = Counter(snapshot["figures"])
         self.sources = {(topic, partition): (low, high) for topic, partition, low, high in snapshot["sources"]}
         self.closed, self.from_ms, self.to_ms, self._closed_to_ms = snapshot["closed"]
@@ -374,13 +374,13 @@ class Windows:
         self.refused = Counter(refused)
         self.lost = Counter(snapshot["lost"])
         self._cells = {
-            start_ms: _Cell(Tally.of(on_time), {at_ms: Tally.of(late) for at_ms, late in lates})
+            start_ms: _OpenWindow(WindowCounts.of(on_time), {at_ms: WindowCounts.of(late) for at_ms, late in lates})
             for start_ms, on_time, lates in snapshot["cells"]
         }
 
 
 def iso(time_ms: int) -> str:
-    """An event time for sentences.
+    """Format an event time for sentences.
 
     >>> iso(1_356_998_400_000)
     '2013-01-01T00:00:00Z'
@@ -392,7 +392,7 @@ def iso(time_ms: int) -> str:
 
 
 def _compared(figures: Mapping[str, int]) -> int:
-    """Compared records among the figures of a window; of a correction that takes back as much as it adds, 0."""
+    """Count the compared records among the figures of a window. A correction that moves records counts 0."""
     return sum(figures.get(name, 0) for name in IN_RATES)
 
 

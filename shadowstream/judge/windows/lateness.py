@@ -1,9 +1,9 @@
-"""What the time of evidence is worth: how much of the least duration it covers, and how much of it came late.
+"""Quality of the evidence in time: the covered share of the least duration, and the share of late records.
 
-Late is what a task says of a window that its own watermark has passed (`windows`). It is evidence like any other and is
-counted with the window in which its task stands. No detector sees it, and it moves the trailing windows only where it
-belongs to one of them. So a few late records are named, and many hold promote back: most of what the candidate does now
-would be seen by nobody. Corrections take back as many records as they add and are no late records here.
+A delta is late if the watermark of its task has passed its window (`event_windows`). Late counts are evidence and close
+with the window in which their task is. No detector reads them, and they change the recent windows only if they belong
+to one of them. So a verdict names a few late records, and many block promote: no detector would have read most of the
+evidence. Corrections take back as many records as they add; they are not late records here.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from shadowstream.judge.windows.covered_time import hours
 from shadowstream.judge.windows.event_windows import END, Windows, iso
 
 WAITING_MAX = 0.01
-"""Beyond this share late records that no window holds yet may hide a rate that matters."""
+"""Above this share, late records that are not counted yet may hide a rate that matters."""
 NAMED_FROM = 0.01
 LATE_MAX = 0.25
 
 
 def reasons_of_time(windows: Windows, least_ms: int, final: bool = False) -> list[str]:
-    """Why the time of the evidence does not suffice for a promote; empty where it does. `final`: nothing more comes."""
+    """Return the reasons of time that block promote. `final`: no more records come."""
     return [*_duration(windows, least_ms, final), *_waiting(windows), *_late(windows)]
 
 
 def caveats_of_time(windows: Windows) -> list[str]:
-    """What a verdict should say of records that came late, and of those dated ahead of the clock."""
-    said = []
+    """Return the caveats about late records and about records dated ahead of the clock."""
+    caveats = []
     share = _late_share(windows)
     if NAMED_FROM <= share <= LATE_MAX:
-        said.append(
+        caveats.append(
             f"{windows.added_late} compared records ({_percent(share)}) came after their task had passed their window: "
             "they count as evidence, and no detector of change has seen them"
         )
     ahead = sum(task.ahead for task in windows.tasks.values())
     if ahead:
-        said.append(
+        caveats.append(
             f"{ahead} records are dated further ahead of the joiner's clock than future_ms_max: they count in the "
             "window of their own time, and no window closes by them"
         )
-    return said
+    return caveats
 
 
 def _duration(windows: Windows, least_ms: int, final: bool) -> list[str]:

@@ -1,7 +1,7 @@
-"""Which records of a task have been taken: by their sequence numbers, of which none is taken twice.
+"""Sequence numbers of the stats records of a task: each number is accepted once.
 
-A number that lies ahead leaves a gap, and the gap stays open: a record that bears one of its numbers is taken when it
-comes. Else a single record with a number far ahead would make all that follow it pass for repeats.
+A number that is ahead leaves a gap, and the gap stays open: the record with a skipped number is accepted when it comes.
+Without gaps, one record with a number far ahead would make all later records look like duplicates.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 GAPS_MAX = 1_000
-"""Stretches of missing numbers that are kept open; beyond it the oldest is closed, and counts as missing for ever."""
+"""Limit of open gaps; above it the oldest gap is closed and its numbers count as missing for ever."""
 
 
 @dataclass(slots=True)
 class Sequence:
-    """`last`: the greatest number taken. `missing`: numbers below it that were not; `gaps`: stretches of them, from and
-    to, in which a record may still come.
+    """Accepted sequence numbers.
+
+    `last`: the greatest one. `missing`: count of skipped numbers below it. `gaps`: ranges [from, to] of skipped numbers
+    that may still come.
 
     >>> one = Sequence()
     >>> [one.take(number) for number in (1, 5, 2, 2, 6)], one.missing
@@ -29,23 +31,25 @@ class Sequence:
     gaps: list[list[int]] = field(default_factory=list)
 
     def take(self, number: int) -> bool:
-        """Whether a record of this number is to be taken: it has not been yet."""
+        """Accept a number and return True, or return False if it was accepted before."""
         if number > self.last:
             if number > self.last + 1:
                 self.missing += number - self.last - 1
                 self.gaps = [*self.gaps, [self.last + 1, number - 1]][-GAPS_MAX:]
             self.last = number
             return True
-        for at, (low, high) in enumerate(self.gaps):
+        for index, (low, high) in enumerate(self.gaps):
             if low <= number <= high:
-                self.gaps[at : at + 1] = [one for one in ([low, number - 1], [number + 1, high]) if one[0] <= one[1]]
+                self.gaps[index : index + 1] = [
+                    gap for gap in ([low, number - 1], [number + 1, high]) if gap[0] <= gap[1]
+                ]
                 self.missing -= 1
                 return True
         return False
 
     @classmethod
     def of(cls, snapshot: MutableMapping[str, Any]) -> Sequence:
-        """From the snapshot of its task, out of which it is taken; that of an earlier release knows no open gaps."""
+        """Take the sequence out of the snapshot of its task. A snapshot of an earlier release has no open gaps."""
         last, missing = snapshot.pop("seq", 0), snapshot.pop("gaps", 0)
         kept: dict[str, Any] | None = snapshot.pop("numbers", None)
         return cls(last, missing) if kept is None else cls(**kept)

@@ -1,4 +1,4 @@
-"""What one window adds up to: figures, and the pairs of each slice and of each bucket of keys."""
+"""Counts of one window: figures, and pairs by slice and by bucket of keys."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ Slice: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(slots=True)
-class Tally:
-    """Sums over deltas; free of their order."""
+class WindowCounts:
+    """Sums over deltas, independent of their order."""
 
     figures: Counter[str] = field(default_factory=Counter)
     buckets: dict[int, Pair] = field(default_factory=dict)
     slices: dict[Slice, Pair] = field(default_factory=dict)
 
     def add(self, delta: Mapping[str, Any], figures: Mapping[str, int]) -> None:
-        """Take the window of a stats record, and what `criteria.figures_of` makes of it."""
+        """Add the window of a stats record, with its figures as `criteria.figures_of` returns them."""
         self.figures.update(figures)
         bound_reasons(self.figures)
-        for one in delta.get("buckets", ()):
-            plus(self.buckets, one["bucket"], one["n"], one["s"])
-        for one in delta.get("slices", ()):
-            plus(self.slices, (tuple(one["dimensions"]), tuple(one["values"])), one["n"], one["s"])
+        for bucket in delta.get("buckets", ()):
+            plus(self.buckets, bucket["bucket"], bucket["n"], bucket["s"])
+        for entry in delta.get("slices", ()):
+            plus(self.slices, (tuple(entry["dimensions"]), tuple(entry["values"])), entry["n"], entry["s"])
 
     @staticmethod
-    def sum_of_slices(tallies: Iterable[Tally]) -> dict[Slice, Pair]:
-        """Slices of several tallies together."""
+    def sum_of_slices(tallies: Iterable[WindowCounts]) -> dict[Slice, Pair]:
+        """Add up the slices of several windows."""
         total: dict[Slice, Pair] = {}
         for tally in tallies:
             for name, (n, s) in tally.slices.items():
@@ -42,7 +42,7 @@ class Tally:
         return total
 
     def snapshot(self) -> list[Any]:
-        """Everything as JSON."""
+        """Return the state as JSON."""
         return [
             dict(self.figures),
             [[bucket, *pair] for bucket, pair in self.buckets.items()],
@@ -50,8 +50,8 @@ class Tally:
         ]
 
     @classmethod
-    def of(cls, snapshot: Iterable[Any]) -> Tally:
-        """A tally from its snapshot."""
+    def of(cls, snapshot: Iterable[Any]) -> WindowCounts:
+        """Restore the counts from their snapshot."""
         figures, buckets, slices = snapshot
         return cls(
             Counter(figures),
@@ -61,6 +61,6 @@ class Tally:
 
 
 def plus(sums: dict[Any, Pair], name: Any, n: int, s: int) -> None:
-    """Add to an entry."""
-    held = sums.get(name, (0, 0))
-    sums[name] = (held[0] + n, held[1] + s)
+    """Add n and s to an entry."""
+    former = sums.get(name, (0, 0))
+    sums[name] = (former[0] + n, former[1] + s)

@@ -100,7 +100,7 @@ class LabelsRole(PlainRole):
         counts = self._restore(sequence)
         self._step = LabelStep(self._config, self._revision, self._store, self._tasks)
         self._step.restore(sequence, counts)
-        self._step.clock.behind = frozenset(self._places)
+        self._step.clock.unread = frozenset(self._places)
         begin = offsets.beginnings(self._client, by_place)
         self._positions = {place: max(one.offset, begin[place]) for place, one in by_place.items()}
         self._at_end.clear()
@@ -193,7 +193,7 @@ class LabelsRole(PlainRole):
             self._tell(self._step)
 
     def _tell(self, step: LabelStep) -> None:
-        step.clock.behind = frozenset(self._places) - self._at_end
+        step.clock.unread = frozenset(self._places) - self._at_end
 
     def prepare(self, now_ms: int, limit: int) -> Prepared:
         """Everything of one transaction."""
@@ -208,7 +208,7 @@ class LabelsRole(PlainRole):
     def committed(self, now_ms: int) -> None:
         """After the commit has returned."""
         if self._step is not None:
-            for outcome, pairs in self._step.said.items():
+            for outcome, pairs in self._step.ended_counts.items():
                 self._watch.metrics.add("records_total", pairs, role="labels", side="scored", outcome=outcome)
             self._watch.metrics.set("pending_records", self._step.waiting, side="scored")
             self._step.committed()

@@ -10,7 +10,7 @@ from typing import Any
 
 from shadowstream.codecs import own
 from shadowstream.judge.step import JudgeStep
-from shadowstream.judge.windows.window_counts import Tally
+from shadowstream.judge.windows.window_counts import WindowCounts
 from shadowstream.records import Place
 from shadowstream.testing.simulation.on_broker.world import BrokerWorld
 
@@ -30,7 +30,7 @@ def added(step: JudgeStep) -> dict[str, Any]:
     figures: Counter[str] = Counter(snapshot["figures"])
     for _, on_time, late in snapshot["cells"]:
         for tally in (on_time, *(one for _, one in late)):
-            figures.update(Tally.of(tally).figures)
+            figures.update(WindowCounts.of(tally).figures)
     duplicates, foreign, _, strangers, *_ = snapshot["counted"]
     return {
         "figures": {name: n for name, n in sorted(figures.items()) if n},

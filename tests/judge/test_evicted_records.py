@@ -59,7 +59,7 @@ def test_few_records_that_nobody_can_read_hold_no_promote_back(broken: tuple[int
 
 
 @pytest.mark.parametrize("broken", [16, 200, 1_400])
-def test_many_of_them_are_not_yet_by_coverage_of_both_sides_with_what_to_change(broken: int) -> None:
+def test_many_evictions_lower_the_coverage_of_both_sides(broken: int) -> None:
     found = judged(ended(trial(**BY_PATH), cut(*range(broken)), value))
     assert found["decision"] == "not_yet"
     assert found["coverage"] == found["coverage_candidate"] == pytest.approx(1 - broken / N)
@@ -128,7 +128,7 @@ def verdict(evictions: dict[str, int], evicted: int, restart: bool = False) -> d
         ({}, 9, (9, 0), "promote", False),
     ],
 )
-def test_each_side_pays_for_its_own_and_a_limit_is_named_while_it_is_too_much(
+def test_evictions_count_on_their_side_and_name_the_limit(
     evictions: dict[str, int], evicted: int, sides: tuple[int, int], decision: str, named: bool, restart: bool
 ) -> None:
     found = verdict(evictions, evicted, restart)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from shadowstream.judge.evidence.design_effect import DEFF_MAX, deff_of
-from shadowstream.judge.evidence.varying_rate import Regimes
+from shadowstream.judge.evidence.varying_rate import VaryingRate
 from shadowstream.judge.step import JudgeStep
 from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
 
@@ -84,7 +84,7 @@ def test_what_comes_together_at_the_limit_is_still_clustered(draw: Callable[[np.
     held, runs = 0, 20
     for seed in range(runs):
         dice = np.random.default_rng(seed)
-        regimes, blocks = Regimes(LIMIT), []
+        regimes, blocks = VaryingRate(LIMIT), []
         for hour in range(96):
             blocks.append((500, draw(dice, hour)))
             regimes.add(blocks[-1])
@@ -94,7 +94,7 @@ def test_what_comes_together_at_the_limit_is_still_clustered(draw: Callable[[np.
 
 
 def test_once_over_the_limit_the_whole_spread_counts() -> None:
-    better, worse = Regimes(LIMIT), Regimes(LIMIT)
+    better, worse = VaryingRate(LIMIT), VaryingRate(LIMIT)
     for hour in range(60):
         better.add((1000, 8 if hour < 30 else 0))
         worse.add((1000, 30 if hour < 30 else 0))
@@ -105,20 +105,20 @@ def test_once_over_the_limit_the_whole_spread_counts() -> None:
 
 
 def test_the_sums_survive_a_restart_and_numbers_of_other_units_are_none() -> None:
-    whole, halves = Regimes(LIMIT), Regimes(LIMIT)
+    whole, halves = VaryingRate(LIMIT), VaryingRate(LIMIT)
     for hour in range(40):
         window = (500, hour % 7)
         whole.add(window)
         halves.add(window)
         halves.add((3, 4, 5))
-        again = Regimes(LIMIT)
+        again = VaryingRate(LIMIT)
         again.restore(json.loads(json.dumps(halves.snapshot())))
         halves = again
     assert halves == whole
     assert whole.copy() == whole
 
 
-def test_a_rate_that_is_over_the_limit_now_is_not_good_lately_however_good_it_was() -> None:
+def test_a_rate_over_the_limit_now_is_not_good_lately() -> None:
     last = verdicts([1] * 100 + [18])[-1]
     (mismatch,) = (one for one in last["criteria"] if one["rate"] == "mismatch")
     assert (last["decision"], mismatch["shown_good"]) == ("not_yet", True)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from shadowstream.config import Config
 from shadowstream.judge.verdict.criterion_units import measure_of
-from shadowstream.judge.verdict.reject_latch import Lasting, Level
-from shadowstream.judge.windows.event_windows import END, Closed
+from shadowstream.judge.verdict.reject_latch import LastingIncident, RejectLatch
+from shadowstream.judge.windows.event_windows import END, ClosedWindow
 from tests.judge.stats import HOUR_MS, Trial, cell, config, stats
 from tests.judge.test_step import Bench, judged
 
@@ -22,21 +22,21 @@ DAYS_MS = 40 * 24 * HOUR_MS
 """Long enough for every correction of these tests to be in time."""
 
 
-def level(correctable_ms: int = DAYS_MS, rate: str = "missing") -> Level:
+def level(correctable_ms: int = DAYS_MS, rate: str = "missing") -> RejectLatch:
     trial = config().model_copy(update={"correctable_ms": correctable_ms})
-    return Level(measure_of(next(one for one in trial.judge.criteria if one.rate == rate), trial), trial)
+    return RejectLatch(measure_of(next(one for one in trial.judge.criteria if one.rate == rate), trial), trial)
 
 
-def closed(hour: int, corrections: dict[int, dict[str, int]] | None = None, **outcomes: int) -> Closed:
+def closed(hour: int, corrections: dict[int, dict[str, int]] | None = None, **outcomes: int) -> ClosedWindow:
     at = {of * HOUR_MS: deltas for of, deltas in (corrections or {}).items()}
-    return Closed(hour * HOUR_MS, (hour + 1) * HOUR_MS, outcomes, at, {})
+    return ClosedWindow(hour * HOUR_MS, (hour + 1) * HOUR_MS, outcomes, at, {})
 
 
 def came(n: int) -> dict[str, int]:
     return {"missing": -n, "match": n}
 
 
-def test_a_reject_that_rested_only_on_what_came_after_all_is_withdrawn_and_told() -> None:
+def test_a_reject_resting_on_corrected_records_is_withdrawn_with_a_caveat() -> None:
     one = level()
     one.close(closed(0, match=70, missing=30), None)
     said = one.reason
@@ -59,7 +59,7 @@ def test_a_withdrawn_reject_is_told_alike_whenever_a_loss_becomes_known(early: b
     assert (one.reason, one.undone) == (None, None)
 
 
-def test_a_reject_stays_where_what_is_left_is_still_bad_and_says_what_is_left() -> None:
+def test_a_reject_stays_while_the_rest_is_bad_and_counts_the_rest() -> None:
     one = level()
     one.close(closed(0, match=70, missing=30), None)
     one.close(closed(1, {0: came(20)}, match=100_000), None)
@@ -101,9 +101,9 @@ def test_what_no_correction_reaches_any_more_is_settled() -> None:
 def test_a_correction_after_the_end_of_a_bounded_run_counts_and_settles_nothing() -> None:
     one = level(correctable_ms=HOUR_MS)
     one.close(closed(0, match=70, missing=30), None)
-    one.close(Closed(END, END + HOUR_MS, {}, {0: came(15)}, {}), None)
+    one.close(ClosedWindow(END, END + HOUR_MS, {}, {0: came(15)}, {}), None)
     assert one.reason is not None
-    one.close(Closed(END, END + HOUR_MS, {}, {0: came(15)}, {}), None)
+    one.close(ClosedWindow(END, END + HOUR_MS, {}, {0: came(15)}, {}), None)
     assert one.reason is None
 
 
@@ -115,7 +115,7 @@ def test_counts_that_cannot_be_reject_nobody() -> None:
 
 def test_a_lasting_incident_rejects_until_corrections_have_emptied_its_windows() -> None:
     one = level()
-    lasting = Lasting("it has not gone away", 0, 4 * HOUR_MS)
+    lasting = LastingIncident("it has not gone away", 0, 4 * HOUR_MS)
     for hour in range(3):
         one.close(closed(hour, match=2000, missing=20), None)
     assert one.reason is None
@@ -131,7 +131,7 @@ def test_a_lasting_incident_rejects_until_corrections_have_emptied_its_windows()
 
 def test_a_lasting_incident_that_nothing_corrects_stays_a_reject_when_it_is_over() -> None:
     one = level()
-    one.close(closed(0, match=2000, missing=20), Lasting("it has not gone away", 0, HOUR_MS))
+    one.close(closed(0, match=2000, missing=20), LastingIncident("it has not gone away", 0, HOUR_MS))
     for hour in range(1, 9):
         one.close(closed(hour, match=100_000), None)
     assert one.reason == "it has not gone away"
@@ -163,7 +163,7 @@ def trials(draw: st.DrawFn) -> Trial:
     return Trial(hours, corrections)
 
 
-def fed(one: Level, trial: Trial) -> Level:
+def fed(one: RejectLatch, trial: Trial) -> RejectLatch:
     for hour, outcomes in enumerate(trial.windows):
         deltas: dict[int, dict[str, int]] = {}
         for said, of, was, now in trial.corrections:
@@ -176,7 +176,7 @@ def fed(one: Level, trial: Trial) -> Level:
 
 @settings(max_examples=60, deadline=None)
 @given(trial=trials(), rate=st.sampled_from(["missing", "mismatch", "extra"]))
-def test_after_all_corrections_a_level_says_what_it_says_of_the_run_in_order(trial: Trial, rate: str) -> None:
+def test_a_latch_after_all_corrections_equals_that_of_the_ordered_run(trial: Trial, rate: str) -> None:
     assert fed(level(rate=rate), trial).reason == fed(level(rate=rate), in_order(trial)).reason
 
 
@@ -202,9 +202,7 @@ def test_a_restart_anywhere_changes_nothing(trial: Trial, at: int) -> None:
 
 @settings(max_examples=10, deadline=None)
 @given(trial=trials(), tasks=st.integers(1, 3), seed=st.integers(0, 2**32))
-def test_corrected_totals_are_those_of_the_run_in_order_and_no_total_is_ever_negative(
-    trial: Trial, tasks: int, seed: int
-) -> None:
+def test_corrected_totals_equal_the_ordered_run_and_are_never_negative(trial: Trial, tasks: int, seed: int) -> None:
     bench = Bench(tasks)
     for records in zip(*trial.told(random.Random(seed), tasks, commits_max=1), strict=False):
         for record in records:
@@ -232,8 +230,8 @@ def test_corrected_totals_are_those_of_the_run_in_order_and_no_total_is_ever_neg
 def test_no_correction_is_fed_to_a_detector(trial: Trial, seed: int) -> None:
     corrected = judged(trial.told(random.Random(seed))[0], every=10**6)
     left = judged(Trial(trial.windows).told(random.Random(seed))[0], every=10**6)
-    for rate, family in corrected.step.families.items():
-        assert family.snapshot() == left.step.families[rate].snapshot()
+    for rate, family in corrected.step.incident_groups.items():
+        assert family.snapshot() == left.step.incident_groups[rate].snapshot()
     assert corrected.of("drift") == left.of("drift")
 
 
@@ -245,7 +243,7 @@ def verdict_with(corrections: list[tuple[int, int, str, str]], first: dict[str, 
     return judged(Trial(hours, corrections).told(random.Random(1))[0], every=10**6).of("verdict")[-1]
 
 
-def test_a_candidate_whose_records_all_came_late_is_promoted_and_the_verdict_says_that_it_was_rejected() -> None:
+def test_a_candidate_with_all_records_late_is_promoted_with_a_caveat() -> None:
     kept = verdict_with([])
     assert (kept["decision"], kept["caveats"]) == ("reject", [])
     corrected = verdict_with([(5, 0, "missing", "match")] * 40)

@@ -108,7 +108,7 @@ def test_the_candidate_pays_once_for_what_it_wrote_and_nobody_can_use(lost: str)
     assert not by_rate(found, "missing")["shown_bad"]
 
 
-def test_a_candidate_that_is_silent_is_rejected_though_a_few_records_cannot_be_paired() -> None:
+def test_a_silent_candidate_is_rejected_despite_a_few_unpairable_records() -> None:
     found = verdict([{"match": 1_000, "missing": 100, "unpairable_shadow": 3, "input": 1_100}] * 24)
     assert found["decision"] == "reject"
     assert found["reasons"][0].startswith("missing: ")

@@ -5,14 +5,14 @@ import json
 import pytest
 
 from shadowstream.judge.verdict.criterion_units import measure_of
-from shadowstream.judge.verdict.recent_windows import Trailing
+from shadowstream.judge.verdict.recent_windows import RecentWindows
 from tests.judge.stats import config
 
 
-def trailing(units: int, rate: str = "missing", **more: object) -> Trailing:
+def trailing(units: int, rate: str = "missing", **more: object) -> RecentWindows:
     """A run that must hold `units` units."""
     settings = config(criteria=[{"rate": rate, "limit": 0.01, **more}])
-    run = Trailing(measure_of(settings.judge.criteria[0], settings))
+    run = RecentWindows(measure_of(settings.judge.criteria[0], settings))
     run.units = units
     return run
 
@@ -43,7 +43,7 @@ def test_windows_without_units_of_the_rate_leave_trailing_alone() -> None:
     assert run.snapshot() == [[0, 10, (10, 2)]]
 
 
-def test_a_correction_changes_the_counts_of_its_window_and_not_the_choice_of_windows() -> None:
+def test_a_correction_changes_counts_and_not_the_choice_of_windows() -> None:
     run = trailing(10)
     run.close(0, (10, 0))
     run.close(1, (10, 2))
@@ -73,7 +73,7 @@ def test_a_block_is_one_unit_whatever_it_holds() -> None:
     assert run.measure.bad(run.amount) == pytest.approx(0.5)
 
 
-def test_the_last_windows_of_labels_are_chosen_by_what_has_come_in_any_order() -> None:
+def test_recent_windows_of_labels_depend_on_all_labels_so_far() -> None:
     come = [(hour, (4, hour % 2)) for hour in range(12)]
     runs = [trailing(10, rate="labels"), trailing(10, rate="labels")]
     for run, labels in zip(runs, (come, come[::-1]), strict=True):

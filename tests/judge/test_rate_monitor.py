@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from shadowstream.codecs.own import decode, encode
 from shadowstream.config import Drift
-from shadowstream.judge.drift.detectors import alarm_level
-from shadowstream.judge.drift.rate_monitor import EXIT_SHARE, HORIZON_WINDOWS, WINDOWS, Subject, Watch
+from shadowstream.judge.drift.rate_monitor import EXIT_SHARE, HORIZON_WINDOWS, WINDOWS, RateMonitor, Subject
+from shadowstream.judge.drift.shiryaev_roberts import alarm_level
 from tests.judge.stats import HOUR_MS, REVISION
 
 
-def watch(**drift: Any) -> Watch:
+def watch(**drift: Any) -> RateMonitor:
     settings = Drift.model_validate(drift)
-    return Watch(Subject("mismatch", "pairs", 0.01), settings, REVISION, alarm_level(4, HORIZON_WINDOWS, 1.0))
+    return RateMonitor(Subject("mismatch", "pairs", 0.01), settings, REVISION, alarm_level(4, HORIZON_WINDOWS, 1.0))
 
 
-def fed(watching: Watch, rates: list[tuple[int, int]], first_hour: int = 0) -> list[dict[str, Any]]:
+def fed(watching: RateMonitor, rates: list[tuple[int, int]], first_hour: int = 0) -> list[dict[str, Any]]:
     """Events of windows of (n, s), an hour each."""
     events: list[dict[str, Any]] = []
     for hour, (n, s) in enumerate(rates, start=first_hour):
@@ -69,7 +69,7 @@ def test_a_small_change_that_lasts_is_found_by_adwin() -> None:
     assert events[1]["after"] - events[1]["before"] >= 0.5 * 0.01
 
 
-def test_a_change_that_was_too_small_when_the_alarm_came_opens_once_it_has_grown() -> None:
+def test_a_change_too_small_at_the_alarm_opens_once_it_has_grown() -> None:
     """The alarm is there already and does not come a second time."""
     watching = watch(min_effect=2.0)
     assert kinds(fed(watching, [(500, 0)] * 100 + [(500, 7)] * 60)) == [("flag", "sr", "up"), ("flag", "adwin", "up")]
@@ -79,7 +79,7 @@ def test_a_change_that_was_too_small_when_the_alarm_came_opens_once_it_has_grown
     assert fed(watching, [(500, 60)] * 3, first_hour=163) == []
 
 
-def test_ups_and_downs_of_what_was_wrong_from_the_first_record_are_no_change() -> None:
+def test_ups_and_downs_of_a_fault_from_the_start_are_no_change() -> None:
     draw = random.Random(11)
     watching = watch()
     events = fed(watching, [(300, sum(draw.random() < 0.1 for _ in range(300))) for _ in range(3_000)])

@@ -60,7 +60,7 @@ def test_by_key_each_bucket_is_one_unit_per_window() -> None:
 
 
 @pytest.mark.parametrize("bad", [999, 20])
-def test_one_key_that_holds_many_records_and_is_wrong_in_all_of_them_holds_unit_key_back(bad: int) -> None:
+def test_one_large_bad_key_blocks_promote_by_unit_key(bad: int) -> None:
     cells = []
     for hour in range(48):
         one = cell(hour * HOUR_MS, match=999, mismatch=bad, input=999 + bad)
@@ -95,7 +95,7 @@ def test_clustered_mismatches_hold_unit_record_back_and_reject_all_the_same() ->
     assert judged({"rate": "mismatch", "limit": 0.01}, *bad)["decision"] == "reject"
 
 
-def test_a_bounded_mean_is_judged_from_the_sums_of_the_joiner_however_they_are_split() -> None:
+def test_a_bounded_mean_is_judged_from_sums_in_any_split() -> None:
     y = np.random.default_rng(1).uniform(0, 0.04, 2000)
     cells = []
     for hour, part in enumerate(np.split(y, 40)):
@@ -185,7 +185,7 @@ def test_costs_counted_against_another_threshold_say_nothing_of_this_one() -> No
     assert reason.startswith("cost: the runner counted inputs over 4ms, which says nothing of reference_ms 2.0 and")
 
 
-def test_without_required_data_it_is_not_yet_and_without_what_is_not_required_it_may_pass() -> None:
+def test_missing_data_is_not_yet_only_if_it_is_required() -> None:
     hours = [cell(hour * HOUR_MS, match=1000) for hour in range(24)]
     assert judged({"rate": "labels", "limit": 0.5}, *hours)["decision"] == "not_yet"
     lenient = [{"rate": "mismatch", "limit": 0.01}, {"rate": "labels", "limit": 0.5, "required": False}]

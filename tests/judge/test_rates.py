@@ -239,7 +239,7 @@ def test_false_promotion_never_exceeds_alpha_and_grows_with_time(p0: float, alph
 
 
 @pytest.mark.parametrize("p0", [0.001, 0.01, 0.05])
-def test_a_candidate_at_a_quarter_of_the_limit_is_shown_good_within_sixteen_over_the_limit(p0: float) -> None:
+def test_a_quarter_of_the_limit_is_shown_good_within_sixteen_over_it(p0: float) -> None:
     assert promotion_probability(p0 / 4, p0, 0.05, int(16 / p0)) >= 0.92
 
 
@@ -249,15 +249,13 @@ def test_the_planned_number_of_units_is_the_middling_one(p: float) -> None:
     assert 0.5 < promotion_probability(p, 0.01, 0.05, planned) < 0.8
 
 
-def test_no_number_of_units_is_planned_for_a_rate_at_or_over_the_limit() -> None:
+def test_no_number_of_units_is_planned_at_or_over_the_limit() -> None:
     assert planned_n(0.01, 0.01, 0.05) == math.inf
     assert planned_n(0.0, 0.01, 0.05) == math.ceil((math.log(20) + 0.7) / -math.log1p(-0.01))
 
 
 @pytest.mark.parametrize(("n", "p1", "alpha"), [(500, 0.01, 0.05), (20_000, 0.01, 0.0125), (10**8, 0.001, 0.05)])
-def test_the_least_caught_rate_is_caught_nine_times_in_ten_and_a_lesser_one_is_not(
-    n: int, p1: float, alpha: float
-) -> None:
+def test_the_least_caught_rate_is_caught_nine_times_in_ten(n: int, p1: float, alpha: float) -> None:
     caught = least_caught_rate(n, p1, alpha)
     spread = math.sqrt(n * caught)
     s = np.arange(max(0, int(n * p1 - 3 * spread)), int(n * caught + 3 * spread) + 2)

@@ -14,18 +14,11 @@ from hypothesis import strategies as st
 from river.drift import ADWIN
 
 from shadowstream.errors import ConfigError
-from shadowstream.judge.drift import detectors
-from shadowstream.judge.drift.detectors import (
-    AdwinDetector,
-    AdwinParams,
-    Drift,
-    Merged,
-    ShiryaevRoberts,
-    StateRefused,
-    Trimmed,
-    WindowMerger,
-    alarm_level,
-)
+from shadowstream.judge.drift import sealed_state
+from shadowstream.judge.drift.adwin import AdwinDetector, AdwinParams, Drift, Trimmed
+from shadowstream.judge.drift.sealed_state import StateRefused
+from shadowstream.judge.drift.shiryaev_roberts import ShiryaevRoberts, alarm_level
+from shadowstream.judge.drift.window_merger import Merged, WindowMerger
 
 
 def through_json(snapshot: dict[str, object]) -> dict[str, object]:
@@ -106,7 +99,7 @@ def test_means_are_of_the_values_as_given_and_not_of_what_was_cut() -> None:
     assert first.estimation <= 1.0
 
 
-def test_a_candidate_that_is_wrong_from_the_first_record_never_flags_and_alarms_at_once() -> None:
+def test_a_candidate_wrong_from_the_start_alarms_at_once_and_never_flags() -> None:
     values = rates(5, (2000, 0.3), units=100)
     assert found(AdwinDetector(AdwinParams(p_ref=0.01)), values) == []
     assert ShiryaevRoberts(0.01, 1e6).update(100, round(100 * values[0]))
@@ -142,7 +135,7 @@ def wandering(seed: int, length: int = 500) -> list[float]:
 
 
 @pytest.mark.parametrize("seed", [0, 4])
-def test_a_detector_rebuilt_from_its_history_at_any_index_goes_on_bit_for_bit(seed: int) -> None:
+def test_a_detector_rebuilt_at_any_index_continues_bit_for_bit(seed: int) -> None:
     values = wandering(seed)
     params = AdwinParams(p_ref=0.01, history_max=200)
     whole = AdwinDetector(params)
@@ -176,7 +169,7 @@ def test_a_history_at_its_limit_is_halved_and_says_so() -> None:
     values = rates(9, (205, 0.004), (60, 0.03))
     results = [detector.update(index, x) for index, x in enumerate(values)]
     trims = [result for result in results if isinstance(result, Trimmed)]
-    assert trims[:3] == [Trimmed(window, dropped=50, kept=50, found=()) for window in (99, 149, 199)]
+    assert trims[:3] == [Trimmed(window, dropped=50, kept=50, drifts=()) for window in (99, 149, 199)]
     assert max(len(detector.snapshot()["values"]), detector.width) <= 100
     assert [result.since for result in results if isinstance(result, Drift)] == [205], "what is kept sees what follows"
 
@@ -191,7 +184,7 @@ def test_a_change_seen_only_with_the_shorter_memory_is_not_lost(
     trimmed = [detector.update(index, x) for index, x in enumerate(values[: trimmed_at + 1])][-1]
     assert isinstance(trimmed, Trimmed)
     assert (trimmed.window, trimmed.dropped, trimmed.kept) == (trimmed_at, 200 - kept, kept)
-    assert [(flag.index, flag.window) for flag in trimmed.found] == [(flag_at, flag_at)]
+    assert [(flag.index, flag.window) for flag in trimmed.drifts] == [(flag_at, flag_at)]
     assert detector.snapshot()["values"] == values[trimmed_at + 1 - kept : trimmed_at + 1]
     assert detector.snapshot()["n_seen"] == trimmed_at + 1
 
@@ -215,7 +208,7 @@ def test_state_that_does_not_fit_is_refused(change: dict[str, object], message: 
     snapshot = detector.snapshot() | change
     if not {"n_seen", "values", "sha256"} & set(change):
         body = {name: item for name, item in snapshot.items() if name != "sha256"}
-        snapshot["sha256"] = detectors._digest(body)
+        snapshot["sha256"] = sealed_state._digest(body)
     fresh = AdwinDetector(AdwinParams(p_ref=0.01))
     with pytest.raises(StateRefused, match=message):
         fresh.restore(snapshot)

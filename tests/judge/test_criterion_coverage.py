@@ -69,7 +69,7 @@ def test_a_number_where_production_has_none_is_as_far_off_too() -> None:
     assert (found["decision"], found["criteria"][0]["bad"]) == ("reject", pytest.approx(PAIRS / 2))
 
 
-def test_a_mean_of_the_few_pairs_that_have_numbers_is_not_yet_until_the_config_says_that_it_is_meant() -> None:
+def test_a_mean_of_few_pairs_is_not_yet_unless_configured() -> None:
     def sparse(n: int) -> dict[str, Any]:
         return {"s": 1.0} if n % 5 < 2 else {}
 
@@ -99,7 +99,7 @@ def test_a_check_counts_a_value_that_is_gone_or_of_another_type(criterion: dict[
     assert (found["decision"], found["criteria"][0]["s"]) == ("reject", PAIRS // 2)
 
 
-def test_a_value_that_neither_side_has_is_not_checked_and_lowers_the_coverage_of_the_check() -> None:
+def test_a_value_absent_on_both_sides_lowers_the_coverage_of_its_check() -> None:
     checks = [{"path": "s", "low": 0, "high": 2}]
 
     def sparse(n: int) -> dict[str, Any]:

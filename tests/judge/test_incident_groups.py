@@ -87,7 +87,7 @@ def test_the_incident_closes_when_all_that_was_bad_is_quiet() -> None:
     assert first["incident"] == last["incident"]
 
 
-def test_the_incident_of_a_slice_of_which_nothing_comes_any_more_ends_after_a_season() -> None:
+def test_the_incident_of_an_absent_slice_ends_after_a_season() -> None:
     """Else one value that has gone away would hold promote back for ever."""
     bench = run([{}] * 300 + [{"UA": 6}] * 60 + [{}] * 100, ua_until=360)
     opened, closed = (event for event in bench.of("drift") if event["event"] in ("opened", "closed"))
@@ -127,7 +127,7 @@ def noise(hours: list[tuple[int, int]], correct_after: int = 0) -> Bench:
     return bench
 
 
-def test_the_incident_of_a_criterion_of_which_nothing_comes_any_more_ends_after_a_season() -> None:
+def test_the_incident_of_an_absent_criterion_ends_after_a_season() -> None:
     """Neither the candidate nor the twin differs any more: no pair is left that could say so."""
     loud = [(20, 20)] * 60 + [(40, 0)] * 20
     kinds = [one["event"] for one in noise([*loud, *[(0, 0)] * 30]).of("drift") if one["event"] != "flag"]

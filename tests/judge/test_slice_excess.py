@@ -10,7 +10,7 @@ import pytest
 
 from shadowstream.compare.dimension_codes import OTHER
 from shadowstream.judge.evidence import slice_excess
-from shadowstream.judge.evidence.slice_excess import Cells, e_bh, listing, slice_name
+from shadowstream.judge.evidence.slice_excess import SliceEvidence, e_bh, listing, slice_name
 from shadowstream.judge.windows.window_counts import Pair, Slice, plus
 
 Flight = tuple[str, str, bool]
@@ -82,7 +82,7 @@ def singles(*values: str) -> dict[Slice, Pair]:
 def test_values_beyond_the_limit_are_other_whatever_the_order_of_windows() -> None:
     found = set()
     for order in itertools.permutations(["a", "b", "c"]):
-        cells = Cells(0.01, 0.05, values_max=2)
+        cells = SliceEvidence(0.01, 0.05, values_max=2)
         for hour, value in enumerate(order):
             cells.close(hour, singles(value), {})
         found.add(json.dumps(sorted(cells.cells.items())))
@@ -92,13 +92,13 @@ def test_values_beyond_the_limit_are_other_whatever_the_order_of_windows() -> No
 
 def test_cells_without_room_are_counted_and_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slice_excess, "CELLS_MAX", 2)
-    cells = Cells(0.01, 0.05, values_max=64)
+    cells = SliceEvidence(0.01, 0.05, values_max=64)
     cells.close(0, singles("a", "b", "c"), {})
     assert (len(cells.cells), cells.dropped) == (2, 10)
 
 
 def test_what_latches_has_enough_evidence_by_itself_and_remembers_when() -> None:
-    cells = Cells(0.01, 0.05, values_max=64)
+    cells = SliceEvidence(0.01, 0.05, values_max=64)
     bad: Slice = (("carrier",), ("UA",))
     cells.close(0, {bad: (100, 0)}, {})
     assert cells.latched == {}
@@ -106,6 +106,6 @@ def test_what_latches_has_enough_evidence_by_itself_and_remembers_when() -> None
     cells.close(2, {bad: (10_000, 0)}, {})
     assert cells.latched == {bad: 1}
     assert cells.listing((10_200, 60)) == []
-    after = Cells(0.01, 0.05, values_max=64)
+    after = SliceEvidence(0.01, 0.05, values_max=64)
     after.restore(json.loads(json.dumps(cells.snapshot())))
     assert (after.cells, after.latched, after.snapshot()) == (cells.cells, cells.latched, cells.snapshot())

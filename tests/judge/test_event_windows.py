@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shadowstream.judge.windows.event_windows import Closed, Windows
+from shadowstream.judge.windows.event_windows import ClosedWindow, Windows
 from shadowstream.judge.windows.expected_tasks import task_of
 from tests.judge.stats import HOUR_MS, REVISION, Trial, cell, interleaved, stats
 
@@ -23,7 +23,7 @@ def test_a_window_closes_when_every_task_is_past_it() -> None:
     assert windows.add(stats(A, 1, cell(0, match=3), watermark_ms=2 * HOUR_MS)) == []
     assert windows.add(stats(B, 1, cell(0, match=1), watermark_ms=HOUR_MS - 1)) == []
     assert windows.add(stats(B, 2, cell(0, mismatch=1), watermark_ms=HOUR_MS)) == [
-        Closed(0, HOUR_MS, {"match": 4, "mismatch": 1}, {}, {"match": 4, "mismatch": 1})
+        ClosedWindow(0, HOUR_MS, {"match": 4, "mismatch": 1}, {}, {"match": 4, "mismatch": 1})
     ]
     assert dict(windows.outcomes) == {"match": 4, "mismatch": 1}
     assert (windows.closed, windows.open, windows.from_ms, windows.to_ms) == (1, 0, 0, HOUR_MS)
@@ -79,7 +79,7 @@ def test_what_every_task_has_passed_closes_though_all_are_idle() -> None:
     assert (windows.open, windows.holding()) == (1, "no task goes on: all are idle or at their end")
 
 
-def test_partitions_that_return_from_a_quiet_time_count_the_same_whoever_is_read_first() -> None:
+def test_partitions_returning_from_quiet_count_the_same_in_any_order() -> None:
     def returning(task: str) -> list[dict[str, Any]]:
         cells = [cell(hour * HOUR_MS, match=10) for hour in range(3)]
         return [stats(task, 1), stats(task, 2, idle=True), stats(task, 3, *cells, watermark_ms=3 * HOUR_MS)]
@@ -111,11 +111,11 @@ def test_a_task_that_comes_back_from_idleness_below_its_own_word_is_late() -> No
     assert windows.add(stats(B, 3, cell(0, match=1), watermark_ms=0)) == []
     assert windows.waiting_late() == {HOUR_MS: 1}
     closed = windows.add(stats(A, 2, complete=True)) + windows.add(stats(B, 4, complete=True))
-    assert closed == [Closed(HOUR_MS, 2 * HOUR_MS, {}, {0: {"match": 1}}, {"match": 4})]
+    assert closed == [ClosedWindow(HOUR_MS, 2 * HOUR_MS, {}, {0: {"match": 1}}, {"match": 4})]
     assert (windows.added_late, windows.waiting_late(), dict(windows.outcomes)) == (1, {}, {"match": 4})
 
 
-def test_a_late_correction_is_evidence_and_is_no_part_of_a_window_on_time() -> None:
+def test_a_late_correction_is_evidence_and_never_on_time() -> None:
     windows = Windows(REVISION, HOUR_MS, [A])
     windows.add(stats(A, 1, cell(0, missing=2, match=1), watermark_ms=HOUR_MS))
     windows.add(stats(A, 2, cell(0, missing=-1, mismatch=1, fields={"score": 1}), cell(HOUR_MS, match=5)))
@@ -123,7 +123,7 @@ def test_a_late_correction_is_evidence_and_is_no_part_of_a_window_on_time() -> N
     closed = windows.add(stats(A, 3, watermark_ms=2 * HOUR_MS))
     totals = {"field/score": 1, "match": 6, "missing": 1, "mismatch": 1}
     corrections = {0: {"field/score": 1, "mismatch": 1, "missing": -1}}
-    assert closed == [Closed(HOUR_MS, 2 * HOUR_MS, {"match": 5}, corrections, totals)]
+    assert closed == [ClosedWindow(HOUR_MS, 2 * HOUR_MS, {"match": 5}, corrections, totals)]
     assert dict(windows.outcomes) == {"match": 6, "missing": 1, "mismatch": 1}
     assert windows.fields == {"score": 1}
     assert windows.late == 2
@@ -248,7 +248,7 @@ def test_the_split_into_tasks_and_commits_changes_nothing(trial: Trial, tasks: i
     one = told(whole, interleaved(draw, trial.told(draw)))
     many = told(split, interleaved(draw, trial.told(draw, tasks, commits_max=4)))
 
-    def with_something(sequence: list[Closed]) -> list[Any]:
+    def with_something(sequence: list[ClosedWindow]) -> list[Any]:
         corrected = [(w.start_ms, {at: c for at, c in w.corrections.items() if c}) for w in sequence]
         return [
             (w.start_ms, w.outcomes, c, w.totals)
