@@ -74,8 +74,8 @@ def test_it_is_a_record_of_commands_under_the_whole_revision(cli: Cli, judged: J
     [
         (("--decision", "promote", "--by", "ana"), "Missing option '--reason'"),
         (("--decision", "promote", "--reason", "x"), "Missing option '--by'"),
-        (("--decision", "promote", "--by", " ", "--reason", "x"), "--by: say who"),
-        (("--decision", "promote", "--by", "ana", "--reason", " "), "--reason: say who"),
+        (("--decision", "promote", "--by", " ", "--reason", "x"), "--by: must not be empty"),
+        (("--decision", "promote", "--by", "ana", "--reason", " "), "--reason: must not be empty"),
         (("--decision", "maybe", *WHO), "Invalid value for '--decision'"),
     ],
 )

@@ -50,14 +50,14 @@ def test_a_loop_that_does_not_turn_is_not_healthy_and_not_ready(
     trial.write_orders(range(30))
     monkeypatch.syspath_prepend(tmp_path)
     # Not by the candidate: its call may take as long as candidate.timeout_ms, and the role is well meanwhile.
-    taken, gate = runner.RunnerRole.batch, tmp_path / "gate"
+    taken, gate = runner.RunnerRole.consume, tmp_path / "gate"
 
     def held_up(role: runner.RunnerRole, batch: Batch, now_ms: int) -> int:
         while not gate.exists():
             time.sleep(0.02)
         return taken(role, batch, now_ms)
 
-    monkeypatch.setattr(runner.RunnerRole, "batch", held_up)
+    monkeypatch.setattr(runner.RunnerRole, "consume", held_up)
     config, stop = trial.config, Stoppable()
     revision = revision_of(config)
     watch = Watch(trial.name, "runner", TURN_MAX_S)

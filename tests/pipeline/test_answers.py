@@ -117,10 +117,10 @@ def test_the_records_needed_are_what_the_demo_then_takes(demo: Demo, say: Say) -
         record |= {"watermark_ms": start_ms + demo.config.judge.window_ms, "complete": False, "idle": False}
         step.step(0, number, record)
         verdict = step.evaluate(0).verdict
-        for one in explain(verdict, verdict["decision"], verdict["reasons"]).standings:
+        for one in explain(verdict, verdict["decision"], verdict["reasons"]).outlooks:
             if one.n >= 300 and one.criterion not in asked:
                 asked[one.criterion] = one
-            if one.met:
+            if one.passed:
                 shown.setdefault(one.criterion, one.n)
     assert set(asked) == set(shown) == {"mismatch", "missing", "extra", "error", "duplicate"}
     for name, one in asked.items():

@@ -10,7 +10,7 @@ from shadowstream.testing import EmbeddedKafka
 ASKS = """
 import sys
 from shadowstream.config import Config
-from shadowstream.kafka import offsets
+from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin
 from shadowstream.records import Place
 

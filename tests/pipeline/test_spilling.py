@@ -66,4 +66,5 @@ def test_joiners_killed_with_values_in_their_files_lose_nothing_and_say_nothing_
     assert remainders(stats) == {}
     assert len(last_words(trial)) == len(records(trial.bootstrap, trial.topic("diff"))) == ORDERS
     assert found["spilled_values_back"]
-    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix not in {".yaml", ".py", ".err"}) == []
+    beside = {"__pycache__"}  # of the candidate's module
+    assert {path.name for path in tmp_path.iterdir() if path.suffix not in {".yaml", ".py", ".err"}} <= beside

@@ -127,5 +127,5 @@ def test_a_failing_seed_prints_its_shrunk_history_and_how_to_repeat_it(
 
 
 def test_an_error_that_a_role_does_not_expect_is_an_offence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shadowstream.kafka.roles.joiner.JoinerRole.turn", lambda self, now_ms: 1 // 0)
+    monkeypatch.setattr("shadowstream.kafka.roles.joiner.JoinerRole.tick", lambda self, now_ms: 1 // 0)
     assert any("ZeroDivisionError" in offence for offence in run.run_seed(9, ON_BROKER).offences)
