@@ -73,14 +73,16 @@ def doubt(criterion: str, rate: str, bad: int, explained: int) -> list[str]:
     >>> doubt("extra", "extra", 30, 40)[0][:50]
     'extra: up to 30 of 30 may have their partner among'
     """
-    if bad <= 0 or explained <= 0 or rate not in {"missing", "extra", *OF_PAIRS}:
+    if bad <= 0 or explained <= 0:
         return []
     if rate in OF_PAIRS:
         return [
             f"{criterion}: up to {min(bad, explained)} of {bad} may be pairs of records that do not belong together: "
             f"{explained} records repeat an id with another value or input and {NOT_FOR_A_REJECT}"
         ]
-    side = "production" if rate == "extra" else "the candidate"
+    side = {"extra": "production", "missing": "the candidate"}.get(rate)
+    if side is None:
+        return []
     return [
         f"{criterion}: up to {min(bad, explained)} of {bad} may have their partner among {explained} records of {side} "
         f"that {NOT_FOR_A_REJECT}"

@@ -199,9 +199,9 @@ def _new(config: Config, revision: str, client: AdminClient) -> dict[str, Any]:
         committed = {place: ours.get(place, begin[place]) for place in inputs}
         ends, warm = offsets.ends(client, outputs), no_warm_up
     elif config.starts == "earliest":
-        _refuse_deleted(config, client)
-        committed = offsets.beginnings(client, inputs)
-        ends, warm = offsets.beginnings(client, outputs), no_warm_up
+        begin = _whole_beginnings(config, client, [*inputs, *outputs])
+        committed = {place: begin[place] for place in inputs}
+        ends, warm = {place: begin[place] for place in outputs}, no_warm_up
     else:
         committed = {}
         if config.production.group:
@@ -237,21 +237,24 @@ def _new(config: Config, revision: str, client: AdminClient) -> dict[str, Any]:
     return marks.mark("begin", revision, **fields)
 
 
-def _refuse_deleted(config: Config, client: AdminClient) -> None:
-    """ConfigError where the beginning of a topic that is read from its beginning has been deleted.
+def _whole_beginnings(config: Config, client: AdminClient, places: list[Place]) -> dict[Place, int]:
+    """The log start offsets of `places`.
 
-    An input that is left would be answered by the candidate alone where production's output to it is gone, and the
-    other way round: extra and missing, and no fault of the candidate.
+    ConfigError where the beginning of one of them, or of an adopted candidate's or the twin's topic, has been deleted.
+
+    The candidate alone would answer an input whose production output is gone, and the other way round: extra and
+    missing, and no fault of the candidate.
     """
-    topics = [topic for topic, kind in topic_admin.sources_of(config).items() if kind != "labels"]
-    there = describe(client, topics)
-    places = offsets.places({topic: known.partitions for topic, known in there.items()})
-    gone = [str(place) for place, offset in sorted(offsets.beginnings(client, places).items()) if offset > 0]
+    beside = [topic for topic, kind in topic_admin.sources_of(config).items() if kind in ("candidate", "twin")]
+    partitions = {topic: known.partitions for topic, known in describe(client, beside).items()} if beside else {}
+    begin = offsets.beginnings(client, [*places, *offsets.places(partitions)])
+    gone = [str(place) for place, offset in sorted(begin.items()) if offset > 0]
     if gone:
         raise ConfigError(
             "start: earliest needs complete inputs and outputs, but retention has deleted the beginning of "
             f"{', '.join(gone)}; use start: production-group or latest"
         )
+    return begin
 
 
 def _floor_ms(config: Config, ends: dict[Place, int]) -> int | None:
