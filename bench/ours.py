@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, TopicPartition
 from bench.workloads import ATOL, PARTITIONS, SCHEMA_ID, Topics
 from shadowstream.codecs import own
 from shadowstream.configfile import load
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.reading.marks import MarksReader
 from shadowstream.kafka.roles import external_candidate
@@ -97,7 +97,7 @@ def say_start(bootstrap: str, config_path: Path, topics: Topics) -> None:
             finally:
                 reader.close()
 
-    external_candidate.run(config, revision_of(config), UntilSaid(), Watch(config.name, "runner"))
+    external_candidate.run(config, revision_of(config), UntilSaid(), RoleHealth(config.name, "runner"))
 
 
 def committed_outcomes(bootstrap: str, name: str) -> Counter[str]:

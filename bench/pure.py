@@ -24,13 +24,13 @@ from shadowstream.kafka.loop import spare_collections
 from shadowstream.kafka.schemas.registry import FolderSchemas
 from shadowstream.protocol import marks
 from shadowstream.protocol.headers import PACKED_HEADER, pack
-from shadowstream.records import Batch, Coordinate, Headers, Place
+from shadowstream.records import Batch, Headers, InputCoordinate, Partition
 
 BATCH = 2_000
 COMMIT_RECORDS = 100_000
 REVISION = "00112233445566778899aabbccddeeff"
-PRODUCTION, SHADOW, INPUT = Place("out", 0), Place("new", 0), Place("in", 0)
-OURS = Place("shadow.pure.out.out", 0)
+PRODUCTION, SHADOW, INPUT = Partition("out", 0), Partition("new", 0), Partition("in", 0)
+OURS = Partition("shadow.pure.out.out", 0)
 
 
 class Cost(NamedTuple):
@@ -89,7 +89,9 @@ def batches(workload: Workload, pairs: int, headers: bool, size: int = BATCH) ->
         offsets = list(range(begin, begin + len(keys)))
         packed: list[Headers] = []
         if headers:
-            packed = [[(PACKED_HEADER, pack(REVISION, Coordinate(0, 0, n, 0), FIRST_MS, FIRST_MS))] for n in offsets]
+            packed = [
+                [(PACKED_HEADER, pack(REVISION, InputCoordinate(0, 0, n, 0), FIRST_MS, FIRST_MS))] for n in offsets
+            ]
         times = [FIRST_MS + n for n in offsets]
         later = [time_ms + SHADOW_LATER_MS for time_ms in times]
         sides.production.append(Batch(PRODUCTION, offsets, times, list(keys), list(ours)))

@@ -36,7 +36,7 @@ class Unclaimed:
         """Do nothing."""
 
 
-class Watch:
+class RoleHealth:
     """Metrics and health of one role in one process.
 
     >>> watch = Watch("fraud", "joiner")

@@ -228,12 +228,12 @@ class Verdict:
     noise: tuple[Noise, ...]
 
 
-Row = DiffRow | DriftEvent | Verdict
-ROWS: Mapping[str, type[Row]] = {"diff": DiffRow, "drift": DriftEvent, "verdict": Verdict}
+PublicRecord = DiffRow | DriftEvent | Verdict
+ROWS: Mapping[str, type[PublicRecord]] = {"diff": DiffRow, "drift": DriftEvent, "verdict": Verdict}
 """The class of each topic's rows; the topic's name is also its schema's name."""
 
 
-def row_of(topic: str, record: Mapping[str, Any], at: RecordId) -> Row:
+def row_of(topic: str, record: Mapping[str, Any], at: RecordId) -> PublicRecord:
     """The row of a decoded record of `topic`, one of `ROWS`.
 
     >>> drift = dict(event="opened", incident="i", revision="ab", criterion="mismatch", detector="adwin",
@@ -242,7 +242,7 @@ def row_of(topic: str, record: Mapping[str, Any], at: RecordId) -> Row:
     >>> row_of("drift", drift, RecordId("shadow.fraud.drift", 0, 7)).after
     0.5
     """
-    made: Row = _MAKERS[topic]({**record, "at": at})
+    made: PublicRecord = _MAKERS[topic]({**record, "at": at})
     return made
 
 

@@ -31,7 +31,7 @@ class Side(IntEnum):
 _WORDS = tuple(side.name.lower() for side in Side)
 
 
-class Place(NamedTuple):
+class Partition(NamedTuple):
     """A topic partition."""
 
     topic: str
@@ -41,7 +41,7 @@ class Place(NamedTuple):
         return f"{self.topic}/{self.partition}"
 
 
-class Coordinate(NamedTuple):
+class InputCoordinate(NamedTuple):
     """The k-th output of one input record: input topic index in the config, partition, offset, k."""
 
     topic: int
@@ -62,7 +62,7 @@ class Batch:
     their offsets are known.
     """
 
-    place: Place
+    place: Partition
     offsets: Sequence[int]
     times_ms: Sequence[int]
     keys: Sequence[bytes | None]
@@ -98,6 +98,6 @@ class Write(NamedTuple):
 class Commit(NamedTuple):
     """An offset to commit for a place, with the metadata that recovery reads."""
 
-    place: Place
+    place: Partition
     offset: int
     metadata: str

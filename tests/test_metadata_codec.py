@@ -14,7 +14,7 @@ from shadowstream.joiner.recovery.checkpoint import Checkpoint
 from shadowstream.protocol.marks import Counters
 from shadowstream.protocol.metadata_codec import opened, overflows, pack, unpack
 from shadowstream.runner import commit_metadata
-from shadowstream.runner.commit_metadata import Kept
+from shadowstream.runner.commit_metadata import StateNote
 
 COUNTERS = Counters(3, 1, 1, Counter(error=1), Counter({"out/0": 2}))
 CHECKPOINT = Checkpoint(3, 20, frozenset([5, 6, 9]), 7, 2)
@@ -36,7 +36,7 @@ def test_metadata_of_earlier_releases_is_read() -> None:
     assert checkpoint.pending_of(PENDING) == {3, 4, 7}
     assert commit_metadata.of_metadata(RUNNER) == COUNTERS
     assert commit_metadata.overflow_of(RUNNER_OVERFLOW, 9) == commit_metadata.Overflow(9, "00ff")
-    assert commit_metadata.kept_of(RUNNER_OVERFLOW) == Kept(7, [0], "00ff")
+    assert commit_metadata.kept_of(RUNNER_OVERFLOW) == StateNote(7, [0], "00ff")
 
 
 def test_metadata_is_written_in_the_recorded_form() -> None:
@@ -46,7 +46,7 @@ def test_metadata_is_written_in_the_recorded_form() -> None:
         (checkpoint.encode(CHECKPOINT), JOINER),
         (checkpoint.encode(Checkpoint(9, 2_000_000, frozenset(n * n for n in SCATTERED), 4, 1)), JOINER_OVERFLOW),
         (commit_metadata.to_metadata("00ff", COUNTERS), RUNNER),
-        (commit_metadata.to_metadata("00ff", large, Kept(7, [0])), RUNNER_OVERFLOW),
+        (commit_metadata.to_metadata("00ff", large, StateNote(7, [0])), RUNNER_OVERFLOW),
     ):
         assert written[0] == recorded[0]
         assert unpack(written[1:]) == unpack(recorded[1:])

@@ -8,7 +8,7 @@ import time
 from bench.engines import noop
 from bench.engines.telling import Telling, spec
 from shadowstream.configfile import load
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.roles import runner
 from shadowstream.revision import revision_of
@@ -16,7 +16,7 @@ from shadowstream.revision import revision_of
 LOOK_S = 0.1
 
 
-def ended(watch: Watch) -> tuple[int, float]:
+def ended(watch: RoleHealth) -> tuple[int, float]:
     """Committed inputs with output, and the seconds within the candidate, as `/metrics` shows them."""
     records, seconds = 0, 0.0
     for family in watch.metrics.registry.collect():
@@ -31,7 +31,7 @@ def ended(watch: Watch) -> tuple[int, float]:
 def main() -> None:
     asked = spec()
     config = load(asked["config"])
-    telling, stop, watch = Telling(asked["pairs"]), Stoppable(), Watch(config.name, "runner")
+    telling, stop, watch = Telling(asked["pairs"]), Stoppable(), RoleHealth(config.name, "runner")
 
     def look() -> None:
         while not stop.stopped:

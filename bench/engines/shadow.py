@@ -13,7 +13,7 @@ from collections import Counter
 
 from bench.engines.telling import Telling, spec
 from shadowstream.configfile import load
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.roles import joiner
 from shadowstream.revision import revision_of
@@ -21,7 +21,7 @@ from shadowstream.revision import revision_of
 LOOK_S = 0.1
 
 
-def outcomes(watch: Watch) -> Counter[str]:
+def outcomes(watch: RoleHealth) -> Counter[str]:
     """Committed pairs by outcome, as `/metrics` shows them."""
     found: Counter[str] = Counter()
     for family in watch.metrics.registry.collect():
@@ -35,7 +35,7 @@ def outcomes(watch: Watch) -> Counter[str]:
 def main() -> None:
     asked = spec()
     config = load(asked["config"])
-    telling, stop, watch = Telling(asked["pairs"]), Stoppable(), Watch(config.name, "joiner")
+    telling, stop, watch = Telling(asked["pairs"]), Stoppable(), RoleHealth(config.name, "joiner")
 
     def look() -> None:
         while not stop.stopped:

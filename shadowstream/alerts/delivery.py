@@ -23,7 +23,7 @@ from shadowstream.alerts.stating import Statements
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, IsolationError
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.operator_commands import muted
 from shadowstream.kafka.reading.topic_reader import read_topic
@@ -76,7 +76,7 @@ class _Delivery:
 class Deliverer:
     """Sends alerts to the webhook, if configured, and to the log. Each is tried independently until it is accepted."""
 
-    def __init__(self, config: Config, delivered: Delivered, watch: Watch, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(self, config: Config, delivered: Delivered, watch: RoleHealth, sleep: Sleep = asyncio.sleep) -> None:
         self._alerts, self._delivered, self._metrics, self._sleep = config.alerts, delivered, watch.metrics, sleep
         self._config = config
         self._noting = asyncio.Lock()

@@ -21,7 +21,7 @@ Records = Iterable[dict[str, Any]]
 _NAMES = {"commands": "command", "deliveries": "delivery"}
 
 
-class Row(NamedTuple):
+class LedgerRow(NamedTuple):
     """An incident; None stands for events that have not occurred."""
 
     incident: str
@@ -42,7 +42,7 @@ class Row(NamedTuple):
     delivered_at_ms: int | None
 
 
-def incidents(drift: Records, commands: Records, deliveries: Records) -> list[Row]:
+def incidents(drift: Records, commands: Records, deliveries: Records) -> list[LedgerRow]:
     """Incidents in the order of their opening; the last acknowledgement and the last mute are valid."""
     opened: dict[tuple[str, str], dict[str, Any]] = {}
     closed: dict[tuple[str, str], int] = {}
@@ -61,7 +61,7 @@ def incidents(drift: Records, commands: Records, deliveries: Records) -> list[Ro
         ack, mute = last_commands["ack"].get(incident, {}), last_commands["mute"].get(incident, {})
         delivery = delivered.get(incident_alert_id(revision, incident), {})
         rows.append(
-            Row(
+            LedgerRow(
                 incident=incident,
                 revision=revision,
                 criterion=event["criterion"],
@@ -83,7 +83,7 @@ def incidents(drift: Records, commands: Records, deliveries: Records) -> list[Ro
     return rows
 
 
-def rows_of(config: Config) -> list[Row]:
+def rows_of(config: Config) -> list[LedgerRow]:
     """All incidents of a trial, without foreign records. Raises `BrokerError` if drift cannot be read."""
     return incidents(_records(config, "drift"), _if_there(config, "commands"), _if_there(config, "deliveries"))
 

@@ -18,7 +18,7 @@ from shadowstream.alerts.messages import alert_of
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, IsolationError, RecordError
-from shadowstream.health import Claim, Watch
+from shadowstream.health import Claim, RoleHealth
 from shadowstream.judge.verdict.verdict_notes import notes_of
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import Stoppable, admin
@@ -43,7 +43,7 @@ ERROR_CHARS_MAX = 200
 class Role:
     """The handling of each record of drift and verdict. No content of a record ends the role."""
 
-    def __init__(self, config: Config, revision: str, watch: Watch) -> None:
+    def __init__(self, config: Config, revision: str, watch: RoleHealth) -> None:
         self._config, self._revision = config, revision
         self.deliverer = Deliverer(config, Delivered(config), watch)
         self._refusals = Refusals()
@@ -135,7 +135,7 @@ async def _start(config: Config, role: Role, app: App, claim: Claim) -> None:
         await app.start()
 
 
-async def _play(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str) -> Role:
+async def _play(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str) -> Role:
     role = Role(config, revision, watch)
     stop.begin()
 
@@ -186,7 +186,7 @@ async def _stopped(app: App) -> None:
         stopping.cancel()
 
 
-def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
+def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:
     """Run the role until `stop`, or in a bounded trial until all alerts are delivered; return its figures.
 
     Raises `ConfigError` for security settings, which this role does not support yet, and `BrokerError` if the stream

@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from shadowstream.alerts.ledger import Row, acknowledge, mute, rows_of
+from shadowstream.alerts.ledger import LedgerRow, acknowledge, mute, rows_of
 from shadowstream.cli.durations import seconds_of
 from shadowstream.cli.output import ConfigPath, Json, cell, console, put_json, say
 from shadowstream.cli.roles import Instance, Listen, play
 from shadowstream.configfile import load
 from shadowstream.errors import ConfigError
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.judge.windows.event_windows import iso
 
 _alerts = typer.Typer(help="Deliver incidents and rejects; list, acknowledge and mute incidents.", no_args_is_help=True)
@@ -38,7 +38,7 @@ def run(config: ConfigPath, instance: Instance = "0", listen: Listen = None, as_
         raise ConfigError(
             "`alerts run` needs faust-streaming, which is not installed: pip install 'shadowstream[alerts]'"
         ) from error
-    figures = play(Watch(trial.name, "alerts"), "shadowstream.alerts.role", trial, instance, listen)
+    figures = play(RoleHealth(trial.name, "alerts"), "shadowstream.alerts.role", trial, instance, listen)
     if as_json:
         put_json(figures)
     else:
@@ -94,7 +94,7 @@ def list_(config: ConfigPath, as_json: Json = False) -> None:
     say(f"{len(rows)} incidents, {still} open, in {trial.plan.of('drift')!r}")
 
 
-def _table(rows: list[Row]) -> Table:
+def _table(rows: list[LedgerRow]) -> Table:
     table = Table(box=None, pad_edge=False)
     for title in ("incident", "state", "since (UTC)", "revision", "acknowledged", "muted", "delivered"):
         table.add_column(title, overflow="fold")

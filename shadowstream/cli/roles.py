@@ -19,7 +19,7 @@ from shadowstream.cli.output import ConfigPath, ExitCode, Json, put_json, say
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.errors import BrokerError, CandidateError
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka import role_report
 from shadowstream.kafka.client.consumers import Stoppable, admin
 from shadowstream.kafka.client.errors import is_unreachable
@@ -170,7 +170,7 @@ def _end_before_it_begins(signals: int, stop: Stoppable) -> None:
 
 
 @contextmanager
-def as_role(config: Config, instance: str, stop: Stoppable, watch: Watch) -> Iterator[None]:
+def as_role(config: Config, instance: str, stop: Stoppable, watch: RoleHealth) -> Iterator[None]:
     """Run a role in this context, to its end. A role that ends without a stop request has finished, and reports it.
 
     Raises `TakenOver` if the role failed because another run has its place.
@@ -192,7 +192,7 @@ def as_role(config: Config, instance: str, stop: Stoppable, watch: Watch) -> Ite
         role_report.send(Report.FINISHED)
 
 
-def play(watch: Watch, module: str, config: Config, instance: str, listen: str | None) -> dict[str, Any]:
+def play(watch: RoleHealth, module: str, config: Config, instance: str, listen: str | None) -> dict[str, Any]:
     """Run one role in this process, to its end; return its figures.
 
     The role's module is loaded only here, so that a process has the dependencies of its own role alone.
@@ -211,7 +211,7 @@ def play(watch: Watch, module: str, config: Config, instance: str, listen: str |
 
 def _play(role: str, path: str, instance: str, listen: str | None, as_json: bool) -> None:
     config = load(path)
-    watch = Watch(config.name, role)
+    watch = RoleHealth(config.name, role)
     watch.own_process = True
     is_external = role == "runner" and config.candidate.topic is not None
     module = f"shadowstream.kafka.roles.{'external_candidate' if is_external else role}"

@@ -9,14 +9,14 @@ from typing import Any
 from shadowstream.ahead import Ahead
 from shadowstream.compare.comparer import Comparing
 from shadowstream.config import Config
-from shadowstream.joiner.accounting.outcome_counts import Book
+from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
 from shadowstream.joiner.completeness.copied_time import Copied, Originals
 from shadowstream.joiner.completeness.idleness import Idleness
 from shadowstream.joiner.completeness.marks_log import Progress, position_of
 from shadowstream.joiner.recovery.task_commit import PreparedCommit
 from shadowstream.joiner.task import Task
 from shadowstream.joiner.task_topics import Sources, places_of, side_of
-from shadowstream.records import Batch, Commit, Place, Side, Write
+from shadowstream.records import Batch, Commit, Partition, Side, Write
 
 
 class JoinerStep:
@@ -29,7 +29,7 @@ class JoinerStep:
         revision: str,
         compare: Comparing,
         partitions: Mapping[str, int],
-        inputs: Iterable[Place],
+        inputs: Iterable[Partition],
         repartitioned: Collection[str] = (),
     ) -> None:
         self.config, self.revision, self.compare = config, revision, compare
@@ -38,21 +38,21 @@ class JoinerStep:
         self.repartitioned = frozenset(repartitioned)
         self.compacted: frozenset[str] = frozenset()
         """Topics that are compacted, of those that are compared."""
-        self.tasks: dict[Place, Task] = {}
+        self.tasks: dict[Partition, Task] = {}
         self.progress = Progress(revision, config.inputs)
         self.incarnation = ""
         """Under at_least_once: whose commits these are, from one assignment to the next."""
         self._idleness = Idleness(config.idle_ms)
         self._ahead = Ahead(config.future_ms_max)
         self._originals: dict[str, Originals] = {}
-        self._by_place: dict[Place, tuple[Task, Side]] = {}
-        self._by_input: dict[Place, Task] = {}
+        self._by_place: dict[Partition, tuple[Task, Side]] = {}
+        self._by_input: dict[Partition, Task] = {}
         self._prepared: list[Task] = []
 
     def assign(self, topic: str, partition: int) -> Task:
         """Take a task of production's output `topic`; `Task.restore` gives it what was committed."""
         places = places_of(self.config, topic, partition, self.repartitioned)
-        own: frozenset[Place] = frozenset()
+        own: frozenset[Partition] = frozenset()
         # Each input is counted by one task: of the first family, and only where a runner of ours counts at all.
         if topic == self.config.production.outputs[0] and self.config.candidate.topic is None:
             own = frozenset(p for p in self.inputs if p.partition % self.partitions[topic] == partition)
@@ -88,17 +88,17 @@ class JoinerStep:
         task, side = self._by_place[batch.place]
         return task.read(side, batch, now_ms)
 
-    def compare_gathered(self, place: Place) -> None:
+    def compare_gathered(self, place: Partition) -> None:
         """Compare the pairs gathered so far of the task of a place."""
         task, _ = self._by_place[place]
         task.comparing.compare_gathered()
 
-    def high(self, place: Place) -> int:
+    def high(self, place: Partition) -> int:
         """Below this offset the place had been read before the restart."""
         task, side = self._by_place[place]
         return task.sides[side].position.accounted_to
 
-    def end(self, place: Place, offset: int, now_ms: int) -> None:
+    def end(self, place: Partition, offset: int, now_ms: int) -> None:
         """A place was read to its present end."""
         task, side = self._by_place[place]
         task.sides[side].end(offset, now_ms)
@@ -128,31 +128,31 @@ class JoinerStep:
             for task in self.tasks.values():
                 task.clocks.passed.add(done)
         elif record["kind"] == "range":
-            task_of = self._by_input.get(Place(record["input_topic"], record["input_partition"]))
+            task_of = self._by_input.get(Partition(record["input_topic"], record["input_partition"]))
             if task_of is not None:
                 task_of.inputs.count_range(record)
 
     # ---------------------------------------------------------------- observations; all ends are high watermarks
 
-    def observe_born(self, ends: dict[Place, int], inputs: dict[Place, int]) -> None:
+    def observe_born(self, ends: dict[Partition, int], inputs: dict[Partition, int]) -> None:
         """Ends of all sides' outputs, read *before* the ends of the inputs."""
         for task in self.tasks.values():
             for side in task.sources.sides:
                 task.clocks.observe_born(ends[task.places[side]], inputs, side)
 
     def observe_production(
-        self, committed: dict[Place, int], ends: dict[Place, int], stored: dict[Place, int] | None = None
+        self, committed: dict[Partition, int], ends: dict[Partition, int], stored: dict[Partition, int] | None = None
     ) -> None:
         """Production's committed offsets, read *before* the ends of its outputs; `stored`: see `Clocks`."""
         for place, task in self.tasks.items():
             task.clocks.observe_production(ends[place], committed, stored)
 
-    def observe_twin(self, committed: dict[Place, int], ends: dict[Place, int]) -> None:
+    def observe_twin(self, committed: dict[Partition, int], ends: dict[Partition, int]) -> None:
         """The twin's committed offsets, read *before* the ends of its topic."""
         for task in self.tasks.values():
             task.clocks.observe_twin(ends[task.places[Side.TWIN]], committed)
 
-    def observe_times(self, ends: dict[Place, int], times: dict[Place, int], now_ms: int) -> None:
+    def observe_times(self, ends: dict[Partition, int], times: dict[Partition, int], now_ms: int) -> None:
         """End of every output place of every side, and the greatest event time of those of which it was asked: the idle
         rule."""
         limit_ms = self._ahead.limit_ms(now_ms)
@@ -169,12 +169,14 @@ class JoinerStep:
         """Whether any task of ours has nothing to read, so that the times of the others are its own."""
         return any(task.commit.is_idle(now_ms) for task in self.tasks.values())
 
-    def observe_originals(self, ends: dict[Place, int], times: dict[Place, int], now_ms: int) -> None:
+    def observe_originals(self, ends: dict[Partition, int], times: dict[Partition, int], now_ms: int) -> None:
         """End and greatest event time of the partitions of one topic that we read as a copy: which of them are idle."""
         for topic in {place.topic for place in ends}:
             self._originals.setdefault(topic, Originals(self.config.idle_ms)).observe(ends, times, now_ms)
 
-    def observe_copied(self, side: Side, copied: dict[Place, Copied], ends: dict[Place, int], now_ms: int) -> None:
+    def observe_copied(
+        self, side: Side, copied: dict[Partition, Copied], ends: dict[Partition, int], now_ms: int
+    ) -> None:
         """How far the partitions of one topic have been copied, read *before* the ends of the copies."""
         (topic,) = {place.topic for place in copied}
         low_ms = self._originals.setdefault(topic, Originals(self.config.idle_ms)).low_ms(copied, now_ms)
@@ -191,15 +193,15 @@ class JoinerStep:
 
     # ---------------------------------------------------------------- corrections
 
-    def wanted(self) -> dict[Place, list[int]]:
+    def wanted(self) -> dict[Partition, list[int]]:
         """Records of source topics to be read again, offsets in order."""
-        found: dict[Place, list[int]] = {}
+        found: dict[Partition, list[int]] = {}
         for task in self.tasks.values():
             for place, offsets in task.late.corrections.wanted().items():
                 found[place] = sorted({*found.get(place, ()), *offsets})
         return found
 
-    def fetched(self, place: Place, batch: Batch | None, gone: Iterable[int] = ()) -> None:
+    def fetched(self, place: Partition, batch: Batch | None, gone: Iterable[int] = ()) -> None:
         """Records that were wanted, and offsets that can no longer be read."""
         lost = list(gone)
         for task in self.tasks.values():
@@ -252,7 +254,7 @@ class JoinerStep:
         """The tasks of the last `prepare`, until `committed`."""
         return list(self._prepared)
 
-    def books(self) -> list[Book]:
+    def books(self) -> list[OutcomeCounts]:
         """Books of the tasks of the last `prepare`, until `committed`."""
         return [task.book for task in self._prepared]
 

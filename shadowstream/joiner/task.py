@@ -21,24 +21,24 @@ from shadowstream.compare.comparer import Comparing
 from shadowstream.config import Config
 from shadowstream.joiner.accounting import conservation
 from shadowstream.joiner.accounting.input_ledger import InputLedger
-from shadowstream.joiner.accounting.outcome_counts import Book
+from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
 from shadowstream.joiner.accounting.part_counts import Values
 from shadowstream.joiner.accounting.path_sightings import Occurring
-from shadowstream.joiner.completeness.completeness import Clocks
-from shadowstream.joiner.completeness.marks_log import Passed, Progress
+from shadowstream.joiner.completeness.completeness import Completeness
+from shadowstream.joiner.completeness.marks_log import PassedMarks, Progress
 from shadowstream.joiner.intake.equal_ids import meeting
-from shadowstream.joiner.intake.header_fields import Asides
+from shadowstream.joiner.intake.header_fields import HeaderReader
 from shadowstream.joiner.intake.production_failures import Failures
 from shadowstream.joiner.intake.side import IntakeParts, SideIntake
 from shadowstream.joiner.intake.unread_records import Unread
-from shadowstream.joiner.matching.by_unique_id import Waiting
+from shadowstream.joiner.matching.by_unique_id import UniqueIdStore
 from shadowstream.joiner.matching.choice import store_of
-from shadowstream.joiner.matching.load_shedding import Shedding
+from shadowstream.joiner.matching.load_shedding import LoadShedder
 from shadowstream.joiner.matching.spilled_values import Spill
-from shadowstream.joiner.outcomes.awaited_schemas import Awaiting
+from shadowstream.joiner.outcomes.awaited_schemas import AwaitedSchemas
 from shadowstream.joiner.outcomes.compare_stage import CompareStage
 from shadowstream.joiner.outcomes.deferred import Backlog
-from shadowstream.joiner.outcomes.labelled_pairs import Scoring
+from shadowstream.joiner.outcomes.labelled_pairs import LabelledPairs
 from shadowstream.joiner.outcomes.late_records import LateRecords
 from shadowstream.joiner.outcomes.resolve import OutcomeResolver
 from shadowstream.joiner.outcomes.unmatched import Partnerless
@@ -47,7 +47,7 @@ from shadowstream.joiner.recovery.pending_records import PendingRecords
 from shadowstream.joiner.recovery.task_commit import CommitParts, PreparedCommit, Stage, TaskCommit
 from shadowstream.joiner.task_topics import Sources
 from shadowstream.protocol.join_id import Identity
-from shadowstream.records import Batch, Place, Side
+from shadowstream.records import Batch, Partition, Side
 
 
 class Task:
@@ -55,22 +55,22 @@ class Task:
 
     def __init__(self, config: Config, revision: str, sources: Sources, marks: Progress, comparer: Comparing) -> None:
         places, ahead, unread = sources.places, Ahead(config.future_ms_max), Unread()
-        passed, fields, paths = Passed(places[Side.SHADOW]), Asides(config, sources.topic), Occurring(config)
-        output, once = Place(sources.topic, sources.partition), config.delivery == "exactly_once"
+        passed, fields, paths = PassedMarks(places[Side.SHADOW]), HeaderReader(config, sources.topic), Occurring(config)
+        output, once = Partition(sources.topic, sources.partition), config.delivery == "exactly_once"
         self.sources = sources
         self.identity = Identity(config, comparer.decode)
-        self.shedding = Shedding()
-        self.clocks = Clocks(config, marks, passed, places, ahead, sources.copied)
+        self.shedding = LoadShedder()
+        self.clocks = Completeness(config, marks, passed, places, ahead, sources.copied)
         self.routes = conservation.Routes(config.inputs, output, once=once)
         shared = (config, sources, self.identity, fields, marks, self.clocks, ahead, unread, self.shedding)
         self.sides = tuple(SideIntake(side, IntakeParts(*shared, self.routes.count)) for side in sources.sides)
         self.store = store_of(config, len(places), ahead)
         self.deferred = Backlog(config.judge.window_ms)
         self.late = LateRecords(config, self.identity, fields)
-        self.book = Book(config, revision, sources.name, places, marks)
+        self.book = OutcomeCounts(config, revision, sources.name, places, marks)
         self.book.slices.values = Values(config, comparer)
         self.inputs = InputLedger(sources.own_inputs, marks, self.book)
-        scoring, awaiting = Scoring(config, sources.name, comparer), Awaiting(self.store.held, comparer)
+        scoring, awaiting = LabelledPairs(config, sources.name, comparer), AwaitedSchemas(self.store.held, comparer)
         self.comparing = CompareStage(config, comparer, self.clocks, self.book, paths, scoring, awaiting)
         positions, failures = [one.position for one in self.sides], Failures(config, comparer)
         unmatched = Partnerless(config, sources, positions, self.clocks, marks, unread, failures)
@@ -103,7 +103,7 @@ class Task:
         return self.sources.name
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[Partition, ...]:
         """The places of the task, by side."""
         return self.sources.places
 
@@ -126,7 +126,7 @@ class Task:
             (self.resolver.defer if admitted.has_reread else self.resolver.resolve)(matches)
         return set()
 
-    def fetched(self, place: Place, batch: Batch | None, gone: Iterable[int]) -> None:
+    def fetched(self, place: Partition, batch: Batch | None, gone: Iterable[int]) -> None:
         """Take values that corrections needed, read again; `gone` are offsets that retention has deleted."""
         for corrected in self.late.fetched(place, batch, gone):
             self.deferred.correct(corrected)
@@ -165,7 +165,7 @@ class Task:
 
     def spill(self, to: Spill, down_to: int) -> int:
         """Spill values of pending records until `down_to` bytes are left in memory; how many bytes that were."""
-        return self.store.spill(to, down_to) if isinstance(self.store, Waiting) else 0
+        return self.store.spill(to, down_to) if isinstance(self.store, UniqueIdStore) else 0
 
     # ---------------------------------------------------------------- committing and restarting
 
@@ -187,14 +187,14 @@ class Task:
             return
         self.sides[side].begin(start, point.high, point.pending)
         self.commit.sequence = max(self.commit.sequence, point.sequence)
-        if side is Side.PRODUCTION and point.said_from:
-            self.late.correctable_from = point.said_from - 1
+        if side is Side.PRODUCTION and point.correctable_floor:
+            self.late.correctable_from = point.correctable_floor - 1
 
     def is_reread(self) -> bool:
         """Whether all that was read before a restart has been read again, and nothing awaits a schema."""
         return all(one.position.is_reread for one in self.sides) and not len(self.comparing.awaiting)
 
     def sides_that_must_progress(self) -> frozenset[Side]:
-        """Sides that must not all be paused, see `Clocks`; a side that is read again has not answered anything yet."""
+        """Sides that must not all be paused (`Completeness`); a side that is read again answers nothing yet."""
         rereading = [side for side in self.sources.sides if not self.sides[side].position.is_reread]
         return self.clocks.sides_that_must_progress(rereading)

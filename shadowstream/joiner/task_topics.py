@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from shadowstream.config import Config
-from shadowstream.records import Place, Side
+from shadowstream.records import Partition, Side
 
 
 class Sources(NamedTuple):
@@ -18,8 +18,8 @@ class Sources(NamedTuple):
     """
 
     topic: str
-    places: tuple[Place, ...]
-    own_inputs: frozenset[Place] = frozenset()
+    places: tuple[Partition, ...]
+    own_inputs: frozenset[Partition] = frozenset()
     copied: frozenset[Side] = frozenset()
     compacted: frozenset[Side] = frozenset()
     incarnation: str = ""
@@ -58,9 +58,9 @@ def topics_of(config: Config, topic: str, repartitioned: Collection[str]) -> tup
     return (production, shadow) if config.twin is None else (production, shadow, config.twin.topic)
 
 
-def places_of(config: Config, topic: str, partition: int, repartitioned: Collection[str]) -> tuple[Place, ...]:
+def places_of(config: Config, topic: str, partition: int, repartitioned: Collection[str]) -> tuple[Partition, ...]:
     """The places of a task, indexed by `Side`."""
-    return tuple(Place(name, partition) for name in topics_of(config, topic, repartitioned))
+    return tuple(Partition(name, partition) for name in topics_of(config, topic, repartitioned))
 
 
 def side_of(config: Config, topic: str) -> Side:

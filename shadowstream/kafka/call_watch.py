@@ -19,7 +19,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 from shadowstream.config import Config
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.logs import get_logger
 from shadowstream.runner.current_call import Asked, Calls
 
@@ -39,7 +39,7 @@ class CallWatch:
         self,
         calls: Calls,
         config: Config,
-        watch: Watch,
+        watch: RoleHealth,
         timed_out: Callable[[Asked, str], None],
         end: Callable[[int], None] = os._exit,
     ) -> None:

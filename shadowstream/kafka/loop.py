@@ -22,14 +22,14 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, RegistryError
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.batch_size import CommitSize
 from shadowstream.kafka.client.broken_batches import BrokenBatches, is_unreadable
 from shadowstream.kafka.client.client_log import is_outage
 from shadowstream.kafka.client.consumer_events import check_event
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable
-from shadowstream.kafka.client.errors import broker_error, code_of, told
+from shadowstream.kafka.client.errors import broker_error, code_of, translated_errors
 from shadowstream.kafka.client.lag import Lag
 from shadowstream.kafka.client.messages import columns, is_end, offset_of, place_of
 from shadowstream.kafka.partition_state import Assignment, Event, State
@@ -40,7 +40,7 @@ from shadowstream.kafka.step_time import StepTime
 from shadowstream.kafka.transaction import TRANSACTION_WAIT_S, DecidingRole, commit_at_least_once, commit_transaction
 from shadowstream.kafka.watchdog import CALL_MAX_S, Watchdog
 from shadowstream.logs import get_logger
-from shadowstream.records import Commit, Place, Write
+from shadowstream.records import Commit, Partition, Write
 
 log = get_logger("loop")
 IDLE_WAIT_S = 0.02
@@ -63,7 +63,13 @@ class Loop:
     """The loop around one role; see the head of this file."""
 
     def __init__(
-        self, config: Config, role: Role, consumer: Consumer, writer: GuardedWriter, client: AdminClient, watch: Watch
+        self,
+        config: Config,
+        role: Role,
+        consumer: Consumer,
+        writer: GuardedWriter,
+        client: AdminClient,
+        watch: RoleHealth,
     ) -> None:
         self._config, self._role, self._consumer, self._writer = config, role, consumer, writer
         self._watch = watch
@@ -128,7 +134,7 @@ class Loop:
 
     def _consume(self) -> None:
         groups, events = self._next()
-        ends: dict[Place, int] = {}
+        ends: dict[Partition, int] = {}
         unreadable: list[Message] = []
         for message in events:
             error = message.error()
@@ -155,7 +161,7 @@ class Loop:
                 self._role.end(place, offset, time_ms)
 
     def _hand_over(
-        self, groups: Mapping[Place, Sequence[Message]], ends: dict[Place, int], time_ms: int
+        self, groups: Mapping[Partition, Sequence[Message]], ends: dict[Partition, int], time_ms: int
     ) -> list[Message]:
         """Pass records to the role; return those that are left because the turn would take too long."""
         left: list[Message] = []
@@ -202,7 +208,7 @@ class Loop:
 
     # ---------------------------------------------------------------- assignment
 
-    def _load(self, places: Iterable[Place]) -> list[TopicPartition]:
+    def _load(self, places: Iterable[Partition]) -> list[TopicPartition]:
         """Load the committed state of the partitions into the role; return where to read from (rule 2)."""
         wait_s = self._config.limits.transaction_timeout_ms / 1000 + 10  # a predecessor's open transaction
         with self._watchdog.call("committed", wait_s + 5):
@@ -210,7 +216,7 @@ class Loop:
         for tp in found:
             if tp.error is not None:
                 raise KafkaException(tp.error)
-        states = [Committed(Place(tp.topic, tp.partition), max(tp.offset, -1), tp.metadata or "") for tp in found]
+        states = [Committed(Partition(tp.topic, tp.partition), max(tp.offset, -1), tp.metadata or "") for tp in found]
         starts = self._role.assigned(states)
         self._assignment.load({place: self._role.accounted_to(place) for place in starts})
         self._lag.assigned(starts)
@@ -316,14 +322,14 @@ class Loop:
 
     def _transaction(self, writes: list[Write], commits: list[Commit]) -> None:
         producer, reached = self._writer.producer, self._watch.reached
-        with told("begin_transaction"):
+        with translated_errors("begin_transaction"):
             producer.begin_transaction()
         reached("begun")
-        with told("produce"):
+        with translated_errors("produce"):
             self._writer.write(writes)
         reached("produced")
         offsets = [TopicPartition(c.place.topic, c.place.partition, c.offset, c.metadata) for c in commits]
-        with told("send_offsets_to_transaction"):
+        with translated_errors("send_offsets_to_transaction"):
             producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), TRANSACTION_WAIT_S)
         reached("offsets_sent")
         reached("committing")
@@ -338,7 +344,7 @@ class Loop:
         if not error.abortable:
             raise error
         if self._writer.transactional:
-            with self._watchdog.call("abort_transaction"), told("abort_transaction"):
+            with self._watchdog.call("abort_transaction"), translated_errors("abort_transaction"):
                 self._writer.producer.abort_transaction(TRANSACTION_WAIT_S)
         self._watch.reached("consuming")
         self._drop()
@@ -348,9 +354,9 @@ class Loop:
                 self._consumer.seek(tp)
 
 
-def places_of(partitions: Iterable[TopicPartition]) -> list[Place]:
+def places_of(partitions: Iterable[TopicPartition]) -> list[Partition]:
     """Return the partitions of the client's callbacks as places."""
-    return [Place(tp.topic, tp.partition) for tp in partitions]
+    return [Partition(tp.topic, tp.partition) for tp in partitions]
 
 
 def spare_collections() -> None:

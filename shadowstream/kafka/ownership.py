@@ -30,7 +30,7 @@ from shadowstream.errors import BrokerError, TakenOver
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin
 from shadowstream.logs import get_logger
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 log = get_logger("claims")
 SESSION = "SHADOWSTREAM_SESSION"
@@ -130,9 +130,9 @@ def _session_group(config: Config) -> str:
     return config.plan.group("owner.up")
 
 
-def _place(config: Config) -> Place:
+def _place(config: Config) -> Partition:
     """Where claims are committed: a partition that surely exists; no record of it is meant."""
-    return Place(config.inputs[0], 0)
+    return Partition(config.inputs[0], 0)
 
 
 def _write(client: AdminClient, config: Config, group: str, claim: str) -> None:

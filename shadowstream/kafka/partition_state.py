@@ -42,7 +42,7 @@ from confluent_kafka import Message
 
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.kafka.client.messages import new_of
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 
 class State(StrEnum):
@@ -139,25 +139,25 @@ class Assignment:
     """States of all partitions that this member has, and the offsets up to which the role's work is committed."""
 
     def __init__(self) -> None:
-        self._states: dict[Place, State] = {}
-        self._accounted_to: dict[Place, int] = {}
+        self._states: dict[Partition, State] = {}
+        self._accounted_to: dict[Partition, int] = {}
         self._gated_since = 0.0
-        self.owned: frozenset[Place] = frozenset()
+        self.owned: frozenset[Partition] = frozenset()
         """Partitions that the role holds: the loop hands over their records and commits for them."""
         self.restored = False
         """Whether the role holds partitions and all of them are live."""
         self.generation = 0
         """Number of resets so far: a message that was fetched under an earlier one comes again."""
 
-    def state_of(self, place: Place) -> State:
+    def state_of(self, place: Partition) -> State:
         """Return the state of a partition."""
         return self._states.get(place, State.UNASSIGNED)
 
-    def those(self, state: State) -> list[Place]:
+    def those(self, state: State) -> list[Partition]:
         """Return the partitions in a state, in the order of their assignment."""
         return [place for place, its_state in self._states.items() if its_state is state]
 
-    def move(self, places: Iterable[Place], event: Event) -> None:
+    def move(self, places: Iterable[Partition], event: Event) -> None:
         """Apply an event to these partitions, all or none. Raises `ShadowstreamBug` where it is illegal for one."""
         moved = {}
         for place in places:
@@ -171,17 +171,17 @@ class Assignment:
                 del self._states[place]
         self._derive()
 
-    def load(self, accounted_to: Mapping[Place, int]) -> None:
+    def load(self, accounted_to: Mapping[Partition, int]) -> None:
         """Note that the role has taken these partitions; it re-reads the records below these offsets."""
         self.move(accounted_to, Event.LOAD)
         self._accounted_to |= accounted_to
 
-    def gate(self, places: Collection[Place], now_s: float) -> None:
+    def gate(self, places: Collection[Partition], now_s: float) -> None:
         """Note that the tasks of these partitions are incomplete here, from `now_s` on (monotonic seconds)."""
         self.move(places, Event.GATE)
         self._gated_since = now_s
 
-    def gated_longer_than(self, seconds: float, now_s: float) -> list[Place]:
+    def gated_longer_than(self, seconds: float, now_s: float) -> list[Partition]:
         """Return the gated partitions if they have been gated for more than so many seconds."""
         return self.those(State.GATED) if now_s - self._gated_since > seconds else []
 
@@ -200,7 +200,7 @@ class Assignment:
         """Give up every partition without a commit."""
         self.move(list(self._states), Event.LOSE)
 
-    def new_records(self, place: Place, messages: Sequence[Message]) -> int:
+    def new_records(self, place: Partition, messages: Sequence[Message]) -> int:
         """Return the number of these records of one partition that were never read before."""
         return new_of(messages, self._accounted_to[place]) if place in self.owned else 0
 

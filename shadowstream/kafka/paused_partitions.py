@@ -16,7 +16,7 @@ from shadowstream.errors import RegistryError
 from shadowstream.kafka.client.broken_batches import BrokenBatches
 from shadowstream.kafka.client.messages import offset_of, place_of
 from shadowstream.logs import get_logger
-from shadowstream.records import Batch, Place
+from shadowstream.records import Batch, Partition
 
 log = get_logger("loop")
 PAUSE_S = 1.0
@@ -29,13 +29,13 @@ class PausedPartitions:
 
     def __init__(self, consumer: Consumer, broken: BrokenBatches | None = None) -> None:
         self._consumer, self._broken = consumer, broken
-        self._until: dict[Place, float] = {}
-        self._passed: dict[Place, tuple[int, float]] = {}
+        self._until: dict[Partition, float] = {}
+        self._passed: dict[Partition, tuple[int, float]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._until)
 
-    def pause(self, place: Place, offset: int, error: RegistryError) -> None:
+    def pause(self, place: Partition, offset: int, error: RegistryError) -> None:
         """Pause a partition for `PAUSE_S`, then read it from `offset` again."""
         log.warning("partition_paused", place=str(place), offset=offset, error=str(error))
         self._until[place] = time.monotonic() + PAUSE_S
@@ -53,7 +53,7 @@ class PausedPartitions:
 
     def passed_by(self, events: list[Message], now_ms: int) -> list[Batch]:
         """Skip unreadable records; return them as lost, at most one batch a partition."""
-        lost: dict[Place, Batch] = {}
+        lost: dict[Partition, Batch] = {}
         for message in events:
             place, error = place_of(message), message.error()
             wanted, at = self._passed.get(place, (-1, 0.0))

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import Message
 
 from shadowstream.kafka.client.messages import place_of, split, split_at
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
-Turn = tuple[dict[Place, Sequence[Message]], list[Message]]
+Turn = tuple[dict[Partition, Sequence[Message]], list[Message]]
 """Records by partition, and events (ends and errors), of one turn of the loop."""
 
 
@@ -23,7 +23,7 @@ class ReadAhead:
         return len(self._messages)
 
     def next(
-        self, fetched: list[Message], limit: int, room: int, new_records: Callable[[Place, Sequence[Message]], int]
+        self, fetched: list[Message], limit: int, room: int, new_records: Callable[[Partition, Sequence[Message]], int]
     ) -> Turn:
         """Append the fetched messages and take the first: `limit` at most, of which at most `room` hold a new record.
 
@@ -46,7 +46,7 @@ class ReadAhead:
         """Put messages before all others: they are taken first in the next turn."""
         self._messages = [*messages, *self._messages]
 
-    def drop(self, place: Place) -> None:
+    def drop(self, place: Partition) -> None:
         """Remove the messages of one partition: its consumer is set back and delivers them again."""
         self._messages = [message for message in self._messages if place_of(message) != place]
 

@@ -27,7 +27,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from shadowstream.joiner.recovery.restore import Committed
-from shadowstream.records import Batch, Commit, Place, Write
+from shadowstream.records import Batch, Commit, Partition, Write
 
 BATCH = 1_000
 """Records that a role takes in one turn, if it has no reason for another number."""
@@ -47,7 +47,7 @@ class Role(Protocol):
     finished: bool
     """Whether the role has committed everything of a bounded trial. The loop then ends."""
 
-    def complete_tasks(self, places: Collection[Place]) -> list[Place]:
+    def complete_tasks(self, places: Collection[Partition]) -> list[Partition]:
         """Return the partitions of those tasks that have all their partitions among `places`.
 
         The loop loads these and pauses the others. It calls this only under `group.protocol: consumer`, after
@@ -55,7 +55,7 @@ class Role(Protocol):
         """
         ...
 
-    def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
+    def assigned(self, committed: Sequence[Committed]) -> dict[Partition, int]:
         """Take partitions with their committed state; return the offset to read each of them from.
 
         `committed` holds all partitions that the role will have; an offset of -1 means that nothing is committed.
@@ -81,7 +81,7 @@ class Role(Protocol):
         """Return the number of records that the role takes in the next turn at most. Called each turn."""
         ...
 
-    def accounted_to(self, place: Place) -> int:
+    def accounted_to(self, place: Partition) -> int:
         """Return the offset below which the last commit accounts for every record of a partition.
 
         Called once for each partition, directly after `assigned`. Records below are read again, and by themselves add
@@ -116,7 +116,7 @@ class Role(Protocol):
         """
         ...
 
-    def end(self, place: Place, offset: int, now_ms: int) -> None:
+    def end(self, place: Partition, offset: int, now_ms: int) -> None:
         """Note that a partition was read to its present end, control records included.
 
         Every record below `offset` has been consumed. The call may repeat, and records may follow.
@@ -149,7 +149,7 @@ class PlainRole:
 
     finished = False
 
-    def complete_tasks(self, places: Collection[Place]) -> list[Place]:
+    def complete_tasks(self, places: Collection[Partition]) -> list[Partition]:
         """Return all: each partition is worked on by itself."""
         return list(places)
 
@@ -161,7 +161,7 @@ class PlainRole:
         """Return the size of a whole batch."""
         return BATCH
 
-    def accounted_to(self, place: Place) -> int:
+    def accounted_to(self, place: Partition) -> int:
         """Return 0: no record is read again."""
         return 0
 

@@ -18,9 +18,9 @@ from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.judge.windows.event_windows import iso
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin, reading_consumer
-from shadowstream.kafka.client.errors import told
+from shadowstream.kafka.client.errors import translated_errors
 from shadowstream.kafka.client.messages import arrived, is_end, place_of
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 READ_S = 10.0
 BACK = 20
@@ -53,18 +53,18 @@ def look(config: Config, waits: bool = False) -> list[str]:
 def _seen(config: Config, client: AdminClient) -> Turning:
     counts = offsets.partition_counts(client, [*config.inputs, *config.production.outputs])
     inputs = offsets.places({topic: counts[topic] for topic in config.inputs})
-    marks = offsets.ends(client, [Place(config.plan.of("progress"), 0)])
+    marks = offsets.ends(client, [Partition(config.plan.of("progress"), 0)])
     # On a broker where no group has ever committed the client ends this process when it is asked (SIGSEGV, 2.15.1).
-    with told("list_topics"):
+    with translated_errors("list_topics"):
         known = client.list_topics(timeout=offsets.TIMEOUT_S).topics
     asks = any(marks.values()) or "__consumer_offsets" in known
-    waiting, ends = _behind(config, client, "runner" if asks else None, inputs)
+    waiting, ends = _lag(config, client, "runner" if asks else None, inputs)
     outputs = offsets.places({topic: counts[topic] for topic in config.production.outputs})
-    unjoined, _ = _behind(config, client, "joiner" if asks else None, outputs)
+    unjoined, _ = _lag(config, client, "joiner" if asks else None, outputs)
     # Outputs may have more partitions than when the topic of statistics was made.
     stats_topic = config.plan.of("stats")
     stats_partitions = known[stats_topic].partitions if stats_topic in known else {}
-    stats = offsets.ends(client, [Place(stats_topic, partition) for partition in stats_partitions])
+    stats = offsets.ends(client, [Partition(stats_topic, partition) for partition in stats_partitions])
     return Turning(
         waiting,
         unjoined,
@@ -75,16 +75,16 @@ def _seen(config: Config, client: AdminClient) -> Turning:
     )
 
 
-def _behind(
-    config: Config, client: AdminClient, role: str | None, places: Sequence[Place]
-) -> tuple[int, dict[Place, int]]:
+def _lag(
+    config: Config, client: AdminClient, role: str | None, places: Sequence[Partition]
+) -> tuple[int, dict[Partition, int]]:
     """How many offsets a role's group is behind, all of them where it is None, and the ends."""
     ends, begins = offsets.ends(client, places), offsets.beginnings(client, places)
     done = offsets.committed(client, config.plan.group(role), places) if role is not None else {}
     return sum(max(0, end - max(done.get(place, 0), begins[place])) for place, end in ends.items()), ends
 
 
-def _newest_ms(config: Config, ends: dict[Place, int]) -> int | None:
+def _newest_ms(config: Config, ends: dict[Partition, int]) -> int | None:
     """Greatest timestamp among the last records of each place."""
     places = {place: end for place, end in ends.items() if end > 0}
     if not places:
@@ -105,17 +105,17 @@ def _newest_ms(config: Config, ends: dict[Place, int]) -> int | None:
 
 def sentences(config: Config, seen: Turning, waits: bool = False) -> list[str]:
     """What keeps the trial from going on, in words."""
-    said = []
+    found = []
     waits = waits and not seen.unjoined
     if config.candidate.call is not None and not waits and not (config.bounded and seen.waiting == 0):
-        said += _of_runner(config, seen)
+        found += _of_runner(config, seen)
     if seen.unjoined and _is_still(seen.last_stats_ms, seen.now_ms):
         last = _last("statistics", seen.last_stats_ms, seen.now_ms)
-        said.append(
+        found.append(
             f"the joiner does not run or does not go on ({last}; {seen.unjoined:,} records of production wait): start "
             "it, `shadowstream join CONFIG`, or read its log and /healthz"
         )
-    return said
+    return found
 
 
 def _of_runner(config: Config, seen: Turning) -> list[str]:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka.batch_size import CallSize
 from shadowstream.runner.current_call import Calls
 from shadowstream.runner.outputs import Call
@@ -35,7 +35,7 @@ class StepTime:
         return time.monotonic() >= self._until
 
 
-def timed(call: Call, watch: Watch, call_size: CallSize, calls: Calls, enough: Callable[[], bool]) -> Call:
+def timed(call: Call, watch: RoleHealth, call_size: CallSize, calls: Calls, enough: Callable[[], bool]) -> Call:
     """Wrap the candidate's call: at most `call_size` values at once, and no further call once `enough` returns True.
 
     The answers are then those of the first values only.

@@ -25,11 +25,11 @@ from shadowstream.config import Config, Kafka
 from shadowstream.configfile import load, nearest
 from shadowstream.errors import ConfigError, RecordError
 from shadowstream.kafka.client.consumers import BASE_CONSUMER, CONNECT_S, client_config, made
-from shadowstream.kafka.client.errors import told
+from shadowstream.kafka.client.errors import translated_errors
 from shadowstream.kafka.client.messages import is_end, is_fatal, offset_of, place_of
 from shadowstream.kafka.reading.topic_reader import explained, ranges
 from shadowstream.logs import get_logger
-from shadowstream.public_records import ROWS, DiffRow, DriftEvent, RecordId, Row, Verdict, row_of
+from shadowstream.public_records import ROWS, DiffRow, DriftEvent, PublicRecord, RecordId, Verdict, row_of
 from shadowstream.topics import TopicPlan
 
 log = get_logger("subscribe")
@@ -44,7 +44,7 @@ _FATAL = {
 }
 
 Trial = Config | str | os.PathLike[str]
-R = TypeVar("R", bound=Row)
+R = TypeVar("R", bound=PublicRecord)
 
 
 class Options(TypedDict, total=False):
@@ -144,7 +144,7 @@ class Subscription(Generic[R]):
         self.topic = plan.of(topic)
         self.group = group
         self._kafka, self._kind, self._how = kafka, topic, how
-        self._said: deque[str] = deque(maxlen=8)
+        self._client_errors: deque[str] = deque(maxlen=8)
         self._last: Message | None = None
         self._open: set[int] | None = None
         self._consumer: Consumer | None = made(Consumer, self._settings(plan))
@@ -173,7 +173,7 @@ class Subscription(Generic[R]):
                 "partition.assignment.strategy": "range",
                 "session.timeout.ms": 10_000,
                 "heartbeat.interval.ms": 1_000,
-                "error_cb": lambda error: self._said.append(error.str()),
+                "error_cb": lambda error: self._client_errors.append(error.str()),
                 "log_level": 2,
             },
         )
@@ -209,14 +209,14 @@ class Subscription(Generic[R]):
         self._last = None
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            with told(f"close ({self.topic})"):
+            with translated_errors(f"close ({self.topic})"):
                 consumer.close()
 
     def _failed(self, error: KafkaException) -> Exception:
         consumer = cast(Consumer, self._consumer)
-        told = explained(self._kafka, self.topic, error.args[0], consumer, list(self._said))
+        explanation = explained(self._kafka, self.topic, error.args[0], consumer, list(self._client_errors))
         self.close()
-        return told
+        return explanation
 
     # ---------------------------------------------------------------- reading
 

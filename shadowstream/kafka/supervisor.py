@@ -134,7 +134,7 @@ class Supervisor:
 
         One that has failed for good ends all: without the runner, say, the others would wait for its marks for ever.
         """
-        self._lifeline, ours = os.pipe()
+        self._lifeline, own = os.pipe()
         try:
             while not stopped() and not self._over():
                 for child in self.children.values():
@@ -144,7 +144,7 @@ class Supervisor:
                 time.sleep(0.1)
         finally:
             self.stop()
-            os.close(ours)
+            os.close(own)
             os.close(self._lifeline)
             self._lifeline = None
         return all(child.done or (child.failed and child.spared) for child in self.children.values())

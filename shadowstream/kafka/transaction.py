@@ -15,11 +15,11 @@ from typing import Protocol
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.health import Phase, Watch
+from shadowstream.health import Phase, RoleHealth
 from shadowstream.kafka.client.consumers import GuardedWriter
-from shadowstream.kafka.client.errors import broker_error, code_of, follows, told
+from shadowstream.kafka.client.errors import broker_error, code_of, follows, translated_errors
 from shadowstream.kafka.watchdog import Watchdog
-from shadowstream.records import Commit, Place, Write
+from shadowstream.records import Commit, Partition, Write
 
 FLUSH_S = TRANSACTION_WAIT_S = 20.0
 INIT_WAIT_S = 30.0
@@ -36,7 +36,7 @@ class DecidingRole(Protocol):
         """
         ...
 
-    def decided(self, delivered: Mapping[Place, Sequence[int]]) -> None:
+    def decided(self, delivered: Mapping[Partition, Sequence[int]]) -> None:
         """Take the offsets of the deciding records of the last `prepare`, by partition.
 
         Raises an abortable `BrokerError` if another process has written its deciding record first.
@@ -44,7 +44,7 @@ class DecidingRole(Protocol):
         ...
 
 
-def start_transactions(writer: GuardedWriter, watch: Watch) -> None:
+def start_transactions(writer: GuardedWriter, watch: RoleHealth) -> None:
     """Claim the role's place, then call `init_transactions` (rule 1 of the loop).
 
     The call fences a predecessor and waits for its open transaction. Without transactions there is only the claim.
@@ -55,7 +55,7 @@ def start_transactions(writer: GuardedWriter, watch: Watch) -> None:
     if not writer.transactional:
         return
     try:
-        with Watchdog(watch).call("init_transactions", INIT_WAIT_S + 5), told("init_transactions"):
+        with Watchdog(watch).call("init_transactions", INIT_WAIT_S + 5), translated_errors("init_transactions"):
             writer.producer.init_transactions(INIT_WAIT_S)
     except BrokerError as error:
         if code_of(error) != KafkaError.INVALID_TRANSACTION_TIMEOUT:
@@ -96,12 +96,12 @@ def publish_in_order(
     delivered.
     """
     reached("begun")
-    with told("produce"):
+    with translated_errors("produce"):
         writer.write(one for one in writes if one.topic not in deciding)
         writer.flush(FLUSH_S)
     reached("produced")
     writer.note(deciding)
-    with told("produce"):
+    with translated_errors("produce"):
         writer.write(one for one in writes if one.topic in deciding)
         writer.flush(FLUSH_S)
     reached("offsets_sent")
@@ -126,7 +126,7 @@ def commit_at_least_once(
         at = first[one.place.partition if fixed is None else fixed]
         offsets.append(TopicPartition(*one.place, one.offset, f"{one.metadata} {at}"))
     reached("committing")
-    with told("commit"):
+    with translated_errors("commit"):
         found = consumer.commit(offsets=offsets, asynchronous=False)
     for tp in found or ():
         if tp.error is not None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from types import ModuleType
 
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.logs import get_logger
 
 log = get_logger("watchdog")
@@ -25,7 +25,7 @@ EXIT_STUCK = 70
 class Watchdog:
     """A watch over one thread's client calls, each within `with watchdog.call(...)`; calls may be nested."""
 
-    def __init__(self, watch: Watch, call_max_s: float = CALL_MAX_S) -> None:
+    def __init__(self, watch: RoleHealth, call_max_s: float = CALL_MAX_S) -> None:
         self._watched = watch
         self._call_max_s = call_max_s
         self._calls: list[tuple[str, float]] = []

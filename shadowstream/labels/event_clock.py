@@ -20,22 +20,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 
 class EventClock:
     """Clock of one labels role. `unread`: partitions that are not read to their present end."""
 
     def __init__(self, horizon_ms: int) -> None:
-        self.unread: frozenset[Place] = frozenset()
+        self.unread: frozenset[Partition] = frozenset()
         self._horizon_ms = horizon_ms
-        self._labels_ms: dict[Place, int] = {}
+        self._labels_ms: dict[Partition, int] = {}
 
-    def label(self, place: Place, time_ms: int) -> None:
+    def label(self, place: Partition, time_ms: int) -> None:
         """Record that a label of that event time was read in a partition."""
         self._labels_ms[place] = max(time_ms, self._labels_ms.get(place, time_ms))
 
-    def now_ms(self, scored_ms: Mapping[str, int], places: Mapping[str, Place]) -> int | None:
+    def now_ms(self, scored_ms: Mapping[str, int], places: Mapping[str, Partition]) -> int | None:
         """Return the event time, or None while it is not known.
 
         `scored_ms`: event time of the last pair of each task that has one. `places`: partition of each task's pairs.
@@ -48,6 +48,6 @@ class EventClock:
             held.append(time_ms if places[task] in self.unread else max(time_ms, furthest_ms - self._horizon_ms))
         return min(held)
 
-    def unheard(self, scored: Collection[Place]) -> bool:
+    def unheard(self, scored: Collection[Partition]) -> bool:
         """Return whether an unread partition has had no record so far."""
         return any(place not in scored and place not in self._labels_ms for place in self.unread)

@@ -22,10 +22,10 @@ from shadowstream.errors import ConfigError
 from shadowstream.labels.correctness import UNLABELLED, differ, outcome
 from shadowstream.labels.event_clock import EventClock
 from shadowstream.labels.parts import LabelledParts
-from shadowstream.labels.store import Kind, Store, Waiting
+from shadowstream.labels.store import Kind, Store, WaitingLabel
 from shadowstream.protocol.count_names import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED
 from shadowstream.protocol.task_names import task_of
-from shadowstream.records import Place, Write
+from shadowstream.records import Partition, Write
 
 FOREVER = 2**63 - 1
 
@@ -70,7 +70,7 @@ class LabelStep:
         self.ended_counts: Counter[str] = Counter()
         self._cells: dict[str, dict[tuple[int, str], Counter[str]]] = {}
         self._parts = LabelledParts(config)
-        self._changed: dict[tuple[Kind, bytes], Waiting | None] = {}
+        self._changed: dict[tuple[Kind, bytes], WaitingLabel | None] = {}
         self._moved: set[str] = set()
 
     def restore(self, sequence: int, counts: Mapping[str, Mapping[str, int]]) -> None:
@@ -96,7 +96,7 @@ class LabelStep:
         time_ms = record["time_ms"]
         counts.scored_ms = time_ms if counts.scored_ms is None else max(counts.scored_ms, time_ms)
         id_ = record["id"]
-        entry = Waiting(id_ or b"", time_ms, task, record["revision"], record["production"], record["shadow"])
+        entry = WaitingLabel(id_ or b"", time_ms, task, record["revision"], record["production"], record["shadow"])
         entry = entry._replace(parts=tuple(record.get("parts", ())))
         if id_ is None:
             self._end(entry, UNLABELLED)
@@ -110,7 +110,7 @@ class LabelStep:
         else:
             self._judge(entry, label)
 
-    def label(self, place: Place, id_: bytes | None, value: str | None, time_ms: int) -> None:
+    def label(self, place: Partition, id_: bytes | None, value: str | None, time_ms: int) -> None:
         """Read a label: its value as JSON; None if it is empty or taken back. The last label of an id counts."""
         self.clock.label(place, time_ms)
         if id_ is None:
@@ -118,17 +118,17 @@ class LabelStep:
         self._take("label", id_)
         if value is None:
             return
-        label = Waiting(id_, time_ms, shadow=value)
+        label = WaitingLabel(id_, time_ms, shadow=value)
         entry = self._take("scored", id_)
         if entry is None:
             self._put("label", label)
         else:
             self._judge(entry, label)
 
-    def _judge(self, entry: Waiting, label: Waiting) -> None:
+    def _judge(self, entry: WaitingLabel, label: WaitingLabel) -> None:
         self._end(entry, outcome(entry.production, entry.shadow, label.shadow or "null", self._labels.atol))
 
-    def _end(self, entry: Waiting, outcome_name: str) -> None:
+    def _end(self, entry: WaitingLabel, outcome_name: str) -> None:
         self.tasks[entry.task].ended += 1
         self._moved.add(entry.task)
         start_ms = entry.time_ms - entry.time_ms % self._config.judge.window_ms
@@ -142,14 +142,14 @@ class LabelStep:
         self._parts.add((entry.task, start_ms, entry.revision), entry.parts, labelled=outcome_name != UNLABELLED)
         self.ended_counts[outcome_name] += 1
 
-    def _take(self, kind: Kind, id_: bytes) -> Waiting | None:
+    def _take(self, kind: Kind, id_: bytes) -> WaitingLabel | None:
         entry = self._store.take(kind, id_)
         if entry is not None:
             self._changed[kind, id_] = None
             self._waiting[entry.task] -= kind == "scored"
         return entry
 
-    def _put(self, kind: Kind, entry: Waiting) -> None:
+    def _put(self, kind: Kind, entry: WaitingLabel) -> None:
         self._store.put(kind, entry)
         self._changed[kind, entry.id] = entry
         self._waiting[entry.task] += kind == "scored"
@@ -160,9 +160,9 @@ class LabelStep:
         scored_ms = {task: counts.scored_ms for task, counts in self.tasks.items() if counts.scored_ms is not None}
         return self.clock.now_ms(scored_ms, {task: self._place(task) for task in scored_ms})
 
-    def _place(self, task: str) -> Place:
+    def _place(self, task: str) -> Partition:
         """Return the partition in which the joiner writes a task's pairs."""
-        return Place(self._config.plan.of("scored"), int(task.rpartition("/")[2]))
+        return Partition(self._config.plan.of("scored"), int(task.rpartition("/")[2]))
 
     @property
     def labels_at_end(self) -> bool:
@@ -276,5 +276,5 @@ def state_key(kind: str, id_: bytes) -> bytes:
     return kind.encode() + b"/" + id_
 
 
-def _state(kind: Kind, sequence: int, entry: Waiting) -> dict[str, Any]:
+def _state(kind: Kind, sequence: int, entry: WaitingLabel) -> dict[str, Any]:
     return {"kind": kind, "sequence": sequence, "counts": {}, **entry._asdict()}

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 Kind = Literal["scored", "label"]
 
 
-class Waiting(NamedTuple):
+class WaitingLabel(NamedTuple):
     """Pair that waits for its label, or label (its value in `shadow`) that waits for its pair."""
 
     id: bytes
@@ -25,11 +25,11 @@ class Waiting(NamedTuple):
 class Store(Protocol):
     """Store with one entry per kind and id."""
 
-    def take(self, kind: Kind, id_: bytes) -> Waiting | None:
+    def take(self, kind: Kind, id_: bytes) -> WaitingLabel | None:
         """Remove an entry and return it; None if there is none."""
         ...
 
-    def put(self, kind: Kind, entry: Waiting) -> None:
+    def put(self, kind: Kind, entry: WaitingLabel) -> None:
         """Store an entry, replacing another of the same kind and id."""
         ...
 
@@ -37,7 +37,7 @@ class Store(Protocol):
         """Return the number of waiting pairs by task."""
         ...
 
-    def before(self, kind: Kind, time_ms: int) -> Iterator[Waiting]:
+    def before(self, kind: Kind, time_ms: int) -> Iterator[WaitingLabel]:
         """Yield the entries with an event time below `time_ms`, in order of time and id."""
         ...
 
@@ -52,13 +52,13 @@ class MemoryStore:
     """
 
     def __init__(self) -> None:
-        self.entries: dict[tuple[Kind, bytes], Waiting] = {}
+        self.entries: dict[tuple[Kind, bytes], WaitingLabel] = {}
 
-    def take(self, kind: Kind, id_: bytes) -> Waiting | None:
+    def take(self, kind: Kind, id_: bytes) -> WaitingLabel | None:
         """See `Store`."""
         return self.entries.pop((kind, id_), None)
 
-    def put(self, kind: Kind, entry: Waiting) -> None:
+    def put(self, kind: Kind, entry: WaitingLabel) -> None:
         """See `Store`."""
         self.entries[kind, entry.id] = entry
 
@@ -66,7 +66,7 @@ class MemoryStore:
         """See `Store`."""
         return dict(Counter(entry.task for (kind, _), entry in self.entries.items() if kind == "scored"))
 
-    def before(self, kind: Kind, time_ms: int) -> Iterator[Waiting]:
+    def before(self, kind: Kind, time_ms: int) -> Iterator[WaitingLabel]:
         """See `Store`."""
         expired = [entry for (of, _), entry in self.entries.items() if of == kind and entry.time_ms < time_ms]
         return iter(sorted(expired, key=lambda entry: (entry.time_ms, entry.id)))

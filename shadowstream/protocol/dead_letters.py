@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 from shadowstream.codecs.framing import SCHEMA_HEADER
 from shadowstream.config import Config
 from shadowstream.protocol.size_limits import KEY_BYTES_MAX, too_long
-from shadowstream.records import Place, Write
+from shadowstream.records import Partition, Write
 
 MESSAGE_BYTES_MAX = 1_000
 KEY_HEADER = "shadowstream.key.bytes"
@@ -17,7 +17,7 @@ KEY_HEADER = "shadowstream.key.bytes"
 class Failed(NamedTuple):
     """A record that failed: its own place and offset, key, value and time, and what its header said of its schema."""
 
-    place: Place
+    place: Partition
     offset: int
     key: bytes | None
     value: bytes | None

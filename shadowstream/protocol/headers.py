@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from shadowstream.errors import RecordError
-from shadowstream.records import REVISION_BYTES, Coordinate, Headers
+from shadowstream.records import REVISION_BYTES, Headers, InputCoordinate
 
 PACKED_HEADER = "s"
 _PACKED = struct.Struct(">B8sHIQIqq")
@@ -32,18 +32,20 @@ _DIGITS_MAX = 19  # of a 64-bit offset; beyond some thousands of digits Python r
 NO_K = -1
 
 
-class Packed(NamedTuple):
+class PackedHeader(NamedTuple):
     """The unpacked header ``s``. `revision` is the first 16 hex digits of the revision; times in ms; `warm` says that
     the candidate had not got its state together again."""
 
     revision: str
-    coordinate: Coordinate
+    coordinate: InputCoordinate
     input_time_ms: int
     emit_time_ms: int
     warm: bool = False
 
 
-def pack(revision: str, coordinate: Coordinate, input_time_ms: int, emit_time_ms: int, *, warm: bool = False) -> bytes:
+def pack(
+    revision: str, coordinate: InputCoordinate, input_time_ms: int, emit_time_ms: int, *, warm: bool = False
+) -> bytes:
     """Pack the header ``s``.
 
     >>> at = Coordinate(0, 3, 12, 0)
@@ -72,13 +74,13 @@ def pack_many(
     ]
 
 
-def unpack(raw: bytes) -> Packed:
+def unpack(raw: bytes) -> PackedHeader:
     """Unpack the header ``s``; raises `RecordError` for another length or version."""
     if len(raw) != _PACKED.size or raw[0] not in (_PACKED_VERSION, _PACKED_IN_WARM_UP):
         raise _odd(raw, PACKED_HEADER, _PACKED, _PACKED_VERSION)
     version, revision, topic, partition, offset, k, input_time_ms, emit_time_ms = _PACKED.unpack(raw)
-    at, warm = Coordinate(topic, partition, offset, k), version == _PACKED_IN_WARM_UP
-    return Packed(revision.hex(), at, input_time_ms, emit_time_ms, warm)
+    at, warm = InputCoordinate(topic, partition, offset, k), version == _PACKED_IN_WARM_UP
+    return PackedHeader(revision.hex(), at, input_time_ms, emit_time_ms, warm)
 
 
 def _odd(raw: bytes, name: str, layout: struct.Struct, version: int) -> RecordError:
@@ -90,7 +92,7 @@ def _odd(raw: bytes, name: str, layout: struct.Struct, version: int) -> RecordEr
     )
 
 
-class Origin(NamedTuple):
+class OriginHeader(NamedTuple):
     """The unpacked header ``p``: where the copied record lies in production's own topic."""
 
     partition: int
@@ -106,12 +108,12 @@ def pack_origin(partition: int, offset: int) -> bytes:
     return _ORIGIN.pack(_ORIGIN_VERSION, partition, offset)
 
 
-def unpack_origin(raw: bytes) -> Origin:
+def unpack_origin(raw: bytes) -> OriginHeader:
     """Unpack the header ``p``; raises `RecordError` for another length or version."""
     if len(raw) != _ORIGIN.size or raw[0] != _ORIGIN_VERSION:
         raise _odd(raw, ORIGIN_HEADER, _ORIGIN, _ORIGIN_VERSION)
     _, partition, offset = _ORIGIN.unpack(raw)
-    return Origin(partition, offset)
+    return OriginHeader(partition, offset)
 
 
 def header(headers: Headers, name: str) -> bytes | None:
@@ -122,7 +124,7 @@ def header(headers: Headers, name: str) -> bytes | None:
     return None
 
 
-def packed_of(headers: Headers) -> Packed | None:
+def packed_of(headers: Headers) -> PackedHeader | None:
     """The packed header, or None where there is none or it is broken."""
     raw = header(headers, PACKED_HEADER)
     if raw is None:
@@ -133,7 +135,7 @@ def packed_of(headers: Headers) -> Packed | None:
         return None
 
 
-def text_coordinate(raw: bytes | None, inputs: Sequence[str]) -> Coordinate | None:
+def text_coordinate(raw: bytes | None, inputs: Sequence[str]) -> InputCoordinate | None:
     """Production's own header ``topic/partition/offset`` or ``topic/partition/offset/k``; k is `NO_K` in the first.
 
     >>> text_coordinate(b"clicks/3/17/0", ["clicks"])
@@ -147,4 +149,4 @@ def text_coordinate(raw: bytes | None, inputs: Sequence[str]) -> Coordinate | No
     if not all(p.isdecimal() and len(p) <= _DIGITS_MAX for p in parts[1:]):
         return None
     numbers = [int(p) for p in parts[1:]]
-    return Coordinate(inputs.index(parts[0]), numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else NO_K)
+    return InputCoordinate(inputs.index(parts[0]), numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else NO_K)

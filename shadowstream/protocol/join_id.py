@@ -25,8 +25,8 @@ from shadowstream.codecs.numbers import ExactFloat
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
 from shadowstream.paths import ABSENT, ROOT, parse_one, value_at
-from shadowstream.protocol.headers import NO_K, Packed, header, packed_of, text_coordinate
-from shadowstream.records import Batch, Coordinate, Headers, Side
+from shadowstream.protocol.headers import NO_K, PackedHeader, header, packed_of, text_coordinate
+from shadowstream.records import Batch, Headers, InputCoordinate, Side
 
 _OF_JSON = (dict, list, tuple, bool, int, float)
 Decode = Callable[[Side, Sequence["bytes | None"]], Sequence[Any]]
@@ -85,14 +85,14 @@ class Identity:
         """The shadow's always (they carry the coordinate); production's only where they hold the id."""
         return side is Side.SHADOW or self._kind == "coordinate" or (self._kind == "id" and self._header is not None)
 
-    def packed(self, headers: Headers) -> Packed | None:
+    def packed(self, headers: Headers) -> PackedHeader | None:
         """The packed header, or None where there is none, it is broken, or it names an input that we do not have."""
         packed = packed_of(headers)
         return packed if packed and packed.coordinate.topic < len(self._inputs) else None
 
     def coordinates(
-        self, side: Side, batch: Batch, packed: Sequence[Packed | None]
-    ) -> Sequence[Coordinate | None] | None:
+        self, side: Side, batch: Batch, packed: Sequence[PackedHeader | None]
+    ) -> Sequence[InputCoordinate | None] | None:
         """The input of each record where its headers say so; None where nobody looks."""
         if not self.is_coordinate:
             return [p.coordinate if p else None for p in packed] if side is Side.SHADOW else None
@@ -100,7 +100,7 @@ class Identity:
             return [p.coordinate if p else None for p in packed]
         return [self._own(h) for h in batch.headers]
 
-    def ids(self, side: Side, batch: Batch, coordinates: Sequence[Coordinate | None] | None) -> Sequence[Hashable]:
+    def ids(self, side: Side, batch: Batch, coordinates: Sequence[InputCoordinate | None] | None) -> Sequence[Hashable]:
         """One id a record, None where it has none, a `RecordError` where its value cannot be decoded to find it."""
         if self._kind == "coordinate":
             return [None if at is None else self.of_coordinate(at) for at in coordinates or ()]
@@ -114,14 +114,14 @@ class Identity:
             ]
         return batch.keys
 
-    def of_coordinate(self, at: Coordinate) -> Hashable:
+    def of_coordinate(self, at: InputCoordinate) -> Hashable:
         """The id that a coordinate stands for: the output, or under outputs: many the input."""
         if self._many:
             return at[:3]
         return at if at.k >= 0 else at._replace(k=0)
 
     def repeats_by(
-        self, side: Side, ids: Sequence[Hashable], coordinates: Sequence[Coordinate | None] | None
+        self, side: Side, ids: Sequence[Hashable], coordinates: Sequence[InputCoordinate | None] | None
     ) -> Sequence[Hashable] | None:
         """What makes a record a repeat of an earlier one of its side, see the table above; None for nothing does."""
         if self._config.identity.dedupe_span == 0:
@@ -156,7 +156,7 @@ class Identity:
             return False
         return side is Side.SHADOW or self.is_coordinate or not (self._many or self._kind == "occurrence")
 
-    def _own(self, headers: Headers) -> Coordinate | None:
+    def _own(self, headers: Headers) -> InputCoordinate | None:
         if self._header:
             return text_coordinate(header(headers, self._header), self._inputs)
         packed = self.packed(headers)

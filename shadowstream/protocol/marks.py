@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shadowstream.codecs import own
-from shadowstream.records import Place, Write
+from shadowstream.records import Partition, Write
 
 
 def identity_hash(key: bytes) -> int:
@@ -85,18 +85,18 @@ def mark(kind: str, revision: str, **fields: Any) -> dict[str, Any]:
     return record
 
 
-def ends_field(ends: dict[Place, int]) -> list[dict[str, Any]]:
+def ends_field(ends: dict[Partition, int]) -> list[dict[str, Any]]:
     """Offsets by place in the form of the schema."""
     return [{"topic": p.topic, "partition": p.partition, "offset": o} for p, o in sorted(ends.items())]
 
 
-def ends_of(record: dict[str, Any]) -> dict[Place, int]:
+def ends_of(record: dict[str, Any]) -> dict[Partition, int]:
     """Offsets by place, as a mark says them.
 
     >>> ends_of(mark("done", "00", ends=ends_field({Place("scores", 0): 7})))
     {Place(topic='scores', partition=0): 7}
     """
-    return {Place(end["topic"], end["partition"]): end["offset"] for end in record["ends"]}
+    return {Partition(end["topic"], end["partition"]): end["offset"] for end in record["ends"]}
 
 
 def partitioners_field(kinds: Mapping[str, str]) -> list[dict[str, str]]:
@@ -113,7 +113,7 @@ def partitioners_of(record: dict[str, Any]) -> dict[str, str]:
     return {one["topic"]: one["kind"] for one in record["partitioners"]}
 
 
-def key_of(place: Place) -> bytes:
+def key_of(place: Partition) -> bytes:
     """The key of an input partition's marks.
 
     >>> key_of(Place("orders", 3))
@@ -124,5 +124,5 @@ def key_of(place: Place) -> bytes:
 
 def write(topic: str, record: dict[str, Any]) -> Write:
     """The mark as a record of a topic of marks, keyed by its input partition, or by its kind where it is of none."""
-    place = Place(record["input_topic"], record["input_partition"])
+    place = Partition(record["input_topic"], record["input_partition"])
     return Write(topic, 0, key_of(place) if place.topic else record["kind"].encode(), own.encode("mark", record))

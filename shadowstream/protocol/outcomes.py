@@ -311,7 +311,7 @@ MAY_BE_CORRECTED = tuple(one for one in Outcome if RULES[one].corrected is not C
 """Outcomes that a late partner takes back, always or for some reasons."""
 NOT_BESIDE_TWIN = frozenset(one for one in Outcome if Side.PRODUCTION in RULES[one].ends and not RULES[one].beside_twin)
 """Outcomes of a production record that do not judge the candidate, and so not the twin beside it."""
-ENDS_ALONE = frozenset(
+ENDS_UNMATCHED = frozenset(
     one
     for one, rule in RULES.items()
     if rule.lowers is not None or (one not in PAIRS and {"missing", "extra"} & set(rule.units))

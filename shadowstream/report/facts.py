@@ -103,7 +103,7 @@ class Examples:
     """
 
     def __init__(self, revision: str, rows_max: int, per_path: int) -> None:
-        self._revision, self._most, self._each = revision, rows_max, per_path
+        self._revision, self._maximum, self._each = revision, rows_max, per_path
         self._kept: dict[str, Record] = {}
         self._by_path: dict[str, list[_Ranked]] = {}
         self._paths: list[_Ranked] = []
@@ -153,7 +153,7 @@ class Examples:
             for _, ranked in sorted(self._by_path.items()):
                 if turn < len(ranked):
                     wanted.setdefault(ranked[turn][1])
-        chosen = [self._kept[id_] for id_ in list(wanted)[: self._most]]
+        chosen = [self._kept[id_] for id_ in list(wanted)[: self._maximum]]
         return sorted(chosen, key=lambda row: (-row["time_ms"], row["pair_id"]))
 
     @property

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 from shadowstream.errors import CandidateError
 from shadowstream.protocol import marks
-from shadowstream.records import Place, Write
+from shadowstream.records import Partition, Write
 from shadowstream.runner.absences import Reason
 from shadowstream.runner.current_call import Asked, Calls, never
 
@@ -42,7 +42,7 @@ Ask = Callable[[Sequence[Any]], list[Any]]
 class EndedInput(NamedTuple):
     """An input that ended the candidate's process, for the log."""
 
-    place: Place
+    place: Partition
     offset: int
     reason: Reason
 
@@ -64,7 +64,7 @@ class AttemptState:
         ended = {run["offset"]: Reason(run["reason"], texts[run["why"]]) for run in record["absences"]}
         return cls(record["from_offset"], record["to_offset"], record["tries"], ended)
 
-    def record(self, revision: str, place: Place) -> dict[str, Any]:
+    def record(self, revision: str, place: Partition) -> dict[str, Any]:
         """The record, as in schemas/mark.avsc."""
         texts = list(dict.fromkeys(reason.text for reason in self.ended.values()))
         return marks.mark(
@@ -104,12 +104,12 @@ class Attempts:
 
     def __init__(self, topic: str, revision: str, write: WriteRecords, enough: Callable[[], bool] = never) -> None:
         self._topic, self._revision, self._write_records, self._enough = topic, revision, write, enough
-        self._guarded: dict[Place, _Guarded] = {}
+        self._guarded: dict[Partition, _Guarded] = {}
         self.calls = Calls()
         self.news: list[EndedInput] = []
         """Inputs that were found to have ended the process; the reader empties the list."""
 
-    def assign(self, place: Place, position: int, end: int, record: Mapping[str, Any] | None) -> None:
+    def assign(self, place: Partition, position: int, end: int, record: Mapping[str, Any] | None) -> None:
         """Start an input partition at `position`; `record` is its newest attempt record, `end` its current end."""
         is_own_revision = record is not None and record["revision"] == self._revision
         unanswered = AttemptState.of(record) if record is not None and is_own_revision else AttemptState()
@@ -129,7 +129,7 @@ class Attempts:
         """Forget every partition."""
         self._guarded.clear()
 
-    def call(self, place: Place, offsets: Sequence[int], values: Sequence[Any], ask: Ask) -> list[Any]:
+    def call(self, place: Partition, offsets: Sequence[int], values: Sequence[Any], ask: Ask) -> list[Any]:
         """The candidate's answers to inputs of a partition, in order; only the first ones if it is enough."""
         guarded = self._guarded.get(place)
         if guarded is None:
@@ -163,7 +163,7 @@ class Attempts:
         return suspected or recorded_before or offset in guarded.current.ended
 
     def _ask_recorded(
-        self, place: Place, guarded: _Guarded, batch: tuple[Sequence[int], Sequence[Any]], ask: Ask
+        self, place: Partition, guarded: _Guarded, batch: tuple[Sequence[int], Sequence[Any]], ask: Ask
     ) -> list[Any]:
         """Ask, and record it before and after, for inputs below `until`; while some inputs are suspected, only for
         those."""
@@ -184,7 +184,7 @@ class Attempts:
         self._write(place, guarded.current, wait=False)
         return results
 
-    def _ask(self, place: Place, offsets: Sequence[int], values: Sequence[Any], ask: Ask) -> list[Any]:
+    def _ask(self, place: Partition, offsets: Sequence[int], values: Sequence[Any], ask: Ask) -> list[Any]:
         self.calls.begin(place, offsets)
         try:
             return ask(values)
@@ -204,5 +204,5 @@ class Attempts:
             state = AttemptState(ended=ended)
         self._write(asked.place, state)
 
-    def _write(self, place: Place, tried: AttemptState, *, wait: bool = True) -> None:
+    def _write(self, place: Partition, tried: AttemptState, *, wait: bool = True) -> None:
         self._write_records([marks.write(self._topic, tried.record(self._revision, place))], wait)

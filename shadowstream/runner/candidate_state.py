@@ -26,8 +26,8 @@ from typing import Any, NamedTuple, Protocol
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
-from shadowstream.records import Place, Write
-from shadowstream.runner.commit_metadata import Kept
+from shadowstream.records import Partition, Write
+from shadowstream.runner.commit_metadata import StateNote
 from shadowstream.runner.outputs import Call
 
 _FOR_GOOD, _RECORDS, _UNTIL, _LASTS = 0, 1, 2, 3
@@ -62,7 +62,7 @@ class Snapshotted(NamedTuple):
     restore_failed. `reason` explains a failure."""
 
     result: str
-    place: Place
+    place: Partition
     reason: str = ""
 
 
@@ -126,17 +126,17 @@ class Stateful:
         self._config, self._revision, self._make, self.partitions = config, revision, make, partitions
         self._snapshots = config.candidate.state == "snapshot"
         self._topic = config.plan.of("runner-state")
-        self._held: dict[Place, Held] = {}
+        self._held: dict[Partition, Held] = {}
         self.news: list[Snapshotted] = []
         """Results of snapshots; the reader empties the list."""
 
-    def wanted(self, place: Place, kept: Kept | None) -> int | None:
+    def wanted(self, place: Partition, kept: StateNote | None) -> int | None:
         """The offset of the snapshot to read for a partition with this commit; None if no snapshot applies."""
         if not self._snapshots or kept is None or kept.revision != self._revision:
             return None
         return kept.snapshot_at
 
-    def assign(self, place: Place, kept: Kept | None, snapshot: bytes | None) -> None:
+    def assign(self, place: Partition, kept: StateNote | None, snapshot: bytes | None) -> None:
         """Start a partition with the content of its commit, and the snapshot that `wanted` asked for."""
         candidate = self._config.candidate
         initial = WarmUp(candidate.warm_up_records, candidate.warm_up_ms)
@@ -167,15 +167,15 @@ class Stateful:
         """Forget every partition: only committed state is restored."""
         self._held.clear()
 
-    def call(self, place: Place, values: Sequence[Any]) -> list[Any]:
+    def call(self, place: Partition, values: Sequence[Any]) -> list[Any]:
         """The candidate's answers to inputs of a partition, in order."""
         return self._held[place].made.call(values)
 
-    def warm(self, place: Place, times_ms: Sequence[int]) -> int:
+    def warm(self, place: Partition, times_ms: Sequence[int]) -> int:
         """How many of a partition's next inputs, from the first on, are in warm-up."""
         return self._held[place].warm_up.take(times_ms)
 
-    def prepare(self, place: Place, position: int) -> tuple[Kept | None, list[Write]]:
+    def prepare(self, place: Partition, position: int) -> tuple[StateNote | None, list[Write]]:
         """The state part of a partition's commit up to `position`, and the snapshot if it has changed."""
         if not self._snapshots:
             return None, []
@@ -191,9 +191,9 @@ class Stateful:
             writes.append(Write(self._topic, partition, key, own.encode("runner_state", record)))
         else:
             self._report("unchanged", place)
-        return Kept(held.snapshot_at, held.warm_up.record()), writes
+        return StateNote(held.snapshot_at, held.warm_up.record()), writes
 
-    def _taken(self, place: Place, held: Held) -> bytes | None:
+    def _taken(self, place: Partition, held: Held) -> bytes | None:
         """The partition's snapshot. If it cannot be taken, report that, return None and go on."""
         bytes_max = self._config.limits.snapshot_bytes_max
         try:
@@ -213,7 +213,7 @@ class Stateful:
             return None
         return snapshot
 
-    def _report(self, result: str, place: Place, reason: str = "") -> None:
+    def _report(self, result: str, place: Partition, reason: str = "") -> None:
         self.news.append(Snapshotted(result, place, reason[:500]))
 
 

@@ -14,10 +14,10 @@ from shadowstream.codecs import own
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.protocol.marks import Counters
 from shadowstream.protocol.metadata_codec import OVERFLOW, WHOLE, opened, overflows, pack
-from shadowstream.records import METADATA_CHARS_MAX, Place, Write
+from shadowstream.records import METADATA_CHARS_MAX, Partition, Write
 
 
-class Kept(NamedTuple):
+class StateNote(NamedTuple):
     """What a commit says of the candidate's state: the input offset of the snapshot that goes with it (None where there
     is none), and what is left of the warm-up (`stateful.WarmUp`)."""
 
@@ -26,7 +26,7 @@ class Kept(NamedTuple):
     revision: str = ""
 
 
-def to_metadata(revision: str, counters: Counters, kept: Kept | None = None) -> str:
+def to_metadata(revision: str, counters: Counters, kept: StateNote | None = None) -> str:
     """The counters, and what the commit says of the candidate's state, as commit metadata, from which a new owner of
     the partition goes on; form ``2`` (overflow) where the counters do not fit."""
     body: dict[str, Any] = {"revision": revision}
@@ -46,7 +46,7 @@ class Overflow(NamedTuple):
     offset: int
     revision: str
 
-    def write(self, topic: Place, counters: Counters, place: Place) -> Write:
+    def write(self, topic: Partition, counters: Counters, place: Partition) -> Write:
         """The record of the commit of an input `place`, into a partition of runner-state."""
         record = {"input": str(place), "offset": self.offset, "revision": self.revision, "snapshot": b""}
         # No topic has a space in its name, so no snapshot has such a key.
@@ -77,7 +77,7 @@ def of_metadata(metadata: str) -> Counters:
         raise ConfigError(f"commit metadata {metadata[:20]!r} cannot be read ({error})") from error
 
 
-def kept_of(metadata: str) -> Kept | None:
+def kept_of(metadata: str) -> StateNote | None:
     """What a commit says of the candidate's state; None where that candidate had none.
 
     >>> kept_of(to_metadata("00", Counters(), Kept(7, [0])))
@@ -87,7 +87,7 @@ def kept_of(metadata: str) -> Kept | None:
     if "kept" not in body:
         return None
     snapshot_at, warm_up = body["kept"]
-    return Kept(snapshot_at, warm_up, body["revision"])
+    return StateNote(snapshot_at, warm_up, body["revision"])
 
 
 def _body(metadata: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from shadowstream.ahead import Ahead
 from shadowstream.config import HOUR_MS
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.protocol.headers import ORIGIN_HEADER, pack_origin
-from shadowstream.records import Batch, Commit, Place, Side, Write
+from shadowstream.records import Batch, Commit, Partition, Side, Write
 from shadowstream.runner.identity_partitioner import IdentityPartitioner
 
 METADATA = "copy2"
@@ -67,11 +67,11 @@ class CopyStep:
 
     partitioner: IdentityPartitioner
     routes: Mapping[str, Route]
-    places: dict[Place, Copied] = field(default_factory=dict)
+    places: dict[Partition, Copied] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
     ahead: Ahead = field(default_factory=lambda: Ahead(HOUR_MS))
 
-    def assign(self, place: Place, position: int, metadata: str | None) -> None:
+    def assign(self, place: Partition, position: int, metadata: str | None) -> None:
         """Start a partition at `position`; `metadata` is that of its commit, None without a commit.
 
         Raises `ConfigError` for metadata of a foreign commit.
@@ -104,7 +104,7 @@ class CopyStep:
         if newest_ms is not None:
             state.time_ms = max(state.time_ms, newest_ms)
 
-    def end(self, place: Place, offset: int) -> None:
+    def end(self, place: Partition, offset: int) -> None:
         """The partition was read to `offset`, control records included."""
         state = self.places[place]
         state.position = max(state.position, offset)
@@ -124,6 +124,6 @@ class CopyStep:
             state.committed = state.position
         self.writes.clear()
 
-    def reached(self, ends: Mapping[Place, int]) -> bool:
+    def reached(self, ends: Mapping[Partition, int]) -> bool:
         """Whether the copies of all assigned partitions are committed up to these ends."""
         return all(state.committed >= ends[place] for place, state in self.places.items())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 
 def never() -> bool:
@@ -21,7 +21,7 @@ class Asked(NamedTuple):
     """The inputs of one call of the candidate: one, or those of a batch. `serial` differs for each call."""
 
     serial: tuple[int, int]
-    place: Place
+    place: Partition
     offsets: tuple[int, ...]
 
     def __str__(self) -> str:
@@ -41,12 +41,12 @@ class Calls:
     """
 
     def __init__(self) -> None:
-        self._inputs: tuple[Place, Sequence[int]] | None = None
+        self._inputs: tuple[Partition, Sequence[int]] | None = None
         self._part: tuple[int, int] = (0, 0)
         self._answers: Sequence[Any] | None = None
         self._serial = 0
 
-    def begin(self, place: Place, offsets: Sequence[int]) -> None:
+    def begin(self, place: Partition, offsets: Sequence[int]) -> None:
         """The candidate is asked for these inputs, all at once unless `part` or `answer` is called."""
         self._serial += 1
         self._part, self._answers = (0, len(offsets)), None

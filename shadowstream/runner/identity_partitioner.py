@@ -12,7 +12,7 @@ from typing import Any
 from shadowstream.config import Config
 from shadowstream.protocol.headers import header
 from shadowstream.protocol.join_id import Identity
-from shadowstream.records import Batch, Headers, Place, Side
+from shadowstream.records import Batch, Headers, Partition, Side
 from shadowstream.runner.partitioner import partition_for
 
 DecodeMany = Callable[[Sequence["bytes | None"]], Sequence[Any]]
@@ -59,4 +59,4 @@ class IdentityPartitioner:
 
 
 def _single_record(value: bytes | None) -> Batch:
-    return Batch(Place("", 0), [0], [0], [None], [value])
+    return Batch(Partition("", 0), [0], [0], [None], [value])

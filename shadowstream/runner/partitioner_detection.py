@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.runner.partitioner import partition_for
 
 INPUT, SAME, REPARTITION = "input", "same", "repartition"
@@ -40,7 +40,7 @@ SHOWN = 3
 class Sampled(NamedTuple):
     """A record of an output topic; `input_partition` is known if a header names the input."""
 
-    source: Place
+    source: Partition
     offset: int
     key: bytes | None
     input_partition: int | None = None
@@ -158,8 +158,8 @@ def _by_place(
 def _evidence(
     kind: str, partitions: int, sample: Iterable[Sampled], expected: Expected, *, exact: bool = True
 ) -> Evidence:
-    checked: set[bytes | tuple[Place, int]] = set()
-    against: dict[bytes | tuple[Place, int], Sampled] = {}
+    checked: set[bytes | tuple[Partition, int]] = set()
+    against: dict[bytes | tuple[Partition, int], Sampled] = {}
     for record in sample:
         partition = expected(record)
         if partition is None:

@@ -21,7 +21,7 @@ from shadowstream.protocol import marks
 from shadowstream.protocol.dead_letters import Failed, dead_letter
 from shadowstream.protocol.headers import PACKED_HEADER, header, pack
 from shadowstream.protocol.outcomes import FAILED_CAUSES
-from shadowstream.records import Batch, Commit, Coordinate, Headers, Place, Write
+from shadowstream.records import Batch, Commit, Headers, InputCoordinate, Partition, Write
 from shadowstream.runner import candidate_batch, commit_metadata, fast_path
 from shadowstream.runner.absences import Reason, Texts, add_absence, reason_of
 from shadowstream.runner.candidate_attempts import Attempts
@@ -103,7 +103,7 @@ class RunnerStep:
     clock: Callable[[], int] | None = None
     meter: Meter | None = None
     attempts: Attempts | None = None
-    inputs: dict[Place, InputProgress] = field(default_factory=dict)
+    inputs: dict[Partition, InputProgress] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
     records: int = 0
     ended: Counter[str] = field(default_factory=Counter)
@@ -133,7 +133,7 @@ class RunnerStep:
         formats = self.config.schemas.formats
         return bool(self._carried) or any(formats[topic].header for topic in self.config.inputs if topic in formats)
 
-    def assign(self, place: Place, position: int, counters: marks.Counters, bound: int) -> None:
+    def assign(self, place: Partition, position: int, counters: marks.Counters, bound: int) -> None:
         """Start an input partition at `position`; `bound` is -1 for an unbounded run."""
         self.inputs[place] = InputProgress(position, position, counters, bound)
 
@@ -196,7 +196,7 @@ class RunnerStep:
         decoded = self.decoder.of(batch.place.topic).decode_many(batch.values, batch.headers)
         return candidate_batch.results_of(batch, decoded, partial(self._answers, batch.place))
 
-    def _answers(self, place: Place, offsets: Sequence[int], values: Sequence[Any]) -> list[Any]:
+    def _answers(self, place: Partition, offsets: Sequence[int], values: Sequence[Any]) -> list[Any]:
         call = partial(self.call.call, place) if isinstance(self.call, Stateful) else self.call
         return call(values) if self.attempts is None else self.attempts.call(place, offsets, values, call)
 
@@ -228,7 +228,7 @@ class RunnerStep:
         for start_ms, n in Counter([time_ms - time_ms % window_ms for time_ms in times_ms]).items():
             state.windows.setdefault(start_ms, [0, 0, 0])[0] += n
 
-    def end(self, place: Place, offset: int) -> None:
+    def end(self, place: Partition, offset: int) -> None:
         """The partition was read to `offset`, control records included."""
         state = self.inputs[place]
         reached = offset if state.bound < 0 else min(offset, state.bound)
@@ -293,7 +293,7 @@ class RunnerStep:
                 partition = self._partitioner.of_output(key, value, carried, place.partition, partitions)
             else:
                 partition = partition_for(kind, key, place.partition, partitions)
-            coordinate = Coordinate(index, place.partition, offset, k)
+            coordinate = InputCoordinate(index, place.partition, offset, k)
             headers = [(PACKED_HEADER, pack(self.revision, coordinate, time_ms, now_ms, warm=warm)), *carried]
             # Stamped with the input's time, so that both sides of a pair fall into the same event-time window.
             self.writes.append(Write(self._out[topic], partition, key, value, time_ms, headers))
@@ -345,9 +345,9 @@ class RunnerStep:
             commits.append(Commit(place, state.position, metadata))
         return writes, commits
 
-    def kept_in(self, place: Place) -> Place:
+    def kept_in(self, place: Partition) -> Partition:
         """The runner-state partition of an input partition; the topic has as many as the widest output topic."""
-        return Place(self.config.plan.of("runner-state"), place.partition % max(self.partitions.values()))
+        return Partition(self.config.plan.of("runner-state"), place.partition % max(self.partitions.values()))
 
     def committed(self) -> None:
         """The transaction of the last `prepare` has been committed."""
@@ -359,7 +359,7 @@ class RunnerStep:
         self.ended.clear()
         self.records = 0
 
-    def done_marks(self, ends: dict[Place, int], *, again: bool = True) -> list[Write]:
+    def done_marks(self, ends: dict[Partition, int], *, again: bool = True) -> list[Write]:
         """Done marks of the partitions, and end marks of completed bounded inputs.
 
         Unless `again`, done marks are only for partitions that have advanced: an unchanged position is already done
@@ -385,7 +385,7 @@ class RunnerStep:
         """Whether at least one partition is assigned, and all are bounded and completed."""
         return bool(self.inputs) and all(state.ended for state in self.inputs.values())
 
-    def _mark(self, kind: str, place: Place, **fields: Any) -> dict[str, Any]:
+    def _mark(self, kind: str, place: Partition, **fields: Any) -> dict[str, Any]:
         state = self.inputs[place]
         return marks.mark(
             kind,

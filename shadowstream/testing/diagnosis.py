@@ -45,16 +45,16 @@ def prove_writable(home: Path) -> None:
         raise BrokerError(explain(f"{refusal.strerror} while writing to its directory", "", home))
 
 
-def explain(fate: str, said: str, home: Path) -> str:
+def explain(fate: str, output: str, home: Path) -> str:
     """The whole message: what happened, the cause if it is known, and the last lines of the log."""
-    evidence = said
+    evidence = output
     refusal = _write_probe(home)
     if refusal is not None and refusal.errno in _WRITE_CAUSES:
         # A full disk also swallows the log that would say so.
-        evidence = _WRITE_CAUSES[refusal.errno] + "\n" + said
+        evidence = _WRITE_CAUSES[refusal.errno] + "\n" + output
     causes = [cause.format(home=home, free=_free(home)) for sign, cause in _CAUSES if sign in evidence]
     # Without Java's stack frames, which would push out the words.
-    words = [line for line in said.strip().splitlines() if not line.lstrip().startswith(("at ", "... "))]
+    words = [line for line in output.strip().splitlines() if not line.lstrip().startswith(("at ", "... "))]
     tail = words[-_LAST_LINES:]
     lines = [f"the embedded Kafka did not start: {fate}", *causes[:1]]
     if tail:

@@ -185,10 +185,10 @@ class EmbeddedKafka:
             if fate is None:
                 self._ports = ports
                 return
-            said = home.log_since(log_begin)
-            stolen = "Address already in use" in said and kept is None and self._given_port is None
+            output = home.log_since(log_begin)
+            stolen = "Address already in use" in output and kept is None and self._given_port is None
             if not stolen or attempt == _PORT_ATTEMPTS - 1:
-                raise BrokerError(explain(fate, said, home.path))
+                raise BrokerError(explain(fate, output, home.path))
 
     def _launch(self, java: list[str], home: Home, ports: tuple[int, int]) -> str | None:
         """None once it is ready; else how it failed, with the process gone."""

@@ -12,7 +12,7 @@ arrives once the hole is healed, even from a client that has given up since, as 
 
 A broker must advertise the proxy, or its clients go round it after their first question::
 
-    with Proxy(behind) as proxy, EmbeddedKafka(properties=proxied(...)) as kafka: ...
+    with Proxy(broker_port) as proxy, EmbeddedKafka(properties=proxied(...)) as kafka: ...
 """
 
 from __future__ import annotations
@@ -173,10 +173,10 @@ class Proxy:
         writer.close()  # so that the other end hears of it, and its pump ends as well
 
 
-def proxied(port: int, behind: int, controller_port: int, advertised: int) -> dict[str, str]:
+def proxied(port: int, broker_port: int, controller_port: int, advertised: int) -> dict[str, str]:
     """Properties of an `EmbeddedKafka` with two ways to it: `port` leads straight to it, clients that came through
-    a proxy are sent to `advertised`, which is the proxy's, and the proxy forwards to `behind`.
+    a proxy are sent to `advertised`, which is the proxy's, and the proxy forwards to `broker_port`.
 
     The broker's own traffic goes the straight way, so that a hole cuts off clients only.
     """
-    return second_listener(port, controller_port, "PROXIED", behind, advertised)
+    return second_listener(port, controller_port, "PROXIED", broker_port, advertised)

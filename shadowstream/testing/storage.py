@@ -52,8 +52,8 @@ def _run_storage_tool(java: Sequence[str], home: Home) -> None:
     command = [*java, "kafka.tools.StorageTool", "format", "-t", _uuid(), "-c", str(home.config)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
-        said = done.stdout + done.stderr
-        raise BrokerError(explain("its storage could not be formatted", said, home.path))
+        output = done.stdout + done.stderr
+        raise BrokerError(explain("its storage could not be formatted", output, home.path))
 
 
 def _keep(checkpoint: Path, kept: Path) -> None:

@@ -15,7 +15,7 @@ from prometheus_client import make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
 from shadowstream.errors import ConfigError
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.logs import get_logger
 
 log = get_logger("probes")
@@ -42,7 +42,7 @@ def split(listen: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def serve(listen: str, watch: Watch) -> ThreadingWSGIServer:
+def serve(listen: str, watch: RoleHealth) -> ThreadingWSGIServer:
     """Serve in a separate thread; `listen` is HOST:PORT, port 0 chooses a free port. `shutdown()` ends it.
 
     Raises `ConfigError` if the address is unavailable.
@@ -57,7 +57,7 @@ def serve(listen: str, watch: Watch) -> ThreadingWSGIServer:
     return server
 
 
-def _app(watch: Watch) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+def _app(watch: RoleHealth) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
     metrics_app = make_wsgi_app(watch.metrics.registry)
 
     def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

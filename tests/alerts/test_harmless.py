@@ -13,7 +13,7 @@ from shadowstream.alerts.role import Role
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, IsolationError
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from tests.alerts.stage import REVISION, drift, verdict
 from tests.alerts.webhook import Webhook
 
@@ -78,7 +78,7 @@ def played(play: Callable[[Deliverer], Awaitable[None]], url: str | None, noted:
         async def short(_seconds: float) -> None:
             await asyncio.sleep(0.02)
 
-        deliverer = Deliverer(config(url), noted or Noted(), Watch("t", "alerts"), short)
+        deliverer = Deliverer(config(url), noted or Noted(), RoleHealth("t", "alerts"), short)
         await play(deliverer)
         await deliverer.stop()
         return deliverer
@@ -263,7 +263,7 @@ def test_no_record_of_drift_or_verdict_ends_the_role(
     ]
 
     async def main() -> Role:
-        role = Role(config(webhook.url), REVISION, Watch("t", "alerts"))
+        role = Role(config(webhook.url), REVISION, RoleHealth("t", "alerts"))
         monkeypatch.setattr(role.deliverer, "_delivered", Noted())
         for value in [*values, own.encode("drift", opened("behind"))]:
             await role.take(value, "shadow.t.drift/0/7")
@@ -293,7 +293,7 @@ def test_an_incident_holds_the_notes_of_the_last_verdict_of_its_revision(
     ]
 
     async def main() -> None:
-        role = Role(config(webhook.url), REVISION, Watch("t", "alerts"))
+        role = Role(config(webhook.url), REVISION, RoleHealth("t", "alerts"))
         monkeypatch.setattr(role.deliverer, "_delivered", Noted())
         for kind, record in records:
             await role.take(own.encode(kind, record), f"shadow.t.{kind}/0/7")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.chaos import orders
-from tests.chaos.reader import Read, Seen
+from tests.chaos.reader import CommittedRecords, Read
 
 SHOWN = 5
 OPEN = 300
@@ -75,7 +75,7 @@ def account(expected: Iterable[Hashable], found: Iterable[Hashable]) -> Account:
     )
 
 
-def check(seen: Seen, committed: Iterable[range], unknown: Iterable[range]) -> Report:
+def check(seen: CommittedRecords, committed: Iterable[range], unknown: Iterable[range]) -> Report:
     """Everything that was written, against the orders that were committed.
 
     `unknown`: orders in transactions whose end nobody was told: all of such a range is there, or nothing of it.
@@ -108,7 +108,7 @@ def place(read: Read) -> str:
     return f"{read.topic}/{read.partition}/{read.offset}"
 
 
-def expected_rows(seen: Seen, numbers: Iterable[int]) -> Iterable[Hashable]:
+def expected_rows(seen: CommittedRecords, numbers: Iterable[int]) -> Iterable[Hashable]:
     """(pair id, key, outcome, event time) of every row that there must be."""
     lies: dict[bytes, list[str]] = defaultdict(list)
     for read in seen.production:
@@ -152,7 +152,7 @@ def _differences(rows: Iterable[dict[str, Any]], wrong: list[str]) -> None:
             wrong.append(f"{row['pair_id']}: differs in {paths}")
 
 
-def _statistics(seen: Seen, rows: list[dict[str, Any]], numbers: list[int], wrong: list[str]) -> None:
+def _statistics(seen: CommittedRecords, rows: list[dict[str, Any]], numbers: list[int], wrong: list[str]) -> None:
     """Deltas without gap or repeat, which add up to the outcomes in every window, and ledgers that balance."""
     tasks: dict[str, list[dict[str, Any]]] = defaultdict(list)
     counted: Counter[tuple[int, str]] = Counter()
@@ -195,7 +195,7 @@ def _ranges(task: str, some: list[dict[str, Any]]) -> Iterable[str]:
             reached[at] = source["to_offset"]
 
 
-def _verdict(seen: Seen, numbers: list[int], wrong: list[str]) -> None:
+def _verdict(seen: CommittedRecords, numbers: list[int], wrong: list[str]) -> None:
     """The judge has added each delta once."""
     said = seen.verdict
     if lacks := verdict_lacks(said, numbers):

@@ -8,7 +8,7 @@ import pytest
 
 from shadowstream.testing import Broker
 from tests.chaos.director import Plan
-from tests.chaos.run import Stage, Told, play, staged
+from tests.chaos.run import RunFigures, Stage, play, staged
 
 KILLS = 20
 PER_S = 200
@@ -17,7 +17,7 @@ LIMIT_S = 240.0
 
 
 @pytest.fixture(scope="session")
-def played(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, Told]]:
+def played(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, RunFigures]]:
     """A run that is over, with what it has come to."""
     with staged(kafka.bootstrap, tmp_path_factory.mktemp("chaos"), PER_S, SEED) as stage:
         yield stage, play(stage, Plan.of(KILLS), SEED, lambda _: None, LIMIT_S)

@@ -19,7 +19,7 @@ from typing import Literal, cast
 
 from shadowstream.cli.roles import COMMANDS, stop_on_signals
 from shadowstream.configfile import load
-from shadowstream.health import Phase, Watch
+from shadowstream.health import Phase, RoleHealth
 from shadowstream.logs import configure_logging, get_logger
 from shadowstream.revision import revision_of
 from tests.chaos import sabotage
@@ -55,7 +55,7 @@ class Fate:
         return f"{self.kind}:{self.phase}:{self.after}"
 
 
-class Fated(Watch):
+class Fated(RoleHealth):
     """A watch that shows each phase on the board and meets the fate."""
 
     def __init__(self, shadow: str, role: str, board: Board, fate: Fate | None, turn_s: float) -> None:

@@ -27,7 +27,7 @@ HEAD_BYTES = 10
 
 
 @dataclass
-class Seen:
+class CommittedRecords:
     """What a reader under read_committed finds, by topic in the order of partitions and offsets."""
 
     inputs: list[Read]
@@ -56,7 +56,7 @@ def _decoded(topic: str, schema: str, read: Read) -> dict[str, Any]:
     return record
 
 
-def once(seen: Seen) -> Seen:
+def once(seen: CommittedRecords) -> CommittedRecords:
     """What is left once repeats are removed as docs/exactly-once.md says, for a trial that delivers at least once:
     candidate outputs by the coordinate in their header, rows by pair id, statistics by task and sequence number."""
     shadow: dict[tuple[int, ...], Read] = {}
@@ -87,11 +87,11 @@ def ends(bootstrap: str, topic: str) -> int:
     return sum(high - low for low, high in found)
 
 
-def read(trial: Trial, bootstrap: str) -> Seen:
+def read(trial: Trial, bootstrap: str) -> CommittedRecords:
     """Everything, once all has come to rest; without repeats where the trial delivers at least once."""
     again = trial.settings.get("delivery") == "at_least_once"
     diff = last_rows(bootstrap, trial.topic("diff")) if again else records(bootstrap, trial.topic("diff"), "diff")
-    seen = Seen(
+    seen = CommittedRecords(
         inputs=read_all(bootstrap, trial.input),
         production=read_all(bootstrap, trial.output),
         shadow=read_all(bootstrap, trial.topic(f"out.{trial.output}")),

@@ -17,7 +17,7 @@ from tests.chaos.board import PHASES
 from tests.chaos.cast import ROLES, Cast
 from tests.chaos.director import Director, Plan
 from tests.chaos.load import Orders, Production
-from tests.chaos.reader import Seen
+from tests.chaos.reader import CommittedRecords
 from tests.pipeline.trial import Trial
 
 Say = Callable[[str], None]
@@ -67,7 +67,7 @@ class Stage:
         self.production.end()
         return time.monotonic() - began
 
-    def check(self, seen: Seen | None = None) -> checker.Report:
+    def check(self, seen: CommittedRecords | None = None) -> checker.Report:
         """What the checker finds in what was written, or in `seen` instead."""
         seen = seen or reader.read(self.trial, self.direct)
         return checker.check(seen, self.orders.committed, self.orders.unknown)
@@ -93,7 +93,7 @@ def staged(
 
 
 @dataclass(slots=True)
-class Told:
+class RunFigures:
     """A run's figures."""
 
     report: checker.Report
@@ -136,7 +136,7 @@ class Told:
         return "\n".join(lines)
 
 
-def play(stage: Stage, plan: Plan, seed: int, say: Say, limit_s: float) -> Told:
+def play(stage: Stage, plan: Plan, seed: int, say: Say, limit_s: float) -> RunFigures:
     """Chaos until the plan is fulfilled or the limit is reached, then rest, then the checker."""
     began = time.monotonic()
     director = Director(plan, stage.cast, random.Random(seed))
@@ -154,7 +154,7 @@ def play(stage: Stage, plan: Plan, seed: int, say: Say, limit_s: float) -> Told:
     stage.cast.await_fenced()
     ended = stage.cast.end()
     report = stage.check()
-    return Told(
+    return RunFigures(
         report=report,
         director=director,
         seconds=time.monotonic() - began,

@@ -16,11 +16,13 @@ from tests.chaos.board import PHASES
 from tests.chaos.cast import ROLES
 from tests.chaos.conftest import KILLS, LIMIT_S, PER_S
 from tests.chaos.member import Fate
-from tests.chaos.run import Stage, Told, staged
+from tests.chaos.run import RunFigures, Stage, staged
 from tests.conftest import Say
 
 
-def test_twenty_kills_lose_nothing_double_nothing_and_invent_nothing(played: tuple[Stage, Told], say: Say) -> None:
+def test_twenty_kills_lose_nothing_double_nothing_and_invent_nothing(
+    played: tuple[Stage, RunFigures], say: Say
+) -> None:
     stage, told = played
     say(told.table())
     assert told.report.right, told.report.table()
@@ -31,7 +33,7 @@ def test_twenty_kills_lose_nothing_double_nothing_and_invent_nothing(played: tup
     assert stage.cast.zombies == [], "a zombie whose place was taken lives on"
 
 
-def test_the_log_of_deaths_names_every_role_in_every_phase(played: tuple[Stage, Told]) -> None:
+def test_the_log_of_deaths_names_every_role_in_every_phase(played: tuple[Stage, RunFigures]) -> None:
     stage, _ = played
     lines = (stage.trial.folder / "deaths.jsonl").read_text("utf-8").splitlines()
     killed = Counter((one["role"], one["phase"]) for one in map(json.loads, lines) if one["exit_code"] == -9)

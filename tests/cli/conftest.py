@@ -28,7 +28,7 @@ candidate: {{trusted: true, call: "fraud_candidate:score"}}
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandResult:
     """What a command left behind."""
 
     code: int
@@ -43,7 +43,7 @@ class Said:
         return value
 
 
-Cli = Callable[..., Said]
+Cli = Callable[..., CommandResult]
 MakeTrial = Callable[..., Path]
 
 
@@ -51,12 +51,12 @@ MakeTrial = Callable[..., Path]
 def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
     """Run a command in this process."""
 
-    def command(*arguments: str | Path) -> Said:
+    def command(*arguments: str | Path) -> CommandResult:
         capsys.readouterr()
         code = run([str(argument) for argument in arguments])
         out, err = capsys.readouterr()
         assert "Traceback" not in err
-        return Said(int(code), out, err)
+        return CommandResult(int(code), out, err)
 
     return command
 

@@ -12,7 +12,7 @@ from shadowstream.codecs.plausible import ABSENT_MAX, COUNT_MAX, MARKS, SEQUENCE
 from shadowstream.errors import RecordError
 from shadowstream.protocol import marks
 from shadowstream.protocol.marks import Counters
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from tests.judge.stats import cell, stats
 
 A = "scores/0"
@@ -45,7 +45,7 @@ MEANT: list[tuple[str, dict[str, Any]]] = [
     ("mark", absence(count=ABSENT_MAX)),
     ("mark", range_mark(from_offset=0, to_offset=2**50)),
     ("mark", marks.mark("start", "ab", floor_ms=2**63 - 1)),
-    ("mark", marks.mark("done", "ab", ends=marks.ends_field({Place("t", 0): 7}))),
+    ("mark", marks.mark("done", "ab", ends=marks.ends_field({Partition("t", 0): 7}))),
     *(("mark", marks.mark(kind, "ab")) for kind in ("begin", "end", "warm", "tried", "said", "moved")),
     ("command", COMMAND),
 ]
@@ -84,7 +84,7 @@ NOT_MEANT: list[tuple[str, dict[str, Any], str]] = [
     ("mark", range_mark(windows=[{"start_ms": 2**63 - 1, "read": 1, "failed": 0, "cost": None}]), "a time is beyond"),
     ("mark", range_mark(counters=Counters(read=-1).record()), "a counter is below zero"),
     ("mark", marks.mark("done", "ab", to_offset=2**63 - 1), "an offset is beyond"),
-    ("mark", marks.mark("done", "ab", ends=marks.ends_field({Place("t", 0): 2**62})), "an offset is beyond"),
+    ("mark", marks.mark("done", "ab", ends=marks.ends_field({Partition("t", 0): 2**62})), "an offset is beyond"),
     ("command", {**COMMAND, "by": "x" * 20_000}, "a text is longer"),
     ("command", {**COMMAND, "until_ms": 2**63 - 1}, "a time is beyond"),
     ("scored", {"task": "nowhere", "id": None, "revision": "", "time_ms": 0, "production": None, "shadow": None,

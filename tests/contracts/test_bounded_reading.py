@@ -12,7 +12,7 @@ from shadowstream.errors import BrokerError
 from shadowstream.kafka.reading import bounded
 from shadowstream.kafka.reading.bounded import Limit, NotReadToEnd, Span, ignore, quiet, read_on, read_spans, within
 from shadowstream.kafka.reading.newest import Backwards
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from tests.contracts.benches import LIMIT_S, Bench
 
 LIMIT = quiet(LIMIT_S)
@@ -29,11 +29,11 @@ def text(message: Message) -> str:
 
 
 def read(
-    consumer: Any, spans: dict[Place, Span], limit: Limit = LIMIT, **how: Any
-) -> tuple[list[str], dict[Place, int]]:
+    consumer: Any, spans: dict[Partition, Span], limit: Limit = LIMIT, **how: Any
+) -> tuple[list[str], dict[Partition, int]]:
     """The values in order, and where each place has ended."""
     values: list[str] = []
-    ended: dict[Place, int] = {}
+    ended: dict[Partition, int] = {}
     for turn in read_spans(consumer, spans, limit, **how):
         values += map(text, turn.records)
         ended |= turn.ended
@@ -51,33 +51,33 @@ def hidden(bench: Bench, topic: str) -> Any:
 def test_a_span_ends_with_its_last_record_and_what_lies_behind_it_is_left_out(bench: Bench) -> None:
     topic = bench.topic()
     bench.write(topic, "a", "b", "c", "d")
-    values, ended = read(bench.consumer(), {Place(topic, 0): (1, 3)})
+    values, ended = read(bench.consumer(), {Partition(topic, 0): (1, 3)})
     assert values == ["b", "c"]
-    assert ended[Place(topic, 0)] >= 3
+    assert ended[Partition(topic, 0)] >= 3
 
 
 def test_a_span_ends_where_only_control_records_lie_before_its_end(bench: Bench) -> None:
     topic = bench.topic()
     bench.write(topic, "a")
     bench.write(topic, "lost", commit=False)
-    assert read(bench.consumer(), {Place(topic, 0): (0, 4)}) == (["a"], {Place(topic, 0): 4})
+    assert read(bench.consumer(), {Partition(topic, 0): (0, 4)}) == (["a"], {Partition(topic, 0): 4})
 
 
 def test_a_record_behind_the_end_ends_a_span_whose_last_offset_is_a_control_record(bench: Bench) -> None:
     topic = bench.topic()
     bench.write(topic, "a")
     bench.write(topic, "b")
-    values, ended = read(bench.consumer(), {Place(topic, 0): (0, 2)})
+    values, ended = read(bench.consumer(), {Partition(topic, 0): (0, 2)})
     assert values == ["a"]
-    assert ended[Place(topic, 0)] >= 2
+    assert ended[Partition(topic, 0)] >= 2
 
 
 def test_empty_spans_are_not_read_and_the_others_are_read_side_by_side(bench: Bench) -> None:
     topic = bench.topic(partitions=3)
     bench.write(topic, "a", partition=0)
     bench.write(topic, "b", partition=1)
-    places = [Place(topic, n) for n in range(3)]
-    spans: dict[Place, Span] = {places[0]: (0, 2), places[1]: (2, 2), places[2]: (0, 0)}
+    places = [Partition(topic, n) for n in range(3)]
+    spans: dict[Partition, Span] = {places[0]: (0, 2), places[1]: (2, 2), places[2]: (0, 0)}
     assert read(bench.consumer(), spans) == (["a"], {places[0]: 2})
     assert read(bench.consumer(), {places[2]: (0, 0)}) == ([], {})
 
@@ -85,16 +85,16 @@ def test_empty_spans_are_not_read_and_the_others_are_read_side_by_side(bench: Be
 def test_a_span_without_an_end_is_read_to_the_present_end(bench: Bench) -> None:
     topic = bench.topic(partitions=2)
     bench.write(topic, "a", "b")
-    spans: dict[Place, Span] = {Place(topic, 0): (1, None), Place(topic, 1): (0, None)}
-    assert read(bench.consumer(), spans) == (["b"], {Place(topic, 0): 3, Place(topic, 1): 0})
+    spans: dict[Partition, Span] = {Partition(topic, 0): (1, None), Partition(topic, 1): (0, None)}
+    assert read(bench.consumer(), spans) == (["b"], {Partition(topic, 0): 3, Partition(topic, 1): 0})
 
 
 def test_behind_an_open_transaction_a_read_waits_and_a_short_one_ends(bench: Bench) -> None:
     topic = bench.topic()
     bench.write(topic, "a")
     producer = hidden(bench, topic)
-    spans: dict[Place, Span] = {Place(topic, 0): (0, 3)}
-    assert read(bench.consumer(), spans, short=True) == (["a"], {Place(topic, 0): 2})
+    spans: dict[Partition, Span] = {Partition(topic, 0): (0, 3)}
+    assert read(bench.consumer(), spans, short=True) == (["a"], {Partition(topic, 0): 2})
     with pytest.raises(NotReadToEnd, match=f"{topic}/0: not read to its end, nothing came for 1 s") as raised:
         read(bench.consumer(), spans, quiet(1.0))
     assert raised.value.retriable
@@ -111,7 +111,7 @@ def test_a_limit_in_all_ends_a_read_whatever_comes(bench: Bench) -> None:
     hidden(bench, topic)
     began = bench.now()
     with pytest.raises(NotReadToEnd, match=r"not read to its end within 0\.5 s"):
-        read(bench.consumer(), {Place(topic, 0): (0, 1)}, within(0.5))
+        read(bench.consumer(), {Partition(topic, 0): (0, 1)}, within(0.5))
     assert 0.5 <= bench.now() - began < LIMIT_S
 
 
@@ -119,25 +119,25 @@ def test_an_error_event_is_raised_unless_it_is_to_be_ignored(bench: Bench) -> No
     topic = bench.topic()
     bench.write(topic, "a")
     with pytest.raises(BrokerError, match=f"^{topic}/0: ") as raised:
-        read(bench.consumer(), {Place(topic, 0): (50, 60)})
+        read(bench.consumer(), {Partition(topic, 0): (50, 60)})
     assert raised.value.retriable
     assert not isinstance(raised.value, NotReadToEnd)
     with pytest.raises(NotReadToEnd):
-        read(bench.consumer(), {Place(topic, 0): (50, 60)}, quiet(1.0), on_error=ignore)
+        read(bench.consumer(), {Partition(topic, 0): (50, 60)}, quiet(1.0), on_error=ignore)
 
 
 def test_a_consumer_that_was_assigned_is_read_on_from_where_it_stands(bench: Bench) -> None:
     topic = bench.topic()
     bench.write(topic, "a", "b")
     consumer = bench.assigned(topic, 1)
-    turns = [*read_on(consumer, {Place(topic, 0): None}, LIMIT)]
+    turns = [*read_on(consumer, {Partition(topic, 0): None}, LIMIT)]
     assert [text(message) for turn in turns for message in turn.records] == ["b"]
 
 
 def test_backwards_gives_each_offset_once_in_growing_blocks_and_what_was_written_since(bench: Bench) -> None:
     topic = bench.topic()
     bench.write(topic, *(f"{n}" for n in range(30)))  # and a control record at 30
-    reader = Backwards(bench.consumer(), Place(topic, 0), 2)
+    reader = Backwards(bench.consumer(), Partition(topic, 0), 2)
     seen: list[str] = []
 
     def pick(message: Message) -> tuple[str, str]:
@@ -163,8 +163,8 @@ def test_backwards_from_an_end_of_its_own_waits_for_what_lies_below_it(bench: Be
     def pick(message: Message) -> tuple[str, int]:
         return text(message), 1
 
-    assert Backwards(consumer, Place(topic, 0), 10).block(pick) == {"a": 1}
+    assert Backwards(consumer, Partition(topic, 0), 10).block(pick) == {"a": 1}
     with pytest.raises(NotReadToEnd):
-        Backwards(consumer, Place(topic, 0), 10, end=3, limit=quiet(1.0)).block(pick)
+        Backwards(consumer, Partition(topic, 0), 10, end=3, limit=quiet(1.0)).block(pick)
     producer.commit_transaction(LIMIT_S)
-    assert Backwards(consumer, Place(topic, 0), 10, end=3).block(pick) == {"a": 1, "hidden": 1}
+    assert Backwards(consumer, Partition(topic, 0), 10, end=3).block(pick) == {"a": 1, "hidden": 1}

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from shadowstream.joiner.completeness.completeness import Clocks
-from shadowstream.joiner.completeness.marks_log import Passed, Progress
-from shadowstream.joiner.pending_record import Row
+from shadowstream.joiner.completeness.completeness import Completeness
+from shadowstream.joiner.completeness.marks_log import PassedMarks, Progress
+from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.joiner.task_topics import places_of
 from shadowstream.protocol import marks
 from shadowstream.protocol.marks import Counters
-from shadowstream.records import Place, Side
+from shadowstream.records import Partition, Side
 from tests.joiner.world import REVISION, config
 
-IN, OTHER = Place("in", 0), Place("in", 1)
-OUT, SHADOW, TWIN = Place("out", 0), Place("shadow.t.out.out", 0), Place("twin", 0)
+IN, OTHER = Partition("in", 0), Partition("in", 1)
+OUT, SHADOW, TWIN = Partition("out", 0), Partition("shadow.t.out.out", 0), Partition("twin", 0)
 SECOND_MS = 1_000
 GRACE_MS = 30 * SECOND_MS
 
@@ -26,8 +26,8 @@ class Desk:
         self.config = config(**{"grace_ms": GRACE_MS} | settings)
         self.progress = Progress(REVISION, ["in"])
         places = places_of(self.config, "out", 0, ())
-        self.passed = Passed(places[Side.SHADOW])
-        self.clocks = Clocks(self.config, self.progress, self.passed, places)
+        self.passed = PassedMarks(places[Side.SHADOW])
+        self.clocks = Completeness(self.config, self.progress, self.passed, places)
         if started:
             self.start()
 
@@ -37,7 +37,7 @@ class Desk:
         ]
         self.progress.add(marks.mark("start", REVISION, begins=begins, floor_ms=floor_ms))
 
-    def done(self, of: Place, offset: int, end: int, kind: str = "done") -> None:
+    def done(self, of: Partition, offset: int, end: int, kind: str = "done") -> None:
         done = self.progress.add(
             marks.mark(
                 kind,
@@ -64,10 +64,10 @@ class Desk:
         """The sides have been read to these event times."""
         self.clocks.watermarks[:] = times_ms
 
-    def shadow_is_done_with(self, row: Row) -> bool:
+    def shadow_is_done_with(self, row: PendingRecord) -> bool:
         """No partner of a production record can come any more."""
         return not self.clocks.lanes(Side.PRODUCTION, Side.SHADOW, row)
 
-    def production_is_done_with(self, row: Row) -> bool:
+    def production_is_done_with(self, row: PendingRecord) -> bool:
         """No partner of a shadow record can come any more."""
         return not self.clocks.lanes(Side.SHADOW, Side.PRODUCTION, row)

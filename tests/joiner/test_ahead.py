@@ -8,7 +8,7 @@ import pytest
 
 from shadowstream.judge.step import JudgeStep
 from shadowstream.protocol.headers import PACKED_HEADER, pack
-from shadowstream.records import Coordinate, Side
+from shadowstream.records import InputCoordinate, Side
 from tests.joiner.cases import GRACE_MS, INPUTS, P, S, begun, counted, done, inputs, play, restart
 from tests.joiner.world import NOW_MS, REVISION, Record, World, config
 from tests.judge.stats import HOUR_MS
@@ -31,7 +31,7 @@ class Hours:
         self.pairs = 0
 
     def pair(self, partition: int, time_ms: int, *, differs: bool = False) -> None:
-        of = [(PACKED_HEADER, pack(REVISION, Coordinate(0, 0, 0, 0), time_ms, self.world.now_ms))]
+        of = [(PACKED_HEADER, pack(REVISION, InputCoordinate(0, 0, 0, 0), time_ms, self.world.now_ms))]
         key, self.pairs = b"k%d" % self.pairs, self.pairs + 1
         sides = self.world.sides
         self.world.logs[sides[Side.PRODUCTION][partition]].append(Record(key, b"1", time_ms))

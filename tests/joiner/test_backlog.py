@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shadowstream.joiner.matching.load_shedding import Shedding
+from shadowstream.joiner.matching.load_shedding import LoadShedder
 from shadowstream.records import Side
 from tests.joiner.cases import P, S, begun, committed, deleted, done, play, restart
 from tests.joiner.test_awaiting import KNOWN, UNKNOWN, away, told, waiting
@@ -177,6 +177,6 @@ def test_corrections_go_out_in_such_commits(between: Callable[[World], None], go
     assert waiting(world) == [0, 0]
 
 
-def the_shedding(world: World) -> Shedding:
+def the_shedding(world: World) -> LoadShedder:
     (task,) = world.joiner.tasks.values()
     return task.shedding

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from shadowstream.compare.dimension_codes import OTHER, coded, least
 from shadowstream.joiner.accounting.slice_counts import BUCKETS, Cells, Columns
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from tests.joiner.trial import RULES, Trial
 from tests.joiner.world import WINDOW_MS, Record, World, config
 
-IN = Place("in", 0)
+IN = Partition("in", 0)
 NAMES = ["carrier", "origin"]
 SETTINGS = config(compare={"dimensions": [{"name": name, "path": name} for name in NAMES], "values_max": 3})
 WHO = ("r", "q")

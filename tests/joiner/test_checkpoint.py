@@ -16,11 +16,11 @@ offsets = st.frozensets(st.one_of(st.integers(0, 300), st.integers(0, 2**62)), m
 numbers = st.integers(0, 2**62)
 
 
-@given(sequence=numbers, high=numbers, pending=offsets, progress=numbers, said_from=numbers)
+@given(sequence=numbers, high=numbers, pending=offsets, progress=numbers, correctable_floor=numbers)
 def test_a_checkpoint_comes_back_as_it_was(
-    sequence: int, high: int, pending: frozenset[int], progress: int, said_from: int
+    sequence: int, high: int, pending: frozenset[int], progress: int, correctable_floor: int
 ) -> None:
-    checkpoint = Checkpoint(sequence, high, pending, progress, said_from)
+    checkpoint = Checkpoint(sequence, high, pending, progress, correctable_floor)
     text = encode(checkpoint)
     assert len(text) <= METADATA_CHARS_MAX
     assert decode(text) == checkpoint

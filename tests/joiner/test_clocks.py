@@ -6,16 +6,16 @@ import pytest
 
 from shadowstream.joiner.completeness import observed_offsets
 from shadowstream.joiner.completeness.marks_log import Done
-from shadowstream.joiner.pending_record import Row
+from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.protocol import marks
 from shadowstream.protocol.marks import Counters
-from shadowstream.records import Coordinate, Place, Side
+from shadowstream.records import InputCoordinate, Partition, Side
 from tests.joiner.desk import GRACE_MS, IN, OTHER, OUT, SECOND_MS, SHADOW, Desk
 from tests.joiner.world import REVISION
 
 
-def row(offset: int = 0, time_ms: int = 0, at: int | None = None) -> Row:
-    return Row(offset, time_ms, b"1", b"k", None if at is None else Coordinate(0, 0, at, 0))
+def row(offset: int = 0, time_ms: int = 0, at: int | None = None) -> PendingRecord:
+    return PendingRecord(offset, time_ms, b"1", b"k", None if at is None else InputCoordinate(0, 0, at, 0))
 
 
 def test_a_candidate_that_is_behind_is_not_missing() -> None:
@@ -100,7 +100,7 @@ def test_an_input_partition_without_records_holds_nothing() -> None:
 def test_a_mark_that_does_not_name_our_partition_proves_nothing_here() -> None:
     desk = Desk()
     desk.clocks.observe_born(1, {IN: 10})
-    desk.passed.add(Done(IN, 10, {Place(SHADOW.topic, 1): 0}, Counters()))
+    desk.passed.add(Done(IN, 10, {Partition(SHADOW.topic, 1): 0}, Counters()))
     desk.read(shadow=0)
     assert not desk.shadow_is_done_with(row())
 
@@ -198,13 +198,13 @@ def test_a_start_at_the_very_beginning_has_no_warm_up() -> None:
     desk = Desk(started=False)
     desk.start()
     assert desk.clocks.is_warm_up(row()) is False
-    assert not desk.clocks.input_is_warm_up(Coordinate(0, 0, 0, 0))
+    assert not desk.clocks.input_is_warm_up(InputCoordinate(0, 0, 0, 0))
 
 
 def test_a_pair_is_warm_up_by_its_input() -> None:
     desk = Desk(started=False)
     desk.start(warm_below=5)
-    assert [desk.clocks.input_is_warm_up(Coordinate(0, 0, offset, 0)) for offset in (4, 5)] == [True, False]
+    assert [desk.clocks.input_is_warm_up(InputCoordinate(0, 0, offset, 0)) for offset in (4, 5)] == [True, False]
 
 
 # ---------------------------------------------------------------- the bounded end
@@ -216,7 +216,7 @@ def bounded() -> Desk:
     return desk
 
 
-def finish(desk: Desk, of: tuple[tuple[Place, int], ...] = ((IN, 10), (OTHER, 0))) -> None:
+def finish(desk: Desk, of: tuple[tuple[Partition, int], ...] = ((IN, 10), (OTHER, 0))) -> None:
     for place, offset in of:
         desk.done(place, offset, end=4, kind="end")
 

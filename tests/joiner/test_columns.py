@@ -9,29 +9,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.joiner.completeness import wait_queue as deadlines_module
-from shadowstream.joiner.completeness.wait_queue import Deadlines, Lane
-from shadowstream.joiner.matching.by_unique_id import Waiting
-from shadowstream.joiner.matching.matches import Alone, Met, Pair
-from shadowstream.joiner.pending_record import Row, Rows
-from shadowstream.records import Coordinate, Side
+from shadowstream.joiner.completeness.wait_queue import WaitCondition, WaitQueue
+from shadowstream.joiner.matching.by_unique_id import UniqueIdStore
+from shadowstream.joiner.matching.matches import Pair, PairBatch, Unmatched
+from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
+from shadowstream.records import InputCoordinate, Side
 from tests.joiner.desk import IN, Desk
 
-LANE = Lane("born", Side.SHADOW)
+LANE = WaitCondition("born", Side.SHADOW)
 batches = st.lists(
     st.tuples(st.sampled_from([Side.PRODUCTION, Side.SHADOW]), st.lists(st.integers(0, 12), min_size=1, max_size=6)),
     max_size=25,
 )
 
 
-def made(side: Side, first: int, ids: Sequence[int], with_inputs: bool) -> list[Row]:
+def made(side: Side, first: int, ids: Sequence[int], with_inputs: bool) -> list[PendingRecord]:
     """Rows in offset order; event times go back now and then, so that a batch may touch several windows."""
     return [
-        Row(
+        PendingRecord(
             first + i,
             (first + i) * 400 + id_ % 3 * 900,
             b"v" * id_ if id_ % 5 else None,
             b"%d" % id_,
-            Coordinate(0, 0, first + i, 0) if with_inputs else None,
+            InputCoordinate(0, 0, first + i, 0) if with_inputs else None,
             "ab" if side is Side.SHADOW else None,
         )
         for i, id_ in enumerate(ids)
@@ -40,7 +40,7 @@ def made(side: Side, first: int, ids: Sequence[int], with_inputs: bool) -> list[
 
 def flat(decisions: Sequence[Any]) -> Iterator[Any]:
     for one in decisions:
-        if isinstance(one, Met):
+        if isinstance(one, PairBatch):
             yield from map(one.pair, range(len(one.ids)))
         else:
             yield one
@@ -52,13 +52,13 @@ def test_columns_pair_wait_and_end_as_rows_do(
 ) -> None:
     desk = Desk(started=False)
     desk.start(warm_below)
-    by_rows, by_columns = Waiting(1_000), Waiting(1_000)
+    by_rows, by_columns = UniqueIdStore(1_000), UniqueIdStore(1_000)
     read = [0, 0]
     for n, (side, ids) in enumerate(batches):
         rows = made(side, read[side], ids, with_inputs)
         read[side] += len(ids)
         one = list(flat(by_rows.match_rows(side, ids, rows)))
-        assert list(flat(by_columns.match_columns(side, ids, Rows.of(rows)))) == one
+        assert list(flat(by_columns.match_columns(side, ids, PendingColumns.of(rows)))) == one
         if n % settle == 0:
             desk.done(IN, read[1] // 2, read[1])
             desk.clocks.observe_born(read[0] // 2, {IN: read[1] // 3})
@@ -72,8 +72,8 @@ def test_columns_pair_wait_and_end_as_rows_do(
         assert vars(by_columns.held) == vars(by_rows.held)
 
 
-def _key(decision: Alone | Pair) -> tuple[int, int]:
-    assert isinstance(decision, Alone)
+def _key(decision: Unmatched | Pair) -> tuple[int, int]:
+    assert isinstance(decision, Unmatched)
     return decision.side, decision.row.offset
 
 
@@ -82,7 +82,7 @@ def test_a_run_is_due_as_its_entries_are(runs: list[list[int]], limits: list[int
     def alive(side: Side, ids: Sequence[Hashable], offsets: Sequence[int]) -> list[bool]:
         return [True] * len(ids)
 
-    alone, together = Deadlines(alive), Deadlines(alive)
+    alone, together = WaitQueue(alive), WaitQueue(alive)
     offset = 0
     for thresholds in runs:
         offsets = list(range(offset, offset + len(thresholds)))
@@ -97,7 +97,7 @@ def test_a_run_is_due_as_its_entries_are(runs: list[list[int]], limits: list[int
 def test_a_sweep_keeps_of_runs_what_still_waits(monkeypatch: Any) -> None:
     monkeypatch.setattr(deadlines_module, "SWEEP_AT", 10)
     gone = set(range(0, 40, 2))
-    deadlines = Deadlines(lambda side, ids, offsets: [offset not in gone for offset in offsets])
+    deadlines = WaitQueue(lambda side, ids, offsets: [offset not in gone for offset in offsets])
     for first in range(0, 40, 4):
         offsets = range(first, first + 4)
         deadlines.push_all(LANE, offsets, Side.PRODUCTION, offsets, offsets)
@@ -108,6 +108,12 @@ def test_a_sweep_keeps_of_runs_what_still_waits(monkeypatch: Any) -> None:
 
 
 def test_columns_of_parts_stand_behind_one_another() -> None:
-    one, two = Rows([1], [10], [b"a"], [b"k"]), Rows([2], [20], [None], [b"l"], [Coordinate(0, 0, 5, 0)])
-    assert Rows.joined([one, two]).rows() == [Row(1, 10, b"a", b"k"), Row(2, 20, None, b"l", Coordinate(0, 0, 5, 0))]
-    assert Rows.joined([one, one]).ats is None
+    one, two = (
+        PendingColumns([1], [10], [b"a"], [b"k"]),
+        PendingColumns([2], [20], [None], [b"l"], [InputCoordinate(0, 0, 5, 0)]),
+    )
+    assert PendingColumns.joined([one, two]).rows() == [
+        PendingRecord(1, 10, b"a", b"k"),
+        PendingRecord(2, 20, None, b"l", InputCoordinate(0, 0, 5, 0)),
+    ]
+    assert PendingColumns.joined([one, one]).ats is None

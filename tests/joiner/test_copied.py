@@ -7,15 +7,15 @@ import pytest
 from shadowstream.joiner.completeness import copied_time as copied_module
 from shadowstream.joiner.completeness.copied_time import Copied, CopiedTime, Originals
 from shadowstream.joiner.step import JoinerStep
-from shadowstream.records import Batch, Place, Side
+from shadowstream.records import Batch, Partition, Side
 from tests.joiner.world import NOW_MS, REVISION, World, config
 
 BEGAN_MS, IDLE_MS = 1, 10_000
 IDLE_FROM_MS = BEGAN_MS + IDLE_MS
-A, B = Place("out", 0), Place("out", 1)
+A, B = Partition("out", 0), Partition("out", 1)
 
 
-def originals(ends: dict[Place, int], times: dict[Place, int]) -> Originals:
+def originals(ends: dict[Partition, int], times: dict[Partition, int]) -> Originals:
     found = Originals(IDLE_MS)
     found.observe(ends, times, BEGAN_MS)
     return found

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shadowstream.records import Place, Side
+from shadowstream.records import Partition, Side
 from tests.joiner.cases import Case, P, S, T, absent, begun, committed, deleted, done, play, restart
 from tests.joiner.world import REVISION, WINDOW_MS, World
 
@@ -70,7 +70,7 @@ def test_a_restart_anywhere_changes_no_word(late: Case, first: str, at: int) -> 
 def test_a_restart_while_the_value_is_wanted_wants_it_again() -> None:
     world = begun()
     play(world, [*LATE_SHADOW, {}])
-    assert world.joiner.wanted() == {Place("out", 0): [0]}
+    assert world.joiner.wanted() == {Partition("out", 0): [0]}
     restart(world)
     assert world.joiner.wanted() == {}
     play(world, [{}, CORRECTED])
@@ -88,14 +88,14 @@ def test_a_twins_record_ends_with_its_correction_when_retention_has_taken_the_co
     play(world, [S("a", "2", of=3, time_ms=1_500), committed(10), {"extra": 1}, T("a", "1", 1_500), P("a", "1", 1_500),
                  done(10), deleted(Side.SHADOW, 0), {}, {"extra": -1, "evicted": 2}])  # fmt: skip
     assert world.stats[-1]["pending"] == 0
-    assert world.joiner.tasks[Place("out", 0)].book.ended == [1, 1, 1], "each side's record has ended, and once"
+    assert world.joiner.tasks[Partition("out", 0)].book.ended == [1, 1, 1], "each side's record has ended, and once"
 
 
 def test_beyond_the_cap_the_oldest_can_no_longer_be_corrected_and_is_counted() -> None:
     world = begun(limits={"corrections_max": 2})
     play(world, [P("a"), P("b"), P("c"), done(10), {"missing": 3}, S("a"), S("b"), S("c"), committed(10),
                  {"extra": 1}, {"missing": -2, "match": 2}])  # fmt: skip
-    assert world.joiner.tasks[Place("out", 0)].late.dropped == 1
+    assert world.joiner.tasks[Partition("out", 0)].late.dropped == 1
 
 
 @pytest.mark.parametrize(("horizon_ms", "corrected"), [(4_999, False), (5_000, True)])

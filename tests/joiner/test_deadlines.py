@@ -8,13 +8,13 @@ from collections.abc import Hashable, Sequence
 import pytest
 
 from shadowstream.joiner.completeness import wait_queue as deadlines_module
-from shadowstream.joiner.completeness.wait_queue import Deadlines, Lane, Lanes
-from shadowstream.joiner.matching.by_unique_id import Waiting
-from shadowstream.joiner.pending_record import Row
+from shadowstream.joiner.completeness.wait_queue import WaitCondition, WaitQueue, Waits
+from shadowstream.joiner.matching.by_unique_id import UniqueIdStore
+from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
 from tests.joiner.desk import IN, Desk
 
-LANE = Lane("time")
+LANE = WaitCondition("time")
 
 
 class Counted:
@@ -28,7 +28,7 @@ class Counted:
         self.asked["alive"] += len(offsets)
         return [offset not in self.gone for offset in offsets]
 
-    def bound(self, lane: Lane) -> float:
+    def bound(self, lane: WaitCondition) -> float:
         self.asked["bound"] += 1
         return self.limit
 
@@ -37,7 +37,7 @@ class Counted:
 
 def test_what_is_due_comes_once_in_the_order_of_its_threshold() -> None:
     counted = Counted()
-    deadlines = Deadlines(counted.alive)
+    deadlines = WaitQueue(counted.alive)
     for offset, threshold in enumerate((30, 10, 20)):
         deadlines.push(LANE, threshold, Side.SHADOW, b"k", offset)
     counted.limit = 20
@@ -49,8 +49,8 @@ def test_what_is_due_comes_once_in_the_order_of_its_threshold() -> None:
 
 def test_a_look_at_what_is_due_asks_once_a_lane_however_much_waits() -> None:
     counted = Counted()
-    deadlines = Deadlines(counted.alive)
-    lanes = [Lane("done", Side.SHADOW, IN), LANE]
+    deadlines = WaitQueue(counted.alive)
+    lanes = [WaitCondition("done", Side.SHADOW, IN), LANE]
     for offset in range(5_000):
         for lane in lanes:
             deadlines.push(lane, offset, Side.PRODUCTION, b"%d" % offset, offset)
@@ -64,7 +64,7 @@ def test_a_look_at_what_is_due_asks_once_a_lane_however_much_waits() -> None:
 
 def test_of_what_is_due_so_much_is_given_as_is_asked_for_and_the_rest_later() -> None:
     counted = Counted()
-    deadlines = Deadlines(counted.alive)
+    deadlines = WaitQueue(counted.alive)
     deadlines.push_all(LANE, range(10), Side.SHADOW, [b"k"] * 10, range(10))
     for offset in range(10, 20):
         deadlines.push(LANE, 5, Side.SHADOW, b"k", offset)
@@ -79,7 +79,7 @@ def test_of_what_is_due_so_much_is_given_as_is_asked_for_and_the_rest_later() ->
 def test_stale_entries_are_dropped_once_they_outnumber_the_living(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadlines_module, "SWEEP_AT", 100)
     counted = Counted()
-    deadlines = Deadlines(counted.alive)
+    deadlines = WaitQueue(counted.alive)
     for offset in range(10_000):
         deadlines.push(LANE, 10, Side.SHADOW, b"k", offset)
         if offset >= 5:
@@ -92,13 +92,13 @@ def test_stale_entries_are_dropped_once_they_outnumber_the_living(monkeypatch: p
 
 
 def test_rows_that_wait_are_asked_for_when_they_come_and_when_they_are_due_and_not_in_between() -> None:
-    desk, waiting = Desk(), Waiting(1_000)
+    desk, waiting = Desk(), UniqueIdStore(1_000)
     asked: Counter[int] = Counter()
 
     class Asks:
         """The clocks, each question counted."""
 
-        def lanes(self, side: Side, awaited: Side, row: Row) -> Lanes:
+        def lanes(self, side: Side, awaited: Side, row: PendingRecord) -> Waits:
             asked[row.offset] += 1
             return desk.clocks.lanes(side, awaited, row)
 
@@ -106,7 +106,7 @@ def test_rows_that_wait_are_asked_for_when_they_come_and_when_they_are_due_and_n
         frontier = desk.clocks.frontier
 
     waiting.match_rows(
-        Side.PRODUCTION, [b"%d" % n for n in range(2_000)], [Row(n, 0, b"v", None) for n in range(2_000)]
+        Side.PRODUCTION, [b"%d" % n for n in range(2_000)], [PendingRecord(n, 0, b"v", None) for n in range(2_000)]
     )
     desk.clocks.observe_born(1_000, {IN: 10})
     ended = 0

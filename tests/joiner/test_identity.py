@@ -15,24 +15,24 @@ from shadowstream.config import Compare
 from shadowstream.errors import RecordError
 from shadowstream.protocol.headers import NO_K, PACKED_HEADER, header, pack, packed_of, text_coordinate
 from shadowstream.protocol.join_id import Identity
-from shadowstream.records import Batch, Coordinate, Headers, Place, Side
+from shadowstream.records import Batch, Headers, InputCoordinate, Partition, Side
 from tests.joiner.world import REVISION, config
 
-AT = Coordinate(0, 3, 17, 2)
+AT = InputCoordinate(0, 3, 17, 2)
 PACKED = (PACKED_HEADER, pack(REVISION, AT, 5, 6))
 
 
 def batch(*headers: Headers) -> Batch:
     n = len(headers)
-    return Batch(Place("out", 0), range(n), [0] * n, [b"k%d" % i for i in range(n)], [b"1"] * n, headers)
+    return Batch(Partition("out", 0), range(n), [0] * n, [b"k%d" % i for i in range(n)], [b"1"] * n, headers)
 
 
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
-        (b"in/3/17", Coordinate(0, 3, 17, NO_K)),
+        (b"in/3/17", InputCoordinate(0, 3, 17, NO_K)),
         (b"in/3/17/2", AT),
-        (b"also/0/0", Coordinate(1, 0, 0, NO_K)),
+        (b"also/0/0", InputCoordinate(1, 0, 0, NO_K)),
         (None, None),
         (b"", None),
         (b"elsewhere/3/17", None),
@@ -46,7 +46,7 @@ def batch(*headers: Headers) -> Batch:
         (b"in/3/" + b"9" * 5_000, None),
     ],
 )
-def test_productions_own_header_names_an_input_or_none(raw: bytes | None, expected: Coordinate | None) -> None:
+def test_productions_own_header_names_an_input_or_none(raw: bytes | None, expected: InputCoordinate | None) -> None:
     assert text_coordinate(raw, ["in", "also"]) == expected
 
 
@@ -82,7 +82,7 @@ def test_by_coordinate_both_sides_meet_in_the_packed_header() -> None:
 def test_by_coordinate_production_may_have_a_header_of_its_own() -> None:
     identity = Identity(config(identity={"kind": "coordinate", "header": "origin"}))
     of = batch([("origin", b"in/3/17/2")], [("origin", b"in/3/17")], [PACKED], None)
-    assert ids(identity, Side.PRODUCTION, of) == [AT, Coordinate(0, 3, 17, 0), None, None]
+    assert ids(identity, Side.PRODUCTION, of) == [AT, InputCoordinate(0, 3, 17, 0), None, None]
 
 
 def test_by_coordinate_a_candidate_that_is_a_job_of_its_own_has_the_header_of_production() -> None:
@@ -110,7 +110,7 @@ def test_by_id_at_a_path_an_undecodable_value_is_an_error_in_its_place() -> None
     decoder = comparer(NoSchemas(), Compare())
     identity = Identity(config(identity={"kind": "id", "path": "order.id"}), decoder.decode)
     values = [b'{"order": {"id": 17}}', b'{"order": {}}', b"\xff", None, b'{"order": {"id": "a"}}']
-    of = Batch(Place("out", 0), range(5), [0] * 5, [None] * 5, values, [None] * 5)
+    of = Batch(Partition("out", 0), range(5), [0] * 5, [None] * 5, values, [None] * 5)
     for side in (Side.PRODUCTION, Side.SHADOW):
         found = ids(identity, side, of)
         assert isinstance(found.pop(2), RecordError)
@@ -119,7 +119,7 @@ def test_by_id_at_a_path_an_undecodable_value_is_an_error_in_its_place() -> None
 
 def test_a_packed_header_of_an_input_that_we_do_not_have_is_none() -> None:
     identity = Identity(config(identity={"kind": "coordinate"}))
-    foreign: Headers = [(PACKED_HEADER, pack(REVISION, Coordinate(1, 0, 0, 0), 0, 0))]
+    foreign: Headers = [(PACKED_HEADER, pack(REVISION, InputCoordinate(1, 0, 0, 0), 0, 0))]
     assert packed_of(foreign) is not None
     assert identity.packed(foreign) is None
     assert ids(identity, Side.PRODUCTION, batch(foreign)) == [None]
@@ -135,7 +135,7 @@ def test_headers_are_read_only_where_they_are_needed() -> None:
 
 # ---------------------------------------------------------------- what makes a record a repeat
 
-FIRST, SECOND = Coordinate(0, 3, 17, 0), Coordinate(0, 3, 17, 1)
+FIRST, SECOND = InputCoordinate(0, 3, 17, 0), InputCoordinate(0, 3, 17, 1)
 
 
 @pytest.mark.parametrize(

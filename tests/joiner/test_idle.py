@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from shadowstream.joiner.completeness.idleness import Idleness
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
-QUIET, BUSY, THIRD = Place("out", 0), Place("out", 1), Place("out", 2)
-ELSEWHERE = Place("shadow", 1)
+QUIET, BUSY, THIRD = Partition("out", 0), Partition("out", 1), Partition("out", 2)
+ELSEWHERE = Partition("shadow", 1)
 IDLE_MS = 1_000
 
 
-def observed(*going: Place, times: dict[Place, int] | None = None, until_ms: int = 2 * IDLE_MS) -> Idleness:
+def observed(*going: Partition, times: dict[Partition, int] | None = None, until_ms: int = 2 * IDLE_MS) -> Idleness:
     """Ten records in each place; those of `going` get more each 100 ms. Event time is the wall's less a hundred."""
     idle = Idleness(IDLE_MS)
     for now_ms in range(1, until_ms + 1, 100):

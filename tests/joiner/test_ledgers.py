@@ -9,20 +9,20 @@ import pytest
 from shadowstream.joiner.accounting import conservation
 from shadowstream.joiner.accounting.conservation import Routes, inputs_lines, records_lines, routes_lines
 from shadowstream.joiner.completeness.marks_log import Done
-from shadowstream.protocol.headers import Packed
+from shadowstream.protocol.headers import PackedHeader
 from shadowstream.protocol.marks import Counters
-from shadowstream.records import Coordinate, Place
+from shadowstream.records import InputCoordinate, Partition
 from tests.joiner.world import REVISION
 
-IN, OTHER, OUT, SHADOW = Place("in", 0), Place("in", 1), Place("out", 0), Place("shadow.t.out.out", 0)
+IN, OTHER, OUT, SHADOW = Partition("in", 0), Partition("in", 1), Partition("out", 0), Partition("shadow.t.out.out", 0)
 
 
 def read(routes: Routes, *offsets: int, partition: int = 0) -> None:
     """Shadow records of these inputs are read."""
-    routes.count([Packed(REVISION[:16], Coordinate(0, partition, offset, 0), 0, 0) for offset in offsets])
+    routes.count([PackedHeader(REVISION[:16], InputCoordinate(0, partition, offset, 0), 0, 0) for offset in offsets])
 
 
-def mark(offset: int, written: int, of: Place = IN) -> Done:
+def mark(offset: int, written: int, of: Partition = IN) -> Done:
     return Done(of, offset, {SHADOW: 0}, Counters(written={str(OUT): written, "out/1": 99}))  # type: ignore[arg-type]  # a Counter's plain form
 
 

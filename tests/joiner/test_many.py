@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner.matching.by_input import COMPARED_MAX, Groups, assign
-from shadowstream.joiner.matching.matches import Alone, Many
-from shadowstream.joiner.pending_record import Row
+from shadowstream.joiner.matching.by_input import COMPARED_MAX, InputGroupStore, assign
+from shadowstream.joiner.matching.matches import Many, Unmatched
+from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
 from tests.joiner.cases import Case, P, S, begun, committed, done, play
 from tests.joiner.desk import IN, Desk
@@ -96,15 +96,15 @@ def test_a_group_waits_until_both_sides_are_done_with_its_input() -> None:
 
 
 def test_each_group_is_given_whole_and_once() -> None:
-    desk, groups = Desk(), Groups(1_000)
-    groups.match_rows(Side.PRODUCTION, [b"a", b"a", b"b"], [Row(n, 0, b"v", None) for n in range(3)])
-    groups.match_rows(Side.SHADOW, [b"a"], [Row(0, 0, b"v", None)])
+    desk, groups = Desk(), InputGroupStore(1_000)
+    groups.match_rows(Side.PRODUCTION, [b"a", b"a", b"b"], [PendingRecord(n, 0, b"v", None) for n in range(3)])
+    groups.match_rows(Side.SHADOW, [b"a"], [PendingRecord(0, 0, b"v", None)])
     assert groups.take_decidable(desk.clocks).matches == []
     desk.clocks.observe_born(3, {IN: 10})
     desk.done(IN, 10, end=0)
     desk.read(production=3, shadow=1)
     (alone,) = groups.take_decidable(desk.clocks).matches
-    assert isinstance(alone, Alone), "of b the candidate has nothing; production may still add to a"
+    assert isinstance(alone, Unmatched), "of b the candidate has nothing; production may still add to a"
     assert list(groups.offsets(Side.PRODUCTION)) == [0, 1]
     desk.clocks.observe_born(1, {IN: 10}, Side.SHADOW)
     desk.clocks.observe_production(3, {IN: 10})

@@ -15,10 +15,10 @@ from shadowstream.config import Check, Latency
 from shadowstream.joiner.accounting.pair_metrics import NOTHING, Measured, Tally
 from shadowstream.protocol.headers import PACKED_HEADER, pack
 from shadowstream.protocol.mean_sums import grid_sums
-from shadowstream.records import Coordinate, Place
+from shadowstream.records import InputCoordinate, Partition
 from tests.joiner.world import REVISION, World, config
 
-IN = Place("in", 0)
+IN = Partition("in", 0)
 GROWTH = 1.01 / 0.99
 
 
@@ -33,7 +33,7 @@ def timed(world: World, key: str, production_ms: int, emit_ms: int, **headers: s
     log = world.logs[world.sides[1][0]]
     record = log[-1]
     assert record is not None
-    of = [(PACKED_HEADER, pack(REVISION, Coordinate(0, 0, len(log), 0), 1_000, emit_ms))]
+    of = [(PACKED_HEADER, pack(REVISION, InputCoordinate(0, 0, len(log), 0), 1_000, emit_ms))]
     log[-1] = record._replace(headers=of)
 
 

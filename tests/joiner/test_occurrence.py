@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.joiner.matching import by_event_time
-from shadowstream.joiner.matching.by_event_time import Occurrences
-from shadowstream.joiner.matching.matches import Alone, Decision, Pair
-from shadowstream.joiner.pending_record import Row
+from shadowstream.joiner.matching.by_event_time import EventTimeStore
+from shadowstream.joiner.matching.matches import Decision, Pair, Unmatched
+from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
 from tests.joiner.desk import Desk
 
@@ -30,9 +30,9 @@ def said(decisions: Iterable[Decision]) -> list[Said]:
     for one in decisions:
         if isinstance(one, Pair):
             found.append(("pair", one.production.time_ms, one.shadow.time_ms))
-        elif isinstance(one, Alone) and one.side is Side.PRODUCTION:
+        elif isinstance(one, Unmatched) and one.side is Side.PRODUCTION:
             found.append(("missing", one.row.time_ms, -1))
-        elif isinstance(one, Alone):
+        elif isinstance(one, Unmatched):
             found.append(("extra", -1, one.row.time_ms))
     return found
 
@@ -42,7 +42,7 @@ class Table:
 
     def __init__(self) -> None:
         self.desk = Desk(grace_ms=GRACE_MS)
-        self.store = Occurrences(1_000, TOLERANCE_MS)
+        self.store = EventTimeStore(1_000, TOLERANCE_MS)
         self.read = [0, 0]
         self.marks = [-FAR_MS, -FAR_MS]
         self.decided: list[Decision] = []
@@ -56,7 +56,7 @@ class Table:
 
     def take(self, side: Side, *times_ms: int, key: bytes = KEY) -> None:
         """Records with these event times are read from one side."""
-        rows = [Row(self.read[side] + n, time_ms, b"v", key) for n, time_ms in enumerate(times_ms)]
+        rows = [PendingRecord(self.read[side] + n, time_ms, b"v", key) for n, time_ms in enumerate(times_ms)]
         self.read[side] += len(rows)
         self.decided += self.store.match_rows(side, [key] * len(rows), rows)
         self.marks[side] = max([self.marks[side], *times_ms])
@@ -156,8 +156,8 @@ def test_a_record_that_comes_out_of_order_is_waited_for_by_the_grace() -> None:
 
 
 def test_nothing_is_decided_before_the_start_of_the_trial_is_known() -> None:
-    desk, store = Desk(started=False, grace_ms=GRACE_MS), Occurrences(1_000, TOLERANCE_MS)
-    store.match_rows(Side.PRODUCTION, [KEY], [Row(0, 100, b"v", KEY)])
+    desk, store = Desk(started=False, grace_ms=GRACE_MS), EventTimeStore(1_000, TOLERANCE_MS)
+    store.match_rows(Side.PRODUCTION, [KEY], [PendingRecord(0, 100, b"v", KEY)])
     desk.read_to_ms(FAR_MS, FAR_MS)
     desk.clocks.observe_born(10**12, {})
     desk.clocks.advance()
@@ -182,7 +182,7 @@ def test_a_record_left_alone_beside_a_possible_partner_is_ambiguous_too() -> Non
     table.take(Side.PRODUCTION, 100, 104, 200)
     table.take(Side.SHADOW, 104)
     table.end()
-    alone = [(one.row.time_ms, one.ambiguous) for one in table.decided if isinstance(one, Alone)]
+    alone = [(one.row.time_ms, one.ambiguous) for one in table.decided if isinstance(one, Unmatched)]
     assert alone == [(100, True), (200, False)]
 
 

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner.matching.by_unique_id import Waiting
-from shadowstream.joiner.matching.matches import Alone, Pair
+from shadowstream.joiner.matching.by_unique_id import UniqueIdStore
+from shadowstream.joiner.matching.matches import Pair, Unmatched
 from shadowstream.joiner.matching.pending import ROW_BYTES
-from shadowstream.joiner.pending_record import Row
+from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
 from tests.joiner.desk import IN, Desk
 
 
-def rows(first: int, ids: Sequence[bytes], time_ms: int = 0) -> list[Row]:
-    return [Row(first + n, time_ms, b"value", id_) for n, id_ in enumerate(ids)]
+def rows(first: int, ids: Sequence[bytes], time_ms: int = 0) -> list[PendingRecord]:
+    return [PendingRecord(first + n, time_ms, b"value", id_) for n, id_ in enumerate(ids)]
 
 
-def add(waiting: Waiting, side: Side, *ids: bytes, first: int = 0) -> list[Pair]:
+def add(waiting: UniqueIdStore, side: Side, *ids: bytes, first: int = 0) -> list[Pair]:
     return list(waiting.match_rows(side, ids, rows(first, ids)))
 
 
@@ -33,7 +33,7 @@ def unique(most: int) -> st.SearchStrategy[list[bytes]]:
 def test_the_pairs_are_the_same_for_every_interleaving_of_the_sides(
     production: list[bytes], shadow: list[bytes], cuts: list[tuple[bool, int]]
 ) -> None:
-    waiting = Waiting(1_000)
+    waiting = UniqueIdStore(1_000)
     left = [production, shadow]
     met: list[Pair] = []
     for take_shadow, n in [*cuts, (False, 30), (True, 30)]:
@@ -52,7 +52,7 @@ def test_the_pairs_are_the_same_for_every_interleaving_of_the_sides(
 
 def test_a_pair_names_production_first_whoever_came_first() -> None:
     for first in (Side.PRODUCTION, Side.SHADOW):
-        waiting = Waiting(1_000)
+        waiting = UniqueIdStore(1_000)
         add(waiting, first, b"a", first=int(first))
         second = Side(1 - first)
         (pair,) = add(waiting, second, b"a", first=int(second))
@@ -60,7 +60,7 @@ def test_a_pair_names_production_first_whoever_came_first() -> None:
 
 
 def test_one_partner_is_enough_for_one_record() -> None:
-    waiting = Waiting(1_000)
+    waiting = UniqueIdStore(1_000)
     add(waiting, Side.PRODUCTION, b"a")
     assert len(add(waiting, Side.SHADOW, b"a", b"a")) == 1
     assert waiting.held.records == [0, 1, 0]
@@ -74,7 +74,7 @@ def test_one_partner_is_enough_for_one_record() -> None:
 def test_an_id_that_comes_again_meets_first_come_first_served_in_the_order_of_each_log(
     production: list[bytes], shadow: list[bytes], order: list[bool]
 ) -> None:
-    waiting = Waiting(1_000)
+    waiting = UniqueIdStore(1_000)
     read = [0, 0]
     met: list[Pair] = []
     for take_shadow in [*order, *[False] * 8, *[True] * 8]:
@@ -95,7 +95,7 @@ def test_an_id_that_comes_again_meets_first_come_first_served_in_the_order_of_ea
 
 def test_with_a_twin_a_pair_is_whole_once_all_three_have_come_in_any_order() -> None:
     for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
-        waiting = Waiting(1_000, sides=3)
+        waiting = UniqueIdStore(1_000, sides=3)
         found = [add(waiting, Side(side), b"a", first=side) for side in order]
         assert [len(pairs) for pairs in found] == [0, 0, 1]
         (pair,) = found[-1]
@@ -108,36 +108,40 @@ def test_with_a_twin_a_pair_is_whole_once_all_three_have_come_in_any_order() -> 
 
 
 def test_what_can_no_longer_meet_ends_alone_and_what_can_goes_on_waiting() -> None:
-    desk, waiting = Desk(), Waiting(1_000)
+    desk, waiting = Desk(), UniqueIdStore(1_000)
     add(waiting, Side.PRODUCTION, b"a", b"b", b"c")
     assert waiting.take_decidable(desk.clocks).matches == []
     desk.clocks.observe_born(2, {IN: 10})
     desk.done(IN, 10, end=0)
     desk.read(shadow=0)
-    assert [(one.side, one.id) for one in waiting.take_decidable(desk.clocks).matches if isinstance(one, Alone)] == [
-        (Side.PRODUCTION, b"a"), (Side.PRODUCTION, b"b"),
-    ]  # fmt: skip
+    unmatched = [one for one in waiting.take_decidable(desk.clocks).matches if isinstance(one, Unmatched)]
+    assert [(one.side, one.id) for one in unmatched] == [(Side.PRODUCTION, b"a"), (Side.PRODUCTION, b"b")]
     assert list(waiting.offsets(Side.PRODUCTION)) == [2]
     assert waiting.take_decidable(desk.clocks).matches == [], "what was decided is not decided again"
 
 
 def test_a_record_that_steps_up_behind_one_with_its_id_is_asked_for_as_well() -> None:
-    desk, waiting = Desk(), Waiting(1_000)
+    desk, waiting = Desk(), UniqueIdStore(1_000)
     add(waiting, Side.PRODUCTION, b"a", b"a")
     desk.clocks.observe_born(2, {IN: 10})
     desk.done(IN, 10, end=0)
     desk.read(shadow=0)
-    assert [one.row.offset for one in waiting.take_decidable(desk.clocks).matches if isinstance(one, Alone)] == [0, 1]
+    assert [one.row.offset for one in waiting.take_decidable(desk.clocks).matches if isinstance(one, Unmatched)] == [
+        0,
+        1,
+    ]
     assert waiting.held.records == [0, 0, 0]
 
 
 def test_the_floor_is_the_start_of_the_lowest_window_in_which_a_row_waits() -> None:
-    desk, waiting = Desk(), Waiting(1_000)
+    desk, waiting = Desk(), UniqueIdStore(1_000)
     assert waiting.held.floor_ms() is None
-    waiting.match_rows(Side.PRODUCTION, [b"a", b"b"], [Row(0, 2_999, None, b"a"), Row(1, 2_000, None, b"b")])
-    waiting.match_rows(Side.SHADOW, [b"c"], [Row(0, 5_001, None, b"c")])
+    waiting.match_rows(
+        Side.PRODUCTION, [b"a", b"b"], [PendingRecord(0, 2_999, None, b"a"), PendingRecord(1, 2_000, None, b"b")]
+    )
+    waiting.match_rows(Side.SHADOW, [b"c"], [PendingRecord(0, 5_001, None, b"c")])
     assert waiting.held.floor_ms() == 2_000
-    waiting.match_rows(Side.SHADOW, [b"a"], [Row(1, 0, None, b"a")])
+    waiting.match_rows(Side.SHADOW, [b"a"], [PendingRecord(1, 0, None, b"a")])
     assert waiting.held.floor_ms() == 2_000
     desk.clocks.observe_born(2, {IN: 10})
     desk.done(IN, 10, end=0)

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from shadowstream.joiner.completeness import marks_log as progress_module
-from shadowstream.joiner.completeness.marks_log import Done, Passed, Progress
+from shadowstream.joiner.completeness.marks_log import Done, PassedMarks, Progress
 from shadowstream.protocol import marks
 from shadowstream.protocol.marks import Counters, identity_hash
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from tests.joiner.world import REVISION
 
-IN, SHADOW = Place("in", 0), Place("shadow.t.out.out", 0)
+IN, SHADOW = Partition("in", 0), Partition("shadow.t.out.out", 0)
 
 
 def progress() -> Progress:
@@ -71,7 +71,7 @@ def reason(gathered: Progress, offset: int) -> str | None:
     return found.reason if found else None
 
 
-def of_key(gathered: Progress, key: bytes) -> tuple[str, Place, int] | None:
+def of_key(gathered: Progress, key: bytes) -> tuple[str, Partition, int] | None:
     found = gathered.absence_of_key(key)
     return (found[0].reason, *found[1:]) if found else None
 
@@ -155,7 +155,7 @@ def test_a_run_of_absences_that_is_longer_than_all_that_is_kept_ends_at_once() -
     absence = {"offset": 0, "count": 2**31, "reason": "filtered", "ids": []}
     place = {"input_topic": "in", "input_partition": 0}
     gathered.add(marks.mark("range", REVISION, **place, to_offset=2**31, absences=[absence]))
-    assert gathered.absence_of_input(Place("in", 0), 2**31 - 1).reason == "filtered"
+    assert gathered.absence_of_input(Partition("in", 0), 2**31 - 1).reason == "filtered"
     assert gathered.absences_dropped == 2**31 - progress_module.ABSENCES_MAX
 
 
@@ -164,7 +164,7 @@ def done(offset: int, end: int) -> Done:
 
 
 def test_a_done_mark_is_passed_at_its_end_and_not_before() -> None:
-    passed = Passed(SHADOW)
+    passed = PassedMarks(SHADOW)
     passed.add(done(5, 8))
     passed.add(done(9, 20))
     assert (passed.advance(7), passed.offsets) == ([], {})
@@ -175,7 +175,7 @@ def test_a_done_mark_is_passed_at_its_end_and_not_before() -> None:
 
 
 def test_an_older_mark_that_is_passed_later_takes_nothing_back() -> None:
-    passed = Passed(SHADOW)
+    passed = PassedMarks(SHADOW)
     passed.add(done(9, 1))
     passed.add(done(5, 1))
     passed.advance(1)
@@ -184,7 +184,7 @@ def test_an_older_mark_that_is_passed_later_takes_nothing_back() -> None:
 
 def test_marks_beyond_the_bound_are_thinned_and_the_last_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_module, "MARKS_MAX", 8)
-    passed = Passed(SHADOW)
+    passed = PassedMarks(SHADOW)
     for n in range(1, 101):
         passed.add(done(n, n))
     assert len(passed.advance(100)) <= 8

@@ -8,11 +8,11 @@ from shadowstream.errors import ConfigError
 from shadowstream.joiner.recovery.checkpoint import Checkpoint, decode, encode
 from shadowstream.joiner.recovery.restore import Committed, check_unknown, points_of
 from shadowstream.joiner.recovery.task_commit import MARKS_AGAIN_MAX
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from tests.joiner.cases import P, S, begun, done, play, restart, runs
 from tests.joiner.world import REVISION
 
-PRODUCTION, SHADOW = Place("out", 0), Place("shadow.t.out.out", 0)
+PRODUCTION, SHADOW = Partition("out", 0), Partition("shadow.t.out.out", 0)
 
 
 def points(**offsets: tuple[int, str]) -> tuple[Checkpoint | None, ...]:

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from shadowstream.joiner.completeness import production_replays as replays_module
 from shadowstream.joiner.completeness.production_replays import Replays
-from shadowstream.records import Coordinate, Place
+from shadowstream.records import InputCoordinate, Partition
 
-IN, OTHER = Place("in", 0), Place("in", 1)
+IN, OTHER = Partition("in", 0), Partition("in", 1)
 
 
-def at(offset: int, partition: int = 0) -> Coordinate:
-    return Coordinate(0, partition, offset, 0)
+def at(offset: int, partition: int = 0) -> InputCoordinate:
+    return InputCoordinate(0, partition, offset, 0)
 
 
 def replayed() -> Replays:
@@ -87,4 +87,4 @@ def test_ranges_come_back_from_the_state_record(steps: list[tuple[int, int, int]
     after.restore(json.loads(json.dumps(before.snapshot(["in"]))), ["in"])
     for replays in (before, after):
         replays.observe(end + 2, {IN: 7, OTHER: 7})
-    assert (after.ranges, after.most) == (before.ranges, before.most)
+    assert (after.ranges, after.maximum) == (before.ranges, before.maximum)

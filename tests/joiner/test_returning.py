@@ -14,7 +14,7 @@ import pytest
 
 from shadowstream.judge.step import JudgeStep
 from shadowstream.protocol.headers import PACKED_HEADER, pack
-from shadowstream.records import Coordinate, Side
+from shadowstream.records import InputCoordinate, Side
 from tests.joiner.cases import INPUTS, counted, inputs
 from tests.joiner.world import REVISION, WINDOW_MS, Record, World, config
 
@@ -53,7 +53,7 @@ class Trial:
     def pair(self, partition: int, time_ms: int, *, differs: bool = False) -> None:
         """Both sides of one pair, read at the next turn."""
         key, self.written = b"k%d" % self.written, self.written + 1
-        of = [(PACKED_HEADER, pack(REVISION, Coordinate(0, 0, 0, 0), time_ms, self.world.now_ms))]
+        of = [(PACKED_HEADER, pack(REVISION, InputCoordinate(0, 0, 0, 0), time_ms, self.world.now_ms))]
         sides = self.world.sides
         self.world.logs[sides[Side.PRODUCTION][partition]].append(Record(key, b"1", time_ms))
         self.world.logs[sides[Side.SHADOW][partition]].append(Record(key, b"2" if differs else b"1", time_ms, of))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from shadowstream.joiner.accounting.correctable import Said, SaidRow
-from shadowstream.records import Place, Side
+from shadowstream.joiner.accounting.correctable import CorrectableRow, CorrectableRows
+from shadowstream.records import Partition, Side
 
 
-def row(offset: int, id_: bytes = b"k", time_ms: int = 0, side: Side = Side.PRODUCTION, floor: int = 0) -> SaidRow:
-    place = Place(("out", "shadow.t.out.out")[side], 0)
+def row(
+    offset: int, id_: bytes = b"k", time_ms: int = 0, side: Side = Side.PRODUCTION, floor: int = 0
+) -> CorrectableRow:
+    place = Partition(("out", "shadow.t.out.out")[side], 0)
     outcome = ("missing", "extra")[side]
-    return SaidRow(side, id_, place, offset, time_ms, id_, None, "r", f"{place}/{offset}", floor, outcome)
+    return CorrectableRow(side, id_, place, offset, time_ms, id_, None, "r", f"{place}/{offset}", floor, outcome)
 
 
-def said(*rows: SaidRow, most: int = 100) -> Said:
-    kept = Said(most)
+def said(*rows: CorrectableRow, most: int = 100) -> CorrectableRows:
+    kept = CorrectableRows(most)
     for one in rows:
         kept.add(one)
     return kept
@@ -56,7 +58,7 @@ def test_what_has_been_taken_does_not_count_against_the_bound() -> None:
 
 def test_nothing_is_kept_where_nothing_may_be() -> None:
     kept = said(row(1), most=0)
-    assert (len(kept), kept.said_from()) == (0, None)
+    assert (len(kept), kept.correctable_floor()) == (0, None)
 
 
 def test_rows_expire_by_event_time() -> None:
@@ -67,8 +69,8 @@ def test_rows_expire_by_event_time() -> None:
 
 def test_reading_again_begins_at_the_floor_of_the_oldest_row_that_is_kept() -> None:
     kept = said(row(1, b"1", floor=5), row(2, b"2", floor=8))
-    assert kept.said_from() == 5
+    assert kept.correctable_floor() == 5
     kept.take(Side.PRODUCTION, b"1", 0, None)
-    assert kept.said_from() == 8
+    assert kept.correctable_floor() == 8
     kept.take(Side.PRODUCTION, b"2", 0, None)
-    assert kept.said_from() is None
+    assert kept.correctable_floor() is None

@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shadowstream.joiner.intake.dedupe import Digests, Seen, digests
+from shadowstream.joiner.intake.dedupe import DedupeWindow, Digests, digests
 
 SPAN = 6
 firsts = st.sampled_from([1, 3, 4_096])
@@ -30,7 +30,7 @@ class Columns(NamedTuple):
     offsets: list[int]
 
     def part(self, begin: int, end: int) -> tuple[list[str | None], Digests, list[int]]:
-        """As `Seen.repeats` takes it."""
+        """As `DedupeWindow.repeats` takes it."""
         return self.ids[begin:end], digests(self.contents[begin:end]), self.offsets[begin:end]
 
 
@@ -49,7 +49,7 @@ def by_definition(log: Columns) -> dict[int, bool]:
     return found
 
 
-def read(seen: Seen, log: Columns, begin: int, cuts: Sequence[int]) -> dict[int, bool]:
+def read(seen: DedupeWindow, log: Columns, begin: int, cuts: Sequence[int]) -> dict[int, bool]:
     found, at = {}, begin
     for n in [*cuts, len(log.ids)]:
         if log.ids[at : at + n]:
@@ -62,7 +62,7 @@ def read(seen: Seen, log: Columns, begin: int, cuts: Sequence[int]) -> dict[int,
 @given(log=logs, first=firsts, cuts=st.lists(st.integers(1, 5), max_size=30))
 def test_batches_cut_anywhere_give_the_same_repeats(log: Log, first: int, cuts: list[int]) -> None:
     columns = of_log(log)
-    assert read(Seen(SPAN, first), columns, 0, cuts) == by_definition(columns)
+    assert read(DedupeWindow(SPAN, first), columns, 0, cuts) == by_definition(columns)
 
 
 @given(log=logs, first=firsts, at=st.integers(0, 40), cuts=st.lists(st.integers(1, 5), max_size=30))
@@ -71,7 +71,7 @@ def test_a_restart_that_reads_one_span_again_finds_the_same(log: Log, first: int
     offsets = columns.offsets
     high = offsets[at] if at < len(offsets) else 1_000
     begin, new = bisect_left(offsets, high - SPAN), bisect_left(offsets, high)
-    after = Seen(SPAN, first)
+    after = DedupeWindow(SPAN, first)
     if begin < new:
         after.repeats(*columns.part(begin, new))
     found = read(after, columns, new, cuts)
@@ -79,15 +79,15 @@ def test_a_restart_that_reads_one_span_again_finds_the_same(log: Log, first: int
 
 
 def test_the_span_is_counted_in_offsets_from_the_record_before() -> None:
-    assert Seen(10).repeats(["a"] * 4, digests("1111"), [0, 10, 20, 31]) == {1: True, 2: True}
+    assert DedupeWindow(10).repeats(["a"] * 4, digests("1111"), [0, 10, 20, 31]) == {1: True, 2: True}
 
 
 def test_a_producer_that_was_set_back_repeats_what_it_wrote() -> None:
-    assert Seen(10).repeats(["a"] * 5, digests("12123"), range(5)) == {1: False, 2: True, 3: True, 4: False}
+    assert DedupeWindow(10).repeats(["a"] * 5, digests("12123"), range(5)) == {1: False, 2: True, 3: True, 4: False}
 
 
 def test_one_id_with_a_new_content_each_time_takes_time_in_proportion_and_memory_of_the_span() -> None:
-    seen = Seen(20_000, 20)
+    seen = DedupeWindow(20_000, 20)
     begun = time.process_time()
     for first in range(0, 200_000, 1_000):
         found = seen.repeats(["a"] * 1_000, digests(range(first, first + 1_000)), range(first, first + 1_000))
@@ -97,14 +97,14 @@ def test_one_id_with_a_new_content_each_time_takes_time_in_proportion_and_memory
 
 
 def test_memory_is_that_of_the_span_and_not_of_the_log() -> None:
-    seen = Seen(100, 20)
+    seen = DedupeWindow(100, 20)
     for first in range(0, 10_000, 10):
         seen.repeats([f"{n}" for n in range(first, first + 10)], digests("0" * 10), range(first, first + 10))
     assert len(seen) == 101
 
 
 def test_many_records_are_found_whatever_buckets_they_share() -> None:
-    seen, numbers = Seen(50_000, 64), list(range(30_000))
+    seen, numbers = DedupeWindow(50_000, 64), list(range(30_000))
     assert not seen.repeats(numbers, digests(numbers), numbers)
     # Another 20,000 that share a few buckets, then every one of the last 50,000 again.
     more = [n << 10 for n in range(30, 20_030)]
@@ -129,7 +129,7 @@ def test_long_logs_give_the_same_duplicates_as_by_definition(seed: int, batch: i
         if id_ in last and offset - last[id_] <= 700:
             expected.add(offset)
         last[id_] = offset
-    seen, found = Seen(700, 1), set()
+    seen, found = DedupeWindow(700, 1), set()
     for at in range(0, 3_000, batch):
         part = offsets[at : at + batch]
         found |= {part[i] for i in seen.repeats(ids[at : at + batch], digests(part), part)}

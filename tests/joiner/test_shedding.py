@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowstream.config import Config
-from shadowstream.joiner.matching.load_shedding import LEVEL_MAX, Shedding
+from shadowstream.joiner.matching.load_shedding import LEVEL_MAX, LoadShedder
 from shadowstream.joiner.task import Task
-from shadowstream.records import Coordinate, Side
+from shadowstream.records import InputCoordinate, Side
 from tests.joiner.cases import P, S, T, begun, committed, done, play, restart
 from tests.joiner.test_awaiting import KNOWN, UNKNOWN, away, told, waiting
 from tests.joiner.test_recovery import BY_COORDINATE, BY_KEY, CRASHES, do, histories, sides
@@ -22,8 +22,8 @@ from tests.joiner.world import World
 KEYS = [f"k{n}" for n in range(40)]
 
 
-def at_level(level: int) -> Shedding:
-    shedding = Shedding()
+def at_level(level: int) -> LoadShedder:
+    shedding = LoadShedder()
     shedding.level = level
     return shedding
 
@@ -65,12 +65,12 @@ def test_each_level_sheds_half_of_what_is_left_and_all_that_was_shed_before() ->
 def test_what_is_shed_is_the_same_in_every_process_and_release() -> None:
     # A release that sheds others would call the partners of what the one before it has shed missing or extra.
     assert GONE[:8] == ["k0", "k1", "k2", "k5", "k6", "k9", "k10", "k14"]
-    assert [n for n in range(8) if at_level(1).sheds(Coordinate(0, 0, n, 0))] == [2, 5]
-    assert at_level(1).sheds(Coordinate(0, 1, 5, 0)) == at_level(1).sheds((0, 1, 5, 0))
+    assert [n for n in range(8) if at_level(1).sheds(InputCoordinate(0, 0, n, 0))] == [2, 5]
+    assert at_level(1).sheds(InputCoordinate(0, 1, 5, 0)) == at_level(1).sheds((0, 1, 5, 0))
 
 
 def test_no_level_is_beyond_the_last_and_at_the_first_nothing_is_shed() -> None:
-    shedding = Shedding()
+    shedding = LoadShedder()
     assert not any(shedding.sheds(key.encode()) for key in KEYS)
     assert [shedding.step() for _ in range(LEVEL_MAX + 1)] == [True] * LEVEL_MAX + [False]
 
@@ -207,7 +207,7 @@ def identity_of(row: dict[str, Any], by_key: bool) -> Any:
     """The id by which a row's record was paired; None where it has none."""
     if by_key:
         return row["key"]
-    return None if row["input"] is None else Coordinate(0, *map(int, row["input"].split("/")[1:3]), 0)
+    return None if row["input"] is None else InputCoordinate(0, *map(int, row["input"].split("/")[1:3]), 0)
 
 
 def records_of(row: dict[str, Any]) -> set[tuple[str, int]]:

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.joiner.matching import column_buffer as shelf_module
-from shadowstream.joiner.matching.column_buffer import Shelf
-from shadowstream.joiner.pending_record import Row, Rows
+from shadowstream.joiner.matching.column_buffer import ColumnBuffer
+from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 
 
-def made(offsets: list[int]) -> list[Row]:
-    return [Row(offset, offset * 2, b"v%d" % offset, b"k%d" % offset) for offset in offsets]
+def made(offsets: list[int]) -> list[PendingRecord]:
+    return [PendingRecord(offset, offset * 2, b"v%d" % offset, b"k%d" % offset) for offset in offsets]
 
 
 @given(
@@ -25,11 +25,11 @@ def test_what_is_taken_comes_as_it_was_put_and_in_the_order_asked_for(
 ) -> None:
     before, shelf_module.RUN_MAX = shelf_module.RUN_MAX, run_max
     try:
-        shelf, waiting, next_offset = Shelf(), dict[int, Row](), 0
+        shelf, waiting, next_offset = ColumnBuffer(), dict[int, PendingRecord](), 0
         for size in puts:
             rows = made([next_offset + i * gaps for i in range(size)])
             next_offset = rows[-1].offset + 1
-            shelf.put(Rows.of(rows))
+            shelf.put(PendingColumns.of(rows))
             waiting |= {row.offset: row for row in rows}
             for at, n, how in draws[:3]:
                 offsets = sorted(waiting)[at % (len(waiting) or 1) :][:n]
@@ -50,9 +50,9 @@ def test_what_is_taken_comes_as_it_was_put_and_in_the_order_asked_for(
 
 
 def test_what_is_kept_is_at_most_twice_what_waits() -> None:
-    shelf = Shelf()
+    shelf = ColumnBuffer()
     for first in range(0, 200_000, 500):
-        shelf.put(Rows.of(made(list(range(first, first + 500)))))
+        shelf.put(PendingColumns.of(made(list(range(first, first + 500)))))
         # One in fifty never finds its partner.
         for begin in range(first, first + 500, 50):
             shelf.take(list(range(begin, begin + 49)))

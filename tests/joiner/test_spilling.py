@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowstream.config import Config
-from shadowstream.joiner.matching.by_unique_id import Waiting
-from shadowstream.joiner.matching.column_buffer import Shelf
-from shadowstream.joiner.matching.matches import Met
+from shadowstream.joiner.matching.by_unique_id import UniqueIdStore
+from shadowstream.joiner.matching.column_buffer import ColumnBuffer
+from shadowstream.joiner.matching.matches import PairBatch
 from shadowstream.joiner.matching.pending import ROW_BYTES
-from shadowstream.joiner.pending_record import Row, Rows
+from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.kafka.joining.spill_file import SpillFile
 from shadowstream.records import Side
 from tests.joiner.cases import P, S, T, begun, play
@@ -53,15 +53,16 @@ def test_rows_come_back_as_they_were_put_however_they_are_taken_and_nothing_is_l
     puts: list[tuple[list[bytes | None], bool, Random]],
 ) -> None:
     came_back: list[int] = []
-    spill, shelf, offset = SpillFile(None, BOUND), Shelf(came_back.append), 0
-    waits: dict[int, Row] = {}
+    spill, shelf, offset = SpillFile(None, BOUND), ColumnBuffer(came_back.append), 0
+    waits: dict[int, PendingRecord] = {}
     spilled = 0
     for values, spills, draw in puts:
         rows = [
-            Row(offset + i, i, None if value is None else value + b"%d" % i, b"k") for i, value in enumerate(values)
+            PendingRecord(offset + i, i, None if value is None else value + b"%d" % i, b"k")
+            for i, value in enumerate(values)
         ]
         offset += len(rows)
-        shelf.put(Rows.of(rows))
+        shelf.put(PendingColumns.of(rows))
         waits |= {row.offset: row for row in rows}
         while spills and (size := shelf.spill(spill)):
             spilled += size
@@ -81,12 +82,14 @@ def test_rows_come_back_as_they_were_put_however_they_are_taken_and_nothing_is_l
 
 
 def test_what_is_counted_is_what_is_in_memory_and_what_has_waited_longest_on_the_larger_side_goes_first() -> None:
-    waiting = Waiting(1000)
+    waiting = UniqueIdStore(1000)
     value = bytes(1_000)
     for side, ids in ((Side.PRODUCTION, range(6_000)), (Side.SHADOW, range(6_000, 8_000))):
         for at in range(0, len(ids), 4_000):
             some = list(ids)[at : at + 4_000]
-            waiting.match_columns(side, some, Rows(some, [0] * len(some), [value] * len(some), [b"k"] * len(some)))
+            waiting.match_columns(
+                side, some, PendingColumns(some, [0] * len(some), [value] * len(some), [b"k"] * len(some))
+            )
     row = ROW_BYTES + 1
     spill = SpillFile(None, BOUND)
     assert waiting.spill(spill, sum(waiting.held.bytes) - 1) == 4_000_000
@@ -95,19 +98,21 @@ def test_what_is_counted_is_what_is_in_memory_and_what_has_waited_longest_on_the
     assert waiting.spill(spill, 0) == 4_000_000
     assert waiting.held.bytes == [6_000 * row, 2_000 * row, 0]
     assert waiting.spill(spill, 0) == 0
-    waiting.match_columns(Side.SHADOW, [17, 5_999], Rows.of([Row(9_000 + n, 0, value, b"k") for n in range(2)]))
+    waiting.match_columns(
+        Side.SHADOW, [17, 5_999], PendingColumns.of([PendingRecord(9_000 + n, 0, value, b"k") for n in range(2)])
+    )
     assert waiting.held.spilled == [5_998_000, 2_000_000, 0]
     assert waiting.held.bytes == [5_998 * row, 2_000 * row, 0]
 
 
 def test_without_room_everything_stays_in_memory() -> None:
-    waiting = Waiting(1000)
-    waiting.match_columns(Side.PRODUCTION, [1], Rows.of([Row(1, 0, b"value", b"k")]))
+    waiting = UniqueIdStore(1000)
+    waiting.match_columns(Side.PRODUCTION, [1], PendingColumns.of([PendingRecord(1, 0, b"value", b"k")]))
     before = list(waiting.held.bytes)
     assert waiting.spill(NoRoom(), 0) == 0
     assert (waiting.held.bytes, waiting.held.spilled) == (before, [0, 0, 0])
-    (met,) = waiting.match_columns(Side.SHADOW, [1], Rows.of([Row(7, 0, b"value", b"k")]))
-    assert isinstance(met, Met)
+    (met,) = waiting.match_columns(Side.SHADOW, [1], PendingColumns.of([PendingRecord(7, 0, b"value", b"k")]))
+    assert isinstance(met, PairBatch)
     assert met.production.row(0).value == b"value"
 
 

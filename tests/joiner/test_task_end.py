@@ -7,7 +7,7 @@ from zlib import crc32
 import pytest
 
 from shadowstream.errors import ShadowstreamBug
-from shadowstream.records import Batch, Place, Side
+from shadowstream.records import Batch, Partition, Side
 from tests.joiner.cases import (
     GRACE_MS,
     INPUTS,
@@ -178,14 +178,14 @@ def test_a_task_at_its_end_with_nothing_waiting_turns_idle_after_a_while_and_say
 def test_an_announced_record_that_retention_deleted_is_evicted_and_not_waited_for() -> None:
     world = begun()
     play(world, [P("a"), P("b"), S("b"), {"match": 1}])
-    world.hidden.add((Place("out", 0), 0))
+    world.hidden.add((Partition("out", 0), 0))
     play(world, [restart, {"evicted": 1}, {}])
     assert world.last_words()["out/0/0"]["outcome"] == "evicted"
 
 
 def test_a_pending_set_too_large_for_the_metadata_comes_back_from_the_state_record() -> None:
     world = begun()
-    place = Place("out", 0)
+    place = Partition("out", 0)
     keys = [f"{number}" for number in range(10_000)]
     for key in keys:
         world.logs[place] += [None] * (crc32(key.encode()) % 39)
@@ -199,7 +199,7 @@ def test_a_pending_set_too_large_for_the_metadata_comes_back_from_the_state_reco
 def test_reading_an_offset_twice_is_a_bug_and_not_a_count() -> None:
     world = begun()
     play(world, [P("a"), {}])
-    again = Batch(Place("out", 0), [0], [0], [b"a"], [b"1"])
+    again = Batch(Partition("out", 0), [0], [0], [b"a"], [b"1"])
     with pytest.raises(ShadowstreamBug, match="read again"):
         world.joiner.read(again, NOW_MS)
 

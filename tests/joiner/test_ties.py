@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner.matching.matches import Alone, Decision, Pair
+from shadowstream.joiner.matching.matches import Decision, Pair, Unmatched
 from shadowstream.joiner.matching.same_millisecond import TIED_MAX, untied
-from shadowstream.joiner.pending_record import Row
+from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
 from tests.joiner.cases import Case, P, S, begun, committed, done, play
 
@@ -62,7 +62,7 @@ def test_a_tolerance_is_an_agreement() -> None:
     play(begun(identity=OCCURRENCE, compare={"rules": [{"path": "n", "atol": 0.1}]}), case)
 
 
-def equal(ours: list[Row], theirs: list[Row]) -> list[bool]:
+def equal(ours: list[PendingRecord], theirs: list[PendingRecord]) -> list[bool]:
     return [one.value == other.value for one, other in zip(ours, theirs, strict=True)]
 
 
@@ -73,13 +73,16 @@ _rows = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([b"a", b"b", b"c"]
 def test_nothing_is_lost_and_no_fewer_agree(
     ours: list[tuple[int, bytes]], theirs: list[tuple[int, bytes]], data: st.DataObject
 ) -> None:
-    rows = [[Row(n, time_ms, value, b"k") for n, (time_ms, value) in enumerate(sorted(one))] for one in (ours, theirs)]
+    rows = [
+        [PendingRecord(n, time_ms, value, b"k") for n, (time_ms, value) in enumerate(sorted(one))]
+        for one in (ours, theirs)
+    ]
     met = data.draw(st.integers(0, min(map(len, rows))))
     before: list[Decision] = [
         Pair(one, other, None, False, b"k") for one, other in zip(*(one[:met] for one in rows), strict=True)
     ]
     before += [
-        Alone(side, row, b"k")
+        Unmatched(side, row, b"k")
         for side, one in zip((Side.PRODUCTION, Side.SHADOW), rows, strict=True)
         for row in one[met:]
     ]
@@ -89,12 +92,12 @@ def test_nothing_is_lost_and_no_fewer_agree(
         return [
             (one.production.time_ms, one.shadow.time_ms) if isinstance(one, Pair) else (one.side, one.row.time_ms)
             for one in decisions
-            if isinstance(one, Pair | Alone)
+            if isinstance(one, Pair | Unmatched)
         ]
 
     def all_rows(decisions: list[Decision]) -> list[tuple[Side, int]]:
         pairs = [one for one in decisions if isinstance(one, Pair)]
-        alone = [(one.side, one.row.offset) for one in decisions if isinstance(one, Alone)]
+        alone = [(one.side, one.row.offset) for one in decisions if isinstance(one, Unmatched)]
         both = (
             [(Side.PRODUCTION, one.production.offset) for one in pairs],
             [(Side.SHADOW, one.shadow.offset) for one in pairs],
@@ -112,7 +115,8 @@ def test_nothing_is_lost_and_no_fewer_agree(
 
 def test_as_many_as_possible_of_one_time_agree() -> None:
     ours, theirs = (
-        [Row(n, 5, b"%d" % value, b"k") for n, value in enumerate(values)] for values in ([1, 2, 3, 4], [4, 3, 2, 1])
+        [PendingRecord(n, 5, b"%d" % value, b"k") for n, value in enumerate(values)]
+        for values in ([1, 2, 3, 4], [4, 3, 2, 1])
     )
     decisions = untied([Pair(one, other, None, False, b"k") for one, other in zip(ours, theirs, strict=True)], equal)
     assert all(
@@ -123,10 +127,11 @@ def test_as_many_as_possible_of_one_time_agree() -> None:
 def test_very_many_of_one_time_meet_by_bytes_alone() -> None:
     n = int(TIED_MAX**0.5) + 1
     ours, theirs = (
-        [Row(n, 5, b"%d" % value, b"k") for n, value in enumerate(values)] for values in (range(n), range(n)[::-1])
+        [PendingRecord(n, 5, b"%d" % value, b"k") for n, value in enumerate(values)]
+        for values in (range(n), range(n)[::-1])
     )
 
-    def never_many(one: list[Row], other: list[Row]) -> list[bool]:
+    def never_many(one: list[PendingRecord], other: list[PendingRecord]) -> list[bool]:
         assert len(one) <= n
         return equal(one, other)
 

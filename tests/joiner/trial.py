@@ -12,7 +12,7 @@ from shadowstream.codecs.encoder import Encoder
 from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.config import Config
 from shadowstream.protocol import marks
-from shadowstream.records import Place, Side
+from shadowstream.records import Partition, Side
 from shadowstream.runner import commit_metadata
 from shadowstream.runner.candidate import load
 from shadowstream.runner.outputs import Output
@@ -73,7 +73,7 @@ class Trial(World):
                 self.logs[place].append(Record(self._key(place, offset), value, _STEP_MS * offset))
             self.marker(place)
 
-    def _key(self, place: Place, offset: int) -> bytes | None:
+    def _key(self, place: Partition, offset: int) -> bytes | None:
         keyless = self.kinds[place.partition][offset] == "keyless"
         return None if keyless else f"{place.partition}-{offset}".encode()
 
@@ -88,7 +88,7 @@ class Trial(World):
 
     # ---------------------------------------------------------------- production
 
-    def produce(self, place: Place, n: int) -> None:
+    def produce(self, place: Partition, n: int) -> None:
         """Production handles up to n inputs."""
         to = self.sides[Side.PRODUCTION][place.partition % self.partitions]
         first = self.produced[place]
@@ -113,13 +113,13 @@ class Trial(World):
         decoder, encoder = Decoder(NoSchemas()), Encoder(NoSchemas(), "out-value", "json")
         call = load(self.config.candidate)
         self.runner = RunnerStep(self.config, REVISION, call, decoder, {"out": encoder}, {"out": self.partitions})
-        begins = {Place(b["topic"], b["partition"]): b for b in self.progress[0]["begins"]}
+        begins = {Partition(b["topic"], b["partition"]): b for b in self.progress[0]["begins"]}
         for place in self.inputs:
             offset, metadata = self.commits.get(place, (begins[place]["committed"], ""))
             counters = commit_metadata.of_metadata(metadata) if metadata else marks.Counters()
             self.runner.assign(place, offset, counters, begins[place]["bound"])
 
-    def run(self, place: Place, n: int) -> None:
+    def run(self, place: Partition, n: int) -> None:
         """The runner reads up to n inputs."""
         position = self.runner.inputs[place].position
         batch, at_end = self.batch(place, position, n)
@@ -133,7 +133,7 @@ class Trial(World):
         writes, commits = self.runner.prepare()
         touched = set()
         for write in writes:
-            place = Place(write.topic, write.partition)
+            place = Partition(write.topic, write.partition)
             if write.topic == self.config.plan.of("progress"):
                 self.say(write)
             elif place in self.logs:
@@ -149,7 +149,7 @@ class Trial(World):
     def crash_runner(self) -> None:
         """What it had written is aborted, which leaves gaps; it starts again from its commits."""
         for write in self.runner.writes:
-            if (place := Place(write.topic, write.partition)) in self.logs:
+            if (place := Partition(write.topic, write.partition)) in self.logs:
                 self.marker(place)
         self.start_runner()
 

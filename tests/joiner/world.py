@@ -22,7 +22,7 @@ from shadowstream.joiner.step import JoinerStep
 from shadowstream.joiner.task_topics import topics_of
 from shadowstream.protocol import marks
 from shadowstream.protocol.headers import PACKED_HEADER, pack
-from shadowstream.records import Batch, Coordinate, Headers, Place, Side, Write
+from shadowstream.records import Batch, Headers, InputCoordinate, Partition, Side, Write
 
 REVISION = "00112233445566778899aabbccddeeff"
 WINDOW_MS = 1_000
@@ -59,23 +59,23 @@ class World:
     def __init__(self, settings: Config, inputs: int = 1, outputs: int = 1) -> None:
         self.config, self.partitions = settings, outputs
         self.compare: Comparing = comparer(NoSchemas(), settings.compare)
-        self.inputs = [Place("in", p) for p in range(inputs)]
-        self.sides = tuple([Place(topic, p) for p in range(outputs)] for topic in topics_of(settings, "out", ()))
+        self.inputs = [Partition("in", p) for p in range(inputs)]
+        self.sides = tuple([Partition(topic, p) for p in range(outputs)] for topic in topics_of(settings, "out", ()))
         places = [*self.inputs, *(place for side in self.sides for place in side)]
-        self.logs: dict[Place, list[Record | None]] = {place: [] for place in places}
-        self.frozen: dict[Place, int] = {}
+        self.logs: dict[Partition, list[Record | None]] = {place: [] for place in places}
+        self.frozen: dict[Partition, int] = {}
         self.most = sys.maxsize
         self.has_more = False
-        self.hidden: set[tuple[Place, int]] = set()
-        self.broken: set[tuple[Place, int]] = set()
+        self.hidden: set[tuple[Partition, int]] = set()
+        self.broken: set[tuple[Partition, int]] = set()
         """Records that the client cannot decompress."""
         self.compacted: frozenset[str] = frozenset()
-        self.lows: dict[Place, int] = {}
+        self.lows: dict[Partition, int] = {}
         self.tamper: Callable[[dict[str, Any]], dict[str, Any]] | None = None
         self.progress: list[dict[str, Any]] = []
-        self.production_committed: dict[Place, int] = {}
-        self.twin_committed: dict[Place, int] = {}
-        self.commits: dict[Place, tuple[int, str]] = {}
+        self.production_committed: dict[Partition, int] = {}
+        self.twin_committed: dict[Partition, int] = {}
+        self.commits: dict[Partition, tuple[int, str]] = {}
         self.stats: list[dict[str, Any]] = []
         self.states: dict[str, dict[str, Any]] = {}
         self.diff: list[dict[str, Any]] = []
@@ -84,7 +84,7 @@ class World:
 
     # ---------------------------------------------------------------- logs
 
-    def end(self, place: Place) -> int:
+    def end(self, place: Partition) -> int:
         """The high watermark."""
         return len(self.logs[place])
 
@@ -104,7 +104,7 @@ class World:
         headers = [(name, value.encode()) for name, value in more.items() if name not in ("revision", "warm")]
         if of is not None:
             revision = more.get("revision", REVISION)
-            packed = pack(revision, Coordinate(0, 0, of, k), time_ms, self.now_ms, warm="warm" in more)
+            packed = pack(revision, InputCoordinate(0, 0, of, k), time_ms, self.now_ms, warm="warm" in more)
             headers.append((PACKED_HEADER, packed))
         self.logs[self.sides[Side.SHADOW][0]].append(Record(_bytes(key), _bytes(value), time_ms, headers or None))
 
@@ -112,14 +112,14 @@ class World:
         """An output of the twin."""
         self.logs[self.sides[Side.TWIN][0]].append(Record(_bytes(key), _bytes(value), time_ms))
 
-    def marker(self, place: Place) -> None:
+    def marker(self, place: Partition) -> None:
         """A record that no reader sees."""
         self.logs[place].append(None)
 
-    def _stable(self, place: Place) -> int:
+    def _stable(self, place: Partition) -> int:
         return self.frozen.get(place, self.end(place))
 
-    def batch(self, place: Place, position: int, n: int) -> tuple[Batch | None, bool]:
+    def batch(self, place: Partition, position: int, n: int) -> tuple[Batch | None, bool]:
         """At most n places of a log from `position` on as a batch, and whether they reach its present end."""
         to = min(position + n, self._stable(place))
         found = [(o, r) for o in range(position, to) if (r := self.logs[place][o]) and (place, o) not in self.hidden]
@@ -154,7 +154,7 @@ class World:
         ]  # fmt: skip
         self.mark("start", begins=begins, ends=[], floor_ms=floor_ms)
 
-    def shadow_ends(self) -> dict[Place, int]:
+    def shadow_ends(self) -> dict[Partition, int]:
         """High watermarks of the candidate's outputs."""
         return {place: self.end(place) for place in self.sides[1]}
 
@@ -171,7 +171,7 @@ class World:
         """A new joiner from what is committed, as its edge does it: offsets, state, then every mark so far."""
         self.joiner = JoinerStep(self.config, REVISION, self.compare, {"out": self.partitions}, self.inputs)
         self.joiner.compacted = self.compacted
-        self.positions: dict[Place, int] = {}
+        self.positions: dict[Partition, int] = {}
         begins: dict[str, int] = {}
         for partition in range(self.partitions):
             task = self.joiner.assign("out", partition)
@@ -228,7 +228,7 @@ class World:
         ends = {place: self.end(place) for side in self.sides for place in side}
         self.joiner.observe_times(ends, {place: self._time_ms(place) for place in ends}, self.now_ms)
 
-    def _time_ms(self, place: Place) -> int:
+    def _time_ms(self, place: Partition) -> int:
         """The greatest event time of a log."""
         return max((record.time_ms for record in self.logs[place] if record), default=-1)
 

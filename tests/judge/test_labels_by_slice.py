@@ -14,7 +14,7 @@ from shadowstream.labels.parts import LabelledParts
 from shadowstream.labels.step import LabelStep
 from shadowstream.labels.store import MemoryStore
 from shadowstream.protocol.task_names import task_of
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from tests.judge.joined import joined, trial
 from tests.judge.stats import HOUR_MS, REVISION, cell, stats
 from tests.judge.stats import config as plain
@@ -154,7 +154,7 @@ def test_what_the_joiner_scores_names_its_slice_to_the_end(restart: bool) -> Non
     for record in scored:
         step.scored(record)
     for i in range(1, 500, 2):
-        step.label(Place("late", 0), b"k%d" % i, str(i % 5), 0)
+        step.label(Partition("late", 0), b"k%d" % i, str(i % 5), 0)
     writes = step.prepare()
     step.committed()
     if restart:

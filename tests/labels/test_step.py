@@ -13,14 +13,14 @@ from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.labels.correctness import outcome
 from shadowstream.labels.step import LabelStep
-from shadowstream.labels.store import MemoryStore, Waiting
+from shadowstream.labels.store import MemoryStore, WaitingLabel
 from shadowstream.protocol.count_names import LABELS as LABEL_OUTCOMES
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 HOUR_MS = 3_600_000
 REVISION = "ab" * 32
-LABELS, OTHER_LABELS = Place("chargebacks", 0), Place("chargebacks", 1)
-SCORED = [Place("shadow.fraud.scored", partition) for partition in (0, 1)]
+LABELS, OTHER_LABELS = Partition("chargebacks", 0), Partition("chargebacks", 1)
+SCORED = [Partition("shadow.fraud.scored", partition) for partition in (0, 1)]
 
 
 def config(**labels: Any) -> Config:
@@ -52,7 +52,7 @@ class Desk:
         record = {"id": id_, "task": f"scores/{p}", "revision": REVISION, "time_ms": round(hour * HOUR_MS)}
         self.step.scored({**record, "production": production, "shadow": shadow, "end": False})
 
-    def leave_unread(self, *places: Place) -> None:
+    def leave_unread(self, *places: Partition) -> None:
         """All but these places are read to their end."""
         self.step.clock.unread = frozenset(places)
 
@@ -60,7 +60,7 @@ class Desk:
         record = {"id": None, "task": f"scores/{p}", "revision": "", "time_ms": 0}
         self.step.scored({**record, "production": None, "shadow": None, "end": True})
 
-    def label(self, id_: bytes | None, hour: float, value: str | None = "true", place: Place = LABELS) -> None:
+    def label(self, id_: bytes | None, hour: float, value: str | None = "true", place: Partition = LABELS) -> None:
         self.step.label(place, id_, value, round(hour * HOUR_MS))
 
     def commit(self) -> None:
@@ -86,7 +86,7 @@ class Desk:
         rows = [row for row in self.state.values() if row is not None]
         for row in rows:
             if row["kind"] in ("scored", "label"):
-                other.store.put(row["kind"], Waiting(*(row[name] for name in Waiting._fields)))
+                other.store.put(row["kind"], WaitingLabel(*(row[name] for name in WaitingLabel._fields)))
         other.step = LabelStep(other.config, REVISION, other.store, ["scores/0", "scores/1"])
         other.leave_unread(*self.step.clock.unread)
         counts = {row["id"].decode(): row["counts"] for row in rows if row["kind"] == "task"}

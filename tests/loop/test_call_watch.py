@@ -7,9 +7,9 @@ import time
 import urllib.request
 
 from shadowstream.config import Config
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka.call_watch import EXIT_TIMEOUT, CallWatch
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.runner.current_call import Asked, Calls
 from shadowstream.testing.ports import free_port
 from shadowstream.web.probes import serve
@@ -26,7 +26,7 @@ def test_health_names_the_input_of_a_long_call_until_it_ends_or_ends_the_process
             "candidate": {"call": "m:f", "trusted": True, "timeout_ms": TIMEOUT_MS},
         }
     )
-    calls, watch, listen = Calls(), Watch("t", "runner"), f"127.0.0.1:{free_port()}"
+    calls, watch, listen = Calls(), RoleHealth("t", "runner"), f"127.0.0.1:{free_port()}"
     stuck: list[tuple[str, str]] = []
     ended: list[int] = []
 
@@ -49,12 +49,12 @@ def test_health_names_the_input_of_a_long_call_until_it_ends_or_ends_the_process
     try:
         with contextlib.closing(CallWatch(calls, config, watch, timed_out, ended.append)):
             assert health() == "ok"
-            calls.begin(Place("in", 1), [7])
+            calls.begin(Partition("in", 1), [7])
             await_health("ok: the candidate's call for in/1 offset 7 has taken 1 s (candidate.timeout_ms: 2000)")
             calls.end()
             await_health("ok")
             assert (stuck, ended) == ([], [])
-            calls.begin(Place("in", 1), [8])
+            calls.begin(Partition("in", 1), [8])
             await_health("ok: the candidate's call for in/1 offset 8 takes too long; the process ends")
         assert stuck == [("in/1 offset 8", "no answer within candidate.timeout_ms: 2000")]
         assert ended == [EXIT_TIMEOUT]

@@ -16,7 +16,14 @@ from shadowstream.kafka.client.consumers import (
     reading_consumer,
     transactional_writer,
 )
-from shadowstream.kafka.client.errors import Follows, Told, broker_error, code_of, follows, told
+from shadowstream.kafka.client.errors import (
+    Follows,
+    TranslatingClient,
+    broker_error,
+    code_of,
+    follows,
+    translated_errors,
+)
 from shadowstream.kafka.reading.topic_reader import extent
 from shadowstream.testing.ports import free_port
 
@@ -50,7 +57,10 @@ def test_each_error_has_one_thing_that_follows(call: str, given: KafkaError, exp
 
 
 def test_no_exception_of_the_client_leaves_the_edge() -> None:
-    with pytest.raises(BrokerError, match=r"consume: _ALL_BROKERS_DOWN: said so") as caught, told("consume"):
+    with (
+        pytest.raises(BrokerError, match=r"consume: _ALL_BROKERS_DOWN: said so") as caught,
+        translated_errors("consume"),
+    ):
         raise KafkaException(error(KafkaError._ALL_BROKERS_DOWN))
     assert isinstance(caught.value.__cause__, KafkaException)
 
@@ -70,7 +80,7 @@ def test_whatever_a_consumer_of_ours_raises_names_the_call_whose_it_is_and_what_
             return call
 
     with pytest.raises(BrokerError) as caught:
-        getattr(Told(Failing(), "shadow.t.joiner"), method)()
+        getattr(TranslatingClient(Failing(), "shadow.t.joiner"), method)()
     assert str(caught.value) == (
         f"{method} (shadow.t.joiner): TOPIC_AUTHORIZATION_FAILED: said so; grant what `shadowstream topics acls` prints"
     )

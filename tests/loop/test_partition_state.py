@@ -7,9 +7,9 @@ import pytest
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.kafka import partition_state
 from shadowstream.kafka.partition_state import OWNED, TRANSITIONS, Assignment, Event, State
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
-PLACE, OTHER = Place("orders", 0), Place("orders", 1)
+PLACE, OTHER = Partition("orders", 0), Partition("orders", 1)
 LEGAL = [(state, event) for state, moves in TRANSITIONS.items() for event in moves]
 ILLEGAL = [pair for pair in product(State, Event) if pair not in LEGAL]
 

@@ -7,24 +7,24 @@ from confluent_kafka import Message
 
 from shadowstream.kafka.client.messages import new_of, offset_of
 from shadowstream.kafka.read_ahead import ReadAhead
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
-A, B = Place("orders", 0), Place("orders", 1)
+A, B = Partition("orders", 0), Partition("orders", 1)
 
 
-def record(place: Place, offset: int) -> Message:
+def record(place: Partition, offset: int) -> Message:
     return Message(topic=place.topic, partition=place.partition, offset=offset)
 
 
-def records(place: Place, *offsets: int) -> list[Message]:
+def records(place: Partition, *offsets: int) -> list[Message]:
     return [record(place, offset) for offset in offsets]
 
 
-def all_new(_: Place, messages: Sequence[Message]) -> int:
+def all_new(_: Partition, messages: Sequence[Message]) -> int:
     return len(messages)
 
 
-def offsets(turn: Any) -> dict[Place, list[int]]:
+def offsets(turn: Any) -> dict[Partition, list[int]]:
     groups, events = turn
     assert not events
     return {place: [offset_of(message) for message in group] for place, group in groups.items()}
@@ -40,7 +40,7 @@ def test_the_limit_splits_a_batch_and_the_rest_comes_first_in_the_next_turn() ->
 def test_the_room_bounds_new_records_and_not_those_that_are_read_again() -> None:
     ahead = ReadAhead()
 
-    def new_from_3(_: Place, messages: Sequence[Message]) -> int:
+    def new_from_3(_: Partition, messages: Sequence[Message]) -> int:
         return new_of(messages, 3)
 
     assert offsets(ahead.next(records(A, 0, 1, 2, 3, 4), 10, 1, new_from_3)) == {A: [0, 1, 2, 3]}

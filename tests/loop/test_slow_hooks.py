@@ -11,7 +11,7 @@ import pytest
 from shadowstream.kafka.joining.hook_process import HookProcess
 from shadowstream.kafka.joining.timed_comparison import SlowHooks
 from shadowstream.kafka.step_time import STEP_S
-from shadowstream.records import Batch, Place
+from shadowstream.records import Batch, Partition
 from tests.joiner.world import config
 
 N = 1_000
@@ -19,7 +19,7 @@ UNORDERED = {"rules": [{"path": "x", "lists": "unordered"}]}
 
 
 def batch() -> Batch:
-    return Batch(Place("out", 0), list(range(N)), [0] * N, [b"k"] * N, [b"v"] * N)
+    return Batch(Partition("out", 0), list(range(N)), [0] * N, [b"k"] * N, [b"v"] * N)
 
 
 def taken(compare: dict[str, Any], work: Callable[[int], None]) -> list[int]:

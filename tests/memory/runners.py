@@ -5,10 +5,10 @@ from __future__ import annotations
 from random import Random
 
 from shadowstream.config import Config
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.roles import runner
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.log import Entry
@@ -52,11 +52,11 @@ class Runners:
     def arrive(self, n: int) -> None:
         for _ in range(n):
             entry = Entry(b"k%d" % self.arrived, self.value(self.arrived), self.broker.clock.now_ms)
-            self.broker.logs[Place("in", self.arrived % self.inputs)].append(entry)
+            self.broker.logs[Partition("in", self.arrived % self.inputs)].append(entry)
             self.arrived += 1
 
     def runner(self, instance: str = "0") -> Process:
-        watch, config = Watch(self.config.name, "runner"), self.config
+        watch, config = RoleHealth(self.config.name, "runner"), self.config
         return Process(instance, self.broker.clock, lambda: runner.run(config, REVISION, Stoppable(), watch, instance))
 
     def turn(self, process: Process, calls: int) -> None:

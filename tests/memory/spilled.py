@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from shadowstream.joiner.matching.by_unique_id import Waiting
-from shadowstream.joiner.matching.matches import Met
-from shadowstream.joiner.pending_record import Rows
+from shadowstream.joiner.matching.by_unique_id import UniqueIdStore
+from shadowstream.joiner.matching.matches import PairBatch
+from shadowstream.joiner.pending_record import PendingColumns
 from shadowstream.kafka.joining.spill_file import SpillFile
 from shadowstream.records import Side
 from tests.joiner.desk import Desk
@@ -27,16 +27,16 @@ def resident() -> int:
 
 def main(overflow: str) -> None:
     """The sides are read by turns, a batch each, and each half of either waits for the other's second."""
-    waiting, desk, spill = Waiting(10_000), Desk(), SpillFile(None, 2 * RECORDS * SIZE)
+    waiting, desk, spill = UniqueIdStore(10_000), Desk(), SpillFile(None, 2 * RECORDS * SIZE)
     before, most, pairs, spilled, cpu_s = resident(), 0, 0, 0, time.process_time()
     for begin in range(0, RECORDS, BATCH):
         for side in (Side.PRODUCTION, Side.SHADOW):
             offsets = list(range(begin, begin + BATCH))
             numbers = offsets if side is Side.PRODUCTION else [RECORDS - 1 - n for n in offsets]
             ids = [b"%d" % n for n in numbers]
-            rows = Rows(offsets, [0] * BATCH, [b"%0*d" % (SIZE, n) for n in numbers], ids)
+            rows = PendingColumns(offsets, [0] * BATCH, [b"%0*d" % (SIZE, n) for n in numbers], ids)
             for met in waiting.match_columns(side, ids, rows):
-                assert isinstance(met, Met)
+                assert isinstance(met, PairBatch)
                 assert met.production.values == met.shadow.values
                 pairs += len(met.ids)
             waiting.take_decidable(desk.clocks)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.joiner.completeness.idleness import Idleness
 from shadowstream.kafka.roles import joiner, runner
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
 from tests.memory.test_shedding import ORDERS, OUT, World
@@ -37,12 +37,12 @@ def test_what_is_missing_is_said_though_the_clock_was_set(by_s: float) -> None:
         }
     )
     with inside(world.broker, world.host):
-        runs, joins = world.process(runner.run, Watch("turns", "runner")), world.process(joiner.run, world.watch)
+        runs, joins = world.process(runner.run, RoleHealth("turns", "runner")), world.process(joiner.run, world.watch)
         group = world.broker.groups.of("prod")
         for half in (range(ORDERS // 2), range(ORDERS // 2, ORDERS)):
             for n in half:
                 world.broker.logs[OUT].append(Entry(b"k%d" % n, b"%d" % n, 1_000_000 + n))
-            group.set_back({Place("in", 0): half.stop})
+            group.set_back({Partition("in", 0): half.stop})
             world.turn(runs, 3_000)
             world.turn(joins, 3_000)
             world.broker.clock.set_wall(by_s)
@@ -55,7 +55,7 @@ def test_what_is_missing_is_said_though_the_clock_was_set(by_s: float) -> None:
 
 
 def test_a_partition_that_is_still_stays_so_when_the_clock_is_set_back() -> None:
-    still, other = Place("out", 0), Place("out", 1)
+    still, other = Partition("out", 0), Partition("out", 1)
     idleness = Idleness(5_000)
     for second in range(1, 9):
         idleness.observe({still: 3, other: 3 + second}, {still: 1, other: 10 + second}, NOON_MS + 1_000 * second)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shadowstream.kafka.reading.control_records import Gaps
-from shadowstream.records import Place
+from shadowstream.kafka.reading.control_records import ControlRecordGaps
+from shadowstream.records import Partition
 from shadowstream.testing.memory.inside import inside
 from tests.contracts.benches import LIMIT_S, MemoryBench
 from tests.memory.runners import latest
@@ -21,7 +21,7 @@ def test_a_commit_is_raised_over_control_records_and_over_nothing_that_a_reader_
     written: str, raised: int
 ) -> None:
     with MemoryBench("") as bench, inside(bench.broker):
-        place, quiet = Place(bench.topic("in"), 0), Place(bench.topic("quiet"), 0)
+        place, quiet = Partition(bench.topic("in"), 0), Partition(bench.topic("quiet"), 0)
         bench.write(quiet.topic, "a")
         bench.write(place.topic, "a")
         if written == "an open transaction":
@@ -32,7 +32,7 @@ def test_a_commit_is_raised_over_control_records_and_over_nothing_that_a_reader_
             bench.broker.logs[place].entries.append(bench.broker.logs[place].entries[-1])
         else:
             bench.write(place.topic, "b", commit=written == "a record")
-        gaps = Gaps(CONFIG, "runner.gaps")
+        gaps = ControlRecordGaps(CONFIG, "runner.gaps")
         committed, ends = {place: 1, quiet: 1}, {place: bench.broker.logs[place].end, quiet: 2}
         for _ in range(2):  # a gap that stands still is read at the second look
             gaps.look(committed, ends)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka import watchdog
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock
@@ -12,7 +12,7 @@ from shadowstream.testing.memory.inside import inside
 
 
 def test_the_thread_of_a_watchdog_of_before_moves_no_clock_in_memory() -> None:
-    watchdog.Watchdog(Watch("before", "joiner"))
+    watchdog.Watchdog(RoleHealth("before", "joiner"))
     clock = ManualClock()
     with inside(MemoryBroker(clock)):
         assert vars(watchdog)["time"] is clock, "the room has the clock in memory"

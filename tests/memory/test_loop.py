@@ -9,13 +9,13 @@ import pytest
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.client.consumers import Stoppable, admin, group_consumer, transactional_writer
 from shadowstream.kafka.loop import Loop
 from shadowstream.kafka.role import PlainRole, Prepared
 from shadowstream.kafka.transaction import start_transactions
-from shadowstream.records import Batch, Commit, Place, Write
+from shadowstream.records import Batch, Commit, Partition, Write
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.inside import inside
@@ -37,10 +37,10 @@ class Copier(PlainRole):
     """The smallest role: writes each record of `in` anew."""
 
     def __init__(self) -> None:
-        self.positions: dict[Place, int] = {}
+        self.positions: dict[Partition, int] = {}
         self.writes: list[Write] = []
 
-    def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
+    def assigned(self, committed: Sequence[Committed]) -> dict[Partition, int]:
         self.positions = {one.place: max(one.offset, 0) for one in committed}
         return dict(self.positions)
 
@@ -58,7 +58,7 @@ class Copier(PlainRole):
         self.positions[batch.place] = batch.offsets[-1] + 1
         return len(batch)
 
-    def end(self, place: Place, offset: int, now_ms: int) -> None:
+    def end(self, place: Partition, offset: int, now_ms: int) -> None:
         self.positions[place] = offset
 
     def prepare(self, now_ms: int, limit: int) -> Prepared:
@@ -83,11 +83,11 @@ class World:
 
     def arrive(self, *values: bytes, partition: int = 0) -> None:
         for value in values:
-            self.broker.logs[Place("in", partition)].append(Entry(None, value, 1))
+            self.broker.logs[Partition("in", partition)].append(Entry(None, value, 1))
 
     def copier(self, instance: str) -> Process:
         def role() -> None:
-            watch = Watch("loop", "runner")
+            watch = RoleHealth("loop", "runner")
             writer = transactional_writer(CONFIG, "runner", instance)
             start_transactions(writer, watch)
             consumer = group_consumer(CONFIG, "runner", instance)
@@ -104,7 +104,7 @@ class World:
                 one.run(10)
 
     def copied(self) -> list[Any]:
-        return sorted(entry.value or b"" for _, entry in self.broker.logs[Place(TOPIC, 0)].records())
+        return sorted(entry.value or b"" for _, entry in self.broker.logs[Partition(TOPIC, 0)].records())
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ class Slow(Copier):
         self.taken.append(len(batch))
         return super().consume(batch.part(0, 1), now_ms)
 
-    def end(self, place: Place, offset: int, now_ms: int) -> None:
+    def end(self, place: Partition, offset: int, now_ms: int) -> None:
         assert self.positions[place] == offset, "an end is no end while records before it are left"
         super().end(place, offset, now_ms)
 
@@ -213,7 +213,7 @@ def test_many_records_that_outlast_the_poll_interval_are_taken_step_by_step(worl
     slow = Slow(world.clock)
 
     def role() -> None:
-        watch = Watch("loop", "runner")
+        watch = RoleHealth("loop", "runner")
         writer = transactional_writer(config, "runner", "0")
         start_transactions(writer, watch)
         consumer = group_consumer(config, "runner", "0")

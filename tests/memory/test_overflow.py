@@ -14,7 +14,7 @@ from shadowstream.kafka.reading.newest import WAIT_S
 from shadowstream.kafka.roles import runner
 from shadowstream.protocol import marks
 from shadowstream.protocol.headers import PACKED_HEADER, unpack
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.runner import commit_metadata
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
@@ -32,7 +32,7 @@ CONFIG: dict[str, Any] = {
     "start": "earliest",
     "limits": {"commit_ms": 20},
 }
-STATE = [Place("shadow.wide.runner-state", partition) for partition in range(OUTPUTS)]
+STATE = [Partition("shadow.wide.runner-state", partition) for partition in range(OUTPUTS)]
 
 
 def twice(value: int) -> list[int]:
@@ -67,22 +67,22 @@ class World(Runners):
         """Of the commits as they stand."""
         return [kept.metadata for kept in self.broker.groups.of("shadow.wide.runner").offsets.values()]
 
-    def counted(self) -> dict[Place, marks.Counters]:
+    def counted(self) -> dict[Partition, marks.Counters]:
         """The last counters said of each input partition."""
-        records = [own.decode(entry.value or b"")[1] for _, entry in self.read(Place("shadow.wide.progress", 0))]
+        records = [own.decode(entry.value or b"")[1] for _, entry in self.read(Partition("shadow.wide.progress", 0))]
         said = [one for one in records if one["counters"] is not None]
-        return {Place("in", one["input_partition"]): marks.Counters.of(one["counters"]) for one in said}
+        return {Partition("in", one["input_partition"]): marks.Counters.of(one["counters"]) for one in said}
 
-    def read(self, place: Place) -> list[tuple[int, Entry]]:
+    def read(self, place: Partition) -> list[tuple[int, Entry]]:
         return self.broker.logs[place].records()
 
-    def true_counts(self) -> dict[Place, marks.Counters]:
+    def true_counts(self) -> dict[Partition, marks.Counters]:
         """From the inputs, and from the outputs that stand there."""
-        written = {Place("in", p): Counter[str]() for p in range(INPUTS)}
+        written = {Partition("in", p): Counter[str]() for p in range(INPUTS)}
         for partition in range(OUTPUTS):
-            for _, entry in self.read(Place("shadow.wide.out.out", partition)):
+            for _, entry in self.read(Partition("shadow.wide.out.out", partition)):
                 at = unpack(dict(entry.headers or [])[PACKED_HEADER]).coordinate
-                written[Place("in", at.partition)][f"out/{partition}"] += 1
+                written[Partition("in", at.partition)][f"out/{partition}"] += 1
         found = {}
         for place, outputs in written.items():
             values = [int(entry.value or b"") for _, entry in self.read(place)]
@@ -157,9 +157,11 @@ def test_a_snapshot_and_counters_of_one_offset_are_not_taken_for_each_other() ->
     with inside(world.broker, world.host):
         assert once_and_again(world).error is None
         assert {place: (one.read, one.with_output) for place, one in world.counted().items()} == {
-            Place("in", 0): (14, 14), Place("in", 1): (13, 13), Place("in", 2): (13, 13),
+            Partition("in", 0): (14, 14), Partition("in", 1): (13, 13), Partition("in", 2): (13, 13),
         }  # fmt: skip
-        outputs = [int(e.value or b"") for p in range(OUTPUTS) for _, e in world.read(Place("shadow.wide.out.out", p))]
+        outputs = [
+            int(e.value or b"") for p in range(OUTPUTS) for _, e in world.read(Partition("shadow.wide.out.out", p))
+        ]
         assert sorted(outputs) == sorted([*range(1, 15), *range(1, 14), *range(1, 14)])
 
 

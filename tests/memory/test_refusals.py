@@ -9,12 +9,12 @@ from types import ModuleType
 import pytest
 
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka.client.consumers import admin
-from shadowstream.kafka.joining.task_partitions import Families
+from shadowstream.kafka.joining.task_partitions import TaskPartitions
 from shadowstream.kafka.roles import joiner, judge, runner
-from shadowstream.records import Place
-from shadowstream.testing.memory.groups import Group, Kept
+from shadowstream.records import Partition
+from shadowstream.testing.memory.groups import CommittedOffset, Group
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.processes import Process
 from tests.memory.test_shedding import BATCH, ORDERS, OUT, SHADOW, World
@@ -67,7 +67,7 @@ def test_records_deleted_before_they_were_read_are_said_and_keep_the_verdict_ope
         process.kill()
     assert f"'offsets': {LOST}" in caplog.text
     assert "source_records_lost" in caplog.text
-    process = world.process(judge.run, Watch("turns", "judge"))
+    process = world.process(judge.run, RoleHealth("turns", "judge"))
     world.turn(process, 2_000)
     process.kill()
     verdict = world.records("verdict")[-1]
@@ -85,7 +85,7 @@ def expired_of_one_side(world: World) -> None:
 
 
 def reset_by_hand(world: World) -> None:
-    group_of(world).offsets[OUT] = Kept(0, "")
+    group_of(world).offsets[OUT] = CommittedOffset(0, "")
 
 
 def set_forth_beside_our_words(world: World) -> None:
@@ -131,7 +131,7 @@ def test_a_start_that_another_process_overtakes_ends_and_is_no_refusal(world: Wo
         if (phase, call) == ("after", "committed"):
             offsets.update(kept)
 
-    process = world.process(role.run, Watch("turns", name))
+    process = world.process(role.run, RoleHealth("turns", name))
     process.fault = overtaken
     world.running = process
     process.run(40_000, lambda: False)
@@ -144,10 +144,10 @@ def test_a_start_that_another_process_overtakes_ends_and_is_no_refusal(world: Wo
 
 def test_partitions_that_come_while_a_joiner_runs_are_refused_by_name(world: World) -> None:
     """The client tells a running member within minutes; at a start the counts are compared."""
-    process = Process("asks", world.broker.clock, lambda: Families(world.config, (), admin(world.config.kafka)))
+    process = Process("asks", world.broker.clock, lambda: TaskPartitions(world.config, (), admin(world.config.kafka)))
     world.turn(process, 100)
     families = process.result
     assert families.tasks_in([OUT, SHADOW]) == [("out", 0)]
     for ask in (families.tasks_in, families.whole):
         with pytest.raises(ConfigError, match=r"out/1 was not there .* more partitions"):
-            ask([OUT, SHADOW, Place("out", 1)])
+            ask([OUT, SHADOW, Partition("out", 1)])

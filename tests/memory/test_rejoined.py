@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.replay.rejoin import rejoined
 from shadowstream.kafka.roles import joiner, runner
@@ -32,7 +32,7 @@ def test_what_an_earlier_revision_has_answered_is_no_extra_of_a_later_one() -> N
     world = World("hold")
 
     def process(run: Any, revision: str, role: str) -> Process:
-        watch = Watch("turns", role)
+        watch = RoleHealth("turns", role)
         return Process(role, world.broker.clock, lambda: run(world.config, revision, Stoppable(), watch, "0"))
 
     with inside(world.broker, world.host):

@@ -14,14 +14,14 @@ import pytest
 
 from shadowstream.codecs import own
 from shadowstream.config import Config
-from shadowstream.health import Watch
-from shadowstream.joiner.matching.load_shedding import Shedding
+from shadowstream.health import RoleHealth
+from shadowstream.joiner.matching.load_shedding import LoadShedder
 from shadowstream.joiner.matching.pending import ROW_BYTES
 from shadowstream.kafka import batch_size
 from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.joining import backpressure
 from shadowstream.kafka.roles import joiner, judge, runner
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.inside import inside
@@ -34,7 +34,7 @@ LATER_MS = 200_000
 BATCH = 100
 BOUND = 500_000
 BATCH_BYTES = BATCH * (ROW_BYTES + 40)
-OUT, SHADOW = Place("out", 0), Place("shadow.turns.out.out", 0)
+OUT, SHADOW = Partition("out", 0), Partition("shadow.turns.out.out", 0)
 
 
 def same(value: Any) -> Any:
@@ -77,16 +77,16 @@ class World:
         self.broker.create("out", 1)
         for n in range(ORDERS):
             later_ms = LATER_MS if n == ORDERS - 1 else 0  # closes the window of all the others
-            self.broker.logs[Place("in", 0)].append(Entry(b"k%d" % n, value(n), 1_000_000 + n + later_ms))
+            self.broker.logs[Partition("in", 0)].append(Entry(b"k%d" % n, value(n), 1_000_000 + n + later_ms))
         self.running: Process | None = None
         self.asked = 0
-        self.watch = Watch("turns", "joiner")
+        self.watch = RoleHealth("turns", "joiner")
 
     def host(self) -> Process:
         assert self.running is not None
         return self.running
 
-    def process(self, run: Callable[..., dict[str, Any]], watch: Watch) -> Process:
+    def process(self, run: Callable[..., dict[str, Any]], watch: RoleHealth) -> Process:
         return Process(watch.role, self.broker.clock, lambda: run(self.config, REVISION, Stoppable(), watch, "0"))
 
     def turn(self, process: Process, calls: int, until: Callable[[], bool] | None = None) -> None:
@@ -96,7 +96,7 @@ class World:
 
     def answer(self, turned: bool = True) -> None:
         """The candidate answers everything, and production does: last things first where they are turned."""
-        process = self.process(runner.run, Watch("turns", "runner"))
+        process = self.process(runner.run, RoleHealth("turns", "runner"))
         self.turn(process, 20_000, lambda: self.answered() == ORDERS)
         self.turn(process, 500)  # its marks
         process.kill()
@@ -108,7 +108,7 @@ class World:
         return len(self.broker.logs[SHADOW].records()) if SHADOW in self.broker.logs else 0
 
     def records(self, name: str) -> list[dict[str, Any]]:
-        log = self.broker.logs[Place(self.config.plan.of(name), 0)]
+        log = self.broker.logs[Partition(self.config.plan.of(name), 0)]
         found = [own.decode(entry.value or b"")[1] for _, entry in log.records()]
         # Without transactions a crash may repeat one, and the first counts.
         return list({one["seq"]: one for one in reversed(found)}.values())[::-1] if name == "stats" else found
@@ -127,7 +127,7 @@ class World:
 
     def commits(self) -> int:
         """Stats records and their markers."""
-        return self.broker.logs[Place(self.config.plan.of("stats"), 0)].end if self.answered() else 0
+        return self.broker.logs[Partition(self.config.plan.of("stats"), 0)].end if self.answered() else 0
 
     def shed_level(self) -> int:
         """As the metric has it."""
@@ -151,13 +151,13 @@ class Seen:
 
 @contextmanager
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
-    seen, turn = Seen(), backpressure.Holding.turn
+    seen, turn = Seen(), backpressure.Backpressure.turn
 
-    def look(self: backpressure.Holding, tasks: list[backpressure.Waiting]) -> list[Place]:
+    def look(self: backpressure.Backpressure, tasks: list[backpressure.TaskBacklog]) -> list[Partition]:
         seen.pending.append(sum(sum(pending) for _, pending, *_ in tasks))
         return turn(self, tasks)
 
-    monkeypatch.setattr(backpressure.Holding, "turn", look)
+    monkeypatch.setattr(backpressure.Backpressure, "turn", look)
     monkeypatch.setattr(joiner, "BATCH", BATCH)
     yield seen
 
@@ -179,7 +179,7 @@ def played(world: World, restarts: int) -> list[int]:
             process.kill()
             levels.append(max((one["counts"].get("shed_level", 0) for one in world.records("state")), default=0))
         assert world.over()
-        process = world.process(judge.run, Watch("turns", "judge"))
+        process = world.process(judge.run, RoleHealth("turns", "judge"))
         world.turn(process, 2_000)
         process.kill()
     return levels
@@ -199,7 +199,7 @@ def test_shed_keeps_to_the_bound_says_so_and_every_record_ends_once(
     found = world.ended()
     assert found.keys() == {"match", "evicted"}
     assert found["match"] * 2 + found["evicted"] == 2 * ORDERS
-    shedding = Shedding()
+    shedding = LoadShedder()
     shedding.level = world.shed_level()
     assert shedding.level > 0
     left = sum(not shedding.sheds(b"k%d" % n) for n in range(ORDERS))

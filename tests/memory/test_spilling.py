@@ -148,13 +148,13 @@ def test_a_folder_that_cannot_be_used_is_an_error_of_the_config(tmp_path: Path) 
 
 def test_what_lies_there_comes_back_and_room_that_was_freed_is_used_again() -> None:
     draw, spill = Random(5), SpillFile(None, 40_000)
-    lying: dict[int, bytes] = {}
+    on_disk: dict[int, bytes] = {}
     refused = 0
     for _ in range(3_000):
-        if lying and draw.random() < 0.5:
-            begin = draw.choice(list(lying))
-            assert spill.get(begin, len(lying[begin])) == lying[begin]
-            spill.free(begin, len(lying.pop(begin)))
+        if on_disk and draw.random() < 0.5:
+            begin = draw.choice(list(on_disk))
+            assert spill.get(begin, len(on_disk[begin])) == on_disk[begin]
+            spill.free(begin, len(on_disk.pop(begin)))
             continue
         pieces = [draw.randbytes(draw.randint(1, 30)) for _ in range(draw.randint(1, 200))]
         size = sum(map(len, pieces))
@@ -163,10 +163,10 @@ def test_what_lies_there_comes_back_and_room_that_was_freed_is_used_again() -> N
             refused += 1
             assert spill.refused == "limits.spill_bytes_max"
         else:
-            lying[begin_] = b"".join(pieces)
+            on_disk[begin_] = b"".join(pieces)
         assert spill.size == os.fstat(spill._file.fileno()).st_size <= 40_000
     assert refused > 10
-    for begin, value in lying.items():
+    for begin, value in on_disk.items():
         assert spill.get(begin, len(value)) == value
         spill.free(begin, len(value))
     assert (spill.size, spill._gaps) == (0, [])

@@ -10,13 +10,13 @@ import pytest
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka.client.consumers import Stoppable, admin, plain_writer
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.roles import joiner
 from shadowstream.kafka.trial import start_mark, topic_admin
 from shadowstream.protocol import marks
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing.memory.inside import inside
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.memory.processes import Process
@@ -45,7 +45,7 @@ class World(Runners):
     def joining(self, revision: str = REVISION) -> Process:
         def wait() -> dict[str, Any] | None:
             topic_admin.ensure(admin(CONFIG.kafka), CONFIG)
-            found = joiner.await_start(CONFIG, revision, Stoppable(), Watch("begun", "joiner"))
+            found = joiner.await_start(CONFIG, revision, Stoppable(), RoleHealth("begun", "joiner"))
             return found and found.of[revision]
 
         return Process("1", self.broker.clock, wait)
@@ -59,15 +59,15 @@ class World(Runners):
     def say(self, *records: dict[str, Any]) -> None:
         """As an earlier release did: into `progress`, where there is no `starts`."""
         topic = CONFIG.plan.of("progress")
-        if Place(topic, 0) not in self.broker.logs:
+        if Partition(topic, 0) not in self.broker.logs:
             self.broker.create(topic, 1)
         for record in records:
             write = marks.write(topic, record)
-            self.broker.logs[Place(topic, 0)].append(Entry(write.key, write.value, self.broker.clock.now_ms))
+            self.broker.logs[Partition(topic, 0)].append(Entry(write.key, write.value, self.broker.clock.now_ms))
 
     def said(self, kind: str, revision: str = REVISION) -> list[dict[str, Any]]:
         """Start marks of a revision in a topic."""
-        log = self.broker.logs[Place(CONFIG.plan.of(kind), 0)]
+        log = self.broker.logs[Partition(CONFIG.plan.of(kind), 0)]
         records = [own.decode(entry.value or b"")[1] for _, entry in log.records()]
         return [one for one in records if one["kind"] == "start" and one["revision"] == revision]
 
@@ -106,7 +106,7 @@ def test_killed_at_any_call_a_revision_begins_where_it_was_first_pinned(old: boo
             world.turn(dying, last)
             whole = dying.ended
             dying.kill()
-            pinned_before += Place(CONFIG.plan.of("starts"), 0) in world.broker.logs and bool(world.said("starts"))
+            pinned_before += Partition(CONFIG.plan.of("starts"), 0) in world.broker.logs and bool(world.said("starts"))
             world.arrive(3)
             world.check()
             assert not old or world.ended(world.pinning(OTHER)).warm
@@ -168,11 +168,11 @@ def test_how_far_a_place_is_done_is_told_by_its_newest_mark_wherever_that_lies()
     world = World()
     world.say(done(1, 4), *(done(0, n) for n in range(30_000)), marks.mark("warm", OTHER))
     with inside(world.broker, world.host):
-        wanted = {Place("in", 0), Place("in", 1), Place("in", 2)}
+        wanted = {Partition("in", 0), Partition("in", 1), Partition("in", 2)}
         world.running = Process("0", world.broker.clock, lambda: last_done(CONFIG, admin(CONFIG.kafka), wanted))
         world.running.run(100_000)
         assert world.running.error is None
-        assert world.running.result == {Place("in", 0): 29_999, Place("in", 1): 4}
+        assert world.running.result == {Partition("in", 0): 29_999, Partition("in", 1): 4}
 
 
 @pytest.mark.parametrize("closed", [False, True])
@@ -185,14 +185,14 @@ def test_a_revision_that_begins_within_the_warm_up_of_another_goes_on_with_it(cl
     world.arrive(20)
     with inside(world.broker, world.host):
         group = world.broker.groups.of(CONFIG.plan.group("runner"))
-        group.set_back({Place("in", 0): 4, Place("in", 1): 12})
+        group.set_back({Partition("in", 0): 4, Partition("in", 1): 12})
         pinned = world.ended(world.pinning())
-        assert pinned.start.committed == {Place("in", 0): 4, Place("in", 1): 12}
-        assert pinned.start.warm_below == {Place("in", 0): 10, Place("in", 1): start_mark.NO_WARM_UP}
+        assert pinned.start.committed == {Partition("in", 0): 4, Partition("in", 1): 12}
+        assert pinned.start.warm_below == {Partition("in", 0): 10, Partition("in", 1): start_mark.NO_WARM_UP}
         assert (pinned.start.floor_ms, pinned.warm) == (77, closed)
         said = [
             own.decode(entry.value or b"")[1]
-            for _, entry in world.broker.logs[Place("shadow.begun.progress", 0)].records()
+            for _, entry in world.broker.logs[Partition("shadow.begun.progress", 0)].records()
         ]
         warm = [one["ends"] for one in said if one["kind"] == "warm" and one["revision"] == REVISION]
         assert warm == ([ends] if closed else [])
@@ -204,7 +204,7 @@ def test_a_revision_that_begins_behind_the_warm_up_of_another_has_none() -> None
     world.say(begin(OTHER, 10, floor_ms=77))
     world.arrive(20)
     with inside(world.broker, world.host):
-        world.broker.groups.of(CONFIG.plan.group("runner")).set_back({Place("in", 0): 10, Place("in", 1): 11})
+        world.broker.groups.of(CONFIG.plan.group("runner")).set_back({Partition("in", 0): 10, Partition("in", 1): 11})
         pinned = world.ended(world.pinning())
         assert not pinned.start.has_warm_up
         assert pinned.start.floor_ms is None
@@ -224,7 +224,7 @@ def test_a_trial_from_the_beginning_refuses_topics_that_lack_theirs(topic: str) 
         world.arrive(3)
         for one in {topic} & {"candidate", "twin"}:
             world.broker.create(one, 1)
-        world.broker.logs[Place(topic, 0)].low = 1
+        world.broker.logs[Partition(topic, 0)].low = 1
         process = world.pinning(config=config)
         world.turn(process, ENOUGH)
     assert isinstance(process.error, ConfigError), process.error

@@ -10,7 +10,7 @@ import pytest
 
 from shadowstream.config import Config
 from shadowstream.protocol.headers import PACKED_HEADER, unpack
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing.memory.inside import inside
 from tests.memory.runners import Runners
 
@@ -63,7 +63,7 @@ class World(Runners):
         """Committed outputs by input partition and offset; more than one where something is double."""
         found: dict[tuple[int, int], list[Any]] = {}
         for partition in range(PARTITIONS):
-            for _, entry in self.broker.logs[Place("shadow.counts.out.out", partition)].records():
+            for _, entry in self.broker.logs[Partition("shadow.counts.out.out", partition)].records():
                 at = unpack(dict(entry.headers or [])[PACKED_HEADER]).coordinate
                 found.setdefault((at.partition, at.offset), []).append(json.loads(entry.value or b""))
         return found
@@ -73,7 +73,7 @@ class World(Runners):
         found = {}
         for partition in range(PARTITIONS):
             counting = Counting()
-            for offset, entry in self.broker.logs[Place("in", partition)].records():
+            for offset, entry in self.broker.logs[Partition("in", partition)].records():
                 found[partition, offset] = [counting(json.loads(entry.value or b""))]
         return found
 

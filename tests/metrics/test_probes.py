@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from shadowstream.errors import ConfigError
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.roles import runner
 from shadowstream.records import Batch
@@ -29,7 +29,7 @@ MODULE = "held_up_candidate"
 
 
 @contextmanager
-def listening(watch: Watch) -> Iterator[Probed]:
+def listening(watch: RoleHealth) -> Iterator[Probed]:
     probed = Probed(free_port())
     server = serve(probed.listen, watch)
     try:
@@ -60,7 +60,7 @@ def test_a_loop_that_does_not_turn_is_not_healthy_and_not_ready(
     monkeypatch.setattr(runner.RunnerRole, "consume", held_up)
     config, stop = trial.config, Stoppable()
     revision = revision_of(config)
-    watch = Watch(trial.name, "runner", TURN_MAX_S)
+    watch = RoleHealth(trial.name, "runner", TURN_MAX_S)
     role = threading.Thread(target=runner.run, args=(config, revision, stop, watch))
     with listening(watch) as probed:
         assert {path: probed.status(path) for path in ("/healthz", "/readyz")} == {"/healthz": 200, "/readyz": 503}
@@ -80,7 +80,7 @@ def test_a_loop_that_does_not_turn_is_not_healthy_and_not_ready(
 
 
 def test_other_paths_are_not_found() -> None:
-    with listening(Watch("paths", "joiner")) as probed:
+    with listening(RoleHealth("paths", "joiner")) as probed:
         assert {path: probed.status(path) for path in ("/", "/metric", "/healthz/")} == {
             "/": 404,
             "/metric": 404,
@@ -89,7 +89,7 @@ def test_other_paths_are_not_found() -> None:
 
 
 def test_the_loopback_of_ip_version_6_can_be_listened_on() -> None:
-    watch = Watch("six", "judge")
+    watch = RoleHealth("six", "judge")
     try:
         server = serve("[::1]:0", watch)
     except ConfigError as refused:
@@ -108,7 +108,7 @@ def test_an_address_of_another_form_is_refused(listen: str) -> None:
 
 
 def test_a_port_in_use_is_a_usage_error(tmp_path: Path) -> None:
-    with listening(Watch("taken", "judge")) as probed:
+    with listening(RoleHealth("taken", "judge")) as probed:
         trial = Trial(f"127.0.0.1:{free_port()}", "taken", tmp_path)
         # No broker is there: the address is taken before one is asked for.
         answer = trial.ask("join", str(trial.config_path), "--listen", probed.listen)

@@ -11,10 +11,10 @@ from confluent_kafka import Consumer
 
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka import loop, transaction
 from shadowstream.kafka.client.consumers import Stoppable, admin, group_consumer, transactional_writer
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing import Broker, EmbeddedKafka
 from shadowstream.testing.topics import create_topics
 from tests.memory.test_loop import Copier
@@ -90,8 +90,8 @@ class Paired(Copier):
 
     topics: tuple[str, ...] = ()
 
-    def complete_tasks(self, places: Collection[Place]) -> list[Place]:
-        return [place for place in places if all(Place(topic, place.partition) in places for topic in self.topics)]
+    def complete_tasks(self, places: Collection[Partition]) -> list[Partition]:
+        return [place for place in places if all(Partition(topic, place.partition) in places for topic in self.topics)]
 
 
 def test_a_task_of_which_another_member_keeps_a_side_is_not_begun_and_after_a_time_refused(
@@ -113,7 +113,7 @@ def test_a_task_of_which_another_member_keeps_a_side_is_not_begun_and_after_a_ti
     with closing(alien):
         alien.subscribe([role.topics[0]])
         await_that("the alien has all of a", lambda: alien.poll(0.2) is None and len(alien.assignment()) == 2)
-        watch = Watch(name, "joiner")
+        watch = RoleHealth(name, "joiner")
         writer = transactional_writer(config, "joiner", "0")
         transaction.start_transactions(writer, watch)
         made = loop.Loop(config, role, group_consumer(config, "joiner", "0"), writer, admin(config.kafka), watch)
@@ -125,5 +125,5 @@ def test_a_task_of_which_another_member_keeps_a_side_is_not_begun_and_after_a_ti
             made.run(list(role.topics), Stoppable())
     # Of the partition that it has both of it works all the while.
     whole = {frozenset(places) for places in handed}
-    assert whole <= {frozenset(), *(frozenset(Place(topic, p) for topic in role.topics) for p in range(2))}
+    assert whole <= {frozenset(), *(frozenset(Partition(topic, p) for topic in role.topics) for p in range(2))}
     assert len(whole) == 2

@@ -18,7 +18,7 @@ from shadowstream.codecs import own
 from shadowstream.kafka.client import offsets
 from shadowstream.protocol import marks
 from shadowstream.protocol.headers import PACKED_HEADER, unpack
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import create_topics, read_all
 from tests.conftest import Say
@@ -57,11 +57,11 @@ def trial(kafka: Broker, tmp_path: Path) -> Trial:
     return made
 
 
-def said(trial: Trial) -> dict[Place, marks.Counters]:
+def said(trial: Trial) -> dict[Partition, marks.Counters]:
     """What the last mark of each input partition counts."""
     records = [own.decode(read.value or b"")[1] for read in read_all(trial.bootstrap, trial.topic("progress"))]
     return {
-        Place(one["input_topic"], one["input_partition"]): marks.Counters.of(one["counters"])
+        Partition(one["input_topic"], one["input_partition"]): marks.Counters.of(one["counters"])
         for one in records
         if one["counters"] is not None
     }
@@ -101,7 +101,7 @@ def test_killed_again_and_again_a_runner_of_many_outputs_counts_once(trial: Tria
             if kill < KILLS:
                 running.kill("run")
         running.stop("run")
-    inputs = [Place(trial.input, partition) for partition in range(PARTITIONS)]
+    inputs = [Partition(trial.input, partition) for partition in range(PARTITIONS)]
     group = trial.config.plan.group("runner")
     commits = offsets.commits(AdminClient({"bootstrap.servers": trial.bootstrap}), group, inputs)
     assert {metadata[0] for _, metadata in commits.values()} == {"2"}

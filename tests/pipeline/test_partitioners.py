@@ -13,9 +13,9 @@ import pytest
 
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.client.consumers import admin
-from shadowstream.kafka.trial.partitioner_check import Rechecks
+from shadowstream.kafka.trial.partitioner_check import PartitionerRechecks
 from shadowstream.protocol.headers import ORIGIN_HEADER, unpack, unpack_origin
-from shadowstream.records import Coordinate
+from shadowstream.records import InputCoordinate
 from shadowstream.runner.partitioner import partition_for
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Read, read_all
@@ -109,7 +109,7 @@ def home(identity: str) -> Callable[[Read], int]:
             return partition_for("murmur2", read.key, 0, OUTPUT_PARTITIONS)
         headers = dict(read.headers)
         if "s" in headers:
-            at: Coordinate = unpack(headers["s"] or b"").coordinate
+            at: InputCoordinate = unpack(headers["s"] or b"").coordinate
             return at.partition % OUTPUT_PARTITIONS
         return int((headers[COORDINATE_HEADER] or b"").split(b"/")[1]) % OUTPUT_PARTITIONS
 
@@ -241,7 +241,7 @@ def test_a_production_that_changes_its_partitioner_ends_the_trial(kafka: Broker,
     production.work(ends(ORDERS))
     trial.play("run")
     config = trial.config
-    rechecks = Rechecks(config, admin(config.kafka), {trial.output: "murmur2"})
+    rechecks = PartitionerRechecks(config, admin(config.kafka), {trial.output: "murmur2"})
     rechecks.turn(0)
     rechecks.turn(5)  # looks, and finds what it should
 

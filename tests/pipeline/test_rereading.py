@@ -14,9 +14,9 @@ from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin
-from shadowstream.kafka.reading.correctable_rows import read_said
+from shadowstream.kafka.reading.correctable_rows import read_correctable
 from shadowstream.kafka.reading.refetch import Fetcher
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.pipeline.trial import config_under
@@ -30,12 +30,12 @@ def config(kafka: Broker, topic_prefix: str) -> Config:
 
 
 def fetched(
-    config: Config, wanted: dict[Place, set[int]], before: Callable[[], None]
-) -> tuple[dict[Place, dict[int, bytes | None]], dict[Place, set[int]]]:
+    config: Config, wanted: dict[Partition, set[int]], before: Callable[[], None]
+) -> tuple[dict[Partition, dict[int, bytes | None]], dict[Partition, set[int]]]:
     """Turn until everything wanted is answered; no turn may take long. `before` is called before the first."""
     fetcher = Fetcher(config, admin(config.kafka))
-    values: dict[Place, dict[int, bytes | None]] = {place: {} for place in wanted}
-    gone: dict[Place, set[int]] = {place: set() for place in wanted}
+    values: dict[Partition, dict[int, bytes | None]] = {place: {} for place in wanted}
+    gone: dict[Partition, set[int]] = {place: set() for place in wanted}
     before()
     deadline = time.monotonic() + 30
     while any(wanted.values()):
@@ -67,18 +67,18 @@ def test_wanted_records_are_found_and_what_is_gone_is_said_to_be(kafka: Broker, 
             deleted.result(30)
 
     wanted = {
-        Place(topic, 0): {0, 1, 2, 500, 501, 1_999, 2_999},
-        Place(topic, 1): {5, 99, 100, 2_000},
-        Place(topic, 2): set(range(0, 3_000, 7)),
+        Partition(topic, 0): {0, 1, 2, 500, 501, 1_999, 2_999},
+        Partition(topic, 1): {5, 99, 100, 2_000},
+        Partition(topic, 2): set(range(0, 3_000, 7)),
     }
     asked = {place: set(numbers) for place, numbers in wanted.items()}
     values, gone = fetched(config, asked, delete)
-    assert gone == {Place(topic, 0): set(), Place(topic, 1): {5, 99}, Place(topic, 2): set()}
+    assert gone == {Partition(topic, 0): set(), Partition(topic, 1): {5, 99}, Partition(topic, 2): set()}
     assert values == {
         place: {offset: b"%d" % (offset * 3 + place.partition) for offset in numbers - gone[place]}
         for place, numbers in wanted.items()
     }
-    marker = Place(topic, 0), 3_000
+    marker = Partition(topic, 0), 3_000
     assert fetched(config, {marker[0]: {marker[1]}}, lambda: None) == ({marker[0]: {}}, {marker[0]: {marker[1]}})
 
 
@@ -120,8 +120,8 @@ def test_what_each_task_had_said_is_read_from_where_it_says_and_to_what_is_being
     committing.start()
     try:
         client = admin(config.kafka)
-        assert offsets.ends(client, [Place(topic, 0)]) == {Place(topic, 0): len(rows) + 1}
-        said = read_said(config, client, {"a/0": (0, 100), "b/0": (0, 4_000), "c/1": (1, 0)})
+        assert offsets.ends(client, [Partition(topic, 0)]) == {Partition(topic, 0): len(rows) + 1}
+        said = read_correctable(config, client, {"a/0": (0, 100), "b/0": (0, 4_000), "c/1": (1, 0)})
     finally:
         committing.join()
     spoken = [n for n in numbers if outcomes[n // 2 % 5] in ("missing", "extra")]

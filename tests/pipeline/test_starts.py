@@ -9,13 +9,13 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from shadowstream.config import Config
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka.client.consumers import Stoppable, admin, plain_writer
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.roles import joiner
 from shadowstream.kafka.trial import start_mark, topic_admin
 from shadowstream.protocol import marks
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.conftest import Say
@@ -35,7 +35,7 @@ def said(config: Config) -> list[Write]:
     topic = config.plan.of("progress")
     begins = [{"topic": config.inputs[0], "partition": p, "committed": 7, "end": -1, "bound": -1} for p in range(2)]
     starts: list[dict[str, Any]] = [marks.mark("start", one, begins=begins) for one in (OTHER, REVISION)]
-    ends = marks.ends_field({Place(config.plan.out(config.production.outputs[0]), p): 9 for p in range(2)})
+    ends = marks.ends_field({Partition(config.plan.out(config.production.outputs[0]), p): 9 for p in range(2)})
     place = {"input_topic": config.inputs[0], "to_offset": 9, "ends": ends, "counters": marks.Counters().record()}
     done = [marks.write(topic, marks.mark("done", OTHER, input_partition=p, **place)) for p in range(2)]
     written = [marks.write(topic, one) for one in starts]
@@ -47,7 +47,7 @@ def test_an_older_trials_start_is_found_among_its_marks_once_and_then_without_th
     kafka: Broker, config: Config, say: Say
 ) -> None:
     create_topics(kafka.bootstrap, {config.inputs[0]: 2, config.production.outputs[0]: 2})
-    client, writer, watch = admin(config.kafka), plain_writer(config), Watch(config.name, "joiner")
+    client, writer, watch = admin(config.kafka), plain_writer(config), RoleHealth(config.name, "joiner")
     topic_admin.ensure(client, config)
     progress = config.plan.of("progress")
     produce_all(kafka.bootstrap, progress, said(config))
@@ -62,7 +62,7 @@ def test_an_older_trials_start_is_found_among_its_marks_once_and_then_without_th
         took.append(time.monotonic() - began)
         assert known is not None
         assert start_mark.Start.of(known.of[REVISION]) == found[0].start
-        places = [Place(config.inputs[0], p) for p in range(2)]
+        places = [Partition(config.inputs[0], p) for p in range(2)]
         if len(found) == 1:
             assert last_done(config, client, places) == dict.fromkeys(places, 9)
             # Nobody may look for it there any more: there is nothing.

@@ -7,7 +7,7 @@ from pathlib import Path
 from confluent_kafka import Producer
 
 from shadowstream.kafka.reading.event_times import LastTimes
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing import Broker
 from tests.pipeline.evidence import await_that
 from tests.pipeline.trial import Trial, time_ms
@@ -16,7 +16,7 @@ from tests.pipeline.trial import Trial, time_ms
 def test_of_replayed_data_in_transactions_it_is_the_records_time(kafka: Broker, tmp_path: Path) -> None:
     trial = Trial(kafka.bootstrap, "times", tmp_path)
     trial.create_topics()
-    times, place, empty = LastTimes(trial.config), Place(trial.output, 0), Place(trial.output, 1)
+    times, place, empty = LastTimes(trial.config), Partition(trial.output, 0), Partition(trial.output, 1)
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": "times"})
     producer.init_transactions(30)
     for n, end in ((5, 2), (3, 4)):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka.batch_size import CallSize
 from shadowstream.kafka.step_time import timed
 from shadowstream.records import Batch
@@ -58,14 +58,14 @@ def test_it_is_enough_after_the_value_in_hand(takes: str, attempted: bool) -> No
     calls, call_size = Calls(), CallSize(1_000)
     call = timed(
         load(settings.candidate, observer=CallObserver(calls, enough=enough)),
-        Watch("t", "runner"),
+        RoleHealth("t", "runner"),
         call_size,
         calls,
         enough,
     )
     if takes == "batch":  # between two calls, each of as many as the size allows
         whole = load(settings.candidate)
-        call = timed(lambda some: whole(some), Watch("t", "runner"), call_size, calls, enough)
+        call = timed(lambda some: whole(some), RoleHealth("t", "runner"), call_size, calls, enough)
     step = runner()
     step.call = call
     if attempted:  # inputs that are said beforehand

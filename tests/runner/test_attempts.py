@@ -10,11 +10,11 @@ import pytest
 
 from shadowstream.codecs import own
 from shadowstream.errors import CandidateError
-from shadowstream.records import Place, Write
+from shadowstream.records import Partition, Write
 from shadowstream.runner.candidate_attempts import CRASHED, Attempts
 from shadowstream.runner.current_call import Asked
 
-IN, TOPIC, REVISION = Place("in", 0), "shadow.t.attempts", "ab" * 16
+IN, TOPIC, REVISION = Partition("in", 0), "shadow.t.attempts", "ab" * 16
 
 
 class Dead(BaseException):

@@ -12,12 +12,12 @@ from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.protocol.headers import ORIGIN_HEADER, unpack_origin
-from shadowstream.records import Batch, Commit, Headers, Place, Side, Write
+from shadowstream.records import Batch, Commit, Headers, Partition, Side, Write
 from shadowstream.runner.copy_step import CopyStep, Route, copied_to_ms
 from shadowstream.runner.identity_partitioner import IdentityPartitioner
 from shadowstream.runner.partitioner import partition_for
 
-OUT = Place("out", 2)
+OUT = Partition("out", 2)
 PARTITIONS = 3
 NOTHING = "copy2:-1"
 NOW_MS = 1_000_000

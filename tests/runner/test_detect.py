@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.runner.partitioner import partition_for
 from shadowstream.runner.partitioner_detection import Choice, Evidence, Sampled, beside, choose, contradiction, weigh
 
@@ -30,7 +30,7 @@ def homes(keys: list[bytes]) -> dict[bytes, list[int]]:
 
 def sample(rule: Rule, keys: list[bytes], n: int) -> list[Sampled]:
     at = homes(keys)
-    return [Sampled(Place("out", rule(key, at[key][0], n)), i, key) for i, key in enumerate(keys)]
+    return [Sampled(Partition("out", rule(key, at[key][0], n)), i, key) for i, key in enumerate(keys)]
 
 
 KEYS = [b"key-%d" % i for i in range(200)]
@@ -62,21 +62,21 @@ def test_an_accident_is_excluded_by_exactly_enough_keys(partitions: int, enough:
 
 
 def test_a_key_seen_a_hundred_times_is_one_piece_of_evidence() -> None:
-    often = [Sampled(Place("out", partition_for("murmur2", b"a", 0, 3)), i, b"a") for i in range(100)]
+    often = [Sampled(Partition("out", partition_for("murmur2", b"a", 0, 3)), i, b"a") for i in range(100)]
     found = weigh(often, {}, 3, by_key=True)["murmur2"]
     assert (found.checked, found.certain) == (1, False)
 
 
 def test_with_few_keys_the_first_explanation_is_chosen_as_uncertain() -> None:
     key = next(k for k in KEYS if len({RULES[kind](k, 1, 3) for kind in ("murmur2", "crc32")}) == 1)
-    at = Place("out", RULES["crc32"](key, 0, 3))
+    at = Partition("out", RULES["crc32"](key, 0, 3))
     assert choose([weigh([Sampled(at, 0, key)], {}, 3, by_key=True)]) == Choice("murmur2", 1, False)
     assert choose([weigh([Sampled(at, 0, key)], {key: [at.partition]}, 3, by_key=True)]) == Choice("input", 1, False)
 
 
 def test_without_a_key_nothing_is_said() -> None:
     assert choose([weigh([], {}, 3, by_key=True)]) is None
-    assert choose([weigh([Sampled(Place("out", 1), 0, None)], {}, 3, by_key=True)]) is None
+    assert choose([weigh([Sampled(Partition("out", 1), 0, None)], {}, 3, by_key=True)]) is None
 
 
 def test_no_rule_and_no_inputs_found_may_be_due_to_the_moment() -> None:
@@ -100,22 +100,22 @@ def test_partitions_of_the_inputs_count_modulo_those_of_the_output() -> None:
 
 
 def test_a_header_that_names_the_input_counts_more_than_where_keys_lie() -> None:
-    named = [Sampled(Place("out", i % 7 % 3), i, b"%d" % i, i % 7) for i in range(60)]
+    named = [Sampled(Partition("out", i % 7 % 3), i, b"%d" % i, i % 7) for i in range(60)]
     weighed = weigh(named, {b"%d" % i: [i % 7 + 1] for i in range(60)}, 3, by_key=False)
     assert choose([weighed]) == Choice("input", 60, True)
     assert weighed["input"].exact
 
 
 def test_records_without_a_key_are_evidence_where_a_header_names_their_input() -> None:
-    named = [Sampled(Place("out", i % 7 % 3), i, None, i % 7) for i in range(60)]
+    named = [Sampled(Partition("out", i % 7 % 3), i, None, i % 7) for i in range(60)]
     assert choose([weigh(named, {}, 3, by_key=False)]) == Choice("input", 60, True)
-    sticky = [Sampled(Place("out", 1), i, None, i % 7) for i in range(60)]
+    sticky = [Sampled(Partition("out", 1), i, None, i % 7) for i in range(60)]
     assert choose([weigh(sticky, {}, 3, by_key=False)]) == Choice("repartition", 60, True)
 
 
 def test_records_without_a_key_refute_a_hash_unless_paired_by_key() -> None:
     keyed = sample(RULES["murmur2"], KEYS, 3)
-    loose = Sampled(Place("out", 2), 1_000, None)
+    loose = Sampled(Partition("out", 2), 1_000, None)
     assert weigh([*keyed, loose], {}, 3, by_key=True)["murmur2"].certain
     assert weigh([*keyed, loose], {}, 3, by_key=False)["murmur2"].against == (loose,)
 
@@ -142,7 +142,7 @@ def test_two_logs_by_one_rule_that_nobody_knows_are_the_same() -> None:
 
 
 def test_a_stray_is_no_change_and_two_of_a_hundred_are() -> None:
-    stray = Sampled(Place("out", 1), 7, b"k")
+    stray = Sampled(Partition("out", 1), 7, b"k")
     assert not Evidence("murmur2", 3, 100, (stray,)).contradicted
     assert Evidence("murmur2", 3, 100, (stray, stray)).contradicted
     assert Evidence("murmur2", 3, 20, (stray,)).contradicted

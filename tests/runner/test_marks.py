@@ -13,9 +13,9 @@ from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.protocol import marks
 from shadowstream.protocol.marks import Counters
 from shadowstream.protocol.outcomes import BY_CAUSE
-from shadowstream.records import METADATA_CHARS_MAX, Place
+from shadowstream.records import METADATA_CHARS_MAX, Partition
 from shadowstream.runner import commit_metadata
-from shadowstream.runner.commit_metadata import Kept, Overflow
+from shadowstream.runner.commit_metadata import Overflow, StateNote
 
 REVISION = "00112233445566778899aabbccddeeff"
 numbers = st.integers(0, 2**62)
@@ -35,8 +35,8 @@ def test_counters_come_back_from_the_commit_metadata(said: Counters) -> None:
     assert commit_metadata.of_metadata(commit_metadata.to_metadata(REVISION, said)) == said
 
 
-@given(said=counters, ends=st.dictionaries(st.builds(Place, names, st.integers(0, 2**31 - 1)), numbers, max_size=5))
-def test_a_mark_comes_back_from_the_progress_topic(said: Counters, ends: dict[Place, int]) -> None:
+@given(said=counters, ends=st.dictionaries(st.builds(Partition, names, st.integers(0, 2**31 - 1)), numbers, max_size=5))
+def test_a_mark_comes_back_from_the_progress_topic(said: Counters, ends: dict[Partition, int]) -> None:
     record = marks.mark(
         "done",
         REVISION,
@@ -51,7 +51,7 @@ def test_a_mark_comes_back_from_the_progress_topic(said: Counters, ends: dict[Pl
     name, read = own.decode(written.value or b"")
     assert (name, read) == ("mark", record)
     assert Counters.of(read["counters"]) == said
-    assert {Place(e["topic"], e["partition"]): e["offset"] for e in read["ends"]} == ends
+    assert {Partition(e["topic"], e["partition"]): e["offset"] for e in read["ends"]} == ends
 
 
 def test_counters_of_two_hundred_output_partitions_fit_the_metadata() -> None:
@@ -63,12 +63,12 @@ def test_counters_of_two_hundred_output_partitions_fit_the_metadata() -> None:
 def test_counters_of_thousands_of_partitions_are_restored_from_their_record() -> None:
     written = Counter({f"out/{p}": p * 48_271**5 % 10**18 for p in range(5_000)})
     said = Counters(10**12, 10**12, 0, Counter(error=10**9), written)
-    text = commit_metadata.to_metadata(REVISION, said, Kept(70, [2, 9]))
+    text = commit_metadata.to_metadata(REVISION, said, StateNote(70, [2, 9]))
     assert len(text) <= 200
-    assert commit_metadata.kept_of(text) == Kept(70, [2, 9], REVISION)
+    assert commit_metadata.kept_of(text) == StateNote(70, [2, 9], REVISION)
     overflow = commit_metadata.overflow_of(text, 77)
     assert overflow == Overflow(77, REVISION)
-    write = overflow.write(Place("shadow.t.runner-state", 1), said, Place("in", 5))
+    write = overflow.write(Partition("shadow.t.runner-state", 1), said, Partition("in", 5))
     assert (write.topic, write.partition, write.key) == ("shadow.t.runner-state", 1, b"counters in/5")
     name, record = own.decode(write.value or b"")
     assert (name, record["input"], record["offset"], record["revision"]) == ("runner_state", "in/5", 77, REVISION)
@@ -88,7 +88,7 @@ def test_metadata_that_fits_is_as_it_was_before_there_were_others() -> None:
         "GC-uj@9DP4JIK!Z&7iL1vz=!t76R_4&!HJ9dntI3lvvl1gO=O?AQ#fljbEcN%`T|j;EMN"
     )
     assert commit_metadata.of_metadata(before) == said
-    assert commit_metadata.kept_of(before) == Kept(7, [1, 5], REVISION)
+    assert commit_metadata.kept_of(before) == StateNote(7, [1, 5], REVISION)
     assert commit_metadata.overflow_of(before, 9) is None
     assert commit_metadata.overflow_of(commit_metadata.to_metadata(REVISION, said), 9) is None
 

@@ -18,7 +18,7 @@ from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.protocol import marks
 from shadowstream.protocol.headers import unpack
-from shadowstream.records import Batch, Commit, Place, Write
+from shadowstream.records import Batch, Commit, Partition, Write
 from shadowstream.runner import commit_metadata
 from shadowstream.runner.candidate import load_stateful
 from shadowstream.runner.candidate_state import Stateful, WarmUp
@@ -26,7 +26,7 @@ from shadowstream.runner.step import RunnerStep
 
 REVISION = "00112233445566778899aabbccddeeff"
 OTHER = "ff112233445566778899aabbccddeeff"
-IN = Place("in", 1)
+IN = Partition("in", 1)
 NOW_MS = 77
 
 

@@ -19,14 +19,14 @@ from shadowstream.config import Config
 from shadowstream.errors import CandidateError, ShadowstreamBug
 from shadowstream.protocol import marks
 from shadowstream.protocol.headers import PACKED_HEADER, unpack
-from shadowstream.records import Batch, Coordinate, Place, Write
+from shadowstream.records import Batch, InputCoordinate, Partition, Write
 from shadowstream.runner import commit_metadata
 from shadowstream.runner.candidate import load
 from shadowstream.runner.outputs import Output, outputs_of
 from shadowstream.runner.partitioner import partition_for
 from shadowstream.runner.step import RunnerStep
 
-REVISION, IN, NOW_MS = "00112233445566778899aabbccddeeff", Place("in", 1), 77
+REVISION, IN, NOW_MS = "00112233445566778899aabbccddeeff", Partition("in", 1), 77
 
 
 def answer(value: Any) -> Any:
@@ -93,7 +93,7 @@ def test_an_output_has_its_inputs_key_time_and_coordinate() -> None:
     )  # fmt: skip
     ((name, raw),) = write.headers or []
     packed = unpack(raw)
-    assert (name, packed.coordinate, packed.revision) == (PACKED_HEADER, Coordinate(1, 1, 5, 0), REVISION[:16])
+    assert (name, packed.coordinate, packed.revision) == (PACKED_HEADER, InputCoordinate(1, 1, 5, 0), REVISION[:16])
     assert (packed.input_time_ms, packed.emit_time_ms) == (3_000, NOW_MS)
     assert (offset.place, offset.offset) == (IN, 6)
 
@@ -221,7 +221,7 @@ def test_done_marks_repeat_what_is_committed_with_the_ends_handed_in() -> None:
     step = runner()
     step.step(batch("plain", "raise"), NOW_MS)
     commit(step)
-    (write,) = step.done_marks({Place("shadow.t.out.out", 1): 9})
+    (write,) = step.done_marks({Partition("shadow.t.out.out", 1): 9})
     mark = own.decode(write.value or b"")[1]
     assert (mark["kind"], mark["to_offset"], mark["counters"]["read"]) == ("done", 2, 2)
     assert mark["ends"] == [{"topic": "shadow.t.out.out", "partition": 1, "offset": 9}]

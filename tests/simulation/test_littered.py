@@ -13,7 +13,7 @@ import pytest
 
 from shadowstream.codecs import own
 from shadowstream.protocol import marks
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing.memory.log import Entry, Log
 from shadowstream.testing.simulation.generator import history
 from shadowstream.testing.simulation.history import INPUT, Action, History
@@ -116,7 +116,7 @@ def test_a_littered_trial_ends_as_one_without(seed: int, monkeypatch: pytest.Mon
         entry.key == LITTER
         for place, log in found.broker.logs.items()
         for entry in log.entries
-        if place == Place(stats_topic, 0)
+        if place == Partition(stats_topic, 0)
     )
     if dirty and said:
         assert any("were refused and count in nothing" in one for one in said[-1]["caveats"])

@@ -15,7 +15,7 @@ from shadowstream.config import Config
 from shadowstream.kafka.reading.runner_snapshots import read_counters
 from shadowstream.kafka.roles import runner
 from shadowstream.protocol import marks
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.runner import commit_metadata
 from shadowstream.testing.simulation import run
 from shadowstream.testing.simulation.__main__ import main
@@ -60,12 +60,14 @@ def test_without_transactions_crashes_repeat_records_and_no_count_is_wrong() -> 
 
 
 def offences_without_room(
-    monkeypatch: pytest.MonkeyPatch, way: Way, seeds: range, read: Callable[..., dict[Place, marks.Counters]]
+    monkeypatch: pytest.MonkeyPatch, way: Way, seeds: range, read: Callable[..., dict[Partition, marks.Counters]]
 ) -> tuple[list[str], int]:
     """What was wrong where the counters of no commit of the runner fit its metadata; and how many were read back."""
     named = 0
 
-    def reading(config: Config, wanted: Mapping[Place, commit_metadata.Overflow], at: Mapping[Place, int]) -> Any:
+    def reading(
+        config: Config, wanted: Mapping[Partition, commit_metadata.Overflow], at: Mapping[Partition, int]
+    ) -> Any:
         nonlocal named
         named += len(wanted)
         return read(config, wanted, at)
@@ -83,7 +85,7 @@ def test_counters_that_fit_no_commit_come_back_whatever_dies_and_wherever(monkey
 
 
 def test_the_test_before_would_see_counters_that_do_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forgets(_: Config, wanted: Mapping[Place, commit_metadata.Overflow], __: Mapping[Place, int]) -> Any:
+    def forgets(_: Config, wanted: Mapping[Partition, commit_metadata.Overflow], __: Mapping[Partition, int]) -> Any:
         return dict.fromkeys(wanted, marks.Counters())
 
     assert offences_without_room(monkeypatch, ON_BROKER, range(SEEDS // 10), forgets)[0]

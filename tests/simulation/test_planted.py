@@ -10,18 +10,18 @@ import pytest
 from shadowstream.compare import expected, rules
 from shadowstream.compare.hooks import HookError, Unanswered
 from shadowstream.joiner import task
-from shadowstream.joiner.accounting.correctable import Said
-from shadowstream.joiner.completeness.completeness import Clocks
-from shadowstream.joiner.completeness.marks_log import Passed
-from shadowstream.joiner.intake.dedupe import Seen
+from shadowstream.joiner.accounting.correctable import CorrectableRows
+from shadowstream.joiner.completeness.completeness import Completeness
+from shadowstream.joiner.completeness.marks_log import PassedMarks
+from shadowstream.joiner.intake.dedupe import DedupeWindow
 from shadowstream.joiner.intake.production_failures import FAILED, Failures
-from shadowstream.joiner.matching.by_unique_id import Waiting
+from shadowstream.joiner.matching.by_unique_id import UniqueIdStore
 from shadowstream.joiner.outcomes.late_records import LateRecords
 from shadowstream.joiner.recovery import task_commit
 from shadowstream.joiner.recovery.checkpoint import Checkpoint
 from shadowstream.joiner.recovery.task_commit import TaskCommit
 from shadowstream.joiner.task import Task
-from shadowstream.records import Batch, Place, Side
+from shadowstream.records import Batch, Partition, Side
 from shadowstream.testing.simulation.logs import Logs
 from shadowstream.testing.simulation.run import run_seed
 from tests.simulation.test_simulation import SEEDS
@@ -35,7 +35,7 @@ Planted = Callable[[Any], Any]
 def by_maximum(real: Any) -> Any:
     """The faster side closes, as in Kafka Streams."""
 
-    def bound(self: Clocks, lane: Hashable) -> float:
+    def bound(self: Completeness, lane: Hashable) -> float:
         if isinstance(lane, tuple) and lane[0] == "joint" and not self.finished():
             known = [self.read_to_ms(side) for side in (lane[1], Side.PRODUCTION)]
             return max((mark for mark in known if mark is not None), default=0) - self._config.grace_ms + 1
@@ -47,7 +47,7 @@ def by_maximum(real: Any) -> Any:
 def stable_ends(real: Any) -> Any:
     """Marks name the last stable offset, which may still hide the very outputs."""
 
-    def ends(self: Logs, places: Any) -> dict[Place, int]:
+    def ends(self: Logs, places: Any) -> dict[Partition, int]:
         return {place: self.stable(place) for place in places}
 
     return ends
@@ -80,7 +80,7 @@ def never_equal(real: Any) -> Any:
 def on_arrival(real: Any) -> Any:
     def store(config: Any, sides: int, ahead: Any) -> Any:
         made = real(config, sides, ahead)
-        return Waiting(config.judge.window_ms, sides) if config.identity.kind == "occurrence" else made
+        return UniqueIdStore(config.judge.window_ms, sides) if config.identity.kind == "occurrence" else made
 
     return store
 
@@ -167,19 +167,19 @@ def as_raised(real: Any) -> Any:
 
 
 FAULTS: dict[str, tuple[Any, str, Planted]] = {
-    "close by maximum": (Clocks, "bound", by_maximum),
+    "close by maximum": (Completeness, "bound", by_maximum),
     "LSO instead of high watermark": (Logs, "ends", stable_ends),
     "drop tombstones": (Task, "read", without_tombstones),
-    "ignore repeats": (Seen, "repeats", never_a_repeat),
-    "take every repeat for a re-delivery": (Seen, "repeats", every_repeat_is_equal),
-    "take no repeat for a re-delivery": (Seen, "repeats", never_equal),
+    "ignore repeats": (DedupeWindow, "repeats", never_a_repeat),
+    "take every repeat for a re-delivery": (DedupeWindow, "repeats", every_repeat_is_equal),
+    "take no repeat for a re-delivery": (DedupeWindow, "repeats", never_equal),
     "occurrence on arrival": (task, "store_of", on_arrival),
-    "forget what was said": (Said, "take", forgotten),
+    "forget what was said": (CorrectableRows, "take", forgotten),
     "forget what was said at a restart": (LateRecords, "restore", forgotten_at_a_restart),
     "off by one in the committed floor": (TaskCommit, "_offsets", one_too_high),
     "off by one in high": (task_commit.checkpoint, "encode", one_too_low),
     "count by offsets": (Task, "read", by_offsets),
-    "believe marks before their outputs are read": (Passed, "advance", before_it_is_read),
+    "believe marks before their outputs are read": (PassedMarks, "advance", before_it_is_read),
     "forget what was pending": (task_commit.checkpoint, "decode", without_what_waits),
     "blame the candidate where production failed too": (Failures, "judged", never_production),
     "excuse the candidate where production did not fail": (Failures, "judged", whatever_production_says),

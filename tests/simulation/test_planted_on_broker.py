@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import KafkaException, TopicPartition
 
 from shadowstream.errors import BrokerError
-from shadowstream.joiner.completeness.completeness import Clocks
+from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.judge.step import JudgeStep
 from shadowstream.kafka.loop import TRANSACTION_WAIT_S, Loop, now_ms
 from shadowstream.kafka.roles import joiner
@@ -174,7 +174,7 @@ FAULTS: dict[str, tuple[Any, str, Planted]] = {
     "the runner forgets nothing": (RunnerRole, "dropped", remembers),
     "commits are not waited for": (MemoryConsumer, "committed", without_waiting),
     "no state record": (joiner, "read_states", without_state),
-    "held by bytes alone": (Clocks, "sides_that_must_progress", holds_who_is_waited_for),
+    "held by bytes alone": (Completeness, "sides_that_must_progress", holds_who_is_waited_for),
     "the judge forgets": (JudgeStep, "restore", only_where_it_stood),
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shadowstream.joiner.intake.side import SideIntake
-from shadowstream.joiner.matching.load_shedding import Shedding
+from shadowstream.joiner.matching.load_shedding import LoadShedder
 from shadowstream.joiner.outcomes.deferred import Backlog
 from shadowstream.joiner.outcomes.late_records import LateRecords
 from shadowstream.joiner.outcomes.resolve import OutcomeResolver
@@ -73,7 +73,7 @@ def beside_what_was_said(real: Any) -> Any:
 
 
 FAULTS = {
-    "the level is forgotten at a restart": (Shedding, "restore", forgotten_at_a_restart),
+    "the level is forgotten at a restart": (LoadShedder, "restore", forgotten_at_a_restart),
     "one side sheds": (SideIntake, "_separated", on_one_side_only),
     "what is put off is forgotten": (Backlog, "offsets", pending_nowhere),
     "nothing is taken back": (OutcomeResolver, "evict", beside_what_was_said),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shadowstream.joiner.intake.dedupe import Seen
+from shadowstream.joiner.intake.dedupe import DedupeWindow
 from shadowstream.judge.criteria import KNOWN
 from shadowstream.protocol.count_names import LABELS, LATENCIES
 from shadowstream.records import Side
@@ -35,7 +35,7 @@ def test_a_seed_means_the_same_in_every_process() -> None:
 def test_a_failing_seed_prints_its_shrunk_history_and_how_to_repeat_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Seen, "repeats", lambda self, ids, contents, offsets: {})
+    monkeypatch.setattr(DedupeWindow, "repeats", lambda self, ids, contents, offsets: {})
     assert main(["--seeds", "10", "--processes", "1"]) == 1
     told = capsys.readouterr().out
     failing = next(seed for seed in range(10) if run.run_seed(seed).offences)

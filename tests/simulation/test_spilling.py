@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shadowstream.joiner.matching.spilled_values import Lying
+from shadowstream.joiner.matching.spilled_values import SpilledValues
 from shadowstream.testing.simulation.run import SPILLING, run, run_seed
 
 SEEDS = 40
@@ -19,6 +19,6 @@ def test_where_values_lie_changes_no_outcome() -> None:
 
 
 def test_the_simulator_sees_values_that_come_back_in_another_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = Lying.values
-    monkeypatch.setattr(Lying, "values", lambda lying: values(lying)[::-1])
+    values = SpilledValues.values
+    monkeypatch.setattr(SpilledValues, "values", lambda on_disk: values(on_disk)[::-1])
     assert any(run_seed(seed, SPILLING).offences for seed in range(WITHIN))

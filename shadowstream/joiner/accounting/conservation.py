@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shadowstream.joiner.completeness.marks_log import Done
-from shadowstream.protocol.headers import Packed
-from shadowstream.records import Place
+from shadowstream.protocol.headers import PackedHeader
+from shadowstream.records import Partition
 
 _TAIL_MAX = 1_000_000
 
@@ -24,7 +24,7 @@ _TAIL_MAX = 1_000_000
 class Routes:
     """The second ledger of one task: candidate outputs read, by the input partition that they came from."""
 
-    def __init__(self, inputs: Sequence[str], output: Place, *, once: bool = True) -> None:
+    def __init__(self, inputs: Sequence[str], output: Partition, *, once: bool = True) -> None:
         self._inputs = inputs
         self._once = once
         self._output = str(output)
@@ -34,7 +34,7 @@ class Routes:
         self._tail_from: dict[str, int] = {}
         self.lines: dict[str, tuple[int, int]] = {}
 
-    def count(self, packed: Iterable[Packed | None]) -> None:
+    def count(self, packed: Iterable[PackedHeader | None]) -> None:
         """Count newly read shadow records."""
         for one in packed:
             if one is None:
@@ -98,19 +98,19 @@ def inputs_lines(place: str, read: int, ended: int, by_window: int) -> list[dict
     return [line(1, place, read, ended), line(1, f"{place} by window", read, by_window)]
 
 
-def routes_lines(routes: Routes, output: Place) -> list[dict[str, Any]]:
+def routes_lines(routes: Routes, output: Partition) -> list[dict[str, Any]]:
     """The second ledger of one task."""
     return [line(2, f"{place} -> {output}", *both) for place, both in sorted(routes.lines.items())]
 
 
 def records_lines(
-    places: Sequence[Place], read: list[int], ended: list[int], pending: list[int]
+    places: Sequence[Partition], read: list[int], ended: list[int], pending: list[int]
 ) -> list[dict[str, Any]]:
     """The third ledger of one task, a line a side."""
     return [line(3, str(place), read[n], ended[n] + pending[n]) for n, place in enumerate(places)]
 
 
-def lost_lines(places: Sequence[Place], lost: Sequence[int]) -> list[dict[str, Any]]:
+def lost_lines(places: Sequence[Partition], lost: Sequence[int]) -> list[dict[str, Any]]:
     """Of the third ledger too: offsets that retention deleted before they were read, records or not. Nobody can end
     them, so the remainder stays and the verdict is not yet."""
     return [line(3, f"{place} deleted before it was read", n, 0) for place, n in zip(places, lost, strict=True) if n]

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from shadowstream.joiner.intake.equal_ids import meaning_of
 from shadowstream.protocol.outcomes import CORRECTABLE
 from shadowstream.protocol.reasons import PARTNER_UNREAD, WHOSE, WHY_UNREAD
-from shadowstream.records import Coordinate, Place, Side
+from shadowstream.records import InputCoordinate, Partition, Side
 
 MAY_BE_GONE = "its partner may have been deleted before it was read"
 """Why a record is `evicted` whose partner comes after all now and then: it had not been deleted, it was late."""
@@ -31,16 +31,16 @@ def is_correctable(outcome: str, reason: str | None) -> bool:
     return outcome in CORRECTABLE or reason == MAY_BE_GONE or reason in MAY_BE_UNREAD
 
 
-class SaidRow(NamedTuple):
+class CorrectableRow(NamedTuple):
     """A correctable `outcome`: the record, at its own place, and where its row stands."""
 
     side: Side
     id: Hashable
-    place: Place
+    place: Partition
     offset: int
     time_ms: int
     key: bytes | None
-    at: Coordinate | None
+    at: InputCoordinate | None
     revision: str
     pair_id: str
     floor: int
@@ -49,15 +49,15 @@ class SaidRow(NamedTuple):
     """Whether a record that could not be read explains the outcome."""
 
 
-_Entry = tuple[int, int, SaidRow]
+_Entry = tuple[int, int, CorrectableRow]
 """Event time, running number, row."""
 
 
-class Said:
+class CorrectableRows:
     """What one task has said and may have to correct."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
         self._by_id: dict[tuple[Side, Hashable], list[_Entry]] = {}
         self._by_meaning: dict[tuple[Side, Hashable], dict[Hashable, None]] = {}
         """Ids that mean the same (`meaning`), in order; only of ids that mean more than their bytes."""
@@ -69,7 +69,7 @@ class Said:
     def __len__(self) -> int:
         return len(self._live)
 
-    def add(self, row: SaidRow) -> None:
+    def add(self, row: CorrectableRow) -> None:
         """Keep a row; beyond the bound the oldest is forgotten."""
         self._number += 1
         entry = (row.time_ms, self._number, row)
@@ -78,10 +78,10 @@ class Said:
         if (meaning := meaning_of(row.id)) is not None:
             self._by_meaning.setdefault((row.side, meaning), {})[row.id] = None
         self._order.append(entry)
-        while len(self._live) > self._most:
+        while len(self._live) > self._maximum:
             self.dropped += self._forget(self._order.popleft())
 
-    def take(self, side: Side, id_: Hashable, time_ms: int, tolerance_ms: int | None) -> SaidRow | None:
+    def take(self, side: Side, id_: Hashable, time_ms: int, tolerance_ms: int | None) -> CorrectableRow | None:
         """The row of `side` that a late partner with this id corrects, no longer kept.
 
         Of several the nearest in event time within the tolerance; without one (None) the earliest.
@@ -98,7 +98,7 @@ class Said:
         self._forget(entry)
         return entry[2]
 
-    def take_alike(self, side: Side, id_: Hashable, time_ms: int) -> SaidRow | None:
+    def take_alike(self, side: Side, id_: Hashable, time_ms: int) -> CorrectableRow | None:
         """The row of `side` whose id means the same as that of a late partner, in other bytes; no longer kept."""
         meaning = meaning_of(id_)
         alike = None if meaning is None else self._by_meaning.get((side, meaning))
@@ -125,7 +125,7 @@ class Said:
         while self._order and (self._order[0][0] < before_ms or self._order[0][1] not in self._live):
             self._forget(self._order.popleft())
 
-    def said_from(self) -> int | None:
+    def correctable_floor(self) -> int | None:
         """Offset of the diff partition from which on every kept row stands; None where nothing is kept."""
         while self._order and self._order[0][1] not in self._live:
             self._order.popleft()

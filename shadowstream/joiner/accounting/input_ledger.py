@@ -11,25 +11,25 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from shadowstream.joiner.accounting import conservation
-from shadowstream.joiner.accounting.outcome_counts import Book
+from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
 from shadowstream.joiner.completeness.marks_log import Progress, place_of
 from shadowstream.protocol.marks import Counters
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 
 class InputLedger:
     """Inputs counted so far, by place, and the event time that each of the places has reached."""
 
-    def __init__(self, inputs: Collection[Place], marks: Progress, counts: Book) -> None:
+    def __init__(self, inputs: Collection[Partition], marks: Progress, counts: OutcomeCounts) -> None:
         self._inputs, self._marks, self._counts = inputs, marks, counts
-        self._counted: dict[Place, int] = {}
-        self._floors: dict[Place, int | None] = {}
+        self._counted: dict[Partition, int] = {}
+        self._floors: dict[Partition, int | None] = {}
         self._read: Counter[str] = Counter()
-        self._lines: dict[Place, list[dict[str, Any]]] = {}
+        self._lines: dict[Partition, list[dict[str, Any]]] = {}
 
     def count_range(self, record: Mapping[str, Any]) -> None:
         """Count the inputs of a range mark once."""
-        place = Place(record["input_topic"], record["input_partition"])
+        place = Partition(record["input_topic"], record["input_partition"])
         counters = Counters.of(record["counters"])
         if record["to_offset"] > self._counted.get(place, -1):
             for window in record["windows"]:
@@ -47,13 +47,13 @@ class InputLedger:
         bounds = self._marks.start.bounds if self._marks.start else {}
         return all(self._counted_to(place) >= bounds.get(place, 0) for place in self._inputs)
 
-    def _counted_to(self, place: Place) -> int:
+    def _counted_to(self, place: Partition) -> int:
         """Inputs of `place` below this offset have been counted, or lie before the trial's beginning."""
         start = self._marks.start
         begin = start.committed.get(place, 0) if start else 0
         return max(begin, self._counted.get(place, 0))
 
-    def floors_ms(self, ends: Mapping[Place, int]) -> list[int] | None:
+    def floors_ms(self, ends: Mapping[Partition, int]) -> list[int] | None:
         """Event times that the places have reached which are not counted to their `ends`; None where one is unknown.
 
         Inputs are counted from marks, on a path of their own: a window must not close before its inputs are in.

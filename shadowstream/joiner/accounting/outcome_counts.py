@@ -19,13 +19,13 @@ from shadowstream.codecs import own
 from shadowstream.codecs.framing import unheaded
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
-from shadowstream.joiner.accounting.correctable import SaidRow, is_correctable
+from shadowstream.joiner.accounting.correctable import CorrectableRow, is_correctable
 from shadowstream.joiner.accounting.input_outcomes import outcomes_of_inputs
 from shadowstream.joiner.accounting.part_counts import touched_by
 from shadowstream.joiner.accounting.slice_counts import Cells, Columns
 from shadowstream.joiner.completeness.marks_log import Progress
-from shadowstream.joiner.matching.matches import Met, Pair
-from shadowstream.joiner.pending_record import Row, Rows
+from shadowstream.joiner.matching.matches import Pair, PairBatch
+from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.protocol.count_names import EXPECTED, EXPECTED_ALSO, JOINT, TWIN
 from shadowstream.protocol.dead_letters import Failed, dead_letter
 from shadowstream.protocol.outcomes import (
@@ -39,7 +39,7 @@ from shadowstream.protocol.outcomes import (
     of_twin,
 )
 from shadowstream.protocol.size_limits import FieldCounts, cut, cut_path
-from shadowstream.records import REVISION_BYTES, Coordinate, Place, Side, Write
+from shadowstream.records import REVISION_BYTES, InputCoordinate, Partition, Side, Write
 
 _HASH_RANGE = 2.0**64
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -72,17 +72,17 @@ class Cell:
     noise: Counter[str] = field(default_factory=Counter)
 
 
-class Said(NamedTuple):
+class RowExtras(NamedTuple):
     """What a diff row says beside its records: more than one possible partner, the row that it corrects, its id, and
     the twin's record that a record of production met which ends without a shadow record."""
 
     ambiguous: bool = False
-    corrects: SaidRow | None = None
+    corrects: CorrectableRow | None = None
     id: Hashable = None
-    twin: Row | None = None
+    twin: PendingRecord | None = None
 
 
-NOTHING_MORE = Said()
+NOTHING_MORE = RowExtras()
 
 
 def _counted_as(result: Compared) -> str:
@@ -95,10 +95,12 @@ def _also(result: Compared) -> list[str]:
     return [EXPECTED_ALSO + name for name in result.declared[1:]]
 
 
-class Book:
+class OutcomeCounts:
     """Outcomes of one task since its last commit, and its cumulative counts of ended records by side."""
 
-    def __init__(self, config: Config, revision: str, name: str, places: tuple[Place, ...], progress: Progress) -> None:
+    def __init__(
+        self, config: Config, revision: str, name: str, places: tuple[Partition, ...], progress: Progress
+    ) -> None:
         self._config = config
         self._window_ms = config.judge.window_ms
         self._topic = config.plan.of("diff")
@@ -122,16 +124,16 @@ class Book:
         self.changes: Counter[str] = Counter()
         self.rows_cut = 0
         self._fields = FieldCounts([one.path for one in config.judge.criteria if one.path is not None])
-        self.said: list[tuple[Side, Row, Hashable, str, Compared]] = []
+        self.correctable: list[tuple[Side, PendingRecord, Hashable, str, Compared]] = []
 
-    def revision_of(self, row: Row) -> str:
+    def revision_of(self, row: PendingRecord) -> str:
         """The revision that a shadow record is evidence for."""
         return self._whole(row.revision)
 
     def _whole(self, short: str | None) -> str:
         return self._revision if short is None or short == self._short else self._progress.whole(short)
 
-    def revisions_of(self, rows: Rows) -> Sequence[str]:
+    def revisions_of(self, rows: PendingColumns) -> Sequence[str]:
         """As `revision_of`, of each of these."""
         if rows.revisions is None:
             return [self._revision] * len(rows)
@@ -146,9 +148,11 @@ class Book:
         self._count(result, pair.production.time_ms, revision)
         self.twin(pair.production.time_ms, revision, result.outcome, pair.twin, twin)
         if result.outcome not in PLAIN or self._sampled((pair.production.offset,)).any():
-            self._row(result, revision, (pair.production, pair.shadow, pair.twin), Said(pair.ambiguous, None, pair.id))
+            self._row(
+                result, revision, (pair.production, pair.shadow, pair.twin), RowExtras(pair.ambiguous, None, pair.id)
+            )
 
-    def met(self, met: Met, results: Sequence[Compared], columns: Columns) -> None:
+    def pair_batch(self, pair_batch: PairBatch, results: Sequence[Compared], columns: Columns) -> None:
         """Enter plain pairs as columns; one by one only those that differ or have a row."""
         outcomes, times, revisions = columns.outcomes, columns.times_ms, columns.revisions
         counted = Counter(outcomes)
@@ -170,32 +174,39 @@ class Book:
         for i, outcome in enumerate(outcomes if Outcome.EXPECTED in counted else ()):
             if outcome == Outcome.EXPECTED:
                 (cell or self._cell(times[i], revisions[i])).outcomes.update(_also(results[i]))
-        shown = self._sampled(met.production.offsets)
+        shown = self._sampled(pair_batch.production.offsets)
         if not PLAIN.issuperset(counted):
             shown |= ~np.fromiter(map(PLAIN.__contains__, outcomes), np.bool_, len(outcomes))
         for i in np.flatnonzero(shown).tolist():
             result = results[i]
             if result.outcome == Outcome.MISMATCH:
                 self._count_paths(result, cell or self._cell(times[i], revisions[i]))
-            rows = met.production.row(i), met.shadow.row(i), None
-            self._row(result, revisions[i], rows, Said(id=met.ids[i]))
+            rows = pair_batch.production.row(i), pair_batch.shadow.row(i), None
+            self._row(result, revisions[i], rows, RowExtras(id=pair_batch.ids[i]))
 
-    def alone(
-        self, side: Side, row: Row, result: Compared, revision: str | None = None, said: Said = NOTHING_MORE
+    def unmatched(
+        self,
+        side: Side,
+        row: PendingRecord,
+        result: Compared,
+        revision: str | None = None,
+        extras: RowExtras = NOTHING_MORE,
     ) -> None:
         """Enter a record that ends alone; `revision` where it is neither the joiner's nor its own."""
         self._end(side, result.outcome)
         revision = revision or (self.revision_of(row) if side is Side.SHADOW else self._revision)
         self._cell(row.time_ms, revision).outcomes[result.outcome] += 1
-        self.slices.alone(side, row, result.outcome, revision)
-        rows: list[Row | None] = [None, None, None]
+        self.slices.unmatched(side, row, result.outcome, revision)
+        rows: list[PendingRecord | None] = [None, None, None]
         rows[side] = row
-        rows[Side.TWIN] = rows[Side.TWIN] or said.twin
-        self._row(result, revision, rows, said)
+        rows[Side.TWIN] = rows[Side.TWIN] or extras.twin
+        self._row(result, revision, rows, extras)
         if is_correctable(result.outcome, result.reason) and side is not Side.TWIN:
-            self.said.append((side, row, said.id, revision, result))
+            self.correctable.append((side, row, extras.id, revision, result))
 
-    def twin(self, time_ms: int, revision: str, outcome: Outcome, row: Row | None, compared: Compared | None) -> None:
+    def twin(
+        self, time_ms: int, revision: str, outcome: Outcome, row: PendingRecord | None, compared: Compared | None
+    ) -> None:
         """Enter what the twin says beside the `outcome` of a production record, and which of the two differs."""
         if len(self._places) <= Side.TWIN:
             return
@@ -214,26 +225,26 @@ class Book:
             paths = {self._redactor.path(one.path) for one in compared.differences}
             self._fields.add(paths | touched_by(compared), cell.noise)
 
-    def cardinality(self, production: Sequence[Row], shadow: Sequence[Row], id_: Hashable) -> None:
+    def cardinality(self, production: Sequence[PendingRecord], shadow: Sequence[PendingRecord], id_: Hashable) -> None:
         """Enter n outputs against m of one input: one outcome that ends them all."""
         result = Result(Outcome.CARDINALITY, f"{len(production)} outputs of production against {len(shadow)}")
         revision = self.revision_of(shadow[0])
         self._end(Side.PRODUCTION, result.outcome, len(production))
         self._end(Side.SHADOW, result.outcome, len(shadow))
         self._count(result, production[0].time_ms, revision)
-        self._row(result, revision, (production[0], shadow[0], None), Said(id=id_))
+        self._row(result, revision, (production[0], shadow[0], None), RowExtras(id=id_))
 
-    def correct(self, said: SaidRow, pair: Pair, result: Compared) -> None:
+    def correct(self, extras: CorrectableRow, pair: Pair, result: Compared) -> None:
         """Enter the real outcome of a pair of which one record had been said missing or extra."""
-        late = Side(1 - said.side)
+        late = Side(1 - extras.side)
         self._end(late, result.outcome)
-        self.corrections[said.outcome, result.outcome] += 1
-        self._cell(said.time_ms, said.revision).outcomes[said.outcome] -= 1
-        first = pair.production if said.side is Side.PRODUCTION else pair.shadow
-        self.slices.alone(said.side, first, said.outcome, said.revision, -1)
-        revision = self.revision_of(pair.shadow) if late is Side.SHADOW else said.revision
+        self.corrections[extras.outcome, result.outcome] += 1
+        self._cell(extras.time_ms, extras.revision).outcomes[extras.outcome] -= 1
+        first = pair.production if extras.side is Side.PRODUCTION else pair.shadow
+        self.slices.unmatched(extras.side, first, extras.outcome, extras.revision, -1)
+        revision = self.revision_of(pair.shadow) if late is Side.SHADOW else extras.revision
         self._count(result, pair.production.time_ms, revision)
-        self._row(result, revision, (pair.production, pair.shadow, None), Said(pair.ambiguous, said, said.id))
+        self._row(result, revision, (pair.production, pair.shadow, None), RowExtras(pair.ambiguous, extras, extras.id))
 
     def inputs(self, window: Mapping[str, Any], revision: str) -> None:
         """Enter inputs of one window, from a range mark (schemas/mark.avsc)."""
@@ -267,7 +278,7 @@ class Book:
         self.changes.clear()
         self.rows_cut = 0
         self._fields.clear()
-        self.said.clear()
+        self.correctable.clear()
 
     # ---------------------------------------------------------------- counting
 
@@ -313,18 +324,18 @@ class Book:
         sampled: npt.NDArray[np.bool_] = (x ^ (x >> np.uint64(31))) / _HASH_RANGE < self._config.compare.match_sample
         return sampled
 
-    def own_place(self, side: Side, row: Row) -> tuple[Place, int]:
+    def own_place(self, side: Side, row: PendingRecord) -> tuple[Partition, int]:
         """The record's place and offset in the topic that its producer wrote."""
         return row.origin or (self._places[side], row.offset)
 
-    def pair_id(self, side: Side, row: Row) -> str:
+    def pair_id(self, side: Side, row: PendingRecord) -> str:
         """The coordinate of a record, which is the id of the pair that it is the first of."""
         place, offset = self.own_place(side, row)
         return f"{place}/{offset}"
 
-    def _row(self, result: Compared, revision: str, rows: Sequence[Row | None], said: Said) -> None:
+    def _row(self, result: Compared, revision: str, rows: Sequence[PendingRecord | None], extras: RowExtras) -> None:
         side, first = next((Side(n), row) for n, row in enumerate(rows) if row is not None)
-        corrects = said.corrects
+        corrects = extras.corrects
         pair_id = corrects.pair_id if corrects else self.pair_id(side, first)
         production, shadow, twin = rows
         reason = self._reason(result)
@@ -340,12 +351,12 @@ class Book:
             "twin": self._id(Side.TWIN, twin),
             "input": next((self._input(row.at) for row in (shadow, production) if row and row.at), None),
             "identity": self._config.identity.kind,
-            "id": self._redactor.key(said.id) if self._names_id and isinstance(said.id, bytes) else None,
+            "id": self._redactor.key(extras.id) if self._names_id and isinstance(extras.id, bytes) else None,
             "differences": [one.record() for one in self._redactor.differences(result.differences)],
             "reason": reason,
             "late": corrects is not None,
             "correction_of": corrects.outcome if corrects else None,
-            "ambiguous": said.ambiguous,
+            "ambiguous": extras.ambiguous,
         }
         start_ms = first.time_ms - first.time_ms % self._window_ms
         self.slices.reasons.add((start_ms, revision), result.outcome, reason)
@@ -367,23 +378,23 @@ class Book:
         """Names of declared changes and words of ours may be shown; what an error says may quote a value."""
         return self._redactor.reason(result.reason) if result.outcome in QUOTES else result.reason
 
-    def _dead_letter(self, side: Side, rows: Sequence[Row | None], reason: str) -> None:
+    def _dead_letter(self, side: Side, rows: Sequence[PendingRecord | None], reason: str) -> None:
         row = rows[side]
         if row is not None:
             value, named = row.value, None
-            if value is not None and row.aside is not None and row.aside.head:
-                value, named = unheaded(value, row.aside.head)
+            if value is not None and row.header_info is not None and row.header_info.head:
+                value, named = unheaded(value, row.header_info.head)
             failed = Failed(*self.own_place(side, row), row.key, value, row.time_ms, named)
             self.writes.append(
                 dead_letter(self._config, self._redactor, "joiner", failed, ("RecordError", reason), "VALUE_CONVERTER")
             )
 
-    def _id(self, side: Side, row: Row | None) -> dict[str, Any] | None:
+    def _id(self, side: Side, row: PendingRecord | None) -> dict[str, Any] | None:
         if row is None:
             return None
         place, offset = self.own_place(side, row)
         return {"topic": place.topic, "partition": place.partition, "offset": offset}
 
-    def _input(self, at: Coordinate) -> str:
+    def _input(self, at: InputCoordinate) -> str:
         text = f"{self._config.inputs[at.topic]}/{at.partition}/{at.offset}"
         return text if at.k < 0 else f"{text}/{at.k}"

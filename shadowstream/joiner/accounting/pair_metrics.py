@@ -18,7 +18,7 @@ from shadowstream.config import Config, Latency
 from shadowstream.joiner.accounting.field_presence import presence
 from shadowstream.joiner.accounting.signed_shifts import Shifts, signed
 from shadowstream.joiner.accounting.value_checks import checked
-from shadowstream.joiner.intake.header_fields import Aside
+from shadowstream.joiner.intake.header_fields import HeaderInfo
 from shadowstream.paths import parse_one
 from shadowstream.protocol.mean_sums import SUMS, grid_sums
 from shadowstream.records import Side
@@ -29,7 +29,7 @@ NOTHING = -(2**31)
 REPEATED_NAMES = "repeated_names:"
 """Pairs of which a value is JSON with a name twice in one object, where the last one counts."""
 _Mask = npt.NDArray[np.bool_]
-_Asides = Sequence[Aside | None]
+_Asides = Sequence[HeaderInfo | None]
 
 
 class Measured(NamedTuple):
@@ -123,11 +123,15 @@ class Measuring:
         self._fields = [one["path"] for one in wanted if one["rate"] == "field"]
 
     def of(
-        self, compare: Comparing, values: tuple[Any, Any], times_ms: Sequence[int], asides: tuple[_Asides, _Asides]
+        self,
+        compare: Comparing,
+        values: tuple[Any, Any],
+        times_ms: Sequence[int],
+        header_infos: tuple[_Asides, _Asides],
     ) -> Measured:
         """Measures of pairs, given both sides' values, production's times and what headers said. May raise as
         `compare` does."""
-        latencies = None if self.latency is None else _latencies(times_ms, *asides)
+        latencies = None if self.latency is None else _latencies(times_ms, *header_infos)
         checks: dict[str, _Mask] = presence(compare, values, times_ms, self._fields) if self._fields else {}
         if self._counts_repeated_names:
             one, other = (compare.repeating(side, values[side]) for side in (Side.PRODUCTION, Side.SHADOW))
@@ -143,9 +147,9 @@ class Measuring:
             production = compare.fields(Side.PRODUCTION, values[0])
             for path, (bound, limit) in self._means.items():
                 names = parse_one(path)
-                ours, theirs = production.at(names), shadow.at(names)
-                means[path] = _scaled(ours, theirs, bound), limit, bound
-                shifts[path] = signed(_doubles(ours), _doubles(theirs), bound)
+                production_ms, shadow_ms = production.at(names), shadow.at(names)
+                means[path] = _scaled(production_ms, shadow_ms, bound), limit, bound
+                shifts[path] = signed(_doubles(production_ms), _doubles(shadow_ms), bound)
         return Measured(latencies, checks, means, shifts)
 
 
@@ -153,19 +157,22 @@ def _latencies(
     times_ms: Sequence[int], production: _Asides, shadow: _Asides
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """From the input's time, which our header on the shadow's record says, to each side's emission."""
-    inputs = np.array([aside.input_ms if aside else None for aside in shadow], np.float64)
-    ours = [aside.emit_ms if aside else time_ms for aside, time_ms in zip(production, times_ms, strict=True)]
-    theirs = np.array([aside.emit_ms if aside else None for aside in shadow], np.float64)
-    return np.array(ours, np.float64) - inputs, theirs - inputs
+    inputs = np.array([header_info.input_ms if header_info else None for header_info in shadow], np.float64)
+    production_ms = [
+        header_info.emit_ms if header_info else time_ms
+        for header_info, time_ms in zip(production, times_ms, strict=True)
+    ]
+    shadow_ms = np.array([header_info.emit_ms if header_info else None for header_info in shadow], np.float64)
+    return np.array(production_ms, np.float64) - inputs, shadow_ms - inputs
 
 
 def _scaled(production: Sequence[Any], shadow: Sequence[Any], bound: float) -> npt.NDArray[np.float64]:
     """|shadow − production| as a share of `bound`, at most 1; 1 where only one of them is a finite number, NaN where
     neither is."""
-    ours, theirs = _doubles(production), _doubles(shadow)
+    production_ms, shadow_ms = _doubles(production), _doubles(shadow)
     with np.errstate(all="ignore"):
-        found: npt.NDArray[np.float64] = np.minimum(np.abs(theirs - ours) / bound, 1.0)
-    numbers = np.isfinite(ours), np.isfinite(theirs)
+        found: npt.NDArray[np.float64] = np.minimum(np.abs(shadow_ms - production_ms) / bound, 1.0)
+    numbers = np.isfinite(production_ms), np.isfinite(shadow_ms)
     found[numbers[0] ^ numbers[1]] = 1.0
     found[~(numbers[0] | numbers[1])] = np.nan
     return found

@@ -24,7 +24,7 @@ from shadowstream.config import Config, Latency
 from shadowstream.errors import RegistryError
 from shadowstream.joiner.accounting import pair_metrics
 from shadowstream.joiner.accounting.pair_metrics import Measured
-from shadowstream.joiner.pending_record import Row
+from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.protocol.outcomes import DIFFERS, PAIRS_UNREAD, Outcome
 from shadowstream.records import Side
 
@@ -155,7 +155,7 @@ class Parts:
             one.named.add(inside & pairs.compared, pairs.touched)
             one.measures.add(pairs.measured, inside & pairs.compared, latency)
 
-    def alone(self, names: Sequence[str | None], outcome: str, n: int) -> None:
+    def unmatched(self, names: Sequence[str | None], outcome: str, n: int) -> None:
         """Add a record that ended alone; `names`: its value of each dimension, None where nobody knows it."""
         for place, value in enumerate(names):
             if value is not None:
@@ -233,7 +233,7 @@ def _figures(pairs: Pairs, window: Mask, compared: Mask, latency: Latency | None
 
 
 class Values:
-    """Reads the values of the dimensions of one record, as `Parts.alone` takes them.
+    """Reads the values of the dimensions of one record, as `Parts.unmatched` takes them.
 
     Of a record of production the dimensions that are headers are not known: the runner copies them to the candidate's
     outputs alone. Of one of the candidate those that are fields are its own word.
@@ -244,13 +244,13 @@ class Values:
         self._compare = compare
         self._redactor = Redactor(config.compare.redact)
 
-    def __call__(self, side: Side, row: Row) -> list[str | None]:
+    def __call__(self, side: Side, row: PendingRecord) -> list[str | None]:
         """Names of the values, as slices have them."""
         fields = iter(self._fields(side, row))
-        headers = iter(row.aside.values if side is Side.SHADOW and row.aside is not None else ())
+        headers = iter(row.header_info.values if side is Side.SHADOW and row.header_info is not None else ())
         return [next(fields) if one.header is None else self._header(one.header, headers) for one in self._dimensions]
 
-    def _fields(self, side: Side, row: Row) -> Iterable[str]:
+    def _fields(self, side: Side, row: PendingRecord) -> Iterable[str]:
         asked = sum(one.header is None for one in self._dimensions)
         if not asked:
             return ()

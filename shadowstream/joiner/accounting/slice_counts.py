@@ -24,9 +24,9 @@ from shadowstream.joiner.accounting.eviction_counts import Evictions
 from shadowstream.joiner.accounting.pair_metrics import Measured, Measuring
 from shadowstream.joiner.accounting.part_counts import Named, Pairs, Parts, Values, fields_of, scopes_of
 from shadowstream.joiner.accounting.reason_counts import ReasonCounts
-from shadowstream.joiner.pending_record import Row, Rows
+from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.protocol.count_names import of_part
-from shadowstream.protocol.outcomes import DIFFERS, ENDS_ALONE, PAIRS, PAIRS_UNREAD, Outcome
+from shadowstream.protocol.outcomes import DIFFERS, ENDS_UNMATCHED, PAIRS, PAIRS_UNREAD, Outcome
 from shadowstream.records import Side
 
 BUCKETS = 1_024
@@ -54,32 +54,35 @@ class Columns(NamedTuple):
 
 def columns_of(
     config: Config,
-    production: Rows,
-    shadow: Rows,
+    production: PendingColumns,
+    shadow: PendingColumns,
     compare: Comparing,
     outcomes: Sequence[str],
     revisions: Sequence[str],
 ) -> Columns:
     """Compared pairs as columns. May raise as `compare` does: call it before anything is entered."""
     fields = iter(_of_fields(compare, production, shadow))
-    asides = shadow.asides or [None] * len(shadow)
+    header_infos = shadow.header_infos or [None] * len(shadow)
     places = {one.name: i for i, one in enumerate(d for d in config.compare.dimensions if d.header is not None)}
     redactor = Redactor(config.compare.redact)
     columns = [
         next(fields)
         if one.header is None
         else redactor.by_header(
-            one.header, coded(ABSENT if aside is None else aside.values[places[one.name]] for aside in asides)
+            one.header,
+            coded(
+                ABSENT if header_info is None else header_info.values[places[one.name]] for header_info in header_infos
+            ),
         )
         for one in config.compare.dimensions
     ]
-    ours = production.asides or [None] * len(production)
+    own = production.header_infos or [None] * len(production)
     values, times_ms = (production.values, shadow.values), production.times_ms
-    measured = Measuring(config).of(compare, values, times_ms, (ours, asides))
+    measured = Measuring(config).of(compare, values, times_ms, (own, header_infos))
     return Columns(times_ms, production.keys, revisions, outcomes, columns, measured)
 
 
-def _of_fields(compare: Comparing, production: Rows, shadow: Rows) -> Iterable[Coded]:
+def _of_fields(compare: Comparing, production: PendingColumns, shadow: PendingColumns) -> Iterable[Coded]:
     """Columns of the dimensions that are fields: what production's value says, and where that cannot be decoded the
     candidate's, so that what was not compared is known by its part."""
     columns = compare.dimensions(production.values)
@@ -146,9 +149,9 @@ class Cells:
                 of_all = [folded(one, window, self._values_max) for one in pairs.dimensions] if unread else dimensions
                 tally.parts.add(of_parts, window, of_all, self._latency)
 
-    def alone(self, side: Side, row: Row, outcome: str, revision: str, n: int = 1) -> None:
+    def unmatched(self, side: Side, row: PendingRecord, outcome: str, revision: str, n: int = 1) -> None:
         """Count a record that ended alone by its values of the dimensions; -1: it did not after all."""
-        if not self._names or self.values is None or outcome not in ENDS_ALONE:
+        if not self._names or self.values is None or outcome not in ENDS_UNMATCHED:
             return
         at = (row.time_ms - row.time_ms % self._window_ms, revision)
         if outcome == Outcome.EVICTED and (
@@ -157,7 +160,7 @@ class Cells:
             return
         names, parts = self.values(side, row), self._tally(at).parts
         for name in of_part(outcome, shadow=side is Side.SHADOW):
-            parts.alone(names, name, n)
+            parts.unmatched(names, name, n)
 
     def _tally(self, at: At) -> _Tally:
         tally = self._tallies.get(at)
@@ -249,13 +252,13 @@ def _buckets(keys: Sequence[bytes | None]) -> npt.NDArray[np.int64]:
 
 def _count(cells: dict[tuple[str, ...], list[int]], columns: Sequence[Coded], mask: _Mask, bad: _Mask) -> None:
     """Add the pairs of `mask`, and the bad ones, to the cells of their values."""
-    joint, most = columns[0].codes, len(columns[0].values)
+    joint, maximum = columns[0].codes, len(columns[0].values)
     for column in columns[1:]:
-        joint, most = joint * len(column.values) + column.codes, most * len(column.values)
-    if most <= CELLS_MAX:
-        counts = np.bincount(joint[mask], minlength=most)
+        joint, maximum = joint * len(column.values) + column.codes, maximum * len(column.values)
+    if maximum <= CELLS_MAX:
+        counts = np.bincount(joint[mask], minlength=maximum)
         found = np.flatnonzero(counts)
-        n, s = counts[found], np.bincount(joint[bad], minlength=most)[found]
+        n, s = counts[found], np.bincount(joint[bad], minlength=maximum)[found]
     else:
         found, n = np.unique(joint[mask], return_counts=True)
         s = np.bincount(np.searchsorted(found, joint[bad]), minlength=len(found))

@@ -43,12 +43,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from shadowstream.ahead import Ahead
 from shadowstream.config import Config
 from shadowstream.joiner.completeness.copied_time import CopiedTime
-from shadowstream.joiner.completeness.marks_log import Passed, Progress
+from shadowstream.joiner.completeness.marks_log import PassedMarks, Progress
 from shadowstream.joiner.completeness.observed_offsets import DoneByCommits, Observed, lowest, observed_queue
 from shadowstream.joiner.completeness.production_replays import Replays
-from shadowstream.joiner.completeness.wait_queue import Lane, Lanes, LanesOfAll
-from shadowstream.joiner.pending_record import Row, Rows
-from shadowstream.records import Coordinate, Place, Side
+from shadowstream.joiner.completeness.wait_queue import LanesOfAll, WaitCondition, Waits
+from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
+from shadowstream.records import InputCoordinate, Partition, Side
 
 STILL = 3
 """Observations, one a second, after which inputs that have not grown are at rest."""
@@ -61,15 +61,15 @@ def time_may_decide(config: Config) -> bool:
     return config.identity.kind == "occurrence" or not exact
 
 
-class Clocks:
+class Completeness:
     """What one task knows of its sides' progress. Positions are read positions, control records included."""
 
     def __init__(
         self,
         config: Config,
         progress: Progress,
-        passed: Passed,
-        places: tuple[Place, ...],
+        passed: PassedMarks,
+        places: tuple[Partition, ...],
         ahead: Ahead | None = None,
         copied: Iterable[Side] = (),
     ) -> None:
@@ -89,7 +89,7 @@ class Clocks:
         self.production = DoneByCommits()
         self.twin = DoneByCommits()
         self.replays = Replays()
-        self.input_ends: dict[Place, int] = {}
+        self.input_ends: dict[Partition, int] = {}
         self._still = 0
         self._ends: dict[Side, int] = {}
         self.positions = [0] * len(places)
@@ -134,7 +134,7 @@ class Clocks:
 
     # ---------------------------------------------------------------- observations
 
-    def observe_born(self, end: int, inputs: dict[Place, int], side: Side = Side.PRODUCTION) -> None:
+    def observe_born(self, end: int, inputs: dict[Partition, int], side: Side = Side.PRODUCTION) -> None:
         """A new born mark of a side: the `end` of its outputs was read before `inputs`."""
         if side is Side.PRODUCTION:
             self._still = self._still + 1 if inputs == self.input_ends else 0
@@ -143,19 +143,21 @@ class Clocks:
             if of is side and (not queue or end > queue[-1].end):
                 queue.append(Observed(end, inputs))
 
-    def observe_production(self, end: int, inputs: dict[Place, int], stored: dict[Place, int] | None = None) -> None:
+    def observe_production(
+        self, end: int, inputs: dict[Partition, int], stored: dict[Partition, int] | None = None
+    ) -> None:
         """Production's committed offsets `inputs`, read before `end`; `stored`: the same as its group has them, where
         `inputs` was raised over control records. Such a raise is not remembered, so a process that has just begun
         would see an offset that went back."""
         self.replays.observe(end, inputs if stored is None else stored)
         self.production.observe(end, inputs)
 
-    def observe_twin(self, end: int, inputs: dict[Place, int]) -> None:
+    def observe_twin(self, end: int, inputs: dict[Partition, int]) -> None:
         """The twin's committed offsets, read before the end of its topic."""
         self.twin.observe(end, inputs)
 
     def advance(self) -> None:
-        """Take what the positions have passed since the last call. `Passed` has been advanced before."""
+        """Take what the positions have passed since the last call. `PassedMarks` has been advanced before."""
         for side, copied in self.copied.items():
             if (time_ms := copied.passed(self.positions[side])) is not None:
                 self.advance_watermark(side, time_ms)
@@ -168,7 +170,7 @@ class Clocks:
                 self.born_below[way] = max(self.born_below[way], queue.popleft().end)
         self._finished = self._finished or self._is_finished()
 
-    def _done(self, side: Side) -> dict[Place, int]:
+    def _done(self, side: Side) -> dict[Partition, int]:
         """Inputs that a side is done with, its outputs of them read."""
         if side is Side.SHADOW:
             return self.passed.offsets
@@ -192,13 +194,13 @@ class Clocks:
 
     # ---------------------------------------------------------------- lanes
 
-    def lanes(self, side: Side, awaited: Side, row: Row) -> Lanes:
+    def lanes(self, side: Side, awaited: Side, row: PendingRecord) -> Waits:
         """Where a row waits for a record of side `awaited`; nothing where none can come any more.
 
         One of the two sides is always production: the others wait for it, and it for them.
         """
         if self.is_warm_up(row, side) is None:
-            return ((Lane("warm"), 0),)
+            return ((WaitCondition("warm"), 0),)
         if self._finished:
             return ()
         if self._has_marks[awaited]:
@@ -207,31 +209,31 @@ class Clocks:
                 return ways
             if self._exact[awaited]:
                 return ()
-            lane = Lane("time", awaited)
+            lane = WaitCondition("time", awaited)
         else:
-            lane = Lane("joint", side if awaited is Side.PRODUCTION else awaited)
+            lane = WaitCondition("joint", side if awaited is Side.PRODUCTION else awaited)
         due_ms = self.ahead.due_ms(side, row.offset, row.time_ms)
         return () if due_ms < self.bound(lane) else ((lane, due_ms),)
 
-    def lanes_of_all(self, side: Side, awaited: Side, rows: Rows) -> LanesOfAll:
+    def lanes_of_all(self, side: Side, awaited: Side, rows: PendingColumns) -> LanesOfAll:
         """As `lanes`, of rows in offset order that all wait in the same lanes; nothing where each must be asked."""
         if self._finished or not self._counts(side, rows):
             return ()
-        lanes: list[tuple[Lane, Sequence[int]]] = []
+        lanes: list[tuple[WaitCondition, Sequence[int]]] = []
         if not self._has_marks[awaited]:
             due_ms = self.ahead.due_of_all(side, rows.offsets, rows.times_ms)
-            lanes.append((Lane("joint", side if awaited is Side.PRODUCTION else awaited), due_ms))
+            lanes.append((WaitCondition("joint", side if awaited is Side.PRODUCTION else awaited), due_ms))
         elif rows.ats is not None:
             known = [at for at in rows.ats if at is not None]
             if len(known) < len(rows) or len({at[:2] for at in known}) > 1:
                 return ()
             if (place := self._input(known[0])) in self._inputs():
-                lanes.append((Lane("done", awaited, place), [at.offset for at in known]))
+                lanes.append((WaitCondition("done", awaited, place), [at.offset for at in known]))
         if not lanes or (self._has_marks[awaited] and side is Side.PRODUCTION):
-            lanes.append((Lane("born", awaited, None, side), rows.offsets))
+            lanes.append((WaitCondition("born", awaited, None, side), rows.offsets))
         return () if any(min(thresholds) < self.bound(lane) for lane, thresholds in lanes) else lanes
 
-    def _counts(self, side: Side, rows: Rows) -> bool:
+    def _counts(self, side: Side, rows: PendingColumns) -> bool:
         """Whether surely none of these rows is warm-up."""
         start = self._progress.start
         if start is None:
@@ -246,19 +248,19 @@ class Clocks:
         ends, place = self._progress.warm_ends, self._places[side]
         return ends is not None and place in ends and rows.offsets[0] >= ends[place]
 
-    def _ways(self, side: Side, awaited: Side, row: Row) -> list[tuple[Lane, int]]:
+    def _ways(self, side: Side, awaited: Side, row: PendingRecord) -> list[tuple[WaitCondition, int]]:
         """Lanes of marks, any of which suffices."""
-        ways: list[tuple[Lane, int]] = []
+        ways: list[tuple[WaitCondition, int]] = []
         if row.at is not None and (place := self._input(row.at)) in self._inputs():
-            ways.append((Lane("done", awaited, place), row.at.offset))
+            ways.append((WaitCondition("done", awaited, place), row.at.offset))
         if side is Side.PRODUCTION or not ways:
-            ways.append((Lane("born", awaited, None, side), row.offset))
+            ways.append((WaitCondition("born", awaited, None, side), row.offset))
         return ways
 
-    def _inputs(self) -> dict[Place, int]:
+    def _inputs(self) -> dict[Partition, int]:
         return self.input_ends or (self._progress.start.committed if self._progress.start else {})
 
-    def bound(self, lane: Lane) -> float:
+    def bound(self, lane: WaitCondition) -> float:
         """Rows with a threshold below this have waited long enough in the lane."""
         if lane.kind == "warm":
             return 1 if self._knows_warm_up() else 0
@@ -338,7 +340,7 @@ class Clocks:
         by_time = self._config.production.group is None
         return not start.has_warm_up or by_time or self._progress.warm_ends is not None
 
-    def is_warm_up(self, row: Row, side: Side = Side.PRODUCTION) -> bool | None:
+    def is_warm_up(self, row: PendingRecord, side: Side = Side.PRODUCTION) -> bool | None:
         """Whether an unpaired record belongs to the warm-up; None while nobody can tell.
 
         Another side's record says so by its input. One that names none, of a job that is not ours, is warm-up below the
@@ -362,20 +364,22 @@ class Clocks:
             return row.offset < ends[place]
         return start.floor_ms is not None and row.time_ms <= start.floor_ms + self._config.grace_ms
 
-    def input_is_warm_up(self, coordinate: Coordinate) -> bool:
+    def input_is_warm_up(self, coordinate: InputCoordinate) -> bool:
         """Whether this input lies before the point from which pairs count."""
         start = self._progress.start
         return start is not None and coordinate.offset < start.warm_below.get(self._input(coordinate), 0)
 
-    def may_be_warm_up(self, rows: Rows) -> bool:
+    def may_be_warm_up(self, rows: PendingColumns) -> bool:
         """Whether the input of any of these rows may lie before the point from which pairs count, or its output be of
         a candidate that had not got its state together."""
         start = self._progress.start
-        if self._has_state and any(aside is not None and aside.warm for aside in rows.asides or ()):
+        if self._has_state and any(
+            header_info is not None and header_info.warm for header_info in rows.header_infos or ()
+        ):
             return True
         if start is None or not start.has_warm_up or rows.ats is None:
             return False
         return min(at.offset for at in rows.ats if at is not None) < max(start.warm_below.values())
 
-    def _input(self, at: Coordinate) -> Place:
-        return Place(self._config.inputs[at.topic], at.partition)
+    def _input(self, at: InputCoordinate) -> Partition:
+        return Partition(self._config.inputs[at.topic], at.partition)

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from shadowstream.joiner.completeness.idleness import Idleness
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.thinned_queue import ThinnedQueue
 
 OBSERVATIONS_MAX = 1_000
@@ -36,11 +36,11 @@ class Originals:
     def __init__(self, idle_ms: int) -> None:
         self._idleness = Idleness(idle_ms)
 
-    def observe(self, ends: dict[Place, int], times: dict[Place, int], now_ms: int) -> None:
+    def observe(self, ends: dict[Partition, int], times: dict[Partition, int], now_ms: int) -> None:
         """High watermarks and greatest event times of the originals, at wall time `now_ms`."""
         self._idleness.observe(ends, times, now_ms)
 
-    def low_ms(self, copied: Mapping[Place, Copied], now_ms: int) -> int | None:
+    def low_ms(self, copied: Mapping[Partition, Copied], now_ms: int) -> int | None:
         """Event time below which every original partition has been copied; None while one has none to tell."""
         marks = []
         for place, one in copied.items():

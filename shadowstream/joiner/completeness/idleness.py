@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 GOES_ON = 2
 """For so many times `idle_ms` after it has moved a partition goes on: of few records, one must outlast the stillness of
@@ -34,15 +34,15 @@ class Idleness:
 
     def __init__(self, idle_ms: int) -> None:
         self._idle_ms = idle_ms
-        self._ends: dict[Place, int] = {}
-        self._times: dict[Place, int] = {}
-        self._moved_ms: dict[Place, int] = {}
-        self._woke_ms: dict[Place, int] = {}
-        self._kept: dict[tuple[str, Place], tuple[int, int]] = {}
+        self._ends: dict[Partition, int] = {}
+        self._times: dict[Partition, int] = {}
+        self._moved_ms: dict[Partition, int] = {}
+        self._woke_ms: dict[Partition, int] = {}
+        self._kept: dict[tuple[str, Partition], tuple[int, int]] = {}
         self._looked_ms = 0
         self._last_ms: int | None = None
 
-    def observe(self, ends: dict[Place, int], times: dict[Place, int], now_ms: int) -> None:
+    def observe(self, ends: dict[Partition, int], times: dict[Partition, int], now_ms: int) -> None:
         """High watermarks and greatest event times by place, at wall time `now_ms`."""
         self._looked_ms = at_ms = self._at(now_ms)
         self._last_ms = now_ms
@@ -59,19 +59,19 @@ class Idleness:
         passed_ms = 0 if self._last_ms is None else now_ms - self._last_ms
         return self._looked_ms + min(max(0, passed_ms), max(1, self._idle_ms // 2))
 
-    def _goes_on(self, place: Place, at_ms: int) -> bool:
+    def _goes_on(self, place: Partition, at_ms: int) -> bool:
         return place in self._moved_ms and at_ms - self._moved_ms[place] < GOES_ON * self._idle_ms
 
-    def watermark(self, place: Place, position: int, now_ms: int) -> int | None:
+    def watermark(self, place: Partition, position: int, now_ms: int) -> int | None:
         """What event time an idle place may take as its watermark; None where it is not idle, or its topic is dead."""
         same = (one for one in self._moved_ms if one.topic == place.topic)
-        return self._told("watermark", place, position, self._others_ms(place, now_ms, same))
+        return self._waited_out("watermark", place, position, self._others_ms(place, now_ms, same))
 
-    def stated(self, place: Place, position: int, side: Iterable[Place], now_ms: int) -> int | None:
+    def stated(self, place: Partition, position: int, side: Iterable[Partition], now_ms: int) -> int | None:
         """What event time the task of an idle place may say that it has come to; `side`: all places of its side."""
-        return self._told("stated", place, position, self._others_ms(place, now_ms, side))
+        return self._waited_out("stated", place, position, self._others_ms(place, now_ms, side))
 
-    def _told(self, of: str, place: Place, position: int, found_ms: int | None) -> int | None:
+    def _waited_out(self, of: str, place: Partition, position: int, found_ms: int | None) -> int | None:
         """What the others have told of a place holds until its end moves, though they may rest since: a place that is
         held back while its topic comes to rest would stay open for ever else."""
         end = self._ends.get(place)
@@ -82,16 +82,16 @@ class Idleness:
         kept = self._kept.get((of, place))
         return kept[1] if kept is not None and kept[0] == end and position >= end else None
 
-    def _others_ms(self, place: Place, now_ms: int, witnesses: Iterable[Place]) -> int | None:
+    def _others_ms(self, place: Partition, now_ms: int, witnesses: Iterable[Partition]) -> int | None:
         """The lowest time of those that go on, where a place has been still for as long as they have."""
         if self._last_ms is None:
             return None
         at_ms = self._at(now_ms)
-        going = [one for one in witnesses if one != place and self._goes_on(one, at_ms)]
+        active = [one for one in witnesses if one != place and self._goes_on(one, at_ms)]
         # Still while the first of the others went on.
-        since_ms = max(self._moved_ms.get(place, 0), min((self._woke_ms[one] for one in going), default=0))
-        if not going or at_ms - since_ms < self._idle_ms:
+        since_ms = max(self._moved_ms.get(place, 0), min((self._woke_ms[one] for one in active), default=0))
+        if not active or at_ms - since_ms < self._idle_ms:
             return None
-        times = [self._times.get(one) for one in going]
+        times = [self._times.get(one) for one in active]
         known = [time_ms for time_ms in times if time_ms is not None]
         return min(known) if len(known) == len(times) else None

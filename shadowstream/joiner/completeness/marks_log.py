@@ -1,7 +1,7 @@
 """What the marks of the progress topic say, gathered: start and warm-up, done and end marks, absences.
 
 Offsets in marks are high watermarks. A done mark counts for a task once the task's own position on the shadow
-side has passed the end that the mark names: `Passed` does that per task, since each task reads another partition.
+side has passed the end that the mark names: `PassedMarks` does that per task, since each task reads another partition.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
 from shadowstream.protocol.marks import Counters, ends_of, identity_hash
-from shadowstream.records import REVISION_BYTES, Place
+from shadowstream.records import REVISION_BYTES, Partition
 from shadowstream.thinned_queue import ThinnedQueue
 
 MARKS_MAX = 10_000
@@ -24,9 +24,9 @@ ABSENCES_MAX = 300_000
 class Done(NamedTuple):
     """Inputs of `input` below `offset` are done; their outputs lie below `ends`. `at`: the mark's own offset."""
 
-    input: Place
+    input: Partition
     offset: int
-    ends: dict[Place, int]
+    ends: dict[Partition, int]
     counters: Counters | None
     at: int = 0
 
@@ -40,7 +40,7 @@ class Absent(NamedTuple):
     text: str = ""
 
 
-class Reign(NamedTuple):
+class RevisionRange(NamedTuple):
     """From input offset `begin` on `revision` runs; what came before had event times up to `floor_ms`."""
 
     begin: int
@@ -52,16 +52,16 @@ class Start(NamedTuple):
     """Where the trial began; see schemas/mark.avsc."""
 
     revision: str
-    committed: dict[Place, int]
-    warm_below: dict[Place, int]
-    bounds: dict[Place, int]
+    committed: dict[Partition, int]
+    warm_below: dict[Partition, int]
+    bounds: dict[Partition, int]
     floor_ms: int | None
-    ends: dict[Place, int]
+    ends: dict[Partition, int]
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> Start:
         """From a start mark."""
-        begins = {Place(b["topic"], b["partition"]): b for b in record["begins"]}
+        begins = {Partition(b["topic"], b["partition"]): b for b in record["begins"]}
         return cls(
             record["revision"],
             {place: b["committed"] for place, b in begins.items()},
@@ -77,18 +77,18 @@ class Start(NamedTuple):
         return any(below >= 0 for below in self.warm_below.values())
 
 
-def _plain(by_place: Mapping[Place, int | None]) -> list[list[Any]]:
+def _plain(by_place: Mapping[Partition, int | None]) -> list[list[Any]]:
     return [[*place, offset] for place, offset in by_place.items()]
 
 
-def _places(plain: Iterable[list[Any]]) -> dict[Place, Any]:
-    return {Place(topic, partition): value for topic, partition, value in plain}
+def _places(plain: Iterable[list[Any]]) -> dict[Partition, Any]:
+    return {Partition(topic, partition): value for topic, partition, value in plain}
 
 
-def place_of(text: str) -> Place:
+def place_of(text: str) -> Partition:
     """Return the place that is written as topic/partition."""
     topic, _, partition = text.rpartition("/")
-    return Place(topic, int(partition))
+    return Partition(topic, int(partition))
 
 
 def position_of(snapshot: bytes) -> int:
@@ -104,22 +104,22 @@ class Progress:
         self.revision = revision
         self._inputs = list(inputs)
         self.start: Start | None = None
-        self.warm_ends: dict[Place, int] | None = None
-        self.ends: dict[Place, Done] = {}
-        self.latest: dict[Place, Done] = {}
+        self.warm_ends: dict[Partition, int] | None = None
+        self.ends: dict[Partition, Done] = {}
+        self.latest: dict[Partition, Done] = {}
         self.absences_dropped = 0
         self.position = 0
         """Marks below this offset of the progress topic are known."""
         self.refused = 0
         """Records of the progress topic that cannot be marks."""
         self._start_record: dict[str, Any] | None = None
-        self._absent: dict[tuple[Place, int], Absent] = {}
+        self._absent: dict[tuple[Partition, int], Absent] = {}
         self._absent_times: deque[tuple[int, int]] = deque()
         self._kept = -1, b""
-        self._by_hash: dict[int, tuple[Place, int]] = {}
-        self._forgotten: dict[Place, int] = {}
-        self._reigns: dict[Place, list[Reign]] = {}
-        self._floors: dict[Place, int | None] = {}
+        self._by_hash: dict[int, tuple[Partition, int]] = {}
+        self._forgotten: dict[Partition, int] = {}
+        self._reigns: dict[Partition, list[RevisionRange]] = {}
+        self._floors: dict[Partition, int | None] = {}
         self._whole = {revision[: 2 * REVISION_BYTES]: revision}
 
     def add(self, record: dict[str, Any], at: int | None = None) -> Done | None:
@@ -160,7 +160,7 @@ class Progress:
         self._start_record, self.start = record, Start.of(record)
 
     def _done(self, record: dict[str, Any], at: int, again: bool) -> Done:
-        place = Place(record["input_topic"], record["input_partition"])
+        place = Partition(record["input_topic"], record["input_partition"])
         counters = None if record["counters"] is None else Counters.of(record["counters"])
         self._whole[record["revision"][: 2 * REVISION_BYTES]] = record["revision"]
         if counters is None and not again:
@@ -206,15 +206,17 @@ class Progress:
         self.warm_ends = None if body["warm"] is None else _places(body["warm"])
         self.latest = {place: Done(place, offset, {}, None) for place, offset in _places(body["latest"]).items()}
         self._floors = _places(body["floors"])
-        self._reigns = {Place(topic, n): [Reign(*one) for one in reigns] for topic, n, reigns in body["reigns"]}
+        self._reigns = {
+            Partition(topic, n): [RevisionRange(*one) for one in reigns] for topic, n, reigns in body["reigns"]
+        }
         self._whole |= {revision[: 2 * REVISION_BYTES]: revision for revision in body["revisions"]}
 
     def _reign(self, record: dict[str, Any], begin: int) -> None:
         """A mark of inputs from offset `begin` on: its revision reigns there."""
-        place = Place(record["input_topic"], record["input_partition"])
+        place = Partition(record["input_topic"], record["input_partition"])
         reigns = self._reigns.setdefault(place, [])
         if not reigns or reigns[-1].revision != record["revision"]:
-            reigns.append(Reign(begin, record["revision"], self._floors.get(place)))
+            reigns.append(RevisionRange(begin, record["revision"], self._floors.get(place)))
         if record["floor_ms"] is not None:
             self._floors[place] = record["floor_ms"]
 
@@ -231,7 +233,7 @@ class Progress:
         for short in shorts:
             self._whole.setdefault(short, short)
 
-    def revision_at(self, place: Place, offset: int) -> str:
+    def revision_at(self, place: Partition, offset: int) -> str:
         """The revision that ran on an input."""
         reigns = [one for one in self._reigns.get(place, ()) if one.begin <= offset]
         return reigns[-1].revision if reigns else self.revision
@@ -254,7 +256,7 @@ class Progress:
     def _absences(self, record: dict[str, Any], at: int) -> None:
         if record["absences"]:
             self._absent_times.append((at, max((one["start_ms"] for one in record["windows"]), default=0)))
-        place = Place(record["input_topic"], record["input_partition"])
+        place = Partition(record["input_topic"], record["input_partition"])
         for run in record["absences"]:
             named = len(run["ids"]) == run["count"]
             text = record["texts"][why] if 0 <= (why := run.get("why", -1)) < len(record.get("texts", ())) else ""
@@ -270,16 +272,16 @@ class Progress:
                 if named:
                     self._by_hash[run["ids"][i]] = which
 
-    def absence_of_key(self, key: bytes) -> tuple[Absent, Place, int] | None:
+    def absence_of_key(self, key: bytes) -> tuple[Absent, Partition, int] | None:
         """Why the input with this key has no output, if a mark said so, and which input that is."""
         at = self._by_hash.get(identity_hash(key)) if self._by_hash else None
         return (self._absent[at], *at) if at is not None else None
 
-    def absence_of_input(self, place: Place, offset: int) -> Absent | None:
+    def absence_of_input(self, place: Partition, offset: int) -> Absent | None:
         """Why this input has no output, if a mark said so."""
         return self._absent.get((place, offset))
 
-    def forget_absences(self, production_ended: dict[Place, int]) -> None:
+    def forget_absences(self, production_ended: dict[Partition, int]) -> None:
         """Drop absences of inputs below these offsets: all production outputs of them have ended, none asks again.
 
         Ended, not only read: an output that was read long ago may still wait for a candidate that is behind.
@@ -297,7 +299,7 @@ class Progress:
         if to >= 0:
             self._drop(list(takewhile(lambda which: self._absent[which].at <= to, self._absent)))
 
-    def _drop(self, gone: list[tuple[Place, int]]) -> None:
+    def _drop(self, gone: list[tuple[Partition, int]]) -> None:
         for at in gone:
             named = self._absent.pop(at).id
             if named is not None and self._by_hash.get(named) == at:
@@ -311,13 +313,13 @@ class Progress:
         return all(place in self.ends and self.ends[place].offset >= end for place, end in self.start.bounds.items())
 
 
-class Passed:
+class PassedMarks:
     """Which done marks one task has passed, per input partition."""
 
-    def __init__(self, shadow: Place) -> None:
+    def __init__(self, shadow: Partition) -> None:
         self._shadow = shadow
-        self._waiting: dict[Place, ThinnedQueue[Done]] = {}
-        self.offsets: dict[Place, int] = {}
+        self._waiting: dict[Partition, ThinnedQueue[Done]] = {}
+        self.offsets: dict[Partition, int] = {}
 
     def add(self, done: Done) -> None:
         """Add a new mark; one that does not name our place says nothing about it."""

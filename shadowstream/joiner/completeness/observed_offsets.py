@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.thinned_queue import ThinnedQueue
 
 OBSERVATIONS_MAX = 1_000
@@ -16,7 +16,7 @@ class Observed(NamedTuple):
     Done: the side has committed `inputs`, and its outputs of these lie below `end`."""
 
     end: int
-    inputs: dict[Place, int]
+    inputs: dict[Partition, int]
 
 
 def lowest(marks: Sequence[int | None]) -> int | None:
@@ -34,12 +34,12 @@ class DoneByCommits:
     """How far a side is by its group's commits, each followed by the end of its outputs at that time."""
 
     def __init__(self) -> None:
-        self.done: dict[Place, int] = {}
-        self.ended: dict[Place, int] = {}
+        self.done: dict[Partition, int] = {}
+        self.ended: dict[Partition, int] = {}
         self._observed = observed_queue()
         self._unended = observed_queue()
 
-    def observe(self, end: int, inputs: dict[Place, int]) -> None:
+    def observe(self, end: int, inputs: dict[Partition, int]) -> None:
         """Committed `inputs`, read before `end`."""
         self._observed.append(Observed(end, inputs))
 
@@ -51,7 +51,7 @@ class DoneByCommits:
                 self.done[place] = max(self.done.get(place, 0), offset)
             self._unended.append(observed)
 
-    def end_below(self, low: int) -> dict[Place, int]:
+    def end_below(self, low: int) -> dict[Partition, int]:
         """Inputs all of whose outputs here have ended, given that every one below offset `low` has."""
         while self._unended and self._unended[0].end <= low:
             for place, offset in self._unended.popleft().inputs.items():

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shadowstream.protocol.outcomes import Outcome
-from shadowstream.records import Coordinate, Place
+from shadowstream.records import InputCoordinate, Partition
 
 RANGES_MAX = 100
 
@@ -20,7 +20,7 @@ RANGES_MAX = 100
 class Range:
     """Outputs from `begin` on, below `end` (-1: still going on), may answer inputs of `input` in [low, high) again."""
 
-    input: Place
+    input: Partition
     low: int
     high: int
     begin: int
@@ -36,26 +36,26 @@ class Replays:
 
     def __init__(self) -> None:
         self.ranges: list[Range] = []
-        self.most: dict[Place, int] = {}
+        self.maximum: dict[Partition, int] = {}
         self._end = 0
 
-    def observe(self, end: int, committed: dict[Place, int]) -> None:
+    def observe(self, end: int, committed: dict[Partition, int]) -> None:
         """Production's committed offsets, read before `end`, the end of its outputs."""
         for place, offset in committed.items():
-            most = self.most.get(place, 0)
+            maximum = self.maximum.get(place, 0)
             running = next((one for one in self.ranges if one.input == place and one.end < 0), None)
-            if offset >= most:
+            if offset >= maximum:
                 if running is not None:
                     running.end = end
-                self.most[place] = offset
+                self.maximum[place] = offset
             elif running is None:
-                self.ranges.append(Range(place, offset, most, self._end))
+                self.ranges.append(Range(place, offset, maximum, self._end))
                 del self.ranges[:-RANGES_MAX]
             else:
                 running.low = min(running.low, offset)
         self._end = max(self._end, end)
 
-    def verdict(self, offset: int, at: Coordinate | None, inputs: list[str]) -> Outcome | None:
+    def verdict(self, offset: int, at: InputCoordinate | None, inputs: list[str]) -> Outcome | None:
         """What an unpaired production output is by the replays: a repeat, nobody can tell, or None: not of a replay."""
         if not self.ranges:
             return None
@@ -64,13 +64,13 @@ class Replays:
                 continue
             if at is None:
                 return Outcome.UNPAIRABLE_PRODUCTION
-            if Place(inputs[at.topic], at.partition) == one.input and one.low <= at.offset < one.high:
+            if Partition(inputs[at.topic], at.partition) == one.input and one.low <= at.offset < one.high:
                 return Outcome.DUPLICATE_PRODUCTION
         return None
 
     def snapshot(self, names: list[str]) -> dict[str, int]:
         """Counts for the state record. `names` are the input topics."""
-        counts = {f"most:{place}": offset for place, offset in self.most.items()}
+        counts = {f"most:{place}": offset for place, offset in self.maximum.items()}
         for n, one in enumerate(self.ranges):
             counts |= {
                 f"replay:{n}:topic": names.index(one.input.topic),
@@ -90,11 +90,11 @@ class Replays:
         for name, value in counts.items():
             if name.startswith("most:"):
                 topic, _, partition = name.removeprefix("most:").rpartition("/")
-                self.most[Place(topic, int(partition))] = value
+                self.maximum[Partition(topic, int(partition))] = value
         n = 0
         while f"replay:{n}:topic" in counts:
             topic_at, partition_at, *rest = (
                 counts[f"replay:{n}:{field}"] for field in ("topic", "partition", "low", "high", "begin", "end")
             )
-            self.ranges.append(Range(Place(names[topic_at], partition_at), *rest))
+            self.ranges.append(Range(Partition(names[topic_at], partition_at), *rest))
             n += 1

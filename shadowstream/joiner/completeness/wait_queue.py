@@ -20,23 +20,23 @@ from itertools import compress, islice, repeat
 from operator import gt, itemgetter
 from typing import Any, NamedTuple
 
-from shadowstream.records import Place, Side
+from shadowstream.records import Partition, Side
 
 
-class Lane(NamedTuple):
+class WaitCondition(NamedTuple):
     """One condition: its kind, the side that it speaks of and, where it is about one input or about outputs of one
     side, that; see `clocks`."""
 
     kind: str
     side: Side = Side.PRODUCTION
-    input: Place | None = None
+    input: Partition | None = None
     of: Side = Side.PRODUCTION
 
 
-Lanes = Sequence[tuple[Lane, int]]
+Waits = Sequence[tuple[WaitCondition, int]]
 """Lanes that a row waits in, each with the row's threshold in it."""
 
-LanesOfAll = Sequence[tuple[Lane, Sequence[int]]]
+LanesOfAll = Sequence[tuple[WaitCondition, Sequence[int]]]
 """Lanes that many rows wait in, each with a column of their thresholds in it."""
 
 SWEEP_AT = 10_000
@@ -80,17 +80,17 @@ class _Waiting:
             self._pushed += 1  # so that no two runs are ever compared
             heappush(self.runs, (run.thresholds[begin], self._pushed, begin, run))
 
-    def due(self, limit: float, most: int) -> tuple[list[Hashable], list[int]]:
+    def due(self, limit: float, maximum: int) -> tuple[list[Hashable], list[int]]:
         """Remove and give ids and offsets of what lies below the limit, of so many at most."""
         ids: list[Hashable] = []
         offsets: list[int] = []
-        while len(ids) < most and self.singles and self.singles[0][0] < limit:
+        while len(ids) < maximum and self.singles and self.singles[0][0] < limit:
             _, offset, id_ = heappop(self.singles)
             ids.append(id_)
             offsets.append(offset)
-        while len(ids) < most and self.runs and self.runs[0][0] < limit:
+        while len(ids) < maximum and self.runs and self.runs[0][0] < limit:
             _, _, begin, run = heappop(self.runs)
-            end = min(bisect_left(run.thresholds, limit, begin), begin + most - len(ids))
+            end = min(bisect_left(run.thresholds, limit, begin), begin + maximum - len(ids))
             self.push_run(run, end)
             ids += run.ids[begin:end]
             offsets += run.offsets[begin:end]
@@ -115,7 +115,7 @@ def _kept(keep: Sequence[object], column: Sequence[Any]) -> list[Any]:
     return list(compress(column, keep))
 
 
-class Deadlines:
+class WaitQueue:
     """Entries (side, id, offset) by lane. `alive` tells which entries' rows still wait.
 
     >>> deadlines = Deadlines(lambda side, ids, offsets: [True] * len(ids))
@@ -126,20 +126,25 @@ class Deadlines:
 
     def __init__(self, alive: Alive) -> None:
         self._alive = alive
-        self._lanes: dict[tuple[Lane, Side], _Waiting] = {}
+        self._lanes: dict[tuple[WaitCondition, Side], _Waiting] = {}
 
     def __len__(self) -> int:
         """How many entries there are, those included whose rows wait no longer."""
         return sum(waiting.size for waiting in self._lanes.values())
 
-    def push(self, lane: Lane, threshold: int, side: Side, id_: Hashable, offset: int) -> None:
+    def push(self, lane: WaitCondition, threshold: int, side: Side, id_: Hashable, offset: int) -> None:
         """An entry that is due once the lane's bound exceeds `threshold`."""
         waiting = self._lane(lane, side)
         heappush(waiting.singles, (threshold, offset, id_))
         self._grown(waiting, side, 1)
 
     def push_all(
-        self, lane: Lane, thresholds: Sequence[int], side: Side, ids: Sequence[Hashable], offsets: Sequence[int]
+        self,
+        lane: WaitCondition,
+        thresholds: Sequence[int],
+        side: Side,
+        ids: Sequence[Hashable],
+        offsets: Sequence[int],
     ) -> None:
         """Entries in the same lane, each with its threshold."""
         waiting = self._lane(lane, side)
@@ -150,7 +155,7 @@ class Deadlines:
         waiting.push_run(run)
         self._grown(waiting, side, len(ids))
 
-    def _lane(self, lane: Lane, side: Side) -> _Waiting:
+    def _lane(self, lane: WaitCondition, side: Side) -> _Waiting:
         waiting = self._lanes.get((lane, side))
         if waiting is None:
             waiting = self._lanes[lane, side] = _Waiting()
@@ -161,14 +166,16 @@ class Deadlines:
         if waiting.size > waiting.sweep_at:
             waiting.sweep(side, self._alive)
 
-    def due(self, bound: Callable[[Lane], float], most: int = sys.maxsize) -> list[tuple[Side, Hashable, int]]:
+    def due(
+        self, bound: Callable[[WaitCondition], float], maximum: int = sys.maxsize
+    ) -> list[tuple[Side, Hashable, int]]:
         """Remove and give what is due and still waits, so many at most."""
         found: list[tuple[Side, Hashable, int]] = []
         for (lane, side), waiting in self._lanes.items():
-            if not waiting.size or len(found) >= most:
+            if not waiting.size or len(found) >= maximum:
                 continue
             limit = bound(lane)
-            while (left := most - len(found)) > 0:
+            while (left := maximum - len(found)) > 0:
                 ids, offsets = waiting.due(limit, left)
                 if not ids:
                     break

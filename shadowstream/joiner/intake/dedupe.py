@@ -38,7 +38,7 @@ _Columns = tuple[_Ints, _Ints, _Ints]
 """Hashes of ids, digests of contents, offsets."""
 
 
-class Seen:
+class DedupeWindow:
     """Ids within `span` offsets; a None is nobody's id.
 
     >>> seen = Seen(10)
@@ -80,13 +80,13 @@ class Seen:
         columns = digests(ids), contents, np.array(offsets, np.int64)
         near = self._among_kept(columns[0], columns[2])
         if len(set(ids)) < len(ids):
-            found = self._told_apart(range(len(ids)), columns, near)
+            found = self._distinguished(range(len(ids)), columns, near)
         else:
-            found = self._told_apart(sorted(near), columns, near) if near else {}
+            found = self._distinguished(sorted(near), columns, near) if near else {}
         self._take(columns)
         return found
 
-    def _told_apart(self, positions: Sequence[int], columns: _Columns, near: dict[int, int]) -> dict[int, bool]:
+    def _distinguished(self, positions: Sequence[int], columns: _Columns, near: dict[int, int]) -> dict[int, bool]:
         """Which of the records at these positions are repeats. `near`: of each the ring's slot with its id, if any."""
         hashes, contents, offsets = (column.tolist() for column in columns)
         last: dict[int, tuple[int, int]] = {}

@@ -28,7 +28,7 @@ from collections.abc import Hashable, Iterable
 from typing import Any, NoReturn
 
 from shadowstream.compare.lists import canonical
-from shadowstream.joiner.matching.matches import Alone, Decision, Pair
+from shadowstream.joiner.matching.matches import Decision, Pair, Unmatched
 from shadowstream.records import Side
 
 FRAME_BYTES = 5
@@ -95,7 +95,7 @@ def meeting(decisions: Iterable[Decision]) -> list[Decision]:
     found = list(decisions)
     waiting: dict[Hashable, tuple[deque[int], deque[int]]] = {}
     for n, decision in enumerate(found):
-        if isinstance(decision, Alone) and decision.side is not Side.TWIN:
+        if isinstance(decision, Unmatched) and decision.side is not Side.TWIN:
             meaning = meaning_of(decision.id)
             if meaning is not None:
                 waiting.setdefault(meaning, (deque(), deque()))[decision.side].append(n)
@@ -103,7 +103,7 @@ def meeting(decisions: Iterable[Decision]) -> list[Decision]:
     for production, shadow in waiting.values():
         for p, s in zip(production, shadow, strict=False):
             first, second = found[p], found[s]
-            if isinstance(first, Alone) and isinstance(second, Alone):
+            if isinstance(first, Unmatched) and isinstance(second, Unmatched):
                 found[min(p, s)] = Pair(first.row, second.row, first.twin, False, first.id)
                 gone.add(max(p, s))
     return [decision for n, decision in enumerate(found) if n not in gone] if gone else found

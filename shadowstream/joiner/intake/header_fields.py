@@ -16,7 +16,7 @@ from shadowstream.records import Batch, Headers, Side
 _DIGITS_MAX = 18
 
 
-class Aside(NamedTuple):
+class HeaderInfo(NamedTuple):
     """Of a shadow record the values of the dimensions that are headers, in the config's order, and its input's time.
 
     `emit_ms` is the time at which its side wrote it, as a header says; None where none does. `head` is how many bytes
@@ -32,10 +32,10 @@ class Aside(NamedTuple):
     failed: bool = False
 
 
-_NOTHING = Aside()
+_NOTHING = HeaderInfo()
 
 
-class Asides:
+class HeaderReader:
     """Reads headers of whole batches of a family: production's output `topic` and what is compared with it."""
 
     def __init__(self, config: Config, topic: str) -> None:
@@ -45,7 +45,7 @@ class Asides:
         self._has_state = config.candidate.state != "none"
         self._names = [one.header for one in config.compare.dimensions if one.header is not None]
 
-    def headed(self, side: Side, batch: Batch) -> tuple[Batch, Sequence[Aside] | None]:
+    def headed(self, side: Side, batch: Batch) -> tuple[Batch, Sequence[HeaderInfo] | None]:
         """The batch with values that say their schemas by themselves, and one aside a record, None for no aside."""
         format = self._formats[side]
         found = self._of(side, batch)
@@ -57,7 +57,7 @@ class Asides:
             found = [one._replace(head=n) for one, n in zip(found or [_NOTHING] * len(batch), heads, strict=True)]
         return replace(batch, values=list(values)), found
 
-    def _of(self, side: Side, batch: Batch) -> Sequence[Aside] | None:
+    def _of(self, side: Side, batch: Batch) -> Sequence[HeaderInfo] | None:
         latency = self._latency
         if not batch.headers or side is Side.TWIN:
             return None
@@ -66,7 +66,7 @@ class Asides:
             if emitted is None and self._error is None:
                 return None
             return [
-                Aside(
+                HeaderInfo(
                     emit_ms=_millis(headers, emitted) if emitted else None,
                     failed=self._error is not None and says_failed(self._error, headers),
                 )
@@ -76,11 +76,11 @@ class Asides:
             return None
         values = [tuple(_value(headers, name) for name in self._names) for headers in batch.headers]
         if latency is None and not self._has_state:
-            return [Aside(one) for one in values]
+            return [HeaderInfo(one) for one in values]
         packed = map(packed_of, batch.headers)
         own = latency.shadow_header if latency else None
         return [
-            Aside(
+            HeaderInfo(
                 one,
                 at.input_time_ms if at else None,
                 _millis(headers, own) if own else at.emit_time_ms if at else None,

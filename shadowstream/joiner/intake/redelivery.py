@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from shadowstream.protocol.headers import Packed
+from shadowstream.protocol.headers import PackedHeader
 
 
 class Redelivery:
@@ -20,7 +20,7 @@ class Redelivery:
         self._again: dict[str, tuple[int, int]] = {}
         self._staged = self._again, self._reached
 
-    def find(self, packed: Sequence[Packed | None], reread: int) -> set[int]:
+    def find(self, packed: Sequence[PackedHeader | None], reread: int) -> set[int]:
         """Stage a batch; return the positions of its repeats. Its first `reread` records are read again."""
         found: set[int] = set()
         self._staged = (dict(self._again), dict(self._reached))

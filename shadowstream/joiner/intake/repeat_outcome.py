@@ -17,10 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 
-from shadowstream.joiner.intake.dedupe import Seen, digests
+from shadowstream.joiner.intake.dedupe import DedupeWindow, digests
 from shadowstream.protocol.join_id import Identity
 from shadowstream.protocol.outcomes import Result, duplicate, repeated
-from shadowstream.records import Batch, Coordinate, Side
+from shadowstream.records import Batch, InputCoordinate, Side
 
 _DELETED = hash(None)
 NOTHING: Mapping[int, Result] = {}
@@ -28,11 +28,11 @@ NOTHING: Mapping[int, Result] = {}
 
 def ends_of_repeats(
     identity: Identity,
-    seen: Seen,
+    seen: DedupeWindow,
     side: Side,
     batch: Batch,
     ids: Sequence[Hashable],
-    coordinates: Sequence[Coordinate | None] | None,
+    coordinates: Sequence[InputCoordinate | None] | None,
 ) -> Mapping[int, Result]:
     """What the repeats of a batch end as, by position; records of a batch that are read again count as seen."""
     by = identity.repeats_by(side, ids, coordinates)

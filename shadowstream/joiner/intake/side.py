@@ -22,19 +22,19 @@ from shadowstream.ahead import Ahead
 from shadowstream.config import Config
 from shadowstream.errors import RecordError, ShadowstreamBug
 from shadowstream.joiner.completeness.marks_log import Progress
-from shadowstream.joiner.intake.dedupe import Seen
-from shadowstream.joiner.intake.header_fields import Aside, Asides
+from shadowstream.joiner.intake.dedupe import DedupeWindow
+from shadowstream.joiner.intake.header_fields import HeaderInfo, HeaderReader
 from shadowstream.joiner.intake.redelivery import Redelivery
 from shadowstream.joiner.intake.repeat_outcome import ends_of_repeats
 from shadowstream.joiner.intake.side_position import UNREAD_MS, SidePosition
 from shadowstream.joiner.intake.unread_records import Unread, Unreadable
-from shadowstream.joiner.matching.load_shedding import Shedding
-from shadowstream.joiner.pending_record import Row, Rows
+from shadowstream.joiner.matching.load_shedding import LoadShedder
+from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.joiner.task_topics import Sources
-from shadowstream.protocol.headers import ORIGIN_HEADER, Packed, header, unpack_origin
+from shadowstream.protocol.headers import ORIGIN_HEADER, PackedHeader, header, unpack_origin
 from shadowstream.protocol.join_id import Identity, no_id
 from shadowstream.protocol.outcomes import Outcome, Result, undecodable, unpairable
-from shadowstream.records import Batch, Coordinate, Headers, Place, Side
+from shadowstream.records import Batch, Headers, InputCoordinate, Partition, Side
 
 DELETED = Result(Outcome.EVICTED, "deleted from the source topic")
 
@@ -45,7 +45,7 @@ class Ended(NamedTuple):
     `is_reread`: it was pending at the last commit and has been read again.
     """
 
-    row: Row
+    row: PendingRecord
     id: Hashable
     result: Result | None
     is_reread: bool = False
@@ -59,7 +59,7 @@ class Admitted(NamedTuple):
     `unknown_revisions` nothing has been taken, and the batch can be offered again.
     """
 
-    columns: Rows | None = None
+    columns: PendingColumns | None = None
     ids: Sequence[Hashable] = ()
     ended: Sequence[Ended] = ()
     has_reread: bool = False
@@ -88,13 +88,13 @@ class IntakeParts(NamedTuple):
     config: Config
     sources: Sources
     identity: Identity
-    header_fields: Asides
+    header_fields: HeaderReader
     marks: Progress
     clock: TaskClock
     ahead: Ahead
     unread: Unread
-    shedder: Shedding
-    count_routes: Callable[[Sequence[Packed | None]], None]
+    shedder: LoadShedder
+    count_routes: Callable[[Sequence[PackedHeader | None]], None]
     """Counts the candidate's records by input partition; of the shadow side only."""
 
 
@@ -103,7 +103,7 @@ class SideIntake:
 
     def __init__(self, side: Side, parts: IntakeParts) -> None:
         self._side, self._parts = side, parts
-        self._dedupe = Seen(parts.config.identity.dedupe_span)
+        self._dedupe = DedupeWindow(parts.config.identity.dedupe_span)
         self._redelivery = Redelivery(parts.config.inputs)
         self._is_copied = side in parts.sources.copied
         self.position = SidePosition()
@@ -154,7 +154,7 @@ class SideIntake:
         self._reach(end)
         return Admitted(rows if ids else None, ids, ended, reread > 0, redelivered)
 
-    def _packed(self, batch: Batch) -> Sequence[Packed | None]:
+    def _packed(self, batch: Batch) -> Sequence[PackedHeader | None]:
         if self._side is not Side.SHADOW:
             return ()
         if not any(batch.headers):  # a job of its own writes none
@@ -166,8 +166,8 @@ class SideIntake:
         return sum(offset < self.position.accounted_to for offset in batch.offsets)
 
     def _without_redelivered(
-        self, batch: Batch, packed: Sequence[Packed | None]
-    ) -> tuple[Batch, Sequence[Packed | None], int]:
+        self, batch: Batch, packed: Sequence[PackedHeader | None]
+    ) -> tuple[Batch, Sequence[PackedHeader | None], int]:
         """Leave out the outputs that a crash of the runner has repeated; return also how many of them are new."""
         repeats = self._redelivery.find(packed, self._reread(batch))
         if not repeats:
@@ -198,10 +198,10 @@ class SideIntake:
     def _columns(
         self,
         batch: Batch,
-        coordinates: Sequence[Coordinate | None] | None,
-        header_fields: Sequence[Aside] | None,
-        packed: Sequence[Packed | None],
-    ) -> Rows:
+        coordinates: Sequence[InputCoordinate | None] | None,
+        header_fields: Sequence[HeaderInfo] | None,
+        packed: Sequence[PackedHeader | None],
+    ) -> PendingColumns:
         revisions = [one.revision if one else None for one in packed] if any(packed) else None
         origins = None
         if self._is_copied:
@@ -209,10 +209,10 @@ class SideIntake:
             topic = topic if self._side is Side.PRODUCTION else candidate or topic
             origins = [_origin(topic, headers) for headers in batch.headers]
         fields = (batch.keys, coordinates, revisions, origins, header_fields)
-        return Rows(batch.offsets, batch.times_ms, batch.values, *fields)
+        return PendingColumns(batch.offsets, batch.times_ms, batch.values, *fields)
 
     def _separated(
-        self, ids: Sequence[Hashable], rows: Rows, reread: int, repeats: Mapping[int, Result]
+        self, ids: Sequence[Hashable], rows: PendingColumns, reread: int, repeats: Mapping[int, Result]
     ) -> tuple[list[Hashable], list[bool], list[Ended]]:
         """Separate the records that have their outcome here from those to be matched: ids, which these are, the ended.
 
@@ -281,7 +281,7 @@ class SideIntake:
             position.retention_gap_until_ms = time_ms
         offsets = sorted(position.to_reread)[:limit]
         position.to_reread.difference_update(offsets)
-        return [Ended(Row(offset, time_ms, None, None), None, DELETED) for offset in offsets]
+        return [Ended(PendingRecord(offset, time_ms, None, None), None, DELETED) for offset in offsets]
 
     # ---------------------------------------------------------------- commit and restart
 
@@ -304,7 +304,7 @@ class SideIntake:
             self._redelivery.restore(counts)
 
 
-def _origin(topic: str, headers: Headers) -> tuple[Place, int] | None:
+def _origin(topic: str, headers: Headers) -> tuple[Partition, int] | None:
     """Return where the original of a copy lies in its own topic."""
     raw = header(headers, ORIGIN_HEADER)
     if raw is None:
@@ -313,4 +313,4 @@ def _origin(topic: str, headers: Headers) -> tuple[Place, int] | None:
         partition, offset = unpack_origin(raw)
     except RecordError:  # no copy of ours: it stands for itself
         return None
-    return Place(topic, partition), offset
+    return Partition(topic, partition), offset

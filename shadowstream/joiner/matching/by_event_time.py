@@ -20,19 +20,19 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 
 from shadowstream.ahead import Ahead
-from shadowstream.joiner.matching.matches import Alone, Asks, Decided, Decision, Pair, Sheds
+from shadowstream.joiner.matching.matches import CompletenessRules, Decided, Decision, Pair, Sheds, Unmatched
 from shadowstream.joiner.matching.pending import Held
-from shadowstream.joiner.pending_record import Row, Rows
+from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.records import Side
 
 CLUSTER_MAX = 1_000
 """A longer cluster is cut in event-time order: everything up to the cut is decided, its partners may lie beyond."""
 
-Timed = tuple[int, int, Row]
+Timed = tuple[int, int, PendingRecord]
 """Event time, offset, row."""
 
 
-class Occurrences:
+class EventTimeStore:
     """The waiting rows of two sides by key, in event-time order."""
 
     def __init__(self, window_ms: int, tolerance_ms: int, ahead: Ahead | None = None) -> None:
@@ -43,7 +43,7 @@ class Occurrences:
         self._due: list[tuple[int, int, Hashable]] = []
         self._pushed = 0
 
-    def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
+    def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[PendingRecord]) -> Sequence[Decision]:
         """Store new records; nothing is ever decided on arrival."""
         for id_, row in zip(ids, rows, strict=True):
             lists = self._keys.get(id_)
@@ -58,7 +58,7 @@ class Occurrences:
             self.held.enter(side, row)
         return ()
 
-    def match_columns(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Decision]:
+    def match_columns(self, side: Side, ids: Sequence[Hashable], rows: PendingColumns) -> Sequence[Decision]:
         """Do as `match_rows` with columns."""
         return self.match_rows(side, ids, rows.rows())
 
@@ -74,7 +74,7 @@ class Occurrences:
         self._pushed += 1
         heappush(self._due, (time_ms, self._pushed, id_))  # ids need not have an order
 
-    def take_decidable(self, rules: Asks, limit: int = sys.maxsize) -> Decided:
+    def take_decidable(self, rules: CompletenessRules, limit: int = sys.maxsize) -> Decided:
         """Decide every cluster that nothing can join any more, until they are `limit` or, by one cluster, more."""
         frontier = rules.frontier()
         decided: list[Decision] = []
@@ -105,7 +105,7 @@ class Occurrences:
         id_: Hashable,
         lists: tuple[list[Timed], list[Timed]],
         starts: list[int],
-        rules: Asks,
+        rules: CompletenessRules,
         frontier: float,
     ) -> list[Decision] | None:
         """Decide the first cluster of a key from `starts` on, which move; None while it may still grow."""
@@ -122,31 +122,31 @@ class Occurrences:
         cut = sum(ends) - sum(starts) == CLUSTER_MAX
         if cut:  # partners of rows up to the cut may lie beyond it
             ends = [bisect(one, (last + self._tolerance_ms + 1,)) for one in lists]
-        ours, theirs = (one[start:end] for one, start, end in zip(lists, starts, ends, strict=True))
-        pairs, alone = match(ours, theirs, self._tolerance_ms, last if cut else None)
+        productions, shadows = (one[start:end] for one, start, end in zip(lists, starts, ends, strict=True))
+        pairs, unmatched = match(productions, shadows, self._tolerance_ms, last if cut else None)
         # Several inputs feed a partition, and the watermark is that of the one furthest ahead: nobody is given up on
         # before the marks say that the other side is done with what this one comes from.
-        if any(rules.lanes(side, Side(1 - side), row) for side, row, _ in alone):
+        if any(rules.lanes(side, Side(1 - side), row) for side, row, _ in unmatched):
             return None
         decided: list[Decision] = [pair._replace(id=id_) for pair in pairs]
         for pair in pairs:
             self.held.leave(Side.PRODUCTION, pair.production)
             self.held.leave(Side.SHADOW, pair.shadow)
-        for side, row, ambiguous in alone:
+        for side, row, ambiguous in unmatched:
             self.held.leave(side, row)
-            decided.append(Alone(side, row, id_, None, ambiguous))
+            decided.append(Unmatched(side, row, id_, None, ambiguous))
             starts[side] += 1
         starts[:] = (start + len(pairs) for start in starts)
         return decided
 
-    def shed(self, sheds: Sheds) -> list[Alone]:
+    def shed(self, sheds: Sheds) -> list[Unmatched]:
         """Remove all waiting rows with such ids, each alone."""
-        found: list[Alone] = []
+        found: list[Unmatched] = []
         for id_ in list(filter(sheds, self._keys)):
             for side, timed in zip(Side, self._keys.pop(id_), strict=False):
                 for _, _, row in timed:
                     self.held.leave(side, row)
-                    found.append(Alone(side, row, id_))
+                    found.append(Unmatched(side, row, id_))
         return found
 
     def offsets(self, side: Side) -> Iterator[int]:
@@ -157,8 +157,8 @@ class Occurrences:
 
 
 def match(
-    ours: Sequence[Timed], theirs: Sequence[Timed], tolerance_ms: int, cut_ms: int | None = None
-) -> tuple[list[Pair], list[tuple[Side, Row, bool]]]:
+    productions: Sequence[Timed], shadows: Sequence[Timed], tolerance_ms: int, cut_ms: int | None = None
+) -> tuple[list[Pair], list[tuple[Side, PendingRecord, bool]]]:
     """Pairs of one cluster in order of time, and the rows left alone, each with whether it had a possible partner.
 
     With `cut_ms`, rows up to that time: the cluster goes on, so which side has more of them nobody can tell yet.
@@ -167,41 +167,54 @@ def match(
     >>> [(p.production.offset, p.shadow.offset) for p in match(ours, theirs, 10)[0]]
     [(1, 0)]
     """
-    left = math.inf if cut_ms is not None else _most(ours, 0, theirs, 0, tolerance_ms)  # pairs that there still are
+    left = (
+        math.inf if cut_ms is not None else _maximum(productions, 0, shadows, 0, tolerance_ms)
+    )  # pairs that there still are
     pairs: list[Pair] = []
-    alone: list[tuple[Side, Row, bool]] = []
+    unmatched: list[tuple[Side, PendingRecord, bool]] = []
     i = j = 0
-    while i < len(ours) or j < len(theirs):
-        if cut_ms is not None and min(one[n][0] for one, n in ((ours, i), (theirs, j)) if n < len(one)) > cut_ms:
+    while i < len(productions) or j < len(shadows):
+        if (
+            cut_ms is not None
+            and min(one[n][0] for one, n in ((productions, i), (shadows, j)) if n < len(one)) > cut_ms
+        ):
             break
-        gap = theirs[j][0] - ours[i][0] if i < len(ours) and j < len(theirs) else None
+        gap = shadows[j][0] - productions[i][0] if i < len(productions) and j < len(shadows) else None
         near = gap is not None and abs(gap) <= tolerance_ms
-        ours_goes = i < len(ours) if gap is None else gap > tolerance_ms
+        production_goes = i < len(productions) if gap is None else gap > tolerance_ms
         if near and gap is not None:
             # Passing a record over must cost no pair.
-            if len(ours) - i > left and abs(theirs[j][0] - ours[min(i + 1, len(ours) - 1)][0]) < abs(gap):
-                near = _most(ours, i + 1, theirs, j, tolerance_ms) < left
-                ours_goes = not near
-            elif len(theirs) - j > left and abs(theirs[min(j + 1, len(theirs) - 1)][0] - ours[i][0]) < abs(gap):
-                near = _most(ours, i, theirs, j + 1, tolerance_ms) < left
+            if len(productions) - i > left and abs(
+                shadows[j][0] - productions[min(i + 1, len(productions) - 1)][0]
+            ) < abs(gap):
+                near = _maximum(productions, i + 1, shadows, j, tolerance_ms) < left
+                production_goes = not near
+            elif len(shadows) - j > left and abs(shadows[min(j + 1, len(shadows) - 1)][0] - productions[i][0]) < abs(
+                gap
+            ):
+                near = _maximum(productions, i, shadows, j + 1, tolerance_ms) < left
         if near:
-            possible = _possible(theirs, j, ours[i][0], tolerance_ms) + _possible(ours, i, theirs[j][0], tolerance_ms)
-            pairs.append(Pair(ours[i][2], theirs[j][2], None, possible > 2))
+            possible = _possible(shadows, j, productions[i][0], tolerance_ms) + _possible(
+                productions, i, shadows[j][0], tolerance_ms
+            )
+            pairs.append(Pair(productions[i][2], shadows[j][2], None, possible > 2))
             i, j, left = i + 1, j + 1, left - 1
-        elif ours_goes:
-            alone.append((Side.PRODUCTION, ours[i][2], _possible(theirs, j, ours[i][0], tolerance_ms) > 0))
+        elif production_goes:
+            unmatched.append(
+                (Side.PRODUCTION, productions[i][2], _possible(shadows, j, productions[i][0], tolerance_ms) > 0)
+            )
             i += 1
         else:
-            alone.append((Side.SHADOW, theirs[j][2], _possible(ours, i, theirs[j][0], tolerance_ms) > 0))
+            unmatched.append((Side.SHADOW, shadows[j][2], _possible(productions, i, shadows[j][0], tolerance_ms) > 0))
             j += 1
-    return pairs, alone
+    return pairs, unmatched
 
 
-def _most(ours: Sequence[Timed], i: int, theirs: Sequence[Timed], j: int, tolerance_ms: int) -> int:
+def _maximum(productions: Sequence[Timed], i: int, shadows: Sequence[Timed], j: int, tolerance_ms: int) -> int:
     """The most pairs that the rows from `i` and `j` on can make: oldest with oldest leaves none out."""
     pairs = 0
-    while i < len(ours) and j < len(theirs):
-        gap = theirs[j][0] - ours[i][0]
+    while i < len(productions) and j < len(shadows):
+        gap = shadows[j][0] - productions[i][0]
         if abs(gap) <= tolerance_ms:
             i, j, pairs = i + 1, j + 1, pairs + 1
         elif gap > 0:

@@ -11,10 +11,10 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from shadowstream.compare.lists import matching
-from shadowstream.joiner.completeness.wait_queue import Deadlines, Lanes
-from shadowstream.joiner.matching.matches import Alone, Asks, Decided, Decision, Many, Sheds
+from shadowstream.joiner.completeness.wait_queue import WaitQueue, Waits
+from shadowstream.joiner.matching.matches import CompletenessRules, Decided, Decision, Many, Sheds, Unmatched
 from shadowstream.joiner.matching.pending import Held
-from shadowstream.joiner.pending_record import Row, Rows
+from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.records import Side
 
 COMPARED_MAX = 64
@@ -22,21 +22,21 @@ COMPARED_MAX = 64
 than so many, they meet in order and their pairs are ambiguous."""
 
 
-class Groups:
+class InputGroupStore:
     """The waiting rows of two sides by id of their input."""
 
     def __init__(self, window_ms: int) -> None:
         self.held = Held(window_ms)
-        self._groups: dict[Hashable, tuple[list[Row], list[Row]]] = {}
+        self._groups: dict[Hashable, tuple[list[PendingRecord], list[PendingRecord]]] = {}
         self._fresh: OrderedDict[Hashable, None] = OrderedDict()  # emptied from its front, which a dict does slowly
-        self._deadlines = Deadlines(self._alive)
+        self._deadlines = WaitQueue(self._alive)
 
     def _alive(self, side: Side, ids: Sequence[Hashable], offsets: Sequence[int]) -> Iterator[bool]:
         for id_, offset in zip(ids, offsets, strict=True):
             group = self._groups.get(id_)
             yield group is not None and any(row.offset == offset for row in group[side])
 
-    def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
+    def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[PendingRecord]) -> Sequence[Decision]:
         """Store new records; a group is decided once both sides are done with its input."""
         for id_, row in zip(ids, rows, strict=True):
             group = self._groups.get(id_)
@@ -47,11 +47,11 @@ class Groups:
             self._fresh[id_] = None
         return ()
 
-    def match_columns(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Decision]:
+    def match_columns(self, side: Side, ids: Sequence[Hashable], rows: PendingColumns) -> Sequence[Decision]:
         """Do as `match_rows` with columns."""
         return self.match_rows(side, ids, rows.rows())
 
-    def take_decidable(self, rules: Asks, limit: int = sys.maxsize) -> Decided:
+    def take_decidable(self, rules: CompletenessRules, limit: int = sys.maxsize) -> Decided:
         """Decide the groups that are whole, until they are `limit` or, by one group, more."""
         decided: list[Decision] = []
         left = len(self._deadlines)  # each entry comes up once, though what still waits is entered anew
@@ -69,7 +69,9 @@ class Groups:
                 decided += self._decide(id_, *group)
         return Decided(decided, len(decided) >= limit)
 
-    def _waits(self, id_: Hashable, group: tuple[list[Row], list[Row]], rules: Asks) -> bool:
+    def _waits(
+        self, id_: Hashable, group: tuple[list[PendingRecord], list[PendingRecord]], rules: CompletenessRules
+    ) -> bool:
         """Whether the group may still grow; if so it has been put into a lane."""
         production, shadow = group
         # With one side only, that side's further outputs would end alone like these: only the other side matters.
@@ -77,31 +79,31 @@ class Groups:
             return True
         return bool(shadow) and self._put(id_, Side.SHADOW, shadow[0], rules)
 
-    def _put(self, id_: Hashable, side: Side, row: Row, rules: Asks) -> bool:
-        lanes: Lanes = rules.lanes(side, Side(1 - side), row)
+    def _put(self, id_: Hashable, side: Side, row: PendingRecord, rules: CompletenessRules) -> bool:
+        lanes: Waits = rules.lanes(side, Side(1 - side), row)
         for lane, threshold in lanes:
             self._deadlines.push(lane, threshold, side, id_, row.offset)
         return bool(lanes)
 
-    def _decide(self, id_: Hashable, production: list[Row], shadow: list[Row]) -> list[Decision]:
+    def _decide(self, id_: Hashable, production: list[PendingRecord], shadow: list[PendingRecord]) -> list[Decision]:
         for side, rows in ((Side.PRODUCTION, production), (Side.SHADOW, shadow)):
             for row in rows:
                 self.held.leave(side, row)
         if production and shadow:
             return [Many(production, shadow, id_)]
         return [
-            *(Alone(Side.PRODUCTION, row, id_) for row in production),
-            *(Alone(Side.SHADOW, row, id_) for row in shadow),
+            *(Unmatched(Side.PRODUCTION, row, id_) for row in production),
+            *(Unmatched(Side.SHADOW, row, id_) for row in shadow),
         ]
 
-    def shed(self, sheds: Sheds) -> list[Alone]:
+    def shed(self, sheds: Sheds) -> list[Unmatched]:
         """Remove all waiting rows with such ids, each alone."""
-        found: list[Alone] = []
+        found: list[Unmatched] = []
         for id_ in list(filter(sheds, self._groups)):
             for side, rows in zip(Side, self._groups.pop(id_), strict=False):
                 for row in rows:
                     self.held.leave(side, row)
-                    found.append(Alone(side, row, id_))
+                    found.append(Unmatched(side, row, id_))
         return found
 
     def offsets(self, side: Side) -> Iterator[int]:

@@ -16,16 +16,16 @@ from itertools import chain, compress, repeat
 from operator import eq, is_not, not_
 from typing import cast
 
-from shadowstream.joiner.completeness.wait_queue import Deadlines
-from shadowstream.joiner.matching.column_buffer import Shelf
-from shadowstream.joiner.matching.matches import Alone, Asks, Decided, Decision, Met, Pair, Sheds
+from shadowstream.joiner.completeness.wait_queue import WaitQueue
+from shadowstream.joiner.matching.column_buffer import ColumnBuffer
+from shadowstream.joiner.matching.matches import CompletenessRules, Decided, Decision, Pair, PairBatch, Sheds, Unmatched
 from shadowstream.joiner.matching.pending import Held
 from shadowstream.joiner.matching.spilled_values import Spill
-from shadowstream.joiner.pending_record import Row, Rows
+from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.records import Side
 
 
-class Waiting:
+class UniqueIdStore:
     """The rows of two or three sides under a unique id.
 
     >>> waiting = Waiting(1000)
@@ -40,11 +40,11 @@ class Waiting:
         self.held = Held(window_ms)
         self._ids: tuple[dict[Hashable, int], ...] = tuple({} for _ in range(sides))
         """Of each waiting id the offset of its row, the earliest of them."""
-        self._shelves = tuple(Shelf(partial(self._back, side)) for side in range(sides))
+        self._shelves = tuple(ColumnBuffer(partial(self._back, side)) for side in range(sides))
         self._again: tuple[dict[Hashable, deque[int]], ...] = tuple({} for _ in range(sides))
         self._fresh: deque[tuple[Side, Hashable, int]] = deque()
-        self._fresh_runs: list[tuple[Side, Sequence[Hashable], Rows]] = []
-        self._deadlines = Deadlines(self._still)
+        self._fresh_runs: list[tuple[Side, Sequence[Hashable], PendingColumns]] = []
+        self._deadlines = WaitQueue(self._still)
 
     def _back(self, side: int, size: int) -> None:
         self.held.spill(side, -size)
@@ -65,14 +65,14 @@ class Waiting:
             done += size
         return done
 
-    def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Pair]:
+    def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[PendingRecord]) -> Sequence[Pair]:
         """Match new records of one side; store those without a partner."""
         if len(self._ids) > 2:
             return self._add_to_three(side, ids, list(rows))
         other_side = Side(1 - side)
         other, again = self._ids[other_side], self._again[other_side]
         pairs: list[Pair] = []
-        left: list[Row] = []
+        left: list[PendingRecord] = []
         for id_, row in zip(ids, rows, strict=True):
             if id_ not in other:
                 self._wait(side, id_, row)
@@ -85,29 +85,29 @@ class Waiting:
             if again:
                 self._next(other_side, id_)
         if left:
-            self._shelves[side].put(Rows.of(left))
+            self._shelves[side].put(PendingColumns.of(left))
         return pairs
 
-    def match_columns(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Pair | Met]:
+    def match_columns(self, side: Side, ids: Sequence[Hashable], rows: PendingColumns) -> Sequence[Pair | PairBatch]:
         """Do as `match_rows` with columns: each moves as a whole, unless others wait for an id that is used again."""
         if len(self._ids) > 2 or self._again[1 - side]:
             return self.match_rows(side, ids, rows.rows())
         other_side = Side(1 - side)
         hits = list(map(self._ids[other_side].pop, ids, repeat(None)))
-        alone = hits.count(None)
-        if alone == len(hits):
+        unmatched = hits.count(None)
+        if unmatched == len(hits):
             self._wait_all(side, ids, rows)
             return ()
-        if alone:
+        if unmatched:
             found = list(map(is_not, hits, repeat(None)))
             new = list(map(not_, found))
             self._wait_all(side, list(compress(ids, new)), rows.where(new))
             hits, ids, rows = list(compress(hits, found)), list(compress(ids, found)), rows.where(found)
         partners = self._shelves[other_side].take(cast("list[int]", hits))
         self.held.leave_all(other_side, partners)
-        return (Met(rows, partners, ids) if side is Side.PRODUCTION else Met(partners, rows, ids),)
+        return (PairBatch(rows, partners, ids) if side is Side.PRODUCTION else PairBatch(partners, rows, ids),)
 
-    def _wait_all(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> None:
+    def _wait_all(self, side: Side, ids: Sequence[Hashable], rows: PendingColumns) -> None:
         self.held.enter_all(side, rows)
         first = list(map(self._ids[side].setdefault, ids, rows.offsets))
         if first != rows.offsets:
@@ -117,9 +117,9 @@ class Waiting:
         self._shelves[side].put(rows)
         self._fresh_runs.append((side, ids, rows.bare()))
 
-    def _add_to_three(self, side: Side, ids: Sequence[Hashable], rows: Sequence[Row]) -> list[Pair]:
+    def _add_to_three(self, side: Side, ids: Sequence[Hashable], rows: Sequence[PendingRecord]) -> list[Pair]:
         pairs = []
-        self._shelves[side].put(Rows.of(rows))
+        self._shelves[side].put(PendingColumns.of(rows))
         for id_, row in zip(ids, rows, strict=True):
             self._wait(side, id_, row)
             if all(id_ in waiting for waiting in self._ids):
@@ -127,7 +127,7 @@ class Waiting:
                 pairs.append(Pair(production, shadow, twin, False, id_))
         return pairs
 
-    def _wait(self, side: Side, id_: Hashable, row: Row) -> None:
+    def _wait(self, side: Side, id_: Hashable, row: PendingRecord) -> None:
         """Enter a row that is or will be on the shelf."""
         mine = self._ids[side]
         self.held.enter(side, row)
@@ -146,7 +146,7 @@ class Waiting:
             if not queue:
                 del self._again[side][id_]
 
-    def _take(self, side: Side, id_: Hashable) -> Row:
+    def _take(self, side: Side, id_: Hashable) -> PendingRecord:
         row = self._shelves[side].take_row(self._ids[side].pop(id_))
         self.held.leave(side, row)
         self._next(side, id_)
@@ -156,7 +156,7 @@ class Waiting:
         """Which of these rows wait, each as the first of its id."""
         return list(map(eq, map(self._ids[side].get, ids), offsets))
 
-    def take_decidable(self, rules: Asks, limit: int = sys.maxsize) -> Decided:
+    def take_decidable(self, rules: CompletenessRules, limit: int = sys.maxsize) -> Decided:
         """Decide the records that can no longer find a partner. The cost is that of new and of due records."""
         decided: list[Decision] = []
         self._put_runs(rules)
@@ -175,7 +175,7 @@ class Waiting:
                     decided.append(decision)
         return Decided(decided, len(decided) >= limit)
 
-    def _put_runs(self, rules: Asks) -> None:
+    def _put_runs(self, rules: CompletenessRules) -> None:
         """Rows that came in columns and still wait: into their lanes together, or one by one where lanes differ."""
         runs, self._fresh_runs = self._fresh_runs, []
         for side, ids, rows in runs:
@@ -191,33 +191,33 @@ class Waiting:
             if not lanes:
                 self._fresh += [(side, id_, offset) for id_, offset in zip(ids, rows.offsets, strict=True)]
 
-    def _decide(self, side: Side, id_: Hashable, row: Row, rules: Asks) -> Decision | None:
+    def _decide(self, side: Side, id_: Hashable, row: PendingRecord, rules: CompletenessRules) -> Decision | None:
         if side is not Side.PRODUCTION:
             if id_ in self._ids[Side.PRODUCTION] or self._waits(side, Side.PRODUCTION, id_, row, rules):
                 return None  # with production's record there, that one's deadline decides for all
-            return Alone(side, self._take(side, id_), id_)
+            return Unmatched(side, self._take(side, id_), id_)
         others = [Side(one) for one in range(1, len(self._ids))]
         for awaited in others:
             if id_ not in self._ids[awaited] and self._waits(side, awaited, id_, row, rules):
                 return None
         self._take(side, id_)
-        met = [self._take(one, id_) if id_ in self._ids[one] else None for one in others]
-        shadow, twin = met[0], met[1] if len(met) > 1 else None
-        return Alone(side, row, id_, twin) if shadow is None else Pair(row, shadow, twin, False, id_)
+        taken = [self._take(one, id_) if id_ in self._ids[one] else None for one in others]
+        shadow, twin = taken[0], taken[1] if len(taken) > 1 else None
+        return Unmatched(side, row, id_, twin) if shadow is None else Pair(row, shadow, twin, False, id_)
 
-    def _waits(self, side: Side, awaited: Side, id_: Hashable, row: Row, rules: Asks) -> bool:
+    def _waits(self, side: Side, awaited: Side, id_: Hashable, row: PendingRecord, rules: CompletenessRules) -> bool:
         lanes = rules.lanes(side, awaited, row)
         for lane, threshold in lanes:
             self._deadlines.push(lane, threshold, side, id_, row.offset)
         return bool(lanes)
 
-    def shed(self, sheds: Sheds) -> list[Alone]:
+    def shed(self, sheds: Sheds) -> list[Unmatched]:
         """Remove all waiting rows with such ids, each alone."""
-        found: list[Alone] = []
+        found: list[Unmatched] = []
         for side, ids in zip(Side, self._ids, strict=False):
             for id_ in list(filter(sheds, ids)):
                 while id_ in ids:  # those that wait behind the first of them step up one by one
-                    found.append(Alone(side, self._take(side, id_), id_))
+                    found.append(Unmatched(side, self._take(side, id_), id_))
         return found
 
     def offsets(self, side: Side) -> Iterator[int]:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shadowstream.joiner.matching.spilled_values import Lying, Spill, spilled
-from shadowstream.joiner.pending_record import Row, Rows
+from shadowstream.joiner.matching.spilled_values import Spill, SpilledValues, spilled
+from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 
 RUN_MAX = 4_096
 PIECES_MAX = 8
@@ -26,13 +26,13 @@ TIDY_AT = 64
 
 
 class _Run:
-    """Rows in offset order, some of them taken: those before `begin`, or those of the mask. `lying`: their values,
+    """Rows in offset order, some of them taken: those before `begin`, or those of the mask. `on_disk`: their values,
     where they are spilled."""
 
-    __slots__ = ("at", "begin", "left", "lying", "offsets", "rows", "taken")
+    __slots__ = ("at", "begin", "left", "offsets", "on_disk", "rows", "taken")
 
-    def __init__(self, rows: Rows, lying: Lying | None = None) -> None:
-        self.rows, self.lying = rows, lying
+    def __init__(self, rows: PendingColumns, on_disk: SpilledValues | None = None) -> None:
+        self.rows, self.on_disk = rows, on_disk
         self.offsets: list[int] = rows.offsets if type(rows.offsets) is list else list(rows.offsets)
         self.left = len(self.offsets)
         self.begin = 0
@@ -65,7 +65,7 @@ class _Run:
             self.taken[: self.begin] = True
         return self.taken
 
-    def waiting(self) -> Rows:
+    def waiting(self) -> PendingColumns:
         """The rows that have not been taken."""
         if self.taken is not None:
             return self.rows.where((~self.taken).tolist())
@@ -73,12 +73,12 @@ class _Run:
 
     def packed(self) -> _Run:
         """A run of those that have not been taken."""
-        if self.lying is None:
+        if self.on_disk is None:
             return _Run(self.waiting())
-        return _Run(self.waiting(), self.lying.at(slice(self.begin, None) if self.taken is None else ~self.taken))
+        return _Run(self.waiting(), self.on_disk.at(slice(self.begin, None) if self.taken is None else ~self.taken))
 
 
-class Shelf:
+class ColumnBuffer:
     """See the head of this file.
 
     >>> shelf = Shelf()
@@ -94,23 +94,23 @@ class Shelf:
         self._back = back
         """Told how many spilled bytes come back into memory."""
 
-    def put(self, rows: Rows) -> None:
+    def put(self, rows: PendingColumns) -> None:
         """Rows at offsets beyond all that have been put before."""
         run = _Run(rows)
         # As a counter carries: each row is moved a few times at most, however small the batches are.
         while self._runs and self._runs[-1].left <= 2 * run.left and self._runs[-1].left + run.left <= RUN_MAX:
-            if self._runs[-1].lying is not None:
+            if self._runs[-1].on_disk is not None:
                 break
             self._firsts.pop()
-            run = _Run(Rows.joined([self._runs.pop().waiting(), run.rows]))
+            run = _Run(PendingColumns.joined([self._runs.pop().waiting(), run.rows]))
         self._runs.append(run)
         self._firsts.append(run.offsets[0])
         if len(self._runs) > self._tidy_at:
             self._tidy()
 
-    def take(self, offsets: list[int]) -> Rows:
+    def take(self, offsets: list[int]) -> PendingColumns:
         """Remove rows, all of which wait, and give them in the order that they are asked for."""
-        pieces: list[Rows] = []
+        pieces: list[PendingColumns] = []
         done, n = 0, len(offsets)
         while done < n and len(pieces) < PIECES_MAX:
             index = bisect_right(self._firsts, offsets[done]) - 1
@@ -125,16 +125,16 @@ class Shelf:
             done += size
         if done < n:
             pieces.append(self._gather(np.array(offsets[done:], np.int64)))
-        return Rows.joined(pieces)
+        return PendingColumns.joined(pieces)
 
-    def row(self, offset: int) -> Row:
+    def row(self, offset: int) -> PendingRecord:
         """One waiting row."""
         run = self._runs[bisect_right(self._firsts, offset) - 1]
         place = run.place(offset)
         row = run.rows.row(place)
-        return row if run.lying is None else row._replace(value=run.lying.at(slice(place, place + 1)).values()[0])
+        return row if run.on_disk is None else row._replace(value=run.on_disk.at(slice(place, place + 1)).values()[0])
 
-    def take_row(self, offset: int) -> Row:
+    def take_row(self, offset: int) -> PendingRecord:
         """Remove one row."""
         index = bisect_right(self._firsts, offset) - 1
         run = self._runs[index]
@@ -148,26 +148,26 @@ class Shelf:
         """Spill the values of the run that has waited longest of those in memory: how many bytes; 0 where there are
         none, None where there is no room."""
         for index, run in enumerate(self._runs):
-            if run.lying is not None or not any(run.rows.values):
+            if run.on_disk is not None or not any(run.rows.values):
                 continue
             rows = run.waiting()
-            lying = spilled(rows.values, to)
-            if lying is None:
+            on_disk = spilled(rows.values, to)
+            if on_disk is None:
                 return None
-            self._runs[index] = _Run(rows.without_values(), lying)
+            self._runs[index] = _Run(rows.without_values(), on_disk)
             self._firsts[index] = rows.offsets[0]
-            return lying.total()
+            return on_disk.total()
         return 0
 
-    def _whole(self, run: _Run, rows: Rows, places: slice | npt.NDArray[np.int64]) -> Rows:
+    def _whole(self, run: _Run, rows: PendingColumns, places: slice | npt.NDArray[np.int64]) -> PendingColumns:
         """These rows of a run, which are taken, with their values."""
-        if run.lying is None:
+        if run.on_disk is None:
             return rows
-        lying = run.lying.at(places)
-        self._back(lying.total())
-        return rows.with_values(lying.values())
+        on_disk = run.on_disk.at(places)
+        self._back(on_disk.total())
+        return rows.with_values(on_disk.values())
 
-    def _gather(self, offsets: npt.NDArray[np.int64]) -> Rows:
+    def _gather(self, offsets: npt.NDArray[np.int64]) -> PendingColumns:
         """Rows in any order: those of each run at once, then put in order."""
         of_run = np.searchsorted(np.array(self._firsts, np.int64), offsets, "right") - 1
         order = np.argsort(of_run, kind="stable")
@@ -180,7 +180,7 @@ class Shelf:
             run.drop_at(places)
         for index, _, _ in reversed(touched):  # from behind: an empty run goes, and moves those after it
             self._settle(index)
-        found = Rows.joined(pieces)
+        found = PendingColumns.joined(pieces)
         if (np.diff(of_run) >= 0).all():
             return found
         back = np.empty(len(order), np.int64)
@@ -191,8 +191,8 @@ class Shelf:
         """After something was taken of a run: drop it, or pack it anew."""
         run = self._runs[index]
         if not run.left:
-            if run.lying is not None:
-                run.lying.extent.free()
+            if run.on_disk is not None:
+                run.on_disk.extent.free()
             del self._runs[index], self._firsts[index]
         elif 2 * run.left < len(run.offsets):
             self._runs[index] = packed = run.packed()
@@ -200,24 +200,24 @@ class Shelf:
 
     def _tidy(self) -> None:
         runs, self._runs, self._firsts = self._runs, [], []
-        parts: list[Rows] = []
+        parts: list[PendingColumns] = []
         for n, run in enumerate(runs):
-            if run.lying is not None:
+            if run.on_disk is not None:
                 self._runs.append(run)
                 self._firsts.append(self._runs[-1].offsets[0])
                 continue
             parts.append(run.waiting())
-            last = n + 1 == len(runs) or runs[n + 1].lying is not None
+            last = n + 1 == len(runs) or runs[n + 1].on_disk is not None
             if last or sum(map(len, parts)) + runs[n + 1].left > RUN_MAX:
-                self._runs.append(_Run(Rows.joined(parts)))
+                self._runs.append(_Run(PendingColumns.joined(parts)))
                 self._firsts.append(self._runs[-1].offsets[0])
                 parts = []
         self._tidy_at = max(TIDY_AT, 2 * len(self._runs))
 
 
-def _picked(rows: Rows, places: list[int]) -> Rows:
+def _picked(rows: PendingColumns, places: list[int]) -> PendingColumns:
     """The rows at these places."""
     if len(places) == 1:
         return rows.part(places[0], places[0] + 1)
     pick: Any = itemgetter(*places)
-    return Rows(*(None if column is None else list(pick(column)) for column in rows.columns))
+    return PendingColumns(*(None if column is None else list(pick(column)) for column in rows.columns))

@@ -22,7 +22,7 @@ def _hash(id_: Hashable) -> int:
     return int.from_bytes(blake2b(text, digest_size=8, person=b"shed").digest(), "big")
 
 
-class Shedding:
+class LoadShedder:
     """The level of one task.
 
     >>> shedding = Shedding()

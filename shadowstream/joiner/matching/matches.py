@@ -6,27 +6,27 @@ import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from shadowstream.joiner.completeness.wait_queue import Lane, Lanes, LanesOfAll
+from shadowstream.joiner.completeness.wait_queue import LanesOfAll, WaitCondition, Waits
 from shadowstream.joiner.matching.pending import Held
-from shadowstream.joiner.pending_record import Row, Rows
+from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.records import Side
 
 
 class Pair(NamedTuple):
     """A production record and the shadow record with its id; the twin's, where there is one and it came."""
 
-    production: Row
-    shadow: Row
-    twin: Row | None = None
+    production: PendingRecord
+    shadow: PendingRecord
+    twin: PendingRecord | None = None
     ambiguous: bool = False
     id: Hashable = None
 
 
-class Met(NamedTuple):
+class PairBatch(NamedTuple):
     """Many plain pairs at once, as columns: no twin beside them, and none ambiguous."""
 
-    production: Rows
-    shadow: Rows
+    production: PendingColumns
+    shadow: PendingColumns
     ids: Sequence[Hashable]
 
     def pair(self, i: int) -> Pair:
@@ -34,25 +34,25 @@ class Met(NamedTuple):
         return Pair(self.production.row(i), self.shadow.row(i), None, False, self.ids[i])
 
 
-class Alone(NamedTuple):
+class Unmatched(NamedTuple):
     """A record whose partner can no longer come; of production it may have met its twin."""
 
     side: Side
-    row: Row
+    row: PendingRecord
     id: Hashable
-    twin: Row | None = None
+    twin: PendingRecord | None = None
     ambiguous: bool = False
 
 
 class Many(NamedTuple):
     """All outputs of one input, on both sides at least one."""
 
-    production: list[Row]
-    shadow: list[Row]
+    production: list[PendingRecord]
+    shadow: list[PendingRecord]
     id: Hashable = None
 
 
-Decision = Pair | Alone | Many
+Decision = Pair | Unmatched | Many
 
 
 class Decided(NamedTuple):
@@ -66,18 +66,18 @@ Sheds = Callable[[Hashable], bool]
 """Whether records with an id are shed."""
 
 
-class Asks(Protocol):
+class CompletenessRules(Protocol):
     """Completeness rules, as a store asks for them."""
 
-    def lanes(self, side: Side, awaited: Side, row: Row) -> Lanes:
+    def lanes(self, side: Side, awaited: Side, row: PendingRecord) -> Waits:
         """Where `row` of `side` waits for a record of `awaited`; nothing where none can come any more."""
         ...
 
-    def lanes_of_all(self, side: Side, awaited: Side, rows: Rows) -> LanesOfAll:
+    def lanes_of_all(self, side: Side, awaited: Side, rows: PendingColumns) -> LanesOfAll:
         """Lanes that all these rows wait in; nothing where that cannot be said of all of them alike."""
         ...
 
-    def bound(self, lane: Lane) -> float:
+    def bound(self, lane: WaitCondition) -> float:
         """What waits in the lane with a threshold below this is due."""
         ...
 
@@ -91,19 +91,21 @@ class Store(Protocol):
 
     held: Held
 
-    def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[Row]) -> Sequence[Decision]:
+    def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[PendingRecord]) -> Sequence[Decision]:
         """Store new records of one side, in offset order; return the matches that are certain on arrival."""
         ...
 
-    def match_columns(self, side: Side, ids: Sequence[Hashable], rows: Rows) -> Sequence[Decision | Met]:
+    def match_columns(
+        self, side: Side, ids: Sequence[Hashable], rows: PendingColumns
+    ) -> Sequence[Decision | PairBatch]:
         """Do as `match_rows` with columns."""
         ...
 
-    def take_decidable(self, rules: Asks, limit: int = sys.maxsize) -> Decided:
+    def take_decidable(self, rules: CompletenessRules, limit: int = sys.maxsize) -> Decided:
         """Remove and return the matches that can be decided now, about `limit` of them at most."""
         ...
 
-    def shed(self, sheds: Sheds) -> list[Alone]:
+    def shed(self, sheds: Sheds) -> list[Unmatched]:
         """Remove all waiting rows with such ids, each alone."""
         ...
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from shadowstream.joiner.pending_record import Row, Rows
+from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.records import Side
 
 ROW_BYTES = 450  # a row, its id, its places in dict and lane and in the ids seen, beside key and value; measured
 
 
-def row_bytes(row: Row) -> int:
+def row_bytes(row: PendingRecord) -> int:
     """About how much memory a waiting row takes."""
     return ROW_BYTES + len(row.value or b"") + len(row.key or b"")
 
@@ -34,17 +34,17 @@ class Held:
         self.records = [0, 0, 0]
         self._windows: Counter[int] = Counter()
 
-    def enter(self, side: Side, row: Row) -> None:
+    def enter(self, side: Side, row: PendingRecord) -> None:
         """A row begins to wait."""
         self.bytes[side] += row_bytes(row)
         self.records[side] += 1
         self._windows[row.time_ms // self._window_ms] += 1
 
-    def enter_all(self, side: Side, rows: Rows) -> None:
+    def enter_all(self, side: Side, rows: PendingColumns) -> None:
         """Rows begin to wait."""
         self._move(side, rows, 1)
 
-    def leave_all(self, side: Side, rows: Rows) -> None:
+    def leave_all(self, side: Side, rows: PendingColumns) -> None:
         """Rows wait no longer."""
         self._move(side, rows, -1)
 
@@ -53,7 +53,7 @@ class Held:
         self.bytes[side] -= size
         self.spilled[side] += size
 
-    def _move(self, side: Side, rows: Rows, sign: int) -> None:
+    def _move(self, side: Side, rows: PendingColumns, sign: int) -> None:
         self.bytes[side] += sign * (ROW_BYTES * len(rows) + _bytes(rows.values) + _bytes(rows.keys))
         self.records[side] += sign * len(rows)
         first, last = min(rows.times_ms) // self._window_ms, max(rows.times_ms) // self._window_ms
@@ -66,7 +66,7 @@ class Held:
             if not self._windows[window]:
                 del self._windows[window]
 
-    def leave(self, side: int, row: Row) -> None:
+    def leave(self, side: int, row: PendingRecord) -> None:
         """A row waits no longer."""
         self.bytes[side] -= row_bytes(row)
         self.records[side] -= 1

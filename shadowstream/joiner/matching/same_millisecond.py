@@ -12,14 +12,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from shadowstream.compare.lists import matching
-from shadowstream.joiner.matching.matches import Alone, Decision, Pair
-from shadowstream.joiner.pending_record import Row
+from shadowstream.joiner.matching.matches import Decision, Pair, Unmatched
+from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
 
 TIED_MAX = 4_096
 """Of more combinations of records of one key and time only equal bytes meet first; their pairs are ambiguous anyway."""
 
-Agree = Callable[[Sequence[Row], Sequence[Row]], Sequence[bool]]
+Agree = Callable[[Sequence[PendingRecord], Sequence[PendingRecord]], Sequence[bool]]
 """Whether production's record and the candidate's agree, pair by pair."""
 _Times = tuple[int | None, int | None]
 
@@ -32,7 +32,7 @@ def untied(decisions: list[Decision], agree: Agree) -> list[Decision]:
         return decisions
     by_id: dict[Hashable, list[int]] = defaultdict(list)
     for place, one in enumerate(decisions):
-        if one.id in tied and isinstance(one, Pair | Alone):
+        if one.id in tied and isinstance(one, Pair | Unmatched):
             by_id[one.id].append(place)
     found = list(decisions)
     for places in by_id.values():
@@ -41,53 +41,57 @@ def untied(decisions: list[Decision], agree: Agree) -> list[Decision]:
     return found
 
 
-def _rows(one: Decision) -> Iterable[tuple[Side, Row]]:
+def _rows(one: Decision) -> Iterable[tuple[Side, PendingRecord]]:
     if isinstance(one, Pair):
         return (Side.PRODUCTION, one.production), (Side.SHADOW, one.shadow)
-    return ((one.side, one.row),) if isinstance(one, Alone) else ()
+    return ((one.side, one.row),) if isinstance(one, Unmatched) else ()
 
 
 def _of_one_id(decisions: Sequence[Decision], agree: Agree) -> list[Decision]:
-    pools: dict[tuple[Side, int], list[Row]] = defaultdict(list)
+    pools: dict[tuple[Side, int], list[PendingRecord]] = defaultdict(list)
     slots: dict[_Times, list[int]] = defaultdict(list)
     for place, one in enumerate(decisions):
         rows = dict(_rows(one))
         for side, row in rows.items():
             pools[side, row.time_ms].append(row)
-        ours, theirs = (rows[side].time_ms if side in rows else None for side in (Side.PRODUCTION, Side.SHADOW))
-        slots[ours, theirs].append(place)
+        productions, shadows = (rows[side].time_ms if side in rows else None for side in (Side.PRODUCTION, Side.SHADOW))
+        slots[productions, shadows].append(place)
     found = list(decisions)
-    for (ours, theirs), places in slots.items():
-        if ours is None or theirs is None:
+    for (productions, shadows), places in slots.items():
+        if productions is None or shadows is None:
             continue
-        pool = pools[Side.PRODUCTION, ours], pools[Side.SHADOW, theirs]
+        pool = pools[Side.PRODUCTION, productions], pools[Side.SHADOW, shadows]
         first = [(one.production, one.shadow) for one in (decisions[n] for n in places) if isinstance(one, Pair)]
-        for place, (row, other) in zip(places, _met(pool, first, agree), strict=True):
+        for place, (row, other) in zip(places, _matched(pool, first, agree), strict=True):
             one = found[place]
             if isinstance(one, Pair) and (row, other) != (one.production, one.shadow):
                 found[place] = one._replace(production=row, shadow=other, ambiguous=True)
             pool[0].remove(row)
             pool[1].remove(other)
     for place, one in enumerate(found):
-        if isinstance(one, Alone):
+        if isinstance(one, Unmatched):
             found[place] = one._replace(row=pools[one.side, one.row.time_ms].pop(0))
     return found
 
 
-def _met(pool: tuple[list[Row], list[Row]], first: Sequence[tuple[Row, Row]], agree: Agree) -> list[tuple[Row, Row]]:
+def _matched(
+    pool: tuple[list[PendingRecord], list[PendingRecord]],
+    first: Sequence[tuple[PendingRecord, PendingRecord]],
+    agree: Agree,
+) -> list[tuple[PendingRecord, PendingRecord]]:
     """As many pairs as in `first` out of the records of two times; those of `first` where others agree no better."""
-    ours, theirs = pool
-    free = set(ours), set(theirs)
+    productions, shadows = pool
+    free = set(productions), set(shadows)
     if all(row in free[0] and other in free[1] for row, other in first):
         together = [row for row, _ in first], [other for _, other in first]
-        if len(ours) == len(theirs) == 1 or all(agree(*together)):
+        if len(productions) == len(shadows) == 1 or all(agree(*together)):
             return list(first)
-    if len(ours) * len(theirs) > TIED_MAX:
-        fits = [[row.value == other.value for other in theirs] for row in ours]
+    if len(productions) * len(shadows) > TIED_MAX:
+        fits = [[row.value == other.value for other in shadows] for row in productions]
     else:
-        answers = iter(agree([row for row in ours for _ in theirs], theirs * len(ours)))
-        fits = [[next(answers) for _ in theirs] for _ in ours]
-    places = {row.offset: n for n, row in enumerate(ours)}, {row.offset: n for n, row in enumerate(theirs)}
+        answers = iter(agree([row for row in productions for _ in shadows], shadows * len(productions)))
+        fits = [[next(answers) for _ in shadows] for _ in productions]
+    places = {row.offset: n for n, row in enumerate(productions)}, {row.offset: n for n, row in enumerate(shadows)}
     before = [
         (places[0][row.offset], places[1][other.offset])
         for row, other in first
@@ -97,8 +101,8 @@ def _met(pool: tuple[list[Row], list[Row]], first: Sequence[tuple[Row, Row]], ag
     pairs = [(row, column) for row, column in enumerate(found) if column is not None][: len(first)]
     taken = {row for row, _ in pairs}, {column for _, column in pairs}
     left = (
-        [n for n in dict.fromkeys([*(at[0] for at in before), *range(len(ours))]) if n not in taken[0]],
-        [n for n in dict.fromkeys([*(at[1] for at in before), *range(len(theirs))]) if n not in taken[1]],
+        [n for n in dict.fromkeys([*(at[0] for at in before), *range(len(productions))]) if n not in taken[0]],
+        [n for n in dict.fromkeys([*(at[1] for at in before), *range(len(shadows))]) if n not in taken[1]],
     )
     pairs += zip(*left, strict=False)
-    return [(ours[row], theirs[column]) for row, column in sorted(pairs[: len(first)])]
+    return [(productions[row], shadows[column]) for row, column in sorted(pairs[: len(first)])]

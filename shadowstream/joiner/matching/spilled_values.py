@@ -46,16 +46,16 @@ class Extent(NamedTuple):
         self.spill.free(self.begin, self.size)
 
 
-class Lying(NamedTuple):
+class SpilledValues(NamedTuple):
     """Where the values of rows lie within one extent, in the order of the rows."""
 
     extent: Extent
     begins: npt.NDArray[np.int64]
     sizes: npt.NDArray[np.int64]
 
-    def at(self, places: slice | npt.NDArray[np.generic]) -> Lying:
+    def at(self, places: slice | npt.NDArray[np.generic]) -> SpilledValues:
         """Those at places, or at which a mask is true."""
-        return Lying(self.extent, self.begins[places], self.sizes[places])
+        return SpilledValues(self.extent, self.begins[places], self.sizes[places])
 
     def total(self) -> int:
         """How many bytes these values take."""
@@ -77,7 +77,7 @@ class Lying(NamedTuple):
         return list(found)
 
 
-def spilled(values: Sequence[bytes | None], spill: Spill) -> Lying | None:
+def spilled(values: Sequence[bytes | None], spill: Spill) -> SpilledValues | None:
     """Put values where memory is not; None where there is no room. All of them tombstones or empty: nothing to put."""
     sizes = np.array([NO_VALUE if value is None else len(value) for value in values], np.int64)
     taken = np.maximum(sizes, 0)
@@ -85,4 +85,4 @@ def spilled(values: Sequence[bytes | None], spill: Spill) -> Lying | None:
     begin = spill.put(list(filter(None, values)), size) if size else None
     if begin is None:
         return None
-    return Lying(Extent(spill, begin, size), begin + np.cumsum(taken) - taken, sizes)
+    return SpilledValues(Extent(spill, begin, size), begin + np.cumsum(taken) - taken, sizes)

@@ -12,22 +12,22 @@ from itertools import chain
 from typing import NamedTuple, TypeVar
 
 from shadowstream.compare.comparer import Comparing
-from shadowstream.joiner.matching.matches import Alone, Decision, Many, Sheds
+from shadowstream.joiner.matching.matches import Decision, Many, Sheds, Unmatched
 from shadowstream.joiner.matching.pending import Held
 from shadowstream.joiner.outcomes.corrections import Corrected
-from shadowstream.joiner.pending_record import Row
-from shadowstream.records import Place, Side
+from shadowstream.joiner.pending_record import PendingRecord
+from shadowstream.records import Partition, Side
 
 T = TypeVar("T")
 
 
-def rows_of(decision: Decision) -> Iterator[tuple[Side, Row]]:
+def rows_of(decision: Decision) -> Iterator[tuple[Side, PendingRecord]]:
     """The records of a decision."""
     if isinstance(decision, Many):
         yield from ((Side.PRODUCTION, row) for row in decision.production)
         yield from ((Side.SHADOW, row) for row in decision.shadow)
         return
-    if isinstance(decision, Alone):
+    if isinstance(decision, Unmatched):
         yield decision.side, decision.row
     else:
         yield Side.PRODUCTION, decision.production
@@ -44,7 +44,7 @@ class Resumed(NamedTuple):
     has_more: bool
 
 
-class Awaiting:
+class AwaitedSchemas:
     """What waits of one task, in the order in which it came."""
 
     def __init__(self, held: Held, compare: Comparing) -> None:
@@ -80,9 +80,9 @@ class Awaiting:
             self._held.leave(side, row)
         return Resumed(decisions, corrected, len(decisions) >= limit or len(corrected) >= limit)
 
-    def shed(self, sheds: Sheds, corrected: Collection[tuple[Place, int]]) -> list[Alone]:
+    def shed(self, sheds: Sheds, corrected: Collection[tuple[Partition, int]]) -> list[Unmatched]:
         """Remove all rows with such ids, each alone, and the corrections of these records."""
-        found: list[Alone] = []
+        found: list[Unmatched] = []
         waiting, self._decisions = self._decisions, []
         for decision in waiting:
             if not sheds(decision.id):
@@ -90,8 +90,8 @@ class Awaiting:
                 continue
             for side, row in rows_of(decision):
                 self._held.leave(side, row)
-                found.append(Alone(side, row, decision.id))
-        self._corrected = [one for one in self._corrected if (one.said.place, one.said.offset) not in corrected]
+                found.append(Unmatched(side, row, decision.id))
+        self._corrected = [one for one in self._corrected if (one.earlier.place, one.earlier.offset) not in corrected]
         return found
 
     def offsets(self, side: Side) -> Iterator[int]:

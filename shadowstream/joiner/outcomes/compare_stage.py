@@ -14,16 +14,16 @@ from shadowstream.compare.comparer import Comparing
 from shadowstream.compare.result import Results
 from shadowstream.config import Config
 from shadowstream.errors import RegistryError
-from shadowstream.joiner.accounting.outcome_counts import Book, Compared
+from shadowstream.joiner.accounting.outcome_counts import Compared, OutcomeCounts
 from shadowstream.joiner.accounting.part_counts import fields_of, touched_of
 from shadowstream.joiner.accounting.path_sightings import Occurring
 from shadowstream.joiner.accounting.slice_counts import Columns, columns_of
-from shadowstream.joiner.completeness.completeness import Clocks
-from shadowstream.joiner.matching.matches import Decision, Met, Pair
+from shadowstream.joiner.completeness.completeness import Completeness
+from shadowstream.joiner.matching.matches import Decision, Pair, PairBatch
 from shadowstream.joiner.matching.same_millisecond import untied
-from shadowstream.joiner.outcomes.awaited_schemas import Awaiting
-from shadowstream.joiner.outcomes.labelled_pairs import Scoring
-from shadowstream.joiner.pending_record import Row, Rows
+from shadowstream.joiner.outcomes.awaited_schemas import AwaitedSchemas
+from shadowstream.joiner.outcomes.labelled_pairs import LabelledPairs
+from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.protocol.outcomes import PLAIN, Outcome, Result
 from shadowstream.records import Write
 
@@ -38,11 +38,11 @@ class CompareStage:
         self,
         config: Config,
         comparer: Comparing,
-        completeness: Clocks,
-        counts: Book,
+        completeness: Completeness,
+        counts: OutcomeCounts,
         paths: Occurring,
-        scoring: Scoring,
-        awaiting: Awaiting,
+        scoring: LabelledPairs,
+        awaiting: AwaitedSchemas,
     ) -> None:
         self._config, self._comparer, self._completeness = config, comparer, completeness
         self._counts, self._paths, self._scoring = counts, paths, scoring
@@ -50,13 +50,13 @@ class CompareStage:
         self._fields = fields_of(config)
         comparer.watch(self._fields)
         self._pairs: list[Pair] = []
-        self._batches: list[Met] = []
+        self._batches: list[PairBatch] = []
 
     def gather(self, pairs: Iterable[Pair]) -> None:
         """Keep pairs until it is worth comparing them."""
         self._pairs += pairs
 
-    def gather_batch(self, batch: Met) -> None:
+    def gather_batch(self, batch: PairBatch) -> None:
         """Keep pairs that came as columns."""
         self._batches.append(batch)
 
@@ -93,7 +93,7 @@ class CompareStage:
         times_ms = [row.time_ms for row in production]
         return self._comparer([row.value for row in production], [pair.shadow.value for pair in pairs], times_ms)
 
-    def result_of_twin(self, production: Row, twin: Row) -> Compared:
+    def result_of_twin(self, production: PendingRecord, twin: PendingRecord) -> Compared:
         """Compare the twin's record with production's; raises a `RegistryError` as `results` does."""
         (result,) = self._comparer.twin([production.value], [twin.value])
         return result
@@ -104,7 +104,10 @@ class CompareStage:
         """Return compared pairs as columns; `revision` where it is not that of the shadow's record."""
         outcomes = results.outcomes if isinstance(results, Results) else [result.outcome for result in results]
         revisions = [revision or self._counts.revision_of(pair.shadow) for pair in pairs]
-        production, shadow = Rows.of([pair.production for pair in pairs]), Rows.of([pair.shadow for pair in pairs])
+        production, shadow = (
+            PendingColumns.of([pair.production for pair in pairs]),
+            PendingColumns.of([pair.shadow for pair in pairs]),
+        )
         columns = columns_of(self._config, production, shadow, self._comparer, outcomes, revisions)
         return columns._replace(touched=touched_of(self._fields, results, outcomes))
 
@@ -112,11 +115,11 @@ class CompareStage:
         """Return the record of one compared pair for the labels role, where the config names labels."""
         return self._scoring.scored([pair], columns)
 
-    def in_warm_up(self, shadow: Row) -> bool:
+    def in_warm_up(self, shadow: PendingRecord) -> bool:
         """Whether the pair of this shadow record belongs to the warm-up."""
         return shadow.warm or (shadow.at is not None and self._completeness.input_is_warm_up(shadow.at))
 
-    def agree(self, production: Sequence[Row], shadow: Sequence[Row]) -> list[bool]:
+    def agree(self, production: Sequence[PendingRecord], shadow: Sequence[PendingRecord]) -> list[bool]:
         """Compare records one with one: whether each two agree without a declared change."""
         results = self._comparer([row.value for row in production], [row.value for row in shadow])
         return [outcome in PLAIN for outcome in results.outcomes]
@@ -133,10 +136,13 @@ class CompareStage:
 
     # ---------------------------------------------------------------- comparing
 
-    def _compare_batches(self, parts: Sequence[Met]) -> None:
+    def _compare_batches(self, parts: Sequence[PairBatch]) -> None:
         """Compare and count pairs that came as columns; those that may be warm-up are left to `_compare_each`."""
-        production, shadow = Rows.joined([part.production for part in parts]), Rows.joined([p.shadow for p in parts])
-        batch = Met(production, shadow, [id_ for part in parts for id_ in part.ids])
+        production, shadow = (
+            PendingColumns.joined([part.production for part in parts]),
+            PendingColumns.joined([p.shadow for p in parts]),
+        )
+        batch = PairBatch(production, shadow, [id_ for part in parts for id_ in part.ids])
         if self._completeness.may_be_warm_up(shadow):
             self._pairs += map(batch.pair, range(len(batch.ids)))
             return
@@ -148,7 +154,7 @@ class CompareStage:
         pairs = [batch.pair(i) for i in range(len(batch.ids))] if self._config.labels else []
         scored = self._scoring.scored(pairs, columns) if pairs else []
         self._paths.look(self._comparer, production.offsets, production.values, shadow.values)
-        counts.met(batch, results, columns)
+        counts.pair_batch(batch, results, columns)
         counts.changes.update(results.changed())
         counts.slices.add(columns)
         counts.writes += scored

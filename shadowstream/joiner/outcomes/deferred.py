@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import NamedTuple, TypeVar
 
-from shadowstream.joiner.matching.matches import Alone, Pair
+from shadowstream.joiner.matching.matches import Pair, Unmatched
 from shadowstream.joiner.matching.pending import Held
 from shadowstream.joiner.outcomes.corrections import Corrected
-from shadowstream.joiner.pending_record import Row
+from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ class Due(NamedTuple):
     """What one commit takes of a backlog."""
 
     pairs: list[Pair]
-    evicted: list[Alone]
+    evicted: list[Unmatched]
     corrected: list[Corrected]
 
 
@@ -43,7 +43,7 @@ class Backlog:
     def __init__(self, window_ms: int) -> None:
         self.held = Held(window_ms)
         self._pairs: deque[Pair] = deque()
-        self._evicted: deque[Alone] = deque()
+        self._evicted: deque[Unmatched] = deque()
         self._corrected: deque[Corrected] = deque()
 
     def __len__(self) -> int:
@@ -55,7 +55,7 @@ class Backlog:
         for side, row in _rows(pair):
             self.held.enter(side, row)
 
-    def evict(self, end: Alone) -> None:
+    def evict(self, end: Unmatched) -> None:
         """It is shed."""
         self._evicted.append(end)
         self.held.enter(end.side, end.row)
@@ -64,9 +64,9 @@ class Backlog:
         """Its values have been read again, or will not be."""
         self._corrected.append(one)
 
-    def take(self, most: int = sys.maxsize) -> Due:
+    def take(self, maximum: int = sys.maxsize) -> Due:
         """What comes first, so many of each kind at most."""
-        due = Due(_first(self._pairs, most), _first(self._evicted, most), _first(self._corrected, most))
+        due = Due(_first(self._pairs, maximum), _first(self._evicted, maximum), _first(self._corrected, maximum))
         for side, row in chain(*map(_rows, due.pairs)):
             self.held.leave(side, row)
         for end in due.evicted:
@@ -79,12 +79,12 @@ class Backlog:
         yield from (end.row.offset for end in self._evicted if end.side is side)
 
 
-def _rows(pair: Pair) -> Iterator[tuple[Side, Row]]:
+def _rows(pair: Pair) -> Iterator[tuple[Side, PendingRecord]]:
     yield Side.PRODUCTION, pair.production
     yield Side.SHADOW, pair.shadow
     if pair.twin is not None:
         yield Side.TWIN, pair.twin
 
 
-def _first(waiting: deque[T], most: int) -> list[T]:
-    return [waiting.popleft() for _ in range(min(most, len(waiting)))]
+def _first(waiting: deque[T], maximum: int) -> list[T]:
+    return [waiting.popleft() for _ in range(min(maximum, len(waiting)))]

@@ -17,7 +17,7 @@ from shadowstream.protocol.scored_value import at_path
 from shadowstream.records import Side, Write
 
 
-class Scoring:
+class LabelledPairs:
     """Of one task ("topic/partition"); says nothing where the config names no labels."""
 
     def __init__(self, config: Config, task: str, compare: Comparing) -> None:
@@ -31,12 +31,12 @@ class Scoring:
         if self._labels is None:
             return []
         found = zip(pairs, columns.outcomes, columns.revisions, _parts(columns, len(pairs)), strict=True)
-        told = [(pair, revision, parts) for pair, outcome, revision, parts in found if outcome in VALUES_COMPARED]
+        compared = [(pair, revision, parts) for pair, outcome, revision, parts in found if outcome in VALUES_COMPARED]
         path = parse_one(self._labels.path)
-        production = self._compare.decode(Side.PRODUCTION, [pair.production.value for pair, *_ in told])
-        shadow = self._compare.decode(Side.SHADOW, [pair.shadow.value for pair, *_ in told])
+        production = self._compare.decode(Side.PRODUCTION, [pair.production.value for pair, *_ in compared])
+        shadow = self._compare.decode(Side.SHADOW, [pair.shadow.value for pair, *_ in compared])
         writes = []
-        for (pair, revision, parts), *values in zip(told, production, shadow, strict=True):
+        for (pair, revision, parts), *values in zip(compared, production, shadow, strict=True):
             one, other = (None if isinstance(v, RecordError) else at_path(v, path) for v in values)
             id_ = pair.id if self._by_id and isinstance(pair.id, bytes) else pair.production.key
             record = {"id": id_, "task": self._task, "revision": revision, "time_ms": pair.production.time_ms}

@@ -12,19 +12,19 @@ from contextlib import suppress
 from shadowstream.compare.result import Results
 from shadowstream.errors import RegistryError, ShadowstreamBug
 from shadowstream.joiner.accounting import eviction_counts
-from shadowstream.joiner.accounting.correctable import SaidRow
-from shadowstream.joiner.accounting.outcome_counts import Book, Compared, Said
-from shadowstream.joiner.completeness.completeness import Clocks
+from shadowstream.joiner.accounting.correctable import CorrectableRow
+from shadowstream.joiner.accounting.outcome_counts import Compared, OutcomeCounts, RowExtras
+from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.intake.side import Ended
 from shadowstream.joiner.intake.unread_records import Unreadable
 from shadowstream.joiner.matching.by_input import COMPARED_MAX, assign
-from shadowstream.joiner.matching.matches import Alone, Decision, Many, Met, Pair, Sheds
+from shadowstream.joiner.matching.matches import Decision, Many, Pair, PairBatch, Sheds, Unmatched
 from shadowstream.joiner.outcomes.compare_stage import WARM_UP, CompareStage
 from shadowstream.joiner.outcomes.corrections import Corrected, Correction
 from shadowstream.joiner.outcomes.deferred import Backlog
 from shadowstream.joiner.outcomes.late_records import LateRecords
 from shadowstream.joiner.outcomes.unmatched import Partnerless
-from shadowstream.joiner.pending_record import Row
+from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.protocol.outcomes import Outcome, Result
 from shadowstream.records import Side
 
@@ -37,12 +37,12 @@ class OutcomeResolver:
     def __init__(
         self,
         revision: str,
-        completeness: Clocks,
+        completeness: Completeness,
         unmatched: Partnerless,
         comparing: CompareStage,
         late: LateRecords,
         deferred: Backlog,
-        counts: Book,
+        counts: OutcomeCounts,
     ) -> None:
         self._revision, self._completeness, self._unmatched = revision, completeness, unmatched
         self._comparing, self._awaiting = comparing, comparing.awaiting
@@ -53,17 +53,17 @@ class OutcomeResolver:
         bounds how many there are."""
         for row, id_, result, is_reread in ended:
             if result is not None:
-                self._counts.alone(side, row, result)
+                self._counts.unmatched(side, row, result)
             elif is_reread:
-                self._deferred.evict(Alone(side, row, id_))
+                self._deferred.evict(Unmatched(side, row, id_))
             else:
-                self.evict(Alone(side, row, id_))
+                self.evict(Unmatched(side, row, id_))
 
-    def resolve(self, matches: Iterable[Decision | Met]) -> None:
+    def resolve(self, matches: Iterable[Decision | PairBatch]) -> None:
         """Gather pairs for the comparison; resolve everything else at once."""
-        unpaired: list[Alone | Many] = []
+        unpaired: list[Unmatched | Many] = []
         for match in matches:
-            if isinstance(match, Met):
+            if isinstance(match, PairBatch):
                 self._comparing.gather_batch(match)
             elif isinstance(match, Pair):
                 self._comparing.gather((match,))
@@ -71,7 +71,7 @@ class OutcomeResolver:
                 unpaired.append(match)
         for one in unpaired:
             try:
-                if isinstance(one, Alone):
+                if isinstance(one, Unmatched):
                     self._resolve_unmatched(one)
                 else:
                     self._resolve_group(one)
@@ -79,10 +79,10 @@ class OutcomeResolver:
                 self._awaiting.add(one)
         self._comparing.compare_if_full()
 
-    def defer(self, matches: Iterable[Decision | Met]) -> None:
+    def defer(self, matches: Iterable[Decision | PairBatch]) -> None:
         """Defer pairs of which a record was read again: nothing bounds how many, so `resume_deferred` takes them up."""
         for match in matches:
-            if isinstance(match, Met):
+            if isinstance(match, PairBatch):
                 for i in range(len(match.ids)):
                     self._deferred.pair(match.pair(i))
             elif isinstance(match, Pair):
@@ -101,10 +101,10 @@ class OutcomeResolver:
         self.resolve(due.pairs)
         resumed = self._awaiting.take(limit)
         self.resolve(resumed.decisions)
-        for said, pair, result in due.corrected:
-            if result is not None and corrections.waits(said):  # shed at two levels it stands here twice
-                self._end_correction(said, pair, result)
-        corrected = [one for one in due.corrected if one.result is None and corrections.waits(one.said)]
+        for earlier, pair, result in due.corrected:
+            if result is not None and corrections.waits(earlier):  # shed at two levels it stands here twice
+                self._end_correction(earlier, pair, result)
+        corrected = [one for one in due.corrected if one.result is None and corrections.waits(one.earlier)]
         if resumed.corrected or corrected:
             self._correct_all([*resumed.corrected, *corrected])
         return resumed.has_more
@@ -119,7 +119,7 @@ class OutcomeResolver:
             if lacking is not None:
                 for side, rows in ((Side.PRODUCTION, production), (Side.SHADOW, shadow)):
                     for row in rows:
-                        self._counts.alone(side, row, lacking)
+                        self._counts.unmatched(side, row, lacking)
                 return
             columns = self._comparing.columns([Pair(production[0], shadow[0])], [Result(Outcome.CARDINALITY)])
             self._counts.cardinality(production, shadow, group.id)
@@ -130,13 +130,13 @@ class OutcomeResolver:
         production, shadow = production[: len(shadow)], shadow[: len(production)]
         partners, is_bounded = self._assigned(production, shadow)  # before anything is counted: it may raise
         for row in surplus:
-            self._counts.alone(more, row, WARM_UP)
+            self._counts.unmatched(more, row, WARM_UP)
         self._comparing.gather(
             Pair(row, shadow[partner], None, is_bounded, group.id)
             for row, partner in zip(production, partners, strict=True)
         )
 
-    def _assigned(self, production: Sequence[Row], shadow: Sequence[Row]) -> tuple[list[int], bool]:
+    def _assigned(self, production: Sequence[PendingRecord], shadow: Sequence[PendingRecord]) -> tuple[list[int], bool]:
         """Choose a shadow record for each production record, so that as many as possible agree.
 
         Returns also whether there were too many to compare each with each.
@@ -163,64 +163,64 @@ class OutcomeResolver:
 
     # ---------------------------------------------------------------- unmatched records
 
-    def _resolve_unmatched(self, end: Alone) -> None:
+    def _resolve_unmatched(self, end: Unmatched) -> None:
         row, counts = end.row, self._counts
         if end.side is Side.PRODUCTION:
             self._resolve_production(end)
             return
         in_warm_up = self._completeness.is_warm_up(row, end.side)
         if in_warm_up and not row.warm:
-            counts.alone(end.side, row, WARM_UP)
+            counts.unmatched(end.side, row, WARM_UP)
         elif end.side is Side.TWIN:
-            counts.alone(end.side, row, self._unmatched.lacking(end.side, row, Outcome.TWIN_EXTRA), self._revision)
+            counts.unmatched(end.side, row, self._unmatched.lacking(end.side, row, Outcome.TWIN_EXTRA), self._revision)
         elif isinstance(end.id, Unreadable):
-            counts.alone(end.side, row, WARM_UP if in_warm_up else self._unmatched.unreadable(end.id))
-        elif (said := self._late.take(Side.PRODUCTION, end)) is not None:
-            self._late.corrections.add(Correction(said, row, end.id))
+            counts.unmatched(end.side, row, WARM_UP if in_warm_up else self._unmatched.unreadable(end.id))
+        elif (earlier := self._late.take(Side.PRODUCTION, end)) is not None:
+            self._late.corrections.add(Correction(earlier, row, end.id))
         elif in_warm_up:
-            counts.alone(end.side, row, WARM_UP)
+            counts.unmatched(end.side, row, WARM_UP)
         else:
             result = self._unmatched.lacking(end.side, row, Outcome.EXTRA)
-            counts.alone(end.side, row, result, None, Said(end.ambiguous, None, end.id))
+            counts.unmatched(end.side, row, result, None, RowExtras(end.ambiguous, None, end.id))
 
-    def _resolve_production(self, end: Alone) -> None:
+    def _resolve_production(self, end: Unmatched) -> None:
         row, result, revision = end.row, WARM_UP, self._revision
         compared: Compared | None = None
         if not self._completeness.is_warm_up(row):
-            said = self._late.take(Side.SHADOW, end)
-            if said is not None:
-                self._late.corrections.add(Correction(said, row, end.id, end.twin))
+            earlier = self._late.take(Side.SHADOW, end)
+            if earlier is not None:
+                self._late.corrections.add(Correction(earlier, row, end.id, end.twin))
                 return
             if end.twin is not None:  # before anything is counted: it may raise
                 compared = self._comparing.result_of_twin(row, end.twin)
             result, revision = self._unmatched.of_production(row)
-        self._counts.alone(Side.PRODUCTION, row, result, revision, Said(end.ambiguous, None, end.id, end.twin))
+        self._counts.unmatched(Side.PRODUCTION, row, result, revision, RowExtras(end.ambiguous, None, end.id, end.twin))
         self._counts.twin(row.time_ms, revision, result.outcome, end.twin, compared)
 
     # ---------------------------------------------------------------- shed records
 
-    def shed(self, sheds: Sheds, pending: Iterable[Alone]) -> int:
+    def shed(self, sheds: Sheds, pending: Iterable[Unmatched]) -> int:
         """Defer the end of everything pending with an id that is shed now; return how many records that ends.
 
         `pending` are the records that the store has given up for it. Pairs must have been compared: none of them is
         pending, unless it awaits a schema.
         """
         corrections = self._late.corrections.shed(sheds)
-        corrected = {(one.said.place, one.said.offset) for one in corrections}
+        corrected = {(one.earlier.place, one.earlier.offset) for one in corrections}
         ends = [*pending, *self._awaiting.shed(sheds, corrected)]
         for end in ends:
             self._deferred.evict(end)
         for one in corrections:
-            self._deferred.correct(Corrected(one.said, one.pair(None), SHED))
+            self._deferred.correct(Corrected(one.earlier, one.pair(None), SHED))
         return len(ends) + len(corrections)
 
-    def evict(self, end: Alone) -> None:
+    def evict(self, end: Unmatched) -> None:
         """Count a record that is shed. The outcome of its partner is taken back: it is not missing, nor extra."""
-        said = None if end.side is Side.TWIN else self._late.take(Side(1 - end.side), end)
-        if said is None:
-            self._counts.alone(end.side, end.row, SHED)
+        earlier = None if end.side is Side.TWIN else self._late.take(Side(1 - end.side), end)
+        if earlier is None:
+            self._counts.unmatched(end.side, end.row, SHED)
         else:
-            self._take_back(said, Correction(said, end.row, end.id).pair(None), SHED)
+            self._take_back(earlier, Correction(earlier, end.row, end.id).pair(None), SHED)
 
     # ---------------------------------------------------------------- corrections
 
@@ -229,40 +229,40 @@ class OutcomeResolver:
         results: Results | None = None
         with suppress(RegistryError):
             results = self._comparing.results([one.pair for one in corrected])
-        for place, (said, pair, _) in enumerate(corrected):
+        for place, (earlier, pair, _) in enumerate(corrected):
             try:
                 if results is None:
-                    self._correct(said, pair, self._comparing.results([pair]), 0)
+                    self._correct(earlier, pair, self._comparing.results([pair]), 0)
                 else:
-                    self._correct(said, pair, results, place)
+                    self._correct(earlier, pair, results, place)
             except RegistryError:
-                self._awaiting.add_corrected(Corrected(said, pair))
+                self._awaiting.add_corrected(Corrected(earlier, pair))
 
-    def _correct(self, said: SaidRow, pair: Pair, results: Results, place: int) -> None:
+    def _correct(self, earlier: CorrectableRow, pair: Pair, results: Results, place: int) -> None:
         if pair.shadow.warm:
-            self._take_back(said, pair, WARM_UP)
-            self._late.corrections.drop(said)
+            self._take_back(earlier, pair, WARM_UP)
+            self._late.corrections.drop(earlier)
             return
         result = results[place]
         compared = None if pair.twin is None else self._comparing.result_of_twin(pair.production, pair.twin)
-        columns = self._comparing.columns([pair], [result], said.revision if said.side is Side.SHADOW else None)
+        columns = self._comparing.columns([pair], [result], earlier.revision if earlier.side is Side.SHADOW else None)
         scored = self._comparing.scored(pair, columns)
-        self._take_back(said, pair, result)
+        self._take_back(earlier, pair, result)
         self._counts.changes.update(results.changes.get(place, ()))
         self._counts.slices.add(columns)
         self._counts.writes += scored
-        self._late.corrections.drop(said)
+        self._late.corrections.drop(earlier)
         if pair.twin is not None:
-            self._counts.twin(pair.production.time_ms, said.revision, result.outcome, pair.twin, compared)
+            self._counts.twin(pair.production.time_ms, earlier.revision, result.outcome, pair.twin, compared)
 
-    def _end_correction(self, said: SaidRow, pair: Pair, result: Result) -> None:
+    def _end_correction(self, earlier: CorrectableRow, pair: Pair, result: Result) -> None:
         """End a correction whose value will not come, and the twin's record that waited with it."""
-        self._take_back(said, pair, result)
-        self._late.corrections.drop(said)
+        self._take_back(earlier, pair, result)
+        self._late.corrections.drop(earlier)
         if pair.twin is not None:
-            self._counts.alone(Side.TWIN, pair.twin, result)
+            self._counts.unmatched(Side.TWIN, pair.twin, result)
 
-    def _take_back(self, said: SaidRow, pair: Pair, result: Compared) -> None:
+    def _take_back(self, earlier: CorrectableRow, pair: Pair, result: Compared) -> None:
         """Count a correction."""
-        self._counts.correct(said, pair, result)
-        self._unmatched.take_back(said)
+        self._counts.correct(earlier, pair, result)
+        self._unmatched.take_back(earlier)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shadowstream.config import Config
-from shadowstream.joiner.accounting.correctable import MAY_BE_GONE, SaidRow
-from shadowstream.joiner.completeness.completeness import Clocks
+from shadowstream.joiner.accounting.correctable import MAY_BE_GONE, CorrectableRow
+from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.completeness.marks_log import Absent, Progress
 from shadowstream.joiner.intake.production_failures import Failures
 from shadowstream.joiner.intake.side_position import SidePosition
 from shadowstream.joiner.intake.unread_records import Unread, Unreadable
-from shadowstream.joiner.pending_record import Row
+from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.joiner.task_topics import Sources
 from shadowstream.protocol.outcomes import BY_CAUSE, Outcome, Result
 from shadowstream.protocol.reasons import PARTNER_UNREAD, WHOSE, WHY_UNREAD
-from shadowstream.records import Place, Side
+from shadowstream.records import Partition, Side
 
 GONE = Result(Outcome.EVICTED, MAY_BE_GONE)
 NEITHER_READ = Result(Outcome.EVICTED, "neither its identity nor that of a record of production could be read")
@@ -31,7 +31,7 @@ class Partnerless:
         config: Config,
         sources: Sources,
         positions: Sequence[SidePosition],
-        completeness: Clocks,
+        completeness: Completeness,
         marks: Progress,
         unread: Unread,
         failures: Failures,
@@ -39,7 +39,7 @@ class Partnerless:
         self._config, self._sources, self._positions = config, sources, positions
         self._completeness, self._marks, self._unread, self._failures = completeness, marks, unread, failures
 
-    def lacking(self, side: Side, row: Row, outcome: Outcome) -> Result:
+    def lacking(self, side: Side, row: PendingRecord, outcome: Outcome) -> Result:
         """The outcome of a row of `side` that lacks its partner, or that nobody can tell."""
         awaited = Side.SHADOW if side is Side.PRODUCTION else Side.PRODUCTION
         if self._may_be_gone(awaited, row):
@@ -49,7 +49,7 @@ class Partnerless:
         whose, why = WHOSE[awaited is not Side.PRODUCTION], WHY_UNREAD[awaited in self._sources.compacted]
         return Result(Outcome.EVICTED, PARTNER_UNREAD.format(whose, why))
 
-    def lacking_in_group(self, side: Side, row: Row, records: int) -> Result | None:
+    def lacking_in_group(self, side: Side, row: PendingRecord, records: int) -> Result | None:
         """The outcome of a group that lacks `records` outputs of `side`, where they may have been there; else None.
 
         `row` is the first record of production.
@@ -58,7 +58,7 @@ class Partnerless:
             return SOME_GONE
         return SOME_UNREAD if self._unread.explains(side, Side(1 - side), records) else None
 
-    def _may_be_gone(self, side: Side, row: Row) -> bool:
+    def _may_be_gone(self, side: Side, row: PendingRecord) -> bool:
         """Whether the partner that a row lacks on a side may have been deleted before it was read: nobody knows."""
         until_ms = self._positions[side].retention_gap_until_ms
         return until_ms is not None and row.time_ms <= until_ms + self._config.grace_ms
@@ -70,12 +70,12 @@ class Partnerless:
         self._unread.settled(Side.SHADOW)
         return NEITHER_READ
 
-    def take_back(self, said: SaidRow) -> None:
+    def take_back(self, earlier: CorrectableRow) -> None:
         """A late partner has come: where an unread record explained its absence, it explains another one now."""
-        if said.unread:
-            self._unread.take_back(said.side)
+        if earlier.unread:
+            self._unread.take_back(earlier.side)
 
-    def of_production(self, row: Row) -> tuple[Result, str]:
+    def of_production(self, row: PendingRecord) -> tuple[Result, str]:
         """The outcome of a production record that no shadow record will meet, and the revision that it speaks of.
 
         May raise a `RegistryError` where production's value says whether production failed too.
@@ -83,14 +83,14 @@ class Partnerless:
         result, revision = self._reason(row)
         return self._failures.judged(row, result), revision
 
-    def _reason(self, row: Row) -> tuple[Result, str]:
+    def _reason(self, row: PendingRecord) -> tuple[Result, str]:
         marks, inputs = self._marks, self._config.inputs
         replay = self._completeness.replays.verdict(row.offset, row.at, inputs)
         if replay is not None:
             return Result(replay, "production replays: its committed offset went back"), marks.revision
         absence: Absent | None = None
         if row.at is not None:
-            place = Place(inputs[row.at.topic], row.at.partition)
+            place = Partition(inputs[row.at.topic], row.at.partition)
             absence = marks.absence_of_input(place, row.at.offset)
             revision = marks.revision_at(place, row.at.offset)
         else:

@@ -29,7 +29,7 @@ class Checkpoint(NamedTuple):
     high: int
     pending: Collection[int]
     progress: int = 0
-    said_from: int = 0
+    correctable_floor: int = 0
     overflow: bool = False
 
 
@@ -97,7 +97,7 @@ def encode(checkpoint: Checkpoint) -> str:
     >>> decode(encode(Checkpoint(3, 20, frozenset([5, 6, 9])))).pending == {5, 6, 9}
     True
     """
-    head = [checkpoint.sequence, checkpoint.high, checkpoint.progress, checkpoint.said_from]
+    head = [checkpoint.sequence, checkpoint.high, checkpoint.progress, checkpoint.correctable_floor]
     runs = _runs(checkpoint.pending)
     if len(runs) <= METADATA_CHARS_MAX:  # a run costs at least one character
         text = WHOLE + pack(_varints([*head, len(runs), *(number for run in runs for number in run)]))
@@ -107,13 +107,13 @@ def encode(checkpoint: Checkpoint) -> str:
 
 
 def _fields(data: bytes) -> tuple[int, int, int, int, int, list[int]]:
-    sequence, high, progress, said_from, runs, *rest = _numbers(data)
-    return sequence, high, progress, said_from, runs, rest
+    sequence, high, progress, correctable_floor, runs, *rest = _numbers(data)
+    return sequence, high, progress, correctable_floor, runs, rest
 
 
 def decode(metadata: str) -> Checkpoint:
     """Read metadata back; raises `ConfigError` for a form that this release did not write: nothing is guessed."""
-    sequence, high, progress, said_from, runs, rest = opened(metadata, _fields)
+    sequence, high, progress, correctable_floor, runs, rest = opened(metadata, _fields)
     if len(rest) != 2 * runs:
         raise ConfigError(f"commit metadata announces {runs} runs and holds {len(rest) // 2}; did something alter it?")
-    return Checkpoint(sequence, high, _spread(rest), progress, said_from, overflows(metadata))
+    return Checkpoint(sequence, high, _spread(rest), progress, correctable_floor, overflows(metadata))

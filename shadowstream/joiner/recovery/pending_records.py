@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from shadowstream.joiner.intake.side import SideIntake
 from shadowstream.joiner.matching.matches import Store
-from shadowstream.joiner.outcomes.awaited_schemas import Awaiting
+from shadowstream.joiner.outcomes.awaited_schemas import AwaitedSchemas
 from shadowstream.joiner.outcomes.corrections import Corrections
 from shadowstream.joiner.outcomes.deferred import Backlog
 from shadowstream.records import Side
@@ -26,7 +26,7 @@ class PendingRecords:
         self,
         store: Store,
         corrections: Corrections,
-        awaiting: Awaiting,
+        awaiting: AwaitedSchemas,
         deferred: Backlog,
         sides: Sequence[SideIntake],
     ) -> None:

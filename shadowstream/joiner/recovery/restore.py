@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from shadowstream.errors import ConfigError
 from shadowstream.joiner.recovery import checkpoint
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 _ANEW = "Refused to guess: remove the topics and groups of this trial and start anew"
 
@@ -18,13 +18,13 @@ _ANEW = "Refused to guess: remove the topics and groups of this trial and start 
 class Committed(NamedTuple):
     """What the group has committed for a place; offset -1 where nothing is."""
 
-    place: Place
+    place: Partition
     offset: int
     metadata: str
 
 
 def points_of(
-    task: str, places: Sequence[Place], committed: Mapping[Place, Committed]
+    task: str, places: Sequence[Partition], committed: Mapping[Partition, Committed]
 ) -> tuple[checkpoint.Checkpoint | None, ...]:
     """Checkpoints of a task by side, all None where nothing was committed.
 

@@ -10,12 +10,12 @@ from shadowstream.config import Config
 from shadowstream.joiner.accounting import conservation
 from shadowstream.joiner.accounting.conservation import Routes
 from shadowstream.joiner.accounting.input_ledger import InputLedger
-from shadowstream.joiner.accounting.outcome_counts import Book
+from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
 from shadowstream.joiner.accounting.path_sightings import Occurring
-from shadowstream.joiner.completeness.completeness import Clocks
+from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.completeness.marks_log import Progress, place_of
 from shadowstream.joiner.intake.side import SideIntake
-from shadowstream.joiner.outcomes.labelled_pairs import Scoring
+from shadowstream.joiner.outcomes.labelled_pairs import LabelledPairs
 from shadowstream.joiner.outcomes.late_records import LateRecords
 from shadowstream.joiner.recovery import checkpoint
 from shadowstream.joiner.recovery.pending_records import PendingRecords
@@ -59,15 +59,15 @@ class CommitParts(NamedTuple):
     sources: Sources
     identity: Identity
     marks: Progress
-    completeness: Clocks
+    completeness: Completeness
     sides: Sequence[SideIntake]
     inputs: InputLedger
     routes: Routes
     pending: PendingRecords
     late: LateRecords
-    counts: Book
+    counts: OutcomeCounts
     paths: Occurring
-    scoring: Scoring
+    scoring: LabelledPairs
     stages: Sequence[Stage]
 
 

@@ -20,7 +20,7 @@ from shadowstream.judge.evidence.rates import log_e_above
 from shadowstream.judge.part_figures import PAIRS, outcomes_by_topic
 from shadowstream.judge.verdict.criterion_units import Measure
 
-_LEAST_LOST, _MOST_LOST = 0.001, 0.999
+_LEAST_LOST, _LARGEST_LOSSES = 0.001, 0.999
 _OF_TOPIC = {"mismatch": "differ", "missing": "have no partner", "extra": "have no partner"}
 OTHERS_SHARE = 0.01
 
@@ -71,7 +71,7 @@ def bad_topics(
 
 def _uncovered(config: Config, need: float, part: str, outcomes: Mapping[str, int]) -> list[str]:
     min_coverage = config.judge.min_coverage
-    lost_max = min(max(1.0 - min_coverage, _LEAST_LOST), _MOST_LOST)
+    lost_max = min(max(1.0 - min_coverage, _LEAST_LOST), _LARGEST_LOSSES)
     for side in SIDES:
         share = share_of(side, outcomes)
         if share.value is None or share.value >= min_coverage or log_e_above(share.total, share.lost, lost_max) < need:

@@ -36,7 +36,7 @@ _LACKING = bad_unit_of("missing")
 _ENDED = (PAIRS, Outcome.BOTH_FAILED, *_LACKING)
 
 
-class Row(NamedTuple):
+class RateFigures(NamedTuple):
     """Figures of a value that are units of a rate, those that are bad units, and their names."""
 
     n: tuple[str, ...]
@@ -58,21 +58,21 @@ class SliceFindings(NamedTuple):
 NO_FINDINGS = SliceFindings()
 
 
-def row_of(measure: Measure) -> Row | None:
+def row_of(measure: Measure) -> RateFigures | None:
     """Return the row by which a criterion is counted by value; None if it cannot be."""
     criterion = measure.criterion
     rows = {
-        "mismatch": Row((PAIRS,), (BAD,), "pairs", "differ"),
-        "field": Row((PAIRS,), (f"field/{criterion.path}",), "pairs", f"differ at {criterion.path}"),
-        "missing": Row(_ENDED, _LACKING, "production records", "have no partner"),
-        "extra": Row((PAIRS, Outcome.EXTRA), (Outcome.EXTRA,), "shadow records", "have no partner"),
-        "error": Row(
+        "mismatch": RateFigures((PAIRS,), (BAD,), "pairs", "differ"),
+        "field": RateFigures((PAIRS,), (f"field/{criterion.path}",), "pairs", f"differ at {criterion.path}"),
+        "missing": RateFigures(_ENDED, _LACKING, "production records", "have no partner"),
+        "extra": RateFigures((PAIRS, Outcome.EXTRA), (Outcome.EXTRA,), "shadow records", "have no partner"),
+        "error": RateFigures(
             (*_ENDED, *bad_unit_of("error")),
             (*FAILED, *bad_unit_of("error")),
             "production records",
             "have an error of the candidate",
         ),
-        "check": Row(
+        "check": RateFigures(
             (f"check/checked:{criterion.path}",),
             (f"check/{criterion.check}:{criterion.path}",),
             "values checked",
@@ -81,14 +81,16 @@ def row_of(measure: Measure) -> Row | None:
             no_units_of(criterion),
         ),
         # A part of the mean: differences of the whole bound, or a number on one side only.
-        "mean": Row(
+        "mean": RateFigures(
             (f"mean/{criterion.path}/n",),
             (f"mean/{criterion.path}/full",),
             "pairs with numbers",
             f"differ at {criterion.path} by the whole bound",
         ),
-        "slower": Row(("latency_pairs",), ("latency_slower",), "pairs with both latencies", "are slower"),
-        "over": Row(("latency_pairs",), ("latency_over",), "pairs with both latencies", "are over the latency limit"),
+        "slower": RateFigures(("latency_pairs",), ("latency_slower",), "pairs with both latencies", "are slower"),
+        "over": RateFigures(
+            ("latency_pairs",), ("latency_over",), "pairs with both latencies", "are over the latency limit"
+        ),
     }
     return None if criterion.muted or criterion.where or criterion.topic else rows.get(criterion.rate)
 
@@ -138,20 +140,20 @@ def _first(reasons: list[str]) -> list[str]:
     return [*reasons[:NAMED_MAX], *more]
 
 
-def _counts(row: Row, counts: Mapping[str, int]) -> tuple[int, int]:
+def _counts(row: RateFigures, counts: Mapping[str, int]) -> tuple[int, int]:
     n, s, agreed, none = (
         sum(counts.get(name, 0) for name in names) for names in (row.n, row.s, row.agreed, row.no_units)
     )
     return n - none, s - agreed
 
 
-def _log_e(measure: Measure, row: Row, counts: Mapping[str, int]) -> float:
+def _log_e(measure: Measure, row: RateFigures, counts: Mapping[str, int]) -> float:
     n, s = _counts(row, counts)
     # A correction whose record could not be read again leaves a count one too low; that proves nothing.
     return log_e_above(n, s, measure.limit) if 0 < s <= n and s > n * measure.limit else 0.0
 
 
-def _bad(measure: Measure, row: Row, name: tuple[str, str], counts: Counter[str], everything: int) -> str:
+def _bad(measure: Measure, row: RateFigures, name: tuple[str, str], counts: Counter[str], everything: int) -> str:
     n, s = _counts(row, counts)
     return (
         f"slice {name[0]}={name[1]}: {s} of {n} {row.units} ({percent(s / n)}) {row.bad}, which is shown to be over "
@@ -161,7 +163,7 @@ def _bad(measure: Measure, row: Row, name: tuple[str, str], counts: Counter[str]
 
 
 def _small(
-    rows: Sequence[tuple[Measure, Row]],
+    rows: Sequence[tuple[Measure, RateFigures]],
     values: Mapping[tuple[str, str], Counter[str]],
     everything: Mapping[str, int],
 ) -> list[str]:

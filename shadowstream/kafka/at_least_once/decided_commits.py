@@ -23,7 +23,7 @@ from shadowstream.kafka.transaction import separated
 from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
 from shadowstream.protocol.headers import COMMIT_HEADER, header
-from shadowstream.records import Headers, Place, Write
+from shadowstream.records import Headers, Partition, Write
 from shadowstream.runner import commit_metadata
 
 log = get_logger("adopting")
@@ -40,20 +40,20 @@ class Ranges(NamedTuple):
     """The runner's commits as far as they are decided, and the counters of those whose metadata does not hold them."""
 
     committed: list[Committed]
-    counters: dict[Place, marks.Counters]
+    counters: dict[Partition, marks.Counters]
 
 
 def ranges_decided(
-    config: Config, client: AdminClient, committed: Sequence[Committed], fresh: Mapping[Place, int]
+    config: Config, client: AdminClient, committed: Sequence[Committed], fresh: Mapping[Partition, int]
 ) -> Ranges:
     """The runner's commits, each moved on by the range marks that follow it without a gap. `fresh`: where a place
     begins of which nothing is committed although it has records; of another one nothing is decided. Raises
     `BrokerError` where counters are not in the mark that decided."""
-    topic = Place(config.plan.of("progress"), 0)
-    found: dict[Place, Committed] = {}
-    begin: dict[Place, int] = {}
-    named: dict[Place, commit_metadata.Overflow] = {}
-    counters: dict[Place, marks.Counters] = {}
+    topic = Partition(config.plan.of("progress"), 0)
+    found: dict[Partition, Committed] = {}
+    begin: dict[Partition, int] = {}
+    named: dict[Partition, commit_metadata.Overflow] = {}
+    counters: dict[Partition, marks.Counters] = {}
     for one in committed:
         own_part, at = separated(one.metadata)
         found[one.place] = one._replace(metadata=own_part)
@@ -72,9 +72,9 @@ def ranges_decided(
         record = own_record("mark", message, refusals)
         if record is None or record["kind"] != "range":
             continue
-        place = Place(record["input_topic"], record["input_partition"])
-        said = commit_metadata.Overflow(record["to_offset"], record["revision"])
-        if named.get(place) == said and offset_of(message) >= begin[place]:
+        place = Partition(record["input_topic"], record["input_partition"])
+        noted = commit_metadata.Overflow(record["to_offset"], record["revision"])
+        if named.get(place) == noted and offset_of(message) >= begin[place]:
             del named[place]  # of several the first counts
             counters[place] = marks.Counters.of(record["counters"])
         if reached.get(place) != record["from_offset"]:
@@ -104,7 +104,9 @@ def chained(heads: dict[str, Head], records: Iterator[dict[str, Any]]) -> None:
             heads[task] = Head(sequence, record["incarnation"])
 
 
-def stats_between(config: Config, begins: Mapping[Place, int], ends: Mapping[Place, int]) -> Iterator[dict[str, Any]]:
+def stats_between(
+    config: Config, begins: Mapping[Partition, int], ends: Mapping[Partition, int]
+) -> Iterator[dict[str, Any]]:
     """Stats records of these stretches."""
     refusals = Refusals()
     spans = {place: (begin, ends[place]) for place, begin in begins.items()}
@@ -114,7 +116,7 @@ def stats_between(config: Config, begins: Mapping[Place, int], ends: Mapping[Pla
             yield record
 
 
-class Row(NamedTuple):
+class LastRow(NamedTuple):
     """The last record of a key in a diff topic, and the last one of it that belongs to a commit that counts."""
 
     last: Message
@@ -128,28 +130,28 @@ def rows_undone(
     more, or a tombstone. `begins`: by task the partition and the offset from which on such rows, and what they
     replace, can lie."""
     topics = [config.plan.of("diff"), *([config.plan.of("diff.json")] if config.compare.diff_json else [])]
-    wanted: dict[Place, int] = {}
+    wanted: dict[Partition, int] = {}
     for partition, begin in begins.values():
         for topic in topics:
             # Offsets of diff say nothing of diff.json, whose rows are written beside them.
             at = begin if topic == topics[0] else 0
-            place = Place(topic, partition)
+            place = Partition(topic, partition)
             wanted[place] = min(at, wanted.get(place, at))
-    rows: dict[tuple[Place, bytes], Row] = {}
+    rows: dict[tuple[Partition, bytes], LastRow] = {}
     for message in read_since(config, client, "joiner.rows", wanted) if wanted else ():
         which = place_of(message), message.key() or b""
         before = rows[which].counted if which in rows else None
-        rows[which] = Row(message, message if _counts(message, heads) else before)
+        rows[which] = LastRow(message, message if _counts(message, heads) else before)
     return [_once_more(place, key, row.counted) for (place, key), row in rows.items() if row.last is not row.counted]
 
 
 def _counts(message: Message, heads: Mapping[str, Head]) -> bool:
     """Whether a row belongs to a commit that counts; those of tasks that are not ours are left alone."""
-    told = header(cast(Headers, message.headers()), COMMIT_HEADER)
-    if told is None:
+    translated_errors = header(cast(Headers, message.headers()), COMMIT_HEADER)
+    if translated_errors is None:
         return True
     try:
-        sequence, incarnation, task = told.decode().split(" ", 2)
+        sequence, incarnation, task = translated_errors.decode().split(" ", 2)
         number = int(sequence)
     except ValueError:  # nobody of ours wrote it
         return True
@@ -159,7 +161,7 @@ def _counts(message: Message, heads: Mapping[str, Head]) -> bool:
     return number == head.sequence and head.incarnation in ("", incarnation)
 
 
-def _once_more(place: Place, key: bytes, row: Message | None) -> Write:
+def _once_more(place: Partition, key: bytes, row: Message | None) -> Write:
     if row is None:
         return Write(place.topic, place.partition, key, None)
     return Write(

@@ -18,26 +18,26 @@ from shadowstream.kafka.client.consumers import GuardedWriter
 from shadowstream.kafka.reading.state_records import newest_states, read_states
 from shadowstream.kafka.transaction import FLUSH_S, separated
 from shadowstream.logs import get_logger
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 log = get_logger("joiner")
 
 
-class Undecided:
+class AtLeastOnceRecovery:
     """Of the tasks of one joiner: what was decided, what was not, and whether it is still us who decide."""
 
     def __init__(self, config: Config, client: AdminClient, writer: GuardedWriter) -> None:
         self._config, self._client, self._writer = config, client, writer
         self._heads: dict[str, Head] = {}
-        self._ends: dict[Place, int] = {}
+        self._ends: dict[Partition, int] = {}
 
-    def adopt(self, tasks: Sequence[Task], committed: dict[Place, Committed]) -> dict[str, dict[str, Any]]:
+    def adopt(self, tasks: Sequence[Task], committed: dict[Partition, Committed]) -> dict[str, dict[str, Any]]:
         """Move the commits of these tasks on to what was decided after them; the state records by task.
 
         Raises `ConfigError` where the statistics of a task have lost their beginning and nothing is committed.
         """
         self._heads = {}
-        begins: dict[Place, int] = {}
+        begins: dict[Partition, int] = {}
         for task in tasks:
             at, points = -1, []
             for place in task.places:
@@ -84,21 +84,21 @@ class Undecided:
             self._writer.write(undone)
             self._writer.flush(FLUSH_S)
 
-    def check(self, tasks: Sequence[Task], delivered: Mapping[Place, Sequence[int]]) -> None:
+    def check(self, tasks: Sequence[Task], delivered: Mapping[Partition, Sequence[int]]) -> None:
         """Whether our stats records are the first of their number. Where nobody else has written they lie one after
         the other; else what lies between is read."""
-        for place, ours in delivered.items():
+        for place, written in delivered.items():
             known = self._ends.get(place, 0)
             mine = {task.name: task for task in tasks if self._stats_of(task) == place}
-            if ours[-1] + 1 - known != len(ours):
+            if written[-1] + 1 - known != len(written):
                 heads = {name: Head(task.commit.sequence, "-") for name, task in mine.items()}
-                chained(heads, stats_between(self._config, {place: known}, {place: ours[-1] + 1}))
+                chained(heads, stats_between(self._config, {place: known}, {place: written[-1] + 1}))
                 lost = sorted(n for n, head in heads.items() if head.incarnation != mine[n].sources.incarnation)
                 if lost:
                     raise BrokerError(f"another process has counted for {', '.join(lost)} already", abortable=True)
-            self._ends[place] = ours[-1] + 1
+            self._ends[place] = written[-1] + 1
         for task in tasks:
             self._heads[task.name] = Head(task.commit.sequence + 1, task.sources.incarnation)
 
-    def _stats_of(self, task: Task) -> Place:
-        return Place(self._config.plan.of("stats"), task.sources.partition)
+    def _stats_of(self, task: Task) -> Partition:
+        return Partition(self._config.plan.of("stats"), task.sources.partition)

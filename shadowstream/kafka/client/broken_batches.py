@@ -17,7 +17,7 @@ from shadowstream.errors import BrokerError
 from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.client.messages import is_begin_gone, is_end, offset_of
 from shadowstream.logs import get_logger
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 log = get_logger("loop")
 LIMIT_S = 20.0
@@ -31,7 +31,7 @@ class BrokenBatches:
     def __init__(self, config: Config, purpose: str) -> None:
         self._config, self._purpose = config, purpose
 
-    def end(self, place: Place, begin: int, offset: int) -> int:
+    def end(self, place: Partition, begin: int, offset: int) -> int:
         """The offset after the last one of the batch that begins at `begin` and holds `offset`, or one before it where
         looking takes too long."""
         consumer = reading_consumer(self._config.kafka, self._config.plan, f"{self._purpose}.broken")
@@ -51,7 +51,7 @@ class BrokenBatches:
         return inside + 1
 
 
-def _holds(consumer: Consumer, place: Place, begin: int, offset: int) -> bool:
+def _holds(consumer: Consumer, place: Partition, begin: int, offset: int) -> bool:
     """Whether reading at an offset fails on the batch that begins at `begin`."""
     consumer.assign([TopicPartition(*place, offset)])
     deadline = time.monotonic() + PROBE_S

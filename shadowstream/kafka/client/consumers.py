@@ -16,10 +16,10 @@ from shadowstream.config import Config
 from shadowstream.config import Kafka as KafkaConfig
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client import client_log
-from shadowstream.kafka.client.errors import Told, told
+from shadowstream.kafka.client.errors import TranslatingClient, translated_errors
 from shadowstream.kafka.client.messages import offset_of, place_of
 from shadowstream.logs import get_logger
-from shadowstream.records import Place, Write
+from shadowstream.records import Partition, Write
 from shadowstream.topics import TopicPlan
 
 log = get_logger("kafka")
@@ -54,7 +54,7 @@ def made(make: Callable[[dict[str, Any]], Client], settings: dict[str, Any]) -> 
 
 
 def _telling(make: Callable[[dict[str, Any]], Consumer], settings: dict[str, Any], whose: str) -> Consumer:
-    return cast(Consumer, Told(made(make, settings), whose))
+    return cast(Consumer, TranslatingClient(made(make, settings), whose))
 
 
 def admin(kafka: KafkaConfig, connect_s: float = CONNECT_S) -> AdminClient:
@@ -114,7 +114,7 @@ class GuardedWriter:
         self.producer = made(Producer, client_config(config.kafka, **settings))
         self._transactional = "transactional.id" in settings
         self._failed: list[str] = []
-        self.delivered: dict[Place, list[int]] = {}
+        self.delivered: dict[Partition, list[int]] = {}
         """Offsets of what was handed over since `note`, in order; only without transactions."""
         self._noted: frozenset[str] = frozenset()
 
@@ -129,7 +129,7 @@ class GuardedWriter:
 
     def flush(self, limit_s: float) -> None:
         """Wait until everything handed over is on the broker; raises `BrokerError` where something is not."""
-        with told("flush"):
+        with translated_errors("flush"):
             left = self.producer.flush(limit_s)
         failed, self._failed = self._failed, []
         if left or failed:
@@ -144,7 +144,7 @@ class GuardedWriter:
 
     def write(self, writes: Iterable[Write]) -> None:
         """Hand records to the client. Raises `IsolationError` before anything outside the prefix is handed over."""
-        with told("produce"):
+        with translated_errors("produce"):
             self._write(writes)
 
     def _write(self, writes: Iterable[Write]) -> None:

@@ -11,8 +11,8 @@ timed out, transport or coordinator error               exit: what the broker kn
 a failed abort, anything else                           exit
 ======================================================  ======================================================
 
-No exception of the client leaves this room but as one of ours: what makes clients (`clients`) gives them out as `Told`,
-whose every method translates, and what is called on others stands within `told`.
+No exception of the client leaves this package untranslated. `clients` wraps each client in a `TranslatingClient`, whose
+every method translates; calls of other objects stand within `translated_errors`.
 
 Whoever goes on after a transport error from send_offsets commits without knowing whether the offsets are in
 (commit_transaction returned OK after it had failed), so these are not retried although the client says they may be.
@@ -138,7 +138,7 @@ def is_unreachable(error: Exception) -> bool:
     return code_of(error) in UNREACHABLE or isinstance(error.__cause__, TimeoutError)
 
 
-class Told:
+class TranslatingClient:
     """A client whose methods raise `BrokerError` in place of the client's exceptions; `whose` says whose client it is.
 
     Stands for the client wherever one is asked for, but for callbacks, which get the client itself.
@@ -164,7 +164,7 @@ class Told:
 
 
 @contextlib.contextmanager
-def told(doing: str) -> Iterator[None]:
+def translated_errors(doing: str) -> Iterator[None]:
     """The client's exceptions leave this block as `BrokerError`."""
     try:
         yield

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 
 from confluent_kafka.admin import AdminClient
 
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka.client import offsets
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 ASK_EVERY_S = 1.0
 
@@ -22,15 +22,15 @@ ASK_EVERY_S = 1.0
 class Lag:
     """Read positions of the assigned places, the ends last heard of, and the metrics made of both."""
 
-    def __init__(self, client: AdminClient, side_word: Callable[[str], str], watch: Watch) -> None:
+    def __init__(self, client: AdminClient, side_word: Callable[[str], str], watch: RoleHealth) -> None:
         self._client, self._side_word, self._watch = client, side_word, watch
-        self._positions: dict[Place, int] = {}
-        self._newest_ms: dict[Place, int] = {}
-        self._ends: dict[Place, int] = {}
+        self._positions: dict[Partition, int] = {}
+        self._newest_ms: dict[Partition, int] = {}
+        self._ends: dict[Partition, int] = {}
         self._asked: offsets.Asked = {}
         self._next_ask = 0.0
 
-    def assigned(self, starts: Mapping[Place, int]) -> None:
+    def assigned(self, starts: Mapping[Partition, int]) -> None:
         """Reading goes on from these offsets."""
         self._positions = dict(starts)
         self._newest_ms.clear()
@@ -44,7 +44,7 @@ class Lag:
         self._positions.clear()
         self._newest_ms.clear()
 
-    def read(self, place: Place, position: int, time_ms: int | None = None) -> None:
+    def read(self, place: Partition, position: int, time_ms: int | None = None) -> None:
         """A place has been read to `position`; `time_ms` is the time of the last record there was."""
         self._positions[place] = max(position, self._positions.get(place, 0))
         if time_ms is not None:

@@ -10,27 +10,27 @@ from typing import Any, cast
 from confluent_kafka import Consumer, KafkaError, Message
 
 from shadowstream.kafka.client.errors import FORBIDDEN
-from shadowstream.records import Batch, Headers, Place
+from shadowstream.records import Batch, Headers, Partition
 
 _TIME = itemgetter(1)  # behind its type
 END = KafkaError._PARTITION_EOF
 
 
-def arrived(consumer: Consumer, most: int, wait_s: float) -> list[Message]:
-    """What has come, up to `most`; where nothing has, the next within `wait_s` and what came with it.
+def arrived(consumer: Consumer, maximum: int, wait_s: float) -> list[Message]:
+    """What has come, up to `maximum`; where nothing has, the next within `wait_s` and what came with it.
 
-    The client's own `consume(most, wait_s)` waits out the whole time wherever fewer than `most` come. Only outside a
+    The client's own `consume(most, wait_s)` waits out the whole time wherever fewer than `maximum` come. Only outside a
     group: between the two calls there may be a rebalance (the loop sees to that).
     """
-    messages = consumer.consume(most, 0)
+    messages = consumer.consume(maximum, 0)
     if not messages and wait_s > 0 and (messages := consumer.consume(1, wait_s)):
-        messages += consumer.consume(most, 0)
+        messages += consumer.consume(maximum, 0)
     return messages
 
 
-def place_of(message: Message) -> Place:
+def place_of(message: Message) -> Partition:
     """Where the message, or the event in its stead, belongs."""
-    return Place(cast(str, message.topic()), cast(int, message.partition()))
+    return Partition(cast(str, message.topic()), cast(int, message.partition()))
 
 
 def offset_of(message: Message) -> int:
@@ -55,7 +55,7 @@ def is_begin_gone(error: KafkaError) -> bool:
     return error.code() == KafkaError._AUTO_OFFSET_RESET
 
 
-def split(messages: Sequence[Message]) -> tuple[dict[Place, Sequence[Message]], list[Message]]:
+def split(messages: Sequence[Message]) -> tuple[dict[Partition, Sequence[Message]], list[Message]]:
     """Records by place, and the events among them. A batch is mostly of one place, which two looks at columns tell."""
     events: list[Message] = []
     if any(map(Message.error, messages)):
@@ -69,7 +69,7 @@ def split(messages: Sequence[Message]) -> tuple[dict[Place, Sequence[Message]], 
     groups: dict[tuple[Any, Any], list[Message]] = {}
     for at, message in zip(zip(topics, partitions, strict=True), messages, strict=True):
         groups.setdefault(at, []).append(message)
-    return {Place(*at): group for at, group in groups.items()}, events
+    return {Partition(*at): group for at, group in groups.items()}, events
 
 
 def split_at(messages: list[Message], n: int) -> tuple[list[Message], list[Message]]:
@@ -84,7 +84,7 @@ def new_of(messages: Sequence[Message], high: int) -> int:
     return len(messages) - bisect_left(messages, high, key=offset_of)
 
 
-def columns(place: Place, messages: Sequence[Message], with_headers: bool) -> Batch:
+def columns(place: Partition, messages: Sequence[Message], with_headers: bool) -> Batch:
     """Messages of one place as columns, each getter pulled over the whole batch at C speed."""
     return Batch(
         place,

@@ -13,8 +13,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.kafka.client.errors import advice, code_of, told
-from shadowstream.records import Place
+from shadowstream.kafka.client.errors import advice, code_of, translated_errors
+from shadowstream.records import Partition
 
 TIMEOUT_S = 15.0
 UNCOMMITTED = IsolationLevel.READ_UNCOMMITTED
@@ -26,7 +26,7 @@ _MOVING = {
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
 }
 Answer = TypeVar("Answer")
-Asked = dict[Place, "Future[Any]"]
+Asked = dict[Partition, "Future[Any]"]
 """Questions by place; an answer has an `.offset`."""
 
 
@@ -45,22 +45,24 @@ def partition_counts(client: AdminClient, topics: Iterable[str]) -> dict[str, in
     return {topic: len(found[topic].partitions) for topic in wanted}
 
 
-def places(counts: dict[str, int]) -> list[Place]:
+def places(counts: dict[str, int]) -> list[Partition]:
     """All partitions of the topics."""
-    return [Place(topic, partition) for topic, n in counts.items() for partition in range(n)]
+    return [Partition(topic, partition) for topic, n in counts.items() for partition in range(n)]
 
 
-def _ask(client: AdminClient, wanted: Iterable[Place], spec: OffsetSpec, level: IsolationLevel = UNCOMMITTED) -> Asked:
+def _ask(
+    client: AdminClient, wanted: Iterable[Partition], spec: OffsetSpec, level: IsolationLevel = UNCOMMITTED
+) -> Asked:
     request = {TopicPartition(place.topic, place.partition): spec for place in wanted}
     if not request:
         return {}
     futures = client.list_offsets(request, isolation_level=level, request_timeout=TIMEOUT_S)
-    return {Place(tp.topic, tp.partition): future for tp, future in futures.items()}
+    return {Partition(tp.topic, tp.partition): future for tp, future in futures.items()}
 
 
 def _list(
-    client: AdminClient, wanted: Iterable[Place], spec: OffsetSpec, level: IsolationLevel = UNCOMMITTED
-) -> dict[Place, int]:
+    client: AdminClient, wanted: Iterable[Partition], spec: OffsetSpec, level: IsolationLevel = UNCOMMITTED
+) -> dict[Partition, int]:
     places = list(wanted)
     return once_settled(
         lambda: {place: future.result(TIMEOUT_S).offset for place, future in _ask(client, places, spec, level).items()},
@@ -85,41 +87,41 @@ def once_settled(ask: Callable[[], Answer], failing: str) -> Answer:
             time.sleep(0.1)
 
 
-def ask_ends(client: AdminClient, wanted: Iterable[Place]) -> Asked:
+def ask_ends(client: AdminClient, wanted: Iterable[Partition]) -> Asked:
     """Ask for high watermarks and do not wait: `answered` takes what has come."""
-    with told("list_offsets"):
+    with translated_errors("list_offsets"):
         return _ask(client, wanted, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # as below
 
 
-def answered(asked: Asked) -> dict[Place, int]:
+def answered(asked: Asked) -> dict[Partition, int]:
     """The offsets that have come; those that could not be had are left out."""
     return {
         place: future.result().offset for place, future in asked.items() if future.done() and not future.exception()
     }
 
 
-def ends(client: AdminClient, wanted: Iterable[Place]) -> dict[Place, int]:
+def ends(client: AdminClient, wanted: Iterable[Partition]) -> dict[Partition, int]:
     """High watermarks."""
     return _list(client, wanted, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # the client's own factory has no types
 
 
-def stable_ends(client: AdminClient, wanted: Iterable[Place]) -> dict[Place, int]:
+def stable_ends(client: AdminClient, wanted: Iterable[Partition]) -> dict[Partition, int]:
     """Last stable offsets: a read_committed reader gets no further, because a transaction is open there."""
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # as above
     return _list(client, wanted, latest, IsolationLevel.READ_COMMITTED)
 
 
-def beginnings(client: AdminClient, wanted: Iterable[Place]) -> dict[Place, int]:
+def beginnings(client: AdminClient, wanted: Iterable[Partition]) -> dict[Partition, int]:
     """Log start offsets."""
     return _list(client, wanted, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # as above
 
 
-def committed(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[Place, int]:
+def committed(client: AdminClient, group: str, wanted: Iterable[Partition]) -> dict[Partition, int]:
     """Committed offsets of a group; places without a commit are left out."""
     return {place: offset for place, (offset, _) in commits(client, group, wanted).items()}
 
 
-def commits(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[Place, tuple[int, str]]:
+def commits(client: AdminClient, group: str, wanted: Iterable[Partition]) -> dict[Partition, tuple[int, str]]:
     """Committed offsets of a group with their metadata; places without a commit are left out.
 
     Through the admin API, which can only look: nothing here could ever join or commit to production's group.
@@ -134,7 +136,7 @@ def commits(client: AdminClient, group: str, wanted: Iterable[Place]) -> dict[Pl
 
     found = once_settled(ask, f"cannot read the commits of group {group!r}")
     kept = [tp for tp in found if tp.error is None and tp.offset >= 0]
-    return {Place(tp.topic, tp.partition): (tp.offset, tp.metadata or "") for tp in kept}
+    return {Partition(tp.topic, tp.partition): (tp.offset, tp.metadata or "") for tp in kept}
 
 
 def _find_coordinator(client: AdminClient, group: str) -> None:
@@ -150,7 +152,7 @@ def _find_coordinator(client: AdminClient, group: str) -> None:
             raise
 
 
-def check_not_ahead(client: AdminClient, group: str, wanted: Iterable[Place]) -> None:
+def check_not_ahead(client: AdminClient, group: str, wanted: Iterable[Partition]) -> None:
     """Raise a fatal `BrokerError` where a group has a commit now for one of these places, of which our consumer was
     told that there is none: another process has gone on since, and what it has left is not to be taken for a loss."""
     ahead = commits(client, group, wanted)

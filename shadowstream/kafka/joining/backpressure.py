@@ -20,13 +20,13 @@ from confluent_kafka import Consumer, TopicPartition
 
 from shadowstream.kafka.throttle import Throttle
 from shadowstream.logs import get_logger
-from shadowstream.records import Place, Side
+from shadowstream.records import Partition, Side
 
 log = get_logger("joiner")
 TELL_EVERY_S = 10.0
 OVER = 4
 """A task overflows once this part of its share has come on top although all sides but one are held."""
-Waiting = tuple[Sequence[Place], Sequence[int], Sequence[int], Callable[[], frozenset[Side]]]
+TaskBacklog = tuple[Sequence[Partition], Sequence[int], Sequence[int], Callable[[], frozenset[Side]]]
 """A task's places, the bytes that wait there in memory and those that are spilled, all by side; and
 `Task.sides_that_must_progress`, asked only where something is to be held."""
 ALL = frozenset(Side)
@@ -76,10 +76,10 @@ class Overflow:
     """
 
     def __init__(self) -> None:
-        self._before: dict[Place, int] = {}
-        self._full: dict[Place, int] = {}
+        self._before: dict[Partition, int] = {}
+        self._full: dict[Partition, int] = {}
 
-    def of(self, at: Place, waiting: int, share: int, *, full: bool, late: int = 0) -> bool:
+    def of(self, at: Partition, waiting: int, share: int, *, full: bool, late: int = 0) -> bool:
         """Whether the task at this place of production does, of which so many bytes wait. `full`: so many sides are
         held, or none is to be; `late`: bytes that sides have brought since although they are held."""
         brought = max(0, waiting - self._before.get(at, 0))
@@ -94,17 +94,17 @@ class Overflow:
         return waiting > self._full[at] + share // OVER
 
 
-class Holding:
+class Backpressure:
     """Pauses and resumes sides of the tasks that are assigned, by their number."""
 
     def __init__(self, consumer: Consumer, bound: int) -> None:
         self._consumer, self._bound = consumer, bound
-        self._held: dict[Place, frozenset[Side]] = {}
-        self._waited: dict[Place, Sequence[int]] = {}
-        self._paused: set[Place] = set()
+        self._held: dict[Partition, frozenset[Side]] = {}
+        self._waited: dict[Partition, Sequence[int]] = {}
+        self._paused: set[Partition] = set()
         self._overflow = Overflow()
         self._held_warning, self._over_warning = Throttle(TELL_EVERY_S), Throttle(TELL_EVERY_S)
-        self._told = False
+        self._logged = False
 
     def assigned(self) -> None:
         """A new assignment begins with nothing paused."""
@@ -118,11 +118,11 @@ class Holding:
         self._resume(self._paused)
         self.assigned()
 
-    def turn(self, tasks: Sequence[Waiting]) -> list[Place]:
+    def turn(self, tasks: Sequence[TaskBacklog]) -> list[Partition]:
         """Look at what waits in each task; production's places of those where holding does not keep to the bound."""
-        over: list[Place] = []
-        pause: set[Place] = set()
-        resume: set[Place] = set()
+        over: list[Partition] = []
+        pause: set[Partition] = set()
+        resume: set[Partition] = set()
         share = self._bound // max(1, len(tasks))
         for places, pending, spilled, awaited in tasks:
             held = self._held.get(places[0], frozenset())
@@ -144,13 +144,13 @@ class Holding:
             self._change(pause, resume, sum(sum(pending) for _, pending, *_ in tasks))
         return over
 
-    def tell_over(self, over: Sequence[Place], pending: int) -> None:
+    def tell_over(self, over: Sequence[Partition], pending: int) -> None:
         """Say that these tasks take more memory than their share."""
         if over and self._over_warning.is_due():
             places = [str(place) for place in sorted(over)]
             log.warning("pending_over_bound", places=places, pending_bytes=pending, bound=self._bound)
 
-    def _change(self, pause: set[Place], resume: set[Place], pending: int) -> None:
+    def _change(self, pause: set[Partition], resume: set[Partition], pending: int) -> None:
         if pause:
             self._consumer.pause(_partitions(pause))
         self._resume(resume)
@@ -158,15 +158,15 @@ class Holding:
         if self._paused and self._held_warning.is_due():
             named = [str(place) for place in sorted(self._paused)]
             log.warning("side_held_back", places=named, pending_bytes=pending, bound=self._bound)
-            self._told = True
-        elif self._told and not self._paused:
+            self._logged = True
+        elif self._logged and not self._paused:
             log.info("side_resumed", pending_bytes=pending)
-            self._told = False
+            self._logged = False
 
-    def _resume(self, places: set[Place]) -> None:
+    def _resume(self, places: set[Partition]) -> None:
         if places:
             self._consumer.resume(_partitions(places))
 
 
-def _partitions(places: Iterable[Place]) -> list[TopicPartition]:
+def _partitions(places: Iterable[Partition]) -> list[TopicPartition]:
     return [TopicPartition(place.topic, place.partition) for place in places]

@@ -35,11 +35,11 @@ from shadowstream.joiner.completeness.copied_time import Copied
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.client_log import repeated_later
-from shadowstream.kafka.joining.task_partitions import Families
+from shadowstream.kafka.joining.task_partitions import TaskPartitions
 from shadowstream.kafka.reading.control_records import Commits
 from shadowstream.kafka.reading.event_times import LastTimes
 from shadowstream.logs import get_logger
-from shadowstream.records import Place, Side
+from shadowstream.records import Partition, Side
 from shadowstream.runner.copy_step import copied_to_ms
 from shadowstream.thinned_queue import ThinnedQueue
 
@@ -52,15 +52,15 @@ class Copying(NamedTuple):
     """Production has committed `committed`, as raised and as stored; its outputs of these lie below `ends` of its own
     topics."""
 
-    committed: dict[Place, int]
-    stored: dict[Place, int]
-    ends: dict[Place, int]
+    committed: dict[Partition, int]
+    stored: dict[Partition, int]
+    ends: dict[Partition, int]
 
 
 class Observer:
     """Asks the broker and tells the step; see the head of this file."""
 
-    def __init__(self, config: Config, step: JoinerStep, client: AdminClient, families: Families) -> None:
+    def __init__(self, config: Config, step: JoinerStep, client: AdminClient, families: TaskPartitions) -> None:
         self._config, self._step, self._client, self._families = config, step, client, families
         self._inputs = sorted(step.inputs)
         self._sides = [families.places(side) for side in Side]
@@ -122,7 +122,7 @@ class Observer:
             for one in ripe:
                 self._step.observe_production(one.committed, ends, one.stored)
 
-    def _observe_copy_times(self, side: Side, originals: list[Place], now_ms: int) -> None:
+    def _observe_copy_times(self, side: Side, originals: list[Partition], now_ms: int) -> None:
         ends = offsets.ends(self._client, originals)
         self._step.observe_originals(ends, self._times.of(ends), now_ms)
         commits = offsets.commits(self._client, self._config.plan.group("runner"), originals)
@@ -130,7 +130,7 @@ class Observer:
         if len(copied) == len(originals):
             self._step.observe_copied(side, copied, offsets.ends(self._client, self._sides[side]), now_ms)
 
-    def _observe_times(self, ends: dict[Place, int], now_ms: int) -> None:
+    def _observe_times(self, ends: dict[Partition, int], now_ms: int) -> None:
         """Who goes on, and newest event times, for the idle rule: these are asked for only where something waits and
         time may decide, or where a task has nothing to read while another may."""
         outputs = _only(ends, self._places)
@@ -139,5 +139,5 @@ class Observer:
         self._step.observe_times(outputs, self._times.of(outputs) if waits or others else {}, now_ms)
 
 
-def _only(ends: dict[Place, int], places: Iterable[Place]) -> dict[Place, int]:
+def _only(ends: dict[Partition, int], places: Iterable[Partition]) -> dict[Partition, int]:
     return {place: ends[place] for place in places}

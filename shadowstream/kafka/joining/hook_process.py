@@ -70,11 +70,11 @@ class HookProcess:
     def load(self, entry: str, key: str = "compare.rules", arguments: int = 2) -> Hook:
         """The function of an entry point, as `compare.hooks.load` gives it. Raises `ConfigError` where it cannot be."""
         self.in_use = True
-        what, said = self._loads(entry, arguments)
+        what, answer = self._loads(entry, arguments)
         if what == "refused":
-            raise ConfigError(f"{key}: {said}")
+            raise ConfigError(f"{key}: {answer}")
         if what != "returned":
-            raise ConfigError(f"{key}: cannot load {entry!r}: its module {said}")
+            raise ConfigError(f"{key}: cannot load {entry!r}: its module {answer}")
 
         def call(*values: Any) -> Any:
             return self._call(entry, arguments, values)
@@ -89,26 +89,26 @@ class HookProcess:
         if request in self._known:  # what differs is compared again to say how
             raise Unanswered(f"{entry}: {self._known[request]}")
         self._check_rest(entry)
-        what, said = self._loads(entry, takes)
+        what, answer = self._loads(entry, takes)
         began = time.monotonic()
         if what == "returned":
-            what, said = self._ask(request, self._timeout_ms / 1000)
+            what, answer = self._ask(request, self._timeout_ms / 1000)
         self._left_s -= time.monotonic() - began
         if what == "returned":
-            return said
+            return answer
         if what == "raised":
-            raise HookError(said)
-        self._failed(entry, said, request)
-        raise Unanswered(f"{entry}: {said}")
+            raise HookError(answer)
+        self._failed(entry, answer, request)
+        raise Unanswered(f"{entry}: {answer}")
 
     def _loads(self, entry: str, takes: int) -> tuple[str, Any]:
         """Have the process that runs now load a function, if it has not yet."""
         if (entry, takes) in self._loaded:
             return "returned", None
-        what, said = self._ask(pickle.dumps((entry, takes, None)), LOAD_S)
+        what, answer = self._ask(pickle.dumps((entry, takes, None)), LOAD_S)
         if what == "returned":
             self._loaded.add((entry, takes))
-        return what, said
+        return what, answer
 
     def close(self) -> None:
         """End the process."""
@@ -128,22 +128,22 @@ class HookProcess:
         if self._left_s <= 0:
             raise Unanswered(f"{entry}: calls of one turn took a third of max.poll.interval.ms; it is not asked now")
 
-    def _failed(self, entry: str, said: str, request: bytes) -> None:
+    def _failed(self, entry: str, answer: str, request: bytes) -> None:
         while len(self._known) >= KNOWN_MAX:
             del self._known[next(iter(self._known))]
-        self._known[request] = said
+        self._known[request] = answer
         failures = self._failures.setdefault(entry, deque(maxlen=FAILURES_MAX))
         failures.append(time.monotonic())
-        log.error("hook_failed", call=entry, reason=said, restarted=True)
+        log.error("hook_failed", call=entry, reason=answer, restarted=True)
 
     def _started(self) -> Connection:
         if self._connection is None:
-            ours, others = multiprocessing.Pipe()
+            own, others = multiprocessing.Pipe()
             with others:
                 fd = others.fileno()
                 command = [sys.executable, "-m", "shadowstream.kafka.joining.hook_worker", str(fd)]
                 self._process = subprocess.Popen(command, pass_fds=(fd,), stdin=subprocess.DEVNULL)
-            self._connection = ours
+            self._connection = own
         return self._connection
 
     def _ask(self, request: bytes, limit_s: float) -> tuple[str, Any]:

@@ -48,9 +48,9 @@ def main(fd: int) -> None:
                 request = connection.recv()
             except EOFError:
                 return
-            said = answer(known, *request)
+            reply = answer(known, *request)
             try:
-                connection.send(said)
+                connection.send(reply)
             except Exception as error:  # noqa: BLE001 - what a function returned may not be sent
                 connection.send(("raised", f"{request[0]}: returned no plain value: {type(error).__name__}"))
 

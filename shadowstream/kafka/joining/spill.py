@@ -11,7 +11,7 @@ from shadowstream.kafka.joining.backpressure import TELL_EVERY_S
 from shadowstream.kafka.joining.spill_file import SpillFile
 from shadowstream.kafka.throttle import Throttle
 from shadowstream.logs import get_logger
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 log = get_logger("joiner")
 AGAIN_S = 1.0
@@ -26,22 +26,22 @@ class Spilling:
         self._file = SpillFile(limits.spill_dir, limits.spill_bytes_max)
         self._again_at = 0.0
         self._spilled_warning, self._refused_warning = Throttle(TELL_EVERY_S), Throttle(TELL_EVERY_S)
-        self._told = False
+        self._logged = False
         self.full = False
         """Whether there is no room for what should be spilled."""
 
     def dropped(self) -> None:
         """Every task has been forgotten."""
         self._file.clear()
-        self._told = False
+        self._logged = False
         self._spilled_warning.reset()
 
-    def turn(self, tasks: Mapping[Place, Task], over: Sequence[Place]) -> list[Place]:
+    def turn(self, tasks: Mapping[Partition, Task], over: Sequence[Partition]) -> list[Partition]:
         """Spill values of the tasks at production's places `over`; those of them that it does not relieve.
 
         Down to half of the share: little at a time would be many small pieces.
         """
-        still: list[Place] = []
+        still: list[Partition] = []
         share = self._bound // max(1, len(tasks))
         size = 0
         for place in over:
@@ -57,11 +57,11 @@ class Spilling:
         self._tell(sum(sum(task.store.held.spilled) for task in tasks.values()), size)
         return still
 
-    def _tell(self, lying: int, size: int) -> None:
+    def _tell(self, on_disk: int, size: int) -> None:
         if size and self._spilled_warning.is_due():
-            log.warning("values_spilled", spilled_bytes=lying, file_bytes=self._file.size, bound=self._bound)
-            self._told = True
-        elif self._told and not lying:
+            log.warning("values_spilled", spilled_bytes=on_disk, file_bytes=self._file.size, bound=self._bound)
+            self._logged = True
+        elif self._logged and not on_disk:
             log.info("spilled_values_back")
-            self._told = False
+            self._logged = False
             self._spilled_warning.reset()

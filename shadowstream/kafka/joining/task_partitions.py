@@ -13,7 +13,7 @@ from shadowstream.errors import ConfigError
 from shadowstream.joiner.task_topics import places_of, side_of, topics_of
 from shadowstream.kafka.client import offsets
 from shadowstream.protocol.marks import partitioners_of
-from shadowstream.records import Place, Side
+from shadowstream.records import Partition, Side
 from shadowstream.runner.partitioner_detection import REPARTITION
 
 FOUND_WITHIN_S = 5.0
@@ -25,7 +25,7 @@ def repartitioned_of(start: dict[str, Any]) -> frozenset[str]:
     return frozenset(topic for topic, kind in partitioners_of(start).items() if kind == REPARTITION)
 
 
-class Families:
+class TaskPartitions:
     """All tasks there are. `counts` are partitions by production's logical output topic."""
 
     def __init__(self, config: Config, repartitioned: Collection[str], client: AdminClient) -> None:
@@ -42,10 +42,10 @@ class Families:
         self.copied = offsets.places(_counts(client, sorted(self.repartitioned)))
         """Partitions of production's own topics of which we read a copy; as many as production has."""
         adopted = config.candidate.topic if self.repartitioned else None
-        theirs = offsets.places(_counts(client, [adopted])) if adopted else []
-        self.originals: dict[tuple[Side, str], list[Place]] = {}
+        adopted_places = offsets.places(_counts(client, [adopted])) if adopted else []
+        self.originals: dict[tuple[Side, str], list[Partition]] = {}
         """Partitions of every topic that is copied, by the side that it is and its name."""
-        for side, places in ((Side.PRODUCTION, self.copied), (Side.SHADOW, theirs)):
+        for side, places in ((Side.PRODUCTION, self.copied), (Side.SHADOW, adopted_places)):
             for place in places:
                 self.originals.setdefault((side, place.topic), []).append(place)
         self._tasks = {
@@ -78,7 +78,7 @@ class Families:
         """Every topic to subscribe to."""
         return [name for topics in self._of.values() for name in topics]
 
-    def places(self, side: Side) -> list[Place]:
+    def places(self, side: Side) -> list[Partition]:
         """All partitions of a side; none of the twin where there is none."""
         return [task[side] for tasks in self._tasks.values() for task in tasks if side < len(task)]
 
@@ -86,12 +86,12 @@ class Families:
         """The side that a topic belongs to."""
         return side_of(self._config, topic)
 
-    def whole(self, places: Collection[Place]) -> list[Place]:
+    def whole(self, places: Collection[Partition]) -> list[Partition]:
         """Places of those tasks of which all sides are among these."""
         known = set(places)
         return [place for place in places if known.issuperset(self._task(place)[2])]
 
-    def tasks_in(self, places: Collection[Place]) -> list[tuple[str, int]]:
+    def tasks_in(self, places: Collection[Partition]) -> list[tuple[str, int]]:
         """The tasks that these places are, as (production's logical output topic, partition).
 
         Raises `ConfigError` where a task's places are not all among them: no pair would ever meet; and where a topic
@@ -109,7 +109,7 @@ class Families:
             tasks.add((topic, partition))
         return sorted(tasks)
 
-    def _task(self, place: Place) -> tuple[str, int, tuple[Place, ...]]:
+    def _task(self, place: Partition) -> tuple[str, int, tuple[Partition, ...]]:
         if place not in self._task_of:
             raise ConfigError(
                 f"{place} was not there when this process started: the topic has got more partitions. Keys may lie in "

@@ -23,7 +23,7 @@ from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.client.errors import event_error
 from shadowstream.kafka.client.messages import arrived, is_end, is_fatal, offset_of, place_of
 from shadowstream.logs import get_logger
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 log = get_logger("reading")
 BATCH = 1_000
@@ -56,7 +56,7 @@ def within(seconds: float) -> Limit:
 class NotReadToEnd(BrokerError):
     """The time limit passed before these places were read to their ends. Retriable."""
 
-    def __init__(self, places: Collection[Place], limit: Limit) -> None:
+    def __init__(self, places: Collection[Partition], limit: Limit) -> None:
         named = ", ".join(map(str, sorted(places)[:NAMED_MAX]))
         more = f" and {len(places) - NAMED_MAX} more" if len(places) > NAMED_MAX else ""
         how = ", nothing came for" if limit.quiet else " within"
@@ -67,7 +67,7 @@ class Turn(NamedTuple):
     """What one poll brought: the records of the spans, and by place read to its end the offset reached."""
 
     records: list[Message]
-    ended: dict[Place, int]
+    ended: dict[Partition, int]
 
 
 def fail(message: Message, error: KafkaError) -> None:
@@ -91,7 +91,7 @@ def fail_if_fatal(where: str) -> OnError:
 
 
 def sort_out(
-    messages: list[Message], ends: Mapping[Place, int | None], on_error: OnError = fail, *, short: bool = False
+    messages: list[Message], ends: Mapping[Partition, int | None], on_error: OnError = fail, *, short: bool = False
 ) -> Turn:
     """Sort polled messages into records and ends; places that are not in `ends` are left out."""
     turn = Turn([], {})
@@ -113,7 +113,12 @@ def sort_out(
 
 
 def read_on(
-    consumer: Consumer, ends: Mapping[Place, int | None], limit: Limit, on_error: OnError = fail, *, short: bool = False
+    consumer: Consumer,
+    ends: Mapping[Partition, int | None],
+    limit: Limit,
+    on_error: OnError = fail,
+    *,
+    short: bool = False,
 ) -> Iterator[Turn]:
     """Read from where an assigned consumer stands until each place has ended, one turn a poll, empty ones too.
 
@@ -132,7 +137,7 @@ def read_on(
 
 
 def read_spans(
-    consumer: Consumer, spans: Mapping[Place, Span], limit: Limit, on_error: OnError = fail, *, short: bool = False
+    consumer: Consumer, spans: Mapping[Partition, Span], limit: Limit, on_error: OnError = fail, *, short: bool = False
 ) -> Iterator[Turn]:
     """Assign the spans that are not empty to the consumer and read them; see `read_on`."""
     wanted = {place: span for place, span in spans.items() if span[1] is None or span[0] < span[1]}
@@ -142,7 +147,7 @@ def read_spans(
 
 
 def read_range(
-    config: Config, purpose: str, spans: Mapping[Place, Span], quiet_s: float = QUIET_S
+    config: Config, purpose: str, spans: Mapping[Partition, Span], quiet_s: float = QUIET_S
 ) -> Iterator[Message]:
     """Records of the spans, read_committed, by a consumer of its own; `purpose` names it.
 
@@ -153,7 +158,7 @@ def read_range(
             yield from turn.records
 
 
-def read_since(config: Config, client: AdminClient, purpose: str, begins: Mapping[Place, int]) -> Iterator[Message]:
+def read_since(config: Config, client: AdminClient, purpose: str, begins: Mapping[Partition, int]) -> Iterator[Message]:
     """Records of each place from an offset, or from the start of its log, to its present high watermark."""
     lows, ends = offsets.beginnings(client, begins), offsets.ends(client, begins)
     return read_range(config, purpose, {place: (max(at, lows[place]), ends[place]) for place, at in begins.items()})

@@ -19,14 +19,14 @@ from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.client.messages import place_of
 from shadowstream.kafka.reading.bounded import NotReadToEnd, ignore, read_spans, within
 from shadowstream.logs import get_logger
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 log = get_logger("kafka")
 LIMIT_S = 2.0
 PLACES_MAX = 100
 
 
-class Gaps:
+class ControlRecordGaps:
     """What is known of the records between one group's commits and the ends of its inputs.
 
     Both are looked at each second; a gap that stands still is read once.
@@ -34,15 +34,15 @@ class Gaps:
 
     def __init__(self, config: Config, purpose: str) -> None:
         self._config, self._purpose = config, purpose
-        self._found: dict[tuple[Place, int], int] = {}
-        self._seen: dict[tuple[Place, int], int] = {}
-        self._read: set[tuple[Place, int, int]] = set()
+        self._found: dict[tuple[Partition, int], int] = {}
+        self._seen: dict[tuple[Partition, int], int] = {}
+        self._read: set[tuple[Partition, int, int]] = set()
 
-    def over(self, committed: Mapping[Place, int]) -> dict[Place, int]:
+    def over(self, committed: Mapping[Partition, int]) -> dict[Partition, int]:
         """The commits, raised where only control records are known to follow."""
         return {place: max(offset, self._found.get((place, offset), offset)) for place, offset in committed.items()}
 
-    def look(self, committed: Mapping[Place, int], ends: Mapping[Place, int]) -> None:
+    def look(self, committed: Mapping[Partition, int], ends: Mapping[Partition, int]) -> None:
         """Commits as they are, and the ends of the same partitions read after them."""
         gaps = {(place, at): ends[place] for place, at in committed.items() if at < ends.get(place, 0)}
         still = {gap: end for gap, end in gaps.items() if self._seen.get(gap) == end}
@@ -53,7 +53,7 @@ class Gaps:
         if fresh:
             self._probe(fresh)
 
-    def _probe(self, gaps: list[tuple[Place, int, int]]) -> None:
+    def _probe(self, gaps: list[tuple[Partition, int, int]]) -> None:
         """Read each gap to its first record or its end; what does not come in time is read while the gap stands."""
         settings = {"isolation.level": "read_uncommitted", "queued.max.messages.kbytes": 1_024}
         kafka, plan = self._config.kafka, self._config.plan
@@ -79,20 +79,20 @@ class Commits:
 
     def __init__(self, config: Config, client: AdminClient, purpose: str) -> None:
         self._config, self._client, self._purpose = config, client, f"{purpose}.gaps"
-        self._gaps: dict[str, Gaps] = {}
-        self._asked: dict[str, dict[Place, int]] = {}
+        self._gaps: dict[str, ControlRecordGaps] = {}
+        self._asked: dict[str, dict[Partition, int]] = {}
 
-    def of(self, group: str, wanted: Iterable[Place]) -> dict[Place, int]:
+    def of(self, group: str, wanted: Iterable[Partition]) -> dict[Partition, int]:
         """Committed offsets of a group; places without a commit are left out. Raises a retriable `BrokerError`."""
-        gaps = self._gaps.setdefault(group, Gaps(self._config, self._purpose))
+        gaps = self._gaps.setdefault(group, ControlRecordGaps(self._config, self._purpose))
         self._asked[group] = offsets.committed(self._client, group, wanted)
         return gaps.over(self._asked[group])
 
-    def stored(self, group: str) -> dict[Place, int]:
+    def stored(self, group: str) -> dict[Partition, int]:
         """What `of` has last found for a group, not raised."""
         return self._asked[group]
 
-    def look(self, ends: Mapping[Place, int]) -> None:
+    def look(self, ends: Mapping[Partition, int]) -> None:
         """Ends of the inputs, read after what `of` has given last of each group."""
         for group, gaps in self._gaps.items():
             gaps.look(self._asked[group], ends)

@@ -16,14 +16,14 @@ from shadowstream.kafka.reading.bounded import read_since
 from shadowstream.kafka.refused_records import FURTHER, Refusals
 from shadowstream.logs import get_logger
 from shadowstream.protocol.outcomes import MAY_BE_CORRECTED
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 log = get_logger("joiner")
 SAYING = tuple(one.encode() for one in MAY_BE_CORRECTED)
 """A row that says one of these, or corrects one, holds the word; decoding all others would be most of the work."""
 
 
-def read_said(
+def read_correctable(
     config: Config, client: AdminClient, tasks: Mapping[str, tuple[int, int]]
 ) -> dict[str, list[dict[str, Any]]]:
     """Rows of diff by task, in the order of its partition. `tasks` has the partition and the offset to read from.
@@ -35,9 +35,9 @@ def read_said(
     """
     found: dict[str, list[dict[str, Any]]] = {task: [] for task in tasks}
     topic = config.plan.of("diff")
-    begins: dict[Place, int] = {}
+    begins: dict[Partition, int] = {}
     for partition, begin in tasks.values():
-        place = Place(topic, partition)
+        place = Partition(topic, partition)
         begins[place] = min(begin, begins.get(place, begin))
     if not begins:
         return found

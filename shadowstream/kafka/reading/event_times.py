@@ -16,7 +16,7 @@ from shadowstream.config import Config
 from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.client.messages import place_of
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, ignore, read_spans, within
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 BACK = 10
 LIMIT_S = 2.0
@@ -28,9 +28,9 @@ class LastTimes:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._consumer: Consumer | None = None
-        self._known: dict[Place, tuple[int, int | None]] = {}
+        self._known: dict[Partition, tuple[int, int | None]] = {}
 
-    def of(self, ends: Mapping[Place, int]) -> dict[Place, int]:
+    def of(self, ends: Mapping[Partition, int]) -> dict[Partition, int]:
         """Greatest time (ms) among the `BACK` offsets before each end; places left out that show no record there."""
         grown = {place: end for place, end in ends.items() if end and self._known.get(place, (-1,))[0] != end}
         if grown:
@@ -38,11 +38,11 @@ class LastTimes:
         known = {place: self._known[place][1] for place in ends if place in self._known}
         return {place: time_ms for place, time_ms in known.items() if time_ms is not None}
 
-    def _read(self, ends: Mapping[Place, int]) -> None:
+    def _read(self, ends: Mapping[Partition, int]) -> None:
         consumer = self._consumer = self._consumer or self._connected()
-        found: dict[Place, int | None] = dict.fromkeys(ends)
-        whole: set[Place] = set()
-        spans: dict[Place, Span] = {place: (max(0, end - BACK), end) for place, end in ends.items()}
+        found: dict[Partition, int | None] = dict.fromkeys(ends)
+        whole: set[Partition] = set()
+        spans: dict[Partition, Span] = {place: (max(0, end - BACK), end) for place, end in ends.items()}
         with contextlib.suppress(NotReadToEnd):
             for turn in read_spans(consumer, spans, within(LIMIT_S), ignore, short=True):
                 for message in turn.records:

@@ -21,7 +21,7 @@ from shadowstream.kafka.reading.topic_reader import extent
 from shadowstream.kafka.refused_records import FURTHER, Refusals
 from shadowstream.logs import get_logger
 from shadowstream.protocol.marks import key_of
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 log = get_logger("marks")
 QUIET_MAX_S = 60.0
@@ -45,7 +45,7 @@ class MarksReader:
     ) -> None:
         self._topic, self._keys = config.plan.of(kind), keys
         self._consumer = reading_consumer(config.kafka, config.plan, f"{purpose}.marks")
-        self._ends: dict[Place, int | None] = {Place(self._topic, 0): None}
+        self._ends: dict[Partition, int | None] = {Partition(self._topic, 0): None}
         self._on_error = fail_if_fatal(self._topic)
         self._refusals = Refusals()
         self.restart()
@@ -90,18 +90,18 @@ class MarksReader:
         self._consumer.close()
 
 
-def last_done(config: Config, client: AdminClient, wanted: Collection[Place]) -> dict[Place, int]:
+def last_done(config: Config, client: AdminClient, wanted: Collection[Partition]) -> dict[Partition, int]:
     """How far the newest mark of each input place says that it is done; places of which nothing is said are left out.
 
     Read backwards in growing steps: only for a place that no mark is about the whole topic is gone through.
     """
-    topic = Place(config.plan.of("progress"), 0)
+    topic = Partition(config.plan.of("progress"), 0)
     keys = {key_of(place): place for place in wanted}
-    found: dict[Place, int] = {}
+    found: dict[Partition, int] = {}
     if not keys:
         return found
 
-    def pick(message: Message) -> tuple[Place, int] | None:
+    def pick(message: Message) -> tuple[Partition, int] | None:
         place = keys.get(message.key() or b"")
         if place is not None and place not in found:
             with contextlib.suppress(RecordError):  # told where marks are followed

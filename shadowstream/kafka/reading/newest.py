@@ -18,7 +18,7 @@ from shadowstream.errors import BrokerError
 from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.reading.bounded import Limit, read_spans, within
 from shadowstream.kafka.reading.topic_reader import extent
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 LIMIT = within(30.0)
 """The time in which one step is to be read."""
@@ -37,7 +37,7 @@ class Backwards:
     reached."""
 
     def __init__(
-        self, consumer: Consumer, place: Place, step: int, *, end: int | None = None, limit: Limit = LIMIT
+        self, consumer: Consumer, place: Partition, step: int, *, end: int | None = None, limit: Limit = LIMIT
     ) -> None:
         self._consumer, self._place, self._step, self._limit = consumer, place, step, limit
         self._span = None if end is None else (end, end)
@@ -71,7 +71,7 @@ def newest_records(
     with contextlib.closing(reading_consumer(config.kafka, config.plan, purpose)) as consumer:
         for partition in sorted(set(partitions.values())):
             wanted = {key for key, at in partitions.items() if at == partition}
-            reader = Backwards(consumer, Place(topic, partition), step)
+            reader = Backwards(consumer, Partition(topic, partition), step)
             while not reader.whole and not wanted <= found.keys():
                 found = {key: one for key, one in reader.block(pick).items() if key in wanted} | found
     return found
@@ -96,7 +96,7 @@ def named_records(
         return found
     deadline = time.monotonic() + WAIT_S
     with contextlib.closing(reading_consumer(config.kafka, config.plan, purpose)) as consumer:
-        readers = {n: Backwards(consumer, Place(topic, n), step) for n in {partitions[key] for key in names}}
+        readers = {n: Backwards(consumer, Partition(topic, n), step) for n in {partitions[key] for key in names}}
         while True:
             left = sorted({partitions[key] for key in names if key not in found})
             for n in left:

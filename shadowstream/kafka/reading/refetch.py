@@ -21,14 +21,14 @@ from shadowstream.kafka.client.client_log import is_outage
 from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.client.messages import columns, is_begin_gone, is_end, offset_of, place_of
 from shadowstream.logs import get_logger
-from shadowstream.records import Batch, Place
+from shadowstream.records import Batch, Partition
 
 log = get_logger("joiner")
 RUN_GAP = 200
 """Offsets closer together than this are read in one go: a seek costs more than the records in between."""
 RUN_MAX = 1_000
 AGAIN_S = 15.0
-Answer = tuple[Place, Batch | None, list[int]]
+Answer = tuple[Partition, Batch | None, list[int]]
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class Fetcher:
         self._config, self._client = config, client
         self._settings = {"queued.max.messages.kbytes": 4_096, **(settings or {})}
         self._consumer: Consumer | None = None
-        self._running: dict[Place, Run] = {}
+        self._running: dict[Partition, Run] = {}
         self._again_at = 0.0
 
     def restart(self) -> None:
@@ -70,7 +70,7 @@ class Fetcher:
         if self._consumer is not None:
             self._consumer.unassign()
 
-    def turn(self, wanted: Callable[[], Mapping[Place, Sequence[int]]]) -> list[Answer]:
+    def turn(self, wanted: Callable[[], Mapping[Partition, Sequence[int]]]) -> list[Answer]:
         """What has been found of `wanted` since the last turn: of a place its records, and offsets that hold none."""
         if not self._running:
             return self._begin(wanted())
@@ -80,7 +80,7 @@ class Fetcher:
             self.restart()
         return answers
 
-    def _begin(self, wanted: Mapping[Place, Sequence[int]]) -> list[Answer]:
+    def _begin(self, wanted: Mapping[Partition, Sequence[int]]) -> list[Answer]:
         """Start reading the first run of each place; answers at once for what lies below the log's start."""
         if not wanted:
             return []
@@ -142,11 +142,11 @@ class Fetcher:
             self._consumer.unassign()
         return answers
 
-    def _pause(self, place: Place) -> None:
+    def _pause(self, place: Partition) -> None:
         """Read no further there while the others are not done yet."""
         if self._consumer is not None and self._running:
             self._consumer.pause([TopicPartition(*place)])
 
 
-def _answer(place: Place, run: Run) -> Answer:
+def _answer(place: Partition, run: Run) -> Answer:
     return place, columns(place, run.found, True) if run.found else None, sorted(run.open)

@@ -12,17 +12,19 @@ from shadowstream.config import Config
 from shadowstream.kafka.reading.newest import named_records
 from shadowstream.kafka.refused_records import Refusals, own_record
 from shadowstream.protocol.marks import Counters
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.runner.commit_metadata import Overflow
 
 FIRST_STEP = 16
 """Few at first: a snapshot may be large, and the newest one of a partition is among the last records."""
 
 
-def read_snapshots(config: Config, wanted: Mapping[Place, int], partitions: Mapping[Place, int]) -> dict[Place, bytes]:
+def read_snapshots(
+    config: Config, wanted: Mapping[Partition, int], partitions: Mapping[Partition, int]
+) -> dict[Partition, bytes]:
     """Snapshots by input partition, each that at exactly the wanted offset; `partitions` of the topic hold them."""
 
-    def is_wanted(place: Place, record: dict[str, Any]) -> bool:
+    def is_wanted(place: Partition, record: dict[str, Any]) -> bool:
         return record["counters"] is None and record["offset"] == wanted[place]
 
     what = {place: f"snapshot of {place} at offset {offset}" for place, offset in wanted.items()}
@@ -30,12 +32,12 @@ def read_snapshots(config: Config, wanted: Mapping[Place, int], partitions: Mapp
 
 
 def read_counters(
-    config: Config, wanted: Mapping[Place, Overflow], partitions: Mapping[Place, int]
-) -> dict[Place, Counters]:
+    config: Config, wanted: Mapping[Partition, Overflow], partitions: Mapping[Partition, int]
+) -> dict[Partition, Counters]:
     """Counters by input partition, each those of exactly the commit that names them; `partitions` of the topic hold
     them."""
 
-    def is_wanted(place: Place, record: dict[str, Any]) -> bool:
+    def is_wanted(place: Partition, record: dict[str, Any]) -> bool:
         return record["counters"] is not None and (record["offset"], record["revision"]) == wanted[place]
 
     what = {
@@ -47,14 +49,14 @@ def read_counters(
 
 def _read(
     config: Config,
-    names: Mapping[Place, str],
-    partitions: Mapping[Place, int],
-    is_wanted: Callable[[Place, dict[str, Any]], bool],
-) -> dict[Place, dict[str, Any]]:
+    names: Mapping[Partition, str],
+    partitions: Mapping[Partition, int],
+    is_wanted: Callable[[Partition, dict[str, Any]], bool],
+) -> dict[Partition, dict[str, Any]]:
     """The newest record wanted of each place; `names` has it in words."""
     inputs, refusals = {str(place): place for place in names}, Refusals()
 
-    def pick(message: Message) -> tuple[Place, dict[str, Any]] | None:
+    def pick(message: Message) -> tuple[Partition, dict[str, Any]] | None:
         record = own_record("runner_state", message, refusals)
         place = inputs.get(record["input"]) if record is not None else None
         return (place, record) if record is not None and place is not None and is_wanted(place, record) else None

@@ -12,9 +12,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from shadowstream.config import Kafka
 from shadowstream.errors import BrokerError
 from shadowstream.kafka.client.consumers import BASE_CONSUMER, CONNECT_S, client_config, made
-from shadowstream.kafka.client.errors import code_of, told
+from shadowstream.kafka.client.errors import code_of, translated_errors
 from shadowstream.kafka.reading.bounded import BATCH, WAIT_S, NotReadToEnd, quiet, read_on, sort_out
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 _POLL_S = 0.1
 _ASK_S = 2.5
@@ -52,7 +52,7 @@ def read_topic(kafka: Kafka, topic: str, timeout_s: float) -> list[Read]:
 
 def stream_topic(kafka: Kafka, topic: str, timeout_s: float, *, follow: bool = False) -> Generator[Read, None, None]:
     """As `read_topic`, one record after the other; `follow` goes on with what is written later, until closed."""
-    said: list[str] = []
+    client_errors: list[str] = []
     consumer = made(
         Consumer,
         client_config(
@@ -64,26 +64,26 @@ def stream_topic(kafka: Kafka, topic: str, timeout_s: float, *, follow: bool = F
                 # Between asking for its beginning and reading it, a partition may lose it to retention.
                 "auto.offset.reset": "earliest",
                 # What goes wrong is said once, in the error that we raise.
-                "error_cb": lambda error: said.append(error.str()),
+                "error_cb": lambda error: client_errors.append(error.str()),
                 "log_level": 2,
             },
         ),
     )
-    with told(f"close ({topic})"), contextlib.closing(consumer):
+    with translated_errors(f"close ({topic})"), contextlib.closing(consumer):
         try:
             found = ranges(consumer, topic, min(timeout_s, CONNECT_S))
             consumer.assign([TopicPartition(topic, partition, low) for partition, (low, _) in found.items()])
-            ends = {Place(topic, partition): high for partition, (low, high) in found.items() if low < high}
+            ends = {Partition(topic, partition): high for partition, (low, high) in found.items() if low < high}
             for turn in read_on(consumer, ends, quiet(timeout_s), _raise):
                 yield from map(read_of, turn.records)
-            places = {Place(topic, partition): None for partition in found}
+            places = {Partition(topic, partition): None for partition in found}
             while follow:
                 yield from map(read_of, sort_out(consumer.consume(BATCH, WAIT_S), places, _raise).records)
         except KafkaException as error:
-            raise explained(kafka, topic, error.args[0], consumer, said) from error
+            raise explained(kafka, topic, error.args[0], consumer, client_errors) from error
         except NotReadToEnd as error:
             timed_out = KafkaError(KafkaError._TIMED_OUT, f"nothing read for {timeout_s:g} s")
-            raise explained(kafka, topic, timed_out, consumer, said) from error
+            raise explained(kafka, topic, timed_out, consumer, client_errors) from error
 
 
 def _group(topic: str) -> str:
@@ -150,8 +150,10 @@ def read_of(message: Message) -> Read:
     return Read(partition, offset, message.timestamp()[1], key, value)
 
 
-def explained(kafka: Kafka, topic: str, error: KafkaError, consumer: Consumer, said: Iterable[str]) -> BrokerError:
-    """The client's error in words; `said` is what it complained of before."""
+def explained(
+    kafka: Kafka, topic: str, error: KafkaError, consumer: Consumer, client_errors: Iterable[str]
+) -> BrokerError:
+    """The client's error in words; `client_errors` is what it complained of before."""
     code = error.code()
     if code in _ABSENT:
         return TopicMissing(f"there is no topic {topic!r} on {kafka.bootstrap!r}; has the role that writes it run?")
@@ -160,7 +162,7 @@ def explained(kafka: Kafka, topic: str, error: KafkaError, consumer: Consumer, s
     with contextlib.suppress(KafkaException):
         for _ in range(_COMPLAINTS_MAX):  # the client hands over here, one by one, why it could not connect
             consumer.poll(0)
-    causes = [one.partition(" (after")[0] for one in said if "brokers are down" not in one]
+    causes = [one.partition(" (after")[0] for one in client_errors if "brokers are down" not in one]
     why = "; ".join(dict.fromkeys(causes)) or error.str()
     return BrokerError(
         f"cannot read {topic!r} from kafka.bootstrap {kafka.bootstrap!r} ({why}); check the address, the network "

@@ -23,7 +23,7 @@ from shadowstream.kafka.client.consumers import admin, reading_consumer
 from shadowstream.kafka.client.messages import columns, split
 from shadowstream.kafka.joining.broker_observer import Observer
 from shadowstream.kafka.joining.hook_process import HookProcess
-from shadowstream.kafka.joining.task_partitions import Families, repartitioned_of
+from shadowstream.kafka.joining.task_partitions import TaskPartitions, repartitioned_of
 from shadowstream.kafka.loop import now_ms
 from shadowstream.kafka.reading.bounded import Turn, quiet, read_spans
 from shadowstream.kafka.reading.marks import MarksReader
@@ -33,7 +33,7 @@ from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.trial import start_log
 from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity
-from shadowstream.records import Place, Side
+from shadowstream.records import Partition, Side
 
 log = get_logger("replay")
 QUIET_S = 60.0
@@ -50,7 +50,7 @@ def rejoined(config: Config, revision: str) -> Iterator[Stored]:
     start = known.of.get(revision) if known else None
     if known is None or start is None:
         raise ConfigError(f"the progress topic has no beginning of revision {revision[:16]}: its marks are gone")
-    families = Families(config, repartitioned_of(start), client)
+    families = TaskPartitions(config, repartitioned_of(start), client)
     # As the joiner calls them, so that both say the same.
     compare = comparer_of(schema_source(config.schemas), config, HookProcess(config).load)
     inputs = offsets.places(offsets.partition_counts(client, config.inputs))
@@ -72,8 +72,8 @@ def rejoined(config: Config, revision: str) -> Iterator[Stored]:
     while step.wanted():
         for place, batch, gone in fetcher.turn(step.wanted):
             step.fetched(place, batch, gone)
-        yield from said(step)
-    yield from said(step)
+        yield from stored_rows(step)
+    yield from stored_rows(step)
 
 
 def _starts(config: Config) -> start_log.Starts | None:
@@ -85,15 +85,15 @@ def _starts(config: Config) -> start_log.Starts | None:
     return known if known is not None and known.moved else start_log.in_progress(config, "replay")
 
 
-def _all_places(families: Families) -> list[Place]:
+def _all_places(families: TaskPartitions) -> list[Partition]:
     return [place for side in Side for place in families.places(side)]
 
 
 def _assigned(
-    step: JoinerStep, families: Families, begins: dict[Place, int], lows: dict[Place, int]
-) -> dict[Place, int]:
+    step: JoinerStep, families: TaskPartitions, begins: dict[Partition, int], lows: dict[Partition, int]
+) -> dict[Partition, int]:
     """Take every task from its beginning; where each place is read from."""
-    starts: dict[Place, int] = {}
+    starts: dict[Partition, int] = {}
     for topic, partition in families.tasks_in(lows):
         task = step.assign(topic, partition)
         for side in task.sources.sides:
@@ -105,7 +105,7 @@ def _assigned(
     return starts
 
 
-def said(step: JoinerStep) -> Iterator[Stored]:
+def stored_rows(step: JoinerStep) -> Iterator[Stored]:
     """What the step says now, as if it had been committed."""
     writes, commits, _ = step.prepare(now_ms())
     topic = step.config.plan.of("stats")
@@ -121,11 +121,11 @@ def said(step: JoinerStep) -> Iterator[Stored]:
 class _Reading:
     """Reads all places side by side, as the joiner does."""
 
-    def __init__(self, config: Config, step: JoinerStep, families: Families, consumer: Consumer) -> None:
+    def __init__(self, config: Config, step: JoinerStep, families: TaskPartitions, consumer: Consumer) -> None:
         self._step, self._families, self._consumer = step, families, consumer
         self._identity, self._copies = Identity(config), config.plan.repartition("")
 
-    def to_the_end(self, read_from: dict[Place, int]) -> Iterator[Stored]:
+    def to_the_end(self, read_from: dict[Partition, int]) -> Iterator[Stored]:
         """Statistics as they come, until each place has been read to its end."""
         since = 0
         for turn in read_spans(self._consumer, {p: (at, None) for p, at in read_from.items()}, quiet(QUIET_S)):
@@ -133,8 +133,8 @@ class _Reading:
             self._take(turn)
             if since >= PREPARE_AT:
                 since = 0
-                yield from said(self._step)
-        yield from said(self._step)
+                yield from stored_rows(self._step)
+        yield from stored_rows(self._step)
 
     def _take(self, turn: Turn) -> None:
         """Give the step what has come."""

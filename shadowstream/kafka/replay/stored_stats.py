@@ -75,9 +75,9 @@ def within(records: Iterable[Stored], from_ms: int | None, to_ms: int | None) ->
 def judged(config: Config, records: list[Stored], revision: str, refusals: Refusals) -> JudgeStep:
     """A judge of `revision` under the config's criteria, at its attempt at the release, that has taken all of these
     statistics, in this order, and has met with these refusals."""
-    ours = (revision, revision[: 2 * REVISION_BYTES])
+    of_revision = (revision, revision[: 2 * REVISION_BYTES])
     check_width(
-        {w["start_ms"] for one in records for w in one.record["windows"] if w["revision"] in ours},
+        {w["start_ms"] for one in records for w in one.record["windows"] if w["revision"] in of_revision},
         config.judge.window_ms,
     )
     if config.labels is None:

@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.client.consumers import Stoppable, group_consumer, transactional_writer
 from shadowstream.kafka.loop import Loop
 from shadowstream.kafka.role import PlainRole, Prepared
 from shadowstream.kafka.roles.copy_progress import Copies
 from shadowstream.kafka.transaction import start_transactions
-from shadowstream.records import Batch, Place
+from shadowstream.records import Batch, Partition
 
 EVERY_S = 1.0
 
@@ -27,7 +27,7 @@ EVERY_S = 1.0
 class CopyingRole(PlainRole):
     """A role that copies, and calls `each_second` with the wall time in ms."""
 
-    def __init__(self, copies: Copies, each_second: Callable[[int], None], watch: Watch) -> None:
+    def __init__(self, copies: Copies, each_second: Callable[[int], None], watch: RoleHealth) -> None:
         self._copies, self._each_second, self.watch = copies, each_second, watch
         self._next_at = 0.0
         self.topics = copies.topics
@@ -40,7 +40,7 @@ class CopyingRole(PlainRole):
         """Return production or shadow."""
         return self._copies.step.routes[topic].side.word
 
-    def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
+    def assigned(self, committed: Sequence[Committed]) -> dict[Partition, int]:
         """Continue from the committed offsets."""
         return {one.place: self._copies.begin(one) for one in committed}
 
@@ -53,7 +53,7 @@ class CopyingRole(PlainRole):
         self._copies.step.copy(batch, now_ms)
         return len(batch)
 
-    def end(self, place: Place, offset: int, now_ms: int) -> None:
+    def end(self, place: Partition, offset: int, now_ms: int) -> None:
         """Note that a partition was read to its end."""
         self._copies.step.end(place, offset)
 

@@ -14,14 +14,14 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.ahead import Ahead
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.reading.control_records import Commits
 from shadowstream.kafka.reading.marks import last_done
 from shadowstream.kafka.trial.start_mark import Pinned
 from shadowstream.logs import get_logger
-from shadowstream.records import Place, Side
+from shadowstream.records import Partition, Side
 from shadowstream.runner.copy_step import CopyStep, Route
 from shadowstream.runner.identity_partitioner import DecodeMany, IdentityPartitioner
 
@@ -48,7 +48,7 @@ class Copies:
         self.topics = list(self._routes)
         self._originals = offsets.places(offsets.partition_counts(client, self.topics) if self.topics else {})
         self.step = CopyStep(IdentityPartitioner(config, decode), self._routes, ahead=Ahead(config.future_ms_max))
-        self._goal: dict[Place, int] | None = None
+        self._goal: dict[Partition, int] | None = None
         self._commits = Commits(config, client, "runner")
 
     def begin(self, one: Committed) -> int:
@@ -63,7 +63,7 @@ class Copies:
         self.step.assign(one.place, first, None)
         return first
 
-    def _check_fresh(self, place: Place) -> None:
+    def _check_fresh(self, place: Partition) -> None:
         """Without any commit of copying nothing may have been copied: it would be copied again."""
         group, begun = self._config.plan.group("runner"), self._pinned.start.committed
         if offsets.committed(self._client, group, self._originals):
@@ -75,7 +75,7 @@ class Copies:
                 "topics of this trial and start anew"
             )
 
-    def translated(self, ends: Mapping[Place, int]) -> dict[Place, int] | None:
+    def translated(self, ends: Mapping[Partition, int]) -> dict[Partition, int] | None:
         """Ends of outputs in terms of what the joiner reads of them; None until all below them has been copied."""
         wanted = {place: end for place, end in ends.items() if place.topic in self._routes}
         if not wanted:
@@ -89,7 +89,7 @@ class Copies:
         copies = offsets.places({route.topic: route.partitions for route in routes})
         return own | offsets.ends(self._client, copies)
 
-    def committed(self, watch: Watch) -> None:
+    def committed(self, watch: RoleHealth) -> None:
         """The transaction of the last copies has been committed: count them."""
         for route in self._routes.values():
             n = sum(write.topic == route.topic for write in self.step.writes)

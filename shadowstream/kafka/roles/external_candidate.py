@@ -37,7 +37,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, plain_writer
 from shadowstream.kafka.reading.control_records import Commits
@@ -47,11 +47,11 @@ from shadowstream.kafka.roles.copy_progress import Copies
 from shadowstream.kafka.roles.mark_publishing import publish_marks
 from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.trial import bound_topics, start_log, start_mark, topic_admin
-from shadowstream.kafka.trial.partitioner_check import Rechecks
+from shadowstream.kafka.trial.partitioner_check import PartitionerRechecks
 from shadowstream.kafka.trial.topic_changes import TopicChanges
 from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.thinned_queue import ThinnedQueue
 
 log = get_logger("watcher")
@@ -62,15 +62,15 @@ SHOWN_MAX = 10
 LOOKS_MAX = 1_000
 
 
-Translate = Callable[[Mapping[Place, int]], "dict[Place, int] | None"]
+Translate = Callable[[Mapping[Partition, int]], "dict[Partition, int] | None"]
 """Ends of outputs in terms of what the joiner reads of them; None as long as that cannot be said."""
 
 
 class Look(NamedTuple):
     """The job has committed `done`; its outputs of these lie below `ends`."""
 
-    done: dict[Place, int]
-    ends: dict[Place, int]
+    done: dict[Partition, int]
+    ends: dict[Partition, int]
 
 
 class Edge(NamedTuple):
@@ -97,20 +97,20 @@ class Watcher:
         self._inputs = offsets.places(counts)
         self._below = pinned.start.warm_below
         self._warm = pinned.warm or not pinned.start.has_warm_up or config.production.group is None
-        self._said: dict[Place, int] = {}
-        self._last: dict[Place, int] = {}
-        self._without: list[Place] = []
+        self._announced: dict[Partition, int] = {}
+        self._last: dict[Partition, int] = {}
+        self._without: list[Partition] = []
         self._commits = Commits(config, client, "runner")
         self._topics = TopicChanges(config, client, pinned.topics)
         self._looks: ThinnedQueue[Look] = ThinnedQueue(LOOKS_MAX, _merged)
-        self._looked: dict[Place, int] = {}
-        self._warm_ends: dict[Place, int] | None = None
-        self._first: dict[Place, int] = {}
+        self._looked: dict[Partition, int] = {}
+        self._warm_ends: dict[Partition, int] | None = None
+        self._first: dict[Partition, int] = {}
 
     @property
     def inputs_done(self) -> int:
         """Inputs that the job has got through since the first commits of it that we saw."""
-        return sum(offset - self._first[place] for place, offset in self._said.items())
+        return sum(offset - self._first[place] for place, offset in self._announced.items())
 
     def say(self) -> int:
         """Look, and write the marks of what has changed; gives by how many inputs the job is behind.
@@ -129,29 +129,29 @@ class Watcher:
         if grown:
             self._looked |= grown
             self._looks.append(Look(grown, ends))
-        said: list[dict[str, Any]] = []
-        told: list[Look] = []
+        done_marks: list[dict[str, Any]] = []
+        looks: list[Look] = []
         for look in self._looks:
             translated = self._translate(look.ends)
             if translated is None:
                 break
-            told.append(look)
-            said += [self._done(place, offset, translated) for place, offset in sorted(look.done.items())]
+            looks.append(look)
+            done_marks += [self._done(place, offset, translated) for place, offset in sorted(look.done.items())]
         warm = None if self._warm else self._warm_up_closed(committed)
-        if said:
-            self._writer.write([marks.write(self._config.plan.of("progress"), record) for record in said])
+        if done_marks:
+            self._writer.write([marks.write(self._config.plan.of("progress"), record) for record in done_marks])
             self._writer.flush(FLUSH_S)
         if warm is not None:
             start_log.close_warm_up(self._config, self._writer, warm)
-        for look in told:
-            self._said |= look.done
+        for look in looks:
+            self._announced |= look.done
             self._looks.popleft()
         if warm is not None:
             self._warm = True
             log.info("warm_up_closed", revision=self._revision)
         return sum(max(0, end - committed.get(place, 0)) for place, end in waiting.items())
 
-    def _done(self, place: Place, offset: int, ends: dict[Place, int]) -> dict[str, Any]:
+    def _done(self, place: Partition, offset: int, ends: dict[Partition, int]) -> dict[str, Any]:
         return marks.mark(
             "done",
             self._revision,
@@ -161,14 +161,14 @@ class Watcher:
             ends=marks.ends_field(ends),
         )
 
-    def _warm_up_closed(self, committed: dict[Place, int]) -> dict[str, Any] | None:
+    def _warm_up_closed(self, committed: dict[Partition, int]) -> dict[str, Any] | None:
         """Once everybody is done to S: the ends of all outputs. What is unpaired below them is warm-up."""
         if self._warm_ends is None and not self._everybody_is_warm(committed):
             return None
         ends = self._translate(self._warm_ends or {})
         return None if ends is None else marks.mark("warm", self._revision, ends=marks.ends_field(ends))
 
-    def _everybody_is_warm(self, committed: dict[Place, int]) -> bool:
+    def _everybody_is_warm(self, committed: dict[Partition, int]) -> bool:
         """Whether production, the job and the twin are done to S; then the ends of their outputs are kept."""
         production, twin = self._config.production, self._config.twin
         topics = [*production.outputs, *([twin.topic] if twin and twin.group else [])]
@@ -180,7 +180,7 @@ class Watcher:
         self._warm_ends = offsets.ends(self._client, places)
         return True
 
-    def _notice(self, committed: dict[Place, int], waiting: dict[Place, int]) -> None:
+    def _notice(self, committed: dict[Partition, int], waiting: dict[Partition, int]) -> None:
         """Tell once what explains why nothing, or nothing new, is decided."""
         for place, offset in committed.items():
             self._first.setdefault(place, offset)
@@ -203,7 +203,7 @@ def _merged(earlier: Look, later: Look) -> Look:
     return Look(earlier.done | later.done, later.ends)
 
 
-def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
+def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:
     """Watch the candidate's job until stopped; returns figures. Instances do not differ: each says the same."""
     figures = RoleFigures("watcher")
     client = admin(config.kafka)
@@ -211,16 +211,16 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     topic_admin.ensure(client, config)
     writer = plain_writer(config)
 
-    def going() -> bool:
+    def keeps_running() -> bool:
         watch.turned()
         return not stop.stopped
 
     try:
-        pinned = start_mark.pin(config, revision, client, writer, going)
+        pinned = start_mark.pin(config, revision, client, writer, keeps_running)
         log.info("watching", topic=config.candidate.topic, group=config.candidate.group, instance=instance)
         copies = Copies(config, client, pinned, Decoder(schema_source(config.schemas), names="last").decode_many)
         watcher = Watcher(config, revision, Edge(client, writer, copies.translated), pinned)
-        rechecks = Rechecks(config, client, pinned.partitioners)
+        rechecks = PartitionerRechecks(config, client, pinned.partitioners)
         if copies.topics:
             role = CopyingRole(copies, lambda at_ms: _turn(watcher, watch), watch)
             copy(config, role, client, stop, instance)
@@ -233,7 +233,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     return figures.ended()
 
 
-def _watch(watcher: Watcher, rechecks: Rechecks, stop: Stoppable, watch: Watch) -> None:
+def _watch(watcher: Watcher, rechecks: PartitionerRechecks, stop: Stoppable, watch: RoleHealth) -> None:
     next_s = 0.0
     stop.begin()
     while not stop.stopped:
@@ -246,7 +246,7 @@ def _watch(watcher: Watcher, rechecks: Rechecks, stop: Stoppable, watch: Watch) 
     _turn(watcher, watch)  # what the job has committed in the last second
 
 
-def _turn(watcher: Watcher, watch: Watch) -> None:
+def _turn(watcher: Watcher, watch: RoleHealth) -> None:
     lag = publish_marks(watcher.say)
     if lag is not None:
         watch.metrics.set("lag_records", lag, role=watch.role, side="input")

@@ -14,24 +14,24 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.compare.comparer import comparer_of
 from shadowstream.config import Config
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.joiner.intake.header_fields import asks_headers
 from shadowstream.joiner.recovery.checkpoint import Checkpoint
 from shadowstream.joiner.recovery.restore import Committed, check_unknown, points_of
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.joiner.task import Task
-from shadowstream.kafka.at_least_once.joiner_recovery import Undecided
+from shadowstream.kafka.at_least_once.joiner_recovery import AtLeastOnceRecovery
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, group_consumer, role_writer
-from shadowstream.kafka.client.traffic import Received
-from shadowstream.kafka.joining.backpressure import Holding
+from shadowstream.kafka.client.traffic import TrafficMeter
+from shadowstream.kafka.joining.backpressure import Backpressure
 from shadowstream.kafka.joining.broker_observer import Observer
 from shadowstream.kafka.joining.hook_process import HookProcess
 from shadowstream.kafka.joining.spill import Spilling
-from shadowstream.kafka.joining.task_partitions import Families, repartitioned_of
+from shadowstream.kafka.joining.task_partitions import TaskPartitions, repartitioned_of
 from shadowstream.kafka.joining.timed_comparison import SlowHooks
 from shadowstream.kafka.loop import Loop
-from shadowstream.kafka.reading.correctable_rows import read_said
+from shadowstream.kafka.reading.correctable_rows import read_correctable
 from shadowstream.kafka.reading.marks import MarksReader
 from shadowstream.kafka.reading.refetch import Fetcher
 from shadowstream.kafka.reading.state_records import newest_states, read_states
@@ -43,7 +43,7 @@ from shadowstream.kafka.trial.topic_changes import TopicChanges, compacted, topi
 from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity
 from shadowstream.protocol.outcomes import OF_ABSENCE
-from shadowstream.records import Batch, Place, Side
+from shadowstream.records import Batch, Partition, Side
 
 log = get_logger("joiner")
 BATCH = 2_000
@@ -58,7 +58,7 @@ class Clients(NamedTuple):
     admin: AdminClient
     consumer: Consumer
     writer: GuardedWriter
-    received: Received
+    received: TrafficMeter
     hooks: HookProcess
 
 
@@ -66,25 +66,27 @@ class Reads(NamedTuple):
     """The start mark of the revision, where production's outputs begin for the trial, and the topics of its tasks."""
 
     start: dict[str, Any]
-    begins: Mapping[Place, int]
-    families: Families
+    begins: Mapping[Partition, int]
+    families: TaskPartitions
 
 
 class JoinerRole:
     """The joiner's step between the loop and the broker."""
 
-    def __init__(self, config: Config, step: JoinerStep, reads: Reads, clients: Clients, watch: Watch) -> None:
+    def __init__(self, config: Config, step: JoinerStep, reads: Reads, clients: Clients, watch: RoleHealth) -> None:
         self._config, self._step, self._watch = config, step, watch
         self._start, self._begins, self._families = reads
         families = reads.families
         self._client = clients.admin
-        self._undecided = None if clients.writer.transactional else Undecided(config, clients.admin, clients.writer)
+        self._undecided = (
+            None if clients.writer.transactional else AtLeastOnceRecovery(config, clients.admin, clients.writer)
+        )
         self._marks = MarksReader(config, "joiner")
         self._identity = Identity(config)
         self._observer = Observer(config, step, clients.admin, families)
         self.topics = TopicChanges(config, clients.admin, topics_of(reads.start))
         self._fetcher = Fetcher(config, clients.admin, clients.received.settings())
-        self._holding = Holding(clients.consumer, config.limits.pending_bytes_max)
+        self._holding = Backpressure(clients.consumer, config.limits.pending_bytes_max)
         self._slow_hooks = SlowHooks(clients.hooks, config.compare)
         self._spilling = Spilling(config.limits) if config.limits.overflow == "spill" else None
         self._cut: dict[str, int] = {}
@@ -95,7 +97,7 @@ class JoinerRole:
         """Return the size of a whole batch."""
         return BATCH
 
-    def accounted_to(self, place: Place) -> int:
+    def accounted_to(self, place: Partition) -> int:
         """Return the offset that the task had read to at its last commit."""
         return self._step.high(place)
 
@@ -109,11 +111,11 @@ class JoinerRole:
         """production, shadow or twin."""
         return self._families.side_of(topic).word
 
-    def complete_tasks(self, places: Collection[Place]) -> list[Place]:
+    def complete_tasks(self, places: Collection[Partition]) -> list[Partition]:
         """Return the partitions of those tasks that have all their sides among `places`."""
         return self._families.whole(places)
 
-    def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
+    def assigned(self, committed: Sequence[Committed]) -> dict[Partition, int]:
         """Take tasks: all sides of each, from the lower of what is pending and the log's start."""
         by_place = {one.place: one for one in committed}
         lows = offsets.beginnings(self._client, by_place)
@@ -128,7 +130,7 @@ class JoinerRole:
         self._marks.restart(
             self._step.resume_marks(states, {name: p.progress for name, (p, *_) in points.items() if p})
         )
-        starts: dict[Place, int] = {}
+        starts: dict[Partition, int] = {}
         for task in tasks:
             for side, point in zip(Side, points[task.name], strict=False):
                 at = task.places[side]
@@ -141,7 +143,7 @@ class JoinerRole:
                 task.commit.restore(states[task.name])
         if self._undecided is not None:
             self._undecided.take_back(tasks, states)
-        self._restore_said(tasks)
+        self._restore_correctable(tasks)
         read = 0
         for mark in self._marks.to_end(self._watch.turned):
             self._step.mark(mark.record, mark.at)
@@ -174,16 +176,16 @@ class JoinerRole:
             check_unknown(name, name in known)
         return read_states(self._config, partitions, sequences)
 
-    def _restore_said(self, tasks: list[Task]) -> None:
+    def _restore_correctable(self, tasks: list[Task]) -> None:
         wanted = {
             task.name: (task.sources.partition, task.late.correctable_from)
             for task in tasks
             if task.late.correctable_from is not None
         }
-        said = read_said(self._config, self._client, wanted)
+        correctable = read_correctable(self._config, self._client, wanted)
         for task in tasks:
-            if task.name in said:
-                task.late.restore(said[task.name])
+            if task.name in correctable:
+                task.late.restore(correctable[task.name])
 
     def dropped(self) -> None:
         """Forget every task."""
@@ -216,7 +218,7 @@ class JoinerRole:
         """Return the number of records that have met their partner; the others wait and write nothing."""
         return self._step.entered()
 
-    def end(self, place: Place, offset: int, now_ms: int) -> None:
+    def end(self, place: Partition, offset: int, now_ms: int) -> None:
         """A place was read to its present end."""
         self._step.end(place, offset, now_ms)
 
@@ -239,7 +241,7 @@ class JoinerRole:
         if over:
             self._overflow(over)
 
-    def _overflow(self, over: Sequence[Place]) -> None:
+    def _overflow(self, over: Sequence[Partition]) -> None:
         """What to do about tasks that holding does not keep to the bound."""
         if self._config.limits.overflow != "shed":
             self._holding.tell_over(over, sum(self._step.pending_bytes()))
@@ -269,7 +271,7 @@ class JoinerRole:
         """The stats records, of which each is written after the rows and the state that it speaks of."""
         return {self._config.plan.of("stats"): None}
 
-    def decided(self, delivered: Mapping[Place, Sequence[int]]) -> None:
+    def decided(self, delivered: Mapping[Partition, Sequence[int]]) -> None:
         """Whether it was us who decided; raises an abortable `BrokerError` where not."""
         if self._undecided is not None:
             self._undecided.check(self._step.prepared(), delivered)
@@ -323,7 +325,7 @@ class JoinerRole:
         metrics.set("shed_level", max((task.shedding.level for task in self._step.tasks.values()), default=0))
 
 
-def await_start(config: Config, revision: str, stop: Stoppable, watch: Watch) -> start_log.Starts | None:
+def await_start(config: Config, revision: str, stop: Stoppable, watch: RoleHealth) -> start_log.Starts | None:
     """Wait for the start mark of this revision, which the runner writes; the starts that stand there then, None when
     stopped before. Until a runner has moved what an earlier release has left, it may stand in `progress` alone."""
     known, waiting = start_log.Starts(), False
@@ -348,7 +350,7 @@ def await_start(config: Config, revision: str, stop: Stoppable, watch: Watch) ->
     return None
 
 
-def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
+def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:
     """Run the joiner until it has finished or is stopped; returns its figures."""
     figures = RoleFigures("joiner")
     client = admin(config.kafka)
@@ -363,10 +365,10 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     begun = await_start(config, revision, stop, watch)
     if begun is not None:
         start = begun.of[revision]
-        families = Families(config, repartitioned_of(start), client)
+        families = TaskPartitions(config, repartitioned_of(start), client)
         step = JoinerStep(config, revision, compare, families.counts, inputs, families.repartitioned)
         step.compacted = compacted(client, families.topics)
-        received = Received(watch)
+        received = TrafficMeter(watch)
         consumer = group_consumer(config, "joiner", instance, **received.settings())
         clients = Clients(client, consumer, writer, received, hooks)
         role = JoinerRole(config, step, Reads(start, begun.ends(), families), clients, watch)

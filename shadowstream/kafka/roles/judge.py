@@ -13,13 +13,13 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.verdict.alpha_spending import attempt_of
 from shadowstream.judge.windows.expected_tasks import expected_tasks
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter, Stoppable, admin, reading_consumer, role_writer
-from shadowstream.kafka.client.errors import event_error, told
+from shadowstream.kafka.client.errors import event_error, translated_errors
 from shadowstream.kafka.client.messages import is_begin_gone, is_end, is_fatal, offset_of, place_of
 from shadowstream.kafka.loop import (
     now_ms,
@@ -39,7 +39,7 @@ from shadowstream.kafka.trial.judged_topics import JudgedTopics
 from shadowstream.kafka.watchdog import Watchdog
 from shadowstream.logs import get_logger
 from shadowstream.metrics import DECISIONS
-from shadowstream.records import Place, Write
+from shadowstream.records import Partition, Write
 
 log = get_logger("judge")
 FIRST_STEP = 20
@@ -60,7 +60,7 @@ def resumed(config: Config, revision: str, tasks: Collection[str], attempt: int)
         return (offset_of(message), record) if record is not None and record["revision"] == revision else None
 
     with contextlib.closing(reading_consumer(config.kafka, config.plan, "judge.state")) as consumer:
-        reader = Backwards(consumer, Place(topic, 0), FIRST_STEP)
+        reader = Backwards(consumer, Partition(topic, 0), FIRST_STEP)
         while not reader.whole:
             for record in reversed(reader.block(pick).values()):
                 step = JudgeStep(config, revision, tasks, attempt)
@@ -97,7 +97,7 @@ class JudgeLoop:
         config: Config,
         step: JudgeStep,
         clients: tuple[Consumer, GuardedWriter],
-        watch: Watch,
+        watch: RoleHealth,
         topics: JudgedTopics | None = None,
         check_topics: Callable[[], object] | None = None,
     ) -> None:
@@ -127,7 +127,7 @@ class JudgeLoop:
         self._commit(last=True)
 
     def _consume(self) -> None:
-        with self._watchdog.call("consume"), told("consume"):
+        with self._watchdog.call("consume"), translated_errors("consume"):
             messages = self._consumer.consume(500, 0.05)
         for message in messages:
             error = message.error()
@@ -138,7 +138,7 @@ class JudgeLoop:
                     raise event_error(error, f"{message.topic()}/{message.partition()}")
                 log.warning("consume_error", error=error.str())
 
-    def _take(self, place: Place, offset: int, value: bytes | None) -> None:
+    def _take(self, place: Partition, offset: int, value: bytes | None) -> None:
         # By the topic and not by what the record is: offsets of the one say nothing of the other.
         kind = "command" if place.topic == self._commands else "stats"
         try:
@@ -182,7 +182,7 @@ class JudgeLoop:
             return
         began = time.monotonic()
         # The judge's state is small and its own: after any failure the supervisor starts it anew from judge-state.
-        with self._watchdog.call("transaction"), told("transaction"):
+        with self._watchdog.call("transaction"), translated_errors("transaction"):
             self._transaction(writes)
         self.commits += 1
         self._show(effects.verdict, time.monotonic() - began)
@@ -235,11 +235,11 @@ class JudgeLoop:
         reached("committed")
 
 
-def _tell(event: str, place: Place, offset: int, error: RecordError) -> None:
+def _tell(event: str, place: Partition, offset: int, error: RecordError) -> None:
     log.error(event, partition=place.partition, offset=offset, error=str(error), further=FURTHER)
 
 
-def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
+def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:
     """Run the judge until it has finished or is stopped; returns its figures."""
     figures = RoleFigures("judge")
     client = admin(config.kafka)

@@ -19,7 +19,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError, StoreError
 from shadowstream.kafka.private_files import NotPrivate, check_file, private_file, private_folder
-from shadowstream.labels.store import Kind, Waiting
+from shadowstream.labels.store import Kind, WaitingLabel
 
 Taken = ParamSpec("Taken")
 Given = TypeVar("Given")
@@ -48,8 +48,8 @@ def path_of(config: Config, instance: str) -> Path:
     return folder / f"{config.name}.{cluster}.{instance}.{_FORM}.sqlite"
 
 
-def _waiting(row: tuple[Any, ...]) -> Waiting:
-    return Waiting(*row)._replace(parts=tuple(json.loads(row[-1])))
+def _waiting(row: tuple[Any, ...]) -> WaitingLabel:
+    return WaitingLabel(*row)._replace(parts=tuple(json.loads(row[-1])))
 
 
 def _is_disk(error: OSError | sqlite3.DatabaseError) -> bool:
@@ -59,7 +59,7 @@ def _is_disk(error: OSError | sqlite3.DatabaseError) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK  # the low byte; those above say where
 
 
-def _told(
+def _disk_errors_named(
     method: Callable[Concatenate[LabelStore, Taken], Given],
 ) -> Callable[Concatenate[LabelStore, Taken], Given]:
     def call(store: LabelStore, /, *args: Taken.args, **more: Taken.kwargs) -> Given:
@@ -129,8 +129,8 @@ class LabelStore:
         row = self._db.execute("SELECT max(sequence) FROM commits").fetchone()
         return int(row[0] or 0)
 
-    @_told
-    def take(self, kind: Kind, id_: bytes) -> Waiting | None:
+    @_disk_errors_named
+    def take(self, kind: Kind, id_: bytes) -> WaitingLabel | None:
         """See `Store`."""
         self._begin()
         row = self._db.execute(
@@ -138,8 +138,8 @@ class LabelStore:
         ).fetchone()
         return None if row is None else _waiting(row)
 
-    @_told
-    def put(self, kind: Kind, entry: Waiting) -> None:
+    @_disk_errors_named
+    def put(self, kind: Kind, entry: WaitingLabel) -> None:
         """See `Store`."""
         self._begin()
         self._db.execute(
@@ -152,14 +152,14 @@ class LabelStore:
         rows = self._db.execute("SELECT task, count(*) FROM waiting WHERE kind = 'scored' GROUP BY task")
         return dict(rows.fetchall())
 
-    def before(self, kind: Kind, time_ms: int) -> Iterator[Waiting]:
+    def before(self, kind: Kind, time_ms: int) -> Iterator[WaitingLabel]:
         """See `Store`."""
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM waiting WHERE kind = ? AND time_ms < ? ORDER BY time_ms, id", (kind, time_ms)
         )
         return map(_waiting, rows)
 
-    @_told
+    @_disk_errors_named
     def commit(self, sequence: int) -> None:
         """What has changed since the last commit holds, as that of this number."""
         self._begin()
@@ -172,8 +172,8 @@ class LabelStore:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
-    @_told
-    def rebuild(self, entries: Iterable[tuple[Kind, Waiting]], sequence: int) -> None:
+    @_disk_errors_named
+    def rebuild(self, entries: Iterable[tuple[Kind, WaitingLabel]], sequence: int) -> None:
         """Begin anew with these entries, as the commit of this number left them."""
         self.forget()
         self._begin()

@@ -19,12 +19,12 @@ from shadowstream.codecs import own
 from shadowstream.codecs.decoder import Decoder
 from shadowstream.config import Config, Labels
 from shadowstream.errors import BrokerError, ConfigError, RecordError
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.judge.windows.expected_tasks import joined_tasks
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import Stoppable, admin, group_consumer, transactional_writer
-from shadowstream.kafka.client.traffic import Received
+from shadowstream.kafka.client.traffic import TrafficMeter
 from shadowstream.kafka.loop import Loop
 from shadowstream.kafka.reading.topic_reader import Read, stream_topic
 from shadowstream.kafka.refused_records import FURTHER, Refusals, usable
@@ -34,12 +34,12 @@ from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial import bound_topics, topic_admin
 from shadowstream.labels.step import LabelStep
-from shadowstream.labels.store import Kind, Waiting
+from shadowstream.labels.store import Kind, WaitingLabel
 from shadowstream.logs import get_logger
 from shadowstream.paths import parse_one
 from shadowstream.protocol.join_id import text_id
 from shadowstream.protocol.scored_value import at_path
-from shadowstream.records import Batch, Commit, Place
+from shadowstream.records import Batch, Commit, Partition
 
 log = get_logger("labels")
 READ_TIMEOUT_S = 30.0
@@ -58,7 +58,7 @@ class Clients(NamedTuple):
 class LabelsRole(PlainRole):
     """The labels' step between the loop and the broker."""
 
-    def __init__(self, config: Config, labels: Labels, revision: str, clients: Clients, watch: Watch) -> None:
+    def __init__(self, config: Config, labels: Labels, revision: str, clients: Clients, watch: RoleHealth) -> None:
         self._config, self._labels, self._revision, self._watch = config, labels, revision, watch
         self._store, self._client, self._tasks = clients
         names = config.compare.duplicate_names
@@ -66,8 +66,8 @@ class LabelsRole(PlainRole):
         self._path = parse_one(labels.label_path or labels.path)
         self._id_path = None if labels.id == "key" else parse_one(labels.id)
         self._places = offsets.places(offsets.partition_counts(clients.admin, [config.plan.of("scored"), labels.topic]))
-        self._positions: dict[Place, int] = {}
-        self._at_end: set[Place] = set()
+        self._positions: dict[Partition, int] = {}
+        self._at_end: set[Partition] = set()
         self._step: LabelStep | None = None
         self.unreadable = 0
         self._refusals = Refusals()
@@ -82,11 +82,11 @@ class LabelsRole(PlainRole):
         """scored or labels."""
         return "labels" if topic == self._labels.topic else "scored"
 
-    def complete_tasks(self, places: Collection[Place]) -> list[Place]:
+    def complete_tasks(self, places: Collection[Partition]) -> list[Partition]:
         """Return all partitions of both topics, or none: the role is one process."""
         return list(places) if set(self._places) <= set(places) else []
 
-    def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
+    def assigned(self, committed: Sequence[Committed]) -> dict[Partition, int]:
         """Take every partition of both topics, and what the last commit left waiting."""
         by_place = {one.place: one for one in committed}
         missing = [place for place in self._places if place not in by_place]
@@ -126,8 +126,11 @@ class LabelsRole(PlainRole):
                 raise BrokerError(f"labels-state does not hold commit {sequence}; was the topic deleted?", fatal=True)
             time.sleep(0.2)
         if self._store.sequence != sequence:
-            waiting: list[tuple[Kind, Waiting]] = [
-                (one["kind"], Waiting(*(one[name] for name in Waiting._fields))._replace(parts=tuple(one["parts"])))
+            waiting: list[tuple[Kind, WaitingLabel]] = [
+                (
+                    one["kind"],
+                    WaitingLabel(*(one[name] for name in WaitingLabel._fields))._replace(parts=tuple(one["parts"])),
+                )
                 for one in records
                 if one["kind"] in ("scored", "label")
             ]
@@ -161,7 +164,7 @@ class LabelsRole(PlainRole):
         self._tell(step)
         return len(batch)
 
-    def _take_scored(self, step: LabelStep, value: bytes | None, place: Place) -> None:
+    def _take_scored(self, step: LabelStep, value: bytes | None, place: Partition) -> None:
         try:
             record = own.read("scored", value)
         except RecordError as error:
@@ -185,7 +188,7 @@ class LabelsRole(PlainRole):
             id_ = key if self._id_path is None else text_id(value, self._id_path)
             step.label(batch.place, id_, at_path(value, self._path), time_ms)
 
-    def end(self, place: Place, offset: int, now_ms: int) -> None:
+    def end(self, place: Partition, offset: int, now_ms: int) -> None:
         """A place was read to its present end."""
         self._positions[place] = max(offset, self._positions.get(place, 0))
         self._at_end.add(place)
@@ -216,7 +219,7 @@ class LabelsRole(PlainRole):
             self.finished = self._step.finished
 
 
-def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
+def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:
     """Run the labels role until it has finished or is stopped; returns its figures.
 
     Raises `ConfigError` where the config names no labels.
@@ -234,7 +237,7 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
     try:
         clients = Clients(store, client, joined_tasks(config, counts))
         role = LabelsRole(config, config.labels, revision, clients, watch)
-        consumer = group_consumer(config, "labels", SINGLE_INSTANCE, **Received(watch).settings())
+        consumer = group_consumer(config, "labels", SINGLE_INSTANCE, **TrafficMeter(watch).settings())
         loop = Loop(config, role, consumer, writer, client, watch)
         loop.run([config.plan.of("scored"), config.labels.topic], stop)
     finally:

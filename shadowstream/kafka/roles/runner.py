@@ -13,7 +13,7 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.encoder import Encoder
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.joiner.recovery.restore import Committed
 from shadowstream.kafka.at_least_once.decided_commits import ranges_decided
 from shadowstream.kafka.batch_size import CallSize
@@ -27,7 +27,7 @@ from shadowstream.kafka.client.consumers import (
     plain_writer,
     role_writer,
 )
-from shadowstream.kafka.client.traffic import Received
+from shadowstream.kafka.client.traffic import TrafficMeter
 from shadowstream.kafka.loop import Loop, now_ms
 from shadowstream.kafka.reading.control_records import Commits
 from shadowstream.kafka.reading.marks import last_done
@@ -40,11 +40,11 @@ from shadowstream.kafka.step_time import StepTime, timed
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial import bound_topics, rights, start_log, start_mark, topic_admin
 from shadowstream.kafka.trial.attempt_log import FirstFailures, log_ended, read_attempts, saying
-from shadowstream.kafka.trial.partitioner_check import Rechecks
+from shadowstream.kafka.trial.partitioner_check import PartitionerRechecks
 from shadowstream.kafka.trial.topic_changes import TopicChanges
 from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
-from shadowstream.records import Batch, Place
+from shadowstream.records import Batch, Partition
 from shadowstream.runner import candidate, commit_metadata
 from shadowstream.runner.candidate_attempts import Attempts
 from shadowstream.runner.candidate_state import Made, Stateful
@@ -64,7 +64,7 @@ class Edge(NamedTuple):
     admin: AdminClient
     marks: GuardedWriter
     copies: Copies
-    rechecks: Rechecks
+    rechecks: PartitionerRechecks
     call_size: CallSize
     step_time: StepTime
 
@@ -72,7 +72,9 @@ class Edge(NamedTuple):
 class RunnerRole(PlainRole):
     """The runner's step between the loop and the broker."""
 
-    def __init__(self, config: Config, step: RunnerStep, edge: Edge, pinned: start_mark.Pinned, watch: Watch) -> None:
+    def __init__(
+        self, config: Config, step: RunnerStep, edge: Edge, pinned: start_mark.Pinned, watch: RoleHealth
+    ) -> None:
         self._watch = watch
         self._config, self._step, self._client = config, step, edge.admin
         self._marks, self._pinned = edge.marks, pinned
@@ -83,10 +85,10 @@ class RunnerRole(PlainRole):
         self._outputs = offsets.places(outputs)
         self._next_marks_at = self._again_at = 0.0
         self._warm = pinned.warm or not pinned.start.has_warm_up or not config.production.group
-        self._warm_ends: dict[Place, int] | None = None
+        self._warm_ends: dict[Partition, int] | None = None
         self._commits = Commits(config, client, "runner")
         self.topics = TopicChanges(config, client, pinned.topics)
-        self._snapshots_reported: set[tuple[Place, str]] = set()
+        self._snapshots_reported: set[tuple[Partition, str]] = set()
 
     def limit(self) -> int:
         """Return the number of records that the candidate takes in a fraction of a second.
@@ -103,11 +105,11 @@ class RunnerRole(PlainRole):
         """What the runner reads is input, or production's to be copied."""
         return "production" if topic in self._copies.topics else "input"
 
-    def assigned(self, committed: Sequence[Committed]) -> dict[Place, int]:
+    def assigned(self, committed: Sequence[Committed]) -> dict[Partition, int]:
         """Go on from what is committed, with its counters; from the start mark where nothing is."""
-        begins: dict[Place, int] = {}
+        begins: dict[Partition, int] = {}
         lows = offsets.beginnings(self._client, [one.place for one in committed])
-        counted: dict[Place, marks.Counters] = {}
+        counted: dict[Partition, marks.Counters] = {}
         if self._config.delivery == "at_least_once":
             committed, counted = ranges_decided(self._config, self._client, committed, self._fresh(committed))
         done = last_done(self._config, self._client, self._fresh(committed))
@@ -142,7 +144,7 @@ class RunnerRole(PlainRole):
         self._assign_attempts({place: at for place, at in begins.items() if place.topic not in self._copies.topics})
         return begins
 
-    def _assign_attempts(self, begins: Mapping[Place, int]) -> None:
+    def _assign_attempts(self, begins: Mapping[Partition, int]) -> None:
         """What earlier processes said of inputs that they asked the candidate for and did not survive."""
         attempts = self._step.attempts
         if attempts is None or not begins:
@@ -152,7 +154,7 @@ class RunnerRole(PlainRole):
             attempts.assign(place, begin, ends[place], found.get(place))
         log_ended(attempts.news)
 
-    def _fresh(self, committed: Sequence[Committed]) -> dict[Place, int]:
+    def _fresh(self, committed: Sequence[Committed]) -> dict[Partition, int]:
         """Where those inputs begin of which nothing is committed although there is something: marks may tell why.
         Of one that has nothing yet they are not asked, at every start of a trial that may be old."""
         begins = {
@@ -163,14 +165,14 @@ class RunnerRole(PlainRole):
         ends = offsets.ends(self._client, begins) if begins else {}
         return {place: begin for place, begin in begins.items() if ends[place] > begin}
 
-    def _overflows(self, committed: Sequence[Committed]) -> dict[Place, marks.Counters]:
+    def _overflows(self, committed: Sequence[Committed]) -> dict[Partition, marks.Counters]:
         """The counters of those commits whose metadata could not hold them."""
         inputs = [one for one in committed if one.offset >= 0 and one.place.topic not in self._copies.topics]
         named = {one.place: commit_metadata.overflow_of(one.metadata, one.offset) for one in inputs}
         wanted = {place: overflow for place, overflow in named.items() if overflow is not None}
         return read_counters(self._config, wanted, self._kept_in(wanted))
 
-    def _kept_in(self, places: Iterable[Place]) -> dict[Place, int]:
+    def _kept_in(self, places: Iterable[Partition]) -> dict[Partition, int]:
         return {place: self._step.kept_in(place).partition for place in places}
 
     def _assign_states(self, committed: Sequence[Committed]) -> None:
@@ -210,7 +212,7 @@ class RunnerRole(PlainRole):
         self._step_time.begin()
         return self._step.step(batch, now_ms)
 
-    def end(self, place: Place, offset: int, now_ms: int) -> None:
+    def end(self, place: Partition, offset: int, now_ms: int) -> None:
         """A place was read to its end."""
         if place.topic in self._copies.topics:
             self._copies.step.end(place, offset)
@@ -244,7 +246,7 @@ class RunnerRole(PlainRole):
         """The range marks, of which each is written after the outputs that it speaks of."""
         return {self._config.plan.of("progress"): 0}
 
-    def decided(self, delivered: Mapping[Place, Sequence[int]]) -> None:
+    def decided(self, delivered: Mapping[Partition, Sequence[int]]) -> None:
         """Who was first is told when the next one starts."""
 
     def _say_marks(self) -> None:
@@ -282,7 +284,7 @@ class RunnerRole(PlainRole):
             self._warm = True
 
 
-def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: str = "0") -> dict[str, Any]:
+def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:
     """Run the runner until it has finished or is stopped; returns its figures."""
     figures = RoleFigures("runner")
     client = admin(config.kafka)
@@ -321,9 +323,11 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
             attempts,
         )
         copies = Copies(config, client, pinned, decoder.decode_many)
-        edge = Edge(client, marks_writer, copies, Rechecks(config, client, pinned.partitioners), call_size, step_time)
+        edge = Edge(
+            client, marks_writer, copies, PartitionerRechecks(config, client, pinned.partitioners), call_size, step_time
+        )
         role = RunnerRole(config, step, edge, pinned, watch)
-        consumer = group_consumer(config, "runner", instance, **Received(watch).settings())
+        consumer = group_consumer(config, "runner", instance, **TrafficMeter(watch).settings())
         loop = Loop(config, role, consumer, writer, client, watch)
         calls = CallWatch(attempts.calls, config, watch, attempts.timed_out)
         with role.topics.explaining(), contextlib.closing(calls):
@@ -333,13 +337,16 @@ def run(config: Config, revision: str, stop: Stoppable, watch: Watch, instance: 
 
 
 def _loaded(
-    config: Config, revision: str, timing: Callable[[Call], Call], told: tuple[Meter | None, candidate.CallObserver]
+    config: Config,
+    revision: str,
+    timing: Callable[[Call], Call],
+    observers: tuple[Meter | None, candidate.CallObserver],
 ) -> Callable[[dict[str, int]], Call | Stateful]:
     """The candidate, given the partitions of production's outputs; said at once where it cannot be loaded."""
     if config.candidate.state == "none":
-        call = timing(candidate.load(config.candidate, *told))
+        call = timing(candidate.load(config.candidate, *observers))
         return lambda _: call
-    made = candidate.load_stateful(config.candidate, *told)
+    made = candidate.load_stateful(config.candidate, *observers)
 
     def make() -> Made:
         one = made()
@@ -349,15 +356,15 @@ def _loaded(
 
 
 def _pin(
-    config: Config, revision: str, clients: tuple[AdminClient, GuardedWriter], stop: Stoppable, watch: Watch
+    config: Config, revision: str, clients: tuple[AdminClient, GuardedWriter], stop: Stoppable, watch: RoleHealth
 ) -> start_mark.Pinned | None:
     """The start; None when stopped while waiting for production's first records."""
 
-    def going() -> bool:
+    def keeps_running() -> bool:
         watch.turned()
         return not stop.stopped
 
     try:
-        return start_mark.pin(config, revision, *clients, going)
+        return start_mark.pin(config, revision, *clients, keeps_running)
     except start_mark.Stopped:
         return None

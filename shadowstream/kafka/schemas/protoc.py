@@ -16,7 +16,7 @@ from shadowstream.codecs.schemas import ProtobufSchema
 from shadowstream.errors import ConfigError
 
 COMPILE_S = 30.0
-_SAID_MAX = 500
+_MESSAGE_MAX = 500
 
 
 def compiled(name: str, text: str, imports: Mapping[str, str]) -> ProtobufSchema:
@@ -38,7 +38,7 @@ def compiled(name: str, text: str, imports: Mapping[str, str]) -> ProtobufSchema
         except subprocess.TimeoutExpired as error:
             raise ValueError(f"not compiled within {COMPILE_S:.0f} s") from error
         if done.returncode:
-            raise ValueError(f"no Protobuf schema: {done.stderr.strip()[:_SAID_MAX]}")
+            raise ValueError(f"no Protobuf schema: {done.stderr.strip()[:_MESSAGE_MAX]}")
         return ProtobufSchema(out.read_bytes(), name)
 
 

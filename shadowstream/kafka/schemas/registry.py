@@ -161,7 +161,7 @@ class RegistrySchemas:
         self._unknown: dict[SchemaId, tuple[float, str]] = {}
         self._silent = 0
         self._ask_at = 0.0
-        self._said = ""
+        self._last_error = ""
 
     def by_id(self, schema_id: SchemaId) -> Schema:
         """The schema of that id or GUID; raises `RecordError`, or `RegistryError`."""
@@ -234,7 +234,7 @@ class RegistrySchemas:
         from confluent_kafka.schema_registry.error import SchemaRegistryError
 
         if time.monotonic() < self._ask_at:
-            raise RegistryError(f"{what} waits: {self._said}")
+            raise RegistryError(f"{what} waits: {self._last_error}")
         try:
             answer = ask(*args)
         except SchemaRegistryError as error:
@@ -242,27 +242,27 @@ class RegistrySchemas:
                 self._answered()
                 return None
             retriable = error.http_status_code >= 500 or error.http_status_code == 429
-            said = f"schema registry {self._shown} refused to tell {what}: {error}"
+            message = f"schema registry {self._shown} refused to tell {what}: {error}"
             if not retriable:
-                raise BrokerError(said, fatal=True) from error
-            self._unanswered(said)
-            raise RegistryError(said) from error
+                raise BrokerError(message, fatal=True) from error
+            self._unanswered(message)
+            raise RegistryError(message) from error
         except Exception as error:  # whatever the HTTP client raises: no route, no name, time out, no JSON
-            said = (
+            message = (
                 f"schema registry {self._shown} cannot be reached for {what}: {error!r}; "
                 "schemas known so far go on, this one waits"
             )
-            self._unanswered(said)
-            raise RegistryError(said) from error
+            self._unanswered(message)
+            raise RegistryError(message) from error
         self._answered()
         return answer
 
-    def _unanswered(self, said: str) -> None:
+    def _unanswered(self, message: str) -> None:
         first, last = BACK_OFF_S
         wait_s = min(first * 2**self._silent, last)
         self._silent = min(self._silent + 1, 10)
-        self._ask_at, self._said = time.monotonic() + wait_s, said
-        log.warning("registry_unreachable", error=said, again_s=wait_s)
+        self._ask_at, self._last_error = time.monotonic() + wait_s, message
+        log.warning("registry_unreachable", error=message, again_s=wait_s)
 
     def _answered(self) -> None:
         if self._silent:

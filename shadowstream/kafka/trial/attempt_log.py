@@ -15,7 +15,7 @@ from shadowstream.kafka.client.consumers import GuardedWriter
 from shadowstream.kafka.reading.marks import MarksReader
 from shadowstream.logs import get_logger
 from shadowstream.protocol.marks import key_of
-from shadowstream.records import Place, Write
+from shadowstream.records import Partition, Write
 from shadowstream.runner.absences import short
 from shadowstream.runner.candidate_attempts import EndedInput, WriteRecords
 
@@ -26,16 +26,16 @@ KINDS_MAX = 32
 STACK_CHARS_MAX = 4_000
 
 
-def read_attempts(config: Config, places: Collection[Place]) -> dict[Place, dict[str, Any]]:
+def read_attempts(config: Config, places: Collection[Partition]) -> dict[Partition, dict[str, Any]]:
     """The newest record of `attempts` of each of these input partitions."""
-    found: dict[Place, dict[str, Any]] = {}
+    found: dict[Partition, dict[str, Any]] = {}
     if places:
         keys = {key_of(place) for place in places}
         with contextlib.closing(MarksReader(config, "runner.attempts", "attempts", keys)) as reader:
             for _, record in reader.to_end():
                 if record is None:  # it cannot be a mark, and the reader has said so
                     continue
-                found[Place(record["input_topic"], record["input_partition"])] = record
+                found[Partition(record["input_topic"], record["input_partition"])] = record
     return found
 
 

@@ -16,7 +16,7 @@ from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError, RecordError
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.errors import told
+from shadowstream.kafka.client.errors import translated_errors
 from shadowstream.kafka.reading.topic_reader import TopicMissing, read_topic
 from shadowstream.kafka.trial import start_log
 from shadowstream.kafka.trial.start_log import Starts
@@ -86,7 +86,7 @@ def refuse_others(config: Config, known: Starts, revision: str | None = None) ->
 
 def check(config: Config, client: AdminClient) -> bool:
     """Raise `ConfigError` as `refuse_others` does, by what stands on the cluster; whether a start stands there."""
-    with told("list_topics"):
+    with translated_errors("list_topics"):
         existing = client.list_topics(timeout=offsets.TIMEOUT_S).topics
     if config.plan.of("starts") not in existing:
         return False

@@ -12,8 +12,8 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.compare.comparer import comparer_of
 from shadowstream.config import Config
 from shadowstream.errors import RecordError, ShadowstreamError
-from shadowstream.joiner.intake.dedupe import Seen
-from shadowstream.joiner.intake.header_fields import Asides
+from shadowstream.joiner.intake.dedupe import DedupeWindow
+from shadowstream.joiner.intake.header_fields import HeaderReader
 from shadowstream.joiner.intake.repeat_outcome import ends_of_repeats
 from shadowstream.judge.verdict.identity_fit import misfits
 from shadowstream.kafka.client import offsets
@@ -22,7 +22,7 @@ from shadowstream.kafka.trial.topic_sampler import Sampler
 from shadowstream.logs import get_logger
 from shadowstream.protocol.join_id import Identity, no_id
 from shadowstream.protocol.outcomes import Outcome, repeated, undecodable, unpairable
-from shadowstream.records import Batch, Place, Side
+from shadowstream.records import Batch, Partition, Side
 
 log = get_logger("start")
 PER_PARTITION = 500
@@ -59,22 +59,22 @@ def _warn(config: Config, topic: str, outcomes: Counter[str]) -> None:
 def _outcomes(config: Config, sampler: Sampler, client: AdminClient, topic: str) -> Counter[str]:
     """How the newest records of a topic would end, those that can be paired as matches."""
     identity = Identity(config, comparer_of(schema_source(config.schemas), config).decode)
-    asides = Asides(config, topic)
+    header_infos = HeaderReader(config, topic)
     places = offsets.places({topic: sampler.counts[topic]})
     ends, lows = offsets.ends(client, places), offsets.beginnings(client, places)
-    most = max(20, min(PER_PARTITION, IN_ALL // max(1, len(places))))
-    wanted = {place: (max(lows[place], end - most), end) for place, end in ends.items()}
-    seen: dict[Place, Seen] = {}
+    maximum = max(20, min(PER_PARTITION, IN_ALL // max(1, len(places))))
+    wanted = {place: (max(lows[place], end - maximum), end) for place, end in ends.items()}
+    seen: dict[Partition, DedupeWindow] = {}
     outcomes: Counter[str] = Counter()
     for batch in sampler.read(wanted, True):
-        plain, _ = asides.headed(Side.PRODUCTION, batch)
-        log_of = seen.setdefault(batch.place, Seen(max(1, config.identity.dedupe_span)))
+        plain, _ = header_infos.headed(Side.PRODUCTION, batch)
+        log_of = seen.setdefault(batch.place, DedupeWindow(max(1, config.identity.dedupe_span)))
         for outcome in _ends(identity, log_of, plain):
             outcomes[outcome] += 1
     return outcomes
 
 
-def _ends(identity: Identity, seen: Seen, batch: Batch) -> list[Outcome]:
+def _ends(identity: Identity, seen: DedupeWindow, batch: Batch) -> list[Outcome]:
     packed = [identity.packed(headers) for headers in batch.headers]
     coordinates = identity.coordinates(Side.PRODUCTION, batch, packed)
     ids = identity.ids(Side.PRODUCTION, batch, coordinates)

@@ -18,7 +18,7 @@ from shadowstream.kafka.trial import start_log
 from shadowstream.kafka.trial.topic_admin import sources_of
 from shadowstream.kafka.trial.topic_changes import WHAT_TO_DO, TopicChanges, topics_of
 from shadowstream.logs import get_logger
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 log = get_logger("judge")
 EVERY_S = 5.0
@@ -35,9 +35,9 @@ class OpenTransactions:
     """
 
     def __init__(self) -> None:
-        self._since: dict[tuple[Place, int], float] = {}
+        self._since: dict[tuple[Partition, int], float] = {}
 
-    def take(self, stable: Mapping[Place, int], ends: Mapping[Place, int], at_s: float) -> list[str]:
+    def take(self, stable: Mapping[Partition, int], ends: Mapping[Partition, int], at_s: float) -> list[str]:
         """Sentences for those that have stood there for `OPEN_FOR_S`, given both offsets at a time in seconds."""
         now = {(place, offset): at_s for place, offset in stable.items() if offset < ends.get(place, 0)}
         self._since = {gap: self._since.get(gap, since) for gap, since in now.items()}
@@ -56,21 +56,21 @@ class JudgedTopics:
         self._config, self._revision, self._client = config, revision, client
         self._changes: TopicChanges | None = None
         self._open = OpenTransactions()
-        self._said: list[str] = []
+        self._reasons: list[str] = []
         self._next_at = 0.0
 
     def look(self, *, now: bool = False) -> list[str]:
         """What to say of them; what was said last where it is not time, but for `now`, or nobody answers."""
         if not now and time.monotonic() < self._next_at:
-            return self._said
+            return self._reasons
         self._next_at = time.monotonic() + EVERY_S
         try:
-            self._said = self._looked()
+            self._reasons = self._looked()
         except BrokerError as error:
             if not error.retriable:
                 raise
             log.warning("topics_not_described", error=str(error))
-        return self._said
+        return self._reasons
 
     def _looked(self) -> list[str]:
         if self._changes is None:
@@ -80,7 +80,7 @@ class JudgedTopics:
             self._changes = TopicChanges(self._config, self._client, topics_of(known))
         changed = self._changes.look()
         if changed is None:
-            return self._said
+            return self._reasons
         if changed:
             return [f"{'; '.join(changed)}. {WHAT_TO_DO}"]
         counts = offsets.partition_counts(self._client, sources_of(self._config))

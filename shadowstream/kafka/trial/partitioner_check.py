@@ -35,12 +35,14 @@ CHECK_SOON_S = 5.0
 CHECK_PER_PARTITION = 200
 CHECK_LIMIT_S = 2.0
 
-Going = Callable[[], bool]
+KeepsRunning = Callable[[], bool]
 """Called each turn of a wait; False ends it."""
 
 
-def settle(config: Config, client: AdminClient, earlier: Mapping[str, str], going: Going) -> dict[str, str] | None:
-    """How each of production's output topics chooses partitions; None where `going` ended the wait.
+def settle(
+    config: Config, client: AdminClient, earlier: Mapping[str, str], keeps_running: KeepsRunning
+) -> dict[str, str] | None:
+    """How each of production's output topics chooses partitions; None where `keeps_running` ended the wait.
 
     `earlier` is what an earlier revision of this trial found. Raises `ConfigError` where the sample contradicts what
     the config says, or what this trial rests on.
@@ -49,7 +51,7 @@ def settle(config: Config, client: AdminClient, earlier: Mapping[str, str], goin
     try:
         kinds = {}
         for topic in config.production.outputs:
-            kind = _settle(config, sampler, topic, earlier.get(topic), going)
+            kind = _settle(config, sampler, topic, earlier.get(topic), keeps_running)
             if kind is None:
                 return None
             kinds[topic] = kind
@@ -58,23 +60,25 @@ def settle(config: Config, client: AdminClient, earlier: Mapping[str, str], goin
         sampler.close()
 
 
-def _settle(config: Config, sampler: Sampler, topic: str, earlier: str | None, going: Going) -> str | None:
-    said, count = config.candidate.partitioner, sampler.counts[topic]
+def _settle(
+    config: Config, sampler: Sampler, topic: str, earlier: str | None, keeps_running: KeepsRunning
+) -> str | None:
+    configured, count = config.candidate.partitioner, sampler.counts[topic]
     if earlier == REPARTITION:
-        if said != "auto":
+        if configured != "auto":
             raise ConfigError(
-                f"candidate.partitioner: {said}, but in this trial both sides of topic {topic!r} go through topics of "
-                "ours by identity; write partitioner: auto, or start anew under another name"
+                f"candidate.partitioner: {configured}, but in this trial both sides of topic {topic!r} go through "
+                "copies that shadowstream partitions by identity; write partitioner: auto, or start under another name"
             )
         choice: Choice | None = Choice(REPARTITION, 0, True)
     elif config.candidate.topic is not None and sampler.counts[config.candidate.topic] != count:
-        choice = _uncounted(config.candidate.topic, sampler, topic, said)
-    elif said != "auto":
-        choice = _as_said(sampler, topic, said)
+        choice = _uncounted(config.candidate.topic, sampler, topic, configured)
+    elif configured != "auto":
+        choice = _as_configured(sampler, topic, configured)
     elif count == 1:
         choice = Choice(INPUT, 0, True)
     else:
-        choice = _found(sampler, topic, config.candidate.topic, going)
+        choice = _found(sampler, topic, config.candidate.topic, keeps_running)
     if choice is None:
         return None
     if choice.kind == REPARTITION:
@@ -86,7 +90,7 @@ def _settle(config: Config, sampler: Sampler, topic: str, earlier: str | None, g
         keys=choice.keys,
         certain=choice.certain,
         partitions=count,
-        said=said,
+        configured=configured,
     )
     return choice.kind
 
@@ -110,42 +114,44 @@ def _check_repartition(config: Config, topic: str, earlier: str | None) -> None:
         )
 
 
-def _uncounted(adopted: str, sampler: Sampler, topic: str, said: str) -> Choice:
+def _uncounted(adopted: str, sampler: Sampler, topic: str, configured: str) -> Choice:
     """A candidate's topic with another number of partitions than production's: no partitioner brings them together."""
     counts = f"{topic!r} has {sampler.counts[topic]} partitions and {adopted!r} has {sampler.counts[adopted]}"
-    if said != "auto":
+    if configured != "auto":
         raise ConfigError(
-            f"candidate.partitioner: {said}, but {counts}: the records of a pair would lie in partitions of different "
-            "numbers and never meet; write partitioner: auto, which sends both sides through topics of ours"
+            f"candidate.partitioner: {configured}, but {counts}: the records of a pair would lie in different "
+            "partitions and never meet; write partitioner: auto, which sends both sides through copies of shadowstream"
         )
     log.warning("partitions_differ", topic=topic, candidate=adopted, reason=counts)
     return Choice(REPARTITION, 0, True)
 
 
-def _as_said(sampler: Sampler, topic: str, said: str) -> Choice:
+def _as_configured(sampler: Sampler, topic: str, configured: str) -> Choice:
     """What the config says, unless the sample contradicts it."""
     if sampler.counts[topic] == 1:
-        return Choice(said, 0, True)
+        return Choice(configured, 0, True)
     logs = sampler.weighed(topic)
     for name, weighed in logs.items():
-        found = weighed[said]
+        found = weighed[configured]
         # Where the input's partition is known by its key only, single keys prove nothing: see `STRAYS_BY_KEY`.
         if found.contradicted or (found.exact and not found.survives):
             raise ConfigError(
-                f"candidate.partitioner: {said}, but {contradiction(name, found)}. "
+                f"candidate.partitioner: {configured}, but {contradiction(name, found)}. "
                 f"Their pairs would never meet; {_instead(choose([*logs.values()]))}"
             )
-    found_all = [weighed[said] for weighed in logs.values()]
+    found_all = [weighed[configured] for weighed in logs.values()]
     keys = min(one.checked for one in found_all)
     if not keys:
-        log.warning("partitioner_unproven", topic=topic, kind=said, reason="the sample holds nothing that could tell")
-    return Choice(said, keys, all(one.certain for one in found_all))
+        log.warning(
+            "partitioner_unproven", topic=topic, kind=configured, reason="the sample holds nothing that could tell"
+        )
+    return Choice(configured, keys, all(one.certain for one in found_all))
 
 
 def _apart(logs: Mapping[str, Weighed]) -> dict[str, str]:
     """The kind of each topic by itself, without a look at another."""
-    alone = {name: {kind: one for kind, one in weighed.items() if kind != SAME} for name, weighed in logs.items()}
-    return {name: choice.kind for name, weighed in alone.items() if (choice := choose([weighed])) is not None}
+    ordinary = {name: {kind: one for kind, one in weighed.items() if kind != SAME} for name, weighed in logs.items()}
+    return {name: choice.kind for name, weighed in ordinary.items() if (choice := choose([weighed])) is not None}
 
 
 def _instead(choice: Choice | None) -> str:
@@ -154,14 +160,14 @@ def _instead(choice: Choice | None) -> str:
     return f"write partitioner: {choice.kind}, which explains all {choice.keys} keys that could be checked, or auto"
 
 
-def _found(sampler: Sampler, topic: str, adopted: str | None, going: Going) -> Choice | None:
+def _found(sampler: Sampler, topic: str, adopted: str | None, keeps_running: KeepsRunning) -> Choice | None:
     """What the sample says; waits for production's first records, and a little for more where they are few.
 
     `adopted` is the topic of a candidate that is a job of its own: of that one no answer yet is `same`.
     """
     since: float | None = None
     waiting = False
-    while going():
+    while keeps_running():
         over = sampler.production_is_done()  # before the sample, so that nothing comes after it
         weighed = sampler.weighed(topic)
         choice = choose([*weighed.values()])
@@ -184,12 +190,12 @@ def _found(sampler: Sampler, topic: str, adopted: str | None, going: Going) -> C
             waiting = True
             log.info("waiting_for_production", topic=topic, reason="its first records say how it chooses partitions")
         deadline = time.monotonic() + LOOK_S
-        while going() and time.monotonic() < deadline:
+        while keeps_running() and time.monotonic() < deadline:
             time.sleep(0.05)
     return None
 
 
-class Rechecks:
+class PartitionerRechecks:
     """Looks at times whether production still does what the start mark has pinned."""
 
     def __init__(self, config: Config, client: AdminClient, kinds: Mapping[str, str]) -> None:
@@ -248,8 +254,12 @@ def check(
 
 
 def _changed(config: Config, name: str, kind: str, found: Evidence) -> str:
-    said = config.candidate.partitioner
-    why = f"candidate.partitioner: {said}" if said != "auto" else f"This trial began when {kind} explained production"
+    configured = config.candidate.partitioner
+    why = (
+        f"candidate.partitioner: {configured}"
+        if configured != "auto"
+        else f"This trial began when {kind} explained production"
+    )
     return (
         f"{why}, but {contradiction(name, found)}. Their pairs would never meet, so nothing more is counted; "
         "start anew under another name with partitioner: auto"

@@ -10,7 +10,7 @@ from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.errors import code_of, told
+from shadowstream.kafka.client.errors import code_of, translated_errors
 from shadowstream.kafka.trial.topic_admin import LEADERS_WAIT_S, planned, sources_of
 from shadowstream.logs import get_logger
 
@@ -23,16 +23,16 @@ def check(client: AdminClient, config: Config, counts: dict[str, int]) -> None:
 
     Without an authorizer everything shows as allowed, production's topics too: that is said.
     """
-    ours = [spec.name for spec in planned(config, counts)]
-    theirs = list(sources_of(config))
-    found = _operations(client, [*ours, *theirs])
-    lacking = [f"Write on {topic}" for topic in ours if not {AclOperation.WRITE, AclOperation.ALL} & found[topic]]
-    lacking += [f"Read on {topic}" for topic in theirs if not {AclOperation.READ, AclOperation.ALL} & found[topic]]
+    own = [spec.name for spec in planned(config, counts)]
+    other = list(sources_of(config))
+    found = _operations(client, [*own, *other])
+    lacking = [f"Write on {topic}" for topic in own if not {AclOperation.WRITE, AclOperation.ALL} & found[topic]]
+    lacking += [f"Read on {topic}" for topic in other if not {AclOperation.READ, AclOperation.ALL} & found[topic]]
     if lacking:
         raise ConfigError(
             f"rights: the principal lacks {', '.join(lacking)}; `shadowstream topics acls` lists what the trial needs"
         )
-    writable = sorted(topic for topic in theirs if {AclOperation.WRITE, AclOperation.ALL} & found[topic])
+    writable = sorted(topic for topic in other if {AclOperation.WRITE, AclOperation.ALL} & found[topic])
     if writable:
         log.info("production_writable", topics=writable, reason="isolation rests on our own checks alone")
 
@@ -42,7 +42,7 @@ def _operations(client: AdminClient, topics: list[str]) -> dict[str, set[AclOper
     deadline = time.monotonic() + LEADERS_WAIT_S
     found: dict[str, set[AclOperation]] = {}
     while asked := [topic for topic in topics if topic not in found]:
-        with told("describe_topics"):
+        with translated_errors("describe_topics"):
             futures = client.describe_topics(
                 TopicCollection(asked), include_authorized_operations=True, request_timeout=offsets.TIMEOUT_S
             )

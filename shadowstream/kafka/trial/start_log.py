@@ -26,7 +26,7 @@ from shadowstream.kafka.client.consumers import GuardedWriter
 from shadowstream.kafka.reading.marks import MarksReader
 from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 log = get_logger("start")
 FLUSH_S = 30.0
@@ -42,17 +42,17 @@ class Starts:
         """The start mark that counts, by revision, in the order in which the revisions have begun."""
         self.begun: dict[str, dict[str, Any]] = {}
         """Of each revision the newest begin mark."""
-        self.said: set[str] = set()
+        self.announced: set[str] = set()
         self.warm: set[str] = set()
         self.moved = False
 
-    def ends(self) -> dict[Place, int]:
+    def ends(self) -> dict[Partition, int]:
         """Lowest E0 of all revisions, by output place of production: below it nothing belongs to a pair that counts.
 
         Not that of the newest: nobody may have joined yet what an earlier revision has answered. A revision that names
         no ends pairs from the very beginning.
         """
-        found: dict[Place, int] = {}
+        found: dict[Partition, int] = {}
         for record in self.of.values():
             if not record["ends"]:
                 return {}
@@ -70,7 +70,7 @@ class Starts:
         elif kind == "begin":
             self.begun[revision] = record
         elif kind == "said":
-            self.said.add(revision)
+            self.announced.add(revision)
         elif kind == "warm":
             self.warm.add(revision)
         elif kind == "moved":
@@ -92,13 +92,13 @@ def write(config: Config, writer: GuardedWriter, *records: dict[str, Any]) -> No
     writer.flush(FLUSH_S)
 
 
-def in_progress(config: Config, purpose: str, going: Callable[[], bool] = lambda: True) -> Starts | None:
-    """The starts that `progress` holds, the whole of which is read, by keys; None once `going` gives False."""
+def in_progress(config: Config, purpose: str, keeps_running: Callable[[], bool] = lambda: True) -> Starts | None:
+    """The starts that `progress` holds, the whole of which is read, by keys; None once `keeps_running` gives False."""
     found, gone_on = Starts(), True
 
     def turned() -> None:
         nonlocal gone_on
-        gone_on = gone_on and going()
+        gone_on = gone_on and keeps_running()
 
     with contextlib.closing(MarksReader(config, purpose, keys=MOVED)) as reader:
         for _, record in reader.to_end(turned):
@@ -108,15 +108,15 @@ def in_progress(config: Config, purpose: str, going: Callable[[], bool] = lambda
     return found if gone_on else None
 
 
-def move(config: Config, writer: GuardedWriter, going: Callable[[], bool]) -> Starts | None:
-    """Take over what an earlier release has left in `progress`; None, with nothing moved, once `going` gives False."""
-    old = in_progress(config, "runner", going)
+def move(config: Config, writer: GuardedWriter, keeps_running: Callable[[], bool]) -> Starts | None:
+    """Take over the starts of an earlier release from `progress`; None, and nothing moved, once asked to stop."""
+    old = in_progress(config, "runner", keeps_running)
     if old is None:
         return None
-    said = [marks.mark("said", revision) for revision in old.of]
+    announced = [marks.mark("said", revision) for revision in old.of]
     warm = [marks.mark("warm", revision) for revision in sorted(old.warm)]
     # In this order, and the last only when all before it are there: whoever dies in between has moved nothing.
-    write(config, writer, *old.of.values(), *said, *warm)
+    write(config, writer, *old.of.values(), *announced, *warm)
     write(config, writer, marks.mark("moved", ""))
     if old.of:
         log.info("start_marks_migrated", revisions=len(old.of))

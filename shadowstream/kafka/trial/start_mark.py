@@ -26,11 +26,11 @@ from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, ignore, quiet
 from shadowstream.kafka.reading.topic_reader import extent
 from shadowstream.kafka.trial import bound_topics, identity_sample, start_log, topic_admin, warm_up
 from shadowstream.kafka.trial.bound_topics import bound_by, recorded, refuse_others
-from shadowstream.kafka.trial.partitioner_check import Going, check, settle
+from shadowstream.kafka.trial.partitioner_check import KeepsRunning, check, settle
 from shadowstream.kafka.trial.topic_changes import Known, TopicChanges, compared, describe, topics_field, topics_of
 from shadowstream.logs import get_logger
 from shadowstream.protocol import marks
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.runner.partitioner_detection import INPUT, REPARTITION
 
 log = get_logger("start")
@@ -62,20 +62,22 @@ def _always() -> bool:
     return True
 
 
-def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWriter, going: Going = _always) -> Pinned:
+def pin(
+    config: Config, revision: str, client: AdminClient, writer: GuardedWriter, keeps_running: KeepsRunning = _always
+) -> Pinned:
     """The start mark of this revision; written now if nobody has. The first in `starts` is the one that counts.
 
-    Where nothing says yet how production chooses partitions, its first records are waited for: `going` is called each
-    turn of that, and of reading what an earlier release has left, and ends it by False.
+    Where nothing says yet how production chooses partitions, this waits for its first records. Each turn of the wait,
+    and of reading the marks of an earlier release, calls `keeps_running`; False ends it.
 
     Raises:
-        Stopped: `going` ended the wait.
+        Stopped: `keeps_running` ended the wait.
         ConfigError: production's outputs contradict what the config says or what this trial began with; or `bounded`
             is asked for, and the trial began without it.
     """
     known = start_log.read(config, "runner")
     if not known.moved:
-        moved = start_log.move(config, writer, going)
+        moved = start_log.move(config, writer, keeps_running)
         if moved is None:
             raise Stopped
         known = moved
@@ -96,7 +98,7 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
         seen = describe(client, compared(config))
         begun = _begin(config, revision, (client, writer), known)
         earlier = next((_partitioners(config, one) for one in reversed(known.of.values())), {})
-        kinds = settle(config, client, earlier, going)
+        kinds = settle(config, client, earlier, keeps_running)
         if kinds is None:
             raise Stopped
         # Before the mark: who reads it may subscribe to the copies at once.
@@ -121,7 +123,7 @@ def pin(config: Config, revision: str, client: AdminClient, writer: GuardedWrite
             began=began_at(record),
             partitioners=_partitioners(config, record),
         )
-    if revision not in known.said:
+    if revision not in known.announced:
         start_log.say(config, writer, record)
     warm = revision in known.warm
     if not warm and warmed_by in known.warm:
@@ -163,7 +165,7 @@ def _begin(
 
 def _gone(client: AdminClient, begun: dict[str, Any]) -> list[str]:
     """Input partitions whose records from the begin on are no longer there."""
-    begins = {Place(one["topic"], one["partition"]): one["committed"] for one in begun["begins"]}
+    begins = {Partition(one["topic"], one["partition"]): one["committed"] for one in begun["begins"]}
     lows = offsets.beginnings(client, begins)
     return [str(place) for place, begin in sorted(begins.items()) if begin < lows[place]]
 
@@ -175,7 +177,7 @@ def _completed(config: Config, client: AdminClient, begun: dict[str, Any]) -> di
     inputs = offsets.places({topic: counts[topic] for topic in config.inputs})
     outputs = offsets.places({topic: counts[topic] for topic in config.production.outputs})
     bounds = offsets.ends(client, inputs) if config.bounded else {}
-    known = {Place(one["topic"], one["partition"]): one for one in begun["begins"]}
+    known = {Partition(one["topic"], one["partition"]): one for one in begun["begins"]}
     warm = any(one["end"] != NO_WARM_UP for one in known.values())
     added = {"committed": 0, "end": 0 if warm else NO_WARM_UP}
     begins = [
@@ -191,12 +193,12 @@ def _new(config: Config, revision: str, client: AdminClient) -> dict[str, Any]:
     counts = offsets.partition_counts(client, [*config.inputs, *config.production.outputs])
     inputs = offsets.places({topic: counts[topic] for topic in config.inputs})
     outputs = offsets.places({topic: counts[topic] for topic in config.production.outputs})
-    ours = offsets.committed(client, config.plan.group("runner"), inputs)
+    own = offsets.committed(client, config.plan.group("runner"), inputs)
     no_warm_up = dict.fromkeys(inputs, NO_WARM_UP)
-    if ours:
+    if own:
         # A new revision in a running trial goes on where the last one stood; nothing before that counts for it.
         begin = offsets.beginnings(client, inputs)
-        committed = {place: ours.get(place, begin[place]) for place in inputs}
+        committed = {place: own.get(place, begin[place]) for place in inputs}
         ends, warm = offsets.ends(client, outputs), no_warm_up
     elif config.starts == "earliest":
         begin = _whole_beginnings(config, client, [*inputs, *outputs])
@@ -237,7 +239,7 @@ def _new(config: Config, revision: str, client: AdminClient) -> dict[str, Any]:
     return marks.mark("begin", revision, **fields)
 
 
-def _whole_beginnings(config: Config, client: AdminClient, places: list[Place]) -> dict[Place, int]:
+def _whole_beginnings(config: Config, client: AdminClient, places: list[Partition]) -> dict[Partition, int]:
     """The log start offsets of `places`.
 
     ConfigError where the beginning of one of them, or of an adopted candidate's or the twin's topic, has been deleted.
@@ -257,7 +259,7 @@ def _whole_beginnings(config: Config, client: AdminClient, places: list[Place]) 
     return begin
 
 
-def _floor_ms(config: Config, ends: dict[Place, int]) -> int | None:
+def _floor_ms(config: Config, ends: dict[Partition, int]) -> int | None:
     """Greatest event time of the last records below `ends`: before it plus grace, unpaired is warm-up."""
     consumer = reading_consumer(config.kafka, config.plan, "runner.start")
     try:
@@ -267,7 +269,7 @@ def _floor_ms(config: Config, ends: dict[Place, int]) -> int | None:
     return max((time for time in times if time is not None), default=None)
 
 
-def _last_time(consumer: Consumer, place: Place, end: int) -> int | None:
+def _last_time(consumer: Consumer, place: Partition, end: int) -> int | None:
     """Timestamp of the last record of `place` below `end`, past control records; None where there is none near."""
     low, _ = extent(consumer, TopicPartition(place.topic, place.partition))
     for back in (1, 10, 1_000):
@@ -278,7 +280,7 @@ def _last_time(consumer: Consumer, place: Place, end: int) -> int | None:
     return None
 
 
-def _greatest_time(consumer: Consumer, place: Place, span: Span) -> int | None:
+def _greatest_time(consumer: Consumer, place: Partition, span: Span) -> int | None:
     """Greatest timestamp of the records of a span, as far as they come."""
     times: list[int] = []
     with contextlib.suppress(NotReadToEnd):

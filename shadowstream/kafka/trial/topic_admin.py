@@ -19,9 +19,9 @@ from confluent_kafka.cimpl import NewTopic
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.errors import advice, told
+from shadowstream.kafka.client.errors import advice, translated_errors
 from shadowstream.logs import get_logger
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.topics import TIMESTAMP_AFTER, TopicSpec
 
 log = get_logger("topics")
@@ -148,9 +148,9 @@ def _await_leaders(client: AdminClient, specs: Sequence[TopicSpec]) -> None:
     waiting = offsets.places({spec.name: spec.partitions for spec in specs})
     while waiting and time.monotonic() < deadline:
         request = {TopicPartition(*place): earliest for place in waiting}
-        with told("list_offsets"):
+        with translated_errors("list_offsets"):
             futures = client.list_offsets(request, request_timeout=offsets.TIMEOUT_S)
-        waiting = [Place(tp.topic, tp.partition) for tp, future in futures.items() if _leaderless(future)]
+        waiting = [Partition(tp.topic, tp.partition) for tp, future in futures.items() if _leaderless(future)]
         if waiting:
             time.sleep(0.1)
 
@@ -186,7 +186,7 @@ def _create(
         for s in specs
     ]
     unknown = []
-    with told("create_topics"):
+    with translated_errors("create_topics"):
         futures = client.create_topics(wanted, request_timeout=30)
     for name, future in futures.items():
         try:
@@ -217,7 +217,7 @@ def settings_of(client: AdminClient, names: Iterable[str]) -> dict[str, dict[str
     if not resources:
         return {}
     found = {}
-    with told("describe_configs"):
+    with translated_errors("describe_configs"):
         futures = client.describe_configs(resources, request_timeout=offsets.TIMEOUT_S)
     for resource, future in futures.items():
         try:

@@ -24,7 +24,7 @@ from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.judge.verdict.new_trial_advice import NEW_TRIAL
 from shadowstream.kafka.client import offsets
-from shadowstream.kafka.client.errors import advice, code_of, told
+from shadowstream.kafka.client.errors import advice, code_of, translated_errors
 from shadowstream.kafka.trial import bound_topics
 from shadowstream.kafka.trial.topic_admin import settings_of, sources_of
 from shadowstream.logs import get_logger
@@ -52,15 +52,15 @@ class Known(NamedTuple):
 
 def compared(config: Config) -> list[str]:
     """Topics whose change makes counts of the trial wrong; ours among them, though not all of them need exist."""
-    ours = [config.plan.out(topic) for topic in config.production.outputs]
+    own = [config.plan.out(topic) for topic in config.production.outputs]
     copies = [config.plan.repartition(topic) for topic in config.production.outputs]
-    return [*sources_of(config), *ours, *copies]
+    return [*sources_of(config), *own, *copies]
 
 
 def describe(client: AdminClient, topics: Iterable[str]) -> dict[str, Known]:
     """Those of the topics that there are. Raises a retriable `BrokerError` where the broker does not answer."""
     found: dict[str, Known] = {}
-    with told("describe_topics"):
+    with translated_errors("describe_topics"):
         futures = client.describe_topics(TopicCollection(list(topics)), request_timeout=offsets.TIMEOUT_S)
     for topic, future in futures.items():
         try:

@@ -17,7 +17,7 @@ from shadowstream.kafka.client.consumers import reading_consumer
 from shadowstream.kafka.client.messages import columns, split
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, fail_if_fatal, read_spans, within
 from shadowstream.protocol.join_id import Identity
-from shadowstream.records import Batch, Place, Side
+from shadowstream.records import Batch, Partition, Side
 from shadowstream.runner.partitioner_detection import SAME, Sampled, Weighed, beside, weigh
 
 PER_PARTITION = 1_000
@@ -49,7 +49,7 @@ class Sampler:
         topics = [*config.inputs, *config.production.outputs, *self.others]
         self.counts = offsets.partition_counts(client, topics)
         self._inputs = offsets.places({topic: self.counts[topic] for topic in config.inputs})
-        self._most = min(per_partition, max(20, IN_ALL // max(self.counts.values())))
+        self._maximum = min(per_partition, max(20, IN_ALL // max(self.counts.values())))
         self._on_error = fail_if_fatal("sampling")
         self._consumer = reading_consumer(
             config.kafka,
@@ -96,7 +96,9 @@ class Sampler:
         """The newest records of each partition."""
         places = offsets.places({topic: self.counts[topic]})
         ends, lows = offsets.ends(self._client, places), offsets.beginnings(self._client, places)
-        wanted: dict[Place, Span] = {place: (max(lows[place], end - self._most), end) for place, end in ends.items()}
+        wanted: dict[Partition, Span] = {
+            place: (max(lows[place], end - self._maximum), end) for place, end in ends.items()
+        }
         found: list[Sampled] = []
         for batch in self.read(wanted, self._identity.is_coordinate):
             packed = [self._identity.packed(headers) for headers in batch.headers]
@@ -111,9 +113,9 @@ class Sampler:
     def _homes_of(self, keys: set[bytes]) -> dict[bytes, set[int]]:
         """The partitions of the inputs in which these keys are found near what production has committed."""
         ends, lows = offsets.ends(self._client, self._inputs), offsets.beginnings(self._client, self._inputs)
-        group, span = self._config.production.group, INPUT_SPAN * self._most
+        group, span = self._config.production.group, INPUT_SPAN * self._maximum
         committed = offsets.committed(self._client, group, self._inputs) if group else {}
-        wanted: dict[Place, Span] = {}
+        wanted: dict[Partition, Span] = {}
         for place, end in ends.items():
             middle = committed.get(place, end)
             wanted[place] = (max(lows[place], middle - span), min(end, middle + span))
@@ -123,7 +125,7 @@ class Sampler:
                 homes.setdefault(key, set()).add(batch.place.partition)
         return homes
 
-    def read(self, wanted: Mapping[Place, Span], with_headers: bool) -> Iterator[Batch]:
+    def read(self, wanted: Mapping[Partition, Span], with_headers: bool) -> Iterator[Batch]:
         """Records of these ranges, as far as they come within the limit."""
         with contextlib.suppress(NotReadToEnd):
             for turn in read_spans(self._consumer, wanted, within(self._limit_s), self._on_error, short=True):

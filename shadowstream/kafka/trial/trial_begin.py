@@ -8,7 +8,7 @@ from shadowstream.config import Config
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin
 from shadowstream.kafka.trial import bound_topics
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 SHOWN_MAX = 12
 
@@ -47,7 +47,7 @@ def began_of(config: Config, revision: str, timeout_s: float) -> Began | None:
     record = known.of.get(revision) or known.begun.get(revision)
     if record is None:
         return None
-    at = {Place(one["topic"], one["partition"]): int(one["committed"]) for one in record["begins"]}
+    at = {Partition(one["topic"], one["partition"]): int(one["committed"]) for one in record["begins"]}
     ends = offsets.ends(admin(config.kafka), at)
     return Began(
         {str(place): offset for place, offset in at.items()},

@@ -17,10 +17,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, not
     TopicMetadata,
 )
 
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing.memory import failures
 from shadowstream.testing.memory.broker import MemoryBroker
-from shadowstream.testing.memory.groups import Kept
+from shadowstream.testing.memory.groups import CommittedOffset
 from shadowstream.testing.memory.hosts import Host, client_call, wait_until
 
 FOR_EVER_S = 300.0
@@ -104,7 +104,7 @@ class MemoryAdmin:
         """First offsets, ends or greatest timestamps."""
         answers: dict[TopicPartition, Future[Any]] = {}
         for partition, spec in topic_partition_offsets.items():
-            log = self.broker.logs.get(Place(partition.topic, partition.partition))
+            log = self.broker.logs.get(Partition(partition.topic, partition.partition))
             if log is None:
                 error = failures.plain(KafkaError.UNKNOWN_TOPIC_OR_PART, "Broker: Unknown topic or partition")
                 answers[partition] = _answered(error)
@@ -128,11 +128,11 @@ class MemoryAdmin:
         (request,) = list_consumer_group_offsets_request
         group = self.broker.groups.of(request.group_id)
         wanted = request.topic_partitions or [TopicPartition(*place) for place in group.offsets]
-        places = [Place(one.topic, one.partition) for one in wanted]
+        places = [Partition(one.topic, one.partition) for one in wanted]
         if require_stable and not wait_until(self.host, lambda: group.is_stable(places), request_timeout):
             return {request.group_id: _answered(failures.plain(KafkaError._TIMED_OUT, "Failed while waiting"))}
         found = []
         for place in places:
-            kept = group.offsets.get(place, Kept(OFFSET_INVALID, ""))
+            kept = group.offsets.get(place, CommittedOffset(OFFSET_INVALID, ""))
             found.append(TopicPartition(place.topic, place.partition, kept.offset, kept.metadata))
         return {request.group_id: _answered(ConsumerGroupTopicPartitions(request.group_id, found))}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from random import Random
 
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing.memory.clock import ManualClock
-from shadowstream.testing.memory.groups import Groups
+from shadowstream.testing.memory.groups import GroupRegistry
 from shadowstream.testing.memory.log import Log
 from shadowstream.testing.memory.transactions import Coordinator
 
-Gate = Callable[[str, Place, int], int]
+Gate = Callable[[str, Partition, int], int]
 """To which offset a group may read a place for now, given its last stable offset: fetches that come late."""
 
 
@@ -29,8 +29,8 @@ class MemoryBroker:
         self.counts: dict[str, int] = {}
         self.ids: dict[str, str] = {}
         self.settings: dict[str, dict[str, str]] = {}
-        self.logs: dict[Place, Log] = {}
-        self.groups = Groups(lambda: self.counts, lambda: self.clock.now_ms)
+        self.logs: dict[Partition, Log] = {}
+        self.groups = GroupRegistry(lambda: self.counts, lambda: self.clock.now_ms)
         self.transactions = Coordinator(self.logs, self.groups, lambda: self.clock.now_ms)
         self._made = 0
         self.pauses = 0
@@ -46,17 +46,17 @@ class MemoryBroker:
         self.ids[topic] = f"topic-{self._made}"
         self.counts[topic] = partitions
         self.settings[topic] = dict(settings or {})
-        self.logs |= {Place(topic, partition): Log() for partition in range(partitions)}
+        self.logs |= {Partition(topic, partition): Log() for partition in range(partitions)}
 
     def add_partitions(self, topic: str, partitions: int) -> None:
         """Let a topic have so many partitions, which are more than it has."""
-        self.logs |= {Place(topic, partition): Log() for partition in range(self.counts[topic], partitions)}
+        self.logs |= {Partition(topic, partition): Log() for partition in range(self.counts[topic], partitions)}
         self.counts[topic] = partitions
 
     def delete(self, topic: str) -> None:
         """Delete a topic with all its records."""
         for partition in range(self.counts.pop(topic)):
-            del self.logs[Place(topic, partition)]
+            del self.logs[Partition(topic, partition)]
         del self.ids[topic], self.settings[topic]
 
     def _tick(self) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 from confluent_kafka import OFFSET_INVALID, TIMESTAMP_CREATE_TIME, KafkaError, Message, TopicPartition
 
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing.memory import failures
 from shadowstream.testing.memory.admin import described
 from shadowstream.testing.memory.broker import MemoryBroker
-from shadowstream.testing.memory.groups import METADATA_MAX, Group, Kept, Member, Membership
+from shadowstream.testing.memory.groups import METADATA_MAX, CommittedOffset, Group, Member, Membership
 from shadowstream.testing.memory.hosts import Host, client_call, wait_until
 from shadowstream.testing.memory.log import Entry, Log
 
@@ -20,9 +20,9 @@ FOR_EVER_S = 300.0
 STEP_S = 0.02
 
 
-def place_of(partition: TopicPartition) -> Place:
+def place_of(partition: TopicPartition) -> Partition:
     """Where a partition is."""
-    return Place(partition.topic, partition.partition)
+    return Partition(partition.topic, partition.partition)
 
 
 class MemoryConsumer:
@@ -38,10 +38,10 @@ class MemoryConsumer:
         self._topics: tuple[str, ...] | None = None
         self._callbacks: dict[str, Callback | None] = {}
         self._member: Member | None = None
-        self._assigned: dict[Place, int] = {}
-        self._paused: set[Place] = set()
-        self._ended: dict[Place, int] = {}
-        self._stuck: set[Place] = set()
+        self._assigned: dict[Partition, int] = {}
+        self._paused: set[Partition] = set()
+        self._ended: dict[Partition, int] = {}
+        self._stuck: set[Partition] = set()
         self._fatal: KafkaError | None = None
         self._closed = False
         self._serving = False
@@ -52,7 +52,7 @@ class MemoryConsumer:
         return self.broker.groups.of(str(self._config["group.id"]))
 
     @property
-    def positions(self) -> dict[Place, int]:
+    def positions(self) -> dict[Partition, int]:
         """Where reading goes on, by place."""
         return dict(self._assigned)
 
@@ -190,7 +190,7 @@ class MemoryConsumer:
             raise failures.plain(KafkaError._TIMED_OUT, "Local: Timed out")
         found = []
         for place in places:
-            kept = self.group.offsets.get(place, Kept(OFFSET_INVALID, ""))
+            kept = self.group.offsets.get(place, CommittedOffset(OFFSET_INVALID, ""))
             found.append(TopicPartition(place.topic, place.partition, kept.offset, kept.metadata))
         return found
 
@@ -202,7 +202,7 @@ class MemoryConsumer:
             raise failures.plain(refusal, "Commit failed")
         trouble = self.broker.trouble("commit")
         if trouble in ("", "late"):
-            kept = {place_of(one): Kept(one.offset, one.metadata or "") for one in offsets}
+            kept = {place_of(one): CommittedOffset(one.offset, one.metadata or "") for one in offsets}
             if any(len(one.metadata.encode()) > METADATA_MAX for one in kept.values()):
                 raise failures.plain(KafkaError.OFFSET_METADATA_TOO_LARGE, "Commit failed")
             self.group.offsets |= kept
@@ -250,10 +250,10 @@ class MemoryConsumer:
         if self._closed:
             raise RuntimeError("Consumer closed")
 
-    def _log(self, place: Place) -> Log | None:
+    def _log(self, place: Partition) -> Log | None:
         return self.broker.logs.get(place)
 
-    def _end(self, place: Place, log: Log) -> int:
+    def _end(self, place: Partition, log: Log) -> int:
         end = log.stable if self._committed_only else log.end
         return min(end, self.broker.gate(str(self._config["group.id"]), place, end))
 
@@ -264,19 +264,19 @@ class MemoryConsumer:
             if place not in self._paused | self._stuck and (log := self._log(place)) is not None
         )
 
-    def _fetch(self, most: int) -> list[Message]:
+    def _fetch(self, maximum: int) -> list[Message]:
         draw, places = self.broker.draw, [place for place in self._assigned if place not in self._paused]
         found: list[Message] = []
         if draw is not None and len(places) > 1:
             draw.shuffle(places)
         for place in places:
-            left = most - len(found)
+            left = maximum - len(found)
             if left <= 0:
                 break
             found += self._fetch_from(place, left if draw is None else min(left, draw.choice((1, 2, 5, left))))
         return found
 
-    def _fetch_from(self, place: Place, most: int) -> list[Message]:
+    def _fetch_from(self, place: Partition, maximum: int) -> list[Message]:
         log, position = self._log(place), self._assigned[place]
         if place in self._stuck:
             return []
@@ -289,12 +289,12 @@ class MemoryConsumer:
                 self._stuck.add(place)
                 return [_event(place, position, KafkaError._AUTO_OFFSET_RESET)]
         end = self._end(place, log)
-        records, self._assigned[place] = log.read(position, most, end, committed=self._committed_only)
+        records, self._assigned[place] = log.read(position, maximum, end, committed=self._committed_only)
         found = [_message(place, offset, entry) for offset, entry in records]
         at_end = self._assigned[place] >= (log.stable if self._committed_only else log.end)
         if at_end and self._config.get("enable.partition.eof") and self._ended.get(place) != self._assigned[place]:
             self._ended[place] = self._assigned[place]
-            if len(found) < most or most == 1:
+            if len(found) < maximum or maximum == 1:
                 found.append(_event(place, self._assigned[place], KafkaError._PARTITION_EOF))
             else:
                 self._ended.pop(place)
@@ -318,11 +318,11 @@ class MemoryConsumer:
         return described(self.broker, topic)
 
 
-def _message(place: Place, offset: int, entry: Entry) -> Message:
+def _message(place: Partition, offset: int, entry: Entry) -> Message:
     headers: Any = [*entry.headers] if entry.headers else None
     key, value, at = entry.key, entry.value, (TIMESTAMP_CREATE_TIME, entry.time_ms)
     return Message(place.topic, place.partition, offset, key, value, headers, None, at)
 
 
-def _event(place: Place, offset: int, code: int) -> Message:
+def _event(place: Partition, offset: int, code: int) -> Message:
     return Message(place.topic, place.partition, offset, None, None, None, KafkaError(code), (0, -1))

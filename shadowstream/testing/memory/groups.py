@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 from confluent_kafka import KafkaError
 
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing.memory.hosts import Host
 
 METADATA_MAX = 4_095
 """Bytes of metadata that the broker takes (offset.metadata.max.bytes, less one)."""
 
 
-class Kept(NamedTuple):
+class CommittedOffset(NamedTuple):
     """A committed offset."""
 
     offset: int
@@ -51,7 +51,7 @@ class Member:
     generation: int = -1
     poll_max_ms: int = 300_000
     polled_ms: int = 0
-    places: list[Place] = field(default_factory=list)
+    places: list[Partition] = field(default_factory=list)
 
 
 class Group:
@@ -62,8 +62,8 @@ class Group:
         self.generation = 0
         self.preparing = False
         self.members: dict[str, Member] = {}
-        self.offsets: dict[Place, Kept] = {}
-        self.pending: dict[int, dict[Place, Kept]] = {}
+        self.offsets: dict[Partition, CommittedOffset] = {}
+        self.pending: dict[int, dict[Partition, CommittedOffset]] = {}
         self._numbers = 0
 
     # ---------------------------------------------------------------- members
@@ -122,7 +122,7 @@ class Group:
             if now_ms - member.heard_ms > member.session_ms or now_ms - member.polled_ms > member.poll_max_ms:
                 self.leave(member)
 
-    def take(self, member: Member) -> list[Place]:
+    def take(self, member: Member) -> list[Partition]:
         """A member hears of its assignment."""
         member.fresh, member.generation = False, self.generation
         return member.places
@@ -139,9 +139,9 @@ class Group:
             return KafkaError.FENCED_INSTANCE_ID if same else KafkaError.UNKNOWN_MEMBER_ID
         return KafkaError.ILLEGAL_GENERATION if sender.generation != self.generation else None
 
-    def set_back(self, offsets: Mapping[Place, int]) -> None:
+    def set_back(self, offsets: Mapping[Partition, int]) -> None:
         """Somebody from outside says where the group stands."""
-        self.offsets |= {place: Kept(offset, "") for place, offset in offsets.items()}
+        self.offsets |= {place: CommittedOffset(offset, "") for place, offset in offsets.items()}
 
     def decide(self, producer: int, *, commit: bool) -> None:
         """The marker of a transaction has landed here."""
@@ -149,13 +149,13 @@ class Group:
         if commit:
             self.offsets |= offsets
 
-    def is_stable(self, places: Iterable[Place]) -> bool:
+    def is_stable(self, places: Iterable[Partition]) -> bool:
         """Whether no transaction is undecided that may change the offsets of these places."""
         waiting = {place for offsets in self.pending.values() for place in offsets}
         return waiting.isdisjoint(places)
 
 
-class Groups:
+class GroupRegistry:
     """All groups, made when first asked for."""
 
     def __init__(self, counts: Callable[[], Mapping[str, int]], now_ms: Callable[[], int]) -> None:
@@ -174,18 +174,18 @@ class Groups:
             group.tick()
 
 
-def ranged(members: Iterable[Member], counts: Mapping[str, int]) -> dict[str, list[Place]]:
+def ranged(members: Iterable[Member], counts: Mapping[str, int]) -> dict[str, list[Partition]]:
     """Kafka's range: topic by topic a run of partitions to each member, members in the order of their ids.
 
     Members with an instance are ordered by it. So partition p of topics with equal counts goes to one member.
     """
     ordered = sorted(members, key=lambda member: (member.instance is None, member.instance or member.id))
-    found: dict[str, list[Place]] = {member.id: [] for member in ordered}
+    found: dict[str, list[Partition]] = {member.id: [] for member in ordered}
     for topic in sorted({topic for member in ordered for topic in member.topics}):
         mine = [member for member in ordered if topic in member.topics]
         count, begin = counts.get(topic, 0), 0
         for place, member in enumerate(mine):
             n = count // len(mine) + (place < count % len(mine))
-            found[member.id] += [Place(topic, partition) for partition in range(begin, begin + n)]
+            found[member.id] += [Partition(topic, partition) for partition in range(begin, begin + n)]
             begin += n
     return found

@@ -58,8 +58,8 @@ def _modules() -> list[ModuleType]:
 @contextlib.contextmanager
 def inside(broker: MemoryBroker, host: Callable[[], Host] | None = None) -> Iterator[None]:
     """Within, clients of the room live on this broker and belong to `host()`, the process that makes them."""
-    alone = Host(broker.clock)
-    stand_ins = _stand_ins(broker, host or (lambda: alone))
+    single = Host(broker.clock)
+    stand_ins = _stand_ins(broker, host or (lambda: single))
     real: list[tuple[ModuleType, str, Any]] = []
     for module in _modules():
         real += [(module, name, value) for name, value in vars(module).items() if id(value) in stand_ins]

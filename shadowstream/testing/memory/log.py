@@ -61,13 +61,15 @@ class Log:
         """Whether a reader gets what stands there."""
         return self.entries[offset].outcome is None and not (committed and offset in self._aborted)
 
-    def read(self, begin: int, most: int, end: int, *, committed: bool = True) -> tuple[list[tuple[int, Entry]], int]:
+    def read(
+        self, begin: int, maximum: int, end: int, *, committed: bool = True
+    ) -> tuple[list[tuple[int, Entry]], int]:
         """At most so many records from `begin` on and below `end`; and the position after them and what is hidden."""
         found: list[tuple[int, Entry]] = []
         at = begin
         while at < end:
             if self.seen(at, committed=committed):
-                if len(found) == most:
+                if len(found) == maximum:
                     break
                 found.append((at, self.entries[at]))
             at += 1

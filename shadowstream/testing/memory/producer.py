@@ -8,11 +8,11 @@ from typing import Any
 
 from confluent_kafka import TIMESTAMP_CREATE_TIME, KafkaError, KafkaException, Message, TopicPartition
 
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing.memory import failures
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.consumer import place_of
-from shadowstream.testing.memory.groups import METADATA_MAX, Kept, Membership
+from shadowstream.testing.memory.groups import METADATA_MAX, CommittedOffset, Membership
 from shadowstream.testing.memory.hosts import Host, client_call, wait_until
 from shadowstream.testing.memory.log import Entry
 
@@ -59,7 +59,7 @@ class MemoryProducer:
             partition = zlib.crc32(key or b"") % count
         time_ms = timestamp or self.broker.clock.now_ms
         entry = Entry(key, value, time_ms, [*headers] if headers else None)
-        error, place = None, Place(topic, partition)
+        error, place = None, Partition(topic, partition)
         if place not in self.broker.logs:
             error = KafkaError(KafkaError._UNKNOWN_TOPIC if not count else KafkaError._UNKNOWN_PARTITION)
         offset = -1 if error is not None else self._write(place, entry)
@@ -69,7 +69,7 @@ class MemoryProducer:
         if error is not None and self._id is not None:
             self._abortable = failures.abortable(error.code(), error.str())
 
-    def _write(self, place: Place, entry: Entry) -> int:
+    def _write(self, place: Partition, entry: Entry) -> int:
         if self._id is None:
             return self.broker.logs[place].append(entry)
         if self._abortable is None:
@@ -137,7 +137,7 @@ class MemoryProducer:
         if any(len((one.metadata or "").encode()) > METADATA_MAX for one in offsets):
             raise self._must_abort(KafkaError.OFFSET_METADATA_TOO_LARGE, "Failed to commit offsets to transaction")
         self._ready()
-        kept = {place_of(one): Kept(one.offset, one.metadata or "") for one in offsets}
+        kept = {place_of(one): CommittedOffset(one.offset, one.metadata or "") for one in offsets}
         if not self._transactions.add_offsets(self._id, self._epoch, group_metadata.group, kept):
             raise self._fence()
         if unheard is not None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from shadowstream.records import Place
-from shadowstream.testing.memory.groups import Groups, Kept
+from shadowstream.records import Partition
+from shadowstream.testing.memory.groups import CommittedOffset, GroupRegistry
 from shadowstream.testing.memory.log import Entry, Log
 
 
@@ -18,7 +18,7 @@ class Marker:
     """A marker on its way to a partition or, with a group, to the offsets pending there."""
 
     due_ms: int
-    where: Place | str
+    where: Partition | str
     producer: int
     commit: bool
 
@@ -31,18 +31,18 @@ class Transactional:
     epoch: int
     timeout_ms: int
     began_ms: int | None = None
-    places: dict[Place, None] = field(default_factory=dict)
+    places: dict[Partition, None] = field(default_factory=dict)
     groups: dict[str, None] = field(default_factory=dict)
 
 
 class Coordinator:
     """All transactional ids. Calls with an old epoch are refused: they return False and change nothing."""
 
-    def __init__(self, logs: dict[Place, Log], groups: Groups, now_ms: Callable[[], int]) -> None:
+    def __init__(self, logs: dict[Partition, Log], groups: GroupRegistry, now_ms: Callable[[], int]) -> None:
         self._logs, self._groups, self._now_ms = logs, groups, now_ms
         self.ids: dict[str, Transactional] = {}
         self.markers: list[Marker] = []
-        self.delay_ms: Callable[[Place | str], int] = lambda where: 0
+        self.delay_ms: Callable[[Partition | str], int] = lambda where: 0
 
     def begin_epoch(self, name: str, timeout_ms: int) -> tuple[int, int]:
         """`init_transactions`: fences predecessors and aborts what they left open. Returns producer and epoch."""
@@ -63,7 +63,7 @@ class Coordinator:
         """Whether all markers of this id have landed: before, it can write nothing."""
         return all(marker.producer != self.ids[name].producer for marker in self.markers)
 
-    def add(self, name: str, epoch: int, place: Place, entry: Entry) -> bool:
+    def add(self, name: str, epoch: int, place: Partition, entry: Entry) -> bool:
         """Write a record within the transaction."""
         known = self._current(name, epoch)
         if known is None:
@@ -72,7 +72,7 @@ class Coordinator:
         self._logs[place].append(entry._replace(producer=known.producer))
         return True
 
-    def add_offsets(self, name: str, epoch: int, group: str, offsets: dict[Place, Kept]) -> bool:
+    def add_offsets(self, name: str, epoch: int, group: str, offsets: dict[Partition, CommittedOffset]) -> bool:
         """Let offsets be pending in the group until the transaction is decided."""
         known = self._current(name, epoch)
         if known is None:
@@ -99,7 +99,7 @@ class Coordinator:
         return known
 
     def _decide(self, known: Transactional, *, commit: bool) -> None:
-        wheres: list[Place | str] = [*known.places, *known.groups]
+        wheres: list[Partition | str] = [*known.places, *known.groups]
         for where in wheres:
             self.markers.append(Marker(self._now_ms() + self.delay_ms(where), where, known.producer, commit))
         known.began_ms = None
@@ -121,7 +121,7 @@ class Coordinator:
         due = [marker for marker in self.markers if marker.due_ms <= now_ms]
         self.markers = [marker for marker in self.markers if marker.due_ms > now_ms]
         for marker in due:
-            if isinstance(marker.where, Place):
+            if isinstance(marker.where, Partition):
                 self._logs[marker.where].decide(marker.producer, commit=marker.commit, time_ms=now_ms)
             else:
                 self._groups.of(marker.where).decide(marker.producer, commit=marker.commit)

@@ -42,15 +42,15 @@ def stamped(value: bytes | None) -> bytes | None:
     return value + b" " if value else value
 
 
-def told(one: Input) -> bytes:
+def input_value(one: Input) -> bytes:
     """The value of an input: its correlation id and what the candidate does with it."""
     if one.absence == "undecodable":
         return UNREADABLE
     blind = Side.SHADOW in one.blind
     values = [content(answer, one, blind) for answer in one.answers[Side.SHADOW]]
     shown = [None if value is None else value.decode("latin-1") for value in values]
-    told_to = {"fails": one.absence is not None, "blind": blind, "values": shown, "topic": OUTPUTS[one.topic]}
-    return json.dumps({"cid": one.id.decode(), "number": one.number, **told_to}).encode()
+    orders = {"fails": one.absence is not None, "blind": blind, "values": shown, "topic": OUTPUTS[one.topic]}
+    return json.dumps({"cid": one.id.decode(), "number": one.number, **orders}).encode()
 
 
 def candidate(value: Any) -> Any:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from shadowstream.records import Place, Side
+from shadowstream.records import Partition, Side
 from shadowstream.testing.simulation.failures import ABSENCES
 from shadowstream.testing.simulation.history import DECLARED, WINDOW_MS
 from shadowstream.testing.simulation.logs import Label
@@ -60,22 +60,22 @@ class Verdict:
         """Each row by itself and after those before it; returns the last one of each pair id."""
         last: dict[str, dict[str, Any]] = {}
         for row in self.stored.rows():
-            before, said = last.get(row["pair_id"]), f"{row['pair_id']} {row['outcome']}"
+            before, named = last.get(row["pair_id"]), f"{row['pair_id']} {row['outcome']}"
             first = row["production"] or row["shadow"] or row["twin"]
             own_id = f"{first['topic']}/{first['partition']}/{first['offset']}"
             if before is None:
                 if row["late"] or row["correction_of"] is not None:
-                    yield f"{said}: corrects what was never said"
+                    yield f"{named}: corrects what was never said"
                 if row["pair_id"] != own_id:
-                    yield f"{said}: the pair id is not its first record's, {own_id}"
+                    yield f"{named}: the pair id is not its first record's, {own_id}"
             elif not row["late"] or row["correction_of"] != before["outcome"]:
-                yield f"{said}: said a second time, after {before['outcome']} (correction of {row['correction_of']})"
+                yield f"{named}: a second row, after {before['outcome']} (correction of {row['correction_of']})"
             elif not self.trial.setup.correctable(before["outcome"]) and not self.trial.setup.retention:
-                yield f"{said}: corrects {before['outcome']}, which marks had made certain"
+                yield f"{named}: corrects {before['outcome']}, which marks had made certain"
             else:
                 self.seen[f"correction of {before['outcome']}"] += 1
             if row["identity"] != self.trial.setup.kind:
-                yield f"{said}: its identity is {row['identity']}"
+                yield f"{named}: its identity is {row['identity']}"
             last[row["pair_id"]] = row
         return last
 
@@ -84,48 +84,48 @@ class Verdict:
         for side in Side:
             at = row[side.word]
             if at is not None:
-                label = self.world.logs.labels.get((Place(at["topic"], at["partition"]), at["offset"]))
+                label = self.world.logs.labels.get((Partition(at["topic"], at["partition"]), at["offset"]))
                 found.append(label or Label(-1, side, at["offset"]))
         return tuple(found)
 
     def _words(self, last: dict[str, dict[str, Any]], totals: Totals) -> Iterator[str]:
         """The last words against the oracle's."""
-        said: dict[tuple[Label, ...], dict[str, Any]] = {}
+        by_labels: dict[tuple[Label, ...], dict[str, Any]] = {}
         for row in last.values():
             labels = self._labels(row)
             twice = [label for label in labels if label in self.ended]
             if twice:
                 yield f"{row['pair_id']} {row['outcome']}: {twice} ended a second time"
-            said[labels] = row
+            by_labels[labels] = row
             self.ended.update(labels)
             self.seen[row["outcome"]] += 1
             totals[self._window(row), row["revision"], counted_as(row["outcome"])] += 1
         for unit in self.truth.units:
             for word in () if unit.lost else words(self.truth, unit):
-                row = said.pop(word.records, {}) or self._without_twin(word, said)
-                if self._is_unread(word, row, said) or (
+                row = by_labels.pop(word.records, {}) or self._without_twin(word, by_labels)
+                if self._is_unread(word, row, by_labels) or (
                     self._is_gone(word, row)
                     or self._is_shed(unit, row)
-                    or (not row and self._all_shed(unit, word, said))
+                    or (not row and self._all_shed(unit, word, by_labels))
                 ):
                     self.seen["evicted"] += 1
                 elif row:
                     yield from self._against(word, row, unit, totals)
                 elif not self._may_wait(unit):
                     yield f"{word.records}: no word; expected {'|'.join(word.outcomes)}"
-        for labels, row in said.items():
+        for labels, row in by_labels.items():
             if self._is_shed(self.units.get(labels[0].number), row):
                 continue  # of the several outputs of one input
             if any(label.number not in self.units or not self.units[label.number].lost for label in labels):
                 yield f"{labels}: {row['outcome']} said, and not expected"
 
-    def _is_unread(self, word: Word, row: dict[str, Any], said: dict[tuple[Label, ...], dict[str, Any]]) -> bool:
+    def _is_unread(self, word: Word, row: dict[str, Any], by_labels: dict[tuple[Label, ...], dict[str, Any]]) -> bool:
         """Whether it lacks what nobody could read; several outputs of one input end so each by itself."""
         rows = [row] if row else []
         if not row and word.outcomes == ("cardinality",):
             number = word.records[0].number
-            labels = [one for one, other in said.items() if one[0].number == number and is_unread(other)]
-            rows = [said.pop(one) for one in labels]
+            labels = [one for one, other in by_labels.items() if one[0].number == number and is_unread(other)]
+            rows = [by_labels.pop(one) for one in labels]
             if rows:
                 self.losses.explains_group(rows)
                 return True
@@ -153,20 +153,22 @@ class Verdict:
         id_ = unit.input.key.encode() if by_key else unit.input.id
         return any(shedding.sheds(id_) for shedding in levels)
 
-    def _all_shed(self, unit: Unit, word: Word, said: dict[tuple[Label, ...], dict[str, Any]]) -> bool:
+    def _all_shed(self, unit: Unit, word: Word, by_labels: dict[tuple[Label, ...], dict[str, Any]]) -> bool:
         """Whether all records of a word were evicted each by itself, none was left to be paired or missed."""
-        rows = [labels for labels, row in said.items() if set(labels) <= set(word.records) and self._is_shed(unit, row)]
+        rows = [
+            labels for labels, row in by_labels.items() if set(labels) <= set(word.records) and self._is_shed(unit, row)
+        ]
         if {label for labels in rows for label in labels} != set(word.records):
             return False
         for labels in rows:
-            del said[labels]
+            del by_labels[labels]
         return True
 
-    def _without_twin(self, word: Word, said: dict[tuple[Label, ...], dict[str, Any]]) -> dict[str, Any]:
+    def _without_twin(self, word: Word, by_labels: dict[tuple[Label, ...], dict[str, Any]]) -> dict[str, Any]:
         """A row of production's record alone does not show the twin that it met; it has ended all the same."""
         if [label.side for label in word.records] != [Side.PRODUCTION, Side.TWIN]:
             return {}
-        row = said.pop(word.records[:1], {})
+        row = by_labels.pop(word.records[:1], {})
         if row:
             self.ended.add(word.records[1])
         return row
@@ -246,6 +248,6 @@ class Verdict:
         numbers: dict[str, list[int]] = {}
         for record in self.stored.stats:
             numbers.setdefault(record["task"], []).append(record["seq"])
-        for task, said in numbers.items():
-            if said != list(range(1, len(said) + 1)):
-                yield f"sequence numbers of {task}: {said}"
+        for task, by_labels in numbers.items():
+            if by_labels != list(range(1, len(by_labels) + 1)):
+                yield f"sequence numbers of {task}: {by_labels}"

@@ -28,20 +28,20 @@ def _failing(setup: Setup, inputs: Sequence[Input], draw: Random) -> Iterator[In
     uses = Counter(one.key for one in inputs)
     both, asked = draw.choice((0.0, 0.1, 0.2)), draw.choice((0.1, 0.3))
     for one in inputs:
-        ours, theirs, twin = one.answers
+        own, other, twin = one.answers
         fails, is_asked = draw.random() < both, setup.asks and draw.random() < asked
         if one.absence:
-            fails = draw.random() < 0.3 and ours[:1] == (PLAIN,)
-            yield replace(one, answers=((FAILED, *ours[1:]), theirs, twin)) if fails else one
+            fails = draw.random() < 0.3 and own[:1] == (PLAIN,)
+            yield replace(one, answers=((FAILED, *own[1:]), other, twin)) if fails else one
         elif not _is_plain(one) or uses[one.key] > 1:
             yield one
         elif fails and (setup.adopted or draw.random() < 0.2):
-            yield replace(one, answers=((FAILED, *ours[1:]), theirs, twin))
+            yield replace(one, answers=((FAILED, *own[1:]), other, twin))
         elif fails:
-            yield replace(one, absence=draw.choice(ABSENCES), answers=((FAILED, *ours[1:]), (), twin))
+            yield replace(one, absence=draw.choice(ABSENCES), answers=((FAILED, *own[1:]), (), twin))
         elif is_asked:
             of_twin = (ASKED[0], *twin[1:]) if twin[:1] == (PLAIN,) and draw.random() < 0.2 else twin
-            yield replace(one, answers=(ours, (draw.choice(ASKED), *theirs[1:]), of_twin))
+            yield replace(one, answers=(own, (draw.choice(ASKED), *other[1:]), of_twin))
         else:
             yield one
 

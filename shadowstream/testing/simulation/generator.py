@@ -59,9 +59,9 @@ def _declared(seed: int, inputs: Iterable[Input]) -> Iterator[Input]:
     nothing else about a seed depends on it."""
     draw = Random(f"declared {seed}")
     for one in inputs:
-        ours, theirs, twin = one.answers
-        changed = [Answer("declared", a.k) if a.kind == "differs" and draw.random() < 0.5 else a for a in theirs]
-        yield replace(one, answers=(ours, tuple(changed), twin))
+        by_production, by_candidate, twin = one.answers
+        changed = [Answer("declared", a.k) if a.kind == "differs" and draw.random() < 0.5 else a for a in by_candidate]
+        yield replace(one, answers=(by_production, tuple(changed), twin))
 
 
 def _setup(seed: int, draw: Random) -> Setup:
@@ -86,9 +86,9 @@ def _setup(seed: int, draw: Random) -> Setup:
         setup = replace(setup, topics=2)
     if setup.commits is None or setup.adopted:
         setup = replace(setup, bounded=False)
-    most, bound = Random(f"most of {seed}").choice((0, 0, 1, 3)), Random(f"bound of {seed}").choice((0, 0, 4, 12))
+    maximum, bound = Random(f"most of {seed}").choice((0, 0, 1, 3)), Random(f"bound of {seed}").choice((0, 0, 4, 12))
     # That a partition is idle others tell that go on; held sides are read to their ends when these may do no longer.
-    return replace(setup, most=most, bound=0 if setup.idle else bound)
+    return replace(setup, maximum=maximum, bound=0 if setup.idle else bound)
 
 
 def _themed(setup: Setup, theme: str, draw: Random) -> Setup:
@@ -182,20 +182,20 @@ class Inputs:
     def _delays(self, one: Input) -> Input:
         """Outputs that are written long after their input has been committed."""
         late = self.draw.choice((2, 5, 12)), self.draw.choice((2, 5, 12))
-        ours = late[0] if self.setup.commits != "after_output" else 0
-        return replace(one, delays=(ours, late[1] if self.setup.adopted == "unknown" else 0, 0))
+        by_production = late[0] if self.setup.commits != "after_output" else 0
+        return replace(one, delays=(by_production, late[1] if self.setup.adopted == "unknown" else 0, 0))
 
     def _answers(self, one: Input, kind: str, production: tuple[Answer, ...]) -> Input:
         draw, rest = self.draw, production[1:]
-        ours, theirs = production, production
+        by_production, by_candidate = production, production
         if kind in ("near", "noisy", "differs"):
-            theirs = (Answer(kind), *rest)
+            by_candidate = (Answer(kind), *rest)
         elif kind == "lost":
-            theirs = ()
+            by_candidate = ()
         elif kind == "added":
-            ours = ()
+            by_production = ()
         elif kind == "silent":
-            ours = theirs = ()
+            by_production = by_candidate = ()
         elif kind == "absent":
             # Where production is silent as well nobody misses anything.
             return replace(
@@ -203,20 +203,26 @@ class Inputs:
             )
         elif kind in ("tombstones", "tombstone"):
             gone = (Answer("tombstone"), *rest)
-            ours, theirs = (
+            by_production, by_candidate = (
                 draw.choice(((gone, production), (production, gone))) if kind == "tombstone" else (gone, gone)
             )
         elif kind == "broken":
             broken = (Answer("broken"), *rest)
-            ours, theirs = draw.choice(((broken, production), (production, broken)))
+            by_production, by_candidate = draw.choice(((broken, production), (production, broken)))
         elif kind == "blind":
             one = self._blind(one)
         if self.setup.many or self.setup.kind == "coordinate":
-            theirs = theirs if draw.random() < 0.8 else theirs[:1] if len(theirs) > 1 else (*theirs, Answer("plain", 1))
-            theirs = theirs if kind not in ("lost", "silent") else ()
+            by_candidate = (
+                by_candidate
+                if draw.random() < 0.8
+                else by_candidate[:1]
+                if len(by_candidate) > 1
+                else (*by_candidate, Answer("plain", 1))
+            )
+            by_candidate = by_candidate if kind not in ("lost", "silent") else ()
         elif kind == "same" and self.setup.kind in ("key", "id") and draw.random() < 0.1:
-            theirs = (*theirs, Answer("plain", 1))
-        return replace(one, answers=(ours, theirs, ()))
+            by_candidate = (*by_candidate, Answer("plain", 1))
+        return replace(one, answers=(by_production, by_candidate, ()))
 
     def _blind(self, one: Input) -> Input:
         """Outputs without identity: a null key, no header, no field."""
@@ -231,11 +237,11 @@ class Inputs:
         """Some outputs come twice, if the config can tell."""
         setup, draw = self.setup, self.draw
         copies = [-1, -1, -1]
-        told = not setup.many or setup.kind == "coordinate"
+        is_named = not setup.many or setup.kind == "coordinate"
         if not (setup.retention or setup.warm) and draw.random() < 0.15:
             side = draw.choice(setup.sides)
             by_runner = side is Side.SHADOW and not setup.adopted
-            if by_runner or (told and setup.identity != "occurrence"):
+            if by_runner or (is_named and setup.identity != "occurrence"):
                 copies[side] = draw.randint(0, 3)
         return replace(one, copies=(copies[0], copies[1], copies[2]))
 

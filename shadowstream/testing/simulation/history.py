@@ -114,7 +114,7 @@ class Setup:
     """Production's topics are compacted, and what is lost there has been removed before anybody read it."""
     shed: bool = False
     """Identities are shed in the midst of it."""
-    most: int = 0
+    maximum: int = 0
     """About so much ends in one commit at most; 0: all that can."""
     bound: int = 0
     """About so many records may wait in a joiner's memory; 0: all that there are. Only where the real roles play."""
@@ -205,8 +205,8 @@ class Setup:
             "delivery": "at_least_once" if self.at_least_once else "exactly_once",
         }
         limits: dict[str, Any] = {}
-        if self.most:
-            limits["commit_records"] = 2 + self.most  # of real roles each commit takes its time
+        if self.maximum:
+            limits["commit_records"] = 2 + self.maximum  # of real roles each commit takes its time
         if self.bound:
             limits |= {"pending_bytes_max": self.bound * RECORD_BYTES, "overflow": "spill" if self.spills else "hold"}
         sections["limits"] = limits
@@ -241,20 +241,20 @@ class History:
 
     def lines(self) -> list[str]:
         """As text, for a report: what differs from the defaults."""
-        shown = [f"setup  {_told(self.setup)}"]
-        shown += [f"input  {_told(one)}" for one in self.inputs]
+        shown = [f"setup  {_described(self.setup)}"]
+        shown += [f"input  {_described(one)}" for one in self.inputs]
         shown += [f"action {' '.join(map(str, one))}" for one in self.actions]
         return shown
 
 
-def _told(one: Setup | Input) -> str:
+def _described(one: Setup | Input) -> str:
     """The fields of a dataclass that say something."""
-    told = []
+    shown_fields = []
     for field in fields(one):
         value = getattr(one, field.name)
         if field.name == "answers":
             kinds = [",".join(f"{answer.kind}{answer.k}" for answer in answers) or "-" for answers in value]
-            told.append(f"answers={' | '.join(kinds)}")
+            shown_fields.append(f"answers={' | '.join(kinds)}")
         elif value != field.default:
-            told.append(f"{field.name}={value!r}")
-    return " ".join(told)
+            shown_fields.append(f"{field.name}={value!r}")
+    return " ".join(shown_fields)

@@ -15,7 +15,7 @@ from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.compare.comparer import comparer
 from shadowstream.joiner.recovery import checkpoint
 from shadowstream.joiner.step import JoinerStep
-from shadowstream.records import Place, Side
+from shadowstream.records import Partition, Side
 from shadowstream.testing.simulation.world import World
 
 
@@ -23,7 +23,7 @@ class Stored:
     """What the joiner's transactions have left in Kafka."""
 
     def __init__(self, partitions: int) -> None:
-        self.commits: dict[Place, tuple[int, str]] = {}
+        self.commits: dict[Partition, tuple[int, str]] = {}
         self.states: dict[str, dict[str, Any]] = {}
         self.stats: list[dict[str, Any]] = []
         self.diff: list[list[dict[str, Any] | None]] = [[] for _ in range(partitions)]
@@ -40,7 +40,7 @@ class Process:
     def __init__(self, world: World, stored: Stored, tasks: list[tuple[str, int]]) -> None:
         self.world, self.stored = world, stored
         self.revision = world.revision
-        self.positions: dict[Place, int] = {}
+        self.positions: dict[Partition, int] = {}
         self.start(tasks)
 
     # ---------------------------------------------------------------- from what is stored
@@ -91,7 +91,7 @@ class Process:
             self.step.mark(self.world.progress[at], at)
         self.marks_read = min(len(self.world.progress), self.marks_read + n)
 
-    def read(self, place: Place, n: int) -> None:
+    def read(self, place: Partition, n: int) -> None:
         """Read up to n offsets of a side of a task."""
         begin = self.positions[place]
         batch, to = self.world.logs.batch(place, begin, n)
@@ -113,11 +113,11 @@ class Process:
 
     # ---------------------------------------------------------------- observing
 
-    def places(self, side: Side) -> list[Place]:
+    def places(self, side: Side) -> list[Partition]:
         """Places of one side of all our tasks."""
         return [task.places[side] for task in self.step.tasks.values()]
 
-    def observe(self, production: dict[Place, int] | None = None) -> None:
+    def observe(self, production: dict[Partition, int] | None = None) -> None:
         """Commits, then ends of outputs, then ends of inputs. `production` where its group has been set back."""
         world, logs = self.world, self.world.logs
         if not self.tasks:
@@ -157,7 +157,7 @@ class Process:
         nothing is stored."""
         stored = self.stored
         self.step.observe_diff({p: len(rows) for p, rows in enumerate(stored.diff)})
-        writes, commits, has_more = self.step.prepare(self.world.now_ms, self.world.setup.most or sys.maxsize)
+        writes, commits, has_more = self.step.prepare(self.world.now_ms, self.world.setup.maximum or sys.maxsize)
         if torn:
             return has_more
         plan = self.world.config.plan

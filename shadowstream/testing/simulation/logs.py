@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from shadowstream.records import Batch, Headers, Place, Side
+from shadowstream.records import Batch, Headers, Partition, Side
 
 BROKEN = "the client cannot decompress it"
 
@@ -31,20 +31,20 @@ class Label(NamedTuple):
 class Logs:
     """Logs by place. A log holds None where Kafka has something that no reader sees."""
 
-    def __init__(self, places: Iterable[Place]) -> None:
-        self.records: dict[Place, list[Record | None]] = {place: [] for place in places}
-        self.frozen: dict[Place, int] = {}
+    def __init__(self, places: Iterable[Partition]) -> None:
+        self.records: dict[Partition, list[Record | None]] = {place: [] for place in places}
+        self.frozen: dict[Partition, int] = {}
         self.lost: set[tuple[int, Side]] = set()
         """Outputs that nobody can read, by number of the input and side; those of `removed` are not there any more."""
         self.removed: set[tuple[int, Side]] = set()
-        self.broken: set[tuple[Place, int]] = set()
-        self.lows: dict[Place, int] = {}
-        self.labels: dict[tuple[Place, int], Label] = {}
-        self.values: dict[tuple[Place, int], bytes | None] = {}
+        self.broken: set[tuple[Partition, int]] = set()
+        self.lows: dict[Partition, int] = {}
+        self.labels: dict[tuple[Partition, int], Label] = {}
+        self.values: dict[tuple[Partition, int], bytes | None] = {}
         """As they were written: those of a topic that was made again are not there any more."""
-        self.offsets: dict[Label, tuple[Place, int]] = {}
+        self.offsets: dict[Label, tuple[Partition, int]] = {}
 
-    def append(self, place: Place, record: Record, label: Label | None = None) -> int:
+    def append(self, place: Partition, record: Record, label: Label | None = None) -> int:
         """Write a record; returns its offset."""
         offset = len(self.records[place])
         self.records[place].append(record)
@@ -58,27 +58,27 @@ class Logs:
             self.offsets[label] = place, offset
         return offset
 
-    def marker(self, place: Place) -> None:
+    def marker(self, place: Partition) -> None:
         """A control record, or an aborted one."""
         self.records[place].append(None)
 
-    def end(self, place: Place) -> int:
+    def end(self, place: Partition) -> int:
         """The high watermark, as list_offsets with READ_UNCOMMITTED tells it: what all marks are made of."""
         return len(self.records[place])
 
-    def ends(self, places: Iterable[Place]) -> dict[Place, int]:
+    def ends(self, places: Iterable[Partition]) -> dict[Partition, int]:
         """High watermarks."""
         return {place: self.end(place) for place in places}
 
-    def stable(self, place: Place) -> int:
+    def stable(self, place: Partition) -> int:
         """To where a read_committed reader sees: below the high watermark while markers are on their way."""
         return self.frozen.get(place, len(self.records[place]))
 
-    def low(self, place: Place) -> int:
+    def low(self, place: Partition) -> int:
         """The first offset that retention has left."""
         return self.lows.get(place, 0)
 
-    def batch(self, place: Place, begin: int, n: int) -> tuple[Batch | None, int]:
+    def batch(self, place: Partition, begin: int, n: int) -> tuple[Batch | None, int]:
         """Records of at most n offsets from `begin` on, and the position after them."""
         to = max(begin, min(begin + n, self.stable(place)))
         broken = next(
@@ -89,7 +89,7 @@ class Logs:
         to = broken
         return self.at(place, range(begin, to)), to
 
-    def at(self, place: Place, offsets: Iterable[int]) -> Batch | None:
+    def at(self, place: Partition, offsets: Iterable[int]) -> Batch | None:
         """The records at these offsets as a batch; None where there is none."""
         log, low = self.records[place], self.low(place)
         found = [(offset, record) for offset in offsets if offset >= low and (record := log[offset]) is not None]

@@ -42,7 +42,7 @@ def compared(one: Written, other: Written) -> str:
     return "expected" if "declared" in kinds else "ignored" if "noisy" in kinds else "tolerated"
 
 
-def alone(unit: Unit, one: Written, truth: Truth) -> tuple[str, tuple[str, ...] | None]:
+def unmatched(unit: Unit, one: Written, truth: Truth) -> tuple[str, tuple[str, ...] | None]:
     """Outcome and revisions of a record without its partner."""
     if one.label.side is not Side.PRODUCTION:
         shadow = one.label.side is Side.SHADOW
@@ -70,16 +70,16 @@ def words(truth: Truth, unit: Unit) -> Iterator[Word]:
                 yield Word((written.label,), outcomes, None, None if written.broken else windows[side])
             else:
                 free[side].append(written)
-    ours, theirs, twins = free
-    if setup.many and ours and theirs and len(ours) != len(theirs):
-        labels = (ours[0].label, theirs[0].label)
-        yield Word(labels, ("cardinality",), (theirs[0].revision,), windows[0], len(ours) + len(theirs))
+    productions, shadows, twins = free
+    if setup.many and productions and shadows and len(productions) != len(shadows):
+        labels = (productions[0].label, shadows[0].label)
+        yield Word(labels, ("cardinality",), (shadows[0].revision,), windows[0], len(productions) + len(shadows))
         return
     apart = setup.many or setup.identity == "coordinate"
-    left = [s for s in theirs if setup.many and s.label.k not in [p.label.k for p in ours]]
-    for n, p in enumerate(ours):
-        s, t = partner(p, theirs, n, apart) or (left.pop(0) if left else None), partner(p, twins, n, apart)
-        outcome, revisions = (compared(p, s), (s.revision,)) if s else alone(unit, p, truth)
+    left = [s for s in shadows if setup.many and s.label.k not in [p.label.k for p in productions]]
+    for n, p in enumerate(productions):
+        s, t = partner(p, shadows, n, apart) or (left.pop(0) if left else None), partner(p, twins, n, apart)
+        outcome, revisions = (compared(p, s), (s.revision,)) if s else unmatched(unit, p, truth)
         counts: tuple[str, ...] = ()
         beside = compared(p, t) if t else "missing"
         if setup.twin and beside != "uncompared" and outcome not in NOT_BESIDE:
@@ -87,9 +87,11 @@ def words(truth: Truth, unit: Unit) -> Iterator[Word]:
             counts = (f"twin_{beside}", f"joint_{('neither', 'shadow', 'twin', 'both')[differ]}")
         ends, named = "warm_up" if unit.warm else outcome, tuple(x.label for x in (p, s, t) if x)
         yield Word(named, (ends,), revisions, windows[0], counts=counts)
-    for others in (theirs, twins):
+    for others in (shadows, twins):
         for n, x in enumerate(others):
-            unmet = n >= len(ours) if not apart else setup.many or all(x.label.k != p.label.k for p in ours)
-            if not ours or (unmet and not setup.many):
-                outcome, revisions = alone(unit, x, truth)
+            unmet = (
+                n >= len(productions) if not apart else setup.many or all(x.label.k != p.label.k for p in productions)
+            )
+            if not productions or (unmet and not setup.many):
+                outcome, revisions = unmatched(unit, x, truth)
                 yield Word((x.label,), (outcome,), revisions, windows[x.label.side])

@@ -9,7 +9,7 @@ from random import Random
 
 from shadowstream.joiner.recovery import checkpoint
 from shadowstream.kafka.joining.spill_file import SpillFile
-from shadowstream.records import Place, Side
+from shadowstream.records import Partition, Side
 from shadowstream.testing.simulation.history import IDLE_MS, ROUNDS, Action, History
 from shadowstream.testing.simulation.joiners import Process, Stored
 from shadowstream.testing.simulation.world import World
@@ -57,7 +57,7 @@ class Trial:
         else:
             getattr(self, f"_{name}")(which, n)
 
-    def _handle(self, name: str, place: Place, n: int) -> None:
+    def _handle(self, name: str, place: Partition, n: int) -> None:
         world = self.world
         if name == "arrive":
             world.arrive(place, n)
@@ -73,7 +73,7 @@ class Trial:
             return
         for process in self.processes:
             if task in process.tasks:
-                process.read(process.step.tasks[Place(*task)].places[side], n)
+                process.read(process.step.tasks[Partition(*task)].places[side], n)
 
     def _process(self, name: str, process: Process, n: int) -> None:
         if name in ("poll", "fetch"):
@@ -135,14 +135,14 @@ class Trial:
 
     def _shed(self, which: int, n: int) -> None:
         """The memory of one task is full."""
-        task = Place(*self.tasks[which % len(self.tasks)])
+        task = Partition(*self.tasks[which % len(self.tasks)])
         for process in self.processes:
             if task in process.step.tasks:
                 process.step.tasks[task].shed_more()
 
     def _spill(self, which: int, n: int) -> None:
         """The memory of one task is full, and values of all that waits go to a file."""
-        task = Place(*self.tasks[which % len(self.tasks)])
+        task = Partition(*self.tasks[which % len(self.tasks)])
         for process in self.processes:
             if task in process.step.tasks:
                 self.befallen["bytes spilled"] += process.step.tasks[task].spill(self.spill, 0)
@@ -198,7 +198,7 @@ class Trial:
 
     def _handle_all(self) -> None:
         """Everybody handles every input; within the strict order of time one partition may have to wait for another."""
-        before: list[dict[Place, int]] = []
+        before: list[dict[Partition, int]] = []
         while before != (now := self.world.positions()):
             before = now
             for place in self.world.inputs:

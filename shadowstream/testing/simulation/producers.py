@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shadowstream.records import Place, Side
+from shadowstream.records import Partition, Side
 from shadowstream.runner.partitioner import partition_for
 from shadowstream.testing.simulation.candidate import content, stamped
 from shadowstream.testing.simulation.history import CORRELATION, FAILS, FAILURE, INPUT, ORIGIN, Answer, Input, Setup
@@ -17,7 +17,7 @@ class Later:
     """An output that comes, or comes a second time, after so many further ones in its partition."""
 
     after: int
-    place: Place
+    place: Partition
     record: Record
     label: Label
     stamped: bool = False
@@ -28,19 +28,19 @@ class Producer:
 
     def __init__(self, setup: Setup, side: Side, topics: tuple[str, ...], logs: Logs) -> None:
         self.setup, self.side, self.topics, self.logs = setup, side, topics, logs
-        self.position = {Place(INPUT, p): 0 for p in range(setup.inputs)}
+        self.position = {Partition(INPUT, p): 0 for p in range(setup.inputs)}
         self.committed = dict(self.position)
         self.replayed: set[Label] = set()
-        self._last: dict[Label, tuple[Place, int, int]] = {}
+        self._last: dict[Label, tuple[Partition, int, int]] = {}
         self._later: list[Later] = []
-        self._touched: set[Place] = set()
+        self._touched: set[Partition] = set()
 
     @property
-    def places(self) -> list[Place]:
+    def places(self) -> list[Partition]:
         """Where it writes."""
-        return [Place(topic, p) for topic in self.topics for p in range(self.setup.outputs)]
+        return [Partition(topic, p) for topic in self.topics for p in range(self.setup.outputs)]
 
-    def handle(self, place: Place, at: Mapping[tuple[Place, int], Input], to: int) -> None:
+    def handle(self, place: Partition, at: Mapping[tuple[Partition, int], Input], to: int) -> None:
         """Handle the inputs of a partition below offset `to`."""
         for offset in range(self.position[place], to):
             one = at.get((place, offset))
@@ -56,7 +56,7 @@ class Producer:
             self.logs.marker(place)
         self._touched.clear()
 
-    def crash(self, at: Mapping[tuple[Place, int], Input]) -> None:
+    def crash(self, at: Mapping[tuple[Partition, int], Input]) -> None:
         """Die before the commit and handle the same inputs again, if all repeats fall within the dedupe span."""
         back = self._outputs(at, self.committed)
         last = [self._last[label] for label in back]
@@ -64,22 +64,22 @@ class Producer:
             return
         self._go_back(at, self.committed)
 
-    def replay(self, at: Mapping[tuple[Place, int], Input], place: Place, n: int) -> dict[Place, int]:
+    def replay(self, at: Mapping[tuple[Partition, int], Input], place: Partition, n: int) -> dict[Partition, int]:
         """Somebody sets the group back by n; returns the committed offsets that anybody can see meanwhile."""
         back = {**self.committed, place: max(0, self.committed[place] - n)}
         self.replayed.update(self._outputs(at, {place: back[place]}))
         return back
 
-    def answer_again(self, at: Mapping[tuple[Place, int], Input], back: dict[Place, int]) -> None:
+    def answer_again(self, at: Mapping[tuple[Partition, int], Input], back: dict[Partition, int]) -> None:
         """Handle everything from `back` on again."""
         self._go_back(at, back)
 
-    def _go_back(self, at: Mapping[tuple[Place, int], Input], back: dict[Place, int]) -> None:
+    def _go_back(self, at: Mapping[tuple[Partition, int], Input], back: dict[Partition, int]) -> None:
         to, self.position = self.position, {place: min(to, back[place]) for place, to in self.position.items()}
         for place, offset in to.items():
             self.handle(place, at, offset)
 
-    def _outputs(self, at: Mapping[tuple[Place, int], Input], back: dict[Place, int]) -> list[Label]:
+    def _outputs(self, at: Mapping[tuple[Partition, int], Input], back: dict[Partition, int]) -> list[Label]:
         """First copies of the outputs of inputs from `back` on."""
         labels = []
         for (place, offset), one in at.items():
@@ -87,7 +87,7 @@ class Producer:
                 labels += [Label(one.number, self.side, answer.k) for answer in one.answers[self.side]]
         return labels
 
-    def _write(self, one: Input, answer: Answer, place: Place, offset: int) -> None:
+    def _write(self, one: Input, answer: Answer, place: Partition, offset: int) -> None:
         setup, blind = self.setup, self.side in one.blind
         key = None if blind and setup.kind in ("key", "occurrence") else one.key.encode()
         headers: list[tuple[str, bytes]] = []
@@ -99,7 +99,7 @@ class Producer:
             headers.append((FAILURE, FAILS.encode()))
         record = Record(key, content(answer, one, blind), one.time_of(self.side), headers)
         partition = partition_for(setup.partitioner, key, place.partition, setup.outputs)
-        to, label = Place(self.topics[one.topic], partition), Label(one.number, self.side, answer.k)
+        to, label = Partition(self.topics[one.topic], partition), Label(one.number, self.side, answer.k)
         if one.delays[self.side] and label not in self._last:
             self._later.append(Later(one.delays[self.side], to, record, label))
             return
@@ -110,7 +110,7 @@ class Producer:
             again = record._replace(value=stamped(record.value)) if is_stamped else record
             self._later.append(Later(one.copies[self.side], to, again, label, is_stamped))
 
-    def _count_down(self, place: Place) -> None:
+    def _count_down(self, place: Partition) -> None:
         for later in [later for later in self._later if later.place == place]:
             later.after -= 1
             if later.after < 0:
@@ -125,7 +125,7 @@ class Producer:
             self._later.remove(later)
             self._append(later.place, later.record, later.label)
 
-    def _append(self, place: Place, record: Record, label: Label, *, stamped: bool = False) -> None:
+    def _append(self, place: Partition, record: Record, label: Label, *, stamped: bool = False) -> None:
         """A stamped copy is another value: what comes after it repeats the one before."""
         copy = self._last[label][2] + 1 if label in self._last else 0
         offset = self.logs.append(place, record, label._replace(copy=copy))

@@ -37,8 +37,8 @@ class Repeats:
         """Some inputs have several outputs under one id."""
         if not self._in_one_log or kind != "same" or self._draw.random() > 0.25:
             return one
-        ours, theirs = self._draw.choice(SEVERAL)
-        return replace(one, answers=(ours, theirs, one.answers[Side.TWIN]))
+        by_production, by_candidate = self._draw.choice(SEVERAL)
+        return replace(one, answers=(by_production, by_candidate, one.answers[Side.TWIN]))
 
     def stamp(self, one: Input) -> Input:
         """Some of the outputs that come twice bear another time of writing the second time."""

@@ -12,7 +12,7 @@ from shadowstream.config import Config
 from shadowstream.protocol import marks
 from shadowstream.protocol.headers import PACKED_HEADER, unpack
 from shadowstream.protocol.outcomes import FAILED_CAUSES
-from shadowstream.records import Batch, Place, Side, Write
+from shadowstream.records import Batch, Partition, Side, Write
 from shadowstream.runner import commit_metadata
 from shadowstream.runner.candidate import load
 from shadowstream.runner.step import RunnerStep
@@ -20,30 +20,30 @@ from shadowstream.testing.simulation.candidate import stamped
 from shadowstream.testing.simulation.history import INPUT, Input, Setup
 from shadowstream.testing.simulation.logs import Label, Logs, Record
 
-TOLD = ("timeout", "crashed", "filtered", "sampled_out")
+NAMED = ("timeout", "crashed", "filtered", "sampled_out")
 """Absences that a plain callable cannot bring about; its errors are put down to these reasons instead."""
 
 
 class Retelling:
     """What inputs name and a candidate's call cannot bring about, told to the runner's step after each batch."""
 
-    def __init__(self, setup: Setup, config: Config, at: Mapping[tuple[Place, int], Input]) -> None:
+    def __init__(self, setup: Setup, config: Config, at: Mapping[tuple[Partition, int], Input]) -> None:
         self.setup, self.config, self.at = setup, config, at
 
     def retell(self, step: RunnerStep, batch: Batch) -> None:
         """Put errors down to the reasons that the inputs name, and add what the world adds to outputs."""
         state = step.inputs[batch.place]
-        told = {o: one.absence for o in batch.offsets if (one := self.at[batch.place, o]).absence in TOLD}
-        if told:
+        reasons = {o: one.absence for o in batch.offsets if (one := self.at[batch.place, o]).absence in NAMED}
+        if reasons:
             singles = []
             for run in state.absences:
                 for n in range(run["count"]):
                     offset = run["offset"] + n
-                    reason = told.get(offset, run["reason"])
+                    reason = reasons.get(offset, run["reason"])
                     single = {"offset": offset, "count": 1, "reason": reason, "ids": run["ids"][n : n + 1]}
                     singles.append({**run, **single})
             state.absences[:] = singles
-        for offset, reason in told.items():
+        for offset, reason in reasons.items():
             assert reason is not None
             state.counters.absent["error"] -= 1
             state.counters.absent[reason] += 1
@@ -73,7 +73,7 @@ class Retelling:
         if raw is None:
             return None
         at = unpack(raw).coordinate
-        return Label(self.at[Place(INPUT, at.partition), at.offset].number, Side.SHADOW, at.k)
+        return Label(self.at[Partition(INPUT, at.partition), at.offset].number, Side.SHADOW, at.k)
 
 
 class Running:
@@ -84,23 +84,23 @@ class Running:
         setup: Setup,
         config: Config,
         logs: Logs,
-        at: Mapping[tuple[Place, int], Input],
+        at: Mapping[tuple[Partition, int], Input],
         say: Callable[[Write], None],
     ) -> None:
         self.setup, self.config, self.logs, self.at, self.say = setup, config, logs, at, say
-        self.commits: dict[Place, tuple[int, str]] = {}
-        self.begins: dict[Place, dict[str, Any]] = {}
+        self.commits: dict[Partition, tuple[int, str]] = {}
+        self.begins: dict[Partition, dict[str, Any]] = {}
         self.handled: dict[int, str] = {}
-        self.position: dict[Place, int] = {}
+        self.position: dict[Partition, int] = {}
         self.now_ms = 0
         self._call = load(config.candidate)
         self._retelling = Retelling(setup, config, at)
 
     @property
-    def places(self) -> list[Place]:
+    def places(self) -> list[Partition]:
         """Where it writes."""
         topics = [self.config.plan.out(topic) for topic in self.config.production.outputs]
-        return [Place(topic, p) for topic in topics for p in range(self.setup.outputs)]
+        return [Partition(topic, p) for topic in topics for p in range(self.setup.outputs)]
 
     def start(self, revision: str) -> None:
         """A runner of this revision, from what is committed."""
@@ -116,7 +116,7 @@ class Running:
             self.step.assign(place, offset, counters, begin["bound"])
             self.position[place] = offset
 
-    def handle(self, place: Place, n: int) -> None:
+    def handle(self, place: Partition, n: int) -> None:
         """Read up to n offsets of an input."""
         batch, to = self.logs.batch(place, self.position[place], n)
         if batch is not None:
@@ -131,7 +131,7 @@ class Running:
         writes, commits = self.step.prepare()
         touched = set()
         for write in writes:
-            place = Place(write.topic, write.partition)
+            place = Partition(write.topic, write.partition)
             if write.topic == self.config.plan.of("progress"):
                 self.say(write)
             elif (label := self._retelling.label(write)) is not None:
@@ -159,5 +159,5 @@ class Running:
         """What it had written is aborted, which leaves gaps; it starts again from its commits."""
         for write in self.step.writes:
             if self._retelling.label(write) is not None:
-                self.logs.marker(Place(write.topic, write.partition))
+                self.logs.marker(Partition(write.topic, write.partition))
         self.start(self.revision)

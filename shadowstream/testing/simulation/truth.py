@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from shadowstream.records import Place, Side
+from shadowstream.records import Partition, Side
 from shadowstream.testing.simulation.history import REVISIONS, Input, Setup
 from shadowstream.testing.simulation.logs import Label
 from shadowstream.testing.simulation.world import World
@@ -78,9 +78,9 @@ def truth_of(world: World) -> Truth:
     return Truth(world.setup, revisions, list(units.values()), tuple(floors))
 
 
-def read_in_truth(world: World) -> dict[Place, int]:
+def read_in_truth(world: World) -> dict[Partition, int]:
     """Records by place that a joiner has to read."""
-    counts: dict[Place, int] = {}
+    counts: dict[Partition, int] = {}
     for place, records in world.logs.records.items():
         first = world.first_output.get(place, 0)
         counts[place] = sum(record is not None for record in records[first:])

@@ -6,8 +6,8 @@ from typing import Any
 
 from shadowstream.codecs import own
 from shadowstream.protocol import marks
-from shadowstream.records import Place, Side, Write
-from shadowstream.testing.simulation.candidate import told
+from shadowstream.records import Partition, Side, Write
+from shadowstream.testing.simulation.candidate import input_value
 from shadowstream.testing.simulation.history import (
     BEGIN_MS,
     CORRELATION,
@@ -35,30 +35,30 @@ class World:
         self.history = history
         self.config = setup.config()
         self.topics = OUTPUTS[: setup.topics]
-        self.inputs = [Place(INPUT, p) for p in range(setup.inputs)]
+        self.inputs = [Partition(INPUT, p) for p in range(setup.inputs)]
         shadow = [JOB] if setup.adopted else [self.config.plan.out(topic) for topic in self.topics]
         names = [*self.topics, *shadow, *([TWIN] if setup.twin else [])]
-        outputs = [Place(topic, p) for topic in names for p in range(setup.outputs)]
+        outputs = [Partition(topic, p) for topic in names for p in range(setup.outputs)]
         self.logs = self._logs([*self.inputs, *outputs])
         lost = {(one.number, side) for one in history.inputs for side in one.lost}
         (self.logs.removed if setup.compacted else self.logs.lost).update(lost)
-        self.at: dict[tuple[Place, int], Input] = {}
+        self.at: dict[tuple[Partition, int], Input] = {}
         self.coming = {place: [o for o in history.inputs if o.partition == place.partition] for place in self.inputs}
         self.now_ms = BEGIN_MS
         self.progress: list[dict[str, Any]] = []
         self.revision = REVISIONS[0]
-        self.switched: dict[Place, int] | None = None
+        self.switched: dict[Partition, int] | None = None
         self.warm_below = dict.fromkeys(self.inputs, -1)
-        self.warm_ends: dict[Place, int] | None = None
-        self.first: dict[Place, int] = dict.fromkeys(self.inputs, 0)
-        self.first_output: dict[Place, int] = {}
+        self.warm_ends: dict[Partition, int] | None = None
+        self.first: dict[Partition, int] = dict.fromkeys(self.inputs, 0)
+        self.first_output: dict[Partition, int] = {}
         self.production = Producer(setup, Side.PRODUCTION, self.topics, self.logs)
         self.twin = Producer(setup, Side.TWIN, (TWIN,), self.logs) if setup.twin else None
         self.job = Producer(setup, Side.SHADOW, (JOB,), self.logs) if setup.adopted else None
         self.running = None if setup.adopted else self._runner()
         self._begin()
 
-    def _logs(self, places: list[Place]) -> Logs:
+    def _logs(self, places: list[Partition]) -> Logs:
         return Logs(places)
 
     def _runner(self) -> Running:
@@ -85,7 +85,7 @@ class World:
             self.warm_below = {place: min(setup.warm, self.logs.end(place)) for place in self.inputs}
         self._pin(dict.fromkeys(self.inputs, 0) if not setup.warm else self.first)
 
-    def _pin(self, committed: dict[Place, int]) -> None:
+    def _pin(self, committed: dict[Partition, int]) -> None:
         bounded = self.setup.bounded
         begins: list[dict[str, Any]] = [
             {"topic": place.topic, "partition": place.partition, "committed": committed[place],
@@ -96,7 +96,7 @@ class World:
         floor = None
         self._mark("start", begins=begins, ends=marks.ends_field(self.first_output), floor_ms=floor)
         if self.running is not None:
-            self.running.begins = {Place(b["topic"], b["partition"]): b for b in begins}
+            self.running.begins = {Partition(b["topic"], b["partition"]): b for b in begins}
             self.running.start(self.revision)
 
     # ---------------------------------------------------------------- marks
@@ -125,14 +125,14 @@ class World:
 
     # ---------------------------------------------------------------- what happens
 
-    def arrive(self, place: Place, n: int, sentinels: int = 0) -> None:
+    def arrive(self, place: Partition, n: int, sentinels: int = 0) -> None:
         """The next n inputs of a partition, up to the given round of sentinels; a transaction's marker follows."""
         coming, arrived = self.coming[place], 0
         while coming and arrived < n and coming[0].round <= sentinels:
             one = coming.pop(0)
             # The runner carries the id on to its outputs.
             headers = [] if Side.SHADOW in one.blind else [(CORRELATION, one.id)]
-            offset = self.logs.append(place, Record(one.key.encode(), told(one), one.time_ms, headers))
+            offset = self.logs.append(place, Record(one.key.encode(), input_value(one), one.time_ms, headers))
             self.at[place, offset] = one
             arrived += 1
             if not one.poison:
@@ -142,35 +142,35 @@ class World:
         if self.running is not None:
             self.running.now_ms = self.now_ms
 
-    def allowed(self, positions: dict[Place, int], place: Place, n: int) -> int:
+    def allowed(self, positions: dict[Partition, int], place: Partition, n: int) -> int:
         """To which offset a side may go: within the strict order of time no partition runs ahead of another."""
         to = min(positions[place] + n, self.logs.end(place))
         if not self.setup.strict:
             return to
         others = [self._next_ms(other, positions[other]) for other in self.inputs if other != place]
-        most = min((ms for ms in others if ms is not None), default=None)
+        maximum = min((ms for ms in others if ms is not None), default=None)
         for offset in range(positions[place], to):
             one = self.at.get((place, offset))
-            if one is not None and most is not None and one.time_ms > most + DISORDER_MS:
+            if one is not None and maximum is not None and one.time_ms > maximum + DISORDER_MS:
                 return offset
         return to
 
-    def _next_ms(self, place: Place, position: int) -> int | None:
+    def _next_ms(self, place: Partition, position: int) -> int | None:
         ahead = [self.at[place, o].time_ms for o in range(position, self.logs.end(place)) if (place, o) in self.at]
         return min([*ahead, *(one.time_ms for one in self.coming[place])], default=None)
 
-    def produce(self, producer: Producer, place: Place, n: int) -> None:
+    def produce(self, producer: Producer, place: Partition, n: int) -> None:
         """Production, the twin or the job handles up to n offsets."""
         producer.handle(place, self.at, self.allowed(producer.position, place, n))
 
-    def run(self, place: Place, n: int) -> None:
+    def run(self, place: Partition, n: int) -> None:
         """The candidate does."""
         if self.job is not None:
             self.produce(self.job, place, n)
         elif self.running is not None:
             self.running.handle(place, self.allowed(self.running.position, place, n) - self.running.position[place])
 
-    def positions(self) -> list[dict[Place, int]]:
+    def positions(self) -> list[dict[Partition, int]]:
         """How far everybody is."""
         handling = [self.production, self.twin, self.job, self.running]
         return [dict(one.position) for one in handling if one is not None]
@@ -192,7 +192,7 @@ class World:
         self.revision = REVISIONS[1]
         self._pin(self.switched)
 
-    def freeze(self, place: Place) -> None:
+    def freeze(self, place: Partition) -> None:
         """The markers of what is written from now on do not land; or they land."""
         if place in self.logs.frozen:
             del self.logs.frozen[place]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing.simulation.history import INPUT, History
 from shadowstream.testing.simulation.logs import Label, Record
 from shadowstream.testing.simulation.on_broker.judged import records
@@ -64,9 +64,9 @@ class ChangingTrial(BrokerTrial):
         if topic == INPUT:
             # Production has read an input from the new partition, and answers it where it always did.
             stray = Record(b"stray", b'{"n": 1, "cid": "stray"}', self.world.now_ms)
-            self.world.logs.append(Place(self.world.topics[0], 0), stray)
+            self.world.logs.append(Partition(self.world.topics[0], 0), stray)
             return
-        new = Place(topic, partitions)
+        new = Partition(topic, partitions)
         self.world.logs.records[new] = []
         self.on_broker.on_broker.moved = lambda place, label: new if self._moves(place, label) else place
 
@@ -74,7 +74,7 @@ class ChangingTrial(BrokerTrial):
         """Whether a runner has begun the revision; where a trial begins is pinned before that."""
         return any(mark["kind"] != "begin" for mark in records(self.on_broker, revision, "starts"))
 
-    def _moves(self, place: Place, label: Label | None) -> bool:
+    def _moves(self, place: Partition, label: Label | None) -> bool:
         return place.topic == self.topic and label is not None and label.number % 2 == 0
 
     def offences(self) -> Iterator[str]:
@@ -82,14 +82,14 @@ class ChangingTrial(BrokerTrial):
         for service in self.services:
             others = [one for one in service.offences if "ConfigError" not in one]
             yield from others
-            told = len(service.offences) > len(others)
+            is_reported = len(service.offences) > len(others)
             if service.role == "joiner" and not self._is_started(service.revision):
                 continue  # it waits for the start of a revision that no runner can begin any more
             stops = service.starts and service.wanted and service.role != "judge" and not service.finished
-            if stops and not told:
+            if stops and not is_reported:
                 yield f"{service.role} {service.instance} has not stopped, though {self.topic} has changed"
-        said = records(self.on_broker, self.judge.revision, "verdict") if self.judge.starts else []
-        if self.judge.running and said and not any(self.topic in reason for reason in said[-1]["reasons"]):
+        verdicts = records(self.on_broker, self.judge.revision, "verdict") if self.judge.starts else []
+        if self.judge.running and verdicts and not any(self.topic in reason for reason in verdicts[-1]["reasons"]):
             yield f"the last verdict does not say that {self.topic} has changed"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from random import Random
 
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.processes import Process
 
@@ -64,5 +64,5 @@ class Faults:
         self.troubles[f"{call} {kind}"] += 1
         return kind
 
-    def _delay_ms(self, where: Place | str) -> int:
+    def _delay_ms(self, where: Partition | str) -> int:
         return 0 if self.quiet else self.draw.choice(DELAYS_MS)

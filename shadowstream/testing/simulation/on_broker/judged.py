@@ -11,7 +11,7 @@ from typing import Any
 from shadowstream.codecs import own
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.windows.window_counts import WindowCounts
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing.simulation.on_broker.world import BrokerWorld
 
 ALWAYS_NEW = ("evaluated_at_ms", "sources")
@@ -19,7 +19,7 @@ ALWAYS_NEW = ("evaluated_at_ms", "sources")
 
 def records(world: BrokerWorld, revision: str, name: str) -> list[dict[str, Any]]:
     """All records that the judge of a revision has written to a topic of one partition."""
-    log = world.broker.logs[Place(world.config.plan.of(name), 0)]
+    log = world.broker.logs[Partition(world.config.plan.of(name), 0)]
     found = [own.decode(entry.value or b"")[1] for _, entry in log.records()]
     return [record for record in found if record["revision"] == revision]
 
@@ -49,7 +49,7 @@ def judge_offences(world: BrokerWorld, revision: str) -> Iterator[str]:
     kept.restore(states[-1] if states else None)
     heard, stats = kept.offsets(), world.config.plan.of("stats")
     for partition in range(world.broker.counts[stats]):
-        for offset, entry in world.broker.logs[Place(stats, partition)].records():
+        for offset, entry in world.broker.logs[Partition(stats, partition)].records():
             record = own.decode(entry.value or b"")[1]
             if not kept.finished or offset < heard.get(partition, 0):
                 once.step(partition, offset, record)
@@ -63,16 +63,16 @@ def judge_offences(world: BrokerWorld, revision: str) -> Iterator[str]:
 
 
 def _words(world: BrokerWorld, revision: str, once: JudgeStep) -> Iterator[str]:
-    plan, said = world.config.plan, records(world, revision, "verdict")
+    plan, verdicts = world.config.plan, records(world, revision, "verdict")
     written: dict[str, list[dict[str, Any]]] = {}
     for write in once.evaluate(0, force=True).writes:
         written.setdefault(write.topic, []).append(own.decode(write.value or b"")[1])
     (verdict,) = written[plan.of("verdict")]
     for name in sorted(verdict.keys() - set(ALWAYS_NEW)):
-        if not said or said[-1][name] != verdict[name]:
-            yield f"verdict {name}: expected {verdict[name]}, got {said[-1][name] if said else None}"
-    told, drift = records(world, revision, "drift"), written.get(plan.of("drift"), [])
+        if not verdicts or verdicts[-1][name] != verdict[name]:
+            yield f"verdict {name}: expected {verdict[name]}, got {verdicts[-1][name] if verdicts else None}"
+    events, drift = records(world, revision, "drift"), written.get(plan.of("drift"), [])
     if world.setup.at_least_once:  # a judge that died before its state was written says them once more
-        told = [one for n, one in enumerate(told) if one not in told[:n]]
-    if told != drift:
-        yield f"drift events: expected {drift}, got {told}"
+        events = [one for n, one in enumerate(events) if one not in events[:n]]
+    if events != drift:
+        yield f"drift events: expected {drift}, got {events}"

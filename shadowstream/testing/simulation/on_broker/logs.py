@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from shadowstream.records import Place
+from shadowstream.records import Partition
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.simulation.logs import Label, Logs, Record
@@ -17,16 +17,16 @@ NOBODY = -1
 class BrokerLogs(Logs):
     """Logs by place; see `Logs` for each method."""
 
-    def __init__(self, broker: MemoryBroker, places: Iterable[Place]) -> None:
+    def __init__(self, broker: MemoryBroker, places: Iterable[Partition]) -> None:
         self.broker = broker
         self.unmarked = ""
-        self.moved: Callable[[Place, Label | None], Place] = lambda place, label: place
+        self.moved: Callable[[Partition, Label | None], Partition] = lambda place, label: place
         """Where an output goes that was to go to a place."""
         super().__init__(places)
         for topic, partitions in Counter(place.topic for place in self.records).items():
             broker.create(topic, partitions)
 
-    def append(self, place: Place, record: Record, label: Label | None = None) -> int:
+    def append(self, place: Partition, record: Record, label: Label | None = None) -> int:
         """Write a record, outside any transaction."""
         place = self.moved(place, label)
         offset = self.broker.logs[place].append(Entry(record.key, record.value, record.time_ms, record.headers))
@@ -36,21 +36,21 @@ class BrokerLogs(Logs):
             self.offsets[label] = place, offset
         return offset
 
-    def marker(self, place: Place) -> None:
+    def marker(self, place: Partition) -> None:
         """A control record; none in the topic `unmarked`."""
         if place.topic == self.unmarked:
             return
         self.broker.logs[place].decide(NOBODY, commit=True, time_ms=self.broker.clock.now_ms)
 
-    def end(self, place: Place) -> int:
+    def end(self, place: Partition) -> int:
         """The high watermark."""
         return self.broker.logs[place].end
 
-    def stable(self, place: Place) -> int:
+    def stable(self, place: Partition) -> int:
         """The last stable offset."""
         return self.broker.logs[place].stable
 
-    def low(self, place: Place) -> int:
+    def low(self, place: Partition) -> int:
         """The first offset that retention has left."""
         return self.broker.logs[place].low
 

@@ -13,7 +13,7 @@ from random import Random
 from shadowstream.codecs import own
 from shadowstream.joiner.recovery import checkpoint
 from shadowstream.kafka.transaction import separated
-from shadowstream.records import Place, Side
+from shadowstream.records import Partition, Side
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.clock import ManualClock
 from shadowstream.testing.memory.hosts import Host
@@ -69,7 +69,7 @@ class BrokerTrial(Trial):
     def _service(self, role: str, instance: str = "0") -> Service:
         return Service(self.on_broker, self.faults, role, instance)
 
-    def _gate(self, group: str, place: Place, stable: int) -> int:
+    def _gate(self, group: str, place: Partition, stable: int) -> int:
         """Within the strict order of time the runner may read no input partition ahead of another."""
         if not self.setup.strict or place.topic != INPUT or group != self.world.config.plan.group("runner"):
             return stable
@@ -126,7 +126,7 @@ class BrokerTrial(Trial):
         if side in self.setup.sides:
             self._run(self.joiners[task[1] % 2] if self.joiners[1].running else self.joiners[0], n * 3)
 
-    def _handle(self, name: str, place: Place, n: int) -> None:
+    def _handle(self, name: str, place: Partition, n: int) -> None:
         if name == "run" and self.world.running is not None:
             self._run(self.candidate, 2 * n)
         else:
@@ -152,7 +152,7 @@ class BrokerTrial(Trial):
         if self.draw.random() < 0.3:
             self._run(self.judge, n * 2)
 
-    def _hold(self, place: Place) -> None:
+    def _hold(self, place: Partition) -> None:
         """What is written there from now on is not decided for its readers; or it is."""
         log = self.broker.logs[place]
         log.held = log.end if log.held is None else None
@@ -348,12 +348,12 @@ class BrokerTrial(Trial):
         self.on_broker.take()
         plan, logs = self.world.config.plan, self.broker.logs
         for partition in range(self.setup.outputs):
-            stats = logs[Place(plan.of("stats"), partition)].records()
-            rows = logs[Place(plan.of("diff"), partition)].records()
+            stats = logs[Partition(plan.of("stats"), partition)].records()
+            rows = logs[Partition(plan.of("diff"), partition)].records()
             if self.setup.at_least_once:
-                told = first_of_each([own.decode(entry.value or b"")[1] for _, entry in stats])
-                self.stored.stats += told
-                decided, self.undone = decided_rows([entry for _, entry in rows], told, self.undone)
+                announced = first_of_each([own.decode(entry.value or b"")[1] for _, entry in stats])
+                self.stored.stats += announced
+                decided, self.undone = decided_rows([entry for _, entry in rows], announced, self.undone)
                 self.stored.diff[partition] = [own.decode(entry.value or b"")[1] for entry in decided]
                 continue
             self.stored.stats += [own.decode(entry.value or b"")[1] for _, entry in stats]
@@ -392,7 +392,7 @@ def played_at_least_once(history: History) -> Trial:
     less small, for each takes several calls, and time must not come to its end before they do."""
     inputs = tuple(replace(one, copies=(one.copies[0], -1, one.copies[2])) for one in history.inputs)
     actions = tuple(action for action in history.actions if action.name != "replay")
-    setup = replace(history.setup, at_least_once=True, replays=False, most=5 * history.setup.most)
+    setup = replace(history.setup, at_least_once=True, replays=False, maximum=5 * history.setup.maximum)
     return played(History(setup, inputs, actions))
 
 

@@ -27,10 +27,10 @@ def decided_rows(
     last: dict[bytes | None, bytes | None] = {}
     for row in rows:
         last[row.key] = row.value
-        told = header(row.headers, COMMIT_HEADER)
-        if told is None:
+        commit_id = header(row.headers, COMMIT_HEADER)
+        if commit_id is None:
             continue
-        sequence, incarnation, task = told.decode().split(" ", 2)
+        sequence, incarnation, task = commit_id.decode().split(" ", 2)
         if decided.get((task, int(sequence))) == incarnation and (row.key, row.value) not in kept:
             kept[row.key, row.value] = row
             words[row.key] = row.value

@@ -8,11 +8,11 @@ from typing import Any
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 from shadowstream.kafka.client.consumers import Stoppable
 from shadowstream.kafka.joining.hook_process import HookProcess
 from shadowstream.kafka.roles import external_candidate, joiner, judge, runner
-from shadowstream.records import Batch, Place
+from shadowstream.records import Batch, Partition
 from shadowstream.runner.step import RunnerStep
 from shadowstream.testing.memory.consumer import MemoryConsumer
 from shadowstream.testing.memory.processes import Process
@@ -36,7 +36,7 @@ ENDLESS = 60
 def retelling(world: BrokerWorld) -> Iterator[None]:
     """Within, the runner's step hears from the inputs what a candidate's call cannot bring about, and the joiner's
     functions are called in memory."""
-    told = Retelling(world.setup, world.config, world.at)
+    reteller = Retelling(world.setup, world.config, world.at)
 
     class Step(RunnerStep):
         """The real step."""
@@ -44,7 +44,7 @@ def retelling(world: BrokerWorld) -> Iterator[None]:
         def step(self, batch: Batch, now_ms: int) -> int:
             """A batch, and what its inputs name."""
             done = super().step(batch, now_ms)
-            told.retell(self, batch.part(0, done))
+            reteller.retell(self, batch.part(0, done))
             return done
 
     setattr(runner, NAME, Step)
@@ -73,7 +73,7 @@ class Service:
         """Whether there is a process that has not come to its end."""
         return self.process is not None and not self.process.ended
 
-    def start(self, watches: dict[str, Watch]) -> None:
+    def start(self, watches: dict[str, RoleHealth]) -> None:
         """A new process, in place of the last one."""
         world, self.revision, self.stop = self.world, self.world.revision, Stoppable()
         config, revision, stop, watch = world.config, world.revision, self.stop, watches[self.role]
@@ -103,7 +103,7 @@ class Service:
         ended = self.process is not None and self.process.ended and self.process.result is not None
         return ended and not self.stop.stopped
 
-    def positions(self) -> dict[Place, int]:
+    def positions(self) -> dict[Partition, int]:
         """How far its group's consumer has read."""
         group = self.world.config.plan.group(self.role)
         clients = self.process.clients if self.process is not None else []
@@ -111,6 +111,6 @@ class Service:
         return mine[-1].positions if mine else {}
 
 
-def watches(config: Config) -> dict[str, Watch]:
+def watches(config: Config) -> dict[str, RoleHealth]:
     """One for each role, used by all its processes: nothing is asked of them."""
-    return {role: Watch(config.name, "runner" if role == "watcher" else role) for role in RUN}
+    return {role: RoleHealth(config.name, "runner" if role == "watcher" else role) for role in RUN}

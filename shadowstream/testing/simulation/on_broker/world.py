@@ -8,7 +8,7 @@ from shadowstream.codecs import own
 from shadowstream.kafka.trial.topic_changes import Known, compared, topics_field
 from shadowstream.protocol import marks
 from shadowstream.protocol.headers import PACKED_HEADER, unpack
-from shadowstream.records import Place, Side, Write
+from shadowstream.records import Partition, Side, Write
 from shadowstream.testing.memory.broker import MemoryBroker
 from shadowstream.testing.memory.log import Entry
 from shadowstream.testing.simulation.history import INPUT, REVISIONS, History
@@ -28,7 +28,7 @@ class RunnerElsewhere(Running):
         """Its process is started by whoever plays."""
         self.revision = revision
 
-    def handle(self, place: Place, n: int) -> None:
+    def handle(self, place: Partition, n: int) -> None:
         """Its loop does."""
 
     def commit(self) -> None:
@@ -50,7 +50,7 @@ class BrokerWorld(World):
         super().__init__(history)
         self.share()
 
-    def _logs(self, places: list[Place]) -> BrokerLogs:
+    def _logs(self, places: list[Partition]) -> BrokerLogs:
         self.on_broker = BrokerLogs(self.broker, places)
         if not self.written and self.setup.at_least_once:
             # A commit that only markers follow is as good as the end, which is not to be seen yet.
@@ -67,7 +67,7 @@ class BrokerWorld(World):
 
     def say(self, write: Write) -> None:
         """A mark of the world's: the first start mark."""
-        place = Place(write.topic, write.partition)
+        place = Partition(write.topic, write.partition)
         self.broker.logs[place].append(Entry(write.key, write.value, self.broker.clock.now_ms))
 
     def _mark(self, kind: str, **fields: Any) -> None:
@@ -94,7 +94,7 @@ class BrokerWorld(World):
             if producer is not None:
                 self.commit_for(producer, producer.committed)
 
-    def commit_for(self, producer: Producer, offsets: dict[Place, int]) -> None:
+    def commit_for(self, producer: Producer, offsets: dict[Partition, int]) -> None:
         """Let a group stand at these offsets."""
         group = self.broker.groups.of(GROUPS[producer.side])
         if not self.written and self.setup.replays:  # what is answered again must have been seen committed before
@@ -103,7 +103,7 @@ class BrokerWorld(World):
             offsets = {place: min(offset, self._last_record(place)) for place, offset in offsets.items()}
         group.set_back({place: min(offset, self.logs.end(place)) for place, offset in offsets.items()})
 
-    def _last_record(self, place: Place) -> int:
+    def _last_record(self, place: Partition) -> int:
         """Where the last record of a place lies that is no marker; 0 where there is none."""
         return max((offset for offset, _ in self.broker.logs[place].records()), default=0)
 
@@ -113,27 +113,29 @@ class BrokerWorld(World):
         """What the oracle asks of the world, from what stands on the broker."""
         self.on_broker.take()
         topic = self.config.plan.of("progress")
-        said = [own.decode(entry.value or b"")[1] for _, entry in self.broker.logs[Place(topic, 0)].records()]
-        self.progress = said
-        for record in said:
+        progress_records = [
+            own.decode(entry.value or b"")[1] for _, entry in self.broker.logs[Partition(topic, 0)].records()
+        ]
+        self.progress = progress_records
+        for record in progress_records:
             if record["kind"] == "warm" and self.warm_ends is None and record["revision"] == REVISIONS[0]:
                 self.warm_ends = marks.ends_of(record)
         if self.running is not None:
-            self._take_runner(said, self.running)
+            self._take_runner(progress_records, self.running)
 
-    def _take_runner(self, said: list[dict[str, Any]], running: Running) -> None:
+    def _take_runner(self, progress_records: list[dict[str, Any]], running: Running) -> None:
         """Which revision has handled an input, by the ranges that were committed; which output a record is, by its
         header."""
-        for record in said:
+        for record in progress_records:
             if record["kind"] == "range":
-                place = Place(record["input_topic"], record["input_partition"])
+                place = Partition(record["input_topic"], record["input_partition"])
                 for offset in range(record["from_offset"], record["to_offset"]):
                     if (place, offset) in self.at:
                         running.handled[self.at[place, offset].number] = record["revision"]
         for place in running.places:
             for offset, entry in self.broker.logs[place].records():
                 at = unpack(dict(entry.headers or ())[PACKED_HEADER]).coordinate
-                label = Label(self.at[Place(INPUT, at.partition), at.offset].number, Side.SHADOW, at.k)
+                label = Label(self.at[Partition(INPUT, at.partition), at.offset].number, Side.SHADOW, at.k)
                 if self.setup.at_least_once and label in self.logs.offsets:
                     self.logs.records[place][offset] = None  # repeated after a crash: nobody counts it
                     continue
