@@ -1,15 +1,11 @@
 """Rules of packages: roles stand side by side, and the rooms of a package form no circle."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from tests.tidy.house import Source, below, imports_of
 
 # Roles that stand side by side: none imports another. What two of them share is in shadowstream.protocol.
 SIDE_BY_SIDE = ("shadowstream.runner", "shadowstream.joiner", "shadowstream.judge", "shadowstream.labels")
-# Imports between the rooms of one package that close a circle of rooms. The list only shrinks.
-ARROWS_LEFT = {
-    ("shadowstream.judge.evidence", "shadowstream.judge.windows"),
-}
 
 
 def side_by_side(source: Source) -> Iterator[str]:
@@ -34,7 +30,7 @@ def room_of(module: str) -> str | None:
     return ".".join(parts[:3]) if len(parts) > 3 else None
 
 
-def rooms(imports: dict[str, set[str]], without: Collection[tuple[str, str]] = ()) -> dict[str, set[str]]:
+def rooms(imports: dict[str, set[str]]) -> dict[str, set[str]]:
     """Imports between rooms of one package, given those between modules.
 
     >>> rooms({"s.a.b.x": {"s.a.c.y", "s.a.z", "s.d.e.f"}, "s.a.c.y": set()})
@@ -46,5 +42,5 @@ def rooms(imports: dict[str, set[str]], without: Collection[tuple[str, str]] = (
             continue
         there = {other for target in targets if (other := room_of(target)) not in (None, room)}
         near = {other for other in there if other and other.rpartition(".")[0] == room.rpartition(".")[0]}
-        found.setdefault(room, set()).update(other for other in near if (room, other) not in without)
+        found.setdefault(room, set()).update(near)
     return found

@@ -34,11 +34,11 @@ from shadowstream.judge.verdict.criterion_status import CriterionStatus
 from shadowstream.judge.verdict.guard_criteria import asks_for_error
 from shadowstream.judge.verdict.identity_fit import misfits_by_outcome
 from shadowstream.judge.verdict.label_selection import NOT_SELECTED, Selection
+from shadowstream.judge.verdict.lateness import caveats_of_time, reasons_of_time
 from shadowstream.judge.verdict.operator_commands import OperatorCommands
 from shadowstream.judge.verdict.side_notes import noise, side_notes
 from shadowstream.judge.verdict.slice_guard import NO_FINDINGS, SliceFindings
 from shadowstream.judge.windows.event_windows import Windows
-from shadowstream.judge.windows.lateness import caveats_of_time, reasons_of_time
 from shadowstream.judge.windows.window_counts import Slice
 from shadowstream.protocol.outcomes import Outcome
 
