@@ -143,7 +143,7 @@ class JoinerStep:
     def observe_production(
         self, committed: dict[Partition, int], ends: dict[Partition, int], stored: dict[Partition, int] | None = None
     ) -> None:
-        """Production's committed offsets, read *before* the ends of its outputs; `stored`: see `Clocks`."""
+        """Production's committed offsets, read *before* the ends of its outputs; `stored`: see `Completeness`."""
         for place, task in self.tasks.items():
             task.clocks.observe_production(ends[place], committed, stored)
 

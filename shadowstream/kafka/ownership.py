@@ -46,7 +46,7 @@ class Claim:
 
     Args:
         config: the trial's.
-        role: as `Watch` names it.
+        role: as `RoleHealth` names it.
         instance: the process's stable name.
     """
 

@@ -11,10 +11,10 @@ CALL_MAX_S = 1.5
 HEAD = f"""
 import time
 from shadowstream.kafka.watchdog import Watchdog
-from shadowstream.health import Watch
+from shadowstream.health import RoleHealth
 
 LONG = {CALL_MAX_S} + 1
-dog = Watchdog(Watch("trial", "joiner"), {CALL_MAX_S})
+dog = Watchdog(RoleHealth("trial", "joiner"), {CALL_MAX_S})
 """
 STUCK = {
     "in a call": """

@@ -12,11 +12,11 @@ import sys
 from shadowstream.config import Config
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin
-from shadowstream.records import Place
+from shadowstream.records import Partition
 
 config = {"name": "t", "kafka": {"bootstrap": sys.argv[1]}, "inputs": ["in"], "production": {"outputs": ["out"]}}
 client = admin(Config.model_validate({**config, "candidate": {"call": "m:f"}}).kafka)
-print(offsets.committed(client, "nobody", [Place("in", 0)]), "__consumer_offsets" in client.list_topics().topics)
+print(offsets.committed(client, "nobody", [Partition("in", 0)]), "__consumer_offsets" in client.list_topics().topics)
 """
 
 

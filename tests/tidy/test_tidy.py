@@ -137,7 +137,11 @@ JOINER = "shadowstream/joiner/matching/by_unique_id.py"
             "shadowstream/judge/step.py",
             "def f():\n    from shadowstream.labels.step import task_of",
         ),
-        (rooms.side_by_side, "shadowstream/runner/step.py", "from shadowstream.joiner.intake.dedupe import Seen"),
+        (
+            rooms.side_by_side,
+            "shadowstream/runner/step.py",
+            "from shadowstream.joiner.intake.dedupe import DedupeWindow",
+        ),
         (rooms.side_by_side, "shadowstream/labels/step.py", "from shadowstream.judge import step"),
     ],
 )
