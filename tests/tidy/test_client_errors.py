@@ -1,8 +1,8 @@
-"""No exception of the Kafka client leaves `shadowstream/kafka`: consumers translate by themselves, all else stands in `translated_errors`.
+"""No exception of the Kafka client leaves `shadowstream/kafka` untranslated.
 
-Consumers that `client.consumers` gives out are `client.errors.Told`. Calls on a producer or an admin client, waits
-for an answer, and the consumers that `reading.topic_reader` and `subscription` make stand within `translated_errors(...)`, or in a
-`try` that catches the client's exception.
+Consumers of `client.consumers` are `TranslatingClient`s. Calls on a producer or an admin client, waits for an answer,
+and consumers that `reading.topic_reader` and `subscription` make stand within `translated_errors(...)`, or in a `try`
+that catches the client's exception.
 """
 
 from __future__ import annotations

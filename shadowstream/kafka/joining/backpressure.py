@@ -3,7 +3,7 @@
 Pairs meet within one task only, and the client reads one partition after the other, so each task has its share of the
 bound: a bound for all of them would hold production's partition 0 while partition 1 is what the candidate's waits for.
 Held is the leading side of a task, never the one on which it waits, or nothing would ever end again. Mostly that is the
-side with least in memory, but not where time ends what waits (`Completeness.sides_that_must_progress`): of an order that one
+side with least in memory, but not where time decides (`Completeness.sides_that_must_progress`): of an order that one
 side answers thrice and the other once, three quarters wait on the side that is behind. Nor where that side has no more
 to bring.
 
