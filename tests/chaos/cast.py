@@ -20,6 +20,7 @@ from shadowstream.health import Phase
 from shadowstream.kafka.supervisor import BACK_OFF_S, STEADY_S
 from tests.chaos.board import Board
 from tests.chaos.member import Fate
+from tests.forked import Forked
 from tests.pipeline.trial import Trial
 
 ROLES = ("run", "join", "judge")
@@ -108,9 +109,7 @@ class Cast:
         words += ["--fate", str(fate)] if fate else []
         words += ["--sabotage", self.sabotage] if self.sabotage and role == "join" else []
         with self.log(role, instance).open("ab") as log:
-            process = subprocess.Popen(
-                words, env=self.trial.environment(), cwd=self.trial.folder, stdout=log, stderr=log
-            )
+            process = Forked(words, env=self.trial.environment(), cwd=self.trial.folder, stdout=log, stderr=log)
         member = self.members[role, instance] = Member(role, instance, process, board, time.monotonic(), since)
         return member
 

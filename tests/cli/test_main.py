@@ -32,3 +32,9 @@ def test_a_command_that_has_ended_does_not_take_the_interpreter_down_under_its_c
     assert done.stdout.count("at exit") == 1
     assert "interpreter taken down" not in done.stdout
     assert ("Usage" in done.stdout) if code == 0 else done.stderr.startswith("error: ")
+
+
+def test_commands_that_compare_nothing_load_no_heavy_library() -> None:
+    look = "import sys; from shadowstream.cli import config_commands, diff, gate; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout.split()
+    assert {"river", "scipy", "pyarrow"}.isdisjoint(loaded)

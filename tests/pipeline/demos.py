@@ -33,6 +33,7 @@ from shadowstream.demo.model import PRODUCTION, Frozen
 from shadowstream.demo.wire import Wire
 from shadowstream.testing import EmbeddedKafka
 from shadowstream.testing.topics import Write, create_topics, produce_all, read_all
+from tests import forked
 from tests.pipeline.evidence import records
 from tests.pipeline.trial import ROOT
 
@@ -112,7 +113,7 @@ class Demo:
     def gate(self, *options: str) -> subprocess.CompletedProcess[str]:
         """`shadowstream gate --json` on this demo."""
         command = [sys.executable, "-m", "shadowstream", "gate", str(self.config_path), "--json", *options]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, timeout=60)
+        return forked.run(command, 60, env=self.environment)
 
 
 class Summer:

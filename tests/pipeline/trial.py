@@ -23,6 +23,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from shadowstream.config import Config
 from shadowstream.configfile import load
 from shadowstream.testing.topics import Write, create_topics, produce_all
+from tests import forked
 from tests.pipeline.candidates import SAME, SCORE_ATOL, answer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,7 +162,7 @@ class Trial:
     def start(self, *words: str, log: str | None = None) -> subprocess.Popen[str]:
         """`python -m shadowstream` with these words; stderr goes to a file of the folder."""
         with (self.folder / f"{log or words[0]}.err").open("ab") as errors:
-            return subprocess.Popen(
+            return forked.Forked(
                 [sys.executable, "-m", "shadowstream", *words],
                 env=self.environment(),
                 cwd=self.folder,
@@ -197,15 +198,8 @@ class Trial:
 
     def ask(self, *words: str, limit_s: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run one command to its end, whatever it answers."""
-        return subprocess.run(
-            [sys.executable, "-m", "shadowstream", *words],
-            env=self.environment(),
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=limit_s,
-        )
+        command = [sys.executable, "-m", "shadowstream", *words]
+        return forked.run(command, limit_s, env=self.environment(), cwd=self.folder)
 
 
 @dataclass(slots=True)

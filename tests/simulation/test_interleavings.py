@@ -14,7 +14,7 @@ from shadowstream.testing.simulation.generator import history, setup_of
 from shadowstream.testing.simulation.history import IDENTITIES, Action, History, Setup
 from shadowstream.testing.simulation.play import Trial
 
-INTERLEAVINGS, INTERLEAVINGS_LONG = 60, 400
+INTERLEAVINGS, INTERLEAVINGS_LONG = 24, 400
 MANY = pytest.mark.parametrize(
     "interleavings", [INTERLEAVINGS, pytest.param(INTERLEAVINGS_LONG, marks=pytest.mark.long)]
 )
@@ -106,7 +106,7 @@ def test_where_production_is_late_the_corrected_words_are_the_same(identity: str
     corrected = set()
     for one in islice(bases(identity, late=True), 5):
         expected = last_words(Trial(one).play())[1]
-        for number in range(max(25, interleavings // 8)):
+        for number in range(max(10, interleavings // 8)):
             trial = Trial(interleaved(one, number)).play()
             assert last_words(trial)[1] == expected, f"interleaving {number}"
             corrected |= {row["pair_id"] for row in trial.stored.rows() if row["late"]}

@@ -3,7 +3,7 @@ caught within 60 seeds. (What is lost and not forgotten needs the right moment: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -179,7 +179,20 @@ FAULTS: dict[str, tuple[Any, str, Planted]] = {
 }
 
 
-def caught(seeds: range) -> tuple[int, str] | None:
+BEGIN = {
+    "memory ahead of what is committed": 6,
+    "no rewind after an abort": 6,
+    "commit after send_offsets failed": 6,
+    "nothing committed nor cleared on revoke": 10,
+    "the joiner forgets nothing": 14,
+    "the runner forgets nothing": 6,
+    "commits are not waited for": 21,
+    "held by bytes alone": 6,
+}
+"""Seeds that have shown these faults: they are tried before the others."""
+
+
+def caught(seeds: Iterable[int]) -> tuple[int, str] | None:
     """The first seed that shows an offence."""
     found = ((seed, run_seed(seed, ON_BROKER).offences) for seed in seeds)
     return next(((seed, offences[0]) for seed, offences in found if offences), None)
@@ -190,6 +203,6 @@ def test_a_planted_fault_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -
     where, what, fault = FAULTS[name]
     assert callable(where.__dict__[what]), "what the fault is planted in has gone: plant it anew"
     monkeypatch.setattr(where, what, fault(where.__dict__[what]))
-    seed = caught(range(WITHIN))
+    seed = caught((BEGIN.get(name, 0), *range(WITHIN)))
     print(f"{name}: caught at seed {seed}")
     assert seed is not None

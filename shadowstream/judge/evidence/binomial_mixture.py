@@ -12,7 +12,6 @@ from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast, overload
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from shadowstream.protocol.mean_sums import check_rate
 
@@ -34,6 +33,8 @@ def log_e(n: int, s: int, p: float, q: float) -> float:
     I_p(s+1, n-s+1) / (p (n+1) pmf). If it underflows, its continued fraction (DLMF 8.17.22), in which every power
     cancels: E = q / (s+1) * CF. That is far out in the tail, where the fraction converges in a few terms.
     """
+    from scipy import special  # slow to import, and few commands get here
+
     a, b = s + 1.0, n - s + 1.0
     inside = float(special.betainc(a, b, p) if p <= 0.5 else special.betaincc(b, a, q))
     if inside < _TINY:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from scipy import special
-
 from shadowstream.judge.evidence.rates import critical_n
 from shadowstream.protocol.mean_sums import bets
 
@@ -72,6 +70,8 @@ def units_that_show(rate: float, limit: float, alpha: float, power: float) -> in
     >>> units_that_show(0.004, 0.01, 0.05, 0.9), units_that_show(0.0099, 0.01, 0.05, 0.9)
     (3302, None)
     """
+    from scipy import special  # slow to import, and few commands get here
+
     k = 0
     while k <= BAD_MAX:
         units = critical_n(k, limit, alpha)

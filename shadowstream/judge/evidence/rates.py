@@ -22,7 +22,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import special
 
 from shadowstream.judge.evidence.binomial_mixture import check, expit, limit_logit, log_e, vectorised
 from shadowstream.judge.evidence.bounded_mean import GridSums, log_e_grid
@@ -169,6 +168,8 @@ def planned_n(p: float, p0: float, alpha: float) -> float:
     >>> planned_n(0.0025, 0.01, 0.05)
     910.0
     """
+    from scipy import special  # slow to import, and few commands get here
+
     check_rate("alpha", alpha)
     check_rate("p0", p0)
     if not 0.0 <= p <= 1.0:
@@ -189,6 +190,8 @@ def least_caught_rate(n: int, p1: float, alpha: float, power: float = 0.9) -> fl
     >>> round(least_caught_rate(1000, 0.01, 0.05), 4)
     0.0315
     """
+    from scipy import special  # slow to import, and few commands get here
+
     check_rate("alpha", alpha)
     check_rate("power", power)
     low, high = -1, n + 1
