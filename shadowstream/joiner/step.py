@@ -52,15 +52,15 @@ class JoinerStep:
     def assign(self, topic: str, partition: int) -> Task:
         """Take a task of production's output `topic`; `Task.restore` gives it what was committed."""
         places = places_of(self.config, topic, partition, self.repartitioned)
-        own: frozenset[Partition] = frozenset()
+        inputs = frozenset(p for p in self.inputs if p.partition % self.partitions[topic] == partition)
         # Each input is counted by one task: of the first family, and only where a runner of ours counts at all.
-        if topic == self.config.production.outputs[0] and self.config.candidate.topic is None:
-            own = frozenset(p for p in self.inputs if p.partition % self.partitions[topic] == partition)
+        is_first = topic == self.config.production.outputs[0] and self.config.candidate.topic is None
+        own: frozenset[Partition] = inputs if is_first else frozenset()
         copied = {Side.PRODUCTION} if topic in self.repartitioned else set()
         if copied and self.config.candidate.topic is not None:
             copied.add(Side.SHADOW)
         compacted = frozenset(side for side, place in zip(Side, places, strict=False) if place.topic in self.compacted)
-        sources = Sources(topic, places, own, frozenset(copied), compacted, self.incarnation)
+        sources = Sources(topic, places, inputs, own, frozenset(copied), compacted, self.incarnation)
         task = Task(self.config, self.revision, sources, self.progress, self.compare.of(topic))
         self.tasks[places[Side.PRODUCTION]] = task
         for side in sources.sides:
@@ -152,11 +152,14 @@ class JoinerStep:
         for task in self.tasks.values():
             task.clocks.observe_twin(ends[task.places[Side.TWIN]], committed)
 
+    def limit_ms(self, now_ms: int) -> int:
+        """The greatest event time that tells how far a partition is; see `ahead`."""
+        return self._ahead.limit_ms(now_ms)
+
     def observe_times(self, ends: dict[Partition, int], times: dict[Partition, int], now_ms: int) -> None:
-        """End of every output place of every side, and the greatest event time of those of which it was asked: the idle
-        rule."""
-        limit_ms = self._ahead.limit_ms(now_ms)
-        self._idleness.observe(ends, {place: at for place, at in times.items() if at <= limit_ms}, now_ms)
+        """The idle rule: end of every output place of every side, and the greatest event time up to `limit_ms` of those
+        of which it was asked."""
+        self._idleness.observe(ends, times, now_ms)
         sides = {side: [place for place in ends if side_of(self.config, place.topic) is side] for side in Side}
         for task in self.tasks.values():
             for side in task.sources.sides:

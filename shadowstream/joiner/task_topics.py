@@ -12,13 +12,15 @@ from shadowstream.records import Partition, Side
 class Sources(NamedTuple):
     """What a task reads and whose commits it makes.
 
-    `places` by `Side`; `own_inputs`: the inputs that this task counts; `copied`: sides whose topic is a copy of ours;
+    `places` by `Side`; `inputs`: those of the task's partition where partitions follow the inputs, `own_inputs`: those
+    of them that this task counts; `copied`: sides whose topic is a copy of ours;
     `compacted`: sides whose topic is compacted, so that a gap in their offsets may be records that nobody has read;
     `incarnation` of the joiner under at_least_once, else empty.
     """
 
     topic: str
     places: tuple[Partition, ...]
+    inputs: frozenset[Partition] = frozenset()
     own_inputs: frozenset[Partition] = frozenset()
     copied: frozenset[Side] = frozenset()
     compacted: frozenset[Side] = frozenset()

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
+from shadowstream.joiner.completeness.marks_log import Progress
+from shadowstream.protocol import marks
+from shadowstream.records import Partition
 from tests.joiner.cases import (
     P,
     S,
@@ -48,3 +53,23 @@ def test_a_missing_one_that_does_not_name_its_input_counts_by_event_time() -> No
     play(world, [runs(REVISION, 0, 5, floor_ms=1_000), runs(NEWER, 5, 10, floor_ms=2_000), P("a", time_ms=1_000),
                  P("b", time_ms=1_001), done(10), {"missing": 2}])  # fmt: skip
     assert by_revision(world) == {REVISION: {"missing": 1}, NEWER: {"missing": 1}}
+
+
+@pytest.mark.parametrize(
+    ("partitioner", "inputs", "expected"),
+    [
+        ("murmur2", (0,), NEWER),  # by a key, any input may have come to the partition
+        ("input", (0,), REVISION),
+        ("input", (0, 2), NEWER),  # three inputs, two outputs: in/2 goes to out/0
+    ],
+)
+def test_the_inputs_of_a_missing_one_are_those_that_production_may_have_put_there(
+    partitioner: str, inputs: tuple[int, ...], expected: str
+) -> None:
+    """Revision A has handled in/0 up to event time 1,000 and goes on there; in/2 up to 500, and B goes on there."""
+    progress = Progress(REVISION, ["in"])
+    progress.add(marks.mark("start", REVISION, partitioners=marks.partitioners_field({"out": partitioner})))
+    for partition, revision, floor_ms in ((0, REVISION, 1_000), (2, REVISION, 500), (2, NEWER, 2_000)):
+        place = {"input_topic": "in", "input_partition": partition}
+        progress.add(marks.mark("range", revision, from_offset=0, to_offset=1, floor_ms=floor_ms, **place))
+    assert progress.revision_at_time("out", [Partition("in", n) for n in inputs], 501) == expected

@@ -102,6 +102,14 @@ LOST: dict[str, tuple[dict[str, Any], Case]] = {
         P("a"), S("a"), broken(Side.PRODUCTION, 0), broken(Side.SHADOW, 0), {"undecodable_production": 1},
         committed(INPUTS), {"evicted": 1},
     ]),
+    "production's first of an id that comes again: its repeat stands in its place": ({"kind": "key"}, [
+        P("a", "1"), P("a", "2"), S("a", "1"), S("a", "2", of=1), broken(Side.PRODUCTION, 0),
+        {"undecodable_production": 1, "mismatch": 1, "repeated_shadow": 1}, committed(INPUTS), {},
+    ]),
+    "the candidate's first of an id that comes again": ({"kind": "key"}, [
+        P("a", "1"), P("a", "2"), S("a", "1"), S("a", "2", of=1), broken(Side.SHADOW, 0),
+        {"mismatch": 1, "repeated_production": 1}, committed(INPUTS), {"undecodable_shadow": 1}, done(INPUTS), {},
+    ]),
     "of the candidate": ({"kind": "key"}, [
         P("a"), S("a"), broken(Side.SHADOW, 0), done(INPUTS), {"evicted": 1}, committed(INPUTS),
         {"undecodable_shadow": 1},
@@ -119,6 +127,14 @@ def test_where_the_identity_lies_inside_a_value(case: Case, between: list[Step])
 @pytest.mark.parametrize(("identity", "case"), LOST.values(), ids=LOST)
 def test_records_that_the_client_cannot_decompress(identity: dict[str, Any], case: Case, between: list[Step]) -> None:
     play(begun(identity=identity), _with(case, between))
+
+
+def test_a_repeat_stands_in_the_place_of_its_first_that_nobody_could_read_whatever_comes_when() -> None:
+    play(begun(), [
+        P("a", "1"), S("a", "1"), S("a", "2", of=1), broken(Side.PRODUCTION, 0), committed(INPUTS),
+        {"undecodable_production": 1, "evicted": 1, "repeated_shadow": 1},
+        P("a", "2"), done(INPUTS), {}, {"mismatch": 1, "evicted": -1},
+    ])  # fmt: skip
 
 
 def test_the_reason_names_whose_record_could_not_be_read() -> None:

@@ -229,8 +229,9 @@ class World:
         self.joiner.observe_times(ends, {place: self._time_ms(place) for place in ends}, self.now_ms)
 
     def _time_ms(self, place: Partition) -> int:
-        """The greatest event time of a log."""
-        return max((record.time_ms for record in self.logs[place] if record), default=-1)
+        """The greatest event time of a log that is not dated ahead."""
+        known = [record.time_ms for record in self.logs[place] if record]
+        return max((at for at in known if at <= self.joiner.limit_ms(self.now_ms)), default=-1)
 
     def commit(self) -> None:
         """One transaction of the joiner, after what it wants to read again."""

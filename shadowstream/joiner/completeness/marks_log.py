@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import zlib
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
-from shadowstream.protocol.marks import Counters, ends_of, identity_hash
+from shadowstream.protocol.marks import Counters, ends_of, identity_hash, partitioners_of
 from shadowstream.records import REVISION_BYTES, Partition
 from shadowstream.thinned_queue import ThinnedQueue
 
@@ -238,13 +238,15 @@ class Progress:
         reigns = [one for one in self._reigns.get(place, ()) if one.begin <= offset]
         return reigns[-1].revision if reigns else self.revision
 
-    def revision_at_time(self, partition: int, time_ms: int) -> str:
-        """The revision in charge at an event time, for a record that does not name its input.
+    def revision_at_time(self, topic: str, inputs: Collection[Partition], time_ms: int) -> str:
+        """The revision in charge at an event time, for a record of output `topic` that does not name its input.
 
-        By the input partition of the same number where there is one. Where several revisions may be meant it is the
-        newest: a record that is missing must not be put down to a candidate that has gone.
+        By `inputs`, those of its partition, where partitions of the topic follow the inputs; by a key any input may
+        have come to it. Where several revisions may be meant it is the newest: a record that is missing must not be
+        put down to a candidate that has gone.
         """
-        found = [reigns for place, reigns in self._reigns.items() if place.partition == partition]
+        follows = self._start_record is not None and partitioners_of(self._start_record).get(topic) == "input"
+        found = [reigns for place, reigns in self._reigns.items() if follows and place in inputs]
         newest: tuple[int | None, str] | None = None
         for reigns in found or list(self._reigns.values()):
             reign = [one for one in reigns if one.floor_ms is None or one.floor_ms < time_ms][-1:]

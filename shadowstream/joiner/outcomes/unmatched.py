@@ -99,7 +99,7 @@ class Partnerless:
             if found is not None and not (found[0].reason == "warm_up" and self._config.identity.kind == "occurrence"):
                 absence, revision = found[0], marks.revision_at(*found[1:])
             else:
-                revision = marks.revision_at_time(self._sources.partition, row.time_ms)
+                revision = marks.revision_at_time(self._sources.topic, self._sources.inputs, row.time_ms)
         if absence is None:
             return self.lacking(Side.PRODUCTION, row, Outcome.MISSING), revision
         outcome = BY_CAUSE.get(absence.reason, Outcome.CANDIDATE_ERROR)

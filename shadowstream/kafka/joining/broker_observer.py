@@ -124,7 +124,7 @@ class Observer:
 
     def _observe_copy_times(self, side: Side, originals: list[Partition], now_ms: int) -> None:
         ends = offsets.ends(self._client, originals)
-        self._step.observe_originals(ends, self._times.of(ends), now_ms)
+        self._step.observe_originals(ends, self._times.of(ends, self._step.limit_ms(now_ms)), now_ms)
         commits = offsets.commits(self._client, self._config.plan.group("runner"), originals)
         copied = {place: Copied(offset, copied_to_ms(metadata)) for place, (offset, metadata) in commits.items()}
         if len(copied) == len(originals):
@@ -136,7 +136,8 @@ class Observer:
         outputs = _only(ends, self._places)
         waits = self._by_time and any(records for records, _, _ in self._step.sides().values())
         others = len(self._sides[Side.PRODUCTION]) > 1 and self._step.has_idle(now_ms)
-        self._step.observe_times(outputs, self._times.of(outputs) if waits or others else {}, now_ms)
+        times = self._times.of(outputs, self._step.limit_ms(now_ms)) if waits or others else {}
+        self._step.observe_times(outputs, times, now_ms)
 
 
 def _only(ends: dict[Partition, int], places: Iterable[Partition]) -> dict[Partition, int]:

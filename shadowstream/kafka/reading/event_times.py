@@ -3,6 +3,8 @@
 Not by `list_offsets` with the greatest timestamp: that counts the markers of transactions, whose time is the wall
 clock's (tests/contracts/test_reading.py). Of replayed data it gives about now, and what waits there for its partner
 would be given up at once.
+
+A record dated ahead (`ahead`) is left out, and not its partition: such a record would hide the time of the others.
 """
 
 from __future__ import annotations
@@ -30,15 +32,15 @@ class LastTimes:
         self._consumer: Consumer | None = None
         self._known: dict[Partition, tuple[int, int | None]] = {}
 
-    def of(self, ends: Mapping[Partition, int]) -> dict[Partition, int]:
-        """Greatest time (ms) among the `BACK` offsets before each end; places left out that show no record there."""
+    def of(self, ends: Mapping[Partition, int], limit_ms: int) -> dict[Partition, int]:
+        """Greatest time (ms) up to the limit among the `BACK` offsets before each end, of places that have one."""
         grown = {place: end for place, end in ends.items() if end and self._known.get(place, (-1,))[0] != end}
         if grown:
-            self._read(grown)
+            self._read(grown, limit_ms)
         known = {place: self._known[place][1] for place in ends if place in self._known}
         return {place: time_ms for place, time_ms in known.items() if time_ms is not None}
 
-    def _read(self, ends: Mapping[Partition, int]) -> None:
+    def _read(self, ends: Mapping[Partition, int], limit_ms: int) -> None:
         consumer = self._consumer = self._consumer or self._connected()
         found: dict[Partition, int | None] = dict.fromkeys(ends)
         whole: set[Partition] = set()
@@ -46,8 +48,9 @@ class LastTimes:
         with contextlib.suppress(NotReadToEnd):
             for turn in read_spans(consumer, spans, within(LIMIT_S), ignore, short=True):
                 for message in turn.records:
-                    place = place_of(message)
-                    found[place] = max(found[place] or 0, message.timestamp()[1])
+                    place, time_ms = place_of(message), message.timestamp()[1]
+                    if time_ms <= limit_ms:
+                        found[place] = max(found[place] or 0, time_ms)
                 whole.update(place for place, reached in turn.ended.items() if reached >= ends[place])
         consumer.unassign()
         # What lies in an open transaction, or did not come in time, is asked for again.

@@ -10,6 +10,7 @@ S = ends of the inputs. Outputs of inputs from C on may lie below E0, none of in
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from shadowstream.ahead import Ahead
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.joiner.completeness.marks_log import Start
@@ -260,30 +262,32 @@ def _whole_beginnings(config: Config, client: AdminClient, places: list[Partitio
 
 
 def _floor_ms(config: Config, ends: dict[Partition, int]) -> int | None:
-    """Greatest event time of the last records below `ends`: before it plus grace, unpaired is warm-up."""
+    """Greatest event time of the last records below `ends` that is not dated ahead: before it plus grace, unpaired is
+    warm-up."""
+    limit_ms = Ahead(config.future_ms_max).limit_ms(time.time_ns() // 1_000_000)
     consumer = reading_consumer(config.kafka, config.plan, "runner.start")
     try:
-        times = [_last_time(consumer, place, end) for place, end in ends.items() if end > 0]
+        times = [_last_time(consumer, place, end, limit_ms) for place, end in ends.items() if end > 0]
     finally:
         consumer.close()
-    return max((time for time in times if time is not None), default=None)
+    return max((time_ms for time_ms in times if time_ms is not None), default=None)
 
 
-def _last_time(consumer: Consumer, place: Partition, end: int) -> int | None:
-    """Timestamp of the last record of `place` below `end`, past control records; None where there is none near."""
+def _last_time(consumer: Consumer, place: Partition, end: int, limit_ms: int) -> int | None:
+    """Greatest timestamp of the last records of `place` below `end`; None where there is none near up to the limit."""
     low, _ = extent(consumer, TopicPartition(place.topic, place.partition))
     for back in (1, 10, 1_000):
         begin = max(low, end - back)
-        time_ms = _greatest_time(consumer, place, (begin, end))
+        time_ms = _greatest_time(consumer, place, (begin, end), limit_ms)
         if time_ms is not None or begin == low:
             return time_ms
     return None
 
 
-def _greatest_time(consumer: Consumer, place: Partition, span: Span) -> int | None:
-    """Greatest timestamp of the records of a span, as far as they come."""
+def _greatest_time(consumer: Consumer, place: Partition, span: Span, limit_ms: int) -> int | None:
+    """Greatest timestamp up to the limit of the records of a span, as far as they come."""
     times: list[int] = []
     with contextlib.suppress(NotReadToEnd):
         for turn in read_spans(consumer, {place: span}, quiet(QUIET_S), ignore, short=True):
-            times += [message.timestamp()[1] for message in turn.records]
+            times += [at for message in turn.records if (at := message.timestamp()[1]) <= limit_ms]
     return max(*times, 0) if times else None

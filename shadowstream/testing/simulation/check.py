@@ -70,7 +70,9 @@ class Verdict:
                     yield f"{named}: the pair id is not its first record's, {own_id}"
             elif not row["late"] or row["correction_of"] != before["outcome"]:
                 yield f"{named}: a second row, after {before['outcome']} (correction of {row['correction_of']})"
-            elif not self.trial.setup.correctable(before["outcome"]) and not self.trial.setup.retention:
+            elif not (self.trial.setup.correctable(before["outcome"]) or self.trial.setup.retention) and (
+                len({label.number for label in self._labels(row)}) == 1  # of two inputs: what repeats an unreadable one
+            ):
                 yield f"{named}: corrects {before['outcome']}, which marks had made certain"
             else:
                 self.seen[f"correction of {before['outcome']}"] += 1

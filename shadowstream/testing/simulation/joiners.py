@@ -15,6 +15,7 @@ from shadowstream.codecs.schemas import NoSchemas
 from shadowstream.compare.comparer import comparer
 from shadowstream.joiner.recovery import checkpoint
 from shadowstream.joiner.step import JoinerStep
+from shadowstream.kafka.reading.event_times import BACK
 from shadowstream.records import Partition, Side
 from shadowstream.testing.simulation.world import World
 
@@ -135,15 +136,16 @@ class Process:
             self.step.observe_twin(twin, twin_ends)
 
     def observe_times(self) -> None:
-        """High watermarks and greatest timestamps of every output place of every side."""
-        logs = self.world.logs
+        """High watermarks and greatest times of the newest records of every output place, as the edge asks for them."""
+        logs, now_ms = self.world.logs, self.world.now_ms
+        limit_ms = self.step.limit_ms(now_ms)
         outputs = [place for place in logs.records if place not in self.world.inputs]
         times = {}
         for place in outputs:
-            known = [record.time_ms for record in logs.records[place] if record is not None]
-            if known:
+            newest = [record for record in logs.records[place][-BACK:] if record is not None]
+            if known := [record.time_ms for record in newest if record.time_ms <= limit_ms]:
                 times[place] = max(known)
-        self.step.observe_times(logs.ends(outputs), times, self.world.now_ms)
+        self.step.observe_times(logs.ends(outputs), times, now_ms)
 
     # ---------------------------------------------------------------- committing
 

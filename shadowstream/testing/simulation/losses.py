@@ -98,7 +98,7 @@ class Losses:
     def _is_plain(self, unit: Unit, written: Written) -> bool:
         """Whether nothing but its partner decides how a record ends."""
         ordinary = not (unit.input.absence or unit.input.poison or unit.input.blind or unit.warm or unit.lost)
-        ordinary = ordinary and not written.below_e1
+        ordinary = ordinary and not (written.below_e1 or unit.input.again)
         return ordinary and unit.input.round == 0 and written.kind != "tombstone" and not self.unreadable(written)
 
     def _task(self, unit: Unit, written: Written) -> str:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from shadowstream.records import Side
 from shadowstream.testing.simulation.failures import ABSENCES
-from shadowstream.testing.simulation.history import WINDOW_MS
 from shadowstream.testing.simulation.logs import Label
 from shadowstream.testing.simulation.repeats import by_itself, partner
 from shadowstream.testing.simulation.truth import Truth, Unit, Written
@@ -30,7 +29,7 @@ class Word(NamedTuple):
 
 
 def compared(one: Written, other: Written) -> str:
-    kinds, same = (one.kind, other.kind), one.label.k == other.label.k
+    kinds, same = (one.kind, other.kind), one.label[::2] == other.label[::2]  # input and output
     if kinds[0] == kinds[1] and (same or one.kind == "tombstone"):
         return "match"
     if "broken" in kinds:
@@ -54,30 +53,29 @@ def unmatched(unit: Unit, one: Written, truth: Truth) -> tuple[str, tuple[str, .
             return "both_failed", (unit.revision,)
         return ABSENT.get(absence, absence), (unit.revision,)
     if truth.setup.identity == "coordinate":
-        return "missing", (unit.revision,)
-    beyond = {floor is not None and unit.input.time_of(Side.PRODUCTION) > floor for floor in truth.floors}
+        return "missing", (one.revision,)
+    beyond = {floor is not None and one.time_ms > floor for floor in truth.floors}
     by_time = truth.revisions if len(beyond) > 1 or None in truth.floors else truth.revisions[-max(beyond) :][:1]
-    return "missing", (unit.revision, *by_time)
+    return "missing", (one.revision, *by_time)
 
 
 def words(truth: Truth, unit: Unit) -> Iterator[Word]:
-    setup, one = truth.setup, unit.input
-    windows = [None if one.poison else one.time_of(side) // WINDOW_MS * WINDOW_MS for side in Side]
+    setup = truth.setup
     free: list[list[Written]] = [[], [], []]
     for side in setup.sides:
         for n, written in enumerate(unit.written[side]):
             if outcomes := by_itself(setup, unit, written, unit.written[side][:n]):
-                yield Word((written.label,), outcomes, None, None if written.broken else windows[side])
+                yield Word((written.label,), outcomes, None, written.window)
             else:
                 free[side].append(written)
-    productions, shadows, twins = free
-    if setup.many and productions and shadows and len(productions) != len(shadows):
-        labels = (productions[0].label, shadows[0].label)
-        yield Word(labels, ("cardinality",), (shadows[0].revision,), windows[0], len(productions) + len(shadows))
+    mine, shadows, twins = free
+    if setup.many and mine and shadows and len(mine) != len(shadows):
+        labels = (mine[0].label, shadows[0].label)
+        yield Word(labels, ("cardinality",), (shadows[0].revision,), mine[0].window, len(mine) + len(shadows))
         return
     apart = setup.many or setup.identity == "coordinate"
-    left = [s for s in shadows if setup.many and s.label.k not in [p.label.k for p in productions]]
-    for n, p in enumerate(productions):
+    left = [s for s in shadows if setup.many and s.label.k not in [p.label.k for p in mine]]
+    for n, p in enumerate(mine):
         s, t = partner(p, shadows, n, apart) or (left.pop(0) if left else None), partner(p, twins, n, apart)
         outcome, revisions = (compared(p, s), (s.revision,)) if s else unmatched(unit, p, truth)
         counts: tuple[str, ...] = ()
@@ -86,12 +84,10 @@ def words(truth: Truth, unit: Unit) -> Iterator[Word]:
             differ = 2 * (beside not in AGREES) + (outcome not in AGREES)
             counts = (f"twin_{beside}", f"joint_{('neither', 'shadow', 'twin', 'both')[differ]}")
         ends, named = "warm_up" if unit.warm else outcome, tuple(x.label for x in (p, s, t) if x)
-        yield Word(named, (ends,), revisions, windows[0], counts=counts)
+        yield Word(named, (ends,), revisions, p.window, counts=counts)
     for others in (shadows, twins):
         for n, x in enumerate(others):
-            unmet = (
-                n >= len(productions) if not apart else setup.many or all(x.label.k != p.label.k for p in productions)
-            )
-            if not productions or (unmet and not setup.many):
+            unmet = n >= len(mine) if not apart else setup.many or all(x.label.k != p.label.k for p in mine)
+            if not mine or (unmet and not setup.many):
                 outcome, revisions = unmatched(unit, x, truth)
-                yield Word((x.label,), (outcome,), revisions, windows[x.label.side])
+                yield Word((x.label,), (outcome,), revisions, x.window)

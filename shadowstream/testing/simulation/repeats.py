@@ -60,7 +60,7 @@ def by_itself(setup: Setup, unit: Unit, one: Written, seen: list[Written]) -> tu
 def of_repeat(setup: Setup, unit: Unit, one: Written, seen: list[Written]) -> tuple[str, ...]:
     """Outcomes of a record that repeats one of its side; nothing where it repeats none. `seen`: those before it."""
     word, all_one = one.label.side.word, not setup.many and setup.identity != "coordinate"
-    before = [other for other in seen if all_one or one.label.k == other.label.k]
+    before = [other for other in seen if (all_one or one.label.k == other.label.k) and not other.broken]
     if unit.input.again:
         # A differing answer is the same for all inputs; where nothing names the input, it may look like a re-delivery.
         unnamed = one.kind == "differs" and (setup.adopted is not None or one.label.side is not Side.SHADOW)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from shadowstream.records import Partition, Side
-from shadowstream.testing.simulation.history import REVISIONS, Input, Setup
+from shadowstream.testing.simulation.history import REVISIONS, WINDOW_MS, Input, Setup
 from shadowstream.testing.simulation.logs import Label
 from shadowstream.testing.simulation.world import World
 
@@ -22,11 +23,17 @@ class Written(NamedTuple):
     value: bytes | None = None
     broken: bool = False
     """The client cannot decompress it."""
+    time_ms: int = 0
+    window: int | None = None
+    """Start of its window; None where it has no time of its own that moves anything."""
 
 
 @dataclass(slots=True)
 class Unit:
-    """One input and all outputs of it, by side in the order of their logs. `lost`: retention may have taken some."""
+    """One input and all outputs of it, by side in the order of their logs. `lost`: retention may have taken some.
+
+    The outputs of the first input of an id are those that anybody can take for it, see `_as_read`.
+    """
 
     input: Input
     revision: str
@@ -36,7 +43,8 @@ class Unit:
 
 
 class Truth(NamedTuple):
-    """All units; of each input partition the greatest event time that the first of two revisions has handled."""
+    """All units; of each input partition the greatest event time, none far ahead, that the first of two revisions has
+    handled: a missing record dated beyond it is put down to the second."""
 
     setup: Setup
     revisions: tuple[str, ...]
@@ -64,18 +72,37 @@ def truth_of(world: World) -> Truth:
         below = offset < ends.get(place, 0)
         broken = (place, offset) in logs.broken
         value = logs.values[place, offset]
-        unit.written[label.side].append(Written(label, kind, unit.revision, below, replayed, value, broken))
+        time_ms = unit.input.time_of(label.side)
+        window = None if broken or unit.input.poison else time_ms // WINDOW_MS * WINDOW_MS
+        of = (label, kind, unit.revision, below, replayed, value, broken, time_ms, window)
+        unit.written[label.side].append(Written(*of))
         unit.lost = unit.lost or offset < logs.low(place)
+    _as_read(units.values())
     revisions = tuple(dict.fromkeys(unit.revision for unit in units.values())) or (world.revision,)
     floors = []
     for place in world.inputs:
         old = [
             u.input.time_ms
             for u in units.values()
-            if (u.input.partition, u.revision) == (place.partition, REVISIONS[0])
+            if (u.input.partition, u.revision, u.input.poison) == (place.partition, REVISIONS[0], False)
         ]
         floors.append(max(old, default=None))
     return Truth(world.setup, revisions, list(units.values()), tuple(floors))
+
+
+def _as_read(units: Iterable[Unit]) -> None:
+    """Give the first input of an id that comes again the first outputs of that id which anybody can read, by side.
+
+    Nothing in a log tells that a record repeats one that is gone or unreadable. What is first for a reader is the
+    first, and its pair may be one of two inputs: the judge excuses as many pairs as records repeat an id.
+    """
+    first: dict[str, Unit] = {}
+    for unit in units:
+        head = first.setdefault(unit.input.key, unit)
+        for side in Side if unit.input.again else ():
+            mine = unit.written[side]
+            if all(one.broken for one in head.written[side]) and not all(one.broken for one in mine):
+                head.written[side], unit.written[side] = [*head.written[side], *mine], []
 
 
 def read_in_truth(world: World) -> dict[Partition, int]:

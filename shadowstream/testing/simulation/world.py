@@ -93,8 +93,8 @@ class World:
              "bound": self.logs.end(place) if bounded else -1}
             for place in self.inputs
         ]  # fmt: skip
-        floor = None
-        self._mark("start", begins=begins, ends=marks.ends_field(self.first_output), floor_ms=floor)
+        kinds = marks.partitioners_field(dict.fromkeys(self.topics, self.setup.partitioner))
+        self._mark("start", begins=begins, ends=marks.ends_field(self.first_output), partitioners=kinds)
         if self.running is not None:
             self.running.begins = {Partition(b["topic"], b["partition"]): b for b in begins}
             self.running.start(self.revision)

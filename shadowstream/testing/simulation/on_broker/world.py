@@ -75,7 +75,6 @@ class BrokerWorld(World):
             known = {name: Known(self.broker.ids[name], count) for name, count in self.broker.counts.items()}
             topics = {name: known[name] for name in compared(self.config) if name in known}
             fields["topics"] = topics_field(self.config, topics)
-            fields["partitioners"] = marks.partitioners_field(dict.fromkeys(self.topics, self.setup.partitioner))
         super()._mark(kind, **fields)
 
     def watch(self) -> None:

@@ -1,0 +1,31 @@
+"""In memory: a record dated ahead tells no time of its partition, and hides none."""
+
+from __future__ import annotations
+
+from shadowstream.kafka.reading.event_times import LastTimes
+from shadowstream.records import Partition
+from shadowstream.testing.memory.inside import inside
+from shadowstream.testing.memory.log import Entry
+from tests.contracts.benches import MemoryBench
+from tests.memory.runners import latest
+from tests.memory.test_starts import World
+
+LIMIT_MS = 10
+
+
+def test_of_the_newest_records_only_those_dated_ahead_are_left_out() -> None:
+    with MemoryBench("") as bench, inside(bench.broker):
+        mixed, ahead = Partition(bench.topic("mixed"), 0), Partition(bench.topic("ahead"), 0)
+        for place, times_ms in ((mixed, (5, LIMIT_MS, LIMIT_MS + 1, 7)), (ahead, (LIMIT_MS + 1,))):
+            for time_ms in times_ms:
+                bench.broker.logs[place].append(Entry(b"k", b"1", time_ms))
+        assert LastTimes(latest("times")).of({mixed: 4, ahead: 1}, LIMIT_MS) == {mixed: LIMIT_MS}
+
+
+def test_an_input_dated_ahead_makes_no_warm_up_of_all_that_follows() -> None:
+    world = World()
+    with inside(world.broker, world.host):
+        world.arrive(1)
+        time_ms = world.broker.clock.now_ms
+        world.broker.logs[Partition("in", 0)].append(Entry(b"k", b"1", 10**12 + time_ms))
+        assert world.ended(world.pinning()).start.floor_ms == time_ms
