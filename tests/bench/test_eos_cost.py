@@ -19,7 +19,7 @@ def test_exactly_once_costs_about_what_at_least_once_costs(
     kafka: Broker, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(eos_cost, "Popen", Forked)
-    eos_cost.fill(kafka.bootstrap, 200_000)
+    eos_cost.fill(kafka.bootstrap, 120_000)
     runs: list[eos_cost.Run] = []
     for number, one in enumerate(eos_cost.measured(kafka.bootstrap, tmp_path, [500], REPEATS_MAX), start=1):
         runs.append(one)
