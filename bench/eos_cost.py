@@ -13,13 +13,13 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import Any
 
 import yaml
@@ -104,7 +104,7 @@ def run(bootstrap: str, folder: Path, number: int, delivery: str, commit_ms: int
         for role in ROLES:
             errors = stack.enter_context((folder / f"{name}.{role}.err").open("wb"))
             words = [sys.executable, "-m", "shadowstream", role, str(config), "--json"]
-            started[role] = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, env=environment)
+            started[role] = Popen(words, stdout=PIPE, stderr=errors, env=environment)
             stack.callback(started[role].kill)
         figures = {}
         for role, process in started.items():

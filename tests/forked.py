@@ -6,17 +6,18 @@ its environment, its files and its exit status, and can be stopped and killed.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
 import os
 import runpy
 import select
-import signal
 import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,7 @@ def _origin() -> tuple[socket.socket, subprocess.Popen[bytes]]:
         command = [sys.executable, "-m", "tests.forked", str(far.fileno())]
         null = subprocess.DEVNULL
         process = subprocess.Popen(command, pass_fds=[far.fileno()], cwd=ROOT, env=env, stdin=null, stdout=null)
+    atexit.register(lambda: (near.close(), process.wait()))  # its CPU counts with that of the tests
     return near, process
 
 
@@ -101,9 +103,11 @@ def _serve(origin: socket.socket) -> None:
     for module in MODULES:
         importlib.import_module(module)
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         length, files, _, _ = socket.recv_fds(origin, 4, 4)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         if not length:
             os._exit(0)
         words, cwd, env = json.loads(origin.recv(int.from_bytes(length), socket.MSG_WAITALL))
@@ -112,7 +116,6 @@ def _serve(origin: socket.socket) -> None:
         for file in files:
             os.close(file)
     origin.close()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _wait_in_parent(*files)
     os.chdir(cwd)
     os.environ.clear()

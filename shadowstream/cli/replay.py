@@ -56,7 +56,7 @@ def replay(
         # Labels are not compared again: their stored results remain.
         labelled = [row for row in records if row.record["task"].startswith(LABELS)]
         records = [*rejoined(trial, chosen), *labelled]
-    verdict = judged(trial, list(within(records, *span)), chosen, refusals).evaluate(now_ms()).verdict
+    verdict = judged(trial, list(within(records, *span)), chosen, refusals).verdict(now_ms())
     _print(verdict, config, as_json)
 
 

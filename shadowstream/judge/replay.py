@@ -68,7 +68,7 @@ def course(
     for number, start_ms in enumerate(sorted(windows), start=1):
         step.step(0, number, _closing(revision, number, windows[start_ms], start_ms + config.judge.window_ms))
         if number % every == 0 or number == len(windows):
-            yield step.evaluate(0).verdict
+            yield step.verdict(0)
 
 
 def _closing(revision: str, seq: int, windows: list[Record], watermark_ms: int) -> Record:

@@ -222,7 +222,7 @@ class JudgeStep:
         The verdict is written if it changed, and with `force`, so that the gate sees that it is not stale. Only a
         changed one is written to audit. The state is written if any record was read or any event is written.
         """
-        verdict = build(self._verdict_input(), now_ms)
+        verdict = self.verdict(now_ms)
         content = digest({name: item for name, item in verdict.items() if name not in _ALWAYS_NEW})
         changed = content != self._written
         self._written = content
@@ -248,6 +248,10 @@ class JudgeStep:
                 unsaved = len(state)
         self._events, self._stepped = [], False
         return Effects(writes, verdict, changed, unsaved)
+
+    def verdict(self, now_ms: int) -> dict[str, Any]:
+        """Return the present verdict. Nothing is to be written for it."""
+        return build(self._verdict_input(), now_ms)
 
     def _verdict_input(self) -> VerdictInput:
         if self._evaluation is None:

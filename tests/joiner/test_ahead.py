@@ -51,7 +51,7 @@ class Hours:
         step = JudgeStep(self.settings, REVISION, tasks)
         for record in self.world.stats:
             step.step(tasks.index(record["task"]), record["seq"], record)
-        return step.evaluate(0).verdict
+        return step.verdict(0)
 
 
 @pytest.mark.parametrize("ahead_ms", [DAY_MS, 5 * HOUR_MS, 400 * DAY_MS, YEAR_9999_MS])

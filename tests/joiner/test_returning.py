@@ -97,7 +97,7 @@ class Trial:
             for record in self.world.stats:
                 if record["task"] == task:
                     step.step(self.tasks.index(task), record["seq"], record)
-        return step.evaluate(0).verdict
+        return step.verdict(0)
 
 
 def played(seed: int) -> Trial:
@@ -113,7 +113,7 @@ def check(seeds: range) -> dict[str, int]:
     held = {"closed": 0, "late": 0, "idle": 0, "ahead": 0}
     for seed in seeds:
         trial = played(seed)
-        live = trial.step.evaluate(0).verdict
+        live = trial.step.verdict(0)
         assert live == trial.replayed(trial.tasks) == trial.replayed(trial.tasks[::-1]), f"seed {seed}"
         held["closed"] += live["windows_closed"]
         held["late"] += trial.step.windows.added_late
@@ -154,7 +154,7 @@ def quiet_then_burst(partitions: int) -> Trial:
 
 def test_a_burst_after_a_quiet_time_is_counted_whole_though_one_partition_is_read_first() -> None:
     trial = quiet_then_burst(2)
-    live = trial.step.evaluate(0).verdict
+    live = trial.step.verdict(0)
     assert (live["outcomes"], live["windows_closed"], trial.step.windows.late) == ({"match": 60}, 3, 0)
     assert live == trial.replayed(trial.tasks) == trial.replayed(trial.tasks[::-1])
 

@@ -88,7 +88,7 @@ def watched(settings: Config, windows: Iterable[Window]) -> Watched:
     promoted = rejected = good = bad = hasty = False
     for index, window in enumerate(windows):
         step.step(0, index, _record(index, window))
-        verdict = step.evaluate(0).verdict
+        verdict = step.verdict(0)
         mismatch = verdict["criteria"][0]
         promoted |= verdict["decision"] == "promote"
         rejected |= verdict["decision"] == "reject"

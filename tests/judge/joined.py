@@ -59,7 +59,7 @@ def judged(world: World, settings: Config | None = None) -> dict[str, Any]:
     last = world.stats[-1]
     end = last | {"seq": last["seq"] + 1, "windows": [], "complete": True, "ledgers": _of_records(last)}
     step.step(0, len(world.stats), end)
-    return step.evaluate(0).verdict
+    return step.verdict(0)
 
 
 def verdict_of(

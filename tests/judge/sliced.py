@@ -46,4 +46,4 @@ def judged(settings: Config, hours: Sequence[dict[str, Any]]) -> dict[str, Any]:
     for index, one in enumerate(hours):
         step.step(0, index, stats(TASK, index + 1, one, watermark_ms=(index + 1) * HOUR_MS))
     step.step(0, len(hours), stats(TASK, len(hours) + 1, complete=True))
-    return step.evaluate(0).verdict
+    return step.verdict(0)

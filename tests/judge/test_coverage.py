@@ -179,12 +179,12 @@ def test_every_side_counts_its_own_records() -> None:
 def test_reasons_of_any_number_stay_within_their_bound_and_the_common_ones_stay() -> None:
     figures: Counter[str] = Counter({"match": 7})
     draw = random.Random(1)
-    for number in range(20_000):
+    for number in range(6_000):
         figures[f"{REASON}undecodable_production: {draw.randrange(10**9)}"] += 1
         if number % 3 == 0:
             figures[f"{REASON}undecodable_production: schema 42"] += 1
         bound_reasons(figures)
     assert len(figures) <= REASONS_MAX + 2
-    assert figures[f"{REASON}undecodable_production: schema 42"] == 6_667
-    assert figures[f"{REASON}undecodable_production: {OTHER}"] > 19_000
+    assert figures[f"{REASON}undecodable_production: schema 42"] == 2_000
+    assert figures[f"{REASON}undecodable_production: {OTHER}"] > 5_500
     assert figures["match"] == 7

@@ -27,7 +27,7 @@ def verdict_of(traffic: dict[int, int], **judge: Any) -> dict[str, Any]:
         held = cell(hour * HOUR_MS, match=matches, input=matches)
         step.step(0, seq, stats(TASK, seq, held, watermark_ms=(hour + 1) * HOUR_MS))
     step.step(0, len(traffic) + 1, stats(TASK, len(traffic) + 1, complete=True))
-    return step.evaluate(0).verdict
+    return step.verdict(0)
 
 
 SHORT = {
@@ -82,7 +82,7 @@ def test_warm_up_and_what_could_not_be_compared_covers_nothing() -> None:
     for hour in range(30):
         held = cell(hour * HOUR_MS, **({"match": 900} if hour == 3 else {"warm_up": 900, "undecodable_production": 5}))
         step.step(0, hour, stats(TASK, hour + 1, held, watermark_ms=(hour + 1) * HOUR_MS))
-    assert step.evaluate(0).verdict["covered_ms"] == HOUR_MS
+    assert step.verdict(0)["covered_ms"] == HOUR_MS
 
 
 def test_short_windows_of_few_records_are_no_gaps() -> None:

@@ -43,7 +43,7 @@ def judged(production: Value, candidate: Value, criterion: dict[str, Any], **com
         step.step(0, at, {**one, "ledgers": [line for line in one["ledgers"] if line["ledger"] == 3]})
     last = world.stats[-1]
     step.step(0, len(world.stats), {**last, "seq": last["seq"] + 1, "windows": [], "complete": True, "ledgers": []})
-    return step.evaluate(0).verdict
+    return step.verdict(0)
 
 
 def one(number: int) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def verdict(settings: Config, expected: int) -> dict[str, Any]:
     step = JudgeStep(settings, REVISION, ["scores/0", "scores/1"])
     for offset, record in enumerate(interleaved(draw, Trial(windows).told(draw, 2))):
         step.step(0, offset, record)
-    return step.evaluate(0).verdict
+    return step.verdict(0)
 
 
 @pytest.mark.parametrize(("expected", "decision"), [(20, "promote"), (50, "not_yet"), (80, "not_yet")])

@@ -36,7 +36,7 @@ class Run:
         self.step.step(0, self.hours, stats("scores/0", self.hours, delta, watermark_ms=start_ms + HOUR_MS))
 
     def explained(self) -> Explanation:
-        verdict = self.step.evaluate(0).verdict
+        verdict = self.step.verdict(0)
         return explain(verdict, verdict["decision"], verdict["reasons"])
 
 

@@ -52,7 +52,7 @@ def judged(world: World, settings: Config) -> dict[str, Any]:
     for number, record in enumerate(last.values(), start=len(world.stats)):
         end = {**record, "seq": record["seq"] + 1, "windows": [], "complete": True}
         step.step(0, number, end)
-    return step.evaluate(0).verdict
+    return step.verdict(0)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ class Run:
         self.step.step(0, self.hours, said)
 
     def explained(self) -> Explanation:
-        verdict = self.step.evaluate(0).verdict
+        verdict = self.step.verdict(0)
         return explain(verdict, verdict["decision"], verdict["reasons"])
 
     def first(self) -> Outlook:
@@ -196,7 +196,7 @@ def test_coverage_attempt_and_what_it_cannot_vouch_for_are_said() -> None:
 def test_coverage_is_said_once_as_a_reason_or_as_a_note() -> None:
     run = Run()
     run.go_on(cell(0, match=60, unpairable_production=20, input=80))
-    found, record = run.explained(), run.step.evaluate(0, force=True).verdict
+    found, record = run.explained(), run.step.verdict(0)
     assert record is not None
     assert "coverage: 75 % of production's records (60 of 80) were compared or judged" in " ".join(found.blockers)
     assert not any(note.startswith("coverage: ") for note in [*found.notes, *notes_beside(record, record["reasons"])])
@@ -208,7 +208,7 @@ def test_coverage_is_said_once_as_a_reason_or_as_a_note() -> None:
 def test_a_trial_at_its_end_is_not_told_to_wait() -> None:
     run = Run()
     run.go_on(cell(0, match=60, input=60))
-    record = run.step.evaluate(0, force=True).verdict
+    record = run.step.verdict(0)
     assert record is not None
     assert "let it run" in explain(record, "not_yet", record["reasons"]).todo[0]
     over = explain(record | {"final": True}, "not_yet", record["reasons"]).todo
@@ -224,7 +224,7 @@ def test_a_trial_at_its_end_is_not_told_to_wait() -> None:
 def test_old_data_are_not_the_judges_fault() -> None:
     run = Run()
     run.go_on(cell(0, match=60, input=60))
-    record = run.step.evaluate(0, force=True).verdict | {"decision": "promote"}
+    record = run.step.verdict(0) | {"decision": "promote"}
     assert "whether the judge runs" in explain(record, "not_yet", ["the verdict (promote) is 7200 s old"]).todo[0]
     assert explain(record, "not_yet", [f"{AGED}2026-01-01T00:00:00Z"]).todo[0].startswith("see that new records come")
 
@@ -232,7 +232,7 @@ def test_old_data_are_not_the_judges_fault() -> None:
 def test_a_criterion_of_no_units_is_no_good_one_so_far() -> None:
     run = Run()
     run.go_on(cell(0, extra=1, input=60))
-    record = run.step.evaluate(0, force=True).verdict
+    record = run.step.verdict(0)
     assert record is not None
     said = [reason for reason in record["reasons"] if reason.startswith("mismatch: ")]
     assert said == ["mismatch: no pairs could be judged yet; 449 without a bad one are needed"]
@@ -298,7 +298,7 @@ def test_the_trailing_units_that_it_names_are_passed_by_nine_stretches_in_ten() 
     lately = []
     for hour in range(400):
         wide.go_on(pairs(int(draw.binomial(500, 0.004)), 500))
-        criterion = wide.step.evaluate(0).verdict["criteria"][0]
+        criterion = wide.step.verdict(0)["criteria"][0]
         if hour >= 60:
             by_itself = log_e_below(criterion["trailing_n"], round(criterion["trailing_bad"]), 0.01)
             lately.append(by_itself >= criterion["log_promote_at"])

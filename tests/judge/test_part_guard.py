@@ -35,7 +35,7 @@ def of_topics(alerts: dict[str, int], criteria: list[dict[str, Any]] | None = No
             state = step.state()
             step = JudgeStep(settings, REVISION, ["scores/0", "alerts/0"])
             step.restore(state)
-    return step.evaluate(0).verdict
+    return step.verdict(0)
 
 
 @pytest.mark.parametrize("restart", [False, True])

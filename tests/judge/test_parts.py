@@ -142,7 +142,7 @@ def told(criteria: list[dict[str, Any]], order: tuple[int, ...] = (0, 1), scopes
     records = [stats("scores/0", 1, good, complete=True), stats("audits/0", 1, bad, complete=True)]
     for offset, index in enumerate(order):
         step.step(0, offset, records[index])
-    return step.evaluate(0).verdict
+    return step.verdict(0)
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations((0, 1))))

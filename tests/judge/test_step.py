@@ -307,7 +307,7 @@ def trials(draw: st.DrawFn) -> Trial:
 
 
 def evidence(bench: Bench) -> tuple[str, list[dict[str, Any]], str]:
-    last = bench.step.evaluate(0).verdict
+    last = bench.step.verdict(0)
     return last["evidence_digest"], bench.of("drift"), last["decision"]
 
 

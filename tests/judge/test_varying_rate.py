@@ -26,7 +26,7 @@ def verdicts(bad: list[int], units: int = 1000, kind: str = "mismatch") -> list[
     for hour, s in enumerate(bad):
         held = cell(hour * HOUR_MS, match=units - s, input=units, **{kind: s})
         step.step(0, hour, stats(TASK, hour + 1, held, watermark_ms=(hour + 1) * HOUR_MS))
-        found.append(step.evaluate(0).verdict)
+        found.append(step.verdict(0))
     return found
 
 

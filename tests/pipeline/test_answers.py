@@ -116,7 +116,7 @@ def test_the_records_needed_are_what_the_demo_then_takes(demo: Demo, say: Say) -
         record = {**demo.stats[0], "task": f"{OUTPUT}/0", "seq": number, "windows": hours[start_ms], "ledgers": []}
         record |= {"watermark_ms": start_ms + demo.config.judge.window_ms, "complete": False, "idle": False}
         step.step(0, number, record)
-        verdict = step.evaluate(0).verdict
+        verdict = step.verdict(0)
         for one in explain(verdict, verdict["decision"], verdict["reasons"]).outlooks:
             if one.n >= 300 and one.criterion not in asked:
                 asked[one.criterion] = one

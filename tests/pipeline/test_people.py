@@ -68,7 +68,7 @@ def test_acknowledged_muted_and_overridden_by_command_until_it_ends(kafka: Broke
         assert f"incident {incident} is open" in ask("gate", code=4), "whoever acts on it, it is open"
 
         who = ("--by", "cem", "--reason", "the new scores are right")
-        told = json.loads(ask("override", "--decision", "promote", *who, "--for", "25s", "--json"))
+        told = json.loads(ask("override", "--decision", "promote", *who, "--for", "12s", "--json"))
         assert "overridden to promote by cem" in ask("gate")
         await_that("the judge has heard it", lambda: last()["override"] is not None)
         assert last()["override"] == {name: told[name] for name in ("decision", "by", "reason", "at_ms", "until_ms")}

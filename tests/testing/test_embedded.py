@@ -91,8 +91,10 @@ def test_two_brokers_beside_each_other_share_nothing(kafka: Broker, topic_prefix
         other.stop()
 
 
-def test_lines_of_server_properties_can_be_given() -> None:
+def test_lines_of_server_properties_can_be_given_and_recorded_classes_are_used() -> None:
     with EmbeddedKafka(properties={"group.max.size": "7"}) as kafka:
+        assert "-XX:AOTCache=" in Path(f"/proc/{kafka.pid}/cmdline").read_text()
+        assert "[aot]" not in kafka.log_path.read_text()
         broker = ConfigResource(ResourceType.BROKER, "1")
         admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
         (answer,) = admin.describe_configs([broker]).values()
