@@ -85,7 +85,7 @@ eos-cost: setup ## CPU in transactions beside at-least-once, at commits of 100, 
 	@$(BIN)/python -m bench.eos_cost $(EOS_ARGS)
 
 restart: setup ## from kill -9 to the successor's first new commit, with a large span and with millions of marks, as tables
-	@$(BIN)/python -m pytest -m long tests/pipeline/test_restart.py tests/pipeline/test_old_trials.py $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m long tests/pipeline/test_restart.py tests/pipeline/test_start_of_old_trials.py $(PYTEST_ARGS)
 
 # Sets are iterated in the roles: one hash seed, so that a seed means the same in every process.
 sim-loop: setup ## the same trials by the real roles, dying and coming back, on a broker in memory (SEEDS=500 SIM_ARGS=--at-least-once)

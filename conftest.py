@@ -24,7 +24,7 @@ collect_ignore = [f"shadowstream/{room}" for module, room in _NEEDS.items() if f
 _TOGETHER = {
     "chaos": ("tests/chaos/",),
     "metrics": ("tests/metrics/",),
-    "demos": tuple(f"tests/pipeline/test_{name}.py" for name in ("answers", "demo", "gate", "kills")),
+    "demos": tuple(f"tests/pipeline/test_{name}.py" for name in ("explain_and_report", "demo", "gate", "kills")),
 }
 """Tests that share a run made once for the whole session; all others are divided by file."""
 
@@ -34,15 +34,15 @@ _FIRST = (
     "tests/tidy/test_lint.py",
     "tests/simulation/test_simulation.py",
     "tests/pipeline/test_partitioners.py",
-    "tests/simulation/test_planted_on_broker.py",
+    "tests/simulation/test_planted_faults_on_broker.py",
     "tests/simulation/test_interleavings.py",
     "metrics",
     "tests/demo/test_production.py",
-    "tests/memory/test_overflow.py",
+    "tests/memory/test_counter_overflow.py",
     "tests/memory/test_spilling.py",
-    "tests/memory/test_stateful.py",
+    "tests/memory/test_stateful_candidate.py",
     "tests/pipeline/test_cli_errors.py",
-    "tests/bench/test_bench.py",
+    "tests/bench/test_benchmark.py",
 )
 """The longest, which begin first: at the end no process is to work on one of them while the other has nothing left."""
 

@@ -9,9 +9,9 @@ import yaml
 
 from shadowstream.cli import run
 from shadowstream.testing.topics import create_topics
+from tests.alerts.alerts_trial import drift
 from tests.alerts.conftest import SetStage
-from tests.alerts.stage import drift
-from tests.pipeline.evidence import records
+from tests.pipeline.written_records import records
 
 
 def test_an_incident_is_listed_acknowledged_and_listed_again(

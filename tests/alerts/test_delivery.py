@@ -7,10 +7,10 @@ import pytest
 
 from shadowstream.revision import revision_of
 from shadowstream.testing.ports import free_port
+from tests.alerts.alerts_trial import REVISION, drift, verdict
 from tests.alerts.conftest import SetStage
-from tests.alerts.stage import REVISION, drift, verdict
 from tests.conftest import Say
-from tests.pipeline.evidence import await_that, records
+from tests.pipeline.written_records import await_that, records
 
 FIRST, SECOND = (f"incident/{REVISION[:16]}/mismatch-{n}" for n in (1, 2))
 REJECT = f"reject/{REVISION}"

@@ -16,8 +16,8 @@ import yaml
 from shadowstream.demo import orchestrate
 from shadowstream.demo.orchestrate import Stage
 from tests.alerts.webhook import Webhook
-from tests.pipeline.evidence import await_that, records
-from tests.pipeline.trial import ROOT
+from tests.pipeline.trial_fixture import ROOT
+from tests.pipeline.written_records import await_that, records
 
 DOWN_S = 30.0
 

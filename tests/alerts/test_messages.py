@@ -4,7 +4,7 @@ import pytest
 
 from shadowstream.alerts.ledger import incidents
 from shadowstream.alerts.messages import alert_of
-from tests.alerts.stage import REVISION, drift, verdict
+from tests.alerts.alerts_trial import REVISION, drift, verdict
 
 
 @pytest.mark.parametrize("event", ["flag", "closed", "restarted"])

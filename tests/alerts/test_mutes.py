@@ -2,9 +2,9 @@
 
 import time
 
+from tests.alerts.alerts_trial import REVISION, Stage, drift
 from tests.alerts.conftest import SetStage
-from tests.alerts.stage import REVISION, Stage, drift
-from tests.pipeline.evidence import await_that
+from tests.pipeline.written_records import await_that
 
 FIRST, SECOND, THIRD = (f"incident/{REVISION[:16]}/mismatch-{n}" for n in (1, 2, 3))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from shadowstream.testing import broker
 from tests.chaos import outages, run
-from tests.chaos.director import Plan
+from tests.chaos.fault_schedule import Plan
 
 
 def put(text: str) -> None:

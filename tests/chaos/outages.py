@@ -23,9 +23,9 @@ from shadowstream.testing import EmbeddedKafka
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.proxy import Proxy, proxied
 from tests.chaos import checker
-from tests.chaos.cast import ROLES, Member
+from tests.chaos.full_disk import Disk, Refused, tight_disk
+from tests.chaos.role_processes import ROLES, Member
 from tests.chaos.run import Say, Stage, staged
-from tests.chaos.tight import Disk, Refused, tight_disk
 
 WITHIN: tuple[Phase, ...] = ("begun", "produced", "offsets_sent", "committing")
 """The phases in which a transaction is open."""

@@ -8,7 +8,7 @@ import pytest
 
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import read_all
-from tests.chaos.director import Plan
+from tests.chaos.fault_schedule import Plan
 from tests.chaos.run import play, staged
 
 KILLS = 10

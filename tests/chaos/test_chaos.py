@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from shadowstream.testing import Broker
-from tests.chaos.board import PHASES
-from tests.chaos.cast import ROLES
 from tests.chaos.conftest import KILLS, LIMIT_S, PER_S
-from tests.chaos.member import Fate
+from tests.chaos.phase_map import PHASES
+from tests.chaos.role_process import Fate
+from tests.chaos.role_processes import ROLES
 from tests.chaos.run import RunFigures, Stage, staged
 from tests.conftest import Say
 

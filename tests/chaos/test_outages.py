@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.conftest import PER_S, SEED
+from tests.chaos.full_disk import Refused
 from tests.chaos.outages import AGAIN_MAX_S, behind_proxy, on_tight_disk, on_tight_disk_if_any, play
-from tests.chaos.tight import Refused
 from tests.conftest import Say
 
 SLOW_MACHINE = 5

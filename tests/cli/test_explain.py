@@ -10,8 +10,8 @@ from shadowstream.configfile import load
 from shadowstream.judge.step import JudgeStep
 from shadowstream.revision import revision_of
 from tests.cli.conftest import Cli
-from tests.cli.judged import Judged
-from tests.judge.stats import HOUR_MS, cell, stats
+from tests.cli.verdict_topic import Judged
+from tests.judge.stats_records import HOUR_MS, cell, stats
 
 TASK = "scores/0"
 LINE = re.compile(

@@ -18,7 +18,7 @@ from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.topics import Write, produce_all
 from tests.cli.conftest import Cli, MakeTrial
-from tests.cli.judged import NOW_MS, REVISION, Judged, verdict
+from tests.cli.verdict_topic import NOW_MS, REVISION, Judged, verdict
 
 OTHER = "cd" * 32
 HOUR_MS = 3_600_000

@@ -12,7 +12,7 @@ from shadowstream.report.markdown import markdown
 from shadowstream.report.page import page
 from shadowstream.testing.topics import Write, produce_all, read_all
 from tests.cli.conftest import Cli, MakeTrial
-from tests.cli.judged import REVISION, Judged, verdict
+from tests.cli.verdict_topic import REVISION, Judged, verdict
 
 OTHER = "cd" * 32
 WHO = ("--by", "ana", "--reason", "the mismatches are the fix we ship")

@@ -10,8 +10,8 @@ from shadowstream.revision import revision_of
 from shadowstream.testing.choice import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.cli.conftest import Cli, MakeTrial
-from tests.cli.judged import verdict
-from tests.judge.stats import HOUR_MS, cell, stats
+from tests.cli.verdict_topic import verdict
+from tests.judge.stats_records import HOUR_MS, cell, stats
 
 
 def test_a_replay_judges_at_the_attempt_of_its_release(

@@ -13,7 +13,7 @@ from shadowstream.errors import RecordError
 from shadowstream.protocol import marks
 from shadowstream.protocol.marks import Counters
 from shadowstream.records import Partition
-from tests.judge.stats import cell, stats
+from tests.judge.stats_records import cell, stats
 
 A = "scores/0"
 SLICE = {"dimensions": ["tenant"], "values": ["eu"], "n": 2, "s": 1}

@@ -25,7 +25,7 @@ from shadowstream.joiner.accounting.value_checks import _fails as fails
 from shadowstream.joiner.intake.header_fields import says_failed
 from shadowstream.paths import join_path
 from shadowstream.protocol.size_limits import PATH_CHARS_MAX, FieldCounts, cut_path, shortened
-from tests.joiner.world import config
+from tests.joiner.joiner_world import config
 
 URL = "https://example.org/" + "a" * 60
 OTHER = URL[:-1] + "b"

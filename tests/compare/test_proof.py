@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from shadowstream.compare import pairs
+from tests.compare.proof.executions import Report, run
 from tests.compare.proof.planted import CASES, PLANTED, Planted, caught
-from tests.compare.proof.running import Report, run
 
 SEED = 1
 

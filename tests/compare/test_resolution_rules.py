@@ -13,8 +13,8 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.evolution import evolution
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.compare.schema_changes import Evolutions
-from tests.compare.test_evolution import parse_named, record
-from tests.compare.test_types import Registry, at, avro, body, framed, told
+from tests.compare.test_schema_changes import parse_named, record
+from tests.compare.test_type_names import Registry, at, avro, body, framed, told
 
 MATCH: tuple[str, list[Any]] = ("match", [])
 ENUM = {"type": "enum", "name": "E", "symbols": ["A", "B", "C"]}

@@ -13,7 +13,7 @@ from shadowstream.kafka.reading import bounded
 from shadowstream.kafka.reading.bounded import Limit, NotReadToEnd, Span, ignore, quiet, read_on, read_spans, within
 from shadowstream.kafka.reading.newest import Backwards
 from shadowstream.records import Partition
-from tests.contracts.benches import LIMIT_S, Bench
+from tests.contracts.brokers import LIMIT_S, Bench
 
 LIMIT = quiet(LIMIT_S)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from tests.contracts.benches import LIMIT_S, Bench
+from tests.contracts.brokers import LIMIT_S, Bench
 
 
 class Recorded:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from tests.contracts.benches import LIMIT_S, Bench, MemoryBench
+from tests.contracts.brokers import LIMIT_S, Bench, MemoryBench
 
 METADATA_MAX = 4_095
 NOTHING = -1_001

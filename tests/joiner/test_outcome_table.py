@@ -12,7 +12,7 @@ from __future__ import annotations
 import pytest
 
 from shadowstream.records import Side
-from tests.joiner.cases import (
+from tests.joiner.outcome_cases import (
     GRACE_MS,
     Case,
     P,

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from shadowstream.compare.redact import MARK
 from shadowstream.config import Redact
 from shadowstream.records import Write
-from tests.joiner.world import Record, World, config
+from tests.joiner.joiner_world import Record, World, config
 
 SECRET = "a secret of this trial"
 HIDDEN = ("alice", "4711", "BROKEN")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.joiner.cases import (
+from tests.joiner.joiner_world import REVISION, World
+from tests.joiner.outcome_cases import (
     P,
     S,
     begun,
@@ -13,7 +14,6 @@ from tests.joiner.cases import (
     play,
     runs,
 )
-from tests.joiner.world import REVISION, World
 
 NEWER = "ffeeddccbbaa99887766554433221100"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.joiner.cases import (
+from tests.joiner.outcome_cases import (
     GRACE_MS,
     Case,
     P,
@@ -53,7 +53,7 @@ def test_without_warm_up_every_pair_counts_from_the_first_input_on() -> None:
 
 
 STATEFUL = {
-    "call": "tests.joiner.trial:candidate", "trusted": True, "partitioner": "input",
+    "call": "tests.joiner.whole_trial:candidate", "trusted": True, "partitioner": "input",
     "state": "warm_up", "warm_up_records": 2,
 }  # fmt: skip
 WHILE_STATE_COMES_BACK: Case = [

@@ -23,7 +23,7 @@ from shadowstream.config import Config
 from shadowstream.judge.evidence.rates import log_e_above, log_e_below, promotion_probability
 from shadowstream.judge.step import JudgeStep
 from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
-from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
+from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 
 TASK = "scores/0"
 BUCKETS = 1_024

@@ -10,8 +10,8 @@ import numpy as np
 
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.verdict.slice_guard import guard
-from tests.judge.sliced import TASK, hour, sliced
-from tests.judge.stats import HOUR_MS, REVISION, stats
+from tests.judge.stats_records import HOUR_MS, REVISION, stats
+from tests.judge.trials_by_slice import TASK, hour, sliced
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from scipy import stats
 from scipy.optimize import bisect
 
 from shadowstream.judge.evidence.rates import critical_n, false_promotion, log_e_below, promotion_probability
-from tests.judge.stats import HOUR_MS, cell, config
-from tests.judge.stats import stats as record
+from tests.judge.stats_records import HOUR_MS, cell, config
+from tests.judge.stats_records import stats as record
 from tests.judge.test_step import Bench
 
 CONFIDENCE, TOLERANCE = 0.98, 0.25

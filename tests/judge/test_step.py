@@ -12,7 +12,7 @@ from shadowstream.config import Config
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.judge.step import STATE_BYTES_MAX, JudgeStep
 from shadowstream.judge.windows.event_windows import iso
-from tests.judge.stats import HOUR_MS, REVISION, Trial, cell, config, interleaved, stats
+from tests.judge.stats_records import HOUR_MS, REVISION, Trial, cell, config, interleaved, stats
 
 A, B = "scores/0", "scores/1"
 DAY = [{"match": 1000, "input": 1000}] * 24

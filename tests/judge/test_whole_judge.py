@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shadowstream.config import Config
-from tests.judge.stats import HOUR_MS, cell, config, interleaved, stats
+from tests.judge.stats_records import HOUR_MS, cell, config, interleaved, stats
 from tests.judge.test_step import Bench
 
 SHORT, LONG = 60, 2_000

@@ -23,7 +23,7 @@ import pytest
 from shadowstream.errors import ConfigError, StoreError
 from shadowstream.kafka.joining import backpressure, spill_file
 from shadowstream.kafka.joining.spill_file import SpillFile
-from tests.memory import spilled
+from tests.memory import spilling_process
 from tests.memory.test_shedding import BATCH, ORDERS, World, played, watched
 
 SIZE = 4_000
@@ -121,13 +121,17 @@ def test_a_full_disk_or_file_is_told_and_costs_memory_but_no_record(
 def test_what_is_spilled_leaves_the_memory_of_the_process() -> None:
     took = {}
     for overflow in ("hold", "spill"):
-        told = subprocess.run([sys.executable, "-m", "tests.memory.spilled", overflow], check=True, capture_output=True)
+        told = subprocess.run(
+            [sys.executable, "-m", "tests.memory.spilling_process", overflow], check=True, capture_output=True
+        )
         took[overflow] = json.loads(told.stdout)
-        assert took[overflow]["pairs"] == spilled.RECORDS
-        print(f"{overflow}: {spilled.RECORDS} records a side of {spilled.SIZE} bytes: {took[overflow]}")
-    assert took["spill"]["spilled"] > spilled.BOUND
-    assert took["spill"]["resident"] < 1.5 * spilled.BOUND
-    assert took["hold"]["resident"] > 3 * spilled.BOUND
+        assert took[overflow]["pairs"] == spilling_process.RECORDS
+        print(
+            f"{overflow}: {spilling_process.RECORDS} records a side of {spilling_process.SIZE} bytes: {took[overflow]}"
+        )
+    assert took["spill"]["spilled"] > spilling_process.BOUND
+    assert took["spill"]["resident"] < 1.5 * spilling_process.BOUND
+    assert took["hold"]["resident"] > 3 * spilling_process.BOUND
 
 
 # -------------------------------------------------------------------- the file

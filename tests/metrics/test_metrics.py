@@ -11,10 +11,10 @@ from prometheus_client import generate_latest
 
 from shadowstream import metrics
 from shadowstream.metrics import DECISIONS, TABLE, Metric
+from tests.metrics.metrics_run import ENDS_WELL, LAST_MS, ORDERS, ROLES, Run, expected_outcomes, said_first
 from tests.metrics.scraping import Scrape
-from tests.metrics.watched import ENDS_WELL, LAST_MS, ORDERS, ROLES, Run, expected_outcomes, said_first
 from tests.pipeline.candidates import OUT_OF
-from tests.pipeline.evidence import records, remainders
+from tests.pipeline.written_records import records, remainders
 
 PAIRED = ("match", "tolerated", "ignored", "mismatch")
 OTHERS = {"alerts": "tests/alerts moves it"}

@@ -12,11 +12,11 @@ from shadowstream.testing import Broker
 from shadowstream.testing.home import alive
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.topics import read_all
+from tests.metrics.metrics_run import below
 from tests.metrics.scraping import Probed
-from tests.metrics.watched import below
 from tests.pipeline.candidates import FAULTY, OUT_OF
-from tests.pipeline.evidence import await_that, ended, outcomes_of_rows, records, remainders, totals
-from tests.pipeline.trial import Production, Trial
+from tests.pipeline.trial_fixture import Production, Trial
+from tests.pipeline.written_records import await_that, ended, outcomes_of_rows, records, remainders, totals
 
 ORDERS = 1_500
 EACH = ORDERS // OUT_OF

@@ -13,7 +13,7 @@ from shadowstream.records import Write
 from shadowstream.testing import Broker
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.topics import create_topics, read_all
-from tests.pipeline.trial import Trial
+from tests.pipeline.trial_fixture import Trial
 
 ROLES = ("run", "join", "judge")
 CONNECT_LIMIT_S = 45.0

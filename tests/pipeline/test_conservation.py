@@ -12,8 +12,8 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs import own
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, produce_all, read_all
-from tests.pipeline.evidence import await_that, ledgers, records, remainders, totals, verdict
-from tests.pipeline.trial import PARTITIONS, Production, Trial
+from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
+from tests.pipeline.written_records import await_that, ledgers, records, remainders, totals, verdict
 
 ORDERS = 1_500
 """Enough to promote this candidate, so that whatever keeps the verdict from it is what was removed."""

@@ -9,8 +9,8 @@ import pytest
 from shadowstream.testing import Broker
 from tests.conftest import Say
 from tests.pipeline.candidates import SAME
-from tests.pipeline.evidence import records, remainders, totals, verdict
-from tests.pipeline.trial import PARTITIONS, Production, Trial
+from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
+from tests.pipeline.written_records import records, remainders, totals, verdict
 
 ORDERS = 1_200
 EACH = 10

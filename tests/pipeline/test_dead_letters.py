@@ -14,10 +14,10 @@ from confluent_kafka import Producer
 
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import read_all
-from tests.pipeline.evidence import await_that, ended, records, remainders
-from tests.pipeline.test_adopted import adopted, running
-from tests.pipeline.test_memory import peak_mb
-from tests.pipeline.trial import PARTITIONS, time_ms
+from tests.pipeline.test_external_candidate import adopted, running
+from tests.pipeline.test_joiner_memory import peak_mb
+from tests.pipeline.trial_fixture import PARTITIONS, time_ms
+from tests.pipeline.written_records import await_that, ended, records, remainders
 
 PAIRS, ONE_IN = 10_000, 100
 RSS_MAX_MB = 300

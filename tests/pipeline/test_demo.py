@@ -16,8 +16,8 @@ from shadowstream.demo.orchestrate import CANDIDATES
 from shadowstream.judge.evidence.rates import critical_n
 from shadowstream.judge.replay import course
 from tests.conftest import Say
-from tests.pipeline.demos import OUTPUT, Demo, expected_mismatches, run_demo
-from tests.pipeline.evidence import ledgers, outcomes_of_rows, remainders, totals
+from tests.pipeline.demo_run import OUTPUT, Demo, expected_mismatches, run_demo
+from tests.pipeline.written_records import ledgers, outcomes_of_rows, remainders, totals
 
 DECISIONS = {"same": "promote", "worse": "reject", "late-bug": "reject"}
 TARGET_S = 120.0

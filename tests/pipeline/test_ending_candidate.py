@@ -10,8 +10,8 @@ from pathlib import Path
 from shadowstream.kafka.call_watch import EXIT_TIMEOUT
 from shadowstream.testing import Broker
 from tests.conftest import Say
-from tests.pipeline.evidence import ended, records
-from tests.pipeline.trial import PARTITIONS, Production, Trial
+from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
+from tests.pipeline.written_records import ended, records
 
 ORDERS = 60
 BAD = {"exits": 10, "ends": 20, "killed": 30, "sleeps": 40, "raises": 50}

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from shadowstream.testing import Broker
-from tests.pipeline.demos import Demo
-from tests.pipeline.evidence import await_that, records
-from tests.pipeline.trial import Trial
+from tests.pipeline.demo_run import Demo
+from tests.pipeline.trial_fixture import Trial
+from tests.pipeline.written_records import await_that, records
 
 CODES = {"same": 0, "worse": 3, "late-bug": 3}
 

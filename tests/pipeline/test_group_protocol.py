@@ -17,10 +17,10 @@ from shadowstream.kafka.client.consumers import Stoppable, admin, group_consumer
 from shadowstream.records import Partition
 from shadowstream.testing import Broker, EmbeddedKafka
 from shadowstream.testing.topics import create_topics
-from tests.memory.test_loop import Copier
-from tests.pipeline.evidence import await_that, outcomes_of_rows, remainders
-from tests.pipeline.roles import UNBOUNDED, Running
-from tests.pipeline.trial import PARTITIONS, Production, Trial
+from tests.kafka.test_loop import Copier
+from tests.pipeline.role_processes import UNBOUNDED, Running
+from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
+from tests.pipeline.written_records import await_that, outcomes_of_rows, remainders
 
 BLOCK = 90
 SESSION = {

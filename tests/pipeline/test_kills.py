@@ -13,9 +13,9 @@ from shadowstream.judge.verdict.verdict import EVIDENCE
 from shadowstream.testing import Broker, EmbeddedKafka
 from tests.conftest import Say
 from tests.pipeline.conftest import DEMOS
-from tests.pipeline.demos import Demo, Summer, rename
-from tests.pipeline.evidence import remainders, totals
+from tests.pipeline.demo_run import Demo, Summer, rename
 from tests.pipeline.kills import Killer
+from tests.pipeline.written_records import remainders, totals
 
 LIMIT_S = 400.0
 ROLES = {"run", "join", "judge"}

@@ -15,9 +15,9 @@ from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.conftest import Say
 from tests.pipeline.candidates import SAME, answer
-from tests.pipeline.evidence import await_that, records, remainders, totals, verdict
-from tests.pipeline.roles import Running
-from tests.pipeline.trial import PARTITIONS, Production, Trial, order, time_ms
+from tests.pipeline.role_processes import Running
+from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial, order, time_ms
+from tests.pipeline.written_records import await_that, records, remainders, totals, verdict
 
 ORDERS = 1_000
 TURNS, EACH = 4, 225

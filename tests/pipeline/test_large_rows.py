@@ -10,9 +10,9 @@ from confluent_kafka import Producer
 
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import create_topics, read_all
-from tests.pipeline.evidence import await_that, ended, records, remainders
-from tests.pipeline.test_adopted import running
-from tests.pipeline.trial import STEP_MS, Trial, time_ms
+from tests.pipeline.test_external_candidate import running
+from tests.pipeline.trial_fixture import STEP_MS, Trial, time_ms
+from tests.pipeline.written_records import await_that, ended, records, remainders
 
 HUGE = 1_500_000
 """More than a client hands over (1,000,000 bytes) and a broker takes by default (1,048,588)."""

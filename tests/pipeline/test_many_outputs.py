@@ -22,9 +22,9 @@ from shadowstream.records import Partition
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import create_topics, read_all
 from tests.conftest import Say
-from tests.pipeline.evidence import await_that
-from tests.pipeline.roles import UNBOUNDED, Running
-from tests.pipeline.trial import PARTITIONS, Trial
+from tests.pipeline.role_processes import UNBOUNDED, Running
+from tests.pipeline.trial_fixture import PARTITIONS, Trial
+from tests.pipeline.written_records import await_that
 
 KILLS = 2
 TOPICS = 30

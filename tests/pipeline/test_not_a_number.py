@@ -8,9 +8,9 @@ from pathlib import Path
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, produce_all
 from tests.conftest import Say
-from tests.pipeline.evidence import ended, records
-from tests.pipeline.roles import commit
-from tests.pipeline.trial import PARTITIONS, Trial, time_ms
+from tests.pipeline.role_processes import commit
+from tests.pipeline.trial_fixture import PARTITIONS, Trial, time_ms
+from tests.pipeline.written_records import ended, records
 
 ORDERS = 3_000
 NOT_YET = 4

@@ -10,8 +10,8 @@ import pytest
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import read_all
 from tests.pipeline.candidates import FAULTY, OUT_OF, answer
-from tests.pipeline.evidence import await_that, ended, outcomes_of_rows, records, remainders, totals
-from tests.pipeline.trial import COORDINATE_HEADER, PARTITIONS, Production, Trial
+from tests.pipeline.trial_fixture import COORDINATE_HEADER, PARTITIONS, Production, Trial
+from tests.pipeline.written_records import await_that, ended, outcomes_of_rows, records, remainders, totals
 
 ORDERS = 2_000
 EACH = ORDERS // OUT_OF

@@ -13,8 +13,7 @@ from confluent_kafka import Producer
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.pipeline.candidates import SAME, answer
-from tests.pipeline.evidence import ended, records, remainders
-from tests.pipeline.roles import (
+from tests.pipeline.role_processes import (
     OBSERVED_S,
     UNBOUNDED,
     Running,
@@ -26,7 +25,8 @@ from tests.pipeline.roles import (
     windows_of,
 )
 from tests.pipeline.test_outcomes import IDENTITIES, ends
-from tests.pipeline.trial import PARTITIONS, Production, Trial, order, time_ms
+from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial, order, time_ms
+from tests.pipeline.written_records import ended, records, remainders
 
 # ---------------------------------------------------------------- a candidate that is away
 

@@ -20,9 +20,9 @@ from shadowstream.runner.partitioner import partition_for
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Read, read_all
 from tests.pipeline.candidates import FAULTY, OUT_OF
-from tests.pipeline.evidence import await_that, ended, outcomes_of_rows, records, remainders, totals
 from tests.pipeline.test_outcomes import ends
-from tests.pipeline.trial import COORDINATE_HEADER, PARTITIONS, Production, Trial
+from tests.pipeline.trial_fixture import COORDINATE_HEADER, PARTITIONS, Production, Trial
+from tests.pipeline.written_records import await_that, ended, outcomes_of_rows, records, remainders, totals
 
 ORDERS = 1_200
 EACH = ORDERS // OUT_OF

@@ -19,10 +19,10 @@ from confluent_kafka import Producer
 from shadowstream.testing import EmbeddedKafka
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.conftest import Say
-from tests.pipeline.evidence import await_that, records, remainders
 from tests.pipeline.kills import Follower
-from tests.pipeline.roles import commit
-from tests.pipeline.trial import FIRST_MS, Trial, beside
+from tests.pipeline.role_processes import commit
+from tests.pipeline.trial_fixture import FIRST_MS, Trial, beside
+from tests.pipeline.written_records import await_that, records, remainders
 
 LIMIT_S = 3.0
 """The promise, of the median: what else the machine does meets single restarts."""

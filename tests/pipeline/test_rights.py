@@ -25,10 +25,10 @@ from shadowstream.testing import EmbeddedKafka
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.properties import second_listener
 from shadowstream.testing.topics import read_all
-from tests.metrics.watched import below
-from tests.pipeline.evidence import ended, records
+from tests.metrics.metrics_run import below
 from tests.pipeline.test_cli_errors import endings
-from tests.pipeline.trial import Production, Trial
+from tests.pipeline.trial_fixture import Production, Trial
+from tests.pipeline.written_records import ended, records
 
 ORDERS = 300
 PRINCIPAL = "User:shadow"

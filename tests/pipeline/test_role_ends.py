@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from shadowstream.testing import Broker
-from tests.pipeline.evidence import ended, records
-from tests.pipeline.trial import PARTITIONS, Production, Trial
+from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
+from tests.pipeline.written_records import ended, records
 
 ORDERS = 60
 ENDS_ONCE = """

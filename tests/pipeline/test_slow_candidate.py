@@ -10,10 +10,10 @@ from pathlib import Path
 from shadowstream.testing import Broker
 from shadowstream.testing.ports import free_port
 from tests.conftest import Say
+from tests.metrics.metrics_run import below
 from tests.metrics.scraping import Probed
-from tests.metrics.watched import below
-from tests.pipeline.evidence import await_that, ended, records
-from tests.pipeline.trial import Production, Trial
+from tests.pipeline.trial_fixture import Production, Trial
+from tests.pipeline.written_records import await_that, ended, records
 
 VALUE_S = 0.2
 SLOW = f"""

@@ -17,10 +17,10 @@ from shadowstream.testing import EmbeddedKafka
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.proxy import Proxy, proxied
 from tests.conftest import Say
-from tests.metrics.watched import below
-from tests.pipeline.evidence import await_that, ended, records, remainders
-from tests.pipeline.roles import UNBOUNDED, Running, last_words
-from tests.pipeline.trial import Production, Trial, order
+from tests.metrics.metrics_run import below
+from tests.pipeline.role_processes import UNBOUNDED, Running, last_words
+from tests.pipeline.trial_fixture import Production, Trial, order
+from tests.pipeline.written_records import await_that, ended, records, remainders
 
 ORDERS = 1_200
 FIRST = 30

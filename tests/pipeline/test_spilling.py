@@ -11,9 +11,9 @@ from typing import Any
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, produce_all
 from tests.conftest import Say
-from tests.pipeline.evidence import await_that, ended, records, remainders
-from tests.pipeline.roles import Running, commit, last_words
-from tests.pipeline.trial import FIRST_MS, PARTITIONS, Trial
+from tests.pipeline.role_processes import Running, commit, last_words
+from tests.pipeline.trial_fixture import FIRST_MS, PARTITIONS, Trial
+from tests.pipeline.written_records import await_that, ended, records, remainders
 
 ORDERS = 9_000
 """More than a batch of the joiner in each partition, or one side would be read in one go."""

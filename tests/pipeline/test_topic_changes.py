@@ -15,9 +15,9 @@ from confluent_kafka.cimpl import NewPartitions
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.conftest import Say
-from tests.pipeline.evidence import await_that, ended, records, verdict
-from tests.pipeline.roles import UNBOUNDED, Running, commit
-from tests.pipeline.trial import PARTITIONS, Trial, time_ms
+from tests.pipeline.role_processes import UNBOUNDED, Running, commit
+from tests.pipeline.trial_fixture import PARTITIONS, Trial, time_ms
+from tests.pipeline.written_records import await_that, ended, records, verdict
 
 CANDIDATE = 'def judge(o): return {"id": o["n"], "score": 1.0}\n'
 STOPPED = 2

@@ -11,12 +11,12 @@ from confluent_kafka import Producer
 
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, produce_all
-from tests.pipeline.evidence import await_that, ended, records, remainders
-from tests.pipeline.jobs import job, right
-from tests.pipeline.roles import OBSERVED_S, UNBOUNDED, Running
-from tests.pipeline.test_adopted import adopted, running
+from tests.pipeline.external_jobs import job, right
+from tests.pipeline.role_processes import OBSERVED_S, UNBOUNDED, Running
+from tests.pipeline.test_external_candidate import adopted, running
 from tests.pipeline.test_outcomes import ends
-from tests.pipeline.trial import PARTITIONS, Production, Trial, order, time_ms
+from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial, order, time_ms
+from tests.pipeline.written_records import await_that, ended, records, remainders
 
 ORDERS = 90
 

@@ -12,7 +12,7 @@ from matplotlib.image import imread
 
 from shadowstream.report.facts import Facts
 from shadowstream.report.page import page
-from tests.report.made import facts, nothing
+from tests.report.trial_facts import facts, nothing
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LIMIT_S = 120

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from shadowstream.report.facts import PATHS_MAX, POINTS_MAX, Examples, History, intervals
-from tests.judge.stats import HOUR_MS, REVISION
-from tests.report.made import FIRST_MS, judged, row
+from tests.judge.stats_records import HOUR_MS, REVISION
+from tests.report.trial_facts import FIRST_MS, judged, row
 
 
 def differing(number: int, *paths: str, **more: Any) -> dict[str, Any]:

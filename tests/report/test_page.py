@@ -9,7 +9,7 @@ import pytest
 from shadowstream.report import plots
 from shadowstream.report.facts import Facts
 from shadowstream.report.page import page
-from tests.report.made import HOSTILE, facts, nothing
+from tests.report.trial_facts import HOSTILE, facts, nothing
 
 
 class _Tags(HTMLParser):

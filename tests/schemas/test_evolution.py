@@ -23,7 +23,7 @@ from fastavro.utils import generate_many
 
 from shadowstream import shipped
 from shadowstream.codecs import own
-from tests.schemas.evolution import Schema, schemas_of, unreadable
+from tests.schemas.schema_resolution import Schema, schemas_of, unreadable
 
 ROOT = Path(__file__).resolve().parents[2]
 RELEASED = shipped.schema_dir() / "released"

@@ -9,8 +9,8 @@ import argparse
 import pprint
 import sys
 
+from tests.compare.proof.executions import Report, run
 from tests.compare.proof.planted import CASES, PLANTED, caught
-from tests.compare.proof.running import Report, run
 from tests.compare.proof.scenes import scene
 
 CLASSES = ("false match", "false mismatch", "wrong outcome", "wrong place or kind", "rows and columns disagree")

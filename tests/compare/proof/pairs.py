@@ -7,10 +7,10 @@ from random import Random
 from typing import Any, NamedTuple
 
 from tests.compare.proof import json_types
-from tests.compare.proof.evolving import Evolved
 from tests.compare.proof.model import Edit, Pen
 from tests.compare.proof.oracle import STAR, Node, Rule, Verdict, verdict
-from tests.compare.proof.ruling import kinds_of_path, ruled
+from tests.compare.proof.rules import kinds_of_path, ruled
+from tests.compare.proof.schema_changes import Evolved
 
 PAIRS = 6
 

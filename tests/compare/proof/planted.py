@@ -17,8 +17,8 @@ from shadowstream.codecs.numbers import ExactFloat
 from shadowstream.codecs.protobuf import ProtobufReader
 from shadowstream.compare import by_arrow, by_column, by_value, lists, rules, scalars, tolerances
 from shadowstream.compare.result import MISMATCH, TOLERATED
+from tests.compare.proof.executions import Report, run
 from tests.compare.proof.pairs import PAIRS
-from tests.compare.proof.running import Report, run
 
 CASES = 200
 Plant = Callable[[pytest.MonkeyPatch], None]

@@ -1,6 +1,6 @@
 """The table "What equals what" of docs/comparison.md; every row is run through the comparison.
 
-`make docs` writes it anew (`python -m tests.compare.proof.table`), `tests/compare/test_what_equals_what.py` holds it.
+`make docs` writes it anew (`python -m tests.compare.proof.table`), `tests/compare/test_equality_table.py` holds it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.config import Rule
 from tests.compare.proof import scalars
+from tests.compare.proof.executions import Registered
 from tests.compare.proof.model import Array, Field, Record, Type, Union
 from tests.compare.proof.pairs import framed
-from tests.compare.proof.running import Registered
 
 PAGE = Path(__file__).parents[3] / "docs" / "comparison.md"
 BEGIN = "<!-- what equals what: begin (make docs) -->"
