@@ -66,7 +66,7 @@ def schema_of(topic: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("topic", ROWS)
-def test_the_classes_have_the_fields_of_the_schema_in_its_order_and_types(topic: str) -> None:
+def test_the_classes_have_the_schemas_fields_order_and_types(topic: str) -> None:
     schema = schema_of(topic)
     assert python_type(schema["name"]) is ROWS[topic]
     assert disagreements(schema) == []

@@ -17,9 +17,7 @@ REJECT = f"reject/{REVISION}"
 
 
 @pytest.mark.parametrize("down_s", [3.0, pytest.param(31.0, marks=pytest.mark.long)])
-def test_each_alert_is_delivered_once_through_a_server_that_is_down_a_kill_and_repeated_records(
-    set_stage: SetStage, down_s: float
-) -> None:
+def test_each_alert_is_delivered_once_despite_outage_kill_and_repeats(set_stage: SetStage, down_s: float) -> None:
     stage = set_stage()
     process = stage.start()
     await_that("it waits for topics", lambda: "waiting_for_topics" in stage.trial.said("alerts"))
@@ -60,7 +58,7 @@ def test_each_alert_is_delivered_once_through_a_server_that_is_down_a_kill_and_r
     )
 
 
-def test_a_bounded_trial_ends_with_its_final_verdict_and_a_stop_before_loses_nothing(
+def test_a_bounded_trial_ends_finally_and_an_early_stop_loses_nothing(
     set_stage: SetStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))  # for the revision: the candidate is here
@@ -94,7 +92,7 @@ def test_a_bounded_trial_ends_with_its_final_verdict_and_a_stop_before_loses_not
 
 
 @pytest.mark.long
-def test_a_spare_takes_over_once_the_first_has_been_dead_for_ten_seconds(set_stage: SetStage, say: Say) -> None:
+def test_a_spare_takes_over_ten_seconds_after_the_first_died(set_stage: SetStage, say: Say) -> None:
     stage = set_stage()
     stage.trial.create_topics()
     stage.webhook.up()

@@ -39,7 +39,7 @@ def start(staged: Stage, command: list[str], log: Path) -> subprocess.Popen[byte
 
 
 @pytest.mark.long
-def test_late_bug_under_up_calls_once_for_its_incident_and_once_for_the_reject(tmp_path: Path) -> None:
+def test_late_bug_under_up_alerts_once_for_incident_and_reject_each(tmp_path: Path) -> None:
     log = tmp_path / "up.err"
     with Webhook() as webhook, orchestrate.stage("late-bug", lambda _: None) as staged:
         document = yaml.safe_load(staged.config_path.read_text("utf-8"))

@@ -20,9 +20,7 @@ SLOW_MACHINE = 5
 """A time limit fails at so many times itself; the figure is printed."""
 
 
-def test_a_killed_broker_a_full_disk_and_a_black_hole_lose_nothing_double_nothing_and_invent_nothing(
-    tmp_path: Path, say: Say
-) -> None:
+def test_a_killed_broker_full_disk_and_black_hole_keep_every_count(tmp_path: Path, say: Say) -> None:
     with on_tight_disk_if_any(tmp_path, PER_S, SEED, say) as (outages, disk):
         fills = [(disk, 2.0)] if disk else []
         ended = play(outages, kills=1, fills=fills, holes_s=[5.0], say=lambda _: None)
@@ -33,9 +31,7 @@ def test_a_killed_broker_a_full_disk_and_a_black_hole_lose_nothing_double_nothin
 
 
 @pytest.mark.long
-def test_a_broker_that_hangs_for_longer_than_the_watchdog_waits_loses_nothing_doubles_nothing_and_invents_nothing(
-    tmp_path: Path, say: Say
-) -> None:
+def test_a_broker_hanging_beyond_the_watchdogs_limit_keeps_every_count(tmp_path: Path, say: Say) -> None:
     with behind_proxy(tmp_path, PER_S, SEED) as outages:
         ended = play(outages, hangs_s=[35.0], say=lambda _: None)
     say(ended.table())
@@ -44,9 +40,7 @@ def test_a_broker_that_hangs_for_longer_than_the_watchdog_waits_loses_nothing_do
 
 
 @pytest.mark.long
-def test_half_of_all_partitions_on_a_full_disk_lose_nothing_double_nothing_and_invent_nothing(
-    tmp_path: Path, say: Say
-) -> None:
+def test_half_of_all_partitions_on_a_full_disk_keep_every_count(tmp_path: Path, say: Say) -> None:
     """The broker lives on and leads the others: roles hear errors of some partitions, not silence."""
     with ExitStack() as stack:
         try:

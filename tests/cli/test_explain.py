@@ -37,7 +37,7 @@ def parsed(text: str) -> dict[str, dict[str, str]]:
     return {found["criterion"]: found.groupdict() for line in text.splitlines() if (found := LINE.fullmatch(line))}
 
 
-def test_whoever_reads_only_this_knows_what_is_needed_and_a_run_confirms_it(cli: Cli, judged: Judged) -> None:
+def test_its_text_suffices_to_know_the_need_and_a_run_confirms(cli: Cli, judged: Judged) -> None:
     judged.create()
     step = judge(judged.path)
     # A pair in 250 differs, one in 500 is missing: under their limits of 1 %, and not shown yet.

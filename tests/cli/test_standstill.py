@@ -65,7 +65,7 @@ def test_a_runner_that_waits_for_productions_first_outputs_does_not_stand_still(
     assert len(sentences(config(), silent._replace(unjoined=5), True)) == 1
 
 
-def test_on_a_broker_without_roles_both_are_named_and_without_topics_that_is_said(kafka: Broker) -> None:
+def test_without_roles_both_are_named_and_missing_topics_too(kafka: Broker) -> None:
     trial = config(kafka.bootstrap)
     assert look(trial) == [
         "who goes on cannot be seen: topics not found on the cluster: still-in, still-out; check the names and the "

@@ -86,7 +86,7 @@ def test_first_offset_and_greatest_time_are_listed(bench: Bench) -> None:
     assert bench.ends(topic, what="max_timestamp") == (1, 9)
 
 
-def test_the_greatest_time_that_is_listed_may_be_that_of_a_marker_and_so_no_event_time(bench: Bench) -> None:
+def test_the_greatest_listed_time_may_be_a_markers(bench: Bench) -> None:
     topic = bench.topic()
     producer = bench.begun()
     producer.produce(topic, b"x", partition=0, timestamp=9)
@@ -95,7 +95,7 @@ def test_the_greatest_time_that_is_listed_may_be_that_of_a_marker_and_so_no_even
     assert bench.ends(topic, what="max_timestamp")[1] > 9
 
 
-def test_reading_from_beyond_the_end_is_an_error_event_where_no_reset_is_allowed(bench: Bench) -> None:
+def test_without_reset_reading_beyond_the_end_is_an_error_event(bench: Bench) -> None:
     topic = bench.topic()
     bench.write(topic, "a")
     consumer = bench.assigned(topic, 50)

@@ -55,7 +55,7 @@ def test_range_keeps_partitions_of_one_number_together(bench: Bench) -> None:
     assert owned(one, two) == [{(topic, p) for topic in topics for p in numbers} for numbers in ((0, 1), (2,))]
 
 
-def test_who_comes_makes_the_others_give_up_all_first_and_who_leaves_gives_back(bench: Bench) -> None:
+def test_a_joining_member_revokes_all_and_a_leaving_one_returns(bench: Bench) -> None:
     topic = bench.topic(partitions=2)
     said, one, two = Recorded(), bench.consumer(), bench.consumer()
     bench.joined(one, [topic], **said.callbacks)
@@ -85,7 +85,7 @@ def test_what_is_revoked_can_still_be_committed(bench: Bench) -> None:
     assert bench.group_offset(topic) == 5
 
 
-def test_a_static_member_that_comes_back_gets_what_it_had_and_nobody_notices(bench: Bench) -> None:
+def test_a_returning_static_member_gets_its_partitions_without_a_rebalance(bench: Bench) -> None:
     topic = bench.topic(partitions=2)
     said, one, two = Recorded(), bench.consumer(group_instance_id="0"), bench.consumer(group_instance_id="1")
     one.subscribe([topic], **said.callbacks)
@@ -115,7 +115,7 @@ def test_a_static_member_whose_instance_came_up_elsewhere_is_told_fatally(bench:
     assert (found[0].code(), found[0].fatal()) == (KafkaError._FATAL, False)
 
 
-def test_who_does_not_turn_for_too_long_has_lost_all_and_may_come_back(bench: Bench) -> None:
+def test_a_member_silent_too_long_loses_all_and_may_return(bench: Bench) -> None:
     topic = bench.topic()
     said = Recorded()
     slow = bench.joined(bench.consumer(max_poll_interval_ms=6_000), [topic], **said.callbacks)
@@ -176,7 +176,7 @@ def test_the_brokers_range_keeps_partitions_of_one_number_together(bench: Bench)
 
 
 @pytest.mark.only_kafka("in memory groups speak the classic protocol only")
-def test_the_brokers_own_choice_may_tear_them_apart_which_is_why_tasks_are_gated(bench: Bench) -> None:
+def test_the_brokers_choice_may_split_them_so_tasks_are_gated(bench: Bench) -> None:
     torn = [
         numbers
         for mine in under_the_brokers_assignor(bench, "uniform")

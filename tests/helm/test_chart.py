@@ -86,7 +86,7 @@ def trial_of(objects: list[dict[str, Any]], folder: Path) -> Config:
 
 
 @pytest.mark.long
-def test_the_chart_is_clean_by_the_real_helm_and_a_misspelt_value_is_refused() -> None:
+def test_helm_lints_the_chart_cleanly_and_refuses_a_misspelt_value() -> None:
     """The must-show in full, on a machine that has no helm yet."""
     try:
         helm = chart.build_helm()
@@ -155,7 +155,7 @@ def test_a_role_is_started_as_the_cli_knows_it(everything: list[dict[str, Any]])
     }
 
 
-def test_a_pods_stable_name_is_its_instance_and_a_judge_is_never_two(everything: list[dict[str, Any]]) -> None:
+def test_a_pods_stable_name_is_its_instance_and_judges_are_single(everything: list[dict[str, Any]]) -> None:
     services = {thing["metadata"]["name"]: thing["spec"] for thing in of_kind(everything, "Service")}
     for thing in of_kind(everything, "StatefulSet"):
         env = thing["spec"]["template"]["spec"]["containers"][0]["env"]
@@ -289,7 +289,7 @@ def notes_of(helm: Path, copy: Path, *values: str) -> str:
     return notes
 
 
-def test_a_candidate_that_is_a_job_of_its_own_is_watched_by_the_runners_pod(helm: Path, tmp_path: Path) -> None:
+def test_an_external_candidate_is_watched_by_the_runners_pod(helm: Path, tmp_path: Path) -> None:
     values = yaml.safe_load(chart.MINIMAL.read_text(encoding="utf-8"))
     values["config"]["candidate"] = {"topic": "scores-next", "group": "fraud-next", "version": "7"}
     values["config"]["twin"] = {"topic": "scores-again", "group": "fraud-again"}

@@ -84,7 +84,7 @@ ADOPTED = {"topic": "scores-next", "group": "fraud-next", "version": "7"}
         ({"topic": "scores-next", "version": "7"}, "group"),
     ],
 )
-def test_a_candidate_is_called_or_a_job_of_its_own_with_group_and_version(
+def test_a_candidate_is_called_or_external_with_group_and_version(
     candidate: dict[str, str], missing: str | None
 ) -> None:
     values = yaml.safe_load(chart.MINIMAL.read_text(encoding="utf-8"))

@@ -68,7 +68,7 @@ def test_one_record_dated_ahead_hides_nothing_of_what_follows(ahead_ms: int) -> 
     assert any(one.startswith("2 records are dated further ahead of the joiner's clock") for one in verdict["caveats"])
 
 
-def test_nor_where_it_lies_in_one_of_two_partitions_that_is_wrong_from_then_on() -> None:
+def test_nor_where_it_is_in_the_wrong_one_of_two_partitions() -> None:
     hours = Hours(partitions=2)
     hours.hour()
     hours.pair(0, hours.world.now_ms + DAY_MS)
@@ -129,7 +129,7 @@ BY_TIME: dict[str, Any] = {"production": {"outputs": ["out"]}, "future_ms_max": 
 
 
 @pytest.mark.parametrize(("kind", "side"), [("key", S), ("occurrence", S), ("occurrence", P)])
-def test_where_time_decides_a_date_far_ahead_is_not_waited_for_for_ever(kind: str, side: Any) -> None:
+def test_where_time_decides_a_far_future_date_does_not_wait_forever(kind: str, side: Any) -> None:
     outcome = "missing" if side is P else "extra"
     world = begun(identity={"kind": kind, "tolerance_ms": 100} if kind == "occurrence" else {"kind": kind}, **BY_TIME)
     later = NOW_MS + 5_000 + GRACE_MS + 200
@@ -144,7 +144,7 @@ def test_where_time_decides_a_date_far_ahead_is_not_waited_for_for_ever(kind: st
     assert {row["time_ms"] for row in world.diff if row["outcome"] == outcome} == {YEAR_9999_MS}
 
 
-def test_by_occurrence_two_sides_of_a_date_far_ahead_meet_whenever_they_are_read() -> None:
+def test_by_occurrence_far_future_dates_pair_whenever_they_are_read() -> None:
     world = begun(identity={"kind": "occurrence", "tolerance_ms": 100}, **BY_TIME)
     play(world, [P("a", time_ms=YEAR_9999_MS), {}])
     world.now_ms += 3_000

@@ -152,7 +152,7 @@ def quiet_then_burst(partitions: int) -> Trial:
     return trial
 
 
-def test_a_burst_after_a_quiet_time_is_counted_whole_though_one_partition_is_read_first() -> None:
+def test_a_burst_after_quiet_is_counted_whole_whichever_partition_leads() -> None:
     trial = quiet_then_burst(2)
     live = trial.step.evaluate(0).verdict
     assert (live["outcomes"], live["windows_closed"], trial.step.windows.late) == ({"match": 60}, 3, 0)

@@ -75,7 +75,7 @@ def test_a_dead_letter_has_the_value_and_the_header_as_they_were() -> None:
     assert reasons == [b"decode", b"framing"]
 
 
-def test_a_late_partner_is_compared_by_the_header_of_the_record_that_it_corrects() -> None:
+def test_a_late_partner_is_compared_by_the_corrected_records_header() -> None:
     one = world({"out": {"header": True}, "next": {"header": True}}, grace_ms=0, idle_ms=1)
     one.production("a", body("x"), 5, **{HEADER: ID})
     one.logs[one.inputs[0]].append(Record(b"a", b"", 5))

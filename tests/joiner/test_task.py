@@ -53,7 +53,7 @@ def test_a_bounded_run_is_not_complete_before_its_inputs_are_counted() -> None:
     assert complete(world)
 
 
-def test_a_bounded_run_is_not_complete_while_the_ends_of_the_candidates_outputs_are_hidden() -> None:
+def test_a_bounded_run_is_incomplete_while_the_candidates_ends_are_hidden() -> None:
     world = begun(bounded=True)
     for step in (freeze, S("a"), P("a"), counted, done(INPUTS, "end"), committed(INPUTS)):
         step(world)
@@ -63,7 +63,7 @@ def test_a_bounded_run_is_not_complete_while_the_ends_of_the_candidates_outputs_
     assert world.outcomes() == {"match": 1}
 
 
-def test_a_bounded_run_is_not_complete_while_nobody_can_tell_what_is_warm_up() -> None:
+def test_a_bounded_run_is_incomplete_while_its_warm_up_is_unknown() -> None:
     world = begun({"warm_below": 5}, bounded=True, start="production-group")
     for step in (P("a"), counted, done(INPUTS, "end"), committed(INPUTS)):
         step(world)
@@ -73,7 +73,7 @@ def test_a_bounded_run_is_not_complete_while_nobody_can_tell_what_is_warm_up() -
     assert world.outcomes() == {"warm_up": 1}
 
 
-def test_an_input_of_which_the_candidate_reads_nothing_does_not_hold_the_end() -> None:
+def test_an_input_the_candidate_does_not_read_does_not_delay_the_end() -> None:
     world = begun({"committed": INPUTS, "warm_below": INPUTS}, bounded=True, start="production-group")
     for step in (warm, done(INPUTS, "end"), committed(INPUTS)):
         step(world)
@@ -89,7 +89,7 @@ def watermark(world: World) -> int | None:
     return mark
 
 
-def test_the_watermark_is_the_minimum_of_both_sides_and_of_all_that_waits() -> None:
+def test_the_watermark_is_the_minimum_of_both_sides_and_pending_records() -> None:
     world = begun()
     counted(world)
     P("a", time_ms=2_500)(world)
@@ -129,7 +129,7 @@ def test_no_watermark_while_announced_records_have_not_been_read_again() -> None
     assert watermark(world) == 0
 
 
-def test_the_watermark_of_before_a_restart_holds_again_once_all_of_it_has_been_read_again() -> None:
+def test_the_watermark_holds_again_once_a_restart_has_reread_everything() -> None:
     world = begun(production={"outputs": ["out"]}, start="latest")
     counted(world)
     ahead_ms = 2 * GRACE_MS
@@ -163,7 +163,7 @@ def test_nothing_new_is_not_committed_again() -> None:
     assert len(world.stats) == commits
 
 
-def test_a_task_at_its_end_with_nothing_waiting_turns_idle_after_a_while_and_says_so() -> None:
+def test_a_task_at_its_end_with_nothing_pending_reports_idle() -> None:
     world = begun(idle_ms=1_000)
     play(world, [P("a"), S("a"), {"match": 1}])
     assert not world.stats[-1]["idle"]
@@ -183,7 +183,7 @@ def test_an_announced_record_that_retention_deleted_is_evicted_and_not_waited_fo
     assert world.last_words()["out/0/0"]["outcome"] == "evicted"
 
 
-def test_a_pending_set_too_large_for_the_metadata_comes_back_from_the_state_record() -> None:
+def test_a_pending_set_beyond_the_metadata_is_restored_from_the_state_record() -> None:
     world = begun()
     place = Partition("out", 0)
     keys = [f"{number}" for number in range(10_000)]
@@ -204,7 +204,7 @@ def test_reading_an_offset_twice_is_a_bug_and_not_a_count() -> None:
         world.joiner.read(again, NOW_MS)
 
 
-def test_a_header_that_names_an_input_we_do_not_have_is_no_header() -> None:
+def test_a_header_with_an_unknown_input_is_no_header() -> None:
     world = begun(identity={"kind": "coordinate"})
     place = world.sides[Side.SHADOW][0]
     world.shadow("a", "1", of=0)

@@ -84,7 +84,7 @@ def test_a_candidate_that_mends_what_production_fails_is_promoted(kind: str) -> 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_path_that_no_record_has_is_not_yet_and_never_a_reject(kind: str) -> None:
+def test_a_path_in_no_record_is_not_yet_never_a_reject(kind: str) -> None:
     found = verdict(kind, {"other": 1}, {"other": 1})
     assert found["decision"] == "not_yet"
 

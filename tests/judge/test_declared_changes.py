@@ -45,7 +45,7 @@ def test_a_criterion_of_ones_own_takes_the_place_of_the_bound() -> None:
     assert verdict(settings, 80)["decision"] == "promote"
 
 
-def test_criteria_that_nobody_has_given_do_not_count_as_given_for_a_bound() -> None:
+def test_default_criteria_do_not_count_as_given_for_a_bound() -> None:
     plain = Config.model_validate(
         {
             "name": "fraud",

@@ -64,9 +64,7 @@ def judged(world: World, settings: Config) -> dict[str, Any]:
         ("category", "kind", '{"n": 1.0, "kind": "new"}'),
     ],
 )
-def test_values_that_fail_a_check_reject_the_candidate_and_their_absence_promotes_it(
-    check: str, path: str, value: str
-) -> None:
+def test_values_that_fail_a_check_reject_and_their_absence_promotes(check: str, path: str, value: str) -> None:
     settings = settings_of({"rate": "check", "check": check, "path": path, "limit": 0.02})
     good = judged(joined(settings, {}), settings)
     assert (good["criteria"][0]["n"], good["criteria"][0]["s"], good["decision"]) == (PAIRS, 0, "promote")

@@ -33,7 +33,7 @@ def test_it_does_not_matter_when_values_are_folded(windows: list[dict[str, int]]
     assert by_value(at_once, ["tenant"], most) == by_value(now_and_then, ["tenant"], most)
 
 
-def test_a_key_as_a_dimension_does_not_grow_the_state_of_the_judge() -> None:
+def test_a_key_as_a_dimension_does_not_grow_the_judges_state() -> None:
     step, sizes = JudgeStep(sliced(), REVISION, [TASK]), []
     for index in range(60):
         values: dict[str, Any] = {f"user-{index}-{i}": {"n": 1, "s": 0} for i in range(60)}

@@ -166,7 +166,7 @@ def test_writes_go_to_their_topics_with_their_keys() -> None:
     assert [event["event"] for event in bench.of("drift")] == ["flag", "opened"]
 
 
-def test_a_verdict_is_written_when_it_changed_or_when_it_is_asked_for() -> None:
+def test_a_verdict_is_written_on_change_or_request() -> None:
     bench = Bench()
     bench.evaluate()
     assert [topic for topic, _, _ in bench.written] == ["verdict", "audit", "judge-state"]

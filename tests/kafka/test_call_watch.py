@@ -17,7 +17,7 @@ from shadowstream.web.probes import serve
 TIMEOUT_MS = 2_000
 
 
-def test_health_names_the_input_of_a_long_call_until_it_ends_or_ends_the_process() -> None:
+def test_health_names_the_input_of_a_long_call_until_its_end() -> None:
     config = Config.model_validate(
         {
             "name": "t",

@@ -98,7 +98,7 @@ def test_a_gated_partition_is_not_owned_and_is_reported_after_a_time() -> None:
     assert assignment.gated_longer_than(120.0, now_s=220.1) == [OTHER]
 
 
-def test_a_reset_keeps_what_is_assigned_and_lets_go_of_what_is_revoked() -> None:
+def test_a_reset_keeps_assigned_and_drops_revoked_partitions() -> None:
     assignment = Assignment()
     assignment.move([PLACE, OTHER], Event.ASSIGN)
     assignment.load({PLACE: 0, OTHER: 0})

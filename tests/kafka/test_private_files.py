@@ -131,7 +131,7 @@ def test_a_named_folder_keeps_its_mode_and_the_files_are_private(tmp_path: Path)
     assert LabelStore(volume / "labels.sqlite", given=True).sequence == 1
 
 
-def test_folder_and_files_that_we_make_are_for_nobody_else_whatever_the_mask(tmp_path: Path) -> None:
+def test_made_folders_and_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         store = LabelStore(tmp_path / "new" / "labels.sqlite")

@@ -30,7 +30,7 @@ def offsets(turn: Any) -> dict[Partition, list[int]]:
     return {place: [offset_of(message) for message in group] for place, group in groups.items()}
 
 
-def test_the_limit_splits_a_batch_and_the_rest_comes_first_in_the_next_turn() -> None:
+def test_the_limit_splits_a_batch_and_the_rest_comes_first_next() -> None:
     ahead = ReadAhead()
     assert offsets(ahead.next(records(A, 0, 1, 2), 2, 100, all_new)) == {A: [0, 1]}
     assert len(ahead) == 1
@@ -47,7 +47,7 @@ def test_the_room_bounds_new_records_and_not_those_that_are_read_again() -> None
     assert offsets(ahead.next([], 10, 1, new_from_3)) == {A: [4]}
 
 
-def test_what_is_put_back_comes_before_what_waits_and_a_partition_can_be_dropped() -> None:
+def test_returned_messages_come_before_waiting_ones_and_partitions_can_drop() -> None:
     ahead = ReadAhead()
     ahead.next([*records(A, 0), *records(B, 7, 8)], 2, 100, all_new)
     ahead.put_back(records(A, 0))

@@ -73,9 +73,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
         (SAYS_SO + "import os; os._exit(3)", "ended with exit code 3"),
     ],
 )
-def test_an_end_that_was_not_reported_is_named_and_followed_by_a_restart(
-    code: str, reason: str, events: list[dict[str, Any]]
-) -> None:
+def test_an_unreported_end_is_named_and_restarted(code: str, reason: str, events: list[dict[str, Any]]) -> None:
     child = supervised(code)
     assert not child.done
     assert not child.failed
@@ -142,7 +140,7 @@ def test_an_outage_of_all_children_is_one_line(events: list[dict[str, Any]]) -> 
     assert line["reason"] == "no broker answers"
 
 
-def test_an_outage_is_said_again_after_waits_that_grow_and_at_once_when_it_is_a_new_one(
+def test_an_outage_is_repeated_at_growing_intervals_a_new_one_immediately(
     events: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1_000.0]

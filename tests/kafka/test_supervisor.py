@@ -70,7 +70,7 @@ def python(code: str, *words: str) -> list[str]:
     return [sys.executable, "-c", code, *words]
 
 
-def test_a_child_in_a_crash_loop_and_one_that_cannot_be_started_leave_the_others_alone(
+def test_crash_loops_and_children_that_cannot_start_stop_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(supervisor, "BACK_OFF_S", (0.05,))
@@ -85,7 +85,7 @@ def test_a_child_in_a_crash_loop_and_one_that_cannot_be_started_leave_the_others
     assert set(crashes.exit_codes) == {9}
 
 
-def test_a_child_that_nobody_needs_ends_for_good_and_the_others_go_on_to_their_end() -> None:
+def test_an_optional_child_ends_for_good_and_the_others_continue() -> None:
     commands = {"works": python("import time; time.sleep(0.5)"), "alerts": python("raise SystemExit(2)")}
     roles = Supervisor(commands, spared=["alerts"], silent=list(commands))
     works, alerts = roles.children.values()
@@ -115,7 +115,7 @@ def test_a_child_that_cannot_be_started_now_is_started_once_it_can(
     assert late.exit_codes == [0]
 
 
-def test_a_stop_lets_who_ends_do_its_last_work_and_kills_who_does_not(
+def test_a_stop_waits_for_last_work_and_kills_children_that_hang(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(supervisor, "STOP_S", 1.0)

@@ -73,7 +73,7 @@ with dog.call("consume"):
 }
 
 
-def test_a_call_that_does_not_return_ends_the_process_and_one_that_does_leaves_it_alone() -> None:
+def test_only_a_call_that_does_not_return_ends_the_process() -> None:
     started = {
         where: subprocess.Popen([sys.executable, "-c", HEAD + code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for where, code in {**STUCK, **GETS_ON}.items()

@@ -151,7 +151,7 @@ def once_and_again(world: World) -> Process:
     return process
 
 
-def test_a_snapshot_and_counters_of_one_offset_are_not_taken_for_each_other() -> None:
+def test_snapshot_and_counters_of_one_offset_are_not_confused() -> None:
     candidate = {**CONFIG["candidate"], "call": "tests.memory.test_counter_overflow:Kept", "state": "snapshot"}
     world = World(candidate=candidate)
     with inside(world.broker, world.host):
@@ -186,7 +186,7 @@ def test_a_record_whose_marker_lands_later_than_the_commit_is_waited_for() -> No
         process.kill()
 
 
-def test_a_record_that_does_not_come_ends_the_runner_which_says_what_is_missing() -> None:
+def test_a_record_that_never_comes_ends_the_runner_and_is_named() -> None:
     world = World()
     with inside(world.broker, world.host):
         world.arrive(20)

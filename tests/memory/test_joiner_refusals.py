@@ -56,7 +56,7 @@ def ends_with(world: World) -> BaseException | None:
     return process.error
 
 
-def test_records_deleted_before_they_were_read_are_said_and_keep_the_verdict_open(
+def test_records_deleted_unread_are_reported_and_keep_the_verdict_open(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.broker.logs[OUT].low = read_to(world) + LOST
@@ -108,7 +108,7 @@ def of_a_newer_release(world: World) -> None:
         (of_a_newer_release, "unknown form"),
     ],
 )
-def test_commits_that_are_not_ours_or_are_gone_are_refused_and_nothing_is_written(
+def test_foreign_or_vanished_commits_are_refused_and_nothing_is_written(
     world: World, happens: Callable[[World], None], said: str
 ) -> None:
     happens(world)

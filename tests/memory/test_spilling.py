@@ -101,7 +101,7 @@ def files_end_at(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("why", ["File too large", "limits.spill_bytes_max"])
-def test_a_full_disk_or_file_is_told_and_costs_memory_but_no_record(
+def test_a_full_disk_or_file_is_reported_and_loses_no_record(
     why: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     bounded = why == "limits.spill_bytes_max"
@@ -150,7 +150,7 @@ def test_a_folder_that_cannot_be_used_is_an_error_of_the_config(tmp_path: Path) 
         SpillFile(str(tmp_path / "nowhere"), 100)
 
 
-def test_what_lies_there_comes_back_and_room_that_was_freed_is_used_again() -> None:
+def test_stored_values_come_back_and_freed_space_is_reused() -> None:
     draw, spill = Random(5), SpillFile(None, 40_000)
     on_disk: dict[int, bytes] = {}
     refused = 0
@@ -189,7 +189,7 @@ def test_a_write_that_fails_midway_leaves_what_lies_there_as_it_was() -> None:
     assert spill.get(0, 500_000) == b"".join(first)
 
 
-def test_values_that_are_gone_end_the_process_which_reads_them_again_from_their_topic() -> None:
+def test_lost_spilled_values_end_the_process_which_rereads_their_topic() -> None:
     spill = SpillFile(None, 100)
     spill.put([b"abc"], 3)
     os.ftruncate(spill._file.fileno(), 1)

@@ -97,7 +97,7 @@ def test_killed_at_any_call_the_counts_are_those_of_a_run_without() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_with_aborts_zombies_and_partitions_that_move_the_counts_are_those_of_a_run_without(seed: int) -> None:
+def test_aborts_zombies_and_moving_partitions_do_not_change_the_counts(seed: int) -> None:
     world = World()
     with inside(world.broker, world.host):
         runners = world.troubled(seed)

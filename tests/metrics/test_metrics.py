@@ -220,7 +220,7 @@ def test_the_metric_moves(metric: Metric, run: Run) -> None:
 
 
 @pytest.mark.parametrize("metric", WATCHED, ids=lambda metric: metric.name)
-def test_each_role_of_the_metric_shows_it_with_its_type_and_its_labels(metric: Metric, run: Run) -> None:
+def test_each_role_of_a_metric_shows_its_type_and_labels(metric: Metric, run: Run) -> None:
     family = metric.name.removesuffix("_total")
     suffix = {"counter": "_total", "gauge": "", "histogram": "_count"}[metric.kind]
     for role in ROLES:

@@ -80,9 +80,7 @@ def write(bootstrap: str, topic: str, values: Iterable[tuple[int, bytes]]) -> No
     assert producer.flush(60) == 0
 
 
-def test_one_broken_record_in_a_hundred_is_a_dead_letter_and_all_others_are_compared(
-    kafka: Broker, tmp_path: Path
-) -> None:
+def test_one_percent_broken_records_are_dead_letters_and_others_are_compared(kafka: Broker, tmp_path: Path) -> None:
     schemas = tmp_path / "schemas"
     schemas.mkdir()
     for number, schema in ((1, SCORE), (2, BOMB)):

@@ -75,7 +75,7 @@ def test_drift_is_found_soon_after_the_switch_and_nowhere_else(demo: Demo, say: 
         }
 
 
-def test_the_bug_of_one_carrier_is_one_incident_named_as_its_slice_and_no_bug_is_none(demo: Demo, say: Say) -> None:
+def test_one_carriers_bug_is_one_incident_named_after_its_slice(demo: Demo, say: Say) -> None:
     if demo.candidate == "worse":
         pytest.skip("it is wrong from the first flight on: no change, and many slices")
     opened = [event for event in demo.records("drift") if event["event"] == "opened"]

@@ -57,9 +57,7 @@ def _is_done(trial: Trial) -> bool:
     return len({mark["input_partition"] for mark in marks if mark["kind"] == "end"}) == PARTITIONS
 
 
-def test_each_such_input_is_one_outcome_that_says_why_and_the_stream_goes_on(
-    kafka: Broker, tmp_path: Path, say: Say
-) -> None:
+def test_each_such_input_is_one_outcome_with_its_reason(kafka: Broker, tmp_path: Path, say: Say) -> None:
     trial = Trial(kafka.bootstrap, "ending", tmp_path, CANDIDATE, "trial_candidate:judge")
     trial.create_topics()
     trial.write_config(candidate={"call": "trial_candidate:judge", "trusted": True, "timeout_ms": 2_000})
@@ -107,9 +105,7 @@ def judge(order):
 """
 
 
-def test_a_call_that_outlasts_the_poll_interval_ends_its_runner_by_name_and_the_other_goes_on(
-    kafka: Broker, tmp_path: Path, say: Say
-) -> None:
+def test_a_call_beyond_the_poll_interval_ends_only_its_own_runner(kafka: Broker, tmp_path: Path, say: Say) -> None:
     trial = Trial(kafka.bootstrap, "outlasting", tmp_path, SLEEPS, "trial_candidate:judge")
     trial.create_topics()
     client = {"max.poll.interval.ms": 46_000}

@@ -76,9 +76,7 @@ def committed(trial: Trial, group: str) -> dict[int, int]:
     return {one.partition: one.offset for one in asked[group].result(30).topic_partitions}
 
 
-def test_the_watcher_says_how_far_the_job_is_and_where_its_outputs_end_and_touches_nothing(
-    kafka: Broker, tmp_path: Path
-) -> None:
+def test_the_watcher_reports_progress_and_ends_and_touches_nothing(kafka: Broker, tmp_path: Path) -> None:
     trial = adopted(kafka.bootstrap, "watched-job", tmp_path)
     trial.write_orders(range(90))
     next_ = job(trial, "next", right)
@@ -135,9 +133,7 @@ def members(trial: Trial, group: str) -> int:
     return len(client.describe_consumer_groups([group])[group].result(30).members)
 
 
-def test_each_record_of_a_job_of_its_own_has_its_one_outcome_whoever_dies_in_between(
-    kafka: Broker, tmp_path: Path
-) -> None:
+def test_each_record_of_an_external_candidate_ends_once_despite_kills(kafka: Broker, tmp_path: Path) -> None:
     trial = adopted(kafka.bootstrap, "adopted", tmp_path, judge={"window_ms": 3_600_000})
     topic = f"{trial.name}-next"
     production, next_ = Production(trial), job(trial, "next", faulty)
@@ -175,9 +171,7 @@ def stats(trial: Trial) -> list[dict[str, Any]]:
 
 
 @pytest.mark.long
-def test_what_the_job_wrote_before_the_trial_or_is_behind_with_is_warm_up_and_never_extra(
-    kafka: Broker, tmp_path: Path
-) -> None:
+def test_an_external_candidates_older_outputs_are_warm_up_never_extra(kafka: Broker, tmp_path: Path) -> None:
     trial = adopted(kafka.bootstrap, "adopted-late", tmp_path, start="production-group")
     production, next_ = Production(trial), job(trial, "next", right)
     trial.write_orders(range(330))
@@ -195,9 +189,7 @@ def test_what_the_job_wrote_before_the_trial_or_is_behind_with_is_warm_up_and_ne
         await_outcomes(trial, Counter(match=300, warm_up=300))
 
 
-def test_no_writer_of_the_trial_takes_the_jobs_topic_and_no_config_makes_its_topic_ours(
-    kafka: Broker, tmp_path: Path
-) -> None:
+def test_no_writer_or_config_makes_the_external_topic_ours(kafka: Broker, tmp_path: Path) -> None:
     trial = adopted(kafka.bootstrap, "guarded", tmp_path)
     writer = plain_writer(trial.config)
     with pytest.raises(IsolationError, match="refused to write to 'guarded-next'"):

@@ -11,7 +11,7 @@ from tests.pipeline.written_records import await_that, records
 CODES = {"same": 0, "worse": 3, "late-bug": 3}
 
 
-def test_the_exit_code_is_the_candidates_desert_and_only_for_its_own_fresh_verdict(demo: Demo) -> None:
+def test_the_exit_code_follows_the_candidates_own_fresh_verdict(demo: Demo) -> None:
     asked = demo.gate()
     assert asked.returncode == CODES[demo.candidate], asked.stderr
     answer = json.loads(asked.stdout)

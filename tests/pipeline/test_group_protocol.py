@@ -52,7 +52,7 @@ def tasks(trial: Trial) -> list[set[str]]:
     return found
 
 
-def test_two_joiners_under_the_brokers_assignor_say_each_pair_once_while_tasks_move(trial: Trial) -> None:
+def test_two_joiners_emit_each_pair_once_while_the_broker_moves_tasks(trial: Trial) -> None:
     written = 0
 
     def block() -> int:
@@ -94,7 +94,7 @@ class Paired(Copier):
         return [place for place in places if all(Partition(topic, place.partition) in places for topic in self.topics)]
 
 
-def test_a_task_of_which_another_member_keeps_a_side_is_not_begun_and_after_a_time_refused(
+def test_a_task_split_between_members_waits_and_is_then_refused(
     kafka: Broker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "GATED_MAX_S", 12.0)

@@ -153,7 +153,7 @@ def test_without_labels_in_the_config_there_is_no_such_role(trial: Trial) -> Non
     assert "the config has none" in asked.stderr
 
 
-def test_the_gate_waits_for_labels_and_then_promotes_who_is_right_more_often(trial: Trial, say: Say) -> None:
+def test_the_gate_waits_for_labels_then_promotes_the_better_candidate(trial: Trial, say: Say) -> None:
     """Without a label it is not yet, whatever else is shown; they come in two halves, days after, and are counted."""
     criteria = [{"rate": "labels", "limit": 0.5}, {"rate": "missing", "limit": 0.02}]
     (trial.folder / "trial_candidate.py").write_text(SAME, "utf-8")  # right on every order; production on four of five

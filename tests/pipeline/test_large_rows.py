@@ -35,7 +35,7 @@ def write(trial: Trial) -> None:
     assert producer.flush(60) == 0
 
 
-def test_a_row_too_large_for_its_topic_is_cut_and_the_commit_succeeds(kafka: Broker, tmp_path: Path) -> None:
+def test_a_row_too_large_for_its_topic_is_cut_and_committed(kafka: Broker, tmp_path: Path) -> None:
     trial = Trial(kafka.bootstrap, "large", tmp_path, settings={"start": "earliest", "bounded": False})
     trial.write_config(
         candidate={"topic": "large-next", "group": "large-next", "version": "1", "commits": "after_output"},

@@ -17,9 +17,7 @@ NOT_YET = 4
 RIGHT_ON_ONE_IN_TEN = 'def judge(o): return {"id": o["n"], "score": 1.0 if o["n"] % 10 == 0 else 77.0}\n'
 
 
-def test_a_candidate_that_is_wrong_where_production_writes_nan_is_not_yet_by_its_coverage(
-    kafka: Broker, tmp_path: Path, say: Say
-) -> None:
+def test_a_candidate_wrong_at_productions_nan_is_not_yet_by_coverage(kafka: Broker, tmp_path: Path, say: Say) -> None:
     trial = Trial(kafka.bootstrap, "nan", tmp_path, RIGHT_ON_ONE_IN_TEN)
     trial.create_topics()
 

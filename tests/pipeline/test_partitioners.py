@@ -160,7 +160,7 @@ def check_copies(trial: Trial, home_of: Callable[[Read], int]) -> None:
     assert [one.partition for one in shadow] == [home_of(one) for one in shadow]
 
 
-def test_copying_goes_on_where_it_stopped_and_warm_up_is_known_of_the_copies(kafka: Broker, tmp_path: Path) -> None:
+def test_copying_resumes_where_it_stopped_and_copies_know_their_warm_up(kafka: Broker, tmp_path: Path) -> None:
     trial = faulty(kafka, tmp_path, "custom-warm", settings={"start": "production-group", "bounded": False})
     production = Production(trial, partitioner=by_last_byte)
     production.work(ends(300))

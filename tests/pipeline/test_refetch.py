@@ -101,9 +101,7 @@ def row(task: str, outcome: str, pair_id: str) -> bytes:
     return own.encode("diff", record)
 
 
-def test_what_each_task_had_said_is_read_from_where_it_says_and_to_what_is_being_committed(
-    kafka: Broker, config: Config
-) -> None:
+def test_each_tasks_rows_are_read_from_its_floor_to_its_commit(kafka: Broker, config: Config) -> None:
     """Tasks of two families share a partition. The last row is still behind an open transaction at the beginning."""
     topic = config.plan.of("diff")
     create_topics(kafka.bootstrap, {topic: 2})

@@ -71,7 +71,7 @@ def outcomes(pairs: int) -> Counter[str]:
     return Counter(match=pairs - pairs // 10, mismatch=pairs // 10)
 
 
-def test_known_schemas_go_on_while_the_registry_is_away_and_the_others_wait(kafka: Broker, tmp_path: Path) -> None:
+def test_during_a_registry_outage_only_unknown_schemas_wait(kafka: Broker, tmp_path: Path) -> None:
     registry = Registry()
     registry.answers = {f"/schemas/ids/{n}": {"schema": json.dumps(one)} for n, one in ((1, FIRST), (2, SECOND))}
     trial = adopted(

@@ -124,7 +124,7 @@ def forbid(client: AdminClient) -> None:
         future.result(30)
 
 
-def test_with_the_rights_that_are_listed_a_trial_runs_and_may_not_write_to_production(one: Guarded) -> None:
+def test_the_listed_rights_run_a_trial_and_forbid_writing_to_production(one: Guarded) -> None:
     allow(one.client, one.rights)
     one.trial.play("run", "join", "judge")
     assert ended(records(one.trial.bootstrap, one.trial.topic("stats"))) == {"match": ORDERS}

@@ -33,7 +33,7 @@ def judge(order):
         ("os.kill(os.getpid(), signal.SIGSEGV)", "ended by SIGSEGV"),
     ],
 )
-def test_a_candidate_that_ends_the_process_is_named_and_its_runner_goes_on(
+def test_a_candidate_that_ends_the_process_is_named_and_retried(
     kafka: Broker, topic_prefix: str, tmp_path: Path, end: str, reason: str
 ) -> None:
     name = f"ends-{topic_prefix.rpartition('-')[2].rstrip('.')}"

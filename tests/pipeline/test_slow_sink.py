@@ -99,7 +99,7 @@ def ask_and_answer(trial: Trial, orders: range) -> None:
     Production(trial, say=lambda value: value).work(below(orders.stop))
 
 
-def test_a_sink_too_slow_for_large_commits_gets_small_ones_and_only_the_lag_grows(tmp_path: Path, say: Say) -> None:
+def test_a_slow_sink_gets_small_commits_and_only_lag_grows(tmp_path: Path, say: Say) -> None:
     with thin_line("slow-sink", tmp_path, DIFFERS, "differs") as (trial, proxy), Running(trial) as running:
         ask_and_answer(trial, range(ORDERS))
         runner, joiner = kept = [Kept(running, role) for role in ("run", "join")]

@@ -39,7 +39,7 @@ def said_of_spilling(trial: Trial, times: int) -> bool:
     return spilled(trial)["values_spilled"] >= times
 
 
-def test_joiners_killed_with_values_in_their_files_lose_nothing_and_say_nothing_twice(
+def test_joiners_killed_with_spilled_values_lose_nothing_and_repeat_nothing(
     kafka: Broker, tmp_path: Path, say: Say
 ) -> None:
     limits: dict[str, Any] = {"commit_ms": 50, "commit_records": 500, "pending_bytes_max": BOUND, "overflow": "spill"}

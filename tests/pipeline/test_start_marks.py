@@ -43,9 +43,7 @@ def said(config: Config) -> list[Write]:
     return [Write(one.value, one.key, 0) for one in all_]
 
 
-def test_an_older_trials_start_is_found_among_its_marks_once_and_then_without_them(
-    kafka: Broker, config: Config, say: Say
-) -> None:
+def test_an_older_trials_start_is_searched_among_its_marks_once(kafka: Broker, config: Config, say: Say) -> None:
     create_topics(kafka.bootstrap, {config.inputs[0]: 2, config.production.outputs[0]: 2})
     client, writer, watch = admin(config.kafka), plain_writer(config), RoleHealth(config.name, "joiner")
     topic_admin.ensure(client, config)

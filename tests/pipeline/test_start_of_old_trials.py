@@ -128,7 +128,7 @@ def measured(trial: Trial, running: Running) -> Iterator[tuple[str, float]]:
 
 
 @pytest.mark.long
-def test_in_a_trial_of_millions_of_marks_roles_start_as_fast_as_on_the_first_day(tmp_path: Path, say: Say) -> None:
+def test_with_millions_of_marks_roles_start_as_fast_as_at_first(tmp_path: Path, say: Say) -> None:
     took: dict[str, list[float]] = {}
     with EmbeddedKafka() as broker:
         trial = Trial(broker.bootstrap, "old", tmp_path, settings=UNBOUNDED)

@@ -60,7 +60,7 @@ def trial(kafka: Broker, tmp_path: Path) -> Trial:
     return made
 
 
-def test_killed_again_and_again_a_counting_candidate_counts_as_if_it_had_never_been(trial: Trial, say: Say) -> None:
+def test_killed_repeatedly_a_counting_candidate_counts_as_without_kills(trial: Trial, say: Say) -> None:
     written = 0
     with Running(trial) as running:
         for kill in range(KILLS + 1):

@@ -65,9 +65,7 @@ def test_what_some_reader_may_still_see_is_not_done(kafka: Broker, tmp_path: Pat
     assert "only_control_records_follow" not in trial.said("up")
 
 
-def test_a_joiner_that_begins_again_takes_no_commit_before_a_marker_for_one_that_went_back(
-    kafka: Broker, tmp_path: Path
-) -> None:
+def test_a_restarted_joiner_mistakes_no_commit_before_a_marker_for_rewound(kafka: Broker, tmp_path: Path) -> None:
     """Its predecessor knew that only a marker follows; what production writes meanwhile is no repeat."""
     trial = Trial(kafka.bootstrap, "markers-again", tmp_path, settings=UNBOUNDED)
     trial.create_topics()

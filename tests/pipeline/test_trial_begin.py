@@ -51,7 +51,7 @@ def begins(trial: Trial, *offsets: int) -> list[str]:
 
 
 @pytest.mark.parametrize("killed", [False, True])
-def test_what_arrives_while_productions_first_output_is_waited_for_is_part_of_the_trial(
+def test_inputs_before_productions_first_output_are_part_of_the_trial(
     trial: Trial, started: dict[str, subprocess.Popen[str]], killed: bool
 ) -> None:
     play(trial, started, "run")
@@ -73,7 +73,7 @@ def test_what_arrives_while_productions_first_output_is_waited_for_is_part_of_th
     assert f"  began at {where}; {ORDERS} inputs since\n" in trial.ask("explain", str(trial.config_path)).stdout
 
 
-def test_a_trial_in_which_nothing_comes_says_where_it_began_and_that_nothing_came(
+def test_an_empty_trial_names_its_begin_and_that_nothing_came(
     trial: Trial, started: dict[str, subprocess.Popen[str]]
 ) -> None:
     trial.write_orders(range(ORDERS))
@@ -95,7 +95,7 @@ def begin_bounded(trial: Trial) -> None:
     trial.play("run", "join", "judge")
 
 
-def test_the_same_name_with_other_topics_is_refused_by_every_role_and_every_command(trial: Trial) -> None:
+def test_a_known_name_with_other_topics_is_refused_everywhere(trial: Trial) -> None:
     begin_bounded(trial)
     other = f"{trial.name}-pay2", f"{trial.name}-sc2"
     create_topics(trial.bootstrap, {other[0]: PARTITIONS, other[1]: PARTITIONS})

@@ -85,7 +85,7 @@ def test_by_coordinate_production_may_have_a_header_of_its_own() -> None:
     assert ids(identity, Side.PRODUCTION, of) == [AT, InputCoordinate(0, 3, 17, 0), None, None]
 
 
-def test_by_coordinate_a_candidate_that_is_a_job_of_its_own_has_the_header_of_production() -> None:
+def test_by_coordinate_an_external_candidate_has_productions_header() -> None:
     adopted = {"topic": "cand", "group": "g", "version": "1"}
     identity = Identity(config(identity={"kind": "coordinate", "header": "origin"}, candidate=adopted))
     of = batch([("origin", b"in/3/17/2")], [PACKED])
@@ -106,7 +106,7 @@ def test_by_id_in_a_header_both_sides_are_read_there() -> None:
         assert ids(identity, side, batch([("order", b"17")], [PACKED], None)) == [b"17", None, None]
 
 
-def test_by_id_at_a_path_an_undecodable_value_is_an_error_in_its_place() -> None:
+def test_with_a_path_id_an_undecodable_value_is_an_error() -> None:
     decoder = comparer(NoSchemas(), Compare())
     identity = Identity(config(identity={"kind": "id", "path": "order.id"}), decoder.decode)
     values = [b'{"order": {"id": 17}}', b'{"order": {}}', b"\xff", None, b'{"order": {"id": "a"}}']
@@ -117,7 +117,7 @@ def test_by_id_at_a_path_an_undecodable_value_is_an_error_in_its_place() -> None
         assert found == [b"17", None, None, b"a"]
 
 
-def test_a_packed_header_of_an_input_that_we_do_not_have_is_none() -> None:
+def test_a_packed_header_of_an_unknown_input_is_none() -> None:
     identity = Identity(config(identity={"kind": "coordinate"}))
     foreign: Headers = [(PACKED_HEADER, pack(REVISION, InputCoordinate(1, 0, 0, 0), 0, 0))]
     assert packed_of(foreign) is not None
@@ -160,7 +160,7 @@ def test_what_makes_a_record_a_repeat(settings: dict[str, Any], side: Side, expe
     assert identity.repeats(side) is (expected is not None)
 
 
-def test_where_production_does_not_number_its_outputs_none_of_them_is_a_repeat() -> None:
+def test_without_numbers_no_output_of_production_is_a_repeat() -> None:
     identity = Identity(config(identity={"kind": "coordinate", "outputs": "many"}))
     unnumbered = FIRST._replace(k=NO_K)
     assert identity.repeats_by(Side.PRODUCTION, ["id", "id"], [unnumbered, unnumbered]) == [None, None]

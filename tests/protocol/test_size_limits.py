@@ -48,7 +48,7 @@ def test_the_largest_row_that_can_be_stays_below_what_a_client_takes() -> None:
         assert max(len(own.encode_diff(row)), len(own.as_json(row))) < ROW_BYTES_MAX
 
 
-def test_what_was_cut_is_said_in_the_reason_and_the_row_can_be_read() -> None:
+def test_the_reason_names_cuts_and_the_row_is_readable() -> None:
     row = worst(1)
     cut(row)
     read = own.decode(own.encode_diff(row))[1]
@@ -60,7 +60,7 @@ def test_what_was_cut_is_said_in_the_reason_and_the_row_can_be_read() -> None:
     assert {len(one["path"]) for one in read["differences"]} == {PATH_CHARS_MAX}
 
 
-def test_a_row_whose_key_does_not_stand_in_diff_is_not_corrected_with_or_without_a_restart() -> None:
+def test_a_row_without_its_key_in_diff_is_never_corrected() -> None:
     for restart in (False, True):
         world = begun()
         play(world, [S(LONG, of=3), committed(10), {"extra": 1}])

@@ -90,7 +90,7 @@ def test_what_cannot_be_and_what_nobody_has_listed_must_not_be_shown() -> None:
     assert coverage.faults(seen, may_lack=["missing"])[0].startswith("shown, though it cannot be")
 
 
-def test_every_outcome_of_the_judges_closed_table_is_to_be_shown_under_some_identity() -> None:
+def test_every_outcome_of_the_judges_table_occurs_under_some_identity() -> None:
     """Who adds an outcome has the simulator show it."""
     figures = {*LATENCIES, *LABELS, "input", "input_failed", "input_undecodable"}
     figures |= {name for name in KNOWN if name.startswith("label_")}

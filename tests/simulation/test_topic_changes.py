@@ -12,7 +12,7 @@ SEEDS, SEEDS_LONG = 20, 200
 
 
 @pytest.mark.parametrize("seeds", [SEEDS, pytest.param(SEEDS_LONG, marks=pytest.mark.long)])
-def test_the_roles_stop_and_nobody_is_blamed_for_what_lies_where_nobody_reads(seeds: int) -> None:
+def test_roles_stop_and_records_in_unread_partitions_blame_nobody(seeds: int) -> None:
     found = list(results(0, seeds, 1, CHANGING))
     assert [(one.seed, one.offences) for one in found if one.offences] == []
     befallen = {name for one in found for name in one.befallen}

@@ -71,7 +71,7 @@ def test_the_environment_names_a_broker(kafka: Broker, monkeypatch: pytest.Monke
         assert "SHADOWSTREAM_BOOTSTRAP" in given.why
 
 
-def test_a_given_broker_that_is_not_there_is_an_error_and_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_given_broker_that_is_absent_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choice, "_GIVEN_PATIENCE_S", 1.0)
     address = f"127.0.0.1:{free_port()}"
     monkeypatch.setenv("SHADOWSTREAM_BOOTSTRAP", address)

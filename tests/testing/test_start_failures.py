@@ -105,7 +105,7 @@ def test_a_disk_that_fills_up_during_the_start_is_said(tmp_path: Path, files_max
     assert "No space left on device" in str(refused.value)
 
 
-def test_a_limit_on_file_sizes_is_said_with_the_end_of_the_log(tmp_path: Path) -> None:
+def test_a_file_size_limit_is_reported_with_the_logs_end(tmp_path: Path) -> None:
     said = start_elsewhere(tmp_path, file_size_max=2 << 20)
     assert "a file-size limit of this process (ulimit -f)" in said
     assert "the last lines of its log" in said

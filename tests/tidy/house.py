@@ -18,6 +18,7 @@ FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 PARAMETERS_MAX = 7
 DOOR_NAMES_MAX = 15
+TEST_NAME_WORDS_MAX = 12
 
 BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "base", "manager"}
 
@@ -229,6 +230,15 @@ def names(source: Source) -> Iterator[str]:
     for part in PurePosixPath(source.path).with_suffix("").parts:
         if part.lower() in BANNED_NAMES:
             yield source.at(1, f"a room called {part!r} says nothing: name it after what it does")
+
+
+def names_of_tests(source: Source) -> Iterator[str]:
+    """No name of a test has more words than a reader takes in at once."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            words = len(node.name.removeprefix("test_").split("_"))
+            if words > TEST_NAME_WORDS_MAX:
+                yield source.at(node.lineno, f"{node.name} has {words} words, at most {TEST_NAME_WORDS_MAX}")
 
 
 def imports_of(source: Source) -> Iterator[tuple[int, str, str | None]]:

@@ -57,7 +57,7 @@ def test_each_banned_word_is_counted_and_recorded() -> None:
     assert ast.parse("".join(f"{word} = 1\n" for word in banned_names.BANNED))
 
 
-def test_a_count_that_grew_and_one_that_is_recorded_too_high_are_offences() -> None:
+def test_counts_that_grew_or_are_recorded_too_high_are_offences() -> None:
     assert banned_names.differences({"said": 2}, {"said": 2}) == []
     (grown,) = banned_names.differences({"said": 3}, {"said": 2})
     assert "at most 2" in grown

@@ -1,8 +1,8 @@
-"""No exception of the Kafka client leaves `shadowstream/kafka`: consumers translate by themselves, all else is told.
+"""No exception of the Kafka client leaves `shadowstream/kafka` untranslated.
 
-Consumers that `client.consumers` gives out are `client.errors.Told`. Calls on a producer or an admin client, waits
-for an answer, and the consumers that `reading.topic_reader` and `subscription` make stand within `told(...)`, or in a
-`try` that catches the client's exception.
+Consumers of `client.consumers` are `client.errors.TranslatingClient`. Three kinds of calls need a guard:
+`translated_errors(...)`, or a `try` that catches the client's exception. They are calls on a producer or an admin
+client, waits for an answer, and calls on the consumers that `reading.topic_reader` and `subscription` make.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ OF_A_CONSUMER = {
     *("assign", "close", "committed", "consume", "get_watermark_offsets", "incremental_assign", "pause", "poll"),
     *("position", "resume", "seek", "store_offsets", "subscribe", "unassign"),
 }
+GUARDS = ("translated_errors(", "suppress(KafkaException")
 RAW_CONSUMERS = {"reading/topic_reader.py", "subscription.py"}
 CAUGHT_OUTSIDE = {
     # Their callers catch: `once_settled` asks again or tells.
     ("client/offsets.py", "_ask"), ("client/offsets.py", "_list"), ("client/offsets.py", "ask"),
     ("client/offsets.py", "answered"),
     ("ownership.py", "commit"),
-    # Told, or within a generator whose body is told; callbacks of a poll that is caught.
+    # Guarded by their generator; callbacks of a guarded poll.
     ("reading/topic_reader.py", "_partitions"),
     ("subscription.py", "_wait"), ("subscription.py", "_on_assign"),
     ("trial/topic_admin.py", "_leaderless"), ("roles/judge.py", "_transaction"),
@@ -54,7 +55,7 @@ def _within(node: ast.AST, file: str, function: str, *, safe: bool) -> Iterator[
         function = node.name
         safe = (file, function) in CAUGHT_OUTSIDE
     if isinstance(node, ast.With) and any(
-        told in ast.unparse(item.context_expr) for item in node.items for told in ("told(", "suppress(KafkaException")
+        guard in ast.unparse(item.context_expr) for item in node.items for guard in GUARDS
     ):
         safe = True
     if isinstance(node, ast.Try) and any("KafkaException" in ast.unparse(h.type) for h in node.handlers if h.type):
@@ -64,7 +65,7 @@ def _within(node: ast.AST, file: str, function: str, *, safe: bool) -> Iterator[
             yield from _within(child, file, function, safe=safe)
         return
     if isinstance(node, ast.Call) and not safe and (name := _offence(node, file)):
-        yield f"{file}:{node.lineno}: {name} may raise the client's own exception: put it into told(...)"
+        yield f"{file}:{node.lineno}: {name} may raise the client's own exception: put it into translated_errors(...)"
     for child in ast.iter_child_nodes(node):
         yield from _within(child, file, function, safe=safe)
 
@@ -82,7 +83,7 @@ def _offence(call: ast.Call, file: str) -> str | None:
     return f"{owner}.{name}" if asks or produces or consumes else None
 
 
-def test_every_call_of_a_client_is_told() -> None:
+def test_every_call_of_a_client_is_guarded() -> None:
     offences = [o for file, tree in modules() for o in raw_calls(tree, file)]
     assert not offences, "\n".join(offences)
 
@@ -103,7 +104,7 @@ def test_what_is_caught_outside_still_exists() -> None:
         ("new.py", "def f(self): self._writer.producer.flush(3)"),
         ("new.py", "def f(producer):\n    with quiet():\n        producer.commit_transaction(1)"),
         ("new.py", "def f(producer):\n    try: ...\n    except KafkaException: producer.abort_transaction(1)"),
-        ("new.py", "def f(producer):\n    with told('x'):\n        def g(): producer.produce('t')"),
+        ("new.py", "def f(producer):\n    with translated_errors('x'):\n        def g(): producer.produce('t')"),
         ("reading/topic_reader.py", "def f(consumer): consumer.consume(1, 0)"),
     ],
 )
@@ -114,11 +115,11 @@ def test_a_raw_call_is_found(file: str, text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "def f(client):\n    with told('list'): client.list_topics(timeout=1)",
+        "def f(client):\n    with translated_errors('list'): client.list_topics(timeout=1)",
         "def f(client):\n    try: client.list_topics(timeout=1)\n    except (KafkaException, TimeoutError): ...",
         "def f(settings): return made(Consumer, settings)",
         "def f(self): self._consumer.consume(1, 0)",
     ],
 )
-def test_a_call_that_is_told_is_none(text: str) -> None:
+def test_a_guarded_call_is_none(text: str) -> None:
     assert not list(raw_calls(ast.parse(text), "new.py"))

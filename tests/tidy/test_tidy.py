@@ -15,7 +15,10 @@ from tests.tidy.house import Source
 ROOT = Path(__file__).resolve().parents[2]
 NOT_COMMITTED = {"__pycache__", "build", "dist", "node_modules"}
 PYTHON_FOLDERS = ("shadowstream", "tests", "bench")
-RULES = (house.sizes, house.names, house.door, house.clients, house.pure, house.suppressions, rooms.side_by_side)
+RULES = (
+    *(house.sizes, house.names, house.names_of_tests, house.door, house.clients, house.pure, house.suppressions),
+    *(rooms.side_by_side, rooms.mirrors),
+)
 
 
 def committed_files(folder: Path) -> Iterator[Path]:
@@ -101,6 +104,7 @@ JOINER = "shadowstream/joiner/matching/by_unique_id.py"
         (house.sizes, JOINER, "class A:\n    def f(self, a, b, c, d, e, /, f, *g, **h): ..."),
         (house.names, "shadowstream/joiner/utils.py", ""),
         (house.names, "tests/helpers/text.py", ""),
+        (house.names_of_tests, "tests/test_a.py", "def test" + "_word" * 13 + "(): ..."),
         (house.door, "shadowstream/__init__.py", f"__all__ = {[str(n) for n in range(16)]}"),
         (house.clients, JOINER, "import confluent_kafka"),
         (house.clients, "shadowstream/cli/main.py", "def f():\n    from confluent_kafka.admin import AdminClient"),
@@ -128,6 +132,7 @@ JOINER = "shadowstream/joiner/matching/by_unique_id.py"
         (house.suppressions, JOINER, "x = 1  # why it is so  # noqa"),
         (house.suppressions, JOINER, "# ruff: noqa: E501  lines are long"),
         (house.suppressions, JOINER, "# mypy: ignore-errors"),
+        (rooms.mirrors, "tests/joiner/attic/test_a.py", ""),
         (rooms.side_by_side, JOINER, "from shadowstream.judge.criteria import cost_names"),
         (rooms.side_by_side, JOINER, "from shadowstream import labels"),
         (rooms.side_by_side, JOINER, "import shadowstream.runner.step"),
@@ -164,6 +169,9 @@ def test_a_rule_catches_what_offends(rule: Callable[[Source], Iterator[str]], pa
         (house.suppressions, JOINER, "x = 1  # noqa: E501, F401 - a URL cannot be broken"),
         (house.suppressions, JOINER, "x = 1  # type: ignore[attr-defined]  # the stub lacks it"),
         (house.suppressions, JOINER, "x = '# noqa'"),
+        (house.names_of_tests, "tests/test_a.py", "def test" + "_word" * 12 + "(): ..."),
+        (rooms.mirrors, "tests/joiner/matching/test_a.py", ""),
+        (rooms.mirrors, "tests/pipeline/test_a.py", ""),
         (
             rooms.side_by_side,
             JOINER,

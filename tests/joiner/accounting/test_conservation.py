@@ -48,7 +48,7 @@ def test_one_record_that_was_never_read_leaves_one() -> None:
     assert remainder(counted) == {"in/0 -> shadow.t.out.out/0": 1}
 
 
-def test_records_of_inputs_at_or_beyond_the_mark_do_not_count_against_it() -> None:
+def test_records_of_inputs_at_or_beyond_the_mark_do_not_count() -> None:
     counted = routes()
     read(counted, 0, 1, 2, 3, 3)
     for offset, written in ((1, 1), (3, 3), (4, 5)):
@@ -72,7 +72,7 @@ def test_a_record_without_a_header_has_no_route() -> None:
     assert set(remainder(counted).values()) == {0}
 
 
-def test_after_a_restart_marks_below_what_was_read_are_left_to_later_ones() -> None:
+def test_after_a_restart_later_marks_replace_those_below_the_position() -> None:
     before = routes()
     read(before, 0, 1, 2, 3)
     before.check(mark(2, written=2))
@@ -88,7 +88,7 @@ def test_after_a_restart_marks_below_what_was_read_are_left_to_later_ones() -> N
     assert set(remainder(after).values()) == {0}
 
 
-def test_a_tail_beyond_its_bound_leaves_early_marks_undecided_and_later_ones_right(
+def test_a_tail_beyond_its_bound_leaves_only_early_marks_undecided(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(conservation, "_TAIL_MAX", 4)

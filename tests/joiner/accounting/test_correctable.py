@@ -67,7 +67,7 @@ def test_rows_expire_by_event_time() -> None:
     assert [kept.take(Side.PRODUCTION, id_, 0, None) is not None for id_ in (b"1", b"2")] == [False, True]
 
 
-def test_reading_again_begins_at_the_floor_of_the_oldest_row_that_is_kept() -> None:
+def test_refetching_begins_at_the_floor_of_the_oldest_kept_row() -> None:
     kept = said(row(1, b"1", floor=5), row(2, b"2", floor=8))
     assert kept.correctable_floor() == 5
     kept.take(Side.PRODUCTION, b"1", 0, None)

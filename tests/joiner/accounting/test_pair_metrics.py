@@ -44,7 +44,7 @@ def latency_world(**latency: Any) -> World:
     return world
 
 
-def test_a_pair_is_slower_than_production_and_over_the_limit_by_its_own_times() -> None:
+def test_a_pair_is_slower_or_over_the_limit_by_its_own_times() -> None:
     world = latency_world(over_ms=100, slower_ms=20)
     timed(world, "even", 1_010, 1_030)
     timed(world, "slower", 1_010, 1_031)
@@ -64,7 +64,7 @@ def test_a_pair_is_slower_than_production_and_over_the_limit_by_its_own_times() 
             assert latency <= 0 or GROWTH ** (bucket - 1) < latency * (1 + 1e-12) <= GROWTH**bucket * (1 + 1e-9)
 
 
-def test_a_header_of_productions_own_says_when_it_wrote_and_one_that_does_not_leaves_the_pair_out() -> None:
+def test_productions_header_gives_its_time_or_leaves_the_pair_out() -> None:
     world = latency_world(over_ms=100, production_header="written")
     timed(world, "told", 5, 1_030, written="1010")
     timed(world, "untold", 5, 1_030)
@@ -114,7 +114,7 @@ def test_the_candidates_values_are_checked_equal_ones_too(value: str, failed: li
 
 
 @pytest.mark.parametrize("names", ["last", "error"])
-def test_pairs_that_hold_a_name_twice_are_counted_where_the_last_value_is_taken(names: str) -> None:
+def test_pairs_with_a_doubled_name_are_counted_by_its_last_value(names: str) -> None:
     world = World(config(compare={"match_sample": 0, "duplicate_names": names}))
     world.start()
     world.start_joiner()

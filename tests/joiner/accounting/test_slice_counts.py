@@ -50,7 +50,7 @@ def test_cells_do_not_depend_on_how_the_pairs_are_cut_or_ordered(pairs: list[Any
 
 
 @given(st.lists(pair, max_size=60))
-def test_each_dimension_and_each_two_of_them_add_up_to_the_pairs_compared(pairs: list[Any]) -> None:
+def test_each_dimension_and_couple_of_dimensions_adds_up_to_all_pairs(pairs: list[Any]) -> None:
     compared = [p for p in pairs if p[3] != "undecodable_shadow"]
     for (start, who), found in slices(pairs).items():
         here = [p for p in compared if p[0] // WINDOW_MS * WINDOW_MS == start and p[2] == who]
@@ -62,7 +62,7 @@ def test_each_dimension_and_each_two_of_them_add_up_to_the_pairs_compared(pairs:
 
 
 @given(st.lists(pair, max_size=60))
-def test_an_exact_value_is_counted_exactly_and_no_more_than_values_max_are_exact(pairs: list[Any]) -> None:
+def test_exact_values_are_counted_exactly_up_to_values_max(pairs: list[Any]) -> None:
     for (start, who), found in slices(pairs).items():
         here = [p for p in pairs if p[0] // WINDOW_MS * WINDOW_MS == start and p[2] == who]
         n = Counter(p[4] for p in here if p[3] != "undecodable_shadow")
@@ -73,7 +73,7 @@ def test_an_exact_value_is_counted_exactly_and_no_more_than_values_max_are_exact
 
 
 @given(st.lists(st.text(max_size=3), max_size=40), st.integers(0, 40), st.integers(1, 5))
-def test_the_exact_values_of_a_whole_are_exact_in_each_part_of_it(values: list[str], cut: int, most: int) -> None:
+def test_exact_values_of_a_whole_are_exact_in_each_part(values: list[str], cut: int, most: int) -> None:
     for part in (values[:cut], values[cut:]):
         assert least(values, most) & set(part) <= least(part, most)
 
@@ -105,7 +105,7 @@ def summed(trial: World, kind: str) -> Counter[Any]:
     return total
 
 
-def test_in_a_trial_the_cells_add_up_to_the_rate_with_equal_bytes_and_after_a_restart() -> None:
+def test_cells_add_up_with_equal_bytes_and_after_a_restart() -> None:
     kinds = [["same", "differs", "near", "noisy", "deleted", "broken", "lost", "same"] * 3]
     dimensions = [{"name": "near", "path": "near"}, {"name": "kind", "header": "kind"}, {"name": "id", "path": "id"}]
     compare = {"match_sample": 0, "rules": RULES, "dimensions": dimensions}

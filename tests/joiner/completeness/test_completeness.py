@@ -38,7 +38,7 @@ def test_a_production_that_is_behind_makes_no_extra() -> None:
     assert desk.production_is_done_with(row(at=3))
 
 
-def test_a_side_that_has_said_nothing_yet_has_no_watermark_and_closes_nothing() -> None:
+def test_a_silent_side_has_no_watermark_and_closes_nothing() -> None:
     desk = Desk(production={"outputs": ["out"]}, start="latest")
     desk.clocks.watermarks[:] = [None, 99 * GRACE_MS]
     assert desk.clocks.watermark() is None
@@ -48,7 +48,7 @@ def test_a_side_that_has_said_nothing_yet_has_no_watermark_and_closes_nothing() 
 # ---------------------------------------------------------------- born
 
 
-def test_missing_only_when_the_runner_is_done_to_the_ends_of_all_inputs() -> None:
+def test_missing_only_when_the_runner_is_done_with_all_inputs() -> None:
     desk = Desk()
     desk.clocks.observe_born(1, {IN: 10, OTHER: 5})
     desk.done(IN, 10, end=0)
@@ -62,7 +62,7 @@ def test_missing_only_when_the_runner_is_done_to_the_ends_of_all_inputs() -> Non
     assert desk.shadow_is_done_with(row())
 
 
-def test_missing_only_when_the_shadow_side_has_been_read_to_the_ends_in_the_mark() -> None:
+def test_missing_only_when_shadow_is_read_to_the_marks_ends() -> None:
     desk = Desk()
     desk.clocks.observe_born(1, {IN: 10})
     desk.done(IN, 10, end=7)
@@ -80,7 +80,7 @@ def test_the_marks_prove_nothing_of_outputs_born_after_them() -> None:
     assert [desk.shadow_is_done_with(row(offset)) for offset in (2, 3)] == [True, False]
 
 
-def test_a_later_observation_of_the_same_end_does_not_ask_for_more_inputs() -> None:
+def test_a_later_observation_of_the_same_end_requires_no_more_inputs() -> None:
     desk = Desk()
     desk.clocks.observe_born(1, {IN: 10})
     desk.clocks.observe_born(1, {IN: 500})
@@ -128,7 +128,7 @@ def test_observations_beyond_the_bound_are_thinned_and_the_last_is_kept(monkeypa
 # ---------------------------------------------------------------- production's done marks
 
 
-def test_extra_only_when_production_has_committed_the_input_and_has_been_read_to_the_ends_after_that() -> None:
+def test_extra_only_when_production_committed_the_input_and_is_fully_read() -> None:
     desk = Desk()
     desk.clocks.observe_production(7, {IN: 4})
     desk.read(production=6)
@@ -188,7 +188,7 @@ def test_unpaired_outputs_below_the_pinned_ends_are_warm_up() -> None:
     assert [desk.clocks.is_warm_up(row(offset)) for offset in (2, 3)] == [True, False]
 
 
-def test_without_a_group_the_warm_up_ends_a_grace_after_the_last_event_before_the_start() -> None:
+def test_without_a_group_warm_up_ends_a_grace_after_the_last_event() -> None:
     desk = Desk(started=False, production={"outputs": ["out"]}, start="latest")
     desk.start(warm_below=5, floor_ms=100)
     assert [desk.clocks.is_warm_up(row(time_ms=100 + GRACE_MS + more)) for more in (0, 1)] == [True, False]
@@ -221,7 +221,7 @@ def finish(desk: Desk, of: tuple[tuple[Partition, int], ...] = ((IN, 10), (OTHER
         desk.done(place, offset, end=4, kind="end")
 
 
-def test_finished_when_both_sides_are_done_with_every_input_and_read_to_their_ends() -> None:
+def test_finished_when_both_sides_are_done_and_read_to_their_ends() -> None:
     desk = bounded()
     finish(desk)
     desk.clocks.observe_production(3, {IN: 10})
@@ -254,7 +254,7 @@ def test_not_finished_before_every_input_partition_has_its_end_mark() -> None:
     assert not desk.clocks.finished()
 
 
-def test_an_end_mark_of_an_earlier_revision_below_the_bound_does_not_finish() -> None:
+def test_an_earlier_revisions_end_mark_below_the_bound_does_not_finish() -> None:
     desk = bounded()
     finish(desk, ((IN, 6), (OTHER, 0)))
     desk.clocks.observe_production(3, {IN: 10})

@@ -62,7 +62,7 @@ def test_observations_beyond_the_bound_are_thinned_and_the_last_is_kept(monkeypa
     assert time.passed(99) == 99
 
 
-def test_the_task_goes_by_what_has_been_copied_and_not_by_the_copies_own_times() -> None:
+def test_the_task_uses_copied_time_not_the_copies_own_times() -> None:
     world = World(config(), outputs=1)
     step = JoinerStep(world.config, REVISION, world.compare, {"out": 1}, world.inputs, ["out"])
     task = step.assign("out", 0)

@@ -19,19 +19,19 @@ def observed(*going: Partition, times: dict[Partition, int] | None = None, until
     return idle
 
 
-def test_a_partition_at_its_end_takes_the_time_of_those_of_its_topic_that_go_on() -> None:
+def test_a_partition_at_its_end_follows_its_topics_active_ones() -> None:
     assert observed(BUSY).watermark(QUIET, 10, 2_000) == 1_801
     assert observed(BUSY, THIRD, times={THIRD: 50}).watermark(QUIET, 10, 2_000) == 50, "the lowest of them"
 
 
-def test_not_before_it_has_been_at_its_end_for_as_long_as_the_config_says() -> None:
+def test_not_before_it_was_at_its_end_for_the_configured_time() -> None:
     # It was seen first at 1, and the other to go on at 101.
     idle = observed(BUSY, until_ms=1_001)
     assert idle.watermark(QUIET, 10, 1_100) is None
     assert idle.watermark(QUIET, 10, 1_101) == 901
 
 
-def test_a_partition_that_has_not_been_read_to_its_end_is_not_idle() -> None:
+def test_a_partition_not_read_to_its_end_is_not_idle() -> None:
     assert observed(BUSY).watermark(QUIET, 9, 2_000) is None
 
 
@@ -50,7 +50,7 @@ def test_a_topic_that_went_silent_as_a_whole_tells_no_more() -> None:
     assert idle.watermark(THIRD, 10, 1_901 + 2 * IDLE_MS) is None, "nobody had asked of it while others went on"
 
 
-def test_what_was_told_holds_for_a_place_that_is_read_to_its_end_after_the_others_have_come_to_rest() -> None:
+def test_idle_time_holds_for_a_partition_read_after_the_others() -> None:
     idle = observed(BUSY)
     assert idle.watermark(QUIET, 4, 2_000) is None, "it is held back"
     ends = dict.fromkeys((QUIET, THIRD, ELSEWHERE), 10) | {BUSY: 10 + 1_901}

@@ -49,7 +49,7 @@ def test_the_first_start_mark_of_the_revision_is_the_one() -> None:
     assert gathered.start.committed == {IN: 2}
 
 
-def test_a_trial_has_warm_up_only_where_the_start_mark_names_its_end() -> None:
+def test_warm_up_exists_only_where_the_start_mark_ends_it() -> None:
     for end, expected in ((-1, False), (0, True), (7, True)):
         gathered = progress()
         gathered.add(start(end=end))
@@ -120,7 +120,7 @@ def test_beyond_the_bound_the_oldest_absences_are_dropped_and_counted(monkeypatc
     assert 0 < gathered.absences_dropped < 20
 
 
-def test_all_ended_only_with_an_end_mark_at_the_bound_of_every_partition() -> None:
+def test_all_ended_needs_an_end_mark_at_every_partitions_bound() -> None:
     gathered = progress()
     gathered.add(end_mark(10))
     assert not gathered.all_ended(), "no start mark"
@@ -150,7 +150,7 @@ def test_a_refused_mark_is_counted_once_however_often_it_is_read_again() -> None
     assert (gathered.refused, again.refused, again.position) == (2, 3, 4)
 
 
-def test_a_run_of_absences_that_is_longer_than_all_that_is_kept_ends_at_once() -> None:
+def test_absences_beyond_the_kept_number_end_at_once() -> None:
     gathered = progress()
     absence = {"offset": 0, "count": 2**31, "reason": "filtered", "ids": []}
     place = {"input_topic": "in", "input_partition": 0}

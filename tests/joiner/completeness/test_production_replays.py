@@ -34,7 +34,7 @@ def test_while_production_only_goes_forward_nothing_is_a_repeat() -> None:
     assert replays.verdict(3, at(1), ["in"]) is None
 
 
-def test_repeats_lie_between_the_end_before_the_offset_went_back_and_the_end_after_it_was_reached_again() -> None:
+def test_repeats_are_between_the_ends_before_and_after_the_replay() -> None:
     found = {offset: replayed().verdict(offset, at(5), ["in"]) for offset in (19, 20, 25, 26)}
     assert found == {19: None, 20: "duplicate_production", 25: "duplicate_production", 26: None}
 

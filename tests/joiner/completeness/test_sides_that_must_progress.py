@@ -67,7 +67,7 @@ def test_the_candidate_is_when_production_has_answered_every_input_that_there_is
     assert desk.clocks.sides_that_must_progress() == SHADOW
 
 
-def test_a_production_of_which_no_group_tells_has_answered_when_it_is_at_its_end_and_no_inputs_come() -> None:
+def test_a_production_without_group_has_answered_at_its_end_without_inputs() -> None:
     desk = Desk(**NO_GROUP)
     desk.read_to_ms(5, 9)
     desk.read(production=4)
@@ -93,7 +93,7 @@ def test_none_is_when_all_have_answered_everything() -> None:
     assert desk.clocks.sides_that_must_progress() == frozenset()
 
 
-def test_a_side_that_is_read_again_after_a_restart_has_all_of_that_to_bring() -> None:
+def test_a_side_reread_after_a_restart_must_bring_all_of_it() -> None:
     desk = Desk()
     desk.clocks.observe_born(1, {IN: 10})
     desk.done(IN, 10, end=7)
@@ -101,7 +101,7 @@ def test_a_side_that_is_read_again_after_a_restart_has_all_of_that_to_bring() ->
     assert desk.clocks.sides_that_must_progress([Side.SHADOW]) == BOTH
 
 
-def test_of_a_bounded_trial_inputs_beyond_its_bounds_have_no_answer_to_come() -> None:
+def test_inputs_beyond_a_bounded_trials_ends_get_no_answer() -> None:
     desk = Desk(started=False, bounded=True)
     desk.start(bounds=(10, 0))
     desk.clocks.observe_born(1, {IN: 5_000, OTHER: 0})

@@ -47,7 +47,7 @@ def test_what_is_due_comes_once_in_the_order_of_its_threshold() -> None:
     assert list(deadlines.due(counted.bound)) == []
 
 
-def test_a_look_at_what_is_due_asks_once_a_lane_however_much_waits() -> None:
+def test_due_records_cost_one_query_a_lane_however_many_wait() -> None:
     counted = Counted()
     deadlines = WaitQueue(counted.alive)
     lanes = [WaitCondition("done", Side.SHADOW, IN), LANE]
@@ -62,7 +62,7 @@ def test_a_look_at_what_is_due_asks_once_a_lane_however_much_waits() -> None:
     assert counted.asked == {"bound": 1_000 * len(lanes), "alive": came_up}, "no row was asked about before it was due"
 
 
-def test_of_what_is_due_so_much_is_given_as_is_asked_for_and_the_rest_later() -> None:
+def test_due_records_come_in_the_requested_number_and_the_rest_later() -> None:
     counted = Counted()
     deadlines = WaitQueue(counted.alive)
     deadlines.push_all(LANE, range(10), Side.SHADOW, [b"k"] * 10, range(10))
@@ -91,7 +91,7 @@ def test_stale_entries_are_dropped_once_they_outnumber_the_living(monkeypatch: p
     assert set(range(9_995, 10_000)) <= set(left), "what still waits is never dropped"
 
 
-def test_rows_that_wait_are_asked_for_when_they_come_and_when_they_are_due_and_not_in_between() -> None:
+def test_pending_rows_are_asked_for_on_arrival_and_when_due_only() -> None:
     desk, waiting = Desk(), UniqueIdStore(1_000)
     asked: Counter[int] = Counter()
 

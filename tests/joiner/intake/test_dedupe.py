@@ -86,7 +86,7 @@ def test_a_producer_that_was_set_back_repeats_what_it_wrote() -> None:
     assert DedupeWindow(10).repeats(["a"] * 5, digests("12123"), range(5)) == {1: False, 2: True, 3: True, 4: False}
 
 
-def test_one_id_with_a_new_content_each_time_takes_time_in_proportion_and_memory_of_the_span() -> None:
+def test_one_id_with_changing_content_takes_linear_time_and_bounded_memory() -> None:
     seen = DedupeWindow(20_000, 20)
     begun = time.process_time()
     for first in range(0, 200_000, 1_000):

@@ -51,7 +51,7 @@ def test_a_failure_of_both_is_recognised_where_production_says_so(
     assert {row["outcome"] for row in world.diff} == {outcome}
 
 
-def test_a_failure_of_both_is_a_unit_of_missing_and_no_bad_one_and_outlives_a_restart() -> None:
+def test_a_failure_of_both_is_a_good_missing_unit_across_restarts() -> None:
     world = world_of(BY_HEADER, compare={"dimensions": [{"name": "tenant", "path": "tenant"}]})
     play(world, [P("a", '{"tenant": "eu"}', error="x"), restart, absent(3, "failed", "a"), done(10), committed(10),
                  {"both_failed": 1}])  # fmt: skip

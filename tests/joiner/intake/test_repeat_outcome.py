@@ -150,7 +150,7 @@ def test_the_row_of_a_repeat_says_why_it_was_not_compared(
     }  # fmt: skip
 
 
-def test_a_key_that_is_a_customer_leaves_three_quarters_of_the_records_uncompared() -> None:
+def test_a_customer_as_key_leaves_three_quarters_of_the_records_uncompared() -> None:
     world = begun()
     for n in range(400):
         P(f"customer-{n % 102}", f"{n}")(world)

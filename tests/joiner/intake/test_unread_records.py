@@ -134,7 +134,7 @@ def test_what_a_compacted_topic_no_longer_has_makes_no_extra() -> None:
     assert reasons(world) == {"its partner may be a record of production that was compacted away"}
 
 
-def test_a_gap_of_a_topic_that_is_not_compacted_holds_control_records_only() -> None:
+def test_a_gap_without_compaction_holds_control_records_only() -> None:
     world = begun()
     play(world, [P("a"), P("b"), P("c"), deleted(Side.PRODUCTION, 1), S("a"), S("b"), S("c"), committed(INPUTS)])
     play(world, [{"match": 2, "extra": 1}])
@@ -156,7 +156,7 @@ def test_of_a_twin_what_production_wrote_and_nobody_read_leaves_no_extra() -> No
 
 
 @pytest.mark.parametrize("between", [[], [restart]], ids=["in one go", "with a restart"])
-def test_a_partner_that_was_late_takes_it_back_and_another_record_is_explained(between: list[Step]) -> None:
+def test_a_late_partner_withdraws_the_excuse_for_another_record(between: list[Step]) -> None:
     later_ms = 2 * GRACE_MS
     world = begun(identity=BY_PATH, production={"outputs": ["out"]})
     play(world, [P("k", CUT), S("k", '{"id": 1}'), {"undecodable_production": 1}])

@@ -88,7 +88,7 @@ class Unmarked(Table):
         self.lay = super().marked
 
 
-def test_a_record_without_partner_is_given_up_only_once_the_marks_say_so_too() -> None:
+def test_a_record_without_partner_is_given_up_only_after_the_marks() -> None:
     """Two inputs feed the partition; the candidate is an hour behind on one, its watermark is the other's."""
     table = Unmarked()
     table.take(Side.PRODUCTION, 100, 5_000)
@@ -146,7 +146,7 @@ def test_nothing_is_decided_before_both_sides_have_passed_tolerance_and_grace() 
     assert table.settle() == [("missing", 100, -1)]
 
 
-def test_a_record_that_comes_out_of_order_is_waited_for_by_the_grace() -> None:
+def test_the_grace_waits_for_a_record_out_of_order() -> None:
     table = Table()
     table.take(Side.PRODUCTION, 100, FAR_MS)
     table.take(Side.SHADOW, 100 + TOLERANCE_MS + GRACE_MS - 1, key=b"other")
@@ -187,7 +187,7 @@ def test_a_record_left_alone_beside_a_possible_partner_is_ambiguous_too() -> Non
 
 
 @pytest.mark.parametrize("spacing_ms", [3, 9, 11])
-def test_a_production_that_stamps_its_records_late_by_less_than_the_tolerance_pairs_as_it_should(
+def test_production_stamping_late_within_the_tolerance_pairs_correctly(
     spacing_ms: int,
 ) -> None:
     """Production stamps 8 ms later than the candidate, which is stamped with its input's time."""
@@ -255,7 +255,7 @@ def test_what_is_left_alone_has_no_partner_left_alone_beside_it(
     assert not [(p, s) for p in missing for s in extra if abs(p - s) <= TOLERANCE_MS]
 
 
-def test_a_record_is_not_passed_over_for_a_better_fit_where_that_costs_a_pair() -> None:
+def test_no_record_is_skipped_for_a_better_fit_that_costs_pairs() -> None:
     """P at 1 fits S better than P at 0, but then P at 12 would have none."""
     assert sorted(one[0] for one in of([0, 1, 2, 12], [1, 1, 1])) == ["missing", "pair", "pair", "pair"]
 
@@ -268,7 +268,7 @@ def test_a_cluster_that_is_cut_loses_no_pair_at_the_cut(monkeypatch: pytest.Monk
     assert of([one + late_ms for one in inputs], inputs) == [("pair", one + late_ms, one) for one in inputs]
 
 
-def test_more_records_at_one_instant_than_a_cluster_holds_pair_all_the_same() -> None:
+def test_more_simultaneous_records_than_a_cluster_holds_still_pair() -> None:
     n = 3 * by_event_time.CLUSTER_MAX
     assert of([100] * n, [100] * n) == [("pair", 100, 100)] * n
     assert sorted({one[0] for one in of([100] * n, [100] * (n - 1))}) == ["missing", "pair"]

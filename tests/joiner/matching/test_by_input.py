@@ -46,7 +46,7 @@ def test_no_outputs_against_some_are_missing_or_extra_each() -> None:
     play(begun(identity=MANY), [S("a", "1", k=0), S("a", "2", k=1), {}, committed(10), {"extra": 2}])
 
 
-def test_within_a_multiset_a_tolerance_is_used_so_that_as_many_agree_as_can() -> None:
+def test_within_a_multiset_tolerances_make_the_most_records_agree() -> None:
     # 1.0 lies near both of the candidate's; taken by the wrong one, 1.9 would be left with 0.6.
     several(['{"n": 1.0}', '{"n": 1.9}'], ['{"n": 1.4}', '{"n": 0.6}'], {"tolerated": 2})
 
@@ -58,7 +58,7 @@ def test_a_large_multiset_pairs_equal_values_in_any_order(n: int) -> None:
     several(values, [*values[:0:-1], "-7"], {"match": n - 1, "mismatch": 1})
 
 
-def test_what_equal_bytes_leave_of_a_large_multiset_is_held_each_against_each() -> None:
+def test_records_of_a_large_multiset_without_byte_equals_are_compared_pairwise() -> None:
     left = [f"[{number}]" for number in range(COMPARED_MAX)]
     others = [f"{number}" for number in range(COMPARED_MAX)]
     spaced = [text.replace("[", "[ ") for text in left]
@@ -81,7 +81,7 @@ def test_pairs_that_meet_in_order_because_they_are_too_many_are_ambiguous(
     assert {row["ambiguous"] for row in rows} == {ambiguous}
 
 
-def test_one_output_of_one_input_again_is_a_repeat_where_the_value_is_another() -> None:
+def test_an_input_output_repeats_even_with_another_value() -> None:
     again = [S("a", "1", of=3), S("a", "2", of=3), {"repeated_shadow": 1}, S("a", "1", of=3), {"duplicate_shadow": 1}]
     play(begun(identity=MANY), again)
     coordinate = {"kind": "coordinate", "header": "origin", "outputs": "many"}

@@ -71,7 +71,7 @@ def test_one_partner_is_enough_for_one_record() -> None:
     shadow=st.lists(st.sampled_from([b"a", b"b"]), max_size=8),
     order=st.lists(st.booleans(), max_size=16),
 )
-def test_an_id_that_comes_again_meets_first_come_first_served_in_the_order_of_each_log(
+def test_a_repeated_id_pairs_first_come_first_served_by_log_order(
     production: list[bytes], shadow: list[bytes], order: list[bool]
 ) -> None:
     waiting = UniqueIdStore(1_000)
@@ -93,7 +93,7 @@ def test_an_id_that_comes_again_meets_first_come_first_served_in_the_order_of_ea
         assert len(list(waiting.offsets(side))) == waiting.held.records[side] == len(log) - len(met)
 
 
-def test_with_a_twin_a_pair_is_whole_once_all_three_have_come_in_any_order() -> None:
+def test_with_a_twin_a_pair_needs_all_three_in_any_order() -> None:
     for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
         waiting = UniqueIdStore(1_000, sides=3)
         found = [add(waiting, Side(side), b"a", first=side) for side in order]
@@ -107,7 +107,7 @@ def test_with_a_twin_a_pair_is_whole_once_all_three_have_come_in_any_order() -> 
 # ---------------------------------------------------------------- settling
 
 
-def test_what_can_no_longer_meet_ends_alone_and_what_can_goes_on_waiting() -> None:
+def test_unmatchable_records_resolve_unmatched_and_others_stay_pending() -> None:
     desk, waiting = Desk(), UniqueIdStore(1_000)
     add(waiting, Side.PRODUCTION, b"a", b"b", b"c")
     assert waiting.take_decidable(desk.clocks).matches == []
@@ -120,7 +120,7 @@ def test_what_can_no_longer_meet_ends_alone_and_what_can_goes_on_waiting() -> No
     assert waiting.take_decidable(desk.clocks).matches == [], "what was decided is not decided again"
 
 
-def test_a_record_that_steps_up_behind_one_with_its_id_is_asked_for_as_well() -> None:
+def test_a_record_queued_after_one_with_its_id_is_also_due() -> None:
     desk, waiting = Desk(), UniqueIdStore(1_000)
     add(waiting, Side.PRODUCTION, b"a", b"a")
     desk.clocks.observe_born(2, {IN: 10})
@@ -133,7 +133,7 @@ def test_a_record_that_steps_up_behind_one_with_its_id_is_asked_for_as_well() ->
     assert waiting.held.records == [0, 0, 0]
 
 
-def test_the_floor_is_the_start_of_the_lowest_window_in_which_a_row_waits() -> None:
+def test_the_floor_is_the_start_of_the_lowest_pending_window() -> None:
     desk, waiting = Desk(), UniqueIdStore(1_000)
     assert waiting.held.floor_ms() is None
     waiting.match_rows(

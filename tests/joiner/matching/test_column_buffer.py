@@ -20,7 +20,7 @@ def made(offsets: list[int]) -> list[PendingRecord]:
     draws=st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 60), st.sampled_from(["run", "back", "mixed"]))),
     run_max=st.sampled_from([8, 4_096]),
 )
-def test_what_is_taken_comes_as_it_was_put_and_in_the_order_asked_for(
+def test_taken_rows_come_unchanged_in_the_requested_order(
     puts: list[int], gaps: int, draws: list[tuple[int, int, str]], run_max: int
 ) -> None:
     before, shelf_module.RUN_MAX = shelf_module.RUN_MAX, run_max

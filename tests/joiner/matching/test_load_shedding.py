@@ -52,7 +52,7 @@ def ends_of(world: World) -> Counter[tuple[str, int]]:
 # -------------------------------------------------------------------- which
 
 
-def test_each_level_sheds_half_of_what_is_left_and_all_that_was_shed_before() -> None:
+def test_each_level_sheds_half_of_the_rest_and_all_shed_before() -> None:
     ids = [b"%d" % n for n in range(20_000)]
     left = set(ids)
     for level in range(1, 6):
@@ -69,7 +69,7 @@ def test_what_is_shed_is_the_same_in_every_process_and_release() -> None:
     assert at_level(1).sheds(InputCoordinate(0, 1, 5, 0)) == at_level(1).sheds((0, 1, 5, 0))
 
 
-def test_no_level_is_beyond_the_last_and_at_the_first_nothing_is_shed() -> None:
+def test_the_first_level_sheds_nothing_and_the_last_is_final() -> None:
     shedding = LoadShedder()
     assert not any(shedding.sheds(key.encode()) for key in KEYS)
     assert [shedding.step() for _ in range(LEVEL_MAX + 1)] == [True] * LEVEL_MAX + [False]
@@ -135,7 +135,7 @@ def test_of_a_key_used_again_all_that_wait_are_shed() -> None:
                  {"evicted": 1, "match": 1}])  # fmt: skip
 
 
-def test_a_late_record_that_is_shed_takes_back_what_was_said_of_its_partner() -> None:
+def test_a_late_record_that_is_shed_withdraws_its_partners_outcome() -> None:
     world = begun()
     play(world, [P(GONE[0]), done(10), {"missing": 1}, shed, {}, S(GONE[0]), {"missing": -1, "evicted": 1}])
     assert world.diff[-1]["correction_of"] == "missing"
@@ -216,7 +216,7 @@ def records_of(row: dict[str, Any]) -> set[tuple[str, int]]:
 
 @given(kinds=sides, history=histories, at=st.sets(st.integers(0, 59), max_size=3), by_key=st.booleans())
 @settings(max_examples=100)
-def test_every_record_ends_once_and_what_is_not_shed_ends_as_without_shedding(
+def test_every_record_ends_once_and_unshed_ones_as_without_shedding(
     kinds: list[list[str]], history: list[tuple[str, int, int]], at: set[int], by_key: bool
 ) -> None:
     setting = BY_KEY if by_key else BY_COORDINATE

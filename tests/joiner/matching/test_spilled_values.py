@@ -49,7 +49,7 @@ class NoRoom:
 
 @given(puts=puts)
 @settings(max_examples=60)
-def test_rows_come_back_as_they_were_put_however_they_are_taken_and_nothing_is_left_in_the_file(
+def test_rows_come_back_unchanged_and_leave_nothing_in_the_file(
     puts: list[tuple[list[bytes | None], bool, Random]],
 ) -> None:
     came_back: list[int] = []
@@ -81,7 +81,7 @@ def test_rows_come_back_as_they_were_put_however_they_are_taken_and_nothing_is_l
     assert sum(came_back) == spilled
 
 
-def test_what_is_counted_is_what_is_in_memory_and_what_has_waited_longest_on_the_larger_side_goes_first() -> None:
+def test_memory_counts_held_rows_and_spills_the_larger_sides_oldest() -> None:
     waiting = UniqueIdStore(1000)
     value = bytes(1_000)
     for side, ids in ((Side.PRODUCTION, range(6_000)), (Side.SHADOW, range(6_000, 8_000))):

@@ -49,7 +49,7 @@ def waiting(world: World) -> list[int]:
     return [task.commit.pending.count(side) for side in task.sources.sides]
 
 
-def test_pairs_with_known_schemas_go_on_and_the_others_wait_and_are_pending() -> None:
+def test_pairs_with_known_schemas_resolve_and_the_others_are_pending() -> None:
     world, registry = away()
     for key, schema in (("a", KNOWN), ("b", UNKNOWN), ("c", KNOWN), ("d", UNKNOWN)):
         P(key, told("x", schema))(world)
@@ -81,7 +81,7 @@ def test_what_waits_is_read_again_after_a_restart() -> None:
     assert world.remainders() == []
 
 
-def test_a_registry_is_asked_of_one_pair_and_not_of_all_that_wait() -> None:
+def test_the_registry_is_asked_for_one_pair_not_for_all_pending() -> None:
     world, registry = away()
     for n in range(50):
         P(f"k{n}", told("x", UNKNOWN))(world)
@@ -126,7 +126,7 @@ def test_outputs_many_wait_as_one_group() -> None:
     assert (world.outcomes(), waiting(world)) == ({"match": 2}, [0, 0])
 
 
-def test_a_batch_whose_ids_stand_in_values_is_not_taken_and_can_be_read_again() -> None:
+def test_a_batch_with_ids_in_values_is_left_and_readable_again() -> None:
     world, registry = away(identity={"kind": "id", "path": "id"})
     P("a", told("x", UNKNOWN))(world)
     with pytest.raises(RegistryError):

@@ -32,7 +32,7 @@ def test_the_correction_has_the_pair_id_first_said_and_names_both_records(late: 
     assert (difference["production"], difference["shadow"]) == ("1", "2"), "the value of the first was read again"
 
 
-def test_the_first_outcome_is_taken_back_in_its_window_and_the_real_one_counts_in_productions() -> None:
+def test_a_correction_withdraws_in_its_window_and_counts_in_productions() -> None:
     world = begun()
     play(world, [P("a", "1", 1_500), done(10), {"missing": 1}, S("a", "2", of=3, time_ms=7_500), committed(10), {},
                  CORRECTED])  # fmt: skip
@@ -83,7 +83,7 @@ def test_a_record_that_retention_has_taken_is_evicted_and_not_waited_for() -> No
     assert world.stats[-1]["pending"] == 0
 
 
-def test_a_twins_record_ends_with_its_correction_when_retention_has_taken_the_corrected_record() -> None:
+def test_a_twins_record_ends_with_a_correction_of_a_deleted_record() -> None:
     world = begun(twin={"topic": "twin", "group": "prod-twin"})
     play(world, [S("a", "2", of=3, time_ms=1_500), committed(10), {"extra": 1}, T("a", "1", 1_500), P("a", "1", 1_500),
                  done(10), deleted(Side.SHADOW, 0), {}, {"extra": -1, "evicted": 2}])  # fmt: skip
@@ -91,7 +91,7 @@ def test_a_twins_record_ends_with_its_correction_when_retention_has_taken_the_co
     assert world.joiner.tasks[Partition("out", 0)].book.ended == [1, 1, 1], "each side's record has ended, and once"
 
 
-def test_beyond_the_cap_the_oldest_can_no_longer_be_corrected_and_is_counted() -> None:
+def test_beyond_the_cap_the_oldest_row_is_final_and_counted() -> None:
     world = begun(limits={"corrections_max": 2})
     play(world, [P("a"), P("b"), P("c"), done(10), {"missing": 3}, S("a"), S("b"), S("c"), committed(10),
                  {"extra": 1}, {"missing": -2, "match": 2}])  # fmt: skip
@@ -112,7 +112,7 @@ def test_an_absence_is_not_corrected() -> None:
                  {"extra": 1}, {}])  # fmt: skip
 
 
-def test_a_record_that_waits_for_the_value_is_pending_and_its_offset_is_committed_as_such() -> None:
+def test_a_record_waiting_for_its_value_is_committed_as_pending() -> None:
     world = begun()
     play(world, [*LATE_SHADOW, {}])
     assert world.stats[-1]["pending"] == 1
@@ -121,7 +121,7 @@ def test_a_record_that_waits_for_the_value_is_pending_and_its_offset_is_committe
     assert world.remainders() == []
 
 
-def test_why_an_input_has_no_output_is_known_for_as_long_as_production_waits_however_far_time_has_gone_on() -> None:
+def test_an_inputs_absence_reason_is_kept_while_production_waits() -> None:
     world = begun(correctable_ms=1_000)
     case: Case = [
         P("a"), absent(0, "error", "a"), P("z", time_ms=99_000), S("z", of=9, time_ms=99_000), {"match": 1},

@@ -56,7 +56,7 @@ BETWEEN = pytest.mark.parametrize("between", [lambda world: None, come_back], id
 
 @BETWEEN
 @pytest.mark.parametrize("more", ALIKE.values(), ids=ALIKE)
-def test_what_one_mark_ends_goes_out_in_commits_of_the_size_asked_for(
+def test_the_outcomes_of_one_mark_are_committed_in_requested_sizes(
     more: dict[str, Any], between: Callable[[World], None]
 ) -> None:
     world = begun(**more)
@@ -79,7 +79,7 @@ def test_what_one_mark_ends_goes_out_in_commits_of_the_size_asked_for(
 
 
 @BETWEEN
-def test_pairs_of_which_a_restart_reads_both_records_again_go_out_in_such_commits(
+def test_pairs_reread_whole_after_a_restart_are_committed_in_parts(
     between: Callable[[World], None],
 ) -> None:
     world, registry = away()
@@ -101,7 +101,7 @@ def test_pairs_of_which_a_restart_reads_both_records_again_go_out_in_such_commit
 
 
 @BETWEEN
-def test_partners_that_came_first_after_a_restart_meet_what_it_reads_again_in_such_commits(
+def test_partners_first_after_a_restart_pair_with_reread_records_in_parts(
     between: Callable[[World], None],
 ) -> None:
     world = begun(compare={"match_sample": 1})

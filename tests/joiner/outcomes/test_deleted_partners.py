@@ -32,7 +32,7 @@ def reasons(world: World) -> set[str | None]:
     return {row["reason"] for row in world.last_words().values() if row["outcome"] == "evicted"}
 
 
-def test_no_shadow_record_is_extra_whose_partner_may_be_among_those_that_nobody_has_read() -> None:
+def test_no_shadow_record_is_extra_whose_partner_may_be_unread() -> None:
     world = begun()
     play(world, [P("a"), S("a"), {"match": 1}])
     play(world, [P("b"), P("c"), P("d"), deleted_below(Side.PRODUCTION, 3), restart])
@@ -50,7 +50,7 @@ def test_what_came_a_grace_after_the_gap_is_extra_as_ever() -> None:
     play(world, [committed(INPUTS), {"evicted": 1, "extra": 1}], lost=True)
 
 
-def test_while_nothing_behind_the_gap_has_been_read_every_record_may_have_lost_its_partner() -> None:
+def test_while_nothing_after_the_gap_is_read_any_partner_may_be_lost() -> None:
     world = begun()
     play(world, [P("a"), S("a"), {"match": 1}, P("b"), deleted_below(Side.PRODUCTION, 2), restart])
     play(world, [S("x", time_ms=10 * LATER_MS), committed(INPUTS), {"evicted": 1}], lost=True)
@@ -64,7 +64,7 @@ def test_no_production_record_is_missing_whose_partner_may_be_among_them() -> No
     assert reasons(world) == {BY_RETENTION}
 
 
-def test_nor_is_the_partner_of_one_that_waited_and_could_not_be_read_again() -> None:
+def test_nor_is_the_partner_of_a_pending_record_that_refetch_lost() -> None:
     world = begun()
     play(world, [P("a"), P("b"), S("b"), {"match": 1}, deleted(Side.PRODUCTION, 0), restart, {"evicted": 1}])
     play(world, [S("a"), committed(INPUTS), {"evicted": 1}])

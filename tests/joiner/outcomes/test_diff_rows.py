@@ -25,7 +25,7 @@ def row(case: Case, **settings: Any) -> dict[str, Any]:
     return only
 
 
-def test_the_row_of_a_mismatch_names_both_records_the_input_and_what_differs() -> None:
+def test_a_mismatch_row_names_both_records_the_input_and_the_differences() -> None:
     said = row([P("a", '{"n": 1}', 1_700), S("a", '{"n": 3}', of=7, time_ms=1_600), {"mismatch": 1}])
     assert said["pair_id"] == "out/0/0"
     assert (said["production"]["offset"], said["shadow"]["topic"]) == (0, "shadow.t.out.out")
@@ -46,7 +46,7 @@ def test_the_row_of_a_candidate_error_says_why() -> None:
     assert (said["outcome"], said["reason"], said["shadow"]) == ("candidate_error", why, None)
 
 
-def test_the_row_of_an_absence_that_a_mark_gives_no_text_of_says_its_class() -> None:
+def test_an_absence_without_text_shows_its_class_in_the_row() -> None:
     for reason in ("timeout", "crashed"):
         said = row([P("a"), absent(0, reason, "a"), done(10), {reason: 1}])
         assert (said["outcome"], said["reason"], said["shadow"]) == (reason, reason, None)
@@ -75,7 +75,7 @@ def test_the_same_matches_are_shown_whatever_came_first_and_was_committed_when()
     assert 20 < len(shown[0]) < 60
 
 
-def test_outcomes_count_in_the_window_of_productions_record_an_extra_in_that_of_its_own() -> None:
+def test_outcomes_count_in_productions_window_and_extras_in_their_own() -> None:
     world = begun()
     play(world, [P("a", time_ms=1_999), S("a", time_ms=2_000), S("b", of=3, time_ms=5_001), committed(10),
                  {"match": 1, "extra": 1}])  # fmt: skip

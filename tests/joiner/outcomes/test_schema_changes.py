@@ -80,7 +80,7 @@ def test_what_waits_for_a_schema_is_counted_when_it_can_be_compared() -> None:
     assert world.changes == {"promoted": 20}
 
 
-def test_of_many_outputs_of_one_input_only_the_pairs_that_are_entered_count() -> None:
+def test_with_many_outputs_of_one_input_only_entered_pairs_count() -> None:
     world, source = changing(identity={"kind": "coordinate", "header": "origin", "outputs": "many"})
     for n in range(5):
         P("x", source.text(1, n), of="in/0/0")(world)

@@ -48,7 +48,7 @@ def test_a_long_run_is_a_few_characters() -> None:
 
 
 @pytest.mark.parametrize("n", [3_000, 10_000, 20_000])
-def test_what_does_not_fit_is_left_to_the_state_record_and_the_text_stays_small(n: int) -> None:
+def test_metadata_stays_small_and_the_state_record_holds_the_rest(n: int) -> None:
     pending = scattered(n, 200 * n)
     text = encode(Checkpoint(9, 200 * n, pending))
     assert len(text) <= METADATA_CHARS_MAX

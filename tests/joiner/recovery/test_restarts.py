@@ -192,7 +192,7 @@ def test_nothing_is_said_of_a_window_that_the_task_has_passed(
 
 
 @pytest.mark.parametrize("crash", [[], [("crash", 0, 0)]], ids=["straight", "restarted"])
-def test_one_shadow_record_that_the_joiner_never_sees_leaves_a_remainder_of_one(
+def test_a_shadow_record_hidden_from_the_joiner_leaves_remainder_one(
     crash: list[tuple[str, int, int]],
 ) -> None:
     kinds, history = random_history(seed=7, length=60)
@@ -240,7 +240,7 @@ def one_less(counter: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
         ("read", [(1, "in/0", -1), (1, "in/0 by window", -1)]),
     ],
 )
-def test_one_counter_of_a_mark_that_is_lower_by_one_leaves_a_remainder_of_one(
+def test_a_marks_counter_lower_by_one_leaves_remainder_one(
     counter: str, remainders: list[tuple[int, str, int]]
 ) -> None:
     kinds, history = random_history(seed=7, length=60)

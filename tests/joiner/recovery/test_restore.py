@@ -63,7 +63,7 @@ def test_no_commit_although_statistics_were_written_is_refused() -> None:
     check_unknown("out/0", has_record=False)
 
 
-def test_records_that_retention_deleted_before_they_were_read_leave_a_remainder_for_ever() -> None:
+def test_records_that_retention_deleted_unread_leave_a_remainder_for_ever() -> None:
     world = begun()
     play(world, [P("a"), S("a"), {"match": 1}])
     for key in "bcd":
@@ -82,7 +82,7 @@ def test_records_that_retention_deleted_before_they_were_read_leave_a_remainder_
     assert world.remainders() == [lost]
 
 
-def test_a_task_that_is_idle_commits_before_a_restart_would_read_many_marks_again() -> None:
+def test_an_idle_task_commits_so_that_a_restart_rereads_few_marks() -> None:
     world = begun()
     play(world, [P("a"), S("a"), {"match": 1}])
     world.turn()
@@ -99,7 +99,7 @@ def test_a_task_that_is_idle_commits_before_a_restart_would_read_many_marks_agai
     assert len(world.stats) == stats, "once"
 
 
-def test_a_restart_reads_only_marks_that_are_still_needed_and_decides_as_if_it_had_read_all() -> None:
+def test_a_restart_reads_only_needed_marks_and_decides_the_same() -> None:
     world = begun()
     for n in range(5):
         runs(REVISION, 2 * n, 2 * n + 2)(world)

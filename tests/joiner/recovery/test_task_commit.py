@@ -34,5 +34,5 @@ def test_what_a_joiner_writes_can_be_taken_up() -> None:
         {"inputs_counted": {"in/zero": 1}},
     ],
 )
-def test_what_cannot_be_taken_up_is_refused_and_does_not_take_for_ever(odd: dict[str, Any]) -> None:
+def test_unusable_state_is_refused_in_bounded_time(odd: dict[str, Any]) -> None:
     assert not is_usable({**GOOD, **odd})

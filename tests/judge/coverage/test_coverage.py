@@ -88,7 +88,7 @@ def test_the_reason_that_most_records_have_stands_in_the_sentence() -> None:
     assert found["outcome_reasons"]["undecodable_production: schema: schema 42 is unknown"] == 24 * 700
 
 
-def test_a_reason_that_names_its_key_is_not_followed_by_the_same_advice() -> None:
+def test_a_reason_that_names_its_key_gets_no_second_advice() -> None:
     why = "schema: schema 42 is unknown: the config names no source; set schemas.dir or schemas.registry"
     hour = {"match": 100, "input": 100, "undecodable_production": 100}
     found = verdict([hour] * 24, reasons={f"undecodable_production: {why}": 100})
@@ -176,7 +176,7 @@ def test_every_side_counts_its_own_records() -> None:
     assert coverage(outcomes) == 0.98
 
 
-def test_reasons_of_any_number_stay_within_their_bound_and_the_common_ones_stay() -> None:
+def test_reasons_stay_within_their_bound_and_common_ones_are_kept() -> None:
     figures: Counter[str] = Counter({"match": 7})
     draw = random.Random(1)
     for number in range(20_000):

@@ -146,7 +146,7 @@ SEEN: dict[str, tuple[dict[str, Any], dict[str, int], dict[str, int]]] = {
 
 
 @pytest.mark.parametrize("rate", SEEN)
-def test_labels_latencies_costs_and_a_twin_of_a_few_records_show_nothing_good(rate: str) -> None:
+def test_few_labels_latencies_costs_or_twins_show_nothing_good(rate: str) -> None:
     criterion, few, enough = SEEN[rate]
     mismatch = {"rate": "mismatch", "limit": 0.01}
     held = verdict([GOOD | few] * 24, config(criteria=[criterion, mismatch]))

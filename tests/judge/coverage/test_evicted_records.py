@@ -69,7 +69,7 @@ def test_many_evictions_lower_the_coverage_of_both_sides(broken: int) -> None:
     assert not any("limits." in one for one in found["reasons"])
 
 
-def test_a_candidate_that_nobody_can_read_pays_once_and_production_loses_the_partner() -> None:
+def test_an_undecodable_candidate_pays_once_and_production_loses_its_partner() -> None:
     found = judged(ended(trial(**BY_PATH), value, cut(*range(5))))
     assert (found["outcomes"]["evicted"], found["outcomes"]["undecodable_shadow"]) == (5, 5)
     assert found["coverage"] == found["coverage_candidate"] == pytest.approx(1 - 5 / N)

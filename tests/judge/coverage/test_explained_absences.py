@@ -43,9 +43,7 @@ BY_PATH = configured(identity={"kind": "id", "path": "order.id"})
         ("evicted", None), ("duplicate_production", COORDINATE),
     ],
 )  # fmt: skip
-def test_an_extra_that_an_uncompared_record_of_production_may_explain_does_not_reject(
-    outcome: str, settings: Config | None
-) -> None:
+def test_an_extra_that_uncompared_production_may_explain_does_not_reject(outcome: str, settings: Config | None) -> None:
     decision, reasons = extra_in([{"extra": 300, outcome: 300, "input": 300}] * 14, settings)
     assert decision == "not_yet"
     assert any("up to 4200 of 4200 may have their partner among 4200 records of production" in one for one in reasons)
@@ -147,7 +145,7 @@ def test_pairs_of_an_id_that_repeats_do_not_reject() -> None:
     )
 
 
-def test_what_the_candidate_alone_repeats_is_its_fault_and_the_pairs_are_not() -> None:
+def test_repeats_of_the_candidate_only_are_its_fault_not_the_pairs() -> None:
     record = verdict_of([{"mismatch": 50, "repeated_shadow": 50, "input": 100}] * 14, BY_KEY)
     assert record["decision"] == "reject"
     assert {one.partition(":")[0] for one in record["reasons"] if "shown to be over" in one} == {"duplicate"}

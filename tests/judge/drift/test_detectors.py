@@ -91,7 +91,7 @@ def test_an_improvement_is_a_change_too_and_says_that_it_goes_down() -> None:
     assert first.after < first.before
 
 
-def test_means_are_of_the_values_as_given_and_not_of_what_was_cut() -> None:
+def test_means_are_of_the_given_values_not_of_cut_ones() -> None:
     first = found(AdwinDetector(AdwinParams(p_ref=0.01)), [0.002] * 200 + [0.5] * 50)[0]
     assert first.since == 200
     assert first.before == pytest.approx(0.002)

@@ -102,7 +102,7 @@ def test_the_incident_of_an_absent_slice_ends_after_a_season() -> None:
     assert "closed" not in ended
 
 
-def test_a_slice_that_comes_back_as_bad_as_it_went_is_another_incident() -> None:
+def test_a_slice_that_returns_equally_bad_is_another_incident() -> None:
     hours = [{}] * 300 + [{"UA": 6}] * 60
     bench = run([*hours, *[{}] * 60], ua_until=360)
     for hour in range(420, 560):

@@ -19,7 +19,7 @@ def only(outcomes: dict[str, int], settings: Any = PLAIN, windows: int = 24, key
 
 
 @pytest.mark.parametrize("outcome", ["ignored", "tolerated", "expected"])
-def test_a_large_share_of_excused_pairs_is_named_and_a_small_one_is_not(outcome: str) -> None:
+def test_only_a_large_share_of_excused_pairs_is_named(outcome: str) -> None:
     assert only({"match": 60, outcome: 40}).startswith("40 % of the pairs differ ")
     assert blind_spots(PLAIN, {"match": 90, outcome: 10}, 24, 500) == []
 

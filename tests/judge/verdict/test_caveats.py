@@ -111,7 +111,7 @@ def test_an_external_candidate_that_agrees_is_promoted_without_counted_inputs() 
     assert any(caveat.startswith("error: inputs on which") for caveat in record["caveats"])
 
 
-def test_a_job_of_its_own_that_writes_what_nobody_can_decode_is_rejected() -> None:
+def test_an_external_candidate_with_undecodable_output_is_rejected() -> None:
     record = last([{"match": 900, "undecodable_shadow": 100}] * 24, adopted())
     assert record["decision"] == "reject"
     assert record["reasons"][0].startswith("error: 100 of 1000 shadow records (10 %)")
@@ -128,7 +128,7 @@ def test_a_config_that_asks_for_error_is_not_yet_with_advice() -> None:
     assert last([GOOD_HOUR] * 24, config(criteria=CRITERIA))["decision"] == "promote"
 
 
-def test_the_units_of_error_are_the_candidates_records_where_inputs_are_not_counted() -> None:
+def test_without_counted_inputs_the_candidates_records_are_the_units_of_error() -> None:
     outcomes = {"match": 5, "missing": 9, "extra": 2, "undecodable_shadow": 3, "input": 1, "input_failed": 1}
     assert counts("error", outcomes, rates_of(adopted())) == (10, 3)
     assert counts("error", outcomes, rates_of(trial())) == (4, 4)
@@ -164,7 +164,7 @@ def test_detectors_of_a_job_of_its_own_speak_of_its_records() -> None:
     assert "shadow records" in opened[0]["reason"]
 
 
-def test_a_history_too_short_for_adwin_is_said_until_it_is_long_enough() -> None:
+def test_a_history_too_short_for_adwin_is_named_until_long_enough() -> None:
     def notes(hours: int) -> list[str]:
         bench = Bench(settings=config(criteria=[{"rate": "mismatch", "limit": 0.01}]))
         for hour in range(hours):

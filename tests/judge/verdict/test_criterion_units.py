@@ -269,12 +269,12 @@ def test_added_fields_are_a_declared_change_where_the_policy_says_so() -> None:
     assert said.judge.criteria[0].id == "expected:added_fields"
 
 
-def test_the_least_limit_of_shares_can_be_shown_and_the_greatest_be_watched() -> None:
+def test_the_least_share_limit_can_be_shown_the_greatest_watched() -> None:
     assert critical_grid_n(SHARE_MIN, 0.05) < 1e7
     judged({"rate": "mismatch", "limit": 0.989}, cell(0, match=1))
 
 
-def test_the_kth_attempt_at_a_release_is_judged_at_its_share_of_alpha() -> None:
+def test_attempt_k_at_a_release_is_judged_at_its_alpha_share() -> None:
     audit = [
         {"revision": name, "release": release, "attempt": attempt}
         for name, release, attempt in [("a", "r1", 1), ("a", "r1", 1), ("x", "r2", 1), ("b", "r1", 2), ("c", None, 1)]
@@ -286,7 +286,7 @@ def test_the_kth_attempt_at_a_release_is_judged_at_its_share_of_alpha() -> None:
     assert at_attempt(config(), 3) == config()
 
 
-def test_a_third_attempt_needs_more_than_a_first_and_says_which_it_is() -> None:
+def test_a_third_attempt_needs_more_and_names_its_number() -> None:
     hours = [cell(hour * HOUR_MS, match=30) for hour in range(30)]
     found = []
     for attempt in (1, 3):

@@ -46,9 +46,7 @@ def of(explanation: Explanation, criterion: str) -> Outlook:
 
 @pytest.mark.parametrize("bad_each", [None, 160, 250, 400, 1_000], ids=lambda each: f"one bad of {each}")
 @pytest.mark.parametrize("asked_after", [5, 30, 90])
-def test_the_records_needed_are_those_after_which_a_run_has_shown_it_good(
-    bad_each: int | None, asked_after: int
-) -> None:
+def test_the_records_needed_suffice_for_a_run_to_show_it_good(bad_each: int | None, asked_after: int) -> None:
     run = Run()
     said: Outlook | None = None
     while run.hours < HOURS_MAX:
@@ -74,7 +72,7 @@ def test_the_records_needed_are_those_after_which_a_run_has_shown_it_good(
 
 
 @pytest.mark.parametrize(("n", "s"), [(400, 0), (400, 1), (400, 2), (1_000, 4), (1_000, 5), (2_000, 12)])
-def test_of_runs_that_go_on_by_chance_half_need_less_and_half_more(n: int, s: int) -> None:
+def test_half_of_the_random_continuations_need_less_and_half_more(n: int, s: int) -> None:
     said = units_needed(n, s, 0.01, 0.05)
     assert said is not None
     draw = random.Random(20_130_101)

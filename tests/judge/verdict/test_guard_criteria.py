@@ -92,7 +92,7 @@ def test_repeats_of_production_hold_promote_back_and_reject_nobody() -> None:
 
 @pytest.mark.parametrize("unit", ["record", "block"])
 @pytest.mark.parametrize("lost", ["undecodable_production", "unpairable_production", "evicted"])
-def test_partners_of_records_that_nobody_could_read_are_no_fault_of_the_candidate(lost: str, unit: str) -> None:
+def test_partners_of_unreadable_records_are_no_fault_of_the_candidate(lost: str, unit: str) -> None:
     criteria = [MISMATCH, {"rate": "extra", "limit": 0.01, "unit": unit}]
     unread = verdict([{"match": 100, "input": 1_000, lost: 900, "extra": 900}] * 24, config(criteria=criteria))
     assert unread["decision"] == "not_yet"

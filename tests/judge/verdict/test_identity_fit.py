@@ -36,7 +36,7 @@ def repeats(production: int, shadow: int = 0) -> Hours:
          "topic/partition/offset/k, or use identity.outputs: many"),
     ],
 )  # fmt: skip
-def test_a_key_that_repeats_is_not_yet_with_the_share_and_the_way_out(identity: dict[str, str], sentence: str) -> None:
+def test_a_repeating_key_is_not_yet_with_share_and_advice(identity: dict[str, str], sentence: str) -> None:
     record = verdict_of(repeats(3_000, 3_000), **identity)
     assert record["decision"] == "not_yet"
     assert record["reasons"][0] == f"75 % of production's records (72,000 of 96,000) {sentence}"

@@ -134,7 +134,7 @@ def test_a_part_is_not_judged_by_labels_before_the_wait_is_over() -> None:
     assert len(named(bench.evaluate())) == 1
 
 
-def test_any_length_of_time_takes_a_bounded_room_and_any_order_gives_the_same() -> None:
+def test_any_length_of_time_takes_bounded_memory_in_any_order() -> None:
     draw = random.Random(7)
     starts = [draw.randrange(5_000) * HOUR_MS for _ in range(1_000)]
     told = [(start, labels(draw.randrange(9), 9, draw.randrange(3), 3)) for start in starts]

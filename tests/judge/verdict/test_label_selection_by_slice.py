@@ -63,7 +63,7 @@ def named(verdict: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("restart", [False, True])
-def test_a_slice_that_got_few_labels_is_not_yet_and_named_beside_the_best(restart: bool) -> None:
+def test_a_slice_with_few_labels_is_not_yet_and_named(restart: bool) -> None:
     found = judged({"eu": (460, 500), "us": (15, 500)}, restart=restart)
     assert found["decision"] == "not_yet"
     (reason,) = [one for one in found["reasons"] if "tenant=us" in one]

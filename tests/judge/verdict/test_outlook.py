@@ -109,7 +109,7 @@ def test_bad_ones_that_cluster_need_another_unit_and_no_number() -> None:
     assert any("judge it by another unit" in one for one in run.explained().todo)
 
 
-def test_shown_good_by_too_few_says_how_many_the_last_windows_must_hold() -> None:
+def test_shown_good_by_too_few_names_the_units_still_needed() -> None:
     run = Run(MISMATCH)
     for _ in range(10):
         run.go_on(pairs(0, 50))
@@ -284,7 +284,7 @@ def test_shares_the_recent_windows_cannot_show_pass_only_by_luck() -> None:
     assert "their 166 windows with pairs do not, so it passes only in a stretch" in said.why[0]
 
 
-def test_the_trailing_units_that_it_names_are_passed_by_nine_stretches_in_ten() -> None:
+def test_nine_stretches_in_ten_pass_the_trailing_units_it_names() -> None:
     def run_of(**settings: Any) -> Run:
         return Run(MISMATCH | settings)
 

@@ -51,7 +51,7 @@ def of_topics(alerts: dict[str, int], criteria: list[dict[str, Any]] | None = No
     ],
     ids=lambda one: " ".join(one) if isinstance(one, dict) else "",
 )
-def test_a_small_output_topic_that_is_bad_or_not_compared_holds_it_back(
+def test_a_small_output_topic_bad_or_uncompared_holds_promote_back(
     alerts: dict[str, int], why: str, restart: bool
 ) -> None:
     said = of_topics(alerts, restart=restart)
@@ -187,7 +187,7 @@ def test_a_value_whose_means_or_checks_are_bad_holds_it_back(
 
 @pytest.mark.parametrize("required", [True, False])
 @pytest.mark.parametrize("share", [1, 2])
-def test_the_coverage_of_a_criterion_of_a_part_is_that_of_the_part(required: bool, share: int) -> None:
+def test_a_parts_criterion_has_the_coverage_of_the_part(required: bool, share: int) -> None:
     def value(i: int) -> dict[str, Any]:
         text = i % 20 == 0 and i // 20 % share == 0
         return {"tenant": "eu" if i % 20 == 0 else "us", "score": "0.5" if text else 0.5}

@@ -77,7 +77,7 @@ def test_a_correction_of_another_window_does_not_undo_what_a_closing_showed() ->
     assert "30 of 100" in one.reason
 
 
-def test_a_correction_for_the_worse_is_held_against_the_closing_of_its_window() -> None:
+def test_a_correction_for_the_worse_counts_at_the_close_of_its_window() -> None:
     one = level(rate="mismatch")
     one.close(closed(0, match=90, missing=10), None)
     one.close(closed(1, match=100_000), None)
@@ -98,7 +98,7 @@ def test_what_no_correction_reaches_any_more_is_settled() -> None:
     assert len(one.snapshot()["windows"]) <= 5
 
 
-def test_a_correction_after_the_end_of_a_bounded_run_counts_and_settles_nothing() -> None:
+def test_a_correction_after_a_bounded_run_counts_and_settles_nothing() -> None:
     one = level(correctable_ms=HOUR_MS)
     one.close(closed(0, match=70, missing=30), None)
     one.close(ClosedWindow(END, END + HOUR_MS, {}, {0: came(15)}, {}), None)
@@ -129,7 +129,7 @@ def test_a_lasting_incident_rejects_until_corrections_have_emptied_its_windows()
     assert one.reason is None
 
 
-def test_a_lasting_incident_that_nothing_corrects_stays_a_reject_when_it_is_over() -> None:
+def test_an_uncorrected_incident_stays_a_reject_after_its_end() -> None:
     one = level()
     one.close(closed(0, match=2000, missing=20), LastingIncident("it has not gone away", 0, HOUR_MS))
     for hour in range(1, 9):

@@ -22,7 +22,7 @@ def caveats_on(verdict: dict[str, Any], word: str) -> list[str]:
 # ---------------------------------------------------------------- paths that match nothing
 
 
-def test_a_rule_that_matches_nothing_is_named_with_the_fields_that_there_are() -> None:
+def test_a_rule_that_matches_nothing_is_named_with_the_existing_fields() -> None:
     rules = [{"path": "scoer", "atol": 0.1}, {"path": "model_version", "ignore": True}]
     said = verdict_of(PAIR, PAIR | {"model_version": "b"}, MISMATCH, rules=rules)
     assert caveats_on(said, "matched no field") == [
@@ -85,7 +85,7 @@ def test_a_dimension_with_an_unseen_path_is_not_yet_under_guard() -> None:
     assert verdict_of(PAIR, PAIR, MISMATCH, compare=compare, judge={"slices": "show"})["decision"] == "promote"
 
 
-def test_what_was_seen_outlives_a_restart_of_the_judge_and_of_the_joiner() -> None:
+def test_seen_paths_survive_a_restart_of_judge_and_joiner() -> None:
     settings = trial(field_of("score"), [{"path": "scoer", "atol": 1}])
     world = joined(settings, PAIR, PAIR, 500)
     world.start_joiner()
@@ -117,7 +117,7 @@ def test_nothing_is_looked_at_once_every_path_was_found() -> None:
 MEAN = [{"rate": "mean", "path": "score", "bound": 1.0, "limit": 0.05}]
 
 
-def test_a_shift_that_goes_one_way_is_named_with_its_size_and_sign() -> None:
+def test_a_one_sided_shift_is_named_with_size_and_sign() -> None:
     said = verdict_of({"score": 0.5}, {"score": 0.51}, MEAN, rules=[{"path": "score", "atol": 0.1}])
     assert said["decision"] == "promote"
     (caveat,) = caveats_on(said, "systematically")
@@ -174,7 +174,7 @@ def test_noise_below_the_limit_and_of_other_fields_is_shown() -> None:
     ]
 
 
-def test_a_twin_without_the_object_around_a_field_is_noise_of_the_field() -> None:
+def test_a_twin_without_the_fields_object_is_the_fields_noise() -> None:
     settings = trial(field_of("user.zip"), **TWIN)
     said = judged(joined(settings, {"user": {"zip": "a"}}, {"user": {"zip": "a"}}, twin={}))
     assert {one["path"]: one["s"] for one in said["noise"]} == {"user": 1_000, "user.zip": 1_000}

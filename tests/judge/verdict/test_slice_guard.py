@@ -105,7 +105,7 @@ def test_show_lets_slices_decide_nothing() -> None:
     assert not any("tenant=tiny" in caveat for caveat in said["caveats"])
 
 
-def test_criteria_that_are_muted_or_of_a_part_hold_back_nothing_by_slice() -> None:
+def test_muted_or_partial_criteria_hold_back_nothing_by_slice() -> None:
     criteria = [
         {"rate": "mismatch", "limit": 0.01, "muted": True},
         {"rate": "mismatch", "limit": 0.5, "where": {"tenant": "big"}, "required": False},
@@ -125,7 +125,7 @@ def test_a_value_that_could_not_be_read_is_no_tenant() -> None:
     assert said["decision"] == "promote"
 
 
-def test_a_later_attempt_is_held_back_by_what_held_the_first_one_back() -> None:
+def test_a_later_attempt_is_held_back_like_the_first() -> None:
     from shadowstream.judge.step import JudgeStep
     from tests.judge.stats_records import REVISION
 

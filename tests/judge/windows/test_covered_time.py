@@ -93,7 +93,7 @@ def test_short_windows_of_few_records_are_no_gaps() -> None:
     assert covered.covered_ms == covered.span_ms == (205 * 7 + 1) * minute_ms
 
 
-def test_a_correction_covers_no_time_and_a_late_record_that_of_its_window() -> None:
+def test_a_correction_covers_no_time_a_late_record_its_window() -> None:
     covered = CoveredTime(HOUR_MS, DAY_MS)
     covered.add(5 * HOUR_MS, 100)
     covered.add(5 * HOUR_MS, 0)

@@ -95,7 +95,7 @@ def test_partitions_returning_from_quiet_count_the_same_in_any_order() -> None:
         assert (windows.closed, windows.late, dict(windows.outcomes)) == (3, 0, {"match": 60})
 
 
-def test_a_task_that_is_idle_and_not_complete_keeps_the_last_windows_open() -> None:
+def test_an_idle_incomplete_task_keeps_the_last_windows_open() -> None:
     windows = two_tasks()
     windows.add(stats(A, 1, cell(0, match=3), complete=True))
     assert windows.add(stats(B, 1, idle=True)) == []
@@ -103,7 +103,7 @@ def test_a_task_that_is_idle_and_not_complete_keeps_the_last_windows_open() -> N
     assert windows.all_complete
 
 
-def test_a_task_that_comes_back_from_idleness_below_its_own_word_is_late() -> None:
+def test_a_task_back_from_idleness_below_its_watermark_is_late() -> None:
     windows = two_tasks()
     windows.add(stats(B, 1, idle=True))
     windows.add(stats(A, 1, cell(0, match=3), watermark_ms=HOUR_MS))
@@ -161,7 +161,7 @@ def test_a_gap_in_the_sequence_is_a_remainder() -> None:
     assert windows.gaps == windows.remainder == 1 + 2
 
 
-def test_a_ledger_line_that_does_not_balance_is_a_remainder_until_it_does() -> None:
+def test_an_unbalanced_ledger_line_is_a_remainder_until_it_balances() -> None:
     windows = two_tasks()
 
     def lines(counted: int, other: int) -> list[dict[str, Any]]:

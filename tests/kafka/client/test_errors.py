@@ -69,7 +69,7 @@ CONSUMER_METHODS = [name for name in dir(Consumer) if not name.startswith("_")]
 
 
 @pytest.mark.parametrize("method", CONSUMER_METHODS)
-def test_whatever_a_consumer_of_ours_raises_names_the_call_whose_it_is_and_what_to_do(method: str) -> None:
+def test_every_consumer_error_names_its_call_owner_and_remedy(method: str) -> None:
     class Failing:
         """Every call of it fails."""
 

@@ -57,7 +57,7 @@ def _hooks() -> Iterator[HookProcess]:
         ("returns itself", "UnpicklingError: what it returned is no plain value"),
     ],
 )
-def test_whatever_a_function_does_is_said_of_its_call_and_the_next_one_is_answered(
+def test_a_functions_failure_belongs_to_its_call_and_the_next_succeeds(
     value: str, said: str, hooks: HookProcess
 ) -> None:
     call = hooks.load(f"{HERE}:bad")
@@ -67,7 +67,7 @@ def test_whatever_a_function_does_is_said_of_its_call_and_the_next_one_is_answer
     assert [call("good", 1), call("other", 1)] == [True, False]
 
 
-def test_pairs_end_as_uncompared_with_the_reason_and_the_others_as_they_are(hooks: HookProcess) -> None:
+def test_pairs_end_as_uncompared_with_a_reason_others_as_usual(hooks: HookProcess) -> None:
     rules = [{"path": "v", "call": f"{HERE}:bad"}, {"path": "n", "normalise": [f"{HERE}:halved"]}]
     compare = comparer_of(NoSchemas(), config(rules=rules), hooks.load)
     production = [b'{"v": "good"}', b'{"v": "exits"}', b'{"v": "good", "n": "sleeps"}', b'{"v": "good", "n": "2"}']
@@ -105,7 +105,7 @@ def test_what_cannot_be_loaded_is_a_config_error(entry: str, arguments: int, sai
     assert str(caught.value).startswith(said)
 
 
-def test_one_that_goes_on_like_that_rests_and_does_not_hold_the_joiner_up(
+def test_a_persistent_offender_is_paused_and_does_not_delay_the_joiner(
     hooks: HookProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = hooks.load(f"{HERE}:bad")
@@ -155,7 +155,7 @@ def _lives(pid: int) -> bool:
         return False
 
 
-def test_a_pair_that_differs_where_no_function_is_asked_is_a_mismatch_whatever_the_function_does(
+def test_a_difference_outside_a_functions_path_is_a_mismatch_regardless(
     hooks: HookProcess,
 ) -> None:
     compare = comparer_of(NoSchemas(), config(rules=[{"path": "v", "call": f"{HERE}:bad"}]), hooks.load)

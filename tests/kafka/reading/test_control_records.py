@@ -17,9 +17,7 @@ CONFIG = latest("gaps")
     ("written", "raised"),
     [("control records", 3), ("aborted records", 1), ("an open transaction", 1), ("a record", 1)],
 )
-def test_a_commit_is_raised_over_control_records_and_over_nothing_that_a_reader_may_see(
-    written: str, raised: int
-) -> None:
+def test_a_commit_is_raised_over_control_records_and_nothing_visible(written: str, raised: int) -> None:
     with MemoryBench("") as bench, inside(bench.broker):
         place, quiet = Partition(bench.topic("in"), 0), Partition(bench.topic("quiet"), 0)
         bench.write(quiet.topic, "a")

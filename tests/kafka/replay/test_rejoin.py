@@ -28,7 +28,7 @@ def ended(stats: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     return {revision: dict(outcomes) for revision, outcomes in found.items() if outcomes}
 
 
-def test_what_an_earlier_revision_has_answered_is_no_extra_of_a_later_one() -> None:
+def test_answers_of_an_earlier_revision_are_no_extras_of_a_later() -> None:
     world = World("hold")
 
     def process(run: Any, revision: str, role: str) -> Process:

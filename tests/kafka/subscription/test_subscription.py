@@ -41,7 +41,7 @@ def committed(cluster: Cluster, group: str) -> dict[int, int]:
     return {tp.partition: tp.offset for tp in asked.topic_partitions if tp.offset >= 0}
 
 
-def test_every_row_of_the_joiner_comes_as_it_was_written_with_its_place(cluster: Cluster) -> None:
+def test_every_row_arrives_as_written_with_its_coordinates(cluster: Cluster) -> None:
     cluster.join()
     expected = [
         row_of("diff", own.decode(one.value or b"")[1], RecordId(one.topic, one.partition, one.offset))
@@ -64,7 +64,7 @@ def test_each_topic_gives_its_own_class_by_bootstrap_and_name_alone(cluster: Clu
     assert len(found) == len(records)
 
 
-def test_only_committed_rows_come_and_an_open_transaction_does_not_hold_the_end_up(cluster: Cluster) -> None:
+def test_only_committed_rows_come_and_open_transactions_delay_no_end(cluster: Cluster) -> None:
     cluster.store("drift", event(1))
     writer = Producer({"bootstrap.servers": cluster.bootstrap, "transactional.id": f"{cluster.name}.open"})
     writer.init_transactions(LIMIT_S)
@@ -102,7 +102,7 @@ def test_an_empty_topic_ends_at_once_where_nobody_follows(cluster: Cluster) -> N
     assert nothing == []
 
 
-def test_from_now_on_leaves_out_what_is_stored_and_nothing_of_what_comes(cluster: Cluster) -> None:
+def test_from_now_on_skips_stored_records_and_no_new_ones(cluster: Cluster) -> None:
     cluster.store("drift", event(1), event(2))
     with subscribe(cluster.write_config(), "drift", from_beginning=False, timeout_s=LIMIT_S) as rows:
         cluster.store("drift", event(3), event(4))
@@ -159,7 +159,7 @@ def test_a_subscription_that_is_closed_gives_its_last_row_again(cluster: Cluster
     assert numbers([held[0], *again]) == [1, 2, 3]
 
 
-def test_a_group_from_now_on_keeps_its_beginning_even_if_it_has_taken_nothing(cluster: Cluster) -> None:
+def test_a_group_from_now_on_keeps_its_begin_without_any_record(cluster: Cluster) -> None:
     path = cluster.write_config()
     cluster.store("drift", event(1), event(2))
     with subscribe(path, "drift", group="risk", from_beginning=False, follow=False) as rows:
@@ -199,7 +199,7 @@ def test_two_members_of_a_group_share_the_rows(cluster: Cluster) -> None:
     assert numbers([*found[0], *found[1]]) == list(range(8))
 
 
-def test_a_record_that_is_no_row_is_told_with_its_place_and_the_next_call_goes_on(cluster: Cluster) -> None:
+def test_a_record_that_is_no_row_is_reported_and_skipped(cluster: Cluster) -> None:
     topic = cluster.topic("drift")
     cluster.store("drift", event(1))
     cluster.store("drift", {"alert": "a", "target": "log", "delivered_at_ms": 0}, schema="delivery")
@@ -229,7 +229,7 @@ def test_a_topic_that_nobody_has_made_is_told(cluster: Cluster) -> None:
         ({"bootstrap": "localhost:1", "name": "fraud", "client": {"group.id": "scorer"}}, "group.id cannot be set"),
     ],
 )
-def test_what_names_no_trial_topic_or_group_is_refused_before_anybody_is_asked(given: Any, said: str) -> None:
+def test_names_outside_trial_topics_and_groups_are_refused_unasked(given: Any, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         subscribe(**given)
 

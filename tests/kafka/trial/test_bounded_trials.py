@@ -21,7 +21,7 @@ SETTINGS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(("first", "refused"), [(False, True), (True, False)], ids=["unbounded", "bounded"])
-def test_a_trial_that_began_without_an_end_of_its_inputs_is_not_waited_for(first: bool, refused: bool) -> None:
+def test_a_trial_begun_unbounded_refuses_to_become_bounded(first: bool, refused: bool) -> None:
     world = Runners(Config.model_validate({**SETTINGS, "bounded": first}), 1, 1)
     with inside(world.broker, world.host):
         world.arrive(3)

@@ -28,7 +28,7 @@ def asking(world: Runners) -> Process:
     return Process("asks", world.broker.clock, lambda: rights.check(admin(CONFIG.kafka), CONFIG, COUNTS))
 
 
-def test_a_topic_that_the_broker_does_not_know_yet_is_asked_for_again(world: Runners) -> None:
+def test_a_topic_unknown_to_the_broker_is_asked_for_again(world: Runners) -> None:
     asks = asking(world)
     world.turn(asks, 10)
     assert not asks.ended

@@ -118,7 +118,7 @@ def test_killed_at_any_call_a_revision_begins_where_it_was_first_pinned(old: boo
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_of_processes_that_pin_at_once_and_die_one_is_first_for_all(seed: int) -> None:
+def test_of_processes_that_pin_at_once_one_is_first_for_all(seed: int) -> None:
     world, draw = World(), Random(seed)
     if seed % 2:
         world.say(begin(OTHER, 1))
@@ -164,7 +164,7 @@ def test_what_an_earlier_release_has_begun_goes_on_as_it_was_pinned() -> None:
         assert len(world.said("progress")) == 2, "what stands there is not said again"
 
 
-def test_how_far_a_place_is_done_is_told_by_its_newest_mark_wherever_that_lies() -> None:
+def test_the_newest_mark_tells_a_partitions_progress_wherever_it_is() -> None:
     world = World()
     world.say(done(1, 4), *(done(0, n) for n in range(30_000)), marks.mark("warm", OTHER))
     with inside(world.broker, world.host):
@@ -176,7 +176,7 @@ def test_how_far_a_place_is_done_is_told_by_its_newest_mark_wherever_that_lies()
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_a_revision_that_begins_within_the_warm_up_of_another_goes_on_with_it(closed: bool) -> None:
+def test_a_revision_begun_within_anothers_warm_up_continues_it(closed: bool) -> None:
     world = World()
     earlier = begin(OTHER, 10, floor_ms=77)
     earlier["begins"] = [one | {"committed": 1} for one in earlier["begins"]]
