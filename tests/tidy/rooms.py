@@ -21,9 +21,9 @@ def mirrors(source: Source) -> Iterator[str]:
     """A folder of tests has the name of the package that it tests."""
     top, *folders, file = Path(source.path).parts
     package = Path("shadowstream", *folders)
-    if top == "tests" and file.startswith("test_") and not {*folders[:1]} & NO_PACKAGE:
-        if not (ROOT / package).is_dir() and not (ROOT / f"{package}.py").is_file():
-            yield source.at(1, f"there is no package {package}: a folder of tests mirrors the tree")
+    exists = (ROOT / package).is_dir() or (ROOT / f"{package}.py").is_file()
+    if top == "tests" and file.startswith("test_") and not exists and not {*folders[:1]} & NO_PACKAGE:
+        yield source.at(1, f"there is no package {package}: a folder of tests mirrors the tree")
 
 
 def side_by_side(source: Source) -> Iterator[str]:
