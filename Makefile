@@ -26,7 +26,7 @@ PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
 .PHONY: help setup demo test proof compare-proof resolution sim calibrate chaos chaos-broker restart bench helm docs lint lock clean
-.PHONY: sim-loop eos-cost banned-names
+.PHONY: sim-loop eos-cost
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -103,9 +103,6 @@ docs: setup ## write what is made from the code anew: metrics, topics, outcomes,
 	@$(BIN)/python -m tests.tidy.tree
 	@$(BIN)/shadowstream schema config > schemas/config.schema.json
 	@$(BIN)/python -m tests.helm.chart
-
-banned-names: setup ## record the shrunk counts of banned words in identifiers; refuses counts that have grown
-	@$(BIN)/python -m tests.tidy.banned_names
 
 lint: setup ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -42,22 +42,22 @@ def spoken(level: str = "json=None", **environ: str) -> tuple[str, str]:
 
 
 def on_a_terminal(**environ: str) -> str:
-    ours, theirs = pty.openpty()
+    master, slave = pty.openpty()
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", **environ}
     command = [sys.executable, "-c", SPEAK.replace("LEVEL", "json=None")]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment) as process:
-        os.close(theirs)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=slave, env=environment) as process:
+        os.close(slave)
         seen = b""
         while True:
             try:
-                read = os.read(ours, 65536)
+                read = os.read(master, 65536)
             except OSError:  # Linux says so when the last writer has closed a terminal
                 break
             if not read:
                 break
             seen += read
         assert process.wait(60) == 0
-    os.close(ours)
+    os.close(master)
     return seen.decode()
 
 
@@ -91,7 +91,7 @@ def test_an_exception_is_data_without_local_variables(lines: list[dict[str, Any]
     assert "hunter2" not in json.dumps(lines)
 
 
-def test_the_level_is_the_least_that_is_said() -> None:
+def test_the_level_is_the_least_that_is_logged() -> None:
     assert "client_made" not in spoken("level='warning'")[1]
     debug = spoken("level='debug'")[1]
     assert "quiet_one" in debug
@@ -139,7 +139,7 @@ def test_a_secrets_name_is_known(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["key", "keys", "bootstrap.servers", "ssl.ca.location", "partition.key", "passed"])
-def test_other_names_are_left_alone(name: str) -> None:
+def test_other_names_stay_unmasked(name: str) -> None:
     assert not is_secret(name)
 
 

@@ -65,7 +65,7 @@ def test_no_trial_may_write_what_another_owns(mine: str, other: str, topic: str)
         "",
     ],
 )
-def test_a_topic_that_only_looks_like_ours_is_refused(topic: str) -> None:
+def test_a_topic_that_only_looks_like_its_own_is_refused(topic: str) -> None:
     with pytest.raises(IsolationError, match=r"may write only to topics under 'shadow\.fraud\.'"):
         TopicPlan("fraud").check_write(topic)
 
@@ -90,12 +90,12 @@ def test_the_groups_of_a_trial_are_its_own() -> None:
 
 
 @pytest.mark.parametrize("group", ["scorer", "shadow.fraud2.runner", "shadow.fraud", "runner", ""])
-def test_a_group_that_is_not_ours_is_refused(group: str) -> None:
+def test_a_group_of_others_is_refused(group: str) -> None:
     with pytest.raises(IsolationError, match="refused to use group"):
         TopicPlan("fraud").check_group(group)
 
 
-def test_a_group_of_ours_that_production_uses_is_refused() -> None:
+def test_a_group_of_the_trial_that_production_uses_is_refused() -> None:
     with pytest.raises(IsolationError, match="production uses it"):
         TopicPlan("fraud").check_group("shadow.fraud.runner", ["shadow.fraud.runner"])
 

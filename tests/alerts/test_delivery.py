@@ -20,7 +20,7 @@ REJECT = f"reject/{REVISION}"
 def test_each_alert_is_delivered_once_despite_outage_kill_and_repeats(set_stage: SetStage, down_s: float) -> None:
     stage = set_stage()
     process = stage.start()
-    await_that("it waits for topics", lambda: "waiting_for_topics" in stage.trial.said("alerts"))
+    await_that("it waits for topics", lambda: "waiting_for_topics" in stage.trial.log_text("alerts"))
     assert (stage.ask("healthz")[0], stage.ask("readyz")[0]) == (200, 503)
     stage.trial.create_topics()
     stage.await_ready()
@@ -85,8 +85,8 @@ def test_a_bounded_trial_ends_finally_and_an_early_stop_loses_nothing(
     assert sorted(stage.webhook.ids) == sorted([FIRST, SECOND, f"reject/{final['revision']}"])
 
     again = stage.start()
-    said = stage.trial.finish(again, "alerts", limit_s=30)
-    assert '"delivered":0' in said
+    log_text = stage.trial.finish(again, "alerts", limit_s=30)
+    assert '"delivered":0' in log_text
     assert len(stage.webhook.calls) == 3
     assert _files(stage.folder) == files, "a role on a read-only file system can write nothing"
 

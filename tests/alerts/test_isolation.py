@@ -88,8 +88,8 @@ def played(play: Callable[[Deliverer], Awaitable[None]], url: str | None, noted:
 
 def lines(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
     """What was logged of an event."""
-    said = [record.msg for record in caplog.records]
-    return [line for line in said if isinstance(line, dict) and line["event"] == event]
+    logged = [record.msg for record in caplog.records]
+    return [line for line in logged if isinstance(line, dict) and line["event"] == event]
 
 
 async def until(condition: Callable[[], bool], limit_s: float = 5.0) -> None:
@@ -203,7 +203,7 @@ def test_an_accepted_alert_is_not_resent_while_its_note_fails(webhook: Webhook) 
     assert len(webhook.calls) == 2
 
 
-def test_told_to_stop_it_still_owes_what_nobody_has_taken(webhook: Webhook) -> None:
+def test_asked_to_stop_it_still_owes_what_nobody_has_taken(webhook: Webhook) -> None:
     webhook.status = 503
 
     async def play(deliverer: Deliverer) -> None:
@@ -238,7 +238,7 @@ def test_an_error_that_nobody_expects_of_one_alert_is_a_failed_attempt(webhook: 
     assert played(play, webhook.url, noted).failure is None
 
 
-def test_a_write_to_a_topic_that_is_not_ours_ends_the_role(webhook: Webhook) -> None:
+def test_a_write_to_a_topic_of_others_ends_the_role(webhook: Webhook) -> None:
     noted = Noted()
     noted.fails, noted.raises = 1, IsolationError("not ours")
 

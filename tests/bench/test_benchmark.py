@@ -53,9 +53,9 @@ def test_every_result_has_all_its_figures_and_is_exact() -> None:
 
 
 def test_the_steady_rate_leaves_out_the_beginning() -> None:
-    told = [(0, 0.5), (25, 10.0), (50, 10.25), (100, 10.75)]
-    assert measure.steady_rate(told, 100) == pytest.approx(100)
-    assert measure.steady_rate(told[:2], 100) is None
+    readings = [(0, 0.5), (25, 10.0), (50, 10.25), (100, 10.75)]
+    assert measure.steady_rate(readings, 100) == pytest.approx(100)
+    assert measure.steady_rate(readings[:2], 100) is None
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -22,7 +22,7 @@ def commit_apart(kind: str) -> None:
     def transaction(self: Loop, writes: list[Write], commits: list[Commit]) -> None:
         producer, reached = self._writer.producer, self._watch.reached
         kept = [write for write in writes if write.topic.endswith(".state")]
-        said = [write for write in writes if write not in kept]
+        written = [write for write in writes if write not in kept]
 
         def offsets() -> None:
             producer.begin_transaction()
@@ -33,12 +33,12 @@ def commit_apart(kind: str) -> None:
 
         def outcomes() -> None:
             producer.begin_transaction()
-            self._writer.write(said)
+            self._writer.write(written)
             producer.commit_transaction(TRANSACTION_WAIT_S)
 
         first, second = (offsets, outcomes) if kind == "offsets-first" else (outcomes, offsets)
         first()
-        if any(write.topic.endswith(".diff") for write in said):
+        if any(write.topic.endswith(".diff") for write in written):
             reached("offsets_sent")
         second()
         reached("committed")

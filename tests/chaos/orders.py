@@ -55,8 +55,8 @@ def asked(n: int) -> bytes:
 
 def answered(n: int) -> list[bytes]:
     """Production's outputs for the n-th order."""
-    said = json.dumps(answer(order(n))).encode()
-    return {UNANSWERED: [], SILENT: [], TWICE: [said, said]}.get(n % OUT_OF, [said])
+    text = json.dumps(answer(order(n))).encode()
+    return {UNANSWERED: [], SILENT: [], TWICE: [text, text]}.get(n % OUT_OF, [text])
 
 
 def shadowed(n: int) -> list[bytes]:

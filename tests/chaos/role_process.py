@@ -103,16 +103,16 @@ def main() -> None:
     words.add_argument("--board", type=Path, required=True)
     words.add_argument("--fate", type=Fate.parse)
     words.add_argument("--sabotage", choices=faulty_joiners.KINDS)
-    said = words.parse_args()
+    options = words.parse_args()
     configure_logging(json=True)
-    if said.sabotage:
-        faulty_joiners.commit_apart(said.sabotage)
+    if options.sabotage:
+        faulty_joiners.commit_apart(options.sabotage)
     stop = stop_on_signals()
-    config = load(said.config, dict(os.environ))
-    role = COMMANDS[said.command]
-    watch = Fated(config.name, role, Board(said.board), said.fate, config.limits.commit_ms / 1000)
+    config = load(options.config, dict(os.environ))
+    role = COMMANDS[options.command]
+    watch = Fated(config.name, role, Board(options.board), options.fate, config.limits.commit_ms / 1000)
     module = importlib.import_module(f"shadowstream.kafka.roles.{role}")
-    figures = module.run(config, revision_of(config), stop, watch, said.instance)
+    figures = module.run(config, revision_of(config), stop, watch, options.instance)
     log.info("ended", **{f"figure_{name}": value for name, value in figures.items()})
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.chaos.conftest import PER_S, SEED
 from tests.chaos.full_disk import Refused
-from tests.chaos.outages import AGAIN_MAX_S, behind_proxy, on_tight_disk, on_tight_disk_if_any, play
+from tests.chaos.outages import AGAIN_MAX_S, on_tight_disk, on_tight_disk_if_any, play, through_proxy
 from tests.conftest import Say
 
 SLOW_MACHINE = 5
@@ -25,14 +25,14 @@ def test_a_killed_broker_full_disk_and_black_hole_keep_every_count(tmp_path: Pat
         fills = [(disk, 2.0)] if disk else []
         ended = play(outages, kills=1, fills=fills, holes_s=[5.0], say=lambda _: None)
     say(ended.table())
-    assert [one.kind for one in outages.told] == ["kill", *["full"] * len(fills), "hole"]
+    assert [one.kind for one in outages.happened] == ["kill", *["full"] * len(fills), "hole"]
     assert ended.report.right, ended.report.table()
     assert ended.slowest_s <= SLOW_MACHINE * AGAIN_MAX_S
 
 
 @pytest.mark.long
 def test_a_broker_hanging_beyond_the_watchdogs_limit_keeps_every_count(tmp_path: Path, say: Say) -> None:
-    with behind_proxy(tmp_path, PER_S, SEED) as outages:
+    with through_proxy(tmp_path, PER_S, SEED) as outages:
         ended = play(outages, hangs_s=[35.0], say=lambda _: None)
     say(ended.table())
     assert ended.report.right, ended.report.table()
@@ -49,6 +49,6 @@ def test_half_of_all_partitions_on_a_full_disk_keep_every_count(tmp_path: Path, 
             pytest.skip(f"no disk that can be full: {refused}")
         ended = play(outages, fills=[(disk, 20.0)], say=lambda _: None)
     say(ended.table())
-    assert [one.kind for one in outages.told] == ["half"]
+    assert [one.kind for one in outages.happened] == ["half"]
     assert ended.report.right, ended.report.table()
     assert ended.slowest_s <= SLOW_MACHINE * AGAIN_MAX_S

@@ -27,7 +27,7 @@ def config(bootstrap: str = "localhost:1", *, bounded: bool = False) -> Config:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({}, []),
         (
@@ -48,9 +48,9 @@ def config(bootstrap: str = "localhost:1", *, bounded: bool = False) -> Config:
         ),
     ],
 )
-def test_each_standstill_is_one_sentence(changes: dict[str, int | None], said: str | list[str]) -> None:
+def test_each_standstill_is_one_sentence(changes: dict[str, int | None], expected: str | list[str]) -> None:
     found = sentences(config(), GOES_ON._replace(**changes))
-    assert found == (said if isinstance(said, list) else [said])
+    assert found == (expected if isinstance(expected, list) else [expected])
 
 
 def test_a_bounded_trial_that_has_read_everything_stands_still_for_a_reason() -> None:
@@ -76,8 +76,8 @@ def test_without_roles_both_are_named_and_missing_topics_too(kafka: Broker) -> N
     )
     produce_all(kafka.bootstrap, "still-in", [Write(b"{}", b"k", n % 2, NOW_MS) for n in range(5)])
     produce_all(kafka.bootstrap, "still-out", [Write(b"{}", b"k", n % 2, NOW_MS) for n in range(3)])
-    said = look(trial)
-    assert said[0].startswith("the runner does not run or does not go on (no mark yet; 5 inputs wait)")
-    assert said[1].startswith(
+    found = look(trial)
+    assert found[0].startswith("the runner does not run or does not go on (no mark yet; 5 inputs wait)")
+    assert found[1].startswith(
         "the joiner does not run or does not go on (no statistics yet; 3 records of production wait)"
     )

@@ -214,11 +214,13 @@ def test_a_bare_message_is_the_one_that_the_config_names(source: FolderSchemas) 
 
 def test_what_the_fields_of_a_message_become(source: FolderSchemas) -> None:
     item = {"count": 2}
-    said = message(source, n=-1, kinds=[0, 1, 7], items={"a": item}, kind=1, raw=b"\xff", big=2**64 - 1, other=item)
-    said.at.FromNanoseconds(1_600_000_000_000_000_001)
-    said.inner.counts[True] = 5
-    said.inner.more.add().yes = True
-    assert Decoder(source).decode(framed(3) + b"\0" + said.SerializeToString()) == {
+    written_values = message(
+        source, n=-1, kinds=[0, 1, 7], items={"a": item}, kind=1, raw=b"\xff", big=2**64 - 1, other=item
+    )
+    written_values.at.FromNanoseconds(1_600_000_000_000_000_001)
+    written_values.inner.counts[True] = 5
+    written_values.inner.more.add().yes = True
+    assert Decoder(source).decode(framed(3) + b"\0" + written_values.SerializeToString()) == {
         "n": -1,
         "score": 0.0,
         "label": "",
@@ -274,7 +276,7 @@ def test_an_import_stays_below_its_schema(name: str) -> None:
 def test_every_format_reaches_the_same_rules(source: FolderSchemas) -> None:
     near = {**VALUE, "score": 0.5 + 1e-9}
     rules = RuleSet([Rule(path="score", atol=1e-6)], "ignore")
-    said = {
+    written_values = {
         "avro": (decoder(source, format="avro", schema_ids=[1]), avro),
         "json": (decoder(source, format="json", schema_ids=[2]), lambda value: json.dumps(value).encode()),
         "protobuf": (
@@ -282,12 +284,12 @@ def test_every_format_reaches_the_same_rules(source: FolderSchemas) -> None:
             lambda value: framed(3) + b"\0" + message(source, **value).SerializeToString(),
         ),
     }
-    for ours, write in said.values():
-        for name, (theirs, write_too) in said.items():
+    for read, write in written_values.values():
+        for name, (shadow, write_too) in written_values.items():
             for other, outcome in ((near, "tolerated"), ({**near, "n": 8}, "mismatch")):
-                found = compare_pairs([write(VALUE)] * 20, [write_too(other)] * 20, ours, theirs, rules)
+                found = compare_pairs([write(VALUE)] * 20, [write_too(other)] * 20, read, shadow, rules)
                 # Protobuf's other fields are there by default: extra where the candidate has them, missing where not.
-                lacks = ours is said["protobuf"][0] and name != "protobuf"
+                lacks = read is written_values["protobuf"][0] and name != "protobuf"
                 assert set(found.outcomes) == {"mismatch" if lacks else outcome}
 
 

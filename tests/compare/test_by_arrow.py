@@ -55,7 +55,7 @@ def test_columns_in_arrow_equal_rows(pairs: Pairs, rules: RuleSet) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(pairs=pairs_of_one_schema())
-def test_many_values_are_decoded_as_each_alone(pairs: Pairs) -> None:
+def test_many_values_are_decoded_one_by_one(pairs: Pairs) -> None:
     source, values, _ = pairs
     many = values * (ROWS_FROM // len(values) + 1)
     found, expected = Decoder(source).decode_many(many), [Decoder(source).decode_many([one])[0] for one in many]
@@ -139,9 +139,9 @@ def test_of_a_batch_with_bad_records_only_these_are_left_to_rows(monkeypatch: py
     assert outcomes.count("mismatch") == 397
 
 
-def only_few(decode: Any, most: int) -> Any:
+def only_few(decode: Any, values_max: int) -> Any:
     def decode_many(self: Decoder, values: Any, headers: Any = ()) -> Any:
-        assert len(values) <= most
+        assert len(values) <= values_max
         return decode(self, values, headers)
 
     return decode_many

@@ -216,13 +216,13 @@ def test_values_that_are_no_objects_stand_at_the_empty_path() -> None:
     assert only([1], [2]).path == "0"
 
 
-def test_names_with_dots_are_told_from_paths() -> None:
+def test_names_with_dots_are_distinguished_from_paths() -> None:
     assert only({"a.b": 1}, {"a.b": 2}).path == r"a\.b"
     assert compare_rows({"a.b": 1}, {"a.b": 2}, RuleSet([Rule(path=r"a\.b", ignore=True)])).outcome == "ignored"
     assert compare_rows({"a.b": 1}, {"a.b": 2}, RuleSet([Rule(path="a.b", ignore=True)])).outcome == "mismatch"
 
 
-def test_at_most_32_differences_are_kept_and_the_outcome_stays_right() -> None:
+def test_up_to_32_differences_are_kept_and_the_outcome_stays_right() -> None:
     many = compare_rows(list(range(100)), list(range(1, 101)), EXACT)
     assert len(many.differences) == 32
     rules = RuleSet([Rule(path="noise", ignore=True)])

@@ -51,15 +51,15 @@ def test_objects_texts_and_lists_agree_in_any_order(n: int) -> None:
         ]
     )
     rng = random.Random(n)
-    ours = [{"at": rng.random(), "name": f"Name {i % 9}", "score": 1.0 + i, "tags": [i % 7]} for i in range(n)]
-    theirs = [{**one, "at": 0, "name": one["name"].upper(), "score": one["score"] * 1.0001} for one in ours]
-    assert compared(ours, shuffled(theirs), rules).outcome == "tolerated"
-    theirs[n // 2]["tags"] = [8]
-    found = compared(ours, shuffled(theirs), rules)
+    left = [{"at": rng.random(), "name": f"Name {i % 9}", "score": 1.0 + i, "tags": [i % 7]} for i in range(n)]
+    right = [{**one, "at": 0, "name": one["name"].upper(), "score": one["score"] * 1.0001} for one in left]
+    assert compared(left, shuffled(right), rules).outcome == "tolerated"
+    right[n // 2]["tags"] = [8]
+    found = compared(left, shuffled(right), rules)
     assert (found.outcome, found.reason) == ("mismatch", None)
 
 
-def test_equal_elements_first_would_leave_others_alone() -> None:
+def test_equal_elements_first_would_leave_others_unmatched() -> None:
     rules = RuleSet([Rule(path="x", lists="unordered"), Rule(path="x.*", atol=1.0)])
     filler = [10.0 * n for n in range(1, 100)]
     assert compared([1.0, 0.1, *filler], [1.9, *filler, 1.0], rules).outcome == "tolerated"
@@ -78,9 +78,9 @@ SPREAD = RuleSet([Rule(path="x", lists="unordered"), Rule(path="x.*.a", atol=1.0
 def spread(n: int) -> tuple[list[Any], list[Any]]:
     """Points that agree one by one and have no common order."""
     rng = random.Random(n)
-    ours = [{"a": rng.random() * 20, "b": rng.random() * 20} for _ in range(n)]
-    theirs = [{name: value + rng.uniform(-1, 1) for name, value in one.items()} for one in ours]
-    return ours, shuffled(theirs)
+    left = [{"a": rng.random() * 20, "b": rng.random() * 20} for _ in range(n)]
+    right = [{name: value + rng.uniform(-1, 1) for name, value in one.items()} for one in left]
+    return left, shuffled(right)
 
 
 @pytest.mark.parametrize("n", [60, 70, 200])
@@ -99,8 +99,8 @@ def test_a_bound_that_was_reached_is_named_in_the_row() -> None:
 
 def test_lists_in_lists_share_one_bound() -> None:
     rules = RuleSet([Rule(path="x", lists="unordered"), Rule(path="x.*", lists="unordered"), *SPREAD_INSIDE])
-    ours, theirs = spread(20)
-    found = compared([ours] * 10, [theirs] * 9 + [[*theirs[:-1], {"a": 1000.0, "b": 0.0}]], rules)
+    left, right = spread(20)
+    found = compared([left] * 10, [right] * 9 + [[*right[:-1], {"a": 1000.0, "b": 0.0}]], rules)
     assert found.outcome == "mismatch"
 
 
@@ -108,11 +108,11 @@ SPREAD_INSIDE = [Rule(path="x.*.*.a", atol=1.0), Rule(path="x.*.*.b", atol=1.0)]
 
 
 def test_each_field_has_a_bound_of_its_own() -> None:
-    ours, theirs = spread(200)
+    left, right = spread(200)
     rules = RuleSet(
         [rule for name in ("x", "y", "z") for rule in (Rule(path=name, lists="unordered"), *of_points(f"{name}.*"))]
     )
-    result = compare_rows({"x": ours, "y": ours, "z": ours}, {"x": theirs, "y": theirs, "z": theirs}, rules)
+    result = compare_rows({"x": left, "y": left, "z": left}, {"x": right, "y": right, "z": right}, rules)
     assert result.outcome == "tolerated"
 
 
@@ -156,10 +156,10 @@ def test_a_plan_leaves_over_as_little_as_any_order(production: list[int], shadow
     spot = RuleSet([Rule(path="*", atol=1.0)]).root.step("0")
     plan = unordered(production, shadow, lambda one, other: abs(one - other) <= tolerance, Work(EXACT_CELLS * 4), spot)
     longer, shorter = (production, shadow) if len(production) >= len(shadow) else (shadow, production)
-    most = max(
+    best = max(
         sum(abs(one - other) <= tolerance for one, other in zip(order, shorter, strict=True))
         for order in itertools.permutations(longer, len(shorter))
     )
-    assert len(plan.pairs) == most
+    assert len(plan.pairs) == best
     assert len(plan.pairs) + len(plan.missing) == len(production)
     assert len(plan.pairs) + len(plan.extra) == len(shadow)

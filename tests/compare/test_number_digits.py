@@ -107,7 +107,7 @@ def test_a_difference_shows_the_digits_that_differ() -> None:
 
 
 @pytest.mark.parametrize("lists", ["unordered", "set"])
-def test_elements_in_any_order_are_told_apart_by_their_last_digits(lists: Any) -> None:
+def test_elements_in_any_order_are_distinguished_by_their_last_digits(lists: Any) -> None:
     rule = Rule(path="v", lists=lists)
     assert of_json("[1.5,0.30000000000000003]", "[0.30000000000000003,1.5]", rule) == "tolerated"
     assert of_json("[1.5,0.30000000000000003]", "[0.30000000000000004,1.5]", rule) == "mismatch"

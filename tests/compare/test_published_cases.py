@@ -19,7 +19,7 @@ def compared(production: Any, shadow: Any, *rules: dict[str, Any]) -> PairResult
     return found
 
 
-def told(result: PairResult) -> list[tuple[str, str]]:
+def path_kinds(result: PairResult) -> list[tuple[str, str]]:
     return [(one.path, one.kind) for one in result.differences]
 
 
@@ -41,7 +41,7 @@ def test_in_any_order_an_element_too_many_is_still_found() -> None:
     rule = {"path": "x", "lists": "unordered"}
     assert compared({"x": [1, 2, 3, 4]}, {"x": [3, 4, 2, 1]}, rule).outcome == "tolerated"
     result = compared({"x": [1, 2, 3, 4]}, {"x": [3, 2, 1, 4, 1]}, rule)
-    assert (result.outcome, [kind for _, kind in told(result)]) == ("mismatch", ["extra"])
+    assert (result.outcome, [kind for _, kind in path_kinds(result)]) == ("mismatch", ["extra"])
 
 
 def test_nested_lists_of_different_lengths_do_not_shift_each_other() -> None:
@@ -49,7 +49,7 @@ def test_nested_lists_of_different_lengths_do_not_shift_each_other() -> None:
     production = {"albums": [{"id": 1, "tracks": [{"id": i, "n": i} for i in (1, 2, 3)]}, {"id": 2, "tracks": []}]}
     shadow = {"albums": [{"id": 2, "tracks": []}, {"id": 1, "tracks": [{"id": i, "n": i} for i in (3, 2)]}]}
     result = compared(production, shadow, {"path": "albums", "key": "id"}, {"path": "albums.*.tracks", "key": "id"})
-    assert told(result) == [("albums.1.tracks.1", "missing")]
+    assert path_kinds(result) == [("albums.1.tracks.1", "missing")]
 
 
 def test_nested_lists_in_any_order_say_which_element_is_missing() -> None:
@@ -57,7 +57,7 @@ def test_nested_lists_in_any_order_say_which_element_is_missing() -> None:
     rules = {"path": "albums", "lists": "unordered"}, {"path": "albums.*.tracks", "lists": "unordered"}
     production = {"albums": [{"id": 1, "tracks": [{"n": 1}, {"n": 2}, {"n": 3}]}, {"id": 2, "tracks": []}]}
     shadow = {"albums": [{"id": 2, "tracks": []}, {"id": 1, "tracks": [{"n": 3}, {"n": 1}]}]}
-    assert told(compared(production, shadow, *rules)) == [("albums.0.tracks.1", "missing")]
+    assert path_kinds(compared(production, shadow, *rules)) == [("albums.0.tracks.1", "missing")]
 
 
 def test_a_difference_inside_nested_lists_names_the_key_of_every_level() -> None:
@@ -65,7 +65,7 @@ def test_a_difference_inside_nested_lists_names_the_key_of_every_level() -> None
     production = {"albums": [{"gid": "A", "tracks": [{"gid": "T1", "name": "x"}, {"gid": "T2", "name": "y"}]}]}
     shadow = {"albums": [{"gid": "A", "tracks": [{"gid": "T2", "name": "z"}, {"gid": "T1", "name": "x"}]}]}
     result = compared(production, shadow, {"path": "albums", "key": "gid"}, {"path": "albums.*.tracks", "key": "gid"})
-    assert told(result) == [("albums.A.tracks.T2.name", "value")]
+    assert path_kinds(result) == [("albums.A.tracks.T2.name", "value")]
 
 
 def test_an_unordered_list_below_another_is_compared_without_order_too() -> None:
@@ -74,20 +74,20 @@ def test_an_unordered_list_below_another_is_compared_without_order_too() -> None
     production = {"members": [{"ids": ["a", "b"], "kind": "club"}]}
     assert compared(production, {"members": [{"ids": ["b", "a"], "kind": "club"}]}, *rules).outcome == "tolerated"
     result = compared(production, {"members": [{"ids": ["b", "z", "a"], "kind": "club"}]}, *rules)
-    assert told(result) == [("members.0.ids.1", "extra")]
+    assert path_kinds(result) == [("members.0.ids.1", "extra")]
 
 
-def test_in_any_order_a_small_change_is_told_at_its_own_path() -> None:
+def test_in_any_order_a_small_change_is_reported_at_its_own_path() -> None:
     """szhekpisov/diffyml 85: without ids one changed field was told as an element removed and another added."""
     production = {"x": [{"a": 1, "b": {"c": 1}}, {"a": 2, "b": {"c": 2}}]}
     shadow = {"x": [{"a": 2, "b": {"c": 9}}, {"a": 1, "b": {"c": 1}}]}
-    assert told(compared(production, shadow, {"path": "x", "lists": "unordered"})) == [("x.1.b.c", "value")]
+    assert path_kinds(compared(production, shadow, {"path": "x", "lists": "unordered"})) == [("x.1.b.c", "value")]
 
 
 def test_by_key_a_new_first_element_is_one_addition_and_no_shift() -> None:
     """benjamine/jsondiffpatch 79: with moves off the delta tells of more than the one that was added."""
     result = compared({"x": [{"id": "abc"}]}, {"x": [{"id": "bcd"}, {"id": "abc"}]}, {"path": "x", "key": "id"})
-    assert told(result) == [("x.bcd", "extra")]
+    assert path_kinds(result) == [("x.bcd", "extra")]
 
 
 def test_audit_columns_are_ignored_at_every_level() -> None:
@@ -96,7 +96,7 @@ def test_audit_columns_are_ignored_at_every_level() -> None:
     production = {"id": 1, "updated_at": 1, "line": {"updated_at": 1}, "items": [{"n": 1, "updated_at": 1}]}
     shadow = {"id": 1, "updated_at": 2, "line": {"updated_at": 2}, "items": [{"n": 1, "updated_at": 2}]}
     assert compared(production, shadow, *rules).outcome == "ignored"
-    assert told(compared(production, {**shadow, "id": 2}, *rules)) == [("id", "value")]
+    assert path_kinds(compared(production, {**shadow, "id": 2}, *rules)) == [("id", "value")]
 
 
 @pytest.mark.parametrize("rule", [[], [{"path": "x", "atol": 0.0, "rtol": 1e-9}], [{"path": "x", "ulp": 1}]])
@@ -124,7 +124,7 @@ def test_a_percent_difference_and_its_sign() -> None:
 def test_a_tolerance_holds_for_the_fields_that_it_names() -> None:
     """capitalone/datacompy 159: one tolerance for the whole frame."""
     production, shadow = {"price": 1.0, "count": 1.0}, {"price": 1.01, "count": 1.01}
-    assert told(compared(production, shadow, {"path": "price", "atol": 0.1})) == [("count", "value")]
+    assert path_kinds(compared(production, shadow, {"path": "price", "atol": 0.1})) == [("count", "value")]
 
 
 def test_a_tolerance_holds_inside_lists_in_any_order() -> None:
@@ -137,7 +137,7 @@ def test_a_tolerance_holds_inside_lists_in_any_order() -> None:
 def test_in_any_order_an_int_is_still_no_float() -> None:
     """qlustered/deepdiff 485: ignoring the order stops telling 1 from 1.0."""
     result = compared({"x": [{"a": 1}]}, {"x": [{"a": 1.0}]}, {"path": "x", "lists": "unordered"})
-    assert told(result) == [("x.0.a", "type")]
+    assert path_kinds(result) == [("x.0.a", "type")]
 
 
 def test_decimals_in_lists_in_any_order() -> None:
@@ -156,7 +156,7 @@ def test_precision_is_absolute_or_relative_and_not_a_number_of_digits() -> None:
     assert compared(production, shadow, {"path": "x", "atol": 0.001}).outcome == "mismatch"
 
 
-def test_numbers_in_texts_are_compared_as_numbers_where_that_is_said() -> None:
+def test_numbers_in_texts_are_compared_as_numbers_where_configured() -> None:
     """qlustered/deepdiff 448: "0.102" and "0.101" with two digits."""
     production, shadow = {"aa": "0.102"}, {"aa": "0.101"}
     assert compared(production, shadow, {"path": "aa", "atol": 0.01}).outcome == "mismatch"
@@ -169,4 +169,4 @@ def test_one_difference_deep_inside_is_not_lost_in_a_likeness() -> None:
     shadow: Any = 2
     for _ in range(60):
         production, shadow = {"a": production, "same": [0] * 50}, {"a": shadow, "same": [0] * 50}
-    assert told(compared(production, shadow)) == [(".".join(["a"] * 60), "value")]
+    assert path_kinds(compared(production, shadow)) == [(".".join(["a"] * 60), "value")]

@@ -39,12 +39,12 @@ def avro(schema: Any, value: Any, number: int) -> bytes:
 
 def outcome(schemas: tuple[Any, Any], production: Any, shadow: Any, *rules: Rule) -> tuple[str, list[str]]:
     raw = avro(schemas[0], production, 1), avro(schemas[1], shadow, 2)
-    decoder, told = Decoder(Schemas(*schemas)), []
+    decoder, outcomes = Decoder(Schemas(*schemas)), []
     for times in (1, 40):
         found = compare_pairs([raw[0]] * times, [raw[1]] * times, decoder, decoder, RuleSet(rules))[0]
-        told.append((found.outcome, [one.kind for one in found.differences]))
-    assert told[0] == told[1]
-    return told[0]
+        outcomes.append((found.outcome, [one.kind for one in found.differences]))
+    assert outcomes[0] == outcomes[1]
+    return outcomes[0]
 
 
 def timed(kind: Any) -> Any:

@@ -32,15 +32,17 @@ def compared(
     """Outcomes and differences of pairs; the same in a batch large enough for columns, one by one, and explained."""
     source, found = Given(*schemas), []
     decoders = Decoder(source), Decoder(source)
-    said = rules or RuleSet()
+    rule_set = rules or RuleSet()
     for times in (1, 20):
-        ours = [source.frame(1, one) for one, _ in pairs] * times
-        theirs = [source.frame(2, other) for _, other in pairs] * times
-        declared = Declared(more["changes"], [0] * len(ours)) if "changes" in more else Declared(ExpectedChanges(), ())
-        results = compare_pairs(ours, theirs, *decoders, said, declared, more.get("evolutions"))
-        told = [(one.outcome, [(d.path, d.kind) for d in one.differences]) for one in results]
-        assert told == told[: len(pairs)] * times
-        found.append(told[: len(pairs)])
+        production = [source.frame(1, one) for one, _ in pairs] * times
+        shadow = [source.frame(2, other) for _, other in pairs] * times
+        declared = (
+            Declared(more["changes"], [0] * len(production)) if "changes" in more else Declared(ExpectedChanges(), ())
+        )
+        results = compare_pairs(production, shadow, *decoders, rule_set, declared, more.get("evolutions"))
+        outcomes = [(one.outcome, [(d.path, d.kind) for d in one.differences]) for one in results]
+        assert outcomes == outcomes[: len(pairs)] * times
+        found.append(outcomes[: len(pairs)])
     assert found[0] == found[1]
     return found[0]
 
@@ -86,10 +88,10 @@ def test_a_field_renamed_by_alias_is_compared_under_productions_name(turned: boo
     schemas = record(old, ("s", "string")), record(("s", "string"), new)
     if turned:
         schemas = record(new, ("s", "string")), record(("s", "string"), old)
-    ours, theirs = ("number", "count") if turned else ("count", "number")
-    pairs = [({ours: 5, "s": "a"}, {theirs: n, "s": "a"}) for n in (5, 6)]
-    assert compared(schemas, pairs) == [("match", []), ("mismatch", [(ours, "value")])]
-    assert outcomes(schemas, pairs, RuleSet([Rule(path=ours, ignore=True)])) == ["match", "ignored"]
+    production, shadow = ("number", "count") if turned else ("count", "number")
+    pairs = [({production: 5, "s": "a"}, {shadow: n, "s": "a"}) for n in (5, 6)]
+    assert compared(schemas, pairs) == [("match", []), ("mismatch", [(production, "value")])]
+    assert outcomes(schemas, pairs, RuleSet([Rule(path=production, ignore=True)])) == ["match", "ignored"]
 
 
 def test_without_an_alias_another_name_is_another_field() -> None:

@@ -27,7 +27,7 @@ class Kind(NamedTuple):
     name: str
     schema: Any
     least: int = -(10**6)
-    most: int = 10**6
+    greatest: int = 10**6
 
 
 KINDS = [
@@ -58,9 +58,9 @@ def value_of(kind: Kind, cents: int) -> Any:
     return struct.unpack("<f", struct.pack("<f", number))[0] if kind.name == "float" else number
 
 
-def oracle(ours: tuple[Kind, Any], theirs: tuple[Kind, Any], atol: Decimal, rtol: Decimal) -> str:
+def oracle(production: tuple[Kind, Any], shadow: tuple[Kind, Any], atol: Decimal, rtol: Decimal) -> str:
     """What must come out, by fractions, and of two doubles by doubles."""
-    (kind, one), (_, other) = ours, theirs
+    (kind, one), (_, other) = production, shadow
     types = {type(one), type(other)}
     if kind.schema is None:
         exact, is_int = (Fraction(one), Fraction(other)), ("." not in one, "." not in other)
@@ -84,7 +84,7 @@ def oracle(ours: tuple[Kind, Any], theirs: tuple[Kind, Any], atol: Decimal, rtol
 @given(data=st.data())
 def test_every_pair_of_kinds_is_as_fractions_say(pair: tuple[Kind, Kind], data: st.DataObject) -> None:
     first, second = pair
-    base = data.draw(st.integers(first.least, first.most)) * 100 + data.draw(st.integers(0, 99))
+    base = data.draw(st.integers(first.least, first.greatest)) * 100 + data.draw(st.integers(0, 99))
     atol, rtol = data.draw(st.sampled_from(CENTS)), data.draw(st.sampled_from([Decimal(0), Decimal("0.07")]))
     if not (atol or rtol):
         atol = Decimal("0.03")

@@ -44,7 +44,7 @@ def body(schema: Any, value: Any) -> bytes:
     return out.getvalue()
 
 
-def told(
+def outcome_and_paths(
     schemas: tuple[Any, Any], bodies: tuple[bytes, bytes], *rules: dict[str, Any]
 ) -> tuple[str, list[tuple[str, str]]]:
     """Outcome and differences of a pair; the same alone, and in a batch that columns would be tried on."""
@@ -62,7 +62,7 @@ def told(
 def avro(
     one: Any, other: Any, production: Any, shadow: Any, *rules: dict[str, Any]
 ) -> tuple[str, list[tuple[str, str]]]:
-    return told((one, other), (body(one, production), body(other, shadow)), *rules)
+    return outcome_and_paths((one, other), (body(one, production), body(other, shadow)), *rules)
 
 
 def at(path: str) -> tuple[str, list[tuple[str, str]]]:
@@ -102,7 +102,7 @@ def test_a_branch_of_a_union_is_part_of_the_value(schema: Any, value: Any, path:
     assert avro(schema, schema, placed, other) == ("mismatch", [(f"{path}.id".lstrip("."), "value")])
 
 
-def test_a_branch_is_told_at_any_depth_of_a_record_inside_itself() -> None:
+def test_a_branch_is_reported_at_any_depth_of_a_record_inside_itself() -> None:
     inner, other = ("R", {"next": None, "id": 2}), ("OrderCancelled", {"id": 2})
     one, two = ({"next": ("R", {"next": found, "id": 1}), "id": 0} for found in (inner, other))
     assert avro(NODE, NODE, one, two) == at("next.next")
@@ -113,8 +113,10 @@ def test_a_branch_is_told_at_any_depth_of_a_record_inside_itself() -> None:
 def test_named_fixed_and_enums_are_types_too(kinds: list[Any]) -> None:
     schema = record(("a", kinds))
     bodies = b"\x00" + (b"ab" if "size" in kinds[0] else b"\x00"), b"\x02" + (b"ab" if "size" in kinds[0] else b"\x00")
-    assert told((schema, schema), bodies) == at("a")
-    assert told((record(("a", kinds[0])), record(("a", kinds[1]))), (bodies[0][1:], bodies[1][1:])) == at("a")
+    assert outcome_and_paths((schema, schema), bodies) == at("a")
+    assert outcome_and_paths((record(("a", kinds[0])), record(("a", kinds[1]))), (bodies[0][1:], bodies[1][1:])) == at(
+        "a"
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,8 +126,8 @@ def test_primitive_branches_are_types_too(branches: list[str]) -> None:
     bodies = {"float": b"\0\0\x80?", "double": b"\0\0\0\0\0\0\xf0?", "string": b"\x02a", "bytes": b"\x02a"}
     raw = [bytes([2 * place]) + bodies.get(kind, b"\x02") for place, kind in enumerate(branches)]
     schema = record(("u", branches))
-    assert told((schema, schema), (raw[0], raw[1])) == at("u")
-    assert told((schema, schema), (raw[0], raw[0]), {"path": "u", "types": "loose"}) == ("match", [])
+    assert outcome_and_paths((schema, schema), (raw[0], raw[1])) == at("u")
+    assert outcome_and_paths((schema, schema), (raw[0], raw[0]), {"path": "u", "types": "loose"}) == ("match", [])
 
 
 def test_writer_records_of_two_names_are_two_types() -> None:
@@ -190,9 +192,15 @@ def test_a_loose_rule_resolves_fields_of_two_records_as_of_one() -> None:
 
 def test_a_loose_rule_takes_numbers_of_two_kinds_for_numbers() -> None:
     schema, loose = record(("u", ["long", "double"])), {"path": "u", "types": "loose"}
-    assert told((schema, schema), (b"\0\x02", b"\x02\0\0\0\0\0\0\xf0?"), loose) == ("tolerated", [("u", "type")])
-    assert told((schema, schema), (b"\0\x04", b"\x02\0\0\0\0\0\0\xf0?"), loose)[0] == "mismatch"
-    assert told((schema, schema), (b"\0\x04", b"\x02\0\0\0\0\0\0\xf0?"), {"path": "u", "atol": 1})[0] == "tolerated"
+    assert outcome_and_paths((schema, schema), (b"\0\x02", b"\x02\0\0\0\0\0\0\xf0?"), loose) == (
+        "tolerated",
+        [("u", "type")],
+    )
+    assert outcome_and_paths((schema, schema), (b"\0\x04", b"\x02\0\0\0\0\0\0\xf0?"), loose)[0] == "mismatch"
+    assert (
+        outcome_and_paths((schema, schema), (b"\0\x04", b"\x02\0\0\0\0\0\0\xf0?"), {"path": "u", "atol": 1})[0]
+        == "tolerated"
+    )
 
 
 def test_a_difference_of_type_is_ignored_where_its_path_is() -> None:
@@ -226,7 +234,7 @@ def test_elements_of_another_type_do_not_agree_in_any_order(lists: str) -> None:
     assert avro(LISTED, LISTED, one, other, rule)[0] == "mismatch"
 
 
-def test_elements_meet_by_a_key_of_theirs_whatever_their_type() -> None:
+def test_elements_pair_by_a_key_of_the_list_whatever_their_type() -> None:
     rule = {"path": "events", "key": "id"}
     one = {"events": [place("OrderPlaced", 1), place("OrderCancelled", 2)]}
     other = {"events": [place("OrderPlaced", 2), place("OrderPlaced", 1)]}
@@ -283,22 +291,31 @@ def message(*path: int) -> bytes:
     return bytes([2 * len(path), *(2 * one for one in path)])
 
 
-def test_messages_of_one_file_are_told_apart_by_their_index() -> None:
+def test_messages_of_one_file_are_distinguished_by_their_index() -> None:
     source = protobuf(TWO)
     for one, other, same in (((0,), (1,), False), ((0, 0), (1, 0), False), ((1, 0), (1, 0), True)):
         raw = message(*one) + b"\x08\x05", message(*other) + b"\x08\x05"
-        assert told((source, source), raw) == (("match", []) if same else at(""))
+        assert outcome_and_paths((source, source), raw) == (("match", []) if same else at(""))
     loose = {"path": "$", "types": "loose"}
-    assert told((source, source), (message(0) + b"\x08\x05", message(1) + b"\x08\x05"), loose)[0] == "tolerated"
-    assert told((source, source), (message(0) + b"\x08\x05", message(1) + b"\x08\x06"), loose)[0] == "mismatch"
+    assert (
+        outcome_and_paths((source, source), (message(0) + b"\x08\x05", message(1) + b"\x08\x05"), loose)[0]
+        == "tolerated"
+    )
+    assert (
+        outcome_and_paths((source, source), (message(0) + b"\x08\x05", message(1) + b"\x08\x06"), loose)[0]
+        == "mismatch"
+    )
 
 
 def test_a_message_keeps_its_type_in_another_schema_of_the_same_name() -> None:
     more = TWO.replace("message Placed { int32 id = 1;", "message Placed { int32 id = 1; int32 more = 2;")
     schemas = protobuf(TWO), protobuf(more)
-    assert told(schemas, (message(0) + b"\x08\x05", message(0) + b"\x08\x05")) == ("mismatch", [("more", "extra")])
+    assert outcome_and_paths(schemas, (message(0) + b"\x08\x05", message(0) + b"\x08\x05")) == (
+        "mismatch",
+        [("more", "extra")],
+    )
     renamed = protobuf(TWO.replace("package shop", "package shop.v2"))
-    assert told((schemas[0], renamed), (message(0) + b"\x08\x05", message(0) + b"\x08\x05")) == at("")
+    assert outcome_and_paths((schemas[0], renamed), (message(0) + b"\x08\x05", message(0) + b"\x08\x05")) == at("")
 
 
 @pytest.mark.parametrize(
@@ -314,10 +331,10 @@ def test_messages_inside_are_known_by_their_names(raw: bytes, path: str) -> None
     one, other = TWO.replace("Grade g = 4; string s = 5; ", ""), OTHER.replace("string g = 4; Grade s = 5; ", "")
     schemas = protobuf(one), protobuf(other)
     index = message(2)
-    assert told(schemas, (index + raw, index + raw)) == at(path)
-    assert told((schemas[0], protobuf(one)), (index + raw, index + raw)) == ("match", [])
+    assert outcome_and_paths(schemas, (index + raw, index + raw)) == at(path)
+    assert outcome_and_paths((schemas[0], protobuf(one)), (index + raw, index + raw)) == ("match", [])
 
 
 def test_an_enum_is_no_text() -> None:
     schemas = protobuf(TWO), protobuf(OTHER)
-    assert ("g", "type") in told(schemas, (message(2) + b"\x20\x00", message(2) + b"\x22\x01A"))[1]
+    assert ("g", "type") in outcome_and_paths(schemas, (message(2) + b"\x20\x00", message(2) + b"\x22\x01A"))[1]

@@ -63,7 +63,7 @@ def test_a_mismatch_touches_what_any_of_its_differences_touches(
 
 
 @given(st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=30), PATHS)
-def test_many_pairs_touch_what_each_touches_alone(pairs: list[tuple[Any, Any]], paths: list[str]) -> None:
+def test_many_pairs_touch_what_each_touches_by_itself(pairs: list[tuple[Any, Any]], paths: list[str]) -> None:
     rules = ruled(paths, [])
     raw = [[json.dumps(one).encode() for one in column] for column in zip(*pairs, strict=True)]
     for result, (one, other) in zip(compare_pairs(*raw, JSON, JSON, rules), pairs, strict=True):
@@ -80,7 +80,7 @@ def test_the_differences_kept_are_bounded_and_those_looked_for_are_not(many: int
 
 
 @given(VALUES)
-def test_a_value_holds_the_fields_that_it_is_said_to_hold(value: Any) -> None:
+def test_a_value_holds_the_fields_that_it_is_declared_to_hold(value: Any) -> None:
     assert all(holds(value, parse_path(path), RuleSet()) for path in fields(value))
 
 

@@ -89,7 +89,7 @@ def test_a_span_without_an_end_is_read_to_the_present_end(bench: Bench) -> None:
     assert read(bench.consumer(), spans) == (["b"], {Partition(topic, 0): 3, Partition(topic, 1): 0})
 
 
-def test_behind_an_open_transaction_a_read_waits_and_a_short_one_ends(bench: Bench) -> None:
+def test_after_an_open_transaction_a_read_waits_and_a_short_one_ends(bench: Bench) -> None:
     topic = bench.topic()
     bench.write(topic, "a")
     producer = hidden(bench, topic)

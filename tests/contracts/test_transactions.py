@@ -197,13 +197,13 @@ def test_an_unknown_topic_spoils_the_transaction(bench: Bench) -> None:
 
 
 def test_a_plain_producer_reports_each_record(bench: Bench) -> None:
-    topic, told = bench.topic(), []
+    topic, results = bench.topic(), []
     producer = bench.producer(None)
     producer.produce(
-        topic, b"x", partition=0, on_delivery=lambda error, message: told.append((error, message.offset()))
+        topic, b"x", partition=0, on_delivery=lambda error, message: results.append((error, message.offset()))
     )
     assert producer.flush(LIMIT_S) == 0
-    assert told == [(None, 0)]
+    assert results == [(None, 0)]
 
 
 def test_the_markers_of_one_commit_may_land_at_different_times(bench: Bench) -> None:

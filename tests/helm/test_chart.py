@@ -230,7 +230,7 @@ def test_a_long_release_name_still_fits_the_labels_of_its_pods(helm: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("assignment", "said"),
+    ("assignment", "message"),
     [
         ("joiner.replica=2", "'replica' not allowed"),
         ("judge.replicas=2", "'replicas' not allowed"),
@@ -246,10 +246,10 @@ def test_a_long_release_name_still_fits_the_labels_of_its_pods(helm: Path) -> No
         ("schemas.existingConfigMap=avro", 'set config.schemas.dir to "schemas"'),
     ],
 )
-def test_what_would_go_wrong_in_the_cluster_is_refused_here(helm: Path, assignment: str, said: str) -> None:
+def test_what_would_go_wrong_in_the_cluster_is_refused_here(helm: Path, assignment: str, message: str) -> None:
     done = chart.run_helm(helm, "template", "trial", str(chart.CHART), *MINIMAL, "--set", assignment)
     assert done.returncode != 0
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize("missing", ["name", "inputs", "production.outputs", "candidate.call", "kafka.bootstrap"])

@@ -64,7 +64,7 @@ class World:
         places = [*self.inputs, *(place for side in self.sides for place in side)]
         self.logs: dict[Partition, list[Record | None]] = {place: [] for place in places}
         self.frozen: dict[Partition, int] = {}
-        self.most = sys.maxsize
+        self.maximum = sys.maxsize
         self.has_more = False
         self.hidden: set[tuple[Partition, int]] = set()
         self.broken: set[tuple[Partition, int]] = set()
@@ -162,8 +162,8 @@ class World:
         """A hand-made done or end mark of input partition 0, with the present ends; a watcher's has no counters."""
         counters = None if self.config.candidate.topic else marks.Counters().record()
         ends = marks.ends_field(self.shadow_ends())
-        said: dict[str, Any] = {"to_offset": to, "ends": ends, "counters": counters, "floor_ms": 0}
-        self.mark(kind, input_topic="in", input_partition=0, **said | fields)
+        mark_fields: dict[str, Any] = {"to_offset": to, "ends": ends, "counters": counters, "floor_ms": 0}
+        self.mark(kind, input_topic="in", input_partition=0, **mark_fields | fields)
 
     # ---------------------------------------------------------------- the joiner
 
@@ -239,7 +239,7 @@ class World:
             for offset in offsets:
                 batch, _ = self.batch(place, offset, 1)
                 self.joiner.fetched(place, batch, () if batch else (offset,))
-        writes, commits, self.has_more = self.joiner.prepare(self.now_ms, self.most)
+        writes, commits, self.has_more = self.joiner.prepare(self.now_ms, self.maximum)
         for write in writes:
             if write.topic == self.config.plan.dead_letter("joiner"):
                 continue  # no record of ours: what could not be read, as it was

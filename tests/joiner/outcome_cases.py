@@ -105,14 +105,14 @@ def warm(world: World) -> None:
 
 def play(world: World, case: Case, *, lost: bool = False) -> None:
     """Play a case, comparing at each dict; records that nobody has read leave a remainder where some were `lost`."""
-    said = len(world.stats)
+    records_before = len(world.stats)
     for number, step in enumerate(case):
         if callable(step):
             step(world)
             continue
         world.turn()
-        assert world.outcomes(since=said) == step, f"step {number}"
-        said = len(world.stats)
+        assert world.outcomes(since=records_before) == step, f"step {number}"
+        records_before = len(world.stats)
     assert any(rest[0] == 3 for rest in world.remainders()) == lost
 
 

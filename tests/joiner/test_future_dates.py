@@ -105,7 +105,7 @@ def test_a_stream_dated_ahead_as_a_whole_is_named_and_closes_nothing() -> None:
 @pytest.mark.parametrize("set_by_ms", [-2 * DAY_MS, -HOUR_MS, HOUR_MS, 2 * DAY_MS])
 @pytest.mark.parametrize("dies", [False, True])
 def test_a_clock_that_is_set_moves_no_record_into_another_window(set_by_ms: int, dies: bool) -> None:
-    told = []
+    notes = []
     for by_ms in (0, set_by_ms):
         hours = Hours()
         begin_ms = hours.world.now_ms
@@ -118,11 +118,11 @@ def test_a_clock_that_is_set_moves_no_record_into_another_window(set_by_ms: int,
                     restart(hours.world)
                 if minute % 10 == 0:
                     hours.world.turn()
-        told.append(hours.verdict() | {"evaluated_at_ms": 0})
-        said = [one for record in hours.world.stats for one in record["windows"]]
-        windows = {one["start_ms"] for one in said if "match" in one["outcomes"]}
+        notes.append(hours.verdict() | {"evaluated_at_ms": 0})
+        windows_counted = [one for record in hours.world.stats for one in record["windows"]]
+        windows = {one["start_ms"] for one in windows_counted if "match" in one["outcomes"]}
         assert windows == {begin_ms + hour * HOUR_MS for hour in range(6)}
-    assert told[0] == told[1]
+    assert notes[0] == notes[1]
 
 
 BY_TIME: dict[str, Any] = {"production": {"outputs": ["out"]}, "future_ms_max": 5_000}

@@ -44,7 +44,7 @@ class Trial:
         counted(self.world)
         self.world.start_joiner()
         self.tasks = [f"out/{partition}" for partition in range(partitions)]
-        self.going = [True] * partitions
+        self.active = [True] * partitions
         self.written = 0
         self.step = JudgeStep(self.settings, REVISION, self.tasks)
         self.state: dict[str, Any] | None = None
@@ -62,10 +62,10 @@ class Trial:
         """Time passes, partitions go on or rest, the joiner reads, and the judge hears of it."""
         draw, world = self.draw, self.world
         world.now_ms += LOOK_MS
-        for partition, going in enumerate(self.going):
+        for partition, active in enumerate(self.active):
             if draw.random() < 0.12:
-                self.going[partition] = not going
-            for _ in range(draw.randint(0, 4) if self.going[partition] else 0):
+                self.active[partition] = not active
+            for _ in range(draw.randint(0, 4) if self.active[partition] else 0):
                 late = draw.random() < 0.05
                 ahead = draw.random() < 0.01
                 off_ms = -draw.randint(1, 8) * WINDOW_MS if late else draw.randint(0, LOOK_MS)
@@ -138,7 +138,7 @@ def test_the_live_verdict_is_that_of_a_replay_in_200_trials() -> None:
 def quiet_then_burst(partitions: int) -> Trial:
     """All partitions rest, then each brings ten records of each of three windows."""
     trial = Trial(0, partitions)
-    trial.going = [False] * partitions
+    trial.active = [False] * partitions
     for _ in range(6):
         trial.world.now_ms += LOOK_MS
         trial.world.turn()

@@ -68,10 +68,10 @@ def test_a_dead_letter_has_the_value_and_the_header_as_they_were() -> None:
         one.shadow(key, broken, **{HEADER: content})
     one.turn()
     assert one.outcomes() == {"undecodable_shadow": 2}
-    told = [(dict(write.headers or []), write.value) for write in one.letters]
-    assert [value for _, value in told] == [broken.encode()] * 2
-    assert [headers[HEADER].decode("latin-1") for headers, _ in told] == [ID, "seven"]
-    reasons = [headers["__connect.errors.exception.message"].partition(b":")[0] for headers, _ in told]
+    dead_letters = [(dict(write.headers or []), write.value) for write in one.letters]
+    assert [value for _, value in dead_letters] == [broken.encode()] * 2
+    assert [headers[HEADER].decode("latin-1") for headers, _ in dead_letters] == [ID, "seven"]
+    reasons = [headers["__connect.errors.exception.message"].partition(b":")[0] for headers, _ in dead_letters]
     assert reasons == [b"decode", b"framing"]
 
 

@@ -79,7 +79,7 @@ class Trial:
     corrections: list[tuple[int, int, str, str]] = field(default_factory=list)
     window_ms: int = HOUR_MS
 
-    def told(self, draw: random.Random, tasks: int = 1, commits_max: int = 1) -> list[list[dict[str, Any]]]:
+    def task_logs(self, draw: random.Random, tasks: int = 1, commits_max: int = 1) -> list[list[dict[str, Any]]]:
         """Stats records per task: every unit goes to some task, every window into 1 to `commits_max` commits."""
         names = [f"scores/{partition}" for partition in range(tasks)]
         records: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
@@ -89,7 +89,7 @@ class Trial:
 
         for index, outcomes in enumerate(self.windows):
             start_ms = index * self.window_ms
-            for _, of, was, now in [said for said in self.corrections if said[0] == index]:
+            for _, of, was, now in [correction for correction in self.corrections if correction[0] == index]:
                 say(draw.choice(names), _share(of * self.window_ms, {was: -1, now: 1}))
             shares = {name: [dict[str, int]() for _ in range(draw.randint(1, commits_max))] for name in names}
             for outcome, units in outcomes.items():

@@ -95,7 +95,7 @@ def test_a_smaller_min_coverage_means_that_few_records_have_the_field(kind: str)
     assert found["decision"] == "promote"
 
 
-def test_null_and_no_field_are_told_apart_by_type_alone() -> None:
+def test_null_and_no_field_are_distinguished_by_type_only() -> None:
     assert verdict("schema", some({"s": None}), some({"s": None}))["decision"] == "promote"
     assert verdict("schema", some({"s": None}), some({}))["decision"] == "reject"
     assert verdict("null", some({}), some({"s": None}))["decision"] == "not_yet"

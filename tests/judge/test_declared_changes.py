@@ -25,17 +25,17 @@ def verdict(settings: Config, expected: int) -> dict[str, Any]:
     windows = [{"match": 1_000 - expected, "expected:tax": expected, "input": 1_000} for _ in range(10)]
     draw = random.Random(7)
     step = JudgeStep(settings, REVISION, ["scores/0", "scores/1"])
-    for offset, record in enumerate(interleaved(draw, Trial(windows).told(draw, 2))):
+    for offset, record in enumerate(interleaved(draw, Trial(windows).task_logs(draw, 2))):
         step.step(0, offset, record)
     return step.evaluate(0).verdict
 
 
 @pytest.mark.parametrize(("expected", "decision"), [(20, "promote"), (50, "not_yet"), (80, "not_yet")])
 def test_a_declared_change_beyond_its_bound_is_not_promoted(expected: int, decision: str) -> None:
-    said = verdict(trial(), expected)
-    assert said["decision"] == decision
-    assert any(one["rate"] == "expected:tax" for one in said["criteria"])
-    assert decision == "promote" or any("expected:tax" in reason for reason in said["reasons"])
+    judged_verdict = verdict(trial(), expected)
+    assert judged_verdict["decision"] == decision
+    assert any(one["rate"] == "expected:tax" for one in judged_verdict["criteria"])
+    assert decision == "promote" or any("expected:tax" in reason for reason in judged_verdict["reasons"])
 
 
 def test_a_criterion_of_ones_own_takes_the_place_of_the_bound() -> None:

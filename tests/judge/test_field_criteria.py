@@ -43,9 +43,9 @@ SEEN = [
 
 @pytest.mark.parametrize(("path", "production", "candidate"), [c[1:] for c in SEEN], ids=[c[0] for c in SEEN])
 def test_a_difference_in_each_pair_rejects(path: str, production: Any, candidate: Any) -> None:
-    said = verdict_of(production, candidate, field_of(path))
-    assert counts_of(said, f"field:{path}") == (1_000, 1_000)
-    assert said["decision"] == "reject"
+    verdict = verdict_of(production, candidate, field_of(path))
+    assert counts_of(verdict, f"field:{path}") == (1_000, 1_000)
+    assert verdict["decision"] == "reject"
 
 
 UNTOUCHED = [
@@ -58,45 +58,45 @@ UNTOUCHED = [
 
 @pytest.mark.parametrize(("path", "candidate"), [c[1:] for c in UNTOUCHED], ids=[c[0] for c in UNTOUCHED])
 def test_a_difference_elsewhere_counts_for_nothing(path: str, candidate: Any) -> None:
-    said = verdict_of(ITEMS, candidate, field_of(path))
-    assert counts_of(said, f"field:{path}") == (1_000, 0)
-    assert said["decision"] == "promote"
+    verdict = verdict_of(ITEMS, candidate, field_of(path))
+    assert counts_of(verdict, f"field:{path}") == (1_000, 0)
+    assert verdict["decision"] == "promote"
 
 
 def test_what_a_rule_tolerates_or_ignores_at_the_path_is_no_difference() -> None:
     rules = [{"path": "score", "atol": 1.0}, {"path": "user", "ignore": True}]
     candidate = changed(score=1.5, user={}, items=[])
-    said = verdict_of(ITEMS, candidate, [*field_of("score"), *field_of("user.zip"), *field_of("items")], rules=rules)
-    assert [counts_of(said, f"field:{path}")[1] for path in ("score", "user.zip", "items")] == [0, 0, 1_000]
+    verdict = verdict_of(ITEMS, candidate, [*field_of("score"), *field_of("user.zip"), *field_of("items")], rules=rules)
+    assert [counts_of(verdict, f"field:{path}")[1] for path in ("score", "user.zip", "items")] == [0, 0, 1_000]
 
 
 def test_elements_that_a_rule_knows_by_a_key_are_called_by_it() -> None:
     rules = [{"path": "items", "key": "id"}]
     production = {"items": [{"id": "a", "p": 1}, {"id": "b", "p": 2}]}
     candidate = {"items": [{"id": "b", "p": 3}, {"id": "a", "p": 1}]}
-    said = verdict_of(production, candidate, [*field_of("items.b.p"), *field_of("items.a.p")], rules=rules)
-    assert [counts_of(said, f"field:items.{name}.p") for name in "ba"] == [(1_000, 1_000), (1_000, 0)]
+    verdict = verdict_of(production, candidate, [*field_of("items.b.p"), *field_of("items.a.p")], rules=rules)
+    assert [counts_of(verdict, f"field:items.{name}.p") for name in "ba"] == [(1_000, 1_000), (1_000, 0)]
 
 
 @pytest.mark.parametrize("path", ["scroe", "user.zpi", "items.*.price", "items.7.p"])
 def test_a_path_in_no_record_is_not_yet_and_lists_the_fields(path: str) -> None:
-    said = verdict_of(ITEMS, changed(score=2), field_of(path))
-    assert said["decision"] == "not_yet"
-    (reason,) = said["reasons"]
+    verdict = verdict_of(ITEMS, changed(score=2), field_of(path))
+    assert verdict["decision"] == "not_yet"
+    (reason,) = verdict["reasons"]
     assert reason == (
         f"criterion field:{path} can see no fault: {path} occurs in none of 1,000 pairs (a sample was looked at); "
         "fields seen: items.*.p, items.*.q, score, user.age, user.zip. Correct its path in judge.criteria"
     )
-    explained = explain(said, said["decision"], said["reasons"])
+    explained = explain(verdict, verdict["decision"], verdict["reasons"])
     standing = explained.outlooks[0]
     assert (standing.state, standing.passed, explained.blockers) == ("no such field", False, (reason,))
     assert any("correct its path" in todo for todo in explained.todo)
 
 
 def test_a_field_of_few_records_is_found_when_it_comes() -> None:
-    said = verdict_of(lambda i: {"a": 1} | ({"rare": 1} if i == 200 else {}), lambda i: {"a": 1}, field_of("rare"))
-    assert counts_of(said, "field:rare") == (1_000, 1)
-    assert not any("occurs in none" in reason for reason in said["reasons"])
+    verdict = verdict_of(lambda i: {"a": 1} | ({"rare": 1} if i == 200 else {}), lambda i: {"a": 1}, field_of("rare"))
+    assert counts_of(verdict, "field:rare") == (1_000, 1)
+    assert not any("occurs in none" in reason for reason in verdict["reasons"])
 
 
 def test_another_number_of_outputs_differs_in_each_field() -> None:
@@ -123,9 +123,9 @@ def judged_of_cardinality(world: Any) -> dict[str, Any]:
 
 def test_records_of_a_joiner_that_did_not_look_prove_nothing() -> None:
     world = joined(trial([{"rate": "mismatch", "limit": 0.01}]), {"score": 1}, {"score": 1})
-    said = judged(world, trial(field_of("score")))
-    assert said["decision"] == "not_yet"
-    assert said["reasons"] == [
+    verdict = judged(world, trial(field_of("score")))
+    assert verdict["decision"] == "not_yet"
+    assert verdict["reasons"] == [
         "criterion field:score: the joiner did not look at its path in 1,000 pairs; `replay --from-topics` compares "
         "them again"
     ]

@@ -88,29 +88,29 @@ def test_a_pair_that_several_changes_explain_counts_against_the_bound_of_each(wi
             "criteria": [{"rate": "mismatch", "limit": 0.02}],
         },
     )
-    said = judged(joined(settings, dict.fromkeys(range(0, PAIRS, 3), '{"n": 2.0, "kind": "b"}')), settings)
-    found = {one["rate"]: (one["n"], one["s"], one["shown_good"]) for one in said["criteria"]}
+    verdict = judged(joined(settings, dict.fromkeys(range(0, PAIRS, 3), '{"n": 2.0, "kind": "b"}')), settings)
+    found = {one["rate"]: (one["n"], one["s"], one["shown_good"]) for one in verdict["criteria"]}
     assert found["mismatch"] == (PAIRS, 0, True), "each is one pair, and no mismatch"
     assert found["expected:number"] == (PAIRS, PAIRS // 3, True)
     assert found["expected:kind"] == (PAIRS, PAIRS // 3, False)
-    assert said["decision"] == "not_yet"
-    assert any(reason.startswith("expected:kind") for reason in said["reasons"])
-    assert not any("closed table" in reason for reason in said["reasons"])
+    assert verdict["decision"] == "not_yet"
+    assert any(reason.startswith("expected:kind") for reason in verdict["reasons"])
+    assert not any("closed table" in reason for reason in verdict["reasons"])
 
 
 @pytest.mark.parametrize(("off", "decision"), [(0.02, "promote"), (0.9, "reject")])
 def test_the_mean_difference_is_judged_by_the_sums_of_the_joiner(off: float, decision: str) -> None:
     settings = settings_of(MEAN)
-    said = judged(joined(settings, dict.fromkeys(range(PAIRS), f'{{"n": {1.0 + off}}}')), settings)
-    mean = said["criteria"][0]
-    assert (mean["rate"], mean["n"], said["decision"]) == ("mean:n", PAIRS, decision)
+    verdict = judged(joined(settings, dict.fromkeys(range(PAIRS), f'{{"n": {1.0 + off}}}')), settings)
+    mean = verdict["criteria"][0]
+    assert (mean["rate"], mean["n"], verdict["decision"]) == ("mean:n", PAIRS, decision)
     assert mean["estimate"] == pytest.approx(off / 2.0, abs=1e-6)
     assert mean["log_e_below"] == pytest.approx(log_e_grid(np.full(PAIRS, off / 2.0), 0.05), abs=1e-3)
 
 
 @pytest.mark.parametrize("other", [{"limit": 0.1}, {"bound": 1.0}])
-def test_sums_for_another_limit_or_bound_prove_nothing_and_it_is_said(other: dict[str, float]) -> None:
+def test_sums_for_another_limit_or_bound_prove_nothing_and_it_is_reported(other: dict[str, float]) -> None:
     world = joined(settings_of(MEAN), {})
-    said = judged(world, settings_of(MEAN | other))
-    assert (said["criteria"][0]["n"], said["decision"]) == (0, "not_yet")
-    assert any("the joiner's sums are for bound 2.0 and limit 0.05" in reason for reason in said["reasons"])
+    verdict = judged(world, settings_of(MEAN | other))
+    assert (verdict["criteria"][0]["n"], verdict["decision"]) == (0, "not_yet")
+    assert any("the joiner's sums are for bound 2.0 and limit 0.05" in reason for reason in verdict["reasons"])

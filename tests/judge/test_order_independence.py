@@ -97,8 +97,8 @@ def test_any_order_any_split_and_any_restart_give_the_same_bytes(
     pairs: Pairs, tasks: int, partitions: int, seed: int
 ) -> None:
     draw = random.Random(seed)
-    whole = judged(pairs, pairs.told(draw), draw).evidence
-    logs = pairs.told(draw, tasks, commits_max=3, partitions=partitions)
+    whole = judged(pairs, pairs.task_logs(draw), draw).evidence
+    logs = pairs.task_logs(draw, tasks, commits_max=3, partitions=partitions)
     assert judged(pairs, logs, draw).evidence == whole
     assert judged(pairs, logs, draw, commits=0.2, deaths=0.05).evidence == whole
 
@@ -107,7 +107,7 @@ def test_the_trials_hold_what_could_depend_on_order() -> None:
     """A bad carrier, an incident, slices with more values than are exact, corrections, labels and every measure."""
     pairs = made(3, "record", 40, [0.0, 0.2])
     draw = random.Random(1)
-    judge = judged(pairs, pairs.told(draw, 2, 2, 2), draw, commits=0.2, deaths=0.05)
+    judge = judged(pairs, pairs.task_logs(draw, 2, 2, 2), draw, commits=0.2, deaths=0.05)
     verdict = judge.verdict
     assert judge.restarts > 0
     assert {one["rate"] for one in verdict["criteria"] if one["n"]} == {

@@ -15,7 +15,7 @@ from tests.joiner.joiner_world import config as of_world
 from tests.joiner.outcome_cases import absent
 from tests.judge.stats_records import REVISION, cell, stats
 from tests.judge.trials_by_slice import sliced
-from tests.judge.trials_through_the_joiner import SILENT, alone, counts_of, joined, judged, trial
+from tests.judge.trials_through_the_joiner import SILENT, counts_of, joined, judged, only_criteria, trial
 
 TENANTS = {"dimensions": [{"name": "tenant", "path": "tenant"}, {"name": "paid", "path": "paid"}]}
 EU, US = {"where": {"tenant": "eu"}}, {"where": {"tenant": "us"}}
@@ -49,13 +49,13 @@ def test_a_part_sees_its_own_records_and_no_others(criterion: dict[str, Any]) ->
     compare = TENANTS | {"checks": [{"path": "score", "low": 0, "high": 1.5}]}
     of_others = criterion | {"where": criterion["where"] | {"tenant": "us"}}
     settings = trial([criterion, of_others], compare=compare, judge={"slices": "show"})
-    said = judged(joined(settings, record, wrong_for("eu"), 600))
-    first, second = said["criteria"][:2]
+    verdict = judged(joined(settings, record, wrong_for("eu"), 600))
+    first, second = verdict["criteria"][:2]
     share = 2 if len(criterion["where"]) > 1 else 1
     assert (first["n"], first["s"]) == (200 // share, 200 // share)
     assert (second["n"], second["s"]) == (400 // share, 0)
     assert first["rate"].endswith("@paid=true,tenant=eu" if share == 2 else "@tenant=eu")
-    assert said["decision"] == "reject"
+    assert verdict["decision"] == "reject"
 
 
 def test_a_criterion_of_the_whole_stands_beside_one_of_a_part() -> None:
@@ -64,15 +64,15 @@ def test_a_criterion_of_the_whole_stands_beside_one_of_a_part() -> None:
         compare=TENANTS,
         judge={"slices": "show"},
     )
-    said = judged(joined(settings, record, wrong_for("eu"), 600))
-    assert [(one["rate"], one["n"], one["s"]) for one in said["criteria"][:3]] == [
+    verdict = judged(joined(settings, record, wrong_for("eu"), 600))
+    assert [(one["rate"], one["n"], one["s"]) for one in verdict["criteria"][:3]] == [
         ("mismatch", 600, 200),
         ("mismatch@tenant=eu", 200, 200),
         ("mismatch@tenant=us", 400, 0),
     ]
 
 
-def test_records_that_ended_alone_count_by_what_their_own_side_says() -> None:
+def test_records_that_ended_unmatched_count_by_what_their_own_side_says() -> None:
     criteria = [of(rate, part) for rate in ("missing", "extra", "error", "duplicate") for part in (EU, US)]
     settings = trial(criteria, compare=TENANTS, judge={"slices": "show"})
 
@@ -97,11 +97,11 @@ def test_records_that_ended_alone_count_by_what_their_own_side_says() -> None:
                     totals[f"{scope['scope']} {outcome}"] = totals.get(f"{scope['scope']} {outcome}", 0) + n
     lost = {name: n for name, n in totals.items() if not name.endswith("match")}
     assert lost == {"tenant=eu missing": 7, "tenant=eu candidate_error": 3, "tenant=us extra": 20}
-    said = judged(world)
-    assert counts_of(said, "missing@tenant=eu") == (200, 10)
-    assert counts_of(said, "error@tenant=eu") == (200, 3)
-    assert counts_of(said, "missing@tenant=us") == (380, 0)
-    assert counts_of(said, "extra@tenant=us") == (400, 20)
+    verdict = judged(world)
+    assert counts_of(verdict, "missing@tenant=eu") == (200, 10)
+    assert counts_of(verdict, "error@tenant=eu") == (200, 3)
+    assert counts_of(verdict, "missing@tenant=us") == (380, 0)
+    assert counts_of(verdict, "extra@tenant=us") == (400, 20)
 
 
 def test_a_late_partner_takes_back_what_its_part_was_short_of() -> None:
@@ -134,8 +134,8 @@ def _value(world: Any, figure: str) -> int:
 TWO = {"production": {"outputs": ["scores", "audits"], "group": "scorer", "commits": "after_output"}}
 
 
-def told(criteria: list[dict[str, Any]], order: tuple[int, ...] = (0, 1), scopes: Any = None) -> dict[str, Any]:
-    settings = sliced().model_dump(exclude_unset=True) | TWO | {"judge": {"criteria": alone(criteria)}}
+def verdict_for(criteria: list[dict[str, Any]], order: tuple[int, ...] = (0, 1), scopes: Any = None) -> dict[str, Any]:
+    settings = sliced().model_dump(exclude_unset=True) | TWO | {"judge": {"criteria": only_criteria(criteria)}}
     step = JudgeStep(Config.model_validate(settings), REVISION, ["scores/0", "audits/0"])
     good, bad = cell(0, match=900, mismatch=0, fields={"a": 0}), cell(0, match=450, mismatch=50, fields={"a": 50})
     good["scopes"], bad["scopes"] = scopes or ((), ())
@@ -153,8 +153,8 @@ def test_a_topic_counts_its_own_tasks_in_whatever_order_they_come(order: tuple[i
         {"rate": "mismatch", "limit": 0.01, "topic": "audits", "critical": False},
         {"rate": "field", "path": "a", "limit": 0.01, "topic": "audits", "critical": False},
     ]
-    said = told(criteria, order)
-    assert [(one["rate"], one["n"], one["s"]) for one in said["criteria"][:4]] == [
+    entry = verdict_for(criteria, order)
+    assert [(one["rate"], one["n"], one["s"]) for one in entry["criteria"][:4]] == [
         ("mismatch", 1_400, 50),
         ("mismatch@topic=scores", 900, 0),
         ("mismatch@topic=audits", 500, 50),
@@ -165,18 +165,18 @@ def test_a_topic_counts_its_own_tasks_in_whatever_order_they_come(order: tuple[i
 def test_the_course_of_the_evidence_has_the_parts_of_a_topic_too() -> None:
     criteria = [{"rate": "mismatch", "limit": 0.01, "topic": topic} for topic in ("scores", "audits")]
     settings = Config.model_validate(
-        sliced().model_dump(exclude_unset=True) | TWO | {"judge": {"criteria": alone(criteria)}}
+        sliced().model_dump(exclude_unset=True) | TWO | {"judge": {"criteria": only_criteria(criteria)}}
     )
     records = [stats("scores/0", 1, cell(0, match=900)), stats("audits/0", 1, cell(0, match=450, mismatch=50))]
-    (said,) = course(settings, REVISION, records, 10)
-    assert [(one["n"], one["s"]) for one in said["criteria"][:2]] == [(900, 0), (500, 50)]
+    (entry,) = course(settings, REVISION, records, 10)
+    assert [(one["n"], one["s"]) for one in entry["criteria"][:2]] == [(900, 0), (500, 50)]
 
 
 def test_a_part_of_a_topic_counts_both_ways() -> None:
     scope = {"scope": "tenant=eu", "outcomes": {"match": 40, "mismatch": 10}, "named": [], "checks": {}, "means": []}
     criterion = {"rate": "mismatch", "limit": 0.01, "topic": "audits", "where": {"tenant": "eu"}}
-    said = told([criterion], scopes=([{**scope, "outcomes": {"match": 7}}], [scope]))
-    assert counts_of(said, "mismatch@topic=audits,tenant=eu") == (50, 10)
+    found = verdict_for([criterion], scopes=([{**scope, "outcomes": {"match": 7}}], [scope]))
+    assert counts_of(found, "mismatch@topic=audits,tenant=eu") == (50, 10)
 
 
 # ---------------------------------------------------------------- what cannot be counted is refused

@@ -22,15 +22,15 @@ def figures_of(held: dict[str, int]) -> dict[str, int]:
 
 
 @given(VALUES, st.integers(1, 4))
-def test_it_does_not_matter_when_values_are_folded(windows: list[dict[str, int]], most: int) -> None:
+def test_it_does_not_matter_when_values_are_folded(windows: list[dict[str, int]], values_max: int) -> None:
     at_once: Counter[str] = Counter()
     now_and_then: Counter[str] = Counter()
     for held in windows:
         at_once.update(figures_of(held))
         now_and_then.update(figures_of(held))
-        now_and_then = folded(now_and_then, ["tenant"], most) or now_and_then
-        assert len(by_value(now_and_then, ["tenant"], 99)) <= most + 1
-    assert by_value(at_once, ["tenant"], most) == by_value(now_and_then, ["tenant"], most)
+        now_and_then = folded(now_and_then, ["tenant"], values_max) or now_and_then
+        assert len(by_value(now_and_then, ["tenant"], 99)) <= values_max + 1
+    assert by_value(at_once, ["tenant"], values_max) == by_value(now_and_then, ["tenant"], values_max)
 
 
 def test_a_key_as_a_dimension_does_not_grow_the_judges_state() -> None:

@@ -1,7 +1,7 @@
-"""A trial as its pairs, each with all that is counted of it, and the stats records in which it may be told.
+"""A trial as its pairs, each with all that is counted of it, and the stats records that may report it.
 
-`told` permutes pairs inside windows, gives them to any task in any commit, and lays the tasks into any partitions of
-the stats topic; the joiner's own cells do the counting. Labels and corrections come when they come.
+`task_logs` permutes pairs inside windows, gives them to any task in any commit, and lays the tasks into any partitions
+of the stats topic; the joiner's own cells do the counting. Labels and corrections come when they come.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def settings_of(unit: str, values_max: int = 3) -> Config:
     """A judge of everything, its mismatches by that unit."""
     mismatch = {"rate": "mismatch", "limit": 0.02, "unit": unit}
     judged = config(criteria=[mismatch, *CRITERIA], drift={"min_records": 60}, min_duration_ms=0)
-    said = judged.model_dump(exclude_unset=True)
+    own_settings = judged.model_dump(exclude_unset=True)
     dimensions = [{"name": "carrier", "path": "carrier"}, {"name": "origin", "path": "origin"}]
     return Config.model_validate(
-        said | {"compare": said["compare"] | {"dimensions": dimensions, "values_max": values_max}}
+        own_settings | {"compare": own_settings["compare"] | {"dimensions": dimensions, "values_max": values_max}}
     )
 
 
@@ -92,7 +92,7 @@ class Pairs:
         cells.add(columns)
         windows = []
         for hour in sorted(set(self.hour[chosen].tolist())):
-            said = Counter(outcomes[self.hour[chosen] == hour].tolist())
+            own_settings = Counter(outcomes[self.hour[chosen] == hour].tolist())
             bad = chosen[(outcomes == "mismatch") & (self.hour[chosen] == hour)]
             fields = {"score": len(bad), "late": int(np.count_nonzero(bad % 2))} if len(bad) else {}
             at = (hour * HOUR_MS, REVISION)
@@ -100,14 +100,14 @@ class Pairs:
                 {
                     "start_ms": at[0],
                     "revision": REVISION,
-                    "outcomes": dict(said) | cells.outcomes(at),
+                    "outcomes": dict(own_settings) | cells.outcomes(at),
                     "fields": fields,
                     **cells.record(at),
                 }
             )
         return windows
 
-    def told(self, draw: random.Random, tasks: int = 1, commits_max: int = 1, partitions: int = 1) -> Logs:
+    def task_logs(self, draw: random.Random, tasks: int = 1, commits_max: int = 1, partitions: int = 1) -> Logs:
         """The trial in one of its tellings, as the records of each partition of the stats topic."""
         telling = _Telling(self, draw, [f"scores/{task}" for task in range(tasks)])
         for hour in range(self.hours):
@@ -167,8 +167,8 @@ class _Telling:
             found[str(pairs.label[pair])] += 1
         for name, windows in by_task.items():
             cells = [
-                {"start_ms": of * HOUR_MS, "revision": REVISION, "outcomes": dict(said), "fields": {}}
-                for of, said in windows.items()
+                {"start_ms": of * HOUR_MS, "revision": REVISION, "outcomes": dict(own_settings), "fields": {}}
+                for of, own_settings in windows.items()
             ]
             done_ms = (hour + 1 - LABELLED_WITHIN) * HOUR_MS
             self._say(task_of(name), *cells, watermark_ms=done_ms, idle=True)
@@ -199,9 +199,9 @@ def made(seed: int, unit: str, hours: int, levels: list[float]) -> Pairs:
     level = np.array(levels)[hour * len(levels) // (int(hour[-1]) + 1)]
     bad = dice.random(size) < level * np.where(carrier == 0, 3.0, 0.5)
     outcome = np.where(bad, "mismatch", np.where(dice.random(size) < 0.1, "tolerated", "match")).astype("<U20")
-    said = dice.random(size)
-    outcome[said < 0.05] = "missing"
-    outcome[said > 0.99] = "candidate_error"
+    own_settings = dice.random(size)
+    outcome[own_settings < 0.05] = "missing"
+    outcome[own_settings > 0.99] = "candidate_error"
     comes = hour + dice.integers(1, 8, size)
     comes[(outcome != "missing") | (comes > hour[-1]) | (dice.random(size) < 0.2)] = -1
     score = np.minimum(dice.exponential(0.02, size) + 0.3 * bad, 1.0)

@@ -8,7 +8,7 @@ from typing import Any
 from shadowstream.config import Config
 from shadowstream.judge.step import JudgeStep
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
-from tests.judge.trials_through_the_joiner import alone
+from tests.judge.trials_through_the_joiner import only_criteria
 
 TASK = "scores/0"
 Values = Mapping[str, Mapping[str, int]]
@@ -18,7 +18,7 @@ Values = Mapping[str, Mapping[str, int]]
 def sliced(dimensions: Sequence[str] = ("tenant",), **judge: Any) -> Config:
     """A judge of pairs with these dimensions."""
     if "criteria" in judge:
-        judge = judge | {"criteria": alone(judge["criteria"])}
+        judge = judge | {"criteria": only_criteria(judge["criteria"])}
     rates = {one["rate"] for one in judge.get("criteria", ())}
     latency = {"latency": {"over_ms": 100}} if rates & {"slower", "over"} else {}
     compare = {"dimensions": [{"name": name, "path": name} for name in dimensions], **latency}

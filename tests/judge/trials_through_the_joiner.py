@@ -16,7 +16,7 @@ SILENT = object()
 """The value of a record that is not written."""
 
 
-def alone(criteria: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def only_criteria(criteria: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """These criteria, and nothing else that decides: the other rates of whole records are named and muted."""
     named = {one["rate"] for one in criteria if not (one.get("where") or one.get("topic"))}
     others = [rate for rate in ("missing", "extra", "error", "duplicate") if rate not in named]
@@ -25,7 +25,7 @@ def alone(criteria: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def trial(criteria: Sequence[dict[str, Any]], rules: Iterable[dict[str, Any]] = (), **more: Any) -> Config:
     """A trial with these criteria and rules; `more` beside them: `judge`, `compare` and other parts of the config."""
-    judge = {"window_ms": WINDOW_MS, "min_duration_ms": 0, "criteria": alone(criteria), **more.pop("judge", {})}
+    judge = {"window_ms": WINDOW_MS, "min_duration_ms": 0, "criteria": only_criteria(criteria), **more.pop("judge", {})}
     compare = {"match_sample": 0, "rules": list(rules), **more.pop("compare", {})}
     return config(judge=judge, compare=compare, **more)
 

@@ -106,7 +106,7 @@ FOLDERS = [folder_writable, folder_sticky, folder_linked, pytest.param(folder_ow
 
 
 @pytest.mark.parametrize("made", FOLDERS)
-def test_the_folder_in_the_temporary_one_must_be_ours_alone(
+def test_the_folder_in_the_temporary_one_must_be_private(
     made: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
@@ -143,7 +143,7 @@ def test_made_folders_and_files_are_private_whatever_the_umask(tmp_path: Path) -
     assert {stat.S_IMODE(one.stat().st_mode) for one in (tmp_path / "new").iterdir()} == {0o600}
 
 
-def test_no_store_is_made_behind_a_link_even_placed_between_calls(
+def test_no_store_is_made_through_a_link_even_placed_between_calls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The check before and the call itself both refuse."""

@@ -159,7 +159,7 @@ def test_an_outage_is_repeated_at_growing_intervals_a_new_one_immediately(
     assert len(events) == before + 1
 
 
-def test_ctrl_c_at_the_terminal_reaches_the_supervisor_alone() -> None:
+def test_ctrl_c_at_the_terminal_reaches_the_supervisor_only() -> None:
     """A child that is still importing would print a traceback."""
     slow = "import time\nprint('up', flush=True)\ntime.sleep(60)"
     code = (

@@ -144,15 +144,15 @@ time.sleep(float(sys.argv[1]))
 
 
 @pytest.mark.parametrize("named", [None, "", "no number", "0", "987654"])
-def test_a_process_without_a_supervisor_is_left_alone_whatever_the_variable_holds(named: str | None) -> None:
+def test_a_process_without_a_supervisor_keeps_running_whatever_the_variable_holds(named: str | None) -> None:
     environment = {**os.environ, **({} if named is None else {supervisor.LIFELINE: named})}
-    alone = subprocess.run(
+    done = subprocess.run(
         python(LIVES_ON_IT, "0.3"), env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
-    assert (alone.returncode, alone.stdout) == (0, b"up\n")
+    assert (done.returncode, done.stdout) == (0, b"up\n")
 
 
-HOLDS_OUT_ALONE = """
+HOLDS_OUT_UNSUPERVISED = """
 import os, signal, time
 from shadowstream.kafka import supervisor
 
@@ -167,7 +167,7 @@ import sys
 from pathlib import Path
 from shadowstream.kafka.supervisor import Supervisor
 
-Supervisor({{"child": [sys.executable, "-c", {HOLDS_OUT_ALONE!r}]}}, None, Path(sys.argv[1])).run(lambda: False)
+Supervisor({{"child": [sys.executable, "-c", {HOLDS_OUT_UNSUPERVISED!r}]}}, None, Path(sys.argv[1])).run(lambda: False)
 """
 
 

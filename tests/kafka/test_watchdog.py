@@ -78,7 +78,9 @@ def test_only_a_call_that_does_not_return_ends_the_process() -> None:
         where: subprocess.Popen([sys.executable, "-c", HEAD + code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for where, code in {**STUCK, **GETS_ON}.items()
     }
-    said = {where: process.communicate(timeout=60)[0].decode() for where, process in started.items()}
+    outputs = {where: process.communicate(timeout=60)[0].decode() for where, process in started.items()}
     codes = {where: process.returncode for where, process in started.items()}
-    assert codes == {**dict.fromkeys(STUCK, EXIT_STUCK), **dict.fromkeys(GETS_ON, 0)}, said
-    assert [where for where in STUCK if "client_call_stuck" not in said[where] or "stuck" not in said[where]] == []
+    assert codes == {**dict.fromkeys(STUCK, EXIT_STUCK), **dict.fromkeys(GETS_ON, 0)}, outputs
+    assert [
+        where for where in STUCK if "client_call_stuck" not in outputs[where] or "stuck" not in outputs[where]
+    ] == []

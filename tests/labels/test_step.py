@@ -260,9 +260,9 @@ def test_a_task_is_idle_and_its_ledger_says_what_waits() -> None:
     desk.scored(b"b", 0, p=1)
     desk.label(b"b", 1)
     desk.commit()
-    said = {one["task"]: one for one in desk.stats}
-    assert set(said) == {"labels/scores/0", "labels/scores/1"}
-    waits = said["labels/scores/0"]
+    by_task = {one["task"]: one for one in desk.stats}
+    assert set(by_task) == {"labels/scores/0", "labels/scores/1"}
+    waits = by_task["labels/scores/0"]
     # Nothing that was scored before the horizon is open any more; how far windows are is not this task's to say.
     assert (waits["pending"], waits["idle"], waits["watermark_ms"], waits["seq"]) == (1, True, -10 * HOUR_MS, 1)
     (line,) = waits["ledgers"]

@@ -28,23 +28,23 @@ def resident() -> int:
 def main(overflow: str) -> None:
     """The sides are read by turns, a batch each, and each half of either waits for the other's second."""
     waiting, desk, spill = UniqueIdStore(10_000), Desk(), SpillFile(None, 2 * RECORDS * SIZE)
-    before, most, pairs, spilled, cpu_s = resident(), 0, 0, 0, time.process_time()
+    before, peak, pairs, spilled, cpu_s = resident(), 0, 0, 0, time.process_time()
     for begin in range(0, RECORDS, BATCH):
         for side in (Side.PRODUCTION, Side.SHADOW):
             offsets = list(range(begin, begin + BATCH))
             numbers = offsets if side is Side.PRODUCTION else [RECORDS - 1 - n for n in offsets]
             ids = [b"%d" % n for n in numbers]
             rows = PendingColumns(offsets, [0] * BATCH, [b"%0*d" % (SIZE, n) for n in numbers], ids)
-            for met in waiting.match_columns(side, ids, rows):
-                assert isinstance(met, PairBatch)
-                assert met.production.values == met.shadow.values
-                pairs += len(met.ids)
+            for matches in waiting.match_columns(side, ids, rows):
+                assert isinstance(matches, PairBatch)
+                assert matches.production.values == matches.shadow.values
+                pairs += len(matches.ids)
             waiting.take_decidable(desk.clocks)
             if overflow == "spill" and sum(waiting.held.bytes) > BOUND:
                 spilled += waiting.spill(spill, BOUND // 2)
-            most = max(most, resident())
+            peak = max(peak, resident())
     cpu_s = time.process_time() - cpu_s
-    print(json.dumps({"resident": most - before, "spilled": spilled, "pairs": pairs, "cpu_s": round(cpu_s, 2)}))
+    print(json.dumps({"resident": peak - before, "spilled": spilled, "pairs": pairs, "cpu_s": round(cpu_s, 2)}))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def silent_at_times(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("by_s", [-HOUR_S, HOUR_S])
-def test_what_is_missing_is_said_though_the_clock_was_set(by_s: float) -> None:
+def test_what_is_missing_is_reported_though_the_clock_was_set(by_s: float) -> None:
     world = World("hold")
     call = "tests.memory.test_clock_set:silent_at_times"
     world.config = world.config.model_copy(

@@ -70,8 +70,8 @@ class World(Runners):
     def counted(self) -> dict[Partition, marks.Counters]:
         """The last counters said of each input partition."""
         records = [own.decode(entry.value or b"")[1] for _, entry in self.read(Partition("shadow.wide.progress", 0))]
-        said = [one for one in records if one["counters"] is not None]
-        return {Partition("in", one["input_partition"]): marks.Counters.of(one["counters"]) for one in said}
+        with_counters = [one for one in records if one["counters"] is not None]
+        return {Partition("in", one["input_partition"]): marks.Counters.of(one["counters"]) for one in with_counters}
 
     def read(self, place: Partition) -> list[tuple[int, Entry]]:
         return self.broker.logs[place].records()

@@ -99,7 +99,7 @@ def of_a_newer_release(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("happens", "said"),
+    ("happens", "expected"),
     [
         (expired, "counting anew would count twice"),
         (expired_of_one_side, "are not of one transaction"),
@@ -109,13 +109,13 @@ def of_a_newer_release(world: World) -> None:
     ],
 )
 def test_foreign_or_vanished_commits_are_refused_and_nothing_is_written(
-    world: World, happens: Callable[[World], None], said: str
+    world: World, happens: Callable[[World], None], expected: str
 ) -> None:
     happens(world)
     before = {place: log.end for place, log in world.broker.logs.items() if place.topic.startswith("shadow.")}
     error = ends_with(world)
     assert isinstance(error, ConfigError), error
-    assert said in str(error)
+    assert expected in str(error)
     assert {place: log.end for place, log in world.broker.logs.items() if place in before} == before
 
 

@@ -45,12 +45,12 @@ class Shown:
     """What the metrics have shown, at most."""
 
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.most: Counter[str] = Counter()
+        self.maximum: Counter[str] = Counter()
         self.last: dict[str, float] = {}
         real = world.watch.metrics.set
 
         def set_(name: str, value: float, **labels: str) -> None:
-            self.most[name] = max(self.most[name], int(value))
+            self.maximum[name] = max(self.maximum[name], int(value))
             self.last[name] = value
             real(name, value, **labels)
 
@@ -71,10 +71,10 @@ def test_spill_keeps_to_the_bound_says_so_and_pairs_every_record(
         peaks[overflow] = max(seen.pending)
         print(f"{overflow}: at most {peaks[overflow]:,} bytes wait in memory, {cpu:.2f} s CPU of the whole trial")
         assert world.ended() == {"match": ORDERS}
-        assert (shown.most["spilled_bytes"] > BOUND) == (overflow == "spill")
+        assert (shown.maximum["spilled_bytes"] > BOUND) == (overflow == "spill")
     assert peaks["spill"] <= BOUND * (1 + 1 / backpressure.OVER) + 2 * BATCH * (SIZE + 500)
     assert peaks["hold"] > 2 * peaks["spill"]
-    assert (shown.last["spilled_bytes"], shown.most["spill_full"]) == (0, 0)
+    assert (shown.last["spilled_bytes"], shown.maximum["spill_full"]) == (0, 0)
     assert "values_spilled" in caplog.text
     assert "spilled_values_back" in caplog.text
 
@@ -86,7 +86,7 @@ def test_joiners_that_die_with_their_files_lose_nothing(delivery: str, monkeypat
     with watched(monkeypatch):
         played(world, 3)
     assert world.ended() == {"match": ORDERS}
-    assert shown.most["spilled_bytes"] > BOUND
+    assert shown.maximum["spilled_bytes"] > BOUND
 
 
 @contextmanager
@@ -110,21 +110,21 @@ def test_a_full_disk_or_file_is_reported_and_loses_no_record(
     with watched(monkeypatch) as seen, caplog.at_level(logging.INFO), files_end_at(10**9 if bounded else ROOM):
         played(world, 0)
     assert world.ended() == {"match": ORDERS}
-    assert 0 < shown.most["spilled_bytes"] <= ROOM
+    assert 0 < shown.maximum["spilled_bytes"] <= ROOM
     assert max(seen.pending) > 2 * BOUND
     assert "spill_refused" in caplog.text
     assert why in caplog.text
     assert "pending_over_bound" in caplog.text
-    assert (shown.most["spill_full"], shown.last["spill_full"]) == (1, 0)
+    assert (shown.maximum["spill_full"], shown.last["spill_full"]) == (1, 0)
 
 
 def test_what_is_spilled_leaves_the_memory_of_the_process() -> None:
     took = {}
     for overflow in ("hold", "spill"):
-        told = subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "tests.memory.spilling_process", overflow], check=True, capture_output=True
         )
-        took[overflow] = json.loads(told.stdout)
+        took[overflow] = json.loads(done.stdout)
         assert took[overflow]["pairs"] == spilling_process.RECORDS
         print(
             f"{overflow}: {spilling_process.RECORDS} records a side of {spilling_process.SIZE} bytes: {took[overflow]}"
@@ -140,8 +140,8 @@ def test_what_is_spilled_leaves_the_memory_of_the_process() -> None:
 def test_nobody_else_can_find_or_read_the_file(tmp_path: Path) -> None:
     spill = SpillFile(str(tmp_path), 100)
     assert spill.put([b"ab", b"c"], 3) == 0
-    told = os.fstat(spill._file.fileno())
-    assert (told.st_nlink, stat.S_IMODE(told.st_mode), told.st_size) == (0, 0o600, 3)
+    done = os.fstat(spill._file.fileno())
+    assert (done.st_nlink, stat.S_IMODE(done.st_mode), done.st_size) == (0, 0o600, 3)
     assert list(tmp_path.iterdir()) == []
 
 

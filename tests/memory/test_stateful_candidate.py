@@ -59,7 +59,7 @@ class World(Runners):
     def value(self, n: int) -> bytes:
         return json.dumps({"customer": f"c{n % CUSTOMERS}"}).encode()
 
-    def said(self) -> dict[tuple[int, int], list[Any]]:
+    def written_counts(self) -> dict[tuple[int, int], list[Any]]:
         """Committed outputs by input partition and offset; more than one where something is double."""
         found: dict[tuple[int, int], list[Any]] = {}
         for partition in range(PARTITIONS):
@@ -91,8 +91,8 @@ def test_killed_at_any_call_the_counts_are_those_of_a_run_without() -> None:
         process = world.runner()
         world.turn(process, 1_000)
         assert calls["commit_transaction"] > 100
-        assert world.said() == world.undisturbed()
-        assert max(one["count"] for (one,) in world.said().values()) > 50
+        assert world.written_counts() == world.undisturbed()
+        assert max(one["count"] for (one,) in world.written_counts().values()) > 50
         process.kill()
 
 
@@ -101,7 +101,7 @@ def test_aborts_zombies_and_moving_partitions_do_not_change_the_counts(seed: int
     world = World()
     with inside(world.broker, world.host):
         runners = world.troubled(seed)
-        assert world.said() == world.undisturbed()
+        assert world.written_counts() == world.undisturbed()
         for process in runners:
             process.kill()
 
@@ -116,7 +116,7 @@ def test_without_hooks_and_without_transactions_another_process_goes_on() -> Non
             world.turn(process, 1_000)
             assert process.error is None, process.error
             process.kill()
-            assert len(world.said()) == 20 * runs
+            assert len(world.written_counts()) == 20 * runs
 
 
 def test_the_tests_before_would_see_a_candidate_that_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,5 +128,5 @@ def test_the_tests_before_would_see_a_candidate_that_forgets(monkeypatch: pytest
             process = world.runner()
             world.turn(process, 1_000)
             process.kill()
-        assert world.said().keys() == world.undisturbed().keys()
-        assert world.said() != world.undisturbed()
+        assert world.written_counts().keys() == world.undisturbed().keys()
+        assert world.written_counts() != world.undisturbed()

@@ -118,15 +118,15 @@ CORRECTED = 6 * OUT_OF + ADDS
 """The order whose added record production answers too, when it has been said to be extra: within a day of the last."""
 
 
-def said_first() -> Counter[str]:
+def verdict_first() -> Counter[str]:
     """Of all orders but for the deleted record: its order is missing instead of a match."""
     found = Counter(outcome for n in range(ORDERS) for outcome in outcomes_of(n))
     return found + Counter(missing=1) - Counter(match=1)
 
 
 def expected_outcomes() -> Counter[str]:
-    """As `said_first`, but for the one that is corrected."""
-    return said_first() + Counter(match=1) - Counter(extra=1)
+    """As `verdict_first`, but for the one that is corrected."""
+    return verdict_first() + Counter(match=1) - Counter(extra=1)
 
 
 def below(orders: int) -> dict[int, int]:
@@ -249,7 +249,7 @@ def _get_ahead(run: Run, processes: dict[str, subprocess.Popen[str]]) -> None:
     trial = run.trial
     processes |= {role: run.start(role) for role in ("joiner", "judge")}
     joiner = processes["joiner"]
-    await_that("the joiner waits for the start", lambda: "waiting_for_start_mark" in trial.said("join"))
+    await_that("the joiner waits for the start", lambda: "waiting_for_start_mark" in trial.log_text("join"))
     run.waiting = {path: run.probes["joiner"].status(path) for path in ("/healthz", "/readyz")}
     joiner.send_signal(signal.SIGSTOP)
     processes["runner"] = run.start("runner")
@@ -263,10 +263,10 @@ def _get_ahead(run: Run, processes: dict[str, subprocess.Popen[str]]) -> None:
     written = run.reader.ends(run.out)
     run.reader.delete_first(run.out, next(partition for partition, end in written.items() if end))
     joiner.send_signal(signal.SIGCONT)
-    await_that("production is held back", lambda: "side_held_back" in trial.said("join"))
+    await_that("production is held back", lambda: "side_held_back" in trial.log_text("join"))
     Production(trial, say).work(below(ORDERS))
 
-    def behind(scrape: Scrape) -> bool:
+    def lags(scrape: Scrape) -> bool:
         read = {
             source["partition"]: source["to_offset"]
             for record in run.read_stats()
@@ -276,7 +276,7 @@ def _get_ahead(run: Run, processes: dict[str, subprocess.Popen[str]]) -> None:
         run.left["joiner"] = sum(run.reader.ends(trial.output).values()) - sum(read.values())
         return 0 < run.left["joiner"] == scrape.value("lag_records", side="production")
 
-    run.ahead["joiner"] = run.probes["joiner"].await_scrape("the joiner's lag is what it has left", behind)
+    run.ahead["joiner"] = run.probes["joiner"].await_scrape("the joiner's lag is what it has left", lags)
     run.ahead["judge"] = run.probes["judge"].await_scrape(
         "the judge has said something", lambda scrape: scrape.value("verdict") == 1
     )
@@ -292,7 +292,7 @@ def _await_outcomes(run: Run, expected: Counter[str]) -> None:
 
 def _finish(run: Run) -> None:
     """Until everything has ended, and every role has said so."""
-    _await_outcomes(run, said_first())
+    _await_outcomes(run, verdict_first())
     late = Write(say(raw_order(CORRECTED)), b"added-%d" % CORRECTED, CORRECTED % PARTITIONS, time_ms(CORRECTED))
     produce_all(run.trial.bootstrap, run.trial.output, [late])
     _await_outcomes(run, expected_outcomes())

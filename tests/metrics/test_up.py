@@ -205,7 +205,7 @@ def test_killed_outright_it_leaves_no_role_and_the_next_resumes(kafka: Broker, t
     stats = records(kafka.bootstrap, trial.topic("stats"))
     assert ended(stats) == {"match": ORDERS}
     assert remainders(stats) == {}
-    assert '"level": "info"' not in trial.said("quiet"), "its roles have the log level of `up`"
+    assert '"level": "info"' not in trial.log_text("quiet"), "its roles have the log level of `up`"
     print(
         f"{len(roles)} roles ended {seconds:.1f} s after their supervisor was killed, with {done} of {ORDERS} outputs"
     )

@@ -64,14 +64,14 @@ def expected_mismatches(candidate: str, given: list[Flight], model: Frozen) -> i
 
 @dataclass
 class Demo:
-    """One demo that has ended. `said` is the verdict that it gave, `seconds` how long it took."""
+    """One demo that has ended. `verdict` is the verdict that it gave, `seconds` how long it took."""
 
     candidate: str
     flights: list[Flight]
     model: Frozen
     config_path: Path
     environment: dict[str, str]
-    said: dict[str, Any]
+    verdict: dict[str, Any]
     seconds: float
 
     @property
@@ -106,8 +106,8 @@ class Demo:
         production, shadow = sides
         differ = sum(offline.differs(value, shadow[key]) for key, value in production.items() if key in shadow)
         pairs = len(production.keys() & shadow.keys())
-        alone = len(production.keys() ^ shadow.keys())
-        return Counter(pairs=pairs, mismatches=differ, alone=alone)
+        unmatched = len(production.keys() ^ shadow.keys())
+        return Counter(pairs=pairs, mismatches=differ, unmatched=unmatched)
 
     def gate(self, *options: str) -> subprocess.CompletedProcess[str]:
         """`shadowstream gate --json` on this demo."""
@@ -163,13 +163,13 @@ class Summer:
             staged = self.stage(candidate, f"summer-{candidate}")
             began = time.monotonic()
             orchestrate.run(staged)
-            self._demos[candidate] = self.told(candidate, staged, time.monotonic() - began)
+            self._demos[candidate] = self.finished(candidate, staged, time.monotonic() - began)
         return self._demos[candidate]
 
-    def told(self, candidate: str, staged: orchestrate.Stage, seconds: float) -> Demo:
+    def finished(self, candidate: str, staged: orchestrate.Stage, seconds: float) -> Demo:
         """A staged trial that has run, as a demo."""
-        said = orchestrate.verdict_of(staged.config)
-        return Demo(candidate, self.flights, self.model, staged.config_path, staged.environment, said, seconds)
+        verdict = orchestrate.verdict_of(staged.config)
+        return Demo(candidate, self.flights, self.model, staged.config_path, staged.environment, verdict, seconds)
 
 
 def rename(config_path: Path, **changes: Any) -> None:
@@ -200,6 +200,6 @@ def run_demo(candidate: str, settings: dict[str, str], *options: str) -> dict[st
     command = [sys.executable, "-m", "shadowstream", "demo", "--candidate", candidate, "--json", *options]
     done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr[-4_000:]
-    said = json.loads(done.stdout.splitlines()[-1])
-    assert isinstance(said, dict)
-    return said
+    verdict = json.loads(done.stdout.splitlines()[-1])
+    assert isinstance(verdict, dict)
+    return verdict

@@ -49,10 +49,10 @@ def faulty(value: bytes) -> bytes | None:
     order: dict[str, Any] = json.loads(value)
     if order["n"] % OUT_OF == DROPS:
         return None
-    said = answer(order)
+    output = answer(order)
     if order["n"] % OUT_OF == DIFFERS:
-        said["score"] += 1
-    return json.dumps(said).encode()
+        output["score"] += 1
+    return json.dumps(output).encode()
 
 
 def add(trial: Trial, topic: str, numbers: Iterable[int]) -> int:

@@ -69,8 +69,8 @@ class Running:
         try:
             await_that(f"outcomes are {expected}", there)
         except AssertionError as error:
-            said = "\n".join(self.trial.said(role)[-1_500:] for role in ("run", "join"))
-            raise AssertionError(f"{error}, but {dict(found)}\n{said}") from None
+            logs = "\n".join(self.trial.log_text(role)[-1_500:] for role in ("run", "join"))
+            raise AssertionError(f"{error}, but {dict(found)}\n{logs}") from None
 
     def await_read(self, topic: str, records_: int) -> None:
         """Until the joiner has committed so many offsets of a topic."""

@@ -40,8 +40,8 @@ def endings(trial: Trial, *commands: str) -> Iterator[tuple[str, int, str, str]]
             raise
         error = json.loads(out.splitlines()[-1])["error"]
         assert error["exit_code"] == process.returncode
-        assert f"error: {error['message']}" in trial.said(command)
-        assert "Traceback" not in trial.said(command)
+        assert f"error: {error['message']}" in trial.log_text(command)
+        assert "Traceback" not in trial.log_text(command)
         yield command, process.returncode, error["kind"], error["message"]
 
 
@@ -69,16 +69,16 @@ def test_an_unknown_candidate_ends_the_runner_with_2_and_names_it(trial: Trial, 
 
 def test_an_unknown_candidate_ends_up_with_2_and_not_with_restarts(trial: Trial) -> None:
     trial.write_config(candidate={"call": "no_such_candidate:judge", "trusted": True})
-    said = trial.ask("up", str(trial.config_path))
-    assert said.returncode == 2
-    assert "there is no module 'no_such_candidate' here" in said.stderr
-    assert "restarting" not in said.stderr
+    result = trial.ask("up", str(trial.config_path))
+    assert result.returncode == 2
+    assert "there is no module 'no_such_candidate' here" in result.stderr
+    assert "restarting" not in result.stderr
 
 
 def test_an_unknown_demo_candidate_exits_2_and_names_known_ones(trial: Trial) -> None:
-    said = trial.ask("demo", "--candidate", "better", "--json")
-    assert said.returncode == 2
-    assert "--candidate: 'better' is not one of same, worse, late-bug" in said.stderr
+    result = trial.ask("demo", "--candidate", "better", "--json")
+    assert result.returncode == 2
+    assert "--candidate: 'better' is not one of same, worse, late-bug" in result.stderr
 
 
 def test_a_candidate_that_cannot_be_imported_ends_the_runner_with_2(trial: Trial) -> None:

@@ -106,7 +106,7 @@ def test_one_percent_broken_records_are_dead_letters_and_others_are_compared(kaf
     assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
 
     letters = read_all(trial.bootstrap, trial.topic("dlq.joiner"))
-    told: Counter[str | None] = Counter()
+    reasons: Counter[str | None] = Counter()
     for letter in letters:
         headers = {name: content.decode() for name, content in letter.headers or []}
         n = int((letter.key or b"k-1")[1:])
@@ -118,8 +118,8 @@ def test_one_percent_broken_records_are_dead_letters_and_others_are_compared(kaf
         assert headers["__connect.errors.offset"] == str(n // PARTITIONS)
         assert headers["__connect.errors.stage"] == "VALUE_CONVERTER"
         assert headers["__connect.errors.exception.class.name"] == "RecordError"
-        told[broken[n]] += 1
-    assert told == Counter(broken.values())
-    print(f"{PAIRS} pairs, {dict(told)} broken, joiner at most {peak} MB")
+        reasons[broken[n]] += 1
+    assert reasons == Counter(broken.values())
+    print(f"{PAIRS} pairs, {dict(reasons)} broken, joiner at most {peak} MB")
     assert peak is not None
     assert peak < RSS_MAX_MB

@@ -67,13 +67,13 @@ def test_a_bomb_among_the_outputs_is_a_dead_letter_and_skipped(kafka: Broker, tm
             joiner.terminate()
             trial.finish(joiner, "join")
     assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
-    told = []
+    reasons = []
     for letter in read_all(trial.bootstrap, trial.topic("dlq.joiner")):
         headers = {name.removeprefix("__connect.errors."): content.decode() for name, content in letter.headers or []}
         assert (letter.key, letter.value) == (None, None)
         assert headers["exception.message"].startswith("bounds: the client cannot decompress it")
-        told.append((headers["topic"], headers["partition"], headers["offset"]))
-    assert sorted(told) == [("bombs-next", "1", "100"), ("bombs-next", "1", "101"), ("bombs-scores", "2", "100")]
+        reasons.append((headers["topic"], headers["partition"], headers["offset"]))
+    assert sorted(reasons) == [("bombs-next", "1", "100"), ("bombs-next", "1", "101"), ("bombs-scores", "2", "100")]
     print(f"600 pairs and 3 bombs of {BOMB_BYTES} bytes, joiner at most {peak} MB")
     assert peak is not None
     assert peak < RSS_MAX_MB

@@ -49,16 +49,16 @@ def written(demo: Demo) -> dict[str, int]:
 def test_the_same_criteria_judge_the_same_evidence_and_write_nothing(demo: Demo, ask: Ask) -> None:
     before = written(demo)
     again = json.loads(ask("replay", "--json"))
-    assert again["evidence_digest"] == demo.said["evidence_digest"]
-    assert {name: again[name] for name in EVIDENCE} == {name: demo.said[name] for name in EVIDENCE}
+    assert again["evidence_digest"] == demo.verdict["evidence_digest"]
+    assert {name: again[name] for name in EVIDENCE} == {name: demo.verdict[name] for name in EVIDENCE}
     assert written(demo) == before
 
 
 def test_the_same_rules_compare_the_same_from_the_topics_and_write_nothing(demo: Demo, ask: Ask) -> None:
     before = written(demo)
     again = json.loads(ask("replay", "--from-topics", "--json"))
-    assert {name: again[name] for name in EVIDENCE} == {name: demo.said[name] for name in EVIDENCE}
-    assert again["evidence_digest"] == demo.said["evidence_digest"]
+    assert {name: again[name] for name in EVIDENCE} == {name: demo.verdict[name] for name in EVIDENCE}
+    assert again["evidence_digest"] == demo.verdict["evidence_digest"]
     assert written(demo) == before
 
 
@@ -93,19 +93,19 @@ def test_other_criteria_are_judged_from_what_is_stored(demo: Demo, tmp_path: Pat
     other = tmp_path / "other.yaml"
     other.write_text(yaml.safe_dump(document), "utf-8")
     again = json.loads(ask("replay", "--json", config=other))
-    assert demo.said["decision"] == "reject"
+    assert demo.verdict["decision"] == "reject"
     assert again["decision"] == "promote", again["reasons"]
-    assert again["revision"] == demo.said["revision"]
-    assert again["outcomes"] == demo.said["outcomes"]
-    assert again["criteria_hash"] != demo.said["criteria_hash"]
-    assert 0 < again["windows_closed"] < demo.said["windows_closed"]
+    assert again["revision"] == demo.verdict["revision"]
+    assert again["outcomes"] == demo.verdict["outcomes"]
+    assert again["criteria_hash"] != demo.verdict["criteria_hash"]
+    assert 0 < again["windows_closed"] < demo.verdict["windows_closed"]
 
 
 def test_the_records_needed_are_what_the_demo_then_takes(demo: Demo, say: Say) -> None:
     """Its flights hour by hour: asked after a third of what it takes, confirmed by going on."""
     if demo.candidate != "same":
         pytest.skip("the others are rejected")
-    step = JudgeStep(demo.config, demo.said["revision"], [f"{OUTPUT}/0"])
+    step = JudgeStep(demo.config, demo.verdict["revision"], [f"{OUTPUT}/0"])
     hours: dict[int, list[dict[str, Any]]] = {}
     for record in demo.stats:
         for window in record["windows"]:
@@ -141,18 +141,20 @@ def test_the_report_shows_what_was_judged_in_every_form(
         return made[0]
 
     monkeypatch.setattr(report, "facts_of", once)
-    said = " ".join(ask("report", "--format", "markdown", "--max-age", "1d").split())
-    assert f"**{demo.said['decision']}**" in said
+    output = " ".join(ask("report", "--format", "markdown", "--max-age", "1d").split())
+    assert f"**{demo.verdict['decision']}**" in output
     ask("report", "--out", str(tmp_path / "report.html"), "--max-age", "1d")
     text = (tmp_path / "report.html").read_text("utf-8")
-    assert demo.said["evidence_digest"] in text
+    assert demo.verdict["evidence_digest"] in text
     assert text.count("<svg") >= 2
     xml = ask("report", "--format", "junit", "--max-age", "1d")
-    assert ('<failure type="reject"' in xml) == (demo.said["decision"] == "reject")
+    assert ('<failure type="reject"' in xml) == (demo.verdict["decision"] == "reject")
     facts = json.loads(ask("report", "--json", "--max-age", "1d"))
     examples = facts["examples"]
     assert text.count("<details") == len(examples)
     # Of each field that differs there are some, and few.
-    assert {one["path"] for row in examples for one in row["differences"]} == set(demo.said["fields"])
-    assert len(examples) <= demo.config.compare.examples * len(demo.said["fields"])
-    assert facts["history"][-1]["mismatch"] == next(one for one in demo.said["criteria"] if one["rate"] == "mismatch")
+    assert {one["path"] for row in examples for one in row["differences"]} == set(demo.verdict["fields"])
+    assert len(examples) <= demo.config.compare.examples * len(demo.verdict["fields"])
+    assert facts["history"][-1]["mismatch"] == next(
+        one for one in demo.verdict["criteria"] if one["rate"] == "mismatch"
+    )

@@ -48,7 +48,7 @@ def running(trial: Trial, word: str) -> Iterator[list[dict[str, Any]]]:
         process.send_signal(signal.SIGTERM)
         printed += [json.loads(line) for line in trial.finish(process, word).splitlines()]
     except AssertionError as error:
-        raise AssertionError(f"{error}\n{trial.said(word)[-6_000:]}") from error
+        raise AssertionError(f"{error}\n{trial.log_text(word)[-6_000:]}") from error
     finally:
         if process.poll() is None:
             process.terminate()  # what `up` has started ends with it
@@ -59,10 +59,10 @@ def marks(trial: Trial) -> list[dict[str, Any]]:
     return records(trial.bootstrap, trial.topic("progress"))
 
 
-def done(said: list[dict[str, Any]]) -> dict[int, int]:
+def done(written: list[dict[str, Any]]) -> dict[int, int]:
     """How far the marks say the candidate is, by input partition; none goes back."""
     found: dict[int, int] = {}
-    for mark in said:
+    for mark in written:
         if mark["kind"] == "done":
             assert mark["to_offset"] >= found.get(mark["input_partition"], -1)
             found[mark["input_partition"]] = mark["to_offset"]
@@ -94,11 +94,11 @@ def test_the_watcher_reports_progress_and_ends_and_touches_nothing(kafka: Broker
         await_that(
             "it is said again", lambda: sum(mark["kind"] == "done" for mark in marks(trial)) == first + PARTITIONS
         )
-    said = [mark for mark in marks(trial) if mark["kind"] == "done"]
-    assert {mark["counters"] for mark in said} == {None}
+    done_marks = [mark for mark in marks(trial) if mark["kind"] == "done"]
+    assert {mark["counters"] for mark in done_marks} == {None}
     written = Counter(read.partition for read in read_all(trial.bootstrap, f"{trial.name}-next"))
-    last = {end["partition"]: end["offset"] for end in said[-1]["ends"]}
-    assert {end["topic"] for end in said[-1]["ends"]} == {f"{trial.name}-next"}
+    last = {end["partition"]: end["offset"] for end in done_marks[-1]["ends"]}
+    assert {end["topic"] for end in done_marks[-1]["ends"]} == {f"{trial.name}-next"}
     assert last == written
     assert sum(written.values()) == 90 + 45, "nobody but the job has written its topic"
     assert committed(trial, f"{trial.name}-next") == ends(75)
@@ -153,10 +153,10 @@ def test_each_record_of_an_external_candidate_ends_once_despite_kills(kafka: Bro
         expected["duplicate_shadow"] = 150 - 2
         await_outcomes(trial, expected)
         assert members(trial, topic) == 0, "nobody but the job ever was in its group"
-    said = stats(trial)
-    assert +ended(said) == expected
-    assert remainders(said) == {}
-    assert {line for line, _ in ledgers(said)} == {3}
+    written = stats(trial)
+    assert +ended(written) == expected
+    assert remainders(written) == {}
+    assert {line for line, _ in ledgers(written)} == {3}
     assert committed(trial, topic) == ends(ORDERS)
     assert len(read_all(trial.bootstrap, topic)) == ORDERS - EACH + EACH + 150 - 2
     verdict = records(trial.bootstrap, trial.topic("verdict"))[-1]
@@ -189,7 +189,7 @@ def test_an_external_candidates_older_outputs_are_warm_up_never_extra(kafka: Bro
         await_outcomes(trial, Counter(match=300, warm_up=300))
 
 
-def test_no_writer_or_config_makes_the_external_topic_ours(kafka: Broker, tmp_path: Path) -> None:
+def test_no_writer_or_config_makes_the_external_topic_its_own(kafka: Broker, tmp_path: Path) -> None:
     trial = adopted(kafka.bootstrap, "guarded", tmp_path)
     writer = plain_writer(trial.config)
     with pytest.raises(IsolationError, match="refused to write to 'guarded-next'"):

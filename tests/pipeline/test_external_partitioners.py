@@ -62,12 +62,12 @@ def test_a_job_by_crc32_meets_a_production_by_murmur2(
 
     assert start_mark(trial)["partitioners"] == [{"topic": trial.output, "kind": "repartition"}]
     assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
-    said = next(line for line in trial.said("up").splitlines() if event in line)
-    assert trial.output in said
-    assert topic in said
+    stats_text = next(line for line in trial.log_text("up").splitlines() if event in line)
+    assert trial.output in stats_text
+    assert topic in stats_text
     if partitions == OUTPUT_PARTITIONS:
-        assert "murmur2" in said
-        assert "crc32" in said
+        assert "murmur2" in stats_text
+        assert "crc32" in stats_text
     for copy, original in ((f"repartition.{trial.output}", trial.output), (f"out.{trial.output}", topic)):
         copied, written = read_all(kafka.bootstrap, trial.topic(copy)), read_all(kafka.bootstrap, original)
         assert Counter((read.key, read.value) for read in copied) == Counter((read.key, read.value) for read in written)
@@ -118,9 +118,9 @@ def test_a_backlog_copied_partition_after_partition_makes_nothing_missing_or_ext
             "every pair is said", lambda: ended(records(trial.bootstrap, stats))["match"] >= orders - 2 * each, 90
         )
     print(f"{orders} orders by occurrence behind copies: {time.monotonic() - began:.1f} s")
-    said = ended(records(kafka.bootstrap, stats))
-    del said["match"]
-    assert said == Counter(missing=each, extra=each, mismatch=each)
+    line = ended(records(kafka.bootstrap, stats))
+    del line["match"]
+    assert line == Counter(missing=each, extra=each, mismatch=each)
     rows = records(kafka.bootstrap, trial.topic("diff"))
     assert [row for row in rows if row["correction_of"]] == [], "nothing false was said in between"
 

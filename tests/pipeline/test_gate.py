@@ -15,17 +15,17 @@ def test_the_exit_code_follows_the_candidates_own_fresh_verdict(demo: Demo) -> N
     asked = demo.gate()
     assert asked.returncode == CODES[demo.candidate], asked.stderr
     answer = json.loads(asked.stdout)
-    assert (answer["decision"], answer["revision"]) == (demo.said["decision"], demo.said["revision"])
+    assert (answer["decision"], answer["revision"]) == (demo.verdict["decision"], demo.verdict["revision"])
 
     foreign = demo.gate("--revision", "0" * 64)
     assert foreign.returncode == 4
-    assert demo.said["revision"][:16] in json.loads(foreign.stdout)["reasons"][0]
+    assert demo.verdict["revision"][:16] in json.loads(foreign.stdout)["reasons"][0]
 
     stale = demo.gate("--max-age", "0")
     assert stale.returncode == 4
     assert (json.loads(stale.stdout)["decision"], json.loads(stale.stdout)["gate"]["judged"]) == (
         "not_yet",
-        demo.said["decision"],
+        demo.verdict["decision"],
     )
 
 

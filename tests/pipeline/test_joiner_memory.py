@@ -30,7 +30,7 @@ RECEIVED_MAX = 2
 COUNTED_BYTES = ROW_BYTES + VALUE_BYTES
 """What a waiting record counts for, its key left out."""
 
-BEHIND = f"""
+LAGGING = f"""
 import time
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def behind(order):
 """
 
 
-def said(n: int) -> bytes:
+def candidate_output(n: int) -> bytes:
     """Production's answer to the n-th order: JSON of `VALUE_BYTES` bytes or a few less."""
     text = f"{n * 2_654_435_761 % 2**64:x}".rjust(VALUE_BYTES - 40, "x")
     return b'{"n":%d,"score":%d,"text":"%s"}' % (n, n * 7919 % 1_000_003, text.encode())
@@ -98,19 +98,19 @@ class Measured:
     stats: list[dict[str, Any]]
 
     @property
-    def most_pending(self) -> int:
+    def pending_max(self) -> int:
         """No more records than these waited at once: the most of each task together."""
-        most: Counter[str] = Counter()
+        peak: Counter[str] = Counter()
         for record in self.stats:
-            most[record["task"]] = max(most[record["task"]], record["pending"])
-        return most.total()
+            peak[record["task"]] = max(peak[record["task"]], record["pending"])
+        return peak.total()
 
 
 def received_reading(bootstrap: str, topic: str) -> int:
     """Bytes that a consumer receives which reads a topic once from beginning to end: as it lies there, compressed."""
     total = 0
 
-    def told(text: str) -> None:
+    def write_line(text: str) -> None:
         nonlocal total
         total = json.loads(text)["rx_bytes"]
 
@@ -121,7 +121,7 @@ def received_reading(bootstrap: str, topic: str) -> int:
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "statistics.interval.ms": 200,
-            "stats_cb": told,
+            "stats_cb": write_line,
         }
     )
     consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
@@ -148,22 +148,22 @@ def await_still(trial: Trial, still_s: float = 1.5) -> None:
     await_that("production is read no further", still)
 
 
-def ran_behind(trial: Trial, orders: int, limit_s: float) -> Measured:
+def ran_with_lag(trial: Trial, orders: int, limit_s: float) -> Measured:
     """Everything of production is there and read as far as the joiner likes before the candidate answers its first."""
     trial.create_topics()
     assert write(trial.bootstrap, trial.input, map(asked, range(orders))) == orders
-    assert write(trial.bootstrap, trial.output, map(said, range(orders))) == orders
+    assert write(trial.bootstrap, trial.output, map(candidate_output, range(orders))) == orders
     commit(trial, trial.group, {p: len(range(p, orders, PARTITIONS)) for p in range(PARTITIONS)})
     running = {role: trial.start(role, str(trial.config_path), "--json") for role in ("run", "join")}
     try:
-        await_that("production is held back", lambda: "side_held_back" in trial.said("join"))
+        await_that("production is held back", lambda: "side_held_back" in trial.log_text("join"))
         await_still(trial)
         (trial.folder / "gate").touch()
         peak, deadline = 0, time.monotonic() + limit_s
         while running["join"].poll() is None:
             peak = max(peak, peak_mb(running["join"]) or 0)
-            assert running["run"].poll() in (None, 0), (running["run"].poll(), trial.said("run")[-2_000:])
-            assert time.monotonic() < deadline, trial.said("join")[-2_000:]
+            assert running["run"].poll() in (None, 0), (running["run"].poll(), trial.log_text("run")[-2_000:])
+            assert time.monotonic() < deadline, trial.log_text("join")[-2_000:]
             time.sleep(0.1)
         figures = json.loads(trial.finish(running["join"], "join"))
         trial.finish(running["run"], "run")
@@ -179,10 +179,10 @@ def check(measured: Measured, orders: int, bound: int) -> None:
     assert ended(measured.stats) == {"match": orders}
     assert remainders(measured.stats) == {}
     # What comes in one turn of the loop may go over a task's share of the bound.
-    assert measured.most_pending * COUNTED_BYTES < bound + PARTITIONS * BATCH * COUNTED_BYTES
+    assert measured.pending_max * COUNTED_BYTES < bound + PARTITIONS * BATCH * COUNTED_BYTES
 
 
-def told_of(measured: Measured) -> str:
+def reported(measured: Measured) -> str:
     received = measured.figures["received_bytes"]
     return f"received {received / 1e6:.1f} MB, {received / measured.topic_bytes:.2f} times what the topics hold"
 
@@ -193,13 +193,13 @@ def document(trial: Trial, limits: dict[str, Any]) -> None:
 
 def test_production_far_ahead_waits_in_kafka(kafka: Broker, tmp_path: Path, say: Say) -> None:
     orders, bound = 100_000, 5_000_000
-    trial = Trial(kafka.bootstrap, "behind", tmp_path, BEHIND, "trial_candidate:behind")
+    trial = Trial(kafka.bootstrap, "behind", tmp_path, LAGGING, "trial_candidate:behind")
     document(trial, {"pending_bytes_max": bound})
-    measured = ran_behind(trial, orders, 60)
+    measured = ran_with_lag(trial, orders, 60)
     check(measured, orders, bound)
-    assert measured.most_pending > 1_000
-    say(f"{orders:,} behind: at most {measured.most_pending:,} in memory, peak RSS {measured.peak_mb} MB")
-    say(told_of(measured))
+    assert measured.pending_max > 1_000
+    say(f"{orders:,} behind: at most {measured.pending_max:,} in memory, peak RSS {measured.peak_mb} MB")
+    say(reported(measured))
     # Six partitions of a megabyte each: a prefetched queue that is thrown away is a large part of them.
     assert 0 < measured.figures["received_bytes"] < 5 * RECEIVED_MAX * measured.topic_bytes
 
@@ -208,18 +208,18 @@ def test_production_far_ahead_waits_in_kafka(kafka: Broker, tmp_path: Path, say:
 def test_five_million_records_ahead_fit_into_600_mb(tmp_path: Path, say: Say) -> None:
     orders = 5_000_000
     with EmbeddedKafka() as broker:
-        trial = Trial(broker.bootstrap, "far-behind", tmp_path, BEHIND, "trial_candidate:behind")
+        trial = Trial(broker.bootstrap, "far-behind", tmp_path, LAGGING, "trial_candidate:behind")
         document(trial, {})
         began = time.monotonic()
-        measured = ran_behind(trial, orders, 600)
+        measured = ran_with_lag(trial, orders, 600)
         seconds = time.monotonic() - began
     figures = measured.figures
     say(
         f"{orders:,} records of {VALUE_BYTES} bytes ahead: peak RSS of the joiner {measured.peak_mb} MB, at most "
-        f"{measured.most_pending:,} records in memory; {figures['wall_s']} s, {figures['cpu_s']} CPU s, "
+        f"{measured.pending_max:,} records in memory; {figures['wall_s']} s, {figures['cpu_s']} CPU s, "
         f"{figures['records_per_s']:,} records/s; {seconds:.0f} s with producing and the candidate"
     )
-    say(told_of(measured))
+    say(reported(measured))
     check(measured, orders, trial.config.limits.pending_bytes_max)
     assert measured.peak_mb <= RSS_MAX_MB
     assert measured.figures["received_bytes"] <= RECEIVED_MAX * measured.topic_bytes

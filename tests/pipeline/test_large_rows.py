@@ -47,7 +47,7 @@ def test_a_row_too_large_for_its_topic_is_cut_and_committed(kafka: Broker, tmp_p
         write(trial)
         await_that("all is counted", lambda: ended(records(trial.bootstrap, trial.topic("stats"))) == expected)
     assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
-    assert '"rows_cut"' in trial.said("join")
+    assert '"rows_cut"' in trial.log_text("join")
 
     rows = {(row["time_ms"] - time_ms(0)) // STEP_MS: row for row in records(trial.bootstrap, trial.topic("diff"))}
     assert (rows[0]["key"], rows[0]["reason"]) == (None, f"cut: key of {HUGE} bytes")

@@ -38,8 +38,8 @@ def test_acknowledged_muted_and_overridden_by_command_until_it_ends(kafka: Broke
     Production(trial).work({p: len(range(p, ORDERS, PARTITIONS)) for p in range(PARTITIONS)})
 
     def last() -> dict[str, Any]:
-        said = records(kafka.bootstrap, trial.topic("verdict"))
-        return said[-1] if said else {"incidents_open": []}
+        found = records(kafka.bootstrap, trial.topic("verdict"))
+        return found[-1] if found else {"incidents_open": []}
 
     def ask(*words: str, code: int = 0) -> str:
         command, *options = words
@@ -61,24 +61,24 @@ def test_acknowledged_muted_and_overridden_by_command_until_it_ends(kafka: Broke
         ask("alerts ack", incident, "--by", "ann", "--reason", "rolled back")
         ask("alerts mute", incident, "--by", "bob", "--for", "1h")
         await_that("the judge has heard both", lambda: last()["incidents"][0]["muted_by"] == "bob")
-        said = last()["incidents"][0]
-        assert (said["acknowledged_by"], said["acknowledged_reason"]) == ("ann", "rolled back")
+        found = last()["incidents"][0]
+        assert (found["acknowledged_by"], found["acknowledged_reason"]) == ("ann", "rolled back")
         text = ask("explain")
         assert "ann acts on it: rolled back; muted by bob until 20" in text
         assert f"incident {incident} is open" in ask("gate", code=4), "whoever acts on it, it is open"
 
         who = ("--by", "cem", "--reason", "the new scores are right")
-        told = json.loads(ask("override", "--decision", "promote", *who, "--for", "25s", "--json"))
+        answer = json.loads(ask("override", "--decision", "promote", *who, "--for", "25s", "--json"))
         assert "overridden to promote by cem" in ask("gate")
         await_that("the judge has heard it", lambda: last()["override"] is not None)
-        assert last()["override"] == {name: told[name] for name in ("decision", "by", "reason", "at_ms", "until_ms")}
+        assert last()["override"] == {name: answer[name] for name in ("decision", "by", "reason", "at_ms", "until_ms")}
         running.kill("judge")
         running.start("judge")
-        time.sleep(max(0.0, told["until_ms"] / 1000 - time.time()))
+        time.sleep(max(0.0, answer["until_ms"] / 1000 - time.time()))
         assert "the override to promote by cem ended at" in ask("gate", code=4)
 
         ask("alerts mute", incident, "--by", "bob", "--for", "0")
-        await_that("the judge goes on", lambda: last()["incidents"][0]["muted_until_ms"] != said["muted_until_ms"])
+        await_that("the judge goes on", lambda: last()["incidents"][0]["muted_until_ms"] != found["muted_until_ms"])
         after = last()
     assert (after["decision"], after["evidence_digest"]) == (before["decision"], before["evidence_digest"])
     assert after["incidents"][0]["acknowledged_by"] == "ann", "it remembers what it was told before it was killed"

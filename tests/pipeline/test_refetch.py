@@ -53,7 +53,7 @@ def fetched(
     return values, gone
 
 
-def test_wanted_records_are_found_and_what_is_gone_is_said_to_be(kafka: Broker, config: Config) -> None:
+def test_wanted_records_are_found_and_what_is_gone_is_reported_so(kafka: Broker, config: Config) -> None:
     topic = config.production.outputs[0]
     create_topics(kafka.bootstrap, {topic: 3})
     records = [Write(b"%d" % n, b"k", n % 3) for n in range(9_000)]
@@ -119,11 +119,11 @@ def test_each_tasks_rows_are_read_from_its_floor_to_its_commit(kafka: Broker, co
     try:
         client = admin(config.kafka)
         assert offsets.ends(client, [Partition(topic, 0)]) == {Partition(topic, 0): len(rows) + 1}
-        said = read_correctable(config, client, {"a/0": (0, 100), "b/0": (0, 4_000), "c/1": (1, 0)})
+        read = read_correctable(config, client, {"a/0": (0, 100), "b/0": (0, 4_000), "c/1": (1, 0)})
     finally:
         committing.join()
     spoken = [n for n in numbers if outcomes[n // 2 % 5] in ("missing", "extra")]
-    assert {task: [one["pair_id"] for one in found] for task, found in said.items()} == {
+    assert {task: [one["pair_id"] for one in found] for task, found in read.items()} == {
         "a/0": [*(str(n) for n in spoken if n % 2 == 0 and n >= 100), "late"],
         "b/0": [str(n) for n in spoken if n % 2 == 1 and n >= 4_000],
         "c/1": [],

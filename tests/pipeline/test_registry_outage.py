@@ -42,10 +42,10 @@ def produce(trial: Trial, numbers: Iterable[int], schema_id: int) -> None:
     schema = {1: FIRST, 2: SECOND}[schema_id]
     production, shadow = [], []
     for n in numbers:
-        told = {"key": f"k{n}".encode(), "partition": n % PARTITIONS, "timestamp_ms": time_ms(0) + n}
-        production.append(Write(b"\0\0\0\0\1" + body(FIRST, n), **told))
+        order = {"key": f"k{n}".encode(), "partition": n % PARTITIONS, "timestamp_ms": time_ms(0) + n}
+        production.append(Write(b"\0\0\0\0\1" + body(FIRST, n), **order))
         named = [("__value_schema_id", b"\0" + schema_id.to_bytes(4, "big"))]
-        shadow.append(Write(body(schema, n + (n % 10 == 0)), headers=named, **told))
+        shadow.append(Write(body(schema, n + (n % 10 == 0)), headers=named, **order))
     produce_all(trial.bootstrap, trial.output, production)
     produce_all(trial.bootstrap, f"{trial.name}-next", shadow)
 
@@ -99,7 +99,7 @@ def test_during_a_registry_outage_only_unknown_schemas_wait(kafka: Broker, tmp_p
             await_that("the others are pending", lambda: pending(trial) == 2 * EACH)
             assert (status(port, "/healthz"), status(port, "/readyz")) == (200, 503)
             assert {"registry_unreachable", "schemas_awaited"} <= {
-                word for word in ("registry_unreachable", "schemas_awaited") if word in trial.said("join")
+                word for word in ("registry_unreachable", "schemas_awaited") if word in trial.log_text("join")
             }
 
             again = Registry(where)
@@ -111,8 +111,8 @@ def test_during_a_registry_outage_only_unknown_schemas_wait(kafka: Broker, tmp_p
         finally:
             joiner.terminate()
             trial.finish(joiner, "join")
-    assert "schemas_came" in trial.said("join")
-    assert "schemas_differ" in trial.said("join")
+    assert "schemas_came" in trial.log_text("join")
+    assert "schemas_differ" in trial.log_text("join")
     assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
     assert read_all(trial.bootstrap, trial.topic("dlq.joiner")) == []
     paths = {d["path"] for row in records(trial.bootstrap, trial.topic("diff")) for d in row["differences"]}
@@ -156,7 +156,7 @@ def test_a_runner_waits_with_the_partition_whose_inputs_it_cannot_read_yet(kafka
         trial.write_orders(later, lambda n: order_of(n, 2 if n % PARTITIONS == 0 else 1))
         there = sum(n % PARTITIONS != 0 for n in later)
         await_that("the other partitions go on", lambda: written() == len(first) + there)
-        await_that("it is said which waits", lambda: "partition_paused" in trial.said("run"))
+        await_that("it is said which waits", lambda: "partition_paused" in trial.log_text("run"))
         registry.failing = False
         await_that("all are answered", lambda: written() == len(first) + len(later))
     registry.close()

@@ -59,7 +59,7 @@ def filled(trial: Trial, span: int, pending: int) -> None:
     commit(trial, f"{trial.name}-job", {0: 0})
 
 
-def going_on(trial: Trial, first: int) -> contextlib.AbstractContextManager[None]:
+def resumed(trial: Trial, first: int) -> contextlib.AbstractContextManager[None]:
     """Both sides write one record each 20 ms."""
 
     def write(over: threading.Event) -> None:
@@ -81,8 +81,8 @@ def restarted(trial: Trial, stats: Follower) -> tuple[subprocess.Popen[str], flo
     began = time.monotonic()
     process = trial.start("join", str(trial.config_path), "--json")
     while not any(window["outcomes"].get("match") for record in stats.new() for window in record["windows"]):
-        assert process.poll() is None, trial.said("join")[-2_000:]
-        assert time.monotonic() - began < 60, trial.said("join")[-2_000:]
+        assert process.poll() is None, trial.log_text("join")[-2_000:]
+        assert time.monotonic() - began < 60, trial.log_text("join")[-2_000:]
     return process, time.monotonic() - began
 
 
@@ -100,14 +100,14 @@ def measured(trial: Trial, span: int, pending: int, times: int) -> list[float]:
             return bool(found) and found[-1]["sources"][0]["to_offset"] >= span and found[-1]["pending"] == pending
 
         await_that(f"{span} are read and {pending} wait", read, 120)
-        with going_on(trial, span):
+        with resumed(trial, span):
             for _ in range(times):
                 time.sleep(1.2)
                 os.kill(joiner.pid, signal.SIGKILL)
                 joiner.communicate()
                 joiner, took = restarted(trial, stats)
                 seconds.append(took)
-        found = [json.loads(line) for line in trial.said("join").splitlines() if '"restored"' in line]
+        found = [json.loads(line) for line in trial.log_text("join").splitlines() if '"restored"' in line]
         assert len(found) == times + 1
         assert all(one["pending"] >= pending for one in found[1:])
     finally:

@@ -41,10 +41,10 @@ def test_a_candidate_that_ends_the_process_is_named_and_retried(
     trial.create_topics()
     trial.write_orders(range(ORDERS))
     Production(trial).work(dict.fromkeys(range(PARTITIONS), ORDERS // PARTITIONS))
-    said = trial.ask("up", str(trial.config_path), limit_s=120)
-    assert said.returncode == 0, said.stderr[-3_000:]
-    assert said.stderr.count('"restarting"') == 1
-    (line,) = [line for line in said.stderr.splitlines() if '"restarting"' in line]
+    result = trial.ask("up", str(trial.config_path), limit_s=120)
+    assert result.returncode == 0, result.stderr[-3_000:]
+    assert result.stderr.count('"restarting"') == 1
+    (line,) = [line for line in result.stderr.splitlines() if '"restarting"' in line]
     assert '"role": "run"' in line
     assert f'"reason": "{reason}"' in line
     assert sum(ended(records(trial.bootstrap, trial.topic("stats"))).values()) == ORDERS

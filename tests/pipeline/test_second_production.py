@@ -38,10 +38,10 @@ def again(value: bytes) -> bytes | None:
     kind = order["n"] % OUT_OF
     if kind == LACKS:
         return None
-    said = answer(order)
+    found = answer(order)
     if kind in (BOTH, TWIN_ONLY):
-        said["score"] -= 1
-    return json.dumps(said).encode()
+        found["score"] -= 1
+    return json.dumps(found).encode()
 
 
 def test_twin_and_joint_counts_are_exact_and_change_nothing_of_the_candidates(kafka: Broker, tmp_path: Path) -> None:

@@ -81,10 +81,10 @@ class Kept:
 @contextmanager
 def thin_line(name: str, folder: Path, candidate: str, call: str) -> Iterator[tuple[Trial, Proxy]]:
     """A trial whose roles reach the broker through a proxy."""
-    port, behind, controller = free_port(), free_port(), free_port()
+    port, broker_port, controller = free_port(), free_port(), free_port()
     with (
-        Proxy(behind) as proxy,
-        EmbeddedKafka(port=port, properties=proxied(port, behind, controller, proxy.port)) as kafka,
+        Proxy(broker_port) as proxy,
+        EmbeddedKafka(port=port, properties=proxied(port, broker_port, controller, proxy.port)) as kafka,
     ):
         settings: dict[str, Any] = {**UNBOUNDED, "limits": {"transaction_timeout_ms": TRANSACTION_MS}}
         trial = Trial(kafka.bootstrap, name, folder, candidate, f"trial_candidate:{call}", settings=settings)
@@ -121,7 +121,7 @@ def test_a_slow_sink_gets_small_commits_and_only_lag_grows(tmp_path: Path, say: 
         assert len(last_words(trial)) == ORDERS
         assert remainders(running.stats()) == {}
         assert (runner.restarts, joiner.restarts) == (0, 0)
-        assert "commit_failed" not in trial.said("join")
+        assert "commit_failed" not in trial.log_text("join")
 
 
 def test_what_one_mark_ends_goes_out_in_commits_that_pass(tmp_path: Path, say: Say) -> None:
@@ -148,4 +148,4 @@ def test_what_one_mark_ends_goes_out_in_commits_that_pass(tmp_path: Path, say: S
         assert len(last_words(trial)) == ORDERS
         assert remainders(running.stats()) == {}
         assert joiner.restarts == 0
-        assert "commit_failed" not in trial.said("join")
+        assert "commit_failed" not in trial.log_text("join")

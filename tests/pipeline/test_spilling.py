@@ -34,7 +34,7 @@ def spilled(trial: Trial) -> Counter[str]:
     return Counter(line["event"] for line in trial.logged("join"))
 
 
-def said_of_spilling(trial: Trial, times: int) -> bool:
+def spilling_events(trial: Trial, times: int) -> bool:
     """Whether so many joiners have said that they spill."""
     return spilled(trial)["values_spilled"] >= times
 
@@ -54,7 +54,7 @@ def test_joiners_killed_with_spilled_values_lose_nothing_and_repeat_nothing(
     with Running(trial) as running:
         for kill in range(1, KILLS + 1):
             running.start("join")
-            await_that("values lie in a file", partial(said_of_spilling, trial, kill))
+            await_that("values lie in a file", partial(spilling_events, trial, kill))
             running.kill("join")
         before = ended(running.stats()).total()
         running.start("join")

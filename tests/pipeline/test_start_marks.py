@@ -30,7 +30,7 @@ def config(kafka: Broker, topic_prefix: str) -> Config:
     return config_under(topic_prefix, kafka.bootstrap, partitioner="murmur2")
 
 
-def said(config: Config) -> list[Write]:
+def start_writes(config: Config) -> list[Write]:
     """The marks of two revisions, as an earlier release has left them."""
     topic = config.plan.of("progress")
     begins = [{"topic": config.inputs[0], "partition": p, "committed": 7, "end": -1, "bound": -1} for p in range(2)]
@@ -48,7 +48,7 @@ def test_an_older_trials_start_is_searched_among_its_marks_once(kafka: Broker, c
     client, writer, watch = admin(config.kafka), plain_writer(config), RoleHealth(config.name, "joiner")
     topic_admin.ensure(client, config)
     progress = config.plan.of("progress")
-    produce_all(kafka.bootstrap, progress, said(config))
+    produce_all(kafka.bootstrap, progress, start_writes(config))
     took = []
     found = []
     for _ in range(3):

@@ -35,7 +35,7 @@ TIMES = 5
 CATCH_UP_S = 600.0
 
 
-def said_again(trial: Trial, written: list[dict[str, Any]], count: int) -> None:
+def repeated(trial: Trial, written: list[dict[str, Any]], count: int) -> None:
     """So many marks, these over and over: as a trial says them in which nothing is left to do."""
     values = [(marks.write("", record).key, own.encode("mark", record)) for record in written]
     producer = Producer(
@@ -51,7 +51,7 @@ def said_again(trial: Trial, written: list[dict[str, Any]], count: int) -> None:
     assert producer.flush(60) == 0
 
 
-def going_on(trial: Trial) -> AbstractContextManager[None]:
+def resumed(trial: Trial) -> AbstractContextManager[None]:
     """Orders come into partition 0 and production answers them, ten a second."""
 
     def work(over: threading.Event) -> None:
@@ -64,17 +64,17 @@ def going_on(trial: Trial) -> AbstractContextManager[None]:
     return beside(work)
 
 
-def restarted(trial: Trial, role: str, said: Follower) -> tuple[subprocess.Popen[str], float]:
+def restarted(trial: Trial, role: str, follower: Follower) -> tuple[subprocess.Popen[str], float]:
     """The role, and the seconds until what it first commits of something new can be read."""
     quiet_since = time.monotonic()
     while time.monotonic() - quiet_since < 1:  # what its predecessor had said
-        if said.new():
+        if follower.new():
             quiet_since = time.monotonic()
     began = time.monotonic()
     process = trial.start(role, str(trial.config_path))
-    while not any(_is_new(record) for record in said.new()):
-        assert process.poll() is None, trial.said(role)[-2_000:]
-        assert time.monotonic() - began < CATCH_UP_S, trial.said(role)[-2_000:]
+    while not any(_is_new(record) for record in follower.new()):
+        assert process.poll() is None, trial.log_text(role)[-2_000:]
+        assert time.monotonic() - began < CATCH_UP_S, trial.log_text(role)[-2_000:]
     return process, time.monotonic() - began
 
 
@@ -85,7 +85,7 @@ def _is_new(record: dict[str, Any]) -> bool:
 
 
 def logged(trial: Trial, role: str, event: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in trial.said(role).splitlines() if f'"{event}"' in line]
+    return [json.loads(line) for line in trial.log_text(role).splitlines() if f'"{event}"' in line]
 
 
 def last_done(trial: Trial) -> list[dict[str, Any]]:
@@ -110,11 +110,11 @@ def measured(trial: Trial, running: Running) -> Iterator[tuple[str, float]]:
     )
     time.sleep(3)
     running.kill("run")
-    said_again(trial, last_done(trial), MARKS)
+    repeated(trial, last_done(trial), MARKS)
     followers = {
         role: Follower(trial.bootstrap, trial.topic(k)) for role, k in (("run", "progress"), ("join", "stats"))
     }
-    with going_on(trial):
+    with resumed(trial):
         for role, follower in followers.items():
             for n in range(TIMES + 1):
                 time.sleep(1.2)

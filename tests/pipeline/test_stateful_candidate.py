@@ -25,28 +25,28 @@ KILLS = 3
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "docs" / "stateful.md").read_text("utf-8"), re.DOTALL)
 VISITS = next(text for kind, text in BLOCKS if kind == "python")
 CANDIDATE = next(yaml.safe_load(text) for kind, text in BLOCKS if kind == "yaml")["candidate"]
-Said = dict[tuple[int, int], list[Any]]
+Counts = dict[tuple[int, int], list[Any]]
 
 
-def said(trial: Trial) -> Said:
+def counts_of(trial: Trial) -> Counts:
     """Committed outputs by the input that each comes from."""
-    found: Said = {}
+    found: Counts = {}
     for read in read_all(trial.bootstrap, trial.topic(f"out.{trial.output}")):
         at = unpack(dict(read.headers)[PACKED_HEADER]).coordinate
         found.setdefault((at.partition, at.offset), []).append(json.loads(read.value or b""))
     return found
 
 
-def has_said(trial: Trial, least: int) -> bool:
-    return len(said(trial)) >= least
+def has_counted(trial: Trial, least: int) -> bool:
+    return len(counts_of(trial)) >= least
 
 
-def undisturbed(orders: int) -> Said:
+def undisturbed(orders: int) -> Counts:
     """What the document's class says of the orders, one object a partition, in their order."""
     names: dict[str, Any] = {}
     exec(VISITS, names)
     visits = [names["Visits"]() for _ in range(PARTITIONS)]
-    found: Said = {}
+    found: Counts = {}
     for n in range(orders):
         found[n % PARTITIONS, n // PARTITIONS] = [visits[n % PARTITIONS](order(n))]
     return found
@@ -71,13 +71,13 @@ def test_killed_repeatedly_a_counting_candidate_counts_as_without_kills(trial: T
                 written += 30
                 time.sleep(0.05)
             least = (written - 30 * 10) if kill < KILLS else written
-            await_that(f"{least} outputs", partial(has_said, trial, least))
+            await_that(f"{least} outputs", partial(has_counted, trial, least))
             if kill < KILLS:
                 running.kill("run")
         running.stop("run")
-    assert said(trial) == undisturbed(written)
+    assert counts_of(trial) == undisturbed(written)
     snapshots = [own.decode(r.value or b"")[1] for r in read_all(trial.bootstrap, trial.topic("runner-state"))]
     assert {one["input"] for one in snapshots} == {f"{trial.input}/{p}" for p in range(PARTITIONS)}
     events = [line["event"] for line in trial.logged("run")]
     assert events.count("assigned") == KILLS + 1
-    say(f"{written:,} orders, {KILLS} kills: {len(said(trial)):,} counts, none lost, none double, none other")
+    say(f"{written:,} orders, {KILLS} kills: {len(counts_of(trial)):,} counts, none lost, none double, none other")

@@ -43,16 +43,16 @@ def test_a_second_up_ends_the_first_for_good_and_goes_on(trial: Trial, started: 
     started.append(trial.start("up", path, log="first"))
     await_that("the first one judges", lambda: bool(judged(trial)))
     started.append(trial.start("up", path, log="second"))
-    assert started[0].wait(LIMIT_S) == 5, trial.said("first")[-4_000:]
-    said = trial.said("first")
+    assert started[0].wait(LIMIT_S) == 5, trial.log_text("first")[-4_000:]
+    log_text = trial.log_text("first")
     whose = f"another run of trial '{trial.name}', instance 0, has taken over; stop one of the two, or give --instance"
     single = f"another run of the judge role of trial '{trial.name}' has taken over: a trial has one"
-    last = said.splitlines()[-1]
+    last = log_text.splitlines()[-1]
     assert last == f"error: {whose}" or last.startswith(f"error: {single}")
-    assert said.count("has taken over") == 1
+    assert log_text.count("has taken over") == 1
     for log in ("first", "second"):
-        assert not [line for line in trial.said(log).splitlines() if line.startswith("%")]
-        assert "Traceback" not in trial.said(log)
+        assert not [line for line in trial.log_text(log).splitlines() if line.startswith("%")]
+        assert "Traceback" not in trial.log_text(log)
     seen = len(judged(trial))
     await_that("the second one judges", lambda: len(judged(trial)) > seen)
     assert started[1].poll() is None
@@ -68,8 +68,8 @@ def test_a_second_judge_takes_over_whatever_its_instance(
     started.append(trial.start("judge", path, "--instance", "0", log="first"))
     await_that("the first one is there", lambda: bool(judged(trial)))
     started.append(trial.start("judge", path, "--instance", "other", log="second"))
-    assert started[0].wait(LIMIT_S) == 5, trial.said("first")[-4_000:]
-    assert trial.said("first").splitlines()[-1] == (
+    assert started[0].wait(LIMIT_S) == 5, trial.log_text("first")[-4_000:]
+    assert trial.log_text("first").splitlines()[-1] == (
         f"error: another run of the judge role of trial '{trial.name}' has taken over: a trial has one, whatever its "
         "--instance; stop one of the two"
     )
@@ -88,8 +88,8 @@ def test_a_second_runner_or_joiner_of_the_instance_takes_over(
     first = started[-1]
     await_that("the first one works", lambda: any(one["event"] == "assigned" for one in trial.logged("first")))
     started.append(trial.start(role, path, log="second"))
-    assert first.wait(LIMIT_S) == 5, trial.said("first")[-4_000:]
-    assert trial.said("first").splitlines()[-1] == (
+    assert first.wait(LIMIT_S) == 5, trial.log_text("first")[-4_000:]
+    assert trial.log_text("first").splitlines()[-1] == (
         f"error: another run of trial '{trial.name}', instance 0, has taken over; stop one of the two, or give "
         "--instance"
     )

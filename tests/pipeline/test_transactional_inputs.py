@@ -46,7 +46,7 @@ def test_a_bounded_run_ends_though_production_stands_before_the_markers(kafka: B
     stats = records(kafka.bootstrap, trial.topic("stats"))
     assert ended(stats) == Counter(match=ORDERS)
     assert remainders(stats) == {}
-    assert "only_control_records_follow" in trial.said("join")
+    assert "only_control_records_follow" in trial.log_text("join")
 
 
 def test_what_some_reader_may_still_see_is_not_done(kafka: Broker, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_what_some_reader_may_still_see_is_not_done(kafka: Broker, tmp_path: Pat
     with running(trial, "up"):
         await_that("pairs are said", lambda: ended(records(kafka.bootstrap, trial.topic("stats")))["match"] == ORDERS)
     assert ended(records(kafka.bootstrap, trial.topic("stats"))) == Counter(match=ORDERS)
-    assert "only_control_records_follow" not in trial.said("up")
+    assert "only_control_records_follow" not in trial.log_text("up")
 
 
 def test_a_restarted_joiner_mistakes_no_commit_before_a_marker_for_rewound(kafka: Broker, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_restarted_joiner_mistakes_no_commit_before_a_marker_for_rewound(kafka
         running.start("join")
         running.await_outcomes(match=ORDERS)
         await_that(
-            "what follows is known", lambda: trial.said("join").count("only_control_records_follow") == PARTITIONS
+            "what follows is known", lambda: trial.log_text("join").count("only_control_records_follow") == PARTITIONS
         )
         time.sleep(OBSERVED_S)
         running.kill("join")

@@ -80,8 +80,8 @@ def test_an_empty_trial_names_its_begin_and_that_nothing_came(
     Production(trial).work(dict.fromkeys(range(PARTITIONS), EACH))
     play(trial, started, "run")
     await_that("the trial has begun", lambda: bool(logged(trial, "trial_started")))
-    said = trial.ask("explain", str(trial.config_path))
-    assert said.stdout.splitlines()[1] == f"  began at {', '.join(begins(trial, EACH, EACH, EACH))}; no input since"
+    result = trial.ask("explain", str(trial.config_path))
+    assert result.stdout.splitlines()[1] == f"  began at {', '.join(begins(trial, EACH, EACH, EACH))}; no input since"
     asked = json.loads(trial.ask("explain", str(trial.config_path), "--json").stdout)
     assert asked["began"]["at"] == {f"{trial.input}/{partition}": EACH for partition in range(PARTITIONS)}
 
@@ -113,8 +113,8 @@ def test_a_known_name_with_other_topics_is_refused_everywhere(trial: Trial) -> N
     for command, process in processes.items():
         process.communicate(timeout=90)
         assert process.returncode == 2, command
-        assert trial.said(f"other-{command}").splitlines()[-1] == f"error: {message}", command
-        assert "Traceback" not in trial.said(f"other-{command}")
+        assert trial.log_text(f"other-{command}").splitlines()[-1] == f"error: {message}", command
+        assert "Traceback" not in trial.log_text(f"other-{command}")
     (mark,) = [one for one in records(trial.bootstrap, trial.topic("starts")) if one["kind"] == "start"]
     bound = {one["side"]: one["topic"] for one in mark["topics"] if one["side"] != "own"}
     assert bound == {"input": trial.input, "production": trial.output}

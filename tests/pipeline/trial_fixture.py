@@ -170,13 +170,13 @@ class Trial:
                 text=True,
             )
 
-    def said(self, log: str) -> str:
+    def log_text(self, log: str) -> str:
         """What a started command has written to stderr so far."""
         return (self.folder / f"{log}.err").read_text("utf-8")
 
     def logged(self, log: str) -> list[dict[str, Any]]:
         """The events among what a started command has written to stderr so far."""
-        return [json.loads(line) for line in self.said(log).splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in self.log_text(log).splitlines() if line.startswith("{")]
 
     def finish(self, process: subprocess.Popen[str], log: str, limit_s: float = ROLE_LIMIT_S) -> str:
         """Wait for a bounded role and return its stdout; its stderr is in the failure where it did not end well."""
@@ -185,8 +185,8 @@ class Trial:
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-            raise AssertionError(f"{log} did not end within {limit_s:g} s\n{self.said(log)[-4_000:]}") from None
-        assert process.returncode == 0, f"{log}: exit code {process.returncode}\n{self.said(log)[-4_000:]}"
+            raise AssertionError(f"{log} did not end within {limit_s:g} s\n{self.log_text(log)[-4_000:]}") from None
+        assert process.returncode == 0, f"{log}: exit code {process.returncode}\n{self.log_text(log)[-4_000:]}"
         return out
 
     def play(self, *roles: str) -> None:

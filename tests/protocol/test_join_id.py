@@ -90,8 +90,8 @@ def test_by_coordinate_an_external_candidate_has_productions_header() -> None:
     identity = Identity(config(identity={"kind": "coordinate", "header": "origin"}, candidate=adopted))
     of = batch([("origin", b"in/3/17/2")], [PACKED])
     assert ids(identity, Side.SHADOW, of) == [AT, None]
-    ours = Identity(config(identity={"kind": "coordinate", "header": "origin"}))
-    assert ids(ours, Side.SHADOW, of) == [None, AT]
+    own_identity = Identity(config(identity={"kind": "coordinate", "header": "origin"}))
+    assert ids(own_identity, Side.SHADOW, of) == [None, AT]
 
 
 def test_under_outputs_many_the_id_is_the_input_and_not_the_output() -> None:

@@ -64,8 +64,8 @@ def test_a_row_without_its_key_in_diff_is_never_corrected() -> None:
     for restart in (False, True):
         world = begun()
         play(world, [S(LONG, of=3), committed(10), {"extra": 1}])
-        (said,) = world.diff
-        assert (said["key"], said["reason"]) == (None, f"cut: key of {len(LONG)} bytes")
+        (row,) = world.diff
+        assert (row["key"], row["reason"]) == (None, f"cut: key of {len(LONG)} bytes")
         if restart:
             world.start_joiner()
         play(world, [P(LONG), done(10), {"missing": 1}])
@@ -74,7 +74,7 @@ def test_a_row_without_its_key_in_diff_is_never_corrected() -> None:
 
 def test_a_dead_letter_is_never_larger_than_a_value_may_be() -> None:
     world = begun()
-    most = world.config.limits.value_bytes_max
+    value_bytes = world.config.limits.value_bytes_max
     write = dead_letter(
         world.config,
         Redactor(None),
@@ -83,5 +83,5 @@ def test_a_dead_letter_is_never_larger_than_a_value_may_be() -> None:
         ("E", "m"),
         "s",
     )
-    assert len(write.key or b"") + len(write.value or b"") == most
+    assert len(write.key or b"") + len(write.value or b"") == value_bytes
     assert (KEY_HEADER, b"2000000") in (write.headers or [])

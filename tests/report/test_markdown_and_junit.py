@@ -128,9 +128,9 @@ def test_coverage_isolation_muted_criteria_and_caveats_stand_in_the_markdown() -
 
 
 def test_coverage_isolation_muted_criteria_and_caveats_stand_in_the_junit() -> None:
-    said = cases(noted())["coverage"].findtext("system-out") or ""
-    assert [note for note in NOTES if note not in said] == []
-    assert len(said.splitlines()) >= 5
+    text = cases(noted())["coverage"].findtext("system-out") or ""
+    assert [note for note in NOTES if note not in text] == []
+    assert len(text.splitlines()) >= 5
 
 
 def test_coverage_isolation_muted_criteria_and_caveats_stand_on_the_page() -> None:

@@ -76,9 +76,9 @@ class World:
         except Dead:
             self.deaths += 1
 
-    def play(self, draw: Random, most: int) -> None:
+    def play(self, draw: Random, steps_max: int) -> None:
         while self.position < self.inputs:
-            assert self.deaths < most
+            assert self.deaths < steps_max
             self.process(draw)
 
     def ended(self) -> dict[int, tuple[str, str]]:
@@ -91,7 +91,7 @@ def test_each_input_that_ends_the_process_is_found_and_no_other(seed: int) -> No
     killers = draw.sample(range(60), draw.randint(1, 3))
     hang = [n for n in draw.sample(range(60), draw.randint(0, 3)) if n not in killers]
     world = World(60, killers, hang, batch=draw.random() < 0.5)
-    world.play(draw, most=30)
+    world.play(draw, steps_max=30)
     expected = dict.fromkeys(killers, ("crashed", CRASHED)) | dict.fromkeys(hang, ("timeout", "no answer"))
     assert world.ended() == expected
     assert {n for n, one in world.results.items() if one == f"answer {n}"} == set(range(60)) - expected.keys()
@@ -99,7 +99,7 @@ def test_each_input_that_ends_the_process_is_found_and_no_other(seed: int) -> No
 
 def test_a_single_input_is_given_up_after_three_deaths() -> None:
     world = World(40, [17])
-    world.play(Random(1), most=4)
+    world.play(Random(1), steps_max=4)
     assert (world.deaths, world.asked.count(17)) == (3, 3)
 
 
@@ -107,14 +107,14 @@ def test_an_input_that_came_after_the_start_is_found_as_well() -> None:
     world = World(40, [30])
     world.process(Random(3), end=5)
     assert world.deaths == 1
-    world.play(Random(3), most=5)
+    world.play(Random(3), steps_max=5)
     assert world.ended() == {30: ("crashed", CRASHED)}
 
 
 def test_a_timeout_ends_one_process_or_two_for_a_batch() -> None:
     for batch, deaths in ((False, 1), (True, 2)):
         world = World(40, hang=[17], batch=batch)
-        world.play(Random(1), most=4)
+        world.play(Random(1), steps_max=4)
         assert (world.ended(), world.deaths) == ({17: ("timeout", "no answer")}, deaths)
 
 
@@ -125,13 +125,13 @@ def test_processes_that_somebody_else_kills_blame_nobody(seed: int) -> None:
     world = World(30)
     for _ in range(2):
         world.process(draw, killed=True)
-    world.play(draw, most=4)
+    world.play(draw, steps_max=4)
     assert world.ended() == {}
 
 
 def test_what_another_revision_did_not_survive_is_tried_again() -> None:
     world = World(10, [4])
-    world.play(Random(1), most=4)
+    world.play(Random(1), steps_max=4)
     assert world.record is not None
     attempts = Attempts(TOPIC, "cd" * 16, world.say)
     attempts.assign(IN, 0, 10, {**world.record, "from_offset": 4, "to_offset": 5, "tries": 9})
@@ -140,15 +140,15 @@ def test_what_another_revision_did_not_survive_is_tried_again() -> None:
     assert attempts.news == []
 
 
-def test_what_is_found_is_told_once_and_survives_in_the_topic() -> None:
+def test_what_is_found_is_reported_once_and_survives_in_the_topic() -> None:
     world = World(10, [4])
-    said = []
+    ends = []
     while world.position < 10:
         world.process(Random(1))
         attempts = Attempts(TOPIC, REVISION, world.say)
         attempts.assign(IN, world.position, 10, world.record)
-        said += attempts.news
-    assert [(one.place, one.offset, one.reason.absence) for one in said] == [(IN, 4, "crashed")]
+        ends += attempts.news
+    assert [(one.place, one.offset, one.reason.absence) for one in ends] == [(IN, 4, "crashed")]
 
 
 def test_nothing_is_written_for_what_comes_after_the_start() -> None:

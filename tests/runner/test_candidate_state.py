@@ -118,8 +118,8 @@ class Runner:
         return writes
 
     def news(self) -> list[str]:
-        said, self.stateful.news = self.stateful.news, []
-        return [one.result for one in said]
+        message, self.stateful.news = self.stateful.news, []
+        return [one.result for one in message]
 
 
 def test_another_process_goes_on_from_the_snapshot_of_the_commit() -> None:
@@ -238,7 +238,7 @@ def test_a_poison_timestamp_makes_no_endless_warm_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "news"),
     [
         ("making_none", "gave a NoneType without __call__, snapshot, restore; candidate.state: snapshot requires"),
         ("config", r"config\(\) gave a Config without __call__, snapshot, restore"),
@@ -246,9 +246,9 @@ def test_a_poison_timestamp_makes_no_endless_warm_up() -> None:
         ("IN", "is not callable"),
     ],
 )
-def test_a_candidate_without_its_states_methods_is_rejected_at_the_start(call: str, said: str) -> None:
+def test_a_candidate_without_its_states_methods_is_rejected_at_the_start(call: str, news: str) -> None:
     candidate = config().candidate.model_copy(update={"call": f"{__name__}:{call}"})
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=news):
         load_stateful(candidate)
 
 

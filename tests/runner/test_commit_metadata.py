@@ -30,13 +30,16 @@ counters = st.builds(
 )
 
 
-@given(said=counters)
-def test_counters_come_back_from_the_commit_metadata(said: Counters) -> None:
-    assert commit_metadata.of_metadata(commit_metadata.to_metadata(REVISION, said)) == said
+@given(given_counters=counters)
+def test_counters_come_back_from_the_commit_metadata(given_counters: Counters) -> None:
+    assert commit_metadata.of_metadata(commit_metadata.to_metadata(REVISION, given_counters)) == given_counters
 
 
-@given(said=counters, ends=st.dictionaries(st.builds(Partition, names, st.integers(0, 2**31 - 1)), numbers, max_size=5))
-def test_a_mark_comes_back_from_the_progress_topic(said: Counters, ends: dict[Partition, int]) -> None:
+@given(
+    given_counters=counters,
+    ends=st.dictionaries(st.builds(Partition, names, st.integers(0, 2**31 - 1)), numbers, max_size=5),
+)
+def test_a_mark_comes_back_from_the_progress_topic(given_counters: Counters, ends: dict[Partition, int]) -> None:
     record = marks.mark(
         "done",
         REVISION,
@@ -44,13 +47,13 @@ def test_a_mark_comes_back_from_the_progress_topic(said: Counters, ends: dict[Pa
         input_partition=3,
         to_offset=9,
         ends=marks.ends_field(ends),
-        counters=said.record(),
+        counters=given_counters.record(),
     )
     written = marks.write("shadow.t.progress", record)
     assert (written.topic, written.partition, written.key) == ("shadow.t.progress", 0, b"in/3")
     name, read = own.decode(written.value or b"")
     assert (name, read) == ("mark", record)
-    assert Counters.of(read["counters"]) == said
+    assert Counters.of(read["counters"]) == given_counters
     assert {Partition(e["topic"], e["partition"]): e["offset"] for e in read["ends"]} == ends
 
 
@@ -62,17 +65,17 @@ def test_counters_of_two_hundred_output_partitions_fit_the_metadata() -> None:
 
 def test_counters_of_thousands_of_partitions_are_restored_from_their_record() -> None:
     written = Counter({f"out/{p}": p * 48_271**5 % 10**18 for p in range(5_000)})
-    said = Counters(10**12, 10**12, 0, Counter(error=10**9), written)
-    text = commit_metadata.to_metadata(REVISION, said, StateNote(70, [2, 9]))
+    counters = Counters(10**12, 10**12, 0, Counter(error=10**9), written)
+    text = commit_metadata.to_metadata(REVISION, counters, StateNote(70, [2, 9]))
     assert len(text) <= 200
     assert commit_metadata.kept_of(text) == StateNote(70, [2, 9], REVISION)
     overflow = commit_metadata.overflow_of(text, 77)
     assert overflow == Overflow(77, REVISION)
-    write = overflow.write(Partition("shadow.t.runner-state", 1), said, Partition("in", 5))
+    write = overflow.write(Partition("shadow.t.runner-state", 1), counters, Partition("in", 5))
     assert (write.topic, write.partition, write.key) == ("shadow.t.runner-state", 1, b"counters in/5")
     name, record = own.decode(write.value or b"")
     assert (name, record["input"], record["offset"], record["revision"]) == ("runner_state", "in/5", 77, REVISION)
-    assert Counters.of(record["counters"]) == said
+    assert Counters.of(record["counters"]) == counters
 
 
 def test_metadata_without_its_counters_is_not_taken_for_a_new_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,15 +85,15 @@ def test_metadata_without_its_counters_is_not_taken_for_a_new_beginning(monkeypa
 
 
 def test_metadata_that_fits_is_as_it_was_before_there_were_others() -> None:
-    said = Counters(9, 8, 1, Counter(error=2), Counter({"out/3": 8}))
+    counters = Counters(9, 8, 1, Counter(error=2), Counter({"out/3": 8}))
     before = (
         "1c$^)JOA5mv6aeq?)<UDk__<05MdJ&V77c3JMabRz+TAeBoKW$dS}GYF3<KvvNI8y5O_SEfSnGWV>l!2CwgIEsM{t("
         "GC-uj@9DP4JIK!Z&7iL1vz=!t76R_4&!HJ9dntI3lvvl1gO=O?AQ#fljbEcN%`T|j;EMN"
     )
-    assert commit_metadata.of_metadata(before) == said
+    assert commit_metadata.of_metadata(before) == counters
     assert commit_metadata.kept_of(before) == StateNote(7, [1, 5], REVISION)
     assert commit_metadata.overflow_of(before, 9) is None
-    assert commit_metadata.overflow_of(commit_metadata.to_metadata(REVISION, said), 9) is None
+    assert commit_metadata.overflow_of(commit_metadata.to_metadata(REVISION, counters), 9) is None
 
 
 @pytest.mark.parametrize("text", ["", "3abc", "{}"])

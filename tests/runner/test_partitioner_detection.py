@@ -74,7 +74,7 @@ def test_with_few_keys_the_first_explanation_is_chosen_as_uncertain() -> None:
     assert choose([weigh([Sampled(at, 0, key)], {key: [at.partition]}, 3, by_key=True)]) == Choice("input", 1, False)
 
 
-def test_without_a_key_nothing_is_said() -> None:
+def test_without_a_key_nothing_is_reported() -> None:
     assert choose([weigh([], {}, 3, by_key=True)]) is None
     assert choose([weigh([Sampled(Partition("out", 1), 0, None)], {}, 3, by_key=True)]) is None
 
@@ -158,8 +158,8 @@ def test_a_changed_partitioner_is_noticed_before_half_the_sample_is_new() -> Non
 
 def test_a_contradiction_leads_to_the_records_and_shows_no_key() -> None:
     found = weigh(sample(RULES["crc32"], KEYS, 3), homes(KEYS), 3, by_key=True)["murmur2"]
-    said = contradiction("out", found)
+    sentence = contradiction("out", found)
     first = found.against[0]
-    assert f"out/{first.source.partition}@{first.offset}" in said
-    assert f"of 200 keys sampled of topic 'out' with 3 partitions, {len(found.against)} are in partitions" in said
-    assert "key-" not in said
+    assert f"out/{first.source.partition}@{first.offset}" in sentence
+    assert f"of 200 keys sampled of topic 'out' with 3 partitions, {len(found.against)} are in partitions" in sentence
+    assert "key-" not in sentence

@@ -37,29 +37,29 @@ def of_topic(kind: str, revision: str, task: str) -> list[bytes | None]:
     absence = {"offset": 0, "count": 2**62, "reason": "filtered", "ids": []}
     by = {"input_topic": INPUT, "input_partition": 0}
     if kind in ("progress", "starts"):
-        said = [
+        written = [
             marks.mark("tomorrow", revision),
             marks.mark("range", revision, **by, absences=[absence], counters=marks.Counters().record()),
             marks.mark("range", revision, **by),
             marks.mark("done", revision, **by, to_offset=2**63 - 1),
         ]
-        return [own.encode("mark", one) for one in said]
+        return [own.encode("mark", one) for one in written]
     sources: dict[str, Any] = {"sources": [], "ledgers": []}
     if kind == "stats":
         one = stats(task, 1, cell(0, revision, match=1))
         ledger = {"ledger": 1, "place": task, "expected": -(2**63), "counted": 2**63 - 1}
         slices = [{"dimensions": ["a", "b"], "values": ["x"], "n": 1, "s": 1}]
-        said = [
+        written = [
             {**one, **sources, "seq": 2**63 - 1},
             {**one, **sources, "revision": revision, "windows": [cell(0, revision, match=2**63 - 1)]},
             {**one, "ledgers": [ledger]},
             {**one, "windows": [{**cell(0, revision), "slices": slices}]},
             {**one, "windows": [cell(2**63 - 1, revision, match=1)]},
         ]
-        return [own.encode("stats", record) for record in said]
+        return [own.encode("stats", record) for record in written]
     if kind == "commands":
-        said = [{"command": "mute", "subject": "x" * 50_000, "by": "ana", "at_ms": -(2**63)}]
-        return [own.encode("command", record) for record in said] + [own.encode("stats", stats(task, 1))]
+        written = [{"command": "mute", "subject": "x" * 50_000, "by": "ana", "at_ms": -(2**63)}]
+        return [own.encode("command", record) for record in written] + [own.encode("stats", stats(task, 1))]
     if kind == "judge-state":
         state = {"version": 3, "revision": revision, "offsets": {"0": 2**62}, "snapshot": "no snapshot"}
         return [own.encode("judge_state", state), own.encode("judge_state", {**state, "snapshot": ""})]
@@ -110,7 +110,7 @@ def test_a_littered_trial_ends_as_one_without(seed: int, monkeypatch: pytest.Mon
     # The judge counts what it has refused, and says so; nothing else may differ.
     expected = ("judge, offsets:", "verdict caveats:", "verdict evidence_digest:")
     assert [offence for offence in offences if not offence.startswith(expected)] == []
-    said = records(found.on_broker, found.world.revision, "verdict")
+    written = records(found.on_broker, found.world.revision, "verdict")
     stats_topic = found.world.config.plan.of("stats")
     dirty = any(
         entry.key == LITTER
@@ -118,5 +118,5 @@ def test_a_littered_trial_ends_as_one_without(seed: int, monkeypatch: pytest.Mon
         for entry in log.entries
         if place == Partition(stats_topic, 0)
     )
-    if dirty and said:
-        assert any("were refused and count in nothing" in one for one in said[-1]["caveats"])
+    if dirty and written:
+        assert any("were refused and count in nothing" in one for one in written[-1]["caveats"])

@@ -37,10 +37,10 @@ def test_a_failing_seed_prints_its_shrunk_history_and_how_to_repeat_it(
 ) -> None:
     monkeypatch.setattr(DedupeWindow, "repeats", lambda self, ids, contents, offsets: {})
     assert main(["--seeds", "10", "--processes", "1"]) == 1
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     failing = next(seed for seed in range(10) if run.run_seed(seed).offences)
-    assert f"make sim SEEDS=1 FIRST_SEED={failing}\n" in told
-    whole, small = history(failing), told.partition("shrunk history:")[2].partition("to repeat it")[0]
+    assert f"make sim SEEDS=1 FIRST_SEED={failing}\n" in output
+    whole, small = history(failing), output.partition("shrunk history:")[2].partition("to repeat it")[0]
     assert 0 < small.count(" input ") < len(whole.inputs)
     assert small.count(" action ") < len(whole.actions)
     assert "expected ('duplicate_" in small or "expected ('repeated_" in small

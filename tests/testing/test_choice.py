@@ -79,7 +79,7 @@ def test_a_given_broker_that_is_absent_is_an_error(monkeypatch: pytest.MonkeyPat
         open_broker()
 
 
-def test_an_empty_bootstrap_is_a_mistake_and_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_bootstrap_is_a_mistake_and_named_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHADOWSTREAM_BOOTSTRAP", " ")
     with pytest.raises(ConfigError, match="SHADOWSTREAM_BOOTSTRAP is empty"):
         open_broker()

@@ -113,10 +113,10 @@ def test_a_closed_end_is_forwarded_and_an_absent_server_closes(echo: int) -> Non
         assert peer.recv(1_000) == b""
     with Proxy(free_port()) as proxy, connect(proxy) as peer:
         try:
-            said = peer.recv(1_000)
+            received = peer.recv(1_000)
         except ConnectionResetError:
-            said = b""
-        assert said == b""
+            received = b""
+        assert received == b""
 
 
 def test_a_port_in_use_is_refused_and_a_stopped_proxy_is_closed(echo: int) -> None:
@@ -129,11 +129,11 @@ def test_a_port_in_use_is_refused_and_a_stopped_proxy_is_closed(echo: int) -> No
         socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
 
 
-def test_clients_of_a_proxied_broker_stay_behind_the_proxy() -> None:
-    port, behind, controller = free_port(), free_port(), free_port()
+def test_clients_of_a_proxied_broker_keep_to_the_proxy() -> None:
+    port, broker_port, controller = free_port(), free_port(), free_port()
     with (
-        Proxy(behind) as proxy,
-        EmbeddedKafka(port=port, properties=proxied(port, behind, controller, proxy.port)) as kafka,
+        Proxy(broker_port) as proxy,
+        EmbeddedKafka(port=port, properties=proxied(port, broker_port, controller, proxy.port)) as kafka,
     ):
         create_topics(kafka.bootstrap, {"through": 1})
         assert proxy.connections == 0

@@ -88,7 +88,7 @@ def test_a_number_that_is_no_port_is_refused(port: int) -> None:
         EmbeddedKafka(port=port)
 
 
-def test_a_full_disk_is_said_before_java_is_started(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_before_java_is_started(tmp_path: Path) -> None:
     with (
         tmpfs(tmp_path / "full", "size=256k") as full,
         pytest.raises(BrokerError, match=r"the disk under .*full is full .room for 0 MB.*another data_dir"),
@@ -97,7 +97,7 @@ def test_a_full_disk_is_said_before_java_is_started(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("files_max", [4, 5, 6, 9], ids=["config", "storage", "log", "in Kafka itself"])
-def test_a_disk_that_fills_up_during_the_start_is_said(tmp_path: Path, files_max: int) -> None:
+def test_a_disk_that_fills_up_during_the_start_is_reported(tmp_path: Path, files_max: int) -> None:
     with tmpfs(tmp_path / "small", f"size=64m,nr_inodes={files_max}") as small, pytest.raises(BrokerError) as refused:
         EmbeddedKafka(data_dir=small, start_limit_s=30).start()
     assert "the disk under" in str(refused.value)
@@ -106,19 +106,19 @@ def test_a_disk_that_fills_up_during_the_start_is_said(tmp_path: Path, files_max
 
 
 def test_a_file_size_limit_is_reported_with_the_logs_end(tmp_path: Path) -> None:
-    said = start_elsewhere(tmp_path, file_size_max=2 << 20)
-    assert "a file-size limit of this process (ulimit -f)" in said
-    assert "the last lines of its log" in said
-    assert "File too large" in said
+    message = start_elsewhere(tmp_path, file_size_max=2 << 20)
+    assert "a file-size limit of this process (ulimit -f)" in message
+    assert "the last lines of its log" in message
+    assert "File too large" in message
 
 
-def test_a_directory_that_cannot_be_is_said(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a directory")
     with pytest.raises(BrokerError, match=r"no directory .*Not a directory.*data_dir"):
         EmbeddedKafka(data_dir=tmp_path / "file" / "kafka").start()
 
 
-def test_a_directory_that_may_not_be_written_is_said(tmp_path: Path) -> None:
+def test_a_directory_that_may_not_be_written_is_reported(tmp_path: Path) -> None:
     if os.geteuid():
         (tmp_path / "closed").mkdir(mode=0o500)
         with pytest.raises(BrokerError, match=r"cannot write to its directory.*closed"):
@@ -140,13 +140,13 @@ def test_a_broker_that_ends_by_itself_is_reported_with_its_own_words() -> None:
 
 def test_no_network_on_first_use_names_the_ways_out(tmp_path: Path) -> None:
     cache = tmp_path / "empty"
-    said = start_elsewhere(
+    message = start_elsewhere(
         tmp_path / "data", SHADOWSTREAM_CACHE=str(cache), https_proxy=DEAD_PROXY, HTTPS_PROXY=DEAD_PROXY
     )
-    assert f"is not in {cache}" in said
-    assert "org.apache.kafka:" in said
+    assert f"is not in {cache}" in message
+    assert "org.apache.kafka:" in message
     for way_out in ("Fill the cache once", "SHADOWSTREAM_BOOTSTRAP", "Docker"):
-        assert way_out in said
+        assert way_out in message
     assert not list(cache.rglob("*.jar"))
 
 
@@ -155,10 +155,10 @@ def test_a_damaged_jar_is_not_run_but_fetched_again(tmp_path: Path) -> None:
     damaged = sorted(cache.rglob("*.jar"))[0]
     damaged.unlink()
     damaged.write_bytes(b"half a jar")
-    said = start_elsewhere(
+    message = start_elsewhere(
         tmp_path / "data", SHADOWSTREAM_CACHE=str(cache), https_proxy=DEAD_PROXY, HTTPS_PROXY=DEAD_PROXY
     )
-    assert f"{damaged.stem.rpartition('-')[0]}:" in said
+    assert f"{damaged.stem.rpartition('-')[0]}:" in message
     assert not damaged.exists()
 
 
@@ -170,7 +170,7 @@ def test_a_full_cache_needs_no_network(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(kafka_classpath()) == len(KAFKA_JARS)
 
 
-def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("not a directory")
     monkeypatch.setenv("SHADOWSTREAM_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(BrokerError, match=r"jar cache .* cannot be used.*SHADOWSTREAM_CACHE"):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.tidy import house, rooms
+from tests.tidy.banned_names import banned_words
 from tests.tidy.house import Source
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,7 +18,7 @@ NOT_COMMITTED = {"__pycache__", "build", "dist", "node_modules"}
 PYTHON_FOLDERS = ("shadowstream", "tests", "bench")
 RULES = (
     *(house.sizes, house.names, house.names_of_tests, house.door, house.clients, house.pure, house.suppressions),
-    *(rooms.side_by_side, rooms.mirrors),
+    *(rooms.side_by_side, rooms.mirrors, banned_words),
 )
 
 
@@ -41,21 +42,21 @@ def sources() -> tuple[Source, ...]:
         for path in committed_files(ROOT / folder)
         if path.suffix == ".py"
     ]
-    assert any(source.is_ours for source in found), "looked in the wrong place"
+    assert any(source.is_shipped for source in found), "looked in the wrong place"
     return tuple(found)
 
 
 def modules_of(found: Iterable[Source]) -> set[str]:
-    return {source.module for source in found if source.is_ours}
+    return {source.module for source in found if source.is_shipped}
 
 
 def imports_among(found: Iterable[Source]) -> dict[str, set[str]]:
     found = tuple(found)
     modules = modules_of(found)
     return {
-        source.module: {target for _, target in house.ours_imported(source, modules)} - {source.module}
+        source.module: {target for _, target in house.shipped_imports(source, modules)} - {source.module}
         for source in found
-        if source.is_ours
+        if source.is_shipped
     }
 
 

@@ -16,7 +16,7 @@ is added; without a group only event time and grace remain, by the **minimum** o
 maximum: production at 12:00:00 waits, the candidate is 31 s behind and honest, grace is 30 s. By the maximum
 (12:00:31 on production's side) the record is said missing one second before its partner is read; by the minimum it
 waits until the candidate's own clock has passed it (tests/joiner/completeness/test_completeness.py,
-test_a_candidate_that_is_behind_is_not_missing).
+test_a_candidate_that_lags_is_not_missing).
 
 The twin is done as production is: by its group's commits, then the ends of its topic. A candidate that is a job of its
 own has marks made from its group's commits; under ``commits: unknown`` the grace is added to them as well.

@@ -59,7 +59,7 @@ def answers(given: Scene) -> dict[str, list[Answer]]:
 
     one, other, rule_set = Decoder(registry), Decoder(registry), RuleSet(rules, given.added)  # type: ignore[arg-type]  # drawn
     evolutions = Evolutions()
-    alone = [
+    one_by_one = [
         compare_pairs([p], [s], one, other, rule_set, evolutions=evolutions)[0]
         for p, s in zip(production, shadow, strict=True)
     ]
@@ -69,7 +69,7 @@ def answers(given: Scene) -> dict[str, list[Answer]]:
     batch = list(compare_pairs(production * times, shadow * times, *fresh, rule_set, evolutions=Evolutions()))
     compare = comparer(registry, Compare(rules=rules, added_fields=given.added))  # type: ignore[arg-type]  # drawn
     whole = compare(production, shadow, [0] * len(production))
-    found = {"rows": alone, "columns": batch[: len(production)], "joiner": list(whole)}
+    found = {"rows": one_by_one, "columns": batch[: len(production)], "joiner": list(whole)}
     return {way: [answer(result) for result in results] for way, results in found.items()}
 
 
@@ -88,9 +88,9 @@ class Fault(NamedTuple):
         answers = {
             f"{one.outcome} {_listed(one.found)} {one.reason or ''}".strip(): way for way, one in self.got.items()
         }
-        said = "; ".join(f"{way}: {text}" for text, way in answers.items())
+        text_of_answers = "; ".join(f"{way}: {text}" for text, way in answers.items())
         where = f"--scene {self.scene} pair {self.place} ({self.label}), {self.case.name}"
-        return f"{self.what}: {where}\n    must: {must}\n    {said}"
+        return f"{self.what}: {where}\n    must: {must}\n    {text_of_answers}"
 
 
 def _listed(found: frozenset[tuple[str, str]]) -> str:
@@ -114,8 +114,8 @@ class Report:
         try:
             got = answers(given)
         except Exception as error:  # noqa: BLE001  whatever the product raises is a fault of every pair
-            said = Answer(f"raises {type(error).__name__}: {error}"[:200], frozenset())
-            got = dict.fromkeys(WAYS, [said] * len(given.cases))
+            text_of_answers = Answer(f"raises {type(error).__name__}: {error}"[:200], frozenset())
+            got = dict.fromkeys(WAYS, [text_of_answers] * len(given.cases))
         for place, case in enumerate(given.cases):
             self.cases += 1
             self.kinds[case.name] += 1
@@ -165,11 +165,11 @@ def fault(must: Verdict, got: Answer) -> str | None:
     return None if is_whole and bool(open_) == bool(below) else "wrong place or kind"
 
 
-def run(seed: int, cases: int, first: int = 0, most_faults: int | None = None) -> Report:
+def run(seed: int, cases: int, first: int = 0, faults_max: int | None = None) -> Report:
     """Scenes until there have been so many cases, or so many faults."""
     report = Report(seed)
     number = first
-    while report.cases < cases and (most_faults is None or len(report.faults) < most_faults):
+    while report.cases < cases and (faults_max is None or len(report.faults) < faults_max):
         report.add(scene(seed, number))
         number += 1
     return report

@@ -58,9 +58,11 @@ def judged(edit: Edit, nodes: tuple[Node, Node], plain: Node | None, rules: list
     """What the oracle says, once it agrees with what the edit says of itself."""
     if plain is not None and edit.places is not None and verdict(nodes[0], plain, []).outcome == "match":
         claimed = frozenset(edit.places)
-        alone = verdict(*nodes, [])
-        if alone.found != claimed:
-            raise Disputed(f"{edit.name}: the edit says {set(claimed)}, the oracle {alone}\n{nodes[0]}\n{nodes[1]}")
+        without_rules = verdict(*nodes, [])
+        if without_rules.found != claimed:
+            raise Disputed(
+                f"{edit.name}: the edit says {set(claimed)}, the oracle {without_rules}\n{nodes[0]}\n{nodes[1]}"
+            )
     return verdict(*nodes, rules, added)
 
 

@@ -187,11 +187,13 @@ def by_key(rng: Random, value: list[Any], _: dict[str, Any]) -> list[Any]:
     )
 
 
-def listed(of: Type, values: Sequence[Any], says: dict[str, Any], inner: dict[str, Any] | None, most: int = 5) -> Under:
-    """A list; now and then one of `most` elements."""
+def listed(
+    of: Type, values: Sequence[Any], says: dict[str, Any], inner: dict[str, Any] | None, maximum: int = 5
+) -> Under:
+    """A list; now and then one of `maximum` elements."""
 
     def drawn(rng: Random) -> list[Any]:
-        return [rng.choice(values) for _ in range(most if rng.random() < 0.2 else rng.randint(2, 5))]
+        return [rng.choice(values) for _ in range(maximum if rng.random() < 0.2 else rng.randint(2, 5))]
 
     return Under(of, says, reordered, drawn, inner)
 

@@ -46,22 +46,22 @@ def text_of(names: tuple[str, ...]) -> str:
     return "\\" + text if re.match(r"\$(\.|\[|$)", text) else text
 
 
-def ruled(rng: Random, of: Type, most: int = 2) -> list[Rule]:
+def ruled(rng: Random, of: Type, maximum: int = 2) -> list[Rule]:
     """Rules for some places of a type; often none."""
     found: dict[Names, dict[str, Any]] = {}
     known = [((), of), *places(of)] if not isinstance(of, Record | Union) else list(places(of))
-    for _ in range(rng.choice((0, 1, 1, most)) if known else 0):
+    for _ in range(rng.choice((0, 1, 1, maximum)) if known else 0):
         at, kind = rng.choice(known)
         if any(name is not STAR for name in at) and rng.random() < 0.1:
             at = tuple(STAR if rng.random() < 0.5 else name for name in at)
         if not at and scalar_of(kind) is not None and rng.random() < 0.5:
             at = (STAR,)
         at = tuple(str(rng.randrange(2)) if name is STAR and rng.random() < 0.2 else name for name in at)
-        found.setdefault(at, said(rng, kind))
+        found.setdefault(at, rule_settings(rng, kind))
         if found[at].get("lists") or found[at].get("key"):
             inner = kind.parts()[0][1] if kind.parts() else None
             if inner is not None and scalar_of(inner) is not None and rng.random() < 0.7:
-                found.setdefault((*at, STAR), said(rng, inner, may_ignore=False))
+                found.setdefault((*at, STAR), rule_settings(rng, inner, may_ignore=False))
     ordered = [at for at, says in found.items() if "lists" in says]
     # Which elements of an unordered list meet is left open, and so is whether what is ignored differs.
     kept = {at: s for at, s in found.items() if not (s.get("ignore") and any(len(at) > len(one) for one in ordered))}
@@ -81,7 +81,7 @@ def kinds_of_path(at: Names) -> Iterator[str]:
             yield "escaped name"
 
 
-def said(rng: Random, of: Type, may_ignore: bool = True) -> dict[str, Any]:
+def rule_settings(rng: Random, of: Type, may_ignore: bool = True) -> dict[str, Any]:
     """What a rule says of a value of that type."""
     scalar = scalar_of(of)
     kind = scalar.kind if scalar is not None else "list" if isinstance(of, Array) else "object"

@@ -273,10 +273,14 @@ def two_records(rng: Random, named: Iterator[str], count: int) -> Evolved:
     for side, what in enumerate(("removed", "added")):
         if rng.random() < 0.2:
             default = rng.choice((None, 7))
-            alone = Field(what, _Rare(scalars.INT, 7), more={} if default is None else {"default": 7}, unless=default)
+            unpaired = Field(
+                what, _Rare(scalars.INT, 7), more={} if default is None else {"default": 7}, unless=default
+            )
             made = Random(rng.random())
             pairs.append(
-                (alone, None, _same) if side == 0 else (None, alone, lambda _, of=alone, by=made: of.type.draw(by))
+                (unpaired, None, _same)
+                if side == 0
+                else (None, unpaired, lambda _, of=unpaired, by=made: of.type.draw(by))
             )
             labels.append(f"field {what}{' with a default' if default else ''}")
     return fields_of(rng, "org.shop.Root", pairs, ", ".join(labels))

@@ -207,7 +207,7 @@ def table() -> str:
         lines.append(f"| **{head}** | | | |")
         for row in rows:
             outcome, _, kind = row.is_.partition(" ")
-            rule = ", ".join(f"{name}: {_said(what)}" for name, what in row.rule.items() if name != "path")
+            rule = ", ".join(f"{name}: {_answer(what)}" for name, what in row.rule.items() if name != "path")
             rule = rule or ("added_fields: ignore" if row.added == "ignore" else "")
             words = WORDS[outcome] + (f" (`{kind}`)" if kind else "")
             lines.append(
@@ -216,7 +216,7 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def _said(what: Any) -> str:
+def _answer(what: Any) -> str:
     if isinstance(what, dict):
         return (
             "{"

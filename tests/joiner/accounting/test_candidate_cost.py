@@ -30,8 +30,10 @@ def counted(world: World) -> dict[tuple[int, str], dict[str, int]]:
     """By window and revision."""
     found: dict[tuple[int, str], Counter[str]] = {}
     for record in world.stats:
-        for said in record["windows"]:
-            found.setdefault((said["start_ms"], said["revision"]), Counter()).update(said["outcomes"])
+        for window_counts in record["windows"]:
+            found.setdefault((window_counts["start_ms"], window_counts["revision"]), Counter()).update(
+                window_counts["outcomes"]
+            )
     return {at: dict(outcomes) for at, outcomes in found.items()}
 
 

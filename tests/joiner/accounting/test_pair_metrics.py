@@ -56,11 +56,11 @@ def test_a_pair_is_slower_or_over_the_limit_by_its_own_times() -> None:
     assert (outcomes["latency_pairs"], outcomes["latency_slower"], outcomes["latency_over"]) == (4, 1, 1)
     assert {one["side"] for one in window["latencies"]} == {"production", "shadow"}
     for side, expected in (("production", [0, 10, 10, 90]), ("shadow", [-1, 30, 31, 101])):
-        told = {one["bucket"]: one["n"] for one in window["latencies"] if one["side"] == side}
-        assert sum(told.values()) == 4
+        buckets = {one["bucket"]: one["n"] for one in window["latencies"] if one["side"] == side}
+        assert sum(buckets.values()) == 4
         for latency in expected:
             bucket = NOTHING if latency <= 0 else math.ceil(math.log(latency) / math.log(GROWTH))
-            assert bucket in told
+            assert bucket in buckets
             assert latency <= 0 or GROWTH ** (bucket - 1) < latency * (1 + 1e-12) <= GROWTH**bucket * (1 + 1e-9)
 
 

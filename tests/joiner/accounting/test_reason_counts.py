@@ -95,7 +95,7 @@ def test_what_is_no_fault_and_no_loss_is_not_counted(outcome: str) -> None:
         ("framing: begins with 0badcafe00: neither", "framing: begins with 0123456789abcdef: neither"),
     ],
 )
-def test_positions_and_bytes_are_of_one_record_alone(one: str, other: str) -> None:
+def test_positions_and_bytes_are_of_a_single_record(one: str, other: str) -> None:
     assert kind_of(one) == kind_of(other)
     assert kind_of("schema: schema 42 is unknown") != kind_of("schema: schema 43 is unknown")
 

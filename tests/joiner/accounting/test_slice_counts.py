@@ -73,9 +73,9 @@ def test_exact_values_are_counted_exactly_up_to_values_max(pairs: list[Any]) -> 
 
 
 @given(st.lists(st.text(max_size=3), max_size=40), st.integers(0, 40), st.integers(1, 5))
-def test_exact_values_of_a_whole_are_exact_in_each_part(values: list[str], cut: int, most: int) -> None:
+def test_exact_values_of_a_whole_are_exact_in_each_part(values: list[str], cut: int, values_max: int) -> None:
     for part in (values[:cut], values[cut:]):
-        assert least(values, most) & set(part) <= least(part, most)
+        assert least(values, values_max) & set(part) <= least(part, values_max)
 
 
 @given(st.lists(pair, max_size=60))

@@ -18,7 +18,7 @@ def row(offset: int = 0, time_ms: int = 0, at: int | None = None) -> PendingReco
     return PendingRecord(offset, time_ms, b"1", b"k", None if at is None else InputCoordinate(0, 0, at, 0))
 
 
-def test_a_candidate_that_is_behind_is_not_missing() -> None:
+def test_a_candidate_that_lags_is_not_missing() -> None:
     """The worked example: production at 0 s waits, the candidate is 31 s behind and honest, grace is 30 s."""
     desk = Desk()
     desk.clocks.watermarks[:] = [31 * SECOND_MS, 0]
@@ -27,7 +27,7 @@ def test_a_candidate_that_is_behind_is_not_missing() -> None:
     assert desk.clocks.watermark() == 0
 
 
-def test_a_production_that_is_behind_makes_no_extra() -> None:
+def test_a_production_that_lags_makes_no_extra() -> None:
     """The same seen from the other side, where without production's group only time decides."""
     desk = Desk(production={"outputs": ["out"]}, start="latest")
     desk.clocks.watermarks[:] = [0, 31 * SECOND_MS]

@@ -10,12 +10,12 @@ ELSEWHERE = Partition("shadow", 1)
 IDLE_MS = 1_000
 
 
-def observed(*going: Partition, times: dict[Partition, int] | None = None, until_ms: int = 2 * IDLE_MS) -> Idleness:
-    """Ten records in each place; those of `going` get more each 100 ms. Event time is the wall's less a hundred."""
+def observed(*active: Partition, times: dict[Partition, int] | None = None, until_ms: int = 2 * IDLE_MS) -> Idleness:
+    """Ten records in each place; those of `active` get more each 100 ms. Event time is the wall's less a hundred."""
     idle = Idleness(IDLE_MS)
     for now_ms in range(1, until_ms + 1, 100):
-        ends = {place: 10 + (now_ms if place in going else 0) for place in (QUIET, BUSY, THIRD, ELSEWHERE)}
-        idle.observe(ends, dict.fromkeys(going, now_ms - 100) | (times or {}), now_ms)
+        ends = {place: 10 + (now_ms if place in active else 0) for place in (QUIET, BUSY, THIRD, ELSEWHERE)}
+        idle.observe(ends, dict.fromkeys(active, now_ms - 100) | (times or {}), now_ms)
     return idle
 
 
@@ -101,7 +101,7 @@ def test_a_partition_that_goes_on_itself_is_not_idle() -> None:
     assert observed(BUSY, QUIET).watermark(QUIET, 10**6, 2_000) is None
 
 
-def test_a_going_partition_without_a_time_leaves_the_question_open() -> None:
+def test_an_active_partition_without_a_time_leaves_the_question_open() -> None:
     idle = observed(BUSY)
     for now_ms, end in ((2_001, 10), (2_002, 11)):
         idle.observe({THIRD: end}, {}, now_ms)

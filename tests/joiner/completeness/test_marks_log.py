@@ -27,12 +27,12 @@ def start(revision: str = REVISION, committed: int = 0, end: int = -1, bound: in
 
 def absences(offset: int, *runs: tuple[int, str, list[bytes]]) -> dict[str, Any]:
     """A range mark with runs of (length, reason, keys) from `offset` on."""
-    said = []
+    ends = []
     for count, reason, keys in runs:
         ids = [identity_hash(key) for key in keys]
-        said.append({"offset": offset, "count": count, "reason": reason, "ids": ids})
+        ends.append({"offset": offset, "count": count, "reason": reason, "ids": ids})
         offset += count
-    return marks.mark("range", REVISION, input_topic="in", input_partition=0, absences=said)
+    return marks.mark("range", REVISION, input_topic="in", input_partition=0, absences=ends)
 
 
 def end_mark(offset: int, kind: str = "end") -> dict[str, Any]:
@@ -57,7 +57,7 @@ def test_warm_up_exists_only_where_the_start_mark_ends_it() -> None:
         assert gathered.start.has_warm_up is expected
 
 
-def test_the_end_of_another_revisions_warm_up_is_not_ours() -> None:
+def test_the_end_of_another_revisions_warm_up_is_not_its_own() -> None:
     gathered = progress()
     gathered.add(marks.mark("warm", "99" * 16, ends=marks.ends_field({SHADOW: 1})))
     assert gathered.warm_ends is None

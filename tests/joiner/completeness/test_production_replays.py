@@ -59,7 +59,7 @@ def test_a_range_is_open_until_the_old_offset_is_reached_again() -> None:
     assert replays.verdict(10**6, at(5), ["in"]) == "duplicate_production"
 
 
-def test_going_back_further_widens_the_same_range() -> None:
+def test_moving_back_further_widens_the_same_range() -> None:
     replays = Replays()
     for end, committed in ((20, 10), (22, 6), (23, 2)):
         replays.observe(end, {IN: committed})

@@ -17,7 +17,7 @@ NO_GROUP = {"production": {"outputs": ["out"]}, "start": "latest"}
     ("read_to_ms", "awaited"),
     [((5, 9), PRODUCTION), ((9, 5), SHADOW), ((None, 9), PRODUCTION), ((9, None), SHADOW), ((9, 9), BOTH)],
 )
-def test_where_time_ends_what_waits_it_is_the_side_that_is_behind(
+def test_where_time_ends_what_waits_it_is_the_side_that_lags(
     read_to_ms: tuple[int | None, int | None], awaited: frozenset[Side]
 ) -> None:
     desk = Desk(**NO_GROUP)
@@ -25,7 +25,7 @@ def test_where_time_ends_what_waits_it_is_the_side_that_is_behind(
     assert desk.clocks.sides_that_must_progress() == awaited
 
 
-def test_an_idle_partition_is_no_longer_behind() -> None:
+def test_an_idle_partition_is_no_longer_lagging() -> None:
     desk = Desk(**NO_GROUP)
     desk.read_to_ms(5, 9)
     desk.clocks.idle_watermarks[Side.PRODUCTION] = 12

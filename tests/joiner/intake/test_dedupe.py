@@ -110,11 +110,11 @@ def test_many_records_are_found_whatever_buckets_they_share() -> None:
     more = [n << 10 for n in range(30, 20_030)]
     assert not seen.repeats(more, digests(more), range(30_000, 50_000))
     again = [n for pair in zip(numbers, more, strict=False) for n in pair]
-    told: set[int] = set()
+    duplicates: set[int] = set()
     for at in range(0, len(again), 1_000):
         part = again[at : at + 1_000]
-        told |= {part[i] for i in seen.repeats(part, digests(part), [50_000] * len(part))}
-    assert told == set(again)
+        duplicates |= {part[i] for i in seen.repeats(part, digests(part), [50_000] * len(part))}
+    assert duplicates == set(again)
 
 
 @settings(max_examples=20)

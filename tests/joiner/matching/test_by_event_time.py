@@ -21,11 +21,11 @@ GRACE_MS = 5
 KEY = b"k"
 FAR_MS = 10**9
 
-Said = tuple[str, int, int]
+Result = tuple[str, int, int]
 """A decision as the tests speak of it: pair, missing or extra, and the event times (-1: none) of both records."""
 
 
-def said(decisions: Iterable[Decision]) -> list[Said]:
+def results_of(decisions: Iterable[Decision]) -> list[Result]:
     found = []
     for one in decisions:
         if isinstance(one, Pair):
@@ -67,18 +67,18 @@ class Table:
         self.marks = [max(mark, time_ms) for mark in self.marks]
         self.desk.read_to_ms(*self.marks)
 
-    def settle(self) -> list[Said]:
+    def settle(self) -> list[Result]:
         """What is decided now."""
         found = self.store.take_decidable(self.desk.clocks).matches
         self.decided += found
-        return said(found)
+        return results_of(found)
 
-    def end(self) -> list[Said]:
+    def end(self) -> list[Result]:
         """All that has been decided once both sides are read far beyond everything."""
         self.pass_to(2 * FAR_MS)
         self.settle()
         assert self.store.held.records == self.store.held.bytes == [0, 0, 0]
-        return said(self.decided)
+        return results_of(self.decided)
 
 
 class Unmarked(Table):
@@ -99,7 +99,7 @@ def test_a_record_without_partner_is_given_up_only_after_the_marks() -> None:
     assert table.settle() == [("missing", 100, -1), ("pair", 5_000, 5_000)]
 
 
-def of(production: Sequence[int], shadow: Sequence[int]) -> list[Said]:
+def of(production: Sequence[int], shadow: Sequence[int]) -> list[Result]:
     table = Table()
     table.take(Side.PRODUCTION, *production)
     table.take(Side.SHADOW, *shadow)
@@ -129,7 +129,7 @@ def test_whichever_occurrence_of_five_is_lost_is_the_one_that_is_missing(lost: i
     assert len([one for one in found if one[0] == "pair" and one[1] == one[2]]) == 4
 
 
-def test_partners_differ_by_at_most_the_tolerance() -> None:
+def test_partners_differ_by_no_more_than_the_tolerance() -> None:
     assert of([100], [100 + TOLERANCE_MS]) == [("pair", 100, 110)]
     assert of([100 + TOLERANCE_MS], [100]) == [("pair", 110, 100)]
     assert sorted(of([100], [100 + TOLERANCE_MS + 1])) == [("extra", -1, 111), ("missing", 100, -1)]
@@ -163,7 +163,7 @@ def test_nothing_is_decided_before_the_start_of_the_trial_is_known() -> None:
     desk.clocks.advance()
     assert store.take_decidable(desk.clocks).matches == []
     desk.start()
-    assert said(store.take_decidable(desk.clocks).matches) == [("missing", 100, -1)]
+    assert results_of(store.take_decidable(desk.clocks).matches) == [("missing", 100, -1)]
 
 
 def test_a_pair_is_ambiguous_where_another_partner_was_possible_and_only_there() -> None:
@@ -177,13 +177,13 @@ def test_a_pair_is_ambiguous_where_another_partner_was_possible_and_only_there()
     ]  # fmt: skip
 
 
-def test_a_record_left_alone_beside_a_possible_partner_is_ambiguous_too() -> None:
+def test_a_record_left_unmatched_beside_a_possible_partner_is_ambiguous_too() -> None:
     table = Table()
     table.take(Side.PRODUCTION, 100, 104, 200)
     table.take(Side.SHADOW, 104)
     table.end()
-    alone = [(one.row.time_ms, one.ambiguous) for one in table.decided if isinstance(one, Unmatched)]
-    assert alone == [(100, True), (200, False)]
+    unmatched = [(one.row.time_ms, one.ambiguous) for one in table.decided if isinstance(one, Unmatched)]
+    assert unmatched == [(100, True), (200, False)]
 
 
 @pytest.mark.parametrize("spacing_ms", [3, 9, 11])
@@ -244,7 +244,7 @@ def test_the_order_of_arrival_changes_nothing(
 
 
 @given(production=times, shadow=times, cluster_max=st.sampled_from([2, 5, 1_000]))
-def test_what_is_left_alone_has_no_partner_left_alone_beside_it(
+def test_what_is_left_unmatched_has_no_partner_left_unmatched_beside_it(
     production: list[int], shadow: list[int], cluster_max: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -46,7 +46,7 @@ def test_no_outputs_against_some_are_missing_or_extra_each() -> None:
     play(begun(identity=MANY), [S("a", "1", k=0), S("a", "2", k=1), {}, committed(10), {"extra": 2}])
 
 
-def test_within_a_multiset_tolerances_make_the_most_records_agree() -> None:
+def test_within_a_multiset_tolerances_make_as_many_records_as_possible_agree() -> None:
     # 1.0 lies near both of the candidate's; taken by the wrong one, 1.9 would be left with 0.6.
     several(['{"n": 1.0}', '{"n": 1.9}'], ['{"n": 1.4}', '{"n": 0.6}'], {"tolerated": 2})
 
@@ -103,8 +103,8 @@ def test_each_group_is_given_whole_and_once() -> None:
     desk.clocks.observe_born(3, {IN: 10})
     desk.done(IN, 10, end=0)
     desk.read(production=3, shadow=1)
-    (alone,) = groups.take_decidable(desk.clocks).matches
-    assert isinstance(alone, Unmatched), "of b the candidate has nothing; production may still add to a"
+    (single,) = groups.take_decidable(desk.clocks).matches
+    assert isinstance(single, Unmatched), "of b the candidate has nothing; production may still add to a"
     assert list(groups.offsets(Side.PRODUCTION)) == [0, 1]
     desk.clocks.observe_born(1, {IN: 10}, Side.SHADOW)
     desk.clocks.observe_production(3, {IN: 10})

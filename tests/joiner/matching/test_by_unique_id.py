@@ -23,8 +23,8 @@ def add(waiting: UniqueIdStore, side: Side, *ids: bytes, first: int = 0) -> list
     return list(waiting.match_rows(side, ids, rows(first, ids)))
 
 
-def unique(most: int) -> st.SearchStrategy[list[bytes]]:
-    return st.lists(st.integers(0, 40).map(lambda n: b"%d" % n), unique=True, max_size=most)
+def unique(maximum: int) -> st.SearchStrategy[list[bytes]]:
+    return st.lists(st.integers(0, 40).map(lambda n: b"%d" % n), unique=True, max_size=maximum)
 
 
 @given(
@@ -35,14 +35,14 @@ def test_the_pairs_are_the_same_for_every_interleaving_of_the_sides(
 ) -> None:
     waiting = UniqueIdStore(1_000)
     left = [production, shadow]
-    met: list[Pair] = []
+    pairs: list[Pair] = []
     for take_shadow, n in [*cuts, (False, 30), (True, 30)]:
         side = Side(int(take_shadow))
         ids, left[side] = left[side][:n], left[side][n:]
         read = (production, shadow)[side].index(ids[0]) if ids else 0
-        met += waiting.match_rows(side, ids, rows(read, ids))
-    assert {(p.production.key, p.shadow.key) for p in met} == {(id_, id_) for id_ in set(production) & set(shadow)}
-    assert len(met) == len(set(production) & set(shadow))
+        pairs += waiting.match_rows(side, ids, rows(read, ids))
+    assert {(p.production.key, p.shadow.key) for p in pairs} == {(id_, id_) for id_ in set(production) & set(shadow)}
+    assert len(pairs) == len(set(production) & set(shadow))
     assert sum(waiting.held.records) == len(set(production) ^ set(shadow))
     for side, ids in ((Side.PRODUCTION, set(production) - set(shadow)), (Side.SHADOW, set(shadow) - set(production))):
         assert waiting.held.records[side] == len(ids)
@@ -76,21 +76,21 @@ def test_a_repeated_id_pairs_first_come_first_served_by_log_order(
 ) -> None:
     waiting = UniqueIdStore(1_000)
     read = [0, 0]
-    met: list[Pair] = []
+    pairs: list[Pair] = []
     for take_shadow in [*order, *[False] * 8, *[True] * 8]:
         side, log = Side(int(take_shadow)), shadow if take_shadow else production
         if read[side] < len(log):
-            met += add(waiting, side, log[read[side]], first=read[side])
+            pairs += add(waiting, side, log[read[side]], first=read[side])
             read[side] += 1
     expected = {
         pair
         for id_ in (b"a", b"b")
         for pair in zip(*([n for n, one in enumerate(log) if one == id_] for log in (production, shadow)), strict=False)
     }
-    assert {(pair.production.offset, pair.shadow.offset) for pair in met} == expected
-    assert len(met) == len(expected)
+    assert {(pair.production.offset, pair.shadow.offset) for pair in pairs} == expected
+    assert len(pairs) == len(expected)
     for side, log in ((Side.PRODUCTION, production), (Side.SHADOW, shadow)):
-        assert len(list(waiting.offsets(side))) == waiting.held.records[side] == len(log) - len(met)
+        assert len(list(waiting.offsets(side))) == waiting.held.records[side] == len(log) - len(pairs)
 
 
 def test_with_a_twin_a_pair_needs_all_three_in_any_order() -> None:

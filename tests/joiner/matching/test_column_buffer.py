@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner.matching import column_buffer as shelf_module
+from shadowstream.joiner.matching import column_buffer as column_buffer_module
 from shadowstream.joiner.matching.column_buffer import ColumnBuffer
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 
@@ -23,13 +23,13 @@ def made(offsets: list[int]) -> list[PendingRecord]:
 def test_taken_rows_come_unchanged_in_the_requested_order(
     puts: list[int], gaps: int, draws: list[tuple[int, int, str]], run_max: int
 ) -> None:
-    before, shelf_module.RUN_MAX = shelf_module.RUN_MAX, run_max
+    before, column_buffer_module.RUN_MAX = column_buffer_module.RUN_MAX, run_max
     try:
-        shelf, waiting, next_offset = ColumnBuffer(), dict[int, PendingRecord](), 0
+        buffer, waiting, next_offset = ColumnBuffer(), dict[int, PendingRecord](), 0
         for size in puts:
             rows = made([next_offset + i * gaps for i in range(size)])
             next_offset = rows[-1].offset + 1
-            shelf.put(PendingColumns.of(rows))
+            buffer.put(PendingColumns.of(rows))
             waiting |= {row.offset: row for row in rows}
             for at, n, how in draws[:3]:
                 offsets = sorted(waiting)[at % (len(waiting) or 1) :][:n]
@@ -39,24 +39,24 @@ def test_taken_rows_come_unchanged_in_the_requested_order(
                     offsets = offsets[::2] + offsets[1::2]
                 if not offsets:
                     continue
-                assert shelf.row(offsets[0]) == waiting[offsets[0]]
-                taken = [shelf.take_row(offsets[0])] if n == 1 else shelf.take(offsets).rows()
+                assert buffer.row(offsets[0]) == waiting[offsets[0]]
+                taken = [buffer.take_row(offsets[0])] if n == 1 else buffer.take(offsets).rows()
                 assert taken == [waiting.pop(offset) for offset in offsets[: len(taken)]]
             draws = draws[3:]
         left = sorted(waiting)
-        assert not left or shelf.take(left).rows() == [waiting[offset] for offset in left]
+        assert not left or buffer.take(left).rows() == [waiting[offset] for offset in left]
     finally:
-        shelf_module.RUN_MAX = before
+        column_buffer_module.RUN_MAX = before
 
 
-def test_what_is_kept_is_at_most_twice_what_waits() -> None:
-    shelf = ColumnBuffer()
+def test_what_is_kept_is_no_more_than_twice_what_waits() -> None:
+    buffer = ColumnBuffer()
     for first in range(0, 200_000, 500):
-        shelf.put(PendingColumns.of(made(list(range(first, first + 500)))))
+        buffer.put(PendingColumns.of(made(list(range(first, first + 500)))))
         # One in fifty never finds its partner.
         for begin in range(first, first + 500, 50):
-            shelf.take(list(range(begin, begin + 49)))
-    runs = shelf._runs
+            buffer.take(list(range(begin, begin + 49)))
+    runs = buffer._runs
     assert sum(run.left for run in runs) == 4_000
     assert sum(len(run.offsets) for run in runs) <= 2 * 4_000
-    assert len(runs) <= 2 * shelf_module.TIDY_AT
+    assert len(runs) <= 2 * column_buffer_module.TIDY_AT

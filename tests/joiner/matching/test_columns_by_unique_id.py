@@ -82,16 +82,16 @@ def test_a_run_is_due_as_its_entries_are(runs: list[list[int]], limits: list[int
     def alive(side: Side, ids: Sequence[Hashable], offsets: Sequence[int]) -> list[bool]:
         return [True] * len(ids)
 
-    alone, together = WaitQueue(alive), WaitQueue(alive)
+    single, together = WaitQueue(alive), WaitQueue(alive)
     offset = 0
     for thresholds in runs:
         offsets = list(range(offset, offset + len(thresholds)))
         offset += len(thresholds)
         together.push_all(LANE, thresholds, Side.PRODUCTION, offsets, offsets)
         for threshold, at in zip(thresholds, offsets, strict=True):
-            alone.push(LANE, threshold, Side.PRODUCTION, at, at)
+            single.push(LANE, threshold, Side.PRODUCTION, at, at)
     for limit in limits:
-        assert sorted(together.due(lambda _, limit=limit: limit)) == sorted(alone.due(lambda _, limit=limit: limit))
+        assert sorted(together.due(lambda _, limit=limit: limit)) == sorted(single.due(lambda _, limit=limit: limit))
 
 
 def test_a_sweep_keeps_of_runs_what_still_waits(monkeypatch: Any) -> None:
@@ -107,7 +107,7 @@ def test_a_sweep_keeps_of_runs_what_still_waits(monkeypatch: Any) -> None:
     assert len(due) == len(set(due))
 
 
-def test_columns_of_parts_stand_behind_one_another() -> None:
+def test_columns_of_parts_follow_one_another() -> None:
     one, two = (
         PendingColumns([1], [10], [b"a"], [b"k"]),
         PendingColumns([2], [20], [None], [b"l"], [InputCoordinate(0, 0, 5, 0)]),

@@ -15,7 +15,7 @@ from shadowstream.joiner.task import Task
 from shadowstream.records import InputCoordinate, Side
 from tests.joiner.joiner_world import World
 from tests.joiner.outcome_cases import P, S, T, begun, committed, done, play, restart
-from tests.joiner.outcomes.test_awaited_schemas import KNOWN, UNKNOWN, away, told, waiting
+from tests.joiner.outcomes.test_awaited_schemas import KNOWN, UNKNOWN, away, order_text, waiting
 from tests.joiner.recovery.test_restarts import BY_COORDINATE, BY_KEY, CRASHES, do, histories, sides
 from tests.joiner.whole_trial import Trial
 
@@ -149,8 +149,8 @@ def test_a_correction_that_waits_for_a_value_is_shed(side: Side) -> None:
     else:
         play(world, [S(GONE[0]), done(10), committed(10), {"extra": 1}, P(GONE[0]), {}])
     assert world.joiner.wanted()
-    said = "missing" if side is Side.SHADOW else "extra"
-    play(world, [shed, {said: -1, "evicted": 1}, {}])
+    outcome = "missing" if side is Side.SHADOW else "extra"
+    play(world, [shed, {outcome: -1, "evicted": 1}, {}])
     assert world.joiner.wanted() == {}
     assert waiting(world) == [0, 0]
 
@@ -158,8 +158,8 @@ def test_a_correction_that_waits_for_a_value_is_shed(side: Side) -> None:
 def test_what_waits_for_a_schema_is_shed() -> None:
     world, registry = away()
     for key in (GONE[0], LEFT[0]):
-        P(key, told("x", UNKNOWN))(world)
-        S(key, told("y", KNOWN))(world)
+        P(key, order_text("x", UNKNOWN))(world)
+        S(key, order_text("y", KNOWN))(world)
     play(world, [{}, shed, {"evicted": 2}])
     assert waiting(world) == [1, 1]
     registry.away = False
@@ -177,7 +177,7 @@ def restart_where_it_was(trial: Trial) -> None:
             trial.read(side, place.partition, read_to[place] - trial.positions[place])
 
 
-def told_of(
+def reported(
     setting: Config, kinds: list[list[str]], history: list[tuple[str, int, int]], at: set[int], renewed: bool = False
 ) -> Trial:
     """A trial that has gone through a history, one level more after each action of these numbers, and to its end.
@@ -193,8 +193,8 @@ def told_of(
     for number, action in enumerate(history):
         do(trial, action)
         if action[0] == "commit":
-            said = trial.states.get("out/0", {"counts": {}})["counts"].get("shed_level", 0)
-            if renewed and said == the_task(trial).shedding.level:
+            outcome = trial.states.get("out/0", {"counts": {}})["counts"].get("shed_level", 0)
+            if renewed and outcome == the_task(trial).shedding.level:
                 restart_where_it_was(trial)
             trial.observe()
         if number in at:
@@ -220,8 +220,8 @@ def test_every_record_ends_once_and_unshed_ones_as_without_shedding(
     kinds: list[list[str]], history: list[tuple[str, int, int]], at: set[int], by_key: bool
 ) -> None:
     setting = BY_KEY if by_key else BY_COORDINATE
-    without = told_of(setting, kinds, [action for action in history if action[0] not in CRASHES], set())
-    trial = told_of(setting, kinds, history, at)
+    without = reported(setting, kinds, [action for action in history if action[0] not in CRASHES], set())
+    trial = reported(setting, kinds, history, at)
     level = at_level(the_task(trial).shedding.level)
     assert trial.remainders() == []
     assert set(ends_of(trial).values()) <= {1}
@@ -241,7 +241,7 @@ def test_a_restart_after_each_commit_sheds_the_same(
     kinds: list[list[str]], history: list[tuple[str, int, int]], at: set[int]
 ) -> None:
     history = [action for action in history if action[0] not in CRASHES]
-    straight, restarted = (told_of(BY_KEY, kinds, history, at, renewed) for renewed in (False, True))
+    straight, restarted = (reported(BY_KEY, kinds, history, at, renewed) for renewed in (False, True))
     assert restarted.last_words() == straight.last_words()
     assert restarted.outcomes() == straight.outcomes()
     assert the_task(restarted).shedding.level == the_task(straight).shedding.level

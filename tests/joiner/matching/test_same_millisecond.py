@@ -62,8 +62,8 @@ def test_a_tolerance_is_an_agreement() -> None:
     play(begun(identity=OCCURRENCE, compare={"rules": [{"path": "n", "atol": 0.1}]}), case)
 
 
-def equal(ours: list[PendingRecord], theirs: list[PendingRecord]) -> list[bool]:
-    return [one.value == other.value for one, other in zip(ours, theirs, strict=True)]
+def equal(left: list[PendingRecord], right: list[PendingRecord]) -> list[bool]:
+    return [one.value == other.value for one, other in zip(left, right, strict=True)]
 
 
 _rows = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([b"a", b"b", b"c"])), max_size=7)
@@ -71,20 +71,20 @@ _rows = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([b"a", b"b", b"c"]
 
 @given(_rows, _rows, st.data())
 def test_nothing_is_lost_and_no_fewer_agree(
-    ours: list[tuple[int, bytes]], theirs: list[tuple[int, bytes]], data: st.DataObject
+    left: list[tuple[int, bytes]], right: list[tuple[int, bytes]], data: st.DataObject
 ) -> None:
     rows = [
         [PendingRecord(n, time_ms, value, b"k") for n, (time_ms, value) in enumerate(sorted(one))]
-        for one in (ours, theirs)
+        for one in (left, right)
     ]
-    met = data.draw(st.integers(0, min(map(len, rows))))
+    paired = data.draw(st.integers(0, min(map(len, rows))))
     before: list[Decision] = [
-        Pair(one, other, None, False, b"k") for one, other in zip(*(one[:met] for one in rows), strict=True)
+        Pair(one, other, None, False, b"k") for one, other in zip(*(one[:paired] for one in rows), strict=True)
     ]
     before += [
         Unmatched(side, row, b"k")
         for side, one in zip((Side.PRODUCTION, Side.SHADOW), rows, strict=True)
-        for row in one[met:]
+        for row in one[paired:]
     ]
     after = untied(list(before), equal)
 
@@ -97,12 +97,12 @@ def test_nothing_is_lost_and_no_fewer_agree(
 
     def all_rows(decisions: list[Decision]) -> list[tuple[Side, int]]:
         pairs = [one for one in decisions if isinstance(one, Pair)]
-        alone = [(one.side, one.row.offset) for one in decisions if isinstance(one, Unmatched)]
+        unmatched = [(one.side, one.row.offset) for one in decisions if isinstance(one, Unmatched)]
         both = (
             [(Side.PRODUCTION, one.production.offset) for one in pairs],
             [(Side.SHADOW, one.shadow.offset) for one in pairs],
         )
-        return sorted([*alone, *both[0], *both[1]])
+        return sorted([*unmatched, *both[0], *both[1]])
 
     def agreeing(decisions: list[Decision]) -> int:
         return sum(isinstance(one, Pair) and one.production.value == one.shadow.value for one in decisions)
@@ -114,19 +114,19 @@ def test_nothing_is_lost_and_no_fewer_agree(
 
 
 def test_as_many_as_possible_of_one_time_agree() -> None:
-    ours, theirs = (
+    left, right = (
         [PendingRecord(n, 5, b"%d" % value, b"k") for n, value in enumerate(values)]
         for values in ([1, 2, 3, 4], [4, 3, 2, 1])
     )
-    decisions = untied([Pair(one, other, None, False, b"k") for one, other in zip(ours, theirs, strict=True)], equal)
+    decisions = untied([Pair(one, other, None, False, b"k") for one, other in zip(left, right, strict=True)], equal)
     assert all(
         isinstance(one, Pair) and one.ambiguous and one.production.value == one.shadow.value for one in decisions
     )
 
 
-def test_very_many_of_one_time_meet_by_bytes_alone() -> None:
+def test_very_many_of_one_time_meet_by_bytes_only() -> None:
     n = int(TIED_MAX**0.5) + 1
-    ours, theirs = (
+    left, right = (
         [PendingRecord(n, 5, b"%d" % value, b"k") for n, value in enumerate(values)]
         for values in (range(n), range(n)[::-1])
     )
@@ -136,6 +136,6 @@ def test_very_many_of_one_time_meet_by_bytes_alone() -> None:
         return equal(one, other)
 
     decisions = untied(
-        [Pair(one, other, None, False, b"k") for one, other in zip(ours, theirs, strict=True)], never_many
+        [Pair(one, other, None, False, b"k") for one, other in zip(left, right, strict=True)], never_many
     )
     assert all(isinstance(one, Pair) and one.production.value == one.shadow.value for one in decisions)

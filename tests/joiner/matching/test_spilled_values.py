@@ -53,7 +53,7 @@ def test_rows_come_back_unchanged_and_leave_nothing_in_the_file(
     puts: list[tuple[list[bytes | None], bool, Random]],
 ) -> None:
     came_back: list[int] = []
-    spill, shelf, offset = SpillFile(None, BOUND), ColumnBuffer(came_back.append), 0
+    spill, buffer, offset = SpillFile(None, BOUND), ColumnBuffer(came_back.append), 0
     waits: dict[int, PendingRecord] = {}
     spilled = 0
     for values, spills, draw in puts:
@@ -62,21 +62,21 @@ def test_rows_come_back_unchanged_and_leave_nothing_in_the_file(
             for i, value in enumerate(values)
         ]
         offset += len(rows)
-        shelf.put(PendingColumns.of(rows))
+        buffer.put(PendingColumns.of(rows))
         waits |= {row.offset: row for row in rows}
-        while spills and (size := shelf.spill(spill)):
+        while spills and (size := buffer.spill(spill)):
             spilled += size
         taken = draw.sample(sorted(waits), draw.randint(0, len(waits)))
         if draw.random() < 0.5:
             taken = sorted(taken)[: len(taken) // 2]
         if taken:
-            assert shelf.row(taken[0]) == waits[taken[0]]
-            assert shelf.take(taken).rows() == [waits.pop(one) for one in taken]
+            assert buffer.row(taken[0]) == waits[taken[0]]
+            assert buffer.take(taken).rows() == [waits.pop(one) for one in taken]
         if waits:
             one = draw.choice(sorted(waits))
-            assert shelf.take_row(one) == waits.pop(one)
+            assert buffer.take_row(one) == waits.pop(one)
     if waits:
-        assert shelf.take(sorted(waits)).rows() == [waits[one] for one in sorted(waits)]
+        assert buffer.take(sorted(waits)).rows() == [waits[one] for one in sorted(waits)]
     assert spill.size == 0
     assert sum(came_back) == spilled
 
@@ -111,9 +111,9 @@ def test_without_room_everything_stays_in_memory() -> None:
     before = list(waiting.held.bytes)
     assert waiting.spill(NoRoom(), 0) == 0
     assert (waiting.held.bytes, waiting.held.spilled) == (before, [0, 0, 0])
-    (met,) = waiting.match_columns(Side.SHADOW, [1], PendingColumns.of([PendingRecord(7, 0, b"value", b"k")]))
-    assert isinstance(met, PairBatch)
-    assert met.production.row(0).value == b"value"
+    (pairs,) = waiting.match_columns(Side.SHADOW, [1], PendingColumns.of([PendingRecord(7, 0, b"value", b"k")]))
+    assert isinstance(pairs, PairBatch)
+    assert pairs.production.row(0).value == b"value"
 
 
 def test_a_twin_finds_the_values_of_both_others() -> None:
@@ -127,7 +127,7 @@ def test_a_twin_finds_the_values_of_both_others() -> None:
     assert spill.size == 0
 
 
-def told_of(
+def reported(
     setting: Config, kinds: list[list[str]], history: list[tuple[str, int, int]], spills: list[bool] | None
 ) -> tuple[Trial, int]:
     """A trial that has gone through a history and to its end, spilling all it can after some actions; how much."""
@@ -153,7 +153,7 @@ def histories_end_alike(
     kinds: list[list[str]], history: list[tuple[str, int, int]], spills: list[bool], by_key: bool
 ) -> None:
     setting = BY_KEY if by_key else BY_COORDINATE
-    (plain, _), (trial, size) = told_of(setting, kinds, history, None), told_of(setting, kinds, history, spills)
+    (plain, _), (trial, size) = reported(setting, kinds, history, None), reported(setting, kinds, history, spills)
     spilled_ever.append(size)
     assert trial.remainders() == []
     assert trial.last_words() == plain.last_words()

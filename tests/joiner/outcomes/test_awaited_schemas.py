@@ -39,7 +39,7 @@ def away(**more: Any) -> tuple[World, Registry]:
     return world, registry
 
 
-def told(value: str, schema: str = KNOWN) -> str:
+def order_text(value: str, schema: str = KNOWN) -> str:
     """A framed text; its length and bytes."""
     return f"{schema}{chr(2 * len(value))}{value}"
 
@@ -52,8 +52,8 @@ def waiting(world: World) -> list[int]:
 def test_pairs_with_known_schemas_resolve_and_the_others_are_pending() -> None:
     world, registry = away()
     for key, schema in (("a", KNOWN), ("b", UNKNOWN), ("c", KNOWN), ("d", UNKNOWN)):
-        P(key, told("x", schema))(world)
-        S(key, told("y", schema))(world)
+        P(key, order_text("x", schema))(world)
+        S(key, order_text("y", schema))(world)
     world.turn()
     assert world.outcomes() == {"mismatch": 2}
     assert waiting(world) == [2, 2]
@@ -68,8 +68,8 @@ def test_pairs_with_known_schemas_resolve_and_the_others_are_pending() -> None:
 
 def test_what_waits_is_read_again_after_a_restart() -> None:
     world, registry = away()
-    P("a", told("x", UNKNOWN))(world)
-    S("a", told("y", UNKNOWN))(world)
+    P("a", order_text("x", UNKNOWN))(world)
+    S("a", order_text("y", UNKNOWN))(world)
     world.turn()
     restart(world)
     world.turn()
@@ -84,8 +84,8 @@ def test_what_waits_is_read_again_after_a_restart() -> None:
 def test_the_registry_is_asked_for_one_pair_not_for_all_pending() -> None:
     world, registry = away()
     for n in range(50):
-        P(f"k{n}", told("x", UNKNOWN))(world)
-        S(f"k{n}", told("y", UNKNOWN))(world)
+        P(f"k{n}", order_text("x", UNKNOWN))(world)
+        S(f"k{n}", order_text("y", UNKNOWN))(world)
     world.turn()
     before = registry.asked
     for _ in range(10):
@@ -95,16 +95,16 @@ def test_the_registry_is_asked_for_one_pair_not_for_all_pending() -> None:
 
 def test_equal_bytes_need_no_schema_and_no_registry() -> None:
     world, _ = away()
-    P("a", told("x", UNKNOWN))(world)
-    S("a", told("x", UNKNOWN))(world)
+    P("a", order_text("x", UNKNOWN))(world)
+    S("a", order_text("x", UNKNOWN))(world)
     world.turn()
     assert world.outcomes() == {"match": 1}
 
 
 def test_a_window_stays_open_while_something_of_it_waits() -> None:
     world, registry = away()
-    world.production("a", told("x", UNKNOWN), 10)
-    world.shadow("a", told("y", UNKNOWN), of=0, time_ms=10)
+    world.production("a", order_text("x", UNKNOWN), 10)
+    world.shadow("a", order_text("y", UNKNOWN), of=0, time_ms=10)
     play(world, [done(10), committed(10), lambda one: one.turn()])
     held = world.stats[-1]["watermark_ms"]
     assert held is None or held <= 10
@@ -116,8 +116,8 @@ def test_a_window_stays_open_while_something_of_it_waits() -> None:
 def test_outputs_many_wait_as_one_group() -> None:
     world, registry = away(identity={"kind": "coordinate", "header": "origin", "outputs": "many"})
     for k, value in enumerate("xy"):
-        world.production("a", told(value, UNKNOWN), origin="in/0/0")
-        world.shadow("a", told("yx"[k], UNKNOWN), of=0, k=k)
+        world.production("a", order_text(value, UNKNOWN), origin="in/0/0")
+        world.shadow("a", order_text("yx"[k], UNKNOWN), of=0, k=k)
     play(world, [done(10), committed(10), lambda one: one.turn()])
     assert len(next(iter(world.joiner.tasks.values())).comparing.awaiting) == 1
     assert (world.outcomes(), waiting(world)) == ({}, [2, 2])
@@ -128,7 +128,7 @@ def test_outputs_many_wait_as_one_group() -> None:
 
 def test_a_batch_with_ids_in_values_is_left_and_readable_again() -> None:
     world, registry = away(identity={"kind": "id", "path": "id"})
-    P("a", told("x", UNKNOWN))(world)
+    P("a", order_text("x", UNKNOWN))(world)
     with pytest.raises(RegistryError):
         world.read(Side.PRODUCTION, 0, 9)
     registry.away = False

@@ -20,13 +20,13 @@ def words(world: World) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("late", "first"), [(LATE_SHADOW, "missing"), (LATE_PRODUCTION, "extra")])
-def test_the_correction_has_the_pair_id_first_said_and_names_both_records(late: Case, first: str) -> None:
+def test_the_correction_has_the_pair_id_first_reported_and_names_both_records(late: Case, first: str) -> None:
     world = begun()
     play(world, [*late, {}, {first: -1, "mismatch": 1}])
-    said, corrected = words(world)
-    assert (said["outcome"], said["late"], said["correction_of"]) == (first, False, None)
+    first_row, corrected = words(world)
+    assert (first_row["outcome"], first_row["late"], first_row["correction_of"]) == (first, False, None)
     assert (corrected["outcome"], corrected["late"], corrected["correction_of"]) == ("mismatch", True, first)
-    assert corrected["pair_id"] == said["pair_id"]
+    assert corrected["pair_id"] == first_row["pair_id"]
     assert (corrected["production"]["offset"], corrected["shadow"]["offset"]) == (0, 0)
     (difference,) = corrected["differences"]
     assert (difference["production"], difference["shadow"]) == ("1", "2"), "the value of the first was read again"
@@ -99,7 +99,7 @@ def test_beyond_the_cap_the_oldest_row_is_final_and_counted() -> None:
 
 
 @pytest.mark.parametrize(("horizon_ms", "corrected"), [(4_999, False), (5_000, True)])
-def test_beyond_the_horizon_what_was_said_stays(horizon_ms: int, corrected: bool) -> None:
+def test_beyond_the_horizon_what_was_reported_stays(horizon_ms: int, corrected: bool) -> None:
     world = begun(correctable_ms=horizon_ms)
     play(world, [P("a"), done(10), {"missing": 1}, P("b", time_ms=5_000), S("b", time_ms=5_000), {"match": 1},
                  S("a"), committed(10), {} if corrected else {"extra": 1},

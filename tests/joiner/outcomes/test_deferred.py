@@ -12,9 +12,9 @@ from shadowstream.records import Side
 from tests.joiner.joiner_world import World
 from tests.joiner.matching.test_load_shedding import KEYS, ends_of, shed
 from tests.joiner.outcome_cases import P, S, begun, committed, deleted, done, play, restart
-from tests.joiner.outcomes.test_awaited_schemas import KNOWN, UNKNOWN, away, told, waiting
+from tests.joiner.outcomes.test_awaited_schemas import KNOWN, UNKNOWN, away, order_text, waiting
 
-MOST = 7
+MAXIMUM = 7
 ALIKE: dict[str, dict[str, Any]] = {
     "key": {},
     "occurrence": {"identity": {"kind": "occurrence", "tolerance_ms": 5}},
@@ -26,9 +26,9 @@ def commits(world: World, each: Callable[[World], None] = lambda world: None) ->
     """Outcomes by commit, from the present one on until none is behind; `each` happens between two."""
     found = []
     while True:
-        said = len(world.stats)
+        records_before = len(world.stats)
         world.commit()
-        if outcomes := world.outcomes(said):
+        if outcomes := world.outcomes(records_before):
             found.append(outcomes)
             each(world)
         elif not world.has_more and not world.joiner.wanted():
@@ -38,9 +38,9 @@ def commits(world: World, each: Callable[[World], None] = lambda world: None) ->
 def come_back(world: World) -> None:
     """The joiner dies, and its successor has read everything again when it commits next."""
     restart(world)
-    most, world.most = world.most, 0
+    maximum, world.maximum = world.maximum, 0
     read_all(world)
-    world.most = most
+    world.maximum = maximum
 
 
 def read_all(world: World) -> None:
@@ -61,7 +61,7 @@ def test_the_outcomes_of_one_mark_are_committed_in_requested_sizes(
 ) -> None:
     world = begun(**more)
     world.turn()
-    world.most = MOST
+    world.maximum = MAXIMUM
     for n, key in enumerate(KEYS):
         P(key, of=f"in/0/{n % 10}/{n // 10}")(world)
     if "tolerance_ms" in str(more):  # event time must pass them
@@ -70,11 +70,11 @@ def test_the_outcomes_of_one_mark_are_committed_in_requested_sizes(
     read_all(world)
     found = commits(world, between)
     # What belongs together is said together: of many it is the outputs of one input.
-    assert all(sum(one.values()) < MOST + 4 for one in found)
-    assert len(found) > len(KEYS) // (MOST + 4)
+    assert all(sum(one.values()) < MAXIMUM + 4 for one in found)
+    assert len(found) > len(KEYS) // (MAXIMUM + 4)
     assert world.outcomes() == {"missing": len(KEYS)}
     assert set(ends_of(world).values()) == {1}
-    floors = [record["watermark_ms"] for record in world.stats if record["pending"] >= MOST]
+    floors = [record["watermark_ms"] for record in world.stats if record["pending"] >= MAXIMUM]
     assert all(floor is None or floor <= 0 for floor in floors), "no window closes before all of it has ended"
 
 
@@ -84,18 +84,18 @@ def test_pairs_reread_whole_after_a_restart_are_committed_in_parts(
 ) -> None:
     world, registry = away()
     for key in KEYS:
-        P(key, told("x", UNKNOWN))(world)
-        S(key, told("y", KNOWN))(world)
+        P(key, order_text("x", UNKNOWN))(world)
+        S(key, order_text("y", KNOWN))(world)
     world.turn()
     assert waiting(world) == [len(KEYS)] * 2
     registry.away = False
-    world.most = MOST
+    world.maximum = MAXIMUM
     restart(world)
     read_all(world)
     assert world.joiner.entered() == 0, "what is read again enters nothing by itself"
     assert waiting(world) == [len(KEYS)] * 2
     found = commits(world, between)
-    assert all(one == {"mismatch": MOST} for one in found[:-1])
+    assert all(one == {"mismatch": MAXIMUM} for one in found[:-1])
     assert world.outcomes() == {"mismatch": len(KEYS)}
     assert set(ends_of(world).values()) == {1}
 
@@ -108,7 +108,7 @@ def test_partners_first_after_a_restart_pair_with_reread_records_in_parts(
     for key in KEYS:
         P(key)(world)
     world.turn()
-    world.most = MOST
+    world.maximum = MAXIMUM
     restart(world)
     for n, key in enumerate(KEYS):
         S(key, of=n % 10, k=n // 10)(world)
@@ -116,7 +116,7 @@ def test_partners_first_after_a_restart_pair_with_reread_records_in_parts(
     assert world.joiner.entered() == 0, "they wait"
     read_all(world)
     assert waiting(world) == [len(KEYS)] * 2
-    assert all(one == {"match": MOST} for one in commits(world, between)[:-1])
+    assert all(one == {"match": MAXIMUM} for one in commits(world, between)[:-1])
     assert world.outcomes() == {"match": len(KEYS)}
     assert set(ends_of(world).values()) == {1}
 
@@ -128,11 +128,11 @@ def test_what_is_shed_goes_out_in_such_commits(between: Callable[[World], None])
         P(key)(world)
     world.turn()
     shed(world)
-    world.most = MOST
+    world.maximum = MAXIMUM
     left = sum(not the_shedding(world).sheds(key.encode()) for key in KEYS)
     assert waiting(world) == [len(KEYS), 0], "it is pending until it is said"
     found = commits(world, between)
-    assert all(one == {"evicted": MOST} for one in found[:-1])
+    assert all(one == {"evicted": MAXIMUM} for one in found[:-1])
     assert world.outcomes() == {"evicted": len(KEYS) - left}
     assert waiting(world) == [left, 0]
     assert set(ends_of(world).values()) == {1}
@@ -146,11 +146,11 @@ def test_what_retention_has_deleted_goes_out_in_such_commits(between: Callable[[
     world.turn()
     for offset in range(len(KEYS)):
         deleted(Side.PRODUCTION, offset)(world)
-    world.most = MOST
+    world.maximum = MAXIMUM
     restart(world)
     read_all(world)
     found = commits(world, between)
-    assert all(one == {"evicted": MOST} for one in found[:-1])
+    assert all(one == {"evicted": MAXIMUM} for one in found[:-1])
     assert world.outcomes() == {"evicted": len(KEYS)}
     assert waiting(world) == [0, 0]
 
@@ -168,12 +168,12 @@ def test_corrections_go_out_in_such_commits(between: Callable[[World], None], go
             deleted(Side.PRODUCTION, n)(world)
     committed(10)(world)
     read_all(world)
-    world.most = MOST
-    said = "evicted" if gone else "match"
+    world.maximum = MAXIMUM
+    records_before = "evicted" if gone else "match"
     found = commits(world, between)
-    assert len(found) > len(KEYS) // (MOST + 1)
-    assert all(0 < one[said] == -one["missing"] <= MOST for one in found)
-    assert world.outcomes() == {said: len(KEYS)}
+    assert len(found) > len(KEYS) // (MAXIMUM + 1)
+    assert all(0 < one[records_before] == -one["missing"] <= MAXIMUM for one in found)
+    assert world.outcomes() == {records_before: len(KEYS)}
     assert waiting(world) == [0, 0]
 
 

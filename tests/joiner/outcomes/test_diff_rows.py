@@ -26,36 +26,41 @@ def row(case: Case, **settings: Any) -> dict[str, Any]:
 
 
 def test_a_mismatch_row_names_both_records_the_input_and_the_differences() -> None:
-    said = row([P("a", '{"n": 1}', 1_700), S("a", '{"n": 3}', of=7, time_ms=1_600), {"mismatch": 1}])
-    assert said["pair_id"] == "out/0/0"
-    assert (said["production"]["offset"], said["shadow"]["topic"]) == (0, "shadow.t.out.out")
-    assert (said["input"], said["key"], said["time_ms"], said["late"]) == ("in/0/7/0", b"a", 1_700, False)
-    (difference,) = said["differences"]
+    diff_row = row([P("a", '{"n": 1}', 1_700), S("a", '{"n": 3}', of=7, time_ms=1_600), {"mismatch": 1}])
+    assert diff_row["pair_id"] == "out/0/0"
+    assert (diff_row["production"]["offset"], diff_row["shadow"]["topic"]) == (0, "shadow.t.out.out")
+    assert (diff_row["input"], diff_row["key"], diff_row["time_ms"], diff_row["late"]) == (
+        "in/0/7/0",
+        b"a",
+        1_700,
+        False,
+    )
+    (difference,) = diff_row["differences"]
     assert (difference["path"], difference["production"], difference["shadow"]) == ("n", "1", "3")
 
 
 def test_the_row_of_an_extra_bears_the_shadow_records_own_coordinate() -> None:
-    said = row([S("a", of=3), committed(10), {"extra": 1}])
-    assert (said["pair_id"], said["production"]) == ("shadow.t.out.out/0/0", None)
+    diff_row = row([S("a", of=3), committed(10), {"extra": 1}])
+    assert (diff_row["pair_id"], diff_row["production"]) == ("shadow.t.out.out/0/0", None)
 
 
 def test_the_row_of_a_candidate_error_says_why() -> None:
     raised = absent(0, "error", "a", text="TypeError: score() missing 1 required positional argument: 'q'")
-    said = row([P("a"), raised, done(10), {"candidate_error": 1}])
+    diff_row = row([P("a"), raised, done(10), {"candidate_error": 1}])
     why = "TypeError: score() missing 1 required positional argument: 'q'"
-    assert (said["outcome"], said["reason"], said["shadow"]) == ("candidate_error", why, None)
+    assert (diff_row["outcome"], diff_row["reason"], diff_row["shadow"]) == ("candidate_error", why, None)
 
 
 def test_an_absence_without_text_shows_its_class_in_the_row() -> None:
     for reason in ("timeout", "crashed"):
-        said = row([P("a"), absent(0, reason, "a"), done(10), {reason: 1}])
-        assert (said["outcome"], said["reason"], said["shadow"]) == (reason, reason, None)
+        diff_row = row([P("a"), absent(0, reason, "a"), done(10), {reason: 1}])
+        assert (diff_row["outcome"], diff_row["reason"], diff_row["shadow"]) == (reason, reason, None)
 
 
 def test_plain_matches_are_shown_only_as_a_sample() -> None:
     world = begun(compare={"match_sample": 0})
     play(world, [P("a"), S("a"), P("b", "1"), S("b", "2"), {"match": 1, "mismatch": 1}])
-    assert [said["outcome"] for said in world.diff] == ["mismatch"]
+    assert [diff_row["outcome"] for diff_row in world.diff] == ["mismatch"]
 
 
 def test_the_same_matches_are_shown_whatever_came_first_and_was_committed_when() -> None:

@@ -61,7 +61,7 @@ def do(trial: Trial, action: tuple[str, int, int]) -> None:
         getattr(trial, name)()
 
 
-def told(settings: Config, kinds: list[list[str]], outputs: int, history: list[tuple[str, int, int]]) -> Trial:
+def outcomes_of(settings: Config, kinds: list[list[str]], outputs: int, history: list[tuple[str, int, int]]) -> Trial:
     """A trial that has gone through a history and then to its end."""
     trial = Trial(settings, kinds, outputs)
     trial.start()
@@ -92,8 +92,8 @@ def test_restarts_at_any_point_change_no_outcome_and_no_last_word(
     kinds: list[list[str]], outputs: int, history: list[tuple[str, int, int]], by_key: bool
 ) -> None:
     settings = BY_KEY if by_key else BY_COORDINATE
-    with_restarts = told(settings, kinds, outputs, history)
-    without = told(settings, kinds, outputs, [action for action in history if action[0] not in CRASHES])
+    with_restarts = outcomes_of(settings, kinds, outputs, history)
+    without = outcomes_of(settings, kinds, outputs, [action for action in history if action[0] not in CRASHES])
     assert_whole(with_restarts)
     assert_whole(without)
     assert with_restarts.last_words() == without.last_words()
@@ -111,12 +111,12 @@ def random_history(seed: int, length: int) -> tuple[list[list[str]], list[tuple[
 @pytest.mark.parametrize("settings", [BY_KEY, BY_COORDINATE], ids=["key", "coordinate"])
 def test_a_restart_at_each_single_point_of_one_history_changes_nothing(settings: Config, crash: str) -> None:
     kinds, history = random_history(seed=5, length=60)
-    expected = told(settings, kinds, 2, history)
+    expected = outcomes_of(settings, kinds, 2, history)
     assert_whole(expected)
     pending = 0
     # A crash at each even place, a torn commit at each odd one.
     for point in range(crash == "torn", len(history) + 1, 2):
-        trial = told(settings, kinds, 2, [*history[:point], (crash, 0, 0), *history[point:]])
+        trial = outcomes_of(settings, kinds, 2, [*history[:point], (crash, 0, 0), *history[point:]])
         assert_whole(trial)
         assert trial.last_words() == expected.last_words()
         pending += sum(record["pending"] > 0 for record in trial.stats)
@@ -130,7 +130,7 @@ def test_a_restart_changes_nothing_in_a_trial_with_warm_up(
 ) -> None:
     settings = BY_KEY.model_copy(update={"start": "production-group"})
 
-    def told_warm(actions: list[tuple[str, int, int]]) -> Trial:
+    def with_warm_up(actions: list[tuple[str, int, int]]) -> Trial:
         trial = Trial(settings, kinds)
         trial.start(warm_below=below)
         trial.start_runner()
@@ -146,8 +146,8 @@ def test_a_restart_changes_nothing_in_a_trial_with_warm_up(
         return trial
 
     # The end of the warm-up stands at the same place in both histories, so crashes are idle actions and not left out.
-    without = told_warm([("observe", 0, 0) if action[0] in CRASHES else action for action in history])
-    with_restarts = told_warm(history)
+    without = with_warm_up([("observe", 0, 0) if action[0] in CRASHES else action for action in history])
+    with_restarts = with_warm_up(history)
     assert with_restarts.outcomes() == without.outcomes()
     assert with_restarts.last_words() == without.last_words()
     assert with_restarts.remainders() == without.remainders() == []
@@ -179,11 +179,11 @@ def test_a_restart_changes_nothing_where_time_decides_what_is_extra(
 
 @given(kinds=st.lists(st.sampled_from(sorted(KINDS)), min_size=5, max_size=20), history=histories)
 @settings(max_examples=35)
-def test_nothing_is_said_of_a_window_that_the_task_has_passed(
+def test_nothing_is_reported_of_a_window_that_the_task_has_passed(
     kinds: list[str], history: list[tuple[str, int, int]]
 ) -> None:
     # One input partition, so that both sides are in the order of time and nothing may come late.
-    trial = told(BY_KEY, [kinds], 1, history)
+    trial = outcomes_of(BY_KEY, [kinds], 1, history)
     passed = -1
     for record in trial.stats:
         for window in record["windows"]:

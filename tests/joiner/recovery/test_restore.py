@@ -47,7 +47,7 @@ def test_an_offset_set_back_or_forth_beside_our_metadata_is_refused() -> None:
         points(production=(8, meta(pending=(4,))), shadow=(9, meta()))
 
 
-def test_a_commit_of_one_side_alone_is_refused() -> None:
+def test_a_commit_of_only_one_side_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"not of one transaction \(out/0 3, shadow.t.out.out/0 nothing\)"):
         points(production=(9, meta()))
 

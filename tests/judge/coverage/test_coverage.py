@@ -49,7 +49,7 @@ def test_each_loss_beyond_the_minimum_is_not_yet_with_advice(outcome: str, lost:
 
 
 @pytest.mark.parametrize("outcome", ["undecodable_shadow", "duplicate_shadow", "repeated_shadow"])
-def test_what_the_candidate_alone_writes_wrong_is_its_own_fault(outcome: str) -> None:
+def test_what_only_the_candidate_writes_wrong_is_its_own_fault(outcome: str) -> None:
     found = verdict([{"match": 1_000, "input": 1_050, outcome: 50}] * 24)
     assert found["decision"] == "reject"
     assert found["coverage_candidate"] < 0.96
@@ -67,7 +67,7 @@ def test_a_loss_within_the_minimum_is_shown_and_holds_nothing_back(outcome: str)
     assert found[of_side] == pytest.approx(1_000 / 1_002)
 
 
-def test_the_reason_that_most_records_have_stands_in_the_sentence() -> None:
+def test_the_reason_of_the_largest_number_stands_in_the_sentence() -> None:
     reasons = {
         "undecodable_production: schema: schema 42 is unknown": 700,
         "undecodable_production: decode: not JSON": 20,

@@ -23,7 +23,7 @@ def configured(**sections: Any) -> Config:
 
 
 def verdict_of(hours: Hours, settings: Config | None = None) -> dict[str, Any]:
-    bench = judged(Trial(hours).told(random.Random(1))[0], settings=settings)
+    bench = judged(Trial(hours).task_logs(random.Random(1))[0], settings=settings)
     return bench.evaluate(force=True)
 
 
@@ -72,7 +72,7 @@ def test_what_explains_may_lie_in_another_window_and_come_later() -> None:
     bench = Bench()
     hours = [HOUR | {"extra": 100}, HOUR | {"unpairable_production": 100}, HOUR]
     decisions = []
-    for record in Trial(hours).told(random.Random(1))[0]:
+    for record in Trial(hours).task_logs(random.Random(1))[0]:
         bench.give(record)
         decisions.append(bench.evaluate()["decision"])
         bench.restart()

@@ -8,7 +8,7 @@ from shadowstream.judge.replay import course
 from shadowstream.judge.windows.event_windows import OTHERS, STRANGERS_MAX, Windows
 from shadowstream.judge.windows.sequence_numbers import GAPS_MAX, Sequence
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
-from tests.judge.test_step import DAY, A, Bench, judged, told
+from tests.judge.test_step import DAY, A, Bench, hourly_records, judged
 
 
 def test_a_number_that_lies_ahead_makes_no_later_statistics_pass_for_repeats() -> None:
@@ -67,25 +67,25 @@ def test_ledgers_at_their_extremes_do_not_end_the_judge() -> None:
 
 def test_refused_statistics_are_a_caveat_that_stays_after_a_restart() -> None:
     bench = Bench()
-    for record in told(DAY):
+    for record in hourly_records(DAY):
         bench.give(record)
     for offset, reason in enumerate(("schema", "decode", "refused", "refused"), start=bench.ends[0]):
         bench.step.refuse(0, offset, reason)
         bench.step.refuse(0, offset, reason)  # read again
     verdict = bench.evaluate()
     assert (verdict["decision"], verdict["remainder"]) == ("promote", 0), "no statistics are missing"
-    (said,) = [one for one in verdict["caveats"] if "refused" in one]
-    assert said.startswith(
+    (caveat,) = [one for one in verdict["caveats"] if "refused" in one]
+    assert caveat.startswith(
         "4 records of shadow.fraud.stats were refused and count in nothing (1 broken, 2 with impossible contents, "
         "1 not written by shadowstream; 13.8 % of its records)"
     )
     bench.restart()
     assert bench.evaluate()["caveats"] == verdict["caveats"]
-    assert bench.step.offsets() == {0: len(told(DAY)) + 4}
+    assert bench.step.offsets() == {0: len(hourly_records(DAY)) + 4}
 
 
 def test_a_refused_record_whose_number_is_missing_is_a_remainder_too() -> None:
-    records = told(DAY)
+    records = hourly_records(DAY)
     bench = Bench()
     for record in records[:5]:
         bench.give(record)
@@ -99,10 +99,10 @@ def test_a_refused_record_whose_number_is_missing_is_a_remainder_too() -> None:
 
 
 def test_marks_that_the_joiner_has_refused_are_a_caveat() -> None:
-    records = told(DAY)
+    records = hourly_records(DAY)
     verdict = judged([{**record, "refused_marks": n // 10} for n, record in enumerate(records)]).evaluate()
-    (said,) = [one for one in verdict["caveats"] if "marks" in one]
-    assert said.startswith("2 marks of shadow.fraud.progress were refused by the joiner")
+    (caveat,) = [one for one in verdict["caveats"] if "marks" in one]
+    assert caveat.startswith("2 marks of shadow.fraud.progress were refused by the joiner")
 
 
 def test_tasks_that_nobody_expects_are_named_up_to_a_bound() -> None:
@@ -116,7 +116,7 @@ def test_tasks_that_nobody_expects_are_named_up_to_a_bound() -> None:
 
 def test_how_a_verdict_came_about_takes_what_the_judge_takes() -> None:
     """One number far ahead leaves the rest in."""
-    records = told(DAY)
+    records = hourly_records(DAY)
     ahead = stats(A, 10**9, sources=[], ledgers=[])
     last = list(course(config(), REVISION, [records[0], ahead, *records[1:]], 100))[-1]
     assert last["outcomes"] == list(course(config(), REVISION, records, 100))[-1]["outcomes"]

@@ -57,7 +57,7 @@ def test_the_oracle_scaled_to_the_unit_interval_flags_at_the_same_index() -> Non
     assert [(flag.index, flag.since, flag.direction) for flag in flags] == [(1023, 1000, "up")]
 
 
-def test_the_detector_decides_as_river_alone_does_on_the_scaled_values() -> None:
+def test_the_detector_decides_as_plain_river_does_on_the_scaled_values() -> None:
     values = rates(1, (300, 0.002), (100, 0.01), (200, 0.001), (100, 0.02))
     adwin = ADWIN(clock=1)  # type: ignore[no-untyped-call]  # river publishes no signatures
     detector = AdwinDetector(AdwinParams(p_ref=0.005))
@@ -139,11 +139,11 @@ def test_a_detector_rebuilt_at_any_index_continues_bit_for_bit(seed: int) -> Non
     values = wandering(seed)
     params = AdwinParams(p_ref=0.01, history_max=200)
     whole = AdwinDetector(params)
-    snapshots, told = [], []
+    snapshots, results = [], []
     for index, x in enumerate(values):
         snapshots.append(through_json(whole.snapshot()))
-        told.append((whole.update(index, x), whole.width, whole.estimation))
-    kinds = [type(result) for result, _, _ in told]
+        results.append((whole.update(index, x), whole.width, whole.estimation))
+    kinds = [type(result) for result, _, _ in results]
     assert kinds.count(Drift) >= 2, "the stream must hold flags, or this shows nothing"
     assert kinds.count(Trimmed) >= 1, "and reach the limit of history"
     for cut, snapshot in enumerate(snapshots):
@@ -151,7 +151,7 @@ def test_a_detector_rebuilt_at_any_index_continues_bit_for_bit(seed: int) -> Non
         rebuilt.restore(snapshot)
         assert rebuilt.snapshot() == snapshot
         for index in range(cut, min(cut + 150, len(values))):
-            assert (rebuilt.update(index, values[index]), rebuilt.width, rebuilt.estimation) == told[index]
+            assert (rebuilt.update(index, values[index]), rebuilt.width, rebuilt.estimation) == results[index]
     assert rebuilt.snapshot() == whole.snapshot()
 
 
@@ -301,12 +301,12 @@ def test_a_record_at_a_time_each_record_is_a_step() -> None:
         assert detector.log_evidence == pytest.approx(math.log(m.sum()))
 
 
-def windows_until_alarm(p: float, level: float, seed: int, most: int, units: int = 50) -> int:
+def windows_until_alarm(p: float, level: float, seed: int, maximum: int, units: int = 50) -> int:
     detector, draw = ShiryaevRoberts(0.02, level), np.random.default_rng(seed)
-    for index, s in enumerate(draw.binomial(units, p, most).tolist()):
+    for index, s in enumerate(draw.binomial(units, p, maximum).tolist()):
         if detector.update(units, s):
             return index + 1
-    return most
+    return maximum
 
 
 def test_at_the_limit_alarms_are_at_least_the_level_apart_on_average() -> None:

@@ -44,8 +44,8 @@ def run(hours: list[dict[str, int]], restarts: tuple[int, ...] = (), ua_until: i
     """`ua_until`: the hour from which on UA does not fly any more."""
     bench = Bench(settings=sliced())
     for hour, bad in enumerate(hours):
-        told = hour_of(hour, bad, ("UA",) if hour >= ua_until else ())
-        bench.give(stats("scores/0", hour + 1, told, watermark_ms=(hour + 1) * HOUR_MS))
+        record = hour_of(hour, bad, ("UA",) if hour >= ua_until else ())
+        bench.give(stats("scores/0", hour + 1, record, watermark_ms=(hour + 1) * HOUR_MS))
         if hour % 100 == 99 or hour in restarts:
             bench.evaluate()
         if hour in restarts:
@@ -157,14 +157,14 @@ def test_a_restart_at_any_commit_gives_the_same_events_and_evidence() -> None:
     assert whole.of("verdict")[-1]["evidence_digest"] == cut.of("verdict")[-1]["evidence_digest"]
 
 
-def test_what_there_was_no_room_to_watch_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_there_was_no_room_to_watch_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(incident_groups, "SLICES_MAX", 2)
     monkeypatch.setattr(slice_excess, "CELLS_MAX", 3)
     bench = run([{}] * 30 + [{"UA": 6}] * 5)
     caveats = bench.of("verdict")[-1]["caveats"]
     # In order of their names: AA and B6 were there first.
-    (said,) = [one for one in caveats if "no room to look" in one]
-    assert "mismatch:carrier=DL, mismatch:carrier=UA;" in said
+    (caveat,) = [one for one in caveats if "no room to look" in one]
+    assert "mismatch:carrier=DL, mismatch:carrier=UA;" in caveat
     (counted,) = [one for one in caveats if "no room: fewer" in one]
     assert counted.startswith(f"{35 * CARRIERS['UA']} pairs")
     bench.restart()
@@ -183,9 +183,9 @@ def test_what_people_say_is_shown_and_changes_no_evidence() -> None:
     bench.evaluate()
     bench.restart()
     assert bench.step.commands_offset == 4
-    said = bench.evaluate()
-    assert (said["incidents"][0]["acknowledged_by"], said["incidents"][0]["muted_until_ms"]) == ("ann", 9)
-    assert said["override"] == {"decision": "promote", "until_ms": None, **words}
-    assert (said["decision"], said["evidence_digest"]) == (before["decision"], before["evidence_digest"])
+    caveat = bench.evaluate()
+    assert (caveat["incidents"][0]["acknowledged_by"], caveat["incidents"][0]["muted_until_ms"]) == ("ann", 9)
+    assert caveat["override"] == {"decision": "promote", "until_ms": None, **words}
+    assert (caveat["decision"], caveat["evidence_digest"]) == (before["decision"], before["evidence_digest"])
     bench.step.command(4, {"command": "override", "subject": REVISION, "decision": "", **words})
     assert bench.evaluate()["override"] is None

@@ -87,7 +87,7 @@ def test_ups_and_downs_of_a_fault_from_the_start_are_no_change() -> None:
     assert [event["detector"] for event in events].count("sr") == 1
 
 
-def test_an_improvement_is_said_and_opens_nothing() -> None:
+def test_an_improvement_is_reported_and_opens_nothing() -> None:
     watching = watch()
     events = fed(watching, [(500, 4)] * 100 + [(500, 0)] * 200)
     assert {event["direction"] for event in events if event["detector"] == "adwin"} == {"down"}

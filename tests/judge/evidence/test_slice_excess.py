@@ -45,7 +45,7 @@ def test_one_bad_carrier_is_one_line() -> None:
     assert names(*cells_of((c, o, c == "UA") for c, o in flights())) == ["carrier=UA"]
 
 
-def test_a_pair_that_alone_is_bad_explains_both_its_parents() -> None:
+def test_a_pair_that_is_bad_by_itself_explains_both_its_parents() -> None:
     assert names(*cells_of((c, o, (c, o) == ("UA", "EWR")) for c, o in flights())) == ["carrier=UA,origin=EWR"]
 
 

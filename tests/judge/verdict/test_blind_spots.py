@@ -40,10 +40,12 @@ def test_too_few_windows_or_keys_to_see_clusters_are_named(windows: int, keys: i
     assert blind_spots(PLAIN, {"match": 100}, 12, 30) == []
 
 
-@pytest.mark.parametrize(("final", "said"), [(False, "let it run, or"), (True, "run a new trial over more event time")])
-def test_a_trial_at_its_end_is_promised_nothing_by_waiting(final: bool, said: str) -> None:
+@pytest.mark.parametrize(
+    ("final", "promise"), [(False, "let it run, or"), (True, "run a new trial over more event time")]
+)
+def test_a_trial_at_its_end_is_promised_nothing_by_waiting(final: bool, promise: str) -> None:
     (found,) = blind_spots(PLAIN, {"match": 100}, 1, 500, final=final)
-    assert said in found
+    assert promise in found
     assert ("let it run" in found) != final
 
 
@@ -70,7 +72,7 @@ def test_a_large_share_of_failures_of_production_is_named() -> None:
     assert blind_spots(PLAIN, {"match": 90, "both_failed": 10}, 24, 500) == []
 
 
-def test_labels_that_most_pairs_still_wait_for_are_named() -> None:
+def test_labels_awaited_by_the_majority_are_named() -> None:
     labels = config(criteria=[{"rate": "mismatch", "limit": 0.01}, {"rate": "labels", "limit": 0.5}])
     some = {"match": 1_000, "label_both_right": 5, "label_candidate_only": 5}
     assert only(some, labels).startswith("labels: 99 % of the pairs still wait for their label, 10 of 1,000 have one")

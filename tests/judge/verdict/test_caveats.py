@@ -14,7 +14,7 @@ from shadowstream.judge.verdict.caveats import REPEATED_NAMES, caveats_of
 from shadowstream.judge.verdict.criterion_units import measure_of
 from shadowstream.judge.verdict.verdict import build
 from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
-from tests.judge.test_step import Bench, judged, told
+from tests.judge.test_step import Bench, hourly_records, judged
 from tests.judge.verdict.test_verdict import GOOD_HOUR, by_rate, case
 
 HOUR = {"match": 1000}
@@ -39,29 +39,29 @@ def adopted(**parts: Any) -> Config:
 
 
 def last(hours: list[dict[str, int]], settings: Config) -> dict[str, Any]:
-    return judged(told(hours), every=10**6, settings=settings).of("verdict")[-1]
+    return judged(hourly_records(hours), every=10**6, settings=settings).of("verdict")[-1]
 
 
 def test_a_trial_that_knows_everything_has_no_caveat() -> None:
     assert caveats_of(trial(), {"match": 5}) == []
 
 
-def test_what_a_cost_does_not_see_is_said() -> None:
+def test_what_a_cost_does_not_see_is_reported() -> None:
     criterion = {"rate": "cost", "reference_ms": 2.5, "ratio": 1.5, "limit": 0.01}
-    (said,) = caveats_of(trial(judge={"criteria": [criterion]}), {"match": 5})
-    assert said.startswith("cost: that production takes 2.5 ms of CPU time an input is the config's word")
-    assert "without threads and processes of its own" in said
+    (caveat,) = caveats_of(trial(judge={"criteria": [criterion]}), {"match": 5})
+    assert caveat.startswith("cost: that production takes 2.5 ms of CPU time an input is the config's word")
+    assert "without threads and processes of its own" in caveat
 
 
-def test_that_only_the_last_value_of_a_repeated_name_counts_is_said() -> None:
+def test_that_only_the_last_value_of_a_repeated_name_counts_is_reported() -> None:
     settings = trial(compare={"duplicate_names": "last"})
-    (said,) = caveats_of(settings, {"match": 5, REPEATED_NAMES: 3})
-    assert said.startswith("compare.duplicate_names is last: 3 pairs ")
+    (caveat,) = caveats_of(settings, {"match": 5, REPEATED_NAMES: 3})
+    assert caveat.startswith("compare.duplicate_names is last: 3 pairs ")
 
 
-def test_at_least_once_is_said() -> None:
-    (said,) = caveats_of(trial(delivery="at_least_once"), {})
-    assert said.startswith("delivery is at_least_once: a crash repeats records")
+def test_at_least_once_is_reported() -> None:
+    (caveat,) = caveats_of(trial(delivery="at_least_once"), {})
+    assert caveat.startswith("delivery is at_least_once: a crash repeats records")
 
 
 def test_an_external_candidate_has_no_ledgers_1_and_2() -> None:
@@ -72,7 +72,7 @@ def test_an_external_candidate_has_no_ledgers_1_and_2() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "found"),
     [
         (adopted(candidate={"commits": "unknown"}), "missing is not exact: candidate.commits is unknown"),
         (trial(production={"outputs": ["scores"]}), "extra is not exact: production.commits is unknown"),
@@ -80,8 +80,8 @@ def test_an_external_candidate_has_no_ledgers_1_and_2() -> None:
         (trial(twin={"topic": "again"}), "the twin's counts are not exact: twin.commits is unknown"),
     ],
 )
-def test_what_is_not_exact_is_said(settings: Config, said: str) -> None:
-    assert [caveat for caveat in caveats_of(settings, {}) if caveat.startswith(said)]
+def test_what_is_not_exact_is_reported(settings: Config, found: str) -> None:
+    assert [caveat for caveat in caveats_of(settings, {}) if caveat.startswith(found)]
 
 
 def test_what_is_exact_is_not_called_inexact() -> None:
@@ -91,12 +91,12 @@ def test_what_is_exact_is_not_called_inexact() -> None:
     assert not [caveat for caveat in caveats_of(lenient, {}) if "not exact" in caveat]
 
 
-def test_records_of_production_that_came_twice_are_said() -> None:
+def test_records_of_production_that_came_twice_are_reported() -> None:
     (caveat,) = caveats_of(trial(), {"match": 5, "duplicate_production": 3})
     assert caveat.startswith("3 records of production came twice")
 
 
-def test_what_cannot_be_decoded_is_said_where_no_criterion_judges_it() -> None:
+def test_what_cannot_be_decoded_is_reported_where_no_criterion_judges_it() -> None:
     only = {"criteria": [{"rate": "mismatch", "limit": 0.1}]}
     (caveat,) = caveats_of(trial(judge=only), {"undecodable_shadow": 3})
     assert caveat.startswith("3 records of the candidate cannot be decoded")
@@ -156,7 +156,7 @@ def test_a_caveat_is_part_of_the_evidence() -> None:
 
 def test_detectors_of_a_job_of_its_own_speak_of_its_records() -> None:
     bench = Bench(settings=adopted())
-    for record in told([HOUR] * 10 + [{"match": 700, "undecodable_shadow": 300}] * 3):
+    for record in hourly_records([HOUR] * 10 + [{"match": 700, "undecodable_shadow": 300}] * 3):
         bench.give(record)
     bench.evaluate()
     opened = [event for event in bench.of("drift") if event["event"] == "opened"]
@@ -173,10 +173,10 @@ def test_a_history_too_short_for_adwin_is_named_until_long_enough() -> None:
         return list(bench.evaluate()["caveats"])
 
     # Two hours are one window of 200 records.
-    (said,) = notes(20)
+    (caveat,) = notes(20)
     assert (
         "no change over time can be seen yet in mismatch, missing, extra, duplicate: ADWIN needs more than 10 windows"
-        in said
+        in caveat
     )
     assert notes(22) == notes(0) == []
 
@@ -186,11 +186,11 @@ def test_values_that_are_no_number_are_counted_in_the_verdict() -> None:
     for hour in range(12):
         watch.feed(hour * HOUR_MS, (hour + 1) * HOUR_MS, 10, 1)
     watch._adwin.update(0, math.nan)  # counts cannot give one; a rate that could would come this way
-    said = caveats_of(config(), {}, (), [watch])
-    assert "values that are no finite number were kept from ADWIN: 1 of mean:score" in said
+    caveat = caveats_of(config(), {}, (), [watch])
+    assert "values that are no finite number were kept from ADWIN: 1 of mean:score" in caveat
 
 
 def test_functions_that_decide_what_agrees_are_named() -> None:
     rules = [{"path": "a", "call": "mine:near"}, {"path": "b", "normalise": ["trim", "mine:clean"]}]
-    (said,) = caveats_of(trial(compare={"rules": rules}), {"match": 5})
-    assert said == "functions of compare decide what agrees, and run with the joiner's rights: mine:clean, mine:near"
+    (caveat,) = caveats_of(trial(compare={"rules": rules}), {"match": 5})
+    assert caveat == "functions of compare decide what agrees, and run with the joiner's rights: mine:clean, mine:near"

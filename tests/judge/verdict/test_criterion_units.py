@@ -37,12 +37,12 @@ def only(verdict: dict[str, Any]) -> dict[str, Any]:
 def test_by_block_each_window_is_one_unit_with_its_share() -> None:
     shares = [(100, 0), (1000, 10), (40, 1)] * 50
     cells = [cell(hour * HOUR_MS, match=n - s, mismatch=s) for hour, (n, s) in enumerate(shares)]
-    said = only(judged({"rate": "mismatch", "limit": 0.05, "unit": "block"}, *cells))
+    criterion = only(judged({"rate": "mismatch", "limit": 0.05, "unit": "block"}, *cells))
     y = np.array([s / n for n, s in shares])
-    assert (said["n"], said["unit"]) == (150, "block")
-    assert said["bad"] == pytest.approx(y.sum())
-    assert said["log_e_below"] == pytest.approx(log_e_grid(y, 0.05), abs=1e-6)
-    assert (said["upper"], said["shown_good"]) == (None, True)
+    assert (criterion["n"], criterion["unit"]) == (150, "block")
+    assert criterion["bad"] == pytest.approx(y.sum())
+    assert criterion["log_e_below"] == pytest.approx(log_e_grid(y, 0.05), abs=1e-6)
+    assert (criterion["upper"], criterion["shown_good"]) == (None, True)
 
 
 def test_by_key_each_bucket_is_one_unit_per_window() -> None:
@@ -51,12 +51,12 @@ def test_by_key_each_bucket_is_one_unit_per_window() -> None:
         one = cell(hour * HOUR_MS, match=40)
         one["buckets"] = [{"bucket": b, "n": 4, "s": int(b == 3)} for b in range(10)]
         cells.append(one)
-    said = only(judged({"rate": "mismatch", "limit": 0.05, "unit": "key"}, *cells))
+    criterion = only(judged({"rate": "mismatch", "limit": 0.05, "unit": "key"}, *cells))
     y = np.tile([0, 0, 0, 0.25, 0, 0, 0, 0, 0, 0], 30)
-    assert said["n"] == 300
-    assert said["log_e_below"] == pytest.approx(log_e_grid(y, 0.05), abs=1e-6)
+    assert criterion["n"] == 300
+    assert criterion["log_e_below"] == pytest.approx(log_e_grid(y, 0.05), abs=1e-6)
     # One key of ten has all that is bad.
-    assert said["deff_key"] is None or said["deff_key"] > 1.5
+    assert criterion["deff_key"] is None or criterion["deff_key"] > 1.5
 
 
 @pytest.mark.parametrize("bad", [999, 20])
@@ -75,7 +75,7 @@ def test_one_large_bad_key_blocks_promote_by_unit_key(bad: int) -> None:
 
 
 @pytest.mark.parametrize(("bad", "decision"), [(3_800, "not_yet"), (550, "not_yet"), (300, "promote")])
-def test_a_peak_hour_that_holds_most_records_counts_by_its_records_too(bad: int, decision: str) -> None:
+def test_a_peak_hour_that_dominates_counts_by_its_records_too(bad: int, decision: str) -> None:
     hours = [(9_500 - bad, bad) if hour % 24 == 12 else (20, 0) for hour in range(24 * 60)]
     cells = [cell(hour * HOUR_MS, match=n, mismatch=s, input=n + s) for hour, (n, s) in enumerate(hours)]
     assert judged({"rate": "mismatch", "limit": 0.05, "unit": "block"}, *cells)["decision"] == decision
@@ -86,10 +86,10 @@ def test_clustered_mismatches_hold_unit_record_back_and_reject_all_the_same() ->
     hours = [10 * draw.randint(0, 1) if draw.random() < 0.2 else 0 for _ in range(48)]
     cells = [cell(hour * HOUR_MS, match=1000 - s, mismatch=s) for hour, s in enumerate(hours)]
     verdict = judged({"rate": "mismatch", "limit": 0.01}, *cells)
-    said = only(verdict)
-    assert said["shown_good"]
-    assert said["deff_window"] > 1.5
-    assert (said["passed"], verdict["decision"]) == (False, "not_yet")
+    criterion = only(verdict)
+    assert criterion["shown_good"]
+    assert criterion["deff_window"] > 1.5
+    assert (criterion["passed"], verdict["decision"]) == (False, "not_yet")
     assert "bad ones cluster" in verdict["reasons"][0]
     bad = [cell(hour * HOUR_MS, match=500, mismatch=500 if hour % 2 else 0) for hour in range(48)]
     assert judged({"rate": "mismatch", "limit": 0.01}, *bad)["decision"] == "reject"
@@ -107,10 +107,10 @@ def test_a_bounded_mean_is_judged_from_sums_in_any_split() -> None:
             cells.append(one)
     criterion = {"rate": "mean", "path": "score", "bound": 2.0, "limit": 0.05}
     verdict = judged(criterion, *cells)
-    said = only(verdict)
-    assert (said["rate"], said["n"], verdict["decision"]) == ("mean:score", 2000, "promote")
-    assert said["estimate"] == pytest.approx(y.mean(), abs=1e-6)
-    assert said["log_e_below"] == pytest.approx(log_e_grid(y, 0.05), abs=1e-3)
+    found = only(verdict)
+    assert (found["rate"], found["n"], verdict["decision"]) == ("mean:score", 2000, "promote")
+    assert found["estimate"] == pytest.approx(y.mean(), abs=1e-6)
+    assert found["log_e_below"] == pytest.approx(log_e_grid(y, 0.05), abs=1e-3)
 
 
 ROWS = [
@@ -139,23 +139,31 @@ def test_each_criterion_counts_what_it_names(
     criterion: dict[str, Any], name: str, outcomes: dict[str, int], counted: tuple[int, int]
 ) -> None:
     one = cell(0, fields={"score": 7}) | {"outcomes": outcomes, "checks": {"checked:zip": 40, "null:zip": 4}}
-    said = only(judged(criterion, one))
-    assert (said["rate"], said["n"], said["s"]) == (name, *counted)
+    found = only(judged(criterion, one))
+    assert (found["rate"], found["n"], found["s"]) == (name, *counted)
 
 
 @pytest.mark.parametrize(
-    ("alone", "limit", "decision"),
+    ("only_decision", "limit", "decision"),
     [(20, 0.6, "promote"), (20, 0.5, "not_yet"), (60, 0.6, "reject"), (5, 0.5, "promote")],
     ids=["as noisy", "as noisy and asked to be better", "three times as noisy", "less noisy"],
 )
 def test_a_candidate_is_judged_by_its_excess_over_the_noise_of_production(
-    alone: int, limit: float, decision: str
+    only_decision: int, limit: float, decision: str
 ) -> None:
     """Production differs from itself in 4 % of pairs: of these half in what the candidate says too."""
-    said = {"match": 960 - alone, "mismatch": 20 + alone, "input": 980, "joint_neither": 940 - alone}
-    hours = [cell(hour * HOUR_MS, **said, joint_both=20, joint_twin=20, joint_shadow=alone) for hour in range(30)]
+    criterion = {
+        "match": 960 - only_decision,
+        "mismatch": 20 + only_decision,
+        "input": 980,
+        "joint_neither": 940 - only_decision,
+    }
+    hours = [
+        cell(hour * HOUR_MS, **criterion, joint_both=20, joint_twin=20, joint_shadow=only_decision)
+        for hour in range(30)
+    ]
     verdict = judged({"rate": "twin", "limit": limit, "trailing_units": 500}, *hours)
-    assert only(verdict)["n"] == 30 * (20 + alone)
+    assert only(verdict)["n"] == 30 * (20 + only_decision)
     assert verdict["decision"] == decision, verdict["reasons"]
 
 
@@ -203,8 +211,8 @@ def test_least_units_and_muted_criteria() -> None:
         settings=config(criteria=[{"rate": "mismatch", "limit": 0.01, "muted": True}, {"rate": "extra", "limit": 0.01}])
     )
     bench.give(stats("scores/0", 1, *hours, complete=True))
-    said = bench.evaluate()
-    assert (said["criteria"][0]["shown_bad"], said["decision"]) == (True, "promote")
+    criterion = bench.evaluate()
+    assert (criterion["criteria"][0]["shown_bad"], criterion["decision"]) == (True, "promote")
 
 
 @pytest.mark.parametrize(
@@ -265,8 +273,8 @@ def test_a_criterion_of_which_nothing_would_be_counted_is_refused(
 def test_added_fields_are_a_declared_change_where_the_policy_says_so() -> None:
     judge = {"criteria": [{"rate": "expected", "name": "added_fields", "limit": 0.1}]}
     parts = {"compare": {"added_fields": "expected"}, "judge": judge}
-    said = Config.model_validate(config().model_dump(exclude_unset=True) | parts)
-    assert said.judge.criteria[0].id == "expected:added_fields"
+    criterion = Config.model_validate(config().model_dump(exclude_unset=True) | parts)
+    assert criterion.judge.criteria[0].id == "expected:added_fields"
 
 
 def test_the_least_share_limit_can_be_shown_the_greatest_watched() -> None:

@@ -48,33 +48,33 @@ def of(explanation: Explanation, criterion: str) -> Outlook:
 @pytest.mark.parametrize("asked_after", [5, 30, 90])
 def test_the_records_needed_suffice_for_a_run_to_show_it_good(bad_each: int | None, asked_after: int) -> None:
     run = Run()
-    said: Outlook | None = None
+    outlook: Outlook | None = None
     while run.hours < HOURS_MAX:
         done = run.hours * HOURLY
         # After it was asked it goes on as it had come.
-        bad, each = (int(said.s), said.n) if said is not None else (1, bad_each) if bad_each else (0, 1)
+        bad, each = (int(outlook.s), outlook.n) if outlook is not None else (1, bad_each) if bad_each else (0, 1)
         run.go_on((done + HOURLY) * bad // each - done * bad // each)
         now = of(run.explained(), "mismatch")
         if run.hours == asked_after:
-            said = now
-            if (not said.more and said.needed) or (bad_each and not said.s):
+            outlook = now
+            if (not outlook.more and outlook.needed) or (bad_each and not outlook.s):
                 return  # shown before it was asked, or nothing bad was to be seen yet
-            if said.state == "over the limit":
-                assert said.needed is None
+            if outlook.state == "over the limit":
+                assert outlook.needed is None
                 return
-        if said is not None and now.needed and not now.more:
-            assert said.needed is not None
-            assert abs(now.n - said.needed) <= CONFIRMED_WITHIN * now.n, (said, now)
-            assert said.more == said.needed - said.n
-            assert said.hours == pytest.approx(said.more / HOURLY)
+        if outlook is not None and now.needed and not now.more:
+            assert outlook.needed is not None
+            assert abs(now.n - outlook.needed) <= CONFIRMED_WITHIN * now.n, (outlook, now)
+            assert outlook.more == outlook.needed - outlook.n
+            assert outlook.hours == pytest.approx(outlook.more / HOURLY)
             return
-    raise AssertionError(f"never met: {said}")
+    raise AssertionError(f"never met: {outlook}")
 
 
 @pytest.mark.parametrize(("n", "s"), [(400, 0), (400, 1), (400, 2), (1_000, 4), (1_000, 5), (2_000, 12)])
 def test_half_of_the_random_continuations_need_less_and_half_more(n: int, s: int) -> None:
-    said = units_needed(n, s, 0.01, 0.05)
-    assert said is not None
+    outlook = units_needed(n, s, 0.01, 0.05)
+    assert outlook is not None
     draw = random.Random(20_130_101)
     needed = []
     for _ in range(400):
@@ -86,7 +86,7 @@ def test_half_of_the_random_continuations_need_less_and_half_more(n: int, s: int
                 bad += 1
                 goal = critical_n(bad, 0.01, 0.05)
         needed.append(units)
-    assert abs(median(needed) - said) <= CONFIRMED_WITHIN * median(needed), (median(needed), said)
+    assert abs(median(needed) - outlook) <= CONFIRMED_WITHIN * median(needed), (median(needed), outlook)
 
 
 def test_each_criterion_says_where_it_stands_and_what_to_do() -> None:
@@ -102,35 +102,35 @@ def test_each_criterion_says_where_it_stands_and_what_to_do() -> None:
     assert "mend the candidate" in found.todo[0]
 
 
-def test_shown_good_over_all_and_not_over_the_last_windows_is_said() -> None:
+def test_shown_good_over_all_and_not_over_the_last_windows_is_reported() -> None:
     run = Run(criteria=[{"rate": "mismatch", "limit": 0.01, "critical": False}], drift={"min_effect": 100})
     for _ in range(1_000):
         run.go_on(bad=0)
     for hour in range(50):
         run.go_on(bad=hour % 2)
-    said = of(run.explained(), "mismatch")
-    assert (said.state, said.passed) == ("not good lately", False)
-    assert "of the last" in said.why[0]
+    outlook = of(run.explained(), "mismatch")
+    assert (outlook.state, outlook.passed) == ("not good lately", False)
+    assert "of the last" in outlook.why[0]
     assert "it was good and is not now" in " ".join(run.explained().todo)
 
 
-def test_a_rate_that_the_last_windows_will_not_show_is_said() -> None:
+def test_a_rate_that_the_last_windows_will_not_show_is_reported() -> None:
     run = Run()
     for hour in range(60):
         run.go_on(bad=hour % 8 == 7)
-    said = of(run.explained(), "mismatch")
-    assert said.state == "not shown yet"
-    assert "of their 898 at most 2 may be bad, and at 0.005833 about 5.2 are" in said.why[0]
+    outlook = of(run.explained(), "mismatch")
+    assert outlook.state == "not shown yet"
+    assert "of their 898 at most 2 may be bad, and at 0.005833 about 5.2 are" in outlook.why[0]
 
 
-def test_what_makes_it_not_yet_beside_the_criteria_is_said() -> None:
+def test_what_makes_it_not_yet_beside_the_criteria_is_reported() -> None:
     run = Run()
     for _ in range(50):
         run.go_on(bad=0)
-    said = stats(
+    outlook = stats(
         "scores/0", 51, watermark_ms=51 * HOUR_MS, ledgers=[{"ledger": 2, "place": "x", "expected": 9, "counted": 7}]
     )
-    run.step.step(0, 51, said)
+    run.step.step(0, 51, outlook)
     found = run.explained()
     assert found.not_passed == []
     assert found.blockers == ("conservation: ledger 2, x: 9 expected, 7 counted",)

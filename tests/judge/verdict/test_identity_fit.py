@@ -18,7 +18,7 @@ def verdict_of(hours: Hours, **identity: Any) -> dict[str, Any]:
     settings = Config.model_validate(
         config().model_dump(mode="json", exclude_unset=True) | {"identity": identity or {"kind": "key"}}
     )
-    return judged(Trial(hours).told(random.Random(1))[0], settings=settings).evaluate(force=True)
+    return judged(Trial(hours).task_logs(random.Random(1))[0], settings=settings).evaluate(force=True)
 
 
 def repeats(production: int, shadow: int = 0) -> Hours:
@@ -42,7 +42,7 @@ def test_a_repeating_key_is_not_yet_with_share_and_advice(identity: dict[str, st
     assert record["reasons"][0] == f"75 % of production's records (72,000 of 96,000) {sentence}"
 
 
-def test_a_candidate_alone_that_repeats_a_key_is_rejected_for_it() -> None:
+def test_a_candidate_that_repeats_keys_by_itself_is_rejected() -> None:
     record = verdict_of(repeats(0, 1_000))
     assert record["decision"] == "reject"
     assert record["reasons"][0].startswith("duplicate: ")
@@ -91,6 +91,6 @@ def test_missing_and_extra_that_rise_together_are_hinted_at() -> None:
 @pytest.mark.parametrize(
     "outcomes", [{"missing": 480}, {"extra": 480}, {"missing": 480, "extra": 100}, {"missing": 1, "extra": 1}]
 )
-def test_one_of_them_alone_or_a_few_are_not(outcomes: dict[str, int]) -> None:
+def test_only_one_of_them_or_a_few_are_not(outcomes: dict[str, int]) -> None:
     record = verdict_of([{"match": 520, "input": 1_000} | outcomes] * 15)
     assert not any("rise together" in caveat for caveat in record["caveats"])

@@ -37,8 +37,8 @@ def judged(hour: Hour, **criterion: Any) -> dict[str, Any]:
     bench.step = JudgeStep(settings, REVISION, ["scores/0", task_of("scores/0")])
     day = [cell(n * HOUR_MS, match=1_000, input=1_000) for n in range(HOURS)]
     bench.give(stats("scores/0", 1, *day, complete=True))
-    told = [cell(n * HOUR_MS, **hour(n)) for n in range(HOURS)]
-    bench.give(stats(task_of("scores/0"), 1, *told, complete=True))
+    cells = [cell(n * HOUR_MS, **hour(n)) for n in range(HOURS)]
+    bench.give(stats(task_of("scores/0"), 1, *cells, complete=True))
     return bench.evaluate()
 
 
@@ -137,16 +137,16 @@ def test_a_part_is_not_judged_by_labels_before_the_wait_is_over() -> None:
 def test_any_length_of_time_takes_bounded_memory_in_any_order() -> None:
     draw = random.Random(7)
     starts = [draw.randrange(5_000) * HOUR_MS for _ in range(1_000)]
-    told = [(start, labels(draw.randrange(9), 9, draw.randrange(3), 3)) for start in starts]
+    cells = [(start, labels(draw.randrange(9), 9, draw.randrange(3), 3)) for start in starts]
     course = LabelCourse(HOUR_MS)
-    for start, figures in told:
+    for start, figures in cells:
         course.add(start, figures)
     slots = course.settled(2**63 - 1)
     assert 1 < len(slots) <= SLOTS_MAX
     assert sum(a.ended + d.ended for _, a, d in slots) == 12_000
-    draw.shuffle(told)
+    draw.shuffle(cells)
     other = LabelCourse(HOUR_MS)
-    for number, (start, figures) in enumerate(told):
+    for number, (start, figures) in enumerate(cells):
         other.add(start, figures)
         if number == 500:
             kept, other = other.snapshot(), LabelCourse(HOUR_MS)

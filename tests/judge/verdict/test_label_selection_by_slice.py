@@ -47,10 +47,10 @@ def judged(shares: Shares, settings: Config | None = None, restart: bool = False
     labelled, ended = (sum(one[at] for one in shares.values()) for at in (0, 1))
     outcomes = {"label_both_right": labelled // 2, "label_candidate_only": labelled - labelled // 2}
     outcomes |= {"label_unlabelled": ended - labelled}
-    told = [cell(n * HOUR_MS, **outcomes) for n in range(HOURS)]
+    cells = [cell(n * HOUR_MS, **outcomes) for n in range(HOURS)]
     values = [value(name, *share) for name, share in shares.items()]
-    told = [one | {"values": values} for one in told]
-    bench.give(stats(task_of("scores/0"), 1, *told, complete=True))
+    cells = [one | {"values": values} for one in cells]
+    bench.give(stats(task_of("scores/0"), 1, *cells, complete=True))
     if restart:
         before = bench.step.state()
         bench.step = JudgeStep(settings, REVISION, ["scores/0", task_of("scores/0")])
@@ -85,7 +85,7 @@ def test_slices_that_got_labels_alike_are_not_named(shares: Shares) -> None:
     assert (found["decision"], named(found)) == ("promote", [])
 
 
-def test_a_small_slice_that_got_all_or_few_is_told_from_chance() -> None:
+def test_a_small_slice_that_got_all_or_few_is_distinguished_from_chance() -> None:
     assert "and 60 % of tenant=us" in named(judged({"eu": (490, 500), "us": (300, 500)}))[0]
     assert "100 % of tenant=small" in named(judged({"eu": (600, 1_000), "small": (10, 10)}))[0]
     found = judged({"eu": (900, 900), "small": (0, 20)})
@@ -116,7 +116,7 @@ def test_values_beyond_the_limit_are_one_slice_and_low_ones_a_number() -> None:
 
 
 @pytest.mark.parametrize("values_max", [1, 3, 50])
-def test_the_role_keeps_at_most_so_many_values_and_loses_no_pair(values_max: int) -> None:
+def test_the_role_bounds_its_values_and_loses_no_pair(values_max: int) -> None:
     parts = LabelledParts(config(("tenant", "kind"), values_max))
     draw = random.Random(values_max)
     for _ in range(1_000):

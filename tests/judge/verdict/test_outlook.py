@@ -34,8 +34,8 @@ class Run:
     def go_on(self, delta: dict[str, Any], **more: Any) -> None:
         start_ms = self.hours * HOUR_MS
         self.hours += 1
-        said = stats("scores/0", self.hours, delta | {"start_ms": start_ms}, watermark_ms=start_ms + HOUR_MS, **more)
-        self.step.step(0, self.hours, said)
+        outlook = stats("scores/0", self.hours, delta | {"start_ms": start_ms}, watermark_ms=start_ms + HOUR_MS, **more)
+        self.step.step(0, self.hours, outlook)
 
     def explained(self) -> Explanation:
         verdict = self.step.evaluate(0).verdict
@@ -65,8 +65,8 @@ def of_means(hour: int) -> dict[str, Any]:
 
 def labelled(hour: int) -> dict[str, Any]:
     wrong = int(hour % 8 == 1)
-    told = {"label_production_only": wrong, "label_candidate_only": 3, "label_both_right": 47 - wrong}
-    return {**pairs(0, 50), "outcomes": {"match": 50, **told}}
+    labels = {"label_production_only": wrong, "label_candidate_only": 3, "label_both_right": 47 - wrong}
+    return {**pairs(0, 50), "outcomes": {"match": 50, **labels}}
 
 
 BLOCK: dict[str, Any] = {"rate": "mismatch", "unit": "block"}
@@ -87,15 +87,15 @@ def test_the_units_needed_are_those_at_which_the_run_passes(kind: str) -> None:
     run = Run(criterion)
     for number in range(asked_after):
         run.go_on(hour(number))
-    said = run.first()
-    assert not said.passed
-    assert said.needed is not None
-    assert said.more == said.needed - said.n > 0
-    assert said.hours == pytest.approx(said.more / (said.n / asked_after))
+    outlook = run.first()
+    assert not outlook.passed
+    assert outlook.needed is not None
+    assert outlook.more == outlook.needed - outlook.n > 0
+    assert outlook.hours == pytest.approx(outlook.more / (outlook.n / asked_after))
     while not (now := run.first()).passed:
         assert run.hours < HOURS_MAX
         run.go_on(hour(run.hours))
-    assert abs(now.n - said.needed) <= CONFIRMED_WITHIN * now.n, (said, now)
+    assert abs(now.n - outlook.needed) <= CONFIRMED_WITHIN * now.n, (outlook, now)
     assert now.state == "shown good"
 
 
@@ -103,9 +103,9 @@ def test_bad_ones_that_cluster_need_another_unit_and_no_number() -> None:
     run = Run(MISMATCH)
     for number in range(100):
         run.go_on(pairs(10 * (number == 50), 50))
-    said = run.first()
-    assert (said.state, said.passed, said.needed) == ("clustered", False, None)
-    assert "so no number of them is enough: set unit: key or block" in said.why[0]
+    outlook = run.first()
+    assert (outlook.state, outlook.passed, outlook.needed) == ("clustered", False, None)
+    assert "so no number of them is enough: set unit: key or block" in outlook.why[0]
     assert any("judge it by another unit" in one for one in run.explained().todo)
 
 
@@ -113,8 +113,8 @@ def test_shown_good_by_too_few_names_the_units_still_needed() -> None:
     run = Run(MISMATCH)
     for _ in range(10):
         run.go_on(pairs(0, 50))
-    said = run.first()
-    assert (said.state, said.passed, said.needed, said.more) == (
+    outlook = run.first()
+    assert (outlook.state, outlook.passed, outlook.needed, outlook.more) == (
         "too few yet",
         False,
         2 * critical_n(0, 0.01, 0.05),
@@ -171,7 +171,7 @@ def test_without_labels_it_is_not_yet_and_says_what_to_look_at() -> None:
     assert "labels: 0 of 800 pairs whose wait has ended were labelled" in found.notes
 
 
-def test_labels_that_tell_nothing_apart_are_said_as_that() -> None:
+def test_labels_that_distinguish_nothing_are_named() -> None:
     run = Run({"rate": "labels", "limit": 0.5}, MISMATCH)
     for _ in range(40):
         run.go_on(cell(0, match=50, input=50, label_both_right=20, label_neither=1, label_unlabelled=4))
@@ -181,7 +181,7 @@ def test_labels_that_tell_nothing_apart_are_said_as_that() -> None:
     assert "labels: 840 of 1000 pairs whose wait has ended were labelled" in found.notes
 
 
-def test_coverage_attempt_and_what_it_cannot_vouch_for_are_said() -> None:
+def test_coverage_attempt_and_what_it_cannot_vouch_for_are_reported() -> None:
     run = Run(settings={"release": "may"})
     run.step = JudgeStep(run.step.config, REVISION, ["scores/0"], attempt=2)
     for _ in range(3):
@@ -193,7 +193,7 @@ def test_coverage_attempt_and_what_it_cannot_vouch_for_are_said() -> None:
     assert notes[3].startswith("note: 3 records of production came twice")
 
 
-def test_coverage_is_said_once_as_a_reason_or_as_a_note() -> None:
+def test_coverage_is_reported_once_as_a_reason_or_as_a_note() -> None:
     run = Run()
     run.go_on(cell(0, match=60, unpairable_production=20, input=80))
     found, record = run.explained(), run.step.evaluate(0, force=True).verdict
@@ -205,7 +205,7 @@ def test_coverage_is_said_once_as_a_reason_or_as_a_note() -> None:
     assert notes_beside(record, ["the verdict is old"])[0] == stale.notes[0]
 
 
-def test_a_trial_at_its_end_is_not_told_to_wait() -> None:
+def test_a_trial_at_its_end_is_not_advised_to_wait() -> None:
     run = Run()
     run.go_on(cell(0, match=60, input=60))
     record = run.step.evaluate(0, force=True).verdict
@@ -234,8 +234,8 @@ def test_a_criterion_of_no_units_is_no_good_one_so_far() -> None:
     run.go_on(cell(0, extra=1, input=60))
     record = run.step.evaluate(0, force=True).verdict
     assert record is not None
-    said = [reason for reason in record["reasons"] if reason.startswith("mismatch: ")]
-    assert said == ["mismatch: no pairs could be judged yet; 449 without a bad one are needed"]
+    outlook = [reason for reason in record["reasons"] if reason.startswith("mismatch: ")]
+    assert outlook == ["mismatch: no pairs could be judged yet; 449 without a bad one are needed"]
 
 
 def test_an_open_incident_shows_members_acknowledgement_and_excess() -> None:
@@ -258,14 +258,14 @@ def test_an_open_incident_shows_members_acknowledgement_and_excess() -> None:
     assert incident.endswith("; nobody has acknowledged it")
     assert found.slices[0].startswith("carrier=UA: 400 of 3,000 pairs differ (13.33 %)")
     assert "`shadowstream alerts ack CONFIG INCIDENT --by WHO`" in " ".join(found.todo)
-    said = {"command": "ack", "subject": incident.split(": ")[0], "by": "ana", "reason": "rolled back", "at_ms": 1}
-    run.step.command(0, said)
-    run.step.command(1, said | {"command": "mute", "until_ms": 3_600_000})
+    outlook = {"command": "ack", "subject": incident.split(": ")[0], "by": "ana", "reason": "rolled back", "at_ms": 1}
+    run.step.command(0, outlook)
+    run.step.command(1, outlook | {"command": "mute", "until_ms": 3_600_000})
     (incident,) = run.explained().incidents
     assert incident.endswith("; ana acts on it: rolled back; muted by ana until 1970-01-01T01:00:00Z")
 
 
-def test_a_reject_is_said_as_it_was_decided() -> None:
+def test_a_reject_is_reported_as_it_was_decided() -> None:
     run = Run()
     for _ in range(40):
         run.go_on(pairs(5, 50))
@@ -279,9 +279,9 @@ def test_shares_the_recent_windows_cannot_show_pass_only_by_luck() -> None:
     run = Run({**BLOCK, "limit": 0.05})
     for hour in range(40):
         run.go_on(pairs(9 * (hour % 5 == 2), 50))
-    said = run.first()
-    assert said.state == "not shown yet"
-    assert "their 166 windows with pairs do not, so it passes only in a stretch" in said.why[0]
+    outlook = run.first()
+    assert outlook.state == "not shown yet"
+    assert "their 166 windows with pairs do not, so it passes only in a stretch" in outlook.why[0]
 
 
 def test_nine_stretches_in_ten_pass_the_trailing_units_it_names() -> None:
@@ -291,9 +291,9 @@ def test_nine_stretches_in_ten_pass_the_trailing_units_it_names() -> None:
     run, draw = run_of(), np.random.default_rng(20_130_101)
     for _ in range(5):
         run.go_on(pairs(2, 500))
-    said = run.first()
-    assert said.state == "not good lately"
-    (named,) = re.findall(r"with trailing_units: (\d+) nine stretches", " ".join(said.why))
+    outlook = run.first()
+    assert outlook.state == "not good lately"
+    (named,) = re.findall(r"with trailing_units: (\d+) nine stretches", " ".join(outlook.why))
     wide = run_of(trailing_units=int(named))
     lately = []
     for hour in range(400):

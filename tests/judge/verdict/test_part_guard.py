@@ -54,9 +54,9 @@ def of_topics(alerts: dict[str, int], criteria: list[dict[str, Any]] | None = No
 def test_a_small_output_topic_bad_or_uncompared_holds_promote_back(
     alerts: dict[str, int], why: str, restart: bool
 ) -> None:
-    said = of_topics(alerts, restart=restart)
-    assert said["decision"] == "not_yet"
-    assert [reason for reason in said["reasons"] if reason.startswith(f"output topic alerts: {why}")]
+    verdict = of_topics(alerts, restart=restart)
+    assert verdict["decision"] == "not_yet"
+    assert [reason for reason in verdict["reasons"] if reason.startswith(f"output topic alerts: {why}")]
 
 
 @pytest.mark.parametrize("alerts", [{"match": 50}, {"match": 5, "mismatch": 0}, {"match": 200, "mismatch": 1}])
@@ -65,9 +65,9 @@ def test_a_small_output_topic_that_is_good_holds_nothing_back(alerts: dict[str, 
 
 
 def test_an_output_topic_without_a_record_is_named() -> None:
-    said = of_topics({})
-    assert said["decision"] == "promote"
-    assert "output topic alerts: no record of it has been compared, so nothing is known of it" in said["caveats"]
+    verdict = of_topics({})
+    assert verdict["decision"] == "promote"
+    assert "output topic alerts: no record of it has been compared, so nothing is known of it" in verdict["caveats"]
 
 
 def test_a_criterion_of_the_topic_itself_decides_in_place_of_the_guard() -> None:
@@ -89,13 +89,13 @@ def test_a_criterion_of_the_topic_itself_decides_in_place_of_the_guard() -> None
     ids=lambda one: " ".join(one) if isinstance(one, dict) else "",
 )
 def test_a_value_that_was_not_compared_holds_it_back(figures: dict[str, int], why: str) -> None:
-    alone = {name: n for name, n in figures.items() if name != "n"}
+    without_n = {name: n for name, n in figures.items() if name != "n"}
     values = {"big": {"n": 6_000}, "eu": figures}
-    outcomes = {"match": 6_000 + figures.get("n", 0), "input": 6_040, **alone}
+    outcomes = {"match": 6_000 + figures.get("n", 0), "input": 6_040, **without_n}
     hours = [hour(index, values, **outcomes) for index in range(HOURS)]
-    said = judged(sliced(), hours)
-    assert said["decision"] == "not_yet"
-    assert [reason for reason in said["reasons"] if reason.startswith(f"slice tenant=eu: {why}")]
+    verdict = judged(sliced(), hours)
+    assert verdict["decision"] == "not_yet"
+    assert [reason for reason in verdict["reasons"] if reason.startswith(f"slice tenant=eu: {why}")]
     assert judged(sliced(slices="show"), hours)["decision"] == "promote"
 
 
@@ -105,12 +105,12 @@ def test_a_value_with_an_allowed_loss_blocks_nothing() -> None:
     assert judged(sliced(), hours)["decision"] == "promote"
 
 
-def test_values_beyond_those_that_are_told_apart_are_named() -> None:
+def test_values_beyond_those_that_are_distinguished_are_named() -> None:
     values = {"a": {"n": 5_000}, "(other)": {"n": 1_000, "s": 5}}
-    said = judged(sliced(), [hour(index, values) for index in range(HOURS)])
+    verdict = judged(sliced(), [hour(index, values) for index in range(HOURS)])
     assert any(
         one.startswith("dimension tenant: 16.67 % of the pairs have values beyond the 64 of compare.values_max")
-        for one in said["caveats"]
+        for one in verdict["caveats"]
     )
 
 
@@ -195,20 +195,20 @@ def test_a_parts_criterion_has_the_coverage_of_the_part(required: bool, share: i
     whole = {"rate": "mean", "bound": 1.0, "path": "score", "limit": 0.2, "min_coverage": 0.9}
     criteria = [whole, whole | {"where": {"tenant": "eu"}, "required": required}]
     compare = {"dimensions": [{"name": "tenant", "path": "tenant"}]}
-    said = verdict_of(value, value, criteria, 2_000, compare=compare)
-    assert said["decision"] == "not_yet"
+    verdict = verdict_of(value, value, criteria, 2_000, compare=compare)
+    assert verdict["decision"] == "not_yet"
     measured, percent = {1: (0, "0 %"), 2: (50, "50 %")}[share]
     assert any(
         one.startswith(f"mean:score@tenant=eu: {percent} ({measured} of 100) pairs have a number")
-        for one in said["reasons"]
+        for one in verdict["reasons"]
     )
 
 
 def test_an_extra_whose_partner_nobody_could_read_is_not_the_candidates_fault() -> None:
-    said = of_topics({"undecodable_production": 50, "extra": 50})
-    assert said["decision"] == "not_yet"
-    assert not [reason for reason in said["reasons"] if "of extra" in reason]
+    verdict = of_topics({"undecodable_production": 50, "extra": 50})
+    assert verdict["decision"] == "not_yet"
+    assert not [reason for reason in verdict["reasons"] if "of extra" in reason]
     values = {"big": {"n": 6_000}, "eu": {"n": 20, "extra": 20}}
     outcomes = {"match": 6_020, "extra": 20, "undecodable_production": 20, "input": 6_040}
-    said = judged(sliced(), [hour(index, values, **outcomes) for index in range(HOURS)])
-    assert not [reason for reason in said["reasons"] if reason.startswith("slice")]
+    verdict = judged(sliced(), [hour(index, values, **outcomes) for index in range(HOURS)])
+    assert not [reason for reason in verdict["reasons"] if reason.startswith("slice")]

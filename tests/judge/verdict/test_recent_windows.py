@@ -35,7 +35,7 @@ def test_trailing_is_not_full_before_enough_units() -> None:
     assert run.full
 
 
-def test_windows_without_units_of_the_rate_leave_trailing_alone() -> None:
+def test_windows_without_units_of_the_rate_leave_trailing_unchanged() -> None:
     run = trailing(10)
     run.close(0, (10, 2))
     run.close(1, (0, 0))

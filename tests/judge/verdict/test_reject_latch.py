@@ -39,15 +39,15 @@ def came(n: int) -> dict[str, int]:
 def test_a_reject_resting_on_corrected_records_is_withdrawn_with_a_caveat() -> None:
     one = level()
     one.close(closed(0, match=70, missing=30), None)
-    said = one.reason
-    assert said is not None
-    assert said.startswith("missing: 30 of 100 production records (30 %)")
+    entry = one.reason
+    assert entry is not None
+    assert entry.startswith("missing: 30 of 100 production records (30 %)")
     one.close(closed(1, {0: came(30)}, match=100), None)
-    assert (one.reason, one.withdrawn) == (None, said)
+    assert (one.reason, one.withdrawn) == (None, entry)
 
 
 @pytest.mark.parametrize("early", [True, False])
-def test_a_withdrawn_reject_is_told_alike_whenever_a_loss_becomes_known(early: bool) -> None:
+def test_a_withdrawn_reject_is_reported_alike_whenever_a_loss_becomes_known(early: bool) -> None:
     one, lost = level(), {"undecodable_shadow": 25}
     if early:
         one.excuse(lost)
@@ -166,8 +166,8 @@ def trials(draw: st.DrawFn) -> Trial:
 def fed(one: RejectLatch, trial: Trial) -> RejectLatch:
     for hour, outcomes in enumerate(trial.windows):
         deltas: dict[int, dict[str, int]] = {}
-        for said, of, was, now in trial.corrections:
-            if said == hour:
+        for entry, of, was, now in trial.corrections:
+            if entry == hour:
                 delta = deltas.setdefault(of, {})
                 delta[was], delta[now] = delta.get(was, 0) - 1, delta.get(now, 0) + 1
         one.close(closed(hour, deltas, **outcomes), None)
@@ -186,7 +186,7 @@ def test_a_restart_anywhere_changes_nothing(trial: Trial, at: int) -> None:
     whole, one = level(2 * HOUR_MS), level(2 * HOUR_MS)
     for hour in range(len(trial.windows)):
         part = closed(
-            hour, {of: came(1) for said, of, _, _ in trial.corrections if said == hour}, **trial.windows[hour]
+            hour, {of: came(1) for entry, of, _, _ in trial.corrections if entry == hour}, **trial.windows[hour]
         )
         if hour == at:
             after = level(2 * HOUR_MS)
@@ -204,22 +204,22 @@ def test_a_restart_anywhere_changes_nothing(trial: Trial, at: int) -> None:
 @given(trial=trials(), tasks=st.integers(1, 3), seed=st.integers(0, 2**32))
 def test_corrected_totals_equal_the_ordered_run_and_are_never_negative(trial: Trial, tasks: int, seed: int) -> None:
     bench = Bench(tasks)
-    for records in zip(*trial.told(random.Random(seed), tasks, commits_max=1), strict=False):
+    for records in zip(*trial.task_logs(random.Random(seed), tasks, commits_max=1), strict=False):
         for record in records:
             bench.give(record)
-            said = bench.evaluate()
-            assert all(units > 0 for units in said["outcomes"].values())
-            assert not any("adds up to" in reason for reason in said["reasons"])
+            entry = bench.evaluate()
+            assert all(units > 0 for units in entry["outcomes"].values())
+            assert not any("adds up to" in reason for reason in entry["reasons"])
     # What comes when nobody corrects any more adds up all the same, but the shares of its window stay as they are.
     in_time = config().model_copy(update={"correctable_ms": DAYS_MS})
-    one, other = (judged(one.told(random.Random(seed))[0], settings=in_time) for one in (trial, in_order(trial)))
+    one, other = (judged(one.task_logs(random.Random(seed))[0], settings=in_time) for one in (trial, in_order(trial)))
     parts = ("outcomes", "coverage", "windows_closed", "from_ms", "to_ms")
     first, second = one.of("verdict")[-1], other.of("verdict")[-1]
     assert {part: first[part] for part in parts} == {part: second[part] for part in parts}
     # Which windows are the trailing ones follows from what they held on time.
     now = ("trailing_n", "trailing_bad", "passed")
     whole = [
-        [{name: item for name, item in said.items() if name not in now} for said in verdict["criteria"]]
+        [{name: item for name, item in entry.items() if name not in now} for entry in verdict["criteria"]]
         for verdict in (first, second)
     ]
     assert whole[0] == whole[1]
@@ -228,8 +228,8 @@ def test_corrected_totals_equal_the_ordered_run_and_are_never_negative(trial: Tr
 @settings(max_examples=25, deadline=None)
 @given(trial=trials(), seed=st.integers(0, 2**32))
 def test_no_correction_is_fed_to_a_detector(trial: Trial, seed: int) -> None:
-    corrected = judged(trial.told(random.Random(seed))[0], every=10**6)
-    left = judged(Trial(trial.windows).told(random.Random(seed))[0], every=10**6)
+    corrected = judged(trial.task_logs(random.Random(seed))[0], every=10**6)
+    left = judged(Trial(trial.windows).task_logs(random.Random(seed))[0], every=10**6)
     for rate, family in corrected.step.incident_groups.items():
         assert family.snapshot() == left.step.incident_groups[rate].snapshot()
     assert corrected.of("drift") == left.of("drift")
@@ -240,7 +240,7 @@ GOOD = {"match": 1000, "input": 1000}
 
 def verdict_with(corrections: list[tuple[int, int, str, str]], first: dict[str, int] | None = None) -> dict[str, Any]:
     hours = [first or {"match": 960, "missing": 40, "input": 1000}, *[GOOD] * 47]
-    return judged(Trial(hours, corrections).told(random.Random(1))[0], every=10**6).of("verdict")[-1]
+    return judged(Trial(hours, corrections).task_logs(random.Random(1))[0], every=10**6).of("verdict")[-1]
 
 
 def test_a_candidate_with_all_records_late_is_promoted_with_a_caveat() -> None:
@@ -259,9 +259,9 @@ def test_a_candidate_with_all_records_late_is_promoted_with_a_caveat() -> None:
 @pytest.mark.parametrize("late", [20, 39])
 def test_what_never_came_is_judged_as_if_nothing_had_come_late(late: int) -> None:
     corrected = verdict_with([(5, 0, "missing", "match")] * late)
-    alone = verdict_with([], {"match": 960 + late, "missing": 40 - late, "input": 1000})
+    one_verdict = verdict_with([], {"match": 960 + late, "missing": 40 - late, "input": 1000})
     assert [corrected[part] for part in ("decision", "outcomes", "criteria")] == [
-        alone[part] for part in ("decision", "outcomes", "criteria")
+        one_verdict[part] for part in ("decision", "outcomes", "criteria")
     ]
 
 
@@ -269,14 +269,16 @@ def test_a_total_below_nothing_is_a_reason_and_no_count() -> None:
     bench = Bench()
     bench.give(stats(A, 1, cell(0, match=100), watermark_ms=HOUR_MS))
     bench.give(stats(A, 2, cell(0, match=1, missing=-1), cell(HOUR_MS, match=1), complete=True))
-    said = bench.evaluate()
-    assert said["outcomes"] == {"match": 102}
-    assert "outcome 'missing' adds up to -1: a correction came without what it corrects" in said["reasons"]
+    entry = bench.evaluate()
+    assert entry["outcomes"] == {"match": 102}
+    assert "outcome 'missing' adds up to -1: a correction came without what it corrects" in entry["reasons"]
 
 
 def test_a_withdrawn_reject_survives_a_restart() -> None:
     settings_ = Config.model_validate(config().model_dump() | {"correctable_ms": DAYS_MS})
-    records = Trial([{"match": 60, "missing": 40}, GOOD], [(1, 0, "missing", "match")] * 40).told(random.Random(1))[0]
+    records = Trial([{"match": 60, "missing": 40}, GOOD], [(1, 0, "missing", "match")] * 40).task_logs(
+        random.Random(1)
+    )[0]
     bench = Bench(settings=settings_)
     for record in records:
         bench.give(record)

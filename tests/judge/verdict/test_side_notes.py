@@ -24,11 +24,11 @@ def caveats_on(verdict: dict[str, Any], word: str) -> list[str]:
 
 def test_a_rule_that_matches_nothing_is_named_with_the_existing_fields() -> None:
     rules = [{"path": "scoer", "atol": 0.1}, {"path": "model_version", "ignore": True}]
-    said = verdict_of(PAIR, PAIR | {"model_version": "b"}, MISMATCH, rules=rules)
-    assert caveats_on(said, "matched no field") == [
+    verdict = verdict_of(PAIR, PAIR | {"model_version": "b"}, MISMATCH, rules=rules)
+    assert caveats_on(verdict, "matched no field") == [
         "rule 'scoer' matched no field in 1,000 pairs (a sample was looked at); fields seen: model_version, score"
     ]
-    assert said["decision"] == "promote", "the rule tolerates nothing, which is the stricter reading"
+    assert verdict["decision"] == "promote", "the rule tolerates nothing, which is the stricter reading"
 
 
 @pytest.mark.parametrize(
@@ -44,15 +44,15 @@ def test_a_rule_that_matches_nothing_is_named_with_the_existing_fields() -> None
     ],
 )
 def test_other_settings_that_match_nothing_are_named_too(compare: dict[str, Any], named: str) -> None:
-    said = verdict_of(PAIR, PAIR, MISMATCH, rules=compare.pop("rules", ()), compare=compare)
-    assert [caveat.partition(" matched")[0] for caveat in caveats_on(said, "matched no field")] == [named]
+    verdict = verdict_of(PAIR, PAIR, MISMATCH, rules=compare.pop("rules", ()), compare=compare)
+    assert [caveat.partition(" matched")[0] for caveat in caveats_on(verdict, "matched no field")] == [named]
 
 
-def test_a_rule_for_a_field_that_the_candidate_alone_has_matches_it() -> None:
+def test_a_rule_for_a_field_that_only_the_candidate_has_matches() -> None:
     rules = [{"path": "new", "ignore": True}, {"path": "items.b.p", "atol": 1}, {"path": "items", "key": "id"}]
     production = PAIR | {"items": [{"id": "b", "p": 1}]}
-    said = verdict_of(production, production | {"new": 1}, MISMATCH, rules=rules)
-    assert caveats_on(said, "matched no field") == []
+    verdict = verdict_of(production, production | {"new": 1}, MISMATCH, rules=rules)
+    assert caveats_on(verdict, "matched no field") == []
 
 
 @pytest.mark.parametrize(
@@ -70,15 +70,15 @@ def test_a_rule_for_a_field_that_the_candidate_alone_has_matches_it() -> None:
 def test_other_criteria_of_a_path_that_no_value_has_promote_nothing(
     criterion: dict[str, Any], compare: dict[str, Any]
 ) -> None:
-    said = verdict_of(PAIR, PAIR, [criterion], compare=compare)
-    assert said["decision"] != "promote"
+    verdict = verdict_of(PAIR, PAIR, [criterion], compare=compare)
+    assert verdict["decision"] != "promote"
 
 
 def test_a_dimension_with_an_unseen_path_is_not_yet_under_guard() -> None:
     compare = {"dimensions": [{"name": "tenant", "path": "tennant"}]}
-    said = verdict_of(PAIR, PAIR, MISMATCH, compare=compare)
-    assert said["decision"] == "not_yet"
-    assert said["reasons"] == [
+    verdict = verdict_of(PAIR, PAIR, MISMATCH, compare=compare)
+    assert verdict["decision"] == "not_yet"
+    assert verdict["reasons"] == [
         "dimension tenant has no value: tennant occurs in none of 1,000 pairs (a sample was looked at); fields seen: "
         "model_version, score. Correct its path in compare.dimensions"
     ]
@@ -118,9 +118,9 @@ MEAN = [{"rate": "mean", "path": "score", "bound": 1.0, "limit": 0.05}]
 
 
 def test_a_one_sided_shift_is_named_with_size_and_sign() -> None:
-    said = verdict_of({"score": 0.5}, {"score": 0.51}, MEAN, rules=[{"path": "score", "atol": 0.1}])
-    assert said["decision"] == "promote"
-    (caveat,) = caveats_on(said, "systematically")
+    verdict = verdict_of({"score": 0.5}, {"score": 0.51}, MEAN, rules=[{"path": "score", "atol": 0.1}])
+    assert verdict["decision"] == "promote"
+    (caveat,) = caveats_on(verdict, "systematically")
     assert caveat.startswith(
         "mean:score: the candidate is systematically higher: in 1000 of 1000 pairs that differ (100 %), by +0.01 on "
         "average over all 1000 pairs with numbers (ln E "
@@ -140,8 +140,10 @@ def test_a_one_sided_shift_is_named_with_size_and_sign() -> None:
 )
 def test_only_what_is_more_than_chance_is_a_shift(shift: Any, way: str | None) -> None:
     rules = [{"path": "score", "atol": 1.0}]
-    said = verdict_of({"score": 0.5}, lambda i: {"score": 0.5 + shift(i)}, MEAN, rules=rules)
-    found = [caveat.partition("systematically ")[2].partition(":")[0] for caveat in caveats_on(said, "systematically")]
+    verdict = verdict_of({"score": 0.5}, lambda i: {"score": 0.5 + shift(i)}, MEAN, rules=rules)
+    found = [
+        caveat.partition("systematically ")[2].partition(":")[0] for caveat in caveats_on(verdict, "systematically")
+    ]
     assert found == ([way] if way else [])
 
 
@@ -157,9 +159,9 @@ def noisy(share: int) -> Any:
 def test_the_noise_floor_of_each_field_stands_in_the_verdict() -> None:
     plain = {"score": 1, "user": {"zip": "a"}}
     settings = trial([*field_of("score"), *field_of("user")], **TWIN)
-    said = judged(joined(settings, plain, plain, twin=noisy(25)))
-    assert said["noise"] == [{"path": "score", "n": 1_000, "s": 40}]
-    assert caveats_on(said, "noise floor") == [
+    verdict = judged(joined(settings, plain, plain, twin=noisy(25)))
+    assert verdict["noise"] == [{"path": "score", "n": 1_000, "s": 40}]
+    assert caveats_on(verdict, "noise floor") == [
         "field:score: its limit 1 % lies under the noise floor: production's two runs differ there in 40 of 1000 "
         "pairs (4 %). Set a limit above it, a tolerance for the field, or judge by rate: twin"
     ]
@@ -168,18 +170,18 @@ def test_the_noise_floor_of_each_field_stands_in_the_verdict() -> None:
 def test_noise_below_the_limit_and_of_other_fields_is_shown() -> None:
     plain = {"score": 1, "user": {"zip": "a"}}
     settings = trial(field_of("user.zip"), **TWIN)
-    said = judged(joined(settings, plain, plain, twin=noisy(25)))
-    assert caveats_on(said, "noise floor") == [
+    verdict = judged(joined(settings, plain, plain, twin=noisy(25)))
+    assert caveats_on(verdict, "noise floor") == [
         "noise floor: of 1000 pairs of production and its twin there differ score in 40 (4 %)"
     ]
 
 
 def test_a_twin_without_the_fields_object_is_the_fields_noise() -> None:
     settings = trial(field_of("user.zip"), **TWIN)
-    said = judged(joined(settings, {"user": {"zip": "a"}}, {"user": {"zip": "a"}}, twin={}))
-    assert {one["path"]: one["s"] for one in said["noise"]} == {"user": 1_000, "user.zip": 1_000}
+    verdict = judged(joined(settings, {"user": {"zip": "a"}}, {"user": {"zip": "a"}}, twin={}))
+    assert {one["path"]: one["s"] for one in verdict["noise"]} == {"user": 1_000, "user.zip": 1_000}
 
 
 def test_a_twin_that_agrees_has_no_noise() -> None:
-    said = judged(joined(trial(field_of("score"), **TWIN), PAIR, PAIR, twin=PAIR))
-    assert (said["noise"], caveats_on(said, "noise floor")) == ([], [])
+    verdict = judged(joined(trial(field_of("score"), **TWIN), PAIR, PAIR, twin=PAIR))
+    assert (verdict["noise"], caveats_on(verdict, "noise floor")) == ([], [])

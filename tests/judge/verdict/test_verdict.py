@@ -58,7 +58,7 @@ def standings(settings: Config, closed: list[ClosedWindow]) -> list[CriterionSta
 
 
 def by_rate(record: Mapping[str, Any], rate: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(said for said in record["criteria"] if said["rate"] == rate)
+    found: dict[str, Any] = next(entry for entry in record["criteria"] if entry["rate"] == rate)
     return found
 
 
@@ -230,7 +230,7 @@ def test_a_latched_reject_shows_its_time_and_the_present_counts() -> None:
     assert record["reasons"] == [f"{as_it_was}; by now 40 of 100200 pairs"]
 
 
-def test_a_remainder_does_not_hinder_a_reject_and_both_are_said() -> None:
+def test_a_remainder_does_not_hinder_a_reject_and_both_are_reported() -> None:
     found = case(*[GOOD_HOUR] * 24, rejected={"mismatch": "mismatch: 30 of 100 pairs"})
     found.windows.add(stats(TASK, 4))
     record = build(found, 7)
@@ -261,7 +261,7 @@ def test_trust_in_the_candidate_is_shown() -> None:
     assert build(case(GOOD_HOUR, settings=trusting), 7)["candidate_isolation"] == "in-process"
 
 
-def test_extra_is_said_to_be_inexact_where_productions_commits_prove_nothing() -> None:
+def test_extra_is_reported_as_inexact_where_productions_commits_prove_nothing() -> None:
     settings = config()
     vague = settings.model_copy(update={"production": settings.production.model_copy(update={"commits": "unknown"})})
     record = build(case(*[GOOD_HOUR] * 24, settings=vague), 7)

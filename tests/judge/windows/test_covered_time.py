@@ -113,7 +113,7 @@ def test_no_number_of_windows_fills_the_memory() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(-50, 50), st.integers(1, 1_000)), max_size=40), st.integers(0, 2**32))
-def test_it_is_at_most_the_span_whatever_the_order_and_the_restarts(windows: list[tuple[int, int]], seed: int) -> None:
+def test_it_is_within_the_span_whatever_the_order_and_the_restarts(windows: list[tuple[int, int]], seed: int) -> None:
     one, other = CoveredTime(HOUR_MS, DAY_MS), CoveredTime(HOUR_MS, DAY_MS)
     for hour, records in windows:
         one.add(hour * HOUR_MS, records)

@@ -91,7 +91,7 @@ def test_partitions_returning_from_quiet_count_the_same_in_any_order() -> None:
         [*other, *one],
     ):
         windows = two_tasks()
-        told(windows, order)
+        results_of(windows, order)
         assert (windows.closed, windows.late, dict(windows.outcomes)) == (3, 0, {"match": 60})
 
 
@@ -138,7 +138,7 @@ def test_a_correction_after_the_end_of_a_bounded_run_counts_at_once() -> None:
     assert windows.closed == 1
 
 
-def test_a_window_of_warm_up_alone_is_no_span_of_evidence() -> None:
+def test_a_window_of_warm_up_only_is_no_span_of_evidence() -> None:
     windows = Windows(REVISION, HOUR_MS, [A])
     windows.add(stats(A, 1, cell(0, warm_up=9), cell(HOUR_MS, match=1), watermark_ms=3 * HOUR_MS))
     assert (windows.closed, windows.from_ms, windows.to_ms) == (1, HOUR_MS, 2 * HOUR_MS)
@@ -209,17 +209,17 @@ OUTCOMES = ("match", "mismatch", "missing", "extra", "input", "warm_up")
 @st.composite
 def trials(draw: st.DrawFn) -> Trial:
     windows = draw(st.lists(st.dictionaries(st.sampled_from(OUTCOMES), st.integers(1, 30)), min_size=1, max_size=8))
-    said = st.tuples(
+    correction = st.tuples(
         st.integers(1, 7),
         st.integers(0, 6),
         st.sampled_from(["missing", "extra"]),
         st.sampled_from(["match", "mismatch"]),
     )
-    corrections = [one for one in draw(st.lists(said, max_size=4)) if one[1] < one[0] < len(windows)]
+    corrections = [one for one in draw(st.lists(correction, max_size=4)) if one[1] < one[0] < len(windows)]
     return Trial(windows, corrections)
 
 
-def told(windows: Windows, records: list[dict[str, Any]]) -> list[Any]:
+def results_of(windows: Windows, records: list[dict[str, Any]]) -> list[Any]:
     """The closing sequence, with the totals after each closing."""
     sequence: list[Any] = []
     for record in records:
@@ -231,10 +231,10 @@ def told(windows: Windows, records: list[dict[str, Any]]) -> list[Any]:
 @given(trial=trials(), tasks=st.integers(1, 4), seed=st.integers(0, 2**32))
 def test_the_arrival_order_across_tasks_changes_nothing(trial: Trial, tasks: int, seed: int) -> None:
     draw = random.Random(seed)
-    records = trial.told(draw, tasks, commits_max=3)
+    records = trial.task_logs(draw, tasks, commits_max=3)
     names = [f"scores/{partition}" for partition in range(tasks)]
     one, other = Windows(REVISION, HOUR_MS, names), Windows(REVISION, HOUR_MS, names)
-    assert told(one, interleaved(draw, records)) == told(other, interleaved(draw, records))
+    assert results_of(one, interleaved(draw, records)) == results_of(other, interleaved(draw, records))
     assert +one.outcomes == +other.outcomes
     assert (one.closed, one.from_ms, one.to_ms, one.late) == (other.closed, other.from_ms, other.to_ms, other.late)
     assert one.open == 0
@@ -245,8 +245,8 @@ def test_the_arrival_order_across_tasks_changes_nothing(trial: Trial, tasks: int
 def test_the_split_into_tasks_and_commits_changes_nothing(trial: Trial, tasks: int, seed: int) -> None:
     draw = random.Random(seed)
     whole, split = Windows(REVISION, HOUR_MS, [A]), Windows(REVISION, HOUR_MS, [f"scores/{k}" for k in range(tasks)])
-    one = told(whole, interleaved(draw, trial.told(draw)))
-    many = told(split, interleaved(draw, trial.told(draw, tasks, commits_max=4)))
+    one = results_of(whole, interleaved(draw, trial.task_logs(draw)))
+    many = results_of(split, interleaved(draw, trial.task_logs(draw, tasks, commits_max=4)))
 
     def with_something(sequence: list[ClosedWindow]) -> list[Any]:
         corrected = [(w.start_ms, {at: c for at, c in w.corrections.items() if c}) for w in sequence]
@@ -263,10 +263,10 @@ def test_the_split_into_tasks_and_commits_changes_nothing(trial: Trial, tasks: i
 
 @settings(max_examples=100, deadline=None)
 @given(trial=trials(), tasks=st.integers(1, 3), seed=st.integers(0, 2**32))
-def test_the_totals_are_the_sum_of_everything_said(trial: Trial, tasks: int, seed: int) -> None:
+def test_the_totals_are_the_sum_of_everything_reported(trial: Trial, tasks: int, seed: int) -> None:
     draw = random.Random(seed)
     windows = Windows(REVISION, HOUR_MS, [f"scores/{partition}" for partition in range(tasks)])
-    told(windows, interleaved(draw, trial.told(draw, tasks, commits_max=3)))
+    results_of(windows, interleaved(draw, trial.task_logs(draw, tasks, commits_max=3)))
     expected: dict[str, int] = {}
     for outcomes in trial.windows:
         for outcome, units in outcomes.items():
@@ -281,14 +281,14 @@ def test_the_totals_are_the_sum_of_everything_said(trial: Trial, tasks: int, see
 @given(trial=trials(), seed=st.integers(0, 2**32), at=st.integers(0, 200))
 def test_a_restart_from_a_snapshot_changes_nothing(trial: Trial, seed: int, at: int) -> None:
     draw = random.Random(seed)
-    records = interleaved(draw, trial.told(draw, 2, commits_max=3))
+    records = interleaved(draw, trial.task_logs(draw, 2, commits_max=3))
     at = min(at, len(records))
     whole, before, after = two_tasks(), two_tasks(), two_tasks()
-    sequence = told(before, records[:at])
+    sequence = results_of(before, records[:at])
     after.restore(json.loads(json.dumps(before.snapshot())))
     # The broker may give records again that the snapshot holds.
-    sequence += told(after, records[max(0, at - 3) :])
-    assert sequence == told(whole, records)
+    sequence += results_of(after, records[max(0, at - 3) :])
+    assert sequence == results_of(whole, records)
     whole.duplicates = after.duplicates
     assert after.snapshot() == whole.snapshot()
 
@@ -297,13 +297,13 @@ def test_a_restart_from_a_snapshot_changes_nothing(trial: Trial, seed: int, at: 
 @given(trial=trials(), seed=st.integers(0, 2**32))
 def test_idleness_moves_nothing_whoever_is_read_first(trial: Trial, seed: int) -> None:
     draw = random.Random(seed)
-    tasks = trial.told(draw, 3, commits_max=2)
+    tasks = trial.task_logs(draw, 3, commits_max=2)
     for record in tasks[1]:
         record["idle"] = draw.random() < 0.4
     names = [records[0]["task"] for records in tasks]
     one, other = Windows(REVISION, HOUR_MS, names), Windows(REVISION, HOUR_MS, names)
-    told(one, interleaved(draw, tasks))
-    told(other, interleaved(draw, tasks))
+    results_of(one, interleaved(draw, tasks))
+    results_of(other, interleaved(draw, tasks))
     assert one.snapshot() == other.snapshot()
 
 
@@ -317,7 +317,7 @@ def test_no_correction_makes_a_closed_total_negative_in_any_order_of_arrival(
         trial.windows[of][was] = trial.windows[of].get(was, 0) + 1
     draw = random.Random(seed)
     windows = Windows(REVISION, HOUR_MS, [f"scores/{partition}" for partition in range(tasks)])
-    for record in interleaved(draw, trial.told(draw, tasks, commits_max=3)):
+    for record in interleaved(draw, trial.task_logs(draw, tasks, commits_max=3)):
         for window in windows.add(record):
             assert all(units >= 0 for units in window.outcomes.values())
             assert all(units >= 0 for units in window.totals.values())

@@ -45,7 +45,7 @@ def _hooks() -> Iterator[HookProcess]:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "expected"),
     [
         ("exits", EXITS),
         ("killed", "ended its process (exit code -9)"),
@@ -58,12 +58,12 @@ def _hooks() -> Iterator[HookProcess]:
     ],
 )
 def test_a_functions_failure_belongs_to_its_call_and_the_next_succeeds(
-    value: str, said: str, hooks: HookProcess
+    value: str, expected: str, hooks: HookProcess
 ) -> None:
     call = hooks.load(f"{HERE}:bad")
     with pytest.raises(HookError) as caught:
         call(value, 1)
-    assert str(caught.value) == f"{HERE}:bad: {said}"
+    assert str(caught.value) == f"{HERE}:bad: {expected}"
     assert [call("good", 1), call("other", 1)] == [True, False]
 
 
@@ -93,16 +93,16 @@ def test_values_come_as_they_are_and_what_is_printed_is_no_answer(
 
 
 @pytest.mark.parametrize(
-    ("entry", "arguments", "said"),
+    ("entry", "arguments", "expected"),
     [
         ("no.such:f", 2, "compare.rules: cannot load 'no.such:f': ModuleNotFoundError"),
         (f"{HERE}:halved", 2, f"compare.rules: '{HERE}:halved' cannot be called with 2 arguments"),
     ],
 )
-def test_what_cannot_be_loaded_is_a_config_error(entry: str, arguments: int, said: str, hooks: HookProcess) -> None:
+def test_what_cannot_be_loaded_is_a_config_error(entry: str, arguments: int, expected: str, hooks: HookProcess) -> None:
     with pytest.raises(ConfigError) as caught:
         hooks.load(entry, "compare.rules", arguments)
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(expected)
 
 
 def test_a_persistent_offender_is_paused_and_does_not_delay_the_joiner(

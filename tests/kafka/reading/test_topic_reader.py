@@ -80,7 +80,7 @@ def test_following_goes_on_with_what_is_written_later(cluster: Kafka, topic: str
     reads.close()
 
 
-def test_a_topic_that_is_not_there_is_told_apart_and_not_created(cluster: Kafka, topic_prefix: str) -> None:
+def test_a_topic_that_is_not_there_is_distinguished_and_not_created(cluster: Kafka, topic_prefix: str) -> None:
     for _ in range(2):
         with pytest.raises(TopicMissing, match="there is no topic"):
             read_topic(cluster, f"{topic_prefix}never", TIMEOUT_S)

@@ -65,9 +65,9 @@ def test_bytes_are_text_and_what_is_no_text_is_escaped(key: bytes | None, text: 
 
 def test_a_huge_key_is_cut_so_that_the_row_fits_a_message() -> None:
     difference = {"path": "p", "kind": "value", "production": "\x01" * 256, "shadow": "\x01" * 256, "delta": 0.5}
-    said = own.as_json({"key": b"\xff" * 900_000, "differences": [difference] * 32})
-    assert len(json.loads(said)["key"]) == 4 * own.JSON_BYTES_MAX
-    assert len(said) < 900_000
+    text = own.as_json({"key": b"\xff" * 900_000, "differences": [difference] * 32})
+    assert len(json.loads(text)["key"]) == 4 * own.JSON_BYTES_MAX
+    assert len(text) < 900_000
 
 
 def test_numbers_that_are_none_are_null() -> None:

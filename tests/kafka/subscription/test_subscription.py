@@ -54,7 +54,7 @@ def test_every_row_arrives_as_written_with_its_coordinates(cluster: Cluster) -> 
 
 
 @pytest.mark.parametrize("topic", ROWS)
-def test_each_topic_gives_its_own_class_by_bootstrap_and_name_alone(cluster: Cluster, topic: str) -> None:
+def test_each_topic_gives_its_own_class_by_bootstrap_and_name_only(cluster: Cluster, topic: str) -> None:
     records: list[Any] = list(generate_many(parse_schema(own.schema(topic)), 10))
     cluster.store(topic, *records)
     by_name: Any = {"bootstrap": cluster.bootstrap, "name": cluster.name, "topic": topic}
@@ -127,7 +127,7 @@ def two_and_a_failure(subscription: Subscription[DriftEvent]) -> list[DriftEvent
     return found
 
 
-def test_a_group_goes_on_behind_the_last_row_that_was_taken(cluster: Cluster) -> None:
+def test_a_group_goes_on_after_the_last_row_that_was_taken(cluster: Cluster) -> None:
     path = cluster.write_config()
     cluster.store("drift", *(event(number) for number in range(10)))
     with subscribe(path, "drift", group="risk") as rows:
@@ -211,13 +211,13 @@ def test_a_record_that_is_no_row_is_reported_and_skipped(cluster: Cluster) -> No
         assert numbers([first, *rows]) == [1, 2]
 
 
-def test_a_topic_that_nobody_has_made_is_told(cluster: Cluster) -> None:
+def test_a_topic_that_nobody_has_made_is_reported(cluster: Cluster) -> None:
     with pytest.raises(TopicMissing, match=r"there is no topic 'shadow\.nobody\.diff'"):
         subscribe(bootstrap=cluster.bootstrap, name="nobody")
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "expected"),
     [
         ({"topic": "difs"}, "did you mean 'diff'"),
         ({"topic": "progress"}, "known are diff, drift, verdict"),
@@ -229,8 +229,8 @@ def test_a_topic_that_nobody_has_made_is_told(cluster: Cluster) -> None:
         ({"bootstrap": "localhost:1", "name": "fraud", "client": {"group.id": "scorer"}}, "group.id cannot be set"),
     ],
 )
-def test_names_outside_trial_topics_and_groups_are_refused_unasked(given: Any, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_names_outside_trial_topics_and_groups_are_refused_unasked(given: Any, expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
         subscribe(**given)
 
 
@@ -259,8 +259,8 @@ def test_importing_the_door_loads_no_client_and_no_config() -> None:
     code = (
         "import sys, shadowstream; print({'confluent_kafka', 'pydantic', 'fastavro', 'structlog'} & set(sys.modules))"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout == "set()\n"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "set()\n"
 
 
 def test_every_name_of_the_door_is_there_and_no_other() -> None:

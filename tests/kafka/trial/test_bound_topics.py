@@ -39,7 +39,7 @@ def known(*records: dict[str, Any]) -> Starts:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "expected"),
     [
         (
             {},
@@ -67,12 +67,14 @@ def known(*records: dict[str, Any]) -> Starts:
         ),
     ],
 )
-def test_other_topics_are_refused_and_both_are_named(before: dict[str, Any], after: dict[str, Any], said: str) -> None:
+def test_other_topics_are_refused_and_both_are_named(
+    before: dict[str, Any], after: dict[str, Any], expected: str
+) -> None:
     starts = known(begun(config(**before)))
     refuse_others(config(**before), starts)
     with pytest.raises(ConfigError) as refused:
         refuse_others(config(**after), starts)
-    assert said in str(refused.value)
+    assert expected in str(refused.value)
     assert str(refused.value).endswith("Give this trial another name, or put those topics back")
 
 
@@ -86,7 +88,7 @@ def test_another_revision_is_bound_as_well() -> None:
         refuse_others(config(inputs=["pay2"]), known(begun(config(), "ff" * 16)), REVISION)
 
 
-def test_a_begin_mark_alone_binds_nobody() -> None:
+def test_a_single_begin_mark_binds_nobody() -> None:
     refuse_others(config(inputs=["pay2"]), known(begun(config(), kind="begin")))
 
 

@@ -40,7 +40,7 @@ def test_a_topic_unknown_to_the_broker_is_asked_for_again(world: Runners) -> Non
     assert asks.error is None
 
 
-def test_one_that_never_comes_is_told_and_tried_again_by_the_supervisor(world: Runners) -> None:
+def test_one_that_never_comes_is_reported_and_tried_again_by_the_supervisor(world: Runners) -> None:
     asks = asking(world)
     world.turn(asks, 1_000)
     assert isinstance(asks.error, BrokerError)

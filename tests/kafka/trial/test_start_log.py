@@ -65,7 +65,7 @@ class World(Runners):
             write = marks.write(topic, record)
             self.broker.logs[Partition(topic, 0)].append(Entry(write.key, write.value, self.broker.clock.now_ms))
 
-    def said(self, kind: str, revision: str = REVISION) -> list[dict[str, Any]]:
+    def written_marks(self, kind: str, revision: str = REVISION) -> list[dict[str, Any]]:
         """Start marks of a revision in a topic."""
         log = self.broker.logs[Partition(CONFIG.plan.of(kind), 0)]
         records = [own.decode(entry.value or b"")[1] for _, entry in log.records()]
@@ -74,11 +74,11 @@ class World(Runners):
     def check(self) -> None:
         """Whoever starts from now on, runner or joiner, gets the first that was written, and marks name no other."""
         pinned = self.ended(self.pinning())
-        first = self.said("starts")[0]
+        first = self.written_marks("starts")[0]
         assert pinned.start == start_mark.Start.of(first)
         assert self.ended(self.joining()) == first
-        assert self.said("progress")
-        assert all(one == first for one in self.said("progress"))
+        assert self.written_marks("progress")
+        assert all(one == first for one in self.written_marks("progress"))
 
 
 def begin(revision: str, at: int, **more: Any) -> dict[str, Any]:
@@ -106,7 +106,9 @@ def test_killed_at_any_call_a_revision_begins_where_it_was_first_pinned(old: boo
             world.turn(dying, last)
             whole = dying.ended
             dying.kill()
-            pinned_before += Partition(CONFIG.plan.of("starts"), 0) in world.broker.logs and bool(world.said("starts"))
+            pinned_before += Partition(CONFIG.plan.of("starts"), 0) in world.broker.logs and bool(
+                world.written_marks("starts")
+            )
             world.arrive(3)
             world.check()
             assert not old or world.ended(world.pinning(OTHER)).warm
@@ -135,7 +137,7 @@ def test_of_processes_that_pin_at_once_one_is_first_for_all(seed: int) -> None:
         for process in processes:
             process.kill()
         world.check()
-        assert all(one.start == start_mark.Start.of(world.said("starts")[0]) for one in found)
+        assert all(one.start == start_mark.Start.of(world.written_marks("starts")[0]) for one in found)
 
 
 def test_what_an_earlier_release_has_begun_goes_on_as_it_was_pinned() -> None:
@@ -151,7 +153,7 @@ def test_what_an_earlier_release_has_begun_goes_on_as_it_was_pinned() -> None:
     world.arrive(20)
     with inside(world.broker, world.host):
         before = world.joining()
-        assert world.ended(before) == world.said("progress")[0], "a joiner needs no newer runner"
+        assert world.ended(before) == world.written_marks("progress")[0], "a joiner needs no newer runner"
         pinned = world.ended(world.pinning())
         assert (pinned.start, pinned.warm) == (start_mark.Start.of(begin(REVISION, 5)), False)
         earlier = world.ended(world.pinning(OTHER))
@@ -160,8 +162,8 @@ def test_what_an_earlier_release_has_begun_goes_on_as_it_was_pinned() -> None:
             True,
             {"out": "crc32"},
         )
-        assert world.ended(world.joining()) == world.said("starts")[0]
-        assert len(world.said("progress")) == 2, "what stands there is not said again"
+        assert world.ended(world.joining()) == world.written_marks("starts")[0]
+        assert len(world.written_marks("progress")) == 2, "what stands there is not said again"
 
 
 def test_the_newest_mark_tells_a_partitions_progress_wherever_it_is() -> None:
@@ -190,16 +192,16 @@ def test_a_revision_begun_within_anothers_warm_up_continues_it(closed: bool) -> 
         assert pinned.start.committed == {Partition("in", 0): 4, Partition("in", 1): 12}
         assert pinned.start.warm_below == {Partition("in", 0): 10, Partition("in", 1): start_mark.NO_WARM_UP}
         assert (pinned.start.floor_ms, pinned.warm) == (77, closed)
-        said = [
+        written_marks = [
             own.decode(entry.value or b"")[1]
             for _, entry in world.broker.logs[Partition("shadow.begun.progress", 0)].records()
         ]
-        warm = [one["ends"] for one in said if one["kind"] == "warm" and one["revision"] == REVISION]
+        warm = [one["ends"] for one in written_marks if one["kind"] == "warm" and one["revision"] == REVISION]
         assert warm == ([ends] if closed else [])
         world.check()
 
 
-def test_a_revision_that_begins_behind_the_warm_up_of_another_has_none() -> None:
+def test_a_revision_that_begins_after_the_warm_up_of_another_has_none() -> None:
     world = World()
     world.say(begin(OTHER, 10, floor_ms=77))
     world.arrive(20)
@@ -211,7 +213,7 @@ def test_a_revision_that_begins_behind_the_warm_up_of_another_has_none() -> None
 
 
 @pytest.mark.parametrize("topic", ["in", "out", "candidate", "twin"])
-def test_a_trial_from_the_beginning_refuses_topics_that_lack_theirs(topic: str) -> None:
+def test_a_trial_from_the_beginning_refuses_topics_that_lack_their_begin(topic: str) -> None:
     """Of an input or an output that is left, the other has been deleted: no fault of the candidate."""
     document = CONFIG.model_dump(mode="json", exclude_unset=True) | {"start": "earliest"}
     if topic == "candidate":
