@@ -26,7 +26,7 @@ PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.ready
 
 .PHONY: help setup demo test proof compare-proof resolution sim calibrate chaos chaos-broker restart bench helm docs lint lock clean
-.PHONY: sim-loop eos-cost banned-names
+.PHONY: sim-loop eos-cost
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -85,7 +85,7 @@ eos-cost: setup ## CPU in transactions beside at-least-once, at commits of 100, 
 	@$(BIN)/python -m bench.eos_cost $(EOS_ARGS)
 
 restart: setup ## from kill -9 to the successor's first new commit, with a large span and with millions of marks, as tables
-	@$(BIN)/python -m pytest -m long tests/pipeline/test_restart.py tests/pipeline/test_old_trials.py $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m long tests/pipeline/test_restart.py tests/pipeline/test_start_of_old_trials.py $(PYTEST_ARGS)
 
 # Sets are iterated in the roles: one hash seed, so that a seed means the same in every process.
 sim-loop: setup ## the same trials by the real roles, dying and coming back, on a broker in memory (SEEDS=500 SIM_ARGS=--at-least-once)
@@ -103,9 +103,6 @@ docs: setup ## write what is made from the code anew: metrics, topics, outcomes,
 	@$(BIN)/python -m tests.tidy.tree
 	@$(BIN)/shadowstream schema config > schemas/config.schema.json
 	@$(BIN)/python -m tests.helm.chart
-
-banned-names: setup ## record the shrunk counts of banned words in identifiers; refuses counts that have grown
-	@$(BIN)/python -m tests.tidy.banned_names
 
 lint: setup ## ruff and mypy
 	@$(BIN)/ruff check .

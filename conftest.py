@@ -24,7 +24,7 @@ collect_ignore = [f"shadowstream/{room}" for module, room in _NEEDS.items() if f
 _TOGETHER = {
     "chaos": ("tests/chaos/",),
     "metrics": ("tests/metrics/",),
-    "demos": tuple(f"tests/pipeline/test_{name}.py" for name in ("answers", "demo", "gate", "kills")),
+    "demos": tuple(f"tests/pipeline/test_{name}.py" for name in ("explain_and_report", "demo", "gate", "kills")),
 }
 """Tests that share a run made once for the whole session; all others are divided by file."""
 
@@ -35,21 +35,21 @@ _FIRST = (
     "tests/tidy/test_lint.py",
     "tests/judge/test_calibration.py",
     "tests/pipeline/test_partitioners.py",
-    "tests/pipeline/test_taking_over.py",
-    "tests/pipeline/test_people.py",
+    "tests/pipeline/test_takeover.py",
+    "tests/pipeline/test_operator_commands.py",
     "tests/pipeline/test_slow_sink.py",
-    "tests/pipeline/test_adopted_partitioners.py",
+    "tests/pipeline/test_external_partitioners.py",
     "tests/pipeline/test_ending_candidate.py",
     "tests/pipeline/test_labels.py",
     "metrics",
-    "tests/pipeline/test_stateful.py",
+    "tests/pipeline/test_stateful_candidate.py",
     "tests/demo/test_production.py",
     "tests/simulation/test_on_broker.py",
     "tests/judge/test_any_order.py",
     "tests/pipeline/test_group_protocol.py",
     "tests/pipeline/test_slow_candidate.py",
     "tests/simulation/test_simulation.py",
-    "tests/bench/test_bench.py",
+    "tests/bench/test_benchmark.py",
 )
 """The longest, which begin first: at the end no process is to work on one of them while the other has nothing left."""
 

@@ -34,7 +34,7 @@ def say(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> S
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    said = [
+    figures = [
         (report.nodeid, text)
         for outcome in ("passed", "failed")
         for report in terminalreporter.getreports(outcome)
@@ -42,7 +42,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, text in report.user_properties
         if name == "figure"
     ]
-    if said:
+    if figures:
         terminalreporter.section("figures")
-    for test, text in said:
+    for test, text in figures:
         terminalreporter.write_line(f"{test}\n  {text}")

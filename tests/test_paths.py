@@ -18,8 +18,8 @@ from shadowstream.config import Check, Criterion, Dimension, Expected, Failure, 
 from shadowstream.paths import ABSENT, join_path, parse_one, parse_path, value_at
 from shadowstream.protocol.join_id import text_id
 from shadowstream.protocol.scored_value import at_path
-from tests.joiner.cases import P, S, begun, committed, done
-from tests.joiner.world import World
+from tests.joiner.joiner_world import World
+from tests.joiner.outcome_cases import P, S, begun, committed, done
 
 READ = [
     # a value, a path that leads to 7 in it, and one that leads nowhere

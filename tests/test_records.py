@@ -43,7 +43,7 @@ def test_the_layout_is_fixed_since_other_programs_read_it() -> None:
 
 
 @given(st.binary(max_size=100).filter(lambda raw: len(raw) != 43 or raw[0] != 1))
-def test_bytes_that_are_not_ours_are_a_record_error_of_framing(raw: bytes) -> None:
+def test_bytes_from_elsewhere_are_a_record_error_of_framing(raw: bytes) -> None:
     with pytest.raises(RecordError, match="43 bytes of version 1") as caught:
         unpack(raw)
     assert caught.value.reason == "framing"

@@ -16,7 +16,7 @@ KINDS = ("progress", "starts", "diff", "stats", "state", "judge-state", "drift",
     "name",
     ["", ".", "a.b", "A", "a b", "-a", "a-", "_a", "a_", "a" * 65, "ä", "a/b", "a\n", "a\0", "shadow.x", "a*"],
 )
-def test_a_name_that_could_leave_its_prefix_is_refused_with_what_to_do(name: str) -> None:
+def test_a_name_that_could_leave_its_prefix_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=r"name: .* is not usable; use 1-64 of"):
         TopicPlan(name)
 
@@ -65,12 +65,12 @@ def test_no_trial_may_write_what_another_owns(mine: str, other: str, topic: str)
         "",
     ],
 )
-def test_a_topic_that_only_looks_like_ours_is_refused(topic: str) -> None:
+def test_a_topic_that_only_looks_like_its_own_is_refused(topic: str) -> None:
     with pytest.raises(IsolationError, match=r"may write only to topics under 'shadow\.fraud\.'"):
         TopicPlan("fraud").check_write(topic)
 
 
-def test_an_output_name_too_long_for_kafka_is_refused_before_it_is_written() -> None:
+def test_an_output_name_too_long_for_kafka_is_refused_unwritten() -> None:
     plan = TopicPlan("fraud")
     room = 249 - len(plan.out(""))
     plan.check_write(plan.out("t" * room))
@@ -78,7 +78,7 @@ def test_an_output_name_too_long_for_kafka_is_refused_before_it_is_written() -> 
         plan.check_write(plan.out("t" * (room + 1)))
 
 
-def test_a_plan_with_a_name_too_long_is_refused_when_it_is_made() -> None:
+def test_a_plan_with_too_long_a_name_is_refused() -> None:
     with pytest.raises(IsolationError):
         TopicPlan("fraud").specs({"t" * 249: 3})
 
@@ -90,12 +90,12 @@ def test_the_groups_of_a_trial_are_its_own() -> None:
 
 
 @pytest.mark.parametrize("group", ["scorer", "shadow.fraud2.runner", "shadow.fraud", "runner", ""])
-def test_a_group_that_is_not_ours_is_refused(group: str) -> None:
+def test_a_group_of_others_is_refused(group: str) -> None:
     with pytest.raises(IsolationError, match="refused to use group"):
         TopicPlan("fraud").check_group(group)
 
 
-def test_a_group_of_ours_that_production_uses_is_refused() -> None:
+def test_a_group_of_the_trial_that_production_uses_is_refused() -> None:
     with pytest.raises(IsolationError, match="production uses it"):
         TopicPlan("fraud").check_group("shadow.fraud.runner", ["shadow.fraud.runner"])
 
@@ -121,7 +121,7 @@ def test_productions_topics_and_groups_may_be_read() -> None:
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,20}", fullmatch=True), st.integers(1, 64), min_size=1, max_size=4))
-def test_every_topic_of_a_plan_keeps_old_timestamps_and_pairs_keep_their_partition(outputs: dict[str, int]) -> None:
+def test_topics_keep_old_timestamps_and_pairs_keep_their_partition(outputs: dict[str, int]) -> None:
     plan = TopicPlan("fraud")
     specs = {spec.name: spec for spec in plan.specs(outputs)}
     assert {plan.of(kind) for kind in KINDS} | {plan.out(topic) for topic in outputs} <= set(specs)

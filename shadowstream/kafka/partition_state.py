@@ -26,7 +26,7 @@ revoked     reset       unassigned
 revoked     lose        unassigned
 ==========  ==========  ==========
 
-The table is generated from `TRANSITIONS`; `tests/loop/test_partition_state.py` compares the two.
+The table is generated from `TRANSITIONS`; `tests/kafka/test_partition_state.py` compares the two.
 
 The classic group protocol takes all partitions away and assigns all anew. Under `group.protocol: consumer` partitions
 come and go one by one. At each such change the loop commits, resets the partitions that stay, and loads complete tasks

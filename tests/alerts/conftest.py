@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shadowstream.testing.choice import Broker
-from tests.alerts.stage import Stage
+from tests.alerts.alerts_trial import Stage
 from tests.alerts.webhook import Webhook
 
 SetStage = Callable[..., Stage]

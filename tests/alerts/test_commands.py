@@ -9,9 +9,9 @@ import yaml
 
 from shadowstream.cli import run
 from shadowstream.testing.topics import create_topics
+from tests.alerts.alerts_trial import drift
 from tests.alerts.conftest import SetStage
-from tests.alerts.stage import drift
-from tests.pipeline.evidence import records
+from tests.pipeline.written_records import records
 
 
 def test_an_incident_is_listed_acknowledged_and_listed_again(
@@ -44,9 +44,9 @@ def test_an_incident_is_listed_acknowledged_and_listed_again(
     )
     assert (second["incident"], second["state"], second["acknowledged_by"]) == ("extra-2", "closed", None)
     assert run(["alerts", "list", path]) == 0
-    said = capsys.readouterr()
-    assert "ann: rolled back" in said.out
-    assert said.err == f"2 incidents, 1 open, in '{stage.trial.topic('drift')}'\n"
+    text = capsys.readouterr()
+    assert "ann: rolled back" in text.out
+    assert text.err == f"2 incidents, 1 open, in '{stage.trial.topic('drift')}'\n"
 
     assert run(["alerts", "ack", path, "mismatch-9", "--by", "ann"]) == 2
     assert "no incident 'mismatch-9'; open are: mismatch-1" in capsys.readouterr().err

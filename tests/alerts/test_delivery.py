@@ -7,22 +7,20 @@ import pytest
 
 from shadowstream.revision import revision_of
 from shadowstream.testing.ports import free_port
+from tests.alerts.alerts_trial import REVISION, drift, verdict
 from tests.alerts.conftest import SetStage
-from tests.alerts.stage import REVISION, drift, verdict
 from tests.conftest import Say
-from tests.pipeline.evidence import await_that, records
+from tests.pipeline.written_records import await_that, records
 
 FIRST, SECOND = (f"incident/{REVISION[:16]}/mismatch-{n}" for n in (1, 2))
 REJECT = f"reject/{REVISION}"
 
 
 @pytest.mark.parametrize("down_s", [3.0, pytest.param(31.0, marks=pytest.mark.long)])
-def test_each_alert_is_delivered_once_through_a_server_that_is_down_a_kill_and_repeated_records(
-    set_stage: SetStage, down_s: float
-) -> None:
+def test_each_alert_is_delivered_once_despite_outage_kill_and_repeats(set_stage: SetStage, down_s: float) -> None:
     stage = set_stage()
     process = stage.start()
-    await_that("it waits for topics", lambda: "waiting_for_topics" in stage.trial.said("alerts"))
+    await_that("it waits for topics", lambda: "waiting_for_topics" in stage.trial.log_text("alerts"))
     assert (stage.ask("healthz")[0], stage.ask("readyz")[0]) == (200, 503)
     stage.trial.create_topics()
     stage.await_ready()
@@ -60,7 +58,7 @@ def test_each_alert_is_delivered_once_through_a_server_that_is_down_a_kill_and_r
     )
 
 
-def test_a_bounded_trial_ends_with_its_final_verdict_and_a_stop_before_loses_nothing(
+def test_a_bounded_trial_ends_finally_and_an_early_stop_loses_nothing(
     set_stage: SetStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))  # for the revision: the candidate is here
@@ -87,14 +85,14 @@ def test_a_bounded_trial_ends_with_its_final_verdict_and_a_stop_before_loses_not
     assert sorted(stage.webhook.ids) == sorted([FIRST, SECOND, f"reject/{final['revision']}"])
 
     again = stage.start()
-    said = stage.trial.finish(again, "alerts", limit_s=30)
-    assert '"delivered":0' in said
+    log_text = stage.trial.finish(again, "alerts", limit_s=30)
+    assert '"delivered":0' in log_text
     assert len(stage.webhook.calls) == 3
     assert _files(stage.folder) == files, "a role on a read-only file system can write nothing"
 
 
 @pytest.mark.long
-def test_a_spare_takes_over_once_the_first_has_been_dead_for_ten_seconds(set_stage: SetStage, say: Say) -> None:
+def test_a_spare_takes_over_ten_seconds_after_the_first_died(set_stage: SetStage, say: Say) -> None:
     stage = set_stage()
     stage.trial.create_topics()
     stage.webhook.up()

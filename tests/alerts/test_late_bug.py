@@ -16,8 +16,8 @@ import yaml
 from shadowstream.demo import orchestrate
 from shadowstream.demo.orchestrate import Stage
 from tests.alerts.webhook import Webhook
-from tests.pipeline.evidence import await_that, records
-from tests.pipeline.trial import ROOT
+from tests.pipeline.trial_fixture import ROOT
+from tests.pipeline.written_records import await_that, records
 
 DOWN_S = 30.0
 
@@ -39,7 +39,7 @@ def start(staged: Stage, command: list[str], log: Path) -> subprocess.Popen[byte
 
 
 @pytest.mark.long
-def test_late_bug_under_up_calls_once_for_its_incident_and_once_for_the_reject(tmp_path: Path) -> None:
+def test_late_bug_under_up_alerts_once_for_incident_and_reject_each(tmp_path: Path) -> None:
     log = tmp_path / "up.err"
     with Webhook() as webhook, orchestrate.stage("late-bug", lambda _: None) as staged:
         document = yaml.safe_load(staged.config_path.read_text("utf-8"))

@@ -4,7 +4,7 @@ import pytest
 
 from shadowstream.alerts.ledger import incidents
 from shadowstream.alerts.messages import alert_of
-from tests.alerts.stage import REVISION, drift, verdict
+from tests.alerts.alerts_trial import REVISION, drift, verdict
 
 
 @pytest.mark.parametrize("event", ["flag", "closed", "restarted"])
@@ -22,13 +22,17 @@ def test_only_a_reject_is_an_alert(decision: str) -> None:
 def test_an_incident_alert_names_change_begin_size_and_command() -> None:
     found = alert_of("t", "drift", drift("opened", "mismatch-1"))
     assert found is not None
-    said = found.payload
-    assert (said["kind"], said["trial"], said["criterion"], said["since_ms"]) == (
+    content = found.payload
+    assert (content["kind"], content["trial"], content["criterion"], content["since_ms"]) == (
         *("incident", "t", "mismatch"),
         1_372_651_200_000,
     )
-    assert (said["before"], said["after"], said["text"]) == (0.001, 0.25, "mismatch went up from 0.001 to 0.25")
-    assert said["look"] == "shadowstream diff CONFIG --outcome mismatch"
+    assert (content["before"], content["after"], content["text"]) == (
+        0.001,
+        0.25,
+        "mismatch went up from 0.001 to 0.25",
+    )
+    assert content["look"] == "shadowstream diff CONFIG --outcome mismatch"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +75,7 @@ def test_incidents_of_two_revisions_are_two_alerts_though_their_windows_are_one(
     assert ids == {"incident/abababababababab/mismatch-1", "incident/cdcdcdcdcdcdcdcd/mismatch-1"}
 
 
-def test_a_reject_that_is_said_again_is_the_same_alert() -> None:
+def test_a_reject_that_is_reported_again_is_the_same_alert() -> None:
     again = [alert_of("t", "verdict", verdict("reject", evaluated_at_ms=at)) for at in (1, 2)]
     assert len({found.id for found in again if found}) == 1
 

@@ -2,9 +2,9 @@
 
 import time
 
+from tests.alerts.alerts_trial import REVISION, Stage, drift
 from tests.alerts.conftest import SetStage
-from tests.alerts.stage import REVISION, Stage, drift
-from tests.pipeline.evidence import await_that
+from tests.pipeline.written_records import await_that
 
 FIRST, SECOND, THIRD = (f"incident/{REVISION[:16]}/mismatch-{n}" for n in (1, 2, 3))
 
@@ -45,7 +45,7 @@ def test_a_muted_alert_rests_until_the_mute_ends_and_holds_up_nobody(set_stage: 
     assert time.monotonic() - began >= 5
 
 
-def test_an_incident_that_closes_while_it_is_muted_is_told_to_nobody(set_stage: SetStage) -> None:
+def test_an_incident_that_closes_while_it_is_muted_is_reported_to_nobody(set_stage: SetStage) -> None:
     stage = set_stage()
     stage.trial.create_topics()
     stage.start()
@@ -57,7 +57,7 @@ def test_an_incident_that_closes_while_it_is_muted_is_told_to_nobody(set_stage: 
     mute(stage, "mismatch-1")
     await_that("it rests", lambda: rests(stage) == ["mismatch-1"])
     stage.judge(drift("closed", "mismatch-1"))
-    await_that("it has closed", lambda: "incident_closed" in stage.trial.said("alerts"))
+    await_that("it has closed", lambda: "incident_closed" in stage.trial.log_text("alerts"))
     mute(stage, "mismatch-1", "--for", "0")
     stage.webhook.status = 200
     stage.judge(drift("opened", "mismatch-3"))

@@ -33,10 +33,10 @@ def test_exactly_once_costs_about_what_at_least_once_costs(
 
 
 def test_the_ratio_is_the_median_of_neighbours_beyond_start_up() -> None:
-    told = [(0, 1, 1), (500, 3, 2), (500, 4, 4), (500, 6, 5)]
+    readings = [(0, 1, 1), (500, 3, 2), (500, 4, 4), (500, 6, 5)]
     runs = [
         eos_cost.Run(delivery, commit_ms, {"run": seconds, "join": 0, "judge": 0}, 1)
-        for commit_ms, *both in told
+        for commit_ms, *both in readings
         for delivery, seconds in zip(eos_cost.DELIVERIES, both, strict=True)
     ]
     assert eos_cost.ratio(runs, 500) == 1.25

@@ -12,28 +12,30 @@ from pathlib import Path
 
 from shadowstream.testing import broker
 from tests.chaos import outages, run
-from tests.chaos.director import Plan
+from tests.chaos.fault_schedule import Plan
 
 
 def put(text: str) -> None:
     print(text, flush=True)
 
 
-def kill_roles(said: argparse.Namespace, folder: Path) -> bool:
+def kill_roles(options: argparse.Namespace, folder: Path) -> bool:
     """Kills, zombies and members that come and go."""
-    with broker() as kafka, run.staged(kafka.bootstrap, folder, said.per_s, said.seed) as stage:
-        told = run.play(stage, Plan.of(said.kills), said.seed, put, said.limit_s)
-    put(told.table())
-    if not told.director.done:
-        put(f"the plan was not fulfilled within {said.limit_s:g} s")
-    return told.report.right and told.director.done
+    with broker() as kafka, run.staged(kafka.bootstrap, folder, options.per_s, options.seed) as stage:
+        figures = run.play(stage, Plan.of(options.kills), options.seed, put, options.limit_s)
+    put(figures.table())
+    if not figures.director.done:
+        put(f"the plan was not fulfilled within {options.limit_s:g} s")
+    return figures.report.right and figures.director.done
 
 
-def break_broker(said: argparse.Namespace, folder: Path) -> bool:
+def break_broker(options: argparse.Namespace, folder: Path) -> bool:
     """Kills of the broker, hangs, full disks and black holes."""
-    with outages.on_tight_disk_if_any(folder, said.per_s, said.seed, put) as (staged, disk):
-        fills = [(disk, seconds) for seconds in said.fills_s] if disk else []
-        ended = outages.play(staged, kills=said.kills, holes_s=said.holes_s, hangs_s=said.hangs_s, fills=fills, say=put)
+    with outages.on_tight_disk_if_any(folder, options.per_s, options.seed, put) as (staged, disk):
+        fills = [(disk, seconds) for seconds in options.fills_s] if disk else []
+        ended = outages.play(
+            staged, kills=options.kills, holes_s=options.holes_s, hangs_s=options.hangs_s, fills=fills, say=put
+        )
     put(ended.table())
     return ended.report.right and ended.slowest_s <= outages.AGAIN_MAX_S
 
@@ -55,11 +57,11 @@ def main() -> int:
     away.add_argument("--hangs-s", type=float, nargs="*", default=[35, 50], help="hangs of the broker, seconds")
     away.add_argument("--fills-s", type=float, nargs="*", default=[5, 20], help="the broker's disk full, seconds")
     away.set_defaults(play=break_broker)
-    said = words.parse_args()
-    folder = said.folder or Path(tempfile.mkdtemp(prefix="shadowstream-chaos-"))
+    options = words.parse_args()
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="shadowstream-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
     put(f"logs of all processes, and the phase of each at its death: {folder}")
-    return 0 if said.play(said, folder) else 1
+    return 0 if options.play(options, folder) else 1
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def check(seen: CommittedRecords, committed: Iterable[range], unknown: Iterable[
         "shadow": account((key for n in numbers for key in orders.shadowed(n)), (read.key for read in seen.shadow)),
     }
     rows, corrections = last_words(seen.diff, wrong)
-    accounts["outcomes"] = account(expected_rows(seen, numbers), map(said, rows))
+    accounts["outcomes"] = account(expected_rows(seen, numbers), map(row_facts, rows))
     _differences(rows, wrong)
     _statistics(seen, rows, numbers, wrong)
     _verdict(seen, numbers, wrong)
@@ -124,7 +124,7 @@ def expected_rows(seen: CommittedRecords, numbers: Iterable[int]) -> Iterable[Ha
             yield where, key, outcome, orders.time_ms(n)
 
 
-def said(row: dict[str, Any]) -> Hashable:
+def row_facts(row: dict[str, Any]) -> Hashable:
     """A row as `expected_rows` has it."""
     return row["pair_id"], row["key"], row["outcome"], row["time_ms"]
 
@@ -197,21 +197,21 @@ def _ranges(task: str, some: list[dict[str, Any]]) -> Iterable[str]:
 
 def _verdict(seen: CommittedRecords, numbers: list[int], wrong: list[str]) -> None:
     """The judge has added each delta once."""
-    said = seen.verdict
-    if lacks := verdict_lacks(said, numbers):
+    row_facts = seen.verdict
+    if lacks := verdict_lacks(row_facts, numbers):
         wrong.append(lacks)
-    if said["remainder"]:
-        wrong.append(f"the verdict has a conservation remainder of {said['remainder']}")
+    if row_facts["remainder"]:
+        wrong.append(f"the verdict has a conservation remainder of {row_facts['remainder']}")
 
 
-def verdict_lacks(said: dict[str, Any], numbers: list[int]) -> str | None:
+def verdict_lacks(row_facts: dict[str, Any], numbers: list[int]) -> str | None:
     """What the counts of a verdict, which are those of the windows that it has closed, lack or have too many."""
-    to_ms = said["to_ms"] or 0
+    to_ms = row_facts["to_ms"] or 0
     last = orders.window(max(numbers) - OPEN)
     if to_ms < last:
         return f"the verdict closes windows to {to_ms}, not to {last}"
     true: Counter[str] = Counter()
     for (start_ms, outcome), n in orders.by_window(numbers).items():
         true[outcome] += n * (start_ms < to_ms)
-    counted = Counter({outcome: n for outcome, n in said["outcomes"].items() if n})
+    counted = Counter({outcome: n for outcome, n in row_facts["outcomes"].items() if n})
     return None if counted == true else f"the verdict counts {dict(counted)}, the truth is {dict(true)}"

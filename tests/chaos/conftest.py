@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from shadowstream.testing import Broker
-from tests.chaos.director import Plan
+from tests.chaos.fault_schedule import Plan
 from tests.chaos.run import RunFigures, Stage, play, staged
 
 KILLS = 20

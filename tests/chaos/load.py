@@ -15,7 +15,7 @@ from collections.abc import Callable
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from tests.chaos import orders
-from tests.pipeline.trial import PARTITIONS, Trial
+from tests.pipeline.trial_fixture import PARTITIONS, Trial
 
 _silent = logging.getLogger("tests.chaos.load")
 _silent.addHandler(logging.NullHandler())

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from tests.pipeline.candidates import ADDS, DROPS, FAULTY, IGNORED, OUT_OF, RAISES, TOLERATED, answer
-from tests.pipeline.trial import FIRST_MS, order
+from tests.pipeline.trial_fixture import FIRST_MS, order
 
 DIFFERS, UNANSWERED, TWICE, SILENT = 13, 33, 53, 73
 """Beside the faults of `FAULTY`: one is scored otherwise, one production skips, one it answers twice, one both skip."""
@@ -55,8 +55,8 @@ def asked(n: int) -> bytes:
 
 def answered(n: int) -> list[bytes]:
     """Production's outputs for the n-th order."""
-    said = json.dumps(answer(order(n))).encode()
-    return {UNANSWERED: [], SILENT: [], TWICE: [said, said]}.get(n % OUT_OF, [said])
+    text = json.dumps(answer(order(n))).encode()
+    return {UNANSWERED: [], SILENT: [], TWICE: [text, text]}.get(n % OUT_OF, [text])
 
 
 def shadowed(n: int) -> list[bytes]:

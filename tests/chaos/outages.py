@@ -23,9 +23,9 @@ from shadowstream.testing import EmbeddedKafka
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.proxy import Proxy, proxied
 from tests.chaos import checker
-from tests.chaos.cast import ROLES, Member
+from tests.chaos.full_disk import Disk, Refused, tight_disk
+from tests.chaos.role_processes import ROLES, Member
 from tests.chaos.run import Say, Stage, staged
-from tests.chaos.tight import Disk, Refused, tight_disk
 
 WITHIN: tuple[Phase, ...] = ("begun", "produced", "offsets_sent", "committing")
 """The phases in which a transaction is open."""
@@ -69,7 +69,7 @@ class Outages:
     kafka: EmbeddedKafka
     proxy: Proxy
     chance: random.Random
-    told: list[Outage] = field(default_factory=list)
+    happened: list[Outage] = field(default_factory=list)
 
     def begin(self) -> None:
         for place in [(role, "0") for role in ROLES] + [("run", "1"), ("join", "1")]:
@@ -146,7 +146,7 @@ class Outages:
         returned = time.monotonic()
         again_s = self._again(returned)
         exits = Counter((death.role, death.exit_code) for death in self.stage.cast.deaths[before:])
-        self.told.append(Outage(kind, role, phase, returned - began, again_s, exits))
+        self.happened.append(Outage(kind, role, phase, returned - began, again_s, exits))
         self._steady()
 
     def _again(self, since: float) -> dict[str, float]:
@@ -180,9 +180,9 @@ class Outages:
 
     def table(self) -> str:
         """Seconds from the broker's return to each process's next commit."""
-        places = sorted(self.told[0].again_s)
+        places = sorted(self.happened[0].again_s)
         head = f"{'':<6}{'role':<7}{'phase':<14}{'away s':>7}" + "".join(f"{place:>9}" for place in places)
-        return "\n".join([f"{head}   exits of their own", *map(str, self.told)])
+        return "\n".join([f"{head}   exits of their own", *map(str, self.happened)])
 
 
 @dataclass(slots=True)
@@ -196,7 +196,7 @@ class Ended:
 
     @property
     def slowest_s(self) -> float:
-        return max(one.slowest_s for one in self.outages.told)
+        return max(one.slowest_s for one in self.outages.happened)
 
     def table(self) -> str:
         load = self.outages.stage
@@ -215,14 +215,14 @@ class Ended:
 
 
 @contextmanager
-def behind_proxy(
+def through_proxy(
     folder: Path, per_s: int, seed: int, data_dir: Path | None = None, more: Mapping[str, str] | None = None
 ) -> Iterator[Outages]:
     """A broker of its own, its proxy and a trial under load; the roles run and commit. `more`: its properties."""
-    port, behind, controller = free_port(), free_port(), free_port()
-    properties = proxied(port, behind, controller, proxy_port := free_port()) | dict(more or {})
+    port, broker_port, controller = free_port(), free_port(), free_port()
+    properties = proxied(port, broker_port, controller, proxy_port := free_port()) | dict(more or {})
     with (
-        Proxy(behind, port=proxy_port) as proxy,
+        Proxy(broker_port, port=proxy_port) as proxy,
         EmbeddedKafka(port=port, data_dir=data_dir, properties=properties) as kafka,
         staged(proxy.bootstrap, folder, per_s, seed, direct=kafka.bootstrap) as stage,
     ):
@@ -233,11 +233,11 @@ def behind_proxy(
 
 @contextmanager
 def on_tight_disk(folder: Path, per_s: int, seed: int, *, second: bool) -> Iterator[tuple[Outages, Disk]]:
-    """As `behind_proxy`, with the broker on a disk that can be full; or with it as the second of the broker's two, on
+    """As `through_proxy`, with the broker on a disk that can be full; or with it as the second of the broker's two, on
     which half of all partitions lie. Raises `Refused` where there can be no such disk."""
     with tight_disk(DISK_MB) as disk, TemporaryDirectory(prefix="shadowstream-full-") as other:
         home = Path(other) if second else disk.path / "home"
-        with behind_proxy(folder, per_s, seed, home, _two_disks(home, disk) if second else None) as outages:
+        with through_proxy(folder, per_s, seed, home, _two_disks(home, disk) if second else None) as outages:
             yield outages, disk
 
 
@@ -249,7 +249,7 @@ def on_tight_disk_if_any(folder: Path, per_s: int, seed: int, say: Say) -> Itera
             yield stack.enter_context(on_tight_disk(folder, per_s, seed, second=False))
         except Refused as refused:
             say(f"no full disk is tried: {refused}")
-            yield stack.enter_context(behind_proxy(folder, per_s, seed)), None
+            yield stack.enter_context(through_proxy(folder, per_s, seed)), None
 
 
 def _two_disks(home: Path, disk: Disk) -> dict[str, str]:
@@ -281,7 +281,7 @@ def play(
     ]
     for i, befall in enumerate(due):
         befall(ROLES[(i + 1) % len(ROLES)], WITHIN[i % len(WITHIN)])
-        say(str(outages.told[-1]))
+        say(str(outages.happened[-1]))
     rest_s = outages.stage.rest()
     outages.stage.cast.end()
     return Ended(outages, outages.stage.check(), outages.stage.orders.next, rest_s)

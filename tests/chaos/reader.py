@@ -17,7 +17,7 @@ import fastavro
 from confluent_kafka import Consumer, TopicPartition
 
 from shadowstream.testing.topics import Read, read_all
-from tests.pipeline.trial import Trial
+from tests.pipeline.trial_fixture import Trial
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 PACKED = ">B8sHIQIqq"

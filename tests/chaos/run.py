@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos import checker, orders, reader
-from tests.chaos.board import PHASES
-from tests.chaos.cast import ROLES, Cast
-from tests.chaos.director import Director, Plan
+from tests.chaos.fault_schedule import Director, Plan
 from tests.chaos.load import Orders, Production
+from tests.chaos.phase_map import PHASES
 from tests.chaos.reader import CommittedRecords
-from tests.pipeline.trial import Trial
+from tests.chaos.role_processes import ROLES, Cast
+from tests.pipeline.trial_fixture import Trial
 
 Say = Callable[[str], None]
 COMMIT_MS = 200

@@ -8,7 +8,7 @@ import pytest
 
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import read_all
-from tests.chaos.director import Plan
+from tests.chaos.fault_schedule import Plan
 from tests.chaos.run import play, staged
 
 KILLS = 10
@@ -23,10 +23,10 @@ def test_kills_without_transactions_leave_repeats_and_no_wrong_count(
     """Two runners, two joiners and a judge, each with deaths in the middle of its commits."""
     plan = Plan(KILLS, each=0, zombies=0, changes=1, kill_every_s=1.5, change_every_s=8.0)
     with staged(kafka.bootstrap, tmp_path, PER_S, SEED, delivery="at_least_once") as stage:
-        told = play(stage, plan, SEED, lambda _: None, LIMIT_S)
+        figures = play(stage, plan, SEED, lambda _: None, LIMIT_S)
         outputs = len(read_all(kafka.bootstrap, stage.trial.topic(f"out.{stage.trial.output}")))
-        shadow = told.report.accounts["shadow"].expected
+        shadow = figures.report.accounts["shadow"].expected
         with capsys.disabled():
-            print(f"\n{told.table()}\n{outputs - shadow:,} outputs of {shadow:,} were written more than once")
-    assert told.report.right, told.report.table()
-    assert told.director.kills.total() >= KILLS
+            print(f"\n{figures.table()}\n{outputs - shadow:,} outputs of {shadow:,} were written more than once")
+    assert figures.report.right, figures.report.table()
+    assert figures.director.kills.total() >= KILLS

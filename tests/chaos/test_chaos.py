@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from shadowstream.testing import Broker
-from tests.chaos.board import PHASES
-from tests.chaos.cast import ROLES
 from tests.chaos.conftest import KILLS, LIMIT_S, PER_S
-from tests.chaos.member import Fate
+from tests.chaos.phase_map import PHASES
+from tests.chaos.role_process import Fate
+from tests.chaos.role_processes import ROLES
 from tests.chaos.run import RunFigures, Stage, staged
 from tests.conftest import Say
 
@@ -23,13 +23,13 @@ from tests.conftest import Say
 def test_twenty_kills_lose_nothing_double_nothing_and_invent_nothing(
     played: tuple[Stage, RunFigures], say: Say
 ) -> None:
-    stage, told = played
-    say(told.table())
-    assert told.report.right, told.report.table()
-    assert told.director.done, f"the plan was not fulfilled within {LIMIT_S:g} s"
-    assert told.aborts[0] > 0
-    assert told.aborts[1] > 0
-    assert {code for code, _ in told.ended.values()} == {0}
+    stage, figures = played
+    say(figures.table())
+    assert figures.report.right, figures.report.table()
+    assert figures.director.done, f"the plan was not fulfilled within {LIMIT_S:g} s"
+    assert figures.aborts[0] > 0
+    assert figures.aborts[1] > 0
+    assert {code for code, _ in figures.ended.values()} == {0}
     assert stage.cast.zombies == [], "a zombie whose place was taken lives on"
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.chaos import reader
 from tests.chaos.reader import CommittedRecords
 from tests.chaos.run import RunFigures, Stage
-from tests.pipeline.trial import ROOT
+from tests.pipeline.trial_fixture import ROOT
 
 Damage = Callable[[CommittedRecords], None]
 

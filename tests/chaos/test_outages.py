@@ -12,31 +12,27 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.conftest import PER_S, PER_S_LONG, SEED
-from tests.chaos.outages import AGAIN_MAX_S, behind_proxy, on_tight_disk, on_tight_disk_if_any, play
-from tests.chaos.tight import Refused
+from tests.chaos.full_disk import Refused
+from tests.chaos.outages import AGAIN_MAX_S, on_tight_disk, on_tight_disk_if_any, play, through_proxy
 from tests.conftest import Say
 
 SLOW_MACHINE = 5
 """A time limit fails at so many times itself; the figure is printed."""
 
 
-def test_a_killed_broker_a_full_disk_and_a_black_hole_lose_nothing_double_nothing_and_invent_nothing(
-    tmp_path: Path, say: Say
-) -> None:
+def test_a_killed_broker_full_disk_and_black_hole_keep_every_count(tmp_path: Path, say: Say) -> None:
     with on_tight_disk_if_any(tmp_path, PER_S, SEED, say) as (outages, disk):
         fills = [(disk, 2.0)] if disk else []
         ended = play(outages, kills=1, fills=fills, holes_s=[5.0], say=lambda _: None)
     say(ended.table())
-    assert [one.kind for one in outages.told] == ["kill", *["full"] * len(fills), "hole"]
+    assert [one.kind for one in outages.happened] == ["kill", *["full"] * len(fills), "hole"]
     assert ended.report.right, ended.report.table()
     assert ended.slowest_s <= SLOW_MACHINE * AGAIN_MAX_S
 
 
 @pytest.mark.long
-def test_a_broker_that_hangs_for_longer_than_the_watchdog_waits_loses_nothing_doubles_nothing_and_invents_nothing(
-    tmp_path: Path, say: Say
-) -> None:
-    with behind_proxy(tmp_path, PER_S_LONG, SEED) as outages:
+def test_a_broker_hanging_beyond_the_watchdogs_limit_keeps_every_count(tmp_path: Path, say: Say) -> None:
+    with through_proxy(tmp_path, PER_S_LONG, SEED) as outages:
         ended = play(outages, hangs_s=[35.0], say=lambda _: None)
     say(ended.table())
     assert ended.report.right, ended.report.table()
@@ -44,9 +40,7 @@ def test_a_broker_that_hangs_for_longer_than_the_watchdog_waits_loses_nothing_do
 
 
 @pytest.mark.long
-def test_half_of_all_partitions_on_a_full_disk_lose_nothing_double_nothing_and_invent_nothing(
-    tmp_path: Path, say: Say
-) -> None:
+def test_half_of_all_partitions_on_a_full_disk_keep_every_count(tmp_path: Path, say: Say) -> None:
     """The broker lives on and leads the others: roles hear errors of some partitions, not silence."""
     with ExitStack() as stack:
         try:
@@ -55,6 +49,6 @@ def test_half_of_all_partitions_on_a_full_disk_lose_nothing_double_nothing_and_i
             pytest.skip(f"no disk that can be full: {refused}")
         ended = play(outages, fills=[(disk, 20.0)], say=lambda _: None)
     say(ended.table())
-    assert [one.kind for one in outages.told] == ["half"]
+    assert [one.kind for one in outages.happened] == ["half"]
     assert ended.report.right, ended.report.table()
     assert ended.slowest_s <= SLOW_MACHINE * AGAIN_MAX_S

@@ -11,7 +11,7 @@ import pytest
 
 from shadowstream.cli import run
 from shadowstream.testing.choice import Broker
-from tests.cli.judged import Judged
+from tests.cli.verdict_topic import Judged
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what it puts into the background so, children inherit it, and Ctrl-C would never reach them.

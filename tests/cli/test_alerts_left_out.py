@@ -29,9 +29,9 @@ def trial(make_trial: MakeTrial, client: str, extra: str = WEBHOOK) -> Path:
 @pytest.mark.parametrize("kafka", SECURED)
 def test_validate_says_with_key_and_line_what_to_do(kafka: str, cli: Cli, make_trial: MakeTrial) -> None:
     path = trial(make_trial, kafka)
-    said = cli("validate", path, "--json")
-    assert said.code == 2
-    (problem,) = said.json["problems"]
+    result = cli("validate", path, "--json")
+    assert result.code == 2
+    (problem,) = result.json["problems"]
     assert (problem["key"], problem["line"]) == ("alerts.webhook", 7)
     assert (
         "the alerts role cannot use TLS or SASL yet, so no alert would be delivered; run `alerts run`"
@@ -71,10 +71,10 @@ def test_up_runs_the_others_and_says_once_why(
 ) -> None:
     monkeypatch.setattr(roles, "Supervisor", Stopped)
     monkeypatch.setattr(roles, "begin", lambda *_: "session")
-    said = cli("up", trial(make_trial, kafka))
-    assert said.code == 0
+    result = cli("up", trial(make_trial, kafka))
+    assert result.code == 0
     assert Stopped.asked.pop() == (started or ["run", "join", "judge", "alerts"], ["alerts"])
-    assert said.err.count("alerts_left_out") == (started is not None)
+    assert result.err.count("alerts_left_out") == (started is not None)
     if started:
-        (line,) = [line for line in said.err.splitlines() if "alerts_left_out" in line]
+        (line,) = [line for line in result.err.splitlines() if "alerts_left_out" in line]
         assert "cannot use TLS or SASL" in (json.loads(line)["problem"] if line.startswith("{") else line)

@@ -15,21 +15,21 @@ from tests.cli.conftest import Cli, MakeTrial
 def test_a_good_config_is_valid_offline_and_says_its_revision(cli: Cli, make_trial: MakeTrial) -> None:
     path = make_trial()
     revision = revision_of(load(path))
-    said = cli("validate", path)
-    assert (said.code, said.out, said.err) == (0, f"{path}: ok; trial 'fraud', revision {revision}\n", "")
+    result = cli("validate", path)
+    assert (result.code, result.out, result.err) == (0, f"{path}: ok; trial 'fraud', revision {revision}\n", "")
     assert cli("validate", path, "--json").json == {"ok": True, "revision": revision, "problems": []}
 
 
 def test_every_problem_is_a_line_with_file_line_and_key(cli: Cli, make_trial: MakeTrial) -> None:
     path = make_trial(extra="grace: 5\nidle_ms: soon\nlimits: {commit_ms: ${NOPE}}\n".replace("${NOPE}", "'${NOPE}'"))
-    said = cli("validate", path)
-    assert said.code == 2
-    assert [line.split(": ")[:2] for line in said.out.splitlines()] == [
+    result = cli("validate", path)
+    assert result.code == 2
+    assert [line.split(": ")[:2] for line in result.out.splitlines()] == [
         [f"{path}:7", "grace"],
         [f"{path}:8", "idle_ms"],
         [f"{path}:9", "limits.commit_ms"],
     ]
-    assert said.err == f"3 problems in {path}\n"
+    assert result.err == f"3 problems in {path}\n"
 
 
 @pytest.mark.parametrize(
@@ -46,32 +46,32 @@ def test_missing_files_of_a_config_are_reported_once_with_their_line(
 ) -> None:
     path = make_trial()
     path.write_text(path.read_text().replace(old, new))
-    said = cli("validate", path, "--json")
-    assert said.code == 2
-    assert said.json["revision"] is None
-    (problem,) = said.json["problems"]
+    result = cli("validate", path, "--json")
+    assert result.code == 2
+    assert result.json["revision"] is None
+    (problem,) = result.json["problems"]
     assert (problem["file"], problem["line"], problem["key"]) == (str(path), line, key)
     assert part in problem["message"]
 
 
-def test_a_candidate_that_the_runner_would_refuse_is_told_offline(cli: Cli, make_trial: MakeTrial) -> None:
+def test_a_candidate_that_the_runner_would_refuse_is_reported_offline(cli: Cli, make_trial: MakeTrial) -> None:
     path = make_trial()
     path.write_text(path.read_text().replace("trusted: true, ", ""))
-    said = cli("validate", path, "--json")
-    assert said.code == 2
-    (problem,) = said.json["problems"]
+    result = cli("validate", path, "--json")
+    assert result.code == 2
+    (problem,) = result.json["problems"]
     assert (problem["line"], problem["key"]) == (6, "candidate.trusted")
     assert "set `trusted: true` if you accept that" in problem["message"]
 
 
-def test_a_wrong_candidate_and_wrong_schemas_are_told_together(cli: Cli, make_trial: MakeTrial) -> None:
+def test_a_wrong_candidate_and_wrong_schemas_are_reported_together(cli: Cli, make_trial: MakeTrial) -> None:
     path = make_trial()
     path.write_text(path.read_text().replace("dir: schemas", "dir: gone").replace(":score", ":scor"))
     assert [problem["line"] for problem in cli("validate", path, "--json").json["problems"]] == [3, 6]
 
 
 @pytest.mark.parametrize(("name", "text"), [("2.scores.avsc", "{"), ("scores.avsc", '"long"'), ("1.b.avsc", '"int"')])
-def test_a_schema_that_cannot_be_used_is_told_by_its_file(
+def test_a_schema_that_cannot_be_used_is_reported_by_its_file(
     name: str, text: str, cli: Cli, make_trial: MakeTrial
 ) -> None:
     path = make_trial()
@@ -85,18 +85,18 @@ def test_the_demos_config_is_valid(cli: Cli, monkeypatch: pytest.MonkeyPatch, tm
     (tmp_path / "model.json").write_text("{}")
     monkeypatch.setenv("SHADOWSTREAM_BOOTSTRAP", "localhost:1")
     monkeypatch.setenv("SHADOWSTREAM_DEMO_MODEL", str(tmp_path / "model.json"))
-    said = cli("validate", Path(__file__).parents[2] / "shadowstream" / "demo" / "flights.yaml")
-    assert said.code == 0, said.out
+    result = cli("validate", Path(__file__).parents[2] / "shadowstream" / "demo" / "flights.yaml")
+    assert result.code == 0, result.out
 
 
 def test_the_config_is_shown_with_defaults_and_without_secrets(cli: Cli, make_trial: MakeTrial) -> None:
     path = make_trial()
     path.write_text(path.read_text().replace('"}\nschemas', '", client: {sasl.password: hunter2}}\nschemas'))
-    said = cli("config", "show", path)
-    assert said.code == 0
-    assert "hunter2" not in said.out
-    assert yaml.safe_load(said.out) == masked(load(path)) == cli("config", "show", path, "--json").json
-    assert yaml.safe_load(said.out)["grace_ms"] == 60_000
+    result = cli("config", "show", path)
+    assert result.code == 0
+    assert "hunter2" not in result.out
+    assert yaml.safe_load(result.out) == masked(load(path)) == cli("config", "show", path, "--json").json
+    assert yaml.safe_load(result.out)["grace_ms"] == 60_000
 
 
 def test_the_json_schema_is_printed(cli: Cli) -> None:
@@ -111,9 +111,9 @@ def test_an_external_candidate_has_a_revision_by_its_version(cli: Cli, make_tria
     for version in ("7", "8"):
         adopted = f"candidate: {{topic: next, group: next-scorer, version: '{version}'}}\n"
         path.write_text(text[: text.index("candidate:")] + adopted)
-        said = cli("validate", path, "--json")
-        assert (said.code, said.json["ok"]) == (0, True)
-        revisions.add(said.json["revision"])
+        result = cli("validate", path, "--json")
+        assert (result.code, result.json["ok"]) == (0, True)
+        revisions.add(result.json["revision"])
     assert len(revisions) == 2
 
 
@@ -145,8 +145,8 @@ VALID = ("score", "user", "user.zip", "items.*.zip", "items[0].zip", "$.score", 
 
 @pytest.mark.parametrize("path", VALID)
 def test_a_path_that_a_schema_has_is_valid(path: str, cli: Cli, make_trial: MakeTrial) -> None:
-    said = cli("validate", with_paths(make_trial, PATHS.replace("PATH", f"'{path}'"), SCORES))
-    assert said.code == 0, said.out
+    result = cli("validate", with_paths(make_trial, PATHS.replace("PATH", f"'{path}'"), SCORES))
+    assert result.code == 0, result.out
 
 
 @pytest.mark.parametrize(
@@ -159,12 +159,12 @@ def test_a_path_that_a_schema_has_is_valid(path: str, cli: Cli, make_trial: Make
         ("compare:\n  checks: [{path: scoer, type: number}]\n", "compare.checks[0].path", "did you mean 'score'?"),
     ],
 )
-def test_a_path_that_no_schema_has_is_told_in_its_line(
+def test_a_path_that_no_schema_has_is_reported_in_its_line(
     more: str, key: str, hint: str, cli: Cli, make_trial: MakeTrial
 ) -> None:
-    said = cli("validate", with_paths(make_trial, more, SCORES), "--json")
-    assert said.code == 2
-    (problem,) = said.json["problems"]
+    result = cli("validate", with_paths(make_trial, more, SCORES), "--json")
+    assert result.code == 2
+    (problem,) = result.json["problems"]
     assert problem["key"] == key
     assert problem["message"].startswith("no schema of scores has a field")
     assert hint in problem["message"]
@@ -189,11 +189,13 @@ def test_paths_of_older_schemas_are_valid_and_without_schemas_all_are(cli: Cli, 
         ("items.*", "items[*]", "'items[*]' names the path of the rule 'items.*'; give one rule"),
     ],
 )
-def test_two_rules_of_one_path_are_told(first: str, second: str, message: str, cli: Cli, make_trial: MakeTrial) -> None:
+def test_two_rules_of_one_path_are_reported(
+    first: str, second: str, message: str, cli: Cli, make_trial: MakeTrial
+) -> None:
     rules = f"compare:\n  rules:\n    - {{path: '{first}', atol: 1}}\n    - {{path: '{second}', rtol: 1}}\n"
-    said = cli("validate", with_paths(make_trial, rules), "--json")
-    assert said.code == 2
-    assert [problem["message"] for problem in said.json["problems"]] == [message]
+    result = cli("validate", with_paths(make_trial, rules), "--json")
+    assert result.code == 2
+    assert [problem["message"] for problem in result.json["problems"]] == [message]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +208,7 @@ def test_two_rules_of_one_path_are_told(first: str, second: str, message: str, c
         ("compare: {rules: [{path: a, key: '*.id'}]}", "compare.rules[0].key", "a star names several values"),
     ],
 )
-def test_a_path_that_cannot_be_read_there_is_told_in_its_line(
+def test_a_path_that_cannot_be_read_there_is_reported_in_its_line(
     extra: str, key: str, message: str, cli: Cli, make_trial: MakeTrial
 ) -> None:
     path = make_trial(extra=extra + "\n")

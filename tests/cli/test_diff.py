@@ -76,11 +76,11 @@ def test_the_outcomes_are_those_that_the_schema_of_diff_states() -> None:
 def test_rows_are_json_lines_whole_and_in_order_of_event_time(cli: Cli, stored: Stored) -> None:
     rows = [row("scores/0/9", time_ms=3), row("scores/0/10", time_ms=1), row("scores/0/8", "missing", time_ms=2)]
     stored.store(*rows)
-    said = cli("diff", stored.path, "--json")
-    assert said.code == 0
+    result = cli("diff", stored.path, "--json")
+    assert result.code == 0
     expected = sorted(rows, key=lambda one: one["time_ms"])
-    assert [json.loads(line) for line in said.out.splitlines()] == [{**one, "key": "k"} for one in expected]
-    assert said.err == f"3 of 3 rows in '{stored.topic}'\n"
+    assert [json.loads(line) for line in result.out.splitlines()] == [{**one, "key": "k"} for one in expected]
+    assert result.err == f"3 of 3 rows in '{stored.topic}'\n"
 
 
 def test_bytes_without_text_and_nan_are_still_json(cli: Cli, stored: Stored) -> None:
@@ -140,8 +140,8 @@ def test_a_timestamp_beyond_the_calendar_is_shown_as_it_is(cli: Cli, stored: Sto
 
 
 def test_nothing_stored_is_no_error(cli: Cli, stored: Stored) -> None:
-    said = cli("diff", stored.path)
-    assert (said.code, said.out, said.err) == (0, "", f"0 of 0 rows in '{stored.topic}'\n")
+    result = cli("diff", stored.path)
+    assert (result.code, result.out, result.err) == (0, "", f"0 of 0 rows in '{stored.topic}'\n")
 
 
 def test_following_shows_what_is_stored_and_what_comes_until_ctrl_c(stored: Stored) -> None:
@@ -166,17 +166,17 @@ def test_following_shows_what_is_stored_and_what_comes_until_ctrl_c(stored: Stor
 
 def test_following_ends_at_the_limit(cli: Cli, stored: Stored) -> None:
     stored.store(row("a"), row("b", "missing"), row("c"))
-    said = cli("diff", stored.path, "--follow", "--limit", "1", "--outcome", "missing", "--json")
-    assert (said.code, pairs(said.out)) == (0, ["b"])
+    result = cli("diff", stored.path, "--follow", "--limit", "1", "--outcome", "missing", "--json")
+    assert (result.code, pairs(result.out)) == (0, ["b"])
 
 
 def test_an_unknown_outcome_is_2_and_gets_the_nearest(cli: Cli, make_trial: MakeTrial) -> None:
-    said = cli("diff", make_trial(), "--outcome", "mismatches")
-    assert said.code == 2
-    assert "did you mean 'mismatch'?" in said.err
+    result = cli("diff", make_trial(), "--outcome", "mismatches")
+    assert result.code == 2
+    assert "did you mean 'mismatch'?" in result.err
 
 
 def test_a_missing_diff_topic_is_1_and_names_its_writer(cli: Cli, kafka: Broker, make_trial: MakeTrial) -> None:
-    said = cli("diff", make_trial(name="never-joined", bootstrap=kafka.bootstrap))
-    assert said.code == 1
-    assert "there is no topic 'shadow.never-joined.diff'" in said.err
+    result = cli("diff", make_trial(name="never-joined", bootstrap=kafka.bootstrap))
+    assert result.code == 1
+    assert "there is no topic 'shadow.never-joined.diff'" in result.err

@@ -41,9 +41,9 @@ def test_a_wrong_key_ends_every_command_with_2_and_its_place(
     command: tuple[str, ...], cli: Cli, make_trial: MakeTrial
 ) -> None:
     path = make_trial(extra="grace: 5\n")
-    said = cli(*(part.replace("CONFIG", str(path)) for part in command))
-    assert said.code == 2
-    assert f"{path}:7: grace: unknown key; did you mean 'grace_ms'?" in said.out + said.err
+    result = cli(*(part.replace("CONFIG", str(path)) for part in command))
+    assert result.code == 2
+    assert f"{path}:7: grace: unknown key; did you mean 'grace_ms'?" in result.out + result.err
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -51,9 +51,9 @@ def test_a_wrong_key_is_an_object_on_stdout_with_json(
     command: tuple[str, ...], cli: Cli, make_trial: MakeTrial
 ) -> None:
     path = make_trial(extra="grace: 5\n")
-    said = cli(*(part.replace("CONFIG", str(path)) for part in command), "--json")
-    assert said.code == 2
-    problems = said.json["problems"] if command[0] == "validate" else said.json["error"]["problems"]
+    result = cli(*(part.replace("CONFIG", str(path)) for part in command), "--json")
+    assert result.code == 2
+    problems = result.json["problems"] if command[0] == "validate" else result.json["error"]["problems"]
     expected = {"file": str(path), "line": 7, "key": "grace", "message": "unknown key; did you mean 'grace_ms'?"}
     assert problems == [expected]
 
@@ -64,10 +64,10 @@ def test_taking_a_shadow_topic_for_productions_ends_with_1_and_names_it(
 ) -> None:
     path = make_trial()
     path.write_text(path.read_text().replace("[payments]", "[shadow.fraud.out.scores]"))
-    said = cli(*command, path, "--json")
-    assert said.code == 1
-    assert said.json["error"]["kind"] == "IsolationError"
-    assert said.err.startswith("error: 'shadow.fraud.out.scores' is under 'shadow.'")
+    result = cli(*command, path, "--json")
+    assert result.code == 1
+    assert result.json["error"]["kind"] == "IsolationError"
+    assert result.err.startswith("error: 'shadow.fraud.out.scores' is under 'shadow.'")
 
 
 @pytest.mark.parametrize(
@@ -85,21 +85,21 @@ def test_taking_a_shadow_topic_for_productions_ends_with_1_and_names_it(
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_what_is_wrong(arguments: tuple[str, ...], part: str, cli: Cli) -> None:
-    said = cli(*arguments)
-    assert (said.code, said.out) == (2, "")
-    assert said.err.startswith("error: ")
-    assert part in said.err
-    said = cli(*arguments, "--json")
-    assert said.code == 2
-    assert part in said.json["error"]["message"]
-    assert said.json["error"]["exit_code"] == 2
+    result = cli(*arguments)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("error: ")
+    assert part in result.err
+    result = cli(*arguments, "--json")
+    assert result.code == 2
+    assert part in result.json["error"]["message"]
+    assert result.json["error"]["exit_code"] == 2
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("gate", "--help")], ids=str)
 def test_help_is_no_error(arguments: tuple[str, ...], cli: Cli) -> None:
-    said = cli(*arguments)
-    assert said.code == 0
-    assert "Usage: shadowstream" in said.out
+    result = cli(*arguments)
+    assert result.code == 0
+    assert "Usage: shadowstream" in result.out
 
 
 def test_every_command_has_json() -> None:
@@ -120,9 +120,9 @@ def test_every_command_is_found_in_the_module_that_the_table_names() -> None:
 
     whole = names([])
     for name in whole:
-        alone = names(["--log-level", "error", name])
-        assert name in alone
-        assert len(alone) < len(whole)
+        without_level = names(["--log-level", "error", name])
+        assert name in without_level
+        assert len(without_level) < len(whole)
 
 
 def test_a_role_loads_nothing_that_only_other_commands_need() -> None:
@@ -162,9 +162,9 @@ def test_every_error_has_its_exit_code(
         raise error
 
     monkeypatch.setattr(program, "app", lambda arguments: app)
-    said = cli("fail", "--json")
-    assert (said.code, said.json["error"]["kind"]) == (code, kind)
-    assert ("report it" in said.err) == (kind in ("ShadowstreamBug", "ZeroDivisionError"))
+    result = cli("fail", "--json")
+    assert (result.code, result.json["error"]["kind"]) == (code, kind)
+    assert ("report it" in result.err) == (kind in ("ShadowstreamBug", "ZeroDivisionError"))
 
 
 def test_a_traceback_is_shown_where_asked_for() -> None:

@@ -18,7 +18,7 @@ from shadowstream.errors import ConfigError, ShadowstreamBug
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.topics import Write, produce_all
 from tests.cli.conftest import Cli, MakeTrial
-from tests.cli.judged import NOW_MS, REVISION, Judged, verdict
+from tests.cli.verdict_topic import NOW_MS, REVISION, Judged, verdict
 
 OTHER = "cd" * 32
 HOUR_MS = 3_600_000
@@ -47,10 +47,10 @@ def test_a_fresh_verdict_of_the_revision_is_passed_on(decision: str) -> None:
 def test_the_commonest_errors_of_the_candidate_stand_after_the_reasons(decision: str, outcome: str) -> None:
     reasons = {f"{outcome}: TypeError: no q": 4_000, f"{outcome}: KeyError: 'a'": 2}
     failed = verdict(decision) | {"outcomes": {"match": 9, outcome: 4_002}, "outcome_reasons": reasons}
-    said = lines(decide(encoded(failed), REVISION, NOW_MS + 1, HOUR_MS))
-    (named,) = [line for line in said if line.startswith("top errors: ")]
+    entry = lines(decide(encoded(failed), REVISION, NOW_MS + 1, HOUR_MS))
+    (named,) = [line for line in entry if line.startswith("top errors: ")]
     assert named.startswith("top errors: 4,000 x ")
-    assert said.index(f"because {decision}") < said.index(named)
+    assert entry.index(f"because {decision}") < entry.index(named)
     good = lines(decide(encoded(verdict(decision)), REVISION, NOW_MS + 1, HOUR_MS))
     assert not any(line.startswith("top errors: ") for line in good)
 
@@ -137,37 +137,37 @@ def test_waiting_ends_where_nothing_more_can_come(answer: Answer, settled: bool)
 def test_the_exit_code_is_the_decision(decision: str, cli: Cli, judged: Judged) -> None:
     judged.create()
     judged.say(decision)
-    said = cli("gate", judged.path)
-    assert said.code == CODES[decision]
-    assert said.out.splitlines()[:2] == [decision.replace("_", " "), f"  because {decision}"]
-    assert "  note: the candidate ran in-process (candidate.trusted: true)" in said.out
-    said = cli("gate", judged.path, "--json")
-    assert said.code == CODES[decision]
-    assert (said.json["decision"], said.json["outcomes"], said.json["revision"]) == (
+    result = cli("gate", judged.path)
+    assert result.code == CODES[decision]
+    assert result.out.splitlines()[:2] == [decision.replace("_", " "), f"  because {decision}"]
+    assert "  note: the candidate ran in-process (candidate.trusted: true)" in result.out
+    result = cli("gate", judged.path, "--json")
+    assert result.code == CODES[decision]
+    assert (result.json["decision"], result.json["outcomes"], result.json["revision"]) == (
         decision,
         {"match": 10},
         judged.revision,
     )
-    assert said.json["gate"] == {"exit_code": CODES[decision], "judged": decision, "override": None}
+    assert result.json["gate"] == {"exit_code": CODES[decision], "judged": decision, "override": None}
 
 
 def test_what_a_verdict_cannot_vouch_for_stands_beside_its_reasons(cli: Cli, judged: Judged) -> None:
     judged.create()
     judged.say("promote", caveats=["extra is not exact"])
-    said = cli("gate", judged.path)
-    assert said.out.startswith("promote\n  because promote\n  note: ")
-    assert said.out.endswith("  note: extra is not exact\n")
+    result = cli("gate", judged.path)
+    assert result.out.startswith("promote\n  because promote\n  note: ")
+    assert result.out.endswith("  note: extra is not exact\n")
     assert cli("gate", judged.path, "--json").json["caveats"] == ["extra is not exact"]
 
 
 def test_before_any_verdict_it_is_not_yet(cli: Cli, judged: Judged) -> None:
-    said = cli("gate", judged.path, "--json")
-    assert (said.code, said.json["decision"], said.json["gate"]["judged"]) == (4, "not_yet", None)
-    assert "there is no verdict topic" in said.json["reasons"][0]
+    result = cli("gate", judged.path, "--json")
+    assert (result.code, result.json["decision"], result.json["gate"]["judged"]) == (4, "not_yet", None)
+    assert "there is no verdict topic" in result.json["reasons"][0]
     judged.create()
-    said = cli("gate", judged.path)
-    assert said.code == 4
-    assert "the verdict topic is empty" in said.out
+    result = cli("gate", judged.path)
+    assert result.code == 4
+    assert "the verdict topic is empty" in result.out
 
 
 def test_the_last_verdict_of_the_revision_counts(cli: Cli, judged: Judged) -> None:
@@ -205,10 +205,10 @@ def test_a_stale_verdict_is_not_yet_and_json_does_not_say_promote(
 ) -> None:
     judged.create()
     judged.say("promote", age_s=7200)
-    said = cli("gate", judged.path, "--json", *max_age)
-    assert said.code == code
-    assert said.json["decision"] == ("not_yet" if code else "promote")
-    assert said.json["gate"]["judged"] == "promote"
+    result = cli("gate", judged.path, "--json", *max_age)
+    assert result.code == code
+    assert result.json["decision"] == ("not_yet" if code else "promote")
+    assert result.json["gate"]["judged"] == "promote"
 
 
 def test_a_deleted_verdict_is_no_verdict(cli: Cli, judged: Judged) -> None:
@@ -221,8 +221,8 @@ def test_a_deleted_verdict_is_no_verdict(cli: Cli, judged: Judged) -> None:
 def test_foreign_bytes_break_the_gate_and_never_open_it(cli: Cli, judged: Judged) -> None:
     judged.create()
     produce_all(judged.bootstrap, judged.topic, [Write(b"promote", judged.revision.encode())])
-    said = cli("gate", judged.path, "--json")
-    assert (said.code, said.json["error"]["kind"]) == (1, "RecordError")
+    result = cli("gate", judged.path, "--json")
+    assert (result.code, result.json["error"]["kind"]) == (1, "RecordError")
 
 
 def test_waiting_ends_with_the_decision(cli: Cli, judged: Judged) -> None:
@@ -277,34 +277,34 @@ def test_the_last_word_of_a_bounded_run_is_not_waited_out(cli: Cli, judged: Judg
 def test_an_unreachable_cluster_is_1_and_says_what_to_look_at(cli: Cli, make_trial: MakeTrial) -> None:
     port = free_port()
     began = time.monotonic()
-    said = cli("gate", make_trial(bootstrap=f"127.0.0.1:{port}"), "--json", "--wait", "60")
+    result = cli("gate", make_trial(bootstrap=f"127.0.0.1:{port}"), "--json", "--wait", "60")
     assert time.monotonic() - began < 15
-    assert (said.code, said.json["error"]["kind"]) == (1, "BrokerError")
-    assert f"127.0.0.1:{port}" in said.err
-    assert "refused" in said.err
-    assert "check the address" in said.err
+    assert (result.code, result.json["error"]["kind"]) == (1, "BrokerError")
+    assert f"127.0.0.1:{port}" in result.err
+    assert "refused" in result.err
+    assert "check the address" in result.err
 
 
 @pytest.mark.parametrize("option", ["--wait", "--max-age"])
 @pytest.mark.parametrize("length", ["soon", "-1", "1w", ""])
 def test_a_length_of_time_that_cannot_be_one_is_2(option: str, length: str, cli: Cli, make_trial: MakeTrial) -> None:
-    said = cli("gate", make_trial(), f"{option}={length}")
-    assert said.code == 2
-    assert f"{option} {length!r}" in said.err
+    result = cli("gate", make_trial(), f"{option}={length}")
+    assert result.code == 2
+    assert f"{option} {length!r}" in result.err
 
 
 @pytest.mark.parametrize("revision", ["abc", "ABCDEF0123", "0" * 65, "latest"])
 def test_a_revision_that_cannot_be_one_is_2(revision: str, cli: Cli, make_trial: MakeTrial) -> None:
-    said = cli("gate", make_trial(), "--revision", revision)
-    assert said.code == 2
-    assert "8 to 64 digits" in said.err
+    result = cli("gate", make_trial(), "--revision", revision)
+    assert result.code == 2
+    assert "8 to 64 digits" in result.err
 
 
 def test_a_missing_candidate_is_2_unless_the_revision_is_given(cli: Cli, judged: Judged) -> None:
     (judged.path.parent / "fraud_candidate.py").unlink()
-    said = cli("gate", judged.path)
-    assert said.code == 2
-    assert "there is no module 'fraud_candidate'" in said.err
+    result = cli("gate", judged.path)
+    assert result.code == 2
+    assert "there is no module 'fraud_candidate'" in result.err
     assert cli("gate", judged.path, "--revision", judged.revision).code == 4
 
 

@@ -75,7 +75,7 @@ def test_a_command_that_asks_ends_at_once_while_it_imports(module: str, number: 
 @pytest.mark.parametrize("module", ["shadowstream.cli", "typer", "confluent_kafka", "shadowstream.kafka.supervisor"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("word", ["up", "run"])
-def test_a_role_that_is_asked_to_end_while_it_imports_has_ended_well(module: str, number: int, word: str) -> None:
+def test_a_stop_during_imports_ends_a_role_well(module: str, number: int, word: str) -> None:
     done = at_import(module, number, word, "trial.yaml")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -113,7 +113,7 @@ def test_ctrl_c_at_the_terminal_ends_a_command_whatever_it_is_doing(word: str, a
     assert "Traceback" not in errors
 
 
-def test_up_without_a_broker_says_it_in_one_line_and_ends_well_when_asked(tmp_path: Path) -> None:
+def test_up_without_a_broker_reports_one_line_and_stops_well(tmp_path: Path) -> None:
     process = started("up", trial(tmp_path))
     time.sleep(8)
     os.killpg(process.pid, signal.SIGINT)

@@ -24,9 +24,7 @@ main()
 
 @pytest.mark.parametrize("word", ["join", "labels", "gate", "up"])
 @pytest.mark.parametrize(("more", "code"), [("--help", 0), ("--no-such", 2)])
-def test_a_command_that_has_ended_does_not_take_the_interpreter_down_under_its_clients(
-    word: str, more: str, code: int
-) -> None:
+def test_an_ended_command_does_not_shut_the_interpreter_under_its_clients(word: str, more: str, code: int) -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM, word, more], capture_output=True, text=True, timeout=60)
     assert done.returncode == code
     assert done.stdout.count("at exit") == 1

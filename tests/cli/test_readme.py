@@ -40,8 +40,8 @@ def test_the_first_config_is_valid_with_the_candidate_beside_it(
     path.parent.mkdir()
     path.write_text(code)
     Path("trial.yaml").write_text(block("yaml"))
-    said = cli("validate", "trial.yaml")
-    assert said.code == 0, said.out
+    result = cli("validate", "trial.yaml")
+    assert result.code == 0, result.out
     try:
         answers = candidate.load(load("trial.yaml").candidate)([{"amount": 250.0}])
     finally:
@@ -107,7 +107,7 @@ def test_every_command_line_of_a_document_is_one_that_the_program_takes(document
         taken(line)
 
 
-def test_the_documents_have_command_lines_and_a_wrong_one_is_told() -> None:
+def test_the_documents_have_command_lines_and_a_wrong_one_is_reported() -> None:
     assert len([line for path in DOCUMENTS for line in lines(path.read_text("utf-8"))]) > 20
     for wrong in ("shadowstream gat trial.yaml", "shadowstream gate trial.yaml --max 3", "shadowstream topics --json"):
         with pytest.raises(Exception, match=r"(?i)no such"):

@@ -10,8 +10,8 @@ from shadowstream.revision import revision_of
 from shadowstream.testing.choice import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.cli.conftest import Cli, MakeTrial
-from tests.cli.judged import verdict
-from tests.judge.stats import HOUR_MS, cell, stats
+from tests.cli.verdict_topic import verdict
+from tests.judge.stats_records import HOUR_MS, cell, stats
 
 
 def test_a_replay_judges_at_the_attempt_of_its_release(
@@ -24,8 +24,8 @@ def test_a_replay_judges_at_the_attempt_of_its_release(
     trial = load(path)
     revision, topics = revision_of(trial), {kind: trial.plan.of(kind) for kind in ("stats", "audit")}
     create_topics(kafka.bootstrap, {scores: 1, topics["stats"]: 1, topics["audit"]: 1})
-    said = stats(f"{scores}/0", 1, cell(0, revision, match=500), watermark_ms=HOUR_MS, revision=revision)
-    produce_all(kafka.bootstrap, topics["stats"], [Write(own.encode("stats", said), b"k")])
+    found = stats(f"{scores}/0", 1, cell(0, revision, match=500), watermark_ms=HOUR_MS, revision=revision)
+    produce_all(kafka.bootstrap, topics["stats"], [Write(own.encode("stats", found), b"k")])
     assert cli("replay", path, "--json").json["attempt"] == 1
     earlier = [
         verdict("reject", who * 32, name=name, release="r1", attempt=attempt) for who, attempt in (("aa", 1), ("bb", 2))

@@ -27,7 +27,7 @@ def config(bootstrap: str = "localhost:1", *, bounded: bool = False) -> Config:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({}, []),
         (
@@ -48,9 +48,9 @@ def config(bootstrap: str = "localhost:1", *, bounded: bool = False) -> Config:
         ),
     ],
 )
-def test_each_standstill_is_one_sentence(changes: dict[str, int | None], said: str | list[str]) -> None:
+def test_each_standstill_is_one_sentence(changes: dict[str, int | None], expected: str | list[str]) -> None:
     found = sentences(config(), GOES_ON._replace(**changes))
-    assert found == (said if isinstance(said, list) else [said])
+    assert found == (expected if isinstance(expected, list) else [expected])
 
 
 def test_a_bounded_trial_that_has_read_everything_stands_still_for_a_reason() -> None:
@@ -65,7 +65,7 @@ def test_a_runner_that_waits_for_productions_first_outputs_does_not_stand_still(
     assert len(sentences(config(), silent._replace(unjoined=5), True)) == 1
 
 
-def test_on_a_broker_without_roles_both_are_named_and_without_topics_that_is_said(kafka: Broker) -> None:
+def test_without_roles_both_are_named_and_missing_topics_too(kafka: Broker) -> None:
     trial = config(kafka.bootstrap)
     assert look(trial) == [
         "who goes on cannot be seen: topics not found on the cluster: still-in, still-out; check the names and the "
@@ -76,8 +76,8 @@ def test_on_a_broker_without_roles_both_are_named_and_without_topics_that_is_sai
     )
     produce_all(kafka.bootstrap, "still-in", [Write(b"{}", b"k", n % 2, NOW_MS) for n in range(5)])
     produce_all(kafka.bootstrap, "still-out", [Write(b"{}", b"k", n % 2, NOW_MS) for n in range(3)])
-    said = look(trial)
-    assert said[0].startswith("the runner does not run or does not go on (no mark yet; 5 inputs wait)")
-    assert said[1].startswith(
+    found = look(trial)
+    assert found[0].startswith("the runner does not run or does not go on (no mark yet; 5 inputs wait)")
+    assert found[1].startswith(
         "the joiner does not run or does not go on (no statistics yet; 3 records of production wait)"
     )

@@ -45,25 +45,29 @@ def states(found: dict[str, Any]) -> dict[str, int]:
 
 def test_a_plan_needs_no_cluster_where_the_partitions_are_given(cli: Cli, make_trial: MakeTrial) -> None:
     path = make_trial(extra="compare: {diff_json: true}\n")
-    said = cli("topics", "plan", path, "--partitions", "scores=6", "--json")
-    assert (said.code, said.json["trial"], states(said.json)) == (0, "fraud", {"unknown": len(said.json["topics"])})
-    topics = {one["name"]: one for one in said.json["topics"]}
+    result = cli("topics", "plan", path, "--partitions", "scores=6", "--json")
+    assert (result.code, result.json["trial"], states(result.json)) == (
+        0,
+        "fraud",
+        {"unknown": len(result.json["topics"])},
+    )
+    topics = {one["name"]: one for one in result.json["topics"]}
     expected = load(path).plan.specs({"scores": 6}, diff_json=True)
     assert {spec.name: (spec.partitions, dict(spec.config)) for spec in expected} == {
         topic: (one["partitions"], one["config"]) for topic, one in topics.items()
     }
     assert topics["shadow.fraud.diff.json"]["partitions"] == topics["shadow.fraud.out.scores"]["partitions"] == 6
-    assert said.json["sources"] == [
+    assert result.json["sources"] == [
         {"name": "payments", "partitions": None, "side": "input"},
         {"name": "scores", "partitions": 6, "side": "production"},
     ]
-    assert "the cluster was not asked" in said.err
+    assert "the cluster was not asked" in result.err
     table = cli("topics", "plan", path, "--partitions", "scores=6").out
     assert all(topic in table for topic in topics)
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "expected"),
     [
         (("other=3",), "the topic one of production.outputs: scores"),
         (("scores",), "give TOPIC=N"),
@@ -71,13 +75,13 @@ def test_a_plan_needs_no_cluster_where_the_partitions_are_given(cli: Cli, make_t
         (("scores=0",), "give 1 or more"),
     ],
 )
-def test_partitions_that_say_nothing_are_2(cli: Cli, make_trial: MakeTrial, given: tuple[str], said: str) -> None:
+def test_partitions_that_say_nothing_are_2(cli: Cli, make_trial: MakeTrial, given: tuple[str], expected: str) -> None:
     asked = cli("topics", "plan", make_trial(), *(word for one in given for word in ("--partitions", one)))
     assert asked.code == 2
-    assert said in asked.err
+    assert expected in asked.err
 
 
-def test_topics_are_planned_then_made_as_planned_and_then_left_alone(cli: Cli, trial: Path, name: str) -> None:
+def test_topics_are_planned_then_made_as_planned_and_then_left_unchanged(cli: Cli, trial: Path, name: str) -> None:
     planned = cli("topics", "plan", trial, "--json")
     count = len(planned.json["topics"])
     assert (planned.code, states(planned.json)) == (0, {"missing": count})
@@ -139,23 +143,23 @@ def test_misfitting_topics_are_shown_and_nothing_is_created_or_altered(
 
 
 def test_an_impossible_replication_is_1_and_zero_is_2(cli: Cli, trial: Path) -> None:
-    said = cli("topics", "apply", trial, "--replication", "99")
-    assert said.code == 1
-    assert "cannot create topic" in said.err
+    result = cli("topics", "apply", trial, "--replication", "99")
+    assert result.code == 1
+    assert "cannot create topic" in result.err
     assert cli("topics", "apply", trial, "--replication", "0").code == 2
 
 
 def test_inputs_that_do_not_exist_are_2_by_name(cli: Cli, kafka: Broker, make_trial: MakeTrial) -> None:
-    said = cli("topics", "plan", make_trial(bootstrap=kafka.bootstrap))
-    assert said.code == 2
-    assert "topics not found on the cluster: payments, scores" in said.err
+    result = cli("topics", "plan", make_trial(bootstrap=kafka.bootstrap))
+    assert result.code == 2
+    assert "topics not found on the cluster: payments, scores" in result.err
 
 
 def test_the_rights_are_reading_production_and_the_own_prefix_only(cli: Cli, make_trial: MakeTrial) -> None:
-    said = cli("topics", "acls", make_trial(), "--principal", "User:CN=shadow, O=x", "--json")
-    assert said.code == 0
+    result = cli("topics", "acls", make_trial(), "--principal", "User:CN=shadow, O=x", "--json")
+    assert result.code == 0
     begin = ["kafka-acls", "--bootstrap-server", "localhost:1", "--add", "--allow-principal", "User:CN=shadow, O=x"]
-    lines = [shlex.split(command) for command in said.json["commands"]]
+    lines = [shlex.split(command) for command in result.json["commands"]]
     assert all(line[: len(begin)] == begin for line in lines)
     read, own = ["--operation", "Read", "--operation", "Describe"], ["--resource-pattern-type", "prefixed"]
     assert [line[len(begin) :] for line in lines] == [
@@ -167,7 +171,7 @@ def test_the_rights_are_reading_production_and_the_own_prefix_only(cli: Cli, mak
         ["--operation", "All", "--transactional-id", "shadow.fraud.", *own],
     ]
     text = cli("topics", "acls", make_trial(), "--principal", "User:CN=shadow, O=x").out
-    assert text.splitlines() == said.json["commands"]
+    assert text.splitlines() == result.json["commands"]
 
 
 ADOPTED = 'candidate: {topic: scores-next, group: next, version: "7"}\ntwin: {topic: scores-twin, group: again}\n'
@@ -183,11 +187,11 @@ def adopt(path: Path) -> Path:
 
 def test_topics_of_external_candidate_and_twin_are_sources_and_not_created(cli: Cli, make_trial: MakeTrial) -> None:
     path = adopt(make_trial())
-    said = cli("topics", "plan", path, "--partitions", "scores=6", "--json").json
-    names = {one["name"] for one in said["topics"]}
+    result = cli("topics", "plan", path, "--partitions", "scores=6", "--json").json
+    names = {one["name"] for one in result["topics"]}
     assert not names & {"shadow.fraud.out.scores", "shadow.fraud.runner-state"}
     assert {"shadow.fraud.progress", "shadow.fraud.diff"} < names
-    assert [(one["name"], one["side"], one["partitions"]) for one in said["sources"]] == [
+    assert [(one["name"], one["side"], one["partitions"]) for one in result["sources"]] == [
         ("payments", "input", None),
         ("scores", "production", 6),
         ("scores-next", "candidate", None),
@@ -199,8 +203,8 @@ def test_topics_of_external_candidate_and_twin_are_sources_and_not_created(cli: 
 
 
 def test_groups_of_external_candidate_and_twin_are_only_described(cli: Cli, make_trial: MakeTrial) -> None:
-    said = cli("topics", "acls", adopt(make_trial()), "--principal", "User:shadow").out
-    lines = [line for line in said.splitlines() if "prefixed" not in line]
+    result = cli("topics", "acls", adopt(make_trial()), "--principal", "User:shadow").out
+    lines = [line for line in result.splitlines() if "prefixed" not in line]
     assert [line.partition("User:shadow ")[2] for line in lines] == [
         *(f"--operation Read --operation Describe --topic {topic}" for topic in ("payments", "scores")),
         *(f"--operation Read --operation Describe --topic {topic}" for topic in ("scores-next", "scores-twin")),
@@ -215,17 +219,17 @@ def test_a_twin_with_other_partition_counts_than_production_is_2(
     text = trial.read_text().replace("scores-", f"{name}-")
     trial.write_text(text)
     create_topics(kafka.bootstrap, {f"{name}-next": 2, f"{name}-twin": 2})  # a candidate's goes through ours then
-    said = cli("topics", "plan", trial)
-    assert said.code == 2
-    assert f"twin.topic: {name}-twin has 2 partitions and production's output {name}-out has 3" in said.err
+    result = cli("topics", "plan", trial)
+    assert result.code == 2
+    assert f"twin.topic: {name}-twin has 2 partitions and production's output {name}-out has 3" in result.err
     assert cli("topics", "apply", trial).code == 2
     assert on_cluster(kafka.bootstrap, f"shadow.{name}.") == {}
 
 
 def test_a_missing_topic_of_an_external_candidate_is_2_by_name(cli: Cli, trial: Path) -> None:
-    said = cli("topics", "plan", adopt(trial))
-    assert said.code == 2
-    assert "topics not found on the cluster: scores-next, scores-twin" in said.err
+    result = cli("topics", "plan", adopt(trial))
+    assert result.code == 2
+    assert "topics not found on the cluster: scores-next, scores-twin" in result.err
 
 
 @pytest.mark.parametrize("principal", ["shadow", "User:", ":shadow", "User:*"])

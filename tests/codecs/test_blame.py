@@ -99,9 +99,9 @@ def test_every_decoder_ends_every_value_with_a_value_or_a_record_error(
     assert len(decoded) == len(raw)
     assert decoder.available([headed(v, h, format)[0] for v, h in zip(raw, headers, strict=True)]) == [True] * len(raw)
     for value, content in zip(raw, headers, strict=True):
-        said, head = headed(value, content, format)
-        if said is not None and head and value is not None:
-            assert unheaded(said, head)[0] == value
+        content_with_header, head = headed(value, content, format)
+        if content_with_header is not None and head and value is not None:
+            assert unheaded(content_with_header, head)[0] == value
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -114,9 +114,9 @@ def test_one_bad_record_among_many_costs_itself_by_columns_and_by_rows(seed: int
     both = [good if chance.random() < 0.8 else chance.choice(broken) for _ in range(200)]
     decoder = Decoder(SOURCE)
     decoded = decoder.decode_many(both)
-    alone = [Decoder(SOURCE).decode_many([value])[0] for value in both]
+    one_by_one = [Decoder(SOURCE).decode_many([value])[0] for value in both]
     kinds = [type(value) for value in decoded]
-    assert kinds == [type(value) for value in alone]
+    assert kinds == [type(value) for value in one_by_one]
     assert all(kind is dict for value, kind in zip(both, kinds, strict=True) if value == good)
     outcomes = compare_pairs(both, [good] * 200, decoder, decoder, RuleSet()).outcomes
     assert set(outcomes) <= {"match", "mismatch", "undecodable_production"}
@@ -143,8 +143,8 @@ def test_a_value_that_begins_with_our_own_sentinel_is_one_undecodable_record(val
     assert (before, after) == ({"n": 1}, {"n": 2})
     assert isinstance(broken, RecordError)
     assert "header __value_schema_id is" not in str(broken), "it had no header"
-    said, head = headed(value, None, format)
-    assert unheaded(said or b"", head) == (value, None if value[0] == 0xFE else b"")
+    content_with_header, head = headed(value, None, format)
+    assert unheaded(content_with_header or b"", head) == (value, None if value[0] == 0xFE else b"")
 
 
 class Odd(BaseException):

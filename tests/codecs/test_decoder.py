@@ -164,7 +164,7 @@ def test_a_recursive_record_is_an_error_and_does_not_end_the_process(folder: Fol
     assert reason(Decoder(folder({"1.a": endless})), framed(1)) == "bounds"
 
 
-def test_fastavro_alone_would_end_the_process() -> None:
+def test_plain_fastavro_would_end_the_process() -> None:
     # Why recursive schemas are not given to the compiled reader. If this ever fails, they can be.
     code = f"""
 import io, fastavro

@@ -97,10 +97,10 @@ def test_an_int_beyond_32_bits_does_not_fit_an_int(folder: Folder) -> None:
 
 
 def test_scalars_of_numpy_count_as_pythons(scores: FolderSchemas, score: Any) -> None:
-    said = {**score, "n": np.int64(5), "score": np.float32(0.25), "late": np.bool_(False)}
-    said["tags"] = np.array(["p", "q"])
+    given = {**score, "n": np.int64(5), "score": np.float32(0.25), "late": np.bool_(False)}
+    given["tags"] = np.array(["p", "q"])
     plain = {**score, "n": 5, "score": 0.25, "late": False, "tags": ["p", "q"]}
-    assert Decoder(scores).decode(Encoder(scores, "scores-value").encode(said)) == plain
+    assert Decoder(scores).decode(Encoder(scores, "scores-value").encode(given)) == plain
     written = Encoder(NoSchemas(), "x").encode({"n": np.int64(5), "xs": np.array([0.5, 1.0])})
     assert written == b'{"n":5,"xs":[0.5,1.0]}'
 
@@ -120,7 +120,7 @@ def test_the_place_of_a_nan_is_named() -> None:
         Encoder(NoSchemas(), "x").encode({"z": None, "a": {"b": [1.0, float("nan")]}})
 
 
-def test_null_is_written_where_it_was_said() -> None:
+def test_null_is_written_where_it_was_given() -> None:
     assert json.loads(Encoder(NoSchemas(), "x").encode({"a": None}) or b"") == {"a": None}
 
 
@@ -155,7 +155,7 @@ def test_a_latest_schema_that_cannot_be_used_is_a_config_error(folder: Folder) -
 
 @settings(max_examples=200)
 @given(data=st.data(), source=records(depth=2))
-def test_many_values_are_written_as_each_alone_or_not_at_all(data: st.DataObject, source: Type) -> None:
+def test_many_values_are_written_one_by_one_or_not_at_all(data: st.DataObject, source: Type) -> None:
     schema = Given(source.schema).by_id(1)
     writer = AvroWriter(schema, "s", b"head")
     values = data.draw(st.lists(source.values, min_size=1, max_size=5))

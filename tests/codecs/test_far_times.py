@@ -55,9 +55,9 @@ def whole(number: int) -> bytes:
 
 def compared(kinds: tuple[Any, Any], bodies: list[tuple[bytes, bytes]], *rules: Rule) -> list[str]:
     schemas = Schemas(record(kinds[0]), record(kinds[1]))
-    ours, theirs = Decoder(schemas), Decoder(schemas)
+    left, right = Decoder(schemas), Decoder(schemas)
     columns = [framed(1) + one for one, _ in bodies], [framed(2) + other for _, other in bodies]
-    return compare_pairs(*columns, ours, theirs, RuleSet(list(rules))).outcomes
+    return compare_pairs(*columns, left, right, RuleSet(list(rules))).outcomes
 
 
 CASES: dict[str, tuple[tuple[Any, Any], tuple[int, int], str]] = {

@@ -30,10 +30,10 @@ def test_anything_else_is_an_error_of_framing(value: bytes) -> None:
 
 
 def by_header(value: bytes, headers: list[tuple[str, bytes]]) -> Frame:
-    said, head = headed(value, headers, Format(header=True))
-    assert said is not None
-    assert unheaded(said, head)[0] == value if head else said == value
-    return frame(said, True)
+    framed_content, head = headed(value, headers, Format(header=True))
+    assert framed_content is not None
+    assert unheaded(framed_content, head)[0] == value if head else framed_content == value
+    return frame(framed_content, True)
 
 
 def test_the_header_wins_over_the_value_which_is_then_bare() -> None:
@@ -51,11 +51,11 @@ def test_a_header_may_name_the_schema_by_guid() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\0\0\0\0", b"\1" + bytes(15), b"\2\0\0\0\1"])
 def test_a_broken_header_is_an_error_and_no_guess(content: bytes) -> None:
-    said, head = headed(framed(7), [("__value_schema_id", content)], Format(header=True))
-    assert said is not None
-    assert unheaded(said, head) == (framed(7), content)
+    framed_content, head = headed(framed(7), [("__value_schema_id", content)], Format(header=True))
+    assert framed_content is not None
+    assert unheaded(framed_content, head) == (framed(7), content)
     with pytest.raises(RecordError, match="__value_schema_id") as caught:
-        frame(said, True)
+        frame(framed_content, True)
     assert caught.value.reason == "framing"
 
 

@@ -36,6 +36,6 @@ rows = st.fixed_dictionaries(
 
 
 @given(rows)
-def test_a_row_of_diff_is_written_as_any_other_record_of_ours(row: dict[str, Any]) -> None:
+def test_a_row_of_diff_is_written_as_any_other_record(row: dict[str, Any]) -> None:
     assert own.encode_diff(row) == own.encode("diff", row)
     assert own.decode(own.encode_diff(row)) == ("diff", row)

@@ -13,7 +13,7 @@ from shadowstream.errors import RecordError
 from shadowstream.protocol import marks
 from shadowstream.protocol.marks import Counters
 from shadowstream.records import Partition
-from tests.judge.stats import cell, stats
+from tests.judge.stats_records import cell, stats
 
 A = "scores/0"
 SLICE = {"dimensions": ["tenant"], "values": ["eu"], "n": 2, "s": 1}
@@ -120,7 +120,7 @@ def test_what_no_trial_writes_is_refused_with_a_sentence_without_numbers(
 
 
 @pytest.mark.parametrize("raw", [None, b"", b"\0", b"\xc3\x01", b"\xfe" * 40, b"garbage"])
-def test_what_is_no_record_of_ours_is_refused(raw: bytes | None) -> None:
+def test_what_is_no_own_record_is_refused(raw: bytes | None) -> None:
     with pytest.raises(RecordError) as caught:
         own.read("mark", raw)
     assert caught.value.reason == "schema"

@@ -14,7 +14,7 @@ from shadowstream.compare import PairResult, RuleSet, compare_pairs
 from shadowstream.compare.expected import ExpectedChanges
 from shadowstream.compare.pairs import Declared
 from shadowstream.config import Expected, Rule
-from tests.joiner.world import World, config
+from tests.joiner.joiner_world import World, config
 
 UNTIL = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 UNTIL_MS = int(UNTIL.timestamp() * 1000)

@@ -61,12 +61,12 @@ def laws_of_rows(one: Any, other: Any, rules: list[Rule]) -> None:
 
 def laws_of_columns(table: tuple[list[Any], list[Any]], rules: list[Rule]) -> None:
     both = RuleSet(rules)
-    ours, theirs = table
-    assert {one.outcome for one in compare_columns(ours, ours, both)} <= {"match"}
-    outcomes = [one.outcome for one in compare_columns(ours, theirs, both)]
-    assert [one.outcome for one in compare_columns(ours, turned(theirs), both)] == outcomes
+    left, right = table
+    assert {one.outcome for one in compare_columns(left, left, both)} <= {"match"}
+    outcomes = [one.outcome for one in compare_columns(left, right, both)]
+    assert [one.outcome for one in compare_columns(left, turned(right), both)] == outcomes
     if is_symmetric(rules):
-        assert [one.outcome for one in compare_columns(theirs, ours, both)] == outcomes
+        assert [one.outcome for one in compare_columns(right, left, both)] == outcomes
 
 
 def laws_of_arrow(data: st.DataObject, rules: list[Rule]) -> None:
@@ -74,38 +74,38 @@ def laws_of_arrow(data: st.DataObject, rules: list[Rule]) -> None:
     schema = named(kind.schema)
     source = Given(schema, turned_schema(schema))
     pairs = data.draw(st.lists(st.tuples(kind.values, kind.values), min_size=1, max_size=4)) * 17
-    ours, theirs, reverse = (
+    left, right, reverse = (
         [source.frame(number, pair[side]) for pair in pairs] for side, number in ((0, 1), (1, 1), (1, 2))
     )
-    read = Decoder(source).columns(ours)
+    read = Decoder(source).columns(left)
     if read is not None:
         # Equal columns are told as equal before anything is asked; copies of other places are not.
-        levels = arrow_levels(read[0], read[0].take(np.arange(len(ours))), both)
+        levels = arrow_levels(read[0], read[0].take(np.arange(len(left))), both)
         assert set(levels.tolist()) <= {MATCH, UNKNOWN}
     decoders = Decoder(source), Decoder(source)
-    outcomes = compare_pairs(ours, theirs, *decoders, both).outcomes
-    assert compare_pairs(ours, reverse, *decoders, both).outcomes == outcomes
+    outcomes = compare_pairs(left, right, *decoders, both).outcomes
+    assert compare_pairs(left, reverse, *decoders, both).outcomes == outcomes
     if is_symmetric(rules):
-        assert compare_pairs(theirs, ours, *decoders, both).outcomes == outcomes
+        assert compare_pairs(right, left, *decoders, both).outcomes == outcomes
 
 
-def held(law: Callable[..., None], most: int, **drawn: Any) -> None:
-    settings(max_examples=most, deadline=None)(given(**drawn)(law))()
-
-
-@pytest.mark.parametrize("rules", [rules_of_any_kind, symmetric_rules], ids=["any rules", "symmetric rules"])
-@pytest.mark.parametrize("most", [SHORT, pytest.param(LONG, marks=pytest.mark.long)])
-def test_rows_keep_the_laws(most: int, rules: Any) -> None:
-    held(laws_of_rows, most, one=values, other=values, rules=rules)
+def held(law: Callable[..., None], examples_max: int, **drawn: Any) -> None:
+    settings(max_examples=examples_max, deadline=None)(given(**drawn)(law))()
 
 
 @pytest.mark.parametrize("rules", [rules_of_any_kind, symmetric_rules], ids=["any rules", "symmetric rules"])
-@pytest.mark.parametrize("most", [SHORT, pytest.param(LONG, marks=pytest.mark.long)])
-def test_columns_keep_the_laws(most: int, rules: Any) -> None:
-    held(laws_of_columns, most, table=tables(), rules=rules)
+@pytest.mark.parametrize("examples_max", [SHORT, pytest.param(LONG, marks=pytest.mark.long)])
+def test_rows_keep_the_laws(examples_max: int, rules: Any) -> None:
+    held(laws_of_rows, examples_max, one=values, other=values, rules=rules)
 
 
 @pytest.mark.parametrize("rules", [rules_of_any_kind, symmetric_rules], ids=["any rules", "symmetric rules"])
-@pytest.mark.parametrize("most", [30, pytest.param(LONG // 2, marks=pytest.mark.long)])
-def test_columns_in_arrow_keep_the_laws(most: int, rules: Any) -> None:
-    held(laws_of_arrow, most, data=st.data(), rules=rules)
+@pytest.mark.parametrize("examples_max", [SHORT, pytest.param(LONG, marks=pytest.mark.long)])
+def test_columns_keep_the_laws(examples_max: int, rules: Any) -> None:
+    held(laws_of_columns, examples_max, table=tables(), rules=rules)
+
+
+@pytest.mark.parametrize("rules", [rules_of_any_kind, symmetric_rules], ids=["any rules", "symmetric rules"])
+@pytest.mark.parametrize("examples_max", [30, pytest.param(LONG // 2, marks=pytest.mark.long)])
+def test_columns_in_arrow_keep_the_laws(examples_max: int, rules: Any) -> None:
+    held(laws_of_arrow, examples_max, data=st.data(), rules=rules)

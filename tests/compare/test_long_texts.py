@@ -25,7 +25,7 @@ from shadowstream.joiner.accounting.value_checks import _fails as fails
 from shadowstream.joiner.intake.header_fields import says_failed
 from shadowstream.paths import join_path
 from shadowstream.protocol.size_limits import PATH_CHARS_MAX, FieldCounts, cut_path, shortened
-from tests.joiner.world import config
+from tests.joiner.joiner_world import config
 
 URL = "https://example.org/" + "a" * 60
 OTHER = URL[:-1] + "b"
@@ -45,12 +45,12 @@ def test_a_text_that_is_cut_in_its_name_maps_nothing() -> None:
     assert compare_rows(URL, "x", RuleSet([Rule(path="$", values={name_of(URL): "x"})])).outcome == "mismatch"
 
 
-@given(texts=st.lists(st.text(alphabet="ab", min_size=60, max_size=70), unique=True), most=st.integers(20, 64))
-def test_two_texts_have_two_names_of_a_bounded_length(texts: list[str], most: int) -> None:
-    names = [shortened(text, most) for text in texts]
+@given(texts=st.lists(st.text(alphabet="ab", min_size=60, max_size=70), unique=True), length_max=st.integers(20, 64))
+def test_two_texts_have_two_names_of_a_bounded_length(texts: list[str], length_max: int) -> None:
+    names = [shortened(text, length_max) for text in texts]
     assert len(set(names)) == len(texts)
-    assert all(len(name) <= most for name in names)
-    assert [shortened(name, most) for name in names] == names  # a name names itself, so it may stand in `where`
+    assert all(len(name) <= length_max for name in names)
+    assert [shortened(name, length_max) for name in names] == names  # a name names itself, so it may stand in `where`
 
 
 def test_a_short_text_is_its_own_name() -> None:
@@ -86,7 +86,7 @@ def test_two_long_values_that_must_not_be_read_stay_two() -> None:
     assert redactor.name("u", name_of(URL)) != redactor.name("u", name_of(OTHER))
 
 
-def test_two_long_headers_are_told_apart() -> None:
+def test_two_long_headers_are_distinguished() -> None:
     error = Failure(header="error", equals=URL)
     assert says_failed(error, [("error", URL.encode())])
     assert not says_failed(error, [("error", OTHER.encode())])

@@ -100,7 +100,7 @@ def test_the_oracle_knows_the_rules(one: Node, other: Node, rules: list[Rule], o
     assert found.found == (frozenset() if kind is None else {((), kind)})
 
 
-def test_the_oracle_takes_the_most_specific_rule_and_says_where() -> None:
+def test_the_oracle_takes_the_narrowest_rule_and_says_where() -> None:
     one, other = (Node("object", {"a.b": Node("list", [Node("int", n), TEXT])}) for n in (1, 5))
     assert verdict(one, other, []).found == {(("a.b", "0"), "value")}
     loose, tight = rule("a.b", None, atol="4"), rule(None, "0", atol="3")

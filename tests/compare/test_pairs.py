@@ -85,8 +85,8 @@ def test_an_undecodable_value_names_its_side_and_costs_only_its_pair(source: Fol
         source, [(good, b'{"id":1}'), (bad, good), (good, unknown), (bad, unknown), (None, bad), (bad, None)]
     )
     assert results[0].outcome == "match"
-    told = [(r.side, r.why, r.outcome) for r in results[1:]]
-    assert told == [
+    undecodable = [(r.side, r.why, r.outcome) for r in results[1:]]
+    assert undecodable == [
         (Side.PRODUCTION, "decode", "undecodable_production"),
         (Side.SHADOW, "schema", "undecodable_shadow"),
         (Side.PRODUCTION, "decode", "undecodable_production"),
@@ -103,14 +103,14 @@ def test_equal_bytes_of_two_schemas_are_decoded_where_headers_name_them(source: 
     text = b"\x0aOther"
     named = Format(header=True)
 
-    def said(*values: tuple[bytes | None, int]) -> list[bytes | None]:
+    def encoded(*values: tuple[bytes | None, int]) -> list[bytes | None]:
         return [headed(value, [("__value_schema_id", framed(id_))], named)[0] for value, id_ in values]
 
     decoders = Decoder(source, format=named), Decoder(source, format=named)
-    ours, theirs = said((flat, 2), (text, 2), (None, 2)), said((flat, 3), (text, 1), (None, 1))
-    assert compare_pairs(ours, theirs, *decoders, RULES).outcomes == ["match", "undecodable_production", "match"]
+    production, shadow = encoded((flat, 2), (text, 2), (None, 2)), encoded((flat, 3), (text, 1), (None, 1))
+    assert compare_pairs(production, shadow, *decoders, RULES).outcomes == ["match", "undecodable_production", "match"]
     # By header on one side, by prefix on the other: the same schema and the same body are the same bytes.
-    results = compare_pairs(said((flat, 3)), [framed(3) + flat], decoders[0], Decoder(source), RULES)
+    results = compare_pairs(encoded((flat, 3)), [framed(3) + flat], decoders[0], Decoder(source), RULES)
     assert results.outcomes == ["match"]
 
 
@@ -125,11 +125,11 @@ def test_equal_bytes_of_two_formats_are_decoded(source: FolderSchemas) -> None:
 
 def test_bare_avro_is_compared_as_columns_like_framed(source: FolderSchemas) -> None:
     bare = Decoder(source, format=Format(format="avro", schema_ids=[2]))
-    ours = [body(NARROW, {"n": n}) for n in range(100)]
-    theirs = [framed(3) + body(WIDE, {"n": n + (n == 7)}) for n in range(100)]
-    results = compare_pairs([*ours, None], [*theirs, None], bare, Decoder(source), RULES)
+    production = [body(NARROW, {"n": n}) for n in range(100)]
+    shadow = [framed(3) + body(WIDE, {"n": n + (n == 7)}) for n in range(100)]
+    results = compare_pairs([*production, None], [*shadow, None], bare, Decoder(source), RULES)
     assert results.outcomes == ["match"] * 7 + ["mismatch"] + ["match"] * 93
-    assert bare.columns(ours) is not None
+    assert bare.columns(production) is not None
 
 
 def test_columns_of_two_lengths_are_our_bug(source: FolderSchemas) -> None:
@@ -137,7 +137,7 @@ def test_columns_of_two_lengths_are_our_bug(source: FolderSchemas) -> None:
         compare_pairs([None], [], Decoder(source), Decoder(source), RULES)
 
 
-def test_five_fields_with_two_differences_cost_at_most_24_microseconds_a_pair(source: FolderSchemas) -> None:
+def test_five_fields_with_two_differences_cost_up_to_24_microseconds_a_pair(source: FolderSchemas) -> None:
     # 7 CPU µs on the machine that this was written on, against a target of 12; the rest is room for a slower one.
     encoder = Encoder(source, "outputs-value")
 

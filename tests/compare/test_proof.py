@@ -8,17 +8,17 @@ import pyarrow as pa
 import pytest
 
 from shadowstream.compare import pairs
+from tests.compare.proof.executions import Report, run
 from tests.compare.proof.planted import CASES, PLANTED, Planted, caught
-from tests.compare.proof.running import Report, run
 
 SEED = 1
 
 
-def said(report: Report) -> str:
+def report_text(report: Report) -> str:
     return "\n".join(map(str, report.faults[:5]))
 
 
-def test_a_thousand_generated_cases_are_told_as_the_oracle_tells_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thousand_generated_cases_agree_with_the_oracle(monkeypatch: pytest.MonkeyPatch) -> None:
     in_columns: list[int] = []
     real = pairs.arrow_levels
 
@@ -28,7 +28,7 @@ def test_a_thousand_generated_cases_are_told_as_the_oracle_tells_them(monkeypatc
 
     monkeypatch.setattr(pairs, "arrow_levels", counted)
     report = run(SEED, 1000)
-    assert not report.faults, said(report)
+    assert not report.faults, report_text(report)
     # The proof says something of columns only if they are made.
     assert len(in_columns) > 10
     assert len(report.kinds) > 80
@@ -45,9 +45,9 @@ def test_nothing_is_caught_where_nothing_is_planted() -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(2, 7))
-def test_twenty_thousand_generated_cases_are_told_as_the_oracle_tells_them(seed: int) -> None:
+def test_twenty_thousand_generated_cases_agree_with_the_oracle(seed: int) -> None:
     report = run(seed, 4000)
-    assert not report.faults, said(report)
+    assert not report.faults, report_text(report)
 
 
 @pytest.mark.long

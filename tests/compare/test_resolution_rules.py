@@ -13,8 +13,8 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.codecs.evolution import evolution
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.compare.schema_changes import Evolutions
-from tests.compare.test_evolution import parse_named, record
-from tests.compare.test_types import Registry, at, avro, body, framed, told
+from tests.compare.test_schema_changes import parse_named, record
+from tests.compare.test_type_names import Registry, at, avro, body, framed, outcome_and_paths
 
 MATCH: tuple[str, list[Any]] = ("match", [])
 ENUM = {"type": "enum", "name": "E", "symbols": ["A", "B", "C"]}
@@ -123,7 +123,7 @@ def test_fields_of_one_name_are_resolved_recursively() -> None:
     everywhere(one, other, {"a": {"n": 1}}, {"a": {"n": 1.0}}, {"a": {"n": 2.0}})
 
 
-def test_a_field_that_only_one_schema_has_is_told_and_not_dropped() -> None:
+def test_a_field_that_only_one_schema_has_is_reported_and_not_dropped() -> None:
     small, large = record(("a", "int")), record(("a", "int"), ("b", "int"))
     assert avro(large, small, {"a": 1, "b": 2}, {"a": 1}) == ("mismatch", [("b", "missing")])
     assert avro(small, large, {"a": 1}, {"a": 1, "b": 2}) == ("mismatch", [("b", "extra")])
@@ -172,19 +172,19 @@ def test_an_unknown_symbol_does_not_equal_the_enums_default() -> None:
 
 
 def test_a_type_resolves_to_the_first_same_type_of_a_union() -> None:
-    assert told(("int", ["double", "long", "int"]), (b"\x0a", b"\x04\x0a")) == MATCH
+    assert outcome_and_paths(("int", ["double", "long", "int"]), (b"\x0a", b"\x04\x0a")) == MATCH
     for branch in (b"\x02\x0a", b"\x00\0\0\0\0\0\0\x14@"):
-        assert told(("int", ["double", "long", "int"]), (b"\x0a", branch)) == at("")
+        assert outcome_and_paths(("int", ["double", "long", "int"]), (b"\x0a", branch)) == at("")
 
 
 def test_else_against_the_first_that_it_is_promoted_to() -> None:
     body_of = {"long": b"\x0a", "double": b"\0\0\0\0\0\0\x14@"}
-    assert told(("int", ["string", "long", "double"]), (b"\x0a", b"\x02" + body_of["long"])) == MATCH
-    assert told(("int", ["string", "double", "long"]), (b"\x0a", b"\x02" + body_of["double"])) == MATCH
-    assert told(("int", ["string", "long", "double"]), (b"\x0a", b"\x04" + body_of["double"])) == at("")
+    assert outcome_and_paths(("int", ["string", "long", "double"]), (b"\x0a", b"\x02" + body_of["long"])) == MATCH
+    assert outcome_and_paths(("int", ["string", "double", "long"]), (b"\x0a", b"\x02" + body_of["double"])) == MATCH
+    assert outcome_and_paths(("int", ["string", "long", "double"]), (b"\x0a", b"\x04" + body_of["double"])) == at("")
 
 
-def test_both_unions_and_either_alone() -> None:
+def test_both_unions_and_either_union() -> None:
     everywhere(["null", "int", "string"], ["null", "double", "string"], 1, 1.0, 2.0)
     one, two = record(("v", "int"), name="T"), record(("w", "int", "v"), name="T")
     everywhere(["null", one, "string"], ["string", "null", two], {"v": 1}, {"w": 1}, {"w": 2})
@@ -255,8 +255,8 @@ def test_logical_types_of_two_units_are_converted() -> None:
 
 def test_decimals_of_two_scales_are_compared_as_decimals() -> None:
     one, other = (logical("bytes", "decimal", precision=6, scale=scale) for scale in (2, 3))
-    assert told((one, other), (b"\x04\x03\xe8", b"\x04\x27\x10")) == MATCH  # 10.00 and 10.000
-    assert told((one, other), (b"\x04\x03\xe8", b"\x04\x03\xe8"))[0] == "mismatch"
+    assert outcome_and_paths((one, other), (b"\x04\x03\xe8", b"\x04\x27\x10")) == MATCH  # 10.00 and 10.000
+    assert outcome_and_paths((one, other), (b"\x04\x03\xe8", b"\x04\x03\xe8"))[0] == "mismatch"
 
 
 @pytest.mark.parametrize(
@@ -276,8 +276,11 @@ def test_an_invalid_decimal_is_plain_bytes(bad: dict[str, Any]) -> None:
     kind = logical("bytes", "decimal", **bad)
     for schema, prefix, path in ((kind, b"", ""), (record(("d", kind)), b"", "d"), (["null", kind], b"\x02", "")):
         bodies = [prefix + raw for raw in (b"\x04\x02\x48", b"\x04\x02\x49")]
-        assert told((schema, schema), (bodies[0], bodies[1])) == ("mismatch", [(path, "value")])
-        assert told((schema, "bytes" if path == "" and not prefix else schema), (bodies[0], bodies[0])) == MATCH
+        assert outcome_and_paths((schema, schema), (bodies[0], bodies[1])) == ("mismatch", [(path, "value")])
+        assert (
+            outcome_and_paths((schema, "bytes" if path == "" and not prefix else schema), (bodies[0], bodies[0]))
+            == MATCH
+        )
 
 
 @pytest.mark.parametrize(
@@ -295,8 +298,8 @@ def test_an_invalid_decimal_is_plain_bytes(bad: dict[str, Any]) -> None:
 )
 def test_a_logical_type_of_another_type_is_ignored(kind: Any, raw: bytes, other: bytes) -> None:
     schema, plain = record(("d", kind)), {name: part for name, part in kind.items() if name != "logicalType"}
-    assert told((schema, schema), (raw, other)) == ("mismatch", [("d", "value")])
-    assert told((schema, record(("d", plain))), (raw, raw)) == MATCH
+    assert outcome_and_paths((schema, schema), (raw, other)) == ("mismatch", [("d", "value")])
+    assert outcome_and_paths((schema, record(("d", plain))), (raw, raw)) == MATCH
 
 
 # ---------------------------------------------------------------- any depth
@@ -322,7 +325,7 @@ def test_two_schemas_without_types_to_tell_are_compared_as_before() -> None:
     assert evolution(plain, plain).typed is evolution(plain, parse_named(record(("n", "long")))).typed is False
 
 
-def test_pairs_are_told_of_by_what_changed_between_their_schemas() -> None:
+def test_pairs_are_described_by_what_changed_between_their_schemas() -> None:
     one = record(("u", ["null", "long", "string"]), ("t", "long"), ("o", record(("a", "int"), name="A")))
     kind = logical("long", "timestamp-millis")
     other = record(("u", ["null", "double", "string"]), ("t", kind), ("o", record(("a", "int"), name="B")))
@@ -352,4 +355,4 @@ def test_a_schema_as_deep_as_can_be_read_is_compared() -> None:
     for _ in range(90):
         other = {"type": "array", "items": other}
     raw = b"\x02" * 90 + b"\x02" + b"\0" * 90, b"\x02" * 90 + b"\0\0\0\0\0\0\xf0?" + b"\0" * 90
-    assert told((deep, other), raw) == MATCH
+    assert outcome_and_paths((deep, other), raw) == MATCH

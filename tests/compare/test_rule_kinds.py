@@ -95,7 +95,7 @@ def test_a_rule_tolerates_what_it_says_and_nothing_else(
     assert outcome(production, production, **rule) == outcome(shadow, shadow, **rule) == "match"
 
 
-def test_absent_and_null_are_two_things_unless_told_otherwise() -> None:
+def test_absent_and_null_are_two_things_unless_configured_otherwise() -> None:
     rules = RuleSet([Rule(path="x", absent_is_null=True)])
     for one, other in (({}, {"x": None}), ({"x": None}, {})):
         assert compare_rows(one, other, RuleSet()).outcome == "mismatch"

@@ -59,7 +59,7 @@ def test_a_rule_holds_at_its_path_and_below(paths: list[str], at: str, expected:
         (["*", "a"], "a.b", "a"),
     ],
 )
-def test_the_most_specific_rule_wins_in_any_order(paths: list[str], at: str, expected: str) -> None:
+def test_the_narrowest_rule_wins_in_any_order(paths: list[str], at: str, expected: str) -> None:
     assert holds(paths, at) == expected
     assert holds(paths[::-1], at) == expected
 

@@ -29,7 +29,7 @@ def write(tmp_path: Path) -> Write:
     return to_file
 
 
-def told(path: Path, **environ: str) -> list[tuple[int, str, str]]:
+def errors_of(path: Path, **environ: str) -> list[tuple[int, str, str]]:
     with pytest.raises(ConfigFileError) as caught:
         load(path, environ)
     assert all(problem.file == str(path) for problem in caught.value.problems)
@@ -38,7 +38,7 @@ def told(path: Path, **environ: str) -> list[tuple[int, str, str]]:
 
 
 def the_message(path: Path, line: int, key: str, **environ: str) -> str:
-    found = told(path, **environ)
+    found = errors_of(path, **environ)
     assert [(one[0], one[1]) for one in found] == [(line, key)], found
     return found[0][2]
 
@@ -182,7 +182,7 @@ def test_all_problems_of_a_file_are_reported_in_line_order(write: Write) -> None
     path = write(
         "nam: a\nname: b\nname: c\ninputs: []\nproduction: {outputs: 1}\ncandidate: {call: x}\ngrace_ms: ${G}\n"
     )
-    assert [(line, key) for line, key, _ in told(path)] == [
+    assert [(line, key) for line, key, _ in errors_of(path)] == [
         (1, "nam"),
         (3, "name"),
         (4, "inputs"),
@@ -192,7 +192,7 @@ def test_all_problems_of_a_file_are_reported_in_line_order(write: Write) -> None
     ]
 
 
-def test_a_name_that_makes_no_prefix_is_told_in_its_line(write: Write) -> None:
+def test_a_name_that_makes_no_prefix_is_reported_in_its_line(write: Write) -> None:
     message = the_message(write("\n" + GOOD.replace("fraud\n", "a.b\n")), 2, "name")
     assert message.startswith("'a.b' is not usable; use 1-64 of a-z")
 
@@ -206,7 +206,7 @@ def test_a_name_that_makes_no_prefix_is_told_in_its_line(write: Write) -> None:
         ((", group: scorer}", ", group: scorer}\ntwin: {topic: again}\nbounded: true"), 5, "bounded"),
     ],
 )
-def test_a_rule_between_keys_is_told_in_the_line_of_its_key(
+def test_a_rule_between_keys_is_reported_in_the_line_of_its_key(
     write: Write, change: tuple[str, str], line: int, key: str
 ) -> None:
     needed = "twin.group" if "twin" in change[1] else "production.group"
@@ -279,7 +279,7 @@ def test_no_problem_shows_a_password_or_what_a_variable_holds(write: Write) -> N
         GOOD.replace("payments", "payments, 5")
         + "grace_ms: ${GRACE}\nstart: ${START}\nkafka:\n  client:\n    sasl.password: [hunter2]\n"
     )
-    text = str(told(path, GRACE="hunter3", START="hunter4"))
+    text = str(errors_of(path, GRACE="hunter3", START="hunter4"))
     assert "hunter" not in text
     assert "${GRACE}" in text
 
@@ -336,7 +336,7 @@ def test_the_end_of_a_declared_change_is_read_with_its_offset(write: Write) -> N
     ("text", "part"),
     [("soon", "'soon' is no ISO 8601 time"), ("2027-01-31T00:00:00", "give the offset from UTC")],
 )
-def test_an_end_that_is_no_time_is_told_with_an_example(text: str, part: str, write: Write) -> None:
+def test_an_end_that_is_no_time_is_reported_with_an_example(text: str, part: str, write: Write) -> None:
     message = the_message(write(UNTIL % text), 7, "compare.expected[0].until")
     assert part in message
     assert "for example 2027-01-31T00:00:00Z" in message

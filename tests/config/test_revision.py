@@ -236,7 +236,7 @@ def test_a_missing_candidate_is_a_config_error_with_a_remedy(call: str, parts: l
         assert part in message
 
 
-def test_a_candidate_that_is_not_python_is_told_with_its_line(home: Path) -> None:
+def test_a_candidate_that_is_not_python_is_reported_with_its_line(home: Path) -> None:
     write(home / "fraudmod.py", "a = 1\ndef score(:\n")
     assert f"{home / 'fraudmod.py'}:2: " in refusal("fraudmod:score")
 

@@ -78,12 +78,12 @@ def loaded(candidate: Candidate) -> object:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_an_uncallable_candidate_is_reported_offline_and_on_loading(name: str, write: Any) -> None:
-    text, settings, said = REFUSED[name]
+    text, settings, message = REFUSED[name]
     module = write(name, text)
     trial = config({"call": f"{module}:score", **settings})
     (problem,) = problems_of(trial)
     assert problem.startswith("candidate.call: ")
-    assert said in problem
+    assert message in problem
     with pytest.raises(ConfigError, match=r"candidate\.call"):
         loaded(trial.candidate)
 
@@ -101,7 +101,7 @@ UNTIL = "2030-01-01T00:00:00Z"
 
 
 @pytest.mark.parametrize(
-    ("name", "compare", "said"),
+    ("name", "compare", "message"),
     [
         ("async rule", {"rules": [{"path": "a", "call": "M:late"}]}, "compare.rules: "),
         (
@@ -118,7 +118,7 @@ UNTIL = "2030-01-01T00:00:00Z"
         ),
     ],
 )
-def test_functions_of_the_comparison_are_told_as_well(name: str, compare: Any, said: str, write: Any) -> None:
+def test_functions_of_the_comparison_are_reported_as_well(name: str, compare: Any, message: str, write: Any) -> None:
     text = (
         "def score(p): return p\nasync def late(p, s): return True\ndef one(p): return p\n"
         "def two(p, s): return p\ndef yields(p, s):\n    yield p\n"
@@ -127,7 +127,7 @@ def test_functions_of_the_comparison_are_told_as_well(name: str, compare: Any, s
     filled = {key: [_filled(one, module) for one in many] for key, many in compare.items()}
     trial = config({"call": f"{module}:score"}, **filled)
     (problem,) = problems_of(trial)
-    assert said in problem
+    assert message in problem
     if "rules" in compare:
         with pytest.raises(ConfigError, match=r"compare\.rules"):
             RuleSet(trial.compare.rules)

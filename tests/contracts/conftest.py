@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contracts.benches import Bench, MemoryBench, RealBench
+from tests.contracts.brokers import Bench, MemoryBench, RealBench
 
 
 @pytest.fixture(params=["memory", "kafka"])

@@ -13,7 +13,7 @@ from shadowstream.kafka.reading import bounded
 from shadowstream.kafka.reading.bounded import Limit, NotReadToEnd, Span, ignore, quiet, read_on, read_spans, within
 from shadowstream.kafka.reading.newest import Backwards
 from shadowstream.records import Partition
-from tests.contracts.benches import LIMIT_S, Bench
+from tests.contracts.brokers import LIMIT_S, Bench
 
 LIMIT = quiet(LIMIT_S)
 
@@ -48,7 +48,7 @@ def hidden(bench: Bench, topic: str) -> Any:
     return producer
 
 
-def test_a_span_ends_with_its_last_record_and_what_lies_behind_it_is_left_out(bench: Bench) -> None:
+def test_a_span_ends_with_its_last_record_and_excludes_later_ones(bench: Bench) -> None:
     topic = bench.topic()
     bench.write(topic, "a", "b", "c", "d")
     values, ended = read(bench.consumer(), {Partition(topic, 0): (1, 3)})
@@ -63,7 +63,7 @@ def test_a_span_ends_where_only_control_records_lie_before_its_end(bench: Bench)
     assert read(bench.consumer(), {Partition(topic, 0): (0, 4)}) == (["a"], {Partition(topic, 0): 4})
 
 
-def test_a_record_behind_the_end_ends_a_span_whose_last_offset_is_a_control_record(bench: Bench) -> None:
+def test_a_record_after_the_end_ends_a_span_with_control_records(bench: Bench) -> None:
     topic = bench.topic()
     bench.write(topic, "a")
     bench.write(topic, "b")
@@ -72,7 +72,7 @@ def test_a_record_behind_the_end_ends_a_span_whose_last_offset_is_a_control_reco
     assert ended[Partition(topic, 0)] >= 2
 
 
-def test_empty_spans_are_not_read_and_the_others_are_read_side_by_side(bench: Bench) -> None:
+def test_empty_spans_are_skipped_and_others_read_side_by_side(bench: Bench) -> None:
     topic = bench.topic(partitions=3)
     bench.write(topic, "a", partition=0)
     bench.write(topic, "b", partition=1)
@@ -89,7 +89,7 @@ def test_a_span_without_an_end_is_read_to_the_present_end(bench: Bench) -> None:
     assert read(bench.consumer(), spans) == (["b"], {Partition(topic, 0): 3, Partition(topic, 1): 0})
 
 
-def test_behind_an_open_transaction_a_read_waits_and_a_short_one_ends(bench: Bench) -> None:
+def test_after_an_open_transaction_a_read_waits_and_a_short_one_ends(bench: Bench) -> None:
     topic = bench.topic()
     bench.write(topic, "a")
     producer = hidden(bench, topic)
@@ -134,7 +134,7 @@ def test_a_consumer_that_was_assigned_is_read_on_from_where_it_stands(bench: Ben
     assert [text(message) for turn in turns for message in turn.records] == ["b"]
 
 
-def test_backwards_gives_each_offset_once_in_growing_blocks_and_what_was_written_since(bench: Bench) -> None:
+def test_backwards_gives_each_offset_once_and_newly_written_ones(bench: Bench) -> None:
     topic = bench.topic()
     bench.write(topic, *(f"{n}" for n in range(30)))  # and a control record at 30
     reader = Backwards(bench.consumer(), Partition(topic, 0), 2)
@@ -154,7 +154,7 @@ def test_backwards_gives_each_offset_once_in_growing_blocks_and_what_was_written
     assert reader.block(pick) == {}
 
 
-def test_backwards_from_an_end_of_its_own_waits_for_what_lies_below_it(bench: Bench) -> None:
+def test_backwards_from_an_own_end_waits_for_records_below_it(bench: Bench) -> None:
     topic = bench.topic()
     bench.write(topic, "a")
     producer = hidden(bench, topic)

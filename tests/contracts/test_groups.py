@@ -7,24 +7,24 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from tests.contracts.benches import LIMIT_S, Bench
+from tests.contracts.brokers import LIMIT_S, Bench
 
 
 class Recorded:
     """Callbacks of a member, and what they were told."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, int]] = []
+        self.calls: list[tuple[str, int]] = []
 
     def on_assign(self, consumer: Any, partitions: list[TopicPartition]) -> None:
-        self.told.append(("assign", len(partitions)))
+        self.calls.append(("assign", len(partitions)))
         consumer.assign([TopicPartition(one.topic, one.partition, 0) for one in partitions])
 
     def on_revoke(self, consumer: Any, partitions: list[TopicPartition]) -> None:
-        self.told.append(("revoke", len(partitions)))
+        self.calls.append(("revoke", len(partitions)))
 
     def on_lost(self, consumer: Any, partitions: list[TopicPartition]) -> None:
-        self.told.append(("lost", len(partitions)))
+        self.calls.append(("lost", len(partitions)))
 
     @property
     def callbacks(self) -> dict[str, Any]:
@@ -55,16 +55,16 @@ def test_range_keeps_partitions_of_one_number_together(bench: Bench) -> None:
     assert owned(one, two) == [{(topic, p) for topic in topics for p in numbers} for numbers in ((0, 1), (2,))]
 
 
-def test_who_comes_makes_the_others_give_up_all_first_and_who_leaves_gives_back(bench: Bench) -> None:
+def test_a_joining_member_revokes_all_and_a_leaving_one_returns(bench: Bench) -> None:
     topic = bench.topic(partitions=2)
-    said, one, two = Recorded(), bench.consumer(), bench.consumer()
-    bench.joined(one, [topic], **said.callbacks)
+    events, one, two = Recorded(), bench.consumer(), bench.consumer()
+    bench.joined(one, [topic], **events.callbacks)
     two.subscribe([topic])
     bench.until(lambda: shared(bench, one, two, n=2))
-    assert said.told == [("assign", 2), ("revoke", 2), ("assign", 1)]
+    assert events.calls == [("assign", 2), ("revoke", 2), ("assign", 1)]
     two.close()
     bench.until(lambda: shared(bench, one, n=2))
-    assert said.told[3:] == [("revoke", 1), ("assign", 2)]
+    assert events.calls[3:] == [("revoke", 1), ("assign", 2)]
 
 
 def test_what_is_revoked_can_still_be_committed(bench: Bench) -> None:
@@ -85,44 +85,44 @@ def test_what_is_revoked_can_still_be_committed(bench: Bench) -> None:
     assert bench.group_offset(topic) == 5
 
 
-def test_a_static_member_that_comes_back_gets_what_it_had_and_nobody_notices(bench: Bench) -> None:
+def test_a_returning_static_member_gets_its_partitions_without_a_rebalance(bench: Bench) -> None:
     topic = bench.topic(partitions=2)
-    said, one, two = Recorded(), bench.consumer(group_instance_id="0"), bench.consumer(group_instance_id="1")
-    one.subscribe([topic], **said.callbacks)
+    events, one, two = Recorded(), bench.consumer(group_instance_id="0"), bench.consumer(group_instance_id="1")
+    one.subscribe([topic], **events.callbacks)
     two.subscribe([topic])
     bench.until(lambda: shared(bench, one, two, n=2))
-    before, had = list(said.told), owned(two)
+    before, had = list(events.calls), owned(two)
     two.close()
     again = bench.consumer(group_instance_id="1")
     again.subscribe([topic])
     bench.until(lambda: shared(bench, one, again, n=2))
     assert owned(again) == had
-    assert said.told == before
+    assert events.calls == before
 
 
-def test_a_static_member_whose_instance_came_up_elsewhere_is_told_fatally(bench: Bench) -> None:
+def test_a_static_member_whose_instance_came_up_elsewhere_gets_a_fatal_error(bench: Bench) -> None:
     topic = bench.topic()
     old = bench.joined(bench.consumer(group_instance_id="i"), [topic])
     new = bench.joined(bench.consumer(group_instance_id="i"), [topic])
     found: list[KafkaError] = []
 
-    def told() -> bool:
+    def is_fatal() -> bool:
         found.extend(e for m in old.consume(10, 0.1) if (e := m.error()) and e.code() != KafkaError._PARTITION_EOF)
         return bool(new.consume(1, 0.05) is not None and found)
 
-    bench.until(told)
+    bench.until(is_fatal)
     # The event does not say of itself that it is fatal: only its code does.
     assert (found[0].code(), found[0].fatal()) == (KafkaError._FATAL, False)
 
 
-def test_who_does_not_turn_for_too_long_has_lost_all_and_may_come_back(bench: Bench) -> None:
+def test_a_member_silent_too_long_loses_all_and_may_return(bench: Bench) -> None:
     topic = bench.topic()
-    said = Recorded()
-    slow = bench.joined(bench.consumer(max_poll_interval_ms=6_000), [topic], **said.callbacks)
+    events = Recorded()
+    slow = bench.joined(bench.consumer(max_poll_interval_ms=6_000), [topic], **events.callbacks)
     bench.sleep(7.0)
-    bench.until(lambda: turn(slow) or ("lost", 1) in said.told)
-    bench.until(lambda: turn(slow) or len(said.told) == 3)
-    assert said.told == [("assign", 1), ("lost", 1), ("assign", 1)]
+    bench.until(lambda: turn(slow) or ("lost", 1) in events.calls)
+    bench.until(lambda: turn(slow) or len(events.calls) == 3)
+    assert events.calls == [("assign", 1), ("lost", 1), ("assign", 1)]
 
 
 def test_a_consumer_can_commit_by_itself(bench: Bench) -> None:
@@ -176,7 +176,7 @@ def test_the_brokers_range_keeps_partitions_of_one_number_together(bench: Bench)
 
 
 @pytest.mark.only_kafka("in memory groups speak the classic protocol only")
-def test_the_brokers_own_choice_may_tear_them_apart_which_is_why_tasks_are_gated(bench: Bench) -> None:
+def test_the_brokers_choice_may_split_them_so_tasks_are_gated(bench: Bench) -> None:
     torn = [
         numbers
         for mine in under_the_brokers_assignor(bench, "uniform")

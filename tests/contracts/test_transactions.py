@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from tests.contracts.benches import LIMIT_S, Bench, MemoryBench
+from tests.contracts.brokers import LIMIT_S, Bench, MemoryBench
 
 METADATA_MAX = 4_095
 NOTHING = -1_001
@@ -96,7 +96,7 @@ def test_a_fenced_commit_commits_nothing(bench: Bench) -> None:
     assert bench.read(bench.assigned(topic), lambda _, ends: 2 in ends)[0] == []
 
 
-def test_a_transaction_that_is_open_too_long_is_aborted_and_its_producer_of_no_more_use(bench: Bench) -> None:
+def test_a_transaction_open_too_long_is_aborted_and_its_producer_useless(bench: Bench) -> None:
     topic = bench.topic()
     slow = bench.begun(transaction_timeout_ms=1_000, message_timeout_ms=900)
     slow.produce(topic, b"slow", partition=0)
@@ -133,7 +133,7 @@ def test_an_empty_offset_list_is_never_looked_at(bench: Bench) -> None:
     assert bench.read(bench.assigned(topic), lambda _, ends: 2 in ends)[0] == ["of nobody's"]
 
 
-def test_offsets_of_a_member_that_has_left_are_refused_and_have_to_be_aborted(bench: Bench) -> None:
+def test_offsets_of_a_departed_member_are_refused_and_must_be_aborted(bench: Bench) -> None:
     topic = bench.topic()
     dead = bench.joined(bench.consumer(), [topic])
     group = dead.consumer_group_metadata()
@@ -197,13 +197,13 @@ def test_an_unknown_topic_spoils_the_transaction(bench: Bench) -> None:
 
 
 def test_a_plain_producer_reports_each_record(bench: Bench) -> None:
-    topic, told = bench.topic(), []
+    topic, results = bench.topic(), []
     producer = bench.producer(None)
     producer.produce(
-        topic, b"x", partition=0, on_delivery=lambda error, message: told.append((error, message.offset()))
+        topic, b"x", partition=0, on_delivery=lambda error, message: results.append((error, message.offset()))
     )
     assert producer.flush(LIMIT_S) == 0
-    assert told == [(None, 0)]
+    assert results == [(None, 0)]
 
 
 def test_the_markers_of_one_commit_may_land_at_different_times(bench: Bench) -> None:

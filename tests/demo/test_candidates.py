@@ -61,9 +61,9 @@ def test_worse_keeps_the_score_and_moves_the_threshold(
     model_file: Path, frozen: Frozen, first_flights: list[dict[str, Any]]
 ) -> None:
     for flight in first_flights:
-        said = candidates.worse(flight)
-        assert said["score"] == frozen.score(flight)
-        assert said["late"] is (said["score"] >= candidates.WORSE_LATE_FROM)
+        output = candidates.worse(flight)
+        assert output["score"] == frozen.score(flight)
+        assert output["late"] is (output["score"] >= candidates.WORSE_LATE_FROM)
 
 
 def test_late_bug_affects_only_its_carrier_after_its_date(model_file: Path) -> None:
@@ -134,8 +134,8 @@ def test_the_rules_written_out_offline_are_those_of_the_config(model_file: Path)
 
 
 def test_the_offline_comparison_sees_each_field_but_the_model(frozen: Frozen) -> None:
-    said = json.loads('{"id": "x", "carrier": "UA", "score": 0.25, "late": false, "model": "m"}')
-    assert not offline.differs(said, said | {"model": "n"})
-    assert not offline.differs(said, said | {"score": 0.25 + 0.9e-6})
+    output = json.loads('{"id": "x", "carrier": "UA", "score": 0.25, "late": false, "model": "m"}')
+    assert not offline.differs(output, output | {"model": "n"})
+    assert not offline.differs(output, output | {"score": 0.25 + 0.9e-6})
     for change in ({"score": 0.25 - 1.1e-6}, {"late": True}, {"id": "y"}, {"carrier": "DL"}):
-        assert offline.differs(said, said | change), change
+        assert offline.differs(output, output | change), change

@@ -80,7 +80,7 @@ def test_a_frame_of_another_schema_is_refused(first_flights: list[dict[str, Any]
         Wire("flight-delays-value").decode(framed)
 
 
-def test_missing_data_is_said_with_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_data_is_reported_with_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("sys.path", [str(tmp_path)])
     with pytest.raises(ConfigError, match=r"shadowstream\[demo\]"):
         flights.data_path()

@@ -70,7 +70,7 @@ def test_json_keeps_every_bit(frozen: Frozen) -> None:
     assert Frozen.from_json(frozen.to_json()) == frozen
 
 
-def test_a_file_that_is_no_model_is_said_by_its_path(tmp_path: Path) -> None:
+def test_a_file_that_is_no_model_is_reported_by_its_path(tmp_path: Path) -> None:
     path = tmp_path / "model.json"
     for content in ("", "[]", '{"bias": 1}', '{"bias": 1, "numbers": {"hour": [1]}, "carriers": {}}'):
         path.write_text(content, "utf-8")
@@ -82,7 +82,7 @@ def test_a_file_that_is_no_model_is_said_by_its_path(tmp_path: Path) -> None:
 
 def test_on_an_unseen_month_the_model_beats_always_answering_no(frozen: Frozen) -> None:
     judged = [(frozen.judge(flight, PRODUCTION)["late"], late) for flight, late in flights.labelled(month=2)]
-    right = sum(said == late for said, late in judged)
+    right = sum(prediction == late for prediction, late in judged)
     never_late = sum(not late for _, late in judged)
     assert right - never_late > 0.05 * len(judged)
 
@@ -92,5 +92,5 @@ def test_scoring_does_not_import_river() -> None:
         "import sys, shadowstream.demo.production; print(any(name.split('.')[0] == 'river' for name in sys.modules))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    said = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
-    assert said.stdout.decode().strip() == "False"
+    prediction = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+    assert prediction.stdout.decode().strip() == "False"

@@ -145,10 +145,10 @@ def test_production_answers_every_flight_once_and_commits_to_the_end(
     bootstrap: str, loaded: str, output: str, model_file: Path, frozen: Frozen
 ) -> None:
     process = start(bootstrap, loaded, output, model_file, "--until-end")
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 0, said
-    assert f"production: {FLIGHTS} records in " in said
-    assert said.rstrip().endswith("CPU s")
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert f"production: {FLIGHTS} records in " in stderr
+    assert stderr.rstrip().endswith("CPU s")
     delays, read = Wire(production.DELAYS), Wire(flights.SUBJECT)
     inputs, outputs = read_all(bootstrap, loaded), read_all(bootstrap, output)
     assert sum(map(len, outputs)) == FLIGHTS
@@ -172,13 +172,13 @@ def test_production_stopped_by_sigterm_goes_on_where_it_was_and_repeats_nothing(
         assert time.monotonic() < limit
     first.send_signal(signal.SIGTERM)
     reader.close()
-    _, said = first.communicate(timeout=30)
-    assert first.returncode == 0, said
+    _, stderr = first.communicate(timeout=30)
+    assert first.returncode == 0, stderr
     assert 0 < written(bootstrap, output) < many, "stopped in the middle"
     assert sum(committed(bootstrap, topic, f"group-of-{output}")) == written(bootstrap, output)
     second = start(bootstrap, topic, output, model_file, "--until-end")
-    _, said = second.communicate(timeout=60)
-    assert second.returncode == 0, said
+    _, stderr = second.communicate(timeout=60)
+    assert second.returncode == 0, stderr
     keys = [message.key() for messages in read_all(bootstrap, output) for message in messages]
     assert len(keys) == len(set(keys)) == many
 
@@ -188,8 +188,8 @@ def test_production_over_a_limit_that_leaves_partitions_empty_commits_those_too(
 ) -> None:
     load(bootstrap, f"one-{output}", PARTITIONS, 1)
     process = start(bootstrap, f"one-{output}", output, model_file, "--until-end")
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 0, said
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
     assert sorted(committed(bootstrap, f"one-{output}", f"group-of-{output}")) == [0, 0, 0, 1]
 
 
@@ -201,9 +201,9 @@ def test_production_commits_nothing_whose_output_the_broker_refused(
     admin = AdminClient({"bootstrap.servers": bootstrap})
     admin.create_topics([wanted])[narrow].result()
     process = start(bootstrap, loaded, narrow, model_file, "--until-end")
-    _, said = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert f"outputs were not written to '{narrow}'" in said
+    assert f"outputs were not written to '{narrow}'" in stderr
     assert all(offset < 0 for offset in committed(bootstrap, loaded, f"group-of-{narrow}"))
 
 
@@ -226,9 +226,9 @@ def test_an_unreachable_broker_is_an_error_that_names_it(monkeypatch: pytest.Mon
 
 def test_production_without_a_readable_model_is_a_usage_error(tmp_path: Path) -> None:
     process = start("127.0.0.1:1", "flights", "out", tmp_path / "absent.json")
-    _, said = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=30)
     assert process.returncode == 2
-    assert "absent.json" in said
+    assert "absent.json" in stderr
 
 
 def test_production_knows_nothing_of_shadowstream() -> None:
@@ -239,5 +239,5 @@ def test_production_knows_nothing_of_shadowstream() -> None:
     for name in ("production", "flights", "model", "wire"):
         tree = ast.parse((room / f"{name}.py").read_text("utf-8"))
         taken = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-        ours = {module.removeprefix("shadowstream.") for module in taken if module.startswith("shadowstream")}
-        assert ours <= allowed, name
+        modules = {module.removeprefix("shadowstream.") for module in taken if module.startswith("shadowstream")}
+        assert modules <= allowed, name

@@ -86,7 +86,7 @@ def trial_of(objects: list[dict[str, Any]], folder: Path) -> Config:
 
 
 @pytest.mark.long
-def test_the_chart_is_clean_by_the_real_helm_and_a_misspelt_value_is_refused() -> None:
+def test_helm_lints_the_chart_cleanly_and_refuses_a_misspelt_value() -> None:
     """The must-show in full, on a machine that has no helm yet."""
     try:
         helm = chart.build_helm()
@@ -155,7 +155,7 @@ def test_a_role_is_started_as_the_cli_knows_it(everything: list[dict[str, Any]])
     }
 
 
-def test_a_pods_stable_name_is_its_instance_and_a_judge_is_never_two(everything: list[dict[str, Any]]) -> None:
+def test_a_pods_stable_name_is_its_instance_and_judges_are_single(everything: list[dict[str, Any]]) -> None:
     services = {thing["metadata"]["name"]: thing["spec"] for thing in of_kind(everything, "Service")}
     for thing in of_kind(everything, "StatefulSet"):
         env = thing["spec"]["template"]["spec"]["containers"][0]["env"]
@@ -230,7 +230,7 @@ def test_a_long_release_name_still_fits_the_labels_of_its_pods(helm: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("assignment", "said"),
+    ("assignment", "message"),
     [
         ("joiner.replica=2", "'replica' not allowed"),
         ("judge.replicas=2", "'replicas' not allowed"),
@@ -246,10 +246,10 @@ def test_a_long_release_name_still_fits_the_labels_of_its_pods(helm: Path) -> No
         ("schemas.existingConfigMap=avro", 'set config.schemas.dir to "schemas"'),
     ],
 )
-def test_what_would_go_wrong_in_the_cluster_is_refused_here(helm: Path, assignment: str, said: str) -> None:
+def test_what_would_go_wrong_in_the_cluster_is_refused_here(helm: Path, assignment: str, message: str) -> None:
     done = chart.run_helm(helm, "template", "trial", str(chart.CHART), *MINIMAL, "--set", assignment)
     assert done.returncode != 0
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize("missing", ["name", "inputs", "production.outputs", "candidate.call", "kafka.bootstrap"])
@@ -289,7 +289,7 @@ def notes_of(helm: Path, copy: Path, *values: str) -> str:
     return notes
 
 
-def test_a_candidate_that_is_a_job_of_its_own_is_watched_by_the_runners_pod(helm: Path, tmp_path: Path) -> None:
+def test_an_external_candidate_is_watched_by_the_runners_pod(helm: Path, tmp_path: Path) -> None:
     values = yaml.safe_load(chart.MINIMAL.read_text(encoding="utf-8"))
     values["config"]["candidate"] = {"topic": "scores-next", "group": "fraud-next", "version": "7"}
     values["config"]["twin"] = {"topic": "scores-again", "group": "fraud-again"}

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = ROOT / "helm" / "image"
 PUBLIC = "python:3.12-slim"
-OURS = "shadowstream-base"
+BASE_IMAGE = "shadowstream-base"
 TAG = "shadowstream:test"
 FLIGHTS = 4_000
 RESTRICTED = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--user", "65532"]
@@ -59,16 +59,16 @@ def base(daemon: None) -> str:
     """The image that both are built on; skips where there is none and none can be made."""
     if given := os.environ.get("SHADOWSTREAM_IMAGE_BASE"):
         return given
-    for name in (OURS, PUBLIC):
+    for name in (BASE_IMAGE, PUBLIC):
         if run("docker", "image", "inspect", name).returncode == 0:
             return name
     pulled = run("docker", "pull", "--quiet", PUBLIC)
     if pulled.returncode == 0:
         return PUBLIC
-    made = run(IMAGE / "debian-base.sh", OURS)
+    made = run(IMAGE / "debian-base.sh", BASE_IMAGE)
     if made.returncode != 0:
         pytest.skip(f"no base image: {pulled.stderr.strip()[-300:]}; {made.stderr.strip()[-300:]}")
-    return OURS
+    return BASE_IMAGE
 
 
 @pytest.fixture(scope="module")
@@ -117,14 +117,14 @@ def test_every_role_runs_in_it_on_a_read_only_root_without_capabilities(image: s
         # Made for one user; the container's is another.
         staged.folder.chmod(0o755)
         mounts = [staged.folder, Path(orchestrate.__file__).parent / "schemas"]
-        ours = {name: staged.environment[name] for name in (orchestrate.MODEL_VARIABLE, "SHADOWSTREAM_BOOTSTRAP")}
+        variables = {name: staged.environment[name] for name in (orchestrate.MODEL_VARIABLE, "SHADOWSTREAM_BOOTSTRAP")}
         commands = staged.commands()
-        contained = in_container(image, mounts, ours)
+        contained = in_container(image, mounts, variables)
         for role, words in {"run": ["run"], "join": ["join"], "judge": ["judge"], "alerts": ["alerts", "run"]}.items():
             commands[role] = [*contained, *words, str(staged.config_path), "--json"]
         roles = Supervisor(commands, staged.environment, staged.folder, silent=commands)
-        said = roles.run(lambda: False), {path.name: path.read_text()[-1000:] for path in staged.folder.glob("*.err")}
-        assert said[0], said
+        result = roles.run(lambda: False), {path.name: path.read_text()[-1000:] for path in staged.folder.glob("*.err")}
+        assert result[0], result
         joiner, alerts = (
             json.loads((staged.folder / f"{role}.out").read_text().splitlines()[-1]) for role in ("join", "alerts")
         )

@@ -72,11 +72,11 @@ def test_what_builds_the_package_is_locked_too() -> None:
     assert names(runtime_lock.subset(LOCK, roots)) >= {"hatchling", "pathspec"}
 
 
-def test_what_the_lock_lacks_is_said() -> None:
+def test_what_the_lock_lacks_is_reported() -> None:
     with pytest.raises(ValueError, match="not in the lock: nowhere"):
         runtime_lock.subset(LOCK, ["nowhere>=1"])
 
 
 def test_its_examples_are_true() -> None:
-    told = doctest.testmod(runtime_lock)
-    assert (told.attempted > 0, told.failed) == (True, 0)
+    result = doctest.testmod(runtime_lock)
+    assert (result.attempted > 0, result.failed) == (True, 0)

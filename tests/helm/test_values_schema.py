@@ -84,13 +84,13 @@ ADOPTED = {"topic": "scores-next", "group": "fraud-next", "version": "7"}
         ({"topic": "scores-next", "version": "7"}, "group"),
     ],
 )
-def test_a_candidate_is_called_or_a_job_of_its_own_with_group_and_version(
+def test_a_candidate_is_called_or_external_with_group_and_version(
     candidate: dict[str, str], missing: str | None
 ) -> None:
     values = yaml.safe_load(chart.MINIMAL.read_text(encoding="utf-8"))
     values["config"]["candidate"] = candidate
-    said = [error.message for error in Draft7Validator(SCHEMA).iter_errors(values)]
-    assert said == ([] if missing is None else [f"{missing!r} is a required property"])
+    messages = [error.message for error in Draft7Validator(SCHEMA).iter_errors(values)]
+    assert messages == ([] if missing is None else [f"{missing!r} is a required property"])
 
 
 def test_the_trials_config_is_checked_by_its_own_schema() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import pytest
 
 from shadowstream.records import Side
-from tests.joiner.cases import (
+from tests.joiner.outcome_cases import (
     GRACE_MS,
     Case,
     P,
@@ -345,7 +345,7 @@ def test_an_adopted_candidate_that_commits_after_its_output(case: Case) -> None:
     play(begun(candidate=ADOPTED | {"commits": "after_output"}), case)
 
 
-def test_missing_where_an_adopted_candidate_may_commit_before_it_writes_waits_for_the_grace() -> None:
+def test_missing_of_an_early_committing_external_candidate_waits_the_grace() -> None:
     play(begun(candidate=ADOPTED), ADOPTED_UNKNOWN)
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from shadowstream.compare.redact import MARK
 from shadowstream.config import Redact
 from shadowstream.records import Write
-from tests.joiner.world import Record, World, config
+from tests.joiner.joiner_world import Record, World, config
 
 SECRET = "a secret of this trial"
 HIDDEN = ("alice", "4711", "BROKEN")
@@ -26,8 +26,8 @@ class Sinks(World):
     def commit(self) -> None:
         prepare = self.joiner.prepare
 
-        def kept(now_ms: int, most: int) -> Any:
-            prepared = prepare(now_ms, most)
+        def kept(now_ms: int, maximum: int) -> Any:
+            prepared = prepare(now_ms, maximum)
             self.left += prepared.writes
             return prepared
 
@@ -74,7 +74,7 @@ def test_an_undecodable_record_goes_to_the_dead_letters_with_connects_headers() 
 
 
 @pytest.mark.parametrize("how", ["hash", "drop"])
-def test_what_is_redacted_is_in_no_record_of_ours(how: str) -> None:
+def test_what_is_redacted_is_in_no_own_record(how: str) -> None:
     redact = {"paths": ["user.name", "card"], "keys": True, "how": how, "secret": SECRET}
     dimensions = [{"name": "name", "path": "user.name"}, {"name": "n", "path": "user.n"}]
     world = played(redact=redact, dimensions=dimensions)

@@ -9,7 +9,8 @@ import pytest
 from shadowstream.joiner.completeness.marks_log import Progress
 from shadowstream.protocol import marks
 from shadowstream.records import Partition
-from tests.joiner.cases import (
+from tests.joiner.joiner_world import REVISION, World
+from tests.joiner.outcome_cases import (
     P,
     S,
     begun,
@@ -18,7 +19,6 @@ from tests.joiner.cases import (
     play,
     runs,
 )
-from tests.joiner.world import REVISION, World
 
 NEWER = "ffeeddccbbaa99887766554433221100"
 
@@ -33,7 +33,7 @@ def by_revision(world: World) -> dict[str, dict[str, int]]:
     return {revision: dict(counts) for revision, counts in total.items() if counts}
 
 
-def test_a_pair_and_an_extra_count_for_the_revision_that_wrote_the_record() -> None:
+def test_pairs_and_extras_count_for_the_revision_that_wrote_the_record() -> None:
     world = begun()
     play(world, [runs(REVISION, 0, 5), runs(NEWER, 5, 10), P("a"), S("a", of=4), P("b"),
                  S("b", of=5, revision=NEWER), S("c", of=6, revision=NEWER), committed(10),
@@ -48,7 +48,7 @@ def test_a_missing_one_counts_for_the_revision_that_ran_on_its_input() -> None:
     assert by_revision(world) == {REVISION: {"missing": 1}, NEWER: {"missing": 1}}
 
 
-def test_a_missing_one_that_does_not_name_its_input_counts_by_event_time() -> None:
+def test_a_missing_record_without_input_counts_by_event_time() -> None:
     world = begun()
     play(world, [runs(REVISION, 0, 5, floor_ms=1_000), runs(NEWER, 5, 10, floor_ms=2_000), P("a", time_ms=1_000),
                  P("b", time_ms=1_001), done(10), {"missing": 2}])  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.joiner.cases import (
+from tests.joiner.outcome_cases import (
     GRACE_MS,
     Case,
     P,
@@ -42,7 +42,7 @@ def test_warm_up_without_a_group_ends_by_event_time_and_grace() -> None:
     play(begun({"warm_below": 5, "floor_ms": 500}, production={"outputs": ["out"]}, start="latest"), WARM_BY_TIME)
 
 
-def test_an_output_that_names_a_warm_up_input_is_warm_up_however_late_production_writes_it() -> None:
+def test_an_output_of_a_warm_up_input_is_warm_up_however_late() -> None:
     identity = {"kind": "coordinate", "header": "origin"}
     world = begun({"warm_below": 5}, start="production-group", identity=identity)
     play(world, [warm, P("a", of="in/0/4"), P("b", of="in/0/5"), done(10), {"warm_up": 1, "missing": 1}])
@@ -53,7 +53,7 @@ def test_without_warm_up_every_pair_counts_from_the_first_input_on() -> None:
 
 
 STATEFUL = {
-    "call": "tests.joiner.trial:candidate", "trusted": True, "partitioner": "input",
+    "call": "tests.joiner.whole_trial:candidate", "trusted": True, "partitioner": "input",
     "state": "warm_up", "warm_up_records": 2,
 }  # fmt: skip
 WHILE_STATE_COMES_BACK: Case = [
@@ -83,7 +83,7 @@ LATE: Case = [
 
 
 @pytest.mark.parametrize("case", [WHILE_STATE_COMES_BACK, SILENT, AFTER_A_RESTART, LATE])
-def test_what_a_candidate_says_before_its_state_is_together_again_is_warm_up(case: Case) -> None:
+def test_outputs_before_the_candidates_state_is_rebuilt_are_warm_up(case: Case) -> None:
     play(begun(candidate=STATEFUL), case)
 
 
@@ -96,7 +96,7 @@ def test_outputs_of_one_input_in_warm_up_are_warm_up_all_together() -> None:
     play(begun(**more), case)
 
 
-def test_under_occurrence_no_record_is_excused_by_a_key_that_was_silent_once() -> None:
+def test_under_occurrence_a_once_silent_key_excuses_no_record() -> None:
     identity = {"kind": "occurrence", "tolerance_ms": 10}
     case: Case = [P("a", time_ms=5), absent(0, "warm_up", "a"), done(10), committed(10), P("z", time_ms=99_000)]
     world = begun(candidate=STATEFUL, identity=identity)

@@ -23,7 +23,7 @@ from shadowstream.config import Config
 from shadowstream.judge.evidence.rates import log_e_above, log_e_below, promotion_probability
 from shadowstream.judge.step import JudgeStep
 from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
-from tests.judge.stats import HOUR_MS, REVISION, cell, config, stats
+from tests.judge.stats_records import HOUR_MS, REVISION, cell, config, stats
 
 TASK = "scores/0"
 BUCKETS = 1_024
@@ -165,7 +165,7 @@ def share(runs: Sequence[Watched], what: str) -> int:
     return sum(getattr(run, what) for run in runs)
 
 
-def at_most(happened: int, runs: int, alpha: float) -> float:
+def rate_max(happened: int, runs: int, alpha: float) -> float:
     """p-value of the exact binomial test of "at most alpha": small where it happened too often."""
     return float(binomtest(happened, runs, alpha, alternative="greater").pvalue)
 
@@ -179,16 +179,16 @@ def at_the_limit(setting: Setting, seed: int) -> Iterator[tuple[str, bool]]:
     """A candidate exactly at the limit is wrongly promoted at most alpha, and wrongly rejected at most alpha."""
     runs = setting.all(seed)
     yield f"at the limit: p = p0 = {setting.limit:g}, alpha {setting.alpha:g}, {_size(setting)}", True
-    for word, alone, exact in (
+    for word, by_itself, exact in (
         ("promoted", "good", setting.exactly_good),
         ("rejected", "bad", setting.exactly_bad),
     ):
-        whole, evidence = share(runs, word), share(runs, alone)
-        p_most, p_exact = at_most(whole, setting.runs, setting.alpha), agrees(evidence, setting.runs, exact)
+        whole, evidence = share(runs, word), share(runs, by_itself)
+        p_max, p_exact = rate_max(whole, setting.runs, setting.alpha), agrees(evidence, setting.runs, exact)
         yield (
             f"  falsely {word}: {whole} of {setting.runs} ({whole / setting.runs:.4f}), at most {setting.alpha:g}: "
-            f"binomial test p = {p_most:.3g}",
-            p_most >= DOUBT,
+            f"binomial test p = {p_max:.3g}",
+            p_max >= DOUBT,
         )
         yield (
             f"    its evidence alone, at window ends: {evidence} ({evidence / setting.runs:.4f}); exact {exact:.6f}, "
@@ -208,7 +208,7 @@ def in_clusters(setting: Setting, seed: int, *, never: bool = True) -> Iterator[
     runs = setting.all(seed)
     promoted, good, hasty = (share(runs, what) for what in ("promoted", "good", "hasty"))
     hours = setting.min_duration_ms // HOUR_MS
-    p_most = at_most(promoted, setting.runs, setting.alpha)
+    p_max = rate_max(promoted, setting.runs, setting.alpha)
     yield (
         f"clusters of {CLUSTER}, ICC {ICC:g}, unit: record: p = p0 = {setting.limit:g}, alpha {setting.alpha:g}, "
         f"{_size(setting)}",
@@ -216,8 +216,8 @@ def in_clusters(setting: Setting, seed: int, *, never: bool = True) -> Iterator[
     )
     yield (
         f"  promoted: {promoted} of {setting.runs}, after the least duration of {hours} h"
-        + ("" if never else f"; at most {setting.alpha:g}: binomial test p = {p_most:.3g}"),
-        promoted == 0 if never else p_most >= DOUBT,
+        + ("" if never else f"; at most {setting.alpha:g}: binomial test p = {p_max:.3g}"),
+        promoted == 0 if never else p_max >= DOUBT,
     )
     yield f"    by the evidence alone: {good} ({good / setting.runs:.4f})", good > setting.alpha * setting.runs
     yield f"    by all but the least duration: {hasty} ({hasty / setting.runs:.4f})", True

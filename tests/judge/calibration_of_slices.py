@@ -10,8 +10,8 @@ import numpy as np
 
 from shadowstream.judge.step import JudgeStep
 from shadowstream.judge.verdict.slice_guard import guard
-from tests.judge.sliced import TASK, hour, sliced
-from tests.judge.stats import HOUR_MS, REVISION, stats
+from tests.judge.stats_records import HOUR_MS, REVISION, stats
+from tests.judge.trials_by_slice import TASK, hour, sliced
 
 
 @dataclass(frozen=True)
@@ -57,15 +57,15 @@ class SliceSummary:
 
 def at_the_limit_in_slices(setting: SliceSummary, seed: int) -> Iterator[tuple[str, bool]]:
     """Where every slice lies exactly at the limit, one of them is shown bad in at most alpha of all runs."""
-    from tests.judge.calibration import DOUBT, at_most
+    from tests.judge.calibration import DOUBT, rate_max
 
     held = setting.held(seed)
-    p_most = at_most(held, setting.runs, setting.alpha)
+    p_max = rate_max(held, setting.runs, setting.alpha)
     yield f"slices: {setting.values} values, each at p = p0 = {setting.limit:g} of two criteria, {_size(setting)}", True
     yield (
         f"  falsely held back by some slice: {held} of {setting.runs} ({held / setting.runs:.4f}), at most "
-        f"{setting.alpha:g}: binomial test p = {p_most:.3g}",
-        p_most >= DOUBT,
+        f"{setting.alpha:g}: binomial test p = {p_max:.3g}",
+        p_max >= DOUBT,
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from shadowstream.judge.evidence.rates import false_promotion
 from tests.judge.calibration import Setting, at_the_limit, in_clusters, within_sixteen
 from tests.judge.calibration_of_slices import SliceSummary, at_the_limit_in_slices, one_bad_slice
-from tests.judge.stats import HOUR_MS
+from tests.judge.stats_records import HOUR_MS
 
 AT_THE_LIMIT = Setting(0.05, 0.05, units=100, windows=20, runs=120)
 IN_CLUSTERS = Setting(0.01, 0.01, units=500, windows=30, runs=40, clusters=True, min_duration_ms=24 * HOUR_MS)

@@ -85,7 +85,7 @@ def test_a_failure_of_both_sides_is_taken_from_the_failed_inputs() -> None:
     assert counts("error", {"input": 100, "input_failed": 12, "both_failed": 10}) == Counts(100, 2)
 
 
-def test_counts_that_no_trial_can_have_are_told() -> None:
+def test_counts_that_no_trial_can_have_are_reported() -> None:
     assert counts("mismatch", {"match": 1, "mismatch": 1}).possible
     assert not counts("error", {"input": 1, "input_failed": 2}).possible
     assert not counts("missing", {"missing": -1}).possible

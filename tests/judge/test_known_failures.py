@@ -19,8 +19,8 @@ from scipy import stats
 from scipy.optimize import bisect
 
 from shadowstream.judge.evidence.rates import critical_n, false_promotion, log_e_below, promotion_probability
-from tests.judge.stats import HOUR_MS, cell, config
-from tests.judge.stats import stats as record
+from tests.judge.stats_records import HOUR_MS, cell, config
+from tests.judge.stats_records import stats as record
 from tests.judge.test_step import Bench
 
 CONFIDENCE, TOLERANCE = 0.98, 0.25
@@ -73,12 +73,12 @@ def verdict(criterion: dict[str, Any], *windows: dict[str, int]) -> dict[str, An
 
 def over(control: Values, canary: Values, limit_ms: float) -> dict[str, int]:
     """A window of pairs by their latencies, ms, as the joiner counts them."""
-    ours, theirs = np.asarray(control), np.asarray(canary)
+    left, right = np.asarray(control), np.asarray(canary)
     return {
-        "match": len(theirs),
-        "latency_pairs": len(theirs),
-        "latency_over": int((theirs > limit_ms).sum()),
-        "latency_slower": int((theirs > ours).sum()),
+        "match": len(right),
+        "latency_pairs": len(right),
+        "latency_over": int((right > limit_ms).sum()),
+        "latency_slower": int((right > left).sum()),
     }
 
 
@@ -92,22 +92,26 @@ def test_the_rebuilt_rule_fails_a_plain_shift_and_passes_equals() -> None:
     assert not kayenta_passes(control, draw.normal(130, 5, 60))
 
 
-def test_a_spread_that_grows_tenfold_at_equal_median_passes_kayenta_and_is_rejected() -> None:
+def test_a_tenfold_spread_at_equal_median_passes_kayenta_and_is_rejected() -> None:
     quantiles = stats.norm.ppf((np.arange(200) + 0.5) / 200)
     control, canary = 100 + 5 * quantiles, 100 + 50 * quantiles
     assert np.median(control) == pytest.approx(np.median(canary))
     assert kayenta_passes(control, canary)
-    said = verdict({"rate": "over", "limit": 0.01}, over(control, canary, 150.0))
-    assert said["criteria"][0]["s"] == 32
-    assert said["decision"] == "reject"
+    judged_verdict = verdict({"rate": "over", "limit": 0.01}, over(control, canary, 150.0))
+    assert judged_verdict["criteria"][0]["s"] == 32
+    assert judged_verdict["decision"] == "reject"
 
 
 def test_sparse_errors_against_none_pass_kayenta_and_are_not_yet() -> None:
     errors = [0, 1, 2, 1, 0, 0]
     assert kayenta_passes([0] * 6, errors)
     minutes = [{"input": 100, "input_failed": failed, "match": 100 - failed} for failed in errors]
-    said = verdict({"rate": "error", "limit": 0.01}, *minutes)
-    assert (said["criteria"][0]["n"], said["criteria"][0]["s"], said["decision"]) == (600, 4, "not_yet")
+    judged_verdict = verdict({"rate": "error", "limit": 0.01}, *minutes)
+    assert (judged_verdict["criteria"][0]["n"], judged_verdict["criteria"][0]["s"], judged_verdict["decision"]) == (
+        600,
+        4,
+        "not_yet",
+    )
     # And a production without any error asks for a limit that says so.
     assert verdict({"rate": "error", "limit": 0.0004}, *minutes)["decision"] == "reject"
 
@@ -115,12 +119,16 @@ def test_sparse_errors_against_none_pass_kayenta_and_are_not_yet() -> None:
 def test_seven_of_ten_outliers_pass_kayenta_and_are_rejected() -> None:
     control, canary = [1.0] * 10, [1.0] * 3 + [100.0] * 7
     assert kayenta_passes(control, canary)
-    said = verdict({"rate": "slower", "limit": 0.1}, over(control, canary, 50.0))
-    assert (said["criteria"][0]["n"], said["criteria"][0]["s"], said["decision"]) == (10, 7, "reject")
+    judged_verdict = verdict({"rate": "slower", "limit": 0.1}, over(control, canary, 50.0))
+    assert (judged_verdict["criteria"][0]["n"], judged_verdict["criteria"][0]["s"], judged_verdict["decision"]) == (
+        10,
+        7,
+        "reject",
+    )
 
 
 @pytest.mark.parametrize(("n", "passed"), [(10, 0.98), (30, 0.92), (50, 0.79)])
-def test_half_as_much_again_passes_kayenta_most_of_the_time_and_is_never_promoted(n: int, passed: float) -> None:
+def test_half_as_much_again_often_passes_kayenta_and_never_promotes(n: int, passed: float) -> None:
     runs, promoted = 200, 0
     draw = np.random.default_rng(n)
     kayenta = 0
@@ -132,8 +140,8 @@ def test_half_as_much_again_passes_kayenta_most_of_the_time_and_is_never_promote
         promoted += log_e_below(n, int((canary > 2.0).sum()), limit) >= math.log(20)
     assert stats.binomtest(kayenta, runs, passed).pvalue > 0.001
     assert promoted == 0
-    said = verdict({"rate": "over", "limit": limit}, over(control, canary, 2.0))
-    assert said["decision"] in ("not_yet", "reject")
+    judged_verdict = verdict({"rate": "over", "limit": limit}, over(control, canary, 2.0))
+    assert judged_verdict["decision"] in ("not_yet", "reject")
     # With pairs enough it is a reject.
     many = 1.5 * draw.lognormal(-(sigma**2) / 2, sigma, 1_000)
     assert verdict({"rate": "over", "limit": limit}, over(many, many, 2.0))["decision"] == "reject"
@@ -145,21 +153,21 @@ def test_half_as_much_again_passes_kayenta_most_of_the_time_and_is_never_promote
 @pytest.mark.parametrize(
     ("error", "requests", "promoted"), [(0.015, 100, "0.52"), (0.01, 100, "0.90"), (0.01, 10_000, "0.44")]
 )
-def test_flaggers_chance_to_promote_depends_on_the_traffic_and_ours_is_bounded(
+def test_flaggers_chance_to_promote_depends_on_the_traffic_and_here_is_bounded(
     error: float, requests: int, promoted: str
 ) -> None:
     assert f"{flagger_promotes(error, requests):.2f}" == promoted
-    ours = promotion_probability(error, 0.01, 0.05, 10 * requests)
-    assert ours <= false_promotion(0.01, 0.05, 10 * requests) <= 0.05
-    assert error == 0.01 or ours < 0.01
+    left = promotion_probability(error, 0.01, 0.05, 10 * requests)
+    assert left <= false_promotion(0.01, 0.05, 10 * requests) <= 0.05
+    assert error == 0.01 or left < 0.01
 
 
 @pytest.mark.parametrize(("requests", "decision"), [(100, "not_yet"), (10_000, "reject")])
 def test_half_as_much_again_as_the_limit_is_not_yet_or_rejected(requests: int, decision: str) -> None:
     minute = {"input": requests, "input_failed": round(0.015 * requests + 0.001)}
     minute["match"] = requests - minute["input_failed"]
-    said = verdict({"rate": "error", "limit": 0.01}, *[minute] * 10)
-    assert said["decision"] == decision
+    judged_verdict = verdict({"rate": "error", "limit": 0.01}, *[minute] * 10)
+    assert judged_verdict["decision"] == decision
 
 
 def test_flagger_promotes_on_ten_minutes_that_prove_nothing() -> None:

@@ -12,7 +12,7 @@ from shadowstream.config import Config
 from shadowstream.errors import ShadowstreamBug
 from shadowstream.judge.step import STATE_BYTES_MAX, JudgeStep
 from shadowstream.judge.windows.event_windows import iso
-from tests.judge.stats import HOUR_MS, REVISION, Trial, cell, config, interleaved, stats
+from tests.judge.stats_records import HOUR_MS, REVISION, Trial, cell, config, interleaved, stats
 
 A, B = "scores/0", "scores/1"
 DAY = [{"match": 1000, "input": 1000}] * 24
@@ -66,12 +66,12 @@ def judged(records: list[dict[str, Any]], tasks: int = 1, every: int = 1, settin
     return bench
 
 
-def told(hours: list[dict[str, int]]) -> list[dict[str, Any]]:
-    return Trial(hours).told(random.Random(1))[0]
+def hourly_records(hours: list[dict[str, int]]) -> list[dict[str, Any]]:
+    return Trial(hours).task_logs(random.Random(1))[0]
 
 
 def test_a_good_day_ends_in_promote() -> None:
-    bench = judged(told(DAY))
+    bench = judged(hourly_records(DAY))
     assert bench.step.finished
     last = bench.of("verdict")[-1]
     assert (last["decision"], last["final"], last["windows_closed"]) == ("promote", True, 24)
@@ -80,7 +80,7 @@ def test_a_good_day_ends_in_promote() -> None:
 
 
 def test_a_candidate_wrong_from_the_first_record_is_rejected_by_its_level() -> None:
-    bench = judged(told([{"match": 870, "mismatch": 130, "input": 1000}] * 24))
+    bench = judged(hourly_records([{"match": 870, "mismatch": 130, "input": 1000}] * 24))
     last = bench.of("verdict")[-1]
     assert last["decision"] == "reject"
     assert "mismatch: 130 of 1000 pairs (13 %) are shown to be over the limit 1 %" in last["reasons"][0]
@@ -91,7 +91,7 @@ def test_a_fault_that_begins_late_is_an_incident_and_then_a_reject() -> None:
     # As the flights: 38 an hour, from day 200 on a unit error for one carrier of six.
     good, bad = {"match": 38, "input": 38}, {"match": 32, "mismatch": 6, "input": 38}
     switch = 200 * 24
-    bench = judged(told([good] * switch + [bad] * (20 * 24)), every=24)
+    bench = judged(hourly_records([good] * switch + [bad] * (20 * 24)), every=24)
     events = bench.of("drift")
     opened = [event for event in events if event["event"] == "opened"]
     assert [event["criterion"] for event in opened] == ["mismatch"]
@@ -106,9 +106,9 @@ def test_a_fault_that_begins_late_is_an_incident_and_then_a_reject() -> None:
 
 
 def test_a_reject_stays_whatever_comes_later() -> None:
-    bench = judged(told([{"match": 70, "mismatch": 30, "input": 100}] + DAY * 9))
+    bench = judged(hourly_records([{"match": 70, "mismatch": 30, "input": 100}] + DAY * 9))
     last = bench.of("verdict")[-1]
-    mismatch = next(said for said in last["criteria"] if said["rate"] == "mismatch")
+    mismatch = next(entry for entry in last["criteria"] if entry["rate"] == "mismatch")
     assert (mismatch["shown_good"], mismatch["shown_bad"]) == (True, False)
     assert last["decision"] == "reject"
     assert "30 of 100 pairs" in last["reasons"][0]
@@ -133,17 +133,17 @@ def test_what_comes_after_all_makes_up_for_having_been_missing() -> None:
     # Under the limit over the day; the last 1,000 alone speak against it.
     hours[22] = {"match": 981, "missing": 19, "input": 1000}
     hours[23] = {"match": 100, "input": 100}
-    kept = judged(told(hours)).of("verdict")[-1]
+    kept = judged(hourly_records(hours)).of("verdict")[-1]
     assert kept["decision"] == "not_yet"
     assert any("missing: 19 of the last 1100 production records" in reason for reason in kept["reasons"])
     trial = Trial(hours, [(23, 22, "missing", "match")] * 19)
-    corrected = judged(trial.told(random.Random(1))[0]).of("verdict")[-1]
+    corrected = judged(trial.task_logs(random.Random(1))[0]).of("verdict")[-1]
     assert (corrected["decision"], corrected["outcomes"]["match"]) == ("promote", 23 * 1000 + 100)
 
 
 def test_an_excess_of_a_criterion_that_is_not_critical_rejects_nothing() -> None:
     lenient = config(criteria=[{"rate": "mismatch", "limit": 0.01, "critical": False}])
-    bench = judged(told([{"match": 70, "mismatch": 30, "input": 100}] * 24), settings=lenient)
+    bench = judged(hourly_records([{"match": 70, "mismatch": 30, "input": 100}] * 24), settings=lenient)
     last = bench.of("verdict")[-1]
     assert last["criteria"][0]["shown_bad"]
     assert last["decision"] == "not_yet"
@@ -152,7 +152,7 @@ def test_an_excess_of_a_criterion_that_is_not_critical_rejects_nothing() -> None
 def test_writes_go_to_their_topics_with_their_keys() -> None:
     bench = Bench()
     hours = [{"match": 500}] * 9 + [{"match": 400, "mismatch": 100}]
-    for record in told(hours):
+    for record in hourly_records(hours):
         bench.give(record)
     bench.evaluate()
     assert [(topic, key) for topic, key, _ in bench.written] == [
@@ -166,7 +166,7 @@ def test_writes_go_to_their_topics_with_their_keys() -> None:
     assert [event["event"] for event in bench.of("drift")] == ["flag", "opened"]
 
 
-def test_a_verdict_is_written_when_it_changed_or_when_it_is_asked_for() -> None:
+def test_a_verdict_is_written_on_change_or_request() -> None:
     bench = Bench()
     bench.evaluate()
     assert [topic for topic, _, _ in bench.written] == ["verdict", "audit", "judge-state"]
@@ -183,11 +183,11 @@ def test_a_verdict_is_written_when_it_changed_or_when_it_is_asked_for() -> None:
 
 
 def test_a_restart_does_not_say_the_same_verdict_again() -> None:
-    bench = judged(told(DAY))
-    said = len(bench.of("verdict"))
+    bench = judged(hourly_records(DAY))
+    entry = len(bench.of("verdict"))
     bench.restart()
     bench.evaluate()
-    assert len(bench.of("verdict")) == said
+    assert len(bench.of("verdict")) == entry
 
 
 def test_offsets_are_those_of_the_next_records() -> None:
@@ -223,19 +223,19 @@ def test_it_is_finished_when_every_task_is_complete() -> None:
 
 
 def test_state_of_another_form_is_left_and_everything_is_read_again() -> None:
-    bench = judged(told(DAY))
+    bench = judged(hourly_records(DAY))
     first = bench.of("verdict")[-1]
     assert bench.state is not None
     bench.state["version"] = 99
     bench.restart()
     assert bench.step.offsets() == {}
-    for record in told(DAY):
+    for record in hourly_records(DAY):
         bench.give(record)
     assert bench.evaluate()["evidence_digest"] == first["evidence_digest"]
 
 
 def test_state_of_another_revision_or_of_other_criteria_is_refused() -> None:
-    bench = judged(told(DAY))
+    bench = judged(hourly_records(DAY))
     with pytest.raises(ShadowstreamBug, match="was given the state of"):
         JudgeStep(config(), "ffff", [A]).restore(bench.state)
     with pytest.raises(ShadowstreamBug, match="the revision did not"):
@@ -279,7 +279,7 @@ def test_a_state_too_large_for_a_message_survives_a_restart_unwritten() -> None:
 
 
 def test_memory_is_bounded_by_what_is_open_and_trailing() -> None:
-    bench = judged(told([{"match": 90, "mismatch": 1, "input": 91}] * 3000), every=500)
+    bench = judged(hourly_records([{"match": 90, "mismatch": 1, "input": 91}] * 3000), every=500)
     assert bench.state is not None
     kept = sum(len(trailing.snapshot()) for trailing in bench.step.recent_windows.values())
     # 898 units at 91 an hour: ten hours for each of the five criteria.
@@ -300,9 +300,9 @@ def trials(draw: st.DrawFn) -> Trial:
     corrections = []
     for _ in range(draw(st.integers(0, 6))):
         of = dice.randrange(len(hours))
-        said = dice.randrange(of + 1, len(hours) + 1)
-        if said < len(hours) and hours[of]["missing"] > 6:
-            corrections.append((said, of, "missing", dice.choice(["match", "mismatch"])))
+        entry = dice.randrange(of + 1, len(hours) + 1)
+        if entry < len(hours) and hours[of]["missing"] > 6:
+            corrections.append((entry, of, "missing", dice.choice(["match", "mismatch"])))
     return Trial(hours, corrections)
 
 
@@ -315,7 +315,7 @@ def evidence(bench: Bench) -> tuple[str, list[dict[str, Any]], str]:
 @given(trial=trials(), tasks=st.integers(1, 3), seed=st.integers(0, 2**32), every=st.integers(1, 40))
 def test_how_often_one_looks_changes_nothing(trial: Trial, tasks: int, seed: int, every: int) -> None:
     draw = random.Random(seed)
-    records = interleaved(draw, trial.told(draw, tasks, commits_max=2))
+    records = interleaved(draw, trial.task_logs(draw, tasks, commits_max=2))
     assert evidence(judged(records, tasks, every)) == evidence(judged(records, tasks, len(records)))
 
 
@@ -323,8 +323,8 @@ def test_how_often_one_looks_changes_nothing(trial: Trial, tasks: int, seed: int
 @given(trial=trials(), tasks=st.integers(1, 4), seed=st.integers(0, 2**32))
 def test_any_order_and_any_split_give_the_same_evidence(trial: Trial, tasks: int, seed: int) -> None:
     draw = random.Random(seed)
-    one = trial.told(draw)[0]
-    many = trial.told(draw, tasks, commits_max=3)
+    one = trial.task_logs(draw)[0]
+    many = trial.task_logs(draw, tasks, commits_max=3)
     expected = evidence(judged(one, every=10**6))
     assert evidence(judged(interleaved(draw, many), tasks, 10**6)) == expected
     assert evidence(judged(interleaved(draw, many), tasks, 10**6)) == expected
@@ -334,7 +334,7 @@ def test_any_order_and_any_split_give_the_same_evidence(trial: Trial, tasks: int
 @given(trial=trials(), seed=st.integers(0, 2**32), deaths=st.lists(st.integers(0, 200), max_size=4))
 def test_any_restart_gives_the_same_evidence(trial: Trial, seed: int, deaths: list[int]) -> None:
     draw = random.Random(seed)
-    tasks = trial.told(draw, 2, commits_max=2)
+    tasks = trial.task_logs(draw, 2, commits_max=2)
     whole = judged(interleaved(draw, tasks), 2, 10**6)
     bench = Bench(2)
     turns = 0

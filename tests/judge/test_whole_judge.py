@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shadowstream.config import Config
-from tests.judge.stats import HOUR_MS, cell, config, interleaved, stats
+from tests.judge.stats_records import HOUR_MS, cell, config, interleaved, stats
 from tests.judge.test_step import Bench
 
 SHORT, LONG = 60, 2_000
@@ -67,7 +67,7 @@ def spread_over(draw: random.Random, units: int, names: tuple[str, ...]) -> Coun
     return Counter(dict(zip(chosen, (b - a for a, b in zip([0, *cuts], [*cuts, units], strict=True)), strict=True)))
 
 
-def told(draw: random.Random, hours: Hours) -> list[dict[str, Any]]:
+def records_of(draw: random.Random, hours: Hours) -> list[dict[str, Any]]:
     """The hours as stats records of one or two tasks, mixed at random."""
     tasks = draw.choice([1, 1, 2])
     records: list[list[dict[str, Any]]] = []
@@ -87,7 +87,7 @@ def told(draw: random.Random, hours: Hours) -> list[dict[str, Any]]:
 
 def verdicts(draw: random.Random, settings: Config, hours: Hours) -> list[dict[str, Any]]:
     """Verdicts between the stats records, with restarts, and the last one."""
-    records = told(draw, hours)
+    records = records_of(draw, hours)
     bench = Bench(1 + max(int(one["task"][-1]) for one in records), settings)
     found = []
     for record in records:
@@ -102,9 +102,11 @@ def verdicts(draw: random.Random, settings: Config, hours: Hours) -> list[dict[s
 def covered(outcomes: Counter[str]) -> tuple[float, float]:
     """Production's share that was compared or judged missing, the candidate's that was compared or judged extra."""
     judged, pairs = sum(outcomes[name] for name in COMPARED), outcomes["match"] + outcomes["mismatch"]
-    ours, theirs = (sum(outcomes[name] for name in names) for names in (LOST_PRODUCTION, LOST_CANDIDATE))
-    written = pairs + outcomes["extra"] + theirs
-    return judged / (judged + ours) if judged + ours else 1.0, (pairs + outcomes["extra"]) / written if written else 1.0
+    of_production, of_candidate = (sum(outcomes[name] for name in names) for names in (LOST_PRODUCTION, LOST_CANDIDATE))
+    written = pairs + outcomes["extra"] + of_candidate
+    return judged / (judged + of_production) if judged + of_production else 1.0, (
+        pairs + outcomes["extra"]
+    ) / written if written else 1.0
 
 
 def a_candidate_that_is_wrong_where_nobody_can_look(seed: int) -> str:
@@ -136,7 +138,7 @@ def an_identical_candidate_beside_a_production_in_trouble(seed: int) -> str:
     settings, sizes = settings_of(draw), traffic(draw)
     hours: Hours = []
     # Production's times may lie behind the inputs', which are the candidate's: its records count in later windows.
-    behind = draw.choice([0, 0, 1, 3])
+    delay = draw.choice([0, 0, 1, 3])
     for hour, (size, share) in enumerate(zip(sizes, hidden(draw, len(sizes)), strict=True)):
         lost = round(size * share)
         outcomes, later = Counter(input=size), Counter(match=size - lost)
@@ -150,7 +152,7 @@ def an_identical_candidate_beside_a_production_in_trouble(seed: int) -> str:
             if name == "unpairable_shadow":
                 outcomes["missing"] += units
         outcomes[draw.choice(["warm_up", "filtered", "sampled_out"])] += draw.choice([0, 0, size])
-        hours.append({hour: outcomes, hour + behind: later} if behind else {hour: outcomes + later})
+        hours.append({hour: outcomes, hour + delay: later} if delay else {hour: outcomes + later})
     found = verdicts(draw, settings, hours)
     for one in found:
         assert one["decision"] != "reject", (seed, one["reasons"], one["outcomes"])

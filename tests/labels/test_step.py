@@ -124,7 +124,7 @@ def test_both_sides_are_scored_on_the_same_record_whichever_comes_first(
     assert not desk.store.entries
 
 
-def test_the_last_label_before_the_pair_counts_and_a_tombstone_takes_it_back() -> None:
+def test_the_last_label_before_the_pair_counts_unless_a_tombstone_follows() -> None:
     desk = Desk()
     desk.label(b"a", 1, "true")
     desk.label(b"a", 2, "false")
@@ -136,7 +136,7 @@ def test_the_last_label_before_the_pair_counts_and_a_tombstone_takes_it_back() -
     assert desk.counted() == Counter(label_production_only=1)
 
 
-def test_beyond_the_horizon_a_pair_is_unlabelled_and_a_later_label_changes_nothing() -> None:
+def test_beyond_the_horizon_a_pair_is_unlabelled_for_good() -> None:
     desk = Desk()
     desk.scored(b"a", 0)
     desk.label(b"x", 10)
@@ -151,7 +151,7 @@ def test_beyond_the_horizon_a_pair_is_unlabelled_and_a_later_label_changes_nothi
     assert desk.counted() == Counter(label_unlabelled=1)
 
 
-def test_while_labels_are_being_read_the_clock_does_not_run_ahead_of_them() -> None:
+def test_the_clock_does_not_run_ahead_of_labels_being_read() -> None:
     desk = Desk()
     desk.scored(b"a", 0)
     desk.scored(b"b", 1_000)
@@ -260,9 +260,9 @@ def test_a_task_is_idle_and_its_ledger_says_what_waits() -> None:
     desk.scored(b"b", 0, p=1)
     desk.label(b"b", 1)
     desk.commit()
-    said = {one["task"]: one for one in desk.stats}
-    assert set(said) == {"labels/scores/0", "labels/scores/1"}
-    waits = said["labels/scores/0"]
+    by_task = {one["task"]: one for one in desk.stats}
+    assert set(by_task) == {"labels/scores/0", "labels/scores/1"}
+    waits = by_task["labels/scores/0"]
     # Nothing that was scored before the horizon is open any more; how far windows are is not this task's to say.
     assert (waits["pending"], waits["idle"], waits["watermark_ms"], waits["seq"]) == (1, True, -10 * HOUR_MS, 1)
     (line,) = waits["ledgers"]

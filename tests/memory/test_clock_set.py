@@ -27,7 +27,7 @@ def silent_at_times(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("by_s", [-HOUR_S, HOUR_S])
-def test_what_is_missing_is_said_though_the_clock_was_set(by_s: float) -> None:
+def test_what_is_missing_is_reported_though_the_clock_was_set(by_s: float) -> None:
     world = World("hold")
     call = "tests.memory.test_clock_set:silent_at_times"
     world.config = world.config.model_copy(
@@ -54,7 +54,7 @@ def test_what_is_missing_is_said_though_the_clock_was_set(by_s: float) -> None:
     assert world.ended() == {"match": ORDERS - ORDERS // SILENT, "missing": ORDERS // SILENT}
 
 
-def test_a_partition_that_is_still_stays_so_when_the_clock_is_set_back() -> None:
+def test_a_quiet_partition_stays_quiet_when_the_clock_is_set_back() -> None:
     still, other = Partition("out", 0), Partition("out", 1)
     idleness = Idleness(5_000)
     for second in range(1, 9):

@@ -23,7 +23,7 @@ import pytest
 from shadowstream.errors import ConfigError, StoreError
 from shadowstream.kafka.joining import backpressure, spill_file
 from shadowstream.kafka.joining.spill_file import SpillFile
-from tests.memory import spilled
+from tests.memory import spilling_process
 from tests.memory.test_shedding import BATCH, ORDERS, World, played, watched
 
 SIZE = 4_000
@@ -45,12 +45,12 @@ class Shown:
     """What the metrics have shown, at most."""
 
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.most: Counter[str] = Counter()
+        self.maximum: Counter[str] = Counter()
         self.last: dict[str, float] = {}
         real = world.watch.metrics.set
 
         def set_(name: str, value: float, **labels: str) -> None:
-            self.most[name] = max(self.most[name], int(value))
+            self.maximum[name] = max(self.maximum[name], int(value))
             self.last[name] = value
             real(name, value, **labels)
 
@@ -71,10 +71,10 @@ def test_spill_keeps_to_the_bound_says_so_and_pairs_every_record(
         peaks[overflow] = max(seen.pending)
         print(f"{overflow}: at most {peaks[overflow]:,} bytes wait in memory, {cpu:.2f} s CPU of the whole trial")
         assert world.ended() == {"match": ORDERS}
-        assert (shown.most["spilled_bytes"] > BOUND) == (overflow == "spill")
+        assert (shown.maximum["spilled_bytes"] > BOUND) == (overflow == "spill")
     assert peaks["spill"] <= BOUND * (1 + 1 / backpressure.OVER) + 2 * BATCH * (SIZE + 500)
     assert peaks["hold"] > 2 * peaks["spill"]
-    assert (shown.last["spilled_bytes"], shown.most["spill_full"]) == (0, 0)
+    assert (shown.last["spilled_bytes"], shown.maximum["spill_full"]) == (0, 0)
     assert "values_spilled" in caplog.text
     assert "spilled_values_back" in caplog.text
 
@@ -86,7 +86,7 @@ def test_joiners_that_die_with_their_files_lose_nothing(delivery: str, monkeypat
     with watched(monkeypatch):
         played(world, 3)
     assert world.ended() == {"match": ORDERS}
-    assert shown.most["spilled_bytes"] > BOUND
+    assert shown.maximum["spilled_bytes"] > BOUND
 
 
 @contextmanager
@@ -101,7 +101,7 @@ def files_end_at(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("why", ["File too large", "limits.spill_bytes_max"])
-def test_a_full_disk_or_file_is_told_and_costs_memory_but_no_record(
+def test_a_full_disk_or_file_is_reported_and_loses_no_record(
     why: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     bounded = why == "limits.spill_bytes_max"
@@ -110,24 +110,28 @@ def test_a_full_disk_or_file_is_told_and_costs_memory_but_no_record(
     with watched(monkeypatch) as seen, caplog.at_level(logging.INFO), files_end_at(10**9 if bounded else ROOM):
         played(world, 0)
     assert world.ended() == {"match": ORDERS}
-    assert 0 < shown.most["spilled_bytes"] <= ROOM
+    assert 0 < shown.maximum["spilled_bytes"] <= ROOM
     assert max(seen.pending) > 2 * BOUND
     assert "spill_refused" in caplog.text
     assert why in caplog.text
     assert "pending_over_bound" in caplog.text
-    assert (shown.most["spill_full"], shown.last["spill_full"]) == (1, 0)
+    assert (shown.maximum["spill_full"], shown.last["spill_full"]) == (1, 0)
 
 
 def test_what_is_spilled_leaves_the_memory_of_the_process() -> None:
     took = {}
     for overflow in ("hold", "spill"):
-        told = subprocess.run([sys.executable, "-m", "tests.memory.spilled", overflow], check=True, capture_output=True)
-        took[overflow] = json.loads(told.stdout)
-        assert took[overflow]["pairs"] == spilled.RECORDS
-        print(f"{overflow}: {spilled.RECORDS} records a side of {spilled.SIZE} bytes: {took[overflow]}")
-    assert took["spill"]["spilled"] > spilled.BOUND
-    assert took["spill"]["resident"] < 1.5 * spilled.BOUND
-    assert took["hold"]["resident"] > 3 * spilled.BOUND
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.memory.spilling_process", overflow], check=True, capture_output=True
+        )
+        took[overflow] = json.loads(done.stdout)
+        assert took[overflow]["pairs"] == spilling_process.RECORDS
+        print(
+            f"{overflow}: {spilling_process.RECORDS} records a side of {spilling_process.SIZE} bytes: {took[overflow]}"
+        )
+    assert took["spill"]["spilled"] > spilling_process.BOUND
+    assert took["spill"]["resident"] < 1.5 * spilling_process.BOUND
+    assert took["hold"]["resident"] > 3 * spilling_process.BOUND
 
 
 # -------------------------------------------------------------------- the file
@@ -136,8 +140,8 @@ def test_what_is_spilled_leaves_the_memory_of_the_process() -> None:
 def test_nobody_else_can_find_or_read_the_file(tmp_path: Path) -> None:
     spill = SpillFile(str(tmp_path), 100)
     assert spill.put([b"ab", b"c"], 3) == 0
-    told = os.fstat(spill._file.fileno())
-    assert (told.st_nlink, stat.S_IMODE(told.st_mode), told.st_size) == (0, 0o600, 3)
+    done = os.fstat(spill._file.fileno())
+    assert (done.st_nlink, stat.S_IMODE(done.st_mode), done.st_size) == (0, 0o600, 3)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -146,7 +150,7 @@ def test_a_folder_that_cannot_be_used_is_an_error_of_the_config(tmp_path: Path) 
         SpillFile(str(tmp_path / "nowhere"), 100)
 
 
-def test_what_lies_there_comes_back_and_room_that_was_freed_is_used_again() -> None:
+def test_stored_values_come_back_and_freed_space_is_reused() -> None:
     draw, spill = Random(5), SpillFile(None, 40_000)
     on_disk: dict[int, bytes] = {}
     refused = 0
@@ -185,7 +189,7 @@ def test_a_write_that_fails_midway_leaves_what_lies_there_as_it_was() -> None:
     assert spill.get(0, 500_000) == b"".join(first)
 
 
-def test_values_that_are_gone_end_the_process_which_reads_them_again_from_their_topic() -> None:
+def test_lost_spilled_values_end_the_process_which_rereads_their_topic() -> None:
     spill = SpillFile(None, 100)
     spill.put([b"abc"], 3)
     os.ftruncate(spill._file.fileno(), 1)

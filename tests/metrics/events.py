@@ -46,10 +46,10 @@ def events_of(text: str, path: str) -> Iterator[Event]:
     calls = [(call, inside) for inside, call in _calls(tree)]
     while True:
         handed = {
-            inside.name: (_parameters(inside).index(said.id), *sinks[named][1:])
+            inside.name: (_parameters(inside).index(argument.id), *sinks[named][1:])
             for call, inside in calls
             if (named := _named(call)) in sinks and inside is not None
-            if isinstance(said := _argument(call, sinks[named][0]), ast.Name) and said.id in _parameters(inside)
+            if isinstance(argument := _argument(call, sinks[named][0]), ast.Name) and argument.id in _parameters(inside)
         }
         if handed.keys() <= sinks.keys():
             break
@@ -58,11 +58,11 @@ def events_of(text: str, path: str) -> Iterator[Event]:
         if (named := _named(call)) not in sinks:
             continue
         place, room, level = sinks[named]
-        said = _argument(call, place)
-        if isinstance(said, ast.Name) and inside is not None and inside.name in handed:
+        argument = _argument(call, place)
+        if isinstance(argument, ast.Name) and inside is not None and inside.name in handed:
             continue
-        fixed = isinstance(said, ast.Constant) and isinstance(said.value, str)
-        yield Event(said.value if fixed else None, room, level, f"{path}:{call.lineno}")
+        fixed = isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+        yield Event(argument.value if fixed else None, room, level, f"{path}:{call.lineno}")
 
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

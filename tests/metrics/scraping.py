@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from prometheus_client.parser import text_string_to_metric_families
 
 from shadowstream.metrics import PREFIX
-from tests.pipeline.evidence import await_that
+from tests.pipeline.written_records import await_that
 
 TIMEOUT_S = 5.0
 

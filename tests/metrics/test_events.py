@@ -21,7 +21,7 @@ def test_an_event_that_is_made_up_as_it_goes_is_seen() -> None:
     ]
 
 
-def test_a_word_that_is_handed_on_is_seen_where_it_is_said() -> None:
+def test_a_word_that_is_handed_on_is_seen_where_it_is_reported() -> None:
     text = (
         'log = get_logger("alerts")\n'
         "class Delivery:\n"

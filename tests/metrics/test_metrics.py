@@ -11,10 +11,10 @@ from prometheus_client import generate_latest
 
 from shadowstream import metrics
 from shadowstream.metrics import DECISIONS, TABLE, Metric
+from tests.metrics.metrics_run import ENDS_WELL, LAST_MS, ORDERS, ROLES, Run, expected_outcomes, verdict_first
 from tests.metrics.scraping import Scrape
-from tests.metrics.watched import ENDS_WELL, LAST_MS, ORDERS, ROLES, Run, expected_outcomes, said_first
 from tests.pipeline.candidates import OUT_OF
-from tests.pipeline.evidence import records, remainders
+from tests.pipeline.written_records import records, remainders
 
 PAIRED = ("match", "tolerated", "ignored", "mismatch")
 OTHERS = {"alerts": "tests/alerts moves it"}
@@ -52,10 +52,10 @@ def _records(run: Run) -> None:
         assert found == run.written[topic], side
     expected = expected_outcomes()
     both = {outcome: expected[outcome] for outcome in PAIRED}
-    alone = {outcome: expected[outcome] for outcome in ("missing", "candidate_error")}
-    assert joiner.by("outcome", "records_total", side="production") == both | alone
+    unmatched = {outcome: expected[outcome] for outcome in ("missing", "candidate_error")}
+    assert joiner.by("outcome", "records_total", side="production") == both | unmatched
     # Of a corrected pair the late record ends in its outcome; the other one has ended as extra before.
-    first = said_first()
+    first = verdict_first()
     shadow = {outcome: first[outcome] for outcome in (*PAIRED, "extra")}
     assert joiner.by("outcome", "records_total", side="shadow") == shadow
     assert judge.by("side", "records_total", role="judge", outcome="added") == {"stats": len(run.stats)}
@@ -174,11 +174,11 @@ def _candidate(run: Run) -> None:
 
 @moves("evidence", "rate")
 def _evidence(run: Run) -> None:
-    said = records(run.trial.bootstrap, run.trial.topic("verdict"))[-1]["criteria"]
+    criteria = records(run.trial.bootstrap, run.trial.topic("verdict"))[-1]["criteria"]
     evidence = {has["criterion"]: value for has, value in run.done["judge"].find("evidence")}
     rates = {has["criterion"]: value for has, value in run.done["judge"].find("rate")}
-    assert evidence == {one["rate"]: one["log_e_below"] for one in said}
-    assert rates == {one["rate"]: one["estimate"] for one in said}
+    assert evidence == {one["rate"]: one["log_e_below"] for one in criteria}
+    assert rates == {one["rate"]: one["estimate"] for one in criteria}
     assert evidence["mismatch"] < 0 < rates["mismatch"]
 
 
@@ -220,7 +220,7 @@ def test_the_metric_moves(metric: Metric, run: Run) -> None:
 
 
 @pytest.mark.parametrize("metric", WATCHED, ids=lambda metric: metric.name)
-def test_each_role_of_the_metric_shows_it_with_its_type_and_its_labels(metric: Metric, run: Run) -> None:
+def test_each_role_of_a_metric_shows_its_type_and_labels(metric: Metric, run: Run) -> None:
     family = metric.name.removesuffix("_total")
     suffix = {"counter": "_total", "gauge": "", "histogram": "_count"}[metric.kind]
     for role in ROLES:
@@ -249,7 +249,7 @@ def test_a_role_is_ready_once_it_has_been_assigned(run: Run) -> None:
 
 @pytest.mark.parametrize("role", ENDS_WELL)
 def test_a_role_that_nobody_refuses_lives_to_the_end(role: str, run: Run) -> None:
-    assert run.exit_codes[role] == 0, run.trial.said(role)[-2_000:]
+    assert run.exit_codes[role] == 0, run.trial.log_text(role)[-2_000:]
 
 
 def test_the_page_is_made_from_the_table() -> None:

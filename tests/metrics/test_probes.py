@@ -21,8 +21,8 @@ from shadowstream.testing.ports import free_port
 from shadowstream.web.probes import serve, split
 from tests.metrics.scraping import Probed
 from tests.pipeline.candidates import SAME
-from tests.pipeline.evidence import await_that
-from tests.pipeline.trial import Trial
+from tests.pipeline.trial_fixture import Trial
+from tests.pipeline.written_records import await_that
 
 TURN_MAX_S = 2.0
 MODULE = "held_up_candidate"

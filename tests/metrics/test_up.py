@@ -12,11 +12,11 @@ from shadowstream.testing import Broker
 from shadowstream.testing.home import alive
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.topics import read_all
+from tests.metrics.metrics_run import below
 from tests.metrics.scraping import Probed
-from tests.metrics.watched import below
 from tests.pipeline.candidates import FAULTY, OUT_OF
-from tests.pipeline.evidence import await_that, ended, outcomes_of_rows, records, remainders, totals
-from tests.pipeline.trial import Production, Trial
+from tests.pipeline.trial_fixture import Production, Trial
+from tests.pipeline.written_records import await_that, ended, outcomes_of_rows, records, remainders, totals
 
 ORDERS = 1_500
 EACH = ORDERS // OUT_OF
@@ -77,9 +77,7 @@ def events(trial: Trial, event: str) -> list[dict[str, object]]:
     return [line for line in trial.logged("up") if line["event"] == event]
 
 
-def test_a_crashing_role_leaves_the_others_alone_and_a_stop_in_the_middle_loses_nothing(
-    kafka: Broker, tmp_path: Path
-) -> None:
+def test_a_crashing_role_stops_no_other_and_a_stop_loses_nothing(kafka: Broker, tmp_path: Path) -> None:
     # `up` gives the ports to the roles in this order.
     probes = dict(zip(("run", "join", "judge"), free_ports(3), strict=True))
     listen = probes["run"].listen
@@ -174,7 +172,7 @@ def test_sigterm_commits_what_has_been_done_since_the_last_commit(kafka: Broker,
     assert len(events(trial, "killed")) == 0
 
 
-def test_killed_outright_it_leaves_no_role_behind_and_the_next_one_goes_on(kafka: Broker, tmp_path: Path) -> None:
+def test_killed_outright_it_leaves_no_role_and_the_next_resumes(kafka: Broker, tmp_path: Path) -> None:
     trial = unhurried(kafka, "orphans", tmp_path)
     probes = free_ports(3)
     up = trial.start("up", str(trial.config_path), "--listen", probes[0].listen)
@@ -207,7 +205,7 @@ def test_killed_outright_it_leaves_no_role_behind_and_the_next_one_goes_on(kafka
     stats = records(kafka.bootstrap, trial.topic("stats"))
     assert ended(stats) == {"match": ORDERS}
     assert remainders(stats) == {}
-    assert '"level": "info"' not in trial.said("quiet"), "its roles have the log level of `up`"
+    assert '"level": "info"' not in trial.log_text("quiet"), "its roles have the log level of `up`"
     print(
         f"{len(roles)} roles ended {seconds:.1f} s after their supervisor was killed, with {done} of {ORDERS} outputs"
     )

@@ -8,7 +8,7 @@ import pytest
 from shadowstream.demo import flights
 from shadowstream.demo.model import Frozen, train
 from shadowstream.demo.orchestrate import CANDIDATES
-from tests.pipeline.demos import Demo, Flight, Summer, run_year
+from tests.pipeline.demo_run import Demo, Flight, Summer, run_year
 
 DEMOS = [
     pytest.param((scale, candidate), id=f"{scale}-{candidate}", marks=[pytest.mark.long] if scale == "year" else [])

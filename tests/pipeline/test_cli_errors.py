@@ -13,7 +13,7 @@ from shadowstream.records import Write
 from shadowstream.testing import Broker
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.topics import create_topics, read_all
-from tests.pipeline.trial import Trial
+from tests.pipeline.trial_fixture import Trial
 
 ROLES = ("run", "join", "judge")
 CONNECT_LIMIT_S = 45.0
@@ -40,8 +40,8 @@ def endings(trial: Trial, *commands: str) -> Iterator[tuple[str, int, str, str]]
             raise
         error = json.loads(out.splitlines()[-1])["error"]
         assert error["exit_code"] == process.returncode
-        assert f"error: {error['message']}" in trial.said(command)
-        assert "Traceback" not in trial.said(command)
+        assert f"error: {error['message']}" in trial.log_text(command)
+        assert "Traceback" not in trial.log_text(command)
         yield command, process.returncode, error["kind"], error["message"]
 
 
@@ -69,19 +69,19 @@ def test_an_unknown_candidate_ends_the_runner_with_2_and_names_it(trial: Trial, 
 
 def test_an_unknown_candidate_ends_up_with_2_and_not_with_restarts(trial: Trial) -> None:
     trial.write_config(candidate={"call": "no_such_candidate:judge", "trusted": True})
-    said = trial.ask("up", str(trial.config_path))
-    assert said.returncode == 2
-    assert "there is no module 'no_such_candidate' here" in said.stderr
-    assert "restarting" not in said.stderr
+    result = trial.ask("up", str(trial.config_path))
+    assert result.returncode == 2
+    assert "there is no module 'no_such_candidate' here" in result.stderr
+    assert "restarting" not in result.stderr
 
 
-def test_an_unknown_candidate_of_the_demo_is_2_and_the_known_ones_are_named(trial: Trial) -> None:
-    said = trial.ask("demo", "--candidate", "better", "--json")
-    assert said.returncode == 2
-    assert "--candidate: 'better' is not one of same, worse, late-bug" in said.stderr
+def test_an_unknown_demo_candidate_exits_2_and_names_known_ones(trial: Trial) -> None:
+    result = trial.ask("demo", "--candidate", "better", "--json")
+    assert result.returncode == 2
+    assert "--candidate: 'better' is not one of same, worse, late-bug" in result.stderr
 
 
-def test_a_candidate_that_cannot_be_imported_ends_the_runner_with_2_and_why(trial: Trial) -> None:
+def test_a_candidate_that_cannot_be_imported_ends_the_runner_with_2(trial: Trial) -> None:
     (trial.folder / "trial_candidate.py").write_text("import no_such_library\n\ndef judge(order): ...\n", "utf-8")
     for _, code, kind, message in endings(trial, "run"):
         assert (code, kind) == (2, "ConfigError")
@@ -105,7 +105,7 @@ def test_an_output_topic_that_lies_among_shadow_topics_is_refused_with_1(trial: 
         assert message.startswith(f"{output!r} is under 'shadow.'")
 
 
-def test_a_source_topic_that_is_not_there_ends_every_role_with_2_and_is_not_created(trial: Trial) -> None:
+def test_a_missing_source_topic_ends_roles_with_2_and_stays_missing(trial: Trial) -> None:
     trial.write_config(inputs=[f"{trial.name}-absent"])
     for command, code, kind, message in endings(trial, *ROLES):
         assert (code, kind) == (2, "ConfigError"), command
@@ -124,7 +124,7 @@ def test_a_write_outside_the_prefix_is_refused_before_it_is_produced(trial: Tria
     assert read_all(trial.bootstrap, topic) == []
 
 
-def test_a_transaction_that_may_last_longer_than_the_broker_allows_ends_with_2_and_its_key(trial: Trial) -> None:
+def test_a_transaction_timeout_beyond_the_brokers_ends_with_2_and_its_key(trial: Trial) -> None:
     trial.write_config(limits={"transaction_timeout_ms": 16 * 60_000})
     for role, code, kind, message in endings(trial, *ROLES):
         assert (code, kind) == (2, "ConfigError"), role

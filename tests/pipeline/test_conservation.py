@@ -12,8 +12,8 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.codecs import own
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, produce_all, read_all
-from tests.pipeline.evidence import await_that, ledgers, records, remainders, totals, verdict
-from tests.pipeline.trial import PARTITIONS, Production, Trial
+from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
+from tests.pipeline.written_records import await_that, ledgers, records, remainders, totals, verdict
 
 ORDERS = 1_500
 """Enough to promote this candidate, so that whatever keeps the verdict from it is what was removed."""
@@ -60,14 +60,18 @@ def check_not_yet(trial: Trial, expected: dict[tuple[int, str], tuple[int, int]]
     stats = records(trial.bootstrap, trial.topic("stats"))
     assert remainders(stats) == expected
     assert {line[0] for line in ledgers(stats)} == {1, 2, 3}
-    said = verdict(trial.bootstrap, trial.topic("verdict"))
+    judged_verdict = verdict(trial.bootstrap, trial.topic("verdict"))
     lines = [
         {"ledger": ledger, "place": place, "expected": both[0], "counted": both[1]}
         for (ledger, place), both in sorted(expected.items())
     ]
-    assert said["final"]
-    assert (said["decision"], said["ledgers"], said["remainder"]) == ("not_yet", lines, len(expected))
-    assert [reason.partition(" expected")[0] for reason in said["reasons"]] == [
+    assert judged_verdict["final"]
+    assert (judged_verdict["decision"], judged_verdict["ledgers"], judged_verdict["remainder"]) == (
+        "not_yet",
+        lines,
+        len(expected),
+    )
+    assert [reason.partition(" expected")[0] for reason in judged_verdict["reasons"]] == [
         f"conservation: ledger {line['ledger']}, {line['place']}: {line['expected']}" for line in lines
     ]
 

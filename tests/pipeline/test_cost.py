@@ -9,8 +9,8 @@ import pytest
 from shadowstream.testing import Broker
 from tests.conftest import Say
 from tests.pipeline.candidates import SAME
-from tests.pipeline.evidence import records, remainders, totals, verdict
-from tests.pipeline.trial import PARTITIONS, Production, Trial
+from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
+from tests.pipeline.written_records import records, remainders, totals, verdict
 
 ORDERS = 1_200
 EACH = 10
@@ -56,11 +56,11 @@ def test_inputs_that_take_too_long_decide(
     # No input but those that burn takes so long; a pause of the collector or of the machine may make it a few more.
     assert costly <= counted["cost_over:8ms"] <= costly + ORDERS // 200
     assert remainders(stats) == {}
-    said = verdict(trial.bootstrap, trial.topic("verdict"))
-    (cost,) = [one for one in said["criteria"] if one["rate"] == "cost"]
+    judged_verdict = verdict(trial.bootstrap, trial.topic("verdict"))
+    (cost,) = [one for one in judged_verdict["criteria"] if one["rate"] == "cost"]
     assert (cost["n"], cost["s"]) == (ORDERS, counted["cost_over:8ms"])
     assert (cost["shown_bad"], cost["shown_good"]) == (decision == "reject", decision == "promote")
-    assert said["decision"] == decision, said["reasons"]
+    assert judged_verdict["decision"] == decision, judged_verdict["reasons"]
 
     explained = trial.ask("explain", str(trial.config_path), "--max-age", "1d").stdout
     state = "shown bad" if decision == "reject" else "shown good"
@@ -70,5 +70,5 @@ def test_inputs_that_take_too_long_decide(
     # The counts stand in the marks, so judging again measures nothing again.
     for more in ((), ("--from-topics",)) if decision == "reject" else ():
         again = json.loads(trial.ask("replay", str(trial.config_path), "--json", *more).stdout)
-        assert again["evidence_digest"] == said["evidence_digest"]
-    say(f"{call}: {cost['s']} of {cost['n']} inputs over 8 ms, {said['decision']}: {line.strip()}")
+        assert again["evidence_digest"] == judged_verdict["evidence_digest"]
+    say(f"{call}: {cost['s']} of {cost['n']} inputs over 8 ms, {judged_verdict['decision']}: {line.strip()}")

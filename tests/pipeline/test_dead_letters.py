@@ -14,10 +14,10 @@ from confluent_kafka import Producer
 
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import read_all
-from tests.pipeline.evidence import await_that, ended, records, remainders
-from tests.pipeline.test_adopted import adopted, running
-from tests.pipeline.test_memory import peak_mb
-from tests.pipeline.trial import PARTITIONS, time_ms
+from tests.pipeline.test_external_candidate import adopted, running
+from tests.pipeline.test_joiner_memory import peak_mb
+from tests.pipeline.trial_fixture import PARTITIONS, time_ms
+from tests.pipeline.written_records import await_that, ended, records, remainders
 
 PAIRS, ONE_IN = 10_000, 100
 RSS_MAX_MB = 300
@@ -80,9 +80,7 @@ def write(bootstrap: str, topic: str, values: Iterable[tuple[int, bytes]]) -> No
     assert producer.flush(60) == 0
 
 
-def test_one_broken_record_in_a_hundred_is_a_dead_letter_and_all_others_are_compared(
-    kafka: Broker, tmp_path: Path
-) -> None:
+def test_one_percent_broken_records_are_dead_letters_and_others_are_compared(kafka: Broker, tmp_path: Path) -> None:
     schemas = tmp_path / "schemas"
     schemas.mkdir()
     for number, schema in ((1, SCORE), (2, BOMB)):
@@ -108,7 +106,7 @@ def test_one_broken_record_in_a_hundred_is_a_dead_letter_and_all_others_are_comp
     assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
 
     letters = read_all(trial.bootstrap, trial.topic("dlq.joiner"))
-    told: Counter[str | None] = Counter()
+    reasons: Counter[str | None] = Counter()
     for letter in letters:
         headers = {name: content.decode() for name, content in letter.headers or []}
         n = int((letter.key or b"k-1")[1:])
@@ -120,8 +118,8 @@ def test_one_broken_record_in_a_hundred_is_a_dead_letter_and_all_others_are_comp
         assert headers["__connect.errors.offset"] == str(n // PARTITIONS)
         assert headers["__connect.errors.stage"] == "VALUE_CONVERTER"
         assert headers["__connect.errors.exception.class.name"] == "RecordError"
-        told[broken[n]] += 1
-    assert told == Counter(broken.values())
-    print(f"{PAIRS} pairs, {dict(told)} broken, joiner at most {peak} MB")
+        reasons[broken[n]] += 1
+    assert reasons == Counter(broken.values())
+    print(f"{PAIRS} pairs, {dict(reasons)} broken, joiner at most {peak} MB")
     assert peak is not None
     assert peak < RSS_MAX_MB

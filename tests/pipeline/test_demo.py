@@ -16,8 +16,8 @@ from shadowstream.demo.orchestrate import CANDIDATES
 from shadowstream.judge.evidence.rates import critical_n
 from shadowstream.judge.replay import course
 from tests.conftest import Say
-from tests.pipeline.demos import OUTPUT, Demo, expected_mismatches, run_demo
-from tests.pipeline.evidence import ledgers, outcomes_of_rows, remainders, totals
+from tests.pipeline.demo_run import OUTPUT, Demo, expected_mismatches, run_demo
+from tests.pipeline.written_records import ledgers, outcomes_of_rows, remainders, totals
 
 DECISIONS = {"same": "promote", "worse": "reject", "late-bug": "reject"}
 TARGET_S = 120.0
@@ -40,22 +40,22 @@ CAUGHT_WITHIN = 2_000
 def test_the_last_line_of_the_command_is_its_verdict(candidate: str, decision: str) -> None:
     limit = 3_000
     settings = {name: value for name, value in os.environ.items() if name != "SHADOWSTREAM_BOOTSTRAP"}
-    said = run_demo(candidate, settings, "--limit", str(limit))
+    found = run_demo(candidate, settings, "--limit", str(limit))
     differ = offline.run(limit)["mismatches"][CANDIDATES[candidate]]
-    assert said["decision"] == decision
-    assert said["outcomes"] == dict(Counter(input=limit, ignored=limit - differ) + Counter(mismatch=differ))
-    assert (said["name"], said["final"], said["remainder"]) == ("flights", True, 0)
+    assert found["decision"] == decision
+    assert found["outcomes"] == dict(Counter(input=limit, ignored=limit - differ) + Counter(mismatch=differ))
+    assert (found["name"], found["final"], found["remainder"]) == ("flights", True, 0)
 
 
 def test_each_candidate_gets_the_decision_it_deserves(demo: Demo, say: Say) -> None:
-    say(f"{len(demo.flights):,} flights, {demo.candidate}: {demo.said['decision']} after {demo.seconds:.1f} s")
-    assert demo.said["decision"] == DECISIONS[demo.candidate], demo.said["reasons"]
-    assert demo.said["final"]
-    assert demo.said == demo.records("verdict")[-1]
+    say(f"{len(demo.flights):,} flights, {demo.candidate}: {demo.verdict['decision']} after {demo.seconds:.1f} s")
+    assert demo.verdict["decision"] == DECISIONS[demo.candidate], demo.verdict["reasons"]
+    assert demo.verdict["final"]
+    assert demo.verdict == demo.records("verdict")[-1]
     if demo.candidate == "worse":
-        mismatch = next(one for one in demo.said["criteria"] if one["rate"] == "mismatch")
+        mismatch = next(one for one in demo.verdict["criteria"] if one["rate"] == "mismatch")
         assert mismatch["shown_bad"]
-        assert any("mismatch: " in reason and "over the limit" in reason for reason in demo.said["reasons"])
+        assert any("mismatch: " in reason and "over the limit" in reason for reason in demo.verdict["reasons"])
     assert demo.seconds < PATIENCE * TARGET_S
 
 
@@ -75,29 +75,34 @@ def test_drift_is_found_soon_after_the_switch_and_nowhere_else(demo: Demo, say: 
         }
 
 
-def test_the_bug_of_one_carrier_is_one_incident_named_as_its_slice_and_no_bug_is_none(demo: Demo, say: Say) -> None:
+def test_one_carriers_bug_is_one_incident_named_after_its_slice(demo: Demo, say: Say) -> None:
     if demo.candidate == "worse":
         pytest.skip("it is wrong from the first flight on: no change, and many slices")
     opened = [event for event in demo.records("drift") if event["event"] == "opened"]
     if demo.candidate == "same":
-        assert (opened, demo.said["slices"], demo.said["incidents"], demo.said["incidents_open"]) == ([], [], [], [])
+        assert (opened, demo.verdict["slices"], demo.verdict["incidents"], demo.verdict["incidents_open"]) == (
+            [],
+            [],
+            [],
+            [],
+        )
         return
-    (incident,) = demo.said["incidents"]
-    assert demo.said["incidents_open"] == [incident["id"]] == [event["incident"] for event in opened]
+    (incident,) = demo.verdict["incidents"]
+    assert demo.verdict["incidents_open"] == [incident["id"]] == [event["incident"] for event in opened]
     assert incident["subject"] == f"mismatch:carrier={BUG_CARRIER}"
     assert len(incident["members"]) == len(set(incident["members"]))
-    (first, *others) = demo.said["slices"]
+    (first, *others) = demo.verdict["slices"]
     assert (first["dimensions"], first["values"], others) == (["carrier"], [BUG_CARRIER], [])
     carried = [flight for flight in demo.flights if flight["carrier"] == BUG_CARRIER]
     differ = expected_mismatches(demo.candidate, carried, demo.model)
     assert (first["n"], first["s"]) == (len(carried), differ)
-    held, told = incident["absorbed"] + 1, f"{first['s']:,} of {first['n']:,}"
-    say(f"{len(demo.flights):,} flights: 1 incident ({held} openings in it), slice carrier={BUG_CARRIER}: {told}")
-    text = demo_lines(demo.said, [])
+    held, rate = incident["absorbed"] + 1, f"{first['s']:,} of {first['n']:,}"
+    say(f"{len(demo.flights):,} flights: 1 incident ({held} openings in it), slice carrier={BUG_CARRIER}: {rate}")
+    text = demo_lines(demo.verdict, [])
     assert text[1] == "  it is shown that the candidate must not take production's place"
     assert f"incident: {incident['subject']}, open since 2013-0" in "\n".join(text)
     (named,) = [line for line in text if line.startswith("slice: ")]
-    assert named.startswith(f"slice: carrier={BUG_CARRIER}: {told} pairs differ")
+    assert named.startswith(f"slice: carrier={BUG_CARRIER}: {rate} pairs differ")
 
 
 def test_the_identical_candidate_is_promoted_only_after_its_minimum_evidence(demo: Demo, say: Say) -> None:
@@ -106,7 +111,7 @@ def test_the_identical_candidate_is_promoted_only_after_its_minimum_evidence(dem
     judge = demo.config.judge
     least = {one.id: 2 * critical_n(0, one.limit, judge.alpha) for one in judge.criteria}
     before, first = 0, None
-    hourly = course(demo.config, demo.said["revision"], demo.stats, 10_000)
+    hourly = course(demo.config, demo.verdict["revision"], demo.stats, 10_000)
     for verdict in itertools.islice(hourly, HOURS_JUDGED):
         units = {one["rate"]: one["n"] for one in verdict["criteria"]}
         enough = all(units[name] >= least[name] for name in least) and verdict["covered_ms"] >= judge.min_duration_ms
@@ -136,14 +141,14 @@ def test_counts_are_those_of_the_file_and_of_the_topics_exactly(demo: Demo) -> N
     assert demo.by_hand() == Counter(pairs=everything, mismatches=differ)
     expected = Counter(input=everything, ignored=everything - differ) + Counter(mismatch=differ)
     assert totals(demo.stats) == expected
-    assert Counter(demo.said["outcomes"]) == expected
+    assert Counter(demo.verdict["outcomes"]) == expected
     rows = outcomes_of_rows(demo.bootstrap, demo.config.plan.of("diff"))
     assert (rows["mismatch"], set(rows) - {"mismatch", "ignored"}) == (differ, set())
 
 
 def test_the_ledgers_have_no_remainder(demo: Demo) -> None:
     assert remainders(demo.stats) == {}
-    assert demo.said["remainder"] == 0
+    assert demo.verdict["remainder"] == 0
     for ledger, place in ((1, "flights/0"), (2, f"flights/3 -> {demo.config.plan.out(OUTPUT)}/3"), (3, f"{OUTPUT}/1")):
         expected, counted = ledgers(demo.stats)[ledger, place]
         assert expected == counted > 0

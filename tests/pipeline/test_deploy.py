@@ -13,10 +13,10 @@ from confluent_kafka import Producer
 
 from shadowstream.testing import Broker
 from tests.pipeline.candidates import SAME
-from tests.pipeline.evidence import await_that, records, remainders
-from tests.pipeline.roles import UNBOUNDED, Running, answered, commit
+from tests.pipeline.role_processes import UNBOUNDED, Running, answered, commit
 from tests.pipeline.test_outcomes import IDENTITIES, ends
-from tests.pipeline.trial import COORDINATE_HEADER, PARTITIONS, Trial, order, time_ms
+from tests.pipeline.trial_fixture import COORDINATE_HEADER, PARTITIONS, Trial, order, time_ms
+from tests.pipeline.written_records import await_that, records, remainders
 
 
 def version(drops: int, errs: int) -> str:

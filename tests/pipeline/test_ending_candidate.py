@@ -10,8 +10,8 @@ from pathlib import Path
 from shadowstream.kafka.call_watch import EXIT_TIMEOUT
 from shadowstream.testing import Broker
 from tests.conftest import Say
-from tests.pipeline.evidence import ended, records
-from tests.pipeline.trial import PARTITIONS, Production, Trial
+from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
+from tests.pipeline.written_records import ended, records
 
 ORDERS = 60
 BAD = {"exits": 10, "ends": 20, "killed": 30, "sleeps": 40, "raises": 50}
@@ -42,10 +42,10 @@ def below(n: int) -> dict[int, int]:
     return {p: len(range(p, n, PARTITIONS)) for p in range(PARTITIONS)}
 
 
-def by_hand(trial: Trial, most: int = 12) -> list[int]:
+def by_hand(trial: Trial, restarts_max: int = 12) -> list[int]:
     """The runner, started again whenever it ends, as a person or Kubernetes does; its exit codes."""
     codes: list[int] = []
-    while len(codes) < most and (not codes or codes[-1] != 0 or not _is_done(trial)):
+    while len(codes) < restarts_max and (not codes or codes[-1] != 0 or not _is_done(trial)):
         process = trial.start("run", str(trial.config_path))
         process.communicate(timeout=120)
         codes.append(process.returncode)
@@ -57,9 +57,7 @@ def _is_done(trial: Trial) -> bool:
     return len({mark["input_partition"] for mark in marks if mark["kind"] == "end"}) == PARTITIONS
 
 
-def test_each_such_input_is_one_outcome_that_says_why_and_the_stream_goes_on(
-    kafka: Broker, tmp_path: Path, say: Say
-) -> None:
+def test_each_such_input_is_one_outcome_with_its_reason(kafka: Broker, tmp_path: Path, say: Say) -> None:
     trial = Trial(kafka.bootstrap, "ending", tmp_path, CANDIDATE, "trial_candidate:judge")
     trial.create_topics()
     trial.write_config(candidate={"call": "trial_candidate:judge", "trusted": True, "timeout_ms": 2_000})
@@ -73,8 +71,8 @@ def test_each_such_input_is_one_outcome_that_says_why_and_the_stream_goes_on(
     assert found == {"match": ORDERS - len(BAD), "candidate_error": 2, "crashed": 2, "timeout": 1}
     rows = {row["key"]: row["reason"] for row in records(trial.bootstrap, trial.topic("diff"))}
     crashed = "the process ended while the candidate worked on this input alone, twice"
-    said = {name: rows[b"order-%d" % n] for name, n in BAD.items()}
-    assert said == {
+    rows_of_inputs = {name: rows[b"order-%d" % n] for name, n in BAD.items()}
+    assert rows_of_inputs == {
         "exits": crashed,
         "ends": "SystemExit: 0",
         "killed": crashed,
@@ -88,7 +86,7 @@ def test_each_such_input_is_one_outcome_that_says_why_and_the_stream_goes_on(
     assert timeout["offset"] == BAD["sleeps"] // PARTITIONS
     assert "time.sleep(60)" in timeout["stack"]
     raised = {event["reason"] for event in trial.logged("run") if event["event"] == "candidate_raised"}
-    assert raised == {said["raises"], said["ends"]}
+    assert raised == {rows_of_inputs["raises"], rows_of_inputs["ends"]}
 
 
 def _n(value: bytes) -> int:
@@ -107,9 +105,7 @@ def judge(order):
 """
 
 
-def test_a_call_that_outlasts_the_poll_interval_ends_its_runner_by_name_and_the_other_goes_on(
-    kafka: Broker, tmp_path: Path, say: Say
-) -> None:
+def test_a_call_beyond_the_poll_interval_ends_only_its_own_runner(kafka: Broker, tmp_path: Path, say: Say) -> None:
     trial = Trial(kafka.bootstrap, "outlasting", tmp_path, SLEEPS, "trial_candidate:judge")
     trial.create_topics()
     client = {"max.poll.interval.ms": 46_000}
@@ -129,8 +125,8 @@ def test_a_call_that_outlasts_the_poll_interval_ends_its_runner_by_name_and_the_
             one.communicate()
     say(f"both ended after {time.monotonic() - began:.0f} s")
     assert sorted(one.returncode for one in roles.values()) == [0, EXIT_TIMEOUT]
-    told = trial.said("run0") + trial.said("run1")
-    assert "must not have the same --instance" not in told
+    logs = trial.log_text("run0") + trial.log_text("run1")
+    assert "must not have the same --instance" not in logs
     # On a slow machine the other may have come to its end before; `up` would start the one that ended again.
     trial.play("run", "join")
     found = dict(ended(records(trial.bootstrap, trial.topic("stats"))))

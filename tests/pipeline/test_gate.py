@@ -4,28 +4,28 @@ import json
 from pathlib import Path
 
 from shadowstream.testing import Broker
-from tests.pipeline.demos import Demo
-from tests.pipeline.evidence import await_that, records
-from tests.pipeline.trial import Trial
+from tests.pipeline.demo_run import Demo
+from tests.pipeline.trial_fixture import Trial
+from tests.pipeline.written_records import await_that, records
 
 CODES = {"same": 0, "worse": 3, "late-bug": 3}
 
 
-def test_the_exit_code_is_the_candidates_desert_and_only_for_its_own_fresh_verdict(demo: Demo) -> None:
+def test_the_exit_code_follows_the_candidates_own_fresh_verdict(demo: Demo) -> None:
     asked = demo.gate()
     assert asked.returncode == CODES[demo.candidate], asked.stderr
     answer = json.loads(asked.stdout)
-    assert (answer["decision"], answer["revision"]) == (demo.said["decision"], demo.said["revision"])
+    assert (answer["decision"], answer["revision"]) == (demo.verdict["decision"], demo.verdict["revision"])
 
     foreign = demo.gate("--revision", "0" * 64)
     assert foreign.returncode == 4
-    assert demo.said["revision"][:16] in json.loads(foreign.stdout)["reasons"][0]
+    assert demo.verdict["revision"][:16] in json.loads(foreign.stdout)["reasons"][0]
 
     stale = demo.gate("--max-age", "0")
     assert stale.returncode == 4
     assert (json.loads(stale.stdout)["decision"], json.loads(stale.stdout)["gate"]["judged"]) == (
         "not_yet",
-        demo.said["decision"],
+        demo.verdict["decision"],
     )
 
 

@@ -17,10 +17,10 @@ from shadowstream.kafka.client.consumers import Stoppable, admin, group_consumer
 from shadowstream.records import Partition
 from shadowstream.testing import Broker, EmbeddedKafka
 from shadowstream.testing.topics import create_topics
-from tests.memory.test_loop import Copier
-from tests.pipeline.evidence import await_that, outcomes_of_rows, remainders
-from tests.pipeline.roles import UNBOUNDED, Running
-from tests.pipeline.trial import PARTITIONS, Production, Trial
+from tests.kafka.test_loop import Copier
+from tests.pipeline.role_processes import UNBOUNDED, Running
+from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
+from tests.pipeline.written_records import await_that, outcomes_of_rows, remainders
 
 BLOCK = 90
 SESSION = {
@@ -52,7 +52,7 @@ def tasks(trial: Trial) -> list[set[str]]:
     return found
 
 
-def test_two_joiners_under_the_brokers_assignor_say_each_pair_once_while_tasks_move(trial: Trial) -> None:
+def test_two_joiners_emit_each_pair_once_while_the_broker_moves_tasks(trial: Trial) -> None:
     written = 0
 
     def block() -> int:
@@ -94,7 +94,7 @@ class Paired(Copier):
         return [place for place in places if all(Partition(topic, place.partition) in places for topic in self.topics)]
 
 
-def test_a_task_of_which_another_member_keeps_a_side_is_not_begun_and_after_a_time_refused(
+def test_a_task_split_between_members_waits_and_is_then_refused(
     kafka: Broker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "GATED_MAX_S", 12.0)

@@ -10,8 +10,8 @@ import pytest
 
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, produce_all
-from tests.pipeline.roles import commit
-from tests.pipeline.trial import PARTITIONS, STEP_MS, Trial, time_ms
+from tests.pipeline.role_processes import commit
+from tests.pipeline.trial_fixture import PARTITIONS, STEP_MS, Trial, time_ms
 
 ORDERS = 1_200
 

@@ -13,9 +13,9 @@ from shadowstream.judge.verdict.verdict import EVIDENCE
 from shadowstream.testing import Broker, EmbeddedKafka
 from tests.conftest import Say
 from tests.pipeline.conftest import DEMOS
-from tests.pipeline.demos import Demo, Summer, rename
-from tests.pipeline.evidence import remainders, totals
+from tests.pipeline.demo_run import Demo, Summer, rename
 from tests.pipeline.kills import Killer
+from tests.pipeline.written_records import remainders, totals
 
 LIMIT_S = 400.0
 ROLES = {"run", "join", "judge"}
@@ -67,10 +67,10 @@ def test_killed_roles_come_to_the_same_evidence_and_the_same_counts(
             f"({pending:,} taken up again); {seconds:.1f} s instead of {demo.seconds:.1f} s"
         )
 
-        said = orchestrate.verdict_of(stage.config)
-        again = Demo(demo.candidate, demo.flights, demo.model, stage.config_path, stage.environment, said, seconds)
-        assert {name: said[name] for name in EVIDENCE} == {name: demo.said[name] for name in EVIDENCE}
-        assert said["evidence_digest"] == demo.said["evidence_digest"]
+        verdict = orchestrate.verdict_of(stage.config)
+        again = Demo(demo.candidate, demo.flights, demo.model, stage.config_path, stage.environment, verdict, seconds)
+        assert {name: verdict[name] for name in EVIDENCE} == {name: demo.verdict[name] for name in EVIDENCE}
+        assert verdict["evidence_digest"] == demo.verdict["evidence_digest"]
         assert again.records("drift") == demo.records("drift")
         assert totals(again.stats) == totals(demo.stats)
         assert remainders(again.stats) == {}

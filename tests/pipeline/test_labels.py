@@ -15,9 +15,9 @@ from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.conftest import Say
 from tests.pipeline.candidates import SAME, answer
-from tests.pipeline.evidence import await_that, records, remainders, totals, verdict
-from tests.pipeline.roles import Running
-from tests.pipeline.trial import PARTITIONS, Production, Trial, order, time_ms
+from tests.pipeline.role_processes import Running
+from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial, order, time_ms
+from tests.pipeline.written_records import await_that, records, remainders, totals, verdict
 
 ORDERS = 1_000
 TURNS, EACH = 4, 225
@@ -34,9 +34,9 @@ def judge(value):
 
 def production_says(value: bytes) -> bytes:
     """Production, wrong on every fifth order."""
-    told = json.loads(value)
-    said = answer(told)
-    return json.dumps({**said, "score": said["score"] + 5.0} if told["n"] % 5 == 0 else said).encode()
+    order = json.loads(value)
+    output = answer(order)
+    return json.dumps({**output, "score": output["score"] + 5.0} if order["n"] % 5 == 0 else output).encode()
 
 
 def expected(labelled: Iterable[int]) -> Counter[str]:
@@ -58,8 +58,8 @@ def replayed(trial: Trial) -> dict[str, Any]:
     """What `replay` says of all that is stored, under the trial's present config."""
     done = trial.ask("replay", str(trial.config_path), "--json")
     assert done.returncode == 0, done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    order: dict[str, Any] = json.loads(done.stdout)
+    return order
 
 
 def write_labels(trial: Trial, numbers: Iterable[int]) -> None:
@@ -90,23 +90,23 @@ def trial(kafka: Broker, topic_prefix: str, tmp_path: Path) -> Trial:
     return made
 
 
-def test_each_labelled_pair_is_scored_once_and_the_rest_is_said(trial: Trial) -> None:
+def test_each_labelled_pair_is_scored_once_and_the_rest_is_reported(trial: Trial) -> None:
     labelled = [n for n in range(ORDERS) if n % 3]
     write_labels(trial, labelled)
     trial.play("run", "join", "labels", "judge")
     known = expected(labelled) + Counter(label_unlabelled=ORDERS - len(labelled))
     assert label_totals(trial) == known
     assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
-    said: dict[str, Any] = verdict(trial.bootstrap, trial.topic("verdict"))
-    assert (said["final"], said["remainder"]) == (True, 0)
-    assert {name: n for name, n in said["outcomes"].items() if name in LABELS} == known
+    output: dict[str, Any] = verdict(trial.bootstrap, trial.topic("verdict"))
+    assert (output["final"], output["remainder"]) == (True, 0)
+    assert {name: n for name, n in output["outcomes"].items() if name in LABELS} == known
     again = replayed(trial)
-    assert again["evidence_digest"] == said["evidence_digest"]
+    assert again["evidence_digest"] == output["evidence_digest"]
     trial.write_config(labels=None)
     without = replayed(trial)
     assert not any("no task of this trial" in reason for reason in without["reasons"])
     assert not set(LABELS) & without["outcomes"].keys()
-    assert (without["outcomes"]["mismatch"], without["remainder"]) == (said["outcomes"]["mismatch"], 0)
+    assert (without["outcomes"]["mismatch"], without["remainder"]) == (output["outcomes"]["mismatch"], 0)
 
 
 def test_kill_9_and_a_lost_store_lose_nothing_and_count_nothing_twice(trial: Trial, say: Say) -> None:
@@ -129,13 +129,13 @@ def test_kill_9_and_a_lost_store_lose_nothing_and_count_nothing_twice(trial: Tri
                 for path in store.parent.glob(f"{store.name}*"):
                     path.unlink()
         running.start("labels")
-        await_that("it runs", lambda: trial.said("labels").count('"event": "assigned"') > TURNS)
+        await_that("it runs", lambda: trial.log_text("labels").count('"event": "assigned"') > TURNS)
         await_that("all are counted", lambda: label_totals(trial).total() >= TURNS * EACH)
         running.stop("labels")
     assert label_totals(trial) == expected(numbers[: TURNS * EACH])
     stats = records(trial.bootstrap, trial.topic("stats"))
     assert remainders(stats) == {}
-    rebuilt = trial.said("labels").count("store_rebuilt")
+    rebuilt = trial.log_text("labels").count("store_rebuilt")
     counted = label_totals(trial).total()
     say(f"{TURNS} kills, 2 stores deleted: {counted} labelled pairs, each once; rebuilt {rebuilt} times")
     assert rebuilt >= 2
@@ -153,7 +153,7 @@ def test_without_labels_in_the_config_there_is_no_such_role(trial: Trial) -> Non
     assert "the config has none" in asked.stderr
 
 
-def test_the_gate_waits_for_labels_and_then_promotes_who_is_right_more_often(trial: Trial, say: Say) -> None:
+def test_the_gate_waits_for_labels_then_promotes_the_better_candidate(trial: Trial, say: Say) -> None:
     """Without a label it is not yet, whatever else is shown; they come in two halves, days after, and are counted."""
     criteria = [{"rate": "labels", "limit": 0.5}, {"rate": "missing", "limit": 0.02}]
     (trial.folder / "trial_candidate.py").write_text(SAME, "utf-8")  # right on every order; production on four of five
@@ -161,12 +161,12 @@ def test_the_gate_waits_for_labels_and_then_promotes_who_is_right_more_often(tri
 
     def asked(*words: str) -> dict[str, Any]:
         done = trial.ask(words[0], str(trial.config_path), "--json", *words[1:])
-        told: dict[str, Any] = json.loads(done.stdout)
-        return told | {"code": done.returncode}
+        order: dict[str, Any] = json.loads(done.stdout)
+        return order | {"code": done.returncode}
 
     def closed() -> int:
-        said = records(trial.bootstrap, trial.topic("verdict"))
-        return said[-1]["windows_closed"] if said else 0
+        output = records(trial.bootstrap, trial.topic("verdict"))
+        return output[-1]["windows_closed"] if output else 0
 
     with Running(trial) as running:
         for role in ("run", "join", "labels", "judge"):
@@ -176,9 +176,9 @@ def test_the_gate_waits_for_labels_and_then_promotes_who_is_right_more_often(tri
         assert (early["code"], early["decision"]) == (4, "not_yet")
         assert any(reason.startswith("labels: 0 % (0 of ") for reason in early["reasons"])
         assert not any(reason.startswith("missing: ") for reason in early["reasons"])
-        told = asked("explain")
-        assert (told["criteria"][0]["state"], told["criteria"][0]["n"]) == ("no records", 0)
-        assert any("labels: no pair has a label yet" in one for one in told["todo"])
+        order = asked("explain")
+        assert (order["criteria"][0]["state"], order["criteria"][0]["n"]) == ("no records", 0)
+        assert any("labels: no pair has a label yet" in one for one in order["todo"])
 
         write_labels(trial, range(0, ORDERS, 2))
         await_that("half is counted", lambda: label_totals(trial).total() == ORDERS // 2)

@@ -10,9 +10,9 @@ from confluent_kafka import Producer
 
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import create_topics, read_all
-from tests.pipeline.evidence import await_that, ended, records, remainders
-from tests.pipeline.test_adopted import running
-from tests.pipeline.trial import STEP_MS, Trial, time_ms
+from tests.pipeline.test_external_candidate import running
+from tests.pipeline.trial_fixture import STEP_MS, Trial, time_ms
+from tests.pipeline.written_records import await_that, ended, records, remainders
 
 HUGE = 1_500_000
 """More than a client hands over (1,000,000 bytes) and a broker takes by default (1,048,588)."""
@@ -35,7 +35,7 @@ def write(trial: Trial) -> None:
     assert producer.flush(60) == 0
 
 
-def test_a_row_too_large_for_its_topic_is_cut_and_the_commit_succeeds(kafka: Broker, tmp_path: Path) -> None:
+def test_a_row_too_large_for_its_topic_is_cut_and_committed(kafka: Broker, tmp_path: Path) -> None:
     trial = Trial(kafka.bootstrap, "large", tmp_path, settings={"start": "earliest", "bounded": False})
     trial.write_config(
         candidate={"topic": "large-next", "group": "large-next", "version": "1", "commits": "after_output"},
@@ -47,7 +47,7 @@ def test_a_row_too_large_for_its_topic_is_cut_and_the_commit_succeeds(kafka: Bro
         write(trial)
         await_that("all is counted", lambda: ended(records(trial.bootstrap, trial.topic("stats"))) == expected)
     assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
-    assert '"rows_cut"' in trial.said("join")
+    assert '"rows_cut"' in trial.log_text("join")
 
     rows = {(row["time_ms"] - time_ms(0)) // STEP_MS: row for row in records(trial.bootstrap, trial.topic("diff"))}
     assert (rows[0]["key"], rows[0]["reason"]) == (None, f"cut: key of {HUGE} bytes")

@@ -22,9 +22,9 @@ from shadowstream.records import Partition
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import create_topics, read_all
 from tests.conftest import Say
-from tests.pipeline.evidence import await_that
-from tests.pipeline.roles import UNBOUNDED, Running
-from tests.pipeline.trial import PARTITIONS, Trial
+from tests.pipeline.role_processes import UNBOUNDED, Running
+from tests.pipeline.trial_fixture import PARTITIONS, Trial
+from tests.pipeline.written_records import await_that
 
 KILLS = 2
 TOPICS = 30
@@ -57,7 +57,7 @@ def trial(kafka: Broker, tmp_path: Path) -> Trial:
     return made
 
 
-def said(trial: Trial) -> dict[Partition, marks.Counters]:
+def counters_of(trial: Trial) -> dict[Partition, marks.Counters]:
     """What the last mark of each input partition counts."""
     records = [own.decode(read.value or b"")[1] for read in read_all(trial.bootstrap, trial.topic("progress"))]
     return {
@@ -83,7 +83,7 @@ def written(trial: Trial) -> tuple[Counter[tuple[int, str]], Counter[tuple[str, 
 
 
 def has_read(trial: Trial, least: int) -> bool:
-    return sum(one.read for one in said(trial).values()) >= least
+    return sum(one.read for one in counters_of(trial).values()) >= least
 
 
 def test_killed_again_and_again_a_runner_of_many_outputs_counts_once(trial: Trial, say: Say) -> None:
@@ -108,10 +108,10 @@ def test_killed_again_and_again_a_runner_of_many_outputs_counts_once(trial: Tria
     counts, each = written(trial)
     assert set(each.values()) == {1}
     assert len(each) == sum(TOPICS - n % 7 for n in range(orders))
-    counters = said(trial)
+    counters = counters_of(trial)
     assert {place.partition: one.read for place, one in counters.items()} == dict.fromkeys(range(3), orders // 3)
     assert {(p.partition, to): n for p, one in counters.items() for to, n in one.written.items()} == counts
-    assert "ShadowstreamBug" not in trial.said("run")
+    assert "ShadowstreamBug" not in trial.log_text("run")
     events = [line["event"] for line in trial.logged("run")]
     assert events.count("assigned") == KILLS + 1
     say(f"{orders:,} orders, {KILLS} kills, {len(each):,} outputs in {TOPICS} topics: each once, and counted once")

@@ -8,18 +8,16 @@ from pathlib import Path
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, produce_all
 from tests.conftest import Say
-from tests.pipeline.evidence import ended, records
-from tests.pipeline.roles import commit
-from tests.pipeline.trial import PARTITIONS, Trial, time_ms
+from tests.pipeline.role_processes import commit
+from tests.pipeline.trial_fixture import PARTITIONS, Trial, time_ms
+from tests.pipeline.written_records import ended, records
 
 ORDERS = 3_000
 NOT_YET = 4
 RIGHT_ON_ONE_IN_TEN = 'def judge(o): return {"id": o["n"], "score": 1.0 if o["n"] % 10 == 0 else 77.0}\n'
 
 
-def test_a_candidate_that_is_wrong_where_production_writes_nan_is_not_yet_by_its_coverage(
-    kafka: Broker, tmp_path: Path, say: Say
-) -> None:
+def test_a_candidate_wrong_at_productions_nan_is_not_yet_by_coverage(kafka: Broker, tmp_path: Path, say: Say) -> None:
     trial = Trial(kafka.bootstrap, "nan", tmp_path, RIGHT_ON_ONE_IN_TEN)
     trial.create_topics()
 

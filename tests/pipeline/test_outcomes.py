@@ -10,8 +10,8 @@ import pytest
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import read_all
 from tests.pipeline.candidates import FAULTY, OUT_OF, answer
-from tests.pipeline.evidence import await_that, ended, outcomes_of_rows, records, remainders, totals
-from tests.pipeline.trial import COORDINATE_HEADER, PARTITIONS, Production, Trial
+from tests.pipeline.trial_fixture import COORDINATE_HEADER, PARTITIONS, Production, Trial
+from tests.pipeline.written_records import await_that, ended, outcomes_of_rows, records, remainders, totals
 
 ORDERS = 2_000
 EACH = ORDERS // OUT_OF
@@ -61,8 +61,8 @@ def lenient(value: bytes) -> bytes | None:
     """A production that reads what the decoder cannot."""
     if value.startswith(b"\xff"):
         return b'{"id": "unknown"}' if value.endswith(b"answer") else None
-    said = json.dumps(answer(json.loads(value))).encode()
-    return b"\xfe" + said if json.loads(value)["n"] == GARBLED else said
+    text = json.dumps(answer(json.loads(value))).encode()
+    return b"\xfe" + text if json.loads(value)["n"] == GARBLED else text
 
 
 def test_what_cannot_be_decoded_is_one_outcome_and_the_stream_goes_on(kafka: Broker, tmp_path: Path) -> None:

@@ -13,8 +13,7 @@ from confluent_kafka import Producer
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.pipeline.candidates import SAME, answer
-from tests.pipeline.evidence import ended, records, remainders
-from tests.pipeline.roles import (
+from tests.pipeline.role_processes import (
     OBSERVED_S,
     UNBOUNDED,
     Running,
@@ -26,7 +25,8 @@ from tests.pipeline.roles import (
     windows_of,
 )
 from tests.pipeline.test_outcomes import IDENTITIES, ends
-from tests.pipeline.trial import PARTITIONS, Production, Trial, order, time_ms
+from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial, order, time_ms
+from tests.pipeline.written_records import ended, records, remainders
 
 # ---------------------------------------------------------------- a candidate that is away
 
@@ -85,8 +85,8 @@ def test_exactly_the_dropped_20_of_20_000_are_missing(identity: str, kafka: Brok
     assert ended(stats) == {"match": orders - len(dropped), "missing": len(dropped)}
     assert remainders(stats) == {}
     lies = coordinates(kafka.bootstrap, trial.output)
-    said = {(row["pair_id"], row["outcome"], row["key"]) for row in records(kafka.bootstrap, trial.topic("diff"))}
-    assert said == {(lies[f"order-{n}"], "missing", b"order-%d" % n) for n in dropped}
+    rows = {(row["pair_id"], row["outcome"], row["key"]) for row in records(kafka.bootstrap, trial.topic("diff"))}
+    assert rows == {(lies[f"order-{n}"], "missing", b"order-%d" % n) for n in dropped}
 
 
 # ---------------------------------------------------------------- partners that come late
@@ -158,9 +158,9 @@ def test_a_late_job_corrects_what_was_missing_also_after_a_kill(kafka: Broker, t
     outcomes = ((n, "mismatch" if n == wrong else "match") for n in range(orders))
     assert by_window(stats, width_ms) == windows_of(outcomes, width_ms)
     assert remainders(stats) == {}
-    said = {pair_id: row for pair_id, row in last_words(trial).items() if row["late"]}
-    assert {row["id"]: pair_id for pair_id, row in said.items()} == first
-    assert Counter((row["outcome"], row["correction_of"]) for row in said.values()) == {
+    rows = {pair_id: row for pair_id, row in last_words(trial).items() if row["late"]}
+    assert {row["id"]: pair_id for pair_id, row in rows.items()} == first
+    assert Counter((row["outcome"], row["correction_of"]) for row in rows.values()) == {
         ("match", "missing"): len(late) - 1,
         ("mismatch", "missing"): 1,
     }
@@ -169,7 +169,7 @@ def test_a_late_job_corrects_what_was_missing_also_after_a_kill(kafka: Broker, t
 # ---------------------------------------------------------------- transactions whose markers come late
 
 
-def test_outputs_behind_an_open_transaction_are_awaited(kafka: Broker, tmp_path: Path) -> None:
+def test_outputs_after_an_open_transaction_are_awaited(kafka: Broker, tmp_path: Path) -> None:
     """Production has committed its inputs, but the markers of its outputs come seconds later. Who took the last stable
     offset for the end would see production done with nothing, and call everything of the candidate extra."""
     orders = 300

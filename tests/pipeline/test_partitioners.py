@@ -20,9 +20,9 @@ from shadowstream.runner.partitioner import partition_for
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Read, read_all
 from tests.pipeline.candidates import FAULTY, OUT_OF
-from tests.pipeline.evidence import await_that, ended, outcomes_of_rows, records, remainders, totals
 from tests.pipeline.test_outcomes import ends
-from tests.pipeline.trial import COORDINATE_HEADER, PARTITIONS, Production, Trial
+from tests.pipeline.trial_fixture import COORDINATE_HEADER, PARTITIONS, Production, Trial
+from tests.pipeline.written_records import await_that, ended, outcomes_of_rows, records, remainders, totals
 
 ORDERS = 1_200
 EACH = ORDERS // OUT_OF
@@ -60,7 +60,7 @@ def start_mark(trial: Trial) -> dict[str, Any]:
 
 def detected(trial: Trial, log: str, kind: str) -> str:
     """The line of the log that names what was found."""
-    (line,) = [line for line in trial.said(log).splitlines() if "partitioner_detected" in line]
+    (line,) = [line for line in trial.log_text(log).splitlines() if "partitioner_detected" in line]
     assert trial.output in line
     assert kind in line
     return line
@@ -117,7 +117,7 @@ def home(identity: str) -> Callable[[Read], int]:
 
 
 @pytest.mark.parametrize("identity", IDENTITIES)
-def test_behind_a_partitioner_that_nobody_knows_both_sides_go_by_identity(
+def test_with_a_partitioner_that_nobody_knows_both_sides_go_by_identity(
     identity: str, kafka: Broker, tmp_path: Path
 ) -> None:
     trial = faulty(kafka, tmp_path, f"custom-{identity}", identity=IDENTITIES[identity])
@@ -160,7 +160,7 @@ def check_copies(trial: Trial, home_of: Callable[[Read], int]) -> None:
     assert [one.partition for one in shadow] == [home_of(one) for one in shadow]
 
 
-def test_copying_goes_on_where_it_stopped_and_warm_up_is_known_of_the_copies(kafka: Broker, tmp_path: Path) -> None:
+def test_copying_resumes_where_it_stopped_and_copies_know_their_warm_up(kafka: Broker, tmp_path: Path) -> None:
     trial = faulty(kafka, tmp_path, "custom-warm", settings={"start": "production-group", "bounded": False})
     production = Production(trial, partitioner=by_last_byte)
     production.work(ends(300))
@@ -191,9 +191,9 @@ def test_copying_goes_on_where_it_stopped_and_warm_up_is_known_of_the_copies(kaf
 def test_before_production_has_written_anything_nothing_is_guessed(kafka: Broker, tmp_path: Path) -> None:
     trial = faulty(kafka, tmp_path, "waiting")
     up = trial.start("up", str(trial.config_path))
-    await_that("the runner waits", lambda: "waiting_for_production" in trial.said("up"))
+    await_that("the runner waits", lambda: "waiting_for_production" in trial.log_text("up"))
     time.sleep(1.5)
-    assert "partitioner_detected" not in trial.said("up")
+    assert "partitioner_detected" not in trial.log_text("up")
     Production(trial, partitioner="murmur2_random").work(ends(ORDERS))
     trial.finish(up, "up")
     detected(trial, "up", "murmur2")
@@ -203,13 +203,13 @@ def test_before_production_has_written_anything_nothing_is_guessed(kafka: Broker
 def test_a_runner_that_waits_for_production_can_be_stopped(kafka: Broker, tmp_path: Path) -> None:
     trial = faulty(kafka, tmp_path, "waiting-stopped")
     run = trial.start("run", str(trial.config_path))
-    await_that("the runner waits", lambda: "waiting_for_production" in trial.said("run"))
+    await_that("the runner waits", lambda: "waiting_for_production" in trial.log_text("run"))
     run.send_signal(signal.SIGTERM)
     trial.finish(run, "run", 10)
 
 
 @pytest.mark.parametrize(
-    ("said", "settings", "instead"),
+    ("expected", "settings", "instead"),
     [
         ("input", "murmur2_random", "write partitioner: murmur2, which explains all"),
         ("crc32", "murmur2_random", "write partitioner: murmur2, which explains all"),
@@ -218,21 +218,21 @@ def test_a_runner_that_waits_for_production_can_be_stopped(kafka: Broker, tmp_pa
     ids=["input-for-murmur2", "crc32-for-murmur2", "murmur2-for-custom"],
 )
 def test_a_wrong_setting_is_refused_with_what_to_write_instead(
-    said: str, settings: str | Callable[[bytes], int], instead: str, kafka: Broker, tmp_path: Path
+    expected: str, settings: str | Callable[[bytes], int], instead: str, kafka: Broker, tmp_path: Path
 ) -> None:
-    name = f"wrong-{said}-{'custom' if callable(settings) else 'hash'}"
+    name = f"wrong-{expected}-{'custom' if callable(settings) else 'hash'}"
     trial = faulty(kafka, tmp_path, name)
     Production(trial, partitioner=settings).work(ends(ORDERS))
-    trial.write_config(candidate={"call": trial.call, "trusted": True, "partitioner": said})
+    trial.write_config(candidate={"call": trial.call, "trusted": True, "partitioner": expected})
     answer = trial.ask("run", str(trial.config_path))
     assert answer.returncode == 2, answer.stderr
-    told = " ".join(answer.stderr.split())
-    assert f"candidate.partitioner: {said}, but of 1200 keys sampled of topic '{trial.output}'" in told
-    assert f"{trial.output}/" in told
-    assert instead in told
-    assert "order-" not in told, "keys are data"
+    error_text = " ".join(answer.stderr.split())
+    assert f"candidate.partitioner: {expected}, but of 1200 keys sampled of topic '{trial.output}'" in error_text
+    assert f"{trial.output}/" in error_text
+    assert instead in error_text
+    assert "order-" not in error_text, "keys are data"
     assert records(kafka.bootstrap, trial.topic("progress")) == []
-    print(told[told.index("candidate.partitioner") :])
+    print(error_text[error_text.index("candidate.partitioner") :])
 
 
 def test_a_production_that_changes_its_partitioner_ends_the_trial(kafka: Broker, tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from confluent_kafka import Producer
 from shadowstream.testing import EmbeddedKafka
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.conftest import Say
-from tests.pipeline.evidence import await_that, records, remainders
 from tests.pipeline.kills import Follower
-from tests.pipeline.roles import commit
-from tests.pipeline.trial import FIRST_MS, Trial, beside
+from tests.pipeline.role_processes import commit
+from tests.pipeline.trial_fixture import FIRST_MS, Trial, beside
+from tests.pipeline.written_records import await_that, records, remainders
 
 LIMIT_S = 3.0
 """The promise, of the median: what else the machine does meets single restarts."""
@@ -59,7 +59,7 @@ def filled(trial: Trial, span: int, pending: int) -> None:
     commit(trial, f"{trial.name}-job", {0: 0})
 
 
-def going_on(trial: Trial, first: int) -> contextlib.AbstractContextManager[None]:
+def resumed(trial: Trial, first: int) -> contextlib.AbstractContextManager[None]:
     """Both sides write one record each 20 ms."""
 
     def write(over: threading.Event) -> None:
@@ -81,8 +81,8 @@ def restarted(trial: Trial, stats: Follower) -> tuple[subprocess.Popen[str], flo
     began = time.monotonic()
     process = trial.start("join", str(trial.config_path), "--json")
     while not any(window["outcomes"].get("match") for record in stats.new() for window in record["windows"]):
-        assert process.poll() is None, trial.said("join")[-2_000:]
-        assert time.monotonic() - began < 60, trial.said("join")[-2_000:]
+        assert process.poll() is None, trial.log_text("join")[-2_000:]
+        assert time.monotonic() - began < 60, trial.log_text("join")[-2_000:]
     return process, time.monotonic() - began
 
 
@@ -100,14 +100,14 @@ def measured(trial: Trial, span: int, pending: int, times: int) -> list[float]:
             return bool(found) and found[-1]["sources"][0]["to_offset"] >= span and found[-1]["pending"] == pending
 
         await_that(f"{span} are read and {pending} wait", read, 120)
-        with going_on(trial, span):
+        with resumed(trial, span):
             for _ in range(times):
                 time.sleep(1.2)
                 os.kill(joiner.pid, signal.SIGKILL)
                 joiner.communicate()
                 joiner, took = restarted(trial, stats)
                 seconds.append(took)
-        found = [json.loads(line) for line in trial.said("join").splitlines() if '"restored"' in line]
+        found = [json.loads(line) for line in trial.log_text("join").splitlines() if '"restored"' in line]
         assert len(found) == times + 1
         assert all(one["pending"] >= pending for one in found[1:])
     finally:

@@ -25,10 +25,10 @@ from shadowstream.testing import EmbeddedKafka
 from shadowstream.testing.ports import free_port
 from shadowstream.testing.properties import second_listener
 from shadowstream.testing.topics import read_all
-from tests.metrics.watched import below
-from tests.pipeline.evidence import ended, records
+from tests.metrics.metrics_run import below
 from tests.pipeline.test_cli_errors import endings
-from tests.pipeline.trial import Production, Trial
+from tests.pipeline.trial_fixture import Production, Trial
+from tests.pipeline.written_records import ended, records
 
 ORDERS = 300
 PRINCIPAL = "User:shadow"
@@ -70,12 +70,12 @@ def bindings(commands: list[str]) -> Iterator[AclBinding]:
     for option in TYPES:
         words.add_argument(f"--{option.replace('_', '-')}")
     for command in commands:
-        said = words.parse_args(shlex.split(command)[1:])
-        pattern = ResourcePatternType[(said.resource_pattern_type or "literal").upper()]
-        kind, name = next((TYPES[option], getattr(said, option)) for option in TYPES if getattr(said, option))
-        for operation in said.operation:
+        options = words.parse_args(shlex.split(command)[1:])
+        pattern = ResourcePatternType[(options.resource_pattern_type or "literal").upper()]
+        kind, name = next((TYPES[option], getattr(options, option)) for option in TYPES if getattr(options, option))
+        for operation in options.operation:
             allowed = AclOperation[operation.upper()], AclPermissionType.ALLOW
-            yield AclBinding(kind, name, pattern, said.allow_principal, "*", *allowed)
+            yield AclBinding(kind, name, pattern, options.allow_principal, "*", *allowed)
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +103,10 @@ def one(guarded_kafka: tuple[str, str], topic_prefix: str, tmp_path: Path) -> It
     trial.write_orders(range(ORDERS))
     Production(trial).work(below(ORDERS))
     trial.write_config(kafka={"bootstrap": login, "client": LOGIN})
-    said = trial.ask("topics", "acls", str(trial.config_path), "--principal", PRINCIPAL, "--json")
-    assert said.returncode == 0, said.stderr
+    options = trial.ask("topics", "acls", str(trial.config_path), "--principal", PRINCIPAL, "--json")
+    assert options.returncode == 0, options.stderr
     client = AdminClient({"bootstrap.servers": bootstrap})
-    yield Guarded(trial, client, list(bindings(json.loads(said.stdout)["commands"])))
+    yield Guarded(trial, client, list(bindings(json.loads(options.stdout)["commands"])))
     forbid(client)
 
 
@@ -124,12 +124,12 @@ def forbid(client: AdminClient) -> None:
         future.result(30)
 
 
-def test_with_the_rights_that_are_listed_a_trial_runs_and_may_not_write_to_production(one: Guarded) -> None:
+def test_the_listed_rights_run_a_trial_and_forbid_writing_to_production(one: Guarded) -> None:
     allow(one.client, one.rights)
     one.trial.play("run", "join", "judge")
     assert ended(records(one.trial.bootstrap, one.trial.topic("stats"))) == {"match": ORDERS}
     for role in ("run", "join", "judge"):
-        assert "production_writable" not in one.trial.said(role)
+        assert "production_writable" not in one.trial.log_text(role)
 
 
 def test_a_right_that_lacks_is_named_before_anything_is_written(one: Guarded) -> None:
@@ -142,8 +142,8 @@ def test_a_right_that_lacks_is_named_before_anything_is_written(one: Guarded) ->
         # The joiner need not ask for production's group: until the runner could it waits for the start.
         roles = ("run",) if lacks.name == trial.group else ("run", "join")
         for role, code, _, message in endings(trial, *roles):
-            said = f"without {lacks.operation} on {lacks.restype} {lacks.name}: {role} {code}: {message}"
-            assert "`shadowstream topics acls`" in message, said
-            assert code == (2 if lacks.name in (trial.input, trial.output) else 1), said
+            options = f"without {lacks.operation} on {lacks.restype} {lacks.name}: {role} {code}: {message}"
+            assert "`shadowstream topics acls`" in message, options
+            assert code == (2 if lacks.name in (trial.input, trial.output) else 1), options
         forbid(one.client)
     assert [read_all(trial.bootstrap, trial.topic(kind)) for kind in WRITTEN] == [[]] * len(WRITTEN)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from shadowstream.testing import Broker
-from tests.pipeline.evidence import ended, records
-from tests.pipeline.trial import PARTITIONS, Production, Trial
+from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
+from tests.pipeline.written_records import ended, records
 
 ORDERS = 60
 ENDS_ONCE = """
@@ -33,7 +33,7 @@ def judge(order):
         ("os.kill(os.getpid(), signal.SIGSEGV)", "ended by SIGSEGV"),
     ],
 )
-def test_a_candidate_that_ends_the_process_is_named_and_its_runner_goes_on(
+def test_a_candidate_that_ends_the_process_is_named_and_retried(
     kafka: Broker, topic_prefix: str, tmp_path: Path, end: str, reason: str
 ) -> None:
     name = f"ends-{topic_prefix.rpartition('-')[2].rstrip('.')}"
@@ -41,10 +41,10 @@ def test_a_candidate_that_ends_the_process_is_named_and_its_runner_goes_on(
     trial.create_topics()
     trial.write_orders(range(ORDERS))
     Production(trial).work(dict.fromkeys(range(PARTITIONS), ORDERS // PARTITIONS))
-    said = trial.ask("up", str(trial.config_path), limit_s=120)
-    assert said.returncode == 0, said.stderr[-3_000:]
-    assert said.stderr.count('"restarting"') == 1
-    (line,) = [line for line in said.stderr.splitlines() if '"restarting"' in line]
+    result = trial.ask("up", str(trial.config_path), limit_s=120)
+    assert result.returncode == 0, result.stderr[-3_000:]
+    assert result.stderr.count('"restarting"') == 1
+    (line,) = [line for line in result.stderr.splitlines() if '"restarting"' in line]
     assert '"role": "run"' in line
     assert f'"reason": "{reason}"' in line
     assert sum(ended(records(trial.bootstrap, trial.topic("stats"))).values()) == ORDERS

@@ -10,10 +10,10 @@ from pathlib import Path
 from shadowstream.testing import Broker
 from shadowstream.testing.ports import free_port
 from tests.conftest import Say
+from tests.metrics.metrics_run import below
 from tests.metrics.scraping import Probed
-from tests.metrics.watched import below
-from tests.pipeline.evidence import await_that, ended, records
-from tests.pipeline.trial import Production, Trial
+from tests.pipeline.trial_fixture import Production, Trial
+from tests.pipeline.written_records import await_that, ended, records
 
 VALUE_S = 0.2
 SLOW = f"""
@@ -83,9 +83,7 @@ def near(production, shadow):
 """
 
 
-def test_inputs_and_pairs_that_turn_slow_in_the_midst_of_a_batch_are_committed_in_between(
-    kafka: Broker, tmp_path: Path, say: Say
-) -> None:
+def test_inputs_and_pairs_slow_within_a_batch_are_committed_in_between(kafka: Broker, tmp_path: Path, say: Say) -> None:
     """Batches grow while values are quick; a batch of slow ones would outlast any interval. A function of `compare`
     that ends its process leaves its one pair uncompared."""
     orders = SLOW_FROM + 36

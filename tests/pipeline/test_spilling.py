@@ -11,9 +11,9 @@ from typing import Any
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, produce_all
 from tests.conftest import Say
-from tests.pipeline.evidence import await_that, ended, records, remainders
-from tests.pipeline.roles import Running, commit, last_words
-from tests.pipeline.trial import FIRST_MS, PARTITIONS, Trial
+from tests.pipeline.role_processes import Running, commit, last_words
+from tests.pipeline.trial_fixture import FIRST_MS, PARTITIONS, Trial
+from tests.pipeline.written_records import await_that, ended, records, remainders
 
 ORDERS = 9_000
 """More than a batch of the joiner in each partition, or one side would be read in one go."""
@@ -34,12 +34,12 @@ def spilled(trial: Trial) -> Counter[str]:
     return Counter(line["event"] for line in trial.logged("join"))
 
 
-def said_of_spilling(trial: Trial, times: int) -> bool:
+def spilling_events(trial: Trial, times: int) -> bool:
     """Whether so many joiners have said that they spill."""
     return spilled(trial)["values_spilled"] >= times
 
 
-def test_joiners_killed_with_values_in_their_files_lose_nothing_and_say_nothing_twice(
+def test_joiners_killed_with_spilled_values_lose_nothing_and_repeat_nothing(
     kafka: Broker, tmp_path: Path, say: Say
 ) -> None:
     limits: dict[str, Any] = {"commit_ms": 50, "commit_records": 500, "pending_bytes_max": BOUND, "overflow": "spill"}
@@ -54,7 +54,7 @@ def test_joiners_killed_with_values_in_their_files_lose_nothing_and_say_nothing_
     with Running(trial) as running:
         for kill in range(1, KILLS + 1):
             running.start("join")
-            await_that("values lie in a file", partial(said_of_spilling, trial, kill))
+            await_that("values lie in a file", partial(spilling_events, trial, kill))
             running.kill("join")
         before = ended(running.stats()).total()
         running.start("join")

@@ -15,9 +15,9 @@ from confluent_kafka.cimpl import NewPartitions
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, create_topics, produce_all
 from tests.conftest import Say
-from tests.pipeline.evidence import await_that, ended, records, verdict
-from tests.pipeline.roles import UNBOUNDED, Running, commit
-from tests.pipeline.trial import PARTITIONS, Trial, time_ms
+from tests.pipeline.role_processes import UNBOUNDED, Running, commit
+from tests.pipeline.trial_fixture import PARTITIONS, Trial, time_ms
+from tests.pipeline.written_records import await_that, ended, records, verdict
 
 CANDIDATE = 'def judge(o): return {"id": o["n"], "score": 1.0}\n'
 STOPPED = 2
@@ -83,11 +83,11 @@ def test_a_topic_that_changes_stops_the_roles_and_the_verdict_says_so(
         if change is add_partition:
             orders(trial, range(30, 90), topic)
         for role in ("run", "join"):
-            assert roles.processes[role + "0"].wait(30) == STOPPED, trial.said(role)[-2_000:]
-            assert sentence in trial.said(role)
+            assert roles.processes[role + "0"].wait(30) == STOPPED, trial.log_text(role)[-2_000:]
+            assert sentence in trial.log_text(role)
         say(f"{name}: both roles had stopped after {time.monotonic() - began:.1f} s")
         assert set(ended(roles.stats())) == {"match"}
-        await_that("the verdict says it", lambda: sentence in " ".join(said(trial)))
+        await_that("the verdict says it", lambda: sentence in " ".join(reasons_of(trial)))
         gate, explained = trial.ask("gate", str(trial.config_path)), trial.ask("explain", str(trial.config_path))
     assert gate.returncode == NOT_YET
     assert sentence in gate.stdout
@@ -95,7 +95,7 @@ def test_a_topic_that_changes_stops_the_roles_and_the_verdict_says_so(
     say(f"gate:\n{gate.stdout}\nexplain:\n{explained.stdout}")
 
 
-def said(trial: Trial) -> list[str]:
+def reasons_of(trial: Trial) -> list[str]:
     found: list[str] = verdict(trial.bootstrap, trial.topic("verdict"))["reasons"]
     return found
 

@@ -11,12 +11,12 @@ from confluent_kafka import Producer
 
 from shadowstream.testing import Broker
 from shadowstream.testing.topics import Write, produce_all
-from tests.pipeline.evidence import await_that, ended, records, remainders
-from tests.pipeline.jobs import job, right
-from tests.pipeline.roles import OBSERVED_S, UNBOUNDED, Running
-from tests.pipeline.test_adopted import adopted, running
+from tests.pipeline.external_jobs import job, right
+from tests.pipeline.role_processes import OBSERVED_S, UNBOUNDED, Running
+from tests.pipeline.test_external_candidate import adopted, running
 from tests.pipeline.test_outcomes import ends
-from tests.pipeline.trial import PARTITIONS, Production, Trial, order, time_ms
+from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial, order, time_ms
+from tests.pipeline.written_records import await_that, ended, records, remainders
 
 ORDERS = 90
 
@@ -46,7 +46,7 @@ def test_a_bounded_run_ends_though_production_stands_before_the_markers(kafka: B
     stats = records(kafka.bootstrap, trial.topic("stats"))
     assert ended(stats) == Counter(match=ORDERS)
     assert remainders(stats) == {}
-    assert "only_control_records_follow" in trial.said("join")
+    assert "only_control_records_follow" in trial.log_text("join")
 
 
 def test_what_some_reader_may_still_see_is_not_done(kafka: Broker, tmp_path: Path) -> None:
@@ -62,12 +62,10 @@ def test_what_some_reader_may_still_see_is_not_done(kafka: Broker, tmp_path: Pat
     with running(trial, "up"):
         await_that("pairs are said", lambda: ended(records(kafka.bootstrap, trial.topic("stats")))["match"] == ORDERS)
     assert ended(records(kafka.bootstrap, trial.topic("stats"))) == Counter(match=ORDERS)
-    assert "only_control_records_follow" not in trial.said("up")
+    assert "only_control_records_follow" not in trial.log_text("up")
 
 
-def test_a_joiner_that_begins_again_takes_no_commit_before_a_marker_for_one_that_went_back(
-    kafka: Broker, tmp_path: Path
-) -> None:
+def test_a_restarted_joiner_mistakes_no_commit_before_a_marker_for_rewound(kafka: Broker, tmp_path: Path) -> None:
     """Its predecessor knew that only a marker follows; what production writes meanwhile is no repeat."""
     trial = Trial(kafka.bootstrap, "markers-again", tmp_path, settings=UNBOUNDED)
     trial.create_topics()
@@ -78,7 +76,7 @@ def test_a_joiner_that_begins_again_takes_no_commit_before_a_marker_for_one_that
         running.start("join")
         running.await_outcomes(match=ORDERS)
         await_that(
-            "what follows is known", lambda: trial.said("join").count("only_control_records_follow") == PARTITIONS
+            "what follows is known", lambda: trial.log_text("join").count("only_control_records_follow") == PARTITIONS
         )
         time.sleep(OBSERVED_S)
         running.kill("join")

@@ -12,7 +12,7 @@ from matplotlib.image import imread
 
 from shadowstream.report.facts import Facts
 from shadowstream.report.page import page
-from tests.report.made import facts, nothing
+from tests.report.trial_facts import facts, nothing
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LIMIT_S = 120
@@ -42,7 +42,7 @@ def drawn(browser: str, folder: Path, found: Facts, width: int, height: int) -> 
 
 @pytest.mark.parametrize("width", [1_100, 500], ids=["wide", "narrow"])
 def test_the_page_is_drawn_within_its_edges(browser: str, tmp_path: Path, width: int) -> None:
-    image, said = drawn(browser, tmp_path, facts(examples=30), width, 2_400)
+    image, stderr = drawn(browser, tmp_path, facts(examples=30), width, 2_400)
     assert image.shape[:2] == (2_400, width)
     ink = image[:, :, :3].min(axis=2) < 0.9
     assert ink.any(axis=1).mean() > 0.3, "an empty page"
@@ -52,11 +52,11 @@ def test_the_page_is_drawn_within_its_edges(browser: str, tmp_path: Path, width:
     assert red.sum() > 200
     assert blue.sum() > 200
     assert not ink[:, -4:].any(), "something hangs over the right edge"
-    assert "CONSOLE" not in said
-    assert "Refused to" not in said
+    assert "CONSOLE" not in stderr
+    assert "Refused to" not in stderr
 
 
 def test_the_page_without_data_is_drawn(browser: str, tmp_path: Path) -> None:
-    image, said = drawn(browser, tmp_path, nothing(), 1_100, 800)
+    image, stderr = drawn(browser, tmp_path, nothing(), 1_100, 800)
     assert (image[:, :, :3].min(axis=2) < 0.9).any()
-    assert "CONSOLE" not in said
+    assert "CONSOLE" not in stderr

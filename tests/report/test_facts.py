@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from shadowstream.report.facts import PATHS_MAX, POINTS_MAX, Examples, History, intervals
-from tests.judge.stats import HOUR_MS, REVISION
-from tests.report.made import FIRST_MS, judged, row
+from tests.judge.stats_records import HOUR_MS, REVISION
+from tests.report.trial_facts import FIRST_MS, judged, row
 
 
 def differing(number: int, *paths: str, **more: Any) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def test_each_path_has_an_example_before_one_has_two() -> None:
     assert sorted(one["differences"][0]["path"] for one in kept.rows) == ["common", "rare", "rarest"]
 
 
-def test_paths_have_a_bound_and_those_kept_do_not_depend_on_the_order() -> None:
+def test_paths_are_bounded_and_the_kept_ones_independent_of_order() -> None:
     rows = [differing(n, f"items.{n}") for n in range(PATHS_MAX + 100)]
     found = []
     for order in (rows, rows[::-1]):

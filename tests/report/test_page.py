@@ -9,7 +9,7 @@ import pytest
 from shadowstream.report import plots
 from shadowstream.report.facts import Facts
 from shadowstream.report.page import page
-from tests.report.made import HOSTILE, facts, nothing
+from tests.report.trial_facts import HOSTILE, facts, nothing
 
 
 class _Tags(HTMLParser):
@@ -47,12 +47,12 @@ def test_the_verdict_and_its_reasons_come_first_then_what_to_do(late: Facts) -> 
 
 
 def test_evidence_rate_band_limit_and_drift_are_drawn(late: Facts) -> None:
-    said = parsed(page(late))
-    drawn = [attributes["aria-label"] for tag, attributes in said.tags if tag == "svg"]
+    parsed_page = parsed(page(late))
+    drawn = [attributes["aria-label"] for tag, attributes in parsed_page.tags if tag == "svg"]
     assert drawn[:2] == ["evidence per criterion over event time", "rate of mismatch over event time"]
     assert plots.drawn(late) == ["mismatch"]
     assert len(drawn) == 2
-    labels = "".join(said.text)
+    labels = "".join(parsed_page.text)
     for part in ("limits of the whole", "limit 1 %", "incident opens", "shown good from"):
         assert part in labels
 
@@ -94,10 +94,10 @@ def test_a_name_full_of_markup_is_only_a_name() -> None:
 
 
 def test_with_no_data_it_says_not_yet_and_why() -> None:
-    said = " ".join("".join(parsed(page(nothing())).text).split())
-    assert "fraud: not yet" in said
-    assert "no window has been judged" in said
-    assert "shadowstream up trial.yaml" in said
+    parsed_page = " ".join("".join(parsed(page(nothing())).text).split())
+    assert "fraud: not yet" in parsed_page
+    assert "no window has been judged" in parsed_page
+    assert "shadowstream up trial.yaml" in parsed_page
     assert "<svg" not in page(nothing())
 
 
@@ -111,8 +111,8 @@ def test_with_a_verdict_before_any_window_it_stands_without_plots() -> None:
 
 def test_with_a_thousand_examples_each_is_there_and_the_first_are_open() -> None:
     text = page(facts(examples=1_000))
-    said = parsed(text)
-    details = [attributes for tag, attributes in said.tags if tag == "details"]
+    parsed_page = parsed(text)
+    details = [attributes for tag, attributes in parsed_page.tags if tag == "details"]
     assert len(details) == 1_000
     assert [("open" in one) for one in details[:4]] == [True, True, True, False]
     assert "order-999" in text

@@ -49,7 +49,7 @@ def candidate(name: str, **more: Any) -> Candidate:
     return Candidate.model_validate({"call": f"tests.runner.test_candidate:{name}", "trusted": True} | more)
 
 
-def said(results: Any) -> list[Any]:
+def results_of(results: Any) -> list[Any]:
     """Values, or the first word of the error. A bare one stands for one output."""
     return [
         str(one).partition(":")[0]
@@ -65,7 +65,7 @@ def said(results: Any) -> list[Any]:
 def test_an_error_of_one_input_does_not_affect_the_others(name: str, takes: str) -> None:
     call = load(candidate(name, takes=takes))
     values = ["a", "exit", "nothing", 5, "deep", "list", "memory", "b"]
-    assert said(call(values)) == [
+    assert results_of(call(values)) == [
         ["A"], "SystemExit", [], "AttributeError", "RecursionError", ["list", "list"], "MemoryError", ["B"],
     ]  # fmt: skip
 
@@ -81,7 +81,7 @@ def test_a_batch_without_values_asks_the_candidate_nothing_that_could_fail() -> 
 
 
 def test_a_batch_of_another_length_is_called_one_by_one() -> None:
-    assert said(load(candidate("too_few", takes="batch"))([1, 2, 3])) == [[1], [2], [3]]
+    assert results_of(load(candidate("too_few", takes="batch"))([1, 2, 3])) == [[1], [2], [3]]
 
 
 def test_a_batch_result_that_is_no_list_fails_each_value() -> None:

@@ -40,8 +40,8 @@ def test_with_several_topics_an_output_must_name_one() -> None:
     writes, (mark,), _ = commit(step)
     assert mark["counters"]["absent"] == {"error": 2}
     letters = [dict(w.headers or []) for w in writes if w.topic == "shadow.t.dlq.runner"]
-    said = [letter["__connect.errors.exception.message"].decode() for letter in letters]
-    assert said == [
+    messages = [letter["__connect.errors.exception.message"].decode() for letter in letters]
+    assert messages == [
         "output refused: an output names no topic and there are several; give one of production.outputs: "
         "Output(..., topic=...) of out, second",
         "output refused: an output names topic 'elsewhere'; give one of production.outputs: "

@@ -30,7 +30,7 @@ def test_crc32_is_librdkafkas() -> None:
 
 
 @pytest.mark.parametrize("kind", ["murmur2", "crc32"])
-def test_a_hash_uses_every_partition_and_the_key_alone(kind: str) -> None:
+def test_a_hash_uses_every_partition_and_the_key_only(kind: str) -> None:
     keys = [b"key-%d" % n for n in range(4_000)]
     counts = Counter(partition_for(kind, key, 0, 8) for key in keys)
     assert counts.keys() == set(range(8))

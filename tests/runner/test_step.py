@@ -80,8 +80,8 @@ def commit(step: RunnerStep) -> tuple[list[Write], list[dict[str, Any]], list[An
     """What one transaction writes: outputs and dead letters, marks, offsets."""
     writes, commits = step.prepare()
     step.committed()
-    said = [own.decode(w.value or b"")[1] for w in writes if w.topic == "shadow.t.progress"]
-    return [w for w in writes if w.topic != "shadow.t.progress"], said, commits
+    marks_written = [own.decode(w.value or b"")[1] for w in writes if w.topic == "shadow.t.progress"]
+    return [w for w in writes if w.topic != "shadow.t.progress"], marks_written, commits
 
 
 def test_an_output_has_its_inputs_key_time_and_coordinate() -> None:
@@ -227,7 +227,7 @@ def test_done_marks_repeat_what_is_committed_with_the_ends_handed_in() -> None:
     assert mark["ends"] == [{"topic": "shadow.t.out.out", "partition": 1, "offset": 9}]
 
 
-def test_a_done_mark_that_says_nothing_new_is_said_only_again() -> None:
+def test_a_done_mark_without_news_is_only_repeated() -> None:
     step = runner()
     step.step(batch("plain"), NOW_MS)
     commit(step)
@@ -322,9 +322,9 @@ def test_every_input_ends_once_whatever_the_batches_and_the_crashes(
             step.step(batch(*values[position : position + n], first=position), NOW_MS)
             position = min(len(values), position + n)
         if then == "commit":
-            writes, said, commits = commit(step)
+            writes, marks_written, commits = commit(step)
             written.update(f"out/{w.partition}" for w in writes if w.topic == "shadow.t.out.out")
-            windows += sum(window["read"] for mark in said for window in mark["windows"])
+            windows += sum(window["read"] for mark in marks_written for window in mark["windows"])
             for one in commits:
                 saved = (one.offset, one.metadata)
         elif then == "crash":
@@ -388,13 +388,13 @@ def test_the_fast_path_writes_the_same_as_input_by_input(
     batches: list[list[tuple[str, bytes | None]]], kind: str
 ) -> None:
     more: dict[str, Any] = {"candidate": WHOLE["candidate"] | {"partitioner": kind}}
-    together, alone = runner(**more), runner(**more)
-    alone.encoders = {"out": OneByOne(NoSchemas(), "out-value", "json")}
+    together, single = runner(**more), runner(**more)
+    single.encoders = {"out": OneByOne(NoSchemas(), "out-value", "json")}
     first = 0
     for rows in batches:
         read = batch(*(value for value, _ in rows), first=first, keys=[key for _, key in rows])
         first += len(rows)
         together.step(read, NOW_MS)
-        alone.step(read, NOW_MS)
-    assert together.ended == alone.ended
-    assert commit(together) == commit(alone)
+        single.step(read, NOW_MS)
+    assert together.ended == single.ended
+    assert commit(together) == commit(single)

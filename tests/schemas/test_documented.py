@@ -8,7 +8,7 @@ import pytest
 from shadowstream import shipped
 from shadowstream.codecs import described
 from shadowstream.topics import TopicPlan
-from tests.schemas.evolution import schemas_of, undescribed
+from tests.schemas.schema_resolution import schemas_of, undescribed
 
 ROOT = Path(__file__).resolve().parents[2]
 PRESENT = schemas_of(shipped.schema_dir())

@@ -23,7 +23,7 @@ from fastavro.utils import generate_many
 
 from shadowstream import shipped
 from shadowstream.codecs import own
-from tests.schemas.evolution import Schema, schemas_of, unreadable
+from tests.schemas.schema_resolution import Schema, schemas_of, unreadable
 
 ROOT = Path(__file__).resolve().parents[2]
 RELEASED = shipped.schema_dir() / "released"
@@ -161,7 +161,7 @@ for line in sys.stdin:
 """
 
 
-def test_a_copy_that_ships_an_older_version_reads_its_records_in_their_present_form(tmp_path: Path) -> None:
+def test_an_older_versions_records_are_read_in_their_present_form(tmp_path: Path) -> None:
     here = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "shadowstream", tmp_path / "shadowstream", ignore=here)
     shutil.copytree(shipped.schema_dir(), tmp_path / "schemas")

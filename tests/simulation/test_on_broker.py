@@ -36,27 +36,31 @@ def trials(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, env=environment, check=False)
 
 
-def told(text: str, line: str) -> int:
+def number_in(text: str, line: str) -> int:
     """The figure of a line of the report, 0 where there is none."""
     found = re.search(rf"^{re.escape(line)} +(\d+)$", text, re.MULTILINE)
     return int(found[1]) if found else 0
 
 
-def test_whatever_dies_and_wherever_nothing_is_lost_or_said_twice() -> None:
+def test_whatever_dies_and_wherever_nothing_is_lost_or_repeated() -> None:
     done = trials("--seeds", str(SEEDS))
     assert done.returncode == 0, done.stdout + done.stderr
     for phase, call in (*TORN, UNHEARD, ("before", "consume"), ("after", "consume")):
-        assert told(done.stdout, f"died {phase} {call}"), f"nobody died {phase} {call}: these seeds prove nothing of it"
-    assert told(done.stdout, "a zombie woke up")
-    assert told(done.stdout, "trouble: commit_transaction abort")
-    assert told(done.stdout, "trouble: commit_transaction late")
+        assert number_in(done.stdout, f"died {phase} {call}"), (
+            f"nobody died {phase} {call}: these seeds prove nothing of it"
+        )
+    assert number_in(done.stdout, "a zombie woke up")
+    assert number_in(done.stdout, "trouble: commit_transaction abort")
+    assert number_in(done.stdout, "trouble: commit_transaction late")
 
 
 def test_without_transactions_crashes_repeat_records_and_no_count_is_wrong() -> None:
     done = trials("--at-least-once", "--seeds", str(SEEDS // 2), "--first-seed", str(SEEDS))
     assert done.returncode == 0, done.stdout + done.stderr
     for phase, call in (*AT_LEAST_ONCE, COMMITTED):
-        assert told(done.stdout, f"died {phase} {call}"), f"nobody died {phase} {call}: these seeds prove nothing of it"
+        assert number_in(done.stdout, f"died {phase} {call}"), (
+            f"nobody died {phase} {call}: these seeds prove nothing of it"
+        )
 
 
 def offences_without_room(

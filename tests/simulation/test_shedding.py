@@ -23,9 +23,9 @@ WITHIN = 60
 def wrong(seeds: int, capsys: pytest.CaptureFixture[str]) -> str | None:
     """What is printed where something is wrong."""
     code = main(["--shed", "--seeds", str(seeds), "--processes", "1" if seeds == SEEDS else "2"])
-    said = capsys.readouterr().out
-    print(said.splitlines()[-1])
-    return said if code else None
+    text = capsys.readouterr().out
+    print(text.splitlines()[-1])
+    return text if code else None
 
 
 def test_every_identity_is_paired_as_ever_or_evicted_as_a_whole(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,7 +61,7 @@ def pending_nowhere(real: Any) -> Any:
     return lambda self, side: iter(())
 
 
-def beside_what_was_said(real: Any) -> Any:
+def beside_the_outcome(real: Any) -> Any:
     """What was said of a partner stays: it is missing, and the record that came for it evicted."""
 
     def evict(self: OutcomeResolver, end: Any) -> None:
@@ -76,7 +76,7 @@ FAULTS = {
     "the level is forgotten at a restart": (LoadShedder, "restore", forgotten_at_a_restart),
     "one side sheds": (SideIntake, "_separated", on_one_side_only),
     "what is put off is forgotten": (Backlog, "offsets", pending_nowhere),
-    "nothing is taken back": (OutcomeResolver, "evict", beside_what_was_said),
+    "nothing is taken back": (OutcomeResolver, "evict", beside_the_outcome),
 }
 
 

@@ -47,10 +47,10 @@ def test_a_failing_seed_prints_its_shrunk_history_and_how_to_repeat_it(
 ) -> None:
     monkeypatch.setattr(DedupeWindow, "repeats", lambda self, ids, contents, offsets: {})
     assert main(["--seeds", "10", "--processes", "1"]) == 1
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     failing = next(seed for seed in range(10) if run.run_seed(seed).offences)
-    assert f"make sim SEEDS=1 FIRST_SEED={failing}\n" in told
-    whole, small = history(failing), told.partition("shrunk history:")[2].partition("to repeat it")[0]
+    assert f"make sim SEEDS=1 FIRST_SEED={failing}\n" in output
+    whole, small = history(failing), output.partition("shrunk history:")[2].partition("to repeat it")[0]
     assert 0 < small.count(" input ") < len(whole.inputs)
     assert small.count(" action ") < len(whole.actions)
     assert "expected ('duplicate_" in small or "expected ('repeated_" in small
@@ -100,7 +100,7 @@ def test_what_cannot_be_and_what_nobody_has_listed_must_not_be_shown() -> None:
     assert coverage.faults(seen, may_lack=["missing"])[0].startswith("shown, though it cannot be")
 
 
-def test_every_outcome_of_the_judges_closed_table_is_to_be_shown_under_some_identity() -> None:
+def test_every_outcome_of_the_judges_table_occurs_under_some_identity() -> None:
     """Who adds an outcome has the simulator show it."""
     figures = {*LATENCIES, *LABELS, "input", "input_failed", "input_undecodable"}
     figures |= {name for name in KNOWN if name.startswith("label_")}

@@ -12,9 +12,9 @@ WITHIN = 40
 
 
 def test_where_values_lie_changes_no_outcome() -> None:
-    well, said = run(0, SEEDS, 1, SPILLING)
-    assert well, said
-    (spilled,) = [line for line in said if line.startswith("bytes spilled")]
+    well, lines = run(0, SEEDS, 1, SPILLING)
+    assert well, lines
+    (spilled,) = [line for line in lines if line.startswith("bytes spilled")]
     assert int(spilled.split()[-1]) > 10_000
 
 

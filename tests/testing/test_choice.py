@@ -71,7 +71,7 @@ def test_the_environment_names_a_broker(kafka: Broker, monkeypatch: pytest.Monke
         assert "SHADOWSTREAM_BOOTSTRAP" in given.why
 
 
-def test_a_given_broker_that_is_not_there_is_an_error_and_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_given_broker_that_is_absent_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choice, "_GIVEN_PATIENCE_S", 1.0)
     address = f"127.0.0.1:{free_port()}"
     monkeypatch.setenv("SHADOWSTREAM_BOOTSTRAP", address)
@@ -79,7 +79,7 @@ def test_a_given_broker_that_is_not_there_is_an_error_and_not_replaced(monkeypat
         open_broker()
 
 
-def test_an_empty_bootstrap_is_a_mistake_and_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_bootstrap_is_a_mistake_and_named_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHADOWSTREAM_BOOTSTRAP", " ")
     with pytest.raises(ConfigError, match="SHADOWSTREAM_BOOTSTRAP is empty"):
         open_broker()

@@ -58,7 +58,7 @@ def is_silent(peer: socket.socket) -> bool:
     return False
 
 
-def test_in_a_black_hole_nothing_arrives_and_nobody_is_told_and_then_all_of_it_does(echo: int) -> None:
+def test_a_black_hole_delays_everything_silently_and_loses_nothing(echo: int) -> None:
     with Proxy(echo) as proxy, connect(proxy) as before:
         before.sendall(b"one")
         assert before.recv(1_000) == b"one"
@@ -107,19 +107,19 @@ def test_a_thin_line_lets_so_much_through_and_slows_no_answer(echo: int) -> None
         assert peer.recv(1_000) == b"two"
 
 
-def test_a_closed_end_is_passed_on_and_a_server_that_is_away_closes_the_connection(echo: int) -> None:
+def test_a_closed_end_is_forwarded_and_an_absent_server_closes(echo: int) -> None:
     with Proxy(echo) as proxy, connect(proxy) as peer:
         peer.shutdown(socket.SHUT_WR)
         assert peer.recv(1_000) == b""
     with Proxy(free_port()) as proxy, connect(proxy) as peer:
         try:
-            said = peer.recv(1_000)
+            received = peer.recv(1_000)
         except ConnectionResetError:
-            said = b""
-        assert said == b""
+            received = b""
+        assert received == b""
 
 
-def test_a_port_in_use_is_refused_and_a_stopped_proxy_listens_no_longer(echo: int) -> None:
+def test_a_port_in_use_is_refused_and_a_stopped_proxy_is_closed(echo: int) -> None:
     with pytest.raises(BrokerError, match="cannot listen"):
         Proxy(echo, port=echo).start()
     with Proxy(echo) as proxy:
@@ -129,11 +129,11 @@ def test_a_port_in_use_is_refused_and_a_stopped_proxy_listens_no_longer(echo: in
         socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
 
 
-def test_clients_of_a_proxied_broker_stay_behind_the_proxy() -> None:
-    port, behind, controller = free_port(), free_port(), free_port()
+def test_clients_of_a_proxied_broker_keep_to_the_proxy() -> None:
+    port, broker_port, controller = free_port(), free_port(), free_port()
     with (
-        Proxy(behind) as proxy,
-        EmbeddedKafka(port=port, properties=proxied(port, behind, controller, proxy.port)) as kafka,
+        Proxy(broker_port) as proxy,
+        EmbeddedKafka(port=port, properties=proxied(port, broker_port, controller, proxy.port)) as kafka,
     ):
         create_topics(kafka.bootstrap, {"through": 1})
         assert proxy.connections == 0

@@ -16,7 +16,7 @@ SERVE = "import sys; from pathlib import Path; from shadowstream.testing.serve i
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_on_the_given_port_and_data_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signals) -> None:
+def test_it_serves_on_the_given_port_and_data_until_stopped(tmp_path: Path, number: signal.Signals) -> None:
     port = free_port()
     with subprocess.Popen(
         [sys.executable, "-c", f"{SERVE} serve({port}, Path(sys.argv[1]))", str(tmp_path)],

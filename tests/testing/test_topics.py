@@ -109,7 +109,7 @@ def test_an_empty_topic_is_read_as_empty(kafka: Broker, topic_prefix: str) -> No
     assert read_all(kafka.bootstrap, f"{topic_prefix}empty") == []
 
 
-def test_what_cannot_be_done_is_said_with_the_topic_s_name(kafka: Broker, topic_prefix: str) -> None:
+def test_what_cannot_be_done_is_reported_with_the_topic_s_name(kafka: Broker, topic_prefix: str) -> None:
     topic = f"{topic_prefix}absent"
     with pytest.raises(BrokerError, match=f"topic {topic} cannot be read"):
         read_all(kafka.bootstrap, topic)
@@ -120,7 +120,7 @@ def test_what_cannot_be_done_is_said_with_the_topic_s_name(kafka: Broker, topic_
         produce_all(kafka.bootstrap, topic, [Write(b"x", partition=7)])
 
 
-def test_the_partition_eof_stands_at_the_last_stable_offset_behind_the_markers(
+def test_the_partition_eof_stands_at_the_last_stable_offset_after_the_markers(
     consumer: Consumer, transactions: str
 ) -> None:
     consumer.assign([TopicPartition(transactions, 0, 0)])
@@ -147,7 +147,7 @@ def test_a_position_is_unknown_where_the_reading_began_at_the_end(consumer: Cons
     assert position(consumer, transactions) == -1001, "OFFSET_INVALID: the EOF's own offset is what one knows"
 
 
-def test_a_read_of_aborted_records_alone_moves_the_position(consumer: Consumer, transactions: str) -> None:
+def test_a_read_of_aborted_records_only_moves_the_position(consumer: Consumer, transactions: str) -> None:
     consumer.assign([TopicPartition(transactions, 0, 4)])
     assert consume(consumer, 100) == [("_PARTITION_EOF", 7)]
     assert position(consumer, transactions) == 7

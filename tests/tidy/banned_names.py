@@ -1,23 +1,12 @@
-"""Banned words in identifiers, counted per word; the recorded counts can only shrink.
-
-`python -m tests.tidy.banned_names` (or `make banned-names`) records the counts of today's code in `banned_names.json`.
-The command refuses to record a count that has grown. docs/glossary.md has the words to use instead.
-"""
+"""Banned words: no identifier holds one. docs/glossary.md has the words to use instead."""
 
 from __future__ import annotations
 
 import ast
-import json
 import re
-import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 from tests.tidy.house import Source
-
-ROOT = Path(__file__).resolve().parents[2]
-RECORD = Path(__file__).with_name("banned_names.json")
 
 BANNED = (
     "alone",
@@ -83,63 +72,10 @@ def identifiers(tree: ast.AST) -> Iterator[str]:
                 yield from value or ()
 
 
-def counts(sources: Iterable[Source]) -> dict[str, int]:
-    """Count the identifiers of shipped code that hold each banned word; every banned word has an entry."""
-    found = Counter(dict.fromkeys(BANNED, 0))
-    for source in sources:
-        if not source.is_ours:
-            continue
-        for identifier, times in Counter(identifiers(source.tree)).items():
-            words = words_of(identifier)
-            for word in BANNED:
-                if f"_{word}_" in words and source.path not in ALLOWED.get(word, ()):
-                    found[word] += times
-    return dict(found)
-
-
-def differences(found: dict[str, int], recorded: dict[str, int]) -> list[str]:
-    """Return one sentence for each count that has grown, and for each that has shrunk and is not recorded yet."""
-    sentences = []
-    for word in sorted(found.keys() | recorded.keys()):
-        now, before = found.get(word, 0), recorded.get(word, 0)
-        if now > before:
-            sentences.append(f"{word}: {now} identifiers, at most {before}: choose a word of docs/glossary.md")
-        elif now < before:
-            sentences.append(f"{word}: {now} identifiers, {before} recorded: run `make banned-names`")
-    return sentences
-
-
-def recorded_counts() -> dict[str, int]:
-    """Read the recorded counts."""
-    recorded: dict[str, int] = json.loads(RECORD.read_text("utf-8"))
-    return recorded
-
-
-def shrunk(found: dict[str, int], recorded: dict[str, int]) -> dict[str, int]:
-    """Return the counts to record; raise ValueError with the words whose count has grown."""
-    grown = [word for word in found if found[word] > recorded.get(word, 0)]
-    if grown:
-        raise ValueError("; ".join(sentence for sentence in differences(found, recorded) if "at most" in sentence))
-    return found
-
-
-def shipped_sources() -> list[Source]:
-    """Return the sources of the package."""
-    files = sorted((ROOT / "shadowstream").rglob("*.py"))
-    return [Source(path.relative_to(ROOT).as_posix(), path.read_text("utf-8")) for path in files]
-
-
-def main() -> int:
-    """Record the counts of today's code. Return 1, with nothing written, where a count has grown."""
-    try:
-        found = shrunk(counts(shipped_sources()), recorded_counts())
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 1
-    RECORD.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n", "utf-8")
-    print(f"{RECORD.name}: {sum(found.values())} identifiers left")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def banned_words(source: Source) -> Iterator[str]:
+    """No identifier of the package or its tests holds a banned word."""
+    for identifier in sorted(set(identifiers(source.tree) if not source.path.startswith("bench/") else ())):
+        words = words_of(identifier)
+        for word in BANNED:
+            if f"_{word}_" in words and source.path not in ALLOWED.get(word, ()):
+                yield source.at(1, f"{identifier} holds {word!r}: choose a word of docs/glossary.md")

@@ -18,6 +18,7 @@ FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 PARAMETERS_MAX = 7
 DOOR_NAMES_MAX = 15
+TEST_NAME_WORDS_MAX = 12
 
 BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "base", "manager"}
 
@@ -185,7 +186,7 @@ class Source:
         return self.path.removesuffix(".py").replace("/", ".")
 
     @property
-    def is_ours(self) -> bool:
+    def is_shipped(self) -> bool:
         return self.path.startswith("shadowstream/")
 
     def at(self, line: int, what: str) -> str:
@@ -231,6 +232,15 @@ def names(source: Source) -> Iterator[str]:
             yield source.at(1, f"a room called {part!r} says nothing: name it after what it does")
 
 
+def names_of_tests(source: Source) -> Iterator[str]:
+    """No name of a test has more words than a reader takes in at once."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            words = len(node.name.removeprefix("test_").split("_"))
+            if words > TEST_NAME_WORDS_MAX:
+                yield source.at(node.lineno, f"{node.name} has {words} words, at most {TEST_NAME_WORDS_MAX}")
+
+
 def imports_of(source: Source) -> Iterator[tuple[int, str, str | None]]:
     """Every import as (line, module, name taken from it or None), relative ones made absolute."""
     package = source.module.split(".")[:-1]
@@ -245,7 +255,7 @@ def imports_of(source: Source) -> Iterator[tuple[int, str, str | None]]:
                 yield node.lineno, module, alias.name
 
 
-def ours_imported(source: Source, modules: set[str]) -> Iterator[tuple[int, str]]:
+def shipped_imports(source: Source, modules: set[str]) -> Iterator[tuple[int, str]]:
     """The modules of ours that a source imports; `from shadowstream import topics` is a module, not the door."""
     for line, module, name in imports_of(source):
         if not below(module, DOOR):
@@ -257,13 +267,13 @@ def ours_imported(source: Source, modules: set[str]) -> Iterator[tuple[int, str]
 
 def one_way(source: Source, modules: set[str]) -> Iterator[str]:
     """Imports point down the ranks; nobody inside goes through the door."""
-    if not source.is_ours or source.module == f"{DOOR}.__init__":
+    if not source.is_shipped or source.module == f"{DOOR}.__init__":
         return
     rank = rank_of(source.module)
     if rank is None:
         yield source.at(1, f"{source.module} has no rank: give it a place in tests/tidy/house.py")
         return
-    for line, target in ours_imported(source, modules):
+    for line, target in shipped_imports(source, modules):
         if target in (DOOR, f"{DOOR}.__init__"):
             yield source.at(line, "imports the door: import the room instead")
             continue
@@ -288,7 +298,7 @@ def door(source: Source) -> Iterator[str]:
 
 def clients(source: Source) -> Iterator[str]:
     """A client library is imported only in its own room."""
-    if not source.is_ours:
+    if not source.is_shipped:
         return
     for line, module, _ in imports_of(source):
         rooms = CLIENT_ROOMS.get(module.split(".")[0])
@@ -343,10 +353,10 @@ def suppressions(source: Source) -> Iterator[str]:
         if token.type != tokenize.COMMENT:
             continue
         pieces = [piece.strip() for piece in token.string.split("#")[1:]]
-        for piece, behind in zip(pieces, [*pieces[1:], ""], strict=True):
+        for piece, following in zip(pieces, [*pieces[1:], ""], strict=True):
             if not SUPPRESSION.match(piece) or NOQA_WITH_REASON.fullmatch(piece):
                 continue
-            if TYPE_IGNORE_WITH_CODE.fullmatch(piece) and behind and not SUPPRESSION.match(behind):
+            if TYPE_IGNORE_WITH_CODE.fullmatch(piece) and following and not SUPPRESSION.match(following):
                 continue
             yield source.at(token.start[0], f"{token.string!r}: give the code and the reason")
 

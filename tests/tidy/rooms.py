@@ -1,11 +1,25 @@
 """Rules of packages: roles stand side by side, and the rooms of a package form no circle."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.tidy.house import Source, below, imports_of
 
+ROOT = Path(__file__).resolve().parents[2]
 # Roles that stand side by side: none imports another. What two of them share is in shadowstream.protocol.
 SIDE_BY_SIDE = ("shadowstream.runner", "shadowstream.joiner", "shadowstream.judge", "shadowstream.labels")
+
+# Folders of tests that run whole roles, or check something else than a package.
+NO_PACKAGE = {"bench", "chaos", "contracts", "helm", "memory", "metrics", "pipeline", "schemas", "simulation", "tidy"}
+
+
+def mirrors(source: Source) -> Iterator[str]:
+    """A folder of tests has the name of the package that it tests."""
+    top, *folders, file = Path(source.path).parts
+    package = Path("shadowstream", *folders)
+    exists = (ROOT / package).is_dir() or (ROOT / f"{package}.py").is_file()
+    if top == "tests" and file.startswith("test_") and not exists and not {*folders[:1]} & NO_PACKAGE:
+        yield source.at(1, f"there is no package {package}: a folder of tests mirrors the tree")
 
 
 def side_by_side(source: Source) -> Iterator[str]:

@@ -11,7 +11,7 @@ DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-ALONE = re.compile(r"`(test_\w+)(?:\.py)?`")
+BARE_NAME = re.compile(r"`(test_\w+)(?:\.py)?`")
 PLACE = re.compile(r"`((?:tests|shadowstream|bench|helm|docs|schemas)/[\w/-][\w./-]*)[`:]")
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
@@ -61,7 +61,7 @@ def test_every_test_and_every_file_that_a_document_names_exists() -> None:
     known, found = all_tests(ROOT), 0
     for document in DOCUMENTS:
         text = document.read_text("utf-8")
-        tests, places = ALONE.findall(text), PLACE.findall(text)
+        tests, places = BARE_NAME.findall(text), PLACE.findall(text)
         assert lacking(text, ROOT) == [], document.name
         assert [name for name in tests if name not in known] == [], document.name
         assert [place for place in places if not (ROOT / place).exists()] == [], document.name
@@ -69,7 +69,7 @@ def test_every_test_and_every_file_that_a_document_names_exists() -> None:
     assert found > 10
 
 
-def test_a_test_that_does_not_exist_is_told(tmp_path: Path) -> None:
+def test_a_test_that_does_not_exist_is_reported(tmp_path: Path) -> None:
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_a.py").write_text("def test_one() -> None: ...\n", "utf-8")
     text = "`tests/test_a.py::test_one` `tests/test_a.py::test_two` `tests/test_b.py::test_one`"

@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 
 from tests.tidy import house, rooms
+from tests.tidy.banned_names import banned_words
 from tests.tidy.house import Source
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_COMMITTED = {"__pycache__", "build", "dist", "node_modules"}
 PYTHON_FOLDERS = ("shadowstream", "tests", "bench")
-RULES = (house.sizes, house.names, house.door, house.clients, house.pure, house.suppressions, rooms.side_by_side)
+RULES = (
+    *(house.sizes, house.names, house.names_of_tests, house.door, house.clients, house.pure, house.suppressions),
+    *(rooms.side_by_side, rooms.mirrors, banned_words),
+)
 
 
 def committed_files(folder: Path) -> Iterator[Path]:
@@ -38,21 +42,21 @@ def sources() -> tuple[Source, ...]:
         for path in committed_files(ROOT / folder)
         if path.suffix == ".py"
     ]
-    assert any(source.is_ours for source in found), "looked in the wrong place"
+    assert any(source.is_shipped for source in found), "looked in the wrong place"
     return tuple(found)
 
 
 def modules_of(found: Iterable[Source]) -> set[str]:
-    return {source.module for source in found if source.is_ours}
+    return {source.module for source in found if source.is_shipped}
 
 
 def imports_among(found: Iterable[Source]) -> dict[str, set[str]]:
     found = tuple(found)
     modules = modules_of(found)
     return {
-        source.module: {target for _, target in house.ours_imported(source, modules)} - {source.module}
+        source.module: {target for _, target in house.shipped_imports(source, modules)} - {source.module}
         for source in found
-        if source.is_ours
+        if source.is_shipped
     }
 
 
@@ -101,6 +105,7 @@ JOINER = "shadowstream/joiner/matching/by_unique_id.py"
         (house.sizes, JOINER, "class A:\n    def f(self, a, b, c, d, e, /, f, *g, **h): ..."),
         (house.names, "shadowstream/joiner/utils.py", ""),
         (house.names, "tests/helpers/text.py", ""),
+        (house.names_of_tests, "tests/test_a.py", "def test" + "_word" * 13 + "(): ..."),
         (house.door, "shadowstream/__init__.py", f"__all__ = {[str(n) for n in range(16)]}"),
         (house.clients, JOINER, "import confluent_kafka"),
         (house.clients, "shadowstream/cli/main.py", "def f():\n    from confluent_kafka.admin import AdminClient"),
@@ -128,6 +133,7 @@ JOINER = "shadowstream/joiner/matching/by_unique_id.py"
         (house.suppressions, JOINER, "x = 1  # why it is so  # noqa"),
         (house.suppressions, JOINER, "# ruff: noqa: E501  lines are long"),
         (house.suppressions, JOINER, "# mypy: ignore-errors"),
+        (rooms.mirrors, "tests/joiner/attic/test_a.py", ""),
         (rooms.side_by_side, JOINER, "from shadowstream.judge.criteria import cost_names"),
         (rooms.side_by_side, JOINER, "from shadowstream import labels"),
         (rooms.side_by_side, JOINER, "import shadowstream.runner.step"),
@@ -168,6 +174,9 @@ def test_a_rule_catches_what_offends(rule: Callable[[Source], Iterator[str]], pa
         (house.suppressions, JOINER, "x = 1  # noqa: E501, F401 - a URL cannot be broken"),
         (house.suppressions, JOINER, "x = 1  # type: ignore[attr-defined]  # the stub lacks it"),
         (house.suppressions, JOINER, "x = '# noqa'"),
+        (house.names_of_tests, "tests/test_a.py", "def test" + "_word" * 12 + "(): ..."),
+        (rooms.mirrors, "tests/joiner/matching/test_a.py", ""),
+        (rooms.mirrors, "tests/pipeline/test_a.py", ""),
         (
             rooms.side_by_side,
             JOINER,

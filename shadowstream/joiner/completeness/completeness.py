@@ -10,13 +10,13 @@ Missing (production's record waits) is decided by marks, without any time:
 Extra (a shadow record waits) is the mirror: C = production's committed inputs, *then* E = ends of its outputs. Under
 ``after_output`` production is done with every input below C once E is read. A shadow record that does not name its
 input (of a job of its own) was born like production's: below an end of the shadow side that was read before the ends
-I of the inputs, so it comes from an input below I (tests/joiner/test_clocks.py,
+I of the inputs, so it comes from an input below I (tests/joiner/completeness/test_completeness.py,
 test_extra_by_an_end_of_its_own_side). Without ``after_output`` the commits prove nothing by themselves, and the grace
 is added; without a group only event time and grace remain, by the **minimum** of both sides' watermarks. Why not the
 maximum: production at 12:00:00 waits, the candidate is 31 s behind and honest, grace is 30 s. By the maximum
 (12:00:31 on production's side) the record is said missing one second before its partner is read; by the minimum it
-waits until the candidate's own clock has passed it (tests/joiner/test_clocks.py,
-test_a_candidate_that_is_behind_is_not_missing).
+waits until the candidate's own clock has passed it (tests/joiner/completeness/test_completeness.py,
+test_a_candidate_that_lags_is_not_missing).
 
 The twin is done as production is: by its group's commits, then the ends of its topic. A candidate that is a job of its
 own has marks made from its group's commits; under ``commits: unknown`` the grace is added to them as well.

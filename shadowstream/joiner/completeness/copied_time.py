@@ -3,7 +3,7 @@
 Copies of several partitions are made into one as they are read, so their event times do not say how far the originals
 are: with a backlog one partition of production's is copied to its end before another is begun. Worked: partitions 0 and
 1 each hold 09:00 to 17:00, and 0 is copied first. By the copies' own times 17:00 is reached after half of them, and the
-09:00 of partition 1 lies eight hours in the past (tests/joiner/test_copied.py,
+09:00 of partition 1 lies eight hours in the past (tests/joiner/completeness/test_copied_time.py,
 test_a_partition_that_is_copied_later_holds_the_watermark).
 
 So the time is taken from the copying itself. Its commits say the greatest event time that has been copied of each

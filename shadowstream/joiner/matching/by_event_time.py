@@ -2,7 +2,7 @@
 
 Why not on arrival: production writes P1 and P2 under one key, the candidate loses S1 and writes S2. If P1 and P2 are
 read first, S2 meets P1; if S2 is read before P2, likewise, unless P1 has been given up before; only event time tells
-that S2 belongs to P2 (tests/joiner/test_occurrence.py, test_a_lost_occurrence_does_not_shift_the_others).
+that S2 belongs to P2 (tests/joiner/matching/test_by_event_time.py, test_a_lost_occurrence_does_not_shift_the_others).
 
 Records of one key of both sides that lie within the tolerance of one another, next to next, are a cluster. It is
 decided as a whole, once both sides have been read past its last record by the tolerance and the grace (which is the

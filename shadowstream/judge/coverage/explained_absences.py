@@ -23,7 +23,8 @@ records read so far count, those of open windows included. A reject is withdrawn
 (`reject_latch`).
 
 Worked: production writes 4,000 records without the header that names their input, and the candidate 4,000 good ones.
-All 4,000 are extra and all may be explained: none counts for a reject (tests/judge/test_explained_absences.py).
+All 4,000 are extra and all may be explained: none counts for a reject
+(tests/judge/coverage/test_explained_absences.py).
 
 Worked: production writes the two records of each of 600 keys in the other order than an identical candidate. Identity
 is the key, so the first of each side are compared: 600 of 600 pairs differ, and 1,200 records repeat a key. None of the

@@ -7,7 +7,7 @@ reach its windows (`correctable_ms`), and evaluates them again after each correc
 
 Worked: at 11:00 the totals hold 30 missing of 100, an excess, and the candidate is rejected. At 14:00 the 30 have
 arrived and were equal. The totals at 11:00 are now 0 of 100: no closing shows an excess, and the reject is withdrawn,
-as in a run in which the records came in order (tests/judge/test_reject_latch.py). If only 20 had arrived, 10 of
+as in a run in which the records came in order (tests/judge/verdict/test_reject_latch.py). If only 20 had arrived, 10 of
 100 would remain a reject.
 
 This is the safer of the two ways. A promote needs every criterion shown good over the corrected totals and over the

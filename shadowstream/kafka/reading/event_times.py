@@ -1,7 +1,7 @@
 """Event times of the newest records of partitions, for the idle rule.
 
 Not by `list_offsets` with the greatest timestamp: that counts the markers of transactions, whose time is the wall
-clock's (tests/contracts/test_reading.py). Of replayed data it gives about now, and what waits there for its partner
+clock's (tests/contracts/test_consumers.py). Of replayed data it gives about now, and what waits there for its partner
 would be given up at once.
 
 A record dated ahead (`ahead`) is left out, and not its partition: such a record would hide the time of the others.

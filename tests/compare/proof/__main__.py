@@ -9,14 +9,14 @@ import argparse
 import pprint
 import sys
 
+from tests.compare.proof.executions import Report, run
 from tests.compare.proof.planted import CASES, PLANTED, caught
-from tests.compare.proof.running import Report, run
 from tests.compare.proof.scenes import scene
 
 CLASSES = ("false match", "false mismatch", "wrong outcome", "wrong place or kind", "rows and columns disagree")
 
 
-def told(report: Report, shown: int) -> str:
+def lines_of(report: Report, shown: int) -> str:
     """The report as text; of faults of one kind one example."""
     lines = [f"cases: {report.cases} (seed {report.seed})", f"kinds covered: {len(report.kinds)}"]
     lines += [f"  {n:6} {kind}" for kind, n in sorted(report.kinds.items())]
@@ -32,8 +32,8 @@ def plants(seed: int) -> bool:
     for fault in PLANTED:
         report = caught(fault, seed)
         found &= report.first is not None
-        said = f"caught after {report.first} cases" if report.first else f"NOT caught within {CASES} cases"
-        sys.stdout.write(f"{fault.name}: {said}\n")
+        verdict = f"caught after {report.first} cases" if report.first else f"NOT caught within {CASES} cases"
+        sys.stdout.write(f"{fault.name}: {verdict}\n")
     return found
 
 
@@ -52,7 +52,7 @@ def main() -> int:
         pprint.pprint(scene(given.seed, given.scene)._asdict(), width=140)
     first, cases = (0, given.cases) if given.scene is None else (given.scene, 1)
     report = run(given.seed, cases, first)
-    sys.stdout.write(told(report, given.show) + "\n")
+    sys.stdout.write(lines_of(report, given.show) + "\n")
     return 1 if report.faults else 0
 
 

@@ -136,7 +136,7 @@ ROW_TYPES: tuple[Make, ...] = (
     lambda rng, n: Array(several(rng, n)),
     keyed_list,
     lambda rng, n: Array(scalars.DOUBLE, label="list of numbers"),
-    lambda rng, n: Array(scalars.DOUBLE, most=80, label="long list"),
+    lambda rng, n: Array(scalars.DOUBLE, items_max=80, label="long list"),
     lambda rng, n: Map(Array(plain(rng, n))),
     lambda rng, n: recursive(rng, n, scalars.LONG),
     lambda rng, n: Array(Map(scalars.STRING)),

@@ -207,7 +207,7 @@ class Again(Type):
 @dataclass
 class Array(Type):
     items: Type
-    most: int = 4
+    items_max: int = 4
     label: str = "array"
 
     def schema(self, known: set[str]) -> Any:
@@ -215,7 +215,9 @@ class Array(Type):
 
     def draw(self, rng: Random, depth: int = 0) -> Any:
         least = 0 if depth else 1
-        count = rng.randint(least, min(self.most, 5)) if rng.random() < 0.85 else rng.randint(least, self.most)
+        count = (
+            rng.randint(least, min(self.items_max, 5)) if rng.random() < 0.85 else rng.randint(least, self.items_max)
+        )
         return [self.items.draw(rng, depth + 1) for _ in range(count)]
 
     def edit(self, rng: Random, value: Any) -> Edit:

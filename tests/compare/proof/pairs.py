@@ -7,10 +7,10 @@ from random import Random
 from typing import Any, NamedTuple
 
 from tests.compare.proof import json_types
-from tests.compare.proof.evolving import Evolved
 from tests.compare.proof.model import Edit, Pen
 from tests.compare.proof.oracle import STAR, Node, Rule, Verdict, verdict
-from tests.compare.proof.ruling import kinds_of_path, ruled
+from tests.compare.proof.rules import kinds_of_path, ruled
+from tests.compare.proof.schema_changes import Evolved
 
 PAIRS = 6
 
@@ -58,9 +58,11 @@ def judged(edit: Edit, nodes: tuple[Node, Node], plain: Node | None, rules: list
     """What the oracle says, once it agrees with what the edit says of itself."""
     if plain is not None and edit.places is not None and verdict(nodes[0], plain, []).outcome == "match":
         claimed = frozenset(edit.places)
-        alone = verdict(*nodes, [])
-        if alone.found != claimed:
-            raise Disputed(f"{edit.name}: the edit says {set(claimed)}, the oracle {alone}\n{nodes[0]}\n{nodes[1]}")
+        without_rules = verdict(*nodes, [])
+        if without_rules.found != claimed:
+            raise Disputed(
+                f"{edit.name}: the edit says {set(claimed)}, the oracle {without_rules}\n{nodes[0]}\n{nodes[1]}"
+            )
     return verdict(*nodes, rules, added)
 
 

@@ -17,8 +17,8 @@ from shadowstream.codecs.numbers import ExactFloat
 from shadowstream.codecs.protobuf import ProtobufReader
 from shadowstream.compare import by_arrow, by_column, by_value, lists, rules, scalars, tolerances
 from shadowstream.compare.result import MISMATCH, TOLERATED
+from tests.compare.proof.executions import Report, run
 from tests.compare.proof.pairs import PAIRS
-from tests.compare.proof.running import Report, run
 
 CASES = 200
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -110,16 +110,18 @@ def _signed_zero(real: Any, one: Any, other: Any, *more: Any) -> Any:
 
 
 def _by_place(real: Any, one: list[Any], other: list[Any], fits: Any) -> Any:
-    most = min(len(one), len(other))
-    return lists.Plan([(n, n) for n in range(most)], [*range(most, len(one))], [*range(most, len(other))], False)
+    shorter = min(len(one), len(other))
+    return lists.Plan(
+        [(n, n) for n in range(shorter)], [*range(shorter, len(one))], [*range(shorter, len(other))], False
+    )
 
 
 def _unescaped(real: Any, text: str) -> Any:
     return real(text.replace("\\", ""))
 
 
-def _no_alias(real: Any, field: Any, theirs: Any, own: Any) -> Any:
-    return theirs.get(field["name"])
+def _no_alias(real: Any, field: Any, shadow: Any, own: Any) -> Any:
+    return shadow.get(field["name"])
 
 
 def _without(kind: str) -> Any:
@@ -184,4 +186,4 @@ def caught(fault: Planted, seed: int, cases: int = CASES) -> Report:
     """The proof with the fault planted, until it has seen one disagreement."""
     with pytest.MonkeyPatch.context() as patch:
         fault.plant(patch)
-        return run(seed, cases - cases % PAIRS, most_faults=1)
+        return run(seed, cases - cases % PAIRS, faults_max=1)

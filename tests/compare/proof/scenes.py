@@ -7,12 +7,12 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
-from tests.compare.proof import avro_types, beside, json_types, proto_types
-from tests.compare.proof import under_rules as under
+from tests.compare.proof import avro_types, json_types, proto_types, two_formats
+from tests.compare.proof import rule_edges as under
 from tests.compare.proof.avro_types import COLUMN_TYPES, ROW_TYPES, dealt
-from tests.compare.proof.evolving import Evolved, two_flat_records, two_records
 from tests.compare.proof.model import Field, Record, Type, Union
 from tests.compare.proof.pairs import Made, Scene, framed, in_avro, pairs_of
+from tests.compare.proof.schema_changes import Evolved, two_flat_records, two_records
 
 FIELDS = 7
 Make = Callable[[int, int, int], Scene]
@@ -83,7 +83,7 @@ def in_json(seed: int, number: int, nth: int) -> Scene:
 def beside_json(seed: int, number: int, nth: int) -> Scene:
     """A scene of Avro on production's side and JSON on the candidate's; no tolerance of numbers, as they are of two
     kinds there."""
-    evolved = beside.two_formats(Random(f"{seed}/{number}/types"), avro_types.names(), FIELDS)
+    evolved = two_formats.two_formats(Random(f"{seed}/{number}/types"), avro_types.names(), FIELDS)
 
     def write(side: int, value: Any, rng: Random) -> bytes:
         return framed(1, evolved.one.raw(value, rng)) if side == 0 else evolved.two.raw(value, rng)

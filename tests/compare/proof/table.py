@@ -1,6 +1,6 @@
 """The table "What equals what" of docs/comparison.md; every row is run through the comparison.
 
-`make docs` writes it anew (`python -m tests.compare.proof.table`), `tests/compare/test_what_equals_what.py` holds it.
+`make docs` writes it anew (`python -m tests.compare.proof.table`), `tests/compare/test_equality_table.py` holds it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from shadowstream.codecs.decoder import Decoder
 from shadowstream.compare import RuleSet, compare_pairs
 from shadowstream.config import Rule
 from tests.compare.proof import scalars
+from tests.compare.proof.executions import Registered
 from tests.compare.proof.model import Array, Field, Record, Type, Union
 from tests.compare.proof.pairs import framed
-from tests.compare.proof.running import Registered
 
 PAGE = Path(__file__).parents[3] / "docs" / "comparison.md"
 BEGIN = "<!-- what equals what: begin (make docs) -->"
@@ -207,7 +207,7 @@ def table() -> str:
         lines.append(f"| **{head}** | | | |")
         for row in rows:
             outcome, _, kind = row.is_.partition(" ")
-            rule = ", ".join(f"{name}: {_said(what)}" for name, what in row.rule.items() if name != "path")
+            rule = ", ".join(f"{name}: {_answer(what)}" for name, what in row.rule.items() if name != "path")
             rule = rule or ("added_fields: ignore" if row.added == "ignore" else "")
             words = WORDS[outcome] + (f" (`{kind}`)" if kind else "")
             lines.append(
@@ -216,7 +216,7 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def _said(what: Any) -> str:
+def _answer(what: Any) -> str:
     if isinstance(what, dict):
         return (
             "{"

@@ -1,0 +1,312 @@
+"""No alert harms another: whatever it holds, and whatever the webhook answers to it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from shadowstream.alerts import delivery
+from shadowstream.alerts.delivery import Delivered, Deliverer
+from shadowstream.alerts.messages import KEY_CHARS_MAX, Alert, alert_of, incident_alert_id
+from shadowstream.alerts.role import Role
+from shadowstream.codecs import own
+from shadowstream.config import Config
+from shadowstream.errors import BrokerError, IsolationError
+from shadowstream.health import RoleHealth
+from tests.alerts.alerts_trial import REVISION, drift, verdict
+from tests.alerts.webhook import Webhook
+
+ODD = ["a\r\nX-Evil: 1", "\x00", "\x7f", "ü 漢 \u202e", "%0D%0A", " ", "", "x" * 5_000, "\n" * 900]
+
+
+class Noted(Delivered):
+    """What is delivered stands here and not in a topic."""
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+        self.fails = 0
+        self.raises: BaseException = BrokerError("away", retriable=True)
+
+    def load(self) -> None:
+        """Nobody else delivers."""
+
+    def note(self, alert: Alert, target: str) -> None:
+        if self.fails:
+            self.fails -= 1
+            raise self.raises
+        self.ids.add(alert.id)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_muted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "muted", lambda *_: False)
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    with Webhook() as one:
+        one.up()
+        yield one
+
+
+def config(url: str | None, **alerts: Any) -> Config:
+    return Config.model_validate(
+        {
+            "name": "t",
+            "inputs": ["in"],
+            "production": {"outputs": ["out"]},
+            "candidate": {"call": "x:y"},
+            "alerts": {"webhook": url, "timeout_ms": 300, **alerts},
+        }
+    )
+
+
+def opened(value: str = "x", n: int = 1, **more: Any) -> dict[str, Any]:
+    """An incident of a slice of this value."""
+    return drift("opened", f"mismatch:tenant={value}-{n}", criterion=f"mismatch:tenant={value}", **more)
+
+
+def alert(value: str = "x", n: int = 1, **more: Any) -> Alert:
+    found = alert_of("t", "drift", opened(value, n, **more))
+    assert found is not None
+    return found
+
+
+def played(play: Callable[[Deliverer], Awaitable[None]], url: str | None, noted: Noted | None = None) -> Deliverer:
+    async def main() -> Deliverer:
+        async def short(_seconds: float) -> None:
+            await asyncio.sleep(0.02)
+
+        deliverer = Deliverer(config(url), noted or Noted(), RoleHealth("t", "alerts"), short)
+        await play(deliverer)
+        await deliverer.stop()
+        return deliverer
+
+    return asyncio.run(main())
+
+
+def lines(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
+    """What was logged of an event."""
+    logged = [record.msg for record in caplog.records]
+    return [line for line in logged if isinstance(line, dict) and line["event"] == event]
+
+
+async def until(condition: Callable[[], bool], limit_s: float = 5.0) -> None:
+    async with asyncio.timeout(limit_s):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_a_slice_of_any_value_has_a_key_that_fits_a_header(webhook: Webhook, value: str) -> None:
+    async def play(deliverer: Deliverer) -> None:
+        await deliverer.deliver(alert(value))
+        await deliverer.deliver(alert("behind"))
+
+    assert played(play, webhook.url).count == 2
+    first, second = webhook.calls
+    assert first["id"].isascii()
+    assert first["id"].isprintable()
+    assert len(first["id"]) <= KEY_CHARS_MAX
+    assert first["incident"] == f"mismatch:tenant={value}-1", "the incident itself is told as it is"
+    assert second["incident"] == "mismatch:tenant=behind-1"
+
+
+def test_no_two_ids_have_one_key() -> None:
+    values = [*ODD, "%", "%25", "a\r\n", "a\r", "a ", "a", "A", "a/b", "a%2Fb", "x" * 5_001, "x" * 4_999 + "y"]
+    assert len({alert(value).key for value in values}) == len(values)
+
+
+def test_the_key_of_a_plain_id_is_the_id() -> None:
+    for plain in (incident_alert_id(REVISION, "mismatch-1372651200000"), f"reject/{REVISION}"):
+        assert Alert(plain, {}).key == plain
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_no_delivery_and_is_not_followed(
+    webhook: Webhook, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    webhook.status, webhook.location = status, f"http://127.0.0.1:{webhook.port}/login"
+
+    async def play(deliverer: Deliverer) -> None:
+        await deliverer.deliver(alert())
+        await until(lambda: webhook.refused >= 3)
+        assert (deliverer.count, webhook.gets) == (0, 0)
+        webhook.status, webhook.location = 200, None
+        await until(lambda: deliverer.count == 1)
+
+    played(play, webhook.url)
+    problem = lines(caplog, "delivery_failed")[0]["problem"]
+    assert (
+        problem == f"status {status}: a redirect is not followed; set alerts.webhook to the address that takes alerts"
+    )
+
+
+@pytest.mark.parametrize("status", [400, 413, 500, 599])
+def test_an_alert_that_is_refused_for_ever_holds_up_no_other(webhook: Webhook, status: int) -> None:
+    webhook.statuses["poison"] = status
+
+    async def play(deliverer: Deliverer) -> None:
+        await deliverer.deliver(alert("bad", reason="poison"))
+        for n in range(5):
+            await deliverer.deliver(alert("good", n))
+        assert (deliverer.count, deliverer.owes) == (5, True)
+        await until(lambda: webhook.refused >= 3)
+        webhook.statuses.clear()
+        await until(lambda: deliverer.count == 6)
+        await until(lambda: not deliverer.owes)
+
+    played(play, webhook.url)
+    assert [call["incident"] for call in webhook.calls] == [
+        *(f"mismatch:tenant=good-{n}" for n in range(5)),
+        "mismatch:tenant=bad-1",
+    ]
+
+
+def test_a_late_answer_delays_the_next_alert_by_one_timeout(webhook: Webhook) -> None:
+    webhook.statuses["slow"], webhook.late_s = 0, 1.0
+
+    async def play(deliverer: Deliverer) -> None:
+        await deliverer.deliver(alert("bad", reason="slow"))
+        async with asyncio.timeout(0.3):
+            await deliverer.deliver(alert("good"))
+
+    assert played(play, webhook.url).count == 1
+
+
+def test_a_repeated_alert_is_sent_once_even_while_it_is_rejected(webhook: Webhook) -> None:
+    webhook.status = 503
+
+    async def play(deliverer: Deliverer) -> None:
+        for _ in range(3):
+            await deliverer.deliver(alert())
+        assert len(deliverer.open) == 1
+        webhook.status = 200
+        await until(lambda: deliverer.count == 1)
+        await deliverer.deliver(alert())
+
+    played(play, webhook.url)
+    assert len(webhook.calls) == 1
+
+
+def test_an_accepted_alert_is_not_resent_while_its_note_fails(webhook: Webhook) -> None:
+    noted = Noted()
+    noted.fails = 3
+
+    async def play(deliverer: Deliverer) -> None:
+        await deliverer.deliver(alert())
+        await deliverer.deliver(alert("behind"))
+        await until(lambda: deliverer.count == 2)
+
+    played(play, webhook.url, noted)
+    assert len(webhook.calls) == 2
+
+
+def test_asked_to_stop_it_still_owes_what_nobody_has_taken(webhook: Webhook) -> None:
+    webhook.status = 503
+
+    async def play(deliverer: Deliverer) -> None:
+        await deliverer.deliver(alert())
+
+    assert played(play, webhook.url).owes
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://127.0.0.1:1/tok en-é", "http://a b/tok"])
+def test_an_address_that_cannot_be_used_is_tried_again_and_never_logged(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def play(deliverer: Deliverer) -> None:
+        await deliverer.deliver(alert())
+        assert (deliverer.count, deliverer.owes, deliverer.failure) == (0, True, None)
+
+    played(play, url)
+    problems = [line["problem"] for line in lines(caplog, "delivery_failed")]
+    assert problems
+    assert not any("tok" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), OverflowError(), RecursionError()])
+def test_an_error_that_nobody_expects_of_one_alert_is_a_failed_attempt(webhook: Webhook, error: Exception) -> None:
+    noted = Noted()
+    noted.fails, noted.raises = 1, error
+
+    async def play(deliverer: Deliverer) -> None:
+        await deliverer.deliver(alert())
+        await until(lambda: deliverer.count == 1)
+
+    assert played(play, webhook.url, noted).failure is None
+
+
+def test_a_write_to_a_topic_of_others_ends_the_role(webhook: Webhook) -> None:
+    noted = Noted()
+    noted.fails, noted.raises = 1, IsolationError("not ours")
+
+    async def play(deliverer: Deliverer) -> None:
+        await deliverer.deliver(alert())
+        await until(lambda: deliverer.failure is not None)
+
+    assert isinstance(played(play, webhook.url, noted).failure, IsolationError)
+
+
+def test_no_record_of_drift_or_verdict_ends_the_role(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = [
+        *(b"", b"garbage", b"\xfe", b"\xc3\x01" + bytes(8), None),
+        own.encode("drift", opened())[:-4],
+        own.encode("drift", opened("\r\n", window_start_ms=2**63 - 1, before=float("nan"), after=float("inf"))),
+        own.encode("verdict", verdict("reject", reasons=["\x00" * 100], criteria=[])),
+        own.encode("verdict", verdict("no decision of ours")),
+        own.encode("drift", drift("closed", "nothing was open")),
+        own.encode("delivery", {"alert": "a", "target": "log", "delivered_at_ms": 1}),
+    ]
+
+    async def main() -> Role:
+        role = Role(config(webhook.url), REVISION, RoleHealth("t", "alerts"))
+        monkeypatch.setattr(role.deliverer, "_delivered", Noted())
+        for value in [*values, own.encode("drift", opened("behind"))]:
+            await role.take(value, "shadow.t.drift/0/7")
+        with monkeypatch.context() as broken:
+            broken.setattr("shadowstream.alerts.role.alert_of", lambda *_: 1 // 0)
+            await role.take(own.encode("drift", opened("odd")), "shadow.t.drift/0/8")
+        await role.deliverer.stop()
+        return role
+
+    role = asyncio.run(main())
+    assert role.deliverer.count == 3
+    assert webhook.calls[-1]["incident"] == "mismatch:tenant=behind-1"
+    assert len(lines(caplog, "record_unreadable")) == 2, "each kind once"
+    assert [line["place"] for line in lines(caplog, "record_refused")] == ["shadow.t.drift/0/8"]
+
+
+def test_an_incident_holds_the_notes_of_the_last_verdict_of_its_revision(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = verdict("not_yet", coverage=0.72, caveats=["delivery is at_least_once"])
+    noted["criteria"][0]["muted"] = True
+    records = [
+        ("drift", opened("early")),
+        ("verdict", noted),
+        *(("verdict", verdict("not_yet", revision=f"{n:02}" * 32)) for n in range(7)),
+        ("drift", opened("later")),
+    ]
+
+    async def main() -> None:
+        role = Role(config(webhook.url), REVISION, RoleHealth("t", "alerts"))
+        monkeypatch.setattr(role.deliverer, "_delivered", Noted())
+        for kind, record in records:
+            await role.take(own.encode(kind, record), f"shadow.t.{kind}/0/7")
+        await role.deliverer.stop()
+
+    asyncio.run(main())
+    notes = {one["incident"]: one["notes"] for one in webhook.calls}
+    assert notes == {
+        "mismatch:tenant=early-1": [],
+        "mismatch:tenant=later-1": [
+            "coverage: 72 % of production's records were compared or judged missing",
+            "the candidate ran in-process (candidate.trusted: true): it shares the runner's memory and secrets",
+            "muted, so they decide nothing: mismatch",
+            "delivery is at_least_once",
+        ],
+    }

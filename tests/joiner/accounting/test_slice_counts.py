@@ -1,0 +1,169 @@
+"""Pairs by slice and by key bucket: the same cells whatever the batches, and never more or less than the pairs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shadowstream.compare.dimension_codes import OTHER, coded, least
+from shadowstream.joiner.accounting.slice_counts import BUCKETS, Cells, Columns
+from shadowstream.records import Partition
+from tests.joiner.joiner_world import WINDOW_MS, Record, World, config
+from tests.joiner.whole_trial import RULES, Trial
+
+IN = Partition("in", 0)
+NAMES = ["carrier", "origin"]
+SETTINGS = config(compare={"dimensions": [{"name": name, "path": name} for name in NAMES], "values_max": 3})
+WHO = ("r", "q")
+
+pair = st.tuples(
+    st.integers(0, 3 * WINDOW_MS - 1),
+    st.sampled_from([None, b"a", b"b", b"c"]),
+    st.sampled_from(WHO),
+    st.sampled_from(["match", "tolerated", "ignored", "expected", "mismatch", "cardinality", "undecodable_shadow"]),
+    st.sampled_from("abcdef"),
+    st.sampled_from(["x", "y"]),
+)
+
+
+def columns(pairs: list[Any]) -> Columns:
+    times, keys, revisions, outcomes, one, other = (list(c) for c in zip(*pairs, strict=True)) if pairs else [[]] * 6
+    return Columns(times, keys, revisions, outcomes, [coded(one), coded(other)])
+
+
+def slices(*parts: list[Any]) -> dict[tuple[int, str], list[dict[str, Any]]]:
+    """The cells of each window, `parts` being counted one after another."""
+    cells = Cells(SETTINGS)
+    for part in parts:
+        cells.add(columns(part))
+    ats = [(start, who) for start in range(0, 3 * WINDOW_MS, WINDOW_MS) for who in WHO]
+    return {at: record["slices"] for at in ats if (record := cells.record(at))}
+
+
+@given(st.lists(pair, max_size=60), st.integers(0, 60))
+def test_cells_do_not_depend_on_how_the_pairs_are_cut_or_ordered(pairs: list[Any], cut: int) -> None:
+    assert slices(pairs) == slices(pairs[cut:], pairs[:cut])
+
+
+@given(st.lists(pair, max_size=60))
+def test_each_dimension_and_couple_of_dimensions_adds_up_to_all_pairs(pairs: list[Any]) -> None:
+    compared = [p for p in pairs if p[3] != "undecodable_shadow"]
+    for (start, who), found in slices(pairs).items():
+        here = [p for p in compared if p[0] // WINDOW_MS * WINDOW_MS == start and p[2] == who]
+        bad = sum(p[3] in ("mismatch", "cardinality") for p in here)
+        for group in (["carrier"], ["origin"], NAMES):
+            of_group = [one for one in found if one["dimensions"] == group]
+            assert sum(one["n"] for one in of_group) == len(here)
+            assert sum(one["s"] for one in of_group) == bad
+
+
+@given(st.lists(pair, max_size=60))
+def test_exact_values_are_counted_exactly_up_to_values_max(pairs: list[Any]) -> None:
+    for (start, who), found in slices(pairs).items():
+        here = [p for p in pairs if p[0] // WINDOW_MS * WINDOW_MS == start and p[2] == who]
+        n = Counter(p[4] for p in here if p[3] != "undecodable_shadow")
+        named = {one["values"][0]: one["n"] for one in found if one["dimensions"] == ["carrier"]}
+        exact = {value: n[value] for value in least(n, 3)}
+        assert {value: count for value, count in named.items() if value != OTHER} == exact
+        assert named.get(OTHER, 0) == sum(n.values()) - sum(exact.values())
+
+
+@given(st.lists(st.text(max_size=3), max_size=40), st.integers(0, 40), st.integers(1, 5))
+def test_exact_values_of_a_whole_are_exact_in_each_part(values: list[str], cut: int, values_max: int) -> None:
+    for part in (values[:cut], values[cut:]):
+        assert least(values, values_max) & set(part) <= least(part, values_max)
+
+
+@given(st.lists(pair, max_size=60))
+def test_buckets_hold_every_compared_pair_that_has_a_key(pairs: list[Any]) -> None:
+    cells = Cells(SETTINGS)
+    cells.add(columns(pairs))
+    found = [
+        bucket
+        for start in range(0, 3 * WINDOW_MS, WINDOW_MS)
+        for who in WHO
+        for bucket in cells.record((start, who)).get("buckets", ())
+    ]
+    keyed = [p for p in pairs if p[1] is not None and p[3] != "undecodable_shadow"]
+    assert sum(one["n"] for one in found) == len(keyed)
+    assert sum(one["s"] for one in found) == sum(p[3] in ("mismatch", "cardinality") for p in keyed)
+    assert all(0 <= one["bucket"] < BUCKETS for one in found)
+
+
+def summed(trial: World, kind: str) -> Counter[Any]:
+    total: Counter[Any] = Counter()
+    for record in trial.stats:
+        for window in record["windows"]:
+            for one in window[kind]:
+                name = (tuple(one["dimensions"]), tuple(one["values"])) if kind == "slices" else "all"
+                total[name, "n"] += one["n"]
+                total[name, "s"] += one["s"]
+    return total
+
+
+def test_cells_add_up_with_equal_bytes_and_after_a_restart() -> None:
+    kinds = [["same", "differs", "near", "noisy", "deleted", "broken", "lost", "same"] * 3]
+    dimensions = [{"name": "near", "path": "near"}, {"name": "kind", "header": "kind"}, {"name": "id", "path": "id"}]
+    compare = {"match_sample": 0, "rules": RULES, "dimensions": dimensions}
+    trial = Trial(config(compare=compare, identity={"kind": "key"}, bounded=True), kinds)
+    for offset, record in enumerate(trial.logs[IN]):
+        if record is not None:
+            trial.logs[IN][offset] = record._replace(headers=[("kind", kinds[0][offset].encode())])
+    trial.start()
+    trial.start_runner()
+    trial.start_joiner()
+    trial.produce(IN, 12)
+    trial.run(IN, 12)
+    trial.commit_runner()
+    trial.turn()
+    trial.start_joiner()
+    trial.finish()
+    total, outcomes = summed(trial, "slices"), trial.outcomes()
+    n = sum(outcomes[outcome] for outcome in ("match", "tolerated", "ignored", "mismatch"))
+    assert outcomes["mismatch"] == 3
+    assert {key[0][1]: count for key, count in total.items() if key[0][0] == ("near",) and key[1] == "n"} == {
+        ("1.0",): n - 3,
+        ("(absent)",): 3,
+    }
+    assert {key[0][1]: count for key, count in total.items() if key[0][0] == ("kind",) and key[1] == "n"} == {
+        ("same",): 6,
+        **{(kind,): 3 for kind in ("differs", "near", "noisy", "deleted")},
+    }
+    assert (
+        total[(("near", "kind"), ("1.0", "differs")), "s"]
+        == 3
+        == sum(count for key, count in total.items() if key[0][0] == ("kind",) and key[1] == "s")
+    )
+    assert summed(trial, "buckets")["all", "n"] == n
+
+
+@pytest.mark.parametrize("late", ["production", "shadow"])
+def test_a_correction_counts_in_the_slice_that_its_shadow_record_names(late: str) -> None:
+    dimensions = [{"name": "carrier", "header": "carrier"}, {"name": "n", "path": "n"}]
+    world = World(config(compare={"dimensions": dimensions}, grace_ms=0, idle_ms=1))
+    world.start()
+    if late == "shadow":
+        world.production("a", '{"n": 1}', 5)
+    else:
+        world.shadow("a", '{"n": 2}', 0, 5, carrier="UA")
+    world.logs[IN].append(Record(b"a", b"", 5))
+    world.production_committed[IN] = 1
+    world.done(1)
+    world.start_joiner()
+    world.turn()
+    world.turn()
+    assert world.outcomes() == {"missing" if late == "shadow" else "extra": 1}
+    if late == "shadow":
+        world.shadow("a", '{"n": 2}', 0, 5, carrier="UA")
+    else:
+        world.production("a", '{"n": 1}', 5)
+    for _ in range(3):
+        world.turn()
+    assert world.outcomes() == {"mismatch": 1}
+    total = summed(world, "slices")
+    cell = (("carrier", "n"), ("UA", "1"))
+    assert total[cell, "n"] == total[cell, "s"] == 1

@@ -1,0 +1,73 @@
+"""The clocks of one task with what feeds them: marks one by one, positions and watermarks set by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shadowstream.joiner.completeness.completeness import Completeness
+from shadowstream.joiner.completeness.marks_log import PassedMarks, Progress
+from shadowstream.joiner.pending_record import PendingRecord
+from shadowstream.joiner.task_topics import places_of
+from shadowstream.protocol import marks
+from shadowstream.protocol.marks import Counters
+from shadowstream.records import Partition, Side
+from tests.joiner.joiner_world import REVISION, config
+
+IN, OTHER = Partition("in", 0), Partition("in", 1)
+OUT, SHADOW, TWIN = Partition("out", 0), Partition("shadow.t.out.out", 0), Partition("twin", 0)
+SECOND_MS = 1_000
+GRACE_MS = 30 * SECOND_MS
+
+
+class Desk:
+    """`settings` as in the YAML file; without `started` no start mark has been read."""
+
+    def __init__(self, started: bool = True, **settings: Any) -> None:
+        self.config = config(**{"grace_ms": GRACE_MS} | settings)
+        self.progress = Progress(REVISION, ["in"])
+        places = places_of(self.config, "out", 0, ())
+        self.passed = PassedMarks(places[Side.SHADOW])
+        self.clocks = Completeness(self.config, self.progress, self.passed, places)
+        if started:
+            self.start()
+
+    def start(self, warm_below: int = -1, bounds: tuple[int, int] = (-1, -1), floor_ms: int | None = None) -> None:
+        begins = [
+            {"topic": "in", "partition": p, "committed": 0, "end": warm_below, "bound": bounds[p]} for p in (0, 1)
+        ]
+        self.progress.add(marks.mark("start", REVISION, begins=begins, floor_ms=floor_ms))
+
+    def done(self, of: Partition, offset: int, end: int, kind: str = "done") -> None:
+        done = self.progress.add(
+            marks.mark(
+                kind,
+                REVISION,
+                input_topic=of.topic,
+                input_partition=of.partition,
+                to_offset=offset,
+                ends=marks.ends_field({SHADOW: end}),
+                counters=Counters().record(),
+            )
+        )
+        assert done is not None
+        self.passed.add(done)
+
+    def read(self, production: int | None = None, shadow: int | None = None, twin: int | None = None) -> None:
+        """The sides have been read to these positions."""
+        for side, position in ((Side.PRODUCTION, production), (Side.SHADOW, shadow), (Side.TWIN, twin)):
+            if position is not None:
+                self.clocks.positions[side] = position
+        self.passed.advance(self.clocks.positions[Side.SHADOW])
+        self.clocks.advance()
+
+    def read_to_ms(self, *times_ms: int | None) -> None:
+        """The sides have been read to these event times."""
+        self.clocks.watermarks[:] = times_ms
+
+    def shadow_is_done_with(self, row: PendingRecord) -> bool:
+        """No partner of a production record can come any more."""
+        return not self.clocks.lanes(Side.PRODUCTION, Side.SHADOW, row)
+
+    def production_is_done_with(self, row: PendingRecord) -> bool:
+        """No partner of a shadow record can come any more."""
+        return not self.clocks.lanes(Side.SHADOW, Side.PRODUCTION, row)

@@ -1,0 +1,62 @@
+"""Rows on a shelf: whatever is taken in whatever order, what is left is what has not been taken."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shadowstream.joiner.matching import column_buffer as column_buffer_module
+from shadowstream.joiner.matching.column_buffer import ColumnBuffer
+from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
+
+
+def made(offsets: list[int]) -> list[PendingRecord]:
+    return [PendingRecord(offset, offset * 2, b"v%d" % offset, b"k%d" % offset) for offset in offsets]
+
+
+@given(
+    puts=st.lists(st.integers(1, 40), min_size=1, max_size=12),
+    gaps=st.integers(1, 3),
+    draws=st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 60), st.sampled_from(["run", "back", "mixed"]))),
+    run_max=st.sampled_from([8, 4_096]),
+)
+def test_taken_rows_come_unchanged_in_the_requested_order(
+    puts: list[int], gaps: int, draws: list[tuple[int, int, str]], run_max: int
+) -> None:
+    before, column_buffer_module.RUN_MAX = column_buffer_module.RUN_MAX, run_max
+    try:
+        buffer, waiting, next_offset = ColumnBuffer(), dict[int, PendingRecord](), 0
+        for size in puts:
+            rows = made([next_offset + i * gaps for i in range(size)])
+            next_offset = rows[-1].offset + 1
+            buffer.put(PendingColumns.of(rows))
+            waiting |= {row.offset: row for row in rows}
+            for at, n, how in draws[:3]:
+                offsets = sorted(waiting)[at % (len(waiting) or 1) :][:n]
+                if how == "back":
+                    offsets.reverse()
+                elif how == "mixed":
+                    offsets = offsets[::2] + offsets[1::2]
+                if not offsets:
+                    continue
+                assert buffer.row(offsets[0]) == waiting[offsets[0]]
+                taken = [buffer.take_row(offsets[0])] if n == 1 else buffer.take(offsets).rows()
+                assert taken == [waiting.pop(offset) for offset in offsets[: len(taken)]]
+            draws = draws[3:]
+        left = sorted(waiting)
+        assert not left or buffer.take(left).rows() == [waiting[offset] for offset in left]
+    finally:
+        column_buffer_module.RUN_MAX = before
+
+
+def test_what_is_kept_is_no_more_than_twice_what_waits() -> None:
+    buffer = ColumnBuffer()
+    for first in range(0, 200_000, 500):
+        buffer.put(PendingColumns.of(made(list(range(first, first + 500)))))
+        # One in fifty never finds its partner.
+        for begin in range(first, first + 500, 50):
+            buffer.take(list(range(begin, begin + 49)))
+    runs = buffer._runs
+    assert sum(run.left for run in runs) == 4_000
+    assert sum(len(run.offsets) for run in runs) <= 2 * 4_000
+    assert len(runs) <= 2 * column_buffer_module.TIDY_AT

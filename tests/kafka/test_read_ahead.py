@@ -1,0 +1,59 @@
+"""Which of the delivered messages one turn takes."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from confluent_kafka import Message
+
+from shadowstream.kafka.client.messages import new_of, offset_of
+from shadowstream.kafka.read_ahead import ReadAhead
+from shadowstream.records import Partition
+
+A, B = Partition("orders", 0), Partition("orders", 1)
+
+
+def record(place: Partition, offset: int) -> Message:
+    return Message(topic=place.topic, partition=place.partition, offset=offset)
+
+
+def records(place: Partition, *offsets: int) -> list[Message]:
+    return [record(place, offset) for offset in offsets]
+
+
+def all_new(_: Partition, messages: Sequence[Message]) -> int:
+    return len(messages)
+
+
+def offsets(turn: Any) -> dict[Partition, list[int]]:
+    groups, events = turn
+    assert not events
+    return {place: [offset_of(message) for message in group] for place, group in groups.items()}
+
+
+def test_the_limit_splits_a_batch_and_the_rest_comes_first_next() -> None:
+    ahead = ReadAhead()
+    assert offsets(ahead.next(records(A, 0, 1, 2), 2, 100, all_new)) == {A: [0, 1]}
+    assert len(ahead) == 1
+    assert offsets(ahead.next(records(A, 3), 2, 100, all_new)) == {A: [2, 3]}
+
+
+def test_the_room_bounds_new_records_and_not_those_that_are_read_again() -> None:
+    ahead = ReadAhead()
+
+    def new_from_3(_: Partition, messages: Sequence[Message]) -> int:
+        return new_of(messages, 3)
+
+    assert offsets(ahead.next(records(A, 0, 1, 2, 3, 4), 10, 1, new_from_3)) == {A: [0, 1, 2, 3]}
+    assert offsets(ahead.next([], 10, 1, new_from_3)) == {A: [4]}
+
+
+def test_returned_messages_come_before_waiting_ones_and_partitions_can_drop() -> None:
+    ahead = ReadAhead()
+    ahead.next([*records(A, 0), *records(B, 7, 8)], 2, 100, all_new)
+    ahead.put_back(records(A, 0))
+    assert len(ahead) == 2
+    ahead.drop(B)
+    assert offsets(ahead.next([], 10, 100, all_new)) == {A: [0]}
+    ahead.put_back(records(A, 0))
+    ahead.clear()
+    assert cast(Any, ahead.next([], 10, 100, all_new)) == ({}, [])

@@ -1,0 +1,98 @@
+"""On the broker: records that no client decompresses, in the inputs and in what is compared. Each costs itself only."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from confluent_kafka import Producer
+
+from shadowstream.testing import Broker
+from shadowstream.testing.topics import Write, produce_all, read_all
+from tests.pipeline.test_external_candidate import adopted, running
+from tests.pipeline.test_joiner_memory import peak_mb
+from tests.pipeline.trial_fixture import PARTITIONS, Trial, order, time_ms
+from tests.pipeline.written_records import await_that, ended, records, remainders
+
+BOMB_BYTES = 101_000_000
+"""Over the 100 MB that a client takes at once, some four kilobytes once compressed."""
+RSS_MAX_MB = 400
+
+
+def drop(bootstrap: str, topic: str, partition: int) -> None:
+    """One record of zeros, in a batch of its own."""
+    failed = []
+    producer = Producer({"bootstrap.servers": bootstrap, "compression.type": "zstd", "message.max.bytes": 200_000_000})
+    producer.produce(
+        topic,
+        bytes(BOMB_BYTES),
+        b"bomb",
+        partition,
+        timestamp=time_ms(1),
+        on_delivery=lambda error, _: failed.append(error) if error else None,
+    )
+    assert producer.flush(60) == 0
+    assert not failed
+
+
+def write(trial: Trial, numbers: range) -> None:
+    for topic in (trial.output, f"{trial.name}-next"):
+        produce_all(
+            trial.bootstrap,
+            topic,
+            [
+                Write(
+                    json.dumps(n).encode(), key=f"k{n}".encode(), partition=n % PARTITIONS, timestamp_ms=time_ms(0) + n
+                )
+                for n in numbers
+            ],
+        )
+
+
+def test_a_bomb_among_the_outputs_is_a_dead_letter_and_skipped(kafka: Broker, tmp_path: Path) -> None:
+    trial = adopted(kafka.bootstrap, "bombs", tmp_path, compare={"match_sample": 0})
+    with running(trial, "run"):
+        joiner = trial.start("join", str(trial.config_path), "--json")
+        try:
+            write(trial, range(300))
+            drop(trial.bootstrap, f"{trial.name}-next", 1)
+            drop(trial.bootstrap, f"{trial.name}-next", 1)
+            drop(trial.bootstrap, trial.output, 2)
+            write(trial, range(300, 600))
+            expected = Counter(match=600, undecodable_shadow=2, undecodable_production=1)
+            await_that("all is counted", lambda: ended(records(trial.bootstrap, trial.topic("stats"))) == expected, 120)
+            peak = peak_mb(joiner)
+        finally:
+            joiner.terminate()
+            trial.finish(joiner, "join")
+    assert remainders(records(trial.bootstrap, trial.topic("stats"))) == {}
+    reasons = []
+    for letter in read_all(trial.bootstrap, trial.topic("dlq.joiner")):
+        headers = {name.removeprefix("__connect.errors."): content.decode() for name, content in letter.headers or []}
+        assert (letter.key, letter.value) == (None, None)
+        assert headers["exception.message"].startswith("bounds: the client cannot decompress it")
+        reasons.append((headers["topic"], headers["partition"], headers["offset"]))
+    assert sorted(reasons) == [("bombs-next", "1", "100"), ("bombs-next", "1", "101"), ("bombs-scores", "2", "100")]
+    print(f"600 pairs and 3 bombs of {BOMB_BYTES} bytes, joiner at most {peak} MB")
+    assert peak is not None
+    assert peak < RSS_MAX_MB
+
+
+def test_a_bomb_among_the_inputs_is_an_input_that_cannot_be_decoded(kafka: Broker, tmp_path: Path) -> None:
+    trial = Trial(kafka.bootstrap, "bomb-input", tmp_path, settings={"start": "earliest"})
+    trial.write_config(candidate={"call": trial.call, "trusted": True, "partitioner": "input"})
+    trial.create_topics()
+    trial.write_orders(range(30))
+    drop(trial.bootstrap, trial.input, 0)
+    trial.write_orders(range(30, 60), lambda n: json.dumps(order(n)).encode())
+    with running(trial, "run"):
+        await_that(
+            "all others are answered",
+            lambda: len(read_all(trial.bootstrap, trial.topic(f"out.{trial.output}"))) == 60,
+            limit_s=120,
+        )
+    (letter,) = read_all(trial.bootstrap, trial.topic("dlq.runner"))
+    headers = {name: content.decode() for name, content in letter.headers or []}
+    assert headers["__connect.errors.offset"] == "10"
+    assert "cannot decompress" in headers["__connect.errors.exception.message"]

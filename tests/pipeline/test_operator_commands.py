@@ -1,0 +1,90 @@
+"""What people say by the command line, to a running judge on a real broker: it is in the verdict, and no evidence."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from shadowstream.testing import Broker
+from tests.pipeline.candidates import SAME
+from tests.pipeline.role_processes import Running
+from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
+from tests.pipeline.written_records import await_that, records
+
+ORDERS, WRONG_FROM = 1_000, 600
+LATE_WRONG = (
+    SAME
+    + f"""
+
+def turns_wrong(order):
+    said = judge(order)
+    if order["n"] >= {WRONG_FROM}:
+        said["score"] += 1
+    return said
+"""
+)
+SETTINGS: dict[str, Any] = {
+    "start": "earliest",
+    "bounded": False,
+    # Not critical: else it would be rejected, and nobody could open the gate but by hand.
+    "judge": {"criteria": [{"rate": "mismatch", "limit": 0.01, "unit": "block", "critical": False}]},
+}
+
+
+def test_acknowledged_muted_and_overridden_by_command_until_it_ends(kafka: Broker, tmp_path: Path) -> None:
+    trial = Trial(kafka.bootstrap, "people", tmp_path, LATE_WRONG, "trial_candidate:turns_wrong", settings=SETTINGS)
+    trial.create_topics()
+    trial.write_orders(range(ORDERS))
+    Production(trial).work({p: len(range(p, ORDERS, PARTITIONS)) for p in range(PARTITIONS)})
+
+    def last() -> dict[str, Any]:
+        found = records(kafka.bootstrap, trial.topic("verdict"))
+        return found[-1] if found else {"incidents_open": []}
+
+    def ask(*words: str, code: int = 0) -> str:
+        command, *options = words
+        done = trial.ask(*command.split(), str(trial.config_path), *options)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    with Running(trial) as running:
+        for role in ("run", "join", "judge"):
+            running.start(role)
+        await_that("an incident is open", lambda: bool(last()["incidents_open"]))
+        before = last()
+        (row,) = (json.loads(line) for line in ask("alerts list", "--json").splitlines())
+        (incident,) = before["incidents_open"]
+        assert (row["incident"], row["state"], row["acknowledged_by"]) == (incident, "open", None)
+        assert "nobody has acknowledged it" in ask("explain")
+        ask("gate", code=4)
+
+        ask("alerts ack", incident, "--by", "ann", "--reason", "rolled back")
+        ask("alerts mute", incident, "--by", "bob", "--for", "1h")
+        await_that("the judge has heard both", lambda: last()["incidents"][0]["muted_by"] == "bob")
+        found = last()["incidents"][0]
+        assert (found["acknowledged_by"], found["acknowledged_reason"]) == ("ann", "rolled back")
+        text = ask("explain")
+        assert "ann acts on it: rolled back; muted by bob until 20" in text
+        assert f"incident {incident} is open" in ask("gate", code=4), "whoever acts on it, it is open"
+
+        who = ("--by", "cem", "--reason", "the new scores are right")
+        answer = json.loads(ask("override", "--decision", "promote", *who, "--for", "12s", "--json"))
+        assert "overridden to promote by cem" in ask("gate")
+        await_that("the judge has heard it", lambda: last()["override"] is not None)
+        assert last()["override"] == {name: answer[name] for name in ("decision", "by", "reason", "at_ms", "until_ms")}
+        running.kill("judge")
+        running.start("judge")
+        time.sleep(max(0.0, answer["until_ms"] / 1000 - time.time()))
+        assert "the override to promote by cem ended at" in ask("gate", code=4)
+
+        ask("alerts mute", incident, "--by", "bob", "--for", "0")
+        await_that("the judge goes on", lambda: last()["incidents"][0]["muted_until_ms"] != found["muted_until_ms"])
+        after = last()
+    assert (after["decision"], after["evidence_digest"]) == (before["decision"], before["evidence_digest"])
+    assert after["incidents"][0]["acknowledged_by"] == "ann", "it remembers what it was told before it was killed"
+    assert len(records(kafka.bootstrap, trial.topic("drift"))) == len(
+        {
+            (event["event"], event["detector"], event["criterion"], event["window_end_ms"])
+            for event in records(kafka.bootstrap, trial.topic("drift"))
+        }
+    )

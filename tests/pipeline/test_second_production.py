@@ -1,0 +1,93 @@
+"""A second run of production beside the first: what both runs differ in, and what the candidate alone does."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from shadowstream.testing import Broker
+from shadowstream.testing.topics import create_topics
+from tests.pipeline.candidates import OUT_OF, SAME, answer
+from tests.pipeline.external_jobs import add, job
+from tests.pipeline.test_outcomes import ends
+from tests.pipeline.trial_fixture import PARTITIONS, Production, Trial
+from tests.pipeline.written_records import ended, ledgers, records, remainders
+
+ORDERS = 600
+EACH = ORDERS // OUT_OF
+LACKS, BOTH, CANDIDATE_ONLY, TWIN_ONLY = 3, 43, 63, 83
+"""Of every `OUT_OF` orders the twin lacks one, both score one otherwise, and each of the two one more of its own."""
+
+DIFFERS = (
+    SAME
+    + f"""
+
+def differs(order):
+    said = judge(order)
+    if order["n"] % {OUT_OF} in ({BOTH}, {CANDIDATE_ONLY}):
+        said["score"] += 1
+    return said
+"""
+)
+
+
+def again(value: bytes) -> bytes | None:
+    """The twin's answer."""
+    order = json.loads(value)
+    kind = order["n"] % OUT_OF
+    if kind == LACKS:
+        return None
+    found = answer(order)
+    if kind in (BOTH, TWIN_ONLY):
+        found["score"] -= 1
+    return json.dumps(found).encode()
+
+
+def test_twin_and_joint_counts_are_exact_and_change_nothing_of_the_candidates(kafka: Broker, tmp_path: Path) -> None:
+    trial = Trial(kafka.bootstrap, "twin", tmp_path, DIFFERS, "trial_candidate:differs")
+    topic = "twin-again"
+    trial.write_config(twin={"topic": topic, "group": topic, "commits": "after_output"})
+    trial.create_topics()
+    create_topics(trial.bootstrap, {topic: PARTITIONS})
+    trial.write_orders(range(ORDERS))
+    assert Production(trial).work(ends(ORDERS)) == ORDERS
+    twin = job(trial, "again", again)
+    assert add(trial, topic, range(ORDERS)) == EACH
+    assert twin.work(ends(ORDERS // 2)) == (ORDERS - 2 * EACH) // 2 + EACH // 2
+    twin.work(ends(ORDERS // 2 + 90), commit=False)  # dies before its commit: its next life says these again
+    twin.work(ends(ORDERS))
+    trial.play("run", "join", "judge")
+
+    stats = records(kafka.bootstrap, trial.topic("stats"))
+    expected = {
+        "match": ORDERS - 2 * EACH,
+        "mismatch": 2 * EACH,
+        "twin_match": ORDERS - 3 * EACH,
+        "twin_mismatch": 2 * EACH,
+        "twin_missing": EACH,
+        "twin_extra": EACH,
+        "duplicate_twin": 90 - 1,
+        "joint_neither": ORDERS - 4 * EACH,
+        "joint_shadow": EACH,
+        "joint_twin": 2 * EACH,
+        "joint_both": EACH,
+    }
+    assert ended(stats) == Counter(expected)
+    assert remainders(stats) == {}
+    assert {place.rpartition("/")[0] for ledger, place in ledgers(stats) if ledger == 3} >= {topic}
+    verdict = records(kafka.bootstrap, trial.topic("verdict"))[-1]
+    assert {name: n for name, n in verdict["outcomes"].items() if name in expected} == expected
+    rates = {one["rate"]: (one["n"], one["s"]) for one in verdict["criteria"]}
+    assert rates == {
+        "mismatch": (ORDERS, 2 * EACH),
+        "missing": (ORDERS, 0),
+        "extra": (ORDERS, 0),
+        "error": (ORDERS, 0),
+        "duplicate": (ORDERS, 0),
+    }
+    assert verdict["coverage"] == 1
+    assert not any("not in the closed table" in reason for reason in verdict["reasons"])
+    rows = [row for row in records(kafka.bootstrap, trial.topic("diff")) if row["outcome"] == "mismatch"]
+    assert len(rows) == 2 * EACH
+    assert all(row["twin"]["topic"] == topic for row in rows)

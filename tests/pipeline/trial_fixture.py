@@ -1,0 +1,286 @@
+"""A trial of the tests' own on a real broker: topics, config, candidate in a folder, the roles as processes.
+
+Production is played by the test with a plain consumer and producer: it reads orders, writes JSON, flushes, commits.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from shadowstream.config import Config
+from shadowstream.configfile import load
+from shadowstream.testing.topics import Write, create_topics, produce_all
+from tests import forked
+from tests.pipeline.candidates import SAME, SCORE_ATOL, answer
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTITIONS = 3
+COORDINATE_HEADER = "x-input"
+FIRST_MS = 1_370_000_000_000
+STEP_MS = 90_000
+"""1,000 orders last 25 hours: over a day, which is the least that promotes."""
+ROLE_LIMIT_S = 90.0
+
+
+def order(n: int) -> dict[str, Any]:
+    """The n-th order."""
+    return {"n": n, "amount": float(n * 37 % 1_000), "customer": f"customer-{n % 17}"}
+
+
+def time_ms(n: int) -> int:
+    """Event time of the n-th order."""
+    return FIRST_MS + n * STEP_MS
+
+
+def config_under(topic_prefix: str, bootstrap: str, **candidate: Any) -> Config:
+    """A config whose trial and topics are named after a test's own prefix, for what needs no candidate to run."""
+    name = topic_prefix.rstrip(".").lower()[-40:].strip("-_")
+    return Config.model_validate(
+        {
+            "name": name,
+            "kafka": {"bootstrap": bootstrap},
+            "inputs": [f"{name}-in"],
+            "production": {"outputs": [f"{name}-out"]},
+            "candidate": {"call": "a:b", **candidate},
+        }
+    )
+
+
+@contextmanager
+def beside(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Work in a thread of its own, to the end of the block, which sets the event."""
+    over = threading.Event()
+    thread = threading.Thread(target=work, args=(over,))
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@dataclass(slots=True)
+class Trial:
+    """One trial. `bootstrap` may be wrong on purpose; `folder` holds its config and its candidate."""
+
+    bootstrap: str
+    name: str
+    folder: Path
+    candidate: str = SAME
+    call: str = "trial_candidate:judge"
+    identity: dict[str, Any] = field(default_factory=lambda: {"kind": "key"})
+    settings: dict[str, Any] = field(default_factory=lambda: {"start": "earliest", "bounded": True})
+    output_partitions: int = PARTITIONS
+
+    def __post_init__(self) -> None:
+        (self.folder / f"{self.call.partition(':')[0]}.py").write_text(self.candidate, "utf-8")
+        self.write_config()
+
+    @property
+    def input(self) -> str:
+        return f"{self.name}-orders"
+
+    @property
+    def output(self) -> str:
+        return f"{self.name}-scores"
+
+    @property
+    def group(self) -> str:
+        return f"{self.name}-production"
+
+    @property
+    def config_path(self) -> Path:
+        return self.folder / "trial.yaml"
+
+    @property
+    def config(self) -> Config:
+        return load(self.config_path, dict(os.environ))
+
+    def topic(self, kind: str) -> str:
+        """One of the trial's own topics."""
+        return f"shadow.{self.name}.{kind}"
+
+    def document(self) -> dict[str, Any]:
+        """The config. All matches have a row in diff, so that outcomes can be counted there as well."""
+        return {
+            "name": self.name,
+            "kafka": {"bootstrap": self.bootstrap},
+            "inputs": [self.input],
+            "production": {"outputs": [self.output], "group": self.group, "commits": "after_output"},
+            "candidate": {"call": self.call, "trusted": True},
+            "identity": self.identity,
+            "compare": {
+                "rules": [{"path": "score", "atol": SCORE_ATOL}, {"path": "customer.model", "ignore": True}],
+                "match_sample": 1,
+            },
+            "limits": {"commit_ms": 100},
+            **self.settings,
+        }
+
+    def write_config(self, **changes: Any) -> None:
+        """Write the config file; `changes` replace its keys at the top."""
+        self.config_path.write_text(yaml.safe_dump({**self.document(), **changes}, sort_keys=False), "utf-8")
+
+    def create_topics(self) -> None:
+        """Production's topics."""
+        create_topics(self.bootstrap, {self.input: PARTITIONS, self.output: self.output_partitions})
+
+    def write_orders(self, numbers: Iterable[int], raw: Callable[[int], bytes] | None = None) -> None:
+        """Write orders: n into partition n % PARTITIONS, keyed by its id; `raw` gives other values than JSON."""
+        records = [
+            Write(
+                raw(n) if raw else json.dumps(order(n)).encode(),
+                key=f"order-{n}".encode(),
+                partition=n % PARTITIONS,
+                timestamp_ms=time_ms(n),
+            )
+            for n in numbers
+        ]
+        produce_all(self.bootstrap, self.input, records)
+
+    # ---------------------------------------------------------------- processes
+
+    def environment(self) -> dict[str, str]:
+        """As a user's shell has it, with the candidate's folder on the path."""
+        paths = [str(self.folder), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        kept = {name: value for name, value in os.environ.items() if name != "SHADOWSTREAM_TRACEBACK"}
+        return {**kept, "PYTHONPATH": os.pathsep.join(paths)}
+
+    def start(self, *words: str, log: str | None = None) -> subprocess.Popen[str]:
+        """`python -m shadowstream` with these words; stderr goes to a file of the folder."""
+        with (self.folder / f"{log or words[0]}.err").open("ab") as errors:
+            return forked.Forked(
+                [sys.executable, "-m", "shadowstream", *words],
+                env=self.environment(),
+                cwd=self.folder,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+
+    def log_text(self, log: str) -> str:
+        """What a started command has written to stderr so far."""
+        return (self.folder / f"{log}.err").read_text("utf-8")
+
+    def logged(self, log: str) -> list[dict[str, Any]]:
+        """The events among what a started command has written to stderr so far."""
+        return [json.loads(line) for line in self.log_text(log).splitlines() if line.startswith("{")]
+
+    def finish(self, process: subprocess.Popen[str], log: str, limit_s: float = ROLE_LIMIT_S) -> str:
+        """Wait for a bounded role and return its stdout; its stderr is in the failure where it did not end well."""
+        try:
+            out, _ = process.communicate(timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise AssertionError(f"{log} did not end within {limit_s:g} s\n{self.log_text(log)[-4_000:]}") from None
+        assert process.returncode == 0, f"{log}: exit code {process.returncode}\n{self.log_text(log)[-4_000:]}"
+        return out
+
+    def play(self, *roles: str) -> None:
+        """Run roles side by side, each in a process of its own, to their end."""
+        started = {role: self.start(role, str(self.config_path), "--json") for role in roles}
+        for role, process in started.items():
+            self.finish(process, role)
+
+    def ask(self, *words: str, limit_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+        """Run one command to its end, whatever it answers."""
+        command = [sys.executable, "-m", "shadowstream", *words]
+        return forked.run(command, limit_s, env=self.environment(), cwd=self.folder)
+
+
+@dataclass(slots=True)
+class Production:
+    """The test's own production. `say` gives its answer to an input's value, or None for no output."""
+
+    trial: Trial
+    say: Callable[[bytes], bytes | None] = lambda value: json.dumps(answer(json.loads(value))).encode()
+    names_inputs: bool = False
+    """Whether each output names its input in a header of production's own."""
+    partitioner: str | Callable[[bytes], int] | None = None
+    """Where outputs go: by a partitioner of the client, by a rule of production's own, by default as their inputs."""
+
+    def work(self, below: dict[int, int], *, commit: bool = True) -> int:
+        """Answer what is in the inputs from the committed offset to `below` (by partition); gives how many.
+
+        Outputs have their input's key and time. Offsets are committed once all are acknowledged;
+        without `commit` that is left undone, as by a production that dies in between.
+        """
+        trial = self.trial
+        consumer = Consumer(
+            {"bootstrap.servers": trial.bootstrap, "group.id": trial.group, "enable.auto.commit": False}
+        )
+        client = {"partitioner": self.partitioner} if isinstance(self.partitioner, str) else {}
+        producer = Producer(
+            {"bootstrap.servers": trial.bootstrap, "enable.idempotence": True, "linger.ms": 5, **client}
+        )
+        places = [TopicPartition(trial.input, partition) for partition in below]
+        position = {place.partition: max(place.offset, 0) for place in _committed(consumer, places)}
+        consumer.assign([TopicPartition(trial.input, partition, offset) for partition, offset in position.items()])
+        answered = 0
+        deadline = time.monotonic() + 60
+        while any(position[partition] < end for partition, end in below.items()):
+            assert time.monotonic() < deadline, f"production stands at {position}, asked for {below}"
+            for message in consumer.consume(500, 0.1):
+                assert message.error() is None, message.error()
+                partition, offset = message.partition(), message.offset()
+                if offset < below[partition]:
+                    answered += self._answer(producer, message)
+                    position[partition] = offset + 1
+        assert producer.flush(30) == 0
+        if commit:
+            ends = [TopicPartition(trial.input, partition, offset) for partition, offset in position.items()]
+            consumer.commit(offsets=ends, asynchronous=False)
+        consumer.close()
+        return answered
+
+    def _answer(self, producer: Producer, message: Message) -> bool:
+        value = self.say(message.value())
+        if value is None:
+            return False
+        coordinate = f"{message.topic()}/{message.partition()}/{message.offset()}".encode()
+        producer.produce(
+            self.trial.output,
+            value,
+            message.key(),
+            self._partition(message),
+            timestamp=message.timestamp()[1],
+            headers=[(COORDINATE_HEADER, coordinate)] if self.names_inputs else [],
+        )
+        producer.poll(0)
+        return True
+
+    def _partition(self, message: Message) -> int:
+        if callable(self.partitioner):
+            return self.partitioner(message.key())
+        return message.partition() if self.partitioner is None else -1
+
+
+def _committed(consumer: Consumer, places: list[TopicPartition], limit_s: float = 30.0) -> list[TopicPartition]:
+    """Committed offsets; on a fresh broker the group's coordinator needs a moment before it knows that it is one."""
+    moving = {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    }
+    deadline = time.monotonic() + limit_s
+    while True:
+        try:
+            return consumer.committed(places, limit_s)
+        except KafkaException as error:
+            if error.args[0].code() not in moving or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
