@@ -14,7 +14,7 @@ the client; its offsets are with the coordinator; the commit has been called; it
 each."""
 
 
-class Claim(Protocol):
+class OwnershipClaim(Protocol):
     """A process's claim to its place among the trial's processes (`kafka.ownership`)."""
 
     def take(self) -> None:
@@ -26,7 +26,7 @@ class Claim(Protocol):
         ...
 
 
-class Unclaimed:
+class NoOwnershipClaim:
     """A claim for roles of which no second process can exist."""
 
     def take(self) -> None:
@@ -39,8 +39,8 @@ class Unclaimed:
 class RoleHealth:
     """Metrics and health of one role in one process.
 
-    >>> watch = Watch("fraud", "joiner")
-    >>> watch.alive, watch.ready
+    >>> health = RoleHealth("fraud", "joiner")
+    >>> health.alive, health.ready
     (True, False)
     """
 
@@ -50,7 +50,7 @@ class RoleHealth:
         self.metrics = Metrics(shadow, role)
         self.ready = False
         self.phase: Phase = "consuming"
-        self.claim: Claim = Unclaimed()
+        self.claim: OwnershipClaim = NoOwnershipClaim()
         self.busy = ""
         """The long operation that the role is performing: a sentence for health checks."""
         self.own_process = False

@@ -52,7 +52,7 @@ _STATE = ("state", "warm_up_records", "warm_up_ms")
 _COMPILED = {".pyc", ".pyo"}
 
 
-class Located(NamedTuple):
+class CodeLocation(NamedTuple):
     """The place of a candidate's code: the module's own file, and the file or folder that is hashed."""
 
     module: Path
@@ -140,7 +140,7 @@ def _candidate_config(candidate: Candidate) -> dict[str, str | int | None]:
     }
 
 
-def locate(call: str) -> Located:
+def locate(call: str) -> CodeLocation:
     """Find the module of an entry point ``package.module:callable`` without importing it, and prove the callable.
 
     Raises `ConfigError` if there is no such module, or its source does not define the name at its top level.
@@ -155,7 +155,7 @@ def locate(call: str) -> Located:
     return located
 
 
-def _find_module(module_name: str) -> Located:
+def _find_module(module_name: str) -> CodeLocation:
     top, *rest = module_name.split(".")
     spec = _find_top(top)
     if spec is None:
@@ -181,7 +181,7 @@ def _find_module(module_name: str) -> Located:
         raise ConfigError(f"candidate.call: {module_name!r} is a folder without __init__.py; name a module in it")
     # In a namespace package, only the files in the same folder certainly belong to a module.
     in_namespace = bool(rest) and root == here and here.name != "__init__.py" and top != _OWN_PACKAGE
-    return Located(here, here.parent if in_namespace else root or here)
+    return CodeLocation(here, here.parent if in_namespace else root or here)
 
 
 def _root(file: Path | None) -> Path | None:

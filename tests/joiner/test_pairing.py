@@ -110,26 +110,24 @@ def test_with_a_twin_a_pair_is_whole_once_all_three_have_come_in_any_order() -> 
 def test_what_can_no_longer_meet_ends_alone_and_what_can_goes_on_waiting() -> None:
     desk, waiting = Desk(), UniqueIdStore(1_000)
     add(waiting, Side.PRODUCTION, b"a", b"b", b"c")
-    assert waiting.take_decidable(desk.clocks).matches == []
-    desk.clocks.observe_born(2, {IN: 10})
+    assert waiting.take_decidable(desk.completeness).matches == []
+    desk.completeness.observe_born(2, {IN: 10})
     desk.done(IN, 10, end=0)
     desk.read(shadow=0)
-    unmatched = [one for one in waiting.take_decidable(desk.clocks).matches if isinstance(one, Unmatched)]
+    unmatched = [one for one in waiting.take_decidable(desk.completeness).matches if isinstance(one, Unmatched)]
     assert [(one.side, one.id) for one in unmatched] == [(Side.PRODUCTION, b"a"), (Side.PRODUCTION, b"b")]
     assert list(waiting.offsets(Side.PRODUCTION)) == [2]
-    assert waiting.take_decidable(desk.clocks).matches == [], "what was decided is not decided again"
+    assert waiting.take_decidable(desk.completeness).matches == [], "what was decided is not decided again"
 
 
 def test_a_record_that_steps_up_behind_one_with_its_id_is_asked_for_as_well() -> None:
     desk, waiting = Desk(), UniqueIdStore(1_000)
     add(waiting, Side.PRODUCTION, b"a", b"a")
-    desk.clocks.observe_born(2, {IN: 10})
+    desk.completeness.observe_born(2, {IN: 10})
     desk.done(IN, 10, end=0)
     desk.read(shadow=0)
-    assert [one.row.offset for one in waiting.take_decidable(desk.clocks).matches if isinstance(one, Unmatched)] == [
-        0,
-        1,
-    ]
+    matches = waiting.take_decidable(desk.completeness).matches
+    assert [one.row.offset for one in matches if isinstance(one, Unmatched)] == [0, 1]
     assert waiting.held.records == [0, 0, 0]
 
 
@@ -143,10 +141,10 @@ def test_the_floor_is_the_start_of_the_lowest_window_in_which_a_row_waits() -> N
     assert waiting.held.floor_ms() == 2_000
     waiting.match_rows(Side.SHADOW, [b"a"], [PendingRecord(1, 0, None, b"a")])
     assert waiting.held.floor_ms() == 2_000
-    desk.clocks.observe_born(2, {IN: 10})
+    desk.completeness.observe_born(2, {IN: 10})
     desk.done(IN, 10, end=0)
     desk.read(shadow=0)
-    assert len(waiting.take_decidable(desk.clocks).matches) == 1
+    assert len(waiting.take_decidable(desk.completeness).matches) == 1
     assert waiting.held.floor_ms() == 5_000
     add(waiting, Side.PRODUCTION, b"c", first=2)
     assert waiting.held.floor_ms() is None

@@ -39,7 +39,7 @@ def main(overflow: str) -> None:
                 assert isinstance(met, PairBatch)
                 assert met.production.values == met.shadow.values
                 pairs += len(met.ids)
-            waiting.take_decidable(desk.clocks)
+            waiting.take_decidable(desk.completeness)
             if overflow == "spill" and sum(waiting.held.bytes) > BOUND:
                 spilled += waiting.spill(spill, BOUND // 2)
             most = max(most, resident())

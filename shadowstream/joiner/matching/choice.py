@@ -1,4 +1,4 @@
-"""Which store finds the matches of a task: the kind of identity decides."""
+"""Choice of a task's store by the kind of identity."""
 
 from __future__ import annotations
 
