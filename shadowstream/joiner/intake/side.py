@@ -16,11 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence, Set
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from shadowstream.ahead import Ahead
 from shadowstream.config import Config
 from shadowstream.errors import RecordError, ShadowstreamBug
+from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.completeness.marks_log import MarksLog
 from shadowstream.joiner.intake.dedupe import DedupeWindow
 from shadowstream.joiner.intake.header_fields import HeaderFields, HeaderReader
@@ -66,19 +67,6 @@ class AdmittedBatch(NamedTuple):
     unknown_revisions: Set[str] = frozenset()
 
 
-class TaskClock(Protocol):
-    """The part of `completeness` that the sides of a task update."""
-
-    watermarks: list[int | None]
-    last_read_ms: int
-
-    def move(self, side: Side, position: int) -> None:
-        """Note that a side has been read to a position, control records included."""
-
-    def advance_watermark(self, side: Side, time_ms: int) -> None:
-        """Note that a side has reached an event time."""
-
-
 class IntakeParts(NamedTuple):
     """The objects that the sides of one task share."""
 
@@ -87,7 +75,7 @@ class IntakeParts(NamedTuple):
     identity: Identity
     header_reader: HeaderReader
     marks: MarksLog
-    clock: TaskClock
+    completeness: Completeness
     ahead: Ahead
     unread: UnreadRecords
     shedder: LoadShedder
@@ -126,7 +114,7 @@ class SideIntake:
             return AdmittedBatch(redelivered=redelivered)
         if batch.lost is not None:
             # Its event times are unknown, so they must not move the watermark.
-            batch = replace(batch, times_ms=[parts.clock.watermarks[side] or now_ms] * len(batch))
+            batch = replace(batch, times_ms=[parts.completeness.watermarks[side] or now_ms] * len(batch))
         batch, header_fields = parts.header_reader.headed(side, batch)
         coordinates = parts.identity.coordinates(side, batch, packed)
         ids = parts.identity.ids(side, batch, coordinates)
@@ -178,10 +166,10 @@ class SideIntake:
     def _take_times(self, batch: Batch, now_ms: int, reread: int) -> None:
         """Move the watermark by the event times of a batch; its first `reread` records have been counted before."""
         parts, position = self._parts, self.position
-        parts.clock.last_read_ms = now_ms
+        parts.completeness.last_read_ms = now_ms
         newest_ms = parts.ahead.newest(batch.times_ms, now_ms)
         if newest_ms is not None and not self._is_copied and batch.lost is None:
-            parts.clock.advance_watermark(self._side, newest_ms)
+            parts.completeness.advance_watermark(self._side, newest_ms)
         if position.retention_gap_until_ms == UNREAD_MS and batch.lost is None:
             position.retention_gap_until_ms = min(batch.times_ms[0], parts.ahead.limit_ms(now_ms))
         parts.ahead.note(self._side, batch.offsets, batch.times_ms, reread)
@@ -244,16 +232,16 @@ class SideIntake:
         """Note that the side has been read to its present end, control records included."""
         self.position.end_seen = offset
         self._reach(max(offset, self.position.read_to))
-        self._parts.clock.last_read_ms = self._parts.clock.last_read_ms or now_ms
+        self._parts.completeness.last_read_ms = self._parts.completeness.last_read_ms or now_ms
 
     def _reach(self, offset: int) -> None:
-        position, clock = self.position, self._parts.clock
+        position, completeness = self.position, self._parts.completeness
         position.read_to = offset
-        clock.move(self._side, offset)
+        completeness.move(self._side, offset)
         if offset >= position.accounted_to:
             position.accounted_to = offset
             if position.restored_watermark_ms is not None:  # valid again, now that all records are re-read
-                clock.advance_watermark(self._side, position.restored_watermark_ms)
+                completeness.advance_watermark(self._side, position.restored_watermark_ms)
                 position.restored_watermark_ms = None
 
     # ---------------------------------------------------------------- retention
@@ -265,7 +253,7 @@ class SideIntake:
 
     def take_deleted(self, limit: int) -> list[EndedRecord]:
         """Remove and return pending records that retention has deleted, at most `limit`."""
-        position, time_ms = self.position, self._parts.clock.watermarks[self._side] or 0
+        position, time_ms = self.position, self._parts.completeness.watermarks[self._side] or 0
         if not self.has_deleted:
             return []
         if position.retention_gap_until_ms is None:  # deleted in the middle, by compaction
@@ -279,11 +267,11 @@ class SideIntake:
     def begin(self, start: int, accounted_to: int | None = None, pending: Collection[int] = ()) -> None:
         """Begin at offset `start`, with the content of the last commit; `accounted_to` is None without a commit."""
         self.position.begin(start, accounted_to, pending)
-        self._parts.clock.move(self._side, start)
+        self._parts.completeness.move(self._side, start)
 
     def snapshot(self) -> dict[str, int]:
         """Counts for the state record."""
-        counts = self.position.snapshot(self._side.word, self._parts.clock.watermarks[self._side])
+        counts = self.position.snapshot(self._side.word, self._parts.completeness.watermarks[self._side])
         return counts | self._redelivery.snapshot()
 
     def restore(self, counts: Mapping[str, int]) -> None:

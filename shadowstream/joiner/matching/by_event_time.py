@@ -17,55 +17,48 @@ from __future__ import annotations
 import math
 import sys
 from bisect import bisect, insort
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from heapq import heappop, heappush
+from operator import attrgetter
 
 from shadowstream.ahead import Ahead
-from shadowstream.joiner.matching.matches import Decision, Decisions, Pair, ShedRule, Unmatched, WaitRules
-from shadowstream.joiner.matching.pending import PendingTotals
-from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
+from shadowstream.joiner.completeness.completeness import Completeness
+from shadowstream.joiner.matching.matches import Decision, Decisions, KeyedStore, Pair, SideRows, Unmatched
+from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
 
 CLUSTER_MAX = 1_000
 """A longer cluster is cut in event-time order: records up to the cut are decided, with partners beyond it or not."""
 
-Timed = tuple[int, int, PendingRecord]
-"""Event time, offset, row."""
+Rows = Sequence[PendingRecord]
+_order = attrgetter("time_ms", "offset")
 
 
-class EventTimeStore:
+class EventTimeStore(KeyedStore):
     """The pending rows of two sides by key, in event-time order."""
 
     def __init__(self, window_ms: int, tolerance_ms: int, ahead: Ahead | None = None) -> None:
-        self.held = PendingTotals(window_ms)
+        super().__init__(window_ms)
         self._ahead = ahead if ahead is not None else Ahead(0)
         self._tolerance_ms = tolerance_ms
-        self._keys: dict[Hashable, tuple[list[Timed], list[Timed]]] = {}
         self._due: list[tuple[int, int, Hashable]] = []
         self._pushed = 0
 
     def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[PendingRecord]) -> Sequence[Decision]:
         """Store new records; nothing is decided on arrival."""
         for id_, row in zip(ids, rows, strict=True):
-            lists = self._keys.get(id_)
-            if lists is None:
-                lists = self._keys[id_] = ([], [])
-            mine = lists[side]
+            lists = self._rows.setdefault(id_, ([], []))
             first = self._first_ms(lists)
-            insort(mine, (row.time_ms, row.offset, row))
+            insort(lists[side], row, key=_order)
             due_ms = self._first_ms(lists)
             if due_ms is not None and due_ms != first:
                 self._push(due_ms, id_)
             self.held.enter(side, row)
         return ()
 
-    def match_columns(self, side: Side, ids: Sequence[Hashable], rows: PendingColumns) -> Sequence[Decision]:
-        """Do as `match_rows` with columns."""
-        return self.match_rows(side, ids, rows.rows())
-
-    def _first_ms(self, lists: tuple[list[Timed], list[Timed]]) -> int | None:
+    def _first_ms(self, lists: SideRows) -> int | None:
         """The event time at which the first cluster of a key may be due; None without rows."""
-        heads = [(one[0][0], side, one[0][1]) for side, one in enumerate(lists) if one]
+        heads = [(one[0].time_ms, side, one[0].offset) for side, one in enumerate(lists) if one]
         if not heads:
             return None
         time_ms, side, offset = min(heads)
@@ -75,7 +68,7 @@ class EventTimeStore:
         self._pushed += 1
         heappush(self._due, (time_ms, self._pushed, id_))  # ids need not have an order
 
-    def take_decidable(self, rules: WaitRules, limit: int = sys.maxsize) -> Decisions:
+    def take_decidable(self, rules: Completeness, limit: int = sys.maxsize) -> Decisions:
         """Decide the clusters that no record can join any more, until `limit` is reached."""
         frontier = rules.frontier()
         decided: list[Decision] = []
@@ -84,7 +77,7 @@ class EventTimeStore:
             if len(decided) >= limit:
                 break
             time_ms, _, id_ = heappop(self._due)
-            lists = self._keys.get(id_)
+            lists = self._rows.get(id_)
             # An entry is stale if an earlier row has come, or if its row was decided with an earlier cluster.
             if lists is None or self._first_ms(lists) != time_ms:
                 continue
@@ -96,33 +89,28 @@ class EventTimeStore:
             if (due_ms := self._first_ms(lists)) is not None:
                 again.append((due_ms, id_))
             else:
-                del self._keys[id_]
+                del self._rows[id_]
         for time_ms, id_ in again:
             self._push(time_ms, id_)
         return Decisions(decided, len(decided) >= limit)
 
     def _cluster(
-        self,
-        id_: Hashable,
-        lists: tuple[list[Timed], list[Timed]],
-        starts: list[int],
-        rules: WaitRules,
-        frontier: float,
+        self, id_: Hashable, lists: SideRows, starts: list[int], rules: Completeness, frontier: float
     ) -> list[Decision] | None:
         """Decide the first cluster of a key from `starts` on, and advance these; None while it may still grow."""
         ends, last, due_ms = list(starts), None, 0
         while sum(ends) - sum(starts) < CLUSTER_MAX:
-            heads = [(one[n][0], side) for side, (one, n) in enumerate(zip(lists, ends, strict=True)) if n < len(one)]
+            heads = [(rows[n].time_ms, side) for side, rows in enumerate(lists) if (n := ends[side]) < len(rows)]
             if not heads or (last is not None and min(heads)[0] > last + self._tolerance_ms):
                 break
             last, side = min(heads)
-            due_ms = self._ahead.due_ms(side, lists[side][ends[side]][1], last)
+            due_ms = self._ahead.due_ms(side, lists[side][ends[side]].offset, last)
             ends[side] += 1
         if last is None or due_ms + self._tolerance_ms > frontier:
             return None
         cut = sum(ends) - sum(starts) == CLUSTER_MAX
         if cut:  # partners of rows up to the cut may lie beyond it
-            ends = [bisect(one, (last + self._tolerance_ms + 1,)) for one in lists]
+            ends = [bisect(one, last + self._tolerance_ms, key=attrgetter("time_ms")) for one in lists]
         productions, shadows = (one[start:end] for one, start, end in zip(lists, starts, ends, strict=True))
         pairs, unmatched = match(productions, shadows, self._tolerance_ms, last if cut else None)
         # Several inputs feed a partition, and its watermark is that of the input furthest ahead. So a record ends
@@ -140,34 +128,17 @@ class EventTimeStore:
         starts[:] = (start + len(pairs) for start in starts)
         return decided
 
-    def shed(self, sheds: ShedRule) -> list[Unmatched]:
-        """Remove all pending rows with such ids, and return each as unmatched."""
-        found: list[Unmatched] = []
-        for id_ in list(filter(sheds, self._keys)):
-            for side, timed in zip(Side, self._keys.pop(id_), strict=False):
-                for _, _, row in timed:
-                    self.held.leave(side, row)
-                    found.append(Unmatched(side, row, id_))
-        return found
-
-    def offsets(self, side: Side) -> Iterator[int]:
-        """The offsets of a side's pending rows."""
-        for lists in self._keys.values():
-            for _, offset, _ in lists[side]:
-                yield offset
-
 
 def match(
-    productions: Sequence[Timed], shadows: Sequence[Timed], tolerance_ms: int, cut_ms: int | None = None
+    productions: Rows, shadows: Rows, tolerance_ms: int, cut_ms: int | None = None
 ) -> tuple[list[Pair], list[tuple[Side, PendingRecord, bool]]]:
     """Pair one cluster in order of time; return the pairs, and the unmatched rows with whether a partner was possible.
 
     With `cut_ms`, only rows up to that time are decided: the cluster continues, so surplus records are still unknown.
 
-    >>> first, second = ((ms, n, PendingRecord(n, ms, None, b"k")) for n, ms in enumerate((0, 5)))
-    >>> productions, shadows = [first, second], [(6, 0, PendingRecord(0, 6, None, b"k"))]
-    >>> [(p.production.offset, p.shadow.offset) for p in match(productions, shadows, 10)[0]]
-    [(1, 0)]
+    >>> first, second, shadow = (PendingRecord(0, time_ms, None, b"k") for time_ms in (0, 5, 6))
+    >>> [(pair.production.time_ms, pair.shadow.time_ms) for pair in match([first, second], [shadow], 10)[0]]
+    [(5, 6)]
     """
     # The number of pairs that the remaining rows can make.
     left = math.inf if cut_ms is not None else _pairs_max(productions, 0, shadows, 0, tolerance_ms)
@@ -175,43 +146,43 @@ def match(
     unmatched: list[tuple[Side, PendingRecord, bool]] = []
     i = j = 0
     while i < len(productions) or j < len(shadows):
-        if cut_ms is not None and min(row[0] for row in (*productions[i : i + 1], *shadows[j : j + 1])) > cut_ms:
+        if cut_ms is not None and min(row.time_ms for row in (*productions[i : i + 1], *shadows[j : j + 1])) > cut_ms:
             break
-        gap = shadows[j][0] - productions[i][0] if i < len(productions) and j < len(shadows) else None
+        gap = shadows[j].time_ms - productions[i].time_ms if i < len(productions) and j < len(shadows) else None
         near = gap is not None and abs(gap) <= tolerance_ms
         production_first = i < len(productions) if gap is None else gap > tolerance_ms
         if near:
             # Skip a record only if that costs no pair.
-            if len(productions) - i > left and _next_is_closer(productions, i, shadows[j][0]):
+            if len(productions) - i > left and _next_is_closer(productions, i, shadows[j].time_ms):
                 near = _pairs_max(productions, i + 1, shadows, j, tolerance_ms) < left
                 production_first = not near
-            elif len(shadows) - j > left and _next_is_closer(shadows, j, productions[i][0]):
+            elif len(shadows) - j > left and _next_is_closer(shadows, j, productions[i].time_ms):
                 near = _pairs_max(productions, i, shadows, j + 1, tolerance_ms) < left
         if near:
-            possible = _possible(shadows, j, productions[i][0], tolerance_ms)
-            possible += _possible(productions, i, shadows[j][0], tolerance_ms)
-            pairs.append(Pair(productions[i][2], shadows[j][2], None, possible > 2))
+            possible = _possible(shadows, j, productions[i].time_ms, tolerance_ms)
+            possible += _possible(productions, i, shadows[j].time_ms, tolerance_ms)
+            pairs.append(Pair(productions[i], shadows[j], None, possible > 2))
             i, j, left = i + 1, j + 1, left - 1
         elif production_first:
-            has_partner = _possible(shadows, j, productions[i][0], tolerance_ms) > 0
-            unmatched.append((Side.PRODUCTION, productions[i][2], has_partner))
+            has_partner = _possible(shadows, j, productions[i].time_ms, tolerance_ms) > 0
+            unmatched.append((Side.PRODUCTION, productions[i], has_partner))
             i += 1
         else:
-            unmatched.append((Side.SHADOW, shadows[j][2], _possible(productions, i, shadows[j][0], tolerance_ms) > 0))
+            unmatched.append((Side.SHADOW, shadows[j], _possible(productions, i, shadows[j].time_ms, tolerance_ms) > 0))
             j += 1
     return pairs, unmatched
 
 
-def _next_is_closer(rows: Sequence[Timed], at: int, time_ms: int) -> bool:
+def _next_is_closer(rows: Rows, at: int, time_ms: int) -> bool:
     """Whether the row after index `at` is closer to a time than the row at it."""
-    return at + 1 < len(rows) and abs(rows[at + 1][0] - time_ms) < abs(rows[at][0] - time_ms)
+    return at + 1 < len(rows) and abs(rows[at + 1].time_ms - time_ms) < abs(rows[at].time_ms - time_ms)
 
 
-def _pairs_max(productions: Sequence[Timed], i: int, shadows: Sequence[Timed], j: int, tolerance_ms: int) -> int:
+def _pairs_max(productions: Rows, i: int, shadows: Rows, j: int, tolerance_ms: int) -> int:
     """The maximum number of pairs of the rows from `i` and `j` on. Pairing the oldest first reaches it."""
     pairs = 0
     while i < len(productions) and j < len(shadows):
-        gap = shadows[j][0] - productions[i][0]
+        gap = shadows[j].time_ms - productions[i].time_ms
         if abs(gap) <= tolerance_ms:
             i, j, pairs = i + 1, j + 1, pairs + 1
         elif gap > 0:
@@ -221,6 +192,6 @@ def _pairs_max(productions: Sequence[Timed], i: int, shadows: Sequence[Timed], j
     return pairs
 
 
-def _possible(rows: Sequence[Timed], at: int, time_ms: int, tolerance_ms: int) -> int:
+def _possible(rows: Rows, at: int, time_ms: int, tolerance_ms: int) -> int:
     """Count those of the rows at, before and after index `at` that lie within the tolerance of a time."""
-    return sum(abs(rows[n][0] - time_ms) <= tolerance_ms for n in range(max(0, at - 1), min(len(rows), at + 2)))
+    return sum(abs(rows[n].time_ms - time_ms) <= tolerance_ms for n in range(max(0, at - 1), min(len(rows), at + 2)))

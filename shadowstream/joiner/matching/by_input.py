@@ -11,10 +11,10 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from shadowstream.compare.lists import matching
+from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.completeness.wait_queue import WaitQueue, Waits
-from shadowstream.joiner.matching.matches import Decision, Decisions, OutputGroup, ShedRule, Unmatched, WaitRules
-from shadowstream.joiner.matching.pending import PendingTotals
-from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
+from shadowstream.joiner.matching.matches import Decision, Decisions, KeyedStore, OutputGroup, SideRows, Unmatched
+from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
 
 COMPARED_MAX = 64
@@ -22,36 +22,28 @@ COMPARED_MAX = 64
 this number remain, they pair in order and are ambiguous."""
 
 
-class InputGroupStore:
+class InputGroupStore(KeyedStore):
     """The pending rows of two sides by the id of their input."""
 
     def __init__(self, window_ms: int) -> None:
-        self.held = PendingTotals(window_ms)
-        self._groups: dict[Hashable, tuple[list[PendingRecord], list[PendingRecord]]] = {}
+        super().__init__(window_ms)
         self._fresh: OrderedDict[Hashable, None] = OrderedDict()  # removing the first entry of a dict is slow
         self._deadlines = WaitQueue(self._alive)
 
     def _alive(self, side: Side, ids: Sequence[Hashable], offsets: Sequence[int]) -> Iterator[bool]:
         for id_, offset in zip(ids, offsets, strict=True):
-            group = self._groups.get(id_)
+            group = self._rows.get(id_)
             yield group is not None and any(row.offset == offset for row in group[side])
 
     def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[PendingRecord]) -> Sequence[Decision]:
         """Store new records; a group is decided once both sides are done with its input."""
         for id_, row in zip(ids, rows, strict=True):
-            group = self._groups.get(id_)
-            if group is None:
-                group = self._groups[id_] = ([], [])
-            group[side].append(row)
+            self._rows.setdefault(id_, ([], []))[side].append(row)
             self.held.enter(side, row)
             self._fresh[id_] = None
         return ()
 
-    def match_columns(self, side: Side, ids: Sequence[Hashable], rows: PendingColumns) -> Sequence[Decision]:
-        """Do as `match_rows` with columns."""
-        return self.match_rows(side, ids, rows.rows())
-
-    def take_decidable(self, rules: WaitRules, limit: int = sys.maxsize) -> Decisions:
+    def take_decidable(self, rules: Completeness, limit: int = sys.maxsize) -> Decisions:
         """Decide the groups that are complete, until `limit` is reached."""
         decided: list[Decision] = []
         left = len(self._deadlines)  # each entry is due once, though rows that still wait are entered again
@@ -63,13 +55,13 @@ class InputGroupStore:
                 if not due:
                     break
             id_, _ = self._fresh.popitem(last=False)
-            group = self._groups.get(id_)
+            group = self._rows.get(id_)
             if group is not None and not self._waits(id_, group, rules):
-                del self._groups[id_]
+                del self._rows[id_]
                 decided += self._decide(id_, *group)
         return Decisions(decided, len(decided) >= limit)
 
-    def _waits(self, id_: Hashable, group: tuple[list[PendingRecord], list[PendingRecord]], rules: WaitRules) -> bool:
+    def _waits(self, id_: Hashable, group: SideRows, rules: Completeness) -> bool:
         """Whether the group may still grow; if so, enter it into a lane."""
         production, shadow = group
         # In a group of one side, further outputs of that side would be unmatched too: only the other side matters.
@@ -77,7 +69,7 @@ class InputGroupStore:
             return True
         return bool(shadow) and self._put(id_, Side.SHADOW, shadow[0], rules)
 
-    def _put(self, id_: Hashable, side: Side, row: PendingRecord, rules: WaitRules) -> bool:
+    def _put(self, id_: Hashable, side: Side, row: PendingRecord, rules: Completeness) -> bool:
         lanes: Waits = rules.lanes(side, Side(1 - side), row)
         for lane, threshold in lanes:
             self._deadlines.push(lane, threshold, side, id_, row.offset)
@@ -93,22 +85,6 @@ class InputGroupStore:
             *(Unmatched(Side.PRODUCTION, row, id_) for row in production),
             *(Unmatched(Side.SHADOW, row, id_) for row in shadow),
         ]
-
-    def shed(self, sheds: ShedRule) -> list[Unmatched]:
-        """Remove all pending rows with such ids, and return each as unmatched."""
-        found: list[Unmatched] = []
-        for id_ in list(filter(sheds, self._groups)):
-            for side, rows in zip(Side, self._groups.pop(id_), strict=False):
-                for row in rows:
-                    self.held.leave(side, row)
-                    found.append(Unmatched(side, row, id_))
-        return found
-
-    def offsets(self, side: Side) -> Iterator[int]:
-        """The offsets of a side's pending rows."""
-        for group in self._groups.values():
-            for row in group[side]:
-                yield row.offset
 
 
 def assign(fits: Sequence[Sequence[bool]]) -> list[int]:

@@ -16,9 +16,10 @@ from itertools import chain, compress, repeat
 from operator import eq, is_not, not_
 from typing import cast
 
+from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.completeness.wait_queue import WaitQueue
 from shadowstream.joiner.matching.column_buffer import ColumnBuffer
-from shadowstream.joiner.matching.matches import Decision, Decisions, Pair, PairBatch, ShedRule, Unmatched, WaitRules
+from shadowstream.joiner.matching.matches import Decision, Decisions, Pair, PairBatch, ShedRule, Unmatched
 from shadowstream.joiner.matching.pending import PendingTotals
 from shadowstream.joiner.matching.spilled_values import SpillStore
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
@@ -158,7 +159,7 @@ class UniqueIdStore:
         """Whether each of these rows waits and is the first of its id."""
         return list(map(eq, map(self._ids[side].get, ids), offsets))
 
-    def take_decidable(self, rules: WaitRules, limit: int = sys.maxsize) -> Decisions:
+    def take_decidable(self, rules: Completeness, limit: int = sys.maxsize) -> Decisions:
         """Decide the records that can no longer find a partner, at the cost of the new and the due records."""
         decided: list[Decision] = []
         self._enter_runs(rules)
@@ -177,7 +178,7 @@ class UniqueIdStore:
                     decided.append(decision)
         return Decisions(decided, len(decided) >= limit)
 
-    def _enter_runs(self, rules: WaitRules) -> None:
+    def _enter_runs(self, rules: Completeness) -> None:
         """Enter rows that came in columns into their lanes: together, or one by one if their lanes differ."""
         runs, self._fresh_runs = self._fresh_runs, []
         for side, ids, rows in runs:
@@ -193,7 +194,7 @@ class UniqueIdStore:
             if not lanes:
                 self._fresh += [(side, id_, offset) for id_, offset in zip(ids, rows.offsets, strict=True)]
 
-    def _decide(self, side: Side, id_: Hashable, row: PendingRecord, rules: WaitRules) -> Decision | None:
+    def _decide(self, side: Side, id_: Hashable, row: PendingRecord, rules: Completeness) -> Decision | None:
         if side is not Side.PRODUCTION:
             if id_ in self._ids[Side.PRODUCTION] or self._waits(side, Side.PRODUCTION, id_, row, rules):
                 return None  # production's record waits as well, and its lanes decide
@@ -207,7 +208,7 @@ class UniqueIdStore:
         shadow, twin = taken[0], taken[1] if len(taken) > 1 else None
         return Unmatched(side, row, id_, twin) if shadow is None else Pair(row, shadow, twin, False, id_)
 
-    def _waits(self, side: Side, awaited: Side, id_: Hashable, row: PendingRecord, rules: WaitRules) -> bool:
+    def _waits(self, side: Side, awaited: Side, id_: Hashable, row: PendingRecord, rules: Completeness) -> bool:
         lanes = rules.lanes(side, awaited, row)
         for lane, threshold in lanes:
             self._deadlines.push(lane, threshold, side, id_, row.offset)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from shadowstream.joiner.completeness.wait_queue import LanesOfAll, WaitCondition, Waits
+from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.matching.pending import PendingTotals
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.records import Side
@@ -66,22 +66,6 @@ ShedRule = Callable[[Hashable], bool]
 """A function that decides whether records with an id are shed."""
 
 
-class WaitRules(Protocol):
-    """The part of `completeness` that a store needs."""
-
-    def lanes(self, side: Side, awaited: Side, row: PendingRecord) -> Waits:
-        """Return the lanes in which a row waits for a record of side `awaited`; empty if none can come any more."""
-
-    def lanes_of_all(self, side: Side, awaited: Side, rows: PendingColumns) -> LanesOfAll:
-        """Return the lanes in which all rows wait; empty if each row needs a call of `lanes`."""
-
-    def bound(self, lane: WaitCondition) -> float:
-        """The bound of a lane: entries with a threshold below it are due."""
-
-    def frontier(self) -> float | None:
-        """The event time to which all sides have been read, with records out of order by up to the grace."""
-
-
 class Store(Protocol):
     """The pending records of one task, under one kind of identity."""
 
@@ -94,12 +78,39 @@ class Store(Protocol):
         self, side: Side, ids: Sequence[Hashable], rows: PendingColumns
     ) -> Sequence[Decision | PairBatch]:
         """Do as `match_rows` with columns."""
+        return self.match_rows(side, ids, rows.rows())
 
-    def take_decidable(self, rules: WaitRules, limit: int = sys.maxsize) -> Decisions:
-        """Remove and return about `limit` matches that can be decided now."""
+    def take_decidable(self, rules: Completeness, limit: int = sys.maxsize) -> Decisions:
+        """Remove and return the matches that can be decided now, until there are `limit` of them or slightly more."""
 
     def shed(self, sheds: ShedRule) -> list[Unmatched]:
         """Remove all pending rows with such ids, and return each as unmatched."""
 
-    def offsets(self, side: Side) -> Iterator[int]:
+    def offsets(self, side: Side) -> Iterable[int]:
         """The offsets of a side's pending rows."""
+
+
+SideRows = tuple[list[PendingRecord], list[PendingRecord]]
+"""The rows of one id, of production and of the shadow."""
+
+
+class KeyedStore(Store):
+    """A store of two sides that keeps the pending rows of each id in lists."""
+
+    def __init__(self, window_ms: int) -> None:
+        self.held = PendingTotals(window_ms)
+        self._rows: dict[Hashable, SideRows] = {}
+
+    def shed(self, sheds: ShedRule) -> list[Unmatched]:
+        """Remove all pending rows with such ids, and return each as unmatched."""
+        found: list[Unmatched] = []
+        for id_ in list(filter(sheds, self._rows)):
+            for side, rows in zip(Side, self._rows.pop(id_), strict=False):
+                for row in rows:
+                    self.held.leave(side, row)
+                    found.append(Unmatched(side, row, id_))
+        return found
+
+    def offsets(self, side: Side) -> Iterable[int]:
+        """The offsets of a side's pending rows."""
+        return (row.offset for rows in self._rows.values() for row in rows[side])
