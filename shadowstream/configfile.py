@@ -182,7 +182,8 @@ def _explained(file: str, document: Document, errors: list[ErrorDetails]) -> lis
 
 def _message(error: ErrorDetails, where: KeyPath, document: Document, several: bool) -> str:
     kind, shown = error["type"], _shown(error["input"], where, document)
-    about = _about(where)
+    field = _field(where)
+    about = f" ({field.description})" if field and field.description else ""
     if kind == "extra_forbidden":
         return f"unknown key; {nearest(str(where[-1]), _names(where[:-1]))}"
     if kind == "missing":
@@ -193,7 +194,7 @@ def _message(error: ErrorDetails, where: KeyPath, document: Document, several: b
         wanted, hint = _KINDS[kind]
         return f"expected {wanted}, found {shown}; {hint}{about}"
     if kind == "literal_error":
-        choices = _choices(_field(where))
+        choices = _choices(field)
         close = difflib.get_close_matches(str(error["input"]), choices, n=1)
         return f"{shown} is not one of {', '.join(choices)}" + (f"; did you mean {close[0]!r}?" if close else "")
     if kind == "string_pattern_mismatch":
@@ -250,9 +251,3 @@ def _choices(field: FieldInfo | None) -> list[str]:
         return [choice for part in typing.get_args(annotation) for choice in literals(part)]
 
     return literals(field.annotation) if field else []
-
-
-def _about(where: KeyPath) -> str:
-    """The purpose of the key: its own description, or that of the enclosing part."""
-    field = _field(where)
-    return f" ({field.description})" if field and field.description else ""

@@ -31,9 +31,11 @@ from shadowstream.joiner.intake.header_fields import HeaderReader
 from shadowstream.joiner.intake.production_failures import ProductionFailures
 from shadowstream.joiner.intake.side import IntakeParts, SideIntake
 from shadowstream.joiner.intake.unread_records import UnreadRecords
+from shadowstream.joiner.matching.by_event_time import EventTimeStore
+from shadowstream.joiner.matching.by_input import InputGroupStore
 from shadowstream.joiner.matching.by_unique_id import UniqueIdStore
-from shadowstream.joiner.matching.choice import store_of
 from shadowstream.joiner.matching.load_shedding import LoadShedder
+from shadowstream.joiner.matching.matches import Store
 from shadowstream.joiner.matching.spilled_values import SpillStore
 from shadowstream.joiner.outcomes.awaited_schemas import AwaitedSchemas
 from shadowstream.joiner.outcomes.compare_stage import CompareStage
@@ -66,7 +68,7 @@ class Task:
         self.routes = conservation.Routes(config.inputs, output, once=once)
         shared = (config, sources, self.identity, fields, marks, self.completeness, ahead, unread, self.shedding)
         self.sides = tuple(SideIntake(side, IntakeParts(*shared, self.routes.count)) for side in sources.sides)
-        self.store = store_of(config, len(places), ahead)
+        self.store = _store_of(config, len(places), ahead)
         self.deferred = Backlog(config.judge.window_ms)
         self.late = LateRecords(config, self.identity, fields)
         self.counts = OutcomeCounts(config, revision, sources.name, places, marks)
@@ -98,8 +100,6 @@ class Task:
         )
         self.commit = TaskCommit(parts)
 
-    # ---------------------------------------------------------------- reading
-
     def read(self, side: Side, batch: Batch, now_ms: int) -> set[str]:
         """Read a batch of one side; return the revisions that no mark has announced yet.
 
@@ -121,8 +121,6 @@ class Task:
         """Pass values that were read again to the corrections; retention has deleted the offsets `gone`."""
         for corrected in self.late.fetched(place, batch, gone):
             self.deferred.correct(corrected)
-
-    # ---------------------------------------------------------------- deciding
 
     def settle(self, limit: int = sys.maxsize) -> bool:
         """Decide about `limit` records that need not wait any more; return whether the next call can decide more."""
@@ -156,8 +154,6 @@ class Task:
         """Spill values of pending records until `down_to` bytes are left in memory; return the bytes spilled."""
         return self.store.spill(to, down_to) if isinstance(self.store, UniqueIdStore) else 0
 
-    # ---------------------------------------------------------------- committing and restarting
-
     def entered(self) -> int:
         """Count the records that have ended since the last commit, pairs that wait for comparison included."""
         return self.counts.records.total() + self.comparing.records_to_compare()
@@ -187,3 +183,11 @@ class Task:
         """Sides that must not all be paused (`Completeness`); a side that is still being re-read is one of them."""
         rereading = [side for side in self.sources.sides if not self.sides[side].position.is_reread]
         return self.completeness.sides_that_must_progress(rereading)
+
+
+def _store_of(config: Config, sides: int, ahead: Ahead) -> Store:
+    if config.identity.kind == "occurrence":
+        return EventTimeStore(config.judge.window_ms, config.identity.tolerance_ms, ahead)
+    if config.identity.outputs == "many":
+        return InputGroupStore(config.judge.window_ms)
+    return UniqueIdStore(config.judge.window_ms, sides)

@@ -124,7 +124,6 @@ class Completeness:
         return self.replays.snapshot(self._config.inputs) | self.passed.snapshot()
 
     def restore(self, counts: Mapping[str, int]) -> None:
-        """Take the counts of the state record."""
         self.replays.restore(counts, self._config.inputs)
         self.passed.restore(counts)
 

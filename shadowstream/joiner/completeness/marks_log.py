@@ -333,7 +333,6 @@ class PassedMarks:
         return {f"passed:{place}": offset for place, offset in self.offsets.items()}
 
     def restore(self, counts: Mapping[str, int]) -> None:
-        """Take the counts of the state record."""
         for name, offset in counts.items():
             if name.startswith("passed:"):
                 self.offsets[place_of(name.removeprefix("passed:"))] = offset

@@ -78,7 +78,6 @@ class ProductionReplays:
         return counts
 
     def restore(self, counts: Mapping[str, int], names: list[str]) -> None:
-        """Take the counts of the state record."""
         self._end = counts.get("replay_seen_to", 0)
         for name, value in counts.items():
             if name.startswith("most:"):

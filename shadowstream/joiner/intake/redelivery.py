@@ -44,7 +44,6 @@ class Redelivery:
         return {f"route_k:{place}": k for place, (_, k) in self._reached.items()}
 
     def restore(self, counts: Mapping[str, int]) -> None:
-        """Take the counts of the state record."""
         for name, value in counts.items():
             kind, _, place = name.partition(":")
             if kind == "route_k":

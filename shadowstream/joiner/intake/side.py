@@ -93,8 +93,6 @@ class SideIntake:
         self._is_copied = side in parts.sources.copied
         self.position = SidePosition()
 
-    # ---------------------------------------------------------------- reading
-
     def admit(self, batch: Batch, now_ms: int) -> AdmittedBatch:
         """Admit a batch by the steps of the module's docstring."""
         side, parts, position = self._side, self._parts, self.position
@@ -244,8 +242,6 @@ class SideIntake:
                 completeness.advance_watermark(self._side, position.restored_watermark_ms)
                 position.restored_watermark_ms = None
 
-    # ---------------------------------------------------------------- retention
-
     @property
     def has_deleted(self) -> bool:
         """Whether retention deleted pending records before they could be read again."""
@@ -262,15 +258,12 @@ class SideIntake:
         position.to_reread.difference_update(offsets)
         return [EndedRecord(PendingRecord(offset, time_ms, None, None), None, DELETED) for offset in offsets]
 
-    # ---------------------------------------------------------------- commit and restart
-
     def begin(self, start: int, accounted_to: int | None = None, pending: Collection[int] = ()) -> None:
         """Begin at offset `start`, with the content of the last commit; `accounted_to` is None without a commit."""
         self.position.begin(start, accounted_to, pending)
         self._parts.completeness.move(self._side, start)
 
     def snapshot(self) -> dict[str, int]:
-        """Counts for the state record."""
         counts = self.position.snapshot(self._side.word, self._parts.completeness.watermarks[self._side])
         return counts | self._redelivery.snapshot()
 

@@ -59,12 +59,10 @@ class UnreadRecords:
         self._counts[side] -= 1
 
     def snapshot(self) -> dict[str, int]:
-        """Counts for the state record."""
         found = {f"unread:{side.word}": n for side, n in self._counts.items() if n}
         return found | {f"unread_explained:{side.word}": n for side, n in self._explained.items() if n}
 
     def restore(self, counts: Mapping[str, int]) -> None:
-        """Take the counts of the state record."""
         for side in Side:
             self._counts[side] = counts.get(f"unread:{side.word}", 0)
             self._explained[side] = counts.get(f"unread_explained:{side.word}", 0)

@@ -215,7 +215,6 @@ class UniqueIdStore:
         return bool(lanes)
 
     def shed(self, sheds: ShedRule) -> list[Unmatched]:
-        """Remove all pending rows with such ids, and return each as unmatched."""
         found: list[Unmatched] = []
         for side, ids in zip(Side, self._ids, strict=False):
             for id_ in list(filter(sheds, ids)):
@@ -224,6 +223,5 @@ class UniqueIdStore:
         return found
 
     def offsets(self, side: Side) -> Iterator[int]:
-        """The offsets of a side's pending rows."""
         yield from self._ids[side].values()
         yield from chain.from_iterable(self._repeats[side].values())

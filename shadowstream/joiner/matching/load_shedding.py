@@ -43,11 +43,9 @@ class LoadShedder:
         return True
 
     def snapshot(self) -> dict[str, int]:
-        """Counts for the state record."""
         return {"shed_level": self.level} if self.level else {}
 
     def restore(self, counts: Mapping[str, int]) -> None:
-        """Take the counts of the state record."""
         self.level = counts.get("shed_level", 0)
 
     def sheds(self, id_: Hashable) -> bool:

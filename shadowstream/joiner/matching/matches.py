@@ -102,7 +102,6 @@ class KeyedStore(Store):
         self._rows: dict[Hashable, SideRows] = {}
 
     def shed(self, sheds: ShedRule) -> list[Unmatched]:
-        """Remove all pending rows with such ids, and return each as unmatched."""
         found: list[Unmatched] = []
         for id_ in list(filter(sheds, self._rows)):
             for side, rows in zip(Side, self._rows.pop(id_), strict=False):
@@ -112,5 +111,4 @@ class KeyedStore(Store):
         return found
 
     def offsets(self, side: Side) -> Iterable[int]:
-        """The offsets of a side's pending rows."""
         return (row.offset for rows in self._rows.values() for row in rows[side])
