@@ -43,7 +43,7 @@ class JoinerStep:
         self.compacted: frozenset[str] = frozenset()
         """The compared topics that are compacted."""
         self.tasks: dict[Partition, Task] = {}
-        self.progress = MarksLog(revision, config.inputs)
+        self.progress = MarksLog(revision)
         self.incarnation = ""
         """The name under which this process commits between two assignments; only under at_least_once."""
         self._idleness = Idleness(config.idle_ms)
@@ -79,7 +79,7 @@ class JoinerStep:
         self._by_place.clear()
         self._by_input.clear()
         self._prepared.clear()
-        self.progress = MarksLog(self.revision, self.config.inputs)
+        self.progress = MarksLog(self.revision)
         self._idleness = Idleness(self.config.idle_ms)
         self._originals.clear()
 

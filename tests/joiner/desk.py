@@ -24,7 +24,7 @@ class Desk:
 
     def __init__(self, started: bool = True, **settings: Any) -> None:
         self.config = config(**{"grace_ms": GRACE_MS} | settings)
-        self.progress = MarksLog(REVISION, ["in"])
+        self.progress = MarksLog(REVISION)
         places = places_of(self.config, "out", 0, ())
         self.passed = PassedMarks(places[Side.SHADOW])
         self.completeness = Completeness(self.config, self.progress, self.passed, places)

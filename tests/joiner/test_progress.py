@@ -17,7 +17,7 @@ IN, SHADOW = Partition("in", 0), Partition("shadow.t.out.out", 0)
 
 
 def progress() -> MarksLog:
-    return MarksLog(REVISION, ["in"])
+    return MarksLog(REVISION)
 
 
 def start(revision: str = REVISION, committed: int = 0, end: int = -1, bound: int = -1) -> dict[str, Any]:

@@ -13,7 +13,7 @@ GOOD: dict[str, Any] = {
     "counts": {"passed:in/0": 7, "input_floor:in/0": 1, "input_read:in/0": 7, "input_ended:in/0": 7, "read:shadow": 3},
     "inputs_counted": {"in/0": 7},
     "overflow": {"shadow": checkpoint.pending_text([1, 2, 9])},
-    "marks": MarksLog("ab", ["in"]).snapshot(),
+    "marks": MarksLog("ab").snapshot(),
 }
 
 
@@ -26,7 +26,7 @@ def test_what_a_joiner_writes_can_be_taken_up() -> None:
     "odd",
     [
         {"marks": b"garbage"},
-        {"marks": MarksLog("ab", ["in"]).snapshot()[:-3]},
+        {"marks": MarksLog("ab").snapshot()[:-3]},
         {"overflow": {"shadow": "no base85 \x00"}},
         {"overflow": {"shadow": pack(checkpoint._varints([0, 2**62]))}},
         {"counts": {"passed:nowhere": 1}},

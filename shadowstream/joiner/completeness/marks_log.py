@@ -62,14 +62,10 @@ class TrialStart(NamedTuple):
     def of(cls, record: dict[str, Any]) -> TrialStart:
         """Return the content of a start mark."""
         begins = {Partition(b["topic"], b["partition"]): b for b in record["begins"]}
-        return cls(
-            record["revision"],
-            {place: b["committed"] for place, b in begins.items()},
-            {place: b["end"] for place, b in begins.items()},
-            {place: b["bound"] for place, b in begins.items()},
-            record["floor_ms"],
-            ends_of(record),
+        committed, warm_below, bounds = (
+            {place: b[name] for place, b in begins.items()} for name in ("committed", "end", "bound")
         )
+        return cls(record["revision"], committed, warm_below, bounds, record["floor_ms"], ends_of(record))
 
     @property
     def has_warm_up(self) -> bool:
@@ -100,9 +96,8 @@ def position_of(snapshot: bytes) -> int:
 class MarksLog:
     """The marks that one joiner process has read, in the order of the topic."""
 
-    def __init__(self, revision: str, inputs: Iterable[str]) -> None:
+    def __init__(self, revision: str) -> None:
         self.revision = revision
-        self._inputs = list(inputs)
         self.start: TrialStart | None = None
         self.warm_ends: dict[Partition, int] | None = None
         self.ends: dict[Partition, DoneMark] = {}
@@ -132,22 +127,21 @@ class MarksLog:
         at = self.position if at is None else at
         again = at < self.position
         self.position = max(self.position, at + 1)
+        if kind not in ("done", "end", "range", "start", "warm"):
+            return None  # a mark of the topic starts or of a newer release, without content for the joiner
+        self._whole[record["revision"][: 2 * REVISION_BYTES]] = record["revision"]
         if kind in ("done", "end"):
             return self._done(record, at, again)
         if kind == "range":
             if not again:
                 self._extend_ranges(record, record["from_offset"])
             self._absences(record, at)
-        elif kind not in ("start", "warm"):
-            return None  # a mark of the topic starts or of a newer release, without content for the joiner
-        self._whole[record["revision"][: 2 * REVISION_BYTES]] = record["revision"]
-        if record["revision"] != self.revision:
-            return None
-        if kind == "start" and self.start is None:
-            # Two runners may have raced at the beginning: the first start mark of a revision is valid.
-            self.begin(record)
-        elif kind == "warm" and self.warm_ends is None:
-            self.warm_ends = ends_of(record)
+        elif record["revision"] == self.revision:
+            if kind == "start" and self.start is None:
+                # Two runners may have raced at the beginning: the first start mark of a revision is valid.
+                self.begin(record)
+            elif kind == "warm" and self.warm_ends is None:
+                self.warm_ends = ends_of(record)
         return None
 
     def refuse(self, at: int) -> None:
@@ -162,7 +156,6 @@ class MarksLog:
     def _done(self, record: dict[str, Any], at: int, again: bool) -> DoneMark:
         place = Partition(record["input_topic"], record["input_partition"])
         counters = None if record["counters"] is None else Counters.of(record["counters"])
-        self._whole[record["revision"][: 2 * REVISION_BYTES]] = record["revision"]
         if counters is None and not again:
             self._extend_ranges(record, self.latest[place].offset if place in self.latest else 0)
         done = DoneMark(place, record["to_offset"], ends_of(record), counters, at)

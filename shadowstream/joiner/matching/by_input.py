@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from shadowstream.compare.lists import matching
 from shadowstream.joiner.completeness.completeness import Completeness
-from shadowstream.joiner.completeness.wait_queue import WaitQueue, Waits
+from shadowstream.joiner.completeness.wait_queue import WaitQueue
 from shadowstream.joiner.matching.matches import Decision, Decisions, KeyedStore, OutputGroup, SideRows, Unmatched
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
@@ -63,28 +63,22 @@ class InputGroupStore(KeyedStore):
 
     def _waits(self, id_: Hashable, group: SideRows, rules: Completeness) -> bool:
         """Whether the group may still grow; if so, enter it into a lane."""
-        production, shadow = group
         # In a group of one side, further outputs of that side would be unmatched too: only the other side matters.
-        if production and self._put(id_, Side.PRODUCTION, production[0], rules):
-            return True
-        return bool(shadow) and self._put(id_, Side.SHADOW, shadow[0], rules)
-
-    def _put(self, id_: Hashable, side: Side, row: PendingRecord, rules: Completeness) -> bool:
-        lanes: Waits = rules.lanes(side, Side(1 - side), row)
-        for lane, threshold in lanes:
-            self._deadlines.push(lane, threshold, side, id_, row.offset)
-        return bool(lanes)
+        for side, rows in zip(Side, group, strict=False):
+            lanes = rules.lanes(side, Side(1 - side), rows[0]) if rows else ()
+            for lane, threshold in lanes:
+                self._deadlines.push(lane, threshold, side, id_, rows[0].offset)
+            if lanes:
+                return True
+        return False
 
     def _decide(self, id_: Hashable, production: list[PendingRecord], shadow: list[PendingRecord]) -> list[Decision]:
-        for side, rows in ((Side.PRODUCTION, production), (Side.SHADOW, shadow)):
-            for row in rows:
-                self.held.leave(side, row)
+        rows = [(side, row) for side, rows in zip(Side, (production, shadow), strict=False) for row in rows]
+        for side, row in rows:
+            self.held.leave(side, row)
         if production and shadow:
             return [OutputGroup(production, shadow, id_)]
-        return [
-            *(Unmatched(Side.PRODUCTION, row, id_) for row in production),
-            *(Unmatched(Side.SHADOW, row, id_) for row in shadow),
-        ]
+        return [Unmatched(side, row, id_) for side, row in rows]
 
 
 def assign(fits: Sequence[Sequence[bool]]) -> list[int]:

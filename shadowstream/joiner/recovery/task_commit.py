@@ -263,7 +263,7 @@ def is_usable(record: Mapping[str, Any]) -> bool:
     counts: Mapping[str, int] = record["counts"]
     try:
         if record["marks"]:
-            MarksLog("", ()).restore(record["marks"])
+            MarksLog("").restore(record["marks"])
         for text in record["overflow"].values():
             checkpoint.pending_of(text)
         for kind, _, text in (name.partition(":") for name in counts):
