@@ -24,7 +24,7 @@ class JoinerStep:
     """The tasks of one joiner process, by their partition on production's side.
 
     `partitions` holds the partition count of each output topic of production, or of its copy if it is in
-    `repartitioned`. `inputs` are all input partitions.
+    `repartitioned`. `inputs` are all input partitions. All observed ends are high watermarks.
     """
 
     def __init__(
@@ -111,14 +111,9 @@ class JoinerStep:
 
         `states` holds the state record of each task that has one, `begins` the mark offset of each commit.
         """
-        snapshots = []
-        for task in self.tasks.values():
-            state = states.get(task.name)
-            if state is None or not state["marks"]:
-                return 0  # a new task, or a commit of an earlier release: read all marks
-            snapshots.append(state["marks"])
-        if not snapshots:
-            return 0
+        snapshots: list[Any] = [states.get(task.name, {}).get("marks") for task in self.tasks.values()]
+        if not snapshots or not all(snapshots):
+            return 0  # a new task, or a commit of an earlier release: read all marks
         # The earliest snapshot: later marks are read again, and each task knows which of them it has counted.
         self.progress.restore(min(snapshots, key=position_of))
         return min(begins[task.name] for task in self.tasks.values())
@@ -136,8 +131,6 @@ class JoinerStep:
             task_of = self._by_input.get(Partition(record["input_topic"], record["input_partition"]))
             if task_of is not None:
                 task_of.inputs.count_range(record)
-
-    # ---------------------------------------------------------------- observations; each end is a high watermark
 
     def observe_born(self, ends: dict[Partition, int], inputs: dict[Partition, int]) -> None:
         """Note the ends of all sides' outputs, read *before* the ends of the inputs."""
@@ -195,8 +188,6 @@ class JoinerStep:
         for task in self.tasks.values():
             task.late.observe_diff_end(ends.get(task.sources.partition, 0))
 
-    # ---------------------------------------------------------------- corrections
-
     def wanted(self) -> dict[Partition, list[int]]:
         """The records of source topics that corrections need, as sorted offsets by partition."""
         found: dict[Partition, list[int]] = {}
@@ -210,8 +201,6 @@ class JoinerStep:
         lost = list(gone)
         for task in self.tasks.values():
             task.fetched(place, batch, lost)
-
-    # ---------------------------------------------------------------- committing
 
     def prepare(self, now_ms: int, limit: int = sys.maxsize) -> PreparedCommit:
         """Return the content of one transaction, from all tasks that have something new to commit.

@@ -96,17 +96,11 @@ class Completeness:
         self.stated_ms: list[int | None] = [None] * len(places)
         self.last_read_ms = 0
         self._finished = False
-        external, twin = config.candidate.topic is not None, config.twin
-        self._exact = {
-            Side.PRODUCTION: config.production.commits == "after_output",
-            Side.SHADOW: not external or config.candidate.commits == "after_output",
-            Side.TWIN: twin is not None and twin.commits == "after_output",
-        }
-        self._has_marks = {
-            Side.PRODUCTION: config.production.group is not None,
-            Side.SHADOW: True,
-            Side.TWIN: twin is not None and twin.group is not None,
-        }
+        sides = (config.production, config.candidate, config.twin)
+        self._exact = [side is not None and side.commits == "after_output" for side in sides]
+        self._exact[Side.SHADOW] |= config.candidate.topic is None  # the runner writes exact marks
+        self._has_marks = [side is not None and side.group is not None for side in sides]
+        self._has_marks[Side.SHADOW] = True
         self._by_time = time_may_decide(config)
 
     # ---------------------------------------------------------------- positions and time

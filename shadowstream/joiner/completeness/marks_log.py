@@ -165,8 +165,6 @@ class MarksLog:
             self.ends[place] = done
         return done
 
-    # ---------------------------------------------------------------- snapshot and restore
-
     def needed_from(self) -> int:
         """The offset of the topic from which a restart must read, in addition to a `snapshot`.
 
@@ -244,8 +242,6 @@ class MarksLog:
                 if newest is None or (one.floor_ms is not None and (newest[0] is None or one.floor_ms > newest[0])):
                     newest = one.floor_ms, one.revision
         return newest[1] if newest else self.revision
-
-    # ---------------------------------------------------------------- absences
 
     def _absences(self, record: dict[str, Any], at: int) -> None:
         if record["absences"]:

@@ -21,7 +21,6 @@ TIED_MAX = 4_096
 
 Agree = Callable[[Sequence[PendingRecord], Sequence[PendingRecord]], Sequence[bool]]
 """A function that compares production's records with the candidate's, pair by pair."""
-_Times = tuple[int | None, int | None]
 
 
 def untied(decisions: list[Decision], agree: Agree) -> list[Decision]:
@@ -49,17 +48,14 @@ def _rows(one: Decision) -> Iterable[tuple[Side, PendingRecord]]:
 
 def _of_one_id(decisions: Sequence[Decision], agree: Agree) -> list[Decision]:
     pools: dict[tuple[Side, int], list[PendingRecord]] = defaultdict(list)
-    slots: dict[_Times, list[int]] = defaultdict(list)
+    slots: dict[tuple[int, int], list[int]] = defaultdict(list)
     for place, one in enumerate(decisions):
-        rows = dict(_rows(one))
-        for side, row in rows.items():
+        for side, row in _rows(one):
             pools[side, row.time_ms].append(row)
-        productions, shadows = (rows[side].time_ms if side in rows else None for side in (Side.PRODUCTION, Side.SHADOW))
-        slots[productions, shadows].append(place)
+        if isinstance(one, Pair):
+            slots[one.production.time_ms, one.shadow.time_ms].append(place)
     found = list(decisions)
     for (productions, shadows), places in slots.items():
-        if productions is None or shadows is None:
-            continue
         pool = pools[Side.PRODUCTION, productions], pools[Side.SHADOW, shadows]
         first = [(one.production, one.shadow) for one in (decisions[n] for n in places) if isinstance(one, Pair)]
         for place, (row, other) in zip(places, _matched(pool, first, agree), strict=True):
