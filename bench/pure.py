@@ -128,7 +128,7 @@ def drive(step: JoinerStep, sides: Sides, ahead: int) -> tuple[int, int]:
         if since >= COMMIT_RECORDS or n == len(sides.production) + ahead - 1:
             since = 0
             step.prepare(now_ms)
-            for book in step.books():
+            for book in step.prepared_counts():
                 pairs += sum(book.pairs.values())
                 mismatches += book.pairs["mismatch"]
             step.committed()

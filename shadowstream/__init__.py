@@ -12,7 +12,7 @@ __all__ = ["DiffRow", "DriftEvent", "Output", "Verdict", "subscribe"]
 
 # Names are imported on first access: a candidate needs no Kafka client for `Output`, and a program can be interrupted
 # without a traceback right after its start.
-_ROOMS = {
+_MODULES = {
     "DiffRow": "shadowstream.public_records",
     "DriftEvent": "shadowstream.public_records",
     "Output": "shadowstream.runner.outputs",
@@ -22,6 +22,6 @@ _ROOMS = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in _ROOMS:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_ROOMS[name]), name)
+    return getattr(import_module(_MODULES[name]), name)

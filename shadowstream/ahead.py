@@ -75,11 +75,9 @@ class Ahead:
         return [self.due_ms(side, offset, time_ms) for offset, time_ms in zip(offsets, times_ms, strict=True)]
 
     def snapshot(self) -> dict[str, int]:
-        """Counts for the state record."""
         return {"ahead": self.records} if self.records else {}
 
     def restore(self, counts: Mapping[str, int]) -> None:
-        """Take the counts of the state record."""
         self.records = counts.get("ahead", 0)
 
     @property

@@ -26,9 +26,9 @@ from pydantic_core import ErrorDetails
 from shadowstream.config import Config, Model
 from shadowstream.errors import ConfigError
 from shadowstream.masking import masked as _masked
-from shadowstream.yamlfile import Document, Problem, Unusable, Where, dotted, read
+from shadowstream.yamlfile import Document, KeyPath, Problem, UnusableValue, dotted, read
 
-__all__ = ["ConfigFileError", "Problem", "Source", "load", "masked", "nearest", "open_source"]
+__all__ = ["ConfigFileError", "ConfigSource", "Problem", "load", "masked", "nearest", "open_source"]
 
 _KINDS: dict[str, tuple[str, str]] = {
     "string_type": ("a text", "put it in quotes"),
@@ -53,14 +53,14 @@ class ConfigFileError(ConfigError):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ConfigSource:
     """A config and its file."""
 
     file: str
     config: Config
-    lines: Mapping[Where, int]
+    lines: Mapping[KeyPath, int]
 
-    def problem(self, message: str, where: Where = ()) -> Problem:
+    def problem(self, message: str, where: KeyPath = ()) -> Problem:
         """A problem found outside the file; its key is the message's beginning, ``key.path: …``, or `where`."""
         return _locate(self.file, self.lines, where, message)
 
@@ -75,7 +75,7 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None)
     return open_source(path, environ).config
 
 
-def open_source(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> Source:
+def open_source(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> ConfigSource:
     """Load like `load`, and keep the lines of the keys for problems found outside the file."""
     document = read(Path(path), os.environ if environ is None else environ)
     file = os.fspath(path)
@@ -93,7 +93,7 @@ def open_source(path: str | os.PathLike[str], environ: Mapping[str, str] | None 
             problems.append(_locate(file, document.lines, (), str(error)))
     if problems or config is None:
         raise ConfigFileError(problems)
-    return Source(file, config, document.lines)
+    return ConfigSource(file, config, document.lines)
 
 
 def masked(config: Config) -> dict[str, Any]:
@@ -140,11 +140,11 @@ def _make_absolute(data: Any, folder: Path) -> None:
         candidate["files"] = [absolute(value) for value in candidate["files"]]
 
 
-def _problem(file: str, lines: Mapping[Where, int], where: Where, message: str, line: int = 0) -> Problem:
+def _problem(file: str, lines: Mapping[KeyPath, int], where: KeyPath, message: str, line: int = 0) -> Problem:
     return Problem(file, line or lines[_known(where, lines)], dotted(where), message)
 
 
-def _locate(file: str, lines: Mapping[Where, int], where: Where, message: str) -> Problem:
+def _locate(file: str, lines: Mapping[KeyPath, int], where: KeyPath, message: str) -> Problem:
     """A problem whose message may begin with its key, below `where` or from the root."""
     match = _KEY_IN_MESSAGE.match(message)
     if match:
@@ -155,7 +155,7 @@ def _locate(file: str, lines: Mapping[Where, int], where: Where, message: str) -
     return _problem(file, lines, where, message)
 
 
-def _known(where: Where, lines: Mapping[Where, int]) -> Where:
+def _known(where: KeyPath, lines: Mapping[KeyPath, int]) -> KeyPath:
     """The nearest enclosing place that has a line."""
     while where not in lines:
         where = where[:-1]
@@ -164,11 +164,11 @@ def _known(where: Where, lines: Mapping[Where, int]) -> Where:
 
 def _explained(file: str, document: Document, errors: list[ErrorDetails]) -> list[Problem]:
     problems: list[Problem] = []
-    reported: set[Where] = set()
+    reported: set[KeyPath] = set()
     for error in errors:
         # For a value of several possible types, pydantic reports an error for each, below a place that does not exist.
         where = error["loc"] if error["type"] == "missing" else _known(error["loc"], document.lines)
-        if where in reported or isinstance(error["input"], Unusable):
+        if where in reported or isinstance(error["input"], UnusableValue):
             continue
         several = len(where) < len(error["loc"])
         if not several and error["type"] == "value_error":
@@ -180,9 +180,10 @@ def _explained(file: str, document: Document, errors: list[ErrorDetails]) -> lis
     return problems
 
 
-def _message(error: ErrorDetails, where: Where, document: Document, several: bool) -> str:
+def _message(error: ErrorDetails, where: KeyPath, document: Document, several: bool) -> str:
     kind, shown = error["type"], _shown(error["input"], where, document)
-    about = _about(where)
+    field = _field(where)
+    about = f" ({field.description})" if field and field.description else ""
     if kind == "extra_forbidden":
         return f"unknown key; {nearest(str(where[-1]), _names(where[:-1]))}"
     if kind == "missing":
@@ -193,7 +194,7 @@ def _message(error: ErrorDetails, where: Where, document: Document, several: boo
         wanted, hint = _KINDS[kind]
         return f"expected {wanted}, found {shown}; {hint}{about}"
     if kind == "literal_error":
-        choices = _choices(_field(where))
+        choices = _choices(field)
         close = difflib.get_close_matches(str(error["input"]), choices, n=1)
         return f"{shown} is not one of {', '.join(choices)}" + (f"; did you mean {close[0]!r}?" if close else "")
     if kind == "string_pattern_mismatch":
@@ -202,7 +203,7 @@ def _message(error: ErrorDetails, where: Where, document: Document, several: boo
     return f"{message[0].lower()}{message[1:]}, found {shown}{about}"
 
 
-def _shown(value: Any, where: Where, document: Document) -> str:
+def _shown(value: Any, where: KeyPath, document: Document) -> str:
     """The text in the file; never the content of a variable or a possible password."""
     if value is None:
         return "nothing"
@@ -223,7 +224,7 @@ def _model_in(annotation: Any) -> type[Model] | None:
     return next(filter(None, map(_model_in, typing.get_args(annotation))), None)
 
 
-def _field(where: Where) -> FieldInfo | None:
+def _field(where: KeyPath) -> FieldInfo | None:
     """The field of the config at a place; None if there is none, as below `kafka.client`."""
     model: type[Model] | None = Config
     field: FieldInfo | None = None
@@ -237,7 +238,7 @@ def _field(where: Where) -> FieldInfo | None:
     return field
 
 
-def _names(where: Where) -> Iterable[str]:
+def _names(where: KeyPath) -> Iterable[str]:
     field = _field(where)
     model = _model_in(field.annotation) if field else Config
     return model.model_fields if model else ()
@@ -250,9 +251,3 @@ def _choices(field: FieldInfo | None) -> list[str]:
         return [choice for part in typing.get_args(annotation) for choice in literals(part)]
 
     return literals(field.annotation) if field else []
-
-
-def _about(where: Where) -> str:
-    """The purpose of the key: its own description, or that of the enclosing part."""
-    field = _field(where)
-    return f" ({field.description})" if field and field.description else ""

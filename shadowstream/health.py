@@ -3,44 +3,34 @@
 from __future__ import annotations
 
 import time
-from typing import Literal, Protocol
+from typing import Literal
 
 from shadowstream.metrics import Metrics
 
 TURN_MAX_S = 30.0
 Phase = Literal["consuming", "begun", "produced", "offsets_sent", "committing", "committed"]
-"""The phase of a process between two commits, in this order: reading; the transaction has begun; its records are with
-the client; its offsets are with the coordinator; the commit has been called; it has returned. A process can die in
-each."""
+"""The phase of a process between two commits, in this order: reading; the transaction has begun; the client has its
+records; the coordinator has its offsets; the commit has been called; it has returned. A process can die in each."""
 
 
-class Claim(Protocol):
-    """A process's claim to its place among the trial's processes (`kafka.ownership`)."""
+class OwnershipClaim:
+    """A process's claim to its place among the trial's processes (`kafka.ownership`).
+
+    This one does nothing: it is for roles of which no second process can exist.
+    """
 
     def take(self) -> None:
         """Claim the place, before any other process is fenced."""
-        ...
 
     def check(self, *, now: bool = False) -> None:
-        """Raise `TakenOver` if another run has claimed it since."""
-        ...
-
-
-class Unclaimed:
-    """A claim for roles of which no second process can exist."""
-
-    def take(self) -> None:
-        """Do nothing."""
-
-    def check(self, *, now: bool = False) -> None:
-        """Do nothing."""
+        """Raise `TakenOver` if another run has claimed the place since."""
 
 
 class RoleHealth:
     """Metrics and health of one role in one process.
 
-    >>> watch = Watch("fraud", "joiner")
-    >>> watch.alive, watch.ready
+    >>> health = RoleHealth("fraud", "joiner")
+    >>> health.alive, health.ready
     (True, False)
     """
 
@@ -50,7 +40,7 @@ class RoleHealth:
         self.metrics = Metrics(shadow, role)
         self.ready = False
         self.phase: Phase = "consuming"
-        self.claim: Claim = Unclaimed()
+        self.claim = OwnershipClaim()
         self.busy = ""
         """The long operation that the role is performing: a sentence for health checks."""
         self.own_process = False

@@ -62,8 +62,8 @@ def configure_logging(json: bool | None = None, level: str = "info") -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     # Other libraries log for developers: below a warning, their lines are noise to an operator.
-    root.setLevel(logging.DEBUG if level == "debug" else max(logging.WARNING, _number(level)))
-    logging.getLogger("shadowstream").setLevel(_number(level))
+    root.setLevel("WARNING" if level == "info" else level.upper())
+    logging.getLogger("shadowstream").setLevel(level.upper())
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
@@ -79,10 +79,6 @@ class _Stderr(logging.StreamHandler[TextIO]):
     @stream.setter
     def stream(self, _: TextIO) -> None:
         """Ignore the value: the stream is always stderr."""
-
-
-def _number(level: str) -> int:
-    return logging.getLevelNamesMapping()[level.upper()]
 
 
 def _room(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

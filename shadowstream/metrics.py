@@ -5,7 +5,7 @@ Each metric has the label ``shadow`` (the trial's name) in addition to its own. 
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
@@ -61,33 +61,15 @@ TABLE = (
     ),
     Metric("rows_cut_total", "counter", "Rows of diff that were truncated to fit their topic.", (), ("joiner",)),
     Metric("lag_records", "gauge", "Offsets between the position and the end.", ("role", "side"), _LOOPS),
-    Metric(
-        "lag_seconds",
-        "gauge",
-        "Age of the newest record read, while records are left to read; 0 at the end.",
-        ("role", "side"),
-        _LOOPS,
-    ),
+    Metric("lag_seconds", "gauge", "Age of the newest record read; 0 at the end.", ("role", "side"), _LOOPS),
     Metric("watermark_seconds", "gauge", "Event time read to, seconds since the epoch.", ("side",), ("joiner",)),
     Metric("pending_records", "gauge", "Records without a partner yet.", ("side",), ("joiner", "labels")),
     Metric("pending_bytes", "gauge", "Memory of records without a partner yet.", ("side",), ("joiner",)),
-    Metric(
-        "spilled_bytes",
-        "gauge",
-        "Bytes of values of pending records in the spill file, not in memory.",
-        ("side",),
-        ("joiner",),
-    ),
+    Metric("spilled_bytes", "gauge", "Bytes of pending records in the spill file.", ("side",), ("joiner",)),
     Metric("spill_full", "gauge", "1 while the spill file has no room: memory grows instead.", (), ("joiner",)),
     Metric("shed_level", "gauge", "All but 1 in 2^n identities are shed: the highest n of a task.", (), ("joiner",)),
     Metric("commit_seconds", "histogram", "Duration of a committed transaction.", ("role",), (*_LOOPS, "judge")),
-    Metric(
-        "received_bytes_total",
-        "counter",
-        "Bytes that the consumers of judged topics have received from brokers, as librdkafka counts them.",
-        ("role",),
-        _LOOPS,
-    ),
+    Metric("received_bytes_total", "counter", "Bytes of judged topics received, by librdkafka.", ("role",), _LOOPS),
     Metric("aborts_total", "counter", "Transactions that were aborted.", ("role",), _LOOPS),
     Metric("candidate_seconds", "histogram", "Duration of one call of the candidate for a batch.", (), ("runner",)),
     Metric(
@@ -113,6 +95,7 @@ TABLE = (
     Metric("deliveries_total", "counter", "Alerts by result of their delivery.", ("target", "result"), ("alerts",)),
 )
 DECISIONS = ("promote", "reject", "not_yet")
+_KINDS: dict[str, Any] = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
 
 
 class Metrics:
@@ -130,25 +113,15 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self._shadow = shadow
         self._paths: set[str] = set()
-        self._counters: dict[str, Counter] = {}
-        self._gauges: dict[str, Gauge] = {}
-        self._histograms: dict[str, Histogram] = {}
+        self._metrics: dict[str, Any] = {}
         for metric in TABLE:
             if role not in metric.roles:
                 continue
+            options = {"buckets": SECONDS} if metric.kind == "histogram" else {}
             labels = ("shadow", *metric.labels)
-            name = PREFIX + metric.name
-            if metric.kind == "gauge":
-                self._gauges[metric.name] = Gauge(name, metric.help, labels, registry=self.registry)
-                continue
-            made: Counter | Histogram
-            if metric.kind == "counter":
-                made = self._counters[metric.name] = Counter(name, metric.help, labels, registry=self.registry)
-            else:
-                made = self._histograms[metric.name] = Histogram(
-                    name, metric.help, labels, registry=self.registry, buckets=SECONDS
-                )
-            if set(metric.labels) <= {"role"}:
+            made = _KINDS[metric.kind](PREFIX + metric.name, metric.help, labels, registry=self.registry, **options)
+            self._metrics[metric.name] = made
+            if metric.kind != "gauge" and set(metric.labels) <= {"role"}:
                 # Export 0 from the start: `increase()` misses the first event of a series that begins with it.
                 made.labels(shadow=shadow, **dict.fromkeys(metric.labels, role))
 
@@ -159,15 +132,15 @@ class Metrics:
                 self._paths.add(labels["path"])
             else:
                 labels["path"] = OTHER
-        self._counters[name].labels(shadow=self._shadow, **labels).inc(amount)
+        self._metrics[name].labels(shadow=self._shadow, **labels).inc(amount)
 
     def set(self, name: str, value: float, **labels: str) -> None:
         """Set a gauge."""
-        self._gauges[name].labels(shadow=self._shadow, **labels).set(value)
+        self._metrics[name].labels(shadow=self._shadow, **labels).set(value)
 
     def observe(self, name: str, seconds: float, **labels: str) -> None:
         """Add an observation to a histogram."""
-        self._histograms[name].labels(shadow=self._shadow, **labels).observe(seconds)
+        self._metrics[name].labels(shadow=self._shadow, **labels).observe(seconds)
 
 
 def page() -> str:

@@ -7,7 +7,7 @@ row may be delivered again, with the same `at`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -262,11 +262,10 @@ def _converter(hint: Any) -> Callable[[Any], Any] | None:
     if get_origin(hint) is tuple:
         each = _converter(get_args(hint)[0])
         return tuple if each is None else lambda values: tuple(map(each, values))
-    if isinstance(hint, type) and hint in _NESTED:
+    if is_dataclass(hint) and isinstance(hint, type):
         make = _maker(hint)
         return lambda value: value if isinstance(value, hint) else make(value)
     return None
 
 
-_NESTED: frozenset[type] = frozenset((RecordId, Difference, CriterionVerdict, Ledger, Source))
 _MAKERS = {topic: _maker(kind) for topic, kind in ROWS.items()}

@@ -1,7 +1,7 @@
-"""Records and where they come from. Imports nothing of ours.
+"""Records in batches, their sides and positions, and the writes and commits of a step.
 
-A `Batch` holds columns of one topic partition, so that rooms work on whole columns at C speed and
-never on Kafka's message objects.
+A `Batch` holds columns of one topic partition, so that stages work on whole columns at C speed, and never on Kafka's
+message objects.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,7 +52,7 @@ _STATE = ("state", "warm_up_records", "warm_up_ms")
 _COMPILED = {".pyc", ".pyo"}
 
 
-class Located(NamedTuple):
+class CodeLocation(NamedTuple):
     """The place of a candidate's code: the module's own file, and the file or folder that is hashed."""
 
     module: Path
@@ -66,20 +66,23 @@ def revision_of(config: Config) -> str:
         ConfigError: the candidate's module or callable, a file, or the schemas' folder cannot be found or read, or
             the package is too large to hash; the message begins with the key that is wrong.
     """
+    candidate, labels, twin, error = config.candidate, config.labels, config.twin, config.production.error
+    formats = {topic: format.model_dump(mode="json") for topic, format in config.schemas.formats.items()}
     parts = {
         "format": _FORMAT,
-        "candidate": [] if config.candidate.call is None else _candidate_files(config, config.candidate.call),
-        "files": sorted(digest for name in config.candidate.files for digest in _declared(name)),
+        "candidate": [] if candidate.call is None else _code(candidate.call, "candidate.call", candidate.files),
+        "files": sorted(digest for name in candidate.files for digest in _declared(name)),
         "schemas": _schemas(config.schemas.dir) if config.schemas.dir else [],
         "config": {
-            **_candidate_config(config.candidate),
+            **_candidate_config(candidate),
             "identity": config.identity.model_dump(mode="json"),
             **_compare_config(config.compare),
             "judge": config.judge.model_dump(mode="json"),
-            **_labels(config),
-            **({"twin": config.twin.topic} if config.twin else {}),
-            **({"error": config.production.error.model_dump(mode="json")} if config.production.error else {}),
-            **_formats(config),
+            # The definition of a correct answer, without the place of the store.
+            **({"labels": labels.model_dump(mode="json", exclude={"store_dir"})} if labels else {}),
+            **({"twin": twin.topic} if twin else {}),
+            **({"error": error.model_dump(mode="json")} if error else {}),
+            **({"formats": formats} if formats else {}),
         },
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
@@ -87,44 +90,16 @@ def revision_of(config: Config) -> str:
 
 def _compare_config(compare: Compare) -> dict[str, Any]:
     """The config of the comparison, with the files of the functions that it names."""
-    called = sorted(set(compare.calls))
+    # Additional counts of a pair, if configured: other bounds would add up to the same rate.
+    counted = compare.model_dump(mode="json", include={"checks", "latency", "dimensions"})
     return {
         "rules": [rule.model_dump(mode="json") for rule in compare.rules],
         "added_fields": compare.added_fields,
         "expected": [change.model_dump(mode="json") for change in compare.expected],
-        "calls": [(call, _function_files(call)) for call in called],
-        **_counted_config(compare),
+        "calls": [(call, _code(call, "compare", None)) for call in sorted(set(compare.calls))],
+        **{name: item for name, item in counted.items() if item},
+        **({"values_max": compare.values_max} if compare.dimensions else {}),
     }
-
-
-def _counted_config(compare: Compare) -> dict[str, Any]:
-    """Additional counts of a pair, if configured: other bounds would add up to the same rate."""
-    config = compare.model_dump(mode="json", include={"checks", "latency", "dimensions"})
-    counted = {name: item for name, item in config.items() if item}
-    return counted | ({"values_max": compare.values_max} if compare.dimensions else {})
-
-
-def _function_files(call: str) -> list[tuple[str, str]]:
-    """The files of a function of the config, found like those of a candidate."""
-    try:
-        located = locate(call)
-        return _digests(located.root, "compare")
-    except ConfigError as error:
-        raise ConfigError(str(error).replace("candidate.call", "compare", 1)) from error
-    except _TooLarge:
-        # Only its module is hashed; candidate.files can name further files.
-        return [(located.module.name, _digest("compare", located.module))]
-
-
-def _labels(config: Config) -> dict[str, Any]:
-    """The definition of a correct answer, without the place of the store."""
-    return {"labels": config.labels.model_dump(mode="json", exclude={"store_dir"})} if config.labels else {}
-
-
-def _formats(config: Config) -> dict[str, Any]:
-    """The formats of values that do not describe themselves."""
-    formats = {topic: format.model_dump(mode="json") for topic, format in config.schemas.formats.items()}
-    return {"formats": formats} if formats else {}
 
 
 def _candidate_config(candidate: Candidate) -> dict[str, str | int | None]:
@@ -140,7 +115,7 @@ def _candidate_config(candidate: Candidate) -> dict[str, str | int | None]:
     }
 
 
-def locate(call: str) -> Located:
+def locate(call: str) -> CodeLocation:
     """Find the module of an entry point ``package.module:callable`` without importing it, and prove the callable.
 
     Raises `ConfigError` if there is no such module, or its source does not define the name at its top level.
@@ -155,7 +130,7 @@ def locate(call: str) -> Located:
     return located
 
 
-def _find_module(module_name: str) -> Located:
+def _find_module(module_name: str) -> CodeLocation:
     top, *rest = module_name.split(".")
     spec = _find_top(top)
     if spec is None:
@@ -181,7 +156,7 @@ def _find_module(module_name: str) -> Located:
         raise ConfigError(f"candidate.call: {module_name!r} is a folder without __init__.py; name a module in it")
     # In a namespace package, only the files in the same folder certainly belong to a module.
     in_namespace = bool(rest) and root == here and here.name != "__init__.py" and top != _OWN_PACKAGE
-    return Located(here, here.parent if in_namespace else root or here)
+    return CodeLocation(here, here.parent if in_namespace else root or here)
 
 
 def _root(file: Path | None) -> Path | None:
@@ -249,43 +224,42 @@ def _bound(statements: Iterable[ast.stmt]) -> Iterator[str]:
             elif isinstance(child, ast.ExceptHandler | ast.match_case):
                 yield from _bound(child.body)
             else:
-                yield from (
-                    node.id
-                    for node in ast.walk(child)
-                    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-                )
+                names = (node for node in ast.walk(child) if isinstance(node, ast.Name))
+                yield from (name.id for name in names if isinstance(name.ctx, ast.Store))
 
 
-def _candidate_files(config: Config, call: str) -> list[tuple[str, str]]:
-    located = locate(call)
+def _code(call: str, key: str, files: Sequence[str] | None) -> list[tuple[str, str]]:
+    """The digests of the code behind an entry point under `key`; of its module only, if its package is too large.
+
+    An empty `files` makes a package that is too large an error: they must name the files that matter.
+    """
     try:
-        return _digests(located.root)
+        located = locate(call)
+        return _digests(located.root, key)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("candidate.call", key, 1)) from error
     except _TooLarge as error:
-        if not config.candidate.files:
+        if files is not None and not files:
             raise ConfigError(
                 f"candidate.call: {located.root} {error}; too much to be read at every start. "
                 "Name the files that make up the candidate in candidate.files; its module is hashed with them"
             ) from error
-        return [(located.module.name, _digest("candidate.call", located.module))]
+        return [(located.module.name, _digest(key, located.module))]
 
 
 def _declared(name: str) -> list[tuple[str, str]]:
     path = Path(name)
     if not path.exists():
         raise ConfigError(f"candidate.files: there is no {path}; paths are relative to the config file")
-    if path.is_file():
-        return [(path.name, _digest("candidate.files", path))]
+    prefix = "" if path.is_file() else f"{path.name}/"
     try:
-        return [(f"{path.name}/{inside}", digest) for inside, digest in _digests(path, "candidate.files")]
+        return [(prefix + inside, digest) for inside, digest in _digests(path, "candidate.files")]
     except _TooLarge as error:
         raise ConfigError(f"candidate.files: {path} {error}; name the files in it that matter") from error
 
 
 def _schemas(folder: str) -> list[tuple[str, str]]:
-    path = Path(folder)
-    files = (
-        sorted(file for kind in ("avsc", "json", "proto") for file in path.glob(f"*.{kind}")) if path.is_dir() else []
-    )
+    files = sorted(file for kind in ("avsc", "json", "proto") for file in Path(folder).glob(f"*.{kind}"))
     if not files:
         raise ConfigError(
             f"schemas.dir: {folder} is no folder with <id>.<subject>.avsc files; it is relative to the config file"

@@ -20,7 +20,7 @@ from shadowstream.revision import locate
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-class Called(NamedTuple):
+class ExpectedCall(NamedTuple):
     """A function of the config: its key, its entry point, the number of its arguments, and their description."""
 
     key: str
@@ -38,25 +38,25 @@ def problems_of(config: Config) -> Iterator[str]:
             yield from _of_class(candidate, *definition)
         elif definition is not None:
             what = "one decoded value" if candidate.takes == "value" else "one list of decoded values"
-            yield from _of(Called("candidate.call", candidate.call, 1, what), *definition)
+            yield from _of(ExpectedCall("candidate.call", candidate.call, 1, what), *definition)
     for hook in _hooks(config):
         definition = _definition(hook.call)
         if definition is not None:
             yield from _of(hook, *definition)
 
 
-def _hooks(config: Config) -> Iterator[Called]:
+def _hooks(config: Config) -> Iterator[ExpectedCall]:
     pair = "production's and the candidate's value"
     for rule in config.compare.rules:
         if rule.call is not None:
             columns = "production's and the candidate's values, as two lists"
-            yield Called("compare.rules", rule.call, 2, pair if rule.on == "value" else columns)
+            yield ExpectedCall("compare.rules", rule.call, 2, pair if rule.on == "value" else columns)
         for entry in rule.normalise:
             if ":" in entry:
-                yield Called("compare.rules", entry, 1, "one value")
+                yield ExpectedCall("compare.rules", entry, 1, "one value")
     for change in config.compare.expected:
         if change.call is not None:
-            yield Called("compare.expected", change.call, 2, pair)
+            yield ExpectedCall("compare.expected", change.call, 2, pair)
 
 
 def _definition(call: str) -> tuple[Path, ast.stmt] | None:
@@ -85,7 +85,7 @@ def _binds(statement: ast.stmt, name: str) -> bool:
     return False
 
 
-def _of(called: Called, file: Path, statement: ast.stmt) -> Iterator[str]:
+def _of(called: ExpectedCall, file: Path, statement: ast.stmt) -> Iterator[str]:
     if isinstance(statement, _Function) and not statement.decorator_list:
         yield from _of_function(called, file, statement, bound=0)
     elif isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Lambda):
@@ -98,7 +98,7 @@ def _of_class(candidate: Candidate, file: Path, statement: ast.stmt) -> Iterator
     call = candidate.call or ""
     if isinstance(statement, _Function):
         if not statement.decorator_list:
-            yield from _of_function(Called("candidate.call", call, 0, "nothing"), file, statement, bound=0)
+            yield from _of_function(ExpectedCall("candidate.call", call, 0, "nothing"), file, statement, bound=0)
         return
     if not isinstance(statement, ast.ClassDef):
         return
@@ -108,10 +108,10 @@ def _of_class(candidate: Candidate, file: Path, statement: ast.stmt) -> Iterator
     for method in statement.body:
         if isinstance(method, _Function) and method.name in required and not method.decorator_list:
             arguments, what = required[method.name]
-            yield from _of_function(Called("candidate.call", call, arguments, what), file, method, bound=1)
+            yield from _of_function(ExpectedCall("candidate.call", call, arguments, what), file, method, bound=1)
 
 
-def _of_function(called: Called, file: Path, function: _Function, bound: int) -> Iterator[str]:
+def _of_function(called: ExpectedCall, file: Path, function: _Function, bound: int) -> Iterator[str]:
     where = f"{file}:{function.lineno}: {function.name}"
     if isinstance(function, ast.AsyncFunctionDef):
         yield f"{called.key}: {where} is a coroutine function: {NOT_AWAITED}"
@@ -133,7 +133,7 @@ def _is_generator(function: _Function) -> bool:
     return False
 
 
-def _of_arguments(called: Called, where: str, args: ast.arguments, bound: int) -> Iterator[str]:
+def _of_arguments(called: ExpectedCall, where: str, args: ast.arguments, bound: int) -> Iterator[str]:
     positional = [*args.posonlyargs, *args.args][bound:]
     needed = len(positional) - len(args.defaults)
     keywords = [arg.arg for arg, default in zip(args.kwonlyargs, args.kw_defaults, strict=True) if default is None]

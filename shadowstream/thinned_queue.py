@@ -17,7 +17,7 @@ class ThinnedQueue(Generic[T]):
     """A first-in, first-out queue that halves itself beyond `limit`: every other observation goes into the next one.
 
     The oldest stays, so that the first answer is not delayed, and so does the newest. `merge` makes one observation
-    of two neighbours; by default the later one stands for both.
+    of two neighbours; by default the later one replaces both.
 
     >>> queue = ThinnedQueue(4)
     >>> for observation in range(5):

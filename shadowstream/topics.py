@@ -91,7 +91,7 @@ class TopicPlan:
             raise IsolationError(f"refused to use group {group!r}: production uses it")
 
     def check_reads(self, inputs: Iterable[str], outputs: Iterable[str], production_groups: Iterable[str]) -> None:
-        """Check the topics and groups that a config reads: none of a trial may stand in for production's."""
+        """Raise `IsolationError` if a config names topics or groups of a trial as production's."""
         for topic in [*inputs, *outputs]:
             if topic.startswith("shadow."):
                 raise IsolationError(

@@ -22,7 +22,7 @@ import yaml
 BYTES_MAX = 1_000_000
 DEPTH_MAX = 32
 
-Where = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Keys and list indexes from the root to a value."""
 
 _VARIABLE = re.compile(r"\$\$|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<how>:-|:\?)(?P<rest>[^{}]*))?\}|\$\{")
@@ -50,7 +50,7 @@ class Problem(NamedTuple):
         return ": ".join(part for part in (f"{self.file}:{self.line}", self.key, self.message) if part)
 
 
-def dotted(where: Where) -> str:
+def dotted(where: KeyPath) -> str:
     """The notation of a place for people.
 
     >>> dotted(("compare", "rules", 0, "path"))
@@ -68,16 +68,16 @@ class Document:
     (`texts`) substitution."""
 
     data: Any = None
-    lines: dict[Where, int] = field(default_factory=dict)
-    raw: dict[Where, str] = field(default_factory=dict)
-    texts: dict[Where, str] = field(default_factory=dict)
-    problems: list[tuple[int, Where, str]] = field(default_factory=list)
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    raw: dict[KeyPath, str] = field(default_factory=dict)
+    texts: dict[KeyPath, str] = field(default_factory=dict)
+    problems: list[tuple[int, KeyPath, str]] = field(default_factory=list)
 
 
 class _Unreadable(Exception):
     """The text cannot be parsed beyond this point."""
 
-    def __init__(self, line: int, where: Where, message: str) -> None:
+    def __init__(self, line: int, where: KeyPath, message: str) -> None:
         super().__init__(message)
         self.problem = (line, where, message)
 
@@ -156,10 +156,10 @@ class _Builder:
                 return event
         raise AssertionError("the YAML parser ended without an end event")
 
-    def _problem(self, event: yaml.Event, where: Where, message: str) -> None:
+    def _problem(self, event: yaml.Event, where: KeyPath, message: str) -> None:
         self._document.problems.append((_line(event), where, message))
 
-    def _node(self, event: yaml.Event, where: Where) -> Any:
+    def _node(self, event: yaml.Event, where: KeyPath) -> Any:
         if len(where) > DEPTH_MAX:
             raise _Unreadable(_line(event), where[:3], f"is nested deeper than {DEPTH_MAX} levels")
         if isinstance(event, yaml.AliasEvent):
@@ -175,13 +175,13 @@ class _Builder:
             self._problem(event, where, f"tags ({event.tag}) are not supported; remove it")
         return self._sequence(where) if isinstance(event, yaml.SequenceStartEvent) else self._mapping(where)
 
-    def _sequence(self, where: Where) -> list[Any]:
+    def _sequence(self, where: KeyPath) -> list[Any]:
         items: list[Any] = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             items.append(self._node(event, (*where, len(items))))
         return items
 
-    def _mapping(self, where: Where) -> dict[str, Any]:
+    def _mapping(self, where: KeyPath) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
@@ -206,7 +206,7 @@ class _Builder:
                 return
             event = next(self._events)
 
-    def _scalar(self, event: yaml.ScalarEvent, where: Where) -> Any:
+    def _scalar(self, event: yaml.ScalarEvent, where: KeyPath) -> Any:
         self._document.raw[where] = event.value
         if event.tag not in _TEXT_TAGS:
             self._problem(event, where, f"tags ({event.tag}) are not supported; remove it")
@@ -217,10 +217,10 @@ class _Builder:
             return _resolve(text) if plain and (whole or text == event.value) else text
         except ValueError as error:
             self._problem(event, where, str(error))
-            return Unusable()
+            return UnusableValue()
 
 
-class Unusable:
+class UnusableValue:
     """Placeholder for a value with a reported problem; further problems of it are consequences."""
 
 

@@ -102,6 +102,9 @@ def test_a_row_holds_what_its_record_holds_and_where_it_stood(topic: str) -> Non
         _, record = own.decode(own.encode(topic, generated))
         row = row_of(topic, record, at)
         assert plain(row) == {"at": plain(at), **record}
+        assert not any(
+            isinstance(one, dict) for name in ("slices", "incidents", "noise") for one in getattr(row, name, ())
+        )
 
 
 def test_a_row_cannot_be_changed() -> None:

@@ -18,7 +18,7 @@ from shadowstream.alerts.messages import alert_of
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, ConfigError, IsolationError, RecordError
-from shadowstream.health import Claim, RoleHealth
+from shadowstream.health import OwnershipClaim, RoleHealth
 from shadowstream.judge.verdict.verdict_notes import notes_of
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import Stoppable, admin
@@ -122,7 +122,7 @@ def _topics_are_there(config: Config) -> bool:
     return False
 
 
-async def _start(config: Config, role: Role, app: App, claim: Claim) -> None:
+async def _start(config: Config, role: Role, app: App, claim: OwnershipClaim) -> None:
     is_logged = False
     while not await asyncio.to_thread(_topics_are_there, config):
         if not is_logged:

@@ -8,7 +8,7 @@ import typer
 import yaml
 
 from shadowstream.cli.output import ConfigPath, ExitCode, Json, put, put_json, say
-from shadowstream.configfile import ConfigFileError, Problem, Source, load, masked, open_source
+from shadowstream.configfile import ConfigFileError, ConfigSource, Problem, load, masked, open_source
 from shadowstream.configschema import json_schema
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.schemas.registry import FolderSchemas
@@ -54,7 +54,7 @@ def validate(config: ConfigPath, as_json: Json = False) -> None:
         raise typer.Exit(ExitCode.USAGE)
 
 
-def _outside(source: Source) -> tuple[str | None, list[Problem]]:
+def _outside(source: ConfigSource) -> tuple[str | None, list[Problem]]:
     """The revision, and the errors in the files that the config names, including those that a role would reject."""
     revision, problems = None, []
     try:
@@ -83,7 +83,7 @@ def _outside(source: Source) -> tuple[str | None, list[Problem]]:
     return revision, sorted(problems, key=lambda problem: problem.line)
 
 
-def _duplicate_rules(source: Source) -> list[Problem]:
+def _duplicate_rules(source: ConfigSource) -> list[Problem]:
     """Pairs of rules with the same path in two notations."""
     problems, rules = [], source.config.compare.rules
     names: dict[tuple[str | None, ...], str] = {}

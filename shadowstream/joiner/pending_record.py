@@ -1,4 +1,4 @@
-"""A record that waits or has met its partner, alone and as one of many in columns."""
+"""Pending and matched records, as single rows and as columns."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from functools import partial
 from itertools import compress, repeat
 from typing import Any, NamedTuple, cast
 
-from shadowstream.joiner.intake.header_fields import HeaderInfo
+from shadowstream.joiner.intake.header_fields import HeaderFields
 from shadowstream.records import InputCoordinate, Partition
 
 
 class PendingRecord(NamedTuple):
-    """One record that waits or has met its partner.
+    """One record that waits for its partner or has found it.
 
-    `at` is the input that it came from, where a header says so; `revision` (short) only on the shadow side; `origin`
-    is its own partition and offset where it was read from a copy (repartition); `header_info` holds values of headers.
+    `at` is its input, if a header names it. Only records of the shadow side have a `revision` (the short form).
+    `origin` is the partition and offset of the original, if the record was read from a copy (repartition).
     """
 
     offset: int
@@ -25,29 +25,25 @@ class PendingRecord(NamedTuple):
     at: InputCoordinate | None = None
     revision: str | None = None
     origin: tuple[Partition, int] | None = None
-    header_info: HeaderInfo | None = None
+    header_fields: HeaderFields | None = None
 
     @property
     def warm(self) -> bool:
-        """Whether its header says that the candidate had not got its state together."""
-        return self.header_info is not None and self.header_info.warm
+        """Whether the candidate wrote it before its state was complete."""
+        return self.header_fields is not None and self.header_fields.warm
 
 
 _ALWAYS = 4
-"""So many columns are there even if all their values are None."""
-_row = partial(
-    tuple.__new__, PendingRecord
-)  # a fifth of the cost of calling the class: a batch makes a thousand of them
+"""The number of columns that are kept even if all their values are None."""
+_row = partial(tuple.__new__, PendingRecord)  # a fifth of the cost of calling the class, a thousand times a batch
 
 
 class PendingColumns:
-    """Many rows as columns in the order of `PendingRecord`'s fields; a column that is None is so for each row.
+    """Many rows as columns, in the order of `PendingRecord`'s fields; a None stands for a column of None.
 
-    >>> rows = Rows([7, 8], [1, 2], [b"a", None], [b"k", b"l"])
-    >>> rows.row(1)
-    Row(offset=8, time_ms=2, value=None, key=b'l', at=None, revision=None, origin=None, aside=None)
-    >>> Rows.of(rows.rows()).where([False, True]).offsets
-    [8]
+    >>> rows = PendingColumns([7, 8], [1, 2], [b"a", None], [b"k", b"l"])
+    >>> rows.row(1)[:4], PendingColumns.of(rows.rows()).where([False, True]).offsets
+    ((8, 2, None, b'l'), [8])
     """
 
     __slots__ = ("columns",)
@@ -65,7 +61,7 @@ class PendingColumns:
 
     @classmethod
     def joined(cls, parts: Sequence[PendingColumns]) -> PendingColumns:
-        """The rows of all parts, at least one, behind one another."""
+        """Concatenate parts, at least one."""
         if len(parts) == 1:
             return parts[0]
         return cls(*(_joined(column, parts) for column in zip(*(part.columns for part in parts), strict=True)))
@@ -98,7 +94,7 @@ class PendingColumns:
         return self.columns[5]
 
     @property
-    def header_infos(self) -> Sequence[HeaderInfo | None] | None:
+    def header_fields(self) -> Sequence[HeaderFields | None] | None:
         return self.columns[7]
 
     def row(self, i: int) -> PendingRecord:
@@ -106,15 +102,15 @@ class PendingColumns:
         return _row([None if column is None else column[i] for column in self.columns])
 
     def rows(self) -> list[PendingRecord]:
-        """All of them one by one."""
+        """All rows as records."""
         return list(map(_row, zip(*(repeat(None) if column is None else column for column in self.columns))))  # noqa: B905  the repeated ones have no end
 
     def bare(self) -> PendingColumns:
-        """Without their values and keys, which are most of what they take."""
+        """The rows without their values and keys, which take the most memory."""
         return PendingColumns(*self.columns[:2], None, None, *self.columns[_ALWAYS:])
 
     def without_values(self) -> PendingColumns:
-        """Their values lie elsewhere (`with_values`)."""
+        """The rows without their values, which are stored elsewhere."""
         return PendingColumns(*self.columns[:2], None, *self.columns[3:])
 
     def with_values(self, values: Sequence[bytes | None]) -> PendingColumns:
@@ -122,13 +118,13 @@ class PendingColumns:
         return PendingColumns(*self.columns[:2], values, *self.columns[3:])
 
     def part(self, begin: int, end: int) -> PendingColumns:
-        """Those from `begin` up to `end`."""
+        """The rows from index `begin` to before index `end`."""
         if begin == 0 and end >= len(self):
             return self
         return PendingColumns(*(None if column is None else column[begin:end] for column in self.columns))
 
     def where(self, mask: Iterable[object]) -> PendingColumns:
-        """Those at which the mask is true."""
+        """The rows at which the mask is true."""
         chosen = list(mask)
         return PendingColumns(*(None if column is None else list(compress(column, chosen)) for column in self.columns))
 

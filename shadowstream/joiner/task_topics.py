@@ -1,4 +1,4 @@
-"""Which topics the sides of a task are, by config and by what the start mark says of the partitioner."""
+"""The topics of a task's sides, by the config and by the partitioner that the start mark names."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from shadowstream.config import Config
 from shadowstream.records import Partition, Side
 
 
-class Sources(NamedTuple):
-    """What a task reads and whose commits it makes.
+class TaskTopics(NamedTuple):
+    """The topics that a task reads, and the name under which it commits.
 
-    `places` by `Side`; `inputs`: those of the task's partition where partitions follow the inputs, `own_inputs`: those
-    of them that this task counts; `copied`: sides whose topic is a copy of ours;
-    `compacted`: sides whose topic is compacted, so that a gap in their offsets may be records that nobody has read;
-    `incarnation` of the joiner under at_least_once, else empty.
+    `places` are the partitions by `Side`. `inputs` are those of the task's partition where partitions follow the
+    inputs; `own_inputs` are the inputs that this task counts. The copier writes the
+    topics of the `copied` sides. In the topic of a `compacted` side, an offset gap may stand for records that nobody
+    has read. `incarnation` is the joiner's under at_least_once, else empty.
     """
 
     topic: str
@@ -28,24 +28,24 @@ class Sources(NamedTuple):
 
     @property
     def partition(self) -> int:
-        """Number of the partition on production's side, and of what is written for the task."""
+        """The number of production's partition; the task writes to partitions of the same number."""
         return self.places[Side.PRODUCTION].partition
 
     @property
     def name(self) -> str:
-        """Production's output topic and the partition."""
+        """The task's name: production's output topic and the partition."""
         return f"{self.topic}/{self.partition}"
 
     @property
     def sides(self) -> tuple[Side, ...]:
-        """The sides of the task: two, or three with a twin."""
+        """The two sides of the task, or three with a twin."""
         return tuple(Side(n) for n in range(len(self.places)))
 
 
 def topics_of(config: Config, topic: str, repartitioned: Collection[str]) -> tuple[str, ...]:
-    """Topics of production, shadow and, where there is one, twin for production's output `topic`, indexed by `Side`.
+    """The topics of a task for production's output `topic`, indexed by `Side`.
 
-    `repartitioned` are the output topics whose partitioner nobody knows: both sides then go through topics of ours.
+    `repartitioned` are the output topics with an unknown partitioner: the copier copies both sides of them.
 
     >>> from shadowstream.config import Config
     >>> config = Config.model_validate(
@@ -61,12 +61,12 @@ def topics_of(config: Config, topic: str, repartitioned: Collection[str]) -> tup
 
 
 def places_of(config: Config, topic: str, partition: int, repartitioned: Collection[str]) -> tuple[Partition, ...]:
-    """The places of a task, indexed by `Side`."""
+    """The partitions of a task, indexed by `Side`."""
     return tuple(Partition(name, partition) for name in topics_of(config, topic, repartitioned))
 
 
 def side_of(config: Config, topic: str) -> Side:
-    """The side that a topic read by the joiner belongs to."""
+    """The side of a topic that the joiner reads."""
     if config.twin is not None and topic == config.twin.topic:
         return Side.TWIN
     shadow = topic == config.candidate.topic or topic.startswith(config.plan.out(""))

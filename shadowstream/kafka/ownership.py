@@ -27,6 +27,7 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, TakenOver
+from shadowstream.health import OwnershipClaim
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import admin
 from shadowstream.logs import get_logger
@@ -41,7 +42,7 @@ SINGLE = ("judge", "labels")
 CHECK_EVERY_S = 5.0
 
 
-class Claim:
+class Claim(OwnershipClaim):
     """The claim of one run of a role.
 
     Args:

@@ -250,7 +250,7 @@ class World:
             else:
                 (self.stats if name == "stats" else self.diff).append(record)
         self.commits |= {commit.place: (commit.offset, commit.metadata) for commit in commits}
-        for book in self.joiner.books():
+        for book in self.joiner.prepared_counts():
             self.changes.update(book.changes)
         self.joiner.committed()
 

@@ -39,7 +39,7 @@ def main(overflow: str) -> None:
                 assert isinstance(matches, PairBatch)
                 assert matches.production.values == matches.shadow.values
                 pairs += len(matches.ids)
-            waiting.take_decidable(desk.clocks)
+            waiting.take_decidable(desk.completeness)
             if overflow == "spill" and sum(waiting.held.bytes) > BOUND:
                 spilled += waiting.spill(spill, BOUND // 2)
             peak = max(peak, resident())

@@ -14,7 +14,7 @@ from shadowstream.joiner.accounting.correctable import CorrectableRows
 from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.completeness.marks_log import PassedMarks
 from shadowstream.joiner.intake.dedupe import DedupeWindow
-from shadowstream.joiner.intake.production_failures import FAILED, Failures
+from shadowstream.joiner.intake.production_failures import FAILED, ProductionFailures
 from shadowstream.joiner.matching.by_unique_id import UniqueIdStore
 from shadowstream.joiner.outcomes.late_records import LateRecords
 from shadowstream.joiner.recovery import task_commit
@@ -181,8 +181,8 @@ FAULTS: dict[str, tuple[Any, str, Planted]] = {
     "count by offsets": (Task, "read", by_offsets),
     "believe marks before their outputs are read": (PassedMarks, "advance", before_it_is_read),
     "forget what was pending": (task_commit.checkpoint, "decode", without_what_waits),
-    "blame the candidate where production failed too": (Failures, "judged", never_production),
-    "excuse the candidate where production did not fail": (Failures, "judged", whatever_production_says),
+    "blame the candidate where production failed too": (ProductionFailures, "judged", never_production),
+    "excuse the candidate where production did not fail": (ProductionFailures, "judged", whatever_production_says),
     "blame the candidate for a rule without an answer": (rules, "fenced", as_raised),
     "blame the candidate for a declared change without an answer": (expected, "fenced", as_raised),
 }

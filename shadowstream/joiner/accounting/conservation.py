@@ -14,7 +14,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from shadowstream.joiner.completeness.marks_log import Done
+from shadowstream.joiner.completeness.marks_log import DoneMark
 from shadowstream.protocol.headers import PackedHeader
 from shadowstream.records import Partition
 
@@ -48,7 +48,7 @@ class Routes:
                 self._tail_from[place] = tail[0] + 1
             tail.append(at.offset)
 
-    def check(self, done: Done) -> None:
+    def check(self, done: DoneMark) -> None:
         """Compare with a mark that the shadow position has passed.
 
         Records of inputs at or beyond the mark may have been read already; they stand in the tail. After a restart

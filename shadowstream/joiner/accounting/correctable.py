@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from shadowstream.joiner.intake.equal_ids import meaning_of
+from shadowstream.joiner.intake.equal_ids import equal_form
 from shadowstream.protocol.outcomes import CORRECTABLE
 from shadowstream.protocol.reasons import PARTNER_UNREAD, WHOSE, WHY_UNREAD
 from shadowstream.records import InputCoordinate, Partition, Side
@@ -75,7 +75,7 @@ class CorrectableRows:
         entry = (row.time_ms, self._number, row)
         self._live.add(self._number)
         insort(self._by_id.setdefault((row.side, row.id), []), entry)
-        if (meaning := meaning_of(row.id)) is not None:
+        if (meaning := equal_form(row.id)) is not None:
             self._by_meaning.setdefault((row.side, meaning), {})[row.id] = None
         self._order.append(entry)
         while len(self._live) > self._maximum:
@@ -100,7 +100,7 @@ class CorrectableRows:
 
     def take_alike(self, side: Side, id_: Hashable, time_ms: int) -> CorrectableRow | None:
         """The row of `side` whose id means the same as that of a late partner, in other bytes; no longer kept."""
-        meaning = meaning_of(id_)
+        meaning = equal_form(id_)
         alike = None if meaning is None else self._by_meaning.get((side, meaning))
         return self.take(side, next(iter(alike)), time_ms, None) if alike else None
 
@@ -113,7 +113,7 @@ class CorrectableRows:
         del entries[bisect(entries, entry[:2])]  # numbers are unique, so rows are never compared
         if not entries:
             del self._by_id[row.side, row.id]
-            if (meaning := meaning_of(row.id)) is not None:
+            if (meaning := equal_form(row.id)) is not None:
                 alike = self._by_meaning[row.side, meaning]
                 del alike[row.id]
                 if not alike:

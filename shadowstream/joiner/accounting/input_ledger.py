@@ -12,7 +12,7 @@ from typing import Any
 
 from shadowstream.joiner.accounting import conservation
 from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
-from shadowstream.joiner.completeness.marks_log import Progress, place_of
+from shadowstream.joiner.completeness.marks_log import MarksLog, place_of
 from shadowstream.protocol.marks import Counters
 from shadowstream.records import Partition
 
@@ -20,7 +20,7 @@ from shadowstream.records import Partition
 class InputLedger:
     """Inputs counted so far, by place, and the event time that each of the places has reached."""
 
-    def __init__(self, inputs: Collection[Partition], marks: Progress, counts: OutcomeCounts) -> None:
+    def __init__(self, inputs: Collection[Partition], marks: MarksLog, counts: OutcomeCounts) -> None:
         self._inputs, self._marks, self._counts = inputs, marks, counts
         self._counted: dict[Partition, int] = {}
         self._floors: dict[Partition, int | None] = {}

@@ -23,7 +23,7 @@ from shadowstream.joiner.accounting.correctable import CorrectableRow, is_correc
 from shadowstream.joiner.accounting.input_outcomes import outcomes_of_inputs
 from shadowstream.joiner.accounting.part_counts import touched_by
 from shadowstream.joiner.accounting.slice_counts import Cells, Columns
-from shadowstream.joiner.completeness.marks_log import Progress
+from shadowstream.joiner.completeness.marks_log import MarksLog
 from shadowstream.joiner.matching.matches import Pair, PairBatch
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.protocol.count_names import EXPECTED, EXPECTED_ALSO, JOINT, TWIN
@@ -99,7 +99,7 @@ class OutcomeCounts:
     """Outcomes of one task since its last commit, and its cumulative counts of ended records by side."""
 
     def __init__(
-        self, config: Config, revision: str, name: str, places: tuple[Partition, ...], progress: Progress
+        self, config: Config, revision: str, name: str, places: tuple[Partition, ...], progress: MarksLog
     ) -> None:
         self._config = config
         self._window_ms = config.judge.window_ms
@@ -382,8 +382,8 @@ class OutcomeCounts:
         row = rows[side]
         if row is not None:
             value, named = row.value, None
-            if value is not None and row.header_info is not None and row.header_info.head:
-                value, named = unheaded(value, row.header_info.head)
+            if value is not None and row.header_fields is not None and row.header_fields.head:
+                value, named = unheaded(value, row.header_fields.head)
             failed = Failed(*self.own_place(side, row), row.key, value, row.time_ms, named)
             self.writes.append(
                 dead_letter(self._config, self._redactor, "joiner", failed, ("RecordError", reason), "VALUE_CONVERTER")

@@ -18,7 +18,7 @@ from shadowstream.config import Config, Latency
 from shadowstream.joiner.accounting.field_presence import presence
 from shadowstream.joiner.accounting.signed_shifts import Shifts, signed
 from shadowstream.joiner.accounting.value_checks import checked
-from shadowstream.joiner.intake.header_fields import HeaderInfo
+from shadowstream.joiner.intake.header_fields import HeaderFields
 from shadowstream.paths import parse_one
 from shadowstream.protocol.mean_sums import SUMS, grid_sums
 from shadowstream.records import Side
@@ -29,7 +29,7 @@ NOTHING = -(2**31)
 REPEATED_NAMES = "repeated_names:"
 """Pairs of which a value is JSON with a name twice in one object, where the last one counts."""
 _Mask = npt.NDArray[np.bool_]
-_Asides = Sequence[HeaderInfo | None]
+_Asides = Sequence[HeaderFields | None]
 
 
 class Measured(NamedTuple):

@@ -247,7 +247,7 @@ class Values:
     def __call__(self, side: Side, row: PendingRecord) -> list[str | None]:
         """Names of the values, as slices have them."""
         fields = iter(self._fields(side, row))
-        headers = iter(row.header_info.values if side is Side.SHADOW and row.header_info is not None else ())
+        headers = iter(row.header_fields.values if side is Side.SHADOW and row.header_fields is not None else ())
         return [next(fields) if one.header is None else self._header(one.header, headers) for one in self._dimensions]
 
     def _fields(self, side: Side, row: PendingRecord) -> Iterable[str]:

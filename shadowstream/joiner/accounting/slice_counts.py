@@ -62,7 +62,7 @@ def columns_of(
 ) -> Columns:
     """Compared pairs as columns. May raise as `compare` does: call it before anything is entered."""
     fields = iter(_of_fields(compare, production, shadow))
-    header_infos = shadow.header_infos or [None] * len(shadow)
+    header_infos = shadow.header_fields or [None] * len(shadow)
     places = {one.name: i for i, one in enumerate(d for d in config.compare.dimensions if d.header is not None)}
     redactor = Redactor(config.compare.redact)
     columns = [
@@ -76,7 +76,7 @@ def columns_of(
         )
         for one in config.compare.dimensions
     ]
-    own = production.header_infos or [None] * len(production)
+    own = production.header_fields or [None] * len(production)
     values, times_ms = (production.values, shadow.values), production.times_ms
     measured = Measuring(config).of(compare, values, times_ms, (own, header_infos))
     return Columns(times_ms, production.keys, revisions, outcomes, columns, measured)

@@ -1,1 +1,1 @@
-"""When a partner can no longer come: event time, idle partitions, marks, offsets observed on the broker."""
+"""Completeness: when a partner can no longer come, by event time, idle partitions, marks and observed offsets."""

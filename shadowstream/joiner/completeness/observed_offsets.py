@@ -1,4 +1,4 @@
-"""Ends of outputs with the offsets of inputs that belong to them, as observed, and how far a side is by them."""
+"""Observed ends of outputs with the input offsets that belong to them, and a side's progress by its commits."""
 
 from __future__ import annotations
 
@@ -11,40 +11,48 @@ from shadowstream.thinned_queue import ThinnedQueue
 OBSERVATIONS_MAX = 1_000
 
 
-class Observed(NamedTuple):
-    """An end of outputs, and offsets of inputs. Born: outputs below `end` come from inputs below `inputs`.
-    Done: the side has committed `inputs`, and its outputs of these lie below `end`."""
+class ObservedEnd(NamedTuple):
+    """An end of outputs with offsets of inputs, as a born mark or as an observed commit.
+
+    Born mark: outputs below `end` come from inputs below `inputs`. Commit: the side has committed `inputs`, and the
+    outputs of inputs below these lie below `end`.
+    """
 
     end: int
     inputs: dict[Partition, int]
 
 
 def lowest(marks: Sequence[int | None]) -> int | None:
-    """The lowest of these; None where one is not known."""
+    """The lowest mark; None if one is unknown, or if there are none."""
     known = [mark for mark in marks if mark is not None]
-    return min(known) if len(known) == len(marks) else None
+    return min(known, default=None) if len(known) == len(marks) else None
 
 
-def observed_queue() -> ThinnedQueue[Observed]:
-    """A bounded queue of observations of one side."""
+def highest(*marks: int | None) -> int | None:
+    """The highest known mark; None if all are unknown."""
+    return max((mark for mark in marks if mark is not None), default=None)
+
+
+def end_queue() -> ThinnedQueue[ObservedEnd]:
+    """Return an empty, bounded queue of observations."""
     return ThinnedQueue(OBSERVATIONS_MAX)
 
 
-class DoneByCommits:
-    """How far a side is by its group's commits, each followed by the end of its outputs at that time."""
+class CommitProgress:
+    """A side's progress by its group's commits, each observed before the end of the side's outputs."""
 
     def __init__(self) -> None:
         self.done: dict[Partition, int] = {}
         self.ended: dict[Partition, int] = {}
-        self._observed = observed_queue()
-        self._unended = observed_queue()
+        self._observed = end_queue()
+        self._unended = end_queue()
 
     def observe(self, end: int, inputs: dict[Partition, int]) -> None:
-        """Committed `inputs`, read before `end`."""
-        self._observed.append(Observed(end, inputs))
+        """Note the committed offsets `inputs`, read before `end`."""
+        self._observed.append(ObservedEnd(end, inputs))
 
     def advance(self, position: int) -> None:
-        """Outputs below `position` have been read."""
+        """Note that the outputs below `position` have been read."""
         while self._observed and self._observed[0].end <= position:
             observed = self._observed.popleft()
             for place, offset in observed.inputs.items():
@@ -52,7 +60,7 @@ class DoneByCommits:
             self._unended.append(observed)
 
     def end_below(self, low: int) -> dict[Partition, int]:
-        """Inputs all of whose outputs here have ended, given that every one below offset `low` has."""
+        """Return the input offsets below which all outputs have ended, given that all outputs below `low` have."""
         while self._unended and self._unended[0].end <= low:
             for place, offset in self._unended.popleft().inputs.items():
                 self.ended[place] = max(self.ended.get(place, 0), offset)

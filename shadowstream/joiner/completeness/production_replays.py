@@ -1,8 +1,8 @@
-"""Production that replays: its committed offset has gone back, so it answers inputs a second time.
+"""Replays of production: its committed offset has gone back, so it answers inputs a second time.
 
-What it then writes are repeats that may lie far beyond the dedupe span, and the candidate, which does not replay, has
-nothing to meet them with. The range of its outputs in which such repeats may lie is remembered: from the end observed
-before the offset went back to the end observed once the old offset was reached again.
+The outputs of a replay are repeats, possibly far beyond the dedupe span. The candidate does not replay, so they have no
+partners. A replay is remembered as the range of outputs that may hold such repeats. The range begins at the end
+observed before the offset went back. It ends at the end observed once the old offset was reached again.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shadowstream.joiner.completeness.marks_log import place_of
 from shadowstream.protocol.outcomes import Outcome
 from shadowstream.records import InputCoordinate, Partition
 
 RANGES_MAX = 100
+_FIELDS = ("topic", "partition", "low", "high", "begin", "end")
 
 
 @dataclass(slots=True)
-class Range:
-    """Outputs from `begin` on, below `end` (-1: still going on), may answer inputs of `input` in [low, high) again."""
+class ReplayRange:
+    """One replay: outputs in [begin, end) may repeat inputs of `input` in [low, high); `end` is -1 while it runs."""
 
     input: Partition
     low: int
@@ -26,21 +28,17 @@ class Range:
     begin: int
     end: int = -1
 
-    def holds(self, offset: int) -> bool:
-        """Whether a production output at this offset may be a repeat."""
-        return self.begin <= offset and (self.end < 0 or offset < self.end)
 
-
-class Replays:
-    """The ranges of one production output partition, the newest `RANGES_MAX`."""
+class ProductionReplays:
+    """The newest `RANGES_MAX` replays in one output partition of production."""
 
     def __init__(self) -> None:
-        self.ranges: list[Range] = []
+        self.ranges: list[ReplayRange] = []
         self.maximum: dict[Partition, int] = {}
         self._end = 0
 
     def observe(self, end: int, committed: dict[Partition, int]) -> None:
-        """Production's committed offsets, read before `end`, the end of its outputs."""
+        """Note production's committed offsets, read before `end`, the end of its outputs."""
         for place, offset in committed.items():
             maximum = self.maximum.get(place, 0)
             running = next((one for one in self.ranges if one.input == place and one.end < 0), None)
@@ -49,18 +47,19 @@ class Replays:
                     running.end = end
                 self.maximum[place] = offset
             elif running is None:
-                self.ranges.append(Range(place, offset, maximum, self._end))
+                self.ranges.append(ReplayRange(place, offset, maximum, self._end))
                 del self.ranges[:-RANGES_MAX]
             else:
                 running.low = min(running.low, offset)
         self._end = max(self._end, end)
 
     def verdict(self, offset: int, at: InputCoordinate | None, inputs: list[str]) -> Outcome | None:
-        """What an unpaired production output is by the replays: a repeat, nobody can tell, or None: not of a replay."""
-        if not self.ranges:
-            return None
+        """Return the outcome of an unmatched production output that may come from a replay, else None.
+
+        Without its input, nobody can tell whether it is a repeat.
+        """
         for one in self.ranges:
-            if not one.holds(offset):
+            if offset < one.begin or 0 <= one.end <= offset:
                 continue
             if at is None:
                 return Outcome.UNPAIRABLE_PRODUCTION
@@ -69,32 +68,22 @@ class Replays:
         return None
 
     def snapshot(self, names: list[str]) -> dict[str, int]:
-        """Counts for the state record. `names` are the input topics."""
+        """Counts for the state record; `names` are the input topics."""
         counts = {f"most:{place}": offset for place, offset in self.maximum.items()}
         for n, one in enumerate(self.ranges):
-            counts |= {
-                f"replay:{n}:topic": names.index(one.input.topic),
-                f"replay:{n}:partition": one.input.partition,
-                f"replay:{n}:low": one.low,
-                f"replay:{n}:high": one.high,
-                f"replay:{n}:begin": one.begin,
-                f"replay:{n}:end": one.end,
-            }
+            values = names.index(one.input.topic), one.input.partition, one.low, one.high, one.begin, one.end
+            counts |= {f"replay:{n}:{field}": value for field, value in zip(_FIELDS, values, strict=True)}
         if self._end:
             counts["replay_seen_to"] = self._end
         return counts
 
     def restore(self, counts: Mapping[str, int], names: list[str]) -> None:
-        """From the counts of the state record."""
         self._end = counts.get("replay_seen_to", 0)
         for name, value in counts.items():
             if name.startswith("most:"):
-                topic, _, partition = name.removeprefix("most:").rpartition("/")
-                self.maximum[Partition(topic, int(partition))] = value
+                self.maximum[place_of(name.removeprefix("most:"))] = value
         n = 0
         while f"replay:{n}:topic" in counts:
-            topic_at, partition_at, *rest = (
-                counts[f"replay:{n}:{field}"] for field in ("topic", "partition", "low", "high", "begin", "end")
-            )
-            self.ranges.append(Range(Partition(names[topic_at], partition_at), *rest))
+            topic, partition, *rest = (counts[f"replay:{n}:{field}"] for field in _FIELDS)
+            self.ranges.append(ReplayRange(Partition(names[topic], partition), *rest))
             n += 1

@@ -1,1 +1,1 @@
-"""A side's records on the way in: position, headers, repeats, records that nobody can read."""
+"""Intake of a side's records: position, headers, repeats and unreadable records."""

@@ -1,23 +1,23 @@
-"""The ids of the last records of one log: which record repeats an earlier one, and whether with the same content.
+"""Duplicate detection for one partition: an id seen again within `span` offsets, and whether its content is equal.
 
-A repeat is a property of one log alone: the same id at most `span` offsets before. So it does not matter how the
-sides are interleaved, and a restart that reads the last `span` offsets again knows what was known before. A repeat is
-*equal* where a record with this id and this content stands within the span as well, next before it or further back:
+A repeat depends on one partition only, not on how the sides interleave. After a restart, reading the last `span`
+offsets again restores what was known. A repeat is *equal* if any record with its id and content lies within the span,
+the previous one or an earlier one:
 
-====================  ===========================================
-log, one id           repeats
-====================  ===========================================
+====================  =============================================================
+contents of one id    repeats
+====================  =============================================================
 1, 1                  the second is equal
-1, 2                  the second is not
-1, 2, 1, 2            the second is not; the others are, as where a producer was set back
-====================  ===========================================
+1, 2                  the second is not equal
+1, 2, 1, 2            the second is not equal; the others are, as after a producer's reset
+====================  =============================================================
 
-Ids are kept as 64-bit hashes with their offsets in a ring, and beside each a 64-bit digest of the content: the ids of
-200,000 records of each log would be the larger part of the joiner's memory. That two ids of one span have one hash is
-a matter of one in 10^14 records. Only what another content of the same id has followed is kept in a dictionary.
+Each id is kept as a 64-bit hash in a ring, with its offset and a 64-bit digest of the content. The ids themselves, of
+200,000 records of each partition, would take most of the joiner's memory. The probability that two ids of one span
+share a hash is 1 in 10^14 records. A content that another content of the same id has followed is kept in a dictionary.
 
-Nearly every id is new, and that must be cheap, so whole batches are looked up at once: a hash table with chaining
-(Knuth, TAOCP 3, 6.4), its buckets and links in arrays, newest record first. What the ring has overwritten ends a chain.
+Nearly every id is new, and that case must be cheap. So whole batches are looked up at once, in a hash table with
+chaining (Knuth, TAOCP 3, 6.4). Buckets and links are arrays, newest record first; an overwritten record ends a chain.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ FIRST_RECORDS = 4_096
 _LOW = 2**32 - 1
 _ONE_BY_ONE = 16
 PRUNE_AT = 4_096
-"""Superseded contents beyond which those out of the span are forgotten."""
+"""The number of superseded contents beyond which those out of the span are dropped."""
 Digests = NDArray[np.int64]
 _Ints = NDArray[np.int64]
 _Columns = tuple[_Ints, _Ints, _Ints]
-"""Hashes of ids, digests of contents, offsets."""
+"""Hashes of ids, digests of contents, and offsets."""
 
 
 class DedupeWindow:
-    """Ids within `span` offsets; a None is nobody's id.
+    """The ids within the last `span` offsets; None is no id.
 
-    >>> seen = Seen(10)
+    >>> seen = DedupeWindow(10)
     >>> seen.repeats(["a", "b", "a", None], digests("1111"), [1, 2, 3, 4])
     {2: True}
     >>> seen.repeats(["b", "a"], digests("22"), [12, 14])
@@ -51,43 +51,43 @@ class DedupeWindow:
     def __init__(self, span: int, first_records: int = FIRST_RECORDS) -> None:
         self._span = span
         self._taken = 0
-        """Records ever taken. The n-th, from 1, has the number n and lies in the ring at n modulo its size."""
+        """The number of records ever entered. Record n, from 1, has the ring's slot n modulo its size."""
         self._kept_from = 1
         self._superseded: dict[tuple[int, int], int] = {}
-        """Offset of the last record with this id and content, where one with another content has followed it."""
+        """The offset of the last record with an id and content, if a record with another content has followed it."""
         self._prune_at = PRUNE_AT
         self._make(max(1, first_records))
 
     def _make(self, records: int) -> None:
-        """An empty ring for so many records, rounded up to a power of two, and as many buckets."""
+        """Make an empty ring, its size rounded up to a power of two, and as many buckets."""
         size = 1 << (records - 1).bit_length()
         self._mask = size - 1
         self._hashes, self._contents, self._offsets = (np.zeros(size, np.int64) for _ in range(3))
         self._before, self._newest = np.zeros(size, np.uint32), np.zeros(size, np.uint32)
-        """Of each record the number of the one before it in its chain, and of each bucket that of its newest; the low
-        32 bits, for nothing is kept so long that they come again."""
+        """The number of each record's predecessor in its chain, and of each bucket's newest record: the low 32 bits,
+        which are unique among the kept records."""
 
     def __len__(self) -> int:
-        """How many ids are kept."""
+        """The number of kept ids."""
         return self._taken + 1 - self._kept_from
 
     def repeats(self, ids: Sequence[Hashable], contents: Digests, offsets: Sequence[int]) -> dict[int, bool]:
-        """Take the next records of the log, in offset order; of the positions of repeats whether they are equal."""
+        """Enter the next records in offset order; return the index of each repeat, and whether it is equal."""
         if None in ids:
             at = [i for i, id_ in enumerate(ids) if id_ is not None]
             found = self.repeats([ids[i] for i in at], contents[at], [offsets[i] for i in at])
             return {at[i]: equal for i, equal in found.items()}
         columns = digests(ids), contents, np.array(offsets, np.int64)
-        near = self._among_kept(columns[0], columns[2])
+        near = self._kept_slots(columns[0], columns[2])
         if len(set(ids)) < len(ids):
-            found = self._distinguished(range(len(ids)), columns, near)
+            found = self._repeats_at(range(len(ids)), columns, near)
         else:
-            found = self._distinguished(sorted(near), columns, near) if near else {}
+            found = self._repeats_at(sorted(near), columns, near) if near else {}
         self._take(columns)
         return found
 
-    def _distinguished(self, positions: Sequence[int], columns: _Columns, near: dict[int, int]) -> dict[int, bool]:
-        """Which of the records at these positions are repeats. `near`: of each the ring's slot with its id, if any."""
+    def _repeats_at(self, positions: Sequence[int], columns: _Columns, near: dict[int, int]) -> dict[int, bool]:
+        """Return the repeats at these indexes; `near` maps an index to the ring's slot with its id."""
         hashes, contents, offsets = (column.tolist() for column in columns)
         last: dict[int, tuple[int, int]] = {}
         found: dict[int, bool] = {}
@@ -111,9 +111,9 @@ class DedupeWindow:
             self._prune_at = max(PRUNE_AT, 2 * len(self._superseded))
         return found
 
-    def _among_kept(self, hashes: _Ints, offsets: _Ints) -> dict[int, int]:
-        """The newest slot of each position whose id stands in the ring, close enough: along all chains at once, a link
-        at a time."""
+    def _kept_slots(self, hashes: _Ints, offsets: _Ints) -> dict[int, int]:
+        """Return the newest slot of each index whose id lies in the ring and within the span. All chains are followed
+        at once, a link at a time."""
         found: dict[int, int] = {}
         chain = self._newest[hashes & self._mask]
         open_ = np.flatnonzero(self._live(chain))
@@ -130,7 +130,7 @@ class DedupeWindow:
         return found
 
     def _live(self, numbers: NDArray[np.uint32]) -> NDArray[np.bool_]:
-        """Which numbers are of records in the ring."""
+        """Whether each number is that of a record in the ring."""
         found: NDArray[np.bool_] = np.uint32(self._taken & _LOW) - numbers < len(self)
         return found
 
@@ -147,14 +147,14 @@ class DedupeWindow:
         self._enter(columns)
 
     def _enter(self, columns: _Columns) -> None:
-        """Put records at the heads of their chains."""
+        """Add records at the heads of their chains."""
         hashes = columns[0]
         numbers = np.arange(self._taken + 1, self._taken + 1 + len(hashes))
         slots, buckets, low = numbers & self._mask, hashes & self._mask, numbers.astype(np.uint32)
         self._hashes[slots], self._contents[slots], self._offsets[slots] = columns
         self._before[slots] = self._newest[buckets]
         self._newest[buckets] = low
-        # Of several records of one bucket the last has won: each goes before the next of them.
+        # With several records in one bucket, only the last is its head: link each of the others before the next one.
         lost = np.flatnonzero(self._newest[buckets] != low)
         if len(lost) <= _ONE_BY_ONE:
             for i in lost.tolist():
@@ -177,5 +177,5 @@ class DedupeWindow:
 
 
 def digests(contents: Iterable[Hashable]) -> Digests:
-    """64 bits of each, the same for equal ones within one process."""
+    """64-bit digests, the same for equal contents within one process."""
     return np.fromiter(map(hash, contents), np.int64)

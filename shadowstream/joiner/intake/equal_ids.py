@@ -1,23 +1,23 @@
-"""Ids that mean the same in other bytes: looked at only where a record is left without a partner.
+"""Pairs of records whose ids are equal in meaning, but not in bytes.
 
-Bytes decide first, so two ids that differ never meet while either has a partner of its own, and what is plain costs
-nothing. What is left alone on both sides under one meaning is a pair:
+Bytes decide first: records with different ids pair only if both lack a partner of their own. So plain ids cost
+nothing. Records left unmatched on both sides with one equal form are a pair:
 
 =================================  ==================================================================
-an id of the bytes                 means
+bytes of the id                    equal form
 =================================  ==================================================================
 0x00, a schema id, a body          the body: Confluent framing (Avro, Protobuf, JSON), whose schema ids may differ
 0xC3 0x01, a fingerprint, a body   the body: Avro's single objects, likewise
-JSON of an object or array,        the same members in any order, whatever the space between them; a name that comes
-framed or not                      twice, or NaN, means nothing
-anything else                      its bytes, and nothing beside them
+JSON of an object or array,        the same members in any order, with any space between them; none if a name
+framed or not                      occurs twice or a value is NaN
+anything else                      none
 =================================  ==================================================================
 
-Schema ids begin with 1 and are small. Whole numbers in eight bytes can look like frames all the same: for such keys
-`identity.equal_ids: bytes` leaves it at the bytes.
+Schema ids begin with 1 and are small. Still, whole numbers in eight bytes can look like frames: for such keys,
+`identity.equal_ids: bytes` turns the rule off.
 
-Pairs meet in one task only: where a partitioner hashes the bytes of a key, such records can lie in partitions of other
-numbers. There the verdict hints at it (`judge.verdict.identity_fit`).
+Pairs form within one task only. If a partitioner hashes the bytes of a key, such records can lie in partitions of
+other numbers; the verdict then hints at it (`judge.verdict.identity_fit`).
 """
 
 from __future__ import annotations
@@ -38,24 +38,22 @@ JSON_BYTES_MAX = 10_000
 _JSON_BEGINS = (b"{", b"[")
 
 
-def meaning_of(id_: Hashable) -> Hashable | None:
-    """What an id means beside its bytes; None where nothing.
+def equal_form(id_: Hashable) -> Hashable | None:
+    """The form of an id that all ids of equal meaning share; None if its bytes are its only form.
 
-    >>> meaning_of(bytes([0, 0, 0, 0, 1]) + b"ab") == meaning_of(bytes([0, 0, 0, 0, 2]) + b"ab")
+    >>> equal_form(bytes([0, 0, 0, 0, 1]) + b"ab") == equal_form(bytes([0, 0, 0, 0, 2]) + b"ab")
     True
-    >>> meaning_of(b'{"b": 1, "a": [2]}') == meaning_of(bytes([0, 0, 0, 0, 1]) + b'{"a":[2],"b":1}')
+    >>> equal_form(b'{"b": 1, "a": [2]}') == equal_form(bytes([0, 0, 0, 0, 1]) + b'{"a":[2],"b":1}')
     True
     """
     if not isinstance(id_, bytes):
         return None
     body = _body(id_)
-    if body is None:
-        return _of_json(id_)
-    return _of_json(body) or ("framed", body)
+    return _of_json(id_) if body is None else _of_json(body) or ("framed", body)
 
 
 def _body(id_: bytes) -> bytes | None:
-    """What stands behind a schema's id or fingerprint; None where there is no such frame."""
+    """The bytes after a schema's id or fingerprint; None without such a frame."""
     if id_[:2] == b"\x00\x00" and len(id_) > FRAME_BYTES and any(id_[2:FRAME_BYTES]):
         return id_[FRAME_BYTES:]
     if id_[:2] == SINGLE_OBJECT and len(id_) > SINGLE_OBJECT_BYTES:
@@ -67,7 +65,7 @@ def _of_json(text: bytes) -> Hashable | None:
     if len(text) > JSON_BYTES_MAX or not text.lstrip().startswith(_JSON_BEGINS):
         return None
     try:
-        # A fraction stays as it is written: two of one value in other digits may be two ids.
+        # A fraction keeps its digits: two notations of one value may be two ids.
         value = json.loads(text, parse_float=_Fraction, parse_constant=_refuse, object_pairs_hook=_object)
         return "json", canonical(value)
     except (ValueError, RecursionError):
@@ -75,13 +73,13 @@ def _of_json(text: bytes) -> Hashable | None:
 
 
 class _Fraction(str):
-    """The digits of a fraction, which are no text."""
+    """The digits of a fraction, distinct from a text."""
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(members)
     if len(found) < len(members):
-        raise ValueError("a name comes twice")
+        raise ValueError("a name occurs twice")
     return found
 
 
@@ -89,14 +87,13 @@ def _refuse(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def meeting(decisions: Iterable[Decision]) -> list[Decision]:
-    """The decisions, in which records of production and of the candidate that are left alone under one meaning are
-    pairs."""
+def pair_equal_ids(decisions: Iterable[Decision]) -> list[Decision]:
+    """Replace unmatched records of production and of the candidate that share an equal form by pairs."""
     found = list(decisions)
     waiting: dict[Hashable, tuple[deque[int], deque[int]]] = {}
     for n, decision in enumerate(found):
         if isinstance(decision, Unmatched) and decision.side is not Side.TWIN:
-            meaning = meaning_of(decision.id)
+            meaning = equal_form(decision.id)
             if meaning is not None:
                 waiting.setdefault(meaning, (deque(), deque()))[decision.side].append(n)
     gone: set[int] = set()

@@ -1,4 +1,4 @@
-"""What a record's headers say that outlives its batch: kept beside a row, and only where the config asks for it."""
+"""Header values that are kept with a record after its batch, as far as the config needs them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from shadowstream.records import Batch, Headers, Side
 _DIGITS_MAX = 18
 
 
-class HeaderInfo(NamedTuple):
-    """Of a shadow record the values of the dimensions that are headers, in the config's order, and its input's time.
+class HeaderFields(NamedTuple):
+    """Header values of one record. `values` and `input_ms` are a shadow record's: dimensions in the config's order, and
+    the time of its input.
 
-    `emit_ms` is the time at which its side wrote it, as a header says; None where none does. `head` is how many bytes
-    of its value stood in a header (`codecs.framing.headed`). `warm`: the candidate made it in the warm-up of its state.
-    `failed`: a header says that production failed on its input.
+    `emit_ms` is the time at which the side wrote the record, if a header holds it. `head` is the number of bytes of
+    the value that came from a header (`codecs.framing.headed`). `warm`: the candidate wrote it in its state's warm-up.
+    `failed`: a header reports that production failed on the input.
     """
 
     values: tuple[str, ...] = ()
@@ -32,11 +33,11 @@ class HeaderInfo(NamedTuple):
     failed: bool = False
 
 
-_NOTHING = HeaderInfo()
+_NOTHING = HeaderFields()
 
 
 class HeaderReader:
-    """Reads headers of whole batches of a family: production's output `topic` and what is compared with it."""
+    """Reader of the headers of whole batches, of production's output `topic` and the topics compared with it."""
 
     def __init__(self, config: Config, topic: str) -> None:
         self._formats = side_formats(config, topic)
@@ -45,10 +46,9 @@ class HeaderReader:
         self._has_state = config.candidate.state != "none"
         self._names = [one.header for one in config.compare.dimensions if one.header is not None]
 
-    def headed(self, side: Side, batch: Batch) -> tuple[Batch, Sequence[HeaderInfo] | None]:
-        """The batch with values that say their schemas by themselves, and one aside a record, None for no aside."""
-        format = self._formats[side]
-        found = self._of(side, batch)
+    def headed(self, side: Side, batch: Batch) -> tuple[Batch, Sequence[HeaderFields] | None]:
+        """Return the batch with self-describing values, and the header fields of its records; None if not needed."""
+        format, found = self._formats[side], self._of(side, batch)
         if not format.header:
             return batch, found
         pairs = zip(batch.values, batch.headers or [None] * len(batch), strict=True)
@@ -57,7 +57,7 @@ class HeaderReader:
             found = [one._replace(head=n) for one, n in zip(found or [_NOTHING] * len(batch), heads, strict=True)]
         return replace(batch, values=list(values)), found
 
-    def _of(self, side: Side, batch: Batch) -> Sequence[HeaderInfo] | None:
+    def _of(self, side: Side, batch: Batch) -> Sequence[HeaderFields] | None:
         latency = self._latency
         if not batch.headers or side is Side.TWIN:
             return None
@@ -65,22 +65,19 @@ class HeaderReader:
             emitted = latency.production_header if latency is not None else None
             if emitted is None and self._error is None:
                 return None
-            return [
-                HeaderInfo(
-                    emit_ms=_millis(headers, emitted) if emitted else None,
-                    failed=self._error is not None and says_failed(self._error, headers),
-                )
-                for headers in batch.headers
-            ]
+            error, all_headers = self._error, batch.headers
+            failed = [error is not None and says_failed(error, headers) for headers in all_headers]
+            emit_ms = [_millis(headers, emitted) if emitted else None for headers in all_headers]
+            return [HeaderFields(emit_ms=at, failed=has) for at, has in zip(emit_ms, failed, strict=True)]
         if not self._names and latency is None and not self._has_state:
             return None
         values = [tuple(_value(headers, name) for name in self._names) for headers in batch.headers]
         if latency is None and not self._has_state:
-            return [HeaderInfo(one) for one in values]
+            return [HeaderFields(one) for one in values]
         packed = map(packed_of, batch.headers)
         own = latency.shadow_header if latency else None
         return [
-            HeaderInfo(
+            HeaderFields(
                 one,
                 at.input_time_ms if at else None,
                 _millis(headers, own) if own else at.emit_time_ms if at else None,
@@ -91,18 +88,18 @@ class HeaderReader:
 
 
 def failed_by_header(config: Config) -> bool:
-    """Whether headers of production's records say that production failed."""
+    """Whether headers of production's records report its failures."""
     return config.production.error is not None and config.production.error.header is not None
 
 
 def says_failed(error: Failure, headers: Headers) -> bool:
-    """Whether headers say that production failed."""
+    """Whether these headers report that production failed."""
     found = header(headers, error.header or "")
     return found is not None and (error.equals is None or text_of(found) == error.equals)
 
 
 def asks_headers(config: Config, side: Side) -> bool:
-    """Whether headers of production's or the twin's records are needed; the shadow's are read anyway."""
+    """Whether headers of production's or the twin's records are needed; the shadow's are always read."""
     latency = config.compare.latency
     timed = side is Side.PRODUCTION and latency is not None and latency.production_header is not None
     return timed or (side is Side.PRODUCTION and failed_by_header(config)) or needs_headers(config, side)

@@ -1,4 +1,4 @@
-"""Whether production itself says of an output that it failed on the input (`production.error`)."""
+"""Detection of production's own failures: outputs by which it reports that it failed (`production.error`)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from shadowstream.protocol.outcomes import FAILED, Outcome, Result
 from shadowstream.records import Side
 
 
-class Failures:
-    """Recognises failures of both sides on one input."""
+class ProductionFailures:
+    """The rule for inputs on which both sides failed."""
 
     def __init__(self, config: Config, compare: Comparing) -> None:
         self._error, self._compare = config.production.error, compare
@@ -22,14 +22,14 @@ class Failures:
         self._names = parse_one(path) if path is not None else None
 
     def judged(self, row: PendingRecord, result: Result) -> Result:
-        """The outcome of a production record that has no partner. May raise a `RegistryError`."""
+        """Return the outcome of an unmatched production record; may raise `RegistryError`."""
         if self._error is None or result.outcome not in FAILED or not self._says_failed(row):
             return result
         return Result(Outcome.BOTH_FAILED, f"production failed on this input too; the candidate: {result.outcome}")
 
     def _says_failed(self, row: PendingRecord) -> bool:
         if self._error is None or self._names is None:
-            return row.header_info is not None and row.header_info.failed
+            return row.header_fields is not None and row.header_fields.failed
         (value,) = self._compare.fields(Side.PRODUCTION, [row.value]).at(self._names)
         if value is None or value is ABSENT or isinstance(value, RecordError):
             return False

@@ -1,4 +1,4 @@
-"""Repeats that a crash of the runner leaves under at_least_once: the same outputs of the same inputs, written again."""
+"""Detection of redelivery: outputs that the runner wrote again after a crash under at_least_once."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from shadowstream.protocol.headers import PackedHeader
 
 
 class Redelivery:
-    """How far the outputs of each input partition have been read in one log of the candidate.
+    """The last output of each input partition in one partition of the candidate.
 
-    Within one log the outputs of one input partition come in the order of offset and k, as its runner writes them,
-    until a crash sets it back. So what is not above everything before it was there already, and no span bounds it.
+    The runner writes the outputs of one input partition in the order of offset and k, until a crash sets it back. So
+    an output that is not above all earlier ones is a repeat, however far apart they are.
     """
 
     def __init__(self, inputs: Sequence[str]) -> None:
@@ -21,7 +21,7 @@ class Redelivery:
         self._staged = self._again, self._reached
 
     def find(self, packed: Sequence[PackedHeader | None], reread: int) -> set[int]:
-        """Stage a batch; return the positions of its repeats. Its first `reread` records are read again."""
+        """Stage a batch; return the indexes of its repeats. Its first `reread` records had been read before."""
         found: set[int] = set()
         self._staged = (dict(self._again), dict(self._reached))
         for i, one in enumerate(packed):
@@ -36,15 +36,14 @@ class Redelivery:
         return found
 
     def accept(self) -> None:
-        """Keep the positions that `find` has staged: the batch has been taken, without the repeats in it."""
+        """Keep the positions that `find` has staged."""
         self._again, self._reached = self._staged
 
     def snapshot(self) -> dict[str, int]:
-        """Counts for the state record; the offsets are those of the routes (`conservation`)."""
+        """Counts for the state record; the routes (`conservation`) store the offsets."""
         return {f"route_k:{place}": k for place, (_, k) in self._reached.items()}
 
     def restore(self, counts: Mapping[str, int]) -> None:
-        """Take the counts of the state record."""
         for name, value in counts.items():
             kind, _, place = name.partition(":")
             if kind == "route_k":

@@ -1,16 +1,16 @@
-"""What a record ends as that repeats an id of its own side: a re-delivery, a repeat never compared, or an output.
+"""Outcomes of repeats: records with an id that came before on the same side and partition, within the dedupe span.
 
 =====================================  =====================  ================================================
-the record, within the span            it ends as             since
+repeat                                 outcome                reason
 =====================================  =====================  ================================================
 same id, value and input               `duplicate_<side>`     a producer wrote one output twice
-same id, another value or input        `repeated_<side>`      the id is not unique: which of them pair is unknown
-a tombstone after a value, same key    an output of its own   deleting is what the producer did next with the key
+same id, another value or input        `repeated_<side>`      the id is not unique, so the pairs are unknown
+a tombstone after a value, same key    matched like others    the producer deleted the key after writing it
 =====================================  =====================  ================================================
 
-A tombstone after a tombstone is a re-delivery, whatever its input: what is deleted already cannot be deleted again.
-Otherwise the input counts where the record names it: always of our runner's outputs. A value that bears the time of
-writing is another value each time, so its re-delivery is `repeated` too: no verdict claims more than was compared.
+A tombstone after a tombstone is a duplicate, whatever its input: a deleted key cannot be deleted again. Otherwise the
+input counts if the record names it; the runner's outputs always do. A value that contains the time of writing differs
+each time, so its duplicate ends as `repeated` too: a verdict never claims more than was compared.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _DELETED = hash(None)
 NOTHING: Mapping[int, Result] = {}
 
 
-def ends_of_repeats(
+def outcomes_of_repeats(
     identity: Identity,
     seen: DedupeWindow,
     side: Side,
@@ -34,11 +34,11 @@ def ends_of_repeats(
     ids: Sequence[Hashable],
     coordinates: Sequence[InputCoordinate | None] | None,
 ) -> Mapping[int, Result]:
-    """What the repeats of a batch end as, by position; records of a batch that are read again count as seen."""
+    """Return the outcomes of a batch's repeats by index; enter all its ids, those of re-read records included."""
     by = identity.repeats_by(side, ids, coordinates)
     if by is None:
         return NOTHING
-    # Our runner's outputs name their input. Where that is the id itself it need not be digested.
+    # The runner's outputs name their input. If the input is the id, it need not be part of the digest.
     named = coordinates if coordinates is not None and by is not coordinates and not identity.is_coordinate else None
     own = identity.tombstones_are_outputs and by is ids
     contents = digests(batch.values if named is None else zip(batch.values, named, strict=True))

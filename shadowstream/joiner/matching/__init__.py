@@ -1,1 +1,1 @@
-"""Which records pair with each other, and where pending records are kept."""
+"""Matching: the stores of pending records, and the rules by which records pair."""

@@ -1,7 +1,7 @@
-"""Pairing where one input has many outputs: the outputs of one input are one group, compared as a multiset.
+"""Pairing of inputs with many outputs: the outputs of one input are one group, compared as a multiset.
 
 A group is decided once both sides are done with the input: the shadow by its marks, production by its commits. Until
-then another output may come, and an output too few now would be called a cardinality.
+then another output may come; to decide earlier could report a wrong number of outputs.
 """
 
 from __future__ import annotations
@@ -11,50 +11,42 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from shadowstream.compare.lists import matching
-from shadowstream.joiner.completeness.wait_queue import WaitQueue, Waits
-from shadowstream.joiner.matching.matches import CompletenessRules, Decided, Decision, Many, Sheds, Unmatched
-from shadowstream.joiner.matching.pending import Held
-from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
+from shadowstream.joiner.completeness.completeness import Completeness
+from shadowstream.joiner.completeness.wait_queue import WaitQueue
+from shadowstream.joiner.matching.matches import Decision, Decisions, KeyedStore, OutputGroup, SideRows, Unmatched
+from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
 
 COMPARED_MAX = 64
-"""Up to so many outputs of one input each is compared with each. Of more, equal ones meet first; if that leaves more
-than so many, they meet in order and their pairs are ambiguous."""
+"""Up to this number of outputs of one input, each is compared with each. Otherwise, equal ones pair first; if more than
+this number remain, they pair in order and are ambiguous."""
 
 
-class InputGroupStore:
-    """The waiting rows of two sides by id of their input."""
+class InputGroupStore(KeyedStore):
+    """The pending rows of two sides by the id of their input."""
 
     def __init__(self, window_ms: int) -> None:
-        self.held = Held(window_ms)
-        self._groups: dict[Hashable, tuple[list[PendingRecord], list[PendingRecord]]] = {}
-        self._fresh: OrderedDict[Hashable, None] = OrderedDict()  # emptied from its front, which a dict does slowly
+        super().__init__(window_ms)
+        self._fresh: OrderedDict[Hashable, None] = OrderedDict()  # removing the first entry of a dict is slow
         self._deadlines = WaitQueue(self._alive)
 
     def _alive(self, side: Side, ids: Sequence[Hashable], offsets: Sequence[int]) -> Iterator[bool]:
         for id_, offset in zip(ids, offsets, strict=True):
-            group = self._groups.get(id_)
+            group = self._rows.get(id_)
             yield group is not None and any(row.offset == offset for row in group[side])
 
     def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[PendingRecord]) -> Sequence[Decision]:
         """Store new records; a group is decided once both sides are done with its input."""
         for id_, row in zip(ids, rows, strict=True):
-            group = self._groups.get(id_)
-            if group is None:
-                group = self._groups[id_] = ([], [])
-            group[side].append(row)
+            self._rows.setdefault(id_, ([], []))[side].append(row)
             self.held.enter(side, row)
             self._fresh[id_] = None
         return ()
 
-    def match_columns(self, side: Side, ids: Sequence[Hashable], rows: PendingColumns) -> Sequence[Decision]:
-        """Do as `match_rows` with columns."""
-        return self.match_rows(side, ids, rows.rows())
-
-    def take_decidable(self, rules: CompletenessRules, limit: int = sys.maxsize) -> Decided:
-        """Decide the groups that are whole, until they are `limit` or, by one group, more."""
+    def take_decidable(self, rules: Completeness, limit: int = sys.maxsize) -> Decisions:
+        """Decide the groups that are complete, until `limit` is reached."""
         decided: list[Decision] = []
-        left = len(self._deadlines)  # each entry comes up once, though what still waits is entered anew
+        left = len(self._deadlines)  # each entry is due once, though rows that still wait are entered again
         while len(decided) < limit:
             if not self._fresh:
                 due = self._deadlines.due(rules.bound, min(limit, left))
@@ -63,68 +55,42 @@ class InputGroupStore:
                 if not due:
                     break
             id_, _ = self._fresh.popitem(last=False)
-            group = self._groups.get(id_)
+            group = self._rows.get(id_)
             if group is not None and not self._waits(id_, group, rules):
-                del self._groups[id_]
+                del self._rows[id_]
                 decided += self._decide(id_, *group)
-        return Decided(decided, len(decided) >= limit)
+        return Decisions(decided, len(decided) >= limit)
 
-    def _waits(
-        self, id_: Hashable, group: tuple[list[PendingRecord], list[PendingRecord]], rules: CompletenessRules
-    ) -> bool:
-        """Whether the group may still grow; if so it has been put into a lane."""
-        production, shadow = group
-        # With one side only, that side's further outputs would end alone like these: only the other side matters.
-        if production and self._put(id_, Side.PRODUCTION, production[0], rules):
-            return True
-        return bool(shadow) and self._put(id_, Side.SHADOW, shadow[0], rules)
-
-    def _put(self, id_: Hashable, side: Side, row: PendingRecord, rules: CompletenessRules) -> bool:
-        lanes: Waits = rules.lanes(side, Side(1 - side), row)
-        for lane, threshold in lanes:
-            self._deadlines.push(lane, threshold, side, id_, row.offset)
-        return bool(lanes)
+    def _waits(self, id_: Hashable, group: SideRows, rules: Completeness) -> bool:
+        """Whether the group may still grow; if so, enter it into a lane."""
+        # In a group of one side, further outputs of that side would be unmatched too: only the other side matters.
+        for side, rows in zip(Side, group, strict=False):
+            lanes = rules.lanes(side, Side(1 - side), rows[0]) if rows else ()
+            for lane, threshold in lanes:
+                self._deadlines.push(lane, threshold, side, id_, rows[0].offset)
+            if lanes:
+                return True
+        return False
 
     def _decide(self, id_: Hashable, production: list[PendingRecord], shadow: list[PendingRecord]) -> list[Decision]:
-        for side, rows in ((Side.PRODUCTION, production), (Side.SHADOW, shadow)):
-            for row in rows:
-                self.held.leave(side, row)
+        rows = [(side, row) for side, rows in zip(Side, (production, shadow), strict=False) for row in rows]
+        for side, row in rows:
+            self.held.leave(side, row)
         if production and shadow:
-            return [Many(production, shadow, id_)]
-        return [
-            *(Unmatched(Side.PRODUCTION, row, id_) for row in production),
-            *(Unmatched(Side.SHADOW, row, id_) for row in shadow),
-        ]
-
-    def shed(self, sheds: Sheds) -> list[Unmatched]:
-        """Remove all waiting rows with such ids, each alone."""
-        found: list[Unmatched] = []
-        for id_ in list(filter(sheds, self._groups)):
-            for side, rows in zip(Side, self._groups.pop(id_), strict=False):
-                for row in rows:
-                    self.held.leave(side, row)
-                    found.append(Unmatched(side, row, id_))
-        return found
-
-    def offsets(self, side: Side) -> Iterator[int]:
-        """Offsets of the waiting rows of a side."""
-        for group in self._groups.values():
-            for row in group[side]:
-                yield row.offset
+            return [OutputGroup(production, shadow, id_)]
+        return [Unmatched(side, row, id_) for side, row in rows]
 
 
 def assign(fits: Sequence[Sequence[bool]]) -> list[int]:
-    """For n rows of n columns, a column for each row, as many as possible where it fits (`compare.lists.matching`).
+    """Assign a column to each of n rows, with as many fits as possible (`compare.lists.matching`).
 
-    The rest takes what is left, in order.
+    The other rows take the remaining columns in order.
 
     >>> assign([[True, True], [True, False]])
     [1, 0]
     >>> assign([[False, False], [False, True]])
     [0, 1]
     """
-    n = len(fits)
     column_of = matching(fits)
-    taken = set(column_of)
-    left = iter([column for column in range(n) if column not in taken])
+    left = iter([column for column in range(len(fits)) if column not in column_of])
     return [next(left) if column is None else column for column in column_of]

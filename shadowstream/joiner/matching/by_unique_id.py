@@ -1,9 +1,9 @@
-"""Unpaired records of all sides under an identity that is unique: matched on arrival.
+"""Pairing under a unique id: records match on arrival.
 
-A record meets its partner as soon as the last of the group is read, whichever side that is. What waits asks the clocks
-for lanes (`deadlines`) and is decided once its partner can no longer come. The stores keep arrival order, which is
-offset order on each side. An id that is used again (beyond the dedupe span) is a record of its own: first come, first
-served, in the order of each log.
+A group is matched once its last record is read, on whichever side. A record that waits enters lanes of `completeness`
+(`wait_queue`) and is decided once its partner can no longer come. Each side keeps arrival order, which is offset order.
+An id that occurs again beyond the dedupe span is a record of its own; records of one id match in the order of their
+partitions.
 """
 
 from __future__ import annotations
@@ -16,32 +16,33 @@ from itertools import chain, compress, repeat
 from operator import eq, is_not, not_
 from typing import cast
 
+from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.completeness.wait_queue import WaitQueue
 from shadowstream.joiner.matching.column_buffer import ColumnBuffer
-from shadowstream.joiner.matching.matches import CompletenessRules, Decided, Decision, Pair, PairBatch, Sheds, Unmatched
-from shadowstream.joiner.matching.pending import Held
-from shadowstream.joiner.matching.spilled_values import Spill
+from shadowstream.joiner.matching.matches import Decision, Decisions, Pair, PairBatch, ShedRule, Unmatched
+from shadowstream.joiner.matching.pending import PendingTotals
+from shadowstream.joiner.matching.spilled_values import SpillStore
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.records import Side
 
 
 class UniqueIdStore:
-    """The rows of two or three sides under a unique id.
+    """The pending rows of two or three sides under a unique id.
 
-    >>> waiting = Waiting(1000)
-    >>> one, two = Row(0, 5, b"a", b"k"), Row(9, 6, b"b", b"k")
-    >>> waiting.match_rows(Side.PRODUCTION, [b"k"], [one])
+    >>> store = UniqueIdStore(1000)
+    >>> one, two = PendingRecord(0, 5, b"a", b"k"), PendingRecord(9, 6, b"b", b"k")
+    >>> store.match_rows(Side.PRODUCTION, [b"k"], [one])
     []
-    >>> waiting.match_rows(Side.SHADOW, [b"k"], [two]) == [Pair(one, two, id=b"k")]
+    >>> store.match_rows(Side.SHADOW, [b"k"], [two]) == [Pair(one, two, id=b"k")]
     True
     """
 
     def __init__(self, window_ms: int, sides: int = 2) -> None:
-        self.held = Held(window_ms)
+        self.held = PendingTotals(window_ms)
         self._ids: tuple[dict[Hashable, int], ...] = tuple({} for _ in range(sides))
-        """Of each waiting id the offset of its row, the earliest of them."""
-        self._shelves = tuple(ColumnBuffer(partial(self._back, side)) for side in range(sides))
-        self._again: tuple[dict[Hashable, deque[int]], ...] = tuple({} for _ in range(sides))
+        """The offset of each pending id's row; the earliest one, if there are several."""
+        self._buffers = tuple(ColumnBuffer(partial(self._back, side)) for side in range(sides))
+        self._repeats: tuple[dict[Hashable, deque[int]], ...] = tuple({} for _ in range(sides))
         self._fresh: deque[tuple[Side, Hashable, int]] = deque()
         self._fresh_runs: list[tuple[Side, Sequence[Hashable], PendingColumns]] = []
         self._deadlines = WaitQueue(self._still)
@@ -49,14 +50,16 @@ class UniqueIdStore:
     def _back(self, side: int, size: int) -> None:
         self.held.spill(side, -size)
 
-    def spill(self, to: Spill, down_to: int) -> int:
-        """Spill values, of the side with most in memory what has waited longest, until so many bytes are left there,
-        none of them are values or there is no room for more: how many bytes."""
+    def spill(self, to: SpillStore, down_to: int) -> int:
+        """Spill the oldest values of the side with the most bytes in memory; return the bytes spilled.
+
+        Stop once `down_to` bytes are left in memory, no values are left, or the spill file is full.
+        """
         done = 0
         empty: set[int] = set()
-        while sum(self.held.bytes) > down_to and len(empty) < len(self._shelves):
-            side = max((n for n in range(len(self._shelves)) if n not in empty), key=self.held.bytes.__getitem__)
-            size = self._shelves[side].spill(to)
+        while sum(self.held.bytes) > down_to and len(empty) < len(self._buffers):
+            side = max((n for n in range(len(self._buffers)) if n not in empty), key=self.held.bytes.__getitem__)
+            size = self._buffers[side].spill(to)
             if size is None:
                 break
             if not size:
@@ -70,7 +73,7 @@ class UniqueIdStore:
         if len(self._ids) > 2:
             return self._add_to_three(side, ids, list(rows))
         other_side = Side(1 - side)
-        other, again = self._ids[other_side], self._again[other_side]
+        other, again = self._ids[other_side], self._repeats[other_side]
         pairs: list[Pair] = []
         left: list[PendingRecord] = []
         for id_, row in zip(ids, rows, strict=True):
@@ -78,19 +81,19 @@ class UniqueIdStore:
                 self._wait(side, id_, row)
                 left.append(row)
                 continue
-            hit = self._shelves[other_side].take_row(other.pop(id_))
+            hit = self._buffers[other_side].take_row(other.pop(id_))
             self.held.leave(other_side, hit)
             both = (row, hit) if side is Side.PRODUCTION else (hit, row)
             pairs.append(Pair(*both, None, False, id_))
             if again:
                 self._next(other_side, id_)
         if left:
-            self._shelves[side].put(PendingColumns.of(left))
+            self._buffers[side].put(PendingColumns.of(left))
         return pairs
 
     def match_columns(self, side: Side, ids: Sequence[Hashable], rows: PendingColumns) -> Sequence[Pair | PairBatch]:
-        """Do as `match_rows` with columns: each moves as a whole, unless others wait for an id that is used again."""
-        if len(self._ids) > 2 or self._again[1 - side]:
+        """Do as `match_rows` with columns, which move as a whole unless several rows of the other side share an id."""
+        if len(self._ids) > 2 or self._repeats[1 - side]:
             return self.match_rows(side, ids, rows.rows())
         other_side = Side(1 - side)
         hits = list(map(self._ids[other_side].pop, ids, repeat(None)))
@@ -103,7 +106,7 @@ class UniqueIdStore:
             new = list(map(not_, found))
             self._wait_all(side, list(compress(ids, new)), rows.where(new))
             hits, ids, rows = list(compress(hits, found)), list(compress(ids, found)), rows.where(found)
-        partners = self._shelves[other_side].take(cast("list[int]", hits))
+        partners = self._buffers[other_side].take(cast("list[int]", hits))
         self.held.leave_all(other_side, partners)
         return (PairBatch(rows, partners, ids) if side is Side.PRODUCTION else PairBatch(partners, rows, ids),)
 
@@ -113,13 +116,13 @@ class UniqueIdStore:
         if first != rows.offsets:
             for id_, offset, earliest in zip(ids, rows.offsets, first, strict=True):
                 if offset != earliest:
-                    self._again[side].setdefault(id_, deque()).append(offset)
-        self._shelves[side].put(rows)
+                    self._repeats[side].setdefault(id_, deque()).append(offset)
+        self._buffers[side].put(rows)
         self._fresh_runs.append((side, ids, rows.bare()))
 
     def _add_to_three(self, side: Side, ids: Sequence[Hashable], rows: Sequence[PendingRecord]) -> list[Pair]:
         pairs = []
-        self._shelves[side].put(PendingColumns.of(rows))
+        self._buffers[side].put(PendingColumns.of(rows))
         for id_, row in zip(ids, rows, strict=True):
             self._wait(side, id_, row)
             if all(id_ in waiting for waiting in self._ids):
@@ -128,39 +131,39 @@ class UniqueIdStore:
         return pairs
 
     def _wait(self, side: Side, id_: Hashable, row: PendingRecord) -> None:
-        """Enter a row that is or will be on the shelf."""
+        """Enter a row that is in the buffer, or will be."""
         mine = self._ids[side]
         self.held.enter(side, row)
         if id_ in mine:
-            self._again[side].setdefault(id_, deque()).append(row.offset)
+            self._repeats[side].setdefault(id_, deque()).append(row.offset)
         else:
             mine[id_] = row.offset
             self._fresh.append((side, id_, row.offset))
 
     def _next(self, side: Side, id_: Hashable) -> None:
-        """The row with this id has gone: the next one with it, if any, steps up."""
-        queue = self._again[side].get(id_)
+        """After a row was removed, let the next row of its id take its place, if there is one."""
+        queue = self._repeats[side].get(id_)
         if queue:
             offset = self._ids[side][id_] = queue.popleft()
             self._fresh.append((side, id_, offset))
             if not queue:
-                del self._again[side][id_]
+                del self._repeats[side][id_]
 
     def _take(self, side: Side, id_: Hashable) -> PendingRecord:
-        row = self._shelves[side].take_row(self._ids[side].pop(id_))
+        row = self._buffers[side].take_row(self._ids[side].pop(id_))
         self.held.leave(side, row)
         self._next(side, id_)
         return row
 
     def _still(self, side: Side, ids: Sequence[Hashable], offsets: Sequence[int]) -> list[bool]:
-        """Which of these rows wait, each as the first of its id."""
+        """Whether each of these rows waits and is the first of its id."""
         return list(map(eq, map(self._ids[side].get, ids), offsets))
 
-    def take_decidable(self, rules: CompletenessRules, limit: int = sys.maxsize) -> Decided:
-        """Decide the records that can no longer find a partner. The cost is that of new and of due records."""
+    def take_decidable(self, rules: Completeness, limit: int = sys.maxsize) -> Decisions:
+        """Decide the records that can no longer find a partner, at the cost of the new and the due records."""
         decided: list[Decision] = []
-        self._put_runs(rules)
-        left = len(self._deadlines)  # each entry comes up once, though what still waits is entered anew
+        self._enter_runs(rules)
+        left = len(self._deadlines)  # each entry is due once, though rows that still wait are entered again
         while len(decided) < limit:
             if not self._fresh:
                 due = self._deadlines.due(rules.bound, min(limit, left))
@@ -170,13 +173,13 @@ class UniqueIdStore:
                     break
             side, id_, offset = self._fresh.popleft()
             if self._ids[side].get(id_) == offset:
-                decision = self._decide(side, id_, self._shelves[side].row(offset), rules)
+                decision = self._decide(side, id_, self._buffers[side].row(offset), rules)
                 if decision is not None:
                     decided.append(decision)
-        return Decided(decided, len(decided) >= limit)
+        return Decisions(decided, len(decided) >= limit)
 
-    def _put_runs(self, rules: CompletenessRules) -> None:
-        """Rows that came in columns and still wait: into their lanes together, or one by one where lanes differ."""
+    def _enter_runs(self, rules: Completeness) -> None:
+        """Enter rows that came in columns into their lanes: together, or one by one if their lanes differ."""
         runs, self._fresh_runs = self._fresh_runs, []
         for side, ids, rows in runs:
             still = self._still(side, ids, rows.offsets)
@@ -191,10 +194,10 @@ class UniqueIdStore:
             if not lanes:
                 self._fresh += [(side, id_, offset) for id_, offset in zip(ids, rows.offsets, strict=True)]
 
-    def _decide(self, side: Side, id_: Hashable, row: PendingRecord, rules: CompletenessRules) -> Decision | None:
+    def _decide(self, side: Side, id_: Hashable, row: PendingRecord, rules: Completeness) -> Decision | None:
         if side is not Side.PRODUCTION:
             if id_ in self._ids[Side.PRODUCTION] or self._waits(side, Side.PRODUCTION, id_, row, rules):
-                return None  # with production's record there, that one's deadline decides for all
+                return None  # production's record waits as well, and its lanes decide
             return Unmatched(side, self._take(side, id_), id_)
         others = [Side(one) for one in range(1, len(self._ids))]
         for awaited in others:
@@ -205,22 +208,20 @@ class UniqueIdStore:
         shadow, twin = taken[0], taken[1] if len(taken) > 1 else None
         return Unmatched(side, row, id_, twin) if shadow is None else Pair(row, shadow, twin, False, id_)
 
-    def _waits(self, side: Side, awaited: Side, id_: Hashable, row: PendingRecord, rules: CompletenessRules) -> bool:
+    def _waits(self, side: Side, awaited: Side, id_: Hashable, row: PendingRecord, rules: Completeness) -> bool:
         lanes = rules.lanes(side, awaited, row)
         for lane, threshold in lanes:
             self._deadlines.push(lane, threshold, side, id_, row.offset)
         return bool(lanes)
 
-    def shed(self, sheds: Sheds) -> list[Unmatched]:
-        """Remove all waiting rows with such ids, each alone."""
+    def shed(self, sheds: ShedRule) -> list[Unmatched]:
         found: list[Unmatched] = []
         for side, ids in zip(Side, self._ids, strict=False):
             for id_ in list(filter(sheds, ids)):
-                while id_ in ids:  # those that wait behind the first of them step up one by one
+                while id_ in ids:  # the next row of the same id takes the place
                     found.append(Unmatched(side, self._take(side, id_), id_))
         return found
 
     def offsets(self, side: Side) -> Iterator[int]:
-        """Offsets of the waiting rows of a side."""
         yield from self._ids[side].values()
-        yield from chain.from_iterable(self._again[side].values())
+        yield from chain.from_iterable(self._repeats[side].values())

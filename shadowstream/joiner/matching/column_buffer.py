@@ -1,9 +1,9 @@
-"""Waiting rows of one side by offset, kept in the columns that they came in: a row that waits is no object of its own.
+"""Pending rows of one side by offset, kept in the columns that they came in; a pending row is no object of its own.
 
-Both sides mostly come in the same order, so what is taken is mostly a slice of one run of rows; anything else is
-gathered at C speed as well. A run of which less than half still waits is packed anew, so what is kept is at most twice
-what waits. Values of whole runs can be spilled; a spilled run is joined to no other, and its values come back with the
-rows that are taken.
+Both sides usually come in the same order, so the rows to take are usually a slice of one run of rows. Other rows are
+gathered at C speed as well. A run of which less than half still waits is packed again, so at most twice the pending
+rows are kept. Values of whole runs can be spilled. A spilled run is never joined with another one; its values return
+with the rows that are taken.
 """
 
 from __future__ import annotations
@@ -16,18 +16,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shadowstream.joiner.matching.spilled_values import Spill, SpilledValues, spilled
+from shadowstream.joiner.matching.spilled_values import SpilledValues, SpillStore, spilled
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 
 RUN_MAX = 4_096
 PIECES_MAX = 8
 TIDY_AT = 64
-"""With so many runs, small neighbours are joined; and again once there are twice as many as after that."""
+"""The number of runs at which small neighbours are joined; next at twice the number that remains."""
 
 
 class _Run:
-    """Rows in offset order, some of them taken: those before `begin`, or those of the mask. `on_disk`: their values,
-    where they are spilled."""
+    """Rows in offset order. Those before `begin`, or in the mask, have been taken. `on_disk` are spilled values."""
 
     __slots__ = ("at", "begin", "left", "offsets", "on_disk", "rows", "taken")
 
@@ -48,7 +47,7 @@ class _Run:
         return np.searchsorted(self.at, offsets)
 
     def drop(self, begin: int, n: int) -> None:
-        """So many rows from `begin` on have been taken."""
+        """Mark `n` rows from `begin` on as taken."""
         self.left -= n
         if self.taken is None and begin == self.begin:
             self.begin += n
@@ -72,18 +71,18 @@ class _Run:
         return self.rows.part(self.begin, len(self.offsets)) if self.begin else self.rows
 
     def packed(self) -> _Run:
-        """A run of those that have not been taken."""
+        """A run of the rows that have not been taken."""
         if self.on_disk is None:
             return _Run(self.waiting())
         return _Run(self.waiting(), self.on_disk.at(slice(self.begin, None) if self.taken is None else ~self.taken))
 
 
 class ColumnBuffer:
-    """See the head of this file.
+    """The pending rows of one side; calls `back` with the number of spilled bytes that return to memory.
 
-    >>> shelf = Shelf()
-    >>> shelf.put(Rows([3, 4, 6], [1, 2, 3], [b"a", b"b", b"c"], [None] * 3))
-    >>> shelf.take([4, 6]).values, shelf.row(3).value
+    >>> buffer = ColumnBuffer()
+    >>> buffer.put(PendingColumns([3, 4, 6], [1, 2, 3], [b"a", b"b", b"c"], [None] * 3))
+    >>> buffer.take([4, 6]).values, buffer.row(3).value
     ([b'b', b'c'], b'a')
     """
 
@@ -92,12 +91,11 @@ class ColumnBuffer:
         self._firsts: list[int] = []
         self._tidy_at = TIDY_AT
         self._back = back
-        """Told how many spilled bytes come back into memory."""
 
     def put(self, rows: PendingColumns) -> None:
-        """Rows at offsets beyond all that have been put before."""
+        """Add rows at offsets above all earlier ones."""
         run = _Run(rows)
-        # As a counter carries: each row is moved a few times at most, however small the batches are.
+        # Like the carries of a binary counter: each row moves only a few times, however small the batches are.
         while self._runs and self._runs[-1].left <= 2 * run.left and self._runs[-1].left + run.left <= RUN_MAX:
             if self._runs[-1].on_disk is not None:
                 break
@@ -109,7 +107,7 @@ class ColumnBuffer:
             self._tidy()
 
     def take(self, offsets: list[int]) -> PendingColumns:
-        """Remove rows, all of which wait, and give them in the order that they are asked for."""
+        """Remove pending rows and return them in the order of `offsets`."""
         pieces: list[PendingColumns] = []
         done, n = 0, len(offsets)
         while done < n and len(pieces) < PIECES_MAX:
@@ -128,14 +126,14 @@ class ColumnBuffer:
         return PendingColumns.joined(pieces)
 
     def row(self, offset: int) -> PendingRecord:
-        """One waiting row."""
+        """The pending row at an offset."""
         run = self._runs[bisect_right(self._firsts, offset) - 1]
         place = run.place(offset)
         row = run.rows.row(place)
         return row if run.on_disk is None else row._replace(value=run.on_disk.at(slice(place, place + 1)).values()[0])
 
     def take_row(self, offset: int) -> PendingRecord:
-        """Remove one row."""
+        """Remove and return the row at an offset."""
         index = bisect_right(self._firsts, offset) - 1
         run = self._runs[index]
         place = run.place(offset)
@@ -144,9 +142,8 @@ class ColumnBuffer:
         self._settle(index)
         return row
 
-    def spill(self, to: Spill) -> int | None:
-        """Spill the values of the run that has waited longest of those in memory: how many bytes; 0 where there are
-        none, None where there is no room."""
+    def spill(self, to: SpillStore) -> int | None:
+        """Spill the values of the oldest run in memory; return the bytes, 0 without values, None without room."""
         for index, run in enumerate(self._runs):
             if run.on_disk is not None or not any(run.rows.values):
                 continue
@@ -160,7 +157,7 @@ class ColumnBuffer:
         return 0
 
     def _whole(self, run: _Run, rows: PendingColumns, places: slice | npt.NDArray[np.int64]) -> PendingColumns:
-        """These rows of a run, which are taken, with their values."""
+        """Rows that are being taken from a run, with their values."""
         if run.on_disk is None:
             return rows
         on_disk = run.on_disk.at(places)
@@ -168,7 +165,7 @@ class ColumnBuffer:
         return rows.with_values(on_disk.values())
 
     def _gather(self, offsets: npt.NDArray[np.int64]) -> PendingColumns:
-        """Rows in any order: those of each run at once, then put in order."""
+        """Remove rows in any order: gather those of each run at once, then order them."""
         of_run = np.searchsorted(np.array(self._firsts, np.int64), offsets, "right") - 1
         order = np.argsort(of_run, kind="stable")
         indices, counts = np.unique(of_run, return_counts=True)
@@ -178,7 +175,7 @@ class ColumnBuffer:
             places = run.places(offsets[order[end - n : end]])
             pieces.append(self._whole(run, _picked(run.rows, places.tolist()), places))
             run.drop_at(places)
-        for index, _, _ in reversed(touched):  # from behind: an empty run goes, and moves those after it
+        for index, _, _ in reversed(touched):  # from the end, since removing an empty run moves the later ones
             self._settle(index)
         found = PendingColumns.joined(pieces)
         if (np.diff(of_run) >= 0).all():
@@ -188,7 +185,7 @@ class ColumnBuffer:
         return _picked(found, back.tolist())
 
     def _settle(self, index: int) -> None:
-        """After something was taken of a run: drop it, or pack it anew."""
+        """Drop a run that has become empty, or pack it if less than half of it waits."""
         run = self._runs[index]
         if not run.left:
             if run.on_disk is not None:
@@ -216,7 +213,7 @@ class ColumnBuffer:
 
 
 def _picked(rows: PendingColumns, places: list[int]) -> PendingColumns:
-    """The rows at these places."""
+    """The rows at these indexes."""
     if len(places) == 1:
         return rows.part(places[0], places[0] + 1)
     pick: Any = itemgetter(*places)

@@ -1,19 +1,19 @@
-"""The matches of a task: pairs, records without a partner, groups; and the protocol of the stores that find them."""
+"""Matches of a task (pairs, unmatched records, groups), and the protocol of the stores that find them."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from shadowstream.joiner.completeness.wait_queue import LanesOfAll, WaitCondition, Waits
-from shadowstream.joiner.matching.pending import Held
+from shadowstream.joiner.completeness.completeness import Completeness
+from shadowstream.joiner.matching.pending import PendingTotals
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.records import Side
 
 
 class Pair(NamedTuple):
-    """A production record and the shadow record with its id; the twin's, where there is one and it came."""
+    """A production record with the shadow record of the same id, and the twin's record if it came."""
 
     production: PendingRecord
     shadow: PendingRecord
@@ -23,19 +23,19 @@ class Pair(NamedTuple):
 
 
 class PairBatch(NamedTuple):
-    """Many plain pairs at once, as columns: no twin beside them, and none ambiguous."""
+    """Many pairs as columns, none ambiguous and none with a twin's record."""
 
     production: PendingColumns
     shadow: PendingColumns
     ids: Sequence[Hashable]
 
     def pair(self, i: int) -> Pair:
-        """The i-th as a pair."""
+        """The i-th pair."""
         return Pair(self.production.row(i), self.shadow.row(i), None, False, self.ids[i])
 
 
 class Unmatched(NamedTuple):
-    """A record whose partner can no longer come; of production it may have met its twin."""
+    """A record whose partner can no longer come; production's record may come with the twin's."""
 
     side: Side
     row: PendingRecord
@@ -44,71 +44,71 @@ class Unmatched(NamedTuple):
     ambiguous: bool = False
 
 
-class Many(NamedTuple):
-    """All outputs of one input, on both sides at least one."""
+class OutputGroup(NamedTuple):
+    """All outputs of one input, at least one on each side."""
 
     production: list[PendingRecord]
     shadow: list[PendingRecord]
     id: Hashable = None
 
 
-Decision = Pair | Unmatched | Many
+Decision = Pair | Unmatched | OutputGroup
 
 
-class Decided(NamedTuple):
-    """The matches that a store has made for one commit. `has_more`: it may have left some for the next one."""
+class Decisions(NamedTuple):
+    """The matches of one call. `has_more`: the next call may find more at once."""
 
     matches: list[Decision]
     has_more: bool
 
 
-Sheds = Callable[[Hashable], bool]
-"""Whether records with an id are shed."""
-
-
-class CompletenessRules(Protocol):
-    """Completeness rules, as a store asks for them."""
-
-    def lanes(self, side: Side, awaited: Side, row: PendingRecord) -> Waits:
-        """Where `row` of `side` waits for a record of `awaited`; nothing where none can come any more."""
-        ...
-
-    def lanes_of_all(self, side: Side, awaited: Side, rows: PendingColumns) -> LanesOfAll:
-        """Lanes that all these rows wait in; nothing where that cannot be said of all of them alike."""
-        ...
-
-    def bound(self, lane: WaitCondition) -> float:
-        """What waits in the lane with a threshold below this is due."""
-        ...
-
-    def frontier(self) -> float | None:
-        """Event time up to which everything of all sides has been read, disorder within the grace allowed for."""
-        ...
+ShedRule = Callable[[Hashable], bool]
+"""A function that decides whether records with an id are shed."""
 
 
 class Store(Protocol):
-    """What waits under one identity."""
+    """The pending records of one task, under one kind of identity."""
 
-    held: Held
+    held: PendingTotals
 
     def match_rows(self, side: Side, ids: Sequence[Hashable], rows: Iterable[PendingRecord]) -> Sequence[Decision]:
         """Store new records of one side, in offset order; return the matches that are certain on arrival."""
-        ...
 
     def match_columns(
         self, side: Side, ids: Sequence[Hashable], rows: PendingColumns
     ) -> Sequence[Decision | PairBatch]:
         """Do as `match_rows` with columns."""
-        ...
+        return self.match_rows(side, ids, rows.rows())
 
-    def take_decidable(self, rules: CompletenessRules, limit: int = sys.maxsize) -> Decided:
-        """Remove and return the matches that can be decided now, about `limit` of them at most."""
-        ...
+    def take_decidable(self, rules: Completeness, limit: int = sys.maxsize) -> Decisions:
+        """Remove and return the matches that can be decided now, until there are `limit` of them or slightly more."""
 
-    def shed(self, sheds: Sheds) -> list[Unmatched]:
-        """Remove all waiting rows with such ids, each alone."""
-        ...
+    def shed(self, sheds: ShedRule) -> list[Unmatched]:
+        """Remove all pending rows with such ids, and return each as unmatched."""
 
-    def offsets(self, side: Side) -> Iterator[int]:
-        """Offsets of the waiting rows of a side."""
-        ...
+    def offsets(self, side: Side) -> Iterable[int]:
+        """The offsets of a side's pending rows."""
+
+
+SideRows = tuple[list[PendingRecord], list[PendingRecord]]
+"""The rows of one id, of production and of the shadow."""
+
+
+class KeyedStore(Store):
+    """A store of two sides that keeps the pending rows of each id in lists."""
+
+    def __init__(self, window_ms: int) -> None:
+        self.held = PendingTotals(window_ms)
+        self._rows: dict[Hashable, SideRows] = {}
+
+    def shed(self, sheds: ShedRule) -> list[Unmatched]:
+        found: list[Unmatched] = []
+        for id_ in list(filter(sheds, self._rows)):
+            for side, rows in zip(Side, self._rows.pop(id_), strict=False):
+                for row in rows:
+                    self.held.leave(side, row)
+                    found.append(Unmatched(side, row, id_))
+        return found
+
+    def offsets(self, side: Side) -> Iterable[int]:
+        return (row.offset for rows in self._rows.values() for row in rows[side])

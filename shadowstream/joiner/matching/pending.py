@@ -1,4 +1,4 @@
-"""How many records are pending and how much memory they take."""
+"""Number of pending records, and the memory that they take."""
 
 from __future__ import annotations
 
@@ -8,48 +8,48 @@ from collections.abc import Sequence
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
 from shadowstream.records import Side
 
-ROW_BYTES = 450  # a row, its id, its places in dict and lane and in the ids seen, beside key and value; measured
+ROW_BYTES = 450  # measured: a row, its id, its entries in dictionary, lane and dedupe window; without key and value
 
 
 def row_bytes(row: PendingRecord) -> int:
-    """About how much memory a waiting row takes."""
+    """The approximate memory of a pending row."""
     return ROW_BYTES + len(row.value or b"") + len(row.key or b"")
 
 
 def _bytes(column: Sequence[bytes | None]) -> int:
     try:
         return sum(map(len, column))  # type: ignore[arg-type]  # see below
-    except TypeError:  # some are None, in few topics
+    except TypeError:  # some are None, which is rare
         return sum(map(len, filter(None, column)))
 
 
-class Held:
-    """How much waits: records and bytes by side, and the lowest event-time window among them."""
+class PendingTotals:
+    """The pending records of one task: their number and bytes by side, and their event-time windows."""
 
     def __init__(self, window_ms: int) -> None:
         self._window_ms = window_ms
         self.bytes = [0, 0, 0]
         self.spilled = [0, 0, 0]
-        """Bytes of values that lie outside of memory; not among `bytes`."""
+        """Bytes of spilled values, not included in `bytes`."""
         self.records = [0, 0, 0]
         self._windows: Counter[int] = Counter()
 
     def enter(self, side: Side, row: PendingRecord) -> None:
-        """A row begins to wait."""
+        """Add a pending row."""
         self.bytes[side] += row_bytes(row)
         self.records[side] += 1
         self._windows[row.time_ms // self._window_ms] += 1
 
     def enter_all(self, side: Side, rows: PendingColumns) -> None:
-        """Rows begin to wait."""
+        """Add pending rows."""
         self._move(side, rows, 1)
 
     def leave_all(self, side: Side, rows: PendingColumns) -> None:
-        """Rows wait no longer."""
+        """Remove pending rows."""
         self._move(side, rows, -1)
 
     def spill(self, side: int, size: int) -> None:
-        """So many bytes of values left memory, or came back where negative."""
+        """Move `size` bytes of values from memory to the spill file, or back if negative."""
         self.bytes[side] -= size
         self.spilled[side] += size
 
@@ -67,7 +67,7 @@ class Held:
                 del self._windows[window]
 
     def leave(self, side: int, row: PendingRecord) -> None:
-        """A row waits no longer."""
+        """Remove a pending row."""
         self.bytes[side] -= row_bytes(row)
         self.records[side] -= 1
         window = row.time_ms // self._window_ms
@@ -76,5 +76,5 @@ class Held:
             del self._windows[window]
 
     def floor_ms(self) -> int | None:
-        """Start of the lowest event-time window that holds a waiting row."""
+        """The start of the lowest event-time window that holds a pending row."""
         return min(self._windows) * self._window_ms if self._windows else None

@@ -1,9 +1,9 @@
-"""Records of one key and one millisecond: which of them meet, where their order says nothing.
+"""Pairs of records with the same key, event time and side: their order says nothing, so their values decide.
 
-A store that pairs by event time keeps the order of the log among records of one time. That order is an accident: two
-inputs of one millisecond may be answered in either order, on either side. So within the pairs that the store has made,
-records of one side, key and time change places until as many pairs as possible agree. How many pairs there are, of
-which times, and how many records are left alone, stays as it was.
+A store that pairs by event time keeps the order of the partition among records of one time. That order is an accident:
+each side may answer two inputs of one millisecond in either order. So within the pairs of the store, records of one
+side, key and time change places until as many pairs as possible agree. The number of pairs, their times and the number
+of unmatched records stay the same.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
 
 TIED_MAX = 4_096
-"""Of more combinations of records of one key and time only equal bytes meet first; their pairs are ambiguous anyway."""
+"""With more combinations of records of one key and time, only equal bytes count as agreement."""
 
 Agree = Callable[[Sequence[PendingRecord], Sequence[PendingRecord]], Sequence[bool]]
-"""Whether production's record and the candidate's agree, pair by pair."""
-_Times = tuple[int | None, int | None]
+"""A function that compares production's records with the candidate's, pair by pair."""
 
 
 def untied(decisions: list[Decision], agree: Agree) -> list[Decision]:
-    """The decisions, records of one side, id and event time having changed places so that what agrees meets."""
+    """Let records of one side, id and event time change places, so that as many pairs as possible agree."""
     seen = Counter((one.id, side, row.time_ms) for one in decisions for side, row in _rows(one))
     tied = {id_ for (id_, _, _), n in seen.items() if n > 1}
     if not tied:
@@ -49,17 +48,14 @@ def _rows(one: Decision) -> Iterable[tuple[Side, PendingRecord]]:
 
 def _of_one_id(decisions: Sequence[Decision], agree: Agree) -> list[Decision]:
     pools: dict[tuple[Side, int], list[PendingRecord]] = defaultdict(list)
-    slots: dict[_Times, list[int]] = defaultdict(list)
+    slots: dict[tuple[int, int], list[int]] = defaultdict(list)
     for place, one in enumerate(decisions):
-        rows = dict(_rows(one))
-        for side, row in rows.items():
+        for side, row in _rows(one):
             pools[side, row.time_ms].append(row)
-        productions, shadows = (rows[side].time_ms if side in rows else None for side in (Side.PRODUCTION, Side.SHADOW))
-        slots[productions, shadows].append(place)
+        if isinstance(one, Pair):
+            slots[one.production.time_ms, one.shadow.time_ms].append(place)
     found = list(decisions)
     for (productions, shadows), places in slots.items():
-        if productions is None or shadows is None:
-            continue
         pool = pools[Side.PRODUCTION, productions], pools[Side.SHADOW, shadows]
         first = [(one.production, one.shadow) for one in (decisions[n] for n in places) if isinstance(one, Pair)]
         for place, (row, other) in zip(places, _matched(pool, first, agree), strict=True):
@@ -79,7 +75,7 @@ def _matched(
     first: Sequence[tuple[PendingRecord, PendingRecord]],
     agree: Agree,
 ) -> list[tuple[PendingRecord, PendingRecord]]:
-    """As many pairs as in `first` out of the records of two times; those of `first` where others agree no better."""
+    """Return as many pairs as in `first`, from the records of two times; keep `first` unless others agree better."""
     productions, shadows = pool
     free = set(productions), set(shadows)
     if all(row in free[0] and other in free[1] for row, other in first):

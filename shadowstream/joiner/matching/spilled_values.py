@@ -1,7 +1,7 @@
-"""Where values of waiting records lie that memory has no room for (`limits.overflow: spill`).
+"""Spilled values: values of pending records that are stored outside of memory (`limits.overflow: spill`).
 
-Only values go: ids, offsets and times are what pairing looks at. What waits is pending in every commit, spilled or not,
-so a restart reads it again from its topic and nothing that was spilled is ever needed by another process.
+Only values are spilled, since matching needs the ids, offsets and times. A spilled record is pending in every commit,
+like the others. So a restart reads it again from its topic, and no other process ever needs the spilled bytes.
 """
 
 from __future__ import annotations
@@ -13,56 +13,53 @@ import numpy as np
 import numpy.typing as npt
 
 NO_VALUE = -1
-"""The size of the value of a tombstone."""
+"""The size that stands for a tombstone's value."""
 GAPS_MAX = 2
-"""Values with gaps between them are read as one piece up to so many times their own size, else one by one."""
+"""Values with gaps are read as one piece if it is at most this many times their size, else one by one."""
 
 
-class Spill(Protocol):
-    """Bytes that lie outside of memory, of one process and for its lifetime."""
+class SpillStore(Protocol):
+    """Storage for bytes outside of memory, for the lifetime of one process."""
 
     def put(self, pieces: Sequence[bytes], size: int) -> int | None:
-        """Where these now lie behind one another, `size` bytes in all; None where there is no room for them."""
-        ...
+        """Store pieces of `size` bytes in total, one after another; return their begin, or None without room."""
 
     def get(self, begin: int, size: int) -> bytes:
-        """So many bytes from there on; raises `StoreError` where they cannot be read."""
-        ...
+        """Return `size` bytes from `begin` on; raise `StoreError` if they cannot be read."""
 
     def free(self, begin: int, size: int) -> None:
-        """What `put` has taken is needed no more."""
-        ...
+        """Release bytes that `put` has stored."""
 
 
-class Extent(NamedTuple):
-    """What one `put` has taken."""
+class SpillRange(NamedTuple):
+    """The bytes of one `put`."""
 
-    spill: Spill
+    spill: SpillStore
     begin: int
     size: int
 
     def free(self) -> None:
-        """It is needed no more."""
+        """Release the bytes."""
         self.spill.free(self.begin, self.size)
 
 
 class SpilledValues(NamedTuple):
-    """Where the values of rows lie within one extent, in the order of the rows."""
+    """The values of rows as offsets and sizes within one spill range, in the order of the rows."""
 
-    extent: Extent
+    extent: SpillRange
     begins: npt.NDArray[np.int64]
     sizes: npt.NDArray[np.int64]
 
     def at(self, places: slice | npt.NDArray[np.generic]) -> SpilledValues:
-        """Those at places, or at which a mask is true."""
+        """The values at these indexes, or at which a mask is true."""
         return SpilledValues(self.extent, self.begins[places], self.sizes[places])
 
     def total(self) -> int:
-        """How many bytes these values take."""
+        """The bytes that these values take."""
         return int(self.sizes[self.sizes > 0].sum())
 
     def values(self) -> list[bytes | None]:
-        """They themselves."""
+        """Read the values."""
         spill, size = self.extent.spill, self.total()
         first, end = int(self.begins.min()), int((self.begins + self.sizes).max())
         if end - first <= GAPS_MAX * size:
@@ -77,12 +74,12 @@ class SpilledValues(NamedTuple):
         return list(found)
 
 
-def spilled(values: Sequence[bytes | None], spill: Spill) -> SpilledValues | None:
-    """Put values where memory is not; None where there is no room. All of them tombstones or empty: nothing to put."""
+def spilled(values: Sequence[bytes | None], spill: SpillStore) -> SpilledValues | None:
+    """Store values in `spill`; return None without room, or if all values are empty or tombstones."""
     sizes = np.array([NO_VALUE if value is None else len(value) for value in values], np.int64)
     taken = np.maximum(sizes, 0)
     size = int(taken.sum())
     begin = spill.put(list(filter(None, values)), size) if size else None
     if begin is None:
         return None
-    return SpilledValues(Extent(spill, begin, size), begin + np.cumsum(taken) - taken, sizes)
+    return SpilledValues(SpillRange(spill, begin, size), begin + np.cumsum(taken) - taken, sizes)

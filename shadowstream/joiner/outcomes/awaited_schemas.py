@@ -12,8 +12,8 @@ from itertools import chain
 from typing import NamedTuple, TypeVar
 
 from shadowstream.compare.comparer import Comparing
-from shadowstream.joiner.matching.matches import Decision, Many, Sheds, Unmatched
-from shadowstream.joiner.matching.pending import Held
+from shadowstream.joiner.matching.matches import Decision, OutputGroup, ShedRule, Unmatched
+from shadowstream.joiner.matching.pending import PendingTotals
 from shadowstream.joiner.outcomes.corrections import Corrected
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Partition, Side
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 def rows_of(decision: Decision) -> Iterator[tuple[Side, PendingRecord]]:
     """The records of a decision."""
-    if isinstance(decision, Many):
+    if isinstance(decision, OutputGroup):
         yield from ((Side.PRODUCTION, row) for row in decision.production)
         yield from ((Side.SHADOW, row) for row in decision.shadow)
         return
@@ -47,7 +47,7 @@ class Resumed(NamedTuple):
 class AwaitedSchemas:
     """What waits of one task, in the order in which it came."""
 
-    def __init__(self, held: Held, compare: Comparing) -> None:
+    def __init__(self, held: PendingTotals, compare: Comparing) -> None:
         self._held, self._compare = held, compare
         self._decisions: list[Decision] = []
         self._corrected: list[Corrected] = []
@@ -80,7 +80,7 @@ class AwaitedSchemas:
             self._held.leave(side, row)
         return Resumed(decisions, corrected, len(decisions) >= limit or len(corrected) >= limit)
 
-    def shed(self, sheds: Sheds, corrected: Collection[tuple[Partition, int]]) -> list[Unmatched]:
+    def shed(self, sheds: ShedRule, corrected: Collection[tuple[Partition, int]]) -> list[Unmatched]:
         """Remove all rows with such ids, each alone, and the corrections of these records."""
         found: list[Unmatched] = []
         waiting, self._decisions = self._decisions, []

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.correctable import MAY_BE_UNREAD, CorrectableRow, CorrectableRows, is_correctable
-from shadowstream.joiner.intake.header_fields import HeaderInfo, HeaderReader
-from shadowstream.joiner.matching.matches import Pair, Sheds
+from shadowstream.joiner.intake.header_fields import HeaderFields, HeaderReader
+from shadowstream.joiner.matching.matches import Pair, ShedRule
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.protocol.headers import text_coordinate
 from shadowstream.protocol.join_id import Identity
@@ -24,7 +24,7 @@ class Correction(NamedTuple):
     id: Hashable
     twin: PendingRecord | None = None
 
-    def pair(self, value: bytes | None, header_info: HeaderInfo | None = None) -> Pair:
+    def pair(self, value: bytes | None, header_info: HeaderFields | None = None) -> Pair:
         """The pair, given the corrected record's value and what its headers said."""
         earlier = self.earlier
         first = PendingRecord(
@@ -102,7 +102,7 @@ class Corrections:
         found = [one for offset in offsets if (one := self._waiting.get((place, offset))) is not None]
         return self._unwanted(found)
 
-    def shed(self, sheds: Sheds) -> list[Correction]:
+    def shed(self, sheds: ShedRule) -> list[Correction]:
         """The corrections of such ids: no value is wanted for them any more, and they wait until `drop`."""
         return self._unwanted([one for one in self._waiting.values() if sheds(one.id)])
 

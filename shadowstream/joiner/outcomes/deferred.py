@@ -14,7 +14,7 @@ from itertools import chain
 from typing import NamedTuple, TypeVar
 
 from shadowstream.joiner.matching.matches import Pair, Unmatched
-from shadowstream.joiner.matching.pending import Held
+from shadowstream.joiner.matching.pending import PendingTotals
 from shadowstream.joiner.outcomes.corrections import Corrected
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Side
@@ -41,7 +41,7 @@ class Backlog:
     """
 
     def __init__(self, window_ms: int) -> None:
-        self.held = Held(window_ms)
+        self.held = PendingTotals(window_ms)
         self._pairs: deque[Pair] = deque()
         self._evicted: deque[Unmatched] = deque()
         self._corrected: deque[Corrected] = deque()

@@ -15,10 +15,10 @@ from shadowstream.joiner.accounting import eviction_counts
 from shadowstream.joiner.accounting.correctable import CorrectableRow
 from shadowstream.joiner.accounting.outcome_counts import Compared, OutcomeCounts, RowExtras
 from shadowstream.joiner.completeness.completeness import Completeness
-from shadowstream.joiner.intake.side import Ended
-from shadowstream.joiner.intake.unread_records import Unreadable
+from shadowstream.joiner.intake.side import EndedRecord
+from shadowstream.joiner.intake.unread_records import UnreadableId
 from shadowstream.joiner.matching.by_input import COMPARED_MAX, assign
-from shadowstream.joiner.matching.matches import Decision, Many, Pair, PairBatch, Sheds, Unmatched
+from shadowstream.joiner.matching.matches import Decision, OutputGroup, Pair, PairBatch, ShedRule, Unmatched
 from shadowstream.joiner.outcomes.compare_stage import WARM_UP, CompareStage
 from shadowstream.joiner.outcomes.corrections import Corrected, Correction
 from shadowstream.joiner.outcomes.deferred import Backlog
@@ -48,7 +48,7 @@ class OutcomeResolver:
         self._comparing, self._awaiting = comparing, comparing.awaiting
         self._late, self._deferred, self._counts = late, deferred, counts
 
-    def end(self, side: Side, ended: Iterable[Ended]) -> None:
+    def end(self, side: Side, ended: Iterable[EndedRecord]) -> None:
         """Count records of a side that have their outcome at intake. A shed one that is read again is deferred: nothing
         bounds how many there are."""
         for row, id_, result, is_reread in ended:
@@ -61,7 +61,7 @@ class OutcomeResolver:
 
     def resolve(self, matches: Iterable[Decision | PairBatch]) -> None:
         """Gather pairs for the comparison; resolve everything else at once."""
-        unpaired: list[Unmatched | Many] = []
+        unpaired: list[Unmatched | OutputGroup] = []
         for match in matches:
             if isinstance(match, PairBatch):
                 self._comparing.gather_batch(match)
@@ -111,7 +111,7 @@ class OutcomeResolver:
 
     # ---------------------------------------------------------------- groups: many outputs of one input
 
-    def _resolve_group(self, group: Many) -> None:
+    def _resolve_group(self, group: OutputGroup) -> None:
         production, shadow = group.production, group.shadow
         if len(production) != len(shadow) and not self._comparing.in_warm_up(shadow[0]):
             fewer = Side.PRODUCTION if len(production) < len(shadow) else Side.SHADOW
@@ -173,7 +173,7 @@ class OutcomeResolver:
             counts.unmatched(end.side, row, WARM_UP)
         elif end.side is Side.TWIN:
             counts.unmatched(end.side, row, self._unmatched.lacking(end.side, row, Outcome.TWIN_EXTRA), self._revision)
-        elif isinstance(end.id, Unreadable):
+        elif isinstance(end.id, UnreadableId):
             counts.unmatched(end.side, row, WARM_UP if in_warm_up else self._unmatched.unreadable(end.id))
         elif (earlier := self._late.take(Side.PRODUCTION, end)) is not None:
             self._late.corrections.add(Correction(earlier, row, end.id))
@@ -199,7 +199,7 @@ class OutcomeResolver:
 
     # ---------------------------------------------------------------- shed records
 
-    def shed(self, sheds: Sheds, pending: Iterable[Unmatched]) -> int:
+    def shed(self, sheds: ShedRule, pending: Iterable[Unmatched]) -> int:
         """Defer the end of everything pending with an id that is shed now; return how many records that ends.
 
         `pending` are the records that the store has given up for it. Pairs must have been compared: none of them is

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.correctable import MAY_BE_GONE, CorrectableRow
 from shadowstream.joiner.completeness.completeness import Completeness
-from shadowstream.joiner.completeness.marks_log import Absent, Progress
-from shadowstream.joiner.intake.production_failures import Failures
+from shadowstream.joiner.completeness.marks_log import Absence, MarksLog
+from shadowstream.joiner.intake.production_failures import ProductionFailures
 from shadowstream.joiner.intake.side_position import SidePosition
-from shadowstream.joiner.intake.unread_records import Unread, Unreadable
+from shadowstream.joiner.intake.unread_records import UnreadableId, UnreadRecords
 from shadowstream.joiner.pending_record import PendingRecord
-from shadowstream.joiner.task_topics import Sources
+from shadowstream.joiner.task_topics import TaskTopics
 from shadowstream.protocol.outcomes import BY_CAUSE, Outcome, Result
 from shadowstream.protocol.reasons import PARTNER_UNREAD, WHOSE, WHY_UNREAD
 from shadowstream.records import Partition, Side
@@ -29,12 +29,12 @@ class Partnerless:
     def __init__(
         self,
         config: Config,
-        sources: Sources,
+        sources: TaskTopics,
         positions: Sequence[SidePosition],
         completeness: Completeness,
-        marks: Progress,
-        unread: Unread,
-        failures: Failures,
+        marks: MarksLog,
+        unread: UnreadRecords,
+        failures: ProductionFailures,
     ) -> None:
         self._config, self._sources, self._positions = config, sources, positions
         self._completeness, self._marks, self._unread, self._failures = completeness, marks, unread, failures
@@ -63,7 +63,7 @@ class Partnerless:
         until_ms = self._positions[side].retention_gap_until_ms
         return until_ms is not None and row.time_ms <= until_ms + self._config.grace_ms
 
-    def unreadable(self, id_: Unreadable) -> Result:
+    def unreadable(self, id_: UnreadableId) -> Result:
         """The outcome of a candidate's record without a readable identity: production's may have been no better."""
         if not self._unread.explains(Side.PRODUCTION, Side.SHADOW):
             return Result(Outcome.UNDECODABLE_SHADOW, id_.reason)
@@ -88,7 +88,7 @@ class Partnerless:
         replay = self._completeness.replays.verdict(row.offset, row.at, inputs)
         if replay is not None:
             return Result(replay, "production replays: its committed offset went back"), marks.revision
-        absence: Absent | None = None
+        absence: Absence | None = None
         if row.at is not None:
             place = Partition(inputs[row.at.topic], row.at.partition)
             absence = marks.absence_of_input(place, row.at.offset)

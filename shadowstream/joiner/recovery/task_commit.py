@@ -13,13 +13,13 @@ from shadowstream.joiner.accounting.input_ledger import InputLedger
 from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
 from shadowstream.joiner.accounting.path_sightings import Occurring
 from shadowstream.joiner.completeness.completeness import Completeness
-from shadowstream.joiner.completeness.marks_log import Progress, place_of
+from shadowstream.joiner.completeness.marks_log import MarksLog, place_of
 from shadowstream.joiner.intake.side import SideIntake
 from shadowstream.joiner.outcomes.labelled_pairs import LabelledPairs
 from shadowstream.joiner.outcomes.late_records import LateRecords
 from shadowstream.joiner.recovery import checkpoint
 from shadowstream.joiner.recovery.pending_records import PendingRecords
-from shadowstream.joiner.task_topics import Sources
+from shadowstream.joiner.task_topics import TaskTopics
 from shadowstream.protocol.headers import COMMIT_HEADER
 from shadowstream.protocol.join_id import Identity
 from shadowstream.protocol.metadata_codec import overflows
@@ -56,9 +56,9 @@ class CommitParts(NamedTuple):
 
     config: Config
     revision: str
-    sources: Sources
+    sources: TaskTopics
     identity: Identity
-    marks: Progress
+    marks: MarksLog
     completeness: Completeness
     sides: Sequence[SideIntake]
     inputs: InputLedger
@@ -263,7 +263,7 @@ def is_usable(record: Mapping[str, Any]) -> bool:
     counts: Mapping[str, int] = record["counts"]
     try:
         if record["marks"]:
-            Progress("", ()).restore(record["marks"])
+            MarksLog("").restore(record["marks"])
         for text in record["overflow"].values():
             checkpoint.pending_of(text)
         for kind, _, text in (name.partition(":") for name in counts):

@@ -31,7 +31,7 @@ from confluent_kafka.admin import AdminClient
 
 from shadowstream.config import Config
 from shadowstream.joiner.completeness.completeness import time_may_decide
-from shadowstream.joiner.completeness.copied_time import Copied
+from shadowstream.joiner.completeness.copied_time import CopyPosition
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.client_log import repeated_later
@@ -126,7 +126,7 @@ class Observer:
         ends = offsets.ends(self._client, originals)
         self._step.observe_originals(ends, self._times.of(ends, self._step.limit_ms(now_ms)), now_ms)
         commits = offsets.commits(self._client, self._config.plan.group("runner"), originals)
-        copied = {place: Copied(offset, copied_to_ms(metadata)) for place, (offset, metadata) in commits.items()}
+        copied = {place: CopyPosition(offset, copied_to_ms(metadata)) for place, (offset, metadata) in commits.items()}
         if len(copied) == len(originals):
             self._step.observe_copied(side, copied, offsets.ends(self._client, self._sides[side]), now_ms)
 

@@ -99,7 +99,7 @@ class JoinerRole:
 
     def accounted_to(self, place: Partition) -> int:
         """Return the offset that the task had read to at its last commit."""
-        return self._step.high(place)
+        return self._step.accounted_to(place)
 
     def wants_headers(self, topic: str) -> bool:
         """Production's and the twin's headers only where they hold the id; of a copy, to know where it comes from."""
@@ -255,7 +255,7 @@ class JoinerRole:
         """Everything of one transaction, but for what is left to the next. What rests on an absence is committed only
         once the topics are known to be as they were, after it was decided."""
         prepared = self._step.prepare(now_ms, self._slow_hooks.pairs_limit(limit))
-        rests = any(outcome in OF_ABSENCE for book in self._step.books() for _, outcome in book.records)
+        rests = any(outcome in OF_ABSENCE for book in self._step.prepared_counts() for _, outcome in book.records)
         if rests and not self.topics.unchanged():
             return Prepared([], [])
         return Prepared(*prepared)
@@ -285,9 +285,9 @@ class JoinerRole:
         elif self._cut.get("schemas_awaited"):
             log.info("schemas_came")
         self._cut["schemas_awaited"] = awaiting
-        if cut := sum(book.rows_cut for book in self._step.books()):
+        if cut := sum(book.rows_cut for book in self._step.prepared_counts()):
             log.warning("rows_cut", rows=cut)
-        self._warn_of("event_times_ahead", sum(task.clocks.ahead.records for task in tasks))
+        self._warn_of("event_times_ahead", sum(task.completeness.ahead.records for task in tasks))
         self._warn_of("corrections_dropped", sum(task.late.dropped for task in tasks))
         self._warn_of("absences_dropped", self._step.progress.absences_dropped)
 
@@ -299,7 +299,7 @@ class JoinerRole:
     def _show(self) -> None:
         """Metrics of what has just been committed."""
         metrics = self._watch.metrics
-        for book in self._step.books():
+        for book in self._step.prepared_counts():
             for (word, outcome), n in book.records.items():
                 metrics.add("records_total", n, role="joiner", side=word, outcome=outcome)
             for outcome, n in book.pairs.items():

@@ -12,10 +12,10 @@ from shadowstream.config import Config
 from shadowstream.configfile import nearest
 from shadowstream.kafka.schemas.registry import FolderSchemas
 from shadowstream.paths import parse_path
-from shadowstream.yamlfile import Where
+from shadowstream.yamlfile import KeyPath
 
 
-def wrong_paths(config: Config) -> Iterator[tuple[Where, str]]:
+def wrong_paths(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Where a path stands that no schema of an output has, and what is wrong with it.
 
     Nothing is said of outputs whose subject `<topic>-value` is not in the folder, or is no Avro: their values may have
@@ -38,7 +38,7 @@ def wrong_paths(config: Config) -> Iterator[tuple[Where, str]]:
             yield where, f"no schema of {outputs} has a field {path!r}; {nearest(path, known)}"
 
 
-def _paths(config: Config) -> Iterator[tuple[Where, str]]:
+def _paths(config: Config) -> Iterator[tuple[KeyPath, str]]:
     for place, criterion in enumerate(config.judge.criteria):
         if criterion.path is not None:
             yield ("judge", "criteria", place, "path"), criterion.path

@@ -14,7 +14,7 @@ from shadowstream.config import Config
 from shadowstream.errors import RecordError, ShadowstreamError
 from shadowstream.joiner.intake.dedupe import DedupeWindow
 from shadowstream.joiner.intake.header_fields import HeaderReader
-from shadowstream.joiner.intake.repeat_outcome import ends_of_repeats
+from shadowstream.joiner.intake.repeat_outcome import outcomes_of_repeats
 from shadowstream.judge.verdict.identity_fit import misfits
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.schemas.registry import schema_source
@@ -78,7 +78,7 @@ def _ends(identity: Identity, seen: DedupeWindow, batch: Batch) -> list[Outcome]
     packed = [identity.packed(headers) for headers in batch.headers]
     coordinates = identity.coordinates(Side.PRODUCTION, batch, packed)
     ids = identity.ids(Side.PRODUCTION, batch, coordinates)
-    repeats = ends_of_repeats(identity, seen, Side.PRODUCTION, batch, ids, coordinates)
+    repeats = outcomes_of_repeats(identity, seen, Side.PRODUCTION, batch, ids, coordinates)
     found = []
     for i, id_ in enumerate(ids):
         if isinstance(id_, RecordError):

@@ -21,7 +21,7 @@ from confluent_kafka.admin import AdminClient
 from shadowstream.ahead import Ahead
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
-from shadowstream.joiner.completeness.marks_log import Start
+from shadowstream.joiner.completeness.marks_log import TrialStart
 from shadowstream.kafka.client import offsets
 from shadowstream.kafka.client.consumers import GuardedWriter, reading_consumer
 from shadowstream.kafka.reading.bounded import NotReadToEnd, Span, ignore, quiet, read_spans
@@ -49,7 +49,7 @@ class Pinned:
     """The start that counts, whether its warm-up has been closed, the kind of partitioner of each of production's
     output topics, and the topics as they were."""
 
-    start: Start
+    start: TrialStart
     warm: bool
     partitioners: dict[str, str]
     topics: Mapping[str, Known] = field(default_factory=dict)
@@ -130,7 +130,7 @@ def pin(
     warm = revision in known.warm
     if not warm and warmed_by in known.warm:
         warm = warm_up.close_as(config, writer, revision, warmed_by)
-    return Pinned(Start.of(record), warm, _partitioners(config, record), topics_of(record))
+    return Pinned(TrialStart.of(record), warm, _partitioners(config, record), topics_of(record))
 
 
 def _partitioners(config: Config, record: dict[str, Any]) -> dict[str, str]:

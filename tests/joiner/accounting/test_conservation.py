@@ -8,7 +8,7 @@ import pytest
 
 from shadowstream.joiner.accounting import conservation
 from shadowstream.joiner.accounting.conservation import Routes, inputs_lines, records_lines, routes_lines
-from shadowstream.joiner.completeness.marks_log import Done
+from shadowstream.joiner.completeness.marks_log import DoneMark
 from shadowstream.protocol.headers import PackedHeader
 from shadowstream.protocol.marks import Counters
 from shadowstream.records import InputCoordinate, Partition
@@ -22,8 +22,8 @@ def read(routes: Routes, *offsets: int, partition: int = 0) -> None:
     routes.count([PackedHeader(REVISION[:16], InputCoordinate(0, partition, offset, 0), 0, 0) for offset in offsets])
 
 
-def mark(offset: int, written: int, of: Partition = IN) -> Done:
-    return Done(of, offset, {SHADOW: 0}, Counters(written={str(OUT): written, "out/1": 99}))  # type: ignore[arg-type]  # a Counter's plain form
+def mark(offset: int, written: int, of: Partition = IN) -> DoneMark:
+    return DoneMark(of, offset, {SHADOW: 0}, Counters(written={str(OUT): written, "out/1": 99}))  # type: ignore[arg-type]  # a Counter's plain form
 
 
 def remainder(routes: Routes) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shadowstream.joiner.completeness.completeness import Completeness
-from shadowstream.joiner.completeness.marks_log import PassedMarks, Progress
+from shadowstream.joiner.completeness.marks_log import MarksLog, PassedMarks
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.joiner.task_topics import places_of
 from shadowstream.protocol import marks
@@ -24,10 +24,10 @@ class Desk:
 
     def __init__(self, started: bool = True, **settings: Any) -> None:
         self.config = config(**{"grace_ms": GRACE_MS} | settings)
-        self.progress = Progress(REVISION, ["in"])
+        self.progress = MarksLog(REVISION)
         places = places_of(self.config, "out", 0, ())
         self.passed = PassedMarks(places[Side.SHADOW])
-        self.clocks = Completeness(self.config, self.progress, self.passed, places)
+        self.completeness = Completeness(self.config, self.progress, self.passed, places)
         if started:
             self.start()
 
@@ -56,18 +56,18 @@ class Desk:
         """The sides have been read to these positions."""
         for side, position in ((Side.PRODUCTION, production), (Side.SHADOW, shadow), (Side.TWIN, twin)):
             if position is not None:
-                self.clocks.positions[side] = position
-        self.passed.advance(self.clocks.positions[Side.SHADOW])
-        self.clocks.advance()
+                self.completeness.positions[side] = position
+        self.passed.advance(self.completeness.positions[Side.SHADOW])
+        self.completeness.advance()
 
     def read_to_ms(self, *times_ms: int | None) -> None:
         """The sides have been read to these event times."""
-        self.clocks.watermarks[:] = times_ms
+        self.completeness.watermarks[:] = times_ms
 
     def shadow_is_done_with(self, row: PendingRecord) -> bool:
         """No partner of a production record can come any more."""
-        return not self.clocks.lanes(Side.PRODUCTION, Side.SHADOW, row)
+        return not self.completeness.lanes(Side.PRODUCTION, Side.SHADOW, row)
 
     def production_is_done_with(self, row: PendingRecord) -> bool:
         """No partner of a shadow record can come any more."""
-        return not self.clocks.lanes(Side.SHADOW, Side.PRODUCTION, row)
+        return not self.completeness.lanes(Side.SHADOW, Side.PRODUCTION, row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shadowstream.joiner.completeness import copied_time as copied_module
-from shadowstream.joiner.completeness.copied_time import Copied, CopiedTime, Originals
+from shadowstream.joiner.completeness.copied_time import CopiedTime, CopyPosition, Originals
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.records import Batch, Partition, Side
 from tests.joiner.joiner_world import NOW_MS, REVISION, World, config
@@ -23,20 +23,20 @@ def originals(ends: dict[Partition, int], times: dict[Partition, int]) -> Origin
 
 def test_a_partition_that_is_copied_later_holds_the_watermark() -> None:
     known = originals({A: 8, B: 8}, {A: 17, B: 17})
-    assert known.low_ms({A: Copied(8, 17), B: Copied(0, None)}, 1) is None, "nothing of it is known yet"
-    assert known.low_ms({A: Copied(8, 17), B: Copied(1, 9)}, 1) == 9
-    assert known.low_ms({A: Copied(8, 17), B: Copied(8, 17)}, 1) == 17
+    assert known.low_ms({A: CopyPosition(8, 17), B: CopyPosition(0, None)}, 1) is None, "nothing of it is known yet"
+    assert known.low_ms({A: CopyPosition(8, 17), B: CopyPosition(1, 9)}, 1) == 9
+    assert known.low_ms({A: CopyPosition(8, 17), B: CopyPosition(8, 17)}, 1) == 17
 
 
 def test_a_partition_with_nothing_more_to_copy_does_not_hold_the_others() -> None:
     known = originals({A: 8, B: 2}, {A: 17, B: 9})
-    copied, at_ms = {A: Copied(9, 18), B: Copied(2, 9)}, BEGAN_MS
+    copied, at_ms = {A: CopyPosition(9, 18), B: CopyPosition(2, 9)}, BEGAN_MS
     for end in (9, 10, 11):
         assert known.low_ms(copied, at_ms) == 9, "it may only be slow"
         at_ms += IDLE_MS // 2
         known.observe({A: end, B: 2}, {A: 18, B: 9}, at_ms)
     assert known.low_ms(copied, at_ms) == 18
-    assert known.low_ms(copied | {B: Copied(1, 8)}, at_ms) == 8, "it has not been copied to its end"
+    assert known.low_ms(copied | {B: CopyPosition(1, 8)}, at_ms) == 8, "it has not been copied to its end"
     for _ in range(4):
         at_ms += IDLE_MS // 2
         known.observe({A: 11, B: 2}, {A: 18, B: 9}, at_ms)
@@ -71,9 +71,9 @@ def test_the_task_uses_copied_time_not_the_copies_own_times() -> None:
         task.restore(side, None, 0)
     step.read(Batch(copy, [0, 1], [17, 9], [b"a", b"b"], [b"1", b"1"], [None, None]), NOW_MS)
     step.observe_originals({A: 1, B: 1}, {A: 17, B: 9}, NOW_MS)
-    step.observe_copied(Side.PRODUCTION, {A: Copied(1, 17), B: Copied(1, 9)}, {copy: 2}, NOW_MS)
+    step.observe_copied(Side.PRODUCTION, {A: CopyPosition(1, 17), B: CopyPosition(1, 9)}, {copy: 2}, NOW_MS)
     task.settle()
-    assert task.clocks.watermarks == [9, None]
-    step.observe_copied(Side.PRODUCTION, {A: Copied(1, 10**15), B: Copied(1, 10**15)}, {copy: 2}, NOW_MS)
+    assert task.completeness.watermarks == [9, None]
+    step.observe_copied(Side.PRODUCTION, {A: CopyPosition(1, 10**15), B: CopyPosition(1, 10**15)}, {copy: 2}, NOW_MS)
     task.settle()
-    assert task.clocks.watermarks == [9, None], "as any time too far ahead"
+    assert task.completeness.watermarks == [9, None], "as any time too far ahead"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shadowstream.joiner.completeness import marks_log as progress_module
-from shadowstream.joiner.completeness.marks_log import Done, PassedMarks, Progress
+from shadowstream.joiner.completeness.marks_log import DoneMark, MarksLog, PassedMarks
 from shadowstream.protocol import marks
 from shadowstream.protocol.marks import Counters, identity_hash
 from shadowstream.records import Partition
@@ -16,8 +16,8 @@ from tests.joiner.joiner_world import REVISION
 IN, SHADOW = Partition("in", 0), Partition("shadow.t.out.out", 0)
 
 
-def progress() -> Progress:
-    return Progress(REVISION, ["in"])
+def progress() -> MarksLog:
+    return MarksLog(REVISION)
 
 
 def start(revision: str = REVISION, committed: int = 0, end: int = -1, bound: int = -1) -> dict[str, Any]:
@@ -66,12 +66,12 @@ def test_the_end_of_another_revisions_warm_up_is_not_its_own() -> None:
     assert gathered.warm_ends == {SHADOW: 2}
 
 
-def reason(gathered: Progress, offset: int) -> str | None:
+def reason(gathered: MarksLog, offset: int) -> str | None:
     found = gathered.absence_of_input(IN, offset)
     return found.reason if found else None
 
 
-def of_key(gathered: Progress, key: bytes) -> tuple[str, Partition, int] | None:
+def of_key(gathered: MarksLog, key: bytes) -> tuple[str, Partition, int] | None:
     found = gathered.absence_of_key(key)
     return (found[0].reason, *found[1:]) if found else None
 
@@ -159,8 +159,8 @@ def test_absences_beyond_the_kept_number_end_at_once() -> None:
     assert gathered.absences_dropped == 2**31 - progress_module.ABSENCES_MAX
 
 
-def done(offset: int, end: int) -> Done:
-    return Done(IN, offset, {SHADOW: end}, Counters())
+def done(offset: int, end: int) -> DoneMark:
+    return DoneMark(IN, offset, {SHADOW: end}, Counters())
 
 
 def test_a_done_mark_is_passed_at_its_end_and_not_before() -> None:

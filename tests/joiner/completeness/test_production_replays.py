@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.joiner.completeness import production_replays as replays_module
-from shadowstream.joiner.completeness.production_replays import Replays
+from shadowstream.joiner.completeness.production_replays import ProductionReplays
 from shadowstream.records import InputCoordinate, Partition
 
 IN, OTHER = Partition("in", 0), Partition("in", 1)
@@ -18,16 +18,16 @@ def at(offset: int, partition: int = 0) -> InputCoordinate:
     return InputCoordinate(0, partition, offset, 0)
 
 
-def replayed() -> Replays:
+def replayed() -> ProductionReplays:
     """Production is done to 10 with its outputs ending at 20, goes back to 4, and is done to 10 again at 26."""
-    replays = Replays()
+    replays = ProductionReplays()
     for end, committed in ((20, 10), (22, 4), (24, 7), (26, 10)):
         replays.observe(end, {IN: committed})
     return replays
 
 
 def test_while_production_only_goes_forward_nothing_is_a_repeat() -> None:
-    replays = Replays()
+    replays = ProductionReplays()
     for n in range(10):
         replays.observe(2 * n, {IN: n, OTHER: 5})
     assert replays.ranges == []
@@ -53,14 +53,14 @@ def test_of_an_output_that_does_not_name_its_input_nobody_can_tell() -> None:
 
 
 def test_a_range_is_open_until_the_old_offset_is_reached_again() -> None:
-    replays = Replays()
+    replays = ProductionReplays()
     replays.observe(20, {IN: 10})
     replays.observe(22, {IN: 4})
     assert replays.verdict(10**6, at(5), ["in"]) == "duplicate_production"
 
 
 def test_moving_back_further_widens_the_same_range() -> None:
-    replays = Replays()
+    replays = ProductionReplays()
     for end, committed in ((20, 10), (22, 6), (23, 2)):
         replays.observe(end, {IN: committed})
     assert replays.verdict(23, at(3), ["in"]) == "duplicate_production"
@@ -68,7 +68,7 @@ def test_moving_back_further_widens_the_same_range() -> None:
 
 
 def test_only_the_newest_ranges_are_kept() -> None:
-    replays = Replays()
+    replays = ProductionReplays()
     for n in range(replays_module.RANGES_MAX + 50):
         replays.observe(3 * n, {IN: 10 * n})
         replays.observe(3 * n + 1, {IN: 10 * n - 5})
@@ -79,11 +79,11 @@ def test_only_the_newest_ranges_are_kept() -> None:
 
 @given(steps=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20), st.integers(0, 3)), max_size=20))
 def test_ranges_come_back_from_the_state_record(steps: list[tuple[int, int, int]]) -> None:
-    before, end = Replays(), 0
+    before, end = ProductionReplays(), 0
     for of_one, of_other, more in steps:
         end += more
         before.observe(end, {IN: of_one, OTHER: of_other})
-    after = Replays()
+    after = ProductionReplays()
     after.restore(json.loads(json.dumps(before.snapshot(["in"]))), ["in"])
     for replays in (before, after):
         replays.observe(end + 2, {IN: 7, OTHER: 7})

@@ -100,15 +100,15 @@ def test_pending_rows_are_asked_for_on_arrival_and_when_due_only() -> None:
 
         def lanes(self, side: Side, awaited: Side, row: PendingRecord) -> Waits:
             asked[row.offset] += 1
-            return desk.clocks.lanes(side, awaited, row)
+            return desk.completeness.lanes(side, awaited, row)
 
-        bound = desk.clocks.bound
-        frontier = desk.clocks.frontier
+        bound = desk.completeness.bound
+        frontier = desk.completeness.frontier
 
     waiting.match_rows(
         Side.PRODUCTION, [b"%d" % n for n in range(2_000)], [PendingRecord(n, 0, b"v", None) for n in range(2_000)]
     )
-    desk.clocks.observe_born(1_000, {IN: 10})
+    desk.completeness.observe_born(1_000, {IN: 10})
     ended = 0
     for step in range(100):
         if step == 50:

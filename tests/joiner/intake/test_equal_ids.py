@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowstream.joiner.intake.equal_ids import JSON_BYTES_MAX, meaning_of
+from shadowstream.joiner.intake.equal_ids import JSON_BYTES_MAX, equal_form
 from tests.joiner.outcome_cases import Case, P, S, T, begun, committed, done, play, restart
 
 BOTH_DONE = done(10), committed(10)
@@ -96,13 +96,13 @@ def test_where_bytes_decide_nothing_else_does(one: str, other: str, late: bool) 
 
 def test_single_objects_of_two_fingerprints() -> None:
     one, other = (b"\xc3\x01" + bytes([n]) * 8 + b"\x04ab" for n in (1, 2))
-    assert meaning_of(one) == meaning_of(other)
-    assert meaning_of(one) != meaning_of(other + b"c")
+    assert equal_form(one) == equal_form(other)
+    assert equal_form(one) != equal_form(other + b"c")
 
 
 @given(st.binary(max_size=40))
 def test_any_bytes_have_a_meaning_or_none(id_: bytes) -> None:
-    meaning_of(id_)
+    equal_form(id_)
 
 
 @pytest.mark.parametrize(
@@ -110,4 +110,4 @@ def test_any_bytes_have_a_meaning_or_none(id_: bytes) -> None:
     [b"", b"a", b"\x00", b"\x00\x00\x00\x00\x01", b"{" * 9_000, b"[" + b" " * JSON_BYTES_MAX + b"]", (0, 0, 3, 0)],
 )
 def test_these_mean_nothing_beside_their_bytes(id_: object) -> None:
-    assert meaning_of(id_) is None
+    assert equal_form(id_) is None

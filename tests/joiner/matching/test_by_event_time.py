@@ -50,9 +50,9 @@ class Table:
 
     def marked(self) -> None:
         """Both sides are done with whatever the other's records come from."""
-        self.desk.clocks.observe_born(10**12, {})
-        self.desk.clocks.observe_born(10**12, {}, Side.SHADOW)
-        self.desk.clocks.advance()
+        self.desk.completeness.observe_born(10**12, {})
+        self.desk.completeness.observe_born(10**12, {}, Side.SHADOW)
+        self.desk.completeness.advance()
 
     def take(self, side: Side, *times_ms: int, key: bytes = KEY) -> None:
         """Records with these event times are read from one side."""
@@ -69,7 +69,7 @@ class Table:
 
     def settle(self) -> list[Result]:
         """What is decided now."""
-        found = self.store.take_decidable(self.desk.clocks).matches
+        found = self.store.take_decidable(self.desk.completeness).matches
         self.decided += found
         return results_of(found)
 
@@ -159,11 +159,11 @@ def test_nothing_is_decided_before_the_start_of_the_trial_is_known() -> None:
     desk, store = Desk(started=False, grace_ms=GRACE_MS), EventTimeStore(1_000, TOLERANCE_MS)
     store.match_rows(Side.PRODUCTION, [KEY], [PendingRecord(0, 100, b"v", KEY)])
     desk.read_to_ms(FAR_MS, FAR_MS)
-    desk.clocks.observe_born(10**12, {})
-    desk.clocks.advance()
-    assert store.take_decidable(desk.clocks).matches == []
+    desk.completeness.observe_born(10**12, {})
+    desk.completeness.advance()
+    assert store.take_decidable(desk.completeness).matches == []
     desk.start()
-    assert results_of(store.take_decidable(desk.clocks).matches) == [("missing", 100, -1)]
+    assert results_of(store.take_decidable(desk.completeness).matches) == [("missing", 100, -1)]
 
 
 def test_a_pair_is_ambiguous_where_another_partner_was_possible_and_only_there() -> None:

@@ -110,26 +110,24 @@ def test_with_a_twin_a_pair_needs_all_three_in_any_order() -> None:
 def test_unmatchable_records_resolve_unmatched_and_others_stay_pending() -> None:
     desk, waiting = Desk(), UniqueIdStore(1_000)
     add(waiting, Side.PRODUCTION, b"a", b"b", b"c")
-    assert waiting.take_decidable(desk.clocks).matches == []
-    desk.clocks.observe_born(2, {IN: 10})
+    assert waiting.take_decidable(desk.completeness).matches == []
+    desk.completeness.observe_born(2, {IN: 10})
     desk.done(IN, 10, end=0)
     desk.read(shadow=0)
-    unmatched = [one for one in waiting.take_decidable(desk.clocks).matches if isinstance(one, Unmatched)]
+    unmatched = [one for one in waiting.take_decidable(desk.completeness).matches if isinstance(one, Unmatched)]
     assert [(one.side, one.id) for one in unmatched] == [(Side.PRODUCTION, b"a"), (Side.PRODUCTION, b"b")]
     assert list(waiting.offsets(Side.PRODUCTION)) == [2]
-    assert waiting.take_decidable(desk.clocks).matches == [], "what was decided is not decided again"
+    assert waiting.take_decidable(desk.completeness).matches == [], "what was decided is not decided again"
 
 
 def test_a_record_queued_after_one_with_its_id_is_also_due() -> None:
     desk, waiting = Desk(), UniqueIdStore(1_000)
     add(waiting, Side.PRODUCTION, b"a", b"a")
-    desk.clocks.observe_born(2, {IN: 10})
+    desk.completeness.observe_born(2, {IN: 10})
     desk.done(IN, 10, end=0)
     desk.read(shadow=0)
-    assert [one.row.offset for one in waiting.take_decidable(desk.clocks).matches if isinstance(one, Unmatched)] == [
-        0,
-        1,
-    ]
+    matches = waiting.take_decidable(desk.completeness).matches
+    assert [one.row.offset for one in matches if isinstance(one, Unmatched)] == [0, 1]
     assert waiting.held.records == [0, 0, 0]
 
 
@@ -143,10 +141,10 @@ def test_the_floor_is_the_start_of_the_lowest_pending_window() -> None:
     assert waiting.held.floor_ms() == 2_000
     waiting.match_rows(Side.SHADOW, [b"a"], [PendingRecord(1, 0, None, b"a")])
     assert waiting.held.floor_ms() == 2_000
-    desk.clocks.observe_born(2, {IN: 10})
+    desk.completeness.observe_born(2, {IN: 10})
     desk.done(IN, 10, end=0)
     desk.read(shadow=0)
-    assert len(waiting.take_decidable(desk.clocks).matches) == 1
+    assert len(waiting.take_decidable(desk.completeness).matches) == 1
     assert waiting.held.floor_ms() == 5_000
     add(waiting, Side.PRODUCTION, b"c", first=2)
     assert waiting.held.floor_ms() is None

@@ -61,11 +61,11 @@ def test_columns_pair_wait_and_end_as_rows_do(
         assert list(flat(by_columns.match_columns(side, ids, PendingColumns.of(rows)))) == one
         if n % settle == 0:
             desk.done(IN, read[1] // 2, read[1])
-            desk.clocks.observe_born(read[0] // 2, {IN: read[1] // 3})
+            desk.completeness.observe_born(read[0] // 2, {IN: read[1] // 3})
             desk.read(*read)
             desk.read_to_ms(read[0] * 400, read[1] * 400)
-            assert sorted(map(_key, by_columns.take_decidable(desk.clocks).matches)) == sorted(
-                map(_key, by_rows.take_decidable(desk.clocks).matches)
+            assert sorted(map(_key, by_columns.take_decidable(desk.completeness).matches)) == sorted(
+                map(_key, by_rows.take_decidable(desk.completeness).matches)
             )
         for of in (Side.PRODUCTION, Side.SHADOW):
             assert sorted(by_columns.offsets(of)) == sorted(by_rows.offsets(of))

@@ -88,7 +88,7 @@ def test_a_twins_record_ends_with_a_correction_of_a_deleted_record() -> None:
     play(world, [S("a", "2", of=3, time_ms=1_500), committed(10), {"extra": 1}, T("a", "1", 1_500), P("a", "1", 1_500),
                  done(10), deleted(Side.SHADOW, 0), {}, {"extra": -1, "evicted": 2}])  # fmt: skip
     assert world.stats[-1]["pending"] == 0
-    assert world.joiner.tasks[Partition("out", 0)].book.ended == [1, 1, 1], "each side's record has ended, and once"
+    assert world.joiner.tasks[Partition("out", 0)].counts.ended == [1, 1, 1], "each side's record has ended, and once"
 
 
 def test_beyond_the_cap_the_oldest_row_is_final_and_counted() -> None:

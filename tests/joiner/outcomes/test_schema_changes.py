@@ -61,7 +61,7 @@ def test_what_was_compared_and_not_committed_is_counted_when_it_is(pairs: int) -
         for place in places:
             world.read(Side(side), place.partition, pairs)
     world.joiner.prepare(world.now_ms)
-    assert [dict(book.changes) for book in world.joiner.books()] == [{"promoted": pairs}]
+    assert [dict(book.changes) for book in world.joiner.prepared_counts()] == [{"promoted": pairs}]
     restart(world)
     play(world, [{"match": pairs}])
     assert world.changes == {"promoted": pairs}

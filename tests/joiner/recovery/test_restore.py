@@ -111,7 +111,7 @@ def test_a_restart_reads_only_needed_marks_and_decides_the_same() -> None:
     task = world.joiner.tasks[PRODUCTION]
     assert world.joiner.progress.start is not None
     assert world.joiner.progress.position == read
-    assert task.clocks.passed.offsets == {world.inputs[0]: 10}
+    assert task.completeness.passed.offsets == {world.inputs[0]: 10}
     assert decode(world.commits[PRODUCTION][1]).progress == read, "no mark was to be read again"
     P("b")(world)
     world.production_committed[world.inputs[0]] = 10

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shadowstream.joiner.completeness.marks_log import Progress
+from shadowstream.joiner.completeness.marks_log import MarksLog
 from shadowstream.joiner.recovery import checkpoint
 from shadowstream.joiner.recovery.task_commit import is_usable
 from shadowstream.protocol.metadata_codec import pack
@@ -13,7 +13,7 @@ GOOD: dict[str, Any] = {
     "counts": {"passed:in/0": 7, "input_floor:in/0": 1, "input_read:in/0": 7, "input_ended:in/0": 7, "read:shadow": 3},
     "inputs_counted": {"in/0": 7},
     "overflow": {"shadow": checkpoint.pending_text([1, 2, 9])},
-    "marks": Progress("ab", ["in"]).snapshot(),
+    "marks": MarksLog("ab").snapshot(),
 }
 
 
@@ -26,7 +26,7 @@ def test_what_a_joiner_writes_can_be_taken_up() -> None:
     "odd",
     [
         {"marks": b"garbage"},
-        {"marks": Progress("ab", ["in"]).snapshot()[:-3]},
+        {"marks": MarksLog("ab").snapshot()[:-3]},
         {"overflow": {"shadow": "no base85 \x00"}},
         {"overflow": {"shadow": pack(checkpoint._varints([0, 2**62]))}},
         {"counts": {"passed:nowhere": 1}},
