@@ -1,1 +1,1 @@
-"""The alerts role: delivers the judge's incidents and rejects, once each. It decides nothing."""
+"""The alerts role: delivers the judge's incidents and rejects, each once. It decides nothing."""

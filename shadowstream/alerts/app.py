@@ -1,4 +1,4 @@
-"""The Faust app: subscribes to drift and verdict and passes each record on, one at a time.
+"""The Faust app: subscribes to drift and verdict, and handles one record at a time.
 
 Deviations from Faust's defaults: concurrency 1 and no noack (records must not overlap or get lost), no tables, no
 producer, nothing on disk, no leader topic. A custom transport provides read_committed: a plain app reads aborted
@@ -24,18 +24,18 @@ from shadowstream.errors import ConfigError
 KINDS = ("drift", "verdict")
 SESSION_S = 10.0
 SAME_COMPLAINT_S = 10.0
-Take = Callable[[bytes | None, str], Awaitable[None]]
+RecordHandler = Callable[[bytes | None, str], Awaitable[None]]
 
 
-class _Seldom(logging.Filter):
-    """Passes each message once in `SAME_COMPLAINT_S`: without a broker, aiokafka logs dozens of lines a second."""
+class _RepeatFilter(logging.Filter):
+    """A filter that passes each message once in `SAME_COMPLAINT_S`. Without a broker, aiokafka floods the log."""
 
     def __init__(self) -> None:
         super().__init__()
         self._last_logged: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Group records by the message without its data, so that there are few groups."""
+        """Return whether to log a record; the message without its data identifies it, so that there are few."""
         now, last = time.monotonic(), self._last_logged.get(str(record.msg))
         if last is not None and now - last < SAME_COMPLAINT_S:
             return False
@@ -44,25 +44,25 @@ class _Seldom(logging.Filter):
 
 
 def quiet_logs() -> None:
-    """Make Faust and aiokafka log only problems, and not in floods."""
-    # A Faust service logs under the module of its class: this one would appear as a part of shadowstream.
+    """Make Faust log only problems, and aiokafka repeat none too often."""
+    # A Faust service logs under the module of its class, here as a part of shadowstream.
     logging.getLogger(__name__).setLevel(logging.WARNING)
-    seldom = _Seldom()
+    repeat_filter = _RepeatFilter()
     for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "aiokafka"]:
-        logging.getLogger(name).addFilter(seldom)
+        logging.getLogger(name).addFilter(repeat_filter)
 
 
 class App(faust.App):
-    """An app that never commits past a record whose handling was broken off.
+    """An app that never commits past a record whose handling has failed.
 
-    It also commits nothing while `owes` reports an undelivered alert among the handled records.
+    `broken_off`: the error of that record. It also commits nothing while `owes` reports an undelivered alert.
     """
 
     broken_off: BaseException | None = None
     owes: Callable[[], bool] = staticmethod(lambda: False)
 
     class BootStrategy(FaustBootStrategy):
-        """Disables Faust's producer: the role writes with a guarded writer."""
+        """A boot without Faust's producer, because the role writes with a guarded writer."""
 
         enable_kafka_producer = False
 
@@ -94,21 +94,17 @@ class _ReadCommitted(driver.Transport):
 
 
 def brokers(config: Config) -> list[URL]:
-    """The bootstrap servers in Faust's form.
-
-    Raises `ConfigError` for security settings: this role supports only plaintext so far.
-    """
-    problem = config.alerts_problem
-    if problem is not None:
+    """Return the bootstrap servers in Faust's form; raise `ConfigError` for security settings: only plaintext works."""
+    if (problem := config.alerts_problem) is not None:
         raise ConfigError(problem)
     return [URL(f"kafka://{server.strip()}") for server in config.kafka.bootstrap.split(",")]
 
 
-def make_app(config: Config, take: Take, instance: str, ready: Callable[[], None]) -> App:
-    """The app of a trial: `take` gets each record's value and coordinate; `ready` is called once partitions are
-    assigned.
+def make_app(config: Config, take: RecordHandler, instance: str, ready: Callable[[], None]) -> App:
+    """Create the app of a trial.
 
-    An exception of `take` is stored in `App.broken_off`; nothing is committed from then on.
+    `take`: called with each record's value and coordinate; its exception is stored in `App.broken_off`, and nothing is
+    committed from then on. `ready`: called once partitions are assigned.
     """
     quiet_logs()
     urls = brokers(config)

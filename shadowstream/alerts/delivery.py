@@ -1,11 +1,10 @@
-"""Delivery of alerts, once each: a compacted topic of the trial lists the delivered alerts and is read before sending.
+"""Delivery of alerts, each once: a compacted topic of the trial lists the delivered alerts and is read before sending.
 
-Alerts are tried independently, each with its own back-off: a webhook that rejects one still gets the following ones.
-An alert of a muted incident rests: it is not sent, even if earlier attempts failed, until the mute ends or the
-incident closes.
+Alerts are sent independently, each with its own back-off: a webhook that rejects one still gets the following ones.
+An alert of a muted incident rests: it is not sent until the mute ends. If the incident closes, it is dropped.
 
 A crash may occur between a webhook's answer and the note of it. Then the alert is sent again with the same
-``Idempotency-Key``, which is the best that at-least-once can promise.
+``Idempotency-Key``: delivery is at least once.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 import orjson
 
+from shadowstream.alerts.acknowledged_writer import AcknowledgedWriter
 from shadowstream.alerts.messages import Alert
-from shadowstream.alerts.stating import Statements
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, IsolationError
@@ -38,23 +37,22 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class Delivered:
-    """Ids of delivered alerts, in the topic ``deliveries``."""
+    """The delivered alerts, by id, in the topic ``deliveries``."""
 
     def __init__(self, config: Config) -> None:
-        self._config = config
-        self._topic = config.plan.of("deliveries")
-        self._statements = Statements(config)
+        self._config, self._topic = config, config.plan.of("deliveries")
+        self._writer = AcknowledgedWriter(config)
         self.ids: set[str] = set()
 
     def load(self) -> None:
-        """Read the deliveries of earlier processes. Raises `BrokerError` if the topic cannot be read."""
+        """Read the deliveries of earlier processes; raise `BrokerError` if the topic cannot be read."""
         last = {row.key: row.value for row in read_topic(self._config.kafka, self._topic, READ_TIMEOUT_S)}
         self.ids = {key.decode("utf-8", "replace") for key, value in last.items() if key and value}
 
     def note(self, alert: Alert, target: str) -> None:
-        """Record the delivery of an alert. Returns when the broker has it, else raises `BrokerError`."""
+        """Write the delivery of an alert; raise `BrokerError` unless the broker has it."""
         record = {"alert": alert.id, "target": target, "delivered_at_ms": now_ms()}
-        self._statements.write(Write(self._topic, 0, alert.id.encode(), own.encode("delivery", record)))
+        self._writer.write(Write(self._topic, 0, alert.id.encode(), own.encode("delivery", record)))
         self.ids.add(alert.id)
 
 
@@ -62,32 +60,32 @@ class Delivered:
 class _Delivery:
     """An alert in delivery.
 
-    `looked`: the deliveries of other processes are known. `logged`: the alert is in the log. `taken`: the webhook
-    has it, and only the note of it is missing.
+    `is_checked`: the deliveries of other processes have been read. `is_logged`: the alert is in the log. `is_accepted`:
+    the webhook has it, and only the note of it is missing.
     """
 
     alert: Alert
     attempts: int = 0
-    looked: bool = False
-    logged: bool = False
-    taken: bool = False
+    is_checked: bool = False
+    is_logged: bool = False
+    is_accepted: bool = False
 
 
 class Deliverer:
-    """Sends alerts to the webhook, if configured, and to the log. Each is tried independently until it is accepted."""
+    """Sender of alerts to the webhook, if configured, and to the log. It repeats each until it is accepted.
+
+    `open`: alerts in delivery, by id. `resting`: alerts of muted incidents, by incident. `failure`: an error that must
+    end the role; the content of an alert never causes one.
+    """
 
     def __init__(self, config: Config, delivered: Delivered, watch: RoleHealth, sleep: Sleep = asyncio.sleep) -> None:
-        self._alerts, self._delivered, self._metrics, self._sleep = config.alerts, delivered, watch.metrics, sleep
-        self._config = config
-        self._noting = asyncio.Lock()
+        self._config, self._delivered, self._metrics, self._sleep = config, delivered, watch.metrics, sleep
+        self._broker_calls = asyncio.Lock()
         self.target = "webhook" if config.alerts.webhook else "log"
         self.count = 0
         self.open: dict[str, asyncio.Task[None]] = {}
-        """Alerts that are tried or wait for the next attempt, by id."""
         self.resting: dict[str, Alert] = {}
-        """Alerts of muted incidents, by incident."""
         self.failure: BaseException | None = None
-        """An error that must end the role; the content of an alert never causes one."""
 
     @property
     def owes(self) -> bool:
@@ -95,11 +93,11 @@ class Deliverer:
         return bool(self.open or self.resting)
 
     async def deliver(self, alert: Alert) -> None:
-        """Try to deliver an alert, unless that is done; return after the first attempt, with any result."""
+        """Start the delivery of an alert, unless it is in delivery; return after the first attempt."""
         if alert.id in self.open:
             return
         tried = asyncio.Event()
-        task = asyncio.create_task(self._until_taken(_Delivery(alert), tried))
+        task = asyncio.create_task(self._until_accepted(_Delivery(alert), tried))
         self.open[alert.id] = task
         task.add_done_callback(lambda done: self._ended(alert.id, done))
         await tried.wait()
@@ -122,12 +120,11 @@ class Deliverer:
 
     def _ended(self, alert: str, task: asyncio.Task[None]) -> None:
         # A cancelled alert is still undelivered: its offset must not be committed.
-        if task.cancelled():
-            return
-        del self.open[alert]
-        self.failure = self.failure or task.exception()
+        if not task.cancelled():
+            del self.open[alert]
+            self.failure = self.failure or task.exception()
 
-    async def _until_taken(self, delivery: _Delivery, tried: asyncio.Event) -> None:
+    async def _until_accepted(self, delivery: _Delivery, tried: asyncio.Event) -> None:
         try:
             while not await self._try(delivery):
                 tried.set()
@@ -136,13 +133,13 @@ class Deliverer:
             tried.set()
 
     async def _try(self, delivery: _Delivery) -> bool:
-        """Make one attempt; return whether the alert is done: accepted now or before, or resting."""
+        """Make one attempt; return whether delivery has ended: accepted now or before, or resting."""
         try:
             return await self._attempt(delivery)
         except (IsolationError, asyncio.CancelledError):
             raise
         except BrokerError as error:
-            if delivery.taken:
+            if delivery.is_accepted:
                 self._failed("note_failed", delivery, str(error))
             else:
                 self._failed("reading_failed", delivery, str(error))
@@ -151,24 +148,24 @@ class Deliverer:
         return False
 
     async def _attempt(self, delivery: _Delivery) -> bool:
-        alert = delivery.alert
-        if not delivery.taken:
-            if alert.id not in self._delivered.ids and not delivery.looked:
+        alert, webhook = delivery.alert, self._config.alerts.webhook
+        if not delivery.is_accepted:
+            if alert.id not in self._delivered.ids and not delivery.is_checked:
                 # Only the topic knows the recent deliveries of other processes of this role.
                 await self._exclusively(self._delivered.load)
-                delivery.looked = True
+                delivery.is_checked = True
             if alert.id in self._delivered.ids:
                 self._metrics.add("deliveries_total", target=self.target, result="known")
                 return True
             if await self._rests(alert):
                 return True
-            if not delivery.logged:
+            if not delivery.is_logged:
                 log.warning("alert", alert=alert.id, **alert.payload)
-                delivery.logged = True
-            if self._alerts.webhook and not await self._post(self._alerts.webhook, delivery):
+                delivery.is_logged = True
+            if webhook and not await self._post(webhook, delivery):
                 return False
-        delivery.taken = True
-        # After the webhook has accepted it, an unavailable broker is no reason to send it again.
+        delivery.is_accepted = True
+        # After the webhook has accepted the alert, an unavailable broker is no reason to send it again.
         await self._exclusively(lambda: self._delivered.note(alert, self.target))
         self.count += 1
         self._metrics.add("deliveries_total", target=self.target, result="delivered")
@@ -176,7 +173,7 @@ class Deliverer:
         return True
 
     async def _rests(self, alert: Alert) -> bool:
-        """Whether the alert's incident is muted now; if so, keep the alert."""
+        """Return whether the alert's incident is muted now, and keep the alert if so."""
         incident = alert.incident
         if incident is None:
             return False
@@ -191,7 +188,7 @@ class Deliverer:
 
     async def _post(self, url: str, delivery: _Delivery) -> bool:
         """Send the alert once; return whether it was accepted."""
-        timeout = aiohttp.ClientTimeout(total=self._alerts.timeout_ms / 1000)
+        timeout = aiohttp.ClientTimeout(total=self._config.alerts.timeout_ms / 1000)
         headers = {"Content-Type": "application/json", "Idempotency-Key": delivery.alert.key}
         body = orjson.dumps({"id": delivery.alert.key, **delivery.alert.payload})
         try:
@@ -212,15 +209,14 @@ class Deliverer:
         return False
 
     async def _exclusively(self, call: Callable[[], None]) -> None:
-        """Make a blocking call while no other one runs."""
-        async with self._noting:
+        """Make a blocking call of the broker; only one runs at a time."""
+        async with self._broker_calls:
             await asyncio.to_thread(call)
 
     def _failed(self, event: str, delivery: _Delivery, problem: str) -> None:
         delivery.attempts += 1
-        log.warning(
-            event, alert=delivery.alert.id, attempt=delivery.attempts, problem=problem, again_in_s=_wait_s(delivery)
-        )
+        alert, attempt, again_in_s = delivery.alert.id, delivery.attempts, _wait_s(delivery)
+        log.warning(event, alert=alert, attempt=attempt, problem=problem, again_in_s=again_in_s)
 
 
 def _wait_s(delivery: _Delivery) -> float:
@@ -228,10 +224,7 @@ def _wait_s(delivery: _Delivery) -> float:
 
 
 def _problem_of(error: Exception, url: str) -> str:
-    """The description of an error without the webhook's address, which often is its own password."""
-    text = f"{type(error).__name__}: {error}"
-    parts = urlsplit(url)
-    secrets = [
-        part for part in (url, quote(url, safe=URL_SAFE), parts.path.strip("/"), parts.query, parts.password) if part
-    ]
-    return type(error).__name__ if any(secret in text for secret in secrets) else text
+    """Describe an error without the webhook's address, which often serves as its password."""
+    text, parts = f"{type(error).__name__}: {error}", urlsplit(url)
+    secrets = (url, quote(url, safe=URL_SAFE), parts.path.strip("/"), parts.query, parts.password)
+    return type(error).__name__ if any(secret in text for secret in secrets if secret) else text

@@ -1,13 +1,12 @@
-"""Incidents with their history, from the topics drift, commands and deliveries. Also writes acknowledgements and
-mutes."""
+"""Incidents with their history, from the topics drift, commands and deliveries; acknowledgements and mutes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from shadowstream.alerts.acknowledged_writer import AcknowledgedWriter
 from shadowstream.alerts.messages import incident_alert_id
-from shadowstream.alerts.stating import Statements
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError
@@ -22,7 +21,7 @@ _NAMES = {"commands": "command", "deliveries": "delivery"}
 
 
 class LedgerRow(NamedTuple):
-    """An incident; None stands for events that have not occurred."""
+    """An incident with its history; None for events that have not occurred."""
 
     incident: str
     revision: str
@@ -43,7 +42,7 @@ class LedgerRow(NamedTuple):
 
 
 def incidents(drift: Records, commands: Records, deliveries: Records) -> list[LedgerRow]:
-    """Incidents in the order of their opening; the last acknowledgement and the last mute are valid."""
+    """Return incidents in the order of their opening, each with its last acknowledgement and its last mute."""
     opened: dict[tuple[str, str], dict[str, Any]] = {}
     closed: dict[tuple[str, str], int] = {}
     for event in drift:
@@ -60,31 +59,30 @@ def incidents(drift: Records, commands: Records, deliveries: Records) -> list[Le
     for (revision, incident), event in opened.items():
         ack, mute = last_commands["ack"].get(incident, {}), last_commands["mute"].get(incident, {})
         delivery = delivered.get(incident_alert_id(revision, incident), {})
-        rows.append(
-            LedgerRow(
-                incident=incident,
-                revision=revision,
-                criterion=event["criterion"],
-                state="closed" if (revision, incident) in closed else "open",
-                since_ms=event["window_start_ms"],
-                closed_ms=closed.get((revision, incident)),
-                before=event["before"],
-                after=event["after"],
-                text=event["reason"],
-                acknowledged_by=ack.get("by"),
-                acknowledged_at_ms=ack.get("at_ms"),
-                ack_reason=ack.get("reason"),
-                muted_by=mute.get("by"),
-                muted_until_ms=mute.get("until_ms"),
-                delivered_to=delivery.get("target"),
-                delivered_at_ms=delivery.get("delivered_at_ms"),
-            )
+        row = LedgerRow(
+            incident=incident,
+            revision=revision,
+            criterion=event["criterion"],
+            state="closed" if (revision, incident) in closed else "open",
+            since_ms=event["window_start_ms"],
+            closed_ms=closed.get((revision, incident)),
+            before=event["before"],
+            after=event["after"],
+            text=event["reason"],
+            acknowledged_by=ack.get("by"),
+            acknowledged_at_ms=ack.get("at_ms"),
+            ack_reason=ack.get("reason"),
+            muted_by=mute.get("by"),
+            muted_until_ms=mute.get("until_ms"),
+            delivered_to=delivery.get("target"),
+            delivered_at_ms=delivery.get("delivered_at_ms"),
         )
+        rows.append(row)
     return rows
 
 
 def rows_of(config: Config) -> list[LedgerRow]:
-    """All incidents of a trial, without foreign records. Raises `BrokerError` if drift cannot be read."""
+    """Return all incidents of a trial, without foreign records; raise `BrokerError` if drift cannot be read."""
     return incidents(_records(config, "drift"), _if_there(config, "commands"), _if_there(config, "deliveries"))
 
 
@@ -93,18 +91,15 @@ def acknowledge(config: Config, incident: str, by: str, reason: str) -> dict[str
 
     Raises `ConfigError` for an unknown incident, or for an empty `by`.
     """
-    return _write_command(
-        config, {"command": "ack", "subject": incident, "by": by, "reason": reason, "at_ms": now_ms()}
-    )
+    record = {"command": "ack", "subject": incident, "by": by, "reason": reason, "at_ms": now_ms()}
+    return _write_command(config, record)
 
 
 def mute(config: Config, incident: str, by: str, reason: str, lasting_ms: int | None) -> dict[str, Any]:
-    """Write the command that mutes an incident's alerts for a time, None: until it closes; raises like
-    `acknowledge`."""
+    """Write the command that mutes an incident's alerts; raise like `acknowledge`. None: until the incident closes."""
     at_ms = now_ms()
-    until_ms = None if lasting_ms is None else at_ms + lasting_ms
     record = {"command": "mute", "subject": incident, "by": by, "reason": reason, "at_ms": at_ms}
-    return _write_command(config, record | {"until_ms": until_ms})
+    return _write_command(config, record | {"until_ms": None if lasting_ms is None else at_ms + lasting_ms})
 
 
 def _write_command(config: Config, record: dict[str, Any]) -> dict[str, Any]:
@@ -116,7 +111,7 @@ def _write_command(config: Config, record: dict[str, Any]) -> dict[str, Any]:
         still = [row.incident for row in rows if row.state == "open"]
         raise ConfigError(f"no incident {incident!r}; open are: {', '.join(still) or 'none'}; see `alerts list`")
     value = own.encode("command", record)
-    Statements(config).write(Write(config.plan.of("commands"), 0, incident.encode(), value))
+    AcknowledgedWriter(config).write(Write(config.plan.of("commands"), 0, incident.encode(), value))
     return record
 
 

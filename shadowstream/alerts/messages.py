@@ -1,7 +1,6 @@
 """Selection of the records of drift and verdict that become alerts, and the content of alerts.
 
-There is one alert an incident (when it opens) and one a rejected revision. Closings and flags are logged, not
-delivered.
+Each incident has one alert, at its opening, and each rejected revision has one. Closings and flags are only logged.
 """
 
 from __future__ import annotations
@@ -35,9 +34,7 @@ class Alert(NamedTuple):
 
     @property
     def key(self) -> str:
-        r"""The id in the form for the webhook's header, which allows no control characters and no long slice values.
-
-        Two ids never have the same key.
+        r"""The id for the webhook's header: unique, without control characters, of limited length.
 
         >>> Alert("incident/ab/mismatch:tenant=a\r\nb-7", {}).key
         'incident/ab/mismatch:tenant=a%0D%0Ab-7'
@@ -55,7 +52,7 @@ class Alert(NamedTuple):
 
 
 def incident_alert_id(revision: str, incident: str) -> str:
-    """The id of an incident's alert. Incidents are named by rate and window, so two revisions may share a name.
+    """Return the id of an incident's alert. It names the revision, because two revisions may share an incident's name.
 
     >>> incident_alert_id("ab" * 32, "mismatch-1372651200000")
     'incident/abababababababab/mismatch-1372651200000'
@@ -64,7 +61,7 @@ def incident_alert_id(revision: str, incident: str) -> str:
 
 
 def alert_of(name: str, kind: str, record: dict[str, Any], notes: Sequence[str] = ()) -> Alert | None:
-    """The alert for a drift or verdict record of trial `name`, if it needs one.
+    """Return the alert for a drift or verdict record of trial `name`; None if it needs none.
 
     >>> alert_of("fraud", "verdict", {"decision": "not_yet", "revision": "ab", "reasons": []}) is None
     True

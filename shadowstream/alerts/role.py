@@ -1,8 +1,8 @@
-"""The alerts role from start to end: wait for its topics, catch up, follow with Faust, stop in time.
+"""The alerts role: waits for its topics, catches up, follows them with Faust, and stops in time.
 
-Alerts are identified by id, so a record may be read any number of times. At its start the role reads the existing
-records of drift and verdict without a consumer group: alerts that an earlier process left undelivered are sent at
-once, whichever process has the group's partitions. Faust delivers all later records.
+Each alert has an id, so a record may be read several times. At its start the role reads the existing records of drift
+and verdict without a consumer group. So it sends alerts that an earlier process left undelivered, even if another
+process has the group's partitions. Faust delivers all later records.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ REST_LOOK_S = 2.0
 FAUST_STOP_S = 5.0
 SETTLE_S = 30.0
 REVISIONS_MAX = 8
-"""Maximum revisions whose last notes are kept for alerts of their incidents."""
+"""Maximum number of revisions whose last notes are kept for alerts of their incidents."""
 ERROR_CHARS_MAX = 200
 
 
-class Role:
-    """The handling of each record of drift and verdict. No content of a record ends the role."""
+class AlertsRole:
+    """The handler of the records of drift and verdict. No content of a record ends the role."""
 
     def __init__(self, config: Config, revision: str, watch: RoleHealth) -> None:
         self._config, self._revision = config, revision
@@ -90,7 +90,7 @@ class Role:
             await self._read("drift")
             self._final = True
 
-    async def look_after_rest(self) -> None:
+    async def deliver_rested(self) -> None:
         """Deliver alerts whose mute has ended, as long as the role runs."""
         while True:
             await asyncio.sleep(REST_LOOK_S)
@@ -108,7 +108,7 @@ class Role:
 
 
 def _topics_are_there(config: Config) -> bool:
-    """Whether the needed topics exist; creates them if production's topics exist."""
+    """Return whether the needed topics exist; create them if production's topics exist."""
     client = admin(config.kafka)
     needed = [config.plan.of(kind) for kind in (*KINDS, "deliveries")]
     for topics, create in (([*config.inputs, *config.production.outputs], topic_admin.ensure), (needed, None)):
@@ -122,7 +122,7 @@ def _topics_are_there(config: Config) -> bool:
     return False
 
 
-async def _start(config: Config, role: Role, app: App, claim: OwnershipClaim) -> None:
+async def _start(config: Config, role: AlertsRole, app: App, claim: OwnershipClaim) -> None:
     is_logged = False
     while not await asyncio.to_thread(_topics_are_there, config):
         if not is_logged:
@@ -135,8 +135,8 @@ async def _start(config: Config, role: Role, app: App, claim: OwnershipClaim) ->
         await app.start()
 
 
-async def _play(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str) -> Role:
-    role = Role(config, revision, watch)
+async def _play(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str) -> AlertsRole:
+    role = AlertsRole(config, revision, watch)
     stop.begin()
 
     def ready() -> None:
@@ -145,10 +145,10 @@ async def _play(config: Config, revision: str, stop: Stoppable, watch: RoleHealt
     app = make_app(config, role.take, instance, ready)
     app.owes = lambda: role.deliverer.owes
     starting = asyncio.create_task(_start(config, role, app, watch.claim))
-    resting = asyncio.create_task(role.look_after_rest())
+    resting = asyncio.create_task(role.deliver_rested())
     try:
         while not (stop.stopped or role.finished):
-            # Deliveries wait and retry concurrently; this loop reports that the process is alive.
+            # Deliveries run concurrently; this loop reports that the process is alive.
             watch.turned()
             if resting.done():
                 resting.result()
@@ -181,7 +181,7 @@ async def _stopped(app: App) -> None:
     stopping = asyncio.ensure_future(app.stop())
     await asyncio.wait({stopping}, timeout=FAUST_STOP_S)
     if not stopping.done():
-        # Nothing is lost: records above the committed offsets are read again.
+        # The next process reads the records above the committed offsets again.
         log.warning("stop_slow", after_s=FAUST_STOP_S)
         stopping.cancel()
 
@@ -189,8 +189,8 @@ async def _stopped(app: App) -> None:
 def run(config: Config, revision: str, stop: Stoppable, watch: RoleHealth, instance: str = "0") -> dict[str, Any]:
     """Run the role until `stop`, or in a bounded trial until all alerts are delivered; return its figures.
 
-    Raises `ConfigError` for security settings, which this role does not support yet, and `BrokerError` if the stream
-    breaks off: the supervisor restarts the role, which then resumes.
+    Raises `ConfigError` for security settings, which this role does not support. Raises `BrokerError` if the stream
+    breaks off; the supervisor then restarts the role.
     """
     brokers(config)  # raises before any client is created
     began = time.monotonic()

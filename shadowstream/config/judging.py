@@ -215,7 +215,7 @@ class Judge(Model):
         le=1,
         allow_inf_nan=False,
         description="least share of production's records that must be compared or judged missing before promote, and "
-        "of the candidate's that must be compared or judged extra; warm-up, filtered and sampled out ones are left out",
+        "of the candidate's that must be compared or judged extra; warm-up is left out",
     )
     drift: Drift = Field(default_factory=Drift)
     slices: Literal["guard", "show"] = Field(

@@ -22,8 +22,8 @@ from shadowstream.config import Config
 from shadowstream.joiner.accounting import conservation
 from shadowstream.joiner.accounting.input_ledger import InputLedger
 from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
-from shadowstream.joiner.accounting.part_counts import Values
-from shadowstream.joiner.accounting.path_sightings import Occurring
+from shadowstream.joiner.accounting.part_counts import DimensionReader
+from shadowstream.joiner.accounting.path_sightings import PathSightings
 from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.completeness.marks_log import MarksLog, PassedMarks
 from shadowstream.joiner.intake.equal_ids import pair_equal_ids
@@ -43,7 +43,7 @@ from shadowstream.joiner.outcomes.deferred import Backlog
 from shadowstream.joiner.outcomes.labelled_pairs import LabelledPairs
 from shadowstream.joiner.outcomes.late_records import LateRecords
 from shadowstream.joiner.outcomes.resolve import OutcomeResolver
-from shadowstream.joiner.outcomes.unmatched import Partnerless
+from shadowstream.joiner.outcomes.unmatched import UnmatchedOutcomes
 from shadowstream.joiner.recovery.checkpoint import Checkpoint
 from shadowstream.joiner.recovery.pending_records import PendingRecords
 from shadowstream.joiner.recovery.task_commit import CommitParts, PreparedCommit, TaskCommit
@@ -60,24 +60,28 @@ class Task:
     ) -> None:
         self.sources, self.name, self.places = sources, sources.name, sources.places
         places, ahead, unread = sources.places, Ahead(config.future_ms_max), UnreadRecords()
-        passed, fields, paths = PassedMarks(places[Side.SHADOW]), HeaderReader(config, sources.topic), Occurring(config)
+        passed, fields, paths = (
+            PassedMarks(places[Side.SHADOW]),
+            HeaderReader(config, sources.topic),
+            PathSightings(config),
+        )
         output, once = Partition(sources.topic, sources.partition), config.delivery == "exactly_once"
         self.identity = Identity(config, comparer.decode)
         self.shedding = LoadShedder()
         self.completeness = Completeness(config, marks, passed, places, ahead, sources.copied)
-        self.routes = conservation.Routes(config.inputs, output, once=once)
+        self.routes = conservation.RouteLedger(config.inputs, output, once=once)
         shared = (config, sources, self.identity, fields, marks, self.completeness, ahead, unread, self.shedding)
         self.sides = tuple(SideIntake(side, IntakeParts(*shared, self.routes.count)) for side in sources.sides)
         self.store = _store_of(config, len(places), ahead)
         self.deferred = Backlog(config.judge.window_ms)
         self.late = LateRecords(config, self.identity, fields)
         self.counts = OutcomeCounts(config, revision, sources.name, places, marks)
-        self.counts.slices.values = Values(config, comparer)
+        self.counts.slices.values = DimensionReader(config, comparer)
         self.inputs = InputLedger(sources.own_inputs, marks, self.counts)
         scoring, awaiting = LabelledPairs(config, sources.name, comparer), AwaitedSchemas(self.store.held, comparer)
         self.comparing = CompareStage(config, comparer, self.completeness, self.counts, paths, scoring, awaiting)
         positions, failures = [one.position for one in self.sides], ProductionFailures(config, comparer)
-        unmatched = Partnerless(config, sources, positions, self.completeness, marks, unread, failures)
+        unmatched = UnmatchedOutcomes(config, sources, positions, self.completeness, marks, unread, failures)
         stages = (self.completeness, unmatched, self.comparing, self.late, self.deferred, self.counts)
         self.resolver = OutcomeResolver(revision, *stages)
         pending = PendingRecords(self.store, self.late.corrections, awaiting, self.deferred, self.sides)

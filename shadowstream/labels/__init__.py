@@ -1,4 +1,4 @@
-"""Late ground truth: whether production or the candidate was right, known once a label arrives. Pure.
+"""Late ground truth: labels show whether production or the candidate was right. Pure.
 
 Pairs wait here and not in the joiner, so that days of waiting never hold the joiner's offsets back. The disk store
 belongs to the edge (`kafka/roles/label_store.py`); the step knows only its interface.

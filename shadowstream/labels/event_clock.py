@@ -1,8 +1,8 @@
 """Event clock of pairs and labels: it never passes a record that may still be unread.
 
 Pairs and labels are spread over many partitions, which are read at different speeds. If the furthest partition set the
-clock, pairs of a lagging partition would be past the horizon when they arrive, and their labels forgotten before. So
-the clock is the least position of all partitions that may still hold it:
+clock, pairs of a lagging partition would arrive after the horizon, and their labels would be dropped. So the clock is
+the least position of all partitions that may still hold it:
 
 ==============================  ======================================================================================
 state of a partition            position at which it holds the clock

@@ -1,4 +1,4 @@
-"""Scored pairs by value of each declared dimension: pairs whose wait has ended, and unlabelled ones among them."""
+"""Scored pairs by value of each declared dimension: those whose wait has ended, and the unlabelled ones of these."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from shadowstream.compare.dimension_codes import OTHER, least
 from shadowstream.config import Config
 from shadowstream.labels.correctness import UNLABELLED
+from shadowstream.protocol.count_names import LABEL_PAIRS
 
-PAIRS = "label_pairs"
 At = tuple[str, int, str]
 """Task, start of a window (ms), revision."""
 
@@ -29,7 +29,7 @@ class LabelledParts:
         # Dimensions belong to the revision: a pair of another revision may have others.
         for part in zip(self._names, values, strict=False) if len(values) == len(self._names) else ():
             counts = cell.setdefault(part, Counter())
-            counts[PAIRS] += 1
+            counts[LABEL_PAIRS] += 1
             counts[UNLABELLED] += not labelled
 
     def of(self, window: At) -> list[dict[str, Any]]:

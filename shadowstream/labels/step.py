@@ -1,19 +1,18 @@
 """The step of the labels role: scored pairs and labels in; statistics and the waiting entries out.
 
-A scored pair ends once: with its label, as one of four outcomes; or as unlabelled, if it has no id, if the same id is
-scored again before its label comes, or if the horizon passes it. The clock is event time and never passes an unread
-record (`event_clock`). Every scored pair is counted: read = ended + waiting is the ledger of each task.
+A scored pair ends once. With its label it ends as one of four outcomes. It ends as unlabelled if it has no id, if the
+same id is scored again before its label comes, or if the horizon passes it. The clock is event time and never passes an
+unread record (`event_clock`). The ledger of each task is read = ended + waiting.
 
-A labels task stands for one task of the joiner and is always idle: compared records close windows, not labels that come
-days later. So a label counts as a correction of its window, as evidence and never as drift
-(`judge.windows.event_windows`).
+A labels task belongs to one task of the joiner and is always idle, because compared records close windows. A label that
+comes days later counts as a correction of its window: as evidence, never as drift (`judge.windows.event_windows`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from shadowstream.codecs.own import encode
@@ -22,7 +21,7 @@ from shadowstream.errors import ConfigError
 from shadowstream.labels.correctness import UNLABELLED, differ, outcome
 from shadowstream.labels.event_clock import EventClock
 from shadowstream.labels.parts import LabelledParts
-from shadowstream.labels.store import Kind, Store, WaitingLabel
+from shadowstream.labels.store import Kind, Store, WaitingEntry
 from shadowstream.protocol.count_names import LABEL_DIFFER, LABEL_DIFFER_UNLABELLED
 from shadowstream.protocol.task_names import task_of
 from shadowstream.records import Partition, Write
@@ -31,10 +30,11 @@ FOREVER = 2**63 - 1
 
 
 @dataclass(slots=True)
-class Counts:
+class TaskCounts:
     """Cumulative counts of one task.
 
-    `all_scored`: the joiner's task has resolved everything (a bounded run). `complete`: its labels task as well.
+    `all_scored`: the joiner's task of a bounded run is complete. `complete`: its labels task as well. `scored_ms`:
+    event time of the last scored pair.
     """
 
     seq: int = 0
@@ -43,17 +43,14 @@ class Counts:
     all_scored: bool = False
     complete: bool = False
     scored_ms: int | None = None
-    """Event time of the last scored pair."""
 
     def record(self) -> dict[str, int]:
         """Return the counts as in schemas/label_state.avsc."""
-        fields = {"seq": self.seq, "read": self.read, "ended": self.ended}
-        fields |= {"all_scored": int(self.all_scored), "complete": int(self.complete)}
-        return fields if self.scored_ms is None else fields | {"scored_ms": self.scored_ms}
+        return {name: int(value) for name, value in asdict(self).items() if value is not None}
 
 
 class LabelStep:
-    """Owner of all labels tasks ("topic/partition" of production's outputs).
+    """The step of all labels tasks ("topic/partition" of production's outputs).
 
     `store`: waiting pairs and labels. `ended_counts`: outcomes since the last commit.
     """
@@ -62,7 +59,7 @@ class LabelStep:
         if config.labels is None:
             raise ConfigError("labels: the config names no topic of labels")
         self._config, self._labels, self._revision, self._store = config, config.labels, revision, store
-        self.tasks = {task: Counts() for task in sorted(tasks)}
+        self.tasks = {task: TaskCounts() for task in sorted(tasks)}
         self._waiting = Counter(store.waiting())
         self._topic = config.plan.of("labels-state")
         self.sequence = 0
@@ -70,24 +67,21 @@ class LabelStep:
         self.ended_counts: Counter[str] = Counter()
         self._cells: dict[str, dict[tuple[int, str], Counter[str]]] = {}
         self._parts = LabelledParts(config)
-        self._changed: dict[tuple[Kind, bytes], WaitingLabel | None] = {}
+        self._changed: dict[tuple[Kind, bytes], WaitingEntry | None] = {}
         self._moved: set[str] = set()
 
     def restore(self, sequence: int, counts: Mapping[str, Mapping[str, int]]) -> None:
-        """Restore the counts of the last commit, as `Counts.record` returns them, by task."""
+        """Restore the counts of the last commit, as `TaskCounts.record` returns them, by task."""
         self.sequence = sequence
         for task, fields in counts.items():
             flags = {name: bool(fields.get(name)) for name in ("all_scored", "complete")}
-            self.tasks[task] = Counts(
-                fields["seq"], fields["read"], fields["ended"], **flags, scored_ms=fields.get("scored_ms")
-            )
-
-    # ---------------------------------------------------------------- what comes
+            seq, read, ended = (fields[name] for name in ("seq", "read", "ended"))
+            self.tasks[task] = TaskCounts(seq, read, ended, **flags, scored_ms=fields.get("scored_ms"))
 
     def scored(self, record: Mapping[str, Any]) -> None:
         """Read a record of the topic scored (schemas/scored.avsc)."""
         task = record["task"]
-        counts = self.tasks.setdefault(task, Counts())
+        counts = self.tasks.setdefault(task, TaskCounts())
         self._moved.add(task)
         if record["end"]:
             counts.all_scored = True
@@ -95,45 +89,40 @@ class LabelStep:
         counts.read += 1
         time_ms = record["time_ms"]
         counts.scored_ms = time_ms if counts.scored_ms is None else max(counts.scored_ms, time_ms)
-        id_ = record["id"]
-        entry = WaitingLabel(id_ or b"", time_ms, task, record["revision"], record["production"], record["shadow"])
-        entry = entry._replace(parts=tuple(record.get("parts", ())))
+        id_, answers = record["id"], (record["production"], record["shadow"])
+        entry = WaitingEntry(id_ or b"", time_ms, task, record["revision"], *answers, tuple(record.get("parts", ())))
         if id_ is None:
             self._end(entry, UNLABELLED)
             return
-        former = self._take("scored", id_)
-        if former is not None:
+        if (former := self._take("scored", id_)) is not None:
             self._end(former, UNLABELLED)
-        label = self._take("label", id_)
-        if label is None:
+        if (label := self._take("label", id_)) is None:
             self._put("scored", entry)
         else:
             self._judge(entry, label)
 
     def label(self, place: Partition, id_: bytes | None, value: str | None, time_ms: int) -> None:
-        """Read a label: its value as JSON; None if it is empty or taken back. The last label of an id counts."""
+        """Read a label: its value as JSON; None if it is empty or withdrawn. The last label of an id counts."""
         self.clock.label(place, time_ms)
         if id_ is None:
             return
         self._take("label", id_)
         if value is None:
             return
-        label = WaitingLabel(id_, time_ms, shadow=value)
-        entry = self._take("scored", id_)
-        if entry is None:
+        label = WaitingEntry(id_, time_ms, shadow=value)
+        if (entry := self._take("scored", id_)) is None:
             self._put("label", label)
         else:
             self._judge(entry, label)
 
-    def _judge(self, entry: WaitingLabel, label: WaitingLabel) -> None:
+    def _judge(self, entry: WaitingEntry, label: WaitingEntry) -> None:
         self._end(entry, outcome(entry.production, entry.shadow, label.shadow or "null", self._labels.atol))
 
-    def _end(self, entry: WaitingLabel, outcome_name: str) -> None:
+    def _end(self, entry: WaitingEntry, outcome_name: str) -> None:
         self.tasks[entry.task].ended += 1
         self._moved.add(entry.task)
         start_ms = entry.time_ms - entry.time_ms % self._config.judge.window_ms
-        cells = self._cells.setdefault(entry.task, {})
-        counts = cells.setdefault((start_ms, entry.revision), Counter())
+        counts = self._cells.setdefault(entry.task, {}).setdefault((start_ms, entry.revision), Counter())
         counts[outcome_name] += 1
         if differ(entry.production, entry.shadow):
             counts[LABEL_DIFFER] += 1
@@ -142,19 +131,17 @@ class LabelStep:
         self._parts.add((entry.task, start_ms, entry.revision), entry.parts, labelled=outcome_name != UNLABELLED)
         self.ended_counts[outcome_name] += 1
 
-    def _take(self, kind: Kind, id_: bytes) -> WaitingLabel | None:
+    def _take(self, kind: Kind, id_: bytes) -> WaitingEntry | None:
         entry = self._store.take(kind, id_)
         if entry is not None:
             self._changed[kind, id_] = None
             self._waiting[entry.task] -= kind == "scored"
         return entry
 
-    def _put(self, kind: Kind, entry: WaitingLabel) -> None:
+    def _put(self, kind: Kind, entry: WaitingEntry) -> None:
         self._store.put(kind, entry)
         self._changed[kind, entry.id] = entry
         self._waiting[entry.task] += kind == "scored"
-
-    # ---------------------------------------------------------------- what goes
 
     def _clock_ms(self) -> int | None:
         scored_ms = {task: counts.scored_ms for task, counts in self.tasks.items() if counts.scored_ms is not None}
@@ -171,11 +158,7 @@ class LabelStep:
 
     def _expire(self) -> None:
         """End all pairs that the horizon has passed; at the end of a bounded run all pairs."""
-        done = (
-            self._config.bounded
-            and self.labels_at_end
-            and all(task_counts.all_scored for task_counts in self.tasks.values())
-        )
+        done = self._config.bounded and self.labels_at_end and all(one.all_scored for one in self.tasks.values())
         clock_ms = self._clock_ms()
         if clock_ms is None and not done:
             return
@@ -242,15 +225,15 @@ class LabelStep:
             Write(self._topic, 0, state_key("task", task.encode()), encode("label_state", state)),
         ]
 
-    def _labelled_ms(self, counts: Counts) -> int | None:
-        """Return the event time below which every scored pair has ended, so that the judge may settle it."""
+    def _labelled_ms(self, counts: TaskCounts) -> int | None:
+        """Return the event time below which every scored pair has ended; None while it is unknown."""
         clock_ms = self._clock_ms()
         if clock_ms is None or counts.scored_ms is None:
             return None
         return min(clock_ms, counts.scored_ms) - self._labels.horizon_ms
 
     def committed(self) -> None:
-        """Confirm that the transaction of the last `prepare` is committed."""
+        """Confirm the commit of the last `prepare`."""
         self.sequence += 1
         for task in self._moved:
             self.tasks[task].seq += 1
@@ -267,8 +250,8 @@ class LabelStep:
 
     @property
     def finished(self) -> bool:
-        """Whether everything of a bounded run has ended and is committed."""
-        return bool(self.tasks) and not self._moved and all(task_counts.complete for task_counts in self.tasks.values())
+        """Whether all pairs of a bounded run have ended and are committed."""
+        return bool(self.tasks) and not self._moved and all(one.complete for one in self.tasks.values())
 
 
 def state_key(kind: str, id_: bytes) -> bytes:
@@ -276,5 +259,5 @@ def state_key(kind: str, id_: bytes) -> bytes:
     return kind.encode() + b"/" + id_
 
 
-def _state(kind: Kind, sequence: int, entry: WaitingLabel) -> dict[str, Any]:
+def _state(kind: Kind, sequence: int, entry: WaitingEntry) -> dict[str, Any]:
     return {"kind": kind, "sequence": sequence, "counts": {}, **entry._asdict()}

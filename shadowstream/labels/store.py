@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple, Protocol
 Kind = Literal["scored", "label"]
 
 
-class WaitingLabel(NamedTuple):
-    """Pair that waits for its label, or label (its value in `shadow`) that waits for its pair."""
+class WaitingEntry(NamedTuple):
+    """A pair that waits for its label, or a label (its value in `shadow`) that waits for its pair."""
 
     id: bytes
     time_ms: int
@@ -19,17 +19,17 @@ class WaitingLabel(NamedTuple):
     production: str | None = None
     shadow: str | None = None
     parts: tuple[str, ...] = ()
-    """Value of each of `compare.dimensions`."""
+    """The values of `compare.dimensions`."""
 
 
 class Store(Protocol):
-    """Store with one entry per kind and id."""
+    """A store with one entry for each kind and id. The labels step calls it within its transactions."""
 
-    def take(self, kind: Kind, id_: bytes) -> WaitingLabel | None:
+    def take(self, kind: Kind, id_: bytes) -> WaitingEntry | None:
         """Remove an entry and return it; None if there is none."""
         ...
 
-    def put(self, kind: Kind, entry: WaitingLabel) -> None:
+    def put(self, kind: Kind, entry: WaitingEntry) -> None:
         """Store an entry, replacing another of the same kind and id."""
         ...
 
@@ -37,36 +37,36 @@ class Store(Protocol):
         """Return the number of waiting pairs by task."""
         ...
 
-    def before(self, kind: Kind, time_ms: int) -> Iterator[WaitingLabel]:
+    def before(self, kind: Kind, time_ms: int) -> Iterator[WaitingEntry]:
         """Yield the entries with an event time below `time_ms`, in order of time and id."""
         ...
 
 
 class MemoryStore:
-    """Store in memory, for tests and small trials.
+    """A store in memory, for tests and small trials.
 
     >>> store = MemoryStore()
-    >>> store.put("scored", Waiting(b"a", 5))
+    >>> store.put("scored", WaitingEntry(b"a", 5))
     >>> [entry.id for entry in store.before("scored", 6)], store.take("scored", b"a") is None
     ([b'a'], False)
     """
 
     def __init__(self) -> None:
-        self.entries: dict[tuple[Kind, bytes], WaitingLabel] = {}
+        self.entries: dict[tuple[Kind, bytes], WaitingEntry] = {}
 
-    def take(self, kind: Kind, id_: bytes) -> WaitingLabel | None:
-        """See `Store`."""
+    def take(self, kind: Kind, id_: bytes) -> WaitingEntry | None:
+        """Remove an entry and return it."""
         return self.entries.pop((kind, id_), None)
 
-    def put(self, kind: Kind, entry: WaitingLabel) -> None:
-        """See `Store`."""
+    def put(self, kind: Kind, entry: WaitingEntry) -> None:
+        """Store an entry."""
         self.entries[kind, entry.id] = entry
 
     def waiting(self) -> dict[str, int]:
-        """See `Store`."""
+        """Count the waiting pairs by task."""
         return dict(Counter(entry.task for (kind, _), entry in self.entries.items() if kind == "scored"))
 
-    def before(self, kind: Kind, time_ms: int) -> Iterator[WaitingLabel]:
-        """See `Store`."""
+    def before(self, kind: Kind, time_ms: int) -> Iterator[WaitingEntry]:
+        """Yield the entries with an earlier event time, in order of time and id."""
         expired = [entry for (of, _), entry in self.entries.items() if of == kind and entry.time_ms < time_ms]
         return iter(sorted(expired, key=lambda entry: (entry.time_ms, entry.id)))

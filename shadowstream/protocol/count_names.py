@@ -1,4 +1,4 @@
-"""Names of counts in stats records that stand beside the outcomes, for those who write and those who read them."""
+"""Names of the counts in stats records beside the outcomes."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ from shadowstream.protocol.outcomes import Outcome
 from shadowstream.records import Side
 
 TWIN, JOINT = "twin_", "joint_"
-"""Prefixes of how production compares with its twin, and of which of the candidate and the twin differ."""
+"""Prefixes: outcomes of production against its twin; and which of candidate and twin differ from production."""
 EXPECTED, EXPECTED_ALSO = "expected:", "expected_also:"
-# What stands beside the outcomes in their map: latencies of pairs, and pairs with a late label by who was right.
 LATENCIES = ("latency_pairs", "latency_slower", "latency_over")
 COST_MEASURED, COST_OVER = "cost_measured:", "cost_over:"
 LABELS = ("label_both_right", "label_production_only", "label_candidate_only", "label_neither", "label_unlabelled")
-# Of these, pairs whose two answers differ, and those of them without a label.
+"""Pairs with a late label, by the sides that were right."""
 LABEL_DIFFER, LABEL_DIFFER_UNLABELLED = "label_differ", "label_differ_unlabelled"
+"""Those of them whose two answers differ, and the unlabelled ones among these."""
 LABEL_PAIRS = "label_pairs"
-"""By value of a dimension: scored pairs whose wait has ended."""
+"""Scored pairs whose wait has ended, by value of a dimension."""
 
 
 def cost_names(over_ns: int) -> tuple[str, str]:
-    """The outcomes that count a candidate's cost against a threshold: they speak for no other.
+    """Return the names that count a candidate's cost against one threshold.
 
     >>> cost_names(3_000_000)
     ('cost_measured:3ms', 'cost_over:3ms')
     """
-    named = f"{over_ns / 1e6:.12g}ms"
-    return COST_MEASURED + named, COST_OVER + named
+    threshold = f"{over_ns / 1e6:.12g}ms"
+    return COST_MEASURED + threshold, COST_OVER + threshold
 
 
 EVICTIONS = "evicted/"
-"""Prefix of the figures that say whose of the outcome `evicted` the records were."""
+"""Prefix of the counts of evicted records by side."""
 BY_LIMIT = ":limit"
-"""Ends the name of those that a limit shed; they are contained in those of their side."""
+"""Suffix of the counts of records that a limit shed; the counts of their side contain them."""
 
 
-def of_part(outcome: str, *, shadow: bool) -> tuple[str, ...]:
-    """The figures by which a part counts a record that ended alone.
+def part_figures(outcome: str, *, shadow: bool) -> tuple[str, ...]:
+    """Return the names under which a part of the trial counts an unmatched record.
 
-    >>> of_part("evicted", shadow=True), of_part("extra", shadow=True)
+    >>> part_figures("evicted", shadow=True), part_figures("extra", shadow=True)
     (('evicted', 'evicted/shadow'), ('extra',))
     """
     return (outcome, EVICTIONS + Side.SHADOW.word) if shadow and outcome == Outcome.EVICTED else (outcome,)

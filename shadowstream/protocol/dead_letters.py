@@ -1,4 +1,4 @@
-"""Records that could not be used, with the headers of Kafka Connect's dead letter queue (KIP-298)."""
+"""Dead letters: unusable records with the headers of Kafka Connect's dead letter queue (KIP-298)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from shadowstream.records import Partition, Write
 
 MESSAGE_BYTES_MAX = 1_000
 KEY_HEADER = "shadowstream.key.bytes"
-"""How long the key was, where it is cut."""
+"""Header with the length of a key that was cut."""
 
 
-class Failed(NamedTuple):
-    """A record that failed: its own place and offset, key, value and time, and what its header said of its schema."""
+class FailedRecord(NamedTuple):
+    """A record that failed; `place` and `offset` in its producer's topic, `schema_header` as the record had it."""
 
     place: Partition
     offset: int
@@ -25,8 +25,8 @@ class Failed(NamedTuple):
     schema_header: bytes | None = None
 
 
-class Redacts(Protocol):
-    """The redaction of one trial, as far as a dead letter needs it."""
+class Redaction(Protocol):
+    """The methods of `compare.redact.Redactor` that a dead letter needs."""
 
     def reason(self, reason: str | None) -> str | None: ...
 
@@ -36,9 +36,9 @@ class Redacts(Protocol):
 
 
 def dead_letter(
-    config: Config, redactor: Redacts, role: str, failed: Failed, error: tuple[str, str], stage: str
+    config: Config, redactor: Redaction, role: str, failed: FailedRecord, error: tuple[str, str], stage: str
 ) -> Write:
-    """The record as a dead letter; `error` is its class and its message. Redacted as the config says."""
+    """Return the record as a dead letter, redacted as configured; `error`: class and message."""
     name, message = error
     headers = [
         ("__connect.errors.topic", failed.place.topic.encode()),

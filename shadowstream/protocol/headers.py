@@ -1,13 +1,12 @@
-"""Headers that one role writes and another reads: where a record comes from.
+"""Headers that name the origin of a record, written by one role and read by another.
 
-The packed header ``s`` stands on every candidate output and names the input that it came from:
-its layout is ``version u8 | revision 8 bytes | topic index u16 | partition u32 | offset u64 | k u32 |
-input time ms i64 | emit time ms i64``, big endian, 43 bytes. One header and not several, because a
-header read costs more than all other columns of a record together (docs/decisions/0004). Version 2 is version 1 of an
-output that a candidate with state made in its warm-up.
+Every candidate output has the packed header ``s``, which names its input. Its layout is ``version u8 | revision 8 bytes
+| topic index u16 | partition u32 | offset u64 | k u32 | input time ms i64 | emit time ms i64``, big endian, 43 bytes.
+One header replaces several, because reading a header costs more than all other columns of a record together
+(docs/decisions/0004). Version 2 marks an output that a candidate with state wrote during its warm-up.
 
-The header ``p`` stands on every record of a repartition topic and names the record of production's own topic that it
-is a copy of: ``version u8 | partition u32 | offset u64``, big endian, 13 bytes.
+Every record of a repartition topic has the header ``p``, which names the copied record in production's own topic. Its
+layout is ``version u8 | partition u32 | offset u64``, big endian, 13 bytes.
 """
 
 from __future__ import annotations
@@ -27,14 +26,16 @@ ORIGIN_HEADER = "p"
 _ORIGIN = struct.Struct(">BIQ")
 _ORIGIN_VERSION = 1
 COMMIT_HEADER = "c"
-"""Of rows under at_least_once: sequence number, incarnation and task of their commit, with spaces between."""
-_DIGITS_MAX = 19  # of a 64-bit offset; beyond some thousands of digits Python refuses to read a number at all
+"""Header of diff rows under at_least_once: sequence number, incarnation and task of their commit, space-separated."""
+_DIGITS_MAX = 19  # digits of a 64-bit offset; Python refuses to parse numbers of several thousand digits
 NO_K = -1
 
 
 class PackedHeader(NamedTuple):
-    """The unpacked header ``s``. `revision` is the first 16 hex digits of the revision; times in ms; `warm` says that
-    the candidate had not got its state together again."""
+    """The unpacked header ``s``.
+
+    `revision`: the first 16 hex digits of the revision. `warm`: the candidate's state was not complete yet.
+    """
 
     revision: str
     coordinate: InputCoordinate
@@ -48,7 +49,7 @@ def pack(
 ) -> bytes:
     """Pack the header ``s``.
 
-    >>> at = Coordinate(0, 3, 12, 0)
+    >>> at = InputCoordinate(0, 3, 12, 0)
     >>> unpack(pack("00ff00ff00ff00ff", at, 5, 6)).coordinate == at
     True
     """
@@ -61,9 +62,9 @@ def pack(
 def pack_many(
     revision: str, of: tuple[int, int], offsets: Sequence[int], times_ms: Sequence[int], emit_time_ms: int
 ) -> list[bytes]:
-    """As `pack`, of the only outputs of many inputs of one partition; `of` is the input topic's index and partition.
+    """Pack headers of inputs of one partition with one output each; `of`: index of the input topic, and partition.
 
-    >>> pack_many("00ff00ff00ff00ff", (0, 3), [12], [5], 6) == [pack("00ff00ff00ff00ff", Coordinate(0, 3, 12, 0), 5, 6)]
+    >>> pack_many("00" * 8, (0, 3), [12], [5], 6) == [pack("00" * 8, InputCoordinate(0, 3, 12, 0), 5, 6)]
     True
     """
     head = bytes.fromhex(revision[: 2 * REVISION_BYTES])
@@ -75,16 +76,15 @@ def pack_many(
 
 
 def unpack(raw: bytes) -> PackedHeader:
-    """Unpack the header ``s``; raises `RecordError` for another length or version."""
+    """Unpack the header ``s``; raise `RecordError` for another length or version."""
     if len(raw) != _PACKED.size or raw[0] not in (_PACKED_VERSION, _PACKED_IN_WARM_UP):
-        raise _odd(raw, PACKED_HEADER, _PACKED, _PACKED_VERSION)
+        raise _malformed(raw, PACKED_HEADER, _PACKED, _PACKED_VERSION)
     version, revision, topic, partition, offset, k, input_time_ms, emit_time_ms = _PACKED.unpack(raw)
     at, warm = InputCoordinate(topic, partition, offset, k), version == _PACKED_IN_WARM_UP
     return PackedHeader(revision.hex(), at, input_time_ms, emit_time_ms, warm)
 
 
-def _odd(raw: bytes, name: str, layout: struct.Struct, version: int) -> RecordError:
-    """What is wrong with a header of ours of another length or version."""
+def _malformed(raw: bytes, name: str, layout: struct.Struct, version: int) -> RecordError:
     return RecordError(
         f"header {name!r} has {len(raw)} bytes, version {raw[:1].hex() or 'none'}; "
         f"expected {layout.size} bytes of version {version}",
@@ -93,7 +93,7 @@ def _odd(raw: bytes, name: str, layout: struct.Struct, version: int) -> RecordEr
 
 
 class OriginHeader(NamedTuple):
-    """The unpacked header ``p``: where the copied record lies in production's own topic."""
+    """The unpacked header ``p``: the position of the copied record in production's own topic."""
 
     partition: int
     offset: int
@@ -103,50 +103,43 @@ def pack_origin(partition: int, offset: int) -> bytes:
     """Pack the header ``p``.
 
     >>> unpack_origin(pack_origin(3, 12))
-    Origin(partition=3, offset=12)
+    OriginHeader(partition=3, offset=12)
     """
     return _ORIGIN.pack(_ORIGIN_VERSION, partition, offset)
 
 
 def unpack_origin(raw: bytes) -> OriginHeader:
-    """Unpack the header ``p``; raises `RecordError` for another length or version."""
+    """Unpack the header ``p``; raise `RecordError` for another length or version."""
     if len(raw) != _ORIGIN.size or raw[0] != _ORIGIN_VERSION:
-        raise _odd(raw, ORIGIN_HEADER, _ORIGIN, _ORIGIN_VERSION)
+        raise _malformed(raw, ORIGIN_HEADER, _ORIGIN, _ORIGIN_VERSION)
     _, partition, offset = _ORIGIN.unpack(raw)
     return OriginHeader(partition, offset)
 
 
 def header(headers: Headers, name: str) -> bytes | None:
-    """The last header of that name, as Kafka clients read it."""
-    for key, value in reversed(headers or ()):
-        if key == name:
-            return value
-    return None
+    """Return the last header of a name, as Kafka clients do; None if there is none."""
+    return next((value for key, value in reversed(headers or ()) if key == name), None)
 
 
 def packed_of(headers: Headers) -> PackedHeader | None:
-    """The packed header, or None where there is none or it is broken."""
+    """Return the packed header; None if it is absent or malformed."""
     raw = header(headers, PACKED_HEADER)
-    if raw is None:
-        return None
     try:
-        return unpack(raw)
+        return None if raw is None else unpack(raw)
     except RecordError:
         return None
 
 
 def text_coordinate(raw: bytes | None, inputs: Sequence[str]) -> InputCoordinate | None:
-    """Production's own header ``topic/partition/offset`` or ``topic/partition/offset/k``; k is `NO_K` in the first.
+    """Parse production's own header ``topic/partition/offset[/k]``; None if it names no input. Without k, k is `NO_K`.
 
-    >>> text_coordinate(b"clicks/3/17/0", ["clicks"])
-    Coordinate(topic=0, partition=3, offset=17, k=0)
-    >>> text_coordinate(b"other/3/17", ["clicks"]) is None
-    True
+    >>> text_coordinate(b"clicks/3/17/0", ["clicks"]), text_coordinate(b"other/3/17", ["clicks"])
+    (InputCoordinate(topic=0, partition=3, offset=17, k=0), None)
     """
-    parts = (raw or b"").decode("utf-8", "replace").split("/")
-    if len(parts) not in (3, 4) or parts[0] not in inputs:
+    topic, *rest = (raw or b"").decode("utf-8", "replace").split("/")
+    if len(rest) not in (2, 3) or topic not in inputs:
         return None
-    if not all(p.isdecimal() and len(p) <= _DIGITS_MAX for p in parts[1:]):
+    if not all(p.isdecimal() and len(p) <= _DIGITS_MAX for p in rest):
         return None
-    numbers = [int(p) for p in parts[1:]]
-    return InputCoordinate(inputs.index(parts[0]), numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else NO_K)
+    partition, offset, k = (*map(int, rest), NO_K)[:3]
+    return InputCoordinate(inputs.index(topic), partition, offset, k)

@@ -1,17 +1,17 @@
-"""What makes a production output and a candidate output a pair: one hashable id per record, or none.
+"""Join ids: one hashable id a record. Two records of different sides with the same id are a pair.
 
-``key``: the record's key, declared unique. ``coordinate``: the input that a record came from, from the packed
-header or from a header of production's own. ``id``: a correlation id in a header or at a field path. ``occurrence``:
-the key again, told apart by event time. A record without an id is unpairable: counted, never guessed.
+``key``: the record's key, declared unique. ``coordinate``: the input of the record, from the packed header or from a
+header of production's own. ``id``: a correlation id in a header or at a field path. ``occurrence``: the key; event time
+distinguishes records of one key. A record without an id is unpairable: it is counted and never guessed.
 
-An id says what pairs; what makes a record a repeat of an earlier one of its own side is another question:
+Another value decides whether a record repeats an earlier one of its own side:
 
 ===========  =======================  ==========================  ==================================
 identity     outputs: one             outputs: many, shadow       outputs: many, production
 ===========  =======================  ==========================  ==================================
-key, id      the id                   the packed coordinate       nothing: several are expected
-coordinate   the whole coordinate     the whole coordinate        the coordinate, where it names k
-occurrence   shadow: the packed coordinate; production: nothing, a repeat looks like another one
+key, id      the id                   the packed coordinate       none: several are expected
+coordinate   the whole coordinate     the whole coordinate        the coordinate, if it names k
+occurrence   shadow: the packed coordinate; production: none, a repeat looks like another record
 ===========  =======================  ==========================  ==================================
 """
 
@@ -30,13 +30,13 @@ from shadowstream.records import Batch, Headers, InputCoordinate, Side
 
 _OF_JSON = (dict, list, tuple, bool, int, float)
 Decode = Callable[[Side, Sequence["bytes | None"]], Sequence[Any]]
-"""Values of a side, decoded; an undecodable one is a `RecordError` in its place."""
+"""Decoder of values of a side; it returns a `RecordError` in place of an undecodable value."""
 
 
 def text_id(value: Any, path: Sequence[str]) -> bytes | None:
-    """The id at a path (`paths.parse_one`) of a decoded value, as bytes; None where there is none.
+    """Return the id at a path (`paths.parse_one`) of a decoded value, as bytes; None if there is none.
 
-    A text and a number of the same digits are one id, as are a UUID and its text; objects are by name.
+    A text and a number of the same digits are one id, as are a UUID and its text. Names of objects are sorted.
 
     >>> text_id({"order": {"id": 17}}, ["order", "id"]), text_id({"order": None}, ["order", "id"])
     (b'17', None)
@@ -53,7 +53,7 @@ def text_id(value: Any, path: Sequence[str]) -> bytes | None:
 
 
 def found_in_broken(value: bytes | None, path: Sequence[str]) -> bytes | None:
-    """The id in a text that is no JSON only because of NaN or infinity: the pair is known, though not its outcome.
+    """Return the id in a text that is not JSON only because of NaN or infinity; None for any other text.
 
     >>> found_in_broken(b'{"id": 17, "score": NaN}', ["id"]), found_in_broken(b'{"id": 17, "score":', ["id"])
     (b'17', None)
@@ -65,7 +65,7 @@ def found_in_broken(value: bytes | None, path: Sequence[str]) -> bytes | None:
 
 
 class Identity:
-    """Ids of whole batches under a config. `decode` is asked only where the id stands in the value."""
+    """The identity of a config, applied to batches. It calls `decode` only if values hold the id."""
 
     def __init__(self, config: Config, decode: Decode | None = None) -> None:
         self._config = config
@@ -82,18 +82,18 @@ class Identity:
         return self._kind == "coordinate"
 
     def needs_headers(self, side: Side) -> bool:
-        """The shadow's always (they carry the coordinate); production's only where they hold the id."""
+        """Return whether headers of a side are needed: the shadow's always, production's only if they hold the id."""
         return side is Side.SHADOW or self._kind == "coordinate" or (self._kind == "id" and self._header is not None)
 
     def packed(self, headers: Headers) -> PackedHeader | None:
-        """The packed header, or None where there is none, it is broken, or it names an input that we do not have."""
+        """Return the packed header; None if it is absent or malformed, or names an input that the config lacks."""
         packed = packed_of(headers)
         return packed if packed and packed.coordinate.topic < len(self._inputs) else None
 
     def coordinates(
         self, side: Side, batch: Batch, packed: Sequence[PackedHeader | None]
     ) -> Sequence[InputCoordinate | None] | None:
-        """The input of each record where its headers say so; None where nobody looks."""
+        """Return the input of each record, as far as headers name it; None if no stage needs inputs of that side."""
         if not self.is_coordinate:
             return [p.coordinate if p else None for p in packed] if side is Side.SHADOW else None
         if side is Side.SHADOW and not (self._config.candidate.topic and self._header):
@@ -101,7 +101,7 @@ class Identity:
         return [self._own(h) for h in batch.headers]
 
     def ids(self, side: Side, batch: Batch, coordinates: Sequence[InputCoordinate | None] | None) -> Sequence[Hashable]:
-        """One id a record, None where it has none, a `RecordError` where its value cannot be decoded to find it."""
+        """Return one id a record: None if it has none, a `RecordError` if the value that holds it is undecodable."""
         if self._kind == "coordinate":
             return [None if at is None else self.of_coordinate(at) for at in coordinates or ()]
         if self._kind == "id" and self._header is not None:
@@ -115,7 +115,7 @@ class Identity:
         return batch.keys
 
     def of_coordinate(self, at: InputCoordinate) -> Hashable:
-        """The id that a coordinate stands for: the output, or under outputs: many the input."""
+        """Convert a coordinate to an id: that of the output, or under outputs: many that of the input."""
         if self._many:
             return at[:3]
         return at if at.k >= 0 else at._replace(k=0)
@@ -123,7 +123,7 @@ class Identity:
     def repeats_by(
         self, side: Side, ids: Sequence[Hashable], coordinates: Sequence[InputCoordinate | None] | None
     ) -> Sequence[Hashable] | None:
-        """What makes a record a repeat of an earlier one of its side, see the table above; None for nothing does."""
+        """Return the values by which records repeat earlier ones of their side (table above); None if none can."""
         if self._config.identity.dedupe_span == 0:
             return None
         if self._many and self.is_coordinate:
@@ -134,27 +134,26 @@ class Identity:
 
     @property
     def tombstones_are_outputs(self) -> bool:
-        """Whether a tombstone that follows a value of its id is an output of its own; an input names it otherwise."""
+        """Whether a tombstone after a value with its id is another output; otherwise its input identifies it."""
         return self._kind in ("key", "id") and not self._many
 
     @property
     def has_meanings(self) -> bool:
-        """Whether ids may mean the same in other bytes (`meaning`)."""
+        """Whether ids of different bytes may mean the same (`intake.equal_ids`)."""
         by_meaning = self._config.identity.equal_ids == "meaning"
         return by_meaning and self._kind in ("key", "id") and not self._many
 
     @property
     def why_repeated(self) -> str:
-        """Why a record that is no re-delivery repeats one, as a sentence without anything of the record in it."""
+        """The reason of a repeat that is no re-delivery, without content of the record."""
         if self._kind == "coordinate" or self._many or self._kind == "occurrence":
             return "this output of its input came before with another value"
         return f"its {self._kind} came before with another value or input"
 
     def repeats(self, side: Side) -> bool:
-        """Whether records of this side can be repeats at all, so that the dedupe span must be read again."""
-        if self._config.identity.dedupe_span == 0:
-            return False
-        return side is Side.SHADOW or self.is_coordinate or not (self._many or self._kind == "occurrence")
+        """Return whether records of this side can be repeats, so that a restart must read the dedupe span again."""
+        can_repeat = side is Side.SHADOW or self.is_coordinate or not (self._many or self._kind == "occurrence")
+        return can_repeat and self._config.identity.dedupe_span > 0
 
     def _own(self, headers: Headers) -> InputCoordinate | None:
         if self._header:
@@ -164,7 +163,7 @@ class Identity:
 
 
 def no_id(config: Config, side: Side) -> str:
-    """Name the cause of a missing id as a part of a sentence; it is also the reason of the row in diff."""
+    """Return the cause of a missing id, as part of a sentence; diff shows it as the reason."""
     identity = config.identity
     if identity.kind in ("key", "occurrence"):
         return "null key"

@@ -1,7 +1,7 @@
-"""Marks: what the runner says of how far it is, as records of the progress topic (schemas/mark.avsc).
+"""Marks: the runner's reports of its progress, as records of the progress topic (schemas/mark.avsc).
 
-All offsets in marks are high watermarks. A mark counts for a reader only once its own read_committed position
-has passed the offsets that the mark names; until then the outputs may still be hidden by an open transaction.
+All offsets in marks are high watermarks. A reader may use a mark only after its own read_committed position has passed
+the offsets in the mark. Until then an open transaction may still hide outputs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from shadowstream.records import Partition, Write
 
 
 def identity_hash(key: bytes) -> int:
-    """64-bit signed hash under which an absence names the identity of its input.
+    """Return the signed 64-bit hash by which an absence names the identity of its input.
 
     >>> identity_hash(b"a") == identity_hash(b"a") != identity_hash(b"b")
     True
@@ -27,7 +27,7 @@ def identity_hash(key: bytes) -> int:
 
 @dataclass(slots=True)
 class Counters:
-    """Cumulative counts of one input partition since the trial began."""
+    """Cumulative counts of one input partition since the trial began. `written`: by output partition."""
 
     read: int = 0
     with_output: int = 0
@@ -36,34 +36,24 @@ class Counters:
     written: Counter[str] = field(default_factory=Counter)
 
     def ended(self) -> int:
-        """Inputs by the class in which they ended, added up."""
+        """Return the sum of inputs over the classes in which they ended."""
         return self.with_output + self.silent + sum(self.absent.values())
 
     def record(self) -> dict[str, Any]:
-        """As in schemas/mark.avsc."""
-        return {
-            "read": self.read,
-            "with_output": self.with_output,
-            "silent": self.silent,
-            "absent": dict(sorted(self.absent.items())),
-            "written": dict(sorted(self.written.items())),
-        }
+        """Return the counts as in schemas/mark.avsc."""
+        plain = {"read": self.read, "with_output": self.with_output, "silent": self.silent}
+        return {**plain, "absent": dict(sorted(self.absent.items())), "written": dict(sorted(self.written.items()))}
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> Counters:
-        """From a mark's record."""
-        return cls(
-            record["read"],
-            record["with_output"],
-            record["silent"],
-            Counter(record["absent"]),
-            Counter(record["written"]),
-        )
+        """Read the counts from the record of a mark."""
+        absent, written = Counter(record["absent"]), Counter(record["written"])
+        return cls(record["read"], record["with_output"], record["silent"], absent, written)
 
 
 def mark(kind: str, revision: str, **fields: Any) -> dict[str, Any]:
-    """A mark's record with the schema's defaults."""
-    record: dict[str, Any] = {
+    """Return the record of a mark, with the schema's defaults."""
+    return {
         "kind": kind,
         "revision": revision,
         "input_topic": "",
@@ -80,32 +70,31 @@ def mark(kind: str, revision: str, **fields: Any) -> dict[str, Any]:
         "topics": [],
         "texts": [],
         "tries": 0,
+        **fields,
     }
-    record.update(fields)
-    return record
 
 
 def ends_field(ends: dict[Partition, int]) -> list[dict[str, Any]]:
-    """Offsets by place in the form of the schema."""
+    """Convert offsets by partition to the form of the schema."""
     return [{"topic": p.topic, "partition": p.partition, "offset": o} for p, o in sorted(ends.items())]
 
 
 def ends_of(record: dict[str, Any]) -> dict[Partition, int]:
-    """Offsets by place, as a mark says them.
+    """Return the offsets of a mark by partition.
 
-    >>> ends_of(mark("done", "00", ends=ends_field({Place("scores", 0): 7})))
-    {Place(topic='scores', partition=0): 7}
+    >>> ends_of(mark("done", "00", ends=ends_field({Partition("scores", 0): 7})))
+    {Partition(topic='scores', partition=0): 7}
     """
     return {Partition(end["topic"], end["partition"]): end["offset"] for end in record["ends"]}
 
 
 def partitioners_field(kinds: Mapping[str, str]) -> list[dict[str, str]]:
-    """Partitioner kinds by production output topic in the form of the schema."""
+    """Convert partitioner kinds by production's output topic to the form of the schema."""
     return [{"topic": topic, "kind": kind} for topic, kind in sorted(kinds.items())]
 
 
 def partitioners_of(record: dict[str, Any]) -> dict[str, str]:
-    """Partitioner kinds by production output topic, as a start mark has pinned them.
+    """Return the partitioner kinds that a start mark has fixed, by production's output topic.
 
     >>> partitioners_of(mark("start", "00", partitioners=partitioners_field({"scores": "crc32"})))
     {'scores': 'crc32'}
@@ -114,15 +103,11 @@ def partitioners_of(record: dict[str, Any]) -> dict[str, str]:
 
 
 def key_of(place: Partition) -> bytes:
-    """The key of an input partition's marks.
-
-    >>> key_of(Place("orders", 3))
-    b'orders/3'
-    """
+    """Return the key of an input partition's marks: ``topic/partition``."""
     return f"{place.topic}/{place.partition}".encode()
 
 
 def write(topic: str, record: dict[str, Any]) -> Write:
-    """The mark as a record of a topic of marks, keyed by its input partition, or by its kind where it is of none."""
+    """Return the write of a mark, keyed by its input partition, or else by its kind."""
     place = Partition(record["input_topic"], record["input_partition"])
     return Write(topic, 0, key_of(place) if place.topic else record["kind"].encode(), own.encode("mark", record))

@@ -1,4 +1,4 @@
-"""Order-free sums of values in [0, 1]: the joiner adds them up, the judge makes evidence of them."""
+"""Sums of values in [0, 1] in any order: the joiner adds them up, the judge derives evidence from them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _CHUNK = 50_000
 def grid_sums(y: Array, m: float) -> tuple[int, ...]:
     """Return the sums of the values `y` (shape (n,), each in [0, 1]) against the mean `m`, as stats records carry them.
 
-    `SUMS` integers, each in units of 2**-32: per bet the sum of its log wealth below `m`, the same above it, and the
-    sum of the values. Sums of parts are added number by number; order and split change no bit. ValueError on values
-    outside [0, 1], NaN among them: scale them, and drop and count what is no number, beforehand.
+    The result has `SUMS` integers in units of 2**-32: for each bet the sum of its log wealth below `m`, the same above
+    it, and the sum of the values. Sums of parts are added number by number; order and split change no bit. Raises
+    ValueError for NaN and values outside [0, 1]; the caller scales values, and drops and counts NaN.
 
     >>> one, other = grid_sums(np.array([0.0, 0.3]), 0.1), grid_sums(np.array([1.0]), 0.1)
     >>> tuple(map(sum, zip(one, other))) == grid_sums(np.array([1.0, 0.0, 0.3]), 0.1)
@@ -34,7 +34,7 @@ def grid_sums(y: Array, m: float) -> tuple[int, ...]:
 
 
 def bets(m: float) -> npt.NDArray[np.float64]:
-    """Return the fractions lambda_j bet on each value's being less than `m` (`judge.evidence.bounded_mean`)."""
+    """Return the fractions lambda_j that are bet on a value below `m` (`judge.evidence.bounded_mean`)."""
     fractions: npt.NDArray[np.float64] = (0.999 / (1.0 - m)) * np.linspace(0.1, 1.0, BETS)
     return fractions
 

@@ -1,6 +1,6 @@
-"""The envelope of commit metadata: a digit that names the form, then the body as zlib and base85.
+"""The envelope of commit metadata: one digit for the form, then the body as zlib and base85.
 
-Form ``1`` is whole. Form ``2`` lacks what did not fit; a record of the same commit holds it.
+Form ``1`` is complete. Form ``2`` is cut: a record of the same commit holds the rest.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ def pack(data: bytes) -> str:
 
 
 def unpack(text: str) -> bytes:
-    """Return the bytes of `pack`; raises ValueError or zlib.error for any other text."""
+    """Return the bytes that `pack` compressed; raise ValueError or zlib.error for any other text."""
     return zlib.decompress(base64.b85decode(text))
 
 
 def overflows(metadata: str) -> bool:
-    """Return whether a record of the commit holds what did not fit."""
+    """Return whether a record of the commit holds the rest."""
     return metadata.startswith(OVERFLOW)
 
 
 def opened(metadata: str, parse: Callable[[bytes], T]) -> T:
-    """Return the parsed body of commit metadata; `parse` raises ValueError for a body that it cannot read.
+    """Return the body of commit metadata as `parse` reads it; `parse` raises ValueError for an unreadable body.
 
-    Raises `ConfigError` for anything that this release did not write: nothing is guessed.
+    Raises `ConfigError` for any metadata that this release did not write.
     """
     shown = f"commit metadata {metadata[:_SHOWN]!r}"
     if metadata[:1] not in (WHOLE, OVERFLOW):
         raise ConfigError(
-            f"{shown} is of an unknown form: something else has committed to our group "
-            "(kafka-consumer-groups --reset-offsets, say), or a newer release has. Run the newer release, or remove "
-            "the topics and groups of this trial and start anew"
+            f"{shown} has an unknown form: another program (such as kafka-consumer-groups --reset-offsets) or a newer "
+            "release has committed to the trial's group. Run the newer release, or remove the topics and groups of "
+            "this trial and start anew"
         )
     try:
         return parse(unpack(metadata[1:]))
     except (ValueError, zlib.error) as error:
-        raise ConfigError(f"{shown} cannot be read: {error}; did something alter it?") from error
+        raise ConfigError(f"{shown} cannot be read: {error}; did another program change it?") from error

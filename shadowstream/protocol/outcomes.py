@@ -1,7 +1,8 @@
 """The closed list of outcomes and the table of their rules. Each record of each side ends in exactly one outcome.
 
-The runner names causes of absence, the joiner emits outcomes, the judge counts them in rates, diff and the report show
-them. All of them read this table; docs/outcomes.md is rendered from it. A new outcome is one member and one row here.
+The runner names causes of absence, the joiner emits outcomes, the judge counts them in rates, and diff and the report
+show them. All of them read this table, and docs/outcomes.md is generated from it. A new outcome is one member and one
+row.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ RateName = Literal["mismatch", "missing", "extra", "error"]
 
 
 class Outcome(StrEnum):
-    """The end of a record or a pair, as topics, metrics and reports name it."""
+    """The outcome of a record or a pair, as topics, metrics and reports name it."""
 
     MATCH = "match"
     TOLERATED = "tolerated"
@@ -48,9 +49,7 @@ class Outcome(StrEnum):
     REPEATED_TWIN = "repeated_twin"
     UNPAIRABLE_TWIN = "unpairable_twin"
     UNDECODABLE_TWIN = "undecodable_twin"
-    SAMPLED_OUT = "sampled_out"
     EVICTED = "evicted"
-    FILTERED = "filtered"
     UNCOMPARED = "uncompared"
 
     def __repr__(self) -> str:
@@ -58,19 +57,20 @@ class Outcome(StrEnum):
         return repr(self.value)
 
 
-class Pair(Enum):
-    """The part of a pair that was compared."""
+class ComparedPart(Enum):
+    """The part of a pair that was compared.
+
+    `NUMBERS`: only the number of outputs of each side. `NOTHING`: a value could not be decoded, or a function of the
+    config did not answer.
+    """
 
     VALUES = "values"
-    """The values of both records."""
     NUMBERS = "numbers of outputs"
-    """Only how many outputs each side has."""
     NOTHING = "nothing"
-    """Nothing: a value could not be decoded, or a function of the config did not answer."""
 
 
-class Corrected(Enum):
-    """Whether a late partner takes an outcome back."""
+class Correctable(Enum):
+    """The cases in which a late partner corrects an outcome."""
 
     NEVER = "no"
     ALWAYS = "yes"
@@ -81,23 +81,22 @@ class Corrected(Enum):
 class Rule:
     """One row of the table.
 
-    `ends`: sides of which it may end a record. `pair`: what was compared, where it may end a pair. `agrees`: the
-    candidate does as production does. `units`, `bad`: rates in which it is a unit, and a bad unit. `lowers`: the side
-    whose coverage it lowers. `corrected`: whether a late partner takes it back. `sampled`: only a sample of its rows is
-    written to diff; of all others each is. `beside_twin`: the twin is counted beside it. `declared`: the config key by
-    which the trial leaves such records out. `cause`: the cause in the runner's marks that leads to it. `undecodable`:
-    the side whose record goes to the dead letters. `quotes`: its reason may quote a value and is redacted.
-    `of_absence`: it says that a record did not come.
+    `ends`: sides whose records it may end. `pair`: for an outcome of pairs, the part that was compared. `agrees`: the
+    candidate behaves as production does. `units`, `bad`: rates in which it is a unit, and a bad unit. `lowers`: the
+    side whose coverage it lowers. `sampled`: diff holds only a sample of its rows, not each. `beside_twin`: the twin is
+    counted beside it. `declared`: the config key by which the trial leaves such records out. `cause`: the cause in the
+    runner's marks that leads to it. `undecodable`: the side whose record becomes a dead letter. `quotes`: its reason
+    may quote a value and is redacted. `of_absence`: it reports that a record is absent.
     """
 
     means: str
     ends: tuple[Side, ...]
-    pair: Pair | None = None
+    pair: ComparedPart | None = None
     agrees: bool = False
     units: tuple[RateName, ...] = ()
     bad: tuple[RateName, ...] = ()
     lowers: Side | None = None
-    corrected: Corrected = Corrected.NEVER
+    corrected: Correctable = Correctable.NEVER
     sampled: bool = False
     beside_twin: bool = False
     declared: str | None = None
@@ -117,7 +116,7 @@ _OF_PAIRS: tuple[RateName, ...] = ("mismatch", "missing", "extra")
 def _compared(means: str, *, agrees: bool, sampled: bool = False, quotes: bool = False) -> Rule:
     bad: tuple[RateName, ...] = () if agrees else ("mismatch",)
     return Rule(
-        means=means, ends=_BOTH, pair=Pair.VALUES, agrees=agrees, units=_OF_PAIRS, bad=bad, sampled=sampled,
+        means=means, ends=_BOTH, pair=ComparedPart.VALUES, agrees=agrees, units=_OF_PAIRS, bad=bad, sampled=sampled,
         beside_twin=True, quotes=quotes,
     )  # fmt: skip
 
@@ -134,7 +133,7 @@ def _again(means: str, side: Side) -> Rule:
 
 _DUPLICATE = "the same id, value and input as an earlier record of its side: written twice"
 _REPEATED = "the id of an earlier record of its side with another value or input"
-_UNPAIRABLE = "a record without an id, or that nobody can pair"
+_UNPAIRABLE = "a record without a usable id"
 
 RULES: Mapping[Outcome, Rule] = MappingProxyType({
     Outcome.MATCH: _compared("equal values", agrees=True, sampled=True),
@@ -143,16 +142,16 @@ RULES: Mapping[Outcome, Rule] = MappingProxyType({
     Outcome.EXPECTED: _compared("a difference that a declared change explains", agrees=True),
     Outcome.MISMATCH: _compared("values that differ", agrees=False, quotes=True),
     Outcome.CARDINALITY: Rule(
-        means="another number of outputs of one input", ends=_BOTH, pair=Pair.NUMBERS, units=_OF_PAIRS,
+        means="another number of outputs of one input", ends=_BOTH, pair=ComparedPart.NUMBERS, units=_OF_PAIRS,
         bad=("mismatch",), beside_twin=True, of_absence=True,
     ),
     Outcome.MISSING: Rule(
         means="production's record without one of the candidate", ends=_P, units=("missing",), bad=("missing",),
-        corrected=Corrected.ALWAYS, beside_twin=True, of_absence=True,
+        corrected=Correctable.ALWAYS, beside_twin=True, of_absence=True,
     ),
     Outcome.EXTRA: Rule(
         means="the candidate's record without one of production", ends=_S, units=("extra",), bad=("extra",),
-        corrected=Corrected.ALWAYS, of_absence=True,
+        corrected=Correctable.ALWAYS, of_absence=True,
     ),
     Outcome.CANDIDATE_ERROR: _failed("the candidate raised, or its output was refused", "error"),
     Outcome.TIMEOUT: _failed("no answer of the candidate within `candidate.timeout_ms`", "timeout"),
@@ -166,11 +165,11 @@ RULES: Mapping[Outcome, Rule] = MappingProxyType({
         units=("missing",), beside_twin=True,
     ),
     Outcome.UNDECODABLE_PRODUCTION: Rule(
-        means="production's value cannot be decoded, paired or not", ends=_BOTH, pair=Pair.NOTHING,
+        means="production's value cannot be decoded, paired or not", ends=_BOTH, pair=ComparedPart.NOTHING,
         lowers=Side.PRODUCTION, beside_twin=True, undecodable=Side.PRODUCTION, quotes=True,
     ),
     Outcome.UNDECODABLE_SHADOW: Rule(
-        means="the candidate's value cannot be decoded, paired or not", ends=_BOTH, pair=Pair.NOTHING,
+        means="the candidate's value cannot be decoded, paired or not", ends=_BOTH, pair=ComparedPart.NOTHING,
         units=("error",), bad=("error",), lowers=Side.SHADOW, beside_twin=True, undecodable=Side.SHADOW, quotes=True,
     ),
     Outcome.DUPLICATE_PRODUCTION: _again(_DUPLICATE, Side.PRODUCTION),
@@ -190,64 +189,49 @@ RULES: Mapping[Outcome, Rule] = MappingProxyType({
     Outcome.UNDECODABLE_TWIN: Rule(
         means="the twin's value cannot be decoded", ends=_T, undecodable=Side.TWIN, quotes=True
     ),
-    Outcome.SAMPLED_OUT: Rule(
-        means="not sampled", ends=_P, declared="the candidate's sampling", cause="sampled_out"
-    ),
     Outcome.EVICTED: Rule(
-        means="a limit shed it, it was deleted before it was read, or its partner was or could not be read", ends=_ANY,
-        lowers=Side.PRODUCTION, corrected=Corrected.BY_REASON,
+        means="shed by a limit, deleted before it was read, or with a partner that may be deleted or unreadable",
+        ends=_ANY, lowers=Side.PRODUCTION, corrected=Correctable.BY_REASON,
     ),
-    Outcome.FILTERED: Rule(means="filtered", ends=_P, declared="the candidate's filter", cause="filtered"),
     Outcome.UNCOMPARED: Rule(
-        means="a function of the config raised or did not answer for this pair", ends=_BOTH, pair=Pair.NOTHING,
+        means="a function of the config raised or did not answer for this pair", ends=_BOTH, pair=ComparedPart.NOTHING,
         lowers=Side.PRODUCTION,
     ),
 })  # fmt: skip
 
 
 class Result(NamedTuple):
-    """An outcome without differences: of a record alone, of a number of outputs, or of the warm-up."""
+    """An outcome without differences: of an unmatched record, of a number of outputs, or of the warm-up."""
 
     outcome: Outcome
     reason: str | None = None
     differences: Sequence[Any] = ()
     declared: tuple[str, ...] = ()
-    """Names of the declared changes that explain a pair; none of these outcomes has one."""
-
-
-# By side.
-_DUPLICATES = Outcome.DUPLICATE_PRODUCTION, Outcome.DUPLICATE_SHADOW, Outcome.DUPLICATE_TWIN
-_REPEATS = Outcome.REPEATED_PRODUCTION, Outcome.REPEATED_SHADOW, Outcome.REPEATED_TWIN
-_UNPAIRABLES = Outcome.UNPAIRABLE_PRODUCTION, Outcome.UNPAIRABLE_SHADOW, Outcome.UNPAIRABLE_TWIN
-_UNDECODABLES = Outcome.UNDECODABLE_PRODUCTION, Outcome.UNDECODABLE_SHADOW, Outcome.UNDECODABLE_TWIN
+    """Empty here; `compare.result` names the declared changes that explain a pair."""
 
 
 def duplicate(side: Side) -> Outcome:
-    """Return the outcome of a record of a side that was written twice."""
-    return _DUPLICATES[side]
+    """Return the outcome of a record that its side wrote twice."""
+    return (Outcome.DUPLICATE_PRODUCTION, Outcome.DUPLICATE_SHADOW, Outcome.DUPLICATE_TWIN)[side]
 
 
 def repeated(side: Side) -> Outcome:
-    """Return the outcome of a record of a side that repeats an id with another value or input."""
-    return _REPEATS[side]
+    """Return the outcome of a record that repeats an id of its side with another value or input."""
+    return (Outcome.REPEATED_PRODUCTION, Outcome.REPEATED_SHADOW, Outcome.REPEATED_TWIN)[side]
 
 
 def unpairable(side: Side) -> Outcome:
-    """Return the outcome of a record of a side that cannot be paired.
-
-    >>> unpairable(Side.TWIN)
-    'unpairable_twin'
-    """
-    return _UNPAIRABLES[side]
+    """Return the outcome of a record of a side that cannot be paired."""
+    return (Outcome.UNPAIRABLE_PRODUCTION, Outcome.UNPAIRABLE_SHADOW, Outcome.UNPAIRABLE_TWIN)[side]
 
 
 def undecodable(side: Side) -> Outcome:
     """Return the outcome of a record of a side that cannot be decoded."""
-    return _UNDECODABLES[side]
+    return (Outcome.UNDECODABLE_PRODUCTION, Outcome.UNDECODABLE_SHADOW, Outcome.UNDECODABLE_TWIN)[side]
 
 
 def of_twin(outcome: Outcome) -> Outcome:
-    """Return the outcome of production against its twin, given that of the comparison, in which the twin is the shadow.
+    """Convert the outcome of a comparison of production with its twin, in which the twin stood for the shadow.
 
     >>> of_twin(Outcome.UNDECODABLE_SHADOW), of_twin(Outcome.MATCH)
     ('undecodable_twin', 'match')
@@ -272,58 +256,39 @@ def bad_unit_of(rate: RateName) -> tuple[Outcome, ...]:
 if RULES.keys() != set(Outcome):
     raise ShadowstreamBug("each outcome has exactly one rule")
 
-# Sets of the table, made once: they are looked up for each record.
-PLAIN = frozenset(one for one in Outcome if RULES[one].sampled)
-"""Outcomes of which diff holds a sample."""
-AGREES = frozenset(one for one in Outcome if RULES[one].agrees)
-"""Outcomes in which the candidate does as production does."""
-VALUES_COMPARED = frozenset(one for one in Outcome if RULES[one].pair is Pair.VALUES)
-"""Outcomes of pairs whose values were compared."""
+# Sets of the table, built once: they are looked up for each record.
+PLAIN = frozenset(one for one, rule in RULES.items() if rule.sampled)
+AGREES = frozenset(one for one, rule in RULES.items() if rule.agrees)
+VALUES_COMPARED = frozenset(one for one, rule in RULES.items() if rule.pair is ComparedPart.VALUES)
 PAIRS = unit_of("mismatch")
-"""Outcomes of compared pairs, of values or of numbers of outputs."""
-PAIRS_UNREAD = frozenset(one for one in Outcome if RULES[one].pair is Pair.NOTHING)
-"""Outcomes of pairs of which nothing could be compared."""
+"""Outcomes of compared pairs, by values or by numbers of outputs."""
+PAIRS_UNREAD = frozenset(one for one, rule in RULES.items() if rule.pair is ComparedPart.NOTHING)
 DIFFERS = frozenset(bad_unit_of("mismatch"))
-"""Outcomes of compared pairs that differ."""
-FAILED = tuple(one for one in Outcome if RULES[one].candidate_failed)
-"""Outcomes of a production record on whose input the candidate failed."""
+FAILED = tuple(one for one, rule in RULES.items() if rule.candidate_failed)
 FAILED_CAUSES = frozenset(RULES[one].cause for one in FAILED)
 """Causes of absence that are the candidate's fault."""
-BY_CAUSE: Mapping[str, Outcome] = MappingProxyType(
-    {cause: one for one, rule in RULES.items() if (cause := rule.cause) is not None}
-)
-"""The outcome of production's record by the cause of absence in the runner's marks."""
-IN_RATES = tuple(one for one in Outcome if RULES[one].units)
+BY_CAUSE: Mapping[str, Outcome] = MappingProxyType({rule.cause: one for one, rule in RULES.items() if rule.cause})
+IN_RATES = tuple(one for one, rule in RULES.items() if rule.units)
 """Outcomes that are units of a rate: the evidence over time. The warm-up is none."""
-BAD = frozenset(one for one in Outcome if RULES[one].bad)
-"""Outcomes that are bad units of a rate."""
+BAD = frozenset(one for one, rule in RULES.items() if rule.bad)
 LOWERS_COVERAGE: Mapping[Outcome, Side] = MappingProxyType(
     {one: side for one, rule in RULES.items() if (side := rule.lowers) is not None}
 )
-"""The side whose coverage an outcome lowers."""
-DECLARED: Mapping[Outcome, str] = MappingProxyType(
-    {one: asks for one, rule in RULES.items() if (asks := rule.declared) is not None}
-)
-"""Outcomes that are no loss because the trial asks for them, and what asks for them."""
-CORRECTABLE = frozenset(one for one in Outcome if RULES[one].corrected is Corrected.ALWAYS)
-"""Outcomes that a late partner always takes back."""
-MAY_BE_CORRECTED = tuple(one for one in Outcome if RULES[one].corrected is not Corrected.NEVER)
-"""Outcomes that a late partner takes back, always or for some reasons."""
-NOT_BESIDE_TWIN = frozenset(one for one in Outcome if Side.PRODUCTION in RULES[one].ends and not RULES[one].beside_twin)
-"""Outcomes of a production record that do not judge the candidate, and so not the twin beside it."""
+DECLARED: Mapping[Outcome, str] = MappingProxyType({one: rule.declared for one, rule in RULES.items() if rule.declared})
+"""Outcomes that are no loss because the trial asks for them, with the config key."""
+CORRECTABLE = frozenset(one for one, rule in RULES.items() if rule.corrected is Correctable.ALWAYS)
+MAY_BE_CORRECTED = tuple(one for one, rule in RULES.items() if rule.corrected is not Correctable.NEVER)
+NOT_BESIDE_TWIN = frozenset(one for one, rule in RULES.items() if Side.PRODUCTION in rule.ends and not rule.beside_twin)
+"""Outcomes of a production record that are no evidence about the candidate, nor about the twin beside it."""
 ENDS_UNMATCHED = frozenset(
     one
     for one, rule in RULES.items()
     if rule.lowers is not None or (one not in PAIRS and {"missing", "extra"} & set(rule.units))
 )
-"""Outcomes of a record alone that are counted by the values that its own side names."""
+"""Outcomes of unmatched records that are counted by the dimension values of their own side."""
 REASON_UNCOUNTED = frozenset(one for one in Outcome if one in DECLARED or (one in PAIRS and one in AGREES))
-"""Outcomes whose reasons are not counted."""
-OF_ABSENCE = frozenset(one for one in Outcome if RULES[one].of_absence)
-"""Outcomes that say that a record did not come."""
-QUOTES = frozenset(one for one in Outcome if RULES[one].quotes)
-"""Outcomes whose reason may quote a value."""
+OF_ABSENCE = frozenset(one for one, rule in RULES.items() if rule.of_absence)
+QUOTES = frozenset(one for one, rule in RULES.items() if rule.quotes)
 UNDECODABLE: Mapping[Outcome, Side] = MappingProxyType(
     {one: side for one, rule in RULES.items() if (side := rule.undecodable) is not None}
 )
-"""The side whose record cannot be decoded and goes to the dead letters."""

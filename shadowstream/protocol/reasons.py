@@ -1,27 +1,23 @@
-"""Reasons of outcomes as stats records count them, and the reasons that another role acts on."""
+"""Names of reasons in stats records, and the reasons that another role acts on."""
 
 from __future__ import annotations
 
 OTHER = "(other)"
-"""Reasons for which there was no room, together."""
+"""The name that counts all reasons beyond the limit."""
 REASON_CHARS_MAX = 160
 SEPARATOR = ": "
 PARTNER_UNREAD = "its partner may be a record of {} that {}"
-"""Why a record is evicted whose partner is among those that nobody could read."""
+"""Reason of an evicted record whose partner may be among the unreadable records."""
 WHOSE, WHY_UNREAD = ("production", "the candidate"), ("could not be read", "was compacted away")
 
 
 def reason_name(outcome: str, reason: str) -> str:
-    """The name under which a reason is counted.
-
-    >>> reason_name("undecodable_production", "schema: schema 42 is unknown")
-    'undecodable_production: schema: schema 42 is unknown'
-    """
+    """Return the name under which a reason is counted."""
     return outcome + SEPARATOR + reason
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Outcome and reason of a name.
+    """Split a name into outcome and reason.
 
     >>> split_name("unpairable_production: no usable header 's'")
     ('unpairable_production', "no usable header 's'")

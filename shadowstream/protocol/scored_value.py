@@ -1,4 +1,4 @@
-"""The value that a label will judge, as scored records hold it."""
+"""The values in scored records, which labels are compared with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shadowstream.paths import ABSENT, value_at
 
 
 def at_path(value: Any, path: Sequence[str]) -> str | None:
-    """Return the value at a path (`paths.parse_one`) as JSON; None if there is none, or none that JSON can express.
+    """Return the value at a path (`paths.parse_one`) as JSON; None if it is absent or has no JSON form.
 
     >>> at_path({"risk": {"late": True}}, ["risk", "late"]), at_path({"risk": None}, ["risk", "late"])
     ('true', None)

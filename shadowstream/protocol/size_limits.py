@@ -1,9 +1,8 @@
-"""What is cut from a record before it is written: one that is too large for its topic fails the commit that holds
-it, and would fail it again after each restart.
+"""Size limits of the records of a trial. A record too large for its topic would fail its commit after each restart.
 
-Each part has a bound of its own, so that a row is always smaller than `ROW_BYTES_MAX`, as Avro and as JSON: the client
-takes 1,000,000 bytes a record and no setting of ours lets it take fewer. Values are cut where they are told
-(`compare.differences`); a path is as long as the keys of a map, and a key as long as its writer wanted.
+Each part of a row has its own limit, so that a row is always smaller than `ROW_BYTES_MAX`, as Avro and as JSON. The
+client accepts 1,000,000 bytes a record, and no setting of shadowstream lowers that. `compare.differences` cuts values.
+Here paths, which hold the keys of maps, and keys of any length are cut.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from hashlib import blake2b
 from typing import Any
 
 KEY_BYTES_MAX = 16_384
-"""A longer key or id does not stand in diff. What cannot be known again by it is not correctable."""
+"""Longer keys and ids are left out of diff. Their outcomes cannot be corrected, because a restart cannot know them."""
 PATH_CHARS_MAX = 256
 REASON_CHARS_MAX = 2_000
 ROW_BYTES_MAX = 600_000
@@ -24,18 +23,20 @@ OTHER = "(other)"
 
 
 def too_long(key: object) -> bool:
-    """Whether a key or an id, as it would stand in diff, is too long for it."""
+    """Return whether a redacted key or id is too long for diff."""
     return isinstance(key, bytes) and len(key) > KEY_BYTES_MAX
 
 
 def cut_path(path: str) -> str:
-    """A path as records of ours may hold it; two long ones of one beginning stay two."""
+    """Shorten a path for a record; long paths with the same beginning stay distinct."""
     return shortened(path, PATH_CHARS_MAX)
 
 
 class FieldCounts:
-    """Pairs by the paths that differ, between two commits. The keys of a map are paths as well, and there may be any
-    number: beyond `FIELDS_BYTES_MAX` of them all new ones count as `OTHER`, but those that a criterion names.
+    """Counter of pairs by differing path, between two commits.
+
+    Keys of a map are paths too, in any number. Beyond `FIELDS_BYTES_MAX` of paths all new ones count as `OTHER`, except
+    paths that a criterion names.
 
     >>> counts, cell = FieldCounts(["score"]), Counter()
     >>> counts.add({f"m.{n:0>200}" for n in range(2_000)}, cell)
@@ -49,11 +50,11 @@ class FieldCounts:
         self.clear()
 
     def clear(self) -> None:
-        """The counts have been committed."""
+        """Begin the next commit."""
         self._left = FIELDS_BYTES_MAX
 
     def add(self, paths: Iterable[str], fields: Counter[str]) -> None:
-        """Enter one pair into the counts of its window."""
+        """Count one pair in `fields`, the counts of its window."""
         fields.update({self._name(cut_path(path), fields) for path in paths})
 
     def _name(self, path: str, fields: Counter[str]) -> str:
@@ -64,16 +65,16 @@ class FieldCounts:
 
 
 def cut(row: dict[str, Any]) -> bool:
-    """Cut a diff record (schemas/diff.avsc) in place to what may be written, and say in its reason what was cut.
+    """Cut a diff record (schemas/diff.avsc) in place to its limits, list the cuts in its reason; return whether any.
 
     >>> row = {"key": bytes(20_000), "id": None, "differences": [], "reason": None}
     >>> cut(row), row["key"], row["reason"]
     (True, None, 'cut: key of 20000 bytes')
     """
-    gone = []
+    cuts = []
     for field in ("key", "id"):
         if too_long(row[field]):
-            gone.append(f"{field} of {len(row[field])} bytes")
+            cuts.append(f"{field} of {len(row[field])} bytes")
             row[field] = None
     paths = 0
     for difference in row["differences"]:
@@ -81,21 +82,18 @@ def cut(row: dict[str, Any]) -> bool:
         paths += shown != difference["path"]
         difference["path"] = shown
     if paths:
-        gone.append(f"{paths} paths")
+        cuts.append(f"{paths} paths")
     reason = row["reason"] or ""
     if len(reason) > REASON_CHARS_MAX:
-        gone.append(f"reason of {len(reason)} characters")
+        cuts.append(f"reason of {len(reason)} characters")
         reason = reason[: REASON_CHARS_MAX - 1] + "…"
-    if gone:
-        row["reason"] = "; ".join(filter(None, [reason, f"cut: {', '.join(gone)}"]))
-    return bool(gone)
+    if cuts:
+        row["reason"] = "; ".join(filter(None, [reason, f"cut: {', '.join(cuts)}"]))
+    return bool(cuts)
 
 
 def shortened(text: str, limit: int) -> str:
-    """A text of at most `limit` characters.
-
-    A longer text becomes its beginning, an ellipsis and 16 digits of its hash, so that two texts with the same
-    beginning have two names.
+    """Shorten a text to at most `limit` characters: its beginning, an ellipsis and 16 digits of its hash.
 
     >>> shortened("https://example.org/a", 21), shortened("https://example.org/ab", 21)
     ('https://example.org/a', 'htt…#eea406c2befe1e89')
@@ -106,7 +104,7 @@ def shortened(text: str, limit: int) -> str:
 
 
 def hash_of(value: str | bytes) -> str:
-    """16 digits of a value's hash, in `HASH_CHARS` characters.
+    """Return ``#`` and 16 digits of a value's hash: `HASH_CHARS` characters.
 
     >>> hash_of("a"), len(hash_of("a")) == HASH_CHARS
     ('#40f89e395b66422f', True)

@@ -1,4 +1,4 @@
-"""Names of the tasks that write stats records."""
+"""Names of labels tasks in stats records."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.errors import CandidateError, RecordError, ShadowstreamBug
 from shadowstream.protocol import marks
-from shadowstream.protocol.dead_letters import Failed, dead_letter
+from shadowstream.protocol.dead_letters import FailedRecord, dead_letter
 from shadowstream.protocol.headers import PACKED_HEADER, header, pack
 from shadowstream.protocol.outcomes import FAILED_CAUSES
 from shadowstream.records import Batch, Commit, Headers, InputCoordinate, Partition, Write
@@ -310,7 +310,7 @@ class RunnerStep:
         add_absence(state.absences, batch.offsets[i], batch.keys[i], reason.absence, state.texts.index(reason.text))
 
     def _dead_letter(self, batch: Batch, i: int, reason: str, error: Exception) -> Write:
-        failed = Failed(batch.place, batch.offsets[i], batch.keys[i], batch.values[i], batch.times_ms[i])
+        failed = FailedRecord(batch.place, batch.offsets[i], batch.keys[i], batch.values[i], batch.times_ms[i])
         stage = "VALUE_CONVERTER" if reason == "undecodable" else "TRANSFORMATION"
         return dead_letter(self.config, self._redactor, "runner", failed, (type(error).__name__, str(error)), stage)
 

@@ -9,7 +9,7 @@ import pytest
 from shadowstream.alerts import delivery
 from shadowstream.alerts.delivery import Delivered, Deliverer
 from shadowstream.alerts.messages import KEY_CHARS_MAX, Alert, alert_of, incident_alert_id
-from shadowstream.alerts.role import Role
+from shadowstream.alerts.role import AlertsRole
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.errors import BrokerError, IsolationError
@@ -262,8 +262,8 @@ def test_no_record_of_drift_or_verdict_ends_the_role(
         own.encode("delivery", {"alert": "a", "target": "log", "delivered_at_ms": 1}),
     ]
 
-    async def main() -> Role:
-        role = Role(config(webhook.url), REVISION, RoleHealth("t", "alerts"))
+    async def main() -> AlertsRole:
+        role = AlertsRole(config(webhook.url), REVISION, RoleHealth("t", "alerts"))
         monkeypatch.setattr(role.deliverer, "_delivered", Noted())
         for value in [*values, own.encode("drift", opened("behind"))]:
             await role.take(value, "shadow.t.drift/0/7")
@@ -293,7 +293,7 @@ def test_an_incident_holds_the_notes_of_the_last_verdict_of_its_revision(
     ]
 
     async def main() -> None:
-        role = Role(config(webhook.url), REVISION, RoleHealth("t", "alerts"))
+        role = AlertsRole(config(webhook.url), REVISION, RoleHealth("t", "alerts"))
         monkeypatch.setattr(role.deliverer, "_delivered", Noted())
         for kind, record in records:
             await role.take(own.encode(kind, record), f"shadow.t.{kind}/0/7")

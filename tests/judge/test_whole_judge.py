@@ -118,7 +118,7 @@ def a_candidate_that_is_wrong_where_nobody_can_look(seed: int) -> str:
     for hour, (size, share) in enumerate(zip(sizes, hidden(draw, len(sizes)), strict=True)):
         lost = round(size * share)
         outcomes = Counter(match=size - lost, input=size) + spread_over(draw, lost, (*LOST_PRODUCTION, *LOST_CANDIDATE))
-        outcomes[draw.choice(["warm_up", "filtered", "sampled_out"])] = declared * size
+        outcomes["warm_up"] = declared * size
         hours.append({hour: outcomes})
     found = verdicts(draw, settings, hours)
     for one in found:
@@ -151,7 +151,7 @@ def an_identical_candidate_beside_a_production_in_trouble(seed: int) -> str:
                 outcomes[name.replace("production", "shadow")] += draw.choice([units, units // 2])
             if name == "unpairable_shadow":
                 outcomes["missing"] += units
-        outcomes[draw.choice(["warm_up", "filtered", "sampled_out"])] += draw.choice([0, 0, size])
+        outcomes["warm_up"] += draw.choice([0, 0, size])
         hours.append({hour: outcomes, hour + delay: later} if delay else {hour: outcomes + later})
     found = verdicts(draw, settings, hours)
     for one in found:

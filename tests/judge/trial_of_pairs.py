@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from shadowstream.compare.dimension_codes import coded
 from shadowstream.config import Config
-from shadowstream.joiner.accounting.pair_metrics import Measured
-from shadowstream.joiner.accounting.slice_counts import Cells, Columns
+from shadowstream.joiner.accounting.pair_metrics import PairMetrics
+from shadowstream.joiner.accounting.slice_counts import PairColumns, SliceCounts
 from shadowstream.protocol.task_names import task_of
 from tests.judge.stats_records import HOUR_MS, REVISION, config, stats
 
@@ -79,16 +79,16 @@ class Pairs:
 
     def cells(self, chosen: Array, outcomes: Array) -> list[dict[str, Any]]:
         """The windows of a stats record that tells of these pairs as these outcomes."""
-        cells = Cells(self.settings)
+        cells = SliceCounts(self.settings)
         times = self.hour[chosen] * HOUR_MS
-        measured = Measured(
+        measured = PairMetrics(
             (self.latency[chosen], self.latency[chosen] + self.late_by[chosen]),
             {"checked:score": np.ones(len(chosen), np.bool_), "null:score": self.null[chosen]},
             {"score": (self.score[chosen], 0.05, 1.0)},
         )
         keys = [b"%d" % key for key in self.key[chosen].tolist()]
         dimensions = [coded(self.carrier[chosen].tolist()), coded(self.origin[chosen].tolist())]
-        columns = Columns(times.tolist(), keys, [REVISION] * len(chosen), outcomes.tolist(), dimensions, measured)
+        columns = PairColumns(times.tolist(), keys, [REVISION] * len(chosen), outcomes.tolist(), dimensions, measured)
         cells.add(columns)
         windows = []
         for hour in sorted(set(self.hour[chosen].tolist())):

@@ -13,7 +13,7 @@ from shadowstream.config import Config
 from shadowstream.errors import ConfigError
 from shadowstream.labels.correctness import outcome
 from shadowstream.labels.step import LabelStep
-from shadowstream.labels.store import MemoryStore, WaitingLabel
+from shadowstream.labels.store import MemoryStore, WaitingEntry
 from shadowstream.protocol.count_names import LABELS as LABEL_OUTCOMES
 from shadowstream.records import Partition
 
@@ -86,7 +86,7 @@ class Desk:
         rows = [row for row in self.state.values() if row is not None]
         for row in rows:
             if row["kind"] in ("scored", "label"):
-                other.store.put(row["kind"], WaitingLabel(*(row[name] for name in WaitingLabel._fields)))
+                other.store.put(row["kind"], WaitingEntry(*(row[name] for name in WaitingEntry._fields)))
         other.step = LabelStep(other.config, REVISION, other.store, ["scores/0", "scores/1"])
         other.leave_unread(*self.step.clock.unread)
         counts = {row["id"].decode(): row["counts"] for row in rows if row["kind"] == "task"}

@@ -104,7 +104,7 @@ def of_a_newer_release(world: World) -> None:
         (expired, "counting anew would count twice"),
         (expired_of_one_side, "are not of one transaction"),
         (reset_by_hand, "reset-offsets"),
-        (set_forth_beside_our_words, "something else has committed to our group"),
+        (set_forth_beside_our_words, "has committed to the trial's group"),
         (of_a_newer_release, "unknown form"),
     ],
 )

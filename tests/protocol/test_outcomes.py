@@ -16,8 +16,8 @@ from shadowstream.protocol.outcomes import (
     PAIRS,
     PLAIN,
     RULES,
+    ComparedPart,
     Outcome,
-    Pair,
     duplicate,
     of_twin,
     repeated,
@@ -48,7 +48,7 @@ def test_a_rule_does_not_contradict_itself(outcome: Outcome) -> None:
     assert not (rule.declared and (rule.units or rule.lowers is not None)), "what is declared counts nowhere"
     assert rule.lowers is None or set(rule.units) <= {"error"}, "what is lost was not compared"
     assert rule.lowers is None or rule.lowers in rule.ends
-    assert rule.pair in (None, Pair.NOTHING) or rule.units
+    assert rule.pair in (None, ComparedPart.NOTHING) or rule.units
     assert rule.pair is None or rule.ends == (Side.PRODUCTION, Side.SHADOW)
     assert not rule.candidate_failed or (rule.cause is not None and rule.bad == ("missing",))
 
@@ -74,6 +74,12 @@ def test_no_plain_outcome_is_bad_and_no_two_outcomes_share_a_cause() -> None:
     assert not PLAIN & BAD
     assert len(BY_CAUSE) == sum(rule.cause is not None for rule in RULES.values())
     assert all(RULES[one].units == () for one in DECLARED)
+
+
+def test_the_runner_writes_each_cause_of_the_table() -> None:
+    product = ROOT / "shadowstream"
+    source = "".join(path.read_text("utf-8") for path in (product / "errors.py", *(product / "runner").glob("*.py")))
+    assert [cause for cause in BY_CAUSE if f'"{cause}"' not in source] == []
 
 
 def test_an_outcome_is_its_text_in_every_form() -> None:

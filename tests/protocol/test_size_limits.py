@@ -7,7 +7,7 @@ from typing import Any
 from shadowstream.codecs import own
 from shadowstream.compare.redact import Redactor
 from shadowstream.compare.result import DIFFERENCES_MAX, TEXT_CHARS_MAX, Difference
-from shadowstream.protocol.dead_letters import KEY_HEADER, Failed, dead_letter
+from shadowstream.protocol.dead_letters import KEY_HEADER, FailedRecord, dead_letter
 from shadowstream.protocol.size_limits import KEY_BYTES_MAX, PATH_CHARS_MAX, REASON_CHARS_MAX, ROW_BYTES_MAX, cut
 from shadowstream.records import Partition
 from tests.joiner.outcome_cases import P, S, begun, committed, done, play
@@ -79,7 +79,7 @@ def test_a_dead_letter_is_never_larger_than_a_value_may_be() -> None:
         world.config,
         Redactor(None),
         "joiner",
-        Failed(Partition("t", 0), 1, b"k" * 2_000_000, b"v" * 2_000_000, 5),
+        FailedRecord(Partition("t", 0), 1, b"k" * 2_000_000, b"v" * 2_000_000, 5),
         ("E", "m"),
         "s",
     )

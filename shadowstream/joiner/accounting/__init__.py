@@ -1,1 +1,1 @@
-"""Counts by window and revision, diff rows, and the conservation ledger of one task."""
+"""Counts by window and revision, diff rows and conservation ledgers of one task."""

@@ -1,11 +1,11 @@
-"""Conservation, counted on two paths and never computed from offsets (gaps are normal there).
+"""Conservation ledgers: two counts by independent paths that must be equal. Offsets have gaps and do not count.
 
-1. inputs read = with output + silent + absent: the runner's counters, from its marks;
-2. candidate outputs written = read, per route from an input partition to this task's output partition: the mark's
-   counter against the records read here whose packed header names an input below the mark;
-3. records read per side = ended by outcomes + pending.
+1. Inputs read = with output + silent + absent, by the runner's counters in its marks.
+2. Candidate outputs written = read, by route from an input partition to this task's output partition. The counter of a
+   mark is compared with the records read whose packed header names an input below the mark.
+3. Records read of a side = ended by outcomes + pending.
 
-A ledger line is (ledger, place, expected, counted); any difference is a remainder and means not yet.
+A ledger line is (ledger, place, expected, counted). Any difference is a remainder, and the verdict is not yet.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ from shadowstream.records import Partition
 _TAIL_MAX = 1_000_000
 
 
-class Routes:
-    """The second ledger of one task: candidate outputs read, by the input partition that they came from."""
+class RouteLedger:
+    """The second ledger of one task: candidate outputs read, by input partition.
+
+    `once`: the trial delivers exactly once.
+    """
 
     def __init__(self, inputs: Sequence[str], output: Partition, *, once: bool = True) -> None:
         self._inputs = inputs
@@ -36,10 +39,7 @@ class Routes:
 
     def count(self, packed: Iterable[PackedHeader | None]) -> None:
         """Count newly read shadow records."""
-        for one in packed:
-            if one is None:
-                continue
-            at = one.coordinate
+        for at in (one.coordinate for one in packed if one is not None):
             place = f"{self._inputs[at.topic]}/{at.partition}"
             self.read[place] += 1
             self.last[place] = max(self.last.get(place, -1), at.offset)
@@ -49,10 +49,10 @@ class Routes:
             tail.append(at.offset)
 
     def check(self, done: DoneMark) -> None:
-        """Compare with a mark that the shadow position has passed.
+        """Compare the counts with a mark that the shadow position has passed.
 
-        Records of inputs at or beyond the mark may have been read already; they stand in the tail. After a restart
-        the tail is empty, so a mark below what was read before cannot be told and a later one decides.
+        The tail holds records of inputs at or beyond the mark, which may have been read already. It is empty after a
+        restart: then marks below the inputs read before are skipped, and a later mark decides.
         """
         place = str(done.input)
         if done.offset <= self._tail_from.get(place, 0):
@@ -61,14 +61,14 @@ class Routes:
         while tail and tail[0] < done.offset:
             tail.popleft()
         self._tail_from[place] = done.offset
-        if done.counters is None:  # a candidate of its own counts nothing for us: it has no second ledger
+        if done.counters is None:  # an external candidate has no counters, so it has no second ledger
             return
         written, read = done.counters.written.get(self._output, 0), self.read[place] - len(tail)
-        # Outputs of a commit that a crash has undone may be there beside those that the mark counts, never fewer.
+        # Without transactions a crash may leave more outputs than the mark counts, never fewer.
         self.lines[place] = (written, read if self._once else min(read, written))
 
     def snapshot(self) -> dict[str, int]:
-        """Counts for the state record."""
+        """Return the counts for the state record."""
         counts = {f"route:{place}": n for place, n in self.read.items()}
         counts |= {f"route_last:{place}": offset for place, offset in self.last.items()}
         for place, (expected, counted) in self.lines.items():
@@ -76,41 +76,42 @@ class Routes:
         return counts
 
     def restore(self, counts: Mapping[str, int]) -> None:
-        """Counts of the state record; marks below what was read before are left to later ones."""
+        """Restore the counts of a state record; skip marks below the inputs read before."""
         for name, value in counts.items():
             kind, _, place = name.partition(":")
             if kind == "route":
                 self.read[place] = value
             elif kind == "route_last":
-                self.last[place] = value
-                self._tail_from[place] = value
+                self.last[place] = self._tail_from[place] = value
             elif kind == "route_expected":
                 self.lines[place] = (value, counts[f"route_counted:{place}"])
 
 
 def line(ledger: int, place: str, expected: int, counted: int) -> dict[str, Any]:
-    """A ledger line as in schemas/stats.avsc."""
+    """Return a ledger line as in schemas/stats.avsc."""
     return {"ledger": ledger, "place": place, "expected": expected, "counted": counted}
 
 
 def inputs_lines(place: str, read: int, ended: int, by_window: int) -> list[dict[str, Any]]:
-    """The first ledger of one input partition: by the runner's classes, and by the windows that marks gave us."""
+    """Return the first ledger of an input partition: by the runner's classes, and by the windows of its marks."""
     return [line(1, place, read, ended), line(1, f"{place} by window", read, by_window)]
 
 
-def routes_lines(routes: Routes, output: Partition) -> list[dict[str, Any]]:
-    """The second ledger of one task."""
+def routes_lines(routes: RouteLedger, output: Partition) -> list[dict[str, Any]]:
+    """Return the second ledger of one task."""
     return [line(2, f"{place} -> {output}", *both) for place, both in sorted(routes.lines.items())]
 
 
 def records_lines(
     places: Sequence[Partition], read: list[int], ended: list[int], pending: list[int]
 ) -> list[dict[str, Any]]:
-    """The third ledger of one task, a line a side."""
+    """Return the third ledger of one task, with one line a side."""
     return [line(3, str(place), read[n], ended[n] + pending[n]) for n, place in enumerate(places)]
 
 
 def lost_lines(places: Sequence[Partition], lost: Sequence[int]) -> list[dict[str, Any]]:
-    """Of the third ledger too: offsets that retention deleted before they were read, records or not. Nobody can end
-    them, so the remainder stays and the verdict is not yet."""
+    """Return lines of the third ledger for offsets that retention deleted before they were read.
+
+    No outcome can end these offsets, so the remainder stays and the verdict is not yet.
+    """
     return [line(3, f"{place} deleted before it was read", n, 0) for place, n in zip(places, lost, strict=True) if n]

@@ -1,9 +1,9 @@
-"""What was said missing or extra and may still turn out otherwise.
+"""Correctable outcomes: records reported missing or extra whose partner may still arrive.
 
-An arrival too late for its pair is no second outcome: it corrects the first. So what was said is kept by id until
-event time has gone on by `correctable_ms`, at most `corrections_max` of them (the oldest give way and are counted).
-Values are not kept: the corrected record is read again from its topic. After a restart the store is filled again from
-the diff topic, from `floor` on: the topic's end as it was observed before the row was written.
+A late partner does not get a second outcome: it corrects the first. The rows are kept by id until event time has
+advanced by `correctable_ms`. There are at most `corrections_max` rows; beyond that the oldest are dropped and counted.
+Values are not kept: the joiner reads the corrected record again from its topic. After a restart the joiner restores the
+rows from the diff topic, from `floor` on: the end of the topic as observed before the row was written.
 """
 
 from __future__ import annotations
@@ -19,20 +19,18 @@ from shadowstream.protocol.reasons import PARTNER_UNREAD, WHOSE, WHY_UNREAD
 from shadowstream.records import InputCoordinate, Partition, Side
 
 MAY_BE_GONE = "its partner may have been deleted before it was read"
-"""Why a record is `evicted` whose partner comes after all now and then: it had not been deleted, it was late."""
-
-
+"""Reason of an `evicted` record whose partner may be deleted, or merely late."""
 MAY_BE_UNREAD = frozenset(PARTNER_UNREAD.format(whose, why) for whose in WHOSE for why in WHY_UNREAD)
-"""Why a record is `evicted` whose partner is among those that nobody could read (`unread`), if it is not late."""
+"""Reasons of an `evicted` record whose partner may be unreadable (`intake.unread_records`), or merely late."""
 
 
 def is_correctable(outcome: str, reason: str | None) -> bool:
-    """Whether a late partner takes this back."""
+    """Return whether a late partner corrects an outcome with this reason."""
     return outcome in CORRECTABLE or reason == MAY_BE_GONE or reason in MAY_BE_UNREAD
 
 
 class CorrectableRow(NamedTuple):
-    """A correctable `outcome`: the record, at its own place, and where its row stands."""
+    """A correctable outcome of one record. `place`, `offset`: in its producer's topic. `floor`: see the module."""
 
     side: Side
     id: Hashable
@@ -46,7 +44,7 @@ class CorrectableRow(NamedTuple):
     floor: int
     outcome: str
     unread: bool = False
-    """Whether a record that could not be read explains the outcome."""
+    """Whether an unreadable record explains the outcome."""
 
 
 _Entry = tuple[int, int, CorrectableRow]
@@ -54,13 +52,13 @@ _Entry = tuple[int, int, CorrectableRow]
 
 
 class CorrectableRows:
-    """What one task has said and may have to correct."""
+    """The correctable rows of one task, at most `limit`."""
 
-    def __init__(self, maximum: int) -> None:
-        self._maximum = maximum
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._by_id: dict[tuple[Side, Hashable], list[_Entry]] = {}
         self._by_meaning: dict[tuple[Side, Hashable], dict[Hashable, None]] = {}
-        """Ids that mean the same (`meaning`), in order; only of ids that mean more than their bytes."""
+        """Ids of the same meaning (`intake.equal_ids`), in order of arrival; only ids that have a meaning."""
         self._order: deque[_Entry] = deque()
         self._live: set[int] = set()
         self._number = 0
@@ -70,7 +68,7 @@ class CorrectableRows:
         return len(self._live)
 
     def add(self, row: CorrectableRow) -> None:
-        """Keep a row; beyond the bound the oldest is forgotten."""
+        """Keep a row; beyond the limit drop the oldest."""
         self._number += 1
         entry = (row.time_ms, self._number, row)
         self._live.add(self._number)
@@ -78,13 +76,13 @@ class CorrectableRows:
         if (meaning := equal_form(row.id)) is not None:
             self._by_meaning.setdefault((row.side, meaning), {})[row.id] = None
         self._order.append(entry)
-        while len(self._live) > self._maximum:
+        while len(self._live) > self._limit:
             self.dropped += self._forget(self._order.popleft())
 
     def take(self, side: Side, id_: Hashable, time_ms: int, tolerance_ms: int | None) -> CorrectableRow | None:
-        """The row of `side` that a late partner with this id corrects, no longer kept.
+        """Remove and return the row of `side` that a late partner with this id corrects; None if there is none.
 
-        Of several the nearest in event time within the tolerance; without one (None) the earliest.
+        Several rows: the nearest in event time within the tolerance, or the earliest if that is None.
         """
         entries = self._by_id.get((side, id_))
         if not entries:
@@ -99,7 +97,7 @@ class CorrectableRows:
         return entry[2]
 
     def take_alike(self, side: Side, id_: Hashable, time_ms: int) -> CorrectableRow | None:
-        """The row of `side` whose id means the same as that of a late partner, in other bytes; no longer kept."""
+        """Remove and return the row of `side` whose id differs from a late partner's in bytes, not in meaning."""
         meaning = equal_form(id_)
         alike = None if meaning is None else self._by_meaning.get((side, meaning))
         return self.take(side, next(iter(alike)), time_ms, None) if alike else None
@@ -121,12 +119,12 @@ class CorrectableRows:
         return True
 
     def expire(self, before_ms: int) -> None:
-        """Forget rows with event times below; they are asked in the order in which they were said."""
+        """Drop rows with event times below the limit, in the order in which they were added."""
         while self._order and (self._order[0][0] < before_ms or self._order[0][1] not in self._live):
             self._forget(self._order.popleft())
 
     def correctable_floor(self) -> int | None:
-        """Offset of the diff partition from which on every kept row stands; None where nothing is kept."""
+        """Return the diff offset from which every kept row is stored; None if there is no row."""
         while self._order and self._order[0][1] not in self._live:
             self._order.popleft()
-        return self._order[0][2].floor if self._order else None  # floors never fall: each is a later look at the end
+        return self._order[0][2].floor if self._order else None  # floors never decrease

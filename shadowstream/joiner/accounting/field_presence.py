@@ -1,8 +1,8 @@
-"""Whether the sides hold anything at a path: what a criterion can measure is a share of the pairs, counted beside it.
+"""Presence of values at the paths of criteria: the share of pairs in which a criterion can measure anything.
 
-`neither:<path>`: pairs in which both sides hold nothing there, for checks that need a value. `looked:<path>` and
-`there:<path>`: pairs that were looked at for the path of a `field` criterion, and those of which a side holds
-something there. Looking costs a decoding, so only a sample is looked at: the same pairs on replay.
+`neither:<path>`: pairs in which both sides lack a value, for checks that need one. `looked:<path>` and `there:<path>`:
+pairs that were examined for a `field` criterion, and those in which a side has a value. An examination decodes values,
+so only a sample is examined: the same pairs on replay.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ Mask = npt.NDArray[np.bool_]
 
 
 def is_nothing(value: Any) -> bool:
-    """Whether there is no value: null, or no such field."""
+    """Return whether a value is null or absent."""
     return value is None or value is ABSENT
 
 
 def presence(
     compare: Comparing, values: tuple[Values, Values], times_ms: Sequence[int], paths: Collection[str]
 ) -> dict[str, Mask]:
-    """Of a sample of pairs, by path: those that were looked at, and those of which a side holds something there."""
+    """Examine a sample of pairs; return masks of the examined pairs, and of those with a value, by path."""
     sampled = np.fromiter(map(_is_sampled, values[0], times_ms), np.bool_, len(times_ms))
     rows = np.flatnonzero(sampled).tolist()
     if not rows or not paths:

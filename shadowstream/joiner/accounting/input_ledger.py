@@ -1,7 +1,7 @@
-"""The first ledger of a task: inputs of the partitions that it counts, by the runner's range marks.
+"""The first ledger of a task: the inputs of its input partitions, by the runner's range marks.
 
-Each input partition is counted by one task. A mark that was counted before a restart is not counted again; the newest
-such mark still gives the ledger its line.
+Each input partition belongs to one task. After a restart, marks that were counted before are skipped, except that the
+newest of them still gives the ledger line.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shadowstream.records import Partition
 
 
 class InputLedger:
-    """Inputs counted so far, by place, and the event time that each of the places has reached."""
+    """Inputs counted so far by input partition, and the event time that each partition has reached."""
 
     def __init__(self, inputs: Collection[Partition], marks: MarksLog, counts: OutcomeCounts) -> None:
         self._inputs, self._marks, self._counts = inputs, marks, counts
@@ -43,52 +43,46 @@ class InputLedger:
         self._lines[place] = conservation.inputs_lines(str(place), counters.read, ended, by_window)
 
     def is_complete(self) -> bool:
-        """Whether all inputs of a bounded trial have been counted."""
+        """Return whether all inputs of a bounded trial have been counted."""
         bounds = self._marks.start.bounds if self._marks.start else {}
         return all(self._counted_to(place) >= bounds.get(place, 0) for place in self._inputs)
 
     def _counted_to(self, place: Partition) -> int:
-        """Inputs of `place` below this offset have been counted, or lie before the trial's beginning."""
+        """Return the offset below which inputs have been counted, or precede the trial."""
         start = self._marks.start
         begin = start.committed.get(place, 0) if start else 0
         return max(begin, self._counted.get(place, 0))
 
     def floors_ms(self, ends: Mapping[Partition, int]) -> list[int] | None:
-        """Event times that the places have reached which are not counted to their `ends`; None where one is unknown.
+        """Return the event times reached by partitions that are not counted to their `ends`; None if one is unknown.
 
-        Inputs are counted from marks, on a path of their own: a window must not close before its inputs are in.
+        A window must not close before its inputs are counted, and marks arrive on a path of their own.
         """
-        floors: list[int] = []
-        for place in self._inputs:
-            end = ends.get(place)
-            if end is None or self._counted_to(place) < end:
-                floor = self._floors.get(place)
-                if floor is None:
-                    return None
-                floors.append(floor)
-        return floors
+        open_ = [place for place in self._inputs if place not in ends or self._counted_to(place) < ends[place]]
+        floors = [floor for place in open_ if (floor := self._floors.get(place)) is not None]
+        return floors if len(floors) == len(open_) else None
 
     def lines(self) -> list[dict[str, Any]]:
-        """Ledger lines as in schemas/stats.avsc."""
+        """Return ledger lines as in schemas/stats.avsc."""
         return [line for place in sorted(self._lines) for line in self._lines[place]]
 
     def counted(self) -> dict[str, int]:
-        """Offsets below which inputs have been counted, for the state record."""
+        """Return the offsets below which inputs have been counted, for the state record."""
         return {str(place): offset for place, offset in sorted(self._counted.items())}
 
     def snapshot(self) -> dict[str, int]:
-        """Counts for the state record: marks that will not be read again have said these."""
+        """Return the counts for the state record, because their marks will not be read again."""
         counts = {f"inputs:{name}": n for name, n in self._read.items()}
         for place, lines in self._lines.items():
             counts |= {f"input_read:{place}": lines[0]["expected"], f"input_ended:{place}": lines[0]["counted"]}
         return counts | {f"input_floor:{place}": floor for place, floor in self._floors.items() if floor is not None}
 
     def restore_counted(self, counted: Mapping[str, int]) -> None:
-        """Take the offsets of the state record."""
+        """Restore the offsets of `counted`."""
         self._counted |= {place_of(text): offset for text, offset in counted.items()}
 
     def restore(self, counts: Mapping[str, int]) -> None:
-        """Take the counts of the state record."""
+        """Restore the counts of a state record."""
         for name, value in counts.items():
             if name.startswith("inputs:"):
                 self._read[name.removeprefix("inputs:")] = value

@@ -1,7 +1,7 @@
-"""The books of one task: every outcome is entered once, as a count in its window and, where it is due, a diff row.
+"""Outcome counts of one task: each outcome is counted once in its window, and most outcomes write a diff row.
 
-A correction takes back one outcome where it was counted and enters another; the record that was corrected has ended
-already, so only the late one is counted as ended now.
+A correction removes an outcome from its window and counts another. The corrected record has ended before, so only the
+late record is counted as ended.
 """
 
 from __future__ import annotations
@@ -20,35 +20,26 @@ from shadowstream.codecs.framing import unheaded
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.correctable import CorrectableRow, is_correctable
-from shadowstream.joiner.accounting.input_outcomes import outcomes_of_inputs
 from shadowstream.joiner.accounting.part_counts import touched_by
-from shadowstream.joiner.accounting.slice_counts import Cells, Columns
+from shadowstream.joiner.accounting.slice_counts import PairColumns, SliceCounts
 from shadowstream.joiner.completeness.marks_log import MarksLog
 from shadowstream.joiner.matching.matches import Pair, PairBatch
 from shadowstream.joiner.pending_record import PendingColumns, PendingRecord
-from shadowstream.protocol.count_names import EXPECTED, EXPECTED_ALSO, JOINT, TWIN
-from shadowstream.protocol.dead_letters import Failed, dead_letter
-from shadowstream.protocol.outcomes import (
-    AGREES,
-    NOT_BESIDE_TWIN,
-    PLAIN,
-    QUOTES,
-    UNDECODABLE,
-    Outcome,
-    Result,
-    of_twin,
-)
+from shadowstream.protocol.count_names import EXPECTED, EXPECTED_ALSO, JOINT, TWIN, cost_names
+from shadowstream.protocol.dead_letters import FailedRecord, dead_letter
+from shadowstream.protocol.outcomes import AGREES, NOT_BESIDE_TWIN, PLAIN, QUOTES, UNDECODABLE, Outcome, Result, of_twin
 from shadowstream.protocol.size_limits import FieldCounts, cut, cut_path
 from shadowstream.records import REVISION_BYTES, InputCoordinate, Partition, Side, Write
 
 _HASH_RANGE = 2.0**64
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _JOINT = {(False, False): "neither", (True, False): "shadow", (False, True): "twin", (True, True): "both"}
-"""Which of shadow and twin differ from production."""
+"""The sides that differ from production, given whether the shadow and the twin differ."""
+Rows = Sequence[PendingRecord | None]
 
 
-class Compared(Protocol):
-    """A comparison's result; its differences may be worked out only when they are asked for."""
+class ComparisonResult(Protocol):
+    """The result of a comparison. An implementation may compute the differences on first access."""
 
     @property
     def outcome(self) -> Outcome: ...
@@ -64,7 +55,7 @@ class Compared(Protocol):
 
 
 @dataclass(slots=True)
-class Cell:
+class WindowCounts:
     """Counts of one window and revision since the last commit."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -72,9 +63,12 @@ class Cell:
     noise: Counter[str] = field(default_factory=Counter)
 
 
-class RowExtras(NamedTuple):
-    """What a diff row says beside its records: more than one possible partner, the row that it corrects, its id, and
-    the twin's record that a record of production met which ends without a shadow record."""
+class RowDetails(NamedTuple):
+    """Further content of a diff row.
+
+    `ambiguous`: more than one partner was possible. `corrects`: the corrected row. `twin`: the twin's partner of an
+    unmatched production record.
+    """
 
     ambiguous: bool = False
     corrects: CorrectableRow | None = None
@@ -82,39 +76,35 @@ class RowExtras(NamedTuple):
     twin: PendingRecord | None = None
 
 
-NOTHING_MORE = RowExtras()
+NO_DETAILS = RowDetails()
 
 
-def _counted_as(result: Compared) -> str:
-    """Each declared change has a bound of its own, so its pairs are counted under its name; the first of several."""
+def _counted_as(result: ComparisonResult) -> str:
+    """Return the name that counts a result: that of its first declared change, as each change has its own bound."""
     return EXPECTED + result.declared[0] if result.declared else result.outcome
 
 
-def _also(result: Compared) -> list[str]:
-    """The changes that explain a pair beside the first: they have their bounds too, and the pair is one."""
+def _also(result: ComparisonResult) -> list[str]:
+    """Return the names that count a pair for the bounds of its further declared changes."""
     return [EXPECTED_ALSO + name for name in result.declared[1:]]
 
 
 class OutcomeCounts:
-    """Outcomes of one task since its last commit, and its cumulative counts of ended records by side."""
+    """Outcomes of one task since its last commit. `ended`: cumulative counts of ended records by side."""
 
     def __init__(
         self, config: Config, revision: str, name: str, places: tuple[Partition, ...], progress: MarksLog
     ) -> None:
-        self._config = config
-        self._window_ms = config.judge.window_ms
+        self._config, self._window_ms = config, config.judge.window_ms
         self._topic = config.plan.of("diff")
         self._json_topic = config.plan.of("diff.json") if config.compare.diff_json else None
-        self._task = name
-        self._places = places
-        self._progress = progress
-        self._revision = revision
-        self._short = revision[: 2 * REVISION_BYTES]
+        self._task, self._places, self._progress = name, places, progress
+        self._revision, self._short = revision, revision[: 2 * REVISION_BYTES]
         self._seed = np.uint64(zlib.crc32(name.encode()) << 32)
         self._redactor = Redactor(config.compare.redact, config.compare.rules)
         self._names_id = config.identity.kind == "id"
-        self.cells: dict[tuple[int, str], Cell] = {}
-        self.slices = Cells(config)
+        self.cells: dict[tuple[int, str], WindowCounts] = {}
+        self.slices = SliceCounts(config)
         self.writes: list[Write] = []
         self.ended = [0] * len(places)
         self.records: Counter[tuple[str, str]] = Counter()
@@ -124,36 +114,35 @@ class OutcomeCounts:
         self.changes: Counter[str] = Counter()
         self.rows_cut = 0
         self._fields = FieldCounts([one.path for one in config.judge.criteria if one.path is not None])
-        self.correctable: list[tuple[Side, PendingRecord, Hashable, str, Compared]] = []
+        self.correctable: list[tuple[Side, PendingRecord, Hashable, str, ComparisonResult]] = []
 
     def revision_of(self, row: PendingRecord) -> str:
-        """The revision that a shadow record is evidence for."""
+        """Return the revision that a shadow record is evidence about."""
         return self._whole(row.revision)
 
     def _whole(self, short: str | None) -> str:
         return self._revision if short is None or short == self._short else self._progress.whole(short)
 
     def revisions_of(self, rows: PendingColumns) -> Sequence[str]:
-        """As `revision_of`, of each of these."""
+        """Return the revision of each shadow record, as `revision_of` does."""
         if rows.revisions is None:
             return [self._revision] * len(rows)
         known = {short: self._whole(short) for short in set(rows.revisions)}
         return [known[short] for short in rows.revisions]
 
-    def pair(self, pair: Pair, result: Compared, twin: Compared | None = None) -> None:
-        """Enter a pair, with what its twin says where there is one; the window is production's."""
+    def pair(self, pair: Pair, result: ComparisonResult, twin: ComparisonResult | None = None) -> None:
+        """Count a pair in the window of its production record; `twin`: the result of its twin's record."""
         revision = self.revision_of(pair.shadow)
         self._end(Side.PRODUCTION, result.outcome)
         self._end(Side.SHADOW, result.outcome)
         self._count(result, pair.production.time_ms, revision)
         self.twin(pair.production.time_ms, revision, result.outcome, pair.twin, twin)
         if result.outcome not in PLAIN or self._sampled((pair.production.offset,)).any():
-            self._row(
-                result, revision, (pair.production, pair.shadow, pair.twin), RowExtras(pair.ambiguous, None, pair.id)
-            )
+            details = RowDetails(pair.ambiguous, None, pair.id)
+            self._row(result, revision, (pair.production, pair.shadow, pair.twin), details)
 
-    def pair_batch(self, pair_batch: PairBatch, results: Sequence[Compared], columns: Columns) -> None:
-        """Enter plain pairs as columns; one by one only those that differ or have a row."""
+    def pair_batch(self, pair_batch: PairBatch, results: Sequence[ComparisonResult], columns: PairColumns) -> None:
+        """Count plain pairs as columns; treat only differing pairs and pairs with a row one by one."""
         outcomes, times, revisions = columns.outcomes, columns.times_ms, columns.revisions
         counted = Counter(outcomes)
         for outcome, n in counted.items():
@@ -182,78 +171,84 @@ class OutcomeCounts:
             if result.outcome == Outcome.MISMATCH:
                 self._count_paths(result, cell or self._cell(times[i], revisions[i]))
             rows = pair_batch.production.row(i), pair_batch.shadow.row(i), None
-            self._row(result, revisions[i], rows, RowExtras(id=pair_batch.ids[i]))
+            self._row(result, revisions[i], rows, RowDetails(id=pair_batch.ids[i]))
 
     def unmatched(
         self,
         side: Side,
         row: PendingRecord,
-        result: Compared,
+        result: ComparisonResult,
         revision: str | None = None,
-        extras: RowExtras = NOTHING_MORE,
+        details: RowDetails = NO_DETAILS,
     ) -> None:
-        """Enter a record that ends alone; `revision` where it is neither the joiner's nor its own."""
+        """Count an unmatched record; `revision`: replaces the joiner's, or the shadow record's own."""
         self._end(side, result.outcome)
         revision = revision or (self.revision_of(row) if side is Side.SHADOW else self._revision)
         self._cell(row.time_ms, revision).outcomes[result.outcome] += 1
         self.slices.unmatched(side, row, result.outcome, revision)
         rows: list[PendingRecord | None] = [None, None, None]
         rows[side] = row
-        rows[Side.TWIN] = rows[Side.TWIN] or extras.twin
-        self._row(result, revision, rows, extras)
+        rows[Side.TWIN] = rows[Side.TWIN] or details.twin
+        self._row(result, revision, rows, details)
         if is_correctable(result.outcome, result.reason) and side is not Side.TWIN:
-            self.correctable.append((side, row, extras.id, revision, result))
+            self.correctable.append((side, row, details.id, revision, result))
 
     def twin(
-        self, time_ms: int, revision: str, outcome: Outcome, row: PendingRecord | None, compared: Compared | None
+        self, time_ms: int, revision: str, outcome: Outcome, row: PendingRecord | None, result: ComparisonResult | None
     ) -> None:
-        """Enter what the twin says beside the `outcome` of a production record, and which of the two differs."""
+        """Count the twin's `result` beside the `outcome` of a production record, and the joint difference."""
         if len(self._places) <= Side.TWIN:
             return
         if row is not None:
-            self._end(Side.TWIN, TWIN + of_twin(compared.outcome) if compared else Outcome.WARM_UP)
+            self._end(Side.TWIN, TWIN + of_twin(result.outcome) if result else Outcome.WARM_UP)
         if outcome in NOT_BESIDE_TWIN:
             return
-        twin = of_twin(compared.outcome) if compared else Outcome.MISSING
+        twin = of_twin(result.outcome) if result else Outcome.MISSING
         if twin == Outcome.UNCOMPARED:
             return
         joint = _JOINT[outcome not in AGREES, twin not in AGREES]
         cell = self._cell(time_ms, revision)
         cell.outcomes[TWIN + twin] += 1
         cell.outcomes[JOINT + joint] += 1
-        if compared is not None and compared.outcome == Outcome.MISMATCH:
-            paths = {self._redactor.path(one.path) for one in compared.differences}
-            self._fields.add(paths | touched_by(compared), cell.noise)
+        if result is not None and result.outcome == Outcome.MISMATCH:
+            paths = {self._redactor.path(one.path) for one in result.differences}
+            self._fields.add(paths | touched_by(result), cell.noise)
 
     def cardinality(self, production: Sequence[PendingRecord], shadow: Sequence[PendingRecord], id_: Hashable) -> None:
-        """Enter n outputs against m of one input: one outcome that ends them all."""
+        """Count different numbers of outputs of one input: one outcome ends them all."""
         result = Result(Outcome.CARDINALITY, f"{len(production)} outputs of production against {len(shadow)}")
         revision = self.revision_of(shadow[0])
         self._end(Side.PRODUCTION, result.outcome, len(production))
         self._end(Side.SHADOW, result.outcome, len(shadow))
         self._count(result, production[0].time_ms, revision)
-        self._row(result, revision, (production[0], shadow[0], None), RowExtras(id=id_))
+        self._row(result, revision, (production[0], shadow[0], None), RowDetails(id=id_))
 
-    def correct(self, extras: CorrectableRow, pair: Pair, result: Compared) -> None:
-        """Enter the real outcome of a pair of which one record had been said missing or extra."""
-        late = Side(1 - extras.side)
+    def correct(self, row: CorrectableRow, pair: Pair, result: ComparisonResult) -> None:
+        """Replace the outcome of a correctable row by the result of its pair."""
+        late = Side(1 - row.side)
         self._end(late, result.outcome)
-        self.corrections[extras.outcome, result.outcome] += 1
-        self._cell(extras.time_ms, extras.revision).outcomes[extras.outcome] -= 1
-        first = pair.production if extras.side is Side.PRODUCTION else pair.shadow
-        self.slices.unmatched(extras.side, first, extras.outcome, extras.revision, -1)
-        revision = self.revision_of(pair.shadow) if late is Side.SHADOW else extras.revision
+        self.corrections[row.outcome, result.outcome] += 1
+        self._cell(row.time_ms, row.revision).outcomes[row.outcome] -= 1
+        first = pair.production if row.side is Side.PRODUCTION else pair.shadow
+        self.slices.unmatched(row.side, first, row.outcome, row.revision, -1)
+        revision = self.revision_of(pair.shadow) if late is Side.SHADOW else row.revision
         self._count(result, pair.production.time_ms, revision)
-        self._row(result, revision, (pair.production, pair.shadow, None), RowExtras(pair.ambiguous, extras, extras.id))
+        self._row(result, revision, (pair.production, pair.shadow, None), RowDetails(pair.ambiguous, row, row.id))
 
     def inputs(self, window: Mapping[str, Any], revision: str) -> None:
-        """Enter inputs of one window, from a range mark (schemas/mark.avsc)."""
+        """Count the inputs of one window of a range mark (schemas/mark.avsc)."""
         outcomes = self._cell(window["start_ms"], revision).outcomes
-        for outcome, n in outcomes_of_inputs(window):
-            outcomes[outcome] += n
+        undecodable = window.get("undecodable", 0)
+        outcomes["input"] += window["read"] - undecodable
+        rare = {"input_failed": window["failed"], "input_undecodable": undecodable}
+        if cost := window.get("cost"):
+            measured, over = cost_names(cost["over_ns"])
+            outcomes[measured] += cost["measured"]
+            rare[over] = cost["over"]
+        outcomes.update({name: n for name, n in rare.items() if n})
 
     def windows(self) -> list[dict[str, Any]]:
-        """The deltas as in schemas/stats.avsc."""
+        """Return the counts since the last commit as in schemas/stats.avsc."""
         return [
             {
                 "start_ms": start,
@@ -267,56 +262,49 @@ class OutcomeCounts:
         ]
 
     def clear(self) -> None:
-        """The deltas have been committed."""
+        """Drop the counts and rows after their commit."""
+        for counts in (self.records, self.pairs, self.paths, self.corrections, self.changes):
+            counts.clear()
         self.cells.clear()
         self.slices.clear()
         self.writes.clear()
-        self.records.clear()
-        self.pairs.clear()
-        self.paths.clear()
-        self.corrections.clear()
-        self.changes.clear()
         self.rows_cut = 0
         self._fields.clear()
         self.correctable.clear()
-
-    # ---------------------------------------------------------------- counting
 
     def _end(self, side: Side, outcome: str, n: int = 1) -> None:
         self.ended[side] += n
         self.records[side.word, outcome] += n
 
-    def _count(self, result: Compared, time_ms: int, revision: str) -> None:
+    def _count(self, result: ComparisonResult, time_ms: int, revision: str) -> None:
         cell = self._cell(time_ms, revision)
         cell.outcomes.update([_counted_as(result), *_also(result)])
         self.pairs[result.outcome] += 1
         if result.outcome == Outcome.MISMATCH:
             self._count_paths(result, cell)
 
-    def _count_paths(self, result: Compared, cell: Cell) -> None:
+    def _count_paths(self, result: ComparisonResult, cell: WindowCounts) -> None:
         found = [(self._redactor.path(one.path), one.kind) for one in result.differences]
         self.paths.update((cut_path(path), kind) for path, kind in found)
         self._fields.add({path for path, _ in found}, cell.fields)
 
-    def _cell_of_all(self, times_ms: Sequence[int], revisions: Sequence[str]) -> Cell | None:
-        """The cell of all these where they have one, as most often."""
+    def _cell_of_all(self, times_ms: Sequence[int], revisions: Sequence[str]) -> WindowCounts | None:
+        """Return the cell of all these pairs, if it is the same; None otherwise."""
         first, last = min(times_ms), max(times_ms)
         one = first // self._window_ms == last // self._window_ms and revisions.count(revisions[0]) == len(revisions)
         return self._cell(first, revisions[0]) if one else None
 
-    def _cell(self, time_ms: int, revision: str) -> Cell:
+    def _cell(self, time_ms: int, revision: str) -> WindowCounts:
         at = (time_ms - time_ms % self._window_ms, revision)
         cell = self.cells.get(at)
         if cell is None:
-            cell = self.cells[at] = Cell()
+            cell = self.cells[at] = WindowCounts()
         return cell
 
-    # ---------------------------------------------------------------- rows
-
     def _sampled(self, offsets: Sequence[int]) -> npt.NDArray[np.bool_]:
-        """Which plain matches are shown, by hash of the pair's task and offset: the same on replay.
+        """Choose the plain matches to show, by hash of the pair's task and offset: the same on replay.
 
-        The finaliser of SplitMix64 (Steele, Lea and Flood 2014), on a whole column at once.
+        The hash is the finaliser of SplitMix64 (Steele, Lea and Flood 2014), applied to a whole column.
         """
         x = np.array(offsets, np.uint64) * _GOLDEN + self._seed
         x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -325,17 +313,17 @@ class OutcomeCounts:
         return sampled
 
     def own_place(self, side: Side, row: PendingRecord) -> tuple[Partition, int]:
-        """The record's place and offset in the topic that its producer wrote."""
+        """Return the record's partition and offset in the topic that its producer wrote."""
         return row.origin or (self._places[side], row.offset)
 
     def pair_id(self, side: Side, row: PendingRecord) -> str:
-        """The coordinate of a record, which is the id of the pair that it is the first of."""
+        """Return the coordinate of a record: the id of the pair that it begins."""
         place, offset = self.own_place(side, row)
         return f"{place}/{offset}"
 
-    def _row(self, result: Compared, revision: str, rows: Sequence[PendingRecord | None], extras: RowExtras) -> None:
+    def _row(self, result: ComparisonResult, revision: str, rows: Rows, details: RowDetails) -> None:
         side, first = next((Side(n), row) for n, row in enumerate(rows) if row is not None)
-        corrects = extras.corrects
+        corrects = details.corrects
         pair_id = corrects.pair_id if corrects else self.pair_id(side, first)
         production, shadow, twin = rows
         reason = self._reason(result)
@@ -351,12 +339,12 @@ class OutcomeCounts:
             "twin": self._id(Side.TWIN, twin),
             "input": next((self._input(row.at) for row in (shadow, production) if row and row.at), None),
             "identity": self._config.identity.kind,
-            "id": self._redactor.key(extras.id) if self._names_id and isinstance(extras.id, bytes) else None,
+            "id": self._redactor.key(details.id) if self._names_id and isinstance(details.id, bytes) else None,
             "differences": [one.record() for one in self._redactor.differences(result.differences)],
             "reason": reason,
             "late": corrects is not None,
             "correction_of": corrects.outcome if corrects else None,
-            "ambiguous": extras.ambiguous,
+            "ambiguous": details.ambiguous,
         }
         start_ms = first.time_ms - first.time_ms % self._window_ms
         self.slices.reasons.add((start_ms, revision), result.outcome, reason)
@@ -370,24 +358,23 @@ class OutcomeCounts:
         self.writes.append(Write(self._topic, partition, key, own.encode_diff(record), first.time_ms))
         if self._json_topic is not None:
             self.writes.append(Write(self._json_topic, partition, key, own.as_json(record), first.time_ms))
-
         if (broken := UNDECODABLE.get(result.outcome)) is not None:
             self._dead_letter(broken, rows, result.reason or "")
 
-    def _reason(self, result: Compared) -> str | None:
-        """Names of declared changes and words of ours may be shown; what an error says may quote a value."""
+    def _reason(self, result: ComparisonResult) -> str | None:
+        """Redact a reason that may quote a value: the text of an error."""
         return self._redactor.reason(result.reason) if result.outcome in QUOTES else result.reason
 
-    def _dead_letter(self, side: Side, rows: Sequence[PendingRecord | None], reason: str) -> None:
+    def _dead_letter(self, side: Side, rows: Rows, reason: str) -> None:
         row = rows[side]
-        if row is not None:
-            value, named = row.value, None
-            if value is not None and row.header_fields is not None and row.header_fields.head:
-                value, named = unheaded(value, row.header_fields.head)
-            failed = Failed(*self.own_place(side, row), row.key, value, row.time_ms, named)
-            self.writes.append(
-                dead_letter(self._config, self._redactor, "joiner", failed, ("RecordError", reason), "VALUE_CONVERTER")
-            )
+        if row is None:
+            return
+        value, named = row.value, None
+        if value is not None and row.header_fields is not None and row.header_fields.head:
+            value, named = unheaded(value, row.header_fields.head)
+        failed = FailedRecord(*self.own_place(side, row), row.key, value, row.time_ms, named)
+        error = "RecordError", reason
+        self.writes.append(dead_letter(self._config, self._redactor, "joiner", failed, error, "VALUE_CONVERTER"))
 
     def _id(self, side: Side, row: PendingRecord | None) -> dict[str, Any] | None:
         if row is None:

@@ -1,6 +1,6 @@
-"""What is measured of compared pairs beside their outcome: latencies, checks of the candidate's values, means.
+"""Metrics of compared pairs beside their outcome: latencies, checks of the candidate's values, means.
 
-All are sums over pairs, kept as whole numbers, so they do not depend on batches, commits or order.
+All are sums over pairs in integers, so that batches, commits and order have no effect.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from shadowstream.compare.comparer import Comparing
 from shadowstream.config import Config, Latency
 from shadowstream.joiner.accounting.field_presence import presence
-from shadowstream.joiner.accounting.signed_shifts import Shifts, signed
+from shadowstream.joiner.accounting.signed_shifts import ShiftSums, signed_shares
 from shadowstream.joiner.accounting.value_checks import checked
 from shadowstream.joiner.intake.header_fields import HeaderFields
 from shadowstream.paths import parse_one
@@ -27,29 +27,28 @@ _GROWTH = math.log(1.01 / 0.99)
 NOTHING = -(2**31)
 """The bucket of a latency of 0 or less."""
 REPEATED_NAMES = "repeated_names:"
-"""Pairs of which a value is JSON with a name twice in one object, where the last one counts."""
+"""Pairs with a JSON value that repeats a name in one object, where the last one counts."""
 _Mask = npt.NDArray[np.bool_]
-_Asides = Sequence[HeaderFields | None]
+_Doubles = npt.NDArray[np.float64]
+_HeaderInfos = Sequence[HeaderFields | None]
 
 
-class Measured(NamedTuple):
-    """Measures of a batch of pairs, one entry a pair each.
+class PairMetrics(NamedTuple):
+    """Metrics of a batch of pairs as columns.
 
-    `latencies`: production's and the shadow's in ms, NaN where one is unknown. `checks`: by kind:path where it failed,
-    what stands beside that (`checks.checked`), and where a path holds something (`presence`). `means`: by path the
-    scaled difference in [0, 1] (NaN: no number on either side), the mean it is held against, and the difference that
-    counts as 1.
+    `latencies`: production's and the shadow's in ms, NaN if unknown. `checks`: masks of the figures of `value_checks`
+    and `field_presence`, by name. `means`: by path the scaled difference in [0, 1] (NaN: no number on either side), the
+    limit of the mean, and the difference that counts as 1. `shifts`: by path of a mean the `signed_shares`.
     """
 
-    latencies: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None
+    latencies: tuple[_Doubles, _Doubles] | None = None
     checks: Mapping[str, _Mask] = {}
-    means: Mapping[str, tuple[npt.NDArray[np.float64], float, float]] = {}
-    shifts: Mapping[str, npt.NDArray[np.float64]] = {}
-    """By path of a mean the differences with their sign (`shifts.signed`)."""
+    means: Mapping[str, tuple[_Doubles, float, float]] = {}
+    shifts: Mapping[str, _Doubles] = {}
 
 
-class Tally:
-    """Sums of one window and revision."""
+class MetricSums:
+    """Sums of pair metrics of one window and revision."""
 
     __slots__ = ("against", "checks", "latencies", "means", "outcomes", "shifts")
 
@@ -59,9 +58,9 @@ class Tally:
         self.checks: Counter[str] = Counter()
         self.means: dict[str, tuple[int, list[int]]] = {}
         self.against: dict[str, dict[str, float]] = {}
-        self.shifts = Shifts()
+        self.shifts = ShiftSums()
 
-    def add(self, measured: Measured, mask: _Mask, latency: Latency | None) -> None:
+    def add(self, measured: PairMetrics, mask: _Mask, latency: Latency | None) -> None:
         """Add the pairs of `mask`."""
         if measured.latencies is not None and latency is not None:
             production, shadow = measured.latencies
@@ -77,9 +76,7 @@ class Tally:
             added = grid_sums(known, mean) if len(known) else [0] * SUMS
             self.means[path] = n + len(known), [one + more for one, more in zip(sums, added, strict=True)]
 
-    def _add_latencies(
-        self, production: npt.NDArray[np.float64], shadow: npt.NDArray[np.float64], latency: Latency
-    ) -> None:
+    def _add_latencies(self, production: _Doubles, shadow: _Doubles, latency: Latency) -> None:
         both = ~(np.isnan(production) | np.isnan(shadow))
         production, shadow = production[both], shadow[both]
         if not len(shadow):
@@ -92,7 +89,7 @@ class Tally:
             self.latencies.update({(side.word, b): k for b, k in zip(found.tolist(), n.tolist(), strict=True)})
 
     def record(self) -> dict[str, Any]:
-        """Fields of a window of schemas/stats.avsc, its outcomes left out."""
+        """Return the fields of a window of schemas/stats.avsc, without its outcomes."""
         return {
             "checks": dict(sorted(self.checks.items())),
             "means": [
@@ -103,16 +100,16 @@ class Tally:
         }
 
 
-def _buckets(latencies_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Index i with latency in (g^(i-1), g^i], g = 1.01/0.99 (DDSketch, Masson et al. 2019, section 2.1)."""
+def _buckets(latencies_ms: _Doubles) -> npt.NDArray[np.int64]:
+    """Return i with latency in (g^(i-1), g^i], g = 1.01/0.99 (DDSketch, Masson et al. 2019, section 2.1)."""
     buckets = np.full(len(latencies_ms), NOTHING, np.int64)
-    some = latencies_ms > 0
-    buckets[some] = np.ceil(np.log(latencies_ms[some]) / _GROWTH).astype(np.int64)
+    positive = latencies_ms > 0
+    buckets[positive] = np.ceil(np.log(latencies_ms[positive]) / _GROWTH).astype(np.int64)
     return buckets
 
 
-class Measuring:
-    """What a config asks to be measured of pairs."""
+class MetricReader:
+    """Reader of the metrics that a config names."""
 
     def __init__(self, config: Config) -> None:
         self.latency = config.compare.latency
@@ -127,17 +124,19 @@ class Measuring:
         compare: Comparing,
         values: tuple[Any, Any],
         times_ms: Sequence[int],
-        header_infos: tuple[_Asides, _Asides],
-    ) -> Measured:
-        """Measures of pairs, given both sides' values, production's times and what headers said. May raise as
-        `compare` does."""
+        header_infos: tuple[_HeaderInfos, _HeaderInfos],
+    ) -> PairMetrics:
+        """Return the metrics of pairs, given both sides' values, production's times and both sides' header fields.
+
+        Raises as `compare` does.
+        """
         latencies = None if self.latency is None else _latencies(times_ms, *header_infos)
         checks: dict[str, _Mask] = presence(compare, values, times_ms, self._fields) if self._fields else {}
         if self._counts_repeated_names:
             one, other = (compare.repeating(side, values[side]) for side in (Side.PRODUCTION, Side.SHADOW))
             checks[REPEATED_NAMES] = np.array(one, np.bool_) | np.array(other, np.bool_)
         if not (self._checks or self._means):
-            return Measured(latencies, checks)
+            return PairMetrics(latencies, checks)
         shadow = compare.fields(Side.SHADOW, values[1])
         for check in self._checks:
             names = parse_one(check.path)
@@ -147,38 +146,31 @@ class Measuring:
             production = compare.fields(Side.PRODUCTION, values[0])
             for path, (bound, limit) in self._means.items():
                 names = parse_one(path)
-                production_ms, shadow_ms = production.at(names), shadow.at(names)
-                means[path] = _scaled(production_ms, shadow_ms, bound), limit, bound
-                shifts[path] = signed(_doubles(production_ms), _doubles(shadow_ms), bound)
-        return Measured(latencies, checks, means, shifts)
+                numbers = _doubles(production.at(names)), _doubles(shadow.at(names))
+                means[path] = _scaled(*numbers, bound), limit, bound
+                shifts[path] = signed_shares(*numbers, bound)
+        return PairMetrics(latencies, checks, means, shifts)
 
 
-def _latencies(
-    times_ms: Sequence[int], production: _Asides, shadow: _Asides
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """From the input's time, which our header on the shadow's record says, to each side's emission."""
-    inputs = np.array([header_info.input_ms if header_info else None for header_info in shadow], np.float64)
-    production_ms = [
-        header_info.emit_ms if header_info else time_ms
-        for header_info, time_ms in zip(production, times_ms, strict=True)
-    ]
-    shadow_ms = np.array([header_info.emit_ms if header_info else None for header_info in shadow], np.float64)
+def _latencies(times_ms: Sequence[int], production: _HeaderInfos, shadow: _HeaderInfos) -> tuple[_Doubles, _Doubles]:
+    """Return the times from the input, as the packed header of the shadow's record names it, to each side's output."""
+    inputs = np.array([info.input_ms if info else None for info in shadow], np.float64)
+    production_ms = [info.emit_ms if info else time_ms for info, time_ms in zip(production, times_ms, strict=True)]
+    shadow_ms = np.array([info.emit_ms if info else None for info in shadow], np.float64)
     return np.array(production_ms, np.float64) - inputs, shadow_ms - inputs
 
 
-def _scaled(production: Sequence[Any], shadow: Sequence[Any], bound: float) -> npt.NDArray[np.float64]:
-    """|shadow − production| as a share of `bound`, at most 1; 1 where only one of them is a finite number, NaN where
-    neither is."""
-    production_ms, shadow_ms = _doubles(production), _doubles(shadow)
+def _scaled(production: _Doubles, shadow: _Doubles, bound: float) -> _Doubles:
+    """Return |shadow − production| as a share of `bound`, at most 1; 1 if only one is finite, NaN if neither is."""
     with np.errstate(all="ignore"):
-        found: npt.NDArray[np.float64] = np.minimum(np.abs(shadow_ms - production_ms) / bound, 1.0)
-    numbers = np.isfinite(production_ms), np.isfinite(shadow_ms)
-    found[numbers[0] ^ numbers[1]] = 1.0
-    found[~(numbers[0] | numbers[1])] = np.nan
+        found: _Doubles = np.minimum(np.abs(shadow - production) / bound, 1.0)
+    finite = np.isfinite(production), np.isfinite(shadow)
+    found[finite[0] ^ finite[1]] = 1.0
+    found[~(finite[0] | finite[1])] = np.nan
     return found
 
 
-def _doubles(values: Sequence[Any]) -> npt.NDArray[np.float64]:
+def _doubles(values: Sequence[Any]) -> _Doubles:
     return np.array([_double(value) for value in values], np.float64)
 
 

@@ -1,10 +1,10 @@
-"""What is counted of the parts of a trial: values of dimensions one by one, and what criteria with `where` name.
+"""Counts of the parts of a trial: by value of each dimension, and by scope of the criteria with `where`.
 
-Of each value of a dimension everything is counted that a judge of slices needs beside pairs and those that differ:
-records that ended alone, what could not be decoded, latencies, and the pairs that differ where a `field` criterion
-looks. A scope (`where: {tenant: eu}`) is counted as a window of its own: the same figures, of its records only.
+A value of a dimension has all figures that the judge of slices needs beside pairs and differing pairs: unmatched and
+undecodable records, latencies, and the pairs that differ at the path of a `field` criterion. A scope (`where: {tenant:
+eu}`) has the figures of a whole window, of its own records only.
 
-All are sums over records, so they do not depend on batches, commits or order.
+All are sums over records, so that batches, commits and order have no effect.
 """
 
 from __future__ import annotations
@@ -23,24 +23,26 @@ from shadowstream.compare.result import PairResult
 from shadowstream.config import Config, Latency
 from shadowstream.errors import RegistryError
 from shadowstream.joiner.accounting import pair_metrics
-from shadowstream.joiner.accounting.pair_metrics import Measured
+from shadowstream.joiner.accounting.pair_metrics import PairMetrics
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.protocol.outcomes import DIFFERS, PAIRS_UNREAD, Outcome
 from shadowstream.records import Side
 
 Mask = npt.NDArray[np.bool_]
 OF_FIELDS = ("looked:", "there:")
-"""Figures of `presence` that only the coverage of a `field` criterion needs."""
+"""Figures of `field_presence`, which only the coverage of a `field` criterion needs."""
 
 
 def fields_of(config: Config) -> list[str]:
-    """The paths of the `field` criteria."""
+    """Return the paths of the `field` criteria."""
     return list(dict.fromkeys(one.path for one in config.judge.criteria if one.rate == "field" and one.path))
 
 
 def touched_of(paths: Sequence[str], results: Sequence[Any], outcomes: Sequence[str]) -> dict[str, Mask]:
-    """By path of a `field` criterion the pairs that differ at, above or below it. A pair of different numbers of
-    outputs differs everywhere: what one side has not written has no field."""
+    """Return the pairs that differ at, above or below the path of a `field` criterion, by path.
+
+    A pair with different numbers of outputs differs at each path, because an absent output has no field.
+    """
     if not paths or DIFFERS.isdisjoint(outcomes):
         return {}
     found = {path: np.zeros(len(outcomes), np.bool_) for path in paths}
@@ -55,12 +57,12 @@ def touched_of(paths: Sequence[str], results: Sequence[Any], outcomes: Sequence[
 
 
 def touched_by(result: object) -> frozenset[str]:
-    """The paths of criteria that one result touches; none of a pair that was not compared."""
+    """Return the criteria's paths at which a result differs; none if the pair was not compared."""
     return result.touched if isinstance(result, PairResult) else frozenset()
 
 
-class Named:
-    """Pairs compared, and those that differ where a criterion looks, by its path."""
+class FieldDifferences:
+    """Counts of compared pairs, and of those that differ at a criterion's path."""
 
     __slots__ = ("differ", "pairs")
 
@@ -76,19 +78,19 @@ class Named:
                 self.differ[path] += n
 
     def record(self, paths: Sequence[str]) -> list[dict[str, Any]]:
-        """As in schemas/stats.avsc; a path without a difference is there too, so that its pairs are known."""
+        """Return the counts as in schemas/stats.avsc, paths without a difference included."""
         return [{"path": path, "n": self.pairs, "s": self.differ[path]} for path in paths if self.pairs]
 
 
 class Scope(NamedTuple):
-    """What a criterion's `where` names: its text, and the value asked of each dimension, by the dimension's place."""
+    """The `where` of a criterion: its text, and the required values with the places of their dimensions."""
 
     name: str
     values: tuple[tuple[int, str], ...]
 
 
 def scopes_of(config: Config) -> list[Scope]:
-    """The scopes of a config, each once; values that must not be read under the names that slices give them."""
+    """Return the scopes of a config, each once; redacted values under the names that slices give them."""
     redactor = Redactor(config.compare.redact)
     dimensions = {one.name: (place, one) for place, one in enumerate(config.compare.dimensions)}
     found: dict[str, Scope] = {}
@@ -105,13 +107,13 @@ def scopes_of(config: Config) -> list[Scope]:
     return list(found.values())
 
 
-class Pairs(NamedTuple):
-    """Pairs as columns, as `Parts` counts them: outcomes, dimensions, which compared, measures and differences."""
+class CountedPairs(NamedTuple):
+    """Pairs as columns, as `PartCounts` counts them. `compared`: mask; `touched`: see `touched_of`."""
 
     outcomes: Coded
     dimensions: Sequence[Coded]
     compared: Mask
-    measured: Measured
+    measured: PairMetrics
     touched: Mapping[str, Mask]
 
 
@@ -122,11 +124,11 @@ class _Scoped:
 
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
-        self.named = Named()
-        self.measures = pair_metrics.Tally()
+        self.named = FieldDifferences()
+        self.measures = pair_metrics.MetricSums()
 
 
-class Parts:
+class PartCounts:
     """Counts of one window and revision by value of a dimension and by scope."""
 
     __slots__ = ("_scoped", "_scopes", "_values")
@@ -136,27 +138,25 @@ class Parts:
         self._scoped: dict[str, _Scoped] = {}
         self._values: dict[tuple[int, str], Counter[str]] = {}
 
-    def add(self, pairs: Pairs, window: Mask, folded: Sequence[Coded], latency: Latency | None) -> None:
-        """Add the pairs of `window`. `folded`: the dimensions with as many exact values as slices have."""
+    def add(self, pairs: CountedPairs, window: Mask, folded: Sequence[Coded], latency: Latency | None) -> None:
+        """Add the pairs of `window`. `folded`: the dimensions with the exact values that slices have."""
         compared = window & pairs.compared
         for name, mask in _figures(pairs, window, compared, latency):
             for place, column in enumerate(folded):
-                counts = np.bincount(column.codes[mask], minlength=len(column.values))
-                for code in np.flatnonzero(counts).tolist():
-                    self._value(place, column.values[code])[name] += int(counts[code])
+                for value, n in _counted(column, mask):
+                    self._value(place, value)[name] += n
         for scope in self._scopes:
             inside = window & _inside(scope, pairs.dimensions)
             if not inside.any():
                 continue
             one = self._of(scope)
-            counts = np.bincount(pairs.outcomes.codes[inside], minlength=len(pairs.outcomes.values))
-            for code in np.flatnonzero(counts).tolist():
-                one.outcomes[pairs.outcomes.values[code]] += int(counts[code])
+            for outcome, n in _counted(pairs.outcomes, inside):
+                one.outcomes[outcome] += n
             one.named.add(inside & pairs.compared, pairs.touched)
             one.measures.add(pairs.measured, inside & pairs.compared, latency)
 
     def unmatched(self, names: Sequence[str | None], outcome: str, n: int) -> None:
-        """Add a record that ended alone; `names`: its value of each dimension, None where nobody knows it."""
+        """Add an unmatched record; `names`: its value of each dimension, None if unknown."""
         for place, value in enumerate(names):
             if value is not None:
                 self._value(place, value)[outcome] += n
@@ -165,7 +165,7 @@ class Parts:
                 self._of(scope).outcomes[outcome] += n
 
     def record(self, paths: Sequence[str]) -> list[dict[str, Any]]:
-        """The scopes as in schemas/stats.avsc."""
+        """Return the scopes as in schemas/stats.avsc."""
         return [
             {
                 "scope": name,
@@ -176,11 +176,11 @@ class Parts:
             for name, one in sorted(self._scoped.items())
         ]
 
-    def by_value(
-        self, names: Sequence[str], compared: Sequence[Sequence[str]], values_max: int
-    ) -> list[dict[str, Any]]:
-        """The values as in schemas/stats.avsc, at most `values_max` exact ones of a dimension among these and those of
-        the pairs `compared`."""
+    def by_value(self, names: Sequence[str], compared: Sequence[list[str]], values_max: int) -> list[dict[str, Any]]:
+        """Return the values as in schemas/stats.avsc.
+
+        `compared`: values of compared pairs by dimension. A dimension has at most `values_max` exact values in all.
+        """
         exact = [
             least([*others, *(value for at, value in self._values if at == place)], values_max)
             for place, others in enumerate(compared)
@@ -200,6 +200,11 @@ class Parts:
         return self._scoped.setdefault(scope.name, _Scoped())
 
 
+def _counted(column: Coded, mask: Mask) -> Iterator[tuple[str, int]]:
+    counts = np.bincount(column.codes[mask], minlength=len(column.values))
+    return ((column.values[code], int(counts[code])) for code in np.flatnonzero(counts).tolist())
+
+
 def _inside(scope: Scope, dimensions: Sequence[Coded]) -> Mask | np.bool_:
     inside: Any = np.True_
     for place, value in scope.values:
@@ -210,8 +215,8 @@ def _inside(scope: Scope, dimensions: Sequence[Coded]) -> Mask | np.bool_:
     return inside  # type: ignore[no-any-return]  # a mask, or true for all
 
 
-def _figures(pairs: Pairs, window: Mask, compared: Mask, latency: Latency | None) -> Iterator[tuple[str, Mask]]:
-    """Figures of slices beside pairs and those that differ, each with the pairs that count for it."""
+def _figures(pairs: CountedPairs, window: Mask, compared: Mask, latency: Latency | None) -> Iterator[tuple[str, Mask]]:
+    """Yield the figures of slices beside pairs and differing pairs, each with the mask of its pairs."""
     for outcome in PAIRS_UNREAD & set(pairs.outcomes.values):
         yield outcome, window & (pairs.outcomes.codes == pairs.outcomes.values.index(outcome))
     for path, where in pairs.touched.items():
@@ -232,36 +237,32 @@ def _figures(pairs: Pairs, window: Mask, compared: Mask, latency: Latency | None
             yield "latency_over", both & (shadow > latency.over_ms)
 
 
-class Values:
-    """Reads the values of the dimensions of one record, as `Parts.unmatched` takes them.
+class DimensionReader:
+    """Reader of a record's values of the dimensions, as `PartCounts.unmatched` takes them.
 
-    Of a record of production the dimensions that are headers are not known: the runner copies them to the candidate's
-    outputs alone. Of one of the candidate those that are fields are its own word.
+    For a record of production, dimensions in headers are unknown: the runner copies them only to the candidate's
+    outputs. For a record of the candidate, dimensions in fields are the candidate's own values.
     """
 
     def __init__(self, config: Config, compare: Comparing) -> None:
-        self._dimensions = config.compare.dimensions
-        self._compare = compare
+        self._dimensions, self._compare = config.compare.dimensions, compare
         self._redactor = Redactor(config.compare.redact)
 
     def __call__(self, side: Side, row: PendingRecord) -> list[str | None]:
-        """Names of the values, as slices have them."""
+        """Return the names of the values, as slices have them."""
         fields = iter(self._fields(side, row))
         headers = iter(row.header_fields.values if side is Side.SHADOW and row.header_fields is not None else ())
         return [next(fields) if one.header is None else self._header(one.header, headers) for one in self._dimensions]
 
     def _fields(self, side: Side, row: PendingRecord) -> Iterable[str]:
-        asked = sum(one.header is None for one in self._dimensions)
-        if not asked:
+        in_fields = sum(one.header is None for one in self._dimensions)
+        if not in_fields:
             return ()
         try:
             return [column.values[0] for column in self._compare.dimensions([row.value], side)]
-        except RegistryError:
-            # A schema that cannot be had now: the record has ended all the same, and is counted in the whole.
-            return [UNDECODABLE] * asked
+        except RegistryError:  # the record has ended nevertheless, and the window counts it
+            return [UNDECODABLE] * in_fields
 
     def _header(self, header: str, values: Iterator[str]) -> str | None:
         value = next(values, None)
-        if value is None:
-            return None
-        return value if value == ABSENT else self._redactor.by_header(header, coded([value])).values[0]
+        return value if value in (None, ABSENT) else self._redactor.by_header(header, coded([value])).values[0]

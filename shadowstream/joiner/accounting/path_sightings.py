@@ -1,12 +1,13 @@
-"""Which of the paths that a config names occur in values at all: a path with a typing error matches nothing, silently.
+"""Sightings of the config's paths in values: a path with a typing error would match nothing, silently.
 
-Values are looked at until each path has been found: the first `FIRST` pairs of a process, then one pair in
-`ONE_IN`, chosen by its offset. Once all are found nothing is looked at any more, so a match costs nothing.
+Values are examined until each path has been found: the first `FIRST` pairs of a process, then one pair in `ONE_IN`,
+chosen by its offset. After that the search ends and costs nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -25,24 +26,16 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def paths_of(config: Config) -> list[str]:
-    """The paths of values that a config names, each once."""
+    """Return the paths of values that a config names, each once."""
     compare = config.compare
-    return list(
-        dict.fromkeys(
-            [
-                *(one.path for one in config.judge.criteria if one.path is not None),
-                *(one.path for one in compare.dimensions if one.path is not None),
-                *(one.path for one in compare.rules),
-                *(one.path for one in compare.checks),
-                *(path for one in compare.expected for path in one.paths),
-                *(compare.redact.paths if compare.redact else ()),
-            ]
-        )
-    )
+    optional = [*(one.path for one in config.judge.criteria), *(one.path for one in compare.dimensions)]
+    single = [*(one.path for one in compare.rules), *(one.path for one in compare.checks)]
+    several = chain(*(one.paths for one in compare.expected), compare.redact.paths if compare.redact else ())
+    return list(dict.fromkeys(path for path in (*optional, *single, *several) if path is not None))
 
 
-class Occurring:
-    """What one task has found since its last commit, and what it still looks for."""
+class PathSightings:
+    """The sightings of one task since its last commit, and the paths that are still unseen."""
 
     def __init__(self, config: Config) -> None:
         self._unseen = set(paths_of(config))
@@ -57,13 +50,13 @@ class Occurring:
         return bool(self._unseen)
 
     def clear(self) -> None:
-        """What was found has been committed."""
+        """Drop the sightings after their commit."""
         self._looked = 0
         self._seen: list[str] = []
         self._holds: list[str] = []
 
     def look(self, compare: Comparing, offsets: Sequence[int], production: Values, shadow: Values) -> None:
-        """Look at pairs, given production's offsets and the values of both sides."""
+        """Examine pairs, given production's offsets and the values of both sides."""
         if not self._unseen:
             return
         places = self._chosen(offsets)
@@ -74,7 +67,7 @@ class Occurring:
             changed = [shadow[place] for place in places if shadow[place] != production[place]]
             if changed and self._unseen:
                 self._look(compare, Side.SHADOW, changed)
-        except RegistryError:  # bytes that were equal were not decoded, so their schema may not be there yet
+        except RegistryError:  # the comparison did not decode equal bytes, so their schema may be unavailable
             return
         self._looked += len(places)
 
@@ -92,12 +85,12 @@ class Occurring:
         for path in compare.fields_in(decoded):
             if len(self._known) >= FIELDS_MAX:
                 return
-            # Below a covered path there may be names of a map that must not be read either.
+            # A map below a redacted path may have names that must not be shown.
             shown = cut_path(self._redactor.path(path))
             if shown not in self._known and not self._redactor.covers(path):
                 self._known.add(shown)
                 self._holds.append(shown)
 
     def record(self) -> dict[str, Any]:
-        """Fields of a stats record (schemas/stats.avsc)."""
+        """Return the fields of a stats record (schemas/stats.avsc)."""
         return {"looked": self._looked, "seen": list(self._seen), "holds": list(self._holds)}

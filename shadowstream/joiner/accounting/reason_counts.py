@@ -1,7 +1,7 @@
-"""Why records ended as they did: counts of reasons by outcome, window and revision since the last commit.
+"""Counts of reasons by outcome, window and revision since the last commit.
 
-Only rare outcomes have a reason. A reason is cut and its positions are taken out, so that equal causes add up; beyond
-a bound new kinds count as `(other)` of their outcome. The counts of one window always add up to its reasons.
+Only rare outcomes have a reason. A reason is shortened and its positions are removed, so that equal causes add up.
+Beyond a limit new kinds count as `(other)` of their outcome, so that the sum of a window stays complete.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from shadowstream.protocol.outcomes import REASON_UNCOUNTED
 from shadowstream.protocol.reasons import OTHER, REASON_CHARS_MAX, reason_name
 
 KINDS_MAX = 32
-"""Kinds of reasons that one window tells apart between two commits."""
+"""Kinds of reasons in one window between two commits."""
 BYTES_MAX = 100_000
-"""Of all kinds between two commits: a stats record must stay below what a broker takes."""
+"""Bytes of all kinds between two commits, so that a stats record stays below the broker's limit."""
 _POSITION = re.compile(r"\b(byte|bytes|char|character|characters|column|line|offset|position|at|of) \d+")
 _BYTES = re.compile(r"\b[0-9a-f]{8,}\b")
 
@@ -24,7 +24,7 @@ At = tuple[int, str]
 
 
 def kind_of(reason: str) -> str:
-    """A reason without what is of one record alone.
+    """Remove from a reason the parts that are specific to one record.
 
     >>> kind_of("decode: not JSON: unexpected character: line 1 column 7 (char 6)")
     'decode: not JSON: unexpected character: line … column … (char …)'
@@ -48,7 +48,7 @@ class ReasonCounts:
         self._left = BYTES_MAX
 
     def add(self, at: At, outcome: str, reason: str | None) -> None:
-        """Enter one record or pair that ended with an outcome, for a reason."""
+        """Count one record or pair that ended with an outcome for a reason."""
         if reason is None or outcome in REASON_UNCOUNTED:
             return
         cell = self._cells.setdefault(at, Counter())
@@ -62,10 +62,10 @@ class ReasonCounts:
         cell[name] += 1
 
     def of(self, at: At) -> dict[str, int]:
-        """The counts of one window and revision."""
+        """Return the counts of one window and revision."""
         return dict(self._cells.get(at, ()))
 
     def clear(self) -> None:
-        """The counts have been committed."""
+        """Drop the counts after their commit."""
         self._cells.clear()
         self._left = BYTES_MAX

@@ -1,13 +1,14 @@
-"""Which way the candidate's numbers lie: sums over pairs of their differences with the sign.
+"""Signed shifts: sums over pairs of the candidate's differences with their sign.
 
-A mean of distances cannot tell a candidate that is higher in every pair from one that is now higher and now lower.
+A mean of distances is the same for a candidate that is always higher and for one that is sometimes higher, sometimes
+lower.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,10 @@ SHIFT_UNIT = 2.0**-32
 Doubles = npt.NDArray[np.float64]
 
 
-def signed(production: Doubles, shadow: Doubles, bound: float) -> Doubles:
-    """Shadow minus production as a share of `bound`, at most 1 either way; NaN where one is no finite number.
+def signed_shares(production: Doubles, shadow: Doubles, bound: float) -> Doubles:
+    """Return shadow minus production as a share of `bound`, within [-1, 1]; NaN unless both are finite.
 
-    >>> signed(np.array([1.0, 1.0, np.nan]), np.array([1.5, -9.0, 1.0]), 2.0).tolist()
+    >>> signed_shares(np.array([1.0, 1.0, np.nan]), np.array([1.5, -9.0, 1.0]), 2.0).tolist()
     [0.25, -1.0, nan]
     """
     with np.errstate(all="ignore"):
@@ -28,16 +29,8 @@ def signed(production: Doubles, shadow: Doubles, bound: float) -> Doubles:
     return found
 
 
-class Shift(NamedTuple):
-    """Pairs in which the candidate is higher, in which it is lower, and the sum of differences (`SHIFT_UNIT`)."""
-
-    higher: int = 0
-    lower: int = 0
-    shift: int = 0
-
-
-class Shifts:
-    """Sums by path of one window and revision."""
+class ShiftSums:
+    """Sums by path of one window and revision: pairs with a higher or lower candidate, and the sum in `SHIFT_UNIT`."""
 
     __slots__ = ("_sums",)
 
@@ -45,7 +38,7 @@ class Shifts:
         self._sums: dict[str, Counter[str]] = {}
 
     def add(self, shifts: Mapping[str, Doubles], mask: npt.NDArray[np.bool_]) -> None:
-        """Add the pairs of `mask`. Each difference is rounded by itself, so that no order changes the sum."""
+        """Add the pairs of `mask`. Each difference is rounded before the sum, so that order has no effect."""
         for path, values in shifts.items():
             known = values[mask & ~np.isnan(values)]
             sums = self._sums.setdefault(path, Counter())
@@ -54,6 +47,6 @@ class Shifts:
             sums["shift"] += int(np.rint(known / SHIFT_UNIT).astype(np.int64).sum())
 
     def of(self, path: str) -> dict[str, Any]:
-        """Fields of a mean in schemas/stats.avsc."""
+        """Return the fields of a mean in schemas/stats.avsc."""
         found = self._sums.get(path, Counter())
-        return Shift(found["higher"], found["lower"], found["shift"])._asdict()
+        return {name: found[name] for name in ("higher", "lower", "shift")}

@@ -1,14 +1,14 @@
-"""Checks of the candidate's values, pair by pair, and where production's value fails the same check.
+"""Checks of the candidate's values, pair by pair, beside production's failures of the same check.
 
-A candidate that fails where production fails is no worse than it. So beside the values that fail (`<kind>:<path>`) it
-is counted in which pairs production's value fails as well:
+A candidate that fails where production fails is no worse than production. So beside the failures of the candidate
+(`<kind>:<path>`) these pairs are counted:
 
 ==================  ============================================================================================
 figure              pairs
 ==================  ============================================================================================
-neither:<path>      in which no side has a value: nothing can be null there, nor in a range or a category
-absent:<path>       in which no side has the field: nothing can be of a type
-both:<kind>:<path>  in which both sides fail; of null that is `neither`
+neither:<path>      no side has a value: null, range and category do not apply
+absent:<path>       no side has the field: its type does not apply
+both:<kind>:<path>  both sides fail; for null that is `neither`
 ==================  ============================================================================================
 """
 
@@ -42,9 +42,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
 def checked(
     check: Check, compare: Comparing, production: Sequence[bytes | None], shadow: Sequence[Any], names: Sequence[str]
 ) -> dict[str, _Mask]:
-    """The figures of one check. `production`: its values as they lie; `shadow`: what the candidate has at the path.
+    """Return the masks of one check, by figure. `production`: whole encoded values; `shadow`: decoded at the path.
 
-    Production's values are decoded only where the candidate has nothing or fails.
+    Production's values are decoded only for pairs in which the candidate has no value or fails.
     """
     size = len(shadow)
     readable = _mask(size, (not isinstance(value, RecordError) for value in shadow))
@@ -77,7 +77,7 @@ def _mask(size: int, values: Any) -> _Mask:
 
 
 def _fails(check: Check, kind: str, value: Any) -> bool:
-    """Whether a value fails. A range or category has nothing to allow where there is no value: that fails as well."""
+    """Return whether a value fails a kind of check; an absent value fails a range and a category."""
     nothing = is_nothing(value)
     if kind == "null":
         return nothing

@@ -1,1 +1,1 @@
-"""From matches to outcomes: comparison, unmatched records, corrections, deferred decisions."""
+"""Outcomes of matches: comparison, unmatched records, corrections, deferred decisions."""

@@ -1,7 +1,7 @@
-"""Decisions whose comparison needs a schema that the registry cannot tell now. All others go on meanwhile.
+"""Decisions that wait for a schema which the registry cannot give now. All other decisions continue.
 
-What waits here counts as unpaired still, in numbers, bytes and windows: it is pending in every commit, so that a
-restart reads it again, and it holds windows open and its side back like anything that waits.
+Their records stay pending, in numbers, bytes and windows. Every commit holds them as pending, so that a restart reads
+them again. They keep their windows open and count for backpressure, as any pending record does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 from shadowstream.compare.comparer import Comparing
 from shadowstream.joiner.matching.matches import Decision, OutputGroup, ShedRule, Unmatched
 from shadowstream.joiner.matching.pending import PendingTotals
-from shadowstream.joiner.outcomes.corrections import Corrected
+from shadowstream.joiner.outcomes.corrections import FetchedCorrection
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.records import Partition, Side
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def rows_of(decision: Decision) -> Iterator[tuple[Side, PendingRecord]]:
-    """The records of a decision."""
+    """Yield the records of a decision with their sides."""
     if isinstance(decision, OutputGroup):
         yield from ((Side.PRODUCTION, row) for row in decision.production)
         yield from ((Side.SHADOW, row) for row in decision.shadow)
@@ -37,42 +37,42 @@ def rows_of(decision: Decision) -> Iterator[tuple[Side, PendingRecord]]:
 
 
 class Resumed(NamedTuple):
-    """Decisions and corrections whose schemas can be had now. `has_more`: more of them may be left."""
+    """Decisions and corrections whose schemas are available now. `has_more`: more of them may be left."""
 
     decisions: list[Decision]
-    corrected: list[Corrected]
+    corrected: list[FetchedCorrection]
     has_more: bool
 
 
 class AwaitedSchemas:
-    """What waits of one task, in the order in which it came."""
+    """The decisions and corrections of one task that wait for a schema, in the order of their arrival."""
 
     def __init__(self, held: PendingTotals, compare: Comparing) -> None:
         self._held, self._compare = held, compare
         self._decisions: list[Decision] = []
-        self._corrected: list[Corrected] = []
+        self._corrected: list[FetchedCorrection] = []
 
     def __len__(self) -> int:
         return len(self._decisions) + len(self._corrected)
 
     def add(self, decision: Decision) -> None:
-        """It waits from now on."""
+        """Let a decision wait."""
         self._decisions.append(decision)
         for side, row in rows_of(decision):
             self._held.enter(side, row)
 
-    def add_corrected(self, corrected: Corrected) -> None:
-        """A correction; its rows are pending as such already."""
+    def add_corrected(self, corrected: FetchedCorrection) -> None:
+        """Let a correction wait; its records are pending as part of `Corrections` already."""
         self._corrected.append(corrected)
 
     def can_resume(self, decision: Decision) -> bool:
-        """Whether all values of a decision can be decoded now, or never."""
+        """Return whether all values of a decision can be decoded now, or never."""
         return all(all(self._compare.available(side, [row.value])) for side, row in rows_of(decision))
 
     def take(self, limit: int = sys.maxsize) -> Resumed:
-        """Remove and return what can be resumed, at most `limit` of each kind.
+        """Remove and return the decisions and corrections that can be resumed, at most `limit` of each.
 
-        While the first of a kind cannot be resumed none of it is, so that a registry is asked about few.
+        While the first of a kind must wait, all others of that kind wait too: this limits requests to the registry.
         """
         decisions, self._decisions = _split(self._decisions, self.can_resume, limit)
         corrected, self._corrected = _split(self._corrected, lambda one: self.can_resume(one.pair), limit)
@@ -81,35 +81,28 @@ class AwaitedSchemas:
         return Resumed(decisions, corrected, len(decisions) >= limit or len(corrected) >= limit)
 
     def shed(self, sheds: ShedRule, corrected: Collection[tuple[Partition, int]]) -> list[Unmatched]:
-        """Remove all rows with such ids, each alone, and the corrections of these records."""
-        found: list[Unmatched] = []
-        waiting, self._decisions = self._decisions, []
-        for decision in waiting:
-            if not sheds(decision.id):
-                self._decisions.append(decision)
-                continue
-            for side, row in rows_of(decision):
-                self._held.leave(side, row)
-                found.append(Unmatched(side, row, decision.id))
+        """Remove all rows with shed ids and return each as unmatched; remove the given corrections too."""
+        shed = [one for one in self._decisions if sheds(one.id)]
+        self._decisions = [one for one in self._decisions if not sheds(one.id)]
         self._corrected = [one for one in self._corrected if (one.earlier.place, one.earlier.offset) not in corrected]
+        found = [Unmatched(side, row, decision.id) for decision in shed for side, row in rows_of(decision)]
+        for side, row, *_ in found:
+            self._held.leave(side, row)
         return found
 
     def offsets(self, side: Side) -> Iterator[int]:
-        """Offsets of the rows of a side that wait here."""
-        for decision in self._decisions:
-            for one, row in rows_of(decision):
-                if one is side:
-                    yield row.offset
+        """Yield the offsets of a side's records that wait here."""
+        return (row.offset for one, row in chain(*map(rows_of, self._decisions)) if one is side)
 
 
 def _split(waiting: list[T], can_resume: Callable[[T], bool], limit: int) -> tuple[list[T], list[T]]:
-    """The first that can go on and the rest, both in order; all wait while the first does."""
-    gone: list[T] = []
+    """Split into at most `limit` items that can be resumed, and the rest, both in order."""
+    resumed: list[T] = []
     if not waiting or not can_resume(waiting[0]):
-        return gone, waiting
+        return resumed, waiting
     left: list[T] = []
     for n, one in enumerate(waiting):
-        if len(gone) >= limit:
-            return gone, left + waiting[n:]
-        (gone if can_resume(one) else left).append(one)
-    return gone, left
+        if len(resumed) >= limit:
+            return resumed, left + waiting[n:]
+        (resumed if can_resume(one) else left).append(one)
+    return resumed, left

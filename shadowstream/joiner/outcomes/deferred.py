@@ -1,8 +1,8 @@
-"""What is to be entered and would make one commit too large: it waits for a later one.
+"""Deferred work: pairs, evictions and corrections that would make one commit too large.
 
-So much at once comes from records that are read again after a restart, whose partners may all be there by then; from
-values read again for corrections; and from a task that sheds half of what waits. Everything here is pending in every
-commit until it is entered, so that a restart finds it again, and holds its windows open.
+Such amounts have three causes: records read again after a restart whose partners are all present, values read again for
+corrections, and a task that sheds half of its pending records. Each record here is pending in every commit, so that a
+restart reads it again, and it keeps its window open.
 """
 
 from __future__ import annotations
@@ -15,27 +15,28 @@ from typing import NamedTuple, TypeVar
 
 from shadowstream.joiner.matching.matches import Pair, Unmatched
 from shadowstream.joiner.matching.pending import PendingTotals
-from shadowstream.joiner.outcomes.corrections import Corrected
-from shadowstream.joiner.pending_record import PendingRecord
+from shadowstream.joiner.outcomes.awaited_schemas import rows_of
+from shadowstream.joiner.outcomes.corrections import FetchedCorrection
 from shadowstream.records import Side
 
 T = TypeVar("T")
 
 
-class Due(NamedTuple):
-    """What one commit takes of a backlog."""
+class DeferredBatch(NamedTuple):
+    """The part of a backlog that one commit takes."""
 
     pairs: list[Pair]
     evicted: list[Unmatched]
-    corrected: list[Corrected]
+    corrected: list[FetchedCorrection]
 
 
 class Backlog:
-    """Each kind in the order in which it came.
+    """The deferred work of one task, each kind in the order of its arrival.
 
+    >>> from shadowstream.joiner.pending_record import PendingRecord
     >>> backlog = Backlog(1_000)
     >>> for n in range(3):
-    ...     backlog.evict(Alone(Side.SHADOW, Row(n, 0, None, None), b"k"))
+    ...     backlog.evict(Unmatched(Side.SHADOW, PendingRecord(n, 0, None, None), b"k"))
     >>> [len(backlog.take(2).evicted) for _ in range(3)], len(backlog)
     ([2, 1, 0], 0)
     """
@@ -44,47 +45,40 @@ class Backlog:
         self.held = PendingTotals(window_ms)
         self._pairs: deque[Pair] = deque()
         self._evicted: deque[Unmatched] = deque()
-        self._corrected: deque[Corrected] = deque()
+        self._corrected: deque[FetchedCorrection] = deque()
 
     def __len__(self) -> int:
         return len(self._pairs) + len(self._evicted) + len(self._corrected)
 
     def pair(self, pair: Pair) -> None:
-        """It has met and is not compared yet."""
+        """Defer the comparison of a pair."""
         self._pairs.append(pair)
-        for side, row in _rows(pair):
+        for side, row in rows_of(pair):
             self.held.enter(side, row)
 
     def evict(self, end: Unmatched) -> None:
-        """It is shed."""
+        """Defer the eviction of a shed record."""
         self._evicted.append(end)
         self.held.enter(end.side, end.row)
 
-    def correct(self, one: Corrected) -> None:
-        """Its values have been read again, or will not be."""
+    def correct(self, one: FetchedCorrection) -> None:
+        """Defer a correction."""
         self._corrected.append(one)
 
-    def take(self, maximum: int = sys.maxsize) -> Due:
-        """What comes first, so many of each kind at most."""
-        due = Due(_first(self._pairs, maximum), _first(self._evicted, maximum), _first(self._corrected, maximum))
-        for side, row in chain(*map(_rows, due.pairs)):
+    def take(self, limit: int = sys.maxsize) -> DeferredBatch:
+        """Remove and return the first of each kind, at most `limit` each."""
+        due = DeferredBatch(_first(self._pairs, limit), _first(self._evicted, limit), _first(self._corrected, limit))
+        for side, row in chain(*map(rows_of, due.pairs)):
             self.held.leave(side, row)
         for end in due.evicted:
             self.held.leave(end.side, end.row)
         return due
 
     def offsets(self, side: Side) -> Iterator[int]:
-        """Offsets of the rows of a side that wait here and nowhere else."""
-        yield from (row.offset for one, row in chain(*map(_rows, self._pairs)) if one is side)
+        """Yield the offsets of a side's records that only the backlog holds."""
+        yield from (row.offset for one, row in chain(*map(rows_of, self._pairs)) if one is side)
         yield from (end.row.offset for end in self._evicted if end.side is side)
 
 
-def _rows(pair: Pair) -> Iterator[tuple[Side, PendingRecord]]:
-    yield Side.PRODUCTION, pair.production
-    yield Side.SHADOW, pair.shadow
-    if pair.twin is not None:
-        yield Side.TWIN, pair.twin
-
-
-def _first(waiting: deque[T], maximum: int) -> list[T]:
-    return [waiting.popleft() for _ in range(min(maximum, len(waiting)))]
+def _first(waiting: deque[T], limit: int) -> list[T]:
+    return [waiting.popleft() for _ in range(min(limit, len(waiting)))]

@@ -1,4 +1,4 @@
-"""Compared pairs as records of scored, for the labels role: what each side answered where a label will judge it."""
+"""Records of `scored` for the labels role: the answers of both sides of a compared pair."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shadowstream.codecs import own
 from shadowstream.compare.comparer import Comparing
 from shadowstream.config import Config
 from shadowstream.errors import RecordError
-from shadowstream.joiner.accounting.slice_counts import Columns
+from shadowstream.joiner.accounting.slice_counts import PairColumns
 from shadowstream.joiner.matching.matches import Pair
 from shadowstream.paths import parse_one
 from shadowstream.protocol.outcomes import VALUES_COMPARED
@@ -18,7 +18,7 @@ from shadowstream.records import Side, Write
 
 
 class LabelledPairs:
-    """Of one task ("topic/partition"); says nothing where the config names no labels."""
+    """Writer of `scored` records of one task ("topic/partition"). It writes nothing if the config names no labels."""
 
     def __init__(self, config: Config, task: str, compare: Comparing) -> None:
         self._labels, self._task, self._compare = config.labels, task, compare
@@ -26,8 +26,8 @@ class LabelledPairs:
         self._topic = config.plan.of("scored")
         self._partition = int(task.rpartition("/")[2])
 
-    def scored(self, pairs: Sequence[Pair], columns: Columns) -> list[Write]:
-        """A record a compared pair. May raise as `Comparing.decode` does: call it before anything is entered."""
+    def scored(self, pairs: Sequence[Pair], columns: PairColumns) -> list[Write]:
+        """Return one record for each compared pair. Raises as `Comparing.decode` does: call it before counting."""
         if self._labels is None:
             return []
         found = zip(pairs, columns.outcomes, columns.revisions, _parts(columns, len(pairs)), strict=True)
@@ -45,15 +45,15 @@ class LabelledPairs:
         return writes
 
     def end(self) -> list[Write]:
-        """Says that the task has ended everything (a bounded run)."""
+        """Return the record that reports the end of the task in a bounded run."""
         if self._labels is None:
             return []
         record = {"id": None, "task": self._task, "revision": "", "time_ms": 0, "production": None, "shadow": None}
         return [Write(self._topic, self._partition, None, own.encode("scored", {**record, "end": True}))]
 
 
-def _parts(columns: Columns, size: int) -> Iterable[Sequence[str]]:
-    """Of each pair its value of each dimension."""
+def _parts(columns: PairColumns, size: int) -> Iterable[Sequence[str]]:
+    """Return each pair's values of the dimensions."""
     if not columns.dimensions:
         return repeat((), size)
     named = ([one.values[code] for code in one.codes.tolist()] for one in columns.dimensions)

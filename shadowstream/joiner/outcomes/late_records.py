@@ -1,4 +1,4 @@
-"""Late records of a task: the outcomes that may still be corrected, and the records that correct them.
+"""Late records of a task: the correctable outcomes, and the records that correct them.
 
 An outcome becomes correctable once its diff row is committed (`remember`). A late partner takes it (`take`) and waits
 until the value of the corrected record has been read again (`corrections`).
@@ -11,11 +11,12 @@ from typing import Any
 
 from shadowstream.compare.redact import Redactor
 from shadowstream.config import Config
-from shadowstream.joiner.accounting.correctable import MAY_BE_UNREAD, CorrectableRow, CorrectableRows
+from shadowstream.joiner.accounting.correctable import MAY_BE_UNREAD, CorrectableRow, CorrectableRows, is_correctable
 from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
 from shadowstream.joiner.intake.header_fields import HeaderReader
 from shadowstream.joiner.matching.matches import Unmatched
-from shadowstream.joiner.outcomes.corrections import Corrected, Corrections, restored
+from shadowstream.joiner.outcomes.corrections import Corrections, FetchedCorrection
+from shadowstream.protocol.headers import text_coordinate
 from shadowstream.protocol.join_id import Identity
 from shadowstream.protocol.outcomes import Outcome, Result
 from shadowstream.protocol.size_limits import too_long
@@ -27,8 +28,8 @@ DELETED = Result(Outcome.EVICTED, "the corrected record was deleted from its top
 class LateRecords:
     """The correctable outcomes of one task and the late records that correct them.
 
-    `diff_end`: no row of a later commit lies below this offset of the diff partition. `correctable_from`: offset of the
-    diff partition from which a restart must read rows again; None where nothing was correctable.
+    `diff_end`: offset of the diff partition below which no row of a later commit is. `correctable_from`: offset of the
+    diff partition from which a restart reads rows again; None if nothing was correctable.
     """
 
     def __init__(self, config: Config, identity: Identity, header_fields: HeaderReader) -> None:
@@ -41,11 +42,11 @@ class LateRecords:
 
     @property
     def dropped(self) -> int:
-        """Correctable outcomes that were forgotten because of a bound."""
+        """The number of correctable outcomes that a limit has dropped."""
         return self._correctable.dropped
 
     def take(self, side: Side, end: Unmatched) -> CorrectableRow | None:
-        """Remove and return the outcome of `side` that a late record corrects."""
+        """Remove and return the outcome of `side` that a late record corrects; None if there is none."""
         identity = self._config.identity
         tolerance_ms = identity.tolerance_ms if identity.kind == "occurrence" else None
         shown = self._shown(end.id)
@@ -55,46 +56,65 @@ class LateRecords:
         return found
 
     def remember(self, counts: OutcomeCounts) -> None:
-        """Keep the missing and extra outcomes of `counts` as correctable: they are committed now."""
+        """Keep the missing and extra outcomes of `counts` as correctable, after their commit."""
         for side, row, id_, revision, result in counts.correctable:
             place, offset = counts.own_place(side, row)
-            pair_id = counts.pair_id(side, row)
             key, shown = self._redactor.key(row.key), self._shown(id_)
-            if too_long(key) or too_long(shown):  # it does not stand in diff, so no restart would know it
+            if too_long(key) or too_long(shown):  # diff leaves it out, so that no restart could read it
                 self._correctable.dropped += 1
                 continue
-            at = self.diff_end
-            fields = (side, shown, place, offset, row.time_ms, key, row.at, revision, pair_id, at, result.outcome)
+            pair_id, floor = counts.pair_id(side, row), self.diff_end
+            fields = (side, shown, place, offset, row.time_ms, key, row.at, revision, pair_id, floor, result.outcome)
             self._correctable.add(CorrectableRow(*fields, result.reason in MAY_BE_UNREAD))
 
     def _shown(self, id_: Hashable) -> Hashable:
-        """Return an id as diff shows it. A restart reads correctable outcomes from there, so they are known by that."""
+        """Return an id as diff shows it, because a restart reads correctable outcomes from diff."""
         return self._redactor.key(id_) if isinstance(id_, bytes) else id_
 
     def expire(self, watermark_ms: int) -> None:
-        """Forget outcomes that no late record may correct any more."""
+        """Drop outcomes that are too old for a correction."""
         self._correctable.expire(watermark_ms - self._config.correctable_ms)
 
-    def fetched(self, place: Partition, batch: Batch | None, gone: Iterable[int]) -> list[Corrected]:
-        """Return corrections whose values have been read again; `gone` are offsets that retention has deleted."""
+    def fetched(self, place: Partition, batch: Batch | None, gone: Iterable[int]) -> list[FetchedCorrection]:
+        """Return corrections whose values have been read again; `gone`: offsets that retention has deleted."""
         found = [] if batch is None else self.corrections.fetched(batch, self._header_fields)
-        return found + [Corrected(one.earlier, one.pair(None), DELETED) for one in self.corrections.gone(place, gone)]
-
-    # ---------------------------------------------------------------- commit and restart
+        return found + [
+            FetchedCorrection(one.earlier, one.pair(None), DELETED) for one in self.corrections.gone(place, gone)
+        ]
 
     def observe_diff_end(self, offset: int) -> None:
-        """Take the end of the diff partition, read before the next commit."""
+        """Note the end of the diff partition as read before the next commit."""
         self.diff_end = max(self.diff_end, offset)
 
     def read_again_from(self, counts: OutcomeCounts) -> int | None:
-        """Offset of the diff partition that a restart must read from, beside `counts` that are being committed.
+        """Return the diff offset from which a restart must read, given the `counts` to be committed.
 
-        What waits for a value, and the rows of this very commit, are not correctable: any more, or yet.
+        The minimum covers outcomes that are not correctable: those that wait for a value, and those of this commit.
         """
         new = self.diff_end if counts.correctable else None
         floors = (self._correctable.correctable_floor(), self.corrections.floor(), new)
         return min((floor for floor in floors if floor is not None), default=None)
 
     def restore(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Take diff records of this task from `correctable_from` on, in topic order."""
-        restored(self._correctable, rows, self._config, self._identity, self.correctable_from or 0)
+        """Restore from diff records (schemas/diff.avsc) of this task from `correctable_from` on, in topic order.
+
+        The last row of a pair counts.
+        """
+        last: dict[str, Mapping[str, Any]] = {}
+        for row in rows:
+            last.pop(row["pair_id"], None)
+            last[row["pair_id"]] = row
+        for pair_id, row in last.items():
+            side = Side.SHADOW if row["production"] is None else Side.PRODUCTION
+            own = row[side.word]
+            if own is None or not is_correctable(row["outcome"], row["reason"]):
+                continue
+            at = text_coordinate(row["input"].encode(), self._config.inputs) if row["input"] else None
+            id_ = row["key"] if self._config.identity.kind in ("key", "occurrence") else row["id"]
+            if self._identity.is_coordinate:
+                id_ = None if at is None else self._identity.of_coordinate(at)
+            position = Partition(own["topic"], own["partition"]), own["offset"], row["time_ms"]
+            outcome = self.correctable_from or 0, row["outcome"], row["reason"] in MAY_BE_UNREAD
+            self._correctable.add(
+                CorrectableRow(side, id_, *position, row["key"], at, row["revision"], pair_id, *outcome)
+            )

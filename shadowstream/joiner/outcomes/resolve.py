@@ -1,29 +1,30 @@
-"""From the matches of a store to outcomes: warm-up, absences, groups, shed records, late records that correct.
+"""Resolver of a task: turns matches into outcomes, in warm-up, absences, groups, shed records and corrections.
 
-Pairs go on to the comparison (`compare_stage`). What needs a schema that cannot be had now is deferred
-(`awaited_schemas`), and so is what would make one commit too large (`deferred`); `resume_deferred` takes both up again.
+Pairs pass to the comparison (`compare_stage`). Decisions wait if their schema is unavailable (`awaited_schemas`) or if
+they would make one commit too large (`deferred`). `resume_deferred` takes both up again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from shadowstream.compare.result import Results
 from shadowstream.errors import RegistryError, ShadowstreamBug
 from shadowstream.joiner.accounting import eviction_counts
 from shadowstream.joiner.accounting.correctable import CorrectableRow
-from shadowstream.joiner.accounting.outcome_counts import Compared, OutcomeCounts, RowExtras
+from shadowstream.joiner.accounting.outcome_counts import ComparisonResult, OutcomeCounts, RowDetails
 from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.intake.side import EndedRecord
 from shadowstream.joiner.intake.unread_records import UnreadableId
 from shadowstream.joiner.matching.by_input import COMPARED_MAX, assign
 from shadowstream.joiner.matching.matches import Decision, OutputGroup, Pair, PairBatch, ShedRule, Unmatched
 from shadowstream.joiner.outcomes.compare_stage import WARM_UP, CompareStage
-from shadowstream.joiner.outcomes.corrections import Corrected, Correction
+from shadowstream.joiner.outcomes.corrections import Correction, FetchedCorrection
 from shadowstream.joiner.outcomes.deferred import Backlog
 from shadowstream.joiner.outcomes.late_records import LateRecords
-from shadowstream.joiner.outcomes.unmatched import Partnerless
+from shadowstream.joiner.outcomes.unmatched import UnmatchedOutcomes
 from shadowstream.joiner.pending_record import PendingRecord
 from shadowstream.protocol.outcomes import Outcome, Result
 from shadowstream.records import Side
@@ -31,26 +32,23 @@ from shadowstream.records import Side
 SHED = Result(Outcome.EVICTED, eviction_counts.SHED)
 
 
+@dataclass(frozen=True, slots=True)
 class OutcomeResolver:
-    """Resolves the matches of one task; `revision` is the joiner's own."""
+    """Resolver of the matches of one task; `revision`: the joiner's own."""
 
-    def __init__(
-        self,
-        revision: str,
-        completeness: Completeness,
-        unmatched: Partnerless,
-        comparing: CompareStage,
-        late: LateRecords,
-        deferred: Backlog,
-        counts: OutcomeCounts,
-    ) -> None:
-        self._revision, self._completeness, self._unmatched = revision, completeness, unmatched
-        self._comparing, self._awaiting = comparing, comparing.awaiting
-        self._late, self._deferred, self._counts = late, deferred, counts
+    _revision: str
+    _completeness: Completeness
+    _unmatched: UnmatchedOutcomes
+    _comparing: CompareStage
+    _late: LateRecords
+    _deferred: Backlog
+    _counts: OutcomeCounts
 
     def end(self, side: Side, ended: Iterable[EndedRecord]) -> None:
-        """Count records of a side that have their outcome at intake. A shed one that is read again is deferred: nothing
-        bounds how many there are."""
+        """Count records of a side that end at intake.
+
+        Shed records that were read again are deferred, because their number has no limit.
+        """
         for row, id_, result, is_reread in ended:
             if result is not None:
                 self._counts.unmatched(side, row, result)
@@ -60,7 +58,7 @@ class OutcomeResolver:
                 self.evict(Unmatched(side, row, id_))
 
     def resolve(self, matches: Iterable[Decision | PairBatch]) -> None:
-        """Gather pairs for the comparison; resolve everything else at once."""
+        """Gather pairs for the comparison; resolve all other matches at once."""
         unpaired: list[Unmatched | OutputGroup] = []
         for match in matches:
             if isinstance(match, PairBatch):
@@ -76,11 +74,11 @@ class OutcomeResolver:
                 else:
                     self._resolve_group(one)
             except RegistryError:
-                self._awaiting.add(one)
+                self._comparing.awaiting.add(one)
         self._comparing.compare_if_full()
 
     def defer(self, matches: Iterable[Decision | PairBatch]) -> None:
-        """Defer pairs of which a record was read again: nothing bounds how many, so `resume_deferred` takes them up."""
+        """Defer pairs with a record that was read again, because their number has no limit."""
         for match in matches:
             if isinstance(match, PairBatch):
                 for i in range(len(match.ids)):
@@ -91,25 +89,23 @@ class OutcomeResolver:
                 raise ShadowstreamBug(f"decided on arrival without a partner: {match}")
 
     def resume_deferred(self, limit: int) -> bool:
-        """Resolve deferred matches, and those whose schema can be had now, about `limit` of each kind at most.
+        """Resolve deferred matches and those whose schema is available now, about `limit` of each kind.
 
-        Returns whether more of those that awaited a schema may be resumed; what else is left, `deferred` counts.
+        Returns whether more matches may have a schema now. The length of `deferred` counts the rest.
         """
         corrections, due = self._late.corrections, self._deferred.take(limit)
         for end in due.evicted:
             self.evict(end)
         self.resolve(due.pairs)
-        resumed = self._awaiting.take(limit)
+        resumed = self._comparing.awaiting.take(limit)
         self.resolve(resumed.decisions)
         for earlier, pair, result in due.corrected:
-            if result is not None and corrections.waits(earlier):  # shed at two levels it stands here twice
+            if result is not None and corrections.waits(earlier):  # a record shed at two levels is listed twice
                 self._end_correction(earlier, pair, result)
         corrected = [one for one in due.corrected if one.result is None and corrections.waits(one.earlier)]
         if resumed.corrected or corrected:
             self._correct_all([*resumed.corrected, *corrected])
         return resumed.has_more
-
-    # ---------------------------------------------------------------- groups: many outputs of one input
 
     def _resolve_group(self, group: OutputGroup) -> None:
         production, shadow = group.production, group.shadow
@@ -128,7 +124,7 @@ class OutcomeResolver:
         more = Side.PRODUCTION if len(production) > len(shadow) else Side.SHADOW
         surplus = [*production[len(shadow) :], *shadow[len(production) :]]
         production, shadow = production[: len(shadow)], shadow[: len(production)]
-        partners, is_bounded = self._assigned(production, shadow)  # before anything is counted: it may raise
+        partners, is_bounded = self._assigned(production, shadow)  # precedes the counting: it may raise
         for row in surplus:
             self._counts.unmatched(more, row, WARM_UP)
         self._comparing.gather(
@@ -137,13 +133,13 @@ class OutcomeResolver:
         )
 
     def _assigned(self, production: Sequence[PendingRecord], shadow: Sequence[PendingRecord]) -> tuple[list[int], bool]:
-        """Choose a shadow record for each production record, so that as many as possible agree.
+        """Choose a shadow record for each production record, so that as many pairs as possible agree.
 
-        Returns also whether there were too many to compare each with each.
+        Returns the places of the shadow records, and whether there were too many records to compare each with each.
         """
         rows, columns = list(range(len(production))), list(range(len(shadow)))
         chosen: dict[int, int] = {}
-        if len(rows) > COMPARED_MAX:  # equal ones are paired first
+        if len(rows) > COMPARED_MAX:  # pair equal values first
             left: dict[bytes | None, list[int]] = {}
             for column in reversed(columns):
                 left.setdefault(shadow[column].value, []).append(column)
@@ -160,8 +156,6 @@ class OutcomeResolver:
             order = assign([agrees[i * n : (i + 1) * n] for i in range(n)])
         chosen |= {row: columns[place] for row, place in zip(rows, order, strict=True)}
         return [chosen[row] for row in range(len(production))], n > COMPARED_MAX
-
-    # ---------------------------------------------------------------- unmatched records
 
     def _resolve_unmatched(self, end: Unmatched) -> None:
         row, counts = end.row, self._counts
@@ -181,51 +175,48 @@ class OutcomeResolver:
             counts.unmatched(end.side, row, WARM_UP)
         else:
             result = self._unmatched.lacking(end.side, row, Outcome.EXTRA)
-            counts.unmatched(end.side, row, result, None, RowExtras(end.ambiguous, None, end.id))
+            counts.unmatched(end.side, row, result, None, RowDetails(end.ambiguous, None, end.id))
 
     def _resolve_production(self, end: Unmatched) -> None:
         row, result, revision = end.row, WARM_UP, self._revision
-        compared: Compared | None = None
+        compared: ComparisonResult | None = None
         if not self._completeness.is_warm_up(row):
             earlier = self._late.take(Side.SHADOW, end)
             if earlier is not None:
                 self._late.corrections.add(Correction(earlier, row, end.id, end.twin))
                 return
-            if end.twin is not None:  # before anything is counted: it may raise
+            if end.twin is not None:  # precedes the counting: it may raise
                 compared = self._comparing.result_of_twin(row, end.twin)
             result, revision = self._unmatched.of_production(row)
-        self._counts.unmatched(Side.PRODUCTION, row, result, revision, RowExtras(end.ambiguous, None, end.id, end.twin))
+        self._counts.unmatched(
+            Side.PRODUCTION, row, result, revision, RowDetails(end.ambiguous, None, end.id, end.twin)
+        )
         self._counts.twin(row.time_ms, revision, result.outcome, end.twin, compared)
 
-    # ---------------------------------------------------------------- shed records
-
     def shed(self, sheds: ShedRule, pending: Iterable[Unmatched]) -> int:
-        """Defer the end of everything pending with an id that is shed now; return how many records that ends.
+        """Defer the eviction of all pending records with a shed id; return their number.
 
-        `pending` are the records that the store has given up for it. Pairs must have been compared: none of them is
-        pending, unless it awaits a schema.
+        `pending`: the records that the store has removed. All gathered pairs must have been compared before.
         """
         corrections = self._late.corrections.shed(sheds)
         corrected = {(one.earlier.place, one.earlier.offset) for one in corrections}
-        ends = [*pending, *self._awaiting.shed(sheds, corrected)]
+        ends = [*pending, *self._comparing.awaiting.shed(sheds, corrected)]
         for end in ends:
             self._deferred.evict(end)
         for one in corrections:
-            self._deferred.correct(Corrected(one.earlier, one.pair(None), SHED))
+            self._deferred.correct(FetchedCorrection(one.earlier, one.pair(None), SHED))
         return len(ends) + len(corrections)
 
     def evict(self, end: Unmatched) -> None:
-        """Count a record that is shed. The outcome of its partner is taken back: it is not missing, nor extra."""
+        """Count a shed record as evicted; correct an earlier missing or extra of its partner."""
         earlier = None if end.side is Side.TWIN else self._late.take(Side(1 - end.side), end)
         if earlier is None:
             self._counts.unmatched(end.side, end.row, SHED)
         else:
             self._take_back(earlier, Correction(earlier, end.row, end.id).pair(None), SHED)
 
-    # ---------------------------------------------------------------- corrections
-
-    def _correct_all(self, corrected: Sequence[Corrected]) -> None:
-        """Compare and count corrections whose values have been read again."""
+    def _correct_all(self, corrected: Sequence[FetchedCorrection]) -> None:
+        """Compare and count corrections with their values."""
         results: Results | None = None
         with suppress(RegistryError):
             results = self._comparing.results([one.pair for one in corrected])
@@ -236,7 +227,7 @@ class OutcomeResolver:
                 else:
                     self._correct(earlier, pair, results, place)
             except RegistryError:
-                self._awaiting.add_corrected(Corrected(earlier, pair))
+                self._comparing.awaiting.add_corrected(FetchedCorrection(earlier, pair))
 
     def _correct(self, earlier: CorrectableRow, pair: Pair, results: Results, place: int) -> None:
         if pair.shadow.warm:
@@ -256,13 +247,12 @@ class OutcomeResolver:
             self._counts.twin(pair.production.time_ms, earlier.revision, result.outcome, pair.twin, compared)
 
     def _end_correction(self, earlier: CorrectableRow, pair: Pair, result: Result) -> None:
-        """End a correction whose value will not come, and the twin's record that waited with it."""
+        """End a correction whose value is unavailable for good, and the twin's record that waited with it."""
         self._take_back(earlier, pair, result)
         self._late.corrections.drop(earlier)
         if pair.twin is not None:
             self._counts.unmatched(Side.TWIN, pair.twin, result)
 
-    def _take_back(self, earlier: CorrectableRow, pair: Pair, result: Compared) -> None:
-        """Count a correction."""
+    def _take_back(self, earlier: CorrectableRow, pair: Pair, result: ComparisonResult) -> None:
         self._counts.correct(earlier, pair, result)
         self._unmatched.take_back(earlier)

@@ -1,8 +1,9 @@
-"""The outcome of a record that no record of another side will meet: whose fault it is, as far as anybody can tell."""
+"""Outcomes of unmatched records: missing, extra, or the cause that explains the missing partner."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from shadowstream.config import Config
 from shadowstream.joiner.accounting.correctable import MAY_BE_GONE, CorrectableRow
@@ -23,24 +24,20 @@ SOME_GONE = Result(Outcome.EVICTED, "outputs of its input may have been deleted 
 SOME_UNREAD = Result(Outcome.EVICTED, "outputs of its input may be among those that could not be read")
 
 
-class Partnerless:
-    """Outcomes of the records of one task that lack a partner."""
+@dataclass(frozen=True, slots=True)
+class UnmatchedOutcomes:
+    """The rules for unmatched records of one task."""
 
-    def __init__(
-        self,
-        config: Config,
-        sources: TaskTopics,
-        positions: Sequence[SidePosition],
-        completeness: Completeness,
-        marks: MarksLog,
-        unread: UnreadRecords,
-        failures: ProductionFailures,
-    ) -> None:
-        self._config, self._sources, self._positions = config, sources, positions
-        self._completeness, self._marks, self._unread, self._failures = completeness, marks, unread, failures
+    _config: Config
+    _sources: TaskTopics
+    _positions: Sequence[SidePosition]
+    _completeness: Completeness
+    _marks: MarksLog
+    _unread: UnreadRecords
+    _failures: ProductionFailures
 
     def lacking(self, side: Side, row: PendingRecord, outcome: Outcome) -> Result:
-        """The outcome of a row of `side` that lacks its partner, or that nobody can tell."""
+        """Return the outcome of an unmatched record of `side`: `outcome`, or evicted if the partner may be lost."""
         awaited = Side.SHADOW if side is Side.PRODUCTION else Side.PRODUCTION
         if self._may_be_gone(awaited, row):
             return GONE
@@ -50,40 +47,43 @@ class Partnerless:
         return Result(Outcome.EVICTED, PARTNER_UNREAD.format(whose, why))
 
     def lacking_in_group(self, side: Side, row: PendingRecord, records: int) -> Result | None:
-        """The outcome of a group that lacks `records` outputs of `side`, where they may have been there; else None.
+        """Return the outcome of a group that lacks `records` outputs of `side`; None if they cannot have been lost.
 
-        `row` is the first record of production.
+        `row`: the first record of production.
         """
         if self._may_be_gone(side, row):
             return SOME_GONE
         return SOME_UNREAD if self._unread.explains(side, Side(1 - side), records) else None
 
     def _may_be_gone(self, side: Side, row: PendingRecord) -> bool:
-        """Whether the partner that a row lacks on a side may have been deleted before it was read: nobody knows."""
+        """Return whether the partner on `side` may have been deleted before it was read."""
         until_ms = self._positions[side].retention_gap_until_ms
         return until_ms is not None and row.time_ms <= until_ms + self._config.grace_ms
 
     def unreadable(self, id_: UnreadableId) -> Result:
-        """The outcome of a candidate's record without a readable identity: production's may have been no better."""
+        """Return the outcome of a candidate's record without a readable identity.
+
+        It is evicted if production has an unreadable record too, which may be its partner.
+        """
         if not self._unread.explains(Side.PRODUCTION, Side.SHADOW):
             return Result(Outcome.UNDECODABLE_SHADOW, id_.reason)
         self._unread.settled(Side.SHADOW)
         return NEITHER_READ
 
     def take_back(self, earlier: CorrectableRow) -> None:
-        """A late partner has come: where an unread record explained its absence, it explains another one now."""
+        """Free the unread record that explained a missing partner, because that partner has arrived."""
         if earlier.unread:
             self._unread.take_back(earlier.side)
 
     def of_production(self, row: PendingRecord) -> tuple[Result, str]:
-        """The outcome of a production record that no shadow record will meet, and the revision that it speaks of.
+        """Return the outcome of an unmatched production record, and the revision that it is evidence about.
 
-        May raise a `RegistryError` where production's value says whether production failed too.
+        Raises a `RegistryError` if the schema of production's value is unavailable: the value may show an error.
         """
-        result, revision = self._reason(row)
+        result, revision = self._by_marks(row)
         return self._failures.judged(row, result), revision
 
-    def _reason(self, row: PendingRecord) -> tuple[Result, str]:
+    def _by_marks(self, row: PendingRecord) -> tuple[Result, str]:
         marks, inputs = self._marks, self._config.inputs
         replay = self._completeness.replays.verdict(row.offset, row.at, inputs)
         if replay is not None:
@@ -95,7 +95,7 @@ class Partnerless:
             revision = marks.revision_at(place, row.at.offset)
         else:
             found = marks.absence_of_key(row.key) if row.key is not None else None
-            # Under occurrence the key says nothing of which of its inputs that was: missing, rather than excused.
+            # Under occurrence a key has several inputs, so its absence may be another record's: no excuse.
             if found is not None and not (found[0].reason == "warm_up" and self._config.identity.kind == "occurrence"):
                 absence, revision = found[0], marks.revision_at(*found[1:])
             else:

@@ -1,10 +1,9 @@
-"""What one commit of one side says beside its offset: the metadata that recovery reads back.
+"""Checkpoint of one side: the commit metadata from which recovery restores.
 
-Form ``1``: zlib and base85 over varints ``sequence, high, progress position, said_from, runs, (gap, length)*``.
-``high`` is the offset below which every record has been accounted; the runs are the offsets below it that are
-still pending. The committed offset is the lowest pending one. Recovery reads from there to ``high`` again,
-keeps what is pending and says nothing of the rest. Form ``2`` is the same without runs: the pending set did
-not fit and stands in the task's state record of the same sequence number.
+Form ``1`` is zlib and base85 over varints ``sequence, high, progress position, correctable floor, runs, (gap,
+length)*``. Every record below the offset ``high`` has been counted, except the pending offsets in the runs. The
+committed offset is the lowest pending one. Recovery reads from there to ``high`` again and keeps only the pending
+records. Form ``2`` has no runs: the pending set did not fit, and the state record of the same sequence number holds it.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from shadowstream.protocol.metadata_codec import OVERFLOW, WHOLE, opened, overfl
 from shadowstream.records import METADATA_CHARS_MAX
 
 PENDING_MAX = 100_000_000
-"""More do not fit into memory: a few characters may say any number."""
+"""Limit of the pending set, because a few characters can encode any number of offsets."""
 
 
 class Checkpoint(NamedTuple):
-    """Metadata of one side's partition. `overflow`: the pending set stands in the state record."""
+    """Metadata of one side's partition. `overflow`: the state record holds the pending set."""
 
     sequence: int
     high: int
@@ -34,7 +33,7 @@ class Checkpoint(NamedTuple):
 
 
 def _runs(offsets: Iterable[int]) -> list[tuple[int, int]]:
-    """Sorted offsets as (gap since the end of the run before, length)."""
+    """Convert offsets to sorted runs: (gap since the previous run's end, length)."""
     array = np.unique(offsets if isinstance(offsets, np.ndarray) else np.fromiter(offsets, dtype=np.int64))
     if not len(array):
         return []
@@ -67,7 +66,7 @@ def _numbers(data: bytes) -> list[int]:
 
 
 def pending_text(pending: Iterable[int]) -> str:
-    """A pending set as text of any length, for the state record.
+    """Convert a pending set to text of any length, for the state record.
 
     >>> sorted(pending_of(pending_text([7, 3, 4])))
     [3, 4, 7]
@@ -76,13 +75,13 @@ def pending_text(pending: Iterable[int]) -> str:
 
 
 def pending_of(text: str) -> frozenset[int]:
-    """The pending set of `pending_text`."""
+    """Return the pending set that `pending_text` has converted."""
     return _spread(_numbers(unpack(text)))
 
 
 def _spread(numbers: list[int]) -> frozenset[int]:
     if sum(numbers[1::2]) > PENDING_MAX:
-        raise ConfigError(f"more than {PENDING_MAX} records are said to be pending; did something alter it?")
+        raise ConfigError(f"commit metadata names over {PENDING_MAX} pending records; did another program change it?")
     offsets: set[int] = set()
     at = 0
     for gap, length in zip(numbers[::2], numbers[1::2], strict=True):
@@ -92,7 +91,7 @@ def _spread(numbers: list[int]) -> frozenset[int]:
 
 
 def encode(checkpoint: Checkpoint) -> str:
-    """The metadata text; form ``2`` (overflow) where the pending set does not fit.
+    """Return the metadata text; form ``2`` (overflow) if the pending set does not fit.
 
     >>> decode(encode(Checkpoint(3, 20, frozenset([5, 6, 9])))).pending == {5, 6, 9}
     True
@@ -112,8 +111,10 @@ def _fields(data: bytes) -> tuple[int, int, int, int, int, list[int]]:
 
 
 def decode(metadata: str) -> Checkpoint:
-    """Read metadata back; raises `ConfigError` for a form that this release did not write: nothing is guessed."""
+    """Read a checkpoint; raise `ConfigError` for metadata that this release did not write."""
     sequence, high, progress, correctable_floor, runs, rest = opened(metadata, _fields)
     if len(rest) != 2 * runs:
-        raise ConfigError(f"commit metadata announces {runs} runs and holds {len(rest) // 2}; did something alter it?")
+        raise ConfigError(
+            f"commit metadata names {runs} runs and holds {len(rest) // 2}; did another program change it?"
+        )
     return Checkpoint(sequence, high, _spread(rest), progress, correctable_floor, overflows(metadata))

@@ -1,6 +1,6 @@
-"""What a group's commits say of one task, or why they cannot be trusted: a state is read whole or refused.
+"""Check of a group's commits of one task: a state is restored completely or refused.
 
-All sides of a task are committed in one transaction, so they have commits all or none, of one sequence number.
+One transaction commits all sides of a task. So either all sides have a commit of the same sequence number, or none has.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ _ANEW = "Refused to guess: remove the topics and groups of this trial and start 
 
 
 class Committed(NamedTuple):
-    """What the group has committed for a place; offset -1 where nothing is."""
+    """The group's commit of a partition; offset -1 if there is none."""
 
     place: Partition
     offset: int
     metadata: str
 
 
-def points_of(
+def checkpoints_of(
     task: str, places: Sequence[Partition], committed: Mapping[Partition, Committed]
 ) -> tuple[checkpoint.Checkpoint | None, ...]:
-    """Checkpoints of a task by side, all None where nothing was committed.
+    """Return the checkpoints of a task by side; all None if there is no commit.
 
-    Raises `ConfigError` where the commits are not all ours and of one transaction.
+    Raises `ConfigError` unless the joiner made all commits, in one transaction.
     """
     points: list[checkpoint.Checkpoint | None] = []
     for place in places:
@@ -42,8 +42,8 @@ def points_of(
             raise ConfigError(f"{place}: {error}") from error
         if one.offset > min([point.high, *point.pending]):
             raise ConfigError(
-                f"{place}: offset {one.offset} is committed beside metadata that needs a lower one; something else has "
-                f"committed to our group. {_ANEW}"
+                f"{place}: offset {one.offset} is committed beside metadata that needs a lower one; another program "
+                f"has committed to the trial's group. {_ANEW}"
             )
         points.append(point)
     sequences = {point.sequence for point in points if point is not None}
@@ -60,7 +60,7 @@ def points_of(
 
 
 def check_unknown(task: str, has_record: bool) -> None:
-    """Raise `ConfigError` where nothing is committed for a task of which state was written."""
+    """Raise `ConfigError` if a task without a commit has a state record."""
     if has_record:
         raise ConfigError(
             f"task {task}: the group has no commit although statistics were written for it: the commits have expired "

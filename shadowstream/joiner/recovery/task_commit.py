@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, Protocol
 from shadowstream.codecs import own
 from shadowstream.config import Config
 from shadowstream.joiner.accounting import conservation
-from shadowstream.joiner.accounting.conservation import Routes
+from shadowstream.joiner.accounting.conservation import RouteLedger
 from shadowstream.joiner.accounting.input_ledger import InputLedger
 from shadowstream.joiner.accounting.outcome_counts import OutcomeCounts
-from shadowstream.joiner.accounting.path_sightings import Occurring
+from shadowstream.joiner.accounting.path_sightings import PathSightings
 from shadowstream.joiner.completeness.completeness import Completeness
 from shadowstream.joiner.completeness.marks_log import MarksLog, place_of
 from shadowstream.joiner.intake.side import SideIntake
@@ -26,13 +26,13 @@ from shadowstream.protocol.metadata_codec import overflows
 from shadowstream.records import Commit, Side, Write
 
 MARKS_AGAIN_MAX = 10_000
-"""So many marks a restart reads again for a task that has nothing to commit: a fraction of a second."""
+"""Marks after which an idle task commits, so that a restart reads them again in a fraction of a second."""
 OF_MARKS = ("passed", "input_floor", "input_read", "input_ended")
-"""Kinds of counts that stand for marks; they count only beside a snapshot of the marks."""
+"""Kinds of counts that are derived from marks; they are valid only with a snapshot of the marks."""
 
 
 class PreparedCommit(NamedTuple):
-    """One transaction; nothing is written without offsets. `has_more`: more can be committed at once."""
+    """The content of one transaction. `has_more`: the next commit can follow at once."""
 
     writes: list[Write]
     commits: list[Commit]
@@ -40,19 +40,19 @@ class PreparedCommit(NamedTuple):
 
 
 class Stage(Protocol):
-    """A stage whose state a commit keeps."""
+    """A stage with counts in the state record. `TaskCommit` calls it at each commit and after a restart."""
 
     def snapshot(self) -> dict[str, int]:
-        """Counts for the state record, by names of its own."""
+        """Return the stage's counts under names of its own."""
         ...
 
     def restore(self, counts: Mapping[str, int]) -> None:
-        """Take the counts of a state record; names of other stages are among them."""
+        """Restore from the counts of all stages."""
         ...
 
 
 class CommitParts(NamedTuple):
-    """What a commit of a task reads. `stages`: all those whose counts the state record keeps."""
+    """The parts of a task that a commit reads. `stages`: all stages with counts in the state record."""
 
     config: Config
     revision: str
@@ -62,17 +62,17 @@ class CommitParts(NamedTuple):
     completeness: Completeness
     sides: Sequence[SideIntake]
     inputs: InputLedger
-    routes: Routes
+    routes: RouteLedger
     pending: PendingRecords
     late: LateRecords
     counts: OutcomeCounts
-    paths: Occurring
+    paths: PathSightings
     scoring: LabelledPairs
     stages: Sequence[Stage]
 
 
 class TaskCommit:
-    """The commits of one task. `sequence`: number of the last one; `closed`: it was the last of a bounded run."""
+    """The commits of one task. `sequence`: number of the last commit; `closed`: a bounded run has ended with it."""
 
     def __init__(self, parts: CommitParts) -> None:
         self._parts = parts
@@ -83,31 +83,27 @@ class TaskCommit:
         self._prepared: tuple[Any, int] = (None, 0)
 
     def prepare(self, now_ms: int, *, complete: bool) -> tuple[list[Write], list[Commit]]:
-        """Return everything of one transaction; nothing where there is nothing new to commit.
+        """Return the writes and offsets of one transaction; both empty if there is nothing new to commit.
 
-        `complete`: the task has ended everything. The commit holds once `committed` is called.
+        `complete`: the task has ended all records. `committed` confirms the commit.
         """
         parts = self._parts
-        statement = self._statement(now_ms, complete), parts.completeness.replays.snapshot(parts.config.inputs)
+        summary = self._summary(now_ms, complete), parts.completeness.replays.snapshot(parts.config.inputs)
         moved = any(one.position.accounted_to != one.position.committed_to for one in parts.sides)
         marks_from = self._marks_from()
-        # Others go on and an idle task does not: a restart would read again all the marks that were written since.
+        # While other tasks progress, an idle task must commit: a restart reads all marks since its last commit.
         late = marks_from - self._committed[1] >= MARKS_AGAIN_MAX
-        if not moved and not late and not parts.counts.cells and statement == self._committed[0]:
+        if not moved and not late and not parts.counts.cells and summary == self._committed[0]:
             return [], []
-        self._prepared = statement, marks_from
+        self._prepared = summary, marks_from
         sequence = self.sequence + 1
         offsets, overflow = self._offsets(sequence)
         ending = parts.scoring.end() if complete and not self.closed else []
-        return [
-            *(self._stamped(sequence, write) for write in parts.counts.writes),
-            *ending,
-            self._stats(sequence, statement[0]),
-            self._state(sequence, overflow, offsets),
-        ], offsets
+        rows = (self._stamped(sequence, write) for write in parts.counts.writes)
+        return [*rows, *ending, self._stats(sequence, summary[0]), self._state(sequence, overflow, offsets)], offsets
 
     def committed(self) -> None:
-        """The transaction of the last `prepare` has been committed: begin the next one."""
+        """Confirm the commit of the last `prepare` and begin the next one."""
         parts = self._parts
         self.sequence += 1
         self._committed = self._prepared
@@ -123,7 +119,7 @@ class TaskCommit:
         parts.paths.clear()
 
     def restore(self, record: Mapping[str, Any]) -> None:
-        """Take the state record of the last commit's sequence number (schemas/state.avsc)."""
+        """Restore from the state record of the last commit (schemas/state.avsc)."""
         parts, counts = self._parts, record["counts"]
         for side in parts.sources.sides:
             text = record["overflow"].get(side.word)
@@ -137,12 +133,10 @@ class TaskCommit:
             stage.restore(counts)
         parts.late.diff_end = counts.get("diff_from", 0)
 
-    # ---------------------------------------------------------------- event time
-
     def watermark(self, *, idle: bool = False) -> int | None:
-        """Event time below which the task has ended everything; None while nobody can tell.
+        """Return the event time below which the task has ended all records; None while it is unknown.
 
-        `idle`: with what it takes from the partitions that go on.
+        `idle`: an idle task follows the partitions that progress.
         """
         parts = self._parts
         mark = parts.completeness.watermark_of_idle() if idle else parts.completeness.watermark()
@@ -152,29 +146,26 @@ class TaskCommit:
         return None if floors is None else min((mark, *self.pending.floors_ms(), *floors))
 
     def is_idle(self, now_ms: int) -> bool:
-        """Whether the task has been at the end of all sides, with nothing waiting, for `idle_ms`."""
+        """Return whether the task has been at the end of all sides, without waiting records, for `idle_ms`."""
         parts = self._parts
         if not all(one.position.is_at_end for one in parts.sides) or self.pending.has_waiting():
             return False
-        # A clock that was set back makes it idle: that costs one commit.
+        # A clock that was set back makes the task idle, which costs one commit.
         return not 0 <= now_ms - parts.completeness.last_read_ms < parts.config.idle_ms
 
-    # ---------------------------------------------------------------- records
-
-    def _statement(self, now_ms: int, complete: bool) -> dict[str, Any]:
-        """What a stats record says beside its deltas."""
+    def _summary(self, now_ms: int, complete: bool) -> dict[str, Any]:
+        """Return the fields of a stats record beside the counts since the last commit."""
         parts, places = self._parts, self._parts.sources.places
         pending, idle = [self.pending.count(side) for side in parts.sources.sides], self.is_idle(now_ms)
         positions = [one.position for one in parts.sides]
-        read, lost = [one.records_read for one in positions], [one.lost for one in positions]
-        lines = [
-            *parts.inputs.lines(),
-            *conservation.routes_lines(parts.routes, places[Side.SHADOW]),
-            *conservation.records_lines(places, read, parts.counts.ended, pending),
-            *conservation.lost_lines(places, lost),
-        ]
+        read = [one.records_read for one in positions]
         return {
-            "ledgers": lines,
+            "ledgers": [
+                *parts.inputs.lines(),
+                *conservation.routes_lines(parts.routes, places[Side.SHADOW]),
+                *conservation.records_lines(places, read, parts.counts.ended, pending),
+                *conservation.lost_lines(places, [one.lost for one in positions]),
+            ],
             "pending": sum(pending),
             "watermark_ms": self.watermark(idle=idle),
             "idle": idle,
@@ -183,8 +174,7 @@ class TaskCommit:
             "ahead": parts.completeness.ahead.records,
         }
 
-    def _stats(self, sequence: int, statement: dict[str, Any]) -> Write:
-        """The stats record (schemas/stats.avsc)."""
+    def _stats(self, sequence: int, summary: dict[str, Any]) -> Write:
         parts, sources = self._parts, self._parts.sources
         ranges = [(one.position.committed_to, one.position.accounted_to) for one in parts.sides]
         record = {
@@ -197,21 +187,20 @@ class TaskCommit:
             ],
             "windows": parts.counts.windows(),
             "incarnation": sources.incarnation,
-            **statement,
+            **summary,
             **parts.paths.record(),
         }
         topic, key = parts.config.plan.of("stats"), f"{sources.name}:{sequence}".encode()
         return Write(topic, sources.partition, key, own.encode("stats", record))
 
     def _stamped(self, sequence: int, write: Write) -> Write:
-        """A row with the commit that it belongs to, where a crash may leave rows of commits that never were."""
+        """Add the commit to a row, because without transactions a crash may leave rows of a lost commit."""
         sources = self._parts.sources
         if not sources.incarnation or not write.topic.startswith(self._parts.config.plan.of("diff")):
             return write
         return write._replace(headers=[(COMMIT_HEADER, f"{sequence} {sources.incarnation} {sources.name}".encode())])
 
     def _state(self, sequence: int, overflow: dict[str, str], commits: Sequence[Commit]) -> Write:
-        """The state record (schemas/state.avsc)."""
         parts, sources = self._parts, self._parts.sources
         counts = {f"ended:{side.word}": parts.counts.ended[side] for side in sources.sides}
         for stage in parts.stages:
@@ -230,24 +219,24 @@ class TaskCommit:
         if sources.incarnation:
             counts["diff_from"] = parts.late.diff_end
             record["commits"] = {str(one.place): f"{one.offset} {one.metadata}" for one in commits}
-            # Compaction must not take the record of the last commit for one that a crash leaves undone.
+            # Two keys in turn: compaction must not replace the last commit's record by one of a lost commit.
             key = f"{sources.name} {sources.incarnation} {sequence % 2}"
         return Write(topic, sources.partition, key.encode(), own.encode("state", record))
 
     def _marks_from(self) -> int:
-        """Offset of the progress topic from which on a restart must read, beside the snapshot of the state record."""
+        """Return the offset of the progress topic from which a restart must read after the snapshot."""
         waits_at, needed = self._parts.completeness.passed.first_at(), self._parts.marks.needed_from()
         return needed if waits_at is None else min(waits_at, needed)
 
     def _offsets(self, sequence: int) -> tuple[list[Commit], dict[str, str]]:
-        """Offsets to commit with their metadata, and the pending sets that did not fit into it."""
+        """Return the commits of all sides, and the pending sets that do not fit into their metadata."""
         parts, commits, overflow = self._parts, [], {}
         marks_from, diff_from = self._marks_from(), parts.late.read_again_from(parts.counts)
         for side in parts.sources.sides:
             position, pending = parts.sides[side].position, self.pending.offsets(side)
             position.pending_from = low = int(pending[0]) if len(pending) else position.accounted_to
             if parts.identity.repeats(side):
-                # What was seen within the span must be seen again after a restart.
+                # After a restart, duplicate detection needs the ids of the whole span.
                 low = min(low, max(position.read_from, position.accounted_to - parts.config.identity.dedupe_span))
             again_from = 0 if diff_from is None or side is not Side.PRODUCTION else diff_from + 1
             point = checkpoint.Checkpoint(sequence, position.accounted_to, pending, marks_from, again_from)
@@ -259,7 +248,7 @@ class TaskCommit:
 
 
 def is_usable(record: Mapping[str, Any]) -> bool:
-    """Whether a state record can be restored: one that somebody else wrote must not end whoever tries to."""
+    """Return whether a state record can be restored; a record of another program must not end the joiner."""
     counts: Mapping[str, int] = record["counts"]
     try:
         if record["marks"]:
@@ -273,6 +262,6 @@ def is_usable(record: Mapping[str, Any]) -> bool:
                 return False
         for text in record["inputs_counted"]:
             place_of(text)
-    except Exception:  # noqa: BLE001 - whatever is raised in restoring it would be raised later
+    except Exception:  # noqa: BLE001 - any error here would recur in the restoration
         return False
     return True

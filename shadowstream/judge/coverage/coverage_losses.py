@@ -10,8 +10,8 @@ production     units of missing (`criteria.RATES`)      undecodable (value, inpu
 candidate      units of extra                           undecodable, unpairable, duplicate, repeated, evicted
 =============  =======================================  ====================================================
 
-`warm_up`, `filtered` and `sampled_out` are declared. They stand on neither side, so that they neither lower the share
-nor hide a loss: with 99 % of warm-up, 1 % of the records is left, and a loss is a share of that 1 %.
+`warm_up` is declared. It counts on neither side, so that it neither lowers the share nor hides a loss: with 99 % of
+warm-up, 1 % of the records is left, and a loss is a share of that 1 %.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from shadowstream.config import Config
 from shadowstream.health import RoleHealth
 from shadowstream.joiner.intake.header_fields import asks_headers
 from shadowstream.joiner.recovery.checkpoint import Checkpoint
-from shadowstream.joiner.recovery.restore import Committed, check_unknown, points_of
+from shadowstream.joiner.recovery.restore import Committed, check_unknown, checkpoints_of
 from shadowstream.joiner.step import JoinerStep
 from shadowstream.joiner.task import Task
 from shadowstream.kafka.at_least_once.joiner_recovery import AtLeastOnceRecovery
@@ -123,9 +123,9 @@ class JoinerRole:
         tasks = [self._step.assign(topic, partition) for topic, partition in self._families.tasks_in(by_place)]
         if self._undecided is not None:
             states = self._undecided.adopt(tasks, by_place)
-            points = {task.name: points_of(task.name, task.places, by_place) for task in tasks}
+            points = {task.name: checkpoints_of(task.name, task.places, by_place) for task in tasks}
         else:
-            points = {task.name: points_of(task.name, task.places, by_place) for task in tasks}
+            points = {task.name: checkpoints_of(task.name, task.places, by_place) for task in tasks}
             states = self._states(tasks, points)
         self._marks.restart(
             self._step.resume_marks(states, {name: p.progress for name, (p, *_) in points.items() if p})

@@ -19,7 +19,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from shadowstream.config import Config
 from shadowstream.errors import ConfigError, StoreError
 from shadowstream.kafka.private_files import NotPrivate, check_file, private_file, private_folder
-from shadowstream.labels.store import Kind, WaitingLabel
+from shadowstream.labels.store import Kind, WaitingEntry
 
 Taken = ParamSpec("Taken")
 Given = TypeVar("Given")
@@ -48,8 +48,8 @@ def path_of(config: Config, instance: str) -> Path:
     return folder / f"{config.name}.{cluster}.{instance}.{_FORM}.sqlite"
 
 
-def _waiting(row: tuple[Any, ...]) -> WaitingLabel:
-    return WaitingLabel(*row)._replace(parts=tuple(json.loads(row[-1])))
+def _waiting(row: tuple[Any, ...]) -> WaitingEntry:
+    return WaitingEntry(*row)._replace(parts=tuple(json.loads(row[-1])))
 
 
 def _is_disk(error: OSError | sqlite3.DatabaseError) -> bool:
@@ -130,7 +130,7 @@ class LabelStore:
         return int(row[0] or 0)
 
     @_disk_errors_named
-    def take(self, kind: Kind, id_: bytes) -> WaitingLabel | None:
+    def take(self, kind: Kind, id_: bytes) -> WaitingEntry | None:
         """See `Store`."""
         self._begin()
         row = self._db.execute(
@@ -139,7 +139,7 @@ class LabelStore:
         return None if row is None else _waiting(row)
 
     @_disk_errors_named
-    def put(self, kind: Kind, entry: WaitingLabel) -> None:
+    def put(self, kind: Kind, entry: WaitingEntry) -> None:
         """See `Store`."""
         self._begin()
         self._db.execute(
@@ -152,7 +152,7 @@ class LabelStore:
         rows = self._db.execute("SELECT task, count(*) FROM waiting WHERE kind = 'scored' GROUP BY task")
         return dict(rows.fetchall())
 
-    def before(self, kind: Kind, time_ms: int) -> Iterator[WaitingLabel]:
+    def before(self, kind: Kind, time_ms: int) -> Iterator[WaitingEntry]:
         """See `Store`."""
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM waiting WHERE kind = ? AND time_ms < ? ORDER BY time_ms, id", (kind, time_ms)
@@ -173,7 +173,7 @@ class LabelStore:
             self._db.execute("ROLLBACK")
 
     @_disk_errors_named
-    def rebuild(self, entries: Iterable[tuple[Kind, WaitingLabel]], sequence: int) -> None:
+    def rebuild(self, entries: Iterable[tuple[Kind, WaitingEntry]], sequence: int) -> None:
         """Begin anew with these entries, as the commit of this number left them."""
         self.forget()
         self._begin()

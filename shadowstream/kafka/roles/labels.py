@@ -34,7 +34,7 @@ from shadowstream.kafka.schemas.registry import schema_source
 from shadowstream.kafka.transaction import start_transactions
 from shadowstream.kafka.trial import bound_topics, topic_admin
 from shadowstream.labels.step import LabelStep
-from shadowstream.labels.store import Kind, WaitingLabel
+from shadowstream.labels.store import Kind, WaitingEntry
 from shadowstream.logs import get_logger
 from shadowstream.paths import parse_one
 from shadowstream.protocol.join_id import text_id
@@ -126,10 +126,10 @@ class LabelsRole(PlainRole):
                 raise BrokerError(f"labels-state does not hold commit {sequence}; was the topic deleted?", fatal=True)
             time.sleep(0.2)
         if self._store.sequence != sequence:
-            waiting: list[tuple[Kind, WaitingLabel]] = [
+            waiting: list[tuple[Kind, WaitingEntry]] = [
                 (
                     one["kind"],
-                    WaitingLabel(*(one[name] for name in WaitingLabel._fields))._replace(parts=tuple(one["parts"])),
+                    WaitingEntry(*(one[name] for name in WaitingEntry._fields))._replace(parts=tuple(one["parts"])),
                 )
                 for one in records
                 if one["kind"] in ("scored", "label")

@@ -13,7 +13,7 @@ from shadowstream.testing.simulation.truth import Truth, Unit, Written
 
 AGREES = ("match", "tolerated", "ignored", "expected", "both_failed")
 DIFFERS = {"tombstone", "differs", "failed"}
-NOT_BESIDE = ("filtered", "sampled_out", "undecodable_input", "warm_up", "uncompared")
+NOT_BESIDE = ("undecodable_input", "warm_up", "uncompared")
 ABSENT = {"error": "candidate_error", "undecodable": "undecodable_input"}
 
 

@@ -20,7 +20,7 @@ from shadowstream.testing.simulation.candidate import stamped
 from shadowstream.testing.simulation.history import INPUT, Input, Setup
 from shadowstream.testing.simulation.logs import Label, Logs, Record
 
-NAMED = ("timeout", "crashed", "filtered", "sampled_out")
+NAMED = ("timeout", "crashed")
 """Absences that a plain callable cannot bring about; its errors are put down to these reasons instead."""
 
 

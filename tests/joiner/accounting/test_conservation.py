@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shadowstream.joiner.accounting import conservation
-from shadowstream.joiner.accounting.conservation import Routes, inputs_lines, records_lines, routes_lines
+from shadowstream.joiner.accounting.conservation import RouteLedger, inputs_lines, records_lines, routes_lines
 from shadowstream.joiner.completeness.marks_log import DoneMark
 from shadowstream.protocol.headers import PackedHeader
 from shadowstream.protocol.marks import Counters
@@ -17,7 +17,7 @@ from tests.joiner.joiner_world import REVISION
 IN, OTHER, OUT, SHADOW = Partition("in", 0), Partition("in", 1), Partition("out", 0), Partition("shadow.t.out.out", 0)
 
 
-def read(routes: Routes, *offsets: int, partition: int = 0) -> None:
+def read(routes: RouteLedger, *offsets: int, partition: int = 0) -> None:
     """Shadow records of these inputs are read."""
     routes.count([PackedHeader(REVISION[:16], InputCoordinate(0, partition, offset, 0), 0, 0) for offset in offsets])
 
@@ -26,12 +26,12 @@ def mark(offset: int, written: int, of: Partition = IN) -> DoneMark:
     return DoneMark(of, offset, {SHADOW: 0}, Counters(written={str(OUT): written, "out/1": 99}))  # type: ignore[arg-type]  # a Counter's plain form
 
 
-def remainder(routes: Routes) -> dict[str, int]:
+def remainder(routes: RouteLedger) -> dict[str, int]:
     return {line["place"]: line["expected"] - line["counted"] for line in routes_lines(routes, SHADOW)}
 
 
-def routes() -> Routes:
-    return Routes(["in"], OUT)
+def routes() -> RouteLedger:
+    return RouteLedger(["in"], OUT)
 
 
 def test_what_was_written_below_the_mark_has_been_read() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shadowstream.config import Check, Latency
-from shadowstream.joiner.accounting.pair_metrics import NOTHING, Measured, Tally
+from shadowstream.joiner.accounting.pair_metrics import NOTHING, MetricSums, PairMetrics
 from shadowstream.protocol.headers import PACKED_HEADER, pack
 from shadowstream.protocol.mean_sums import grid_sums
 from shadowstream.records import InputCoordinate, Partition
@@ -157,10 +157,10 @@ values = st.lists(st.one_of(st.just(math.nan), st.floats(0, 1)), max_size=30)
 
 @given(values, st.integers(0, 30))
 def test_sums_of_means_are_those_of_the_whole_however_it_is_cut(values: list[float], cut: int) -> None:
-    tally, known = Tally(), [value for value in values if not math.isnan(value)]
+    tally, known = MetricSums(), [value for value in values if not math.isnan(value)]
     for part in (values[cut:], values[:cut]):
         column = np.array(part, np.float64)
-        tally.add(Measured(means={"score": (column, 0.05, 2.0)}), np.ones(len(part), np.bool_), None)
+        tally.add(PairMetrics(means={"score": (column, 0.05, 2.0)}), np.ones(len(part), np.bool_), None)
     (mean,) = tally.record()["means"]
     assert (mean["n"], mean["bound"], mean["limit"]) == (len(known), 2.0, 0.05)
     if known:
@@ -169,11 +169,11 @@ def test_sums_of_means_are_those_of_the_whole_however_it_is_cut(values: list[flo
 
 @given(st.lists(st.tuples(st.integers(-5, 500), st.integers(-5, 500)), max_size=30), st.integers(0, 30))
 def test_latencies_are_counted_the_same_however_they_are_cut(pairs: list[tuple[int, int]], cut: int) -> None:
-    def counted(*parts: list[tuple[int, int]]) -> Tally:
-        tally = Tally()
+    def counted(*parts: list[tuple[int, int]]) -> MetricSums:
+        tally = MetricSums()
         for part in parts:
             production, shadow = (np.array([pair[side] for pair in part], np.float64) for side in (0, 1))
-            tally.add(Measured((production, shadow)), np.ones(len(part), np.bool_), Latency(over_ms=100))
+            tally.add(PairMetrics((production, shadow)), np.ones(len(part), np.bool_), Latency(over_ms=100))
         return tally
 
     whole, parts = counted(pairs), counted(pairs[cut:], pairs[:cut])

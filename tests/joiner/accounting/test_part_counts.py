@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.compare.dimension_codes import OTHER, coded
-from shadowstream.joiner.accounting.slice_counts import Cells, Columns
+from shadowstream.joiner.accounting.slice_counts import PairColumns, SliceCounts
 from tests.joiner.joiner_world import WINDOW_MS, World, config
 from tests.joiner.outcome_cases import inputs
 
@@ -34,16 +34,16 @@ pair = st.tuples(
 Pairs = list[tuple[str, str, str, bool]]
 
 
-def columns(pairs: Pairs) -> Columns:
+def columns(pairs: Pairs) -> PairColumns:
     outcomes, one, other, touched = zip(*pairs, strict=True)
     differs = np.array([t and o in ("mismatch", "cardinality") for o, t in zip(outcomes, touched, strict=True)])
     dimensions = [coded(list(one)), coded(list(other))]
     n = len(pairs)
-    return Columns([0] * n, [b"k"] * n, ["r"] * n, outcomes, dimensions, touched={"score": differs})
+    return PairColumns([0] * n, [b"k"] * n, ["r"] * n, outcomes, dimensions, touched={"score": differs})
 
 
 def recorded(*parts: Pairs) -> dict[str, Any]:
-    cells = Cells(SETTINGS)
+    cells = SliceCounts(SETTINGS)
     for part in parts:
         if part:
             cells.add(columns(part))

@@ -81,7 +81,7 @@ def test_windows_share_the_room_and_none_loses_a_record() -> None:
     assert sum(len(name) for window in range(100) for name in counts.of((window, "ab"))) < 110_000
 
 
-@pytest.mark.parametrize("outcome", ["match", "ignored", "expected", "warm_up", "filtered"])
+@pytest.mark.parametrize("outcome", ["match", "ignored", "expected", "warm_up"])
 def test_what_is_no_fault_and_no_loss_is_not_counted(outcome: str) -> None:
     counts = ReasonCounts()
     counts.add(AT, outcome, "a reason")

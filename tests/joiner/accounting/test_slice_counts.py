@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowstream.compare.dimension_codes import OTHER, coded, least
-from shadowstream.joiner.accounting.slice_counts import BUCKETS, Cells, Columns
+from shadowstream.joiner.accounting.slice_counts import BUCKETS, PairColumns, SliceCounts
 from shadowstream.records import Partition
 from tests.joiner.joiner_world import WINDOW_MS, Record, World, config
 from tests.joiner.whole_trial import RULES, Trial
@@ -30,14 +30,14 @@ pair = st.tuples(
 )
 
 
-def columns(pairs: list[Any]) -> Columns:
+def columns(pairs: list[Any]) -> PairColumns:
     times, keys, revisions, outcomes, one, other = (list(c) for c in zip(*pairs, strict=True)) if pairs else [[]] * 6
-    return Columns(times, keys, revisions, outcomes, [coded(one), coded(other)])
+    return PairColumns(times, keys, revisions, outcomes, [coded(one), coded(other)])
 
 
 def slices(*parts: list[Any]) -> dict[tuple[int, str], list[dict[str, Any]]]:
     """The cells of each window, `parts` being counted one after another."""
-    cells = Cells(SETTINGS)
+    cells = SliceCounts(SETTINGS)
     for part in parts:
         cells.add(columns(part))
     ats = [(start, who) for start in range(0, 3 * WINDOW_MS, WINDOW_MS) for who in WHO]
@@ -80,7 +80,7 @@ def test_exact_values_of_a_whole_are_exact_in_each_part(values: list[str], cut: 
 
 @given(st.lists(pair, max_size=60))
 def test_buckets_hold_every_compared_pair_that_has_a_key(pairs: list[Any]) -> None:
-    cells = Cells(SETTINGS)
+    cells = SliceCounts(SETTINGS)
     cells.add(columns(pairs))
     found = [
         bucket

@@ -39,7 +39,7 @@ def failing(value: str = "1", reason: str = "failed", **headers: str) -> Case:
         (BY_PATH | {"equals": "7"}, failing('{"error": {"code": 7}}'), "both_failed"),
         (BY_PATH | {"equals": "7"}, failing('{"error": {"code": 8}}'), "candidate_error"),
         (None, failing('{"error": {"code": 7}}', error="x"), "candidate_error"),
-        (BY_HEADER, failing(reason="filtered", error="x"), "filtered"),
+        (BY_HEADER, failing(reason="undecodable", error="x"), "undecodable_input"),
         (BY_HEADER, [P("a", "1", error="x"), done(10), committed(10)], "missing"),
     ],
 )

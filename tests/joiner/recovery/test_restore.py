@@ -6,7 +6,7 @@ import pytest
 
 from shadowstream.errors import ConfigError
 from shadowstream.joiner.recovery.checkpoint import Checkpoint, decode, encode
-from shadowstream.joiner.recovery.restore import Committed, check_unknown, points_of
+from shadowstream.joiner.recovery.restore import Committed, check_unknown, checkpoints_of
 from shadowstream.joiner.recovery.task_commit import MARKS_AGAIN_MAX
 from shadowstream.records import Partition
 from tests.joiner.joiner_world import REVISION
@@ -21,7 +21,7 @@ def points(**offsets: tuple[int, str]) -> tuple[Checkpoint | None, ...]:
         place: Committed(place, *offsets.get(side, (-1, "")))
         for side, place in (("production", PRODUCTION), ("shadow", SHADOW))
     }
-    return points_of("out/0", [PRODUCTION, SHADOW], found)
+    return checkpoints_of("out/0", [PRODUCTION, SHADOW], found)
 
 
 def meta(sequence: int = 3, high: int = 9, pending: tuple[int, ...] = ()) -> str:
@@ -38,7 +38,7 @@ def test_commits_of_one_transaction_are_taken_and_no_commit_is_no_state() -> Non
 
 @pytest.mark.parametrize("text", ["", "3abc", "hello", "copy1"])
 def test_a_foreign_commit_is_refused_with_its_place_and_what_to_do(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"out/0: commit metadata .* --reset-offsets, say\), or a newer release has"):
+    with pytest.raises(ConfigError, match=r"out/0: commit metadata .* --reset-offsets\) or a newer release has"):
         points(production=(4, text), shadow=(9, meta()))
 
 

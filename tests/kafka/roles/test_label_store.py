@@ -8,11 +8,11 @@ import pytest
 
 from shadowstream.errors import ConfigError
 from shadowstream.kafka.roles.label_store import LabelStore, path_of
-from shadowstream.labels.store import MemoryStore, Store, WaitingLabel
+from shadowstream.labels.store import MemoryStore, Store, WaitingEntry
 from tests.chaos.full_disk import MOUNT, Refused, tight_disk
 from tests.labels.test_step import config
 
-ENTRY = WaitingLabel(b"a", 5, "scores/0", "ab", "true", "false")
+ENTRY = WaitingEntry(b"a", 5, "scores/0", "ab", "true", "false")
 
 
 @pytest.fixture(params=["memory", "disk"])
@@ -22,17 +22,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 
 def test_one_entry_a_kind_and_id(store: Store) -> None:
     store.put("scored", ENTRY)
-    store.put("label", WaitingLabel(b"a", 7, shadow="true"))
+    store.put("label", WaitingEntry(b"a", 7, shadow="true"))
     store.put("scored", ENTRY._replace(time_ms=6))
     assert store.waiting() == {"scores/0": 1}
     assert store.take("scored", b"a") == ENTRY._replace(time_ms=6)
     assert store.take("scored", b"a") is None
-    assert store.take("label", b"a") == WaitingLabel(b"a", 7, shadow="true")
+    assert store.take("label", b"a") == WaitingEntry(b"a", 7, shadow="true")
 
 
 def test_what_is_older_comes_in_order_of_time(store: Store) -> None:
     for number, id_ in ((3, b"c"), (1, b"b"), (1, b"a"), (4, b"d")):
-        store.put("scored", WaitingLabel(id_, number, "scores/0"))
+        store.put("scored", WaitingEntry(id_, number, "scores/0"))
     assert [entry.id for entry in store.before("scored", 4)] == [b"a", b"b", b"c"]
     assert list(store.before("label", 4)) == []
 

@@ -1,4 +1,4 @@
-"""Acknowledged writes of single records to topics of the trial."""
+"""Writer of single records to topics of the trial that waits for the broker's answer."""
 
 from __future__ import annotations
 
@@ -9,25 +9,20 @@ from shadowstream.errors import BrokerError
 from shadowstream.kafka.client.consumers import GuardedWriter
 from shadowstream.records import Write
 
-# Short, so that a process that is stopped while no broker answers still ends in time.
+# Short, so that a process ends in time even if no broker answers.
 _TIMEOUT_MS = 5_000
 
 
-class Statements:
-    """Writes one record at a time; a write that returns has been acknowledged."""
+class AcknowledgedWriter:
+    """A writer of one record at a time; the broker has acknowledged a write that returns."""
 
     def __init__(self, config: Config) -> None:
         self._refused: list[str] = []
-        settings: dict[str, Any] = {
-            "enable.idempotence": True,
-            "linger.ms": 0,
-            "message.timeout.ms": _TIMEOUT_MS,
-            "on_delivery": self._answered,
-        }
-        self._writer = GuardedWriter(config, settings)
+        settings: dict[str, Any] = {"enable.idempotence": True, "linger.ms": 0, "message.timeout.ms": _TIMEOUT_MS}
+        self._writer = GuardedWriter(config, settings | {"on_delivery": self._answered})
 
     def write(self, record: Write) -> None:
-        """Write a record. Raises `BrokerError` unless the broker has it, `IsolationError` for a foreign topic."""
+        """Write a record; raise `BrokerError` unless the broker has it, `IsolationError` for a foreign topic."""
         self._refused.clear()
         self._writer.write([record])
         left = self._writer.producer.flush(_TIMEOUT_MS / 1000 + 1)
